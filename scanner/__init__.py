@@ -1,0 +1,1 @@
+"""Twolocks: finds the Azure endpoints on which a lock is missing."""
