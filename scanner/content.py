@@ -17,6 +17,4 @@ def content(name: str) -> Path:
     beside = PACKAGE.parent / name
     if beside.is_dir() and (PACKAGE.parent / "pyproject.toml").is_file():
         return beside
-    raise FileNotFoundError(
-        f"Twolocks is not installed whole: no {name!r} at {inside} nor, with pyproject.toml, at {beside}"
-    )
+    raise FileNotFoundError(f"Twolocks is not installed whole: {inside} is missing, and no working copy lies around it")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from scanner import content as module
 from scanner.content import content
 

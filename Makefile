@@ -1,0 +1,87 @@
+# Needs python3 (3.11 or newer), python3-venv and make; everything else is installed from locked, hashed pins.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := .venv/.setup
+DEV := .venv/.setup-dev
+AZ := .venv-az/.setup
+INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes
+COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+
+.PHONY: help setup demo test lint format docs docs-check machine bench real-input commands lock release-check clean
+
+help:  ## What the targets do
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Twolocks needs Python 3.11 or newer: apt-get install python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+$(RUN): requirements.lock requirements-setup.lock pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-setup.lock
+	$(INSTALL) -r requirements.lock
+	$(BIN)/python -m uv pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q scanner rules
+	@touch $@
+
+$(DEV): requirements-dev.lock $(RUN)
+	$(INSTALL) -r requirements-dev.lock
+	@touch $@
+
+$(AZ): tests/commands/requirements.lock $(RUN)
+	@echo "Installing the Azure CLI into .venv-az, to parse commands: about 700 MB, once"
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python .venv-az
+	$(BIN)/python -m uv pip install --quiet --python .venv-az --require-hashes -r tests/commands/requirements.lock
+	@touch $@
+
+setup: $(RUN)  ## Virtual environment and locked dependencies
+
+demo: $(RUN)  ## Scan the sample estate, served on this machine
+	@$(BIN)/twolocks demo
+
+lint: $(DEV)  ## Format, lint with the borders, strict types
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+
+format: $(DEV)  ## Put files into shape
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --fix --quiet .
+
+docs: $(RUN)  ## Write the generated pages
+	$(BIN)/python -m scanner.docs
+
+docs-check: $(RUN)
+	$(BIN)/python -m scanner.docs --check
+
+machine:
+	@tests/machine
+
+test: machine $(DEV) lint docs-check  ## All checks; the test runner's closing line comes last
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+bench: $(DEV)  ## The figures of docs/performance.md
+	$(BIN)/python -m tests.bench
+
+real-input: $(DEV)  ## Recorded resources and exchanges: no crash, no error
+	$(BIN)/python -m pytest -q tests/real_input
+
+commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI
+	@$(BIN)/python -m scanner.commands | .venv-az/bin/python tests/commands/parse.py
+
+lock: $(RUN)  ## Renew the pins
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --group dev -o requirements-dev.lock
+	$(COMPILE) --group setup -o requirements-setup.lock
+	$(COMPILE) --group commands -o tests/commands/requirements.lock
+
+release-check: test commands  ## What must hold before a release
+	$(BIN)/python -m build --no-isolation --outdir dist .
+
+clean:
+	rm -rf .venv .venv-az dist build twolocks-demo
