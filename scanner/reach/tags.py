@@ -1,0 +1,169 @@
+"""Azure's service tags as sources of traffic: who can send from the addresses that a tag stands for.
+
+`internet`: everybody. `azure`: a service that carries the requests or the programs of any tenant; a tag is a lock only
+with something beside it that names the own instance. `vnet`: the own virtual network and what is connected to it.
+`none`: Microsoft's own management, probes and platform addresses, which the documentation names as such: evidence, no
+way in for others. In doubt it is `azure`; so is a tag that is not in the table.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+TagReach = Literal["internet", "azure", "vnet", "none"]
+
+OVERVIEW: Final = "Microsoft Learn: virtual-network/service-tags-overview"
+ORIGIN: Final = "Microsoft Learn: frontdoor/origin-security"
+DEFENDER: Final = "Microsoft Learn: defender-endpoint/configure-device-connectivity"
+HDINSIGHT: Final = "Microsoft Learn: hdinsight/hdinsight-service-tags"
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A service tag. `name` as Azure spells it; `why` a clause for messages; `source` "" for one that is not known."""
+
+    name: str
+    reach: TagReach
+    why: str
+    source: str
+
+    @property
+    def known(self) -> bool:
+        return bool(self.source)
+
+
+def _rows(reach: TagReach, source: str, rows: Iterable[tuple[str, str]]) -> list[Tag]:
+    return [Tag(name, reach, why, source) for name, why in rows]
+
+
+_SHARED: Final = (
+    ("ActionGroup", "action groups, whose webhooks any tenant can point at any address"),
+    ("ApplicationInsightsAvailability", "availability tests, which any tenant can point at any address"),
+    ("AppService", "App Service and Functions, which run programs of any tenant"),
+    ("AzureCloud", "every address of Azure's datacenters, other tenants' machines included"),
+    ("AppConfiguration", "App Configuration"),
+    ("AutonomousDevelopmentPlatform", "the Autonomous Development Platform"),
+    ("AzureActiveDirectory", "Microsoft Entra ID"),
+    ("AzureAdvancedThreatProtection", "Defender for Identity"),
+    ("AzureArcInfrastructure", "Azure Arc"),
+    ("AzureAttestation", "Azure Attestation"),
+    ("AzureBackup", "Azure Backup"),
+    ("AzureBotService", "Azure Bot Service, which calls the bots of any tenant"),
+    ("AzureCognitiveSearch", "AI Search, whose indexers any tenant can start"),
+    ("AzureConnectors", "the managed connectors of Logic Apps and Power Platform, which any tenant can use"),
+    ("AzureContainerAppsService", "Container Apps, which runs programs of any tenant"),
+    ("AzureContainerRegistry", "Container Registry"),
+    ("AzureCosmosDB", "Cosmos DB"),
+    ("AzureDatabricks", "Databricks"),
+    ("AzureDataLake", "Data Lake Storage Gen1"),
+    ("AzureDeviceUpdate", "Device Update for IoT Hub"),
+    ("AzureDevSpaces", "Dev Spaces"),
+    ("AzureDevOps", "Azure DevOps, which any organisation can use"),
+    ("AzureDigitalTwins", "Digital Twins"),
+    ("AzureEventGrid", "Event Grid, which delivers the events of any tenant"),
+    ("AzureFrontDoor.FirstParty", "Front Door, the part that serves Microsoft's own sites"),
+    ("AzureFrontDoor.Frontend", "Front Door, the addresses that clients call"),
+    ("AzureFrontDoor", "Front Door, which any tenant can point at any address"),
+    ("AzureHealthcareAPIs", "Health Data Services"),
+    ("AzureInformationProtection", "Information Protection"),
+    ("AzureIoTHub", "IoT Hub"),
+    ("AzureKeyVault", "Key Vault"),
+    ("AzureMachineLearning", "Machine Learning, which runs programs of any tenant"),
+    ("AzureMachineLearningInference", "Machine Learning's managed endpoints"),
+    ("AzureManagedGrafana", "Managed Grafana, whose data sources any tenant sets"),
+    ("AzureMonitor", "Azure Monitor"),
+    ("AzureOpenDatasets", "Open Datasets"),
+    ("AzureResourceManager", "Azure Resource Manager"),
+    ("AzureSentinel", "Microsoft Sentinel"),
+    ("AzureSignalR", "SignalR, which calls the upstreams of any tenant"),
+    ("AzureSiteRecovery", "Site Recovery"),
+    ("AzureSphere", "Azure Sphere"),
+    ("AzureSpringCloud", "Spring Apps, which runs programs of any tenant"),
+    ("AzureStack", "Azure Stack Bridge"),
+    ("AzureUpdateDelivery", "Windows Update"),
+    ("AzureWebPubSub", "Web PubSub, which calls the upstreams of any tenant"),
+    ("ChaosStudio", "Chaos Studio"),
+    ("CognitiveServicesFrontend", "the portals of Azure AI services"),
+    ("CognitiveServicesManagement", "Azure AI services: the page says traffic, not management"),
+    ("DataFactory", "Data Factory, whose pipelines any tenant can start"),
+    ("Dynamics365BusinessCentral", "Dynamics 365 Business Central"),
+    ("Dynamics365ForMarketingEmail", "the marketing e-mail of Dynamics 365"),
+    ("EOPExternalPublishedIPs", "Security and Compliance Center PowerShell"),
+    ("EventHub", "Event Hubs"),
+    ("GuestAndHybridManagement", "Azure Automation, which runs the runbooks of any tenant"),
+    ("KustoAnalytics", "Kusto Analytics"),
+    ("LogicApps", "Logic Apps, whose workflows any tenant can start"),
+    ("M365ManagementActivityApi", "the Office 365 Management Activity API"),
+    ("M365ManagementActivityApiWebhook", "the webhooks of the Office 365 Management Activity API"),
+    ("Marketplace", "the commercial marketplace"),
+    ("MicrosoftAzureFluidRelay", "Fluid Relay"),
+    ("MicrosoftCloudAppSecurity", "Defender for Cloud Apps"),
+    ("MicrosoftContainerRegistry", "the registry of Microsoft's container images"),
+    ("MicrosoftDefenderForEndpoint", "Defender for Endpoint"),
+    ("MicrosoftPurviewPolicyDistribution", "the policy distribution of Purview"),
+    ("PowerBI", "Power BI, whose data sources any tenant sets"),
+    ("PowerPlatformInfra", "Power Platform, whose flows any tenant can start"),
+    ("PowerPlatformPlex", "Power Platform, which runs the extensions of any tenant"),
+    ("PowerQueryOnline", "Power Query Online, whose data sources any tenant sets"),
+    ("ServiceBus", "Service Bus"),
+    ("Sql", "SQL Database, PostgreSQL, MySQL and Synapse of any tenant"),
+    ("Storage", "Storage of any tenant"),
+    ("StorageSyncService", "Storage Sync"),
+    ("WindowsAdminCenter", "Windows Admin Center"),
+    ("WindowsVirtualDesktop", "Azure Virtual Desktop, whose hosts any tenant can run"),
+)
+
+_MANAGEMENT: Final = (
+    ("ApiManagement", "the control plane of API Management"),
+    ("AppServiceManagement", "the management traffic of App Service Environments"),
+    ("AzureActiveDirectoryDomainServices", "the management traffic of Entra Domain Services"),
+    ("AzureDataExplorerManagement", "the management of Data Explorer"),
+    ("AzureLoadBalancer", "the health probes of the load balancer, 168.63.129.16"),
+    (
+        "AzureLoadTestingInstanceManagement",
+        "Load Testing's connection to the load generators in the own virtual network",
+    ),
+    ("AzurePlatformDNS", "the platform's own name service"),
+    ("AzurePlatformIMDS", "the platform's own metadata service"),
+    ("AzurePlatformLKM", "the platform's own licence service"),
+    ("AzureTrafficManager", "the health probes of Traffic Manager"),
+    ("BatchNodeManagement", "the management traffic of Batch"),
+    ("DataFactoryManagement", "the management traffic of Data Factory"),
+    ("GatewayManager", "the management traffic of VPN and application gateways"),
+    ("LogicAppsManagement", "the management traffic of Logic Apps"),
+    ("ServiceFabric", "the control plane of Service Fabric"),
+    ("SqlManagement", "the management traffic of dedicated SQL deployments"),
+)
+
+_INTERNET: Final = (("Internet", "everything outside the virtual network, other tenants' Azure addresses included"),)
+_NETWORK: Final = (
+    ("VirtualNetwork", "the virtual network, what is peered or connected by gateways, and what routes add to it"),
+)
+
+TAGS: Final = (
+    *_rows("internet", OVERVIEW, _INTERNET),
+    *_rows("vnet", OVERVIEW, _NETWORK),
+    *_rows("azure", OVERVIEW, _SHARED),
+    *_rows("azure", ORIGIN, [("AzureFrontDoor.Backend", "Front Door, through which any tenant can call any address")]),
+    *_rows("azure", DEFENDER, [("OneDsCollector", "the collector of diagnostic data")]),
+    *_rows("none", OVERVIEW, _MANAGEMENT),
+    *_rows("none", HDINSIGHT, [("HDInsight", "the health and management services of HDInsight")]),
+)
+
+_BY_NAME: Final = {tag.name.lower(): tag for tag in TAGS}
+_CLASSIC: Final = {"azure_loadbalancer": "azureloadbalancer", "virtual_network": "virtualnetwork"}
+
+
+def lookup(tag: str) -> Tag:
+    """The row for a tag in any case, with or without a region (`Storage.NorwayEast`), also in the classic spelling.
+
+    A tag that is not in the table is `azure`, under the name that was given.
+    """
+    name = tag.strip()
+    key = _CLASSIC.get(name.lower(), name.lower())
+    while key:
+        row = _BY_NAME.get(key)
+        if row is not None:
+            return Tag(name, row.reach, row.why, row.source)
+        key = key.rpartition(".")[0]
+    return Tag(name, "azure", "a tag that is not in the table: taken for a service that many tenants share", "")
