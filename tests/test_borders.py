@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-VOCABULARY = {"addresses", "exposure", "reach", "resource", "rule", "verdict"}
+VOCABULARY = {"addresses", "exposure", "index", "reach", "resource", "rule", "verdict"}
 
 REFUSED = [
     ("scanner/evaluate.py", "from azure.identity import DefaultAzureCredential"),

@@ -79,9 +79,9 @@ def test_the_sdist_holds_what_it_names(dist: Path) -> None:
         names = {name.split("/", 1)[1] for name in archive.getnames()}
     missing = [name for name in content_files() if name not in names]
     assert not missing
-    assert {name.split("/")[0] for name in names} <= {
-        "scanner", "rules", "templates", "tests", "docs", "deploy", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile",
-        "README.md", "SECURITY.md", "PKG-INFO", "pyproject.toml", "requirements.lock", "requirements-dev.lock",
-        "requirements-setup.lock", ".gitignore",
-    }  # fmt: skip
+    folders = {"scanner", "rules", "templates", "tests", "docs", "deploy"}
+    pages = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"}
+    locks = {"requirements.lock", "requirements-dev.lock", "requirements-setup.lock"}
+    rest = {"Makefile", "PKG-INFO", "pyproject.toml", ".gitignore"}
+    assert {name.split("/")[0] for name in names} <= folders | pages | locks | rest
     assert {"LICENSE", "README.md", "Makefile", "requirements.lock", "tests/test_packaging.py"} <= names

@@ -1,0 +1,117 @@
+"""Parse `az` commands with the real Azure CLI, without running any: `make commands`.
+
+Reads JSON lines `{"where": "storage-plain-http fix", "command": "az storage account update ..."}` from standard input;
+a command may be several, joined by newlines, `&&`, `;` or `|`. Prints each refused one with the parser's error.
+Exit 0 when all are accepted, 1 when one is refused, 2 without any.
+
+Runs with the Python of .venv-az. Nothing is sent: the step that would call Azure is never taken.
+"""
+
+import contextlib
+import io
+import json
+import os
+import re
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+
+PLACEHOLDER = re.compile(r"[{<][a-zA-Z_][\w .-]*[}>]")
+NESTED = re.compile(r"az$|.*(\$\(|`)az\b")
+SEPARATORS = ";&|\n"
+
+
+def split(text: str) -> Iterator[list[str]]:
+    """The arguments of each `az` command in a piece of shell; ValueError where quotes do not close, or az is inside."""
+    lexer = shlex.shlex(text.replace("\\\n", " "), posix=True, punctuation_chars=SEPARATORS)
+    lexer.whitespace = " \t"
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    words: list[str] = []
+    for word in [*lexer, "\n"]:
+        if not word or word.strip(SEPARATORS):
+            words.append(word)
+            continue
+        if words and words[0] == "az":
+            yield words[1:]
+        if any(NESTED.match(word) for word in words[1:]):
+            raise ValueError("an az command inside another line of shell is not judged; write it on a line of its own")
+        words = []
+
+
+def parser() -> Callable[[list[str]], str]:
+    """A function that answers with the CLI's complaint about an argument list, or with ''."""
+    from azure.cli.core import get_default_cli
+    from knack.events import EVENT_INVOKER_POST_CMD_TBL_CREATE
+
+    cli = get_default_cli()
+
+    def complaint(args: list[str]) -> str:
+        invocation = cli.invocation_cls(
+            cli_ctx=cli,
+            parser_cls=cli.parser_cls,
+            commands_loader_cls=cli.commands_loader_cls,
+            help_cls=cli.help_cls,
+        )
+        cli.invocation = invocation
+        loader = invocation.commands_loader
+        loader.load_command_table(args)
+        command = invocation._rudimentary_get_command(args)
+        if not command or command not in loader.command_table:
+            return f"there is no such command: az {' '.join(args[:4])}"
+        invocation.data["command_string"] = command
+        loader.command_name = command
+        loader.load_arguments(command)
+        cli.raise_event(EVENT_INVOKER_POST_CMD_TBL_CREATE, commands_loader=loader)
+        invocation.parser.load_command_table(loader)
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+                invocation.parser.parse_args(args)
+        except SystemExit as end:
+            return said.getvalue().strip().partition("\n")[0] or f"the parser ended with {end.code}"
+        return ""
+
+    return complaint
+
+
+def judge(text: str, complaint: Callable[[list[str]], str]) -> tuple[int, list[str]]:
+    """How many commands stand in the text, and what is wrong with them."""
+    if left := PLACEHOLDER.search(text):
+        return 1, [f"the placeholder {left.group()} was not filled in"]
+    try:
+        commands = list(split(text))
+    except ValueError as why:
+        return 1, [f"the shell cannot read it: {why}"]
+    if not commands:
+        return 1, ["no az command stands here"]
+    return len(commands), [error for args in commands if (error := complaint(args))]
+
+
+def main() -> int:
+    complaint = parser()
+    count = 0
+    refused = 0
+    for line in sys.stdin:
+        entry = json.loads(line)
+        found, errors = judge(entry["command"], complaint)
+        count += found
+        refused += len(errors)
+        for error in errors:
+            print(f"{entry['where']}\n  {entry['command']}\n  {error}\n")
+    if not count:
+        print("no commands were read")
+        return 2
+    print(f"{count} commands, {refused} refused" if refused else f"{count} commands, all accepted")
+    return 1 if refused else 0
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as config:
+        os.environ |= {
+            "AZURE_CONFIG_DIR": config,
+            "AZURE_CORE_COLLECT_TELEMETRY": "false",
+            "AZURE_CORE_NO_COLOR": "true",
+        }
+        sys.exit(main())
