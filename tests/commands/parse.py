@@ -29,7 +29,11 @@ def split(text: str) -> Iterator[list[str]]:
     lexer.whitespace_split = True
     lexer.commenters = ""
     words: list[str] = []
+    comment = False
     for word in [*lexer, "\n"]:
+        comment = (comment or word.startswith("#")) and "\n" not in word
+        if comment:
+            continue
         if not word or word.strip(SEPARATORS):
             words.append(word)
             continue

@@ -14,6 +14,7 @@ from tests.commands.parse import judge, split
         ("az a -n ''", [["a", "-n", ""]]),
         ("az login\naz account list\n", [["login"], ["account", "list"]]),
         ("echo done", []),
+        ("az login  # first; az nothing\naz account list", [["login"], ["account", "list"]]),
         ("az x --set a.b='[\"1;2\"]'", [["x", "--set", 'a.b=["1;2"]']]),
         ("az x --q 'two\nlines'", [["x", "--q", "two\nlines"]]),
     ],
