@@ -5,6 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
+RECORDED ?= ../shared/recorded
 BIN := .venv/bin
 RUN := .venv/.setup
 DEV := .venv/.setup-dev
@@ -63,13 +64,14 @@ machine:
 	@tests/machine
 
 test: machine $(DEV) lint docs-check  ## All checks; the test runner's closing line comes last
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/real_input
 
 bench: $(DEV)  ## The figures of docs/performance.md
 	$(BIN)/python -m tests.bench
 
 real-input: $(DEV)  ## Recorded resources and exchanges: no crash, no error
-	$(BIN)/python -m pytest -q tests/real_input
+	@test -d "$(RECORDED)" || { echo "No recorded input at $(RECORDED); name its folder: make real-input RECORDED=DIR" >&2; exit 1; }
+	TWOLOCKS_RECORDED="$(abspath $(RECORDED))" $(BIN)/python -m pytest -q tests/real_input
 
 commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI
 	@$(BIN)/python -m scanner.commands | .venv-az/bin/python tests/commands/parse.py
