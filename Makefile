@@ -74,7 +74,7 @@ real-input: $(DEV)  ## Recorded resources and exchanges: no crash, no error
 	TWOLOCKS_RECORDED="$(abspath $(RECORDED))" $(BIN)/python -m pytest -q tests/real_input
 
 commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI
-	@$(BIN)/python -m scanner.commands | .venv-az/bin/python tests/commands/parse.py
+	@$(BIN)/python -m scanner.commands | .venv-az/bin/python -W ignore tests/commands/parse.py
 
 lock: $(RUN)  ## Renew the pins
 	$(COMPILE) pyproject.toml -o requirements.lock
