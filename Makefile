@@ -78,7 +78,7 @@ commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI
 
 lock: $(RUN)  ## Renew the pins
 	$(COMPILE) pyproject.toml -o requirements.lock
-	$(COMPILE) pyproject.toml --group dev -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --group dev --constraint requirements.lock -o requirements-dev.lock
 	$(COMPILE) --group setup -o requirements-setup.lock
 	$(COMPILE) --group commands -o tests/commands/requirements.lock
 
