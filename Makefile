@@ -74,7 +74,8 @@ real-input: $(DEV)  ## Recorded resources and exchanges: no crash, no error
 	TWOLOCKS_RECORDED="$(abspath $(RECORDED))" $(BIN)/python -m pytest -q tests/real_input
 
 commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI
-	@$(BIN)/python -m scanner.commands | .venv-az/bin/python -W ignore tests/commands/parse.py
+	@rm -rf .venv-az/demo && $(BIN)/twolocks demo --dir .venv-az/demo 2>.venv-az/demo.log || { cat .venv-az/demo.log >&2; exit 1; }
+	@$(BIN)/python -m scanner.commands .venv-az/demo/findings.json | .venv-az/bin/python -W ignore tests/commands/parse.py
 
 lock: $(RUN)  ## Renew the pins
 	$(COMPILE) pyproject.toml -o requirements.lock

@@ -1,8 +1,9 @@
 """Which `az` commands are found for the Azure CLI to judge; the judging itself is `make commands`."""
 
+import json
 from pathlib import Path
 
-from scanner.commands import SUBSCRIPTION, in_page, of_report, of_rule, printed, sample
+from scanner.commands import SUBSCRIPTION, below, in_page, of_findings, of_report, of_rule, printed, sample
 from scanner.rule import Fix, Kind
 
 PAGE = """
@@ -62,9 +63,24 @@ def test_a_fix_in_words_is_no_command() -> None:
     assert not list(of_rule(rule))
 
 
-def test_a_sample_of_a_child_names_both() -> None:
-    words = sample("Microsoft.Sql/servers/databases")
-    assert words["id"] == words["top_id"] + "/databases/sample"
+def test_a_child_is_named_below_its_parents() -> None:
+    kind = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+    containers = kind.child("blobServices/default/containers")
+    account = sample(kind.type)
+    assert below(containers, account).id == f"{account.id}/blobServices/default/containers/sample"
+
+
+def test_findings_give_one_command_of_each_shape(tmp_path: Path) -> None:
+    file = tmp_path / "findings.json"
+    rows: list[dict[str, str | None]] = [
+        {"rule": "a", "fix": "az x update -n one --on false"},
+        {"rule": "a", "fix": "az x update -n two --on false"},
+        {"rule": "a", "fix": "az x update -n two --ip 1.2.3.4"},
+        {"rule": "b", "fix": "Move it to Premium."},
+        {"rule": "c", "fix": None},
+    ]
+    file.write_text(json.dumps({"exposures": [{"endpoint": "blob", "fix": "az y -n one"}], "findings": rows}))
+    assert [command for _, command in of_findings(file)] == ["az y -n one", rows[0]["fix"], rows[2]["fix"]]
 
 
 def test_the_report_and_the_readme_are_among_them() -> None:
