@@ -1,0 +1,555 @@
+"""One reader for the firewalls of all platform services; a service's file says by a `Firewall` row where things stand.
+
+Order of the locks, from the outside: injection into a virtual network (the resource has no public side at all), the
+public switch, a network security perimeter, the service's own rules. Private endpoints are a way in of their own.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from scanner.addresses import AddressSet, BadAddress, parse, span, union
+from scanner.exposure import Doubt, Half, Hop, Reach, Way
+from scanner.index import Index
+from scanner.reach.perimeters import Perimeters, perimeters
+from scanner.reach.sources import (
+    KEPT,
+    doubted,
+    from_addresses,
+    from_ids,
+    phrase,
+    remembered,
+    source_hop,
+    without_effect,
+)
+from scanner.resource import MISSING, Resource, look, same
+from scanner.rule import Child
+from scanner.verdict import Evidence, Unread
+
+State = Literal["enabled", "disabled", "secured"]
+ZERO = "0.0.0.0"  # noqa: S104
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Where one list of firewall rules stands, and which members of an entry say what.
+
+    Either an inline list (`path`, in the resource or in the row's `holder`) or child resources (`child`). An entry
+    holds an `address` (address, CIDR or range; "" where the entry itself is the text), or `start` and `end`, or the id
+    of a subnet or a resource (`id`; "" where the entry itself is the id). `action` is the member that may say Deny.
+    """
+
+    path: str = ""
+    child: Child | None = None
+    address: str = ""
+    start: str = ""
+    end: str = ""
+    id: str = ""
+    action: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.path if self.child is None else self.child.path
+
+
+@dataclass(frozen=True, slots=True)
+class Firewall:
+    """The row of a service: where its public switch, its rules and its private endpoints stand, and what absence means.
+
+    - `empty`: what no rule at all means where the default action does not decide: "open" or "closed".
+    - `public`: the path of the public switch ("" where there is none), with its known values. `absent`: what an absent
+      or null switch means: "enabled", "disabled", or "auto" (closed as soon as a private endpoint is approved); ""
+      leaves it undecided. `second`: the path of a switch in `holder` that must agree with the first.
+    - `default`: the path of the default action, with its values; `default_absent`: "allow", "deny" or "".
+    - `addresses`, `subnets`, `instances`: the lists. `acl`: the object that holds them; a list in it that has entries
+      and is not known leaves the door undecided; `other` names lists in it that are known to admit nobody.
+    - `holder`: the single child on which default action and inline lists stand (rule sets of Event Hubs).
+    - `zero`: the address 0.0.0.0 (or the range from it to itself) admits every Azure tenant. Elsewhere it means nobody.
+    - `filter`: a path whose value true makes an empty rule list closed (Cosmos DB).
+    - `bypass`: the path of the bypass for trusted services, `bypass_off` its values that admit nobody.
+    - `endpoints`: where private endpoint connections stand: an inline path, a child, None where they do not serve it.
+    - `injected`: paths; one that is there puts the resource into a virtual network, whatever the switch says.
+    - `unruly`: the path of the SKU and the values on which the rule lists do not exist.
+    - `configurations`: the child `networkSecurityPerimeterConfigurations`.
+    - `source` names where Azure documents `absent`, `default_absent` and `empty`.
+    """
+
+    empty: Literal["open", "closed"]
+    source: str
+    name: str = "network rules"
+    public: str = "properties.publicNetworkAccess"
+    enabled: tuple[Any, ...] = ("Enabled",)
+    disabled: tuple[Any, ...] = ("Disabled",)
+    secured: tuple[Any, ...] = ("SecuredByPerimeter",)
+    absent: Literal["enabled", "disabled", "auto", ""] = ""
+    second: str = ""
+    default: str = ""
+    allow: tuple[Any, ...] = ("Allow",)
+    deny: tuple[Any, ...] = ("Deny",)
+    default_absent: Literal["allow", "deny", ""] = ""
+    addresses: tuple[Rules, ...] = ()
+    subnets: tuple[Rules, ...] = ()
+    instances: tuple[Rules, ...] = ()
+    acl: str = ""
+    other: tuple[str, ...] = ()
+    holder: Child | None = None
+    zero: bool = False
+    filter: str = ""
+    bypass: str = ""
+    bypass_off: tuple[Any, ...] = ("None", "", False)
+    endpoints: str | Child | None = "properties.privateEndpointConnections"
+    injected: tuple[str, ...] = ()
+    unruly: tuple[str, tuple[str, ...]] = ("", ())
+    configurations: Child | None = None
+
+    def __post_init__(self) -> None:
+        if not self.source:
+            raise TypeError("what an empty rule list means needs a source")
+
+
+@dataclass(slots=True)
+class _Door:
+    """What was found out about one resource on the way to its reach."""
+
+    resource: Resource
+    index: Index
+    row: Firewall
+    holder: Resource | None = None
+    holder_gap: Unread | None = None
+    facts: list[Evidence] = field(default_factory=list)
+
+    def find_holder(self) -> None:
+        if self.row.holder is None:
+            self.holder = self.resource
+            return
+        try:
+            self.holder = self.resource.child(self.row.holder)
+        except Unread as gap:
+            self.holder_gap = gap
+
+
+@dataclass(frozen=True, slots=True)
+class _Switch:
+    state: State
+    seen: tuple[Evidence, ...]
+    detail: str
+    doubt: Unread | None = None
+    wild: bool = False
+    """The switch itself says nothing that is known: not even closed rules prove that the door is closed."""
+
+
+def firewall(resource: Resource, index: Index, row: Firewall, rules: Half | None = None) -> Half:
+    """Who can reach the resource: its ways in, the doubts, the hops from the source on, and identity-bound `admits`.
+
+    `rules` replaces what the row's lists would say, for a service whose rules are richer (see `restrictions`).
+    """
+    injected = _injected(resource, index, row)
+    if injected is not None:
+        return injected
+    door = _Door(resource, index, row)
+    door.find_holder()
+    private = private_endpoints(resource, index, row.endpoints)
+    switch = _switch(door, private)
+    own = _own(door, switch, rules)
+    around = perimeters(resource, index, row.configurations)
+    public = _with_perimeters(switch, own, around, index)
+    hops = (*_switch_hop(row, switch, around, public), *_perimeter_hops(around), *public.hops, *private.hops)
+    sure, doubts = public.sure + private.sure, public.doubts + private.doubts
+    if not sure and not doubts:
+        sure = (Way(Reach.none, _closing(door, switch, around)),)
+    admits = () if public.widest is not None and public.widest.level == Reach.internet else public.admits
+    return Half(sure, doubts, (source_hop(public), *hops), admits)
+
+
+def _closing(door: _Door, switch: _Switch, around: Perimeters) -> tuple[Evidence, ...]:
+    """The facts that close the door."""
+    enforced = tuple(perimeter.seen for perimeter in around.found if perimeter.enforced)
+    return enforced or (*switch.seen, *door.facts)
+
+
+def private_endpoints(resource: Resource, index: Index, where: str | Child | None) -> Half:
+    """The ways in through approved private endpoints: `private` from own subscriptions, `selected` from others."""
+    if where is None:
+        return Half()
+    path = where if isinstance(where, str) else where.path
+    connections, missing = _connections(resource, where)
+    approved: list[str] = []
+    doubts: list[Doubt] = []
+    for each in connections:
+        status = look(each, "properties.privateLinkServiceConnectionState.status")
+        if same(status, "Approved"):
+            target = look(each, "properties.privateEndpoint.id")
+            approved.append(target if isinstance(target, str) else "")
+        elif not isinstance(status, str):
+            doubts.append(Doubt(Reach.selected, Unread(path, "a connection without status")))
+    if missing is not None:
+        approved += _known_endpoints(resource, index)
+        doubts.append(Doubt(Reach.selected, missing))
+    ways = from_ids(resource, index, path, dict.fromkeys(approved), "a private endpoint")
+    hops = [
+        Hop("private-endpoint", target.rstrip("/").rsplit("/", 1)[-1] or "private endpoint", "Approved", target)
+        for target in list(dict.fromkeys(approved))[:KEPT]
+    ]
+    return Half(ways, tuple(doubts), tuple(hops))
+
+
+def _connections(resource: Resource, where: str | Child) -> tuple[list[Any], Unread | None]:
+    if isinstance(where, Child):
+        children = resource.children(where)
+        return [child.body for child in children.items], children.gap
+    value = resource.look(where)
+    if isinstance(value, list):
+        return value, None
+    if value is None or value is MISSING:
+        return [], Unread(where, "absent in a record whose api-version is not known") if resource.thin else None
+    return [], Unread(where, "this is no list")
+
+
+def _known_endpoints(resource: Resource, index: Index) -> list[str]:
+    """The approved private endpoints in scope that point at the resource: the other end of the same connections."""
+    return remembered(index, "private endpoints", _by_target).get(resource.key, [])
+
+
+def _by_target(index: Index) -> dict[str, list[str]]:
+    known: dict[str, list[str]] = {}
+    for endpoint in index.of_type("Microsoft.Network/privateEndpoints")[0]:
+        for target in _targets(endpoint):
+            known.setdefault(target, []).append(endpoint.id)
+    return known
+
+
+def _targets(endpoint: Resource) -> Iterable[str]:
+    for path in ("privateLinkServiceConnections", "manualPrivateLinkServiceConnections"):
+        value = endpoint.look(f"properties.{path}")
+        for each in value if isinstance(value, list) else ():
+            target = look(each, "properties.privateLinkServiceId")
+            status = look(each, "properties.privateLinkServiceConnectionState.status")
+            if isinstance(target, str) and same(status, "Approved"):
+                yield target.rstrip("/").lower()
+
+
+def _injected(resource: Resource, index: Index, row: Firewall) -> Half | None:
+    for path in row.injected:
+        value = resource.look(path)
+        if value in (None, MISSING, "", False):
+            continue
+        subnet = value if isinstance(value, str) else look(value, "id")
+        if isinstance(subnet, str) and subnet:
+            ways = from_ids(resource, index, path, (subnet,), "a subnet")
+            name = "/".join(subnet.rstrip("/").split("/")[-3::2])
+        else:
+            subnet, name, ways = "", path, (Way(Reach.private, (resource.seen(path),)),)
+        return Half(ways, hops=(source_hop(Half(ways)), Hop("subnet", name, "inside a virtual network", subnet)))
+    return None
+
+
+def _switch(door: _Door, private: Half) -> _Switch:
+    row, resource = door.row, door.resource
+    if not row.public:
+        return _Switch("enabled", (), "")
+    seen = (resource.seen(row.public, row.disabled[0]),)
+    value = resource.look(row.public)
+    if value is MISSING or value is None or value == "":
+        return _absent(door, private, seen)
+    state = _state(row, value)
+    if state is None:
+        return _Switch("enabled", seen, str(value), Unread(row.public, f"its value {value!r} is not known"), True)
+    return _agreed(door, _Switch(state, seen, str(value)))
+
+
+def _absent(door: _Door, private: Half, seen: tuple[Evidence, ...]) -> _Switch:
+    row = door.row
+    if row.absent == "enabled":
+        return _agreed(door, _Switch("enabled", seen, "not set: enabled"))
+    if row.absent == "disabled":
+        thin = Unread(row.public, "absent in a record whose api-version is not known") if door.resource.thin else None
+        return _Switch("enabled" if thin else "disabled", seen, "not set: disabled", thin)
+    if row.absent == "auto":
+        if private.sure:
+            return _Switch("disabled", seen, "automatic: closed by a private endpoint")
+        doubt = private.doubts[0].missing if private.doubts else None
+        return _Switch("enabled", seen, "automatic: no approved private endpoint", doubt)
+    return _Switch("enabled", seen, "not set", Unread(row.public, "the answer did not hold it"), True)
+
+
+def _agreed(door: _Door, switch: _Switch) -> _Switch:
+    """The switch, in doubt where the second one says something else or could not be read."""
+    row = door.row
+    if not row.second:
+        return switch
+    if door.holder is None:
+        if door.holder_gap is None or switch.state == "enabled":
+            return switch
+        return _Switch(switch.state, switch.seen, switch.detail, door.holder_gap)
+    value = door.holder.look(row.second)
+    if value is MISSING or value is None or _state(row, value) == switch.state:
+        return switch
+    both = (*switch.seen, door.holder.seen(row.second, row.disabled[0]))
+    why = f"the resource says {switch.detail}, its rule set says {value!r}"
+    return _Switch("enabled", both, f"{switch.detail}, the rule set {value}", Unread(row.public, why))
+
+
+def _state(row: Firewall, value: Any) -> State | None:
+    known: tuple[tuple[State, tuple[Any, ...]], ...] = (
+        ("enabled", row.enabled),
+        ("disabled", row.disabled),
+        ("secured", row.secured),
+    )
+    return next((state for state, values in known if any(same(value, each) for each in values)), None)
+
+
+def _own(door: _Door, switch: _Switch, rules: Half | None) -> Half:
+    """What switch and rules of the resource itself let in."""
+    if switch.state != "enabled" and switch.doubt is None:
+        return Half(admits=_admits(door))
+    half = rules if rules is not None else _rules(door)
+    ways = tuple(Way(way.level, (*switch.seen, *way.evidence), way.says) for way in half.sure if way.level)
+    half = Half(ways, half.doubts, half.hops, half.admits or _admits(door))
+    if switch.doubt is None:
+        return half
+    wild = (Doubt(Reach.internet, switch.doubt, switch.seen),) if switch.wild else ()
+    return doubted(half, switch.doubt) | Half(doubts=wild)
+
+
+def _with_perimeters(switch: _Switch, own: Half, around: Perimeters, index: Index) -> Half:
+    admitted = Half()
+    for perimeter in around.found:
+        admitted |= perimeter.admits
+    if any(perimeter.enforced for perimeter in around.found):
+        return Half(admitted.sure, admitted.doubts)
+    public = Half(own.sure + admitted.sure, own.doubts + admitted.doubts, own.hops, own.admits)
+    missing = around.missing
+    if missing is None and switch.state == "secured" and not around.found and not around.settled and index.live:
+        missing = Unread("networkSecurityPerimeterConfigurations", "a perimeter outside the scanned scope is not seen")
+    return public if missing is None else public | Half(doubts=(Doubt(Reach.internet, missing),))
+
+
+def _switch_hop(row: Firewall, switch: _Switch, around: Perimeters, public: Half) -> tuple[Hop, ...]:
+    if not row.public:
+        return ()
+    if around.found and (public.sure or public.doubts):
+        return (Hop("switch", "Public network access", f"{switch.detail}; the perimeter admits", lets=True),)
+    if switch.doubt is not None:
+        return (Hop("switch", "Public network access", switch.detail, lets=None),)
+    return (Hop("switch", "Public network access", switch.detail, lets=switch.state == "enabled"),)
+
+
+def _perimeter_hops(around: Perimeters) -> tuple[Hop, ...]:
+    hops = [
+        Hop(
+            "perimeter",
+            perimeter.name,
+            f"{perimeter.mode or 'mode not known'}, {perimeter.count} access rules",
+            perimeter.id,
+            _lets(perimeter.admits, otherwise=not perimeter.enforced),
+        )
+        for perimeter in around.found
+    ]
+    if around.missing is not None:
+        hops.append(Hop("perimeter", "Network security perimeter", around.missing.why, lets=None))
+    return tuple(hops)
+
+
+def _lets(half: Half, otherwise: bool = False) -> bool | None:
+    if half.sure:
+        return True
+    return None if half.doubts else otherwise
+
+
+def _rules(door: _Door) -> Half:
+    """What the resource's own rules let in, once the switch is on."""
+    row = door.row
+    path, values = row.unruly
+    if path and any(same(door.resource.look(path), each) for each in values):
+        sku = door.resource.seen(path)
+        hop = Hop("firewall", row.name, f"not available on {sku.value}")
+        return Half((Way(Reach.internet, (sku,)),), hops=(hop,))
+    if door.holder_gap is not None:
+        return _undecided(door, door.holder_gap)
+    seen = _default_seen(door)
+    allowed, missing = _default(door)
+    if allowed:
+        hop = Hop("firewall", row.name, "allows by default" if row.default else "none")
+        return Half((Way(Reach.internet, seen),), hops=(hop,))
+    listed = _listed(door)
+    if missing is not None:
+        listed |= Half(doubts=(Doubt(Reach.internet, missing, seen),))
+    if not listed.sure and not listed.doubts and not _entries_of(door) and _open_when_empty(door):
+        facts = (*seen, *(_count(door, rules) for rules in (*row.addresses, *row.subnets)))
+        hop = Hop("firewall", row.name, "no rule: everybody is let in")
+        return Half((Way(Reach.internet, facts),), hops=(hop,))
+    door.facts += [*seen, *(_count(door, rules) for rules in (*row.addresses, *row.subnets))]
+    detail = phrase([way.says or way.level.name for way in listed.sure]) or "no rule lets anybody in"
+    hop = Hop("firewall", row.name, detail if listed.sure or not listed.doubts else "not read", lets=_lets(listed))
+    return Half(tuple(Way(w.level, (*seen, *w.evidence), w.says) for w in listed.sure), listed.doubts, (hop,))
+
+
+def _undecided(door: _Door, missing: Unread) -> Half:
+    hop = Hop("firewall", door.row.name, missing.why, lets=None)
+    return Half(doubts=(Doubt(Reach.internet, missing),), hops=(hop,))
+
+
+def _default_seen(door: _Door) -> tuple[Evidence, ...]:
+    row = door.row
+    if not row.default or door.holder is None:
+        return ()
+    return (door.holder.seen(row.default, row.deny[0]),)
+
+
+def _default(door: _Door) -> tuple[bool, Unread | None]:
+    """Whether the default action lets everybody in, and what leaves that undecided."""
+    row = door.row
+    if not row.default:
+        return False, None
+    value = MISSING if door.holder is None else door.holder.look(row.default)
+    if value is MISSING or value is None:
+        if row.default_absent == "allow":
+            return True, None
+        thin = door.holder is None or door.holder.thin
+        known = row.default_absent == "deny" and not thin
+        return False, None if known else Unread(row.default, "the answer did not hold it")
+    if any(same(value, each) for each in row.allow):
+        return True, None
+    known = any(same(value, each) for each in row.deny)
+    return False, None if known else Unread(row.default, f"its value {value!r} is not known")
+
+
+def _open_when_empty(door: _Door) -> bool:
+    row = door.row
+    if row.filter and door.holder is not None and same(door.holder.look(row.filter), True):
+        return False
+    return row.empty == "open"
+
+
+def _listed(door: _Door) -> Half:
+    """What the rule lists let in, by their union."""
+    row = door.row
+    sets: list[AddressSet] = []
+    facts: list[Evidence] = []
+    half = Half(doubts=_strange(door))
+    for rules in row.addresses:
+        found, zero, doubts = _addresses(door, rules)
+        together = union(found)
+        sets.append(together)
+        if found:
+            facts += [_texts(door, rules), *without_effect(rules.name, together)]
+        half |= Half(zero, doubts)
+    way = from_addresses(union(sets), door.index, *facts)
+    if way is None:
+        door.facts += facts
+    half |= Half((way,) if way else ())
+    for rules in row.subnets:
+        entries, missing = _entries(door, rules)
+        ids = [_member(entry, rules.id) for entry in entries]
+        doubts = () if missing is None else (Doubt(Reach.selected, missing),)
+        half |= Half(from_ids(door.resource, door.index, rules.name, ids, "a subnet"), doubts)
+    return half
+
+
+def _addresses(door: _Door, rules: Rules) -> tuple[list[AddressSet], tuple[Way, ...], tuple[Doubt, ...]]:
+    entries, missing = _entries(door, rules)
+    found: list[AddressSet] = []
+    doubts = [Doubt(Reach.internet, missing)] if missing is not None else []
+    zero: tuple[Way, ...] = ()
+    for entry in entries:
+        if rules.action and same(look(entry, rules.action), "Deny"):
+            continue
+        if door.row.zero and _is_zero(entry, rules):
+            zero = (Way(Reach.azure, (Evidence(rules.name, ZERO, "no rule for 0.0.0.0"),), "every Azure tenant"),)
+            continue
+        try:
+            found.append(_parsed(entry, rules))
+        except BadAddress as bad:
+            doubts.append(Doubt(Reach.internet, Unread(rules.name, str(bad))))
+    return found, zero, tuple(doubts)
+
+
+def _parsed(entry: Any, rules: Rules) -> AddressSet:
+    if rules.start:
+        return span(look(entry, rules.start), look(entry, rules.end))
+    return parse(look(entry, rules.address) if rules.address else entry)
+
+
+def _is_zero(entry: Any, rules: Rules) -> bool:
+    if rules.start:
+        return same(look(entry, rules.start), ZERO) and same(look(entry, rules.end), ZERO)
+    return _member(entry, rules.address).strip() in (ZERO, f"{ZERO}/32")
+
+
+def _texts(door: _Door, rules: Rules) -> Evidence:
+    entries, _ = _entries(door, rules)
+    if rules.start:
+        texts = [f"{_member(each, rules.start)}-{_member(each, rules.end)}" for each in entries[:KEPT]]
+    else:
+        texts = [_member(each, rules.address) for each in entries[:KEPT]]
+    return Evidence(rules.name, texts if len(entries) <= KEPT else [*texts, f"and {len(entries) - KEPT} more"])
+
+
+def _count(door: _Door, rules: Rules) -> Evidence:
+    return Evidence(rules.name, f"{len(_entries(door, rules)[0])} rules")
+
+
+def _entries_of(door: _Door) -> int:
+    return sum(len(_entries(door, rules)[0]) for rules in (*door.row.addresses, *door.row.subnets))
+
+
+def _entries(door: _Door, rules: Rules) -> tuple[list[Any], Unread | None]:
+    """The entries of a list, and what may be missing of them."""
+    if rules.child is not None:
+        children = door.resource.children(rules.child)
+        return [child.body for child in children.items], children.gap
+    holder = door.holder
+    if holder is None:
+        return [], None
+    value = holder.look(rules.path)
+    if isinstance(value, list):
+        return value, None
+    if value is not None and value is not MISSING:
+        return [], Unread(rules.path, "this is no list")
+    if holder.thin and not (_open_when_empty(door) and _no_entries(door)):
+        return [], Unread(rules.path, "absent in a record whose api-version is not known")
+    return [], None
+
+
+def _no_entries(door: _Door) -> bool:
+    """Whether no inline list has entries: then what is missing of a thin record can only make it narrower."""
+    lists = (*door.row.addresses, *door.row.subnets)
+    return door.holder is None or not any(door.holder.look(rules.path) for rules in lists if rules.child is None)
+
+
+def _strange(door: _Door) -> tuple[Doubt, ...]:
+    """A doubt for each list of the access rules that has entries and is not known: it may admit anybody."""
+    row = door.row
+    body = door.holder.look(row.acl) if row.acl and door.holder is not None else None
+    if not isinstance(body, dict):
+        return ()
+    lists = (*row.addresses, *row.subnets, *row.instances)
+    known = {rules.path.rsplit(".", 1)[-1].lower() for rules in lists} | {name.lower() for name in row.other}
+    return tuple(
+        Doubt(Reach.internet, Unread(f"{row.acl}.{key}", "a list of rules that is not known"))
+        for key, value in body.items()
+        if isinstance(value, list) and value and key.lower() not in known
+    )
+
+
+def _admits(door: _Door) -> tuple[str, ...]:
+    """The ways in that demand an identity by themselves: trusted services and named resources."""
+    row, holder = door.row, door.holder
+    if holder is None:
+        return ()
+    told: list[str] = []
+    value = holder.look(row.bypass) if row.bypass else MISSING
+    if value is not MISSING and value is not None and not any(same(value, each) for each in row.bypass_off):
+        told.append(f"trusted services still enter ({row.bypass} is {value})")
+    for rules in row.instances:
+        entries, _ = _entries(door, rules)
+        told += [f"the resource {_member(entry, rules.id) or 'without an id'}" for entry in entries[:KEPT]]
+    return tuple(told)
+
+
+def _member(entry: Any, path: str) -> str:
+    value = look(entry, path) if path else entry
+    return value if isinstance(value, str) else ""
+
+
+__all__ = ["Firewall", "Rules", "firewall", "private_endpoints"]

@@ -1,0 +1,205 @@
+"""Network security perimeters: which one a resource belongs to, in which mode, and whom its access rules admit.
+
+Microsoft Learn, private-link/network-security-perimeter-transition: without an association the resource's own switch
+and rules decide, and `SecuredByPerimeter` is closed to the public. In Learning (now called Transition) mode the
+perimeter's inbound rules admit beside the own ones, also where the switch says Disabled; in Enforced mode they alone
+decide, whatever the switch says. Audit mode has no documentation: it is taken for Learning. Private endpoints work in
+every mode.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from scanner.addresses import AddressSet, BadAddress, parse, union
+from scanner.exposure import Doubt, Half, Reach, Way
+from scanner.index import Index
+from scanner.reach.sources import from_addresses, from_ids, from_tag, remembered, without_effect
+from scanner.resource import MISSING, Resource, look, same, segments
+from scanner.rule import Child
+from scanner.verdict import Evidence, Unread
+
+ASSOCIATIONS = "Microsoft.Network/networkSecurityPerimeters/resourceAssociations"
+ACCESS_RULES = "Microsoft.Network/networkSecurityPerimeters/profiles/accessRules"
+CONFIGURATIONS = "networkSecurityPerimeterConfigurations"
+
+_KNOWN = frozenset(
+    (
+        "addressprefixes",
+        "emailaddresses",
+        "fullyqualifieddomainnames",
+        "networksecurityperimeters",
+        "phonenumbers",
+        "servicetags",
+        "subscriptions",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Perimeter:
+    """One association: the perimeter's id, its mode, whom its inbound rules admit, how many there are; its evidence."""
+
+    id: str
+    mode: str
+    admits: Half
+    count: int
+    seen: Evidence
+
+    @property
+    def name(self) -> str:
+        return self.id.rstrip("/").rsplit("/", 1)[-1] or "perimeter"
+
+    @property
+    def enforced(self) -> bool:
+        return self.mode.lower() == "enforced"
+
+
+@dataclass(frozen=True, slots=True)
+class Perimeters:
+    """The perimeters of a resource; `missing` says what may be there beside them.
+
+    `settled`: the resource itself was asked, so a perimeter outside the scanned scope would be known.
+    """
+
+    found: tuple[Perimeter, ...] = ()
+    missing: Unread | None = None
+    settled: bool = False
+
+
+def perimeters(resource: Resource, index: Index, configurations: Child | None = None) -> Perimeters:
+    """The perimeters of a resource, by its own configurations where these were read, else by the associations in scope.
+
+    `configurations`: the row of `networkSecurityPerimeterConfigurations` below the resource's type, where it has one.
+    """
+    if configurations is not None and resource.key + configurations.key in resource.bundle.reads:
+        read = resource.children(configurations)
+        return Perimeters(tuple(_configured(resource, index, each) for each in read.items), read.gap, settled=True)
+    associations, missing = _associations(index)
+    found = tuple(_associated(resource, index, each) for each in associations.get(resource.key, ()))
+    if found:
+        return Perimeters(found, None)
+    gap = resource.children(configurations).gap if configurations is not None else None
+    return Perimeters((), (gap or missing) if index.live else None)
+
+
+def _configured(resource: Resource, index: Index, body: Resource) -> Perimeter:
+    path = f"{CONFIGURATIONS}/{body.name}.properties"
+    mode = body.look("properties.resourceAssociation.accessMode")
+    rules = body.look("properties.profile.accessRules")
+    where = body.look("properties.networkSecurityPerimeter.id")
+    seen = Evidence(f"{path}.resourceAssociation.accessMode", None if mode is MISSING else mode)
+    if not isinstance(rules, list):
+        half = _unread(Unread(f"{path}.profile.accessRules", "the answer did not hold them"), seen)
+    else:
+        half = access_rules(resource, index, rules, f"{path}.profile.accessRules", seen)
+    return Perimeter(_text(where), _text(mode), half, len(rules) if isinstance(rules, list) else 0, seen)
+
+
+def _associated(resource: Resource, index: Index, association: Resource) -> Perimeter:
+    mode = association.look("properties.accessMode")
+    profile = _text(association.look("properties.profile.id"))
+    seen = Evidence(f"{association.id} properties.accessMode", None if mode is MISSING else mode)
+    rules, missing = _profile(index, profile)
+    half = access_rules(resource, index, [rule.body for rule in rules], f"{profile}/accessRules", seen)
+    if missing is not None:
+        half |= _unread(missing, seen)
+    return Perimeter(association.id.rsplit("/resourceAssociations/", 1)[0], _text(mode), half, len(rules), seen)
+
+
+def access_rules(resource: Resource, index: Index, rules: Iterable[Any], path: str, seen: Evidence) -> Half:
+    """Whom the inbound access rules of a profile admit, by their union. `seen`: evidence of the association."""
+    half = Half()
+    addresses: list[AddressSet] = []
+    subscriptions: list[str] = []
+    prefixes: list[str] = []
+    for rule in rules:
+        if same(look(rule, "properties.direction"), "Outbound"):
+            continue
+        texts, wrong = _parsed(rule, path)
+        addresses += (each for _, each in texts)
+        prefixes += (text for text, _ in texts)
+        subscriptions += _ids(rule, "properties.subscriptions") + _ids(rule, "properties.networkSecurityPerimeters")
+        half |= Half(_tagged(rule, path, seen), wrong + _strange(rule, path))
+    together = union(addresses)
+    evidence = (seen, Evidence(f"{path} addressPrefixes", prefixes[:20]), *without_effect(path, together))
+    way = from_addresses(together, index, *evidence)
+    ways = from_ids(resource, index, f"{path} subscriptions", subscriptions, "resources")
+    return half | Half(((way,) if way else ()) + tuple(Way(w.level, (seen, *w.evidence), w.says) for w in ways))
+
+
+def _parsed(rule: Any, path: str) -> tuple[list[tuple[str, AddressSet]], tuple[Doubt, ...]]:
+    found, wrong = [], []
+    for text in _list(rule, "properties.addressPrefixes"):
+        try:
+            found.append((text, parse(text)))
+        except BadAddress as bad:
+            wrong.append(Doubt(Reach.internet, Unread(f"{path} addressPrefixes", str(bad))))
+    return found, tuple(wrong)
+
+
+def _tagged(rule: Any, path: str, seen: Evidence) -> tuple[Way, ...]:
+    ways = []
+    for text in _list(rule, "properties.serviceTags"):
+        way, tag = from_tag(str(text), seen, Evidence(f"{path} serviceTags", text))
+        if way is not None:
+            ways.append(Way(way.level, way.evidence, way.says or tag.why))
+    return tuple(ways)
+
+
+def _strange(rule: Any, path: str) -> tuple[Doubt, ...]:
+    body = look(rule, "properties")
+    if not isinstance(body, dict):
+        return (Doubt(Reach.internet, Unread(path, "an access rule has no properties")),)
+    return tuple(
+        Doubt(Reach.internet, Unread(f"{path} {key}", "a list of rules that is not known"))
+        for key, value in body.items()
+        if value and isinstance(value, list) != (key.lower() in _KNOWN) and not isinstance(value, str)
+    )
+
+
+def _associations(index: Index) -> tuple[dict[str, list[Resource]], Unread | None]:
+    return remembered(index, ASSOCIATIONS, _by_target), index.of_type(ASSOCIATIONS)[1]
+
+
+def _by_target(index: Index) -> dict[str, list[Resource]]:
+    known: dict[str, list[Resource]] = {}
+    for association in index.of_type(ASSOCIATIONS)[0]:
+        known.setdefault(_key(_text(association.look("properties.privateLinkResource.id"))), []).append(association)
+    return known
+
+
+def _by_profile(index: Index) -> dict[str, list[Resource]]:
+    known: dict[str, list[Resource]] = {}
+    for rule in index.of_type(ACCESS_RULES)[0]:
+        known.setdefault(rule.list_key, []).append(rule)
+    return known
+
+
+def _profile(index: Index, profile: str) -> tuple[list[Resource], Unread | None]:
+    missing = index.of_type(ACCESS_RULES)[1]
+    rules = remembered(index, ACCESS_RULES, _by_profile).get(f"{_key(profile)}/accessrules", [])
+    if not rules and missing is None and index.live and not index.sees(profile):
+        missing = Unread(f"{profile}/accessRules", "the perimeter is in a subscription that cannot be seen")
+    return rules, missing
+
+
+def _unread(missing: Unread, seen: Evidence) -> Half:
+    return Half(doubts=(Doubt(Reach.internet, missing, (seen,)),))
+
+
+def _ids(rule: Any, path: str) -> list[str]:
+    return [_text(look(each, "id")) for each in _list(rule, path)]
+
+
+def _list(rule: Any, path: str) -> list[Any]:
+    value = look(rule, path)
+    return value if isinstance(value, list) else []
+
+
+def _key(resource_id: str) -> str:
+    return "/" + "/".join(segments(resource_id))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

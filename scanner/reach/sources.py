@@ -1,0 +1,135 @@
+"""What the source of a rule stands for, as a way in: addresses, subnets and private endpoints, subscriptions, tags."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar, cast
+
+from scanner.addresses import PUBLIC, AddressSet, breadth
+from scanner.exposure import Doubt, Half, Hop, Reach, Way
+from scanner.index import Index
+from scanner.reach.tags import Tag, lookup
+from scanner.resource import Resource, subscription_of
+from scanner.verdict import Evidence, Unread
+
+_T = TypeVar("_T")
+
+SHOWN = 3
+KEPT = 20
+NO_EFFECT = "no effect: a private range never calls a public address"
+
+
+def phrase(parts: Sequence[str]) -> str:
+    """Texts as one clause: "a, b and c", "a, b and 4 more"."""
+    if len(parts) < 2:
+        return "".join(parts)
+    last = parts[-1] if parts[-1].startswith("and ") else f"and {parts[-1]}"
+    return f"{', '.join(parts[:-1])} {last}"
+
+
+def from_addresses(addresses: AddressSet, index: Index, *evidence: Evidence) -> Way | None:
+    """The way in that a union of addresses opens on a public firewall; None where it has no public address."""
+    width = breadth(addresses, index.networks, index.wide_ipv4, index.wide_ipv6)
+    public = addresses & PUBLIC
+    if width == "none":
+        return None
+    if width == "own":
+        return Way(Reach.selected, evidence, f"the organisation's own networks ({phrase(public.describe(SHOWN))})")
+    if width == "internet":
+        return Way(Reach.internet, evidence)
+    foreign = public - index.networks
+    if width == "wide":
+        return Way(Reach.wide, evidence, f"{_count(foreign)} ({phrase(foreign.describe(SHOWN))})")
+    return Way(Reach.selected, evidence, phrase(foreign.describe(SHOWN)))
+
+
+def without_effect(path: str, addresses: AddressSet) -> tuple[Evidence, ...]:
+    """Evidence of the private ranges in the rules of a public firewall, none where there are none."""
+    if addresses.is_empty or PUBLIC.covers(addresses) or breadth(addresses) == "internet":
+        return ()
+    return (Evidence(path, phrase((addresses - PUBLIC).describe(SHOWN)), NO_EFFECT),)
+
+
+def is_own(resource: Resource, index: Index, other: str) -> bool:
+    """Whether an id names something in a subscription of the resource's tenant that the caller can see."""
+    subscription = subscription_of(other)
+    if not subscription:
+        return False
+    if subscription == resource.subscription:
+        return True
+    tenant = index.subscriptions.get(subscription)
+    home = index.subscriptions.get(resource.subscription)
+    return tenant is not None and (not home or not tenant or tenant.lower() == home.lower())
+
+
+def from_ids(resource: Resource, index: Index, path: str, ids: Iterable[str], what: str) -> tuple[Way, ...]:
+    """The ways in from subnets, private endpoints or subscriptions: `private` from own ones, `selected` from others."""
+    own: list[str] = []
+    foreign: list[str] = []
+    for each in ids:
+        (own if is_own(resource, index, each) else foreign).append(each)
+    ways: list[Way] = []
+    if foreign:
+        says = f"{phrase(_names(foreign))}, {what} of a subscription that cannot be seen"
+        ways.append(Way(Reach.selected, (Evidence(path, foreign[:KEPT], f"{what} of a visible subscription"),), says))
+    if own:
+        ways.append(Way(Reach.private, (Evidence(path, own[:KEPT]),)))
+    return tuple(ways)
+
+
+def from_tag(text: str, *evidence: Evidence) -> tuple[Way | None, Tag]:
+    """The way in that a service tag opens, None for Microsoft's own management and probes; and the tag's row."""
+    tag = lookup(text)
+    if tag.reach == "none":
+        return None, tag
+    level = {"internet": Reach.internet, "azure": Reach.azure, "vnet": Reach.private}[tag.reach]
+    return Way(level, evidence, f"the service tag {tag.name}" if level is Reach.azure else ""), tag
+
+
+def remembered(index: Index, key: str, make: Callable[[Index], _T]) -> _T:
+    """What `make` answers, made once an index."""
+    if key not in index.memo:
+        index.memo[key] = make(index)
+    return cast("_T", index.memo[key])
+
+
+def doubted(half: Half, missing: Unread) -> Half:
+    """The same ways, none of them sure any more."""
+    ways = tuple(Doubt(way.level, missing, way.evidence) for way in half.sure if way.level > Reach.none)
+    return Half((), half.doubts + ways, half.hops, half.admits)
+
+
+def source_hop(half: Half) -> Hop:
+    """Where the widest way comes from; the internet where there is none, since that is what the locks hold off."""
+    widest = half.widest
+    if widest is None or widest.level in (Reach.none, Reach.internet):
+        return Hop("source", "Internet", "every address")
+    if widest.level == Reach.azure:
+        return Hop("source", "Azure", widest.says or "every tenant")
+    if widest.level == Reach.private:
+        return Hop("source", "Private network", widest.says)
+    return Hop("source", "Named networks", widest.says)
+
+
+def _names(ids: Sequence[str]) -> list[str]:
+    names = [each.rstrip("/").rsplit("/", 1)[-1] for each in ids[:SHOWN]]
+    return names if len(ids) <= SHOWN else [*names, f"and {len(ids) - SHOWN} more"]
+
+
+def _count(addresses: AddressSet) -> str:
+    ipv4 = f"{addresses.size(4):,} public IPv4 addresses" if addresses.v4 else ""
+    ipv6 = "large IPv6 ranges" if addresses.v6 else ""
+    return " and ".join(filter(None, (ipv4, ipv6)))
+
+
+__all__ = [
+    "KEPT",
+    "NO_EFFECT",
+    "doubted",
+    "from_addresses",
+    "from_ids",
+    "from_tag",
+    "is_own",
+    "phrase",
+    "remembered",
+    "source_hop",
+    "without_effect",
+]
