@@ -1,0 +1,149 @@
+"""Error answers in the forms that ARM, Resource Graph and Entra ID give them.
+
+The shapes (where code and message sit, which headers go with them) follow recorded answers; the sentences are our own
+unless a client could reasonably match on them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+JSON = "application/json; charset=utf-8"
+
+
+class Answer(msgspec.Struct, frozen=False):
+    """One HTTP answer: status, headers, and the body as bytes; `packed` is the body in gzip, made when first wanted."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = {}
+    content_type: str = JSON
+    packed: bytes | None = None
+
+
+def answer(value: Any, status: int = 200, **headers: str) -> Answer:
+    """`value` as JSON. Header names are given with `_` for `-`."""
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    return Answer(status, msgspec.json.encode(value), named)
+
+
+def arm_error(status: int, code: str, message: str, cause: str = "gateway", **more: Any) -> Answer:
+    """ARM's usual form: `{"error": {"code", "message", ...}}` and x-ms-failure-cause."""
+    return answer({"error": {"code": code, "message": message, **more}}, status, x_ms_failure_cause=cause)
+
+
+def web_error(status: int, code: str, message: str) -> Answer:
+    """App Service's form: capitals, the code as text, the message three times."""
+    entity = {"ExtendedCode": "51004", "MessageTemplate": message, "Parameters": [], "Code": code, "Message": message}
+    details = [{"Message": message}, {"Code": code}, {"ErrorEntity": entity}]
+    body = {"Code": code, "Message": message, "Target": None, "Details": details, "Innererror": None}
+    return answer(body, status, x_ms_failure_cause="service")
+
+
+def missing_api_version() -> Answer:
+    text = "The api-version query parameter (?api-version=) is required for all requests."
+    return arm_error(400, "MissingApiVersionParameter", text)
+
+
+def no_registered_provider(kind: str, version: str, supported: str) -> Answer:
+    text = (
+        f"No registered resource provider found for location 'global' and API version '{version}' for type '{kind}'. "
+        f"The supported api-versions are '{supported}'. The supported locations are ', global'."
+    )
+    return arm_error(400, "NoRegisteredProviderFound", text)
+
+
+def invalid_api_version(version: str) -> Answer:
+    return arm_error(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
+
+
+def invalid_type(namespace: str, kind: str, version: str) -> Answer:
+    text = f"The resource type '{kind}' could not be found in the namespace '{namespace}' for api version '{version}'."
+    return arm_error(404, "InvalidResourceType", text)
+
+
+def not_registered(namespace: str) -> Answer:
+    text = (
+        f"The subscription is not registered to use namespace '{namespace}'. "
+        "See https://aka.ms/rps-not-found for how to register subscriptions."
+    )
+    detail = {"code": "MissingSubscriptionRegistration", "target": namespace, "message": text}
+    return arm_error(409, "MissingSubscriptionRegistration", text, details=[detail])
+
+
+def forbidden(principal: str, action: str, scope: str, denied_by: str | None = None) -> Answer:
+    """403 as ARM words it; with `denied_by` (the id of a deny assignment) the form that names it."""
+    who = f"The client '{principal}' with object id '{principal}'"
+    if denied_by:
+        text = (
+            f"{who} has permission to perform action '{action}' on scope '{scope}'; however, the access is denied "
+            f"because of the deny assignment with name 'System deny' and Id '{denied_by}' at scope '{scope}'."
+        )
+        return arm_error(403, "DenyAssignmentAuthorizationFailed", text)
+    text = (
+        f"{who} does not have authorization to perform action '{action}' over scope '{scope}' or the scope is invalid. "
+        "If access was recently granted, please refresh your credentials."
+    )
+    return arm_error(403, "AuthorizationFailed", text)
+
+
+def no_subscription(subscription: str) -> Answer:
+    return arm_error(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
+
+
+def no_group(group: str) -> Answer:
+    return arm_error(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
+
+
+def no_parent(name: str) -> Answer:
+    text = f"Can not perform requested operation on nested resource. Parent resource '{name}' not found."
+    return arm_error(404, "ParentResourceNotFound", text)
+
+
+def no_resource(kind: str, name: str, group: str) -> Answer:
+    text = (
+        f"The Resource '{kind}/{name}' under resource group '{group}' was not found. "
+        "For more details please go to https://aka.ms/ARMResourceNotFoundFix"
+    )
+    return arm_error(404, "ResourceNotFound", text)
+
+
+def no_child(kind: str, name: str) -> Answer:
+    """A child that does not exist: each provider says it in its own way."""
+    if kind.startswith("microsoft.web/"):
+        return web_error(404, "NotFound", f"Cannot find {kind.rsplit('/', 1)[-1]} with name {name}.")
+    codes = {
+        "microsoft.app/containerapps/authconfigs": "AuthConfigNotFound",
+        "microsoft.storage/storageaccounts/blobservices/containers": "ContainerNotFound",
+        "microsoft.storage/storageaccounts/fileservices/shares": "ShareNotFound",
+    }
+    code = codes.get(kind, "ResourceNotFound")
+    return arm_error(404, code, f"The requested resource of type '{kind}' with name '{name}' was not found.", "service")
+
+
+def read_only(method: str) -> Answer:
+    text = f"The sandbox is read-only: {method} is refused."
+    return answer({"error": {"code": "MethodNotAllowed", "message": text}}, 405, Allow="GET, HEAD")
+
+
+def unauthenticated(tenant: str, authority: str, code: str, message: str, status: int = 401) -> Answer:
+    why = f'Bearer authorization_uri="{authority}/{tenant}", error="invalid_token", error_description="{message}"'
+    return answer(
+        {"error": {"code": code, "message": message}}, status, WWW_Authenticate=why, x_ms_failure_cause="gateway"
+    )
+
+
+def throttled(code: str, message: str, retry_after: int, **headers: str) -> Answer:
+    found = arm_error(429, code, message)
+    found.headers["Retry-After"] = str(retry_after)
+    found.headers.update({name.replace("_", "-"): text for name, text in headers.items()})
+    return found
+
+
+def graph_error(status: int, code: str, detail: str, message: str) -> Answer:
+    """Resource Graph's form: a general outer message, the telling code in `details`."""
+    details = [{"code": detail, "message": message}]
+    outer = "Please provide below info when asking for support: correlationId = 00000000-0000-0000-0000-000000000000."
+    return arm_error(status, code, outer, "service", details=details)

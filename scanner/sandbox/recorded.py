@@ -1,0 +1,69 @@
+"""Serves recorded exchanges as they were."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from scanner.sandbox.errors import JSON, Answer, arm_error
+
+HOST = re.compile(rb"https://management\.(?:azure\.com|chinacloudapi\.cn)(?::443)?/")
+DROPPED = {"content-length", "content-encoding", "transfer-encoding", "connection", "content-type"}
+
+
+class Tape:
+    """Recorded exchanges: `{"method", "url", "status", "headers", "body", "body_kind"?}`, url with path and query.
+
+    Requests are found by method and by path and query without case; then by path alone, so that another api-version
+    than the recorded one is answered too. Several recordings of one request are given in turn, the last for ever.
+    """
+
+    def __init__(self, exchanges: Iterable[Mapping[str, Any]]) -> None:
+        self.exact: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        self.paths: dict[str, Mapping[str, Any]] = {}
+        self.given: dict[str, int] = defaultdict(int)
+        self.subscriptions: list[str] = []
+        for exchange in exchanges:
+            key = _key(str(exchange["method"]), str(exchange["url"]))
+            self.exact[key].append(exchange)
+            self.paths.setdefault(key.partition("?")[0], exchange)
+            self._learn(str(exchange["url"]))
+
+    def _learn(self, url: str) -> None:
+        found = re.match(r"(?i)/subscriptions/([^/?]+)", url)
+        if found and found[1].lower() not in self.subscriptions:
+            self.subscriptions.append(found[1].lower())
+
+    def answer(self, method: str, path: str, query: str, base: str) -> Answer:
+        key = _key(method, f"{path}?{query}")
+        several = self.exact.get(key)
+        if several:
+            exchange = several[min(self.given[key], len(several) - 1)]
+            self.given[key] += 1
+        elif key.partition("?")[0] in self.paths:
+            exchange = self.paths[key.partition("?")[0]]
+        else:
+            return arm_error(404, "ResourceNotFound", f"{method} {path} was not recorded.")
+        return played(exchange, base)
+
+
+def played(exchange: Mapping[str, Any], base: str) -> Answer:
+    """The recorded answer; ARM's address in it becomes the sandbox's, so that nextLink can be followed."""
+    headers = {k: str(v) for k, v in (exchange.get("headers") or {}).items() if k.lower() not in DROPPED}
+    kind, body = exchange.get("body_kind"), exchange.get("body")
+    if kind == "empty":
+        return Answer(int(exchange["status"]), b"", headers)
+    if kind == "text":
+        return Answer(int(exchange["status"]), str(body).encode(), headers, "text/plain; charset=utf-8")
+    raw = HOST.sub(f"{base}/".encode(), msgspec.json.encode(body))
+    return Answer(int(exchange["status"]), raw, headers, JSON)
+
+
+def _key(method: str, url: str) -> str:
+    path, _, query = url.partition("?")
+    parts = sorted(part.lower() for part in query.replace("%24", "$").split("&") if part)
+    return f"{method.upper()} {path.rstrip('/').lower()}?{'&'.join(parts)}"
