@@ -1,0 +1,314 @@
+"""The sample estate: a public agency's two subscriptions, written by hand as TOML, turned into ARM's JSON.
+
+`estate/estate.toml` names the subscriptions, the resource groups, and what is refused or odd. Every other file holds
+resources: `[base."<type>"]` is a body that all resources of the type start from, `[[resource]]` an entry that overrides
+it. Keys of an entry beside ARM's own:
+
+- `names`: several resources with the same body, instead of `name`
+- `children."<path below the resource>"`: a child's body; a base's children are on every resource of the type
+- `drop`, `null`: dotted paths that the body does not have, or has as null (TOML has no null); on children too
+- `id_case`: `odd` spells the id as Azure sometimes does: lower-case `resourcegroups` and namespace, upper-case group
+- `bare`: true leaves out `properties` altogether
+- `to`, `group_id`, `status` (private endpoints): the resource that it leads to; both sides get the connection
+- `foreign_endpoints` = [{ id, status }]: private endpoints of subscriptions that nobody here can see
+
+In texts `{name}` is the resource's name, `{guid}` an id that is always the same for it; a text `@name` or
+`@name/below` is the id of the resource with that name.
+"""
+
+import tomllib
+import uuid
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+FOLDER = Path(__file__).parent / "estate"
+SPACE = uuid.UUID("3f0c7a52-9d1e-4b60-8c2f-5e7d1a904b36")
+OWN = {"names", "name", "type", "group", "children", "drop", "null", "id_case", "bare", "to", "group_id", "status"}
+OWN |= {"foreign_endpoints", "why"}
+PERIMETER = "Microsoft.Network/networkSecurityPerimeters"
+
+
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """Plain data, as the sandbox's `World` takes it.
+
+    `subscriptions`: ARM's JSON, with `view` ("full" or "partial") beside. `resources`: ARM's JSON, children included.
+    `grants`, `refusals`, `quirks`: dicts with the fields of `world.Grant`, `world.Refusal` and `world.Quirks`.
+    `ids`: the id of each top-level resource by its name.
+    """
+
+    tenant: str
+    subscriptions: list[Json]
+    resources: list[Json]
+    grants: list[Json]
+    refusals: list[Json]
+    quirks: Json
+    ids: dict[str, str]
+
+
+def load_estate(folder: Path | None = None) -> Estate:
+    """Read the estate in `folder`, else the one that comes with the product.
+
+    Raises ValueError, naming the resource, where an entry refers to a name or a group that does not exist, or a name
+    is used twice.
+    """
+    return _Builder(folder or FOLDER).build()
+
+
+class _Builder:
+    def __init__(self, folder: Path) -> None:
+        self.frame = tomllib.loads((folder / "estate.toml").read_text("utf-8"))
+        self.bases: dict[str, Json] = {}
+        self.entries: list[Json] = []
+        for file in sorted(folder.glob("*.toml")):
+            if file.name == "estate.toml":
+                continue
+            data = tomllib.loads(file.read_text("utf-8"))
+            self.bases |= data.get("base", {})
+            for entry in data.get("resource", []):
+                self.entries += [entry | {"name": name} for name in entry.get("names", [entry.get("name")])]
+        self.ids: dict[str, str] = {}
+        for entry in self.entries:
+            name = entry["name"]
+            if name in self.ids:
+                raise ValueError(f"the estate has two resources named {name}")
+            self.ids[name] = self._id(entry)
+        self.bodies: dict[str, Json] = {}
+
+    def build(self) -> Estate:
+        for entry in self.entries:
+            for body in self._bodies(entry):
+                self.bodies[body["id"].lower()] = body
+        for entry in self.entries:
+            self._connect(entry)
+        self._associate()
+        subscriptions = self.frame["subscriptions"]
+        return Estate(
+            tenant=self.frame["tenant"],
+            subscriptions=[
+                {
+                    "id": f"/subscriptions/{one['id']}",
+                    "subscriptionId": one["id"],
+                    "displayName": name,
+                    "tenantId": self.frame["tenant"],
+                    "state": one["state"],
+                    "view": one["view"],
+                }
+                for name, one in subscriptions.items()
+            ],
+            resources=[*self._groups(), *self.bodies.values()],
+            grants=list(self._grants()),
+            refusals=[self._refusal(one) for one in self.frame.get("refusal", [])],
+            quirks={
+                "thin": tuple(self.ids[name] for name in self.frame["quirks"].get("thin", [])),
+                "absent_from_graph": tuple(
+                    self.ids[name] for name in self.frame["quirks"].get("absent_from_graph", [])
+                ),
+            },
+            ids=dict(self.ids),
+        )
+
+    def _id(self, entry: Json) -> str:
+        group = self.frame["groups"].get(entry["group"])
+        if group is None:
+            raise ValueError(f"{entry['name']}: no resource group {entry['group']} in the estate")
+        sub = self.frame["subscriptions"][group["subscription"]]["id"]
+        parts, names = entry["type"].split("/"), entry["name"].split("/")
+        below = "/".join(f"{kind}/{name}" for kind, name in zip(parts[1:], names, strict=True))
+        if entry.get("id_case") == "odd":
+            return f"/subscriptions/{sub}/resourcegroups/{entry['group'].upper()}/providers/{parts[0].lower()}/{below}"
+        return f"/subscriptions/{sub}/resourceGroups/{entry['group']}/providers/{parts[0]}/{below}"
+
+    def _bodies(self, entry: Json) -> Iterator[Json]:
+        base = self.bases.get(entry["type"], {})
+        resource_id = self.ids[entry["name"]]
+        words = {"name": entry["name"].rsplit("/", 1)[-1], "guid": str(uuid.uuid5(SPACE, resource_id.lower()))}
+        body = _merge(_cut(_own(base), base), _own(entry))
+        body = {"id": resource_id, "name": entry["name"], "type": entry["type"]} | body
+        body.setdefault("location", self.frame["groups"][entry["group"]].get("location", "norwayeast"))
+        if entry.get("bare"):
+            body.pop("properties", None)
+        yield _cut(self._fill(body, words, entry["name"]), entry)
+        children = _merge(base.get("children", {}), entry.get("children", {}))
+        for path, child in children.items():
+            if child.get("drop") == ["*"]:
+                continue
+            yield self._child(entry, resource_id, path, child, words)
+
+    def _child(self, entry: Json, parent: str, path: str, child: Json, words: Json) -> Json:
+        parts = path.split("/")
+        kind = "/".join([entry["type"], *parts[0::2]])
+        base = self.bases.get(kind, {})
+        merged = _merge(_cut(_own(base), base), _own(child))
+        child_id = f"{parent}/{path}"
+        more = words | {"child": parts[-1], "guid": str(uuid.uuid5(SPACE, child_id.lower()))}
+        body = {"id": child_id, "name": parts[-1], "type": kind} | merged
+        return _cut(self._fill(body, more, f"{entry['name']}/{path}"), child)
+
+    def _fill(self, value: Any, words: Json, where: str) -> Any:
+        match value:
+            case dict():
+                return {key: self._fill(each, words, where) for key, each in value.items()}
+            case list():
+                return [self._fill(each, words, where) for each in value]
+            case str() if value.startswith("@"):
+                return self._reference(value[1:], where)
+            case str():
+                for word, text in words.items():
+                    value = value.replace("{" + word + "}", text)
+                return value.replace("{tenant}", self.frame["tenant"])
+            case _:
+                return value
+
+    def _reference(self, text: str, where: str) -> str:
+        name, _, below = text.partition("/")
+        if name not in self.ids:
+            raise ValueError(f"{where}: no resource named {name} in the estate")
+        return self.ids[name] + (f"/{below}" if below else "")
+
+    def _connect(self, entry: Json) -> None:
+        """Write a private endpoint on both sides, and the endpoints of others on the side that can be seen."""
+        for one in entry.get("foreign_endpoints", []):
+            self._arrive(entry["name"], one["id"], one.get("status", "Approved"))
+        if "to" not in entry:
+            return
+        status = entry.get("status", "Approved")
+        here = self.ids[entry["name"]]
+        link = {
+            "name": entry["name"],
+            "id": f"{here}/privateLinkServiceConnections/{entry['name']}",
+            "properties": {
+                "provisioningState": "Succeeded",
+                "privateLinkServiceId": self._reference(entry["to"], entry["name"]),
+                "groupIds": [entry["group_id"]] if entry.get("group_id") else [],
+                "privateLinkServiceConnectionState": _state(status),
+            },
+        }
+        by_hand = "manualPrivateLinkServiceConnections" if status == "Pending" else "privateLinkServiceConnections"
+        self.bodies[here.lower()]["properties"][by_hand] = [link]
+        self._arrive(entry["to"], here, status)
+
+    def _arrive(self, target: str, endpoint: str, status: str) -> None:
+        target_id = self._reference(target, target)
+        body = self.bodies[target_id.lower()]
+        name = f"{target.rsplit('/', 1)[-1]}.{uuid.uuid5(SPACE, endpoint.lower())}"
+        properties: Json = {
+            "privateEndpoint": {"id": endpoint},
+            "privateLinkServiceConnectionState": _state(status),
+            "provisioningState": "Succeeded",
+        }
+        row: Json = {
+            "id": f"{target_id}/privateEndpointConnections/{name}",
+            "name": name,
+            "type": f"{body['type']}/privateEndpointConnections",
+            "properties": properties,
+        }
+        if body["type"].lower().startswith("microsoft.web/sites"):
+            self.bodies[row["id"].lower()] = row
+        else:
+            listed = body["properties"].get("privateEndpointConnections") or []
+            body["properties"]["privateEndpointConnections"] = [*listed, row]
+
+    def _associate(self) -> None:
+        """Write each association of a perimeter on the resource's side too, with the profile's access rules."""
+        for body in list(self.bodies.values()):
+            if body["type"] != f"{PERIMETER}/resourceAssociations":
+                continue
+            properties = body["properties"]
+            profile = properties["profile"]["id"]
+            rules = [each for key, each in self.bodies.items() if key.startswith(f"{profile.lower()}/accessrules/")]
+            resource_id = properties["privateLinkResource"]["id"]
+            perimeter = body["id"].rsplit("/resourceAssociations/", 1)[0]
+            name = f"{uuid.uuid5(SPACE, perimeter.lower())}.{body['name']}"
+            row_id = f"{resource_id}/networkSecurityPerimeterConfigurations/{name}"
+            self.bodies[row_id.lower()] = {
+                "id": row_id,
+                "name": name,
+                "type": f"{self.bodies[resource_id.lower()]['type']}/networkSecurityPerimeterConfigurations",
+                "properties": {
+                    "provisioningState": "Succeeded",
+                    "provisioningIssues": [],
+                    "networkSecurityPerimeter": {
+                        "id": perimeter,
+                        "perimeterGuid": str(uuid.uuid5(SPACE, perimeter.lower())),
+                        "location": self.bodies[perimeter.lower()]["location"],
+                    },
+                    "resourceAssociation": {"name": body["name"], "accessMode": properties["accessMode"]},
+                    "profile": {
+                        "name": profile.rsplit("/", 1)[-1],
+                        "accessRulesVersion": 1,
+                        "accessRules": [
+                            {"name": each["name"], "properties": deepcopy(each["properties"])} for each in rules
+                        ],
+                        "diagnosticSettingsVersion": 0,
+                        "enabledLogCategories": [],
+                    },
+                },
+            }
+
+    def _groups(self) -> Iterator[Json]:
+        for name, group in self.frame["groups"].items():
+            sub = self.frame["subscriptions"][group["subscription"]]["id"]
+            yield {
+                "id": f"/subscriptions/{sub}/resourceGroups/{name}",
+                "name": name,
+                "type": "Microsoft.Resources/resourceGroups",
+                "location": group.get("location", "norwayeast"),
+                "tags": group.get("tags", {}),
+                "properties": {"provisioningState": "Succeeded"},
+            } | ({"managedBy": self._reference(group["managed_by"][1:], name)} if "managed_by" in group else {})
+
+    def _grants(self) -> Iterator[Json]:
+        for name, one in self.frame["subscriptions"].items():
+            if one["view"] == "full":
+                yield {"scope": f"/subscriptions/{one['id']}"}
+                continue
+            groups = [key for key, group in self.frame["groups"].items() if group["subscription"] == name]
+            for group in groups:
+                if self.frame["groups"][group].get("seen", True):
+                    yield {"scope": f"/subscriptions/{one['id']}/resourceGroups/{group}"}
+
+    def _refusal(self, given: Json) -> Json:
+        return {"path": self._reference(given["path"][1:], "refusal")} | {
+            key: value for key, value in given.items() if key != "path"
+        }
+
+
+def _state(status: str) -> Json:
+    said = {"Approved": "Auto-Approved", "Pending": "Please approve my connection", "Rejected": "Not known to us"}
+    return {"status": status, "description": said.get(status, ""), "actionsRequired": "None"}
+
+
+def _own(entry: Json) -> Json:
+    return {key: deepcopy(value) for key, value in entry.items() if key not in OWN}
+
+
+def _merge(base: Json, over: Json) -> Json:
+    made = deepcopy(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(made.get(key), dict)
+        made[key] = _merge(made[key], value) if both else deepcopy(value)
+    return made
+
+
+def _cut(body: Json, entry: Json) -> Json:
+    for path in entry.get("drop", []):
+        _at(body, path, keep=False)
+    for path in entry.get("null", []):
+        _at(body, path, keep=True)
+    return body
+
+
+def _at(body: Json, path: str, *, keep: bool) -> None:
+    *steps, last = path.split(".")
+    for step in steps:
+        body = body.setdefault(step, {})
+    if keep:
+        body[last] = None
+    else:
+        body.pop(last, None)

@@ -1,0 +1,132 @@
+"""The truth file and the estate fit each other; whether a scan agrees is another test's question."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanner.sandbox.estate import load_estate
+
+ESTATE = load_estate()
+IDS = {resource["id"].lower() for resource in ESTATE.resources}
+FILES = sorted((Path(__file__).parent / "truth").glob("*.toml"))
+TRUTH: dict[str, dict[str, Any]] = {file.stem: tomllib.loads(file.read_text("utf-8")) for file in FILES}
+
+REACH = {"unknown", "none", "private", "selected", "wide", "azure", "internet"}
+AUTHENTICATION = {"unknown", "identity", "shared", "anonymous"}
+SEVERITY = {"critical", "high", "medium", "low", "info"}
+
+# The endpoints of each type, by their names in the contract; `*`: one for each child.
+ENDPOINTS: dict[str, set[str]] = {
+    "microsoft.storage/storageaccounts": {
+        "blob", "blob/*", "dfs", "file", "queue", "table", "web", "sftp", "nfs",
+    },
+    "microsoft.keyvault/vaults": {"vault"},
+    "microsoft.keyvault/managedhsms": {"hsm"},
+    "microsoft.sql/servers": {"tds"},
+    "microsoft.sql/managedinstances": {"tds", "tds-public"},
+    "microsoft.dbforpostgresql/flexibleservers": {"postgres"},
+    "microsoft.dbformysql/flexibleservers": {"mysql"},
+    "microsoft.documentdb/databaseaccounts": {"cosmos"},
+    "microsoft.documentdb/mongoclusters": {"mongo"},
+    "microsoft.web/sites": {"app", "scm", "ftp", "function/*", "host-keys", "trigger/*"},
+    "microsoft.web/sites/slots": {"app", "scm", "ftp", "function/*", "host-keys", "trigger/*"},
+    "microsoft.app/containerapps": {"ingress", "ingress/*"},
+    "microsoft.containerservice/managedclusters": {"api-server"},
+    "microsoft.containerregistry/registries": {"registry"},
+    "microsoft.eventhub/namespaces": {"events"},
+    "microsoft.servicebus/namespaces": {"messages"},
+    "microsoft.eventgrid/topics": {"publish"},
+    "microsoft.eventgrid/domains": {"publish"},
+    "microsoft.eventgrid/namespaces": {"publish", "mqtt"},
+    "microsoft.cache/redis": {"redis", "redis-plain"},
+    "microsoft.cache/redisenterprise": {"redis/*"},
+    "microsoft.search/searchservices": {"search"},
+    "microsoft.cognitiveservices/accounts": {"ai"},
+    "microsoft.appconfiguration/configurationstores": {"config"},
+}  # fmt: skip
+OPTIONAL = {"blob/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*"}
+HIDDEN = "/resourcegroups/rg-test-sandkasse/"
+
+
+def pattern(endpoint: str) -> str:
+    return f"{endpoint.split('/', maxsplit=1)[0]}/*" if "/" in endpoint else endpoint
+
+
+def kind_of(name: str) -> str:
+    parts = ESTATE.ids[name].lower().rsplit("/providers/", 1)[1].split("/")
+    return "/".join([parts[0], *parts[1::2]])
+
+
+def rows(table: str) -> list[tuple[str, dict[str, Any]]]:
+    return [(service, row) for service, truth in TRUTH.items() for row in truth.get(table, [])]
+
+
+def listed() -> list[tuple[str, str]]:
+    found = [(row["resource"], end) for _, row in rows("exposure") for end in row["endpoints"]]
+    return found + [(name, end) for _, row in rows("closed") for name in row["resources"] for end in row["endpoints"]]
+
+
+def judged() -> dict[str, str]:
+    kinds = {name: kind_of(name) for name, path in ESTATE.ids.items() if HIDDEN not in path.lower()}
+    return {name: kind for name, kind in kinds.items() if kind in ENDPOINTS}
+
+
+@pytest.mark.parametrize("service", TRUTH)
+def test_resources_exist_and_can_be_seen(service: str) -> None:
+    truth = TRUTH[service]
+    names = {row["resource"] for row in truth.get("exposure", [])}
+    names |= {name for table in ("closed", "finding") for row in truth.get(table, []) for name in row["resources"]}
+    for name in names:
+        # A slot's name has a slash of its own, so the longest name of a resource that fits is meant.
+        top = max((each for each in ESTATE.ids if f"{name}/".startswith(f"{each}/")), key=len, default="")
+        assert top, f"no resource {name} in the estate"
+        path = (ESTATE.ids[top] + name[len(top) :]).lower()
+        assert path in IDS, f"no resource {name} in the estate"
+        assert HIDDEN not in path, f"{name} is in a group that the caller may not see"
+
+
+@pytest.mark.parametrize("service", TRUTH)
+def test_words_are_of_the_design(service: str) -> None:
+    for row in TRUTH[service].get("exposure", []):
+        assert row["kind"] in {"data", "admin", "app"}, row
+        assert row["reach"] in REACH - {"none"}, row
+        assert row["authentication"] in AUTHENTICATION, row
+        assert "severity" in row or "worst" in row, row
+        assert {row.get("severity", "low"), row.get("worst", "low")} <= SEVERITY - {"info"}, row
+        assert ("may" in row) == ("worst" in row), row
+    for row in TRUTH[service].get("finding", []):
+        assert row["status"] in {"fail", "unknown"}, row
+        assert row["severity"] in SEVERITY, row
+
+
+@pytest.mark.parametrize(("name", "kind"), sorted(judged().items()))
+def test_every_endpoint_is_listed_once(name: str, kind: str) -> None:
+    ends = [endpoint for resource, endpoint in listed() if resource == name]
+    assert len(ends) == len(set(ends)), f"{name}: an endpoint is listed twice"
+    assert {pattern(end) for end in ends} <= ENDPOINTS[kind], f"{name}: an endpoint that the type has not"
+    assert ENDPOINTS[kind] - OPTIONAL <= set(ends), f"{name}: an endpoint is missing"
+
+
+def test_every_endpoint_of_the_contract_is_shown_open_and_closed() -> None:
+    shown = {pattern(end) for _, row in rows("exposure") for end in row["endpoints"]}
+    shut = {pattern(end) for _, row in rows("closed") for end in row["endpoints"]}
+    wanted = set().union(*(ENDPOINTS[kind] for kind in judged().values()))
+    assert shown == wanted
+    assert wanted - shut <= {"blob/*"}, "an anonymous container counts as an endpoint only while it is open"
+
+
+@pytest.mark.parametrize("service", TRUTH)
+def test_findings_name_endpoints_that_are_exposed(service: str) -> None:
+    exposed = {(row["resource"], end) for row in TRUTH[service].get("exposure", []) for end in row["endpoints"]}
+    for row in TRUTH[service].get("finding", []):
+        for name in row["resources"]:
+            top = max((each for each in ESTATE.ids if f"{name}/".startswith(f"{each}/")), key=len)
+            for end in row.get("endpoints", []):
+                assert (top, end) in exposed, f"{row['rule']}: {end} of {top} is no exposure"
+
+
+def test_findings_are_listed_once() -> None:
+    pairs = [(row["rule"], name) for _, row in rows("finding") for name in row["resources"]]
+    assert len(pairs) == len(set(pairs))
