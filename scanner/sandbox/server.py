@@ -163,15 +163,20 @@ class Sandbox:
         self._folder = tempfile.TemporaryDirectory(prefix="twolocks-sandbox-")
         certificates.make(Path(self._folder.name))
         context = certificates.server_context(Path(self._folder.name))
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None, keepalive_timeout=75))
+        self._server = web.Server(self._handle, access_log=None, keepalive_timeout=75)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=context, shutdown_timeout=1.0)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=context)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         if self._runner is not None:
+            transports = [c.transport for c in self._server.connections if c.transport is not None]
             await self._runner.cleanup()
+            for transport in transports:
+                transport.abort()
+            await asyncio.sleep(0.01)
             self._runner = None
         if self._folder is not None:
             self._folder.cleanup()
