@@ -304,6 +304,7 @@ def _own(door: _Door, switch: _Switch, rules: Half | None) -> Half:
         return Half(admits=_admits(door))
     half = rules if rules is not None else _rules(door)
     ways = tuple(Way(way.level, (*switch.seen, *way.evidence), way.says) for way in half.sure if way.level)
+    door.facts += [fact for way in half.sure if not way.level for fact in way.evidence]
     half = Half(ways, half.doubts, half.hops, half.admits or _admits(door))
     if switch.doubt is None:
         return half

@@ -74,13 +74,15 @@ def perimeters(resource: Resource, index: Index, configurations: Child | None = 
     """
     if configurations is not None and resource.key + configurations.key in resource.bundle.reads:
         read = resource.children(configurations)
-        return Perimeters(tuple(_configured(resource, index, each) for each in read.items), read.gap, settled=True)
+        if read.items:
+            return Perimeters(tuple(_configured(resource, index, each) for each in read.items), read.gap, settled=True)
     associations, missing = _associations(index)
     found = tuple(_associated(resource, index, each) for each in associations.get(resource.key, ()))
     if found:
         return Perimeters(found, None)
+    asked = configurations is not None and resource.key + configurations.key in resource.bundle.reads
     gap = resource.children(configurations).gap if configurations is not None else None
-    return Perimeters((), (gap or missing) if index.live else None)
+    return Perimeters((), (gap or missing) if index.live and not asked else None, settled=asked)
 
 
 def _configured(resource: Resource, index: Index, body: Resource) -> Perimeter:

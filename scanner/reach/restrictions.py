@@ -1,0 +1,226 @@
+"""Ordered allow and deny rules: the access restrictions of App Service and the address lists of Container Apps.
+
+Microsoft Learn, app-service/overview-access-restrictions: rules go by priority, the first that matches decides. Without
+an explicit default action no rule at all lets everybody in, and with any rule the rest is denied; an explicit one wins.
+A header filter narrows nothing, since a caller can send any header, with one exception: Front Door sets `X-Azure-FDID`
+itself, so the tag AzureFrontDoor.Backend together with the id of the own profile is a lock.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from scanner.addresses import EMPTY, EVERYTHING, AddressSet, BadAddress, parse
+from scanner.exposure import Doubt, Half, Hop, Reach, Way
+from scanner.index import Index
+from scanner.reach.sources import KEPT, from_addresses, from_ids, from_tag, phrase, remembered, without_effect
+from scanner.resource import MISSING, Resource, look, same
+from scanner.verdict import Evidence, Unread
+
+FRONT_DOOR = "azurefrontdoor.backend"
+LAST = 2147483647
+PRIORITY = 65000
+"""What Azure gives a rule without a priority."""
+
+
+@dataclass(slots=True)
+class _Walk:
+    """A walk over the rules: what no rule has matched yet, and what was let in so far."""
+
+    site: Resource
+    index: Index
+    path: str
+    rest: AddressSet = EVERYTHING
+    allowed: AddressSet = EMPTY
+    subnets: list[str] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    ways: list[Way] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+
+    def doubt(self, why: str, level: Reach = Reach.internet) -> None:
+        self.doubts.append(Doubt(level, Unread(self.path, why)))
+
+
+def restrictions(site: Resource, index: Index, config: Resource, *, scm: bool = False) -> Half:
+    """Whom the access restrictions of an app (or its SCM site) let in; `config` is its `config/web`."""
+    name = "ipSecurityRestrictions"
+    if scm and not same(config.look("properties.scmIpSecurityRestrictionsUseMain"), True):
+        name = "scmIpSecurityRestrictions"
+    path, default_path = f"properties.{name}", f"properties.{name}DefaultAction"
+    entries = config.look(path)
+    if not isinstance(entries, list):
+        missing = Unread(path, "the answer did not hold it")
+        hop = Hop("firewall", "Access restrictions", missing.why, lets=None)
+        return Half(doubts=(Doubt(Reach.internet, missing, (config.seen(path),)),), hops=(hop,))
+    walk = _Walk(site, index, path)
+    implicit = [entry for entry in entries if _implicit(entry)]
+    rules = [entry for entry in entries if not _implicit(entry)]
+    for rule in sorted(rules, key=_order):
+        if walk.rest.is_empty:
+            break
+        _take(walk, rule)
+    default = config.look(default_path)
+    _end(walk, default, rules, implicit, default_path)
+    return _result(walk, "Access restrictions", len(rules), config.seen(default_path, "Deny"))
+
+
+def address_list(app: Resource, index: Index, path: str, address: str = "ipAddressRange") -> Half:
+    """Whom a list of address rules lets in where all rules allow or all deny (Container Apps ingress).
+
+    Microsoft Learn, container-apps/ip-restrictions: without rules everybody is let in; rules that deny let the rest in.
+    """
+    entries = app.look(path)
+    walk = _Walk(app, index, path)
+    if entries is None or entries is MISSING:
+        entries = []
+    if not isinstance(entries, list):
+        walk.doubt("this is no list")
+        entries = []
+    allows = [entry for entry in entries if not same(look(entry, "action"), "Deny")]
+    for entry in sorted(entries, key=lambda each: same(look(each, "action"), "Deny")):
+        _apply(walk, entry, _action(walk, entry), look(entry, address))
+    if not allows and not walk.doubts:
+        walk.allowed |= walk.rest
+    return _result(walk, "Address restrictions", len(entries))
+
+
+def _implicit(entry: Any) -> bool:
+    """Whether this is the rule that Azure shows for what no rule matches."""
+    return look(entry, "priority") == LAST and str(look(entry, "name")).lower() in ("allow all", "deny all")
+
+
+def _order(entry: Any) -> tuple[int, bool]:
+    priority = look(entry, "priority")
+    known = isinstance(priority, int) and not isinstance(priority, bool)
+    return (priority if known else PRIORITY, same(look(entry, "action"), "Deny"))
+
+
+def _action(walk: _Walk, entry: Any) -> str:
+    value = look(entry, "action")
+    if value is MISSING or value is None or same(value, "Allow"):
+        return "allow"
+    if same(value, "Deny"):
+        return "deny"
+    walk.doubt(f"the action {value!r} is not known")
+    return "none"
+
+
+def _take(walk: _Walk, rule: Any) -> None:
+    action = _action(walk, rule)
+    headers = look(rule, "headers")
+    headers = headers if isinstance(headers, dict) and any(headers.values()) else {}
+    if action == "deny" and headers:
+        return
+    subnet = look(rule, "vnetSubnetResourceId")
+    if isinstance(subnet, str) and subnet:
+        _subnet(walk, subnet, action)
+        return
+    text = look(rule, "ipAddress")
+    tag = look(rule, "tag")
+    if same(tag, "ServiceTag"):
+        if action == "allow":
+            _tags(walk, str(text), headers)
+        return
+    if tag not in (MISSING, None, "") and not same(tag, "Default"):
+        if action == "allow":
+            walk.doubt(f"a rule of kind {tag!r} filters by a header that a caller can send")
+        return
+    mask = look(rule, "subnetMask")
+    if isinstance(mask, str) and mask and isinstance(text, str) and "/" not in text:
+        text = f"{text}/{mask}"
+    _apply(walk, rule, action, text)
+
+
+def _apply(walk: _Walk, rule: Any, action: str, text: Any) -> None:
+    try:
+        addresses = parse(text)
+    except BadAddress as bad:
+        if action != "deny":
+            walk.doubt(str(bad))
+        return
+    if action == "allow":
+        walk.allowed |= addresses & walk.rest
+        walk.texts.append(str(text))
+    if action != "none":
+        walk.rest -= addresses
+
+
+def _subnet(walk: _Walk, subnet: str, action: str) -> None:
+    if action == "deny":
+        walk.refused.add(subnet.lower())
+    elif action == "allow" and subnet.lower() not in walk.refused:
+        walk.subnets.append(subnet)
+
+
+def _tags(walk: _Walk, text: str, headers: dict[str, Any]) -> None:
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        seen = Evidence(walk.path, f"the service tag {name}")
+        ids = _front_door_ids(headers)
+        if name.lower() == FRONT_DOOR and ids:
+            _front_door(walk, ids, seen)
+            continue
+        way, tag = from_tag(name, seen)
+        if way is not None:
+            walk.ways.append(Way(way.level, way.evidence, f"{tag.why} (the service tag {tag.name})"))
+
+
+def _front_door_ids(headers: dict[str, Any]) -> list[str]:
+    values = next((value for name, value in headers.items() if name.lower() == "x-azure-fdid"), None)
+    return [str(value) for value in values] if isinstance(values, list) else []
+
+
+def _front_door(walk: _Walk, ids: list[str], seen: Evidence) -> None:
+    known = remembered(walk.index, "front door ids", _profiles)
+    missing = walk.index.of_type("Microsoft.Cdn/profiles")[1] or walk.index.of_type("Microsoft.Network/frontDoors")[1]
+    names = [known[each.lower()] for each in ids if each.lower() in known]
+    strangers = [each for each in ids if each.lower() not in known]
+    if strangers:
+        facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", strangers, "the id of a visible profile"))
+        if missing is not None:
+            walk.doubts.append(Doubt(Reach.azure, missing, facts))
+        says = "whoever owns the Front Door profile of an id that cannot be seen"
+        walk.ways.append(Way(Reach.azure if missing is None else Reach.selected, facts, says))
+    if names:
+        facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", ids))
+        walk.ways.append(Way(Reach.selected, facts, f"the Front Door profile {phrase(names)}"))
+
+
+def _profiles(index: Index) -> dict[str, str]:
+    """The Front Door ids in scope, lower case, with the names of their profiles."""
+    profiles = (*index.of_type("Microsoft.Cdn/profiles")[0], *index.of_type("Microsoft.Network/frontDoors")[0])
+    ids = ((profile.look("properties.frontDoorId"), profile.name) for profile in profiles)
+    return {key.lower(): name for key, name in ids if isinstance(key, str) and key}
+
+
+def _end(walk: _Walk, default: Any, rules: list[Any], implicit: list[Any], path: str) -> None:
+    """What becomes of callers that no rule matched."""
+    if default is MISSING or default is None or default == "":
+        allowed = same(look(implicit[-1], "action"), "Allow") if implicit else not rules
+    elif same(default, "Allow") or same(default, "Deny"):
+        allowed = same(default, "Allow")
+    else:
+        walk.doubts.append(Doubt(Reach.internet, Unread(path, f"its value {default!r} is not known")))
+        return
+    if allowed:
+        walk.allowed |= walk.rest
+
+
+def _result(walk: _Walk, name: str, count: int, *default: Evidence) -> Half:
+    shown = walk.texts if len(walk.texts) <= KEPT else [*walk.texts[:KEPT], f"and {len(walk.texts) - KEPT} more"]
+    facts = (*default, Evidence(walk.path, shown or f"{count} rules"), *without_effect(walk.path, walk.allowed))
+    way = from_addresses(walk.allowed, walk.index, *facts)
+    subnets = from_ids(walk.site, walk.index, walk.path, walk.subnets, "a subnet")
+    ways = (*((way,) if way else ()), *walk.ways, *subnets)
+    lets = True if ways else (None if walk.doubts else False)
+    detail = phrase(_details(ways)) or ("not read" if walk.doubts else f"{count} rules let nobody in")
+    if not ways and not walk.doubts:
+        ways = (Way(Reach.none, facts),)
+    return Half(ways, tuple(walk.doubts), (Hop("firewall", name, detail, lets=lets),))
+
+
+def _details(ways: Iterable[Way]) -> list[str]:
+    return list(dict.fromkeys(way.says or f"{Reach(way.level).name} is let in" for way in ways))
+
+
+__all__ = ["address_list", "restrictions"]

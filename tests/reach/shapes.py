@@ -1,0 +1,203 @@
+"""Bodies and firewall rows of nine services, written by hand, for the tests of reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scanner.addresses import parse_all
+from scanner.exposure import Half, Reach
+from scanner.index import Index, build
+from scanner.reach.firewall import Firewall, Rules
+from scanner.resource import By, Gap, Resource
+from scanner.rule import Child, Kind
+
+HOME = "00000000-0000-0000-0000-00000000000a"
+NEIGHBOUR = "00000000-0000-0000-0000-00000000000b"
+GUEST = "00000000-0000-0000-0000-00000000000c"
+UNSEEN = "00000000-0000-0000-0000-00000000000f"
+SUBSCRIPTIONS = {HOME: "tenant-1", NEIGHBOUR: "tenant-1", GUEST: "tenant-2"}
+OWN = parse_all(("198.51.100.0/24", "20.0.0.0/8"))
+
+STORAGE = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+STORAGE_PERIMETERS = STORAGE.child(
+    "networkSecurityPerimeterConfigurations",
+    when=lambda account: account.need("properties.publicNetworkAccess") == "SecuredByPerimeter",
+)
+VAULT = Kind("Microsoft.KeyVault/vaults", api="2026-02-01")
+SQL = Kind("Microsoft.Sql/servers", api="2025-01-01")
+SQL_RULES = SQL.child("firewallRules")
+SQL_RULES6 = SQL.child("ipv6FirewallRules")
+SQL_SUBNETS = SQL.child("virtualNetworkRules")
+COSMOS = Kind("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15")
+REDIS = Kind("Microsoft.Cache/redis", api="2024-11-01")
+REDIS_RULES = REDIS.child("firewallRules")
+EVENTS = Kind("Microsoft.EventHub/namespaces", api="2024-01-01")
+EVENTS_RULES = EVENTS.child("networkRuleSets/default", one=True, off=("SKU Basic",))
+SEARCH = Kind("Microsoft.Search/searchServices", api="2025-05-01")
+REGISTRY = Kind("Microsoft.ContainerRegistry/registries", api="2025-11-01")
+CONFIG = Kind("Microsoft.AppConfiguration/configurationStores", api="2024-06-01")
+CLUSTER = Kind("Microsoft.ContainerService/managedClusters", api="2025-10-01")
+
+ROWS = {
+    "storage": Firewall(
+        empty="closed",
+        source="specification",
+        absent="enabled",
+        default="properties.networkAcls.defaultAction",
+        default_absent="allow",
+        acl="properties.networkAcls",
+        addresses=(
+            Rules("properties.networkAcls.ipRules", address="value", action="action"),
+            Rules("properties.networkAcls.ipv6Rules", address="value", action="action"),
+        ),
+        subnets=(Rules("properties.networkAcls.virtualNetworkRules", id="id"),),
+        instances=(Rules("properties.networkAcls.resourceAccessRules", id="resourceId"),),
+        bypass="properties.networkAcls.bypass",
+        configurations=STORAGE_PERIMETERS,
+    ),
+    "vault": Firewall(
+        empty="closed",
+        source="key-vault/general/network-security",
+        absent="enabled",
+        default="properties.networkAcls.defaultAction",
+        default_absent="allow",
+        acl="properties.networkAcls",
+        addresses=(Rules("properties.networkAcls.ipRules", address="value"),),
+        subnets=(Rules("properties.networkAcls.virtualNetworkRules", id="id"),),
+        bypass="properties.networkAcls.bypass",
+    ),
+    "sql": Firewall(
+        empty="closed",
+        source="azure-sql/database/firewall-configure",
+        absent="enabled",
+        zero=True,
+        addresses=(
+            Rules(child=SQL_RULES, start="properties.startIpAddress", end="properties.endIpAddress"),
+            Rules(child=SQL_RULES6, start="properties.startIPv6Address", end="properties.endIPv6Address"),
+        ),
+        subnets=(Rules(child=SQL_SUBNETS, id="properties.virtualNetworkSubnetId"),),
+    ),
+    "cosmos": Firewall(
+        empty="open",
+        source="cosmos-db/how-to-configure-firewall",
+        absent="enabled",
+        zero=True,
+        filter="properties.isVirtualNetworkFilterEnabled",
+        addresses=(Rules("properties.ipRules", address="ipAddressOrRange"),),
+        subnets=(Rules("properties.virtualNetworkRules", id="id"),),
+        instances=(Rules("properties.networkAclBypassResourceIds"),),
+        bypass="properties.networkAclBypass",
+    ),
+    "redis": Firewall(
+        empty="open",
+        source="azure-cache-for-redis/cache-configure",
+        absent="enabled",
+        addresses=(Rules(child=REDIS_RULES, start="properties.startIP", end="properties.endIP"),),
+        injected=("properties.subnetId",),
+    ),
+    "events": Firewall(
+        empty="open",
+        source="event-hubs/event-hubs-ip-filtering",
+        absent="enabled",
+        holder=EVENTS_RULES,
+        second="properties.publicNetworkAccess",
+        default="properties.defaultAction",
+        acl="properties",
+        addresses=(Rules("properties.ipRules", address="ipMask", action="action"),),
+        subnets=(Rules("properties.virtualNetworkRules", id="subnet.id"),),
+        bypass="properties.trustedServiceAccessEnabled",
+        unruly=("sku.name", ("Basic",)),
+    ),
+    "search": Firewall(
+        empty="open",
+        source="search/service-configure-firewall",
+        absent="enabled",
+        acl="properties.networkRuleSet",
+        addresses=(Rules("properties.networkRuleSet.ipRules", address="value"),),
+        bypass="properties.networkRuleSet.bypass",
+        unruly=("sku.name", ("free",)),
+    ),
+    "registry": Firewall(
+        empty="closed",
+        source="container-registry/container-registry-access-selected-networks",
+        absent="enabled",
+        default="properties.networkRuleSet.defaultAction",
+        default_absent="allow",
+        acl="properties.networkRuleSet",
+        addresses=(Rules("properties.networkRuleSet.ipRules", address="value", action="action"),),
+        bypass="properties.networkRuleBypassOptions",
+    ),
+    "config": Firewall(empty="open", source="azure-app-configuration/howto-disable-public-access", absent="auto"),
+    "cluster": Firewall(
+        empty="open",
+        source="aks/api-server-authorized-ip-ranges",
+        public="properties.apiServerAccessProfile.enablePrivateCluster",
+        enabled=(False,),
+        disabled=(True,),
+        secured=(),
+        absent="enabled",
+        addresses=(Rules("properties.apiServerAccessProfile.authorizedIPRanges"),),
+        endpoints=None,
+    ),
+}
+KINDS = {
+    "storage": STORAGE,
+    "vault": VAULT,
+    "sql": SQL,
+    "cosmos": COSMOS,
+    "redis": REDIS,
+    "events": EVENTS,
+    "search": SEARCH,
+    "registry": REGISTRY,
+    "config": CONFIG,
+    "cluster": CLUSTER,
+}
+
+
+def identity(type: str, name: str, subscription: str = HOME) -> str:
+    """An ARM id below the resource group `rg`."""
+    return f"/subscriptions/{subscription}/resourceGroups/rg/providers/{type}/{name}"
+
+
+def subnet(subscription: str = HOME) -> str:
+    return identity("Microsoft.Network/virtualNetworks", "net/subnets/inner", subscription)
+
+
+def endpoint(subscription: str = HOME, status: str = "Approved") -> dict[str, Any]:
+    """An inline private endpoint connection."""
+    target = identity("Microsoft.Network/privateEndpoints", "pe", subscription)
+    state = {"status": status}
+    return {"properties": {"privateEndpoint": {"id": target}, "privateLinkServiceConnectionState": state}}
+
+
+def make(
+    service: str,
+    properties: dict[str, Any] | None = None,
+    *,
+    children: dict[Child, list[dict[str, Any]]] | None = None,
+    gaps: dict[Child, str] | None = None,
+    by: By = "list",
+    **body: Any,
+) -> Resource:
+    """A resource of a service; `children` are lists that were read in full, `gaps` reads that were refused."""
+    kind = KINDS[service]
+    top = Resource({"id": identity(kind.type, "thing"), "properties": properties or {}, **body}, by=by)
+    for child, bodies in (children or {}).items():
+        top.bundle.reads[top.key + child.key] = len(bodies)
+        for number, each in enumerate(bodies):
+            place = f"{top.id}/{child.path}" if child.one else f"{top.id}/{child.path}/{each.get('name', number)}"
+            top.bundle.add(Resource({"id": place, **each}, bundle=top.bundle))
+    for child, code in (gaps or {}).items():
+        top.bundle.gaps[top.key + child.key] = Gap(top.url(child), 403, code)
+    return top
+
+
+def index(*resources: Resource, **more: Any) -> Index:
+    """An index of a live and complete collection that sees three subscriptions of two tenants."""
+    return build(resources, **{"subscriptions": SUBSCRIPTIONS, "networks": OWN, **more})
+
+
+def reach(half: Half) -> str:
+    """The widest sure reach, and what may be added: "selected", "unknown, may internet"."""
+    sure = "unknown" if half.widest is None else Reach(half.widest.level).name
+    return sure if half.worst is None else f"{sure}, may {Reach(half.worst.level).name}"
