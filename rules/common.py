@@ -1,0 +1,85 @@
+"""What rule files share: names of frameworks, and the rows that many types have."""
+
+from scanner.index import Index
+from scanner.reach.perimeters import perimeters
+from scanner.resource import MISSING, Resource, look, same
+from scanner.rule import Child, Controls, Fix, Kind
+from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
+
+CIS = "CIS Azure 6.0.0"
+MCSB = "MCSB v1"
+NIST = "NIST 800-53 r5"
+ISO = "ISO 27001:2022"
+NSM = "NSM 2.0"
+
+NETWORK: Controls = {MCSB: ("NS-2",), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)}
+"""What a network rule of a platform service answers to, where no framework has a control of its own for it."""
+
+LEARN = "https://learn.microsoft.com/azure"
+
+
+def pending_private_endpoint(kind: Kind, id: str, what: str, path: str = "properties.privateEndpointConnections") -> None:
+    """The rule for private endpoints that wait for approval; `what` with its article ("the vault")."""
+
+    @kind.rule(
+        id,
+        "network",
+        f"Somebody waits for approval of a private endpoint to {what}",
+        severity="low",
+        why=f"Whoever approves the request lets the asker's network into {what}, past its firewall. "
+        "A request that nobody knows should be rejected, and one that waits closes nothing.",
+        fix=Fix(
+            az="az network private-endpoint-connection list --id {id}",
+            breaks="Nothing: the command lists the requests. Reject what nobody asked for.",
+            portal="Networking > Private endpoint connections",
+        ),
+        controls=NETWORK,
+        references=(f"{LEARN}/private-link/manage-private-endpoint",),
+    )
+    def pending(resource: Resource, index: Index) -> Verdict:
+        if resource.thin and resource.look(path) in (MISSING, None):
+            return unknown(Unread(path, "absent in a record whose api-version is not known"))
+        connections = resource.items(path)
+        if not connections:
+            return NotApplicable("it has no private endpoint connection")
+        state = "properties.privateLinkServiceConnectionState.status"
+        waiting = [each for each in connections if same(look(each, state), "Pending")]
+        if waiting:
+            names = [str(look(each, "id") or look(each, "name")) for each in waiting]
+            return Fail((Evidence(f"{path}[].{state}", names, "no connection that is Pending"),))
+        unread = [each for each in connections if look(each, state) in (MISSING, None)]
+        if unread:
+            return unknown(Unread(f"{path}[].{state}", "the answer did not hold it"))
+        return Pass((Evidence(f"{path}[].{state}", [look(each, state) for each in connections]),))
+
+
+def perimeter_only_learns(kind: Kind, id: str, what: str, configurations: Child | None = None) -> None:
+    """The rule for a resource whose network security perimeter refuses nothing yet; `what` with its article."""
+
+    @kind.rule(
+        id,
+        "network",
+        f"The perimeter of {what} only learns and refuses nothing",
+        severity="low",
+        why="In learning mode a network security perimeter admits what its own rules name and, besides, all that the "
+        f"firewall of {what} admits. Until it is enforced it only logs.",
+        fix=Fix(
+            az="az network perimeter association list --perimeter-name PERIMETER --resource-group GROUP",
+            breaks="Callers that only the old firewall admits; read the perimeter's logs before enforcing it.",
+            portal="Network security perimeters > Associated resources > Change access mode",
+        ),
+        controls=NETWORK,
+        reads=() if configurations is None else (configurations,),
+        references=(f"{LEARN}/private-link/network-security-perimeter-transition",),
+    )
+    def learning(resource: Resource, index: Index) -> Verdict:
+        known = perimeters(resource, index, configurations)
+        lax = [each for each in known.found if not each.enforced]
+        if lax:
+            seen = tuple(Evidence(f"{each.id} accessMode", each.mode, "Enforced") for each in lax)
+            return Fail(seen)
+        if known.missing is not None:
+            return unknown(known.missing)
+        if not known.found:
+            return NotApplicable("it is in no network security perimeter")
+        return Pass(tuple(Evidence(f"{each.id} accessMode", each.mode, "Enforced") for each in known.found))

@@ -1,0 +1,33 @@
+"""Errors that a person can act on: what is wrong, where, and what to do; with the exit code that they end with."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """`what` is one clause, `at` where it is (a file and line, an option), `do` what helps; exit code `code`."""
+
+    code = 2
+
+    def __init__(self, what: str, *, at: str = "", do: str = "", code: int | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.at = at
+        self.do = do
+        if code is not None:
+            self.code = code
+
+
+class InputError(UserError):
+    """Wrong usage or input: exit code 2."""
+
+
+class AccessError(UserError):
+    """Nothing could be read, for want of a login, a network or a permission: exit code 4."""
+
+    code = 4
+
+
+def nearest(word: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """The known words that a mistyped one is likely to mean, nearest first."""
+    return difflib.get_close_matches(word.lower(), list(known), n=count, cutoff=0.5)

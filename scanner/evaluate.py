@@ -1,0 +1,702 @@
+"""Step 3: bundles in, findings and exposures out. Pure; knows no Azure and nothing of where a snapshot came from."""
+
+import heapq
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any, Protocol
+
+from scanner import finding as rows
+from scanner import locks
+from scanner.addresses import EMPTY, AddressSet
+from scanner.exposure import LOCKS, Exposure, title, unread
+from scanner.index import INDEX_TYPES, Index
+from scanner.loader import RuleSet
+from scanner.resource import Bundle, Gap, Resource, group_of, root_of, segments, subscription_of, type_of
+from scanner.rule import Child, Fix, Kind, Rule
+from scanner.snapshot import Snapshot
+from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict, unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """An endpoint that is meant to be public, by the settings; patterns with `*`, without case."""
+
+    resource: str
+    endpoint: str
+    reason: str
+
+    def covers(self, resource_id: str, endpoint: str) -> bool:
+        return fnmatchcase(resource_id.lower(), self.resource.lower()) and fnmatchcase(
+            endpoint.lower(), self.endpoint.lower()
+        )
+
+
+class Waivers(Protocol):
+    """What accepted findings and gaps look like from here; see `scanner.waivers`."""
+
+    def waived(self, rule: Rule, row: rows.FindingRow, tags: Mapping[str, str], cells: Mapping[str, str]) -> rows.WaiverRow | None:
+        """The waiver that covers a failed finding; `cells`: endpoint -> "kind/authentication/reach"."""
+
+    def accepted(self, gap: Gap) -> bool:
+        """Whether a gap is accepted, so that it does not make the scan incomplete."""
+
+
+class NoWaivers:
+    def waived(self, rule: Rule, row: rows.FindingRow, tags: Mapping[str, str], cells: Mapping[str, str]) -> None:
+        return None
+
+    def accepted(self, gap: Gap) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the settings say about judging: own networks, what is meant to be public, severities, waivers, tags to show."""
+
+    networks: AddressSet = EMPTY
+    wide_ipv4: int = 65536
+    wide_ipv6: int = 48
+    intended: tuple[Intended, ...] = ()
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    waivers: Waivers = field(default_factory=NoWaivers)
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Tally:
+    """The counts of a scan, for the summary and the exit code."""
+
+    exposures: Counter[str] = field(default_factory=Counter)
+    """Open exposures by severity name; `closed`, `waived`, `intended`, and `undecided` (may be worse) beside them."""
+    anyone: int = 0
+    """Open exposures rated critical."""
+    copied: int = 0
+    """Open exposures that a copied key or password opens, from the internet, Azure or wide ranges."""
+    others: Counter[str] = field(default_factory=Counter)
+    """Failed findings outside the lock categories, by severity name."""
+    statuses: Counter[str] = field(default_factory=Counter)
+    errors: list[tuple[str, str, str]] = field(default_factory=list)
+    """Rules that raised: rule, resource, message."""
+    worst: list[rows.ExposureRow] = field(default_factory=list)
+    undecided: Counter[str] = field(default_factory=Counter)
+    """Unknown findings by the URL of the gap that leaves them so; "" without one."""
+    undecided_worst: dict[str, Severity] = field(default_factory=dict)
+    resources: int = 0
+    reads: int = 0
+    types: Counter[str] = field(default_factory=Counter)
+    judged: set[str] = field(default_factory=set)
+    unaccepted: int = 0
+    gaps: list[rows.GapRow] = field(default_factory=list)
+    scopes: list[rows.ScopeRow] = field(default_factory=list)
+    complete: bool = True
+
+
+@dataclass(slots=True)
+class _Out:
+    """What one bundle (or the scopes) comes to, before it is written."""
+
+    key: str
+    exposures: list[rows.ExposureRow] = field(default_factory=list)
+    findings: list[rows.FindingRow] = field(default_factory=list)
+    passed: dict[str, list[str]] = field(default_factory=dict)
+    not_applicable: dict[str, dict[str, str]] = field(default_factory=dict)
+    named: dict[str, Resource] = field(default_factory=dict)
+
+
+def index_of(snapshot: Snapshot, policy: Policy) -> Index:
+    """The small index of the whole: network resources, what of them is missing, and the settings that judge them."""
+    index = Index(
+        subscriptions={scope.subscription.lower(): scope.tenant for scope in snapshot.scopes if scope.view != "none"},
+        networks=policy.networks,
+        wide_ipv4=policy.wide_ipv4,
+        wide_ipv6=policy.wide_ipv6,
+        live=snapshot.head.live,
+    )
+    for bundle in snapshot.index:
+        for resource in bundle.resources.values():
+            index.add(resource)
+    if snapshot.head.live:
+        _missing_types(snapshot, index)
+    return index
+
+
+def _missing_types(snapshot: Snapshot, index: Index) -> None:
+    for type in INDEX_TYPES:
+        ending = f"/providers/{type.lower()}"
+        refused = [gap for gap in snapshot.gaps if gap.url.lower().rstrip("/").endswith(ending)]
+        below = [gap for bundle in snapshot.index for gap in bundle.gaps.values() if type_of(gap.url).lower() == type.lower()]
+        if refused or below:
+            gap = (refused or below)[0]
+            index.missing[type.lower()] = Unread(type, gap.why(), gap.url)
+        elif not any(url.endswith(ending) for url in snapshot.reads):
+            index.missing[type.lower()] = Unread(type, "not among what was read")
+
+
+class Evaluation:
+    """One run of the rules over a snapshot. `run` streams into a writer and returns the tally."""
+
+    def __init__(self, snapshot: Snapshot, rules: RuleSet, policy: Policy | None = None) -> None:
+        self.snapshot = snapshot
+        self.rules = rules
+        self.policy = policy or Policy()
+        self.index = index_of(snapshot, self.policy)
+        self.kinds = rules.by_type()
+        self.tally = Tally(scopes=snapshot.scopes)
+        self._gaps: dict[str, tuple[Gap, set[str]]] = {}
+
+    def run(self, writer: rows.Writer) -> Tally:
+        """Judge every bundle, in order, into the writer."""
+        scopes = sorted(self._scopes(), key=lambda out: out.key)
+        for out in heapq.merge(scopes, self._bundles(), key=lambda out: out.key):
+            self._write(out, writer)
+        self._finish()
+        return self.tally
+
+    def _bundles(self) -> Iterator[_Out]:
+        for bundle in _ordered(self.snapshot):
+            self._count(bundle)
+            yield self._bundle(bundle)
+
+    def _count(self, bundle: Bundle) -> None:
+        tally = self.tally
+        tally.resources += len(bundle.resources)
+        tally.reads += len(bundle.reads)
+        for gap in bundle.gaps.values():
+            self._gaps.setdefault(gap.url, (gap, set()))
+        if bundle.top is not None:
+            tally.types[bundle.top.type.lower()] += 1
+
+    # Scopes: what could not be listed at all
+
+    def _scopes(self) -> Iterator[_Out]:
+        self.tally.reads += len(self.snapshot.reads)
+        outs: dict[str, _Out] = {}
+        for gap in self.snapshot.gaps:
+            self._gaps.setdefault(gap.url, (gap, set()))
+            scope = "/subscriptions/" + subscription_of(gap.url)
+            out = outs.setdefault(scope, _Out(rows.order(scope)))
+            type = type_of(gap.url).lower()
+            for kind in self.kinds.get(type, ()):
+                for rule in self._enabled(kind):
+                    missing = Unread(type_of(gap.url), gap.why(), gap.url)
+                    worst = rule.severity or Severity.critical
+                    self._finding(out, rule, scope, None, unknown(missing, worst=worst))
+        yield from outs.values()
+
+    # Bundles
+
+    def _enabled(self, kind: Kind) -> list[Rule]:
+        return [rule for rule in kind.rules if rule.id in self.rules.enabled]
+
+    def _bundle(self, bundle: Bundle) -> _Out:
+        out = _Out(rows.order(bundle.id))
+        top = bundle.top
+        type = type_of(bundle.id).lower()
+        for kind in self.kinds.get(type, ()):
+            if top is None:
+                self._unread_top(out, kind, bundle)
+                continue
+            self.tally.judged.add(type)
+            self._locks(out, kind, top)
+            for rule in self._enabled(kind):
+                if not rule.lock:
+                    self._property(out, rule, top)
+        return out
+
+    def _unread_top(self, out: _Out, kind: Kind, bundle: Bundle) -> None:
+        gap = bundle.gaps.get("/" + "/".join(segments(bundle.id)))
+        if gap is None:
+            return
+        for rule in self._enabled(kind):
+            missing = Unread(type_of(bundle.id), gap.why(), gap.url)
+            self._finding(out, rule, gap.url, None, unknown(missing, worst=rule.severity or Severity.critical))
+
+    def exposures(self, kind: Kind, top: Resource) -> tuple[list[Exposure], Exception | None]:
+        """The endpoints of a resource; where its function stops early, what it did not emit is unread, nothing is lost."""
+        if kind.endpoint_function is None:
+            return [], None
+        found: list[Exposure] = []
+        problem: Exception | None = None
+        missing = Unread("endpoints", "the exposure function did not get that far")
+        try:
+            for exposure in kind.endpoint_function(top, self.index):
+                found.append(exposure)
+        except Unread as stop:
+            missing = stop
+        except Exception as error:  # a rule file may raise anything; its lock rules become errors
+            problem = error
+        names = {each.endpoint for each in found}
+        left = [name for name in kind.endpoint_kinds if "*" not in name and name not in names]
+        if left and problem is None and missing.what == "endpoints":
+            problem = ValueError(f"the exposure function of {kind.type} left out {', '.join(left)}")
+        found += [unread(name, kind.endpoint_kinds[name], missing) for name in left]
+        return found, problem
+
+    def _locks(self, out: _Out, kind: Kind, top: Resource) -> None:
+        enabled = [rule for rule in self._enabled(kind) if rule.lock]
+        if not enabled:
+            return
+        exposures, problem = self.exposures(kind, top)
+        intended = {
+            id(each): entry.reason
+            for each in exposures
+            for entry in self.policy.intended
+            if entry.covers((each.subject or top).id, each.endpoint) or entry.covers(top.id, each.endpoint)
+        }
+        failed: dict[int, list[tuple[Rule, rows.FindingRow]]] = {}
+        for rule in enabled:
+            if problem is not None:
+                self._error(out, rule, top, problem)
+                continue
+            named = [each for each in exposures if rule.names(each.endpoint)]
+            for subject, group in _by_subject(rule, top, named):
+                reading = locks.read(rule.category, group)
+                row = self._lock(out, rule, subject or top, top, reading, intended)
+                if row is not None:
+                    for each in reading.failing:
+                        failed.setdefault(id(each), []).append((rule, row))
+        for each in exposures:
+            self._exposure(out, top, each, failed.get(id(each), []), intended.get(id(each)))
+
+    def _lock(
+        self, out: _Out, rule: Rule, subject: Resource, top: Resource, reading: locks.Reading, intended: Mapping[int, str]
+    ) -> rows.FindingRow | None:
+        meant = [each for each in reading.failing if id(each) in intended]
+        verdict = reading.verdict
+        if meant and len(meant) < len(reading.failing):
+            verdict = locks.read(rule.category, [each for each in reading.failing if id(each) not in intended]).verdict
+        worst = max(reading.failing, key=lambda each: each.severity or Severity.info, default=None)
+        closing = worst.closing if worst is not None else ""
+        row = self._finding(out, rule, subject.id, subject, verdict, top, closing)
+        if row is not None and row.status == "fail":
+            if meant and len(meant) == len(reading.failing):
+                row.status = "waived"
+                row.waiver = rows.WaiverRow(intended[id(meant[0])], "settings", "")
+            else:
+                cells = {each.endpoint: locks.cell_text(each) for each in reading.failing}
+                self._waive(row, rule, subject, cells)
+        return row
+
+    def _exposure(
+        self, out: _Out, top: Resource, exposure: Exposure, failed: list[tuple[Rule, rows.FindingRow]], intended: str | None
+    ) -> None:
+        severity = exposure.severity
+        if severity is None:
+            state, reason = "closed", exposure.off
+        elif intended is not None:
+            state, reason = "intended", intended
+        elif failed and all(row.status == "waived" for _, row in failed):
+            waiver = failed[0][1].waiver
+            state, reason = "waived", waiver.reason if waiver is not None else ""
+        else:
+            state, reason = "open", ""
+        cheapest = min(failed, key=lambda each: (each[0].fix.cost, LOCKS.index(each[0].category)), default=None)
+        fix = breaks = None
+        if exposure.closing and severity is not None:
+            fix = filled(exposure.closing, exposure.subject or top, top)
+        elif cheapest is not None:
+            fix, breaks = cheapest[1].fix, cheapest[0].fix.breaks
+        row = _exposure_row(exposure, top, state, reason or exposure.argument, fix, breaks)
+        out.exposures.append(row)
+        out.named[top.id] = top
+        self._tally_exposure(exposure, row)
+
+    def _tally_exposure(self, exposure: Exposure, row: rows.ExposureRow) -> None:
+        tally = self.tally
+        if exposure.undecided:
+            tally.exposures["undecided"] += 1
+        if row.state != "open":
+            tally.exposures[row.state] += 1
+            return
+        tally.exposures[str(row.severity)] += 1
+        if row.severity == "critical":
+            tally.anyone += 1
+        elif row.authentication == "shared" and row.reach in ("internet", "azure", "wide"):
+            tally.copied += 1
+        tally.worst.append(row)
+        if len(tally.worst) > 400:
+            tally.worst = worst_first(tally.worst)[:200]
+
+    # Property rules
+
+    def _property(self, out: _Out, rule: Rule, top: Resource) -> None:
+        if rule.subject is None:
+            self._judge(out, rule, top, top)
+            return
+        parents, missing = _parents(rule.subject, top)
+        for parent in parents:
+            children = parent.children(rule.subject)
+            for child in children:
+                self._judge(out, rule, child, top)
+            if children.gap is not None:
+                missing.append(children.gap)
+            elif off := parent.off(rule.subject):
+                self._take(out, rule, parent.id, parent, NotApplicable(f"not on this SKU or kind: {off}"), top)
+        if missing:
+            self._finding(out, rule, top.id, top, unknown(*missing, worst=rule.severity), top)
+
+    def _judge(self, out: _Out, rule: Rule, subject: Resource, top: Resource) -> None:
+        assert rule.judge is not None
+        try:
+            verdict = rule.judge(subject, self.index)
+        except Unread as missing:
+            verdict = unknown(missing, worst=rule.severity)
+        except Exception as error:  # a rule file may raise anything; the others go on
+            self._error(out, rule, subject, error)
+            return
+        row = self._take(out, rule, subject.id, subject, verdict, top)
+        if row is not None and row.status == "fail":
+            self._waive(row, rule, subject, {})
+
+    def _waive(self, row: rows.FindingRow, rule: Rule, subject: Resource, cells: Mapping[str, str]) -> None:
+        waiver = self.policy.waivers.waived(rule, row, subject.tags, cells)
+        if waiver is not None:
+            row.status, row.waiver = "waived", waiver
+
+    # Rows
+
+    def _take(
+        self, out: _Out, rule: Rule, id: str, subject: Resource | None, verdict: Verdict, top: Resource | None = None
+    ) -> rows.FindingRow | None:
+        return self._finding(out, rule, id, subject, verdict, top)
+
+    def _finding(
+        self,
+        out: _Out,
+        rule: Rule,
+        id: str,
+        subject: Resource | None,
+        verdict: Verdict,
+        top: Resource | None = None,
+        closing: str = "",
+    ) -> rows.FindingRow | None:
+        if subject is not None:
+            out.named[subject.id] = subject
+            if top is not None:
+                out.named[top.id] = top
+        if isinstance(verdict, Pass):
+            out.passed.setdefault(id, []).append(rule.id)
+            return None
+        if isinstance(verdict, NotApplicable):
+            out.not_applicable.setdefault(id, {})[rule.id] = verdict.why
+            return None
+        row = rows.FindingRow(
+            rule=rule.id,
+            title=rule.title,
+            category=rule.category,
+            status="fail",
+            severity=None,
+            resource=id,
+            endpoints=[],
+            message="",
+            evidence=[],
+            fix=None,
+            gaps=[],
+            fingerprint=rows.finding_fingerprint(rule.first_id, id),
+        )
+        if isinstance(verdict, Fail):
+            self._failed(row, rule, verdict, subject, top, closing)
+        else:
+            self._undecided(row, rule, verdict)
+        out.findings.append(row)
+        return row
+
+    def _failed(
+        self, row: rows.FindingRow, rule: Rule, verdict: Fail, subject: Resource | None, top: Resource | None, closing: str
+    ) -> None:
+        severity = self.policy.severities.get(rule.id) or verdict.severity or rule.severity or Severity.low
+        row.severity = "info" if rule.retired_on else severity.name
+        row.message = verdict.message or f"{rule.title}."
+        row.evidence = [_seen(each) for each in verdict.evidence]
+        row.endpoints = sorted(verdict.endpoints)
+        for missing in verdict.undecided:
+            self._blame(missing.gap, rule)
+            if missing.gap and missing.gap not in row.gaps:
+                row.gaps.append(missing.gap)
+        if verdict.undecided:
+            row.message += f" Other endpoints are undecided: {verdict.undecided[0]}."
+            self.tally.complete = False
+        if subject is not None and top is not None:
+            row.fix = filled(closing or verdict.fix or rule.fix.az, subject, top)
+
+    def _undecided(self, row: rows.FindingRow, rule: Rule, verdict: Unknown) -> None:
+        worst = verdict.worst or rule.severity
+        row.status = "unknown"
+        row.severity = worst.name if worst is not None else None
+        row.message = f"Undecided: {verdict.why}."
+        row.evidence = [_seen(each) for each in verdict.evidence]
+        row.endpoints = sorted(verdict.endpoints)
+        row.gaps = list(verdict.gaps)
+        for url in verdict.gaps or ("",):
+            self._blame(url, rule)
+            self.tally.undecided[url] += 1
+            if worst is not None:
+                self.tally.undecided_worst[url] = max(worst, self.tally.undecided_worst.get(url, worst))
+
+    def _blame(self, url: str | None, rule: Rule) -> None:
+        if url and url in self._gaps:
+            self._gaps[url][1].add(rule.id)
+
+    def _error(self, out: _Out, rule: Rule, subject: Resource, error: Exception) -> None:
+        message = f"{type(error).__name__}: {error}"
+        out.named[subject.id] = subject
+        out.findings.append(
+            rows.FindingRow(
+                rule=rule.id,
+                title=rule.title,
+                category=rule.category,
+                status="error",
+                severity=(rule.severity or Severity.critical).name,
+                resource=subject.id,
+                endpoints=[],
+                message=f"The rule crashed: {message}",
+                evidence=[],
+                fix=None,
+                gaps=[],
+                fingerprint=rows.finding_fingerprint(rule.first_id, subject.id),
+            )
+        )
+        self.tally.errors.append((rule.id, subject.id, message))
+
+    # Writing
+
+    def _write(self, out: _Out, writer: rows.Writer) -> None:
+        tally = self.tally
+        for exposure in sorted(out.exposures, key=lambda row: (row.endpoint, row.address)):
+            writer.exposure(exposure)
+        for row in sorted(out.findings, key=lambda row: (rows.order(row.resource), row.rule)):
+            tally.statuses[row.status] += 1
+            if row.status == "fail" and row.category not in LOCKS:
+                tally.others[str(row.severity)] += 1
+            writer.finding(row)
+        for id, passed in sorted(out.passed.items(), key=lambda each: rows.order(each[0])):
+            tally.statuses["pass"] += len(passed)
+            writer.passed(id, sorted(passed))
+        for id, why in sorted(out.not_applicable.items(), key=lambda each: rows.order(each[0])):
+            tally.statuses["not-applicable"] += len(why)
+            writer.not_applicable(id, dict(sorted(why.items())))
+        for id, resource in sorted(out.named.items(), key=lambda each: rows.order(each[0])):
+            writer.resource(id, self._resource(resource))
+
+    def _resource(self, resource: Resource) -> rows.ResourceRow:
+        top = root_of(resource.id)
+        chosen = {tag: text for tag, text in resource.tags.items() if tag in self.policy.tags} if self.policy.tags else {}
+        bundle_top = resource.bundle.top
+        parent = bundle_top.id if resource.key != top and bundle_top is not None else None
+        return rows.ResourceRow(
+            type=resource.type,
+            name=resource.name,
+            location=resource.location or (bundle_top.location if bundle_top is not None else ""),
+            subscription=resource.subscription,
+            resource_group=group_of(resource.id),
+            tags=chosen,
+            parent=parent,
+        )
+
+    def _finish(self) -> None:
+        tally = self.tally
+        for gap, rules in sorted(self._gaps.values(), key=lambda each: each[0].url.lower()):
+            accepted = self.policy.waivers.accepted(gap)
+            tally.gaps.append(
+                rows.GapRow(
+                    url=gap.url, status=gap.status, code=gap.code, action=gap.action, rules=sorted(rules), accepted=accepted
+                )
+            )
+            tally.unaccepted += not accepted
+        tally.worst = worst_first(tally.worst)
+        accepted_urls = {row.url for row in tally.gaps if row.accepted}
+        open_questions = sum(count for url, count in tally.undecided.items() if url not in accepted_urls)
+        seen_whole = all(scope.view == "full" for scope in tally.scopes)
+        if tally.unaccepted or open_questions or not seen_whole or self.rules.broken:
+            tally.complete = False
+
+    def coverage(self) -> rows.Coverage:
+        """What was judged and what was not, after `run`."""
+        types = [
+            rows.TypeRow(type=type, resources=count, judged=type in self.tally.judged)
+            for type, count in sorted(self.tally.types.items())
+        ]
+        return rows.Coverage(
+            scopes=sorted(self.snapshot.scopes, key=lambda scope: scope.subscription),
+            types=types,
+            rules_off=self.rules.off(),
+            notes=list(self.snapshot.head.notes),
+        )
+
+    def rule_rows(self) -> dict[str, rows.RuleRow]:
+        return {id: rule_row(rule) for id, rule in self.rules.enabled.items()}
+
+    def scan_row(self, *, started: str, finished: str, tool: str) -> rows.ScanRow:
+        head, tally = self.snapshot.head, self.tally
+        scopes = [scope.subscription for scope in self.snapshot.scopes]
+        return rows.ScanRow(
+            id=rows.fingerprint(head.taken, *sorted(scopes), started),
+            started=started,
+            finished=finished,
+            taken=head.taken,
+            tool=tool,
+            cloud=head.cloud,
+            principal=head.principal,
+            scopes=sorted(scopes),
+            resources=tally.resources,
+            reads=tally.reads,
+            complete=tally.complete,
+        )
+
+
+def _ordered(snapshot: Snapshot) -> Iterator[Bundle]:
+    return heapq.merge(
+        sorted(snapshot.index, key=lambda each: rows.order(each.id)), snapshot.rest, key=lambda each: rows.order(each.id)
+    )
+
+
+def _by_subject(rule: Rule, top: Resource, named: list[Exposure]) -> Iterator[tuple[Resource | None, list[Exposure]]]:
+    """The groups of endpoints that a lock rule answers for: the resource's own, and each child's where it has a subject."""
+    if rule.subject is None:
+        yield None, named
+        return
+    own = [each for each in named if each.subject is None]
+    if own:
+        yield None, own
+    parents, _ = _parents(rule.subject, top)
+    for parent in parents:
+        for child in parent.children(rule.subject):
+            yield child, [each for each in named if each.subject is not None and each.subject.key == child.key]
+
+
+def _parents(subject: Child, top: Resource) -> tuple[list[Resource], list[Unread]]:
+    if isinstance(subject.parent, Kind):
+        return [top], []
+    grand, missing = _parents(subject.parent, top)
+    found: list[Resource] = []
+    for parent in grand:
+        children = parent.children(subject.parent)
+        found += children.items
+        if children.gap is not None:
+            missing.append(children.gap)
+    return found, missing
+
+
+def _seen(evidence: Evidence) -> rows.Seen:
+    return rows.Seen(evidence.path, evidence.value, evidence.expected)
+
+
+def _exposure_row(
+    exposure: Exposure, top: Resource, state: str, reason: str, fix: str | None, breaks: str | None
+) -> rows.ExposureRow:
+    reach, asks = exposure.sure_reach, exposure.sure_auth
+    may_reach, may_auth = exposure.may_reach, exposure.may_auth
+    may = None
+    if may_reach is not None or may_auth is not None:
+        may = rows.May(may_reach.name if may_reach is not None else None, may_auth.name if may_auth else None)
+    severity, worst = exposure.severity, exposure.worst
+    hops = [rows.HopRow(hop.kind, hop.name, hop.detail, hop.resource, hop.lets) for hop in exposure.reach.hops]
+    hops.append(_authentication_hop(exposure))
+    seen = [*locks.evidence(exposure.reach), *locks.evidence(exposure.asks)]
+    return rows.ExposureRow(
+        resource=top.id,
+        endpoint=exposure.endpoint,
+        kind=exposure.kind,
+        address=exposure.address,
+        reach="unknown" if reach is None else reach.name,
+        authentication="unknown" if asks is None else asks.name,
+        may=may,
+        severity=severity.name if severity is not None else None,
+        worst=worst.name if worst is not None else None,
+        state=state,
+        reason=reason,
+        title=title(exposure),
+        evidence=_unique(seen),
+        hops=hops,
+        admits=[*exposure.admits, *exposure.reach.admits],
+        fix=fix,
+        breaks=breaks,
+        fingerprint=rows.exposure_fingerprint(top.id, exposure.endpoint, exposure.address),
+    )
+
+
+def _unique(seen: Iterable[Evidence]) -> list[rows.Seen]:
+    kept: dict[tuple[str, str], rows.Seen] = {}
+    for each in seen:
+        kept.setdefault((each.path, repr(each.value)), _seen(each))
+    return list(kept.values())
+
+
+def _authentication_hop(exposure: Exposure) -> rows.HopRow:
+    asks = exposure.asks.widest
+    if asks is None:
+        return rows.HopRow("authentication", "Authentication", "not known", "", None)
+    proof = asks.evidence[0] if asks.evidence else None
+    detail = f"{proof.path.rsplit('.', 1)[-1]} = {shown(proof.value)}" if proof is not None else ""
+    lets = asks.level.name != "identity"
+    return rows.HopRow("authentication", "Authentication", f"{asks.level.name}: {detail}" if detail else asks.level.name, "", lets)
+
+
+def shown(value: Any) -> str:
+    """A value as one short word for drawings: JSON's spelling of null and booleans, text as it is."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def worst_first(found: list[rows.ExposureRow]) -> list[rows.ExposureRow]:
+    """Exposures by severity, then in the order of the document."""
+    return sorted(found, key=lambda row: (-Severity[row.severity or "info"], rows.order(row.resource), row.endpoint))
+
+
+class _Words(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"
+
+
+def filled(template: str, subject: Resource, top: Resource) -> str:
+    """A command with the names of a resource filled in, each quoted for POSIX shells; "" stays ""."""
+    words = _Words(
+        name=shlex.quote(subject.name),
+        id=shlex.quote(subject.id),
+        group=shlex.quote(subject.group),
+        subscription=shlex.quote(subject.subscription),
+        top=shlex.quote(top.name),
+        top_id=shlex.quote(top.id),
+        location=shlex.quote(top.location),
+    )
+    return template.format_map(words)
+
+
+def rule_row(rule: Rule) -> rows.RuleRow:
+    """A rule as the findings document holds it."""
+    return rows.RuleRow(
+        title=rule.title,
+        category=rule.category,
+        severity=rule.severity.name if rule.severity is not None else None,
+        why=rule.why,
+        remediation=remediation(rule.fix),
+        controls={framework: list(ids) for framework, ids in rule.controls.items()},
+        references=list(rule.references),
+    )
+
+
+def remediation(fix: Fix) -> rows.Remediation:
+    return rows.Remediation(
+        az=fix.az,
+        bicep=fix.bicep,
+        terraform=fix.terraform,
+        portal=fix.portal,
+        breaks=fix.breaks,
+        first_step=fix.first_step,
+    )
+
+
+def now() -> str:
+    """The wall clock, UTC, as documents hold it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Clock = Callable[[], str]

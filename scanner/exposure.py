@@ -1,0 +1,330 @@
+"""Endpoints and their two locks: who can connect (reach), and what a caller must show (authentication)."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Any, Literal
+
+from scanner.resource import MISSING, Resource, same
+from scanner.verdict import Evidence, Severity, Unread
+
+
+class Reach(IntEnum):
+    """Who can open a connection, from narrow to wide (the words of the design)."""
+
+    none = 0
+    private = 1
+    selected = 2
+    wide = 3
+    azure = 4
+    internet = 5
+
+
+class Auth(IntEnum):
+    """The weakest credential with which a caller gets an answer, from strong to weak."""
+
+    identity = 1
+    shared = 2
+    anonymous = 3
+
+
+Level = Reach | Auth
+EndpointKind = Literal["data", "admin", "app"]
+State = Literal["open", "closed", "waived", "intended"]
+LOCKS = ("anonymous-access", "authentication", "network")
+
+_TABLE: dict[tuple[bool, Auth], tuple[Severity | None, ...]] = {
+    # (is an app, authentication): internet, azure and wide, selected, private
+    (False, Auth.anonymous): (Severity.critical, Severity.critical, Severity.high, Severity.medium),
+    (False, Auth.shared): (Severity.high, Severity.high, Severity.medium, Severity.low),
+    (False, Auth.identity): (Severity.medium, Severity.medium, None, None),
+    (True, Auth.anonymous): (Severity.medium, Severity.medium, Severity.low, None),
+    (True, Auth.shared): (Severity.low, Severity.low, None, None),
+    (True, Auth.identity): (None, None, None, None),
+}
+_COLUMN = {Reach.internet: 0, Reach.azure: 1, Reach.wide: 1, Reach.selected: 2, Reach.private: 3}
+
+
+def cell(kind: EndpointKind, auth: Auth, reach: Reach) -> Severity | None:
+    """The severity of an endpoint with these two halves; None where it counts as closed."""
+    return None if reach is Reach.none else _TABLE[kind == "app", auth][_COLUMN[reach]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A step on the way in. `lets`: True lets through, False holds, None could not be read."""
+
+    kind: str
+    name: str
+    detail: str = ""
+    resource: str = ""
+    lets: bool | None = True
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A sure way in: how wide, and what was seen that proves it. `says` is a clause for titles ("a key opens it")."""
+
+    level: Level
+    evidence: tuple[Evidence, ...] = ()
+    says: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A way that something unread, or a value that nobody knows, may add."""
+
+    level: Level
+    missing: Unread
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """One lock of an endpoint, as the set of its ways: those that are sure, and those that may be there."""
+
+    sure: tuple[Way, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    hops: tuple[Hop, ...] = ()
+    admits: tuple[str, ...] = ()
+    """Ways in that demand an identity by themselves (trusted services, resource instances): told, never reach."""
+
+    def __or__(self, other: "Half") -> "Half":
+        if not (other.sure or other.doubts or other.hops or other.admits):
+            return self
+        return Half(
+            self.sure + other.sure, self.doubts + other.doubts, self.hops + other.hops, self.admits + other.admits
+        )
+
+    @property
+    def widest(self) -> Way | None:
+        """The widest sure way, None where nothing is sure."""
+        return max(self.sure, key=lambda way: way.level) if self.sure else None
+
+    @property
+    def worst(self) -> Doubt | None:
+        """The widest way that an unread part could add beyond the sure ones, None where none would."""
+        widest = self.widest
+        wider = [doubt for doubt in self.doubts if widest is None or doubt.level > widest.level]
+        return max(wider, key=lambda doubt: doubt.level) if wider else None
+
+
+NO_WAY = Half()
+
+
+def way(level: Level, *evidence: Evidence, says: str = "", hops: Iterable[Hop] = ()) -> Half:
+    """A half with one sure way."""
+    return Half((Way(level, evidence, says),), hops=tuple(hops))
+
+
+def may(level: Level, missing: Unread, *evidence: Evidence, hops: Iterable[Hop] = ()) -> Half:
+    """A half with one way that may be there, since something was not read."""
+    return Half(doubts=(Doubt(level, missing, evidence),), hops=tuple(hops))
+
+
+IDENTITY = way(Auth.identity)
+SHARED = way(Auth.shared)
+ANONYMOUS = way(Auth.anonymous)
+CLOSED = way(Reach.none)
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A property whose known values each mean a level; the row that an exposure function and a lock rule share.
+
+    `values` maps known values to levels, `absent` is the value that an absent (or null) property stands for and
+    `source` names where Azure documents that; without `absent` an absent property is a doubt. A value that nobody
+    knows is never closed: nothing is sure, and the widest of the known levels may be there. `says` are clauses.
+    """
+
+    path: str
+    values: Mapping[Any, Level]
+    absent: Any = MISSING
+    source: str = ""
+    says: Mapping[Level, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.absent is not MISSING and not self.source:
+            raise TypeError(f"{self.path}: absent= without source=")
+
+    @property
+    def widest(self) -> Level:
+        return max(self.values.values())
+
+    @property
+    def strictest(self) -> Level:
+        return min(self.values.values())
+
+    def expected(self) -> Any:
+        """The first value that stands for the strictest level."""
+        return next(value for value, level in self.values.items() if level == self.strictest)
+
+    def level(self, value: Any) -> Level | None:
+        """The level that a value means, None where nobody knows the value."""
+        return next((level for known, level in self.values.items() if same(value, known)), None)
+
+    def half(self, resource: Resource) -> Half:
+        """What the property of this resource says of its lock."""
+        value = resource.look(self.path)
+        seen = resource.seen(self.path, self.expected())
+        gone = value is MISSING or value is None
+        if gone and self.absent is MISSING:
+            return may(self.widest, Unread(self.path, "the answer did not hold it"), seen)
+        level = self.level(self.absent if gone else value)
+        if level is None:
+            return may(self.widest, Unread(self.path, f"its value {value!r} is not known"), seen)
+        half = way(level, seen, says=self.says.get(level, ""))
+        if gone and resource.thin and level < self.widest:
+            return Half(doubts=(Doubt(self.widest, Unread(self.path, "absent in a record of unknown api-version"), (seen,)),))
+        return half
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """An endpoint with its two halves.
+
+    `what` opens its title ("The blob service"); `subject` is the child that it stands for (an anonymous container);
+    `address` a host or an address; `off` says why an endpoint is not served at all (reach is then `none`);
+    `milder` makes every cell so many steps milder and `cap` is the highest severity, both with `argument` (reason and
+    source); `closing` is told in place of a command where this SKU cannot be closed; `admits` are identity-bound ways.
+    """
+
+    endpoint: str
+    kind: EndpointKind
+    reach: Half
+    asks: Half
+    what: str = ""
+    subject: Resource | None = None
+    address: str = ""
+    off: str = ""
+    cap: Severity | None = None
+    milder: int = 0
+    argument: str = ""
+    closing: str = ""
+    admits: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.cap is not None or self.milder) and not self.argument:
+            raise TypeError(f"{self.endpoint}: a milder cell needs an argument")
+
+    def rate(self, auth: Auth, reach: Reach) -> Severity | None:
+        """The cell of the table, with what the service argues for."""
+        severity = cell(self.kind, auth, reach)
+        if severity is not None and self.milder:
+            severity = severity.milder(self.milder)
+        if severity is not None and self.cap is not None:
+            severity = min(severity, self.cap)
+        return severity
+
+    @property
+    def sure_reach(self) -> Reach | None:
+        widest = self.reach.widest
+        return None if widest is None else Reach(widest.level)
+
+    @property
+    def sure_auth(self) -> Auth | None:
+        widest = self.asks.widest
+        return None if widest is None else Auth(widest.level)
+
+    @property
+    def may_reach(self) -> Reach | None:
+        """The widest reach that an unread part could add, None where it would add nothing."""
+        worst = self.reach.worst
+        return None if worst is None else Reach(worst.level)
+
+    @property
+    def may_auth(self) -> Auth | None:
+        worst = self.asks.worst
+        return None if worst is None else Auth(worst.level)
+
+    @property
+    def severity(self) -> Severity | None:
+        """The cell of the sure ways. Where a half has none, its strongest lock is taken: nothing more is proven."""
+        reach = self.sure_reach
+        return None if reach is None else self.rate(self.sure_auth or Auth.identity, reach)
+
+    @property
+    def worst(self) -> Severity | None:
+        """The cell with what unread parts may add."""
+        reach = self.may_reach if self.may_reach is not None else self.sure_reach
+        auth = self.may_auth or self.sure_auth or Auth.anonymous
+        return self.rate(auth, Reach.internet if reach is None else reach)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether an unread part could make this endpoint worse than what is proven."""
+        return (self.worst or -1) > (self.severity if self.severity is not None else -1)
+
+
+def closed(endpoint: str, kind: EndpointKind, why: str, *evidence: Evidence, what: str = "") -> Exposure:
+    """An endpoint whose feature is off: reach `none`, counted as closed."""
+    hop = Hop("switch", what or endpoint, why, lets=False)
+    return Exposure(endpoint, kind, way(Reach.none, *evidence, hops=(hop,)), IDENTITY, what=what, off=why)
+
+
+def unread(endpoint: str, kind: EndpointKind, missing: Unread, what: str = "") -> Exposure:
+    """An endpoint of which neither lock could be read."""
+    hop = Hop("switch", what or endpoint, missing.why, lets=None)
+    asks = may(Auth.anonymous, missing) | may(Auth.shared, missing)
+    return Exposure(endpoint, kind, may(Reach.internet, missing, hops=(hop,)), asks, what=what)
+
+
+REACH_SAYS: dict[Reach, str] = {
+    Reach.internet: "every address on the internet",
+    Reach.azure: "every Azure tenant",
+    Reach.wide: "large public ranges",
+    Reach.selected: "named networks",
+    Reach.private: "private networks only",
+    Reach.none: "nobody",
+}
+AUTH_SAYS: dict[Auth, str] = {
+    Auth.anonymous: "nothing is asked of the caller",
+    Auth.shared: "a copied key or password opens it",
+    Auth.identity: "an Entra identity is demanded",
+}
+
+
+def title(exposure: Exposure) -> str:
+    """One sentence: what answers whom, and what is asked."""
+    what = exposure.what or exposure.endpoint
+    reach, asks = exposure.reach.widest, exposure.asks.widest
+    if exposure.off:
+        return f"{what} is off: {exposure.off}"
+    if reach is None:
+        answers = f"Who can reach {what[:1].lower()}{what[1:]} is not known"
+    else:
+        answers = f"{what} answers {reach.says or REACH_SAYS[Reach(reach.level)]}"
+    says = "what it asks is not known" if asks is None else asks.says or AUTH_SAYS[Auth(asks.level)]
+    return f"{answers}; {says}"
+
+
+Endpoints = Callable[..., Iterable[Exposure]]
+
+__all__ = [
+    "ANONYMOUS",
+    "AUTH_SAYS",
+    "CLOSED",
+    "IDENTITY",
+    "LOCKS",
+    "NO_WAY",
+    "REACH_SAYS",
+    "SHARED",
+    "Auth",
+    "Doubt",
+    "EndpointKind",
+    "Exposure",
+    "Half",
+    "Hop",
+    "Level",
+    "Reach",
+    "State",
+    "Switch",
+    "Way",
+    "cell",
+    "closed",
+    "may",
+    "replace",
+    "title",
+    "unread",
+    "way",
+]

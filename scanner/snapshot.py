@@ -1,0 +1,446 @@
+"""Snapshots: what a collection read, as JSON lines. Written grouped (index first, then bundle by bundle), read in any order."""
+
+import gzip
+import heapq
+import io
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+import msgspec
+import zstandard
+
+from scanner.errors import InputError
+from scanner.finding import Beside, ScopeRow
+from scanner.index import is_indexed
+from scanner.resource import Bundle, By, Gap, Resource, root_of, type_of
+
+VERSION = 1
+_RUN_BYTES = 64 << 20
+_FORMATS = 'a snapshot, {"value": [...]}, the output of az graph query, or JSON lines of resources'
+
+
+class Head(msgspec.Struct, kw_only=True):
+    """The first line: when it was taken (UTC, ISO 8601), of which cloud, for which scopes, by which version."""
+
+    version: int = VERSION
+    taken: str
+    cloud: str = "public"
+    scopes: list[str] = []
+    tool: str = ""
+    grouped: bool = True
+    principal: str = ""
+    live: bool = True
+    notes: list[str] = []
+
+
+class Read(msgspec.Struct, omit_defaults=True):
+    url: str
+    count: int
+    by: str = ""
+
+
+class Skip(msgspec.Struct):
+    url: str
+    why: str
+
+
+class GapLine(msgspec.Struct):
+    url: str
+    status: int
+    code: str
+    action: str = ""
+
+
+class End(msgspec.Struct):
+    resources: int
+    reads: int
+    gaps: int
+
+
+class Line(msgspec.Struct, omit_defaults=True):
+    """One line; exactly one of its first members is there."""
+
+    snapshot: Head | None = None
+    scope: ScopeRow | None = None
+    resource: dict[str, Any] | None = None
+    read: Read | None = None
+    skip: Skip | None = None
+    gap: GapLine | None = None
+    end: End | None = None
+    api: str | None = None
+    by: By = "list"
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Line)
+
+
+def _key(line: Line) -> str:
+    """Where a line stands in a grouped snapshot: scopes, bulk reads, index bundles, then all other bundles."""
+    if line.scope is not None:
+        return f"0{line.scope.subscription.lower()}"
+    if line.resource is not None:
+        url, part = str(line.resource.get("id") or ""), "0"
+    else:
+        record = line.read or line.skip or line.gap
+        url, part = (record.url if record else ""), "1"
+    root = root_of(url)
+    if not root:
+        return f"1{part}{url.lower()}"
+    rank = "2" if is_indexed(type_of(root)) else "3"
+    return "\x00".join((rank + root.replace("/", "\x01"), part, url.lower()))
+
+
+class Store:
+    """Takes what a collection reads, in any order, and gives it back grouped. Beyond 64 MB it sorts on disk.
+
+    It is the `Sink` that `collect` writes to.
+    """
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self._lines: list[tuple[str, bytes]] = []
+        self._bytes = 0
+        self._runs: list[IO[bytes]] = []
+
+    def add(self, line: Line) -> None:
+        encoded = _encoder.encode(line)
+        self._lines.append((_key(line), encoded))
+        self._bytes += len(encoded)
+        if self._bytes > _RUN_BYTES:
+            self._spill()
+
+    def scope(self, subscription: str, name: str, tenant: str, view: str) -> None:
+        self.add(Line(scope=ScopeRow(subscription=subscription, name=name, tenant=tenant, view=view)))
+
+    def resource(self, body: dict[str, Any], api: str | None, by: By) -> None:
+        self.add(Line(resource=body, api=api, by=by))
+
+    def read(self, url: str, count: int, by: str = "") -> None:
+        self.add(Line(read=Read(url, count, by)))
+
+    def skip(self, url: str, why: str) -> None:
+        self.add(Line(skip=Skip(url, why)))
+
+    def gap(self, url: str, status: int, code: str, action: str = "") -> None:
+        self.add(Line(gap=GapLine(url, status, code, action)))
+
+    def _spill(self) -> None:
+        self._lines.sort()
+        run = tempfile.TemporaryFile()  # noqa: SIM115
+        for key, line in self._lines:
+            run.write(key.encode("utf-8", "surrogatepass") + b"\t" + line + b"\n")
+        run.seek(0)
+        self._runs.append(run)
+        self._lines, self._bytes = [], 0
+
+    def lines(self) -> Iterator[bytes]:
+        """Every line in grouped order; may be called again."""
+        self._lines.sort()
+        if not self._runs:
+            yield from (line for _, line in self._lines)
+            return
+        for run in self._runs:
+            run.seek(0)
+        here = ((key.encode("utf-8", "surrogatepass"), line) for key, line in self._lines)
+        on_disk = [_run(run) for run in self._runs]
+        yield from (line for _, line in heapq.merge(*on_disk, here))
+
+    def write(self, path: Path) -> None:
+        """The snapshot file, compressed by its suffix (.gz, .zst), written beside and renamed."""
+        resources: set[str] = set()
+        reads = gaps = 0
+        with Beside(path) as raw, _compressed(raw, path) as out:
+            out.write(_encoder.encode({"snapshot": self.head}) + b"\n")
+            for encoded in self.lines():
+                out.write(encoded + b"\n")
+                line = _decoder.decode(encoded)
+                if line.resource is not None:
+                    resources.add(str(line.resource.get("id")).lower())
+                reads += line.read is not None
+                gaps += line.gap is not None
+            out.write(_encoder.encode({"end": End(len(resources), reads, gaps)}) + b"\n")
+
+
+def _run(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    for row in file:
+        key, _, line = row.rstrip(b"\n").partition(b"\t")
+        yield key, line
+
+
+@contextmanager
+def _compressed(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
+    if path.suffix == ".gz":
+        with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as out:
+            yield out  # type: ignore[misc]
+    elif path.suffix == ".zst":
+        with zstandard.ZstdCompressor(level=3).stream_writer(raw, closefd=False) as out:
+            yield out  # type: ignore[misc]
+    else:
+        yield raw
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """A snapshot in grouped order: what stands before the bundles is read at once, the bundles as a stream."""
+
+    head: Head
+    scopes: list[ScopeRow] = field(default_factory=list)
+    reads: dict[str, int] = field(default_factory=dict)
+    gaps: list[Gap] = field(default_factory=list)
+    index: list[Bundle] = field(default_factory=list)
+    rest: Iterator[Bundle] = field(default_factory=lambda: iter(()))
+
+    def bundles(self) -> Iterator[Bundle]:
+        """Every bundle, those of the index first; once."""
+        yield from self.index
+        yield from self.rest
+
+
+def grouped(head: Head, lines: Iterable[Line]) -> Snapshot:
+    """A snapshot from lines that stand in grouped order."""
+    snapshot = Snapshot(head)
+    rest = _bundles(snapshot, iter(lines))
+    for bundle in rest:
+        if not is_indexed(type_of(bundle.id)):
+            snapshot.rest = _chain(bundle, rest)
+            break
+        snapshot.index.append(bundle)
+    return snapshot
+
+
+def _chain(first: Bundle, rest: Iterator[Bundle]) -> Iterator[Bundle]:
+    yield first
+    yield from rest
+
+
+def _bundles(snapshot: Snapshot, lines: Iterator[Line]) -> Iterator[Bundle]:
+    bundle: Bundle | None = None
+    root = ""
+    for line in lines:
+        if line.scope is not None:
+            snapshot.scopes.append(line.scope)
+            continue
+        record = line.read or line.skip or line.gap
+        url = str(line.resource.get("id") or "") if line.resource is not None else record.url if record else ""
+        if not (here := root_of(url)):
+            _bulk(snapshot, line)
+            continue
+        if here != root or bundle is None:
+            if bundle is not None:
+                yield bundle
+            bundle, root = Bundle(here), here
+        _into(bundle, line)
+    if bundle is not None:
+        yield bundle
+
+
+def _bulk(snapshot: Snapshot, line: Line) -> None:
+    if line.read is not None:
+        snapshot.reads[line.read.url.lower().rstrip("/")] = line.read.count
+    elif line.gap is not None:
+        snapshot.gaps.append(Gap(line.gap.url, line.gap.status, line.gap.code, line.gap.action))
+
+
+def _into(bundle: Bundle, line: Line) -> None:
+    if line.resource is not None:
+        bundle.add(Resource(line.resource, api=line.api, by=line.by, bundle=bundle))
+    elif line.read is not None:
+        bundle.reads[line.read.url.lower().rstrip("/")] = line.read.count
+    elif line.skip is not None:
+        bundle.skips[line.skip.url.lower().rstrip("/")] = line.skip.why
+    elif line.gap is not None:
+        gap = Gap(line.gap.url, line.gap.status, line.gap.code, line.gap.action)
+        bundle.gaps[gap.url.lower().rstrip("/")] = gap
+
+
+def of_store(store: Store) -> Snapshot:
+    """The snapshot that a collection made, without a file."""
+    return grouped(store.head, (_decoder.decode(line) for line in store.lines()))
+
+
+def read(path: Path) -> Snapshot:
+    """A snapshot, or what people have (see the contract), from a file; InputError names what is wrong and where."""
+    return _any(path, _opened(path))
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}", at=f"--from {path}", do=f"give {_FORMATS}") from None
+    magic = file.read(4)
+    file.seek(0)
+    if magic[:2] == b"\x1f\x8b":
+        return io.BufferedReader(gzip.GzipFile(fileobj=file))  # type: ignore[arg-type]
+    if magic == b"\x28\xb5\x2f\xfd":
+        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))  # type: ignore[arg-type]
+    return file
+
+
+def _any(path: Path, file: BinaryIO) -> Snapshot:
+    try:
+        first = b""
+        number = 0
+        while not first.strip():
+            first = file.readline()
+            number += 1
+            if not first:
+                raise InputError("the file is empty", at=str(path), do=f"give {_FORMATS}")
+        first = first.removeprefix(b"\xef\xbb\xbf")
+        if first.lstrip()[:1] == b"{":
+            try:
+                parsed = msgspec.json.decode(first)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                parsed = None
+            if isinstance(parsed, dict) and "snapshot" in parsed:
+                return _own(path, first, number, file)
+            if isinstance(parsed, dict) and not isinstance(parsed.get("value", parsed.get("data")), list):
+                second = file.readline()
+                if second.strip() or "id" in parsed:
+                    return _imported(path, _bare_lines(path, number, first, second, file))
+        return _imported(path, _whole(path, first + file.read()))
+    except (EOFError, OSError, zstandard.ZstdError) as error:
+        raise _truncated(path, 0, 0, f": {error}") from None
+
+
+def _own(path: Path, first: bytes, number: int, file: BinaryIO) -> Snapshot:
+    try:
+        head = _decoder.decode(first).snapshot
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise InputError(f"the snapshot's first line is wrong: {error}", at=f"{path}:{number}") from None
+    assert head is not None
+    if head.version > VERSION:
+        raise InputError(
+            f"the snapshot has version {head.version}, this twolocks knows {VERSION}", at=f"{path}:1", do="upgrade twolocks"
+        )
+    # A truncated file raises while it is judged; nothing is written before its end line was seen.
+    lines = _checked(path, number, file)
+    if head.grouped:
+        return grouped(head, lines)
+    store = Store(head)
+    for line in lines:
+        store.add(line)
+    return of_store(store)
+
+
+def _checked(path: Path, number: int, file: BinaryIO) -> Iterator[Line]:
+    resources = 0
+    ended = False
+    try:
+        for number, raw in enumerate(file, number + 1):  # noqa: B020
+            if not raw.strip():
+                continue
+            if not raw.endswith(b"\n"):
+                ended = _is_end(raw)
+                if not ended:
+                    raise _truncated(path, number, resources)
+                return
+            line = _line(path, number, raw)
+            if line.end is not None:
+                ended = True
+                return
+            resources += line.resource is not None
+            yield line
+    except (EOFError, OSError, zstandard.ZstdError):
+        raise _truncated(path, number, resources) from None
+    finally:
+        file.close()
+    if not ended:
+        raise _truncated(path, number, resources)
+
+
+def _is_end(raw: bytes) -> bool:
+    try:
+        return _decoder.decode(raw).end is not None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+
+
+def _line(path: Path, number: int, raw: bytes) -> Line:
+    try:
+        return _decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise InputError(f"this line is not of a snapshot: {error}", at=f"{path}:{number}", do="take it again") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _no_json(path, number, raw) from None
+
+
+def _no_json(path: Path, number: int, raw: bytes) -> InputError:
+    try:
+        json.loads(raw)
+        why = "it cannot be decoded"
+    except json.JSONDecodeError as error:
+        why = f"{error.msg[:1].lower()}{error.msg[1:]} at character {error.pos + 1}"
+    except UnicodeDecodeError as error:
+        why = f"it is not UTF-8 at byte {error.start + 1}"
+    except RecursionError:
+        why = "it is nested too deeply"
+    return InputError(f"this is not JSON: {why}", at=f"{path}:{number}", do=f"give {_FORMATS}")
+
+
+def _truncated(path: Path, number: int, resources: int, why: str = "") -> InputError:
+    return InputError(
+        f"the snapshot is truncated: it stops without an end line{why}",
+        at=f"{path}:{number}, after {resources:,} resources",
+        do=f"take it again (scan --snapshot {path.name}); a part is never judged as the whole",
+    )
+
+
+def _bare_lines(path: Path, number: int, first: bytes, second: bytes, file: BinaryIO) -> Iterator[dict[str, Any]]:
+    for place, raw in enumerate([first, second, *file], number):
+        if raw.strip():
+            try:
+                record = msgspec.json.decode(raw)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                raise _no_json(path, place, raw) from None
+            yield _resource(path, place, record)
+
+
+def _whole(path: Path, text: bytes) -> Iterator[dict[str, Any]]:
+    try:
+        document = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _no_json(path, 1, text) from None
+    if isinstance(document, dict):
+        document = document.get("value", document.get("data", [document]))
+    if not isinstance(document, list):
+        raise InputError("this JSON holds no resources", at=str(path), do=f"give {_FORMATS}")
+    for place, record in enumerate(document, 1):
+        yield _resource(path, place, record)
+
+
+def _resource(path: Path, place: int, record: Any) -> dict[str, Any]:
+    if isinstance(record, dict) and isinstance(record.get("resource"), dict) and "id" in record["resource"]:
+        record = record["resource"]
+    if not isinstance(record, dict) or not isinstance(record.get("id"), str):
+        raise InputError("this is no ARM resource: it has no id", at=f"{path}:{place}", do=f"give {_FORMATS}")
+    return record
+
+
+def _imported(path: Path, records: Iterator[dict[str, Any]]) -> Snapshot:
+    taken = _mtime(path)
+    notes = [
+        "read from a file of bare resources: nothing in it is known to be complete, so what is absent never passes;"
+        " network security perimeters that are not in it are taken as not in use"
+    ]
+    store = Store(Head(taken=taken, scopes=[], live=False, notes=notes))
+    seen: set[str] = set()
+    for record in records:
+        store.resource(record, None, "import")
+        subscription = root_of(record["id"]).split("/")[2:3]
+        seen.update(subscription)
+    for subscription in sorted(seen):
+        store.scope(subscription, subscription, "", "partial")
+    return of_store(store)
+
+
+def _mtime(path: Path) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

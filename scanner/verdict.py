@@ -1,0 +1,96 @@
+"""The four answers of a rule, and the evidence that each one carries."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+ABSENT: Final = "absent"
+"""How evidence shows a property that the body does not have; `None` shows one that is null."""
+
+NOT_READ: Final = "not read"
+"""How evidence shows a part that could not be read."""
+
+
+class Severity(IntEnum):
+    """How bad a failure is, from `info` to `critical`; JSON holds the name."""
+
+    info = 0
+    low = 1
+    medium = 2
+    high = 3
+    critical = 4
+
+    def milder(self, steps: int = 1) -> "Severity | None":
+        """The severity so many steps lower, or None below `low`."""
+        lower = self - steps
+        return Severity(lower) if lower >= Severity.low else None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One value that was seen: where (`path`), what, and what a closed lock would show (None: context only)."""
+
+    path: str
+    value: object
+    expected: object = None
+
+
+class Unread(Exception):
+    """Something that a verdict needs was not read; the verdict is Unknown, never Pass.
+
+    `what` names the part, `why` is a clause for the message, `gap` the URL of the failed read where there is one.
+    """
+
+    def __init__(self, what: str, why: str, gap: str | None = None) -> None:
+        super().__init__(f"{what}: {why}")
+        self.what = what
+        self.why = why
+        self.gap = gap
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """The fault was looked for and is not there."""
+
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The fault is there. `severity` overrides the rule's own; `message` says more than its title."""
+
+    evidence: tuple[Evidence, ...]
+    message: str = ""
+    severity: Severity | None = None
+    endpoints: tuple[str, ...] = ()
+    undecided: tuple[Unread, ...] = ()
+    fix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It could not be decided. `worst` is what it could be at most, `gaps` the URLs of the reads that are missing."""
+
+    why: str
+    gaps: tuple[str, ...] = ()
+    worst: Severity | None = None
+    evidence: tuple[Evidence, ...] = ()
+    endpoints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplicable:
+    """The question does not arise for this resource."""
+
+    why: str
+
+
+Verdict = Pass | Fail | Unknown | NotApplicable
+
+
+def unknown(*missing: Unread, worst: Severity | None = None, evidence: Iterable[Evidence] = ()) -> Unknown:
+    """The Unknown for parts that were not read."""
+    why = "; ".join(dict.fromkeys(f"{each.what}: {each.why}" for each in missing))
+    gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
+    return Unknown(why, gaps, worst, tuple(evidence))
