@@ -1,0 +1,212 @@
+"""Reads of Azure Resource Manager, through the management clients' public `send_request`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode, urljoin, urlsplit
+
+import msgspec
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+from scanner.azure.clouds import METADATA, Cloud, origin
+from scanner.azure.credentials import Tokens
+from scanner.azure.errors import ReadError, error_inside, failure
+from scanner.azure.limits import Ask, Limits
+from scanner.azure.pipeline import GRAPH, Heard, flight, policies
+from scanner.azure.transport import Web, explain
+from scanner.errors import AccessError
+from scanner.resource import subscription_of
+
+Json = dict[str, Any]
+AGENT = "twolocks"
+PAGES = 10_000
+"""More pages than any list has; one that goes on is taken as endless."""
+
+
+@dataclass(slots=True)
+class Arm:
+    """One login's reads. A path with its query is sent once in a scan, but to try again."""
+
+    cloud: Cloud
+    tokens: Tokens
+    limits: Limits
+    web: Web
+    heard: Heard
+    agent: str = AGENT
+    answered: bool = False
+    _clients: dict[str, Any] = field(default_factory=dict)
+    _flight: asyncio.Semaphore = field(default_factory=flight)
+
+    async def get(self, path: str, api: str, *, region: str = "", query: Mapping[str, str] | None = None) -> Json:
+        """The JSON object at an ARM path. Raises ReadError."""
+        body = await self._object(self._url(path, api, query), self._ask(path, region, listing=False), path)
+        if not isinstance(body, dict) or not body:
+            raise ReadError(path, 0, "BadJson", message="the answer is no JSON object")
+        return body
+
+    async def pages(
+        self, path: str, api: str, *, region: str = "", query: Mapping[str, str] | None = None
+    ) -> AsyncIterator[list[Json]]:
+        """The pages of an ARM list, each a list of JSON objects. Raises ReadError, also after some pages."""
+        url = self._url(path, api, query)
+        ask = self._ask(path, region, listing=True)
+        seen: set[str] = set()
+        while url:
+            if url in seen or len(seen) > PAGES:
+                raise ReadError(path, 200, "EndlessList", message="a page names itself as the next one")
+            seen.add(url)
+            body = await self._object(url, ask, path)
+            yield _rows(body, path)
+            url = self._next(body, url, path)
+
+    async def post_query(self, body: Json) -> Json:
+        """The answer to a Resource Graph query. Raises ReadError."""
+        request = HttpRequest("POST", f"{GRAPH}?api-version=2021-03-01", json=body)
+        found = await self._decoded(request, Ask("", "", graph=True), GRAPH)
+        if not isinstance(found, dict):
+            raise ReadError(GRAPH, 0, "BadJson", message="the answer is no JSON object")
+        return found
+
+    async def close(self) -> None:
+        for client in self._clients.values():
+            await client.close()
+        await self.tokens.close()
+        await self.web.close()
+
+    def _url(self, path: str, api: str, query: Mapping[str, str] | None) -> str:
+        return f"{path}?{urlencode({**(query or {}), 'api-version': api}, safe='$,()')}"
+
+    def _ask(self, path: str, region: str, *, listing: bool) -> Ask:
+        parts = path.lower().split("/")
+        provider = parts[len(parts) - parts[::-1].index("providers")] if "providers" in parts[:-1] else ""
+        return Ask(subscription_of(path), provider, region, listing)
+
+    def _next(self, body: Any, url: str, path: str) -> str:
+        """The URL of the next page, "" after the last. Raises ReadError where it leads to another host."""
+        if not isinstance(body, dict):
+            return ""
+        link = next((body[key] for key in ("nextLink", "@nextLink", "@odata.nextLink") if body.get(key)), "")
+        if not isinstance(link, str) or not link:
+            return ""
+        link = urljoin(urljoin(self.cloud.arm, url), link.replace(" ", "%20"))
+        if urlsplit(link).scheme != "https" or origin(link) != self.cloud.host:
+            raise ReadError(path, 200, "ForeignNextLink", message="the next page is on another host; it was not read")
+        return link
+
+    async def _object(self, url: str, ask: Ask, path: str) -> Any:
+        return await self._decoded(HttpRequest("GET", url), ask, path)
+
+    async def _decoded(self, request: HttpRequest, ask: Ask, path: str) -> Any:
+        """The JSON of an answer; one that does not decode is read once more."""
+        for last in (False, True):
+            response = await self._send(request, ask, path)
+            if response.status_code >= 300:
+                raise failure(path, response.status_code, response.content)
+            try:
+                body = msgspec.json.decode(response.content)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                if last:
+                    raise ReadError(path, 0, "BadJson", message="the answer is no JSON") from None
+                continue
+            inside = error_inside(body)
+            if inside is not None:
+                raise ReadError(path, response.status_code, inside.code, message=inside.message)
+            return body
+        raise AssertionError("unreachable")
+
+    async def _send(self, request: HttpRequest, ask: Ask, path: str) -> AsyncHttpResponse:
+        try:
+            response: AsyncHttpResponse = await self._client(ask.provider, path).send_request(request, ask=ask)
+        except ReadError as lost:
+            if not self.answered and lost.status == 0:
+                way = await explain(lost, self.cloud.arm)
+                if way is not None:
+                    raise way from lost
+            raise
+        self.answered = True
+        return response
+
+    def _client(self, provider: str, path: str) -> Any:
+        """The management client whose pipeline a read goes through; the heavy ones only where they are needed."""
+        name = _client_for(provider, path)
+        if name not in self._clients:
+            more = {
+                "base_url": self.cloud.arm,
+                "credential_scopes": [self.cloud.scope],
+                "transport": self.web.transport,
+                "policies": policies(self.cloud, self.tokens, self.limits, self._flight, self.heard, self.agent),
+            }
+            self._clients[name] = _make(name, self.tokens, more)
+        return self._clients[name]
+
+
+def _client_for(provider: str, path: str) -> str:
+    below = path.lower().count("/") > 8
+    match provider:
+        case "microsoft.storage" if below:
+            return "storage"
+        case "microsoft.network":
+            return "network"
+        case "microsoft.management":
+            return "managementgroups"
+        case "" if path.count("/") == 1:
+            return "subscriptions"
+    return "resources"
+
+
+def _make(name: str, credential: Tokens, more: Json) -> Any:
+    """A management client; the subscription in it is not used, since every path is whole."""
+    none = "00000000-0000-0000-0000-000000000000"
+    match name:
+        case "storage":
+            from azure.mgmt.storage.aio import StorageManagementClient
+
+            return StorageManagementClient(credential, none, **more)
+        case "network":
+            from azure.mgmt.network.aio import NetworkManagementClient
+
+            return NetworkManagementClient(credential, none, **more)
+        case "managementgroups":
+            from azure.mgmt.managementgroups.aio import ManagementGroupsMgmtClient
+
+            return ManagementGroupsMgmtClient(credential, **more)
+        case "subscriptions":
+            from azure.mgmt.resource.subscriptions.aio import SubscriptionClient
+
+            return SubscriptionClient(credential, **more)
+    from azure.mgmt.resource.resources.aio import ResourceManagementClient
+
+    return ResourceManagementClient(credential, none, **more)
+
+
+def _rows(body: Any, path: str) -> list[Json]:
+    """The resources of one page in any of the forms that ARM's lists have."""
+    rows = body
+    if isinstance(body, dict):
+        rows = body.get("value")
+        if rows is None and isinstance(body.get("id"), str):
+            rows = [body]
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ReadError(path, 0, "BadJson", message="the answer is no list of resources")
+    return rows
+
+
+async def metadata(arm: str, web: Web) -> Any:
+    """What an ARM endpoint says about itself, asked without a token. Raises an AccessError where it does not answer."""
+    url = arm + METADATA
+    try:
+        async with asyncio.timeout(60), web.session.get(url, allow_redirects=False, auto_decompress=True) as answer:
+            body = await answer.read()
+            if answer.status == 200:
+                with suppress(msgspec.DecodeError):
+                    return msgspec.json.decode(body)
+    except Exception as error:
+        way = await explain(error, url)
+        if way is None:
+            raise
+        raise way from error
+    raise AccessError(
+        f"{urlsplit(url).hostname} does not answer as ARM does ({answer.status})", at=url, do="check --arm-endpoint"
+    )

@@ -1,0 +1,69 @@
+"""Resource Graph: whole answers in pages, or an error; never a part that looks whole."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from scanner.azure.arm import Arm, Json
+from scanner.azure.errors import ReadError
+from scanner.azure.pipeline import GRAPH
+
+TOP = 1000
+BATCH = 1000
+"""Rows a page, and subscriptions a query: the most that Resource Graph takes."""
+
+
+async def query(arm: Arm, kql: str, subscriptions: Sequence[str], *, batch: int = BATCH) -> list[Json]:
+    """All rows of a query over subscriptions. Raises ReadError, also where rows were lost on the way.
+
+    A query that may have more rows than a page must have a column `id` and `order by id`.
+    """
+    rows: list[Json] = []
+    for start in range(0, len(subscriptions), batch):
+        rows += await _whole(arm, kql, list(subscriptions[start : start + batch]))
+    return rows
+
+
+async def _whole(arm: Arm, kql: str, subscriptions: list[str]) -> list[Json]:
+    rows: list[Json] = []
+    token: str | None = None
+    top = TOP
+    while True:
+        options: Json = {"resultFormat": "objectArray", "$top": top}
+        if token:
+            options["$skipToken"] = token
+        try:
+            answer = await arm.post_query({"subscriptions": subscriptions, "query": kql, "options": options})
+        except ReadError as error:
+            if not _too_large(error) or top == 1:
+                raise
+            top = top // 2
+            continue
+        rows += _rows(answer)
+        following = answer.get("$skipToken")
+        if following is None or following == token:
+            return _checked(rows, answer)
+        token = str(following)
+
+
+def _too_large(error: ReadError) -> bool:
+    return error.status == 400 and "ResponsePayloadTooLarge" in f"{error.code} {error.message}"
+
+
+def _checked(rows: list[Json], answer: Json) -> list[Json]:
+    """The rows, if they are all there: not truncated, and as many as Resource Graph counted."""
+    truncated = str(answer.get("resultTruncated", "")).lower() == "true"
+    total = answer.get("totalRecords")
+    if truncated or not isinstance(total, int) or total != len(rows):
+        raise ReadError(GRAPH, 200, "RowsLost", message=f"{len(rows)} of {total} rows came")
+    return rows
+
+
+def _rows(answer: Json) -> list[Json]:
+    """Rows as objects, in whichever of its two forms Resource Graph sent them."""
+    data: Any = answer.get("data")
+    if isinstance(data, dict) and isinstance(data.get("columns"), list) and isinstance(data.get("rows"), list):
+        names = [str(column.get("name")) for column in data["columns"]]
+        data = [dict(zip(names, row, strict=True)) for row in data["rows"]]
+    if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
+        raise ReadError(GRAPH, 0, "BadJson", message="the answer holds no rows")
+    return data

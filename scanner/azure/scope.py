@@ -1,0 +1,118 @@
+"""Which subscriptions are read: all that the login sees, those that were named, or those below management groups."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scanner.azure.arm import Arm, Json
+from scanner.azure.errors import NothingReadable, ReadError, WrongTenant
+from scanner.errors import InputError, nearest
+
+SUBSCRIPTIONS = "2022-12-01"
+GROUPS = "2023-04-01"
+READ_STATES = ("enabled", "warned", "pastdue")
+"""States in which a subscription's resources are read; a disabled one is named as not judged."""
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+_TENANT = re.compile(r"match the tenant '(?:https://[^/']+/)?([0-9a-f-]{36})", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One subscription. `state` as Azure says it, "" for one that is known by its id only."""
+
+    id: str
+    name: str
+    tenant: str
+    state: str = ""
+
+    @property
+    def readable(self) -> bool:
+        return self.state.lower() in READ_STATES
+
+
+async def visible(arm: Arm) -> list[Subscription]:
+    """All subscriptions that the login sees in its tenant. Raises ReadError."""
+    rows = [row async for page in arm.pages("/subscriptions", SUBSCRIPTIONS) for row in page]
+    return [_subscription(row) for row in rows if isinstance(row.get("subscriptionId"), str)]
+
+
+def _subscription(row: Json) -> Subscription:
+    name = row.get("displayName") or row["subscriptionId"]
+    return Subscription(row["subscriptionId"], str(name), str(row.get("tenantId") or ""), str(row.get("state") or ""))
+
+
+async def tenants(arm: Arm) -> list[tuple[str, str]]:
+    """The tenants that the login knows: id, and a name or ""."""
+    try:
+        rows = [row async for page in arm.pages("/tenants", SUBSCRIPTIONS) for row in page]
+    except ReadError:
+        return []
+    return [(str(row.get("tenantId")), str(row.get("defaultDomain") or row.get("displayName") or "")) for row in rows]
+
+
+async def named(arm: Arm, wanted: Sequence[str], known: Sequence[Subscription]) -> list[Subscription]:
+    """The subscriptions that `-s` names by id or name, each once. Raises InputError or WrongTenant."""
+    found: dict[str, Subscription] = {}
+    for word in wanted:
+        fits = [each for each in known if word.lower() in (each.id.lower(), each.name.lower())]
+        if not fits:
+            raise await _unknown(arm, word, known)
+        found.update({each.id.lower(): each for each in fits})
+    return list(found.values())
+
+
+async def _unknown(arm: Arm, word: str, known: Sequence[Subscription]) -> Exception:
+    if _ID.fullmatch(word):
+        try:
+            await arm.get(f"/subscriptions/{word}", SUBSCRIPTIONS)
+        except ReadError as error:
+            home = _TENANT.search(error.message)
+            if error.code == "InvalidAuthenticationTokenTenant" or home:
+                tenant = home[1] if home else "ID"
+                return WrongTenant(
+                    f"subscription {word} belongs to another tenant than this login",
+                    do=f"az login --tenant {tenant}, then scan with --tenant {tenant}",
+                )
+    close = nearest(word, [each.name.lower() for each in known], 3)
+    names = [each.name for name in close for each in known if each.name.lower() == name]
+    hint = f"nearest: {', '.join(dict.fromkeys(names))}; " if names else ""
+    which = "the only one" if len(known) == 1 else f"none of the {len(known):,}"
+    text = (
+        f'subscription "{word}" is {which} that this login can read'
+        if len(known) != 1
+        else f'subscription "{word}" is not the one that this login can read'
+    )
+    return InputError(text, at=f"--subscription {word}", do=f"{hint}all: az account list --output table")
+
+
+async def below(arm: Arm, groups: Sequence[str], known: Sequence[Subscription]) -> list[Subscription]:
+    """The subscriptions below management groups; one that the login does not see has no state. Raises an AccessError."""
+    seen = {each.id.lower(): each for each in known}
+    found: dict[str, Subscription] = {}
+    for group in groups:
+        path = f"/providers/Microsoft.Management/managementGroups/{group}/descendants"
+        try:
+            rows = [row async for page in arm.pages(path, GROUPS) for row in page]
+        except ReadError as error:
+            if error.status == 404:
+                raise InputError(
+                    f'there is no management group "{group}"',
+                    at=f"--management-group {group}",
+                    do="az account management-group list --output table",
+                ) from error
+            raise NothingReadable(
+                f'the subscriptions below management group "{group}" cannot be listed: {error.status} {error.code}',
+                at=f"missing {error.action}" if error.action else "",
+                do="name them with -s, or ask for Management Group Reader",
+            ) from error
+        for row in rows:
+            if str(row.get("type", "")).lower().endswith("/subscriptions") and isinstance(row.get("name"), str):
+                found.setdefault(row["name"].lower(), seen.get(row["name"].lower()) or _hidden(row))
+    return list(found.values())
+
+
+def _hidden(row: Json) -> Subscription:
+    shown = row.get("properties")
+    name = shown.get("displayName") if isinstance(shown, dict) else None
+    return Subscription(row["name"], str(name or row["name"]), "")

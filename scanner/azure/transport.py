@@ -1,0 +1,181 @@
+"""The one HTTP session of a scan: one trust, kept-alive connections, the proxy of the environment."""
+
+import asyncio
+import os
+import ssl
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import certifi
+from azure.core.pipeline.transport import AioHttpTransport
+
+from scanner.azure.errors import ProxyRefused, Unreachable, UntrustedCertificate
+from scanner.errors import InputError
+
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+IN_FLIGHT = 64
+TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+"""Variables whose certificates are trusted besides the system's; the Azure CLI and OpenSSL read them too."""
+
+
+def trust() -> ssl.SSLContext:
+    """The system's trust and that of both variables together. Raises InputError where one names no certificates."""
+    context = ssl.create_default_context()
+    system = ssl.get_default_verify_paths()
+    found = False
+    for place in (system.openssl_cafile, system.openssl_capath):
+        if Path(place).exists():
+            with suppress(ssl.SSLError, OSError):
+                _load(context, place)
+                found = True
+    if not found:
+        context.load_verify_locations(certifi.where())
+    for name in TRUST:
+        place = os.environ.get(name, "")
+        if place:
+            try:
+                _load(context, place)
+            except (OSError, ssl.SSLError) as error:
+                reason = "no such file" if isinstance(error, FileNotFoundError) else "no certificates in PEM form"
+                raise InputError(
+                    f"{name} names {place}: {reason}",
+                    at=f"{name}={place}",
+                    do=f"unset {name}, or let it name a PEM file",
+                ) from error
+    return context
+
+
+def _load(context: ssl.SSLContext, place: str) -> None:
+    if Path(place).is_dir():
+        context.load_verify_locations(capath=place)
+    else:
+        context.load_verify_locations(cafile=place)
+
+
+class Web:
+    """The session that all clients and credentials share; `transport` is what azure-core sends through."""
+
+    def __init__(self, context: ssl.SSLContext, *, proxies: bool = True) -> None:
+        self.session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=context, limit=IN_FLIGHT, keepalive_timeout=60),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=proxies,
+        )
+        self.transport = AioHttpTransport(
+            session=self.session,
+            session_owner=False,
+            connection_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+        )
+
+    async def close(self) -> None:
+        await self.session.close()
+        await asyncio.sleep(0)
+
+
+def proxy_of(url: str) -> str | None:
+    """The proxy that the environment names for a URL, as aiohttp and requests choose it; None for a direct way."""
+    host = urlsplit(url).hostname or ""
+    if proxy_bypass(host):
+        return None
+    return getproxies().get("https")
+
+
+async def explain(error: BaseException, url: str) -> UntrustedCertificate | ProxyRefused | Unreachable | None:
+    """The sentence for a failure on the way to a host, or None where it is not one that a person can mend.
+
+    For a certificate that is not trusted the host is asked once more for its issuer; nothing is sent to it.
+    """
+    host = urlsplit(url).hostname or url
+    for cause in _chain(error):
+        if isinstance(cause, aiohttp.ClientHttpProxyError):
+            return _proxy(url, f"{cause.status} {cause.message}".strip())
+        if isinstance(cause, aiohttp.ClientProxyConnectionError):
+            return _proxy(url, str(cause.os_error.strerror or "no connection"))
+        if isinstance(cause, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
+            who = await issuer(url)
+            shown = (
+                f'a certificate from "{who}", which is not trusted here'
+                if who
+                else "a certificate that is not trusted here"
+            )
+            return UntrustedCertificate(
+                f"{host} shows {shown}",
+                do="export REQUESTS_CA_BUNDLE=/path/to/that-ca.pem (az reads it too);"
+                " the check itself cannot be switched off",
+            )
+        if isinstance(cause, aiohttp.ClientConnectorError | TimeoutError):
+            proxy = " through the proxy" if proxy_of(url) else ""
+            why = getattr(getattr(cause, "os_error", None), "strerror", None) or "no answer in time"
+            return Unreachable(
+                f"{host} cannot be reached{proxy}: {why}", at=url, do="check the network, HTTPS_PROXY and NO_PROXY"
+            )
+    return None
+
+
+def _proxy(url: str, why: str) -> ProxyRefused:
+    parts = urlsplit(url)
+    proxy = urlsplit(proxy_of(url) or "")
+    return ProxyRefused(
+        f"the proxy refused {parts.hostname}:{parts.port or 443}: {why}",
+        at=f"HTTPS_PROXY, {proxy.hostname}:{proxy.port or 80}",
+        do="put user and password into HTTPS_PROXY, or exempt the host in NO_PROXY",
+    )
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        inner = getattr(error, "inner_exception", None)
+        error = inner if isinstance(inner, BaseException) else error.__cause__ or error.__context__
+    return seen
+
+
+async def issuer(url: str) -> str:
+    """The organisation that signed what a host shows, as its certificate names it; "" where nothing was shown."""
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            shown = await _certificate(url)
+    except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        return ""
+    name = x509.load_der_x509_certificate(shown).issuer if shown else None
+    for attribute in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME):
+        for value in name.get_attributes_for_oid(attribute) if name else ():
+            return "".join(letter if letter.isprintable() else "?" for letter in str(value.value))[:100]
+    return ""
+
+
+async def _certificate(url: str) -> bytes | None:
+    """What a host shows in a handshake that is not trusted and carries no request."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 443
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    proxy = urlsplit(proxy_of(url) or "")
+    if not proxy.hostname:
+        reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
+    else:
+        reader, writer = await asyncio.open_connection(proxy.hostname, proxy.port or 80)
+        user = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}"
+        login = f"Proxy-Authorization: {aiohttp.BasicAuth(*user.split(':', 1)).encode()}\r\n" if proxy.username else ""
+        writer.write(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{login}\r\n".encode())
+        answer = await reader.readuntil(b"\r\n\r\n")
+        if b" 200" not in answer.split(b"\r\n", 1)[0]:
+            writer.close()
+            return None
+        await writer.start_tls(context, server_hostname=host)
+    try:
+        secured = writer.get_extra_info("ssl_object")
+        return secured.getpeercert(binary_form=True) if secured else None
+    finally:
+        writer.close()
