@@ -1,0 +1,299 @@
+"""The data block of the report: tables once, everything else as columns of indexes into them, gzip in base64.
+
+Texts that name their resource are kept as patterns: U+0001 and a letter stand for the resource's id (i), name (n),
+group (g), subscription (s) and its parent's id (q) and name (p); `island.js` puts them back. So a command or a message
+that differs only in the resource is stored once. What JSON would escape is never replaced: patterns of JSON stay JSON.
+"""
+
+import base64
+import gzip
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from scanner.report.notread import subscription_of
+from scanner.report.summary import SEVERITIES, STATUSES, Item, standing
+from scanner.report.words import Words, parse
+
+MARK = "\x01"
+_SHORTEST = 3
+_WAIVER_DAYS, _EXPIRING_DAYS = 90, 30
+Columns = dict[str, Any]
+_encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Table:
+    """Distinct values in the order in which they came; `at(value)` is the index of one."""
+
+    def __init__(self, *first: Any) -> None:
+        self.values: list[Any] = []
+        self._index: dict[Any, int] = {}
+        for value in first:
+            self.at(value)
+
+    def at(self, value: Any) -> int:
+        index = self._index.get(value)
+        if index is None:
+            index = self._index[value] = len(self.values)
+            self.values.append(value)
+        return index
+
+
+class Resources:
+    """The table of resources: each id as a prefix and its last segment, with the names that cards show."""
+
+    def __init__(self, known: Mapping[str, Item], subscription_names: Mapping[str, str]) -> None:
+        self._known = {key.lower(): (key, value) for key, value in known.items()}
+        self._index: dict[str, int] = {}
+        self._names = subscription_names
+        self._swaps: dict[int, list[tuple[str, str]]] = {}
+        self.subscriptions, self.groups, self.types, self.regions = Table(""), Table(""), Table(""), Table("")
+        self.prefixes = Table("")
+        self.columns: dict[str, list[Any]] = {
+            name: [] for name in ("prefix", "last", "name", "sub", "group", "type", "region", "parent")
+        }
+
+    def at(self, resource: str) -> int:
+        """The index of a resource id; ids are compared without case."""
+        index = self._index.get(resource)
+        if index is None:
+            lower = resource.lower()
+            index = self._index.get(lower)
+            if index is None:
+                index = self._add(resource)
+                self._index[lower] = index
+            self._index[resource] = index
+        return index
+
+    def _add(self, resource: str) -> int:
+        own, about = self._known.get(resource.lower(), (resource, {}))
+        parent = about.get("parent")
+        above = self.at(parent) if parent and parent.lower() != own.lower() else -1
+        index = len(self.columns["last"])
+        head, slash, last = own.rpartition("/")
+        name = about.get("name") or last
+        values = (
+            self.prefixes.at(head + slash),
+            last,
+            0 if name == last else name,
+            self.subscriptions.at((about.get("subscription") or subscription_of(own)).lower()),
+            self.groups.at(about.get("resource_group") or _group(own)),
+            self.types.at(about.get("type") or _type(own)),
+            self.regions.at(about.get("location") or ""),
+            above,
+        )
+        for column, value in zip(self.columns.values(), values, strict=True):
+            column.append(value)
+        self._swaps[index] = self._make_swaps(index)
+        return index
+
+    def _make_swaps(self, index: int) -> list[tuple[str, str]]:
+        swaps: list[tuple[str, str]] = []
+        column = self.columns
+        for at, (id_letter, name_letter) in ((index, "in"), (column["parent"][index], "qp")):
+            if at >= 0:
+                swaps.append((self.prefixes.values[column["prefix"][at]] + column["last"][at], MARK + id_letter))
+                swaps.append((column["last"][at], MARK + name_letter))
+        swaps.append((self.groups.values[column["group"][index]], MARK + "g"))
+        swaps.append((self.subscriptions.values[column["sub"][index]], MARK + "s"))
+        useful = [(value, mark) for value, mark in swaps if len(value) >= _SHORTEST and _json(value) == f'"{value}"']
+        return sorted(useful, key=lambda swap: -len(swap[0]))
+
+    def pattern(self, text: str, index: int) -> str:
+        """The text with what the resource gives it replaced by marks."""
+        if MARK in text:
+            text = text.replace(MARK, MARK + "x")
+        for value, mark in self._swaps[index]:
+            if value in text:
+                text = text.replace(value, mark)
+        return text
+
+    def export(self) -> Item:
+        subscriptions = [[each, self._names.get(each, each)] for each in self.subscriptions.values]
+        return {
+            **self.columns,
+            "prefixes": self.prefixes.values,
+            "subs": subscriptions,
+            "groups": self.groups.values,
+            "types": self.types.values,
+            "regions": self.regions.values,
+        }
+
+
+def _segment(resource: str, key: str) -> str:
+    pieces = resource.split("/")
+    lower = [piece.lower() for piece in pieces]
+    return pieces[lower.index(key) + 1] if key in lower[:-1] else ""
+
+
+def _group(resource: str) -> str:
+    return _segment(resource, "resourcegroups")
+
+
+def _type(resource: str) -> str:
+    tail = resource.rpartition("/providers/")[2].split("/")
+    return "/".join([tail[0], *tail[1::2]]) if len(tail) > 2 else ""
+
+
+class Island:
+    """Collects the columns of one document."""
+
+    def __init__(self, document: Item, doors: Sequence[Item], findings: Sequence[Item]) -> None:
+        self.document = document
+        names = {s["subscription"].lower(): s.get("name") or s["subscription"] for s in _scopes(document)}
+        self.resources = Resources(document.get("resources", {}), names)
+        self.strings = Table("")
+        self.gap_sets = Table(())
+        self.rules = Table()
+        self.gaps = [{key: g.get(key) for key in ("url", "status", "code", "action")} for g in document.get("gaps", ())]
+        self._gap_at = {gap["url"].lower(): at for at, gap in enumerate(self.gaps)}
+        self.doors = self._columns(doors, self._door)
+        self.findings = self._columns(findings, self._finding)
+
+    def _columns(self, items: Sequence[Item], row: Callable[[Item], Item]) -> Columns:
+        columns: dict[str, list[Any]] = defaultdict(list)
+        for item in items:
+            for name, value in row(item).items():
+                columns[name].append(value)
+        packed: Columns = {name: _pack(values) for name, values in columns.items()}
+        packed["fingerprint"] = "".join(str(item.get("fingerprint") or "")[:16].ljust(16) for item in items)
+        packed["length"] = len(items)
+        return packed
+
+    def _text(self, text: str | None, resource: int) -> int:
+        return self.strings.at(self.resources.pattern(text, resource)) if text else 0
+
+    def _data(self, value: Any, resource: int) -> int:
+        """A structure as JSON text in the table of strings, 0 where it is empty."""
+        return self._text(_json(value), resource) if value else 0
+
+    def _gap_set(self, urls: Iterable[str]) -> int:
+        found = []
+        for url in urls:
+            at = self._gap_at.get(url.lower())
+            if at is None:
+                at = self._gap_at[url.lower()] = len(self.gaps)
+                self.gaps.append({"url": url, "status": None, "code": None, "action": None})
+            found.append(at)
+        return self.gap_sets.at(tuple(found))
+
+    def _door(self, door: Item) -> Item:
+        resource = self.resources.at(door["resource"])
+        may = door.get("may") or {}
+        return {
+            "resource": resource,
+            "endpoint": self.strings.at(door["endpoint"]),
+            "kind": self.strings.at(door.get("kind") or ""),
+            "address": self._text(door.get("address"), resource),
+            "reach": self.strings.at(door.get("reach") or "unknown"),
+            "auth": self.strings.at(door.get("authentication") or "unknown"),
+            "mayReach": self.strings.at(may.get("reach") or ""),
+            "mayAuth": self.strings.at(may.get("authentication") or ""),
+            "severity": self.strings.at(door.get("severity") or ""),
+            "worst": self.strings.at(door.get("worst") or ""),
+            "state": self.strings.at(door.get("state") or ""),
+            "standing": self.strings.at(standing(door)),
+            "reason": self._text(door.get("reason"), resource),
+            "title": self._text(door.get("title"), resource),
+            "hops": self._data(door.get("hops"), resource),
+            "admits": self._data(door.get("admits"), resource),
+            "fix": self._text(door.get("fix"), resource),
+            "breaks": self._text(door.get("breaks"), resource),
+            **self._history(door),
+        }
+
+    def _finding(self, finding: Item) -> Item:
+        resource = self.resources.at(finding["resource"])
+        rule = finding["rule"]
+        about = self.document.get("rules", {}).get(rule, {})
+        own_title = finding.get("title") if finding.get("title") != about.get("title") else None
+        severity = finding.get("severity")
+        return {
+            "rule": self.rules.at(rule),
+            "resource": resource,
+            "status": STATUSES.index(finding["status"]),
+            "severity": SEVERITIES.index(severity) if severity in SEVERITIES else -1,
+            "title": self._text(own_title, resource),
+            "endpoints": self._data(finding.get("endpoints"), resource),
+            "message": self._text(finding.get("message"), resource),
+            "evidence": self._data(finding.get("evidence"), resource),
+            "fix": self._text(finding.get("fix"), resource),
+            "gaps": self._gap_set(finding.get("gaps") or ()),
+            "waiver": self._data(finding.get("waiver"), resource),
+            **self._history(finding),
+        }
+
+    def _history(self, item: Item) -> Item:
+        return {"new": int(bool(item.get("new"))), "since": self.strings.at(str(item.get("since") or "")[:10])}
+
+    def _passed(self) -> list[Any]:
+        by_rule: dict[int, list[int]] = defaultdict(list)
+        for resource, rules in sorted(self.document.get("passed", {}).items()):
+            at = self.resources.at(resource)
+            for rule in rules:
+                by_rule[self.rules.at(rule)].append(at)
+        return [[rule, by_rule[rule]] for rule in sorted(by_rule, key=self.rules.values.__getitem__)]
+
+    def _not_applicable(self) -> list[Any]:
+        by_rule: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+        for resource, rules in sorted(self.document.get("not_applicable", {}).items()):
+            at = self.resources.at(resource)
+            for rule, why in rules.items():
+                places, whys = by_rule[self.rules.at(rule)]
+                places.append(at)
+                whys.append(self._text(why, at))
+        return [[rule, *by_rule[rule]] for rule in sorted(by_rule, key=self.rules.values.__getitem__)]
+
+    def export(self, words: Words) -> Item:
+        """The whole block, ready for JSON."""
+        passed, not_applicable = self._passed(), self._not_applicable()
+        about = self.document.get("rules", {})
+        finished = parse(str(self.document.get("scan", {}).get("finished") or ""))
+        days = {
+            name: (finished + timedelta(count)).date().isoformat() if finished else ""
+            for name, count in (("waiverExpires", _WAIVER_DAYS), ("expiringBefore", _EXPIRING_DAYS))
+        }
+        return {
+            "lang": words.language,
+            "words": words.catalogue,
+            "history": "changes" in self.document,
+            "statuses": STATUSES,
+            "severities": SEVERITIES,
+            **days,
+            "rules": [{"id": rule, **about.get(rule, {})} for rule in self.rules.values],
+            "resources": self.resources.export(),
+            "doors": self.doors,
+            "findings": self.findings,
+            "passed": passed,
+            "notApplicable": not_applicable,
+            "gaps": self.gaps,
+            "gapSets": self.gap_sets.values,
+            "strings": self.strings.values,
+        }
+
+
+def _scopes(document: Item) -> Sequence[Item]:
+    scopes: Sequence[Item] = document.get("coverage", {}).get("scopes", ())
+    return scopes
+
+
+def _pack(values: list[Any]) -> Any:
+    """A column, or its one value where all are the same."""
+    first = values[0]
+    return first if all(value == first for value in values) else values
+
+
+def _json(value: Any) -> str:
+    try:
+        return _encode(value).decode()
+    except UnicodeEncodeError:
+        return json.dumps(value, sort_keys=True)
+
+
+def pack(block: Item) -> str:
+    """The block as base64 of gzip of JSON; the same block gives the same text."""
+    return base64.b64encode(gzip.compress(_json(block).encode("utf-8"), 6, mtime=0)).decode("ascii")

@@ -1,0 +1,133 @@
+// A finding: its row, and what it holds when it is opened.
+const lookOf = (row) => (rows.status[row] === FAIL ? severityOf(row) || "info" : statusOf(row));
+const wordOf = (row) => (rows.status[row] === FAIL && severityOf(row) ? t("severity." + severityOf(row)) : t("status." + statusOf(row)));
+const rowBadge = (row) => badge(lookOf(row), wordOf(row));
+
+function whereOf(row) {
+  const resource = rows.resource[row];
+  return separated([nameOf(resource), endpointsOf(row).join(", "), subOf(resource)[1], groupOf(resource), regionOf(resource)].filter(Boolean).map(shown));
+}
+
+const isNew = (row) => row < rows.own && data.findings.new[row] === 1;
+
+/** The closed row of a finding, as `details` that fills itself when it is opened. */
+function findingCard(row, options) {
+  const { open = false, bare = false } = options || {};
+  const card = h("details", { class: "finding", "data-card": "", toggle: () => { if (card.open) openCard(card, row); } },
+    h("summary", null, rowBadge(row), h("span", { class: "ft" }, shown(titleOf(row)), isNew(row) && [" ", newBadge()], isExpiring(row) && [" ", badge("waived", t("expiring"))]),
+      !bare && mono(ruleOf(row).id), h("span", { class: "fw" }, whereOf(row))));
+  commands.set(card, commandOf(row));
+  if (open) {
+    openCard(card, row);
+    card.open = true;
+  }
+  return card;
+}
+
+function openCard(card, row) {
+  if (card.childElementCount > 1) return;
+  card.append(h("div", { class: "body" }, h("div", null, leftColumn(row)), h("div", null, rightColumn(row)), waysOf(row)));
+}
+
+const commandOf = (row) => (rows.status[row] === FAIL ? usable(splitFix(text(row, "fix"))[1]) : "");
+const titled = (key, ...content) => [h("h4", null, t(key)), content];
+
+function leftColumn(row) {
+  const rule = ruleOf(row), message = text(row, "message");
+  const evidence = json(row, "evidence", []);
+  return [
+    titled("card.why", rule.why && h("p", null, rule.why), message && rows.status[row] !== UNKNOWN && h("p", null, shown(message))),
+    rows.status[row] === PASS && h("p", null, t("card.passed")),
+    rows.status[row] === NOT_APPLICABLE && titled("card.not_applicable", h("p", null, shown(whyNot(row)))),
+    rows.status[row] < PASS && titled("card.evidence", evidence.length ? evidenceTable(evidence, rows.status[row] === FAIL) : h("p", null, t("card.no_evidence"))),
+    h("p", { class: "id" }, mono(idOf(rows.resource[row]))),
+  ];
+}
+
+function written(value) {
+  if (value === undefined || value === "absent") return h("i", null, t("card.absent"));
+  if (value === "not read") return h("i", { class: "violet" }, t("card.not_read"));
+  return mono(typeof value === "string" ? value : JSON.stringify(value));
+}
+
+function evidenceTable(evidence, failed) {
+  const line = ({ path, value, expected }) => {
+    const judged = expected !== undefined && expected !== null;
+    return h("tr", null, h("td", null, mono(path)), h("td", { class: judged && failed ? "bad" : "" }, written(value)),
+      h("td", { class: judged ? "good" : "" }, judged ? written(expected) : h("i", null, t("card.context"))));
+  };
+  return h("table", { class: "evidence" },
+    h("thead", null, h("tr", null, ["path", "value", "expected"].map((key) => h("th", { scope: "col" }, t("card." + key))))),
+    h("tbody", null, evidence.map(line)));
+}
+
+function rightColumn(row) {
+  const make = { [FAIL]: closeIt, [UNKNOWN]: closeTheGap, [ERROR]: crashed, [WAIVED]: waived }[rows.status[row]];
+  return [make && make(row), controls(row), references(row), rows.status[row] === FAIL && waiverToPaste(row), row < rows.own && footer(row)];
+}
+
+function closeIt(row) {
+  const { breaks = "", first_step: firstStep = "", ...forms } = ruleOf(row).remediation || {};
+  return [
+    titled("card.close", remedy(text(row, "fix"), t("card.no_fix"))),
+    breaks && h("p", { class: "said" }, t("doors.cuts", null, { text: breaks })),
+    firstStep && h("details", null, h("summary", null, t("card.first_step")), h("p", null, mono(firstStep))),
+    ["bicep", "terraform", "portal"].filter((form) => forms[form]).map((form) => h("details", null, h("summary", null, t("card." + form)),
+      form === "portal" ? h("p", null, forms[form]) : block(forms[form], t("card." + form)))),
+  ];
+}
+
+function closeTheGap(row) {
+  const gaps = data.gapSets[data.findings.gaps[row]].map((at) => data.gaps[at]);
+  const message = text(row, "message");
+  const line = (gap) => h("li", null, gap.action ? [t("card.missing"), " ", mono(gap.action)] : mono(String(gap.code || gap.status || "")), h("br"), h("small", null, shown(gap.url), gap.code && [" · ", shown(`${gap.status || ""} ${gap.code}`.trim())]));
+  return [
+    titled("card.undecided_why", message && h("p", null, shown(message))),
+    gaps.length ? h("ul", { class: "plain gaps" }, gaps.map(line)) : h("p", null, t("card.no_gap")),
+    gaps.length > 0 && h("p", null, h("a", { href: "#not-read" }, t("card.how_to_close"))),
+  ];
+}
+
+function crashed(row) {
+  return titled("status.error", h("p", null, t("card.crashed", null, { rule: ruleOf(row).id })), h("p", null, mono(text(row, "message").trim().split("\n").pop())));
+}
+
+function waived(row) {
+  const waiver = json(row, "waiver", {});
+  const line = (key) => waiver[key] && [h("dt", null, t("card." + key)), h("dd", null, shown(String(waiver[key])))];
+  return titled("card.waived", h("dl", null, ["reason", "owner", "expires", "ticket"].map(line)));
+}
+
+function controls(row) {
+  const list = controlsOf(ruleOf(row));
+  return list.length > 0 && titled("card.controls", h("p", null, separated(list.map((name) => h("a", { href: linkTo("findings", `control:"${name}"`) }, name)))));
+}
+
+/** Where to read more; shown as text, since nothing in this file leads outside. */
+function references(row) {
+  const list = (ruleOf(row).references || []).filter((each) => typeof each === "string");
+  return list.length > 0 && h("details", null, h("summary", null, t("card.references")), h("ul", { class: "plain" }, list.map((each) => h("li", null, mono(each)))));
+}
+
+const tomlString = (value) => JSON.stringify(value).replace(/[\x7f-\uffff]/g, (char) => "\\u" + char.charCodeAt(0).toString(16).padStart(4, "0"));
+
+function waiverToPaste(row) {
+  const toml = ["[[waiver]]", `rule = ${tomlString(ruleOf(row).id)}`, `resource = ${tomlString(idOf(rows.resource[row]))}`, 'reason = ""', 'owner = ""', 'ticket = ""', `expires = ${data.waiverExpires}`].join("\n");
+  return lazyDetails(t("card.accept"), () => block(toml, t("card.accept")));
+}
+
+function footer(row) {
+  const since = data.strings[data.findings.since[row]], mark = fingerprint(row).trim();
+  const seen = data.history && (since && !isNew(row) ? t("card.since", null, { date: since }) : t("card.first_seen"));
+  const link = mark && [t("card.id") + " ", h("a", { href: hashOf({ view: "findings", f: mark }), title: t("card.permalink") }, h("code", null, mark))];
+  return h("p", { class: "where" }, separated([seen, link]));
+}
+
+/** The ways in to a finding's endpoints; all but the first are folded. */
+function waysOf(row) {
+  const drawn = doorsOf(row).map((at) => ({ at, hops: doorJson(at, "hops", []) })).filter(({ hops }) => hops.length);
+  if (!drawn.length) return null;
+  const [first, ...others] = drawn;
+  return h("div", { class: "ways" }, h("h4", null, t("card.way"), drawn.length > 1 && [": ", shown(door(first.at, "endpoint"))]), wayIn(first.hops),
+    others.map(({ at, hops }) => lazyDetails([t("card.way"), ": ", shown(door(at, "endpoint"))], () => wayIn(hops))));
+}

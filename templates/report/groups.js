@@ -1,0 +1,79 @@
+// Findings in groups: a heading with counts each; a group's cards are drawn when it is opened.
+const FOLDED_FROM = 30;
+const CARDS = 100;
+
+const GROUP_KEYS = {
+  rule: { of: (row) => rows.rule[row], name: (row) => ruleOf(row).id, term: (row) => `rule:${ruleOf(row).id}` },
+  resource: { of: (row) => rows.resource[row], name: (row) => nameOf(rows.resource[row]), term: (row) => `"${idOf(rows.resource[row]).replaceAll('"', "")}"` },
+  subscription: { of: (row) => data.resources.sub[rows.resource[row]], name: (row) => subOf(rows.resource[row])[1], term: (row) => `sub:${subOf(rows.resource[row])[0]}` },
+  category: { of: (row) => ruleOf(row).category, name: (row) => ruleOf(row).category || "", term: (row) => `category:${ruleOf(row).category}` },
+};
+
+/** Groups in the order of their worst finding; `hits` are in the default order. */
+function makeGroups(hits, key) {
+  const groups = new Map();
+  for (const row of hits) {
+    const value = GROUP_KEYS[key].of(row);
+    const group = groups.get(value);
+    if (group) group.push(row);
+    else groups.set(value, [row]);
+  }
+  return [...groups.values()];
+}
+
+function groupCounts(list) {
+  const failed = list.filter((row) => rows.status[row] === FAIL);
+  const worst = failed.reduce((best, row) => (rows.severity[row] >= 0 && (best < 0 || rows.severity[row] < best) ? rows.severity[row] : best), -1);
+  return { failed: failed.length, worst: data.severities[worst], commands: [...new Set(failed.slice(0, 1000).map(commandOf).filter(Boolean))] };
+}
+
+function groupSection(list, key, state, draw) {
+  const first = list[0], { failed, worst, commands: fixes } = groupCounts(list);
+  const body = h("div", { class: "group-body" });
+  const button = h("button", { type: "button", class: "fold", "aria-expanded": "false" }, shown(GROUP_KEYS[key].name(first) || t("findings.none_group")));
+  const section = h("section", { class: "group" },
+    h("div", { class: "group-head" }, h("h2", null, button, key === "rule" && h("small", null, ruleOf(first).title)),
+      worst && badge(worst, t("severity." + worst)), h("span", null, separated([t("count.findings", list.length), t("count.failed", failed)])),
+      key === "rule" && fixes.length > 0 && h("button", { type: "button", class: "copy-all", click: () => copyText(fixes.join("\n")) }, t("findings.copy_commands", fixes.length))), body);
+  const group = { section, button, body, list, open: false };
+  button.addEventListener("click", () => draw(group, !group.open));
+  return group;
+}
+
+function fillGroup(group, key, state, count) {
+  const kept = group.list.slice(0, count);
+  group.body.replaceChildren(...kept.map((row) => findingCard(row, { bare: key === "rule" })));
+  const rest = group.list.length - kept.length;
+  if (rest) {
+    const q = [state.q, GROUP_KEYS[key].term(group.list[0])].filter(Boolean).join(" ");
+    group.body.append(h("p", null, h("a", { href: hashOf({ ...state, q, group: "none", p: 1 }) }, t("findings.group_more", rest))));
+  }
+}
+
+/** Draws groups; at most a hundred cards are open at a time, the group that was opened first folds first. */
+function drawGroups(target, groups, key, state) {
+  const opened = [];
+  const size = (group) => Math.min(group.list.length, CARDS);
+  const draw = (group, open) => {
+    group.open = open;
+    group.button.setAttribute("aria-expanded", String(open));
+    if (!open) {
+      group.body.replaceChildren();
+      opened.splice(opened.indexOf(group), 1);
+      return;
+    }
+    while (opened.length && opened.reduce((sum, each) => sum + size(each), size(group)) > CARDS) draw(opened[0], false);
+    opened.push(group);
+    fillGroup(group, key, state, CARDS);
+  };
+  const made = groups.map((list) => groupSection(list, key, state, draw));
+  target.replaceChildren(...made.map((group) => group.section));
+  if (groups.length > FOLDED_FROM) return;
+  let room = CARDS;
+  for (const group of made) {
+    if (room < size(group)) break;
+    room -= size(group);
+    draw(group, true);
+  }
+  if (!opened.length && made.length) draw(made[0], true);
+}

@@ -1,0 +1,119 @@
+// The data block: unpacked, and its columns made addressable. `data` is the block, `rows` are findings of every status.
+let data = null;
+let rows = null;
+const FAIL = 0, UNKNOWN = 1, ERROR = 2, WAIVED = 3, PASS = 4, NOT_APPLICABLE = 5;
+
+async function unpack() {
+  const element = byId("island");
+  if (!("DecompressionStream" in window)) throw new Error("old");
+  const text = element.textContent;
+  const bytes = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const block = JSON.parse(await new Response(stream).text());
+  element.remove();
+  return block;
+}
+
+function useData(block) {
+  data = block;
+  for (const table of [data.doors, data.findings]) {
+    for (const name of Object.keys(table)) {
+      const column = table[name];
+      if (typeof column === "number" && name !== "length") table[name] = new Int32Array(table.length).fill(column);
+    }
+  }
+  rows = makeRows();
+}
+
+function makeRows() {
+  const own = data.findings.length;
+  const size = (lists) => lists.reduce((sum, list) => sum + list[1].length, 0);
+  const length = own + size(data.passed) + size(data.notApplicable);
+  const all = { length, own, rule: new Int32Array(length), resource: new Int32Array(length), status: new Uint8Array(length), severity: new Int8Array(length).fill(-1), why: new Map() };
+  if (own) for (const name of ["rule", "resource", "status", "severity"]) all[name].set(data.findings[name]);
+  let at = own;
+  for (const [status, lists] of [[PASS, data.passed], [NOT_APPLICABLE, data.notApplicable]]) {
+    for (const [rule, resources, whys] of lists) {
+      all.rule.fill(rule, at, at + resources.length);
+      all.status.fill(status, at, at + resources.length);
+      all.resource.set(resources, at);
+      if (whys) all.why.set(at, whys);
+      at += resources.length;
+    }
+  }
+  return all;
+}
+
+/** Why a row does not apply: the reasons are kept by the start of their rule's run. */
+function whyNot(row) {
+  for (const [start, whys] of rows.why) if (row >= start && row < start + whys.length) return expand(whys[row - start], rows.resource[row]);
+  return "";
+}
+
+const idOf = (resource) => data.resources.prefixes[data.resources.prefix[resource]] + data.resources.last[resource];
+const nameOf = (resource) => data.resources.name[resource] || data.resources.last[resource];
+const subOf = (resource) => data.resources.subs[data.resources.sub[resource]];
+const groupOf = (resource) => data.resources.groups[data.resources.group[resource]];
+const typeOf = (resource) => data.resources.types[data.resources.type[resource]];
+const regionOf = (resource) => data.resources.regions[data.resources.region[resource]];
+const parentOf = (resource) => data.resources.parent[resource];
+
+/** A text of the table with what its resource gives it put back (island.py says which letter means what). */
+function expand(index, resource) {
+  const text = data.strings[index];
+  if (!text.includes("\u0001")) return text;
+  const parent = parentOf(resource);
+  return text.replace(/\u0001(.)/g, (whole, letter) => {
+    switch (letter) {
+      case "i": return idOf(resource);
+      case "n": return data.resources.last[resource];
+      case "q": return idOf(parent);
+      case "p": return data.resources.last[parent];
+      case "g": return groupOf(resource);
+      case "s": return subOf(resource)[0];
+      default: return "\u0001";
+    }
+  });
+}
+
+const parsed = (index, resource, otherwise) => (index ? JSON.parse(expand(index, resource)) : otherwise);
+const field = (row, name) => (row < rows.own ? data.findings[name][row] : 0);
+const text = (row, name) => expand(field(row, name), rows.resource[row]);
+const json = (row, name, otherwise) => parsed(field(row, name), rows.resource[row], otherwise);
+const fingerprint = (row) => (row < rows.own ? data.findings.fingerprint.slice(row * 16, row * 16 + 16) : "");
+const endpointsOf = (row) => json(row, "endpoints", []);
+const ruleOf = (row) => data.rules[rows.rule[row]];
+const statusOf = (row) => data.statuses[rows.status[row]];
+const severityOf = (row) => data.severities[rows.severity[row]] || "";
+const bareTitle = (row) => text(row, "title") || ruleOf(row).title || ruleOf(row).id;
+const titleOf = (row) => (rows.status[row] === FAIL ? bareTitle(row) : t("title." + statusOf(row), null, { title: bareTitle(row) }));
+const isExpiring = (row) => rows.status[row] === WAIVED && (json(row, "waiver", {}).expires || "9") < data.expiringBefore;
+
+const door = (at, name) => data.strings[data.doors[name][at]];
+const doorText = (at, name) => expand(data.doors[name][at], data.doors.resource[at]);
+const doorJson = (at, name, otherwise) => parsed(data.doors[name][at], data.doors.resource[at], otherwise);
+
+let doorIndex = null;
+/** Endpoints by resource: a list of door numbers for each resource that has any. */
+function doorsAt(resource) {
+  if (!doorIndex) {
+    doorIndex = new Map();
+    for (let at = 0; at < data.doors.length; at++) {
+      const of = data.doors.resource[at];
+      if (doorIndex.has(of)) doorIndex.get(of).push(at);
+      else doorIndex.set(of, [at]);
+    }
+  }
+  return doorIndex.get(resource) || [];
+}
+
+/** The doors that a finding names; a finding on a child (a container) has its doors on the parent. */
+function doorsOf(row) {
+  if (row >= rows.own || !data.findings.endpoints[row]) return [];
+  const names = new Set(endpointsOf(row));
+  const found = [];
+  for (let resource = rows.resource[row]; resource >= 0 && !found.length; resource = parentOf(resource)) {
+    found.push(...doorsAt(resource).filter((at) => names.has(door(at, "endpoint"))));
+  }
+  return found;
+}

@@ -1,0 +1,51 @@
+// Start, and the one place that draws what the address says.
+let lastView = "";
+
+function showView(name) {
+  for (const section of document.querySelectorAll(".view")) section.classList.toggle("current", section.id === name);
+  for (const link of document.querySelectorAll(".bar nav a")) {
+    if (link.hash === "#" + name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+function render() {
+  const state = readState();
+  showView(state.view);
+  if (state.view === "doors") renderDoors(state);
+  if (state.view === "findings") renderFindings(state);
+  if (lastView && lastView !== state.view) {
+    byId("main").focus({ preventScroll: true });
+    window.scrollTo(0, 0);
+  }
+  if (state.view === "not-read" && state.f === "unjudged") byId("unjudged").focus();
+  lastView = state.view;
+}
+
+function giveUp(error) {
+  const line = byId("noscript");
+  line.textContent = line.dataset.failed.replace("{reason}", error.message === "old" ? line.dataset.old : line.dataset.damaged);
+  document.documentElement.className = "";
+}
+
+async function start() {
+  try {
+    const blockRead = await unpack();
+    useWords(blockRead);
+    useData(blockRead);
+    makeTools();
+    makeKeys();
+    nameTheme();
+    byId("theme").addEventListener("click", switchTheme);
+    byId("help").addEventListener("click", showKeys);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", nameTheme);
+    window.addEventListener("hashchange", render);
+    render();
+    document.documentElement.dataset.ready = "true";
+  } catch (error) {
+    giveUp(error);
+  }
+}
+
+showView(readState().view);
+start();

@@ -1,0 +1,27 @@
+// Paper: the current view, with more of it drawn; put back afterwards.
+const PRINTED = 500, OPENED = 10;
+let afterPrint = null;
+
+window.addEventListener("beforeprint", () => {
+  if (!data || afterPrint) return;
+  const state = readState();
+  if (state.view === "doors") openDoors();
+  if (state.view === "findings" && !state.f && found.length) printFindings(state);
+});
+window.addEventListener("afterprint", () => {
+  if (afterPrint) afterPrint();
+  afterPrint = null;
+});
+
+function openDoors() {
+  const buttons = [...document.querySelectorAll("#door-list .door button.fold")].slice(0, OPENED).filter((button) => button.getAttribute("aria-expanded") !== "true");
+  for (const button of buttons) button.click();
+  afterPrint = () => buttons.forEach((button) => button.click());
+}
+
+function printFindings(state) {
+  const target = byId("finding-list"), before = [...target.childNodes];
+  const list = sorted(found, state.sort).slice(0, PRINTED);
+  target.replaceChildren(h("p", { class: "part" }, t("print.part", null, { from: number(1), to: number(list.length), all: number(found.length) })), ...list.map((row) => findingCard(row)));
+  afterPrint = () => target.replaceChildren(...before);
+}

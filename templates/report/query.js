@@ -1,0 +1,155 @@
+// The filter language: terms joined by AND, "-" negates, key:a,b means a or b, severity>=high compares.
+const ALIASES = { sev: "severity" };
+
+/** Splits at white space outside quotes. */
+function tokens(query) {
+  return query.match(/(?:"[^"]*"?|[^\s"])+/g) || [];
+}
+
+function splitValues(value) {
+  return (value.match(/(?:"[^"]*"?|[^,"])+/g) || []).map((each) => each.replaceAll('"', "")).filter(Boolean);
+}
+
+/** One term: {negated, key, compare, values}; key is "" for words. */
+function readTerm(token, keys) {
+  const negated = token.startsWith("-") && token.length > 1;
+  const rest = negated ? token.slice(1) : token;
+  const parts = /^([a-z]+)(:|>=|<=)(.+)$/i.exec(rest);
+  const named = parts ? parts[1].toLowerCase() : "";
+  const key = ALIASES[named] || named;
+  const compares = parts && parts[2] !== ":";
+  if (parts && keys.has(key) && (!compares || key === "severity")) {
+    return { token, negated, key, compare: compares ? parts[2] : "", values: splitValues(parts[3].toLowerCase()) };
+  }
+  const word = rest.replaceAll('"', "").toLowerCase();
+  return { token, negated, key: "", compare: "", values: word ? [word] : [], noKey: parts && /^[a-z]+$/i.test(named) && !rest.startsWith('"') ? named : "" };
+}
+
+const readQuery = (query, keys) => tokens(query).map((token) => readTerm(token, keys)).filter((term) => term.values.length);
+
+const whole = (values) => (value) => values.includes(value.toLowerCase());
+const part = (values) => (value) => { const lower = value.toLowerCase(); return values.some((each) => lower.includes(each)); };
+
+/** The numbers below `length` for which `test` holds, as a lookup table. */
+function table(length, test) {
+  const hits = new Uint8Array(length);
+  for (let at = 0; at < length; at++) if (test(at)) hits[at] = 1;
+  return hits;
+}
+
+/** `test(index, resource)` remembered by index, where the text does not depend on the resource. */
+function remembered(test) {
+  const memory = new Map();
+  return (index, resource) => {
+    if (data.strings[index].includes("\u0001")) return test(index, resource);
+    if (!memory.has(index)) memory.set(index, test(index, resource));
+    return memory.get(index);
+  };
+}
+
+function severityTest({ compare, values }) {
+  const order = data.severities;
+  if (!compare) return (name) => values.includes(name);
+  const limit = order.indexOf(values[0]);
+  if (limit < 0) return () => false;
+  return (name) => { const at = order.indexOf(name); return at >= 0 && (compare === ">=" ? at <= limit : at >= limit); };
+}
+
+const byResource = (test) => table(data.resources.last.length, test);
+const byRule = (test) => table(data.rules.length, (at) => test(data.rules[at]));
+const controlsOf = (rule) => Object.entries(rule.controls || {}).flatMap(([name, ids]) => ids.map((id) => `${name} ${id}`));
+
+/** What the keys about resources mean, for findings and doors alike: values -> lookup table. */
+const RESOURCE_KEYS = {
+  type: (values) => { const test = part(values); return byResource((at) => test(typeOf(at))); },
+  sub: (values) => { const test = part(values); return byResource((at) => subOf(at).some(test)); },
+  rg: (values) => { const test = part(values); return byResource((at) => test(groupOf(at))); },
+  name: (values) => { const test = part(values); return byResource((at) => test(nameOf(at))); },
+  region: (values) => { const test = whole(values); return byResource((at) => test(regionOf(at))); },
+};
+
+const RULE_KEYS = {
+  rule: (values) => { const test = part(values); return byRule((rule) => test(rule.id)); },
+  category: (values) => { const test = whole(values); return byRule((rule) => test(rule.category || "")); },
+  control: (values) => { const test = part(values); return byRule((rule) => controlsOf(rule).some(test)); },
+};
+
+function gapTest(values) {
+  const test = part(values);
+  const hits = data.gapSets.map((set) => set.some((at) => { const gap = data.gaps[at]; return test(`${gap.action || ""}\n${gap.code || ""}\n${gap.url}`); }));
+  const none = values.includes("none");
+  return (row) => (row < rows.own ? hits[data.findings.gaps[row]] || (none && rows.status[row] === UNKNOWN && data.findings.gaps[row] === 0) : false);
+}
+
+function findingWord(word) {
+  const has = part([word]);
+  const rules = byRule((rule) => has(rule.id) || has(rule.title || ""));
+  const resources = byResource((at) => has(idOf(at)));
+  const inText = remembered((index, resource) => has(expand(index, resource)));
+  const hex = /^[0-9a-f]{4,16}$/.test(word);
+  return (row) => {
+    if (resources[rows.resource[row]]) return true;
+    if (row >= rows.own) return rules[rows.rule[row]] === 1;
+    const title = data.findings.title[row], endpoints = data.findings.endpoints[row], resource = rows.resource[row];
+    if (title ? inText(title, resource) || has(ruleOf(row).id) : rules[rows.rule[row]]) return true;
+    return (endpoints !== 0 && inText(endpoints, resource)) || (hex && fingerprint(row).includes(word));
+  };
+}
+
+/** kind, auth, reach: what the doors say that a finding names. */
+function doorTest(column, values) {
+  const hits = table(data.doors.length, (at) => values.includes(door(at, column)));
+  const memory = new Map();
+  return (row) => {
+    if (row >= rows.own || !data.findings.endpoints[row]) return false;
+    const key = rows.resource[row] + ":" + data.findings.endpoints[row];
+    if (!memory.has(key)) memory.set(key, doorsOf(row).some((at) => hits[at]));
+    return memory.get(key);
+  };
+}
+
+const FINDING_KEYS = {
+  status: (term) => { const hits = data.statuses.map((name) => term.values.includes(name)); return (row) => hits[rows.status[row]]; },
+  severity: (term) => { const test = severityTest(term), hits = data.severities.map(test); return (row) => rows.severity[row] >= 0 && hits[rows.severity[row]]; },
+  endpoint: (term) => { const test = remembered((index, resource) => parsed(index, resource, []).some(part(term.values))); return (row) => { const index = field(row, "endpoints"); return index !== 0 && test(index, rows.resource[row]); }; },
+  kind: (term) => doorTest("kind", term.values),
+  auth: (term) => doorTest("auth", term.values),
+  reach: (term) => doorTest("reach", term.values),
+  gap: (term) => gapTest(term.values),
+  is: ({ values }) => (row) => row < rows.own && ((values.includes("new") && data.findings.new[row] === 1) || (values.includes("known") && data.findings.new[row] === 0) || (values.includes("expiring") && isExpiring(row))),
+  "": (term) => findingWord(term.values[0]),
+};
+for (const [key, make] of Object.entries(RESOURCE_KEYS)) FINDING_KEYS[key] = (term) => { const hits = make(term.values); return (row) => hits[rows.resource[row]] === 1; };
+for (const [key, make] of Object.entries(RULE_KEYS)) FINDING_KEYS[key] = (term) => { const hits = make(term.values); return (row) => hits[rows.rule[row]] === 1; };
+
+function doorWord(word) {
+  const has = part([word]);
+  const resources = byResource((at) => has(idOf(at)));
+  const print = (at) => data.doors.fingerprint.slice(at * 16, at * 16 + 16);
+  return (at) => resources[data.doors.resource[at]] === 1 || has(door(at, "endpoint")) || has(doorText(at, "title")) || has(doorText(at, "address")) || has(print(at));
+}
+
+const doorColumn = (column) => (term) => { const test = whole(term.values); return (at) => test(door(at, column)); };
+const DOOR_KEYS = {
+  status: doorColumn("state"), kind: doorColumn("kind"), auth: doorColumn("auth"), reach: doorColumn("reach"),
+  severity: (term) => { const test = severityTest(term); return (at) => test(door(at, "severity")); },
+  endpoint: (term) => { const test = part(term.values); return (at) => test(door(at, "endpoint")); },
+  is: ({ values }) => (at) => (values.includes("new") && data.doors.new[at] === 1) || (values.includes("known") && data.doors.new[at] === 0),
+  "": (term) => doorWord(term.values[0]),
+};
+for (const [key, make] of Object.entries(RESOURCE_KEYS)) DOOR_KEYS[key] = (term) => { const hits = make(term.values); return (at) => hits[data.doors.resource[at]] === 1; };
+
+const keysOf = (meanings) => new Set(Object.keys(meanings).filter(Boolean));
+const FINDING_NAMES = keysOf(FINDING_KEYS);
+const DOOR_NAMES = keysOf(DOOR_KEYS);
+
+/** The numbers from 0 to length for which every term holds. */
+function select(length, terms, meanings) {
+  const tests = terms.map((term) => { const test = meanings[term.key](term); return term.negated ? (at) => !test(at) : test; });
+  const hits = [];
+  next: for (let at = 0; at < length; at++) {
+    for (const test of tests) if (!test(at)) continue next;
+    hits.push(at);
+  }
+  return hits;
+}

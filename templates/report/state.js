@@ -1,0 +1,36 @@
+// The state is the address's hash and nothing else: #view?q=..&group=..&sort=..&p=..&f=..
+const VIEWS = ["doors", "findings", "not-read"];
+const GROUPS = ["none", "rule", "resource", "subscription", "category"];
+const SORTS = ["severity", "resource", "rule", "newest"];
+
+function readState() {
+  const [name, query] = location.hash.slice(1).split("?", 2);
+  const parameters = new URLSearchParams(query || "");
+  const choice = (key, allowed) => (allowed.includes(parameters.get(key)) ? parameters.get(key) : allowed[0]);
+  return {
+    view: VIEWS.includes(name) ? name : "doors",
+    q: parameters.get("q") || "",
+    group: choice("group", GROUPS),
+    sort: choice("sort", data && data.history ? SORTS : SORTS.slice(0, 3)),
+    p: Math.max(1, parseInt(parameters.get("p"), 10) || 1),
+    f: parameters.get("f") || "",
+  };
+}
+
+const encoded = (value) => encodeURIComponent(value).replace(/%20/g, "+").replace(/%3A/g, ":").replace(/%2C/g, ",").replace(/%2F/g, "/");
+
+function hashOf(state) {
+  const defaults = { q: "", group: "none", sort: "severity", p: 1, f: "" };
+  const parts = Object.entries(defaults).filter(([key, value]) => state[key] !== undefined && state[key] !== value).map(([key]) => `${key}=${encoded(state[key])}`);
+  return "#" + state.view + (parts.length ? "?" + parts.join("&") : "");
+}
+
+const linkTo = (view, q) => hashOf({ view, q });
+
+/** Shows another state. Typing replaces the entry in the history, everything else adds one. */
+function go(change, replace) {
+  const state = { ...readState(), ...change };
+  if (replace) history.replaceState(null, "", hashOf(state));
+  else history.pushState(null, "", hashOf(state));
+  render();
+}

@@ -1,0 +1,117 @@
+// The way in, drawn: source, hops, authentication, endpoint; six in a row. Narrow pages show the list instead.
+const BOX = { width: 166, height: 84, gap: 28, top: 34, row: 138, perRow: 6 };
+const MOST_HOPS = 12;
+const isLock = (hop) => !["source", "endpoint", "authentication"].includes(hop.kind);
+
+/** At most twelve hops: runs in the middle that let through are folded; a hop that holds never is. */
+function foldHops(hops) {
+  if (hops.length <= MOST_HOPS) return hops;
+  const runs = [];
+  hops.forEach((hop, at) => {
+    if (!isLock(hop) || hop.lets !== true) return;
+    const last = runs[runs.length - 1];
+    if (last && last.end === at) last.end++;
+    else runs.push({ start: at, end: at + 1 });
+  });
+  let excess = hops.length - MOST_HOPS;
+  const folds = [];
+  for (const run of runs.sort((a, b) => b.end - b.start - (a.end - a.start))) {
+    const size = Math.min(run.end - run.start, excess + 1);
+    if (excess <= 0 || size < 2) continue;
+    const start = run.start + Math.floor((run.end - run.start - size) / 2);
+    folds.push({ start, size });
+    excess -= size - 1;
+  }
+  const folded = [...hops];
+  for (const { start, size } of folds.sort((a, b) => b.start - a.start)) {
+    folded.splice(start, size, { kind: "folded", name: t("way.folded", size), detail: "", lets: true });
+  }
+  return folded;
+}
+
+const lockState = (hops) => (hops.some((hop) => hop.lets === false) ? "holds" : hops.some((hop) => hop.lets !== true) ? "unknown" : "open");
+const hopLook = (hop) => (hop.kind === "source" || hop.kind === "endpoint" ? hop.kind : hop.lets === true ? "open" : hop.lets === false ? "holds" : "unknown");
+const hopSays = (hop) => ({ open: t("way.lets"), holds: t("way.stops"), unknown: t("way.unread") })[hopLook(hop)] || "";
+const place = (at) => ({ x: 2 + (at % BOX.perRow) * (BOX.width + BOX.gap), y: BOX.top + Math.floor(at / BOX.perRow) * BOX.row });
+
+/** A text in at most so many lines of about `width` characters; what does not fit ends in an ellipsis. */
+function lines(text, width, most) {
+  const found = [""];
+  for (const word of plain(text).split(" ")) {
+    let rest = word;
+    if (found[found.length - 1] && (found[found.length - 1] + " " + rest).length > width) found.push("");
+    while (rest.length > width) {
+      found[found.length - 1] = rest.slice(0, width);
+      rest = rest.slice(width);
+      found.push("");
+    }
+    const last = found.length - 1;
+    found[last] = found[last] ? found[last] + " " + rest : rest;
+  }
+  const kept = found.slice(0, most);
+  if (found.length > most) kept[most - 1] = kept[most - 1].slice(0, width - 1) + "…";
+  return kept;
+}
+
+function drawHop(hop, at) {
+  const { x, y } = place(at);
+  const look = hopLook(hop);
+  const inset = look === "source" ? 24 : 11;
+  const name = lines(hop.name, look === "source" ? 17 : 20, hop.kind === "folded" ? 3 : 1);
+  const detail = hop.detail ? lines(hop.detail, look === "source" ? 19 : 22, 2) : [];
+  return s("g", { class: "hop " + look },
+    s("title", null, plain([hop.name, hop.detail, hopSays(hop)].filter(Boolean).join(": "))),
+    s("rect", { x, y, width: BOX.width, height: BOX.height, rx: look === "source" ? 42 : 7 }),
+    name.map((line, row) => s("text", { x: x + inset, y: y + 20 + row * 15, class: "hop-name" }, line)),
+    detail.map((line, row) => s("text", { x: x + inset, y: y + 37 + row * 15, class: "hop-detail" }, line)),
+    hopSays(hop) && s("text", { x: x + inset, y: y + 73, class: "hop-says" }, hopSays(hop)));
+}
+
+function drawArrow(at) {
+  const { x, y } = place(at);
+  const middle = y + BOX.height / 2;
+  const head = `M${x - 12} ${middle - 5}l10 5-10 5z`;
+  if (at % BOX.perRow) return s("g", { class: "arrow" }, s("path", { d: `M${x - BOX.gap + 2} ${middle}H${x - 10}` }), s("path", { class: "head", d: head }));
+  const from = place(at - 1);
+  const turn = from.y + BOX.height + 10;
+  return s("g", { class: "arrow" }, s("path", { d: `M${from.x + BOX.width / 2} ${from.y + BOX.height + 2}V${turn}H${x + BOX.width / 2}V${y - 32}` }),
+    s("path", { class: "head", d: `M${x + BOX.width / 2 - 5} ${y - 36}l5 10 5-10z` }));
+}
+
+/** A bracket over hops `first` to `last`, once for each row that they stand in; the label stands on the first. */
+function drawBracket(first, last, state, label) {
+  const parts = [];
+  for (let start = first; start <= last; start = (Math.floor(start / BOX.perRow) + 1) * BOX.perRow) {
+    const end = Math.min(last, (Math.floor(start / BOX.perRow) + 1) * BOX.perRow - 1);
+    const from = place(start), to = place(end);
+    const top = from.y - 8;
+    parts.push(s("path", { d: `M${from.x} ${top + 5}V${top}H${to.x + BOX.width}V${top + 5}` }));
+    if (start === first) {
+      parts.push(s("use", { href: state === "open" ? "#i-open-lock" : state === "holds" ? "#i-closed-lock" : "#i-unknown", x: from.x + 3, y: top - 20, width: 14, height: 15 }),
+        s("text", { x: from.x + 22, y: top - 8 }, label));
+    }
+  }
+  return s("g", { class: "bracket " + state }, parts);
+}
+
+/** The drawing and, for narrow pages, the same as an ordered list. */
+function wayIn(hops) {
+  const folded = foldHops(hops);
+  const network = folded.map((hop, at) => ({ hop, at })).filter(({ hop }) => isLock(hop));
+  const asks = folded.map((hop, at) => ({ hop, at })).filter(({ hop }) => hop.kind === "authentication");
+  const brackets = [["network", network], ["authentication", asks]].filter(([, list]) => list.length).map(([name, list]) => {
+    const state = lockState(list.map(({ hop }) => hop));
+    return { first: list[0].at, last: list[list.length - 1].at, state, label: t("way." + name, null, { state: t("way." + state) }) };
+  });
+  const count = folded.length;
+  const width = Math.min(count, BOX.perRow) * (BOX.width + BOX.gap) - BOX.gap + 4;
+  const height = Math.floor((count - 1) / BOX.perRow) * BOX.row + BOX.top + BOX.height + 4;
+  const path = folded.map((hop) => [hop.name, hop.detail, hopSays(hop)].filter(Boolean).join(", ")).join("; then ");
+  const label = plain([t("way.label"), ...brackets.map((bracket) => bracket.label), path].join(". "));
+  const drawing = s("svg", { class: "way", role: "img", "aria-label": label, viewBox: `0 0 ${width} ${height}`, width, height },
+    brackets.map((each) => drawBracket(each.first, each.last, each.state, each.label)),
+    folded.map((hop, at) => (at ? drawArrow(at) : null)), folded.map(drawHop));
+  const list = h("ol", { class: "way-list" }, folded.map((hop) => h("li", null, h("b", null, shown(hop.name)), " ", hop.detail && shown(hop.detail), " ", h("span", { class: "hop-state " + hopLook(hop) }, hopSays(hop)))));
+  const locks = h("p", { class: "way-locks" }, separated(brackets.map((each) => each.label)));
+  return h("div", { class: "way-in" }, drawing, locks, list);
+}

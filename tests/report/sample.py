@@ -1,0 +1,610 @@
+"""Findings documents for the report's tests: an invented Norwegian agency, any size, the same every time.
+
+`document(size)` holds `size` findings (failed, undecided, waived, error) and about as many passed checks.
+"""
+
+import hashlib
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+SUBSCRIPTIONS = {
+    "5f1c0f9a-1111-4c1e-9a52-0d2f4b7c1a01": "prod-innbygger",
+    "5f1c0f9a-2222-4c1e-9a52-0d2f4b7c1a02": "test-innbygger",
+    "5f1c0f9a-3333-4c1e-9a52-0d2f4b7c1a03": "felles-plattform",
+}
+GROUPS = ("rg-skjema", "rg-eksport", "rg-arkiv", "rg-fagsystem", "rg-felles", "rg-integrasjon", "rg-kart", "rg-sak")
+REGIONS = ("norwayeast", "norwayeast", "norwayeast", "norwaywest", "westeurope", "northeurope")
+WORDS = ("skjema", "vedlegg", "eksport", "arkiv", "journal", "sak", "kart", "melding", "post", "logg", "innsyn", "vakt")
+HOSTILE = (
+    "faktura\u202efdp.exe",
+    "x\u200bskjult",
+    "</script><img src=x onerror=alert(1)>",
+    "\"><svg onload=alert(2)>'",
+    "tab\tny\nlinje\x07",
+    "overlang" * 30,
+    "{{ 7 * 7 }} ${7*7} <!--",
+    "العربية-مخزن",
+    "a b;rm -rf $HOME `id`",
+    "javascript:alert(3)",
+)
+TABLE = {
+    ("data", "anonymous"): ("critical", "critical", "critical", "high", "medium"),
+    ("data", "shared"): ("high", "high", "high", "medium", "low"),
+    ("data", "identity"): ("medium", "medium", "medium", None, None),
+    ("app", "anonymous"): ("medium", "medium", "medium", "low", None),
+    ("app", "shared"): ("low", "low", "low", None, None),
+    ("app", "identity"): (None, None, None, None, None),
+}
+REACHES = ("internet", "azure", "wide", "selected", "private")
+RANKS = ("critical", "high", "medium", "low", "info")
+LOCKS = {"anonymous-access": "anonymous", "authentication": "shared", "network": None}
+
+
+@dataclass(frozen=True)
+class Service:
+    short: str
+    type: str
+    endpoints: tuple[tuple[str, str], ...]
+    key: str
+    off: str
+    path: str = "properties.publicNetworkAccess"
+
+
+SERVICES = (
+    Service(
+        "st",
+        "Microsoft.Storage/storageAccounts",
+        (("blob", "data"), ("file", "data"), ("queue", "data")),
+        "properties.allowSharedKeyAccess",
+        "az storage account update --ids {id} --allow-shared-key-access false",
+    ),
+    Service("kv", "Microsoft.KeyVault/vaults", (("vault", "data"),), "", ""),
+    Service(
+        "sql",
+        "Microsoft.Sql/servers",
+        (("tds", "data"),),
+        "properties.administrators.azureADOnlyAuthentication",
+        "az sql server ad-only-auth enable --ids {id}",
+    ),
+    Service(
+        "app",
+        "Microsoft.Web/sites",
+        (("app", "app"), ("scm", "admin"), ("ftp", "admin")),
+        "properties.basicPublishingCredentials",
+        "az resource update --ids {id}/basicPublishingCredentialsPolicies/scm --set properties.allow=false",
+    ),
+    Service(
+        "cosmos",
+        "Microsoft.DocumentDB/databaseAccounts",
+        (("cosmos", "data"),),
+        "properties.disableLocalAuth",
+        "az resource update --ids {id} --set properties.disableLocalAuth=true",
+    ),
+    Service(
+        "cr",
+        "Microsoft.ContainerRegistry/registries",
+        (("registry", "data"),),
+        "properties.adminUserEnabled",
+        "az acr update --ids {id} --admin-enabled false",
+    ),
+    Service(
+        "aks",
+        "Microsoft.ContainerService/managedClusters",
+        (("api-server", "admin"),),
+        "properties.disableLocalAccounts",
+        "az aks update --ids {id} --disable-local-accounts",
+    ),
+    Service(
+        "evhns",
+        "Microsoft.EventHub/namespaces",
+        (("events", "data"),),
+        "properties.disableLocalAuth",
+        "az eventhubs namespace update --ids {id} --disable-local-auth true",
+    ),
+    Service(
+        "redis",
+        "Microsoft.Cache/Redis",
+        (("redis", "data"),),
+        "properties.disableAccessKeyAuthentication",
+        "az resource update --ids {id} --set properties.disableAccessKeyAuthentication=true",
+    ),
+    Service(
+        "srch",
+        "Microsoft.Search/searchServices",
+        (("search", "data"),),
+        "properties.disableLocalAuth",
+        "az search service update --ids {id} --disable-local-auth true",
+    ),
+)
+SETTINGS = (
+    (
+        "old-tls",
+        "{what} accepts TLS 1.0 and 1.1",
+        "transport",
+        "high",
+        "properties.minimumTlsVersion",
+        "TLS1_0",
+        "TLS1_2",
+    ),
+    (
+        "plain-http",
+        "{what} answers plain HTTP",
+        "transport",
+        "high",
+        "properties.supportsHttpsTrafficOnly",
+        False,
+        True,
+    ),
+    (
+        "no-soft-delete",
+        "{what} forgets what is deleted at once",
+        "recovery",
+        "medium",
+        "properties.deleteRetentionPolicy.enabled",
+        False,
+        True,
+    ),
+    (
+        "no-purge-protection",
+        "{what} can be emptied for good by one administrator",
+        "recovery",
+        "medium",
+        "properties.enablePurgeProtection",
+        None,
+        True,
+    ),
+    (
+        "platform-key",
+        "{what} is encrypted with a key that Microsoft holds",
+        "encryption",
+        "low",
+        "properties.encryption.keySource",
+        "Microsoft.Storage",
+        "Microsoft.Keyvault",
+    ),
+    (
+        "no-diagnostics",
+        "{what} sends its logs nowhere",
+        "logging",
+        "low",
+        "diagnosticSettings",
+        "absent",
+        "one that sends audit logs",
+    ),
+    (
+        "outside-norway",
+        "{what} keeps a copy outside Norway",
+        "residency",
+        "medium",
+        "location",
+        "westeurope",
+        "norwayeast",
+    ),
+    ("no-owner", "{what} has no owner tag", "governance", "info", "tags.owner", "absent", "a person or team"),
+    ("no-lock", "{what} can be deleted by a slip", "governance", "low", "locks", "absent", "CanNotDelete"),
+)
+
+
+@dataclass
+class Estate:
+    """A document in the making."""
+
+    random: random.Random
+    rules: dict[str, Any] = field(default_factory=dict)
+    resources: dict[str, Any] = field(default_factory=dict)
+    exposures: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    passed: dict[str, list[str]] = field(default_factory=dict)
+    not_applicable: dict[str, dict[str, str]] = field(default_factory=dict)
+    gaps: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def fingerprint(*parts: str) -> str:
+    return hashlib.sha256("\n".join(("1", *parts)).lower().encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def quoted(text: str) -> str:
+    return (
+        "'" + text.replace("'", "'\"'\"'") + "'"
+        if set(text) - set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./")
+        else text
+    )
+
+
+def rule(estate: Estate, name: str, title: str, category: str, severity: str | None, az: str = "") -> str:
+    estate.rules.setdefault(
+        name,
+        {
+            "title": title,
+            "category": category,
+            "severity": severity,
+            "why": "Both locks should hold on their own: where one is open, the other is all that stands between the "
+            "data and whoever tries. A copied key leaves no name in the log, and it does not expire when somebody leaves.",
+            "remediation": {
+                "az": az,
+                "bicep": "properties: {\n  publicNetworkAccess: 'Disabled'\n}",
+                "terraform": "public_network_access_enabled = false",
+                "portal": "Networking > Public access > Disabled",
+                "breaks": "Clients that hold a key, or come from outside the virtual network, are refused at once.",
+                "first_step": "",
+            },
+            "controls": {
+                "CIS": [f"{1 + len(estate.rules) % 9}.{1 + len(estate.rules) % 23}"],
+                "NIST 800-53": ["AC-3"],
+                "NSM": ["2.6.1"],
+            },
+            "references": ["https://learn.microsoft.com/azure/security/fundamentals/network-best-practices"],
+        },
+    )
+    return name
+
+
+def resource(estate: Estate, service: Service, name: str) -> str:
+    pick = estate.random
+    subscription = pick.choices(list(SUBSCRIPTIONS), (5, 2, 2))[0]
+    group = pick.choice(GROUPS)
+    identity = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{service.type}/{name}"
+    estate.resources[identity] = {
+        "type": service.type,
+        "name": name,
+        "location": pick.choice(REGIONS),
+        "subscription": subscription,
+        "resource_group": group,
+        "tags": {"eier": "plattform"},
+        "parent": None,
+    }
+    return identity
+
+
+def hops(service: Service, name: str, endpoint: str, reach: str, asks: str, long: bool) -> list[dict[str, Any]]:
+    public = {"internet": "Enabled", "azure": "Enabled", "wide": "Enabled", "selected": "Enabled"}.get(
+        reach, "Disabled"
+    )
+    firewall = {
+        "internet": "defaultAction = Allow",
+        "azure": "0.0.0.0: every Azure tenant",
+        "wide": "ranges of 131,072 addresses",
+        "selected": "3 named addresses",
+    }.get(reach, "private endpoint only")
+    lets: bool | None = reach in REACHES[:3]
+    if reach == "unknown":
+        public, firewall, lets = "not read", "not read", None
+    says = {"anonymous": "nothing is asked", "shared": "a copied key opens it", "identity": "Entra ID is demanded"}.get(
+        asks, "not read"
+    )
+    middle = (
+        [
+            {
+                "kind": "firewall",
+                "name": f"Firewall {n}",
+                "detail": f"rule {n * 100} allows 443",
+                "resource": "",
+                "lets": True,
+            }
+            for n in range(1, 12)
+        ]
+        if long
+        else []
+    )
+    return [
+        {"kind": "source", "name": "Internet", "detail": "any address", "resource": "", "lets": True},
+        {
+            "kind": "switch",
+            "name": "Public access",
+            "detail": f"publicNetworkAccess = {public}",
+            "resource": "",
+            "lets": None if lets is None else public == "Enabled",
+        },
+        *middle,
+        {"kind": "firewall", "name": "Service firewall", "detail": firewall, "resource": "", "lets": lets},
+        {
+            "kind": "authentication",
+            "name": "Authentication",
+            "detail": says,
+            "resource": "",
+            "lets": {"anonymous": True, "shared": True, "identity": False}.get(asks),
+        },
+        {"kind": "endpoint", "name": name, "detail": endpoint, "resource": "", "lets": True},
+    ]
+
+
+def severity_of(kind: str, asks: str, reach: str) -> str | None:
+    if reach not in REACHES:
+        return None
+    return TABLE["app" if kind == "app" else "data", asks][REACHES.index(reach)]
+
+
+def exposure(estate: Estate, service: Service, identity: str, endpoint: str, kind: str) -> dict[str, Any]:
+    pick, name = estate.random, estate.resources[identity]["name"]
+    reach = pick.choices((*REACHES, "none"), (16, 3, 3, 20, 46, 12))[0]
+    asks = pick.choices(("anonymous", "shared", "identity"), (3 if kind != "app" else 10, 9, 24))[0]
+    may = None
+    chance = pick.random()
+    if chance < 0.03:
+        may, asks = {"reach": reach, "authentication": "anonymous"}, "unknown"
+    elif chance < 0.05:
+        may, reach = {"reach": "internet", "authentication": asks}, "unknown"
+    sure_asks = "identity" if asks == "unknown" else asks
+    severity = severity_of(kind, sure_asks, reach)
+    worst = severity_of(kind, may["authentication"], may["reach"]) if may else severity
+    state = "open" if severity or (may and worst) else "closed"
+    if severity and pick.random() < 0.04:
+        state = pick.choice(("waived", "intended"))
+    fix: str | None = (
+        service.off or "az resource update --ids {id} --set properties.publicNetworkAccess=Disabled"
+    ).replace("{id}", quoted(identity))
+    if service.short == "evhns" and severity:
+        move = f"az eventhubs namespace update --ids {quoted(identity)} --sku Premium"
+        fix = f"Cannot be closed on Basic. Move to Premium: {move}"
+    says = {
+        "anonymous": "nothing is asked of the caller",
+        "shared": "a copied key opens it",
+        "identity": "an Entra identity is demanded",
+        "unknown": "what it asks is not known",
+    }[asks]
+    who = {
+        "internet": "every address on the internet",
+        "azure": "every Azure tenant",
+        "wide": "large public ranges",
+        "selected": "named networks",
+        "private": "private networks only",
+        "none": "nobody",
+        "unknown": "an unknown circle",
+    }[reach]
+    return {
+        "resource": identity,
+        "endpoint": endpoint,
+        "kind": kind,
+        "address": f"{name}.{endpoint}.example.net",
+        "reach": reach,
+        "authentication": asks,
+        "may": may,
+        "severity": severity,
+        "worst": worst,
+        "state": state,
+        "reason": "Open data for everybody, decided by the board" if state == "intended" else "",
+        "title": f"The {endpoint} of {name} answers {who}; {says}",
+        "evidence": [{"path": service.path, "value": "Enabled", "expected": "Disabled"}],
+        "hops": hops(service, name, endpoint, reach, asks, pick.random() < 0.02),
+        "admits": ["Trusted Microsoft services, each with its own identity"] if pick.random() < 0.2 else [],
+        "fix": fix if severity else None,
+        "breaks": "Clients that hold a key are refused at once." if severity else None,
+        "fingerprint": fingerprint(identity, endpoint),
+    }
+
+
+def finding(estate: Estate, name: str, identity: str, status: str, **more: Any) -> None:
+    about = estate.rules[name]
+    estate.findings.append(
+        {
+            "rule": name,
+            "title": about["title"],
+            "category": about["category"],
+            "status": status,
+            "severity": about["severity"],
+            "resource": identity,
+            "endpoints": [],
+            "message": "",
+            "evidence": [],
+            "fix": None,
+            "gaps": [],
+            "fingerprint": fingerprint(name, identity),
+        }
+        | more
+    )
+
+
+def gap(estate: Estate, identity: str, status: int, name: str) -> str:
+    code, child = {
+        403: ("AuthorizationFailed", "firewallRules"),
+        504: ("Timeout", "databases"),
+        500: ("InternalServerError", "keys"),
+    }[status]
+    about = estate.resources[identity]
+    url = f"{identity}/{child}"
+    entry = estate.gaps.setdefault(
+        url, {"url": url, "status": status, "code": code, "action": f"{about['type']}/{child}/read", "rules": []}
+    )
+    if name not in entry["rules"]:
+        entry["rules"].append(name)
+    return url
+
+
+WAIVER = {
+    "reason": "Moved behind the gateway in January",
+    "owner": "plattform@example.no",
+    "expires": "2026-12-12",
+    "ticket": "SIK-214",
+}
+
+
+def lock_findings(estate: Estate, service: Service, identity: str, doors: list[dict[str, Any]]) -> None:
+    for category in LOCKS:
+        name = rule(
+            estate,
+            f"{service.short}-{category.replace('anonymous-access', 'anonymous')}",
+            {
+                "anonymous-access": f"{service.type.split('/')[1]} answers anybody",
+                "authentication": f"{service.type.split('/')[1]} opens to a copied key",
+                "network": f"{service.type.split('/')[1]} is reachable from the internet",
+            }[category],
+            category,
+            None,
+            service.off,
+        )
+        hit = [d for d in doors if d["severity"] and fails(category, d)]
+        doubt = [d for d in doors if d["may"] and d not in hit]
+        if hit:
+            worst = min((d["severity"] for d in hit), key=RANKS.index)
+            status = "waived" if all(d["state"] in ("waived", "intended") for d in hit) else "fail"
+            finding(
+                estate,
+                name,
+                identity,
+                status,
+                severity=worst,
+                endpoints=[d["endpoint"] for d in hit],
+                message=hit[0]["title"],
+                fix=hit[0]["fix"],
+                evidence=[
+                    {"path": service.path, "value": "Enabled", "expected": "Disabled"},
+                    {"path": service.key or "properties.enableRbacAuthorization", "value": True, "expected": False},
+                    {"path": "networkAcls.defaultAction", "value": "Allow", "expected": None},
+                ],
+                **({"waiver": WAIVER} if status == "waived" else {}),
+            )
+        elif doubt and category != "network":
+            url = gap(estate, identity, estate.random.choices((403, 504, 500), (14, 1, 1))[0], name)
+            finding(
+                estate,
+                name,
+                identity,
+                "unknown",
+                severity=doubt[0]["worst"],
+                endpoints=[doubt[0]["endpoint"]],
+                message="firewallRules: the read was refused",
+                gaps=[url],
+                evidence=[{"path": "firewallRules", "value": "not read", "expected": None}],
+            )
+        else:
+            estate.passed.setdefault(identity, []).append(name)
+
+
+def fails(category: str, door: dict[str, Any]) -> bool:
+    wanted = LOCKS[category]
+    return door["authentication"] == wanted if wanted else door["reach"] in ("internet", "azure", "wide")
+
+
+def setting_findings(estate: Estate, service: Service, identity: str) -> None:
+    pick = estate.random
+    for short, title, category, severity, path, bad, good in SETTINGS:
+        if short == "plain-http" and service.short in ("sql", "aks", "evhns"):
+            continue
+        name = rule(
+            estate, f"{service.short}-{short}", title.replace("{what}", service.type.split("/")[1]), category, severity
+        )
+        chance = pick.random()
+        if chance < 0.2:
+            evidence = [{"path": path, "value": bad, "expected": good}]
+            finding(
+                estate,
+                name,
+                identity,
+                "waived" if chance < 0.006 else "fail",
+                evidence=evidence,
+                fix=f"az resource update --ids {quoted(identity)} --set {path}=x",
+                **({"waiver": WAIVER} if chance < 0.006 else {}),
+            )
+        elif chance < 0.205:
+            finding(
+                estate,
+                name,
+                identity,
+                "unknown",
+                message=f"{path}: the answer did not hold it",
+                evidence=[{"path": path, "value": "not read", "expected": good}],
+            )
+        elif chance < 0.25:
+            estate.not_applicable.setdefault(identity, {})[name] = "This SKU does not have the feature"
+        else:
+            estate.passed.setdefault(identity, []).append(name)
+
+
+def document(size: int = 200, hostile: bool = True) -> dict[str, Any]:
+    """A findings document with at least `size` findings. `hostile` gives some resources names that attack the page."""
+    estate = Estate(random.Random(20261125))
+    names = list(HOSTILE) if hostile else []
+    count = 0
+    while len(estate.findings) < size:
+        service = SERVICES[count % len(SERVICES)]
+        name = names.pop(0) if names and count % 7 == 3 else f"{service.short}{estate.random.choice(WORDS)}{count:03d}"
+        count += 1
+        identity = resource(estate, service, name)
+        doors = [exposure(estate, service, identity, endpoint, kind) for endpoint, kind in service.endpoints]
+        estate.exposures += doors
+        lock_findings(estate, service, identity, doors)
+        setting_findings(estate, service, identity)
+    if estate.findings:
+        crashed = estate.findings[-1]
+        finding(
+            estate,
+            crashed["rule"],
+            crashed["resource"],
+            "error",
+            message="KeyError: 'properties'",
+            fingerprint=fingerprint("crash"),
+        )
+    return wrap(estate)
+
+
+def wrap(estate: Estate) -> dict[str, Any]:
+    scopes = [
+        {"subscription": key, "name": name, "tenant": "t", "view": "partial" if name == "felles-plattform" else "full"}
+        for key, name in SUBSCRIPTIONS.items()
+    ]
+    types = [{"type": s.type, "resources": 12, "judged": True} for s in SERVICES]
+    types += [
+        {"type": f"Microsoft.{name}", "resources": 8 + len(name), "judged": False}
+        for name in (
+            "Insights/components",
+            "Logic/workflows",
+            "Maps/accounts",
+            "DataFactory/factories",
+            "Compute/virtualMachines",
+            "Network/loadBalancers",
+        )
+    ]
+    return {
+        "schema": "twolocks/1",
+        "scan": {
+            "id": "2026-11-25T14:12:03Z",
+            "started": "2026-11-25T14:10:40Z",
+            "finished": "2026-11-25T14:12:03Z",
+            "tool": "twolocks 0.1.0",
+            "cloud": "AzureCloud",
+            "principal": "8c2b7f4e-0000-4000-8000-aaaaaaaaaaaa",
+            "scopes": list(SUBSCRIPTIONS),
+            "resources": len(estate.resources),
+            "reads": 1308,
+            "complete": not estate.gaps,
+        },
+        "rules": dict(sorted(estate.rules.items())),
+        "resources": estate.resources,
+        "exposures": sorted(estate.exposures, key=lambda e: (e["resource"].lower(), e["endpoint"])),
+        "findings": sorted(estate.findings, key=lambda f: (f["resource"].lower(), f["rule"])),
+        "passed": estate.passed,
+        "not_applicable": estate.not_applicable,
+        "gaps": sorted(estate.gaps.values(), key=lambda g: str(g["url"])),
+        "coverage": {"scopes": scopes, "types": types, "rules_off": ["sql-database-user-passwords"]},
+    }
+
+
+def empty() -> dict[str, Any]:
+    """A scan that found nothing at all."""
+    return wrap(Estate(random.Random(1))) | {"coverage": {"scopes": [], "types": [], "rules_off": []}}
+
+
+def clean() -> dict[str, Any]:
+    """A scan in which every door is closed and everything was read."""
+    estate = Estate(random.Random(2))
+    service = SERVICES[1]
+    identity = resource(estate, service, "kvtrygg")
+    estate.exposures.append(
+        exposure(estate, service, identity, "vault", "data")
+        | {
+            "reach": "private",
+            "authentication": "identity",
+            "may": None,
+            "severity": None,
+            "worst": None,
+            "state": "closed",
+            "fix": None,
+            "breaks": None,
+        }
+    )
+    estate.passed[identity] = [rule(estate, "kv-network", "vaults is reachable from the internet", "network", None)]
+    done = wrap(estate)
+    done["coverage"]["scopes"] = [scope | {"view": "full"} for scope in done["coverage"]["scopes"]]
+    done["coverage"]["types"] = [each for each in done["coverage"]["types"] if each["judged"]]
+    return done
