@@ -102,6 +102,17 @@ def group_of(resource_id: str) -> str:
 _OWN_BUNDLES = frozenset({"microsoft.web/sites/slots"})
 """Nested types of which each resource is a bundle of its own."""
 
+_PERIMETERS = "microsoft.network/networksecurityperimeters"
+_LISTED_NESTED = frozenset(
+    {
+        *_OWN_BUNDLES,
+        f"{_PERIMETERS}/profiles",
+        f"{_PERIMETERS}/profiles/accessrules",
+        f"{_PERIMETERS}/resourceassociations",
+    }
+)
+"""Nested types of which a collection reads all in a subscription: below it, their path is a list, not a resource."""
+
 
 @lru_cache(maxsize=65536)
 def root_of(url: str) -> str:
@@ -111,7 +122,7 @@ def root_of(url: str) -> str:
         return ""
     start = parts.index("providers")
     end = start + 4
-    if len(parts) < end:
+    if len(parts) < end or (start == 2 and "/".join(parts[start + 1 :]) in _LISTED_NESTED):
         return ""
     if len(parts) >= end + 2 and f"{parts[start + 1]}/{parts[start + 2]}/{parts[end]}" in _OWN_BUNDLES:
         end += 2
