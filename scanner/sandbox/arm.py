@@ -173,6 +173,8 @@ class Arm:
         refused = world.refused(at.action, at.scope, at.path)
         if refused:
             return errors.forbidden(world.principal, at.action, at.scope, refused.denied_by)
+        if at.name and kind == CONTAINER_KINDS["providers"].lower():
+            return answer(self._provider(at, at.name.lower()))
         if at.name:
             return None
         if kind == CONTAINER_KINDS["locations"].lower():
@@ -202,16 +204,16 @@ class Arm:
     def _providers(self, at: Target) -> Answer:
         off = self.world.unregistered.get(at.subscription, set())
         spaces = sorted({kind.split("/")[0] for kind in self.world.types} | off)
-        rows: list[Json] = [
-            {
-                "id": f"/subscriptions/{at.subscription}/providers/{space}",
-                "namespace": space,
-                "registrationState": "NotRegistered" if space in off else "Registered",
-                "resourceTypes": [],
-            }
-            for space in spaces
-        ]
-        return answer({"value": rows})
+        return answer({"value": [self._provider(at, space) for space in spaces]})
+
+    def _provider(self, at: Target, space: str) -> Json:
+        off = space in self.world.unregistered.get(at.subscription, ())
+        return {
+            "id": f"/subscriptions/{at.subscription}/providers/{space}",
+            "namespace": space,
+            "registrationState": "NotRegistered" if off else "Registered",
+            "resourceTypes": [],
+        }
 
     def _permissions(self, asked: Asked) -> Answer:
         scope = asked.at.scope

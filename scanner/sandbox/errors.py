@@ -75,18 +75,23 @@ def not_registered(namespace: str) -> Answer:
 
 def forbidden(principal: str, action: str, scope: str, denied_by: str | None = None) -> Answer:
     """403 as ARM words it; with `denied_by` (the id of a deny assignment) the form that names it."""
-    who = f"The client '{principal}' with object id '{principal}'"
     if denied_by:
         text = (
-            f"{who} has permission to perform action '{action}' on scope '{scope}'; however, the access is denied "
-            f"because of the deny assignment with name 'System deny' and Id '{denied_by}' at scope '{scope}'."
+            f"The client '{principal}' with object id '{principal}' has permission to perform action '{action}' "
+            f"on scope '{scope}'; however, the access is denied because of the deny assignment with name "
+            f"'System deny assignment' and Id '{denied_by}' at scope '{scope}'."
         )
         return arm_error(403, "DenyAssignmentAuthorizationFailed", text)
-    text = (
-        f"{who} does not have authorization to perform action '{action}' over scope '{scope}' or the scope is invalid. "
+    return arm_error(403, "AuthorizationFailed", refusal_text(principal, action, scope))
+
+
+def refusal_text(principal: str, action: str, scope: str) -> str:
+    """What ARM says to somebody who lacks an action."""
+    return (
+        f"The client '{principal}' with object id '{principal}' does not have authorization "
+        f"to perform action '{action}' over scope '{scope}' or the scope is invalid. "
         "If access was recently granted, please refresh your credentials."
     )
-    return arm_error(403, "AuthorizationFailed", text)
 
 
 def no_subscription(subscription: str) -> Answer:

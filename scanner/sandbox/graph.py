@@ -169,7 +169,9 @@ class Graph:
 def _resource(made: Node) -> bool:
     if made.type.startswith(NETWORK) or made.type == GROUPS or made.id.count("/providers/") > 1:
         return False
-    return (made.top and not made.type.startswith("microsoft.authorization/")) or made.type in CHILDREN
+    if made.type.startswith(("microsoft.authorization/", "microsoft.resources/")):
+        return False
+    return made.top or made.type in CHILDREN
 
 
 TABLES: dict[str, Callable[[Node], bool]] = {

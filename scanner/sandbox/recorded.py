@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from scanner.sandbox.errors import JSON, Answer, arm_error
+from scanner.sandbox.errors import JSON, Answer
 
 HOST = re.compile(rb"https://management\.(?:azure\.com|chinacloudapi\.cn)(?::443)?/")
 DROPPED = {"content-length", "content-encoding", "transfer-encoding", "connection", "content-type"}
@@ -27,18 +27,26 @@ class Tape:
         self.paths: dict[str, Mapping[str, Any]] = {}
         self.given: dict[str, int] = defaultdict(int)
         self.subscriptions: list[str] = []
+        self.resources: dict[str, dict[str, Any]] = {}
         for exchange in exchanges:
             key = _key(str(exchange["method"]), str(exchange["url"]))
             self.exact[key].append(exchange)
             self.paths.setdefault(key.partition("?")[0], exchange)
-            self._learn(str(exchange["url"]))
+            self._learn(str(exchange["url"]), exchange.get("body") if exchange["status"] == 200 else None)
 
-    def _learn(self, url: str) -> None:
+    def _learn(self, url: str, body: Any) -> None:
+        """Note the subscription, and the resources of the body: the fullest of each id."""
         found = re.match(r"(?i)/subscriptions/([^/?]+)", url)
         if found and found[1].lower() not in self.subscriptions:
             self.subscriptions.append(found[1].lower())
+        rows = body.get("value", [body]) if isinstance(body, dict) else body
+        for row in rows if isinstance(rows, list) else ():
+            if isinstance(row, dict) and isinstance(row.get("id"), str):
+                kept = self.resources.get(row["id"].lower(), {})
+                self.resources[row["id"].lower()] = max(kept, row, key=lambda one: len(str(one)))
 
-    def answer(self, method: str, path: str, query: str, base: str) -> Answer:
+    def answer(self, method: str, path: str, query: str, base: str) -> Answer | None:
+        """The recorded answer, or None where this was not recorded."""
         key = _key(method, f"{path}?{query}")
         several = self.exact.get(key)
         if several:
@@ -47,7 +55,7 @@ class Tape:
         elif key.partition("?")[0] in self.paths:
             exchange = self.paths[key.partition("?")[0]]
         else:
-            return arm_error(404, "ResourceNotFound", f"{method} {path} was not recorded.")
+            return None
         return played(exchange, base)
 
 

@@ -85,6 +85,7 @@ class Sandbox:
         token_lifetime: float = 3600.0,
         port: int = 0,
         tape: Tape | None = None,
+        whole: bool = False,
         **world: Any,
     ) -> None:
         self.world = World(resources, subscriptions, **world)
@@ -96,6 +97,7 @@ class Sandbox:
         self.latency = latency
         self.port = port
         self.tape = tape
+        self.whole = whole
         self.requests: list[Request] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._runner: web.ServerRunner | None = None
@@ -110,10 +112,15 @@ class Sandbox:
         return cls(estate.resources, estate.subscriptions, **{**given, **options})
 
     @classmethod
-    def from_exchanges(cls, exchanges: Iterable[Mapping[str, Any]], **options: Any) -> Self:
-        """A sandbox that answers recorded requests as they were answered, and others with 404."""
+    def from_exchanges(cls, exchanges: Iterable[Mapping[str, Any]], *, whole: bool = False, **options: Any) -> Self:
+        """A sandbox that answers recorded requests as they were answered, and others with 404.
+
+        With `whole`, it answers what was not recorded, Resource Graph, and the lists of subscriptions and groups, from
+        the resources that the recordings hold: then all of it can be scanned.
+        """
         tape = Tape(exchanges)
-        return cls(subscriptions=tape.subscriptions, tape=tape, **options)
+        resources = tape.resources.values() if whole else ()
+        return cls(resources, tape.subscriptions, tape=tape, whole=whole, **options)
 
     # Where it is, and how to use it
 
@@ -225,12 +232,23 @@ class Sandbox:
         if isinstance(token, str):
             return errors.unauthenticated(self.world.tenant, base, *UNAUTHENTICATED[token]), {}
         if self.tape is not None:
-            return self.tape.answer(request.method, path, query, base), {}
+            played = self._played(self.tape, request.method, path, query, base)
+            if played is not None:
+                return played, {}
         if path.lower() == GRAPH_PATH:
             return self._graph(request.method, query, body, token)
         if request.method not in ("GET", "HEAD"):
             return self._refused(request.method, path), {}
         return self._read(path, query, base, token, fault)
+
+    def _played(self, tape: Tape, method: str, path: str, query: str, base: str) -> Answer | None:
+        at = target(path)
+        if self.whole and (path.lower() == GRAPH_PATH or (at and at.kind.startswith("Microsoft.Resources/"))):
+            return None
+        found = tape.answer(method, path, query, base)
+        if found is None and not self.whole:
+            return errors.arm_error(404, "ResourceNotFound", f"{method} {path} was not recorded.")
+        return found
 
     def _read(
         self, path: str, query: str, base: str, token: Token, fault: Fault | None

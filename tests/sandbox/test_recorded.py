@@ -4,7 +4,8 @@ from typing import Any
 
 from scanner.sandbox.server import Sandbox, running
 from tests.sandbox.sample import S1
-from tests.sandbox.test_server import ask
+from tests.sandbox.test_graph import GRAPH
+from tests.sandbox.test_server import API, ask
 
 LIST = f"/subscriptions/{S1}/providers/Microsoft.KeyVault/vaults"
 EXCHANGES: list[dict[str, Any]] = [
@@ -40,3 +41,19 @@ def test_recorded_answers() -> None:
         assert ask(box, "/other").status == 404
         assert ask(box, "/text", Authorization="").status == 401
         assert box.world.subscriptions.keys() == {S1}
+
+
+def test_with_whole_the_rest_is_answered_from_what_was_recorded() -> None:
+    body = {"id": f"/subscriptions/{S1}/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v", "name": "v"}
+    recorded = {
+        "method": "GET",
+        "url": f"{LIST}?api-version=1",
+        "status": 200,
+        "headers": {},
+        "body": {"value": [body]},
+    }
+    with running(Sandbox.from_exchanges([recorded], whole=True)) as box:
+        assert [s["subscriptionId"] for s in ask(box, f"/subscriptions{API}").json["value"]] == [S1]
+        assert ask(box, body["id"] + API).json == body
+        assert ask(box, GRAPH, "POST", {"query": "resources"}).json["totalRecords"] == 1
+        assert ask(box, LIST + API).json["value"] == [body]
