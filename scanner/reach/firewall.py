@@ -11,7 +11,7 @@ from typing import Any, Literal
 from scanner.addresses import AddressSet, BadAddress, parse, span, union
 from scanner.exposure import Doubt, Half, Hop, Reach, Way
 from scanner.index import Index
-from scanner.reach.perimeters import Perimeters, perimeters
+from scanner.reach.perimeters import CONFIGURATIONS, Perimeters, perimeters
 from scanner.reach.sources import (
     KEPT,
     doubted,
@@ -321,7 +321,7 @@ def _with_perimeters(switch: _Switch, own: Half, around: Perimeters, index: Inde
     public = Half(own.sure + admitted.sure, own.doubts + admitted.doubts, own.hops, own.admits)
     missing = around.missing
     if missing is None and switch.state == "secured" and not around.found and not around.settled and index.live:
-        missing = Unread("networkSecurityPerimeterConfigurations", "a perimeter outside the scanned scope is not seen")
+        missing = around.refused or Unread(CONFIGURATIONS, "a perimeter outside the scanned scope is not seen")
     return public if missing is None else public | Half(doubts=(Doubt(Reach.internet, missing),))
 
 

@@ -59,12 +59,14 @@ class Perimeter:
 class Perimeters:
     """The perimeters of a resource; `missing` says what may be there beside them.
 
-    `settled`: the resource itself was asked, so a perimeter outside the scanned scope would be known.
+    `settled`: the resource itself was asked, so a perimeter outside the scanned scope would be known; `refused`: why
+    it was not, where that was tried.
     """
 
     found: tuple[Perimeter, ...] = ()
     missing: Unread | None = None
     settled: bool = False
+    refused: Unread | None = None
 
 
 def perimeters(resource: Resource, index: Index, configurations: Child | None = None) -> Perimeters:
@@ -82,7 +84,7 @@ def perimeters(resource: Resource, index: Index, configurations: Child | None = 
         return Perimeters(found, None)
     asked = configurations is not None and resource.key + configurations.key in resource.bundle.reads
     gap = resource.children(configurations).gap if configurations is not None else None
-    return Perimeters((), (gap or missing) if index.live and not asked else None, settled=asked)
+    return Perimeters((), missing if index.live and not asked else None, settled=asked, refused=gap)
 
 
 def _configured(resource: Resource, index: Index, body: Resource) -> Perimeter:
@@ -154,9 +156,9 @@ def _strange(rule: Any, path: str) -> tuple[Doubt, ...]:
     if not isinstance(body, dict):
         return (Doubt(Reach.internet, Unread(path, "an access rule has no properties")),)
     return tuple(
-        Doubt(Reach.internet, Unread(f"{path} {key}", "a list of rules that is not known"))
+        Doubt(Reach.internet, Unread(f"{path} {key}", "a member of an access rule that is not known"))
         for key, value in body.items()
-        if value and isinstance(value, list) != (key.lower() in _KNOWN) and not isinstance(value, str)
+        if value and isinstance(value, list) != (key.lower() in _KNOWN)
     )
 
 
