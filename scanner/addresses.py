@@ -47,6 +47,8 @@ class AddressSet:
         return AddressSet(_common(self.v4, other.v4), _common(self.v6, other.v6))
 
     def __sub__(self, other: AddressSet) -> AddressSet:
+        if other.is_empty:
+            return self
         return AddressSet(_common(self.v4, _rest(other.v4, 4)), _common(self.v6, _rest(other.v6, 6)))
 
     def __contains__(self, address: str) -> bool:
@@ -85,6 +87,9 @@ class AddressSet:
 
 def union(sets: Iterable[AddressSet]) -> AddressSet:
     """Every address that is in one of `sets`."""
+    sets = [each for each in sets if not each.is_empty]
+    if len(sets) < 2:
+        return sets[0] if sets else EMPTY
     v4: list[Interval] = []
     v6: list[Interval] = []
     for one in sets:

@@ -117,6 +117,7 @@ class _Door:
     holder: Resource | None = None
     holder_gap: Unread | None = None
     facts: list[Evidence] = field(default_factory=list)
+    entries: dict[int, tuple[list[Any], Unread | None]] = field(default_factory=dict)
 
     def find_holder(self) -> None:
         if self.row.holder is None:
@@ -496,6 +497,13 @@ def _entries_of(door: _Door) -> int:
 
 def _entries(door: _Door, rules: Rules) -> tuple[list[Any], Unread | None]:
     """The entries of a list, and what may be missing of them."""
+    known = door.entries.get(id(rules))
+    if known is None:
+        known = door.entries[id(rules)] = _read(door, rules)
+    return known
+
+
+def _read(door: _Door, rules: Rules) -> tuple[list[Any], Unread | None]:
     if rules.child is not None:
         children = door.resource.children(rules.child)
         return [child.body for child in children.items], children.gap
