@@ -29,10 +29,17 @@ def wheel(dist: Path) -> Path:
 
 
 def content_files() -> list[str]:
-    """Rules and templates of the working copy, as paths relative to its root."""
-    rules = (ROOT / "rules").glob("**/*.py")
-    templates = (path for path in (ROOT / "templates").glob("**/*") if path.is_file() and path.suffix != ".pyc")
-    return [str(path.relative_to(ROOT)) for path in (*rules, *templates)]
+    """Rules, templates and the package's own data in the working copy, as paths relative to its root."""
+    files = (
+        path for name in ("rules", "templates", "scanner") for path in (ROOT / name).glob("**/*") if path.is_file()
+    )
+    names = [path.relative_to(ROOT).as_posix() for path in files if path.suffix != ".pyc" and path.name != "ruff.toml"]
+    return [name for name in names if "/." not in name]
+
+
+def installed(name: str) -> str:
+    """Where a file of the working copy stands in the wheel."""
+    return name if name.startswith("scanner/") else f"scanner/{name}"
 
 
 def test_the_wheel_installs_one_name(wheel: Path) -> None:
@@ -41,10 +48,10 @@ def test_the_wheel_installs_one_name(wheel: Path) -> None:
     assert {name for name in tops if not name.endswith(".dist-info")} == {"scanner"}
 
 
-def test_every_rule_and_template_is_in_the_wheel(wheel: Path) -> None:
+def test_every_rule_template_and_data_file_is_in_the_wheel(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    missing = [name for name in content_files() if f"scanner/{name}" not in names]
+    missing = [name for name in content_files() if installed(name) not in names]
     assert not missing
     assert not [name for name in names if name.endswith("ruff.toml")]
 
