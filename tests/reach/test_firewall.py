@@ -271,6 +271,7 @@ def test_a_rule_set_that_was_refused_leaves_both_switches_open(switch: str) -> N
         gaps={EVENTS_RULES: "AuthorizationFailed"},
     )
     assert reach(half) == "unknown, may internet"
+    assert all(doubt.missing.gap for doubt in half.doubts)
 
 
 def search(*addresses: str, **more: Any) -> dict[str, Any]:
