@@ -18,7 +18,9 @@ NETWORK: Controls = {MCSB: ("NS-2",), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)}
 LEARN = "https://learn.microsoft.com/azure"
 
 
-def pending_private_endpoint(kind: Kind, id: str, what: str, path: str = "properties.privateEndpointConnections") -> None:
+def pending_private_endpoint(
+    kind: Kind, id: str, what: str, path: str = "properties.privateEndpointConnections"
+) -> None:
     """The rule for private endpoints that wait for approval; `what` with its article ("the vault")."""
 
     @kind.rule(
@@ -78,8 +80,9 @@ def perimeter_only_learns(kind: Kind, id: str, what: str, configurations: Child 
         if lax:
             seen = tuple(Evidence(f"{each.id} accessMode", each.mode, "Enforced") for each in lax)
             return Fail(seen)
-        if known.missing is not None:
-            return unknown(known.missing)
+        missing = known.missing or known.refused
+        if missing is not None:
+            return unknown(missing)
         if not known.found:
             return NotApplicable("it is in no network security perimeter")
         return Pass(tuple(Evidence(f"{each.id} accessMode", each.mode, "Enforced") for each in known.found))

@@ -90,7 +90,9 @@ def by_perimeter(account: Resource) -> bool:
 
 
 BLOB_SERVICE = ACCOUNT.child("blobServices/default", one=True, when=has_blobs, off=("FeatureNotSupportedForAccount",))
-CONTAINERS = ACCOUNT.child("blobServices/default/containers", when=anonymous_possible, off=("FeatureNotSupportedForAccount",))
+CONTAINERS = ACCOUNT.child(
+    "blobServices/default/containers", when=anonymous_possible, off=("FeatureNotSupportedForAccount",)
+)
 FILE_SERVICE = ACCOUNT.child("fileServices/default", one=True, when=has_files, off=("FeatureNotSupportedForAccount",))
 SHARES = ACCOUNT.child("fileServices/default/shares", when=premium_files, off=("FeatureNotSupportedForAccount",))
 USERS = ACCOUNT.child("localUsers", when=sftp_may_have_users)
@@ -196,7 +198,9 @@ def sftp(account: Resource, reach: Half) -> Exposure:
     for user in users:
         for path in ("hasSshPassword", "hasSharedKey", "hasSshKey"):
             value = user.look(f"properties.{path}")
-            proof = Evidence(f"localUsers/{user.name} properties.{path}", "absent" if value is MISSING else value, False)
+            proof = Evidence(
+                f"localUsers/{user.name} properties.{path}", "absent" if value is MISSING else value, False
+            )
             if same(value, True):
                 asks |= way(Auth.shared, proof, says="a password or key of a local user opens it")
             elif not same(value, False):
@@ -227,7 +231,9 @@ def nfs(account: Resource, reach: Half) -> Exposure:
     what = "NFS"
     asks, gap = _nfs_offered(account)
     if asks is None and gap is None:
-        return closed("nfs", "data", "neither NFS 3.0 nor an NFS share is there", NFS.half(account).sure[0].evidence[0], what=what)
+        return closed(
+            "nfs", "data", "neither NFS 3.0 nor an NFS share is there", NFS.half(account).sure[0].evidence[0], what=what
+        )
     half = _nfs_reach(reach)
     if asks is None:
         assert gap is not None
@@ -258,8 +264,13 @@ def _nfs_reach(reach: Half) -> Half:
     """Traffic from outside a virtual network is refused, so an open firewall means: any virtual network with a route."""
     hop = Hop("nfs", "NFS", "takes traffic of virtual networks only")
     says = "virtual networks that have a route to it"
-    ways = tuple(Way(min(each.level, Reach.selected), each.evidence, says) if each.level > Reach.private else each for each in reach.sure)
-    doubts = tuple(may(min(each.level, Reach.selected), each.missing, *each.evidence).doubts[0] for each in reach.doubts)
+    ways = tuple(
+        Way(min(each.level, Reach.selected), each.evidence, says) if each.level > Reach.private else each
+        for each in reach.sure
+    )
+    doubts = tuple(
+        may(min(each.level, Reach.selected), each.missing, *each.evidence).doubts[0] for each in reach.doubts
+    )
     return Half(ways, doubts, (*reach.hops, hop), reach.admits)
 
 
@@ -288,8 +299,8 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
 
 
 def _not_served(account: Resource, name: str) -> Exposure:
-    kind = "app" if name == "web" else "data"
-    return closed(name, kind, f"accounts of kind {account.look('kind')} do not have it", account.seen("kind"), what=name)  # type: ignore[arg-type]
+    why = f"accounts of kind {account.look('kind')} do not have it"
+    return closed(name, "app" if name == "web" else "data", why, account.seen("kind"), what=name)
 
 
 def host(account: Resource, name: str) -> str:

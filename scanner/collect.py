@@ -13,14 +13,14 @@ import msgspec
 from scanner.azure.errors import NothingReadable, ReadError, read_action
 from scanner.errors import InputError
 from scanner.index import INDEX_TYPES
-from scanner.resource import By, Resource, segments, subscription_of, type_of
+from scanner.resource import By, Resource, group_of, member, segments, subscription_of, type_of
 from scanner.rule import Child, Kind
 
 Json = dict[str, Any]
 Lane = tuple[str, ...]
 Job = Callable[[], Awaitable[None]]
 
-WIDTH = 16
+WIDTH = 32
 """Bundles read at once of one provider in one subscription and region."""
 
 PROBES = 3
@@ -55,6 +55,7 @@ _KEPT = (
 )
 _GRAPH_ONLY = ("tenantId", "subscriptionId", "resourceGroup")
 _GONE = frozenset({"resourcenotfound", "parentresourcenotfound", "resourcegroupnotfound", "notfound"})
+_NAME = re.compile(r"[\w().-]{1,90}")
 _UNREGISTERED = "missingsubscriptionregistration"
 
 
@@ -270,8 +271,11 @@ class _Collection:
 
     async def run(self) -> None:
         """The whole collection."""
-        known, tenants = await asyncio.gather(self._subscriptions(), self.reader.tenants())
-        self._account(tenants)
+        async with asyncio.TaskGroup() as tasks:
+            subscriptions = tasks.create_task(self._subscriptions())
+            tenants = tasks.create_task(self.reader.tenants())
+        known = subscriptions.result()
+        self._account(tenants.result())
         if self.scope.resources:
             await self._named_resources(known)
             return
@@ -328,7 +332,9 @@ class _Collection:
         """How much of each subscription the login sees."""
         kinds = [kind for kind in self.plan.kinds if not _nested(kind.type)][:PROBES]
         read = [each for each in targets if each.readable]
-        seen = await asyncio.gather(*(self._probe(each.id, kinds) for each in read))
+        async with asyncio.TaskGroup() as tasks:
+            probes = [tasks.create_task(self._probe(each.id, kinds)) for each in read]
+        seen = [probe.result() for probe in probes]
         views = {each.id: each.view for each in seen}
         for each in targets:
             view = views.get(each.id, "none")
@@ -415,7 +421,7 @@ class _Collection:
         asked = ", ".join(f"'{type.lower()}'" for type in types)
         tables = ("resources", "networkresources")
         queries = [f"{table} | where type in~ ({asked}) | order by id asc" for table in tables]
-        answers = await asyncio.gather(*(self.reader.query(kql, subscriptions) for kql in queries))
+        answers = [await self.reader.query(kql, subscriptions) for kql in queries]
         rows = {str(row.get("id")).lower(): row for answer in answers for row in answer if row.get("id")}
         counts: dict[tuple[str, str], int] = defaultdict(int)
         for row in rows.values():
@@ -531,7 +537,7 @@ class _Collection:
         except ReadError as error:
             if error.code.lower() == _UNREGISTERED:
                 self.sink.read(path, 0, "list")
-            else:
+            elif not await self._by_ids(crew, subscription, path, kind, error):
                 self._failed(self.sink, path, error)
         else:
             if odd:
@@ -539,6 +545,25 @@ class _Collection:
             else:
                 self.sink.read(path, count, "list")
         self.tally.ended(what)
+
+    async def _by_ids(self, crew: _Crew, subscription: _Seen, path: str, kind: Kind, error: ReadError) -> bool:
+        """Who has roles on single resources may list no group, and reads each resource that Resource Graph shows."""
+        group = group_of(path)
+        if error.status != 403 or subscription.exists is None or not group or not _NAME.fullmatch(group):
+            return False
+        wanted = f"type =~ '{type_of(path + '/x')}' and resourceGroup =~ '{group}'"
+        kql = f"resources | where {wanted} | project id | order by id asc"
+        try:
+            rows = [row for row in await self.reader.query(kql, [subscription.id]) if _usable(row, subscription.id)]
+        except ReadError:
+            return False
+        for row in rows:
+            if row["id"].lower() not in self.seen_ids:
+                self.seen_ids.add(row["id"].lower())
+                self._get_top(crew, subscription, row["id"], kind)
+        if rows:
+            self.sink.skip(path, f"{error.status} {error.code}; each resource that is seen was read by itself")
+        return bool(rows)
 
     async def _pages(self, subscription: _Seen, path: str, type: str, kind: Kind) -> AsyncIterator[list[Json]]:
         """The pages of a list; what the probe has read is not read again."""
@@ -556,7 +581,29 @@ class _Collection:
         if not self._in_scope(row) or row["id"].lower() in self.seen_ids:
             return
         self.seen_ids.add(row["id"].lower())
-        self._bundle(crew, subscription, row, kind, "list")
+        if isinstance(member(row, "properties"), dict):
+            self._bundle(crew, subscription, row, kind, "list")
+        else:
+            self._get_top(crew, subscription, row["id"], kind)
+
+    def _get_top(self, crew: _Crew, subscription: _Seen, id: str, kind: Kind) -> None:
+        """A resource of which the list has said too little: read it by itself."""
+        what = _words(kind.type.rsplit("/", 1)[1])
+        self.tally.plan(what)
+
+        async def job() -> None:
+            try:
+                body = await self.reader.get(_safe(id), kind.api)
+            except ReadError as error:
+                if error.status == 404:
+                    self.sink.skip(id, "deleted meanwhile")
+                else:
+                    self._failed(self.sink, id, error)
+            else:
+                self._bundle(crew, subscription, {**body, "id": id}, kind, "get")
+            self.tally.ended(what)
+
+        crew.add((subscription.id, "gets", kind.type), job)
 
     def _in_scope(self, row: Json) -> bool:
         resource = Resource(row)

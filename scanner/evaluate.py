@@ -38,7 +38,9 @@ class Intended:
 class Waivers(Protocol):
     """What accepted findings and gaps look like from here; see `scanner.waivers`."""
 
-    def waived(self, rule: Rule, row: rows.FindingRow, tags: Mapping[str, str], cells: Mapping[str, str]) -> rows.WaiverRow | None:
+    def waived(
+        self, rule: Rule, row: rows.FindingRow, tags: Mapping[str, str], cells: Mapping[str, str]
+    ) -> rows.WaiverRow | None:
         """The waiver that covers a failed finding; `cells`: endpoint -> "kind/authentication/reach"."""
 
     def accepted(self, gap: Gap) -> bool:
@@ -55,7 +57,7 @@ class NoWaivers:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the settings say about judging: own networks, what is meant to be public, severities, waivers, tags to show."""
+    """What the settings say about judging: own networks, intended endpoints, severities, waivers, tags to show."""
 
     networks: AddressSet = EMPTY
     wide_ipv4: int = 65536
@@ -128,7 +130,9 @@ def _missing_types(snapshot: Snapshot, index: Index) -> None:
     for type in INDEX_TYPES:
         ending = f"/providers/{type.lower()}"
         refused = [gap for gap in snapshot.gaps if gap.url.lower().rstrip("/").endswith(ending)]
-        below = [gap for bundle in snapshot.index for gap in bundle.gaps.values() if type_of(gap.url).lower() == type.lower()]
+        below = [
+            gap for bundle in snapshot.index for gap in bundle.gaps.values() if type_of(gap.url).lower() == type.lower()
+        ]
         if refused or below:
             gap = (refused or below)[0]
             index.missing[type.lower()] = Unread(type, gap.why(), gap.url)
@@ -216,7 +220,7 @@ class Evaluation:
             self._finding(out, rule, gap.url, None, unknown(missing, worst=rule.severity or Severity.critical))
 
     def exposures(self, kind: Kind, top: Resource) -> tuple[list[Exposure], Exception | None]:
-        """The endpoints of a resource; where its function stops early, what it did not emit is unread, nothing is lost."""
+        """The endpoints of a resource; what its function did not emit since it stopped early is unread, never lost."""
         if kind.endpoint_function is None:
             return [], None
         found: list[Exposure] = []
@@ -224,10 +228,10 @@ class Evaluation:
         missing = Unread("endpoints", "the exposure function did not get that far")
         try:
             for exposure in kind.endpoint_function(top, self.index):
-                found.append(exposure)
+                found.append(exposure)  # noqa: PERF402 - what came before a fault is kept
         except Unread as stop:
             missing = stop
-        except Exception as error:  # a rule file may raise anything; its lock rules become errors
+        except Exception as error:  # noqa: BLE001 - a rule file may raise anything; its lock rules become errors
             problem = error
         names = {each.endpoint for each in found}
         left = [name for name in kind.endpoint_kinds if "*" not in name and name not in names]
@@ -263,7 +267,13 @@ class Evaluation:
             self._exposure(out, top, each, failed.get(id(each), []), intended.get(id(each)))
 
     def _lock(
-        self, out: _Out, rule: Rule, subject: Resource, top: Resource, reading: locks.Reading, intended: Mapping[int, str]
+        self,
+        out: _Out,
+        rule: Rule,
+        subject: Resource,
+        top: Resource,
+        reading: locks.Reading,
+        intended: Mapping[int, str],
     ) -> rows.FindingRow | None:
         meant = [each for each in reading.failing if id(each) in intended]
         verdict = reading.verdict
@@ -282,7 +292,12 @@ class Evaluation:
         return row
 
     def _exposure(
-        self, out: _Out, top: Resource, exposure: Exposure, failed: list[tuple[Rule, rows.FindingRow]], intended: str | None
+        self,
+        out: _Out,
+        top: Resource,
+        exposure: Exposure,
+        failed: list[tuple[Rule, rows.FindingRow]],
+        intended: str | None,
     ) -> None:
         severity = exposure.severity
         if severity is None:
@@ -345,7 +360,7 @@ class Evaluation:
             verdict = rule.judge(subject, self.index)
         except Unread as missing:
             verdict = unknown(missing, worst=rule.severity)
-        except Exception as error:  # a rule file may raise anything; the others go on
+        except Exception as error:  # noqa: BLE001 - a rule file may raise anything; the others go on
             self._error(out, rule, subject, error)
             return
         row = self._take(out, rule, subject.id, subject, verdict, top)
@@ -406,7 +421,13 @@ class Evaluation:
         return row
 
     def _failed(
-        self, row: rows.FindingRow, rule: Rule, verdict: Fail, subject: Resource | None, top: Resource | None, closing: str
+        self,
+        row: rows.FindingRow,
+        rule: Rule,
+        verdict: Fail,
+        subject: Resource | None,
+        top: Resource | None,
+        closing: str,
     ) -> None:
         severity = self.policy.severities.get(rule.id) or verdict.severity or rule.severity or Severity.low
         row.severity = "info" if rule.retired_on else severity.name
@@ -484,7 +505,9 @@ class Evaluation:
 
     def _resource(self, resource: Resource) -> rows.ResourceRow:
         top = root_of(resource.id)
-        chosen = {tag: text for tag, text in resource.tags.items() if tag in self.policy.tags} if self.policy.tags else {}
+        chosen = (
+            {tag: text for tag, text in resource.tags.items() if tag in self.policy.tags} if self.policy.tags else {}
+        )
         bundle_top = resource.bundle.top
         parent = bundle_top.id if resource.key != top and bundle_top is not None else None
         return rows.ResourceRow(
@@ -503,7 +526,12 @@ class Evaluation:
             accepted = self.policy.waivers.accepted(gap)
             tally.gaps.append(
                 rows.GapRow(
-                    url=gap.url, status=gap.status, code=gap.code, action=gap.action, rules=sorted(rules), accepted=accepted
+                    url=gap.url,
+                    status=gap.status,
+                    code=gap.code,
+                    action=gap.action,
+                    rules=sorted(rules),
+                    accepted=accepted,
                 )
             )
             tally.unaccepted += not accepted
@@ -550,12 +578,14 @@ class Evaluation:
 
 def _ordered(snapshot: Snapshot) -> Iterator[Bundle]:
     return heapq.merge(
-        sorted(snapshot.index, key=lambda each: rows.order(each.id)), snapshot.rest, key=lambda each: rows.order(each.id)
+        sorted(snapshot.index, key=lambda each: rows.order(each.id)),
+        snapshot.rest,
+        key=lambda each: rows.order(each.id),
     )
 
 
 def _by_subject(rule: Rule, top: Resource, named: list[Exposure]) -> Iterator[tuple[Resource | None, list[Exposure]]]:
-    """The groups of endpoints that a lock rule answers for: the resource's own, and each child's where it has a subject."""
+    """The endpoints that a lock rule answers for: the resource's own, and each child's where it has a subject."""
     if rule.subject is None:
         yield None, named
         return
@@ -633,7 +663,9 @@ def _authentication_hop(exposure: Exposure) -> rows.HopRow:
     proof = asks.evidence[0] if asks.evidence else None
     detail = f"{proof.path.rsplit('.', 1)[-1]} = {shown(proof.value)}" if proof is not None else ""
     lets = asks.level.name != "identity"
-    return rows.HopRow("authentication", "Authentication", f"{asks.level.name}: {detail}" if detail else asks.level.name, "", lets)
+    return rows.HopRow(
+        "authentication", "Authentication", f"{asks.level.name}: {detail}" if detail else asks.level.name, "", lets
+    )
 
 
 def shown(value: Any) -> str:

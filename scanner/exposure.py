@@ -175,7 +175,9 @@ class Switch:
             return may(self.widest, Unread(self.path, f"its value {value!r} is not known"), seen)
         half = way(level, seen, says=self.says.get(level, ""))
         if gone and resource.thin and level < self.widest:
-            return Half(doubts=(Doubt(self.widest, Unread(self.path, "absent in a record of unknown api-version"), (seen,)),))
+            return Half(
+                doubts=(Doubt(self.widest, Unread(self.path, "absent in a record of unknown api-version"), (seen,)),)
+            )
         return half
 
 

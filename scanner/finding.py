@@ -4,7 +4,6 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -172,8 +171,6 @@ class Document(msgspec.Struct, kw_only=True):
     gaps: list[GapRow]
     coverage: Coverage
     changes: dict[str, Any] | None = None
-
-
 
 
 def fingerprint(*parts: str) -> str:

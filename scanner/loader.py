@@ -118,7 +118,9 @@ def matches(rule: Rule, pattern: str) -> bool:
         return any(fnmatchcase(each.lower(), value) for each in (*rule.kind.types, *rule.types))
     if key == "control":
         ids = [f"{framework} {id}" for framework, found in rule.controls.items() for id in found]
-        return any(fnmatchcase(each.lower(), value) or fnmatchcase(each.rsplit(" ", 1)[-1].lower(), value) for each in ids)
+        return any(
+            fnmatchcase(each.lower(), value) or fnmatchcase(each.rsplit(" ", 1)[-1].lower(), value) for each in ids
+        )
     return False
 
 
@@ -156,7 +158,7 @@ def _folder(found: RuleSet, folder: Path, name: str) -> None:
             continue
         try:
             module = importlib.import_module(f"{name}.{file.stem}")
-        except Exception as error:  # a rule file may raise anything while it is imported
+        except Exception as error:  # noqa: BLE001 - a rule file may raise anything while it is imported
             found.broken.append(_broken(file, error))
             continue
         _take(found, module, file)
@@ -177,6 +179,8 @@ def _take(found: RuleSet, module: ModuleType, file: Path) -> None:
         for rule in kind.rules:
             for id in (rule.id, *rule.aliases):
                 if id in found.rules or any(id in each.aliases for each in found.rules.values()):
-                    raise InputError(f"the rule id {id} stands twice", at=str(file), do="ids are unique and never reused")
+                    raise InputError(
+                        f"the rule id {id} stands twice", at=str(file), do="ids are unique and never reused"
+                    )
             found.rules[rule.id] = rule
             found.files[rule.id] = str(file)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scanner.exposure import AUTH_SAYS, REACH_SAYS, Auth, Doubt, Exposure, Half, Reach, title
+from scanner.exposure import AUTH_SAYS, REACH_SAYS, Auth, Doubt, Exposure, Half, Level, Reach, title
 from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict
 
 Answer = Literal["fail", "unknown", "pass"]
@@ -32,15 +32,19 @@ def answer(category: str, exposure: Exposure) -> Answer:
 
 def _network(exposure: Exposure) -> Answer:
     reach = exposure.sure_reach
-    if reach is not None and reach >= Reach.wide and exposure.rate(exposure.sure_auth or Auth.identity, reach) is not None:
+    if (
+        reach is not None
+        and reach >= Reach.wide
+        and exposure.rate(exposure.sure_auth or Auth.identity, reach) is not None
+    ):
         return "fail"
     widest = Reach(max(_levels(exposure.reach), default=Reach.internet))
     asks = Auth(max(_levels(exposure.asks), default=Auth.anonymous))
     return "unknown" if widest >= Reach.wide and exposure.rate(asks, widest) is not None else "pass"
 
 
-def _levels(half: Half) -> list[int]:
-    return [each.level for each in (*half.sure, *half.doubts)]
+def _levels(half: Half) -> list[Level]:
+    return [way.level for way in half.sure] + [doubt.level for doubt in half.doubts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +144,6 @@ def _listed(names: Sequence[str]) -> str:
 def cell_text(exposure: Exposure) -> str:
     """The cell of an exposure as waivers name it: "admin/shared/internet"."""
     reach, asks = exposure.sure_reach, exposure.sure_auth
-    return "/".join((exposure.kind, "unknown" if asks is None else asks.name, "unknown" if reach is None else reach.name))
+    return "/".join(
+        (exposure.kind, "unknown" if asks is None else asks.name, "unknown" if reach is None else reach.name)
+    )

@@ -108,9 +108,7 @@ class _Subject:
 
         def register(judge: _J) -> _J:
             self._register(
-                Rule(
-                    id, title, category, self._of, why, fix, Severity[severity], self._subject, judge=judge, **more
-                )
+                Rule(id, title, category, self._of, why, fix, Severity[severity], self._subject, judge=judge, **more)
             )
             return judge
 
@@ -215,7 +213,7 @@ class Child(_Subject):
         costly: bool = False,
         action: str = "",
     ) -> None:
-        self.parent = parent
+        self.parent: Kind | Child = parent
         self.path = path.strip("/")
         self.key = f"/{self.path.lower()}"
         self.api = api
@@ -225,7 +223,7 @@ class Child(_Subject):
         self.off = frozenset(off)
         self.keep = keep
         self.costly = costly
-        self.type = "/".join([parent.type, *self.path.split("/")[::2]])
+        self.type: str = "/".join([parent.type, *self.path.split("/")[::2]])
         self.action = action or f"{self.type}/read"
         self._of = parent if isinstance(parent, Kind) else parent._of
         self._subject = self
@@ -287,9 +285,10 @@ class Kind(_Subject):
 
         Its endpoints by kind, a fixed list: plain names are emitted always, patterns (`blob/*`) any number of times.
         """
-        kinds: dict[str, EndpointKind] = (
-            dict.fromkeys(data, "data") | dict.fromkeys(admin, "admin") | dict.fromkeys(app, "app")
-        )
+        kinds: dict[str, EndpointKind] = {}
+        kinds.update(dict.fromkeys(data, "data"))
+        kinds.update(dict.fromkeys(admin, "admin"))
+        kinds.update(dict.fromkeys(app, "app"))
 
         def register(function: EndpointFunction) -> EndpointFunction:
             if self.endpoint_function is not None:
@@ -332,7 +331,9 @@ class Kind(_Subject):
         says: str = "",
     ) -> Switch:
         """The switch that many types share: with a value of `off` only Entra ID is taken, with one of `on` keys too."""
-        levels: dict[Any, Level] = dict.fromkeys(off, Auth.identity) | dict.fromkeys(on, Auth.shared)
+        levels: dict[Any, Level] = {}
+        levels.update(dict.fromkeys(off, Auth.identity))
+        levels.update(dict.fromkeys(on, Auth.shared))
         return Switch(path, levels, absent, source, {Auth.shared: says} if says else {})
 
 

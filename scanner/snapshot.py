@@ -1,4 +1,4 @@
-"""Snapshots: what a collection read, as JSON lines. Written grouped (index first, then bundle by bundle), read in any order."""
+"""Snapshots: what a collection read, as JSON lines. Written index first, then bundle by bundle; read in any order."""
 
 import gzip
 import heapq
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, Protocol
 
 import msgspec
 import zstandard
@@ -17,11 +17,21 @@ import zstandard
 from scanner.errors import InputError
 from scanner.finding import Beside, ScopeRow
 from scanner.index import is_indexed
-from scanner.resource import Bundle, By, Gap, Resource, root_of, type_of
+from scanner.resource import Bundle, By, Gap, Resource, root_of, subscription_of, type_of
 
 VERSION = 1
 _RUN_BYTES = 64 << 20
+_BARE = (
+    "read from a file of bare resources: nothing in it is known to be complete, so what is absent never passes;"
+    " network security perimeters that are not in it are taken as not in use"
+)
 _FORMATS = 'a snapshot, {"value": [...]}, the output of az graph query, or JSON lines of resources'
+
+
+class SupportsWrite(Protocol):
+    """Where lines go: a file, or a compressor around one."""
+
+    def write(self, data: bytes, /) -> object: ...
 
 
 class Head(msgspec.Struct, kw_only=True):
@@ -151,6 +161,12 @@ class Store:
         on_disk = [_run(run) for run in self._runs]
         yield from (line for _, line in heapq.merge(*on_disk, here))
 
+    def close(self) -> None:
+        """Give the temporary files back."""
+        for run in self._runs:
+            run.close()
+        self._runs.clear()
+
     def write(self, path: Path) -> None:
         """The snapshot file, compressed by its suffix (.gz, .zst), written beside and renamed."""
         resources: set[str] = set()
@@ -174,13 +190,13 @@ def _run(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
 
 
 @contextmanager
-def _compressed(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
+def _compressed(raw: IO[bytes], path: Path) -> Iterator[SupportsWrite]:
     if path.suffix == ".gz":
         with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as out:
-            yield out  # type: ignore[misc]
+            yield out
     elif path.suffix == ".zst":
         with zstandard.ZstdCompressor(level=3).stream_writer(raw, closefd=False) as out:
-            yield out  # type: ignore[misc]
+            yield out
     else:
         yield raw
 
@@ -271,42 +287,60 @@ def read(path: Path) -> Snapshot:
 
 def _opened(path: Path) -> BinaryIO:
     try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+        if magic[:2] == b"\x1f\x8b":
+            return gzip.open(path, "rb")  # type: ignore[return-value]
         file = path.open("rb")
+        if magic == b"\x28\xb5\x2f\xfd":
+            return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
+        return file
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}", at=f"--from {path}", do=f"give {_FORMATS}") from None
-    magic = file.read(4)
-    file.seek(0)
-    if magic[:2] == b"\x1f\x8b":
-        return io.BufferedReader(gzip.GzipFile(fileobj=file))  # type: ignore[arg-type]
-    if magic == b"\x28\xb5\x2f\xfd":
-        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))  # type: ignore[arg-type]
-    return file
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}", at=f"--from {path}", do=f"give {_FORMATS}"
+        ) from None
 
 
 def _any(path: Path, file: BinaryIO) -> Snapshot:
+    """The reader that fits the first line. A snapshot's lines are read later, as a stream; all else is read at once."""
     try:
-        first = b""
-        number = 0
-        while not first.strip():
-            first = file.readline()
-            number += 1
-            if not first:
-                raise InputError("the file is empty", at=str(path), do=f"give {_FORMATS}")
-        first = first.removeprefix(b"\xef\xbb\xbf")
-        if first.lstrip()[:1] == b"{":
-            try:
-                parsed = msgspec.json.decode(first)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                parsed = None
-            if isinstance(parsed, dict) and "snapshot" in parsed:
-                return _own(path, first, number, file)
-            if isinstance(parsed, dict) and not isinstance(parsed.get("value", parsed.get("data")), list):
-                second = file.readline()
-                if second.strip() or "id" in parsed:
+        first, number = _first_line(path, file)
+        parsed = _parsed(first)
+        if isinstance(parsed, dict) and "snapshot" in parsed:
+            return _own(path, first, number, file)
+        if isinstance(parsed, dict) and not isinstance(parsed.get("value", parsed.get("data")), list):
+            second = file.readline()
+            if second.strip() or "id" in parsed:
+                with file:
                     return _imported(path, _bare_lines(path, number, first, second, file))
-        return _imported(path, _whole(path, first + file.read()))
+        with file:
+            return _imported(path, _whole(path, first + file.read()))
     except (EOFError, OSError, zstandard.ZstdError) as error:
+        file.close()
         raise _truncated(path, 0, 0, f": {error}") from None
+    except InputError:
+        file.close()
+        raise
+
+
+def _first_line(path: Path, file: BinaryIO) -> tuple[bytes, int]:
+    number = 0
+    for line in iter(file.readline, b""):
+        number += 1
+        if line.strip():
+            return line.removeprefix(b"\xef\xbb\xbf"), number
+    if number == 0 and path.stat().st_size:
+        raise _truncated(path, 0, 0)
+    raise InputError("the file is empty", at=str(path), do=f"give {_FORMATS}")
+
+
+def _parsed(line: bytes) -> Any:
+    if line.lstrip()[:1] != b"{":
+        return None
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _own(path: Path, first: bytes, number: int, file: BinaryIO) -> Snapshot:
@@ -317,7 +351,9 @@ def _own(path: Path, first: bytes, number: int, file: BinaryIO) -> Snapshot:
     assert head is not None
     if head.version > VERSION:
         raise InputError(
-            f"the snapshot has version {head.version}, this twolocks knows {VERSION}", at=f"{path}:1", do="upgrade twolocks"
+            f"the snapshot has version {head.version}, this twolocks knows {VERSION}",
+            at=f"{path}:1",
+            do="upgrade twolocks",
         )
     # A truncated file raises while it is judged; nothing is written before its end line was seen.
     lines = _checked(path, number, file)
@@ -366,7 +402,9 @@ def _line(path: Path, number: int, raw: bytes) -> Line:
     try:
         return _decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise InputError(f"this line is not of a snapshot: {error}", at=f"{path}:{number}", do="take it again") from None
+        raise InputError(
+            f"this line is not of a snapshot: {error}", at=f"{path}:{number}", do="take it again"
+        ) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise _no_json(path, number, raw) from None
 
@@ -425,17 +463,12 @@ def _resource(path: Path, place: int, record: Any) -> dict[str, Any]:
 
 def _imported(path: Path, records: Iterator[dict[str, Any]]) -> Snapshot:
     taken = _mtime(path)
-    notes = [
-        "read from a file of bare resources: nothing in it is known to be complete, so what is absent never passes;"
-        " network security perimeters that are not in it are taken as not in use"
-    ]
-    store = Store(Head(taken=taken, scopes=[], live=False, notes=notes))
+    store = Store(Head(taken=taken, scopes=[], live=False, notes=[_BARE]))
     seen: set[str] = set()
     for record in records:
         store.resource(record, None, "import")
-        subscription = root_of(record["id"]).split("/")[2:3]
-        seen.update(subscription)
-    for subscription in sorted(seen):
+        seen.add(subscription_of(record["id"]))
+    for subscription in sorted(seen - {""}):
         store.scope(subscription, subscription, "", "partial")
     return of_store(store)
 

@@ -10,7 +10,7 @@
     name = "an anonymous container behind an open firewall"
     type = "Microsoft.Storage/storageAccounts"
     expect = { storage-anonymous-blob-access = "fail" }         the worst status over the resource and its children
-    exposures = { blob = "shared internet high", "blob/scans" = "anonymous internet critical" }
+    exposures = { blob = "shared internet high" }
     gaps = ["blobServices/default/containers"]                  reads that were refused
     by = "graph"                                                a thin record; default "get"
     networks = ["203.0.113.0/24"]                               the organisation's own
@@ -219,9 +219,7 @@ def judge(case: Case) -> tuple[dict[str, str], dict[str, Exposure]]:
 
 def evaluation(case: Case) -> evaluate.Evaluation:
     networks = union(parse(each) for each in case.networks) if case.networks else EMPTY
-    run = evaluate.Evaluation(
-        Snapshot(Head(taken="2026-11-25T00:00:00Z")), rules(), evaluate.Policy(networks=networks)
-    )
+    run = evaluate.Evaluation(Snapshot(Head(taken="2026-11-25T00:00:00Z")), rules(), evaluate.Policy(networks=networks))
     index = Index(subscriptions={SUBSCRIPTION: TENANT, OTHER: TENANT}, networks=networks, live=case.live)
     for body in case.also:
         index.add(Resource(nulls(body), by="get"))
