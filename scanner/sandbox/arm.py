@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote
 
 from scanner.sandbox import errors
 from scanner.sandbox.errors import Answer, answer, arm_error
-from scanner.sandbox.world import CONTAINER_KINDS, Json, Node, Target, World, below, matches, target
+from scanner.sandbox.world import CONTAINER_KINDS, Json, Node, Target, World, below, matches, owner, target
 
 PLAIN = ("id", "name", "type", "location", "kind", "sku", "identity", "managedBy", "plan", "tags", "zones")
 """What the generic list of resources says of each."""
@@ -197,6 +197,8 @@ class Arm:
             if world.enters(at.subscription) and not world.refused(at.action, at.scope, at.path):
                 return answer(found)
             return errors.forbidden(world.principal, at.action, at.scope)
+        if world.refused(at.action, at.scope, at.path):
+            return errors.forbidden(world.principal, at.action, at.scope)
         own = [s for s in world.subscriptions.values() if s["tenantId"].lower() == asked.tenant.lower()]
         rows = [s for s in own if world.enters(s["subscriptionId"])]
         return answer({"value": rows, "count": {"type": "Total", "value": len(rows)}})
@@ -350,18 +352,6 @@ class Asked:
         skip = {"$skiptoken", "$skip"}
         rest = "&".join(f"{quote(k, safe='$-')}={quote(v, safe='')}" for k, v in self.query.items() if k not in skip)
         return f"{self.base}{quote(self.at.path)}?{rest}&{spelled}={quote(token)}"
-
-
-def owner(at: Target) -> str | None:
-    """The id of the top-level resource that a child or extension path lies below, None for top-level paths."""
-    lower = at.path.lower()
-    cut = lower.rfind("/providers/")
-    before = at.path[:cut]
-    if "/providers/" in before.lower():
-        return before
-    if not at.parents:
-        return None
-    return "/".join(at.path.split("/")[: before.count("/") + 1 + 4])
 
 
 def thin(made: Node, world: World) -> Json:

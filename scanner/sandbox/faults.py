@@ -13,18 +13,23 @@ from scanner.sandbox import errors
 from scanner.sandbox.errors import Answer
 from scanner.sandbox.world import Target, matches, target
 
-Kind = Literal["status", "html", "empty", "throttle", "refuse", "truncate", "cut", "reset", "slow", "empty-page"]
+Kind = Literal[
+    "status", "html", "empty", "throttle", "refuse", "truncate", "cut", "reset", "slow",
+    "empty-page", "endless", "foreign-link",
+]  # fmt: skip
 
 
 class Fault(msgspec.Struct, frozen=True):
     """What happens to requests whose path (without query) fits the pattern, without case.
 
-    `status` answers with `status` and `code`; `html` and `empty` with that status and such a body; `throttle` with 429
-    and `retry_after` seconds; `refuse` with 403 and the action that is missing; `truncate` sends the first half of the
-    JSON as if it were all; `cut` closes in the middle of the body; `reset` without any answer; `slow` waits `seconds`
-    first; `empty-page` puts an empty page with a nextLink before the list.
+    `status` answers with `status` and `code`, or with `body` as it is; `html` and `empty` with that status and such a
+    body; `throttle` with 429 and `retry_after` seconds; `refuse` with 403 and the action that is missing; `truncate`
+    sends the first half of the JSON as if it were all; `cut` closes in the middle of the body; `reset` without any
+    answer; `slow` waits `seconds` first. Of a list that answers: `empty-page` puts an empty page with a nextLink before
+    it, `endless` makes its nextLink lead to the same page, `foreign-link` to another host.
 
     `times` is how many requests are hit (None: all), `each` counts them for each path and query; `chance` hits by lot.
+    `headers` are sent besides.
     """
 
     kind: Kind
@@ -38,6 +43,9 @@ class Fault(msgspec.Struct, frozen=True):
     each: bool = False
     chance: float = 1.0
     method: str = "*"
+    body: str | None = None
+    content_type: str = errors.JSON
+    headers: dict[str, str] = {}
 
 
 class Faults:
@@ -66,6 +74,8 @@ class Faults:
 def instead(fault: Fault, path: str, principal: str) -> Answer | None:
     """The answer that a fault puts in place of the true one; None where it only changes how that is sent."""
     match fault.kind:
+        case "status" if fault.body is not None:
+            found = Answer(fault.status, fault.body.encode(), {}, fault.content_type)
         case "status":
             found = errors.arm_error(fault.status, fault.code, fault.message, "service")
         case "html":
@@ -83,4 +93,21 @@ def instead(fault: Fault, path: str, principal: str) -> Answer | None:
             return None
     if fault.retry_after is not None:
         found.headers["Retry-After"] = f"{fault.retry_after:g}"
+    found.headers.update(fault.headers)
     return found
+
+
+def changed(fault: Fault, found: Answer, url: str, base: str) -> Answer:
+    """The true answer to a list, changed where the fault is about its nextLink."""
+    if found.status != 200 or fault.kind not in ("empty-page", "endless", "foreign-link"):
+        return found
+    body = msgspec.json.decode(found.body)
+    if fault.kind == "endless":
+        return errors.answer({**body, "nextLink": f"{base}{url}"})
+    if fault.kind == "foreign-link":
+        return errors.answer(
+            {**body, "nextLink": "https://management.example.org/subscriptions?api-version=2022-12-01"}
+        )
+    if "skiptoken" in url.lower():
+        return found
+    return errors.answer({"value": [], "nextLink": f"{base}{url}&%24skiptoken=cm93OjA%3D"})

@@ -19,7 +19,7 @@ from scanner.sandbox import certificates, errors
 from scanner.sandbox.arm import Arm
 from scanner.sandbox.entra import Entra, Token
 from scanner.sandbox.errors import Answer
-from scanner.sandbox.faults import Fault, Faults, instead
+from scanner.sandbox.faults import Fault, Faults, changed, instead
 from scanner.sandbox.graph import PATH as GRAPH_PATH
 from scanner.sandbox.graph import PAYLOAD, Graph
 from scanner.sandbox.recorded import Tape
@@ -254,14 +254,11 @@ class Sandbox:
         self, path: str, query: str, base: str, token: Token, fault: Fault | None
     ) -> tuple[Answer, dict[str, str]]:
         at = target(path)
-        made = self.world.nodes.get(at.path.lower()) if at else None
-        over, headers = self.throttle.read(at, str(made.json.get("location", "")) if made else "")
+        over, headers = self.throttle.read(at, self.world.region(at) if at else "")
         if over:
             return over, headers
-        if fault and fault.kind == "empty-page":
-            link = f"{base}{path}?{query}&%24skiptoken=cm93OjA%3D"
-            return errors.answer({"value": [], "nextLink": link}), headers
-        return self.arm.read(path, query, base, token.tenant), headers
+        found = self.arm.read(path, query, base, token.tenant)
+        return (changed(fault, found, f"{path}?{query}", base) if fault else found), headers
 
     def _graph(self, method: str, query: str, body: bytes, token: Token) -> tuple[Answer, dict[str, str]]:
         if method != "POST":

@@ -149,6 +149,16 @@ def _container(path: str, subscription: str, group: str) -> Target | None:
     return None
 
 
+def owner(at: Target) -> str | None:
+    """The id of the top-level resource that a child or extension path lies below, None for top-level paths."""
+    before = at.path[: at.path.lower().rfind("/providers/")]
+    if "/providers/" in before.lower():
+        return before
+    if not at.parents:
+        return None
+    return "/".join(at.path.split("/")[: before.count("/") + 1 + 4])
+
+
 def node(resource: Json) -> Node | None:
     """The node of a resource, or None where its id says nothing."""
     given = resource.get("id")
@@ -250,6 +260,11 @@ class World:
     def rows(self, path: str) -> list[Node]:
         """The resources of a list path: a provider's list in a subscription or group, or a parent's children."""
         return self.collections.get(path.lower().rstrip("/"), [])
+
+    def region(self, at: Target) -> str:
+        """The location of the top-level resource that a path is or lies below, "" of lists above."""
+        top = self.nodes.get(at.path.lower()) if not at.parents else self.nodes.get(str(owner(at)).lower())
+        return str(top.json.get("location") or "") if top else ""
 
     def all_of(self, subscription: str, group: str = "") -> list[Node]:
         """Top-level resources of a subscription, or of one of its groups (without the groups themselves)."""

@@ -309,6 +309,28 @@ def test_a_slow_answer_and_an_empty_page() -> None:
         assert len([r for r in box.requests if r.path == STORAGE]) == 2
 
 
+def test_a_list_that_is_refused_stays_refused() -> None:
+    with serve(RESOURCES, faults=[Fault("empty-page")], refusals=[STORAGE]) as box:
+        assert ask(box, STORAGE + API).status == 403
+
+
+def test_links_that_lead_nowhere() -> None:
+    with serve(RESOURCES, faults=[Fault("endless", STORAGE), Fault("foreign-link", VAULTS)]) as box:
+        assert ask(box, STORAGE + API).json["nextLink"] == box.url + STORAGE + API
+        assert ask(box, VAULTS + API).json["nextLink"].startswith("https://management.example.org/")
+
+
+def test_any_error_body_and_header() -> None:
+    body = '{"Message": "No."}'
+    date = {"Retry-After": "Wed, 25 Nov 2026 12:00:00 GMT"}
+    with serve(
+        RESOURCES, faults=[Fault("status", status=503, body=body, content_type="text/plain", headers=date)]
+    ) as box:
+        answer = ask(box, STORAGE + API)
+        assert (answer.status, answer.body, answer.headers["content-type"]) == (503, body.encode(), "text/plain")
+        assert answer.headers["retry-after"] == date["Retry-After"]
+
+
 def test_random_faults_follow_the_seed() -> None:
     def hits(seed: int) -> list[int]:
         with serve(RESOURCES, faults=[Fault("throttle", chance=0.3)], seed=seed) as box:
@@ -345,6 +367,13 @@ def test_arms_read_bucket_and_storages_own_limits() -> None:
         assert throttled.code == "SubscriptionRequestsThrottled"
         assert int(throttled.headers["retry-after"]) >= 1
         assert ask(box, VAULTS + API).status == 200
+
+
+def test_storage_counts_reads_below_an_account_by_its_region() -> None:
+    rows = [{**account("far"), "location": "westeurope"}, account("near")]
+    with serve(rows, limits=Limits(storage_lists=1)) as box:
+        paths = [f"{row['id']}/localUsers{API}" for row in (rows[0], rows[0], rows[1])]
+        assert [ask(box, path).status for path in paths] == [200, 429, 200]
 
 
 def test_bodies_are_packed_when_asked_for() -> None:
