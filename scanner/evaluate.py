@@ -98,7 +98,7 @@ class Tally:
 
 
 @dataclass(slots=True)
-class _Out:
+class Judged:
     """What one bundle (or the scopes) comes to, before it is written."""
 
     key: str
@@ -151,6 +151,7 @@ class Evaluation:
         self.kinds = rules.by_type()
         self.tally = Tally(scopes=snapshot.scopes)
         self._gaps: dict[str, tuple[Gap, set[str]]] = {}
+        self._rules_of: dict[int, list[Rule]] = {}
 
     def run(self, writer: rows.Writer) -> Tally:
         """Judge every bundle, in order, into the writer."""
@@ -160,10 +161,10 @@ class Evaluation:
         self._finish()
         return self.tally
 
-    def _bundles(self) -> Iterator[_Out]:
+    def _bundles(self) -> Iterator[Judged]:
         for bundle in _ordered(self.snapshot):
             self._count(bundle)
-            yield self._bundle(bundle)
+            yield self.judge(bundle)
 
     def _count(self, bundle: Bundle) -> None:
         tally = self.tally
@@ -176,13 +177,13 @@ class Evaluation:
 
     # Scopes: what could not be listed at all
 
-    def _scopes(self) -> Iterator[_Out]:
+    def _scopes(self) -> Iterator[Judged]:
         self.tally.reads += len(self.snapshot.reads)
-        outs: dict[str, _Out] = {}
+        outs: dict[str, Judged] = {}
         for gap in self.snapshot.gaps:
             self._gaps.setdefault(gap.url, (gap, set()))
             scope = "/subscriptions/" + subscription_of(gap.url)
-            out = outs.setdefault(scope, _Out(rows.order(scope)))
+            out = outs.setdefault(scope, Judged(rows.order(scope)))
             type = type_of(gap.url).lower()
             for kind in self.kinds.get(type, ()):
                 for rule in self._enabled(kind):
@@ -194,10 +195,14 @@ class Evaluation:
     # Bundles
 
     def _enabled(self, kind: Kind) -> list[Rule]:
-        return [rule for rule in kind.rules if rule.id in self.rules.enabled]
+        found = self._rules_of.get(id(kind))
+        if found is None:
+            found = self._rules_of[id(kind)] = [rule for rule in kind.rules if rule.id in self.rules.enabled]
+        return found
 
-    def _bundle(self, bundle: Bundle) -> _Out:
-        out = _Out(rows.order(bundle.id))
+    def judge(self, bundle: Bundle) -> Judged:
+        """All verdicts and exposures of one bundle."""
+        out = Judged(rows.order(bundle.id))
         top = bundle.top
         type = type_of(bundle.id).lower()
         for kind in self.kinds.get(type, ()):
@@ -211,7 +216,7 @@ class Evaluation:
                     self._property(out, rule, top)
         return out
 
-    def _unread_top(self, out: _Out, kind: Kind, bundle: Bundle) -> None:
+    def _unread_top(self, out: Judged, kind: Kind, bundle: Bundle) -> None:
         gap = bundle.gaps.get("/" + "/".join(segments(bundle.id)))
         if gap is None:
             return
@@ -240,17 +245,12 @@ class Evaluation:
         found += [unread(name, kind.endpoint_kinds[name], missing) for name in left]
         return found, problem
 
-    def _locks(self, out: _Out, kind: Kind, top: Resource) -> None:
+    def _locks(self, out: Judged, kind: Kind, top: Resource) -> None:
         enabled = [rule for rule in self._enabled(kind) if rule.lock]
         if not enabled:
             return
         exposures, problem = self.exposures(kind, top)
-        intended = {
-            id(each): entry.reason
-            for each in exposures
-            for entry in self.policy.intended
-            if entry.covers((each.subject or top).id, each.endpoint) or entry.covers(top.id, each.endpoint)
-        }
+        intended = self._intended(exposures, top) if self.policy.intended else {}
         failed: dict[int, list[tuple[Rule, rows.FindingRow]]] = {}
         for rule in enabled:
             if problem is not None:
@@ -266,9 +266,17 @@ class Evaluation:
         for each in exposures:
             self._exposure(out, top, each, failed.get(id(each), []), intended.get(id(each)))
 
+    def _intended(self, exposures: list[Exposure], top: Resource) -> dict[int, str]:
+        return {
+            id(each): entry.reason
+            for each in exposures
+            for entry in self.policy.intended
+            if entry.covers((each.subject or top).id, each.endpoint) or entry.covers(top.id, each.endpoint)
+        }
+
     def _lock(
         self,
-        out: _Out,
+        out: Judged,
         rule: Rule,
         subject: Resource,
         top: Resource,
@@ -293,7 +301,7 @@ class Evaluation:
 
     def _exposure(
         self,
-        out: _Out,
+        out: Judged,
         top: Resource,
         exposure: Exposure,
         failed: list[tuple[Rule, rows.FindingRow]],
@@ -338,7 +346,7 @@ class Evaluation:
 
     # Property rules
 
-    def _property(self, out: _Out, rule: Rule, top: Resource) -> None:
+    def _property(self, out: Judged, rule: Rule, top: Resource) -> None:
         if rule.subject is None:
             self._judge(out, rule, top, top)
             return
@@ -354,7 +362,7 @@ class Evaluation:
         if missing:
             self._finding(out, rule, top.id, top, unknown(*missing, worst=rule.severity), top)
 
-    def _judge(self, out: _Out, rule: Rule, subject: Resource, top: Resource) -> None:
+    def _judge(self, out: Judged, rule: Rule, subject: Resource, top: Resource) -> None:
         assert rule.judge is not None
         try:
             verdict = rule.judge(subject, self.index)
@@ -375,13 +383,13 @@ class Evaluation:
     # Rows
 
     def _take(
-        self, out: _Out, rule: Rule, id: str, subject: Resource | None, verdict: Verdict, top: Resource | None = None
+        self, out: Judged, rule: Rule, id: str, subject: Resource | None, verdict: Verdict, top: Resource | None = None
     ) -> rows.FindingRow | None:
         return self._finding(out, rule, id, subject, verdict, top)
 
     def _finding(
         self,
-        out: _Out,
+        out: Judged,
         rule: Rule,
         id: str,
         subject: Resource | None,
@@ -462,7 +470,7 @@ class Evaluation:
         if url and url in self._gaps:
             self._gaps[url][1].add(rule.id)
 
-    def _error(self, out: _Out, rule: Rule, subject: Resource, error: Exception) -> None:
+    def _error(self, out: Judged, rule: Rule, subject: Resource, error: Exception) -> None:
         message = f"{type(error).__name__}: {error}"
         out.named[subject.id] = subject
         out.findings.append(
@@ -485,7 +493,7 @@ class Evaluation:
 
     # Writing
 
-    def _write(self, out: _Out, writer: rows.Writer) -> None:
+    def _write(self, out: Judged, writer: rows.Writer) -> None:
         tally = self.tally
         for exposure in sorted(out.exposures, key=lambda row: (row.endpoint, row.address)):
             writer.exposure(exposure)

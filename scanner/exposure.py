@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, cast
 
 from scanner.resource import MISSING, Resource, same
 from scanner.verdict import Evidence, Severity, Unread
@@ -79,7 +80,7 @@ class Doubt:
     evidence: tuple[Evidence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Half:
     """One lock of an endpoint, as the set of its ways: those that are sure, and those that may be there."""
 
@@ -96,14 +97,16 @@ class Half:
             self.sure + other.sure, self.doubts + other.doubts, self.hops + other.hops, self.admits + other.admits
         )
 
-    @property
+    @cached_property
     def widest(self) -> Way | None:
         """The widest sure way, None where nothing is sure."""
         return max(self.sure, key=lambda way: way.level) if self.sure else None
 
-    @property
+    @cached_property
     def worst(self) -> Doubt | None:
         """The widest way that an unread part could add beyond the sure ones, None where none would."""
+        if not self.doubts:
+            return None
         widest = self.widest
         wider = [doubt for doubt in self.doubts if widest is None or doubt.level > widest.level]
         return max(wider, key=lambda doubt: doubt.level) if wider else None
@@ -181,7 +184,7 @@ class Switch:
         return half
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Exposure:
     """An endpoint with its two halves.
 
@@ -221,31 +224,31 @@ class Exposure:
     @property
     def sure_reach(self) -> Reach | None:
         widest = self.reach.widest
-        return None if widest is None else Reach(widest.level)
+        return None if widest is None else cast(Reach, widest.level)
 
     @property
     def sure_auth(self) -> Auth | None:
         widest = self.asks.widest
-        return None if widest is None else Auth(widest.level)
+        return None if widest is None else cast(Auth, widest.level)
 
     @property
     def may_reach(self) -> Reach | None:
         """The widest reach that an unread part could add, None where it would add nothing."""
         worst = self.reach.worst
-        return None if worst is None else Reach(worst.level)
+        return None if worst is None else cast(Reach, worst.level)
 
     @property
     def may_auth(self) -> Auth | None:
         worst = self.asks.worst
-        return None if worst is None else Auth(worst.level)
+        return None if worst is None else cast(Auth, worst.level)
 
-    @property
+    @cached_property
     def severity(self) -> Severity | None:
         """The cell of the sure ways. Where a half has none, its strongest lock is taken: nothing more is proven."""
         reach = self.sure_reach
         return None if reach is None else self.rate(self.sure_auth or Auth.identity, reach)
 
-    @property
+    @cached_property
     def worst(self) -> Severity | None:
         """The cell with what unread parts may add."""
         reach = self.may_reach if self.may_reach is not None else self.sure_reach

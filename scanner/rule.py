@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from scanner.exposure import LOCKS, Auth, EndpointKind, Exposure, Level, Switch
@@ -92,7 +93,12 @@ class Rule:
 
     def names(self, endpoint: str) -> bool:
         """Whether this lock rule reads that endpoint."""
-        return any(fnmatchcase(endpoint, pattern) for pattern in self.only)
+        return _names(self.only, endpoint)
+
+
+@lru_cache(maxsize=16384)
+def _names(patterns: tuple[str, ...], endpoint: str) -> bool:
+    return any(fnmatchcase(endpoint, pattern) for pattern in patterns)
 
 
 class _Subject:

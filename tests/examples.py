@@ -15,7 +15,7 @@
     by = "graph"                                                a thin record; default "get"
     networks = ["203.0.113.0/24"]                               the organisation's own
     read = false                                                nothing was read below it
-    body.properties.x = 1                                       merged into the base; "ABSENT" takes away, "NULL" is null
+    body.properties.x = 1                                       merged into the base; "ABSENT" takes it away, "NULL": null
     [[case.child]]                                              replaces the base's child of the same path
     [[case.also]]                                               resources of the index, with their id
 
@@ -197,7 +197,7 @@ def judge(case: Case) -> tuple[dict[str, str], dict[str, Exposure]]:
     """The worst status of each rule, and the exposures by endpoint."""
     made = bundle(case)
     run = evaluation(case)
-    out = run._bundle(made)
+    out = run.judge(made)
     statuses: dict[str, str] = {}
     for row in out.findings:
         _worse(statuses, row.rule, row.status)

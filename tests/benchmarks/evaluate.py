@@ -1,0 +1,89 @@
+"""How fast snapshots are judged: 10,000 storage accounts, and a mix of all types of the examples.
+
+    python -m tests.benchmarks.evaluate [COUNT]
+
+Prints JSON: resources, bundles, wall and CPU seconds (decoding, judging and writing), resources a second, KB a resource.
+"""
+
+import json
+import resource as usage
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from scanner import loader
+from scanner.evaluate import Evaluation, now
+from scanner.finding import Writer
+from scanner.index import INDEX_TYPES
+from scanner.resource import Bundle
+from scanner.snapshot import Head, Store, of_store
+from tests import examples
+
+
+def estate(bundles: Iterator[Bundle], count: int) -> Store:
+    """A snapshot of that many copies of the bundles, each with its own name."""
+    store = Store(Head(taken="2026-11-25T00:00:00Z"))
+    store.scope(examples.SUBSCRIPTION, "bench", examples.TENANT, "full")
+    for type in INDEX_TYPES:
+        store.read(f"/subscriptions/{examples.SUBSCRIPTION}/providers/{type}", 0)
+    templates = list(bundles)
+    for number in range(count):
+        _copy(store, templates[number % len(templates)], f"{number:06d}")
+    return store
+
+
+def _copy(store: Store, bundle: Bundle, name: str) -> None:
+    top = bundle.top
+    assert top is not None
+    old, new = top.id, f"{top.id}{name}"
+    for each in bundle.resources.values():
+        body: dict[str, Any] = {**each.body, "id": each.id.replace(old, new, 1)}
+        store.resource(body, "pinned", "get")
+    for url, read in bundle.reads.items():
+        store.read(url.replace(old.lower(), new, 1), read)
+    for url, gap in bundle.gaps.items():
+        store.gap(url.replace(old.lower(), new, 1), gap.status, gap.code, gap.action)
+
+
+def measure(store: Store) -> dict[str, Any]:
+    """Judge and write once."""
+    found = loader.load(packages=False)
+    wall, cpu = time.perf_counter(), time.process_time()
+    evaluation = Evaluation(of_store(store), found)
+    writer = Writer()
+    tally = evaluation.run(writer)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "findings.json"
+        with path.open("wb") as out:
+            scan = evaluation.scan_row(started=now(), finished=now(), tool="bench")
+            writer.finish(out, scan, evaluation.rule_rows(), tally.gaps, evaluation.coverage())
+        size = path.stat().st_size
+    writer.close()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {
+        "resources": tally.resources,
+        "wall_s": round(wall, 3),
+        "cpu_s": round(cpu, 3),
+        "resources_a_second": round(tally.resources / cpu),
+        "kb_a_resource": round(size / tally.resources / 1000, 2),
+        "findings": tally.statuses["fail"] + tally.statuses["unknown"],
+        "peak_mb": round(usage.getrusage(usage.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+
+
+def bundles(service: str = "") -> Iterator[Bundle]:
+    for case in examples.cases():
+        if case.file.startswith(service) and case.by == "get":
+            yield examples.bundle(case)
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    print(json.dumps({"storage": measure(estate(bundles("storage"), count)), "mix": measure(estate(bundles(), count))}))
+
+
+if __name__ == "__main__":
+    main()
