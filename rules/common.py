@@ -66,7 +66,7 @@ def perimeter_only_learns(kind: Kind, id: str, what: str, configurations: Child 
         why="In learning mode a network security perimeter admits what its own rules name and, besides, all that the "
         f"firewall of {what} admits. Until it is enforced it only logs.",
         fix=Fix(
-            az="az network perimeter association list --perimeter-name PERIMETER --resource-group GROUP",
+            az="az resource update --ids ASSOCIATION_ID --set properties.accessMode=Enforced",
             breaks="Callers that only the old firewall admits; read the perimeter's logs before enforcing it.",
             portal="Network security perimeters > Associated resources > Change access mode",
         ),

@@ -15,7 +15,8 @@
     by = "graph"                                                a thin record; default "get"
     networks = ["203.0.113.0/24"]                               the organisation's own
     read = false                                                nothing was read below it
-    body.properties.x = 1                                       merged into the base; "ABSENT" takes it away, "NULL": null
+    missing = ["Microsoft.Network/..."]                         types of the index that could not be read
+    body.properties.x = 1                                       merged into the base; "ABSENT" takes it away, "NULL"
     [[case.child]]                                              replaces the base's child of the same path
     [[case.also]]                                               resources of the index, with their id
 
@@ -41,6 +42,7 @@ from scanner.index import Index
 from scanner.resource import Bundle, Gap, Resource, root_of
 from scanner.rule import Child, Kind, Rule
 from scanner.snapshot import Head, Snapshot
+from scanner.verdict import Unread
 
 CASES = Path(__file__).parent / "cases"
 SUBSCRIPTION = "5a000000-0000-4000-8000-000000000001"
@@ -66,6 +68,7 @@ class Case:
     networks: list[str] = field(default_factory=list)
     also: list[dict[str, Any]] = field(default_factory=list)
     live: bool = True
+    missing: list[str] = field(default_factory=list)
     read: bool = True
     """Whether lists without children were read, and are empty."""
 
@@ -112,7 +115,7 @@ def _case(file: str, raw: dict[str, Any], bases: dict[str, Any]) -> Case:
         children[child["path"]] = merged(children.get(child["path"], {}), _child(child))
     gaps = raw.get("gaps", [])
     children = {path: child for path, child in children.items() if not _below(path, gaps)}
-    keys = ("expect", "exposures", "none", "by", "networks", "also", "live", "read")
+    keys = ("expect", "exposures", "none", "by", "networks", "also", "live", "missing", "read")
     return Case(
         file, raw["name"], raw["type"], body, children, gaps=gaps, **{key: raw[key] for key in keys if key in raw}
     )
@@ -221,6 +224,7 @@ def evaluation(case: Case) -> evaluate.Evaluation:
     networks = union(parse(each) for each in case.networks) if case.networks else EMPTY
     run = evaluate.Evaluation(Snapshot(Head(taken="2026-11-25T00:00:00Z")), rules(), evaluate.Policy(networks=networks))
     index = Index(subscriptions={SUBSCRIPTION: TENANT, OTHER: TENANT}, networks=networks, live=case.live)
+    index.missing = {type.lower(): Unread(type, "not among what was read") for type in case.missing}
     for body in case.also:
         index.add(Resource(nulls(body), by="get"))
     run.index = index
