@@ -1,4 +1,8 @@
-"""Answers as Entra ID does: discovery, and tokens for client credentials, assertions and device codes."""
+"""Answers as Entra ID does: discovery, and tokens for client credentials, assertions and device codes.
+
+Also as the services do that give a workload its identity: GitHub's and Azure DevOps' token issuers, and App Service's
+managed identity.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,8 @@ from scanner.sandbox.world import World
 CLIENT = "33333333-3333-3333-3333-333333333333"
 SECRET = "sandbox-secret-that-opens-nothing"  # noqa: S105
 ALIASES = {"common", "organizations"}
+ISSUER_SECRET = "sandbox-issuer-secret"  # noqa: S105
+"""What a job shows to its token issuer, and an app to its identity endpoint."""
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -37,7 +43,26 @@ class Entra:
 
     def serves(self, path: str) -> bool:
         parts = path.strip("/").split("/")
-        return path.startswith("/common/discovery/") or "/oauth2/" in path or parts[-1] == "openid-configuration"
+        known = path.startswith(("/common/discovery/", "/oidc/", "/identity"))
+        return known or "/oauth2/" in path or parts[-1] == "openid-configuration"
+
+    def answer(self, method: str, url: str, body: bytes, base: str, secret: str) -> Answer:
+        """The answer to a request that `serves`; `secret` is what its headers show to an issuer."""
+        path, _, query = url.partition("?")
+        if path.startswith(("/oidc/", "/identity")):
+            return self._issuer(path, dict(parse_qsl(query)), base, secret)
+        return self.get(path, query, base) if method == "GET" else self.post(path, body, base)
+
+    def _issuer(self, path: str, query: Mapping[str, str], base: str, secret: str) -> Answer:
+        if secret.removeprefix("Bearer ") != ISSUER_SECRET:
+            return answer({"message": "unauthorized"}, 401)
+        if path.startswith("/identity"):
+            made = self._issue(self.world.tenant, {"client_id": self.client, "scope": query.get("resource", "")}, base)
+            return answer(
+                {**made, "expires_on": str(int(time.time() + self.lifetime)), "resource": query.get("resource")}
+            )
+        token = jwt({"iss": f"{base}{path}", "sub": "job", "aud": query.get("audience", "api://AzureADTokenExchange")})
+        return answer({"value": token, "oidcToken": token})
 
     def get(self, path: str, query: str, base: str) -> Answer:
         """Discovery of the instance and of a tenant."""
@@ -159,6 +184,11 @@ class Entra:
             "client_info": info,
             "scope": form.get("scope", ""),
         }
+
+    def token(self, tenant: str, base: str) -> str:
+        """A token of a tenant, given without asking."""
+        text: str = self._issue(tenant, {"client_id": self.client, "scope": base}, base)["access_token"]
+        return text
 
     def check(self, authorization: str | None) -> Token | str:
         """The token of an Authorization header, or what is wrong: `missing`, `invalid` or `expired`."""

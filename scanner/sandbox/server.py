@@ -15,9 +15,9 @@ from typing import Any, Protocol, Self, runtime_checkable
 import msgspec
 from aiohttp import web
 
-from scanner.sandbox import certificates, errors
+from scanner.sandbox import certificates, errors, logins
 from scanner.sandbox.arm import Arm
-from scanner.sandbox.entra import Entra, Token
+from scanner.sandbox.entra import ISSUER_SECRET, Entra, Token
 from scanner.sandbox.errors import Answer
 from scanner.sandbox.faults import Fault, Faults, changed, instead
 from scanner.sandbox.graph import PATH as GRAPH_PATH
@@ -144,25 +144,44 @@ class Sandbox:
     def tenant(self) -> str:
         return self.world.tenant
 
-    def environment(self) -> dict[str, str]:
-        """Environment variables with which azure-identity's EnvironmentCredential and Twolocks use this sandbox."""
+    def environment(self, auth: str = "environment") -> dict[str, str]:
+        """Environment variables with which azure-identity's credentials and Twolocks use this sandbox.
+
+        `auth` is the kind of login that they set up: `environment`, `workload-identity`, `github`, `azure-pipelines`,
+        `managed-identity` (as in App Service), `cli` (a program `az` that comes first in PATH), or another that needs
+        no variables.
+        """
         return {
-            "AZURE_TENANT_ID": self.world.tenant,
-            "AZURE_CLIENT_ID": self.entra.client,
-            "AZURE_CLIENT_SECRET": self.entra.secret,
+            **self._login(auth),
             "AZURE_AUTHORITY_HOST": self.authority,
             "SSL_CERT_FILE": self.ca_file,
             "REQUESTS_CA_BUNDLE": self.ca_file,
             "TWOLOCKS_SCAN_ARM_ENDPOINT": self.url,
-            "TWOLOCKS_SCAN_AUTH": "environment",
+            "TWOLOCKS_SCAN_AUTH": auth,
             "NO_PROXY": "127.0.0.1,localhost",
         }
 
+    def _login(self, auth: str) -> dict[str, str]:
+        ids = {"AZURE_TENANT_ID": self.world.tenant, "AZURE_CLIENT_ID": self.entra.client}
+        folder = Path(self.ca_file).parent
+        match auth:
+            case "environment":
+                return {**ids, "AZURE_CLIENT_SECRET": self.entra.secret}
+            case "workload-identity":
+                return {**ids, "AZURE_FEDERATED_TOKEN_FILE": str(logins.token_file(folder))}
+            case "github":
+                return {**ids, **logins.github(self.url)}
+            case "azure-pipelines":
+                return logins.pipelines(self.url, self.world.tenant, self.entra.client)
+            case "managed-identity":
+                return {"IDENTITY_ENDPOINT": f"{self.url}/identity", "IDENTITY_HEADER": ISSUER_SECRET}
+            case "cli":
+                return logins.azure_cli(folder, self.token(), self.world.tenant)
+        return {}
+
     def token(self, tenant: str | None = None) -> str:
         """A valid bearer token, for tests that do not ask Entra ID for one."""
-        text = f"sandbox-{len(self.entra.tokens)}"
-        self.entra.tokens[text] = Token(tenant or self.world.tenant, time.time() + 3600)
-        return text
+        return self.entra.token(tenant or self.world.tenant, self.url)
 
     # Life
 
@@ -224,8 +243,8 @@ class Sandbox:
     ) -> tuple[Answer, dict[str, str]]:
         base = f"https://{request.host}"
         if self.entra.serves(path):
-            made = self.entra.get(path, query, base) if request.method == "GET" else self.entra.post(path, body, base)
-            return made, {}
+            secret = request.headers.get("X-IDENTITY-HEADER") or request.headers.get("Authorization") or ""
+            return self.entra.answer(request.method, f"{path}?{query}", body, base, secret), {}
         if path == "/metadata/endpoints":
             return errors.answer(endpoints(base)), {}
         token = self.entra.check(request.headers.get("Authorization"))
