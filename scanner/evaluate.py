@@ -188,7 +188,7 @@ class Evaluation:
             for kind in self.kinds.get(type, ()):
                 for rule in self._enabled(kind):
                     missing = Unread(type_of(gap.url), gap.why(), gap.url)
-                    worst = rule.severity or Severity.critical
+                    worst = _most(rule)
                     self._finding(out, rule, scope, None, unknown(missing, worst=worst))
         yield from outs.values()
 
@@ -222,7 +222,7 @@ class Evaluation:
             return
         for rule in self._enabled(kind):
             missing = Unread(type_of(bundle.id), gap.why(), gap.url)
-            self._finding(out, rule, gap.url, None, unknown(missing, worst=rule.severity or Severity.critical))
+            self._finding(out, rule, gap.url, None, unknown(missing, worst=_most(rule)))
 
     def exposures(self, kind: Kind, top: Resource) -> tuple[list[Exposure], Exception | None]:
         """The endpoints of a resource; what its function did not emit since it stopped early is unread, never lost."""
@@ -437,7 +437,8 @@ class Evaluation:
         top: Resource | None,
         closing: str,
     ) -> None:
-        severity = self.policy.severities.get(rule.id) or verdict.severity or rule.severity or Severity.low
+        said = (self.policy.severities.get(rule.id), verdict.severity, rule.severity, Severity.low)
+        severity = next(each for each in said if each is not None)
         row.severity = "info" if rule.retired_on else severity.name
         row.message = verdict.message or f"{rule.title}."
         row.evidence = [_seen(each) for each in verdict.evidence]
@@ -453,7 +454,7 @@ class Evaluation:
             row.fix = filled(closing or verdict.fix or rule.fix.az, subject, top)
 
     def _undecided(self, row: rows.FindingRow, rule: Rule, verdict: Unknown) -> None:
-        worst = verdict.worst or rule.severity
+        worst = rule.severity if verdict.worst is None else verdict.worst
         row.status = "unknown"
         row.severity = worst.name if worst is not None else None
         row.message = f"Undecided: {verdict.why}."
@@ -479,7 +480,7 @@ class Evaluation:
                 title=rule.title,
                 category=rule.category,
                 status="error",
-                severity=(rule.severity or Severity.critical).name,
+                severity=_most(rule).name,
                 resource=subject.id,
                 endpoints=[],
                 message=f"The rule crashed: {message}",
@@ -689,6 +690,11 @@ def shown(value: Any) -> str:
 def worst_first(found: list[rows.ExposureRow]) -> list[rows.ExposureRow]:
     """Exposures by severity, then in the order of the document."""
     return sorted(found, key=lambda row: (-Severity[row.severity or "info"], rows.order(row.resource), row.endpoint))
+
+
+def _most(rule: Rule) -> Severity:
+    """How bad a finding of the rule can be: a lock rule is rated by exposures, so it may be critical."""
+    return Severity.critical if rule.severity is None else rule.severity
 
 
 class _Words(dict[str, str]):

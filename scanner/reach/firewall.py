@@ -24,7 +24,7 @@ from scanner.reach.sources import (
 )
 from scanner.resource import MISSING, Resource, look, same
 from scanner.rule import Child
-from scanner.verdict import Evidence, Unread
+from scanner.verdict import NOT_READ, Evidence, Unread
 
 State = Literal["enabled", "disabled", "secured"]
 ZERO = "0.0.0.0"  # noqa: S104
@@ -153,7 +153,7 @@ def firewall(resource: Resource, index: Index, row: Firewall, rules: Half | None
     switch = _switch(door, private)
     own = _own(door, switch, rules)
     around = perimeters(resource, index, row.configurations)
-    public = _with_perimeters(switch, own, around, index)
+    public = _with_perimeters(door, switch, own, around)
     hops = (*_switch_hop(row, switch, around, public), *_perimeter_hops(around), *public.hops, *private.hops)
     sure, doubts = public.sure + private.sure, public.doubts + private.doubts
     if not sure and not doubts:
@@ -165,7 +165,9 @@ def firewall(resource: Resource, index: Index, row: Firewall, rules: Half | None
 def _closing(door: _Door, switch: _Switch, around: Perimeters) -> tuple[Evidence, ...]:
     """The facts that close the door."""
     enforced = tuple(perimeter.seen for perimeter in around.found if perimeter.enforced)
-    return enforced or (*switch.seen, *door.facts)
+    facts = enforced or (*switch.seen, *door.facts)
+    blind = switch.state == "secured" and not around.found and not around.settled and door.index.live
+    return (*facts, Evidence("perimeters outside the scanned scope", NOT_READ)) if blind else facts
 
 
 def private_endpoints(resource: Resource, index: Index, where: str | Child | None) -> Half:
@@ -313,7 +315,7 @@ def _own(door: _Door, switch: _Switch, rules: Half | None) -> Half:
     return doubted(half, switch.doubt) | Half(doubts=wild)
 
 
-def _with_perimeters(switch: _Switch, own: Half, around: Perimeters, index: Index) -> Half:
+def _with_perimeters(door: _Door, switch: _Switch, own: Half, around: Perimeters) -> Half:
     admitted = Half()
     for perimeter in around.found:
         admitted |= perimeter.admits
@@ -321,7 +323,9 @@ def _with_perimeters(switch: _Switch, own: Half, around: Perimeters, index: Inde
         return Half(admitted.sure, admitted.doubts)
     public = Half(own.sure + admitted.sure, own.doubts + admitted.doubts, own.hops, own.admits)
     missing = around.missing
-    if missing is None and switch.state == "secured" and not around.found and not around.settled and index.live:
+    # A type that has no such child cannot be asked: SecuredByPerimeter without a known association is closed then.
+    askable = door.row.configurations is not None and door.index.live
+    if missing is None and switch.state == "secured" and not around.found and not around.settled and askable:
         missing = around.refused or Unread(CONFIGURATIONS, "a perimeter outside the scanned scope is not seen")
     return public if missing is None else public | Half(doubts=(Doubt(Reach.internet, missing),))
 
