@@ -191,7 +191,9 @@ class Exposure:
     `what` opens its title ("The blob service"); `subject` is the child that it stands for (an anonymous container);
     `address` a host or an address; `off` says why an endpoint is not served at all (reach is then `none`);
     `milder` makes every cell so many steps milder and `cap` is the highest severity, both with `argument` (reason and
-    source); `closing` is told in place of a command where this SKU cannot be closed; `admits` are identity-bound ways.
+    source); `closing` is told in place of a command where this SKU cannot be closed; `admits` are identity-bound ways;
+    `hidden` names rules that only the service itself shows: where nothing else lets anybody in, its network rule is not
+    applicable, for that reason.
     """
 
     endpoint: str
@@ -207,6 +209,7 @@ class Exposure:
     argument: str = ""
     closing: str = ""
     admits: tuple[str, ...] = ()
+    hidden: str = ""
 
     def __post_init__(self) -> None:
         if (self.cap is not None or self.milder) and not self.argument:
@@ -224,23 +227,23 @@ class Exposure:
     @property
     def sure_reach(self) -> Reach | None:
         widest = self.reach.widest
-        return None if widest is None else cast(Reach, widest.level)
+        return None if widest is None else cast("Reach", widest.level)
 
     @property
     def sure_auth(self) -> Auth | None:
         widest = self.asks.widest
-        return None if widest is None else cast(Auth, widest.level)
+        return None if widest is None else cast("Auth", widest.level)
 
     @property
     def may_reach(self) -> Reach | None:
         """The widest reach that an unread part could add, None where it would add nothing."""
         worst = self.reach.worst
-        return None if worst is None else cast(Reach, worst.level)
+        return None if worst is None else cast("Reach", worst.level)
 
     @property
     def may_auth(self) -> Auth | None:
         worst = self.asks.worst
-        return None if worst is None else cast(Auth, worst.level)
+        return None if worst is None else cast("Auth", worst.level)
 
     @cached_property
     def severity(self) -> Severity | None:

@@ -71,6 +71,8 @@ def read(category: str, exposures: Sequence[Exposure]) -> Reading:
         return Reading(_unknown(category, undecided), undecided=undecided)
     if exposures and all(each.off for each in exposures):
         return Reading(NotApplicable(exposures[0].off))
+    if category == "network" and exposures and all(each.hidden for each in exposures):
+        return Reading(NotApplicable(exposures[0].hidden))
     return Reading(Pass(_evidence(category, exposures[:1])))
 
 

@@ -21,6 +21,7 @@
     [[case.also]]                                               resources of the index, with their id
 
     [safe]                          where a missing or unknown value may pass: "rule" or "rule:path" = source
+    [never]                         "rule:status" = why no resource can have it, so that no example shows it
 
 Lists that no child is given for were read and are empty; single reads that no child is given for were not read, but for
 those in `none`, of which Azure said that there is none. An exposure is "authentication reach severity", with "-" for
@@ -89,13 +90,13 @@ def kinds_of(type: str) -> list[Kind]:
 
 
 @lru_cache
-def load(file: str) -> tuple[tuple[Case, ...], dict[str, str]]:
-    """The cases of a file and its `safe` table."""
+def load(file: str) -> tuple[tuple[Case, ...], dict[str, str], dict[str, str]]:
+    """The cases of a file, its `safe` and its `never` table."""
     with (CASES / file).open("rb") as opened:
         parsed = tomllib.load(opened)
     bases = {base["type"].lower(): base for base in parsed.get("base", [])}
     cases = tuple(_case(file.removesuffix(".toml"), raw, bases) for raw in parsed.get("case", []))
-    return cases, parsed.get("safe", {})
+    return cases, parsed.get("safe", {}), parsed.get("never", {})
 
 
 def cases() -> Iterator[Case]:
@@ -105,6 +106,10 @@ def cases() -> Iterator[Case]:
 
 def safe() -> dict[str, str]:
     return {key: source for path in sorted(CASES.glob("*.toml")) for key, source in load(path.name)[1].items()}
+
+
+def never() -> set[str]:
+    return {key for path in CASES.glob("*.toml") for key in load(path.name)[2]}
 
 
 def _case(file: str, raw: dict[str, Any], bases: dict[str, Any]) -> Case:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scanner import locks
 from scanner.exposure import (
     IDENTITY,
     NO_WAY,
@@ -23,7 +24,7 @@ from scanner.exposure import (
     way,
 )
 from scanner.resource import Resource
-from scanner.verdict import Severity, Unread
+from scanner.verdict import Fail, NotApplicable, Pass, Severity, Unread
 
 GAP = Unread("containers", "403 AuthorizationFailed")
 KINDS = ("data", "admin", "app")
@@ -193,3 +194,11 @@ def test_what_is_absent_in_a_thin_record_may_fail_but_never_pass() -> None:
 def test_absent_without_a_source_does_not_load() -> None:
     with pytest.raises(TypeError, match="source"):
         Switch("properties.keys", {True: Auth.shared}, absent=True)
+
+
+def test_a_network_of_which_only_the_service_shows_the_rules_is_not_applicable_but_a_sure_way_in_fails() -> None:
+    closed_but = Exposure("tds", "data", way(Reach.none), way(Auth.shared), hidden="rules that nobody sees")
+    assert locks.read("network", [closed_but]).verdict == NotApplicable("rules that nobody sees")
+    assert isinstance(locks.read("authentication", [closed_but]).verdict, Pass)
+    open_anyway = Exposure("tds", "data", way(Reach.internet), way(Auth.shared), hidden="rules that nobody sees")
+    assert isinstance(locks.read("network", [open_anyway]).verdict, Fail)
