@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from scanner.sandbox.errors import JSON, Answer
+from scanner.sandbox.errors import JSON, Answer, answer
+from scanner.sandbox.world import SUBSCRIPTION
 
 HOST = re.compile(rb"https://management\.(?:azure\.com|chinacloudapi\.cn)(?::443)?/")
 DROPPED = {"content-length", "content-encoding", "transfer-encoding", "connection", "content-type"}
@@ -19,7 +20,8 @@ class Tape:
     """Recorded exchanges: `{"method", "url", "status", "headers", "body", "body_kind"?}`, url with path and query.
 
     Requests are found by method and by path and query without case; then by path alone, so that another api-version
-    than the recorded one is answered too. Several recordings of one request are given in turn, the last for ever.
+    than the recorded one is answered too. Several recordings of one request are given in turn, the last for ever. A page
+    that was not recorded is empty, and one that leads to itself (its token was taken out) is the last.
     """
 
     def __init__(self, exchanges: Iterable[Mapping[str, Any]]) -> None:
@@ -36,9 +38,9 @@ class Tape:
 
     def _learn(self, url: str, body: Any) -> None:
         """Note the subscription, and the resources of the body: the fullest of each id."""
-        found = re.match(r"(?i)/subscriptions/([^/?]+)", url)
-        if found and found[1].lower() not in self.subscriptions:
-            self.subscriptions.append(found[1].lower())
+        found = SUBSCRIPTION.match(url.partition("?")[0].lower())
+        if found and found[1] not in self.subscriptions:
+            self.subscriptions.append(found[1])
         rows = body.get("value", [body]) if isinstance(body, dict) else body
         for row in rows if isinstance(rows, list) else ():
             if isinstance(row, dict) and isinstance(row.get("id"), str):
@@ -52,10 +54,16 @@ class Tape:
         if several:
             exchange = several[min(self.given[key], len(several) - 1)]
             self.given[key] += 1
+        elif "skiptoken" in query.lower() and key.partition("?")[0] in self.paths:
+            return answer({"value": []})
         elif key.partition("?")[0] in self.paths:
             exchange = self.paths[key.partition("?")[0]]
         else:
             return None
+        body = exchange.get("body")
+        link = str(body.get("nextLink") or "") if isinstance(body, dict) else ""
+        if "REDACTED" in link and _key("GET", f"/{link.split('/', 3)[-1]}") == key:
+            exchange = {**exchange, "body": {**exchange["body"], "nextLink": None}}
         return played(exchange, base)
 
 

@@ -97,7 +97,7 @@ class Target(msgspec.Struct, frozen=True):
         return f"{self.kind}/read"
 
 
-SUBSCRIPTION = re.compile(r"^/subscriptions/([^/]+)")
+SUBSCRIPTION = re.compile(r"^/subscriptions/(?!providers(?:/|$)|resourcegroups(?:/|$))([^/]+)")
 GROUP = re.compile(r"^/subscriptions/[^/]+/resourcegroups/([^/]+)")
 CONTAINER_KINDS = {
     "resourcegroups": "Microsoft.Resources/subscriptions/resourceGroups",
@@ -166,6 +166,8 @@ def node(resource: Json) -> Node | None:
         return None
     at = target(given)
     if at is None or not at.name or not (at.subscription or "/providers/" in given.lower()):
+        return None
+    if not at.subscription and at.path.lower().startswith("/subscriptions/"):
         return None
     return Node(resource, at.path.lower(), at.kind.lower(), at.subscription, at.group.lower(), not at.parents)
 

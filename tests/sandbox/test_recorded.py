@@ -43,6 +43,13 @@ def test_recorded_answers() -> None:
         assert box.world.subscriptions.keys() == {S1}
 
 
+def test_a_page_whose_token_was_taken_out_does_not_lead_to_itself() -> None:
+    link = f"https://management.azure.com{LIST}?api-version=1&$skiptoken=REDACTED"
+    page = {"method": "GET", "url": f"{LIST}?api-version=1&$skiptoken=REDACTED", "status": 200, "headers": {}}
+    with running(Sandbox.from_exchanges([{**page, "body": {"value": [1], "nextLink": link}}])) as box:
+        assert ask(box, f"{LIST}?api-version=1&%24skiptoken=REDACTED").json == {"value": [1], "nextLink": None}
+
+
 def test_with_whole_the_rest_is_answered_from_what_was_recorded() -> None:
     body = {"id": f"/subscriptions/{S1}/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v", "name": "v"}
     recorded = {
@@ -57,3 +64,10 @@ def test_with_whole_the_rest_is_answered_from_what_was_recorded() -> None:
         assert ask(box, body["id"] + API).json == body
         assert ask(box, GRAPH, "POST", {"query": "resources"}).json["totalRecords"] == 1
         assert ask(box, LIST + API).json["value"] == [body]
+
+
+def test_a_page_that_was_not_recorded_is_empty_and_odd_paths_name_no_subscription() -> None:
+    odd = {"method": "GET", "url": "/subscriptions//providers/Microsoft.Web/sites?api-version=1", "status": 200}
+    with running(Sandbox.from_exchanges([*EXCHANGES, {**odd, "headers": {}, "body": {}}], whole=True)) as box:
+        assert ask(box, f"{LIST}?api-version=2019-09-01&$skiptoken=other").json == {"value": []}
+        assert box.world.subscriptions.keys() == {S1}
