@@ -20,8 +20,8 @@ class Tape:
     """Recorded exchanges: `{"method", "url", "status", "headers", "body", "body_kind"?}`, url with path and query.
 
     Requests are found by method and by path and query without case; then by path alone, so that another api-version
-    than the recorded one is answered too. Several recordings of one request are given in turn, the last for ever. A page
-    that was not recorded is empty, and one that leads to itself (its token was taken out) is the last.
+    than the recorded one is answered too. Several recordings of one request are given in turn, the last for ever. A
+    page that was not recorded is empty, and one that leads to itself (its token was taken out) is the last.
     """
 
     def __init__(self, exchanges: Iterable[Mapping[str, Any]]) -> None:

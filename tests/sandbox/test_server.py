@@ -3,9 +3,13 @@
 import gzip
 import http.client
 import json
+import signal
 import ssl
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -435,3 +439,20 @@ def test_head_tells_whether_a_resource_exists() -> None:
     with serve(RESOURCES) as box:
         assert ask(box, ACCOUNTS[0]["id"] + API, "HEAD").status == 204
         assert ask(box, ACCOUNTS[0]["id"] + "x" + API, "HEAD").status == 404
+
+
+def test_run_forever_says_how_to_use_it_and_ends_with_ctrl_c() -> None:
+    program = "from scanner.sandbox.server import run_forever; run_forever([], lambda text: print(text, flush=True))"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        first = running.stdout.readline()
+        assert first.startswith("# The sandbox answers at https://127.0.0.1:")
+        names = dict(running.stdout.readline().removeprefix("export ").strip().split("=", 1) for _ in range(8))
+        assert names["AZURE_CLIENT_SECRET"]
+        folder = Path(names["SSL_CERT_FILE"]).parent
+        assert folder.exists()
+        running.send_signal(signal.SIGINT)
+        running.wait(10)
+        assert not folder.exists()
