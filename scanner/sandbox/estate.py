@@ -2,7 +2,7 @@
 
 `estate/estate.toml` names the subscriptions, the resource groups, and what is refused or odd. Every other file holds
 resources: `[base."<type>"]` is a body that all resources of the type start from, `[[resource]]` an entry that overrides
-it. Keys of an entry beside ARM's own:
+it; a base may start from another one (`like`). Keys of an entry beside ARM's own:
 
 - `names`: several resources with the same body, instead of `name`
 - `children."<path below the resource>"`: a child's body; a base's children are on every resource of the type
@@ -70,6 +70,9 @@ class _Builder:
                 continue
             data = tomllib.loads(file.read_text("utf-8"))
             self.bases |= data.get("base", {})
+            for kind, base in data.get("base", {}).items():
+                if "like" in base:
+                    self.bases[kind] = _merge(self.bases[base.pop("like")], base)
             for entry in data.get("resource", []):
                 self.entries += [entry | {"name": name} for name in entry.get("names", [entry.get("name")])]
         self.ids: dict[str, str] = {}
@@ -127,14 +130,15 @@ class _Builder:
     def _bodies(self, entry: Json) -> Iterator[Json]:
         base = self.bases.get(entry["type"], {})
         resource_id = self.ids[entry["name"]]
-        words = {"name": entry["name"].rsplit("/", 1)[-1], "guid": str(uuid.uuid5(SPACE, resource_id.lower()))}
+        words = {"name": entry["name"].replace("/", "-"), "guid": str(uuid.uuid5(SPACE, resource_id.lower()))}
         body = _merge(_cut(_own(base), base), _own(entry))
         body = {"id": resource_id, "name": entry["name"], "type": entry["type"]} | body
         body.setdefault("location", self.frame["groups"][entry["group"]].get("location", "norwayeast"))
         if entry.get("bare"):
             body.pop("properties", None)
         yield _cut(self._fill(body, words, entry["name"]), entry)
-        children = _merge(base.get("children", {}), entry.get("children", {}))
+        common = {path: _settled(child) for path, child in base.get("children", {}).items()}
+        children = _merge(common, entry.get("children", {}))
         for path, child in children.items():
             if child.get("drop") == ["*"]:
                 continue
@@ -294,6 +298,11 @@ def _merge(base: Json, over: Json) -> Json:
         both = isinstance(value, dict) and isinstance(made.get(key), dict)
         made[key] = _merge(made[key], value) if both else deepcopy(value)
     return made
+
+
+def _settled(child: Json) -> Json:
+    """A base's child with its `drop` and `null` carried out, so that entries may set those paths again."""
+    return _cut(_own(child), child)
 
 
 def _cut(body: Json, entry: Json) -> Json:

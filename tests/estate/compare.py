@@ -1,0 +1,115 @@
+"""A findings document of the sample estate held against its truth: what is missing, what is too much, what differs."""
+
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from scanner.sandbox.estate import Estate
+
+TRUTH = Path(__file__).parent / "truth"
+Key = tuple[str, str]
+
+
+def truth(names: Iterable[str] | None = None) -> dict[str, list[dict[str, Any]]]:
+    """The entries of the truth files (all, or those of these services), by their kind."""
+    merged: dict[str, list[dict[str, Any]]] = {"exposure": [], "closed": [], "finding": []}
+    for path in sorted(TRUTH.glob("*.toml")):
+        if names is None or path.stem in names:
+            for kind, entries in tomllib.loads(path.read_text("utf-8")).items():
+                merged[kind] += entries
+    return merged
+
+
+def differences(
+    document: dict[str, Any], estate: Estate, names: Iterable[str] | None = None, types: Iterable[str] = ()
+) -> list[str]:
+    """One line for each disagreement. `names`: only these truth files; `types`: then only resources of these types."""
+    expected = truth(names)
+    wanted = frozenset(each.lower() for each in types)
+    ids = {name: id.lower() for name, id in estate.ids.items()}
+    return [
+        *_exposures(document, expected, ids, wanted),
+        *_findings(document, expected, ids, wanted),
+    ]
+
+
+def _names(entry: dict[str, Any]) -> list[str]:
+    return entry["resources"] if "resources" in entry else [entry["resource"]]
+
+
+def _of(document: dict[str, Any], id: str, wanted: frozenset[str]) -> bool:
+    if not wanted:
+        return True
+    parts = id.lower().rsplit("/providers/", 1)[-1].split("/")
+    return f"{parts[0]}/{parts[1]}" in wanted
+
+
+def _exposures(
+    document: dict[str, Any], expected: dict[str, list[dict[str, Any]]], ids: dict[str, str], wanted: frozenset[str]
+) -> Iterator[str]:
+    found = {
+        (row["resource"].lower(), row["endpoint"].lower()): row
+        for row in document["exposures"]
+        if _of(document, row["resource"], wanted)
+    }
+    open_ones = dict(_expected(expected["exposure"], ids))
+    closed = dict(_expected(expected["closed"], ids))
+    for key, entry in sorted({**open_ones, **closed}.items()):
+        row = found.pop(key, None)
+        if row is None:
+            yield f"missing  {_short(key)}: the truth has it {'open' if key in open_ones else 'closed'}"
+            continue
+        fields = ("kind", "reach", "authentication", "severity") if key in open_ones else ("reach", "authentication")
+        for field in fields:
+            if field in entry and entry[field] != row[field]:
+                yield f"differs  {_short(key)} {field}: truth {entry[field]}, found {row[field]}"
+        if key in closed and row["severity"] is not None:
+            yield f"differs  {_short(key)}: truth closed, found {_shown(row)}"
+        may = {name: value for name, value in (row["may"] or {}).items() if value is not None}
+        if may != entry.get("may", {}) or (may and row["worst"] != entry.get("worst")):
+            yield f"differs  {_short(key)} may: truth {entry.get('may', {})} {entry.get('worst')}, found {may} {row['worst']}"
+    for key, row in sorted(found.items()):
+        yield f"too much {_short(key)}: {_shown(row)}, not in the truth"
+
+
+def _shown(row: dict[str, Any]) -> str:
+    return f"{row['authentication']} x {row['reach']} = {row['severity']}"
+
+
+def _expected(entries: list[dict[str, Any]], ids: dict[str, str]) -> Iterator[tuple[Key, dict[str, Any]]]:
+    for entry in entries:
+        for name in _names(entry):
+            for endpoint in entry["endpoints"]:
+                yield (ids[name], endpoint.lower()), entry
+
+
+def _findings(
+    document: dict[str, Any], expected: dict[str, list[dict[str, Any]]], ids: dict[str, str], wanted: frozenset[str]
+) -> Iterator[str]:
+    found = {
+        (row["resource"].lower(), row["rule"]): row
+        for row in document["findings"]
+        if "/providers/" in row["resource"].lower() and _of(document, row["resource"], wanted)
+    }
+    for entry in expected["finding"]:
+        for name in _names(entry):
+            top, _, below = name.partition("/")
+            id = ids[top] + (f"/{below.lower()}" if below else "")
+            key = (id, entry["rule"])
+            row = found.pop(key, None)
+            if row is None:
+                if not entry.get("costly"):
+                    yield f"missing  {_short(key)}: the truth has {entry['status']}"
+                continue
+            for field in ("status", "severity"):
+                if field in entry and entry[field] != row[field]:
+                    yield f"differs  {_short(key)} {field}: truth {entry[field]}, found {row[field]}"
+            if "endpoints" in entry and sorted(entry["endpoints"]) != sorted(row["endpoints"]):
+                yield f"differs  {_short(key)} endpoints: truth {entry['endpoints']}, found {row['endpoints']}"
+    for key, row in sorted(found.items()):
+        yield f"too much {_short(key)}: {row['status']} {row['severity']}, not in the truth: {row['message']}"
+
+
+def _short(key: Key) -> str:
+    return f"{key[0].rsplit('/providers/', 1)[-1]} {key[1]}"
