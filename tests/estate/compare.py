@@ -68,9 +68,11 @@ def _exposures(
             yield f"differs  {_short(key)}: truth closed, found {_shown(row)}"
         may = {name: value for name, value in (row["may"] or {}).items() if value is not None}
         if may != entry.get("may", {}) or (may and row["worst"] != entry.get("worst")):
-            yield f"differs  {_short(key)} may: truth {entry.get('may', {})} {entry.get('worst')}, found {may} {row['worst']}"
+            expected_may = f"{entry.get('may', {})} {entry.get('worst')}"
+            yield f"differs  {_short(key)} may: truth {expected_may}, found {may} {row['worst']}"
     for key, row in sorted(found.items()):
-        yield f"too much {_short(key)}: {_shown(row)}, not in the truth"
+        if row["severity"] is not None or row["worst"] is not None:
+            yield f"too much {_short(key)}: {_shown(row)}, not in the truth"
 
 
 def _shown(row: dict[str, Any]) -> str:
@@ -94,8 +96,8 @@ def _findings(
     }
     for entry in expected["finding"]:
         for name in _names(entry):
-            top, _, below = name.partition("/")
-            id = ids[top] + (f"/{below.lower()}" if below else "")
+            top = max((each for each in ids if f"{name}/".startswith(f"{each}/")), key=len)
+            id = ids[top] + name[len(top) :].lower()
             key = (id, entry["rule"])
             row = found.pop(key, None)
             if row is None:
