@@ -1,0 +1,94 @@
+"""The sample estate, scanned through the real SDKs over a real socket: every fault of the truth, no trap, nothing else."""
+
+import asyncio
+import json
+from io import BytesIO
+from typing import Any
+
+import pytest
+
+from scanner import loader
+from scanner.azure.connect import Way, connect
+from scanner.collect import Plan, Scope, collect
+from scanner.evaluate import Evaluation
+from scanner.finding import Writer
+from scanner.sandbox.estate import Estate, load_estate
+from scanner.sandbox.server import Sandbox
+from scanner.snapshot import Head, Store, of_store
+from tests.azure.ways import Heard, environment
+from tests.estate.compare import TRUTH, differences
+
+TYPES = {
+    "storage": ("Microsoft.Storage/storageAccounts",),
+    "keyvault": ("Microsoft.KeyVault/vaults", "Microsoft.KeyVault/managedHSMs"),
+    "sql": ("Microsoft.Sql/servers", "Microsoft.Sql/managedInstances"),
+    "postgres": ("Microsoft.DBforPostgreSQL/flexibleServers",),
+    "mysql": ("Microsoft.DBforMySQL/flexibleServers",),
+    "cosmos": ("Microsoft.DocumentDB/databaseAccounts", "Microsoft.DocumentDB/mongoClusters"),
+    "appservice": ("Microsoft.Web/sites",),
+    "containerapps": ("Microsoft.App/containerApps", "Microsoft.App/managedEnvironments"),
+    "aks": ("Microsoft.ContainerService/managedClusters",),
+    "acr": ("Microsoft.ContainerRegistry/registries",),
+    "eventhub": ("Microsoft.EventHub/namespaces",),
+    "servicebus": ("Microsoft.ServiceBus/namespaces",),
+    "eventgrid": ("Microsoft.EventGrid/topics", "Microsoft.EventGrid/domains", "Microsoft.EventGrid/namespaces"),
+    "redis": ("Microsoft.Cache/redis", "Microsoft.Cache/redisEnterprise"),
+    "search": ("Microsoft.Search/searchServices",),
+    "ai": ("Microsoft.CognitiveServices/accounts",),
+    "appconfig": ("Microsoft.AppConfiguration/configurationStores",),
+}
+
+
+class Scanned:
+    """A scan of the sample estate: the findings document, and the requests that it took."""
+
+    def __init__(self) -> None:
+        self.estate: Estate = load_estate()
+        self.rules = loader.load(packages=False)
+        self.rules.enabled = dict(self.rules.rules)
+        store = Store(Head(taken="2026-11-25T00:00:00Z"))
+        self.requests: list[Any] = asyncio.run(self._collect(store))
+        evaluation = Evaluation(of_store(store), self.rules)
+        writer, out = Writer(), BytesIO()
+        self.tally = evaluation.run(writer)
+        scan = evaluation.scan_row(started="", finished="", tool="test")
+        writer.finish(out, scan, evaluation.rule_rows(), self.tally.gaps, evaluation.coverage())
+        writer.close()
+        store.close()
+        self.document: dict[str, Any] = json.loads(out.getvalue())
+
+    async def _collect(self, store: Store) -> list[Any]:
+        box = Sandbox.from_estate(self.estate)
+        async with box:
+            with environment(box):
+                async with connect(Way(arm_endpoint=box.url, auth="environment")) as reader:
+                    await collect(reader, Scope(), Plan(self.rules.kinds, self.rules.reads()), store, Heard())
+            return list(box.requests)
+
+
+@pytest.fixture(scope="module")
+def scanned() -> Scanned:
+    return Scanned()
+
+
+@pytest.mark.parametrize("service", TYPES)
+def test_the_scan_finds_the_truth_and_nothing_else(scanned: Scanned, service: str) -> None:
+    assert differences(scanned.document, scanned.estate, [service], TYPES[service]) == []
+
+
+def test_every_service_has_truth() -> None:
+    assert {path.stem for path in TRUTH.glob("*.toml")} == set(TYPES)
+
+
+def test_no_rule_crashed(scanned: Scanned) -> None:
+    assert scanned.tally.errors == []
+
+
+def test_the_scan_only_reads_and_no_read_twice(scanned: Scanned) -> None:
+    reads = [request for request in scanned.requests if "/oauth2/" not in request.path]
+    for request in reads:
+        assert request.method in ("GET", "HEAD") or request.path == "/providers/Microsoft.ResourceGraph/resources"
+    gets = [request.url for request in reads if request.method == "GET"]
+    assert len(gets) == len(set(gets))
+    queries = [request.body for request in reads if request.method == "POST"]
+    assert len(queries) == len({json.dumps(query, sort_keys=True) for query in queries})
