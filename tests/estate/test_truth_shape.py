@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from scanner.loader import load
 from scanner.sandbox.estate import load_estate
 
 ESTATE = load_estate()
@@ -47,6 +48,7 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.appconfiguration/configurationstores": {"config"},
 }  # fmt: skip
 OPTIONAL = {"blob/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*"}
+RULES = load(packages=False)
 HIDDEN = "/resourcegroups/rg-test-sandkasse/"
 
 
@@ -130,3 +132,23 @@ def test_findings_name_endpoints_that_are_exposed(service: str) -> None:
 def test_findings_are_listed_once() -> None:
     pairs = [(row["rule"], name) for _, row in rows("finding") for name in row["resources"]]
     assert len(pairs) == len(set(pairs))
+
+
+@pytest.mark.parametrize("service", TRUTH)
+def test_rules_exist_and_agree_on_severity(service: str) -> None:
+    if f"{service}.py" not in {Path(file).name for file in RULES.files.values()}:
+        pytest.skip(f"rules/{service}.py is not there yet")
+    for row in TRUTH[service].get("finding", []):
+        rule = RULES.rules.get(row["rule"])
+        assert rule is not None, f"no rule {row['rule']}"
+        assert rule.costly == row.get("costly", False), rule.id
+        if not rule.lock:
+            assert rule.severity is not None
+            assert row["severity"] == ("info" if rule.retired_on else rule.severity.name), rule.id
+
+
+def test_every_rule_of_a_service_with_truth_can_be_seen_to_fail() -> None:
+    shown = {row["rule"] for _, row in rows("finding")}
+    files = {rule: Path(file).stem for rule, file in RULES.files.items()}
+    missing = {rule for rule, file in files.items() if file in TRUTH and rule not in shown}
+    assert missing <= {"keyvault-key-without-expiry", "keyvault-secret-without-expiry"}
