@@ -1,6 +1,6 @@
 """The sample estate: a public agency's two subscriptions, written by hand as TOML, turned into ARM's JSON.
 
-`estate/estate.toml` names the subscriptions, the resource groups, and what is refused or odd. Every other file holds
+`sample/estate.toml` names the subscriptions, the resource groups, and what is refused or odd. Every other file holds
 resources: `[base."<type>"]` is a body that all resources of the type start from, `[[resource]]` an entry that overrides
 it; a base may start from another one (`like`). Keys of an entry beside ARM's own:
 
@@ -26,7 +26,7 @@ from typing import Any
 
 Json = dict[str, Any]
 
-FOLDER = Path(__file__).parent / "estate"
+FOLDER = Path(__file__).parent / "sample"
 SPACE = uuid.UUID("3f0c7a52-9d1e-4b60-8c2f-5e7d1a904b36")
 OWN = {"names", "name", "type", "group", "children", "drop", "null", "id_case", "bare", "to", "group_id", "status"}
 OWN |= {"foreign_endpoints", "why"}
