@@ -1,0 +1,215 @@
+"""What each command does, behind `scanner.cli`; and how whatever ends one is told. Each returns its exit code."""
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scanner import terminal
+from scanner.errors import InputError, UserError, nearest
+from scanner.settings import Settings, resolve
+from scanner.stop import Stop, Stopped
+from scanner.terminal import Line, Screen, error_lines
+
+DEFECT = 70
+FORMATS = ("text", "json")
+
+
+def _ready(command: str, given: Mapping[str, Any], config: str | None = None) -> Settings:
+    terminal.prepare()
+    return resolve(command, given, os.environ, config=Path(config) if config else None)
+
+
+def _watch(screen: Screen) -> Stop:
+    def tell(code: int) -> None:
+        how = "Ctrl-C again stops at once" if code == 130 else "SIGTERM again stops at once"
+        screen.write([Line(f"Stopping; {how}", column=0)], "done", f"stopping; {how}")
+
+    return Stop(tell)
+
+
+def scan(given: Mapping[str, Any]) -> int:
+    from scanner.scan import prepare, run, show, version
+
+    terminal.prepare()
+    screen = Screen(quiet=bool(given.get("quiet")), verbose=bool(given.get("verbose")))
+    settings = _ready("scan", given, given.get("config"))
+    screen = Screen(quiet=settings["quiet"], verbose=settings["verbose"])
+    screen.start(f"twolocks {version()}, reads only")
+    with _watch(screen).watching() as stop:
+        outcome = run(prepare(settings), screen, stop)
+        show(outcome, screen)
+    return outcome.end.code
+
+
+def demo(given: Mapping[str, Any]) -> int:
+    from scanner.demo import demo as run
+
+    settings = _ready("demo", given)
+    screen = Screen(quiet=settings["quiet"], verbose=settings["verbose"])
+    with _watch(screen).watching() as stop:
+        return run(settings, screen, stop)
+
+
+def report(file: str, given: Mapping[str, Any]) -> int:
+    from scanner.report.files import convert
+    from scanner.scan import outputs
+
+    settings = _ready("report", given)
+    if not settings["out"]:
+        raise InputError("nothing says where to write", do=f"twolocks report {file} --out report.html")
+    wrote = convert(Path(file), outputs(settings["out"], settings.at))
+    if wrote:
+        Screen().last([Line(", ".join(wrote), "Wrote", whole=True)])
+    return 0
+
+
+def rules_list(given: Mapping[str, Any]) -> int:
+    from scanner.listing import listed, words
+    from scanner.scan import chosen
+
+    settings = _ready("rules", given)
+    _format(settings, FORMATS)
+    rules = chosen(settings)
+    if settings["format"] == "json":
+        sys.stdout.write(listed(rules, settings))
+    else:
+        terminal.table(words(rules, settings), sys.stdout, os.environ)
+    _broken(rules.broken)
+    count, types = len(words(rules, settings)), len({type for rule in rules.rules.values() for type in rule.types})
+    said = f'{count} rules on {types} types. "exposure": rated by what is open. More: twolocks rules show ID'
+    Screen().last([Line(said, column=0)])
+    return 2 if rules.broken else 0
+
+
+def rules_show(id: str, given: Mapping[str, Any]) -> int:
+    from scanner.listing import page, shown
+    from scanner.loader import load
+
+    settings = _ready("rules", given)
+    _format(settings, FORMATS)
+    rules = load([Path(each) for each in settings["rules"]])
+    rule = rules.rules.get(id) or next((each for each in rules.rules.values() if id in each.aliases), None)
+    if rule is None:
+        near = nearest(id, rules.rules)
+        hint = f"nearest: {', '.join(near)}; " if near else ""
+        raise InputError(f'there is no rule "{id}"', do=f"{hint}all: twolocks rules list")
+    if settings["format"] == "json":
+        sys.stdout.write(shown(rule))
+        return 0
+    width = terminal.width_of(sys.stdout)
+    for line in page(rule):
+        sys.stdout.writelines(row + "\n" for row in line.render(width, terminal.coloured(sys.stdout, os.environ)))
+    return 0
+
+
+def access_role(given: Mapping[str, Any]) -> int:
+    from scanner import access
+    from scanner.scan import chosen
+
+    settings = _ready("access", given)
+    _format(settings, access.FORMATS)
+    for scope in settings["scope"]:
+        if not scope.startswith("/"):
+            raise InputError(f'"{scope}" is no scope', at=settings.at("scope", scope), do="write /subscriptions/ID")
+    rules = chosen(settings)
+    actions = access.actions(rules)
+    sys.stdout.write(access.role(actions, settings["scope"], settings["format"]) + "\n")
+    lines = [
+        Line(f"Role: {len(actions)} read actions for {len(rules.enabled)} rules; no secrets, no writes.", column=0)
+    ]
+    if not settings["scope"]:
+        lines.append(Line("Put your subscription into it, or give --scope /subscriptions/ID.", column=0))
+    if settings["format"] == "json":
+        lines.append(Line("Next: az role definition create --role-definition role.json", column=0, whole=True))
+    Screen().last(lines)
+    return 0
+
+
+def config_show(config: str | None) -> int:
+    settings = _ready("config", {}, config)
+    terminal.table(settings.rows(), sys.stdout, os.environ)
+    return 0
+
+
+def sandbox(file: str | None, given: Mapping[str, Any]) -> int:
+    from scanner.serving import serving
+
+    settings = _ready("sandbox", given)
+    screen = Screen()
+    with _watch(screen).watching() as stop:
+        serving(Path(file) if file else None, settings, screen, stop)
+    return 0
+
+
+def _format(settings: Settings, known: Sequence[str]) -> None:
+    given = settings["format"]
+    if given not in known:
+        near = nearest(given, known, 1)
+        hint = f"nearest: {near[0]}; " if near else ""
+        raise InputError(
+            f'no format is called "{given}"', at=settings.at("format", given), do=f"{hint}known: {', '.join(known)}"
+        )
+
+
+def _broken(broken: Sequence[Any]) -> None:
+    for each in broken:
+        error = InputError(f"a rule file was not loaded: {each.error}", at=f"{each.file}:{each.line}", do="mend it")
+        Screen().last(error_lines(error))
+
+
+# How whatever ends a command is told
+
+
+def failed(error: BaseException, words: Sequence[str]) -> int:
+    """The exit code of an error, after it was told on stderr."""
+    terminal.prepare()
+    verbose = "--verbose" in words or bool(os.environ.get("TWOLOCKS_SCAN_VERBOSE"))
+    if isinstance(error, Stopped):
+        return error.code
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else DEFECT
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    found = _usage(error, words) if isinstance(error, click.ClickException) else error
+    if not isinstance(found, UserError):
+        found = _defect(found)
+    if verbose and not isinstance(error, click.ClickException):
+        sys.stderr.writelines(traceback.format_exception(error))
+    lines = [*error_lines(found), Line(f"exit {found.code}", column=0)]
+    Screen(quiet=False).plain(lines)
+    return found.code
+
+
+def _usage(error: click.ClickException, words: Sequence[str]) -> UserError:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "twolocks"
+    if isinstance(error, click.NoSuchOption):
+        known = [option for each in context.command.params for option in each.opts] if context is not None else []
+        near = nearest(error.option_name, known, 1)
+        what = f"there is no option {error.option_name}"
+        return InputError(what, do=(f"nearest: {near[0]}; " if near else "") + f"all: {command} --help")
+    text = error.format_message().rstrip(".")
+    if text.startswith("No such command") and context is not None and isinstance(context.command, click.Group):
+        word = next((each for each in words if not each.startswith("-") and each not in command.split()), "")
+        near = nearest(word, context.command.commands, 1)
+        what = f'there is no command "{word}"'
+        return InputError(what, do=(f"nearest: {near[0]}; " if near else "") + f"all: {command} --help")
+    return InputError(text[:1].lower() + text[1:], do=f"{command} --help")
+
+
+def _defect(error: BaseException) -> UserError:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "scanner" in Path(frame.filename).parts]
+    where = Path(frames[-1].filename).stem if frames else "?"
+    return UserError(
+        f"twolocks failed: {type(error).__name__} in {where}; no file was written",
+        do="run again with --verbose and report the output",
+        code=DEFECT,
+    )

@@ -1,0 +1,84 @@
+"""Exit codes, decided in one place: the first that fits of 4, 2, 1, 3, 0. A code of 4 or 2 may also be raised (`UserError.code`)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scanner.evaluate import Tally
+from scanner.loader import Broken
+from scanner.verdict import Severity
+
+FINE, FOUND, WRONG, INCOMPLETE, NOTHING_READ, DEFECT = 0, 1, 2, 3, 4, 70
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A code, and the sentence that says why; `log` says more, for logs and `--quiet`."""
+
+    code: int
+    why: str
+    log: str = ""
+
+
+def decide(
+    tally: Tally, fail_on: str, *, broken: Sequence[Broken] = (), unwritten: Sequence[str] = (), note: str = ""
+) -> Exit:
+    """The end of a scan whose evaluation ran. `unwritten` names files that could not be written."""
+    also = f"; also incomplete{_incomplete(tally)}" if not tally.complete else ""
+    if broken or unwritten:
+        faults = [f"{len(broken)} rule {_s(len(broken), 'file was', 'files were')} not loaded"] if broken else []
+        faults += (
+            [f"{', '.join(unwritten)} {'was' if len(unwritten) == 1 else 'were'} not written"] if unwritten else []
+        )
+        return Exit(WRONG, "; ".join(faults) + also)
+    endpoints, others = counted(tally, fail_on)
+    if endpoints or others or tally.errors:
+        return Exit(FOUND, _found(endpoints, others, tally, fail_on) + also)
+    if not tally.complete:
+        return Exit(INCOMPLETE, f"incomplete{_incomplete(tally)}{note}", f"incomplete{_incomplete(tally, checks=True)}")
+    return Exit(FINE, clean_words(tally, fail_on))
+
+
+def counted(tally: Tally, fail_on: str) -> tuple[int, int]:
+    """Open exposures, and failed findings outside the lock categories, at or above a severity ("never": none)."""
+    if fail_on == "never":
+        return 0, 0
+    names = [each.name for each in Severity if each >= Severity[fail_on]]
+    return sum(tally.exposures[name] for name in names), sum(tally.others[name] for name in names)
+
+
+def _found(endpoints: int, others: int, tally: Tally, fail_on: str) -> str:
+    parts = []
+    if endpoints:
+        parts.append(f"{endpoints:,} {_s(endpoints, 'endpoint', 'endpoints')}")
+    if others:
+        more = "other " if endpoints else ""
+        parts.append(f"{others:,} {more}{_s(others, 'finding', 'findings')}")
+    level = "" if fail_on == "critical" else " or above"
+    text = f"{' and '.join(parts)} at {fail_on}{level}" if parts else ""
+    if tally.errors:
+        rules = len({rule for rule, _, _ in tally.errors})
+        crashed = f"{rules} {_s(rules, 'rule', 'rules')} crashed"
+        text = f"{text}; {crashed}" if text else crashed
+    return text
+
+
+def clean_words(tally: Tally, fail_on: str) -> str:
+    """`nothing at high or above; 4 medium, 6 low`."""
+    left = tally.exposures + tally.others
+    said = [f"{left[each.name]:,} {each.name}" for each in reversed(Severity) if left[each.name]]
+    if fail_on == "never":
+        return f"--fail-on never; {', '.join(said)}" if said else "nothing was found"
+    head = f"nothing at {fail_on}" + ("" if fail_on == "critical" else " or above")
+    return "; ".join([head, *([", ".join(said)] if said else [])])
+
+
+def _incomplete(tally: Tally, *, checks: bool = False) -> str:
+    undecided, gaps = tally.statuses["unknown"], tally.unaccepted
+    if not undecided and not gaps:
+        return ": not all that was asked for could be seen"
+    said = f", {undecided:,} {_s(undecided, 'check', 'checks')} undecided" if checks or not gaps else ""
+    return said + (f" ({gaps:,} {_s(gaps, 'gap', 'gaps')})" if gaps else "")
+
+
+def _s(count: int, one: str, many: str) -> str:
+    return one if count == 1 else many

@@ -1,0 +1,144 @@
+"""The help of each command, as `--help` prints it: plain text, 80 columns. A test holds it to the options that there are."""
+
+MAIN = """\
+Usage: twolocks COMMAND [OPTIONS]    Finds Azure endpoints that lack a lock.
+
+  demo      Scan a sample estate; needs no Azure account
+  scan      Scan subscriptions, or a snapshot; reads only
+  rules     List and show rules
+  access    The smallest role that suffices
+  report    Make a report from findings
+  config    Show each setting and where it comes from
+  sandbox   Serve an estate as Azure would, on this machine
+
+Exit: 0 fine, 1 found, 2 wrong input, 3 incomplete, 4 nothing could be read.
+Each has more: twolocks COMMAND --help. The version: twolocks --version."""
+
+DEMO = """\
+Usage: twolocks demo [OPTIONS]
+
+Scans a sample estate that is served on this machine. No Azure account is used.
+Writes report.html, findings.json and snapshot.jsonl.
+
+  --dir DIR            Where to write (default: ./twolocks-demo)
+  --open               Open the report in a browser
+  --fail-on SEVERITY   End as a scan would: critical, high, medium, low, info
+  --quiet              Silent unless exit is not 0
+  --verbose            A line a request
+  --help
+
+Each option is also a variable: --dir is TWOLOCKS_DEMO_DIR."""
+
+SCAN = """\
+Usage: twolocks scan [OPTIONS]              + can be given more than once
+
+What to scan (default: all subscriptions that this login can read)
+  -s, --subscription NAME|ID  +  These subscriptions
+  --management-group ID       +  All subscriptions below it
+  --resource ID               +  One resource; quick, to check a fix
+  --resource-group NAME       +  Only in these groups
+  --tag NAME=VALUE            +  Only what carries the tag
+  --from FILE                    A snapshot or other JSON; calls nothing
+What to judge
+  --only PATTERN              +  sql-*, category:, severity:, type:, control:
+  --skip PATTERN              +  The same, left out
+  --rules DIR                 +  Your own rules too
+  --waivers FILE                 What was accepted
+  --fail-on SEVERITY             high (default), critical ... info, never
+What to write
+  --out FILE                  +  Suffix decides: .html .json; - is stdout
+  --snapshot FILE                What was read (.jsonl, .gz, .zst)
+How to read
+  --auth KIND                    cli, managed-identity, github, ...
+  --tenant ID                    Sign in to this tenant
+  --cloud NAME                   public (default), us-government, china
+  --arm-endpoint URL             Any other cloud
+  --no-graph                     List everything; no Resource Graph
+  --record FILE                  Log of requests, without bodies
+Output: --quiet (silent unless exit is not 0), --verbose, --config FILE, --help
+
+Each option is also a variable: --fail-on is TWOLOCKS_SCAN_FAIL_ON; several
+values stand between commas. So is a setting: fail-on in [scan] of twolocks.toml."""
+
+RULES = """\
+Usage: twolocks rules COMMAND [OPTIONS]
+
+  list   All rules, one a line
+  show   One rule: why, what it reads, how to close it"""
+
+RULES_LIST = """\
+Usage: twolocks rules list [OPTIONS]        + can be given more than once
+
+  --only PATTERN   +  sql-*, category:, severity:, type:, control:
+  --skip PATTERN   +  The same, left out
+  --rules DIR      +  Your own rules too
+  --format FORMAT     text (default) or json
+  --help
+
+Each option is also a variable: --only is TWOLOCKS_RULES_ONLY."""
+
+RULES_SHOW = """\
+Usage: twolocks rules show ID [OPTIONS]     + can be given more than once
+
+  --rules DIR      +  Your own rules too
+  --format FORMAT     text (default) or json
+  --help
+
+Each option is also a variable: --format is TWOLOCKS_RULES_FORMAT."""
+
+ACCESS = """\
+Usage: twolocks access COMMAND [OPTIONS]
+
+  role   The smallest role with which the rules can be decided"""
+
+ACCESS_ROLE = """\
+Usage: twolocks access role [OPTIONS]       + can be given more than once
+
+A custom role that allows exactly the reads of the enabled rules: no secrets, no
+writes. It calls nothing.
+
+  --scope ID       +  Where it may be assigned, such as /subscriptions/ID
+  --format FORMAT     json (default), bicep or terraform
+  --only PATTERN   +  Only for these rules
+  --skip PATTERN   +  Not for these rules
+  --rules DIR      +  Your own rules too
+  --help
+
+Each option is also a variable: --scope is TWOLOCKS_ACCESS_SCOPE."""
+
+REPORT = """\
+Usage: twolocks report FILE --out FILE [OPTIONS]
+
+Makes a report from a findings file (scan --out findings.json).
+
+  --out FILE   +  Suffix decides: .html .json; - is JSON on stdout
+  --help          + can be given more than once
+
+Each option is also a variable: --out is TWOLOCKS_REPORT_OUT."""
+
+CONFIG = """\
+Usage: twolocks config COMMAND [OPTIONS]
+
+  show   Each setting of a scan, its value, and where it comes from"""
+
+CONFIG_SHOW = """\
+Usage: twolocks config show [OPTIONS]
+
+  --config FILE   Settings (default: twolocks.toml in this folder)
+  --help
+
+An option wins over a variable, a variable over the file, the file over the
+default."""
+
+SANDBOX = """\
+Usage: twolocks sandbox [FILE] [OPTIONS]
+
+Serves the sample estate, or the resources of a snapshot, on this machine as
+Entra ID, Azure Resource Manager and Resource Graph would. Prints the variables
+with which twolocks scan and the Azure SDKs use it. Ctrl-C ends it.
+
+  --port PORT    Default: a free one
+  --latency MS   Wait so long before each answer
+  --help
+
+Each option is also a variable: --port is TWOLOCKS_SANDBOX_PORT."""

@@ -1,0 +1,66 @@
+"""A findings file made into other files."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from scanner.errors import InputError
+from scanner.finding import SCHEMA, Beside, Document
+from scanner.scan import STDOUT, Out, Unwritable, unwritable
+
+
+def convert(file: Path, outs: Sequence[Out]) -> list[str]:
+    """Write each output from a findings file. Raises InputError where it is none, or one cannot be written."""
+    from scanner.report.html import write_html
+
+    text = _read(file)
+    document = _document(file, text)
+    wrote: list[str] = []
+    for out in outs:
+        if out.format == STDOUT:
+            sys.stdout.buffer.write(text)
+            sys.stdout.buffer.flush()
+            continue
+        try:
+            with Beside(out.path) as target:
+                if out.format == ".html":
+                    write_html(document, target)  # type: ignore[arg-type]
+                else:
+                    target.write(text)
+        except OSError as error:
+            raise unwritable(out.name, error, wrote, str(file)) from None
+        wrote.append(out.name)
+    return wrote
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be read: {error.strerror}", at=str(file), do="make one: twolocks scan --out findings.json"
+        ) from None
+
+
+def _document(file: Path, text: bytes) -> dict[str, object]:
+    make = "give what twolocks scan --out findings.json wrote"
+    try:
+        document = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"this is not JSON: {error}", at=str(file), do=make) from None
+    if not isinstance(document, dict) or "findings" not in document:
+        raise InputError("this JSON holds no findings", at=str(file), do=make)
+    if document.get("schema") != SCHEMA:
+        raise InputError(
+            f"the schema is {document.get('schema')}, this version knows {SCHEMA}", at=str(file), do="upgrade twolocks"
+        )
+    try:
+        msgspec.convert(document, Document)
+    except msgspec.ValidationError as error:
+        raise InputError(f"this is no findings file: {error}", at=str(file), do=make) from None
+    return document
+
+
+__all__ = ["Unwritable", "convert"]

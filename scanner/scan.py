@@ -1,0 +1,474 @@
+"""The four steps in a row: what the command line, the demo and a distributed worker call."""
+
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from time import monotonic
+from typing import IO, Any
+
+import msgspec
+
+from scanner import finding as rows
+from scanner import snapshot, waivers
+from scanner.errors import InputError, UserError, nearest
+from scanner.evaluate import Evaluation, NoWaivers, Policy, Waivers, now
+from scanner.exit import Exit, decide
+from scanner.loader import RuleSet, load
+from scanner.settings import Settings
+from scanner.snapshot import Snapshot, Store
+from scanner.stop import Stop, Stopped
+from scanner.summary import Counting, Summary
+from scanner.terminal import Line, Screen, error_lines, height_of, span, width_of
+
+FORMATS = (".html", ".json")
+SNAPSHOTS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".gz", ".zst", ".ndjson")
+STDOUT = "-"
+
+
+def version() -> str:
+    """The version that is installed."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("twolocks")
+    except PackageNotFoundError:
+        return "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """One `--out`: a path and its format, or standard output."""
+
+    name: str
+    format: str
+
+    @property
+    def path(self) -> Path:
+        return Path(self.name)
+
+
+@dataclass(slots=True)
+class Job:
+    """A scan whose input was found right: nothing was read yet."""
+
+    settings: Settings
+    rules: RuleSet
+    policy: Policy
+    outs: tuple[Out, ...]
+    tool: str = field(default_factory=lambda: f"twolocks {version()}")
+
+    def parts(self) -> list[Path]:
+        """The files that may lie beside their places while they are written."""
+        names = [out.name for out in self.outs if out.format != STDOUT]
+        names += [self.settings["snapshot"]] if self.settings["snapshot"] else []
+        return [rows.Beside(Path(name)).part for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a scan came to."""
+
+    end: Exit
+    summary: Summary
+    errors: Sequence[UserError] = ()
+
+
+# Before anything is read
+
+
+def prepare(settings: Settings) -> Job:
+    """Check all that can be checked without reading. Raises InputError."""
+    outs = outputs(settings["out"], settings.at)
+    if settings["snapshot"]:
+        name = settings["snapshot"]
+        if not name.endswith(SNAPSHOTS):
+            raise InputError(
+                f"a snapshot has no suffix {Path(name).suffix or 'at all'}; nothing was read",
+                at=settings.at("snapshot", name),
+                do="known: .jsonl, .jsonl.gz, .jsonl.zst",
+            )
+        folder(Path(name), settings.at("snapshot", name))
+    if settings["record"]:
+        folder(Path(settings["record"]), settings.at("record", settings["record"]))
+    _tags(settings)
+    rules = chosen(settings)
+    _severities(settings, rules)
+    policy = Policy(
+        networks=settings.own,
+        wide_ipv4=settings.wide_ipv4,
+        wide_ipv6=settings.wide_ipv6,
+        intended=settings.intended,
+        severities=settings.severities,
+        waivers=_waivers(settings, rules),
+        tags=settings.tags,
+    )
+    return Job(settings, rules, policy, outs)
+
+
+def chosen(settings: Settings) -> RuleSet:
+    """The rules of the settings. Raises InputError for a folder or pattern that is wrong."""
+    rules = load([Path(each) for each in settings["rules"]])
+    for option in ("only", "skip"):
+        for pattern in settings[option]:
+            try:
+                rules.check(pattern, f"--{option}")
+            except InputError as error:
+                source = settings.options[option].source
+                error.at = error.at or ("" if source.startswith("--") else source)
+                raise
+    rules.select(settings["only"], settings["skip"])
+    if not rules.enabled and rules.rules:
+        raise InputError(
+            "these options leave no rule to judge by", at=_patterns(settings), do="all: twolocks rules list"
+        )
+    return rules
+
+
+def _patterns(settings: Settings) -> str:
+    given = [f"--{option} {each}" for option in ("only", "skip") for each in settings[option]]
+    return " ".join(given)
+
+
+def _severities(settings: Settings, rules: RuleSet) -> None:
+    for rule in settings.severities:
+        if rule not in rules.rules:
+            near = nearest(rule, rules.rules, 1)
+            raise InputError(
+                f'there is no rule "{rule}"',
+                at=settings.sources.get(f"severity.{rule}", settings.file),
+                do=(f"nearest: {near[0]}; " if near else "") + "all: twolocks rules list",
+            )
+
+
+def _waivers(settings: Settings, rules: RuleSet) -> Waivers:
+    name = settings["waivers"]
+    return waivers.load(Path(name), rules, max_days=settings.max_days) if name else NoWaivers()
+
+
+def _tags(settings: Settings) -> None:
+    for tag in settings["tag"]:
+        if not tag.partition("=")[0].strip() or "=" not in tag:
+            raise InputError(f'"{tag}" is no tag', at=settings.at("tag", tag), do="write --tag NAME=VALUE")
+
+
+def outputs(names: Iterable[str], at: Callable[[str, object], str]) -> tuple[Out, ...]:
+    """The outputs by their suffixes. Raises InputError for one that there is not, and for a folder that is not there."""
+    return tuple(_output(name, at("out", name)) for name in dict.fromkeys(names))
+
+
+def _output(name: str, at: str) -> Out:
+    if name == STDOUT:
+        return Out(name, STDOUT)
+    found = next((suffix for suffix in FORMATS if name.lower().endswith(suffix)), None)
+    if found is None:
+        suffix = Path(name).suffix
+        near = nearest(suffix, FORMATS, 1)
+        raise InputError(
+            f"no format has the suffix {suffix}; nothing was read"
+            if suffix
+            else "this name has no suffix; nothing was read",
+            at=at,
+            do=(f"nearest: {near[0]}; " if near else "") + f"known: {' '.join(FORMATS)}, or - for JSON",
+        )
+    folder(Path(name), at)
+    return Out(name, found)
+
+
+def folder(path: Path, at: str) -> None:
+    """Raises InputError where a file could not be written there."""
+    if not path.parent.is_dir():
+        raise InputError(
+            f"there is no folder {path.parent}; nothing was read", at=at, do=f"mkdir -p {_quoted(str(path.parent))}"
+        )
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; nothing was read", at=at, do="name a file in it")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"the folder {path.parent} cannot be written; nothing was read", at=at)
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
+# The steps
+
+
+def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome:
+    """Collect (or open a snapshot), judge, write. Raises UserError where nothing comes of it, Stopped on a signal."""
+    stop.parts = job.parts()
+    started, began = now(), monotonic()
+    errors: list[UserError] = []
+    wrote: list[str] = []
+    if job.settings["from"]:
+        taken, took = snapshot.read(Path(job.settings["from"])), None
+    else:
+        store = _collected(job, screen, stop, limits)
+        took = monotonic() - began
+        taken = snapshot.of_store(store)
+        if job.settings["snapshot"]:
+            _kept(store, job.settings["snapshot"], wrote, errors)
+    _seen(taken, screen, live=took is not None)
+    screen.begin("Judging")
+    counting = Counting()
+    try:
+        evaluation = Evaluation(taken, job.rules, job.policy)
+        evaluation.run(counting)
+        screen.finish()
+        scan = evaluation.scan_row(started=started, finished=now(), tool=job.tool)
+        unwritten = _write(job.outs, counting, evaluation, scan, wrote, errors)
+    finally:
+        screen.finish()
+        counting.close()
+    errors += broken_rules(job)
+    errors += crashed_rules(job.rules, evaluation)
+    end = decide(evaluation.tally, job.settings["fail-on"], broken=job.rules.broken, unwritten=unwritten)
+    order = [name for name in (*(out.name for out in job.outs), job.settings["snapshot"]) if name in wrote]
+    summary = Summary(evaluation.tally, counting, job.rules, took, order, end, job.settings["fail-on"])
+    return Outcome(end, summary, errors)
+
+
+def _seen(taken: Snapshot, screen: Screen, *, live: bool) -> None:
+    """Tell what a file says of its account and scopes."""
+    if live:
+        return
+    head = taken.head
+    text = f"{head.principal}, as of {head.taken}" if head.principal else f"as of {head.taken}"
+    screen.write([Line(text, "Account" if head.principal else "Taken", whole=True)], "account", text)
+    for scope in taken.scopes:
+        screen.scope(scope.subscription, scope.name, scope.view)
+    for note in head.notes:
+        screen.write([Line(note, "Note")], "scope", note)
+
+
+def _collected(job: Job, screen: Screen, stop: Stop, limits: bool) -> Store:
+    """Step 1. The SDKs are imported here, after the first line was printed."""
+    from scanner.azure.connect import Way, connect
+    from scanner.collect import Plan, Scope, collect
+
+    settings, rules = job.settings, job.rules
+    kinds = [kind for kind in rules.kinds if any(rule.id in rules.enabled for rule in kind.rules)]
+    plan = Plan(kinds, rules.reads())
+    scope = Scope(
+        subscriptions=settings["subscription"],
+        management_groups=settings["management-group"],
+        resources=settings["resource"],
+        groups=settings["resource-group"],
+        tags=tuple((name.strip(), value) for name, _, value in (tag.partition("=") for tag in settings["tag"])),
+        graph=not settings["no-graph"],
+    )
+    way = Way(
+        cloud=settings["cloud"],
+        arm_endpoint=settings["arm-endpoint"],
+        auth=settings["auth"],
+        tenant=settings["tenant"],
+        record=Path(settings["record"]) if settings["record"] else None,
+        limits=limits,
+        agent=job.tool.replace(" ", "/"),
+    )
+    store = Store(snapshot.Head(taken=now(), cloud=settings["cloud"], tool=job.tool))
+
+    async def read() -> None:
+        async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
+            store.head.cloud, store.head.principal = reader.cloud, reader.account.name
+            screen.begin("Reading")
+            await collect(reader, scope, plan, store, screen)
+
+    try:
+        stop.run(read())
+    except Stopped:
+        screen.finish()
+        stopped(job, screen, stop.code)
+        raise
+    finally:
+        screen.finish()
+    store.head.scopes = [subscription for subscription, _, _ in screen.scopes]
+    return store
+
+
+def stopped(job: Job, screen: Screen, code: int) -> None:
+    """What a stopped scan leaves behind."""
+    known = screen.done + screen.to_come
+    before = [name for name in (*(out.name for out in job.outs), job.settings["snapshot"]) if name and name != STDOUT]
+    there = [name for name in before if Path(name).exists()]
+    said = f"after {screen.done:,} of {known:,} known reads; nothing was judged"
+    said += f". {', '.join(there)} {'is' if len(there) == 1 else 'are'} as before" if there else ""
+    kept = (
+        f"kept: {job.settings['record']} (--record, complete up to here)"
+        if job.settings["record"]
+        else "nothing was written"
+    )
+    screen.write([Line(said, "Stopped"), Line(kept, f"Exit {code}")], "done", f"exit {code}: stopped {said}; {kept}")
+
+
+def _kept(store: Store, name: str, wrote: list[str], errors: list[UserError]) -> None:
+    try:
+        store.write(Path(name))
+        wrote.append(name)
+    except OSError as error:
+        errors.append(unwritable(name, error, wrote))
+
+
+def _write(
+    outs: Sequence[Out],
+    writer: rows.Writer,
+    evaluation: Evaluation,
+    scan: rows.ScanRow,
+    wrote: list[str],
+    errors: list[UserError],
+) -> list[str]:
+    """Write every output; those that could not be written are told, and the others go on."""
+    words = (scan, evaluation.rule_rows(), evaluation.tally.gaps, evaluation.coverage())
+    unwritten = [error.what_file for error in errors if isinstance(error, Unwritable)]
+    document: Any = None
+    for out in sorted(outs, key=lambda each: each.format == ".html"):
+        try:
+            if out.format == STDOUT:
+                writer.finish(sys.stdout.buffer, *words)
+                sys.stdout.buffer.flush()
+                continue
+            if out.format == ".html" and document is None:
+                document = _decoded(writer, words)
+            with rows.Beside(out.path) as file:
+                if out.format == ".html":
+                    _html(document, file)
+                else:
+                    writer.finish(file, *words)
+            wrote.append(out.name)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            errors.append(unwritable(out.name, error, wrote))
+            unwritten.append(out.name)
+    return unwritten
+
+
+def _decoded(writer: rows.Writer, words: tuple[Any, ...]) -> Any:
+    whole = BytesIO()
+    writer.finish(whole, *words)
+    return msgspec.json.decode(whole.getvalue())
+
+
+def _html(document: Mapping[str, Any], file: IO[bytes]) -> None:
+    from scanner.report.html import write_html
+
+    write_html(document, file)  # type: ignore[arg-type]
+
+
+class Unwritable(InputError):
+    """A file that could not be written; the old one is as before."""
+
+    what_file = ""
+
+
+def unwritable(name: str, error: OSError, wrote: Sequence[str], source: str | None = None) -> Unwritable:
+    """The error for a file that could not be written; `source` is the findings file that it can be made of."""
+    path = Path(name)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    old = "; the old one is as before" if path.exists() else ""
+    written = f", {', '.join(wrote)} {'was' if len(wrote) == 1 else 'were'} written" if wrote else ""
+    what = f"no space left for {path.name}" if full else f"{path.name} cannot be written: {error.strerror}"
+    source = source or next((each for each in wrote if each.endswith(".json")), None)
+    again = f"twolocks report {source} --out {name}" if source else "scan again"
+    found = Unwritable(
+        f"{what}{old}{written}",
+        at=f"{path.parent}{_free(path.parent) if full else ''}",
+        do=f"{'free space' if full else 'mend it'}, then: {again}",
+    )
+    found.what_file = name
+    return found
+
+
+def _free(folder: Path) -> str:
+    try:
+        return f" ({shutil.disk_usage(folder).free / 1e6:.1f} MB free)"
+    except OSError:
+        return ""
+
+
+def broken_rules(job: Job) -> list[UserError]:
+    """Rule files that did not import."""
+    count = len(job.rules.enabled)
+    return [
+        InputError(
+            f"a rule file was not loaded: {each.error}",
+            at=f"{_near(each.file)}:{each.line}",
+            do=f"mend it; the {count:,} other rules ran, and what was asked for is written",
+        )
+        for each in job.rules.broken
+    ]
+
+
+def crashed_rules(rules: RuleSet, evaluation: Evaluation) -> list[UserError]:
+    """Rules that raised, one error a rule."""
+    found: dict[str, tuple[str, str, int]] = {}
+    for rule, resource, message in evaluation.tally.errors:
+        first, text, count = found.get(rule, (resource, message, 0))
+        found[rule] = first, text, count + 1
+    return [
+        UserError(
+            f"rule {rule} crashed on {resource.rstrip('/').rsplit('/', 1)[-1]}: {message}",
+            at=_near(rules.files.get(rule, "")),
+            do=f"report it; the others went on, its {count:,} {'check is' if count == 1 else 'checks are'}"
+            ' "error", none passed',
+        )
+        for rule, (resource, message, count) in list(found.items())[:5]
+    ]
+
+
+def _near(file: str) -> str:
+    """A path from the working folder where it lies below it."""
+    try:
+        return str(Path(file).relative_to(Path.cwd()))
+    except ValueError:
+        return file
+
+
+# The end
+
+
+def show(outcome: Outcome, screen: Screen) -> None:
+    """The last screen, the end of a log, or the one line of `--quiet`."""
+    summary = outcome.summary
+    if screen.mode == "quiet":
+        for error in outcome.errors:
+            screen.plain(error_lines(error))
+        if line := summary.quiet():
+            screen.plain([Line(line, column=0, whole=True)])
+        return
+    if screen.mode == "log":
+        log(outcome, screen)
+        return
+    screen.write(summary.body(height_of(screen.stream) - 1, width_of(screen.stream)))
+    for error in outcome.errors:
+        screen.last(error_lines(error))
+    screen.write(summary.tail())
+
+
+def log(outcome: Outcome, screen: Screen) -> None:
+    """The end of a log."""
+    summary, tally = outcome.summary, outcome.summary.tally
+    screen.rest("gap", "gaps")
+    failed = f"; {summary.failed:,} failed" if summary.failed else ""
+    took = f"finished in {span(summary.took)}" if summary.took is not None else "finished"
+    every = tally.reads + summary.failed
+    screen.log("read", f"{took}: {tally.resources:,} resources, {tally.reads:,} of {every:,} reads{failed}")
+    screen.log("found", summary.found())
+    for line in summary.found_lines():
+        screen.limited("found", line)
+    screen.rest("found", "open endpoints")
+    for sentence in summary.result_sentences():
+        screen.log("found", sentence)
+    for error in outcome.errors:
+        screen.last(error_lines(error))
+    for name in summary.wrote:
+        screen.log("wrote", name)
+    end = summary.end
+    screen.log("done", f"exit {end.code}: {end.log or end.why}")

@@ -1,0 +1,69 @@
+"""Ctrl-C and SIGTERM: once ends cleanly, twice at once; no half file stays."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+T = TypeVar("T")
+
+
+class Stopped(BaseException):
+    """Somebody ended the run; `code` is its exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Stop:
+    """What the two signals do while a command runs. `parts`: files that are removed where it ends at once."""
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        self.parts: list[Path] = []
+        self.code = 0
+        self._tell = tell
+        self._task: asyncio.Task[Any] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @contextmanager
+    def watching(self) -> Iterator["Stop"]:
+        before = {number: signal.signal(number, self._heard) for number in CODES}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        if self.code:
+            for part in self.parts:
+                with suppress(OSError):
+                    part.unlink(missing_ok=True)
+            os._exit(self.code)
+        self.code = CODES[signal.Signals(number)]
+        self._tell(self.code)
+        if self._task is None or self._loop is None:
+            raise Stopped(self.code)
+        self._loop.call_soon_threadsafe(self._task.cancel)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end. Raises Stopped where a signal came first, when what it opened is closed."""
+
+        async def main() -> T:
+            self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()
+            return await work
+
+        try:
+            return asyncio.run(main())
+        except asyncio.CancelledError:
+            if not self.code:
+                raise
+            raise Stopped(self.code) from None
+        finally:
+            self._task = self._loop = None

@@ -1,0 +1,323 @@
+"""The last screen of a scan: read, judged, worst, not read, result, files, exit; and the same as lines of a log."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from scanner import finding as rows
+from scanner.evaluate import Tally
+from scanner.exit import Exit
+from scanner.loader import RuleSet
+from scanner.report.shown import split_fix
+from scanner.resource import type_of
+from scanner.terminal import Line, named, odd, rows_of, span
+from scanner.verdict import Severity
+
+WORST, GAPS, GROUPS = 5, 2, 200
+INDENT = 2
+_NAMES = tuple(each.name for each in reversed(Severity))
+
+
+@dataclass
+class Door:
+    """The open endpoints of one resource that one command closes."""
+
+    resource: str
+    fix: str
+    severity: str
+    title: str
+    endpoints: list[str] = field(default_factory=list)
+    fingerprint: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.resource.rstrip("/").rsplit("/", 1)[-1]
+
+    def sentence(self) -> str:
+        more = len(self.endpoints) - 1
+        return f"{self.name}: {self.endpoints[0]}{f' and {more:,} more' if more else ''}. {self.title}"
+
+
+class Counting(rows.Writer):
+    """A writer that counts, as rows pass by, what the last screen says; the report counts in the same way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.endpoints = 0
+        self.standing: Counter[str] = Counter()
+        """Open exposures by severity; `closed`, `waived`, `intended`."""
+        self.anyone = self.copied = self.unread = 0
+        self._doors: dict[tuple[str, str], Door] = {}
+
+    def exposure(self, row: rows.ExposureRow) -> None:
+        super().exposure(row)
+        self.endpoints += 1
+        is_open = row.state == "open"
+        self.standing[str(row.severity) if is_open else row.state] += 1
+        if is_open and row.severity == "critical":
+            self.anyone += 1
+        elif is_open and row.kind != "app" and row.authentication == "shared":
+            self.copied += row.reach in ("internet", "azure", "wide")
+        self.unread += _rank(row.worst) < _rank(row.severity) and _rank(row.worst) <= _rank("high")
+        if is_open and row.severity:
+            self._door(row)
+
+    def _door(self, row: rows.ExposureRow) -> None:
+        key = (row.resource.lower(), row.fix or row.endpoint)
+        door = self._doors.get(key)
+        if door is None or _rank(row.severity) < _rank(door.severity):
+            known = door.endpoints if door else []
+            door = Door(row.resource, row.fix or "", str(row.severity), row.title, known, row.fingerprint)
+            self._doors[key] = door
+            door.endpoints.insert(0, row.endpoint)
+        else:
+            door.endpoints.append(row.endpoint)
+        if len(self._doors) > 2 * GROUPS:
+            self._doors = dict(sorted(self._doors.items(), key=lambda each: _rank(each[1].severity))[:GROUPS])
+
+    def doors(self) -> list[Door]:
+        """The worst first, then in the order of the document."""
+        return sorted(self._doors.values(), key=lambda door: _rank(door.severity))
+
+
+def _rank(severity: str | None) -> int:
+    return _NAMES.index(severity) if severity in _NAMES else len(_NAMES)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All that the last screen says. `took` in seconds, None where nothing was read from Azure."""
+
+    tally: Tally
+    counted: Counting
+    rules: RuleSet
+    took: float | None
+    wrote: Sequence[str]
+    end: Exit
+    fail_on: str
+    role: str = "twolocks access role > role.json"
+
+    @property
+    def failed(self) -> int:
+        return len(self.tally.gaps)
+
+    def names(self) -> dict[str, str]:
+        return {scope.subscription.lower(): scope.name for scope in self.tally.scopes}
+
+    # The screen
+
+    def body(self, height: int, width: int) -> list[Line]:
+        """What stands above the result: with it in `height` rows, where that is possible."""
+        head = [Line(self.read(), "Read"), Line(self.judged(), "Judged")]
+        room = height - rows_of(self.tail(), width)
+        doors, gaps = WORST, GAPS
+        while True:
+            lines = [*head, *self.worst(doors), *self.not_read(gaps)]
+            if rows_of(lines, width) <= room or (doors <= 2 and gaps <= 1):
+                return lines
+            if gaps > 1:
+                gaps -= 1
+            else:
+                doors -= 1
+
+    def tail(self) -> list[Line]:
+        """Result, files, exit."""
+        return [Line(), *self.result(), *self.files(), Line(self.end.why, f"Exit {self.end.code}")]
+
+    def read(self) -> str:
+        tally = self.tally
+        resources = _many(tally.resources, "resource")
+        if self.took is None:
+            done = f"{resources} of a file, with {_many(tally.reads, 'read')}"
+        else:
+            done = (
+                f"{resources} with {tally.reads:,} of {_many(tally.reads + self.failed, 'read')} in {span(self.took)}"
+            )
+        return done + (f"; {_many(self.failed, 'read')} failed" if self.failed else "")
+
+    def judged(self) -> str:
+        tally = self.tally
+        checks = sum(tally.statuses.values())
+        rest = {type: count for type, count in tally.types.items() if type not in tally.judged}
+        said = f"{_many(self.counted.endpoints, 'endpoint')}, {_many(checks, 'check')}, {_many(len(self.rules.enabled), 'rule')}"
+        if rest:
+            have = "has" if sum(rest.values()) == 1 else "have"
+            said += f"; {_many(sum(rest.values()), 'resource')} of {_many(len(rest), 'type')} {have} no rule"
+        return said
+
+    def worst(self, count: int) -> Iterator[Line]:
+        doors = self.counted.doors()
+        shown = doors[:count]
+        if not shown:
+            return
+        yield Line()
+        told = sum(len(door.endpoints) for door in shown)
+        yield Line(f"Worst {told:,} of {_many(self.counted.endpoints, 'endpoint')}", column=0)
+        for door in shown:
+            yield Line(door.sentence(), door.severity, 10, door.severity)
+            yield from closing(door.fix)
+
+    def not_read(self, count: int) -> Iterator[Line]:
+        holes = self.holes()
+        undecided = self.tally.statuses["unknown"]
+        if not holes and not undecided:
+            return
+        yield Line()
+        gaps = _many(len(holes), "gap") if holes else ""
+        leave = "leaves" if len(holes) == 1 else "leave"
+        checks = _many(undecided, "check")
+        said = f"{gaps} {leave} {checks} undecided" if holes else f"{checks} undecided"
+        yield Line(f"Not read: {said}; none of them counts as passed", column=0)
+        for hole in holes[:count]:
+            yield Line(hole.sentence(), hole.label, 10, "not read")
+            if hole.action:
+                yield Line(f"missing {hole.action}", column=INDENT, whole=True)
+        yield from self._more(len(holes) - count, holes)
+
+    def _more(self, more: int, holes: Sequence["Hole"]) -> Iterator[Line]:
+        cured = sum(bool(hole.action) for hole in holes)
+        role = f"A role that closes {cured:,} of the {len(holes):,}: {self.role}" if cured else ""
+        if len(holes) == 1 and cured:
+            role = f"A role that closes it: {self.role}"
+        if more > 0:
+            yield Line(f"and {_many(more, 'more gap')}{f'. {role}' if role else ''}", column=0)
+        elif role:
+            yield Line(role, column=0)
+
+    def holes(self) -> list["Hole"]:
+        """The gaps that were not accepted, the worst first."""
+        tally, names = self.tally, self.names()
+        found = [
+            Hole(
+                named(gap.url, names),
+                gap,
+                tally.undecided.get(gap.url, 0),
+                tally.undecided_worst.get(gap.url),
+                is_scope=not type_of(gap.url),
+            )
+            for gap in tally.gaps
+            if not gap.accepted
+        ]
+        return sorted(
+            found, key=lambda hole: (-(hole.worst if hole.worst is not None else -1), -hole.checks, hole.what)
+        )
+
+    def result(self) -> Iterator[Line]:
+        first, *more = self.result_sentences()
+        yield Line(first, "Result")
+        for each in more:
+            yield Line(each)
+
+    def result_sentences(self) -> list[str]:
+        counted, tally = self.counted, self.tally
+        if not counted.endpoints and not tally.statuses:
+            where = ", ".join(scope.name for scope in tally.scopes[:3]) or "what was given"
+            return [f"No resource of a known type was found in {where}"]
+        if counted.anyone or counted.copied:
+            return [*self._open(), *self._may()]
+        if not tally.complete:
+            failed = f": {_many(self.failed, 'read')} failed" if self.failed else ""
+            checks = tally.statuses["unknown"]
+            are = "is" if checks == 1 else "are"
+            return [
+                "No open endpoint found, but not everything could be read",
+                f"{_many(checks, 'check')} {are} undecided{failed}. None of them counts as passed",
+            ]
+        first = "No endpoint stands open to anyone; none needs only a copied key or password"
+        if self.took is None:
+            return [first]
+        return [first, f"Everything that was asked for was read: {tally.reads:,} of {_many(tally.reads, 'read')}"]
+
+    def _open(self) -> list[str]:
+        anyone, copied = self.counted.anyone, self.counted.copied
+        if not anyone:
+            return [
+                f"No endpoint stands open to anyone; {copied:,} {'needs' if copied == 1 else 'need'}"
+                " only a copied key or password"
+            ]
+        stand = "stands" if anyone == 1 else "stand"
+        more = f"; {copied:,} more {'needs' if copied == 1 else 'need'} only a copied key or password" if copied else ""
+        return [f"{_many(anyone, 'endpoint')} {stand} open to anyone{more}"]
+
+    def _may(self) -> list[str]:
+        count = self.counted.unread
+        return [f"{count:,} could not be read and may be open too"] if count else []
+
+    def files(self) -> list[Line]:
+        return [Line(_listed(self.wrote), "Wrote", whole=True)] if self.wrote else []
+
+    # The log
+
+    def found(self) -> str:
+        """`5 critical, 14 high, 1 not read, 26 closed`."""
+        standing = self.counted.standing
+        said = [f"{standing[name]:,} {name}" for name in _NAMES if standing[name]]
+        said += [f"{self.counted.unread:,} not read"] if self.counted.unread else []
+        said += [f"{standing[name]:,} {name}" for name in ("waived", "intended", "closed") if standing[name]]
+        return ", ".join(said) or "no endpoint"
+
+    def found_lines(self) -> list[str]:
+        """The open endpoints at or above `--fail-on` (never: high), the worst first."""
+        least = Severity["high" if self.fail_on == "never" else self.fail_on]
+        return [
+            f"{door.severity} {' '.join((door.name, door.endpoints[0]))}"
+            f"{f' and {len(door.endpoints) - 1} more' if len(door.endpoints) > 1 else ''} {door.fingerprint}"
+            for door in self.counted.doors()
+            if Severity[door.severity] >= least
+        ]
+
+    def quiet(self) -> str:
+        """The one line of `--quiet`, "" on exit 0."""
+        if not self.end.code:
+            return ""
+        see = f"; see {self.wrote[0]}" if self.wrote else ""
+        return f"twolocks: exit {self.end.code}: {self.end.log or self.end.why}{see}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A gap as the last screen tells it: what was to be read, what it leaves undecided, how bad that may be."""
+
+    what: str
+    gap: rows.GapRow
+    checks: int
+    worst: Severity | None
+    is_scope: bool
+
+    @property
+    def label(self) -> str:
+        return f"up to {self.worst.name}" if self.worst is not None else "not read"
+
+    @property
+    def action(self) -> str:
+        return self.gap.action if self.gap.status in (401, 403) else ""
+
+    def sentence(self) -> str:
+        checks = f"{_many(self.checks, 'check')}: " if self.checks else ""
+        if self.is_scope:
+            part = {403: "is seen in part; what else it holds is not known"}.get(
+                self.gap.status, f"was not read, {self.gap.code}"
+            )
+            return f"{checks}{self.what} {part}"
+        answer = " ".join(str(part) for part in (self.gap.status, self.gap.code) if part)
+        cure = "" if self.action else "; no role cures this"
+        return f"{checks}{self.what}, {answer}{cure}"
+
+
+def closing(fix: str) -> Iterator[Line]:
+    """The command that closes an endpoint, on a line of its own and whole; none where a name in it does not show."""
+    sentence, command = split_fix(fix)
+    if command and (char := odd(command)):
+        yield Line(f"No command is offered: the name holds {char}. Use the portal.", column=INDENT)
+    elif command:
+        yield Line(command, column=INDENT, whole=True)
+    elif sentence:
+        yield Line(sentence, column=INDENT)
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} (and {', '.join(names[1:])})"

@@ -1,0 +1,124 @@
+"""TOML files of people: what they say, and on which line each key stands, so that a fault can be shown."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scanner.errors import InputError, nearest
+
+Key = tuple[str | int, ...]
+
+_PLACE = re.compile(r"\(at line (\d+), column \d+\)")
+_DATE = re.compile(r"=\s*(\d{4}-\d{1,2}-\d{1,2})\b")
+
+
+class Faults(InputError):
+    """All faults of one input file; the first one stands for it."""
+
+    def __init__(self, faults: list[InputError]) -> None:
+        first = faults[0]
+        super().__init__(first.what, at=first.at, do=first.do)
+        self.all = faults
+
+
+@dataclass(slots=True)
+class TomlFile:
+    """A file that was read. `lines`: the line of each key, by its path; `faults` are gathered and raised by `check`."""
+
+    path: Path
+    data: dict[str, Any]
+    lines: Mapping[Key, int]
+    faults: list[InputError] = field(default_factory=list)
+
+    def at(self, *key: str | int) -> str:
+        """`file:line` of the nearest key that has a line."""
+        while key and key not in self.lines:
+            key = key[:-1]
+        return f"{self.path}:{self.lines[key]}" if key else str(self.path)
+
+    def fault(self, what: str, *key: str | int, do: str = "") -> None:
+        self.faults.append(InputError(what, at=self.at(*key), do=do))
+
+    def unknown(self, what: str, word: str, known: Iterable[str], *key: str | int, more: str = "") -> None:
+        """A fault that names the nearest known word."""
+        near = nearest(word, known, 1)
+        hint = [f"nearest: {near[0]}"] if near else []
+        self.fault(what, *key, do="; ".join([*hint, *([more] if more else [])]) or f"known: {', '.join(known)}")
+
+    def check(self) -> None:
+        """Raise what was gathered, in the order of the lines."""
+        if self.faults:
+            raise Faults(sorted(self.faults, key=lambda fault: int(fault.at.rpartition(":")[2] or 0)))
+
+
+def read(path: Path, option: str) -> TomlFile:
+    """The file. Raises InputError where it cannot be read or is no TOML, naming the line."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}", at=f"{option} {path}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"this is not UTF-8, at byte {error.start + 1}", at=str(path)) from None
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _broken(path, text, str(error)) from None
+    return TomlFile(path, data, dict(_lines(text)))
+
+
+def _broken(path: Path, text: str, why: str) -> InputError:
+    found = _PLACE.search(why)
+    number = int(found[1]) if found else text.count("\n") + 1
+    rows = text.split("\n")
+    row = rows[number - 1] if number <= len(rows) else ""
+    if date := _DATE.search(row):
+        return InputError(f'"{date[1]}" is no date', at=f"{path}:{number}", do="write it as expires = 2026-12-31")
+    clause = _PLACE.sub("", why).replace("(at end of document)", "").strip()
+    return InputError(f"this is not TOML: {clause[:1].lower()}{clause[1:]}", at=f"{path}:{number}")
+
+
+def _lines(text: str) -> Iterator[tuple[Key, int]]:
+    """The path and line of each key. Each statement is parsed by itself, since tomllib tells no positions."""
+    table: Key = ()
+    counts: dict[Key, int] = {}
+    held: list[str] = []
+    start = 1
+    for number, row in enumerate(text.split("\n"), 1):
+        start = start if held else number
+        held.append(row)
+        try:
+            parsed = tomllib.loads("\n".join(held))
+        except tomllib.TOMLDecodeError:
+            continue
+        held = []
+        if row.lstrip().startswith("[") and start == number:
+            table = _table(parsed, counts)
+            yield table, start
+            continue
+        for key in _keys(parsed):
+            yield table + key, start
+
+
+def _table(parsed: dict[str, Any], counts: dict[Key, int]) -> Key:
+    """The path of a header; of an array of tables with the place of the entry."""
+    key: Key = ()
+    at: Any = parsed
+    while isinstance(at, dict) and at:
+        name = next(iter(at))
+        key, at = (*key, name), at[name]
+        if isinstance(at, list):
+            counts[key] = counts.get(key, -1) + 1
+            key, at = (*key, counts[key]), at[0]
+        elif key in counts:
+            key = (*key, counts[key])
+    return key
+
+
+def _keys(parsed: dict[str, Any], above: Key = ()) -> Iterator[Key]:
+    for name, value in parsed.items():
+        yield (*above, name)
+        if isinstance(value, dict):
+            yield from _keys(value, (*above, name))
