@@ -54,21 +54,21 @@ class Estate:
 def load_estate(folder: Path | None = None) -> Estate:
     """Read the estate in `folder`, else the one that comes with the product.
 
-    Raises ValueError, naming the resource, where an entry refers to a name or a group that does not exist, or a name
-    is used twice.
+    Raises ValueError, naming the file or the resource, where a file is no TOML, an entry refers to a name or a group
+    that does not exist, or a name is used twice.
     """
     return _Builder(folder or FOLDER).build()
 
 
 class _Builder:
     def __init__(self, folder: Path) -> None:
-        self.frame = tomllib.loads((folder / "estate.toml").read_text("utf-8"))
+        self.frame = _read(folder / "estate.toml")
         self.bases: dict[str, Json] = {}
         self.entries: list[Json] = []
         for file in sorted(folder.glob("*.toml")):
             if file.name == "estate.toml":
                 continue
-            data = tomllib.loads(file.read_text("utf-8"))
+            data = _read(file)
             self.bases |= data.get("base", {})
             for kind, base in data.get("base", {}).items():
                 if "like" in base:
@@ -281,6 +281,13 @@ class _Builder:
         return {"path": self._reference(given["path"][1:], "refusal")} | {
             key: value for key, value in given.items() if key != "path"
         }
+
+
+def _read(file: Path) -> Json:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{file.name}: {error}") from error
 
 
 def _state(status: str) -> Json:

@@ -152,3 +152,61 @@ def test_every_rule_of_a_service_with_truth_can_be_seen_to_fail() -> None:
     files = {rule: Path(file).stem for rule, file in RULES.files.items()}
     missing = {rule for rule, file in files.items() if file in TRUTH and rule not in shown}
     assert missing <= {"keyvault-key-without-expiry", "keyvault-secret-without-expiry"}
+
+
+WIDE = {"wide", "azure", "internet"}
+
+
+def state(row: dict[str, Any]) -> str:
+    """Both locks missing, one of them, or neither; "" where it is not known or not told."""
+    reach, asked = row.get("reach", ""), row.get("authentication", "")
+    if reach == "none":
+        return "closed"
+    if "unknown" in (reach, asked) or not reach or not asked:
+        return ""
+    missing = (reach in WIDE) + (asked != "identity")
+    return ("closed", "half open", "open")[missing]
+
+
+# What an endpoint cannot be, and why.
+CANNOT = {
+    ("blob/*", "closed"): "an anonymous container counts as an endpoint only while it is open",
+    ("vault", "open"): "every call carries an Entra token",
+    ("hsm", "open"): "every call carries an Entra token",
+    ("mqtt", "open"): "clients are named by certificate or token",
+    ("nfs", "open"): "NFS takes traffic of virtual networks only",
+    ("tds-public", "open"): "hangs on an NSG, which nothing judges yet",
+    ("tds-public", "half open"): "hangs on an NSG, which nothing judges yet",
+    ("ftp", "half open"): "FTP knows only basic credentials, and no network but everybody's or nobody's",
+    ("redis-plain", "half open"): "the port is open or not; `redis` shows its locks",
+}
+
+
+def test_every_endpoint_is_shown_open_half_open_and_closed() -> None:
+    shown = {(pattern(end), state(row)) for _, row in rows("exposure") for end in row["endpoints"]}
+    for _, row in rows("closed"):
+        # An application counts as closed with one lock: what only the signed-in reach is half open and closed.
+        shown |= {(pattern(end), each) for end in row["endpoints"] for each in ("closed", state(row))}
+    for end in sorted(set().union(*(ENDPOINTS[kind] for kind in judged().values()))):
+        for wanted in ("open", "half open", "closed"):
+            assert (end, wanted) in shown or (end, wanted) in CANNOT, f"{end} is never {wanted}"
+
+
+def test_an_estate_that_refers_to_nothing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "estate.toml").write_text(
+        'tenant = "t"\n[subscriptions.s]\nid = "1"\nstate = "Enabled"\nview = "full"\n[quirks]\n[groups]\n'
+        'rg = { subscription = "s" }\n'
+    )
+    entry = '[[resource]]\ntype = "Microsoft.Storage/storageAccounts"\nname = "st"\ngroup = "rg"\n'
+    (tmp_path / "a.toml").write_text(entry + 'properties = { id = "@nobody" }\n')
+    with pytest.raises(ValueError, match="st: no resource named nobody"):
+        load_estate(tmp_path)
+    (tmp_path / "a.toml").write_text(entry + entry)
+    with pytest.raises(ValueError, match="two resources named st"):
+        load_estate(tmp_path)
+    (tmp_path / "a.toml").write_text(entry.replace('"rg"', '"nowhere"'))
+    with pytest.raises(ValueError, match="st: no resource group nowhere"):
+        load_estate(tmp_path)
+    (tmp_path / "a.toml").write_text("[[resource]\n")
+    with pytest.raises(ValueError, match=r"a\.toml"):
+        load_estate(tmp_path)
