@@ -264,19 +264,19 @@ class Beside:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self.part = path.with_name(f".{path.name}.{os.getpid()}.part")
 
     def __enter__(self) -> IO[bytes]:
-        self._file = self._part.open("wb")
+        self._file = self.part.open("wb")
         return self._file
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         try:
             self._file.close()
             if kind is None:
-                self._part.replace(self.path)
+                self.part.replace(self.path)
         finally:
-            self._part.unlink(missing_ok=True)
+            self.part.unlink(missing_ok=True)
 
 
 def rows(document: Document) -> Iterator[ExposureRow | FindingRow]:
