@@ -67,7 +67,7 @@ test: machine $(DEV) lint docs-check  ## All checks; the test runner's closing l
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/real_input
 
 bench: $(DEV)  ## The figures of docs/performance.md
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.benchmarks
 
 real-input: $(DEV)  ## Recorded resources and exchanges: no crash, no error
 	@test -d "$(RECORDED)" || { echo "No recorded input at $(RECORDED); name its folder: make real-input RECORDED=DIR" >&2; exit 1; }

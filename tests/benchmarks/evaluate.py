@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.evaluate [COUNT]
 
-Prints JSON: resources, bundles, wall and CPU seconds (decoding, judging and writing), resources a second, KB a resource.
+Prints JSON: resources, wall and CPU seconds (decoding, judging and writing), resources a second, KB a resource.
 """
 
 import json

@@ -1,0 +1,136 @@
+"""A scan of the sample estate tenfold, at 60 ms a call, against a sandbox in a process of its own.
+
+python -m tests.benchmarks.scan serve TIMES LATENCY THROTTLE   prints the environment as JSON, serves until it is killed
+python -m tests.benchmarks.scan read LIMITER                   collects, judges, writes JSON and HTML; prints figures
+python -m tests.benchmarks.scan bare FILE                      the same requests by a bare concurrent reader
+"""
+
+import asyncio
+import collections
+import json
+import os
+import resource as usage
+import ssl
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from scanner import loader
+from scanner.azure.connect import Way, connect
+from scanner.collect import Plan, Scope, collect
+from scanner.evaluate import Evaluation, now
+from scanner.finding import Writer
+from scanner.report.html import write_html
+from scanner.sandbox.estate import load_estate
+from scanner.sandbox.many import copies
+from scanner.sandbox.server import Sandbox
+from scanner.sandbox.throttle import Limits
+from scanner.snapshot import Head, Store, of_store
+
+IN_FLIGHT = 64
+GRAPH = "/providers/Microsoft.ResourceGraph/resources"
+
+
+async def serve(times: int, latency: float, throttle: bool) -> None:
+    """The sandbox, until its standard input is closed."""
+    box = Sandbox.from_estate(copies(load_estate(), times), latency=latency, limits=Limits() if throttle else None)
+    async with box:
+        said = {"url": box.url, "ca": str(box.ca_file), "environment": box.environment(), "token": box.token()}
+        print(json.dumps(said), flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+
+class Quiet:
+    """A progress that nobody looks at."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *words, **more: None
+
+
+def read(url: str, limiter: bool) -> dict[str, Any]:
+    """One scan: figures of this process, and its requests by kind."""
+    requests: list[tuple[str, str]] = []
+    store = Store(Head(taken=now()))
+    found = loader.load(packages=False)
+    wall, cpu = time.perf_counter(), time.process_time()
+
+    async def main() -> None:
+        def heard(method: str, path: str, status: int, milliseconds: float) -> None:
+            requests.append((method, path))
+
+        way = Way(arm_endpoint=url, auth="environment", limits=limiter)
+        async with connect(way, heard=heard) as reader:
+            await collect(reader, Scope(), Plan(found.kinds, found.reads()), store, Quiet())
+
+    asyncio.run(main())
+    reading = time.perf_counter() - wall
+    evaluation = Evaluation(of_store(store), found)
+    writer = Writer()
+    tally = evaluation.run(writer)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "findings.json"
+        with path.open("wb") as out:
+            scan = evaluation.scan_row(started=now(), finished=now(), tool="bench")
+            writer.finish(out, scan, evaluation.rule_rows(), tally.gaps, evaluation.coverage())
+        write_html(msgspec.json.decode(path.read_bytes()), Path(folder) / "report.html")
+    if record := os.environ.get("TWOLOCKS_BENCH_PATHS"):
+        Path(record).write_text(json.dumps([path for method, path in requests if method == "GET"]))
+    kinds = collections.Counter(_kind(method, path) for method, path in requests)
+    return {
+        "resources": tally.resources,
+        "requests": len(requests),
+        "by_kind": dict(kinds.most_common(12)),
+        "reading_s": round(reading, 2),
+        "wall_s": round(time.perf_counter() - wall, 2),
+        "cpu_s": round(time.process_time() - cpu, 2),
+        "peak_mb": round(usage.getrusage(usage.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+
+
+def _kind(method: str, path: str) -> str:
+    if method == "POST":
+        return "Resource Graph" if path.startswith(GRAPH) else "token"
+    parts = path.split("?")[0].split("/providers/")[-1].split("/")
+    return "/".join(part for part in parts[1::2]) or "subscriptions"
+
+
+async def _bare(url: str, ca: str, token: str, paths: list[str]) -> float:
+    context = ssl.create_default_context(cafile=ca)
+    connector = aiohttp.TCPConnector(ssl=context, limit=IN_FLIGHT)
+    headers = {"Authorization": f"Bearer {token}"}
+    begin = time.perf_counter()
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+
+        async def get(path: str) -> None:
+            async with session.get(url + path) as answer:
+                msgspec.json.decode(await answer.read())
+
+        await asyncio.gather(*(get(path) for path in paths))
+    return time.perf_counter() - begin
+
+
+def bare(server: dict[str, Any], paths: list[str]) -> dict[str, Any]:
+    """The same GETs, 64 at a time, decoded and thrown away."""
+    cpu = time.process_time()
+    wall = asyncio.run(_bare(server["url"], server["ca"], server["token"], paths))
+    return {"requests": len(paths), "wall_s": round(wall, 2), "cpu_s": round(time.process_time() - cpu, 2)}
+
+
+def main(words: list[str]) -> None:
+    if words[0] == "serve":
+        asyncio.run(serve(int(words[1]), float(words[2]), words[3] == "on"))
+        return
+    server = json.loads(os.environ["TWOLOCKS_BENCH_SERVER"])
+    if words[0] == "read":
+        print(json.dumps(read(server["url"], words[1] == "on")))
+    else:
+        print(json.dumps(bare(server, json.loads(Path(words[1]).read_text()))))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
