@@ -14,7 +14,7 @@ from scanner.exit import FINE, decide
 from scanner.scan import Outcome, prepare, run
 from scanner.settings import Settings, Value, resolve
 from scanner.stop import Stop
-from scanner.summary import _many
+from scanner.summary import many
 from scanner.terminal import Line, Screen, error_lines, span
 
 FILES = ("report.html", "findings.json", "snapshot.jsonl")
@@ -22,11 +22,11 @@ FILES = ("report.html", "findings.json", "snapshot.jsonl")
 
 def demo(settings: Settings, screen: Screen, stop: Stop) -> int:
     """Serve, scan, write into `--dir`, say what was found. The exit code is 0 unless `--fail-on` was given."""
+    said = "the sample estate, served on this machine; no Azure account is used"
+    screen.write([Line(said, "Demo")], "start", f"the demo: {said}")
     from scanner.sandbox.estate import load_estate
     from scanner.sandbox.server import serve
 
-    said = "the sample estate, served on this machine; no Azure account is used"
-    screen.write([Line(said, "Demo")], "start", f"the demo: {said}")
     folder = Path(settings["dir"])
     _make(folder)
     with serve(load_estate()) as box, _environment(box.environment()):
@@ -69,13 +69,13 @@ def _environment(more: Mapping[str, str]) -> Iterator[None]:
 def _end(outcome: Outcome, settings: Settings, folder: Path, screen: Screen) -> None:
     summary, end = outcome.summary, outcome.end
     tally = summary.tally
-    reads = f"{tally.reads:,} of {_many(tally.reads + summary.failed, 'read')}"
+    reads = f"{tally.reads:,} of {many(tally.reads + summary.failed, 'read')}"
     refused = "is" if summary.failed == 1 else "are"
     lines = [
         Line("the sample estate, served on this machine; no Azure account is used", "Demo"),
         Line(
-            f"{_many(tally.resources, 'resource')} with {reads} in {span(summary.took or 0)}; "
-            f"{_many(summary.failed, 'read')} {refused} refused on purpose",
+            f"{many(tally.resources, 'resource')} with {reads} in {span(summary.took or 0)}; "
+            f"{many(summary.failed, 'read')} {refused} refused on purpose",
             "Read",
         ),
         *summary.result(),

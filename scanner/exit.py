@@ -1,4 +1,7 @@
-"""Exit codes, decided in one place: the first that fits of 4, 2, 1, 3, 0. A code of 4 or 2 may also be raised (`UserError.code`)."""
+"""Exit codes, decided in one place: the first that fits of 4, 2, 1, 3, 0.
+
+4 and 2 are also raised, where nothing comes of a scan (`UserError.code`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The help of each command, as `--help` prints it: plain text, 80 columns. A test holds it to the options that there are."""
+"""The help of each command: plain text, 80 columns. A test holds it to the options that there are."""
 
 MAIN = """\
 Usage: twolocks COMMAND [OPTIONS]    Finds Azure endpoints that lack a lock.

@@ -23,7 +23,7 @@ from scanner.settings import Settings
 from scanner.snapshot import Snapshot, Store
 from scanner.stop import Stop, Stopped
 from scanner.summary import Counting, Summary
-from scanner.terminal import Line, Screen, error_lines, height_of, span, width_of
+from scanner.terminal import Line, Screen, error_lines, height_of, width_of
 
 FORMATS = (".html", ".json")
 SNAPSHOTS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".gz", ".zst", ".ndjson")
@@ -158,7 +158,7 @@ def _tags(settings: Settings) -> None:
 
 
 def outputs(names: Iterable[str], at: Callable[[str, object], str]) -> tuple[Out, ...]:
-    """The outputs by their suffixes. Raises InputError for one that there is not, and for a folder that is not there."""
+    """The outputs by their suffixes. Raises InputError for an unknown one, and for a folder that is not there."""
     return tuple(_output(name, at("out", name)) for name in dict.fromkeys(names))
 
 
@@ -454,12 +454,9 @@ def show(outcome: Outcome, screen: Screen) -> None:
 
 def log(outcome: Outcome, screen: Screen) -> None:
     """The end of a log."""
-    summary, tally = outcome.summary, outcome.summary.tally
+    summary = outcome.summary
     screen.rest("gap", "gaps")
-    failed = f"; {summary.failed:,} failed" if summary.failed else ""
-    took = f"finished in {span(summary.took)}" if summary.took is not None else "finished"
-    every = tally.reads + summary.failed
-    screen.log("read", f"{took}: {tally.resources:,} resources, {tally.reads:,} of {every:,} reads{failed}")
+    screen.log("read", summary.read_log())
     screen.log("found", summary.found())
     for line in summary.found_lines():
         screen.limited("found", line)

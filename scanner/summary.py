@@ -13,7 +13,7 @@ from scanner.resource import type_of
 from scanner.terminal import Line, named, odd, rows_of, span
 from scanner.verdict import Severity
 
-WORST, GAPS, GROUPS = 5, 2, 200
+WORST, GAPS, GROUPS = 5, 3, 200
 INDENT = 2
 _NAMES = tuple(each.name for each in reversed(Severity))
 
@@ -107,18 +107,15 @@ class Summary:
     # The screen
 
     def body(self, height: int, width: int) -> list[Line]:
-        """What stands above the result: with it in `height` rows, where that is possible."""
-        head = [Line(self.read(), "Read"), Line(self.judged(), "Judged")]
+        """What stands above the result. From what was not read to the exit it takes at most `height` rows."""
         room = height - rows_of(self.tail(), width)
-        doors, gaps = WORST, GAPS
-        while True:
-            lines = [*head, *self.worst(doors), *self.not_read(gaps)]
-            if rows_of(lines, width) <= room or (doors <= 2 and gaps <= 1):
-                return lines
-            if gaps > 1:
-                gaps -= 1
-            else:
-                doors -= 1
+        gaps = next((count for count in range(GAPS, 1, -1) if rows_of(self.not_read(count), width) <= room), 1)
+        return [
+            Line(self.read(), "Read"),
+            Line(self.judged(), "Judged"),
+            *self.worst(WORST),
+            *self.not_read(gaps),
+        ]
 
     def tail(self) -> list[Line]:
         """Result, files, exit."""
@@ -126,23 +123,31 @@ class Summary:
 
     def read(self) -> str:
         tally = self.tally
-        resources = _many(tally.resources, "resource")
+        resources = many(tally.resources, "resource")
         if self.took is None:
-            done = f"{resources} of a file, with {_many(tally.reads, 'read')}"
+            done = f"{resources} of a file, with {many(tally.reads, 'read')}"
         else:
-            done = (
-                f"{resources} with {tally.reads:,} of {_many(tally.reads + self.failed, 'read')} in {span(self.took)}"
-            )
-        return done + (f"; {_many(self.failed, 'read')} failed" if self.failed else "")
+            done = f"{resources} with {tally.reads:,} of {many(tally.reads + self.failed, 'read')} in {span(self.took)}"
+        return done + (f"; {many(self.failed, 'read')} failed" if self.failed else "")
+
+    def read_log(self) -> str:
+        tally = self.tally
+        if self.took is None:
+            return self.read()
+        every = tally.reads + self.failed
+        failed = f"; {self.failed:,} failed" if self.failed else ""
+        read = f"{many(tally.resources, 'resource')}, {tally.reads:,} of {every:,} reads{failed}"
+        return f"finished in {span(self.took)}: {read}"
 
     def judged(self) -> str:
         tally = self.tally
         checks = sum(tally.statuses.values())
         rest = {type: count for type, count in tally.types.items() if type not in tally.judged}
-        said = f"{_many(self.counted.endpoints, 'endpoint')}, {_many(checks, 'check')}, {_many(len(self.rules.enabled), 'rule')}"
+        counts = ((self.counted.endpoints, "endpoint"), (checks, "check"), (len(self.rules.enabled), "rule"))
+        said = ", ".join(many(count, word) for count, word in counts)
         if rest:
             have = "has" if sum(rest.values()) == 1 else "have"
-            said += f"; {_many(sum(rest.values()), 'resource')} of {_many(len(rest), 'type')} {have} no rule"
+            said += f"; {many(sum(rest.values()), 'resource')} of {many(len(rest), 'type')} {have} no rule"
         return said
 
     def worst(self, count: int) -> Iterator[Line]:
@@ -152,7 +157,7 @@ class Summary:
             return
         yield Line()
         told = sum(len(door.endpoints) for door in shown)
-        yield Line(f"Worst {told:,} of {_many(self.counted.endpoints, 'endpoint')}", column=0)
+        yield Line(f"Worst {told:,} of {many(self.counted.endpoints, 'endpoint')}", column=0)
         for door in shown:
             yield Line(door.sentence(), door.severity, 10, door.severity)
             yield from closing(door.fix)
@@ -163,9 +168,9 @@ class Summary:
         if not holes and not undecided:
             return
         yield Line()
-        gaps = _many(len(holes), "gap") if holes else ""
+        gaps = many(len(holes), "gap") if holes else ""
         leave = "leaves" if len(holes) == 1 else "leave"
-        checks = _many(undecided, "check")
+        checks = many(undecided, "check")
         said = f"{gaps} {leave} {checks} undecided" if holes else f"{checks} undecided"
         yield Line(f"Not read: {said}; none of them counts as passed", column=0)
         for hole in holes[:count]:
@@ -180,7 +185,7 @@ class Summary:
         if len(holes) == 1 and cured:
             role = f"A role that closes it: {self.role}"
         if more > 0:
-            yield Line(f"and {_many(more, 'more gap')}{f'. {role}' if role else ''}", column=0)
+            yield Line(f"and {many(more, 'more gap')}{f'. {role}' if role else ''}", column=0)
         elif role:
             yield Line(role, column=0)
 
@@ -216,28 +221,26 @@ class Summary:
         if counted.anyone or counted.copied:
             return [*self._open(), *self._may()]
         if not tally.complete:
-            failed = f": {_many(self.failed, 'read')} failed" if self.failed else ""
+            failed = f": {many(self.failed, 'read')} failed" if self.failed else ""
             checks = tally.statuses["unknown"]
             are = "is" if checks == 1 else "are"
             return [
                 "No open endpoint found, but not everything could be read",
-                f"{_many(checks, 'check')} {are} undecided{failed}. None of them counts as passed",
+                f"{many(checks, 'check')} {are} undecided{failed}. None of them counts as passed",
             ]
         first = "No endpoint stands open to anyone; none needs only a copied key or password"
         if self.took is None:
             return [first]
-        return [first, f"Everything that was asked for was read: {tally.reads:,} of {_many(tally.reads, 'read')}"]
+        return [first, f"Everything that was asked for was read: {tally.reads:,} of {many(tally.reads, 'read')}"]
 
     def _open(self) -> list[str]:
         anyone, copied = self.counted.anyone, self.counted.copied
         if not anyone:
-            return [
-                f"No endpoint stands open to anyone; {copied:,} {'needs' if copied == 1 else 'need'}"
-                " only a copied key or password"
-            ]
+            need = "needs" if copied == 1 else "need"
+            return [f"No endpoint stands open to anyone; {copied:,} {need} only a copied key or password"]
         stand = "stands" if anyone == 1 else "stand"
         more = f"; {copied:,} more {'needs' if copied == 1 else 'need'} only a copied key or password" if copied else ""
-        return [f"{_many(anyone, 'endpoint')} {stand} open to anyone{more}"]
+        return [f"{many(anyone, 'endpoint')} {stand} open to anyone{more}"]
 
     def _may(self) -> list[str]:
         count = self.counted.unread
@@ -293,7 +296,7 @@ class Hole:
         return self.gap.action if self.gap.status in (401, 403) else ""
 
     def sentence(self) -> str:
-        checks = f"{_many(self.checks, 'check')}: " if self.checks else ""
+        checks = f"{many(self.checks, 'check')}: " if self.checks else ""
         if self.is_scope:
             part = {403: "is seen in part; what else it holds is not known"}.get(
                 self.gap.status, f"was not read, {self.gap.code}"
@@ -315,7 +318,8 @@ def closing(fix: str) -> Iterator[Line]:
         yield Line(sentence, column=INDENT)
 
 
-def _many(count: int, word: str) -> str:
+def many(count: int, word: str) -> str:
+    """`1 gap`, `1,204 gaps`."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 

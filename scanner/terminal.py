@@ -166,7 +166,7 @@ class Line:
     def render(self, width: int, colour: bool) -> Iterator[str]:
         text, label = clean(self.text), clean(self.label)
         head = paint(label, self.tone, colour) + " " * (self.column - len(label)) if label else " " * self.column
-        if len(label) >= self.column:
+        if label and len(label) >= self.column:
             head = paint(label, self.tone, colour) + "  "
         rows = [text] if self.whole else list(wrap(text, width, self.column))
         for place, row in enumerate(rows):
@@ -189,7 +189,7 @@ def error_lines(error: UserError) -> list[Line]:
 
 
 def table(rows: Sequence[Sequence[str]], stream: TextIO, environ: Mapping[str, str]) -> None:
-    """One row a line: in columns on a terminal, else separated by tabs and whole. The first column may be a severity."""
+    """One row a line: in columns on a terminal, else separated by tabs and whole. The first cell may be a severity."""
     names = [[clean(cell) for cell in row] for row in rows]
     colour = coloured(stream, environ)
     if not stream.isatty():
@@ -202,9 +202,8 @@ def table(rows: Sequence[Sequence[str]], stream: TextIO, environ: Mapping[str, s
         line, used = "", 0
         for place, name in enumerate(row):
             last = place == len(row) - 1
-            name = middle(name, max(room - used, 12)) if last else name
-            shown = paint(name, name, colour) if place == 0 else name
-            line += shown + ("" if last else " " * (wide[place] - cells(name) + 2))
+            shown = middle(name, max(room - used, 12)) if last else name + " " * (wide[place] - cells(name) + 2)
+            line += paint(name, name, colour) + shown[len(name) :] if place == 0 else shown
             used += wide[place] + 2
         stream.write(line.rstrip() + "\n")
 
@@ -260,7 +259,6 @@ class Screen:
                 return
             self._erase()
             self._put(lines)
-            self._draw()
 
     def last(self, lines: Iterable[Line]) -> None:
         """Lines that stand in every mode but quiet, unstamped: errors, and the end of a demo."""

@@ -64,7 +64,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class WaiverFile:
-    """What a waiver file accepts today: `scanner.evaluate.Waivers`. Expired entries cover nothing; `expired` counts them."""
+    """What a waiver file accepts today: a `scanner.evaluate.Waivers`. `expired` entries cover nothing."""
 
     waivers: tuple[Waiver, ...] = ()
     gaps: tuple[Accepted, ...] = ()
@@ -108,7 +108,7 @@ def _cell(text: str) -> tuple[EndpointKind, Auth, Reach] | None:
 
 
 def load(path: Path, rules: RuleSet, *, today: date | None = None, max_days: int = MAX_DAYS) -> WaiverFile:
-    """The waivers of a file. Raises InputError (all faults at once) for wrong keys, dates, patterns, or missing ones."""
+    """The waivers of a file. Raises InputError, all faults at once, for what is wrong in it or missing."""
     file = toml.read(path, "--waivers")
     today = today or datetime.now(UTC).date()
     reader = _Reader(file, rules, today, max_days)
