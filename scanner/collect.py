@@ -5,6 +5,7 @@ import re
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ Job = Callable[[], Awaitable[None]]
 WIDTH = 32
 """Bundles read at once of one provider in one subscription and region."""
 
+PERMISSIONS = "2022-04-01"
 PROBES = 3
 """Lists that are tried before a subscription counts as seen in part."""
 
@@ -36,6 +38,8 @@ INDEX_APIS = {
     "microsoft.network/networksecurityperimeters/resourceassociations": "2025-05-01",
     "microsoft.network/frontdoors": "2025-11-01",
     "microsoft.cdn/profiles": "2025-12-01",
+    "microsoft.web/hostingenvironments": "2025-03-01",
+    "microsoft.app/managedenvironments": "2025-07-01",
 }
 """The api-versions with which types of the index are listed where Resource Graph is not asked."""
 
@@ -156,10 +160,12 @@ class Plan:
         """The wanted reads directly below."""
         return [child for child in self.children if child.parent is parent]
 
-    def nested(self, type: str) -> list[Kind]:
+    def nested(self, type: str) -> list[tuple[str, Kind]]:
         """Types whose resources lie directly below resources of that type and are bundles of their own."""
         return [
-            kind for kind in self.kinds if kind.type.lower().rsplit("/", 1)[0] == type.lower() and _nested(kind.type)
+            (each, kind)
+            for each, kind in self.types()
+            if _nested(each) and each.lower().rsplit("/", 1)[0] == type.lower()
         ]
 
 
@@ -187,11 +193,19 @@ class _Seen:
 
     id: str
     view: str = "full"
-    exists: dict[str, list[str]] | None = None
-    """Lower-case types to the groups that hold any; None: not known, list all."""
+    exists: dict[str, list[str] | None] | None = None
+    """Lower-case types to the groups that hold any (None: not known); None: not known of any type, list all."""
     started: dict[str, tuple[list[Json], AsyncIterator[list[Json]]]] = field(default_factory=dict)
     """Lists whose first page the probe has read."""
     refused: dict[str, ReadError] = field(default_factory=dict)
+    granted: list[tuple[list[str], list[str]]] | None = None
+    """Actions and not-actions of the login's roles on the subscription; None: not known."""
+
+    def sure(self, type: str) -> bool:
+        """Whether "Resource Graph shows none" means that there is none: it hides what may not be read."""
+        if type.lower() in self.refused:
+            return False
+        return self.view == "partial" or any(_allows(role, f"{type}/read") for role in self.granted or ())
 
 
 class _Crew:
@@ -353,6 +367,8 @@ class _Collection:
     async def _probe(self, id: str, kinds: Sequence[Kind]) -> _Seen:
         """Try provider lists at subscription scope; who has roles on groups only gets 403 there."""
         seen = _Seen(id)
+        if self.scope.graph:
+            seen.granted = await self._granted(id)
         for kind in kinds:
             pages = self.reader.pages(_list_path(id, kind.type), kind.api)
             try:
@@ -366,6 +382,14 @@ class _Collection:
                 return seen
         seen.view = "partial" if kinds else "full"
         return seen
+
+    async def _granted(self, id: str) -> list[tuple[list[str], list[str]]] | None:
+        path = f"/subscriptions/{id}/providers/Microsoft.Authorization/permissions"
+        try:
+            rows = [row async for page in self.reader.pages(path, PERMISSIONS) for row in page]
+        except ReadError:
+            return None
+        return [(_texts(row.get("actions")), _texts(row.get("notActions"))) for row in rows]
 
     # What exists
 
@@ -391,10 +415,12 @@ class _Collection:
                 groups = row.get("groups")
                 subscription.exists[str(row.get("type")).lower()] = [str(group) for group in groups or ()]
         for each in seen:
-            absent = [type for type, _ in self.plan.types() if type.lower() not in (each.exists or {})]
-            for type in absent if each.view == "full" else ():
-                if type.lower() not in each.started:
-                    self.sink.read(_list_path(each.id, type), 0, "graph")
+            for type, _ in self.plan.types() if each.view == "full" else ():
+                if each.exists is not None and type.lower() not in each.exists:
+                    if not each.sure(type):
+                        each.exists[type.lower()] = None
+                    elif type.lower() not in each.started:
+                        self.sink.read(_list_path(each.id, type), 0, "graph")
 
     # The index
 
@@ -404,37 +430,40 @@ class _Collection:
         ]
         if not types:
             return
+        listed = {(each.id, type) for each in seen for type in types}
         if all(each.exists is not None for each in seen) and self.scope.graph:
             try:
-                await self._index_by_graph(types, [each.id for each in seen])
+                listed = await self._index_by_graph(types, seen)
             except ReadError as error:
                 self.sink.skip(QUERY, f"{error.status} {error.code}; network resources were listed instead")
-            else:
-                return
         async with asyncio.TaskGroup() as tasks:
             for each in seen:
                 for type in types:
-                    if not _nested(type):
+                    if not _nested(type) and (each.id, type) in listed:
                         tasks.create_task(self._index_by_list(each.id, type, types))
 
-    async def _index_by_graph(self, types: Sequence[str], subscriptions: list[str]) -> None:
-        asked = ", ".join(f"'{type.lower()}'" for type in types)
-        tables = ("resources", "networkresources")
-        queries = [f"{table} | where type in~ ({asked}) | order by id asc" for table in tables]
-        answers = [await self.reader.query(kql, subscriptions) for kql in queries]
-        rows = {str(row.get("id")).lower(): row for answer in answers for row in answer if row.get("id")}
+    async def _index_by_graph(self, types: Sequence[str], seen: Sequence[_Seen]) -> set[tuple[str, str]]:
+        """Every row of the index; the answer is what must be listed all the same (subscription, top-level type)."""
+        asked = _quoted(type.lower() for type in types)
+        rows: dict[str, Json] = {}
+        for table in ("resources", "networkresources"):
+            kql = f"{table} | where type in~ ({asked}) | order by id asc"
+            found = await self.reader.query(kql, [each.id for each in seen])
+            rows.update({row["id"].lower(): row for row in found if isinstance(row.get("id"), str)})
         counts: dict[tuple[str, str], int] = defaultdict(int)
-        for row in rows.values():
+        for id, row in rows.items():
             body = {key: value for key, value in row.items() if key not in _GRAPH_ONLY and value != ""}
             self.sink.resource(body, None, "graph")
-            counts[subscription_of(str(row["id"])), type_of(str(row["id"])).lower()] += 1
+            counts[subscription_of(id), type_of(id)] += 1
         self.tally.resources += len(rows)
-        for subscription in subscriptions:
+        unsure = {(each.id, _top(type)) for each in seen for type in types if not each.sure(type)}
+        for each in seen:
             for type in types:
-                count = counts[subscription.lower(), type.lower()]
-                self.sink.read(_list_path(subscription, type), count, "graph")
-                self.tally.plan("network resources")
-                self.tally.ended("network resources")
+                if (each.id, _top(type)) not in unsure:
+                    self.sink.read(_list_path(each.id, type), counts[each.id.lower(), type.lower()], "graph")
+                    self.tally.plan("network resources")
+                    self.tally.ended("network resources")
+        return unsure
 
     async def _index_by_list(self, subscription: str, type: str, types: Sequence[str]) -> None:
         """One type of the index through ARM, with what of the index lies below it."""
@@ -621,7 +650,7 @@ class _Collection:
         out = _Out()
         children = self._needed(out, resource, kind)
         self.tally.resources += 1
-        nested = [each for each in self.plan.nested(kind.type) if _may_exist(subscription, each.type)]
+        nested = [each for each in self.plan.nested(resource.type) if _may_exist(subscription, each[0])]
         if not children and not nested:
             out.resource(body, kind.api, by)
             self._flush(out)
@@ -636,8 +665,8 @@ class _Collection:
                 async with asyncio.TaskGroup() as tasks:
                     for child in children:
                         tasks.create_task(self._read(out, top, child, top))
-                    for each in nested:
-                        tasks.create_task(self._nested_kind(crew, subscription, out, top, each))
+                    for type, below in nested:
+                        tasks.create_task(self._nested_kind(crew, subscription, out, top, type, below))
             except* _Gone:
                 out.lines.clear()
                 out.skip(top.id, "deleted meanwhile")
@@ -657,10 +686,12 @@ class _Collection:
                 out.skip(parent.url(child), "not needed")
         return needed
 
-    async def _nested_kind(self, crew: _Crew, subscription: _Seen, out: _Out, parent: Resource, kind: Kind) -> None:
+    async def _nested_kind(
+        self, crew: _Crew, subscription: _Seen, out: _Out, parent: Resource, type: str, kind: Kind
+    ) -> None:
         """Bundles of their own that are listed below a resource (slots)."""
-        url = f"{parent.id}/{kind.type.rsplit('/', 1)[1]}"
-        what = _words(kind.type.rsplit("/", 1)[1])
+        url = f"{parent.id}/{type.rsplit('/', 1)[1]}"
+        what = _words(type.rsplit("/", 1)[1])
         self.tally.plan(what)
         count = 0
         try:
@@ -812,7 +843,10 @@ class _Collection:
 
 
 def cut(body: Json, keep: Sequence[str]) -> Json:
-    """A body that carries secrets, cut down to what names it and the paths in `keep`; `[]` steps into a list."""
+    """A body that carries secrets, cut down to what names it and the paths in `keep`.
+
+    `[]` steps into a list, `*` into each member of an object.
+    """
     if not keep:
         return body
     kept = {key: value for key, value in body.items() if key in _KEPT}
@@ -824,6 +858,10 @@ def cut(body: Json, keep: Sequence[str]) -> Json:
 def _copy(source: Any, target: Any, steps: Sequence[str]) -> None:
     name, rest = steps[0].removesuffix("[]"), steps[1:]
     if not isinstance(source, dict):
+        return
+    if name == "*":
+        for each in source:
+            _copy(source, target, [each, *rest])
         return
     key = next((each for each in source if each.lower() == name.lower()), None)
     if key is None:
@@ -869,6 +907,20 @@ def _safe(path: str) -> str:
 def _list_path(subscription: str, type: str, group: str = "") -> str:
     where = f"/resourceGroups/{group}" if group else ""
     return f"/subscriptions/{subscription}{where}/providers/{type}"
+
+
+def _top(type: str) -> str:
+    return "/".join(type.split("/")[:2])
+
+
+def _texts(value: Any) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
+
+
+def _allows(role: tuple[list[str], list[str]], action: str) -> bool:
+    """Whether a role's actions, less its not-actions, hold an action; `*` spans slashes."""
+    given, taken = (any(fnmatchcase(action.lower(), each.lower()) for each in side) for side in role)
+    return given and not taken
 
 
 def _nested(type: str) -> bool:

@@ -45,7 +45,7 @@ class Reader:
 
     async def named(self, wanted: Sequence[str]) -> list[Subscription]:
         """Those that `-s` names. Raises InputError, WrongTenant, ReadError."""
-        return await scope.named(self._arm, wanted, await self.subscriptions())
+        return await scope.named(self._arm, wanted, await self.subscriptions(), self.account)
 
     async def below(self, groups: Sequence[str]) -> list[Subscription]:
         """Those below management groups. Raises InputError, NothingReadable, ReadError."""

@@ -9,6 +9,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, Self
 from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
@@ -43,7 +44,7 @@ KINDS = (
     "browser",
 )
 EARLY_SECONDS = 300
-"""So long before a token ends a new one is fetched."""
+"""So long before a token ends a new one is fetched; one that lives no longer is fetched anew every half minute."""
 
 GITHUB_AUDIENCE = "api://AzureADTokenExchange"
 
@@ -114,6 +115,7 @@ class Tokens:
     used: Login | None = None
     _credential: Credential | None = None
     _kept: dict[tuple[Any, ...], AccessTokenInfo] = field(default_factory=dict)
+    _fetched: dict[str, float] = field(default_factory=dict)
     _locks: dict[tuple[Any, ...], asyncio.Lock] = field(default_factory=dict)
 
     async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
@@ -124,13 +126,18 @@ class Tokens:
         key = (scopes, wanted.get("tenant_id", "").lower(), wanted.get("claims"))
         async with self._locks.setdefault(key, asyncio.Lock()):
             kept = self._kept.get(key)
-            if kept is None or kept.expires_on - time.time() < EARLY_SECONDS:
+            if kept is None or self._ends_soon(kept):
                 try:
                     self._kept[key] = kept = await self._fetch(scopes, wanted)
+                    self._fetched[kept.token] = time.monotonic()
                 except AccessError:
-                    if kept is None or kept.expires_on - time.time() < 30:
+                    if kept is None or kept.expires_on - time.time() < 10:
                         raise
             return kept
+
+    def _ends_soon(self, kept: AccessTokenInfo) -> bool:
+        left = kept.expires_on - time.time()
+        return left < 10 or (left < EARLY_SECONDS and time.monotonic() - self._fetched[kept.token] > 30)
 
     async def get_token(
         self, *scopes: str, claims: str | None = None, tenant_id: str | None = None, **_: Any
@@ -221,9 +228,14 @@ class Tokens:
             )
         code = found[0]
         who = _UPN.search(text)
-        of = f" of {who[0]}" if who else ""
-        tenant = f" --tenant {self.tenant}" if self.tenant else ""
-        again = f"az login{tenant}" if login.kind == "cli" else _DO.get(login.kind, "az login")
+        user = who[0] if who else profile_user() if login.kind == "cli" else ""
+        of = f" of {user}" if user else ""
+        tenant = self.tenant or (user.partition("@")[2] if code in _EXPIRED else "")
+        again = (
+            f"az login{f' --tenant {tenant}' if tenant else ''}"
+            if login.kind == "cli"
+            else _DO.get(login.kind, "az login")
+        )
         if code in _EXPIRED:
             return ExpiredLogin(f"the {_NAMES[login.kind]} login{of} has expired ({code})", do=again)
         if code in _TENANT:
@@ -396,6 +408,24 @@ class _Owning:
     async def close(self) -> None:
         await self._credential.close()
         await self._web.close()
+
+
+def profile() -> list[dict[str, Any]]:
+    """The subscriptions that the Azure CLI remembers (id, name, tenantId, user, isDefault); [] where it has none."""
+    folder = os.environ.get("AZURE_CONFIG_DIR") or str(Path.home() / ".azure")
+    try:
+        found = msgspec.json.decode((Path(folder) / "azureProfile.json").read_bytes().removeprefix(b"\xef\xbb\xbf"))
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return []
+    rows = found.get("subscriptions") if isinstance(found, dict) else None
+    return [row for row in rows or () if isinstance(row, dict)]
+
+
+def profile_user() -> str:
+    """Who is signed in to the Azure CLI, by its own memory; "" where it does not say."""
+    rows = sorted(profile(), key=lambda row: row.get("isDefault") is not True)
+    user = rows[0].get("user") if rows else None
+    return _plain(str(user.get("name") or "")) if isinstance(user, dict) else ""
 
 
 def _missing(kind: str) -> str:

@@ -45,6 +45,7 @@ class Refill:
 
     def learn(self, left: int, now: float) -> None:
         """Azure says how many are left; others use the same bucket, so only fewer is news."""
+        self.delay(now)
         self.left = min(self.left, float(left))
 
 
@@ -183,7 +184,7 @@ class Limits:
             if seconds > 1 and now + seconds > slowest.told + 0.5:
                 slowest.told = now + seconds
                 self.told(slowest.name, seconds)
-            await self.sleep(seconds)
+            await self.sleep(max(seconds, 0.001))
 
     def learn(self, buckets: tuple[Bucket, ...], headers: Mapping[str, str]) -> None:
         """Take what an answer's headers say is left."""

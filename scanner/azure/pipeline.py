@@ -33,6 +33,7 @@ ALL_SECONDS = 150
 """A whole try, body included: longer than connecting and reading may take, so that a dripping answer ends too."""
 
 _LATER = frozenset({408, 500, 502, 503, 504})
+_WHOLE_SUBSCRIPTION = "subscriptionrequeststhrottled"
 _STALE = frozenset({"expiredauthenticationtoken", "invalidauthenticationtoken", "authenticationfailed"})
 
 
@@ -108,7 +109,7 @@ class Patience(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     async def send(self, request: Request) -> Response:
         buckets = self._limits.of(request.context.options.pop("ask"))
         path = urlsplit(request.http_request.url).path
-        tries = _Tries(self._limits, buckets[-1])
+        tries = _Tries(self._limits, buckets)
         while await self._limits.turn(buckets):
             try:
                 response = await self._once(request)
@@ -140,9 +141,10 @@ class Patience(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 class _Tries:
     """How often one request may still be tried, and after which pause."""
 
-    def __init__(self, limits: Limits, bucket: Bucket) -> None:
+    def __init__(self, limits: Limits, buckets: tuple[Bucket, ...]) -> None:
         self._limits = limits
-        self._bucket = bucket
+        self._widest = buckets[0]
+        self._bucket = buckets[-1]
         self._failed = 0
         self._renewed = False
         self._refused_since: float | None = None
@@ -158,6 +160,7 @@ class _Tries:
             return self._refused(answer)
         if answer.status_code in _LATER:
             return self._again(4, retry_after(answer.headers))
+        self._widest.succeeded()
         self._bucket.succeeded()
         if answer.status_code == HTTPStatus.UNAUTHORIZED and not self._renewed:
             self._renewed = understand(401, answer.content).code.lower() in _STALE
@@ -166,13 +169,15 @@ class _Tries:
 
     def _refused(self, answer: AsyncHttpResponse) -> float | None:
         """A 429. One that says when to come back pauses its whole bucket; one that does not is this request's own."""
-        after = retry_after(answer.headers, understand(429, answer.content).message)
+        problem = understand(429, answer.content)
+        after = retry_after(answer.headers, problem.message)
         if after is None:
             return self._again(4, unit=1.0)
         now = self._limits.clock()
         self._refused_since = now if self._refused_since is None else self._refused_since
-        self._bucket.refused(now, max(after, 0.1), self._limits.budget)
-        if self._bucket.given_up or now + after - self._refused_since > self._limits.budget:
+        bucket = self._widest if problem.code.lower() == _WHOLE_SUBSCRIPTION else self._bucket
+        bucket.refused(now, max(after, 0.1), self._limits.budget)
+        if bucket.given_up or now + after - self._refused_since > self._limits.budget:
             return None
         return 0.0
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scanner.azure.arm import Arm, Json
+from scanner.azure.credentials import Account, profile
 from scanner.azure.errors import NothingReadable, ReadError, WrongTenant
 from scanner.errors import InputError, nearest
 
@@ -51,43 +52,57 @@ async def tenants(arm: Arm) -> list[tuple[str, str]]:
     return [(str(row.get("tenantId")), str(row.get("defaultDomain") or row.get("displayName") or "")) for row in rows]
 
 
-async def named(arm: Arm, wanted: Sequence[str], known: Sequence[Subscription]) -> list[Subscription]:
+async def named(arm: Arm, wanted: Sequence[str], known: Sequence[Subscription], account: Account) -> list[Subscription]:
     """The subscriptions that `-s` names by id or name, each once. Raises InputError or WrongTenant."""
     found: dict[str, Subscription] = {}
     for word in wanted:
         fits = [each for each in known if word.lower() in (each.id.lower(), each.name.lower())]
         if not fits:
-            raise await _unknown(arm, word, known)
+            raise await _unknown(arm, word, known, account)
         found.update({each.id.lower(): each for each in fits})
     return list(found.values())
 
 
-async def _unknown(arm: Arm, word: str, known: Sequence[Subscription]) -> Exception:
-    if _ID.fullmatch(word):
-        try:
-            await arm.get(f"/subscriptions/{word}", SUBSCRIPTIONS)
-        except ReadError as error:
-            home = _TENANT.search(error.message)
-            if error.code == "InvalidAuthenticationTokenTenant" or home:
-                tenant = home[1] if home else "ID"
-                return WrongTenant(
-                    f"subscription {word} belongs to another tenant than this login",
-                    do=f"az login --tenant {tenant}, then scan with --tenant {tenant}",
-                )
+async def _unknown(arm: Arm, word: str, known: Sequence[Subscription], account: Account) -> Exception:
+    tenant = await _home(arm, word) if _ID.fullmatch(word) else _remembered(word, account)
+    if tenant:
+        return WrongTenant(
+            f"subscription {word} belongs to another tenant than this login ({account.tenant})",
+            do=f"az login --tenant {tenant}, then scan with --tenant {tenant}",
+        )
     close = nearest(word, [each.name.lower() for each in known], 3)
-    names = [each.name for name in close for each in known if each.name.lower() == name]
-    hint = f"nearest: {', '.join(dict.fromkeys(names))}; " if names else ""
-    which = "the only one" if len(known) == 1 else f"none of the {len(known):,}"
-    text = (
-        f'subscription "{word}" is {which} that this login can read'
-        if len(known) != 1
-        else f'subscription "{word}" is not the one that this login can read'
+    names = dict.fromkeys(each.name for name in close for each in known if each.name.lower() == name)
+    hint = f"nearest: {', '.join(names)}; " if names else ""
+    which = "not the one" if len(known) == 1 else f"none of the {len(known):,}"
+    return InputError(
+        f'subscription "{word}" is {which} that this login can read',
+        at=f"--subscription {word}",
+        do=f"{hint}all: az account list --output table",
     )
-    return InputError(text, at=f"--subscription {word}", do=f"{hint}all: az account list --output table")
+
+
+async def _home(arm: Arm, id: str) -> str:
+    """The tenant of a subscription that this login does not see, where Azure names it."""
+    try:
+        await arm.get(f"/subscriptions/{id}", SUBSCRIPTIONS)
+    except ReadError as error:
+        home = _TENANT.search(error.message)
+        return home[1] if home else ""
+    return ""
+
+
+def _remembered(name: str, account: Account) -> str:
+    """The other tenant in which the Azure CLI knows a subscription of that name."""
+    rows = profile() if account.kind == "cli" else []
+    homes = {str(row.get("tenantId") or "") for row in rows if str(row.get("name")).lower() == name.lower()}
+    return next((home for home in sorted(homes) if home.lower() != account.tenant.lower()), "")
 
 
 async def below(arm: Arm, groups: Sequence[str], known: Sequence[Subscription]) -> list[Subscription]:
-    """The subscriptions below management groups; one that the login does not see has no state. Raises an AccessError."""
+    """The subscriptions below management groups; one that the login does not see has no state.
+
+    Raises InputError or NothingReadable where a group's descendants cannot be listed.
+    """
     seen = {each.id.lower(): each for each in known}
     found: dict[str, Subscription] = {}
     for group in groups:

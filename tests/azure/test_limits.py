@@ -1,0 +1,186 @@
+"""Limits, with a clock of their own: what is known is never exceeded, what is refused is learnt, and it ends."""
+
+import asyncio
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanner.azure.limits import Ask, Bucket, Limits, Refill, Window
+
+READ = Ask("s", "microsoft.sql")
+STORAGE = Ask("s", "microsoft.storage", "norwayeast")
+LIST = Ask("s", "microsoft.storage", "norwayeast", listing=True)
+GRAPH = Ask("", "", graph=True)
+
+
+class Clock:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept += seconds
+        await asyncio.sleep(0)
+
+
+def limits(clock: Clock, **more: object) -> Limits:
+    return Limits(clock=clock, sleep=clock.sleep, **more)  # type: ignore[arg-type]
+
+
+async def sent(made: Limits, clock: Clock, asks: list[Ask]) -> list[float]:
+    """When each of these went."""
+    return [clock.now for ask in asks if await made.turn(made.of(ask))]
+
+
+def most_in(times: list[float], seconds: float) -> int:
+    return max(sum(1 for later in times if 0 <= later - first < seconds) for first in times)
+
+
+def test_arm_gives_250_reads_at_once_and_25_a_second() -> None:
+    clock = Clock()
+    times = asyncio.run(sent(limits(clock), clock, [READ] * 350))
+    assert sum(1 for time in times if time == 1000) == 250
+    assert 3.9 < times[-1] - 1000 < 4.1
+
+
+def test_storage_gives_100_lists_in_any_five_minutes() -> None:
+    clock = Clock()
+    times = asyncio.run(sent(limits(clock), clock, [LIST] * 350))
+    assert most_in(times, 300) == 100
+
+
+def test_storage_gives_800_reads_in_any_five_minutes() -> None:
+    clock = Clock()
+    times = asyncio.run(sent(limits(clock), clock, [STORAGE] * 900))
+    assert most_in(times, 299.9) == 800
+
+
+def test_resource_graph_gives_15_in_any_five_seconds() -> None:
+    clock = Clock()
+    times = asyncio.run(sent(limits(clock), clock, [GRAPH] * 40))
+    assert most_in(times, 5) == 15
+
+
+@given(
+    st.lists(
+        st.sampled_from([READ, STORAGE, LIST, GRAPH, Ask("t", "microsoft.storage", "eastus", listing=True)]),
+        max_size=400,
+    )
+)
+@settings(max_examples=25, deadline=None)
+def test_no_mix_of_requests_exceeds_what_is_known(asks: list[Ask]) -> None:
+    clock = Clock()
+    made = limits(clock)
+
+    async def main() -> dict[Ask, list[float]]:
+        times: dict[Ask, list[float]] = {}
+        for ask in asks:
+            await made.turn(made.of(ask))
+            times.setdefault(ask, []).append(clock.now)
+        return times
+
+    for ask, times in asyncio.run(main()).items():
+        if ask.listing:
+            assert most_in(times, 299.9) <= 100
+        if ask.graph:
+            assert most_in(times, 4.9) <= 15
+
+
+def test_regions_and_subscriptions_have_buckets_of_their_own() -> None:
+    made = limits(Clock())
+    here, there = made.of(LIST), made.of(Ask("s", "microsoft.storage", "eastus", listing=True))
+    assert here[0] is there[0]
+    assert here[1] is not there[1]
+    assert made.of(Ask("t", "microsoft.sql"))[0] is not here[0]
+
+
+def test_switched_off_nothing_waits() -> None:
+    clock = Clock()
+    asyncio.run(sent(limits(clock, on=False), clock, [LIST] * 500))
+    assert clock.slept == 0
+
+
+def test_progress_hears_what_waits_and_for_how_long() -> None:
+    clock, heard = Clock(), list[tuple[str, float]]()
+    made = limits(clock, told=lambda what, seconds: heard.append((what, seconds)), names={"s": "prod"})
+    asyncio.run(sent(made, clock, [LIST] * 102))
+    assert heard == [("storage lists (100 in 5 minutes), prod norwayeast", 300.0)]
+
+
+def test_what_azure_says_is_left_counts() -> None:
+    clock = Clock()
+    made = limits(clock)
+    buckets = made.of(READ)
+    made.learn(buckets, {"x-ms-ratelimit-remaining-subscription-reads": "0"})
+    asyncio.run(sent(made, clock, [READ]))
+    assert 0.03 < clock.slept < 0.05
+    made.learn(buckets, {"x-ms-ratelimit-remaining-subscription-reads": "11999"})
+    assert buckets[0].delay(clock.now) > 0, "more than we know is no news"
+
+
+def test_resource_graph_says_when_its_quota_is_used_up() -> None:
+    clock = Clock()
+    made = limits(clock)
+    made.learn(made.of(GRAPH), {"x-ms-user-quota-remaining": "0", "x-ms-user-quota-resets-after": "00:00:03"})
+    asyncio.run(sent(made, clock, [GRAPH]))
+    assert clock.slept == 3
+
+
+def test_a_refusal_pauses_the_whole_bucket_and_what_follows_goes_one_by_one() -> None:
+    clock = Clock()
+    made = limits(clock)
+    bucket = made.of(READ)[-1]
+    bucket.refused(clock.now, 10, made.budget)
+    times = asyncio.run(sent(made, clock, [READ] * 5))
+    assert times[0] == 1010
+    assert all(later - earlier >= 0.049 for earlier, later in pairwise(times))
+    for _ in range(30):
+        bucket.succeeded()
+    assert bucket.spacing == 0
+
+
+def test_refusals_without_end_are_given_up_after_the_budget() -> None:
+    clock = Clock()
+    made = limits(clock)
+    bucket = made.of(READ)[-1]
+    for _ in range(100):
+        if not asyncio.run(made.turn(made.of(READ))):
+            break
+        bucket.refused(clock.now, 30, made.budget)
+    assert bucket.given_up
+    assert 500 < clock.slept <= 600
+
+
+def test_one_success_starts_the_budget_anew() -> None:
+    bucket = Bucket("b")
+    bucket.refused(0, 500, 600)
+    bucket.succeeded()
+    bucket.refused(500, 500, 600)
+    assert not bucket.given_up
+
+
+def test_retries_of_a_bucket_run_out() -> None:
+    bucket = Bucket("b")
+    assert sum(bucket.retry() for _ in range(500)) == 100
+    for _ in range(11):
+        bucket.succeeded()
+    assert bucket.retry()
+
+
+def test_a_window_learns_of_other_senders() -> None:
+    window = Window(15, 5)
+    window.learn(3, 100.0)
+    assert len(window.sent) == 12
+
+
+def test_a_refill_never_holds_more_than_its_burst() -> None:
+    refill = Refill(10, 1)
+    refill.delay(1e9)
+    assert refill.left == 10
