@@ -258,7 +258,7 @@ class Evaluation:
                 continue
             named = [each for each in exposures if rule.names(each.endpoint)]
             for subject, group in _by_subject(rule, top, named):
-                reading = locks.read(rule.category, group)
+                reading = locks.read(rule.category, group, rule.ways)
                 row = self._lock(out, rule, subject or top, top, reading, intended)
                 if row is not None:
                     for each in reading.failing:
@@ -286,7 +286,8 @@ class Evaluation:
         meant = [each for each in reading.failing if id(each) in intended]
         verdict = reading.verdict
         if meant and len(meant) < len(reading.failing):
-            verdict = locks.read(rule.category, [each for each in reading.failing if id(each) not in intended]).verdict
+            left = [each for each in reading.failing if id(each) not in intended]
+            verdict = locks.read(rule.category, left, rule.ways).verdict
         worst = max(reading.failing, key=lambda each: each.severity or Severity.info, default=None)
         closing = worst.closing if worst is not None else ""
         row = self._finding(out, rule, subject.id, subject, verdict, top, closing)

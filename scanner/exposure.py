@@ -64,11 +64,15 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A sure way in: how wide, and what was seen that proves it. `says` is a clause for titles ("a key opens it")."""
+    """A sure way in: how wide, and what was seen that proves it. `says` is a clause for titles ("a key opens it").
+
+    `name` tells it from other ways of the same half, for lock rules that read only some of them (`Rule.ways`).
+    """
 
     level: Level
     evidence: tuple[Evidence, ...] = ()
     says: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Doubt:
     level: Level
     missing: Unread
     evidence: tuple[Evidence, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,17 @@ class Half:
         return Half(
             self.sure + other.sure, self.doubts + other.doubts, self.hops + other.hops, self.admits + other.admits
         )
+
+    def named(self, name: str) -> "Half":
+        """The same half, its ways under a name."""
+        sure = tuple(replace(each, name=name) for each in self.sure)
+        return replace(self, sure=sure, doubts=tuple(replace(each, name=name) for each in self.doubts))
+
+    def only(self, names: Iterable[str]) -> "Half":
+        """The half without the ways of other names; those without a name stay."""
+        known = {"", *names}
+        sure = tuple(each for each in self.sure if each.name in known)
+        return replace(self, sure=sure, doubts=tuple(each for each in self.doubts if each.name in known))
 
     @cached_property
     def widest(self) -> Way | None:

@@ -1,7 +1,7 @@
 """What the lock rules read out of an exposure: does it fail, could it, and how bad."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from scanner.exposure import AUTH_SAYS, REACH_SAYS, Auth, Doubt, Exposure, Half, Level, Reach, title
@@ -56,8 +56,21 @@ class Reading:
     undecided: tuple[Exposure, ...] = ()
 
 
-def read(category: str, exposures: Sequence[Exposure]) -> Reading:
-    """The verdict of a lock rule on its endpoints: one that fails decides, else one that is undecided."""
+def read(category: str, exposures: Sequence[Exposure], ways: Sequence[str] = ()) -> Reading:
+    """The verdict of a lock rule on its endpoints: one that fails decides, else one that is undecided.
+
+    With `ways` it reads only the credentials of these names. The reading holds the exposures as they were given.
+    """
+    if not ways:
+        return _read(category, exposures)
+    parts = [replace(each, asks=each.asks.only(ways)) for each in exposures]
+    whole = {id(part): each for part, each in zip(parts, exposures, strict=True)}
+    found = _read(category, parts)
+    failing = tuple(whole[id(part)] for part in found.failing)
+    return Reading(found.verdict, failing, tuple(whole[id(part)] for part in found.undecided))
+
+
+def _read(category: str, exposures: Sequence[Exposure]) -> Reading:
     answers = [(answer(category, each), each) for each in exposures]
     failing = tuple(each for said, each in answers if said == "fail")
     undecided = tuple(each for said, each in answers if said == "unknown")
@@ -69,9 +82,11 @@ def read(category: str, exposures: Sequence[Exposure]) -> Reading:
         return Reading(verdict, failing, undecided)
     if undecided:
         return Reading(_unknown(category, undecided), undecided=undecided)
-    if exposures and all(each.off for each in exposures):
+    if not exposures:
+        return Reading(NotApplicable("it has no such endpoint"))
+    if all(each.off for each in exposures):
         return Reading(NotApplicable(exposures[0].off))
-    if category == "network" and exposures and all(each.hidden for each in exposures):
+    if category == "network" and all(each.hidden for each in exposures):
         return Reading(NotApplicable(exposures[0].hidden))
     return Reading(Pass(_evidence(category, exposures[:1])))
 

@@ -57,7 +57,10 @@ Controls = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """One question to one kind of resource. Lock rules read exposures (`only`), all others have a `judge`."""
+    """One question to one kind of resource. Lock rules read exposures (`only`), all others have a `judge`.
+
+    `ways` names the credentials that a lock rule reads, where several rules share an endpoint; () reads all.
+    """
 
     id: str
     title: str
@@ -69,6 +72,7 @@ class Rule:
     subject: "Child | None" = None
     reads: tuple["Child", ...] = ()
     only: tuple[str, ...] = ()
+    ways: tuple[str, ...] = ()
     judge: Judge | None = None
     controls: Controls = field(default_factory=dict)
     references: tuple[str, ...] = ()

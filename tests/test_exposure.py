@@ -24,7 +24,7 @@ from scanner.exposure import (
     way,
 )
 from scanner.resource import Resource
-from scanner.verdict import Fail, NotApplicable, Pass, Severity, Unread
+from scanner.verdict import Fail, NotApplicable, Pass, Severity, Unknown, Unread
 
 GAP = Unread("containers", "403 AuthorizationFailed")
 KINDS = ("data", "admin", "app")
@@ -202,3 +202,14 @@ def test_a_network_of_which_only_the_service_shows_the_rules_is_not_applicable_b
     assert isinstance(locks.read("authentication", [closed_but]).verdict, Pass)
     open_anyway = Exposure("tds", "data", way(Reach.internet), way(Auth.shared), hidden="rules that nobody sees")
     assert isinstance(locks.read("network", [open_anyway]).verdict, Fail)
+
+
+def test_rules_that_share_an_endpoint_each_read_their_own_credentials() -> None:
+    asks = IDENTITY | SHARED.named("admin") | may(Auth.shared, GAP).named("tokens")
+    exposure = Exposure("registry", "data", way(Reach.internet), asks)
+    admin = locks.read("authentication", (exposure,), ("admin",))
+    assert isinstance(admin.verdict, Fail)
+    assert admin.failing == (exposure,)
+    assert isinstance(locks.read("authentication", (exposure,), ("tokens",)).verdict, Unknown)
+    assert isinstance(locks.read("authentication", (exposure,), ("others",)).verdict, Pass)
+    assert isinstance(locks.read("authentication", (exposure,)).verdict, Fail)
