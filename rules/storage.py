@@ -121,7 +121,7 @@ KEYS = ACCOUNT.local_auth(
     on=(True,),
     absent=True,
     source='REST specification: "the default value is null, which is equivalent to true"',
-    says="an account key or a signature made with it opens it",
+    says="an account key opens it",
 )
 
 
@@ -159,9 +159,9 @@ def containers(account: Resource, reach: Half) -> Iterator[Exposure]:
         proof = Evidence(path, "absent" if access is MISSING else access, "None")
         what = f"Container {container.name}"
         if same(access, "Blob"):
-            asks = way(Auth.anonymous, proof, seen, says="whoever knows a blob's address reads it without signing in")
+            asks = way(Auth.anonymous, proof, seen, says="whoever knows a file's address reads it")
         elif same(access, "Container"):
-            asks = way(Auth.anonymous, proof, seen, says="everybody can list and read it without signing in")
+            asks = way(Auth.anonymous, proof, seen, says="anybody can list and read it")
         else:
             asks = IDENTITY | may(Auth.anonymous, Unread(path, "its value is not known"), proof)
         yield Exposure(f"blob/{container.name}", "data", reach, asks, what=what, subject=container)
@@ -180,7 +180,7 @@ def static_site(account: Resource, reach: Half) -> Exposure:
     proof = Evidence("blobServices/default properties.staticWebsite.enabled", value, False)
     if same(value, False):
         return closed("web", "app", "no static website is switched on", proof, what="The static website")
-    says = "a static website asks for no login: confirm that nothing private lies in $web"
+    says = "it asks for no login: confirm that nothing private lies in $web"
     return Exposure("web", "app", reach, way(Auth.anonymous, proof, says=says), what="The static website")
 
 

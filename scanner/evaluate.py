@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Any, Protocol
+from typing import Protocol
 
 from scanner import finding as rows
 from scanner import locks
@@ -18,7 +18,7 @@ from scanner.loader import RuleSet
 from scanner.resource import Bundle, Gap, Resource, group_of, root_of, segments, subscription_of, type_of
 from scanner.rule import Child, Fix, Kind, Rule
 from scanner.snapshot import Snapshot
-from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict, unknown
+from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict, shown, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -676,16 +676,6 @@ def _authentication_hop(exposure: Exposure) -> rows.HopRow:
     return rows.HopRow(
         "authentication", "Authentication", f"{asks.level.name}: {detail}" if detail else asks.level.name, "", lets
     )
-
-
-def shown(value: Any) -> str:
-    """A value as one short word for drawings: JSON's spelling of null and booleans, text as it is."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def worst_first(found: list[rows.ExposureRow]) -> list[rows.ExposureRow]:

@@ -294,7 +294,7 @@ def unread(endpoint: str, kind: EndpointKind, missing: Unread, what: str = "") -
 
 
 REACH_SAYS: dict[Reach, str] = {
-    Reach.internet: "every address on the internet",
+    Reach.internet: "every address",
     Reach.azure: "every Azure tenant",
     Reach.wide: "large public ranges",
     Reach.selected: "named networks",

@@ -16,6 +16,8 @@ INDEX_TYPES = (
     "Microsoft.Network/networkSecurityPerimeters/resourceAssociations",
     "Microsoft.Network/frontDoors",
     "Microsoft.Cdn/profiles",
+    "Microsoft.Web/hostingEnvironments",
+    "Microsoft.App/managedEnvironments",
 )
 """The types that stand first in a grouped snapshot, since verdicts on other bundles may look them up."""
 

@@ -94,3 +94,13 @@ def unknown(*missing: Unread, worst: Severity | None = None, evidence: Iterable[
     why = "; ".join(dict.fromkeys(f"{each.what}: {each.why}" for each in missing))
     gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
     return Unknown(why, gaps, worst, tuple(evidence))
+
+
+def shown(value: object) -> str:
+    """A value as one short word for drawings: JSON's spelling of null and booleans, text as it is."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -143,7 +143,7 @@ def test_an_endpoint_that_is_off_is_closed_and_says_why() -> None:
 def test_a_title_names_both_locks() -> None:
     exposure = Exposure("blob", "data", way(Reach.internet), SHARED, what="The blob service")
     assert (
-        title(exposure) == "The blob service answers every address on the internet; a copied key or password opens it"
+        title(exposure) == "The blob service answers every address; a copied key or password opens it"
     )
 
 

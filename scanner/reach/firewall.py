@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from scanner.addresses import AddressSet, BadAddress, parse, span, union
-from scanner.exposure import Doubt, Half, Hop, Reach, Way
+from scanner.exposure import REACH_SAYS, Doubt, Half, Hop, Reach, Way
 from scanner.index import Index
 from scanner.reach.perimeters import CONFIGURATIONS, Perimeters, perimeters
 from scanner.reach.sources import (
@@ -24,7 +24,7 @@ from scanner.reach.sources import (
 )
 from scanner.resource import MISSING, Resource, look, same
 from scanner.rule import Child
-from scanner.verdict import NOT_READ, Evidence, Unread
+from scanner.verdict import NOT_READ, Evidence, Unread, shown
 
 State = Literal["enabled", "disabled", "secured"]
 ZERO = "0.0.0.0"  # noqa: S104
@@ -186,8 +186,9 @@ def private_endpoints(resource: Resource, index: Index, where: str | Child | Non
         elif not isinstance(status, str):
             doubts.append(Doubt(Reach.selected, Unread(path, "a connection without status")))
     if missing is not None:
-        approved += _known_endpoints(resource, index)
         doubts.append(Doubt(Reach.selected, missing))
+    if missing is not None or (isinstance(where, Child) and not where.needed(resource)):
+        approved += _known_endpoints(resource, index)
     ways = from_ids(resource, index, path, dict.fromkeys(approved), "a private endpoint")
     hops = [
         Hop("private-endpoint", target.rstrip("/").rsplit("/", 1)[-1] or "private endpoint", "Approved", target)
@@ -255,9 +256,10 @@ def _switch(door: _Door, private: Half) -> _Switch:
     if value is MISSING or value is None or value == "":
         return _absent(door, private, seen)
     state = _state(row, value)
+    said = f"{row.public.rsplit('.', 1)[-1]} = {shown(value)}"
     if state is None:
-        return _Switch("enabled", seen, str(value), Unread(row.public, f"its value {value!r} is not known"), True)
-    return _agreed(door, _Switch(state, seen, str(value)))
+        return _Switch("enabled", seen, said, Unread(row.public, f"its value {value!r} is not known"), True)
+    return _agreed(door, _Switch(state, seen, said))
 
 
 def _absent(door: _Door, private: Half, seen: tuple[Evidence, ...]) -> _Switch:
@@ -265,14 +267,20 @@ def _absent(door: _Door, private: Half, seen: tuple[Evidence, ...]) -> _Switch:
     if row.absent == "enabled":
         return _agreed(door, _Switch("enabled", seen, "not set: enabled"))
     if row.absent == "disabled":
-        thin = Unread(row.public, "absent in a record whose api-version is not known") if door.resource.thin else None
+        thin = _thin(door.resource, row.public)
         return _Switch("enabled" if thin else "disabled", seen, "not set: disabled", thin)
     if row.absent == "auto":
         if private.sure:
-            return _Switch("disabled", seen, "automatic: closed by a private endpoint")
+            thin = _thin(door.resource, row.public)
+            return _Switch("enabled" if thin else "disabled", seen, "automatic: closed by a private endpoint", thin)
         doubt = private.doubts[0].missing if private.doubts else None
         return _Switch("enabled", seen, "automatic: no approved private endpoint", doubt)
     return _Switch("enabled", seen, "not set", Unread(row.public, "the answer did not hold it"), True)
+
+
+def _thin(resource: Resource, path: str) -> Unread | None:
+    """Why an absent property of a thin record says nothing."""
+    return Unread(path, "absent in a record whose api-version is not known") if resource.thin else None
 
 
 def _agreed(door: _Door, switch: _Switch) -> _Switch:
@@ -333,11 +341,12 @@ def _with_perimeters(door: _Door, switch: _Switch, own: Half, around: Perimeters
 def _switch_hop(row: Firewall, switch: _Switch, around: Perimeters, public: Half) -> tuple[Hop, ...]:
     if not row.public:
         return ()
+    detail = switch.detail
     if around.found and (public.sure or public.doubts):
-        return (Hop("switch", "Public network access", f"{switch.detail}; the perimeter admits", lets=True),)
+        return (Hop("switch", "Public network access", f"{detail}; the perimeter admits", lets=True),)
     if switch.doubt is not None:
-        return (Hop("switch", "Public network access", switch.detail, lets=None),)
-    return (Hop("switch", "Public network access", switch.detail, lets=switch.state == "enabled"),)
+        return (Hop("switch", "Public network access", detail, lets=None),)
+    return (Hop("switch", "Public network access", detail, lets=switch.state == "enabled"),)
 
 
 def _perimeter_hops(around: Perimeters) -> tuple[Hop, ...]:
@@ -369,13 +378,15 @@ def _rules(door: _Door) -> Half:
     if path and any(same(door.resource.look(path), each) for each in values):
         sku = door.resource.seen(path)
         hop = Hop("firewall", row.name, f"not available on {sku.value}")
-        return Half((Way(Reach.internet, (sku,)),), hops=(hop,))
+        says = f"every address, since {sku.value} has no firewall"
+        return Half((Way(Reach.internet, (sku,), says),), hops=(hop,))
     if door.holder_gap is not None:
         return _undecided(door, door.holder_gap)
     seen = _default_seen(door)
     allowed, missing = _default(door)
     if allowed:
-        hop = Hop("firewall", row.name, "allows by default" if row.default else "none")
+        name = row.default.rsplit(".", 1)[-1]
+        hop = Hop("firewall", row.name, f"{name} = {shown(seen[0].value)}" if seen else "none")
         return Half((Way(Reach.internet, seen),), hops=(hop,))
     listed = _listed(door)
     if missing is not None:
@@ -385,7 +396,7 @@ def _rules(door: _Door) -> Half:
         hop = Hop("firewall", row.name, "no rule: everybody is let in")
         return Half((Way(Reach.internet, facts),), hops=(hop,))
     door.facts += [*seen, *(_count(door, rules) for rules in (*row.addresses, *row.subnets))]
-    detail = phrase([way.says or way.level.name for way in listed.sure]) or "no rule lets anybody in"
+    detail = phrase([way.says or REACH_SAYS[Reach(way.level)] for way in listed.sure]) or "no rule lets anybody in"
     hop = Hop("firewall", row.name, detail if listed.sure or not listed.doubts else "not read", lets=_lets(listed))
     return Half(tuple(Way(w.level, (*seen, *w.evidence), w.says) for w in listed.sure), listed.doubts, (hop,))
 
