@@ -168,22 +168,25 @@ class Summary:
         if not holes and not undecided:
             return
         yield Line()
-        gaps = many(len(holes), "gap") if holes else ""
-        leave = "leaves" if len(holes) == 1 else "leave"
-        checks = many(undecided, "check")
-        said = f"{gaps} {leave} {checks} undecided" if holes else f"{checks} undecided"
-        yield Line(f"Not read: {said}; none of them counts as passed", column=0)
+        yield Line(f"Not read: {self._undecided(len(holes), undecided)}; none of them counts as passed", column=0)
         for hole in holes[:count]:
             yield Line(hole.sentence(), hole.label, 10, "not read")
             if hole.action:
                 yield Line(f"missing {hole.action}", column=INDENT, whole=True)
         yield from self._more(len(holes) - count, holes)
 
+    def _undecided(self, gaps: int, checks: int) -> str:
+        """How many checks the gaps leave undecided, and how many are so for another reason."""
+        other = self.tally.undecided[""] if gaps else 0
+        if not gaps:
+            return f"{many(checks, 'check')} undecided"
+        said = f"{many(gaps, 'gap')} {'leaves' if gaps == 1 else 'leave'} {many(checks - other, 'check')} undecided"
+        return f"{said}, {other:,} more for other reasons" if other else said
+
     def _more(self, more: int, holes: Sequence["Hole"]) -> Iterator[Line]:
         cured = sum(bool(hole.action) for hole in holes)
-        role = f"A role that closes {cured:,} of the {len(holes):,}: {self.role}" if cured else ""
-        if len(holes) == 1 and cured:
-            role = f"A role that closes it: {self.role}"
+        which = "it" if len(holes) == 1 else "all" if cured == len(holes) else f"{cured:,} of the {len(holes):,}"
+        role = f"A role that closes {which}: {self.role}" if cured else ""
         if more > 0:
             yield Line(f"and {many(more, 'more gap')}{f'. {role}' if role else ''}", column=0)
         elif role:

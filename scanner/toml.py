@@ -36,7 +36,8 @@ class TomlFile:
     def at(self, *key: str | int) -> str:
         """`file:line` of the nearest key that has a line."""
         while key and key not in self.lines:
-            key = key[:-1]
+            first = (*key, 0)
+            key = first if first in self.lines else key[:-1]
         return f"{self.path}:{self.lines[key]}" if key else str(self.path)
 
     def fault(self, what: str, *key: str | int, do: str = "") -> None:
@@ -51,7 +52,12 @@ class TomlFile:
     def check(self) -> None:
         """Raise what was gathered, in the order of the lines."""
         if self.faults:
-            raise Faults(sorted(self.faults, key=lambda fault: int(fault.at.rpartition(":")[2] or 0)))
+            raise Faults(sorted(self.faults, key=_line))
+
+
+def _line(fault: InputError) -> int:
+    number = fault.at.rpartition(":")[2]
+    return int(number) if number.isdigit() else 0
 
 
 def read(path: Path, option: str) -> TomlFile:

@@ -1,0 +1,82 @@
+"""Runs the command line in this process, as a person or a scheduler would, and keeps what it printed."""
+
+import io
+import os
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from scanner.cli import main
+from scanner.snapshot import Head, Store
+
+SUB = "3f0e9c1a-77aa-4c1e-9a55-0b8f3c1d2e4f"
+GROUP = f"/subscriptions/{SUB}/resourceGroups/rg-journal"
+STORAGE = f"{GROUP}/providers/Microsoft.Storage/storageAccounts"
+TAKEN = "2026-11-25T02:00:00Z"
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last(self) -> list[str]:
+        return self.err.splitlines()
+
+
+def twolocks(*words: object, env: Mapping[str, str] | None = None) -> Ended:
+    """Run a command with a clean environment, stderr no terminal."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    code = 0
+    with patch.dict(os.environ, {**kept, **(env or {})}, clear=True), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main([str(word) for word in words])
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return Ended(code, out.buffer.getvalue().decode(), err.buffer.getvalue().decode())  # type: ignore[attr-defined]
+
+
+def account(name: str, **properties: Any) -> dict[str, Any]:
+    return {
+        "id": f"{STORAGE}/{name}",
+        "name": name,
+        "type": "Microsoft.Storage/storageAccounts",
+        "kind": "StorageV2",
+        "sku": {"name": "Standard_LRS"},
+        "location": "norwayeast",
+        "properties": {"supportsHttpsTrafficOnly": True, **properties},
+    }
+
+
+def closed(name: str) -> dict[str, Any]:
+    """An account without public network and without keys; nothing below it is then needed for a lock."""
+    return account(
+        name,
+        allowBlobPublicAccess=False,
+        allowSharedKeyAccess=False,
+        publicNetworkAccess="Disabled",
+        minimumTlsVersion="TLS1_2",
+        networkAcls={"defaultAction": "Deny", "bypass": "None", "ipRules": [], "virtualNetworkRules": []},
+    )
+
+
+def snapshot(path: Path, *bodies: dict[str, Any], view: str = "full", gaps: tuple[str, ...] = ()) -> Path:
+    """A snapshot file of these resources, read with nothing below them."""
+    store = Store(Head(taken=TAKEN, tool="twolocks test", principal="kari", scopes=[SUB]))
+    store.scope(SUB, "prod-journal", "agency.example", view)
+    for body in bodies:
+        store.resource(body, "2025-08-01", "list")
+    for url in gaps:
+        store.gap(url, 403, "AuthorizationFailed", "Microsoft.Storage/storageAccounts/read")
+    store.write(path)
+    return path
+
+
+__all__ = ["GROUP", "STORAGE", "SUB", "Ended", "account", "closed", "snapshot", "twolocks"]
