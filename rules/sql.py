@@ -10,7 +10,7 @@ from scanner.resource import MISSING, Children, Resource, same
 from scanner.rule import Child, Fix, Kind, judge_value
 from scanner.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
-from .common import ISO, LEARN, MCSB, NIST, pending_private_endpoint, perimeter_only_learns
+from .common import ISO, LEARN, MCSB, NIST, at_least, judge_child, pending_private_endpoint, perimeter_only_learns
 
 API = "2025-01-01"
 SERVER = Kind("Microsoft.Sql/servers", api=API)
@@ -395,10 +395,7 @@ def platform_key(server: Resource, index: Index) -> Verdict:
 def database_unencrypted(database: Resource, index: Index) -> Verdict:
     if not is_user_database(database):
         return NotApplicable("master holds no data of yours and follows the service")
-    encryption = database.child(ENCRYPTION)
-    if encryption is None:
-        return unknown(Unread(ENCRYPTION.path, "the service says that there is none"))
-    return judge_value(encryption, "properties.state", allowed=("Enabled",), bad=("Disabled",))
+    return judge_child(database, ENCRYPTION, "properties.state", allowed=("Enabled",), bad=("Disabled",))
 
 
 @DATABASES.rule(
@@ -454,12 +451,8 @@ def short_backup_retention(database: Resource, index: Index) -> Verdict:
         return NotApplicable("master holds no data of yours and follows the service")
     policy = database.child(RETENTION)
     if policy is None:
-        return unknown(Unread(RETENTION.path, "the service says that there is none"))
-    days = policy.need("properties.retentionDays")
-    if isinstance(days, bool) or not isinstance(days, int):
-        return Unknown(f"properties.retentionDays: its value {days!r} is not known")
-    seen = Evidence(f"{RETENTION.path} properties.retentionDays", days, "7 or more")
-    return Pass((seen,)) if days >= 7 else Fail((seen,))
+        return unknown(Unread(RETENTION.path, "Azure says that there is none"))
+    return at_least(policy, "properties.retentionDays", 7, RETENTION.path)
 
 
 @SERVER.rule(
@@ -532,10 +525,7 @@ SERVER.setting(
     references=(f"{LEARN}/azure-sql/database/auditing-overview",),
 )
 def auditing_off(server: Resource, index: Index) -> Verdict:
-    settings = server.child(AUDITING)
-    if settings is None:
-        return unknown(Unread(AUDITING.path, "the service says that there is none"))
-    return judge_value(settings, "properties.state", allowed=("Enabled",), bad=("Disabled",))
+    return judge_child(server, AUDITING, "properties.state", allowed=("Enabled",), bad=("Disabled",))
 
 
 INSTANCE.lock(
