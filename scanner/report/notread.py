@@ -28,6 +28,7 @@ class Entry:
     checks: int = 0
     worst: str | None = None
     curable: bool = False
+    accepted: bool = False
     what: str = ""
     scope: str = ""
     query: str = ""
@@ -48,11 +49,11 @@ class NotRead:
 
     @property
     def curable(self) -> list[Entry]:
-        return [entry for entry in self.entries if entry.curable]
+        return [entry for entry in self.entries if entry.curable and not entry.accepted]
 
     @property
     def others(self) -> list[Entry]:
-        return [entry for entry in self.entries if not entry.curable]
+        return [entry for entry in self.entries if not entry.curable and not entry.accepted]
 
 
 def subscription_of(url: str) -> str:
@@ -77,7 +78,7 @@ def gather(document: Item, words: Words) -> NotRead:
         entry.query = f"status:unknown gap:{_quoted(entry.action)}" + (
             f" sub:{entry.subscription}" if entry.subscription else ""
         )
-    entries.sort(key=lambda entry: (rank(entry.worst), -entry.checks, entry.what, entry.action))
+    entries.sort(key=lambda entry: (entry.accepted, rank(entry.worst), -entry.checks, entry.what, entry.action))
     return NotRead(entries, other, other_worst)
 
 
@@ -87,13 +88,13 @@ def _scopes(document: Item) -> Sequence[Item]:
 
 
 def _merge(gaps: Sequence[Item]) -> tuple[list[Entry], dict[str, Entry]]:
-    entries: dict[tuple[str, str, bool], Entry] = {}
+    entries: dict[tuple[str, str, bool, bool], Entry] = {}
     by_url: dict[str, Entry] = {}
     for gap in gaps:
         cure = curable(gap)
         label = gap["action"] if cure else str(gap.get("code") or gap.get("status") or "")
-        key = (label, subscription_of(gap["url"]), cure)
-        entry = entries.setdefault(key, Entry(label, key[1], curable=cure))
+        key = (label, subscription_of(gap["url"]), cure, bool(gap.get("accepted")))
+        entry = entries.setdefault(key, Entry(label, key[1], curable=cure, accepted=key[3]))
         entry.urls.append(gap["url"])
         error = " ".join(str(part) for part in (gap.get("status"), gap.get("code")) if part)
         if error and error not in entry.errors:
@@ -128,7 +129,7 @@ def _quoted(value: str) -> str:
 
 
 def _parts(url: str) -> tuple[str, str]:
-    """(owner's name, child) of a read's path; a list at subscription scope has no owner, the resource itself no child."""
+    """(owner's name, child) of a read's path; a list at subscription scope has no owner, a resource itself no child."""
     _, found, tail = url.partition("?")[0].strip("/").rpartition("/providers/")
     if not found:
         return "", ""

@@ -51,6 +51,12 @@ function lazyDetails(summary, make, attributes) {
   return details;
 }
 
+/** What stands in place of a command. */
+function otherwise(look) {
+  if (look === "unknown") return h("a", { href: "#not-read" }, t("doors.not_read"));
+  return t(look === "closed" ? "doors.nothing_to_close" : "doors.no_fix");
+}
+
 function doorCard(at) {
   const look = door(at, "standing"), resource = data.doors.resource[at];
   const fix = doorText(at, "fix"), reason = doorText(at, "reason");
@@ -63,7 +69,7 @@ function doorCard(at) {
       h("p", { class: "where" }, data.doors.new[at] === 1 && [newBadge(), " "], h("b", null, shown(nameOf(resource))), " · ", shown(door(at, "endpoint")), " · ", shown(where)),
       because(doorJson(at, "hops", [])),
       reason && h("p", { class: "because" }, shown(reason))),
-    h("div", { class: "door-do" }, remedy(fix, t(look === "closed" ? "doors.nothing_to_close" : "doors.no_fix")), doorNote(at), toggle),
+    h("div", { class: "door-do" }, remedy(fix, otherwise(look)), doorNote(at), toggle),
     rest);
   commands.set(card, usable(splitFix(fix)[1]));
   return card;
