@@ -110,7 +110,7 @@ def test_a_whole_scan_runs_the_azure_cli_once(tmp_path: Path) -> None:
 
     async def main() -> int:
         async with running:
-            result = await scan(running, way=Way(auth="cli"), PATH=os.environ["PATH"])
+            result = await scan(running, way=Way(auth="cli"), variables={"PATH": os.environ["PATH"]})
             return len(result.resources)
 
     assert asyncio.run(main()) > 10

@@ -158,11 +158,11 @@ async def scan(
     way: Way | None = None,
     told: Callable[[str, float], None] | None = None,
     fast: bool = False,
-    **more: str,
+    variables: dict[str, str] | None = None,
 ) -> Result:
-    """A collection from a running sandbox; `fast`: without the pauses before retries; `more`: environment variables."""
+    """A collection from a running sandbox; `fast`: without the pauses before retries."""
     progress, store = Heard(), Store(Head(taken="2026-11-25T00:00:00Z"))
-    with environment(running, **more):
+    with environment(running, **(variables or {})):
         chosen = replace(way or Way(auth="environment"), arm_endpoint=running.url)
         async with connect(chosen, wait=told or progress.wait) as reader:
             if fast:
