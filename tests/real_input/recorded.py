@@ -41,7 +41,7 @@ def bare(record: Json) -> Json:
 
 @lru_cache
 def documented() -> tuple[Json, ...]:
-    """The resources in the examples of the specification, with the api-version of the request: `body`, `api_version`."""
+    """The resources in the examples of the specification: `body`, and the `api_version` of the request."""
     return tuple(
         {"body": body, "api_version": exchange["api_version"]}
         for exchange in lines("spec-examples.jsonl")
