@@ -746,7 +746,7 @@ class _Collection:
             out.read(url, 0, "get" if child.one else "list")
         else:
             await self._maybe_gone(error, parent, top)
-            self._failed(out, url, error, child.action)
+            self._failed(out, url, error, child.action if len(child.actions) == 1 else "")
 
     async def _maybe_gone(self, error: ReadError, parent: Resource, top: Resource) -> None:
         """After a 404 that may mean the parent: ask for it. Raises _Gone where it is not there any more."""
