@@ -1,6 +1,7 @@
 """Azure SQL: logical servers with their databases, and managed instances."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from scanner.exposure import Auth, Exposure, Half, Hop, Reach, Switch, may, way
 from scanner.index import Index
@@ -137,18 +138,26 @@ def host(resource: Resource) -> str:
     return value if isinstance(value, str) else ""
 
 
+def as_far_as_shown(reach: Half) -> Half:
+    """The same reach, where "nobody" says that this is what the server's own rules come to."""
+    says = "nobody by the server's rules, but rules inside the databases are not shown"
+    return replace(reach, sure=tuple(replace(each, says=says) if not each.level else each for each in reach.sure))
+
+
 @SERVER.endpoints(data=("tds",), reads=(*RULES, PERIMETERS, SERVER_ONLY))
 def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
     synapse = of_synapse(server)
+    hidden = without_rules(server, index)
+    reach = firewall(server, index, SERVER_ACL)
     yield Exposure(
         "tds",
         "data",
-        firewall(server, index, SERVER_ACL),
+        as_far_as_shown(reach) if hidden else reach,
         asks(server, SERVER_ONLY),
         what="The SQL server of a Synapse workspace" if synapse else "The SQL server",
         address=host(server),
         closing=SYNAPSE if synapse else "",
-        hidden=HIDDEN if without_rules(server, index) else "",
+        hidden=HIDDEN if hidden else "",
     )
 
 
