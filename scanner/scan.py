@@ -224,6 +224,10 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
         screen.finish()
         scan = evaluation.scan_row(started=started, finished=now(), tool=job.tool)
         unwritten = _write(job.outs, counting, evaluation, scan, wrote, errors)
+    except Stopped:
+        screen.finish()
+        stopped(job, screen, stop.code, "while judging", wrote)
+        raise
     finally:
         screen.finish()
         counting.close()
@@ -285,7 +289,7 @@ def _collected(job: Job, screen: Screen, stop: Stop, limits: bool) -> Store:
         stop.run(read())
     except Stopped:
         screen.finish()
-        stopped(job, screen, stop.code)
+        stopped(job, screen, stop.code, f"after {screen.done:,} of {screen.done + screen.to_come:,} known reads")
         raise
     finally:
         screen.finish()
@@ -293,19 +297,18 @@ def _collected(job: Job, screen: Screen, stop: Stop, limits: bool) -> Store:
     return store
 
 
-def stopped(job: Job, screen: Screen, code: int) -> None:
+def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str] = ()) -> None:
     """What a stopped scan leaves behind."""
-    known = screen.done + screen.to_come
-    before = [name for name in (*(out.name for out in job.outs), job.settings["snapshot"]) if name and name != STDOUT]
-    there = [name for name in before if Path(name).exists()]
-    said = f"after {screen.done:,} of {known:,} known reads; nothing was judged"
-    said += f". {', '.join(there)} {'is' if len(there) == 1 else 'are'} as before" if there else ""
-    kept = (
-        f"kept: {job.settings['record']} (--record, complete up to here)"
-        if job.settings["record"]
-        else "nothing was written"
+    asked = [*(out.name for out in job.outs if out.format != STDOUT), job.settings["snapshot"]]
+    before = [name for name in asked if name and name not in wrote and Path(name).exists()]
+    judged = "not everything was written" if wrote else "nothing was judged"
+    said = f"{when}; {judged}" + (
+        f". {', '.join(before)} {'is' if len(before) == 1 else 'are'} as before" if before else ""
     )
-    screen.write([Line(said, "Stopped"), Line(kept, f"Exit {code}")], "done", f"exit {code}: stopped {said}; {kept}")
+    kept = [*wrote, *([f"{job.settings['record']} (--record, complete up to here)"] if job.settings["record"] else [])]
+    rest = f"kept: {', '.join(kept)}" if kept else "nothing was written"
+    lines = [Line(said, "Stopped"), Line(rest, f"Exit {code}")]
+    screen.write(lines, "done", f"exit {code}: stopped {said}; {rest}")
 
 
 def _kept(store: Store, name: str, wrote: list[str], errors: list[UserError]) -> None:

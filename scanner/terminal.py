@@ -235,8 +235,7 @@ class Screen:
         self._counts: dict[str, int] = {}
         self._held: dict[str, int] = {}
         self._verb = ""
-        self._drawn = 0
-        self._shown = ""
+        self._shown: list[str] = []
         self._last = self.clock()
         self._lock = threading.RLock()
         self._stop = threading.Event()
@@ -392,14 +391,18 @@ class Screen:
         while not self._stop.wait(FRAME_SECONDS):
             with self._lock:
                 if self.mode == "live":
-                    self._erase()
-                    self._draw()
+                    self._redraw()
                 elif self.clock() - self._last >= LOG_SECONDS:
-                    self._log("read", f"{span(self.clock() - self.began)}: {self._sentence()}")
+                    judging = "" if self._verb == "Reading" else "judging "
+                    self._log("read", f"{span(self.clock() - self.began)}: {judging}{self._sentence()}")
 
     def _sentence(self) -> str:
         if self._verb != "Reading":
-            return f"judging; {self.resources:,} resources"
+            return f"{self.resources:,} resources" if self.resources else "what the file holds"
+        if not self.who:
+            return "signing in"
+        if not self.scopes:
+            return "looking for subscriptions"
         failed = f"; {self.failed:,} failed" if self.failed else ""
         return f"{self.done:,} reads done, {self.to_come:,} known to come; {self.resources:,} resources{failed}"
 
@@ -420,18 +423,18 @@ class Screen:
         width = width_of(self.stream) - 1
         return [_fitting(clean(line), width) for line in lines[:4]]
 
-    def _draw(self) -> None:
-        if self.mode != "live" or not self._verb or self._thread is None:
-            return
+    def _redraw(self) -> None:
         lines = self.block()
-        self.stream.write("".join(f"{line}\n" for line in lines))
-        self.stream.flush()
-        self._drawn = len(lines)
+        if lines and lines != self._shown:
+            self._erase()
+            self.stream.write("".join(f"{line}\n" for line in lines))
+            self.stream.flush()
+            self._shown = lines
 
     def _erase(self) -> None:
-        if self._drawn:
-            self.stream.write(f"\x1b[{self._drawn}A\r\x1b[J")
-            self._drawn = 0
+        if self._shown:
+            self.stream.write(f"\x1b[{len(self._shown)}A\r\x1b[J")
+            self._shown = []
 
 
 def span(seconds: float) -> str:
