@@ -206,8 +206,9 @@ class Exposure:
 
     `what` opens its title ("The blob service"); `subject` is the child that it stands for (an anonymous container);
     `address` a host or an address; `off` says why an endpoint is not served at all (reach is then `none`);
-    `milder` makes every cell so many steps milder, `cap` is the highest severity, and up to the reach `enough` it counts as
-    closed since nothing is left to close, all three with `argument` (reason and source); `closing` is told in place of a command where this SKU cannot be closed; `admits` are identity-bound ways;
+    `milder` makes every cell so many steps milder, `cap` is the highest severity, and a reach up to `enough` counts as
+    closed since nothing is left to close; all three with `argument` (reason and source);
+    `closing` is told in place of a command where this SKU cannot be closed; `admits` are identity-bound ways;
     `hidden` names rules that only the service itself shows: where nothing else lets anybody in, its network rule is not
     applicable, for that reason.
     """
