@@ -2,12 +2,11 @@
 
 import io
 import os
-from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from scanner.cli import main
 from scanner.snapshot import Head, Store
@@ -33,14 +32,30 @@ class Ended:
 def twolocks(*words: object, env: Mapping[str, str] | None = None) -> Ended:
     """Run a command with a clean environment, stderr no terminal."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     code = 0
-    with patch.dict(os.environ, {**kept, **(env or {})}, clear=True), redirect_stdout(out), redirect_stderr(err):
+    with _environment(env or {}), redirect_stdout(out), redirect_stderr(err):
         try:
             main([str(word) for word in words])
         except SystemExit as end:
             code = int(end.code or 0)
-    return Ended(code, out.buffer.getvalue().decode(), err.buffer.getvalue().decode())  # type: ignore[attr-defined]
+    return Ended(code, out.buffer.getvalue().decode(), err.buffer.getvalue().decode())
+
+
+@contextmanager
+def _environment(env: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    kept = {name: before[name] for name in KEPT if name in before}
+    try:
+        os.environ.clear()
+        os.environ.update(kept | dict(env))
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def files(folder: str = ".") -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())
 
 
 def account(name: str, **properties: Any) -> dict[str, Any]:
@@ -79,4 +94,4 @@ def snapshot(path: Path, *bodies: dict[str, Any], view: str = "full", gaps: tupl
     return path
 
 
-__all__ = ["GROUP", "STORAGE", "SUB", "Ended", "account", "closed", "snapshot", "twolocks"]
+__all__ = ["GROUP", "STORAGE", "SUB", "Ended", "account", "closed", "files", "snapshot", "twolocks"]

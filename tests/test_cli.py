@@ -20,7 +20,7 @@ from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox, running
 from scanner.sandbox.world import Refusal
 from scanner.settings import COMMANDS
-from tests.terminals import STORAGE, SUB, account, closed, snapshot, twolocks
+from tests.terminals import STORAGE, SUB, account, closed, files, snapshot, twolocks
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (start|account|scope|read|wait|gap|found|wrote|error|done) +\S")
 OPEN = account("stjournal", allowSharedKeyAccess=True, allowBlobPublicAccess=False, publicNetworkAccess="Enabled")
@@ -242,7 +242,7 @@ def test_a_signal_ends_a_scan_cleanly(number: signal.Signals, code: int) -> None
     assert "nothing was judged. report.html is as before" in rest
     assert "kept: r.jsonl (--record, complete up to here)" in rest
     assert Path("report.html").read_text() == "the old one"
-    assert sorted(os.listdir()) == ["r.jsonl", "report.html"]
+    assert files() == ["r.jsonl", "report.html"]
 
 
 # Other commands
@@ -252,7 +252,7 @@ def test_the_demo_ends_with_what_was_found_and_where() -> None:
     ended = twolocks("demo", "--dir", "out/demo")
     assert ended.code == 0
     assert ended.out == ""
-    assert sorted(os.listdir("out/demo")) == ["findings.json", "report.html", "snapshot.jsonl"]
+    assert files("out/demo") == ["findings.json", "report.html", "snapshot.jsonl"]
     end = ended.last[-7:]
     assert end[0] == "Demo     the sample estate, served on this machine; no Azure account is used"
     assert re.fullmatch(
