@@ -284,9 +284,9 @@ def test_rules_are_listed_and_shown() -> None:
     ended = twolocks("rules", "list", "--only", "storage-*")
     rows = [line.split("\t") for line in ended.out.splitlines()]
     assert all(len(row) == 4 for row in rows)
-    assert ["high", "storage-plain-http", "transport"] == next(
+    assert next(
         row[:3] for row in rows if row[1] == "storage-plain-http"
-    )
+    ) == ["high", "storage-plain-http", "transport"]
     assert f"{len(rows)} rules on " in ended.err
     listed = json.loads(twolocks("rules", "list", "--format", "json").out)
     assert {"id", "title", "category", "severity", "types", "reads", "controls", "references"} <= set(listed[0])

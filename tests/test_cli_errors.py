@@ -163,7 +163,9 @@ from scanner.rule import Fix, Kind
 
 ACCOUNT = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
 
-@ACCOUNT.rule("my-plain-tls", "transport", "It is plain", severity="low", why="Because.", fix=Fix(az="az version", breaks=""))
+@ACCOUNT.rule(
+    "my-plain-tls", "transport", "It is plain", severity="low", why="Because.", fix=Fix(az="az version", breaks="")
+)
 def plain(account, index):
     raise KeyError("minimalTlsVersion")
 '''
