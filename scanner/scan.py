@@ -346,7 +346,8 @@ def _write(
                     writer.finish(file, *words)
             wrote.append(out.name)
         except BrokenPipeError:
-            raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            unwritten.append("standard output")
         except OSError as error:
             errors.append(unwritable(out.name, error, wrote))
             unwritten.append(out.name)
@@ -443,8 +444,8 @@ def show(outcome: Outcome, screen: Screen) -> None:
     if screen.mode == "quiet":
         for error in outcome.errors:
             screen.plain(error_lines(error))
-        if line := summary.quiet():
-            screen.plain([Line(line, column=0, whole=True)])
+        line = f"exit {summary.end.code}" if outcome.errors else summary.quiet()
+        screen.plain([Line(line, column=0, whole=True)] if line else [])
         return
     if screen.mode == "log":
         log(outcome, screen)

@@ -47,7 +47,7 @@ class Stop:
             self._clean()
             os._exit(self.code)
         self.code = CODES[signal.Signals(number)]
-        if self._loop is None:
+        if self._loop is None or self._loop.is_closed():
             raise Stopped(self.code)
         # Not from here: the program may be in the middle of writing to the same stream.
         self._loop.call_soon_threadsafe(self._end)
@@ -70,10 +70,13 @@ class Stop:
             return await work
 
         try:
-            return asyncio.run(main())
+            found = asyncio.run(main())
         except asyncio.CancelledError:
             if not self.code:
                 raise
             raise Stopped(self.code) from None
         finally:
             self._task = self._loop = None
+        if self.code:
+            raise Stopped(self.code)
+        return found

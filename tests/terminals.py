@@ -29,16 +29,32 @@ class Ended:
         return self.err.splitlines()
 
 
-def twolocks(*words: object, env: Mapping[str, str] | None = None) -> Ended:
-    """Run a command with a clean environment, stderr no terminal."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+class _Stream(io.TextIOWrapper):
+    """Standard output or error; `tty` makes it a terminal."""
+
+    def __init__(self, tty: bool) -> None:
+        self.raw_bytes = io.BytesIO()
+        super().__init__(self.raw_bytes, "utf-8", write_through=True)
+        self.tty = tty
+
+    def isatty(self) -> bool:
+        return self.tty
+
+    def text(self) -> str:
+        return self.raw_bytes.getvalue().decode()
+
+
+def twolocks(*words: object, env: Mapping[str, str] | None = None, tty: bool = False) -> Ended:
+    """Run a command with a clean environment; `tty`: as on a terminal."""
+    out, err = _Stream(tty), _Stream(tty)
+    env = {"TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "90", "LINES": "24", **(env or {})} if tty else env
     code = 0
     with _environment(env or {}), redirect_stdout(out), redirect_stderr(err):
         try:
             main([str(word) for word in words])
         except SystemExit as end:
             code = int(end.code or 0)
-    return Ended(code, out.buffer.getvalue().decode(), err.buffer.getvalue().decode())
+    return Ended(code, out.text(), err.text())
 
 
 @contextmanager

@@ -185,6 +185,17 @@ def test_quiet_says_nothing_on_0_and_one_line_else() -> None:
     assert ended.err.startswith("error: none.jsonl cannot be read")
 
 
+def test_a_hostile_name_forges_nothing_on_a_terminal_or_in_a_log() -> None:
+    name = "st\n::error::x\x1b[2J\u202e$(id)"
+    snapshot(Path("night.jsonl"), account(name, allowSharedKeyAccess=True, publicNetworkAccess="Enabled"))
+    for tty in (False, True):
+        ended = twolocks("scan", "--from", "night.jsonl", tty=tty)
+        assert "::error::x<U+001B>[2J<U+202E>$(id)" in ended.err
+        assert not [line for line in ended.last if line.lstrip().startswith("::")]
+        assert "\x1b" not in ended.err.replace("\x1b[1A", "").replace("\x1b[J", "")
+    assert "No command is offered: the name holds U+000A. Use the portal." in ended.err
+
+
 # Live, against the sandbox
 
 
@@ -284,9 +295,11 @@ def test_rules_are_listed_and_shown() -> None:
     ended = twolocks("rules", "list", "--only", "storage-*")
     rows = [line.split("\t") for line in ended.out.splitlines()]
     assert all(len(row) == 4 for row in rows)
-    assert next(
-        row[:3] for row in rows if row[1] == "storage-plain-http"
-    ) == ["high", "storage-plain-http", "transport"]
+    assert next(row[:3] for row in rows if row[1] == "storage-plain-http") == [
+        "high",
+        "storage-plain-http",
+        "transport",
+    ]
     assert f"{len(rows)} rules on " in ended.err
     listed = json.loads(twolocks("rules", "list", "--format", "json").out)
     assert {"id", "title", "category", "severity", "types", "reads", "controls", "references"} <= set(listed[0])
