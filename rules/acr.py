@@ -40,7 +40,6 @@ ACL = Firewall(
     default_absent="allow",
     acl="properties.networkRuleSet",
     addresses=(Rules("properties.networkRuleSet.ipRules", address="value", action="action"),),
-    subnets=(Rules("properties.networkRuleSet.virtualNetworkRules", id="id"),),
     bypass="properties.networkRuleBypassOptions",
     # container-registry/container-registry-skus: firewall rules and private endpoints are features of Premium.
     unruly=("sku.name", ("Classic", "Basic", "Standard")),
