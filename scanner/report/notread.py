@@ -38,6 +38,11 @@ class Entry:
         """Whether the missing action hands out secrets."""
         return bool(_SECRETS.search(self.action))
 
+    @property
+    def blind(self) -> bool:
+        """Whether a whole scope was seen in part only."""
+        return any(_is_scope(url) for url in self.urls)
+
 
 @dataclass
 class NotRead:
@@ -54,6 +59,10 @@ class NotRead:
     @property
     def others(self) -> list[Entry]:
         return [entry for entry in self.entries if not entry.curable and not entry.accepted]
+
+
+def _is_scope(url: str) -> bool:
+    return "/providers/" not in url.lower()
 
 
 def subscription_of(url: str) -> str:
@@ -141,15 +150,15 @@ def _parts(url: str) -> tuple[str, str]:
 
 def describe(urls: Sequence[str], scope: str, words: Words) -> str:
     """What the reads were after: `containers of stjournal`, `servers (Microsoft.Sql) in prod-citizen`."""
-    parts = [_parts(url) for url in urls]
+    parts = [_parts(url) for url in urls if not _is_scope(url)]
     lists = sorted({child for owner, child in parts if not owner})
     owners = sorted({owner for owner, _ in parts if owner})
     children = sorted({_short(child) for owner, child in parts if owner and child})
     said = []
+    if len(parts) < len(urls):
+        said.append(words("notread.part_of", scope=scope))
     if lists:
-        said.append(
-            words("notread.list_of", types=", ".join(filter(None, lists)), scope=scope) if any(lists) else scope
-        )
+        said.append(words("notread.list_of", types=", ".join(lists), scope=scope))
     if owners and children:
         child = ", ".join(children)
         one = len(owners) == 1

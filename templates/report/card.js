@@ -55,7 +55,7 @@ function written(value) {
 function evidenceTable(evidence, failed) {
   const line = ({ path, value, expected }) => {
     const judged = expected !== undefined && expected !== null;
-    return h("tr", null, h("td", null, mono(path)), h("td", { class: judged && failed ? "bad" : "" }, written(value)),
+    return h("tr", null, h("td", null, mono(path)), h("td", { class: judged && failed && JSON.stringify(value) !== JSON.stringify(expected) ? "bad" : "" }, written(value)),
       h("td", { class: judged ? "good" : "" }, judged ? written(expected) : h("i", null, t("card.context"))));
   };
   return h("table", { class: "evidence" },
@@ -127,7 +127,7 @@ function footer(row) {
 
 /** The ways in to a finding's endpoints; all but the first are folded. */
 function waysOf(row) {
-  const drawn = doorsOf(row).map((at) => ({ at, hops: doorJson(at, "hops", []) })).filter(({ hops }) => hops.length);
+  const drawn = doorsOf(row).map((at) => ({ at, hops: hopsOf(at) })).filter(({ hops }) => hops.length);
   if (!drawn.length) return null;
   const [first, ...others] = drawn;
   return h("div", { class: "ways" }, heading(t("card.way"), drawn.length > 1 && [": ", shown(door(first.at, "endpoint"))]), wayIn(first.hops),

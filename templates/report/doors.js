@@ -2,6 +2,13 @@
 const DOORS_A_STEP = 20;
 const commands = new WeakMap();
 
+/** The hops of a door, the endpoint last. */
+function hopsOf(at) {
+  const hops = doorJson(at, "hops", []);
+  if (!hops.length || hops[hops.length - 1].kind === "endpoint") return hops;
+  return [...hops, { kind: "endpoint", name: nameOf(data.doors.resource[at]), detail: door(at, "endpoint"), lets: true }];
+}
+
 function because(hops) {
   const facts = [...hops.filter(isLock).slice(-2), ...hops.filter((hop) => hop.kind === "authentication").slice(-1)];
   if (!facts.length) return null;
@@ -30,7 +37,7 @@ function findingsOf(at) {
 }
 
 function doorDetails(at) {
-  const hops = doorJson(at, "hops", []), admits = doorJson(at, "admits", []), rowsHere = findingsOf(at);
+  const hops = hopsOf(at), admits = doorJson(at, "admits", []), rowsHere = findingsOf(at);
   const address = doorText(at, "address"), breaks = doorText(at, "breaks");
   return [
     hops.length > 0 && wayIn(hops),
@@ -47,7 +54,8 @@ const checkLine = (row) => h("li", null, rowBadge(row), " ", h("a", { href: hash
 
 /** A `details` that is filled when it is first opened; a button-free summary. */
 function lazyDetails(summary, make, attributes) {
-  const details = h("details", { ...attributes, toggle: () => { if (details.open && details.childElementCount === 1) fill(details, null, [make()].flat()); } }, h("summary", null, summary));
+  const fillOnce = () => { if (details.childElementCount === 1) fill(details, null, [make()].flat()); };
+  const details = h("details", { ...attributes, toggle: fillOnce }, h("summary", { click: fillOnce }, summary));
   return details;
 }
 

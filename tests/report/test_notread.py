@@ -55,7 +55,7 @@ def test_gaps_are_merged_by_action_and_scope_and_count_their_checks() -> None:
         ([STORAGE + "/a"], "a itself"),
         ([STORAGE + "/a/config/authsettingsV2"], "config/authsettingsV2 of a"),
         ([SUB + "/providers/Microsoft.Sql/servers"], "servers (Microsoft.Sql) in prod"),
-        ([SUB], "prod"),
+        ([SUB], "what prod holds beyond the sight of this principal"),
     ],
 )
 def test_what_was_not_read(urls: list[str], said: str) -> None:
