@@ -842,6 +842,10 @@ class _Collection:
             getattr(self.sink, kind)(*words)
 
 
+NOT_KEPT = "not kept"
+"""What stands in a cut body for a value of an unexpected shape: it may be a secret, and is not nothing."""
+
+
 def cut(body: Json, keep: Sequence[str]) -> Json:
     """A body that carries secrets, cut down to what names it and the paths in `keep`.
 
@@ -875,8 +879,8 @@ def _copy(source: Any, target: Any, steps: Sequence[str]) -> None:
             _copy(each, row, rest)
     elif isinstance(value, dict):
         _copy(value, target.setdefault(key, {}), rest)
-    elif value is None:
-        target[key] = None
+    else:
+        target[key] = None if value is None else NOT_KEPT
 
 
 def _of_type(out: _Out, type: str) -> list[Json]:
