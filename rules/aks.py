@@ -45,7 +45,7 @@ ACCOUNTS = CLUSTER.local_auth(
     off=(True,),
     on=(False,),
     absent=False,
-    source="aks/manage-local-accounts-managed-azure-ad: local accounts are enabled by default",
+    source="aks/local-accounts: local accounts are enabled by default",
     says="a copy of its local administrator certificate opens it",
 )
 
@@ -135,7 +135,7 @@ CLUSTER.lock(
         portal="Kubernetes service > Cluster configuration > Kubernetes local accounts: off",
     ),
     controls={MCSB: ("IM-1",), NIST: ("AC-3", "IA-2"), ISO: ("A.5.16",)},
-    references=(f"{LEARN}/aks/manage-local-accounts-managed-azure-ad",),
+    references=(f"{LEARN}/aks/local-accounts",),
 )
 CLUSTER.lock(
     "aks-open-api-server",

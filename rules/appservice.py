@@ -41,6 +41,10 @@ def runs(site: Resource) -> str:
     return "web" if words & {"app", "api", "mobileapp"} else ""
 
 
+def stopped(site: Resource) -> bool:
+    return same(site.look("properties.state"), "Stopped")
+
+
 def has_functions(site: Resource) -> bool:
     # An app whose kind is not known is asked.
     return runs(site) in ("functions", "")
@@ -79,14 +83,15 @@ WEB = SITE.child(
 LOGIN = SITE.child("config/authsettingsV2", one=True, none=("AuthConfigNotFound",), when=asks_for_login)
 POLICIES = SITE.child("basicPublishingCredentialsPolicies")
 CONNECTIONS = SITE.child("privateEndpointConnections", when=endpoints_decide)
+# The host answers these two, and a stopped app has none.
 FUNCTIONS = SITE.child(
     "functions",
-    when=has_functions,
+    when=lambda site: has_functions(site) and not stopped(site),
     keep=("properties.isDisabled", "properties.config.bindings[].type", "properties.config.bindings[].authLevel"),
 )
 WORKFLOWS = SITE.child(
     "workflows",
-    when=has_workflows,
+    when=lambda site: has_workflows(site) and not stopped(site),
     keep=("properties.flowState", "properties.files.*.definition.triggers.*.type"),
 )
 
@@ -198,10 +203,10 @@ def scm_host(site: Resource) -> str:
 )
 def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     reach = reach_of(site, index)
-    if same(site.look("properties.state"), "Stopped"):
-        stopped = site.seen("properties.state")
-        yield closed("app", "app", "the app is stopped", stopped, what="The app")
-        yield closed("host-keys", "app", "the app is stopped", stopped, what="The function host")
+    if stopped(site):
+        state = site.seen("properties.state")
+        yield closed("app", "app", "the app is stopped", state, what="The app")
+        yield closed("host-keys", "app", "the app is stopped", state, what="The function host")
     else:
         front = login(site)
         yield app(site, reach, front)
