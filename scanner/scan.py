@@ -216,8 +216,8 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
         if job.settings["snapshot"]:
             _kept(store, job.settings["snapshot"], wrote, errors)
     _seen(taken, screen, live=took is not None)
-    screen.begin("Judging")
     counting = Counting()
+    screen.begin("Judging", lambda: f"{counting.endpoints:,} endpoints so far")
     try:
         evaluation = Evaluation(taken, job.rules, job.policy)
         evaluation.run(counting)
@@ -253,13 +253,28 @@ def _seen(taken: Snapshot, screen: Screen, *, live: bool) -> None:
 
 
 def _collected(job: Job, screen: Screen, stop: Stop, limits: bool) -> Store:
-    """Step 1. The SDKs are imported here, after the first line was printed."""
+    """Step 1, with progress."""
+    store = Store(snapshot.Head(taken=now(), cloud=job.settings["cloud"], tool=job.tool))
+    screen.begin("Reading")
+    try:
+        stop.run(_read(job, screen, store, limits))
+    except Stopped:
+        screen.finish()
+        stopped(job, screen, stop.code, f"after {screen.done:,} of {screen.done + screen.to_come:,} known reads")
+        raise
+    finally:
+        screen.finish()
+    store.head.scopes = [subscription for subscription, _, _ in screen.scopes]
+    return store
+
+
+async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
+    # The SDKs are imported here, after the first line was printed.
     from scanner.azure.connect import Way, connect
     from scanner.collect import Plan, Scope, collect
 
     settings, rules = job.settings, job.rules
     kinds = [kind for kind in rules.kinds if any(rule.id in rules.enabled for rule in kind.rules)]
-    plan = Plan(kinds, rules.reads())
     scope = Scope(
         subscriptions=settings["subscription"],
         management_groups=settings["management-group"],
@@ -277,24 +292,9 @@ def _collected(job: Job, screen: Screen, stop: Stop, limits: bool) -> Store:
         limits=limits,
         agent=job.tool.replace(" ", "/"),
     )
-    store = Store(snapshot.Head(taken=now(), cloud=settings["cloud"], tool=job.tool))
-
-    async def read() -> None:
-        async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
-            store.head.cloud, store.head.principal = reader.cloud, reader.account.name
-            screen.begin("Reading")
-            await collect(reader, scope, plan, store, screen)
-
-    try:
-        stop.run(read())
-    except Stopped:
-        screen.finish()
-        stopped(job, screen, stop.code, f"after {screen.done:,} of {screen.done + screen.to_come:,} known reads")
-        raise
-    finally:
-        screen.finish()
-    store.head.scopes = [subscription for subscription, _, _ in screen.scopes]
-    return store
+    async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
+        store.head.cloud, store.head.principal = reader.cloud, reader.account.name
+        await collect(reader, scope, Plan(kinds, rules.reads()), store, screen)
 
 
 def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str] = ()) -> None:
@@ -357,7 +357,7 @@ def _write(
 def _decoded(writer: rows.Writer, words: tuple[Any, ...]) -> Any:
     whole = BytesIO()
     writer.finish(whole, *words)
-    return msgspec.json.decode(whole.getvalue())
+    return msgspec.json.decode(whole.getbuffer())
 
 
 def _html(document: Mapping[str, Any], file: IO[bytes]) -> None:

@@ -235,6 +235,7 @@ class Screen:
         self._counts: dict[str, int] = {}
         self._held: dict[str, int] = {}
         self._verb = ""
+        self._says: Callable[[], str] | None = None
         self._shown: list[str] = []
         self._last = self.clock()
         self._lock = threading.RLock()
@@ -328,6 +329,8 @@ class Screen:
 
     def counts(self, done: int, to_come: int, resources: int, failed: int) -> None:
         self.done, self.to_come, self.resources, self.failed = done, to_come, resources, failed
+        if more := self._held.pop("scope", 0):
+            self.write([Line(f"and {more:,} more subscriptions")], "scope", f"and {more:,} more subscriptions")
 
     def reading(self, what: str, done: int, total: int, of: str) -> None:
         with self._lock:
@@ -367,11 +370,9 @@ class Screen:
 
     # The block that is redrawn
 
-    def begin(self, verb: str) -> None:
-        """Start to show progress: `Reading`, `Judging`."""
-        if more := self._held.pop("scope", 0):
-            self.write([Line(f"and {more:,} more subscriptions")], "scope", f"and {more:,} more subscriptions")
-        self._verb = verb
+    def begin(self, verb: str, says: Callable[[], str] | None = None) -> None:
+        """Start to show progress: `Reading`, or another verb with what it `says`."""
+        self._verb, self._says = verb, says
         if self._thread is None and self.mode != "quiet":
             self._stop.clear()
             self._thread = threading.Thread(target=self._tick, name="progress", daemon=True)
@@ -393,12 +394,12 @@ class Screen:
                 if self.mode == "live":
                     self._redraw()
                 elif self.clock() - self._last >= LOG_SECONDS:
-                    judging = "" if self._verb == "Reading" else "judging "
-                    self._log("read", f"{span(self.clock() - self.began)}: {judging}{self._sentence()}")
+                    verb = "" if self._says is None else f"{self._verb.lower()} "
+                    self._log("read", f"{span(self.clock() - self.began)}: {verb}{self._sentence()}")
 
     def _sentence(self) -> str:
-        if self._verb != "Reading":
-            return f"{self.resources:,} resources" if self.resources else "what the file holds"
+        if self._says is not None:
+            return self._says()
         if not self.who:
             return "signing in"
         if not self.scopes:
@@ -412,7 +413,7 @@ class Screen:
             return []
         now = self.clock()
         lines = [f"{self._verb:<{COLUMN - 1}} {span(now - self.began)}: {self._sentence()}"]
-        if self._verb == "Reading":
+        if self._says is None:
             busy = sorted(self._kinds.items(), key=lambda each: each[1][0] - each[1][1])[:2]
             said = [f"{what}, {done:,} of {total:,}" + (f" {of}" if of else "") for what, (done, total, of) in busy]
             lines += [f"  now    {'; '.join(said)}"] if said else []

@@ -305,7 +305,7 @@ def test_hostile_names_forge_no_line_of_a_log(clock: SimpleNamespace) -> None:
 def test_many_subscriptions_are_counted(live: Screen) -> None:
     for number in range(30):
         live.scope(f"s{number}", f"n{number}", "full")
-    live.begin("Reading")
+    live.counts(1, 2, 3, 0)
     assert written(live).count("seen in full") == 8
     assert "and 22 more subscriptions" in written(live)
 
