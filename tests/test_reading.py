@@ -17,7 +17,7 @@ HEADINGS = (
 
 
 @lru_cache
-def tests_of(path: str) -> set[str]:
+def defined(path: str) -> set[str]:
     tree = ast.parse((ROOT / path).read_text("utf-8"))
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
 
@@ -26,7 +26,7 @@ def tests_of(path: str) -> set[str]:
 def test_each_sentence_has_a_test(sentence: str, cell: str) -> None:
     found = re.fullmatch(r"`(tests/[\w/]+\.py)::(test_\w+)`", cell)
     assert found, f"{sentence}: no test id in {cell}"
-    assert found[2] in tests_of(found[1]), f"{sentence}: {cell} is not there"
+    assert found[2] in defined(found[1]), f"{sentence}: {cell} is not there"
 
 
 def test_every_part_of_the_section_is_there() -> None:
