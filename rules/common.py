@@ -27,6 +27,12 @@ def host(resource: Resource, path: str) -> str:
     return value.split("://", 1)[-1].split("/", 1)[0].split(":", 1)[0] if isinstance(value, str) else ""
 
 
+def by_perimeter(resource: Resource) -> bool:
+    """Whether a perimeter may decide over a resource: its public switch says so, or says nothing that is known."""
+    value = resource.look("properties.publicNetworkAccess")
+    return not same(value, "Enabled") and not same(value, "Disabled")
+
+
 def pending_private_endpoint(
     kind: Kind, id: str, what: str, path: str = "properties.privateEndpointConnections"
 ) -> None:

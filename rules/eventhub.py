@@ -8,8 +8,8 @@ from scanner.reach.firewall import firewall
 from scanner.resource import Resource, same
 from scanner.rule import Fix, Kind
 
-from .common import ISO, LEARN, MCSB, NIST, host, pending_private_endpoint, perimeter_only_learns
-from .messaging import KEYS_OFF, RETIRED, TLS, by_perimeter, closing, extra_manage_rule, keys, rule_set
+from .common import ISO, LEARN, MCSB, NIST, by_perimeter, host, pending_private_endpoint, perimeter_only_learns
+from .messaging import KEYS_OFF, RETIRED, TLS, closing, extra_manage_rule, keys, rule_set
 
 NAMESPACE = Kind("Microsoft.EventHub/namespaces", api="2024-01-01")
 WITHOUT_FIREWALL = ("Basic",)

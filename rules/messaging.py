@@ -16,12 +16,6 @@ ROOT = "RootManageSharedAccessKey"
 DISABLE_LOCAL_AUTH = "properties.disableLocalAuth"
 
 
-def by_perimeter(resource: Resource) -> bool:
-    """Whether a perimeter may decide: the switch says so, or says nothing that is known."""
-    value = resource.look("properties.publicNetworkAccess")
-    return not same(value, "Enabled") and not same(value, "Disabled")
-
-
 def rule_set(holder: Child, tiers: tuple[str, ...], source: str, configurations: Child | None = None) -> Firewall:
     """The firewall of a namespace: it stands on the rule set `default`, which tiers of `tiers` do not have.
 
