@@ -88,7 +88,7 @@ def tokens(registry: Resource, reach: Half) -> tuple[Half, bool]:
         ends = [str(look(each, "expiry")) if expires(each) else "never" for each in found]
         proof = Evidence(path, [f"expires {each}" for each in ends], "no password")
         if same(token.look("properties.status"), "enabled"):
-            half |= way(Auth.shared, proof, says=f"the password of the token {token.name} opens it")
+            half |= way(Auth.shared, proof, says=f"the token {token.name} and its password or certificate open it")
         else:
             half |= may(Auth.shared, Unread(f"tokens/{token.name} properties.status", "it is not known"), proof)
         dated = dated and all(expires(each) for each in found)

@@ -51,7 +51,7 @@ def endpoints(store: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(store, index, ACL),
         asks,
-        what="App Configuration",
+        what="The App Configuration store",
         address=host(store, "properties.endpoint"),
         closing=closing(store, asks),
     )

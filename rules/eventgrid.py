@@ -70,7 +70,7 @@ def namespace_endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]
         "data",
         reach,
         keys,
-        what="Publishing to the namespace",
+        what="The Event Grid namespace",
         address=host(namespace, "properties.topicsConfiguration.hostname"),
         enough=Reach.selected,
         argument=KEYS_STAY,
@@ -83,7 +83,7 @@ def mqtt(namespace: Resource, reach: Half) -> Exposure:
     what = "The MQTT broker"
     on = MQTT.half(namespace)
     if on.widest is not None and on.widest.level == Reach.none:
-        return closed("mqtt", "data", "topic spaces are not switched on", *on.widest.evidence, what=what)
+        return closed("mqtt", "data", "the namespace has no topic spaces", *on.widest.evidence, what=what)
     if on.doubts:
         missing = on.doubts[0].missing
         hop = Hop("switch", what, missing.why, lets=None)

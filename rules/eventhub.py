@@ -52,7 +52,7 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(namespace, index, ACL),
         asks,
-        what="Event Hubs",
+        what="The Event Hubs namespace",
         address=host(namespace, "properties.serviceBusEndpoint"),
         closing=closing(namespace, asks, WITHOUT_FIREWALL, DISABLE, MOVE),
     )

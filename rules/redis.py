@@ -76,7 +76,7 @@ def plain(cache: Resource, reach: Half, asks: Half, address: str) -> Exposure:
     what = "The cache's unencrypted port"
     on = PLAIN.half(cache)
     if on.widest is not None and on.widest.level == Reach.none:
-        return closed("redis-plain", "data", "the unencrypted port is off", *on.widest.evidence, what=what)
+        return closed("redis-plain", "data", "only TLS is spoken", *on.widest.evidence, what=what)
     if on.doubts:
         missing = on.doubts[0].missing
         levels = [each.level for each in reach.sure] + [each.level for each in reach.doubts]

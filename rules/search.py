@@ -57,7 +57,7 @@ def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(service, index, ACL),
         asks,
-        what="AI Search",
+        what="The search service",
         address=host(service, "properties.endpoint"),
         closing=closing(service, asks),
     )

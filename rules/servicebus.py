@@ -51,7 +51,7 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(namespace, index, ACL),
         asks,
-        what="Service Bus",
+        what="The Service Bus namespace",
         address=host(namespace, "properties.serviceBusEndpoint"),
         closing=closing(namespace, asks, WITHOUT_FIREWALL, DISABLE, MOVE),
     )
