@@ -16,8 +16,14 @@ ROOT = "RootManageSharedAccessKey"
 DISABLE_LOCAL_AUTH = "properties.disableLocalAuth"
 
 
-def rule_set(holder: Child, tiers: tuple[str, ...], source: str, configurations: Child | None = None) -> Firewall:
-    """The firewall of a namespace: it stands on the rule set `default`, which tiers of `tiers` do not have.
+def rule_set(
+    holder: Child,
+    tiers: tuple[str, ...],
+    source: str,
+    configurations: Child | None = None,
+    lacks: str = "has no firewall",
+) -> Firewall:
+    """The firewall of a namespace: it stands on the rule set `default`, which does not count on the tiers `tiers`.
 
     A rule set that denies without a rule is not enforced, so nothing is denied then.
     """
@@ -35,6 +41,7 @@ def rule_set(holder: Child, tiers: tuple[str, ...], source: str, configurations:
         subnets=(Rules("properties.virtualNetworkRules", id="subnet.id"),),
         bypass="properties.trustedServiceAccessEnabled",
         unruly=("sku.name", tiers),
+        lacks=lacks,
         configurations=configurations,
     )
 

@@ -71,7 +71,8 @@ class Firewall:
     - `bypass`: the path of the bypass for trusted services, `bypass_off` its values that admit nobody.
     - `endpoints`: where private endpoint connections stand: an inline path, a child, None where they do not serve it.
     - `injected`: paths; one that is there puts the resource into a virtual network, whatever the switch says.
-    - `unruly`: the path of the SKU and the values on which the rule lists do not exist.
+    - `unruly`: the path of the SKU and the values on which the rule lists do not exist, or are not judged; `lacks` says
+      what such a SKU lacks, after its name.
     - `configurations`: the child `networkSecurityPerimeterConfigurations`.
     - `source` names where Azure documents `absent`, `default_absent` and `empty`.
     """
@@ -102,6 +103,7 @@ class Firewall:
     endpoints: str | Child | None = "properties.privateEndpointConnections"
     injected: tuple[str, ...] = ()
     unruly: tuple[str, tuple[str, ...]] = ("", ())
+    lacks: str = "has no firewall"
     configurations: Child | None = None
 
     def __post_init__(self) -> None:
@@ -388,7 +390,7 @@ def _rules(door: _Door) -> Half:
     if path and any(same(door.resource.look(path), each) for each in values):
         sku = door.resource.seen(path)
         hop = Hop("firewall", row.name, f"not available on {sku.value}")
-        says = f"every address, since {sku.value} has no firewall"
+        says = f"every address, since {sku.value} {row.lacks}"
         return Half((Way(Reach.internet, (sku,), says),), hops=(hop,))
     if door.holder_gap is not None:
         return _undecided(door, door.holder_gap)
