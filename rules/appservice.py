@@ -91,6 +91,7 @@ FUNCTIONS = SITE.child(
 )
 WORKFLOWS = SITE.child(
     "workflows",
+    each=True,
     when=lambda site: has_workflows(site) and not stopped(site),
     keep=("properties.flowState", "properties.files.*.definition.triggers.*.type"),
 )
@@ -323,7 +324,9 @@ def signature(workflow: Resource) -> Half | None:
     path = f"workflows/{workflow.name} properties.files.workflow.json.definition.triggers"
     triggers = look(member(workflow.look("properties.files"), "workflow.json"), "definition.triggers")
     if not isinstance(triggers, dict):
-        return may(Auth.shared, Unread(path, "the list does not hold the definition"))
+        gap = workflow.bundle.gaps.get(workflow.key)
+        missing = Unread(path, "the answer did not hold them") if gap is None else Unread(path, gap.why(), gap.url)
+        return may(Auth.shared, missing)
     types = [look(each, "type") for each in triggers.values()]
     seen = Evidence(path, [str(each) for each in types])
     if any(same(each, "Request") for each in types):

@@ -279,6 +279,7 @@ class _Collection:
         self.seen_ids: set[str] = set()
         parents: set[Kind | Child] = {*plan.kinds, *plan.children}
         self.below = {parent: plan.below(parent) for parent in parents}
+        self.nested: dict[str, list[tuple[str, Kind]]] = {}
         self.asked: dict[str, asyncio.Task[bool]] = {}
         self.groups_of: dict[str, asyncio.Task[list[str]]] = {}
         self.groups = {group.lower() for group in scope.groups}
@@ -650,7 +651,7 @@ class _Collection:
         out = _Out()
         children = self._needed(out, resource, kind)
         self.tally.resources += 1
-        nested = [each for each in self.plan.nested(resource.type) if _may_exist(subscription, each[0])]
+        nested = [each for each in self._nested_in(resource.type) if _may_exist(subscription, each[0])]
         if not children and not nested:
             out.resource(body, kind.api, by)
             self._flush(out)
@@ -674,6 +675,11 @@ class _Collection:
             self._flush(out)
 
         crew.add(lane, job)
+
+    def _nested_in(self, type: str) -> list[tuple[str, Kind]]:
+        if type not in self.nested:
+            self.nested[type] = self.plan.nested(type)
+        return self.nested[type]
 
     def _needed(self, out: _Out, parent: Resource, declared: Kind | Child) -> list[Child]:
         """The children to read below a resource; those that are not needed are written as skips."""
@@ -725,12 +731,28 @@ class _Collection:
         self.tally.ended(what, of)
         async with asyncio.TaskGroup() as tasks:
             for resource in found:
+                if child.each:
+                    tasks.create_task(self._by_itself(out, resource, child, top))
                 for below in self._needed(out, resource, child):
                     tasks.create_task(self._read(out, resource, below, top))
 
+    async def _by_itself(self, out: _Out, row: Resource, child: Child, top: Resource) -> None:
+        """A row of a list that says too little: the resource itself takes its place."""
+        what, of = _words(child.type.rsplit("/", 1)[1]), _words(top.type.rsplit("/", 1)[1])
+        self.tally.plan(what)
+        try:
+            body = await self.reader.get(_safe(row.id), child.api, top.location)
+        except ReadError as error:
+            self._failed(out, row.id, error)
+            out.resource(row.body, None, "graph")  # too little to pass on: what it lacks is not known to be absent
+        else:
+            out.resource(cut({**body, "id": row.id}, child.keep), child.api, "get")
+        self.tally.ended(what, of)
+
     def _child(self, out: _Out, body: Json, child: Child, by: By) -> Resource:
         body = cut(body, child.keep)
-        out.resource(body, child.api, by)
+        if not child.each:
+            out.resource(body, child.api, by)
         self.tally.resources += 1
         return Resource(body, api=child.api, by=by)
 
