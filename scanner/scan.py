@@ -216,6 +216,7 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
         if job.settings["snapshot"]:
             _kept(store, job.settings["snapshot"], wrote, errors)
     _seen(taken, screen, live=took is not None)
+    _expired(job.policy.waivers, screen)
     counting = Counting()
     screen.begin("Judging", lambda: f"{counting.endpoints:,} endpoints so far")
     try:
@@ -266,6 +267,15 @@ def _collected(job: Job, screen: Screen, stop: Stop, limits: bool) -> Store:
         screen.finish()
     store.head.scopes = [subscription for subscription, _, _ in screen.scopes]
     return store
+
+
+def _expired(accepted: Waivers, screen: Screen) -> None:
+    """Tell how many waivers cover nothing any more."""
+    count = accepted.expired if isinstance(accepted, waivers.WaiverFile) else 0
+    if count:
+        one = count == 1
+        said = f"{count:,} {'waiver has' if one else 'waivers have'} expired and {'covers' if one else 'cover'} nothing"
+        screen.write([Line(said, "Waivers")], "found", said)
 
 
 async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
