@@ -28,7 +28,7 @@ def test_each_row_is_read_by_itself_and_cut() -> None:
 def test_a_row_that_cannot_be_read_stays_as_the_list_had_it() -> None:
     running = box([SITE, *ROWS], faults=[Fault("refuse", IDS[0])])
     result = scanned(running, plan=Plan([SITES], [WORKFLOWS]))
-    assert [result.by[id] for id in IDS] == ["list", "get"]
+    assert [result.by[id] for id in IDS] == ["graph", "get"]
     assert result.resources[IDS[0]]["properties"] == {"flowState": "Enabled"}
     assert (result.gaps[IDS[0]]["status"], result.gaps[IDS[0]]["action"]) == (403, "Microsoft.Web/sites/workflows/read")
 
