@@ -15,7 +15,7 @@ from scanner.azure.credentials import Tokens
 from scanner.azure.errors import ReadError, error_inside, failure
 from scanner.azure.limits import Ask, Limits
 from scanner.azure.pipeline import GRAPH, Heard, flight, policies
-from scanner.azure.transport import Web, explain
+from scanner.azure.transport import Web, explain, proxy_of
 from scanner.errors import AccessError
 from scanner.resource import subscription_of
 
@@ -197,7 +197,10 @@ async def metadata(arm: str, web: Web) -> Any:
     """What an ARM endpoint says about itself, asked without a token. Raises an AccessError where it does not answer."""
     url = arm + METADATA
     try:
-        async with asyncio.timeout(60), web.session.get(url, allow_redirects=False, auto_decompress=True) as answer:
+        async with (
+            asyncio.timeout(60),
+            web.session.get(url, allow_redirects=False, auto_decompress=True, proxy=proxy_of(url)) as answer,
+        ):
             body = await answer.read()
             if answer.status == 200:
                 with suppress(msgspec.DecodeError):
