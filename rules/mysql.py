@@ -169,27 +169,6 @@ def old_tls(server: Resource, index: Index) -> Verdict:
 
 
 SERVER.setting(
-    "mysql-platform-key",
-    "encryption",
-    "The MySQL server is encrypted with a key that Microsoft holds",
-    "properties.dataEncryption.type",
-    allowed=("AzureKeyVault",),
-    bad=("SystemManaged",),
-    severity="info",
-    why="With a key of your own you can withdraw access to the data at rest; with Microsoft's you cannot.",
-    fix=Fix(
-        az=f"{UPDATE} --key KEY_ID --identity IDENTITY_ID",
-        breaks="The server stops when the key is lost or its vault cannot be reached: protect the vault from purging first.",
-        bicep="dataEncryption: { type: 'AzureKeyVault', primaryKeyURI: 'KEY_ID', primaryUserAssignedIdentityId: 'IDENTITY_ID' }",
-        terraform="azurerm_mysql_flexible_server.customer_managed_key.key_vault_key_id",
-        terraform_page=PAGE,
-        portal="MySQL flexible server > Data encryption > Customer-managed key",
-        cost=3,
-    ),
-    controls={MCSB: ("DP-5",), NIST: ("SC-12",), ISO: ("A.8.24",)},
-    references=(f"{LEARN}/mysql/flexible-server/security-customer-managed-key",),
-)
-SERVER.setting(
     "mysql-local-backup",
     "recovery",
     "Backups of the MySQL server lie in one region only",

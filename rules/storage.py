@@ -81,7 +81,7 @@ NFS = Switch(
 
 def sftp_may_have_users(account: Resource) -> bool:
     value = account.look("properties.isSftpEnabled")
-    on = account.thin if value is MISSING or value is None else not same(value, False)
+    on = bool(account.silence) if value is MISSING or value is None else not same(value, False)
     return on and not same(account.look("properties.isLocalUserEnabled"), False)
 
 

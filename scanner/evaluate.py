@@ -4,7 +4,7 @@ import heapq
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Protocol
@@ -238,6 +238,9 @@ class Evaluation:
             missing = stop
         except Exception as error:  # noqa: BLE001 - a rule file may raise anything; its lock rules become errors
             problem = error
+        if top.mute:
+            silent = Unread("properties", top.silence)
+            found = [replace(each, reach=each.reach.doubted(silent), asks=each.asks.doubted(silent)) for each in found]
         names = {each.endpoint for each in found}
         left = [name for name in kind.endpoint_kinds if "*" not in name and name not in names]
         if left and problem is None and missing.what == "endpoints":
@@ -372,6 +375,8 @@ class Evaluation:
         except Exception as error:  # noqa: BLE001 - a rule file may raise anything; the others go on
             self._error(out, rule, subject, error)
             return
+        if subject.mute and isinstance(verdict, Pass | Fail):
+            verdict = unknown(Unread("properties", subject.silence), worst=rule.severity)
         row = self._take(out, rule, subject.id, subject, verdict, top)
         if row is not None and row.status == "fail":
             self._waive(row, rule, subject, {})

@@ -113,6 +113,11 @@ class Half:
         sure = tuple(each for each in self.sure if each.name in known)
         return replace(self, sure=sure, doubts=tuple(each for each in self.doubts if each.name in known))
 
+    def doubted(self, missing: Unread) -> "Half":
+        """The same ways, none of them sure."""
+        doubts = tuple(Doubt(way.level, missing, way.evidence) for way in self.sure)
+        return Half((), doubts + self.doubts, self.hops, self.admits)
+
     @cached_property
     def widest(self) -> Way | None:
         """The widest sure way, None where nothing is sure."""
@@ -187,7 +192,7 @@ class Switch:
         value = resource.look(self.path)
         seen = resource.seen(self.path, self.expected())
         gone = value is MISSING or value is None
-        if gone and self.absent is MISSING:
+        if gone and (self.absent is MISSING or resource.mute):
             return may(self.widest, Unread(self.path, "the answer did not hold it"), seen)
         level = self.level(self.absent if gone else value)
         if level is None:

@@ -220,6 +220,18 @@ class Resource:
         return self.by in ("graph", "import")
 
     @property
+    def mute(self) -> bool:
+        """Whether the answer held no properties at all: it shows neither that something is open nor that it is closed."""
+        return not isinstance(member(self.body, "properties"), dict)
+
+    @property
+    def silence(self) -> str:
+        """Why an absent property of this record says nothing; "" where it means what Azure documents."""
+        if self.mute:
+            return "the answer held no properties"
+        return "absent in a record whose api-version is not known" if self.thin else ""
+
+    @property
     def subscription(self) -> str:
         return subscription_of(self.id)
 
@@ -262,8 +274,8 @@ class Resource:
             raise TypeError("a default without a source is a guess")
         value = self.look(path)
         if value is MISSING or value is None:
-            if self.thin:
-                raise Unread(path, "absent in a record whose api-version is not known")
+            if self.thin or self.mute:
+                raise Unread(path, self.silence)
             return default
         return value
 

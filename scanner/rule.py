@@ -188,7 +188,7 @@ def judge_value(
     seen = resource.seen(path, allowed[0])
     value = resource.look(path)
     gone = value is MISSING or value is None
-    if gone and absent is MISSING:
+    if gone and (absent is MISSING or resource.mute):
         return unknown(Unread(path, "the answer did not hold it"), evidence=(seen,))
     value = absent if gone else value
     if any(same(value, each) for each in allowed):

@@ -42,6 +42,13 @@ def test_an_empty_resource_never_passes(rule: Rule) -> None:
             assert rule.id in examples.safe(), "passes on a resource without properties, and no source says why it may"
 
 
+@pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
+def test_an_answer_without_properties_neither_fails_nor_passes(rule: Rule) -> None:
+    for type in rule.kind.types:
+        statuses, _ = examples.judge(Case("mute", rule.id, type, {}, {}, read=False))
+        assert statuses.get(rule.id) not in ("pass", "fail")
+
+
 def _leaves(body: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     if isinstance(body, dict):
         for key, value in body.items():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from scanner.addresses import AddressSet, BadAddress, parse, span, union
-from scanner.exposure import REACH_SAYS, Doubt, Half, Hop, Reach, Way
+from scanner.exposure import REACH_SAYS, Doubt, Half, Hop, Reach, Way, may
 from scanner.index import Index
 from scanner.reach.perimeters import CONFIGURATIONS, Perimeters, perimeters
 from scanner.reach.sources import (
@@ -148,6 +148,9 @@ def firewall(resource: Resource, index: Index, row: Firewall, rules: Half | None
 
     `rules` replaces what the row's lists would say, for a service whose rules are richer (see `restrictions`).
     """
+    if resource.mute:
+        hop = Hop("switch", "Public network access", resource.silence, lets=None)
+        return may(Reach.internet, Unread("properties", resource.silence), hops=(hop,))
     injected = _injected(resource, index, row)
     if injected is not None:
         return injected
