@@ -119,7 +119,7 @@ def _case(file: str, raw: dict[str, Any], bases: dict[str, Any]) -> Case:
     for child in raw.get("child", []):
         children[child["path"]] = merged(children.get(child["path"], {}), _child(child))
     gaps = raw.get("gaps", [])
-    children = {path: child for path, child in children.items() if not _below(path, gaps)}
+    children = {path: child for path, child in children.items() if not _below(path, [*gaps, *raw.get("none", [])])}
     keys = ("expect", "exposures", "none", "by", "networks", "also", "live", "missing", "read")
     return Case(
         file, raw["name"], raw["type"], body, children, gaps=gaps, **{key: raw[key] for key in keys if key in raw}
