@@ -280,8 +280,9 @@ class _Collection:
         parents: set[Kind | Child] = {*plan.kinds, *plan.children}
         self.below = {parent: plan.below(parent) for parent in parents}
         self.nested: dict[str, list[tuple[str, Kind]]] = {}
-        self.asked: dict[str, asyncio.Task[bool]] = {}
-        self.groups_of: dict[str, asyncio.Task[list[str]]] = {}
+        self.asked: dict[str, bool] = {}
+        self.groups_of: dict[str, list[str]] = {}
+        self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.groups = {group.lower() for group in scope.groups}
 
     async def run(self) -> None:
@@ -345,7 +346,7 @@ class _Collection:
 
     async def _views(self, targets: Sequence[Subscription]) -> list[_Seen]:
         """How much of each subscription the login sees."""
-        kinds = [kind for kind in self.plan.kinds if not _nested(kind.type)][:PROBES]
+        kinds = [kind for kind in self.plan.kinds if not _nested(kind.type)]
         read = [each for each in targets if each.readable]
         async with asyncio.TaskGroup() as tasks:
             probes = [tasks.create_task(self._probe(each.id, kinds)) for each in read]
@@ -368,9 +369,8 @@ class _Collection:
     async def _probe(self, id: str, kinds: Sequence[Kind]) -> _Seen:
         """Try provider lists at subscription scope; who has roles on groups only gets 403 there."""
         seen = _Seen(id)
-        if self.scope.graph:
-            seen.granted = await self._granted(id)
-        for kind in kinds:
+        seen.granted = await self._granted(id)
+        for kind in sorted(kinds, key=lambda kind: not seen.sure(kind.type))[:PROBES]:
             pages = self.reader.pages(_list_path(id, kind.type), kind.api)
             try:
                 seen.started[kind.type.lower()] = (await anext(pages, []), pages)
@@ -536,10 +536,10 @@ class _Collection:
         """Without Resource Graph, and seen in part: list the type in each group that is seen."""
         if self.groups:
             return
-        task = self.groups_of.get(subscription.id)
-        if task is None:
-            task = self.groups_of[subscription.id] = asyncio.create_task(self._visible_groups(subscription.id))
-        for group in await task:
+        async with self.locks[subscription.id]:
+            if subscription.id not in self.groups_of:
+                self.groups_of[subscription.id] = await self._visible_groups(subscription.id)
+        for group in self.groups_of[subscription.id]:
             self.tally.plan(_words(type.rsplit("/", 1)[1]))
             await self._list(crew, subscription, _list_path(subscription.id, type, group), type, kind)
 
@@ -774,10 +774,10 @@ class _Collection:
         """After a 404 that may mean the parent: ask for it. Raises _Gone where it is not there any more."""
         if error.status != 404 or error.code.lower() not in _GONE or top.by == "get":
             return
-        task = self.asked.get(top.key)
-        if task is None:
-            task = self.asked[top.key] = asyncio.create_task(self._exists(top))
-        if not await task:
+        async with self.locks[top.key]:
+            if top.key not in self.asked:
+                self.asked[top.key] = await self._exists(top)
+        if not self.asked[top.key]:
             raise _Gone
 
     async def _exists(self, resource: Resource) -> bool:

@@ -119,6 +119,10 @@ class Arm:
     async def _send(self, request: HttpRequest, ask: Ask, path: str) -> AsyncHttpResponse:
         try:
             response: AsyncHttpResponse = await self._client(ask.provider, path).send_request(request, ask=ask)
+        except AccessError as ended:
+            if self.answered:
+                raise ReadError(path, 401, type(ended).__name__, message=ended.what) from ended
+            raise
         except ReadError as lost:
             if not self.answered and lost.status == 0:
                 way = await explain(lost, self.cloud.arm)
