@@ -8,7 +8,7 @@ from scanner.reach.firewall import Firewall, Rules, firewall
 from scanner.reach.sources import doubted
 from scanner.resource import MISSING, Resource, look, same
 from scanner.rule import Fix, Kind
-from scanner.verdict import Fail, Pass, Unknown, Unread, Verdict, unknown
+from scanner.verdict import Fail, Pass, Unknown, Unread, Verdict
 
 from .common import ISO, LEARN, MCSB, NIST, pending_private_endpoint, perimeter_only_learns
 

@@ -221,7 +221,7 @@ class Resource:
 
     @property
     def mute(self) -> bool:
-        """Whether the answer held no properties at all: it shows neither that something is open nor that it is closed."""
+        """Whether the answer held no properties at all: it shows neither that something is open, nor closed."""
         return not isinstance(member(self.body, "properties"), dict)
 
     @property

@@ -131,8 +131,8 @@ def page(figures: Figures) -> str:
 
 INTRODUCTION = """# Performance
 
-Written by `make bench`: medians of {runs} fresh processes (the throttled scan: one run), {cores} cores, Python {python}.
-Single figures swing on a shared machine; ratios within one run are firm."""
+Written by `make bench`: medians of {runs} fresh processes (the throttled scan: one run), {cores} cores,
+Python {python}. Single figures swing on a shared machine; ratios within one run are firm."""
 
 
 def started(found: Figures) -> str:
@@ -176,8 +176,8 @@ def scanned(found: Figures) -> str:
 
 {table([("", "resources", "requests", "reading s", "in all s", "CPU s", "peak MB"), *rows])}
 
-A bare concurrent reader makes the same GETs in {off["bare_wall_s"]} s ({off["bare_cpu_s"]} s of CPU): {off["times_bare"]} x.
-What limits it: latency times depth (a child waits for its parent) without the limiter, ARM's own quotas (100 lists in 5
+A bare concurrent reader makes the same GETs in {off["bare_wall_s"]} s ({off["bare_cpu_s"]} s of CPU):
+{off["times_bare"]} x. What limits it: latency times depth (a child waits for its parent) without the limiter, ARM's own quotas (100 lists in 5
 minutes of the storage provider) with it.
 
 {table([("requests", "count"), *kinds])}"""
