@@ -177,8 +177,8 @@ def scanned(found: Figures) -> str:
 {table([("", "resources", "requests", "reading s", "in all s", "CPU s", "peak MB"), *rows])}
 
 A bare concurrent reader makes the same GETs in {off["bare_wall_s"]} s ({off["bare_cpu_s"]} s of CPU):
-{off["times_bare"]} x. What limits it: latency times depth (a child waits for its parent) without the limiter, ARM's own quotas (100 lists in 5
-minutes of the storage provider) with it.
+{off["times_bare"]} x. What limits it: latency times depth (a child waits for its parent) without the limiter, ARM's own
+quotas (100 lists in 5 minutes of the storage provider) with it.
 
 {table([("requests", "count"), *kinds])}"""
 
