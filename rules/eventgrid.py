@@ -191,10 +191,3 @@ old_tls(
     "Event Grid accepts old TLS versions",
     "TLS 1.0 and 1.1 have known weaknesses. A publisher that is made to speak them can be listened to, and its key read.",
 )
-old_tls(
-    NAMESPACE,
-    "eventgrid-namespace-old-tls",
-    "The Event Grid namespace is set to accept old TLS versions",
-    "TLS 1.0 and 1.1 have known weaknesses. Azure says that namespaces serve 1.2 only, so a lower setting is at least one "
-    "that misleads its reader.",
-)

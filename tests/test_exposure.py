@@ -184,9 +184,9 @@ def test_an_absent_switch_means_what_its_source_says() -> None:
 
 def test_what_is_absent_in_a_thin_record_may_fail_but_never_pass() -> None:
     safe = Switch("properties.sftp", {False: Auth.identity, True: Auth.shared}, absent=False, source="a page")
-    assert safe.half(Resource({"id": "/x"}, by="get")).widest is not None
-    assert safe.half(Resource({"id": "/x"}, by="graph")).widest is None
-    assert SWITCH.half(Resource({"id": "/x"}, by="graph")).widest is not None
+    assert safe.half(Resource({"id": "/x", "properties": {}}, by="get")).widest is not None
+    assert safe.half(Resource({"id": "/x", "properties": {}}, by="graph")).widest is None
+    assert SWITCH.half(Resource({"id": "/x", "properties": {}}, by="graph")).widest is not None
 
 
 def test_absent_without_a_source_does_not_load() -> None:
