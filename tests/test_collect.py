@@ -14,6 +14,7 @@ from scanner.errors import InputError
 from scanner.evaluate import Evaluation
 from scanner.finding import Writer
 from scanner.rule import Kind
+from scanner.sandbox.errors import Answer
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.world import Grant, Quirks, Refusal
 from scanner.snapshot import Head, Line, Store, of_store
@@ -69,6 +70,31 @@ def test_each_read_says_how_many_there_were() -> None:
 def test_a_read_that_is_not_needed_is_a_skip() -> None:
     result = scanned(box())
     assert result.skips == {f"{ST1}/blobServices/default/containers": "not needed"}
+
+
+def test_a_condition_that_crashes_asks_for_the_read() -> None:
+    kind = Kind("Microsoft.KeyVault/vaults", api="2024-11-01")
+    read = kind.child("keys", when=lambda vault: vault.body["no such member"])
+    result = scanned(box(), plan=Plan([kind], [read]))
+    assert result.reads[f"{VAULT['id']}/keys"] == 0
+
+
+def test_what_a_list_names_twice_is_read_once() -> None:
+    running = box()
+    read = running.arm.read
+
+    def doubled(path: str, query: str, base: str, tenant: str) -> object:
+        found = read(path, query, base, tenant)
+        if path.endswith(("/storageAccounts", "/slots", "/containers")):
+            body = msgspec.json.decode(found.body)
+            found = Answer(200, msgspec.json.encode({**body, "value": body["value"] * 2}))
+        return found
+
+    running.arm.read = doubled  # type: ignore[method-assign, assignment]
+    result = scanned(running)
+    assert result.reads[f"{SITE['id']}/slots"] == 1
+    assert result.reads[f"{ST0}/blobServices/default/containers"] == 2
+    assert repeated(running) == []
 
 
 def test_only_types_that_exist_are_listed() -> None:

@@ -66,7 +66,7 @@ class Bundles:
         """The children to read below a resource; those that are not needed are written as skips."""
         needed = []
         for child in self.below.get(declared, ()):
-            if child.needed(parent):
+            if _wanted(child, parent):
                 needed.append(child)
                 self.desk.tally.plan(words(child.path))
             else:
@@ -169,6 +169,14 @@ class Bundles:
             await self.desk.reader.get(safe(resource.id), resource.api or "", resource.location)
         except ReadError as error:
             return error.status != 404
+        return True
+
+
+def _wanted(child: Child, parent: Resource) -> bool:
+    """Whether a declaration asks for a read; one whose condition fails does, and evaluation names the fault."""
+    try:
+        return child.needed(parent)
+    except Exception:  # noqa: BLE001 - a rule file may raise anything
         return True
 
 
