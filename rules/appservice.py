@@ -261,7 +261,7 @@ def functions(site: Resource, reach: Half, front: Half) -> Iterator[Exposure]:
         )
     if missing is not None:
         asks = behind(front, may(Auth.anonymous, missing) | may(Auth.shared, missing))
-        yield Exposure("function/*", "app", reach, asks, what="Its functions")
+        yield Exposure("function/*", "app", reach, asks, what="A function of the app")
 
 
 def function_asks(function: Resource) -> Half | None:

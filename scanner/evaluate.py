@@ -2,6 +2,7 @@
 
 import heapq
 import shlex
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -68,6 +69,16 @@ class Policy:
     tags: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A rule that raised on a resource, and the line of its file (0: it is not among the frames)."""
+
+    rule: str
+    resource: str
+    message: str
+    line: int
+
+
 @dataclass(slots=True)
 class Tally:
     """The counts of a scan, for the summary and the exit code."""
@@ -81,8 +92,7 @@ class Tally:
     others: Counter[str] = field(default_factory=Counter)
     """Failed findings outside the lock categories, by severity name."""
     statuses: Counter[str] = field(default_factory=Counter)
-    errors: list[tuple[str, str, str]] = field(default_factory=list)
-    """Rules that raised: rule, resource, message."""
+    errors: list["Crash"] = field(default_factory=list)
     worst: list[rows.ExposureRow] = field(default_factory=list)
     undecided: Counter[str] = field(default_factory=Counter)
     """Unknown findings by the URL of the gap that leaves them so; "" without one."""
@@ -152,6 +162,7 @@ class Evaluation:
         self.tally = Tally(scopes=snapshot.scopes)
         self._gaps: dict[str, tuple[Gap, set[str]]] = {}
         self._rules_of: dict[int, list[Rule]] = {}
+        self._spelled: dict[str, str] = {}
 
     def run(self, writer: rows.Writer) -> Tally:
         """Judge every bundle, in order, into the writer."""
@@ -173,7 +184,8 @@ class Evaluation:
         for gap in bundle.gaps.values():
             self._gaps.setdefault(gap.url, (gap, set()))
         if bundle.top is not None:
-            tally.types[bundle.top.type.lower()] += 1
+            type = bundle.top.type
+            tally.types[self._spelled.setdefault(type.lower(), type)] += 1
 
     # Scopes: what could not be listed at all
 
@@ -362,7 +374,7 @@ class Evaluation:
             if children.gap is not None:
                 missing.append(children.gap)
             elif off := parent.off(rule.subject):
-                self._take(out, rule, parent.id, parent, NotApplicable(f"not on this SKU or kind: {off}"), top)
+                self._finding(out, rule, parent.id, parent, NotApplicable(f"not on this SKU or kind: {off}"), top)
         if missing:
             self._finding(out, rule, top.id, top, unknown(*missing, worst=rule.severity), top)
 
@@ -377,7 +389,7 @@ class Evaluation:
             return
         if subject.mute and isinstance(verdict, Pass | Fail):
             verdict = unknown(Unread("properties", subject.silence), worst=rule.severity)
-        row = self._take(out, rule, subject.id, subject, verdict, top)
+        row = self._finding(out, rule, subject.id, subject, verdict, top)
         if row is not None and row.status == "fail":
             self._waive(row, rule, subject, {})
 
@@ -387,11 +399,6 @@ class Evaluation:
             row.status, row.waiver = "waived", waiver
 
     # Rows
-
-    def _take(
-        self, out: Judged, rule: Rule, id: str, subject: Resource | None, verdict: Verdict, top: Resource | None = None
-    ) -> rows.FindingRow | None:
-        return self._finding(out, rule, id, subject, verdict, top)
 
     def _finding(
         self,
@@ -463,7 +470,7 @@ class Evaluation:
         worst = rule.severity if verdict.worst is None else verdict.worst
         row.status = "unknown"
         row.severity = worst.name if worst is not None else None
-        row.message = f"Undecided: {verdict.why}."
+        row.message = f"{verdict.why}."
         row.evidence = [_seen(each) for each in verdict.evidence]
         row.endpoints = sorted(verdict.endpoints)
         row.gaps = list(verdict.gaps)
@@ -496,7 +503,8 @@ class Evaluation:
                 fingerprint=rows.finding_fingerprint(rule.first_id, subject.id),
             )
         )
-        self.tally.errors.append((rule.id, subject.id, message))
+        line = _line_in(self.rules.files.get(rule.id, ""), error)
+        self.tally.errors.append(Crash(rule.id, subject.id, message, line))
 
     # Writing
 
@@ -560,7 +568,7 @@ class Evaluation:
     def coverage(self) -> rows.Coverage:
         """What was judged and what was not, after `run`."""
         types = [
-            rows.TypeRow(type=type, resources=count, judged=type in self.tally.judged)
+            rows.TypeRow(type=type, resources=count, judged=type.lower() in self.tally.judged)
             for type, count in sorted(self.tally.types.items())
         ]
         return rows.Coverage(
@@ -641,6 +649,7 @@ def _exposure_row(
     severity, worst = exposure.severity, exposure.worst
     hops = [rows.HopRow(hop.kind, hop.name, hop.detail, hop.resource, hop.lets) for hop in exposure.reach.hops]
     hops.append(_authentication_hop(exposure))
+    hops.append(rows.HopRow("endpoint", top.name, exposure.endpoint, top.id, True))
     seen = [*locks.evidence(exposure.reach), *locks.evidence(exposure.asks)]
     return rows.ExposureRow(
         resource=top.id,
@@ -686,6 +695,11 @@ def _authentication_hop(exposure: Exposure) -> rows.HopRow:
 def worst_first(found: list[rows.ExposureRow]) -> list[rows.ExposureRow]:
     """Exposures by severity, then in the order of the document."""
     return sorted(found, key=lambda row: (-Severity[row.severity or "info"], rows.order(row.resource), row.endpoint))
+
+
+def _line_in(file: str, error: Exception) -> int:
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return (lines[-1] or 0) if lines else 0
 
 
 def _most(rule: Rule) -> Severity:

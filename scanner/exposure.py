@@ -322,7 +322,9 @@ def title(exposure: Exposure) -> str:
     if exposure.off:
         return f"{what} is off: {exposure.off}"
     if reach is None:
-        answers = f"Who can reach {what[:1].lower()}{what[1:]} is not known"
+        opening, _, rest = what.partition(" ")
+        inner = f"{opening.lower()} {rest}" if opening in ("The", "A", "An", "Its") else what
+        answers = f"Who can reach {inner} is not known"
     else:
         answers = f"{what} answers {reach.says or REACH_SAYS[Reach(reach.level)]}"
     says = "what it asks is not known" if asks is None else asks.says or AUTH_SAYS[Auth(asks.level)]

@@ -10,7 +10,7 @@ import pytest
 from scanner import finding, loader
 from scanner.addresses import parse
 from scanner.errors import InputError
-from scanner.evaluate import Evaluation, Intended, Policy, filled
+from scanner.evaluate import Crash, Evaluation, Intended, Policy, filled
 from scanner.finding import Writer, exposure_fingerprint, finding_fingerprint
 from scanner.resource import Resource
 from scanner.snapshot import Head, Store, of_store
@@ -88,7 +88,7 @@ def test_a_rule_that_crashes_is_an_error_that_names_it_and_the_others_go_on(tmp_
     document, evaluation = run(store({"id": ACCOUNT, "properties": {}}), rules(tmp_path))
     assert statuses(document) == {"mine-network": "fail", "mine-crash": "error"}
     assert document["passed"] == {ACCOUNT: ["mine-fine"]}
-    assert evaluation.tally.errors == [("mine-crash", ACCOUNT, "KeyError: 'x'")]
+    assert evaluation.tally.errors == [Crash("mine-crash", ACCOUNT, "KeyError: 'x'", 19)]
 
 
 def test_an_exposure_function_that_crashes_makes_its_lock_rules_errors(tmp_path: Path) -> None:
