@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scanner.evaluate import Tally
+from scanner.evaluate import Crash, Tally
 from scanner.exit import decide
 from scanner.finding import GapRow, ScopeRow
 from scanner.loader import Broken
@@ -140,9 +140,9 @@ GAP = GapRow(url="/x", status=403, code="AuthorizationFailed", action="a/read", 
         (tally(others={"info": 1}), "info", 1, "1 finding at info or above"),
         (tally(exposures={"waived": 3, "intended": 2, "closed": 9}), "info", 0, "nothing at info or above"),
         (tally(exposures={"critical": 2}), "never", 0, "--fail-on never; 2 critical"),
-        (tally(errors=[("r", "x", "m"), ("r", "y", "m")]), "never", 1, "1 rule crashed"),
+        (tally(errors=[Crash("r", "x", "m", 1), Crash("r", "y", "m", 1)]), "never", 1, "1 rule crashed"),
         (
-            tally(exposures={"high": 2}, errors=[("r", "x", "m")]),
+            tally(exposures={"high": 2}, errors=[Crash("r", "x", "m", 1)]),
             "high",
             1,
             "2 endpoints at high or above; 1 rule crashed",
