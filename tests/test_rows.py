@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scanner.collect.rows import allows, cut, list_path, placed, safe, usable, words
@@ -19,11 +19,12 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=12,
 )
+MANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ROWS = st.fixed_dictionaries({}, optional={"id": JSON, "name": JSON, "properties": JSON})
 
 
 @given(ROWS)
-@settings(max_examples=200)
+@MANY
 def test_a_child_always_lies_below_its_list(row: dict[str, Any]) -> None:
     id = placed(row, LIST)["id"]
     assert segments(id)[:-1] == segments(LIST)
@@ -31,7 +32,7 @@ def test_a_child_always_lies_below_its_list(row: dict[str, Any]) -> None:
 
 
 @given(ROWS)
-@settings(max_examples=200)
+@MANY
 def test_a_usable_row_is_in_its_subscription(row: dict[str, Any]) -> None:
     if usable(row, SUBSCRIPTION):
         assert segments(row["id"])[:2] == ("subscriptions", SUBSCRIPTION)
@@ -39,7 +40,7 @@ def test_a_usable_row_is_in_its_subscription(row: dict[str, Any]) -> None:
 
 
 @given(TEXT)
-@settings(max_examples=200)
+@MANY
 def test_a_path_stays_one_path(text: str) -> None:
     url = f"https://host{safe(text)}?api-version=1"
     parts = urlsplit(url)
@@ -50,7 +51,7 @@ def test_a_path_stays_one_path(text: str) -> None:
 @given(
     JSON, st.lists(st.sampled_from(["properties.a", "properties.a[].b", "properties.*.c", "properties"]), min_size=1)
 )
-@settings(max_examples=200)
+@MANY
 def test_cutting_never_fails_and_never_adds(body: Any, keep: list[str]) -> None:
     if isinstance(body, dict):
         assert set(cut(body, keep)) <= set(body)
