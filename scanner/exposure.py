@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from functools import cached_property
 from typing import Any, Literal, cast
 
+from scanner.once import once
 from scanner.resource import MISSING, Resource, same
 from scanner.verdict import Evidence, Severity, Unread
 
@@ -118,12 +118,12 @@ class Half:
         doubts = tuple(Doubt(way.level, missing, way.evidence) for way in self.sure)
         return Half((), doubts + self.doubts, self.hops, self.admits)
 
-    @cached_property
+    @once
     def widest(self) -> Way | None:
         """The widest sure way, None where nothing is sure."""
         return max(self.sure, key=lambda way: way.level) if self.sure else None
 
-    @cached_property
+    @once
     def worst(self) -> Doubt | None:
         """The widest way that an unread part could add beyond the sure ones, None where none would."""
         if not self.doubts:
@@ -247,34 +247,34 @@ class Exposure:
             severity = min(severity, self.cap)
         return severity
 
-    @property
+    @once
     def sure_reach(self) -> Reach | None:
         widest = self.reach.widest
         return None if widest is None else cast("Reach", widest.level)
 
-    @property
+    @once
     def sure_auth(self) -> Auth | None:
         widest = self.asks.widest
         return None if widest is None else cast("Auth", widest.level)
 
-    @property
+    @once
     def may_reach(self) -> Reach | None:
         """The widest reach that an unread part could add, None where it would add nothing."""
         worst = self.reach.worst
         return None if worst is None else cast("Reach", worst.level)
 
-    @property
+    @once
     def may_auth(self) -> Auth | None:
         worst = self.asks.worst
         return None if worst is None else cast("Auth", worst.level)
 
-    @cached_property
+    @once
     def severity(self) -> Severity | None:
         """The cell of the sure ways. Where a half has none, its strongest lock is taken: nothing more is proven."""
         reach = self.sure_reach
         return None if reach is None else self.rate(self.sure_auth or Auth.identity, reach)
 
-    @cached_property
+    @once
     def worst(self) -> Severity | None:
         """The cell with what unread parts may add."""
         reach = self.may_reach if self.may_reach is not None else self.sure_reach

@@ -117,7 +117,7 @@ def _unique(rows: Iterable[Evidence]) -> tuple[Evidence, ...]:
 
 def evidence(half: Half) -> list[Evidence]:
     """What proves a half: its widest way first."""
-    ways = sorted(half.sure, key=lambda each: -each.level)
+    ways = half.sure if len(half.sure) < 2 else sorted(half.sure, key=lambda each: -each.level)
     seen = [each for way in ways for each in way.evidence]
     return seen + [each for doubt in half.doubts for each in doubt.evidence]
 

@@ -53,17 +53,19 @@ def member(body: Any, name: str) -> Any:
 def look(body: Any, path: str) -> Any:
     """The value below a dotted path whatever the case of its keys, or MISSING."""
     for step in _steps(path):
-        if isinstance(body, dict) and step in body:
+        try:
             body = body[step]
-            continue
-        body = member(body, step)
-        if body is MISSING:
-            return MISSING
+        except (KeyError, TypeError):
+            body = member(body, step)
+            if body is MISSING:
+                return MISSING
     return body
 
 
 def same(seen: object, known: object) -> bool:
     """Whether a value from Azure is a known one: text without case, and "true" for true."""
+    if seen is known:
+        return True
     if isinstance(known, bool) or isinstance(seen, bool):
         return str(seen).lower() == str(known).lower()
     if isinstance(seen, str) and isinstance(known, str):
@@ -77,6 +79,7 @@ def segments(url: str) -> tuple[str, ...]:
     return tuple(part for part in url.split("?", 1)[0].lower().split("/") if part)
 
 
+@lru_cache(maxsize=65536)
 def type_of(resource_id: str) -> str:
     """The ARM type that an id names, as the id spells it; "" for a subscription or a group."""
     parts = [part for part in resource_id.split("?", 1)[0].split("/") if part]
@@ -194,7 +197,7 @@ class Bundle:
 class Resource:
     """One ARM resource. Property names, ids and enum values compare without case."""
 
-    __slots__ = ("api", "body", "bundle", "by", "id", "key", "list_key", "name", "type")
+    __slots__ = ("api", "body", "bundle", "by", "id", "key", "list_key", "mute", "name", "type")
 
     def __init__(self, body: dict[str, Any], *, api: str | None = None, by: By = "list", bundle: Bundle | None = None):
         identity = member(body, "id")
@@ -207,6 +210,8 @@ class Resource:
         self.name = self.id.rstrip("/").rsplit("/", 1)[-1]
         self.api = api
         self.by: By = by
+        self.mute = not isinstance(member(body, "properties"), dict)
+        """Whether the answer held no properties at all: it shows neither that something is open, nor closed."""
         self.bundle = bundle if bundle is not None else Bundle(self.id)
         if bundle is None:
             self.bundle.add(self)
@@ -218,11 +223,6 @@ class Resource:
     def thin(self) -> bool:
         """Whether an absent property says nothing, since the api-version of the record is not known."""
         return self.by in ("graph", "import")
-
-    @property
-    def mute(self) -> bool:
-        """Whether the answer held no properties at all: it shows neither that something is open, nor closed."""
-        return not isinstance(member(self.body, "properties"), dict)
 
     @property
     def silence(self) -> str:
