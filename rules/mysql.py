@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from scanner.exposure import Auth, Exposure, Half, Switch, may
 from scanner.index import Index
-from scanner.reach.firewall import Firewall, Rules, firewall
+from scanner.reach.firewall import Firewall, Rules, firewall, injected
 from scanner.resource import Resource, same
 from scanner.rule import Fix, Kind
 from scanner.verdict import Evidence, Fail, Pass, Unknown, Unread, Verdict, unknown
@@ -18,7 +18,7 @@ SUBNET = "properties.network.delegatedSubnetResourceId"
 
 def rules_count(server: Resource) -> bool:
     # mysql/flexible-server/concepts-networking-vnet: inside a virtual network firewall rules do not apply.
-    return not server.has(SUBNET) and not same(server.look(PUBLIC), "Disabled")
+    return not injected(server, SUBNET) and not same(server.look(PUBLIC), "Disabled")
 
 
 FIREWALL = SERVER.child("firewallRules", when=rules_count)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from scanner.exposure import Auth, Exposure, Half, Hop, Reach, Switch, may, way
 from scanner.index import Index
-from scanner.reach.firewall import Firewall, Rules, firewall, private_endpoints
+from scanner.reach.firewall import Firewall, Rules, firewall, injected, private_endpoints
 from scanner.reach.perimeters import perimeters
 from scanner.resource import MISSING, Children, Resource, same
 from scanner.rule import Child, Fix, Kind, judge_value
@@ -163,7 +163,7 @@ def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
 
 def inside(instance: Resource, index: Index) -> Half:
     """An instance is always reachable in its subnet, and through private endpoints."""
-    if instance.has("properties.subnetId"):
+    if injected(instance, "properties.subnetId"):
         reach = firewall(instance, index, INSTANCE_ACL)
     else:
         reach = way(Reach.private, instance.seen("properties.subnetId"), hops=(Hop("subnet", "its subnet"),))

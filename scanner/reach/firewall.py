@@ -22,7 +22,7 @@ from scanner.reach.sources import (
     source_hop,
     without_effect,
 )
-from scanner.resource import MISSING, Resource, look, same
+from scanner.resource import MISSING, Resource, look, same, subscription_of
 from scanner.rule import Child
 from scanner.verdict import NOT_READ, Evidence, Unread, shown
 
@@ -239,27 +239,35 @@ def _targets(endpoint: Resource) -> Iterable[str]:
                 yield target.rstrip("/").lower()
 
 
+def injected(resource: Resource, path: str) -> str:
+    """The id of the subnet that a path names, or of the object there; "" where it names none."""
+    value = resource.look(path)
+    subnet = look(value, "id") if isinstance(value, dict) else value
+    return subnet if isinstance(subnet, str) and subscription_of(subnet) else ""
+
+
 def _injected(resource: Resource, index: Index, row: Firewall) -> Half | None:
     for path in row.injected:
-        value = resource.look(path)
-        if value in (None, MISSING, "", False):
-            continue
-        subnet = value if isinstance(value, str) else look(value, "id")
-        if isinstance(subnet, str) and subnet:
+        subnet = injected(resource, path)
+        if subnet:
             ways = from_ids(resource, index, path, (subnet,), "a subnet")
             name = "/".join(subnet.rstrip("/").split("/")[-3::2])
-        else:
-            subnet, name, ways = "", path, (Way(Reach.private, (resource.seen(path),)),)
-        return Half(ways, hops=(source_hop(Half(ways)), Hop("subnet", name, "inside a virtual network", subnet)))
+            return Half(ways, hops=(source_hop(Half(ways)), Hop("subnet", name, "inside a virtual network", subnet)))
     return None
 
 
 def _maybe_injected(resource: Resource, row: Firewall) -> tuple[Doubt, ...]:
-    if not resource.thin:
-        return ()
-    gone = (path for path in row.injected if resource.look(path) in (MISSING, None))
-    why = "absent in a record whose api-version is not known"
-    return tuple(Doubt(Reach.private, Unread(path, why)) for path in gone)
+    """A doubt for each path that does not say whether the resource stands in a virtual network."""
+    doubts = []
+    for path in row.injected:
+        value = resource.look(path)
+        if value is MISSING or value is None:
+            if resource.thin:
+                why = "absent in a record whose api-version is not known"
+                doubts.append(Doubt(Reach.private, Unread(path, why)))
+        elif not injected(resource, path) and value != "":
+            doubts.append(Doubt(Reach.private, Unread(path, f"its value {value!r} is not known")))
+    return tuple(doubts)
 
 
 def _switch(door: _Door, private: Half) -> _Switch:
@@ -536,7 +544,10 @@ def _entries(door: _Door, rules: Rules) -> tuple[list[Any], Unread | None]:
 def _read(door: _Door, rules: Rules) -> tuple[list[Any], Unread | None]:
     if rules.child is not None:
         children = door.resource.children(rules.child)
-        return [child.body for child in children.items], children.gap
+        gap = children.gap
+        if gap is None and not rules.child.needed(door.resource) and not _was_read(door.resource, rules.child):
+            gap = Unread(rules.child.path, "it was not read")
+        return [child.body for child in children.items], gap
     holder = door.holder
     if holder is None:
         return [], None
@@ -545,9 +556,14 @@ def _read(door: _Door, rules: Rules) -> tuple[list[Any], Unread | None]:
         return value, None
     if value is not None and value is not MISSING:
         return [], Unread(rules.path, "this is no list")
-    if holder.thin and not (_open_when_empty(door) and _no_entries(door)):
-        return [], Unread(rules.path, "absent in a record whose api-version is not known")
-    return [], None
+    # Recorded answers spell out each list, empty or not: one that is missing was not returned. It can only add ways.
+    if _open_when_empty(door) and _no_entries(door):
+        return [], None
+    return [], Unread(rules.path, holder.silence or "the answer did not hold it")
+
+
+def _was_read(resource: Resource, child: Child) -> bool:
+    return resource.key + child.key in resource.bundle.reads
 
 
 def _no_entries(door: _Door) -> bool:
@@ -591,4 +607,4 @@ def _member(entry: Any, path: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-__all__ = ["Firewall", "Rules", "firewall", "private_endpoints"]
+__all__ = ["Firewall", "Rules", "firewall", "injected", "private_endpoints"]

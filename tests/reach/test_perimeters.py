@@ -98,7 +98,7 @@ PERIMETER = "perimeter/profiles/standard"
 
 
 def account(switch: str = "Disabled", configurations: list[dict[str, Any]] | None = None, **more: Any) -> Resource:
-    acl = {"defaultAction": "Deny", "ipRules": [{"value": "203.0.113.7"}], "virtualNetworkRules": []}
+    acl = {"defaultAction": "Deny", "ipRules": [{"value": "203.0.113.7"}], "ipv6Rules": [], "virtualNetworkRules": []}
     properties = {"networkAcls": acl, "publicNetworkAccess": SWITCHES.get(switch, switch), **more}
     children = {} if configurations is None else {STORAGE_PERIMETERS: configurations}
     return make("storage", properties, children=children)
