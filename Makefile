@@ -10,7 +10,7 @@ BIN := .venv/bin
 RUN := .venv/.setup
 DEV := .venv/.setup-dev
 AZ := .venv-az/.setup
-INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes
+INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
 .PHONY: help setup demo test lint format docs docs-check machine bench real-input commands lock release-check clean
