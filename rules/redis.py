@@ -17,7 +17,9 @@ CLUSTER = Kind("Microsoft.Cache/redisEnterprise", api="2025-07-01")
 
 def rules_count(cache: Resource) -> bool:
     # Inside a virtual network, or with the public side off, the firewall rules open nothing to the public.
-    return not injected(cache, "properties.subnetId") and not same(cache.look("properties.publicNetworkAccess"), "Disabled")
+    return not injected(cache, "properties.subnetId") and not same(
+        cache.look("properties.publicNetworkAccess"), "Disabled"
+    )
 
 
 RULES = CACHE.child("firewallRules", when=rules_count)

@@ -148,6 +148,8 @@ def _missing_types(snapshot: Snapshot, index: Index) -> None:
             index.missing[type.lower()] = Unread(type, gap.why(), gap.url)
         elif not any(url.endswith(ending) for url in snapshot.reads):
             index.missing[type.lower()] = Unread(type, "not among what was read")
+        elif (above := index.missing.get(type.lower().rsplit("/", 1)[0])) is not None:
+            index.missing[type.lower()] = above
 
 
 class Evaluation:
@@ -161,6 +163,8 @@ class Evaluation:
         self.kinds = rules.by_type()
         self.tally = Tally(scopes=snapshot.scopes)
         self._gaps: dict[str, tuple[Gap, set[str]]] = {}
+        self._open: set[str] = set()
+        """The URLs of gaps that leave something undecided; "" where it is not a gap that does."""
         self._rules_of: dict[int, list[Rule]] = {}
         self._spelled: dict[str, str] = {}
 
@@ -192,17 +196,32 @@ class Evaluation:
     def _scopes(self) -> Iterator[Judged]:
         self.tally.reads += len(self.snapshot.reads)
         outs: dict[str, Judged] = {}
-        for gap in self.snapshot.gaps:
-            self._gaps.setdefault(gap.url, (gap, set()))
-            scope = "/subscriptions/" + subscription_of(gap.url)
+        for (subscription, type), missing in self._unlisted().items():
+            scope = f"/subscriptions/{subscription}"
             out = outs.setdefault(scope, Judged(rows.order(scope)))
-            type = type_of(gap.url).lower()
             for kind in self.kinds.get(type, ()):
                 for rule in self._enabled(kind):
-                    missing = Unread(type_of(gap.url), gap.why(), gap.url)
-                    worst = _most(rule)
-                    self._finding(out, rule, scope, None, unknown(missing, worst=worst))
+                    self._finding(out, rule, scope, None, unknown(*missing, worst=_most(rule)))
         yield from outs.values()
+
+    def _unlisted(self) -> dict[tuple[str, str], list[Unread]]:
+        """Subscriptions and types (both in lower case) that were not listed, or not in whole, and why."""
+        snapshot = self.snapshot
+        found: dict[tuple[str, str], list[Unread]] = {}
+        for gap in snapshot.gaps:
+            self._gaps.setdefault(gap.url, (gap, set()))
+            type = type_of(gap.url)
+            found.setdefault((subscription_of(gap.url), type.lower()), []).append(Unread(type, gap.why(), gap.url))
+        told = {(subscription_of(url), type_of(url).lower()) for url in (*snapshot.reads, *snapshot.skips)}
+        for scope in snapshot.scopes if snapshot.head.live else ():
+            subscription = scope.subscription.lower()
+            # A skip of the subscription itself: only resources that were named were read, and no lists.
+            if scope.view != "full" or (subscription, "") in told:
+                continue
+            for type in (type for type in self.kinds if type.count("/") == 1):
+                if (subscription, type) not in told:
+                    found.setdefault((subscription, type), [Unread(type, "it was not listed")])
+        return found
 
     # Bundles
 
@@ -226,15 +245,28 @@ class Evaluation:
             for rule in self._enabled(kind):
                 if not rule.lock:
                     self._property(out, rule, top)
+        self._unread_below(out, bundle)
         return out
 
     def _unread_top(self, out: Judged, kind: Kind, bundle: Bundle) -> None:
-        gap = bundle.gaps.get("/" + "/".join(segments(bundle.id)))
-        if gap is None:
+        place = "/" + "/".join(segments(bundle.id))
+        gap = bundle.gaps.get(place)
+        if gap is None and (place in bundle.skips or not (bundle.resources or bundle.reads or bundle.gaps)):
             return
-        for rule in self._enabled(kind):
+        missing = Unread(type_of(bundle.id), "only parts of it were read")
+        if gap is not None:
             missing = Unread(type_of(bundle.id), gap.why(), gap.url)
-            self._finding(out, rule, gap.url, None, unknown(missing, worst=_most(rule)))
+        for rule in self._enabled(kind):
+            self._finding(out, rule, gap.url if gap else bundle.id, None, unknown(missing, worst=_most(rule)))
+
+    def _unread_below(self, out: Judged, bundle: Bundle) -> None:
+        """Types whose resources lie below this one and are bundles of their own, where their list is a gap."""
+        for gap in bundle.gaps.values():
+            for kind in self.kinds.get(type_of(gap.url).lower(), ()):
+                if gap.url.lower().rstrip("/") != bundle.id.lower():
+                    missing = Unread(type_of(gap.url), gap.why(), gap.url)
+                    for rule in self._enabled(kind):
+                        self._finding(out, rule, gap.url, None, unknown(missing, worst=_most(rule)))
 
     def exposures(self, kind: Kind, top: Resource) -> tuple[list[Exposure], Exception | None]:
         """The endpoints of a resource; what its function did not emit since it stopped early is unread, never lost."""
@@ -252,7 +284,7 @@ class Evaluation:
             problem = error
         if top.mute:
             silent = Unread("properties", top.silence)
-            found = [replace(each, reach=each.reach.doubted(silent), asks=each.asks.doubted(silent)) for each in found]
+            found = [_silenced(each, silent) for each in found]
         names = {each.endpoint for each in found}
         left = [name for name in kind.endpoint_kinds if "*" not in name and name not in names]
         if left and problem is None and missing.what == "endpoints":
@@ -301,7 +333,7 @@ class Evaluation:
         meant = [each for each in reading.failing if id(each) in intended]
         verdict = reading.verdict
         if meant and len(meant) < len(reading.failing):
-            left = [each for each in reading.failing if id(each) not in intended]
+            left = [each for each in (*reading.failing, *reading.undecided) if id(each) not in intended]
             verdict = locks.read(rule.category, left, rule.ways).verdict
         worst = max(reading.failing, key=lambda each: each.severity or Severity.info, default=None)
         closing = worst.closing if worst is not None else ""
@@ -457,12 +489,12 @@ class Evaluation:
         row.evidence = [_seen(each) for each in verdict.evidence]
         row.endpoints = sorted(verdict.endpoints)
         for missing in verdict.undecided:
+            self._open.add(missing.gap or "")
             self._blame(missing.gap, rule)
             if missing.gap and missing.gap not in row.gaps:
                 row.gaps.append(missing.gap)
         if verdict.undecided:
             row.message += f" Other endpoints are undecided: {verdict.undecided[0]}."
-            self.tally.complete = False
         if subject is not None and top is not None:
             row.fix = filled(closing or verdict.fix or rule.fix.az, subject, top)
 
@@ -474,6 +506,9 @@ class Evaluation:
         row.evidence = [_seen(each) for each in verdict.evidence]
         row.endpoints = sorted(verdict.endpoints)
         row.gaps = list(verdict.gaps)
+        self._open.update(verdict.gaps)
+        if verdict.bare or not verdict.gaps:
+            self._open.add("")
         for url in verdict.gaps or ("",):
             self._blame(url, rule)
             self.tally.undecided[url] += 1
@@ -559,8 +594,7 @@ class Evaluation:
             )
             tally.unaccepted += not accepted
         tally.worst = worst_first(tally.worst)
-        accepted_urls = {row.url for row in tally.gaps if row.accepted}
-        open_questions = sum(count for url, count in tally.undecided.items() if url not in accepted_urls)
+        open_questions = self._open - {row.url for row in tally.gaps if row.accepted}
         seen_whole = all(scope.view == "full" for scope in tally.scopes)
         if tally.unaccepted or open_questions or not seen_whole or self.rules.broken:
             tally.complete = False
@@ -605,6 +639,13 @@ def _ordered(snapshot: Snapshot) -> Iterator[Bundle]:
         snapshot.rest,
         key=lambda each: rows.order(each.id),
     )
+
+
+def _silenced(exposure: Exposure, silent: Unread) -> Exposure:
+    """The same endpoint, of which nothing is sure: not even that its feature is off."""
+    if exposure.off:
+        return unread(exposure.endpoint, exposure.kind, silent, exposure.what)
+    return replace(exposure, reach=exposure.reach.doubted(silent), asks=exposure.asks.doubted(silent))
 
 
 def _by_subject(rule: Rule, top: Resource, named: list[Exposure]) -> Iterator[tuple[Resource | None, list[Exposure]]]:

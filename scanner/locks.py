@@ -86,9 +86,14 @@ def _read(category: str, exposures: Sequence[Exposure]) -> Reading:
         return Reading(NotApplicable("it has no such endpoint"))
     if all(each.off for each in exposures):
         return Reading(NotApplicable(exposures[0].off))
-    if category == "network" and all(each.hidden for each in exposures):
+    # What only the service shows may let somebody in, and then a weak login counts.
+    if all(each.hidden for each in exposures) and (category == "network" or _weak(category, exposures)):
         return Reading(NotApplicable(exposures[0].hidden))
     return Reading(Pass(_evidence(category, exposures[:1])))
+
+
+def _weak(category: str, exposures: Sequence[Exposure]) -> bool:
+    return any(_ASKED[category] in _levels(each.asks) for each in exposures)
 
 
 def _doubts(exposure: Exposure) -> list[Doubt]:
@@ -102,7 +107,8 @@ def _unknown(category: str, undecided: tuple[Exposure, ...]) -> Unknown:
     gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
     worst = max((each.worst for each in undecided if each.worst is not None), default=None)
     seen = _unique(each for doubt in doubts for each in doubt.evidence)
-    return Unknown(why, gaps, worst, seen, tuple(each.endpoint for each in undecided))
+    bare = any(not each.gap for each in missing)
+    return Unknown(why, gaps, worst, seen, tuple(each.endpoint for each in undecided), bare)
 
 
 def _unique(rows: Iterable[Evidence]) -> tuple[Evidence, ...]:

@@ -57,7 +57,7 @@ def fine(resource, index):
 def store(*bodies: dict[str, Any], view: str = "full") -> Store:
     made = Store(Head(taken="2026-11-25T00:00:00Z"))
     made.scope(SUB, "prod", "tenant", view)
-    for type in INDEX:
+    for type in (*INDEX, "Microsoft.Storage/storageAccounts"):
         made.read(f"/subscriptions/{SUB}/providers/{type}", 0)
     for body in bodies:
         made.resource(body, "2025-08-01", "get")

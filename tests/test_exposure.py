@@ -197,7 +197,9 @@ def test_absent_without_a_source_does_not_load() -> None:
 def test_a_network_of_which_only_the_service_shows_the_rules_is_not_applicable_but_a_sure_way_in_fails() -> None:
     closed_but = Exposure("tds", "data", way(Reach.none), way(Auth.shared), hidden="rules that nobody sees")
     assert locks.read("network", [closed_but]).verdict == NotApplicable("rules that nobody sees")
-    assert isinstance(locks.read("authentication", [closed_but]).verdict, Pass)
+    assert locks.read("authentication", [closed_but]).verdict == NotApplicable("rules that nobody sees")
+    strong = Exposure("tds", "data", way(Reach.none), way(Auth.identity), hidden="rules that nobody sees")
+    assert isinstance(locks.read("authentication", [strong]).verdict, Pass)
     open_anyway = Exposure("tds", "data", way(Reach.internet), way(Auth.shared), hidden="rules that nobody sees")
     assert isinstance(locks.read("network", [open_anyway]).verdict, Fail)
 

@@ -58,6 +58,7 @@ class _Collection:
         if self.scope.graph:
             await self.views.exist(seen)
         await self.index.read(seen, self.scope.graph)
+        self.lists.know(seen)
         async with asyncio.TaskGroup() as tasks:
             crew = Crew(tasks)
             for subscription in seen:
@@ -117,6 +118,7 @@ class _Collection:
                 seen[subscription] = Seen(found.id if found else subscription)
                 name = found.name if found else subscription
                 self.desk.sink.scope(seen[subscription].id, name, found.tenant if found else "", "full")
+                self.desk.sink.skip(f"/subscriptions/{seen[subscription].id}", "only resources that were named")
                 self.desk.progress.scope(seen[subscription].id, name, "full")
         refused: list[ReadError] = []
         async with asyncio.TaskGroup() as tasks:

@@ -1,7 +1,7 @@
 """Lists of types: in a subscription, in its groups, or resource by resource, as far as the login may see."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from scanner.azure.errors import ReadError
 from scanner.collect.below import Bundles
@@ -26,6 +26,12 @@ class Lists:
         self.scope = scope
         self.groups = {group.lower() for group in scope.groups}
         self.groups_of: dict[str, list[str]] = {}
+        self.found = False
+
+    def know(self, seen: Iterable[Seen]) -> None:
+        """Take in what exists: a group that was named and is nowhere is no reason to leave a list out."""
+        there = {group.lower() for each in seen for groups in (each.exists or {}).values() for group in groups or ()}
+        self.found = self.groups <= there
 
     def job(self, crew: Crew, subscription: Seen, type: str, kind: Kind) -> Job:
         """The job that lists one type in one subscription, where it exists."""
@@ -37,6 +43,8 @@ class Lists:
                 await self._list_groups(crew, subscription, type, kind)
             for path in paths:
                 await self._list(crew, subscription, path, type, kind)
+            if not paths and self.groups and self.found:
+                self.desk.sink.skip(list_path(subscription.id, type), "none in the groups that were named")
 
         return run
 
