@@ -42,7 +42,7 @@ ACL = Firewall(
     addresses=(Rules("properties.networkRuleSet.ipRules", address="value", action="action"),),
     bypass="properties.networkRuleBypassOptions",
     # container-registry/container-registry-skus: firewall rules and private endpoints are features of Premium.
-    unruly=("sku.name", ("Classic", "Basic", "Standard")),
+    unruly=("sku.name", ("Classic", "Basic", "Standard"), ("Premium",)),
 )
 # Both are off by default, but this api-version always returns them: one that is missing says nothing.
 ANONYMOUS_PULL = Switch(

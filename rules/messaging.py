@@ -13,6 +13,7 @@ KEYS_OFF: Controls = {MCSB: ("IM-1",), NIST: ("AC-3", "IA-2"), ISO: ("A.5.18",)}
 TLS: Controls = {MCSB: ("DP-3",), NIST: ("SC-8",), ISO: ("A.8.24",)}
 RETIRED = "2025-10-31"
 ROOT = "RootManageSharedAccessKey"
+TIERS = ("Basic", "Standard", "Premium")
 DISABLE_LOCAL_AUTH = "properties.disableLocalAuth"
 
 
@@ -40,7 +41,7 @@ def rule_set(
         addresses=(Rules("properties.ipRules", address="ipMask", action="action"),),
         subnets=(Rules("properties.virtualNetworkRules", id="subnet.id"),),
         bypass="properties.trustedServiceAccessEnabled",
-        unruly=("sku.name", tiers),
+        unruly=("sku.name", tiers, tuple(each for each in TIERS if each not in tiers)),
         lacks=lacks,
         configurations=configurations,
     )

@@ -71,7 +71,8 @@ class Firewall:
     - `bypass`: the path of the bypass for trusted services, `bypass_off` its values that admit nobody.
     - `endpoints`: where private endpoint connections stand: an inline path, a child, None where they do not serve it.
     - `injected`: paths; one that is there puts the resource into a virtual network, whatever the switch says.
-    - `unruly`: the path of the SKU and the values on which the rule lists do not exist, or are not judged; `lacks` says
+    - `unruly`: the path of the SKU, the values on which the rule lists do not exist, or are not judged, and those on which
+      they hold; on any other value they may hold nobody off. `lacks` says
       what such a SKU lacks, after its name.
     - `configurations`: the child `networkSecurityPerimeterConfigurations`.
     - `source` names where Azure documents `absent`, `default_absent` and `empty`.
@@ -102,7 +103,7 @@ class Firewall:
     bypass_off: tuple[Any, ...] = ("None", "", False)
     endpoints: str | Child | None = "properties.privateEndpointConnections"
     injected: tuple[str, ...] = ()
-    unruly: tuple[str, tuple[str, ...]] = ("", ())
+    unruly: tuple[str, tuple[str, ...], tuple[str, ...]] = ("", (), ())
     lacks: str = "has no firewall"
     configurations: Child | None = None
 
@@ -397,8 +398,8 @@ def _lets(half: Half, otherwise: bool = False) -> bool | None:
 def _rules(door: _Door) -> Half:
     """What the resource's own rules let in, once the switch is on."""
     row = door.row
-    path, values = row.unruly
-    if path and any(same(door.resource.look(path), each) for each in values):
+    path, lacking, _ = row.unruly
+    if path and any(same(door.resource.look(path), each) for each in lacking):
         sku = door.resource.seen(path)
         hop = Hop("firewall", row.name, f"not available on {sku.value}")
         says = f"every address, since {sku.value} {row.lacks}"
@@ -418,10 +419,22 @@ def _rules(door: _Door) -> Half:
         facts = (*seen, *(_count(door, rules) for rules in (*row.addresses, *row.subnets)))
         hop = Hop("firewall", row.name, "no rule: everybody is let in")
         return Half((Way(Reach.internet, facts),), hops=(hop,))
+    listed |= _maybe_unruly(door)
     door.facts += [*seen, *(_count(door, rules) for rules in (*row.addresses, *row.subnets))]
     detail = phrase([way.says or REACH_SAYS[Reach(way.level)] for way in listed.sure]) or "no rule lets anybody in"
     hop = Hop("firewall", row.name, detail if listed.sure or not listed.doubts else "not read", lets=_lets(listed))
     return Half(tuple(Way(w.level, (*seen, *w.evidence), w.says) for w in listed.sure), listed.doubts, (hop,))
+
+
+def _maybe_unruly(door: _Door) -> Half:
+    """A doubt where nobody knows whether the rules of this SKU hold anybody off."""
+    path, _, holding = door.row.unruly
+    value = door.resource.look(path) if path else MISSING
+    if not path or any(same(value, each) for each in holding):
+        return Half()
+    gone = value is MISSING or value is None
+    missing = Unread(path, "the answer did not hold it" if gone else f"its value {value!r} is not known")
+    return Half(doubts=(Doubt(Reach.internet, missing, (door.resource.seen(path),)),))
 
 
 def _undecided(door: _Door, missing: Unread) -> Half:
