@@ -111,12 +111,12 @@ def lists(server: Resource) -> list[Children]:
 
 
 def without_rules(server: Resource, index: Index) -> bool:
-    """Whether the public side is on, no perimeter decides, and all lists of rules were read and are empty."""
+    """Whether the public side is on, no perimeter decides, and no rule of the server was seen."""
     value = server.look(PUBLIC)
     on = value is MISSING or value is None or same(value, "Enabled")
     around = perimeters(server, index, PERIMETERS)
     enforced = any(each.enforced for each in around.found)
-    return on and not enforced and all(not len(each) and each.gap is None for each in lists(server))
+    return on and not enforced and not any(len(each) for each in lists(server))
 
 
 HIDDEN = (

@@ -214,8 +214,7 @@ def _gated(reach: Half, on: Half) -> Half:
     """The reach of a service whose own switch is not known: all of it is a doubt."""
     if on.doubts and not on.sure:
         missing = on.doubts[0].missing
-        widest = reach.widest
-        level = widest.level if widest is not None else Reach.internet
+        level = max(each.level for each in (*reach.sure, *reach.doubts))
         return Half(doubts=(*may(level, missing).doubts, *reach.doubts), hops=reach.hops)
     return reach
 

@@ -169,7 +169,7 @@ def bundle(case: Case) -> Bundle:
     made = Bundle(root_of(id))
     top = {"id": id, "name": name, "type": case.type, "location": "norwayeast", **case.body}
     made.add(Resource(top, api="", by=case.by, bundle=made))  # type: ignore[arg-type]
-    for path, body in case.children.items():
+    for path, body in sorted(case.children.items()):
         child = {"id": f"{id}/{path}", "name": path.rsplit("/", 1)[-1], **body}
         made.add(Resource(child, api="", by="get", bundle=made))
     _reads(case, made, id)

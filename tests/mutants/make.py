@@ -13,6 +13,7 @@ QUIET_ARGUMENTS = frozenset(
 QUIET_CALLS = frozenset(("Evidence", "Hop", "Unread", "seen", "phrase", "source_hop", "KeyError", "ValueError"))
 ROWS = frozenset(("Firewall", "Switch", "local_auth", "acl", "rule_set", "keys"))
 WEAKER = {"anonymous": "identity", "shared": "identity", "identity": "shared", "none": "internet"}
+QUIET_FIELDS = ("decorator_list", "returns", "args")
 WORDS = ("str", "Evidence", "tuple[Evidence, ...]", "list[Evidence]", "Hop", "tuple[Hop, ...]", "Iterator[str]")
 """What functions return on which only words hang."""
 NAMES = {"IDENTITY": "SHARED", "SHARED": "IDENTITY", "ANONYMOUS": "IDENTITY"}
@@ -143,7 +144,7 @@ def _changes(tree: ast.Module, part: ast.AST) -> Iterator[tuple[str, str]]:
 def _slots(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
     """Every place below a node, but decorators, annotations, docstrings and words."""
     for field, value in ast.iter_fields(node):
-        if field in ("decorator_list", "returns", "args") and isinstance(node, ast.FunctionDef):
+        if field == "annotation" or (field in QUIET_FIELDS and isinstance(node, ast.FunctionDef)):
             continue
         for place, each in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if not isinstance(each, ast.AST) or _quiet(each):
@@ -231,7 +232,8 @@ def _row_variants(node: ast.keyword) -> Iterator[Change]:
         yield f"without {node.arg}", None
     elif node.arg in ("public", "endpoints"):
         empty = ast.Constant("" if node.arg == "public" else None)
-        yield f"without {node.arg}", ast.keyword(node.arg, empty)
+        if ast.unparse(value) != ast.unparse(empty):
+            yield f"without {node.arg}", ast.keyword(node.arg, empty)
     elif node.arg == "reads":
         return
 
@@ -267,11 +269,8 @@ def _not(node: ast.expr) -> ast.expr:
 
 
 def _is_text(node: ast.AST) -> bool:
-    """Whether both branches of an expression are words."""
-    if not isinstance(node, ast.IfExp):
-        return False
-    words = (ast.JoinedStr, ast.Constant)
-    return all(isinstance(each, words) for each in (node.body, node.orelse)) and any(
+    """Whether a branch of an expression is words."""
+    return isinstance(node, ast.IfExp) and any(
         isinstance(each, ast.JoinedStr) or (isinstance(each, ast.Constant) and isinstance(each.value, str))
         for each in (node.body, node.orelse)
     )
