@@ -71,9 +71,8 @@ class Firewall:
     - `bypass`: the path of the bypass for trusted services, `bypass_off` its values that admit nobody.
     - `endpoints`: where private endpoint connections stand: an inline path, a child, None where they do not serve it.
     - `injected`: paths; one that is there puts the resource into a virtual network, whatever the switch says.
-    - `unruly`: the path of the SKU, the values on which the rule lists do not exist, or are not judged, and those on which
-      they hold; on any other value they may hold nobody off. `lacks` says
-      what such a SKU lacks, after its name.
+    - `unruly`: the path of the SKU, the values on which the rule lists do not exist, or are not judged, and those on
+      which they hold; on any other they may hold nobody off. `lacks` says what such a SKU lacks, after its name.
     - `configurations`: the child `networkSecurityPerimeterConfigurations`.
     - `source` names where Azure documents `absent`, `default_absent` and `empty`.
     """
@@ -237,7 +236,14 @@ def _targets(endpoint: Resource) -> Iterable[str]:
             target = look(each, "properties.privateLinkServiceId")
             status = look(each, "properties.privateLinkServiceConnectionState.status")
             if isinstance(target, str) and same(status, "Approved"):
-                yield target.rstrip("/").lower()
+                yield f"{target.rstrip('/')}{_slot(look(each, 'properties.groupIds'))}".lower()
+
+
+def _slot(groups: Any) -> str:
+    """The path of the slot that a private endpoint of an app serves (its group is `sites-<slot>`), "" for the app."""
+    names = [name for name in groups if isinstance(name, str)] if isinstance(groups, list) else []
+    slot = next((name[len("sites-") :] for name in names if name.lower().startswith("sites-")), "")
+    return f"/slots/{slot}" if slot else ""
 
 
 def injected(resource: Resource, path: str) -> str:

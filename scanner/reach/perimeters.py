@@ -155,6 +155,8 @@ def _strange(rule: Any, path: str) -> tuple[Doubt, ...]:
     body = look(rule, "properties")
     if not isinstance(body, dict):
         return (Doubt(Reach.internet, Unread(path, "an access rule has no properties")),)
+    if not any(isinstance(value, list) and value for value in body.values()):
+        return (Doubt(Reach.internet, Unread(path, "an access rule names no source")),)
     return tuple(
         Doubt(Reach.internet, Unread(f"{path} {key}", "a member of an access rule that is not known"))
         for key, value in body.items()
@@ -185,6 +187,8 @@ def _profile(index: Index, profile: str) -> tuple[list[Resource], Unread | None]
     rules = remembered(index, ACCESS_RULES, _by_profile).get(f"{_key(profile)}/accessrules", [])
     if not rules and missing is None and index.live and not index.sees(profile):
         missing = Unread(f"{profile}/accessRules", "the perimeter is in a subscription that cannot be seen")
+    if not index.live:
+        missing = Unread(f"{profile}/accessRules", "a file of bare resources may not hold them all")
     return rules, missing
 
 

@@ -161,6 +161,12 @@ def test_table(mode: str, switch: str, where: str, kind: str, expected: str) -> 
     assert reach(half) == expected.replace(",may,", ", may ")
 
 
+def test_a_file_of_bare_resources_may_not_hold_all_rules_of_a_perimeter() -> None:
+    resource = account("Enabled")
+    assert reach(judged(resource, in_scope(resource, "Enforced"))) == "none"
+    assert reach(judged(resource, in_scope(resource, "Enforced", live=False))) == "unknown, may internet"
+
+
 def test_the_table_is_whole() -> None:
     assert len(CELLS) == 4 * 4 * 4 * 3
     assert len({cell.id for cell in CELLS}) == len(CELLS)
@@ -222,7 +228,7 @@ def test_a_configuration_without_rules_is_a_doubt() -> None:
         ({"serviceTags": ["GatewayManager"]}, "none"),
         ({"networkSecurityPerimeters": [{"id": f"/subscriptions/{HOME}/x"}]}, "private"),
         ({"galaxies": ["far away"]}, "unknown, may internet"),
-        ({"galaxies": []}, "none"),
+        ({"galaxies": []}, "unknown, may internet"),
     ],
 )
 def test_access_rules(properties: dict[str, Any], expected: str) -> None:
