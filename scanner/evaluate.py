@@ -1,10 +1,9 @@
 """Step 3: bundles in, findings and exposures out. Pure; knows no Azure and nothing of where a snapshot came from."""
 
 import heapq
-import shlex
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -13,13 +12,14 @@ from typing import Protocol
 from scanner import finding as rows
 from scanner import locks
 from scanner.addresses import EMPTY, AddressSet
-from scanner.exposure import LOCKS, Exposure, title, unread
+from scanner.exposure import LOCKS, Exposure, unread
 from scanner.index import INDEX_TYPES, Index
 from scanner.loader import RuleSet
-from scanner.resource import Bundle, Gap, Resource, group_of, root_of, segments, subscription_of, type_of
-from scanner.rule import Child, Fix, Kind, Rule
+from scanner.resource import Bundle, Gap, Resource, segments, subscription_of, type_of
+from scanner.rows import Rows, filled, resource_row, rule_row, seen_row
+from scanner.rule import Child, Kind, Rule
 from scanner.snapshot import Snapshot
-from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict, shown, unknown
+from scanner.verdict import Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +167,7 @@ class Evaluation:
         """The URLs of gaps that leave something undecided; "" where it is not a gap that does."""
         self._rules_of: dict[int, list[Rule]] = {}
         self._spelled: dict[str, str] = {}
+        self._rows = Rows()
 
     def run(self, writer: rows.Writer) -> Tally:
         """Judge every bundle, in order, into the writer."""
@@ -371,7 +372,7 @@ class Evaluation:
             fix = filled(exposure.closing, exposure.subject or top, top)
         elif cheapest is not None:
             fix, breaks = cheapest[1].fix, cheapest[0].fix.breaks
-        row = _exposure_row(exposure, top, state, reason or exposure.argument, fix, breaks)
+        row = self._rows.exposure(exposure, top, state, reason or exposure.argument, fix, breaks)
         out.exposures.append(row)
         out.named[top.id] = top
         self._tally_exposure(exposure, row)
@@ -486,7 +487,7 @@ class Evaluation:
         severity = next(each for each in said if each is not None)
         row.severity = "info" if rule.retired_on else severity.name
         row.message = verdict.message or f"{rule.title}."
-        row.evidence = [_seen(each) for each in verdict.evidence]
+        row.evidence = [seen_row(each) for each in verdict.evidence]
         row.endpoints = sorted(verdict.endpoints)
         for missing in verdict.undecided:
             self._open.add(missing.gap or "")
@@ -503,7 +504,7 @@ class Evaluation:
         row.status = "unknown"
         row.severity = worst.name if worst is not None else None
         row.message = f"{verdict.why}."
-        row.evidence = [_seen(each) for each in verdict.evidence]
+        row.evidence = [seen_row(each) for each in verdict.evidence]
         row.endpoints = sorted(verdict.endpoints)
         row.gaps = list(verdict.gaps)
         self._open.update(verdict.gaps)
@@ -559,24 +560,7 @@ class Evaluation:
             tally.statuses["not-applicable"] += len(why)
             writer.not_applicable(id, dict(sorted(why.items())))
         for id, resource in sorted(out.named.items(), key=lambda each: rows.order(each[0])):
-            writer.resource(id, self._resource(resource))
-
-    def _resource(self, resource: Resource) -> rows.ResourceRow:
-        top = root_of(resource.id)
-        chosen = (
-            {tag: text for tag, text in resource.tags.items() if tag in self.policy.tags} if self.policy.tags else {}
-        )
-        bundle_top = resource.bundle.top
-        parent = bundle_top.id if resource.key != top and bundle_top is not None else None
-        return rows.ResourceRow(
-            type=resource.type,
-            name=resource.name,
-            location=resource.location or (bundle_top.location if bundle_top is not None else ""),
-            subscription=resource.subscription,
-            resource_group=group_of(resource.id),
-            tags=chosen,
-            parent=parent,
-        )
+            writer.resource(id, resource_row(resource, self.policy.tags))
 
     def _finish(self) -> None:
         tally = self.tally
@@ -675,64 +659,6 @@ def _parents(subject: Child, top: Resource) -> tuple[list[Resource], list[Unread
     return found, missing
 
 
-def _seen(evidence: Evidence) -> rows.Seen:
-    return rows.Seen(evidence.path, evidence.value, evidence.expected)
-
-
-def _exposure_row(
-    exposure: Exposure, top: Resource, state: str, reason: str, fix: str | None, breaks: str | None
-) -> rows.ExposureRow:
-    reach, asks = exposure.sure_reach, exposure.sure_auth
-    may_reach, may_auth = exposure.may_reach, exposure.may_auth
-    may = None
-    if may_reach is not None or may_auth is not None:
-        may = rows.May(may_reach.name if may_reach is not None else None, may_auth.name if may_auth else None)
-    severity, worst = exposure.severity, exposure.worst
-    hops = [rows.HopRow(hop.kind, hop.name, hop.detail, hop.resource, hop.lets) for hop in exposure.reach.hops]
-    hops.append(_authentication_hop(exposure))
-    hops.append(rows.HopRow("endpoint", top.name, exposure.endpoint, top.id, True))
-    seen = [*locks.evidence(exposure.reach), *locks.evidence(exposure.asks)]
-    return rows.ExposureRow(
-        resource=top.id,
-        endpoint=exposure.endpoint,
-        kind=exposure.kind,
-        address=exposure.address,
-        reach="unknown" if reach is None else reach.name,
-        authentication="unknown" if asks is None else asks.name,
-        may=may,
-        severity=severity.name if severity is not None else None,
-        worst=worst.name if worst is not None else None,
-        state=state,
-        reason=reason,
-        title=title(exposure),
-        evidence=_unique(seen),
-        hops=hops,
-        admits=[*exposure.admits, *exposure.reach.admits],
-        fix=fix,
-        breaks=breaks,
-        fingerprint=rows.exposure_fingerprint(top.id, exposure.endpoint, exposure.address),
-    )
-
-
-def _unique(seen: Iterable[Evidence]) -> list[rows.Seen]:
-    kept: dict[tuple[str, str], rows.Seen] = {}
-    for each in seen:
-        kept.setdefault((each.path, repr(each.value)), _seen(each))
-    return list(kept.values())
-
-
-def _authentication_hop(exposure: Exposure) -> rows.HopRow:
-    asks = exposure.asks.widest
-    if asks is None:
-        return rows.HopRow("authentication", "Authentication", "not known", "", None)
-    proof = asks.evidence[0] if asks.evidence else None
-    detail = f"{proof.path.rsplit('.', 1)[-1]} = {shown(proof.value)}" if proof is not None else ""
-    lets = asks.level.name != "identity"
-    return rows.HopRow(
-        "authentication", "Authentication", f"{asks.level.name}: {detail}" if detail else asks.level.name, "", lets
-    )
-
-
 def worst_first(found: list[rows.ExposureRow]) -> list[rows.ExposureRow]:
     """Exposures by severity, then in the order of the document."""
     return sorted(found, key=lambda row: (-Severity[row.severity or "info"], rows.order(row.resource), row.endpoint))
@@ -748,52 +674,6 @@ def _most(rule: Rule) -> Severity:
     return Severity.critical if rule.severity is None else rule.severity
 
 
-class _Words(dict[str, str]):
-    def __missing__(self, key: str) -> str:
-        return "{" + key + "}"
-
-
-def filled(template: str, subject: Resource, top: Resource) -> str:
-    """A command with the names of a resource filled in, each quoted for POSIX shells; "" stays ""."""
-    words = _Words(
-        name=shlex.quote(subject.name),
-        id=shlex.quote(subject.id),
-        group=shlex.quote(subject.group),
-        subscription=shlex.quote(subject.subscription),
-        top=shlex.quote(top.name),
-        top_id=shlex.quote(top.id),
-        location=shlex.quote(top.location),
-    )
-    return template.format_map(words)
-
-
-def rule_row(rule: Rule) -> rows.RuleRow:
-    """A rule as the findings document holds it."""
-    return rows.RuleRow(
-        title=rule.title,
-        category=rule.category,
-        severity=rule.severity.name if rule.severity is not None else None,
-        why=rule.why,
-        remediation=remediation(rule.fix),
-        controls={framework: list(ids) for framework, ids in rule.controls.items()},
-        references=list(rule.references),
-    )
-
-
-def remediation(fix: Fix) -> rows.Remediation:
-    return rows.Remediation(
-        az=fix.az,
-        bicep=fix.bicep,
-        terraform=fix.terraform,
-        portal=fix.portal,
-        breaks=fix.breaks,
-        first_step=fix.first_step,
-    )
-
-
 def now() -> str:
     """The wall clock, UTC, as documents hold it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-Clock = Callable[[], str]

@@ -113,6 +113,11 @@ class Half:
         sure = tuple(each for each in self.sure if each.name in known)
         return replace(self, sure=sure, doubts=tuple(each for each in self.doubts if each.name in known))
 
+    @property
+    def levels(self) -> list[Level]:
+        """The level of each way, sure or not."""
+        return [way.level for way in self.sure] + [doubt.level for doubt in self.doubts]
+
     def doubted(self, missing: Unread) -> "Half":
         """The same ways, none of them sure."""
         doubts = tuple(Doubt(way.level, missing, way.evidence) for way in self.sure)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scanner.exposure import AUTH_SAYS, REACH_SAYS, Auth, Doubt, Exposure, Half, Level, Reach, title
+from scanner.exposure import AUTH_SAYS, REACH_SAYS, Auth, Doubt, Exposure, Half, Reach, title
 from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict
 
 Answer = Literal["fail", "unknown", "pass"]
@@ -26,7 +26,7 @@ def answer(category: str, exposure: Exposure) -> Answer:
     reach = exposure.sure_reach
     if sure and reach is not None and exposure.rate(asked, reach) is not None:
         return "fail"
-    widest = max(_levels(exposure.reach), default=Reach.internet)
+    widest = max(exposure.reach.levels, default=Reach.internet)
     return "unknown" if exposure.rate(asked, Reach(widest)) is not None else "pass"
 
 
@@ -38,13 +38,9 @@ def _network(exposure: Exposure) -> Answer:
         and exposure.rate(exposure.sure_auth or Auth.identity, reach) is not None
     ):
         return "fail"
-    widest = Reach(max(_levels(exposure.reach), default=Reach.internet))
-    asks = Auth(max(_levels(exposure.asks), default=Auth.anonymous))
+    widest = Reach(max(exposure.reach.levels, default=Reach.internet))
+    asks = Auth(max(exposure.asks.levels, default=Auth.anonymous))
     return "unknown" if widest >= Reach.wide and exposure.rate(asks, widest) is not None else "pass"
-
-
-def _levels(half: Half) -> list[Level]:
-    return [way.level for way in half.sure] + [doubt.level for doubt in half.doubts]
 
 
 @dataclass(frozen=True, slots=True)

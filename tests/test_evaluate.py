@@ -10,9 +10,10 @@ import pytest
 from scanner import finding, loader
 from scanner.addresses import parse
 from scanner.errors import InputError
-from scanner.evaluate import Crash, Evaluation, Intended, Policy, filled
+from scanner.evaluate import Crash, Evaluation, Intended, Policy
 from scanner.finding import Writer, exposure_fingerprint, finding_fingerprint
 from scanner.resource import Resource
+from scanner.rows import filled
 from scanner.snapshot import Head, Store, of_store
 from scanner.verdict import Severity
 
