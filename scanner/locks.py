@@ -89,7 +89,7 @@ def _read(category: str, exposures: Sequence[Exposure]) -> Reading:
 
 
 def _weak(category: str, exposures: Sequence[Exposure]) -> bool:
-    return any(_ASKED[category] in _levels(each.asks) for each in exposures)
+    return any(_ASKED[category] in each.asks.levels for each in exposures)
 
 
 def _doubts(exposure: Exposure) -> list[Doubt]:
