@@ -239,9 +239,9 @@ REGISTRY.setting(
 
 
 def exports_matter(registry: Resource) -> str | None:
-    if not same(registry.look("properties.publicNetworkAccess"), "Disabled"):
+    if same(registry.look("properties.publicNetworkAccess"), "Enabled"):
         return "exports can be stopped only where public access is off"
-    if not same(registry.look("sku.name"), "Premium"):
+    if any(same(registry.look("sku.name"), tier) for tier in ("Classic", "Basic", "Standard")):
         return "exports can be stopped only on the Premium tier"
     return None
 

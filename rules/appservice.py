@@ -279,6 +279,9 @@ def function_asks(function: Resource) -> Half | None:
             half = (half or Half()) | may(Auth.anonymous, missing) | may(Auth.shared, missing)
         elif same(type, "httpTrigger"):
             half = (half or Half()) | _level(look(binding, "authLevel"), f"{path}[].authLevel")
+    if half is None and not any(str(look(each, "type")).lower().endswith("trigger") for each in bindings):
+        missing = Unread(path, "no trigger is among them")
+        return may(Auth.anonymous, missing) | may(Auth.shared, missing)
     return half
 
 

@@ -53,6 +53,10 @@ def ingress_of(app: Resource) -> Any:
     value = app.look(INGRESS)
     if value is MISSING and app.thin:
         raise Unread(INGRESS, "absent in a record whose api-version is not known")
+    if not isinstance(app.look("properties.configuration"), dict):
+        raise Unread("properties.configuration", "the answer did not hold it")
+    if value is not MISSING and value is not None and not isinstance(value, dict):
+        raise Unread(INGRESS, "this is no ingress")
     return None if value is MISSING else value
 
 
@@ -66,11 +70,7 @@ def ports(ingress: Any) -> list[Any]:
     """The additional ports that are not surely closed to the outside."""
     value = look(ingress, "additionalPortMappings")
     mappings = value if isinstance(value, list) else []
-    return [
-        each
-        for each in mappings
-        if look(each, "external") not in (MISSING, None) and not same(look(each, "external"), False)
-    ]
+    return [each for each in mappings if not same(look(each, "external"), False)]
 
 
 LOGIN = APP.child("authConfigs", when=serves_outside)
