@@ -302,7 +302,7 @@ class Resource:
         found = self._below(child)
         if not child.needed(self):
             return Children(found)
-        return Children(found, self._missing(child))
+        return Children(found, self._missing(child, len(found)))
 
     def child(self, child: "Child") -> "Resource | None":
         """The one resource of a single read, None where Azure says that there is none; Unread where it is not known."""
@@ -311,7 +311,7 @@ class Resource:
             return found[0]
         if not child.needed(self):
             return None
-        missing = self._missing(child)
+        missing = self._missing(child, 0)
         if missing is not None:
             raise missing
         return None
@@ -323,11 +323,12 @@ class Resource:
             return [] if single is None else [single]
         return list(self.bundle.below.get(place, ()))
 
-    def _missing(self, child: "Child") -> Unread | None:
+    def _missing(self, child: "Child", found: int) -> Unread | None:
         place = self.key + child.key
         bundle = self.bundle
-        if place in bundle.reads:
-            return None
+        count = bundle.reads.get(place)
+        if count is not None:
+            return Unread(child.path, f"{count} were read, {found} are here") if count > found else None
         gap = bundle.gaps.get(place)
         if gap is not None:
             return Unread(child.path, gap.why(), gap.url)

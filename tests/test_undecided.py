@@ -174,3 +174,18 @@ def test_an_accepted_gap_does_not_settle_a_value_that_nobody_knows() -> None:
     policy = Policy(waivers=Accepted(f"{ACCOUNT}/blobServices/default/containers"))
     made = containers_refused(**SET, publicNetworkAccess="Sometimes", allowSharedKeyAccess=False)
     assert not run(made, rules(), policy)[1].tally.complete
+
+
+def test_a_list_of_which_a_row_was_lost_is_not_known_in_whole() -> None:
+    made = listed()
+    server = ACCOUNT.replace("Microsoft.Storage/storageAccounts", "Microsoft.Sql/servers")
+    body = {"publicNetworkAccess": "Enabled", "administrators": {"azureADOnlyAuthentication": True}}
+    made.resource({"id": server, "properties": body}, "2025-01-01", "list")
+    rule = {"startIpAddress": "203.0.113.7", "endIpAddress": "203.0.113.7"}
+    for _ in range(2):
+        made.resource({"id": f"{server}/firewallRules/-", "properties": rule}, "2025-01-01", "list")
+    made.read(f"{server}/firewallRules", 2)
+    made.read(f"{server}/ipv6FirewallRules", 0)
+    made.read(f"{server}/virtualNetworkRules", 0)
+    document, _ = run(made, rules())
+    assert status(document, "sql-open-network") == [(server, "unknown")]
