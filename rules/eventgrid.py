@@ -152,7 +152,7 @@ NAMESPACE.lock(
         first_step="az resource show --ids {id} --query properties.inboundIpRules",
         breaks="Publishers, subscribers and MQTT clients outside the ranges and private endpoints that the namespace names.",
         bicep="inboundIpRules: [{ ipMask: '...', action: 'Allow' }]",
-        terraform='azurerm_eventgrid_namespace.inbound_ip_rules.action = "Allow"',
+        terraform='azurerm_eventgrid_namespace.inbound_ip_rule.action = "Allow"',
         terraform_page="eventgrid_namespace",
         portal="Event Grid namespace > Networking > Public access",
         cost=2,
