@@ -122,6 +122,8 @@ def config_of(site: Resource) -> Resource:
     config = site.child(WEB)
     if config is None:
         raise Unread(WEB.path, "the answer did not hold it")
+    if config.mute:
+        raise Unread(WEB.path, config.silence)
     return config
 
 

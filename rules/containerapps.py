@@ -51,7 +51,7 @@ INSIDE = "its ingress serves the environment alone"
 def ingress_of(app: Resource) -> Any:
     """The ingress as ARM has it, None where there is none; Unread where a thin record does not say."""
     value = app.look(INGRESS)
-    if value is MISSING and app.thin:
+    if app.thin and (value is MISSING or value is None):
         raise Unread(INGRESS, "absent in a record whose api-version is not known")
     if not isinstance(app.look("properties.configuration"), dict):
         raise Unread("properties.configuration", "the answer did not hold it")
@@ -170,7 +170,7 @@ def endpoints(app: Resource, index: Index) -> Iterator[Exposure]:
     for mapping in ports(ingress):
         yield port(app, mapping, reach)
     mappings = look(ingress, "additionalPortMappings")
-    hidden = mappings is MISSING and app.thin
+    hidden = app.thin and (mappings is MISSING or mappings is None)
     if hidden or (mappings not in (MISSING, None) and not isinstance(mappings, list)):
         why = "absent in a record whose api-version is not known" if hidden else "this is no list"
         strange = Unread(f"{INGRESS}.additionalPortMappings", why)
@@ -274,7 +274,7 @@ APP.setting(
         first_step="az containerapp registry list --name {name} --resource-group {group} --subscription {subscription}",
         breaks="New revisions do not start until the app's identity has the role AcrPull on the registry: grant it first.",
         bicep="configuration: { registries: [ { server: 'REGISTRY.azurecr.io', identity: 'system' } ] }",
-        terraform='azurerm_container_app.registry.identity = "System"',
+        terraform='azurerm_container_app.registry.identity = "IDENTITY_ID"',
         terraform_page="container_app",
         portal="Container app > Containers > Registry > Authentication: Managed identity",
         cost=2,

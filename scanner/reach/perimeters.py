@@ -74,16 +74,19 @@ def perimeters(resource: Resource, index: Index, configurations: Child | None = 
 
     `configurations`: the row of `networkSecurityPerimeterConfigurations` below the resource's type, where it has one.
     """
-    if configurations is not None and resource.key + configurations.key in resource.bundle.reads:
-        read = resource.children(configurations)
-        if read.items:
-            return Perimeters(tuple(_configured(resource, index, each) for each in read.items), read.gap, settled=True)
+    asked, gap = False, None
+    if configurations is not None:
+        children = resource.children(configurations)
+        gap = children.gap
+        if resource.key + configurations.key in resource.bundle.reads:
+            asked = gap is None
+            if children.items:
+                own = tuple(_configured(resource, index, each) for each in children.items)
+                return Perimeters(own, gap, settled=True)
     associations, missing = _associations(index)
     found = tuple(_associated(resource, index, each) for each in associations.get(resource.key, ()))
     if found:
         return Perimeters(found, None)
-    asked = configurations is not None and resource.key + configurations.key in resource.bundle.reads
-    gap = resource.children(configurations).gap if configurations is not None else None
     return Perimeters((), missing if index.live and not asked else None, settled=asked, refused=gap)
 
 
