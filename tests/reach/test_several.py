@@ -14,6 +14,7 @@ from scanner.reach.perimeters import perimeters
 from scanner.reach.restrictions import address_list, restrictions
 from scanner.reach.sources import doubted, from_ids
 from scanner.resource import By, Resource
+from scanner.rule import Child
 from scanner.verdict import Unread
 from tests.reach import shapes
 from tests.reach.shapes import EVENTS_RULES, GUEST, ROWS, STORAGE_PERIMETERS, UNSEEN, endpoint, make, reach, subnet
@@ -83,8 +84,9 @@ def test_the_second_path_puts_a_cache_into_a_network() -> None:
 @pytest.mark.parametrize("value", [None, "absent"])
 def test_the_second_path_of_a_thin_record_may_put_it_into_a_network(value: str | None) -> None:
     row = replace(ROWS["redis"], injected=("properties.network", "properties.subnetId"))
-    body = {"publicNetworkAccess": "Disabled", "privateEndpointConnections": [], "network": ""}
-    body |= {"subnetId": None} if value is None else {}
+    body: dict[str, Any] = {"publicNetworkAccess": "Disabled", "privateEndpointConnections": [], "network": ""}
+    if value is None:
+        body["subnetId"] = None
     assert reach(judged("redis", body, row, by="graph")) == "unknown, may private"
     assert reach(judged("redis", {**body, "subnetId": ""}, row, by="graph")) == "none"
 
@@ -100,8 +102,11 @@ def test_a_subnet_that_is_no_id_may_be_a_network() -> None:
 
 def test_a_rule_set_without_a_switch_of_its_own_agrees() -> None:
     body = {"publicNetworkAccess": "Disabled", "privateEndpointConnections": []}
-    for own in ({}, {"publicNetworkAccess": None}):
-        rules = {EVENTS_RULES: [{"properties": {"defaultAction": "Deny", "ipRules": [], **own}}]}
+    silent: tuple[dict[str, Any], ...] = ({}, {"publicNetworkAccess": None})
+    for own in silent:
+        rules: dict[Child, list[dict[str, Any]]] = {
+            EVENTS_RULES: [{"properties": {"defaultAction": "Deny", "ipRules": [], **own}}]
+        }
         assert reach(judged("events", body, children=rules)) == "none"
 
 
@@ -289,7 +294,8 @@ def test_only_the_header_of_front_door_names_a_profile() -> None:
 
 
 def test_a_container_app_without_address_rules_lets_everybody_in() -> None:
-    for properties in ({}, {"rules": None}, {"rules": []}):
+    silent: tuple[dict[str, Any], ...] = ({}, {"rules": None}, {"rules": []})
+    for properties in silent:
         container = Resource({"id": shapes.identity("Microsoft.App/containerApps", "app"), "properties": properties})
         assert reach(address_list(container, shapes.index(), "properties.rules")) == "internet"
 
