@@ -173,7 +173,7 @@ def _closing(door: _Door, switch: _Switch, around: Perimeters) -> tuple[Evidence
     """The facts that close the door."""
     enforced = tuple(perimeter.seen for perimeter in around.found if perimeter.enforced)
     facts = enforced or (*switch.seen, *door.facts)
-    blind = switch.state == "secured" and not around.found and not around.settled and door.index.live
+    blind = switch.state != "enabled" and not around.found and not around.settled and door.index.live
     return (*facts, Evidence("perimeters outside the scanned scope", NOT_READ)) if blind else facts
 
 
