@@ -95,6 +95,7 @@ def test_a_subnet_that_is_no_id_may_be_a_network() -> None:
     body = {"publicNetworkAccess": "Disabled", "privateEndpointConnections": []}
     assert reach(judged("redis", {**body, "subnetId": 7})) == "unknown, may private"
     assert reach(judged("redis", {**body, "subnetId": ""})) == "none"
+    assert reach(judged("redis", {**body, "subnetId": None})) == "none"
 
 
 # Switches and default actions
@@ -144,6 +145,13 @@ def test_a_rule_set_that_a_sku_does_not_have_leaves_the_default_open() -> None:
     half = firewall(namespace, shapes.index(), row)
     assert half.worst is not None or half.widest is not None
     assert reach(half) in ("internet", "unknown, may internet")
+
+
+def test_a_rule_set_that_a_sku_does_not_have_filters_nobody() -> None:
+    row = replace(ROWS["events"], default="", filter="properties.filter", unruly=ROWS["storage"].unruly)
+    namespace = make("events", {"publicNetworkAccess": "Enabled", "privateEndpointConnections": []})
+    namespace.bundle.skips[namespace.key + EVENTS_RULES.key] = "SKU Basic"
+    assert reach(firewall(namespace, shapes.index(), row)) == "internet"
 
 
 # Lists of rules
