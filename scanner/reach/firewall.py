@@ -289,6 +289,11 @@ def _switch(door: _Door, private: Half) -> _Switch:
     said = f"{row.public.rsplit('.', 1)[-1]} = {shown(value)}"
     if state is None:
         return _Switch("enabled", seen, said, Unread(row.public, f"its value {value!r} is not known"), True)
+    path, lacking, _ = row.unruly
+    if state != "enabled" and path and any(same(resource.look(path), each) for each in lacking):
+        # What the feature needs is a higher SKU, and nothing documents what the switch does without.
+        sku = resource.look(path)
+        return _Switch("enabled", seen, said, Unread(row.public, f"whether it holds on {sku} is not documented"), True)
     return _agreed(door, _Switch(state, seen, said))
 
 
