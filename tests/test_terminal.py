@@ -190,7 +190,8 @@ def written(screen: Screen) -> str:
 
 
 @pytest.fixture
-def live(clock: SimpleNamespace) -> Iterator[Screen]:
+def live(clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
+    monkeypatch.setenv("COLUMNS", "100")
     made = screen(clock, TTY)
     yield made
     made.finish()

@@ -54,7 +54,7 @@ def show(page: Page, path: Path, state: str = "") -> None:
     page.wait_for_selector("html[data-ready]", timeout=20_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
