@@ -1,10 +1,13 @@
 """What rule files share: names of frameworks, and the rows that many types have."""
 
+from dataclasses import replace
+from typing import Any
+
 from scanner.index import Index
 from scanner.reach.perimeters import perimeters
 from scanner.resource import MISSING, Resource, look, same
-from scanner.rule import Child, Controls, Fix, Kind
-from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
+from scanner.rule import Child, Controls, Fix, Kind, judge_value
+from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
 CIS = "CIS Azure 6.0.0"
 MCSB = "MCSB v1"
@@ -16,6 +19,18 @@ NETWORK: Controls = {MCSB: ("NS-2",), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)}
 """What a network rule of a platform service answers to, where no framework has a control of its own for it."""
 
 LEARN = "https://learn.microsoft.com/azure"
+
+
+def host(resource: Resource, path: str) -> str:
+    """The host of an address that the resource names, "" where it names none."""
+    value = resource.look(path)
+    return value.split("://", 1)[-1].split("/", 1)[0].split(":", 1)[0] if isinstance(value, str) else ""
+
+
+def by_perimeter(resource: Resource) -> bool:
+    """Whether a perimeter may decide over a resource: its public switch says so, or says nothing that is known."""
+    value = resource.look("properties.publicNetworkAccess")
+    return not same(value, "Enabled") and not same(value, "Disabled")
 
 
 def pending_private_endpoint(
@@ -86,3 +101,26 @@ def perimeter_only_learns(kind: Kind, id: str, what: str, configurations: Child 
         if not known.found:
             return NotApplicable("it is in no network security perimeter")
         return Pass(tuple(Evidence(f"{each.id} accessMode", each.mode, "Enforced") for each in known.found))
+
+
+def judge_child(
+    parent: Resource, child: Child, path: str, *, allowed: tuple[Any, ...], bad: tuple[Any, ...]
+) -> Verdict:
+    """The verdict on one property of a single child by its known good and bad values; Unread where it was not read."""
+    found = parent.child(child)
+    if found is None:
+        return unknown(Unread(child.path, "Azure says that there is none"))
+    verdict = judge_value(found, path, allowed=allowed, bad=bad)
+    if isinstance(verdict, NotApplicable):
+        return verdict
+    seen = tuple(Evidence(f"{child.path} {each.path}", each.value, each.expected) for each in verdict.evidence)
+    return replace(verdict, evidence=seen)
+
+
+def at_least(resource: Resource, path: str, least: int, where: str = "") -> Verdict:
+    """The verdict on a number that must not be smaller; `where` opens the path in the evidence."""
+    value = resource.need(path)
+    seen = Evidence(f"{where} {path}".strip(), value, f"{least} or more")
+    if isinstance(value, bool) or not isinstance(value, int):
+        return Unknown(f"{seen.path}: its value {value!r} is not known", evidence=(seen,))
+    return Pass((seen,)) if value >= least else Fail((seen,))

@@ -9,7 +9,7 @@ from scanner.resource import MISSING, Resource, look, same
 from scanner.rule import Fix, Kind
 from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
-from .common import CIS, ISO, LEARN, MCSB, NIST, pending_private_endpoint, perimeter_only_learns
+from .common import CIS, ISO, LEARN, MCSB, NIST, at_least, pending_private_endpoint, perimeter_only_learns
 
 VAULT = Kind("Microsoft.KeyVault/vaults", api="2026-02-01")
 KEYS = VAULT.child("keys", costly=True)
@@ -181,12 +181,7 @@ VAULT.setting(
 def short_retention(vault: Resource, index: Index) -> Verdict:
     if same(vault.look("properties.enableSoftDelete"), False):
         return NotApplicable("soft delete is off, so nothing is kept at all")
-    path = "properties.softDeleteRetentionInDays"
-    days = vault.need(path)
-    if isinstance(days, bool) or not isinstance(days, int):
-        return Unknown(f"{path}: its value {days!r} is not known")
-    seen = vault.seen(path, "30 or more")
-    return Pass((seen,)) if days >= 30 else Fail((seen,))
+    return at_least(vault, "properties.softDeleteRetentionInDays", 30)
 
 
 HSM.setting(

@@ -1,6 +1,7 @@
 """Azure SQL: logical servers with their databases, and managed instances."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from scanner.exposure import Auth, Exposure, Half, Hop, Reach, Switch, may, way
 from scanner.index import Index
@@ -10,7 +11,7 @@ from scanner.resource import MISSING, Children, Resource, same
 from scanner.rule import Child, Fix, Kind, judge_value
 from scanner.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
-from .common import ISO, LEARN, MCSB, NIST, pending_private_endpoint, perimeter_only_learns
+from .common import ISO, LEARN, MCSB, NIST, at_least, judge_child, pending_private_endpoint, perimeter_only_learns
 
 API = "2025-01-01"
 SERVER = Kind("Microsoft.Sql/servers", api=API)
@@ -137,18 +138,26 @@ def host(resource: Resource) -> str:
     return value if isinstance(value, str) else ""
 
 
+def as_far_as_shown(reach: Half) -> Half:
+    """The same reach, where "nobody" says that this is what the server's own rules come to."""
+    says = "nobody by the server's rules, but rules inside the databases are not shown"
+    return replace(reach, sure=tuple(replace(each, says=says) if not each.level else each for each in reach.sure))
+
+
 @SERVER.endpoints(data=("tds",), reads=(*RULES, PERIMETERS, SERVER_ONLY))
 def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
     synapse = of_synapse(server)
+    hidden = without_rules(server, index)
+    reach = firewall(server, index, SERVER_ACL)
     yield Exposure(
         "tds",
         "data",
-        firewall(server, index, SERVER_ACL),
+        as_far_as_shown(reach) if hidden else reach,
         asks(server, SERVER_ONLY),
         what="The SQL server of a Synapse workspace" if synapse else "The SQL server",
         address=host(server),
         closing=SYNAPSE if synapse else "",
-        hidden=HIDDEN if without_rules(server, index) else "",
+        hidden=HIDDEN if hidden else "",
     )
 
 
@@ -395,10 +404,7 @@ def platform_key(server: Resource, index: Index) -> Verdict:
 def database_unencrypted(database: Resource, index: Index) -> Verdict:
     if not is_user_database(database):
         return NotApplicable("master holds no data of yours and follows the service")
-    encryption = database.child(ENCRYPTION)
-    if encryption is None:
-        return unknown(Unread(ENCRYPTION.path, "the service says that there is none"))
-    return judge_value(encryption, "properties.state", allowed=("Enabled",), bad=("Disabled",))
+    return judge_child(database, ENCRYPTION, "properties.state", allowed=("Enabled",), bad=("Disabled",))
 
 
 @DATABASES.rule(
@@ -454,12 +460,8 @@ def short_backup_retention(database: Resource, index: Index) -> Verdict:
         return NotApplicable("master holds no data of yours and follows the service")
     policy = database.child(RETENTION)
     if policy is None:
-        return unknown(Unread(RETENTION.path, "the service says that there is none"))
-    days = policy.need("properties.retentionDays")
-    if isinstance(days, bool) or not isinstance(days, int):
-        return Unknown(f"properties.retentionDays: its value {days!r} is not known")
-    seen = Evidence(f"{RETENTION.path} properties.retentionDays", days, "7 or more")
-    return Pass((seen,)) if days >= 7 else Fail((seen,))
+        return unknown(Unread(RETENTION.path, "Azure says that there is none"))
+    return at_least(policy, "properties.retentionDays", 7, RETENTION.path)
 
 
 @SERVER.rule(
@@ -532,10 +534,7 @@ SERVER.setting(
     references=(f"{LEARN}/azure-sql/database/auditing-overview",),
 )
 def auditing_off(server: Resource, index: Index) -> Verdict:
-    settings = server.child(AUDITING)
-    if settings is None:
-        return unknown(Unread(AUDITING.path, "the service says that there is none"))
-    return judge_value(settings, "properties.state", allowed=("Enabled",), bad=("Disabled",))
+    return judge_child(server, AUDITING, "properties.state", allowed=("Enabled",), bad=("Disabled",))
 
 
 INSTANCE.lock(

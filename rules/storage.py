@@ -24,7 +24,7 @@ from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unrea
 
 from .common import CIS, ISO, LEARN, MCSB, NIST, NSM, pending_private_endpoint, perimeter_only_learns
 
-ACCOUNT = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+ACCOUNT = Kind("Microsoft.Storage/storageAccounts", api="2026-04-01")
 
 # Which services an account of a kind has: storage/common/storage-account-overview, "Types of storage accounts".
 SERVICES = {

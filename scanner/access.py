@@ -9,6 +9,7 @@ from scanner.loader import RuleSet
 NAME = "Twolocks reader"
 DESCRIPTION = "Reads what Twolocks judges; no secrets, no writes"
 ALWAYS = (
+    "Microsoft.Authorization/permissions/read",
     "Microsoft.Management/managementGroups/descendants/read",
     "Microsoft.ResourceGraph/resources/read",
     "Microsoft.Resources/subscriptions/read",
@@ -24,7 +25,7 @@ def actions(rules: RuleSet) -> list[str]:
     """The read actions of the enabled rules, sorted; one that differs from another in case only stands once."""
     kinds = [kind for kind in rules.kinds if any(rule.id in rules.enabled for rule in kind.rules)]
     wanted = [f"{type}/read" for kind in kinds for type in kind.types]
-    wanted += [child.action for child in rules.reads()]
+    wanted += [action for child in rules.reads() for action in child.actions]
     wanted += [f"{type}/read" for type in INDEX_TYPES]
     return sorted({action.lower(): action for action in (*wanted, *ALWAYS)}.values(), key=str.lower)
 

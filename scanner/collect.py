@@ -746,7 +746,7 @@ class _Collection:
             out.read(url, 0, "get" if child.one else "list")
         else:
             await self._maybe_gone(error, parent, top)
-            self._failed(out, url, error, child.action)
+            self._failed(out, url, error, child.action if len(child.actions) == 1 else "")
 
     async def _maybe_gone(self, error: ReadError, parent: Resource, top: Resource) -> None:
         """After a 404 that may mean the parent: ask for it. Raises _Gone where it is not there any more."""
@@ -842,6 +842,10 @@ class _Collection:
             getattr(self.sink, kind)(*words)
 
 
+NOT_KEPT = "not kept"
+"""What stands in a cut body for a value of an unexpected shape: it may be a secret, and is not nothing."""
+
+
 def cut(body: Json, keep: Sequence[str]) -> Json:
     """A body that carries secrets, cut down to what names it and the paths in `keep`.
 
@@ -875,8 +879,8 @@ def _copy(source: Any, target: Any, steps: Sequence[str]) -> None:
             _copy(each, row, rest)
     elif isinstance(value, dict):
         _copy(value, target.setdefault(key, {}), rest)
-    elif value is None:
-        target[key] = None
+    else:
+        target[key] = None if value is None else NOT_KEPT
 
 
 def _of_type(out: _Out, type: str) -> list[Json]:

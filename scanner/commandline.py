@@ -35,8 +35,6 @@ def _watch(screen: Screen) -> Stop:
 def scan(given: Mapping[str, Any]) -> int:
     from scanner.scan import prepare, run, show, version
 
-    terminal.prepare()
-    screen = Screen(quiet=bool(given.get("quiet")), verbose=bool(given.get("verbose")))
     settings = _ready("scan", given, given.get("config"))
     screen = Screen(quiet=settings["quiet"], verbose=settings["verbose"])
     screen.start(f"twolocks {version()}, reads only")
@@ -119,15 +117,15 @@ def access_role(given: Mapping[str, Any]) -> int:
     rules = chosen(settings)
     actions = access.actions(rules)
     sys.stdout.write(access.role(actions, settings["scope"], settings["format"]) + "\n")
-    lines = [
-        Line(f"Role: {len(actions)} read actions for {len(rules.enabled)} rules; no secrets, no writes.", column=0)
-    ]
+    _broken(rules.broken)
+    said = f"Role: {len(actions)} read actions for {len(rules.enabled)} rules; no secrets, no writes."
     if not settings["scope"]:
-        lines.append(Line("Put your subscription into it, or give --scope /subscriptions/ID.", column=0))
+        said += " Put your subscription into it, or give --scope /subscriptions/ID."
     if settings["format"] == "json":
-        lines.append(Line("Next: az role definition create --role-definition role.json", column=0, whole=True))
-    Screen().last(lines)
-    return 0
+        said += " Next:"
+    command = Line("az role definition create --role-definition role.json", column=0, whole=True)
+    Screen().last([Line(said, column=0), *([command] if settings["format"] == "json" else [])])
+    return 2 if rules.broken else 0
 
 
 def config_show(config: str | None) -> int:

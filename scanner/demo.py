@@ -85,6 +85,8 @@ def _end(outcome: Outcome, settings: Settings, folder: Path, screen: Screen) -> 
     ]
     if screen.mode == "live":
         lines = lines[1:]
+    if screen.mode == "quiet" and settings["fail-on"] != "never" and summary.quiet():
+        screen.plain([Line(summary.quiet(), column=0, whole=True)])
     for error in outcome.errors:
         screen.last(error_lines(error))
     screen.last(lines)

@@ -310,7 +310,7 @@ class Evaluation:
     ) -> None:
         severity = exposure.severity
         if severity is None:
-            state, reason = "closed", exposure.off
+            state, reason = "closed", exposure.off or exposure.hidden
         elif intended is not None:
             state, reason = "intended", intended
         elif failed and all(row.status == "waived" for _, row in failed):

@@ -206,8 +206,9 @@ class Exposure:
 
     `what` opens its title ("The blob service"); `subject` is the child that it stands for (an anonymous container);
     `address` a host or an address; `off` says why an endpoint is not served at all (reach is then `none`);
-    `milder` makes every cell so many steps milder and `cap` is the highest severity, both with `argument` (reason and
-    source); `closing` is told in place of a command where this SKU cannot be closed; `admits` are identity-bound ways;
+    `milder` makes every cell so many steps milder, `cap` is the highest severity, and a reach up to `enough` counts as
+    closed since nothing is left to close; all three with `argument` (reason and source);
+    `closing` is told in place of a command where this SKU cannot be closed; `admits` are identity-bound ways;
     `hidden` names rules that only the service itself shows: where nothing else lets anybody in, its network rule is not
     applicable, for that reason.
     """
@@ -222,18 +223,19 @@ class Exposure:
     off: str = ""
     cap: Severity | None = None
     milder: int = 0
+    enough: Reach = Reach.none
     argument: str = ""
     closing: str = ""
     admits: tuple[str, ...] = ()
     hidden: str = ""
 
     def __post_init__(self) -> None:
-        if (self.cap is not None or self.milder) and not self.argument:
+        if (self.cap is not None or self.milder or self.enough) and not self.argument:
             raise TypeError(f"{self.endpoint}: a milder cell needs an argument")
 
     def rate(self, auth: Auth, reach: Reach) -> Severity | None:
         """The cell of the table, with what the service argues for."""
-        severity = cell(self.kind, auth, reach)
+        severity = None if reach <= self.enough else cell(self.kind, auth, reach)
         if severity is not None and self.milder:
             severity = severity.milder(self.milder)
         if severity is not None and self.cap is not None:

@@ -58,7 +58,7 @@ How to read
 Output: --quiet (silent unless exit is not 0), --verbose, --config FILE, --help
 
 Each option is also a variable: --fail-on is TWOLOCKS_SCAN_FAIL_ON; several
-values stand between commas. So is a setting: fail-on in [scan] of twolocks.toml."""
+values stand between commas. And a setting: fail-on in [scan] of twolocks.toml."""
 
 RULES = """\
 Usage: twolocks rules COMMAND [OPTIONS]

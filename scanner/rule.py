@@ -93,7 +93,7 @@ class Rule:
 
     @property
     def types(self) -> tuple[str, ...]:
-        return self.kind.types if self.subject is None else (self.subject.type,)
+        return self.kind.types if self.subject is None else self.subject.types
 
     def names(self, endpoint: str) -> bool:
         """Whether this lock rule reads that endpoint."""
@@ -241,6 +241,18 @@ class Child(_Subject):
 
     def __repr__(self) -> str:
         return f"Child({self.type})"
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Its ARM type below each type of its kind."""
+        below = self.type[len(self._of.type) :]
+        return tuple(f"{each}{below}" for each in self._of.types)
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The RBAC actions of the read, one below each type of its kind."""
+        usual = self.action == f"{self.type}/read"
+        return tuple(f"{each}/read" for each in self.types) if usual else (self.action,)
 
     def child(self, path: str, *, api: str | None = None, **more: Any) -> "Child":
         """A read below each of these."""

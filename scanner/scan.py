@@ -216,14 +216,18 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
         if job.settings["snapshot"]:
             _kept(store, job.settings["snapshot"], wrote, errors)
     _seen(taken, screen, live=took is not None)
-    screen.begin("Judging")
     counting = Counting()
+    screen.begin("Judging", lambda: f"{counting.endpoints:,} endpoints so far")
     try:
         evaluation = Evaluation(taken, job.rules, job.policy)
         evaluation.run(counting)
         screen.finish()
         scan = evaluation.scan_row(started=started, finished=now(), tool=job.tool)
         unwritten = _write(job.outs, counting, evaluation, scan, wrote, errors)
+    except Stopped:
+        screen.finish()
+        stopped(job, screen, stop.code, "while judging", wrote)
+        raise
     finally:
         screen.finish()
         counting.close()
@@ -249,13 +253,28 @@ def _seen(taken: Snapshot, screen: Screen, *, live: bool) -> None:
 
 
 def _collected(job: Job, screen: Screen, stop: Stop, limits: bool) -> Store:
-    """Step 1. The SDKs are imported here, after the first line was printed."""
+    """Step 1, with progress."""
+    store = Store(snapshot.Head(taken=now(), cloud=job.settings["cloud"], tool=job.tool))
+    screen.begin("Reading")
+    try:
+        stop.run(_read(job, screen, store, limits))
+    except Stopped:
+        screen.finish()
+        stopped(job, screen, stop.code, f"after {screen.done:,} of {screen.done + screen.to_come:,} known reads")
+        raise
+    finally:
+        screen.finish()
+    store.head.scopes = [subscription for subscription, _, _ in screen.scopes]
+    return store
+
+
+async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
+    # The SDKs are imported here, after the first line was printed.
     from scanner.azure.connect import Way, connect
     from scanner.collect import Plan, Scope, collect
 
     settings, rules = job.settings, job.rules
     kinds = [kind for kind in rules.kinds if any(rule.id in rules.enabled for rule in kind.rules)]
-    plan = Plan(kinds, rules.reads())
     scope = Scope(
         subscriptions=settings["subscription"],
         management_groups=settings["management-group"],
@@ -273,39 +292,23 @@ def _collected(job: Job, screen: Screen, stop: Stop, limits: bool) -> Store:
         limits=limits,
         agent=job.tool.replace(" ", "/"),
     )
-    store = Store(snapshot.Head(taken=now(), cloud=settings["cloud"], tool=job.tool))
-
-    async def read() -> None:
-        async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
-            store.head.cloud, store.head.principal = reader.cloud, reader.account.name
-            screen.begin("Reading")
-            await collect(reader, scope, plan, store, screen)
-
-    try:
-        stop.run(read())
-    except Stopped:
-        screen.finish()
-        stopped(job, screen, stop.code)
-        raise
-    finally:
-        screen.finish()
-    store.head.scopes = [subscription for subscription, _, _ in screen.scopes]
-    return store
+    async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
+        store.head.cloud, store.head.principal = reader.cloud, reader.account.name
+        await collect(reader, scope, Plan(kinds, rules.reads()), store, screen)
 
 
-def stopped(job: Job, screen: Screen, code: int) -> None:
+def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str] = ()) -> None:
     """What a stopped scan leaves behind."""
-    known = screen.done + screen.to_come
-    before = [name for name in (*(out.name for out in job.outs), job.settings["snapshot"]) if name and name != STDOUT]
-    there = [name for name in before if Path(name).exists()]
-    said = f"after {screen.done:,} of {known:,} known reads; nothing was judged"
-    said += f". {', '.join(there)} {'is' if len(there) == 1 else 'are'} as before" if there else ""
-    kept = (
-        f"kept: {job.settings['record']} (--record, complete up to here)"
-        if job.settings["record"]
-        else "nothing was written"
+    asked = [*(out.name for out in job.outs if out.format != STDOUT), job.settings["snapshot"]]
+    before = [name for name in asked if name and name not in wrote and Path(name).exists()]
+    judged = "not everything was written" if wrote else "nothing was judged"
+    said = f"{when}; {judged}" + (
+        f". {', '.join(before)} {'is' if len(before) == 1 else 'are'} as before" if before else ""
     )
-    screen.write([Line(said, "Stopped"), Line(kept, f"Exit {code}")], "done", f"exit {code}: stopped {said}; {kept}")
+    kept = [*wrote, *([f"{job.settings['record']} (--record, complete up to here)"] if job.settings["record"] else [])]
+    rest = f"kept: {', '.join(kept)}" if kept else "nothing was written"
+    lines = [Line(said, "Stopped"), Line(rest, f"Exit {code}")]
+    screen.write(lines, "done", f"exit {code}: stopped {said}; {rest}")
 
 
 def _kept(store: Store, name: str, wrote: list[str], errors: list[UserError]) -> None:
@@ -343,7 +346,8 @@ def _write(
                     writer.finish(file, *words)
             wrote.append(out.name)
         except BrokenPipeError:
-            raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            unwritten.append("standard output")
         except OSError as error:
             errors.append(unwritable(out.name, error, wrote))
             unwritten.append(out.name)
@@ -353,7 +357,7 @@ def _write(
 def _decoded(writer: rows.Writer, words: tuple[Any, ...]) -> Any:
     whole = BytesIO()
     writer.finish(whole, *words)
-    return msgspec.json.decode(whole.getvalue())
+    return msgspec.json.decode(whole.getbuffer())
 
 
 def _html(document: Mapping[str, Any], file: IO[bytes]) -> None:
@@ -440,8 +444,8 @@ def show(outcome: Outcome, screen: Screen) -> None:
     if screen.mode == "quiet":
         for error in outcome.errors:
             screen.plain(error_lines(error))
-        if line := summary.quiet():
-            screen.plain([Line(line, column=0, whole=True)])
+        line = f"exit {summary.end.code}" if outcome.errors else summary.quiet()
+        screen.plain([Line(line, column=0, whole=True)] if line else [])
         return
     if screen.mode == "log":
         log(outcome, screen)

@@ -454,8 +454,9 @@ def _whole(path: Path, text: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _resource(path: Path, place: int, record: Any) -> dict[str, Any]:
-    if isinstance(record, dict) and isinstance(record.get("resource"), dict) and "id" in record["resource"]:
-        record = record["resource"]
+    inner = record.get("resource") if isinstance(record, dict) and "properties" not in record else None
+    if isinstance(inner, dict):
+        record = inner if isinstance(inner.get("id"), str) else {**inner, "id": record.get("id")}
     if not isinstance(record, dict) or not isinstance(record.get("id"), str):
         raise InputError("this is no ARM resource: it has no id", at=f"{path}:{place}", do=f"give {_FORMATS}")
     return record

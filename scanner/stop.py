@@ -39,18 +39,28 @@ class Stop:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+            if self.code:
+                self._clean()
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         if self.code:
-            for part in self.parts:
-                with suppress(OSError):
-                    part.unlink(missing_ok=True)
+            self._clean()
             os._exit(self.code)
         self.code = CODES[signal.Signals(number)]
-        self._tell(self.code)
-        if self._task is None or self._loop is None:
+        if self._loop is None or self._loop.is_closed():
             raise Stopped(self.code)
-        self._loop.call_soon_threadsafe(self._task.cancel)
+        # Not from here: the program may be in the middle of writing to the same stream.
+        self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        self._tell(self.code)
+        if self._task is not None:
+            self._task.cancel()
+
+    def _clean(self) -> None:
+        for part in self.parts:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end. Raises Stopped where a signal came first, when what it opened is closed."""
@@ -60,10 +70,13 @@ class Stop:
             return await work
 
         try:
-            return asyncio.run(main())
+            found = asyncio.run(main())
         except asyncio.CancelledError:
             if not self.code:
                 raise
             raise Stopped(self.code) from None
         finally:
             self._task = self._loop = None
+        if self.code:
+            raise Stopped(self.code)
+        return found

@@ -298,13 +298,18 @@ class Hole:
     def action(self) -> str:
         return self.gap.action if self.gap.status in (401, 403) else ""
 
+    def _scope(self) -> str:
+        """How a subscription is missing: in part, or as a whole, since it is disabled or failed."""
+        if self.gap.status == 403:
+            return "is seen in part; what else it holds is not known"
+        if self.gap.code.startswith("Subscription"):
+            return f"is {self.gap.code.removeprefix('Subscription').lower()}; it was not judged"
+        return f"was not read, {self.gap.code}"
+
     def sentence(self) -> str:
         checks = f"{many(self.checks, 'check')}: " if self.checks else ""
         if self.is_scope:
-            part = {403: "is seen in part; what else it holds is not known"}.get(
-                self.gap.status, f"was not read, {self.gap.code}"
-            )
-            return f"{checks}{self.what} {part}"
+            return f"{checks}{self.what} {self._scope()}"
         answer = " ".join(str(part) for part in (self.gap.status, self.gap.code) if part)
         cure = "" if self.action else "; no role cures this"
         return f"{checks}{self.what}, {answer}{cure}"

@@ -235,8 +235,8 @@ class Screen:
         self._counts: dict[str, int] = {}
         self._held: dict[str, int] = {}
         self._verb = ""
-        self._drawn = 0
-        self._shown = ""
+        self._says: Callable[[], str] | None = None
+        self._shown: list[str] = []
         self._last = self.clock()
         self._lock = threading.RLock()
         self._stop = threading.Event()
@@ -329,6 +329,8 @@ class Screen:
 
     def counts(self, done: int, to_come: int, resources: int, failed: int) -> None:
         self.done, self.to_come, self.resources, self.failed = done, to_come, resources, failed
+        if more := self._held.pop("scope", 0):
+            self.write([Line(f"and {more:,} more subscriptions")], "scope", f"and {more:,} more subscriptions")
 
     def reading(self, what: str, done: int, total: int, of: str) -> None:
         with self._lock:
@@ -368,11 +370,9 @@ class Screen:
 
     # The block that is redrawn
 
-    def begin(self, verb: str) -> None:
-        """Start to show progress: `Reading`, `Judging`."""
-        if more := self._held.pop("scope", 0):
-            self.write([Line(f"and {more:,} more subscriptions")], "scope", f"and {more:,} more subscriptions")
-        self._verb = verb
+    def begin(self, verb: str, says: Callable[[], str] | None = None) -> None:
+        """Start to show progress: `Reading`, or another verb with what it `says`."""
+        self._verb, self._says = verb, says
         if self._thread is None and self.mode != "quiet":
             self._stop.clear()
             self._thread = threading.Thread(target=self._tick, name="progress", daemon=True)
@@ -392,14 +392,18 @@ class Screen:
         while not self._stop.wait(FRAME_SECONDS):
             with self._lock:
                 if self.mode == "live":
-                    self._erase()
-                    self._draw()
+                    self._redraw()
                 elif self.clock() - self._last >= LOG_SECONDS:
-                    self._log("read", f"{span(self.clock() - self.began)}: {self._sentence()}")
+                    verb = "" if self._says is None else f"{self._verb.lower()} "
+                    self._log("read", f"{span(self.clock() - self.began)}: {verb}{self._sentence()}")
 
     def _sentence(self) -> str:
-        if self._verb != "Reading":
-            return f"judging; {self.resources:,} resources"
+        if self._says is not None:
+            return self._says()
+        if not self.who:
+            return "signing in"
+        if not self.scopes:
+            return "looking for subscriptions"
         failed = f"; {self.failed:,} failed" if self.failed else ""
         return f"{self.done:,} reads done, {self.to_come:,} known to come; {self.resources:,} resources{failed}"
 
@@ -409,7 +413,7 @@ class Screen:
             return []
         now = self.clock()
         lines = [f"{self._verb:<{COLUMN - 1}} {span(now - self.began)}: {self._sentence()}"]
-        if self._verb == "Reading":
+        if self._says is None:
             busy = sorted(self._kinds.items(), key=lambda each: each[1][0] - each[1][1])[:2]
             said = [f"{what}, {done:,} of {total:,}" + (f" {of}" if of else "") for what, (done, total, of) in busy]
             lines += [f"  now    {'; '.join(said)}"] if said else []
@@ -420,18 +424,18 @@ class Screen:
         width = width_of(self.stream) - 1
         return [_fitting(clean(line), width) for line in lines[:4]]
 
-    def _draw(self) -> None:
-        if self.mode != "live" or not self._verb or self._thread is None:
-            return
+    def _redraw(self) -> None:
         lines = self.block()
-        self.stream.write("".join(f"{line}\n" for line in lines))
-        self.stream.flush()
-        self._drawn = len(lines)
+        if lines and lines != self._shown:
+            self._erase()
+            self.stream.write("".join(f"{line}\n" for line in lines))
+            self.stream.flush()
+            self._shown = lines
 
     def _erase(self) -> None:
-        if self._drawn:
-            self.stream.write(f"\x1b[{self._drawn}A\r\x1b[J")
-            self._drawn = 0
+        if self._shown:
+            self.stream.write(f"\x1b[{len(self._shown)}A\r\x1b[J")
+            self._shown = []
 
 
 def span(seconds: float) -> str:

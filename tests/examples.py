@@ -113,7 +113,7 @@ def never() -> set[str]:
 
 
 def _case(file: str, raw: dict[str, Any], bases: dict[str, Any]) -> Case:
-    base = bases.get(raw["type"].lower(), {})
+    base = nulls(bases.get(raw["type"].lower(), {}))
     body = merged(base.get("body", {}), raw.get("body", {}))
     children = {child["path"]: _child(child) for child in base.get("child", [])}
     for child in raw.get("child", []):

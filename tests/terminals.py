@@ -2,12 +2,11 @@
 
 import io
 import os
-from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from scanner.cli import main
 from scanner.snapshot import Head, Store
@@ -30,17 +29,49 @@ class Ended:
         return self.err.splitlines()
 
 
-def twolocks(*words: object, env: Mapping[str, str] | None = None) -> Ended:
-    """Run a command with a clean environment, stderr no terminal."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+class _Stream(io.TextIOWrapper):
+    """Standard output or error; `tty` makes it a terminal."""
+
+    def __init__(self, tty: bool) -> None:
+        self.raw_bytes = io.BytesIO()
+        super().__init__(self.raw_bytes, "utf-8", write_through=True)
+        self.tty = tty
+
+    def isatty(self) -> bool:
+        return self.tty
+
+    def text(self) -> str:
+        return self.raw_bytes.getvalue().decode()
+
+
+def twolocks(*words: object, env: Mapping[str, str] | None = None, tty: bool = False) -> Ended:
+    """Run a command with a clean environment; `tty`: as on a terminal."""
+    out, err = _Stream(tty), _Stream(tty)
+    env = {"TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "90", "LINES": "24", **(env or {})} if tty else env
     code = 0
-    with patch.dict(os.environ, {**kept, **(env or {})}, clear=True), redirect_stdout(out), redirect_stderr(err):
+    with _environment(env or {}), redirect_stdout(out), redirect_stderr(err):
         try:
             main([str(word) for word in words])
         except SystemExit as end:
             code = int(end.code or 0)
-    return Ended(code, out.buffer.getvalue().decode(), err.buffer.getvalue().decode())  # type: ignore[attr-defined]
+    return Ended(code, out.text(), err.text())
+
+
+@contextmanager
+def _environment(env: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    kept = {name: before[name] for name in KEPT if name in before}
+    try:
+        os.environ.clear()
+        os.environ.update(kept | dict(env))
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def files(folder: str = ".") -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())
 
 
 def account(name: str, **properties: Any) -> dict[str, Any]:
@@ -79,4 +110,4 @@ def snapshot(path: Path, *bodies: dict[str, Any], view: str = "full", gaps: tupl
     return path
 
 
-__all__ = ["GROUP", "STORAGE", "SUB", "Ended", "account", "closed", "snapshot", "twolocks"]
+__all__ = ["GROUP", "STORAGE", "SUB", "Ended", "account", "closed", "files", "snapshot", "twolocks"]

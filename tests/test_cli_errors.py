@@ -1,6 +1,5 @@
 """Every error of the command line: what, where, what to do, exit code. Nothing is written, nothing half."""
 
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox, running
 from scanner.sandbox.world import Grant
-from tests.terminals import STORAGE, SUB, account, closed, snapshot, twolocks
+from tests.terminals import STORAGE, SUB, account, closed, files, snapshot, twolocks
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +114,7 @@ def test_a_truncated_snapshot(night: str) -> None:
             "exit 2",
         )
     )
-    assert os.listdir() == ["night.jsonl"]
+    assert files() == ["night.jsonl"]
 
 
 def test_no_json(night: str) -> None:
@@ -164,7 +163,9 @@ from scanner.rule import Fix, Kind
 
 ACCOUNT = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
 
-@ACCOUNT.rule("my-plain-tls", "transport", "It is plain", severity="low", why="Because.", fix=Fix(az="az version", breaks=""))
+@ACCOUNT.rule(
+    "my-plain-tls", "transport", "It is plain", severity="low", why="Because.", fix=Fix(az="az version", breaks="")
+)
 def plain(account, index):
     raise KeyError("minimalTlsVersion")
 '''
@@ -288,7 +289,7 @@ def test_a_disk_that_is_full(night: str, monkeypatch: pytest.MonkeyPatch) -> Non
     )
     assert "do: free space, then: twolocks report findings.json --out report.html\n" in ended.err
     assert Path("report.html").read_text() == "the old one"
-    assert sorted(os.listdir()) == ["findings.json", "night.jsonl", "report.html"]
+    assert files() == ["findings.json", "night.jsonl", "report.html"]
     assert "exit 2: report.html was not written" in ended.last[-1]
 
 
@@ -310,7 +311,7 @@ def test_a_defect_of_ours(night: str, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert "Traceback" not in ended.err
     assert "Traceback" in twolocks("scan", "--from", night, "--verbose").err
-    assert os.listdir() == ["night.jsonl"]
+    assert files() == ["night.jsonl"]
 
 
 def test_a_findings_file_that_is_none(night: str) -> None:

@@ -1,16 +1,22 @@
 """Collecting from a sandbox, through the real clients over a real socket."""
 
 import asyncio
+import json
+from io import BytesIO
 
 import msgspec
 import pytest
 
+from scanner import loader
 from scanner.azure.errors import NothingReadable
 from scanner.collect import Plan, Scope, collect, cut
 from scanner.errors import InputError
+from scanner.evaluate import Evaluation
+from scanner.finding import Writer
 from scanner.rule import Kind
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.world import Grant, Quirks, Refusal
+from scanner.snapshot import Head, Line, Store, of_store
 from tests.azure.ways import (
     ESTATE,
     KINDS,
@@ -279,6 +285,31 @@ def test_an_answer_that_cannot_be_used_is_a_gap_without_a_status(kind: str, code
     assert (result.gaps[url]["status"], result.gaps[url]["code"]) == (0, code)
     tries = sum(request.path == url for request in running.requests)
     assert tries == 2 if kind == "truncate" else 4 <= tries <= 8
+
+
+def test_a_refused_list_of_children_gives_each_rule_one_unknown_on_the_parent() -> None:
+    rules = loader.load(packages=False)
+    rules.select(only=("type:Microsoft.Storage/*",))
+    kinds = [kind for kind in rules.kinds if kind.type == STORAGE.type]
+    refusal = Refusal(action="Microsoft.Storage/storageAccounts/blobServices/containers/read")
+    result = scanned(box(account("st0"), refusals=[refusal]), plan=Plan(kinds, rules.reads()))
+    store = Store(Head(taken="2026-11-25T00:00:00Z"))
+    for line in result.lines:
+        store.add(msgspec.json.decode(line, type=Line))
+    evaluation = Evaluation(of_store(store), rules)
+    writer, out = Writer(), BytesIO()
+    evaluation.run(writer)
+    scan_row = evaluation.scan_row(started="2026-11-25T00:00:00Z", finished="2026-11-25T00:00:01Z", tool="t")
+    writer.finish(out, scan_row, evaluation.rule_rows(), evaluation.tally.gaps, evaluation.coverage())
+    writer.close()
+    url = f"{ST0}/blobServices/default/containers"
+    document = json.loads(out.getvalue())
+    unknown = [row for row in document["findings"] if row["status"] == "unknown" and url in row["gaps"]]
+    assert unknown
+    assert {row["resource"] for row in unknown} == {ST0}
+    assert len({row["rule"] for row in unknown}) == len(unknown)
+    assert document["gaps"][0]["rules"] == sorted(row["rule"] for row in unknown)
+    assert document["scan"]["complete"] is False
 
 
 def test_one_broken_answer_is_read_once_more() -> None:

@@ -142,9 +142,7 @@ def test_an_endpoint_that_is_off_is_closed_and_says_why() -> None:
 
 def test_a_title_names_both_locks() -> None:
     exposure = Exposure("blob", "data", way(Reach.internet), SHARED, what="The blob service")
-    assert (
-        title(exposure) == "The blob service answers every address; a copied key or password opens it"
-    )
+    assert title(exposure) == "The blob service answers every address; a copied key or password opens it"
 
 
 def test_a_milder_cell_needs_an_argument() -> None:
@@ -213,3 +211,13 @@ def test_rules_that_share_an_endpoint_each_read_their_own_credentials() -> None:
     assert isinstance(locks.read("authentication", (exposure,), ("tokens",)).verdict, Unknown)
     assert isinstance(locks.read("authentication", (exposure,), ("others",)).verdict, Pass)
     assert isinstance(locks.read("authentication", (exposure,)).verdict, Fail)
+
+
+@pytest.mark.parametrize("reach", Reach)
+def test_a_reach_that_is_enough_counts_as_closed_and_a_wider_one_does_not(reach: Reach) -> None:
+    asks = way(Auth.shared)
+    exposure = Exposure("publish", "data", way(reach), asks, enough=Reach.selected, argument="no switch for the keys")
+    plain = Exposure("publish", "data", way(reach), asks)
+    assert exposure.severity == (None if reach <= Reach.selected else plain.severity)
+    with pytest.raises(TypeError, match="argument"):
+        Exposure("publish", "data", way(reach), asks, enough=Reach.selected)

@@ -160,6 +160,7 @@ FORMS = {
     "one pretty": json.dumps(RECORD, indent=2),
     "with a byte order mark": "\ufeff" + json.dumps([RECORD]),
     "recorded": json.dumps({"id": ACCOUNT, "origin": "get", "resource": RECORD}),
+    "recorded without an id of its own": json.dumps({"id": ACCOUNT, "resource": {**RECORD, "id": None}}),
 }
 
 

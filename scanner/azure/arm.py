@@ -76,7 +76,7 @@ class Arm:
         await self.web.close()
 
     def _url(self, path: str, api: str, query: Mapping[str, str] | None) -> str:
-        return f"{path}?{urlencode({**(query or {}), 'api-version': api}, safe='$,()')}"
+        return f"{self.cloud.arm}{path}?{urlencode({**(query or {}), 'api-version': api}, safe='$,()')}"
 
     def _ask(self, path: str, region: str, *, listing: bool) -> Ask:
         parts = path.lower().split("/")

@@ -115,6 +115,7 @@ class Tokens:
     used: Login | None = None
     _credential: Credential | None = None
     _kept: dict[tuple[Any, ...], AccessTokenInfo] = field(default_factory=dict)
+    _retired: list[Credential] = field(default_factory=list)
     _fetched: dict[str, float] = field(default_factory=dict)
     _locks: dict[tuple[Any, ...], asyncio.Lock] = field(default_factory=dict)
 
@@ -152,10 +153,16 @@ class Tokens:
         return AccessToken(info.token, info.expires_on)
 
     def forget(self, authorization: str) -> None:
-        """Azure refused this `Authorization` header: fetch a new token before the next request."""
+        """Azure refused this `Authorization` header: fetch a new token before the next request.
+
+        Credentials remember tokens themselves, so a new one is made.
+        """
         for key, kept in list(self._kept.items()):
             if authorization == f"Bearer {kept.token}":
                 del self._kept[key]
+                if self._credential is not None and self.used is not None:
+                    self._retired.append(self._credential)
+                    self._credential, self.logins = None, [self.used]
 
     async def account(self) -> Account:
         """Whose token it is, as its claims say."""
@@ -169,8 +176,9 @@ class Tokens:
         return Account(_plain(name), kind, _plain(str(claims.get("tid") or self.tenant)))
 
     async def close(self) -> None:
-        if self._credential is not None:
-            await self._credential.close()
+        for credential in (*self._retired, self._credential):
+            if credential is not None:
+                await credential.close()
 
     async def __aenter__(self) -> Self:
         return self

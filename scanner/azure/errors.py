@@ -31,26 +31,30 @@ _DENY = "DenyAssignmentAuthorizationFailed"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error body, whatever its form: `code` never empty, `message` text for people, "" where there is none."""
+    """An error body, whatever its form: `code` never empty, `message` text for people, "" where there is none.
+
+    `inner` is the code of its first detail, which says more where `code` is general (Resource Graph).
+    """
 
     code: str
     message: str
+    inner: str = ""
 
 
 class ReadError(Exception):
     """A read that gave no usable answer. `url` is the ARM path without query; `status` 0 where nothing answered.
 
-    `action` is the RBAC action that would allow the read, "" where no role cures it; `headers` hold what a caller may
-    need to judge a 429.
+    `action` is the RBAC action that would allow the read, "" where no role cures it; `inner` see `Problem`.
     """
 
-    def __init__(self, url: str, status: int, code: str, action: str = "", message: str = "") -> None:
+    def __init__(self, url: str, status: int, code: str, action: str = "", message: str = "", inner: str = "") -> None:
         super().__init__(f"{url}: {status} {code}")
         self.url = url
         self.status = status
         self.code = code
         self.action = action
         self.message = message
+        self.inner = inner
 
 
 class NoCredential(AccessError):
@@ -87,8 +91,9 @@ class Unreachable(AccessError):
 
 def understand(status: int, body: bytes | str) -> Problem:
     """The code and message of an error body in any of the forms that ARM and what stands behind it use."""
-    code, message = _look_into(_decoded(body), 0)
-    return Problem(_tidy(code, status), message)
+    decoded = _decoded(body)
+    code, message = _look_into(decoded, 0)
+    return Problem(_tidy(code, status), message, _inner(decoded))
 
 
 def error_inside(body: object) -> Problem | None:
@@ -120,7 +125,8 @@ def failure(path: str, status: int, body: bytes | str) -> ReadError:
     problem = understand(status, body)
     if status == HTTPStatus.FORBIDDEN and "deny assignment" in problem.message.lower():
         problem = Problem(_DENY, problem.message)
-    return ReadError(path, status, problem.code, missing_action(status, problem, path), problem.message)
+    action = missing_action(status, problem, path)
+    return ReadError(path, status, problem.code, action, problem.message, problem.inner)
 
 
 def read_action(path: str) -> str:
@@ -185,6 +191,13 @@ def _look_into(body: object, depth: int) -> tuple[str, str]:
             if code or message:
                 return code, message
     return _first(keys, "code", "errorcode"), _first(keys, "message", "error_description", "detail", "title")
+
+
+def _inner(body: object) -> str:
+    error = body.get("error") if isinstance(body, dict) else None
+    details = error.get("details") if isinstance(error, dict) else None
+    first = details[0] if isinstance(details, list) and details else None
+    return str(first.get("code") or "") if isinstance(first, dict) else ""
 
 
 def _first(keys: Mapping[str, Any], *names: str) -> str:

@@ -46,7 +46,7 @@ async def _whole(arm: Arm, kql: str, subscriptions: list[str]) -> list[Json]:
 
 
 def _too_large(error: ReadError) -> bool:
-    return error.status == 400 and "ResponsePayloadTooLarge" in f"{error.code} {error.message}"
+    return error.status == 400 and "ResponsePayloadTooLarge" in (error.code, error.inner)
 
 
 def _checked(rows: list[Json], answer: Json) -> list[Json]:

@@ -178,4 +178,5 @@ async def _certificate(url: str) -> bytes | None:
         secured = writer.get_extra_info("ssl_object")
         return secured.getpeercert(binary_form=True) if secured else None
     finally:
-        writer.close()
+        writer.transport.abort()
+        await asyncio.sleep(0)

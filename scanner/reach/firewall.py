@@ -28,6 +28,8 @@ from scanner.verdict import NOT_READ, Evidence, Unread, shown
 
 State = Literal["enabled", "disabled", "secured"]
 ZERO = "0.0.0.0"  # noqa: S104
+_NOT_CONNECTED = ("Pending", "Rejected", "Disconnected")
+"""Microsoft Learn, private-link/manage-private-endpoint: what a connection can be besides Approved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ def firewall(resource: Resource, index: Index, row: Firewall, rules: Half | None
     around = perimeters(resource, index, row.configurations)
     public = _with_perimeters(door, switch, own, around)
     hops = (*_switch_hop(row, switch, around, public), *_perimeter_hops(around), *public.hops, *private.hops)
-    sure, doubts = public.sure + private.sure, public.doubts + private.doubts
+    sure, doubts = public.sure + private.sure, public.doubts + private.doubts + _maybe_injected(resource, row)
     if not sure and not doubts:
         sure = (Way(Reach.none, _closing(door, switch, around)),)
     admits = () if public.widest is not None and public.widest.level == Reach.internet else public.admits
@@ -183,8 +185,8 @@ def private_endpoints(resource: Resource, index: Index, where: str | Child | Non
         if same(status, "Approved"):
             target = look(each, "properties.privateEndpoint.id")
             approved.append(target if isinstance(target, str) else "")
-        elif not isinstance(status, str):
-            doubts.append(Doubt(Reach.selected, Unread(path, "a connection without status")))
+        elif not any(same(status, each) for each in _NOT_CONNECTED):
+            doubts.append(Doubt(Reach.selected, Unread(path, "a connection whose status is not known")))
     if missing is not None:
         doubts.append(Doubt(Reach.selected, missing))
     if missing is not None or (isinstance(where, Child) and not where.needed(resource)):
@@ -245,6 +247,14 @@ def _injected(resource: Resource, index: Index, row: Firewall) -> Half | None:
             subnet, name, ways = "", path, (Way(Reach.private, (resource.seen(path),)),)
         return Half(ways, hops=(source_hop(Half(ways)), Hop("subnet", name, "inside a virtual network", subnet)))
     return None
+
+
+def _maybe_injected(resource: Resource, row: Firewall) -> tuple[Doubt, ...]:
+    if not resource.thin:
+        return ()
+    gone = (path for path in row.injected if resource.look(path) in (MISSING, None))
+    why = "absent in a record whose api-version is not known"
+    return tuple(Doubt(Reach.private, Unread(path, why)) for path in gone)
 
 
 def _switch(door: _Door, private: Half) -> _Switch:

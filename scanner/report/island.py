@@ -8,6 +8,7 @@ that differs only in the resource is stored once. What JSON would escape is neve
 import base64
 import gzip
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -20,8 +21,18 @@ from scanner.report.summary import SEVERITIES, STATUSES, Item, standing
 from scanner.report.words import Words, parse
 
 MARK = "\x01"
-_SHORTEST = 3
+_PLAIN = re.compile(r"[\w ./()+:;,=@~%*!?-]{3,}", re.ASCII)
 _WAIVER_DAYS, _EXPIRING_DAYS = 90, 30
+_STATUS = {name: at for at, name in enumerate(STATUSES)}
+_SEVERITY: dict[str | None, int] = {name: at for at, name in enumerate(SEVERITIES)}
+_DOOR = (
+    "resource", "endpoint", "kind", "address", "reach", "auth", "mayReach", "mayAuth", "severity", "worst", "state",
+    "standing", "reason", "title", "hops", "admits", "fix", "breaks", "new", "since",
+)  # fmt: skip
+_FINDING = (
+    "rule", "resource", "status", "severity", "title", "endpoints", "message", "evidence", "fix", "gaps", "waiver",
+    "new", "since",
+)  # fmt: skip
 Columns = dict[str, Any]
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="deterministic").encode
 
@@ -30,17 +41,17 @@ class Table:
     """Distinct values in the order in which they came; `at(value)` is the index of one."""
 
     def __init__(self, *first: Any) -> None:
-        self.values: list[Any] = []
         self._index: dict[Any, int] = {}
         for value in first:
             self.at(value)
 
     def at(self, value: Any) -> int:
-        index = self._index.get(value)
-        if index is None:
-            index = self._index[value] = len(self.values)
-            self.values.append(value)
-        return index
+        index = self._index
+        return index.setdefault(value, len(index))
+
+    @property
+    def values(self) -> list[Any]:
+        return list(self._index)
 
 
 class Resources:
@@ -50,7 +61,7 @@ class Resources:
         self._known = {key.lower(): (key, value) for key, value in known.items()}
         self._index: dict[str, int] = {}
         self._names = subscription_names
-        self._swaps: dict[int, list[tuple[str, str]]] = {}
+        self._swaps: list[list[tuple[str, str]]] = []
         self.subscriptions, self.groups, self.types, self.regions = Table(""), Table(""), Table(""), Table("")
         self.prefixes = Table("")
         self.columns: dict[str, list[Any]] = {
@@ -71,37 +82,32 @@ class Resources:
 
     def _add(self, resource: str) -> int:
         own, about = self._known.get(resource.lower(), (resource, {}))
-        parent = about.get("parent")
-        above = self.at(parent) if parent and parent.lower() != own.lower() else -1
-        index = len(self.columns["last"])
+        parent = about.get("parent") or ""
+        above = self.at(parent) if parent and own.lower().startswith(parent.lower() + "/") else -1
+        index = len(self._swaps)
         head, slash, last = own.rpartition("/")
         name = about.get("name") or last
+        group = about.get("resource_group") or _group(own)
+        subscription = (about.get("subscription") or subscription_of(own)).lower()
         values = (
             self.prefixes.at(head + slash),
             last,
             0 if name == last else name,
-            self.subscriptions.at((about.get("subscription") or subscription_of(own)).lower()),
-            self.groups.at(about.get("resource_group") or _group(own)),
+            self.subscriptions.at(subscription),
+            self.groups.at(group),
             self.types.at(about.get("type") or _type(own)),
             self.regions.at(about.get("location") or ""),
             above,
         )
         for column, value in zip(self.columns.values(), values, strict=True):
             column.append(value)
-        self._swaps[index] = self._make_swaps(index)
+        swaps = [(own, "i"), (last, "n"), (group, "g"), (subscription, "s")]
+        if above >= 0:
+            parent = self._known.get(parent.lower(), (parent, {}))[0]
+            swaps += [(parent, "q"), (parent.rpartition("/")[2], "p")]
+        swaps.sort(key=lambda swap: -len(swap[0]))
+        self._swaps.append([(text, MARK + letter) for text, letter in swaps if _PLAIN.fullmatch(text)])
         return index
-
-    def _make_swaps(self, index: int) -> list[tuple[str, str]]:
-        swaps: list[tuple[str, str]] = []
-        column = self.columns
-        for at, (id_letter, name_letter) in ((index, "in"), (column["parent"][index], "qp")):
-            if at >= 0:
-                swaps.append((self.prefixes.values[column["prefix"][at]] + column["last"][at], MARK + id_letter))
-                swaps.append((column["last"][at], MARK + name_letter))
-        swaps.append((self.groups.values[column["group"][index]], MARK + "g"))
-        swaps.append((self.subscriptions.values[column["sub"][index]], MARK + "s"))
-        useful = [(value, mark) for value, mark in swaps if len(value) >= _SHORTEST and _json(value) == f'"{value}"']
-        return sorted(useful, key=lambda swap: -len(swap[0]))
 
     def pattern(self, text: str, index: int) -> str:
         """The text with what the resource gives it replaced by marks."""
@@ -151,18 +157,17 @@ class Island:
         self.rules = Table()
         self.gaps = [{key: g.get(key) for key in ("url", "status", "code", "action")} for g in document.get("gaps", ())]
         self._gap_at = {gap["url"].lower(): at for at, gap in enumerate(self.gaps)}
-        self.doors = self._columns(doors, self._door)
-        self.findings = self._columns(findings, self._finding)
+        self._titles = {rule: about.get("title") for rule, about in document.get("rules", {}).items()}
+        self.doors = self._columns(doors, _DOOR, self._door)
+        self.findings = self._columns(findings, _FINDING, self._finding)
 
-    def _columns(self, items: Sequence[Item], row: Callable[[Item], Item]) -> Columns:
-        columns: dict[str, list[Any]] = defaultdict(list)
-        for item in items:
-            for name, value in row(item).items():
-                columns[name].append(value)
-        packed: Columns = {name: _pack(values) for name, values in columns.items()}
-        packed["fingerprint"] = "".join(str(item.get("fingerprint") or "")[:16].ljust(16) for item in items)
-        packed["length"] = len(items)
-        return packed
+    def _columns(self, items: Sequence[Item], names: Sequence[str], row: Callable[[Item], tuple[int, ...]]) -> Columns:
+        columns: Columns = {
+            name: _pack(values) for name, values in zip(names, zip(*map(row, items), strict=True), strict=False)
+        }
+        columns["fingerprint"] = "".join([str(item.get("fingerprint") or "")[:16].ljust(16) for item in items])
+        columns["length"] = len(items)
+        return columns
 
     def _text(self, text: str | None, resource: int) -> int:
         return self.strings.at(self.resources.pattern(text, resource)) if text else 0
@@ -181,54 +186,52 @@ class Island:
             found.append(at)
         return self.gap_sets.at(tuple(found))
 
-    def _door(self, door: Item) -> Item:
+    def _door(self, door: Item) -> tuple[int, ...]:
+        get, at = door.get, self.strings.at
         resource = self.resources.at(door["resource"])
-        may = door.get("may") or {}
-        return {
-            "resource": resource,
-            "endpoint": self.strings.at(door["endpoint"]),
-            "kind": self.strings.at(door.get("kind") or ""),
-            "address": self._text(door.get("address"), resource),
-            "reach": self.strings.at(door.get("reach") or "unknown"),
-            "auth": self.strings.at(door.get("authentication") or "unknown"),
-            "mayReach": self.strings.at(may.get("reach") or ""),
-            "mayAuth": self.strings.at(may.get("authentication") or ""),
-            "severity": self.strings.at(door.get("severity") or ""),
-            "worst": self.strings.at(door.get("worst") or ""),
-            "state": self.strings.at(door.get("state") or ""),
-            "standing": self.strings.at(standing(door)),
-            "reason": self._text(door.get("reason"), resource),
-            "title": self._text(door.get("title"), resource),
-            "hops": self._data(door.get("hops"), resource),
-            "admits": self._data(door.get("admits"), resource),
-            "fix": self._text(door.get("fix"), resource),
-            "breaks": self._text(door.get("breaks"), resource),
-            **self._history(door),
-        }
+        may = get("may") or {}
+        return (
+            resource,
+            at(door["endpoint"]),
+            at(get("kind") or ""),
+            self._text(get("address"), resource),
+            at(get("reach") or "unknown"),
+            at(get("authentication") or "unknown"),
+            at(may.get("reach") or ""),
+            at(may.get("authentication") or ""),
+            at(get("severity") or ""),
+            at(get("worst") or ""),
+            at(get("state") or ""),
+            at(standing(door)),
+            self._text(get("reason"), resource),
+            self._text(get("title"), resource),
+            self._data(get("hops"), resource),
+            self._data(get("admits"), resource),
+            self._text(get("fix"), resource),
+            self._text(get("breaks"), resource),
+            int(bool(get("new"))),
+            at(str(get("since") or "")[:10]),
+        )
 
-    def _finding(self, finding: Item) -> Item:
+    def _finding(self, finding: Item) -> tuple[int, ...]:
+        get, rule = finding.get, finding["rule"]
         resource = self.resources.at(finding["resource"])
-        rule = finding["rule"]
-        about = self.document.get("rules", {}).get(rule, {})
-        own_title = finding.get("title") if finding.get("title") != about.get("title") else None
-        severity = finding.get("severity")
-        return {
-            "rule": self.rules.at(rule),
-            "resource": resource,
-            "status": STATUSES.index(finding["status"]),
-            "severity": SEVERITIES.index(severity) if severity in SEVERITIES else -1,
-            "title": self._text(own_title, resource),
-            "endpoints": self._data(finding.get("endpoints"), resource),
-            "message": self._text(finding.get("message"), resource),
-            "evidence": self._data(finding.get("evidence"), resource),
-            "fix": self._text(finding.get("fix"), resource),
-            "gaps": self._gap_set(finding.get("gaps") or ()),
-            "waiver": self._data(finding.get("waiver"), resource),
-            **self._history(finding),
-        }
-
-    def _history(self, item: Item) -> Item:
-        return {"new": int(bool(item.get("new"))), "since": self.strings.at(str(item.get("since") or "")[:10])}
+        title, gaps = get("title"), get("gaps")
+        return (
+            self.rules.at(rule),
+            resource,
+            _STATUS[finding["status"]],
+            _SEVERITY.get(get("severity"), -1),
+            0 if title == self._titles.get(rule) else self._text(title, resource),
+            self._data(get("endpoints"), resource),
+            self._text(get("message"), resource),
+            self._data(get("evidence"), resource),
+            self._text(get("fix"), resource),
+            self._gap_set(gaps) if gaps else 0,
+            self._data(get("waiver"), resource),
+            int(bool(get("new"))),
+            self.strings.at(str(get("since") or "")[:10]),
+        )
 
     def _passed(self) -> list[Any]:
         by_rule: dict[int, list[int]] = defaultdict(list)
@@ -260,7 +263,7 @@ class Island:
         return {
             "lang": words.language,
             "words": words.catalogue,
-            "history": "changes" in self.document,
+            "history": self.document.get("changes") is not None,
             "statuses": STATUSES,
             "severities": SEVERITIES,
             **days,
@@ -281,10 +284,9 @@ def _scopes(document: Item) -> Sequence[Item]:
     return scopes
 
 
-def _pack(values: list[Any]) -> Any:
+def _pack(values: tuple[int, ...]) -> Any:
     """A column, or its one value where all are the same."""
-    first = values[0]
-    return first if all(value == first for value in values) else values
+    return values[0] if len(set(values)) == 1 else values
 
 
 def _json(value: Any) -> str:

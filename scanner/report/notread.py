@@ -28,6 +28,7 @@ class Entry:
     checks: int = 0
     worst: str | None = None
     curable: bool = False
+    accepted: bool = False
     what: str = ""
     scope: str = ""
     query: str = ""
@@ -36,6 +37,11 @@ class Entry:
     def secret(self) -> bool:
         """Whether the missing action hands out secrets."""
         return bool(_SECRETS.search(self.action))
+
+    @property
+    def blind(self) -> bool:
+        """Whether a whole scope was seen in part only."""
+        return any(_is_scope(url) for url in self.urls)
 
 
 @dataclass
@@ -48,11 +54,15 @@ class NotRead:
 
     @property
     def curable(self) -> list[Entry]:
-        return [entry for entry in self.entries if entry.curable]
+        return [entry for entry in self.entries if entry.curable and not entry.accepted]
 
     @property
     def others(self) -> list[Entry]:
-        return [entry for entry in self.entries if not entry.curable]
+        return [entry for entry in self.entries if not entry.curable and not entry.accepted]
+
+
+def _is_scope(url: str) -> bool:
+    return "/providers/" not in url.lower()
 
 
 def subscription_of(url: str) -> str:
@@ -77,7 +87,7 @@ def gather(document: Item, words: Words) -> NotRead:
         entry.query = f"status:unknown gap:{_quoted(entry.action)}" + (
             f" sub:{entry.subscription}" if entry.subscription else ""
         )
-    entries.sort(key=lambda entry: (rank(entry.worst), -entry.checks, entry.what, entry.action))
+    entries.sort(key=lambda entry: (entry.accepted, rank(entry.worst), -entry.checks, entry.what, entry.action))
     return NotRead(entries, other, other_worst)
 
 
@@ -87,13 +97,13 @@ def _scopes(document: Item) -> Sequence[Item]:
 
 
 def _merge(gaps: Sequence[Item]) -> tuple[list[Entry], dict[str, Entry]]:
-    entries: dict[tuple[str, str, bool], Entry] = {}
+    entries: dict[tuple[str, str, bool, bool], Entry] = {}
     by_url: dict[str, Entry] = {}
     for gap in gaps:
         cure = curable(gap)
         label = gap["action"] if cure else str(gap.get("code") or gap.get("status") or "")
-        key = (label, subscription_of(gap["url"]), cure)
-        entry = entries.setdefault(key, Entry(label, key[1], curable=cure))
+        key = (label, subscription_of(gap["url"]), cure, bool(gap.get("accepted")))
+        entry = entries.setdefault(key, Entry(label, key[1], curable=cure, accepted=key[3]))
         entry.urls.append(gap["url"])
         error = " ".join(str(part) for part in (gap.get("status"), gap.get("code")) if part)
         if error and error not in entry.errors:
@@ -128,7 +138,7 @@ def _quoted(value: str) -> str:
 
 
 def _parts(url: str) -> tuple[str, str]:
-    """(owner's name, child) of a read's path; a list at subscription scope has no owner, the resource itself no child."""
+    """(owner's name, child) of a read's path; a list at subscription scope has no owner, a resource itself no child."""
     _, found, tail = url.partition("?")[0].strip("/").rpartition("/providers/")
     if not found:
         return "", ""
@@ -140,15 +150,15 @@ def _parts(url: str) -> tuple[str, str]:
 
 def describe(urls: Sequence[str], scope: str, words: Words) -> str:
     """What the reads were after: `containers of stjournal`, `servers (Microsoft.Sql) in prod-citizen`."""
-    parts = [_parts(url) for url in urls]
+    parts = [_parts(url) for url in urls if not _is_scope(url)]
     lists = sorted({child for owner, child in parts if not owner})
     owners = sorted({owner for owner, _ in parts if owner})
     children = sorted({_short(child) for owner, child in parts if owner and child})
     said = []
+    if len(parts) < len(urls):
+        said.append(words("notread.part_of", scope=scope))
     if lists:
-        said.append(
-            words("notread.list_of", types=", ".join(filter(None, lists)), scope=scope) if any(lists) else scope
-        )
+        said.append(words("notread.list_of", types=", ".join(lists), scope=scope))
     if owners and children:
         child = ", ".join(children)
         one = len(owners) == 1

@@ -14,7 +14,7 @@ const isNew = (row) => row < rows.own && data.findings.new[row] === 1;
 function findingCard(row, options) {
   const { open = false, bare = false } = options || {};
   const card = h("details", { class: "finding", "data-card": "", toggle: () => { if (card.open) openCard(card, row); } },
-    h("summary", null, rowBadge(row), h("span", { class: "ft" }, shown(titleOf(row)), isNew(row) && [" ", newBadge()], isExpiring(row) && [" ", badge("waived", t("expiring"))]),
+    h("summary", { click: () => openCard(card, row) }, rowBadge(row), h("span", { class: "ft" }, shown(titleOf(row)), isNew(row) && [" ", newBadge()], isExpiring(row) && [" ", badge("waived", t("expiring"))]),
       !bare && mono(ruleOf(row).id), h("span", { class: "fw" }, whereOf(row))));
   commands.set(card, commandOf(row));
   if (open) {
@@ -30,7 +30,9 @@ function openCard(card, row) {
 }
 
 const commandOf = (row) => (rows.status[row] === FAIL ? usable(splitFix(text(row, "fix"))[1]) : "");
-const titled = (key, ...content) => [h("h4", null, t(key)), content];
+// One level below the view's or the group's heading.
+const heading = (...content) => h(readState().group === "none" ? "h2" : "h3", { class: "sub" }, content);
+const titled = (key, ...content) => [heading(t(key)), content];
 
 function leftColumn(row) {
   const rule = ruleOf(row), message = text(row, "message");
@@ -53,7 +55,7 @@ function written(value) {
 function evidenceTable(evidence, failed) {
   const line = ({ path, value, expected }) => {
     const judged = expected !== undefined && expected !== null;
-    return h("tr", null, h("td", null, mono(path)), h("td", { class: judged && failed ? "bad" : "" }, written(value)),
+    return h("tr", null, h("td", null, mono(path)), h("td", { class: judged && failed && JSON.stringify(value) !== JSON.stringify(expected) ? "bad" : "" }, written(value)),
       h("td", { class: judged ? "good" : "" }, judged ? written(expected) : h("i", null, t("card.context"))));
   };
   return h("table", { class: "evidence" },
@@ -125,9 +127,9 @@ function footer(row) {
 
 /** The ways in to a finding's endpoints; all but the first are folded. */
 function waysOf(row) {
-  const drawn = doorsOf(row).map((at) => ({ at, hops: doorJson(at, "hops", []) })).filter(({ hops }) => hops.length);
+  const drawn = doorsOf(row).map((at) => ({ at, hops: hopsOf(at) })).filter(({ hops }) => hops.length);
   if (!drawn.length) return null;
   const [first, ...others] = drawn;
-  return h("div", { class: "ways" }, h("h4", null, t("card.way"), drawn.length > 1 && [": ", shown(door(first.at, "endpoint"))]), wayIn(first.hops),
+  return h("div", { class: "ways" }, heading(t("card.way"), drawn.length > 1 && [": ", shown(door(first.at, "endpoint"))]), wayIn(first.hops),
     others.map(({ at, hops }) => lazyDetails([t("card.way"), ": ", shown(door(at, "endpoint"))], () => wayIn(hops))));
 }

@@ -2,6 +2,13 @@
 const DOORS_A_STEP = 20;
 const commands = new WeakMap();
 
+/** The hops of a door, the endpoint last. */
+function hopsOf(at) {
+  const hops = doorJson(at, "hops", []);
+  if (!hops.length || hops[hops.length - 1].kind === "endpoint") return hops;
+  return [...hops, { kind: "endpoint", name: nameOf(data.doors.resource[at]), detail: door(at, "endpoint"), lets: true }];
+}
+
 function because(hops) {
   const facts = [...hops.filter(isLock).slice(-2), ...hops.filter((hop) => hop.kind === "authentication").slice(-1)];
   if (!facts.length) return null;
@@ -30,7 +37,7 @@ function findingsOf(at) {
 }
 
 function doorDetails(at) {
-  const hops = doorJson(at, "hops", []), admits = doorJson(at, "admits", []), rowsHere = findingsOf(at);
+  const hops = hopsOf(at), admits = doorJson(at, "admits", []), rowsHere = findingsOf(at);
   const address = doorText(at, "address"), breaks = doorText(at, "breaks");
   return [
     hops.length > 0 && wayIn(hops),
@@ -47,8 +54,15 @@ const checkLine = (row) => h("li", null, rowBadge(row), " ", h("a", { href: hash
 
 /** A `details` that is filled when it is first opened; a button-free summary. */
 function lazyDetails(summary, make, attributes) {
-  const details = h("details", { ...attributes, toggle: () => { if (details.open && details.childElementCount === 1) fill(details, null, [make()].flat()); } }, h("summary", null, summary));
+  const fillOnce = () => { if (details.childElementCount === 1) fill(details, null, [make()].flat()); };
+  const details = h("details", { ...attributes, toggle: fillOnce }, h("summary", { click: fillOnce }, summary));
   return details;
+}
+
+/** What stands in place of a command. */
+function otherwise(look) {
+  if (look === "unknown") return h("a", { href: "#not-read" }, t("doors.not_read"));
+  return t(look === "closed" ? "doors.nothing_to_close" : "doors.no_fix");
 }
 
 function doorCard(at) {
@@ -63,7 +77,7 @@ function doorCard(at) {
       h("p", { class: "where" }, data.doors.new[at] === 1 && [newBadge(), " "], h("b", null, shown(nameOf(resource))), " · ", shown(door(at, "endpoint")), " · ", shown(where)),
       because(doorJson(at, "hops", [])),
       reason && h("p", { class: "because" }, shown(reason))),
-    h("div", { class: "door-do" }, remedy(fix, t(look === "closed" ? "doors.nothing_to_close" : "doors.no_fix")), doorNote(at), toggle),
+    h("div", { class: "door-do" }, remedy(fix, otherwise(look)), doorNote(at), toggle),
     rest);
   commands.set(card, usable(splitFix(fix)[1]));
   return card;

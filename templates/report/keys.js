@@ -108,7 +108,7 @@ function makeKeys() {
   const line = (keys, word) => h("div", null, h("dt", null, keys.flatMap((key, at) => (at ? [" ", h("kbd", null, key)] : [h("kbd", null, key)]))), h("dd", null, t("help." + word)));
   const off = h("input", { type: "checkbox", id: "letters-off", change: () => { lettersOff = off.checked; } });
   fill(byId("keys"), null, [
-    h("h2", { id: "h-keys" }, t("help.heading")),
+    h("h2", null, t("help.heading")),
     h("dl", { class: "keys" }, line(["/"], "filter"), line(["j"], "next"), line(["k"], "previous"), line(["Enter"], "open"), line(["c"], "copy"), line(["g"], "group"), line(["1", "2", "3"], "views"), line(["t"], "theme"), line(["?"], "help"), line(["Esc"], "clear")),
     h("p", null, off, " ", h("label", { for: "letters-off" }, t("help.off"))),
     h("button", { type: "button", click: () => byId("keys").close() }, t("close")),

@@ -34,31 +34,45 @@ const hopLook = (hop) => (hop.kind === "source" || hop.kind === "endpoint" ? hop
 const hopSays = (hop) => ({ open: t("way.lets"), holds: t("way.stops"), unknown: t("way.unread") })[hopLook(hop)] || "";
 const place = (at) => ({ x: 2 + (at % BOX.perRow) * (BOX.width + BOX.gap), y: BOX.top + Math.floor(at / BOX.perRow) * BOX.row });
 
-/** A text in at most so many lines of about `width` characters; what does not fit ends in an ellipsis. */
-function lines(text, width, most) {
-  const found = [""];
-  for (const word of plain(text).split(" ")) {
-    let rest = word;
-    if (found[found.length - 1] && (found[found.length - 1] + " " + rest).length > width) found.push("");
-    while (rest.length > width) {
-      found[found.length - 1] = rest.slice(0, width);
-      rest = rest.slice(width);
-      found.push("");
+const pen = document.createElement("canvas").getContext("2d");
+const fonts = { name: "12.5px", detail: "11.5px" };
+function widthOf(text, font) {
+  pen.font = `${fonts[font]} ${getComputedStyle(document.documentElement).getPropertyValue("--sans")}`;
+  return pen.measureText(text).width;
+}
+
+/** The longest start of a text that fits, with an ellipsis where it is cut. */
+function cut(text, room, font) {
+  if (widthOf(text, font) <= room) return text;
+  let length = text.length;
+  while (length > 1 && widthOf(text.slice(0, length) + "…", font) > room) length--;
+  return text.slice(0, length) + "…";
+}
+
+/** A text in at most so many lines of so many units; what does not fit ends in an ellipsis. */
+function lines(text, room, most, font) {
+  const words = plain(text).split(" ");
+  const found = [];
+  while (words.length && found.length < most - 1) {
+    let line = words.shift();
+    while (words.length && widthOf(line + " " + words[0], font) <= room) line += " " + words.shift();
+    if (widthOf(line, font) > room) {
+      const start = cut(line, room, font).slice(0, -1);
+      words.unshift(line.slice(start.length));
+      line = start;
     }
-    const last = found.length - 1;
-    found[last] = found[last] ? found[last] + " " + rest : rest;
+    found.push(line);
   }
-  const kept = found.slice(0, most);
-  if (found.length > most) kept[most - 1] = kept[most - 1].slice(0, width - 1) + "…";
-  return kept;
+  return words.length ? [...found, cut(words.join(" "), room, font)] : found;
 }
 
 function drawHop(hop, at) {
   const { x, y } = place(at);
   const look = hopLook(hop);
   const inset = look === "source" ? 24 : 11;
-  const name = lines(hop.name, look === "source" ? 17 : 20, hop.kind === "folded" ? 3 : 1);
-  const detail = hop.detail ? lines(hop.detail, look === "source" ? 19 : 22, 2) : [];
+  const room = BOX.width - inset - (look === "source" ? 20 : 7);
+  const name = lines(hop.name, room, hop.kind === "folded" ? 3 : 1, "name");
+  const detail = hop.detail ? lines(hop.detail, room, 2, "detail") : [];
   return s("g", { class: "hop " + look },
     s("title", null, plain([hop.name, hop.detail, hopSays(hop)].filter(Boolean).join(": "))),
     s("rect", { x, y, width: BOX.width, height: BOX.height, rx: look === "source" ? 42 : 7 }),

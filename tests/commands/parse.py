@@ -47,6 +47,7 @@ def split(text: str) -> Iterator[list[str]]:
 def parser() -> Callable[[list[str]], str]:
     """A function that answers with the CLI's complaint about an argument list, or with ''."""
     from azure.cli.core import get_default_cli
+    from azure.cli.core.commands.events import EVENT_INVOKER_PRE_LOAD_ARGUMENTS
     from knack.events import EVENT_INVOKER_POST_CMD_TBL_CREATE
 
     cli = get_default_cli()
@@ -66,6 +67,7 @@ def parser() -> Callable[[list[str]], str]:
             return f"there is no such command: az {' '.join(args[:4])}"
         invocation.data["command_string"] = command
         loader.command_name = command
+        cli.raise_event(EVENT_INVOKER_PRE_LOAD_ARGUMENTS, commands_loader=loader)
         loader.load_arguments(command)
         cli.raise_event(EVENT_INVOKER_POST_CMD_TBL_CREATE, commands_loader=loader)
         invocation.parser.load_command_table(loader)

@@ -341,6 +341,12 @@ def test_what_a_thin_record_lacks_is_no_closed_door() -> None:
     assert reach(judged("storage", full, by="graph")) == "none"
 
 
+def test_what_a_thin_record_does_not_say_of_injection_may_be_a_network() -> None:
+    closed = {"publicNetworkAccess": "Disabled", "privateEndpointConnections": []}
+    assert reach(judged("redis", closed, by="graph")) == "unknown, may private"
+    assert reach(judged("redis", closed)) == "none"
+
+
 def test_null_connections_of_a_thin_record_may_be_a_private_endpoint() -> None:
     nulls = {"publicNetworkAccess": "Disabled", "privateEndpointConnections": None}
     assert reach(judged("vault", nulls, by="graph")) == "unknown, may selected"

@@ -37,6 +37,7 @@ TABLE = {
     ("app", "identity"): (None, None, None, None, None),
 }
 REACHES = ("internet", "azure", "wide", "selected", "private")
+PLANTED = (("st", "blob"), ("cr", "registry"), ("redis", "redis"))
 RANKS = ("critical", "high", "medium", "low", "info")
 LOCKS = {"anonymous-access": "anonymous", "authentication": "shared", "network": None}
 
@@ -198,6 +199,7 @@ class Estate:
     passed: dict[str, list[str]] = field(default_factory=dict)
     not_applicable: dict[str, dict[str, str]] = field(default_factory=dict)
     gaps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    planted: int = 0
 
 
 def fingerprint(*parts: str) -> str:
@@ -220,7 +222,8 @@ def rule(estate: Estate, name: str, title: str, category: str, severity: str | N
             "category": category,
             "severity": severity,
             "why": "Both locks should hold on their own: where one is open, the other is all that stands between the "
-            "data and whoever tries. A copied key leaves no name in the log, and it does not expire when somebody leaves.",
+            "data and whoever tries. A copied key leaves no name in the log, and it does not expire when its "
+            "holder leaves.",
             "remediation": {
                 "az": az,
                 "bicep": "properties: {\n  publicNetworkAccess: 'Disabled'\n}",
@@ -319,6 +322,10 @@ def exposure(estate: Estate, service: Service, identity: str, endpoint: str, kin
     pick, name = estate.random, estate.resources[identity]["name"]
     reach = pick.choices((*REACHES, "none"), (16, 3, 3, 20, 46, 12))[0]
     asks = pick.choices(("anonymous", "shared", "identity"), (3 if kind != "app" else 10, 9, 24))[0]
+    planted = ("internet", "internet", "azure", "internet", "wide")[estate.planted :]
+    if planted and (service.short, endpoint) in PLANTED and name not in HOSTILE:
+        reach, asks = planted[0], "anonymous"
+        estate.planted += 1
     may = None
     chance = pick.random()
     if chance < 0.03:

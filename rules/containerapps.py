@@ -1,0 +1,335 @@
+"""Container Apps: the ingress of apps, and the environments that they run in."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from scanner.exposure import Auth, Doubt, Exposure, Half, Hop, Reach, Way, closed, may, replace, way
+from scanner.index import Index
+from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.restrictions import address_list
+from scanner.reach.sources import doubted, source_hop
+from scanner.resource import MISSING, Resource, look, same
+from scanner.rule import Fix, Kind
+from scanner.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
+
+from .common import LEARN, MCSB, NIST
+from .easy_auth import NO_LOGIN, easy_auth
+
+INGRESS = "properties.configuration.ingress"
+REGISTRIES = "properties.configuration.registries"
+
+# The bodies hold environment variables of containers and keys of log workspaces in plain text.
+APP = Kind(
+    "Microsoft.App/containerApps",
+    api="2025-07-01",
+    keep=(
+        "properties.environmentId",
+        "properties.managedEnvironmentId",
+        INGRESS,
+        f"{REGISTRIES}[].server",
+        f"{REGISTRIES}[].identity",
+        f"{REGISTRIES}[].passwordSecretRef",
+    ),
+)
+ENVIRONMENT = Kind(
+    "Microsoft.App/managedEnvironments",
+    api="2025-07-01",
+    keep=(
+        "properties.vnetConfiguration",
+        "properties.publicNetworkAccess",
+        "properties.privateEndpointConnections",
+        "properties.peerAuthentication",
+        "properties.peerTrafficConfiguration",
+    ),
+)
+
+# container-apps/ingress-how-to: without ingress nothing reaches the app from outside; `external` is false by default.
+NO_INGRESS = "it has no ingress"
+INSIDE = "its ingress serves the environment alone"
+
+
+def ingress_of(app: Resource) -> Any:
+    """The ingress as ARM has it, None where there is none; Unread where a thin record does not say."""
+    value = app.look(INGRESS)
+    if value is MISSING and app.thin:
+        raise Unread(INGRESS, "absent in a record whose api-version is not known")
+    return None if value is MISSING else value
+
+
+def serves_outside(app: Resource) -> bool:
+    """Whether a login in front of the app could matter: its ingress is not known to be closed."""
+    ingress = ingress_of(app)
+    return ingress is not None and (not same(look(ingress, "external"), False) or bool(ports(ingress)))
+
+
+def ports(ingress: Any) -> list[Any]:
+    """The additional ports that are not surely closed to the outside."""
+    value = look(ingress, "additionalPortMappings")
+    mappings = value if isinstance(value, list) else []
+    return [
+        each
+        for each in mappings
+        if look(each, "external") not in (MISSING, None) and not same(look(each, "external"), False)
+    ]
+
+
+LOGIN = APP.child("authConfigs", when=serves_outside)
+
+DOOR = Firewall(
+    empty="open",
+    source="container-apps/networking: the switch may be Enabled or Disabled; nothing says what an absent one means",
+    name="Address restrictions",
+)
+
+
+def reach_of(app: Resource, index: Index) -> Half:
+    """Who can reach an external ingress: the environment's own side, its public switch, and the app's address rules."""
+    listed = address_list(app, index, f"{INGRESS}.ipSecurityRestrictions")
+    try:
+        environment = environment_of(app, index)
+    except Unread as missing:
+        half = doubted(listed, missing) | may(Reach.private, missing)
+        return replace(half, hops=(*half.hops, Hop("environment", "Environment", missing.why, lets=None)))
+    path = f"environment {environment.name} properties.vnetConfiguration.internal"
+    internal = environment.look("properties.vnetConfiguration.internal")
+    if same(internal, True):
+        inside = way(Reach.private, Evidence(path, internal, True))
+        hop = Hop("environment", environment.name, "internal: no public address", environment.id)
+        return replace(inside, hops=(source_hop(inside), hop))
+    usual = _named(firewall(environment, index, DOOR, listed), environment)
+    if internal is MISSING or internal is None or same(internal, False):
+        return usual
+    strange = Unread(path, f"its value {internal!r} is not known")
+    return doubted(usual, strange) | may(Reach.private, strange)
+
+
+def environment_of(app: Resource, index: Index) -> Resource:
+    """The environment of an app; Unread where it is not among what was read."""
+    for path in ("properties.environmentId", "properties.managedEnvironmentId"):
+        value = app.look(path)
+        if isinstance(value, str) and value:
+            try:
+                return index.find(value)
+            except Unread as missing:
+                raise index.of_type("Microsoft.App/managedEnvironments")[1] or missing from None
+    raise Unread("properties.environmentId", "the answer did not hold it")
+
+
+def _named(half: Half, environment: Resource) -> Half:
+    """The same ways; what was seen on the environment says so."""
+    own = (DOOR.public, DOOR.endpoints)
+
+    def named(seen: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+        return tuple(
+            replace(each, path=f"environment {environment.name} {each.path}") if each.path in own else each
+            for each in seen
+        )
+
+    ways = tuple(Way(each.level, named(each.evidence), each.says) for each in half.sure)
+    doubts = tuple(Doubt(each.level, each.missing, named(each.evidence)) for each in half.doubts)
+    return replace(half, sure=ways, doubts=doubts)
+
+
+def asks_of(app: Resource, ingress: Any) -> Half:
+    """What the platform asks on the main port: Easy Auth's login, or nothing. Over TCP it has none."""
+    transport = look(ingress, "transport")
+    seen = Evidence(f"{INGRESS}.transport", ABSENT if transport is MISSING else transport, "http")
+    if same(transport, "tcp"):
+        return way(Auth.anonymous, seen, says=OVER_TCP)
+    front = login(app)
+    gone = transport in (MISSING, None)
+    if (gone and not app.thin) or any(same(transport, each) for each in ("auto", "http", "http2")):
+        return front
+    why = "the answer did not hold it" if gone else f"its value {transport!r} is not known"
+    return front | may(Auth.anonymous, Unread(seen.path, why), seen)
+
+
+OVER_TCP = "over TCP the platform asks for no login"
+PROTECT = "az containerapp ingress update --ids {id} --type internal"
+
+
+def login(app: Resource) -> Half:
+    found = app.children(LOGIN)
+    current = next((each for each in found if each.name.lower() == "current"), None)
+    if current is not None:
+        return easy_auth(current, "authConfigs/current")
+    if found.gap is not None:
+        return may(Auth.anonymous, found.gap)
+    return way(Auth.anonymous, Evidence("authConfigs", "none", "current"), says=NO_LOGIN)
+
+
+@APP.endpoints(app=("ingress", "ingress/*"), reads=(LOGIN,))
+def endpoints(app: Resource, index: Index) -> Iterator[Exposure]:
+    ingress = ingress_of(app)
+    what = "The container app"
+    if ingress is None:
+        yield closed("ingress", "app", NO_INGRESS, app.seen(INGRESS), what=what)
+        return
+    reach = reach_of(app, index)
+    yield main_port(app, ingress, reach)
+    for mapping in ports(ingress):
+        yield port(app, mapping, reach)
+    mappings = look(ingress, "additionalPortMappings")
+    hidden = mappings is MISSING and app.thin
+    if hidden or (mappings not in (MISSING, None) and not isinstance(mappings, list)):
+        why = "absent in a record whose api-version is not known" if hidden else "this is no list"
+        strange = Unread(f"{INGRESS}.additionalPortMappings", why)
+        yield Exposure(
+            "ingress/*", "app", doubted(reach, strange), may(Auth.anonymous, strange), what="Its other ports"
+        )
+
+
+def main_port(app: Resource, ingress: Any, reach: Half) -> Exposure:
+    what = "The container app"
+    external = look(ingress, "external")
+    path = f"{INGRESS}.external"
+    gone = external in (MISSING, None)
+    if same(external, False) or (gone and not app.thin):
+        return closed("ingress", "app", INSIDE, app.seen(path), what=what)
+    if not same(external, True):
+        why = "the answer did not hold it" if gone else f"its value {external!r} is not known"
+        reach = doubted(reach, Unread(path, why))
+    closing = PROTECT if same(look(ingress, "transport"), "tcp") else ""
+    value = look(ingress, "fqdn")
+    address = value if isinstance(value, str) else ""
+    return Exposure("ingress", "app", reach, asks_of(app, ingress), what=what, address=address, closing=closing)
+
+
+def port(app: Resource, mapping: Any, reach: Half) -> Exposure:
+    """An additional port: always TCP (container-apps/ingress-overview), so without a login."""
+    number = look(mapping, "exposedPort")
+    if number in (MISSING, None, 0):
+        number = look(mapping, "targetPort")
+    path = f"{INGRESS}.additionalPortMappings[].external"
+    seen = Evidence(path, look(mapping, "external"), False)
+    if not same(seen.value, True):
+        reach = doubted(reach, Unread(path, f"its value {seen.value!r} is not known"))
+    asks = way(Auth.anonymous, seen, says=OVER_TCP)
+    name = "*" if number in (MISSING, None) else number
+    return Exposure(f"ingress/{name}", "app", reach, asks, what=f"Port {name} of the container app", closing=PROTECT)
+
+
+APP.lock(
+    "container-app-answers-anybody",
+    "anonymous-access",
+    "The container app answers anybody, and the platform asks for no login",
+    only=("ingress", "ingress/*"),
+    why="Every request reaches the program itself. For a public site that is meant; name it as intended. For anything else let the platform "
+    "ask first, or serve the app inside its environment alone. Whether the app has a login of its own is not visible.",
+    fix=Fix(
+        az="az containerapp auth update --ids {id} --enabled true --unauthenticated-client-action Return401",
+        first_step="az containerapp auth show --ids {id}",
+        breaks="Callers that do not sign in, health probes and webhooks among them. Set up the identity provider of your own tenant first.",
+        bicep="authConfigs/current: { platform: { enabled: true }, globalValidation: { unauthenticatedClientAction: 'Return401' } }",
+        terraform="azurerm_container_app.ingress.external_enabled = false",
+        terraform_page="container_app",
+        portal="Container app > Authentication > Add identity provider, or Ingress > Limited to Container Apps Environment",
+        cost=2,
+    ),
+    controls={MCSB: ("IM-1",), NIST: ("AC-3", "IA-2")},
+    references=(f"{LEARN}/container-apps/authentication",),
+)
+
+
+def no_plain_http(app: Resource) -> str | None:
+    ingress = ingress_of(app)
+    if ingress is None:
+        return NO_INGRESS
+    return "its ingress speaks TCP" if same(look(ingress, "transport"), "tcp") else None
+
+
+APP.setting(
+    "container-app-plain-http",
+    "transport",
+    "The container app accepts plain HTTP",
+    f"{INGRESS}.allowInsecure",
+    allowed=(False,),
+    absent=False,
+    source="container-apps/ingress-how-to: by default requests to port 80 are redirected to HTTPS",
+    severity="medium",
+    unless=no_plain_http,
+    why="Over plain HTTP cookies, tokens and answers travel readable, and whoever sits on the way can change them.",
+    fix=Fix(
+        az="az containerapp ingress update --ids {id} --allow-insecure false",
+        breaks="Clients that call http:// and do not follow a redirect.",
+        bicep="configuration: { ingress: { allowInsecure: false } }",
+        terraform="azurerm_container_app.ingress.allow_insecure_connections = false",
+        terraform_page="container_app",
+        portal="Container app > Ingress > Insecure connections: not allowed",
+    ),
+    controls={MCSB: ("DP-3",), NIST: ("SC-8",)},
+    references=(f"{LEARN}/container-apps/ingress-how-to",),
+)
+
+
+@APP.rule(
+    "container-app-registry-password",
+    "governance",
+    "The container app pulls its image with a password",
+    severity="low",
+    why="The password of a registry is one for everybody who pulls, does not expire by itself, and lies in the secrets of each app that "
+    "uses it. A managed identity needs none.",
+    fix=Fix(
+        az="az containerapp registry set --ids {id} --server REGISTRY.azurecr.io --identity system",
+        first_step="az containerapp registry list --name {name} --resource-group {group} --subscription {subscription}",
+        breaks="New revisions do not start until the app's identity has the role AcrPull on the registry: grant it first.",
+        bicep="configuration: { registries: [ { server: 'REGISTRY.azurecr.io', identity: 'system' } ] }",
+        terraform='azurerm_container_app.registry.identity = "System"',
+        terraform_page="container_app",
+        portal="Container app > Containers > Registry > Authentication: Managed identity",
+        cost=2,
+    ),
+    controls={MCSB: ("IM-3", "IM-8"), NIST: ("IA-5",)},
+    references=(f"{LEARN}/container-apps/managed-identity-image-pull",),
+)
+def registry_password(app: Resource, index: Index) -> Verdict:
+    path = f"{REGISTRIES}[].passwordSecretRef"
+    registries = app.items(REGISTRIES)
+    if not registries:
+        if app.thin:
+            return unknown(Unread(REGISTRIES, "absent in a record whose api-version is not known"))
+        return NotApplicable("it pulls from no registry that asks for a login")
+    named = [
+        (str(look(each, "server")), look(each, "passwordSecretRef"), look(each, "identity")) for each in registries
+    ]
+    weak = [server for server, secret, _ in named if isinstance(secret, str) and secret]
+    if weak:
+        return Fail((Evidence(path, weak, "an identity instead"),))
+    if not all(secret == "" or (isinstance(identity, str) and identity) for _, secret, identity in named):
+        return unknown(Unread(path, "the answer held neither a password nor an identity"))
+    return Pass((Evidence(f"{REGISTRIES}[].identity", [identity for _, _, identity in named]),))
+
+
+@ENVIRONMENT.rule(
+    "container-environment-plain-peers",
+    "transport",
+    "Container apps talk to each other unencrypted",
+    severity="low",
+    source="terraform-provider-azurerm reads an absent mtls.enabled as false",
+    why="Inside an environment requests go from app to app in the clear, unless the environment encrypts them; whoever gets onto its "
+    "network reads along.",
+    fix=Fix(
+        az="az containerapp env update --ids {id} --enable-mtls true",
+        breaks="Calls between apps take a little longer; callers that use neither the ingress nor Dapr stay as they are.",
+        bicep="peerTrafficConfiguration: { encryption: { enabled: true } }",
+        terraform="azurerm_container_app_environment.mutual_tls_enabled = true",
+        terraform_page="container_app_environment",
+        portal="Container Apps environment > Networking > Peer-to-peer encryption",
+    ),
+    controls={MCSB: ("DP-3",), NIST: ("SC-8",)},
+    references=(f"{LEARN}/container-apps/networking",),
+)
+def plain_peers(environment: Resource, index: Index) -> Verdict:
+    paths = ("properties.peerTrafficConfiguration.encryption.enabled", "properties.peerAuthentication.mtls.enabled")
+    seen = tuple(environment.seen(path, True) for path in paths)
+    values = [environment.look(path) for path in paths]
+    if any(same(value, True) for value in values):
+        return Pass(seen)
+    strange = [
+        each
+        for each, value in zip(seen, values, strict=True)
+        if value not in (MISSING, None) and not same(value, False)
+    ]
+    if strange:
+        return unknown(Unread(strange[0].path, f"its value {strange[0].value!r} is not known"), evidence=seen)
+    return Fail(seen)

@@ -1,0 +1,108 @@
+"""What Event Hubs and Service Bus share: namespaces with a rule set, shared access keys, and their authorization rules."""
+
+from scanner.exposure import Auth, Half, Switch
+from scanner.index import Index
+from scanner.reach.firewall import Firewall, Rules
+from scanner.resource import Resource, same
+from scanner.rule import Child, Controls, Fix, Kind
+from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
+
+from .common import ISO, LEARN, MCSB, NIST
+
+KEYS_OFF: Controls = {MCSB: ("IM-1",), NIST: ("AC-3", "IA-2"), ISO: ("A.5.18",)}
+TLS: Controls = {MCSB: ("DP-3",), NIST: ("SC-8",), ISO: ("A.8.24",)}
+RETIRED = "2025-10-31"
+ROOT = "RootManageSharedAccessKey"
+DISABLE_LOCAL_AUTH = "properties.disableLocalAuth"
+
+
+def rule_set(holder: Child, tiers: tuple[str, ...], source: str, configurations: Child | None = None) -> Firewall:
+    """The firewall of a namespace: it stands on the rule set `default`, which tiers of `tiers` do not have.
+
+    A rule set that denies without a rule is not enforced, so nothing is denied then.
+    """
+    return Firewall(
+        empty="open",
+        source=source,
+        name="Namespace firewall",
+        absent="enabled",
+        second="properties.publicNetworkAccess",
+        holder=holder,
+        default="properties.defaultAction",
+        default_absent="allow",
+        acl="properties",
+        addresses=(Rules("properties.ipRules", address="ipMask", action="action"),),
+        subnets=(Rules("properties.virtualNetworkRules", id="subnet.id"),),
+        bypass="properties.trustedServiceAccessEnabled",
+        unruly=("sku.name", tiers),
+        configurations=configurations,
+    )
+
+
+def keys(kind: Kind, source: str) -> Switch:
+    """The switch of the shared access keys."""
+    return kind.local_auth(
+        DISABLE_LOCAL_AUTH,
+        off=(True,),
+        on=(False,),
+        absent=False,
+        source=source,
+        says="a shared access key or a signature made with it opens it",
+    )
+
+
+def closing(namespace: Resource, asks: Half, tiers: tuple[str, ...], disable: str, move: str) -> str:
+    """What closes a namespace of a tier without a firewall: its keys, and where these are off the move."""
+    if not any(same(namespace.look("sku.name"), tier) for tier in tiers):
+        return ""
+    keyed = Auth.shared in [each.level for each in asks.sure] + [each.level for each in asks.doubts]
+    return disable if keyed else move
+
+
+def manages(rule: Resource) -> bool | None:
+    """Whether an authorization rule grants Manage; None where its rights are not known."""
+    rights = rule.look("properties.rights")
+    if not isinstance(rights, list):
+        return None
+    if any(same(each, "Manage") for each in rights):
+        return True
+    return False if all(same(each, "Listen") or same(each, "Send") for each in rights) else None
+
+
+def extra_manage_rule(kind: Kind, id: str, what: str, rules: Child, delete: str, list_them: str, page: str) -> None:
+    """The rule for keys beside the first one that may manage the whole namespace; `what`: the service's name."""
+
+    @kind.rule(
+        id,
+        "governance",
+        f"A second key may manage the whole {what} namespace",
+        severity="low",
+        reads=(rules,),
+        why="A key with the right Manage reads, writes and deletes everything in the namespace and makes more keys. The "
+        f"first one, {ROOT}, always exists; each further one is one more secret that somebody can lose.",
+        fix=Fix(
+            az=delete,
+            first_step=list_them,
+            breaks="Whoever still uses the key: give each program a key of one queue, hub or topic with the one right "
+            "that it needs, or better a managed identity.",
+            portal="Shared access policies > the policy > untick Manage, or delete it",
+            cost=2,
+        ),
+        controls={MCSB: ("PA-7", "IM-1"), NIST: ("AC-6",), ISO: ("A.5.18", "A.8.2")},
+        references=(f"{LEARN}/{page}",),
+    )
+    def extra(namespace: Resource, index: Index) -> Verdict:
+        if same(namespace.look(DISABLE_LOCAL_AUTH), True):
+            return NotApplicable("its keys are off, so no key manages anything")
+        children = namespace.children(rules)
+        others = [each for each in children if each.name.lower() != ROOT.lower()]
+        wide = [each.name for each in others if manages(each) is True]
+        strange = [each.name for each in others if manages(each) is None]
+        path = f"{rules.path}[].properties.rights"
+        if wide:
+            return Fail((Evidence(path, [f"Manage for {name}" for name in wide], "no Manage beside the first key"),))
+        if children.gap is not None:
+            return unknown(children.gap)
+        if strange:
+            return unknown(Unread(path, f"not held, or not known, for {', '.join(strange[:5])}"))
+        return Pass((Evidence(path, f"{len(children)} rules, none but {ROOT} may manage"),))

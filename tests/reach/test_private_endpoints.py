@@ -1,0 +1,56 @@
+"""Private endpoints of a type that lists them below each resource (App Service), and what their status means."""
+
+from scanner.exposure import Half, Reach, Way
+from scanner.reach.firewall import Firewall, firewall
+from scanner.resource import By, Resource
+from scanner.rule import Kind
+from tests.reach import shapes
+from tests.reach.shapes import HOME, endpoint, reach
+
+SITE = Kind("Microsoft.Web/sites", "Microsoft.Web/sites/slots", api="2025-03-01")
+CONNECTIONS = SITE.child(
+    "privateEndpointConnections", when=lambda site: site.look("properties.publicNetworkAccess") != "Enabled"
+)
+APP = Firewall(empty="open", source="app-service/overview-access-restrictions", absent="auto", endpoints=CONNECTIONS)
+APP_ID = f"/subscriptions/{HOME}/resourceGroups/rg/providers/Microsoft.Web/sites/app"
+ELSEWHERE = f"/subscriptions/{HOME}/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/pe"
+
+
+def app(switch: str | None, status: str = "", *, by: By = "get", rules: Half | None = None, also: str = "") -> str:
+    """The reach of an app with a private endpoint in that status; `also`: one that is known from its own side."""
+    site = Resource({"id": APP_ID, "properties": {"publicNetworkAccess": switch}}, by=by)
+    site.bundle.reads[f"{site.key}/privateendpointconnections"] = 1
+    if status:
+        connection = {"id": f"{APP_ID}/privateEndpointConnections/pe", **endpoint(status=status)}
+        site.bundle.add(Resource(connection, bundle=site.bundle))
+    index = shapes.index()
+    if also:
+        known = {"privateLinkServiceId": APP_ID, "privateLinkServiceConnectionState": {"status": "Approved"}}
+        index.add(Resource({"id": also, "properties": {"privateLinkServiceConnections": [{"properties": known}]}}))
+    return reach(firewall(site, index, APP, rules))
+
+
+def test_a_status_that_nobody_knows_may_be_a_connection() -> None:
+    assert app("Disabled", "Pending") == "none"
+    assert app("Disabled", "Moon") == "unknown, may selected"
+    assert app(None, "Moon") == "unknown, may internet"
+
+
+def test_an_absent_switch_of_a_thin_record_is_not_surely_closed_by_a_private_endpoint() -> None:
+    assert app(None, "Approved") == "private"
+    assert app(None, "Approved", by="import") == "private, may internet"
+
+
+def test_endpoints_that_need_not_be_read_are_known_from_their_own_side() -> None:
+    nobody = Half((Way(Reach.none),))
+    assert app("Enabled", rules=nobody) == "none"
+    assert app("Enabled", rules=nobody, also=ELSEWHERE) == "private"
+
+
+def test_a_read_below_two_types_has_a_type_and_an_action_for_each() -> None:
+    assert CONNECTIONS.types == (
+        "Microsoft.Web/sites/privateEndpointConnections",
+        "Microsoft.Web/sites/slots/privateEndpointConnections",
+    )
+    assert CONNECTIONS.actions == tuple(f"{each}/read" for each in CONNECTIONS.types)
+    assert SITE.child("x", action="Microsoft.Web/y/read").actions == ("Microsoft.Web/y/read",)

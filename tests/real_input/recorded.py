@@ -1,0 +1,130 @@
+"""The recordings, and how they are judged."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from scanner.evaluate import Evaluation
+from scanner.finding import Writer
+from scanner.index import INDEX_TYPES
+from scanner.resource import Bundle, Resource, root_of, subscription_of
+from scanner.rule import Child, Kind
+from scanner.snapshot import Head, Snapshot, Store, of_store
+from tests import examples
+
+FOLDER = Path(os.environ.get("TWOLOCKS_RECORDED", "."))
+Json = dict[str, Any]
+
+
+def lines(name: str) -> Iterator[Json]:
+    with (FOLDER / name).open(encoding="utf-8") as file:
+        yield from map(json.loads, file)
+
+
+@lru_cache
+def recorded() -> tuple[Json, ...]:
+    """The recorded resources, with their api-version and origin."""
+    return tuple(lines("resources-open.jsonl"))
+
+
+def bare(record: Json) -> Json:
+    """The ARM body; where it has no id of its own, the one of the request."""
+    body: Json = record["resource"]
+    return body if isinstance(body.get("id"), str) else {**body, "id": record["id"]}
+
+
+@lru_cache
+def documented() -> tuple[Json, ...]:
+    """The resources in the examples of the specification: `body`, and the `api_version` of the request."""
+    return tuple(
+        {"body": body, "api_version": exchange["api_version"]}
+        for exchange in lines("spec-examples.jsonl")
+        if exchange["status"] == 200
+        for body in _rows(exchange)
+    )
+
+
+def _rows(exchange: Json) -> Iterator[Json]:
+    body = exchange["body"]
+    rows = body.get("value", [body]) if isinstance(body, dict) else body
+    for row in rows if isinstance(rows, list) else ():
+        if not isinstance(row, dict):
+            continue
+        if isinstance(row.get("id"), str):
+            yield row
+        elif len(rows) == 1:
+            yield {**row, "id": exchange["url"].partition("?")[0]}
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a snapshot came to."""
+
+    document: Json
+    statuses: Counter[str]
+    errors: list[tuple[str, str, str]]
+    resources: int
+
+    def told(self) -> str:
+        return f"{self.resources:,} resources, {len(self.document['exposures']):,} exposures; " + ", ".join(
+            f"{count:,} {status}" for status, count in sorted(self.statuses.items())
+        )
+
+    def passes(self) -> set[tuple[str, str]]:
+        return {(id.lower(), rule) for id, rules in self.document["passed"].items() for rule in rules}
+
+    def not_applicable(self) -> set[tuple[str, str]]:
+        return {(id.lower(), rule) for id, rules in self.document["not_applicable"].items() for rule in rules}
+
+
+def judged(snapshot: Snapshot) -> Outcome:
+    run, writer, out = Evaluation(snapshot, examples.rules()), Writer(), BytesIO()
+    tally = run.run(writer)
+    scan = run.scan_row(started="", finished="", tool="test")
+    writer.finish(out, scan, run.rule_rows(), tally.gaps, run.coverage())
+    writer.close()
+    return Outcome(json.loads(out.getvalue()), tally.statuses, tally.errors, tally.resources)
+
+
+def live(rows: Iterable[tuple[Json, str, str]], *, read: bool) -> Snapshot:
+    """A collection of these (body, api-version, by). With `read`, each list below them counts as read."""
+    store = Store(Head(taken="2026-11-25T00:00:00Z"))
+    bundles: dict[str, Bundle] = {}
+    for body, api, by in rows:
+        store.resource(body, api, by)  # type: ignore[arg-type]
+        root = root_of(body["id"])
+        if root:
+            bundle = bundles.setdefault(root, Bundle(root))
+            bundle.add(Resource(body, api=api, by=by, bundle=bundle))  # type: ignore[arg-type]
+    for subscription in sorted({subscription_of(root) for root in bundles} - {""}):
+        store.scope(subscription, subscription, "", "full")
+        for type in INDEX_TYPES:
+            store.read(f"/subscriptions/{subscription}/providers/{type}", 0)
+    for bundle in bundles.values() if read else ():
+        for url in reads(bundle):
+            store.read(url, len(bundle.below.get(url.lower(), ())))
+    return of_store(store)
+
+
+def reads(bundle: Bundle) -> Iterator[str]:
+    """The lists and single reads below a resource that its rules would make, single ones only where they are there."""
+    top = bundle.top
+    for kind in examples.kinds_of(top.type) if top is not None else ():
+        for child in kind.children:
+            for parent in _parents(child, bundle):
+                url = parent.url(child)
+                if not child.one or url.lower() in bundle.resources:
+                    yield url
+
+
+def _parents(child: Child, bundle: Bundle) -> list[Resource]:
+    assert bundle.top is not None
+    if isinstance(child.parent, Kind):
+        return [bundle.top]
+    return [each for grand in _parents(child.parent, bundle) for each in grand.children(child.parent)]

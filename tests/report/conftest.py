@@ -1,0 +1,100 @@
+"""A real browser, offline, and reports on disk for it."""
+
+import importlib.resources
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from scanner.report.html import write_html
+from tests.report import sample
+
+FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Reader:
+    """Opens a report and keeps what the browser said about it."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self.said: list[str] = []
+
+    def page(self, **context: Any) -> Page:
+        """A page of a new context: offline, 1280 x 800 unless told."""
+        page = self._browser.new_context(
+            offline=True, **({"viewport": {"width": 1280, "height": 800}} | context)
+        ).new_page()
+        page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+        page.on("dialog", lambda dialog: self.said.append(f"dialog: {dialog.message}"))
+        page.on(
+            "request", lambda request: self.said.append(request.url) if not request.url.startswith("file:") else None
+        )
+        return page
+
+    def open(self, path: Path, state: str = "", **context: Any) -> Page:
+        """The report at a state (`#findings?q=...`), once it is usable."""
+        page = self.page(**context)
+        show(page, path, state)
+        return page
+
+
+def show(page: Page, path: Path, state: str = "") -> None:
+    page.goto("about:blank")
+    page.goto(path.as_uri() + state)
+    page.wait_for_selector("html[data-ready]", timeout=20_000)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def reader(browser: Browser) -> Iterator[Reader]:
+    """A reader; afterwards the browser must have had nothing to say, and asked for nothing."""
+    reader = Reader(browser)
+    yield reader
+    for context in browser.contexts:
+        context.close()
+    assert reader.said == []
+
+
+@pytest.fixture(scope="session")
+def document() -> dict[str, Any]:
+    return sample.document()
+
+
+@pytest.fixture(scope="session")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, Any]], Path]:
+    """Writes the report of a document."""
+
+    def write(document: dict[str, Any]) -> Path:
+        path = tmp_path_factory.mktemp("report") / "report.html"
+        write_html(document, path)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def report(document: dict[str, Any], make: Callable[[dict[str, Any]], Path]) -> Path:
+    return make(document)
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, as axe-playwright-python ships it."""
+    return (importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")

@@ -1,0 +1,453 @@
+"""The report in a real browser, offline: what is seen, what keys and links do, what a machine says of it."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from scanner.report.html import write_html
+from scanner.report.shown import INVISIBLE
+from scanner.report.summary import matrix
+from scanner.report.words import Words
+from tests.report import oracle, sample
+from tests.report.conftest import Reader, show
+
+Make = Callable[[dict[str, Any]], Path]
+STATES = ["#doors", "#findings", "#findings?group=rule", "#findings?q=status:unknown", "#not-read"]
+
+
+def open_first_card(page: Page) -> None:
+    card = page.locator(".view.current [data-card]").first
+    if card.count():
+        card.locator("summary, button.fold").first.click()
+
+
+def status(page: Page) -> str:
+    return page.locator(".status").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing(reader: Reader, report: Path, axe: str, scheme: str, width: int) -> None:
+    page = reader.page(color_scheme=scheme, viewport={"width": width, "height": 844})
+    for state in STATES:
+        show(page, report, state)
+        open_first_card(page)
+        page.evaluate(axe + ";0")
+        violations = page.evaluate("axe.run(document)")["violations"]
+        assert [(each["id"], each["nodes"][0]["html"]) for each in violations] == [], state
+
+
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_nothing_scrolls_sideways(reader: Reader, report: Path, width: int) -> None:
+    page = reader.page(viewport={"width": width, "height": 844})
+    for state in STATES:
+        show(page, report, state)
+        for card in page.locator(".view.current [data-card]").all()[:20]:
+            card.locator("summary, button.fold").first.click()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
+
+
+@pytest.mark.parametrize("document", [sample.empty(), sample.clean()], ids=["empty", "clean"])
+def test_a_scan_without_faults(reader: Reader, make: Make, axe: str, document: dict[str, Any]) -> None:
+    page = reader.page()
+    for state in STATES:
+        show(page, make(document), state)
+        page.evaluate(axe + ";0")
+        assert page.evaluate("axe.run(document)")["violations"] == []
+
+
+def test_the_first_screen_shows_two_whole_doors_with_their_commands(reader: Reader, report: Path) -> None:
+    page = reader.open(report)
+    for card in page.locator("#door-list .door").all()[:2]:
+        box = card.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 800
+        assert card.locator(".cmd code").inner_text().startswith("az ")
+
+
+def test_a_phone_shows_the_whole_matrix_and_the_first_gap(reader: Reader, report: Path) -> None:
+    page = reader.open(report, viewport={"width": 390, "height": 844})
+    for selector in (".matrix", ".unread h2"):
+        box = page.locator(selector).bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 844
+
+
+def test_the_drawing_of_the_matrix_holds_every_endpoint(reader: Reader, report: Path, document: dict[str, Any]) -> None:
+    page = reader.open(report)
+    numbers = [int(text.replace(",", "")) for text in page.locator("a.cell b").all_inner_texts()]
+    assert sum(numbers) == len(document["exposures"])
+
+
+def test_a_cell_filters_the_doors_and_a_second_click_clears_it(
+    reader: Reader, report: Path, document: dict[str, Any]
+) -> None:
+    page = reader.open(report)
+    expected = [cell for row in matrix(document["exposures"]) for cell in row if cell.count]
+    for at, cell in enumerate(expected):
+        link = page.locator("a.cell").nth(at)
+        link.click()
+        expect(link).to_have_attribute("aria-current", "true")
+        noun = "endpoint" if cell.count == 1 else "endpoints"
+        assert page.locator("#h-doors small").inner_text().startswith(f"{cell.count} {noun}: ")
+        assert page.locator("#door-list .door").count() == min(cell.count, 20)
+    link.click()
+    expect(page.locator("[aria-current=true]")).to_have_count(0)
+    assert page.evaluate("location.hash") == "#doors"
+    page.go_back()
+    expect(link).to_have_attribute("aria-current", "true")
+
+
+QUERIES: list[tuple[str, list[oracle.Term]]] = [
+    ("status:fail", [(False, "status", ":", ["fail"])]),
+    ("-status:fail,pass", [(True, "status", ":", ["fail", "pass"])]),
+    ("severity>=high", [(False, "severity", ">=", ["high"])]),
+    ("sev<=low status:fail", [(False, "severity", "<=", ["low"]), (False, "status", ":", ["fail"])]),
+    ("-sev>=medium", [(True, "severity", ">=", ["medium"])]),
+    ("category:network,transport", [(False, "category", ":", ["network", "transport"])]),
+    ("rule:NETWORK", [(False, "rule", ":", ["network"])]),
+    ("type:sql", [(False, "type", ":", ["sql"])]),
+    ("sub:felles", [(False, "sub", ":", ["felles"])]),
+    ("sub:5f1c0f9a-2222", [(False, "sub", ":", ["5f1c0f9a-2222"])]),
+    ("rg:kart,sak -status:pass", [(False, "rg", ":", ["kart", "sak"]), (True, "status", ":", ["pass"])]),
+    ("region:norway", [(False, "region", ":", ["norway"])]),
+    ("region:norwayeast", [(False, "region", ":", ["norwayeast"])]),
+    ("name:skjema", [(False, "name", ":", ["skjema"])]),
+    ("endpoint:blob", [(False, "endpoint", ":", ["blob"])]),
+    ("kind:admin", [(False, "kind", ":", ["admin"])]),
+    ("auth:anonymous", [(False, "auth", ":", ["anonymous"])]),
+    ("reach:internet,azure", [(False, "reach", ":", ["internet", "azure"])]),
+    ('control:"NIST 800-53"', [(False, "control", ":", ["nist 800-53"])]),
+    ("control:CIS", [(False, "control", ":", ["cis"])]),
+    ("gap:firewallRules", [(False, "gap", ":", ["firewallrules"])]),
+    ("gap:none", [(False, "gap", ":", ["none"])]),
+    ("is:new", [(False, "is", ":", ["new"])]),
+    ("is:known", [(False, "is", ":", ["known"])]),
+    ("kart", [(False, "", ":", ["kart"])]),
+    ("-kart skjema", [(True, "", ":", ["kart"]), (False, "", ":", ["skjema"])]),
+    ('"reachable from the internet"', [(False, "", ":", ["reachable from the internet"])]),
+    ("foo:bar", [(False, "", ":", ["foo:bar"])]),
+    ("javascript:alert(3)", [(False, "", ":", ["javascript:alert(3)"])]),
+    ("العربية", [(False, "", ":", ["العربية"])]),
+]
+
+
+def test_filters_select_what_a_slow_reading_selects(reader: Reader, report: Path, document: dict[str, Any]) -> None:
+    page = reader.open(report, "#findings")
+    rows = oracle.rows(document)
+    for query, terms in QUERIES:
+        page.locator("#filter").fill(query)
+        found = oracle.selected(document, rows, terms)
+        counts = [sum(row.status == name for row in found) for name in ("fail", "unknown", "waived", "pass")]
+        expected = "{} of {} findings: {} failed, {} undecided, {} waived, {} passed".format(
+            len(found), len(rows), *counts
+        )
+        assert status(page).replace(",", "").startswith(expected.replace(",", "")), query
+    mark = document["findings"][0]["fingerprint"]
+    page.locator("#filter").fill(mark)
+    assert status(page).startswith("1 of ")
+
+
+def test_an_unknown_key_is_searched_as_text_and_said(reader: Reader, report: Path) -> None:
+    page = reader.open(report, "#findings?q=foo:bar")
+    assert "`foo` is no key: searched as text." in status(page)
+    assert "Nothing matches this filter." in page.locator("#finding-list").inner_text()
+    page.get_by_role("button", name="Clear the filter").click()
+    assert page.evaluate("location.hash") == "#findings"
+
+
+def test_state_is_the_hash_and_back_works(reader: Reader, report: Path) -> None:
+    page = reader.open(report)
+    page.locator(".chip").first.click()
+    assert page.evaluate("location.hash") == "#findings?q=status:fail"
+    expect(page.locator("#main")).to_be_focused()
+    page.get_by_label("Group by").select_option("category")
+    page.get_by_role("button", name=re.compile("^network")).first.click()
+    assert page.evaluate("location.hash") == "#findings?q=status:fail+category:network&group=category"
+    page.locator("#filter").fill("status:fail kart")
+    page.go_back()
+    assert page.evaluate("location.hash") == "#findings?q=status:fail&group=category"
+    page.go_back()
+    page.go_back()
+    assert page.evaluate("location.hash") == ""
+    expect(page.locator("#doors")).to_be_visible()
+
+
+def test_wrong_parameters_fall_back(reader: Reader, report: Path) -> None:
+    page = reader.open(report, "#findings?group=x&sort=y&p=-3&zzz=1&q=" + quote("status:fail"))
+    assert page.get_by_label("Group by").input_value() == "none"
+    assert page.locator("#finding-list .finding").count() == 100
+    show(page, report, "#nowhere")
+    assert page.locator("#doors").is_visible()
+
+
+@pytest.mark.parametrize("group", ["rule", "resource", "subscription", "category"])
+def test_groups(reader: Reader, report: Path, document: dict[str, Any], group: str) -> None:
+    page = reader.open(report, f"#findings?q=status:fail&group={group}")
+    of: dict[str, Callable[[dict[str, Any]], str]] = {
+        "rule": lambda f: f["rule"],
+        "resource": lambda f: f["resource"],
+        "subscription": lambda f: f["resource"].split("/")[2],
+        "category": lambda f: f["category"],
+    }
+    expected = len({of[group](f) for f in document["findings"] if f["status"] == "fail"})
+    headings = page.locator(".group")
+    assert headings.count() == min(expected, 100)
+    assert page.locator("#finding-list .finding").count() <= 100
+    first = headings.first.locator("h2 button")
+    if first.get_attribute("aria-expanded") == "false":
+        first.click()
+    assert headings.first.locator(".finding").count() > 0
+    assert (headings.first.get_by_role("button", name=re.compile("^Copy")).count() > 0) == (group == "rule")
+
+
+def test_sorting_by_resource_and_paging(reader: Reader, report: Path) -> None:
+    page = reader.open(report, "#findings?q=status:pass&sort=resource")
+    page.get_by_role("button", name="Next").click()
+    assert page.evaluate("location.hash") == "#findings?q=status:pass&sort=resource&p=2"
+    first = page.locator("#finding-list .finding").first
+    first.click()
+    second = first.locator(".id").inner_text().lower()
+    page.get_by_role("button", name="Previous").click()
+    page.locator("#finding-list .finding").first.click()
+    assert page.locator("#finding-list .finding .id").first.inner_text().lower() < second
+
+
+def test_a_finding_has_a_link_of_its_own(reader: Reader, report: Path, document: dict[str, Any]) -> None:
+    finding = document["findings"][3]
+    page = reader.open(report, f"#findings?f={finding['fingerprint']}")
+    assert page.locator("#finding-list .finding").count() == 1
+    assert page.locator(".finding .id").inner_text() == finding["resource"]
+    page.get_by_role("link", name="Show all").click()
+    assert page.evaluate("location.hash") == "#findings"
+
+
+@pytest.mark.parametrize("kind", ["fail", "unknown", "error", "waived", "pass", "not-applicable"])
+def test_a_card_of_each_status(reader: Reader, report: Path, kind: str) -> None:
+    page = reader.open(report, f"#findings?q=status:{kind}")
+    card = page.locator("#finding-list .finding").first
+    card.locator("summary").first.click()
+    text = card.inner_text()
+    assert {
+        "fail": "Close it",
+        "unknown": "Why it is undecided",
+        "error": "KeyError: 'properties'",
+        "waived": "Moved behind the gateway in January",
+        "pass": "The fault was looked for and is not there.",
+        "not-applicable": "This SKU does not have the feature",
+    }[kind] in text
+    assert ("Close it" in text) == (kind == "fail")
+
+
+def test_a_waiver_to_paste_names_rule_and_resource(reader: Reader, report: Path, document: dict[str, Any]) -> None:
+    finding = next(f for f in document["findings"] if f["status"] == "fail")
+    page = reader.open(report, f"#findings?f={finding['fingerprint']}")
+    page.get_by_text("Accept it: waiver to paste").click()
+    text = page.locator(".finding pre code").last.text_content() or ""
+    assert f'rule = "{finding["rule"]}"' in text
+    assert finding["resource"] in text
+    assert text.endswith("expires = 2027-02-23")
+
+
+def test_the_keyboard_reaches_a_copied_command_in_two_keys(reader: Reader, report: Path) -> None:
+    page = reader.open(report)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    page.wait_for_function("document.getElementById('toast').textContent === 'Copied'")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.locator("#door-list .door .cmd code").first.text_content()
+
+
+def test_keys(reader: Reader, report: Path) -> None:
+    page = reader.open(report)
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    assert page.locator("#door-list svg.way").count() == 1
+    page.keyboard.press("/")
+    page.keyboard.type("jkc")
+    assert page.evaluate("location.hash") == "#findings?q=jkc"
+    page.keyboard.press("Escape")
+    assert page.evaluate("location.hash") == "#findings"
+    page.locator("#main").focus()
+    page.keyboard.press("g")
+    assert page.evaluate("location.hash") == "#findings?group=rule"
+    page.keyboard.press("3")
+    assert page.locator("#not-read").is_visible()
+    page.keyboard.press("t")
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+    page.keyboard.press("?")
+    assert page.locator("#keys").is_visible()
+    page.get_by_label("Turn the single letters off").check()
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    assert page.locator("#not-read").is_visible()
+
+
+def test_the_tab_key_alone_reaches_everything(reader: Reader, report: Path) -> None:
+    page = reader.open(report)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.get_by_role("link", name="Findings").first.click()
+    expect(page.locator("#findings")).to_be_visible()
+    page.locator("#finding-list summary").first.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "copy"
+
+
+def test_the_way_in_is_drawn_and_listed_when_narrow(reader: Reader, report: Path) -> None:
+    page = reader.open(report)
+    page.locator("#door-list button.fold").first.click()
+    drawing = page.get_by_role("img", name=re.compile("Way in, from source to endpoint. Network lock: "))
+    assert drawing.is_visible()
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert not drawing.is_visible()
+    assert page.locator("#door-list .way-in ol").first.is_visible()
+
+
+def test_a_long_way_in_folds_what_lets_through_and_never_what_holds(reader: Reader, make: Make) -> None:
+    document = sample.document(40, hostile=False)
+    worst = next(door for door in document["exposures"] if door["severity"] == "critical")
+    first, switch, *_, asks, last = worst["hops"]
+    middle = [switch | {"name": f"Hop {at}", "lets": at != 7} for at in range(20)]
+    worst["hops"] = [first, *middle, asks, last]
+    document["exposures"] = [worst]
+    page = reader.open(make(document))
+    page.locator("#door-list button.fold").first.click()
+    names = page.locator("svg.way .hop-name").all_text_contents()
+    assert page.locator("svg.way .hop").count() == 12
+    assert "Hop 7" in names
+    assert "more hops, all let through" in " ".join(names)
+    assert "Network lock: holds" in (page.locator("svg.way").text_content() or "")
+
+
+def test_a_door_leads_to_its_findings(reader: Reader, report: Path, document: dict[str, Any]) -> None:
+    page = reader.open(report)
+    page.locator("#door-list button.fold").first.click()
+    page.locator("#door-list .door-rest a").first.click()
+    expect(page.locator("#finding-list .finding")).to_have_count(1)
+
+
+def test_the_undecided_checks_of_a_gap_are_those_that_it_counts(reader: Reader, make: Make) -> None:
+    page = reader.open(make(sample.document(1500)), "#not-read")
+    links = page.get_by_role("link", name=re.compile("^Show the .* undecided check"))
+    for at in range(links.count()):
+        counted = re.findall(r"[\d,]+", links.nth(at).inner_text())[0]
+        links.nth(at).click()
+        expect(page.locator(".status")).to_have_text(re.compile(f"^{counted} of "))
+        page.go_back()
+        expect(page.locator("#not-read")).to_be_visible()
+
+
+def test_hostile_names_change_nothing_but_text(reader: Reader, make: Make) -> None:
+    hostile = sample.document(60)
+    page = reader.open(make(hostile), "#findings")
+    for state in ("#doors", "#findings?sort=resource", "#not-read"):
+        show(page, make(hostile), state)
+        for card in page.locator(".view.current [data-card]").all()[:30]:
+            card.locator("summary, button.fold").first.click()
+        assert (
+            page.evaluate("document.querySelectorAll('img, iframe, object, [onload], [onerror], script').length") == 2
+        )
+        links = page.evaluate("[...document.querySelectorAll('a')].map(a => a.getAttribute('href')[0])")
+        assert set(links) == {"#"}
+    boxed = page.locator("#findings .hid").count() or page.locator(".hid").count()
+    assert boxed > 0
+
+
+def test_hidden_characters_are_the_same_in_both_languages(reader: Reader) -> None:
+    source = (Path(__file__).parents[2] / "templates" / "report" / "dom.js").read_text("utf-8")
+    pattern = re.search(r"const HIDDEN = (/.*/u);", source)
+    assert pattern
+    script = """() => {
+        const found = [];
+        for (let at = 0; at <= 0x10ffff; at++) if (HIDDEN.test(String.fromCodePoint(at))) found.push(at);
+        return found;
+    }"""
+    found = reader.page().evaluate(script.replace("HIDDEN", pattern[1]))
+    assert found == [at for at in range(0x110000) if INVISIBLE.match(chr(at))]
+
+
+def test_numbers_are_written_alike_in_both_languages(reader: Reader) -> None:
+    values = [0, 7, 999, 1000, 1204, 1234567]
+    written = reader.page().evaluate(
+        "(values) => values.map((value) => new Intl.NumberFormat('en').format(value))", values
+    )
+    assert written == [Words().number(value) for value in values]
+
+
+def test_without_scripts_the_summary_and_the_worst_hundred_stand(reader: Reader, report: Path) -> None:
+    page = reader.page(java_script_enabled=False)
+    page.goto(report.as_uri())
+    assert (
+        page.locator("#noscript")
+        .inner_text()
+        .startswith("Scripts are off. This is the whole summary and the worst 100 of ")
+    )
+    assert page.locator(".view:visible").count() == 3
+    assert page.locator(".finding").count() == 100
+    assert page.locator("button:visible").count() == 0
+
+
+def test_a_damaged_file_says_why_and_keeps_the_summary(reader: Reader, report: Path, tmp_path: Path) -> None:
+    text = report.read_text("utf-8")
+    start = text.index('id="island">') + 3000
+    cut = tmp_path / "cut.html"
+    cut.write_text(text[:start] + text[start + 5000 :], "utf-8")
+    page = reader.page()
+    page.goto(cut.as_uri())
+    page.wait_for_selector("#noscript:visible")
+    assert "its data block is damaged or cut off" in page.locator("#noscript").inner_text()
+    assert page.locator(".view:visible").count() == 3
+
+
+def test_the_first_printed_page_holds_headline_matrix_and_gaps(reader: Reader, report: Path) -> None:
+    page = reader.open(report, color_scheme="dark", viewport={"width": 703, "height": 1000})
+    page.emulate_media(media="print")
+    box = page.locator("#doors .pair").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= 1016
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.locator(".bar").is_visible()
+
+
+def test_printing_draws_more_and_puts_it_back(reader: Reader, make: Make) -> None:
+    page = reader.open(make(sample.document(700)), "#findings?q=status:fail")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("#finding-list .finding").count() == 500
+    assert page.locator(".part").inner_text().startswith("Findings 1 to 500 of ")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.locator("#finding-list .finding").count() == 100
+    page.evaluate("location.hash = '#doors'")
+    page.wait_for_selector("#doors.current")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("#door-list svg.way").count() == 10
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.locator("#door-list svg.way:visible").count() == 0
+    assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_fifty_thousand_findings_are_small_and_usable(reader: Reader, tmp_path: Path) -> None:
+    path = tmp_path / "big.html"
+    write_html(sample.document(50_000), path)
+    assert path.stat().st_size <= 8_000_000
+    page = reader.page()
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-ready]", timeout=5000)
+    page.evaluate("location.hash = '#findings'")
+    page.wait_for_selector("#findings.current")
+    spent = page.evaluate("""() => {
+        const filter = document.getElementById("filter"), start = performance.now();
+        filter.value = "kart status:fail";
+        filter.dispatchEvent(new Event("input"));
+        document.body.offsetHeight;
+        return performance.now() - start;
+    }""")
+    assert spent < 1000
+    assert page.locator("#finding-list .finding").count() == 100

@@ -1,0 +1,132 @@
+"""The file: its bytes, its policy, its markup."""
+
+import importlib
+import io
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanner.content import content
+from scanner.report.html import policy, render, write_html
+from scanner.report.words import Words
+from tests.report import sample
+
+FOLDER = content("templates") / "report"
+
+
+@pytest.fixture(scope="module")
+def page(document: dict[str, Any]) -> str:
+    return render(document, Words())
+
+
+def static(page: str) -> str:
+    """The page without its styles, scripts and data."""
+    return re.sub(r"<(style|script)[^>]*>.*?</\1>", "", page, flags=re.DOTALL)
+
+
+def test_the_same_findings_give_the_same_bytes(document: dict[str, Any], tmp_path: Path) -> None:
+    out = io.BytesIO()
+    write_html(document, out)
+    write_html(sample.document(), tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_bytes() == out.getvalue()
+
+
+def test_the_order_of_answers_changes_nothing(document: dict[str, Any]) -> None:
+    mixed = dict(document)
+    for name in ("exposures", "findings", "gaps"):
+        mixed[name] = random.Random(1).sample(document[name], len(document[name]))
+    for name in ("resources", "passed", "not_applicable", "rules"):
+        mixed[name] = dict(random.Random(2).sample(list(document[name].items()), len(document[name])))
+    assert static(render(mixed, Words())) == static(render(document, Words()))
+
+
+def test_nothing_is_written_when_rendering_fails(tmp_path: Path) -> None:
+    with pytest.raises(KeyError):
+        write_html({"exposures": [], "findings": [{}]}, tmp_path / "report.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_policy_admits_these_texts_alone(page: str) -> None:
+    style = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert len(style) == 1
+    assert len(scripts) == 2
+    expected = policy(style[0], *scripts).replace("'", "&#39;")
+    assert f'http-equiv="Content-Security-Policy" content="{expected}"' in page
+
+
+def test_no_inline_style_no_handler_no_address_outside(page: str) -> None:
+    text = static(page)
+    tags = re.findall(r"<[a-zA-Z][^>]*>", text)
+    assert not [tag for tag in tags if re.search(r"\s(style|on\w+)=", re.sub(r'"[^"]*"', '""', tag))]
+    assert set(re.findall(r'\s(?:href|src|action)="(.)', "".join(tags))) == {"#"}
+
+
+def test_sources_use_text_nodes_and_autoescape() -> None:
+    scripts = "".join(path.read_text("utf-8") for path in FOLDER.glob("*.js"))
+    for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "localStorage", "fetch("):
+        assert word not in scripts
+    assert not re.search(r"\|\s*safe", (FOLDER / "report.html.j2").read_text("utf-8"))
+
+
+def test_the_markup_is_well_formed(page: str) -> None:
+    parser = importlib.import_module("html5lib").HTMLParser(strict=True)
+    parser.parse(page)
+
+
+def test_ids_are_unique_and_references_resolve(page: str) -> None:
+    text = static(page)
+    ids = re.findall(r'\sid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    uses = re.findall(r'(?:href="#|aria-labelledby=")([\w-]+)"', text)
+    assert set(uses) - set(ids) == set()
+
+
+@pytest.mark.parametrize("name", sample.HOSTILE)
+def test_hostile_names_are_text(page: str, name: str) -> None:
+    assert name not in static(page) or not re.search(r"[<>\x00-\x1f\u200b\u202e]", name)
+
+
+def test_no_command_is_offered_for_a_name_with_invisible_characters(document: dict[str, Any]) -> None:
+    place = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a\u202eb"
+    worst = dict(document["exposures"][0]) | {
+        "resource": place,
+        "severity": "critical",
+        "state": "open",
+        "fix": f"az storage --ids '{place}'",
+    }
+    text = static(render(document | {"exposures": [worst]}, Words()))
+    assert "No command is offered: the name holds invisible characters." in text
+    assert "az storage --ids" not in text
+
+
+def test_a_hundred_static_cards_weigh_at_most_a_hundred_kilobytes(document: dict[str, Any]) -> None:
+    cards = re.findall(
+        r'<details class="finding">.*?</details>',
+        static(render(sample.document(1000, hostile=False), Words())),
+        re.DOTALL,
+    )
+    assert len(cards) == 100
+    assert sum(map(len, cards)) <= 100_000
+
+
+@pytest.mark.parametrize(
+    ("size", "line"), [(0, "all 0 findings"), (30, "This is the whole summary and all"), (300, "worst 100 of 3")]
+)
+def test_what_a_reader_without_scripts_is_told(size: int, line: str) -> None:
+    assert line in render(sample.document(size), Words())
+
+
+def test_what_no_rule_judged_is_said(page: str) -> None:
+    assert "160 resources of 6 types are judged by no rule</a>" in page
+    assert "felles-plattform was seen in part" in page
+
+
+def test_a_broken_pair_of_surrogates_does_not_stop_the_report(tmp_path: Path) -> None:
+    document = sample.document(5)
+    document["findings"][0]["message"] = "half a pair: \ud800"
+    write_html(document, tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_bytes().decode("utf-8")

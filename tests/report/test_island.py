@@ -1,0 +1,120 @@
+"""The data block gives back what went in, whatever the names are."""
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanner.report.island import Island, pack
+from scanner.report.summary import ordered_doors, ordered_findings
+from scanner.report.words import Words
+from tests.report import sample
+
+
+class Opened:
+    """The block as `island.js` reads it."""
+
+    def __init__(self, block: dict[str, Any]) -> None:
+        self.block, self.resources, self.strings = block, block["resources"], block["strings"]
+
+    def id(self, at: int) -> str:
+        return str(self.resources["prefixes"][self.resources["prefix"][at]] + self.resources["last"][at])
+
+    def expand(self, index: int, at: int) -> str:
+        pieces = self.strings[index].split("\x01")
+        parent = self.resources["parent"][at]
+        letters = {
+            "i": self.id(at),
+            "n": self.resources["last"][at],
+            "g": self.resources["groups"][self.resources["group"][at]],
+            "s": self.resources["subs"][self.resources["sub"][at]][0],
+            "x": "\x01",
+        }
+        if parent >= 0:
+            letters |= {"q": self.id(parent), "p": self.resources["last"][parent]}
+        return str(pieces[0]) + "".join(letters[piece[0]] + piece[1:] for piece in pieces[1:])
+
+    def column(self, table: str, name: str, at: int) -> Any:
+        column = self.block[table][name]
+        return column[at] if isinstance(column, list) else column
+
+
+def opened(document: dict[str, Any]) -> tuple[Opened, list[Any], list[Any]]:
+    doors, findings = ordered_doors(document["exposures"]), ordered_findings(document["findings"])
+    text = pack(Island(document, doors, findings).export(Words()))
+    return Opened(json.loads(gzip.decompress(base64.b64decode(text)))), doors, findings
+
+
+def check(document: dict[str, Any]) -> None:
+    block, doors, findings = opened(document)
+    for table, items, texts, data in (
+        ("doors", doors, ("title", "fix", "address"), ("hops", "admits")),
+        ("findings", findings, ("message", "fix"), ("evidence", "endpoints")),
+    ):
+        for at, item in enumerate(items):
+            place = block.column(table, "resource", at)
+            assert block.id(place).lower() == item["resource"].lower()
+            for name in texts:
+                assert block.expand(block.column(table, name, at), place) == (item.get(name) or "")
+            for name in data:
+                text = block.expand(block.column(table, name, at), place)
+                assert (json.loads(text) if text else []) == msgspec.to_builtins(item.get(name) or [])
+
+
+def test_every_text_comes_back() -> None:
+    check(sample.document(300))
+
+
+@pytest.mark.parametrize("name", ["path", "value", '","', "null", "\x01i", "\x01", "a", "\\", "Internet", "\ud800"])
+def test_a_name_that_also_stands_elsewhere_comes_back(name: str) -> None:
+    check(named(name))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).filter(lambda name: "/" not in name))
+def test_any_name_comes_back(name: str) -> None:
+    check(named(name))
+
+
+def named(name: str) -> dict[str, Any]:
+    text = json.dumps(sample.document(12, hostile=False))
+    return dict(json.loads(text.replace("skjema000", json.dumps(name)[1:-1])))
+
+
+def test_a_child_finds_its_parent() -> None:
+    document = sample.document(12, hostile=False)
+    parent = document["findings"][0]["resource"]
+    child = parent + "/blobServices/default/containers/vedlegg"
+    document["resources"][child] = document["resources"][parent] | {"name": "vedlegg", "parent": parent.upper()}
+    document["findings"][0] |= {
+        "resource": child,
+        "fix": f"az x --account-name {parent.rpartition('/')[2]} --ids {parent}",
+    }
+    check(document)
+
+
+def test_passed_and_not_applicable_are_lists_of_indexes() -> None:
+    document = sample.document(300)
+    block, _, _ = opened(document)
+    passed = {
+        (block.id(at), block.block["rules"][rule]["id"]) for rule, places in block.block["passed"] for at in places
+    }
+    assert passed == {(id, rule) for id, rules in document["passed"].items() for rule in rules}
+    reasons = {
+        (block.id(at), block.block["rules"][rule]["id"], block.expand(why, at))
+        for rule, places, whys in block.block["notApplicable"]
+        for at, why in zip(places, whys, strict=True)
+    }
+    assert reasons == {
+        (id, rule, why) for id, rules in document["not_applicable"].items() for rule, why in rules.items()
+    }
+
+
+def test_dates_come_from_the_scan() -> None:
+    block, _, _ = opened(sample.document(12))
+    assert (block.block["waiverExpires"], block.block["expiringBefore"]) == ("2027-02-23", "2026-12-25")

@@ -1,0 +1,151 @@
+"""Counts, matrix and order."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from scanner.report.html import render
+from scanner.report.summary import COLUMNS, matrix, ordered_doors, ordered_findings, standing, summarise
+from scanner.report.words import Words
+from tests.report import sample
+
+
+def door(**changes: Any) -> dict[str, Any]:
+    return {
+        "resource": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st",
+        "endpoint": "blob",
+        "kind": "data",
+        "reach": "internet",
+        "authentication": "anonymous",
+        "severity": "critical",
+        "worst": "critical",
+        "state": "open",
+    } | changes
+
+
+CLOSED = {"reach": "none", "severity": None, "worst": None, "state": "closed"}
+
+
+def test_every_endpoint_is_in_exactly_one_cell() -> None:
+    reaches, asks = (
+        ("internet", "azure", "wide", "selected", "private", "none", "unknown"),
+        ("anonymous", "shared", "identity", "unknown"),
+    )
+    every = [
+        door(kind=kind, reach=reach, authentication=ask)
+        for kind, reach, ask in product(("data", "admin", "app"), reaches, asks)
+    ]
+    cells = [cell for row in matrix(every) for cell in row]
+    assert sum(cell.count for cell in cells) == len(every)
+    assert [cell.column for cell in cells[: len(COLUMNS)]] == list(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("doors", "look", "may_be_worse"),
+    [
+        ([door()], "critical", 0),
+        ([door(), door(severity="high", worst="high")], "critical", 0),
+        ([door(severity="high", worst="high")], "high", 0),
+        ([door(state="waived")], "waived", 0),
+        ([door(state="waived"), door(severity="low", worst="low")], "low", 0),
+        ([door(state="intended")], "intended", 0),
+        ([door(severity="medium")], "medium", 1),
+    ],
+)
+def test_a_cell_looks_like_its_worst_open_endpoint(doors: list[dict[str, Any]], look: str, may_be_worse: int) -> None:
+    cell = matrix(doors)[0][0]
+    assert (cell.look, cell.worse) == (look, may_be_worse)
+
+
+def test_a_half_that_was_not_read_looks_not_read_whatever_it_might_be() -> None:
+    rows = matrix([door(authentication="unknown", severity="medium")])
+    assert rows[5][0].look == "unknown"
+
+
+def test_an_endpoint_that_is_off_is_closed_though_nobody_read_what_it_asks() -> None:
+    rows = matrix([door(authentication="unknown", **CLOSED)])
+    assert rows[5][5].look == "closed"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "critical"),
+        ({"severity": "high"}, "high"),
+        ({"severity": "medium"}, "unknown"),
+        ({"severity": "low", "worst": "medium"}, "low"),
+        ({"severity": None, "worst": "critical", "reach": "unknown"}, "unknown"),
+        ({"state": "waived"}, "waived"),
+        (CLOSED, "closed"),
+    ],
+)
+def test_an_unread_door_ranks_below_a_proven_one_and_above_a_moderate_one(
+    changes: dict[str, Any], expected: str
+) -> None:
+    assert standing(door(**changes)) == expected
+
+
+def test_doors_are_ordered_worst_first() -> None:
+    mixed = [
+        door(severity="low", worst="low"),
+        door(**CLOSED),
+        door(),
+        door(severity=None, reach="unknown"),
+        door(severity="high"),
+    ]
+    assert [standing(each) for each in ordered_doors(mixed)] == ["critical", "high", "unknown", "low", "closed"]
+
+
+def test_findings_are_ordered_by_status_then_severity() -> None:
+    found = [(f["status"], f["severity"]) for f in ordered_findings(sample.document()["findings"])]
+    assert found[0] == ("fail", "critical")
+    assert [s for s, _ in found] == sorted((s for s, _ in found), key=["fail", "unknown", "error", "waived"].index)
+
+
+def with_doors(*doors: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return sample.clean() | {"exposures": list(doors)} | changes
+
+
+GAP = {
+    "url": "/subscriptions/s/providers/Microsoft.Sql/servers",
+    "status": 403,
+    "code": "AuthorizationFailed",
+    "action": "Microsoft.Sql/servers/read",
+    "rules": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("document", "headline"),
+    [
+        (with_doors(door(), door()), "2 doors stand open to anyone"),
+        (with_doors(door()), "1 door stands open to anyone"),
+        (with_doors(door(state="waived")), "No door stands open to anyone"),
+        (sample.clean(), "No door stands open to anyone"),
+        (sample.clean() | {"gaps": [GAP]}, "No open door found, but not everything could be read"),
+        (with_doors(door(severity="medium")), "No open door found, but not everything could be read"),
+        (sample.empty(), "No resource of a known type was found in these subscriptions."),
+    ],
+)
+def test_headline(document: dict[str, Any], headline: str) -> None:
+    page = render(document, Words())
+    assert f">{headline}</h1>" in page
+
+
+def test_zero_does_not_look_clean_when_the_scan_is_incomplete() -> None:
+    document = sample.clean()
+    document["scan"]["complete"] = False
+    assert ">No open door found, but not everything could be read</h1>" in render(document, Words())
+
+
+def test_the_lead_counts_copied_keys_and_what_may_be_open() -> None:
+    key = {"authentication": "shared", "severity": "high", "worst": "high"}
+    summary = summarise(
+        with_doors(door(), door(**key), door(**key, reach="selected"), door(severity=None, authentication="unknown"))
+    )
+    assert (summary.open, summary.shared, summary.unread) == (1, 1, 1)
+
+
+def test_that_everything_was_read_is_said() -> None:
+    assert "Everything that was asked for was read: 1,308 of 1,308 reads." in render(sample.clean(), Words())

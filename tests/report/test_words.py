@@ -1,0 +1,63 @@
+"""The catalogue: every word that is asked for is there, and none is there for nothing."""
+
+import re
+from typing import Any
+
+import pytest
+
+from scanner.content import content
+from scanner.report.words import Words, parse
+
+FOLDER = content("templates") / "report"
+SOURCES = [
+    *FOLDER.glob("*.js"),
+    *FOLDER.glob("*.j2"),
+    *(content("templates").parent / "scanner" / "report").glob("*.py"),
+]
+TEXT = "\n".join(path.read_text("utf-8") for path in SOURCES)
+
+
+def flat(entry: dict[str, Any], prefix: str = "") -> list[str]:
+    keys = []
+    for key, value in entry.items():
+        if isinstance(value, dict) and set(value) != {"one", "other"}:
+            keys += flat(value, f"{prefix}{key}.")
+        else:
+            keys.append(prefix + key)
+    return keys
+
+
+KEYS = flat(Words().catalogue)
+
+
+def test_every_word_that_is_asked_for_is_there() -> None:
+    asked = set(re.findall(r"""\b(?:t|words|titled|heading|lazyDetails)\(\s*["']([a-z_]+(?:\.[a-z_-]+)?)["']""", TEXT))
+    whole = {key for key in asked if not key.endswith(".")}
+    assert len(whole) > 100
+    assert whole - set(KEYS) == set()
+
+
+def test_no_word_is_there_for_nothing() -> None:
+    def used(key: str) -> bool:
+        group, _, name = key.rpartition(".")
+        return key in TEXT or group in ("group", "sort") or (f'{group}."' in TEXT and name in TEXT)
+
+    assert [key for key in KEYS if not used(key)] == []
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 checks"), (1, "1 check"), (2, "2 checks"), (1204, "1,204 checks")])
+def test_units_are_spelled_with_their_number(count: int, said: str) -> None:
+    assert Words()("count.checks", count) == said
+
+
+def test_dates_are_written_in_utc() -> None:
+    words = Words()
+    assert words.moment("2026-11-25T14:12:03Z") == "25 November 2026, 14:12 UTC"
+    assert words.moment("2026-11-25T15:12:03+01:00") == "25 November 2026, 14:12 UTC"
+    assert words.date("yesterday") == "yesterday"
+    assert parse("") is None
+
+
+def test_an_unknown_word_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        Words()("headline.nothing")
