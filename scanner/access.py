@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 
-from scanner.index import INDEX_TYPES
+from scanner.index import EXTENSIONS, INDEX_TYPES
 from scanner.loader import RuleSet
 
 NAME = "Twolocks reader"
@@ -26,7 +26,7 @@ def actions(rules: RuleSet) -> list[str]:
     kinds = [kind for kind in rules.kinds if any(rule.id in rules.enabled for rule in kind.rules)]
     wanted = [f"{type}/read" for kind in kinds for type in kind.types]
     wanted += [action for child in rules.reads() for action in child.actions]
-    wanted += [f"{type}/read" for type in INDEX_TYPES]
+    wanted += [f"{type}/read" for type in INDEX_TYPES if type.lower() not in EXTENSIONS]
     return sorted({action.lower(): action for action in (*wanted, *ALWAYS)}.values(), key=str.lower)
 
 

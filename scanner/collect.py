@@ -13,7 +13,7 @@ import msgspec
 
 from scanner.azure.errors import NothingReadable, ReadError, read_action
 from scanner.errors import InputError
-from scanner.index import INDEX_TYPES
+from scanner.index import EXTENSIONS, INDEX_TYPES
 from scanner.resource import By, Resource, group_of, member, segments, subscription_of, type_of
 from scanner.rule import Child, Kind
 
@@ -31,6 +31,23 @@ PROBES = 3
 QUERY = "/providers/Microsoft.ResourceGraph/resources"
 INDEX_APIS = {
     "microsoft.network/virtualnetworks": "2025-05-01",
+    "microsoft.network/networksecuritygroups": "2025-09-01",
+    "microsoft.network/networkinterfaces": "2025-09-01",
+    "microsoft.network/routetables": "2025-09-01",
+    "microsoft.network/publicipaddresses": "2025-09-01",
+    "microsoft.network/publicipprefixes": "2025-09-01",
+    "microsoft.network/loadbalancers": "2025-09-01",
+    "microsoft.network/natgateways": "2025-09-01",
+    "microsoft.network/azurefirewalls": "2025-09-01",
+    "microsoft.network/firewallpolicies": "2025-09-01",
+    "microsoft.network/firewallpolicies/rulecollectiongroups": "2025-09-01",
+    "microsoft.network/ipgroups": "2025-09-01",
+    "microsoft.network/virtualhubs": "2025-09-01",
+    "microsoft.network/applicationgateways": "2025-09-01",
+    "microsoft.network/bastionhosts": "2025-09-01",
+    "microsoft.network/virtualnetworkgateways": "2025-09-01",
+    "microsoft.network/privatelinkservices": "2025-09-01",
+    "microsoft.compute/virtualmachinescalesets": "2025-11-01",
     "microsoft.network/privateendpoints": "2025-05-01",
     "microsoft.network/networksecurityperimeters": "2025-05-01",
     "microsoft.network/networksecurityperimeters/profiles": "2025-05-01",
@@ -42,6 +59,9 @@ INDEX_APIS = {
     "microsoft.app/managedenvironments": "2025-07-01",
 }
 """The api-versions with which types of the index are listed where Resource Graph is not asked."""
+
+_LISTED = frozenset({"microsoft.network/networkinterfaces"})
+"""Types of the index that are listed through ARM as well: what a row of Resource Graph lacks must not close a path."""
 
 _KEPT = (
     "id",
@@ -430,7 +450,8 @@ class _Collection:
         ]
         if not types:
             return
-        listed = {(each.id, type) for each in seen for type in types}
+        tops = list(dict.fromkeys(_top(type) for type in types if type.lower() not in EXTENSIONS))
+        listed = {(each.id, type) for each in seen for type in tops}
         if all(each.exists is not None for each in seen) and self.scope.graph:
             try:
                 listed = await self._index_by_graph(types, seen)
@@ -438,8 +459,8 @@ class _Collection:
                 self.sink.skip(QUERY, f"{error.status} {error.code}; network resources were listed instead")
         async with asyncio.TaskGroup() as tasks:
             for each in seen:
-                for type in types:
-                    if not _nested(type) and (each.id, type) in listed:
+                for type in tops:
+                    if (each.id, type) in listed:
                         tasks.create_task(self._index_by_list(each.id, type, types))
 
     async def _index_by_graph(self, types: Sequence[str], seen: Sequence[_Seen]) -> set[tuple[str, str]]:
@@ -454,16 +475,22 @@ class _Collection:
         for id, row in rows.items():
             body = {key: value for key, value in row.items() if key not in _GRAPH_ONLY and value != ""}
             self.sink.resource(body, None, "graph")
-            counts[subscription_of(id), type_of(id)] += 1
+            counts[subscription_of(id), type_of(id).lower()] += 1
         self.tally.resources += len(rows)
-        unsure = {(each.id, _top(type)) for each in seen for type in types if not each.sure(type)}
+        unsure = {(each.id, _top(type)) for each in seen for type in types if not each.sure(_granting(type))}
         for each in seen:
             for type in types:
                 if (each.id, _top(type)) not in unsure:
                     self.sink.read(_list_path(each.id, type), counts[each.id.lower(), type.lower()], "graph")
                     self.tally.plan("network resources")
                     self.tally.ended("network resources")
-        return unsure
+        again = {
+            (each.id, type)
+            for each in seen
+            for type in types
+            if type.lower() in _LISTED and each.view == "full" and counts[each.id.lower(), type.lower()]
+        }
+        return unsure | again
 
     async def _index_by_list(self, subscription: str, type: str, types: Sequence[str]) -> None:
         """One type of the index through ARM, with what of the index lies below it."""
@@ -925,6 +952,11 @@ def _allows(role: tuple[list[str], list[str]], action: str) -> bool:
     """Whether a role's actions, less its not-actions, hold an action; `*` spans slashes."""
     given, taken = (any(fnmatchcase(action.lower(), each.lower()) for each in side) for side in role)
     return given and not taken
+
+
+def _granting(type: str) -> str:
+    """The type that a role names, to let somebody see one."""
+    return "Microsoft.Network/virtualNetworks" if type.lower() in EXTENSIONS else type
 
 
 def _nested(type: str) -> bool:

@@ -121,8 +121,10 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
     for bundle in snapshot.index:
         for resource in bundle.resources.values():
             index.add(resource)
+    index.memo["fabric"] = snapshot.fabric
     if snapshot.head.live:
         _missing_types(snapshot, index)
+        snapshot.fabric.admin_missing = index.missing.get("microsoft.network/effectivesecurityadminrules")
     return index
 
 
@@ -147,8 +149,9 @@ class Evaluation:
         self.snapshot = snapshot
         self.rules = rules
         self.policy = policy or Policy()
-        self.index = index_of(snapshot, self.policy)
         self.kinds = rules.by_type()
+        snapshot.load(self.kinds.keys())
+        self.index = index_of(snapshot, self.policy)
         self.tally = Tally(scopes=snapshot.scopes)
         self._gaps: dict[str, tuple[Gap, set[str]]] = {}
         self._rules_of: dict[int, list[Rule]] = {}
@@ -179,6 +182,8 @@ class Evaluation:
 
     def _scopes(self) -> Iterator[Judged]:
         self.tally.reads += len(self.snapshot.reads)
+        self.tally.resources += self.snapshot.parsed.total()
+        self.tally.types += self.snapshot.parsed
         outs: dict[str, Judged] = {}
         for gap in self.snapshot.gaps:
             self._gaps.setdefault(gap.url, (gap, set()))

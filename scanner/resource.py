@@ -109,6 +109,7 @@ _LISTED_NESTED = frozenset(
         f"{_PERIMETERS}/profiles",
         f"{_PERIMETERS}/profiles/accessrules",
         f"{_PERIMETERS}/resourceassociations",
+        "microsoft.network/firewallpolicies/rulecollectiongroups",
     }
 )
 """Nested types of which a collection reads all in a subscription: below it, their path is a list, not a resource."""
