@@ -546,7 +546,7 @@ def _alike(rest: dict[Protocol, list[_Open]]) -> list[_Open]:
 
 
 def describe(who: Senders, limit: int = SHOWN) -> str:
-    """Senders as a clause: "every address", "every address but 20.0.0.0/8", "203.0.113.7", "the service tag Storage"."""
+    """Senders as a clause: "every address", "every address but 20.0.0.0/8", "the service tag Storage"."""
     parts = _addresses(who.addresses, limit)
     if parts and who.without:
         parts[-1] += f" except of {phrase(list(who.without[:limit]))}"
@@ -567,7 +567,7 @@ def _count(addresses: AddressSet) -> int:
     return len(addresses.v4) + len(addresses.v6)
 
 
-_UNIVERSES: Final = (PUBLIC, PUBLIC_IPV4, PUBLIC_IPV6, EVERYTHING, ALL_IPV4, ALL_IPV6)
+_UNIVERSES: Final = (PUBLIC_IPV4, PUBLIC_IPV6, PUBLIC, ALL_IPV4, ALL_IPV6, EVERYTHING)
 
 
 def ways(who: Senders, index: Index, *evidence: Evidence) -> tuple[OpenWay, ...]:

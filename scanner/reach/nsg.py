@@ -254,18 +254,15 @@ def _segments(cuts: list[int], lets: list[tuple[tuple[Term, Rule], ...]], versio
     out: list[Segment] = []
     previous: object = None
     for cell, let in enumerate(lets):
-        if let:
+        if let is not previous:
+            previous = let
             if id(let) not in known:
                 known[id(let)] = _let(let, version)
             who, rules = known[id(let)]
-            if not who:
-                continue
-            if let is previous:
-                out[-1] = out[-1]._replace(last=cuts[cell + 1] - 1)
-            else:
-                out.append(Segment(cuts[cell], cuts[cell + 1] - 1, who, rules))
-        previous = let
-    return tuple(out)
+            out.append(Segment(cuts[cell], cuts[cell + 1] - 1, who, rules))
+        else:
+            out[-1] = out[-1]._replace(last=cuts[cell + 1] - 1)
+    return tuple(each for each in out if each.senders)
 
 
 def _let(let: tuple[tuple[Term, Rule], ...], version: Version) -> tuple[Senders, tuple[Rule, ...]]:

@@ -92,8 +92,12 @@ class Senders:
         return senders((*self.terms, *other.terms)) if self.terms else other
 
     def holds(self, address: AddressSet, *tags: str) -> bool:
-        """Whether a sender with this one address, bearing exactly these tags (and what they are part of), is in it."""
-        return any(term.holds(address, tags) for term in self.terms)
+        """Whether a sender with this one address, bearing exactly these tags (and what they are part of), is in it.
+
+        `/id/` of an application security group is a tag too.
+        """
+        bears = [each if each.startswith("/") else tag_name(each) for each in tags]
+        return any(term.holds(address, bears) for term in self.terms)
 
     def of(self, version: Version) -> Senders:
         """The senders of one IP version."""
