@@ -26,7 +26,6 @@ INDEX_TYPES = (
     "Microsoft.Network/bastionHosts",
     "Microsoft.Network/virtualNetworkGateways",
     "Microsoft.Network/privateLinkServices",
-    "Microsoft.Compute/virtualMachineScaleSets",
     "Microsoft.Network/privateEndpoints",
     "Microsoft.Network/networkSecurityPerimeters",
     "Microsoft.Network/networkSecurityPerimeters/profiles",

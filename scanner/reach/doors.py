@@ -1,0 +1,96 @@
+"""What stands open on the paths to a machine: a public address, a range of ports, who may come, and the hops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from scanner.exposure import Doubt, Half, Hop, Reach
+from scanner.index import Index
+from scanner.reach.chain import Opening, Step, admits, describe, ways
+from scanner.reach.fabric import Fabric
+from scanner.reach.ports import KnownPort
+from scanner.reach.sources import source_hop
+from scanner.reach.topology import Path
+from scanner.verdict import Evidence, Unread
+
+NO_ADDRESS = Unread("the private address", "it is not known, and a rule is for single addresses")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A range of ports of one public address ("" where that is not known or changes) with who may come."""
+
+    address: str
+    label: str
+    known: KnownPort | None
+    whole: bool
+    reach: Half
+
+
+def doors(paths: Iterable[Path], fabric: Fabric, index: Index) -> list[Door]:
+    """What is open on these paths, by address and range; the same range on several paths is one door."""
+    found: dict[tuple[str, str], Door] = {}
+    for path in paths:
+        for opening in path.openings(fabric):
+            reach = half(opening, index, path.front.hops)
+            if not reach.sure and not reach.doubts:
+                continue
+            door = Door(path.front.address, opening.label, opening.known, _whole(opening), reach)
+            key = (door.address, door.label)
+            found[key] = _both(found[key], door) if key in found else door
+    return list(found.values())
+
+
+def _whole(opening: Opening) -> bool:
+    return (opening.first, opening.last) == (0, 65535)
+
+
+def _both(one: Door, two: Door) -> Door:
+    """One door that two paths lead to: the ways of both, and the hops of the wider one."""
+    if one.reach == two.reach:
+        return one
+    wide, narrow = (one, two) if _level(one) >= _level(two) else (two, one)
+    ways = dict.fromkeys((*wide.reach.sure, *narrow.reach.sure))
+    doubts = dict.fromkeys((*wide.reach.doubts, *narrow.reach.doubts))
+    told = dict.fromkeys((*wide.reach.admits, *narrow.reach.admits))
+    known = min((each.known for each in (one, two) if each.known), key=lambda each: each.kind, default=None)
+    return replace(wide, known=known, reach=Half(tuple(ways), tuple(doubts), wide.reach.hops, tuple(told)))
+
+
+def _level(door: Door) -> int:
+    return max([way.level for way in door.reach.sure], default=-1)
+
+
+def half(opening: Opening, index: Index, before: Iterable[Hop] = ()) -> Half:
+    """Who may come through an opening: the hops before the chain, then those of the chain."""
+    seen = evidence(opening.steps)
+    sure = ways(opening.sure, index, *seen)
+    doubts: tuple[Doubt, ...] = ()
+    if opening.sure != opening.may:
+        widest = max((way.level for way in sure), default=Reach.none)
+        doubts = tuple(
+            Doubt(way.level, missing, seen)
+            for way in ways(opening.may, index)
+            if way.level > widest
+            for missing in opening.doubts or (NO_ADDRESS,)
+        )
+    hops = (source_hop(Half(sure)), *before, *(step.hop() for step in opening.steps))
+    return Half(sure, doubts, hops, admits(opening.sure))
+
+
+def evidence(steps: Iterable[Step]) -> tuple[Evidence, ...]:
+    """The rules that let the packet through."""
+    found: list[Evidence] = []
+    for step in steps:
+        name = step.resource.rstrip("/").rsplit("/", 1)[-1] or "network security group"
+        found += [
+            Evidence(f"{name} {rule.name}", f"priority {rule.priority} lets in {describe(step.left)}", "who needs it")
+            for rule in step.rules
+        ]
+        if not step.rules:
+            found.append(Evidence(name, step.detail))
+    return tuple(found)
+
+
+__all__ = ["Door", "doors", "evidence", "half"]
