@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from scanner.exposure import Doubt, Half, Hop, Reach
+from scanner.exposure import Doubt, Half, Hop, Reach, Way
 from scanner.index import Index
-from scanner.reach.chain import Opening, Step, admits, describe, ways
-from scanner.reach.fabric import Fabric
+from scanner.reach.chain import Opening, Step, admits, describe, fabric_of, passage, ways
+from scanner.reach.fabric import Fabric, Target
 from scanner.reach.ports import KnownPort
-from scanner.reach.sources import source_hop
+from scanner.reach.sources import phrase, source_hop
 from scanner.reach.topology import Path
 from scanner.verdict import Evidence, Unread
 
@@ -79,11 +79,31 @@ def half(opening: Opening, index: Index, before: Iterable[Hop] = ()) -> Half:
     return Half(sure, doubts, hops, admits(opening.sure))
 
 
+def at_subnet(index: Index, subnet: str, port: int, *before: Hop) -> Half:
+    """Who gets to a TCP port of a service that stands in a subnet (its id) and has a public address there."""
+    passed = passage(fabric_of(index), Target(subnet), "standard")
+    found = [half(each, index, before) for each in passed.within("tcp", port, port)]
+    if found:
+        return found[0]
+    steps = passed.explain("tcp", port)
+    seen = tuple(Evidence(_name(step), f"lets nobody in: {_rules(step)}") for step in steps if not step.left)
+    hops = (Hop("source", "Internet", "every address"), *before, *(step.hop() for step in steps))
+    return Half((Way(Reach.none, seen),), hops=hops)
+
+
+def _name(step: Step) -> str:
+    return step.resource.rstrip("/").rsplit("/", 1)[-1] or "network security group"
+
+
+def _rules(step: Step) -> str:
+    return phrase([f"{rule.name} ({rule.priority})" for rule in step.rules]) or step.detail
+
+
 def evidence(steps: Iterable[Step]) -> tuple[Evidence, ...]:
     """The rules that let the packet through."""
     found: list[Evidence] = []
     for step in steps:
-        name = step.resource.rstrip("/").rsplit("/", 1)[-1] or "network security group"
+        name = _name(step)
         found += [
             Evidence(f"{name} {rule.name}", f"priority {rule.priority} lets in {describe(step.left)}", "who needs it")
             for rule in step.rules
@@ -93,4 +113,4 @@ def evidence(steps: Iterable[Step]) -> tuple[Evidence, ...]:
     return tuple(found)
 
 
-__all__ = ["Door", "doors", "evidence", "half"]
+__all__ = ["Door", "at_subnet", "doors", "evidence", "half"]
