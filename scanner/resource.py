@@ -71,7 +71,7 @@ def same(seen: object, known: object) -> bool:
     return seen == known
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def segments(url: str) -> tuple[str, ...]:
     """The parts of an ARM id or path, in lower case, without empty ones and without the query."""
     return tuple(part for part in url.split("?", 1)[0].lower().split("/") if part)

@@ -7,6 +7,7 @@ is closed and a Basic one open (Microsoft Learn, virtual-network/ip-services/pub
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -17,7 +18,7 @@ from scanner.exposure import Hop, Reach
 from scanner.exposure import Way as OpenWay
 from scanner.index import Index
 from scanner.reach.fabric import Fabric, Target
-from scanner.reach.nsg import AdminRules, Flow, Group, Receiver, Rule, Segment, Side, decide, everybody, shared
+from scanner.reach.nsg import AdminRules, Flow, Group, Receiver, RuleRef, Segment, Side, decide, everybody, shared
 from scanner.reach.packets import CONNECTIONS, END, WITH_PORTS, Protocol, label, place, span
 from scanner.reach.ports import KNOWN_PORTS, KnownPort
 from scanner.reach.senders import NOBODY, Senders
@@ -30,18 +31,9 @@ Entry: TypeAlias = Literal["standard", "basic", "inside"]
 a firewall or a gateway in it)."""
 StepKind: TypeAlias = Literal["admin-rules", "subnet-nsg", "nic-nsg", "no-nsg", "route"]
 
-KEPT: Final = 4096
+KEPT: Final = 256
 """How many passages a fabric remembers: machines that share their groups stand close together."""
 SHOWN: Final = 3
-
-
-class RuleRef(NamedTuple):
-    """A rule that decided. `resource`: its own id, where it has one (admin rules)."""
-
-    name: str
-    priority: int
-    lets: bool
-    resource: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +101,7 @@ class Mark(NamedTuple):
     """What one level did at a place: which of the levels, the rules that let in, and who was left."""
 
     level: int
-    rules: tuple[Rule, ...]
+    rules: tuple[RuleRef, ...]
     left: Senders
 
 
@@ -213,7 +205,7 @@ class Passage:
         steps: list[Step] = []
         delivered = NOBODY
         if self.admin is not None:
-            _, delivered = decide(self.admin.always.rules(self.receiver, False), self.side, at, now)
+            _, delivered = decide(self.admin.always.rules(self.receiver, False), self.side, self.version, at, now)
         for level in self.levels:
             step = self._explained(level, at, now, delivered)
             steps.append(step)
@@ -229,9 +221,9 @@ class Passage:
             left = _at(level.sure, at) & now | delivered
             lets = bool(left) if level.sure == level.may else None
             return Step(level.kind, level.resource, (), lets, left, level.detail)
-        decided, let = decide(level.group.rules(self.receiver, False), self.side, at, now)
-        _, may = decide(level.group.rules(self.receiver, True), self.side, at, now)
-        refs = tuple(RuleRef(rule.name, rule.priority, rule.allow, rule.resource) for rule, _ in decided)
+        decided, let = decide(level.group.rules(self.receiver, False), self.side, self.version, at, now)
+        _, may = decide(level.group.rules(self.receiver, True), self.side, self.version, at, now)
+        refs = tuple(rule.ref for rule, _ in decided)
         left = let | delivered
         return Step(level.kind, level.resource, refs, bool(left) if may == let else None, left)
 
@@ -254,7 +246,7 @@ class Passage:
 
     @property
     def _admin_unsure(self) -> bool:
-        return self.admin is not None and self.admin.always.sure is not self.admin.always.may
+        return self.admin is not None and not self.admin.always.exact
 
     def _met(self, wide: bool) -> list[_Piece]:
         whole = self.everybody
@@ -278,8 +270,7 @@ class Passage:
 
     def _step(self, mark: Mark) -> Step:
         level = self.levels[mark.level]
-        rules = tuple(RuleRef(rule.name, rule.priority, rule.allow, rule.resource) for rule in mark.rules)
-        return Step(level.kind, level.resource, rules, True, mark.left, level.detail)
+        return Step(level.kind, level.resource, mark.rules, True, mark.left, level.detail)
 
 
 def passage(fabric: Fabric, target: Target, entry: Entry) -> Passage:
@@ -294,7 +285,7 @@ def passage(fabric: Fabric, target: Target, entry: Entry) -> Passage:
     aims = tuple(each.aim(receiver) for each in (above, below) if each is not None)
     # A network with admin rules of its own destinations is not shared.
     alone = (receiver,) if admin is not None else ()
-    where = (subnet.group, subnet.table, network) if subnet is not None else subnet_key
+    where = (subnet.group, subnet.table, network if admin is not None else "") if subnet is not None else subnet_key
     key = (entry, target.version, where, group_key, aims, alone)
     found = fabric.memo.get(key)
     if found is None:
@@ -351,7 +342,7 @@ def _everything(who: Senders) -> Flow:
 def _no_group(entry: Entry, whole: Flow, unsure: bool) -> Level:
     if entry == "standard":
         why = "no network security group: a Standard address is closed"
-        return Level("no-nsg", "", (), (), detail=why)
+        return Level("no-nsg", "", (), whole if unsure else (), detail=why)
     kind = "a Basic address is open" if entry == "basic" else "everything inside gets in"
     return Level("no-nsg", "", whole, whole, detail=f"no network security group: {kind}")
 
@@ -492,9 +483,17 @@ def _clipped(pieces: Iterable[_Open], first: int, last: int) -> list[_Open]:
 
 def _known(pieces: list[_Open]) -> Iterator[tuple[_Open, KnownPort]]:
     for piece in pieces:
-        for known in KNOWN_PORTS:
-            if piece.first <= known.place <= piece.last:
-                yield piece._replace(first=known.place, last=known.place), known
+        for at, known in _between(piece):
+            yield piece._replace(first=at, last=at), known
+
+
+_KNOWN_PLACES: Final = [known.place for known in KNOWN_PORTS]
+
+
+def _between(piece: _Open) -> Iterator[tuple[int, KnownPort]]:
+    """The known ports of a piece, with their places."""
+    first, after = bisect_left(_KNOWN_PLACES, piece.first), bisect_right(_KNOWN_PLACES, piece.last)
+    return zip(_KNOWN_PLACES[first:after], KNOWN_PORTS[first:after], strict=True)
 
 
 def _rest(pieces: list[_Open]) -> list[_Open]:
@@ -518,12 +517,11 @@ def _rest(pieces: list[_Open]) -> list[_Open]:
 
 def _parted(piece: _Open) -> Iterator[tuple[int, int, bool]]:
     first = piece.first
-    for known in KNOWN_PORTS:
-        if first <= known.place <= piece.last:
-            if first < known.place:
-                yield first, known.place - 1, False
-            yield known.place, known.place, True
-            first = known.place + 1
+    for at, _ in _between(piece):
+        if first < at:
+            yield first, at - 1, False
+        yield at, at, True
+        first = at + 1
     if first <= piece.last:
         yield first, piece.last, False
 

@@ -20,6 +20,8 @@ ADMIN_RULES: Final = f"{_NETWORK}/effectivesecurityadminrules"
 
 def key_of(identity: str) -> str:
     """The form under which ids compare: lower case, no empty parts."""
+    if identity.startswith("/") and "//" not in identity and "?" not in identity and not identity.endswith("/"):
+        return identity.lower()
     return "/" + "/".join(segments(identity)) if identity else ""
 
 
@@ -37,17 +39,16 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """A network interface: `group` is the key of its security group, "" without one; `machine` as Azure spells it."""
+    """A network interface; `id` is a key, and `group` that of its security group, "" without one."""
 
     id: str
     group: str
     configurations: tuple[Configuration, ...]
-    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """A subnet: its network, its security group and route table (keys, "" without), its prefixes."""
+    """A subnet: its network, its security group and its route table (keys, "" without), and its prefixes."""
 
     id: str
     network: str
@@ -174,13 +175,8 @@ class Fabric:
     def _nic(self, resource: Resource) -> None:
         value = resource.look("properties.ipConfigurations")
         configurations = tuple(self._configuration(each) for each in (value if isinstance(value, list) else ()))
-        machine = resource.look("properties.virtualMachine.id")
-        self.nics[self.key(resource.id)] = Nic(
-            resource.id,
-            self.key(resource.look("properties.networkSecurityGroup.id")),
-            configurations,
-            machine if isinstance(machine, str) else "",
-        )
+        key = key_of(resource.id)
+        self.nics[key] = Nic(key, self.key(resource.look("properties.networkSecurityGroup.id")), configurations)
 
     def _configuration(self, body: Any) -> Configuration:
         address, name = look(body, "properties.privateIPAddress"), member(body, "name")
@@ -188,6 +184,7 @@ class Fabric:
         said = look(body, "properties.privateIPAddressVersion")
         six = same(said, "IPv6") or ":" in text
         groups = look(body, "properties.applicationSecurityGroups")
+        public = look(body, "properties.publicIPAddress.id")
         ids = (member(each, "id") for each in groups) if isinstance(groups, list) else ()
         return Configuration(
             self._shared(name if isinstance(name, str) else ""),
@@ -195,7 +192,7 @@ class Fabric:
             6 if six else 4,
             self.key(look(body, "properties.subnet.id")),
             frozenset(self.key(each) for each in ids if isinstance(each, str)),
-            self.key(look(body, "properties.publicIPAddress.id")),
+            key_of(public) if isinstance(public, str) else "",
         )
 
     def _shared(self, text: str) -> str:

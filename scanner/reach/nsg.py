@@ -9,17 +9,18 @@ it leaves open is decided towards open.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
+import msgspec
+
 from scanner.addresses import EMPTY, EVERYTHING, PUBLIC, AddressSet, BadAddress, Version, parse, union
 from scanner.reach.packets import ALL_PORTS, END, BadPort, Protocol, Spans, merged, places, ports, protocols
-from scanner.reach.senders import INSIDE, NOBODY, OUTSIDE, Senders, Term, senders, tag_name
+from scanner.reach.senders import INSIDE, NO_NAMES, NOBODY, OUTSIDE, Senders, Term, senders, tag_name
 from scanner.reach.tags import lookup
-from scanner.resource import MISSING, Resource, member, segments
+from scanner.resource import Resource, member, segments
 from scanner.verdict import Unread
 
 Side: TypeAlias = Literal["outside", "inside"]
@@ -36,28 +37,31 @@ _NO_SENDERS: Final = frozenset({"AzureLoadBalancer"})
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """The senders of one side that a rule names: addresses and tags."""
-
-    addresses: AddressSet = EMPTY
-    tags: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.tags) or not self.addresses.is_empty
-
-
-NO_MATCH: Final = Match()
-
-
-@dataclass(frozen=True, slots=True)
 class Source:
-    """What the source of a rule stands for, on each side."""
+    """The senders that a rule names: from outside addresses and service tags, from inside addresses and groups."""
 
-    outside: Match = NO_MATCH
-    inside: Match = NO_MATCH
+    outside: AddressSet = EMPTY
+    inside: AddressSet = EMPTY
+    tags: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    def of(self, side: Side, version: Version) -> Match:
+        """The senders of one side and IP version."""
+        if side == "outside":
+            return _of(self.outside, version), self.tags
+        return _of(self.inside, version), self.groups
 
 
-ANY_SOURCE: Final = Source(Match(PUBLIC), Match(EVERYTHING))
+Match: TypeAlias = tuple[AddressSet, tuple[str, ...]]
+
+
+def _of(addresses: AddressSet, version: Version) -> AddressSet:
+    if version == 4:
+        return AddressSet(v4=addresses.v4) if addresses.v6 else addresses
+    return AddressSet(v6=addresses.v6) if addresses.v4 else addresses
+
+
+ANY_SOURCE: Final = Source(PUBLIC, EVERYTHING)
 NO_SOURCE: Final = Source()
 
 
@@ -67,6 +71,12 @@ class Receiver:
 
     addresses: AddressSet | None = None
     groups: frozenset[str] = frozenset()
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one address, which is in a set or not."""
+        found = self.addresses
+        return found is not None and found.size(4) + found.size(6) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +89,26 @@ class Destination:
 
     def matches(self, receiver: Receiver) -> bool | None:
         """Whether the rule applies to that receiver; None where its address is not known or only a part of it fits."""
-        if self.groups & receiver.groups:
+        if self.groups and self.groups & receiver.groups:
             return True
-        if receiver.addresses is None:
+        address = receiver.addresses
+        if address is None:
             return None if self.tags or self.addresses else False
-        if self.addresses.covers(receiver.addresses):
+        if self.addresses.covers(address):
             return True
-        return None if self.addresses & receiver.addresses else False
+        return None if not receiver.single and self.addresses & address else False
 
 
 NOWHERE: Final = Destination()
+
+
+class RuleRef(NamedTuple):
+    """A rule that decided. `resource`: its own id, where it has one (admin rules)."""
+
+    name: str
+    priority: int
+    lets: bool
+    resource: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +124,10 @@ class Rule:
     always: bool = False
     resource: str = ""
 
+    @property
+    def ref(self) -> RuleRef:
+        return RuleRef(self.name, self.priority, self.allow, self.resource)
+
 
 class Segment(NamedTuple):
     """The places from `first` to `last`: who gets there, and by which rules."""
@@ -111,59 +135,97 @@ class Segment(NamedTuple):
     first: int
     last: int
     senders: Senders
-    rules: tuple[Rule, ...]
+    rules: tuple[RuleRef, ...]
 
 
 Flow: TypeAlias = tuple[Segment, ...]
 """The open places of a group, ascending and disjoint."""
+Aim: TypeAlias = tuple[int, bool, Destination]
+"""A rule with a destination of its own: its place in the list, whether it allows, and where it applies."""
 
 
-@dataclass(slots=True)
+class Parsed(NamedTuple):
+    """The rules of a group, what of them is not known, and those of `sure` and of `may` with a destination."""
+
+    sure: tuple[Rule, ...]
+    may: tuple[Rule, ...]
+    doubts: tuple[Unread, ...]
+    aims: tuple[tuple[Aim, ...], tuple[Aim, ...]]
+
+
+@dataclass(slots=True, eq=False)
 class Group:
-    """A parsed list of rules. `doubts`: what of it could not be read or is not known. Answers are kept by what matters.
+    """A list of rules, packed; parsed when somebody asks, and what was answered is kept: it is much smaller.
 
-    `aimed`: the rules with a destination of their own, by their place in `sure` and in `may`.
+    `packed`: the rows of the inbound rules. `fixed`: the parsed rules of a list that is kept as it is.
     """
 
     id: str
-    sure: tuple[Rule, ...]
-    may: tuple[Rule, ...]
-    doubts: tuple[Unread, ...] = ()
-    aimed: tuple[tuple[tuple[int, Rule], ...], tuple[tuple[int, Rule], ...]] = ((), ())
+    packed: bytes = b""
+    fixed: Parsed | None = None
     flows: dict[tuple[bool, int, Side, Version], Flow] = field(default_factory=dict)
+    _known: tuple[tuple[Unread, ...], tuple[tuple[Aim, ...], tuple[Aim, ...]]] | None = None
+
+    @property
+    def parsed(self) -> Parsed:
+        return self.fixed or _parsed(self)
+
+    @property
+    def doubts(self) -> tuple[Unread, ...]:
+        """What of the rules could not be read or is not known."""
+        return self._learned[0]
+
+    @property
+    def exact(self) -> bool:
+        """Whether what is sure and what may be are the same, as far as rules go."""
+        return not self.doubts
+
+    @property
+    def _learned(self) -> tuple[tuple[Unread, ...], tuple[tuple[Aim, ...], tuple[Aim, ...]]]:
+        if self._known is None:
+            parsed = self.parsed
+            self._known = (parsed.doubts, parsed.aims)
+        return self._known
 
     def aim(self, receiver: Receiver) -> tuple[int, int]:
         """What of a receiver matters here: equal for those to which the same rules apply."""
-        if not self.aimed[0] and not self.aimed[1]:
-            return 0, 0
-        sure = self._skipped(receiver, wide=False)
-        return sure, self._skipped(receiver, wide=True)
+        aims = self._learned[1]
+        sure, open_question = _skipped(aims[0], receiver, wide=False)
+        if aims[1] is aims[0] and not open_question:
+            return sure, sure
+        return sure, _skipped(aims[1], receiver, wide=True)[0]
 
     def rules(self, receiver: Receiver, wide: bool) -> tuple[Rule, ...]:
         """The rules that apply to a receiver, in order; `wide`: of what may be, else of what is sure."""
-        rules = self.may if wide else self.sure
-        skipped = self._skipped(receiver, wide)
+        parsed = self.parsed
+        rules = parsed.may if wide else parsed.sure
+        skipped = self.aim(receiver)[wide]
         return tuple(rule for bit, rule in enumerate(rules) if not skipped >> bit & 1) if skipped else rules
 
     def flow(self, receiver: Receiver, side: Side, version: Version, wide: bool = False) -> Flow:
         """Who gets to which place of that receiver. Receivers to which the same rules apply share one answer."""
-        apart = wide and self.may is not self.sure
-        key = (apart, self._skipped(receiver, wide), side, version)
+        apart = wide and not self.exact
+        key = (apart, self.aim(receiver)[wide], side, version)
         found = self.flows.get(key)
         if found is None:
             found = self.flows[key] = walk(self.rules(receiver, wide), side, version)
         return found
 
-    def _skipped(self, receiver: Receiver, wide: bool) -> int:
-        """A bit for each rule that does not apply."""
-        skipped = 0
-        for bit, rule in self.aimed[wide]:
-            assert rule.destination is not None
-            fits = rule.destination.matches(receiver)
-            # Not known: what may be holds the Allow, what is sure holds the Deny.
-            if not (rule.allow is wide if fits is None else fits):
-                skipped |= 1 << bit
-        return skipped
+
+def _skipped(aims: tuple[Aim, ...], receiver: Receiver, wide: bool) -> tuple[int, bool]:
+    """A bit for each rule that does not apply, and whether one left the question open.
+
+    Open: what may be holds the Allow, what is sure holds the Deny.
+    """
+    skipped, unknown = 0, False
+    for bit, allow, destination in aims:
+        fits = destination.matches(receiver)
+        if fits is None:
+            unknown = True
+            fits = allow is wide
+        if not fits:
+            skipped |= 1 << bit
+    return skipped, unknown
 
 
 # The walk
@@ -186,9 +248,9 @@ def walk(rules: Iterable[Rule], side: Side, version: Version) -> Flow:
     The line is cut where a rule starts or ends. Places with the same history share one state, so that a rule is worked
     out once for all of them.
     """
-    universe = UNIVERSES[side]
-    matches = [(rule, _match(rule, side)) for rule in rules]
-    relevant = [(rule, match) for rule, match in matches if match]
+    universe = _universe(side, version)
+    matches = [(rule, rule.source.of(side, version)) for rule in rules]
+    relevant = [(rule, match) for rule, match in matches if match[1] or match[0]]
     cuts = sorted({0, END}.union(*((first, last + 1) for rule, _ in relevant for first, last in rule.spans)))
     at = {cut: number for number, cut in enumerate(cuts)}
     states = [_START]
@@ -208,16 +270,19 @@ def walk(rules: Iterable[Rule], side: Side, version: Version) -> Flow:
                     if states[new].decided == universe:
                         closed.add(new)
                 here[cell] = new
-    return _segments(cuts, [states[number].let for number in here], version)
+    return _segments(cuts, [states[number].let for number in here])
 
 
-def decide(rules: Iterable[Rule], side: Side, at: int, asked: Senders) -> tuple[list[tuple[Rule, Senders]], Senders]:
+def decide(
+    rules: Iterable[Rule], side: Side, version: Version, at: int, asked: Senders
+) -> tuple[list[tuple[Rule, Senders]], Senders]:
     """The rules that decide on these senders at one place, each with those it decides on; and who is let in."""
-    universe = UNIVERSES[side]
-    state, decided, let = _START, [], NOBODY
+    universe = _universe(side, version)
+    state, let = _START, NOBODY
+    decided: list[tuple[Rule, Senders]] = []
     for rule in rules:
-        match = _match(rule, side)
-        if not match or not any(first <= at <= last for first, last in rule.spans):
+        match = rule.source.of(side, version)
+        if not (match[0] or match[1]) or not any(first <= at <= last for first, last in rule.spans):
             continue
         part = senders(portion(state, match, universe)) & asked
         if part:
@@ -227,52 +292,56 @@ def decide(rules: Iterable[Rule], side: Side, at: int, asked: Senders) -> tuple[
     return decided, let
 
 
-def _match(rule: Rule, side: Side) -> Match:
-    return rule.source.outside if side == "outside" else rule.source.inside
+@lru_cache(maxsize=8)
+def _universe(side: Side, version: Version) -> AddressSet:
+    return _of(UNIVERSES[side], version)
 
 
 def portion(state: _State, match: Match, universe: AddressSet) -> list[Term]:
     """The senders that a rule decides on: those it matches and no rule before it did."""
-    left = match.addresses - state.decided
-    terms = [] if left.is_empty else [Term(left, frozenset(), state.without)]
-    if match.tags:
+    addresses, tags = match
+    left = addresses - state.decided
+    terms = [] if left.is_empty else [Term(left, NO_NAMES, state.without)]
+    if tags:
         rest = universe - state.decided
-        terms += (Term(rest, frozenset((tag,)), state.without) for tag in match.tags)
+        terms += (Term(rest, frozenset((tag,)), state.without) for tag in tags)
     return terms
 
 
 def _step(state: _State, rule: Rule, match: Match, universe: AddressSet) -> _State:
+    addresses, tags = match
     let = state.let
     if rule.allow:
         let += tuple((term, rule) for term in portion(state, match, universe) if not term.is_empty)
-    decided = universe if match.addresses is universe else state.decided | match.addresses
-    return _State(decided, state.without.union(match.tags) if match.tags else state.without, let)
+    decided = universe if addresses == universe else state.decided | addresses
+    return _State(decided, state.without.union(tags) if tags else state.without, let)
 
 
-def _segments(cuts: list[int], lets: list[tuple[tuple[Term, Rule], ...]], version: Version) -> Flow:
-    known: dict[int, tuple[Senders, tuple[Rule, ...]]] = {}
+def _segments(cuts: list[int], lets: list[tuple[tuple[Term, Rule], ...]]) -> Flow:
+    refs: dict[int, RuleRef] = {}
+    known: dict[int, tuple[Senders, tuple[RuleRef, ...]]] = {}
     out: list[Segment] = []
     previous: object = None
     for cell, let in enumerate(lets):
-        if let is not previous:
+        if not let:
+            previous = None
+        elif let is previous:
+            out[-1] = out[-1]._replace(last=cuts[cell + 1] - 1)
+        else:
             previous = let
             if id(let) not in known:
-                known[id(let)] = _let(let, version)
-            who, rules = known[id(let)]
-            out.append(Segment(cuts[cell], cuts[cell + 1] - 1, who, rules))
-        else:
-            out[-1] = out[-1]._replace(last=cuts[cell + 1] - 1)
-    return tuple(each for each in out if each.senders)
+                who = shared(senders(term for term, _ in let))
+                known[id(let)] = (who, tuple({id(rule): _ref(refs, rule) for _, rule in let}.values()))
+            out.append(Segment(cuts[cell], cuts[cell + 1] - 1, *known[id(let)]))
+    return tuple(out)
 
 
-def _let(let: tuple[tuple[Term, Rule], ...], version: Version) -> tuple[Senders, tuple[Rule, ...]]:
-    """Who of one IP version was let in, and by which rules."""
-    kept = [(term, rule) for term, rule in let if term.addresses.intervals(version)]
-    who = senders(term for term, _ in kept).of(version)
-    return shared(who), tuple(dict.fromkeys(rule for _, rule in kept))
+def _ref(refs: dict[int, RuleRef], rule: Rule) -> RuleRef:
+    """One object for all places of a rule."""
+    return refs.setdefault(id(rule), rule.ref)
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def shared(group: Senders) -> Senders:
     """One object for equal sets; those of everybody are the ones of `everybody`."""
     return group
@@ -284,41 +353,162 @@ def everybody(side: Side, version: Version) -> Senders:
     return shared((OUTSIDE if side == "outside" else INSIDE).of(version))
 
 
-# Parsing
+# Rows: what of a rule's body matters, in a fixed order
 
 
-class _Read(NamedTuple):
-    """A field of a rule: what it certainly stands for, and what it may stand for."""
+class Row(msgspec.Struct, array_like=True, frozen=True):
+    """An inbound rule, or one whose direction is not known. Texts of a field are those of both its forms.
 
-    narrow: Any
-    wide: Any
-    why: str = ""
+    `allow`, `inbound`: None where the value is not known. `broken`: bits of the fields that hold what is no text.
+    """
+
+    name: str
+    allow: bool | None
+    inbound: bool | None
+    always: bool
+    priority: int | None
+    protocol: str | None
+    ports: tuple[str, ...]
+    own_ports: tuple[str, ...]
+    sources: tuple[str, ...]
+    destinations: tuple[str, ...]
+    source_groups: tuple[str, ...] = ()
+    destination_groups: tuple[str, ...] = ()
+    broken: int = 0
+    resource: str = ""
 
 
-@dataclass(slots=True)
-class Body:
-    """The properties of a rule."""
+_PORTS, _OWN_PORTS, _SOURCES, _DESTINATIONS = 1, 2, 4, 8
+_FIELDS: Final = (
+    ("direction", "access", "priority", "protocol")
+    + ("destinationPortRange", "destinationPortRanges", "sourcePortRange", "sourcePortRanges")
+    + ("sourceAddressPrefix", "sourceAddressPrefixes", "destinationAddressPrefix", "destinationAddressPrefixes")
+    + ("sourceApplicationSecurityGroups", "destinationApplicationSecurityGroups", "sources", "destinations")
+)
+_DIRECTIONS: Final = {"inbound": True, "outbound": False}
+_ACCESS: Final = {"allow": True, "deny": False}
+_ADMIN_ACCESS: Final = {**_ACCESS, "alwaysallow": True}
+_MOST: Final = 1 << 31
 
-    properties: Mapping[str, Any]
 
-    def texts(self, singular: str, plural: str) -> tuple[tuple[str, ...], bool]:
-        """The texts of a field, and whether there is one that is no text."""
-        found: list[str] = []
-        broken = False
-        one, many = member(self.properties, singular), member(self.properties, plural)
-        for each in (one, *(many if isinstance(many, list) else (many,))):
-            if isinstance(each, str):
-                if each.strip():
-                    found.append(each)
-            elif each is not None and each is not MISSING:
-                broken = True
-        return tuple(found), broken
+@lru_cache(maxsize=1024)
+def _spelled(keys: tuple[str, ...]) -> tuple[str | None, ...]:
+    """How a body with these keys spells each of the fields."""
+    folded = {key.lower(): key for key in reversed(keys)}
+    return tuple(name if name in keys else folded.get(name.lower()) for name in _FIELDS)
 
-    def ids(self, name: str) -> tuple[str, ...]:
-        """The ids of a list of references, in lower case."""
-        value = member(self.properties, name)
-        found = [member(each, "id") for each in value] if isinstance(value, list) else []
-        return tuple("/" + "/".join(segments(each)) for each in found if isinstance(each, str))
+
+def _values(properties: Any) -> list[Any]:
+    if not isinstance(properties, dict):
+        return [None] * len(_FIELDS)
+    return [None if key is None else properties[key] for key in _spelled(tuple(properties))]
+
+
+def row_of(body: Any) -> Row | None:
+    """The row of one entry of `securityRules` or `defaultSecurityRules`; None for an outbound rule."""
+    values = _values(member(body, "properties"))
+    inbound = _word(values[0], _DIRECTIONS)
+    if inbound is False:
+        return None
+    name = member(body, "name")
+    numbers, broken = _texts(values[4], values[5])
+    own, broken_own = _texts(values[6], values[7])
+    sources, broken_sources = _texts(values[8], values[9])
+    destinations, broken_destinations = _texts(values[10], values[11])
+    return Row(
+        name if isinstance(name, str) else "?",
+        _word(values[1], _ACCESS),
+        inbound,
+        False,
+        _priority(values[2]),
+        values[3] if isinstance(values[3], str) else None,
+        numbers,
+        own,
+        sources,
+        destinations,
+        _ids(values[12]) if values[12] else (),
+        _ids(values[13]) if values[13] else (),
+        broken * _PORTS | broken_own * _OWN_PORTS | broken_sources * _SOURCES | broken_destinations * _DESTINATIONS,
+    )
+
+
+def admin_row_of(resource: str, body: Any) -> Row | None:
+    """The row of an effective security admin rule; None for an outbound rule."""
+    values = _values(member(body, "properties"))
+    inbound = _word(values[0], _DIRECTIONS)
+    if inbound is False:
+        return None
+    name = member(body, "name")
+    numbers, broken = _texts(values[4], values[5])
+    own, broken_own = _texts(values[6], values[7])
+    sources, source_groups, broken_sources = _prefixes(values[14])
+    destinations, destination_groups, broken_destinations = _prefixes(values[15])
+    return Row(
+        name if isinstance(name, str) and name else resource.rstrip("/").rsplit("/", 1)[-1] or "?",
+        _word(values[1], _ADMIN_ACCESS),
+        inbound,
+        isinstance(values[1], str) and values[1].strip().lower() == "alwaysallow",
+        _priority(values[2]),
+        values[3] if isinstance(values[3], str) else None,
+        numbers,
+        own,
+        sources,
+        destinations,
+        source_groups,
+        destination_groups,
+        broken * _PORTS | broken_own * _OWN_PORTS | broken_sources * _SOURCES | broken_destinations * _DESTINATIONS,
+        resource,
+    )
+
+
+def _word(value: Any, words: Mapping[str, bool]) -> bool | None:
+    return words.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def _priority(value: Any) -> int | None:
+    known = isinstance(value, int) and not isinstance(value, bool) and -_MOST < value < _MOST
+    return value if known else None
+
+
+def _texts(one: Any, many: Any) -> tuple[tuple[str, ...], bool]:
+    """The texts of a field in both its forms, and whether there is one that is no text."""
+    if not many and isinstance(one, str) and one:
+        return (one,), False
+    found: list[str] = []
+    broken = False
+    for each in (one, *(many if isinstance(many, list) else (many,))):
+        if isinstance(each, str):
+            if each.strip():
+                found.append(each)
+        elif each is not None:
+            broken = True
+    return tuple(found), broken
+
+
+def _ids(value: Any) -> tuple[str, ...]:
+    """The ids of a list of references, in lower case."""
+    found = [member(each, "id") for each in value] if isinstance(value, list) else []
+    return tuple("/" + "/".join(segments(each)) for each in found if isinstance(each, str))
+
+
+def _prefixes(value: Any) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """The prefixes of a list of an admin rule, the ids of its network groups, and whether one is neither."""
+    texts: list[str] = []
+    groups: list[str] = []
+    broken = value is not None and not isinstance(value, list)
+    for each in value if isinstance(value, list) else ():
+        text, kind = member(each, "addressPrefix"), member(each, "addressPrefixType")
+        known = kind.lower() if isinstance(kind, str) else ""
+        if not isinstance(text, str) or known not in ("ipprefix", "servicetag", "networkgroup"):
+            broken = True
+        elif known == "networkgroup":
+            groups.append("/" + "/".join(segments(text)))
+        else:
+            texts.append(text)
+    return tuple(texts), tuple(groups), broken
+
+
+# Groups
 
 
 def group_of(resource: Resource) -> Group:
@@ -326,23 +516,26 @@ def group_of(resource: Resource) -> Group:
     custom = resource.look("properties.securityRules")
     if not isinstance(custom, list):
         missing = Unread("properties.securityRules", "the answer did not hold it")
-        return _group(resource.id, [], [_everybody("rules that were not read", EARLY)], [missing])
+        return Group(resource.id, fixed=_sorted([], [_everybody("rules that were not read", EARLY)], [missing]))
     defaults = resource.look("properties.defaultSecurityRules")
-    if not isinstance(defaults, list):
-        defaults = []
+    own = [row for body in custom if (row := row_of(body)) is not None]
+    given = [row for body in (defaults if isinstance(defaults, list) else ()) if (row := row_of(body)) is not None]
+    there = {row.priority for row in given if row.inbound and row not in _USUAL}
+    usual = [rule.priority for rule in DEFAULTS if rule.priority not in there]
+    return Group(resource.id, _PACKER.encode((own + [row for row in given if row not in _USUAL], usual)))
+
+
+_PACKER: Final = msgspec.msgpack.Encoder()
+_UNPACKER: Final = msgspec.msgpack.Decoder(tuple[list[Row], list[int]])
+
+
+@lru_cache(maxsize=64)
+def _parsed(group: Group) -> Parsed:
+    rows, defaults = _UNPACKER.decode(group.packed)
     doubts: list[Unread] = []
-    sure, may = _both((read_rule(body) for body in (*custom, *defaults)), doubts)
-    given = {priority for body in defaults if (priority := _inbound_priority(body)) is not None}
-    lacking = [rule for rule in DEFAULTS if rule.priority not in given]
-    return _group(resource.id, sure + lacking, may + lacking, doubts)
-
-
-def _inbound_priority(body: Any) -> Any:
-    properties = member(body, "properties")
-    direction = member(properties, "direction")
-    inbound = isinstance(direction, str) and direction.lower() == "inbound"
-    priority = member(properties, "priority")
-    return priority if inbound and isinstance(priority, int) else None
+    sure, may = _both((_pair(row) for row in rows), doubts)
+    rest = [rule for rule in DEFAULTS if rule.priority in defaults]
+    return _sorted(sure + rest, may + rest, doubts)
 
 
 Pair: TypeAlias = tuple[Rule | None, Rule | None, str]
@@ -362,7 +555,7 @@ def _both(pairs: Iterable[Pair], doubts: list[Unread]) -> tuple[list[Rule], list
     return sure, may
 
 
-def _group(resource: str, sure: list[Rule], may: list[Rule], doubts: list[Unread]) -> Group:
+def _sorted(sure: list[Rule], may: list[Rule], doubts: list[Unread]) -> Parsed:
     # Two rules of one priority: which of them is first is not known.
     sure.sort(key=lambda rule: (rule.priority, rule.allow))
     may.sort(key=lambda rule: (rule.priority, not rule.allow))
@@ -371,99 +564,82 @@ def _group(resource: str, sure: list[Rule], may: list[Rule], doubts: list[Unread
     second = first if same else tuple(may)
     if not same and not doubts:
         doubts.append(Unread("priority", "two rules share one, and which comes first is not known"))
-    aimed = _aimed(first)
-    return Group(resource, first, second, tuple(doubts), (aimed, aimed if same else _aimed(second)))
+    aims = _aims(first)
+    return Parsed(first, second, tuple(doubts), (aims, aims if same else _aims(second)))
 
 
-def _aimed(rules: tuple[Rule, ...]) -> tuple[tuple[int, Rule], ...]:
-    return tuple((bit, rule) for bit, rule in enumerate(rules) if rule.destination is not None)
+def _aims(rules: tuple[Rule, ...]) -> tuple[Aim, ...]:
+    found = enumerate(rules)
+    return tuple((bit, rule.allow, rule.destination) for bit, rule in found if rule.destination is not None)
 
 
-def read_rule(body: Any) -> Pair:
-    """One entry of `securityRules` or `defaultSecurityRules`; (None, None, "") for one that is not inbound."""
-    properties = member(body, "properties")
-    fields = Body(properties if isinstance(properties, dict) else {})
-    inbound = _word(fields, "direction", _DIRECTIONS)
-    if inbound is False:
-        return None, None, ""
-    name = member(body, "name")
-    source = fields.texts("sourceAddressPrefix", "sourceAddressPrefixes")
-    target = fields.texts("destinationAddressPrefix", "destinationAddressPrefixes")
-    return _pair(
-        fields,
-        sys.intern(name) if isinstance(name, str) else "?",
-        (_word(fields, "access", _ACCESS), inbound, False),
-        _source(source[0], fields.ids("sourceApplicationSecurityGroups"), source[1]),
-        _destination(target[0], fields.ids("destinationApplicationSecurityGroups"), target[1]),
-    )
-
-
-_DIRECTIONS: Final = {"inbound": True, "outbound": False}
-_ACCESS: Final = {"allow": True, "deny": False}
-_ADMIN_ACCESS: Final = {"allow": True, "alwaysallow": True, "deny": False}
-
-
-def _word(fields: Body, name: str, words: Mapping[str, bool]) -> bool | None:
-    value = member(fields.properties, name)
-    return words.get(value.strip().lower()) if isinstance(value, str) else None
-
-
-def _pair(
-    fields: Body,
-    name: str,
-    acts: tuple[bool | None, bool | None, bool],
-    source: _Read,
-    destination: _Read,
-    resource: str = "",
-) -> Pair:
-    """A rule as it surely acts and as it may act; `acts`: whether it allows, is inbound, skips the groups."""
-    allow, inbound, always = acts
-    priority = member(fields.properties, "priority")
-    known = isinstance(priority, int) and not isinstance(priority, bool)
-    named = _protocol(member(fields.properties, "protocol"))
-    numbers = _ports(*fields.texts("destinationPortRange", "destinationPortRanges"))
-    origin_ports = _ports(*fields.texts("sourcePortRange", "sourcePortRanges"))
-
-    def make(as_allow: bool, wide: bool) -> Rule | None:
-        end = 1 if wide else 0
-        spans = places(named[end], numbers[end], as_allow)
-        locked = not as_allow and origin_ports[end] != ALL_PORTS  # whoever calls chooses the source port
-        if locked or not spans or source[end] is NO_SOURCE or destination[end] is NOWHERE:
-            return None
-        at = priority if known else EARLY if wide else LATE
-        return Rule(name, at, as_allow, spans, source[end], destination[end], always and as_allow, resource)
-
-    whys = [read.why for read in (named, numbers, source, destination) if read.why]
-    if origin_ports.why and allow is not True:
-        whys.append(origin_ports.why)
-    for what, sure in (("priority", known), ("access", allow is not None), ("direction", inbound is not None)):
-        if not sure:
-            whys.append(f"its {what} is not known")
+def _pair(row: Row) -> Pair:
+    """A rule as it surely acts and as it may act."""
+    named = _ALL_PROTOCOLS if row.protocol is None else _protocol(row.protocol)
+    numbers = _numbers(row.ports, row.broken & _PORTS > 0)
+    own = _ANY_PORT if row.own_ports == ("*",) else _numbers(row.own_ports, row.broken & _OWN_PORTS > 0)
+    source = _source(row.sources, row.source_groups, row.broken & _SOURCES > 0)
+    destination = _ANYWHERE if row.destinations == ("*",) else _destination(row)
+    ends = (named, numbers, own, source, destination)
+    whys = _whys(row, ends)
     if not whys:
-        rule = make(bool(allow), True)
+        rule = _made(row, ends, row.allow is True, wide=True)
         return rule, rule, ""
-    certain = inbound is True
-    sure_rule = (make(True, False) if certain else None) if allow is True else make(False, True)
-    may_rule = (make(False, False) if certain else None) if allow is False else make(True, True)
-    return sure_rule, may_rule, f"{name}: {'; '.join(whys)}"
+    sure = _made(row, ends, True, wide=False) if row.allow is True else _made(row, ends, False, wide=True)
+    may = _made(row, ends, False, wide=False) if row.allow is False else _made(row, ends, True, wide=True)
+    return sure, may, f"{row.name}: {'; '.join(whys)}"
 
 
-@lru_cache(maxsize=1024)
-def _protocol_of(text: str) -> _Read:
+def _whys(row: Row, ends: tuple[_Read, ...]) -> list[str]:
+    """What of a rule is not known. Whoever calls chooses the source port: it matters to a Deny only."""
+    named, numbers, own, source, destination = ends
+    found = [end.why for end in (named, numbers, source, destination) if end.why]
+    if own.why and row.allow is not True:
+        found.append(own.why)
+    for what, value in (("priority", row.priority), ("access", row.allow), ("direction", row.inbound)):
+        if value is None:
+            found.append(f"its {what} is not known")
+    return found
+
+
+def _made(row: Row, ends: tuple[_Read, ...], allow: bool, wide: bool) -> Rule | None:
+    """The rule by what it may stand for, or by what it certainly does; None where that is nothing."""
+    if not wide and not row.inbound:
+        return None
+    named, numbers, own, source, destination = (end[wide] for end in ends)
+    locked = not allow and own != ALL_PORTS
+    if locked or source is NO_SOURCE or destination is NOWHERE:
+        return None
+    spans = places(named, numbers, allow)
+    if not spans:
+        return None
+    at = row.priority if row.priority is not None else EARLY if wide else LATE
+    return Rule(row.name, at, allow, spans, source, destination, row.always and allow, row.resource)
+
+
+class _Read(NamedTuple):
+    """A field of a rule: what it certainly stands for, and what it may stand for."""
+
+    narrow: Any
+    wide: Any
+    why: str = ""
+
+
+_ALL_PROTOCOLS: Final = _Read((), protocols("*"), "its protocol is not known")
+_ANY_PORT: Final = _Read(ALL_PORTS, ALL_PORTS)
+_ANYWHERE: Final = _Read(None, None)
+
+
+@lru_cache(maxsize=256)
+def _protocol(text: str) -> _Read:
     try:
         return _Read(protocols(text), protocols(text))
     except BadPort as bad:
         return _Read((), protocols("*"), str(bad))
 
 
-def _protocol(value: Any) -> _Read:
-    if not isinstance(value, str):
-        return _Read((), protocols("*"), "its protocol is not known")
-    return cast("_Read", _protocol_of(value))
-
-
-@lru_cache(maxsize=16384)
-def _ports(texts: tuple[str, ...], broken: bool) -> _Read:
+@lru_cache(maxsize=2048)
+def _numbers(texts: tuple[str, ...], broken: bool) -> _Read:
     found: list[tuple[int, int]] = []
     why = "a port that is no text" if broken else "" if texts else "it names no ports"
     for text in texts:
@@ -475,50 +651,40 @@ def _ports(texts: tuple[str, ...], broken: bool) -> _Read:
     return _Read(numbers, ALL_PORTS if why else numbers, why)
 
 
+@lru_cache(maxsize=2048)
 def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Read:
-    return cast("_Read", _source_of(texts, groups, broken))
-
-
-@lru_cache(maxsize=65536)
-def _source_of(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Read:
-    names = _names(texts)
-    why = names.why or ("a source that is no text" if broken else "")
-    if not texts and not groups:
-        why = why or "it names no source"
-    addresses, tags = names.narrow
+    addresses, tags, why = _names(texts)
+    why = why or ("a source that is no text" if broken else "" if texts or groups else "it names no source")
     reaches = {tag: lookup(tag).reach for tag in tags}
     sent = tuple(tag for tag in tags if reaches[tag] in ("azure", "none") and tag not in _NO_SENDERS)
     outside = PUBLIC if "internet" in reaches.values() else _cut(addresses)
     inside = EVERYTHING if "vnet" in reaches.values() else addresses
-    members = tuple(f"{group}/" for group in groups)
-    narrow = Source(_matched(outside, sent), _matched(inside, members))
+    narrow = Source(outside, inside, sent, tuple(f"{group}/" for group in groups))
     narrow = NO_SOURCE if narrow == NO_SOURCE else ANY_SOURCE if narrow == ANY_SOURCE else narrow
     return _Read(narrow, ANY_SOURCE if why else narrow, why)
 
 
 def _cut(addresses: AddressSet) -> AddressSet:
+    """The public ones, in an object that is there already where it can be."""
+    if addresses is EVERYTHING:
+        return PUBLIC
     public = addresses & PUBLIC
-    return PUBLIC if public == PUBLIC else public
+    return addresses if public == addresses else PUBLIC if public == PUBLIC else public
 
 
-def _matched(addresses: AddressSet, tags: tuple[str, ...]) -> Match:
-    return Match(addresses, tags) if tags or addresses else NO_MATCH
+def _destination(row: Row) -> _Read:
+    read = cast("_Read", _aimed(row.destinations, row.destination_groups, row.broken & _DESTINATIONS > 0))
+    if not row.resource or not row.destination_groups or (read.wide is None and not read.why):
+        return read
+    # Who is a member of the network group of an admin rule is not known.
+    narrow = _aimed(row.destinations, (), False).narrow if row.destinations else NOWHERE
+    return _Read(narrow, None, read.why or "the members of its network group are not known")
 
 
-def _destination(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Read:
-    return _ANYWHERE if texts == ("*",) else cast("_Read", _destination_of(texts, groups, broken))
-
-
-_ANYWHERE: Final = _Read(None, None)
-
-
-@lru_cache(maxsize=65536)
-def _destination_of(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Read:
-    names = _names(texts)
-    why = names.why or ("a destination that is no text" if broken else "")
-    if not texts and not groups:
-        why = why or "it names no destination"
-    addresses, tags = names.narrow
+@lru_cache(maxsize=2048)
+def _aimed(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Read:
+    addresses, tags, why = _names(texts)
+    why = why or ("a destination that is no text" if broken else "" if texts or groups else "it names no destination")
     known = [lookup(tag) for tag in tags]
     if any(tag.reach == "vnet" for tag in known) or addresses == EVERYTHING:
         return _Read(None, None, why)
@@ -529,8 +695,8 @@ def _destination_of(texts: tuple[str, ...], groups: tuple[str, ...], broken: boo
     return _Read(NOWHERE if narrow == NOWHERE else narrow, None if why else narrow, why)
 
 
-def _names(texts: Iterable[str]) -> _Read:
-    """Addresses and tags of a list of prefixes: `narrow` is the pair of both, `why` what was neither."""
+def _names(texts: Iterable[str]) -> tuple[AddressSet, tuple[str, ...], str]:
+    """The addresses and the tags of a list of prefixes, and what was neither."""
     sets: list[AddressSet] = []
     tags: list[str] = []
     why = ""
@@ -550,7 +716,7 @@ def _names(texts: Iterable[str]) -> _Read:
             else:
                 sets.append(found)
     addresses = union(sets)
-    return _Read((EVERYTHING if addresses == EVERYTHING else addresses, tuple(dict.fromkeys(tags))), None, why)
+    return EVERYTHING if addresses == EVERYTHING else addresses, tuple(dict.fromkeys(tags)), why
 
 
 def _everybody(name: str, priority: int) -> Rule:
@@ -560,12 +726,19 @@ def _everybody(name: str, priority: int) -> Rule:
 
 _EVERY: Final[tuple[Protocol, ...]] = protocols("*")
 DEFAULTS: Final = (
-    Rule("AllowVnetInBound", 65000, True, places(_EVERY, ALL_PORTS, True), Source(NO_MATCH, Match(EVERYTHING))),
+    Rule("AllowVnetInBound", 65000, True, places(_EVERY, ALL_PORTS, True), Source(EMPTY, EVERYTHING)),
     Rule("DenyAllInBound", 65500, False, places(_EVERY, ALL_PORTS, False), ANY_SOURCE),
 )
 """The default inbound rules that decide on a caller: they cannot be removed, and are assumed where a body lacks them.
 AllowAzureLoadBalancerInBound (65001) lets in nothing but the platform's probes.
 """
+
+
+_USUAL: Final = (
+    Row("AllowVnetInBound", True, True, False, 65000, "*", ("*",), ("*",), ("VirtualNetwork",), ("VirtualNetwork",)),
+    Row("DenyAllInBound", False, True, False, 65500, "*", ("*",), ("*",), ("*",), ("*",)),
+)
+"""How a body spells them: then they are not kept."""
 
 
 # Security admin rules of Virtual Network Manager
@@ -586,59 +759,15 @@ class AdminRules:
 def admin_rules(network: str, bodies: Iterable[tuple[str, Any]]) -> AdminRules:
     """The admin rules that are in force in a network, from (id, body). Among them too the first match wins."""
     doubts: list[Unread] = []
-    sure, may = _both((read_admin_rule(resource, body) for resource, body in bodies), doubts)
+    rows = [row for resource, body in bodies if (row := admin_row_of(resource, body)) is not None]
+    sure, may = _both((_pair(row) for row in rows), doubts)
     always = {id(rule): rule if rule.always or not rule.allow else replace(rule, allow=False) for rule in sure + may}
+    past = ([always[id(rule)] for rule in sure], [always[id(rule)] for rule in may])
     rest = [_everybody("no security admin rule", LATE)]
     return AdminRules(
-        _group(network, [always[id(rule)] for rule in sure], [always[id(rule)] for rule in may], list(doubts)),
-        _group(network, sure + rest, may + rest, list(doubts)),
+        Group(network, fixed=_sorted(*past, list(doubts))),
+        Group(network, fixed=_sorted(sure + rest, may + rest, list(doubts))),
     )
-
-
-def read_admin_rule(resource: str, body: Any) -> Pair:
-    """One effective security admin rule."""
-    properties = member(body, "properties")
-    fields = Body(properties if isinstance(properties, dict) else {})
-    inbound = _word(fields, "direction", _DIRECTIONS)
-    if inbound is False:
-        return None, None, ""
-    access = member(fields.properties, "access")
-    always = isinstance(access, str) and access.strip().lower() == "alwaysallow"
-    name = member(body, "name")
-    return _pair(
-        fields,
-        name if isinstance(name, str) and name else resource.rstrip("/").rsplit("/", 1)[-1] or "?",
-        (_word(fields, "access", _ADMIN_ACCESS), inbound, always),
-        _source(*_prefixes(member(fields.properties, "sources"))),
-        _members(*_prefixes(member(fields.properties, "destinations"))),
-        resource,
-    )
-
-
-def _prefixes(value: Any) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
-    """The prefixes of a list of an admin rule, the ids of its network groups, and whether one is neither."""
-    texts: list[str] = []
-    groups: list[str] = []
-    broken = value is not MISSING and value is not None and not isinstance(value, list)
-    for each in value if isinstance(value, list) else ():
-        text, kind = member(each, "addressPrefix"), member(each, "addressPrefixType")
-        known = kind.lower() if isinstance(kind, str) else ""
-        if not isinstance(text, str) or known not in ("ipprefix", "servicetag", "networkgroup"):
-            broken = True
-        elif known == "networkgroup":
-            groups.append("/" + "/".join(segments(text)))
-        else:
-            texts.append(text)
-    return tuple(texts), tuple(groups), broken
-
-
-def _members(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Read:
-    """The destination of an admin rule; who is a member of a network group is not known."""
-    read = _destination(texts, (), broken)
-    if not groups or (read.wide is None and not read.why):
-        return read
-    narrow = read.narrow if texts else NOWHERE
-    return _Read(narrow, None, read.why if texts and read.why else "the members of its network group are not known")
 
 
 __all__ = [
@@ -649,9 +778,10 @@ __all__ = [
     "Destination",
     "Flow",
     "Group",
-    "Match",
     "Receiver",
+    "Row",
     "Rule",
+    "RuleRef",
     "Segment",
     "Side",
     "Source",
@@ -659,8 +789,7 @@ __all__ = [
     "decide",
     "everybody",
     "group_of",
-    "read_admin_rule",
-    "read_rule",
+    "row_of",
     "shared",
     "walk",
 ]

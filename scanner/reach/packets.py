@@ -70,7 +70,8 @@ def ports(text: str) -> Spans:
         if bare == "*" or bare.lower() == "any":
             return ALL_PORTS
         start, dash, end = (each.strip() for each in bare.partition("-"))
-        low, high = _port(start, text), _port(end if dash else start, text)
+        low = _port(start, text)
+        high = _port(end, text) if dash else low
         if low > high:
             raise BadPort(text, "a range of ports")
         found.append((low, high))
@@ -98,14 +99,21 @@ def places(named: tuple[Protocol, ...], numbers: Spans, allow: bool) -> Spans:
     """The places that a rule matches. A protocol without ports has none to compare: an Allow ignores the ports that
     the rule names, a Deny counts only with all of them. Unverified, so decided towards open.
     """
-    found = [span(each, low, high) for each in named if each in WITH_PORTS for low, high in numbers]
-    if allow or numbers == ALL_PORTS:
-        found += [span(each) for each in named if each in WITHOUT_PORTS]
+    found: list[Span] = []
+    for each in named:
+        start = _STARTS[each]
+        if each in WITH_PORTS:
+            found += [(start + low, start + high) for low, high in numbers] if start else numbers
+        elif allow or numbers == ALL_PORTS:
+            found.append((start, start))
     return merged(found)
 
 
 def merged(spans: Iterable[Span]) -> Spans:
     """The same places as sorted, disjoint and merged intervals."""
+    spans = tuple(spans)
+    if len(spans) < 2:
+        return spans
     out: list[Span] = []
     for first, last in sorted(spans):
         if out and first <= out[-1][1] + 1:

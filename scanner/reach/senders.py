@@ -121,13 +121,16 @@ class Senders:
 
 def senders(terms: Iterable[Term]) -> Senders:
     """The union of terms: empty ones left out, those that differ in addresses only put together, in a fixed order."""
+    terms = tuple(terms)
+    if len(terms) == 1:
+        return NOBODY if terms[0].is_empty else Senders(terms)
     groups: dict[tuple[Names, Names], list[AddressSet]] = {}
     for term in terms:
         if not term.is_empty:
             groups.setdefault((term.tags, term.without), []).append(term.addresses)
     if not groups:
         return NOBODY
-    found = [Term(union(sets), tags, without) for (tags, without), sets in groups.items()]
+    found = [Term(union(sets) if len(sets) > 1 else sets[0], tags, without) for (tags, without), sets in groups.items()]
     if len(found) > 1:
         found.sort(key=_order)
     return Senders(tuple(found))
@@ -154,6 +157,7 @@ __all__ = [
     "EMPTY",
     "INSIDE",
     "NOBODY",
+    "NO_NAMES",
     "OUTSIDE",
     "Senders",
     "Term",

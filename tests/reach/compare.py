@@ -61,9 +61,7 @@ def by_nat(networks: Fabric, estate: Estate, packet: Packet, rule: Any) -> tuple
         for each in passage.within(part(properties, "protocol").lower(), port, port)
     ]
     here = [
-        each
-        for each in found
-        if each.first <= packet.port <= each.last and each.protocol in (packet.protocol, "*")
+        each for each in found if each.first <= packet.port <= each.last and each.protocol in (packet.protocol, "*")
     ]
     return "nat", any(lets(each.sure, packet) for each in here), any(lets(each.may, packet) for each in here)
 

@@ -21,9 +21,20 @@ TAGS = (
     + ("AzureFrontDoor.Backend", "GatewayManager", "ApiManagement.NorwayEast", "FooService", "fooservice")
 )
 PORTS = (
-    ("*", "22", "20-25", "80", "443", "3389", "3380-3390", "0-65535", "1-1024", "1024-65535", "23-80", "8080", "0")
-    + ("65535", "22-22", "21", "24-3388", "22,443", "0-32767", "32768-65535", "Any")
-)
+    "*",
+    "22",
+    "20-25",
+    "80",
+    "443",
+    "3389",
+    "3380-3390",
+    "0-65535",
+    "1-1024",
+    "1024-65535",
+    "23-80",
+    "8080",
+    "0",
+) + ("65535", "22-22", "21", "24-3388", "22,443", "0-32767", "32768-65535", "Any")
 PROTOCOLS = ("Tcp", "TCP", "tcp", "Udp", "udp", "*", "*", "*", "Icmp", "Esp", "Ah", "Any")
 SENDERS = (
     ("1.2.3.4", "20.0.0.1", "20.1.0.0", "20.1.2.2", "20.1.2.3", "20.1.2.4", "20.1.2.200", "20.2.0.0", "21.0.0.0")
@@ -210,7 +221,15 @@ class Maker:
         elif where < 0.6:
             out["destinationAddressPrefix"] = "*"
         else:
-            places = ("10.0.0.0/24", "10.0.1.4", "10.0.1.0/24", "fd00::/64", "fd00::4/128", "VirtualNetwork", "Internet")
+            places = (
+                "10.0.0.0/24",
+                "10.0.1.4",
+                "10.0.1.0/24",
+                "fd00::/64",
+                "fd00::4/128",
+                "VirtualNetwork",
+                "Internet",
+            )
             self._many(out, "destinationAddressPrefix", "destinationAddressPrefixes", places + ("10.0.0.4/31", "Any"))
 
     def _spoil(self, out: dict[str, Any]) -> None:

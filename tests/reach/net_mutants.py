@@ -1,6 +1,6 @@
 """Faults put into the evaluator on purpose: the packet oracle must find every one.
 
-    python -m tests.reach.net_mutants [NAME...]       prints the list; ends with 1 where one survives
+python -m tests.reach.net_mutants [NAME...]       prints the list; ends with 1 where one survives
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ def main(names: list[str]) -> int:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         shutil.copytree(ROOT / "scanner", folder / "scanner", ignore=shutil.ignore_patterns("__pycache__", "sandbox"))
-        shutil.copytree(ROOT / "tests" / "reach", folder / "tests" / "reach", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / "tests" / "reach", folder / "tests" / "reach", ignore=shutil.ignore_patterns("__pycache__")
+        )
         for mutant in chosen:
             said = survives(mutant, folder)
             print(f"{'found   ' if said else 'SURVIVES'}  {mutant.name}: {said[:110]}", flush=True)
