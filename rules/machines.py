@@ -170,7 +170,7 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
 
 
 OPEN = {MCSB: ("NS-1", "NS-2"), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)}
-NSG = "az network nsg rule list --ids NSG_ID --output table"
+NSG = "az network nsg rule list --resource-group {group} --nsg-name NSG --output table"
 CLOSE = "az network nsg rule update --resource-group {group} --nsg-name NSG --name RULE --source-address-prefixes 203.0.113.0/24"
 PORTAL = "Virtual machine > Networking > Network settings > Inbound port rules"
 PORTS = ("tcp/*", "udp/*", "*/*")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
+from scanner.addresses import Version
 from scanner.exposure import Doubt, Half, Hop, Reach, Way
 from scanner.index import Index
 from scanner.reach.chain import Opening, Step, admits, describe, fabric_of, passage, ways
 from scanner.reach.fabric import Fabric, Target
+from scanner.reach.nsg import Group, Receiver
+from scanner.reach.packets import CONNECTIONS
 from scanner.reach.ports import KnownPort
 from scanner.reach.sources import phrase, source_hop
 from scanner.reach.topology import Path
@@ -91,6 +95,24 @@ def at_subnet(index: Index, subnet: str, port: int, *before: Hop) -> Half:
     return Half((Way(Reach.none, seen),), hops=hops)
 
 
+def lets_in(group: Group, index: Index) -> tuple[Evidence, ...]:
+    """The rules by which a security group lets in the world (wide ranges and more), wherever it stands."""
+    found: dict[str, Evidence] = {}
+    for version in _VERSIONS:
+        for segment in group.flow(Receiver(), "outside", version, wide=True):
+            wide = any(way.level >= Reach.wide for way in ways(segment.senders, index))
+            if segment.first >= CONNECTIONS or not wide:
+                continue
+            for rule in segment.rules:
+                found.setdefault(
+                    rule.name, Evidence(rule.name, f"priority {rule.priority} lets in {describe(segment.senders)}")
+                )
+    return tuple(found.values())
+
+
+_VERSIONS: Final[tuple[Version, ...]] = (4, 6)
+
+
 def _name(step: Step) -> str:
     return step.resource.rstrip("/").rsplit("/", 1)[-1] or "network security group"
 
@@ -113,4 +135,4 @@ def evidence(steps: Iterable[Step]) -> tuple[Evidence, ...]:
     return tuple(found)
 
 
-__all__ = ["Door", "at_subnet", "doors", "evidence", "half"]
+__all__ = ["Door", "at_subnet", "doors", "evidence", "half", "lets_in"]

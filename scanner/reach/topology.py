@@ -209,6 +209,20 @@ class Topology:
         """What may be there since load balancers or firewalls could not be read."""
         return remembered(self.index, "unseen fronts", _unseen)
 
+    def led(self) -> set[str]:
+        """The security groups (keys) that stand on a path from outside."""
+        return remembered(self.index, "groups on a path", lambda _: self._led())
+
+    def _led(self) -> set[str]:
+        found: set[str] = set()
+        for nic in self.fabric.nics.values():
+            for each in nic.configurations:
+                subnet = self.fabric.subnets.get(each.subnet)
+                above = subnet.group if subnet is not None else ""
+                if not {nic.group, above} <= found | {""} and self.paths_to(nic, each):
+                    found |= {nic.group, above}
+        return found - {""}
+
     def published(self, nic: Nic) -> tuple[str, ...]:
         """What publishes the machine's web ports: application gateways and Front Doors, in words."""
         keys = [configuration_key(nic.id, each.name) for each in nic.configurations]
