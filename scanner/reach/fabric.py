@@ -95,7 +95,7 @@ def _receiver(address: str, version: Version, groups: frozenset[str]) -> Receive
         found = None
     if found is not None:
         found = found & (ALL_IPV4 if version == 4 else ALL_IPV6)
-    return Receiver(found or None, groups)
+    return Receiver(found or None, groups, found is not None and found.size(version) == 1)
 
 
 @dataclass(slots=True)

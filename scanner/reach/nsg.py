@@ -71,12 +71,8 @@ class Receiver:
 
     addresses: AddressSet | None = None
     groups: frozenset[str] = frozenset()
-
-    @property
-    def single(self) -> bool:
-        """Whether it is one address, which is in a set or not."""
-        found = self.addresses
-        return found is not None and found.size(4) + found.size(6) == 1
+    single: bool = False
+    """Whether it is one address, which is in a set or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +107,7 @@ class RuleRef(NamedTuple):
     resource: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Rule:
     """A parsed inbound rule. `destination` None: everywhere. `always`: an admin rule that skips the groups."""
 
@@ -380,10 +376,10 @@ class Row(msgspec.Struct, array_like=True, frozen=True):
 
 _PORTS, _OWN_PORTS, _SOURCES, _DESTINATIONS = 1, 2, 4, 8
 _FIELDS: Final = (
-    ("direction", "access", "priority", "protocol")
-    + ("destinationPortRange", "destinationPortRanges", "sourcePortRange", "sourcePortRanges")
-    + ("sourceAddressPrefix", "sourceAddressPrefixes", "destinationAddressPrefix", "destinationAddressPrefixes")
-    + ("sourceApplicationSecurityGroups", "destinationApplicationSecurityGroups", "sources", "destinations")
+    *("direction", "access", "priority", "protocol"),
+    *("destinationPortRange", "destinationPortRanges", "sourcePortRange", "sourcePortRanges"),
+    *("sourceAddressPrefix", "sourceAddressPrefixes", "destinationAddressPrefix", "destinationAddressPrefixes"),
+    *("sourceApplicationSecurityGroups", "destinationApplicationSecurityGroups", "sources", "destinations"),
 )
 _DIRECTIONS: Final = {"inbound": True, "outbound": False}
 _ACCESS: Final = {"allow": True, "deny": False}
@@ -638,7 +634,7 @@ def _protocol(text: str) -> _Read:
         return _Read((), protocols("*"), str(bad))
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=1024)
 def _numbers(texts: tuple[str, ...], broken: bool) -> _Read:
     found: list[tuple[int, int]] = []
     why = "a port that is no text" if broken else "" if texts else "it names no ports"
@@ -651,7 +647,7 @@ def _numbers(texts: tuple[str, ...], broken: bool) -> _Read:
     return _Read(numbers, ALL_PORTS if why else numbers, why)
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=1024)
 def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Read:
     addresses, tags, why = _names(texts)
     why = why or ("a source that is no text" if broken else "" if texts or groups else "it names no source")
@@ -681,7 +677,7 @@ def _destination(row: Row) -> _Read:
     return _Read(narrow, None, read.why or "the members of its network group are not known")
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=1024)
 def _aimed(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Read:
     addresses, tags, why = _names(texts)
     why = why or ("a destination that is no text" if broken else "" if texts or groups else "it names no destination")

@@ -61,7 +61,7 @@ def cut(spans: Iterable[Span]) -> Iterator[tuple[Protocol, int, int]]:
                 yield protocol, low - start, high - start
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def ports(text: str) -> Spans:
     """The ports that a text of a rule names: `*`, `any`, `22`, `20-25`, several with commas. Raises BadPort."""
     found: list[Span] = []
@@ -94,7 +94,7 @@ def protocols(text: str) -> tuple[Protocol, ...]:
     return (bare,)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def places(named: tuple[Protocol, ...], numbers: Spans, allow: bool) -> Spans:
     """The places that a rule matches. A protocol without ports has none to compare: an Allow ignores the ports that
     the rule names, a Deny counts only with all of them. Unverified, so decided towards open.

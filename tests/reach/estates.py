@@ -11,35 +11,24 @@ from typing import Any
 
 ROOT = "/subscriptions/00000000-0000-0000-0000-00000000000a/resourceGroups/rg/providers/Microsoft.Network"
 PREFIXES = (
-    ("*", "Any", "0.0.0.0/0", "::/0", "0.0.0.0/1", "128.0.0.0/1", "2000::/4", "20.0.0.0/8", "20.1.0.0/16")
-    + ("20.1.2.0/24", "20.1.2.128/25", "20.1.2.3", "20.1.2.3/32", "203.0.113.0/24", "10.0.0.0/8", "10.0.1.4")
-    + ("2603:1000::/24", "2603:1000:4::/48", "2603:1000:4::7", "172.16.0.0/12", "20.1.0.0/16,203.0.113.9")
+    *("*", "Any", "0.0.0.0/0", "::/0", "0.0.0.0/1", "128.0.0.0/1", "2000::/4", "20.0.0.0/8", "20.1.0.0/16"),
+    *("20.1.2.0/24", "20.1.2.128/25", "20.1.2.3", "20.1.2.3/32", "203.0.113.0/24", "10.0.0.0/8", "10.0.1.4"),
+    *("2603:1000::/24", "2603:1000:4::/48", "2603:1000:4::7", "172.16.0.0/12", "20.1.0.0/16,203.0.113.9"),
 )
 TAGS = (
-    ("Internet", "INTERNET", "internet", "VirtualNetwork", "virtualnetwork", "VIRTUAL_NETWORK", "AzureLoadBalancer")
-    + ("AzureCloud", "AZURECLOUD", "AzureCloud.NorwayEast", "azurecloud.norwayeast", "Storage", "Storage.WestEurope")
-    + ("AzureFrontDoor.Backend", "GatewayManager", "ApiManagement.NorwayEast", "FooService", "fooservice")
+    *("Internet", "INTERNET", "internet", "VirtualNetwork", "virtualnetwork", "VIRTUAL_NETWORK", "AzureLoadBalancer"),
+    *("AzureCloud", "AZURECLOUD", "AzureCloud.NorwayEast", "azurecloud.norwayeast", "Storage", "Storage.WestEurope"),
+    *("AzureFrontDoor.Backend", "GatewayManager", "ApiManagement.NorwayEast", "FooService", "fooservice"),
 )
 PORTS = (
-    "*",
-    "22",
-    "20-25",
-    "80",
-    "443",
-    "3389",
-    "3380-3390",
-    "0-65535",
-    "1-1024",
-    "1024-65535",
-    "23-80",
-    "8080",
-    "0",
-) + ("65535", "22-22", "21", "24-3388", "22,443", "0-32767", "32768-65535", "Any")
+    *("*", "22", "20-25", "80", "443", "3389", "3380-3390", "0-65535", "1-1024", "1024-65535", "23-80", "8080", "0"),
+    *("65535", "22-22", "21", "24-3388", "22,443", "0-32767", "32768-65535", "Any"),
+)
 PROTOCOLS = ("Tcp", "TCP", "tcp", "Udp", "udp", "*", "*", "*", "Icmp", "Esp", "Ah", "Any")
 SENDERS = (
-    ("1.2.3.4", "20.0.0.1", "20.1.0.0", "20.1.2.2", "20.1.2.3", "20.1.2.4", "20.1.2.200", "20.2.0.0", "21.0.0.0")
-    + ("127.255.255.255".replace("127", "126"), "128.0.0.1", "203.0.113.9", "203.0.113.255", "223.0.0.1")
-    + ("2603:1000::1", "2603:1000:4::7", "2603:1000:4::8", "2603:1100::1", "2a00::1", "3000::1")
+    *("1.2.3.4", "20.0.0.1", "20.1.0.0", "20.1.2.2", "20.1.2.3", "20.1.2.4", "20.1.2.200", "20.2.0.0", "21.0.0.0"),
+    *("126.255.255.255", "128.0.0.1", "203.0.113.9", "203.0.113.255", "223.0.0.1"),
+    *("2603:1000::1", "2603:1000:4::7", "2603:1000:4::8", "2603:1100::1", "2a00::1", "3000::1"),
 )
 INSIDERS = ("10.0.0.4", "10.0.1.4", "10.0.1.5", "10.9.0.1", "172.16.5.5", "192.168.1.1", "20.1.2.3", "fd00::9")
 BORNE: tuple[tuple[str, ...], ...] = (
@@ -230,7 +219,7 @@ class Maker:
                 "VirtualNetwork",
                 "Internet",
             )
-            self._many(out, "destinationAddressPrefix", "destinationAddressPrefixes", places + ("10.0.0.4/31", "Any"))
+            self._many(out, "destinationAddressPrefix", "destinationAddressPrefixes", (*places, "10.0.0.4/31", "Any"))
 
     def _spoil(self, out: dict[str, Any]) -> None:
         """One value that nobody knows."""
