@@ -8,7 +8,7 @@ is closed and a Basic one open (Microsoft Learn, virtual-network/ip-services/pub
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -547,10 +547,17 @@ def describe(who: Senders, limit: int = SHOWN) -> str:
     """Senders as a clause: "every address", "every address but 20.0.0.0/8", "the service tag Storage"."""
     parts = _addresses(who.addresses, limit)
     if parts and who.without:
-        parts[-1] += f" except of {phrase(list(who.without[:limit]))}"
-    parts += (f"the service tag {tag}" for tag in who.tags[:limit] if not tag.startswith("/"))
-    parts += (f"members of {tag.strip('/').rsplit('/', 1)[-1]}" for tag in who.tags[:limit] if tag.startswith("/"))
-    return phrase(parts)
+        parts[-1] += f" except of {_few(who.without, limit)}"
+    tags = [tag for tag in who.tags if not tag.startswith("/")]
+    groups = [tag.strip("/").rsplit("/", 1)[-1] for tag in who.tags if tag.startswith("/")]
+    named = [f"the service tag{'s' if len(tags) > 1 else ''} {_few(tags, limit)}"] if tags else []
+    named += [f"members of {_few(groups, limit)}"] if groups else []
+    return phrase([*named, *parts] if parts and parts[-1].startswith("and ") else [*parts, *named])
+
+
+def _few(names: Sequence[str], limit: int) -> str:
+    shown = list(names[:limit])
+    return phrase([*shown, f"and {len(names) - limit} more"] if len(names) > limit else shown)
 
 
 def _addresses(addresses: AddressSet, limit: int) -> list[str]:

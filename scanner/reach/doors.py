@@ -37,7 +37,7 @@ def doors(paths: Iterable[Path], fabric: Fabric, index: Index) -> list[Door]:
     found: dict[tuple[str, str], Door] = {}
     for path in paths:
         for opening in path.openings(fabric):
-            reach = half(opening, index, path.front.hops)
+            reach = half(opening, index, path.front.hops, path.last, inside=path.front.callers is not None)
             if not reach.sure and not reach.doubts:
                 continue
             door = Door(path.front.address, opening.label, opening.known, _whole(opening), reach)
@@ -66,8 +66,13 @@ def _level(door: Door) -> int:
     return max([way.level for way in door.reach.sure], default=-1)
 
 
-def half(opening: Opening, index: Index, before: Iterable[Hop] = ()) -> Half:
-    """Who may come through an opening: the hops before the chain, then those of the chain."""
+def half(
+    opening: Opening, index: Index, before: Iterable[Hop] = (), after: Iterable[Hop] = (), inside: bool = False
+) -> Half:
+    """Who may come through an opening: the hops before the chain, those of the chain, and those after.
+
+    `inside`: the chain sees a firewall's own address, and the callers are those that the firewall lets come.
+    """
     seen = evidence(opening.steps)
     sure = ways(opening.sure, index, *seen)
     doubts: tuple[Doubt, ...] = ()
@@ -79,8 +84,33 @@ def half(opening: Opening, index: Index, before: Iterable[Hop] = ()) -> Half:
             if way.level > widest
             for missing in opening.doubts or (NO_ADDRESS,)
         )
-    hops = (source_hop(Half(sure)), *before, *(step.hop() for step in opening.steps))
+    hops = (source_hop(Half(sure)), *before, *chain_hops(opening.steps, inside), *after)
     return Half(sure, doubts, hops, admits(opening.sure))
+
+
+def closed_path(path: Path, fabric: Fabric) -> tuple[Hop, ...]:
+    """The hops of a path on which nobody gets through, up to the one that holds."""
+    hops = chain_hops(path.explain(fabric), path.front.callers is not None)
+    return (Hop("source", "Internet", "every address"), *path.front.hops, *hops)
+
+
+def chain_hops(steps: Iterable[Step], inside: bool = False) -> tuple[Hop, ...]:
+    """The hops of the chain: without those where no rule decides, and with what could not be read told as such."""
+    found: list[Hop] = []
+    for step in steps:
+        hop = step.hop()
+        if inside:
+            hop = replace(hop, detail=hop.detail.replace("lets in every address", "lets in the firewall"))
+        if step.kind in ("subnet-nsg", "nic-nsg") and not step.rules and step.detail:
+            hop = replace(hop, lets=None)
+        if not _nothing(step):
+            found.append(hop)
+    return tuple(found)
+
+
+def _nothing(step: Step) -> bool:
+    """Whether it is the security admin rules, and none of them decided."""
+    return step.kind == "admin-rules" and all(not rule.resource for rule in step.rules)
 
 
 def at_subnet(index: Index, subnet: str, port: int, *before: Hop) -> Half:
@@ -91,7 +121,7 @@ def at_subnet(index: Index, subnet: str, port: int, *before: Hop) -> Half:
         return found[0]
     steps = passed.explain("tcp", port)
     seen = tuple(Evidence(_name(step), f"lets nobody in: {_rules(step)}") for step in steps if not step.left)
-    hops = (Hop("source", "Internet", "every address"), *before, *(step.hop() for step in steps))
+    hops = (Hop("source", "Internet", "every address"), *before, *chain_hops(steps))
     return Half((Way(Reach.none, seen),), hops=hops)
 
 
@@ -125,9 +155,15 @@ def evidence(steps: Iterable[Step]) -> tuple[Evidence, ...]:
     """The rules that let the packet through."""
     found: list[Evidence] = []
     for step in steps:
+        if _nothing(step):
+            continue
         name = _name(step)
         found += [
-            Evidence(f"{name} {rule.name}", f"priority {rule.priority} lets in {describe(step.left)}", "who needs it")
+            Evidence(
+                f"{name} {rule.name}",
+                f"priority {rule.priority} lets in {describe(step.left)}",
+                "the addresses that need it",
+            )
             for rule in step.rules
         ]
         if not step.rules:
@@ -135,4 +171,4 @@ def evidence(steps: Iterable[Step]) -> tuple[Evidence, ...]:
     return tuple(found)
 
 
-__all__ = ["Door", "at_subnet", "doors", "evidence", "half", "lets_in"]
+__all__ = ["Door", "at_subnet", "closed_path", "doors", "evidence", "half", "lets_in"]

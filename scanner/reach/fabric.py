@@ -201,7 +201,7 @@ class Fabric:
     def _table(self, resource: Resource) -> None:
         value = resource.look("properties.routes")
         routes = [_default_route(each) for each in (value if isinstance(value, list) else ())]
-        default: DefaultRoute = next((each for each in ("appliance", "gateway") if each in routes), "")  # type: ignore[assignment]
+        default: DefaultRoute = next((each for each in ("appliance", "gateway") if each in routes), "")
         self.tables[self.key(resource.id)] = RouteTable(resource.id, default)
 
     def _admin_rule(self, resource: Resource) -> None:

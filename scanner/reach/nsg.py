@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -434,6 +434,7 @@ def admin_row_of(resource: str, body: Any) -> Row | None:
     inbound = _word(values[0], _DIRECTIONS)
     if inbound is False:
         return None
+    allow = _word(values[1], _ADMIN_ACCESS)
     name = member(body, "name")
     numbers, broken = _texts(values[4], values[5])
     own, broken_own = _texts(values[6], values[7])
@@ -441,9 +442,9 @@ def admin_row_of(resource: str, body: Any) -> Row | None:
     destinations, destination_groups, broken_destinations = _prefixes(values[15])
     return Row(
         name if isinstance(name, str) and name else resource.rstrip("/").rsplit("/", 1)[-1] or "?",
-        _word(values[1], _ADMIN_ACCESS),
+        allow,
         inbound,
-        isinstance(values[1], str) and values[1].strip().lower() == "alwaysallow",
+        allow is None or values[1].strip().lower() == "alwaysallow",
         _priority(values[2]),
         values[3] if isinstance(values[3], str) else None,
         numbers,
@@ -602,7 +603,9 @@ def _made(row: Row, ends: tuple[_Read, ...], allow: bool, wide: bool) -> Rule | 
     """The rule by what it may stand for, or by what it certainly does; None where that is nothing."""
     if not wide and not row.inbound:
         return None
-    named, numbers, own, source, destination = (end[wide] for end in ends)
+    named, numbers, own = (end[wide] for end in ends[:3])
+    source: Any = ends[3][wide]
+    destination: Any = ends[4][wide]
     locked = not allow and own != ALL_PORTS
     if locked or source is NO_SOURCE or destination is NOWHERE:
         return None
@@ -669,7 +672,7 @@ def _cut(addresses: AddressSet) -> AddressSet:
 
 
 def _destination(row: Row) -> _Read:
-    read = cast("_Read", _aimed(row.destinations, row.destination_groups, row.broken & _DESTINATIONS > 0))
+    read = _aimed(row.destinations, row.destination_groups, row.broken & _DESTINATIONS > 0)
     if not row.resource or not row.destination_groups or (read.wide is None and not read.why):
         return read
     # Who is a member of the network group of an admin rule is not known.

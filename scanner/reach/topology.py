@@ -16,9 +16,9 @@ from typing import Any, Final, NamedTuple
 from scanner.addresses import EMPTY, AddressSet, BadAddress, Version, parse, union
 from scanner.exposure import Hop
 from scanner.index import Index
-from scanner.reach.chain import Entry, Opening, describe, fabric_of, passage
+from scanner.reach.chain import Entry, Opening, Step, describe, fabric_of, passage
 from scanner.reach.fabric import Configuration, Fabric, Nic, Target, key_of, target_of
-from scanner.reach.packets import BadPort, label, ports
+from scanner.reach.packets import BadPort, Protocol, label, ports
 from scanner.reach.ports import known
 from scanner.reach.senders import NOBODY, OUTSIDE, Senders, from_addresses
 from scanner.reach.sources import phrase, remembered
@@ -86,6 +86,20 @@ class Path:
 
     front: Front
     target: Target
+    nic: str = ""
+
+    @property
+    def last(self) -> tuple[Hop, ...]:
+        """The hop at the end of the chain: the network interface, where it is one of its own."""
+        said = self.target.address or "its private address is not known"
+        return (Hop("network-interface", _name(self.nic), said, self.nic),) if self.nic else ()
+
+    def explain(self, fabric: Fabric) -> tuple[Step, ...]:
+        """What decides on the path, at the port behind; at SSH's where every port is asked about."""
+        port = self.front.port
+        protocol: Protocol = "udp" if port.protocol == "udp" else "tcp"
+        target = replace(self.target, address=self.front.address) if self.front.floating else self.target
+        return passage(fabric, target, self.front.entry).explain(protocol, 22 if port is EVERY else port.back)
 
     def openings(self, fabric: Fabric) -> tuple[Opening, ...]:
         """What is open on it, by the ports that callers see."""
@@ -184,7 +198,7 @@ class Topology:
         fronts += self.of_configuration.get(key, ())
         fronts += self.at(network, configuration.address)
         fronts += self.unseen()
-        return [Path(front, target) for front in fronts]
+        return [Path(front, target, nic.id) for front in fronts]
 
     def at(self, network: str, address: str) -> list[Front]:
         """The fronts that firewalls lead to a private address in a network."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scanner.addresses import Version
 from scanner.reach.chain import Entry, Passage, passage
 from scanner.reach.fabric import Fabric, Target
 from scanner.resource import Resource
@@ -15,7 +16,7 @@ BELOW = f"{ROOT}/networkSecurityGroups/below"
 ASG = f"{ROOT}/applicationSecurityGroups/web"
 
 
-def rule(name: str, priority: int, access: str, source: Any, ports: Any, **more: Any) -> dict[str, Any]:
+def rule(name: str, priority: int, access: str, source: Any, ports: Any, /, **more: Any) -> dict[str, Any]:
     """An inbound rule for TCP to everywhere; lists go into the plural fields. `more` replaces members; None removes."""
     properties: dict[str, Any] = {
         "priority": priority,
@@ -61,7 +62,7 @@ def one_group(
     *rules: dict[str, Any], entry: Entry = "standard", address: str = "10.0.0.4", groups: tuple[str, ...] = ()
 ) -> Passage:
     """The passage to a machine whose subnet has one group with these rules, and whose interface has none."""
-    version = 6 if ":" in address else 4
+    version: Version = 6 if ":" in address else 4
     made = fabric(network(ABOVE), nsg(ABOVE, *rules))
     return passage(made, Target(SUBNET, "", address, version, frozenset(each.lower() for each in groups)), entry)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,7 +80,7 @@ def test_merged_holds_the_same_places(pairs: list[tuple[int, int]]) -> None:
     spans = [(first, first + more) for first, more in pairs]
     found = merged(spans)
     assert members(found) == members(tuple(spans))
-    assert all(one[1] + 1 < two[0] for one, two in zip(found, found[1:], strict=False))
+    assert all(one[1] + 1 < two[0] for one, two in pairwise(found))
 
 
 @settings(max_examples=50, deadline=None)
