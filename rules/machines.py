@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from scanner.exposure import ANONYMOUS, SHARED, Auth, Exposure, Half, Hop, Reach, may, replace, unread, way
 from scanner.index import Index
-from scanner.reach.doors import Door, doors
+from scanner.reach.doors import Door, closed_path, doors
 from scanner.reach.fabric import key_of
 from scanner.reach.ports import KnownPort, known
 from scanner.reach.topology import Path, Topology, topology
@@ -115,7 +115,7 @@ def what(door: Door) -> str:
     if port is None:
         return "Every port" if door.whole else f"Port {door.label}" if "-" not in door.label else f"Ports {door.label}"
     usual = f"{port.protocol}/{port.port}"
-    return port.name if usual == door.label else f"{port.name} behind {door.label}"
+    return f"The {port.name} port" if usual == door.label else f"The {port.name} port behind {door.label}"
 
 
 def exposure(door: Door, asks: Half, resting: bool, admits: tuple[str, ...] = ()) -> Exposure:
@@ -139,7 +139,7 @@ def exposure(door: Door, asks: Half, resting: bool, admits: tuple[str, ...] = ()
 
 def shut(why: str, hops: Iterable[Hop] = (), admits: tuple[str, ...] = ()) -> Exposure:
     """The one exposure of a machine that nobody outside gets to."""
-    reach = way(Reach.none, Evidence("paths from outside", why), hops=hops)
+    reach = way(Reach.none, Evidence("paths from outside", why), hops=tuple(hops))
     return Exposure("*/*", "admin", reach, SHARED, what="Every port", admits=admits)
 
 
@@ -166,7 +166,7 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     if not is_vm(machine) and not is_uniform(machine):
         return
     why = "none lets anybody through" if led else "there is none"
-    yield shut(why, tuple(hop for path in led[:1] for hop in path.front.hops), told)
+    yield shut(why, [hop for path in led[:1] for hop in closed_path(path, found.fabric)], told)
 
 
 OPEN = {MCSB: ("NS-1", "NS-2"), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)}
