@@ -10,10 +10,10 @@ BIN := .venv/bin
 RUN := .venv/.setup
 DEV := .venv/.setup-dev
 AZ := .venv-az/.setup
-INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes
+INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup demo test lint format docs docs-check machine bench real-input commands lock release-check clean
+.PHONY: help setup demo test lint format docs docs-check machine bench real-input mutants commands lock release-check clean
 
 help:  ## What the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -72,6 +72,9 @@ bench: $(DEV)  ## The figures of docs/performance.md
 real-input: $(DEV)  ## Recorded resources and exchanges: no crash, no error
 	@test -d "$(RECORDED)" || { echo "No recorded input at $(RECORDED); name its folder: make real-input RECORDED=DIR" >&2; exit 1; }
 	TWOLOCKS_RECORDED="$(abspath $(RECORDED))" $(BIN)/python -m pytest -q tests/real_input
+
+mutants: $(DEV)  ## Exposure functions and reach with one thing wrong: each is caught by a test
+	$(BIN)/python -m tests.mutants
 
 commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI
 	@rm -rf .venv-az/demo && $(BIN)/twolocks demo --dir .venv-az/demo 2>.venv-az/demo.log || { cat .venv-az/demo.log >&2; exit 1; }

@@ -42,7 +42,7 @@ ACL = Firewall(
     addresses=(Rules("properties.networkRuleSet.ipRules", address="value", action="action"),),
     bypass="properties.networkRuleBypassOptions",
     # container-registry/container-registry-skus: firewall rules and private endpoints are features of Premium.
-    unruly=("sku.name", ("Classic", "Basic", "Standard")),
+    unruly=("sku.name", ("Classic", "Basic", "Standard"), ("Premium",)),
 )
 # Both are off by default, but this api-version always returns them: one that is missing says nothing.
 ANONYMOUS_PULL = Switch(
@@ -239,9 +239,9 @@ REGISTRY.setting(
 
 
 def exports_matter(registry: Resource) -> str | None:
-    if not same(registry.look("properties.publicNetworkAccess"), "Disabled"):
+    if same(registry.look("properties.publicNetworkAccess"), "Enabled"):
         return "exports can be stopped only where public access is off"
-    if not same(registry.look("sku.name"), "Premium"):
+    if any(same(registry.look("sku.name"), tier) for tier in ("Classic", "Basic", "Standard")):
         return "exports can be stopped only on the Premium tier"
     return None
 

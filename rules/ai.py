@@ -11,7 +11,7 @@ from scanner.verdict import Fail, Pass, Unread, Verdict, unknown
 
 from .common import ISO, LEARN, MCSB, NIST, by_perimeter, host, perimeter_only_learns
 
-ACCOUNT = Kind("Microsoft.CognitiveServices/accounts", api="2025-12-01")
+ACCOUNT = Kind("Microsoft.CognitiveServices/accounts", api="2025-09-01")
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 ACL = Firewall(
     empty="closed",

@@ -91,6 +91,7 @@ FUNCTIONS = SITE.child(
 )
 WORKFLOWS = SITE.child(
     "workflows",
+    each=True,
     when=lambda site: has_workflows(site) and not stopped(site),
     keep=("properties.flowState", "properties.files.*.definition.triggers.*.type"),
 )
@@ -121,6 +122,8 @@ def config_of(site: Resource) -> Resource:
     config = site.child(WEB)
     if config is None:
         raise Unread(WEB.path, "the answer did not hold it")
+    if config.mute:
+        raise Unread(WEB.path, config.silence)
     return config
 
 
@@ -260,7 +263,7 @@ def functions(site: Resource, reach: Half, front: Half) -> Iterator[Exposure]:
         )
     if missing is not None:
         asks = behind(front, may(Auth.anonymous, missing) | may(Auth.shared, missing))
-        yield Exposure("function/*", "app", reach, asks, what="Its functions")
+        yield Exposure("function/*", "app", reach, asks, what="A function of the app")
 
 
 def function_asks(function: Resource) -> Half | None:
@@ -278,6 +281,9 @@ def function_asks(function: Resource) -> Half | None:
             half = (half or Half()) | may(Auth.anonymous, missing) | may(Auth.shared, missing)
         elif same(type, "httpTrigger"):
             half = (half or Half()) | _level(look(binding, "authLevel"), f"{path}[].authLevel")
+    if half is None and not any(str(look(each, "type")).lower().endswith("trigger") for each in bindings):
+        missing = Unread(path, "no trigger is among them")
+        return may(Auth.anonymous, missing) | may(Auth.shared, missing)
     return half
 
 
@@ -323,7 +329,9 @@ def signature(workflow: Resource) -> Half | None:
     path = f"workflows/{workflow.name} properties.files.workflow.json.definition.triggers"
     triggers = look(member(workflow.look("properties.files"), "workflow.json"), "definition.triggers")
     if not isinstance(triggers, dict):
-        return may(Auth.shared, Unread(path, "the list does not hold the definition"))
+        gap = workflow.bundle.gaps.get(workflow.key)
+        missing = Unread(path, "the answer did not hold them") if gap is None else Unread(path, gap.why(), gap.url)
+        return may(Auth.shared, missing)
     types = [look(each, "type") for each in triggers.values()]
     seen = Evidence(path, [str(each) for each in types])
     if any(same(each, "Request") for each in types):

@@ -18,6 +18,9 @@ NSM = "NSM 2.0"
 NETWORK: Controls = {MCSB: ("NS-2",), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)}
 """What a network rule of a platform service answers to, where no framework has a control of its own for it."""
 
+SETTLED = ("Approved", "Rejected", "Disconnected")
+"""What a private endpoint connection can be besides Pending: private-link/manage-private-endpoint."""
+
 LEARN = "https://learn.microsoft.com/azure"
 
 
@@ -64,9 +67,8 @@ def pending_private_endpoint(
         if waiting:
             names = [str(look(each, "id") or look(each, "name")) for each in waiting]
             return Fail((Evidence(f"{path}[].{state}", names, "no connection that is Pending"),))
-        unread = [each for each in connections if look(each, state) in (MISSING, None)]
-        if unread:
-            return unknown(Unread(f"{path}[].{state}", "the answer did not hold it"))
+        if any(not any(same(look(each, state), known) for known in SETTLED) for each in connections):
+            return unknown(Unread(f"{path}[].{state}", "the answer did not hold it, or its value is not known"))
         return Pass((Evidence(f"{path}[].{state}", [look(each, state) for each in connections]),))
 
 

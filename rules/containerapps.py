@@ -51,8 +51,12 @@ INSIDE = "its ingress serves the environment alone"
 def ingress_of(app: Resource) -> Any:
     """The ingress as ARM has it, None where there is none; Unread where a thin record does not say."""
     value = app.look(INGRESS)
-    if value is MISSING and app.thin:
+    if app.thin and (value is MISSING or value is None):
         raise Unread(INGRESS, "absent in a record whose api-version is not known")
+    if not isinstance(app.look("properties.configuration"), dict):
+        raise Unread("properties.configuration", "the answer did not hold it")
+    if value is not MISSING and value is not None and not isinstance(value, dict):
+        raise Unread(INGRESS, "this is no ingress")
     return None if value is MISSING else value
 
 
@@ -66,11 +70,7 @@ def ports(ingress: Any) -> list[Any]:
     """The additional ports that are not surely closed to the outside."""
     value = look(ingress, "additionalPortMappings")
     mappings = value if isinstance(value, list) else []
-    return [
-        each
-        for each in mappings
-        if look(each, "external") not in (MISSING, None) and not same(look(each, "external"), False)
-    ]
+    return [each for each in mappings if not same(look(each, "external"), False)]
 
 
 LOGIN = APP.child("authConfigs", when=serves_outside)
@@ -170,7 +170,7 @@ def endpoints(app: Resource, index: Index) -> Iterator[Exposure]:
     for mapping in ports(ingress):
         yield port(app, mapping, reach)
     mappings = look(ingress, "additionalPortMappings")
-    hidden = mappings is MISSING and app.thin
+    hidden = app.thin and (mappings is MISSING or mappings is None)
     if hidden or (mappings not in (MISSING, None) and not isinstance(mappings, list)):
         why = "absent in a record whose api-version is not known" if hidden else "this is no list"
         strange = Unread(f"{INGRESS}.additionalPortMappings", why)
@@ -274,7 +274,7 @@ APP.setting(
         first_step="az containerapp registry list --name {name} --resource-group {group} --subscription {subscription}",
         breaks="New revisions do not start until the app's identity has the role AcrPull on the registry: grant it first.",
         bicep="configuration: { registries: [ { server: 'REGISTRY.azurecr.io', identity: 'system' } ] }",
-        terraform='azurerm_container_app.registry.identity = "System"',
+        terraform='azurerm_container_app.registry.identity = "IDENTITY_ID"',
         terraform_page="container_app",
         portal="Container app > Containers > Registry > Authentication: Managed identity",
         cost=2,

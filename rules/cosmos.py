@@ -8,7 +8,7 @@ from scanner.reach.firewall import Firewall, Rules, firewall
 from scanner.reach.sources import doubted
 from scanner.resource import MISSING, Resource, look, same
 from scanner.rule import Fix, Kind
-from scanner.verdict import Fail, Pass, Unknown, Unread, Verdict, unknown
+from scanner.verdict import Fail, Pass, Unknown, Unread, Verdict
 
 from .common import ISO, LEARN, MCSB, NIST, pending_private_endpoint, perimeter_only_learns
 
@@ -377,38 +377,6 @@ CLUSTER.lock(
     controls=OPEN,
     references=(f"{LEARN}/cosmos-db/mongodb/vcore/how-to-public-access",),
 )
-
-
-@CLUSTER.rule(
-    "mongo-vcore-platform-key",
-    "encryption",
-    "The MongoDB cluster is encrypted with a key that Microsoft holds",
-    severity="info",
-    why="With a key of your own you can withdraw access to the data at rest; with Microsoft's you cannot.",
-    fix=Fix(
-        az="Make a new cluster with a key of your own and move the data: the key is chosen when a cluster is made.",
-        breaks="The cluster stops when the key is lost or its vault cannot be reached: protect the vault from purging first.",
-        bicep="encryption: { customerManagedKeyEncryption: { keyEncryptionKeyUrl: 'KEY_URL' } }",
-        terraform="azurerm_mongo_cluster.customer_managed_key.key_vault_key_id",
-        terraform_page=CLUSTER_PAGE,
-        portal="Create a MongoDB cluster > Encryption",
-        cost=3,
-    ),
-    controls=OWN_KEY,
-    references=(f"{LEARN}/cosmos-db/mongodb/vcore/database-encryption-at-rest",),
-)
-def cluster_platform_key(cluster: Resource, index: Index) -> Verdict:
-    encryption = cluster.need("properties.encryption")
-    path = "properties.encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl"
-    value, seen = cluster.look(path), cluster.seen(path, "a key in an own vault")
-    if not isinstance(encryption, dict):
-        return Unknown(f"properties.encryption: its value {encryption!r} is not known")
-    own = look(encryption, "customerManagedKeyEncryption")
-    if own is MISSING or own is None:
-        return Fail((seen,))
-    if isinstance(value, str) and value.lower().startswith("https://"):
-        return Pass((seen,))
-    return unknown(Unread(path, "the answer did not hold it, or its value is not known"), evidence=(seen,))
 
 
 CLUSTER.setting(

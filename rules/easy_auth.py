@@ -45,7 +45,7 @@ def easy_auth(config: Resource, where: str) -> Half:
         return way(Auth.anonymous, on, says=NO_LOGIN)
     if not same(on.value, True):
         return may(Auth.anonymous, Unread(on.path, f"its value {on.value!r} is not known"), on)
-    return _demand(config, where, on) or _paths(config, where) or _providers(config, where, on)
+    return _demand(config, where, on) or _paths(config, where) or _providers(config, where, on) | _hidden(config, where)
 
 
 def _proof(config: Resource, where: str, path: str, expected: object = None) -> Evidence:
@@ -86,6 +86,14 @@ def _paths(config: Resource, where: str) -> Half | None:
     return may(Auth.anonymous, Unread(seen.path, "this is no list"), seen)
 
 
+def _hidden(config: Resource, where: str) -> Half:
+    """What a record that leaves things out may hide: paths without a login."""
+    path = "properties.globalValidation.excludedPaths"
+    if config.thin and not config.has(path):
+        return may(Auth.anonymous, Unread(f"{where} {path}", config.silence))
+    return Half()
+
+
 def _providers(config: Resource, where: str, on: Evidence) -> Half:
     """Whose logins are taken: the weakest of the providers that are set up."""
     path = f"{where} properties.identityProviders"
@@ -95,7 +103,9 @@ def _providers(config: Resource, where: str, on: Evidence) -> Half:
     for name, entry in entries.items():
         if same(look(entry, "enabled"), False):
             continue
-        if name.lower() in (each.lower() for each in SOCIAL) and _set_up(entry):
+        if name.lower() in (each.lower() for each in SOCIAL) and _odd(entry):
+            half |= may(Auth.anonymous, Unread(f"{path}.{name}", "whether it is set up is not known"))
+        elif name.lower() in (each.lower() for each in SOCIAL) and _set_up(entry):
             half |= way(Auth.anonymous, Evidence(f"{path}.{name}", "set up", "no social login"), says=ANY_ACCOUNT)
         elif name.lower() == "azureactivedirectory":
             half |= _entra(entry, f"{path}.{name}.registration.openIdIssuer", on)
@@ -106,6 +116,14 @@ def _providers(config: Resource, where: str, on: Evidence) -> Half:
     if half.sure or half.doubts:
         return half
     return may(Auth.anonymous, Unread(path, "no login provider was seen"), on)
+
+
+def _odd(entry: Any) -> bool:
+    """Whether an entry is no object, or its registration none."""
+    registration = look(entry, "registration")
+    return not (entry is None or isinstance(entry, dict)) or not (
+        registration in (MISSING, None) or isinstance(registration, dict)
+    )
 
 
 def _set_up(entry: Any) -> bool:

@@ -152,7 +152,7 @@ NAMESPACE.lock(
         first_step="az resource show --ids {id} --query properties.inboundIpRules",
         breaks="Publishers, subscribers and MQTT clients outside the ranges and private endpoints that the namespace names.",
         bicep="inboundIpRules: [{ ipMask: '...', action: 'Allow' }]",
-        terraform='azurerm_eventgrid_namespace.inbound_ip_rules.action = "Allow"',
+        terraform='azurerm_eventgrid_namespace.inbound_ip_rule.action = "Allow"',
         terraform_page="eventgrid_namespace",
         portal="Event Grid namespace > Networking > Public access",
         cost=2,
@@ -190,11 +190,4 @@ old_tls(
     "eventgrid-old-tls",
     "Event Grid accepts old TLS versions",
     "TLS 1.0 and 1.1 have known weaknesses. A publisher that is made to speak them can be listened to, and its key read.",
-)
-old_tls(
-    NAMESPACE,
-    "eventgrid-namespace-old-tls",
-    "The Event Grid namespace is set to accept old TLS versions",
-    "TLS 1.0 and 1.1 have known weaknesses. Azure says that namespaces serve 1.2 only, so a lower setting is at least one "
-    "that misleads its reader.",
 )

@@ -262,7 +262,7 @@ def policy_grants_all(vault: Resource, index: Index) -> Verdict:
     wide, strange = [], []
     for policy in policies:
         permissions = look(policy, "permissions")
-        groups = list(permissions.values()) if isinstance(permissions, dict) else [permissions]
+        groups = list(permissions.values()) if isinstance(permissions, dict) else [str(permissions)]
         who = str(look(policy, "objectId"))
         if any(same(each, "all") for group in groups if isinstance(group, list) for each in group):
             wide.append(who)

@@ -152,6 +152,7 @@ def hidden(missing: Unread) -> Exposure:
 def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     found = topology(index)
     try:
+        machine.need("properties")
         led, told, missing = paths(machine, found)
     except Unread as stop:
         led, told, missing = [], (), (stop,)
@@ -314,6 +315,9 @@ def group_ports(group: Resource) -> list[tuple[str, int]]:
 
 @GROUP.endpoints(admin=PORTS)
 def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
+    if not group.has("properties"):
+        yield hidden(Unread("properties", "the answer did not hold them"))
+        return
     address, kind = group.look(ADDRESS), group.look(f"{ADDRESS}.type")
     # terraform-provider-azurerm container_group: with ip_address_type None there is no ipAddress, and nothing answers.
     if (address is MISSING or address is None) and not group.thin:

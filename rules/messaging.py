@@ -13,11 +13,18 @@ KEYS_OFF: Controls = {MCSB: ("IM-1",), NIST: ("AC-3", "IA-2"), ISO: ("A.5.18",)}
 TLS: Controls = {MCSB: ("DP-3",), NIST: ("SC-8",), ISO: ("A.8.24",)}
 RETIRED = "2025-10-31"
 ROOT = "RootManageSharedAccessKey"
+TIERS = ("Basic", "Standard", "Premium")
 DISABLE_LOCAL_AUTH = "properties.disableLocalAuth"
 
 
-def rule_set(holder: Child, tiers: tuple[str, ...], source: str, configurations: Child | None = None) -> Firewall:
-    """The firewall of a namespace: it stands on the rule set `default`, which tiers of `tiers` do not have.
+def rule_set(
+    holder: Child,
+    tiers: tuple[str, ...],
+    source: str,
+    configurations: Child | None = None,
+    lacks: str = "has no firewall",
+) -> Firewall:
+    """The firewall of a namespace: it stands on the rule set `default`, which does not count on the tiers `tiers`.
 
     A rule set that denies without a rule is not enforced, so nothing is denied then.
     """
@@ -34,7 +41,8 @@ def rule_set(holder: Child, tiers: tuple[str, ...], source: str, configurations:
         addresses=(Rules("properties.ipRules", address="ipMask", action="action"),),
         subnets=(Rules("properties.virtualNetworkRules", id="subnet.id"),),
         bypass="properties.trustedServiceAccessEnabled",
-        unruly=("sku.name", tiers),
+        unruly=("sku.name", tiers, tuple(each for each in TIERS if each not in tiers)),
+        lacks=lacks,
         configurations=configurations,
     )
 

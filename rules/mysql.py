@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from scanner.exposure import Auth, Exposure, Half, Switch, may
 from scanner.index import Index
-from scanner.reach.firewall import Firewall, Rules, firewall
+from scanner.reach.firewall import Firewall, Rules, firewall, injected
 from scanner.resource import Resource, same
 from scanner.rule import Fix, Kind
 from scanner.verdict import Evidence, Fail, Pass, Unknown, Unread, Verdict, unknown
@@ -18,7 +18,7 @@ SUBNET = "properties.network.delegatedSubnetResourceId"
 
 def rules_count(server: Resource) -> bool:
     # mysql/flexible-server/concepts-networking-vnet: inside a virtual network firewall rules do not apply.
-    return not server.has(SUBNET) and not same(server.look(PUBLIC), "Disabled")
+    return not injected(server, SUBNET) and not same(server.look(PUBLIC), "Disabled")
 
 
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
@@ -168,27 +168,6 @@ def old_tls(server: Resource, index: Index) -> Verdict:
     return Unknown(f"{seen.path}: its value {value!r} is not known", evidence=(seen,))
 
 
-SERVER.setting(
-    "mysql-platform-key",
-    "encryption",
-    "The MySQL server is encrypted with a key that Microsoft holds",
-    "properties.dataEncryption.type",
-    allowed=("AzureKeyVault",),
-    bad=("SystemManaged",),
-    severity="info",
-    why="With a key of your own you can withdraw access to the data at rest; with Microsoft's you cannot.",
-    fix=Fix(
-        az=f"{UPDATE} --key KEY_ID --identity IDENTITY_ID",
-        breaks="The server stops when the key is lost or its vault cannot be reached: protect the vault from purging first.",
-        bicep="dataEncryption: { type: 'AzureKeyVault', primaryKeyURI: 'KEY_ID', primaryUserAssignedIdentityId: 'IDENTITY_ID' }",
-        terraform="azurerm_mysql_flexible_server.customer_managed_key.key_vault_key_id",
-        terraform_page=PAGE,
-        portal="MySQL flexible server > Data encryption > Customer-managed key",
-        cost=3,
-    ),
-    controls={MCSB: ("DP-5",), NIST: ("SC-12",), ISO: ("A.8.24",)},
-    references=(f"{LEARN}/mysql/flexible-server/security-customer-managed-key",),
-)
 SERVER.setting(
     "mysql-local-backup",
     "recovery",

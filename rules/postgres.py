@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from scanner.exposure import Auth, Exposure, Switch
 from scanner.index import Index
-from scanner.reach.firewall import Firewall, Rules, firewall
+from scanner.reach.firewall import Firewall, Rules, firewall, injected
 from scanner.resource import Resource, same
 from scanner.rule import Fix, Kind
 from scanner.verdict import Verdict
@@ -18,7 +18,7 @@ SUBNET = "properties.network.delegatedSubnetResourceId"
 
 def rules_count(server: Resource) -> bool:
     # postgresql/flexible-server/concepts-networking-private: inside a virtual network firewall rules do not apply.
-    return not server.has(SUBNET) and not same(server.look(PUBLIC), "Disabled")
+    return not injected(server, SUBNET) and not same(server.look(PUBLIC), "Disabled")
 
 
 FIREWALL = SERVER.child("firewallRules", when=rules_count)

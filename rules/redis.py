@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from scanner.exposure import IDENTITY, NO_WAY, Auth, Exposure, Half, Hop, Reach, Switch, closed, may, way
 from scanner.index import Index
-from scanner.reach.firewall import Firewall, Rules, firewall, private_endpoints
+from scanner.reach.firewall import Firewall, Rules, firewall, injected, private_endpoints
 from scanner.resource import MISSING, Resource, same
 from scanner.rule import Controls, Fix, Kind
 from scanner.verdict import Unread
@@ -17,7 +17,9 @@ CLUSTER = Kind("Microsoft.Cache/redisEnterprise", api="2025-07-01")
 
 def rules_count(cache: Resource) -> bool:
     # Inside a virtual network, or with the public side off, the firewall rules open nothing to the public.
-    return not cache.has("properties.subnetId") and not same(cache.look("properties.publicNetworkAccess"), "Disabled")
+    return not injected(cache, "properties.subnetId") and not same(
+        cache.look("properties.publicNetworkAccess"), "Disabled"
+    )
 
 
 RULES = CACHE.child("firewallRules", when=rules_count)

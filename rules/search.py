@@ -13,6 +13,8 @@ from .common import ISO, LEARN, MCSB, NIST, by_perimeter, host, perimeter_only_l
 SERVICE = Kind("Microsoft.Search/searchServices", api="2025-05-01")
 PERIMETERS = SERVICE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 WITHOUT_FIREWALL = ("free",)
+# azure-mgmt-search SkuName: the others.
+WITH_FIREWALL = ("basic", "standard", "standard2", "standard3", "storage_optimized_l1", "storage_optimized_l2")
 ACL = Firewall(
     empty="open",
     source="Azure Policy 037eea7a: a service without IP rules is not restricted; azure-mgmt-search: publicNetworkAccess is "
@@ -23,7 +25,7 @@ ACL = Firewall(
     addresses=(Rules("properties.networkRuleSet.ipRules", address="value"),),
     bypass="properties.networkRuleSet.bypass",
     # search/service-configure-firewall: IP rules need the Basic tier or above.
-    unruly=("sku.name", WITHOUT_FIREWALL),
+    unruly=("sku.name", WITHOUT_FIREWALL, WITH_FIREWALL),
     configurations=PERIMETERS,
 )
 KEYS = SERVICE.local_auth(

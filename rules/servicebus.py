@@ -32,6 +32,7 @@ ACL = rule_set(
     WITHOUT_FIREWALL,
     "service-bus-messaging/service-bus-ip-filtering: a rule set that denies without any rule leaves the namespace open; "
     "azure-mgmt-servicebus: public network access is enabled by default",
+    lacks="has neither private endpoints nor rules for virtual networks",
 )
 KEYS = keys(NAMESPACE, "Azure Policy cfb11c26: everything but true is non-compliant")
 UPDATE = "az servicebus namespace update --name {name} --resource-group {group}"

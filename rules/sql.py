@@ -6,7 +6,7 @@ from dataclasses import replace
 from scanner.exposure import Auth, Exposure, Half, Hop, Reach, Switch, may, way
 from scanner.index import Index
 from scanner.reach.doors import at_subnet
-from scanner.reach.firewall import Firewall, Rules, firewall, private_endpoints
+from scanner.reach.firewall import Firewall, Rules, firewall, injected, private_endpoints
 from scanner.reach.perimeters import perimeters
 from scanner.resource import MISSING, Children, Resource, same
 from scanner.rule import Child, Fix, Kind, judge_value
@@ -112,12 +112,12 @@ def lists(server: Resource) -> list[Children]:
 
 
 def without_rules(server: Resource, index: Index) -> bool:
-    """Whether the public side is on, no perimeter decides, and all lists of rules were read and are empty."""
+    """Whether the public side is on, no perimeter decides, and no rule of the server was seen."""
     value = server.look(PUBLIC)
     on = value is MISSING or value is None or same(value, "Enabled")
     around = perimeters(server, index, PERIMETERS)
     enforced = any(each.enforced for each in around.found)
-    return on and not enforced and all(not len(each) and each.gap is None for each in lists(server))
+    return on and not enforced and not any(len(each) for each in lists(server))
 
 
 HIDDEN = (
@@ -164,7 +164,7 @@ def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
 
 def inside(instance: Resource, index: Index) -> Half:
     """An instance is always reachable in its subnet, and through private endpoints."""
-    if instance.has("properties.subnetId"):
+    if injected(instance, "properties.subnetId"):
         reach = firewall(instance, index, INSTANCE_ACL)
     else:
         reach = way(Reach.private, instance.seen("properties.subnetId"), hops=(Hop("subnet", "its subnet"),))

@@ -81,7 +81,7 @@ NFS = Switch(
 
 def sftp_may_have_users(account: Resource) -> bool:
     value = account.look("properties.isSftpEnabled")
-    on = account.thin if value is MISSING or value is None else not same(value, False)
+    on = bool(account.silence) if value is MISSING or value is None else not same(value, False)
     return on and not same(account.look("properties.isLocalUserEnabled"), False)
 
 
@@ -214,8 +214,7 @@ def _gated(reach: Half, on: Half) -> Half:
     """The reach of a service whose own switch is not known: all of it is a doubt."""
     if on.doubts and not on.sure:
         missing = on.doubts[0].missing
-        widest = reach.widest
-        level = widest.level if widest is not None else Reach.internet
+        level = max(reach.levels)
         return Half(doubts=(*may(level, missing).doubts, *reach.doubts), hops=reach.hops)
     return reach
 
@@ -253,10 +252,12 @@ def _nfs_offered(account: Resource) -> tuple[Half | None, Unread | None]:
     gap = on.worst.missing if on.worst is not None else None
     shares = account.children(SHARES)
     for share in shares:
+        path = f"fileServices/default/shares/{share.name} properties.enabledProtocols"
         protocol = share.look("properties.enabledProtocols")
         if isinstance(protocol, str) and "nfs" in protocol.lower():
-            proof = Evidence(f"fileServices/default/shares/{share.name} properties.enabledProtocols", protocol, "SMB")
-            return way(Auth.anonymous, proof, says=says), None
+            return way(Auth.anonymous, Evidence(path, protocol, "SMB"), says=says), None
+        if not same(protocol, "SMB"):
+            gap = gap or Unread(path, "the answer did not hold it, or its value is not known")
     return None, gap or (shares.gap if premium_files(account) else None)
 
 
@@ -549,8 +550,11 @@ ACCOUNT.setting(
     references=(f"{LEARN}/storage/common/account-encryption-key-create",),
 )
 def queue_table_platform_key(account: Resource, index: Index) -> Verdict:
-    if not same(account.need("properties.encryption.keySource"), "Microsoft.Keyvault"):
+    source = account.need("properties.encryption.keySource")
+    if same(source, "Microsoft.Storage"):
         return NotApplicable("the account has no key of its own")
+    if not same(source, "Microsoft.Keyvault"):
+        return unknown(Unread("properties.encryption.keySource", f"its value {source!r} is not known"))
     names = [each for each in ("queue", "table") if each in services(account)]
     if not names:
         return NotApplicable("accounts of this kind have neither queues nor tables")

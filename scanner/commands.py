@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from scanner.evaluate import filled
 from scanner.loader import load
 from scanner.resource import Resource
+from scanner.rows import filled
 from scanner.rule import Child, Rule
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"

@@ -1,10 +1,10 @@
 """Step 3: bundles in, findings and exposures out. Pure; knows no Azure and nothing of where a snapshot came from."""
 
 import heapq
-import shlex
+import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Protocol
@@ -12,13 +12,14 @@ from typing import Protocol
 from scanner import finding as rows
 from scanner import locks
 from scanner.addresses import EMPTY, AddressSet
-from scanner.exposure import LOCKS, Exposure, title, unread
+from scanner.exposure import LOCKS, Exposure, unread
 from scanner.index import INDEX_TYPES, Index
 from scanner.loader import RuleSet
-from scanner.resource import Bundle, Gap, Resource, group_of, root_of, segments, subscription_of, type_of
-from scanner.rule import Child, Fix, Kind, Rule
+from scanner.resource import Bundle, Gap, Resource, segments, subscription_of, type_of
+from scanner.rows import Rows, filled, resource_row, rule_row, seen_row
+from scanner.rule import Child, Kind, Rule
 from scanner.snapshot import Snapshot
-from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict, shown, unknown
+from scanner.verdict import Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,16 @@ class Policy:
     tags: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A rule that raised on a resource, and the line of its file (0: it is not among the frames)."""
+
+    rule: str
+    resource: str
+    message: str
+    line: int
+
+
 @dataclass(slots=True)
 class Tally:
     """The counts of a scan, for the summary and the exit code."""
@@ -81,8 +92,7 @@ class Tally:
     others: Counter[str] = field(default_factory=Counter)
     """Failed findings outside the lock categories, by severity name."""
     statuses: Counter[str] = field(default_factory=Counter)
-    errors: list[tuple[str, str, str]] = field(default_factory=list)
-    """Rules that raised: rule, resource, message."""
+    errors: list["Crash"] = field(default_factory=list)
     worst: list[rows.ExposureRow] = field(default_factory=list)
     undecided: Counter[str] = field(default_factory=Counter)
     """Unknown findings by the URL of the gap that leaves them so; "" without one."""
@@ -140,6 +150,8 @@ def _missing_types(snapshot: Snapshot, index: Index) -> None:
             index.missing[type.lower()] = Unread(type, gap.why(), gap.url)
         elif not any(url.endswith(ending) for url in snapshot.reads):
             index.missing[type.lower()] = Unread(type, "not among what was read")
+        elif (above := index.missing.get(type.lower().rsplit("/", 1)[0])) is not None:
+            index.missing[type.lower()] = above
 
 
 class Evaluation:
@@ -154,7 +166,11 @@ class Evaluation:
         self.index = index_of(snapshot, self.policy)
         self.tally = Tally(scopes=snapshot.scopes)
         self._gaps: dict[str, tuple[Gap, set[str]]] = {}
+        self._open: set[str] = set()
+        """The URLs of gaps that leave something undecided; "" where it is not a gap that does."""
         self._rules_of: dict[int, list[Rule]] = {}
+        self._spelled: dict[str, str] = {}
+        self._rows = Rows()
 
     def run(self, writer: rows.Writer) -> Tally:
         """Judge every bundle, in order, into the writer."""
@@ -176,7 +192,8 @@ class Evaluation:
         for gap in bundle.gaps.values():
             self._gaps.setdefault(gap.url, (gap, set()))
         if bundle.top is not None:
-            tally.types[bundle.top.type.lower()] += 1
+            type = bundle.top.type
+            tally.types[self._spelled.setdefault(type.lower(), type)] += 1
 
     # Scopes: what could not be listed at all
 
@@ -185,17 +202,32 @@ class Evaluation:
         self.tally.resources += self.snapshot.parsed.total()
         self.tally.types += self.snapshot.parsed
         outs: dict[str, Judged] = {}
-        for gap in self.snapshot.gaps:
-            self._gaps.setdefault(gap.url, (gap, set()))
-            scope = "/subscriptions/" + subscription_of(gap.url)
+        for (subscription, type), missing in self._unlisted().items():
+            scope = f"/subscriptions/{subscription}"
             out = outs.setdefault(scope, Judged(rows.order(scope)))
-            type = type_of(gap.url).lower()
             for kind in self.kinds.get(type, ()):
                 for rule in self._enabled(kind):
-                    missing = Unread(type_of(gap.url), gap.why(), gap.url)
-                    worst = _most(rule)
-                    self._finding(out, rule, scope, None, unknown(missing, worst=worst))
+                    self._finding(out, rule, scope, None, unknown(*missing, worst=_most(rule)))
         yield from outs.values()
+
+    def _unlisted(self) -> dict[tuple[str, str], list[Unread]]:
+        """Subscriptions and types (both in lower case) that were not listed, or not in whole, and why."""
+        snapshot = self.snapshot
+        found: dict[tuple[str, str], list[Unread]] = {}
+        for gap in snapshot.gaps:
+            self._gaps.setdefault(gap.url, (gap, set()))
+            type = type_of(gap.url)
+            found.setdefault((subscription_of(gap.url), type.lower()), []).append(Unread(type, gap.why(), gap.url))
+        told = {(subscription_of(url), type_of(url).lower()) for url in (*snapshot.reads, *snapshot.skips)}
+        for scope in snapshot.scopes if snapshot.head.live else ():
+            subscription = scope.subscription.lower()
+            # A skip of the subscription itself: only resources that were named were read, and no lists.
+            if scope.view != "full" or (subscription, "") in told:
+                continue
+            for type in (type for type in self.kinds if type.count("/") == 1):
+                if (subscription, type) not in told:
+                    found.setdefault((subscription, type), [Unread(type, "it was not listed")])
+        return found
 
     # Bundles
 
@@ -219,15 +251,28 @@ class Evaluation:
             for rule in self._enabled(kind):
                 if not rule.lock:
                     self._property(out, rule, top)
+        self._unread_below(out, bundle)
         return out
 
     def _unread_top(self, out: Judged, kind: Kind, bundle: Bundle) -> None:
-        gap = bundle.gaps.get("/" + "/".join(segments(bundle.id)))
-        if gap is None:
+        place = "/" + "/".join(segments(bundle.id))
+        gap = bundle.gaps.get(place)
+        if gap is None and (place in bundle.skips or not (bundle.resources or bundle.reads or bundle.gaps)):
             return
-        for rule in self._enabled(kind):
+        missing = Unread(type_of(bundle.id), "only parts of it were read")
+        if gap is not None:
             missing = Unread(type_of(bundle.id), gap.why(), gap.url)
-            self._finding(out, rule, gap.url, None, unknown(missing, worst=_most(rule)))
+        for rule in self._enabled(kind):
+            self._finding(out, rule, gap.url if gap else bundle.id, None, unknown(missing, worst=_most(rule)))
+
+    def _unread_below(self, out: Judged, bundle: Bundle) -> None:
+        """Types whose resources lie below this one and are bundles of their own, where their list is a gap."""
+        for gap in bundle.gaps.values():
+            for kind in self.kinds.get(type_of(gap.url).lower(), ()):
+                if gap.url.lower().rstrip("/") != bundle.id.lower():
+                    missing = Unread(type_of(gap.url), gap.why(), gap.url)
+                    for rule in self._enabled(kind):
+                        self._finding(out, rule, gap.url, None, unknown(missing, worst=_most(rule)))
 
     def exposures(self, kind: Kind, top: Resource) -> tuple[list[Exposure], Exception | None]:
         """The endpoints of a resource; what its function did not emit since it stopped early is unread, never lost."""
@@ -243,6 +288,9 @@ class Evaluation:
             missing = stop
         except Exception as error:  # noqa: BLE001 - a rule file may raise anything; its lock rules become errors
             problem = error
+        if top.mute:
+            silent = Unread("properties", top.silence)
+            found = [_silenced(each, silent) for each in found]
         names = {each.endpoint for each in found}
         left = [name for name in kind.endpoint_kinds if "*" not in name and name not in names]
         if left and problem is None and missing.what == "endpoints":
@@ -291,7 +339,7 @@ class Evaluation:
         meant = [each for each in reading.failing if id(each) in intended]
         verdict = reading.verdict
         if meant and len(meant) < len(reading.failing):
-            left = [each for each in reading.failing if id(each) not in intended]
+            left = [each for each in (*reading.failing, *reading.undecided) if id(each) not in intended]
             verdict = locks.read(rule.category, left, rule.ways).verdict
         worst = max(reading.failing, key=lambda each: each.severity or Severity.info, default=None)
         closing = worst.closing if worst is not None else ""
@@ -329,7 +377,7 @@ class Evaluation:
             fix = filled(exposure.closing, exposure.subject or top, top)
         elif cheapest is not None:
             fix, breaks = cheapest[1].fix, cheapest[0].fix.breaks
-        row = _exposure_row(exposure, top, state, reason or exposure.argument, fix, breaks)
+        row = self._rows.exposure(exposure, top, state, reason or exposure.argument, fix, breaks)
         out.exposures.append(row)
         out.named[top.id] = top
         self._tally_exposure(exposure, row)
@@ -364,7 +412,7 @@ class Evaluation:
             if children.gap is not None:
                 missing.append(children.gap)
             elif off := parent.off(rule.subject):
-                self._take(out, rule, parent.id, parent, NotApplicable(f"not on this SKU or kind: {off}"), top)
+                self._finding(out, rule, parent.id, parent, NotApplicable(f"not on this SKU or kind: {off}"), top)
         if missing:
             self._finding(out, rule, top.id, top, unknown(*missing, worst=rule.severity), top)
 
@@ -377,7 +425,9 @@ class Evaluation:
         except Exception as error:  # noqa: BLE001 - a rule file may raise anything; the others go on
             self._error(out, rule, subject, error)
             return
-        row = self._take(out, rule, subject.id, subject, verdict, top)
+        if subject.mute and isinstance(verdict, Pass | Fail):
+            verdict = unknown(Unread("properties", subject.silence), worst=rule.severity)
+        row = self._finding(out, rule, subject.id, subject, verdict, top)
         if row is not None and row.status == "fail":
             self._waive(row, rule, subject, {})
 
@@ -387,11 +437,6 @@ class Evaluation:
             row.status, row.waiver = "waived", waiver
 
     # Rows
-
-    def _take(
-        self, out: Judged, rule: Rule, id: str, subject: Resource | None, verdict: Verdict, top: Resource | None = None
-    ) -> rows.FindingRow | None:
-        return self._finding(out, rule, id, subject, verdict, top)
 
     def _finding(
         self,
@@ -447,15 +492,15 @@ class Evaluation:
         severity = next(each for each in said if each is not None)
         row.severity = "info" if rule.retired_on else severity.name
         row.message = verdict.message or f"{rule.title}."
-        row.evidence = [_seen(each) for each in verdict.evidence]
+        row.evidence = [seen_row(each) for each in verdict.evidence]
         row.endpoints = sorted(verdict.endpoints)
         for missing in verdict.undecided:
+            self._open.add(missing.gap or "")
             self._blame(missing.gap, rule)
             if missing.gap and missing.gap not in row.gaps:
                 row.gaps.append(missing.gap)
         if verdict.undecided:
             row.message += f" Other endpoints are undecided: {verdict.undecided[0]}."
-            self.tally.complete = False
         if subject is not None and top is not None:
             row.fix = filled(closing or verdict.fix or rule.fix.az, subject, top)
 
@@ -463,10 +508,13 @@ class Evaluation:
         worst = rule.severity if verdict.worst is None else verdict.worst
         row.status = "unknown"
         row.severity = worst.name if worst is not None else None
-        row.message = f"Undecided: {verdict.why}."
-        row.evidence = [_seen(each) for each in verdict.evidence]
+        row.message = f"{verdict.why}."
+        row.evidence = [seen_row(each) for each in verdict.evidence]
         row.endpoints = sorted(verdict.endpoints)
         row.gaps = list(verdict.gaps)
+        self._open.update(verdict.gaps)
+        if verdict.bare or not verdict.gaps:
+            self._open.add("")
         for url in verdict.gaps or ("",):
             self._blame(url, rule)
             self.tally.undecided[url] += 1
@@ -496,7 +544,8 @@ class Evaluation:
                 fingerprint=rows.finding_fingerprint(rule.first_id, subject.id),
             )
         )
-        self.tally.errors.append((rule.id, subject.id, message))
+        line = _line_in(self.rules.files.get(rule.id, ""), error)
+        self.tally.errors.append(Crash(rule.id, subject.id, message, line))
 
     # Writing
 
@@ -516,24 +565,7 @@ class Evaluation:
             tally.statuses["not-applicable"] += len(why)
             writer.not_applicable(id, dict(sorted(why.items())))
         for id, resource in sorted(out.named.items(), key=lambda each: rows.order(each[0])):
-            writer.resource(id, self._resource(resource))
-
-    def _resource(self, resource: Resource) -> rows.ResourceRow:
-        top = root_of(resource.id)
-        chosen = (
-            {tag: text for tag, text in resource.tags.items() if tag in self.policy.tags} if self.policy.tags else {}
-        )
-        bundle_top = resource.bundle.top
-        parent = bundle_top.id if resource.key != top and bundle_top is not None else None
-        return rows.ResourceRow(
-            type=resource.type,
-            name=resource.name,
-            location=resource.location or (bundle_top.location if bundle_top is not None else ""),
-            subscription=resource.subscription,
-            resource_group=group_of(resource.id),
-            tags=chosen,
-            parent=parent,
-        )
+            writer.resource(id, resource_row(resource, self.policy.tags))
 
     def _finish(self) -> None:
         tally = self.tally
@@ -551,8 +583,7 @@ class Evaluation:
             )
             tally.unaccepted += not accepted
         tally.worst = worst_first(tally.worst)
-        accepted_urls = {row.url for row in tally.gaps if row.accepted}
-        open_questions = sum(count for url, count in tally.undecided.items() if url not in accepted_urls)
+        open_questions = self._open - {row.url for row in tally.gaps if row.accepted}
         seen_whole = all(scope.view == "full" for scope in tally.scopes)
         if tally.unaccepted or open_questions or not seen_whole or self.rules.broken:
             tally.complete = False
@@ -560,7 +591,7 @@ class Evaluation:
     def coverage(self) -> rows.Coverage:
         """What was judged and what was not, after `run`."""
         types = [
-            rows.TypeRow(type=type, resources=count, judged=type in self.tally.judged)
+            rows.TypeRow(type=type, resources=count, judged=type.lower() in self.tally.judged)
             for type, count in sorted(self.tally.types.items())
         ]
         return rows.Coverage(
@@ -599,6 +630,13 @@ def _ordered(snapshot: Snapshot) -> Iterator[Bundle]:
     )
 
 
+def _silenced(exposure: Exposure, silent: Unread) -> Exposure:
+    """The same endpoint, of which nothing is sure: not even that its feature is off."""
+    if exposure.off:
+        return unread(exposure.endpoint, exposure.kind, silent, exposure.what)
+    return replace(exposure, reach=exposure.reach.doubted(silent), asks=exposure.asks.doubted(silent))
+
+
 def _by_subject(rule: Rule, top: Resource, named: list[Exposure]) -> Iterator[tuple[Resource | None, list[Exposure]]]:
     """The endpoints that a lock rule answers for: the resource's own, and each child's where it has a subject."""
     if rule.subject is None:
@@ -626,66 +664,14 @@ def _parents(subject: Child, top: Resource) -> tuple[list[Resource], list[Unread
     return found, missing
 
 
-def _seen(evidence: Evidence) -> rows.Seen:
-    return rows.Seen(evidence.path, evidence.value, evidence.expected)
-
-
-def _exposure_row(
-    exposure: Exposure, top: Resource, state: str, reason: str, fix: str | None, breaks: str | None
-) -> rows.ExposureRow:
-    reach, asks = exposure.sure_reach, exposure.sure_auth
-    may_reach, may_auth = exposure.may_reach, exposure.may_auth
-    may = None
-    if may_reach is not None or may_auth is not None:
-        may = rows.May(may_reach.name if may_reach is not None else None, may_auth.name if may_auth else None)
-    severity, worst = exposure.severity, exposure.worst
-    hops = [rows.HopRow(hop.kind, hop.name, hop.detail, hop.resource, hop.lets) for hop in exposure.reach.hops]
-    hops.append(_authentication_hop(exposure))
-    seen = [*locks.evidence(exposure.reach), *locks.evidence(exposure.asks)]
-    return rows.ExposureRow(
-        resource=top.id,
-        endpoint=exposure.endpoint,
-        kind=exposure.kind,
-        address=exposure.address,
-        reach="unknown" if reach is None else reach.name,
-        authentication="unknown" if asks is None else asks.name,
-        may=may,
-        severity=severity.name if severity is not None else None,
-        worst=worst.name if worst is not None else None,
-        state=state,
-        reason=reason,
-        title=title(exposure),
-        evidence=_unique(seen),
-        hops=hops,
-        admits=[*exposure.admits, *exposure.reach.admits],
-        fix=fix,
-        breaks=breaks,
-        fingerprint=rows.exposure_fingerprint(top.id, exposure.endpoint, exposure.address),
-    )
-
-
-def _unique(seen: Iterable[Evidence]) -> list[rows.Seen]:
-    kept: dict[tuple[str, str], rows.Seen] = {}
-    for each in seen:
-        kept.setdefault((each.path, repr(each.value)), _seen(each))
-    return list(kept.values())
-
-
-def _authentication_hop(exposure: Exposure) -> rows.HopRow:
-    asks = exposure.asks.widest
-    if asks is None:
-        return rows.HopRow("authentication", "Authentication", "not known", "", None)
-    proof = asks.evidence[0] if asks.evidence else None
-    detail = f"{proof.path.rsplit('.', 1)[-1]} = {shown(proof.value)}" if proof is not None else ""
-    lets = asks.level.name != "identity"
-    return rows.HopRow(
-        "authentication", "Authentication", f"{asks.level.name}: {detail}" if detail else asks.level.name, "", lets
-    )
-
-
 def worst_first(found: list[rows.ExposureRow]) -> list[rows.ExposureRow]:
     """Exposures by severity, then in the order of the document."""
     return sorted(found, key=lambda row: (-Severity[row.severity or "info"], rows.order(row.resource), row.endpoint))
+
+
+def _line_in(file: str, error: Exception) -> int:
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return (lines[-1] or 0) if lines else 0
 
 
 def _most(rule: Rule) -> Severity:
@@ -693,52 +679,6 @@ def _most(rule: Rule) -> Severity:
     return Severity.critical if rule.severity is None else rule.severity
 
 
-class _Words(dict[str, str]):
-    def __missing__(self, key: str) -> str:
-        return "{" + key + "}"
-
-
-def filled(template: str, subject: Resource, top: Resource) -> str:
-    """A command with the names of a resource filled in, each quoted for POSIX shells; "" stays ""."""
-    words = _Words(
-        name=shlex.quote(subject.name),
-        id=shlex.quote(subject.id),
-        group=shlex.quote(subject.group),
-        subscription=shlex.quote(subject.subscription),
-        top=shlex.quote(top.name),
-        top_id=shlex.quote(top.id),
-        location=shlex.quote(top.location),
-    )
-    return template.format_map(words)
-
-
-def rule_row(rule: Rule) -> rows.RuleRow:
-    """A rule as the findings document holds it."""
-    return rows.RuleRow(
-        title=rule.title,
-        category=rule.category,
-        severity=rule.severity.name if rule.severity is not None else None,
-        why=rule.why,
-        remediation=remediation(rule.fix),
-        controls={framework: list(ids) for framework, ids in rule.controls.items()},
-        references=list(rule.references),
-    )
-
-
-def remediation(fix: Fix) -> rows.Remediation:
-    return rows.Remediation(
-        az=fix.az,
-        bicep=fix.bicep,
-        terraform=fix.terraform,
-        portal=fix.portal,
-        breaks=fix.breaks,
-        first_step=fix.first_step,
-    )
-
-
 def now() -> str:
     """The wall clock, UTC, as documents hold it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-Clock = Callable[[], str]

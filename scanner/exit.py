@@ -59,7 +59,7 @@ def _found(endpoints: int, others: int, tally: Tally, fail_on: str) -> str:
     level = "" if fail_on == "critical" else " or above"
     text = f"{' and '.join(parts)} at {fail_on}{level}" if parts else ""
     if tally.errors:
-        rules = len({rule for rule, _, _ in tally.errors})
+        rules = len({crash.rule for crash in tally.errors})
         crashed = f"{rules} {_s(rules, 'rule', 'rules')} crashed"
         text = f"{text}; {crashed}" if text else crashed
     return text

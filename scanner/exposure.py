@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from functools import cached_property
 from typing import Any, Literal, cast
 
+from scanner.once import once
 from scanner.resource import MISSING, Resource, same
 from scanner.verdict import Evidence, Severity, Unread
 
@@ -113,12 +113,22 @@ class Half:
         sure = tuple(each for each in self.sure if each.name in known)
         return replace(self, sure=sure, doubts=tuple(each for each in self.doubts if each.name in known))
 
-    @cached_property
+    @property
+    def levels(self) -> list[Level]:
+        """The level of each way, sure or not."""
+        return [way.level for way in self.sure] + [doubt.level for doubt in self.doubts]
+
+    def doubted(self, missing: Unread) -> "Half":
+        """The same ways, none of them sure."""
+        doubts = tuple(Doubt(way.level, missing, way.evidence) for way in self.sure)
+        return Half((), doubts + self.doubts, self.hops, self.admits)
+
+    @once
     def widest(self) -> Way | None:
         """The widest sure way, None where nothing is sure."""
         return max(self.sure, key=lambda way: way.level) if self.sure else None
 
-    @cached_property
+    @once
     def worst(self) -> Doubt | None:
         """The widest way that an unread part could add beyond the sure ones, None where none would."""
         if not self.doubts:
@@ -187,7 +197,7 @@ class Switch:
         value = resource.look(self.path)
         seen = resource.seen(self.path, self.expected())
         gone = value is MISSING or value is None
-        if gone and self.absent is MISSING:
+        if gone and (self.absent is MISSING or resource.mute):
             return may(self.widest, Unread(self.path, "the answer did not hold it"), seen)
         level = self.level(self.absent if gone else value)
         if level is None:
@@ -242,34 +252,34 @@ class Exposure:
             severity = min(severity, self.cap)
         return severity
 
-    @property
+    @once
     def sure_reach(self) -> Reach | None:
         widest = self.reach.widest
         return None if widest is None else cast("Reach", widest.level)
 
-    @property
+    @once
     def sure_auth(self) -> Auth | None:
         widest = self.asks.widest
         return None if widest is None else cast("Auth", widest.level)
 
-    @property
+    @once
     def may_reach(self) -> Reach | None:
         """The widest reach that an unread part could add, None where it would add nothing."""
         worst = self.reach.worst
         return None if worst is None else cast("Reach", worst.level)
 
-    @property
+    @once
     def may_auth(self) -> Auth | None:
         worst = self.asks.worst
         return None if worst is None else cast("Auth", worst.level)
 
-    @cached_property
+    @once
     def severity(self) -> Severity | None:
         """The cell of the sure ways. Where a half has none, its strongest lock is taken: nothing more is proven."""
         reach = self.sure_reach
         return None if reach is None else self.rate(self.sure_auth or Auth.identity, reach)
 
-    @cached_property
+    @once
     def worst(self) -> Severity | None:
         """The cell with what unread parts may add."""
         reach = self.may_reach if self.may_reach is not None else self.sure_reach
@@ -317,7 +327,9 @@ def title(exposure: Exposure) -> str:
     if exposure.off:
         return f"{what} is off: {exposure.off}"
     if reach is None:
-        answers = f"Who can reach {what[:1].lower()}{what[1:]} is not known"
+        opening, _, rest = what.partition(" ")
+        inner = f"{opening.lower()} {rest}" if opening in ("The", "A", "An", "Its") else what
+        answers = f"Who can reach {inner} is not known"
     else:
         answers = f"{what} answers {reach.says or REACH_SAYS[Reach(reach.level)]}"
     says = "what it asks is not known" if asks is None else asks.says or AUTH_SAYS[Auth(asks.level)]

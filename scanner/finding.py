@@ -195,6 +195,7 @@ def order(resource_id: str) -> str:
 _encoder = msgspec.json.Encoder(enc_hook=str)
 _SECTIONS = ("resources", "exposures", "findings", "passed", "not_applicable")
 _LISTS = frozenset({"exposures", "findings"})
+_BATCH = 512
 
 
 class Writer:
@@ -206,12 +207,21 @@ class Writer:
             for name in _SECTIONS
         }
         self._filled: set[str] = set()
+        self._waiting: dict[str, list[bytes]] = {name: [] for name in _SECTIONS}
 
     def _line(self, section: str, line: bytes) -> None:
-        spool = self._spools[section]
-        spool.write(b",\n" if section in self._filled else b"\n")
-        self._filled.add(section)
-        spool.write(line)
+        waiting = self._waiting[section]
+        waiting.append(line)
+        if len(waiting) >= _BATCH:
+            self._spill(section)
+
+    def _spill(self, section: str) -> None:
+        waiting = self._waiting[section]
+        if waiting:
+            text = b",\n".join(waiting)
+            self._spools[section].write((b",\n" if section in self._filled else b"\n") + text)
+            self._filled.add(section)
+            waiting.clear()
 
     def exposure(self, row: ExposureRow) -> None:
         self._line("exposures", _encoder.encode(row))
@@ -239,6 +249,7 @@ class Writer:
         for name in _SECTIONS:
             opens, closes = (b"[", b"\n]") if name in _LISTS else (b"{", b"\n}")
             out.write(b',\n"' + name.encode() + b'": ' + opens)
+            self._spill(name)
             spool = self._spools[name]
             spool.seek(0)
             while block := spool.read(1 << 20):

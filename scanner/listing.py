@@ -1,5 +1,6 @@
 """Rules for people and programs: the lines of `rules list`, the page of `rules show`, and both as JSON."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from scanner.exposure import LOCKS
 from scanner.loader import RuleSet, matches
 from scanner.rule import Child, Rule
 from scanner.settings import Settings
-from scanner.terminal import Line
+from scanner.terminal import Line, named
 from scanner.verdict import Severity
 
 
@@ -87,7 +88,7 @@ def page(rule: Rule) -> Iterator[Line]:
     for place, row in enumerate(rows):
         yield Line(row, "" if place else "Reads", whole=True)
     if rule.only:
-        yield Line(", ".join(rule.only), "Endpoints" if len("Endpoints") < 9 else "Doors")
+        yield Line(", ".join(rule.only), "Endpoint")
     yield Line(_unknown(rule), "Unknown")
     yield from _fix(rule)
     if rule.controls:
@@ -115,7 +116,7 @@ def _range(rule: Rule) -> str:
 
 
 def _unknown(rule: Rule) -> str:
-    names = sorted({read.path.rsplit("/", 1)[-1] for read in reads(rule)})
+    names = sorted({named(f"/providers/a/b/c/{read.path}", {}).removesuffix(" of c") for read in reads(rule)})
     if not names:
         return "when a value that decides it was not returned"
     return f"when {', '.join(names)} could not be read, or a value that decides it was not returned"
@@ -123,14 +124,23 @@ def _unknown(rule: Rule) -> str:
 
 def _fix(rule: Rule) -> Iterator[Line]:
     fix = rule.fix
-    yield Line(fix.az, "Fix", whole=fix.az.startswith("az "))
     for label, text in (
+        ("Fix", fix.az),
         ("First", fix.first_step),
         ("Bicep", fix.bicep),
-        ("Terraf.", fix.terraform),
+        ("Terraform", fix.terraform),
         ("Portal", fix.portal),
     ):
         if text:
-            yield Line(text, label, whole=True)
+            yield Line(template(text), label, whole=text.startswith("az ") or label in ("Bicep", "Terraform"))
     if fix.breaks:
         yield Line(fix.breaks, "Breaks")
+
+
+def template(text: str) -> str:
+    """A command with words in capitals where a finding has names: `{top_id}` as `ID`."""
+    return (
+        re.sub(r"\{(?:top_)?(\w+)\}", lambda hit: hit[1].upper() if hit[1] != "top" else "NAME", text)
+        .replace("{{", "{")
+        .replace("}}", "}")
+    )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scanner.exposure import AUTH_SAYS, REACH_SAYS, Auth, Doubt, Exposure, Half, Level, Reach, title
+from scanner.exposure import AUTH_SAYS, REACH_SAYS, Auth, Doubt, Exposure, Half, Reach, title
 from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict
 
 Answer = Literal["fail", "unknown", "pass"]
@@ -26,7 +26,7 @@ def answer(category: str, exposure: Exposure) -> Answer:
     reach = exposure.sure_reach
     if sure and reach is not None and exposure.rate(asked, reach) is not None:
         return "fail"
-    widest = max(_levels(exposure.reach), default=Reach.internet)
+    widest = max(exposure.reach.levels, default=Reach.internet)
     return "unknown" if exposure.rate(asked, Reach(widest)) is not None else "pass"
 
 
@@ -40,13 +40,9 @@ def _network(exposure: Exposure) -> Answer:
         and exposure.rate(exposure.sure_auth or Auth.identity, reach) is not None
     ):
         return "fail"
-    widest = Reach(max(_levels(exposure.reach), default=Reach.internet))
-    asks = Auth(max(_levels(exposure.asks), default=Auth.anonymous))
+    widest = Reach(max(exposure.reach.levels, default=Reach.internet))
+    asks = Auth(max(exposure.asks.levels, default=Auth.anonymous))
     return "unknown" if widest >= Reach.wide and exposure.rate(asks, widest) is not None else "pass"
-
-
-def _levels(half: Half) -> list[Level]:
-    return [way.level for way in half.sure] + [doubt.level for doubt in half.doubts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +84,14 @@ def _read(category: str, exposures: Sequence[Exposure]) -> Reading:
         return Reading(NotApplicable("it has no such endpoint"))
     if all(each.off for each in exposures):
         return Reading(NotApplicable(exposures[0].off))
-    if category == "network" and all(each.hidden for each in exposures):
+    # What only the service shows may let somebody in, and then a weak login counts.
+    if all(each.hidden for each in exposures) and (category == "network" or _weak(category, exposures)):
         return Reading(NotApplicable(exposures[0].hidden))
     return Reading(Pass(_evidence(category, exposures[:1])))
+
+
+def _weak(category: str, exposures: Sequence[Exposure]) -> bool:
+    return any(_ASKED[category] in each.asks.levels for each in exposures)
 
 
 def _doubts(exposure: Exposure) -> list[Doubt]:
@@ -104,7 +105,8 @@ def _unknown(category: str, undecided: tuple[Exposure, ...]) -> Unknown:
     gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
     worst = max((each.worst for each in undecided if each.worst is not None), default=None)
     seen = _unique(each for doubt in doubts for each in doubt.evidence)
-    return Unknown(why, gaps, worst, seen, tuple(each.endpoint for each in undecided))
+    bare = any(not each.gap for each in missing)
+    return Unknown(why, gaps, worst, seen, tuple(each.endpoint for each in undecided), bare)
 
 
 def _unique(rows: Iterable[Evidence]) -> tuple[Evidence, ...]:
@@ -119,7 +121,7 @@ def _unique(rows: Iterable[Evidence]) -> tuple[Evidence, ...]:
 
 def evidence(half: Half) -> list[Evidence]:
     """What proves a half: its widest way first."""
-    ways = sorted(half.sure, key=lambda each: -each.level)
+    ways = half.sure if len(half.sure) < 2 else sorted(half.sure, key=lambda each: -each.level)
     seen = [each for way in ways for each in way.evidence]
     return seen + [each for doubt in half.doubts for each in doubt.evidence]
 

@@ -53,17 +53,19 @@ def member(body: Any, name: str) -> Any:
 def look(body: Any, path: str) -> Any:
     """The value below a dotted path whatever the case of its keys, or MISSING."""
     for step in _steps(path):
-        if isinstance(body, dict) and step in body:
+        try:
             body = body[step]
-            continue
-        body = member(body, step)
-        if body is MISSING:
-            return MISSING
+        except (KeyError, TypeError):
+            body = member(body, step)
+            if body is MISSING:
+                return MISSING
     return body
 
 
 def same(seen: object, known: object) -> bool:
     """Whether a value from Azure is a known one: text without case, and "true" for true."""
+    if seen is known:
+        return True
     if isinstance(known, bool) or isinstance(seen, bool):
         return str(seen).lower() == str(known).lower()
     if isinstance(seen, str) and isinstance(known, str):
@@ -77,6 +79,7 @@ def segments(url: str) -> tuple[str, ...]:
     return tuple(part for part in url.split("?", 1)[0].lower().split("/") if part)
 
 
+@lru_cache(maxsize=65536)
 def type_of(resource_id: str) -> str:
     """The ARM type that an id names, as the id spells it; "" for a subscription or a group."""
     parts = [part for part in resource_id.split("?", 1)[0].split("/") if part]
@@ -195,7 +198,7 @@ class Bundle:
 class Resource:
     """One ARM resource. Property names, ids and enum values compare without case."""
 
-    __slots__ = ("api", "body", "bundle", "by", "id", "key", "list_key", "name", "type")
+    __slots__ = ("api", "body", "bundle", "by", "id", "key", "list_key", "mute", "name", "type")
 
     def __init__(self, body: dict[str, Any], *, api: str | None = None, by: By = "list", bundle: Bundle | None = None):
         identity = member(body, "id")
@@ -208,6 +211,8 @@ class Resource:
         self.name = self.id.rstrip("/").rsplit("/", 1)[-1]
         self.api = api
         self.by: By = by
+        self.mute = not isinstance(member(body, "properties"), dict)
+        """Whether the answer held no properties at all: it shows neither that something is open, nor closed."""
         self.bundle = bundle if bundle is not None else Bundle(self.id)
         if bundle is None:
             self.bundle.add(self)
@@ -219,6 +224,13 @@ class Resource:
     def thin(self) -> bool:
         """Whether an absent property says nothing, since the api-version of the record is not known."""
         return self.by in ("graph", "import")
+
+    @property
+    def silence(self) -> str:
+        """Why an absent property of this record says nothing; "" where it means what Azure documents."""
+        if self.mute:
+            return "the answer held no properties"
+        return "absent in a record whose api-version is not known" if self.thin else ""
 
     @property
     def subscription(self) -> str:
@@ -263,8 +275,8 @@ class Resource:
             raise TypeError("a default without a source is a guess")
         value = self.look(path)
         if value is MISSING or value is None:
-            if self.thin:
-                raise Unread(path, "absent in a record whose api-version is not known")
+            if self.thin or self.mute:
+                raise Unread(path, self.silence)
             return default
         return value
 
@@ -291,7 +303,7 @@ class Resource:
         found = self._below(child)
         if not child.needed(self):
             return Children(found)
-        return Children(found, self._missing(child))
+        return Children(found, self._missing(child, len(found)))
 
     def child(self, child: "Child") -> "Resource | None":
         """The one resource of a single read, None where Azure says that there is none; Unread where it is not known."""
@@ -300,7 +312,7 @@ class Resource:
             return found[0]
         if not child.needed(self):
             return None
-        missing = self._missing(child)
+        missing = self._missing(child, 0)
         if missing is not None:
             raise missing
         return None
@@ -312,11 +324,12 @@ class Resource:
             return [] if single is None else [single]
         return list(self.bundle.below.get(place, ()))
 
-    def _missing(self, child: "Child") -> Unread | None:
+    def _missing(self, child: "Child", found: int) -> Unread | None:
         place = self.key + child.key
         bundle = self.bundle
-        if place in bundle.reads:
-            return None
+        count = bundle.reads.get(place)
+        if count is not None:
+            return Unread(child.path, f"{count} were read, {found} are here") if count > found else None
         gap = bundle.gaps.get(place)
         if gap is not None:
             return Unread(child.path, gap.why(), gap.url)

@@ -188,7 +188,7 @@ def judge_value(
     seen = resource.seen(path, allowed[0])
     value = resource.look(path)
     gone = value is MISSING or value is None
-    if gone and absent is MISSING:
+    if gone and (absent is MISSING or resource.mute):
         return unknown(Unread(path, "the answer did not hold it"), evidence=(seen,))
     value = absent if gone else value
     if any(same(value, each) for each in allowed):
@@ -206,7 +206,8 @@ class Child(_Subject):
     `when(parent)` says whether it is needed, and needs a source in a comment where it rests on a SKU or kind. `none`:
     error codes that mean "there is none"; `off`: error codes that mean "not on this SKU or kind". `keep`: the paths to
     keep of bodies that carry secrets. `costly`: many requests; off unless a rule that needs it is named. `action`: the
-    RBAC action, where it does not follow from the path.
+    RBAC action, where it does not follow from the path. `each`: the list says too little, so each row of it is read by
+    itself too; one that fails is a gap with the row's own URL, and the row stays as the list had it.
     """
 
     def __init__(
@@ -222,6 +223,7 @@ class Child(_Subject):
         keep: tuple[str, ...] = (),
         costly: bool = False,
         action: str = "",
+        each: bool = False,
     ) -> None:
         self.parent: Kind | Child = parent
         self.path = path.strip("/")
@@ -233,6 +235,7 @@ class Child(_Subject):
         self.off = frozenset(off)
         self.keep = keep
         self.costly = costly
+        self.each = each
         self.type: str = "/".join([parent.type, *self.path.split("/")[::2]])
         self.action = action or f"{self.type}/read"
         self._of = parent if isinstance(parent, Kind) else parent._of

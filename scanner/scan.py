@@ -16,7 +16,7 @@ import msgspec
 from scanner import finding as rows
 from scanner import snapshot, waivers
 from scanner.errors import InputError, UserError, nearest
-from scanner.evaluate import Evaluation, NoWaivers, Policy, Waivers, now
+from scanner.evaluate import Crash, Evaluation, NoWaivers, Policy, Waivers, now
 from scanner.exit import Exit, decide
 from scanner.loader import RuleSet, load
 from scanner.settings import Settings
@@ -216,6 +216,7 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
         if job.settings["snapshot"]:
             _kept(store, job.settings["snapshot"], wrote, errors)
     _seen(taken, screen, live=took is not None)
+    _expired(job.policy.waivers, screen)
     counting = Counting()
     screen.begin("Judging", lambda: f"{counting.endpoints:,} endpoints so far")
     try:
@@ -266,6 +267,15 @@ def _collected(job: Job, screen: Screen, stop: Stop, limits: bool) -> Store:
         screen.finish()
     store.head.scopes = [subscription for subscription, _, _ in screen.scopes]
     return store
+
+
+def _expired(accepted: Waivers, screen: Screen) -> None:
+    """Tell how many waivers cover nothing any more."""
+    count = accepted.expired if isinstance(accepted, waivers.WaiverFile) else 0
+    if count:
+        one = count == 1
+        said = f"{count:,} {'waiver has' if one else 'waivers have'} expired and {'covers' if one else 'cover'} nothing"
+        screen.write([Line(said, "Waivers")], "found", said)
 
 
 async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
@@ -412,19 +422,20 @@ def broken_rules(job: Job) -> list[UserError]:
 
 def crashed_rules(rules: RuleSet, evaluation: Evaluation) -> list[UserError]:
     """Rules that raised, one error a rule."""
-    found: dict[str, tuple[str, str, int]] = {}
-    for rule, resource, message in evaluation.tally.errors:
-        first, text, count = found.get(rule, (resource, message, 0))
-        found[rule] = first, text, count + 1
-    return [
-        UserError(
-            f"rule {rule} crashed on {resource.rstrip('/').rsplit('/', 1)[-1]}: {message}",
-            at=_near(rules.files.get(rule, "")),
-            do=f"report it; the others went on, its {count:,} {'check is' if count == 1 else 'checks are'}"
-            ' "error", none passed',
-        )
-        for rule, (resource, message, count) in list(found.items())[:5]
-    ]
+    found: dict[str, list[Crash]] = {}
+    for crash in evaluation.tally.errors:
+        found.setdefault(crash.rule, []).append(crash)
+    return [_crashed(crashes, rules.files.get(rule, "")) for rule, crashes in list(found.items())[:5]]
+
+
+def _crashed(crashes: Sequence[Crash], file: str) -> UserError:
+    first, count = crashes[0], len(crashes)
+    return UserError(
+        f"rule {first.rule} crashed on {first.resource.rstrip('/').rsplit('/', 1)[-1]}: {first.message}",
+        at=_near(file) + (f":{first.line}" if first.line else ""),
+        do=f"report it; the others went on, its {count:,} {'check is' if count == 1 else 'checks are'}"
+        ' "error", none passed',
+    )
 
 
 def _near(file: str) -> str:

@@ -211,6 +211,7 @@ class Snapshot:
     scopes: list[ScopeRow] = field(default_factory=list)
     reads: dict[str, int] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
+    skips: dict[str, str] = field(default_factory=dict)
     rest: Iterator[Bundle] = field(default_factory=lambda: iter(()))
     fabric: Fabric = field(default_factory=Fabric)
     """The networks of the index, parsed."""
@@ -295,6 +296,8 @@ def _bulk(snapshot: Snapshot, line: Line) -> None:
         snapshot.reads[line.read.url.lower().rstrip("/")] = line.read.count
     elif line.gap is not None:
         snapshot.gaps.append(Gap(line.gap.url, line.gap.status, line.gap.code, line.gap.action))
+    elif line.skip is not None:
+        snapshot.skips[line.skip.url.lower().rstrip("/")] = line.skip.why
 
 
 def _into(bundle: Bundle, line: Line) -> None:

@@ -167,7 +167,7 @@ class Line:
         text, label = clean(self.text), clean(self.label)
         head = paint(label, self.tone, colour) + " " * (self.column - len(label)) if label else " " * self.column
         if label and len(label) >= self.column:
-            head = paint(label, self.tone, colour) + "  "
+            head = paint(label, self.tone, colour) + ("  " if self.tone else " ")
         rows = [text] if self.whole else list(wrap(text, width, self.column))
         for place, row in enumerate(rows):
             yield ((head if place == 0 else " " * self.column) + row).rstrip()

@@ -70,13 +70,17 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It could not be decided. `worst` is what it could be at most, `gaps` the URLs of the reads that are missing."""
+    """It could not be decided. `worst` is what it could be at most, `gaps` the URLs of the reads that are missing.
+
+    `bare`: these gaps are not the whole reason, so that accepting them does not settle it.
+    """
 
     why: str
     gaps: tuple[str, ...] = ()
     worst: Severity | None = None
     evidence: tuple[Evidence, ...] = ()
     endpoints: tuple[str, ...] = ()
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ def unknown(*missing: Unread, worst: Severity | None = None, evidence: Iterable[
     """The Unknown for parts that were not read."""
     why = "; ".join(dict.fromkeys(f"{each.what}: {each.why}" for each in missing))
     gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
-    return Unknown(why, gaps, worst, tuple(evidence))
+    return Unknown(why, gaps, worst, tuple(evidence), bare=any(not each.gap for each in missing))
 
 
 def shown(value: object) -> str:

@@ -124,7 +124,7 @@ def _case(file: str, raw: dict[str, Any], bases: dict[str, Any]) -> Case:
     for child in raw.get("child", []):
         children[child["path"]] = merged(children.get(child["path"], {}), _child(child))
     gaps = raw.get("gaps", [])
-    children = {path: child for path, child in children.items() if not _below(path, gaps)}
+    children = {path: child for path, child in children.items() if not _below(path, [*gaps, *raw.get("none", [])])}
     keys = ("expect", "exposures", "none", "by", "networks", "also", "live", "missing", "read")
     return Case(
         file, raw["name"], raw["type"], body, children, gaps=gaps, **{key: raw[key] for key in keys if key in raw}
@@ -174,7 +174,7 @@ def bundle(case: Case) -> Bundle:
     made = Bundle(root_of(id))
     top = {"id": id, "name": name, "type": case.type, "location": "norwayeast", **case.body}
     made.add(Resource(top, api="", by=case.by, bundle=made))  # type: ignore[arg-type]
-    for path, body in case.children.items():
+    for path, body in sorted(case.children.items()):
         child = {"id": f"{id}/{path}", "name": path.rsplit("/", 1)[-1], **body}
         made.add(Resource(child, api="", by="get", bundle=made))
     _reads(case, made, id)

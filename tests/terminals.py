@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner.cli import main
+from scanner.loader import load
 from scanner.snapshot import Head, Store
 
 SUB = "3f0e9c1a-77aa-4c1e-9a55-0b8f3c1d2e4f"
@@ -98,10 +99,18 @@ def closed(name: str) -> dict[str, Any]:
     )
 
 
+def listed(store: Store) -> None:
+    """The read of each list that a collection of the subscription makes."""
+    types = {type for kind in load(packages=False).kinds for type in kind.types if type.count("/") == 1}
+    for type in sorted(types):
+        store.read(f"/subscriptions/{SUB}/providers/{type}", 0, "list")
+
+
 def snapshot(path: Path, *bodies: dict[str, Any], view: str = "full", gaps: tuple[str, ...] = ()) -> Path:
     """A snapshot file of these resources, read with nothing below them."""
     store = Store(Head(taken=TAKEN, tool="twolocks test", principal="kari", scopes=[SUB]))
     store.scope(SUB, "prod-journal", "agency.example", view)
+    listed(store)
     for body in bodies:
         store.resource(body, "2025-08-01", "list")
     for url in gaps:
@@ -110,4 +119,4 @@ def snapshot(path: Path, *bodies: dict[str, Any], view: str = "full", gaps: tupl
     return path
 
 
-__all__ = ["GROUP", "STORAGE", "SUB", "Ended", "account", "closed", "files", "snapshot", "twolocks"]
+__all__ = ["GROUP", "STORAGE", "SUB", "Ended", "account", "closed", "files", "listed", "snapshot", "twolocks"]

@@ -23,6 +23,15 @@ def test_example(case: Case) -> None:
     assert {endpoint: shown.get(endpoint) for endpoint in case.exposures} == case.exposures
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if case.gaps], ids=lambda case: case.id)
+def test_a_read_that_was_refused_is_named_where_something_is_undecided(case: Case) -> None:
+    made = examples.bundle(case)
+    findings = examples.evaluation(case).judge(made).findings
+    named = {url.lower() for row in findings for url in row.gaps}
+    unnamed = [gap.url for gap in made.gaps.values() if gap.url.lower() not in named]
+    assert not unnamed or all(row.status != "unknown" for row in findings)
+
+
 def test_example_names_are_unique() -> None:
     assert len({case.id for case in CASES}) == len(CASES)
 
@@ -40,6 +49,13 @@ def test_an_empty_resource_never_passes(rule: Rule) -> None:
         statuses, _ = examples.judge(Case("empty", rule.id, type, {"properties": {}}, {}, read=False))
         if statuses.get(rule.id) == "pass":
             assert rule.id in examples.safe(), "passes on a resource without properties, and no source says why it may"
+
+
+@pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
+def test_an_answer_without_properties_neither_fails_nor_passes(rule: Rule) -> None:
+    for type in rule.kind.types:
+        statuses, _ = examples.judge(Case("mute", rule.id, type, {}, {}, read=False))
+        assert statuses.get(rule.id) not in ("pass", "fail")
 
 
 def _leaves(body: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -109,7 +109,7 @@ def test_a_truncated_snapshot(night: str) -> None:
     assert ended.err.endswith(
         error(
             "error: the snapshot is truncated: it stops without an end line",
-            "at: night.jsonl:3, after 1 resources",
+            f"at: night.jsonl:{len(whole) - 1}, after 1 resources",
             "do: take it again (scan --snapshot night.jsonl); a part is never judged as the whole",
             "exit 2",
         )

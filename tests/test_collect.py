@@ -14,6 +14,7 @@ from scanner.errors import InputError
 from scanner.evaluate import Evaluation
 from scanner.finding import Writer
 from scanner.rule import Kind
+from scanner.sandbox.errors import Answer
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.world import Grant, Quirks, Refusal
 from scanner.snapshot import Head, Line, Store, of_store
@@ -69,6 +70,31 @@ def test_each_read_says_how_many_there_were() -> None:
 def test_a_read_that_is_not_needed_is_a_skip() -> None:
     result = scanned(box())
     assert result.skips == {f"{ST1}/blobServices/default/containers": "not needed"}
+
+
+def test_a_condition_that_crashes_asks_for_the_read() -> None:
+    kind = Kind("Microsoft.KeyVault/vaults", api="2024-11-01")
+    read = kind.child("keys", when=lambda vault: vault.body["no such member"])
+    result = scanned(box(), plan=Plan([kind], [read]))
+    assert result.reads[f"{VAULT['id']}/keys"] == 0
+
+
+def test_what_a_list_names_twice_is_read_once() -> None:
+    running = box()
+    read = running.arm.read
+
+    def doubled(path: str, query: str, base: str, tenant: str) -> object:
+        found = read(path, query, base, tenant)
+        if path.endswith(("/storageAccounts", "/slots", "/containers")):
+            body = msgspec.json.decode(found.body)
+            found = Answer(200, msgspec.json.encode({**body, "value": body["value"] * 2}))
+        return found
+
+    running.arm.read = doubled  # type: ignore[method-assign, assignment]
+    result = scanned(running)
+    assert result.reads[f"{SITE['id']}/slots"] == 1
+    assert result.reads[f"{ST0}/blobServices/default/containers"] == 2
+    assert repeated(running) == []
 
 
 def test_only_types_that_exist_are_listed() -> None:
@@ -196,6 +222,14 @@ def test_what_the_login_may_not_read_is_not_taken_as_absent() -> None:
     assert repeated(running) == []
 
 
+def test_a_role_for_one_service_on_the_whole_subscription_is_no_partial_view() -> None:
+    running = box(grants=[Grant(actions=("Microsoft.Web/*", "Microsoft.Authorization/permissions/read"))])
+    result = scanned(running)
+    assert result.views[S1] == "full"
+    assert SITE["id"] in result.resources
+    assert result.gaps[f"{LISTS}/Microsoft.Storage/storageAccounts"]["status"] == 403
+
+
 def test_perimeters_that_may_not_be_read_are_not_taken_as_absent() -> None:
     hidden = "Microsoft.Network/networkSecurityPerimeters/resourceAssociations/read"
     running = box(grants=[Grant(actions=("*/read",), not_actions=(hidden,))])
@@ -269,6 +303,33 @@ def test_a_thin_row_is_read_by_itself() -> None:
     assert result.by[ST0] == "get"
     assert result.resources[ST0]["properties"] == ESTATE[0]["properties"]
     assert result.by[ST1] == "list"
+
+
+def test_a_tenth_of_the_child_reads_refused_leaves_the_rest_as_it_was() -> None:
+    estate = [row for number in range(40) for row in account(f"t{number:02}")]
+    running = box(estate, faults=[Fault("refuse", "*/blobServices/*", chance=0.1)], seed=3)
+    result = scanned(running)
+    refused = {request.path for request in running.requests if request.status == 403}
+    assert 3 <= len(refused) <= 20
+    assert set(result.gaps) == refused
+    whole = scanned(box(estate))
+    assert set(whole.resources) - set(result.resources) <= {
+        id for id in whole.resources if any(id.startswith(url) for url in refused)
+    }
+    assert {url for url in whole.reads if url not in result.reads} == refused
+
+
+def test_subscriptions_are_asked_about_in_batches() -> None:
+    many = [
+        {"subscriptionId": f"aaaaaaaa-0000-0000-0000-{number:012}", "displayName": f"s{number}"} for number in range(7)
+    ]
+    made = Plan(KINDS, [], ())
+    running = box([], many)
+    plan = Plan([Kind(f"Microsoft.Web/kind{n}", api="2024-11-01") for n in range(300)] + list(made.kinds), [], ())
+    result = scanned(running, plan=plan)
+    assert len(result.views) == 7
+    asked = [len(json.loads(request.body)["subscriptions"]) for request in running.requests if request.body]
+    assert asked == [3, 3, 1]
 
 
 def test_a_list_that_always_fails_is_a_gap_and_the_rest_is_unchanged() -> None:

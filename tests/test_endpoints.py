@@ -1,6 +1,7 @@
 """Each endpoint of the contract can fail on each of its locks, or it stands here why it cannot."""
 
 import tomllib
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from scanner.exposure import LOCKS
 from scanner.rule import Kind
 from tests import examples
+from tests.examples import Case
 
 CONTRACT: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "endpoints.toml").read_text("utf-8"))
 KINDS = {kind.type: kind for kind in examples.rules().kinds if kind.endpoint_function is not None}
@@ -42,10 +44,22 @@ def test_an_endpoint_can_fail_on_a_lock_or_it_says_why_not(type: str, endpoint: 
     assert bool(found) != bool(reason), f"rules {found}, reason {reason!r}"
 
 
+@pytest.mark.parametrize("case", list(examples.cases()), ids=lambda case: case.id)
+def test_exposures_are_of_the_kinds_that_their_type_declares(case: Case) -> None:
+    for kind in examples.kinds_of(case.type):
+        top = examples.bundle(case).top
+        assert top is not None
+        for exposure in examples.evaluation(case).exposures(kind, top)[0]:
+            declared = [part for name, part in kind.endpoint_kinds.items() if fnmatchcase(exposure.endpoint, name)]
+            ports = CONTRACT[kind.type].get("also-app", ())
+            declared += ["app" for name in ports if fnmatchcase(exposure.endpoint, name)]
+            assert exposure.kind in declared, exposure.endpoint
+
+
 def test_no_reason_is_about_something_that_is_not_there() -> None:
     for type, entry in CONTRACT.items():
         names = {name for part in ("data", "admin", "app") for name in entry.get(part, ())}
-        for key in entry.keys() - {"data", "admin", "app"}:
+        for key in entry.keys() - {"data", "admin", "app", "also-app"}:
             lock, _, endpoint = key.partition(" ")
             assert lock in LOCKS, (type, key)
             assert endpoint in names, (type, key)

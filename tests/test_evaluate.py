@@ -10,9 +10,10 @@ import pytest
 from scanner import finding, loader
 from scanner.addresses import parse
 from scanner.errors import InputError
-from scanner.evaluate import Evaluation, Intended, Policy, filled
+from scanner.evaluate import Crash, Evaluation, Intended, Policy
 from scanner.finding import Writer, exposure_fingerprint, finding_fingerprint
 from scanner.resource import Resource
+from scanner.rows import filled
 from scanner.snapshot import Head, Store, of_store
 from scanner.verdict import Severity
 
@@ -57,7 +58,7 @@ def fine(resource, index):
 def store(*bodies: dict[str, Any], view: str = "full") -> Store:
     made = Store(Head(taken="2026-11-25T00:00:00Z"))
     made.scope(SUB, "prod", "tenant", view)
-    for type in INDEX:
+    for type in (*INDEX, "Microsoft.Storage/storageAccounts"):
         made.read(f"/subscriptions/{SUB}/providers/{type}", 0)
     for body in bodies:
         made.resource(body, "2025-08-01", "get")
@@ -85,14 +86,14 @@ def statuses(document: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_rule_that_crashes_is_an_error_that_names_it_and_the_others_go_on(tmp_path: Path) -> None:
-    document, evaluation = run(store({"id": ACCOUNT}), rules(tmp_path))
+    document, evaluation = run(store({"id": ACCOUNT, "properties": {}}), rules(tmp_path))
     assert statuses(document) == {"mine-network": "fail", "mine-crash": "error"}
     assert document["passed"] == {ACCOUNT: ["mine-fine"]}
-    assert evaluation.tally.errors == [("mine-crash", ACCOUNT, "KeyError: 'x'")]
+    assert evaluation.tally.errors == [Crash("mine-crash", ACCOUNT, "KeyError: 'x'", 19)]
 
 
 def test_an_exposure_function_that_crashes_makes_its_lock_rules_errors(tmp_path: Path) -> None:
-    document, _ = run(store({"id": ACCOUNT}), rules(tmp_path, "raise RuntimeError('broken')"))
+    document, _ = run(store({"id": ACCOUNT, "properties": {}}), rules(tmp_path, "raise RuntimeError('broken')"))
     assert statuses(document) == {"mine-network": "error", "mine-crash": "error"}
     assert {row["endpoint"]: row["authentication"] for row in document["exposures"]} == {
         "one": "identity",
@@ -101,7 +102,9 @@ def test_an_exposure_function_that_crashes_makes_its_lock_rules_errors(tmp_path:
 
 
 def test_an_exposure_function_that_stops_at_something_unread_loses_no_endpoint(tmp_path: Path) -> None:
-    document, _ = run(store({"id": ACCOUNT}), rules(tmp_path, "raise Unread('parts', '403 Forbidden')"))
+    document, _ = run(
+        store({"id": ACCOUNT, "properties": {}}), rules(tmp_path, "raise Unread('parts', '403 Forbidden')")
+    )
     two = next(row for row in document["exposures"] if row["endpoint"] == "two")
     assert (two["reach"], two["authentication"], two["worst"]) == ("unknown", "unknown", "critical")
     assert statuses(document)["mine-network"] == "fail"
@@ -109,7 +112,7 @@ def test_an_exposure_function_that_stops_at_something_unread_loses_no_endpoint(t
 
 
 def test_an_exposure_function_that_leaves_out_an_endpoint_is_an_error(tmp_path: Path) -> None:
-    document, _ = run(store({"id": ACCOUNT}), rules(tmp_path, "return"))
+    document, _ = run(store({"id": ACCOUNT, "properties": {}}), rules(tmp_path, "return"))
     assert statuses(document)["mine-network"] == "error"
 
 
@@ -133,6 +136,14 @@ def test_a_resource_that_could_not_be_read_is_undecided(tmp_path: Path) -> None:
     assert set(statuses(document).values()) == {"unknown"}
 
 
+def test_an_answer_without_properties_neither_fails_nor_passes(tmp_path: Path) -> None:
+    document, evaluation = run(store({"id": ACCOUNT, "kind": "StorageV2"}), loader.load(packages=False))
+    assert set(statuses(document).values()) == {"unknown"}
+    assert document["passed"] == {}
+    assert {row["reach"] for row in document["exposures"]} == {"unknown"}
+    assert not evaluation.tally.complete
+
+
 def test_a_subscription_seen_in_part_makes_the_scan_incomplete(tmp_path: Path) -> None:
     assert run(store(view="full"), rules(tmp_path))[1].tally.complete
     assert not run(store(view="partial"), rules(tmp_path))[1].tally.complete
@@ -140,7 +151,7 @@ def test_a_subscription_seen_in_part_makes_the_scan_incomplete(tmp_path: Path) -
 
 def test_what_is_intended_stays_in_the_report_and_is_no_failure(tmp_path: Path) -> None:
     policy = Policy(intended=(Intended("*/storageaccounts/ST", "one", "the public site"),))
-    document, evaluation = run(store({"id": ACCOUNT}), rules(tmp_path), policy)
+    document, evaluation = run(store({"id": ACCOUNT, "properties": {}}), rules(tmp_path), policy)
     row = next(row for row in document["exposures"] if row["endpoint"] == "one")
     assert (row["state"], row["reason"], row["severity"]) == ("intended", "the public site", "medium")
     assert statuses(document)["mine-network"] == "waived"
@@ -149,13 +160,17 @@ def test_what_is_intended_stays_in_the_report_and_is_no_failure(tmp_path: Path) 
 
 
 def test_a_severity_from_the_settings_wins(tmp_path: Path) -> None:
-    document, _ = run(store({"id": ACCOUNT}), rules(tmp_path), Policy(severities={"mine-network": Severity.critical}))
+    document, _ = run(
+        store({"id": ACCOUNT, "properties": {}}),
+        rules(tmp_path),
+        Policy(severities={"mine-network": Severity.critical}),
+    )
     assert next(row for row in document["findings"] if row["rule"] == "mine-network")["severity"] == "critical"
 
 
 def test_the_same_snapshot_makes_the_same_bytes_but_for_the_scan(tmp_path: Path) -> None:
     found = rules(tmp_path)
-    bodies = [{"id": f"{ACCOUNT}{n}", "location": "norwayeast"} for n in range(5)]
+    bodies = [{"id": f"{ACCOUNT}{n}", "location": "norwayeast", "properties": {}} for n in range(5)]
     first, _ = run(store(*bodies), found)
     second, _ = run(store(*reversed(bodies)), found)
     del first["scan"], second["scan"]

@@ -184,9 +184,9 @@ def test_an_absent_switch_means_what_its_source_says() -> None:
 
 def test_what_is_absent_in_a_thin_record_may_fail_but_never_pass() -> None:
     safe = Switch("properties.sftp", {False: Auth.identity, True: Auth.shared}, absent=False, source="a page")
-    assert safe.half(Resource({"id": "/x"}, by="get")).widest is not None
-    assert safe.half(Resource({"id": "/x"}, by="graph")).widest is None
-    assert SWITCH.half(Resource({"id": "/x"}, by="graph")).widest is not None
+    assert safe.half(Resource({"id": "/x", "properties": {}}, by="get")).widest is not None
+    assert safe.half(Resource({"id": "/x", "properties": {}}, by="graph")).widest is None
+    assert SWITCH.half(Resource({"id": "/x", "properties": {}}, by="graph")).widest is not None
 
 
 def test_absent_without_a_source_does_not_load() -> None:
@@ -197,7 +197,9 @@ def test_absent_without_a_source_does_not_load() -> None:
 def test_a_network_of_which_only_the_service_shows_the_rules_is_not_applicable_but_a_sure_way_in_fails() -> None:
     closed_but = Exposure("tds", "data", way(Reach.none), way(Auth.shared), hidden="rules that nobody sees")
     assert locks.read("network", [closed_but]).verdict == NotApplicable("rules that nobody sees")
-    assert isinstance(locks.read("authentication", [closed_but]).verdict, Pass)
+    assert locks.read("authentication", [closed_but]).verdict == NotApplicable("rules that nobody sees")
+    strong = Exposure("tds", "data", way(Reach.none), way(Auth.identity), hidden="rules that nobody sees")
+    assert isinstance(locks.read("authentication", [strong]).verdict, Pass)
     open_anyway = Exposure("tds", "data", way(Reach.internet), way(Auth.shared), hidden="rules that nobody sees")
     assert isinstance(locks.read("network", [open_anyway]).verdict, Fail)
 

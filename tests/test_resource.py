@@ -79,9 +79,11 @@ def test_a_value_that_was_not_returned_is_unread(path: str) -> None:
 
 
 def test_a_default_needs_a_source_and_a_record_that_would_say() -> None:
-    assert Resource({"id": ACCOUNT}, by="get").get("properties.x", False, source="a page") is False
+    assert Resource({"id": ACCOUNT, "properties": {}}, by="get").get("properties.x", False, source="a page") is False
     with pytest.raises(Unread):
-        Resource({"id": ACCOUNT}, by="graph").get("properties.x", False, source="a page")
+        Resource({"id": ACCOUNT, "properties": {}}, by="graph").get("properties.x", False, source="a page")
+    with pytest.raises(Unread):
+        Resource({"id": ACCOUNT}, by="get").get("properties.x", False, source="a page")
     with pytest.raises(TypeError):
         Resource({"id": ACCOUNT}).get("properties.x", False, source="")
 

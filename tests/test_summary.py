@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from scanner.evaluate import Tally
+from scanner.evaluate import Crash, Tally
 from scanner.exit import decide
 from scanner.finding import GapRow, ScopeRow
 from scanner.loader import Broken
 from scanner.snapshot import Head, Store
-from tests.terminals import STORAGE, SUB, account, closed, twolocks
+from tests.terminals import STORAGE, SUB, account, closed, listed, twolocks
 
 RULES = ("--only", "storage-anonymous-blob-access", "--only", "storage-shared-key", "--only", "storage-plain-http")
 
@@ -30,6 +30,7 @@ def estate(path: Path, *, refused: bool = False, quiet: bool = False) -> None:
     """Two closed accounts; one whose containers answer anybody; with `refused`, one whose containers were not read."""
     store = Store(Head(taken="2026-11-25T02:00:00Z", principal="kari", scopes=[SUB]))
     store.scope(SUB, "prod-journal", "agency.example", "full")
+    listed(store)
     for name in ("stlukket1", "stlukket2"):
         store.resource(closed(name), "2025-08-01", "list")
     if not quiet:
@@ -100,6 +101,7 @@ def test_all_clean(tmp_path: Path) -> None:
 def test_nothing_there_at_all(tmp_path: Path) -> None:
     store = Store(Head(taken="2026-11-25T02:00:00Z", scopes=[SUB]))
     store.scope(SUB, "prod-journal", "agency.example", "full")
+    listed(store)
     store.write(tmp_path / "n.jsonl")
     ended = twolocks("scan", "--from", "n.jsonl", tty=True)
     assert "Result   No resource of a known type was found in prod-journal" in ended.err
@@ -140,9 +142,9 @@ GAP = GapRow(url="/x", status=403, code="AuthorizationFailed", action="a/read", 
         (tally(others={"info": 1}), "info", 1, "1 finding at info or above"),
         (tally(exposures={"waived": 3, "intended": 2, "closed": 9}), "info", 0, "nothing at info or above"),
         (tally(exposures={"critical": 2}), "never", 0, "--fail-on never; 2 critical"),
-        (tally(errors=[("r", "x", "m"), ("r", "y", "m")]), "never", 1, "1 rule crashed"),
+        (tally(errors=[Crash("r", "x", "m", 1), Crash("r", "y", "m", 1)]), "never", 1, "1 rule crashed"),
         (
-            tally(exposures={"high": 2}, errors=[("r", "x", "m")]),
+            tally(exposures={"high": 2}, errors=[Crash("r", "x", "m", 1)]),
             "high",
             1,
             "2 endpoints at high or above; 1 rule crashed",

@@ -1,8 +1,8 @@
 """Reads of Azure Resource Manager, through the management clients' public `send_request`."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -15,7 +15,7 @@ from scanner.azure.credentials import Tokens
 from scanner.azure.errors import ReadError, error_inside, failure
 from scanner.azure.limits import Ask, Limits
 from scanner.azure.pipeline import GRAPH, Heard, flight, policies
-from scanner.azure.transport import Web, explain
+from scanner.azure.transport import Web, explain, proxy_of
 from scanner.errors import AccessError
 from scanner.resource import subscription_of
 
@@ -119,6 +119,10 @@ class Arm:
     async def _send(self, request: HttpRequest, ask: Ask, path: str) -> AsyncHttpResponse:
         try:
             response: AsyncHttpResponse = await self._client(ask.provider, path).send_request(request, ask=ask)
+        except AccessError as ended:
+            if self.answered:
+                raise ReadError(path, 401, type(ended).__name__, message=ended.what) from ended
+            raise
         except ReadError as lost:
             if not self.answered and lost.status == 0:
                 way = await explain(lost, self.cloud.arm)
@@ -193,20 +197,25 @@ def _rows(body: Any, path: str) -> list[Json]:
     return rows
 
 
-async def metadata(arm: str, web: Web) -> Any:
+async def metadata(arm: str, web: Web, heard: Heard) -> Any:
     """What an ARM endpoint says about itself, asked without a token. Raises an AccessError where it does not answer."""
     url = arm + METADATA
+    sent, status = time.perf_counter(), 0
+    asked = web.session.get(url, allow_redirects=False, auto_decompress=True, proxy=proxy_of(url))
     try:
-        async with asyncio.timeout(60), web.session.get(url, allow_redirects=False, auto_decompress=True) as answer:
-            body = await answer.read()
-            if answer.status == 200:
-                with suppress(msgspec.DecodeError):
-                    return msgspec.json.decode(body)
+        async with asyncio.timeout(60), asked as answer:
+            body, status = await answer.read(), answer.status
+        if status == 200:
+            return msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        pass
     except Exception as error:
         way = await explain(error, url)
         if way is None:
             raise
         raise way from error
+    finally:
+        heard("GET", METADATA, status, (time.perf_counter() - sent) * 1000)
     raise AccessError(
-        f"{urlsplit(url).hostname} does not answer as ARM does ({answer.status})", at=url, do="check --arm-endpoint"
+        f"{urlsplit(url).hostname} does not answer as ARM does ({status})", at=url, do="check --arm-endpoint"
     )

@@ -87,14 +87,14 @@ async def connect(
     record = None
     try:
         record = RecordFile(way.record) if way.record else None
-        cloud = await _cloud(way, web)
-        tokens = credentials.tokens(way.auth, cloud, way.tenant, web, context, tell)
 
         def note(method: str, path: str, status: int, milliseconds: float) -> None:
             heard(method, path, status, milliseconds)
             if record:
                 record.heard(method, path, status, milliseconds)
 
+        cloud = await _cloud(way, web, note)
+        tokens = credentials.tokens(way.auth, cloud, way.tenant, web, context, tell)
         arm = Arm(cloud, tokens, Limits(on=way.limits, told=wait), web, note, way.agent)
         try:
             yield Reader(cloud.name, await tokens.account(), arm)
@@ -106,8 +106,8 @@ async def connect(
         await web.close()
 
 
-async def _cloud(way: Way, web: Web) -> clouds.Cloud:
+async def _cloud(way: Way, web: Web, heard: Heard) -> clouds.Cloud:
     if not way.arm_endpoint:
         return clouds.cloud(way.cloud)
     arm = clouds.endpoint(way.arm_endpoint)
-    return clouds.described(arm, await metadata(arm, web))
+    return clouds.described(arm, await metadata(arm, web, heard))

@@ -46,6 +46,7 @@ KINDS = (
 EARLY_SECONDS = 300
 """So long before a token ends a new one is fetched; one that lives no longer is fetched anew every half minute."""
 
+RENEW_SECONDS = 30
 GITHUB_AUDIENCE = "api://AzureADTokenExchange"
 
 _CODE = re.compile(r"AADSTS\d+")
@@ -115,6 +116,7 @@ class Tokens:
     used: Login | None = None
     _credential: Credential | None = None
     _kept: dict[tuple[Any, ...], AccessTokenInfo] = field(default_factory=dict)
+    _failed: tuple[AccessError, float] | None = None
     _retired: list[Credential] = field(default_factory=list)
     _fetched: dict[str, float] = field(default_factory=dict)
     _locks: dict[tuple[Any, ...], asyncio.Lock] = field(default_factory=dict)
@@ -129,7 +131,7 @@ class Tokens:
             kept = self._kept.get(key)
             if kept is None or self._ends_soon(kept):
                 try:
-                    self._kept[key] = kept = await self._fetch(scopes, wanted)
+                    self._kept[key] = kept = await self._renewed(scopes, wanted)
                     self._fetched[kept.token] = time.monotonic()
                 except AccessError:
                     if kept is None or kept.expires_on - time.time() < 10:
@@ -185,6 +187,16 @@ class Tokens:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    async def _renewed(self, scopes: Iterable[str], options: TokenRequestOptions) -> AccessTokenInfo:
+        """A token, or the failure of a moment ago: a login that ends in a scan is not asked for at each read."""
+        if self._failed is not None and time.monotonic() - self._failed[1] < RENEW_SECONDS:
+            raise self._failed[0]
+        try:
+            return await self._fetch(scopes, options)
+        except AccessError as error:
+            self._failed = (error, time.monotonic())
+            raise
 
     async def _fetch(self, scopes: Iterable[str], options: TokenRequestOptions) -> AccessTokenInfo:
         if self._credential is not None and self.used is not None:

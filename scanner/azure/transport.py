@@ -4,7 +4,9 @@ import asyncio
 import os
 import ssl
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -18,6 +20,7 @@ from scanner.errors import InputError
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
 IN_FLIGHT = 64
+_PROXY_SETTINGS = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy")
 TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 """Variables whose certificates are trusted besides the system's; the Azure CLI and OpenSSL read them too."""
 
@@ -25,6 +28,8 @@ TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 def trust() -> ssl.SSLContext:
     """The system's trust and that of both variables together. Raises InputError where one names no certificates."""
     context = ssl.create_default_context()
+    # Python 3.13 began to demand extensions that inspection CAs of companies lack; az and requests do without.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     system = ssl.get_default_verify_paths()
     found = False
     for place in (system.openssl_cafile, system.openssl_capath):
@@ -56,6 +61,14 @@ def _load(context: ssl.SSLContext, place: str) -> None:
         context.load_verify_locations(cafile=place)
 
 
+class Transport(AioHttpTransport):  # type: ignore[misc] # azure-core re-exports it without a type
+    """Sends through the proxy of the environment. aiohttp would look it up in a thread, twice for each request."""
+
+    async def send(self, request: Any, **config: Any) -> Any:
+        """The answer to a request, its body read."""
+        return await super().send(request, proxy=proxy_of(request.url), **config)
+
+
 class Web:
     """The session that all clients and credentials share; `transport` is what azure-core sends through."""
 
@@ -64,9 +77,8 @@ class Web:
             connector=aiohttp.TCPConnector(ssl=context, limit=IN_FLIGHT, keepalive_timeout=60),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            trust_env=proxies,
         )
-        self.transport = AioHttpTransport(
+        self.transport = (Transport if proxies else AioHttpTransport)(
             session=self.session,
             session_owner=False,
             connection_timeout=CONNECT_SECONDS,
@@ -79,11 +91,15 @@ class Web:
 
 
 def proxy_of(url: str) -> str | None:
-    """The proxy that the environment names for a URL, as aiohttp and requests choose it; None for a direct way."""
-    host = urlsplit(url).hostname or ""
-    if proxy_bypass(host):
-        return None
-    return getproxies().get("https")
+    """The proxy that HTTPS_PROXY and NO_PROXY name for a URL; None for a direct way."""
+    parts = urlsplit(url)
+    settings = tuple(os.environ.get(name) for name in _PROXY_SETTINGS)
+    return _proxy_for(parts.scheme, parts.hostname or "", settings)
+
+
+@lru_cache(maxsize=256)
+def _proxy_for(scheme: str, host: str, _settings: tuple[str | None, ...]) -> str | None:
+    return None if proxy_bypass(host) else getproxies().get(scheme)
 
 
 async def explain(error: BaseException, url: str) -> UntrustedCertificate | ProxyRefused | Unreachable | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from scanner.addresses import AddressSet, BadAddress, parse, span, union
-from scanner.exposure import REACH_SAYS, Doubt, Half, Hop, Reach, Way
+from scanner.exposure import REACH_SAYS, Doubt, Half, Hop, Reach, Way, may
 from scanner.index import Index
 from scanner.reach.perimeters import CONFIGURATIONS, Perimeters, perimeters
 from scanner.reach.sources import (
@@ -22,7 +22,7 @@ from scanner.reach.sources import (
     source_hop,
     without_effect,
 )
-from scanner.resource import MISSING, Resource, look, same
+from scanner.resource import MISSING, Resource, look, same, subscription_of
 from scanner.rule import Child
 from scanner.verdict import NOT_READ, Evidence, Unread, shown
 
@@ -71,7 +71,8 @@ class Firewall:
     - `bypass`: the path of the bypass for trusted services, `bypass_off` its values that admit nobody.
     - `endpoints`: where private endpoint connections stand: an inline path, a child, None where they do not serve it.
     - `injected`: paths; one that is there puts the resource into a virtual network, whatever the switch says.
-    - `unruly`: the path of the SKU and the values on which the rule lists do not exist.
+    - `unruly`: the path of the SKU, the values on which the rule lists do not exist, or are not judged, and those on
+      which they hold; on any other they may hold nobody off. `lacks` says what such a SKU lacks, after its name.
     - `configurations`: the child `networkSecurityPerimeterConfigurations`.
     - `source` names where Azure documents `absent`, `default_absent` and `empty`.
     """
@@ -101,7 +102,8 @@ class Firewall:
     bypass_off: tuple[Any, ...] = ("None", "", False)
     endpoints: str | Child | None = "properties.privateEndpointConnections"
     injected: tuple[str, ...] = ()
-    unruly: tuple[str, tuple[str, ...]] = ("", ())
+    unruly: tuple[str, tuple[str, ...], tuple[str, ...]] = ("", (), ())
+    lacks: str = "has no firewall"
     configurations: Child | None = None
 
     def __post_init__(self) -> None:
@@ -146,6 +148,9 @@ def firewall(resource: Resource, index: Index, row: Firewall, rules: Half | None
 
     `rules` replaces what the row's lists would say, for a service whose rules are richer (see `restrictions`).
     """
+    if resource.mute:
+        hop = Hop("switch", "Public network access", resource.silence, lets=None)
+        return may(Reach.internet, Unread("properties", resource.silence), hops=(hop,))
     injected = _injected(resource, index, row)
     if injected is not None:
         return injected
@@ -231,30 +236,45 @@ def _targets(endpoint: Resource) -> Iterable[str]:
             target = look(each, "properties.privateLinkServiceId")
             status = look(each, "properties.privateLinkServiceConnectionState.status")
             if isinstance(target, str) and same(status, "Approved"):
-                yield target.rstrip("/").lower()
+                yield f"{target.rstrip('/')}{_slot(look(each, 'properties.groupIds'))}".lower()
+
+
+def _slot(groups: Any) -> str:
+    """The path of the slot that a private endpoint of an app serves (its group is `sites-<slot>`), "" for the app."""
+    names = [name for name in groups if isinstance(name, str)] if isinstance(groups, list) else []
+    slot = next((name[len("sites-") :] for name in names if name.lower().startswith("sites-")), "")
+    return f"/slots/{slot}" if slot else ""
+
+
+def injected(resource: Resource, path: str) -> str:
+    """The id of the subnet that a path names, or of the object there; "" where it names none."""
+    value = resource.look(path)
+    subnet = look(value, "id") if isinstance(value, dict) else value
+    return subnet if isinstance(subnet, str) and subscription_of(subnet) else ""
 
 
 def _injected(resource: Resource, index: Index, row: Firewall) -> Half | None:
     for path in row.injected:
-        value = resource.look(path)
-        if value in (None, MISSING, "", False):
-            continue
-        subnet = value if isinstance(value, str) else look(value, "id")
-        if isinstance(subnet, str) and subnet:
+        subnet = injected(resource, path)
+        if subnet:
             ways = from_ids(resource, index, path, (subnet,), "a subnet")
             name = "/".join(subnet.rstrip("/").split("/")[-3::2])
-        else:
-            subnet, name, ways = "", path, (Way(Reach.private, (resource.seen(path),)),)
-        return Half(ways, hops=(source_hop(Half(ways)), Hop("subnet", name, "inside a virtual network", subnet)))
+            return Half(ways, hops=(source_hop(Half(ways)), Hop("subnet", name, "inside a virtual network", subnet)))
     return None
 
 
 def _maybe_injected(resource: Resource, row: Firewall) -> tuple[Doubt, ...]:
-    if not resource.thin:
-        return ()
-    gone = (path for path in row.injected if resource.look(path) in (MISSING, None))
-    why = "absent in a record whose api-version is not known"
-    return tuple(Doubt(Reach.private, Unread(path, why)) for path in gone)
+    """A doubt for each path that does not say whether the resource stands in a virtual network."""
+    doubts = []
+    for path in row.injected:
+        value = resource.look(path)
+        if value is MISSING or value is None:
+            if resource.thin:
+                why = "absent in a record whose api-version is not known"
+                doubts.append(Doubt(Reach.private, Unread(path, why)))
+        elif not injected(resource, path) and value != "":
+            doubts.append(Doubt(Reach.private, Unread(path, f"its value {value!r} is not known")))
+    return tuple(doubts)
 
 
 def _switch(door: _Door, private: Half) -> _Switch:
@@ -384,11 +404,11 @@ def _lets(half: Half, otherwise: bool = False) -> bool | None:
 def _rules(door: _Door) -> Half:
     """What the resource's own rules let in, once the switch is on."""
     row = door.row
-    path, values = row.unruly
-    if path and any(same(door.resource.look(path), each) for each in values):
+    path, lacking, _ = row.unruly
+    if path and any(same(door.resource.look(path), each) for each in lacking):
         sku = door.resource.seen(path)
         hop = Hop("firewall", row.name, f"not available on {sku.value}")
-        says = f"every address, since {sku.value} has no firewall"
+        says = f"every address, since {sku.value} {row.lacks}"
         return Half((Way(Reach.internet, (sku,), says),), hops=(hop,))
     if door.holder_gap is not None:
         return _undecided(door, door.holder_gap)
@@ -405,10 +425,22 @@ def _rules(door: _Door) -> Half:
         facts = (*seen, *(_count(door, rules) for rules in (*row.addresses, *row.subnets)))
         hop = Hop("firewall", row.name, "no rule: everybody is let in")
         return Half((Way(Reach.internet, facts),), hops=(hop,))
+    listed |= _maybe_unruly(door)
     door.facts += [*seen, *(_count(door, rules) for rules in (*row.addresses, *row.subnets))]
     detail = phrase([way.says or REACH_SAYS[Reach(way.level)] for way in listed.sure]) or "no rule lets anybody in"
     hop = Hop("firewall", row.name, detail if listed.sure or not listed.doubts else "not read", lets=_lets(listed))
     return Half(tuple(Way(w.level, (*seen, *w.evidence), w.says) for w in listed.sure), listed.doubts, (hop,))
+
+
+def _maybe_unruly(door: _Door) -> Half:
+    """A doubt where nobody knows whether the rules of this SKU hold anybody off."""
+    path, _, holding = door.row.unruly
+    value = door.resource.look(path) if path else MISSING
+    if not path or any(same(value, each) for each in holding):
+        return Half()
+    gone = value is MISSING or value is None
+    missing = Unread(path, "the answer did not hold it" if gone else f"its value {value!r} is not known")
+    return Half(doubts=(Doubt(Reach.internet, missing, (door.resource.seen(path),)),))
 
 
 def _undecided(door: _Door, missing: Unread) -> Half:
@@ -531,7 +563,10 @@ def _entries(door: _Door, rules: Rules) -> tuple[list[Any], Unread | None]:
 def _read(door: _Door, rules: Rules) -> tuple[list[Any], Unread | None]:
     if rules.child is not None:
         children = door.resource.children(rules.child)
-        return [child.body for child in children.items], children.gap
+        gap = children.gap
+        if gap is None and not rules.child.needed(door.resource) and not _was_read(door.resource, rules.child):
+            gap = Unread(rules.child.path, "it was not read")
+        return [child.body for child in children.items], gap
     holder = door.holder
     if holder is None:
         return [], None
@@ -540,9 +575,14 @@ def _read(door: _Door, rules: Rules) -> tuple[list[Any], Unread | None]:
         return value, None
     if value is not None and value is not MISSING:
         return [], Unread(rules.path, "this is no list")
-    if holder.thin and not (_open_when_empty(door) and _no_entries(door)):
-        return [], Unread(rules.path, "absent in a record whose api-version is not known")
-    return [], None
+    # Recorded answers spell out each list, empty or not: one that is missing was not returned. It can only add ways.
+    if _open_when_empty(door) and _no_entries(door):
+        return [], None
+    return [], Unread(rules.path, holder.silence or "the answer did not hold it")
+
+
+def _was_read(resource: Resource, child: Child) -> bool:
+    return resource.key + child.key in resource.bundle.reads
 
 
 def _no_entries(door: _Door) -> bool:
@@ -586,4 +626,4 @@ def _member(entry: Any, path: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-__all__ = ["Firewall", "Rules", "firewall", "private_endpoints"]
+__all__ = ["Firewall", "Rules", "firewall", "injected", "private_endpoints"]

@@ -74,16 +74,19 @@ def perimeters(resource: Resource, index: Index, configurations: Child | None = 
 
     `configurations`: the row of `networkSecurityPerimeterConfigurations` below the resource's type, where it has one.
     """
-    if configurations is not None and resource.key + configurations.key in resource.bundle.reads:
-        read = resource.children(configurations)
-        if read.items:
-            return Perimeters(tuple(_configured(resource, index, each) for each in read.items), read.gap, settled=True)
+    asked, gap = False, None
+    if configurations is not None:
+        children = resource.children(configurations)
+        gap = children.gap
+        if resource.key + configurations.key in resource.bundle.reads:
+            asked = gap is None
+            if children.items:
+                own = tuple(_configured(resource, index, each) for each in children.items)
+                return Perimeters(own, gap, settled=True)
     associations, missing = _associations(index)
     found = tuple(_associated(resource, index, each) for each in associations.get(resource.key, ()))
     if found:
         return Perimeters(found, None)
-    asked = configurations is not None and resource.key + configurations.key in resource.bundle.reads
-    gap = resource.children(configurations).gap if configurations is not None else None
     return Perimeters((), missing if index.live and not asked else None, settled=asked, refused=gap)
 
 
@@ -155,6 +158,8 @@ def _strange(rule: Any, path: str) -> tuple[Doubt, ...]:
     body = look(rule, "properties")
     if not isinstance(body, dict):
         return (Doubt(Reach.internet, Unread(path, "an access rule has no properties")),)
+    if not any(isinstance(value, list) and value for value in body.values()):
+        return (Doubt(Reach.internet, Unread(path, "an access rule names no source")),)
     return tuple(
         Doubt(Reach.internet, Unread(f"{path} {key}", "a member of an access rule that is not known"))
         for key, value in body.items()
@@ -185,6 +190,8 @@ def _profile(index: Index, profile: str) -> tuple[list[Resource], Unread | None]
     rules = remembered(index, ACCESS_RULES, _by_profile).get(f"{_key(profile)}/accessrules", [])
     if not rules and missing is None and index.live and not index.sees(profile):
         missing = Unread(f"{profile}/accessRules", "the perimeter is in a subscription that cannot be seen")
+    if not index.live:
+        missing = Unread(f"{profile}/accessRules", "a file of bare resources may not hold them all")
     return rules, missing
 
 

@@ -56,12 +56,15 @@ def restrictions(site: Resource, index: Index, config: Resource, *, scm: bool = 
     walk = _Walk(site, index, path)
     implicit = [entry for entry in entries if _implicit(entry)]
     rules = [entry for entry in entries if not _implicit(entry)]
-    for rule in sorted(rules, key=_order):
+    placed = [rule for rule in rules if _priority(rule) is not None or look(rule, "priority") in (MISSING, None)]
+    if len(placed) < len(rules):
+        walk.doubt("a rule has a priority that is no number")
+    for rule in sorted(placed, key=_order):
         if walk.rest.is_empty:
             break
         _take(walk, rule)
     default = config.look(default_path)
-    _end(walk, default, rules, implicit, default_path)
+    _end(walk, default, rules, implicit, default_path, config.silence)
     return _result(walk, "Access restrictions", len(rules), config.seen(default_path, "Deny"))
 
 
@@ -91,9 +94,14 @@ def _implicit(entry: Any) -> bool:
 
 
 def _order(entry: Any) -> tuple[int, bool]:
-    priority = look(entry, "priority")
-    known = isinstance(priority, int) and not isinstance(priority, bool)
-    return (priority if known else PRIORITY, same(look(entry, "action"), "Deny"))
+    priority = _priority(entry)
+    return (PRIORITY if priority is None else priority, same(look(entry, "action"), "Deny"))
+
+
+def _priority(entry: Any) -> int | None:
+    """The priority of a rule, None where it has none, or one that is no number."""
+    value = look(entry, "priority")
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _action(walk: _Walk, entry: Any) -> str:
@@ -154,7 +162,10 @@ def _subnet(walk: _Walk, subnet: str, action: str) -> None:
 
 
 def _tags(walk: _Walk, text: str, headers: dict[str, Any]) -> None:
-    for name in filter(None, (part.strip() for part in text.split(","))):
+    names = [name for name in (part.strip() for part in text.split(",")) if name]
+    if not names:
+        walk.doubt("a rule for a service tag names none")
+    for name in names:
         seen = Evidence(walk.path, f"the service tag {name}")
         ids = _front_door_ids(headers)
         if name.lower() == FRONT_DOOR and ids:
@@ -193,10 +204,12 @@ def _profiles(index: Index) -> dict[str, str]:
     return {key.lower(): name for key, name in ids if isinstance(key, str) and key}
 
 
-def _end(walk: _Walk, default: Any, rules: list[Any], implicit: list[Any], path: str) -> None:
-    """What becomes of callers that no rule matched."""
+def _end(walk: _Walk, default: Any, rules: list[Any], implicit: list[Any], path: str, silence: str) -> None:
+    """What becomes of callers that no rule matched; `silence`: why an absent default action says nothing."""
     if default is MISSING or default is None or default == "":
-        allowed = same(look(implicit[-1], "action"), "Allow") if implicit else not rules
+        allowed = _action(walk, implicit[-1]) == "allow" if implicit else not rules
+        if not allowed and not implicit and silence:
+            walk.doubt(f"the default action: {silence}")
     elif same(default, "Allow") or same(default, "Deny"):
         allowed = same(default, "Allow")
     else:

@@ -37,21 +37,15 @@ Columns = dict[str, Any]
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="deterministic").encode
 
 
-class Table:
-    """Distinct values in the order in which they came; `at(value)` is the index of one."""
+class Table(dict[Any, int]):
+    """Distinct values in the order in which they came; `table[value]` is the index of one."""
 
     def __init__(self, *first: Any) -> None:
-        self._index: dict[Any, int] = {}
-        for value in first:
-            self.at(value)
+        super().__init__({value: at for at, value in enumerate(first)})
 
-    def at(self, value: Any) -> int:
-        index = self._index
-        return index.setdefault(value, len(index))
-
-    @property
-    def values(self) -> list[Any]:
-        return list(self._index)
+    def __missing__(self, value: Any) -> int:
+        index = self[value] = len(self)
+        return index
 
 
 class Resources:
@@ -90,13 +84,13 @@ class Resources:
         group = about.get("resource_group") or _group(own)
         subscription = (about.get("subscription") or subscription_of(own)).lower()
         values = (
-            self.prefixes.at(head + slash),
+            self.prefixes[head + slash],
             last,
             0 if name == last else name,
-            self.subscriptions.at(subscription),
-            self.groups.at(group),
-            self.types.at(about.get("type") or _type(own)),
-            self.regions.at(about.get("location") or ""),
+            self.subscriptions[subscription],
+            self.groups[group],
+            self.types[about.get("type") or _type(own)],
+            self.regions[about.get("location") or ""],
             above,
         )
         for column, value in zip(self.columns.values(), values, strict=True):
@@ -119,14 +113,14 @@ class Resources:
         return text
 
     def export(self) -> Item:
-        subscriptions = [[each, self._names.get(each, each)] for each in self.subscriptions.values]
+        subscriptions = [[each, self._names.get(each, each)] for each in self.subscriptions]
         return {
             **self.columns,
-            "prefixes": self.prefixes.values,
+            "prefixes": list(self.prefixes),
             "subs": subscriptions,
-            "groups": self.groups.values,
-            "types": self.types.values,
-            "regions": self.regions.values,
+            "groups": list(self.groups),
+            "types": list(self.types),
+            "regions": list(self.regions),
         }
 
 
@@ -170,7 +164,7 @@ class Island:
         return columns
 
     def _text(self, text: str | None, resource: int) -> int:
-        return self.strings.at(self.resources.pattern(text, resource)) if text else 0
+        return self.strings[self.resources.pattern(text, resource)] if text else 0
 
     def _data(self, value: Any, resource: int) -> int:
         """A structure as JSON text in the table of strings, 0 where it is empty."""
@@ -184,25 +178,25 @@ class Island:
                 at = self._gap_at[url.lower()] = len(self.gaps)
                 self.gaps.append({"url": url, "status": None, "code": None, "action": None})
             found.append(at)
-        return self.gap_sets.at(tuple(found))
+        return self.gap_sets[tuple(found)]
 
     def _door(self, door: Item) -> tuple[int, ...]:
-        get, at = door.get, self.strings.at
+        get, strings = door.get, self.strings
         resource = self.resources.at(door["resource"])
         may = get("may") or {}
         return (
             resource,
-            at(door["endpoint"]),
-            at(get("kind") or ""),
+            strings[door["endpoint"]],
+            strings[get("kind") or ""],
             self._text(get("address"), resource),
-            at(get("reach") or "unknown"),
-            at(get("authentication") or "unknown"),
-            at(may.get("reach") or ""),
-            at(may.get("authentication") or ""),
-            at(get("severity") or ""),
-            at(get("worst") or ""),
-            at(get("state") or ""),
-            at(standing(door)),
+            strings[get("reach") or "unknown"],
+            strings[get("authentication") or "unknown"],
+            strings[may.get("reach") or ""],
+            strings[may.get("authentication") or ""],
+            strings[get("severity") or ""],
+            strings[get("worst") or ""],
+            strings[get("state") or ""],
+            strings[standing(door)],
             self._text(get("reason"), resource),
             self._text(get("title"), resource),
             self._data(get("hops"), resource),
@@ -210,7 +204,7 @@ class Island:
             self._text(get("fix"), resource),
             self._text(get("breaks"), resource),
             int(bool(get("new"))),
-            at(str(get("since") or "")[:10]),
+            strings[str(get("since") or "")[:10]],
         )
 
     def _finding(self, finding: Item) -> tuple[int, ...]:
@@ -218,7 +212,7 @@ class Island:
         resource = self.resources.at(finding["resource"])
         title, gaps = get("title"), get("gaps")
         return (
-            self.rules.at(rule),
+            self.rules[rule],
             resource,
             _STATUS[finding["status"]],
             _SEVERITY.get(get("severity"), -1),
@@ -230,7 +224,7 @@ class Island:
             self._gap_set(gaps) if gaps else 0,
             self._data(get("waiver"), resource),
             int(bool(get("new"))),
-            self.strings.at(str(get("since") or "")[:10]),
+            self.strings[str(get("since") or "")[:10]],
         )
 
     def _passed(self) -> list[Any]:
@@ -238,18 +232,18 @@ class Island:
         for resource, rules in sorted(self.document.get("passed", {}).items()):
             at = self.resources.at(resource)
             for rule in rules:
-                by_rule[self.rules.at(rule)].append(at)
-        return [[rule, by_rule[rule]] for rule in sorted(by_rule, key=self.rules.values.__getitem__)]
+                by_rule[self.rules[rule]].append(at)
+        return [[rule, by_rule[rule]] for rule in sorted(by_rule, key=list(self.rules).__getitem__)]
 
     def _not_applicable(self) -> list[Any]:
         by_rule: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
         for resource, rules in sorted(self.document.get("not_applicable", {}).items()):
             at = self.resources.at(resource)
             for rule, why in rules.items():
-                places, whys = by_rule[self.rules.at(rule)]
+                places, whys = by_rule[self.rules[rule]]
                 places.append(at)
                 whys.append(self._text(why, at))
-        return [[rule, *by_rule[rule]] for rule in sorted(by_rule, key=self.rules.values.__getitem__)]
+        return [[rule, *by_rule[rule]] for rule in sorted(by_rule, key=list(self.rules).__getitem__)]
 
     def export(self, words: Words) -> Item:
         """The whole block, ready for JSON."""
@@ -267,15 +261,15 @@ class Island:
             "statuses": STATUSES,
             "severities": SEVERITIES,
             **days,
-            "rules": [{"id": rule, **about.get(rule, {})} for rule in self.rules.values],
+            "rules": [{"id": rule, **about.get(rule, {})} for rule in self.rules],
             "resources": self.resources.export(),
             "doors": self.doors,
             "findings": self.findings,
             "passed": passed,
             "notApplicable": not_applicable,
             "gaps": self.gaps,
-            "gapSets": self.gap_sets.values,
-            "strings": self.strings.values,
+            "gapSets": list(self.gap_sets),
+            "strings": list(self.strings),
         }
 
 

@@ -29,6 +29,19 @@ function openCard(card, row) {
   card.append(h("div", { class: "body" }, h("div", null, leftColumn(row)), h("div", null, rightColumn(row)), waysOf(row)));
 }
 
+const quoted = (value) => (/^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'"'"'`)}'`);
+
+/** A command of a rule with the names of a resource filled in, quoted for POSIX shells; as `filled` in evaluate.py. */
+function filled(template, resource) {
+  let top = resource;
+  while (parentOf(top) >= 0) top = parentOf(top);
+  const names = {
+    name: nameOf(resource), id: idOf(resource), group: groupOf(resource), subscription: subOf(resource)[0],
+    top: nameOf(top), top_id: idOf(top), location: regionOf(resource),
+  };
+  return template.replace(/\{(\w+)\}/g, (whole, name) => (name in names ? quoted(names[name]) : whole));
+}
+
 const commandOf = (row) => (rows.status[row] === FAIL ? usable(splitFix(text(row, "fix"))[1]) : "");
 // One level below the view's or the group's heading.
 const heading = (...content) => h(readState().group === "none" ? "h2" : "h3", { class: "sub" }, content);
@@ -73,7 +86,7 @@ function closeIt(row) {
   return [
     titled("card.close", remedy(text(row, "fix"), t("card.no_fix"))),
     breaks && h("p", { class: "said" }, t("doors.cuts", null, { text: breaks })),
-    firstStep && h("details", null, h("summary", null, t("card.first_step")), h("p", null, mono(firstStep))),
+    firstStep && h("details", null, h("summary", null, t("card.first_step")), remedy(filled(firstStep, rows.resource[row]))),
     ["bicep", "terraform", "portal"].filter((form) => forms[form]).map((form) => h("details", null, h("summary", null, t("card." + form)),
       form === "portal" ? h("p", null, forms[form]) : block(forms[form], t("card." + form)))),
   ];
@@ -111,7 +124,8 @@ function references(row) {
   return list.length > 0 && h("details", null, h("summary", null, t("card.references")), h("ul", { class: "plain" }, list.map((each) => h("li", null, mono(each)))));
 }
 
-const tomlString = (value) => JSON.stringify(value).replace(/[\x7f-\uffff]/g, (char) => "\\u" + char.charCodeAt(0).toString(16).padStart(4, "0"));
+const escaped = (char) => (char > "\uffff" || char.length > 1 ? "\\U" + char.codePointAt(0).toString(16).padStart(8, "0") : "\\u" + char.charCodeAt(0).toString(16).padStart(4, "0"));
+const tomlString = (value) => JSON.stringify(value).replace(/[^\x00-\x7e]/gu, escaped);
 
 function waiverToPaste(row) {
   const toml = ["[[waiver]]", `rule = ${tomlString(ruleOf(row).id)}`, `resource = ${tomlString(idOf(rows.resource[row]))}`, 'reason = ""', 'owner = ""', 'ticket = ""', `expires = ${data.waiverExpires}`].join("\n");
@@ -127,9 +141,9 @@ function footer(row) {
 
 /** The ways in to a finding's endpoints; all but the first are folded. */
 function waysOf(row) {
-  const drawn = doorsOf(row).map((at) => ({ at, hops: hopsOf(at) })).filter(({ hops }) => hops.length);
+  const drawn = doorsOf(row).filter((at) => data.doors.hops[at]);
   if (!drawn.length) return null;
   const [first, ...others] = drawn;
-  return h("div", { class: "ways" }, heading(t("card.way"), drawn.length > 1 && [": ", shown(door(first.at, "endpoint"))]), wayIn(first.hops),
-    others.map(({ at, hops }) => lazyDetails([t("card.way"), ": ", shown(door(at, "endpoint"))], () => wayIn(hops))));
+  return h("div", { class: "ways" }, heading(t("card.way"), drawn.length > 1 && [": ", shown(door(first, "endpoint"))]), wayTo(first),
+    others.map((at) => lazyDetails([t("card.way"), ": ", shown(door(at, "endpoint"))], () => wayTo(at))));
 }

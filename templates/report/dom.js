@@ -47,9 +47,10 @@ function command(text) {
   return h("div", { class: "cmd" }, mono(text), h("button", { type: "button", class: "copy" }, t("copy")));
 }
 
-/** A text block with its Copy button. */
+/** A text of several lines with its Copy button. */
 function block(text, label) {
-  return h("div", { class: "cmd tall" }, h("pre", { tabindex: "0", "aria-label": label }, mono(text)), h("button", { type: "button", class: "copy" }, t("copy")));
+  const lines = text.split("\n").flatMap((line, at) => (at ? ["\n", shown(line)] : [shown(line)]));
+  return h("div", { class: "cmd tall" }, h("pre", { role: "region", tabindex: "0", "aria-label": label }, h("code", null, lines)), h("button", { type: "button", class: "copy" }, t("copy")));
 }
 
 /** A fix as [sentence, command]; as split_fix in shown.py. */

@@ -9,6 +9,12 @@ function hopsOf(at) {
   return [...hops, { kind: "endpoint", name: nameOf(data.doors.resource[at]), detail: door(at, "endpoint"), lets: true }];
 }
 
+/** The way in to a door, drawn. */
+function wayTo(at) {
+  const blind = [["reach", "network"], ["auth", "authentication"]].filter(([column]) => door(at, column) === "unknown").map(([, lock]) => lock);
+  return wayIn(hopsOf(at), blind);
+}
+
 function because(hops) {
   const facts = [...hops.filter(isLock).slice(-2), ...hops.filter((hop) => hop.kind === "authentication").slice(-1)];
   if (!facts.length) return null;
@@ -40,7 +46,7 @@ function doorDetails(at) {
   const hops = hopsOf(at), admits = doorJson(at, "admits", []), rowsHere = findingsOf(at);
   const address = doorText(at, "address"), breaks = doorText(at, "breaks");
   return [
-    hops.length > 0 && wayIn(hops),
+    hops.length > 0 && wayTo(at),
     address && h("p", { class: "where" }, t("doors.address"), ": ", mono(address)),
     breaks && h("p", null, t("doors.cuts", null, { text: "" }), shown(breaks)),
     admits.length > 0 && h("div", null, h("h4", null, t("doors.admits")), h("ul", { class: "plain" }, admits.map((each) => h("li", null, shown(each))))),

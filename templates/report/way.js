@@ -108,13 +108,17 @@ function drawBracket(first, last, state, label) {
   return s("g", { class: "bracket " + state }, parts);
 }
 
-/** The drawing and, for narrow pages, the same as an ordered list. */
-function wayIn(hops) {
+/**
+ * The drawing and, for narrow pages, the same as an ordered list. `blind` names the locks of which nothing is known:
+ * such a lock is not open because the hops that were read let through.
+ */
+function wayIn(hops, blind = []) {
   const folded = foldHops(hops);
   const network = folded.map((hop, at) => ({ hop, at })).filter(({ hop }) => isLock(hop));
   const asks = folded.map((hop, at) => ({ hop, at })).filter(({ hop }) => hop.kind === "authentication");
   const brackets = [["network", network], ["authentication", asks]].filter(([, list]) => list.length).map(([name, list]) => {
-    const state = lockState(list.map(({ hop }) => hop));
+    const proven = lockState(list.map(({ hop }) => hop));
+    const state = proven === "open" && blind.includes(name) ? "unknown" : proven;
     return { first: list[0].at, last: list[list.length - 1].at, state, label: t("way." + name, null, { state: t("way." + state) }) };
   });
   const count = folded.length;

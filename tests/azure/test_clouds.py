@@ -6,7 +6,8 @@ import pytest
 
 from scanner.azure.clouds import CLOUDS, cloud, described, endpoint, origin
 from scanner.azure.connect import Reader
-from scanner.errors import InputError
+from scanner.errors import AccessError, InputError
+from scanner.sandbox.faults import Fault
 from tests.azure.ways import S1, box, reading
 
 LOGIN = {"loginEndpoint": "https://login.stack.example/adfs", "audiences": ["https://management.stack.example/guid"]}
@@ -110,3 +111,9 @@ def test_any_arm_endpoint_by_its_metadata() -> None:
     assert names == ["prod", "test"]
     assert running.requests[0].path == "/metadata/endpoints"
     assert S1 in running.world.subscriptions
+
+
+def test_an_endpoint_that_does_not_answer_as_arm_does() -> None:
+    for fault in (Fault("status", "/metadata/*", status=404), Fault("html", "/metadata/*", status=200)):
+        with pytest.raises(AccessError, match=r"127\.0\.0\.1 does not answer as ARM does"):
+            reading(box(faults=[fault]), Reader.subscriptions)

@@ -338,6 +338,35 @@ def test_a_login_host_that_cannot_be_reached() -> None:
     assert raised.value.what.startswith("127.0.0.1 cannot be reached:")
 
 
+def test_a_login_that_ends_in_a_scan_leaves_gaps_and_is_not_asked_for_at_each_read(tmp_path: Path) -> None:
+    running = box()
+    token = running.token()
+    az(
+        tmp_path,
+        f"[ $(wc -l < {tmp_path}/az.log) -gt 1 ] && {{ echo AADSTS700082 >&2; exit 1; }}\n{token_script(token)}",
+    )
+    handle = running._handle
+
+    async def ending(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path.endswith("/storageAccounts"):
+            running.entra.tokens.clear()
+        return await handle(request)
+
+    running._handle = ending  # type: ignore[method-assign]
+
+    async def main() -> dict[str, Any]:
+        async with running:
+            return (await scan(running, way=Way(auth="cli"), variables={"PATH": os.environ["PATH"]})).gaps
+
+    gaps = asyncio.run(main())
+    assert {(gap["status"], gap["code"]) for gap in gaps.values()} <= {
+        (401, "ExpiredLogin"),
+        (401, "InvalidAuthenticationToken"),
+    }
+    assert any(gap["code"] == "ExpiredLogin" for gap in gaps.values())
+    assert runs(tmp_path) == 2
+
+
 def test_every_login_error_ends_with_4_and_says_what_to_do() -> None:
     for kind in (NoCredential, ExpiredLogin, LoginRefused, WrongTenant, Unreachable):
         assert issubclass(kind, UserError)

@@ -3,7 +3,7 @@
 import asyncio
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scanner.azure.limits import Ask, Bucket, Limits, Refill, Window
@@ -74,7 +74,7 @@ def test_resource_graph_gives_15_in_any_five_seconds() -> None:
         max_size=400,
     )
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_mix_of_requests_exceeds_what_is_known(asks: list[Ask]) -> None:
     clock = Clock()
     made = limits(clock)

@@ -22,7 +22,7 @@ Figures = dict[str, Any]
 def child(*words: str, env: dict[str, str] | None = None) -> Figures:
     """What a fresh process prints as JSON."""
     command = [sys.executable, "-m", *words]
-    done = subprocess.run(command, env={**os.environ, **(env or {})}, check=True, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(command, env={**os.environ, **(env or {})}, check=True, stdout=subprocess.PIPE, text=True)
     answer: Figures = json.loads(done.stdout.splitlines()[-1])
     return answer
 
@@ -51,7 +51,7 @@ def cpu(*words: str) -> Figures:
         "p=subprocess.Popen(sys.argv[1:],stdout=subprocess.DEVNULL);_,_,u=os.wait4(p.pid,0);"
         "print(json.dumps({'cpu_ms':(u.ru_utime+u.ru_stime)*1000,'wall_ms':(time.perf_counter()-w)*1000}))"
     )
-    done = subprocess.run([sys.executable, "-c", code, *words], check=True, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code, *words], check=True, stdout=subprocess.PIPE, text=True)
     answer: Figures = json.loads(done.stdout)
     return answer
 
@@ -84,7 +84,7 @@ def scan() -> Figures:
 
 def _scan(throttle: str) -> Figures:
     command = [sys.executable, "-m", "tests.benchmarks.scan", "serve", "10", "0.06", throttle]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         assert server.stdin is not None
         said = json.loads(server.stdout.readline())
@@ -119,79 +119,68 @@ def table(rows: list[tuple[str, ...]]) -> str:
 
 def page(figures: Figures) -> str:
     """The page of figures, with what limits each."""
-    start, judged, html, read = (figures[name] for name in ("startup", "evaluate", "report", "scan"))
-    off, on = read["limiter off"], read["limiter on"]
-    return (
-        "\n\n".join(
-            [
-                "# Performance",
-                f"Written by `make bench`: medians of {RUNS} fresh processes (the throttled scan: one run), "
-                f"{os.cpu_count()} cores, Python {platform.python_version()}. Single figures swing on a shared machine; "
-                "ratios within one run are firm.",
-                "## Start\n\n"
-                + table(
-                    [
-                        ("command", "CPU ms", "wall ms"),
-                        *((name, f"{row['cpu_ms']:.0f}", f"{row['wall_ms']:.0f}") for name, row in start.items()),
-                    ]
-                )
-                + "\n\nWhat limits it: typer and click; nothing of Azure, jinja2 or the rules is imported for help.",
-                "## Judging a snapshot and writing the findings\n\n"
-                + table(
-                    [
-                        ("input", "resources", "CPU s", "resources/s a core", "KB a resource", "peak MB"),
-                        *(
-                            (
-                                name,
-                                f"{row['resources']:,}",
-                                f"{row['cpu_s']}",
-                                f"{row['resources_a_second']:,}",
-                                f"{row['kb_a_resource']}",
-                                f"{row['peak_mb']}",
-                            )
-                            for name, row in judged.items()
-                        ),
-                    ]
-                )
-                + "\n\nBundles are copies of the rules' examples, children and exposures included; peak memory holds the input too. "
-                "What limits it: exposure functions and rules, in Python.",
-                "## Report\n\n"
-                + table(
-                    [
-                        ("findings", "MB", "CPU s", "more memory MB"),
-                        *(
-                            (f"{int(name):,}", f"{row['mb']}", f"{row['cpu_s']}", f"{row['more_memory_mb']}")
-                            for name, row in html.items()
-                        ),
-                    ]
-                )
-                + "\n\nWhat limits it: compression of the data island.",
-                "## Scan of the sample estate tenfold, 60 ms a call\n\n"
-                + table(
-                    [
-                        ("", "resources", "requests", "reading s", "in all s", "CPU s", "peak MB"),
-                        *(
-                            (
-                                name,
-                                f"{row['resources']:,}",
-                                f"{row['requests']:,}",
-                                f"{row['reading_s']}",
-                                f"{row['wall_s']}",
-                                f"{row['cpu_s']}",
-                                f"{row['peak_mb']}",
-                            )
-                            for name, row in (("limiter off", off), ("limiter on, server throttles as ARM does", on))
-                        ),
-                    ]
-                )
-                + f"\n\nA bare concurrent reader makes the same GETs in {off['bare_wall_s']} s ({off['bare_cpu_s']} s of CPU): "
-                f"{off['times_bare']} x. What limits it: latency times depth (a child waits for its parent) without the limiter, "
-                "ARM's own quotas (100 lists in 5 minutes of the storage provider) with it.\n\n"
-                + table([("requests", "count"), *((name, str(count)) for name, count in off["by_kind"].items())]),
-            ]
-        )
-        + "\n"
-    )
+    parts = [INTRODUCTION.format(runs=RUNS, cores=os.cpu_count(), python=platform.python_version())]
+    parts += [
+        started(figures["startup"]),
+        judged(figures["evaluate"]),
+        reported(figures["report"]),
+        scanned(figures["scan"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+INTRODUCTION = """# Performance
+
+Written by `make bench`: medians of {runs} fresh processes (the throttled scan: one run), {cores} cores,
+Python {python}. Single figures swing on a shared machine; ratios within one run are firm."""
+
+
+def started(found: Figures) -> str:
+    rows = [(name, f"{row['cpu_ms']:.0f}", f"{row['wall_ms']:.0f}") for name, row in found.items()]
+    return f"""## Start
+
+{table([("command", "CPU ms", "wall ms"), *rows])}
+
+What limits it: typer and click; nothing of Azure, jinja2 or the rules is imported for help."""
+
+
+def judged(found: Figures) -> str:
+    fields = ("resources", "cpu_s", "resources_a_second", "kb_a_resource", "peak_mb")
+    rows = [(name, *(f"{row[field]:,}" for field in fields)) for name, row in found.items()]
+    head = ("input", "resources", "CPU s", "resources/s a core", "KB a resource", "peak MB")
+    return f"""## Judging a snapshot and writing the findings
+
+{table([head, *rows])}
+
+Bundles are copies of the rules' examples, with children and exposures; peak memory holds the input too.
+What limits it: exposure functions and rules, in Python."""
+
+
+def reported(found: Figures) -> str:
+    fields = ("mb", "cpu_s", "more_memory_mb")
+    rows = [(f"{int(name):,}", *(f"{row[field]:,}" for field in fields)) for name, row in found.items()]
+    return f"""## Report
+
+{table([("findings", "MB", "CPU s", "more memory MB"), *rows])}
+
+What limits it: compressing the data island."""
+
+
+def scanned(found: Figures) -> str:
+    fields = ("resources", "requests", "reading_s", "wall_s", "cpu_s", "peak_mb")
+    names = {"limiter off": "limiter off", "limiter on": "limiter on, and a server that throttles as ARM does"}
+    rows = [(name, *(f"{found[key][field]:,}" for field in fields)) for key, name in names.items()]
+    off = found["limiter off"]
+    kinds = [(name, str(count)) for name, count in off["by_kind"].items()]
+    return f"""## Scan of the sample estate tenfold, 60 ms a call
+
+{table([("", "resources", "requests", "reading s", "in all s", "CPU s", "peak MB"), *rows])}
+
+A bare concurrent reader makes the same GETs in {off["bare_wall_s"]} s ({off["bare_cpu_s"]} s of CPU):
+{off["times_bare"]} x. What limits it: latency times depth (a child waits for its parent) without the limiter, ARM's own
+quotas (100 lists in 5 minutes of the storage provider) with it.
+
+{table([("requests", "count"), *kinds])}"""
 
 
 if __name__ == "__main__":

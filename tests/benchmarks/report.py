@@ -1,4 +1,4 @@
-"""The HTML report of many findings: python -m tests.benchmarks.report [COUNT]; prints size, seconds and memory as JSON."""
+"""The HTML report of many findings: python -m tests.benchmarks.report [COUNT]; prints figures as JSON."""
 
 import json
 import resource as usage

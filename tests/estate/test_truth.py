@@ -1,4 +1,4 @@
-"""The sample estate, scanned through the real SDKs over a real socket: every fault of the truth, no trap, nothing else."""
+"""The sample estate, scanned through the real SDKs over a socket: every fault of the truth, no trap, nothing else."""
 
 import asyncio
 import json

@@ -106,7 +106,7 @@ ROWS = {
         addresses=(Rules("properties.ipRules", address="ipMask", action="action"),),
         subnets=(Rules("properties.virtualNetworkRules", id="subnet.id"),),
         bypass="properties.trustedServiceAccessEnabled",
-        unruly=("sku.name", ("Basic",)),
+        unruly=("sku.name", ("Basic",), ("Standard", "Premium")),
     ),
     "search": Firewall(
         empty="open",
@@ -115,7 +115,7 @@ ROWS = {
         acl="properties.networkRuleSet",
         addresses=(Rules("properties.networkRuleSet.ipRules", address="value"),),
         bypass="properties.networkRuleSet.bypass",
-        unruly=("sku.name", ("free",)),
+        unruly=("sku.name", ("free",), ("basic", "standard")),
     ),
     "registry": Firewall(
         empty="closed",

@@ -284,7 +284,7 @@ def search(*addresses: str, **more: Any) -> dict[str, Any]:
 
 def test_search() -> None:
     assert reach(judged("search", search())) == "internet"
-    assert reach(judged("search", search("203.0.113.7"))) == "selected"
+    assert reach(judged("search", search("203.0.113.7"), sku={"name": "basic"})) == "selected"
     assert reach(judged("search", search("203.0.113.7"), sku={"name": "free"})) == "internet"
     assert reach(judged("search", search(publicNetworkAccess="disabled"))) == "none"
     assert reach(judged("search", {"publicNetworkAccess": "enabled"})) == "internet"

@@ -98,7 +98,7 @@ PERIMETER = "perimeter/profiles/standard"
 
 
 def account(switch: str = "Disabled", configurations: list[dict[str, Any]] | None = None, **more: Any) -> Resource:
-    acl = {"defaultAction": "Deny", "ipRules": [{"value": "203.0.113.7"}], "virtualNetworkRules": []}
+    acl = {"defaultAction": "Deny", "ipRules": [{"value": "203.0.113.7"}], "ipv6Rules": [], "virtualNetworkRules": []}
     properties = {"networkAcls": acl, "publicNetworkAccess": SWITCHES.get(switch, switch), **more}
     children = {} if configurations is None else {STORAGE_PERIMETERS: configurations}
     return make("storage", properties, children=children)
@@ -159,6 +159,12 @@ def test_table(mode: str, switch: str, where: str, kind: str, expected: str) -> 
         resource = account(switch)
         half = judged(resource, in_scope(resource, mode, *rules))
     assert reach(half) == expected.replace(",may,", ", may ")
+
+
+def test_a_file_of_bare_resources_may_not_hold_all_rules_of_a_perimeter() -> None:
+    resource = account("Enabled")
+    assert reach(judged(resource, in_scope(resource, "Enforced"))) == "none"
+    assert reach(judged(resource, in_scope(resource, "Enforced", live=False))) == "unknown, may internet"
 
 
 def test_the_table_is_whole() -> None:
@@ -222,7 +228,7 @@ def test_a_configuration_without_rules_is_a_doubt() -> None:
         ({"serviceTags": ["GatewayManager"]}, "none"),
         ({"networkSecurityPerimeters": [{"id": f"/subscriptions/{HOME}/x"}]}, "private"),
         ({"galaxies": ["far away"]}, "unknown, may internet"),
-        ({"galaxies": []}, "none"),
+        ({"galaxies": []}, "unknown, may internet"),
     ],
 )
 def test_access_rules(properties: dict[str, Any], expected: str) -> None:

@@ -2,7 +2,7 @@
 
 from scanner.exposure import Half, Reach, Way
 from scanner.reach.firewall import Firewall, firewall
-from scanner.resource import By, Resource
+from scanner.resource import By, Gap, Resource
 from scanner.rule import Kind
 from tests.reach import shapes
 from tests.reach.shapes import HOME, endpoint, reach
@@ -45,6 +45,24 @@ def test_endpoints_that_need_not_be_read_are_known_from_their_own_side() -> None
     nobody = Half((Way(Reach.none),))
     assert app("Enabled", rules=nobody) == "none"
     assert app("Enabled", rules=nobody, also=ELSEWHERE) == "private"
+
+
+def test_the_private_endpoint_of_a_slot_closes_the_slot_and_not_the_app() -> None:
+    def public(id: str, group: str) -> str:
+        site = Resource({"id": id, "properties": {"publicNetworkAccess": None}})
+        url = f"{id}/privateEndpointConnections".lower()
+        site.bundle.gaps[url] = Gap(url, 403, "AuthorizationFailed")
+        known = {"privateLinkServiceId": APP_ID, "privateLinkServiceConnectionState": {"status": "Approved"}}
+        known |= {"groupIds": [group]}
+        index = shapes.index(
+            Resource({"id": ELSEWHERE, "properties": {"privateLinkServiceConnections": [{"properties": known}]}})
+        )
+        return reach(firewall(site, index, APP))
+
+    assert public(APP_ID, "sites") == "private, may selected"
+    assert public(APP_ID, "sites-staging") == "unknown, may internet"
+    assert public(f"{APP_ID}/slots/staging", "sites-staging") == "private, may selected"
+    assert public(f"{APP_ID}/slots/staging", "sites") == "unknown, may internet"
 
 
 def test_a_read_below_two_types_has_a_type_and_an_action_for_each() -> None:

@@ -64,6 +64,17 @@ def tag(name: str, *ids: str, **headers: list[str]) -> dict[str, Any]:
 CASES = {
     "no rule and no default": (config(), "internet"),
     "the rule that Azure shows for no rule": (config(ALLOW_ALL), "internet"),
+    "the shown rule without its action": (config(ALLOW_ALL | {"action": None}), "internet"),
+    "the shown rule with an action that nobody knows": (config(ALLOW_ALL | {"action": "x"}), "unknown, may internet"),
+    "a service tag that names none": (config(tag(" ,")), "unknown, may internet"),
+    "a Deny whose place is not known": (
+        config(allow("203.0.113.7/32", 100), deny("Any", "1"), default="Deny"),  # type: ignore[arg-type]
+        "selected, may internet",
+    ),
+    "an Allow whose place is not known": (
+        config(allow("Any", "9"), deny("Any", 100)),  # type: ignore[arg-type]
+        "unknown, may internet",
+    ),
     "no rule and Deny": (config(default="Deny"), "none"),
     "an explicit Deny beats the shown rule": (config(ALLOW_ALL, default="Deny"), "none"),
     "an explicit Allow beats the shown rule": (config(DENY_ALL, default="Allow"), "internet"),
@@ -213,6 +224,15 @@ def test_container_apps(rules: object, expected: str) -> None:
     )
     path = "properties.configuration.ingress.ipSecurityRestrictions"
     assert reach(address_list(app, shapes.index(), path)) == expected
+
+
+def test_an_absent_default_action_of_a_thin_record_does_not_say_that_the_rest_is_denied() -> None:
+    body = config(allow("203.0.113.7/32")).body
+    del body["properties"]["ipSecurityRestrictionsDefaultAction"]
+    assert reach(restrictions(site(), shapes.index(), Resource(body, by="get"))) == "selected"
+    assert reach(restrictions(site(), shapes.index(), Resource(body, by="import"))) == "selected, may internet"
+    shown = config(allow("203.0.113.7/32"), DENY_ALL).body
+    assert reach(restrictions(site(), shapes.index(), Resource(shown, by="import"))) == "selected"
 
 
 RULE = st.fixed_dictionaries(

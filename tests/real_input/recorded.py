@@ -128,3 +128,15 @@ def _parents(child: Child, bundle: Bundle) -> list[Resource]:
     if isinstance(child.parent, Kind):
         return [bundle.top]
     return [each for grand in _parents(child.parent, bundle) for each in grand.children(child.parent)]
+
+
+def paths(body: Any, at: str = "") -> Iterator[str]:
+    """Every path in a body, in lower case."""
+    if at:
+        yield at
+    if isinstance(body, dict):
+        for key, value in body.items():
+            yield from paths(value, f"{at}.{key.lower()}".lstrip("."))
+    elif isinstance(body, list):
+        for value in body:
+            yield from paths(value, f"{at}[]")

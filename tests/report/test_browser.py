@@ -1,7 +1,10 @@
 """The report in a real browser, offline: what is seen, what keys and links do, what a machine says of it."""
 
+import json
 import re
+import tomllib
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +20,14 @@ from tests.report import oracle, sample
 from tests.report.conftest import Reader, show
 
 Make = Callable[[dict[str, Any]], Path]
+EACH_LOOK = [
+    "#doors",
+    "#findings?q=severity:critical,low",
+    "#findings?q=-status:fail,pass",
+    "#findings?q=rule:kv-network",
+    "#findings?q=rule:kv&group=rule",
+    "#not-read",
+]
 STATES = ["#doors", "#findings", "#findings?group=rule", "#findings?q=status:unknown", "#not-read"]
 
 
@@ -32,9 +43,10 @@ def status(page: Page) -> str:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing(reader: Reader, report: Path, axe: str, scheme: str, width: int) -> None:
+def test_axe_finds_nothing(reader: Reader, make: Make, axe: str, scheme: str, width: int) -> None:
+    report = make(sample.document(60))
     page = reader.page(color_scheme=scheme, viewport={"width": width, "height": 844})
-    for state in STATES:
+    for state in EACH_LOOK:
         show(page, report, state)
         open_first_card(page)
         page.evaluate(axe + ";0")
@@ -244,14 +256,38 @@ def test_a_card_of_each_status(reader: Reader, report: Path, kind: str) -> None:
     assert ("Close it" in text) == (kind == "fail")
 
 
-def test_a_waiver_to_paste_names_rule_and_resource(reader: Reader, report: Path, document: dict[str, Any]) -> None:
-    finding = next(f for f in document["findings"] if f["status"] == "fail")
+@pytest.mark.parametrize("name", ["stskjema000", *sample.HOSTILE[:2], sample.HOSTILE[7], "\U0001f600"])
+def test_a_waiver_to_paste_names_rule_and_resource(reader: Reader, make: Make, name: str) -> None:
+    document = json.loads(json.dumps(sample.document(30, hostile=False)).replace("stskjema000", json.dumps(name)[1:-1]))
+    finding = next(f for f in document["findings"] if f["status"] == "fail" and f["resource"].endswith(name))
+    report = make(document)
     page = reader.open(report, f"#findings?f={finding['fingerprint']}")
     page.get_by_text("Accept it: waiver to paste").click()
     text = page.locator(".finding pre code").last.text_content() or ""
-    assert f'rule = "{finding["rule"]}"' in text
-    assert finding["resource"] in text
-    assert text.endswith("expires = 2027-02-23")
+    waiver = tomllib.loads(text)["waiver"][0]
+    assert (waiver["rule"], waiver["resource"]) == (finding["rule"], finding["resource"])
+    assert waiver["expires"] == date(2027, 2, 23)
+
+
+def test_a_first_step_names_the_resource(reader: Reader, make: Make) -> None:
+    document = sample.document(30, hostile=False)
+    finding = next(f for f in document["findings"] if f["status"] == "fail")
+    document["rules"][finding["rule"]]["remediation"]["first_step"] = (
+        "az x show --name {name} --ids {top_id} --query {y}"
+    )
+    page = reader.open(make(document), f"#findings?f={finding['fingerprint']}")
+    page.get_by_text("A reversible first step").click()
+    name = document["resources"][finding["resource"]]["name"]
+    assert page.get_by_text(f"az x show --name {name} --ids {finding['resource']} --query {{y}}").is_visible()
+
+
+def test_a_lock_of_which_nothing_is_known_is_not_drawn_as_open(reader: Reader, make: Make) -> None:
+    document = sample.document(30, hostile=False)
+    worst = next(door for door in document["exposures"] if door["severity"] == "critical")
+    document["exposures"] = [worst | {"reach": "unknown", "severity": None}]
+    page = reader.open(make(document))
+    page.locator("#door-list button.fold").first.click()
+    assert "Network lock: not read" in (page.locator("svg.way").text_content() or "")
 
 
 def test_the_keyboard_reaches_a_copied_command_in_two_keys(reader: Reader, report: Path) -> None:
@@ -451,3 +487,29 @@ def test_fifty_thousand_findings_are_small_and_usable(reader: Reader, tmp_path: 
     }""")
     assert spent < 1000
     assert page.locator("#finding-list .finding").count() == 100
+
+
+def test_with_history_what_is_new_says_so(reader: Reader, make: Make, axe: str) -> None:
+    document = sample.document(60) | {"changes": {}}
+    failed = [f for f in document["findings"] if f["status"] == "fail"]
+    for finding in document["findings"]:
+        finding |= {
+            "new": finding in failed[:3],
+            "since": "2026-11-25" if finding in failed[:3] else "2026-11-18T02:00:00Z",
+        }
+    for door in document["exposures"]:
+        door |= {"new": door["severity"] == "critical", "since": "2026-11-25"}
+    page = reader.open(make(document))
+    assert page.locator("#door-list .badge.new").count() == 5
+    page.locator(".chip").first.click()
+    expect(page.locator(".status")).to_have_text(re.compile("^3 of "))
+    page.locator("#finding-list summary").first.click()
+    assert "First seen in this scan" in page.locator("#finding-list .finding").first.inner_text()
+    page.evaluate(axe + ";0")
+    assert page.evaluate("axe.run(document)")["violations"] == []
+    page.locator("#filter").fill("status:fail")
+    page.get_by_label("Sort by").select_option("newest")
+    assert page.locator("#finding-list .badge.new").count() == 3
+    last = page.locator("#finding-list .finding").nth(3)
+    last.locator("summary").click()
+    assert "Open since 2026-11-18" in last.inner_text()

@@ -1,0 +1,121 @@
+"""What a collection is handed: where to read, what to read, with what, and whom to tell."""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from scanner.index import INDEX_TYPES
+from scanner.resource import By
+from scanner.rule import Child, Kind
+
+Json = dict[str, Any]
+
+
+class Subscription(Protocol):
+    """What is known of a subscription; not `readable`: disabled, or (`state` "") not seen by the login."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def readable(self) -> bool: ...
+
+
+class Account(Protocol):
+    """Whose login reads."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def tenant(self) -> str: ...
+
+
+class Reader(Protocol):
+    """What `scanner.azure.connect` offers. All reads raise ReadError."""
+
+    @property
+    def account(self) -> Account: ...
+    async def subscriptions(self) -> Sequence[Subscription]: ...
+    async def named(self, wanted: Sequence[str]) -> Sequence[Subscription]: ...
+    async def below(self, groups: Sequence[str]) -> Sequence[Subscription]: ...
+    async def tenants(self) -> list[tuple[str, str]]: ...
+    def pages(self, path: str, api: str, region: str = "") -> AsyncIterator[list[Json]]: ...
+    async def get(self, path: str, api: str, region: str = "") -> Json: ...
+    async def query(self, kql: str, subscriptions: Sequence[str], batch: int = 1000) -> list[Json]: ...
+
+
+class Sink(Protocol):
+    """Takes what was read, in any order; `scanner.snapshot.Store` is one."""
+
+    def scope(self, subscription: str, name: str, tenant: str, view: str) -> None: ...
+    def resource(self, body: Json, api: str | None, by: By) -> None: ...
+    def read(self, url: str, count: int, by: str = "") -> None: ...
+    def skip(self, url: str, why: str) -> None: ...
+    def gap(self, url: str, status: int, code: str, action: str = "") -> None: ...
+
+
+class Progress(Protocol):
+    """Hears how far a collection is. Every call is cheap and may come thousands of times a second."""
+
+    def account(self, name: str, kind: str, tenant: str, others: Sequence[str]) -> None:
+        """Who reads, in which tenant (a name where it has one), and which tenants that the login knows are not read."""
+
+    def scope(self, subscription: str, name: str, view: str) -> None:
+        """A subscription, and how much of it is seen: full, partial, none."""
+
+    def counts(self, done: int, to_come: int, resources: int, failed: int) -> None:
+        """Reads done and known to come, resources found, reads that failed."""
+
+    def reading(self, what: str, done: int, total: int, of: str) -> None:
+        """`what` ("containers") was read of `done` of `total` parents (`of`: "storage accounts")."""
+
+    def gap(self, url: str, status: int, code: str, action: str) -> None:
+        """A read failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to read. Empty: all subscriptions that the login can read. `graph=False`: list everything instead."""
+
+    subscriptions: tuple[str, ...] = ()
+    management_groups: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    graph: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The table of reads: types, the children that are wanted below them, and the types of the index."""
+
+    kinds: Sequence[Kind]
+    children: Collection[Child]
+    index_types: Sequence[str] = INDEX_TYPES
+
+    def types(self) -> Iterable[tuple[str, Kind]]:
+        """Each type with its declaration."""
+        return ((type, kind) for kind in self.kinds for type in kind.types)
+
+    def below(self, parent: Kind | Child) -> list[Child]:
+        """The wanted reads directly below."""
+        return [child for child in self.children if child.parent is parent]
+
+    def nested(self, type: str) -> list[tuple[str, Kind]]:
+        """Types whose resources lie directly below resources of that type and are bundles of their own."""
+        return [
+            (each, kind)
+            for each, kind in self.types()
+            if nested(each) and each.lower().rsplit("/", 1)[0] == type.lower()
+        ]
+
+
+def nested(type: str) -> bool:
+    return type.count("/") > 1

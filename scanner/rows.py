@@ -1,0 +1,157 @@
+"""How verdicts become rows of the findings document: evidence, hops, commands with the names filled in."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+
+from scanner import locks
+from scanner.exposure import Exposure, Half, title
+from scanner.finding import (
+    ExposureRow,
+    HopRow,
+    May,
+    Remediation,
+    ResourceRow,
+    RuleRow,
+    Seen,
+    exposure_fingerprint,
+)
+from scanner.resource import Resource, group_of, root_of
+from scanner.rule import Fix, Rule
+from scanner.verdict import Evidence, shown
+
+
+def seen_row(evidence: Evidence) -> Seen:
+    return Seen(evidence.path, evidence.value, evidence.expected)
+
+
+class Rows:
+    """Makes rows of exposures; what endpoints of one resource share (the reach, mostly) is made once."""
+
+    def __init__(self) -> None:
+        self._reach: Half | None = None
+        self._hops: list[HopRow] = []
+        self._proof: list[Evidence] = []
+
+    def exposure(
+        self, exposure: Exposure, top: Resource, state: str, reason: str, fix: str | None, breaks: str | None
+    ) -> ExposureRow:
+        """The row of one endpoint."""
+        if exposure.reach is not self._reach:
+            self._reach = exposure.reach
+            self._hops = [HopRow(hop.kind, hop.name, hop.detail, hop.resource, hop.lets) for hop in exposure.reach.hops]
+            self._proof = locks.evidence(exposure.reach)
+        reach, asks = exposure.sure_reach, exposure.sure_auth
+        severity, worst = exposure.severity, exposure.worst
+        return ExposureRow(
+            resource=top.id,
+            endpoint=exposure.endpoint,
+            kind=exposure.kind,
+            address=exposure.address,
+            reach="unknown" if reach is None else reach.name,
+            authentication="unknown" if asks is None else asks.name,
+            may=may_row(exposure),
+            severity=None if severity is None else severity.name,
+            worst=None if worst is None else worst.name,
+            state=state,
+            reason=reason,
+            title=title(exposure),
+            evidence=_unique([*self._proof, *locks.evidence(exposure.asks)]),
+            hops=[
+                *self._hops,
+                authentication_hop(exposure),
+                HopRow("endpoint", top.name, exposure.endpoint, top.id, True),
+            ],
+            admits=[*exposure.admits, *exposure.reach.admits],
+            fix=fix,
+            breaks=breaks,
+            fingerprint=exposure_fingerprint(top.id, exposure.endpoint, exposure.address),
+        )
+
+
+def endpoint_hop(exposure: Exposure, top: Resource) -> HopRow:
+    return HopRow("endpoint", top.name, exposure.endpoint, top.id, True)
+
+
+def may_row(exposure: Exposure) -> May | None:
+    """What an unread part could add, None where it would add nothing."""
+    reach, auth = exposure.may_reach, exposure.may_auth
+    if reach is None and auth is None:
+        return None
+    return May(None if reach is None else reach.name, None if auth is None else auth.name)
+
+
+def _unique(seen: Iterable[Evidence]) -> list[Seen]:
+    kept: dict[tuple[str, str], Seen] = {}
+    for each in seen:
+        kept.setdefault((each.path, repr(each.value)), seen_row(each))
+    return list(kept.values())
+
+
+def authentication_hop(exposure: Exposure) -> HopRow:
+    asks = exposure.asks.widest
+    if asks is None:
+        return HopRow("authentication", "Authentication", "not known", "", None)
+    proof = asks.evidence[0] if asks.evidence else None
+    detail = f"{proof.path.rsplit('.', 1)[-1]} = {shown(proof.value)}" if proof is not None else ""
+    lets = asks.level.name != "identity"
+    return HopRow(
+        "authentication", "Authentication", f"{asks.level.name}: {detail}" if detail else asks.level.name, "", lets
+    )
+
+
+def resource_row(resource: Resource, tags: Sequence[str]) -> ResourceRow:
+    """A resource as the document names it; of its tags only the chosen ones."""
+    top = resource.bundle.top
+    child = resource.key != root_of(resource.id) and top is not None
+    return ResourceRow(
+        type=resource.type,
+        name=resource.name,
+        location=resource.location or (top.location if top is not None else ""),
+        subscription=resource.subscription,
+        resource_group=group_of(resource.id),
+        tags={tag: text for tag, text in resource.tags.items() if tag in tags} if tags else {},
+        parent=top.id if child and top is not None else None,
+    )
+
+
+class _Words(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"
+
+
+def filled(template: str, subject: Resource, top: Resource) -> str:
+    """A command with the names of a resource filled in, each quoted for POSIX shells; "" stays ""."""
+    words = _Words(
+        name=shlex.quote(subject.name),
+        id=shlex.quote(subject.id),
+        group=shlex.quote(subject.group),
+        subscription=shlex.quote(subject.subscription),
+        top=shlex.quote(top.name),
+        top_id=shlex.quote(top.id),
+        location=shlex.quote(top.location),
+    )
+    return template.format_map(words)
+
+
+def rule_row(rule: Rule) -> RuleRow:
+    """A rule as the findings document holds it."""
+    return RuleRow(
+        title=rule.title,
+        category=rule.category,
+        severity=rule.severity.name if rule.severity is not None else None,
+        why=rule.why,
+        remediation=remediation(rule.fix),
+        controls={framework: list(ids) for framework, ids in rule.controls.items()},
+        references=list(rule.references),
+    )
+
+
+def remediation(fix: Fix) -> Remediation:
+    return Remediation(
+        az=fix.az,
+        bicep=fix.bicep,
+        terraform=fix.terraform,
+        portal=fix.portal,
+        breaks=fix.breaks,
+        first_step=fix.first_step,
+    )

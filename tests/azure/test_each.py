@@ -1,0 +1,46 @@
+"""Lists that say too little of their rows: each row is read by itself too."""
+
+from scanner.collect import Plan
+from scanner.index import Index
+from scanner.resource import Bundle, Gap, Resource
+from scanner.rule import Kind
+from scanner.sandbox.faults import Fault
+from scanner.sandbox.world import Quirks
+from tests import examples
+from tests.azure.ways import box, child, resource, scanned
+
+SITES = Kind("Microsoft.Web/sites", api="2025-03-01")
+WORKFLOWS = SITES.child("workflows", each=True, keep=("properties.flowState",))
+SITE = resource("Microsoft.Web/sites", "app", kind="functionapp,workflowapp")
+ROWS = [child(SITE, f"workflows/{name}", flowState="Enabled", secret="s") for name in ("one", "two")]
+IDS = [str(row["id"]) for row in ROWS]
+
+
+def test_each_row_is_read_by_itself_and_cut() -> None:
+    running = box([SITE, *ROWS], quirks=Quirks(thin=tuple(IDS)))
+    result = scanned(running, plan=Plan([SITES], [WORKFLOWS]))
+    assert [result.by[id] for id in IDS] == ["get", "get"]
+    assert result.resources[IDS[0]]["properties"] == {"flowState": "Enabled"}
+    assert result.reads[f"{SITE['id']}/workflows"] == 2
+    assert not result.gaps
+
+
+def test_a_row_that_cannot_be_read_stays_as_the_list_had_it() -> None:
+    running = box([SITE, *ROWS], faults=[Fault("refuse", IDS[0])])
+    result = scanned(running, plan=Plan([SITES], [WORKFLOWS]))
+    assert [result.by[id] for id in IDS] == ["graph", "get"]
+    assert result.resources[IDS[0]]["properties"] == {"flowState": "Enabled"}
+    assert (result.gaps[IDS[0]]["status"], result.gaps[IDS[0]]["action"]) == (403, "Microsoft.Web/sites/workflows/read")
+
+
+def test_a_workflow_that_was_refused_names_its_own_gap() -> None:
+    bundle = Bundle(str(SITE["id"]))
+    site, workflow = Resource(SITE, bundle=bundle), Resource({"id": IDS[0], "properties": {}}, bundle=bundle)
+    for each in (site, workflow):
+        bundle.add(each)
+    bundle.reads[f"{site.key}/workflows"] = 1
+    bundle.gaps[workflow.key] = Gap(IDS[0], 403, "AuthorizationFailed", "Microsoft.Web/sites/workflows/read")
+    judge = examples.kinds_of(SITES.type)[0].endpoint_function
+    assert judge is not None
+    trigger = next(each for each in judge(site, Index()) if each.endpoint == "trigger/one")
+    assert [doubt.missing.gap for doubt in trigger.asks.doubts] == [IDS[0]]

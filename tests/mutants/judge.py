@@ -1,0 +1,142 @@
+"""Whether the tests catch a mutant."""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tests.mutants.make import Mutant
+
+RULES = Path(__file__).parents[2] / "rules"
+
+
+def rule_file(mutant: Mutant, services: Sequence[str], folder: Path) -> str:
+    """The first test over the examples of these services that fails on a mutant of a rule file; "" where none does."""
+    from scanner import loader
+    from tests import examples
+
+    cases = {path.stem for path in examples.CASES.glob("*.toml")}
+    for file in RULES.glob("*.py"):
+        if file.stem in services or file.stem not in cases:
+            shutil.copy(file, folder)
+    (folder / Path(mutant.file).name).write_text(mutant.source, "utf-8")
+    found = loader.load([folder], built_in=False, packages=False)
+    if found.broken:
+        return f"the file does not load: {found.broken[0].error}"
+    found.enabled = dict(found.rules)
+    plain = examples.rules
+    examples.rules = lambda: found  # type: ignore[assignment]
+    try:
+        return _examples(services) or _more(services)
+    finally:
+        examples.rules = plain
+
+
+def _examples(services: Sequence[str]) -> str:
+    examples = importlib.import_module("tests.examples")
+    cases = importlib.import_module("tests.test_cases")
+    endpoints = importlib.import_module("tests.test_endpoints")
+    tests = [cases.test_example, endpoints.test_exposures_are_of_the_kinds_that_their_type_declares]
+    for service in services:
+        for case in examples.load(f"{service}.toml")[0]:
+            refused = [cases.test_a_read_that_was_refused_is_named_where_something_is_undecided] if case.gaps else []
+            for test in (*tests, *refused):
+                try:
+                    test(case)
+                except Exception as error:  # noqa: BLE001 - a crash is caught too
+                    return f"{case.id}{'' if isinstance(error, AssertionError) else f' ({type(error).__name__})'}"
+    return ""
+
+
+def _more(services: Sequence[str]) -> str:
+    from tests import examples, test_cases, test_endpoints
+
+    for rule in examples.all_rules():
+        try:
+            test_cases.test_an_empty_resource_never_passes(rule)
+        except Exception:  # noqa: BLE001
+            return f"an empty resource never passes: {rule.id}"
+    for kind in examples.rules().kinds:
+        if kind.type in test_endpoints.CONTRACT and kind.endpoint_function is not None:
+            expected = test_endpoints.CONTRACT[kind.type]
+            wanted = {name: part for part in ("data", "admin", "app") for name in expected.get(part, ())}
+            if kind.endpoint_kinds != wanted:
+                return f"the endpoints of the contract: {kind.type}"
+    for service in services:
+        for case in examples.load(f"{service}.toml")[0]:
+            try:
+                if "fail" in case.expect.values():
+                    test_cases.test_no_missing_or_unknown_value_makes_a_failure_pass(case)
+            except Exception:  # noqa: BLE001
+                return f"no missing or unknown value makes a failure pass: {case.id}"
+    return ""
+
+
+class _Changed(importlib.abc.Loader, importlib.abc.MetaPathFinder):
+    """Finds one module as a mutant has it."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        self.name = mutant.file.removesuffix(".py").replace("/", ".")
+        self.source = mutant.source
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        return importlib.machinery.ModuleSpec(fullname, self) if fullname == self.name else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(compile(self.source, f"<mutant of {self.name}>", "exec"), module.__dict__)
+
+
+@contextmanager
+def _reloaded(mutant: Mutant) -> Iterator[None]:
+    """The scanner and what uses it, imported anew around the mutant."""
+    mine = ("tests.mutants",)
+
+    def fresh() -> dict[str, ModuleType]:
+        names = [
+            name for name in sys.modules if name.split(".")[0] in ("scanner", "tests") and not name.startswith(mine)
+        ]
+        return {name: sys.modules.pop(name) for name in names}
+
+    finder = _Changed(mutant)
+    before = fresh()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        fresh()
+        sys.modules.update(before)
+
+
+def scanner_file(mutant: Mutant) -> str:
+    """The first example of any service that fails on a mutant of the scanner; "" where none does."""
+    with _reloaded(mutant):
+        try:
+            examples = importlib.import_module("tests.examples")
+            return _examples([path.stem for path in sorted(examples.CASES.glob("*.toml"))])
+        except Exception as error:  # noqa: BLE001
+            return f"nothing loads: {type(error).__name__}: {error}"
+
+
+def in_copy(mutant: Mutant, root: Path, tests: Sequence[str]) -> str:
+    """The first of these tests that fails in a copy of the project with the mutant; "" where none does."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for name in ("scanner", "rules", "templates", "tests"):
+            shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "real_input"))
+        shutil.copy(root / "pyproject.toml", copy)
+        (copy / mutant.file).write_text(mutant.source, "utf-8")
+        command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+        ran = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=300, check=False)
+        if ran.returncode == 0:
+            return ""
+        failed = [line for line in ran.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        return failed[0].split(" - ")[0].removeprefix("FAILED ") if failed else f"pytest ends with {ran.returncode}"
