@@ -79,7 +79,7 @@ def segments(url: str) -> tuple[str, ...]:
     return tuple(part for part in url.split("?", 1)[0].lower().split("/") if part)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def type_of(resource_id: str) -> str:
     """The ARM type that an id names, as the id spells it; "" for a subscription or a group."""
     parts = [part for part in resource_id.split("?", 1)[0].split("/") if part]

@@ -159,7 +159,7 @@ class Group:
     id: str
     packed: bytes = b""
     fixed: Parsed | None = None
-    flows: dict[tuple[bool, int, Side, Version], Flow] = field(default_factory=dict)
+    flows: dict[tuple[bool, int, Side, Version], bytes] = field(default_factory=dict)
     _known: tuple[tuple[Unread, ...], tuple[tuple[Aim, ...], tuple[Aim, ...]]] | None = None
 
     @property
@@ -202,10 +202,12 @@ class Group:
         """Who gets to which place of that receiver. Receivers to which the same rules apply share one answer."""
         apart = wide and not self.exact
         key = (apart, self.aim(receiver)[wide], side, version)
-        found = self.flows.get(key)
-        if found is None:
-            found = self.flows[key] = walk(self.rules(receiver, wide), side, version)
-        return found
+        packed = self.flows.get(key)
+        if packed is not None:
+            return _RECENT.get((packed, side, version)) or _recent(packed, side, version, _flow(packed, side, version))
+        flow = walk(self.rules(receiver, wide), side, version)
+        packed = self.flows[key] = _kept(flow)
+        return _recent(packed, side, version, flow)
 
 
 def _skipped(aims: tuple[Aim, ...], receiver: Receiver, wide: bool) -> tuple[int, bool]:
@@ -347,6 +349,83 @@ def shared(group: Senders) -> Senders:
 def everybody(side: Side, version: Version) -> Senders:
     """Every sender of a side and an IP version."""
     return shared((OUTSIDE if side == "outside" else INSIDE).of(version))
+
+
+# Answers, packed: as objects they are five times as large, and Python's collector walks over them again and again
+
+
+class _Term(msgspec.Struct, array_like=True, frozen=True):
+    """A term: v4 as first, last, first...; v6 the same in 16 bytes each."""
+
+    v4: tuple[int, ...]
+    v6: bytes
+    tags: tuple[str, ...]
+    without: tuple[str, ...]
+
+
+class _Answer(msgspec.Struct, array_like=True, frozen=True):
+    """A flow: of each segment first, last, the number of its senders and of its rules in the lists that follow."""
+
+    segments: tuple[tuple[int, int, int, int], ...]
+    senders: tuple[tuple[_Term, ...], ...]
+    rules: tuple[tuple[int, ...], ...]
+    refs: tuple[tuple[str, int, bool, str], ...]
+
+
+_PACKER: Final = msgspec.msgpack.Encoder()
+_ANSWERS: Final = msgspec.msgpack.Decoder(_Answer)
+
+
+def _kept(flow: Flow) -> bytes:
+    who = {group: number for number, group in enumerate(dict.fromkeys(each.senders for each in flow))}
+    refs = {ref: number for number, ref in enumerate(dict.fromkeys(ref for each in flow for ref in each.rules))}
+    rules = {each: number for number, each in enumerate(dict.fromkeys(each.rules for each in flow))}
+    answer = _Answer(
+        tuple((each.first, each.last, who[each.senders], rules[each.rules]) for each in flow),
+        tuple(tuple(map(_packed, group.terms)) for group in who),
+        tuple(tuple(refs[ref] for ref in each) for each in rules),
+        tuple(refs),
+    )
+    return _PACKER.encode(answer)
+
+
+def _packed(term: Term) -> _Term:
+    v4 = tuple(each for interval in term.addresses.v4 for each in interval)
+    v6 = b"".join(each.to_bytes(16, "big") for interval in term.addresses.v6 for each in interval)
+    return _Term(v4, v6, tuple(sorted(term.tags)), tuple(sorted(term.without)))
+
+
+_RECENT: Final[dict[tuple[bytes, Side, Version], Flow]] = {}
+"""The flows that were asked for last, as objects: machines that share groups stand close together."""
+
+
+def _recent(packed: bytes, side: Side, version: Version, flow: Flow) -> Flow:
+    if len(_RECENT) >= 256:
+        del _RECENT[next(iter(_RECENT))]
+    _RECENT[packed, side, version] = flow
+    return flow
+
+
+def _flow(packed: bytes, side: Side, version: Version) -> Flow:
+    answer = _ANSWERS.decode(packed)
+    whole = everybody(side, version)
+    found = (Senders(tuple(map(_unpacked, terms))) for terms in answer.senders)
+    who = [whole if each == whole else each for each in found]
+    refs = [RuleRef(*each) for each in answer.refs]
+    rules = [tuple(refs[number] for number in each) for each in answer.rules]
+    return tuple(Segment(first, last, who[group], rules[by]) for first, last, group, by in answer.segments)
+
+
+def _unpacked(term: _Term) -> Term:
+    v6 = [int.from_bytes(term.v6[at : at + 16], "big") for at in range(0, len(term.v6), 16)]
+    addresses = AddressSet(
+        tuple(zip(term.v4[::2], term.v4[1::2], strict=True)), tuple(zip(v6[::2], v6[1::2], strict=True))
+    )
+    return Term(
+        addresses,
+        frozenset(term.tags) if term.tags else NO_NAMES,
+        frozenset(term.without) if term.without else NO_NAMES,
+    )
 
 
 # Rows: what of a rule's body matters, in a fixed order
@@ -522,7 +601,6 @@ def group_of(resource: Resource) -> Group:
     return Group(resource.id, _PACKER.encode((own + [row for row in given if row not in _USUAL], usual)))
 
 
-_PACKER: Final = msgspec.msgpack.Encoder()
 _UNPACKER: Final = msgspec.msgpack.Decoder(tuple[list[Row], list[int]])
 
 
@@ -578,38 +656,35 @@ def _pair(row: Row) -> Pair:
     source = _source(row.sources, row.source_groups, row.broken & _SOURCES > 0)
     destination = _ANYWHERE if row.destinations == ("*",) else _destination(row)
     ends = (named, numbers, own, source, destination)
-    whys = _whys(row, ends)
-    if not whys:
+    asked = (named.why, numbers.why, source.why, destination.why, "" if row.allow else own.why)
+    if not any(asked) and row.allow is not None and row.inbound and row.priority is not None:
         rule = _made(row, ends, row.allow is True, wide=True)
         return rule, rule, ""
     sure = _made(row, ends, True, wide=False) if row.allow is True else _made(row, ends, False, wide=True)
     may = _made(row, ends, False, wide=False) if row.allow is False else _made(row, ends, True, wide=True)
-    return sure, may, f"{row.name}: {'; '.join(whys)}"
+    return sure, may, f"{row.name}: {'; '.join(_whys(row, asked))}"
 
 
-def _whys(row: Row, ends: tuple[_Read, ...]) -> list[str]:
+def _whys(row: Row, found: Iterable[str]) -> list[str]:
     """What of a rule is not known. Whoever calls chooses the source port: it matters to a Deny only."""
-    named, numbers, own, source, destination = ends
-    found = [end.why for end in (named, numbers, source, destination) if end.why]
-    if own.why and row.allow is not True:
-        found.append(own.why)
+    whys = [each for each in found if each]
     for what, value in (("priority", row.priority), ("access", row.allow), ("direction", row.inbound)):
         if value is None:
-            found.append(f"its {what} is not known")
-    return found
+            whys.append(f"its {what} is not known")
+    return whys
 
 
 def _made(row: Row, ends: tuple[_Read, ...], allow: bool, wide: bool) -> Rule | None:
     """The rule by what it may stand for, or by what it certainly does; None where that is nothing."""
     if not wide and not row.inbound:
         return None
-    named, numbers, own = (end[wide] for end in ends[:3])
-    source: Any = ends[3][wide]
-    destination: Any = ends[4][wide]
-    locked = not allow and own != ALL_PORTS
+    named, numbers, own, origin, target = ends
+    source: Any = origin[wide]
+    destination: Any = target[wide]
+    locked = not allow and own[wide] != ALL_PORTS
     if locked or source is NO_SOURCE or destination is NOWHERE:
         return None
-    spans = places(named, numbers, allow)
+    spans = places(named.wide if wide else named.narrow, numbers.wide if wide else numbers.narrow, allow)
     if not spans:
         return None
     at = row.priority if row.priority is not None else EARLY if wide else LATE
