@@ -62,6 +62,7 @@ def listed(machine: Resource, path: str) -> list[object]:
     return value
 
 
+@MACHINE.paths
 def paths(machine: Resource, found: Topology) -> tuple[list[Path], tuple[str, ...], tuple[Unread, ...]]:
     """The paths to a machine, what publishes it, and what of it was not read."""
     if not is_vm(machine):
@@ -190,7 +191,6 @@ def open_port(id: str, title: str, group: str, why: str, breaks: str, controls: 
             az=CLOSE,
             first_step=NSG,
             breaks=breaks,
-            bicep="securityRules: [ { properties: { access: 'Allow', sourceAddressPrefix: '203.0.113.0/24' } } ]",
             terraform="azurerm_network_security_rule.source_address_prefix",
             terraform_page="network_security_rule",
             portal=PORTAL,
@@ -303,9 +303,12 @@ ADDRESS = "properties.ipAddress"
 def group_ports(group: Resource) -> list[tuple[str, int]]:
     """The ports of its address, TCP where the protocol is not said. Unread where they are not what they should be."""
     found: list[tuple[str, int]] = []
-    for each in group.need(f"{ADDRESS}.ports"):
+    value = group.need(f"{ADDRESS}.ports")
+    if not isinstance(value, list):
+        raise Unread(f"{ADDRESS}.ports", "this is no list")
+    for each in value:
         port, said = look(each, "port"), look(each, "protocol")
-        if not isinstance(port, int):
+        if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
             raise Unread(f"{ADDRESS}.ports[].port", "this is no port")
         found.append(("udp" if same(said, "UDP") else "tcp", port))
     if not found:

@@ -254,7 +254,6 @@ VNET.setting(
     fix=Fix(
         az="az network watcher flow-log create --location {location} --name flow-{name} --vnet {id} --storage-account STORAGE_ID",
         breaks="Nothing; the logs cost storage.",
-        bicep="resource flowLog 'Microsoft.Network/networkWatchers/flowLogs@2024-05-01'",
         terraform="azurerm_network_watcher_flow_log.target_resource_id",
         terraform_page="network_watcher_flow_log",
         portal="Network Watcher > Flow logs > Create",
@@ -294,8 +293,6 @@ def without_flow_logs(network: Resource, index: Index) -> Verdict:
         az="az network public-ip delete --ids {id}",
         first_step="az network public-ip show --ids {id} --query dnsSettings",
         breaks="DNS names and allow lists that still name the address.",
-        terraform="azurerm_public_ip",
-        terraform_page="public_ip",
         portal="Public IP address > Delete",
     ),
     controls={MCSB: ("AM-3",), NIST: ("CM-8",)},
@@ -424,7 +421,7 @@ def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
         az="az network application-gateway ssl-policy set --resource-group {group} --gateway-name {name} --subscription {subscription} "
         "--policy-type Predefined --name AppGwSslPolicy20220101",
         breaks="Browsers and programs older than about 2014.",
-        bicep="sslPolicy: { policyType: 'Predefined', policyName: 'AppGwSslPolicy20220101' }",
+        bicep="sslPolicy: { policyName: 'AppGwSslPolicy20220101' }",
         terraform='azurerm_application_gateway.ssl_policy.policy_name = "AppGwSslPolicy20220101"',
         terraform_page="application_gateway",
         portal="Application gateway > Listeners > SSL policy",
@@ -494,7 +491,7 @@ def gateway_plain_http(gateway: Resource, index: Index) -> Verdict:
     return Pass((Evidence(path, [str(look(each, "properties.protocol")) for each in listeners]),))
 
 
-def waf(kind: Kind, id: str, page: str, az: str, mode: str) -> None:
+def waf(kind: Kind, id: str, page: str, argument: str, az: str, mode: str) -> None:
     """The rule of a policy of a web application firewall that stops nothing."""
 
     @kind.rule(
@@ -508,7 +505,7 @@ def waf(kind: Kind, id: str, page: str, az: str, mode: str) -> None:
             first_step="az monitor diagnostic-settings list --resource {id} --output table",
             breaks="Requests that the rules take for attacks: read the log of some weeks, and exclude what is wrong, before.",
             bicep=f"policySettings: {{ {'state' if mode == 'state' else 'enabledState'}: 'Enabled', mode: 'Prevention' }}",
-            terraform=f'azurerm_{page}.mode = "Prevention"',
+            terraform=f'azurerm_{page}.{argument} = "Prevention"',
             terraform_page=page,
             portal="Web application firewall policy > Overview > Switch to prevention mode",
         ),
@@ -529,6 +526,7 @@ waf(
     WAF,
     "waf-policy-only-detects",
     "web_application_firewall_policy",
+    "policy_settings.mode",
     "az network application-gateway waf-policy policy-setting update --resource-group {group} --policy-name {name} --mode Prevention --state Enabled",
     "state",
 )
@@ -536,7 +534,8 @@ waf(
     FRONT_WAF,
     "front-door-waf-only-detects",
     "cdn_frontdoor_firewall_policy",
-    "az network front-door waf-policy update --resource-group {group} --name {name} --mode Prevention --disabled false",
+    "mode",
+    "az resource update --ids {id} --set properties.policySettings.mode=Prevention properties.policySettings.enabledState=Enabled",
     "enabledState",
 )
 
@@ -545,7 +544,13 @@ waf(
 
 
 def rule_without_waf(
-    kind: Kind, id: str, az: str, page: str, judge: Callable[[Resource, Index], Verdict], reads: Iterable[Any] = ()
+    kind: Kind,
+    id: str,
+    az: str,
+    page: str,
+    argument: str,
+    judge: Callable[[Resource, Index], Verdict],
+    reads: Iterable[Any] = (),
 ) -> None:
     kind.rule(
         id,
@@ -557,7 +562,7 @@ def rule_without_waf(
         fix=Fix(
             az=az,
             breaks="Requests that the rules take for attacks: begin in detection mode, read the log, then prevent.",
-            terraform=f"azurerm_{page}",
+            terraform=f"azurerm_{page}.{argument}",
             terraform_page=page,
             portal="Front Door > Security policies",
             cost=2,
@@ -605,15 +610,17 @@ def profile_without_waf(profile: Resource, index: Index) -> Verdict:
 rule_without_waf(
     FRONT,
     "front-door-classic-without-waf",
-    "az network front-door frontend-endpoint list --resource-group {group} --front-door-name {name} --output table",
+    "az resource update --ids {id} --set 'properties.frontendEndpoints[0].properties.webApplicationFirewallPolicyLink.id=WAF_POLICY_ID'",
     "frontdoor",
+    "frontend_endpoint.web_application_firewall_policy_link_id",
     classic_without_waf,
 )
 rule_without_waf(
     PROFILE,
     "front-door-without-waf",
-    "az afd security-policy create --resource-group {group} --profile-name {name} --security-policy-name waf --domains ENDPOINT_ID --waf-policy WAF_POLICY_ID",
+    "az deployment group create --resource-group {group} --subscription {subscription} --template-file security-policy.bicep --parameters profile={name}",
     "cdn_frontdoor_security_policy",
+    "security_policies.firewall.cdn_frontdoor_firewall_policy_id",
     profile_without_waf,
     (SECURITY,),
 )
@@ -645,7 +652,7 @@ POLICY.setting(
     "The firewall policy lets known attackers through",
     "properties.threatIntelMode",
     fix=Fix(
-        az="az network firewall policy update --ids {id} --threat-intel-mode Deny",
+        az="az resource update --ids {id} --set properties.threatIntelMode=Deny",
         breaks="Traffic to addresses that Microsoft lists: read the alerts of some weeks before.",
         bicep="threatIntelMode: 'Deny'",
         terraform='azurerm_firewall_policy.threat_intelligence_mode = "Deny"',
@@ -661,7 +668,7 @@ FIREWALL.setting(
     "The firewall lets known attackers through",
     "properties.threatIntelMode",
     fix=Fix(
-        az="az network firewall update --ids {id} --threat-intel-mode Deny",
+        az="az resource update --ids {id} --set properties.threatIntelMode=Deny",
         breaks="Traffic to addresses that Microsoft lists: read the alerts of some weeks before.",
         bicep="threatIntelMode: 'Deny'",
         terraform='azurerm_firewall.threat_intel_mode = "Deny"',
@@ -680,7 +687,7 @@ BASTION.setting(
     severity="medium",
     why="Whoever holds such a link gets to the login of the machine without an Entra identity, without a second factor, and without a right in Azure.",
     fix=Fix(
-        az="az network bastion update --resource-group {group} --name {name} --enable-shareable-link false",
+        az="az resource update --ids {id} --set properties.enableShareableLink=false",
         breaks="People who come in by such links; give them a role on the machine.",
         bicep="enableShareableLink: false",
         terraform="azurerm_bastion_host.shareable_link_enabled = false",
