@@ -103,6 +103,25 @@ def scan(
     raise typer.Exit(commandline.scan(given))
 
 
+@_command(app, "reach")
+def reach(
+    resource: str,
+    source: Annotated[Text, typer.Option()] = None,
+    port: Annotated[Text, typer.Option()] = None,
+    file: Annotated[Text, typer.Option("--from")] = None,
+    subscription: Annotated[Many, typer.Option("-s", "--subscription")] = None,
+    auth: Annotated[Text, typer.Option()] = None,
+    tenant: Annotated[Text, typer.Option()] = None,
+    cloud: Annotated[Text, typer.Option()] = None,
+    arm_endpoint: Annotated[Text, typer.Option()] = None,
+) -> None:
+    given = dict(locals())
+    given["from"] = given.pop("file")
+    from scanner import commandline
+
+    raise typer.Exit(commandline.reach(given.pop("resource"), given))
+
+
 @_command(rules, "list")
 def rules_list(
     only: Annotated[Many, typer.Option()] = None,

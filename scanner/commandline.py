@@ -53,6 +53,15 @@ def demo(given: Mapping[str, Any]) -> int:
         return run(settings, screen, stop)
 
 
+def reach(resource: str, given: Mapping[str, Any]) -> int:
+    from scanner.asking import ask
+
+    settings = _ready("reach", given)
+    screen = Screen()
+    with _watch(screen).watching() as stop:
+        return ask(resource, settings, screen, stop)
+
+
 def report(file: str, given: Mapping[str, Any]) -> int:
     from scanner.report.files import convert
     from scanner.scan import outputs

@@ -5,6 +5,7 @@ Usage: twolocks COMMAND [OPTIONS]    Finds Azure endpoints that lack a lock.
 
   demo      Scan a sample estate; needs no Azure account
   scan      Scan subscriptions, or a snapshot; reads only
+  reach     Who can open a connection to a resource, hop by hop
   rules     List and show rules
   access    The smallest role that suffices
   report    Make a report from findings
@@ -59,6 +60,28 @@ Output: --quiet (silent unless exit is not 0), --verbose, --config FILE, --help
 
 Each option is also a variable: --fail-on is TWOLOCKS_SCAN_FAIL_ON; several
 values stand between commas. And a setting: fail-on in [scan] of twolocks.toml."""
+
+REACH = """\
+Usage: twolocks reach RESOURCE [OPTIONS]    + can be given more than once
+
+Who can open a connection to a resource: yes, no or not known, with the rule
+that decides at each hop. RESOURCE is an id, or a name that only one resource
+has. Ends with 0 after yes and no, with 3 where it is not known.
+
+  --source WHO                   internet (default), an address or range, or
+                                 a machine, subnet or network by name or id
+  --port PORT                    tcp/22, or the name of an endpoint (default:
+                                 every endpoint)
+  --from FILE                    A snapshot or other JSON; calls nothing
+How to read (only the resource, what lies below it, and the networks)
+  -s, --subscription NAME|ID  +  Where the name is looked up
+  --auth KIND                    cli, managed-identity, github, ...
+  --tenant ID                    Sign in to this tenant
+  --cloud NAME                   public (default), us-government, china
+  --arm-endpoint URL             Any other cloud
+  --help
+
+Each option is also a variable: --source is TWOLOCKS_REACH_SOURCE."""
 
 RULES = """\
 Usage: twolocks rules COMMAND [OPTIONS]

@@ -64,6 +64,16 @@ COMMANDS: dict[str, tuple[Option, ...]] = {
         Option("quiet", False, flag=True),
         Option("verbose", False, flag=True),
     ),
+    "reach": (
+        Option("source", "internet"),
+        Option("port"),
+        Option("from", path=True),
+        Option("subscription", (), many=True),
+        Option("auth", "default"),
+        Option("tenant"),
+        Option("cloud", "public"),
+        Option("arm-endpoint"),
+    ),
     "rules": (*_JUDGING, Option("format", "text")),
     "report": (Option("out", (), many=True, path=True),),
     "access": (*_JUDGING, Option("scope", (), many=True), Option("format", "json")),
@@ -250,7 +260,7 @@ def _both(settings: Settings) -> None:
         return
     reading = ("subscription", "management-group", "resource", "resource-group", "tag", "record", "snapshot")
     for name in reading:
-        if options[name].source == f"--{name}":
+        if name in options and options[name].source == f"--{name}":
             raise InputError(
                 f"--from reads a file, so --{name} has nothing to work on", do=f"leave out --from, or --{name}"
             )

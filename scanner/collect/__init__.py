@@ -111,8 +111,7 @@ class _Collection:
         tops = {top[0].lower(): top for top in (self._top_of(id) for id in self.scope.resources)}
         names = {each.id.lower(): each for each in known}
         seen: dict[str, Seen] = {}
-        for id, _ in tops.values():
-            subscription = subscription_of(id)
+        for subscription in (*(subscription_of(id) for id, _ in tops.values()), *self.scope.beside):
             found = names.get(subscription)
             if subscription not in seen:
                 seen[subscription] = Seen(found.id if found else subscription)

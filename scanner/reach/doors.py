@@ -79,7 +79,7 @@ def half(
     if opening.sure != opening.may:
         widest = max((way.level for way in sure), default=Reach.none)
         doubts = tuple(
-            Doubt(way.level, missing, seen)
+            Doubt(way.level, missing, seen, who=way.who)
             for way in ways(opening.may, index)
             if way.level > widest
             for missing in opening.doubts or (NO_ADDRESS,)

@@ -7,7 +7,7 @@ itself, so the tag AzureFrontDoor.Backend together with the id of the own profil
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scanner.addresses import EMPTY, EVERYTHING, AddressSet, BadAddress, parse
@@ -37,6 +37,8 @@ class _Walk:
     ways: list[Way] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    named: list[tuple[str, AddressSet]] = field(default_factory=list)
+    """Names and addresses of the rules that let in."""
 
     def doubt(self, why: str, level: Reach = Reach.internet) -> None:
         self.doubts.append(Doubt(level, Unread(self.path, why)))
@@ -150,6 +152,8 @@ def _apply(walk: _Walk, rule: Any, action: str, text: Any) -> None:
     if action == "allow":
         walk.allowed |= addresses & walk.rest
         walk.texts.append(str(text))
+        name = look(rule, "name")
+        walk.named.append((name if isinstance(name, str) else "", addresses & walk.rest))
     if action != "none":
         walk.rest -= addresses
 
@@ -224,7 +228,7 @@ def _result(walk: _Walk, name: str, count: int, *default: Evidence) -> Half:
     facts = (*default, Evidence(walk.path, shown or f"{count} rules"), *without_effect(walk.path, walk.allowed))
     way = from_addresses(walk.allowed, walk.index, *facts)
     subnets = from_ids(walk.site, walk.index, walk.path, walk.subnets, "a subnet")
-    ways = (*((way,) if way else ()), *walk.ways, *subnets)
+    ways = (*((replace(way, rules=tuple(walk.named)),) if way else ()), *walk.ways, *subnets)
     lets = True if ways else (None if walk.doubts else False)
     detail = phrase(_details(ways)) or ("not read" if walk.doubts else f"{count} rules let nobody in")
     if not ways and not walk.doubts:

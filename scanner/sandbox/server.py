@@ -158,6 +158,8 @@ class Sandbox:
             "REQUESTS_CA_BUNDLE": self.ca_file,
             "TWOLOCKS_SCAN_ARM_ENDPOINT": self.url,
             "TWOLOCKS_SCAN_AUTH": auth,
+            "TWOLOCKS_REACH_ARM_ENDPOINT": self.url,
+            "TWOLOCKS_REACH_AUTH": auth,
             "NO_PROXY": "127.0.0.1,localhost",
         }
 
