@@ -189,7 +189,7 @@ def test_an_address_of_a_kind_that_nobody_knows_may_be_open() -> None:
     found = made(*bare, public(sku="Gold"))
     assert set(shown(found).values()) == {"unknown"}
     assert shown(made(*bare, public(sku="StandardV2"))) == {}
-    assert "192.0.2.1 */*" in shown(made(*bare, public(sku=None)))
+    assert shown(made(*bare, public(sku=None)))["192.0.2.1 */*"] == "internet"
 
 
 def test_an_address_that_a_stopped_machine_has_not_now_is_still_a_path() -> None:
@@ -240,6 +240,33 @@ def test_policies_that_inherit_from_each_other_end() -> None:
     found = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw, *bodies)
     assert shown(found) == {"192.0.2.9 tcp/2222": "internet"}
     assert len(paths(found)) == 1
+
+
+def test_a_firewall_before_a_group_that_was_not_read() -> None:
+    found = made(network(), nic(), public("pip-fw", "192.0.2.9"), firewall([dnat()]))
+    assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
+
+
+def test_a_load_balancer_over_regions() -> None:
+    everywhere = f"{NET}/loadBalancers/all"
+    front, pool = f"{everywhere}/frontendIPConfigurations/f", f"{everywhere}/backendAddressPools/p"
+    member = {"properties": {"loadBalancerFrontendIPConfiguration": {"id": FRONT}}}
+    over = {
+        "id": everywhere,
+        "properties": {
+            "frontendIPConfigurations": [
+                {"id": front, "properties": {"publicIPAddress": {"id": f"{NET}/publicIPAddresses/global"}}}
+            ],
+            "backendAddressPools": [{"id": pool, "properties": {"loadBalancerBackendAddresses": [member]}}],
+            "loadBalancingRules": [
+                balanced(80, 443, frontendIPConfiguration={"id": front}, backendAddressPool={"id": pool})
+            ],
+        },
+    }
+    bodies = (network(), group(rule("ssh", "22")), nic(), public(), public("global", "192.0.2.2"), over)
+    found = made(*bodies, balancer(loadBalancingRules=[balanced(443, 22)]))
+    assert shown(found) == {"192.0.2.1 tcp/443": "internet", "192.0.2.2 tcp/80": "internet"}
+    assert set(shown(made(*bodies, balancer(loadBalancingRules=[balanced(444, 22)])))) == {"192.0.2.1 tcp/444"}
 
 
 def test_what_publishes_a_machine() -> None:
@@ -316,12 +343,12 @@ def test_what_stands_behind_names_the_port_outside() -> None:
     assert names == {"tcp/80": "SSH", "tcp/1433": known("tcp", 1433).name}  # type: ignore[union-attr]
 
 
-KEYS = (
-    "id name properties sku frontendIPConfigurations backendAddressPools loadBalancingRules "
-    "inboundNatRules inboundNatPools publicIPAddress frontendPort backendPort ipAddress rules "
-    "natRuleCollections ipConfigurations subnet destinationPorts protocols translatedPort "
-    "ruleCollections ruleCollectionType virtualNetworkPeerings hubIPAddresses firewallPolicy "
-).split()
+KEYS = [
+    "id", "name", "properties", "sku", "frontendIPConfigurations", "backendAddressPools", "loadBalancingRules",
+    "inboundNatRules", "inboundNatPools", "publicIPAddress", "frontendPort", "backendPort", "ipAddress", "rules",
+    "natRuleCollections", "ipConfigurations", "subnet", "destinationPorts", "protocols", "translatedPort",
+    "ruleCollections", "ruleCollectionType", "virtualNetworkPeerings", "hubIPAddresses", "firewallPolicy",
+]  # fmt: skip
 WORDS = st.sampled_from(["", "*", "x", "10.0.0.4", "22", NIC, FRONT, POOL])
 STRANGE = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 70000) | WORDS,
