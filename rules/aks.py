@@ -163,6 +163,7 @@ CLUSTER.lock(
     "network",
     "Nodes of the cluster have public addresses",
     severity="medium",
+    source='azure-mgmt-containerservice ManagedClusterAgentPoolProfile.enableNodePublicIP: "The default is false."',
     why="A node with a public address of its own is one rule of a network security group away from the internet, SSH and kubelet included.",
     fix=Fix(
         az="az aks nodepool add --cluster-name {name} --resource-group {group} --subscription {subscription} --name NEWPOOL",
@@ -186,7 +187,8 @@ def node_public_ip(cluster: Resource, index: Index) -> Verdict:
     public = [name for name, value in values.items() if same(value, True)]
     if public:
         return Fail((Evidence(path, public, "no pool"),))
-    undecided = [name for name, value in values.items() if not same(value, False)]
+    off = (MISSING, None) if not cluster.silence else ()
+    undecided = [name for name, value in values.items() if not same(value, False) and value not in off]
     if undecided:
         return unknown(Unread(path, f"the answer did not hold it for {phrase(undecided)}"))
     return Pass((Evidence(path, [False for _ in pools], False),))

@@ -22,7 +22,8 @@ def by_perimeter(account: Resource) -> bool:
     return same(account.look(PUBLIC), "SecuredByPerimeter")
 
 
-PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
+# No stable version has this read: azure-sdk-for-go armcosmos, generated from 2024-12-01-preview.
+PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", api="2024-12-01-preview", when=by_perimeter)
 CLUSTER_RULES = CLUSTER.child("firewallRules", when=lambda cluster: not same(cluster.look(PUBLIC), "Disabled"))
 
 IP_RULES = Rules("properties.ipRules", address="ipAddressOrRange")

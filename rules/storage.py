@@ -236,11 +236,16 @@ def nfs(account: Resource, reach: Half) -> Exposure:
     half = _nfs_reach(reach)
     if asks is None:
         assert gap is not None
-        return Exposure("nfs", "data", half, IDENTITY | may(Auth.anonymous, gap), what=what, cap=None)
-    widest = half.widest
-    low = widest is not None and widest.level == Reach.private
+        asks = IDENTITY | may(Auth.anonymous, gap)
     return Exposure(
-        "nfs", "data", half, asks, what=what, cap=Severity.low if low else None, argument=NFS_ARGUMENT if low else ""
+        "nfs",
+        "data",
+        half,
+        asks,
+        what=what,
+        cap=Severity.low,
+        capped=Reach.private,
+        argument=NFS_ARGUMENT,
     )
 
 

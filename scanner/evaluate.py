@@ -381,6 +381,10 @@ class Evaluation:
         out.exposures.append(row)
         out.named[top.id] = top
         self._tally_exposure(exposure, row)
+        if state == "open" and failed and exposure.undecided:
+            # It fails, so that no rule is Unknown for it; but it may be worse.
+            doubts = (*exposure.reach.doubts, *exposure.asks.doubts)
+            self._open.update(each.missing.gap or "" for each in doubts)
 
     def _tally_exposure(self, exposure: Exposure, row: rows.ExposureRow) -> None:
         tally = self.tally

@@ -225,8 +225,8 @@ class Exposure:
 
     `what` opens its title ("The blob service"); `subject` is the child that it stands for (an anonymous container);
     `address` a host or an address; `off` says why an endpoint is not served at all (reach is then `none`);
-    `milder` makes every cell so many steps milder, `cap` is the highest severity, and a reach up to `enough` counts as
-    closed since nothing is left to close; all three with `argument` (reason and source);
+    `milder` makes every cell so many steps milder, `cap` is the highest severity of a reach up to `capped`, and a reach
+    up to `enough` counts as closed since nothing is left to close; all three with `argument` (reason and source);
     `closing` is told in place of a command where this SKU cannot be closed; `admits` are identity-bound ways;
     `hidden` names rules that only the service itself shows: where nothing else lets anybody in, its network rule is not
     applicable, for that reason.
@@ -241,6 +241,7 @@ class Exposure:
     address: str = ""
     off: str = ""
     cap: Severity | None = None
+    capped: Reach = Reach.internet
     milder: int = 0
     enough: Reach = Reach.none
     argument: str = ""
@@ -257,7 +258,7 @@ class Exposure:
         severity = None if reach <= self.enough else cell(self.kind, auth, reach)
         if severity is not None and self.milder:
             severity = severity.milder(self.milder)
-        if severity is not None and self.cap is not None:
+        if severity is not None and self.cap is not None and reach <= self.capped:
             severity = min(severity, self.cap)
         return severity
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner import toml
-from scanner.addresses import AddressSet, parse, union
+from scanner.addresses import AddressSet, breadth, parse, union
 from scanner.errors import InputError, nearest
 from scanner.evaluate import Intended
 from scanner.toml import TomlFile
@@ -343,7 +343,14 @@ class _Reader:
                     self.file.fault(str(error), "networks", name, do='write ranges as "198.51.100.0/24"')
             networks[name] = tuple(ranges)
             self.sources[f"networks.{name}"] = self.file.at("networks", name)
-        return networks, union(sets)
+        own = union(sets)
+        if breadth(own) == "internet":
+            self.file.fault(
+                "these networks are the internet, so that no endpoint would count as open",
+                "networks",
+                do="name the ranges of your own organisation",
+            )
+        return networks, own
 
     def _number(self, table: str, name: str, default: int, least: int, most: int) -> int:
         value = _table(self.file, table).get(name, default)

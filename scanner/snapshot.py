@@ -267,7 +267,18 @@ def grouped(head: Head, lines: Iterable[Line]) -> Snapshot:
 
 def _chain(first: Bundle, rest: Iterator[Bundle]) -> Iterator[Bundle]:
     yield first
-    yield from rest
+    for bundle in rest:
+        if is_indexed(type_of(bundle.id)):
+            raise _unordered(bundle.id)
+        yield bundle
+
+
+def _unordered(where: str) -> InputError:
+    return InputError(
+        "the snapshot says that it is grouped, and this stands too late in it to count for what came before",
+        at=where,
+        do='write "grouped": false in its first line, and any order will do',
+    )
 
 
 def _bundles(snapshot: Snapshot, lines: Iterator[Line]) -> Iterator[Bundle]:
@@ -275,11 +286,15 @@ def _bundles(snapshot: Snapshot, lines: Iterator[Line]) -> Iterator[Bundle]:
     root = ""
     for line in lines:
         if line.scope is not None:
+            if bundle is not None:
+                raise _unordered(f"scope {line.scope.subscription}")
             snapshot.scopes.append(line.scope)
             continue
         record = line.read or line.skip or line.gap
         url = str(line.resource.get("id") or "") if line.resource is not None else record.url if record else ""
         if not (here := root_of(url)):
+            if bundle is not None:
+                raise _unordered(url)
             _bulk(snapshot, line)
             continue
         if here != root or bundle is None:
@@ -409,6 +424,12 @@ def _checked(path: Path, number: int, file: BinaryIO) -> Iterator[Line]:
         for number, raw in enumerate(file, number + 1):  # noqa: B020
             if not raw.strip():
                 continue
+            if ended:
+                raise InputError(
+                    "the snapshot goes on after its end line",
+                    at=f"{path}:{number}",
+                    do="give one snapshot at a time; what follows was not judged",
+                )
             if not raw.endswith(b"\n"):
                 ended = _is_end(raw)
                 if not ended:
@@ -417,7 +438,7 @@ def _checked(path: Path, number: int, file: BinaryIO) -> Iterator[Line]:
             line = _line(path, number, raw)
             if line.end is not None:
                 ended = True
-                return
+                continue
             resources += line.resource is not None
             yield line
     except (EOFError, OSError, zstandard.ZstdError):

@@ -227,6 +227,8 @@ class Summary:
             failed = f": {many(self.failed, 'read')} failed" if self.failed else ""
             checks = tally.statuses["unknown"]
             are = "is" if checks == 1 else "are"
+            if not checks and not self.failed:
+                return ["No open endpoint found, but not everything could be read"]
             return [
                 "No open endpoint found, but not everything could be read",
                 f"{many(checks, 'check')} {are} undecided{failed}. None of them counts as passed",

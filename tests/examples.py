@@ -12,7 +12,7 @@
     expect = { storage-anonymous-blob-access = "fail" }         the worst status over the resource and its children
     exposures = { blob = "shared internet high" }
     gaps = ["blobServices/default/containers"]                  reads that were refused
-    by = "graph"                                                a thin record; default "get"
+    by = "graph"                                                a thin record; "import": its children too; default "get"
     networks = ["203.0.113.0/24"]                               the organisation's own
     read = false                                                nothing was read below it
     missing = ["Microsoft.Network/..."]                         types of the index that could not be read
@@ -176,7 +176,8 @@ def bundle(case: Case) -> Bundle:
     made.add(Resource(top, api="", by=case.by, bundle=made))  # type: ignore[arg-type]
     for path, body in sorted(case.children.items()):
         child = {"id": f"{id}/{path}", "name": path.rsplit("/", 1)[-1], **body}
-        made.add(Resource(child, api="", by="get", bundle=made))
+        by = "import" if case.by == "import" else "get"
+        made.add(Resource(child, api="", by=by, bundle=made))  # type: ignore[arg-type]
     _reads(case, made, id)
     return made
 

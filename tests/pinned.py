@@ -22,8 +22,9 @@ from scanner.rule import Child, Kind
 from tests import examples
 from tests.traced import Log, plain, traced
 
-ENVELOPE = frozenset(("id", "name", "type", "location", "tags"))
-"""What every ARM resource may have."""
+ENVELOPE = frozenset(("id", "name", "type", "location", "tags", "properties"))
+"""What every ARM resource may have, also one that stands in a list of another."""
+NESTED = "properties.privateEndpointConnections[]."
 
 
 @lru_cache
@@ -123,4 +124,4 @@ def pattern(path: str) -> re.Pattern[str]:
 
 def known(read: str, path: str) -> bool:
     """Whether the rules may look at that path of what a read returns."""
-    return path in ENVELOPE or any(each.fullmatch(path) for each in _listed(read))
+    return path.removeprefix(NESTED) in ENVELOPE or any(each.fullmatch(path) for each in _listed(read))

@@ -30,6 +30,7 @@ from tests.azure.ways import (
     STORAGE,
     SUBSCRIPTIONS,
     VAULT,
+    Result,
     account,
     box,
     child,
@@ -449,6 +450,23 @@ def test_a_login_that_reads_nothing() -> None:
         scanned(box(grants=[Grant("/subscriptions/other")]))
     assert raised.value.what == "this login can read no subscription"
     assert raised.value.do == "ask for Reader, or for less: twolocks access role > role.json"
+
+
+def test_what_a_group_does_not_hold_is_a_skip_and_a_group_that_is_nowhere_skips_nothing() -> None:
+    result = scanned(box(), Scope(groups=("rg-b",)))
+    types = {type.lower() for kind in KINDS for type in kind.types if type.count("/") == 1}
+
+    def told(each: Result) -> set[str]:
+        urls = (*each.reads, *each.skips)
+        return {url.lower().split("/providers/")[1] for url in urls if url.lower().count("/") in (5, 7)} & types
+
+    assert told(result) == types
+    assert told(scanned(box(), Scope(groups=("typo",)))) < types
+
+
+def test_named_resources_say_that_nothing_was_listed() -> None:
+    result = scanned(box(), Scope(resources=(VAULT["id"],)))
+    assert result.skips["/".join(VAULT["id"].split("/")[:3])] == "only resources that were named"
 
 
 def test_resource_groups_and_tags_narrow_the_scope() -> None:

@@ -155,6 +155,9 @@ def test_a_cap_and_a_milder_cell_never_raise_a_severity(reach: Half, asks: Half)
     plain = Exposure("tcp/22", "admin", reach, asks)
     milder = Exposure("tcp/22", "admin", reach, asks, milder=1, argument="stopped")
     capped = Exposure("tcp/22", "admin", reach, asks, cap=Severity.low, argument="by design")
+    inside = Exposure("nfs", "data", reach, asks, cap=Severity.low, capped=Reach.private, argument="by design")
+    assert inside.rate(Auth.anonymous, Reach.private) is Severity.low
+    assert inside.rate(Auth.anonymous, Reach.selected) is Severity.high
     assert rank(milder.severity) <= rank(plain.severity)
     assert rank(capped.severity) <= min(rank(plain.severity), Severity.low)
 

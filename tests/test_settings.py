@@ -120,6 +120,7 @@ max-days = 90
         ("[scan]\nonly = [1]", ("scan.only is text or a list of texts", "twolocks.toml:2", "")),
         ("[scan]\nauth = ['cli']", ("scan.auth is text", "twolocks.toml:2", "")),
         ("[networks]\na = ['10.0.0.0/33']", ("'10.0.0.0/33'", "twolocks.toml:2", "write ranges as")),
+        ("[networks]\na = ['0.0.0.0/1']\nb = ['128.0.0.0/1']", ("these networks are", "twolocks.toml:1", "name the")),
         ("[networks]\na = 5", ("networks.a is a list of ranges", "twolocks.toml:2", "")),
         ("[network]\nwide-ipv6 = 129", ("network.wide-ipv6 is a number from 0 to 128", "twolocks.toml:2", "")),
         ("[[intended]]\nresource = '*'\nendpoint = 'web'", ("intended needs reason", "twolocks.toml:1", "add reason")),

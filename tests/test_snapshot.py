@@ -206,3 +206,31 @@ def test_broken_compression_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         snapshot.read(tmp_path / "none.jsonl")
+
+
+def test_two_snapshots_in_one_file_are_not_judged_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "night.jsonl"
+    store().write(path)
+    path.write_bytes(path.read_bytes() * 2)
+    with pytest.raises(InputError, match="goes on after its end line"):
+        whole(snapshot.read(path))
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        {"resource": {"id": NETWORK}, "by": "graph"},
+        {"gap": {"url": f"{SUB}/providers/Microsoft.Sql/servers", "status": 403, "code": "x"}},
+        {"scope": {"subscription": "s", "name": "n", "tenant": "t", "view": "partial"}},
+    ],
+)
+def test_what_stands_too_late_in_a_grouped_snapshot_is_refused(tmp_path: Path, late: dict[str, Any]) -> None:
+    path = tmp_path / "night.jsonl"
+    store().write(path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines.insert(-1, json.dumps(late).encode() + b"\n")
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(InputError, match="too late"):
+        whole(snapshot.read(path))
+    path.write_bytes(b"".join(lines).replace(b'"grouped":true', b'"grouped":false', 1))
+    assert whole(snapshot.read(path))["bundles"]

@@ -176,6 +176,27 @@ def test_an_accepted_gap_does_not_settle_a_value_that_nobody_knows() -> None:
     assert not run(made, rules(), policy)[1].tally.complete
 
 
+def test_an_endpoint_that_fails_and_may_be_worse_makes_the_scan_incomplete() -> None:
+    made = listed()
+    target = {"privateLinkServiceConnectionState": {"status": "Moon"}}
+    own = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/pe"
+    approved = {"privateEndpoint": {"id": own}, "privateLinkServiceConnectionState": {"status": "Approved"}}
+    vault = ACCOUNT.replace("Microsoft.Storage/storageAccounts", "Microsoft.AppConfiguration/configurationStores")
+    body = {
+        "publicNetworkAccess": "Disabled",
+        "disableLocalAuth": False,
+        "enablePurgeProtection": True,
+        "privateEndpointConnections": [{"properties": approved}, {"properties": target}],
+    }
+    made.resource({"id": vault, "sku": {"name": "standard"}, "properties": body}, "2024-06-01", "get")
+    found = loader.load(packages=False)
+    found.select(["appconfig-access-keys"])
+    document, evaluation = run(made, found)
+    assert [(row["status"], row["severity"]) for row in document["findings"]] == [("fail", "low")]
+    assert document["exposures"][0]["worst"] == "medium"
+    assert not evaluation.tally.complete
+
+
 def test_a_list_of_which_a_row_was_lost_is_not_known_in_whole() -> None:
     made = listed()
     server = ACCOUNT.replace("Microsoft.Storage/storageAccounts", "Microsoft.Sql/servers")

@@ -88,8 +88,10 @@ class Arm:
         if not isinstance(body, dict):
             return ""
         link = next((body[key] for key in ("nextLink", "@nextLink", "@odata.nextLink") if body.get(key)), "")
-        if not isinstance(link, str) or not link:
+        if not link:
             return ""
+        if not isinstance(link, str):
+            raise ReadError(path, 200, "BadNextLink", message="the link to the next page is no text; it was not read")
         link = urljoin(urljoin(self.cloud.arm, url), link.replace(" ", "%20"))
         if urlsplit(link).scheme != "https" or origin(link) != self.cloud.host:
             raise ReadError(path, 200, "ForeignNextLink", message="the next page is on another host; it was not read")

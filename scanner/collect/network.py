@@ -81,7 +81,9 @@ class Index:
         for table in ("resources", "networkresources"):
             kql = f"{table} | where type in~ ({asked}) | order by id asc"
             found = await self.desk.reader.query(kql, [each.id for each in seen])
-            rows.update({row["id"].lower(): row for row in found if isinstance(row.get("id"), str)})
+            if not all(isinstance(row.get("id"), str) for row in found):
+                raise ReadError(QUERY, 200, "BadJson", message="a row has no id")
+            rows.update({row["id"].lower(): row for row in found})
         counts: dict[tuple[str, str], int] = defaultdict(int)
         for id, row in rows.items():
             body = {key: value for key, value in row.items() if key not in _GRAPH_ONLY and value != ""}
@@ -126,7 +128,9 @@ class Index:
         rows: list[Json] = []
         try:
             async for page in self.desk.reader.pages(safe(path), api):
-                rows += [row for row in page if usable(row, subscription_of(path))]
+                if not all(usable(row, subscription_of(path)) for row in page):
+                    raise ReadError(path, 0, "BadJson", message="a row has no id, or one of another subscription")
+                rows += page
         except ReadError as error:
             if error.code.lower() != UNREGISTERED:
                 self.desk.failed(out, path, error)

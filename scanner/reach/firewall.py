@@ -173,7 +173,7 @@ def _closing(door: _Door, switch: _Switch, around: Perimeters) -> tuple[Evidence
     """The facts that close the door."""
     enforced = tuple(perimeter.seen for perimeter in around.found if perimeter.enforced)
     facts = enforced or (*switch.seen, *door.facts)
-    blind = switch.state == "secured" and not around.found and not around.settled and door.index.live
+    blind = switch.state != "enabled" and not around.found and not around.settled and door.index.live
     return (*facts, Evidence("perimeters outside the scanned scope", NOT_READ)) if blind else facts
 
 
@@ -289,6 +289,11 @@ def _switch(door: _Door, private: Half) -> _Switch:
     said = f"{row.public.rsplit('.', 1)[-1]} = {shown(value)}"
     if state is None:
         return _Switch("enabled", seen, said, Unread(row.public, f"its value {value!r} is not known"), True)
+    path, lacking, _ = row.unruly
+    if state != "enabled" and path and any(same(resource.look(path), each) for each in lacking):
+        # What the feature needs is a higher SKU, and nothing documents what the switch does without.
+        sku = resource.look(path)
+        return _Switch("enabled", seen, said, Unread(row.public, f"whether it holds on {sku} is not documented"), True)
     return _agreed(door, _Switch(state, seen, said))
 
 

@@ -142,9 +142,18 @@ def test_no_provider_is_registered() -> None:
 # Lists in odd forms
 
 
-@pytest.mark.parametrize("end", [{}, {"nextLink": None}, {"nextLink": ""}, {"@nextLink": None}, {"nextLink": 7}])
+@pytest.mark.parametrize("end", [{}, {"nextLink": None}, {"nextLink": ""}, {"@nextLink": None}])
 def test_the_end_of_a_list(end: Json) -> None:
     assert listed(tape({"value": [ROW], **end})) == [ROW]
+
+
+def test_a_next_link_that_is_no_text_does_not_end_the_list() -> None:
+    async def read(reader: Reader) -> str:
+        with pytest.raises(ReadError) as raised:
+            await rows(reader)
+        return raised.value.code
+
+    assert reading(tape({"value": [ROW], "nextLink": 7}), read) == "BadNextLink"
 
 
 @pytest.mark.parametrize("key", ["nextLink", "@nextLink", "@odata.nextLink"])

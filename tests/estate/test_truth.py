@@ -13,6 +13,7 @@ from scanner.collect import Plan, Scope, collect
 from scanner.evaluate import Evaluation
 from scanner.finding import Writer
 from scanner.sandbox.estate import Estate, load_estate
+from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
 from scanner.snapshot import Head, Store, of_store
 from tests.azure.ways import Heard, environment
@@ -61,9 +62,10 @@ TYPES = {
 
 
 class Scanned:
-    """A scan of the sample estate: the findings document, and the requests that it took."""
+    """A scan of the sample estate, with faults: the findings document, and the requests that it took."""
 
-    def __init__(self) -> None:
+    def __init__(self, *faults: Fault, seed: int = 1) -> None:
+        self.faults, self.seed = faults, seed
         self.estate: Estate = load_estate()
         self.rules = loader.load(packages=False)
         self.rules.enabled = dict(self.rules.rules)
@@ -79,7 +81,7 @@ class Scanned:
         self.document: dict[str, Any] = json.loads(out.getvalue())
 
     async def _collect(self, store: Store) -> list[Any]:
-        box = Sandbox.from_estate(self.estate)
+        box = Sandbox.from_estate(self.estate, faults=self.faults, seed=self.seed)
         async with box:
             with environment(box):
                 async with connect(Way(arm_endpoint=box.url, auth="environment")) as reader:

@@ -6,21 +6,18 @@ the sample estate's truth; one of the scanner by all examples, then by the tests
 or if `equal.toml` names one that is caught or that is no more.
 """
 
-import multiprocessing
 import os
 import sys
-import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tests.mutants import judge
+from tests.mutants.judge import HELPERS, by_examples, caught
 from tests.mutants.make import Mutant, of_rules, of_scanner
+from tests.mutants.run import Check, run
 
 ROOT = Path(__file__).parents[2]
-HELPERS = {"easy_auth": ("appservice", "containerapps"), "messaging": ("eventhub", "servicebus")}
 SCANNER = (
     "scanner/reach/firewall.py",
     "scanner/reach/perimeters.py",
@@ -41,27 +38,26 @@ def mutants() -> list[Mutant]:
     return found
 
 
-def services(mutant: Mutant) -> tuple[str, ...]:
-    stem = Path(mutant.file).stem
-    return HELPERS.get(stem, (stem,))
-
-
-def caught(mutant: Mutant) -> str:
-    """The first test that fails on it, "" where none does. Runs in a process of its own."""
-    sys.dont_write_bytecode = True
-    if mutant.file.startswith("rules/"):
-        with tempfile.TemporaryDirectory() as folder:
-            found = judge.rule_file(mutant, services(mutant), Path(folder))
-        return found or judge.in_copy(mutant, ROOT, ("tests/estate/test_truth.py",))
-    folders = ("tests/reach", "tests/test_exposure.py", "tests/test_locks.py", "tests/test_evaluate.py")
-    return judge.scanner_file(mutant) or judge.in_copy(mutant, ROOT, (*folders, "tests/test_cases.py"))
+def unchanged(files: Iterable[str]) -> Iterator[tuple[Check, Mutant]]:
+    """The files as they are, by their examples; and one of each kind by all that could be asked."""
+    kinds: set[bool] = set()
+    for file in sorted(files):
+        plain = Mutant(file, "", "", (ROOT / file).read_text("utf-8"))
+        is_rule = file.startswith("rules/")
+        yield by_examples if is_rule in kinds else caught, plain
+        kinds.add(is_rule)
 
 
 def main(words: Sequence[str], workers: int = 2) -> int:
     started = time.monotonic()
     wanted = [each for each in mutants() if not words or any(word in each.name for word in words)]
     equal: dict[str, str] = tomllib.loads((Path(__file__).parent / "equal.toml").read_text("utf-8"))
-    answers = run(wanted, caught, workers)
+    for check, plain in unchanged({each.file for each in wanted}):
+        if found := run([plain], check, 1)[plain.name]:
+            print(f"{plain.file}: the tests fail without any mutant: {found}")
+            return 1
+    answers = run([each for each in wanted if each.name not in equal], caught, workers)
+    answers |= run([each for each in wanted if each.name in equal], by_examples, workers)
     survivors = [each.name for each in wanted if not answers[each.name] and each.name not in equal]
     for each in wanted:
         reason = f"equal: {equal[each.name]}" if each.name in equal else "SURVIVES"
@@ -75,18 +71,6 @@ def main(words: Sequence[str], workers: int = 2) -> int:
     for name in stale:
         print(f"equal.toml: caught, or no more: {name}")
     return 1 if survivors or stale else 0
-
-
-def run(wanted: Sequence[Mutant], check: Callable[[Mutant], str], workers: int) -> dict[str, str]:
-    answers: dict[str, str] = {}
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = {pool.submit(check, each): each for each in wanted}
-        for done in as_completed(futures):
-            answers[futures[done].name] = done.result()
-            if sys.stderr.isatty():
-                print(f"\r{len(answers)} of {len(wanted)}", end="", file=sys.stderr)
-    return answers
 
 
 if __name__ == "__main__":

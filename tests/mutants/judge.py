@@ -15,7 +15,33 @@ from typing import Any
 
 from tests.mutants.make import Mutant
 
-RULES = Path(__file__).parents[2] / "rules"
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "rules"
+OTHERS = {
+    True: ("tests/estate/test_truth.py",),
+    False: ("tests/reach", "tests/test_exposure.py", "tests/test_answers.py", "tests/test_evaluate.py"),
+}
+"""The tests beside the examples, for mutants of rule files and of the scanner."""
+HELPERS = {"easy_auth": ("appservice", "containerapps"), "messaging": ("eventhub", "servicebus")}
+
+
+def services(mutant: Mutant) -> tuple[str, ...]:
+    stem = Path(mutant.file).stem
+    return HELPERS.get(stem, (stem,))
+
+
+def caught(mutant: Mutant) -> str:
+    """The first test that fails on it, "" where none does. Runs in a process of its own."""
+    return by_examples(mutant) or in_copy(mutant, ROOT, OTHERS[mutant.file.startswith("rules/")])
+
+
+def by_examples(mutant: Mutant) -> str:
+    """The first test over the examples that fails on it, "" where none does."""
+    sys.dont_write_bytecode = True
+    if not mutant.file.startswith("rules/"):
+        return scanner_file(mutant)
+    with tempfile.TemporaryDirectory() as folder:
+        return rule_file(mutant, services(mutant), Path(folder))
 
 
 def rule_file(mutant: Mutant, services: Sequence[str], folder: Path) -> str:

@@ -104,7 +104,8 @@ def live(rows: Iterable[tuple[Json, str, str]], *, read: bool) -> Snapshot:
             bundle.add(Resource(body, api=api, by=by, bundle=bundle))  # type: ignore[arg-type]
     for subscription in sorted({subscription_of(root) for root in bundles} - {""}):
         store.scope(subscription, subscription, "", "full")
-        for type in INDEX_TYPES:
+        kinds = [type for kind in examples.rules().kinds for type in kind.types if type.count("/") == 1]
+        for type in dict.fromkeys([*INDEX_TYPES, *kinds]):
             store.read(f"/subscriptions/{subscription}/providers/{type}", 0)
     for bundle in bundles.values() if read else ():
         for url in reads(bundle):

@@ -1,0 +1,94 @@
+"""The sample estate behind faults: what was not read is Unknown, never a pass, and the rest is unchanged."""
+
+from typing import Any
+
+import pytest
+
+from scanner.exit import INCOMPLETE, decide
+from scanner.sandbox.faults import Fault
+from tests.estate.test_truth import Scanned
+
+LISTS = "/subscriptions/*/providers"
+CONTAINERS = "*/blobservices/default/containers"
+Verdicts = dict[tuple[str, str], str]
+
+
+def verdicts(document: dict[str, Any]) -> Verdicts:
+    """(resource, rule) -> status, passes and rules that do not apply included."""
+    found = {(row["resource"].lower(), row["rule"]): row["status"] for row in document["findings"]}
+    found |= {(id.lower(), rule): "pass" for id, rules in document["passed"].items() for rule in rules}
+    found |= {(id.lower(), rule): "n/a" for id, rules in document["not_applicable"].items() for rule in rules}
+    return found
+
+
+@pytest.fixture(scope="module")
+def whole() -> Scanned:
+    return Scanned()
+
+
+def harm(whole: Scanned, hurt: Scanned) -> Verdicts:
+    """What differs from the whole scan; fails where a fault made a pass, a failure, or silence that no gap explains."""
+    before, after = verdicts(whole.document), verdicts(hurt.document)
+    changed = {key: status for key, status in after.items() if before.get(key) != status}
+    sure = {key for key, status in changed.items() if status == "pass" and sure_pass(hurt.document, key[0])}
+    assert {key: status for key, status in changed.items() if status != "unknown" and key not in sure} == {}
+    gaps = [row["url"].lower() for row in hurt.document["gaps"]]
+    for resource, rule in before.keys() - after.keys():
+        type = resource.split("/providers/")[-1].split("/")
+        lost = f"/providers/{type[0]}/{type[1]}"
+        assert any(url.endswith(lost) or resource.startswith(url) for url in gaps), (resource, rule)
+    assert hurt.tally.errors == []
+    return {key: status for key, status in changed.items() if key not in sure}
+
+
+def sure_pass(document: dict[str, Any], resource: str) -> bool:
+    """Whether nothing that was not read could open an endpoint of it: nobody reaches it, or it is an app inside."""
+    return all(
+        row["worst"] is None for row in document["exposures"] if row["resource"].lower() == resource and row["may"]
+    )
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_the_list_of_storage_accounts_is_not_to_be_had(whole: Scanned, status: int) -> None:
+    kind = "refuse" if status == 403 else "status"
+    hurt = Scanned(Fault(kind, f"{LISTS}/Microsoft.Storage/storageAccounts", status=status))
+    changed = harm(whole, hurt)
+    rules = {rule for _, rule in changed}
+    assert {resource.count("/") for resource, _ in changed} == {2}, "one Unknown on the subscription"
+    assert rules == {rule.id for rule in hurt.rules.rules.values() if rule.kind.type.endswith("storageAccounts")}
+    assert decide(hurt.tally, "never").code == INCOMPLETE
+
+
+def test_a_tenth_of_the_child_reads_is_refused(whole: Scanned) -> None:
+    hurt = Scanned(Fault("refuse", "*/resourcegroups/*/providers/*/*/*/*", chance=0.1, method="GET"), seed=7)
+    refused = len(hurt.document["gaps"]) - len(whole.document["gaps"])
+    assert 20 <= refused <= 90
+    assert len(harm(whole, hurt)) >= refused / 3
+    assert decide(hurt.tally, "never").code == INCOMPLETE
+
+
+@pytest.mark.parametrize("kind", ["truncate", "cut", "reset"])
+def test_one_list_of_containers_breaks_off(whole: Scanned, kind: str) -> None:
+    account = whole.estate.ids["stplankart"]
+    hurt = Scanned(Fault(kind, f"{account}{CONTAINERS[1:]}"))  # type: ignore[arg-type]
+    assert harm(whole, hurt) == {(account.lower(), "storage-anonymous-blob-access"): "unknown"}
+
+
+def test_an_answer_that_breaks_off_once_is_read_once_more(whole: Scanned) -> None:
+    hurt = Scanned(Fault("truncate", CONTAINERS, times=1, each=True))
+    assert harm(whole, hurt) == {}
+
+
+def test_random_429_change_nothing_in_the_end(whole: Scanned) -> None:
+    hurt = Scanned(Fault("throttle", "*/providers/*", chance=0.1, retry_after=0.01), seed=3)
+    assert sum(request.status == 429 for request in hurt.requests) > 10
+    assert harm(whole, hurt) == {}
+    assert verdicts(hurt.document) == verdicts(whole.document)
+
+
+def test_a_list_that_answers_500_for_ever_leaves_the_rest_as_it_was(whole: Scanned) -> None:
+    hurt = Scanned(Fault("status", f"{LISTS}/Microsoft.Web/sites", status=500))
+    changed = harm(whole, hurt)
+    assert changed
+    assert all(rule.startswith(("app-", "function-", "logic-app-")) for _, rule in changed)
+    assert decide(hurt.tally, "never").code == INCOMPLETE
