@@ -12,7 +12,17 @@ from scanner.resource import MISSING, Children, Resource, same
 from scanner.rule import Child, Fix, Kind, judge_value
 from scanner.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
-from .common import ISO, LEARN, MCSB, NIST, at_least, judge_child, pending_private_endpoint, perimeter_only_learns
+from .common import (
+    ISO,
+    LEARN,
+    MCSB,
+    NIST,
+    at_least,
+    judge_child,
+    pending_private_endpoint,
+    perimeter_only_learns,
+    strange_private_endpoint,
+)
 
 API = "2025-01-01"
 SERVER = Kind("Microsoft.Sql/servers", api=API)
@@ -296,6 +306,7 @@ def public_endpoint_without_rules(server: Resource, index: Index) -> Verdict:
 
 perimeter_only_learns(SERVER, "sql-perimeter-only-learning", "the SQL server", PERIMETERS)
 pending_private_endpoint(SERVER, "sql-private-endpoint-pending", "the SQL server")
+strange_private_endpoint(SERVER, "sql-private-endpoint-of-strangers", "the SQL server")
 
 SERVER.setting(
     "sql-old-tls",

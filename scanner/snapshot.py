@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol
 
@@ -261,11 +262,12 @@ def grouped(head: Head, lines: Iterable[Line]) -> Snapshot:
     snapshot = Snapshot(head)
     rest = _bundles(snapshot, iter(lines))
     first = next(rest, None)
-    snapshot.rest = iter(()) if first is None else _chain(first, rest)
+    snapshot.rest = iter(()) if first is None else chain([first], rest)
     return snapshot
 
 
 def _chain(first: Bundle, rest: Iterator[Bundle]) -> Iterator[Bundle]:
+    """The bundles after those of the index."""
     yield first
     for bundle in rest:
         if is_indexed(type_of(bundle.id)):
