@@ -91,6 +91,7 @@ def scan(
     cloud: Annotated[Text, typer.Option()] = None,
     arm_endpoint: Annotated[Text, typer.Option()] = None,
     no_graph: Annotated[bool, typer.Option("--no-graph")] = False,
+    effective: Annotated[bool, typer.Option("--effective")] = False,
     record: Annotated[Text, typer.Option()] = None,
     quiet: Annotated[bool, typer.Option("--quiet")] = False,
     verbose: Annotated[bool, typer.Option("--verbose")] = False,
@@ -150,6 +151,7 @@ def rules_show(
 def access_role(
     scope: Annotated[Many, typer.Option()] = None,
     format: Annotated[Text, typer.Option()] = None,
+    effective: Annotated[bool, typer.Option("--effective")] = False,
     only: Annotated[Many, typer.Option()] = None,
     skip: Annotated[Many, typer.Option()] = None,
     rules: Annotated[Many, typer.Option()] = None,

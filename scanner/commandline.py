@@ -124,7 +124,7 @@ def access_role(given: Mapping[str, Any]) -> int:
         if not scope.startswith("/"):
             raise InputError(f'"{scope}" is no scope', at=settings.at("scope", scope), do="write /subscriptions/ID")
     rules = chosen(settings)
-    actions = access.actions(rules)
+    actions = access.actions(rules, settings["effective"])
     sys.stdout.write(access.role(actions, settings["scope"], settings["format"]) + "\n")
     _broken(rules.broken)
     said = f"Role: {len(actions)} read actions for {len(rules.enabled)} rules; no secrets, no writes."

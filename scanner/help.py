@@ -55,6 +55,7 @@ How to read
   --cloud NAME                   public (default), us-government, china
   --arm-endpoint URL             Any other cloud
   --no-graph                     List everything; no Resource Graph
+  --effective                    Ask Azure for the effective rules too
   --record FILE                  Log of requests, without bodies
 Output: --quiet (silent unless exit is not 0), --verbose, --config FILE, --help
 
@@ -122,6 +123,7 @@ writes. It calls nothing.
 
   --scope ID       +  Where it may be assigned, such as /subscriptions/ID
   --format FORMAT     json (default), bicep or terraform
+  --effective         With what scan --effective asks for
   --only PATTERN   +  Only for these rules
   --skip PATTERN   +  Not for these rules
   --rules DIR      +  Your own rules too

@@ -51,6 +51,7 @@ SCAN = (
     Option("cloud", "public"),
     Option("arm-endpoint"),
     Option("no-graph", False, flag=True),
+    Option("effective", False, flag=True),
     Option("record", path=True),
     Option("quiet", False, flag=True),
     Option("verbose", False, flag=True),
@@ -76,7 +77,12 @@ COMMANDS: dict[str, tuple[Option, ...]] = {
     ),
     "rules": (*_JUDGING, Option("format", "text")),
     "report": (Option("out", (), many=True, path=True),),
-    "access": (*_JUDGING, Option("scope", (), many=True), Option("format", "json")),
+    "access": (
+        *_JUDGING,
+        Option("scope", (), many=True),
+        Option("format", "json"),
+        Option("effective", False, flag=True),
+    ),
     "sandbox": (Option("port", "0"), Option("latency", "0")),
     "config": (),
 }
@@ -258,7 +264,8 @@ def _both(settings: Settings) -> None:
         raise InputError("--cloud and --arm-endpoint name two clouds", at=endpoint.source, do="give one of them")
     if not options["from"].value:
         return
-    reading = ("subscription", "management-group", "resource", "resource-group", "tag", "record", "snapshot")
+    where = ("subscription", "management-group", "resource", "resource-group", "tag")
+    reading = (*where, "record", "snapshot", "effective")
     for name in reading:
         if name in options and options[name].source == f"--{name}":
             raise InputError(
