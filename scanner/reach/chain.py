@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -543,6 +544,7 @@ def _alike(rest: dict[Protocol, list[_Open]]) -> list[_Open]:
 # Rating
 
 
+@lru_cache(maxsize=4096)
 def describe(who: Senders, limit: int = SHOWN) -> str:
     """Senders as a clause: "every address", "every address but 20.0.0.0/8", "the service tag Storage"."""
     parts = _addresses(who.addresses, limit)

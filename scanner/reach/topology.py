@@ -115,7 +115,8 @@ class Path:
         front, port = self.front, self.front.port
         last = port.back if port.spread else port.back + port.last - port.first
         target = replace(self.target, address=front.address) if front.floating else self.target
-        found = passage(fabric, target, entry).within(port.protocol, port.back, min(last, LAST))
+        passed = passage(fabric, target, entry)
+        found = passed.openings if port == EVERY else passed.within(port.protocol, port.back, min(last, LAST))
         return [each for each in map(self._called, found) if each.may]
 
     def _called(self, opening: Opening) -> Opening:
