@@ -236,8 +236,18 @@ def _result(walk: _Walk, name: str, count: int, *default: Evidence) -> Half:
     return Half(ways, tuple(walk.doubts), (Hop("firewall", name, detail, lets=lets),))
 
 
+_LET_IN = {
+    Reach.internet: "everybody is let in",
+    Reach.azure: "every Azure tenant is let in",
+    Reach.wide: "large public ranges are let in",
+    Reach.selected: "named networks are let in",
+    Reach.private: "own subnets are let in",
+    Reach.none: "nobody is let in",
+}
+
+
 def _details(ways: Iterable[Way]) -> list[str]:
-    return list(dict.fromkeys(way.says or f"{Reach(way.level).name} is let in" for way in ways))
+    return list(dict.fromkeys(way.says or _LET_IN[Reach(way.level)] for way in ways))
 
 
 __all__ = ["address_list", "restrictions"]
