@@ -22,6 +22,7 @@ from scanner.reach.sources import (
     source_hop,
     without_effect,
 )
+from scanner.reach.topology import behind
 from scanner.resource import MISSING, Resource, look, same, subscription_of
 from scanner.rule import Child
 from scanner.verdict import NOT_READ, Evidence, Unread, shown
@@ -198,10 +199,19 @@ def private_endpoints(resource: Resource, index: Index, where: str | Child | Non
         approved += _known_endpoints(resource, index)
     ways = from_ids(resource, index, path, dict.fromkeys(approved), "a private endpoint")
     hops = [
-        Hop("private-endpoint", target.rstrip("/").rsplit("/", 1)[-1] or "private endpoint", "Approved", target)
+        Hop("private-endpoint", _endpoint_name(target), _approved(index, target), target)
         for target in list(dict.fromkeys(approved))[:KEPT]
     ]
     return Half(ways, tuple(doubts), tuple(hops))
+
+
+def _endpoint_name(endpoint: str) -> str:
+    return endpoint.rstrip("/").rsplit("/", 1)[-1] or "private endpoint"
+
+
+def _approved(index: Index, endpoint: str) -> str:
+    said = behind(index, endpoint)
+    return f"Approved; {said}" if said else "Approved"
 
 
 def _connections(resource: Resource, where: str | Child) -> tuple[list[Any], Unread | None]:
@@ -510,9 +520,7 @@ def _listed(door: _Door) -> Half:
     return half
 
 
-def _addresses(
-    door: _Door, rules: Rules
-) -> tuple[list[tuple[str, AddressSet]], tuple[Way, ...], tuple[Doubt, ...]]:
+def _addresses(door: _Door, rules: Rules) -> tuple[list[tuple[str, AddressSet]], tuple[Way, ...], tuple[Doubt, ...]]:
     """The rules of a list with their names and addresses, the way that 0.0.0.0 is, and what could not be read."""
     entries, missing = _entries(door, rules)
     found: list[tuple[str, AddressSet]] = []

@@ -566,6 +566,27 @@ def _instances(nics: Children, nic: str, model: Any) -> Iterator[tuple[Target, A
                 yield _target(body, group), body
 
 
+def behind(index: Index, endpoint: str) -> str:
+    """What a private endpoint (its id) is open to, as a clause: its network, the peers, a gateway; "" if not known."""
+    found = index.resources.get(key_of(endpoint))
+    subnet = key_of(text(found.body, "properties.subnet.id")) if found is not None else ""
+    network = index.resources.get(subnet.partition("/subnets/")[0])
+    if network is None:
+        return ""
+    peers = topology(index).peers.get(network.key, [])
+    seen = [index.resources[each] for each in peers if each in index.resources]
+    prefixes = [
+        each for body in (network, *seen) for each in texts(body.body, "properties.addressSpace.addressPrefixes")
+    ]
+    parts = [network.name]
+    if peers:
+        unseen = f" ({len(peers) - len(seen)} not seen)" if len(seen) < len(peers) else ""
+        parts.append(f"{len(peers)} peer{'s' if len(peers) > 1 else ''}{unseen}")
+    if f"{network.key}/subnets/gatewaysubnet" in topology(index).fabric.subnets:
+        parts.append("what comes through its gateway")
+    return f"open to {phrase(parts)}: {_parsed(prefixes)[0].size(4):,} addresses"
+
+
 def _unseen(index: Index) -> list[Front]:
     found: list[Front] = []
     balancers, firewalls, groups = (index.missing.get(f"{NETWORK}/{each}".lower()) for each in SEEN_BY)
@@ -718,4 +739,4 @@ def _made(index: Index) -> Topology:
     return found
 
 
-__all__ = ["EVERY", "Front", "Path", "Port", "Public", "Topology", "configuration_key", "topology"]
+__all__ = ["EVERY", "Front", "Path", "Port", "Public", "Topology", "behind", "configuration_key", "topology"]

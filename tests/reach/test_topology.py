@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scanner.index import Index, build
 from scanner.reach.doors import doors
 from scanner.reach.ports import known
-from scanner.reach.topology import EVERY, Path, Port, Topology, _through, topology
+from scanner.reach.topology import EVERY, Path, Port, Topology, _through, behind, topology
 from scanner.resource import Resource
 from scanner.verdict import Unread
 
@@ -302,6 +302,28 @@ def test_lists_that_were_not_read_may_hide_a_path() -> None:
     rules = ("Microsoft.Network/firewallPolicies/ruleCollectionGroups",)
     assert shown(made(*bodies, missing=rules)) == {}
     assert " */*" in shown(made(*bodies, firewall([]), public("pip-fw", "192.0.2.9"), missing=rules))
+
+
+def test_what_a_private_endpoint_is_open_to() -> None:
+    hub, spoke, alien = (f"{NET}/virtualNetworks/{name}" for name in ("hub", "spoke", "alien"))
+    peers = [{"properties": {"remoteVirtualNetwork": {"id": each}}} for each in (spoke, alien)]
+    gateway = [{"id": f"{hub}/subnets/GatewaySubnet", "properties": {"addressPrefix": "10.0.1.0/27"}}]
+    endpoint = {"id": f"{NET}/privateEndpoints/pe", "properties": {"subnet": {"id": f"{hub}/subnets/pe"}}}
+    bodies = [
+        endpoint,
+        {"id": spoke, "properties": {"addressSpace": {"addressPrefixes": ["10.1.0.0/24"]}}},
+        {
+            "id": hub,
+            "properties": {
+                "addressSpace": {"addressPrefixes": ["10.0.0.0/24", "10.0.0.0/23"]},
+                "virtualNetworkPeerings": peers,
+                "subnets": gateway,
+            },
+        },
+    ]
+    said = "open to hub, 2 peers (1 not seen) and what comes through its gateway: 768 addresses"
+    assert behind(made(*bodies).index, endpoint["id"].upper()) == said
+    assert behind(made(endpoint).index, endpoint["id"]) == ""
 
 
 def test_groups_on_a_path() -> None:
