@@ -1,10 +1,12 @@
 """What lock rules answer where a half of an exposure has nothing that is sure, or nothing at all."""
 
+from dataclasses import replace
+
 import pytest
 
 from scanner.exposure import ANONYMOUS, IDENTITY, SHARED, Auth, Exposure, Half, Reach, Switch, may, unread, way
 from scanner.locks import answer, read
-from scanner.verdict import NotApplicable, Pass, Severity, Unread
+from scanner.verdict import NotApplicable, Pass, Severity, Unknown, Unread
 
 LOST = Unread("a part", "it was not read")
 NOTHING = Half()
@@ -58,3 +60,26 @@ def test_a_network_rule_of_some_credentials_passes_on_doors_that_ask_for_others(
     assert read("network", doors, ("administration",)).failing == (doors[0],)
     assert isinstance(read("network", doors, ("databases",)).verdict, Pass)
     assert isinstance(read("network", [], ("databases",)).verdict, NotApplicable)
+
+
+HIDDEN = Exposure("hidden", "data", way(Reach.none), way(Auth.shared), hidden="rules inside are not shown")
+
+
+def test_what_is_hidden_at_one_endpoint_of_two_does_not_settle_the_rule() -> None:
+    shut = exposure(way(Reach.none), IDENTITY)
+    assert isinstance(read("network", [HIDDEN]).verdict, NotApplicable)
+    assert isinstance(read("network", [HIDDEN, shut]).verdict, Pass)
+
+
+def test_a_weak_login_at_one_hidden_endpoint_is_enough() -> None:
+    strong = replace(HIDDEN, asks=IDENTITY)
+    assert isinstance(read("authentication", [strong]).verdict, Pass)
+    assert isinstance(read("authentication", [strong, HIDDEN]).verdict, NotApplicable)
+
+
+def test_an_unknown_says_whether_something_is_missing_beside_its_gaps() -> None:
+    refused = Unread("a list", "403", "/a/list")
+    gap = exposure(OPEN, IDENTITY | may(Auth.anonymous, refused))
+    both = exposure(OPEN, IDENTITY | may(Auth.anonymous, refused) | may(Auth.anonymous, LOST))
+    verdicts = [read("anonymous-access", [each]).verdict for each in (gap, both)]
+    assert [verdict.bare for verdict in verdicts if isinstance(verdict, Unknown)] == [False, True]

@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from scanner.evaluate import Evaluation
+from scanner.evaluate import Crash, Evaluation
 from scanner.finding import Writer
 from scanner.index import INDEX_TYPES
 from scanner.resource import Bundle, Resource, root_of, subscription_of
@@ -68,7 +68,7 @@ class Outcome:
 
     document: Json
     statuses: Counter[str]
-    errors: list[tuple[str, str, str]]
+    errors: list[Crash]
     resources: int
 
     def told(self) -> str:
