@@ -1,6 +1,7 @@
 """One caller, one endpoint: yes, no or not known, and which lock decides."""
 
-from typing import Any
+import dataclasses
+from typing import Any, cast
 
 import pytest
 
@@ -8,11 +9,17 @@ from scanner.addresses import parse, parse_all
 from scanner.exposure import IDENTITY, SHARED, Doubt, Exposure, Half, Hop, Reach, Way, closed, way
 from scanner.index import Index
 from scanner.reach.answer import INTERNET, Caller, Port, at_endpoint, at_port, covers, of_endpoint, port
+from scanner.reach.chain import Entry
+from scanner.reach.fabric import target_of
+from scanner.reach.packets import Protocol
 from scanner.reach.sources import from_addresses
-from scanner.reach.topology import topology
+from scanner.reach.topology import Front, Path, Topology, topology
 from scanner.resource import Resource
 from scanner.verdict import Unread
 from tests.reach.bodies import ABOVE, ROOT, SUBNET, network, nsg, rule
+from tests.reach.compare import fabric
+from tests.reach.estates import BORNE, Maker
+from tests.reach.oracle import Oracle
 
 TOP = Resource({"id": f"{ROOT}/things/door", "name": "door", "type": "Microsoft.Network/things"})
 HERE = Caller("198.51.100.7", parse("198.51.100.7"))
@@ -268,3 +275,33 @@ def test_an_ipv4_caller_cannot_dial_an_ipv6_address() -> None:
     found = topology(index)
     assert next(iter(found.publics.values())).version == 6
     assert at(index, top, HERE)[0] == "no"
+
+
+# Random estates
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_answers_agree_with_the_packet_oracle(seed: int) -> None:
+    """A packet with one sender, asked as a caller: yes, no and not known as the oracle's set of verdicts says."""
+    maker = Maker(seed)
+    estate = maker.estate()
+    oracle, networks = Oracle(estate), fabric(estate)
+    found = Topology(Index(live=False), networks)
+    wrong = []
+    for _ in range(150):
+        packet = maker.packet(estate)
+        if packet.protocol not in ("tcp", "udp") or packet.entry == "inside":
+            continue
+        nic = networks.nics[networks.key(estate.nics[packet.nic]["id"])]
+        target = target_of(nic, nic.configurations[packet.configuration])
+        front = Front("", cast("Entry", packet.entry), version=target.version)
+        caller = Caller(packet.sender, parse(packet.sender))
+        asked = Port(cast("Protocol", packet.protocol), packet.port)
+        given = at_port(asked, [Path(front, target)], (), TOP, caller, found)
+        truth = {verdict for tags in BORNE for verdict in oracle.ask(dataclasses.replace(packet, tags=tags))}
+        if (given.verdict == "yes" and truth != {True}) or (given.verdict == "no" and truth != {False}):
+            wrong.append((packet, given, truth))
+        if given.verdict != "not known":
+            holding = [hop for hop in given.hops if hop.lets is False]
+            assert len(holding) == (given.verdict == "no"), given
+    assert wrong == []
