@@ -149,6 +149,7 @@ def hidden(missing: Unread) -> Exposure:
     return replace(unread("*/*", "admin", missing, "Every port"), cap=Severity.high, argument=WORST)
 
 
+# Where nothing of an address is sure, one row says so for all its ports.
 @MACHINE.endpoints(admin=("tcp/*", "udp/*", "*/*"), reads=(VIEW, NICS, ADDRESSES))
 def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     found = topology(index)
@@ -159,8 +160,12 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
         led, told, missing = [], (), (stop,)
     open_doors = doors(led, found.fabric, index)
     resting = stopped(machine) if open_doors else False
+    blind = {door.address for door in open_doors if door.whole and not door.reach.sure}
     for door in open_doors:
-        yield exposure(door, login(machine, door.known), resting, told)
+        if door.reach.sure or door.address not in blind:
+            yield exposure(door, login(machine, door.known), resting, told)
+        elif door.whole:
+            yield replace(hidden(door.reach.doubts[0].missing), reach=door.reach, address=door.address, admits=told)
     for each in missing[:1]:
         yield hidden(each)
     if open_doors or missing:

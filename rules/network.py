@@ -678,13 +678,24 @@ FIREWALL.setting(
     unless=by_policy,
     **THREATS,
 )
+
+
+def without_links(bastion: Resource) -> str | None:
+    """bastion/shareable-link: the Standard tier or higher."""
+    sku = str(bastion.look("sku.name")).lower()
+    return "this tier has no shareable links" if sku in ("basic", "developer") else None
+
+
 BASTION.setting(
     "bastion-shareable-links",
     "authentication",
     "Bastion hands out links that need no sign-in to Azure",
     "properties.enableShareableLink",
     allowed=(False,),
+    absent=False,
+    source="terraform-provider-azurerm bastion_host: shareable_link_enabled is false by default, and read as false where it is absent",
     severity="medium",
+    unless=without_links,
     why="Whoever holds such a link gets to the login of the machine without an Entra identity, without a second factor, and without a right in Azure.",
     fix=Fix(
         az="az resource update --ids {id} --set properties.enableShareableLink=false",
@@ -724,7 +735,16 @@ def vpn_without_entra(gateway: Resource, index: Index) -> Verdict:
     # azure-policy 21a6bc25 flags gateways with a client configuration only.
     if gone(gateway, "properties.vpnClientConfiguration"):
         return NotApplicable("nobody dials in: it has no client configuration")
-    path = "properties.vpnClientConfiguration.vpnAuthenticationTypes"
+    client = "properties.vpnClientConfiguration"
+    path = f"{client}.vpnAuthenticationTypes"
+    if (
+        gone(gateway, f"{client}.vpnClientAddressPool")
+        or gateway.look(f"{client}.vpnClientAddressPool.addressPrefixes") == []
+    ):
+        return NotApplicable("nobody dials in: there is no pool of addresses for clients")
+    certificates = gateway.look(f"{client}.vpnClientRootCertificates")
+    if not gateway.has(path) and isinstance(certificates, list) and certificates:
+        return Fail((Evidence(f"{client}.vpnClientRootCertificates", [name_of(each) for each in certificates]),))
     found = rows(gateway, path)
     seen = gateway.seen(path, ["AAD"])
     if any(same(each, "Certificate") or same(each, "Radius") for each in found):
@@ -755,6 +775,9 @@ def vpn_without_entra(gateway: Resource, index: Index) -> Verdict:
 )
 def link_lets_strangers_in(service: Resource, index: Index) -> Verdict:
     path = "properties.autoApproval.subscriptions"
+    # private-link/private-link-service-overview: without automatic approval each connection waits for approval.
+    if gone(service, path) and service.has("properties"):
+        return Pass((service.seen(path),))
     found = rows(service, path)
     foreign = [each for each in found if each == "*" or not is_own(service, index, f"/subscriptions/{each}")]
     if foreign:
