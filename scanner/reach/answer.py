@@ -143,7 +143,8 @@ def _asked(exposure: Exposure) -> str:
     if asks is None:
         return "what it asks is not known"
     name = asks.level.name
-    return f"{asks.says or _ASKS[name]} ({name})"
+    says = asks.says or _ASKS[name]
+    return f"{says}: {name}" if says.endswith(")") else f"{says} ({name})"
 
 
 def _others(half: Half, caller: Caller) -> str:
