@@ -74,7 +74,8 @@ def usable(row: Json, subscription: str) -> bool:
 
 def placed(row: Json, url: str) -> Json:
     """A child with an id below its list; one without, or with one elsewhere, gets it from its names."""
-    id = row.get("id") if isinstance(row.get("id"), str) else ""
+    given = row.get("id")
+    id = given if isinstance(given, str) else ""
     if segments(id)[:-1] == segments(url) and id.rsplit("/", 1)[-1] not in (".", ".."):
         return row
     parent = url.rsplit("/", 1)[0]

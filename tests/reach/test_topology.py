@@ -270,7 +270,7 @@ def test_a_load_balancer_over_regions() -> None:
 
 
 def test_what_publishes_a_machine() -> None:
-    gateway = {
+    gateway: Body = {
         "id": f"{NET}/applicationGateways/agw",
         "properties": {
             "frontendIPConfigurations": [{"properties": {"publicIPAddress": {"id": "x"}}}],
@@ -308,7 +308,7 @@ def test_what_a_private_endpoint_is_open_to() -> None:
     hub, spoke, alien = (f"{NET}/virtualNetworks/{name}" for name in ("hub", "spoke", "alien"))
     peers = [{"properties": {"remoteVirtualNetwork": {"id": each}}} for each in (spoke, alien)]
     gateway = [{"id": f"{hub}/subnets/GatewaySubnet", "properties": {"addressPrefix": "10.0.1.0/27"}}]
-    endpoint = {"id": f"{NET}/privateEndpoints/pe", "properties": {"subnet": {"id": f"{hub}/subnets/pe"}}}
+    endpoint: Body = {"id": f"{NET}/privateEndpoints/pe", "properties": {"subnet": {"id": f"{hub}/subnets/pe"}}}
     bodies = [
         endpoint,
         {"id": spoke, "properties": {"addressSpace": {"addressPrefixes": ["10.1.0.0/24"]}}},
