@@ -69,8 +69,8 @@ class Way:
 
     `name` tells it from other ways of the same half, for lock rules that read only some of them (`Rule.ways`).
     `who`: the addresses that come in, where it is a matter of addresses (None at reach `internet`: everybody); `ids`:
-    the subnets, private endpoints or subscriptions that do. `rules`: names and addresses of the rules that `who` is
-    the union of.
+    the subnets, private endpoints or subscriptions that do. `rules`: the rules that `who` is the union of, each
+    as it was read, with its addresses.
     """
 
     level: Level
@@ -79,7 +79,11 @@ class Way:
     name: str = ""
     who: AddressSet | None = None
     ids: tuple[str, ...] = ()
-    rules: tuple[tuple[str, AddressSet], ...] = field(default=(), compare=False)
+    rules: tuple[tuple[Any, AddressSet], ...] = field(default=(), compare=False)
+
+    def after(self, seen: tuple[Evidence, ...]) -> "Way":
+        """The same way, with what was seen before it."""
+        return Way(self.level, (*seen, *self.evidence), self.says, self.name, self.who, self.ids, self.rules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from scanner.reach.nsg import Receiver, Rule
 from scanner.reach.packets import ALL_PORTS, CONNECTIONS, Protocol, cut, label
 from scanner.reach.senders import Senders, Term
 from scanner.reach.sources import phrase
-from scanner.reach.topology import EVERY, Front, Path, Topology, texts
+from scanner.reach.topology import EVERY, Front, Path, Topology, text, texts
 from scanner.resource import Resource, type_of
 from scanner.verdict import Unread
 
@@ -273,8 +273,9 @@ def _which(way: Way, caller: Caller) -> str:
     """The rule that lets an address in."""
     if not caller.addresses or not way.rules:
         return way.says
-    for name, addresses in way.rules:
+    for rule, addresses in way.rules:
         if addresses.covers(caller.addresses):
+            name = text(rule, "name") if isinstance(rule, dict) else ""
             return f"{name}: {phrase(addresses.describe(3))}" if name else phrase(addresses.describe(3))
     return f"{len(way.rules):,} rules together hold {caller.name}"
 

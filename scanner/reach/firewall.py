@@ -359,7 +359,7 @@ def _own(door: _Door, switch: _Switch, rules: Half | None) -> Half:
     if switch.state != "enabled" and switch.doubt is None:
         return Half(admits=_admits(door))
     half = rules if rules is not None else _rules(door)
-    ways = tuple(replace(way, evidence=(*switch.seen, *way.evidence)) for way in half.sure if way.level)
+    ways = tuple(way.after(switch.seen) for way in half.sure if way.level)
     door.facts += [fact for way in half.sure if not way.level for fact in way.evidence]
     half = Half(ways, half.doubts, half.hops, half.admits or _admits(door))
     if switch.doubt is None:
@@ -444,7 +444,7 @@ def _rules(door: _Door) -> Half:
     door.facts += [*seen, *(_count(door, rules) for rules in (*row.addresses, *row.subnets))]
     detail = phrase([way.says or REACH_SAYS[Reach(way.level)] for way in listed.sure]) or "no rule lets anybody in"
     hop = Hop("firewall", row.name, detail if listed.sure or not listed.doubts else "not read", lets=_lets(listed))
-    return Half(tuple(replace(w, evidence=(*seen, *w.evidence)) for w in listed.sure), listed.doubts, (hop,))
+    return Half(tuple(way.after(seen) for way in listed.sure), listed.doubts, (hop,))
 
 
 def _maybe_unruly(door: _Door) -> Half:
@@ -498,17 +498,19 @@ def _open_when_empty(door: _Door) -> bool:
 def _listed(door: _Door) -> Half:
     """What the rule lists let in, by their union."""
     row = door.row
-    named: list[tuple[str, AddressSet]] = []
+    named: list[tuple[Any, AddressSet]] = []
+    sets: list[AddressSet] = []
     facts: list[Evidence] = []
     half = Half(doubts=_strange(door))
     for rules in row.addresses:
         found, zero, doubts = _addresses(door, rules)
         together = union(addresses for _, addresses in found)
+        sets.append(together)
         named += found
         if found:
             facts += [_texts(door, rules), *without_effect(rules.name, together)]
         half |= Half(zero, doubts)
-    way = from_addresses(union(addresses for _, addresses in named), door.index, *facts)
+    way = from_addresses(union(sets), door.index, *facts)
     if way is None:
         door.facts += facts
     half |= Half((replace(way, rules=tuple(named)),) if way else ())
@@ -520,10 +522,10 @@ def _listed(door: _Door) -> Half:
     return half
 
 
-def _addresses(door: _Door, rules: Rules) -> tuple[list[tuple[str, AddressSet]], tuple[Way, ...], tuple[Doubt, ...]]:
-    """The rules of a list with their names and addresses, the way that 0.0.0.0 is, and what could not be read."""
+def _addresses(door: _Door, rules: Rules) -> tuple[list[tuple[Any, AddressSet]], tuple[Way, ...], tuple[Doubt, ...]]:
+    """The rules of a list with their addresses, the way that 0.0.0.0 is, and what could not be read."""
     entries, missing = _entries(door, rules)
-    found: list[tuple[str, AddressSet]] = []
+    found: list[tuple[Any, AddressSet]] = []
     doubts = [Doubt(Reach.internet, missing)] if missing is not None else []
     zero: tuple[Way, ...] = ()
     for entry in entries:
@@ -533,7 +535,7 @@ def _addresses(door: _Door, rules: Rules) -> tuple[list[tuple[str, AddressSet]],
             zero = (Way(Reach.azure, (Evidence(rules.name, ZERO, "no rule for 0.0.0.0"),), "every Azure tenant"),)
             continue
         try:
-            found.append((_member(entry, "name"), _parsed(entry, rules)))
+            found.append((entry, _parsed(entry, rules)))
         except BadAddress as bad:
             doubts.append(Doubt(Reach.internet, Unread(rules.name, str(bad))))
     return found, zero, tuple(doubts)

@@ -132,7 +132,7 @@ def access_rules(resource: Resource, index: Index, rules: Iterable[Any], path: s
     evidence = (seen, Evidence(f"{path} addressPrefixes", prefixes[:20]), *without_effect(path, together))
     way = from_addresses(together, index, *evidence)
     ways = from_ids(resource, index, f"{path} subscriptions", subscriptions, "resources")
-    return half | Half(((way,) if way else ()) + tuple(replace(each, evidence=(seen, *each.evidence)) for each in ways))
+    return half | Half(((way,) if way else ()) + tuple(each.after((seen,)) for each in ways))
 
 
 def _parsed(rule: Any, path: str) -> tuple[list[tuple[str, AddressSet]], tuple[Doubt, ...]]:

@@ -37,8 +37,8 @@ class _Walk:
     ways: list[Way] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
-    named: list[tuple[str, AddressSet]] = field(default_factory=list)
-    """Names and addresses of the rules that let in."""
+    let: list[tuple[Any, AddressSet]] = field(default_factory=list)
+    """The rules that let in, with their addresses."""
 
     def doubt(self, why: str, level: Reach = Reach.internet) -> None:
         self.doubts.append(Doubt(level, Unread(self.path, why)))
@@ -152,8 +152,7 @@ def _apply(walk: _Walk, rule: Any, action: str, text: Any) -> None:
     if action == "allow":
         walk.allowed |= addresses & walk.rest
         walk.texts.append(str(text))
-        name = look(rule, "name")
-        walk.named.append((name if isinstance(name, str) else "", addresses & walk.rest))
+        walk.let.append((rule, addresses & walk.rest))
     if action != "none":
         walk.rest -= addresses
 
@@ -228,7 +227,7 @@ def _result(walk: _Walk, name: str, count: int, *default: Evidence) -> Half:
     facts = (*default, Evidence(walk.path, shown or f"{count} rules"), *without_effect(walk.path, walk.allowed))
     way = from_addresses(walk.allowed, walk.index, *facts)
     subnets = from_ids(walk.site, walk.index, walk.path, walk.subnets, "a subnet")
-    ways = (*((replace(way, rules=tuple(walk.named)),) if way else ()), *walk.ways, *subnets)
+    ways = (*((replace(way, rules=tuple(walk.let)),) if way else ()), *walk.ways, *subnets)
     lets = True if ways else (None if walk.doubts else False)
     detail = phrase(_details(ways)) or ("not read" if walk.doubts else f"{count} rules let nobody in")
     if not ways and not walk.doubts:

@@ -30,7 +30,7 @@ OFFICE = parse_all(["203.0.113.0/26", "198.51.100.0/28"])
 
 def ranges(*texts: str) -> Half:
     """A firewall with a rule for each of these."""
-    rules = tuple((f"rule-{number}", parse(text)) for number, text in enumerate(texts))
+    rules = tuple(({"name": f"rule-{number}"}, parse(text)) for number, text in enumerate(texts))
     found = from_addresses(parse_all(texts), INDEX)
     assert found is not None
     made = Way(found.level, (), found.says, who=found.who, rules=rules)
