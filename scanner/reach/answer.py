@@ -264,7 +264,7 @@ def _lock(hop: Hop, half: Half, verdict: Verdict, way: Way | None, missing: Unre
         if hop.lets is None:
             return hop
         if caller.everybody and hop.lets:
-            return replace(hop, detail=f"only {hop.detail}", lets=False)
+            return replace(hop, detail=f"only {hop.detail.removesuffix(' only')}", lets=False)
         return replace(hop, detail=_none_of(half, caller) or hop.detail, lets=False)
     return replace(hop, detail=missing.why if missing is not None else hop.detail, lets=None)
 
