@@ -301,7 +301,7 @@ async def _read(question: Question, rules: RuleSet, settings: Settings, screen: 
             beside.append(subscription_of(other))
             if type_of(root_of(other)).lower() in _MACHINES:
                 ids.append(other)
-        scope = Scope(resources=tuple(dict.fromkeys(ids)), beside=tuple(dict.fromkeys(beside)))
+        scope = Scope(resources=tuple(dict.fromkeys(ids)), beside=tuple(dict.fromkeys(beside)), chained=True)
         await collect(reader, scope, Plan(kinds, list(_reads(kinds))), store, screen)
 
 

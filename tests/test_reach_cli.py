@@ -195,3 +195,19 @@ def test_live_a_machine_is_found_by_name(estate: tuple[Sandbox, Path, Path]) -> 
     ended = twolocks("reach", "vm-nat0", env=estate[0].environment())
     assert ended.code == 2
     assert "nearest: vm-nat0" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict"),
+    [
+        (("vm-fag01", "--port", "tcp/22", "--source", "198.51.100.7"), "no: 198.51.100.7 cannot open tcp/22"),
+        (("vm-fag04", "--port", "tcp/22", "--source", "vm-fag03"), "yes: vm-fag03 can open tcp/22 on vm-fag04"),
+        (("vm-hindret", "--port", "tcp/22"), "no: the internet cannot open tcp/22 on vm-hindret"),
+    ],
+)
+def test_live_the_chain_is_whole_so_no_means_no(
+    estate: tuple[Sandbox, Path, Path], words: tuple[str, ...], verdict: str
+) -> None:
+    ended = twolocks("reach", *words, env=estate[0].environment())
+    assert ended.code == 0, ended.out
+    assert ended.out.startswith(verdict)

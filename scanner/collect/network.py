@@ -51,6 +51,30 @@ class Index:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self.refused: set[tuple[str, str]] = set()
+        """Subscriptions and types (lower case) whose list is a gap."""
+
+    async def extensions(self, seen: Sequence[Seen]) -> None:
+        """What only Resource Graph lists, where the rest of the index was listed: complete for who may list the type
+        that grants it. A query that fails is a gap of each subscription.
+        """
+        for type in (each for each in self.desk.plan.index_types if each.lower() in EXTENSIONS):
+            sure = [each for each in seen if (each.id.lower(), granting(type).lower()) not in self.refused]
+            kql = f"networkresources | where type in~ ({quoted([type.lower()])}) | order by id asc"
+            try:
+                rows = await self.desk.reader.query(kql, [each.id for each in sure]) if sure else []
+            except ReadError as error:
+                for each in sure:
+                    self.desk.gap(self.desk.sink, list_path(each.id, type), error.status, error.code, error.action)
+                continue
+            counts: dict[str, int] = defaultdict(int)
+            for row in rows:
+                body = {key: value for key, value in row.items() if key not in _GRAPH_ONLY and value != ""}
+                self.desk.sink.resource(body, None, "graph")
+                counts[subscription_of(str(row.get("id")))] += 1
+            self.desk.tally.resources += len(rows)
+            for each in sure:
+                self.desk.sink.read(list_path(each.id, type), counts[each.id.lower()], "graph")
 
     async def read(self, seen: list[Seen], graph: bool) -> None:
         """Resource Graph's rows, or where it may not be asked or does not know all, lists."""
@@ -135,6 +159,7 @@ class Index:
             if error.code.lower() != UNREGISTERED:
                 self.desk.failed(out, path, error)
                 self.desk.tally.ended(what)
+                self.refused.add((subscription_of(path), type.lower()))
                 return None
         for row in rows:
             out.resource(row, api, "list")

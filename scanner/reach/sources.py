@@ -96,9 +96,7 @@ def remembered(index: Index, key: str, make: Callable[[Index], _T]) -> _T:
 def doubted(half: Half, missing: Unread) -> Half:
     """The same ways, none of them sure any more."""
     ways = tuple(
-        Doubt(way.level, missing, way.evidence, who=way.who, ids=way.ids)
-        for way in half.sure
-        if way.level > Reach.none
+        Doubt(way.level, missing, way.evidence, who=way.who, ids=way.ids) for way in half.sure if way.level > Reach.none
     )
     return Half((), half.doubts + ways, half.hops, half.admits)
 
