@@ -10,7 +10,7 @@ from scanner.resource import MISSING, Resource, look, same
 from scanner.rule import Fix, Kind
 from scanner.verdict import Evidence, Unread
 
-from .common import ISO, LEARN, MCSB, NIST, host, pending_private_endpoint
+from .common import ISO, LEARN, MCSB, NIST, host, pending_private_endpoint, strange_private_endpoint
 
 REGISTRY = Kind("Microsoft.ContainerRegistry/registries", api="2025-11-01")
 CONNECTIONS = "properties.privateEndpointConnections"
@@ -216,6 +216,7 @@ REGISTRY.lock(
     ),
 )
 pending_private_endpoint(REGISTRY, "acr-private-endpoint-pending", "the registry")
+strange_private_endpoint(REGISTRY, "acr-private-endpoint-of-strangers", "the registry")
 REGISTRY.setting(
     "acr-arm-tokens-accepted",
     "governance",

@@ -8,7 +8,7 @@ from scanner.reach.firewall import Firewall, firewall
 from scanner.resource import Resource, same
 from scanner.rule import Fix, Kind
 
-from .common import ISO, LEARN, MCSB, NIST, host, pending_private_endpoint
+from .common import ISO, LEARN, MCSB, NIST, host, pending_private_endpoint, strange_private_endpoint
 
 STORE = Kind("Microsoft.AppConfiguration/configurationStores", api="2024-06-01")
 ACL = Firewall(
@@ -101,6 +101,7 @@ STORE.lock(
     references=(f"{LEARN}/azure-app-configuration/howto-disable-public-access",),
 )
 pending_private_endpoint(STORE, "appconfig-private-endpoint-pending", "App Configuration")
+strange_private_endpoint(STORE, "appconfig-private-endpoint-of-strangers", "App Configuration")
 STORE.setting(
     "appconfig-purge-protection-off",
     "recovery",

@@ -20,6 +20,7 @@ from scanner.index import Index
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.restrictions import FRONT_DOOR, restrictions
 from scanner.reach.sources import doubted, source_hop
+from scanner.reach.topology import topology
 from scanner.resource import MISSING, Resource, look, member, same
 from scanner.rule import Controls, Fix, Kind, SeverityName, judge_value
 from scanner.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
@@ -212,7 +213,7 @@ def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
         yield closed("host-keys", "app", "the app is stopped", state, what="The function host")
     else:
         front = login(site)
-        yield app(site, reach, front)
+        yield app(site, reach, front, topology(index).published_host(host(site)))
         yield host_keys(site, reach, front)
         yield from functions(site, reach, front)
         yield from triggers(site, reach)
@@ -220,14 +221,14 @@ def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     yield ftp(site, index)
 
 
-def app(site: Resource, reach: Half, front: Half) -> Exposure:
+def app(site: Resource, reach: Half, front: Half, published: tuple[str, ...] = ()) -> Exposure:
     kind = runs(site)
     if kind == "functions":
         why = "a function app is reached by its functions and its host's own addresses"
         return closed("app", "app", why, site.seen("kind"), what="The app")
     if kind == "workflows":
         return closed("app", "app", "a logic app is reached by its triggers", site.seen("kind"), what="The app")
-    return Exposure("app", "app", reach, front, what="The app", address=host(site))
+    return Exposure("app", "app", reach, front, what="The app", address=host(site), admits=published)
 
 
 def host_keys(site: Resource, reach: Half, front: Half) -> Exposure:

@@ -5,6 +5,7 @@ from typing import Any
 
 from scanner.index import Index
 from scanner.reach.perimeters import perimeters
+from scanner.reach.sources import is_own
 from scanner.resource import MISSING, Resource, look, same
 from scanner.rule import Child, Controls, Fix, Kind, judge_value
 from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
@@ -70,6 +71,44 @@ def pending_private_endpoint(
         if any(not any(same(look(each, state), known) for known in SETTLED) for each in connections):
             return unknown(Unread(f"{path}[].{state}", "the answer did not hold it, or its value is not known"))
         return Pass((Evidence(f"{path}[].{state}", [look(each, state) for each in connections]),))
+
+
+def strange_private_endpoint(
+    kind: Kind, id: str, what: str, path: str = "properties.privateEndpointConnections"
+) -> None:
+    """The rule for approved private endpoints of subscriptions that are not ours; `what` with its article."""
+
+    @kind.rule(
+        id,
+        "network",
+        f"A private endpoint to {what} stands in a subscription that is not yours",
+        severity="medium",
+        why="Private is who governs the network at the other end. An endpoint that was approved from a subscription that cannot be seen here "
+        f"lets a network of somebody else into {what}, past its firewall and without a public address.",
+        fix=Fix(
+            az="az network private-endpoint-connection list --id {id}",
+            breaks="Nothing: the command lists the connections. Reject those that nobody can explain: their callers are cut off at once.",
+            portal="Networking > Private endpoint connections",
+            cost=2,
+        ),
+        controls=NETWORK,
+        references=(f"{LEARN}/private-link/manage-private-endpoint",),
+    )
+    def strange(resource: Resource, index: Index) -> Verdict:
+        if resource.thin and resource.look(path) in (MISSING, None):
+            return unknown(Unread(path, "absent in a record whose api-version is not known"))
+        state = "properties.privateLinkServiceConnectionState.status"
+        rows = [(look(each, state), look(each, "properties.privateEndpoint.id")) for each in resource.items(path)]
+        approved = [target for status, target in rows if same(status, "Approved")]
+        others = [each for each in approved if isinstance(each, str) and each and not is_own(resource, index, each)]
+        if others:
+            return Fail((Evidence(f"{path}[].properties.privateEndpoint.id", others, "endpoints of the own tenant"),))
+        undecided = [status for status, _ in rows if not any(same(status, each) for each in (*SETTLED, "Pending"))]
+        if undecided or not all(isinstance(each, str) and each for each in approved):
+            return unknown(Unread(path, "the answer did not hold who connects, or the state is not known"))
+        if not approved:
+            return NotApplicable("no private endpoint is approved")
+        return Pass((Evidence(f"{path}[].properties.privateEndpoint.id", approved),))
 
 
 def perimeter_only_learns(kind: Kind, id: str, what: str, configurations: Child | None = None) -> None:

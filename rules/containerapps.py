@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.exposure import Auth, Doubt, Exposure, Half, Hop, Reach, Way, closed, may, replace, way
+from scanner.exposure import Auth, Exposure, Half, Hop, Reach, closed, may, replace, way
 from scanner.index import Index
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.restrictions import address_list
@@ -125,8 +125,8 @@ def _named(half: Half, environment: Resource) -> Half:
             for each in seen
         )
 
-    ways = tuple(Way(each.level, named(each.evidence), each.says) for each in half.sure)
-    doubts = tuple(Doubt(each.level, each.missing, named(each.evidence)) for each in half.doubts)
+    ways = tuple(replace(each, evidence=named(each.evidence)) for each in half.sure)
+    doubts = tuple(replace(each, evidence=named(each.evidence)) for each in half.doubts)
     return replace(half, sure=ways, doubts=doubts)
 
 

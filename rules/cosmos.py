@@ -10,7 +10,7 @@ from scanner.resource import MISSING, Resource, look, same
 from scanner.rule import Fix, Kind
 from scanner.verdict import Fail, Pass, Unknown, Unread, Verdict
 
-from .common import ISO, LEARN, MCSB, NIST, pending_private_endpoint, perimeter_only_learns
+from .common import ISO, LEARN, MCSB, NIST, pending_private_endpoint, perimeter_only_learns, strange_private_endpoint
 
 ACCOUNT = Kind("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15")
 CLUSTER = Kind("Microsoft.DocumentDB/mongoClusters", api="2026-06-01")
@@ -212,6 +212,7 @@ ACCOUNT.lock(
 )
 perimeter_only_learns(ACCOUNT, "cosmos-perimeter-only-learning", "the Cosmos DB account", PERIMETERS)
 pending_private_endpoint(ACCOUNT, "cosmos-private-endpoint-pending", "Cosmos DB")
+strange_private_endpoint(ACCOUNT, "cosmos-private-endpoint-of-strangers", "Cosmos DB")
 
 ACCOUNT.setting(
     "cosmos-old-tls",

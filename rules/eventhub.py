@@ -8,7 +8,17 @@ from scanner.reach.firewall import firewall
 from scanner.resource import Resource, same
 from scanner.rule import Fix, Kind
 
-from .common import ISO, LEARN, MCSB, NIST, by_perimeter, host, pending_private_endpoint, perimeter_only_learns
+from .common import (
+    ISO,
+    LEARN,
+    MCSB,
+    NIST,
+    by_perimeter,
+    host,
+    pending_private_endpoint,
+    perimeter_only_learns,
+    strange_private_endpoint,
+)
 from .messaging import KEYS_OFF, RETIRED, TLS, closing, extra_manage_rule, keys, rule_set
 
 NAMESPACE = Kind("Microsoft.EventHub/namespaces", api="2024-01-01")
@@ -106,6 +116,7 @@ NAMESPACE.lock(
 )
 perimeter_only_learns(NAMESPACE, "eventhub-perimeter-only-learning", "the Event Hubs namespace", PERIMETERS)
 pending_private_endpoint(NAMESPACE, "eventhub-private-endpoint-pending", "Event Hubs")
+strange_private_endpoint(NAMESPACE, "eventhub-private-endpoint-of-strangers", "Event Hubs")
 NAMESPACE.setting(
     "eventhub-old-tls",
     "transport",

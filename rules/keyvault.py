@@ -9,7 +9,17 @@ from scanner.resource import MISSING, Resource, look, same
 from scanner.rule import Fix, Kind
 from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
-from .common import CIS, ISO, LEARN, MCSB, NIST, at_least, pending_private_endpoint, perimeter_only_learns
+from .common import (
+    CIS,
+    ISO,
+    LEARN,
+    MCSB,
+    NIST,
+    at_least,
+    pending_private_endpoint,
+    perimeter_only_learns,
+    strange_private_endpoint,
+)
 
 VAULT = Kind("Microsoft.KeyVault/vaults", api="2026-02-01")
 KEYS = VAULT.child("keys", costly=True)
@@ -112,6 +122,7 @@ HSM.lock(
 )
 perimeter_only_learns(VAULT, "keyvault-perimeter-only-learning", "the vault")
 pending_private_endpoint(VAULT, "keyvault-private-endpoint-pending", "the vault")
+strange_private_endpoint(VAULT, "keyvault-private-endpoint-of-strangers", "the vault")
 
 VAULT.setting(
     "keyvault-soft-delete-off",

@@ -8,7 +8,16 @@ from scanner.reach.firewall import firewall
 from scanner.resource import Resource, same
 from scanner.rule import Fix, Kind
 
-from .common import ISO, LEARN, MCSB, NIST, host, pending_private_endpoint, perimeter_only_learns
+from .common import (
+    ISO,
+    LEARN,
+    MCSB,
+    NIST,
+    host,
+    pending_private_endpoint,
+    perimeter_only_learns,
+    strange_private_endpoint,
+)
 from .messaging import KEYS_OFF, RETIRED, TLS, closing, extra_manage_rule, keys, rule_set
 
 NAMESPACE = Kind("Microsoft.ServiceBus/namespaces", api="2024-01-01")
@@ -105,6 +114,7 @@ NAMESPACE.lock(
 )
 perimeter_only_learns(NAMESPACE, "servicebus-perimeter-only-learning", "the Service Bus namespace")
 pending_private_endpoint(NAMESPACE, "servicebus-private-endpoint-pending", "Service Bus")
+strange_private_endpoint(NAMESPACE, "servicebus-private-endpoint-of-strangers", "Service Bus")
 NAMESPACE.setting(
     "servicebus-old-tls",
     "transport",

@@ -5,13 +5,24 @@ from dataclasses import replace
 
 from scanner.exposure import Auth, Exposure, Half, Hop, Reach, Switch, may, way
 from scanner.index import Index
+from scanner.reach.doors import at_subnet
 from scanner.reach.firewall import Firewall, Rules, firewall, injected, private_endpoints
 from scanner.reach.perimeters import perimeters
 from scanner.resource import MISSING, Children, Resource, same
 from scanner.rule import Child, Fix, Kind, judge_value
 from scanner.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
-from .common import ISO, LEARN, MCSB, NIST, at_least, judge_child, pending_private_endpoint, perimeter_only_learns
+from .common import (
+    ISO,
+    LEARN,
+    MCSB,
+    NIST,
+    at_least,
+    judge_child,
+    pending_private_endpoint,
+    perimeter_only_learns,
+    strange_private_endpoint,
+)
 
 API = "2025-01-01"
 SERVER = Kind("Microsoft.Sql/servers", api=API)
@@ -170,19 +181,22 @@ def inside(instance: Resource, index: Index) -> Half:
     return reach | private_endpoints(instance, index, INSTANCE_ACL.endpoints)
 
 
-def outside(instance: Resource) -> Half:
-    """Who reaches port 3342: nobody while it is off; else the subnet's network security group decides."""
+PUBLIC_PORT = 3342
+
+
+def outside(instance: Resource, index: Index) -> Half:
+    """Who reaches port 3342: nobody while it is off; else whom the network security group of the subnet lets in."""
     path = "properties.publicDataEndpointEnabled"
     value, seen = instance.look(path), instance.seen(path, False)
     if same(value, False):
         return way(Reach.none, seen, hops=(Hop("switch", "Public data endpoint", "off", lets=False),))
-    if same(value, True):
-        why = "who reaches port 3342 is decided by the subnet's network security group, which is not judged yet"
-        missing = Unread("the network security group of the subnet", why)
-        return may(Reach.internet, missing, seen, hops=(Hop("switch", "Public data endpoint", "on"),))
+    subnet = instance.look("properties.subnetId")
+    if same(value, True) and isinstance(subnet, str) and subnet:
+        return at_subnet(index, subnet, PUBLIC_PORT, Hop("switch", "Public data endpoint", "on"))
     gone = value is MISSING or value is None
     why = "the answer did not hold it" if gone else f"its value {value!r} is not known"
-    return may(Reach.internet, Unread(path, why), seen, hops=(Hop("switch", "Public data endpoint", why, lets=None),))
+    missing = Unread("properties.subnetId", "the answer did not hold it") if same(value, True) else Unread(path, why)
+    return may(Reach.internet, missing, seen, hops=(Hop("switch", "Public data endpoint", missing.why, lets=None),))
 
 
 @INSTANCE.endpoints(data=("tds", "tds-public"), reads=(INSTANCE_ONLY,))
@@ -191,7 +205,7 @@ def instance_endpoints(instance: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "tds", "data", inside(instance, index), half, what="The managed instance in its subnet", address=host(instance)
     )
-    yield Exposure("tds-public", "data", outside(instance), half, what="The managed instance's public endpoint")
+    yield Exposure("tds-public", "data", outside(instance, index), half, what="The managed instance's public endpoint")
 
 
 UPDATE = "az sql server update --ids {id}"
@@ -292,6 +306,7 @@ def public_endpoint_without_rules(server: Resource, index: Index) -> Verdict:
 
 perimeter_only_learns(SERVER, "sql-perimeter-only-learning", "the SQL server", PERIMETERS)
 pending_private_endpoint(SERVER, "sql-private-endpoint-pending", "the SQL server")
+strange_private_endpoint(SERVER, "sql-private-endpoint-of-strangers", "the SQL server")
 
 SERVER.setting(
     "sql-old-tls",

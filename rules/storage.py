@@ -22,7 +22,17 @@ from scanner.resource import MISSING, Resource, look, same
 from scanner.rule import Fix, Kind
 from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unread, Verdict, unknown
 
-from .common import CIS, ISO, LEARN, MCSB, NIST, NSM, pending_private_endpoint, perimeter_only_learns
+from .common import (
+    CIS,
+    ISO,
+    LEARN,
+    MCSB,
+    NIST,
+    NSM,
+    pending_private_endpoint,
+    perimeter_only_learns,
+    strange_private_endpoint,
+)
 
 ACCOUNT = Kind("Microsoft.Storage/storageAccounts", api="2026-04-01")
 
@@ -467,6 +477,7 @@ def wide_resource_rule(account: Resource, index: Index) -> Verdict:
 
 perimeter_only_learns(ACCOUNT, "storage-perimeter-only-learning", "the storage account", PERIMETERS)
 pending_private_endpoint(ACCOUNT, "storage-private-endpoint-pending", "the storage account")
+strange_private_endpoint(ACCOUNT, "storage-private-endpoint-of-strangers", "the storage account")
 
 ACCOUNT.setting(
     "storage-plain-http",

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterable, Sequence
 
-from scanner.index import INDEX_TYPES
+from scanner.index import EXTENSIONS, INDEX_TYPES
 from scanner.loader import RuleSet
+from scanner.reach.effective import ACTIONS as EFFECTIVE
 
 NAME = "Twolocks reader"
 DESCRIPTION = "Reads what Twolocks judges; no secrets, no writes"
@@ -21,12 +22,16 @@ PLACEHOLDER = "/subscriptions/00000000-0000-0000-0000-000000000000"
 FORMATS = ("json", "bicep", "terraform")
 
 
-def actions(rules: RuleSet) -> list[str]:
-    """The read actions of the enabled rules, sorted; one that differs from another in case only stands once."""
+def actions(rules: RuleSet, effective: bool = False) -> list[str]:
+    """The read actions of the enabled rules, sorted; one that differs from another in case only stands once.
+
+    `effective`: with what `scan --effective` asks for; these are no secrets and change nothing either.
+    """
     kinds = [kind for kind in rules.kinds if any(rule.id in rules.enabled for rule in kind.rules)]
     wanted = [f"{type}/read" for kind in kinds for type in kind.types]
     wanted += [action for child in rules.reads() for action in child.actions]
-    wanted += [f"{type}/read" for type in INDEX_TYPES]
+    wanted += [f"{type}/read" for type in INDEX_TYPES if type.lower() not in EXTENSIONS]
+    wanted += EFFECTIVE if effective else ()
     return sorted({action.lower(): action for action in (*wanted, *ALWAYS)}.values(), key=str.lower)
 
 

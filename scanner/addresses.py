@@ -123,7 +123,7 @@ def span(start: str, end: str) -> AddressSet:
     return _between(start.strip(), end.strip(), f"{start}-{end}")
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _parse(text: str) -> AddressSet:
     bare = text.strip()
     if bare == "*" or bare.lower() == "any":

@@ -91,6 +91,7 @@ def scan(
     cloud: Annotated[Text, typer.Option()] = None,
     arm_endpoint: Annotated[Text, typer.Option()] = None,
     no_graph: Annotated[bool, typer.Option("--no-graph")] = False,
+    effective: Annotated[bool, typer.Option("--effective")] = False,
     record: Annotated[Text, typer.Option()] = None,
     quiet: Annotated[bool, typer.Option("--quiet")] = False,
     verbose: Annotated[bool, typer.Option("--verbose")] = False,
@@ -101,6 +102,25 @@ def scan(
     from scanner import commandline
 
     raise typer.Exit(commandline.scan(given))
+
+
+@_command(app, "reach")
+def reach(
+    resource: str,
+    source: Annotated[Text, typer.Option()] = None,
+    port: Annotated[Text, typer.Option()] = None,
+    file: Annotated[Text, typer.Option("--from")] = None,
+    subscription: Annotated[Many, typer.Option("-s", "--subscription")] = None,
+    auth: Annotated[Text, typer.Option()] = None,
+    tenant: Annotated[Text, typer.Option()] = None,
+    cloud: Annotated[Text, typer.Option()] = None,
+    arm_endpoint: Annotated[Text, typer.Option()] = None,
+) -> None:
+    given = dict(locals())
+    given["from"] = given.pop("file")
+    from scanner import commandline
+
+    raise typer.Exit(commandline.reach(given.pop("resource"), given))
 
 
 @_command(rules, "list")
@@ -131,6 +151,7 @@ def rules_show(
 def access_role(
     scope: Annotated[Many, typer.Option()] = None,
     format: Annotated[Text, typer.Option()] = None,
+    effective: Annotated[bool, typer.Option("--effective")] = False,
     only: Annotated[Many, typer.Option()] = None,
     skip: Annotated[Many, typer.Option()] = None,
     rules: Annotated[Many, typer.Option()] = None,

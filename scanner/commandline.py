@@ -53,6 +53,15 @@ def demo(given: Mapping[str, Any]) -> int:
         return run(settings, screen, stop)
 
 
+def reach(resource: str, given: Mapping[str, Any]) -> int:
+    from scanner.asking import ask
+
+    settings = _ready("reach", given)
+    screen = Screen()
+    with _watch(screen).watching() as stop:
+        return ask(resource, settings, screen, stop)
+
+
 def report(file: str, given: Mapping[str, Any]) -> int:
     from scanner.report.files import convert
     from scanner.scan import outputs
@@ -115,7 +124,7 @@ def access_role(given: Mapping[str, Any]) -> int:
         if not scope.startswith("/"):
             raise InputError(f'"{scope}" is no scope', at=settings.at("scope", scope), do="write /subscriptions/ID")
     rules = chosen(settings)
-    actions = access.actions(rules)
+    actions = access.actions(rules, settings["effective"])
     sys.stdout.write(access.role(actions, settings["scope"], settings["format"]) + "\n")
     _broken(rules.broken)
     said = f"Role: {len(actions)} read actions for {len(rules.enabled)} rules; no secrets, no writes."

@@ -131,8 +131,10 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
     for bundle in snapshot.index:
         for resource in bundle.resources.values():
             index.add(resource)
+    index.memo["fabric"] = snapshot.fabric
     if snapshot.head.live:
         _missing_types(snapshot, index)
+        snapshot.fabric.admin_missing = index.missing.get("microsoft.network/effectivesecurityadminrules")
     return index
 
 
@@ -159,8 +161,9 @@ class Evaluation:
         self.snapshot = snapshot
         self.rules = rules
         self.policy = policy or Policy()
-        self.index = index_of(snapshot, self.policy)
         self.kinds = rules.by_type()
+        snapshot.load(self.kinds.keys())
+        self.index = index_of(snapshot, self.policy)
         self.tally = Tally(scopes=snapshot.scopes)
         self._gaps: dict[str, tuple[Gap, set[str]]] = {}
         self._open: set[str] = set()
@@ -196,6 +199,8 @@ class Evaluation:
 
     def _scopes(self) -> Iterator[Judged]:
         self.tally.reads += len(self.snapshot.reads)
+        self.tally.resources += self.snapshot.parsed.total()
+        self.tally.types += self.snapshot.parsed
         outs: dict[str, Judged] = {}
         for (subscription, type), missing in self._unlisted().items():
             scope = f"/subscriptions/{subscription}"

@@ -1,4 +1,4 @@
-"""Exit codes, decided in one place: the first that fits of 4, 2, 1, 3, 0.
+"""Exit codes, decided in one place: the first that fits of 4, 2, 1, 70, 3, 0.
 
 4 and 2 are also raised, where nothing comes of a scan (`UserError.code`).
 """
@@ -23,10 +23,20 @@ class Exit:
 
 
 def decide(
-    tally: Tally, fail_on: str, *, broken: Sequence[Broken] = (), unwritten: Sequence[str] = (), note: str = ""
+    tally: Tally,
+    fail_on: str,
+    *,
+    broken: Sequence[Broken] = (),
+    unwritten: Sequence[str] = (),
+    note: str = "",
+    defects: int = 0,
 ) -> Exit:
-    """The end of a scan whose evaluation ran. `unwritten` names files that could not be written."""
+    """The end of a scan whose evaluation ran. `unwritten` names files that could not be written; `defects` counts
+    where Azure's effective rules are not ours: that hides no finding, but nothing may end as fine or as incomplete.
+    """
     also = f"; also incomplete{_incomplete(tally)}" if not tally.complete else ""
+    wrong = f"Azure disagrees in {defects:,} {_s(defects, 'place', 'places')}: a defect of Twolocks"
+    also = f"; {wrong}{also}" if defects else also
     if broken or unwritten:
         faults = [f"{len(broken)} rule {_s(len(broken), 'file was', 'files were')} not loaded"] if broken else []
         faults += (
@@ -36,6 +46,8 @@ def decide(
     endpoints, others = counted(tally, fail_on)
     if endpoints or others or tally.errors:
         return Exit(FOUND, _found(endpoints, others, tally, fail_on) + also)
+    if defects:
+        return Exit(DEFECT, also.removeprefix("; "))
     if not tally.complete:
         return Exit(INCOMPLETE, f"incomplete{_incomplete(tally)}{note}", f"incomplete{_incomplete(tally, checks=True)}")
     return Exit(FINE, clean_words(tally, fail_on))

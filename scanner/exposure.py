@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Literal, cast
 
+from scanner.addresses import AddressSet
 from scanner.once import once
 from scanner.resource import MISSING, Resource, same
 from scanner.verdict import Evidence, Severity, Unread
@@ -67,12 +68,22 @@ class Way:
     """A sure way in: how wide, and what was seen that proves it. `says` is a clause for titles ("a key opens it").
 
     `name` tells it from other ways of the same half, for lock rules that read only some of them (`Rule.ways`).
+    `who`: the addresses that come in, where it is a matter of addresses (None at reach `internet`: everybody); `ids`:
+    the subnets, private endpoints or subscriptions that do. `rules`: the rules that `who` is the union of, each
+    as it was read, with its addresses.
     """
 
     level: Level
     evidence: tuple[Evidence, ...] = ()
     says: str = ""
     name: str = ""
+    who: AddressSet | None = None
+    ids: tuple[str, ...] = ()
+    rules: tuple[tuple[Any, AddressSet], ...] = field(default=(), compare=False)
+
+    def after(self, seen: tuple[Evidence, ...]) -> "Way":
+        """The same way, with what was seen before it."""
+        return Way(self.level, (*seen, *self.evidence), self.says, self.name, self.who, self.ids, self.rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,8 @@ class Doubt:
     missing: Unread
     evidence: tuple[Evidence, ...] = ()
     name: str = ""
+    who: AddressSet | None = None
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,7 +133,7 @@ class Half:
 
     def doubted(self, missing: Unread) -> "Half":
         """The same ways, none of them sure."""
-        doubts = tuple(Doubt(way.level, missing, way.evidence) for way in self.sure)
+        doubts = tuple(Doubt(way.level, missing, way.evidence, who=way.who, ids=way.ids) for way in self.sure)
         return Half((), doubts + self.doubts, self.hops, self.admits)
 
     @once

@@ -5,6 +5,7 @@ Usage: twolocks COMMAND [OPTIONS]    Finds Azure endpoints that lack a lock.
 
   demo      Scan a sample estate; needs no Azure account
   scan      Scan subscriptions, or a snapshot; reads only
+  reach     Who can open a connection to a resource, hop by hop
   rules     List and show rules
   access    The smallest role that suffices
   report    Make a report from findings
@@ -54,11 +55,34 @@ How to read
   --cloud NAME                   public (default), us-government, china
   --arm-endpoint URL             Any other cloud
   --no-graph                     List everything; no Resource Graph
+  --effective                    Ask Azure for the effective rules too
   --record FILE                  Log of requests, without bodies
 Output: --quiet (silent unless exit is not 0), --verbose, --config FILE, --help
 
 Each option is also a variable: --fail-on is TWOLOCKS_SCAN_FAIL_ON; several
 values stand between commas. And a setting: fail-on in [scan] of twolocks.toml."""
+
+REACH = """\
+Usage: twolocks reach RESOURCE [OPTIONS]    + can be given more than once
+
+Who can open a connection to a resource: yes, no or not known, with the rule
+that decides at each hop. RESOURCE is an id, or a name that only one resource
+has. Ends with 0 after yes and no, with 3 where it is not known.
+
+  --source WHO                   internet (default), an address or range, or
+                                 a machine, subnet or network by name or id
+  --port PORT                    tcp/22, or the name of an endpoint (default:
+                                 every endpoint)
+  --from FILE                    A snapshot or other JSON; calls nothing
+How to read (only the resource, what lies below it, and the networks)
+  -s, --subscription NAME|ID  +  Where the name is looked up
+  --auth KIND                    cli, managed-identity, github, ...
+  --tenant ID                    Sign in to this tenant
+  --cloud NAME                   public (default), us-government, china
+  --arm-endpoint URL             Any other cloud
+  --help
+
+Each option is also a variable: --source is TWOLOCKS_REACH_SOURCE."""
 
 RULES = """\
 Usage: twolocks rules COMMAND [OPTIONS]
@@ -99,6 +123,7 @@ writes. It calls nothing.
 
   --scope ID       +  Where it may be assigned, such as /subscriptions/ID
   --format FORMAT     json (default), bicep or terraform
+  --effective         With what scan --effective asks for
   --only PATTERN   +  Only for these rules
   --skip PATTERN   +  Not for these rules
   --rules DIR      +  Your own rules too

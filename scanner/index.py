@@ -9,6 +9,23 @@ from scanner.verdict import Unread
 
 INDEX_TYPES = (
     "Microsoft.Network/virtualNetworks",
+    "Microsoft.Network/networkSecurityGroups",
+    "Microsoft.Network/networkInterfaces",
+    "Microsoft.Network/routeTables",
+    "Microsoft.Network/effectiveSecurityAdminRules",
+    "Microsoft.Network/publicIPAddresses",
+    "Microsoft.Network/publicIPPrefixes",
+    "Microsoft.Network/loadBalancers",
+    "Microsoft.Network/natGateways",
+    "Microsoft.Network/azureFirewalls",
+    "Microsoft.Network/firewallPolicies",
+    "Microsoft.Network/firewallPolicies/ruleCollectionGroups",
+    "Microsoft.Network/ipGroups",
+    "Microsoft.Network/virtualHubs",
+    "Microsoft.Network/applicationGateways",
+    "Microsoft.Network/bastionHosts",
+    "Microsoft.Network/virtualNetworkGateways",
+    "Microsoft.Network/privateLinkServices",
     "Microsoft.Network/privateEndpoints",
     "Microsoft.Network/networkSecurityPerimeters",
     "Microsoft.Network/networkSecurityPerimeters/profiles",
@@ -20,6 +37,10 @@ INDEX_TYPES = (
     "Microsoft.App/managedEnvironments",
 )
 """The types that stand first in a grouped snapshot, since verdicts on other bundles may look them up."""
+
+EXTENSIONS = frozenset({"microsoft.network/effectivesecurityadminrules"})
+"""Types that only Resource Graph lists, below other resources, and that no role grants by their own name: whoever
+reads virtual networks sees them."""
 
 _FOLDED = frozenset(each.lower() for each in INDEX_TYPES)
 

@@ -55,12 +55,17 @@ class Reading:
 def read(category: str, exposures: Sequence[Exposure], ways: Sequence[str] = ()) -> Reading:
     """The verdict of a lock rule on its endpoints: one that fails decides, else one that is undecided.
 
-    With `ways` it reads only the credentials of these names. The reading holds the exposures as they were given.
+    With `ways` it reads only the credentials of these names; a network rule then passes on endpoints that ask for none
+    of them. The reading holds the exposures as they were given.
     """
     if not ways:
         return _read(category, exposures)
     parts = [replace(each, asks=each.asks.only(ways)) for each in exposures]
     whole = {id(part): each for part, each in zip(parts, exposures, strict=True)}
+    if category == "network" and parts:
+        parts = [each for each in parts if each.asks.sure or each.asks.doubts]
+        if not parts:
+            return Reading(Pass(_evidence(category, exposures[:1])))
     found = _read(category, parts)
     failing = tuple(whole[id(part)] for part in found.failing)
     return Reading(found.verdict, failing, tuple(whole[id(part)] for part in found.undecided))

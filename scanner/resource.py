@@ -73,13 +73,13 @@ def same(seen: object, known: object) -> bool:
     return seen == known
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def segments(url: str) -> tuple[str, ...]:
     """The parts of an ARM id or path, in lower case, without empty ones and without the query."""
     return tuple(part for part in url.split("?", 1)[0].lower().split("/") if part)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def type_of(resource_id: str) -> str:
     """The ARM type that an id names, as the id spells it; "" for a subscription or a group."""
     parts = [part for part in resource_id.split("?", 1)[0].split("/") if part]
@@ -112,6 +112,7 @@ _LISTED_NESTED = frozenset(
         f"{_PERIMETERS}/profiles",
         f"{_PERIMETERS}/profiles/accessrules",
         f"{_PERIMETERS}/resourceassociations",
+        "microsoft.network/firewallpolicies/rulecollectiongroups",
     }
 )
 """Nested types of which a collection reads all in a subscription: below it, their path is a list, not a resource."""

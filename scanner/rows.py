@@ -92,11 +92,17 @@ def authentication_hop(exposure: Exposure) -> HopRow:
     if asks is None:
         return HopRow("authentication", "Authentication", "not known", "", None)
     proof = asks.evidence[0] if asks.evidence else None
-    detail = f"{proof.path.rsplit('.', 1)[-1]} = {shown(proof.value)}" if proof is not None else ""
+    detail = _said(proof) if proof is not None else ""
     lets = asks.level.name != "identity"
     return HopRow(
         "authentication", "Authentication", f"{asks.level.name}: {detail}" if detail else asks.level.name, "", lets
     )
+
+
+def _said(proof: Evidence) -> str:
+    """What was seen, in short: the last word of a property's path and its value; of what is no property the value."""
+    value = shown(proof.value)
+    return value if proof.path.startswith("the ") else f"{proof.path.rsplit('.', 1)[-1]} = {value}"
 
 
 def resource_row(resource: Resource, tags: Sequence[str]) -> ResourceRow:

@@ -288,6 +288,7 @@ class Kind(_Subject):
         self.endpoint_kinds: dict[str, EndpointKind] = {}
         self.endpoint_reads: tuple[Child, ...] = ()
         self.endpoint_function: EndpointFunction | None = None
+        self.path_function: Callable[..., Any] | None = None
         self._of = self
         self._subject = None
 
@@ -322,6 +323,13 @@ class Kind(_Subject):
             return function
 
         return register
+
+    def paths(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Make the decorated function tell which paths lead to a resource whose endpoints are ports: (resource,
+        topology) -> (paths, what publishes it, what was not read). `twolocks reach` walks them.
+        """
+        self.path_function = function
+        return function
 
     def lock(
         self,

@@ -17,7 +17,7 @@ from scanner import finding as rows
 from scanner import snapshot, waivers
 from scanner.errors import InputError, UserError, nearest
 from scanner.evaluate import Crash, Evaluation, NoWaivers, Policy, Waivers, now
-from scanner.exit import Exit, decide
+from scanner.exit import DEFECT, Exit, decide
 from scanner.loader import RuleSet, load
 from scanner.settings import Settings
 from scanner.snapshot import Snapshot, Store
@@ -28,6 +28,8 @@ from scanner.terminal import Line, Screen, error_lines, height_of, width_of
 FORMATS = (".html", ".json")
 SNAPSHOTS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".gz", ".zst", ".ndjson")
 STDOUT = "-"
+DISAGREES = "Azure disagrees with Twolocks, a defect of Twolocks"
+SHOWN = 5
 
 
 def version() -> str:
@@ -62,6 +64,8 @@ class Job:
     policy: Policy
     outs: tuple[Out, ...]
     tool: str = field(default_factory=lambda: f"twolocks {version()}")
+    disagreements: list[str] = field(default_factory=list)
+    """Where Azure's effective rules are not what we worked out: defects of ours."""
 
     def parts(self) -> list[Path]:
         """The files that may lie beside their places while they are written."""
@@ -234,7 +238,14 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
         counting.close()
     errors += broken_rules(job)
     errors += crashed_rules(job.rules, evaluation)
-    end = decide(evaluation.tally, job.settings["fail-on"], broken=job.rules.broken, unwritten=unwritten)
+    errors += disagreeing(job.disagreements)
+    end = decide(
+        evaluation.tally,
+        job.settings["fail-on"],
+        broken=job.rules.broken,
+        unwritten=unwritten,
+        defects=len(job.disagreements),
+    )
     order = [name for name in (*(out.name for out in job.outs), job.settings["snapshot"]) if name in wrote]
     summary = Summary(evaluation.tally, counting, job.rules, took, order, end, job.settings["fail-on"])
     return Outcome(end, summary, errors)
@@ -301,10 +312,16 @@ async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
         record=Path(settings["record"]) if settings["record"] else None,
         limits=limits,
         agent=job.tool.replace(" ", "/"),
+        effective=settings["effective"],
     )
     async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
         store.head.cloud, store.head.principal = reader.cloud, reader.account.name
         await collect(reader, scope, Plan(kinds, rules.reads()), store, screen)
+        if settings["effective"]:
+            from scanner.effective import differences
+
+            job.disagreements += await differences(reader, store, screen)
+            store.head.notes += [f"{DISAGREES}: {said}" for said in job.disagreements]
 
 
 def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str] = ()) -> None:
@@ -436,6 +453,16 @@ def _crashed(crashes: Sequence[Crash], file: str) -> UserError:
         do=f"report it; the others went on, its {count:,} {'check is' if count == 1 else 'checks are'}"
         ' "error", none passed',
     )
+
+
+def disagreeing(found: Sequence[str]) -> list[UserError]:
+    """Where Azure's effective rules are not ours, the first few."""
+    more = f"; {len(found) - SHOWN:,} more in the report" if len(found) > SHOWN else ""
+    do = "report it, with this output; on these paths believe Azure, not this scan"
+    return [
+        UserError(f"{DISAGREES}: {said}", do=do + (more if place == SHOWN - 1 else ""), code=DEFECT)
+        for place, said in enumerate(found[:SHOWN])
+    ]
 
 
 def _near(file: str) -> str:

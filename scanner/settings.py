@@ -51,6 +51,7 @@ SCAN = (
     Option("cloud", "public"),
     Option("arm-endpoint"),
     Option("no-graph", False, flag=True),
+    Option("effective", False, flag=True),
     Option("record", path=True),
     Option("quiet", False, flag=True),
     Option("verbose", False, flag=True),
@@ -64,9 +65,24 @@ COMMANDS: dict[str, tuple[Option, ...]] = {
         Option("quiet", False, flag=True),
         Option("verbose", False, flag=True),
     ),
+    "reach": (
+        Option("source", "internet"),
+        Option("port"),
+        Option("from", path=True),
+        Option("subscription", (), many=True),
+        Option("auth", "default"),
+        Option("tenant"),
+        Option("cloud", "public"),
+        Option("arm-endpoint"),
+    ),
     "rules": (*_JUDGING, Option("format", "text")),
     "report": (Option("out", (), many=True, path=True),),
-    "access": (*_JUDGING, Option("scope", (), many=True), Option("format", "json")),
+    "access": (
+        *_JUDGING,
+        Option("scope", (), many=True),
+        Option("format", "json"),
+        Option("effective", False, flag=True),
+    ),
     "sandbox": (Option("port", "0"), Option("latency", "0")),
     "config": (),
 }
@@ -248,9 +264,10 @@ def _both(settings: Settings) -> None:
         raise InputError("--cloud and --arm-endpoint name two clouds", at=endpoint.source, do="give one of them")
     if not options["from"].value:
         return
-    reading = ("subscription", "management-group", "resource", "resource-group", "tag", "record", "snapshot")
+    where = ("subscription", "management-group", "resource", "resource-group", "tag")
+    reading = (*where, "record", "snapshot", "effective")
     for name in reading:
-        if options[name].source == f"--{name}":
+        if name in options and options[name].source == f"--{name}":
             raise InputError(
                 f"--from reads a file, so --{name} has nothing to work on", do=f"leave out --from, or --{name}"
             )

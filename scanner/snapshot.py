@@ -5,9 +5,11 @@ import heapq
 import io
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol
 
@@ -17,6 +19,7 @@ import zstandard
 from scanner.errors import InputError
 from scanner.finding import Beside, ScopeRow
 from scanner.index import is_indexed
+from scanner.reach.fabric import Fabric
 from scanner.resource import Bundle, By, Gap, Resource, root_of, subscription_of, type_of
 
 VERSION = 1
@@ -210,8 +213,40 @@ class Snapshot:
     reads: dict[str, int] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
     skips: dict[str, str] = field(default_factory=dict)
-    index: list[Bundle] = field(default_factory=list)
     rest: Iterator[Bundle] = field(default_factory=lambda: iter(()))
+    fabric: Fabric = field(default_factory=Fabric)
+    """The networks of the index, parsed."""
+    parsed: Counter[str] = field(default_factory=Counter)
+    """How many resources of the index are in the fabric only, by type in lower case."""
+    _index: list[Bundle] | None = None
+
+    @property
+    def index(self) -> list[Bundle]:
+        """The bundles of the index that are kept."""
+        return self.load()
+
+    def load(self, judged: Collection[str] | None = None) -> list[Bundle]:
+        """Read the index, once. What only the fabric is asked for is kept there, and as a bundle only where rules are
+        about its type (`judged`, in lower case; None: about any).
+        """
+        if self._index is not None:
+            return self._index
+        self._index = []
+        for bundle in self.rest:
+            if not is_indexed(type_of(bundle.id)):
+                self.rest = _chain(bundle, self.rest)
+                break
+            self._take(bundle, judged)
+        return self._index
+
+    def _take(self, bundle: Bundle, judged: Collection[str] | None) -> None:
+        for resource in bundle.resources.values():
+            self.fabric.add(resource)
+        type = type_of(bundle.id).lower()
+        if type in _ONLY_PARSED and judged is not None and type not in judged and not bundle.gaps:
+            self.parsed[type] += len(bundle.resources)
+        else:
+            self.index.append(bundle)
 
     def bundles(self) -> Iterator[Bundle]:
         """Every bundle, those of the index first; once."""
@@ -219,19 +254,20 @@ class Snapshot:
         yield from self.rest
 
 
+_ONLY_PARSED = frozenset({f"microsoft.network/{each}" for each in ("networkinterfaces", "routetables")})
+
+
 def grouped(head: Head, lines: Iterable[Line]) -> Snapshot:
     """A snapshot from lines that stand in grouped order."""
     snapshot = Snapshot(head)
     rest = _bundles(snapshot, iter(lines))
-    for bundle in rest:
-        if not is_indexed(type_of(bundle.id)):
-            snapshot.rest = _chain(bundle, rest)
-            break
-        snapshot.index.append(bundle)
+    first = next(rest, None)
+    snapshot.rest = iter(()) if first is None else chain([first], rest)
     return snapshot
 
 
 def _chain(first: Bundle, rest: Iterator[Bundle]) -> Iterator[Bundle]:
+    """The bundles after those of the index."""
     yield first
     for bundle in rest:
         if is_indexed(type_of(bundle.id)):

@@ -19,13 +19,15 @@
     body.properties.x = 1                                       merged into the base; "ABSENT" takes it away, "NULL"
     [[case.child]]                                              replaces the base's child of the same path
     [[case.also]]                                               resources of the index, with their id
+    parts = ["network"]                                         more of them, by the names of [[part]] tables
 
     [safe]                          where a missing or unknown value may pass: "rule" or "rule:path" = source
     [never]                         "rule:status" = why no resource can have it, so that no example shows it
 
 Lists that no child is given for were read and are empty; single reads that no child is given for were not read, but for
 those in `none`, of which Azure said that there is none. An exposure is "authentication reach severity", with "-" for
-closed, and "may authentication reach worst" behind it where an unread part may add something.
+closed, and "may authentication reach worst" behind it where an unread part may add something. In texts "~/" stands for
+the providers of a resource group of networks.
 """
 
 import copy
@@ -92,8 +94,11 @@ def kinds_of(type: str) -> list[Kind]:
 @lru_cache
 def load(file: str) -> tuple[tuple[Case, ...], dict[str, str], dict[str, str]]:
     """The cases of a file, its `safe` and its `never` table."""
-    with (CASES / file).open("rb") as opened:
-        parsed = tomllib.load(opened)
+    text = (CASES / file).read_text("utf-8")
+    parsed = tomllib.loads(text.replace('"~/', f'"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-net/providers/'))
+    parts = {part["name"]: part["body"] for part in parsed.get("part", [])}
+    for raw in parsed.get("case", []):
+        raw["also"] = [*(parts[name] for name in raw.pop("parts", [])), *raw.get("also", [])]
     bases = {base["type"].lower(): base for base in parsed.get("base", [])}
     cases = tuple(_case(file.removesuffix(".toml"), raw, bases) for raw in parsed.get("case", []))
     return cases, parsed.get("safe", {}), parsed.get("never", {})

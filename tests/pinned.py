@@ -54,7 +54,7 @@ def pins() -> tuple[Pin, ...]:
     ]
     known = {pin.name.lower() for pin in found}
     found += [
-        Pin(type, INDEX_APIS[type.lower()], re.compile(_type_pattern(type)))
+        Pin(type, INDEX_APIS.get(type.lower(), ""), re.compile(_type_pattern(type)))
         for type in INDEX_TYPES
         if type.lower() not in known
     ]

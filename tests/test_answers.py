@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from scanner.exposure import IDENTITY, Auth, Exposure, Half, Reach, Switch, may, unread, way
+from scanner.exposure import ANONYMOUS, IDENTITY, SHARED, Auth, Exposure, Half, Reach, Switch, may, unread, way
 from scanner.locks import answer, read
 from scanner.verdict import NotApplicable, Pass, Severity, Unknown, Unread
 
@@ -50,6 +50,16 @@ def test_a_key_that_may_be_taken_fails_no_open_app_yet() -> None:
 def test_what_a_switch_should_say_is_its_strictest_value() -> None:
     assert Switch("path", {True: Auth.shared, False: Auth.identity}).expected() is False
     assert Switch("path", {"Off": Auth.identity, "On": Auth.shared}).expected() == "Off"
+
+
+def test_a_network_rule_of_some_credentials_passes_on_doors_that_ask_for_others() -> None:
+    doors = [
+        Exposure("tcp/22", "admin", OPEN, SHARED.named("administration")),
+        Exposure("tcp/80", "app", OPEN, ANONYMOUS.named("web")),
+    ]
+    assert read("network", doors, ("administration",)).failing == (doors[0],)
+    assert isinstance(read("network", doors, ("databases",)).verdict, Pass)
+    assert isinstance(read("network", [], ("databases",)).verdict, NotApplicable)
 
 
 HIDDEN = Exposure("hidden", "data", way(Reach.none), way(Auth.shared), hidden="rules inside are not shown")

@@ -10,6 +10,7 @@ import pytest
 from scanner import loader
 from scanner.azure.errors import NothingReadable
 from scanner.collect import Plan, Scope, collect, cut
+from scanner.collect.rows import placed
 from scanner.errors import InputError
 from scanner.evaluate import Evaluation
 from scanner.finding import Writer
@@ -131,7 +132,8 @@ def test_what_exists_in_graph_alone_is_judged_as_such() -> None:
         for url, count in result.reads.items()
         if url.startswith(f"{LISTS}/Microsoft.Network/")
     }
-    assert counted == {
+    assert counted.keys() >= {"networkSecurityGroups", "networkInterfaces", "loadBalancers", "ruleCollectionGroups"}
+    assert {name: count for name, count in counted.items() if count or name in ("privateEndpoints", "frontDoors")} == {
         "virtualNetworks": 1,
         "privateEndpoints": 0,
         "networkSecurityPerimeters": 1,
@@ -148,7 +150,8 @@ def test_without_resource_graph_everything_is_listed(refused: bool) -> None:
     listed = scanned(running, Scope(graph=refused))
     whole = scanned(box())
     assert set(listed.resources) == set(whole.resources)
-    assert {url for url in whole.reads if not url.endswith("/providers/Microsoft.Web/sites/slots")} <= set(listed.reads)
+    unlisted = ("/providers/Microsoft.Web/sites/slots", "/providers/Microsoft.Network/effectiveSecurityAdminRules")
+    assert {url for url in whole.reads if not url.endswith(unlisted)} <= set(listed.reads)
     assert not listed.gaps
     assert set(listed.by.values()) == {"list", "get"}
     assert repeated(running) == []
@@ -553,6 +556,35 @@ def test_a_child_without_an_id_of_its_own_is_placed_below_its_list() -> None:
     result = scanned(running, plan=Plan([kind], [read]))
     below = {id.rsplit("/", 1)[-1] for id in result.resources if "/keys/" in id}
     assert below == {"first", "second", "third"}
+
+
+def test_interfaces_of_instances_keep_a_name_of_their_own() -> None:
+    scale_set = f"/subscriptions/{S1}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachineScaleSets/web"
+    url = f"{scale_set}/networkInterfaces"
+    rows = [{"id": f"{scale_set}/virtualMachines/{number}/networkInterfaces/nic", "name": "nic"} for number in (0, 1)]
+    assert [placed(row, url)["id"] for row in rows] == [f"{url}/0-nic", f"{url}/1-nic"]
+    assert placed({"id": f"{url}/nic"}, url) == {"id": f"{url}/nic"}
+
+
+def test_network_interfaces_are_listed_since_a_row_of_resource_graph_may_lack_what_opens_them() -> None:
+    nic = f"/subscriptions/{S1}/resourceGroups/rg-a/providers/Microsoft.Network/networkInterfaces/nic"
+    rule = (
+        f"/subscriptions/{S1}/resourceGroups/rg-a/providers/Microsoft.Network/virtualNetworks/v"
+        "/providers/microsoft.network/effectivesecurityadminrules/deny"
+    )
+    body = {"location": "norwayeast", "properties": {"ipConfigurations": []}}
+    estate = [{"id": nic, "name": "nic", "type": "Microsoft.Network/networkInterfaces", **body}]
+    estate.append(
+        {"id": rule, "name": "deny", "type": "microsoft.network/effectivesecurityadminrules", "properties": {}}
+    )
+    result = scanned(box(estate))
+    lines = [line for line in map(msgspec.json.decode, result.lines) if line.get("resource", {}).get("id") == nic]
+    assert {line.get("by", "list") for line in lines} == {"graph", "list"}
+    assert result.by[rule] == "graph"
+    assert result.reads[f"{LISTS}/Microsoft.Network/effectiveSecurityAdminRules"] == 1
+    blind = scanned(box(estate), Scope(graph=False))
+    assert blind.by[nic] == "list"
+    assert f"{LISTS}/Microsoft.Network/effectiveSecurityAdminRules" not in blind.reads
 
 
 def test_progress_hears_account_scopes_and_counts() -> None:

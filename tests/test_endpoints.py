@@ -51,13 +51,15 @@ def test_exposures_are_of_the_kinds_that_their_type_declares(case: Case) -> None
         assert top is not None
         for exposure in examples.evaluation(case).exposures(kind, top)[0]:
             declared = [part for name, part in kind.endpoint_kinds.items() if fnmatchcase(exposure.endpoint, name)]
+            ports = CONTRACT[kind.type].get("also-app", ())
+            declared += ["app" for name in ports if fnmatchcase(exposure.endpoint, name)]
             assert exposure.kind in declared, exposure.endpoint
 
 
 def test_no_reason_is_about_something_that_is_not_there() -> None:
     for type, entry in CONTRACT.items():
         names = {name for part in ("data", "admin", "app") for name in entry.get(part, ())}
-        for key in entry.keys() - {"data", "admin", "app"}:
+        for key in entry.keys() - {"data", "admin", "app", "also-app"}:
             lock, _, endpoint = key.partition(" ")
             assert lock in LOCKS, (type, key)
             assert endpoint in names, (type, key)

@@ -40,7 +40,9 @@ def test_an_option_wins_over_a_variable_over_the_file_over_the_default(tmp_path:
 
 def test_every_option_has_a_variable() -> None:
     for option in SCAN:
-        text = {"fail-on": "low", "from": "", "quiet": "yes", "verbose": "1", "no-graph": "on"}.get(option.name, "x")
+        text = {"fail-on": "low", "from": "", "quiet": "yes", "verbose": "1", "no-graph": "on", "effective": "1"}.get(
+            option.name, "x"
+        )
         name = f"TWOLOCKS_SCAN_{option.key}".upper()
         found = resolve("scan", {}, {name: text}, folder=Path("/nowhere"))
         assert found.options[option.name].source == (name if text else DEFAULT)

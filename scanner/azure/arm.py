@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -12,15 +13,19 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from scanner.azure.clouds import METADATA, Cloud, origin
 from scanner.azure.credentials import Tokens
-from scanner.azure.errors import ReadError, error_inside, failure
+from scanner.azure.errors import ReadError, error_inside, failure, retry_after
 from scanner.azure.limits import Ask, Limits
 from scanner.azure.pipeline import GRAPH, Heard, flight, policies
 from scanner.azure.transport import Web, explain, proxy_of
 from scanner.errors import AccessError
+from scanner.reach.effective import ACTIONS
 from scanner.resource import subscription_of
 
 Json = dict[str, Any]
 AGENT = "twolocks"
+EFFECTIVE_API = "2025-05-01"
+EFFECTIVE_SECONDS = 120.0
+"""How long an answer about effective rules may be under way: Azure works it out while the caller asks again."""
 PAGES = 10_000
 """More pages than any list has; one that goes on is taken as endless."""
 
@@ -35,6 +40,7 @@ class Arm:
     web: Web
     heard: Heard
     agent: str = AGENT
+    effective: bool = False
     answered: bool = False
     _clients: dict[str, Any] = field(default_factory=dict)
     _flight: asyncio.Semaphore = field(default_factory=flight)
@@ -68,6 +74,24 @@ class Arm:
         if not isinstance(found, dict):
             raise ReadError(GRAPH, 0, "BadJson", message="the answer is no JSON object")
         return found
+
+    async def post_effective(self, path: str, seconds: float = EFFECTIVE_SECONDS) -> Json:
+        """What Azure says that applies, from a POST of `--effective`. Raises ReadError, a Timeout after `seconds`."""
+        ask = self._ask(path, "", listing=False)
+        request = HttpRequest("POST", self._url(path, EFFECTIVE_API, None), json={})
+        ends = time.monotonic() + seconds
+        while True:
+            response = await self._send(request, ask, path)
+            if response.status_code != HTTPStatus.ACCEPTED:
+                return _effective(path, response)
+            where = urljoin(self.cloud.arm, response.headers.get("Location", ""))
+            if urlsplit(where).scheme != "https" or origin(where) != self.cloud.host or where == self.cloud.arm:
+                raise ReadError(path, 202, "ForeignLocation", message="the answer is on another host, or nowhere")
+            if time.monotonic() >= ends:
+                raise ReadError(path, 0, "Timeout", message="Azure did not work it out in time")
+            wait = retry_after(response.headers)
+            await asyncio.sleep(min(1.0 if wait is None else wait, 10.0, seconds))
+            request = HttpRequest("GET", where)
 
     async def close(self) -> None:
         for client in self._clients.values():
@@ -142,10 +166,28 @@ class Arm:
                 "base_url": self.cloud.arm,
                 "credential_scopes": [self.cloud.scope],
                 "transport": self.web.transport,
-                "policies": policies(self.cloud, self.tokens, self.limits, self._flight, self.heard, self.agent),
+                "policies": policies(
+                    self.cloud, self.tokens, self.limits, self._flight, self.heard, self.agent, self.effective
+                ),
             }
             self._clients[name] = _make(name, self.tokens, more)
         return self._clients[name]
+
+
+def _effective(path: str, response: AsyncHttpResponse) -> Json:
+    if response.status_code >= 300:
+        error = failure(path, response.status_code, response.content)
+        if error.action:
+            word = path.rsplit("/", 1)[-1].lower()
+            error.action = next(each for each in ACTIONS if each.lower().split("/")[2] == word)
+        raise error
+    try:
+        body = msgspec.json.decode(response.content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        body = None
+    if not isinstance(body, dict) or not isinstance(body.get("value"), list):
+        raise ReadError(path, 0, "BadJson", message="the answer holds no effective rules")
+    return body
 
 
 def _client_for(provider: str, path: str) -> str:

@@ -25,6 +25,7 @@ class Way:
     record: Path | None = None
     limits: bool = True
     agent: str = "twolocks"
+    effective: bool = False
 
 
 @dataclass(slots=True)
@@ -65,6 +66,10 @@ class Reader:
         """One resource. Raises ReadError."""
         return await self._arm.get(path, api, region=region)
 
+    async def effective(self, path: str) -> Json:
+        """What Azure says that applies to a network interface or a network; see `Way.effective`. Raises ReadError."""
+        return await self._arm.post_effective(path)
+
     async def query(self, kql: str, subscriptions: Sequence[str], batch: int = graph.BATCH) -> list[Json]:
         """All rows of a Resource Graph query. Raises ReadError."""
         return await graph.query(self._arm, kql, subscriptions, batch=batch)
@@ -95,7 +100,7 @@ async def connect(
 
         cloud = await _cloud(way, web, note)
         tokens = credentials.tokens(way.auth, cloud, way.tenant, web, context, tell)
-        arm = Arm(cloud, tokens, Limits(on=way.limits, told=wait), web, note, way.agent)
+        arm = Arm(cloud, tokens, Limits(on=way.limits, told=wait), web, note, way.agent, way.effective)
         try:
             yield Reader(cloud.name, await tokens.account(), arm)
         finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -32,6 +33,14 @@ GRAPH = "/providers/Microsoft.ResourceGraph/resources"
 ALL_SECONDS = 150
 """A whole try, body included: longer than connecting and reading may take, so that a dripping answer ends too."""
 
+EFFECTIVE = re.compile(
+    r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.network/"
+    r"(networkinterfaces/[^/]+/effectivenetworksecuritygroups"
+    r"|virtualnetworks/[^/]+/listnetworkmanagereffectivesecurityadminrules)",
+    re.IGNORECASE,
+)
+"""The paths of the POSTs of `--effective`: what Azure itself says that applies to a network interface or a network."""
+
 _LATER = frozenset({408, 500, 502, 503, 504})
 _WHOLE_SUBSCRIPTION = "subscriptionrequeststhrottled"
 _STALE = frozenset({"expiredauthenticationtoken", "invalidauthenticationtoken", "authenticationfailed"})
@@ -42,17 +51,24 @@ class NotARead(Exception):
 
 
 class ReadOnly(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Lets GET and HEAD of one host through, and the POST of a Resource Graph query; all else raises NotARead."""
+    """Lets GET and HEAD of one host through, and the POST of a Resource Graph query; all else raises NotARead.
 
-    def __init__(self, cloud: Cloud) -> None:
+    `effective`: the POSTs that ask for effective rules too.
+    """
+
+    def __init__(self, cloud: Cloud, effective: bool = False) -> None:
         super().__init__()
         self._host = cloud.host
+        self._effective = effective
+
+    def _may_post(self, path: str) -> bool:
+        return path.lower() == GRAPH.lower() or (self._effective and EFFECTIVE.fullmatch(path) is not None)
 
     async def send(self, request: Request) -> Response:
         method, url = request.http_request.method.upper(), request.http_request.url
         if urlsplit(url).scheme != "https" or origin(url) != self._host:
             raise NotARead(f"{origin(url)} is not {self._host}")
-        if method not in ("GET", "HEAD") and not (method == "POST" and urlsplit(url).path.lower() == GRAPH.lower()):
+        if method not in ("GET", "HEAD") and not (method == "POST" and self._may_post(urlsplit(url).path)):
             raise NotARead(f"{method} {urlsplit(url).path}")
         return await self.next.send(request)
 
@@ -189,7 +205,13 @@ class _Tries:
 
 
 def policies(
-    cloud: Cloud, tokens: Tokens, limits: Limits, flight: asyncio.Semaphore, heard: Heard, agent: str
+    cloud: Cloud,
+    tokens: Tokens,
+    limits: Limits,
+    flight: asyncio.Semaphore,
+    heard: Heard,
+    agent: str,
+    effective: bool = False,
 ) -> list[Any]:
     """The pipeline of one management client, in order. No registration of providers, no redirects, no logging."""
     return [
@@ -198,7 +220,7 @@ def policies(
         Patience(limits, tokens, flight),
         AsyncARMChallengeAuthenticationPolicy(tokens, cloud.scope),
         Record(heard),
-        ReadOnly(cloud),
+        ReadOnly(cloud, effective),
     ]
 
 

@@ -107,12 +107,11 @@ class _Collection:
         return targets
 
     async def _named_resources(self, known: Sequence[Subscription]) -> None:
-        """`--resource`: each by GET, with what lies below; neither probe nor Resource Graph."""
+        """`--resource`: each by GET, with what lies below; no probe. Resource Graph gives admin rules alone."""
         tops = {top[0].lower(): top for top in (self._top_of(id) for id in self.scope.resources)}
         names = {each.id.lower(): each for each in known}
         seen: dict[str, Seen] = {}
-        for id, _ in tops.values():
-            subscription = subscription_of(id)
+        for subscription in (*(subscription_of(id) for id, _ in tops.values()), *self.scope.beside):
             found = names.get(subscription)
             if subscription not in seen:
                 seen[subscription] = Seen(found.id if found else subscription)
@@ -123,7 +122,8 @@ class _Collection:
         refused: list[ReadError] = []
         async with asyncio.TaskGroup() as tasks:
             crew = Crew(tasks)
-            tasks.create_task(self.index.read(list(seen.values()), graph=False))
+            chained = self.scope.chained or any(kind.path_function is not None for _, kind in tops.values())
+            tasks.create_task(self._whole_index(list(seen.values()), chained and self.scope.graph))
             for id, kind in tops.values():
                 tasks.create_task(self._one(crew, seen[subscription_of(id)], id, kind, refused))
         if len(refused) == len(tops):
@@ -133,6 +133,11 @@ class _Collection:
                 at=f"missing {error.action}" if error.action else "",
                 do="ask for Reader, or for less: twolocks access role > role.json",
             )
+
+    async def _whole_index(self, seen: list[Seen], chained: bool) -> None:
+        await self.index.read(seen, graph=False)
+        if chained:
+            await self.index.extensions(seen)
 
     async def _one(self, crew: Crew, subscription: Seen, id: str, kind: Kind, refused: list[ReadError]) -> None:
         self.desk.tally.plan(words(kind.type.rsplit("/", 1)[1]))

@@ -5,14 +5,31 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from scanner.azure.errors import ReadError
-from scanner.collect.plan import Json, nested
+from scanner.collect.plan import Json
 from scanner.collect.rows import list_path, quoted, safe, top, usable, words
 from scanner.collect.work import UNREGISTERED, Desk, Out, Seen
+from scanner.index import EXTENSIONS
 from scanner.resource import subscription_of, type_of
 
 QUERY = "/providers/Microsoft.ResourceGraph/resources"
 INDEX_APIS = {
     "microsoft.network/virtualnetworks": "2025-05-01",
+    "microsoft.network/networksecuritygroups": "2025-09-01",
+    "microsoft.network/networkinterfaces": "2025-09-01",
+    "microsoft.network/routetables": "2025-09-01",
+    "microsoft.network/publicipaddresses": "2025-09-01",
+    "microsoft.network/publicipprefixes": "2025-09-01",
+    "microsoft.network/loadbalancers": "2025-09-01",
+    "microsoft.network/natgateways": "2025-09-01",
+    "microsoft.network/azurefirewalls": "2025-09-01",
+    "microsoft.network/firewallpolicies": "2025-09-01",
+    "microsoft.network/firewallpolicies/rulecollectiongroups": "2025-09-01",
+    "microsoft.network/ipgroups": "2025-09-01",
+    "microsoft.network/virtualhubs": "2025-09-01",
+    "microsoft.network/applicationgateways": "2025-09-01",
+    "microsoft.network/bastionhosts": "2025-09-01",
+    "microsoft.network/virtualnetworkgateways": "2025-09-01",
+    "microsoft.network/privatelinkservices": "2025-09-01",
     "microsoft.network/privateendpoints": "2025-05-01",
     "microsoft.network/networksecurityperimeters": "2025-05-01",
     "microsoft.network/networksecurityperimeters/profiles": "2025-05-01",
@@ -24,6 +41,8 @@ INDEX_APIS = {
     "microsoft.app/managedenvironments": "2025-07-01",
 }
 """The api-versions with which types of the index are listed where Resource Graph is not asked."""
+_LISTED = frozenset({"microsoft.network/networkinterfaces"})
+"""Types that are listed through ARM as well: what a row of Resource Graph lacks must not close a path."""
 _GRAPH_ONLY = ("tenantId", "subscriptionId", "resourceGroup")
 
 
@@ -32,6 +51,30 @@ class Index:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self.refused: set[tuple[str, str]] = set()
+        """Subscriptions and types (lower case) whose list is a gap."""
+
+    async def extensions(self, seen: Sequence[Seen]) -> None:
+        """What only Resource Graph lists, where the rest of the index was listed: complete for who may list the type
+        that grants it. A query that fails is a gap of each subscription.
+        """
+        for type in (each for each in self.desk.plan.index_types if each.lower() in EXTENSIONS):
+            sure = [each for each in seen if (each.id.lower(), granting(type).lower()) not in self.refused]
+            kql = f"networkresources | where type in~ ({quoted([type.lower()])}) | order by id asc"
+            try:
+                rows = await self.desk.reader.query(kql, [each.id for each in sure]) if sure else []
+            except ReadError as error:
+                for each in sure:
+                    self.desk.gap(self.desk.sink, list_path(each.id, type), error.status, error.code, error.action)
+                continue
+            counts: dict[str, int] = defaultdict(int)
+            for row in rows:
+                body = {key: value for key, value in row.items() if key not in _GRAPH_ONLY and value != ""}
+                self.desk.sink.resource(body, None, "graph")
+                counts[subscription_of(str(row.get("id")))] += 1
+            self.desk.tally.resources += len(rows)
+            for each in sure:
+                self.desk.sink.read(list_path(each.id, type), counts[each.id.lower()], "graph")
 
     async def read(self, seen: list[Seen], graph: bool) -> None:
         """Resource Graph's rows, or where it may not be asked or does not know all, lists."""
@@ -42,7 +85,8 @@ class Index:
         ]
         if not types:
             return
-        listed = {(each.id, type) for each in seen for type in types}
+        tops = list(dict.fromkeys(top(type) for type in types if type.lower() not in EXTENSIONS))
+        listed = {(each.id, type) for each in seen for type in tops}
         if all(each.exists is not None for each in seen) and graph:
             try:
                 listed = await self._by_graph(types, seen)
@@ -50,8 +94,8 @@ class Index:
                 self.desk.sink.skip(QUERY, f"{error.status} {error.code}; network resources were listed instead")
         async with asyncio.TaskGroup() as tasks:
             for each in seen:
-                for type in types:
-                    if not nested(type) and (each.id, type) in listed:
+                for type in tops:
+                    if (each.id, type) in listed:
                         tasks.create_task(self._by_list(each.id, type, types))
 
     async def _by_graph(self, types: Sequence[str], seen: Sequence[Seen]) -> set[tuple[str, str]]:
@@ -68,16 +112,22 @@ class Index:
         for id, row in rows.items():
             body = {key: value for key, value in row.items() if key not in _GRAPH_ONLY and value != ""}
             self.desk.sink.resource(body, None, "graph")
-            counts[subscription_of(id), type_of(id)] += 1
+            counts[subscription_of(id), type_of(id).lower()] += 1
         self.desk.tally.resources += len(rows)
-        unsure = {(each.id, top(type)) for each in seen for type in types if not each.sure(type)}
+        unsure = {(each.id, top(type)) for each in seen for type in types if not each.sure(granting(type))}
         for each in seen:
             for type in types:
                 if (each.id, top(type)) not in unsure:
                     self.desk.sink.read(list_path(each.id, type), counts[each.id.lower(), type.lower()], "graph")
                     self.desk.tally.plan("network resources")
                     self.desk.tally.ended("network resources")
-        return unsure
+        again = {
+            (each.id, type)
+            for each in seen
+            for type in types
+            if type.lower() in _LISTED and each.view == "full" and counts[each.id.lower(), type.lower()]
+        }
+        return unsure | again
 
     async def _by_list(self, subscription: str, type: str, types: Sequence[str]) -> None:
         """One type of the index through ARM, with what of the index lies below it."""
@@ -109,6 +159,7 @@ class Index:
             if error.code.lower() != UNREGISTERED:
                 self.desk.failed(out, path, error)
                 self.desk.tally.ended(what)
+                self.refused.add((subscription_of(path), type.lower()))
                 return None
         for row in rows:
             out.resource(row, api, "list")
@@ -116,6 +167,11 @@ class Index:
         self.desk.tally.resources += len(rows)
         self.desk.tally.ended(what)
         return rows
+
+
+def granting(type: str) -> str:
+    """The type that a role names, to let somebody see one."""
+    return "Microsoft.Network/virtualNetworks" if type.lower() in EXTENSIONS else type
 
 
 def of_type(out: Out, type: str) -> list[Json]:

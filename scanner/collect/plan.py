@@ -82,11 +82,17 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What to read. Empty: all subscriptions that the login can read. `graph=False`: list everything instead."""
+    """What to read. Empty: all subscriptions that the login can read. `graph=False`: list everything instead.
+
+    `beside`: with `resources`, more subscriptions (ids) of which only the index is read; `chained`: with
+    the security admin rules, which Resource Graph alone lists.
+    """
 
     subscriptions: tuple[str, ...] = ()
     management_groups: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    chained: bool = False
     groups: tuple[str, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
     graph: bool = True

@@ -73,11 +73,15 @@ def usable(row: Json, subscription: str) -> bool:
 
 
 def placed(row: Json, url: str) -> Json:
-    """A child with an id below its list; one without, or with one elsewhere, gets it from its name."""
-    id = row.get("id")
-    if isinstance(id, str) and segments(id)[:-1] == segments(url) and id.rsplit("/", 1)[-1] not in (".", ".."):
+    """A child with an id below its list; one without, or with one elsewhere, gets it from its names."""
+    given = row.get("id")
+    id = given if isinstance(given, str) else ""
+    if segments(id)[:-1] == segments(url) and id.rsplit("/", 1)[-1] not in (".", ".."):
         return row
-    name = str(row.get("name") or (id if isinstance(id, str) else "")).rstrip("/").rsplit("/", 1)[-1] or "-"
+    parent = url.rsplit("/", 1)[0]
+    inside = id[len(parent) :].strip("/").split("/") if id.lower().startswith(f"{parent.lower()}/") else []
+    name = "-".join(inside[1::2])  # virtualMachines/0/networkInterfaces/nic: one name for each instance
+    name = name or str(row.get("name") or id).rstrip("/").rsplit("/", 1)[-1] or "-"
     return {**row, "id": f"{url}/{name.replace('..', '-')}"}
 
 

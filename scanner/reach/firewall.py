@@ -5,7 +5,7 @@ public switch, a network security perimeter, the service's own rules. Private en
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from scanner.addresses import AddressSet, BadAddress, parse, span, union
@@ -22,6 +22,7 @@ from scanner.reach.sources import (
     source_hop,
     without_effect,
 )
+from scanner.reach.topology import behind
 from scanner.resource import MISSING, Resource, look, same, subscription_of
 from scanner.rule import Child
 from scanner.verdict import NOT_READ, Evidence, Unread, shown
@@ -198,10 +199,19 @@ def private_endpoints(resource: Resource, index: Index, where: str | Child | Non
         approved += _known_endpoints(resource, index)
     ways = from_ids(resource, index, path, dict.fromkeys(approved), "a private endpoint")
     hops = [
-        Hop("private-endpoint", target.rstrip("/").rsplit("/", 1)[-1] or "private endpoint", "Approved", target)
+        Hop("private-endpoint", _endpoint_name(target), _approved(index, target), target)
         for target in list(dict.fromkeys(approved))[:KEPT]
     ]
     return Half(ways, tuple(doubts), tuple(hops))
+
+
+def _endpoint_name(endpoint: str) -> str:
+    return endpoint.rstrip("/").rsplit("/", 1)[-1] or "private endpoint"
+
+
+def _approved(index: Index, endpoint: str) -> str:
+    said = behind(index, endpoint)
+    return f"Approved; {said}" if said else "Approved"
 
 
 def _connections(resource: Resource, where: str | Child) -> tuple[list[Any], Unread | None]:
@@ -349,7 +359,7 @@ def _own(door: _Door, switch: _Switch, rules: Half | None) -> Half:
     if switch.state != "enabled" and switch.doubt is None:
         return Half(admits=_admits(door))
     half = rules if rules is not None else _rules(door)
-    ways = tuple(Way(way.level, (*switch.seen, *way.evidence), way.says) for way in half.sure if way.level)
+    ways = tuple(way.after(switch.seen) for way in half.sure if way.level)
     door.facts += [fact for way in half.sure if not way.level for fact in way.evidence]
     half = Half(ways, half.doubts, half.hops, half.admits or _admits(door))
     if switch.doubt is None:
@@ -434,7 +444,7 @@ def _rules(door: _Door) -> Half:
     door.facts += [*seen, *(_count(door, rules) for rules in (*row.addresses, *row.subnets))]
     detail = phrase([way.says or REACH_SAYS[Reach(way.level)] for way in listed.sure]) or "no rule lets anybody in"
     hop = Hop("firewall", row.name, detail if listed.sure or not listed.doubts else "not read", lets=_lets(listed))
-    return Half(tuple(Way(w.level, (*seen, *w.evidence), w.says) for w in listed.sure), listed.doubts, (hop,))
+    return Half(tuple(way.after(seen) for way in listed.sure), listed.doubts, (hop,))
 
 
 def _maybe_unruly(door: _Door) -> Half:
@@ -488,20 +498,22 @@ def _open_when_empty(door: _Door) -> bool:
 def _listed(door: _Door) -> Half:
     """What the rule lists let in, by their union."""
     row = door.row
+    named: list[tuple[Any, AddressSet]] = []
     sets: list[AddressSet] = []
     facts: list[Evidence] = []
     half = Half(doubts=_strange(door))
     for rules in row.addresses:
         found, zero, doubts = _addresses(door, rules)
-        together = union(found)
+        together = union(addresses for _, addresses in found)
         sets.append(together)
+        named += found
         if found:
             facts += [_texts(door, rules), *without_effect(rules.name, together)]
         half |= Half(zero, doubts)
     way = from_addresses(union(sets), door.index, *facts)
     if way is None:
         door.facts += facts
-    half |= Half((way,) if way else ())
+    half |= Half((replace(way, rules=tuple(named)),) if way else ())
     for rules in row.subnets:
         entries, missing = _entries(door, rules)
         ids = [_member(entry, rules.id) for entry in entries]
@@ -510,9 +522,10 @@ def _listed(door: _Door) -> Half:
     return half
 
 
-def _addresses(door: _Door, rules: Rules) -> tuple[list[AddressSet], tuple[Way, ...], tuple[Doubt, ...]]:
+def _addresses(door: _Door, rules: Rules) -> tuple[list[tuple[Any, AddressSet]], tuple[Way, ...], tuple[Doubt, ...]]:
+    """The rules of a list with their addresses, the way that 0.0.0.0 is, and what could not be read."""
     entries, missing = _entries(door, rules)
-    found: list[AddressSet] = []
+    found: list[tuple[Any, AddressSet]] = []
     doubts = [Doubt(Reach.internet, missing)] if missing is not None else []
     zero: tuple[Way, ...] = ()
     for entry in entries:
@@ -522,7 +535,7 @@ def _addresses(door: _Door, rules: Rules) -> tuple[list[AddressSet], tuple[Way, 
             zero = (Way(Reach.azure, (Evidence(rules.name, ZERO, "no rule for 0.0.0.0"),), "every Azure tenant"),)
             continue
         try:
-            found.append(_parsed(entry, rules))
+            found.append((entry, _parsed(entry, rules)))
         except BadAddress as bad:
             doubts.append(Doubt(Reach.internet, Unread(rules.name, str(bad))))
     return found, zero, tuple(doubts)

@@ -8,7 +8,7 @@ every mode.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scanner.addresses import AddressSet, BadAddress, parse, union
@@ -132,7 +132,7 @@ def access_rules(resource: Resource, index: Index, rules: Iterable[Any], path: s
     evidence = (seen, Evidence(f"{path} addressPrefixes", prefixes[:20]), *without_effect(path, together))
     way = from_addresses(together, index, *evidence)
     ways = from_ids(resource, index, f"{path} subscriptions", subscriptions, "resources")
-    return half | Half(((way,) if way else ()) + tuple(Way(w.level, (seen, *w.evidence), w.says) for w in ways))
+    return half | Half(((way,) if way else ()) + tuple(each.after((seen,)) for each in ways))
 
 
 def _parsed(rule: Any, path: str) -> tuple[list[tuple[str, AddressSet]], tuple[Doubt, ...]]:
@@ -150,7 +150,7 @@ def _tagged(rule: Any, path: str, seen: Evidence) -> tuple[Way, ...]:
     for text in _list(rule, "properties.serviceTags"):
         way, tag = from_tag(str(text), seen, Evidence(f"{path} serviceTags", text))
         if way is not None:
-            ways.append(Way(way.level, way.evidence, way.says or tag.why))
+            ways.append(replace(way, says=way.says or tag.why))
     return tuple(ways)
 
 

@@ -7,7 +7,7 @@ itself, so the tag AzureFrontDoor.Backend together with the id of the own profil
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scanner.addresses import EMPTY, EVERYTHING, AddressSet, BadAddress, parse
@@ -37,6 +37,8 @@ class _Walk:
     ways: list[Way] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    let: list[tuple[Any, AddressSet]] = field(default_factory=list)
+    """The rules that let in, with their addresses."""
 
     def doubt(self, why: str, level: Reach = Reach.internet) -> None:
         self.doubts.append(Doubt(level, Unread(self.path, why)))
@@ -150,6 +152,7 @@ def _apply(walk: _Walk, rule: Any, action: str, text: Any) -> None:
     if action == "allow":
         walk.allowed |= addresses & walk.rest
         walk.texts.append(str(text))
+        walk.let.append((rule, addresses & walk.rest))
     if action != "none":
         walk.rest -= addresses
 
@@ -224,7 +227,7 @@ def _result(walk: _Walk, name: str, count: int, *default: Evidence) -> Half:
     facts = (*default, Evidence(walk.path, shown or f"{count} rules"), *without_effect(walk.path, walk.allowed))
     way = from_addresses(walk.allowed, walk.index, *facts)
     subnets = from_ids(walk.site, walk.index, walk.path, walk.subnets, "a subnet")
-    ways = (*((way,) if way else ()), *walk.ways, *subnets)
+    ways = (*((replace(way, rules=tuple(walk.let)),) if way else ()), *walk.ways, *subnets)
     lets = True if ways else (None if walk.doubts else False)
     detail = phrase(_details(ways)) or ("not read" if walk.doubts else f"{count} rules let nobody in")
     if not ways and not walk.doubts:
@@ -232,8 +235,18 @@ def _result(walk: _Walk, name: str, count: int, *default: Evidence) -> Half:
     return Half(ways, tuple(walk.doubts), (Hop("firewall", name, detail, lets=lets),))
 
 
+_LET_IN = {
+    Reach.internet: "everybody is let in",
+    Reach.azure: "every Azure tenant is let in",
+    Reach.wide: "large public ranges are let in",
+    Reach.selected: "named networks are let in",
+    Reach.private: "own subnets are let in",
+    Reach.none: "nobody is let in",
+}
+
+
 def _details(ways: Iterable[Way]) -> list[str]:
-    return list(dict.fromkeys(way.says or f"{Reach(way.level).name} is let in" for way in ways))
+    return list(dict.fromkeys(way.says or _LET_IN[Reach(way.level)] for way in ways))
 
 
 __all__ = ["address_list", "restrictions"]

@@ -32,13 +32,14 @@ def from_addresses(addresses: AddressSet, index: Index, *evidence: Evidence) -> 
     if width == "none":
         return None
     if width == "own":
-        return Way(Reach.selected, evidence, f"the organisation's own networks ({phrase(public.describe(SHOWN))})")
+        says = f"the organisation's own networks ({phrase(public.describe(SHOWN))})"
+        return Way(Reach.selected, evidence, says, who=public)
     if width == "internet":
-        return Way(Reach.internet, evidence)
+        return Way(Reach.internet, evidence, who=public)
     foreign = public - index.networks
     if width == "wide":
-        return Way(Reach.wide, evidence, f"{_count(foreign)} ({phrase(foreign.describe(SHOWN))})")
-    return Way(Reach.selected, evidence, phrase(foreign.describe(SHOWN)))
+        return Way(Reach.wide, evidence, f"{_count(foreign)} ({phrase(foreign.describe(SHOWN))})", who=public)
+    return Way(Reach.selected, evidence, phrase(foreign.describe(SHOWN)), who=public)
 
 
 def without_effect(path: str, addresses: AddressSet) -> tuple[Evidence, ...]:
@@ -69,9 +70,10 @@ def from_ids(resource: Resource, index: Index, path: str, ids: Iterable[str], wh
     ways: list[Way] = []
     if foreign:
         says = f"{phrase(_names(foreign))}, {what} of a subscription that cannot be seen"
-        ways.append(Way(Reach.selected, (Evidence(path, foreign[:KEPT], f"{what} of a visible subscription"),), says))
+        seen = Evidence(path, foreign[:KEPT], f"{what} of a visible subscription")
+        ways.append(Way(Reach.selected, (seen,), says, ids=tuple(foreign)))
     if own:
-        ways.append(Way(Reach.private, (Evidence(path, own[:KEPT]),)))
+        ways.append(Way(Reach.private, (Evidence(path, own[:KEPT]),), ids=tuple(own)))
     return tuple(ways)
 
 
@@ -93,7 +95,9 @@ def remembered(index: Index, key: str, make: Callable[[Index], _T]) -> _T:
 
 def doubted(half: Half, missing: Unread) -> Half:
     """The same ways, none of them sure any more."""
-    ways = tuple(Doubt(way.level, missing, way.evidence) for way in half.sure if way.level > Reach.none)
+    ways = tuple(
+        Doubt(way.level, missing, way.evidence, who=way.who, ids=way.ids) for way in half.sure if way.level > Reach.none
+    )
     return Half((), half.doubts + ways, half.hops, half.admits)
 
 

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scanner.resource import type_of
+
 Json = dict[str, Any]
 
 FOLDER = Path(__file__).parent / "sample"
@@ -147,9 +149,11 @@ class _Builder:
     def _child(self, entry: Json, parent: str, path: str, child: Json, words: Json) -> Json:
         parts = path.split("/")
         kind = "/".join([entry["type"], *parts[0::2]])
+        child_id = f"{parent}/{path}"
+        if "providers" in parts:
+            kind = type_of(child_id)
         base = self.bases.get(kind, {})
         merged = _merge(_cut(_own(base), base), _own(child))
-        child_id = f"{parent}/{path}"
         more = words | {"child": parts[-1], "guid": str(uuid.uuid5(SPACE, child_id.lower()))}
         body = {"id": child_id, "name": parts[-1], "type": kind} | merged
         return _cut(self._fill(body, more, f"{entry['name']}/{path}"), child)

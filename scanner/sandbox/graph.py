@@ -29,6 +29,8 @@ NETWORK = (
     "microsoft.network/networksecurityperimeters/",
     "microsoft.network/networkmanagers/",
     "microsoft.network/networkgroupmemberships",
+    "microsoft.network/effectivesecurityadminrules",
+    "microsoft.network/firewallpolicies/",
 )
 """What types begin with that are in the table `networkresources`."""
 

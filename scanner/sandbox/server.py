@@ -17,6 +17,7 @@ from aiohttp import web
 
 from scanner.sandbox import certificates, errors, logins
 from scanner.sandbox.arm import Arm
+from scanner.sandbox.effective import Effective
 from scanner.sandbox.entra import ISSUER_SECRET, Entra, Token
 from scanner.sandbox.errors import Answer
 from scanner.sandbox.faults import Fault, Faults, changed, instead
@@ -86,6 +87,7 @@ class Sandbox:
         port: int = 0,
         tape: Tape | None = None,
         whole: bool = False,
+        disagrees: Iterable[str] = (),
         **world: Any,
     ) -> None:
         self.world = World(resources, subscriptions, **world)
@@ -98,6 +100,7 @@ class Sandbox:
         self.port = port
         self.tape = tape
         self.whole = whole
+        self.effective = Effective(self.world, disagrees)
         self.requests: list[Request] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._runner: web.ServerRunner | None = None
@@ -158,6 +161,8 @@ class Sandbox:
             "REQUESTS_CA_BUNDLE": self.ca_file,
             "TWOLOCKS_SCAN_ARM_ENDPOINT": self.url,
             "TWOLOCKS_SCAN_AUTH": auth,
+            "TWOLOCKS_REACH_ARM_ENDPOINT": self.url,
+            "TWOLOCKS_REACH_AUTH": auth,
             "NO_PROXY": "127.0.0.1,localhost",
         }
 
@@ -256,8 +261,12 @@ class Sandbox:
                 return played, {}
         if path.lower() == GRAPH_PATH:
             return self._graph(request.method, query, body, token)
+        if request.method == "POST" and self.effective.asks(path):
+            return self.effective.answer(path, base), {}
         if request.method not in ("GET", "HEAD"):
             return self._refused(request.method, path), {}
+        if self.effective.waits(path):
+            return self.effective.result(path), {}
         return self._read(path, query, base, token, fault)
 
     def _played(self, tape: Tape, method: str, path: str, query: str, base: str) -> Answer | None:

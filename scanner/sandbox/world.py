@@ -107,6 +107,10 @@ CONTAINER_KINDS = {
 }
 
 
+SINGLE = frozenset({"instanceview"})
+"""Single resources whose path ends like a list."""
+
+
 def target(path: str) -> Target | None:
     """The path of a read taken apart, or None where it is no ARM path."""
     path = "/" + "/".join(part for part in unquote(path).split("/") if part)
@@ -124,6 +128,8 @@ def target(path: str) -> Target | None:
             path, "Microsoft.Resources/subscriptions/providers", parts[0], path[:cut], subscription, group, ()
         )
     types, names = parts[1::2], parts[2::2]
+    if types[-1].lower() in SINGLE and len(types) > len(names):
+        return Target(path, "/".join([parts[0], *types]), types[-1], path, subscription, group, tuple(names))
     listed = len(types) > len(names)
     kind = "/".join([parts[0], *types])
     scope = (path.rsplit("/", 1)[0] if len(parts) > 2 else path[:cut]) if listed else path

@@ -16,7 +16,7 @@ function wayTo(at) {
 }
 
 function because(hops) {
-  const facts = [...hops.filter(isLock).slice(-2), ...hops.filter((hop) => hop.kind === "authentication").slice(-1)];
+  const facts = [...hops.filter((hop) => isLock(hop) && hop.kind !== "network-interface").slice(-2), ...hops.filter((hop) => hop.kind === "authentication").slice(-1)];
   if (!facts.length) return null;
   return h("p", { class: "because" }, t("doors.because"), " ", separated(facts.map((hop) => mono(hop.detail || hop.name || ""))));
 }
@@ -44,12 +44,15 @@ function findingsOf(at) {
 
 function doorDetails(at) {
   const hops = hopsOf(at), admits = doorJson(at, "admits", []), rowsHere = findingsOf(at);
+  const isPublished = (text) => text.startsWith("published through ");
+  const told = (title, texts) => texts.length > 0 && h("div", null, h("h4", null, t(title)), h("ul", { class: "plain" }, texts.map((each) => h("li", null, shown(each)))));
   const address = doorText(at, "address"), breaks = doorText(at, "breaks");
   return [
     hops.length > 0 && wayTo(at),
     address && h("p", { class: "where" }, t("doors.address"), ": ", mono(address)),
     breaks && h("p", null, t("doors.cuts", null, { text: "" }), shown(breaks)),
-    admits.length > 0 && h("div", null, h("h4", null, t("doors.admits")), h("ul", { class: "plain" }, admits.map((each) => h("li", null, shown(each))))),
+    told("doors.published", admits.filter(isPublished)),
+    told("doors.admits", admits.filter((each) => !isPublished(each))),
     h("h4", null, t("doors.checks")),
     rowsHere.length ? h("ul", { class: "plain" }, rowsHere.map(checkLine)) : h("p", null, t("doors.no_checks")),
     h("p", { class: "id" }, mono(idOf(data.doors.resource[at]))),

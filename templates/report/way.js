@@ -81,15 +81,17 @@ function drawHop(hop, at) {
     hopSays(hop) && s("text", { x: x + inset, y: y + 73, class: "hop-says" }, hopSays(hop)));
 }
 
-function drawArrow(at) {
+/** An arrow to hop `at`; one that turns to the next row ends above the bracket there, where there is one. */
+function drawArrow(at, bracketed) {
   const { x, y } = place(at);
   const middle = y + BOX.height / 2;
   const head = `M${x - 12} ${middle - 5}l10 5-10 5z`;
   if (at % BOX.perRow) return s("g", { class: "arrow" }, s("path", { d: `M${x - BOX.gap + 2} ${middle}H${x - 10}` }), s("path", { class: "head", d: head }));
   const from = place(at - 1);
   const turn = from.y + BOX.height + 10;
-  return s("g", { class: "arrow" }, s("path", { d: `M${from.x + BOX.width / 2} ${from.y + BOX.height + 2}V${turn}H${x + BOX.width / 2}V${y - 32}` }),
-    s("path", { class: "head", d: `M${x + BOX.width / 2 - 5} ${y - 36}l5 10 5-10z` }));
+  const end = y - (bracketed ? 26 : 2);
+  return s("g", { class: "arrow" }, s("path", { d: `M${from.x + BOX.width / 2} ${from.y + BOX.height + 2}V${turn}H${x + BOX.width / 2}V${end - 6}` }),
+    s("path", { class: "head", d: `M${x + BOX.width / 2 - 5} ${end - 10}l5 10 5-10z` }));
 }
 
 /** A bracket over hops `first` to `last`, once for each row that they stand in; the label stands on the first. */
@@ -128,7 +130,7 @@ function wayIn(hops, blind = []) {
   const label = plain([t("way.label"), ...brackets.map((bracket) => bracket.label), path].join(". "));
   const drawing = s("svg", { class: "way", role: "img", "aria-label": label, viewBox: `0 0 ${width} ${height}`, width, height },
     brackets.map((each) => drawBracket(each.first, each.last, each.state, each.label)),
-    folded.map((hop, at) => (at ? drawArrow(at) : null)), folded.map(drawHop));
+    folded.map((hop, at) => (at ? drawArrow(at, brackets.some((each) => each.first <= at && at <= each.last)) : null)), folded.map(drawHop));
   const list = h("ol", { class: "way-list" }, folded.map((hop) => h("li", null, h("b", null, shown(hop.name)), " ", hop.detail && shown(hop.detail), " ", h("span", { class: "hop-state " + hopLook(hop) }, hopSays(hop)))));
   const locks = h("p", { class: "way-locks" }, separated(brackets.map((each) => each.label)));
   return h("div", { class: "way-in" }, drawing, locks, list);

@@ -37,6 +37,27 @@ TYPES = {
     "search": ("Microsoft.Search/searchServices",),
     "ai": ("Microsoft.CognitiveServices/accounts",),
     "appconfig": ("Microsoft.AppConfiguration/configurationStores",),
+    "machines": (
+        "Microsoft.Compute/virtualMachines",
+        "Microsoft.Compute/virtualMachineScaleSets",
+        "Microsoft.ContainerInstance/containerGroups",
+    ),
+    "network": (
+        "Microsoft.Network/networkSecurityGroups",
+        "Microsoft.Network/virtualNetworks",
+        "Microsoft.Network/publicIPAddresses",
+        "Microsoft.Network/loadBalancers",
+        "Microsoft.Network/applicationGateways",
+        "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies",
+        "Microsoft.Network/FrontDoorWebApplicationFirewallPolicies",
+        "Microsoft.Network/frontDoors",
+        "Microsoft.Network/azureFirewalls",
+        "Microsoft.Network/firewallPolicies",
+        "Microsoft.Network/bastionHosts",
+        "Microsoft.Network/virtualNetworkGateways",
+        "Microsoft.Network/privateLinkServices",
+        "Microsoft.Cdn/profiles",
+    ),
 }
 
 

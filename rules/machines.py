@@ -1,0 +1,408 @@
+"""Machines: virtual machines, scale sets and container groups, by the ports that answer from outside."""
+
+from collections.abc import Iterable, Iterator
+
+from scanner.exposure import ANONYMOUS, SHARED, Auth, Exposure, Half, Hop, Reach, may, replace, unread, way
+from scanner.index import Index
+from scanner.reach.doors import Door, closed_path, doors
+from scanner.reach.fabric import key_of
+from scanner.reach.ports import KnownPort, known
+from scanner.reach.topology import Path, Topology, topology
+from scanner.resource import MISSING, Resource, look, same
+from scanner.rule import Fix, Kind
+from scanner.verdict import Evidence, Severity, Unread
+
+from .common import CIS, ISO, LEARN, MCSB, NIST
+
+VM = "Microsoft.Compute/virtualMachines"
+SET = "Microsoft.Compute/virtualMachineScaleSets"
+MODEL = "properties.virtualMachineProfile.networkProfile.networkInterfaceConfigurations"
+LINUX = "osProfile.linuxConfiguration.disablePasswordAuthentication"
+MACHINE = Kind(
+    VM,
+    SET,
+    api="2025-11-01",
+    keep=(
+        "properties.provisioningState",
+        "properties.networkProfile",
+        f"properties.{LINUX}",
+        "properties.virtualMachineScaleSet",
+        "properties.orchestrationMode",
+        "properties.virtualMachineProfile.networkProfile",
+        f"properties.virtualMachineProfile.{LINUX}",
+    ),
+)
+
+
+def is_vm(machine: Resource) -> bool:
+    return machine.type.lower() == VM.lower()
+
+
+def is_uniform(machine: Resource) -> bool:
+    """Instances of a Flexible scale set are virtual machines of their own."""
+    return not is_vm(machine) and not same(machine.look("properties.orchestrationMode"), "Flexible")
+
+
+VIEW = MACHINE.child("instanceView", one=True, when=is_vm)
+# azure-mgmt-network lists what instances of Uniform scale sets have, at this version.
+NICS = MACHINE.child("networkInterfaces", api="2018-10-01", when=is_uniform)
+ADDRESSES = MACHINE.child("publicIPAddresses", api="2018-10-01", when=is_uniform)
+
+OTHER = "what answers on a port that is not known is rated one step milder than a port of administration or data"
+STOPPED = "the machine is stopped: one step milder, since it is open again as soon as it runs"
+WORST = "no port of a machine is rated higher"
+EVERYTHING = "everything"
+
+
+def listed(machine: Resource, path: str) -> list[object]:
+    """The list there; Unread where it is no list, or empty: a machine has a network interface."""
+    value = machine.need(path)
+    if not isinstance(value, list) or not value:
+        raise Unread(path, "the answer held no network interface")
+    return value
+
+
+@MACHINE.paths
+def paths(machine: Resource, found: Topology) -> tuple[list[Path], tuple[str, ...], tuple[Unread, ...]]:
+    """The paths to a machine, what publishes it, and what of it was not read."""
+    if not is_vm(machine):
+        if not is_uniform(machine):
+            return [], (), ()
+        return found.scale_set(listed(machine, MODEL), machine.children(NICS), machine.children(ADDRESSES)), (), ()
+    led: list[Path] = []
+    told: tuple[str, ...] = ()
+    missing: list[Unread] = []
+    for each in listed(machine, "properties.networkProfile.networkInterfaces"):
+        id = look(each, "id")
+        nic = found.fabric.nics.get(key_of(id)) if isinstance(id, str) else None
+        if nic is None:
+            gap = found.index.missing.get("microsoft.network/networkinterfaces")
+            missing.append(gap or Unread(str(id), "the network interface is not among what was read"))
+            continue
+        led += found.paths(nic)
+        told += found.published(nic)
+    return led, told, tuple(missing)
+
+
+def stopped(machine: Resource) -> bool:
+    """Whether it is known not to run; what is not known runs."""
+    if not is_vm(machine):
+        return False
+    try:
+        view = machine.child(VIEW)
+    except Unread:
+        return False
+    codes = [str(look(each, "code")).lower() for each in (view.items("statuses") if view is not None else ())]
+    return any(code in ("powerstate/deallocated", "powerstate/stopped") for code in codes)
+
+
+def login(machine: Resource, port: KnownPort | None) -> Half:
+    """What a port asks for, in the name of its group."""
+    if port is not None and port.kind == "app":
+        return way(Auth.anonymous, Evidence("the port", f"{port.name}: {port.why}")).named(port.group)
+    if port is None:
+        return SHARED
+    half = way(Auth.shared, Evidence("the port", f"{port.name}: {port.why}"))
+    inner = "properties" if is_vm(machine) else "properties.virtualMachineProfile"
+    path = f"{inner}.{LINUX}"
+    if port.name == "SSH" and same(machine.look(path), True):
+        half = way(Auth.shared, machine.seen(path, True), says="a copied key opens it")
+    return half.named(port.group)
+
+
+def what(door: Door) -> str:
+    """What opens the title of a door."""
+    port = door.known
+    if port is None:
+        return "Every port" if door.whole else f"Port {door.label}" if "-" not in door.label else f"Ports {door.label}"
+    usual = f"{port.protocol}/{port.port}"
+    return f"The {port.name} port" if usual == door.label else f"The {port.name} port behind {door.label}"
+
+
+def exposure(door: Door, asks: Half, resting: bool, admits: tuple[str, ...] = ()) -> Exposure:
+    """The exposure of a door, as the design rates it."""
+    port = door.known
+    if port is None:
+        asks = asks.named(EVERYTHING if door.whole else "other")
+    steps, why = (int(resting) + int(port is None)), [OTHER] * (port is None) + [STOPPED] * resting
+    return Exposure(
+        door.label,
+        "admin" if port is None else port.kind,
+        door.reach,
+        asks,
+        what=what(door),
+        address=door.address,
+        milder=steps,
+        argument="; ".join(why),
+        admits=admits,
+    )
+
+
+def shut(why: str, hops: Iterable[Hop] = (), admits: tuple[str, ...] = ()) -> Exposure:
+    """The one exposure of a machine that nobody outside gets to."""
+    reach = way(Reach.none, Evidence("paths from outside", why), hops=tuple(hops))
+    return Exposure("*/*", "admin", reach, SHARED, what="Every port", admits=admits)
+
+
+def hidden(missing: Unread) -> Exposure:
+    """The exposure of a machine of which a part that leads to it was not read."""
+    return replace(unread("*/*", "admin", missing, "Every port"), cap=Severity.high, argument=WORST)
+
+
+# Where nothing of an address is sure, one row says so for all its ports.
+@MACHINE.endpoints(admin=("tcp/*", "udp/*", "*/*"), reads=(VIEW, NICS, ADDRESSES))
+def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
+    found = topology(index)
+    try:
+        machine.need("properties")
+        led, told, missing = paths(machine, found)
+    except Unread as stop:
+        led, told, missing = [], (), (stop,)
+    open_doors = doors(led, found.fabric, index)
+    resting = stopped(machine) if open_doors else False
+    blind = {door.address for door in open_doors if door.whole and not door.reach.sure}
+    for door in open_doors:
+        if door.reach.sure or door.address not in blind:
+            yield exposure(door, login(machine, door.known), resting, told)
+        elif door.whole:
+            yield replace(hidden(door.reach.doubts[0].missing), reach=door.reach, address=door.address, admits=told)
+    for each in missing[:1]:
+        yield hidden(each)
+    if open_doors or missing:
+        return
+    if not is_vm(machine) and not is_uniform(machine):
+        return
+    why = "none lets anybody through" if led else "there is none"
+    yield shut(why, [hop for path in led[:1] for hop in closed_path(path, found.fabric)], told)
+
+
+OPEN = {MCSB: ("NS-1", "NS-2"), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)}
+NSG = "az network nsg rule list --resource-group {group} --nsg-name NSG --output table"
+CLOSE = "az network nsg rule update --resource-group {group} --nsg-name NSG --name RULE --source-address-prefixes 203.0.113.0/24"
+PORTAL = "Virtual machine > Networking > Network settings > Inbound port rules"
+PORTS = ("tcp/*", "udp/*", "*/*")
+
+
+def open_port(id: str, title: str, group: str, why: str, breaks: str, controls: dict[str, tuple[str, ...]]) -> None:
+    """The network rule of one group of ports."""
+    MACHINE.lock(
+        id,
+        "network",
+        title,
+        only=PORTS,
+        ways=(group,),
+        why=why,
+        fix=Fix(
+            az=CLOSE,
+            first_step=NSG,
+            breaks=breaks,
+            terraform="azurerm_network_security_rule.source_address_prefix",
+            terraform_page="network_security_rule",
+            portal=PORTAL,
+        ),
+        controls=controls,
+        references=(f"{LEARN}/virtual-network/network-security-groups-overview",),
+    )
+
+
+open_port(
+    "machine-open-administration",
+    "A port of administration answers networks that are not yours",
+    "administration",
+    "SSH, RDP and their like are tried by robots within minutes. Whoever has a password, a key or a flaw gets the whole machine.",
+    "Administrators outside the range; give them Bastion or a VPN first, or just-in-time access.",
+    {CIS: ("7.1", "7.2"), **OPEN},
+)
+open_port(
+    "machine-open-databases",
+    "A database on the machine answers networks that are not yours",
+    "database",
+    "What answers here holds the data itself. Many of these programs ask for no password unless somebody set one.",
+    "Clients outside the range; let them come through the virtual network.",
+    OPEN,
+)
+open_port(
+    "machine-open-file-sharing",
+    "File shares of the machine answer networks that are not yours",
+    "files",
+    "SMB and its like were made for a local network: worms spread over them, and passwords are guessed.",
+    "Clients that mount a share over the internet; use Azure Files with an identity, or a VPN.",
+    OPEN,
+)
+open_port(
+    "machine-open-cluster-control",
+    "Control of a cluster answers networks that are not yours",
+    "cluster",
+    "Whoever gets an answer from Docker, etcd, kubelet or their like runs code on every node.",
+    "Tools that steer the cluster from outside; let them come through the virtual network.",
+    OPEN,
+)
+open_port(
+    "machine-open-everything",
+    "Every port of the machine answers networks that are not yours",
+    EVERYTHING,
+    "Nothing is filtered: whatever program starts to listen on this machine, today or next year, is on the internet.",
+    "Clients of ports that nobody has written down; read the flow logs before.",
+    {CIS: ("7.3",), **OPEN},
+)
+open_port(
+    "machine-open-other-ports",
+    "Ports of the machine answer networks that are not yours",
+    "other",
+    "What listens here is not known to anybody who reads the rule. Each open port is one more program that must have no flaw.",
+    "Clients outside the range.",
+    OPEN,
+)
+MACHINE.lock(
+    "machine-open-web",
+    "anonymous-access",
+    "A web port of the machine answers without asking who calls",
+    only=PORTS,
+    ways=("web",),
+    why="The program behind the port is on the internet with nothing before it: no web application firewall, and its own login, "
+    "if it has one, is not visible here.",
+    fix=Fix(
+        az=CLOSE,
+        first_step=NSG,
+        breaks="Visitors, unless they come through a gateway: publish the site through Application Gateway or Front Door first.",
+        portal=PORTAL,
+        cost=3,
+    ),
+    controls=OPEN,
+    references=(f"{LEARN}/web-application-firewall/overview",),
+)
+MACHINE.lock(
+    "machine-shared-login",
+    "authentication",
+    "A copied key or password opens a port of the machine",
+    only=PORTS,
+    why="No second factor guards the login, it names no single person in Entra ID, and nobody takes it away when a person leaves.",
+    fix=Fix(
+        az="az vm extension set --ids {id} --publisher Microsoft.Azure.ActiveDirectory --name AADSSHLoginForLinux",
+        first_step="az role assignment list --scope {id} --include-inherited --output table",
+        breaks="Nothing at once: logins with keys go on working until they are taken out of the machine. Windows: AADLoginForWindows.",
+        portal="Virtual machine > Extensions; then close the port to all but Bastion",
+        cost=2,
+    ),
+    controls={MCSB: ("IM-1",), NIST: ("AC-2", "IA-2"), ISO: ("A.5.17",)},
+    references=(f"{LEARN}/active-directory/devices/howto-vm-sign-in-azure-ad-linux",),
+)
+
+
+# Container groups: a public address has no firewall of any kind in front of it.
+
+GROUP = Kind(
+    "Microsoft.ContainerInstance/containerGroups",
+    api="2025-09-01",
+    keep=(
+        "properties.provisioningState",
+        "properties.ipAddress",
+        "properties.subnetIds",
+        "properties.instanceView.state",
+    ),
+)
+AT_REST = ("Stopped", "Succeeded", "Failed")
+ADDRESS = "properties.ipAddress"
+
+
+def group_ports(group: Resource) -> list[tuple[str, int]]:
+    """The ports of its address, TCP where the protocol is not said. Unread where they are not what they should be."""
+    found: list[tuple[str, int]] = []
+    value = group.need(f"{ADDRESS}.ports")
+    if not isinstance(value, list):
+        raise Unread(f"{ADDRESS}.ports", "this is no list")
+    for each in value:
+        port, said = look(each, "port"), look(each, "protocol")
+        if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
+            raise Unread(f"{ADDRESS}.ports[].port", "this is no port")
+        found.append(("udp" if same(said, "UDP") else "tcp", port))
+    if not found:
+        raise Unread(f"{ADDRESS}.ports", "the answer held no port")
+    return found
+
+
+@GROUP.endpoints(admin=PORTS)
+def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
+    if not group.has("properties"):
+        yield hidden(Unread("properties", "the answer did not hold them"))
+        return
+    address, kind = group.look(ADDRESS), group.look(f"{ADDRESS}.type")
+    # terraform-provider-azurerm container_group: with ip_address_type None there is no ipAddress, and nothing answers.
+    if (address is MISSING or address is None) and not group.thin:
+        yield shut("the group has no address")
+        return
+    if same(kind, "Private"):
+        yield shut("the address is private")
+        return
+    host = group.look(f"{ADDRESS}.ip")
+    where = host if isinstance(host, str) else ""
+    seen = group.seen(f"{ADDRESS}.type", "Private")
+    hops = (Hop("source", "Internet", "every address"), Hop("public-ip", "Public address", where or "Public"))
+    reach = way(Reach.internet, seen, hops=hops)
+    if not same(kind, "Public"):
+        reach = may(Reach.internet, Unread(f"{ADDRESS}.type", f"its value {kind!r} is not known"), seen)
+    resting = any(same(group.look("properties.instanceView.state"), each) for each in AT_REST)
+    try:
+        ports = group_ports(group)
+    except Unread as missing:
+        yield hidden(missing)
+        return
+    for protocol, port in ports:
+        row = known("udp" if protocol == "udp" else "tcp", port)
+        door = Door(where, f"{protocol}/{port}", row, False, reach)
+        asks = ANONYMOUS if row is not None and row.kind == "app" else SHARED
+        yield exposure(door, asks.named("web") if asks is ANONYMOUS else asks, resting)
+
+
+MOVE = "az container create --resource-group {group} --name {name} --vnet VNET --subnet SUBNET --image IMAGE"
+MOVING = (
+    "The address changes and its DNS name with it: make the group anew in a subnet, and publish it through a gateway."
+)
+GROUP_PAGE = {"terraform": 'azurerm_container_group.ip_address_type = "Private"', "terraform_page": "container_group"}
+
+GROUP.lock(
+    "container-group-open-port",
+    "network",
+    "Ports of the container group answer the internet",
+    only=PORTS,
+    ways=("administration", "database", "files", "cluster", "other", EVERYTHING),
+    why="A public container group has no firewall: every port that it names answers every address.",
+    fix=Fix(
+        az=MOVE,
+        breaks=MOVING,
+        bicep="ipAddress: { type: 'Private' }",
+        portal="Container instances > Create > Networking: Private",
+        cost=3,
+        **GROUP_PAGE,
+    ),
+    controls=OPEN,
+    references=(f"{LEARN}/container-instances/container-instances-virtual-network-concepts",),
+)
+GROUP.lock(
+    "container-group-open-web",
+    "anonymous-access",
+    "A web port of the container group answers without asking who calls",
+    only=PORTS,
+    ways=("web",),
+    why="The program is on the internet with nothing before it, and its own login, if it has one, is not visible here.",
+    fix=Fix(
+        az=MOVE,
+        breaks=MOVING,
+        bicep="ipAddress: { type: 'Private' }",
+        portal="Container instances > Create > Networking: Private",
+        cost=3,
+        **GROUP_PAGE,
+    ),
+    controls=OPEN,
+    references=(f"{LEARN}/container-instances/container-instances-virtual-network-concepts",),
+)
+GROUP.lock(
+    "container-group-shared-login",
+    "authentication",
+    "A copied key or password opens a port of the container group",
+    only=PORTS,
+    why="What the program on the port asks for is its own password at best: no second factor, no single person, no end when somebody leaves.",
+    fix=Fix(az=MOVE, breaks=MOVING, portal="Container instances > Create > Networking: Private", cost=3),
+    controls={MCSB: ("IM-1",), NIST: ("AC-2", "IA-2"), ISO: ("A.5.17",)},
+    references=(f"{LEARN}/container-instances/container-instances-virtual-network-concepts",),
+)

@@ -1,0 +1,237 @@
+"""The networks of a scan in the small form that the chain needs: groups, subnets, network interfaces, route tables.
+
+A body is read once and not kept. Ids that many records name (subnets, groups) are one object for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from scanner.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, Version, parse
+from scanner.reach.nsg import AdminRules, Group, Receiver, admin_rules, group_of
+from scanner.resource import Resource, look, member, same, segments
+from scanner.verdict import Unread
+
+_NETWORK: Final = "microsoft.network"
+ADMIN_RULES: Final = f"{_NETWORK}/effectivesecurityadminrules"
+
+
+def key_of(identity: str) -> str:
+    """The form under which ids compare: lower case, no empty parts."""
+    if identity.startswith("/") and "//" not in identity and "?" not in identity and not identity.endswith("/"):
+        return identity.lower()
+    return "/" + "/".join(segments(identity)) if identity else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """An IP configuration of a network interface. `address` "" where it is not known; ids as `key_of` gives them."""
+
+    name: str
+    address: str
+    version: Version
+    subnet: str
+    groups: frozenset[str]
+    public: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nic:
+    """A network interface; `id` is a key, and `group` that of its security group, "" without one."""
+
+    id: str
+    group: str
+    configurations: tuple[Configuration, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """A subnet: its network, its security group and its route table (keys, "" without), and its prefixes."""
+
+    id: str
+    network: str
+    group: str
+    table: str
+    prefixes: tuple[str, ...] = ()
+
+
+DefaultRoute = Literal["", "appliance", "gateway"]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable:
+    """A route table: where its default route sends everything, "" where it has none that matters."""
+
+    id: str
+    default: DefaultRoute = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a packet reaches behind all translations. Ids in any case; `group` "" without; `address` "" if unknown."""
+
+    subnet: str
+    group: str = ""
+    address: str = ""
+    version: Version = 4
+    groups: frozenset[str] = frozenset()
+
+    @property
+    def receiver(self) -> Receiver:
+        return _receiver(self.address, self.version, self.groups)
+
+
+def target_of(nic: Nic, configuration: Configuration) -> Target:
+    """The target behind an IP configuration."""
+    return Target(configuration.subnet, nic.group, configuration.address, configuration.version, configuration.groups)
+
+
+def _receiver(address: str, version: Version, groups: frozenset[str]) -> Receiver:
+    try:
+        found = parse(address) if address else None
+    except BadAddress:
+        found = None
+    if found is not None:
+        found = found & (ALL_IPV4 if version == 4 else ALL_IPV6)
+    return Receiver(found or None, groups, found is not None and found.size(version) == 1)
+
+
+@dataclass(slots=True)
+class Fabric:
+    """The parsed networks. Dictionaries go by `key_of` the id.
+
+    `admin_missing`: why the security admin rules were not read; None where they were, or are taken as not in use.
+    """
+
+    groups: dict[str, Group] = field(default_factory=dict)
+    subnets: dict[str, Subnet] = field(default_factory=dict)
+    nics: dict[str, Nic] = field(default_factory=dict)
+    tables: dict[str, RouteTable] = field(default_factory=dict)
+    admin_bodies: dict[str, list[tuple[str, Any]]] = field(default_factory=dict)
+    admin_missing: Unread | None = None
+    memo: dict[object, Any] = field(default_factory=dict)
+    """Answers of the chain, a bounded number."""
+    _keys: dict[str, str] = field(default_factory=dict)
+    _admin: dict[str, AdminRules] = field(default_factory=dict)
+
+    def add(self, resource: Resource) -> bool:
+        """Take a record; True where its type is one that is kept here, so that nobody else needs its body."""
+        reader = _READERS.get(resource.type.lower())
+        if reader is None:
+            return False
+        reader(self, resource)
+        return True
+
+    def key(self, identity: object) -> str:
+        """`key_of` an id, one object for equal ones; "" for what is no id."""
+        if not isinstance(identity, str) or not identity:
+            return ""
+        key = key_of(identity)
+        return self._keys.setdefault(key, key)
+
+    def admin(self, network: str) -> AdminRules | None:
+        """The security admin rules that are in force in a network (key), None where there are none."""
+        if network not in self.admin_bodies:
+            return None
+        if network not in self._admin:
+            self._admin[network] = admin_rules(network, self.admin_bodies[network])
+        return self._admin[network]
+
+    def add_admin(self, network: str, identity: str, body: Any) -> None:
+        """Take one effective security admin rule of a virtual network (its id)."""
+        self.admin_bodies.setdefault(self.key(network), []).append((identity, body))
+
+    # Readers
+
+    def _group(self, resource: Resource) -> None:
+        self.groups[self.key(resource.id)] = group_of(resource)
+
+    def _network(self, resource: Resource) -> None:
+        network = self.key(resource.id)
+        value = resource.look("properties.subnets")
+        for body in value if isinstance(value, list) else ():
+            identity, name = member(body, "id"), member(body, "name")
+            if isinstance(identity, str) and identity:
+                self._add_subnet(network, identity, body)
+            elif isinstance(name, str) and name:
+                self._add_subnet(network, f"{resource.id}/subnets/{name}", body)
+
+    def _subnet(self, resource: Resource) -> None:
+        self._add_subnet(self.key(resource.id.rsplit("/", 2)[0]), resource.id, resource.body)
+
+    def _add_subnet(self, network: str, identity: str, body: Any) -> None:
+        one, many = look(body, "properties.addressPrefix"), look(body, "properties.addressPrefixes")
+        prefixes = [each for each in (one, *(many if isinstance(many, list) else ())) if isinstance(each, str) and each]
+        self.subnets[self.key(identity)] = Subnet(
+            identity,
+            network,
+            self.key(look(body, "properties.networkSecurityGroup.id")),
+            self.key(look(body, "properties.routeTable.id")),
+            tuple(dict.fromkeys(prefixes)),
+        )
+
+    def _nic(self, resource: Resource) -> None:
+        value = resource.look("properties.ipConfigurations")
+        configurations = tuple(self._configuration(each) for each in (value if isinstance(value, list) else ()))
+        key = key_of(resource.id)
+        self.nics[key] = Nic(key, self.key(resource.look("properties.networkSecurityGroup.id")), configurations)
+
+    def _configuration(self, body: Any) -> Configuration:
+        address, name = look(body, "properties.privateIPAddress"), member(body, "name")
+        text = address if isinstance(address, str) else ""
+        said = look(body, "properties.privateIPAddressVersion")
+        six = same(said, "IPv6") or ":" in text
+        groups = look(body, "properties.applicationSecurityGroups")
+        public = look(body, "properties.publicIPAddress.id")
+        ids = (member(each, "id") for each in groups) if isinstance(groups, list) else ()
+        return Configuration(
+            self._shared(name if isinstance(name, str) else ""),
+            text,
+            6 if six else 4,
+            self.key(look(body, "properties.subnet.id")),
+            frozenset(self.key(each) for each in ids if isinstance(each, str)),
+            key_of(public) if isinstance(public, str) else "",
+        )
+
+    def _shared(self, text: str) -> str:
+        return self._keys.setdefault(text, text)
+
+    def _table(self, resource: Resource) -> None:
+        value = resource.look("properties.routes")
+        routes = [_default_route(each) for each in (value if isinstance(value, list) else ())]
+        default: DefaultRoute = next((each for each in ("appliance", "gateway") if each in routes), "")
+        self.tables[self.key(resource.id)] = RouteTable(resource.id, default)
+
+    def _admin_rule(self, resource: Resource) -> None:
+        network, _, _ = resource.id.lower().partition(f"/providers/{ADMIN_RULES}")
+        self.add_admin(network, resource.id, resource.body)
+
+
+def _default_route(route: Any) -> DefaultRoute:
+    """Where a default route sends everything."""
+    prefix = look(route, "properties.addressPrefix")
+    try:
+        found = parse(prefix) if isinstance(prefix, str) else AddressSet()
+    except BadAddress:
+        return ""
+    if not (found.covers(ALL_IPV4) or found.covers(ALL_IPV6)):
+        return ""
+    hop = look(route, "properties.nextHopType")
+    if same(hop, "None") or same(hop, "Internet") or same(hop, "VnetLocal"):
+        return ""
+    return "gateway" if same(hop, "VirtualNetworkGateway") else "appliance"
+
+
+_READERS: Final[dict[str, Callable[[Fabric, Resource], None]]] = {
+    f"{_NETWORK}/networksecuritygroups": Fabric._group,
+    f"{_NETWORK}/virtualnetworks": Fabric._network,
+    f"{_NETWORK}/virtualnetworks/subnets": Fabric._subnet,
+    f"{_NETWORK}/networkinterfaces": Fabric._nic,
+    f"{_NETWORK}/routetables": Fabric._table,
+    f"{_NETWORK}/virtualnetworks/effectivesecurityadminrules": Fabric._admin_rule,
+    ADMIN_RULES: Fabric._admin_rule,
+}
+FABRIC_TYPES: Final = tuple(_READERS)
+"""The types that a fabric takes, in lower case."""

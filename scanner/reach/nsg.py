@@ -1,0 +1,869 @@
+"""One network security group, or one list of security admin rules: parsed once, then asked who gets to which port.
+
+A rule that cannot be read in full stands twice: in the list that proves what is sure (`sure`: an Allow by what it
+certainly matches, a Deny by what it may match) and in the list of what may be (`may`: the other way round). Where all
+is known both are the same object. Semantics: Microsoft Learn, virtual-network/network-security-groups-overview; what
+it leaves open is decided towards open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from scanner.addresses import EMPTY, EVERYTHING, PUBLIC, AddressSet, BadAddress, Version, parse, union
+from scanner.reach.packets import ALL_PORTS, END, BadPort, Protocol, Spans, merged, places, ports, protocols
+from scanner.reach.senders import INSIDE, NO_NAMES, NOBODY, OUTSIDE, Senders, Term, senders, tag_name
+from scanner.reach.tags import lookup
+from scanner.resource import Resource, member, segments
+from scanner.verdict import Unread
+
+Side: TypeAlias = Literal["outside", "inside"]
+"""Where the senders are: on the internet, or in what the tag VirtualNetwork stands for."""
+UNIVERSES: Final[dict[Side, AddressSet]] = {"outside": PUBLIC, "inside": EVERYTHING}
+
+EARLY: Final = -1
+LATE: Final = 64999
+"""The places of a rule without a readable priority: before all others, or after the customer's own."""
+
+_TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
+_NO_SENDERS: Final = frozenset({"AzureLoadBalancer"})
+"""Tags that stand for the platform's own host address: nobody sends from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The senders that a rule names: from outside addresses and service tags, from inside addresses and groups."""
+
+    outside: AddressSet = EMPTY
+    inside: AddressSet = EMPTY
+    tags: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    def of(self, side: Side, version: Version) -> Match:
+        """The senders of one side and IP version."""
+        if side == "outside":
+            return _of(self.outside, version), self.tags
+        return _of(self.inside, version), self.groups
+
+
+Match: TypeAlias = tuple[AddressSet, tuple[str, ...]]
+
+
+def _of(addresses: AddressSet, version: Version) -> AddressSet:
+    if version == 4:
+        return AddressSet(v4=addresses.v4) if addresses.v6 else addresses
+    return AddressSet(v6=addresses.v6) if addresses.v4 else addresses
+
+
+ANY_SOURCE: Final = Source(PUBLIC, EVERYTHING)
+NO_SOURCE: Final = Source()
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Whom a packet reaches, as a rule sees it: the private addresses (None: not known) and the application groups."""
+
+    addresses: AddressSet | None = None
+    groups: frozenset[str] = frozenset()
+    single: bool = False
+    """Whether it is one address, which is in a set or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a rule applies: addresses, application security groups, and tags, which no private address bears."""
+
+    addresses: AddressSet = EMPTY
+    groups: frozenset[str] = frozenset()
+    tags: bool = False
+
+    def matches(self, receiver: Receiver) -> bool | None:
+        """Whether the rule applies to that receiver; None where its address is not known or only a part of it fits."""
+        if self.groups and self.groups & receiver.groups:
+            return True
+        address = receiver.addresses
+        if address is None:
+            return None if self.tags or self.addresses else False
+        if self.addresses.covers(address):
+            return True
+        return None if not receiver.single and self.addresses & address else False
+
+
+NOWHERE: Final = Destination()
+
+
+class RuleRef(NamedTuple):
+    """A rule that decided. `resource`: its own id, where it has one (admin rules)."""
+
+    name: str
+    priority: int
+    lets: bool
+    resource: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Rule:
+    """A parsed inbound rule. `destination` None: everywhere. `always`: an admin rule that skips the groups."""
+
+    name: str
+    priority: int
+    allow: bool
+    spans: Spans
+    source: Source
+    destination: Destination | None = None
+    always: bool = False
+    resource: str = ""
+
+    @property
+    def ref(self) -> RuleRef:
+        return RuleRef(self.name, self.priority, self.allow, self.resource)
+
+
+class Segment(NamedTuple):
+    """The places from `first` to `last`: who gets there, and by which rules."""
+
+    first: int
+    last: int
+    senders: Senders
+    rules: tuple[RuleRef, ...]
+
+
+Flow: TypeAlias = tuple[Segment, ...]
+"""The open places of a group, ascending and disjoint."""
+Aim: TypeAlias = tuple[int, bool, Destination]
+"""A rule with a destination of its own: its place in the list, whether it allows, and where it applies."""
+
+
+class Parsed(NamedTuple):
+    """The rules of a group, what of them is not known, and those of `sure` and of `may` with a destination."""
+
+    sure: tuple[Rule, ...]
+    may: tuple[Rule, ...]
+    doubts: tuple[Unread, ...]
+    aims: tuple[tuple[Aim, ...], tuple[Aim, ...]]
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """A list of rules, packed; parsed when somebody asks, and what was answered is kept: it is much smaller.
+
+    `packed`: the rows of the inbound rules. `fixed`: the parsed rules of a list that is kept as it is.
+    """
+
+    id: str
+    packed: bytes = b""
+    fixed: Parsed | None = None
+    flows: dict[tuple[bool, int, Side, Version], bytes] = field(default_factory=dict)
+    _known: tuple[tuple[Unread, ...], tuple[tuple[Aim, ...], tuple[Aim, ...]]] | None = None
+
+    @property
+    def parsed(self) -> Parsed:
+        return self.fixed or _parsed(self)
+
+    @property
+    def doubts(self) -> tuple[Unread, ...]:
+        """What of the rules could not be read or is not known."""
+        return self._learned[0]
+
+    @property
+    def exact(self) -> bool:
+        """Whether what is sure and what may be are the same, as far as rules go."""
+        return not self.doubts
+
+    @property
+    def _learned(self) -> tuple[tuple[Unread, ...], tuple[tuple[Aim, ...], tuple[Aim, ...]]]:
+        if self._known is None:
+            parsed = self.parsed
+            self._known = (parsed.doubts, parsed.aims)
+        return self._known
+
+    def aim(self, receiver: Receiver) -> tuple[int, int]:
+        """What of a receiver matters here: equal for those to which the same rules apply."""
+        aims = self._learned[1]
+        sure, open_question = _skipped(aims[0], receiver, wide=False)
+        if aims[1] is aims[0] and not open_question:
+            return sure, sure
+        return sure, _skipped(aims[1], receiver, wide=True)[0]
+
+    def rules(self, receiver: Receiver, wide: bool) -> tuple[Rule, ...]:
+        """The rules that apply to a receiver, in order; `wide`: of what may be, else of what is sure."""
+        parsed = self.parsed
+        rules = parsed.may if wide else parsed.sure
+        skipped = self.aim(receiver)[wide]
+        return tuple(rule for bit, rule in enumerate(rules) if not skipped >> bit & 1) if skipped else rules
+
+    def flow(self, receiver: Receiver, side: Side, version: Version, wide: bool = False) -> Flow:
+        """Who gets to which place of that receiver. Receivers to which the same rules apply share one answer."""
+        apart = wide and not self.exact
+        key = (apart, self.aim(receiver)[wide], side, version)
+        packed = self.flows.get(key)
+        if packed is not None:
+            return _RECENT.get((packed, side, version)) or _recent(packed, side, version, _flow(packed, side, version))
+        flow = walk(self.rules(receiver, wide), side, version)
+        packed = self.flows[key] = _kept(flow)
+        return _recent(packed, side, version, flow)
+
+
+def _skipped(aims: tuple[Aim, ...], receiver: Receiver, wide: bool) -> tuple[int, bool]:
+    """A bit for each rule that does not apply, and whether one left the question open.
+
+    Open: what may be holds the Allow, what is sure holds the Deny.
+    """
+    skipped, unknown = 0, False
+    for bit, allow, destination in aims:
+        fits = destination.matches(receiver)
+        if fits is None:
+            unknown = True
+            fits = allow is wide
+        if not fits:
+            skipped |= 1 << bit
+    return skipped, unknown
+
+
+# The walk
+
+
+class _State(NamedTuple):
+    """What the rules so far decided at a place: addresses and tags that are done with, and who was let in by which."""
+
+    decided: AddressSet = EMPTY
+    without: frozenset[str] = frozenset()
+    let: tuple[tuple[Term, Rule], ...] = ()
+
+
+_START: Final = _State()
+
+
+def walk(rules: Iterable[Rule], side: Side, version: Version) -> Flow:
+    """First match wins, at each place of the line for each sender; what no rule matches is denied.
+
+    The line is cut where a rule starts or ends. Places with the same history share one state, so that a rule is worked
+    out once for all of them.
+    """
+    universe = _universe(side, version)
+    matches = [(rule, rule.source.of(side, version)) for rule in rules]
+    relevant = [(rule, match) for rule, match in matches if match[1] or match[0]]
+    cuts = sorted({0, END}.union(*((first, last + 1) for rule, _ in relevant for first, last in rule.spans)))
+    at = {cut: number for number, cut in enumerate(cuts)}
+    states = [_START]
+    here: list[int] = [0] * (len(cuts) - 1)
+    closed: set[int] = set()
+    for rule, match in relevant:
+        moved: dict[int, int] = {}
+        for first, last in rule.spans:
+            for cell in range(at[first], at[last + 1]):
+                old = here[cell]
+                if old in closed:
+                    continue
+                new = moved.get(old)
+                if new is None:
+                    new = moved[old] = len(states)
+                    states.append(_step(states[old], rule, match, universe))
+                    if states[new].decided == universe:
+                        closed.add(new)
+                here[cell] = new
+    return _segments(cuts, [states[number].let for number in here])
+
+
+def decide(
+    rules: Iterable[Rule], side: Side, version: Version, at: int, asked: Senders
+) -> tuple[list[tuple[Rule, Senders]], Senders]:
+    """The rules that decide on these senders at one place, each with those it decides on; and who is let in."""
+    universe = _universe(side, version)
+    state, let = _START, NOBODY
+    decided: list[tuple[Rule, Senders]] = []
+    for rule in rules:
+        match = rule.source.of(side, version)
+        if not (match[0] or match[1]) or not any(first <= at <= last for first, last in rule.spans):
+            continue
+        part = senders(portion(state, match, universe)) & asked
+        if part:
+            decided.append((rule, part))
+            let = let | part if rule.allow else let
+        state = _step(state, rule, match, universe)
+    return decided, let
+
+
+@lru_cache(maxsize=8)
+def _universe(side: Side, version: Version) -> AddressSet:
+    return _of(UNIVERSES[side], version)
+
+
+def portion(state: _State, match: Match, universe: AddressSet) -> list[Term]:
+    """The senders that a rule decides on: those it matches and no rule before it did."""
+    addresses, tags = match
+    left = addresses - state.decided
+    terms = [] if left.is_empty else [Term(left, NO_NAMES, state.without)]
+    if tags:
+        rest = universe - state.decided
+        terms += (Term(rest, frozenset((tag,)), state.without) for tag in tags)
+    return terms
+
+
+def _step(state: _State, rule: Rule, match: Match, universe: AddressSet) -> _State:
+    addresses, tags = match
+    let = state.let
+    if rule.allow:
+        let += tuple((term, rule) for term in portion(state, match, universe) if not term.is_empty)
+    decided = universe if addresses == universe else state.decided | addresses
+    return _State(decided, state.without.union(tags) if tags else state.without, let)
+
+
+def _segments(cuts: list[int], lets: list[tuple[tuple[Term, Rule], ...]]) -> Flow:
+    refs: dict[int, RuleRef] = {}
+    known: dict[int, tuple[Senders, tuple[RuleRef, ...]]] = {}
+    out: list[Segment] = []
+    previous: object = None
+    for cell, let in enumerate(lets):
+        if not let:
+            previous = None
+        elif let is previous:
+            out[-1] = out[-1]._replace(last=cuts[cell + 1] - 1)
+        else:
+            previous = let
+            if id(let) not in known:
+                who = shared(senders(term for term, _ in let))
+                known[id(let)] = (who, tuple({id(rule): _ref(refs, rule) for _, rule in let}.values()))
+            out.append(Segment(cuts[cell], cuts[cell + 1] - 1, *known[id(let)]))
+    return tuple(out)
+
+
+def _ref(refs: dict[int, RuleRef], rule: Rule) -> RuleRef:
+    """One object for all places of a rule."""
+    return refs.setdefault(id(rule), rule.ref)
+
+
+@lru_cache(maxsize=4096)
+def shared(group: Senders) -> Senders:
+    """One object for equal sets; those of everybody are the ones of `everybody`."""
+    return group
+
+
+@lru_cache(maxsize=8)
+def everybody(side: Side, version: Version) -> Senders:
+    """Every sender of a side and an IP version."""
+    return shared((OUTSIDE if side == "outside" else INSIDE).of(version))
+
+
+# Answers, packed: as objects they are five times as large, and Python's collector walks over them again and again
+
+
+class _Term(msgspec.Struct, array_like=True, frozen=True):
+    """A term: v4 as first, last, first...; v6 the same in 16 bytes each."""
+
+    v4: tuple[int, ...]
+    v6: bytes
+    tags: tuple[str, ...]
+    without: tuple[str, ...]
+
+
+class _Answer(msgspec.Struct, array_like=True, frozen=True):
+    """A flow: of each segment first, last, the number of its senders and of its rules in the lists that follow."""
+
+    segments: tuple[tuple[int, int, int, int], ...]
+    senders: tuple[tuple[_Term, ...], ...]
+    rules: tuple[tuple[int, ...], ...]
+    refs: tuple[tuple[str, int, bool, str], ...]
+
+
+_PACKER: Final = msgspec.msgpack.Encoder()
+_ANSWERS: Final = msgspec.msgpack.Decoder(_Answer)
+
+
+def _kept(flow: Flow) -> bytes:
+    who = {group: number for number, group in enumerate(dict.fromkeys(each.senders for each in flow))}
+    refs = {ref: number for number, ref in enumerate(dict.fromkeys(ref for each in flow for ref in each.rules))}
+    rules = {each: number for number, each in enumerate(dict.fromkeys(each.rules for each in flow))}
+    answer = _Answer(
+        tuple((each.first, each.last, who[each.senders], rules[each.rules]) for each in flow),
+        tuple(tuple(map(_packed, group.terms)) for group in who),
+        tuple(tuple(refs[ref] for ref in each) for each in rules),
+        tuple(refs),
+    )
+    return _PACKER.encode(answer)
+
+
+def _packed(term: Term) -> _Term:
+    v4 = tuple(each for interval in term.addresses.v4 for each in interval)
+    v6 = b"".join(each.to_bytes(16, "big") for interval in term.addresses.v6 for each in interval)
+    return _Term(v4, v6, tuple(sorted(term.tags)), tuple(sorted(term.without)))
+
+
+_RECENT: Final[dict[tuple[bytes, Side, Version], Flow]] = {}
+"""The flows that were asked for last, as objects: machines that share groups stand close together."""
+
+
+def _recent(packed: bytes, side: Side, version: Version, flow: Flow) -> Flow:
+    if len(_RECENT) >= 256:
+        del _RECENT[next(iter(_RECENT))]
+    _RECENT[packed, side, version] = flow
+    return flow
+
+
+def _flow(packed: bytes, side: Side, version: Version) -> Flow:
+    answer = _ANSWERS.decode(packed)
+    whole = everybody(side, version)
+    found = (Senders(tuple(map(_unpacked, terms))) for terms in answer.senders)
+    who = [whole if each == whole else each for each in found]
+    refs = [RuleRef(*each) for each in answer.refs]
+    rules = [tuple(refs[number] for number in each) for each in answer.rules]
+    return tuple(Segment(first, last, who[group], rules[by]) for first, last, group, by in answer.segments)
+
+
+def _unpacked(term: _Term) -> Term:
+    v6 = [int.from_bytes(term.v6[at : at + 16], "big") for at in range(0, len(term.v6), 16)]
+    addresses = AddressSet(
+        tuple(zip(term.v4[::2], term.v4[1::2], strict=True)), tuple(zip(v6[::2], v6[1::2], strict=True))
+    )
+    return Term(
+        addresses,
+        frozenset(term.tags) if term.tags else NO_NAMES,
+        frozenset(term.without) if term.without else NO_NAMES,
+    )
+
+
+# Rows: what of a rule's body matters, in a fixed order
+
+
+class Row(msgspec.Struct, array_like=True, frozen=True):
+    """An inbound rule, or one whose direction is not known. Texts of a field are those of both its forms.
+
+    `allow`, `inbound`: None where the value is not known. `broken`: bits of the fields that hold what is no text.
+    """
+
+    name: str
+    allow: bool | None
+    inbound: bool | None
+    always: bool
+    priority: int | None
+    protocol: str | None
+    ports: tuple[str, ...]
+    own_ports: tuple[str, ...]
+    sources: tuple[str, ...]
+    destinations: tuple[str, ...]
+    source_groups: tuple[str, ...] = ()
+    destination_groups: tuple[str, ...] = ()
+    broken: int = 0
+    resource: str = ""
+
+
+_PORTS, _OWN_PORTS, _SOURCES, _DESTINATIONS = 1, 2, 4, 8
+_FIELDS: Final = (
+    *("direction", "access", "priority", "protocol"),
+    *("destinationPortRange", "destinationPortRanges", "sourcePortRange", "sourcePortRanges"),
+    *("sourceAddressPrefix", "sourceAddressPrefixes", "destinationAddressPrefix", "destinationAddressPrefixes"),
+    *("sourceApplicationSecurityGroups", "destinationApplicationSecurityGroups", "sources", "destinations"),
+)
+_DIRECTIONS: Final = {"inbound": True, "outbound": False}
+_ACCESS: Final = {"allow": True, "deny": False}
+_ADMIN_ACCESS: Final = {**_ACCESS, "alwaysallow": True}
+_MOST: Final = 1 << 31
+
+
+@lru_cache(maxsize=1024)
+def _spelled(keys: tuple[str, ...]) -> tuple[str | None, ...]:
+    """How a body with these keys spells each of the fields."""
+    folded = {key.lower(): key for key in reversed(keys)}
+    return tuple(name if name in keys else folded.get(name.lower()) for name in _FIELDS)
+
+
+def _values(properties: Any) -> list[Any]:
+    if not isinstance(properties, dict):
+        return [None] * len(_FIELDS)
+    return [None if key is None else properties[key] for key in _spelled(tuple(properties))]
+
+
+def row_of(body: Any) -> Row | None:
+    """The row of one entry of `securityRules` or `defaultSecurityRules`; None for an outbound rule."""
+    values = _values(member(body, "properties"))
+    inbound = _word(values[0], _DIRECTIONS)
+    if inbound is False:
+        return None
+    name = member(body, "name")
+    numbers, broken = _texts(values[4], values[5])
+    own, broken_own = _texts(values[6], values[7])
+    sources, broken_sources = _texts(values[8], values[9])
+    destinations, broken_destinations = _texts(values[10], values[11])
+    return Row(
+        name if isinstance(name, str) else "?",
+        _word(values[1], _ACCESS),
+        inbound,
+        False,
+        _priority(values[2]),
+        values[3] if isinstance(values[3], str) else None,
+        numbers,
+        own,
+        sources,
+        destinations,
+        _ids(values[12]) if values[12] else (),
+        _ids(values[13]) if values[13] else (),
+        broken * _PORTS | broken_own * _OWN_PORTS | broken_sources * _SOURCES | broken_destinations * _DESTINATIONS,
+    )
+
+
+def admin_row_of(resource: str, body: Any) -> Row | None:
+    """The row of an effective security admin rule; None for an outbound rule."""
+    values = _values(member(body, "properties"))
+    inbound = _word(values[0], _DIRECTIONS)
+    if inbound is False:
+        return None
+    allow = _word(values[1], _ADMIN_ACCESS)
+    name = member(body, "name")
+    numbers, broken = _texts(values[4], values[5])
+    own, broken_own = _texts(values[6], values[7])
+    sources, source_groups, broken_sources = _prefixes(values[14])
+    destinations, destination_groups, broken_destinations = _prefixes(values[15])
+    return Row(
+        name if isinstance(name, str) and name else resource.rstrip("/").rsplit("/", 1)[-1] or "?",
+        allow,
+        inbound,
+        allow is None or values[1].strip().lower() == "alwaysallow",
+        _priority(values[2]),
+        values[3] if isinstance(values[3], str) else None,
+        numbers,
+        own,
+        sources,
+        destinations,
+        source_groups,
+        destination_groups,
+        broken * _PORTS | broken_own * _OWN_PORTS | broken_sources * _SOURCES | broken_destinations * _DESTINATIONS,
+        resource,
+    )
+
+
+def _word(value: Any, words: Mapping[str, bool]) -> bool | None:
+    return words.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def _priority(value: Any) -> int | None:
+    known = isinstance(value, int) and not isinstance(value, bool) and -_MOST < value < _MOST
+    return value if known else None
+
+
+def _texts(one: Any, many: Any) -> tuple[tuple[str, ...], bool]:
+    """The texts of a field in both its forms, and whether there is one that is no text."""
+    if not many and isinstance(one, str) and one:
+        return (one,), False
+    found: list[str] = []
+    broken = False
+    for each in (one, *(many if isinstance(many, list) else (many,))):
+        if isinstance(each, str):
+            if each.strip():
+                found.append(each)
+        elif each is not None:
+            broken = True
+    return tuple(found), broken
+
+
+def _ids(value: Any) -> tuple[str, ...]:
+    """The ids of a list of references, in lower case."""
+    found = [member(each, "id") for each in value] if isinstance(value, list) else []
+    return tuple("/" + "/".join(segments(each)) for each in found if isinstance(each, str))
+
+
+def _prefixes(value: Any) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """The prefixes of a list of an admin rule, the ids of its network groups, and whether one is neither."""
+    texts: list[str] = []
+    groups: list[str] = []
+    broken = value is not None and not isinstance(value, list)
+    for each in value if isinstance(value, list) else ():
+        text, kind = member(each, "addressPrefix"), member(each, "addressPrefixType")
+        known = kind.lower() if isinstance(kind, str) else ""
+        if not isinstance(text, str) or known not in ("ipprefix", "servicetag", "networkgroup"):
+            broken = True
+        elif known == "networkgroup":
+            groups.append("/" + "/".join(segments(text)))
+        else:
+            texts.append(text)
+    return tuple(texts), tuple(groups), broken
+
+
+# Groups
+
+
+def group_of(resource: Resource) -> Group:
+    """A network security group, from its body."""
+    custom = resource.look("properties.securityRules")
+    if not isinstance(custom, list):
+        missing = Unread("properties.securityRules", "the answer did not hold it")
+        return Group(resource.id, fixed=_sorted([], [_everybody("rules that were not read", EARLY)], [missing]))
+    defaults = resource.look("properties.defaultSecurityRules")
+    own = [row for body in custom if (row := row_of(body)) is not None]
+    given = [row for body in (defaults if isinstance(defaults, list) else ()) if (row := row_of(body)) is not None]
+    there = {row.priority for row in given if row.inbound and row not in _USUAL}
+    usual = [rule.priority for rule in DEFAULTS if rule.priority not in there]
+    return Group(resource.id, _PACKER.encode((own + [row for row in given if row not in _USUAL], usual)))
+
+
+_UNPACKER: Final = msgspec.msgpack.Decoder(tuple[list[Row], list[int]])
+
+
+@lru_cache(maxsize=64)
+def _parsed(group: Group) -> Parsed:
+    rows, defaults = _UNPACKER.decode(group.packed)
+    doubts: list[Unread] = []
+    sure, may = _both((_pair(row) for row in rows), doubts)
+    rest = [rule for rule in DEFAULTS if rule.priority in defaults]
+    return _sorted(sure + rest, may + rest, doubts)
+
+
+Pair: TypeAlias = tuple[Rule | None, Rule | None, str]
+"""A rule as it surely acts and as it may act (None: not at all), and what of it is not known ("": everything is)."""
+
+
+def _both(pairs: Iterable[Pair], doubts: list[Unread]) -> tuple[list[Rule], list[Rule]]:
+    sure: list[Rule] = []
+    may: list[Rule] = []
+    for narrow, wide, why in pairs:
+        if narrow is not None:
+            sure.append(narrow)
+        if wide is not None:
+            may.append(wide)
+        if why:
+            doubts.append(Unread("rule", why))
+    return sure, may
+
+
+def _sorted(sure: list[Rule], may: list[Rule], doubts: list[Unread]) -> Parsed:
+    # Two rules of one priority: which of them is first is not known.
+    sure.sort(key=lambda rule: (rule.priority, rule.allow))
+    may.sort(key=lambda rule: (rule.priority, not rule.allow))
+    same = len(sure) == len(may) and all(one is two for one, two in zip(sure, may, strict=True))
+    first = tuple(sure)
+    second = first if same else tuple(may)
+    if not same and not doubts:
+        doubts.append(Unread("priority", "two rules share one, and which comes first is not known"))
+    aims = _aims(first)
+    return Parsed(first, second, tuple(doubts), (aims, aims if same else _aims(second)))
+
+
+def _aims(rules: tuple[Rule, ...]) -> tuple[Aim, ...]:
+    found = enumerate(rules)
+    return tuple((bit, rule.allow, rule.destination) for bit, rule in found if rule.destination is not None)
+
+
+def _pair(row: Row) -> Pair:
+    """A rule as it surely acts and as it may act."""
+    named = _ALL_PROTOCOLS if row.protocol is None else _protocol(row.protocol)
+    numbers = _numbers(row.ports, row.broken & _PORTS > 0)
+    own = _ANY_PORT if row.own_ports == ("*",) else _numbers(row.own_ports, row.broken & _OWN_PORTS > 0)
+    source = _source(row.sources, row.source_groups, row.broken & _SOURCES > 0)
+    destination = _ANYWHERE if row.destinations == ("*",) else _destination(row)
+    ends = (named, numbers, own, source, destination)
+    asked = (named.why, numbers.why, source.why, destination.why, "" if row.allow else own.why)
+    if not any(asked) and row.allow is not None and row.inbound and row.priority is not None:
+        rule = _made(row, ends, row.allow is True, wide=True)
+        return rule, rule, ""
+    sure = _made(row, ends, True, wide=False) if row.allow is True else _made(row, ends, False, wide=True)
+    may = _made(row, ends, False, wide=False) if row.allow is False else _made(row, ends, True, wide=True)
+    return sure, may, f"{row.name}: {'; '.join(_whys(row, asked))}"
+
+
+def _whys(row: Row, found: Iterable[str]) -> list[str]:
+    """What of a rule is not known. Whoever calls chooses the source port: it matters to a Deny only."""
+    whys = [each for each in found if each]
+    for what, value in (("priority", row.priority), ("access", row.allow), ("direction", row.inbound)):
+        if value is None:
+            whys.append(f"its {what} is not known")
+    return whys
+
+
+def _made(row: Row, ends: tuple[_Read, ...], allow: bool, wide: bool) -> Rule | None:
+    """The rule by what it may stand for, or by what it certainly does; None where that is nothing."""
+    if not wide and not row.inbound:
+        return None
+    named, numbers, own, origin, target = ends
+    source: Any = origin[wide]
+    destination: Any = target[wide]
+    locked = not allow and own[wide] != ALL_PORTS
+    if locked or source is NO_SOURCE or destination is NOWHERE:
+        return None
+    spans = places(named.wide if wide else named.narrow, numbers.wide if wide else numbers.narrow, allow)
+    if not spans:
+        return None
+    at = row.priority if row.priority is not None else EARLY if wide else LATE
+    return Rule(row.name, at, allow, spans, source, destination, row.always and allow, row.resource)
+
+
+class _Read(NamedTuple):
+    """A field of a rule: what it certainly stands for, and what it may stand for."""
+
+    narrow: Any
+    wide: Any
+    why: str = ""
+
+
+_ALL_PROTOCOLS: Final = _Read((), protocols("*"), "its protocol is not known")
+_ANY_PORT: Final = _Read(ALL_PORTS, ALL_PORTS)
+_ANYWHERE: Final = _Read(None, None)
+
+
+@lru_cache(maxsize=256)
+def _protocol(text: str) -> _Read:
+    try:
+        return _Read(protocols(text), protocols(text))
+    except BadPort as bad:
+        return _Read((), protocols("*"), str(bad))
+
+
+@lru_cache(maxsize=1024)
+def _numbers(texts: tuple[str, ...], broken: bool) -> _Read:
+    found: list[tuple[int, int]] = []
+    why = "a port that is no text" if broken else "" if texts else "it names no ports"
+    for text in texts:
+        try:
+            found += ports(text)
+        except BadPort as bad:
+            why = str(bad)
+    numbers = merged(found)
+    return _Read(numbers, ALL_PORTS if why else numbers, why)
+
+
+@lru_cache(maxsize=1024)
+def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Read:
+    addresses, tags, why = _names(texts)
+    why = why or ("a source that is no text" if broken else "" if texts or groups else "it names no source")
+    reaches = {tag: lookup(tag).reach for tag in tags}
+    sent = tuple(tag for tag in tags if reaches[tag] in ("azure", "none") and tag not in _NO_SENDERS)
+    outside = PUBLIC if "internet" in reaches.values() else _cut(addresses)
+    inside = EVERYTHING if "vnet" in reaches.values() else addresses
+    narrow = Source(outside, inside, sent, tuple(f"{group}/" for group in groups))
+    narrow = NO_SOURCE if narrow == NO_SOURCE else ANY_SOURCE if narrow == ANY_SOURCE else narrow
+    return _Read(narrow, ANY_SOURCE if why else narrow, why)
+
+
+def _cut(addresses: AddressSet) -> AddressSet:
+    """The public ones, in an object that is there already where it can be."""
+    if addresses is EVERYTHING:
+        return PUBLIC
+    public = addresses & PUBLIC
+    return addresses if public == addresses else PUBLIC if public == PUBLIC else public
+
+
+def _destination(row: Row) -> _Read:
+    read = _aimed(row.destinations, row.destination_groups, row.broken & _DESTINATIONS > 0)
+    if not row.resource or not row.destination_groups or (read.wide is None and not read.why):
+        return read
+    # Who is a member of the network group of an admin rule is not known.
+    narrow = _aimed(row.destinations, (), False).narrow if row.destinations else NOWHERE
+    return _Read(narrow, None, read.why or "the members of its network group are not known")
+
+
+@lru_cache(maxsize=1024)
+def _aimed(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Read:
+    addresses, tags, why = _names(texts)
+    why = why or ("a destination that is no text" if broken else "" if texts or groups else "it names no destination")
+    known = [lookup(tag) for tag in tags]
+    if any(tag.reach == "vnet" for tag in known) or addresses == EVERYTHING:
+        return _Read(None, None, why)
+    unknown = [tag.name for tag in known if not tag.known]
+    if unknown:
+        why = why or f"its destination {unknown[0]!r} is not known"
+    narrow = Destination(addresses, frozenset(groups), bool(tags))
+    return _Read(NOWHERE if narrow == NOWHERE else narrow, None if why else narrow, why)
+
+
+def _names(texts: Iterable[str]) -> tuple[AddressSet, tuple[str, ...], str]:
+    """The addresses and the tags of a list of prefixes, and what was neither."""
+    sets: list[AddressSet] = []
+    tags: list[str] = []
+    why = ""
+    for text in texts:
+        for part in text.split(","):
+            bare = part.strip()
+            try:
+                found = parse(bare)
+            except BadAddress:
+                if _TAG.fullmatch(bare):
+                    tags.append(tag_name(bare))
+                else:
+                    why = f"{bare[:60]!r} is neither an address nor a tag"
+                continue
+            if bare in ("0.0.0.0", "::"):  # noqa: S104
+                why = f"whether {bare} stands for everybody is not documented"
+            else:
+                sets.append(found)
+    addresses = union(sets)
+    return EVERYTHING if addresses == EVERYTHING else addresses, tuple(dict.fromkeys(tags)), why
+
+
+def _everybody(name: str, priority: int) -> Rule:
+    """An Allow of everything."""
+    return Rule(name, priority, True, places(_EVERY, ALL_PORTS, True), ANY_SOURCE)
+
+
+_EVERY: Final[tuple[Protocol, ...]] = protocols("*")
+DEFAULTS: Final = (
+    Rule("AllowVnetInBound", 65000, True, places(_EVERY, ALL_PORTS, True), Source(EMPTY, EVERYTHING)),
+    Rule("DenyAllInBound", 65500, False, places(_EVERY, ALL_PORTS, False), ANY_SOURCE),
+)
+"""The default inbound rules that decide on a caller: they cannot be removed, and are assumed where a body lacks them.
+AllowAzureLoadBalancerInBound (65001) lets in nothing but the platform's probes.
+"""
+
+
+_USUAL: Final = (
+    Row("AllowVnetInBound", True, True, False, 65000, "*", ("*",), ("*",), ("VirtualNetwork",), ("VirtualNetwork",)),
+    Row("DenyAllInBound", False, True, False, 65500, "*", ("*",), ("*",), ("*",), ("*",)),
+)
+"""How a body spells them: then they are not kept."""
+
+
+# Security admin rules of Virtual Network Manager
+
+
+@dataclass(slots=True)
+class AdminRules:
+    """The deployed security admin rules of a network: `always` delivers past the groups, `passed` goes on to them."""
+
+    always: Group
+    passed: Group
+
+    @property
+    def doubts(self) -> tuple[Unread, ...]:
+        return tuple(dict.fromkeys((*self.always.doubts, *self.passed.doubts)))
+
+
+def admin_rules(network: str, bodies: Iterable[tuple[str, Any]]) -> AdminRules:
+    """The admin rules that are in force in a network, from (id, body). Among them too the first match wins."""
+    doubts: list[Unread] = []
+    rows = [row for resource, body in bodies if (row := admin_row_of(resource, body)) is not None]
+    sure, may = _both((_pair(row) for row in rows), doubts)
+    always = {id(rule): rule if rule.always or not rule.allow else replace(rule, allow=False) for rule in sure + may}
+    past = ([always[id(rule)] for rule in sure], [always[id(rule)] for rule in may])
+    rest = [_everybody("no security admin rule", LATE)]
+    return AdminRules(
+        Group(network, fixed=_sorted(*past, list(doubts))),
+        Group(network, fixed=_sorted(sure + rest, may + rest, list(doubts))),
+    )
+
+
+__all__ = [
+    "ANY_SOURCE",
+    "DEFAULTS",
+    "UNIVERSES",
+    "AdminRules",
+    "Destination",
+    "Flow",
+    "Group",
+    "Receiver",
+    "Row",
+    "Rule",
+    "RuleRef",
+    "Segment",
+    "Side",
+    "Source",
+    "admin_rules",
+    "decide",
+    "everybody",
+    "group_of",
+    "row_of",
+    "shared",
+    "walk",
+]

@@ -1,0 +1,130 @@
+"""What a packet is sent to: protocol and port, as places on one line, so that sets of them are sorted intervals.
+
+TCP's ports come first, then UDP's, then one place each for the protocols without ports. A set of places is the same
+kind of tuple as one version of an `AddressSet`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Final, Literal, TypeAlias
+
+Span: TypeAlias = tuple[int, int]
+Spans: TypeAlias = tuple[Span, ...]
+Protocol: TypeAlias = Literal["tcp", "udp", "icmp", "esp", "ah"]
+
+PORTS: Final = 65536
+LAST_PORT: Final = PORTS - 1
+ALL_PORTS: Final[Spans] = ((0, LAST_PORT),)
+
+_STARTS: Final[dict[Protocol, int]] = {
+    "tcp": 0,
+    "udp": PORTS,
+    "icmp": 2 * PORTS,
+    "esp": 2 * PORTS + 1,
+    "ah": 2 * PORTS + 2,
+}
+END: Final = 2 * PORTS + 3
+"""The first place after the line."""
+WITH_PORTS: Final[tuple[Protocol, ...]] = ("tcp", "udp")
+WITHOUT_PORTS: Final[tuple[Protocol, ...]] = ("icmp", "esp", "ah")
+EVERY_PACKET: Final[Spans] = ((0, END - 1),)
+CONNECTIONS: Final = 2 * PORTS
+"""The first place that has no port: what lies before it is TCP or UDP."""
+
+
+class BadPort(ValueError):
+    """A text that is no port, no range of ports and not `*`; or one that names no protocol."""
+
+    def __init__(self, text: object, what: str = "a port") -> None:
+        super().__init__(f"{str(text)[:60]!r} is not {what}")
+
+
+def place(protocol: Protocol, port: int = 0) -> int:
+    """Where a port stands on the line; the port of a protocol without ports does not count."""
+    return _STARTS[protocol] + (port if protocol in WITH_PORTS else 0)
+
+
+def span(protocol: Protocol, first: int = 0, last: int = LAST_PORT) -> Span:
+    """The places of a range of ports."""
+    return place(protocol, first), place(protocol, last)
+
+
+def cut(spans: Iterable[Span]) -> Iterator[tuple[Protocol, int, int]]:
+    """Intervals of the line as (protocol, first port, last port), ascending."""
+    for first, last in spans:
+        for protocol in (*WITH_PORTS, *WITHOUT_PORTS):
+            start, end = span(protocol)
+            low, high = max(first, start), min(last, end)
+            if low <= high:
+                yield protocol, low - start, high - start
+
+
+@lru_cache(maxsize=1024)
+def ports(text: str) -> Spans:
+    """The ports that a text of a rule names: `*`, `any`, `22`, `20-25`, several with commas. Raises BadPort."""
+    found: list[Span] = []
+    for part in text.split(","):
+        bare = part.strip()
+        if bare == "*" or bare.lower() == "any":
+            return ALL_PORTS
+        start, dash, end = (each.strip() for each in bare.partition("-"))
+        low = _port(start, text)
+        high = _port(end, text) if dash else low
+        if low > high:
+            raise BadPort(text, "a range of ports")
+        found.append((low, high))
+    return merged(found)
+
+
+def _port(bare: str, text: str) -> int:
+    if not (bare.isascii() and bare.isdecimal() and len(bare) <= 5 and int(bare) <= LAST_PORT):
+        raise BadPort(text)
+    return int(bare)
+
+
+def protocols(text: str) -> tuple[Protocol, ...]:
+    """The protocols that a text names: `*` and `Any` are all of them. Raises BadPort for one that nobody knows."""
+    bare = text.strip().lower()
+    if bare in ("*", "any"):
+        return (*WITH_PORTS, *WITHOUT_PORTS)
+    if bare not in _STARTS:
+        raise BadPort(text, "a protocol")
+    return (bare,)
+
+
+@lru_cache(maxsize=1024)
+def places(named: tuple[Protocol, ...], numbers: Spans, allow: bool) -> Spans:
+    """The places that a rule matches. A protocol without ports has none to compare: an Allow ignores the ports that
+    the rule names, a Deny counts only with all of them. Unverified, so decided towards open.
+    """
+    found: list[Span] = []
+    for each in named:
+        start = _STARTS[each]
+        if each in WITH_PORTS:
+            found += [(start + low, start + high) for low, high in numbers] if start else numbers
+        elif allow or numbers == ALL_PORTS:
+            found.append((start, start))
+    return merged(found)
+
+
+def merged(spans: Iterable[Span]) -> Spans:
+    """The same places as sorted, disjoint and merged intervals."""
+    spans = tuple(spans)
+    if len(spans) < 2:
+        return spans
+    out: list[Span] = []
+    for first, last in sorted(spans):
+        if out and first <= out[-1][1] + 1:
+            out[-1] = (out[-1][0], max(last, out[-1][1]))
+        else:
+            out.append((first, last))
+    return tuple(out)
+
+
+def label(protocol: str, first: int, last: int) -> str:
+    """The name of an endpoint: `tcp/22`, `udp/500-600`, `*/*` (protocol `*`: TCP and UDP), `icmp/*`."""
+    if (first, last) == (0, LAST_PORT) or protocol in WITHOUT_PORTS:
+        return f"{protocol}/*"
+    return f"{protocol}/{first}" if first == last else f"{protocol}/{first}-{last}"

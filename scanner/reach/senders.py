@@ -1,0 +1,167 @@
+"""Who sends a packet: addresses, and service tags whose addresses nobody but Azure knows.
+
+A sender has an address and bears tags. A set of senders is a union of terms; it is exact, so that a Deny of one tag
+and an Allow of another never have to be guessed at: what a tag holds is decided only when the set is rated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from scanner.addresses import ALL_IPV4, ALL_IPV6, EMPTY, EVERYTHING, PUBLIC, AddressSet, Version, union
+from scanner.reach.tags import TAGS, lookup
+
+Names = frozenset[str]
+NO_NAMES: Final[Names] = frozenset()
+
+_SPELLED: Final = {tag.name.lower(): tag.name for tag in TAGS}
+
+
+@lru_cache(maxsize=4096)
+def tag_name(text: str) -> str:
+    """One spelling for a tag, whatever its case: as the table has it, its region in lower case."""
+    key = lookup(text).name.lower().replace("azure_loadbalancer", "azureloadbalancer")
+    key = key.replace("virtual_network", "virtualnetwork")
+    stem = key
+    while stem and stem not in _SPELLED:
+        stem = stem.rpartition(".")[0]
+    return _SPELLED[stem] + key[len(stem) :] if stem else key
+
+
+def _within(tag: str, other: str) -> bool:
+    """Whether who bears `tag` surely bears `other` too: the same tag, or a region or part of it."""
+    return tag == other or tag.startswith(f"{other}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """The senders with an address in `addresses` that bear every tag of `tags` and none of `without`."""
+
+    addresses: AddressSet
+    tags: Names = NO_NAMES
+    without: Names = NO_NAMES
+
+    @property
+    def is_empty(self) -> bool:
+        if self.addresses.is_empty:
+            return True
+        if not self.tags or not self.without:
+            return False
+        return any(_within(tag, other) for tag in self.tags for other in self.without)
+
+    def __and__(self, other: Term) -> Term:
+        tags, without = self.tags | other.tags, self.without | other.without
+        if len(tags) > 1:
+            tags = frozenset(tag for tag in tags if not any(each != tag and _within(each, tag) for each in tags))
+        if len(without) > 1:
+            without = frozenset(t for t in without if not any(each != t and _within(t, each) for each in without))
+        return Term(self.addresses & other.addresses, tags, without)
+
+    def holds(self, addresses: AddressSet, tags: Iterable[str]) -> bool:
+        """Whether it holds every sender of these addresses that bears these tags and what they are a part of."""
+        bears = tuple(tags)
+        return (
+            self.addresses.covers(addresses)
+            and all(any(_within(each, tag) for each in bears) for tag in self.tags)
+            and not any(_within(each, tag) for each in bears for tag in self.without)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """A set of senders; make it with `senders`, so that equal sets mostly compare equal."""
+
+    terms: tuple[Term, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.terms)
+
+    def __and__(self, other: Senders) -> Senders:
+        if self is other or not self.terms:
+            return self
+        if not other.terms:
+            return other
+        return senders(one & two for one in self.terms for two in other.terms)
+
+    def __or__(self, other: Senders) -> Senders:
+        if self is other or not other.terms:
+            return self
+        return senders((*self.terms, *other.terms)) if self.terms else other
+
+    def holds(self, address: AddressSet, *tags: str) -> bool:
+        """Whether a sender with this one address, bearing exactly these tags (and what they are part of), is in it.
+
+        `/id/` of an application security group is a tag too.
+        """
+        bears = [each if each.startswith("/") else tag_name(each) for each in tags]
+        return any(term.holds(address, bears) for term in self.terms)
+
+    def of(self, version: Version) -> Senders:
+        """The senders of one IP version."""
+        return self & (_VERSIONS[version])
+
+    @property
+    def addresses(self) -> AddressSet:
+        """What stands in the rules as addresses: the terms that ask for no tag."""
+        return union(term.addresses for term in self.terms if not term.tags)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that are let in by name, sorted; of a term with several, all of them."""
+        return tuple(sorted({tag for term in self.terms for tag in term.tags}))
+
+    @property
+    def without(self) -> tuple[str, ...]:
+        """The tags that a Deny took out of the addresses, sorted."""
+        return tuple(sorted({tag for term in self.terms if not term.tags for tag in term.without}))
+
+
+def senders(terms: Iterable[Term]) -> Senders:
+    """The union of terms: empty ones left out, those that differ in addresses only put together, in a fixed order."""
+    terms = tuple(terms)
+    if len(terms) == 1:
+        return NOBODY if terms[0].is_empty else Senders(terms)
+    groups: dict[tuple[Names, Names], list[AddressSet]] = {}
+    for term in terms:
+        if not term.is_empty:
+            groups.setdefault((term.tags, term.without), []).append(term.addresses)
+    if not groups:
+        return NOBODY
+    found = [Term(union(sets) if len(sets) > 1 else sets[0], tags, without) for (tags, without), sets in groups.items()]
+    if len(found) > 1:
+        found.sort(key=_order)
+    return Senders(tuple(found))
+
+
+def _order(term: Term) -> tuple[list[str], list[str]]:
+    return sorted(term.tags), sorted(term.without)
+
+
+NOBODY: Final = Senders()
+OUTSIDE: Final = Senders((Term(PUBLIC),))
+"""Every caller from the internet, other tenants' Azure addresses included."""
+INSIDE: Final = Senders((Term(EVERYTHING),))
+"""Every caller that the tag VirtualNetwork stands for, whatever its address."""
+_VERSIONS: Final = {4: Senders((Term(ALL_IPV4),)), 6: Senders((Term(ALL_IPV6),))}
+
+
+def from_addresses(addresses: AddressSet) -> Senders:
+    """The senders with these addresses."""
+    return Senders((Term(addresses),)) if addresses else NOBODY
+
+
+__all__ = [
+    "EMPTY",
+    "INSIDE",
+    "NOBODY",
+    "NO_NAMES",
+    "OUTSIDE",
+    "Senders",
+    "Term",
+    "from_addresses",
+    "senders",
+    "tag_name",
+]

@@ -1,0 +1,742 @@
+"""Paths from outside: through which public addresses, load balancers and firewalls a packet gets to a machine.
+
+Each path says which ports it has outside and behind, whom it lets come, and its hops up to the network interface; the
+chain (`scanner.reach.chain`) says what passes from there. Sources: Microsoft Learn, virtual-network/ip-services/
+public-ip-addresses, load-balancer/skus, load-balancer/manage-inbound-nat-rules, load-balancer/cross-region-overview,
+firewall/rule-processing. Outbound rules, NAT gateways and Traffic Manager (DNS) make no path.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+from scanner.addresses import EMPTY, AddressSet, BadAddress, Version, parse, union
+from scanner.exposure import Hop
+from scanner.index import Index
+from scanner.reach.chain import Entry, Opening, Step, describe, fabric_of, passage
+from scanner.reach.fabric import Configuration, Fabric, Nic, Target, key_of, target_of
+from scanner.reach.packets import BadPort, Protocol, label, ports
+from scanner.reach.ports import known
+from scanner.reach.senders import NOBODY, OUTSIDE, Senders, from_addresses
+from scanner.reach.sources import phrase, remembered
+from scanner.resource import Children, Resource, look, member, same
+from scanner.verdict import Unread
+
+NETWORK: Final = "Microsoft.Network"
+LAST: Final = 65535
+SEEN_BY: Final = ("loadBalancers", "azureFirewalls", "firewallPolicies/ruleCollectionGroups")
+"""The types that may add a path to a machine without the machine's own records showing it."""
+
+
+class Port(NamedTuple):
+    """The ports of a translation: outside from `first` to `last`; behind from `back`, or all to `back` (`spread`)."""
+
+    protocol: str
+    first: int
+    last: int
+    back: int
+    spread: bool = False
+
+    @property
+    def label(self) -> str:
+        return label(self.protocol, self.first, self.last)
+
+    def within(self, opening: Opening) -> Opening:
+        """An opening of ports behind as it looks from outside."""
+        if self.spread:
+            there, first, last = opening.known, self.first, self.last
+        else:
+            first = self.first + opening.first - self.back
+            last, there = first + opening.last - opening.first, opening.known
+        if there is None and first == last and opening.protocol in ("tcp", "udp"):
+            there = known(opening.protocol, first)  # type: ignore[arg-type]
+        return replace(opening, first=first, last=last, known=there)
+
+
+EVERY: Final = Port("*", 0, LAST, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """A way in up to a machine: `address` "" where it is not known; `version` of what callers dial.
+
+    `floating`: the packet keeps its public address. `callers`: whom a firewall in front lets come (None: everybody);
+    `inside`: the addresses that such a firewall shows to what stands behind (None: not known). `unsure`: what was not
+    read, so that the path may not be there; `sku`: the same of the kind of address.
+    """
+
+    address: str
+    entry: Entry
+    port: Port = EVERY
+    version: Version = 4
+    hops: tuple[Hop, ...] = ()
+    floating: bool = False
+    callers: Senders | None = None
+    inside: Senders | None = None
+    unsure: tuple[Unread, ...] = ()
+    sku: Unread | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A way in to a target."""
+
+    front: Front
+    target: Target
+    nic: str = ""
+
+    @property
+    def last(self) -> tuple[Hop, ...]:
+        """The hop at the end of the chain: the network interface, where it is one of its own."""
+        said = self.target.address or "its private address is not known"
+        return (Hop("network-interface", _name(self.nic), said, self.nic),) if self.nic else ()
+
+    def explain(self, fabric: Fabric) -> tuple[Step, ...]:
+        """What decides on the path, at the port behind; at SSH's where every port is asked about."""
+        port = self.front.port
+        protocol: Protocol = "udp" if port.protocol == "udp" else "tcp"
+        target = replace(self.target, address=self.front.address) if self.front.floating else self.target
+        return passage(fabric, target, self.front.entry).explain(protocol, 22 if port is EVERY else port.back)
+
+    def openings(self, fabric: Fabric) -> tuple[Opening, ...]:
+        """What is open on it, by the ports that callers see."""
+        front = self.front
+        found = self._passed(fabric, front.entry)
+        if front.sku is not None and not found:
+            found = [_doubted(each, front.sku) for each in self._passed(fabric, "basic")]
+        for missing in front.unsure:
+            found = [_doubted(each, missing) for each in found]
+        return tuple(front.port.within(each) for each in found)
+
+    def _passed(self, fabric: Fabric, entry: Entry) -> list[Opening]:
+        front, port = self.front, self.front.port
+        last = port.back if port.spread else port.back + port.last - port.first
+        target = replace(self.target, address=front.address) if front.floating else self.target
+        passed = passage(fabric, target, entry)
+        found = passed.openings if port == EVERY else passed.within(port.protocol, port.back, min(last, LAST))
+        return [each for each in map(self._called, found) if each.may]
+
+    def _called(self, opening: Opening) -> Opening:
+        front = self.front
+        if front.callers is None:
+            return opening
+        sure, may = (each if front.inside is None else each & front.inside for each in (opening.sure, opening.may))
+        return replace(opening, sure=front.callers if sure else NOBODY, may=front.callers if may else NOBODY)
+
+
+def _doubted(opening: Opening, missing: Unread) -> Opening:
+    return replace(opening, sure=NOBODY, doubts=(*opening.doubts, missing))
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """A public address or prefix: what callers dial ("" where it has none now), and how it opens."""
+
+    id: str
+    address: str
+    version: Version
+    entry: Entry
+    sku: Unread | None = None
+
+    @property
+    def hop(self) -> Hop:
+        said = "could not be read" if self.sku else self.address or "has no address now"
+        return Hop("public-ip", _name(self.id), said, self.id, None if self.sku else True)
+
+
+class _Rule(NamedTuple):
+    """A rule of a load balancer on one of its fronts."""
+
+    balancer: str
+    name: str
+    port: Port
+    floating: bool
+    pools: tuple[str, ...]
+    configurations: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Topology:
+    """The paths of a whole index. Dictionaries go by `key_of` the id."""
+
+    index: Index
+    fabric: Fabric
+    publics: dict[str, Public] = field(default_factory=dict)
+    of_pool: dict[str, list[Front]] = field(default_factory=lambda: defaultdict(list))
+    of_nat_pool: dict[str, list[Front]] = field(default_factory=lambda: defaultdict(list))
+    of_configuration: dict[str, list[Front]] = field(default_factory=lambda: defaultdict(list))
+    of_address: dict[tuple[str, str], list[Front]] = field(default_factory=lambda: defaultdict(list))
+    """By network ("": any) and private address."""
+    pools_of: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The pools that an IP configuration (its key) is in."""
+    pools_at: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    published_at: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """What publishes a private address, host name or IP configuration, in words."""
+    peers: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    _rules: dict[str, list[_Rule]] = field(default_factory=lambda: defaultdict(list))
+    _internal: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    """By private address: the fronts of internal load balancers there, with their networks."""
+
+    # Questions
+
+    def paths(self, nic: Nic) -> list[Path]:
+        """The paths to a network interface, on every address of it."""
+        return [path for each in nic.configurations for path in self.paths_to(nic, each)]
+
+    def paths_to(self, nic: Nic, configuration: Configuration) -> list[Path]:
+        """The paths to one IP configuration."""
+        target = target_of(nic, configuration)
+        subnet = self.fabric.subnets.get(configuration.subnet)
+        network = subnet.network if subnet is not None else ""
+        key = configuration_key(nic.id, configuration.name)
+        fronts = [self.on_address(configuration.public)] if configuration.public else []
+        pools = [*self.pools_of.get(key, ()), *self.pools_at.get((network, configuration.address), ())]
+        for pool in dict.fromkeys(pools):
+            fronts += self.of_pool.get(pool, ())
+        fronts += self.of_configuration.get(key, ())
+        fronts += self.at(network, configuration.address)
+        fronts += self.unseen()
+        return [Path(front, target, nic.id) for front in fronts]
+
+    def at(self, network: str, address: str) -> list[Front]:
+        """The fronts that firewalls lead to a private address in a network."""
+        if not address:
+            return []
+        return [*self.of_address.get((network, address), ()), *self.of_address.get(("", address), ())]
+
+    def on_address(self, public: str) -> Front:
+        """The front of a public address (its id) on a network interface."""
+        found = self.public(public)
+        return Front(found.address, found.entry, version=found.version, hops=(found.hop,), sku=found.sku)
+
+    def public(self, id: str) -> Public:
+        """A public address or prefix by its id; one that was not read may be a Basic one."""
+        found = self.publics.get(key_of(id))
+        if found is not None:
+            return found
+        missing = self.index.missing.get(f"{NETWORK}/publicIPAddresses".lower())
+        return Public(id, "", 4, "standard", missing or Unread(id, "not among what was read"))
+
+    def unseen(self) -> list[Front]:
+        """What may be there since load balancers or firewalls could not be read."""
+        return remembered(self.index, "unseen fronts", _unseen)
+
+    def led(self) -> set[str]:
+        """The security groups (keys) that stand on a path from outside."""
+        return remembered(self.index, "groups on a path", lambda _: self._led())
+
+    def _led(self) -> set[str]:
+        found: set[str] = set()
+        for nic in self.fabric.nics.values():
+            for each in nic.configurations:
+                subnet = self.fabric.subnets.get(each.subnet)
+                above = subnet.group if subnet is not None else ""
+                if not {nic.group, above} <= found | {""} and self.paths_to(nic, each):
+                    found |= {nic.group, above}
+        return found - {""}
+
+    def published(self, nic: Nic) -> tuple[str, ...]:
+        """What publishes the machine's web ports: application gateways and Front Doors, in words."""
+        keys = [configuration_key(nic.id, each.name) for each in nic.configurations]
+        keys += [each.address for each in nic.configurations if each.address]
+        keys += [self.public(each.public).address for each in nic.configurations if each.public]
+        return tuple(dict.fromkeys(said for key in keys if key for said in self.published_at.get(key.lower(), ())))
+
+    def published_host(self, host: str) -> tuple[str, ...]:
+        """What publishes a host name."""
+        return tuple(dict.fromkeys(self.published_at.get(host.lower(), ())))
+
+    def scale_set(self, models: Iterable[Any], nics: Children, publics: Children) -> list[Path]:
+        """The paths to the instances of a Uniform scale set.
+
+        `models`: the network interface configurations of its model; `nics`, `publics`: what was read of its instances,
+        which may differ from the model until they are upgraded.
+        """
+        public = _InstanceAddresses(publics)
+        found: list[Path] = []
+        for model in models:
+            group = text(model, "properties.networkSecurityGroup.id")
+            for each in objects(model, "properties.ipConfigurations"):
+                targets = list(_instances(nics, _called(model), each)) or [(_target(each, group), each)]
+                for target, body in targets:
+                    found += [Path(front, target) for front in self._instance(each, body, target, public)]
+        return found
+
+    def _instance(self, model: Any, body: Any, target: Target, public: _InstanceAddresses) -> Iterator[Front]:
+        pools = [text(one, "id") for source in (model, body) for one in objects(source, f"properties.{_POOLS}")]
+        nat_pools = [text(one, "id") for one in objects(model, "properties.loadBalancerInboundNatPools")]
+        for pool in dict.fromkeys(map(key_of, pools)):
+            yield from self.of_pool.get(pool, ())
+        for pool in dict.fromkeys(map(key_of, nat_pools)):
+            yield from self.of_nat_pool.get(pool, ())
+        subnet = self.fabric.subnets.get(key_of(target.subnet))
+        yield from self.at(subnet.network if subnet is not None else "", target.address)
+        yield from public.fronts(model, text(body, "id"))
+        yield from self.unseen()
+
+    # Building
+
+    def read(self) -> None:
+        """Take the whole index."""
+        for body in self._all("publicIPAddresses"):
+            self._public(body, "properties.ipAddress")
+        for body in self._all("publicIPPrefixes"):
+            self._public(body, "properties.ipPrefix")
+        readers = (
+            ("virtualNetworks", self._peers),
+            ("loadBalancers", self._balancer),
+            ("loadBalancers", self._fronts),
+            ("azureFirewalls", self._firewall),
+            ("applicationGateways", self._gateway),
+            ("frontDoors", self._front_door),
+        )
+        for type, reader in readers:
+            for each in self._all(type):
+                reader(each)
+
+    def _peers(self, network: Resource) -> None:
+        for each in objects(network.body, "properties.virtualNetworkPeerings"):
+            remote = text(each, "properties.remoteVirtualNetwork.id")
+            if remote:
+                self.peers[network.key].append(key_of(remote))
+
+    def _all(self, type: str) -> list[Resource]:
+        return self.index.of_type(f"{NETWORK}/{type}")[0]
+
+    def _public(self, resource: Resource, path: str) -> None:
+        address = text(resource.body, path)
+        said = text(resource.body, "sku.name") or ""
+        sku, entry = None, "standard"
+        if same(said, "Basic") or not said:
+            entry = "basic"
+        elif said.lower() not in ("standard", "standardv2"):
+            sku = Unread(f"{resource.name} sku.name", f"its value {said!r} is not known")
+        six = same(look(resource.body, "properties.publicIPAddressVersion"), "IPv6") or ":" in address
+        self.publics[resource.key] = Public(resource.id, address, 6 if six else 4, entry, sku)  # type: ignore[arg-type]
+
+    # Load balancers
+
+    def _balancer(self, balancer: Resource) -> None:
+        """Take the members of its pools, its rules by front, and its internal fronts."""
+        for pool in objects(balancer.body, "properties.backendAddressPools"):
+            self._members(key_of(text(pool, "id")), pool)
+        for front in objects(balancer.body, "properties.frontendIPConfigurations"):
+            private = text(front, "properties.privateIPAddress")
+            if private:
+                subnet = self.fabric.subnets.get(key_of(text(front, "properties.subnet.id")))
+                network = subnet.network if subnet is not None else ""
+                self._internal[private].append((network, key_of(text(front, "id"))))
+        for rule in objects(balancer.body, "properties.loadBalancingRules"):
+            port = _balanced(rule)
+            pools = [member(each, "id") for each in objects(rule, "properties.backendAddressPools")]
+            pools.append(look(rule, "properties.backendAddressPool.id"))
+            self._rule(balancer, rule, port, pools)
+        for rule in objects(balancer.body, "properties.inboundNatRules"):
+            one = text(rule, "properties.backendIPConfiguration.id")
+            pool = text(rule, "properties.backendAddressPool.id")
+            self._rule(balancer, rule, _translated(rule, bool(pool)), [pool], [one])
+        for rule in objects(balancer.body, "properties.inboundNatPools"):
+            self._rule(
+                balancer, rule, _translated(rule, spread=True), [f"{balancer.id}/inboundNatPools/{_called(rule)}"]
+            )
+
+    def _members(self, pool: str, body: Any) -> None:
+        for each in objects(body, "properties.backendIPConfigurations"):
+            self.pools_of[key_of(text(each, "id"))].append(pool)
+        for each in objects(body, "properties.loadBalancerBackendAddresses"):
+            linked = text(each, "properties.networkInterfaceIPConfiguration.id")
+            address = text(each, "properties.ipAddress")
+            front = text(each, "properties.loadBalancerFrontendIPConfiguration.id")
+            if linked:
+                self.pools_of[key_of(linked)].append(pool)
+            elif front:
+                self.pools_of[key_of(front)].append(pool)
+            elif address:
+                network = key_of(
+                    text(each, "properties.virtualNetwork.id") or text(body, "properties.virtualNetwork.id")
+                )
+                network = network or key_of(text(each, "properties.subnet.id")).partition("/subnets/")[0]
+                self.pools_at[network, address].append(pool)
+
+    def _rule(
+        self, balancer: Resource, rule: Any, port: Port | None, pools: Iterable[Any], ones: Iterable[str] = ()
+    ) -> None:
+        front = key_of(text(rule, "properties.frontendIPConfiguration.id"))
+        if port is None or not front:
+            return
+        floating = same(look(rule, "properties.enableFloatingIP"), True)
+        keys = tuple(dict.fromkeys(key_of(each) for each in pools if isinstance(each, str) and each))
+        self._rules[front].append(
+            _Rule(balancer.id, _called(rule), port, floating, keys, tuple(key_of(each) for each in ones if each))
+        )
+
+    def _fronts(self, balancer: Resource) -> None:
+        """The public fronts of a load balancer, led on to what stands behind their rules."""
+        for body in objects(balancer.body, "properties.frontendIPConfigurations"):
+            id = text(body, "properties.publicIPAddress.id") or text(body, "properties.publicIPPrefix.id")
+            if not id:
+                continue
+            public = self.public(id)
+            hops: tuple[Hop, ...] = (public.hop,)
+            chained = text(body, "properties.gatewayLoadBalancer.id")
+            if chained:
+                said = "an appliance sees every packet first; what it lets through is not known"
+                hops += (Hop("gateway-load-balancer", _name(chained.rsplit("/", 2)[0]), said, chained, None),)
+            basic = same(look(balancer.body, "sku.name"), "Basic")
+            entry: Entry = "basic" if basic else public.entry
+            front = Front(public.address, entry, version=public.version, hops=hops, sku=public.sku)
+            self._lead(key_of(text(body, "id")), front)
+
+    def _lead(self, key: str, front: Front, depth: int = 0) -> None:
+        """Lead what arrives at a front of a load balancer to what stands behind its rules."""
+        for rule in self._rules.get(key, ()):
+            port = _through(front.port, rule.port)
+            if port is None:
+                continue
+            said = f"{rule.name}: {rule.port.label} to {_behind(rule.port)}"
+            hop = Hop("load-balancer", _name(rule.balancer), said, rule.balancer)
+            led = replace(front, port=port, hops=(*front.hops, hop), floating=rule.floating)
+            for one in rule.configurations:
+                self.of_configuration[one].append(led)
+            for pool in rule.pools:
+                (self.of_nat_pool if "/inboundnatpools/" in pool else self.of_pool)[pool].append(led)
+                if depth == 0:  # a global load balancer: its members are fronts of regional ones
+                    for regional in self._regional(pool):
+                        self._lead(regional, replace(led, floating=False), depth + 1)
+
+    def _regional(self, pool: str) -> list[str]:
+        return remembered(self.index, "regional fronts", lambda _: self._turned()).get(pool, [])
+
+    def _turned(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for key, pools in self.pools_of.items():
+            if "/frontendipconfigurations/" in key:
+                for pool in pools:
+                    found[pool].append(key)
+        return found
+
+    # Azure Firewall
+
+    def _firewall(self, firewall: Resource) -> None:
+        addresses, unread = self._addresses(firewall)
+        body = firewall.body
+        subnets = [key_of(text(each, "properties.subnet.id")) for each in objects(body, "properties.ipConfigurations")]
+        subnet = next((self.fabric.subnets[each] for each in subnets if each in self.fabric.subnets), None)
+        network = subnet.network if subnet is not None else ""
+        inside = from_addresses(_parsed(subnet.prefixes)[0]) if subnet is not None else None
+        for rule, missing in self._nat_rules(firewall):
+            callers, doubt = self._callers(rule)
+            unsure = tuple(each for each in (missing, doubt, unread) if each is not None)
+            for address in texts(rule, "destinationAddresses"):
+                if addresses and address not in addresses and unread is None:
+                    continue
+                for front in _translations(rule, address, firewall, callers):
+                    self._translate(replace(front, inside=inside or None, unsure=unsure), rule, network)
+
+    def _addresses(self, firewall: Resource) -> tuple[set[str], Unread | None]:
+        found = {
+            text(each, "address") for each in objects(firewall.body, "properties.hubIPAddresses.publicIPs.addresses")
+        }
+        for each in objects(firewall.body, "properties.ipConfigurations"):
+            id = text(each, "properties.publicIPAddress.id")
+            if id and key_of(id) not in self.publics:
+                return found - {""}, Unread(id, "not among what was read")
+            if id:
+                found.add(self.public(id).address)
+        return found - {""}, None
+
+    def _nat_rules(self, firewall: Resource) -> Iterator[tuple[Any, Unread | None]]:
+        """The DNAT rules that are in force: its own, and those of its policy and of the policies above that."""
+        for collection in objects(firewall.body, "properties.natRuleCollections"):
+            for rule in objects(collection, "properties.rules"):
+                yield rule, None
+        policy = key_of(text(firewall.body, "properties.firewallPolicy.id"))
+        seen: set[str] = set()
+        while policy and policy not in seen:
+            seen.add(policy)
+            for group in self._all("firewallPolicies/ruleCollectionGroups"):
+                if group.key.startswith(f"{policy}/"):
+                    yield from ((rule, None) for rule in _policy_rules(group))
+            found = self.index.resources.get(policy)
+            policy = key_of(text(found.body, "properties.basePolicy.id")) if found is not None else ""
+
+    def _callers(self, rule: Any) -> tuple[Senders, Unread | None]:
+        """Whom a DNAT rule lets come; with what of it could not be read."""
+        said = list(texts(rule, "sourceAddresses"))
+        missing: Unread | None = None
+        for id in texts(rule, "sourceIpGroups"):
+            group = self.index.resources.get(key_of(id))
+            if group is None:
+                missing = Unread(id, "not among what was read")
+                continue
+            said += texts(group.body, "properties.ipAddresses")
+        if not said and missing is None:
+            return OUTSIDE, None
+        found, broken = _parsed(said)
+        if missing is not None or broken:
+            return OUTSIDE, missing or Unread("sourceAddresses", f"{broken!r} is no address")
+        return from_addresses(found) & OUTSIDE, None
+
+    def _translate(self, front: Front, rule: Any, network: str) -> None:
+        """Lead what a firewall translates to an address: a machine, or the front of an internal load balancer."""
+        address = text(rule, "translatedAddress")
+        if not address:
+            return
+        near = {network, *self.peers.get(network, ())} if network else set()
+        balancers = [key for where, key in self._internal.get(address, ()) if not near or where in near]
+        for key in balancers:
+            self._lead(key, front, depth=1)
+        if not balancers:
+            for where in near or {""}:
+                self.of_address[where, address].append(front)
+
+    # What is published through a gateway
+
+    def _gateway(self, gateway: Resource) -> None:
+        fronts = objects(gateway.body, "properties.frontendIPConfigurations")
+        if not any(text(each, "properties.publicIPAddress.id") for each in fronts):
+            return
+        said = f"published through the application gateway {gateway.name}"
+        for pool in objects(gateway.body, "properties.backendAddressPools"):
+            for each in objects(pool, "properties.backendAddresses"):
+                name = text(each, "ipAddress") or text(each, "fqdn")
+                self.published_at[name.lower()].append(said)
+            for each in objects(pool, "properties.backendIPConfigurations"):
+                self.published_at[key_of(text(each, "id"))].append(said)
+
+    def _front_door(self, profile: Resource) -> None:
+        said = f"published through the Front Door {profile.name}"
+        for pool in objects(profile.body, "properties.backendPools"):
+            for each in objects(pool, "properties.backends"):
+                self.published_at[text(each, "address").lower()].append(said)
+
+
+_POOLS: Final = "loadBalancerBackendAddressPools"
+_OWN: Final = "properties.publicIPAddressConfiguration"
+
+
+@dataclass(slots=True)
+class _InstanceAddresses:
+    """The public addresses of a scale set's instances, by its model and by what was read of them."""
+
+    rows: Children
+
+    def fronts(self, model: Any, configuration: str) -> Iterator[Front]:
+        """What an IP configuration has: one front for all instances, since their addresses come and go."""
+        own = look(model, _OWN)
+        version: Version = 6 if same(look(model, "properties.privateIPAddressVersion"), "IPv6") else 4
+        mine = [row for row in self.rows if self._of(row, configuration)]
+        if isinstance(own, dict) or mine:
+            said = text(own, "sku.name") or next((text(row.body, "sku.name") for row in mine), "")
+            entry: Entry = "standard" if said.lower().startswith("standard") else "basic"
+            shown = [text(row.body, "properties.ipAddress") for row in self.rows]
+            detail = phrase([*(each for each in shown if each)][:3]) or "each instance has an address of its own"
+            name = text(own, "name") or "instance addresses"
+            yield Front("", entry, version=version, hops=(Hop("public-ip", name, detail),))
+        elif self.rows.gap is not None:
+            hop = Hop("public-ip", "instance addresses", "could not be read", lets=None)
+            yield Front("", "standard", version=version, hops=(hop,), unsure=(self.rows.gap,))
+
+    @staticmethod
+    def _of(row: Resource, configuration: str) -> bool:
+        where = text(row.body, "properties.ipConfiguration.id")
+        return not configuration or not where or key_of(where) == key_of(configuration)
+
+
+def _target(body: Any, group: str) -> Target:
+    """The target of an IP configuration of a model or of an instance."""
+    address = text(body, "properties.privateIPAddress")
+    six = same(look(body, "properties.privateIPAddressVersion"), "IPv6") or ":" in address
+    groups = frozenset(key_of(text(each, "id")) for each in objects(body, "properties.applicationSecurityGroups"))
+    return Target(key_of(text(body, "properties.subnet.id")), key_of(group), address, 6 if six else 4, groups)
+
+
+def _instances(nics: Children, nic: str, model: Any) -> Iterator[tuple[Target, Any]]:
+    """The same IP configuration on every instance that was read."""
+    for each in nics:
+        name = text(each.body, "name").lower()
+        if name and name != nic.lower() and not name.endswith(f"-{nic.lower()}"):
+            continue
+        group = text(each.body, "properties.networkSecurityGroup.id")
+        for body in objects(each.body, "properties.ipConfigurations"):
+            if _called(body).lower() == _called(model).lower():
+                yield _target(body, group), body
+
+
+def behind(index: Index, endpoint: str) -> str:
+    """What a private endpoint (its id) is open to, as a clause: its network, the peers, a gateway; "" if not known."""
+    found = index.resources.get(key_of(endpoint))
+    subnet = key_of(text(found.body, "properties.subnet.id")) if found is not None else ""
+    network = index.resources.get(subnet.partition("/subnets/")[0])
+    if network is None:
+        return ""
+    peers = topology(index).peers.get(network.key, [])
+    seen = [index.resources[each] for each in peers if each in index.resources]
+    prefixes = [
+        each for body in (network, *seen) for each in texts(body.body, "properties.addressSpace.addressPrefixes")
+    ]
+    parts = [network.name]
+    if peers:
+        unseen = f" ({len(peers) - len(seen)} not seen)" if len(seen) < len(peers) else ""
+        parts.append(f"{len(peers)} peer{'s' if len(peers) > 1 else ''}{unseen}")
+    if f"{network.key}/subnets/gatewaysubnet" in topology(index).fabric.subnets:
+        parts.append("what comes through its gateway")
+    return f"open to {phrase(parts)}: {_parsed(prefixes)[0].size(4):,} addresses"
+
+
+def _unseen(index: Index) -> list[Front]:
+    found: list[Front] = []
+    balancers, firewalls, groups = (index.missing.get(f"{NETWORK}/{each}".lower()) for each in SEEN_BY)
+    if balancers is not None:
+        hop = Hop("load-balancer", "load balancers", "could not be read", lets=None)
+        found.append(Front("", "standard", hops=(hop,), unsure=(balancers,)))
+    behind = firewalls or (groups if index.of_type(f"{NETWORK}/azureFirewalls")[0] else None)
+    if behind is not None:
+        hop = Hop("firewall", "firewalls", "their rules could not be read", lets=None)
+        found.append(Front("", "inside", hops=(hop,), callers=OUTSIDE, unsure=(behind,)))
+    return found
+
+
+def _through(outer: Port, inner: Port) -> Port | None:
+    """Two translations in a row: the ports of the outer one that the inner one takes."""
+    if outer is EVERY:
+        return inner
+    if outer.protocol != "*" and inner.protocol != "*" and outer.protocol != inner.protocol:
+        return None
+    protocol = inner.protocol if outer.protocol == "*" else outer.protocol
+    last = outer.back if outer.spread else outer.back + outer.last - outer.first
+    first, end = max(outer.back, inner.first), min(last, inner.last)
+    if first > end:
+        return None
+    back = inner.back if inner.spread else inner.back + first - inner.first
+    if outer.spread:
+        return Port(protocol, outer.first, outer.last, back, spread=True)
+    start = outer.first + first - outer.back
+    return Port(protocol, start, start + end - first, back, inner.spread)
+
+
+def _behind(port: Port) -> str:
+    if port == EVERY:
+        return "every port"
+    return f"port {port.back}" if port.spread or port.first == port.last else f"ports from {port.back}"
+
+
+_PROTOCOLS: Final = {"tcp": "tcp", "udp": "udp", "all": "*", "any": "*", "*": "*"}
+
+
+def _protocol(body: Any) -> str:
+    """The protocol of a rule; one that nobody knows counts as both."""
+    return _PROTOCOLS.get(text(body, "properties.protocol").lower(), "*")
+
+
+def _balanced(rule: Any) -> Port | None:
+    """The ports of a load balancing rule; 0 to 0 with every protocol are HA ports."""
+    first, back = number(rule, "properties.frontendPort"), number(rule, "properties.backendPort")
+    if not first and not back:
+        return EVERY
+    if first is None:
+        return None
+    floating = same(look(rule, "properties.enableFloatingIP"), True)
+    return Port(_protocol(rule), first, first, first if back is None or (floating and not back) else back)
+
+
+def _translated(rule: Any, spread: bool) -> Port | None:
+    """The ports of an inbound NAT rule: one, or a range of which every machine gets one."""
+    back = number(rule, "properties.backendPort")
+    first = number(rule, "properties.frontendPortRangeStart") if spread else number(rule, "properties.frontendPort")
+    last = number(rule, "properties.frontendPortRangeEnd") if spread else first
+    if back is None or first is None:
+        return None
+    return Port(_protocol(rule), first, first if last is None else max(first, last), back, spread=spread)
+
+
+def _policy_rules(group: Resource) -> Iterator[Any]:
+    for collection in objects(group.body, "properties.ruleCollections"):
+        if same(member(collection, "ruleCollectionType"), "FirewallPolicyNatRuleCollection"):
+            yield from objects(collection, "rules")
+
+
+def _translations(rule: Any, address: str, firewall: Resource, callers: Senders) -> Iterator[Front]:
+    name = text(rule, "name") or "?"
+    translated = text(rule, "translatedPort")
+    protocols = texts(rule, "protocols") or texts(rule, "ipProtocols")
+    for said in protocols or ["any"]:
+        protocol = _PROTOCOLS.get(said.lower())
+        for span in texts(rule, "destinationPorts"):
+            try:
+                spans = ports(span)
+            except BadPort:
+                spans = ((0, LAST),)
+            for first, last in spans:
+                back = int(translated) if translated.isdecimal() and int(translated) <= LAST else first
+                port = Port(protocol or "*", first, last, back, spread=bool(translated) and first != last)
+                to = f"{text(rule, 'translatedAddress')}:{back}"
+                detail = f"DNAT rule {name}: {port.label} to {to}, for {describe(callers) or 'nobody'}"
+                hops = (Hop("firewall", firewall.name, detail, firewall.id),)
+                version: Version = 6 if ":" in address else 4
+                yield Front(address, "inside", port, version, hops, callers=callers)
+
+
+def _parsed(said: Iterable[str]) -> tuple[AddressSet, str]:
+    """The addresses of some texts, and the first that is none."""
+    found: list[AddressSet] = []
+    for each in said:
+        try:
+            found.append(parse("0.0.0.0/0" if each.strip() == "*" else each))
+        except BadAddress:
+            return EMPTY, each
+    return union(found), ""
+
+
+def configuration_key(nic: str, name: str) -> str:
+    """The key of an IP configuration of a network interface."""
+    return f"{key_of(nic)}/ipconfigurations/{name.lower()}"
+
+
+def objects(body: Any, path: str) -> list[Any]:
+    """The objects of a list; [] where there is none."""
+    value = look(body, path)
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def texts(body: Any, path: str) -> list[str]:
+    value = look(body, path)
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
+def text(body: Any, path: str) -> str:
+    value = look(body, path)
+    return value if isinstance(value, str) else ""
+
+
+def number(body: Any, path: str) -> int | None:
+    """A port; None where the body has none that is one."""
+    value = look(body, path)
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LAST else None
+
+
+def _name(id: str) -> str:
+    return id.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _called(body: Any) -> str:
+    return text(body, "name") or _name(text(body, "id")) or "?"
+
+
+def topology(index: Index) -> Topology:
+    """The topology of an index, made once."""
+    return remembered(index, "topology", _made)
+
+
+def _made(index: Index) -> Topology:
+    found = Topology(index, fabric_of(index))
+    found.read()
+    return found
+
+
+__all__ = ["EVERY", "Front", "Path", "Port", "Public", "Topology", "behind", "configuration_key", "topology"]

@@ -1,0 +1,214 @@
+"""Answers the two POSTs about effective rules as Azure does, by a plain walk over the estate's own JSON.
+
+It shares nothing with `scanner.reach`, so that a scan can be compared with it. Azure answers 202 with a Location first
+and works the rules out meanwhile. Not verified: the code and text for a machine that does not run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+from scanner.sandbox import errors
+from scanner.sandbox.errors import Answer, answer
+from scanner.sandbox.world import Json, World
+
+NIC = "/effectivenetworksecuritygroups"
+NETWORK = "/listnetworkmanagereffectivesecurityadminrules"
+ACTIONS = {
+    NIC: "Microsoft.Network/networkInterfaces/effectiveNetworkSecurityGroups/action",
+    NETWORK: "Microsoft.Network/virtualNetworks/listNetworkManagerEffectiveSecurityAdminRules/action",
+}
+RESULT = re.compile(r"/subscriptions/[^/]+/providers/microsoft\.network/locations/[^/]+/operationresults/(\d+)", re.I)
+
+
+class Effective:
+    """`disagrees`: patterns of names of network interfaces and networks on which Azure answers otherwise: their first
+    rule is turned round."""
+
+    def __init__(self, world: World, disagrees: Iterable[str] = ()) -> None:
+        self.world = world
+        self.disagrees = tuple(disagrees)
+        self._results: dict[int, Answer] = {}
+        self._numbers = itertools.count(1)
+
+    def asks(self, path: str) -> bool:
+        return path.lower().endswith((NIC, NETWORK))
+
+    def waits(self, path: str) -> bool:
+        return RESULT.fullmatch(path) is not None
+
+    def result(self, path: str) -> Answer:
+        """The answer that a Location leads to."""
+        found = RESULT.fullmatch(path)
+        missing = errors.arm_error(404, "NotFound", "The operation was not found.")
+        return self._results.get(int(found[1]), missing) if found else missing
+
+    def answer(self, path: str, base: str) -> Answer:
+        """The answer to the POST: a refusal, or where the result will be."""
+        parent, _, word = path.rpartition("/")
+        action = ACTIONS[f"/{word.lower()}"]
+        node = self.world.nodes.get(parent.lower())
+        if not self.world.may(action, parent):
+            refused = self.world.refused(action, parent, path)
+            return errors.forbidden(self.world.principal, action, parent, refused.denied_by if refused else None)
+        if node is None:
+            return errors.arm_error(404, "ResourceNotFound", f"The resource {parent} was not found.")
+        if word.lower() == NETWORK[1:]:
+            return answer({"value": self._admin(node.json), "skipToken": ""})
+        if not self._runs(node.id):
+            return errors.arm_error(
+                400,
+                "VMNotRunning",
+                "Effective rules can be asked of a network interface of a running virtual machine only.",
+            )
+        number = next(self._numbers)
+        self._results[number] = answer({"value": list(self._groups(node.json))})
+        where = f"{base}/subscriptions/{node.subscription}/providers/Microsoft.Network/locations/norwayeast"
+        return answer({}, 202, Location=f"{where}/operationResults/{number}?api-version=2025-05-01", Retry_After="0")
+
+    def _other(self, name: object) -> bool:
+        return any(fnmatchcase(str(name).lower(), each.lower()) for each in self.disagrees)
+
+    def _runs(self, nic: str) -> bool:
+        for each in self.world.nodes.values():
+            if each.type != "microsoft.compute/virtualmachines":
+                continue
+            for row in _list(each.json, "properties", "networkProfile", "networkInterfaces"):
+                if str(row.get("id")).lower() == nic:
+                    view = self.world.nodes.get(f"{each.id}/instanceview")
+                    statuses = [str(one.get("code")).lower() for one in _list(view.json if view else {}, "statuses")]
+                    return not {"powerstate/deallocated", "powerstate/stopped"} & set(statuses)
+        return False
+
+    # Groups
+
+    def _groups(self, nic: Json) -> Iterator[Json]:
+        other = self._other(nic.get("name"))
+        own = _text(nic, "properties", "networkSecurityGroup", "id")
+        subnets = {_text(each, "properties", "subnet", "id") for each in _list(nic, "properties", "ipConfigurations")}
+        for subnet in sorted(subnets - {""}):
+            group = self._group_of_subnet(subnet)
+            if group:
+                yield self._group(group, {"subnet": {"id": subnet}}, other)
+        if own:
+            yield self._group(own, {"networkInterface": {"id": nic["id"]}}, other)
+
+    def _group_of_subnet(self, subnet: str) -> str:
+        network = self.world.nodes.get(subnet.lower().split("/subnets/")[0])
+        rows = _list(network.json, "properties", "subnets") if network else []
+        name = subnet.rsplit("/", 1)[-1].lower()
+        inside = next((row for row in rows if str(row.get("name") or row.get("id")).lower().endswith(name)), None)
+        child = self.world.nodes.get(subnet.lower())
+        return _text(inside or (child.json if child else {}), "properties", "networkSecurityGroup", "id")
+
+    def _group(self, id: str, association: Json, other: bool) -> Json:
+        node = self.world.nodes.get(id.lower())
+        body = node.json if node else {}
+        rules = [self._rule(each, "securityRules") for each in _list(body, "properties", "securityRules")]
+        rules += [self._rule(each, "defaultSecurityRules") for each in _defaults(body)]
+        rules.sort(key=lambda rule: (rule["direction"] != "Inbound", rule["priority"]))
+        if other and rules:
+            rules[0]["access"] = "Deny" if rules[0]["access"] == "Allow" else "Allow"
+        return {
+            "networkSecurityGroup": {"id": id},
+            "association": association,
+            "effectiveSecurityRules": rules,
+            "tagMap": None,
+        }
+
+    def _rule(self, rule: Json, kind: str) -> Json:
+        said = {key.lower(): value for key, value in (rule.get("properties") or {}).items()}
+        protocol = str(said.get("protocol", "*"))
+        return {
+            "name": f"{kind}/{rule.get('name')}",
+            "protocol": "All" if protocol == "*" else protocol.capitalize(),
+            "priority": said.get("priority"),
+            "access": said.get("access"),
+            "direction": said.get("direction"),
+            "sourcePortRange": "0-65535",
+            "sourcePortRanges": ["0-65535"],
+            "destinationPortRanges": [_port(each) for each in _both(said, "destinationportrange")],
+            "sourceAddressPrefixes": self._addresses(said, "source"),
+            "destinationAddressPrefixes": self._addresses(said, "destination"),
+            "expandedSourceAddressPrefix": None,
+            "expandedDestinationAddressPrefix": None,
+        }
+
+    def _addresses(self, said: Json, side: str) -> list[str]:
+        found = ["0.0.0.0/0" if each in ("*", "Any", "any") else each for each in _both(said, f"{side}addressprefix")]
+        groups = {str(each.get("id")).lower() for each in said.get(f"{side}applicationsecuritygroups") or ()}
+        return found + self._members(groups) if groups else found
+
+    def _members(self, groups: set[str]) -> list[str]:
+        """The addresses of the network interfaces in application security groups."""
+        return [
+            f"{_text(each, 'properties', 'privateIPAddress')}/32"
+            for node in self.world.nodes.values()
+            if node.type == "microsoft.network/networkinterfaces"
+            for each in _list(node.json, "properties", "ipConfigurations")
+            if groups & {str(one.get("id")).lower() for one in _list(each, "properties", "applicationSecurityGroups")}
+        ]
+
+    # Security admin rules
+
+    def _admin(self, network: Json) -> list[Json]:
+        below = f"{str(network['id']).lower()}/providers/microsoft.network/effectivesecurityadminrules/"
+        rows = [
+            {"id": node.json["id"], "kind": "Custom", "properties": dict(node.json.get("properties") or {})}
+            for node in self.world.nodes.values()
+            if node.id.startswith(below)
+        ]
+        if self._other(network.get("name")) and rows:
+            first = min(rows, key=lambda row: row["properties"].get("priority", 0))["properties"]
+            first["access"] = "AlwaysAllow" if first.get("access") == "Deny" else "Deny"
+        return rows
+
+
+def _list(body: Any, *path: str) -> list[Json]:
+    for name in path:
+        body = body.get(name) if isinstance(body, dict) else None
+    return [each for each in body if isinstance(each, dict)] if isinstance(body, list) else []
+
+
+def _text(body: Any, *path: str) -> str:
+    for name in path:
+        body = body.get(name) if isinstance(body, dict) else None
+    return body if isinstance(body, str) else ""
+
+
+def _both(said: Json, one: str) -> list[str]:
+    many = said.get(f"{one}s" if not one.endswith("prefix") else f"{one}es") or []
+    return [*([said[one]] if said.get(one) else []), *many]
+
+
+def _port(text: str) -> str:
+    return "0-65535" if text == "*" else text if "-" in text else f"{text}-{text}"
+
+
+def _defaults(body: Json) -> list[Json]:
+    """The default rules, also where the estate does not spell them out."""
+    given = _list(body, "properties", "defaultSecurityRules")
+    usual = (
+        ("AllowVnetInBound", 65000, "Allow", "VirtualNetwork", "VirtualNetwork"),
+        ("AllowAzureLoadBalancerInBound", 65001, "Allow", "AzureLoadBalancer", "*"),
+        ("DenyAllInBound", 65500, "Deny", "*", "*"),
+    )
+    return given or [
+        {
+            "name": name,
+            "properties": {
+                "protocol": "*",
+                "priority": priority,
+                "access": access,
+                "direction": "Inbound",
+                "sourceAddressPrefix": source,
+                "destinationAddressPrefix": to,
+                "destinationPortRange": "*",
+            },
+        }
+        for name, priority, access, source, to in usual
+    ]

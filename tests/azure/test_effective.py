@@ -1,0 +1,232 @@
+"""`--effective`: which POSTs leave, what becomes of refusals, and how a disagreement is told."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.rest import HttpRequest
+
+from scanner.azure.connect import Reader, Way, connect
+from scanner.azure.errors import ReadError
+from scanner.azure.limits import Ask
+from scanner.azure.pipeline import EFFECTIVE, NotARead
+from scanner.reach.effective import ACTIONS
+from scanner.sandbox.faults import Fault
+from scanner.sandbox.server import Sandbox, running
+from scanner.sandbox.world import Grant
+from tests.azure.ways import environment
+from tests.terminals import Ended, twolocks
+
+SUB = "aaaaaaaa-0000-0000-0000-000000000001"
+RG = f"/subscriptions/{SUB}/resourceGroups/rg-a/providers"
+NIC = f"{RG}/Microsoft.Network/networkInterfaces/nic"
+NSG = f"{RG}/Microsoft.Network/networkSecurityGroups/nsg"
+VNET = f"{RG}/Microsoft.Network/virtualNetworks/net"
+PIP = f"{RG}/Microsoft.Network/publicIPAddresses/pip"
+VM = f"{RG}/Microsoft.Compute/virtualMachines/vm"
+ALL = (Grant(actions=("*/read", *ACTIONS)),)
+ADMIN = f"{VNET}/providers/Microsoft.Network/effectiveSecurityAdminRules/hold"
+
+
+def rule(name: str, priority: int, access: str, source: str, port: str) -> dict[str, Any]:
+    properties = {
+        "priority": priority,
+        "access": access,
+        "direction": "Inbound",
+        "protocol": "Tcp",
+        "sourceAddressPrefix": source,
+        "sourcePortRange": "*",
+        "destinationAddressPrefix": "*",
+        "destinationPortRange": port,
+    }
+    return {"name": name, "properties": properties}
+
+
+def body(id: str, type: str, **properties: Any) -> dict[str, Any]:
+    made = {"id": id, "name": id.rsplit("/", 1)[-1], "type": type, "location": "norwayeast", "properties": properties}
+    return {**made, "sku": {"name": "Standard"}} if "publicIP" in type else made
+
+
+def estate(power: str = "PowerState/running") -> list[dict[str, Any]]:
+    place = {"subnet": {"id": f"{VNET}/subnets/a"}, "publicIPAddress": {"id": PIP}}
+    configuration = {"privateIPAddress": "10.0.0.4", **place}
+    subnet = {"id": f"{VNET}/subnets/a", "name": "a", "properties": {"networkSecurityGroup": {"id": NSG}}}
+    rules = [rule("stop", 100, "Deny", "198.51.100.0/24", "*"), rule("ssh", 200, "Allow", "Internet", "22")]
+    admin = {
+        "access": "Deny",
+        "direction": "Inbound",
+        "priority": 5,
+        "protocol": "Tcp",
+        "sources": [{"addressPrefix": "203.0.113.0/24", "addressPrefixType": "IPPrefix"}],
+        "destinations": [{"addressPrefix": "10.0.0.0/24", "addressPrefixType": "IPPrefix"}],
+        "sourcePortRanges": ["0-65535"],
+        "destinationPortRanges": ["0-65535"],
+    }
+    return [
+        body(VM, "Microsoft.Compute/virtualMachines", networkProfile={"networkInterfaces": [{"id": NIC}]}),
+        {"id": f"{VM}/instanceView", "name": "instanceView", "statuses": [{"code": power}]},
+        body(NIC, "Microsoft.Network/networkInterfaces", ipConfigurations=[{"name": "c", "properties": configuration}]),
+        body(NSG, "Microsoft.Network/networkSecurityGroups", securityRules=rules),
+        body(VNET, "Microsoft.Network/virtualNetworks", subnets=[subnet]),
+        body(PIP, "Microsoft.Network/publicIPAddresses", ipAddress="20.100.4.17"),
+        body(ADMIN, "Microsoft.Network/effectiveSecurityAdminRules", **admin),
+    ]
+
+
+@contextmanager
+def sandbox(power: str = "PowerState/running", **options: Any) -> Iterator[Sandbox]:
+    with running(Sandbox(estate(power), [SUB], **{"grants": ALL, **options})) as box:
+        yield box
+
+
+def scan(box: Sandbox, *words: object) -> Ended:
+    only = ("--only", "machine-*", "--fail-on", "never")
+    return twolocks("scan", "--effective", *only, *words, env=box.environment())
+
+
+def posts(box: Sandbox) -> list[str]:
+    return [r.path.rsplit("/", 1)[-1] for r in box.requests if r.method == "POST" and "/subscriptions/" in r.path]
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+# What leaves
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{NIC}/effectiveRouteTable",
+        f"{NIC}/effectiveNetworkSecurityGroups/x",
+        f"{VM}/runCommand",
+        f"{RG}/Microsoft.Storage/storageAccounts/st/listKeys",
+        f"{RG}/Microsoft.Network/networkInterfaces/a/b/effectiveNetworkSecurityGroups",
+        f"{VM}/effectiveNetworkSecurityGroups",
+    ],
+)
+def test_no_other_post_leaves_even_with_the_option(path: str) -> None:
+    assert EFFECTIVE.fullmatch(path) is None
+
+    async def send(reader: Reader) -> None:
+        arm = reader._arm
+        request = HttpRequest("POST", f"{arm.cloud.arm}{path}?api-version=2025-05-01", json={})
+        await arm._send(request, Ask("", ""), path)
+
+    with sandbox() as box:
+        with pytest.raises(NotARead):
+            using(box, send, effective=True)
+        assert not [r for r in box.requests if r.method == "POST" and "/subscriptions/" in r.path]
+
+
+def test_without_the_option_not_even_these_leave() -> None:
+    with sandbox() as box:
+        with pytest.raises(NotARead):
+            using(box, lambda reader: reader.effective(f"{NIC}/effectiveNetworkSecurityGroups"), effective=False)
+        ended = twolocks("scan", "--only", "machine-*", "--fail-on", "never", env=box.environment())
+        assert ended.code == 0, ended.err
+        assert posts(box) == []
+
+
+def using(box: Sandbox, what: Any, *, effective: bool) -> Any:
+    async def run() -> Any:
+        way = Way(arm_endpoint=box.url, auth="environment", limits=False, effective=effective)
+        async with connect(way) as reader:
+            return await what(reader)
+
+    with environment(box):
+        return asyncio.run(run())
+
+
+# What comes of it
+
+
+def test_where_azure_agrees_nothing_is_told() -> None:
+    with sandbox() as box:
+        ended = scan(box, "--out", "f.json")
+        assert ended.code == 0, ended.err
+        assert sorted(posts(box)) == [
+            "effectiveNetworkSecurityGroups",
+            "listNetworkManagerEffectiveSecurityAdminRules",
+        ]
+        assert json.loads(Path("f.json").read_bytes())["coverage"]["notes"] == []
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("nic", "nic, at a, tcp/0: Azure lets in 198.51.100.0/24, Twolocks nobody"),
+        ("net", "net, security admin rules"),
+    ],
+)
+def test_a_disagreement_is_a_defect_of_ours_and_hides_nothing(what: str, said: str) -> None:
+    with sandbox(disagrees=[what]) as box:
+        ended = scan(box, "--out", "f.json")
+        assert ended.code == 70, ended.err
+        assert f"error: Azure disagrees with Twolocks, a defect of Twolocks: {said}" in ended.err
+        assert ": a defect of Twolocks" in ended.err
+        document = json.loads(Path("f.json").read_bytes())
+        assert said in document["coverage"]["notes"][0]
+        assert [row["endpoint"] for row in document["exposures"]] == ["tcp/22"]
+        found = twolocks("scan", "--effective", "--only", "machine-*", env=box.environment())
+        assert found.code == 1
+        assert "Azure disagrees in " in found.err
+
+
+def test_a_refusal_is_a_gap_that_names_the_action() -> None:
+    with sandbox(grants=(Grant(),)) as box:
+        ended = scan(box, "--out", "f.json")
+        assert ended.code == 3
+        document = json.loads(Path("f.json").read_bytes())
+        assert sorted(gap["action"] for gap in document["gaps"]) == sorted(ACTIONS)
+        assert [row["endpoint"] for row in document["exposures"]] == ["tcp/22"]
+
+
+def test_a_machine_that_does_not_run_is_a_gap_too() -> None:
+    with sandbox("PowerState/deallocated") as box:
+        ended = scan(box, "--out", "f.json")
+        assert ended.code == 3
+        gaps = json.loads(Path("f.json").read_bytes())["gaps"]
+        assert [(gap["status"], gap["action"]) for gap in gaps] == [(400, "")]
+
+
+def test_an_answer_that_never_comes_is_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    with sandbox() as box:
+        never = f"{NIC}/effectiveNetworkSecurityGroups"
+        monkeypatch.setattr(box.effective, "result", lambda path: box.effective.answer(never, box.url))
+
+        async def ask(reader: Reader) -> Any:
+            return await reader._arm.post_effective(never, seconds=0.2)
+
+        with pytest.raises(ReadError) as lost:
+            using(box, ask, effective=True)
+        assert (lost.value.status, lost.value.code) == (0, "Timeout")
+
+
+def test_a_failing_provider_is_a_gap() -> None:
+    with sandbox(faults=[Fault("status", "*effectiveNetworkSecurityGroups*")]) as box:
+        ended = scan(box)
+        assert ended.code == 3, ended.err
+        assert "gap" in ended.err
+
+
+# What it needs
+
+
+def test_the_role_names_the_extra_actions_only_when_asked() -> None:
+    plain, more = twolocks("access", "role"), twolocks("access", "role", "--effective")
+    for action in ACTIONS:
+        assert action not in plain.out
+        assert action in more.out
+
+
+def test_a_file_cannot_be_asked() -> None:
+    ended = twolocks("scan", "--from", "x.jsonl", "--effective")
+    assert ended.code == 2
+    assert "so --effective has nothing to work on" in ended.err

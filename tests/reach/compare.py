@@ -1,0 +1,112 @@
+"""The evaluator's answers to the questions that the oracle is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from scanner.addresses import parse
+from scanner.reach import chain
+from scanner.reach.fabric import Fabric, target_of
+from scanner.reach.packets import Protocol, place
+from scanner.reach.senders import Senders
+from scanner.resource import Resource
+from tests.reach.estates import Estate, Maker, Packet
+from tests.reach.oracle import Oracle, Verdicts, part
+
+
+def fabric(estate: Estate) -> Fabric:
+    out = Fabric()
+    for body in estate.resources:
+        assert out.add(Resource(body))
+    for network, rules in estate.admin.items():
+        for rule in rules:
+            out.add_admin(network, rule["id"], rule)
+    return out
+
+
+def answers(networks: Fabric, estate: Estate, packet: Packet) -> Iterator[tuple[str, bool, bool]]:
+    """Every form in which the evaluator says whether a packet gets in: (form, surely, maybe)."""
+    nic = networks.nics[networks.key(estate.nics[packet.nic]["id"])]
+    target = target_of(nic, nic.configurations[packet.configuration])
+    passage = chain.passage(networks, target, cast("chain.Entry", packet.entry))
+    protocol = cast("Protocol", packet.protocol)
+    at = place(protocol, packet.port)
+    pieces = [each for each in passage.pieces if each.first <= at <= each.last]
+    yield "pieces", any(lets(each.sure, packet) for each in pieces), any(lets(each.may, packet) for each in pieces)
+    steps = passage.explain(protocol, packet.port)
+    left = steps[-1].left if steps else passage.everybody
+    yield "explain", lets(left, packet), any(lets(each.may, packet) for each in pieces)
+    if packet.protocol in ("tcp", "udp"):
+        here = [
+            each
+            for each in passage.openings
+            if each.protocol in ("*", packet.protocol) and each.first <= packet.port <= each.last
+        ]
+        yield "openings", any(lets(each.sure, packet) for each in here), any(lets(each.may, packet) for each in here)
+        one = passage.within(packet.protocol, packet.port, packet.port)
+        yield "within", any(lets(each.sure, packet) for each in one), any(lets(each.may, packet) for each in one)
+
+
+def by_nat(networks: Fabric, estate: Estate, packet: Packet, rule: Any) -> tuple[str, bool, bool]:
+    """A NAT rule: the opening of its back-end port, seen at its port outside."""
+    properties = part(rule, "properties")
+    identity, _, name = part(part(properties, "backendIPConfiguration"), "id").rpartition("/ipConfigurations/")
+    nic = networks.nics[networks.key(identity)]
+    configuration = next(each for each in nic.configurations if each.name == name)
+    passage = chain.passage(networks, target_of(nic, configuration), cast("chain.Entry", packet.entry))
+    port = part(properties, "backendPort")
+    found = [
+        each.shifted(part(properties, "frontendPort"))
+        for each in passage.within(part(properties, "protocol").lower(), port, port)
+    ]
+    here = [
+        each for each in found if each.first <= packet.port <= each.last and each.protocol in (packet.protocol, "*")
+    ]
+    return "nat", any(lets(each.sure, packet) for each in here), any(lets(each.may, packet) for each in here)
+
+
+def lets(who: Senders, packet: Packet) -> bool:
+    groups = (f"/{each.lower().strip('/')}/" for each in packet.groups)
+    return who.holds(parse(packet.sender), *packet.tags, *groups)
+
+
+def compare(maker: Maker, packets: int) -> Iterator[str]:
+    """The disagreements over that many packets of one estate."""
+    estate = maker.estate()
+    oracle, networks = Oracle(estate), fabric(estate)
+    for _ in range(packets):
+        packet = maker.packet(estate)
+        yield from _differ(oracle.ask(packet), answers(networks, estate, packet), packet)
+        if packet.entry != "inside":
+            rule = maker.dice.choice(estate.balancers[0]["properties"]["inboundNatRules"])
+            yield from _through_nat(oracle, networks, estate, packet, rule)
+
+
+def _through_nat(oracle: Oracle, networks: Fabric, estate: Estate, packet: Packet, rule: Any) -> Iterator[str]:
+    properties = rule["properties"]
+    identity, _, name = properties["backendIPConfiguration"]["id"].rpartition("/ipConfigurations/")
+    nic = next(each for each in estate.nics if each["id"] == identity)
+    configuration = next(each for each in nic["properties"]["ipConfigurations"] if each["name"] == name)
+    six = configuration["properties"].get("privateIPAddressVersion") == "IPv6"
+    if six != (":" in packet.sender):
+        return
+    outside = Packet(
+        packet.nic,
+        packet.configuration,
+        packet.entry,
+        properties["protocol"].lower(),
+        properties["frontendPort"],
+        packet.sender,
+        packet.tags,
+        packet.groups,
+    )
+    found = by_nat(networks, estate, outside, rule)
+    yield from _differ(oracle.through_nat(outside, rule), iter([found]), outside)
+
+
+def _differ(truth: Verdicts, said: Iterator[tuple[str, bool, bool]], packet: Packet) -> Iterator[str]:
+    surely, maybe = truth == {True}, True in truth
+    for form, sure, may in said:
+        if (sure, may) != (surely, maybe):
+            yield f"{form} says {sure} and may be {may}, the oracle {surely} and {maybe}: {packet}"

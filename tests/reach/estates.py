@@ -1,0 +1,310 @@
+"""Random networks as ARM bodies, by seed: small pools, so that rules overlap, and every spelling that ARM may answer.
+
+`doubtful` estates also hold values that nobody knows: an access, a protocol, a priority, a port, a prefix.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+ROOT = "/subscriptions/00000000-0000-0000-0000-00000000000a/resourceGroups/rg/providers/Microsoft.Network"
+PREFIXES = (
+    *("*", "Any", "0.0.0.0/0", "::/0", "0.0.0.0/1", "128.0.0.0/1", "2000::/4", "20.0.0.0/8", "20.1.0.0/16"),
+    *("20.1.2.0/24", "20.1.2.128/25", "20.1.2.3", "20.1.2.3/32", "203.0.113.0/24", "10.0.0.0/8", "10.0.1.4"),
+    *("2603:1000::/24", "2603:1000:4::/48", "2603:1000:4::7", "172.16.0.0/12", "20.1.0.0/16,203.0.113.9"),
+)
+TAGS = (
+    *("Internet", "INTERNET", "internet", "VirtualNetwork", "virtualnetwork", "VIRTUAL_NETWORK", "AzureLoadBalancer"),
+    *("AzureCloud", "AZURECLOUD", "AzureCloud.NorwayEast", "azurecloud.norwayeast", "Storage", "Storage.WestEurope"),
+    *("AzureFrontDoor.Backend", "GatewayManager", "ApiManagement.NorwayEast", "FooService", "fooservice"),
+)
+PORTS = (
+    *("*", "22", "20-25", "80", "443", "3389", "3380-3390", "0-65535", "1-1024", "1024-65535", "23-80", "8080", "0"),
+    *("65535", "22-22", "21", "24-3388", "22,443", "0-32767", "32768-65535", "Any"),
+)
+PROTOCOLS = ("Tcp", "TCP", "tcp", "Udp", "udp", "*", "*", "*", "Icmp", "Esp", "Ah", "Any")
+SENDERS = (
+    *("1.2.3.4", "20.0.0.1", "20.1.0.0", "20.1.2.2", "20.1.2.3", "20.1.2.4", "20.1.2.200", "20.2.0.0", "21.0.0.0"),
+    *("126.255.255.255", "128.0.0.1", "203.0.113.9", "203.0.113.255", "223.0.0.1"),
+    *("2603:1000::1", "2603:1000:4::7", "2603:1000:4::8", "2603:1100::1", "2a00::1", "3000::1"),
+)
+INSIDERS = ("10.0.0.4", "10.0.1.4", "10.0.1.5", "10.9.0.1", "172.16.5.5", "192.168.1.1", "20.1.2.3", "fd00::9")
+BORNE: tuple[tuple[str, ...], ...] = (
+    (),
+    (),
+    (),
+    ("AzureCloud.norwayeast",),
+    ("AzureCloud.westeurope", "Storage.westeurope"),
+    ("Storage.norwayeast", "AzureCloud.norwayeast"),
+    ("AzureFrontDoor.Backend",),
+    ("AzureFrontDoor",),
+    ("GatewayManager",),
+    ("FooService",),
+)
+
+
+@dataclass(slots=True)
+class Estate:
+    """ARM bodies: `resources` in any order; admin rules by the id of their network."""
+
+    resources: list[dict[str, Any]] = field(default_factory=list)
+    admin: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    nics: list[dict[str, Any]] = field(default_factory=list)
+    balancers: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """`entry` as the chain knows it; the sender bears `tags` and what they are a part of, and is in `groups`."""
+
+    nic: int
+    configuration: int
+    entry: str
+    protocol: str
+    port: int
+    sender: str
+    tags: tuple[str, ...]
+    groups: tuple[str, ...]
+
+
+class Maker:
+    """One estate and packets for it. The same seed makes the same."""
+
+    def __init__(self, seed: int, doubtful: bool = False) -> None:
+        self.dice = random.Random(seed)
+        self.doubtful = doubtful
+        self.asgs = [f"{ROOT}/applicationSecurityGroups/asg{n}" for n in range(3)]
+        self.groups = [f"{ROOT}/networkSecurityGroups/nsg{n}" for n in range(4)]
+        self.addresses = ["10.0.0.4", "10.0.1.4", "10.0.1.5", "fd00::4", "fd00::5"]
+
+    def estate(self) -> Estate:
+        out = Estate()
+        out.resources += [self._nsg(each) for each in self.groups]
+        networks = [self._network(n) for n in range(2)]
+        out.resources += networks
+        for network in networks:
+            if self.dice.random() < 0.5:
+                out.admin[network["id"]] = [self._admin(n) for n in range(self.dice.randint(0, 5))]
+        subnets = [subnet["id"] for network in networks for subnet in network["properties"]["subnets"]]
+        out.nics = [self._nic(n, subnets) for n in range(4)]
+        out.balancers = [self._balancer(out.nics)]
+        out.resources += out.nics
+        self.dice.shuffle(out.resources)
+        return out
+
+    def packet(self, estate: Estate) -> Packet:
+        dice = self.dice
+        nic = dice.randrange(len(estate.nics))
+        configurations = estate.nics[nic]["properties"]["ipConfigurations"]
+        number = dice.randrange(len(configurations))
+        six = configurations[number]["properties"].get("privateIPAddressVersion") == "IPv6"
+        entry = dice.choice(("standard", "standard", "basic", "inside"))
+        pool = [each for each in (INSIDERS if entry == "inside" else SENDERS) if (":" in each) == six]
+        port = dice.choice((22, 80, 443, 3389, 0, 65535, 21, 1024, 1025, 8080, 25, 26, dice.randrange(65536)))
+        return Packet(
+            nic,
+            number,
+            entry,
+            dice.choice(("tcp", "tcp", "tcp", "udp", "udp", "icmp", "esp", "ah")),
+            port,
+            dice.choice(pool),
+            () if entry == "inside" else dice.choice(BORNE),
+            tuple(dice.sample(self.asgs, dice.randint(0, 2))) if entry == "inside" else (),
+        )
+
+    # Bodies
+
+    def _cased(self, text: str) -> str:
+        return self.dice.choice((text, text, text, text, text.lower(), text.upper(), text[:1].upper() + text[1:]))
+
+    def _id(self, text: str) -> str:
+        return self.dice.choice((text, text, text.lower(), text.replace("resourceGroups", "resourcegroups")))
+
+    def _nsg(self, identity: str) -> dict[str, Any]:
+        count = self.dice.randint(0, 9)
+        rules = [self._rule(f"r{n}", priority) for n, priority in enumerate(self._priorities(count))]
+        properties: dict[str, Any] = {self._cased("securityRules"): rules}
+        kept = self.dice.random()
+        if kept < 0.4:
+            properties["defaultSecurityRules"] = self._defaults()
+        elif kept < 0.5:
+            properties["defaultSecurityRules"] = []
+        elif kept < 0.6:
+            properties["defaultSecurityRules"] = self.dice.sample(self._defaults(), 3)
+        return {"id": self._id(identity), "properties": properties}
+
+    def _priorities(self, count: int) -> list[int]:
+        return self.dice.sample(range(100, 4097), count)
+
+    def _defaults(self) -> list[dict[str, Any]]:
+        rows = (
+            ("AllowVnetInBound", 65000, "Allow", "Inbound", "VirtualNetwork", "VirtualNetwork"),
+            ("AllowAzureLoadBalancerInBound", 65001, "Allow", "Inbound", "AzureLoadBalancer", "*"),
+            ("DenyAllInBound", 65500, "Deny", "Inbound", "*", "*"),
+            ("AllowVnetOutBound", 65000, "Allow", "Outbound", "VirtualNetwork", "VirtualNetwork"),
+            ("AllowInternetOutBound", 65001, "Allow", "Outbound", "*", "Internet"),
+            ("DenyAllOutBound", 65500, "Deny", "Outbound", "*", "*"),
+        )
+        return [
+            {
+                "name": name,
+                "properties": {
+                    "protocol": "*",
+                    "sourcePortRange": "*",
+                    "destinationPortRange": "*",
+                    "sourceAddressPrefix": source,
+                    "destinationAddressPrefix": destination,
+                    "access": access,
+                    "priority": priority,
+                    "direction": direction,
+                    "sourcePortRanges": [],
+                },
+            }
+            for name, priority, access, direction, source, destination in rows
+        ]
+
+    def _many(self, properties: dict[str, Any], name: str, plural: str, pool: tuple[str, ...], most: int = 4) -> None:
+        """A field in its singular or plural form, the other one absent, empty or null."""
+        if self.dice.random() < 0.5:
+            properties[self._cased(name)] = self.dice.choice(pool)
+            other: Any = self.dice.choice(([], None, "gone"))
+            if other != "gone":
+                properties[plural] = other
+        else:
+            properties[self._cased(plural)] = [self.dice.choice(pool) for _ in range(self.dice.randint(1, most))]
+            if self.dice.random() < 0.2:
+                properties[name] = ""
+
+    def _rule(self, name: str, priority: int) -> dict[str, Any]:
+        dice = self.dice
+        out: dict[str, Any] = {
+            self._cased("protocol"): dice.choice(PROTOCOLS),
+            "priority": priority,
+            self._cased("access"): dice.choice(("Allow", "Allow", "allow", "ALLOW", "Deny", "deny")),
+            self._cased("direction"): dice.choice(("Inbound",) * 7 + ("inbound", "INBOUND", "Outbound")),
+        }
+        self._ends(out)
+        self._many(out, "destinationPortRange", "destinationPortRanges", PORTS)
+        if dice.random() < 0.85:
+            out["sourcePortRange"] = "*"
+        else:
+            self._many(out, "sourcePortRange", "sourcePortRanges", PORTS)
+        if self.doubtful and dice.random() < 0.35:
+            self._spoil(out)
+        return {self._cased("name"): name, self._cased("properties"): out}
+
+    def _ends(self, out: dict[str, Any]) -> None:
+        dice = self.dice
+        if dice.random() < 0.15:
+            out[self._cased("sourceApplicationSecurityGroups")] = [{"id": self._id(dice.choice(self.asgs))}]
+        else:
+            pool = TAGS if dice.random() < 0.45 else PREFIXES
+            self._many(out, "sourceAddressPrefix", "sourceAddressPrefixes", pool + PREFIXES[:1])
+        where = dice.random()
+        if where < 0.2:
+            out["destinationApplicationSecurityGroups"] = [
+                {"id": self._id(each)} for each in dice.sample(self.asgs, dice.randint(1, 2))
+            ]
+        elif where < 0.6:
+            out["destinationAddressPrefix"] = "*"
+        else:
+            places = (
+                "10.0.0.0/24",
+                "10.0.1.4",
+                "10.0.1.0/24",
+                "fd00::/64",
+                "fd00::4/128",
+                "VirtualNetwork",
+                "Internet",
+            )
+            self._many(out, "destinationAddressPrefix", "destinationAddressPrefixes", (*places, "10.0.0.4/31", "Any"))
+
+    def _spoil(self, out: dict[str, Any]) -> None:
+        """One value that nobody knows."""
+        which = self.dice.choice(("access", "protocol", "direction", "priority", "port", "source", "destination"))
+        lowered = {key.lower(): key for key in out}
+        if which in ("access", "protocol", "direction"):
+            out[lowered[which]] = self.dice.choice(("Perhaps", None, 7))
+        elif which == "priority":
+            out["priority"] = self.dice.choice((None, "100"))
+        else:
+            stem = {"port": "destinationPort", "source": "sourceAddress", "destination": "destinationAddress"}[which]
+            for key in [key for key in out if key.lower().startswith(stem.lower())]:
+                del out[key]
+            one, many = (f"{stem}Range", f"{stem}Ranges") if which == "port" else (f"{stem}Prefix", f"{stem}Prefixes")
+            if self.dice.random() < 0.5:
+                good = "22" if which == "port" else "20.1.0.0/16" if which == "source" else "10.0.0.4"
+                out[many] = [good, self.dice.choice(("10.0.0.300/24", "7000000", "fe80::zz/10"))]
+            else:
+                out[one] = "99999/99" if which != "port" else "http"
+
+    def _admin(self, number: int) -> dict[str, Any]:
+        dice = self.dice
+        properties: dict[str, Any] = {
+            "priority": number * 10 + dice.randint(1, 9),
+            self._cased("access"): dice.choice(("Allow", "AlwaysAllow", "alwaysallow", "Deny", "Deny")),
+            "direction": dice.choice(("Inbound", "Inbound", "Inbound", "Outbound")),
+            "protocol": dice.choice(("Any", "Tcp", "Udp", "Icmp")),
+            "sourcePortRanges": [dice.choice(("0-65535", "0-65535", "0-65535", "1-1024"))],
+            "destinationPortRanges": [dice.choice(PORTS) for _ in range(dice.randint(1, 3))],
+            "sources": [self._item() for _ in range(dice.randint(1, 3))],
+            "destinations": [
+                {"addressPrefix": dice.choice(("*", "*", "10.0.0.0/24", "fd00::/64")), "addressPrefixType": "IPPrefix"}
+            ],
+        }
+        return {"id": f"rule{number}", "name": f"admin{number}", "properties": properties}
+
+    def _item(self) -> dict[str, str]:
+        if self.dice.random() < 0.4:
+            return {"addressPrefix": self.dice.choice(TAGS), "addressPrefixType": "ServiceTag"}
+        return {"addressPrefix": self.dice.choice(PREFIXES), "addressPrefixType": self._cased("IPPrefix")}
+
+    def _network(self, number: int) -> dict[str, Any]:
+        identity = f"{ROOT}/virtualNetworks/net{number}"
+        subnets = []
+        for each in range(2):
+            properties: dict[str, Any] = {"addressPrefix": f"10.{number}.{each}.0/24"}
+            if self.dice.random() < 0.65:
+                properties[self._cased("networkSecurityGroup")] = {"id": self._id(self.dice.choice(self.groups))}
+            subnets.append({"id": f"{identity}/subnets/s{each}", "name": f"s{each}", "properties": properties})
+        return {"id": identity, "properties": {"subnets": subnets}}
+
+    def _nic(self, number: int, subnets: list[str]) -> dict[str, Any]:
+        dice = self.dice
+        subnet = dice.choice(subnets)
+        properties: dict[str, Any] = {
+            "ipConfigurations": [self._configuration(n, subnet) for n in range(dice.randint(1, 2))]
+        }
+        if dice.random() < 0.65:
+            properties["networkSecurityGroup"] = {"id": self._id(dice.choice(self.groups))}
+        return {"id": f"{ROOT}/networkInterfaces/nic{number}", "properties": properties}
+
+    def _configuration(self, number: int, subnet: str) -> dict[str, Any]:
+        dice = self.dice
+        address = dice.choice(self.addresses)
+        properties: dict[str, Any] = {"subnet": {"id": self._id(subnet)}, "privateIPAddress": address}
+        if ":" in address:
+            properties["privateIPAddressVersion"] = "IPv6"
+        if self.doubtful and dice.random() < 0.2:
+            properties["privateIPAddress"] = None
+        members = dice.sample(self.asgs, dice.randint(0, 2))
+        if members:
+            properties["applicationSecurityGroups"] = [{"id": self._id(each)} for each in members]
+        return {"name": f"c{number}", "properties": properties}
+
+    def _balancer(self, nics: list[dict[str, Any]]) -> dict[str, Any]:
+        """A load balancer whose NAT rules give each interface ports of its own outside."""
+        rules = []
+        for number, nic in enumerate(nics):
+            for each, configuration in enumerate(nic["properties"]["ipConfigurations"]):
+                for count, port in enumerate((22, 3389, self.dice.choice((80, 443, 8080)))):
+                    properties = {
+                        "protocol": self.dice.choice(("Tcp", "tcp", "Udp")),
+                        "frontendPort": 50000 + 100 * number + 10 * each + count,
+                        "backendPort": port,
+                        "backendIPConfiguration": {"id": f"{nic['id']}/ipConfigurations/{configuration['name']}"},
+                    }
+                    rules.append({"name": f"nat{number}{each}{count}", "properties": properties})
+        return {"id": f"{ROOT}/loadBalancers/lb", "properties": {"inboundNatRules": rules}}

@@ -1,0 +1,355 @@
+"""A packet oracle: a slow walk over raw ARM bodies, one packet at a time, written apart from the evaluator.
+
+It shares nothing with `scanner` but the question. Where a value is not known it follows every reading and answers with
+all verdicts that are possible; the evaluator's `sure` must then be "in every reading", its `may` "in some reading".
+
+    python -m tests.reach.oracle [PACKETS [SEED]]       compares, prints the seeds; ends with 1 on a disagreement
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import sys
+import time
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from tests.reach.estates import Estate, Maker, Packet
+
+Verdicts = frozenset[bool]
+LET: Verdicts = frozenset({True})
+HELD: Verdicts = frozenset({False})
+EITHER: Verdicts = frozenset({True, False})
+PORTLESS = ("icmp", "esp", "ah")
+
+
+def part(body: Any, name: str) -> Any:
+    """A member whatever its case; None where there is none."""
+    if isinstance(body, dict):
+        for key, value in body.items():
+            if key.lower() == name.lower():
+                return value
+    return None
+
+
+def texts(rule: Any, one: str, many: str) -> list[Any]:
+    value, values = part(rule, one), part(rule, many)
+    found = [value] if value not in (None, "") else []
+    found += values if isinstance(values, list) else []
+    return [piece.strip() for each in found for piece in (each.split(",") if isinstance(each, str) else [each])]
+
+
+def tidy(identity: Any) -> str:
+    return str(identity).lower().strip("/")
+
+
+# One rule against one packet: True, False, or None where that is not known
+
+
+def some(answers: Iterable[bool | None]) -> bool | None:
+    found = list(answers)
+    return True if True in found else None if None in found else False
+
+
+def every(answers: Iterable[bool | None]) -> bool | None:
+    found = list(answers)
+    return False if False in found else None if None in found else True
+
+
+def bears(packet: Packet, tag: str) -> bool:
+    """Who bears the tag of a region bears the whole service's tag too."""
+    low = tag.lower()
+    return any(each.lower() == low or each.lower().startswith(low + ".") for each in packet.tags)
+
+
+def from_source(packet: Packet, text: Any) -> bool | None:
+    low = text.lower() if isinstance(text, str) else ""
+    if low in ("*", "any"):
+        return True
+    if re.fullmatch("[a-z][a-z0-9_.]*", low):
+        if low == "internet":
+            return packet.entry != "inside"
+        if low.replace("_", "") == "virtualnetwork":
+            return packet.entry == "inside"
+        return low != "azureloadbalancer" and packet.entry != "inside" and bears(packet, low)
+    try:
+        return ipaddress.ip_address(packet.sender) in ipaddress.ip_network(low, strict=False)
+    except ValueError:
+        return None
+
+
+def to_destination(address: str | None, text: Any) -> bool | None:
+    low = text.lower() if isinstance(text, str) else ""
+    if low in ("*", "any", "virtualnetwork"):
+        return True
+    if low == "internet":
+        return None if address is None else False
+    try:
+        network = ipaddress.ip_network(low, strict=False)
+    except ValueError:
+        return None
+    return None if address is None else ipaddress.ip_address(address) in network
+
+
+def has_port(port: int, text: Any) -> bool | None:
+    if not isinstance(text, str):
+        return None
+    if text.lower() in ("*", "any"):
+        return True
+    found = re.fullmatch("([0-9]{1,5})(?:-([0-9]{1,5}))?", text)
+    if found is None or int(found[2] or found[1]) > 65535:
+        return None
+    return int(found[1]) <= port <= int(found[2] or found[1])
+
+
+def all_ports(given: list[Any]) -> bool | None:
+    """Whether a list names every port there is."""
+    return _all_ports(tuple(given)) if given else None
+
+
+@lru_cache
+def _all_ports(given: tuple[Any, ...]) -> bool | None:
+    left = set(range(65536))
+    unknown = False
+    for text in given:
+        if isinstance(text, str) and text.lower() in ("*", "any"):
+            return True
+        found = re.fullmatch("([0-9]{1,5})(?:-([0-9]{1,5}))?", text) if isinstance(text, str) else None
+        if found is None or int(found[2] or found[1]) > 65535:
+            unknown = True
+        else:
+            left -= set(range(int(found[1]), int(found[2] or found[1]) + 1))
+    return True if not left else None if unknown else False
+
+
+def of_protocol(packet: Packet, value: Any) -> bool | None:
+    low = value.lower() if isinstance(value, str) else ""
+    if low in ("*", "any"):
+        return True
+    return low == packet.protocol if low in ("tcp", "udp", *PORTLESS) else None
+
+
+def ports_fit(packet: Packet, rule: Any, allow: bool) -> bool | None:
+    """The receiver's port; and the sender's own, which it chooses: only a Deny of all of them holds."""
+    given = texts(rule, "destinationPortRange", "destinationPortRanges")
+    if packet.protocol in PORTLESS:
+        here = True if allow else all_ports(given)
+    else:
+        here = some(has_port(packet.port, text) for text in given) if given else None
+    if allow:
+        return here
+    return every((here, all_ports(texts(rule, "sourcePortRange", "sourcePortRanges"))))
+
+
+def ends_fit(packet: Packet, rule: Any, address: str | None, members: set[str]) -> bool | None:
+    senders = {tidy(part(each, "id")) for each in part(rule, "sourceApplicationSecurityGroups") or ()}
+    receivers = {tidy(part(each, "id")) for each in part(rule, "destinationApplicationSecurityGroups") or ()}
+    sources = texts(rule, "sourceAddressPrefix", "sourceAddressPrefixes")
+    targets = texts(rule, "destinationAddressPrefix", "destinationAddressPrefixes")
+    came = bool(senders & {tidy(each) for each in packet.groups})
+    went = bool(receivers & members)
+    source = some((came, *(from_source(packet, each) for each in sources))) if sources or senders else None
+    target = some((went, *(to_destination(address, each) for each in targets))) if targets or receivers else None
+    return every((source, target))
+
+
+# A list of rules against one packet
+
+
+def verdicts(rules: list[tuple[bool | None, Any, Any]]) -> Verdicts:
+    """First match wins; `rules`: whether it matches, whether it allows (None: not known either)."""
+    found: set[bool] = set()
+    for fits, allows, _ in rules:
+        if fits is False:
+            continue
+        found |= {True, False} if allows is None else {allows}
+        if fits is True:
+            return frozenset(found)
+    return frozenset(found | {False})
+
+
+def placed(rules: list[tuple[bool | None, Any, Any]]) -> Verdicts:
+    """The same, where a rule without a readable priority may stand anywhere among the customer's own."""
+    found: set[bool] = set()
+    loose = [rule for rule in rules if not isinstance(rule[2], int)]
+    fixed = sorted((rule for rule in rules if isinstance(rule[2], int)), key=lambda rule: rule[2])
+    own = [rule for rule in fixed if rule[2] < 65000]
+    rest = [rule for rule in fixed if rule[2] >= 65000]
+    if not loose:
+        return verdicts(fixed)
+    first, *others = loose
+    for at in range(len(own) + 1):
+        moved = [*own[:at], first, *own[at:]]
+        numbered = [(fits, allows, number) for number, (fits, allows, _) in enumerate(moved)]
+        found |= placed([*numbered, *others, *rest])
+    return frozenset(found)
+
+
+def read_access(value: Any, words: dict[str, Any]) -> Any:
+    return words.get(value.lower()) if isinstance(value, str) else None
+
+
+def one_rule(
+    packet: Packet, properties: Any, address: str | None, members: set[str]
+) -> list[tuple[bool | None, Any, Any]]:
+    """A rule as (fits, allows, priority); two of them where its access is not known, since it fits differently."""
+    direction = part(properties, "direction")
+    inbound = read_access(direction, {"inbound": True, "outbound": False})
+    if inbound is False:
+        return []
+    access = read_access(part(properties, "access"), {"allow": True, "deny": False})
+    common = (of_protocol(packet, part(properties, "protocol")), ends_fit(packet, properties, address, members))
+    fits = {kind: every((inbound, *common, ports_fit(packet, properties, kind))) for kind in (True, False)}
+    priority = part(properties, "priority")
+    if access is not None:
+        return [(fits[access], access, priority)]
+    # Either an Allow or a Deny: what neither would match is not matched.
+    answer = fits[True] if fits[True] == fits[False] else None
+    allows: Any = None if fits[False] is not False else True
+    return [(answer, allows, priority)] if answer is not False else []
+
+
+DEFAULTS = (
+    ("Allow", 65000, "VirtualNetwork"),
+    ("Allow", 65001, "AzureLoadBalancer"),
+    ("Deny", 65500, "*"),
+)
+
+
+def through_group(packet: Packet, body: Any, address: str | None, members: set[str]) -> Verdicts:
+    """What one network security group says."""
+    properties = part(body, "properties")
+    rules = list(part(properties, "securityRules"))
+    defaults = list(part(properties, "defaultSecurityRules") or [])
+    inbound = [part(each, "properties") for each in defaults]
+    there = {part(each, "priority") for each in inbound if str(part(each, "direction")).lower() == "inbound"}
+    for access, priority, source in DEFAULTS:
+        if priority not in there:
+            made = {"access": access, "priority": priority, "direction": "Inbound", "protocol": "*"}
+            made |= {"sourceAddressPrefix": source, "destinationAddressPrefix": "*"}
+            made |= {"sourcePortRange": "*", "destinationPortRange": "*"}
+            defaults.append({"properties": made})
+    found: list[tuple[bool | None, Any, Any]] = []
+    for rule in (*rules, *defaults):
+        found += one_rule(packet, part(rule, "properties"), address, members)
+    return placed(found)
+
+
+def through_admin(packet: Packet, rules: list[Any], address: str | None) -> set[str]:
+    """What the security admin rules may say: "deny", "allow" (also where none fits), "alwaysallow"."""
+    found: set[str] = set()
+    for rule in sorted(rules, key=lambda each: int(part(part(each, "properties"), "priority"))):
+        properties = part(rule, "properties")
+        if str(part(properties, "direction")).lower() != "inbound":
+            continue
+        access = str(part(properties, "access")).lower()
+        sources = [part(each, "addressPrefix") for each in part(properties, "sources")]
+        targets = [part(each, "addressPrefix") for each in part(properties, "destinations")]
+        flat = {"sourceAddressPrefixes": sources, "destinationAddressPrefixes": targets}
+        fits = every(
+            (
+                of_protocol(packet, part(properties, "protocol")),
+                ports_fit(packet, properties, access != "deny"),
+                ends_fit(packet, flat, address, set()),
+            )
+        )
+        if fits is not False:
+            found.add(access)
+        if fits:
+            return found
+    return found | {"allow"}
+
+
+class Oracle:
+    """An estate, looked up in raw bodies."""
+
+    def __init__(self, estate: Estate) -> None:
+        self.estate = estate
+        self.bodies = {tidy(body["id"]): body for body in estate.resources}
+        self.subnets = {
+            tidy(subnet["id"]): (tidy(network["id"]), subnet)
+            for network in estate.resources
+            for subnet in part(network["properties"], "subnets") or ()
+        }
+        self.admin = {tidy(network): rules for network, rules in estate.admin.items()}
+
+    def ask(self, packet: Packet) -> Verdicts:
+        """Every verdict that is possible: does the packet get in?"""
+        nic = self.estate.nics[packet.nic]["properties"]
+        configuration = nic["ipConfigurations"][packet.configuration]["properties"]
+        address = configuration["privateIPAddress"]
+        members = {tidy(each["id"]) for each in configuration.get("applicationSecurityGroups", ())}
+        network, subnet = self.subnets[tidy(configuration["subnet"]["id"])]
+        found: set[bool] = set()
+        for admin in through_admin(packet, self.admin.get(network, []), address):
+            found |= {"deny": HELD, "alwaysallow": LET}.get(admin) or self.groups(packet, subnet, nic, address, members)
+        return frozenset(found)
+
+    def groups(self, packet: Packet, subnet: Any, nic: Any, address: str | None, members: set[str]) -> Verdicts:
+        """What the groups of subnet and interface say together."""
+        names = (part(subnet["properties"], "networkSecurityGroup"), nic.get("networkSecurityGroup"))
+        said = [
+            through_group(packet, self.bodies[tidy(name["id"])], address, members) for name in names if name is not None
+        ]
+        if not said:
+            return HELD if packet.entry == "standard" else LET
+        if any(verdict == HELD for verdict in said):
+            return HELD
+        return LET if all(verdict == LET for verdict in said) else EITHER
+
+    def through_nat(self, packet: Packet, rule: Any) -> Verdicts:
+        """The same for a packet to a NAT rule's port outside: the back-end port is the one that groups see."""
+        properties = part(rule, "properties")
+        if packet.protocol != str(part(properties, "protocol")).lower():
+            return HELD
+        if packet.port != part(properties, "frontendPort"):
+            return HELD
+        target = tidy(part(part(properties, "backendIPConfiguration"), "id")).rsplit("/", 3)
+        nic = next(n for n, each in enumerate(self.estate.nics) if tidy(each["id"]) == target[0] + "/" + target[1])
+        names = [tidy(each["name"]) for each in self.estate.nics[nic]["properties"]["ipConfigurations"]]
+        return self.ask(
+            Packet(
+                nic,
+                names.index(target[3]),
+                packet.entry,
+                packet.protocol,
+                part(properties, "backendPort"),
+                packet.sender,
+                packet.tags,
+                packet.groups,
+            )
+        )
+
+
+def first(packets: int, seed: int = 1) -> str | None:
+    """The first disagreement within that many packets, None where there is none."""
+    from tests.reach.compare import compare
+
+    for number in range(seed, seed + packets // 100):
+        for line in compare(Maker(number, number % 3 == 0), 100):
+            return f"seed {number}: {line}"
+    return None
+
+
+def main(packets: int = 100_000, seed: int = 1) -> int:
+    from tests.reach.compare import compare
+
+    each, started, wrong, done = 200, time.perf_counter(), 0, 0
+    last = seed
+    while done < packets:
+        doubtful = last % 3 == 0
+        for line in compare(Maker(last, doubtful), each):
+            wrong += 1
+            print(f"seed {last}{' doubtful' if doubtful else ''}: {line}")
+        done += each
+        last += 1
+    took = time.perf_counter() - started
+    print(f"{done:,} packets over {last - seed} estates, seeds {seed} to {last - 1}, every third doubtful")
+    print(f"{wrong} disagreements; {took:.0f} s")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*(int(each.replace(",", "")) for each in sys.argv[1:])))

@@ -1,0 +1,405 @@
+"""Paths from outside: what the examples of the rules (tests/cases/machines.toml) do not show."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanner.index import Index, build
+from scanner.reach.doors import doors
+from scanner.reach.ports import known
+from scanner.reach.topology import EVERY, Path, Port, Topology, _through, behind, topology
+from scanner.resource import Resource
+from scanner.verdict import Unread
+
+NET = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network"
+NIC = f"{NET}/networkInterfaces/nic"
+CONFIGURATION = f"{NIC}/ipConfigurations/ip"
+VNET = f"{NET}/virtualNetworks/vnet"
+FRONT = f"{NET}/loadBalancers/lb/frontendIPConfigurations/front"
+POOL = f"{NET}/loadBalancers/lb/backendAddressPools/pool"
+
+Body = dict[str, Any]
+
+
+def rule(name: str, port: str, source: str = "*", protocol: str = "Tcp") -> Body:
+    return {
+        "name": name,
+        "properties": {
+            "priority": 100,
+            "direction": "Inbound",
+            "access": "Allow",
+            "protocol": protocol,
+            "sourceAddressPrefix": source,
+            "sourcePortRange": "*",
+            "destinationAddressPrefix": "*",
+            "destinationPortRange": port,
+        },
+    }
+
+
+def group(*rules: Body) -> Body:
+    return {"id": f"{NET}/networkSecurityGroups/nsg", "properties": {"securityRules": list(rules)}}
+
+
+def network(*, peer: str = "", name: str = "vnet", prefix: str = "10.0.0.0/24", guarded: bool = True) -> Body:
+    subnet: Body = {"addressPrefix": prefix}
+    if guarded:
+        subnet["networkSecurityGroup"] = {"id": f"{NET}/networkSecurityGroups/nsg"}
+    peerings = [{"properties": {"remoteVirtualNetwork": {"id": peer}}}] if peer else []
+    id = f"{NET}/virtualNetworks/{name}"
+    subnets = [
+        {"id": f"{id}/subnets/app", "name": "app", "properties": subnet},
+        {"id": f"{id}/subnets/AzureFirewallSubnet", "properties": {"addressPrefix": "10.0.99.0/26"}},
+    ]
+    return {"id": id, "properties": {"subnets": subnets, "virtualNetworkPeerings": peerings}}
+
+
+def nic(address: str = "10.0.0.4", public: str = "", at: str = VNET, name: str = "nic") -> Body:
+    inner: Body = {"privateIPAddress": address, "subnet": {"id": f"{at}/subnets/app"}}
+    if public:
+        inner["publicIPAddress"] = {"id": f"{NET}/publicIPAddresses/{public}"}
+    return {
+        "id": f"{NET}/networkInterfaces/{name}",
+        "properties": {"ipConfigurations": [{"name": "ip", "properties": inner}]},
+    }
+
+
+def public(name: str = "pip", address: str = "192.0.2.1", sku: Any = "Standard") -> Body:
+    return {
+        "id": f"{NET}/publicIPAddresses/{name}",
+        "sku": {"name": sku},
+        "properties": {"ipAddress": address},
+    }
+
+
+def balancer(pool: Body | None = None, front: Body | None = None, **more: Any) -> Body:
+    members = pool if pool is not None else {"backendIPConfigurations": [{"id": CONFIGURATION}]}
+    inner = front if front is not None else {"publicIPAddress": {"id": f"{NET}/publicIPAddresses/pip"}}
+    return {
+        "id": f"{NET}/loadBalancers/lb",
+        "sku": {"name": "Standard"},
+        "properties": {
+            "frontendIPConfigurations": [{"id": FRONT, "name": "front", "properties": inner}],
+            "backendAddressPools": [{"id": POOL, "name": "pool", "properties": members}],
+            **more,
+        },
+    }
+
+
+def balanced(front: int, back: int, **more: Any) -> Body:
+    inner = {"protocol": "Tcp", "frontendPort": front, "backendPort": back, **more}
+    ids = {"frontendIPConfiguration": {"id": FRONT}, "backendAddressPool": {"id": POOL}}
+    return {"name": "rule", "properties": {**ids, **inner}}
+
+
+def firewall(rules: list[Body], **more: Any) -> Body:
+    collection = {"name": "in", "properties": {"action": {"type": "Dnat"}, "rules": rules}}
+    ip = {
+        "subnet": {"id": f"{VNET}/subnets/AzureFirewallSubnet"},
+        "publicIPAddress": {"id": f"{NET}/publicIPAddresses/pip-fw"},
+    }
+    inner = {"ipConfigurations": [{"properties": ip}], "natRuleCollections": [collection], **more}
+    return {"id": f"{NET}/azureFirewalls/fw", "properties": inner}
+
+
+def dnat(**more: Any) -> Body:
+    return {
+        "name": "dnat",
+        "protocols": ["TCP"],
+        "sourceAddresses": ["*"],
+        "destinationAddresses": ["192.0.2.9"],
+        "destinationPorts": ["2222"],
+        "translatedAddress": "10.0.0.4",
+        "translatedPort": "22",
+        **more,
+    }
+
+
+def made(*bodies: Body, missing: tuple[str, ...] = ()) -> Topology:
+    index: Index = build([Resource(body, by="get") for body in bodies])
+    index.missing = {type.lower(): Unread(type, "not among what was read") for type in missing}
+    return topology(index)
+
+
+def paths(found: Topology, name: str = "nic") -> list[Path]:
+    return found.paths(found.fabric.nics[f"{NET}/networkInterfaces/{name}".lower()])
+
+
+def shown(found: Topology, name: str = "nic") -> dict[str, str]:
+    """What is open to a network interface: "address label" to the widest sure way."""
+    open_doors = doors(paths(found, name), found.fabric, found.index)
+    return {
+        f"{door.address} {door.label}": door.reach.widest.level.name if door.reach.widest else "unknown"
+        for door in open_doors
+    }
+
+
+def test_the_address_of_a_prefix_and_members_by_address() -> None:
+    prefix = {
+        "id": f"{NET}/publicIPPrefixes/px",
+        "sku": {"name": "Standard"},
+        "properties": {"ipPrefix": "192.0.2.64/28"},
+    }
+    members = {
+        "virtualNetwork": {"id": VNET},
+        "loadBalancerBackendAddresses": [{"properties": {"ipAddress": "10.0.0.4"}}],
+    }
+    lb = balancer(members, {"publicIPPrefix": {"id": prefix["id"]}}, loadBalancingRules=[balanced(80, 22)])
+    found = made(network(), group(rule("ssh", "22")), nic(), prefix, lb)
+    assert shown(found) == {"192.0.2.64/28 tcp/80": "internet"}
+    elsewhere = {**members, "virtualNetwork": {"id": f"{NET}/virtualNetworks/other"}}
+    lb = balancer(elsewhere, {"publicIPPrefix": {"id": prefix["id"]}}, loadBalancingRules=[balanced(80, 22)])
+    assert shown(made(network(), group(rule("ssh", "22")), nic(), prefix, lb)) == {}
+
+
+def test_a_member_through_its_configuration() -> None:
+    link = {"networkInterfaceIPConfiguration": {"id": CONFIGURATION.upper()}}
+    lb = balancer({"loadBalancerBackendAddresses": [{"properties": link}]}, loadBalancingRules=[balanced(2022, 22)])
+    found = made(network(), group(rule("ssh", "22")), nic(), public(), lb)
+    assert shown(found) == {"192.0.2.1 tcp/2022": "internet"}
+
+
+def test_a_rule_of_another_protocol_leads_nowhere() -> None:
+    lb = balancer(loadBalancingRules=[balanced(2022, 22, protocol="Udp")])
+    assert shown(made(network(), group(rule("ssh", "22")), nic(), public(), lb)) == {}
+    lb = balancer(loadBalancingRules=[balanced(2022, 22, protocol="Sctp")])
+    assert shown(made(network(), group(rule("ssh", "22")), nic(), public(), lb)) == {"192.0.2.1 tcp/2022": "internet"}
+
+
+def test_a_gateway_load_balancer_is_a_hop_that_nobody_can_read() -> None:
+    front = {
+        "publicIPAddress": {"id": f"{NET}/publicIPAddresses/pip"},
+        "gatewayLoadBalancer": {"id": f"{NET}/loadBalancers/gw/frontendIPConfigurations/front"},
+    }
+    lb = balancer(front=front, loadBalancingRules=[balanced(22, 22)])
+    found = made(network(), group(rule("ssh", "22")), nic(), public(), lb)
+    hops = paths(found)[0].front.hops
+    assert [(hop.kind, hop.name, hop.lets) for hop in hops] == [
+        ("public-ip", "pip", True),
+        ("gateway-load-balancer", "gw", None),
+        ("load-balancer", "lb", True),
+    ]
+    assert shown(found) == {"192.0.2.1 tcp/22": "internet"}
+
+
+def test_an_address_of_a_kind_that_nobody_knows_may_be_open() -> None:
+    bare = (network(guarded=False), nic(public="pip"))
+    found = made(*bare, public(sku="Gold"))
+    assert set(shown(found).values()) == {"unknown"}
+    assert shown(made(*bare, public(sku="StandardV2"))) == {}
+    assert shown(made(*bare, public(sku=None)))["192.0.2.1 */*"] == "internet"
+
+
+def test_an_address_that_a_stopped_machine_has_not_now_is_still_a_path() -> None:
+    address = {"id": f"{NET}/publicIPAddresses/pip", "sku": {"name": "Standard"}, "properties": {}}
+    found = made(network(), group(rule("ssh", "22")), nic(public="pip"), address)
+    assert shown(found) == {" tcp/22": "internet"}
+    assert paths(found)[0].front.hops[0].detail == "has no address now"
+
+
+def test_ranges_and_protocols_of_a_firewall() -> None:
+    bodies = (network(), group(), nic(), public("pip-fw", "192.0.2.9"))
+    ranged = dnat(destinationPorts=["2200-2209"], translatedPort="22")
+    assert shown(made(*bodies, firewall([ranged]))) == {"192.0.2.9 tcp/2200-2209": "internet"}
+    both = dnat(protocols=["Any"], destinationPorts=["53"], translatedPort="53")
+    assert shown(made(*bodies, firewall([both]))) == {"192.0.2.9 */53": "internet"}
+    azure = dnat(sourceAddresses=["198.51.100.7", "198.51.100.8-198.51.100.9"])
+    assert shown(made(*bodies, firewall([azure]))) == {"192.0.2.9 tcp/2222": "selected"}
+    broken = dnat(sourceAddresses=["everybody"])
+    assert shown(made(*bodies, firewall([broken]))) == {"192.0.2.9 tcp/2222": "unknown"}
+    private = dnat(sourceAddresses=["10.1.0.0/16"])
+    assert shown(made(*bodies, firewall([private]))) == {}
+
+
+def test_a_firewall_reaches_its_network_and_the_peers_only() -> None:
+    spoke = network(name="spoke", prefix="10.1.0.0/24")
+    at = f"{NET}/virtualNetworks/spoke"
+    bodies = (spoke, group(), nic("10.1.0.4", at=at), public("pip-fw", "192.0.2.9"))
+    lone = made(network(), *bodies, firewall([dnat(translatedAddress="10.1.0.4")]))
+    assert shown(lone) == {}
+    peered = made(network(peer=at), *bodies, firewall([dnat(translatedAddress="10.1.0.4")]))
+    assert shown(peered) == {"192.0.2.9 tcp/2222": "internet"}
+
+
+def test_the_address_of_a_firewall_that_was_not_read() -> None:
+    found = made(network(), group(), nic(), firewall([dnat()]))
+    assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
+
+
+def test_policies_that_inherit_from_each_other_end() -> None:
+    one, two = f"{NET}/firewallPolicies/one", f"{NET}/firewallPolicies/two"
+    collection = {"ruleCollectionType": "FirewallPolicyNatRuleCollection", "rules": [dnat()]}
+    bodies = [
+        {"id": one, "properties": {"basePolicy": {"id": two}}},
+        {"id": two, "properties": {"basePolicy": {"id": one}}},
+        {"id": f"{two}/ruleCollectionGroups/g", "properties": {"ruleCollections": [collection, {"rules": [dnat()]}]}},
+    ]
+    fw = firewall([], firewallPolicy={"id": one.upper()})
+    found = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw, *bodies)
+    assert shown(found) == {"192.0.2.9 tcp/2222": "internet"}
+    assert len(paths(found)) == 1
+
+
+def test_a_firewall_before_a_group_that_was_not_read() -> None:
+    found = made(network(), nic(), public("pip-fw", "192.0.2.9"), firewall([dnat()]))
+    assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
+
+
+def test_a_load_balancer_over_regions() -> None:
+    everywhere = f"{NET}/loadBalancers/all"
+    front, pool = f"{everywhere}/frontendIPConfigurations/f", f"{everywhere}/backendAddressPools/p"
+    member = {"properties": {"loadBalancerFrontendIPConfiguration": {"id": FRONT}}}
+    over = {
+        "id": everywhere,
+        "properties": {
+            "frontendIPConfigurations": [
+                {"id": front, "properties": {"publicIPAddress": {"id": f"{NET}/publicIPAddresses/global"}}}
+            ],
+            "backendAddressPools": [{"id": pool, "properties": {"loadBalancerBackendAddresses": [member]}}],
+            "loadBalancingRules": [
+                balanced(80, 443, frontendIPConfiguration={"id": front}, backendAddressPool={"id": pool})
+            ],
+        },
+    }
+    bodies = (network(), group(rule("ssh", "22")), nic(), public(), public("global", "192.0.2.2"), over)
+    found = made(*bodies, balancer(loadBalancingRules=[balanced(443, 22)]))
+    assert shown(found) == {"192.0.2.1 tcp/443": "internet", "192.0.2.2 tcp/80": "internet"}
+    assert set(shown(made(*bodies, balancer(loadBalancingRules=[balanced(444, 22)])))) == {"192.0.2.1 tcp/444"}
+
+
+def test_what_publishes_a_machine() -> None:
+    gateway: Body = {
+        "id": f"{NET}/applicationGateways/agw",
+        "properties": {
+            "frontendIPConfigurations": [{"properties": {"publicIPAddress": {"id": "x"}}}],
+            "backendAddressPools": [
+                {"properties": {"backendIPConfigurations": [{"id": CONFIGURATION}]}},
+                {"properties": {"backendAddresses": [{"fqdn": "App.Example.net"}, {"ipAddress": "10.0.0.4"}]}},
+            ],
+        },
+    }
+    door = {
+        "id": f"{NET}/frontDoors/fd",
+        "properties": {"backendPools": [{"properties": {"backends": [{"address": "192.0.2.1"}]}}]},
+    }
+    found = made(network(), group(), nic(public="pip"), public(), gateway, door)
+    machine = found.fabric.nics[NIC.lower()]
+    said = ("published through the application gateway agw", "published through the Front Door fd")
+    assert found.published(machine) == said
+    assert found.published_host("app.example.NET") == said[:1]
+    inside = {**gateway, "properties": {**gateway["properties"], "frontendIPConfigurations": [{"properties": {}}]}}
+    assert made(network(), nic(), inside).published(machine) == ()
+
+
+def test_lists_that_were_not_read_may_hide_a_path() -> None:
+    bodies = (network(), group(rule("ssh", "22")), nic())
+    assert shown(made(*bodies)) == {}
+    assert shown(made(*bodies, missing=("Microsoft.Network/loadBalancers",))) == {" tcp/22": "unknown"}
+    hidden = shown(made(*bodies, missing=("Microsoft.Network/azureFirewalls",)))
+    assert set(hidden.values()) == {"unknown"}
+    rules = ("Microsoft.Network/firewallPolicies/ruleCollectionGroups",)
+    assert shown(made(*bodies, missing=rules)) == {}
+    assert " */*" in shown(made(*bodies, firewall([]), public("pip-fw", "192.0.2.9"), missing=rules))
+
+
+def test_what_a_private_endpoint_is_open_to() -> None:
+    hub, spoke, alien = (f"{NET}/virtualNetworks/{name}" for name in ("hub", "spoke", "alien"))
+    peers = [{"properties": {"remoteVirtualNetwork": {"id": each}}} for each in (spoke, alien)]
+    gateway = [{"id": f"{hub}/subnets/GatewaySubnet", "properties": {"addressPrefix": "10.0.1.0/27"}}]
+    endpoint: Body = {"id": f"{NET}/privateEndpoints/pe", "properties": {"subnet": {"id": f"{hub}/subnets/pe"}}}
+    bodies = [
+        endpoint,
+        {"id": spoke, "properties": {"addressSpace": {"addressPrefixes": ["10.1.0.0/24"]}}},
+        {
+            "id": hub,
+            "properties": {
+                "addressSpace": {"addressPrefixes": ["10.0.0.0/24", "10.0.0.0/23"]},
+                "virtualNetworkPeerings": peers,
+                "subnets": gateway,
+            },
+        },
+    ]
+    said = "open to hub, 2 peers (1 not seen) and what comes through its gateway: 768 addresses"
+    assert behind(made(*bodies).index, endpoint["id"].upper()) == said
+    assert behind(made(endpoint).index, endpoint["id"]) == ""
+
+
+def test_groups_on_a_path() -> None:
+    nsg = group(rule("ssh", "22"))
+    assert made(network(), nsg, nic()).led() == set()
+    assert made(network(), nsg, nic(public="pip"), public()).led() == {nsg["id"].lower()}
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "expected"),
+    [
+        (EVERY, Port("tcp", 80, 80, 8080), Port("tcp", 80, 80, 8080)),
+        (Port("tcp", 2222, 2222, 22), Port("tcp", 22, 22, 2022), Port("tcp", 2222, 2222, 2022)),
+        (Port("tcp", 2222, 2222, 23), Port("tcp", 22, 22, 2022), None),
+        (Port("udp", 2222, 2222, 22), Port("tcp", 22, 22, 2022), None),
+        (Port("*", 22, 22, 22), Port("tcp", 22, 22, 2022), Port("tcp", 22, 22, 2022)),
+        (Port("tcp", 100, 199, 0), Port("tcp", 50, 59, 22, True), Port("tcp", 150, 159, 22, True)),
+        (Port("tcp", 100, 199, 22, True), Port("tcp", 22, 22, 2022), Port("tcp", 100, 199, 2022, True)),
+        (Port("tcp", 443, 443, 8443), EVERY, Port("tcp", 443, 443, 8443)),
+    ],
+)
+def test_two_translations_in_a_row(outer: Port, inner: Port, expected: Port | None) -> None:
+    assert _through(outer, inner) == expected
+
+
+def test_what_stands_behind_names_the_port_outside() -> None:
+    found = made(network(), group(rule("all", "*", protocol="*")), nic(), public(), balancer(
+        inboundNatRules=[
+            {"name": "a", "properties": {
+                "frontendIPConfiguration": {"id": FRONT}, "backendIPConfiguration": {"id": CONFIGURATION},
+                "protocol": "Tcp", "frontendPort": 80, "backendPort": 22,
+            }},
+            {"name": "b", "properties": {
+                "frontendIPConfiguration": {"id": FRONT}, "backendIPConfiguration": {"id": CONFIGURATION},
+                "protocol": "Tcp", "frontendPort": 1433, "backendPort": 4000,
+            }},
+        ]))  # fmt: skip
+    names = {door.label: door.known and door.known.name for door in doors(paths(found), found.fabric, found.index)}
+    assert names == {"tcp/80": "SSH", "tcp/1433": known("tcp", 1433).name}  # type: ignore[union-attr]
+
+
+KEYS = [
+    "id", "name", "properties", "sku", "frontendIPConfigurations", "backendAddressPools", "loadBalancingRules",
+    "inboundNatRules", "inboundNatPools", "publicIPAddress", "frontendPort", "backendPort", "ipAddress", "rules",
+    "natRuleCollections", "ipConfigurations", "subnet", "destinationPorts", "protocols", "translatedPort",
+    "ruleCollections", "ruleCollectionType", "virtualNetworkPeerings", "hubIPAddresses", "firewallPolicy",
+]  # fmt: skip
+WORDS = st.sampled_from(["", "*", "x", "10.0.0.4", "22", NIC, FRONT, POOL])
+STRANGE = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 70000) | WORDS,
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(KEYS),
+        inner,
+        max_size=4,
+    ),
+    max_leaves=14,
+)  # fmt: skip
+TYPES = (
+    "publicIPAddresses",
+    "publicIPPrefixes",
+    "virtualNetworks",
+    "loadBalancers",
+    "azureFirewalls",
+    "firewallPolicies",
+    "applicationGateways",
+    "frontDoors",
+    "networkInterfaces",
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(TYPES), STRANGE), max_size=5))
+def test_no_body_breaks_it(strange: list[tuple[str, Any]]) -> None:
+    bodies = [{"id": f"{NET}/{type}/{place}", "properties": body} for place, (type, body) in enumerate(strange)]
+    found = made(network(), group(rule("ssh", "22")), nic(public="pip"), public(), *bodies)
+    shown(found)
+    found.led()
+    assert "192.0.2.1 tcp/22" in shown(found)
