@@ -43,10 +43,10 @@ def is_uniform(machine: Resource) -> bool:
     return not is_vm(machine) and not same(machine.look("properties.orchestrationMode"), "Flexible")
 
 
-VIEW = MACHINE.child("instanceView", one=True, when=is_vm)
+VIEW = MACHINE.child("instanceView", one=True, only=(VM,))
 # azure-mgmt-network lists what instances of Uniform scale sets have, at this version.
-NICS = MACHINE.child("networkInterfaces", api="2018-10-01", when=is_uniform)
-ADDRESSES = MACHINE.child("publicIPAddresses", api="2018-10-01", when=is_uniform)
+NICS = MACHINE.child("networkInterfaces", api="2018-10-01", when=is_uniform, only=(SET,))
+ADDRESSES = MACHINE.child("publicIPAddresses", api="2018-10-01", when=is_uniform, only=(SET,))
 
 OTHER = "what answers on a port that is not known is rated one step milder than a port of administration or data"
 STOPPED = "the machine is stopped: one step milder, since it is open again as soon as it runs"
@@ -293,7 +293,7 @@ MACHINE.lock(
 
 GROUP = Kind(
     "Microsoft.ContainerInstance/containerGroups",
-    api="2025-09-01",
+    api="2023-05-01",
     keep=(
         "properties.provisioningState",
         "properties.ipAddress",

@@ -28,7 +28,7 @@ POLICY = Kind("Microsoft.Network/firewallPolicies", api=API)
 BASTION = Kind("Microsoft.Network/bastionHosts", api=API)
 VPN = Kind("Microsoft.Network/virtualNetworkGateways", api=API)
 LINK = Kind("Microsoft.Network/privateLinkServices", api=API)
-FRONT = Kind("Microsoft.Network/frontDoors", api="2025-11-01")
+FRONT = Kind("Microsoft.Network/frontDoors", api="2025-10-01")
 PROFILE = Kind("Microsoft.Cdn/profiles", api="2025-12-01")
 
 TLS = {MCSB: ("DP-3",), NIST: ("SC-8",), ISO: ("A.8.24",)}

@@ -207,7 +207,8 @@ class Child(_Subject):
     error codes that mean "there is none"; `off`: error codes that mean "not on this SKU or kind". `keep`: the paths to
     keep of bodies that carry secrets. `costly`: many requests; off unless a rule that needs it is named. `action`: the
     RBAC action, where it does not follow from the path. `each`: the list says too little, so each row of it is read by
-    itself too; one that fails is a gap with the row's own URL, and the row stays as the list had it.
+    itself too; one that fails is a gap with the row's own URL, and the row stays as the list had it. `only`: the types
+    of its kind that have such children; all of them without.
     """
 
     def __init__(
@@ -224,6 +225,7 @@ class Child(_Subject):
         costly: bool = False,
         action: str = "",
         each: bool = False,
+        only: tuple[str, ...] = (),
     ) -> None:
         self.parent: Kind | Child = parent
         self.path = path.strip("/")
@@ -239,6 +241,9 @@ class Child(_Subject):
         self.type: str = "/".join([parent.type, *self.path.split("/")[::2]])
         self.action = action or f"{self.type}/read"
         self._of = parent if isinstance(parent, Kind) else parent._of
+        self.tops: tuple[str, ...] = only or (parent.types if isinstance(parent, Kind) else parent.tops)
+        """The types of its kind below which it is read."""
+        self._folded = frozenset(each.lower() for each in only)
         self._subject = self
         self._of.children.append(self)
 
@@ -249,7 +254,7 @@ class Child(_Subject):
     def types(self) -> tuple[str, ...]:
         """Its ARM type below each type of its kind."""
         below = self.type[len(self._of.type) :]
-        return tuple(f"{each}{below}" for each in self._of.types)
+        return tuple(f"{each}{below}" for each in self.tops)
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -263,6 +268,8 @@ class Child(_Subject):
 
     def needed(self, parent: Resource) -> bool:
         """Whether the verdict hangs on this read; a condition that cannot be decided needs it."""
+        if self._folded and parent.type.lower() not in self._folded:
+            return False
         if self.when is None:
             return True
         try:

@@ -35,7 +35,7 @@ INDEX_APIS = {
     "microsoft.network/networksecurityperimeters/profiles": "2025-05-01",
     "microsoft.network/networksecurityperimeters/profiles/accessrules": "2025-05-01",
     "microsoft.network/networksecurityperimeters/resourceassociations": "2025-05-01",
-    "microsoft.network/frontdoors": "2025-11-01",
+    "microsoft.network/frontdoors": "2025-10-01",
     "microsoft.cdn/profiles": "2025-12-01",
     "microsoft.web/hostingenvironments": "2025-03-01",
     "microsoft.app/managedenvironments": "2025-07-01",
