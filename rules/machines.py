@@ -9,7 +9,7 @@ from scanner.reach.fabric import key_of
 from scanner.reach.ports import KnownPort, known
 from scanner.reach.topology import Path, Topology, topology
 from scanner.resource import MISSING, Resource, look, same
-from scanner.rule import Fix, Kind
+from scanner.rule import Fix, Kind, word
 from scanner.verdict import Evidence, Severity, Unread
 
 from .common import CIS, ISO, LEARN, MCSB, NIST
@@ -48,6 +48,7 @@ VIEW = MACHINE.child("instanceView", one=True, only=(VM,))
 NICS = MACHINE.child("networkInterfaces", api="2018-10-01", when=is_uniform, only=(SET,))
 ADDRESSES = MACHINE.child("publicIPAddresses", api="2018-10-01", when=is_uniform, only=(SET,))
 
+NARROW = "az network nsg rule update --source-address-prefixes 203.0.113.0/24"
 OTHER = "what answers on a port that is not known is rated one step milder than a port of administration or data"
 STOPPED = "the machine is stopped: one step milder, since it is open again as soon as it runs"
 WORST = "no port of a machine is rated higher"
@@ -135,6 +136,7 @@ def exposure(door: Door, asks: Half, resting: bool, admits: tuple[str, ...] = ()
         milder=steps,
         argument="; ".join(why),
         admits=admits,
+        remedies={"network": f"{NARROW} --ids {word(door.rule)}"} if door.rule else {},
     )
 
 
@@ -178,7 +180,7 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
 
 OPEN = {MCSB: ("NS-1", "NS-2"), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)}
 NSG = "az network nsg rule list --resource-group {group} --nsg-name NSG --output table"
-CLOSE = "az network nsg rule update --resource-group {group} --nsg-name NSG --name RULE --source-address-prefixes 203.0.113.0/24"
+CLOSE = f"{NARROW} --resource-group {{group}} --nsg-name NSG --name RULE"
 PORTAL = "Virtual machine > Networking > Network settings > Inbound port rules"
 PORTS = ("tcp/*", "udp/*", "*/*")
 

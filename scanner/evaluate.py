@@ -342,7 +342,7 @@ class Evaluation:
             left = [each for each in (*reading.failing, *reading.undecided) if id(each) not in intended]
             verdict = locks.read(rule.category, left, rule.ways).verdict
         worst = max(reading.failing, key=lambda each: each.severity or Severity.info, default=None)
-        closing = worst.closing if worst is not None else ""
+        closing = (worst.closing or worst.remedies.get(rule.category, "")) if worst is not None else ""
         row = self._finding(out, rule, subject.id, subject, verdict, top, closing)
         if row is not None and row.status == "fail":
             if meant and len(meant) == len(reading.failing):

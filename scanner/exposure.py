@@ -250,6 +250,8 @@ class Exposure:
     enough: Reach = Reach.none
     argument: str = ""
     closing: str = ""
+    remedies: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Commands that close a lock of just this endpoint, by category; words in braces are filled in as in a `Fix`."""
     admits: tuple[str, ...] = ()
     hidden: str = ""
 

@@ -1,5 +1,6 @@
 """What a rule file says: the type, what to read below it, its exposure function, and its rules."""
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -49,6 +50,11 @@ class Fix:
     portal: str = ""
     first_step: str = ""
     cost: int = 1
+
+
+def word(text: str) -> str:
+    """A name from Azure as one word of a command template: quoted for POSIX shells, its braces left as they are."""
+    return shlex.quote(text).replace("{", "{{").replace("}", "}}")
 
 
 Controls = Mapping[str, tuple[str, ...]]
@@ -377,4 +383,4 @@ class Kind(_Subject):
         return Switch(path, levels, absent, source, {Auth.shared: says} if says else {})
 
 
-__all__ = ["CATEGORIES", "Child", "Controls", "Fix", "Kind", "Rule", "judge_value"]
+__all__ = ["CATEGORIES", "Child", "Controls", "Fix", "Kind", "Rule", "judge_value", "word"]

@@ -14,6 +14,7 @@ from scanner.evaluate import Crash, Evaluation, Intended, Policy
 from scanner.finding import Writer, exposure_fingerprint, finding_fingerprint
 from scanner.resource import Resource
 from scanner.rows import filled
+from scanner.rule import word
 from scanner.snapshot import Head, Store, of_store
 from scanner.verdict import Severity
 
@@ -270,3 +271,8 @@ def test_patterns_select_by_id_category_severity_type_and_control() -> None:
         assert one in found.enabled, pattern
     found.select([], ["category:network"])
     assert "storage-open-network" not in found.enabled
+
+
+def test_a_name_in_a_command_is_one_word_and_keeps_its_braces() -> None:
+    resource = Resource({"id": f"/subscriptions/{SUB}/resourceGroups/g/providers/N.S/t/n"})
+    assert filled(f"az x --ids {word('/a/{name} b')}", resource, resource) == "az x --ids '/a/{name} b'"

@@ -18,6 +18,9 @@ from scanner.reach.sources import phrase, source_hop
 from scanner.reach.topology import Path
 from scanner.verdict import Evidence, Unread
 
+DEFAULTS = 65000
+"""The priority from which on the rules are Azure's own, which nobody can change."""
+
 NO_ADDRESS = Unread("the private address", "it is not known, and a rule is for single addresses")
 
 
@@ -30,6 +33,8 @@ class Door:
     known: KnownPort | None
     whole: bool
     reach: Half
+    rule: str = ""
+    """The id of the security rule that lets callers in, "" where a default rule or none does."""
 
 
 def doors(paths: Iterable[Path], fabric: Fabric, index: Index) -> list[Door]:
@@ -40,10 +45,21 @@ def doors(paths: Iterable[Path], fabric: Fabric, index: Index) -> list[Door]:
             reach = half(opening, index, path.front.hops, path.last, inside=path.front.callers is not None)
             if not reach.sure and not reach.doubts:
                 continue
-            door = Door(path.front.address, opening.label, opening.known, _whole(opening), reach)
+            rule = deciding(opening.steps)
+            door = Door(path.front.address, opening.label, opening.known, _whole(opening), reach, rule)
             key = (door.address, door.label)
             found[key] = _both(found[key], door) if key in found else door
     return list(found.values())
+
+
+def deciding(steps: Iterable[Step]) -> str:
+    """The id of the last security rule of a group that somebody wrote and that lets the packet through."""
+    for step in reversed(tuple(steps)):
+        if step.kind in ("subnet-nsg", "nic-nsg"):
+            for rule in step.rules:
+                if rule.lets and rule.priority < DEFAULTS:
+                    return f"{step.resource}/securityRules/{rule.name}"
+    return ""
 
 
 def _whole(opening: Opening) -> bool:
@@ -171,4 +187,4 @@ def evidence(steps: Iterable[Step]) -> tuple[Evidence, ...]:
     return tuple(found)
 
 
-__all__ = ["Door", "at_subnet", "closed_path", "doors", "evidence", "half", "lets_in"]
+__all__ = ["Door", "at_subnet", "closed_path", "deciding", "doors", "evidence", "half", "lets_in"]
