@@ -295,7 +295,7 @@ def test_the_keyboard_reaches_a_copied_command_in_two_keys(reader: Reader, repor
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.keyboard.press("j")
     page.keyboard.press("c")
-    page.wait_for_function("document.getElementById('toast').textContent === 'Copied'")
+    expect(page.locator("#toast")).to_have_text("Copied")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == page.locator("#door-list .door .cmd code").first.text_content()
 
