@@ -581,16 +581,34 @@ def ways(who: Senders, index: Index, *evidence: Evidence) -> tuple[OpenWay, ...]
     """The ways in that these senders are, in the words of the design: addresses by their breadth, tags as `azure`.
 
     Tags of Microsoft's own control planes give none; a tag that also had to come from few addresses counts as these.
+    The same senders come through many ports: their ways are kept, without the evidence.
     """
+    memo: dict[Senders, tuple[OpenWay, ...]] = remembered(index, "ways", _no_ways)
+    found = memo.get(who)
+    if found is None:
+        if len(memo) >= KEPT_WAYS:
+            memo.clear()
+        found = memo[who] = _ways(who, index)
+    return tuple(way.after(evidence) for way in found) if evidence else found
+
+
+KEPT_WAYS: Final = 4096
+
+
+def _no_ways(index: Index) -> dict[Senders, tuple[OpenWay, ...]]:
+    return {}
+
+
+def _ways(who: Senders, index: Index) -> tuple[OpenWay, ...]:
     found: list[OpenWay] = []
-    addresses = from_addresses(who.addresses, index, *evidence)
+    addresses = from_addresses(who.addresses, index)
     if addresses is not None:
         found.append(addresses)
     for term in who.terms:
-        open_ways = [from_tag(tag, *evidence)[0] for tag in sorted(term.tags) if not tag.startswith("/")]
+        open_ways = [from_tag(tag)[0] for tag in sorted(term.tags) if not tag.startswith("/")]
         if not open_ways or None in open_ways:
             continue
-        bound = from_addresses(term.addresses, index, *evidence)
+        bound = from_addresses(term.addresses, index)
         narrow = min((way for way in open_ways if way is not None), key=lambda way: way.level)
         if bound is not None:
             found.append(bound if bound.level < Reach.azure else narrow)

@@ -1,4 +1,4 @@
-"""How fast snapshots are judged: 10,000 storage accounts, and a mix of all types of the examples.
+"""How fast snapshots are judged: 10,000 storage accounts, the examples of all types, and the recorded mix.
 
     python -m tests.benchmarks.evaluate [COUNT]
 
@@ -6,6 +6,7 @@ Prints JSON: resources, wall and CPU seconds (decoding, judging and writing), re
 """
 
 import json
+import os
 import resource as usage
 import sys
 import tempfile
@@ -19,8 +20,11 @@ from scanner.evaluate import Evaluation, now
 from scanner.finding import Writer
 from scanner.index import INDEX_TYPES
 from scanner.resource import Bundle
-from scanner.snapshot import Head, Store, of_store
+from scanner.snapshot import Head, Snapshot, Store, of_store
 from tests import examples
+from tests.real_input import recorded
+
+RECORDED = Path(os.environ.get("RECORDED", "../shared/recorded"))
 
 
 def estate(bundles: Iterator[Bundle], count: int) -> Store:
@@ -48,11 +52,11 @@ def _copy(store: Store, bundle: Bundle, name: str) -> None:
         store.gap(url.replace(old.lower(), new, 1), gap.status, gap.code, gap.action)
 
 
-def measure(store: Store) -> dict[str, Any]:
+def measure(snapshot: Snapshot) -> dict[str, Any]:
     """Judge and write once."""
     found = loader.load(packages=False)
     wall, cpu = time.perf_counter(), time.process_time()
-    evaluation = Evaluation(of_store(store), found)
+    evaluation = Evaluation(snapshot, found)
     writer = Writer()
     tally = evaluation.run(writer)
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +86,13 @@ def bundles(service: str = "") -> Iterator[Bundle]:
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    print(json.dumps({"storage": measure(estate(bundles("storage"), count)), "mix": measure(estate(bundles(), count))}))
+    figures = {"storage": measure(of_store(estate(bundles("storage"), count)))}
+    figures["examples of all types"] = measure(of_store(estate(bundles(), count)))
+    if RECORDED.is_dir():
+        recorded.FOLDER = RECORDED
+        rows = [(recorded.bare(each), each["api_version"], "list") for each in recorded.recorded()]
+        figures["recorded mix"] = measure(recorded.live(rows, read=True))
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":
