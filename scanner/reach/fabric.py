@@ -5,17 +5,19 @@ A body is read once and not kept. Ids that many records name (subnets, groups) a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from scanner.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, Version, parse
 from scanner.reach.nsg import AdminRules, Group, Receiver, admin_rules, group_of
-from scanner.resource import Resource, look, member, same, segments
+from scanner.resource import MISSING, Resource, look, member, same, segments
 from scanner.verdict import Unread
 
 _NETWORK: Final = "microsoft.network"
 ADMIN_RULES: Final = f"{_NETWORK}/effectivesecurityadminrules"
+UNKNOWN_GROUP: Final = "/networksecuritygroup"
+"""The key of a security group whose id could not be read: no group has it."""
 
 
 def key_of(identity: str) -> str:
@@ -35,15 +37,21 @@ class Configuration:
     subnet: str
     groups: frozenset[str]
     public: str
+    pools: tuple[str, ...] = ()
+    """The pools and NAT rules of load balancers in which it says that it is (keys)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """A network interface; `id` is a key, and `group` that of its security group, "" without one."""
+    """A network interface; `id` is a key, and `group` that of its security group, "" without one.
+
+    `odd`: a member that is not what it should be, so that a path may not be seen; "" where all is well.
+    """
 
     id: str
     group: str
     configurations: tuple[Configuration, ...]
+    odd: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +175,7 @@ class Fabric:
         self.subnets[self.key(identity)] = Subnet(
             identity,
             network,
-            self.key(look(body, "properties.networkSecurityGroup.id")),
+            self._group_key(body),
             self.key(look(body, "properties.routeTable.id")),
             tuple(dict.fromkeys(prefixes)),
         )
@@ -176,7 +184,14 @@ class Fabric:
         value = resource.look("properties.ipConfigurations")
         configurations = tuple(self._configuration(each) for each in (value if isinstance(value, list) else ()))
         key = key_of(resource.id)
-        self.nics[key] = Nic(key, self.key(resource.look("properties.networkSecurityGroup.id")), configurations)
+        self.nics[key] = Nic(key, self._group_key(resource.body), configurations, _odd(value))
+
+    def _group_key(self, body: Any) -> str:
+        """The key of a security group, "" without one; what cannot be read is a group that nobody knows."""
+        value = look(body, "properties.networkSecurityGroup")
+        if not isinstance(look(body, "properties"), dict):
+            return UNKNOWN_GROUP
+        return "" if value is MISSING or value is None else self.key(member(value, "id")) or UNKNOWN_GROUP
 
     def _configuration(self, body: Any) -> Configuration:
         address, name = look(body, "properties.privateIPAddress"), member(body, "name")
@@ -193,7 +208,16 @@ class Fabric:
             self.key(look(body, "properties.subnet.id")),
             frozenset(self.key(each) for each in ids if isinstance(each, str)),
             key_of(public) if isinstance(public, str) else "",
+            tuple(dict.fromkeys(self._pools(body))),
         )
+
+    def _pools(self, body: Any) -> Iterator[str]:
+        for path in ("properties.loadBalancerBackendAddressPools", "properties.loadBalancerInboundNatRules"):
+            value = look(body, path)
+            for each in value if isinstance(value, list) else ():
+                id = member(each, "id")
+                if isinstance(id, str) and id:
+                    yield self.key(id)
 
     def _shared(self, text: str) -> str:
         return self._keys.setdefault(text, text)
@@ -205,8 +229,25 @@ class Fabric:
         self.tables[self.key(resource.id)] = RouteTable(resource.id, default)
 
     def _admin_rule(self, resource: Resource) -> None:
-        network, _, _ = resource.id.lower().partition(f"/providers/{ADMIN_RULES}")
+        network, _, _ = resource.id.lower().partition("/effectivesecurityadminrules")
+        network = network.removesuffix(f"/providers/{_NETWORK}")
         self.add_admin(network, resource.id, resource.body)
+
+
+def _odd(configurations: Any) -> str:
+    """The first member of IP configurations that is not what it should be: a path from outside may be behind it."""
+    path = "properties.ipConfigurations"
+    if not isinstance(configurations, list) or not configurations:
+        return path
+    for body in configurations:
+        if not isinstance(look(body, "properties"), dict) or not isinstance(look(body, "properties.subnet.id"), str):
+            return f"{path}[].properties.subnet.id"
+        if not isinstance(member(body, "name"), str):
+            return f"{path}[].name"
+        public = look(body, "properties.publicIPAddress")
+        if public is not MISSING and public is not None and not isinstance(member(public, "id"), str):
+            return f"{path}[].properties.publicIPAddress.id"
+    return ""
 
 
 def _default_route(route: Any) -> DefaultRoute:

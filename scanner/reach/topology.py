@@ -17,12 +17,12 @@ from scanner.addresses import EMPTY, AddressSet, BadAddress, Version, parse, uni
 from scanner.exposure import Hop
 from scanner.index import Index
 from scanner.reach.chain import Entry, Opening, Step, describe, fabric_of, passage
-from scanner.reach.fabric import Configuration, Fabric, Nic, Target, key_of, target_of
+from scanner.reach.fabric import UNKNOWN_GROUP, Configuration, Fabric, Nic, Target, key_of, target_of
 from scanner.reach.packets import BadPort, Protocol, label, ports
 from scanner.reach.ports import known
 from scanner.reach.senders import NOBODY, OUTSIDE, Senders, from_addresses
 from scanner.reach.sources import phrase, remembered
-from scanner.resource import Children, Resource, look, member, same
+from scanner.resource import MISSING, Children, Resource, look, member, root_of, same
 from scanner.verdict import Unread
 
 NETWORK: Final = "Microsoft.Network"
@@ -179,33 +179,55 @@ class Topology:
     _rules: dict[str, list[_Rule]] = field(default_factory=lambda: defaultdict(list))
     _internal: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     """By private address: the fronts of internal load balancers there, with their networks."""
+    _odd: list[Front] = field(default_factory=list)
+    """What may be there since a load balancer does not hold what it should."""
 
     # Questions
 
     def paths(self, nic: Nic) -> list[Path]:
         """The paths to a network interface, on every address of it."""
-        return [path for each in nic.configurations for path in self.paths_to(nic, each)]
+        led = [path for each in nic.configurations for path in self.paths_to(nic, each)]
+        if nic.odd:
+            front = _maybe(Unread(nic.odd, f"{_name(nic.id)} does not hold what it should"))
+            led += [Path(front, Target("", nic.group, version=version), nic.id) for version in _VERSIONS]
+        return led
 
     def paths_to(self, nic: Nic, configuration: Configuration) -> list[Path]:
         """The paths to one IP configuration."""
         target = target_of(nic, configuration)
-        subnet = self.fabric.subnets.get(configuration.subnet)
-        network = subnet.network if subnet is not None else ""
+        network = network_of(configuration.subnet)
         key = configuration_key(nic.id, configuration.name)
         fronts = [self.on_address(configuration.public)] if configuration.public else []
-        pools = [*self.pools_of.get(key, ()), *self.pools_at.get((network, configuration.address), ())]
-        for pool in dict.fromkeys(pools):
+        places = [(where, configuration.address) for where in (network, "") if configuration.address]
+        pools = [*self.pools_of.get(key, ()), *(pool for place in places for pool in self.pools_at.get(place, ()))]
+        for pool in dict.fromkeys((*pools, *configuration.pools)):
             fronts += self.of_pool.get(pool, ())
         fronts += self.of_configuration.get(key, ())
         fronts += self.at(network, configuration.address)
+        fronts += self._unread(configuration.pools)
         fronts += self.unseen()
         return [Path(front, target, nic.id) for front in fronts]
 
     def at(self, network: str, address: str) -> list[Front]:
-        """The fronts that firewalls lead to a private address in a network."""
-        if not address:
-            return []
-        return [*self.of_address.get((network, address), ()), *self.of_address.get(("", address), ())]
+        """The fronts that firewalls lead, or may lead, to a private address in a network ("": it is not known)."""
+        if address:
+            places = [(where, each) for where in (network, "") for each in (address, "")]
+            return [front for place in places for front in self.of_address.get(place, ())]
+        missing = Unread("the private address", "it is not known, and a firewall leads to single ones")
+        return [
+            replace(front, unsure=(*front.unsure, missing))
+            for (where, _), fronts in self.of_address.items()
+            if where in (network, "")
+            for front in fronts
+        ]
+
+    def _unread(self, pools: Iterable[str]) -> list[Front]:
+        """What may come by pools (keys) whose load balancer was not read, as that of another subscription."""
+        return [
+            _maybe(Unread(each, "not among what was read"), "load-balancer")
+            for each in dict.fromkeys(root_of(pool) or pool for pool in pools)
+            if each not in self.index.resources
+        ]
 
     def on_address(self, public: str) -> Front:
         """The front of a public address (its id) on a network interface."""
@@ -222,7 +244,7 @@ class Topology:
 
     def unseen(self) -> list[Front]:
         """What may be there since load balancers or firewalls could not be read."""
-        return remembered(self.index, "unseen fronts", _unseen)
+        return [*remembered(self.index, "unseen fronts", _unseen), *self._odd]
 
     def led(self) -> set[str]:
         """The security groups (keys) that stand on a path from outside."""
@@ -258,11 +280,15 @@ class Topology:
         public = _InstanceAddresses(publics)
         found: list[Path] = []
         for model in models:
-            group = text(model, "properties.networkSecurityGroup.id")
+            _shaped(model)
+            group = _group_of(model)
             for each in objects(model, "properties.ipConfigurations"):
                 targets = list(_instances(nics, _called(model), each)) or [(_target(each, group), each)]
                 for target, body in targets:
                     found += [Path(front, target) for front in self._instance(each, body, target, public)]
+                    if target.address or nics.gap is not None:
+                        at = self.at(network_of(key_of(target.subnet)), target.address)
+                        found += [Path(front, target) for front in at]
         return found
 
     def _instance(self, model: Any, body: Any, target: Target, public: _InstanceAddresses) -> Iterator[Front]:
@@ -272,8 +298,7 @@ class Topology:
             yield from self.of_pool.get(pool, ())
         for pool in dict.fromkeys(map(key_of, nat_pools)):
             yield from self.of_nat_pool.get(pool, ())
-        subnet = self.fabric.subnets.get(key_of(target.subnet))
-        yield from self.at(subnet.network if subnet is not None else "", target.address)
+        yield from self._unread(key_of(each) for each in (*pools, *nat_pools) if each)
         yield from public.fronts(model, text(body, "id"))
         yield from self.unseen()
 
@@ -321,6 +346,10 @@ class Topology:
 
     def _balancer(self, balancer: Resource) -> None:
         """Take the members of its pools, its rules by front, and its internal fronts."""
+        odd = _odd_balancer(balancer)
+        if odd:
+            missing = Unread(f"{balancer.name} {odd}", "the answer did not hold what it should")
+            self._odd.append(_maybe(missing, "load-balancer"))
         for pool in objects(balancer.body, "properties.backendAddressPools"):
             self._members(key_of(text(pool, "id")), pool)
         for front in objects(balancer.body, "properties.frontendIPConfigurations"):
@@ -428,10 +457,16 @@ class Topology:
         network = subnet.network if subnet is not None else ""
         inside = from_addresses(_parsed(subnet.prefixes)[0]) if subnet is not None else None
         for rule, missing in self._nat_rules(firewall):
+            if missing is not None:
+                hop = Hop("firewall", firewall.name, "its rules could not be read in full", firewall.id, None)
+                front = Front("", "inside", hops=(hop,), callers=OUTSIDE, unsure=(missing,))
+                for where in {network, *self.peers.get(network, ())} if network else {""}:
+                    self.of_address[where, ""].append(front)
+                continue
             callers, doubt = self._callers(rule)
-            unsure = tuple(each for each in (missing, doubt, unread) if each is not None)
+            unsure = tuple(each for each in (doubt, unread) if each is not None)
             for address in texts(rule, "destinationAddresses"):
-                if addresses and address not in addresses and unread is None:
+                if addresses and unread is None and not _parsed([address])[0] & _parsed(addresses)[0]:
                     continue
                 for front in _translations(rule, address, firewall, callers):
                     self._translate(replace(front, inside=inside or None, unsure=unsure), rule, network)
@@ -442,26 +477,37 @@ class Topology:
         }
         for each in objects(firewall.body, "properties.ipConfigurations"):
             id = text(each, "properties.publicIPAddress.id")
-            if id and key_of(id) not in self.publics:
+            if not id:
+                continue
+            if key_of(id) not in self.publics or not self.public(id).address:
                 return found - {""}, Unread(id, "not among what was read")
-            if id:
-                found.add(self.public(id).address)
+            found.add(self.public(id).address)
         return found - {""}, None
 
     def _nat_rules(self, firewall: Resource) -> Iterator[tuple[Any, Unread | None]]:
-        """The DNAT rules that are in force: its own, and those of its policy and of the policies above that."""
-        for collection in objects(firewall.body, "properties.natRuleCollections"):
-            for rule in objects(collection, "properties.rules"):
-                yield rule, None
-        policy = key_of(text(firewall.body, "properties.firewallPolicy.id"))
+        """The DNAT rules that are in force: its own, and those of its policy and of the policies above that.
+
+        With an Unread in place of one that could not be read.
+        """
+        properties = look(firewall.body, "properties")
+        if not isinstance(properties, dict):
+            yield None, Unread(f"{firewall.name} properties", "the answer did not hold what it should")
+        yield from _collected(firewall, "properties.natRuleCollections", "properties.rules")
+        above: Any = look(properties, "firewallPolicy")
         seen: set[str] = set()
-        while policy and policy not in seen:
+        while above is not MISSING and above is not None:
+            policy = key_of(text(above, "id"))
+            if policy in seen:
+                return
             seen.add(policy)
             for group in self._all("firewallPolicies/ruleCollectionGroups"):
-                if group.key.startswith(f"{policy}/"):
-                    yield from ((rule, None) for rule in _policy_rules(group))
+                if policy and group.key.startswith(f"{policy}/"):
+                    yield from _collected(group, "properties.ruleCollections", "rules")
             found = self.index.resources.get(policy)
-            policy = key_of(text(found.body, "properties.basePolicy.id")) if found is not None else ""
+            if found is None or not isinstance(look(found.body, "properties"), dict):
+                yield None, Unread(policy or f"{firewall.name} firewallPolicy", "not among what was read")
+                return
+            above = look(found.body, "properties.basePolicy")
 
     def _callers(self, rule: Any) -> tuple[Senders, Unread | None]:
         """Whom a DNAT rule lets come; with what of it could not be read."""
@@ -560,7 +606,7 @@ def _instances(nics: Children, nic: str, model: Any) -> Iterator[tuple[Target, A
         name = text(each.body, "name").lower()
         if name and name != nic.lower() and not name.endswith(f"-{nic.lower()}"):
             continue
-        group = text(each.body, "properties.networkSecurityGroup.id")
+        group = _group_of(each.body)
         for body in objects(each.body, "properties.ipConfigurations"):
             if _called(body).lower() == _called(model).lower():
                 yield _target(body, group), body
@@ -592,7 +638,7 @@ def _unseen(index: Index) -> list[Front]:
     balancers, firewalls, groups = (index.missing.get(f"{NETWORK}/{each}".lower()) for each in SEEN_BY)
     if balancers is not None:
         hop = Hop("load-balancer", "load balancers", "could not be read", lets=None)
-        found.append(Front("", "standard", hops=(hop,), unsure=(balancers,)))
+        found.append(Front("", "standard", hops=(hop,), floating=True, unsure=(balancers,), sku=balancers))
     behind = firewalls or (groups if index.of_type(f"{NETWORK}/azureFirewalls")[0] else None)
     if behind is not None:
         hop = Hop("firewall", "firewalls", "their rules could not be read", lets=None)
@@ -653,15 +699,145 @@ def _translated(rule: Any, spread: bool) -> Port | None:
     return Port(_protocol(rule), first, first if last is None else max(first, last), back, spread=spread)
 
 
-def _policy_rules(group: Resource) -> Iterator[Any]:
-    for collection in objects(group.body, "properties.ruleCollections"):
-        if same(member(collection, "ruleCollectionType"), "FirewallPolicyNatRuleCollection"):
-            yield from objects(collection, "rules")
+def _collected(holder: Resource, path: str, inner: str) -> Iterator[tuple[Any, Unread | None]]:
+    """The DNAT rules of a list of collections; those that are not what they should be as an Unread."""
+    value = holder.look(path)
+    odd = Unread(f"{holder.name} {path}", "the answer did not hold what it should")
+    if value is None or (value is MISSING and isinstance(holder.look("properties"), dict)):
+        return
+    for collection in value if isinstance(value, list) else (None,):
+        if inner == "rules" and same(member(collection, "ruleCollectionType"), "FirewallPolicyFilterRuleCollection"):
+            continue
+        rules = look(collection, inner)
+        for rule in rules if isinstance(rules, list) else (None,):
+            yield (rule, None) if _is_translation(rule) else (None, odd)
+
+
+def _is_translation(rule: Any) -> bool:
+    """Whether a DNAT rule says what it translates, and to which address: a name leads to nobody knows whom."""
+    lists = all(
+        texts(rule, path) and texts(rule, path) == look(rule, path)
+        for path in ("destinationAddresses", "destinationPorts")
+    )
+    ends = [*texts(rule, "destinationAddresses"), text(rule, "translatedAddress")]
+    return lists and not _parsed(ends)[1] and bool(ends[-1]) and number(rule, "translatedPort") is not None
+
+
+_OF_RULES: Final = ("loadBalancingRules", "inboundNatRules", "inboundNatPools")
+
+
+def _odd_balancer(balancer: Resource) -> str:
+    """The first member of a load balancer that is not what it should be; "" where all is well."""
+    if not isinstance(balancer.look("properties.frontendIPConfigurations"), list):
+        return "frontendIPConfigurations"
+    for name in ("frontendIPConfigurations", "backendAddressPools", *_OF_RULES):
+        value = balancer.look(f"properties.{name}")
+        if value is not MISSING and value is not None and not _all_shaped(value):
+            return name
+    return _odd_ends(balancer) or _odd_rules(balancer)
+
+
+def _odd_ends(balancer: Resource) -> str:
+    for front in objects(balancer.body, "properties.frontendIPConfigurations"):
+        if not text(front, "id") or any(_no_reference(front, each) for each in ("publicIPAddress", "publicIPPrefix")):
+            return "frontendIPConfigurations"
+    for pool in objects(balancer.body, "properties.backendAddressPools"):
+        if not (_members_named(pool) and _nothing_or_dicts(pool, "loadBalancerBackendAddresses")):
+            return "backendAddressPools"
+    return ""
+
+
+def _members_named(pool: Any) -> bool:
+    path = "backendIPConfigurations"
+    return _nothing_or_dicts(pool, path) and all(text(each, "id") for each in objects(pool, f"properties.{path}"))
+
+
+def _odd_rules(balancer: Resource) -> str:
+    fronts, pools = (
+        {key_of(text(each, "id")) for each in objects(balancer.body, f"properties.{name}")} - {""}
+        for name in ("frontendIPConfigurations", "backendAddressPools")
+    )
+    for name in _OF_RULES:
+        for rule in objects(balancer.body, f"properties.{name}"):
+            pool = text(rule, "properties.backendAddressPool.id") if name != "inboundNatPools" else ""
+            led = not pool or key_of(pool) in pools
+            refers = not any(_no_reference(rule, each) for each in _ENDS[name])
+            if key_of(text(rule, "properties.frontendIPConfiguration.id")) not in fronts or not (led and refers):
+                return name
+            spread = name == "inboundNatPools" or bool(pool)
+            port = _balanced(rule) if name == "loadBalancingRules" else _translated(rule, spread)
+            if port is None or _called(rule) == "?" or number(rule, "properties.backendPort") is None:
+                return name
+    return ""
+
+
+_ENDS: Final[dict[str, tuple[str, ...]]] = {
+    "loadBalancingRules": ("backendAddressPool",),
+    "inboundNatRules": ("backendAddressPool", "backendIPConfiguration"),
+    "inboundNatPools": (),
+}
+
+
+_VERSIONS: Final[tuple[Version, ...]] = (4, 6)
+
+
+def _nothing_or_dicts(body: Any, name: str) -> bool:
+    value = look(body, f"properties.{name}")
+    return value is MISSING or value is None or _all_dicts(value)
+
+
+def _all_dicts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
+
+
+def _all_shaped(value: Any) -> bool:
+    """Whether it is a list of resources with properties."""
+    return _all_dicts(value) and all(isinstance(look(each, "properties"), dict) for each in value)
+
+
+def _no_reference(body: Any, name: str) -> bool:
+    """Whether something is there that should name a resource, and does not."""
+    value = look(body, f"properties.{name}")
+    return value is not MISSING and value is not None and not text(value, "id")
+
+
+def _shaped(model: Any) -> None:
+    """Raises Unread for a network interface of a scale set's model that is not what it should be."""
+    configurations = look(model, "properties.ipConfigurations")
+    if not configurations or not _all_shaped(configurations):
+        raise Unread(f"{_called(model)} ipConfigurations", "the answer did not hold what it should")
+    for body in configurations:
+        own = look(body, _OWN)
+        lists = (look(body, f"properties.{each}") for each in (_POOLS, "loadBalancerInboundNatPools"))
+        if own is not MISSING and own is not None and not isinstance(own, dict):
+            raise Unread("publicIPAddressConfiguration", "the answer did not hold what it should")
+        for value in lists:
+            known = value is MISSING or value is None or _all_dicts(value)
+            if not known or (isinstance(value, list) and not all(text(each, "id") for each in value)):
+                raise Unread("load balancer pools", "the answer did not hold what it should")
+
+
+def _group_of(body: Any) -> str:
+    """The id of a security group, "" without one; what cannot be read is a group that nobody knows."""
+    if _no_reference(body, "networkSecurityGroup"):
+        return UNKNOWN_GROUP
+    return text(body, "properties.networkSecurityGroup.id")
+
+
+def _maybe(missing: Unread, kind: str = "path") -> Front:
+    """A front that may be there: what would tell was not read."""
+    hop = Hop(kind, _name(missing.what), "could not be read", lets=None)
+    return Front("", "standard", hops=(hop,), floating=kind == "load-balancer", unsure=(missing,), sku=missing)
+
+
+def network_of(subnet: str) -> str:
+    """The key of the network that a subnet's key names."""
+    return subnet.partition("/subnets/")[0]
 
 
 def _translations(rule: Any, address: str, firewall: Resource, callers: Senders) -> Iterator[Front]:
     name = text(rule, "name") or "?"
-    translated = text(rule, "translatedPort")
+    translated = str(number(rule, "translatedPort") or "")
     protocols = texts(rule, "protocols") or texts(rule, "ipProtocols")
     for said in protocols or ["any"]:
         protocol = _PROTOCOLS.get(said.lower())

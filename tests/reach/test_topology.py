@@ -1,5 +1,6 @@
 """Paths from outside: what the examples of the rules (tests/cases/machines.toml) do not show."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -231,10 +232,11 @@ def test_the_address_of_a_firewall_that_was_not_read() -> None:
 def test_policies_that_inherit_from_each_other_end() -> None:
     one, two = f"{NET}/firewallPolicies/one", f"{NET}/firewallPolicies/two"
     collection = {"ruleCollectionType": "FirewallPolicyNatRuleCollection", "rules": [dnat()]}
+    filtering = {"ruleCollectionType": "FirewallPolicyFilterRuleCollection", "rules": [dnat()]}
     bodies = [
         {"id": one, "properties": {"basePolicy": {"id": two}}},
         {"id": two, "properties": {"basePolicy": {"id": one}}},
-        {"id": f"{two}/ruleCollectionGroups/g", "properties": {"ruleCollections": [collection, {"rules": [dnat()]}]}},
+        {"id": f"{two}/ruleCollectionGroups/g", "properties": {"ruleCollections": [collection, filtering]}},
     ]
     fw = firewall([], firewallPolicy={"id": one.upper()})
     found = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw, *bodies)
@@ -403,3 +405,119 @@ def test_no_body_breaks_it(strange: list[tuple[str, Any]]) -> None:
     shown(found)
     found.led()
     assert "192.0.2.1 tcp/22" in shown(found)
+
+
+# What a record does not hold as it should is no closed path
+
+
+def _without(body: Body, *at: Any, value: Any = "Sovereign") -> Body:
+    made = copy.deepcopy(body)
+    inner: Any = made
+    for step in at[:-1]:
+        inner = inner[step]
+    inner[at[-1]] = value
+    return made
+
+
+_SSH = group(rule("ssh", "22"))
+_BALANCED = balancer(loadBalancingRules=[balanced(443, 22)])
+_AT_NIC: tuple[tuple[Any, ...], ...] = (
+    ("properties",),
+    ("properties", "ipConfigurations"),
+    ("properties", "ipConfigurations", 0),
+    ("properties", "ipConfigurations", 0, "properties"),
+    ("properties", "ipConfigurations", 0, "properties", "publicIPAddress"),
+    ("properties", "ipConfigurations", 0, "properties", "subnet"),
+)
+_AT_BALANCER: tuple[tuple[Any, ...], ...] = (
+    ("properties",),
+    ("properties", "frontendIPConfigurations"),
+    ("properties", "frontendIPConfigurations", 0, "properties", "publicIPAddress"),
+    ("properties", "backendAddressPools"),
+    ("properties", "backendAddressPools", 0, "properties", "backendIPConfigurations"),
+    ("properties", "loadBalancingRules"),
+    ("properties", "loadBalancingRules", 0),
+    ("properties", "loadBalancingRules", 0, "properties", "frontendPort"),
+    ("properties", "loadBalancingRules", 0, "properties", "backendPort"),
+    ("properties", "loadBalancingRules", 0, "properties", "frontendIPConfiguration"),
+    ("properties", "loadBalancingRules", 0, "properties", "backendAddressPool"),
+)
+_AT_FIREWALL: tuple[tuple[Any, ...], ...] = (
+    ("properties",),
+    ("properties", "natRuleCollections"),
+    ("properties", "natRuleCollections", 0, "properties", "rules"),
+    *(
+        ("properties", "natRuleCollections", 0, "properties", "rules", 0, each)
+        for each in ("destinationAddresses", "destinationPorts", "translatedAddress", "translatedPort")
+    ),
+)
+
+
+@pytest.mark.parametrize("at", _AT_NIC, ids=lambda at: str(at[-1]))
+@pytest.mark.parametrize("version", [4, 6])
+def test_an_interface_that_is_not_as_it_should_be(at: tuple[Any, ...], version: int) -> None:
+    own = nic("10.0.0.4" if version == 4 else "fd00::4", "pip")
+    found = made(network(), _SSH, public(), _without(own, *at))
+    assert "unknown" in shown(found).values()
+
+
+@pytest.mark.parametrize("at", _AT_BALANCER, ids=lambda at: f"{at[-2:]}")
+def test_a_load_balancer_that_is_not_as_it_should_be(at: tuple[Any, ...]) -> None:
+    assert "unknown" in shown(made(network(), _SSH, nic(), public(), _without(_BALANCED, *at))).values()
+    assert shown(made(network(), group(), nic(), public(), _without(_BALANCED, *at))) == {}
+
+
+@pytest.mark.parametrize("at", _AT_FIREWALL, ids=lambda at: str(at[-1]))
+def test_a_firewall_that_is_not_as_it_should_be(at: tuple[Any, ...]) -> None:
+    found = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), _without(firewall([dnat()]), *at))
+    assert "unknown" in shown(found).values()
+
+
+@pytest.mark.parametrize("where", ["nic", "subnet"])
+@pytest.mark.parametrize("value", ["Sovereign", {}, {"id": None}, []])
+def test_a_group_that_cannot_be_named_is_not_no_group(where: str, value: Any) -> None:
+    wall, own = network(guarded=False), nic(public="pip")
+    if where == "nic":
+        own["properties"]["networkSecurityGroup"] = value
+    else:
+        wall["properties"]["subnets"][0]["properties"]["networkSecurityGroup"] = value
+    assert "unknown" in shown(made(wall, own, public())).values()
+
+
+def test_a_load_balancer_of_a_subscription_that_is_not_seen() -> None:
+    own = nic()
+    inner = own["properties"]["ipConfigurations"][0]["properties"]
+    inner["loadBalancerBackendAddressPools"] = [{"id": POOL.replace("5a000000", "5b000000")}]
+    assert shown(made(network(), _SSH, own)) == {" tcp/22": "unknown"}
+    assert shown(made(network(), group(), own)) == {}
+    # The machine says in which pool it is, also where the load balancer lists no members.
+    inner["loadBalancerBackendAddressPools"] = [{"id": POOL}]
+    lb = balancer({}, loadBalancingRules=[balanced(443, 22)])
+    assert shown(made(network(), _SSH, own, public(), lb)) == {"192.0.2.1 tcp/443": "internet"}
+
+
+def test_a_firewall_whose_policy_is_not_seen() -> None:
+    fw = firewall([], firewallPolicy={"id": f"{NET}/firewallPolicies/elsewhere"})
+    found = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw)
+    assert "unknown" in shown(found).values()
+    elsewhere = network(name="far", prefix="10.9.0.0/24")
+    found = made(network(), elsewhere, group(), nic(at=elsewhere["id"]), public("pip-fw", "192.0.2.9"), fw)
+    assert shown(found) == {}
+
+
+def test_a_firewall_before_a_network_that_was_not_read() -> None:
+    found = made(nic(), public("pip-fw", "192.0.2.9"), firewall([dnat()]))
+    assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
+
+
+def test_a_firewall_rule_for_every_address_of_it() -> None:
+    for said in ("*", "192.0.2.9/32", "192.0.2.0/28"):
+        fw = firewall([dnat(destinationAddresses=[said])])
+        found = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw)
+        assert shown(found) == {f"{said} tcp/2222": "internet"}
+
+
+def test_a_firewall_and_a_machine_whose_private_address_is_not_known() -> None:
+    own = nic("")
+    found = made(network(), group(), own, public("pip-fw", "192.0.2.9"), firewall([dnat()]))
+    assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
