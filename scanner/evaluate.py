@@ -127,6 +127,7 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
         wide_ipv4=policy.wide_ipv4,
         wide_ipv6=policy.wide_ipv6,
         live=snapshot.head.live,
+        partial=frozenset(scope.subscription.lower() for scope in snapshot.scopes if scope.view == "partial"),
     )
     for bundle in snapshot.index:
         for resource in bundle.resources.values():

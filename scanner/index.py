@@ -66,6 +66,8 @@ class Index:
     wide_ipv4: int = 65536
     wide_ipv6: int = 48
     live: bool = True
+    partial: frozenset[str] = frozenset()
+    """The subscriptions (lower case) of which only a part is seen: a list of theirs may lack what is there."""
     memo: dict[object, object] = field(default_factory=dict)
     """A place for parsed forms (perimeters, Front Door ids): built once by the reader that needs them."""
 

@@ -373,7 +373,7 @@ def _stopped(front: Front, caller: Caller) -> tuple[Hop, ...] | None:
     if not front.hops or not caller.addresses:
         return None
     family = ALL_IPV4 if front.version == 4 else ALL_IPV6
-    if front.entry != "inside" and not caller.addresses & family:
+    if front.entry != "inside" and front.sku is None and not caller.addresses & family:
         first = replace(front.hops[0], detail=f"{front.hops[0].detail}, not the same version of IP", lets=False)
         return (first,)
     if front.callers is not None and not any(term.addresses & caller.addresses for term in front.callers.terms):

@@ -322,8 +322,7 @@ def _made(fabric: Fabric, target: Target, entry: Entry, receiver: Receiver) -> P
             levels.append(_level(kind, group, receiver, side, version, group.doubts))
     if not groups:
         levels.append(_no_group(entry, whole, subnet is None))
-    missing_admin = fabric.admin_missing if admin is None else None
-    found = Passage(side, version, receiver, tuple(levels), admin, None, missing_admin)
+    found = Passage(side, version, receiver, tuple(levels), admin, None, fabric.admin_missing)
     found.check = _check(fabric, target, found) if side == "outside" else None
     return found
 

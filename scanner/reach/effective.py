@@ -139,7 +139,7 @@ def _rule(body: Any) -> dict[str, Any]:
             "access": member(body, "access"),
             "direction": member(body, "direction"),
             "protocol": "*" if same(protocol, "All") else protocol,
-            "sourcePortRange": "*",
+            "sourcePortRanges": _texts(body, "sourcePortRange", "sourcePortRanges") or ["*"],
             "sourceAddressPrefixes": _texts(body, "sourceAddressPrefix", "sourceAddressPrefixes"),
             "destinationAddressPrefixes": _texts(body, "destinationAddressPrefix", "destinationAddressPrefixes"),
             "destinationPortRanges": _texts(body, "destinationPortRange", "destinationPortRanges"),

@@ -22,7 +22,7 @@ from scanner.reach.packets import BadPort, Protocol, label, ports
 from scanner.reach.ports import known
 from scanner.reach.senders import NOBODY, OUTSIDE, Senders, from_addresses
 from scanner.reach.sources import phrase, remembered
-from scanner.resource import MISSING, Children, Resource, look, member, root_of, same
+from scanner.resource import MISSING, Children, Resource, look, member, root_of, same, subscription_of
 from scanner.verdict import Unread
 
 NETWORK: Final = "Microsoft.Network"
@@ -205,7 +205,7 @@ class Topology:
         fronts += self.of_configuration.get(key, ())
         fronts += self.at(network, configuration.address)
         fronts += self._unread(configuration.pools)
-        fronts += self.unseen()
+        fronts += self.unseen(nic.id)
         return [Path(front, target, nic.id) for front in fronts]
 
     def at(self, network: str, address: str) -> list[Front]:
@@ -242,9 +242,14 @@ class Topology:
         missing = self.index.missing.get(f"{NETWORK}/publicIPAddresses".lower())
         return Public(id, "", 4, "standard", missing or Unread(id, "not among what was read"))
 
-    def unseen(self) -> list[Front]:
-        """What may be there since load balancers or firewalls could not be read."""
-        return [*remembered(self.index, "unseen fronts", _unseen), *self._odd]
+    def unseen(self, id: str) -> list[Front]:
+        """What may lead to an id since load balancers or firewalls could not be read."""
+        found = [*remembered(self.index, "unseen fronts", _unseen), *self._odd]
+        subscription = subscription_of(id)
+        if subscription in self.index.partial:
+            missing = Unread(f"/subscriptions/{subscription}", "only a part of the subscription is seen")
+            found += _hidden(missing, missing)
+        return found
 
     def led(self) -> set[str]:
         """The security groups (keys) that stand on a path from outside."""
@@ -300,7 +305,7 @@ class Topology:
             yield from self.of_nat_pool.get(pool, ())
         yield from self._unread(key_of(each) for each in (*pools, *nat_pools) if each)
         yield from public.fronts(model, text(body, "id"))
-        yield from self.unseen()
+        yield from self.unseen(target.subnet)
 
     # Building
 
@@ -355,8 +360,7 @@ class Topology:
         for front in objects(balancer.body, "properties.frontendIPConfigurations"):
             private = text(front, "properties.privateIPAddress")
             if private:
-                subnet = self.fabric.subnets.get(key_of(text(front, "properties.subnet.id")))
-                network = subnet.network if subnet is not None else ""
+                network = network_of(key_of(text(front, "properties.subnet.id")))
                 self._internal[private].append((network, key_of(text(front, "id"))))
         for rule in objects(balancer.body, "properties.loadBalancingRules"):
             port = _balanced(rule)
@@ -529,9 +533,13 @@ class Topology:
     def _translate(self, front: Front, rule: Any, network: str) -> None:
         """Lead what a firewall translates to an address: a machine, or the front of an internal load balancer."""
         address = text(rule, "translatedAddress")
-        if not address:
-            return
         near = {network, *self.peers.get(network, ())} if network else set()
+        if not address:
+            name = text(rule, "translatedFqdn")
+            missing = Unread(f"the name {name!r} of a DNAT rule", "which machine has it is not known")
+            for where in near or {""}:
+                self.of_address[where, ""].append(replace(front, unsure=(*front.unsure, missing)))
+            return
         balancers = [key for where, key in self._internal.get(address, ()) if not near or where in near]
         for key in balancers:
             self._lead(key, front, depth=1)
@@ -634,12 +642,17 @@ def behind(index: Index, endpoint: str) -> str:
 
 
 def _unseen(index: Index) -> list[Front]:
-    found: list[Front] = []
     balancers, firewalls, groups = (index.missing.get(f"{NETWORK}/{each}".lower()) for each in SEEN_BY)
+    behind = firewalls or (groups if index.of_type(f"{NETWORK}/azureFirewalls")[0] else None)
+    return _hidden(balancers, behind)
+
+
+def _hidden(balancers: Unread | None, behind: Unread | None) -> list[Front]:
+    """What load balancers and firewalls may add, where they were not read."""
+    found: list[Front] = []
     if balancers is not None:
         hop = Hop("load-balancer", "load balancers", "could not be read", lets=None)
         found.append(Front("", "standard", hops=(hop,), floating=True, unsure=(balancers,), sku=balancers))
-    behind = firewalls or (groups if index.of_type(f"{NETWORK}/azureFirewalls")[0] else None)
     if behind is not None:
         hop = Hop("firewall", "firewalls", "their rules could not be read", lets=None)
         found.append(Front("", "inside", hops=(hop,), callers=OUTSIDE, unsure=(behind,)))
@@ -714,13 +727,15 @@ def _collected(holder: Resource, path: str, inner: str) -> Iterator[tuple[Any, U
 
 
 def _is_translation(rule: Any) -> bool:
-    """Whether a DNAT rule says what it translates, and to which address: a name leads to nobody knows whom."""
+    """Whether a DNAT rule says what it translates, and to which address or name."""
     lists = all(
         texts(rule, path) and texts(rule, path) == look(rule, path)
         for path in ("destinationAddresses", "destinationPorts")
     )
-    ends = [*texts(rule, "destinationAddresses"), text(rule, "translatedAddress")]
-    return lists and not _parsed(ends)[1] and bool(ends[-1]) and number(rule, "translatedPort") is not None
+    to = text(rule, "translatedAddress")
+    ends = [*texts(rule, "destinationAddresses"), *([to] if to else [])]
+    led = bool(to or text(rule, "translatedFqdn")) and number(rule, "translatedPort") is not None
+    return lists and led and not _parsed(ends)[1]
 
 
 _OF_RULES: Final = ("loadBalancingRules", "inboundNatRules", "inboundNatPools")
@@ -739,7 +754,10 @@ def _odd_balancer(balancer: Resource) -> str:
 
 def _odd_ends(balancer: Resource) -> str:
     for front in objects(balancer.body, "properties.frontendIPConfigurations"):
-        if not text(front, "id") or any(_no_reference(front, each) for each in ("publicIPAddress", "publicIPPrefix")):
+        names = ("publicIPAddress", "publicIPPrefix", "subnet")
+        if not text(front, "id") or any(_no_reference(front, each) for each in names):
+            return "frontendIPConfigurations"
+        if not text(front, "properties.privateIPAddress") and all(_nothing(front, each) for each in names):
             return "frontendIPConfigurations"
     for pool in objects(balancer.body, "properties.backendAddressPools"):
         if not (_members_named(pool) and _nothing_or_dicts(pool, "loadBalancerBackendAddresses")):
@@ -779,6 +797,11 @@ _ENDS: Final[dict[str, tuple[str, ...]]] = {
 
 
 _VERSIONS: Final[tuple[Version, ...]] = (4, 6)
+
+
+def _nothing(body: Any, name: str) -> bool:
+    value = look(body, f"properties.{name}")
+    return value is MISSING or value is None
 
 
 def _nothing_or_dicts(body: Any, name: str) -> bool:
@@ -849,7 +872,7 @@ def _translations(rule: Any, address: str, firewall: Resource, callers: Senders)
             for first, last in spans:
                 back = int(translated) if translated.isdecimal() and int(translated) <= LAST else first
                 port = Port(protocol or "*", first, last, back, spread=bool(translated) and first != last)
-                to = f"{text(rule, 'translatedAddress')}:{back}"
+                to = f"{text(rule, 'translatedAddress') or text(rule, 'translatedFqdn')}:{back}"
                 detail = f"DNAT rule {name}: {port.label} to {to}, for {describe(callers) or 'nobody'}"
                 hops = (Hop("firewall", firewall.name, detail, firewall.id),)
                 version: Version = 6 if ":" in address else 4

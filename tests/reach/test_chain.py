@@ -408,3 +408,18 @@ def test_the_fabric_of_an_index_is_made_once() -> None:
     missing = Unread("effectiveSecurityAdminRules", "403")
     live = build((network(ABOVE),), missing={"microsoft.network/effectivesecurityadminrules": missing})
     assert fabric_of(live).admin_missing is missing
+
+
+@pytest.mark.parametrize("between", ["/providers/Microsoft.Network", ""])
+def test_admin_rules_in_both_forms_of_their_ids(between: str) -> None:
+    body = admin("deny", 1, "Deny")
+    record = Resource({**body, "id": f"{NETWORK}{between}/effectiveSecurityAdminRules/r1"})
+    made = fabric(network(ABOVE), nsg(ABOVE, ALLOW), record)
+    assert labels(passage(made, target(), "standard")) == []
+
+
+def test_a_network_with_some_admin_rules_may_have_more_where_the_list_was_refused() -> None:
+    made = fabric(network(ABOVE), nsg(ABOVE, ALLOW))
+    made.add_admin(NETWORK, "r1", admin("deny", 1, "Deny"))
+    made.admin_missing = Unread("effectiveSecurityAdminRules", "403")
+    assert "(tcp/22)" in labels(passage(made, target(), "standard"))

@@ -432,6 +432,7 @@ _AT_NIC: tuple[tuple[Any, ...], ...] = (
 _AT_BALANCER: tuple[tuple[Any, ...], ...] = (
     ("properties",),
     ("properties", "frontendIPConfigurations"),
+    ("properties", "frontendIPConfigurations", 0, "properties"),
     ("properties", "frontendIPConfigurations", 0, "properties", "publicIPAddress"),
     ("properties", "backendAddressPools"),
     ("properties", "backendAddressPools", 0, "properties", "backendIPConfigurations"),
@@ -521,3 +522,20 @@ def test_a_firewall_and_a_machine_whose_private_address_is_not_known() -> None:
     own = nic("")
     found = made(network(), group(), own, public("pip-fw", "192.0.2.9"), firewall([dnat()]))
     assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
+
+
+def test_a_firewall_rule_that_leads_to_a_name() -> None:
+    fw = firewall([dnat(translatedAddress=None, translatedFqdn="app.inner", sourceAddresses=["203.0.113.7"])])
+    found = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw)
+    assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
+    assert [
+        doubt.level.name for door in doors(paths(found), found.fabric, found.index) for doubt in door.reach.doubts
+    ] == ["selected"]
+
+
+def test_a_subscription_that_is_seen_in_part() -> None:
+    found = made(network(), group(), nic())
+    found.index.partial = frozenset({"5a000000-0000-4000-8000-000000000001"})
+    assert set(shown(found).values()) == {"unknown"}
+    found.index.partial = frozenset({"5b000000-0000-4000-8000-000000000001"})
+    assert shown(found) == {}
