@@ -127,13 +127,13 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
         wide_ipv4=policy.wide_ipv4,
         wide_ipv6=policy.wide_ipv6,
         live=snapshot.head.live,
-        partial=frozenset(scope.subscription.lower() for scope in snapshot.scopes if scope.view == "partial"),
     )
     for bundle in snapshot.index:
         for resource in bundle.resources.values():
             index.add(resource)
     index.memo["fabric"] = snapshot.fabric
     if snapshot.head.live:
+        index.partial = frozenset(scope.subscription.lower() for scope in snapshot.scopes if scope.view == "partial")
         _missing_types(snapshot, index)
         snapshot.fabric.admin_missing = index.missing.get("microsoft.network/effectivesecurityadminrules")
     return index

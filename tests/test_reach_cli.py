@@ -174,6 +174,40 @@ def test_the_internet_s_answers_agree_with_the_findings(estate: tuple[Sandbox, P
     assert wrong == []
 
 
+def _named(id: str) -> dict[str, str]:
+    return {"name": id.rsplit("/", 1)[1], "type": "/".join(id.split("/")[6:8])}
+
+
+def test_a_file_of_resources_is_taken_as_whole_and_a_load_balancer_elsewhere_is_not_known(tmp_path: Path) -> None:
+    here = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers"
+    net = f"{here}/Microsoft.Network"
+    inner: dict[str, object] = {"privateIPAddress": "10.0.0.4", "subnet": {"id": f"{net}/virtualNetworks/v/subnets/a"}}
+    rule = {"priority": 100, "direction": "Inbound", "access": "Allow", "protocol": "Tcp", "sourcePortRange": "*"}
+    rule |= {"sourceAddressPrefix": "*", "destinationAddressPrefix": "*", "destinationPortRange": "22"}
+    group = f"{net}/networkSecurityGroups/g"
+    card = {"ipConfigurations": [{"name": "ip", "properties": inner}], "networkSecurityGroup": {"id": group}}
+    subnets = [{"id": f"{net}/virtualNetworks/v/subnets/a", "name": "a", "properties": {}}]
+    cards = {"networkProfile": {"networkInterfaces": [{"id": f"{net}/networkInterfaces/n"}]}}
+    bodies = [
+        {"id": f"{here}/Microsoft.Compute/virtualMachines/vm", "properties": cards},
+        {"id": f"{net}/networkInterfaces/n", "properties": card},
+        {"id": f"{net}/virtualNetworks/v", "properties": {"subnets": subnets}},
+        {"id": group, "properties": {"securityRules": [{"name": "ssh", "properties": rule}]}},
+    ]
+    named = [{**each, **_named(str(each["id"]))} for each in bodies]
+    file = tmp_path / "list.json"
+    file.write_text(json.dumps({"value": named}))
+    ended = twolocks("reach", "vm", "--port", "tcp/22", "--from", file)
+    assert (ended.code, ended.out.split(":")[0]) == (0, "no")
+    inside = twolocks("reach", "vm", "--port", "tcp/22", "--source", "a", "--from", file)
+    assert (inside.code, inside.out.splitlines()[0]) == (3, "not known: the private address of a: it is not known")
+    pool = f"{net.replace('5a', '5b')}/loadBalancers/lb/backendAddressPools/p"
+    inner["loadBalancerBackendAddressPools"] = [{"id": pool}]
+    file.write_text(json.dumps({"value": named}))
+    ended = twolocks("reach", "vm", "--port", "tcp/22", "--from", file)
+    assert (ended.code, ended.out.split(":")[0]) == (3, "not known")
+
+
 # Live
 
 

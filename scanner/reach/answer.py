@@ -390,7 +390,9 @@ def _through(openings: Sequence[Opening], front: Front, caller: Caller, index: I
         tags = [tag for tag in each.sure.tags if not tag.startswith("/")]
         if unsure is None and _holds(each.sure, caller, own, index) is None:
             named = phrase([*tags, *(tag for tag in each.sure.without if not tag.startswith("/"))])
-            unsure = Unread(f"whether {caller.name} belongs to {named}", "only Azure knows the addresses of a tag")
+            unsure = Unread(f"the private address of {caller.name}", "it is not known")
+            if named:
+                unsure = Unread(f"whether {caller.name} belongs to {named}", "only Azure knows the addresses of a tag")
         if _holds(each.may, caller, own, index) is not False and each.sure != each.may:
             unsure = unsure or next(iter(each.doubts), Unread("the private address", "a rule is for single addresses"))
     return ("not known", unsure) if unsure is not None else ("no", None)
