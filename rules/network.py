@@ -88,6 +88,8 @@ def open_to_nobody(nsg: Resource, index: Index) -> Verdict:
     if serves_platform(nsg, index) or nsg.key in topology(index).led():
         return NotApplicable(SERVED)
     unseen = [index.missing[key] for key in map(str.lower, PATH_TYPES) if key in index.missing]
+    if not unseen and nsg.key in topology(index).led(sure=False):
+        unseen.append(Unread("the paths from outside", "a load balancer or firewall on the way could not be read"))
     if unseen or group.doubts:
         return unknown(*unseen, *group.doubts, evidence=seen)
     return Fail(seen)

@@ -251,17 +251,19 @@ class Topology:
             found += _hidden(missing, missing)
         return found
 
-    def led(self) -> set[str]:
-        """The security groups (keys) that stand on a path from outside."""
-        return remembered(self.index, "groups on a path", lambda _: self._led())
+    def led(self, sure: bool = True) -> set[str]:
+        """The security groups (keys) that stand on a path from outside; not `sure`: also on one that may be there."""
+        return remembered(self.index, f"groups on a path {sure}", lambda _: self._led(sure))
 
-    def _led(self) -> set[str]:
+    def _led(self, sure: bool) -> set[str]:
         found: set[str] = set()
         for nic in self.fabric.nics.values():
             for each in nic.configurations:
                 subnet = self.fabric.subnets.get(each.subnet)
                 above = subnet.group if subnet is not None else ""
-                if not {nic.group, above} <= found | {""} and self.paths_to(nic, each):
+                if {nic.group, above} <= found | {""}:
+                    continue
+                if any(not (sure and path.front.unsure) for path in self.paths_to(nic, each)):
                     found |= {nic.group, above}
         return found - {""}
 

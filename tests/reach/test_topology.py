@@ -539,3 +539,10 @@ def test_a_subscription_that_is_seen_in_part() -> None:
     assert set(shown(found).values()) == {"unknown"}
     found.index.partial = frozenset({"5b000000-0000-4000-8000-000000000001"})
     assert shown(found) == {}
+
+
+def test_a_group_on_a_path_that_may_be_there_is_not_on_one_for_sure() -> None:
+    guard = f"{NET}/networkSecurityGroups/nsg".lower()
+    found = made(network(), group(), nic(), missing=("Microsoft.Network/loadBalancers",))
+    assert (found.led(), found.led(sure=False)) == (set(), {guard})
+    assert made(network(), group(), nic(public="pip"), public()).led() == {guard}
