@@ -9,7 +9,7 @@ from scanner.resource import MISSING, Resource
 from scanner.rule import Fix, Kind
 from scanner.verdict import Fail, Pass, Unread, Verdict, unknown
 
-from .common import ISO, LEARN, MCSB, NIST, by_perimeter, host, perimeter_only_learns
+from .common import ISO, LEARN, MCSB, NIST, by_perimeter, host, perimeter_only_learns, strange_subnet
 
 ACCOUNT = Kind("Microsoft.CognitiveServices/accounts", api="2025-09-01")
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
@@ -135,3 +135,11 @@ def without_own_name(account: Resource, index: Index) -> Verdict:
 
 
 perimeter_only_learns(ACCOUNT, "ai-perimeter-only-learning", "the AI service", PERIMETERS)
+strange_subnet(
+    ACCOUNT,
+    "ai-subnet-of-strangers",
+    "the AI service",
+    ACL,
+    "az cognitiveservices account network-rule remove --name {name} --resource-group {group} --subnet SUBNET_ID",
+    "az cognitiveservices account network-rule list --name {name} --resource-group {group}",
+)

@@ -1,9 +1,11 @@
 """What rule files share: names of frameworks, and the rows that many types have."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from scanner.index import Index
+from scanner.reach.firewall import Firewall, admitted_subnets
 from scanner.reach.perimeters import perimeters
 from scanner.reach.sources import is_own
 from scanner.resource import MISSING, Resource, look, same
@@ -109,6 +111,56 @@ def strange_private_endpoint(
         if not approved:
             return NotApplicable("no private endpoint is approved")
         return Pass((Evidence(f"{path}[].properties.privateEndpoint.id", approved),))
+
+
+def strange_subnet(
+    kind: Kind,
+    id: str,
+    what: str,
+    row: Firewall,
+    remove: str,
+    show: str,
+    unless: Callable[[Resource], str | None] | None = None,
+) -> None:
+    """The rule for subnets of others in the rules of a firewall; `remove` and `show`: the az commands for its rules."""
+    children = (row.holder, row.configurations, *(rules.child for rules in row.subnets))
+
+    @kind.rule(
+        id,
+        "network",
+        f"A rule of {what} lets in a subnet of a subscription that is not yours",
+        severity="medium",
+        why="Whoever governs the subscription decides which machines stand in the subnet. A rule for a subnet that cannot be seen here lets "
+        f"a network of somebody else past the firewall of {what}; what is left is its sign-in, so it is never more than medium.",
+        fix=Fix(
+            az=remove,
+            first_step=show,
+            breaks="Callers in that subnet are cut off at once: ask first whose it is, and keep it where a contract says so.",
+            portal="Networking > Virtual networks",
+            cost=2,
+        ),
+        controls=NETWORK,
+        reads=tuple(each for each in children if each is not None),
+        references=(f"{LEARN}/virtual-network/virtual-network-service-endpoints-overview",),
+    )
+    def strange(resource: Resource, index: Index) -> Verdict:
+        reason = unless(resource) if unless is not None else None
+        if reason:
+            return NotApplicable(reason)
+        known = admitted_subnets(resource, index, row)
+        path = f"{known.path}[]"
+        if known.idle:
+            return NotApplicable(known.idle)
+        foreign = [each for each in known.ids if each and not is_own(resource, index, each)]
+        if foreign:
+            return Fail((Evidence(path, foreign, "subnets of the own tenant"),))
+        if known.missing is not None:
+            return unknown(known.missing)
+        if not all(known.ids):
+            return unknown(Unread(path, "the answer did not hold which subnet it is"))
+        if not known.ids:
+            return NotApplicable("it has no rule for a virtual network")
+        return Pass((Evidence(path, list(known.ids)),))
 
 
 def perimeter_only_learns(kind: Kind, id: str, what: str, configurations: Child | None = None) -> None:

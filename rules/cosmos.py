@@ -10,7 +10,16 @@ from scanner.resource import MISSING, Resource, look, same
 from scanner.rule import Fix, Kind
 from scanner.verdict import Fail, Pass, Unknown, Unread, Verdict
 
-from .common import ISO, LEARN, MCSB, NIST, pending_private_endpoint, perimeter_only_learns, strange_private_endpoint
+from .common import (
+    ISO,
+    LEARN,
+    MCSB,
+    NIST,
+    pending_private_endpoint,
+    perimeter_only_learns,
+    strange_private_endpoint,
+    strange_subnet,
+)
 
 ACCOUNT = Kind("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15")
 CLUSTER = Kind("Microsoft.DocumentDB/mongoClusters", api="2026-06-01")
@@ -89,6 +98,17 @@ def reach(account: Resource, index: Index) -> Half:
     if known or (half.widest is not None and half.widest.level == Reach.none):
         return half
     return doubted(half, Unread(FILTER, f"its value {value!r} is not known"))
+
+
+def without_filter(account: Resource) -> str | None:
+    """Why the account's rules for virtual networks decide nothing, None where they do."""
+    value = account.look(FILTER)
+    if same(value, True):
+        return None
+    absent = value is MISSING or value is None
+    if (absent and account.thin) or not (absent or same(value, False)):
+        raise Unread(FILTER, "it does not say whether the rules for virtual networks count")
+    return "its filter for virtual networks is off, so no such rule decides"
 
 
 def capabilities(account: Resource) -> list[str] | None:
@@ -213,6 +233,15 @@ ACCOUNT.lock(
 perimeter_only_learns(ACCOUNT, "cosmos-perimeter-only-learning", "the Cosmos DB account", PERIMETERS)
 pending_private_endpoint(ACCOUNT, "cosmos-private-endpoint-pending", "Cosmos DB")
 strange_private_endpoint(ACCOUNT, "cosmos-private-endpoint-of-strangers", "Cosmos DB")
+strange_subnet(
+    ACCOUNT,
+    "cosmos-subnet-of-strangers",
+    "Cosmos DB",
+    WITH_FILTER,
+    "az cosmosdb network-rule remove --name {name} --resource-group {group} --subnet SUBNET_ID",
+    "az cosmosdb network-rule list --name {name} --resource-group {group}",
+    without_filter,
+)
 
 ACCOUNT.setting(
     "cosmos-old-tls",

@@ -18,6 +18,7 @@ from .common import (
     pending_private_endpoint,
     perimeter_only_learns,
     strange_private_endpoint,
+    strange_subnet,
 )
 from .messaging import KEYS_OFF, RETIRED, TLS, closing, extra_manage_rule, keys, rule_set
 
@@ -117,6 +118,14 @@ NAMESPACE.lock(
 perimeter_only_learns(NAMESPACE, "eventhub-perimeter-only-learning", "the Event Hubs namespace", PERIMETERS)
 pending_private_endpoint(NAMESPACE, "eventhub-private-endpoint-pending", "Event Hubs")
 strange_private_endpoint(NAMESPACE, "eventhub-private-endpoint-of-strangers", "Event Hubs")
+strange_subnet(
+    NAMESPACE,
+    "eventhub-subnet-of-strangers",
+    "the Event Hubs namespace",
+    ACL,
+    "az eventhubs namespace network-rule-set virtual-network-rule remove --namespace-name {name} --resource-group {group} --subnet id=SUBNET_ID",
+    "az eventhubs namespace network-rule-set show --namespace-name {name} --resource-group {group}",
+)
 NAMESPACE.setting(
     "eventhub-old-tls",
     "transport",

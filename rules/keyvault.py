@@ -19,6 +19,7 @@ from .common import (
     pending_private_endpoint,
     perimeter_only_learns,
     strange_private_endpoint,
+    strange_subnet,
 )
 
 VAULT = Kind("Microsoft.KeyVault/vaults", api="2026-02-01")
@@ -123,6 +124,22 @@ HSM.lock(
 perimeter_only_learns(VAULT, "keyvault-perimeter-only-learning", "the vault")
 pending_private_endpoint(VAULT, "keyvault-private-endpoint-pending", "the vault")
 strange_private_endpoint(VAULT, "keyvault-private-endpoint-of-strangers", "the vault")
+strange_subnet(
+    VAULT,
+    "keyvault-subnet-of-strangers",
+    "the vault",
+    VAULT_ACL,
+    "az keyvault network-rule remove --name {name} --resource-group {group} --subnet SUBNET_ID",
+    "az keyvault network-rule list --name {name} --resource-group {group}",
+)
+strange_subnet(
+    HSM,
+    "keyvault-hsm-subnet-of-strangers",
+    "the managed HSM",
+    HSM_ACL,
+    "az keyvault network-rule remove --hsm-name {name} --resource-group {group} --subnet SUBNET_ID",
+    "az keyvault network-rule list --hsm-name {name} --resource-group {group}",
+)
 
 VAULT.setting(
     "keyvault-soft-delete-off",

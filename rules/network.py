@@ -30,6 +30,7 @@ VPN = Kind("Microsoft.Network/virtualNetworkGateways", api=API)
 LINK = Kind("Microsoft.Network/privateLinkServices", api=API)
 FRONT = Kind("Microsoft.Network/frontDoors", api="2025-10-01")
 PROFILE = Kind("Microsoft.Cdn/profiles", api="2025-12-01")
+GATES = Kind("Microsoft.ApiManagement/service", api="2024-05-01", keep=("properties.virtualNetworkType",))
 
 TLS = {MCSB: ("DP-3",), NIST: ("SC-8",), ISO: ("A.8.24",)}
 WEB = {MCSB: ("NS-6",), NIST: ("SI-4", "SC-7"), ISO: ("A.8.23",)}
@@ -594,6 +595,9 @@ def is_front_door(profile: Resource) -> bool:
 
 
 SECURITY = PROFILE.child("securityPolicies", when=is_front_door)
+ORIGINS = PROFILE.child("originGroups", when=is_front_door).child("origins", always=True)
+BACKENDS = GATES.child("backends", keep=("properties.url",), always=True)
+APIS = GATES.child("apis", keep=("properties.serviceUrl",), always=True)
 
 
 def profile_without_waf(profile: Resource, index: Index) -> Verdict:

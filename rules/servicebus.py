@@ -17,6 +17,7 @@ from .common import (
     pending_private_endpoint,
     perimeter_only_learns,
     strange_private_endpoint,
+    strange_subnet,
 )
 from .messaging import KEYS_OFF, RETIRED, TLS, closing, extra_manage_rule, keys, rule_set
 
@@ -115,6 +116,14 @@ NAMESPACE.lock(
 perimeter_only_learns(NAMESPACE, "servicebus-perimeter-only-learning", "the Service Bus namespace")
 pending_private_endpoint(NAMESPACE, "servicebus-private-endpoint-pending", "Service Bus")
 strange_private_endpoint(NAMESPACE, "servicebus-private-endpoint-of-strangers", "Service Bus")
+strange_subnet(
+    NAMESPACE,
+    "servicebus-subnet-of-strangers",
+    "the Service Bus namespace",
+    ACL,
+    "az servicebus namespace network-rule-set virtual-network-rule remove --namespace-name {name} --resource-group {group} --subnet id=SUBNET_ID",
+    "az servicebus namespace network-rule-set show --namespace-name {name} --resource-group {group}",
+)
 NAMESPACE.setting(
     "servicebus-old-tls",
     "transport",

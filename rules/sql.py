@@ -22,6 +22,7 @@ from .common import (
     pending_private_endpoint,
     perimeter_only_learns,
     strange_private_endpoint,
+    strange_subnet,
 )
 
 API = "2025-01-01"
@@ -307,6 +308,14 @@ def public_endpoint_without_rules(server: Resource, index: Index) -> Verdict:
 perimeter_only_learns(SERVER, "sql-perimeter-only-learning", "the SQL server", PERIMETERS)
 pending_private_endpoint(SERVER, "sql-private-endpoint-pending", "the SQL server")
 strange_private_endpoint(SERVER, "sql-private-endpoint-of-strangers", "the SQL server")
+strange_subnet(
+    SERVER,
+    "sql-subnet-of-strangers",
+    "the SQL server",
+    SERVER_ACL,
+    "az sql server vnet-rule delete --server {name} --resource-group {group} --name RULE",
+    "az sql server vnet-rule list --server {name} --resource-group {group}",
+)
 
 SERVER.setting(
     "sql-old-tls",

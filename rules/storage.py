@@ -32,6 +32,7 @@ from .common import (
     pending_private_endpoint,
     perimeter_only_learns,
     strange_private_endpoint,
+    strange_subnet,
 )
 
 ACCOUNT = Kind("Microsoft.Storage/storageAccounts", api="2026-04-01")
@@ -478,6 +479,14 @@ def wide_resource_rule(account: Resource, index: Index) -> Verdict:
 perimeter_only_learns(ACCOUNT, "storage-perimeter-only-learning", "the storage account", PERIMETERS)
 pending_private_endpoint(ACCOUNT, "storage-private-endpoint-pending", "the storage account")
 strange_private_endpoint(ACCOUNT, "storage-private-endpoint-of-strangers", "the storage account")
+strange_subnet(
+    ACCOUNT,
+    "storage-subnet-of-strangers",
+    "the storage account",
+    ACL,
+    "az storage account network-rule remove --account-name {name} --resource-group {group} --subnet SUBNET_ID",
+    "az storage account network-rule list --account-name {name} --resource-group {group}",
+)
 
 ACCOUNT.setting(
     "storage-plain-http",

@@ -27,7 +27,7 @@ def actions(rules: RuleSet, effective: bool = False) -> list[str]:
 
     `effective`: with what `scan --effective` asks for; these are no secrets and change nothing either.
     """
-    kinds = [kind for kind in rules.kinds if any(rule.id in rules.enabled for rule in kind.rules)]
+    kinds = rules.read()
     wanted = [f"{type}/read" for kind in kinds for type in kind.types]
     wanted += [action for child in rules.reads() for action in child.actions]
     wanted += [f"{type}/read" for type in INDEX_TYPES if type.lower() not in EXTENSIONS]

@@ -33,6 +33,7 @@ INDEX_TYPES = (
     "Microsoft.Network/networkSecurityPerimeters/resourceAssociations",
     "Microsoft.Network/frontDoors",
     "Microsoft.Cdn/profiles",
+    "Microsoft.ApiManagement/service",
     "Microsoft.Web/hostingEnvironments",
     "Microsoft.App/managedEnvironments",
 )

@@ -46,9 +46,22 @@ class RuleSet:
                     found.setdefault(type.lower(), []).append(kind)
         return found
 
+    def read(self) -> list[Kind]:
+        """The kinds that a scan reads: those with an enabled rule, and those that verdicts on others alone look up."""
+        return [
+            kind
+            for kind in self.kinds
+            if any(rule.id in self.enabled for rule in kind.rules)
+            or (not kind.rules and any(each.always for each in kind.children))
+        ]
+
     def reads(self) -> list[Child]:
-        """The reads that the enabled rules need, parents first."""
+        """The reads that the enabled rules need, and those that verdicts on others look up, parents first."""
         wanted: dict[int, Child] = {}
+        for kind in self.read():
+            for looked in (each for each in kind.children if each.always):
+                for each in reversed(list(_line(looked))):
+                    wanted[id(each)] = each
         for rule in self.enabled.values():
             reads = (*rule.reads, *(rule.kind.endpoint_reads if rule.lock else ()))
             for child in (*reads, *((rule.subject,) if rule.subject else ())):

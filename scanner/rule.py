@@ -214,7 +214,8 @@ class Child(_Subject):
     keep of bodies that carry secrets. `costly`: many requests; off unless a rule that needs it is named. `action`: the
     RBAC action, where it does not follow from the path. `each`: the list says too little, so each row of it is read by
     itself too; one that fails is a gap with the row's own URL, and the row stays as the list had it. `only`: the types
-    of its kind that have such children; all of them without.
+    of its kind that have such children; all of them without. `always`: read wherever its kind is, whether or not a
+    rule needs it, since verdicts on others look it up in the index.
     """
 
     def __init__(
@@ -232,6 +233,7 @@ class Child(_Subject):
         action: str = "",
         each: bool = False,
         only: tuple[str, ...] = (),
+        always: bool = False,
     ) -> None:
         self.parent: Kind | Child = parent
         self.path = path.strip("/")
@@ -244,6 +246,7 @@ class Child(_Subject):
         self.keep = keep
         self.costly = costly
         self.each = each
+        self.always = always
         self.type: str = "/".join([parent.type, *self.path.split("/")[::2]])
         self.action = action or f"{self.type}/read"
         self._of = parent if isinstance(parent, Kind) else parent._of

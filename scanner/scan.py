@@ -295,7 +295,7 @@ async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
     from scanner.collect import Plan, Scope, collect
 
     settings, rules = job.settings, job.rules
-    kinds = [kind for kind in rules.kinds if any(rule.id in rules.enabled for rule in kind.rules)]
+    kinds = rules.read()
     scope = Scope(
         subscriptions=settings["subscription"],
         management_groups=settings["management-group"],

@@ -232,6 +232,30 @@ def test_a_role_for_one_service_on_the_whole_subscription_is_no_partial_view() -
     assert result.gaps[f"{LISTS}/Microsoft.Storage/storageAccounts"]["status"] == 403
 
 
+@pytest.mark.parametrize("graph", [True, False])
+def test_what_publishes_is_read_and_its_secrets_are_not_kept(graph: bool) -> None:
+    service = resource("Microsoft.ApiManagement/service", "apim", properties={"customSecret": "secret-1"})
+    door = resource("Microsoft.Cdn/profiles", "afd", sku={"name": "Standard_AzureFrontDoor"})
+    other = resource("Microsoft.Cdn/profiles", "cdn", sku={"name": "Standard_Microsoft"})
+    origin = child(door, "originGroups/g/origins/o", hostName="app.example.net")
+    backend = child(service, "backends/b", url="https://app.example.net", credentials={"query": {"key": ["secret-2"]}})
+    api = child(service, "apis/a", serviceUrl="https://app.example.net", authenticationSettings={"x": "secret-3"})
+    estate = [service, door, other, child(door, "originGroups/g"), origin, backend, api]
+    rules = loader.load(packages=False)
+    rules.select(only=["front-door-without-waf"])
+    assert {kind.type for kind in rules.read()} == {"Microsoft.Cdn/profiles", "Microsoft.ApiManagement/service"}
+    result = scanned(box(estate), Scope(graph=graph), Plan(rules.read(), rules.reads()))
+    assert result.resources[origin["id"]]["properties"] == {"hostName": "app.example.net"}
+    assert result.resources[backend["id"]]["properties"] == {"url": "https://app.example.net"}
+    assert result.resources[api["id"]]["properties"] == {"serviceUrl": "https://app.example.net"}
+    assert result.skips[f"{other['id']}/originGroups"] == "not needed"
+    assert not result.gaps
+    assert b"secret-" not in b"".join(result.lines)
+    bare = scanned(box(estate), Scope(graph=graph), Plan([], []))
+    assert service["id"] in bare.resources
+    assert b"secret-1" not in b"".join(bare.lines)
+
+
 def test_perimeters_that_may_not_be_read_are_not_taken_as_absent() -> None:
     hidden = "Microsoft.Network/networkSecurityPerimeters/resourceAssociations/read"
     running = box(grants=[Grant(actions=("*/read",), not_actions=(hidden,))])

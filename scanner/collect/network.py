@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scanner.azure.errors import ReadError
 from scanner.collect.plan import Json
-from scanner.collect.rows import list_path, quoted, safe, top, usable, words
+from scanner.collect.rows import cut, list_path, quoted, safe, top, usable, words
 from scanner.collect.work import UNREGISTERED, Desk, Out, Seen
 from scanner.index import EXTENSIONS
 from scanner.resource import subscription_of, type_of
@@ -37,10 +37,13 @@ INDEX_APIS = {
     "microsoft.network/networksecurityperimeters/resourceassociations": "2025-05-01",
     "microsoft.network/frontdoors": "2025-10-01",
     "microsoft.cdn/profiles": "2025-12-01",
+    "microsoft.apimanagement/service": "2024-05-01",
     "microsoft.web/hostingenvironments": "2025-03-01",
     "microsoft.app/managedenvironments": "2025-07-01",
 }
 """The api-versions with which types of the index are listed where Resource Graph is not asked."""
+_KEEP = {"microsoft.apimanagement/service": ("properties.virtualNetworkType",)}
+"""What to keep of bodies that may carry secrets."""
 _LISTED = frozenset({"microsoft.network/networkinterfaces"})
 """Types that are listed through ARM as well: what a row of Resource Graph lacks must not close a path."""
 _GRAPH_ONLY = ("tenantId", "subscriptionId", "resourceGroup")
@@ -111,7 +114,7 @@ class Index:
         counts: dict[tuple[str, str], int] = defaultdict(int)
         for id, row in rows.items():
             body = {key: value for key, value in row.items() if key not in _GRAPH_ONLY and value != ""}
-            self.desk.sink.resource(body, None, "graph")
+            self.desk.sink.resource(cut(body, _KEEP.get(type_of(id).lower(), ())), None, "graph")
             counts[subscription_of(id), type_of(id).lower()] += 1
         self.desk.tally.resources += len(rows)
         unsure = {(each.id, top(type)) for each in seen for type in types if not each.sure(granting(type))}
@@ -162,7 +165,7 @@ class Index:
                 self.refused.add((subscription_of(path), type.lower()))
                 return None
         for row in rows:
-            out.resource(row, api, "list")
+            out.resource(cut(row, _KEEP.get(type.lower(), ())), api, "list")
         out.read(path, len(rows), "list")
         self.desk.tally.resources += len(rows)
         self.desk.tally.ended(what)

@@ -178,6 +178,50 @@ def _closing(door: _Door, switch: _Switch, around: Perimeters) -> tuple[Evidence
     return (*facts, Evidence("perimeters outside the scanned scope", NOT_READ)) if blind else facts
 
 
+@dataclass(frozen=True, slots=True)
+class Subnets:
+    """The subnets that a resource's own rules let in, by id ("" where an entry names none), and what may be missing.
+
+    `idle` says why no such rule decides anything, "" where they do.
+    """
+
+    path: str
+    ids: tuple[str, ...] = ()
+    missing: Unread | None = None
+    idle: str = ""
+
+
+def admitted_subnets(resource: Resource, index: Index, row: Firewall) -> Subnets:
+    """What the rules for virtual networks of the resource say, where its other locks let them decide."""
+    path = next(iter(row.subnets)).name
+    if resource.mute:
+        return Subnets(path, missing=Unread("properties", resource.silence))
+    door = _Door(resource, index, row)
+    door.find_holder()
+    switch = _switch(door, private_endpoints(resource, index, row.endpoints))
+    if switch.state != "enabled" and switch.doubt is None:
+        return Subnets(path, idle="its public network access is off, so no rule lets anybody in")
+    sku, lacking, _ = row.unruly
+    if sku and any(same(resource.look(sku), each) for each in lacking):
+        return Subnets(path, idle="this tier has no rules for virtual networks")
+    if any(each.enforced for each in perimeters(resource, index, row.configurations).found):
+        return Subnets(path, idle="its perimeter decides")
+    if door.holder_gap is not None:
+        return Subnets(path, missing=door.holder_gap)
+    read = [(rules.id, *_entries(door, rules)) for rules in row.subnets]
+    ids = tuple(_member(entry, member) for member, entries, _ in read for entry in entries)
+    missing = next((gap for _, _, gap in read if gap is not None), None)
+    if not ids and _default(door)[0] and not (door.holder or resource).thin:
+        return Subnets(path, idle="it lets every network in, and names none")
+    # An empty rule set that lets everybody in needs no list to be told so; whose subnets it names still does.
+    absent = door.holder is not None and any(
+        rules.child is None and not isinstance(door.holder.look(rules.path), list) for rules in row.subnets
+    )
+    if absent and missing is None:
+        missing = Unread(path, "the answer did not hold it")
+    return Subnets(path, ids, missing)
+
+
 def private_endpoints(resource: Resource, index: Index, where: str | Child | None) -> Half:
     """The ways in through approved private endpoints: `private` from own subscriptions, `selected` from others."""
     if where is None:
@@ -644,4 +688,4 @@ def _member(entry: Any, path: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-__all__ = ["Firewall", "Rules", "firewall", "injected", "private_endpoints"]
+__all__ = ["Firewall", "Rules", "Subnets", "admitted_subnets", "firewall", "injected", "private_endpoints"]

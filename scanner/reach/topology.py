@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from scanner.addresses import EMPTY, AddressSet, BadAddress, Version, parse, union
 from scanner.exposure import Hop
@@ -276,7 +277,7 @@ class Topology:
 
     def published_host(self, host: str) -> tuple[str, ...]:
         """What publishes a host name."""
-        return tuple(dict.fromkeys(self.published_at.get(host.lower(), ())))
+        return tuple(dict.fromkeys(self.published_at.get(host.lower(), ()))) if host else ()
 
     def scale_set(self, models: Iterable[Any], nics: Children, publics: Children) -> list[Path]:
         """The paths to the instances of a Uniform scale set.
@@ -328,6 +329,11 @@ class Topology:
         for type, reader in readers:
             for each in self._all(type):
                 reader(each)
+        for each in self.index.of_type("Microsoft.Cdn/profiles/originGroups/origins")[0]:
+            self._origin(each)
+        for type in ("backends", "apis"):
+            for each in self.index.of_type(f"Microsoft.ApiManagement/service/{type}")[0]:
+                self._api(each)
 
     def _peers(self, network: Resource) -> None:
         for each in objects(network.body, "properties.virtualNetworkPeerings"):
@@ -568,6 +574,36 @@ class Topology:
         for pool in objects(profile.body, "properties.backendPools"):
             for each in objects(pool, "properties.backends"):
                 self.published_at[text(each, "address").lower()].append(said)
+
+    def _origin(self, origin: Resource) -> None:
+        """An origin of Front Door Standard or Premium: azure-mgmt-cdn, AFDOrigin."""
+        if same(look(origin.body, "properties.enabledState"), "Disabled"):
+            return
+        private = text(origin.body, "properties.sharedPrivateLinkResource.privateLink.id")
+        said = f"published through the Front Door {self._top(origin)}"
+        host = text(origin.body, "properties.hostName").lower()
+        self.published_at[host].append(f"{said}, by private link" if private else said)
+
+    def _api(self, each: Resource) -> None:
+        """A back end or an API of API Management, by the host of its URL; a service inside a network publishes none."""
+        service = self.index.resources.get(key_of(root_of(each.id)))
+        if service is not None and same(look(service.body, "properties.virtualNetworkType"), "Internal"):
+            return
+        host = _host(text(each.body, "properties.url") or text(each.body, "properties.serviceUrl"))
+        self.published_at[host].append(f"published through API Management {self._top(each)}")
+
+    def _top(self, below: Resource) -> str:
+        """The name of the top-level resource, as it is spelled where that was read."""
+        root = root_of(below.id)
+        found = self.index.resources.get(root)
+        return found.name if found is not None else _name(root)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 _POOLS: Final = "loadBalancerBackendAddressPools"

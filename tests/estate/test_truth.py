@@ -107,6 +107,20 @@ def test_no_rule_crashed(scanned: Scanned) -> None:
     assert scanned.tally.errors == []
 
 
+def test_what_publishes_an_app_is_told(scanned: Scanned) -> None:
+    told = {
+        each["resource"].rsplit("/", 1)[-1]: each["admits"]
+        for each in scanned.document["exposures"]
+        if each["endpoint"] == "app" and each["admits"]
+    }
+    assert told["app-postliste"] == ["published through the Front Door afd-journal"]
+    assert told["app-kartklient"] == ["published through API Management apim-journal"]
+    assert told["app-nettsted"] == [
+        "published through the Front Door fd-klassisk",
+        "published through API Management apim-journal",
+    ]
+
+
 def test_the_scan_only_reads_and_no_read_twice(scanned: Scanned) -> None:
     reads = [request for request in scanned.requests if "/oauth2/" not in request.path]
     for request in reads:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 from scanner.addresses import parse
+from scanner.index import build
 from scanner.reach import chain
 from scanner.reach.fabric import Fabric, target_of
 from scanner.reach.packets import Protocol, place
 from scanner.reach.senders import Senders
+from scanner.reach.topology import Topology
 from scanner.resource import Resource
-from tests.reach.estates import Estate, Maker, Packet
+from tests.reach.estates import FRONTS, Estate, Maker, Packet
 from tests.reach.oracle import Oracle, Verdicts, part
 
 
@@ -66,6 +69,25 @@ def by_nat(networks: Fabric, estate: Estate, packet: Packet, rule: Any) -> tuple
     return "nat", any(lets(each.sure, packet) for each in here), any(lets(each.may, packet) for each in here)
 
 
+def topology(networks: Fabric, estate: Estate) -> Topology:
+    out = Topology(build(Resource(body) for body in (*estate.resources, *estate.balanced)), networks)
+    out.read()
+    return out
+
+
+def by_balancer(paths: Topology, estate: Estate, packet: Packet, six: bool) -> tuple[str, bool, bool]:
+    """The openings of the paths that begin at the front of a family."""
+    nic = paths.fabric.nics[paths.fabric.key(estate.nics[packet.nic]["id"])]
+    here = [
+        opening
+        for path in paths.paths_to(nic, nic.configurations[packet.configuration])
+        if path.front.address == FRONTS[six]
+        for opening in path.openings(paths.fabric)
+        if opening.first <= packet.port <= opening.last and opening.protocol in (packet.protocol, "*")
+    ]
+    return "balancer", any(lets(each.sure, packet) for each in here), any(lets(each.may, packet) for each in here)
+
+
 def lets(who: Senders, packet: Packet) -> bool:
     groups = (f"/{each.lower().strip('/')}/" for each in packet.groups)
     return who.holds(parse(packet.sender), *packet.tags, *groups)
@@ -75,12 +97,19 @@ def compare(maker: Maker, packets: int) -> Iterator[str]:
     """The disagreements over that many packets of one estate."""
     estate = maker.estate()
     oracle, networks = Oracle(estate), fabric(estate)
+    paths = topology(networks, estate)
     for _ in range(packets):
         packet = maker.packet(estate)
         yield from _differ(oracle.ask(packet), answers(networks, estate, packet), packet)
         if packet.entry != "inside":
             rule = maker.dice.choice(estate.balancers[0]["properties"]["inboundNatRules"])
             yield from _through_nat(oracle, networks, estate, packet, rule)
+            if packet.protocol in ("tcp", "udp"):
+                six = ":" in packet.sender
+                port = maker.own.choice((packet.port, 22, 80, 443, 50022))
+                dialled = replace(packet, port=port)
+                found = by_balancer(paths, estate, dialled, six)
+                yield from _differ(oracle.through_balancer(dialled, six), iter([found]), dialled)
 
 
 def _through_nat(oracle: Oracle, networks: Fabric, estate: Estate, packet: Packet, rule: Any) -> Iterator[str]:

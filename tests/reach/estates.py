@@ -45,6 +45,9 @@ BORNE: tuple[tuple[str, ...], ...] = (
 )
 
 
+FRONTS = ("192.0.2.1", "2001:db8::1")
+
+
 @dataclass(slots=True)
 class Estate:
     """ARM bodies: `resources` in any order; admin rules by the id of their network."""
@@ -53,6 +56,8 @@ class Estate:
     admin: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     nics: list[dict[str, Any]] = field(default_factory=list)
     balancers: list[dict[str, Any]] = field(default_factory=list)
+    balanced: list[dict[str, Any]] = field(default_factory=list)
+    """A load balancer with rules and pools, and its two public addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class Maker:
 
     def __init__(self, seed: int, doubtful: bool = False) -> None:
         self.dice = random.Random(seed)
+        self.own = random.Random(f"balancer {seed}")
         self.doubtful = doubtful
         self.asgs = [f"{ROOT}/applicationSecurityGroups/asg{n}" for n in range(3)]
         self.groups = [f"{ROOT}/networkSecurityGroups/nsg{n}" for n in range(4)]
@@ -90,6 +96,7 @@ class Maker:
         subnets = [subnet["id"] for network in networks for subnet in network["properties"]["subnets"]]
         out.nics = [self._nic(n, subnets) for n in range(4)]
         out.balancers = [self._balancer(out.nics)]
+        out.balanced = self._balanced(out.nics)
         out.resources += out.nics
         self.dice.shuffle(out.resources)
         return out
@@ -308,3 +315,59 @@ class Maker:
                     }
                     rules.append({"name": f"nat{number}{each}{count}", "properties": properties})
         return {"id": f"{ROOT}/loadBalancers/lb", "properties": {"inboundNatRules": rules}}
+
+    def _balanced(self, nics: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Rules and pools: members named by the pool, by the interface, or by both; each family on its own front."""
+        dice, identity = self.own, f"{ROOT}/loadBalancers/balanced"
+        pools = [{"id": f"{identity}/backendAddressPools/p{n}", "name": f"p{n}", "properties": {}} for n in range(4)]
+        for nic in nics:
+            for each in nic["properties"]["ipConfigurations"]:
+                properties = each["properties"]
+                six = properties.get("privateIPAddressVersion") == "IPv6"
+                for number in (0, 1):
+                    said = dice.choice(("", "", "pool", "interface", "both"))
+                    pool: Any = pools[2 * six + number]
+                    if said in ("pool", "both"):
+                        member = {"id": dice.choice((str, str.lower))(f"{nic['id']}/ipConfigurations/{each['name']}")}
+                        pool["properties"].setdefault("backendIPConfigurations", []).append(member)
+                    if said in ("interface", "both"):
+                        named = {"id": dice.choice((str, str.upper))(pool["id"])}
+                        properties.setdefault("loadBalancerBackendAddressPools", []).append(named)
+        fronts, addresses = [], []
+        for number, address in enumerate(FRONTS):
+            public = f"{ROOT}/publicIPAddresses/pip{number}"
+            sku, version = dice.choice(("Standard", "Standard", "Basic")), "IPv6" if number else "IPv4"
+            addresses.append(
+                {
+                    "id": public,
+                    "name": f"pip{number}",
+                    "sku": {"name": sku},
+                    "properties": {"ipAddress": address, "publicIPAddressVersion": version},
+                }
+            )
+            front = {"id": f"{identity}/frontendIPConfigurations/f{number}", "name": f"f{number}"}
+            fronts.append({**front, "properties": {"publicIPAddress": {"id": public}}})
+        rules = [self._balancing(n, fronts, pools) for n in range(dice.randint(1, 6))]
+        properties = {"frontendIPConfigurations": fronts, "backendAddressPools": pools, "loadBalancingRules": rules}
+        return [{"id": identity, "name": "balanced", "sku": {"name": "Standard"}, "properties": properties}, *addresses]
+
+    def _balancing(self, number: int, fronts: list[Any], pools: list[Any]) -> dict[str, Any]:
+        dice = self.own
+        six = dice.randrange(2)
+        floating = dice.random() < 0.25
+        front, back = dice.choice((22, 80, 443, 50022)), dice.choice((22, 80, 443, 3389, 8080))
+        ports = (0, 0) if dice.random() < 0.25 else (front, front if floating else back)
+        protocol = "All" if ports == (0, 0) else dice.choice(("Tcp", "tcp", "Udp", "All"))
+        properties: dict[str, Any] = {
+            "protocol": protocol,
+            "frontendPort": ports[0],
+            "backendPort": ports[1],
+            "enableFloatingIP": floating,
+            "frontendIPConfiguration": {"id": fronts[six]["id"]},
+        }
+        pool = {"id": pools[2 * six + dice.randrange(2)]["id"]}
+        if dice.random() < 0.5:
+            properties["backendAddressPool"] = pool
+        else:
+            properties["backendAddressPools"] = [pool]
+        return {"name": f"rule{number}", "properties": properties}

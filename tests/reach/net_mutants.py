@@ -16,7 +16,9 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKETS = 30_000
-NSG, CHAIN, SENDERS, PACKETS_FILE = (f"scanner/reach/{name}.py" for name in ("nsg", "chain", "senders", "packets"))
+NSG, CHAIN, SENDERS, PACKETS_FILE, TOPOLOGY = (
+    f"scanner/reach/{name}.py" for name in ("nsg", "chain", "senders", "packets", "topology")
+)
 
 
 class Mutant(NamedTuple):
@@ -80,6 +82,8 @@ MUTANTS = (
     Mutant("an unknown Deny does not deny", NSG, "if row.allow is True else _made(row, ends, False, wide=True)", "if row.allow is True else _made(row, ends, False, wide=False)"),
     Mutant("an unknown Allow does not allow", NSG, "if row.allow is False else _made(row, ends, True, wide=True)", "if row.allow is False else _made(row, ends, True, wide=False)"),
     Mutant("what may be is not asked", CHAIN, "may = sure if exact else self._met(wide=True)", "may = sure"),
+    Mutant("a rule's port behind is the one outside", TOPOLOGY, "first if back is None or (floating and not back) else back)", "first)"),
+    Mutant("HA ports are one port", TOPOLOGY, "    if not first and not back:\n        return EVERY\n", ""),
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -275,11 +276,11 @@ class Oracle:
         }
         self.admin = {tidy(network): rules for network, rules in estate.admin.items()}
 
-    def ask(self, packet: Packet) -> Verdicts:
-        """Every verdict that is possible: does the packet get in?"""
+    def ask(self, packet: Packet, dialled: str = "") -> Verdicts:
+        """Every verdict that is possible: does the packet get in? `dialled`: its address, where it still bears that."""
         nic = self.estate.nics[packet.nic]["properties"]
         configuration = nic["ipConfigurations"][packet.configuration]["properties"]
-        address = configuration["privateIPAddress"]
+        address = dialled or configuration["privateIPAddress"]
         members = {tidy(each["id"]) for each in configuration.get("applicationSecurityGroups", ())}
         network, subnet = self.subnets[tidy(configuration["subnet"]["id"])]
         found: set[bool] = set()
@@ -321,6 +322,42 @@ class Oracle:
                 packet.groups,
             )
         )
+
+    def through_balancer(self, packet: Packet, six: bool) -> Verdicts:
+        """What a packet to the front of a family comes to at one member: any rule that leads there may deliver it."""
+        balancer, *publics = self.estate.balanced
+        public = publics[six]
+        front = tidy(balancer["properties"]["frontendIPConfigurations"][six]["id"])
+        entry = "basic" if public["sku"]["name"] == "Basic" else "standard"
+        found: set[Verdicts] = set()
+        for rule in balancer["properties"]["loadBalancingRules"]:
+            said = rule["properties"]
+            every_port = said["frontendPort"] == 0 and said["backendPort"] == 0
+            fits = every_port or (
+                said["protocol"].lower() in ("all", packet.protocol) and said["frontendPort"] == packet.port
+            )
+            if not fits or tidy(said["frontendIPConfiguration"]["id"]) != front:
+                continue
+            pool = tidy((said.get("backendAddressPool") or said["backendAddressPools"][0])["id"])
+            if not self.is_member(packet, pool):
+                continue
+            port = packet.port if every_port else said["backendPort"]
+            address = public["properties"]["ipAddress"] if said["enableFloatingIP"] else ""
+            found.add(self.ask(replace(packet, entry=entry, port=port), address))
+        if LET in found:
+            return LET
+        return EITHER if EITHER in found else HELD
+
+    def is_member(self, packet: Packet, pool: str) -> bool:
+        """Whether the pool names the IP configuration, or the IP configuration names the pool."""
+        nic = self.estate.nics[packet.nic]
+        configuration = nic["properties"]["ipConfigurations"][packet.configuration]
+        mine = tidy(f"{nic['id']}/ipConfigurations/{configuration['name']}")
+        named = {tidy(each["id"]) for each in configuration["properties"].get("loadBalancerBackendAddressPools", ())}
+        pools = self.estate.balanced[0]["properties"]["backendAddressPools"]
+        body = next(each for each in pools if tidy(each["id"]) == pool)
+        members = {tidy(each["id"]) for each in body["properties"].get("backendIPConfigurations", ())}
+        return pool in named or mine in members
 
 
 def first(packets: int, seed: int = 1) -> str | None:
