@@ -31,8 +31,14 @@ def harm(whole: Scanned, hurt: Scanned) -> Verdicts:
     before, after = verdicts(whole.document), verdicts(hurt.document)
     changed = {key: status for key, status in after.items() if before.get(key) != status}
     sure = {key for key, status in changed.items() if status == "pass" and sure_pass(hurt, *key)}
-    # Without the list of its rules nobody knows whether a server has any; what database rules admit is not shown then.
-    sure |= {key for key, status in changed.items() if (key[1], status) == ("sql-open-network", "n/a")}
+    # Without the list of its rules a server may have database rules alone: its lock does not apply, and the rule on
+    # servers without rules says Unknown in its place, so that nothing ends in silence.
+    asked = "sql-public-endpoint-without-rules"
+    sure |= {
+        (resource, rule)
+        for (resource, rule), status in changed.items()
+        if (rule, status) == ("sql-open-network", "n/a") and after[resource, asked] == "unknown"
+    }
     assert {key: status for key, status in changed.items() if status != "unknown" and key not in sure} == {}
     gaps = [row["url"].lower() for row in hurt.document["gaps"]]
     for resource, rule in before.keys() - after.keys():
