@@ -36,7 +36,10 @@ class May(msgspec.Struct, frozen=True, gc=False):
 
 
 class ExposureRow(msgspec.Struct, kw_only=True):
-    """An exposure as the document holds it. `reason`: why it is closed, intended or waived, or rated milder."""
+    """An exposure as the document holds it. `reason`: why it is closed, intended or waived, or rated milder.
+
+    With history: `new`, whether it was not there when an earlier scan looked; `since`, when a scan saw it first.
+    """
 
     resource: str
     endpoint: str
@@ -56,6 +59,8 @@ class ExposureRow(msgspec.Struct, kw_only=True):
     fix: str | None
     breaks: str | None
     fingerprint: str
+    new: bool | msgspec.UnsetType = msgspec.UNSET
+    since: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class WaiverRow(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -66,7 +71,7 @@ class WaiverRow(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class FindingRow(msgspec.Struct, kw_only=True):
-    """A finding as the document holds it. `status`: fail, unknown, error or waived."""
+    """A finding as the document holds it. `status`: fail, unknown, error or waived. `new`, `since`: as of exposures."""
 
     rule: str
     title: str
@@ -81,6 +86,8 @@ class FindingRow(msgspec.Struct, kw_only=True):
     gaps: list[str]
     fingerprint: str
     waiver: WaiverRow | None = None
+    new: bool | msgspec.UnsetType = msgspec.UNSET
+    since: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ResourceRow(msgspec.Struct, kw_only=True):
@@ -157,6 +164,62 @@ class RuleRow(msgspec.Struct, kw_only=True, frozen=True):
     references: list[str]
 
 
+class CellRow(msgspec.Struct, kw_only=True, frozen=True):
+    severity: str
+    reach: str
+    authentication: str
+
+
+class ChangeRow(msgspec.Struct, kw_only=True, frozen=True):
+    """One thing that changed; `last_seen` is the time of the last scan that saw it, `was` how it was rated then."""
+
+    kind: str
+    fingerprint: str
+    resource: str
+    endpoint: str
+    address: str
+    rule: str
+    title: str
+    severity: str
+    reach: str
+    authentication: str
+    since: str
+    last_seen: str
+    why: str
+    was: CellRow | None
+
+
+class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
+    """One scan of the same scope: its time, what stood open and counts by severity, and reads that failed."""
+
+    taken: str
+    critical: int
+    high: int
+    medium: int
+    low: int
+    info: int
+    undecided: int
+
+
+class ChangesRow(msgspec.Struct, kw_only=True):
+    """What changed since the last scan of the scope. `since`: its time, null at the baseline. `confirmed`: whether a
+    second live look was taken. `counts`: new, first_looked, reopened, worse, better, fixed, unseen, open. What is new
+    stands in its row. `trend`: scans of the same selection, the oldest first, this one last.
+    """
+
+    since: str | None
+    baseline: bool
+    confirmed: bool
+    notes: list[str]
+    counts: dict[str, int]
+    reopened: list[ChangeRow]
+    worse: list[ChangeRow]
+    better: list[ChangeRow]
+    fixed: list[ChangeRow]
+    unseen: list[ChangeRow]
+    trend: list[TrendRow]
+
+
 class Document(msgspec.Struct, kw_only=True):
     """A whole findings document, in memory; `Writer` makes one as a stream."""
 
@@ -170,7 +233,7 @@ class Document(msgspec.Struct, kw_only=True):
     not_applicable: dict[str, dict[str, str]]
     gaps: list[GapRow]
     coverage: Coverage
-    changes: dict[str, Any] | None = None
+    changes: ChangesRow | None = None
 
 
 def fingerprint(*parts: str) -> str:
