@@ -17,15 +17,15 @@ from scanner.exposure import (
     way,
 )
 from scanner.index import Index
-from scanner.reach.firewall import Firewall, firewall
-from scanner.reach.restrictions import FRONT_DOOR, restrictions
+from scanner.reach.firewall import Firewall, Subnets, firewall, idle
+from scanner.reach.restrictions import FRONT_DOOR, restricted_subnets, restrictions
 from scanner.reach.sources import doubted, source_hop
 from scanner.reach.topology import topology
 from scanner.resource import MISSING, Resource, look, member, same
 from scanner.rule import Controls, Fix, Kind, SeverityName, judge_value
 from scanner.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
-from .common import ISO, LEARN, MCSB, NIST, NSM
+from .common import ISO, LEARN, MCSB, NIST, NSM, strange_subnets
 from .easy_auth import NO_LOGIN, easy_auth
 
 SITE = Kind("Microsoft.Web/sites", "Microsoft.Web/sites/slots", api="2025-03-01")
@@ -585,6 +585,26 @@ SITE.lock(
     ),
     controls={MCSB: ("NS-2", "NS-8"), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)},
     references=(f"{LEARN}/app-service/deploy-ftp",),
+)
+
+
+def let_in(site: Resource, index: Index) -> Subnets:
+    """The subnets that its access restrictions let in, where its switch lets them decide."""
+    if site.mute:
+        return Subnets(WEB.path, missing=Unread("properties", site.silence))
+    why = idle(site, index, SWITCH)
+    return Subnets(WEB.path, idle=why) if why else restricted_subnets(site, index, config_of(site))
+
+
+strange_subnets(
+    SITE,
+    "app-subnet-of-strangers",
+    "the app",
+    let_in,
+    (WEB, CONNECTIONS),
+    "az resource update --ids {id}/config/web --set properties.ipSecurityRestrictions=RULES_WITHOUT_IT",
+    "az resource show --ids {id}/config/web --query properties.ipSecurityRestrictions",
+    "App > Networking > Public network access > Site access and rules",
 )
 
 FORGEABLE = ("x-forwarded-for", "x-forwarded-host")

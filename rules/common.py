@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from scanner.index import Index
-from scanner.reach.firewall import Firewall, admitted_subnets
+from scanner.reach.firewall import Firewall, Subnets, admitted_subnets
 from scanner.reach.perimeters import perimeters
 from scanner.reach.sources import is_own
 from scanner.resource import MISSING, Resource, look, same
@@ -125,6 +125,25 @@ def strange_subnet(
     """The rule for subnets of others in the rules of a firewall; `remove` and `show`: the az commands for its rules."""
     children = (row.holder, row.configurations, *(rules.child for rules in row.subnets))
 
+    def read(resource: Resource, index: Index) -> Subnets:
+        reason = unless(resource) if unless is not None else None
+        return Subnets("", idle=reason) if reason else admitted_subnets(resource, index, row)
+
+    strange_subnets(kind, id, what, read, tuple(each for each in children if each is not None), remove, show)
+
+
+def strange_subnets(
+    kind: Kind,
+    id: str,
+    what: str,
+    read: Callable[[Resource, Index], Subnets],
+    reads: tuple[Child, ...],
+    remove: str,
+    show: str,
+    portal: str = "Networking > Virtual networks",
+) -> None:
+    """The same where `read` says which subnets a resource lets in."""
+
     @kind.rule(
         id,
         "network",
@@ -136,18 +155,15 @@ def strange_subnet(
             az=remove,
             first_step=show,
             breaks="Callers in that subnet are cut off at once: ask first whose it is, and keep it where a contract says so.",
-            portal="Networking > Virtual networks",
+            portal=portal,
             cost=2,
         ),
         controls=NETWORK,
-        reads=tuple(each for each in children if each is not None),
+        reads=reads,
         references=(f"{LEARN}/virtual-network/virtual-network-service-endpoints-overview",),
     )
     def strange(resource: Resource, index: Index) -> Verdict:
-        reason = unless(resource) if unless is not None else None
-        if reason:
-            return NotApplicable(reason)
-        known = admitted_subnets(resource, index, row)
+        known = read(resource, index)
         path = f"{known.path}[]"
         if known.idle:
             return NotApplicable(known.idle)

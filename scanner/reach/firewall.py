@@ -198,14 +198,9 @@ def admitted_subnets(resource: Resource, index: Index, row: Firewall) -> Subnets
         return Subnets(path, missing=Unread("properties", resource.silence))
     door = _Door(resource, index, row)
     door.find_holder()
-    switch = _switch(door, private_endpoints(resource, index, row.endpoints))
-    if switch.state != "enabled" and switch.doubt is None:
-        return Subnets(path, idle="its public network access is off, so no rule lets anybody in")
-    sku, lacking, _ = row.unruly
-    if sku and any(same(resource.look(sku), each) for each in lacking):
-        return Subnets(path, idle="this tier has no rules for virtual networks")
-    if any(each.enforced for each in perimeters(resource, index, row.configurations).found):
-        return Subnets(path, idle="its perimeter decides")
+    idle = _idle(door)
+    if idle:
+        return Subnets(path, idle=idle)
     if door.holder_gap is not None:
         return Subnets(path, missing=door.holder_gap)
     read = [(rules.id, *_entries(door, rules)) for rules in row.subnets]
@@ -220,6 +215,26 @@ def admitted_subnets(resource: Resource, index: Index, row: Firewall) -> Subnets
     if absent and missing is None:
         missing = Unread(path, "the answer did not hold it")
     return Subnets(path, ids, missing)
+
+
+def idle(resource: Resource, index: Index, row: Firewall) -> str:
+    """Why no rule of the resource's own lets anybody in, "" where they may."""
+    door = _Door(resource, index, row)
+    door.find_holder()
+    return _idle(door)
+
+
+def _idle(door: _Door) -> str:
+    resource, row = door.resource, door.row
+    switch = _switch(door, private_endpoints(resource, door.index, row.endpoints))
+    if switch.state != "enabled" and switch.doubt is None:
+        return "its public network access is off, so no rule lets anybody in"
+    sku, lacking, _ = row.unruly
+    if sku and any(same(resource.look(sku), each) for each in lacking):
+        return "this tier has no rules for virtual networks"
+    if any(each.enforced for each in perimeters(resource, door.index, row.configurations).found):
+        return "its perimeter decides"
+    return ""
 
 
 def private_endpoints(resource: Resource, index: Index, where: str | Child | None) -> Half:
@@ -688,4 +703,4 @@ def _member(entry: Any, path: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-__all__ = ["Firewall", "Rules", "Subnets", "admitted_subnets", "firewall", "injected", "private_endpoints"]
+__all__ = ["Firewall", "Rules", "Subnets", "admitted_subnets", "firewall", "idle", "injected", "private_endpoints"]

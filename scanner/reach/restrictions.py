@@ -13,6 +13,7 @@ from typing import Any
 from scanner.addresses import EMPTY, EVERYTHING, AddressSet, BadAddress, parse
 from scanner.exposure import Doubt, Half, Hop, Reach, Way
 from scanner.index import Index
+from scanner.reach.firewall import Subnets
 from scanner.reach.sources import KEPT, from_addresses, from_ids, from_tag, phrase, remembered, without_effect
 from scanner.resource import MISSING, Resource, look, same
 from scanner.verdict import Evidence, Unread
@@ -46,28 +47,69 @@ class _Walk:
 
 def restrictions(site: Resource, index: Index, config: Resource, *, scm: bool = False) -> Half:
     """Whom the access restrictions of an app (or its SCM site) let in; `config` is its `config/web`."""
-    name = "ipSecurityRestrictions"
-    if scm and not same(config.look("properties.scmIpSecurityRestrictionsUseMain"), True):
-        name = "scmIpSecurityRestrictions"
+    name = _list_of(config, scm)
     path, default_path = f"properties.{name}", f"properties.{name}DefaultAction"
     entries = config.look(path)
     if not isinstance(entries, list):
         missing = Unread(path, "the answer did not hold it")
         hop = Hop("firewall", "Access restrictions", missing.why, lets=None)
         return Half(doubts=(Doubt(Reach.internet, missing, (config.seen(path),)),), hops=(hop,))
-    walk = _Walk(site, index, path)
+    walk = _walked(site, index, path, entries)
     implicit = [entry for entry in entries if _implicit(entry)]
     rules = [entry for entry in entries if not _implicit(entry)]
-    placed = [rule for rule in rules if _priority(rule) is not None or look(rule, "priority") in (MISSING, None)]
+    default = config.look(default_path)
+    _end(walk, default, rules, implicit, default_path, config.silence)
+    return _result(walk, "Access restrictions", len(rules), config.seen(default_path, "Deny"))
+
+
+def restricted_subnets(site: Resource, index: Index, config: Resource) -> Subnets:
+    """The subnets that the access restrictions of an app or of its SCM site let in; `config` is its `config/web`."""
+    ids: list[str] = []
+    missing: Unread | None = None
+    for name in dict.fromkeys(_list_of(config, scm) for scm in (False, True)):
+        path = f"properties.{name}"
+        entries = config.look(path)
+        if not isinstance(entries, list):
+            missing = missing or Unread(path, "the answer did not hold it")
+            continue
+        ids += _walked(site, index, path, entries).subnets
+        if any(map(_strange, entries)):
+            missing = missing or Unread(path, "which subnet a rule lets in is not known")
+    return Subnets(f"{_list_of(config, False)}[].vnetSubnetResourceId", tuple(dict.fromkeys(ids)), missing)
+
+
+def _strange(entry: Any) -> bool:
+    """Whether a rule may let in a subnet that the walk does not see."""
+    subnet, action = look(entry, "vnetSubnetResourceId"), look(entry, "action")
+    if not isinstance(entry, dict):
+        return True
+    if subnet in (MISSING, None, ""):
+        return False
+    said = action is MISSING or action is None or same(action, "Allow") or same(action, "Deny")
+    return not (isinstance(subnet, str) and said and _placed(entry))
+
+
+def _list_of(config: Resource, scm: bool) -> str:
+    own = scm and not same(config.look("properties.scmIpSecurityRestrictionsUseMain"), True)
+    return "scmIpSecurityRestrictions" if own else "ipSecurityRestrictions"
+
+
+def _walked(site: Resource, index: Index, path: str, entries: list[Any]) -> _Walk:
+    """A walk over the rules of a list, by priority, up to the one that leaves nobody."""
+    walk = _Walk(site, index, path)
+    rules = [entry for entry in entries if not _implicit(entry)]
+    placed = [rule for rule in rules if _placed(rule)]
     if len(placed) < len(rules):
         walk.doubt("a rule has a priority that is no number")
     for rule in sorted(placed, key=_order):
         if walk.rest.is_empty:
             break
         _take(walk, rule)
-    default = config.look(default_path)
-    _end(walk, default, rules, implicit, default_path, config.silence)
-    return _result(walk, "Access restrictions", len(rules), config.seen(default_path, "Deny"))
+    return walk
+
+
+def _placed(entry: Any) -> bool:
+    return _priority(entry) is not None or look(entry, "priority") in (MISSING, None)
 
 
 def address_list(app: Resource, index: Index, path: str, address: str = "ipAddressRange") -> Half:
@@ -249,4 +291,4 @@ def _details(ways: Iterable[Way]) -> list[str]:
     return list(dict.fromkeys(way.says or _LET_IN[Reach(way.level)] for way in ways))
 
 
-__all__ = ["address_list", "restrictions"]
+__all__ = ["address_list", "restricted_subnets", "restrictions"]

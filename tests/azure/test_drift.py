@@ -22,9 +22,6 @@ from scanner.rule import Child, Kind
 ANY = "0000"
 NO_SDK = {
     "index microsoft.network/virtualnetworkgateways": "azure-mgmt-network lists them below a resource group alone",
-    "microsoft.apimanagement/service": "azure-mgmt-apimanagement is no dependency; 5.0.0 was compared by hand",
-    "microsoft.apimanagement/service/apis": "azure-mgmt-apimanagement is no dependency; 5.0.0 was compared by hand",
-    "microsoft.apimanagement/service/backends": "azure-mgmt-apimanagement is no dependency; 5.0.0 was compared by hand",
     "microsoft.documentdb/mongoclusters": "azure-mgmt-mongocluster is no dependency",
     "microsoft.documentdb/mongoclusters/firewallrules": "azure-mgmt-mongocluster is no dependency",
     "microsoft.documentdb/databaseaccounts/networksecurityperimeterconfigurations": "azure-mgmt-cosmosdb 10 lacks it",
