@@ -440,9 +440,8 @@ def _before(front: Front) -> tuple[Hop, ...]:
 def _steps(path: Path, asked: Port, caller: Caller, found: Topology) -> tuple[Hop, ...]:
     """The chain's hops with the rules that decide on this caller."""
     front = path.front
-    target = replace(path.target, address=front.address) if front.floating else path.target
     back = front.port.back if front.port.spread else front.port.back + asked.number - front.port.first
-    passed = passage(found.fabric, target, front.entry)
+    passed = passage(found.fabric, path.aim, front.entry)
     own = _own(front, caller)
     senders = Senders((Term(own, caller.groups if own is caller.private else frozenset()),)) if own else None
     if front.callers is not None:

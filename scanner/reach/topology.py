@@ -64,9 +64,10 @@ EVERY: Final = Port("*", 0, LAST, 0)
 class Front:
     """A way in up to a machine: `address` "" where it is not known; `version` of what callers dial.
 
-    `floating`: the packet keeps its public address. `callers`: whom a firewall in front lets come (None: everybody);
-    `inside`: the addresses that such a firewall shows to what stands behind (None: not known). `unsure`: what was not
-    read, so that the path may not be there; `sku`: the same of the kind of address.
+    `floating`: the packet keeps the address that it had, `borne`, "" where nobody knows which. `callers`: whom a
+    firewall in front lets come (None: everybody); `inside`: the addresses that such a firewall shows to what stands
+    behind (None: not known). `unsure`: what was not read, so that the path may not be there; `sku`: the same of the
+    kind of address.
     """
 
     address: str
@@ -75,6 +76,7 @@ class Front:
     version: Version = 4
     hops: tuple[Hop, ...] = ()
     floating: bool = False
+    borne: str = ""
     callers: Senders | None = None
     inside: Senders | None = None
     unsure: tuple[Unread, ...] = ()
@@ -90,6 +92,11 @@ class Path:
     nic: str = ""
 
     @property
+    def aim(self) -> Target:
+        """The target with the address that a packet bears there."""
+        return replace(self.target, address=self.front.borne) if self.front.floating else self.target
+
+    @property
     def last(self) -> tuple[Hop, ...]:
         """The hop at the end of the chain: the network interface, where it is one of its own."""
         said = self.target.address or "its private address is not known"
@@ -99,8 +106,7 @@ class Path:
         """What decides on the path, at the port behind; at SSH's where every port is asked about."""
         port = self.front.port
         protocol: Protocol = "udp" if port.protocol == "udp" else "tcp"
-        target = replace(self.target, address=self.front.address) if self.front.floating else self.target
-        return passage(fabric, target, self.front.entry).explain(protocol, 22 if port is EVERY else port.back)
+        return passage(fabric, self.aim, self.front.entry).explain(protocol, 22 if port is EVERY else port.back)
 
     def openings(self, fabric: Fabric) -> tuple[Opening, ...]:
         """What is open on it, by the ports that callers see."""
@@ -113,10 +119,9 @@ class Path:
         return tuple(front.port.within(each) for each in found)
 
     def _passed(self, fabric: Fabric, entry: Entry) -> list[Opening]:
-        front, port = self.front, self.front.port
+        port = self.front.port
         last = port.back if port.spread else port.back + port.last - port.first
-        target = replace(self.target, address=front.address) if front.floating else self.target
-        passed = passage(fabric, target, entry)
+        passed = passage(fabric, self.aim, entry)
         found = passed.openings if port == EVERY else passed.within(port.protocol, port.back, min(last, LAST))
         return [each for each in map(self._called, found) if each.may]
 
@@ -154,7 +159,8 @@ class _Rule(NamedTuple):
     balancer: str
     name: str
     port: Port
-    floating: bool
+    floating: bool | None
+    """None: its value is not known."""
     pools: tuple[str, ...]
     configurations: tuple[str, ...] = ()
 
@@ -180,6 +186,8 @@ class Topology:
     _rules: dict[str, list[_Rule]] = field(default_factory=lambda: defaultdict(list))
     _internal: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     """By private address: the fronts of internal load balancers there, with their networks."""
+    _own: dict[str, str] = field(default_factory=dict)
+    """The address of each front of a load balancer."""
     _odd: list[Front] = field(default_factory=list)
     """What may be there since a load balancer does not hold what it should."""
 
@@ -199,15 +207,29 @@ class Topology:
         network = network_of(configuration.subnet)
         key = configuration_key(nic.id, configuration.name)
         fronts = [self.on_address(configuration.public)] if configuration.public else []
-        places = [(where, configuration.address) for where in (network, "") if configuration.address]
-        pools = [*self.pools_of.get(key, ()), *(pool for place in places for pool in self.pools_at.get(place, ()))]
+        pools = [*self.pools_of.get(key, ()), *self._pools_at(network, configuration.address)]
         for pool in dict.fromkeys((*pools, *configuration.pools)):
             fronts += self.of_pool.get(pool, ())
+        fronts += self._pooled(network, configuration.address)
         fronts += self.of_configuration.get(key, ())
         fronts += self.at(network, configuration.address)
         fronts += self._unread(configuration.pools)
         fronts += self.unseen(nic.id)
         return [Path(front, target, nic.id) for front in fronts]
+
+    def _pools_at(self, network: str, address: str) -> list[str]:
+        """The pools that name an address as their member; none where it is not known."""
+        places = ((where, address) for where in (network, "") if address)
+        return [pool for place in places for pool in self.pools_at.get(place, ())]
+
+    def _pooled(self, network: str, address: str) -> list[Front]:
+        """What may come by pools that name their members by address, where that of a machine is not known."""
+        if address or not self.pools_at:
+            return []
+        missing = Unread("the private address", "it is not known, and a load balancer leads to single ones")
+        pools = [pool for (where, _), found in self.pools_at.items() if where in (network, "") for pool in found]
+        fronts = [front for pool in dict.fromkeys(pools) for front in self.of_pool.get(pool, ())]
+        return [replace(front, unsure=(*front.unsure, missing)) for front in fronts]
 
     def at(self, network: str, address: str) -> list[Front]:
         """The fronts that firewalls lead, or may lead, to a private address in a network ("": it is not known)."""
@@ -295,14 +317,17 @@ class Topology:
                 for target, body in targets:
                     found += [Path(front, target) for front in self._instance(each, body, target, public)]
                     if target.address or nics.gap is not None:
-                        at = self.at(network_of(key_of(target.subnet)), target.address)
+                        network = network_of(key_of(target.subnet))
+                        at = [*self.at(network, target.address), *self._pooled(network, target.address)]
                         found += [Path(front, target) for front in at]
         return found
 
     def _instance(self, model: Any, body: Any, target: Target, public: _InstanceAddresses) -> Iterator[Front]:
         pools = [text(one, "id") for source in (model, body) for one in objects(source, f"properties.{_POOLS}")]
         nat_pools = [text(one, "id") for one in objects(model, "properties.loadBalancerInboundNatPools")]
-        for pool in dict.fromkeys(map(key_of, pools)):
+        network = network_of(key_of(target.subnet))
+        named = [*self.pools_of.get(key_of(text(body, "id")), ()), *self._pools_at(network, target.address)]
+        for pool in dict.fromkeys((*map(key_of, pools), *named)):
             yield from self.of_pool.get(pool, ())
         for pool in dict.fromkeys(map(key_of, nat_pools)):
             yield from self.of_nat_pool.get(pool, ())
@@ -367,6 +392,8 @@ class Topology:
             self._members(key_of(text(pool, "id")), pool)
         for front in objects(balancer.body, "properties.frontendIPConfigurations"):
             private = text(front, "properties.privateIPAddress")
+            shown = text(front, "properties.publicIPAddress.id") or text(front, "properties.publicIPPrefix.id")
+            self._own[key_of(text(front, "id"))] = self.public(shown).address if shown else private
             if private:
                 network = network_of(key_of(text(front, "properties.subnet.id")))
                 self._internal[private].append((network, key_of(text(front, "id"))))
@@ -408,7 +435,7 @@ class Topology:
         front = key_of(text(rule, "properties.frontendIPConfiguration.id"))
         if port is None or not front:
             return
-        floating = same(look(rule, "properties.enableFloatingIP"), True)
+        floating = _floating(rule)
         keys = tuple(dict.fromkeys(key_of(each) for each in pools if isinstance(each, str) and each))
         self._rules[front].append(
             _Rule(balancer.id, _called(rule), port, floating, keys, tuple(key_of(each) for each in ones if each))
@@ -429,24 +456,27 @@ class Topology:
             basic = same(look(balancer.body, "sku.name"), "Basic")
             entry: Entry = "basic" if basic else public.entry
             front = Front(public.address, entry, version=public.version, hops=hops, sku=public.sku)
-            self._lead(key_of(text(body, "id")), front)
+            self._lead(key_of(text(body, "id")), front, public.address)
 
-    def _lead(self, key: str, front: Front, depth: int = 0) -> None:
-        """Lead what arrives at a front of a load balancer to what stands behind its rules."""
+    def _lead(self, key: str, front: Front, own: str, depth: int = 0) -> None:
+        """Lead what arrives at a front of a load balancer, whose address is `own`, to what stands behind its rules."""
         for rule in self._rules.get(key, ()):
             port = _through(front.port, rule.port)
             if port is None:
                 continue
             said = f"{rule.name}: {rule.port.label} to {_behind(rule.port)}"
             hop = Hop("load-balancer", _name(rule.balancer), said, rule.balancer)
-            led = replace(front, port=port, hops=(*front.hops, hop), floating=rule.floating)
+            # A front that is kept over two load balancers, or a value that nobody knows: no address is sure.
+            borne = own if rule.floating and not front.floating else ""
+            floating = front.floating or rule.floating is not False
+            led = replace(front, port=port, hops=(*front.hops, hop), floating=floating, borne=borne)
             for one in rule.configurations:
                 self.of_configuration[one].append(led)
             for pool in rule.pools:
                 (self.of_nat_pool if "/inboundnatpools/" in pool else self.of_pool)[pool].append(led)
                 if depth == 0:  # a global load balancer: its members are fronts of regional ones
                     for regional in self._regional(pool):
-                        self._lead(regional, replace(led, floating=False), depth + 1)
+                        self._lead(regional, led, self._own.get(regional, ""), depth + 1)
 
     def _regional(self, pool: str) -> list[str]:
         return remembered(self.index, "regional fronts", lambda _: self._turned()).get(pool, [])
@@ -550,7 +580,7 @@ class Topology:
             return
         balancers = [key for where, key in self._internal.get(address, ()) if not near or where in near]
         for key in balancers:
-            self._lead(key, front, depth=1)
+            self._lead(key, front, address, depth=1)
         if not balancers:
             for where in near or {""}:
                 self.of_address[where, address].append(front)
@@ -729,6 +759,14 @@ def _protocol(body: Any) -> str:
     return _PROTOCOLS.get(text(body, "properties.protocol").lower(), "*")
 
 
+def _floating(rule: Any) -> bool | None:
+    """Whether a rule keeps the address of its front; None where its value is not known."""
+    value = look(rule, "properties.enableFloatingIP")
+    if value is MISSING or value is None or same(value, False):
+        return False
+    return True if same(value, True) else None
+
+
 def _balanced(rule: Any) -> Port | None:
     """The ports of a load balancing rule; 0 to 0 with every protocol are HA ports."""
     first, back = number(rule, "properties.frontendPort"), number(rule, "properties.backendPort")
@@ -736,7 +774,7 @@ def _balanced(rule: Any) -> Port | None:
         return EVERY
     if first is None:
         return None
-    floating = same(look(rule, "properties.enableFloatingIP"), True)
+    floating = _floating(rule) is not False
     return Port(_protocol(rule), first, first, first if back is None or (floating and not back) else back)
 
 

@@ -12,9 +12,9 @@ from scanner.reach import chain
 from scanner.reach.fabric import Fabric, target_of
 from scanner.reach.packets import Protocol, place
 from scanner.reach.senders import Senders
-from scanner.reach.topology import Topology
-from scanner.resource import Resource
-from tests.reach.estates import FRONTS, Estate, Maker, Packet
+from scanner.reach.topology import Path, Topology
+from scanner.resource import Children, Resource
+from tests.reach.estates import EVERYWHERE, FRONTS, Estate, Maker, Packet
 from tests.reach.oracle import Oracle, Verdicts, part
 
 
@@ -70,22 +70,36 @@ def by_nat(networks: Fabric, estate: Estate, packet: Packet, rule: Any) -> tuple
 
 
 def topology(networks: Fabric, estate: Estate) -> Topology:
-    out = Topology(build(Resource(body) for body in (*estate.resources, *estate.balanced)), networks)
+    out = Topology(build(Resource(body) for body in (*estate.resources, *estate.balanced, *estate.over)), networks)
     out.read()
     return out
 
 
-def by_balancer(paths: Topology, estate: Estate, packet: Packet, six: bool) -> tuple[str, bool, bool]:
-    """The openings of the paths that begin at the front of a family."""
-    nic = paths.fabric.nics[paths.fabric.key(estate.nics[packet.nic]["id"])]
+def by_balancer(
+    paths: Topology, estate: Estate, packet: Packet, dialled: str, scaled: bool = False
+) -> tuple[str, bool, bool]:
+    """The openings of the paths that begin at an address; `scaled`: to the interface as the instance of a scale set."""
     here = [
         opening
-        for path in paths.paths_to(nic, nic.configurations[packet.configuration])
-        if path.front.address == FRONTS[six]
+        for path in (instance if scaled else interface)(paths, estate, packet)
+        if path.front.address == dialled
         for opening in path.openings(paths.fabric)
         if opening.first <= packet.port <= opening.last and opening.protocol in (packet.protocol, "*")
     ]
-    return "balancer", any(lets(each.sure, packet) for each in here), any(lets(each.may, packet) for each in here)
+    form = f"{'instance' if scaled else 'balancer'} at {dialled}"
+    return form, any(lets(each.sure, packet) for each in here), any(lets(each.may, packet) for each in here)
+
+
+def interface(paths: Topology, estate: Estate, packet: Packet) -> list[Path]:
+    nic = paths.fabric.nics[paths.fabric.key(estate.nics[packet.nic]["id"])]
+    return paths.paths_to(nic, nic.configurations[packet.configuration])
+
+
+def instance(paths: Topology, estate: Estate, packet: Packet) -> list[Path]:
+    model = estate.models[packet.nic]
+    asked = [model["properties"]["ipConfigurations"][packet.configuration]]
+    rows = Children([Resource(estate.nics[packet.nic])])
+    return paths.scale_set([{**model, "properties": {"ipConfigurations": asked}}], rows, Children([]))
 
 
 def lets(who: Senders, packet: Packet) -> bool:
@@ -105,11 +119,21 @@ def compare(maker: Maker, packets: int) -> Iterator[str]:
             rule = maker.dice.choice(estate.balancers[0]["properties"]["inboundNatRules"])
             yield from _through_nat(oracle, networks, estate, packet, rule)
             if packet.protocol in ("tcp", "udp"):
-                six = ":" in packet.sender
-                port = maker.own.choice((packet.port, 22, 80, 443, 50022))
-                dialled = replace(packet, port=port)
-                found = by_balancer(paths, estate, dialled, six)
-                yield from _differ(oracle.through_balancer(dialled, six), iter([found]), dialled)
+                yield from _through_balancers(oracle, paths, estate, packet, maker)
+
+
+DIALLED = (22, 80, 443, 8443, 50000, 50003, 50010, 50022)
+
+
+def _through_balancers(oracle: Oracle, paths: Topology, estate: Estate, packet: Packet, maker: Maker) -> Iterator[str]:
+    six, scaled = ":" in packet.sender, maker.own.random() < 0.4
+    dialled = replace(packet, port=maker.own.choice((packet.port, *DIALLED)))
+    if maker.own.random() < 0.4:
+        found = by_balancer(paths, estate, dialled, EVERYWHERE[six], scaled)
+        yield from _differ(oracle.through_global(dialled, six, scaled), iter([found]), dialled)
+    else:
+        found = by_balancer(paths, estate, dialled, FRONTS[six], scaled)
+        yield from _differ(oracle.through_balancer(dialled, six, scaled), iter([found]), dialled)
 
 
 def _through_nat(oracle: Oracle, networks: Fabric, estate: Estate, packet: Packet, rule: Any) -> Iterator[str]:

@@ -46,6 +46,8 @@ BORNE: tuple[tuple[str, ...], ...] = (
 
 
 FRONTS = ("192.0.2.1", "2001:db8::1")
+EVERYWHERE = ("192.0.2.77", "2001:db8::77")
+"""The addresses of the load balancer over regions."""
 
 
 @dataclass(slots=True)
@@ -57,7 +59,11 @@ class Estate:
     nics: list[dict[str, Any]] = field(default_factory=list)
     balancers: list[dict[str, Any]] = field(default_factory=list)
     balanced: list[dict[str, Any]] = field(default_factory=list)
-    """A load balancer with rules and pools, and its two public addresses."""
+    """A load balancer with rules, pools, NAT rules of pools and NAT pools, and its two public addresses."""
+    models: list[dict[str, Any]] = field(default_factory=list)
+    """For each interface the model of a scale set whose instance it is: it names the NAT pools."""
+    over: list[dict[str, Any]] = field(default_factory=list)
+    """A load balancer over regions, its two public addresses, and a gateway load balancer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,7 @@ class Maker:
     def __init__(self, seed: int, doubtful: bool = False) -> None:
         self.dice = random.Random(seed)
         self.own = random.Random(f"balancer {seed}")
+        self.further = random.Random(f"further {seed}")
         self.doubtful = doubtful
         self.asgs = [f"{ROOT}/applicationSecurityGroups/asg{n}" for n in range(3)]
         self.groups = [f"{ROOT}/networkSecurityGroups/nsg{n}" for n in range(4)]
@@ -97,6 +104,8 @@ class Maker:
         out.nics = [self._nic(n, subnets) for n in range(4)]
         out.balancers = [self._balancer(out.nics)]
         out.balanced = self._balanced(out.nics)
+        out.models = self._translating(out.balanced[0], out.nics)
+        out.over = self._over(out.balanced[0], out.nics)
         out.resources += out.nics
         self.dice.shuffle(out.resources)
         return out
@@ -286,7 +295,10 @@ class Maker:
         }
         if dice.random() < 0.65:
             properties["networkSecurityGroup"] = {"id": self._id(dice.choice(self.groups))}
-        return {"id": f"{ROOT}/networkInterfaces/nic{number}", "properties": properties}
+        identity = f"{ROOT}/networkInterfaces/nic{number}"
+        for each in properties["ipConfigurations"]:
+            each["id"] = f"{identity}/ipConfigurations/{each['name']}"
+        return {"id": identity, "properties": properties}
 
     def _configuration(self, number: int, subnet: str) -> dict[str, Any]:
         dice = self.dice
@@ -371,3 +383,92 @@ class Maker:
         else:
             properties["backendAddressPools"] = [pool]
         return {"name": f"rule{number}", "properties": properties}
+
+    # What gives each machine ports of its own, and what stands before the load balancer
+
+    def _translating(self, balancer: dict[str, Any], nics: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """NAT rules of pools and NAT pools, by family; and the models that name the latter."""
+        dice, properties = self.further, balancer["properties"]
+        fronts, pools = properties["frontendIPConfigurations"], properties["backendAddressPools"]
+        properties["inboundNatRules"] = [
+            self._ranged(f"nat{n}", fronts[n % 2], {"backendAddressPool": {"id": pools[2 * (n % 2) + n // 2]["id"]}})
+            for n in range(4)
+        ]
+        properties["inboundNatPools"] = [self._ranged(f"natpool{n}", fronts[n % 2], {}) for n in range(4)]
+        models = []
+        for nic in nics:
+            configurations = []
+            for each in nic["properties"]["ipConfigurations"]:
+                six = each["properties"].get("privateIPAddressVersion") == "IPv6"
+                named = dice.sample([n for n in range(4) if n % 2 == six], dice.randint(0, 2))
+                ids = [dice.choice((str, str.lower))(f"{balancer['id']}/inboundNatPools/natpool{n}") for n in named]
+                inner = {"loadBalancerInboundNatPools": [{"id": each} for each in ids]}
+                configurations.append({"name": each["name"], "properties": inner})
+            models.append({"name": nic["id"].rsplit("/", 1)[-1], "properties": {"ipConfigurations": configurations}})
+        return models
+
+    def _ranged(self, name: str, front: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+        dice = self.further
+        first = dice.choice((50000, 50010, 50020))
+        properties = {
+            "protocol": dice.choice(("Tcp", "tcp", "Udp", "All")),
+            "frontendPortRangeStart": first,
+            "frontendPortRangeEnd": first + dice.choice((0, 3, 9)),
+            "backendPort": dice.choice((22, 80, 443, 3389)),
+            "enableFloatingIP": dice.random() < 0.2,
+            "frontendIPConfiguration": {"id": front["id"]},
+            **more,
+        }
+        return {"name": name, "properties": properties}
+
+    def _over(self, regional: dict[str, Any], nics: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """A load balancer whose members are the fronts of the other one; and one that only looks at what passes."""
+        dice, identity, gate = self.further, f"{ROOT}/loadBalancers/everywhere", f"{ROOT}/loadBalancers/gate"
+        fronts, pools, addresses, inner = [], [], [], regional["properties"]["frontendIPConfigurations"]
+        for number, address in enumerate(EVERYWHERE):
+            public = f"{ROOT}/publicIPAddresses/everywhere{number}"
+            version = "IPv6" if number else "IPv4"
+            said = {"ipAddress": address, "publicIPAddressVersion": version}
+            addresses.append({"id": public, "sku": {"name": "Standard", "tier": "Global"}, "properties": said})
+            front = {"id": f"{identity}/frontendIPConfigurations/f{number}", "name": f"f{number}"}
+            fronts.append({**front, "properties": {"publicIPAddress": {"id": public}}})
+            member = {"id": dice.choice((str, str.upper))(inner[number]["id"])}
+            members = [{"name": "m", "properties": {"loadBalancerFrontendIPConfiguration": member}}]
+            pool = {"id": f"{identity}/backendAddressPools/p{number}", "name": f"p{number}"}
+            pools.append({**pool, "properties": {"loadBalancerBackendAddresses": members}})
+        rules = [self._spreading(n, fronts, pools) for n in range(dice.randint(1, 4))]
+        properties = {"frontendIPConfigurations": fronts, "backendAddressPools": pools, "loadBalancingRules": rules}
+        sku = {"name": "Standard", "tier": "Global"}
+        return [{"id": identity, "sku": sku, "properties": properties}, *addresses, self._gate(gate, inner, nics)]
+
+    def _spreading(self, number: int, fronts: list[Any], pools: list[Any]) -> dict[str, Any]:
+        dice = self.further
+        six = dice.randrange(2)
+        front, back = dice.choice((22, 443, 8443)), dice.choice((22, 80, 443, 50003, 50010, 50022))
+        floating = dice.random() < 0.2
+        ports = (0, 0) if dice.random() < 0.2 else (front, front if floating else back)
+        properties = {
+            "protocol": "All" if ports == (0, 0) else dice.choice(("Tcp", "Udp", "All")),
+            "frontendPort": ports[0],
+            "backendPort": ports[1],
+            "enableFloatingIP": floating,
+            "frontendIPConfiguration": {"id": fronts[six]["id"]},
+            "backendAddressPool": {"id": pools[six]["id"]},
+        }
+        return {"name": f"rule{number}", "properties": properties}
+
+    def _gate(self, identity: str, chained: list[dict[str, Any]], nics: list[dict[str, Any]]) -> dict[str, Any]:
+        front = {"id": f"{identity}/frontendIPConfigurations/f", "name": "f"}
+        inside = {"privateIPAddress": "10.0.0.9", "subnet": {"id": f"{ROOT}/virtualNetworks/net0/subnets/s0"}}
+        members = [{"id": each["id"]} for nic in nics for each in nic["properties"]["ipConfigurations"]]
+        pool = {"id": f"{identity}/backendAddressPools/p", "name": "p"}
+        every = {"protocol": "All", "frontendPort": 0, "backendPort": 0, "backendAddressPool": {"id": pool["id"]}}
+        for each in chained:
+            if self.further.random() < 0.4:
+                each["properties"]["gatewayLoadBalancer"] = {"id": front["id"]}
+        properties = {
+            "frontendIPConfigurations": [{**front, "properties": inside}],
+            "backendAddressPools": [{**pool, "properties": {"backendIPConfigurations": members}}],
+            "loadBalancingRules": [{"name": "all", "properties": {**every, "frontendIPConfiguration": front}}],
+        }
+        return {"id": identity, "sku": {"name": "Gateway"}, "properties": properties}

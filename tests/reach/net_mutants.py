@@ -83,6 +83,16 @@ MUTANTS = (
     Mutant("an unknown Allow does not allow", NSG, "if row.allow is False else _made(row, ends, True, wide=True)", "if row.allow is False else _made(row, ends, True, wide=False)"),
     Mutant("what may be is not asked", CHAIN, "may = sure if exact else self._met(wide=True)", "may = sure"),
     Mutant("a rule's port behind is the one outside", TOPOLOGY, "first if back is None or (floating and not back) else back)", "first)"),
+    Mutant("a NAT range's ports behind differ, too", TOPOLOGY, "last = port.back if port.spread else port.back + port.last - port.first\n        passed", "last = port.back + port.last - port.first\n        passed"),
+    Mutant("NAT pools are not followed", TOPOLOGY, "yield from self.of_nat_pool.get(pool, ())", "yield from ()"),
+    Mutant("an instance is in the pools that it names", TOPOLOGY, "dict.fromkeys((*map(key_of, pools), *named))", "dict.fromkeys(map(key_of, pools))"),
+    Mutant("a load balancer over regions leads nowhere", TOPOLOGY, "for regional in self._regional(pool):", "for regional in ():"),
+    Mutant("the port over regions is the one behind", TOPOLOGY, "return Port(protocol, start, start + end - first, back, inner.spread)", "return Port(protocol, first, end, back, inner.spread)"),
+    Mutant("behind two load balancers a packet bears what was dialled", TOPOLOGY, 'self._own.get(regional, "")', "front.address"),
+    Mutant("what keeps an address over regions is known", TOPOLOGY, "own if rule.floating and not front.floating else", "own if rule.floating or front.floating else"),
+    Mutant("a kept address is forgotten", TOPOLOGY, "return replace(self.target, address=self.front.borne) if self.front.floating else self.target", "return self.target"),
+    Mutant("a gateway load balancer ends the path", TOPOLOGY, 'hops += (Hop("gateway-load-balancer",', 'continue\n                hops += (Hop("gateway-load-balancer",'),
+    Mutant("a gateway load balancer lets in by itself", TOPOLOGY, "            if not id:\n                continue\n            public = self.public(id)", '            id = id or self._all("publicIPAddresses")[0].id\n            public = self.public(id)'),
     Mutant("HA ports are one port", TOPOLOGY, "    if not first and not back:\n        return EVERY\n", ""),
 )  # fmt: skip
 

@@ -263,6 +263,20 @@ def through_admin(packet: Packet, rules: list[Any], address: str | None) -> set[
     return found | {"allow"}
 
 
+def port_behind(packet: Packet, said: Any) -> int | None:
+    """The port behind that a rule of a load balancer sends a packet to; None where it does not take it."""
+    if said.get("frontendPort") == 0 and said["backendPort"] == 0:
+        return packet.port
+    first = said.get("frontendPort", said.get("frontendPortRangeStart"))
+    last = said.get("frontendPort", said.get("frontendPortRangeEnd"))
+    taken = said["protocol"].lower() in ("all", packet.protocol) and first <= packet.port <= last
+    return said["backendPort"] if taken else None
+
+
+def any_of(found: set[Verdicts]) -> Verdicts:
+    return LET if LET in found else EITHER if EITHER in found else HELD
+
+
 class Oracle:
     """An estate, looked up in raw bodies."""
 
@@ -276,11 +290,13 @@ class Oracle:
         }
         self.admin = {tidy(network): rules for network, rules in estate.admin.items()}
 
-    def ask(self, packet: Packet, dialled: str = "") -> Verdicts:
-        """Every verdict that is possible: does the packet get in? `dialled`: its address, where it still bears that."""
+    def ask(self, packet: Packet, dialled: str | None = "") -> Verdicts:
+        """Every verdict that is possible: does the packet get in? `dialled`: its address, where it still bears that;
+        None: it is not known which one it bears.
+        """
         nic = self.estate.nics[packet.nic]["properties"]
         configuration = nic["ipConfigurations"][packet.configuration]["properties"]
-        address = dialled or configuration["privateIPAddress"]
+        address = configuration["privateIPAddress"] if dialled == "" else dialled
         members = {tidy(each["id"]) for each in configuration.get("applicationSecurityGroups", ())}
         network, subnet = self.subnets[tidy(configuration["subnet"]["id"])]
         found: set[bool] = set()
@@ -323,30 +339,54 @@ class Oracle:
             )
         )
 
-    def through_balancer(self, packet: Packet, six: bool) -> Verdicts:
-        """What a packet to the front of a family comes to at one member: any rule that leads there may deliver it."""
-        balancer, *publics = self.estate.balanced
-        public = publics[six]
-        front = tidy(balancer["properties"]["frontendIPConfigurations"][six]["id"])
+    def through_balancer(self, packet: Packet, six: bool, scaled: bool = False) -> Verdicts:
+        """What a packet to the front of a family comes to at one member: any rule that leads there may deliver it.
+
+        `scaled`: the member is the instance of a scale set, whose model names NAT pools.
+        """
+        public = self.estate.balanced[1 + six]
         entry = "basic" if public["sku"]["name"] == "Basic" else "standard"
+        return any_of(self.behind(replace(packet, entry=entry), six, public["properties"]["ipAddress"], scaled))
+
+    def through_global(self, packet: Packet, six: bool, scaled: bool = False) -> Verdicts:
+        """The same for a packet to the load balancer over regions: its members are fronts of the other one."""
+        balancer = self.estate.over[0]["properties"]
+        public = self.estate.balanced[1 + six]["properties"]["ipAddress"]
         found: set[Verdicts] = set()
-        for rule in balancer["properties"]["loadBalancingRules"]:
+        for rule in balancer["loadBalancingRules"]:
             said = rule["properties"]
-            every_port = said["frontendPort"] == 0 and said["backendPort"] == 0
-            fits = every_port or (
-                said["protocol"].lower() in ("all", packet.protocol) and said["frontendPort"] == packet.port
-            )
-            if not fits or tidy(said["frontendIPConfiguration"]["id"]) != front:
+            port, front = port_behind(packet, said), balancer["frontendIPConfigurations"][six]["id"]
+            if port is None or said["frontendIPConfiguration"]["id"] != front:
                 continue
-            pool = tidy((said.get("backendAddressPool") or said["backendAddressPools"][0])["id"])
-            if not self.is_member(packet, pool):
-                continue
-            port = packet.port if every_port else said["backendPort"]
-            address = public["properties"]["ipAddress"] if said["enableFloatingIP"] else ""
-            found.add(self.ask(replace(packet, entry=entry, port=port), address))
-        if LET in found:
-            return LET
-        return EITHER if EITHER in found else HELD
+            # Which address is left where the first of two keeps it is not documented.
+            bears = None if said["enableFloatingIP"] else public
+            found |= self.behind(replace(packet, entry="standard", port=port), six, bears, scaled)
+        return any_of(found)
+
+    def behind(self, packet: Packet, six: bool, bears: str | None, scaled: bool) -> set[Verdicts]:
+        """The verdict of each rule that takes a packet at a front; `bears`: its address there, None if not known."""
+        balancer = self.estate.balanced[0]["properties"]
+        front = tidy(balancer["frontendIPConfigurations"][six]["id"])
+        found: set[Verdicts] = set()
+        for kind in ("loadBalancingRules", "inboundNatRules", "inboundNatPools"):
+            for rule in balancer[kind]:
+                said = rule["properties"]
+                port = port_behind(packet, said)
+                if port is None or tidy(said["frontendIPConfiguration"]["id"]) != front:
+                    continue
+                if not self.leads(packet, rule, kind, scaled):
+                    continue
+                kept = bears if said["enableFloatingIP"] or bears is None else ""
+                found.add(self.ask(replace(packet, port=port), kept))
+        return found
+
+    def leads(self, packet: Packet, rule: Any, kind: str, scaled: bool) -> bool:
+        if kind == "inboundNatPools":
+            model = self.estate.models[packet.nic]["properties"]["ipConfigurations"][packet.configuration]
+            named = {tidy(each["id"]) for each in model["properties"]["loadBalancerInboundNatPools"]}
+            return scaled and tidy(f"{self.estate.balanced[0]['id']}/inboundNatPools/{rule['name']}") in named
+        said = rule["properties"]
+        return self.is_member(packet, tidy((said.get("backendAddressPool") or said["backendAddressPools"][0])["id"]))
 
     def is_member(self, packet: Packet, pool: str) -> bool:
         """Whether the pool names the IP configuration, or the IP configuration names the pool."""

@@ -11,7 +11,7 @@ from scanner.index import Index, build
 from scanner.reach.doors import doors
 from scanner.reach.ports import known
 from scanner.reach.topology import EVERY, Path, Port, Topology, _through, behind, topology
-from scanner.resource import Resource
+from scanner.resource import Children, Resource
 from scanner.verdict import Unread
 
 NET = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network"
@@ -269,6 +269,81 @@ def test_a_load_balancer_over_regions() -> None:
     found = made(*bodies, balancer(loadBalancingRules=[balanced(443, 22)]))
     assert shown(found) == {"192.0.2.1 tcp/443": "internet", "192.0.2.2 tcp/80": "internet"}
     assert set(shown(made(*bodies, balancer(loadBalancingRules=[balanced(444, 22)])))) == {"192.0.2.1 tcp/444"}
+
+
+def _to(address: str) -> Body:
+    """A group that lets SSH in to one destination."""
+    ssh = rule("ssh", "22")
+    ssh["properties"]["destinationAddressPrefix"] = address
+    return group(ssh)
+
+
+def test_a_kept_address_is_that_of_the_last_front() -> None:
+    """A packet to a load balancer over regions bears the regional front's; one from a firewall the inner one."""
+    everywhere = f"{NET}/loadBalancers/all"
+    front, pool = f"{everywhere}/frontendIPConfigurations/f", f"{everywhere}/backendAddressPools/p"
+    ends = {"frontendIPConfiguration": {"id": front}, "backendAddressPool": {"id": pool}}
+    member = {"properties": {"loadBalancerFrontendIPConfiguration": {"id": FRONT}}}
+    outer = {"publicIPAddress": {"id": f"{NET}/publicIPAddresses/global"}}
+    over = {
+        "id": everywhere,
+        "properties": {
+            "frontendIPConfigurations": [{"id": front, "properties": outer}],
+            "backendAddressPools": [{"id": pool, "properties": {"loadBalancerBackendAddresses": [member]}}],
+            "loadBalancingRules": [balanced(80, 22, **ends)],
+        },
+    }
+    kept = balancer(loadBalancingRules=[balanced(22, 22, enableFloatingIP=True)])
+    bodies = (network(), nic(), public(), public("global", "192.0.2.2"), over, kept)
+    both = {"192.0.2.1 tcp/22": "internet", "192.0.2.2 tcp/80": "internet"}
+    assert shown(made(*bodies, _to("192.0.2.1"))) == both
+    assert shown(made(*bodies, _to("192.0.2.2"))) == {}
+    inner = balancer(front={"privateIPAddress": "10.0.0.9", "subnet": {"id": f"{VNET}/subnets/app"}}, **_KEPT)
+    walled = (network(), nic(), inner, public("pip-fw", "192.0.2.9"), firewall([dnat(translatedAddress="10.0.0.9")]))
+    assert shown(made(*walled, _to("10.0.0.9"))) == {"192.0.2.9 tcp/2222": "internet"}
+    closed = rule("no", "*")
+    closed["properties"]["access"] = "Deny"
+    beside = _to("192.0.2.9")
+    beside["properties"]["securityRules"].append({**closed, "properties": {**closed["properties"], "priority": 200}})
+    assert shown(made(*walled, beside)) == {}
+
+
+_KEPT: Body = {"loadBalancingRules": [balanced(22, 22, enableFloatingIP=True)]}
+
+
+@pytest.mark.parametrize("value", ["perhaps", 1, [], {"on": True}])
+def test_a_floating_address_that_nobody_can_read_is_no_address_for_sure(value: Any) -> None:
+    odd = balancer(loadBalancingRules=[balanced(22, 22, enableFloatingIP=value)])
+    for address in ("10.0.0.4", "192.0.2.1"):
+        assert shown(made(network(), _to(address), nic(), public(), odd)) == {"192.0.2.1 tcp/22": "unknown"}
+    assert shown(made(network(), _to("*"), nic(), public(), odd)) == {"192.0.2.1 tcp/22": "internet"}
+
+
+def test_a_member_by_an_address_that_is_not_known() -> None:
+    by_address = {"loadBalancerBackendAddresses": [{"properties": {"ipAddress": "10.0.0.4"}}]}
+    lb = balancer(by_address, loadBalancingRules=[balanced(22, 22)])
+    bodies = (network(), group(rule("ssh", "22")), public(), lb)
+    assert shown(made(*bodies, nic("10.0.0.4"))) == {"192.0.2.1 tcp/22": "internet"}
+    assert shown(made(*bodies, nic("10.0.0.5"))) == {}
+    assert shown(made(*bodies, nic(""))) == {"192.0.2.1 tcp/22": "unknown"}
+
+
+def test_an_instance_that_a_pool_names() -> None:
+    """By its address, or by its id: neither the model nor the instance need say so."""
+    subnet = {"id": f"{VNET}/subnets/app"}
+    model = {"name": "n", "properties": {"ipConfigurations": [{"name": "ip", "properties": {"subnet": subnet}}]}}
+    inner = {"privateIPAddress": "10.0.0.4", "subnet": subnet}
+    id = f"{NET.replace('Network', 'Compute')}/virtualMachineScaleSets/s/virtualMachines/0/networkInterfaces/n"
+    ip = {"id": f"{id}/ipConfigurations/ip", "name": "ip", "properties": inner}
+    rows = Children([Resource({"id": id, "properties": {"ipConfigurations": [ip]}})])
+    for members in (
+        {"loadBalancerBackendAddresses": [{"properties": {"ipAddress": "10.0.0.4"}}]},
+        {"backendIPConfigurations": [{"id": ip["id"]}]},
+    ):
+        lb = balancer(members, loadBalancingRules=[balanced(22, 22)])
+        found = made(network(), group(rule("ssh", "22")), public(), lb)
+        led = found.scale_set([model], rows, Children([]))
+        assert [path.front.address for path in led] == ["192.0.2.1"]
 
 
 def test_what_publishes_a_machine() -> None:
