@@ -110,7 +110,7 @@ def prepare(settings: Settings) -> Job:
         intended=settings.intended,
         severities=settings.severities,
         waivers=_waivers(settings, rules),
-        tags=settings.tags,
+        tags=settings.kept_tags,
     )
     return Job(settings, rules, policy, outs)
 
@@ -316,6 +316,7 @@ async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
     )
     async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
         store.head.cloud, store.head.principal = reader.cloud, reader.account.name
+        store.head.resources = list(settings["resource"])
         await collect(reader, scope, Plan(kinds, rules.reads()), store, screen)
         if settings["effective"]:
             from scanner.effective import differences

@@ -1,6 +1,7 @@
 """Settings: options, environment, `twolocks.toml` and defaults, in this order, with where each value comes from."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,32 @@ from scanner.verdict import Severity
 FILE = "twolocks.toml"
 MAX_DAYS = 365
 FAIL_ON = (*(each.name for each in reversed(Severity)), "never")
+FAIL_ON_NEW = tuple(f"new:{each.name}" for each in reversed(Severity))
+"""For scans with a history: only what it has not seen, was reopened, or got worse."""
 DEFAULT = "default"
+HISTORIES = ("sqlite", "postgresql+psycopg")
+NOTIFY = ("kind",)
+"""The keys that every table [notify.<name>] has; those of its kind are checked where it is built."""
+_LOGIN = re.compile(r"(?<=://)[^:/]*:[^@]*@")
+_SECRETS = re.compile(r"(?i)([?&](?:ssl)?password=|[?&](?:sig|token|secret|key|code)=)[^&\s,]*")
+_SECRET_KEY = re.compile(r"(?i)(secret|password|token|key|url|webhook)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of a command. `many`: may be repeated; `path`: names a file or folder; `flag`: yes or no."""
+    """An option of a command. `many`: may be repeated; `path`: names a file or folder; `flag`: yes or no.
+
+    `url`: a path only where it is no URL. `shared`: on a command that is not `scan`, the variable and the setting of
+    `scan` count too (`TWOLOCKS_SCAN_WAIVERS`, `waivers` in [scan]).
+    """
 
     name: str
     default: Any = ""
     many: bool = False
     path: bool = False
     flag: bool = False
+    url: bool = False
+    shared: bool = False
 
     @property
     def key(self) -> str:
@@ -56,6 +71,9 @@ SCAN = (
     Option("quiet", False, flag=True),
     Option("verbose", False, flag=True),
 )
+HISTORY = Option("history", path=True, url=True, shared=True)
+NOTIFICATION = Option("notify", (), many=True)
+"""Options of `scan` that are not built yet. Who builds one adds it to SCAN: values, checks and [notify] are ready."""
 COMMANDS: dict[str, tuple[Option, ...]] = {
     "scan": SCAN,
     "demo": (
@@ -110,9 +128,14 @@ class Settings:
     severities: Mapping[str, Severity] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    owner_tag: str = ""
     max_days: int = MAX_DAYS
+    allow_tag: bool = False
+    notify: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The tables [notify.<name>] as they stand in the file; `kind` is text."""
     file: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+    read: TomlFile | None = field(default=None, compare=False, repr=False)
 
     def __getitem__(self, option: str) -> Any:
         return self.options[option].value
@@ -120,7 +143,16 @@ class Settings:
     def at(self, option: str, value: object) -> str:
         """How a value was given, for errors: `--out a.htm`, or the variable or line that says so."""
         source = self.options[option].source
-        return f"--{option} {value}" if source.startswith("--") or source == DEFAULT else source
+        return f"--{option} {masked(str(value))}" if source.startswith("--") or source == DEFAULT else source
+
+    def at_key(self, *key: str | int) -> str:
+        """`file:line` of a key of the settings file, such as `at_key("notify", "ops", "kind")`; "" without a file."""
+        return self.read.at(*key) if self.read is not None else ""
+
+    @property
+    def kept_tags(self) -> tuple[str, ...]:
+        """The tags that findings keep: those to show, and the one that names the owner."""
+        return tuple(dict.fromkeys([*self.tags, *([self.owner_tag] if self.owner_tag else [])]))
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Name, value and source of every setting."""
@@ -132,17 +164,33 @@ class Settings:
             for place, each in enumerate(self.intended, 1)
         ]
         more += [(f"severity.{rule}", f"{to.name}: {self.reasons[rule]}") for rule, to in self.severities.items()]
-        more += [("report.tags", self.tags), ("waivers.max-days", self.max_days)]
+        more += [("report.tags", self.tags), ("report.owner-tag", self.owner_tag)]
+        more += [("waivers.max-days", self.max_days), ("waivers.allow-tag", self.allow_tag)]
+        more += [
+            (f"notify.{name}.{key}", "***" if _SECRET_KEY.search(key) or isinstance(value, dict) else value)
+            for name, table in self.notify.items()
+            for key, value in table.items()
+        ]
         return [*rows, *((name, shown(value), self.sources.get(name, DEFAULT)) for name, value in more)]
 
 
 def shown(value: Any) -> str:
-    """A value as `config show` prints it; `-` where there is none."""
+    """A value as `config show` prints it, without passwords; `-` where there is none."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple | list):
-        return ", ".join(str(each) for each in value) or "-"
-    return str(value) or "-"
+        return ", ".join(masked(str(each)) for each in value) or "-"
+    return masked(str(value)) or "-"
+
+
+def masked(text: str) -> str:
+    """A text with `***` for the logins and secrets of the URLs in it."""
+    return _SECRETS.sub(r"\1***", _LOGIN.sub("***@", text))
+
+
+def has_password(url: str) -> bool:
+    """Whether a URL holds a password, as SQLAlchemy and libpq read it."""
+    return bool(_LOGIN.search(url) or re.search(r"(?i)[?&](?:ssl)?password=", url))
 
 
 def resolve(
@@ -159,11 +207,14 @@ def resolve(
     there. Raises InputError for what is wrong in any of them, all faults of the file at once.
     """
     file = _file(config, environ, folder or Path())
-    if file is None or command not in ("scan", "config"):
+    filed = command in ("scan", "config") or any(option.shared for option in COMMANDS[command])
+    if file is None or not filed:
         found = Settings(_options(command, given, environ, None))
     else:
         found = _Reader(file).settings(_options(command, given, environ, file))
-    _choice(found, "fail-on", FAIL_ON)
+    _choice(found, "fail-on", (*FAIL_ON, *FAIL_ON_NEW) if "history" in found.options else FAIL_ON)
+    _history(found)
+    _named(found)
     _both(found)
     return found
 
@@ -190,10 +241,12 @@ def _option(
     value = given.get(option.key)
     if value is not None and value is not False and value != []:
         return Value(tuple(value) if option.many else value, f"--{option.name}")
-    variable = f"TWOLOCKS_{command}_{option.key}".upper()
-    if text := environ.get(variable):
-        return Value(_of_text(option, text, variable), variable)
-    if file is not None and option.name in (table := _table(file, "scan")):
+    shared = command == "scan" or option.shared
+    for word in dict.fromkeys((command, "scan") if shared else (command,)):
+        variable = f"TWOLOCKS_{word}_{option.key}".upper()
+        if text := environ.get(variable):
+            return Value(_of_text(option, text, variable), variable)
+    if file is not None and shared and option.name in (table := _table(file, "scan")):
         return Value(_of_toml(option, table[option.name], file), file.at("scan", option.name))
     return Value(option.default, DEFAULT)
 
@@ -232,9 +285,15 @@ def _beside(option: Option, value: Any, file: TomlFile) -> Any:
     """Paths in a settings file start from its folder."""
     if not option.path:
         return tuple(value) if option.many else value
-    folder = file.path.parent
-    paths = [each if each == "-" else str(folder / each) for each in ([value] if isinstance(value, str) else value)]
+    paths = [_path(option, each, file.path.parent) for each in ([value] if isinstance(value, str) else value)]
     return tuple(paths) if option.many else paths[0]
+
+
+def _path(option: Option, text: str, folder: Path) -> str:
+    scheme, is_url, rest = text.partition(":///")
+    if option.url and is_url and scheme == "sqlite" and rest:
+        return f"sqlite:///{folder / rest}"
+    return text if text in ("", "-") or (option.url and "://" in text) else str(folder / text)
 
 
 def _table(file: TomlFile, name: str) -> dict[str, Any]:
@@ -247,11 +306,56 @@ def _choice(settings: Settings, name: str, known: Sequence[str]) -> None:
     if given is None or given.value in known:
         return
     near = nearest(str(given.value), known, 1)
+    told = [each for each in known if not each.startswith("new:")]
+    told += ["new:SEVERITY"] if len(told) < len(known) else []
     raise InputError(
         f'no severity is called "{given.value}"' if name == "fail-on" else f'--{name} "{given.value}" is not known',
         at=f"--{name} {given.value}" if given.source.startswith("--") else given.source,
-        do=(f"nearest: {near[0]}; " if near else "") + f"known: {', '.join(known)}",
+        do=(f"nearest: {near[0]}; " if near else "") + f"known: {', '.join(told)}",
     )
+
+
+def _history(settings: Settings) -> None:
+    """The history's URL: SQLite in a file, or PostgreSQL whose password only the environment knows."""
+    given = settings.options.get("history")
+    if given is None:
+        return
+    failing = settings.options.get("fail-on")
+    if not given.value and failing is not None and str(failing.value).startswith("new:"):
+        raise InputError(
+            f'"{failing.value}" needs a history to know what is new',
+            at=settings.at("fail-on", failing.value),
+            do="add --history FILE",
+        )
+    scheme, is_url, _ = str(given.value).partition("://")
+    if is_url and scheme not in HISTORIES:
+        near = nearest(scheme, HISTORIES, 1)
+        raise InputError(
+            f'no history is kept in "{scheme}"',
+            at=settings.at("history", given.value),
+            do=(f"nearest: {near[0]}://; " if near else "") + "known: a file, sqlite:///FILE, postgresql+psycopg://",
+        )
+    if has_password(str(given.value)) and not given.source.startswith("TWOLOCKS_"):
+        raise InputError(
+            "the URL of the history holds a password",
+            at=settings.at("history", given.value),
+            do="leave it out: PGPASSWORD, pgpass or TWOLOCKS_SCAN_HISTORY may hold it",
+        )
+
+
+def _named(settings: Settings) -> None:
+    """The notifications that were asked for stand in the settings file."""
+    given = settings.options.get("notify")
+    for name in given.value if given is not None else ():
+        if name not in settings.notify:
+            near = nearest(name, settings.notify, 1)
+            known = ", ".join(settings.notify)
+            raise InputError(
+                f'there is no notification "{name}"',
+                at=settings.at("notify", name),
+                do=(f"nearest: {near[0]}; " if near else "")
+                + (f"known: {known}" if known else f"write [notify.{name}] with its kind into {FILE}"),
+            )
 
 
 def _both(settings: Settings) -> None:
@@ -271,6 +375,27 @@ def _both(settings: Settings) -> None:
             raise InputError(
                 f"--from reads a file, so --{name} has nothing to work on", do=f"leave out --from, or --{name}"
             )
+
+
+TABLES: dict[str, tuple[str, ...] | None] = {
+    "scan": (),
+    "network": ("wide-ipv4", "wide-ipv6"),
+    "report": ("tags", "owner-tag"),
+    "waivers": ("max-days", "allow-tag"),
+    "networks": None,
+    "severity": None,
+    "intended": None,
+    "notify": None,
+}
+"""The tables of a settings file and their keys; None where the keys are names that people choose."""
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
 
 
 class _Reader:
@@ -294,24 +419,20 @@ class _Reader:
             severities=severities,
             reasons=reasons,
             tags=self._tags(),
+            owner_tag=self._value("report", "owner-tag", "", "the name of a tag", _is_name),
             max_days=self._number("waivers", "max-days", MAX_DAYS, 1, 3660),
+            allow_tag=self._value("waivers", "allow-tag", False, "yes or no (true, false)", _is_flag),
+            notify=self._notify(),
             file=str(self.file.path),
             sources=self.sources,
+            read=self.file,
         )
         self.file.check()
         return found
 
     def _names(self) -> None:
         """Faults for tables and keys that there are not."""
-        known = {
-            "scan": [option.name for option in SCAN],
-            "network": ["wide-ipv4", "wide-ipv6"],
-            "report": ["tags"],
-            "waivers": ["max-days"],
-            "networks": None,
-            "severity": None,
-            "intended": None,
-        }
+        known = TABLES | {"scan": tuple(option.name for option in SCAN)}
         every = [f"{table}.{name}" for table, names in known.items() for name in names or ()]
         for table, value in self.file.data.items():
             if table not in known:
@@ -360,13 +481,19 @@ class _Reader:
         return networks, own
 
     def _number(self, table: str, name: str, default: int, least: int, most: int) -> int:
-        value = _table(self.file, table).get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            self.file.fault(f"{table}.{name} is a number from {least} to {most}", table, name)
+        def fits(value: Any) -> bool:
+            return not isinstance(value, bool) and isinstance(value, int) and least <= value <= most
+
+        return int(self._value(table, name, default, f"a number from {least} to {most}", fits))
+
+    def _value(self, table: str, name: str, default: Any, kind: str, fits: Callable[[Any], bool]) -> Any:
+        if name not in (given := _table(self.file, table)):
             return default
-        if name in _table(self.file, table):
-            self.sources[f"{table}.{name}"] = self.file.at(table, name)
-        return value
+        if not fits(given[name]):
+            self.file.fault(f"{table}.{name} is {kind}", table, name)
+            return default
+        self.sources[f"{table}.{name}"] = self.file.at(table, name)
+        return given[name]
 
     def _intended(self) -> tuple[Intended, ...]:
         entries = self.file.data.get("intended", [])
@@ -423,6 +550,19 @@ class _Reader:
                 severities[rule], reasons[rule] = Severity[texts["to"]], texts["reason"]
                 self.sources[f"severity.{rule}"] = self.file.at("severity", rule)
         return severities, reasons
+
+    def _notify(self) -> dict[str, dict[str, Any]]:
+        """The tables [notify.<name>]; what each kind needs beside `kind` is checked where it is used."""
+        found: dict[str, dict[str, Any]] = {}
+        for name, table in self._tables("notify").items():
+            if not isinstance(table, dict):
+                self.file.fault(f"notify.{name} is a table", "notify", name, do=f"write [notify.{name}]")
+                continue
+            if not _is_name(table.get("kind")):
+                self.file.fault(f"notify.{name} needs kind", "notify", name, "kind", do='add kind = "..."')
+            found[name] = table
+            self.sources |= {f"notify.{name}.{key}": self.file.at("notify", name, key) for key in table}
+        return found
 
     def _tags(self) -> tuple[str, ...]:
         tags = _table(self.file, "report").get("tags", [])

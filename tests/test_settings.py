@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scanner import toml
 from scanner.errors import InputError
-from scanner.settings import DEFAULT, SCAN, Settings, resolve
+from scanner.settings import COMMANDS, DEFAULT, HISTORY, NOTIFICATION, SCAN, Settings, has_password, masked, resolve
 from scanner.toml import Faults
 from scanner.verdict import Severity
 
@@ -86,11 +86,19 @@ to = "low"
 reason = "Old printers"
 [report]
 tags = ["owner"]
+owner-tag = "Team"
 [waivers]
 max-days = 90
+allow-tag = true
+[notify.ops]
+kind = "slack"
+url-env = "OPS_HOOK"
 """,
         tmp_path,
     )
+    assert (found.owner_tag, found.kept_tags, found.allow_tag) == ("Team", ("owner", "Team"), True)
+    assert found.notify == {"ops": {"kind": "slack", "url-env": "OPS_HOOK"}}
+    assert found.at_key("notify", "ops", "url-env").endswith("twolocks.toml:23")
     assert found.networks == {"office": ("198.51.100.0/24", "203.0.113.7"), "vpn": ("2001:db8::/48",)}
     assert "198.51.100.9" in found.own
     assert "2001:db8::1" in found.own
@@ -107,7 +115,11 @@ max-days = 90
         "intended.1": "8",
         "severity.storage-plain-http": "12",
         "report.tags": "16",
-        "waivers.max-days": "18",
+        "report.owner-tag": "17",
+        "waivers.max-days": "19",
+        "waivers.allow-tag": "20",
+        "notify.ops.kind": "22",
+        "notify.ops.url-env": "23",
     }
 
 
@@ -132,6 +144,10 @@ max-days = 90
             ('no severity is called "hihg"', "twolocks.toml:2", "nearest: high"),
         ),
         ("[severity]\na = 'low'", ("severity.a is a table with to and reason", "twolocks.toml:2", "")),
+        ("[report]\nowner-tag = ''", ("report.owner-tag is the name of a tag", "twolocks.toml:2", "")),
+        ("[waivers]\nallow-tag = 1", ("waivers.allow-tag is yes or no (true, false)", "twolocks.toml:2", "")),
+        ("[notify]\nkind = 'mail'", ("notify.kind is a table", "twolocks.toml:2", "write [notify.kind]")),
+        ("[notify.ops]\nurl-env = 'A'", ("notify.ops needs kind", "twolocks.toml:1", "add kind")),
         ("[report]\ntags = 'owner'", ("report.tags is a list of names", "twolocks.toml:2", "")),
     ],
 )
@@ -179,3 +195,121 @@ def test_tables_in_lists_of_tables_have_lines(tmp_path: Path) -> None:
     path.write_text("[[w]]\na = 1\n\n[[w]]\na = 2\n[w.x]\nb = 3\n")
     found = toml.read(path, "any")
     assert (found.lines["w", 0, "a"], found.lines["w", 1, "a"], found.lines["w", 1, "x", "b"]) == (2, 5, 7)
+
+
+# A history, and notifications
+
+
+@pytest.fixture
+def nightly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The options that a nightly scan adds."""
+    monkeypatch.setattr("scanner.settings.SCAN", (*SCAN, HISTORY, NOTIFICATION))
+    monkeypatch.setitem(COMMANDS, "scan", (*SCAN, HISTORY, NOTIFICATION))
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        ("night.db", "{folder}/night.db"),
+        ("/srv/night.db", "/srv/night.db"),
+        ("sqlite:///night.db", "sqlite:///{folder}/night.db"),
+        ("sqlite:////srv/night.db", "sqlite:////srv/night.db"),
+        ("postgresql+psycopg://two@db.example:5432/two", "postgresql+psycopg://two@db.example:5432/two"),
+    ],
+)
+@pytest.mark.usefixtures("nightly")
+def test_a_history_is_a_file_beside_the_settings_or_a_url(given: str, value: str, tmp_path: Path) -> None:
+    assert resolved(f'[scan]\nhistory = "{given}"\n', tmp_path)["history"] == value.format(folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://two:geheim@db/two",
+        "postgresql+psycopg://two:ge/h?e#im@db/two",
+        "postgresql+psycopg://:geheim@db/two",
+        "postgresql+psycopg://two@corp:geheim@db/two",
+        "postgresql+psycopg://two@db/two?sslmode=require&password=geheim",
+        "postgresql+psycopg://two@db/two?sslpassword=geheim",
+    ],
+)
+@pytest.mark.usefixtures("nightly")
+def test_a_password_in_the_url_of_a_history_is_refused_but_in_the_variable(url: str, tmp_path: Path) -> None:
+    assert has_password(url)
+    with pytest.raises(InputError, match="the URL of the history holds a password") as raised:
+        resolve("scan", {"history": url}, {}, folder=tmp_path)
+    error = raised.value
+    assert (error.code, error.do) == (
+        2, "leave it out: PGPASSWORD, pgpass or TWOLOCKS_SCAN_HISTORY may hold it"
+    )  # fmt: skip
+    assert "im@" not in error.what + error.at + error.do
+    assert "geheim" not in error.what + error.at + error.do
+    with pytest.raises(InputError, match="holds a password") as raised:
+        resolved(f'[scan]\nhistory = "{url}"\n', tmp_path)
+    assert raised.value.at == f"{tmp_path}/twolocks.toml:2"
+    (tmp_path / "twolocks.toml").unlink()
+    found = resolve("scan", {}, {"TWOLOCKS_SCAN_HISTORY": url}, folder=tmp_path)
+    assert found["history"] == url
+    assert "geheim" not in str(found.rows())
+    assert "***" in str(found.rows())
+
+
+@pytest.mark.usefixtures("nightly")
+def test_a_url_without_a_password_is_shown_as_it_is() -> None:
+    for url in ("postgresql+psycopg://two@db:5432/two", "https://arm.example:8443/x", "sqlite:////a:b/night.db"):
+        assert not has_password(url)
+        assert masked(url) == url
+    assert masked("postgresql+psycopg://two:geheim@db/two") == "postgresql+psycopg://***@db/two"
+
+
+@pytest.mark.usefixtures("nightly")
+def test_what_a_nightly_scan_may_not_say(tmp_path: Path) -> None:
+    def told(**given: object) -> tuple[str, str, str]:
+        with pytest.raises(InputError) as raised:
+            resolve("scan", given, {}, folder=tmp_path)
+        return raised.value.what, raised.value.at, raised.value.do
+
+    assert resolve("scan", {"fail_on": "new:low", "history": "n.db"}, {}, folder=tmp_path)["fail-on"] == "new:low"
+    assert told(fail_on="new:high") == (
+        '"new:high" needs a history to know what is new', "--fail-on new:high", "add --history FILE"
+    )  # fmt: skip
+    assert told(fail_on="new:hihg") == (
+        'no severity is called "new:hihg"',
+        "--fail-on new:hihg",
+        "nearest: new:high; known: critical, high, medium, low, info, never, new:SEVERITY",
+    )
+    assert told(history="mysql://db/two")[:2] == ('no history is kept in "mysql"', "--history mysql://db/two")
+    assert told(history="postgresql://db/two")[2].startswith("nearest: postgresql+psycopg://; known: a file,")
+    assert told(notify=["ops"]) == (
+        'there is no notification "ops"',
+        "--notify ops",
+        "write [notify.ops] with its kind into twolocks.toml",
+    )
+    (tmp_path / "twolocks.toml").write_text("[notify.ops]\nkind = 'mail'\n[scan]\nnotify = 'opps'\n")
+    assert told()[1:] == (f"{tmp_path}/twolocks.toml:4", "nearest: ops; known: ops")
+    assert resolve("scan", {"notify": ["ops"]}, {}, folder=tmp_path)["notify"] == ("ops",)
+
+
+def test_no_secret_of_a_notification_is_shown(tmp_path: Path) -> None:
+    found = resolved(
+        "[notify.ops]\nkind = 'webhook'\nurl = 'https://hooks.example/geheim'\nsecret-env = 'OPS'\n"
+        "to = ['a@b.example']\nheaders = { Authorization = 'geheim' }\n",
+        tmp_path,
+    )
+    rows = {name: value for name, value, _ in found.rows() if name.startswith("notify.")}
+    assert rows == {
+        "notify.ops.kind": "webhook",
+        "notify.ops.url": "***",
+        "notify.ops.secret-env": "OPS",
+        "notify.ops.to": "a@b.example",
+        "notify.ops.headers": "***",
+    }
+
+
+def test_an_option_that_scan_shares_counts_for_another_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COMMANDS, "other", (HISTORY,))
+    (tmp_path / "twolocks.toml").write_text("[scan]\nquiet = true\n")
+    environ = {"TWOLOCKS_SCAN_HISTORY": "scan.db"}
+    assert resolve("other", {}, environ, folder=tmp_path).options["history"].source == "TWOLOCKS_SCAN_HISTORY"
+    environ["TWOLOCKS_OTHER_HISTORY"] = "other.db"
+    assert resolve("other", {}, environ, folder=tmp_path)["history"] == "other.db"
