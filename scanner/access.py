@@ -1,18 +1,22 @@
-"""The smallest role that suffices: what the enabled rules read, as Azure's role definitions are written."""
+"""What rules read, as RBAC actions; and the smallest role that suffices, as Azure's role definitions are written."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 
+from scanner.errors import InputError
 from scanner.index import EXTENSIONS, INDEX_TYPES
-from scanner.loader import RuleSet
+from scanner.loader import RuleSet, reads_of
 from scanner.reach.effective import ACTIONS as EFFECTIVE
+from scanner.rule import Kind, Rule
 
 NAME = "Twolocks reader"
 DESCRIPTION = "Reads what Twolocks judges; no secrets, no writes"
+GRAPH = "Microsoft.ResourceGraph/resources/read"
 ALWAYS = (
     "Microsoft.Authorization/permissions/read",
     "Microsoft.Management/managementGroups/descendants/read",
-    "Microsoft.ResourceGraph/resources/read",
+    GRAPH,
     "Microsoft.Resources/subscriptions/read",
     "Microsoft.Resources/subscriptions/resourceGroups/read",
 )
@@ -20,6 +24,71 @@ ALWAYS = (
 
 PLACEHOLDER = "/subscriptions/00000000-0000-0000-0000-000000000000"
 FORMATS = ("json", "bicep", "terraform")
+GROUP = "/providers/Microsoft.Management/managementGroups/"
+_SCOPE = re.compile(
+    r"/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(/resourceGroups/[\w().-]{1,90})?"
+    r"|/providers/Microsoft\.Management/managementGroups/[\w().-]{1,90}",
+    re.I,
+)
+_NETWORK = "Microsoft.Network"
+_PERIMETER = f"{_NETWORK}/networkSecurityPerimeters"
+_PERIMETERS = (
+    _PERIMETER,
+    f"{_PERIMETER}/profiles",
+    f"{_PERIMETER}/profiles/accessRules",
+    f"{_PERIMETER}/resourceAssociations",
+)
+_CHAIN = (
+    f"{_NETWORK}/virtualNetworks",
+    f"{_NETWORK}/networkSecurityGroups",
+    f"{_NETWORK}/networkInterfaces",
+    f"{_NETWORK}/effectiveSecurityAdminRules",
+    f"{_NETWORK}/publicIPAddresses",
+    f"{_NETWORK}/publicIPPrefixes",
+    f"{_NETWORK}/loadBalancers",
+    f"{_NETWORK}/azureFirewalls",
+    f"{_NETWORK}/firewallPolicies",
+    f"{_NETWORK}/firewallPolicies/ruleCollectionGroups",
+    f"{_NETWORK}/ipGroups",
+)
+_MORE = {
+    "microsoft.app/containerapps": ("Microsoft.App/managedEnvironments",),
+    "microsoft.compute/virtualmachines": _CHAIN,
+    "microsoft.containerinstance/containergroups": _CHAIN,
+    "microsoft.network/networksecuritygroups": (*_CHAIN, f"{_NETWORK}/applicationGateways"),
+    "microsoft.sql/managedinstances": _CHAIN,
+    "microsoft.web/sites": ("Microsoft.Cdn/profiles", f"{_NETWORK}/frontDoors", "Microsoft.Web/hostingEnvironments"),
+}
+"""What verdicts on a kind look up among the network resources, beside perimeters."""
+
+
+def needs(rule: Rule) -> frozenset[str]:
+    """The actions without which a rule may stay undecided: of its type, of what it reads below, of what it looks up."""
+    wanted = [f"{type}/read" for type in rule.kind.types]
+    wanted += [action for child in reads_of(rule) for action in child.actions]
+    return frozenset(wanted) | looks(rule)
+
+
+def looks(rule: Rule) -> frozenset[str]:
+    """The actions of the index that a verdict hangs on. They count in every subscription, as the index spans them all.
+
+    Rather too many than too few: of a type with endpoints, the lock rules and all of the category network look there.
+    """
+    kind = rule.kind
+    if not (rule.lock or rule.category == "network"):
+        return frozenset()
+    more = _MORE.get(kind.type.lower(), ())
+    types = {*more, *(_PERIMETERS if kind.endpoint_function is not None and more is not _CHAIN else ())}
+    extended = [GRAPH, f"{_NETWORK}/virtualNetworks/read"] if {each.lower() for each in types} & EXTENSIONS else []
+    return frozenset([*extended, *(f"{each}/read" for each in types if each.lower() not in EXTENSIONS)])
+
+
+def indexed(rules: RuleSet) -> frozenset[str]:
+    """The actions of the index: a scan reads it whole, whatever the rules are."""
+    beside: list[Kind] = [kind for kind in rules.read() if not kind.rules]
+    wanted = [f"{type}/read" for kind in beside for type in kind.types]
+    wanted += [action for child in rules.looked_up() for action in child.actions]
+    return frozenset([*wanted, *(f"{type}/read" for type in INDEX_TYPES if type.lower() not in EXTENSIONS)])
 
 
 def actions(rules: RuleSet, effective: bool = False) -> list[str]:
@@ -27,17 +96,44 @@ def actions(rules: RuleSet, effective: bool = False) -> list[str]:
 
     `effective`: with what `scan --effective` asks for; these are no secrets and change nothing either.
     """
-    kinds = rules.read()
-    wanted = [f"{type}/read" for kind in kinds for type in kind.types]
-    wanted += [action for child in rules.reads() for action in child.actions]
-    wanted += [f"{type}/read" for type in INDEX_TYPES if type.lower() not in EXTENSIONS]
-    wanted += EFFECTIVE if effective else ()
+    wanted = [action for rule in rules.enabled.values() for action in sorted(needs(rule))]
+    wanted += [*sorted(indexed(rules)), *(EFFECTIVE if effective else ())]
     return sorted({action.lower(): action for action in (*wanted, *ALWAYS)}.values(), key=str.lower)
 
 
+def scope(text: str, at: str = "") -> str:
+    """A scope where a role may be assigned, as it was given: a subscription, a group in one, a management group.
+
+    Raises InputError.
+    """
+    if _SCOPE.fullmatch(text.rstrip("/")) is None:
+        raise InputError(
+            f'"{text}" is no scope',
+            at=at,
+            do=f"write /subscriptions/ID, /subscriptions/ID/resourceGroups/NAME or {GROUP}NAME",
+        )
+    return text.rstrip("/")
+
+
+def in_management_group(text: str) -> bool:
+    """Whether a scope is a management group."""
+    return text.lower().startswith(GROUP.lower())
+
+
 def role(found: Sequence[str], scopes: Iterable[str] = (), format: str = "json") -> str:
-    """The role as a file that `az role definition create`, a Bicep deployment or Terraform takes."""
-    where = list(scopes) or [PLACEHOLDER]
+    """The role as a file that `az role definition create`, a Bicep deployment or Terraform takes.
+
+    Raises InputError for two management groups: a custom role names one at most (role-definitions, AssignableScopes).
+    A management group stands first, as the role is made there.
+    """
+    where = sorted(dict.fromkeys(scopes), key=lambda each: not in_management_group(each)) or [PLACEHOLDER]
+    groups = [each for each in where if in_management_group(each)]
+    if len(groups) > 1:
+        raise InputError(
+            f"a custom role can name one management group, not {len(groups)}",
+            at=f"--scope {groups[1]}",
+            do="make a role for each, or name the group above them",
+        )
     return {"json": _json, "bicep": _bicep, "terraform": _terraform}[format](found, where)
 
 
@@ -56,10 +152,11 @@ def _json(found: Sequence[str], scopes: list[str]) -> str:
 
 
 def _bicep(found: Sequence[str], scopes: list[str]) -> str:
-    return f"""targetScope = 'subscription'
+    level = "managementGroup" if in_management_group(scopes[0]) else "subscription"
+    return f"""targetScope = '{level}'
 
 resource twolocks 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {{
-  name: guid(subscription().id, {_single(NAME)})
+  name: guid({level}().id, {_single(NAME)})
   properties: {{
     roleName: {_single(NAME)}
     description: {_single(DESCRIPTION)}

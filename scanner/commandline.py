@@ -120,12 +120,10 @@ def access_role(given: Mapping[str, Any]) -> int:
 
     settings = _ready("access", given)
     _format(settings, access.FORMATS)
-    for scope in settings["scope"]:
-        if not scope.startswith("/"):
-            raise InputError(f'"{scope}" is no scope', at=settings.at("scope", scope), do="write /subscriptions/ID")
+    scopes = [access.scope(each, settings.at("scope", each)) for each in settings["scope"]]
     rules = chosen(settings)
     actions = access.actions(rules, settings["effective"])
-    sys.stdout.write(access.role(actions, settings["scope"], settings["format"]) + "\n")
+    sys.stdout.write(access.role(actions, scopes, settings["format"]) + "\n")
     _broken(rules.broken)
     said = f"Role: {len(actions)} read actions for {len(rules.enabled)} rules; no secrets, no writes."
     if not settings["scope"]:

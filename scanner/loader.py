@@ -4,7 +4,7 @@ import importlib
 import importlib.metadata
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -57,17 +57,12 @@ class RuleSet:
 
     def reads(self) -> list[Child]:
         """The reads that the enabled rules need, and those that verdicts on others look up, parents first."""
-        wanted: dict[int, Child] = {}
-        for kind in self.read():
-            for looked in (each for each in kind.children if each.always):
-                for each in reversed(list(_line(looked))):
-                    wanted[id(each)] = each
-        for rule in self.enabled.values():
-            reads = (*rule.reads, *(rule.kind.endpoint_reads if rule.lock else ()))
-            for child in (*reads, *((rule.subject,) if rule.subject else ())):
-                for each in reversed(list(_line(child))):
-                    wanted[id(each)] = each
-        return list(wanted.values())
+        wanted = [*self.looked_up(), *(child for rule in self.enabled.values() for child in reads_of(rule))]
+        return list({id(child): child for child in wanted}.values())
+
+    def looked_up(self) -> list[Child]:
+        """The reads that verdicts on others look up, parents first."""
+        return [child for kind in self.read() for each in kind.children if each.always for child in _line(each)]
 
     def off(self) -> list[str]:
         return sorted(set(self.rules) - set(self.enabled))
@@ -106,11 +101,15 @@ class RuleSet:
             )
 
 
-def _line(child: Child) -> Iterator[Child]:
-    at: Child | Kind = child
-    while isinstance(at, Child):
-        yield at
-        at = at.parent
+def reads_of(rule: Rule) -> list[Child]:
+    """The reads below its type that a rule needs, parents first."""
+    reads = (*rule.reads, *(rule.kind.endpoint_reads if rule.lock else ()), *((rule.subject,) if rule.subject else ()))
+    return [child for each in reads for child in _line(each)]
+
+
+def _line(child: Child) -> list[Child]:
+    """A read and those above it, parents first."""
+    return [*(_line(child.parent) if isinstance(child.parent, Child) else ()), child]
 
 
 def _names(rule: Rule, pattern: str) -> bool:
