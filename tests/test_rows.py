@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scanner.collect.rows import allows, cut, list_path, placed, safe, usable, words
+from scanner.collect.rows import allows, cut, list_path, placed, roles, safe, usable, words
 from scanner.resource import segments
 
 SUBSCRIPTION = "aaaaaaaa-0000-0000-0000-000000000001"
@@ -75,3 +75,18 @@ def test_roles() -> None:
     assert not allows(reader, "Microsoft.Web/sites/write")
     assert not allows((["*"], ["Microsoft.Web/*"]), "microsoft.web/sites/read")
     assert not allows(([], []), "Microsoft.Web/sites/read")
+
+
+def test_in_a_role_only_stars_are_wild() -> None:
+    action = "Microsoft.Web/sites/config/read"
+    assert allows((["microsoft.WEB/*/READ"], []), action)
+    assert allows((["*"], ["Microsoft.Web/sites/config/rea?", "Microsoft.[W]eb/*"]), action)
+    for pattern in ("Microsoft.Web/sites/config/rea?", "Microsoft.[W]eb/*", "Microsoft.Web/sites", "read", ""):
+        assert not allows(([pattern], []), action)
+    assert not allows((["*a*" * 40 + "!"], []), "a" * 200)
+
+
+def test_a_role_that_takes_back_what_cannot_be_read_allows_nothing() -> None:
+    rows = [{"actions": ["*/read"], "notActions": taken} for taken in ("Microsoft.Web/*", [1], {})]
+    assert roles([*rows, {"actions": "*/read", "notActions": []}]) == [([], [])]
+    assert roles([{"actions": ["*/read", 7], "notActions": None}]) == [(["*/read"], [])]

@@ -103,10 +103,29 @@ def texts(value: Any) -> list[str]:
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
-def allows(role: tuple[list[str], list[str]], action: str) -> bool:
-    """Whether a role's actions, less its not-actions, hold an action; `*` spans slashes."""
-    given, taken = (any(fnmatchcase(action.lower(), each.lower()) for each in side) for side in role)
+Role = tuple[list[str], list[str]]
+"""What one role allows, and what it takes back of that: patterns of actions."""
+
+
+def roles(rows: Iterable[Json]) -> list[Role]:
+    """The entries of an answer about permissions; one that takes back what cannot be read allows nothing."""
+    found: list[Role] = []
+    for row in rows:
+        taken = row.get("notActions")
+        whole = taken is None or (isinstance(taken, list) and all(isinstance(each, str) for each in taken))
+        if whole:
+            found.append((texts(row.get("actions")), taken or []))
+    return found
+
+
+def allows(role: Role, action: str) -> bool:
+    """Whether a role's actions, less its not-actions, hold an action: without case, `*` stands for any text."""
+    given, taken = (any(fnmatchcase(action.lower(), _only_stars(each.lower())) for each in side) for side in role)
     return given and not taken
+
+
+def _only_stars(pattern: str) -> str:
+    return pattern.replace("[", "[[]").replace("?", "[?]")
 
 
 def quoted(types: Iterable[str]) -> str:

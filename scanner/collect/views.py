@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from scanner.azure.errors import ReadError, read_action
 from scanner.collect.network import QUERY
 from scanner.collect.plan import Subscription, nested
-from scanner.collect.rows import list_path, quoted, texts, word
+from scanner.collect.rows import Role, list_path, quoted, roles, word
 from scanner.collect.work import UNREGISTERED, Desk, Seen
 from scanner.rule import Kind
 
@@ -63,13 +63,12 @@ class Views:
         seen.view = "partial" if kinds else "full"
         return seen
 
-    async def _granted(self, id: str) -> list[tuple[list[str], list[str]]] | None:
+    async def _granted(self, id: str) -> list[Role] | None:
         path = f"/subscriptions/{id}/providers/Microsoft.Authorization/permissions"
         try:
-            rows = [row async for page in self.desk.reader.pages(path, PERMISSIONS) for row in page]
+            return roles([row async for page in self.desk.reader.pages(path, PERMISSIONS) for row in page])
         except ReadError:
             return None
-        return [(texts(row.get("actions")), texts(row.get("notActions"))) for row in rows]
 
     async def exist(self, seen: list[Seen]) -> None:
         """Which types exist, by Resource Graph: only those are listed. Where it is refused, all are."""

@@ -7,12 +7,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote
 
 from scanner.sandbox import errors
 from scanner.sandbox.errors import Answer, answer, arm_error
-from scanner.sandbox.world import CONTAINER_KINDS, Json, Node, Target, World, below, matches, owner, target
+from scanner.sandbox.world import CONTAINER_KINDS, Grant, Json, Node, Target, World, below, matches, owner, target
+
+_Row = TypeVar("_Row")
 
 PLAIN = ("id", "name", "type", "location", "kind", "sku", "identity", "managedBy", "plan", "tags", "zones")
 """What the generic list of resources says of each."""
@@ -218,13 +220,17 @@ class Arm:
         }
 
     def _permissions(self, asked: Asked) -> Answer:
-        scope = asked.at.scope
-        rows: list[Json] = [
-            {"actions": list(g.actions), "notActions": list(g.not_actions), "dataActions": [], "notDataActions": []}
-            for g in self.world.grants
-            if below(g.scope, scope)
-        ]
-        return answer({"value": rows})
+        """The caller's roles on a scope, those above it included, a page at a time."""
+        at, world = asked.at, self.world
+        if world.quirks.no_permissions and at.scope.lower() == f"/subscriptions/{at.subscription}":
+            return errors.no_permissions(world.quirks.no_permissions)
+        if at.group and f"/subscriptions/{at.subscription}/resourcegroups/{at.group.lower()}" not in world.nodes:
+            return errors.no_group(at.group)
+        refused = self._permission(asked)
+        if refused:
+            return refused
+        grants = [grant for grant in world.grants if below(grant.scope, at.scope)]
+        return self._pages(asked, grants, permission)
 
     def _management_groups(self, asked: Asked, kind: str) -> Answer:
         at = asked.at
@@ -303,7 +309,7 @@ class Arm:
                 shown = without(shown, path.split("."))
         return shown
 
-    def _pages(self, asked: Asked, rows: list[Node], view: Callable[[Node], Json]) -> Answer:
+    def _pages(self, asked: Asked, rows: list[_Row], view: Callable[[_Row], Json]) -> Answer:
         at = asked.at
         kind = at.kind.lower()
         size = min(self.page_sizes.get(kind, self.page_sizes["*"]), asked.top)
@@ -352,6 +358,12 @@ class Asked:
         skip = {"$skiptoken", "$skip"}
         rest = "&".join(f"{quote(k, safe='$-')}={quote(v, safe='')}" for k, v in self.query.items() if k not in skip)
         return f"{self.base}{quote(self.at.path)}?{rest}&{spelled}={quote(token)}"
+
+
+def permission(grant: Grant) -> Json:
+    """A role as the permissions of a scope show it."""
+    actions, taken = list(grant.actions), list(grant.not_actions)
+    return {"actions": actions, "notActions": taken, "dataActions": [], "notDataActions": []}
 
 
 def thin(made: Node, world: World) -> Json:

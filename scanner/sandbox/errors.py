@@ -55,6 +55,14 @@ def no_registered_provider(kind: str, version: str, supported: str) -> Answer:
     return arm_error(400, "NoRegisteredProviderFound", text)
 
 
+def no_permissions(status: int) -> Answer:
+    """What a gateway says of the permissions of a whole subscription where it does not route them."""
+    if status == 405:
+        return arm_error(405, "MethodNotAllowed", "The requested resource does not support http method 'GET'.")
+    text = "The resource type could not be found in the namespace 'Microsoft.Authorization'."
+    return arm_error(status, "InvalidResourceType", text)
+
+
 def invalid_api_version(version: str) -> Answer:
     return arm_error(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
 

@@ -163,6 +163,8 @@ class Sandbox:
             "TWOLOCKS_SCAN_AUTH": auth,
             "TWOLOCKS_REACH_ARM_ENDPOINT": self.url,
             "TWOLOCKS_REACH_AUTH": auth,
+            "TWOLOCKS_ACCESS_ARM_ENDPOINT": self.url,
+            "TWOLOCKS_ACCESS_AUTH": auth,
             "NO_PROXY": "127.0.0.1,localhost",
         }
 

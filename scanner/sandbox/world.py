@@ -65,6 +65,9 @@ class Quirks(msgspec.Struct, frozen=True):
     """Lists whose first page is empty and has a nextLink."""
     since: Mapping[str, str] = {}
     """`type:property.path` -> the api-version before which ARM does not return it."""
+    no_permissions: int = 0
+    """The status (404, 405) with which the permissions of a whole subscription are refused: ARM documents them for
+    groups and resources. 0: they are answered."""
 
 
 class Node(msgspec.Struct, frozen=True):

@@ -245,6 +245,38 @@ def test_a_role_on_a_group_shows_less_and_says_nothing() -> None:
         assert permissions[0]["actions"] == ["*/read"]
 
 
+def test_permissions_are_those_of_the_roles_on_a_scope_and_above_it_in_pages() -> None:
+    sub, group = f"/subscriptions/{S1}", f"/subscriptions/{S1}/resourceGroups/rg-b"
+    path = f"/providers/Microsoft.Authorization/permissions{API}"
+    own = "Microsoft.Authorization/permissions/read"
+    grants = [
+        Grant(sub, ("Microsoft.Storage/*/read", own), ("Microsoft.Storage/*/containers/read",)),
+        Grant(group, ("Microsoft.Web/*",)),
+    ]
+    with serve(RESOURCES, grants=grants, page_size=1) as box:
+        first = ask(box, f"{sub}{path}").json
+        assert [row["actions"] for row in first["value"]] == [["Microsoft.Storage/*/read", own]]
+        assert first["value"][0]["notActions"] == ["Microsoft.Storage/*/containers/read"]
+        assert first["nextLink"] is None
+        first = ask(box, f"{group}{path}").json
+        second = ask(box, first["nextLink"].removeprefix(box.url)).json
+        assert [row["actions"] for row in second["value"]] == [["Microsoft.Web/*"]]
+        refused = ask(box, f"/subscriptions/{S2}{path}")
+        assert (refused.status, refused.code) == (403, "AuthorizationFailed")
+        assert f"'{own}' over scope '/subscriptions/{S2}'" in refused.json["error"]["message"]
+        gone = ask(box, f"{sub}/resourceGroups/none{path}")
+        assert (gone.status, gone.code) == (404, "ResourceGroupNotFound")
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, "InvalidResourceType"), (405, "MethodNotAllowed")])
+def test_permissions_of_a_whole_subscription_may_be_missing(status: int, code: str) -> None:
+    path = f"/providers/Microsoft.Authorization/permissions{API}"
+    with serve(RESOURCES, quirks=Quirks(no_permissions=status)) as box:
+        refused = ask(box, f"/subscriptions/{S1}{path}")
+        assert (refused.status, refused.code) == (status, code)
+        assert ask(box, f"/subscriptions/{S1}/resourceGroups/rg-b{path}").json["value"][0]["actions"] == ["*/read"]
+
+
 def test_refusals_by_path_by_action_and_by_deny_assignment() -> None:
     denied = Refusal(path=f"{ACCOUNTS[1]['id']}/*", denied_by="deny-1")
     refusals = [STORAGE, "Microsoft.Storage/storageAccounts/blobServices/containers/read", denied]
