@@ -46,6 +46,8 @@ BORNE: tuple[tuple[str, ...], ...] = (
 
 
 FRONTS = ("192.0.2.1", "2001:db8::1")
+BEHIND = ("192.0.2.0/30", "2001:db8::/122")
+"""Prefixes that hold the fronts, and not those of the load balancer over regions."""
 EVERYWHERE = ("192.0.2.77", "2001:db8::77")
 """The addresses of the load balancer over regions."""
 
@@ -235,7 +237,9 @@ class Maker:
                 "VirtualNetwork",
                 "Internet",
             )
-            self._many(out, "destinationAddressPrefix", "destinationAddressPrefixes", (*places, "10.0.0.4/31", "Any"))
+            self._many(
+                out, "destinationAddressPrefix", "destinationAddressPrefixes", (*places, *BEHIND, "10.0.0.4/31", "Any")
+            )
 
     def _spoil(self, out: dict[str, Any]) -> None:
         """One value that nobody knows."""

@@ -222,6 +222,10 @@ def test_a_firewall_reaches_its_network_and_the_peers_only() -> None:
     assert shown(lone) == {}
     peered = made(network(peer=at), *bodies, firewall([dnat(translatedAddress="10.1.0.4")]))
     assert shown(peered) == {"192.0.2.9 tcp/2222": "internet"}
+    for state, open_now in (("Connected", True), ("Initiated", False), ("disconnected", False), ("Perhaps", True)):
+        hub = network(peer=at)
+        hub["properties"]["virtualNetworkPeerings"][0]["properties"]["peeringState"] = state
+        assert bool(shown(made(hub, *bodies, firewall([dnat(translatedAddress="10.1.0.4")])))) is open_now, state
 
 
 def test_the_address_of_a_firewall_that_was_not_read() -> None:
@@ -437,6 +441,34 @@ def test_what_a_private_endpoint_is_open_to() -> None:
     said = "open to hub, 2 peers (1 not seen) and what comes through its gateway: 768 addresses"
     assert behind(made(*bodies).index, endpoint["id"].upper()) == said
     assert behind(made(endpoint).index, endpoint["id"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("peering", "said"),
+    [
+        ({"peeringState": "Connected"}, "open to hub and 1 peer: 512 addresses"),
+        ({"peeringState": "Perhaps"}, "open to hub and 1 peer: 512 addresses"),
+        ({"peeringState": "initiated"}, "open to hub: 256 addresses; 1 peering is not connected"),
+        ({"peeringState": "Disconnected"}, "open to hub: 256 addresses; 1 peering is not connected"),
+        (
+            {"allowForwardedTraffic": True, "useRemoteGateways": True},
+            "open to hub, 1 peer, what is forwarded over a peering and what comes through the gateway of spoke: 512 addresses",
+        ),
+        (
+            {"peeringState": "Disconnected", "allowForwardedTraffic": True, "useRemoteGateways": True},
+            "open to hub: 256 addresses; 1 peering is not connected",
+        ),
+    ],
+)
+def test_a_peering_that_is_not_connected_opens_nothing(peering: Body, said: str) -> None:
+    hub, spoke = (f"{NET}/virtualNetworks/{name}" for name in ("hub", "spoke"))
+    endpoint: Body = {"id": f"{NET}/privateEndpoints/pe", "properties": {"subnet": {"id": f"{hub}/subnets/pe"}}}
+    peers = [{"properties": {"remoteVirtualNetwork": {"id": spoke}, **peering}}]
+    spaces = [{"addressSpace": {"addressPrefixes": [each]}} for each in ("10.0.0.0/24", "10.1.0.0/24")]
+    first = {"id": hub, "properties": {**spaces[0], "virtualNetworkPeerings": peers}}
+    found = made(endpoint, first, {"id": spoke, "properties": spaces[1]})
+    assert behind(found.index, endpoint["id"]) == said
+    assert bool(found.peers) == (" 1 peer" in said.partition(":")[0])
 
 
 def test_groups_on_a_path() -> None:
