@@ -1,6 +1,6 @@
 """Networks themselves: what has no path yet, and the gateways and firewalls that stand in front."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from scanner.index import Index
@@ -8,10 +8,10 @@ from scanner.reach.chain import fabric_of
 from scanner.reach.doors import lets_in
 from scanner.reach.fabric import key_of
 from scanner.reach.sources import is_own
-from scanner.reach.topology import topology
+from scanner.reach.topology import connected, topology
 from scanner.resource import MISSING, Resource, look, same
 from scanner.rule import Fix, Kind
-from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
+from scanner.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 
 from .common import CIS, ISO, LEARN, MCSB, NETWORK, NIST
 
@@ -213,13 +213,28 @@ def peered_with_strangers(network: Resource, index: Index) -> Verdict:
     found = rows(network, path)
     if not found:
         return NotApplicable("it has no peering")
-    ids = [look(each, "properties.remoteVirtualNetwork.id") for each in found]
-    foreign = [each for each in ids if isinstance(each, str) and not is_own(network, index, each)]
+    live = [each for each in found if connected(each)]
+    if not live:
+        return NotApplicable("no peering of it is connected, so no traffic flows over one")
+    remote = "properties.remoteVirtualNetwork.id"
+    ids = [look(each, remote) for each in live]
+    foreign = [
+        each for each, id in zip(live, ids, strict=True) if isinstance(id, str) and not is_own(network, index, id)
+    ]
     if foreign:
-        return Fail((Evidence(f"{path}[].properties.remoteVirtualNetwork.id", foreign, "networks of the own tenant"),))
+        seen = Evidence(f"{path}[].{remote}", [look(each, remote) for each in foreign], "networks of the own tenant")
+        return Fail((seen, *carries(foreign, path)))
     if not all(isinstance(each, str) for each in ids):
-        raise Unread(f"{path}[].properties.remoteVirtualNetwork.id", "the answer did not hold it")
-    return Pass((Evidence(f"{path}[].properties.remoteVirtualNetwork.id", ids),))
+        raise Unread(f"{path}[].{remote}", "the answer did not hold it")
+    return Pass((Evidence(f"{path}[].{remote}", ids), *carries(live, path)))
+
+
+def carries(peerings: list[Any], path: str) -> Iterator[Evidence]:
+    """What peerings say of themselves: their state, and what else they let through."""
+    for name in ("peeringState", "allowForwardedTraffic", "allowGatewayTransit", "useRemoteGateways"):
+        values = [look(each, f"properties.{name}") for each in peerings]
+        if any(each is not MISSING and each is not None for each in values):
+            yield Evidence(f"{path}[].properties.{name}", [ABSENT if each is MISSING else each for each in values])
 
 
 VNET.setting(

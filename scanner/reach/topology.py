@@ -363,7 +363,7 @@ class Topology:
     def _peers(self, network: Resource) -> None:
         for each in objects(network.body, "properties.virtualNetworkPeerings"):
             remote = text(each, "properties.remoteVirtualNetwork.id")
-            if remote:
+            if remote and connected(each):
                 self.peers[network.key].append(key_of(remote))
 
     def _all(self, type: str) -> list[Resource]:
@@ -688,6 +688,15 @@ def _instances(nics: Children, nic: str, model: Any) -> Iterator[tuple[Target, A
                 yield _target(body, group), body
 
 
+def connected(peering: Any) -> bool:
+    """Whether traffic flows over a peering: once both sides are connected; a state that is not known counts as that.
+
+    Microsoft Learn, virtual-network/virtual-network-manage-peering: Initiated is one side alone, Disconnected is over.
+    """
+    state = look(peering, "properties.peeringState")
+    return not (same(state, "Initiated") or same(state, "Disconnected"))
+
+
 def behind(index: Index, endpoint: str) -> str:
     """What a private endpoint (its id) is open to, as a clause: its network, the peers, a gateway; "" if not known."""
     found = index.resources.get(key_of(endpoint))
@@ -704,9 +713,22 @@ def behind(index: Index, endpoint: str) -> str:
     if peers:
         unseen = f" ({len(peers) - len(seen)} not seen)" if len(seen) < len(peers) else ""
         parts.append(f"{len(peers)} peer{'s' if len(peers) > 1 else ''}{unseen}")
+    every = objects(network.body, "properties.virtualNetworkPeerings")
+    parts += _carried([each for each in every if connected(each)])
     if f"{network.key}/subnets/gatewaysubnet" in topology(index).fabric.subnets:
         parts.append("what comes through its gateway")
-    return f"open to {phrase(parts)}: {_parsed(prefixes)[0].size(4):,} addresses"
+    dead = sum(not connected(each) for each in every)
+    rest = f"; {dead} peering{'s are' if dead > 1 else ' is'} not connected" if dead else ""
+    return f"open to {phrase(parts)}: {_parsed(prefixes)[0].size(4):,} addresses{rest}"
+
+
+def _carried(peerings: list[Any]) -> Iterator[str]:
+    """What comes over peerings besides the peers themselves."""
+    if any(same(look(each, "properties.allowForwardedTraffic"), True) for each in peerings):
+        yield "what is forwarded over a peering"
+    for each in peerings:
+        if same(look(each, "properties.useRemoteGateways"), True):
+            yield f"what comes through the gateway of {_name(text(each, 'properties.remoteVirtualNetwork.id')) or '?'}"
 
 
 def _unseen(index: Index) -> list[Front]:
@@ -1014,4 +1036,15 @@ def _made(index: Index) -> Topology:
     return found
 
 
-__all__ = ["EVERY", "Front", "Path", "Port", "Public", "Topology", "behind", "configuration_key", "topology"]
+__all__ = [
+    "EVERY",
+    "Front",
+    "Path",
+    "Port",
+    "Public",
+    "Topology",
+    "behind",
+    "configuration_key",
+    "connected",
+    "topology",
+]
