@@ -325,7 +325,7 @@ def group_ports(group: Resource) -> list[tuple[str, int]]:
 
 @GROUP.endpoints(admin=PORTS)
 def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
-    if not group.has("properties"):
+    if not isinstance(group.look("properties"), dict):
         yield hidden(Unread("properties", "the answer did not hold them"))
         return
     address, kind = group.look(ADDRESS), group.look(f"{ADDRESS}.type")

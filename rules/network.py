@@ -459,16 +459,19 @@ def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
             else unknown(Unread(seen.path, "its value is not known"))
         )
     path = "properties.sslPolicy.policyName"
-    if not gateway.has(path):
+    chosen = gateway.has(path)
+    if not chosen:
         path = "properties.defaultPredefinedSslPolicy"
     name, seen = gateway.need(path), gateway.seen(path, "AppGwSslPolicy20220101")
-    if any(same(name, each) for each in PREDEFINED):
-        return Pass((seen,))
-    return (
-        Fail((seen,))
-        if any(same(name, each) for each in PREDEFINED_OLD)
-        else unknown(Unread(path, "its value is not known"))
-    )
+    if any(same(name, each) for each in PREDEFINED_OLD):
+        return Fail((seen,))
+    if not any(same(name, each) for each in PREDEFINED):
+        return unknown(Unread(path, "its value is not known"))
+    return Pass((seen,)) if chosen else unknown(Unread("properties.sslPolicy", DEFAULT_TLS), evidence=(seen,))
+
+
+# application-gateway-ssl-policy-overview: AppGwSslPolicy20150501 (TLS 1.0) before api-version 2023-02-01.
+DEFAULT_TLS = "none is chosen, and the default is that of the api-version which made the gateway: no answer names it"
 
 
 @GATEWAY.rule(

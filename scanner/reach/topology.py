@@ -185,7 +185,7 @@ class Topology:
     peers: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     _rules: dict[str, list[_Rule]] = field(default_factory=lambda: defaultdict(list))
     _internal: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
-    """By private address: the fronts of internal load balancers there, with their networks."""
+    """By private address ("": it is not known): the fronts of internal load balancers there, with their networks."""
     _own: dict[str, str] = field(default_factory=dict)
     """The address of each front of a load balancer."""
     _odd: list[Front] = field(default_factory=list)
@@ -394,9 +394,10 @@ class Topology:
             private = text(front, "properties.privateIPAddress")
             shown = text(front, "properties.publicIPAddress.id") or text(front, "properties.publicIPPrefix.id")
             self._own[key_of(text(front, "id"))] = self.public(shown).address if shown else private
-            if private:
-                network = network_of(key_of(text(front, "properties.subnet.id")))
-                self._internal[private].append((network, key_of(text(front, "id"))))
+            network = network_of(key_of(text(front, "properties.subnet.id")))
+            if network or not (shown or _nothing(front, "privateIPAddress")):
+                known = "" if _parsed([private])[1] else private
+                self._internal[known].append((network, key_of(text(front, "id"))))
         for rule in objects(balancer.body, "properties.loadBalancingRules"):
             port = _balanced(rule)
             pools = [member(each, "id") for each in objects(rule, "properties.backendAddressPools")]
@@ -582,6 +583,10 @@ class Topology:
         for key in balancers:
             self._lead(key, front, address, depth=1)
         if not balancers:
+            missing = Unread("the private address of a load balancer", "the answer did not hold it")
+            for where, key in self._internal.get("", ()):
+                if not near or not where or where in near:
+                    self._lead(key, replace(front, unsure=(*front.unsure, missing)), "", depth=1)
             for where in near or {""}:
                 self.of_address[where, address].append(front)
 

@@ -323,6 +323,16 @@ def test_a_floating_address_that_nobody_can_read_is_no_address_for_sure(value: A
     assert shown(made(network(), _to("*"), nic(), public(), odd)) == {"192.0.2.1 tcp/22": "internet"}
 
 
+@pytest.mark.parametrize("value", [7, None, "", "inside", ["10.0.0.9"], {}])
+def test_an_internal_front_whose_address_nobody_can_read(value: Any) -> None:
+    front = {"privateIPAddress": value, "subnet": {"id": f"{VNET}/subnets/app"}}
+    inner = balancer(front=front, loadBalancingRules=[balanced(22, 22)])
+    walled = (network(), group(), nic(), inner, public("pip-fw", "192.0.2.9"))
+    assert shown(made(*walled, firewall([dnat(translatedAddress="10.0.0.9")])))["192.0.2.9 tcp/2222"] == "unknown"
+    assert "internet" not in shown(made(*walled, firewall([dnat(translatedAddress="10.0.0.9")]))).values()
+    assert shown(made(*walled, firewall([]))) == {}
+
+
 def test_a_member_by_an_address_that_is_not_known() -> None:
     by_address = {"loadBalancerBackendAddresses": [{"properties": {"ipAddress": "10.0.0.4"}}]}
     lb = balancer(by_address, loadBalancingRules=[balanced(22, 22)])
