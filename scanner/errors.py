@@ -22,6 +22,10 @@ class InputError(UserError):
     """Wrong usage or input: exit code 2."""
 
 
+class HistoryError(UserError):
+    """The history could not be opened, read or written: exit code 2."""
+
+
 class AccessError(UserError):
     """Nothing could be read, for want of a login, a network or a permission: exit code 4."""
 
