@@ -6,10 +6,10 @@ report=$RUNNER_TEMP/twolocks-report
 history=$RUNNER_TEMP/twolocks-history
 rm -rf "$report"
 mkdir -p "$report"
-case $HISTORY in
+case $KEEP_IN in
   "") ;;
   artifact) export TWOLOCKS_SCAN_HISTORY=sqlite:///$history/history.db ;;
-  *) export TWOLOCKS_SCAN_HISTORY=$HISTORY ;;
+  *) export TWOLOCKS_SCAN_HISTORY=$KEEP_IN ;;
 esac
 
 code=0
