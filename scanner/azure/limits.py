@@ -84,6 +84,8 @@ class Bucket:
     given_up: bool = False
     retries: float = RETRIES
     told: float = 0.0
+    line: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Only its holder, the first in the line, watches the clock; all others sleep until their turn."""
 
     def delay(self, now: float) -> float:
         """Seconds until a request may go."""
@@ -170,21 +172,39 @@ class Limits:
         return found
 
     async def turn(self, buckets: tuple[Bucket, ...]) -> bool:
-        """Wait until a request may go in all its buckets. False where one was given up: do not send."""
-        while True:
-            if any(bucket.given_up for bucket in buckets):
-                return False
+        """Wait until a request may go in all its buckets. False where one was given up: do not send.
+
+        The narrowest comes first, so that who waits for it holds up nobody in the wide one.
+        """
+        wide, own = buckets[0], buckets[-1]
+        async with own.line:
+            while await self._free(own):
+                if wide is own:
+                    return self._take(buckets)
+                async with wide.line:
+                    if not await self._free(wide):
+                        return False
+                    if own.delay(self.clock()) <= 0:
+                        return self._take(buckets)
+        return False
+
+    async def _free(self, bucket: Bucket) -> bool:
+        """Wait until a request may go in one bucket; False where it was given up."""
+        while not bucket.given_up:
             now = self.clock()
-            waits = [(bucket.delay(now), bucket) for bucket in buckets]
-            seconds, slowest = max(waits, key=lambda wait: wait[0])
+            seconds = bucket.delay(now)
             if seconds <= 0:
-                for bucket in buckets:
-                    bucket.take(now)
                 return True
-            if seconds > 1 and now + seconds > slowest.told + 0.5:
-                slowest.told = now + seconds
-                self.told(slowest.name, seconds)
+            if seconds > 1 and now + seconds > bucket.told + 0.5:
+                bucket.told = now + seconds
+                self.told(bucket.name, seconds)
             await self.sleep(max(seconds, 0.001))
+        return False
+
+    def _take(self, buckets: tuple[Bucket, ...]) -> bool:
+        for bucket in buckets:
+            bucket.take(self.clock())
+        return True
 
     def learn(self, buckets: tuple[Bucket, ...], headers: Mapping[str, str]) -> None:
         """Take what an answer's headers say is left."""

@@ -101,6 +101,40 @@ def test_regions_and_subscriptions_have_buckets_of_their_own() -> None:
     assert made.of(Ask("t", "microsoft.sql"))[0] is not here[0]
 
 
+def test_only_the_first_in_a_line_wakes_up() -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await asyncio.sleep(seconds)
+
+    async def main() -> None:
+        made = Limits(sleep=sleep)
+        made.of(READ)[0].rate = Refill(10, 200)
+        assert all(await asyncio.gather(*(made.turn(made.of(READ)) for _ in range(60))))
+
+    asyncio.run(main())
+    assert len(slept) <= 150, "all fifty that wait would wake up for each that goes"
+
+
+def test_who_waits_for_a_narrow_limit_holds_up_nobody_in_the_wide_one() -> None:
+    clock = Clock()
+
+    async def forever(seconds: float) -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        made = Limits(clock=clock, sleep=forever)
+        lists = [asyncio.create_task(made.turn(made.of(LIST))) for _ in range(110)]
+        await asyncio.sleep(0)
+        assert sum(each.done() for each in lists) == 100
+        assert await asyncio.wait_for(made.turn(made.of(READ)), 10)
+        for each in lists:
+            each.cancel()
+
+    asyncio.run(main())
+
+
 def test_switched_off_nothing_waits() -> None:
     clock = Clock()
     asyncio.run(sent(limits(clock, on=False), clock, [LIST] * 500))
