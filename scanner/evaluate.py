@@ -3,7 +3,7 @@
 import heapq
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -15,7 +15,9 @@ from scanner.addresses import EMPTY, AddressSet
 from scanner.exposure import LOCKS, Exposure, unread
 from scanner.index import INDEX_TYPES, Index
 from scanner.loader import RuleSet
-from scanner.resource import Bundle, Gap, Resource, segments, subscription_of, type_of
+from scanner.reach.fabric import ADMIN_RULES
+from scanner.reach.publishing import publishers
+from scanner.resource import Bundle, Gap, Resource, root_of, segments, subscription_of, type_of
 from scanner.rows import Rows, filled, resource_row, rule_row, seen_row
 from scanner.rule import Child, Kind, Rule
 from scanner.snapshot import Snapshot
@@ -36,29 +38,69 @@ class Intended:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """What is accepted of a failed finding: an endpoint with its cell ("kind/authentication/reach") and severity.
+
+    The finding of a property rule has one spot, with its severity alone.
+    """
+
+    endpoint: str = ""
+    address: str = ""
+    cell: str = ""
+    severity: Severity | None = None
+
+
 class Waivers(Protocol):
     """What accepted findings and gaps look like from here; see `scanner.waivers`."""
 
-    def waived(
-        self, rule: Rule, row: rows.FindingRow, tags: Mapping[str, str], cells: Mapping[str, str]
-    ) -> rows.WaiverRow | None:
-        """The waiver that covers a failed finding; `cells`: endpoint -> "kind/authentication/reach"."""
+    def waived(self, rule: Rule, resource: str, tags: Mapping[str, str], spot: Spot) -> rows.WaiverRow | None:
+        """The waiver that covers one spot of a failed finding."""
+
+    def past(self, rule: Rule, resource: str, tags: Mapping[str, str], spot: Spot) -> rows.WaiverRow | None:
+        """The waiver that covered it, and has expired."""
+
+    def undecided(self, rule: Rule, resource: str, tags: Mapping[str, str]) -> None:
+        """Take in that a finding is Unknown."""
+
+    def begin(self) -> None:
+        """Forget what an earlier evaluation asked."""
 
     def accepted(self, gap: Gap) -> bool:
         """Whether a gap is accepted, so that it does not make the scan incomplete."""
 
+    def notes(self, enabled: Iterable[Rule], subscriptions: Collection[str], *, whole: bool) -> list[str]:
+        """What to tell of single waivers after a scan of these subscriptions (lower case; not `whole`: of a part)."""
+
 
 class NoWaivers:
-    def waived(self, rule: Rule, row: rows.FindingRow, tags: Mapping[str, str], cells: Mapping[str, str]) -> None:
+    """Nothing is accepted."""
+
+    def waived(self, rule: Rule, resource: str, tags: Mapping[str, str], spot: Spot) -> rows.WaiverRow | None:
         return None
+
+    def past(self, rule: Rule, resource: str, tags: Mapping[str, str], spot: Spot) -> rows.WaiverRow | None:
+        return None
+
+    def undecided(self, rule: Rule, resource: str, tags: Mapping[str, str]) -> None:
+        return
+
+    def begin(self) -> None:
+        return
 
     def accepted(self, gap: Gap) -> bool:
         return False
 
+    def notes(self, enabled: Iterable[Rule], subscriptions: Collection[str], *, whole: bool) -> list[str]:
+        return []
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the settings say about judging: own networks, intended endpoints, severities, waivers, tags to show."""
+    """What the settings say about judging: own networks, intended endpoints, severities, waivers, tags to show.
+
+    `part`: only some resources were asked for, so that a waiver without its finding is no sign.
+    """
 
     networks: AddressSet = EMPTY
     wide_ipv4: int = 65536
@@ -67,6 +109,7 @@ class Policy:
     severities: Mapping[str, Severity] = field(default_factory=dict)
     waivers: Waivers = field(default_factory=NoWaivers)
     tags: tuple[str, ...] = ()
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +145,8 @@ class Tally:
     types: Counter[str] = field(default_factory=Counter)
     judged: set[str] = field(default_factory=set)
     unaccepted: int = 0
+    settled: int = 0
+    """Unknown findings that hang on accepted gaps alone."""
     gaps: list[rows.GapRow] = field(default_factory=list)
     scopes: list[rows.ScopeRow] = field(default_factory=list)
     complete: bool = True
@@ -117,6 +162,31 @@ class Judged:
     passed: dict[str, list[str]] = field(default_factory=dict)
     not_applicable: dict[str, dict[str, str]] = field(default_factory=dict)
     named: dict[str, Resource] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A lock rule that failed on an endpoint, its finding, and who accepted that on this endpoint."""
+
+    rule: Rule
+    row: rows.FindingRow
+    waiver: rows.WaiverRow | None
+
+
+def spot(exposure: Exposure) -> Spot:
+    """An endpoint that fails, as waivers see it."""
+    return Spot(exposure.endpoint, exposure.address, locks.cell_text(exposure), exposure.severity)
+
+
+def _tags(resource: Resource) -> Mapping[str, str]:
+    """The tags of a resource; what has none of its own counts with those of its parent."""
+    top = resource.bundle.top
+    return resource.tags or (top.tags if top is not None else {})
+
+
+def _until(waiver: rows.WaiverRow) -> str:
+    """The date, as it sorts: what the settings intend has no end."""
+    return waiver.expires or "9999"
 
 
 def index_of(snapshot: Snapshot, policy: Policy) -> Index:
@@ -135,7 +205,8 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
     if snapshot.head.live:
         index.partial = frozenset(scope.subscription.lower() for scope in snapshot.scopes if scope.view == "partial")
         _missing_types(snapshot, index)
-        snapshot.fabric.admin_missing = index.missing.get("microsoft.network/effectivesecurityadminrules")
+        snapshot.fabric.admin_missing = index.missing.get(ADMIN_RULES)
+        snapshot.fabric.admin_unlisted = index.unlisted.get(ADMIN_RULES)
     return index
 
 
@@ -147,12 +218,27 @@ def _missing_types(snapshot: Snapshot, index: Index) -> None:
             gap for bundle in snapshot.index for gap in bundle.gaps.values() if type_of(gap.url).lower() == type.lower()
         ]
         if refused or below:
-            gap = (refused or below)[0]
-            index.missing[type.lower()] = Unread(type, gap.why(), gap.url)
+            found = [(subscription_of(gap.url), Unread(type, gap.why(), gap.url)) for gap in (*refused, *below)]
+            index.missing[type.lower()] = found[0][1]
+            if all(subscription for subscription, _ in found):
+                index.unlisted[type.lower()] = dict(reversed(found))
         elif not any(url.endswith(ending) for url in snapshot.reads):
             index.missing[type.lower()] = Unread(type, "not among what was read")
-        elif (above := index.missing.get(type.lower().rsplit("/", 1)[0])) is not None:
-            index.missing[type.lower()] = above
+        above = type.lower().rsplit("/", 1)[0]
+        if above in index.missing:
+            _inherit(index, type.lower(), above)
+
+
+def _inherit(index: Index, type: str, above: str) -> None:
+    """What is missing of a type is missing of what stands below it."""
+    if type not in index.missing:
+        index.missing[type] = index.missing[above]
+        if above in index.unlisted:
+            index.unlisted[type] = index.unlisted[above]
+    elif type in index.unlisted and above in index.unlisted:
+        index.unlisted[type] = index.unlisted[above] | index.unlisted[type]
+    else:
+        index.unlisted.pop(type, None)
 
 
 class Evaluation:
@@ -162,6 +248,7 @@ class Evaluation:
         self.snapshot = snapshot
         self.rules = rules
         self.policy = policy or Policy()
+        self.policy.waivers.begin()
         self.kinds = rules.by_type()
         snapshot.load(self.kinds.keys())
         self.index = index_of(snapshot, self.policy)
@@ -169,6 +256,8 @@ class Evaluation:
         self._gaps: dict[str, tuple[Gap, set[str]]] = {}
         self._open: set[str] = set()
         """The URLs of gaps that leave something undecided; "" where it is not a gap that does."""
+        self._hanging: Counter[tuple[str, ...]] = Counter()
+        """Unknown findings by all that they hang on, as in `_open`."""
         self._rules_of: dict[int, list[Rule]] = {}
         self._spelled: dict[str, str] = {}
         self._rows = Rows()
@@ -182,17 +271,20 @@ class Evaluation:
         return self.tally
 
     def _bundles(self) -> Iterator[Judged]:
+        named = {root_of(id) for id in self.snapshot.head.resources}
         for bundle in _ordered(self.snapshot):
-            self._count(bundle)
-            yield self.judge(bundle)
+            mine = not named or _below(bundle.id, named)
+            self._count(bundle, mine)
+            if mine:
+                yield self.judge(bundle)
 
-    def _count(self, bundle: Bundle) -> None:
+    def _count(self, bundle: Bundle, judged: bool) -> None:
         tally = self.tally
         tally.resources += len(bundle.resources)
         tally.reads += len(bundle.reads)
         for gap in bundle.gaps.values():
             self._gaps.setdefault(gap.url, (gap, set()))
-        if bundle.top is not None:
+        if bundle.top is not None and judged:
             type = bundle.top.type
             tally.types[self._spelled.setdefault(type.lower(), type)] += 1
 
@@ -297,7 +389,14 @@ class Evaluation:
         if left and problem is None and missing.what == "endpoints":
             problem = ValueError(f"the exposure function of {kind.type} left out {', '.join(left)}")
         found += [unread(name, kind.endpoint_kinds[name], missing) for name in left]
-        return found, problem
+        return [self._published(each, top) for each in found], problem
+
+    def _published(self, exposure: Exposure, top: Resource) -> Exposure:
+        """The same, with what publishes it or names it in DNS."""
+        told = publishers(self.index).of_endpoint(top.id, exposure.kind, exposure.address)
+        if exposure.off or not told:
+            return exposure
+        return replace(exposure, admits=tuple(dict.fromkeys((*exposure.admits, *told))))
 
     def _locks(self, out: Judged, kind: Kind, top: Resource) -> None:
         enabled = [rule for rule in self._enabled(kind) if rule.lock]
@@ -305,7 +404,7 @@ class Evaluation:
             return
         exposures, problem = self.exposures(kind, top)
         intended = self._intended(exposures, top) if self.policy.intended else {}
-        failed: dict[int, list[tuple[Rule, rows.FindingRow]]] = {}
+        failed: dict[int, list[Failed]] = {}
         for rule in enabled:
             if problem is not None:
                 self._error(out, rule, top, problem)
@@ -313,10 +412,11 @@ class Evaluation:
             named = [each for each in exposures if rule.names(each.endpoint)]
             for subject, group in _by_subject(rule, top, named):
                 reading = locks.read(rule.category, group, rule.ways)
-                row = self._lock(out, rule, subject or top, top, reading, intended)
+                accepted = self._accepted(rule, subject or top, reading, intended)
+                row = self._lock(out, rule, subject or top, top, reading, intended, accepted)
                 if row is not None:
                     for each in reading.failing:
-                        failed.setdefault(id(each), []).append((rule, row))
+                        failed.setdefault(id(each), []).append(Failed(rule, row, accepted.get(id(each))))
         for each in exposures:
             self._exposure(out, top, each, failed.get(id(each), []), intended.get(id(each)))
 
@@ -328,6 +428,18 @@ class Evaluation:
             if entry.covers((each.subject or top).id, each.endpoint) or entry.covers(top.id, each.endpoint)
         }
 
+    def _accepted(
+        self, rule: Rule, subject: Resource, reading: locks.Reading, intended: Mapping[int, str]
+    ) -> dict[int, rows.WaiverRow]:
+        """The endpoints that fail and are accepted, each by a waiver of its own or by the settings."""
+        found: dict[int, rows.WaiverRow] = {}
+        for each in reading.failing:
+            if (meant := intended.get(id(each))) is not None:
+                found[id(each)] = rows.WaiverRow(meant, "settings", "")
+            elif waiver := self.policy.waivers.waived(rule, subject.id, _tags(subject), spot(each)):
+                found[id(each)] = waiver
+        return found
+
     def _lock(
         self,
         out: Judged,
@@ -336,22 +448,26 @@ class Evaluation:
         top: Resource,
         reading: locks.Reading,
         intended: Mapping[int, str],
+        accepted: Mapping[int, rows.WaiverRow],
     ) -> rows.FindingRow | None:
-        meant = [each for each in reading.failing if id(each) in intended]
+        """The finding of a lock rule. Where some of its endpoints are accepted it names the others alone."""
+        left = [each for each in reading.failing if id(each) not in accepted]
         verdict = reading.verdict
-        if meant and len(meant) < len(reading.failing):
-            left = [each for each in (*reading.failing, *reading.undecided) if id(each) not in intended]
-            verdict = locks.read(rule.category, left, rule.ways).verdict
-        worst = max(reading.failing, key=lambda each: each.severity or Severity.info, default=None)
+        if accepted and left:
+            undecided = [each for each in reading.undecided if id(each) not in intended]
+            verdict = locks.read(rule.category, [*left, *undecided], rule.ways).verdict
+        worst = max(left or reading.failing, key=lambda each: each.severity or Severity.info, default=None)
         closing = (worst.closing or worst.remedies.get(rule.category, "")) if worst is not None else ""
         row = self._finding(out, rule, subject.id, subject, verdict, top, closing)
-        if row is not None and row.status == "fail":
-            if meant and len(meant) == len(reading.failing):
-                row.status = "waived"
-                row.waiver = rows.WaiverRow(intended[id(meant[0])], "settings", "")
-            else:
-                cells = {each.endpoint: locks.cell_text(each) for each in reading.failing}
-                self._waive(row, rule, subject, cells)
+        if row is None or row.status != "fail":
+            return row
+        if not left:
+            row.status, row.waiver = "waived", min(accepted.values(), key=_until)
+            return row
+        waived = [each.endpoint for each in reading.failing if id(each) in accepted and id(each) not in intended]
+        if waived:
+            row.message += f" Accepted: {locks.listed(waived)}."
+        self._lapse(row, rule, subject, [spot(each) for each in left])
         return row
 
     def _exposure(
@@ -359,30 +475,34 @@ class Evaluation:
         out: Judged,
         top: Resource,
         exposure: Exposure,
-        failed: list[tuple[Rule, rows.FindingRow]],
+        failed: list["Failed"],
         intended: str | None,
     ) -> None:
         severity = exposure.severity
+        waivers = [each.waiver for each in failed if each.waiver is not None]
+        left = [each for each in failed if each.waiver is None]
         if severity is None:
             state, reason = "closed", exposure.off or exposure.hidden
         elif intended is not None:
             state, reason = "intended", intended
-        elif failed and all(row.status == "waived" for _, row in failed):
-            waiver = failed[0][1].waiver
-            state, reason = "waived", waiver.reason if waiver is not None else ""
+        elif failed and not left:
+            state, reason = "waived", min(waivers, key=_until).reason
         else:
             state, reason = "open", ""
-        cheapest = min(failed, key=lambda each: (each[0].fix.cost, LOCKS.index(each[0].category)), default=None)
+        order = [(each.rule.fix.cost, LOCKS.index(each.rule.category), each) for each in left or failed]
+        cheapest = min(order, key=lambda each: each[:2])[2] if order else None
         fix = breaks = None
         if exposure.closing and severity is not None:
             fix = filled(exposure.closing, exposure.subject or top, top)
         elif cheapest is not None:
-            fix, breaks = cheapest[1].fix, cheapest[0].fix.breaks
+            fix, breaks = cheapest.row.fix, cheapest.rule.fix.breaks
         row = self._rows.exposure(exposure, top, state, reason or exposure.argument, fix, breaks)
+        if state == "waived":
+            row.waiver = min(waivers, key=_until)
         out.exposures.append(row)
         out.named[top.id] = top
         self._tally_exposure(exposure, row)
-        if state == "open" and failed and exposure.undecided:
+        if state in ("open", "waived") and failed and exposure.undecided:
             # It fails, so that no rule is Unknown for it; but it may be worse.
             doubts = (*exposure.reach.doubts, *exposure.asks.doubts)
             self._open.update(each.missing.gap or "" for each in doubts)
@@ -434,12 +554,27 @@ class Evaluation:
             verdict = unknown(Unread("properties", subject.silence), worst=rule.severity)
         row = self._finding(out, rule, subject.id, subject, verdict, top)
         if row is not None and row.status == "fail":
-            self._waive(row, rule, subject, {})
+            self._waive(row, rule, subject)
 
-    def _waive(self, row: rows.FindingRow, rule: Rule, subject: Resource, cells: Mapping[str, str]) -> None:
-        waiver = self.policy.waivers.waived(rule, row, subject.tags, cells)
-        if waiver is not None:
-            row.status, row.waiver = "waived", waiver
+    def _waive(self, row: rows.FindingRow, rule: Rule, subject: Resource) -> None:
+        """Waive the finding of a property rule, where all that it names is accepted."""
+        severity = Severity[row.severity] if row.severity else None
+        spots = [Spot(name, severity=severity) for name in row.endpoints or ("",)]
+        asked = self.policy.waivers
+        found = [(each, asked.waived(rule, subject.id, _tags(subject), each)) for each in spots]
+        left = [each for each, waiver in found if waiver is None]
+        if left:
+            self._lapse(row, rule, subject, left)
+        else:
+            row.status, row.waiver = "waived", min((waiver for _, waiver in found if waiver), key=_until)
+
+    def _lapse(self, row: rows.FindingRow, rule: Rule, subject: Resource, spots: Iterable[Spot]) -> None:
+        """Say so where a waiver that has expired covered it."""
+        asked = self.policy.waivers
+        found = [past for each in spots if (past := asked.past(rule, subject.id, _tags(subject), each))]
+        if found:
+            row.lapsed = max(found, key=_until)
+            row.message += f" The waiver of {row.lapsed.owner} expired on {row.lapsed.expires}."
 
     # Rows
 
@@ -481,6 +616,7 @@ class Evaluation:
             self._failed(row, rule, verdict, subject, top, closing)
         else:
             self._undecided(row, rule, verdict)
+            self.policy.waivers.undecided(rule, id, {} if subject is None else _tags(subject))
         out.findings.append(row)
         return row
 
@@ -517,9 +653,9 @@ class Evaluation:
         row.evidence = [seen_row(each) for each in verdict.evidence]
         row.endpoints = sorted(verdict.endpoints)
         row.gaps = list(verdict.gaps)
-        self._open.update(verdict.gaps)
-        if verdict.bare or not verdict.gaps:
-            self._open.add("")
+        hanging = (*verdict.gaps, *([""] if verdict.bare or not verdict.gaps else []))
+        self._open.update(hanging)
+        self._hanging[hanging] += 1
         for url in verdict.gaps or ("",):
             self._blame(url, rule)
             self.tally.undecided[url] += 1
@@ -588,8 +724,13 @@ class Evaluation:
             )
             tally.unaccepted += not accepted
         tally.worst = worst_first(tally.worst)
-        open_questions = self._open - {row.url for row in tally.gaps if row.accepted}
-        seen_whole = all(scope.view == "full" for scope in tally.scopes)
+        known = {row.url for row in tally.gaps if row.accepted}
+        open_questions = self._open - known
+        tally.settled = sum(count for hanging, count in self._hanging.items() if known.issuperset(hanging))
+        whole = {url.lower() for url in known}
+        seen_whole = all(
+            scope.view == "full" or f"/subscriptions/{scope.subscription.lower()}" in whole for scope in tally.scopes
+        )
         if tally.unaccepted or open_questions or not seen_whole or self.rules.broken:
             tally.complete = False
 
@@ -603,8 +744,14 @@ class Evaluation:
             scopes=sorted(self.snapshot.scopes, key=lambda scope: scope.subscription),
             types=types,
             rules_off=self.rules.off(),
-            notes=list(self.snapshot.head.notes),
+            notes=[*self.snapshot.head.notes, *self.notes()],
         )
+
+    def notes(self) -> list[str]:
+        """What to tell of single waivers, after `run`."""
+        scopes = {scope.subscription.lower() for scope in self.tally.scopes}
+        whole = not (self.policy.part or self.snapshot.head.resources)
+        return self.policy.waivers.notes(self.rules.enabled.values(), scopes, whole=whole)
 
     def rule_rows(self) -> dict[str, rows.RuleRow]:
         return {id: rule_row(rule) for id, rule in self.rules.enabled.items()}
@@ -633,6 +780,11 @@ def _ordered(snapshot: Snapshot) -> Iterator[Bundle]:
         snapshot.rest,
         key=lambda each: rows.order(each.id),
     )
+
+
+def _below(id: str, roots: Collection[str]) -> bool:
+    """Whether a bundle is one of these, or lies below one (a slot of an app)."""
+    return any(id == root or id.startswith(f"{root}/") for root in roots)
 
 
 def _silenced(exposure: Exposure, silent: Unread) -> Exposure:

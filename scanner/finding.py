@@ -59,11 +59,15 @@ class ExposureRow(msgspec.Struct, kw_only=True):
     fix: str | None
     breaks: str | None
     fingerprint: str
+    waiver: "WaiverRow | msgspec.UnsetType" = msgspec.UNSET
+    """Who accepted it, where its state is `waived`."""
     new: bool | msgspec.UnsetType = msgspec.UNSET
     since: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class WaiverRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who accepted a finding or an exposure, why, and until when; `expires` is "" for what the settings intend."""
+
     reason: str
     owner: str
     expires: str
@@ -86,6 +90,8 @@ class FindingRow(msgspec.Struct, kw_only=True):
     gaps: list[str]
     fingerprint: str
     waiver: WaiverRow | None = None
+    lapsed: WaiverRow | msgspec.UnsetType = msgspec.UNSET
+    """The waiver that covered it and has expired, where it fails again."""
     new: bool | msgspec.UnsetType = msgspec.UNSET
     since: str | msgspec.UnsetType = msgspec.UNSET
 
@@ -190,7 +196,7 @@ class ChangeRow(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
-    """One scan of the same scope: its time, what stood open and counts by severity, and reads that failed."""
+    """One scan of the same selection: its time, what stood open by severity, and the checks that were undecided."""
 
     taken: str
     critical: int
@@ -302,7 +308,13 @@ class Writer:
         self._line("not_applicable", _encoder.encode(id) + b": " + _encoder.encode(rules))
 
     def finish(
-        self, out: IO[bytes], scan: ScanRow, rules: dict[str, RuleRow], gaps: list[GapRow], coverage: Coverage
+        self,
+        out: IO[bytes],
+        scan: ScanRow,
+        rules: dict[str, RuleRow],
+        gaps: list[GapRow],
+        coverage: Coverage,
+        changes: ChangesRow | None = None,
     ) -> None:
         """Write the document; may be called once for each output."""
         out.write(b'{"schema": ' + _encoder.encode(SCHEMA) + b',\n"scan": ' + _encoder.encode(scan) + b',\n"rules": {')
@@ -321,7 +333,10 @@ class Writer:
         out.write(b',\n"gaps": [')
         for place, gap in enumerate(gaps):
             out.write((b",\n" if place else b"\n") + _encoder.encode(gap))
-        out.write(b'\n],\n"coverage": ' + _encoder.encode(coverage) + b"}\n")
+        out.write(b'\n],\n"coverage": ' + _encoder.encode(coverage))
+        if changes is not None:
+            out.write(b',\n"changes": ' + _encoder.encode(changes))
+        out.write(b"}\n")
 
     def close(self) -> None:
         for spool in self._spools.values():

@@ -153,12 +153,13 @@ def _message(failing: Sequence[Exposure]) -> str:
         )
         groups.setdefault(says, []).append(each.endpoint)
     return " ".join(
-        f"{_listed(names)} {'answers' if len(names) == 1 else 'answer'} {says[0]}; {says[1]}."
+        f"{listed(names)} {'answers' if len(names) == 1 else 'answer'} {says[0]}; {says[1]}."
         for says, names in groups.items()
     )
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: at most six of them."""
     if len(names) == 1:
         return names[0]
     shown = list(names) if len(names) <= 6 else [*names[:5], f"{len(names) - 5} more"]

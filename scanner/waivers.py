@@ -1,32 +1,50 @@
 """Waivers: findings that somebody accepted, and reads that will not be granted; with reason, owner and expiry."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from scanner import toml
 from scanner.errors import InputError
+from scanner.evaluate import Spot
 from scanner.exposure import Auth, EndpointKind, Reach
-from scanner.finding import FindingRow, WaiverRow
+from scanner.finding import WaiverRow
 from scanner.loader import RuleSet, matches
-from scanner.resource import Gap
+from scanner.resource import Gap, subscription_of, type_of
 from scanner.rule import Rule
 from scanner.toml import TomlFile
+from scanner.verdict import Severity
 
-WAIVER_KEYS = ("rule", "resource", "reason", "owner", "expires", "endpoints", "cell", "ticket")
+WAIVER_KEYS = (
+    "rule", "resource", "tag", "reason", "owner", "expires", "endpoints", "cell", "severity", "ticket",
+)  # fmt: skip
 GAP_KEYS = ("url", "reason", "owner", "expires")
 MAX_DAYS = 365
+EXPIRING_DAYS = 14
+NOTES = 20
 _KINDS = ("data", "admin", "app")
+_NO_TEXT = ("expires", "endpoints")
+_UNKNOWN = "unknown"
+# Two reads, and two resources, that have nothing in common: a pattern that means both names nothing.
+_PROBES = (
+    "/subscriptions/1/resourcegroups/a/providers/microsoft.sql/servers/b/firewallrules",
+    "/subscriptions/2/resourcegroups/c/providers/microsoft.keyvault/vaults/d/keys",
+)
+
+Cell = tuple[EndpointKind, Auth | None, Reach]
 
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """One accepted finding. `rule` is a PATTERN, `resource` an id, or a pattern with `*`.
+    """One accepted finding. `rule` is a PATTERN; `resource` an id, or a pattern with `*`, or else `tag` (name, value).
 
-    An endpoint that is not among `endpoints`, or is worse than `cell` (kind, authentication, reach), is not covered.
+    An endpoint that is not among `endpoints`, or is worse than `cell` (kind, authentication, reach) or `severity`, is
+    not covered. `line` is that of the entry, `at` is `file:line`.
     """
 
     rule: str
@@ -35,92 +53,282 @@ class Waiver:
     owner: str
     expires: date
     endpoints: tuple[str, ...] = ()
-    cell: tuple[EndpointKind, Auth, Reach] | None = None
+    cell: Cell | None = None
+    severity: Severity | None = None
     ticket: str = ""
+    tag: tuple[str, str] | None = None
+    line: int = 0
+    at: str = ""
 
-    def covers(self, rule: Rule, row: FindingRow, cells: Mapping[str, str]) -> bool:
-        if not matches(rule, self.rule) or not fits(row.resource, self.resource):
+    def means(self, resource: str, tags: Mapping[str, str]) -> bool:
+        """Whether it is about this resource. Names of tags compare without case, their values with it."""
+        if self.tag is None:
+            return fits(resource, self.resource)
+        name, value = self.tag
+        return any(each.lower() == name.lower() and text == value for each, text in tags.items())
+
+    def covers(self, spot: Spot) -> bool:
+        """Whether it accepts this endpoint of a failed finding, as bad as it is now."""
+        if self.severity is not None and spot.severity is not None and spot.severity > self.severity:
             return False
-        if self.endpoints and not all(
-            any(fnmatchcase(endpoint.lower(), pattern.lower()) for pattern in self.endpoints)
-            for endpoint in row.endpoints
-        ):
+        if self.endpoints and not any(_listed(spot, pattern) for pattern in self.endpoints):
             return False
-        return self.cell is None or all(_within(text, self.cell) for text in cells.values())
+        return self.cell is None or _within(spot.cell, self.cell)
 
     def row(self) -> WaiverRow:
         return WaiverRow(self.reason, self.owner, self.expires.isoformat(), self.ticket)
 
+    def says(self) -> str:
+        """What it is about, in short: `storage-plain-http on stjournal`."""
+        where = f"tag {'='.join(self.tag)}" if self.tag is not None else self.resource.rstrip("/").rsplit("/", 1)[-1]
+        return f"{self.rule} on {where}"
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A gap that stays: `url` is a pattern of the read's path."""
+    """A gap that stays: `url` is a pattern of the read's path. A subscription that is seen in part is named whole."""
 
     url: str
     reason: str
     owner: str
     expires: date
+    line: int = 0
+    at: str = ""
+
+    def means(self, url: str) -> bool:
+        return fits(url, self.url) and (bool(type_of(url)) or "*" not in self.url)
+
+    def says(self) -> str:
+        return f"the gap {self.url}"
+
+
+Entry = Waiver | Accepted
 
 
 @dataclass(frozen=True, slots=True)
+class Expiring:
+    """An entry that is about to expire. `used`: how many findings (or gaps) it covers in this scan."""
+
+    what: str
+    owner: str
+    expires: date
+    at: str
+    used: int
+
+
+@dataclass(slots=True)
 class WaiverFile:
-    """What a waiver file accepts today: a `scanner.evaluate.Waivers`. `expired` entries cover nothing."""
+    """What a waiver file accepts today: a `scanner.evaluate.Waivers`. `lapsed` entries cover nothing any more.
+
+    It remembers what it was asked, so that `notes` can name the entries that match nothing.
+    """
 
     waivers: tuple[Waiver, ...] = ()
     gaps: tuple[Accepted, ...] = ()
-    expired: int = 0
+    lapsed: tuple[Entry, ...] = ()
+    used: Counter[Entry] = field(default_factory=Counter)
+    """How many endpoints and findings a live entry covers, and an expired one would cover."""
+    met: set[Entry] = field(default_factory=set)
+    """Entries whose rule and resource were there, failed or undecided."""
+    _of: dict[str, tuple[dict[str, list[Waiver]], list[Waiver]]] = field(default_factory=dict)
+    _gone: frozenset[Entry] = frozenset()
 
-    def waived(
-        self, rule: Rule, row: FindingRow, tags: Mapping[str, str], cells: Mapping[str, str]
-    ) -> WaiverRow | None:
-        """The first waiver that covers a failed finding; `cells`: endpoint -> "kind/authentication/reach"."""
-        return next((each.row() for each in self.waivers if each.covers(rule, row, cells)), None)
+    def __post_init__(self) -> None:
+        self._gone = frozenset(self.lapsed)
+
+    @property
+    def expired(self) -> int:
+        return len(self.lapsed)
+
+    def waived(self, rule: Rule, resource: str, tags: Mapping[str, str], spot: Spot) -> WaiverRow | None:
+        """The waiver that covers an endpoint of a failed finding: of several the one that lasts longest."""
+        found = self._covering(rule, resource, tags, spot)
+        live = [each for each in found if each not in self._gone]
+        self.used.update(live)
+        return max(live, key=lambda each: each.expires).row() if live else None
+
+    def past(self, rule: Rule, resource: str, tags: Mapping[str, str], spot: Spot) -> WaiverRow | None:
+        """The waiver that covered it and has expired: of several the one that lasted longest."""
+        gone = [each for each in self._covering(rule, resource, tags, spot) if each in self._gone]
+        self.used.update(gone)
+        return max(gone, key=lambda each: each.expires).row() if gone else None
+
+    def undecided(self, rule: Rule, resource: str, tags: Mapping[str, str]) -> None:
+        """Take in that a finding is Unknown: its waiver is not needless."""
+        self.met.update(self._about(rule, resource, tags))
+
+    def begin(self) -> None:
+        """Forget what an earlier evaluation asked."""
+        self.used.clear()
+        self.met.clear()
 
     def accepted(self, gap: Gap) -> bool:
         """Whether the gap is one that was accepted."""
-        return any(fits(gap.url, each.url) for each in self.gaps)
+        found = [each for each in self.gaps if each.means(gap.url)]
+        self.met.update(found)
+        self.used.update(found)
+        self.met.update(each for each in self.lapsed if isinstance(each, Accepted) and each.means(gap.url))
+        return bool(found)
+
+    def notes(self, enabled: Iterable[Rule], subscriptions: Collection[str], *, whole: bool) -> list[str]:
+        """What to tell of single entries, after a scan: expired, or without anything that they cover.
+
+        `subscriptions` (lower case) were scanned, in part only where not `whole`; of others nothing is said.
+        """
+        rules = list(enabled)
+        told = []
+        for each in self._entries():
+            if each in self._gone:
+                told.append(self._past(each))
+            elif not self.used[each] and whole and _asked(each, rules, subscriptions):
+                told.append(self._needless(each))
+        more = len(told) - NOTES
+        return [*told[:NOTES], *([f"and {more:,} more notes on waivers"] if more > 0 else [])]
+
+    def _entries(self) -> list[Entry]:
+        """All entries, as they stand in the file."""
+        return sorted([*self.waivers, *self.gaps, *self.lapsed], key=lambda each: each.line)
+
+    def _past(self, each: Entry) -> str:
+        gone = f"{each.at}: the waiver of {each.owner} for {each.says()} expired on {each.expires}"
+        if isinstance(each, Accepted):
+            return gone + ("; the gap counts again" if each in self.met else "; there is no such gap any more")
+        count = self.used[each]
+        return gone + (f"; {count:,} {'counts' if count == 1 else 'count'} again" if count else "; it covered nothing")
+
+    def _needless(self, each: Entry) -> str:
+        if isinstance(each, Waiver) and each in self.met:
+            return f"{each.at}: {each.says()} is not covered: undecided, worse than accepted, or at other endpoints"
+        return f"{each.at}: {each.says()} matches nothing; delete it if that is mended"
+
+    def _about(self, rule: Rule, resource: str, tags: Mapping[str, str]) -> Iterator[Waiver]:
+        exact, patterns = self._by_rule(rule)
+        yield from exact.get(_plain(resource), ())
+        yield from (each for each in patterns if each.means(resource, tags))
+
+    def _by_rule(self, rule: Rule) -> tuple[dict[str, list[Waiver]], list[Waiver]]:
+        """The waivers of a rule: those of one resource by its id, and the others."""
+        found = self._of.get(rule.id)
+        if found is None:
+            exact: dict[str, list[Waiver]] = {}
+            patterns: list[Waiver] = []
+            past = [each for each in self.lapsed if isinstance(each, Waiver)]
+            for each in (each for each in (*self.waivers, *past) if matches(rule, each.rule)):
+                if each.tag is None and "*" not in each.resource:
+                    exact.setdefault(_plain(each.resource), []).append(each)
+                else:
+                    patterns.append(each)
+            found = self._of[rule.id] = (exact, patterns)
+        return found
+
+    def _covering(self, rule: Rule, resource: str, tags: Mapping[str, str], spot: Spot) -> list[Waiver]:
+        about = list(self._about(rule, resource, tags))
+        self.met.update(about)
+        return [each for each in about if each.covers(spot)]
+
+
+def expiring(file: WaiverFile, today: date | None = None, days: int = EXPIRING_DAYS) -> list[Expiring]:
+    """The live entries that expire within so many days, the next first."""
+    last = (today or _today()) + timedelta(days=days)
+    live: list[Entry] = [*file.waivers, *file.gaps]
+    found = [
+        Expiring(each.says(), each.owner, each.expires, each.at, file.used[each])
+        for each in live
+        if each.expires <= last
+    ]
+    return sorted(found, key=lambda each: (each.expires, each.at))
+
+
+def _asked(each: Entry, rules: Sequence[Rule], subscriptions: Collection[str]) -> bool:
+    """Whether this scan judged what the entry is about."""
+    about = each.resource if isinstance(each, Waiver) else each.url
+    subscription = subscription_of(about) if about.startswith("/") else ""
+    if subscription and "*" not in subscription and subscription not in subscriptions:
+        return False
+    return isinstance(each, Accepted) or any(matches(rule, each.rule) for rule in rules)
 
 
 def fits(text: str, pattern: str) -> bool:
-    """Whether an id or a path is the one of a pattern (`*`, without case; [ is itself)."""
-    pattern = pattern.strip().rstrip("/").lower().replace("[", "[[]")
-    return fnmatchcase(text.strip().rstrip("/").lower(), pattern)
+    """Whether an id, a path or a name is the one of a pattern: `*` is anything, `[*]` a star; without case."""
+    return _pattern(_plain(pattern)).fullmatch(_plain(text)) is not None
 
 
-def _within(text: str, accepted: tuple[EndpointKind, Auth, Reach]) -> bool:
+def literal(text: str) -> str:
+    """The pattern that means this text alone."""
+    return text.replace("*", "[*]")
+
+
+def _plain(text: str) -> str:
+    return text.strip().rstrip("/").lower()
+
+
+@lru_cache(maxsize=4096)
+def _pattern(text: str) -> re.Pattern[str]:
+    parts = [".*".join(re.escape(part) for part in piece.split("*")) for piece in text.split("[*]")]
+    return re.compile(re.escape("*").join(parts), re.DOTALL)
+
+
+def _listed(spot: Spot, pattern: str) -> bool:
+    """Whether a pattern means an endpoint: its name, or `name@address` where a machine has several."""
+    if spot.address and fits(f"{spot.endpoint}@{spot.address}", pattern):
+        return True
+    return fits(spot.endpoint, pattern)
+
+
+def _within(text: str, accepted: Cell) -> bool:
     """Whether an exposure's cell is no worse than the accepted one. Data and admin endpoints are worse than apps."""
-    parts = _cell(text)
+    parts = parse_cell(text)
     if parts is None:
         return False
     kind, auth, reach = parts
     known, most_auth, most_reach = accepted
-    if known == "app" and kind != "app":
+    if (known == "app" and kind != "app") or reach > most_reach:
         return False
-    return auth <= most_auth and reach <= most_reach
+    # What nobody could read counts as an identity where it was accepted, and as anything where it was not.
+    return most_auth is None or auth <= most_auth if auth is not None else most_auth is None
 
 
-def _cell(text: str) -> tuple[EndpointKind, Auth, Reach] | None:
+def parse_cell(text: str) -> Cell | None:
+    """`admin/shared/internet` in its parts; authentication `unknown` is None. None where it is no cell."""
     parts = text.strip().lower().split("/")
     if len(parts) != 3 or parts[0] not in _KINDS:
         return None
     auth, reach = Auth.__members__.get(parts[1]), Reach.__members__.get(parts[2])
-    return None if auth is None or reach is None else (parts[0], auth, reach)  # type: ignore[return-value]
+    if reach is None or (auth is None and parts[1] != _UNKNOWN):
+        return None
+    return parts[0], auth, reach  # type: ignore[return-value]
 
 
-def load(path: Path, rules: RuleSet, *, today: date | None = None, max_days: int = MAX_DAYS) -> WaiverFile:
+def load(
+    path: Path, rules: RuleSet, *, today: date | None = None, max_days: int = MAX_DAYS, allow_tag: bool = False
+) -> WaiverFile:
     """The waivers of a file. Raises InputError, all faults at once, for what is wrong in it or missing."""
-    file = toml.read(path, "--waivers")
-    today = today or datetime.now(UTC).date()
-    reader = _Reader(file, rules, today, max_days)
+    return judged(toml.read(path, "--waivers"), rules, today=today, max_days=max_days, allow_tag=allow_tag)
+
+
+def judged(
+    file: TomlFile, rules: RuleSet, *, today: date | None = None, max_days: int = MAX_DAYS, allow_tag: bool = False
+) -> WaiverFile:
+    """The waivers of a file that was read. Raises as `load` does."""
+    today = today or _today()
+    reader = _Reader(file, rules, today, max_days, allow_tag)
     for name in file.data:
         if name not in ("waiver", "gap"):
             file.unknown(f'a waiver file has no table "{name}"', name, ("waiver", "gap"), name)
     waivers = [reader.waiver(place, entry) for place, entry in reader.entries("waiver")]
     gaps = [reader.gap(place, entry) for place, entry in reader.entries("gap")]
     file.check()
-    live = [each for each in waivers if each is not None and each.expires >= today]
-    known = [each for each in gaps if each is not None and each.expires >= today]
-    return WaiverFile(tuple(live), tuple(known), len(waivers) + len(gaps) - len(live) - len(known))
+    known: list[Entry] = [each for each in (*waivers, *gaps) if each is not None]
+    live = [each for each in known if each.expires >= today]
+    return WaiverFile(
+        tuple(each for each in live if isinstance(each, Waiver)),
+        tuple(each for each in live if isinstance(each, Accepted)),
+        tuple(each for each in known if each.expires < today),
+    )
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 @dataclass(slots=True)
@@ -129,6 +337,7 @@ class _Reader:
     rules: RuleSet
     today: date
     max_days: int
+    allow_tag: bool
 
     def entries(self, table: str) -> Iterable[tuple[int, dict[str, Any]]]:
         found = self.file.data.get(table, [])
@@ -138,36 +347,47 @@ class _Reader:
         return enumerate(found)
 
     def waiver(self, place: int, entry: dict[str, Any]) -> Waiver | None:
-        texts = self._texts("waiver", place, entry, WAIVER_KEYS, ("rule", "resource", "reason", "owner"))
+        texts = self._texts("waiver", place, entry, WAIVER_KEYS, ("rule", "reason", "owner"))
         expires = self._date("waiver", place, entry)
-        endpoints = entry.get("endpoints", [])
-        if not isinstance(endpoints, list) or not all(isinstance(each, str) for each in endpoints):
-            self.file.fault("endpoints is a list of names", "waiver", place, "endpoints", do='endpoints = ["blob"]')
-            endpoints = []
-        limit = _cell(texts["cell"]) if texts["cell"] else None
-        if texts["cell"] and limit is None:
-            self.file.fault(
-                f'"{texts["cell"]}" is no cell', "waiver", place, "cell", do='write cell = "admin/shared/internet"'
-            )
-        if texts["rule"]:
-            self._pattern(place, texts["rule"])
-        if expires is None:
-            return None
-        return Waiver(
-            texts["rule"],
-            texts["resource"],
-            texts["reason"],
-            texts["owner"],
-            expires,
-            tuple(endpoints),
-            limit,
-            texts["ticket"],
+        waiver = Waiver(
+            rule=texts["rule"],
+            resource=texts["resource"],
+            reason=texts["reason"],
+            owner=texts["owner"],
+            expires=expires or self.today,
+            endpoints=self._endpoints(place, entry),
+            cell=self._cell(place, texts["cell"]),
+            severity=self._severity(place, texts["severity"]),
+            ticket=texts["ticket"],
+            tag=self._tag(place, entry, texts["tag"]),
+            line=self._line("waiver", place),
+            at=self._at("waiver", place),
         )
+        if waiver.rule.strip() and self._known(place, waiver.rule) and waiver.tag is None and waiver.resource.strip():
+            self._width(place, waiver)
+        return waiver if expires is not None else None
 
     def gap(self, place: int, entry: dict[str, Any]) -> Accepted | None:
         texts = self._texts("gap", place, entry, GAP_KEYS, ("url", "reason", "owner"))
         expires = self._date("gap", place, entry)
-        return None if expires is None else Accepted(texts["url"], texts["reason"], texts["owner"], expires)
+        if texts["url"] and all(fits(probe, texts["url"]) for probe in _PROBES):
+            self.file.fault(
+                f'"{texts["url"]}" accepts every read that may ever fail',
+                *("gap", place, "url"),
+                do='name the reads: url = "*/blobServices/default/containers"',
+            )
+        if expires is None:
+            return None
+        return Accepted(
+            texts["url"], texts["reason"], texts["owner"], expires, self._line("gap", place), self._at("gap", place)
+        )
+
+    def _line(self, table: str, place: int) -> int:
+        line = self.file.at(table, place).rpartition(":")[2]
+        return int(line) if line.isdigit() else 0
+
+    def _at(self, table: str, place: int) -> str:
+        return f"{self.file.path.name}:{self._line(table, place)}"
 
     def _texts(
         self, table: str, place: int, entry: dict[str, Any], known: tuple[str, ...], needed: tuple[str, ...]
@@ -176,7 +396,7 @@ class _Reader:
             if name not in known:
                 self.file.unknown(f'a {table} has no key "{name}"', name, known, table, place, name)
         texts: dict[str, str] = {}
-        for name in (each for each in known if each not in ("expires", "endpoints")):
+        for name in (each for each in known if each not in _NO_TEXT):
             value = entry.get(name, "")
             if not isinstance(value, str):
                 self.file.fault(f"{name} is text", table, place, name, do=f'write {name} = "..."')
@@ -186,33 +406,100 @@ class _Reader:
             texts[name] = value
         return texts
 
-    def _date(self, table: str, place: int, entry: dict[str, Any]) -> date | None:
-        year = "a year" if self.max_days == MAX_DAYS else f"{self.max_days} days"
-        do = f"write expires = {_ahead(self.today)}, at most {year} ahead"
-        value = entry.get("expires")
-        if value is None:
-            self.file.fault(f"a {table} needs expires", table, place, "expires", do=do)
-            return None
-        if isinstance(value, str):
-            try:
-                value = date.fromisoformat(value.strip())
-            except ValueError:
-                self.file.fault(f'"{value}" is no date', table, place, "expires", do=do)
-                return None
-        found = value.date() if isinstance(value, datetime) else value
-        if not isinstance(found, date):
-            self.file.fault(f'"{value}" is no date', table, place, "expires", do=do)
-            return None
-        if found > self.today + timedelta(days=self.max_days):
-            self.file.fault(f"{found} is more than {self.max_days} days ahead", table, place, "expires", do=do)
-            return None
+    def _endpoints(self, place: int, entry: dict[str, Any]) -> tuple[str, ...]:
+        found = entry.get("endpoints", [])
+        named = isinstance(found, list) and all(isinstance(each, str) and each.strip() for each in found)
+        if named and (found or "endpoints" not in entry):
+            return tuple(found)
+        self.file.fault("endpoints is a list of names", "waiver", place, "endpoints", do='endpoints = ["blob"]')
+        return ()
+
+    def _cell(self, place: int, text: str) -> Cell | None:
+        found = parse_cell(text) if text else None
+        if text and found is None:
+            self.file.fault(f'"{text}" is no cell', "waiver", place, "cell", do='write cell = "admin/shared/internet"')
         return found
 
-    def _pattern(self, place: int, pattern: str) -> None:
+    def _severity(self, place: int, text: str) -> Severity | None:
+        if text and text not in Severity.__members__:
+            known = Severity.__members__
+            self.file.unknown(f'no severity is called "{text}"', text, known, "waiver", place, "severity")
+        return Severity.__members__.get(text)
+
+    def _tag(self, place: int, entry: dict[str, Any], text: str) -> tuple[str, str] | None:
+        """What names the resources: a resource or, where the settings allow it, a tag."""
+        key = ("waiver", place, "tag")
+        named = bool(str(entry.get("resource", "")).strip())
+        if "tag" not in entry:
+            if not named:
+                more = ' or tag = "NAME=VALUE"' if self.allow_tag else ""
+                self.file.fault("a waiver needs resource", "waiver", place, do=f'add resource = "..."{more}')
+            return None
+        name, equals, value = text.partition("=")
+        if not self.allow_tag:
+            do = "name the resource, or set allow-tag in [waivers] of twolocks.toml: who may write tags may then waive"
+            self.file.fault("the settings do not allow a waiver by tag", *key, do=do)
+        elif named:
+            self.file.fault("a waiver has a resource or a tag, not both", *key, do="leave one of them out")
+        elif not (name.strip() and equals and value.strip()):
+            self.file.fault(f'"{text}" is no tag', *key, do='write tag = "NAME=VALUE"')
+        return name.strip(), value.strip()
+
+    def _date(self, table: str, place: int, entry: dict[str, Any]) -> date | None:
+        value = entry.get("expires")
+        if value is None:
+            do = f"write {expiry(self.today, self.max_days)}"
+            self.file.fault(f"a {table} needs expires", table, place, "expires", do=do)
+            return None
+        try:
+            return day(value, self.today, self.max_days)
+        except InputError as error:
+            self.file.fault(error.what, table, place, "expires", do=error.do)
+            return None
+
+    def _known(self, place: int, pattern: str) -> bool:
         try:
             self.rules.check(pattern, "waiver of")
         except InputError as error:
             self.file.fault(error.what, "waiver", place, "rule", do=error.do)
+            return False
+        return True
+
+    def _width(self, place: int, waiver: Waiver) -> None:
+        """Refuse several rules on every resource: that accepts faults that nobody has seen."""
+        if not all(fits(probe, waiver.resource) for probe in _PROBES):
+            return
+        count = sum(matches(rule, waiver.rule) for rule in self.rules.rules.values())
+        if count > 1:
+            self.file.fault(
+                f"this waiver is too wide: it accepts {count:,} rules on every resource, also what nobody has seen yet",
+                *("waiver", place, "resource"),
+                do='name the resources, resource = "*/resourceGroups/NAME/*", or one rule',
+            )
+
+
+def day(value: object, today: date, max_days: int) -> date:
+    """The date of an `expires`. Raises InputError where it is none, or lies too far ahead."""
+    do = f"write {expiry(today, max_days)}"
+    found: object = value
+    if isinstance(value, str):
+        try:
+            found = date.fromisoformat(value.strip())
+        except ValueError:
+            found = None
+    if isinstance(found, datetime):
+        found = found.date()
+    if not isinstance(found, date):
+        raise InputError(f'"{value}" is no date', do=do)
+    if found > today + timedelta(days=max_days):
+        raise InputError(f"{found} is more than {max_days} days ahead", do=do)
+    return found
+
+
+def expiry(today: date, max_days: int) -> str:
+    """How to write an `expires`, for errors."""
+    ahead = min(_ahead(today), today + timedelta(days=max_days))
+    return f"expires = {ahead}, at most {'a year' if max_days == MAX_DAYS else f'{max_days} days'} ahead"
 
 
 def _ahead(today: date) -> date:

@@ -4,10 +4,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from scanner import finding, loader
-from scanner.evaluate import Intended, Policy
+from scanner import loader
+from scanner.evaluate import Intended, NoWaivers, Policy
 from scanner.resource import Gap
-from scanner.rule import Rule
 from scanner.snapshot import Head, Store
 from tests.test_evaluate import ACCOUNT, INDEX, RULES, SUB, run, store
 
@@ -37,14 +36,11 @@ def status(document: dict[str, Any], rule: str) -> list[tuple[str, str]]:
     return [(row["resource"], row["status"]) for row in document["findings"] if row["rule"] == rule]
 
 
-class Accepted:
+class Accepted(NoWaivers):
     """Waivers that accept these gaps."""
 
     def __init__(self, *urls: str) -> None:
         self.urls = urls
-
-    def waived(self, rule: Rule, row: finding.FindingRow, tags: object, cells: object) -> None:
-        return None
 
     def accepted(self, gap: Gap) -> bool:
         return gap.url in self.urls

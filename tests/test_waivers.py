@@ -1,16 +1,18 @@
 """Waivers: what they cover, what they do not, and what is wrong in a file."""
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from scanner.errors import InputError
-from scanner.finding import FindingRow
+from scanner.evaluate import Spot
 from scanner.loader import RuleSet, load
 from scanner.resource import Gap
 from scanner.rule import Fix, Kind
 from scanner.toml import Faults
+from scanner.verdict import Severity
 from scanner.waivers import WaiverFile
 from scanner.waivers import load as waivers
 
@@ -42,18 +44,22 @@ def entry(**more: str) -> str:
     return "[[waiver]]\n" + "".join(f"{name} = {value}\n" for name, value in fields.items() if value)
 
 
-def row(rule: str, endpoints: list[str], resource: str = ID) -> FindingRow:
-    return FindingRow(
-        rule=rule, title="", category="network", status="fail", severity="high", resource=resource,
-        endpoints=endpoints, message="", evidence=[], fix=None, gaps=[], fingerprint="",
-    )  # fmt: skip
+PROPERTY = Spot(severity=Severity.high)
 
 
 def covered(
-    found: WaiverFile, rules: RuleSet, *, rule: str = "storage-plain-http", resource: str = ID, **cells: str
+    found: WaiverFile,
+    rules: RuleSet,
+    *spots: Spot,
+    rule: str = "storage-plain-http",
+    resource: str = ID,
+    tags: Mapping[str, str] | None = None,
 ) -> bool:
-    named = {name.replace("__", "/"): cell for name, cell in cells.items()}
-    return found.waived(rules.rules[rule], row(rule, sorted(named), resource), {}, named) is not None
+    return all(found.waived(rules.rules[rule], resource, tags or {}, each) for each in spots or (PROPERTY,))
+
+
+def spot(endpoint: str, cell: str, address: str = "", severity: Severity = Severity.high) -> Spot:
+    return Spot(endpoint, address, cell, severity)
 
 
 def test_a_waiver_covers_its_rule_on_its_resource_whatever_the_case(tmp_path: Path, rules: RuleSet) -> None:
@@ -68,7 +74,7 @@ def test_a_waiver_covers_its_rule_on_its_resource_whatever_the_case(tmp_path: Pa
 
 def test_a_waiver_carries_reason_owner_expiry_and_ticket(tmp_path: Path, rules: RuleSet) -> None:
     found = file(entry(ticket='"OPS-7"'), tmp_path, rules)
-    waived = found.waived(rules.rules["storage-plain-http"], row("storage-plain-http", []), {}, {})
+    waived = found.waived(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
     assert waived is not None
     assert (waived.reason, waived.owner, waived.expires, waived.ticket) == (
         "Closed in March",
@@ -107,12 +113,10 @@ def test_the_last_day_counts_and_an_expired_waiver_covers_nothing(
 
 def test_an_endpoint_that_is_not_listed_keeps_the_finding(tmp_path: Path, rules: RuleSet) -> None:
     found = file(entry(rule='"storage-*"', endpoints='["blob", "blob/*"]'), tmp_path, rules)
-    assert covered(
-        found, rules, rule="storage-shared-key", blob="data/shared/internet", blob__x="data/anonymous/internet"
-    )
-    assert not covered(
-        found, rules, rule="storage-shared-key", blob="data/shared/internet", file="data/shared/internet"
-    )
+    blob, container = spot("blob", "data/shared/internet"), spot("blob/x", "data/anonymous/internet")
+    assert covered(found, rules, blob, container, rule="storage-shared-key")
+    assert not covered(found, rules, blob, spot("file", "data/shared/internet"), rule="storage-shared-key")
+    assert not covered(found, rules), "a property is no endpoint"
 
 
 @pytest.mark.parametrize(
@@ -131,13 +135,13 @@ def test_an_endpoint_that_is_worse_than_the_cell_keeps_the_finding(
     cell: str, covers: bool, tmp_path: Path, rules: RuleSet
 ) -> None:
     found = file(entry(rule='"storage-*"', cell='"admin/shared/azure"'), tmp_path, rules)
-    assert covered(found, rules, rule="storage-shared-key", blob=cell) is covers
+    assert covered(found, rules, spot("blob", cell), rule="storage-shared-key") is covers
 
 
 def test_an_accepted_app_accepts_no_data(tmp_path: Path, rules: RuleSet) -> None:
     found = file(entry(rule='"storage-*"', cell='"app/anonymous/internet"'), tmp_path, rules)
-    assert covered(found, rules, rule="storage-shared-key", web="app/anonymous/internet")
-    assert not covered(found, rules, rule="storage-shared-key", blob="data/identity/selected")
+    assert covered(found, rules, spot("web", "app/anonymous/internet"), rule="storage-shared-key")
+    assert not covered(found, rules, spot("blob", "data/identity/selected"), rule="storage-shared-key")
 
 
 def test_accepted_gaps(tmp_path: Path, rules: RuleSet) -> None:
@@ -174,7 +178,7 @@ def test_brackets_in_a_pattern_are_brackets(tmp_path: Path, rules: RuleSet) -> N
         ("[waiver]\nrule = 'x'\n", "waiver is no list of tables", 1),
         ("[[waivers]]\n", 'a waiver file has no table "waivers"', 1),
         (
-            "[[gap]]\nurl = '*'\nreason = 'r'\nowner = 'o'\nexpires = 2026-12-31\nrule = 'x'\n",
+            "[[gap]]\nurl = '*/a'\nreason = 'r'\nowner = 'o'\nexpires = 2026-12-31\nrule = 'x'\n",
             'a gap has no key "rule"',
             6,
         ),
