@@ -10,9 +10,10 @@ import ipaddress
 import socket
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
+
+import msgspec
 
 Interval: TypeAlias = tuple[int, int]
 Intervals: TypeAlias = tuple[Interval, ...]
@@ -33,8 +34,7 @@ class BadAddress(ValueError):
         self.text = text
 
 
-@dataclass(frozen=True, slots=True)
-class AddressSet:
+class AddressSet(msgspec.Struct, frozen=True, gc=False):
     """An immutable set of addresses. Both members must be sorted, disjoint and merged: use `parse`, `span`, `union`."""
 
     v4: Intervals = ()

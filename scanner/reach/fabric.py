@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+import msgspec
+
 from scanner.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, Version, parse
 from scanner.reach.nsg import AdminRules, Group, Receiver, admin_rules, group_of
 from scanner.resource import MISSING, Resource, look, member, same, segments
@@ -27,8 +29,7 @@ def key_of(identity: str) -> str:
     return "/" + "/".join(segments(identity)) if identity else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(msgspec.Struct, frozen=True, gc=False):
     """An IP configuration of a network interface. `address` "" where it is not known; ids as `key_of` gives them."""
 
     name: str
@@ -41,8 +42,7 @@ class Configuration:
     """The pools and NAT rules of load balancers in which it says that it is (keys)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Nic:
+class Nic(msgspec.Struct, frozen=True, gc=False):
     """A network interface; `id` is a key, and `group` that of its security group, "" without one.
 
     `odd`: a member that is not what it should be, so that a path may not be seen; "" where all is well.
@@ -54,8 +54,7 @@ class Nic:
     odd: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Subnet:
+class Subnet(msgspec.Struct, frozen=True, gc=False):
     """A subnet: its network, its security group and its route table (keys, "" without), and its prefixes."""
 
     id: str
@@ -188,32 +187,33 @@ class Fabric:
 
     def _group_key(self, body: Any) -> str:
         """The key of a security group, "" without one; what cannot be read is a group that nobody knows."""
-        value = look(body, "properties.networkSecurityGroup")
-        if not isinstance(look(body, "properties"), dict):
+        properties = member(body, "properties")
+        if not isinstance(properties, dict):
             return UNKNOWN_GROUP
+        value = member(properties, "networkSecurityGroup")
         return "" if value is MISSING or value is None else self.key(member(value, "id")) or UNKNOWN_GROUP
 
     def _configuration(self, body: Any) -> Configuration:
-        address, name = look(body, "properties.privateIPAddress"), member(body, "name")
+        properties, name = member(body, "properties"), member(body, "name")
+        address = member(properties, "privateIPAddress")
         text = address if isinstance(address, str) else ""
-        said = look(body, "properties.privateIPAddressVersion")
-        six = same(said, "IPv6") or ":" in text
-        groups = look(body, "properties.applicationSecurityGroups")
-        public = look(body, "properties.publicIPAddress.id")
+        six = ":" in text or same(member(properties, "privateIPAddressVersion"), "IPv6")
+        groups = member(properties, "applicationSecurityGroups")
+        public = member(member(properties, "publicIPAddress"), "id")
         ids = (member(each, "id") for each in groups) if isinstance(groups, list) else ()
         return Configuration(
             self._shared(name if isinstance(name, str) else ""),
             text,
             6 if six else 4,
-            self.key(look(body, "properties.subnet.id")),
+            self.key(member(member(properties, "subnet"), "id")),
             frozenset(self.key(each) for each in ids if isinstance(each, str)),
             key_of(public) if isinstance(public, str) else "",
-            tuple(dict.fromkeys(self._pools(body))),
+            tuple(dict.fromkeys(self._pools(properties))),
         )
 
-    def _pools(self, body: Any) -> Iterator[str]:
-        for path in ("properties.loadBalancerBackendAddressPools", "properties.loadBalancerInboundNatRules"):
-            value = look(body, path)
+    def _pools(self, properties: Any) -> Iterator[str]:
+        for name in ("loadBalancerBackendAddressPools", "loadBalancerInboundNatRules"):
+            value = member(properties, name)
             for each in value if isinstance(value, list) else ():
                 id = member(each, "id")
                 if isinstance(id, str) and id:
@@ -240,11 +240,12 @@ def _odd(configurations: Any) -> str:
     if not isinstance(configurations, list) or not configurations:
         return path
     for body in configurations:
-        if not isinstance(look(body, "properties"), dict) or not isinstance(look(body, "properties.subnet.id"), str):
+        properties = member(body, "properties")
+        if not isinstance(member(member(properties, "subnet"), "id"), str):
             return f"{path}[].properties.subnet.id"
         if not isinstance(member(body, "name"), str):
             return f"{path}[].name"
-        public = look(body, "properties.publicIPAddress")
+        public = member(properties, "publicIPAddress")
         if public is not MISSING and public is not None and not isinstance(member(public, "id"), str):
             return f"{path}[].properties.publicIPAddress.id"
     return ""

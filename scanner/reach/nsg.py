@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from scanner.addresses import EMPTY, EVERYTHING, PUBLIC, AddressSet, BadAddress, Version, parse, union
 from scanner.reach.packets import ALL_PORTS, END, BadPort, Protocol, Spans, merged, places, ports, protocols
@@ -36,8 +37,7 @@ _NO_SENDERS: Final = frozenset({"AzureLoadBalancer"})
 """Tags that stand for the platform's own host address: nobody sends from there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True, gc=False):
     """The senders that a rule names: from outside addresses and service tags, from inside addresses and groups."""
 
     outside: AddressSet = EMPTY
@@ -65,8 +65,7 @@ ANY_SOURCE: Final = Source(PUBLIC, EVERYTHING)
 NO_SOURCE: Final = Source()
 
 
-@dataclass(frozen=True, slots=True)
-class Receiver:
+class Receiver(msgspec.Struct, frozen=True, gc=False):
     """Whom a packet reaches, as a rule sees it: the private addresses (None: not known) and the application groups."""
 
     addresses: AddressSet | None = None
@@ -75,8 +74,7 @@ class Receiver:
     """Whether it is one address, which is in a set or not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(msgspec.Struct, frozen=True, gc=False):
     """Where a rule applies: addresses, application security groups, and tags, which no private address bears."""
 
     addresses: AddressSet = EMPTY
@@ -107,8 +105,7 @@ class RuleRef(NamedTuple):
     resource: str = ""
 
 
-@dataclass(slots=True, eq=False)
-class Rule:
+class Rule(msgspec.Struct, eq=False, gc=False):
     """A parsed inbound rule. `destination` None: everywhere. `always`: an admin rule that skips the groups."""
 
     name: str
@@ -432,16 +429,24 @@ def _unpacked(term: _Term) -> Term:
 
 
 class Row(msgspec.Struct, array_like=True, frozen=True):
-    """An inbound rule, or one whose direction is not known. Texts of a field are those of both its forms.
-
-    `allow`, `inbound`: None where the value is not known. `broken`: bits of the fields that hold what is no text.
-    """
+    """An inbound rule, or one whose direction is not known. `says`: a `Says`, packed: many rules say the same."""
 
     name: str
+    priority: int | None
+    says: bytes
+    resource: str = ""
+
+
+class Says(msgspec.Struct, array_like=True, frozen=True):
+    """What a rule says. Texts of a field are those of both its forms.
+
+    `allow`, `inbound`: None where the value is not known. `broken`: bits of the fields that hold what is no text.
+    `admin`: whether it is a security admin rule.
+    """
+
     allow: bool | None
     inbound: bool | None
     always: bool
-    priority: int | None
     protocol: str | None
     ports: tuple[str, ...]
     own_ports: tuple[str, ...]
@@ -450,7 +455,7 @@ class Row(msgspec.Struct, array_like=True, frozen=True):
     source_groups: tuple[str, ...] = ()
     destination_groups: tuple[str, ...] = ()
     broken: int = 0
-    resource: str = ""
+    admin: bool = False
 
 
 _PORTS, _OWN_PORTS, _SOURCES, _DESTINATIONS = 1, 2, 4, 8
@@ -490,12 +495,10 @@ def row_of(body: Any) -> Row | None:
     own, broken_own = _texts(values[6], values[7])
     sources, broken_sources = _texts(values[8], values[9])
     destinations, broken_destinations = _texts(values[10], values[11])
-    return Row(
-        name if isinstance(name, str) else "?",
+    says = Says(
         _word(values[1], _ACCESS),
         inbound,
         False,
-        _priority(values[2]),
         values[3] if isinstance(values[3], str) else None,
         numbers,
         own,
@@ -505,6 +508,7 @@ def row_of(body: Any) -> Row | None:
         _ids(values[13]) if values[13] else (),
         broken * _PORTS | broken_own * _OWN_PORTS | broken_sources * _SOURCES | broken_destinations * _DESTINATIONS,
     )
+    return Row(name if isinstance(name, str) else "?", _priority(values[2]), _PACKER.encode(says))
 
 
 def admin_row_of(resource: str, body: Any) -> Row | None:
@@ -519,12 +523,10 @@ def admin_row_of(resource: str, body: Any) -> Row | None:
     own, broken_own = _texts(values[6], values[7])
     sources, source_groups, broken_sources = _prefixes(values[14])
     destinations, destination_groups, broken_destinations = _prefixes(values[15])
-    return Row(
-        name if isinstance(name, str) and name else resource.rstrip("/").rsplit("/", 1)[-1] or "?",
+    says = Says(
         allow,
         inbound,
         allow is None or values[1].strip().lower() == "alwaysallow",
-        _priority(values[2]),
         values[3] if isinstance(values[3], str) else None,
         numbers,
         own,
@@ -533,8 +535,10 @@ def admin_row_of(resource: str, body: Any) -> Row | None:
         source_groups,
         destination_groups,
         broken * _PORTS | broken_own * _OWN_PORTS | broken_sources * _SOURCES | broken_destinations * _DESTINATIONS,
-        resource,
+        admin=True,
     )
+    called = name if isinstance(name, str) and name else resource.rstrip("/").rsplit("/", 1)[-1] or "?"
+    return Row(called, _priority(values[2]), _PACKER.encode(says), resource)
 
 
 def _word(value: Any, words: Mapping[str, bool]) -> bool | None:
@@ -596,12 +600,14 @@ def group_of(resource: Resource) -> Group:
     defaults = resource.look("properties.defaultSecurityRules")
     own = [row for body in custom if (row := row_of(body)) is not None]
     given = [row for body in (defaults if isinstance(defaults, list) else ()) if (row := row_of(body)) is not None]
-    there = {row.priority for row in given if row.inbound and row not in _USUAL}
+    odd = [row for row in given if row not in _USUAL]
+    there = {row.priority for row in odd if _SAYS.decode(row.says).inbound}
     usual = [rule.priority for rule in DEFAULTS if rule.priority not in there]
-    return Group(resource.id, _PACKER.encode((own + [row for row in given if row not in _USUAL], usual)))
+    return Group(resource.id, _PACKER.encode((own + odd, usual)))
 
 
 _UNPACKER: Final = msgspec.msgpack.Decoder(tuple[list[Row], list[int]])
+_SAYS: Final = msgspec.msgpack.Decoder(Says)
 
 
 @lru_cache(maxsize=64)
@@ -650,33 +656,67 @@ def _aims(rules: tuple[Rule, ...]) -> tuple[Aim, ...]:
 
 def _pair(row: Row) -> Pair:
     """A rule as it surely acts and as it may act."""
-    named = _ALL_PROTOCOLS if row.protocol is None else _protocol(row.protocol)
-    numbers = _numbers(row.ports, row.broken & _PORTS > 0)
-    own = _ANY_PORT if row.own_ports == ("*",) else _numbers(row.own_ports, row.broken & _OWN_PORTS > 0)
-    source = _source(row.sources, row.source_groups, row.broken & _SOURCES > 0)
-    destination = _ANYWHERE if row.destinations == ("*",) else _destination(row)
-    ends = (named, numbers, own, source, destination)
-    asked = (named.why, numbers.why, source.why, destination.why, "" if row.allow else own.why)
-    if not any(asked) and row.allow is not None and row.inbound and row.priority is not None:
-        rule = _made(row, ends, row.allow is True, wide=True)
+    meaning = _meaning(row.says)
+    if row.priority is not None and not meaning.whys and not meaning.switches:
+        rule = _rule(row, meaning.sure, row.priority)
         return rule, rule, ""
-    sure = _made(row, ends, True, wide=False) if row.allow is True else _made(row, ends, False, wide=True)
-    may = _made(row, ends, False, wide=False) if row.allow is False else _made(row, ends, True, wide=True)
-    return sure, may, f"{row.name}: {'; '.join(_whys(row, asked))}"
+    whys = (*meaning.whys, *(("its priority is not known",) if row.priority is None else ()), *meaning.switches)
+    sure, may = _rule(row, meaning.sure, LATE, EARLY), _rule(row, meaning.may, EARLY, LATE)
+    return sure, may, f"{row.name}: {'; '.join(whys)}"
 
 
-def _whys(row: Row, found: Iterable[str]) -> list[str]:
-    """What of a rule is not known. Whoever calls chooses the source port: it matters to a Deny only."""
-    whys = [each for each in found if each]
-    for what, value in (("priority", row.priority), ("access", row.allow), ("direction", row.inbound)):
-        if value is None:
-            whys.append(f"its {what} is not known")
-    return whys
+def _rule(row: Row, act: _Act | None, allow_at: int, deny_at: int = 0) -> Rule | None:
+    """The rule that acts so, None without an act; at that place, where its priority is not known."""
+    if act is None:
+        return None
+    at = row.priority if row.priority is not None else allow_at if act.allow else deny_at
+    return Rule(row.name, at, act.allow, act.spans, act.source, act.destination, act.always, row.resource)
 
 
-def _made(row: Row, ends: tuple[_Read, ...], allow: bool, wide: bool) -> Rule | None:
-    """The rule by what it may stand for, or by what it certainly does; None where that is nothing."""
-    if not wide and not row.inbound:
+class _Act(NamedTuple):
+    """What a rule does, but for its place among the others: the members of `Rule`."""
+
+    allow: bool
+    spans: Spans
+    source: Source
+    destination: Destination | None
+    always: bool
+
+
+class _Meaning(NamedTuple):
+    """A rule as it surely acts and as it may act (None: not at all); what of its fields and switches is not known."""
+
+    sure: _Act | None
+    may: _Act | None
+    whys: tuple[str, ...] = ()
+    switches: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=4096)
+def _meaning(packed: bytes) -> _Meaning:
+    says = _SAYS.decode(packed)
+    named = _ALL_PROTOCOLS if says.protocol is None else _protocol(says.protocol)
+    numbers = _numbers(says.ports, says.broken & _PORTS > 0)
+    own = _ANY_PORT if says.own_ports == ("*",) else _numbers(says.own_ports, says.broken & _OWN_PORTS > 0)
+    source = _source(says.sources, says.source_groups, says.broken & _SOURCES > 0)
+    destination = _ANYWHERE if says.destinations == ("*",) else _destination(says)
+    ends = (named, numbers, own, source, destination)
+    # Whoever calls chooses the source port: it matters to a Deny only.
+    asked = (named.why, numbers.why, source.why, destination.why, "" if says.allow else own.why)
+    whys = tuple(each for each in asked if each)
+    switches = (("access", says.allow), ("direction", says.inbound))
+    unknown = tuple(f"its {what} is not known" for what, value in switches if value is None)
+    if not whys and not unknown:
+        act = _act(says, ends, says.allow is True, wide=True)
+        return _Meaning(act, act)
+    sure = _act(says, ends, True, wide=False) if says.allow is True else _act(says, ends, False, wide=True)
+    may = _act(says, ends, False, wide=False) if says.allow is False else _act(says, ends, True, wide=True)
+    return _Meaning(sure, may, whys, unknown)
+
+
+def _act(says: Says, ends: tuple[_Read, ...], allow: bool, wide: bool) -> _Act | None:
+    """By what the rule may stand for, or by what it certainly does; None where that is nothing."""
+    if not wide and not says.inbound:
         return None
     named, numbers, own, origin, target = ends
     source: Any = origin[wide]
@@ -685,10 +725,7 @@ def _made(row: Row, ends: tuple[_Read, ...], allow: bool, wide: bool) -> Rule | 
     if locked or source is NO_SOURCE or destination is NOWHERE:
         return None
     spans = places(named.wide if wide else named.narrow, numbers.wide if wide else numbers.narrow, allow)
-    if not spans:
-        return None
-    at = row.priority if row.priority is not None else EARLY if wide else LATE
-    return Rule(row.name, at, allow, spans, source, destination, row.always and allow, row.resource)
+    return _Act(allow, spans, source, destination, says.always and allow) if spans else None
 
 
 class _Read(NamedTuple):
@@ -712,7 +749,6 @@ def _protocol(text: str) -> _Read:
         return _Read((), protocols("*"), str(bad))
 
 
-@lru_cache(maxsize=1024)
 def _numbers(texts: tuple[str, ...], broken: bool) -> _Read:
     found: list[tuple[int, int]] = []
     why = "a port that is no text" if broken else "" if texts else "it names no ports"
@@ -746,16 +782,15 @@ def _cut(addresses: AddressSet) -> AddressSet:
     return addresses if public == addresses else PUBLIC if public == PUBLIC else public
 
 
-def _destination(row: Row) -> _Read:
-    read = _aimed(row.destinations, row.destination_groups, row.broken & _DESTINATIONS > 0)
-    if not row.resource or not row.destination_groups or (read.wide is None and not read.why):
+def _destination(says: Says) -> _Read:
+    read = _aimed(says.destinations, says.destination_groups, says.broken & _DESTINATIONS > 0)
+    if not says.admin or not says.destination_groups or (read.wide is None and not read.why):
         return read
     # Who is a member of the network group of an admin rule is not known.
-    narrow = _aimed(row.destinations, (), False).narrow if row.destinations else NOWHERE
+    narrow = _aimed(says.destinations, (), False).narrow if says.destinations else NOWHERE
     return _Read(narrow, None, read.why or "the members of its network group are not known")
 
 
-@lru_cache(maxsize=1024)
 def _aimed(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Read:
     addresses, tags, why = _names(texts)
     why = why or ("a destination that is no text" if broken else "" if texts or groups else "it names no destination")
@@ -799,6 +834,12 @@ def _everybody(name: str, priority: int) -> Rule:
 
 
 _EVERY: Final[tuple[Protocol, ...]] = protocols("*")
+
+
+def _usual(allow: bool, to: str) -> bytes:
+    return _PACKER.encode(Says(allow, True, False, "*", ("*",), ("*",), (to,), (to,)))
+
+
 DEFAULTS: Final = (
     Rule("AllowVnetInBound", 65000, True, places(_EVERY, ALL_PORTS, True), Source(EMPTY, EVERYTHING)),
     Rule("DenyAllInBound", 65500, False, places(_EVERY, ALL_PORTS, False), ANY_SOURCE),
@@ -809,8 +850,8 @@ AllowAzureLoadBalancerInBound (65001) lets in nothing but the platform's probes.
 
 
 _USUAL: Final = (
-    Row("AllowVnetInBound", True, True, False, 65000, "*", ("*",), ("*",), ("VirtualNetwork",), ("VirtualNetwork",)),
-    Row("DenyAllInBound", False, True, False, 65500, "*", ("*",), ("*",), ("*",), ("*",)),
+    Row("AllowVnetInBound", 65000, _usual(True, "VirtualNetwork")),
+    Row("DenyAllInBound", 65500, _usual(False, "*")),
 )
 """How a body spells them: then they are not kept."""
 

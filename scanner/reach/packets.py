@@ -69,13 +69,17 @@ def ports(text: str) -> Spans:
         bare = part.strip()
         if bare == "*" or bare.lower() == "any":
             return ALL_PORTS
-        start, dash, end = (each.strip() for each in bare.partition("-"))
-        low = _port(start, text)
-        high = _port(end, text) if dash else low
-        if low > high:
-            raise BadPort(text, "a range of ports")
-        found.append((low, high))
+        found.append(_range(bare, text))
     return merged(found)
+
+
+def _range(bare: str, text: str) -> Span:
+    first, dash, last = bare.partition("-")
+    low = _port(first.strip(), text)
+    high = _port(last.strip(), text) if dash else low
+    if low > high:
+        raise BadPort(text, "a range of ports")
+    return low, high
 
 
 def _port(bare: str, text: str) -> int:
@@ -94,7 +98,6 @@ def protocols(text: str) -> tuple[Protocol, ...]:
     return (bare,)
 
 
-@lru_cache(maxsize=1024)
 def places(named: tuple[Protocol, ...], numbers: Spans, allow: bool) -> Spans:
     """The places that a rule matches. A protocol without ports has none to compare: an Allow ignores the ports that
     the rule names, a Deny counts only with all of them. Unverified, so decided towards open.

@@ -7,9 +7,10 @@ and an Allow of another never have to be guessed at: what a tag holds is decided
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from scanner.addresses import ALL_IPV4, ALL_IPV6, EMPTY, EVERYTHING, PUBLIC, AddressSet, Version, union
 from scanner.reach.tags import TAGS, lookup
@@ -36,8 +37,7 @@ def _within(tag: str, other: str) -> bool:
     return tag == other or tag.startswith(f"{other}.")
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(msgspec.Struct, frozen=True, gc=False):
     """The senders with an address in `addresses` that bear every tag of `tags` and none of `without`."""
 
     addresses: AddressSet
@@ -70,8 +70,7 @@ class Term:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Senders:
+class Senders(msgspec.Struct, frozen=True, gc=False):
     """A set of senders; make it with `senders`, so that equal sets mostly compare equal."""
 
     terms: tuple[Term, ...] = ()
