@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from scanner.exposure import LOCKS, Auth, Reach
-from scanner.finding import Document, ExposureRow, FindingRow, finding_fingerprint
+from scanner.finding import Document, ExposureRow, FindingRow, finding_fingerprint, order
 from scanner.resource import segments, subscription_of, type_of
 from scanner.verdict import Severity
 
@@ -79,6 +79,10 @@ class Changes:
     def of(self, *news: News) -> list[Change]:
         return [each for each in self.found if each.news in news]
 
+    def counted(self, name: News) -> list[Change]:
+        """The changes of a kind that count, the worst first."""
+        return sorted((each for each in self.of(name) if each.item.counts), key=lambda each: worst_first(each.item))
+
     def paging(self, least: Severity = Severity.info) -> list[Change]:
         """What is new, reopened or worse, counts, and is at least so severe."""
         return [each for each in self.of(*PAGING) if each.item.counts and _rank(each.item.severity) >= least]
@@ -128,21 +132,23 @@ class Sight:
         if doubted:
             self._doubt(row.resource)
         if row.severity is None or row.state == "closed":
-            self.closed[key] = doubted
+            self.closed[key] = doubted or self.closed.get(key, False)
             return
-        self.items[key] = Item(
-            kind="exposure",
-            fingerprint=row.fingerprint,
-            resource=row.resource,
-            endpoint=row.endpoint,
-            address=row.address,
-            title=row.title,
-            severity=row.severity,
-            reach=row.reach,
-            authentication=row.authentication,
-            state="open" if row.state == "open" else "accepted",
-            since=self.taken,
-            seen=self.taken,
+        self._keep(
+            Item(
+                kind="exposure",
+                fingerprint=row.fingerprint,
+                resource=row.resource,
+                endpoint=row.endpoint,
+                address=row.address,
+                title=row.title,
+                severity=row.severity,
+                reach=row.reach,
+                authentication=row.authentication,
+                state="open" if row.state == "open" else "accepted",
+                since=self.taken,
+                seen=self.taken,
+            )
         )
 
     def finding(self, row: FindingRow) -> None:
@@ -153,28 +159,36 @@ class Sight:
             if row.category in LOCKS:
                 self._doubt(row.resource)
             return
-        self.items[key] = Item(
-            kind="finding",
-            fingerprint=row.fingerprint,
-            resource=row.resource,
-            rule=row.rule,
-            category=row.category,
-            title=row.title,
-            severity=row.severity or "",
-            state="accepted" if row.status == "waived" else "open",
-            since=self.taken,
-            seen=self.taken,
+        self._keep(
+            Item(
+                kind="finding",
+                fingerprint=row.fingerprint,
+                resource=row.resource,
+                rule=row.rule,
+                category=row.category,
+                title=row.title,
+                severity=row.severity or "",
+                state="accepted" if row.status == "waived" else "open",
+                since=self.taken,
+                seen=self.taken,
+            )
         )
 
     def passed(self, id: str, rules: Iterable[str]) -> None:
         if id.lower() in self._wanted:
             for rule in rules:
-                self.closed["finding", finding_fingerprint(self.first(rule), id)] = False
+                self.closed.setdefault(("finding", finding_fingerprint(self.first(rule), id)), False)
 
     def resource(self, id: str) -> None:
         top = top_of(id)
         if top in self._tops:
             self._present.add(top)
+
+    def _keep(self, item: Item) -> None:
+        """Of two rows with one fingerprint (names that differ in case) the worse one counts, whichever came first."""
+        known = self.items.get(item.key)
+        if known is None or _weight(item) > _weight(known):
+            self.items[item.key] = item
 
     def _doubt(self, id: str) -> None:
         self._doubted.add(id.lower().rstrip("/"))
@@ -253,7 +267,9 @@ def _seen(
         return Change("new" if before(now.resource, word) else "first-looked", now)
     item = msgspec.structs.replace(now, since=was.since)
     if now.state == "accepted":
-        return Change("accepted", item, was) if was.state != "accepted" else item
+        if was.state != "accepted":
+            return Change("accepted", item, was)
+        return item if was.sighted else Change("again", item, was)
     if was.state == "fixed":
         return Change("reopened", item, was, "it was fixed before")
     if was.state == "accepted":
@@ -289,8 +305,8 @@ def _not_known(was: Item, sight: Sight, gone: Callable[[str], bool], unconfirmed
 def _looked_at(item: Item, sight: Sight, looked: Looked) -> bool:
     """Whether the scan's silence on an item says anything."""
     subscription = subscription_of(item.resource)
-    if subscription not in looked.subscriptions:
-        return looked.whole and subscription in looked.expected
+    if subscription not in looked.subscriptions and not (looked.whole and subscription in looked.expected):
+        return False
     if not looked.whole and not sight.present(item.resource):
         return False
     if item.kind == "finding":
@@ -300,10 +316,10 @@ def _looked_at(item: Item, sight: Sight, looked: Looked) -> bool:
 
 def _moved(was: Item, now: Item, *, worse: bool) -> str:
     """What of the cell got worse (or better), as a clause; "" where it did not, on the whole."""
-    order = 1 if worse else -1
+    sign = 1 if worse else -1
     said = _rank(now.severity) - _rank(was.severity)
     steps = _steps(was, now)
-    if said * order > 0:
+    if said * sign > 0:
         return ", ".join([f"{was.severity} -> {now.severity}", *steps])
     if said or not steps or now.kind != "exposure":
         return ""
@@ -311,12 +327,22 @@ def _moved(was: Item, now: Item, *, worse: bool) -> str:
         _level(Reach, now.reach) - _level(Reach, was.reach),
         _level(Auth, now.authentication) - _level(Auth, was.authentication),
     )
-    return ", ".join(steps) if all(each * order >= 0 for each in wider) else ""
+    return ", ".join(steps) if all(each * sign >= 0 for each in wider) else ""
+
+
+def _weight(item: Item) -> tuple[object, ...]:
+    cell = (_rank(item.severity), _level(Reach, item.reach), _level(Auth, item.authentication))
+    return (item.state == "open", *cell, item.resource, item.endpoint, item.address, item.title)
 
 
 def _steps(was: Item, now: Item) -> list[str]:
     pairs = (("reach", was.reach, now.reach), ("authentication", was.authentication, now.authentication))
     return [f"{name} {old} -> {new}" for name, old, new in pairs if old != new and old and new]
+
+
+def worst_first(item: Item) -> tuple[int, str, str]:
+    """The key that changes are shown by."""
+    return -_rank(item.severity), order(item.resource), item.endpoint
 
 
 def _rank(severity: str | None) -> int:
