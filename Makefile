@@ -10,6 +10,7 @@ BIN := .venv/bin
 RUN := .venv/.setup
 DEV := .venv/.setup-dev
 AZ := .venv-az/.setup
+NODE := tests/storing/node_modules/.package-lock.json
 INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
@@ -40,6 +41,10 @@ $(AZ): tests/commands/requirements.lock $(RUN)
 	$(BIN)/python -m uv pip install --quiet --python .venv-az --require-hashes -r tests/commands/requirements.lock
 	@touch $@
 
+$(NODE): tests/storing/package-lock.json
+	npm ci --prefix tests/storing --ignore-scripts --no-audit --no-fund --loglevel error >/dev/null
+	@touch $@
+
 setup: $(RUN)  ## Virtual environment and locked dependencies
 
 demo: $(RUN)  ## Scan the sample estate, served on this machine
@@ -63,7 +68,7 @@ docs-check: $(RUN)
 machine:
 	@tests/machine
 
-test: machine $(DEV) lint docs-check  ## All checks; the test runner's closing line comes last
+test: machine $(DEV) $(NODE) lint docs-check  ## All checks; the test runner's closing line comes last
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/real_input
 
 bench: $(DEV)  ## The figures of docs/performance.md

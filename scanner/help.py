@@ -47,7 +47,8 @@ What to judge
   --waivers FILE                 What was accepted
   --fail-on SEVERITY             high (default), critical ... info, never
 What to write
-  --out FILE                  +  Suffix decides: .html .json; - is stdout
+  --out FILE                  +  Suffix decides: .html .json .csv .md .sarif
+                                 .junit.xml; - is JSON on stdout
   --snapshot FILE                What was read (.jsonl, .gz, .zst)
 How to read
   --auth KIND                    cli, managed-identity, github, ...
@@ -136,7 +137,8 @@ Usage: twolocks report FILE --out FILE [OPTIONS]
 
 Makes a report from a findings file (scan --out findings.json).
 
-  --out FILE   +  Suffix decides: .html .json; - is JSON on stdout
+  --out FILE   +  Suffix decides: .html .json .csv .md .sarif .junit.xml;
+                  - is JSON on stdout
   --help          + can be given more than once
 
 Each option is also a variable: --out is TWOLOCKS_REPORT_OUT."""

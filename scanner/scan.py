@@ -4,12 +4,12 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from time import monotonic
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
@@ -25,7 +25,7 @@ from scanner.stop import Stop, Stopped
 from scanner.summary import Counting, Summary
 from scanner.terminal import Line, Screen, error_lines, height_of, width_of
 
-FORMATS = (".html", ".json")
+FORMATS = (".html", ".json", ".csv", ".md", ".sarif", ".junit.xml")
 SNAPSHOTS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".gz", ".zst", ".ndjson")
 STDOUT = "-"
 DISAGREES = "Azure disagrees with Twolocks, a defect of Twolocks"
@@ -356,22 +356,24 @@ def _write(
     errors: list[UserError],
 ) -> list[str]:
     """Write every output; those that could not be written are told, and the others go on."""
+    from scanner.report.files import write as made
+
     words = (scan, evaluation.rule_rows(), evaluation.tally.gaps, evaluation.coverage())
     unwritten = [error.what_file for error in errors if isinstance(error, Unwritable)]
     document: Any = None
-    for out in sorted(outs, key=lambda each: each.format == ".html"):
+    for out in sorted(outs, key=lambda each: each.format not in (STDOUT, ".json")):
         try:
             if out.format == STDOUT:
                 writer.finish(sys.stdout.buffer, *words)
                 sys.stdout.buffer.flush()
                 continue
-            if out.format == ".html" and document is None:
+            if out.format != ".json" and document is None:
                 document = _decoded(writer, words)
             with rows.Beside(out.path) as file:
-                if out.format == ".html":
-                    _html(document, file)
-                else:
+                if out.format == ".json":
                     writer.finish(file, *words)
+                else:
+                    made(out.format, document, file)
             wrote.append(out.name)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -386,12 +388,6 @@ def _decoded(writer: rows.Writer, words: tuple[Any, ...]) -> Any:
     whole = BytesIO()
     writer.finish(whole, *words)
     return msgspec.json.decode(whole.getbuffer())
-
-
-def _html(document: Mapping[str, Any], file: IO[bytes]) -> None:
-    from scanner.report.html import write_html
-
-    write_html(document, file)  # type: ignore[arg-type]
 
 
 class Unwritable(InputError):

@@ -35,7 +35,7 @@ def test_an_unknown_suffix(night: str) -> None:
         error(
             "error: no format has the suffix .htm; nothing was read",
             "at: --out report.htm",
-            "do: nearest: .html; known: .html .json, or - for JSON",
+            "do: nearest: .html; known: .html .json .csv .md .sarif .junit.xml, or - for JSON",
             "exit 2",
         )
     )

@@ -1,8 +1,10 @@
 """A findings file made into other files."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import IO, Any
 
 import msgspec
 
@@ -10,11 +12,25 @@ from scanner.errors import InputError
 from scanner.finding import SCHEMA, Beside, Document
 from scanner.scan import STDOUT, Out, Unwritable, unwritable
 
+WRITERS = {
+    ".html": ("html", "write_html"),
+    ".csv": ("csv", "write_csv"),
+    ".md": ("markdown", "write_markdown"),
+    ".sarif": ("sarif", "write_sarif"),
+    ".junit.xml": ("junit", "write_junit"),
+}
+"""What makes a file of a decoded findings document, by suffix; JSON is the document itself."""
+
+
+def write(format: str, document: Mapping[str, Any], out: IO[bytes]) -> None:
+    """Write a findings document in a format of `WRITERS`. The same document gives the same bytes."""
+    module, name = WRITERS[format]
+    made: Callable[[Mapping[str, Any], IO[bytes]], None] = getattr(import_module(f"scanner.report.{module}"), name)
+    made(document, out)
+
 
 def convert(file: Path, outs: Sequence[Out]) -> list[str]:
     """Write each output from a findings file. Raises InputError where it is none, or one cannot be written."""
-    from scanner.report.html import write_html
-
     text = _read(file)
     document = _document(file, text)
     wrote: list[str] = []
@@ -25,8 +41,8 @@ def convert(file: Path, outs: Sequence[Out]) -> list[str]:
             continue
         try:
             with Beside(out.path) as target:
-                if out.format == ".html":
-                    write_html(document, target)  # type: ignore[arg-type]
+                if out.format in WRITERS:
+                    write(out.format, document, target)
                 else:
                     target.write(text)
         except OSError as error:

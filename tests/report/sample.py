@@ -568,6 +568,7 @@ def wrap(estate: Estate) -> dict[str, Any]:
             "id": "2026-11-25T14:12:03Z",
             "started": "2026-11-25T14:10:40Z",
             "finished": "2026-11-25T14:12:03Z",
+            "taken": "2026-11-25T14:10:40Z",
             "tool": "twolocks 0.1.0",
             "cloud": "AzureCloud",
             "principal": "8c2b7f4e-0000-4000-8000-aaaaaaaaaaaa",
