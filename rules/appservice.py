@@ -18,9 +18,9 @@ from scanner.exposure import (
 )
 from scanner.index import Index
 from scanner.reach.firewall import Firewall, Subnets, firewall, idle
+from scanner.reach.publishing import publishers
 from scanner.reach.restrictions import FRONT_DOOR, restricted_subnets, restrictions
 from scanner.reach.sources import doubted, source_hop
-from scanner.reach.topology import topology
 from scanner.resource import MISSING, Resource, look, member, same
 from scanner.rule import Controls, Fix, Kind, SeverityName, judge_value
 from scanner.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
@@ -191,6 +191,12 @@ def host(site: Resource) -> str:
     return value if isinstance(value, str) else ""
 
 
+def own_hosts(site: Resource) -> list[str]:
+    """The host names that people gave it: its default one is the address of its endpoints."""
+    names = site.look("properties.hostNames")
+    return [each for each in names if isinstance(each, str)] if isinstance(names, list) else []
+
+
 def scm_host(site: Resource) -> str:
     states = site.look("properties.hostNameSslStates")
     for each in states if isinstance(states, list) else ():
@@ -213,22 +219,22 @@ def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
         yield closed("host-keys", "app", "the app is stopped", state, what="The function host")
     else:
         front = login(site)
-        yield app(site, reach, front, topology(index).published_host(host(site)))
-        yield host_keys(site, reach, front)
-        yield from functions(site, reach, front)
-        yield from triggers(site, reach)
+        told = publishers(index).of(own_hosts(site))
+        doors = (app(site, reach, front), host_keys(site, reach, front), *functions(site, reach, front))
+        for each in (*doors, *triggers(site, reach)):
+            yield each if each.off else replace(each, admits=told)
     yield scm(site, index)
     yield ftp(site, index)
 
 
-def app(site: Resource, reach: Half, front: Half, published: tuple[str, ...] = ()) -> Exposure:
+def app(site: Resource, reach: Half, front: Half) -> Exposure:
     kind = runs(site)
     if kind == "functions":
         why = "a function app is reached by its functions and its host's own addresses"
         return closed("app", "app", why, site.seen("kind"), what="The app")
     if kind == "workflows":
         return closed("app", "app", "a logic app is reached by its triggers", site.seen("kind"), what="The app")
-    return Exposure("app", "app", reach, front, what="The app", address=host(site), admits=published)
+    return Exposure("app", "app", reach, front, what="The app", address=host(site))
 
 
 def host_keys(site: Resource, reach: Half, front: Half) -> Exposure:

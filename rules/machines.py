@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from scanner.exposure import ANONYMOUS, SHARED, Auth, Exposure, Half, Hop, Reach, may, replace, unread, way
 from scanner.index import Index
 from scanner.reach.doors import Door, closed_path, doors
-from scanner.reach.fabric import key_of
+from scanner.reach.fabric import Nic, key_of
 from scanner.reach.ports import KnownPort, known
+from scanner.reach.publishing import publishers
 from scanner.reach.topology import Path, Topology, topology
 from scanner.resource import MISSING, Resource, look, same
 from scanner.rule import Fix, Kind, word
@@ -66,12 +67,14 @@ def listed(machine: Resource, path: str) -> list[object]:
 @MACHINE.paths
 def paths(machine: Resource, found: Topology) -> tuple[list[Path], tuple[str, ...], tuple[Unread, ...]]:
     """The paths to a machine, what publishes it, and what of it was not read."""
+    front = publishers(found.index)
     if not is_vm(machine):
         if not is_uniform(machine):
             return [], (), ()
-        return found.scale_set(listed(machine, MODEL), machine.children(NICS), machine.children(ADDRESSES)), (), ()
-    led: list[Path] = []
-    told: tuple[str, ...] = ()
+        led = found.scale_set(listed(machine, MODEL), machine.children(NICS), machine.children(ADDRESSES))
+        return led, front.of_machine(machine.id, (), led), ()
+    led = []
+    nics: list[Nic] = []
     missing: list[Unread] = []
     for each in listed(machine, "properties.networkProfile.networkInterfaces"):
         id = look(each, "id")
@@ -81,8 +84,22 @@ def paths(machine: Resource, found: Topology) -> tuple[list[Path], tuple[str, ..
             missing.append(gap or Unread(str(id), "the network interface is not among what was read"))
             continue
         led += found.paths(nic)
-        told += found.published(nic)
-    return led, told, tuple(missing)
+        nics.append(nic)
+    return led, front.of_machine(machine.id, nics, led), tuple(missing)
+
+
+def subnets(machine: Resource, found: Topology) -> Iterator[str]:
+    """The subnets (keys) that a machine is known to stand in."""
+    if not is_vm(machine):
+        for model in machine.items(MODEL):
+            inner = look(model, "properties.ipConfigurations")
+            for each in inner if isinstance(inner, list) else ():
+                yield key_of(str(look(each, "properties.subnet.id")))
+        return
+    for each in machine.items("properties.networkProfile.networkInterfaces"):
+        nic = found.fabric.nics.get(key_of(str(look(each, "id"))))
+        if nic is not None:
+            yield from (one.subnet for one in nic.configurations)
 
 
 def stopped(machine: Resource) -> bool:
@@ -160,6 +177,7 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
         led, told, missing = paths(machine, found)
     except Unread as stop:
         led, told, missing = [], (), (stop,)
+    told = (*told, *found.beyond(subnets(machine, found)))
     open_doors = doors(led, found.fabric, index)
     resting = stopped(machine) if open_doors else False
     blind = {door.address for door in open_doors if door.whole and not door.reach.sure}

@@ -30,7 +30,11 @@ VPN = Kind("Microsoft.Network/virtualNetworkGateways", api=API)
 LINK = Kind("Microsoft.Network/privateLinkServices", api=API)
 FRONT = Kind("Microsoft.Network/frontDoors", api="2025-10-01")
 PROFILE = Kind("Microsoft.Cdn/profiles", api="2025-12-01")
-GATES = Kind("Microsoft.ApiManagement/service", api="2024-05-01", keep=("properties.virtualNetworkType",))
+GATES = Kind(
+    "Microsoft.ApiManagement/service",
+    api="2024-05-01",
+    keep=("properties.publicNetworkAccess", "properties.virtualNetworkType"),
+)
 
 TLS = {MCSB: ("DP-3",), NIST: ("SC-8",), ISO: ("A.8.24",)}
 WEB = {MCSB: ("NS-6",), NIST: ("SI-4", "SC-7"), ISO: ("A.8.23",)}
@@ -88,7 +92,8 @@ def open_to_nobody(nsg: Resource, index: Index) -> Verdict:
         return Pass((nsg.seen("properties.securityRules[].name"),)) if not group.doubts else unknown(*group.doubts)
     if serves_platform(nsg, index) or nsg.key in topology(index).led():
         return NotApplicable(SERVED)
-    unseen = [index.missing[key] for key in map(str.lower, PATH_TYPES) if key in index.missing]
+    gaps = [index.missing_in(each, nsg.id) for each in OWN_TYPES] + [index.missing.get(each) for each in FAR_TYPES]
+    unseen = [each for each in gaps if each is not None]
     if not unseen and nsg.key in topology(index).led(sure=False):
         unseen.append(Unread("the paths from outside", "a load balancer or firewall on the way could not be read"))
     if unseen or group.doubts:
@@ -96,17 +101,10 @@ def open_to_nobody(nsg: Resource, index: Index) -> Verdict:
     return Fail(seen)
 
 
-PATH_TYPES = tuple(
-    f"Microsoft.Network/{each}"
-    for each in (
-        "virtualNetworks",
-        "networkInterfaces",
-        "publicIPAddresses",
-        "loadBalancers",
-        "azureFirewalls",
-        "applicationGateways",
-    )
-)
+# A group guards subnets and interfaces of its own subscription, and they have addresses of it.
+OWN_TYPES = tuple(f"Microsoft.Network/{each}" for each in ("virtualNetworks", "networkInterfaces", "publicIPAddresses"))
+# These lead into networks of other subscriptions as well.
+FAR_TYPES = tuple(f"microsoft.network/{each}" for each in ("loadbalancers", "azurefirewalls", "applicationgateways"))
 
 
 def serves_platform(nsg: Resource, index: Index) -> bool:
@@ -614,8 +612,9 @@ def is_front_door(profile: Resource) -> bool:
 
 SECURITY = PROFILE.child("securityPolicies", when=is_front_door)
 ORIGINS = PROFILE.child("originGroups", when=is_front_door).child("origins", always=True)
-BACKENDS = GATES.child("backends", keep=("properties.url",), always=True)
-APIS = GATES.child("apis", keep=("properties.serviceUrl",), always=True)
+ROUTES = PROFILE.child("afdEndpoints", when=is_front_door).child("routes", always=True)
+BACKENDS = GATES.child("backends", keep=("properties.resourceId", "properties.url"), always=True)
+APIS = GATES.child("apis", keep=("properties.serviceUrl", "properties.subscriptionRequired"), always=True)
 
 
 def profile_without_waf(profile: Resource, index: Index) -> Verdict:

@@ -32,6 +32,7 @@ INDEX_TYPES = (
     "Microsoft.Network/networkSecurityPerimeters/profiles/accessRules",
     "Microsoft.Network/networkSecurityPerimeters/resourceAssociations",
     "Microsoft.Network/frontDoors",
+    "Microsoft.Network/trafficManagerProfiles",
     "Microsoft.Cdn/profiles",
     "Microsoft.ApiManagement/service",
     "Microsoft.Web/hostingEnvironments",

@@ -43,7 +43,7 @@ INDEX_APIS = {
     "microsoft.app/managedenvironments": "2025-07-01",
 }
 """The api-versions with which types of the index are listed where Resource Graph is not asked."""
-_KEEP = {"microsoft.apimanagement/service": ("properties.virtualNetworkType",)}
+_KEEP = {"microsoft.apimanagement/service": ("properties.publicNetworkAccess", "properties.virtualNetworkType")}
 """What to keep of bodies that may carry secrets."""
 _LISTED = frozenset({"microsoft.network/networkinterfaces"})
 """Types that are listed through ARM as well: what a row of Resource Graph lacks must not close a path."""

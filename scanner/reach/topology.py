@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from scanner.addresses import EMPTY, AddressSet, BadAddress, Version, parse, union
 from scanner.exposure import Hop
@@ -180,8 +179,6 @@ class Topology:
     pools_of: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """The pools that an IP configuration (its key) is in."""
     pools_at: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
-    published_at: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """What publishes a private address, host name or IP configuration, in words."""
     peers: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     _rules: dict[str, list[_Rule]] = field(default_factory=lambda: defaultdict(list))
     _internal: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
@@ -290,16 +287,9 @@ class Topology:
                     found |= {nic.group, above}
         return found - {""}
 
-    def published(self, nic: Nic) -> tuple[str, ...]:
-        """What publishes the machine's web ports: application gateways and Front Doors, in words."""
-        keys = [configuration_key(nic.id, each.name) for each in nic.configurations]
-        keys += [each.address for each in nic.configurations if each.address]
-        keys += [self.public(each.public).address for each in nic.configurations if each.public]
-        return tuple(dict.fromkeys(said for key in keys if key for said in self.published_at.get(key.lower(), ())))
-
-    def published_host(self, host: str) -> tuple[str, ...]:
-        """What publishes a host name."""
-        return tuple(dict.fromkeys(self.published_at.get(host.lower(), ()))) if host else ()
+    def behind_front(self, key: str) -> list[str]:
+        """The pools and IP configurations (keys) that the rules on a load balancer's front lead to."""
+        return [each for rule in self._rules.get(key, ()) for each in (*rule.pools, *rule.configurations)]
 
     def scale_set(self, models: Iterable[Any], nics: Children, publics: Children) -> list[Path]:
         """The paths to the instances of a Uniform scale set.
@@ -348,17 +338,10 @@ class Topology:
             ("loadBalancers", self._balancer),
             ("loadBalancers", self._fronts),
             ("azureFirewalls", self._firewall),
-            ("applicationGateways", self._gateway),
-            ("frontDoors", self._front_door),
         )
         for type, reader in readers:
             for each in self._all(type):
                 reader(each)
-        for each in self.index.of_type("Microsoft.Cdn/profiles/originGroups/origins")[0]:
-            self._origin(each)
-        for type in ("backends", "apis"):
-            for each in self.index.of_type(f"Microsoft.ApiManagement/service/{type}")[0]:
-                self._api(each)
 
     def _peers(self, network: Resource) -> None:
         for each in objects(network.body, "properties.virtualNetworkPeerings"):
@@ -589,56 +572,6 @@ class Topology:
                     self._lead(key, replace(front, unsure=(*front.unsure, missing)), "", depth=1)
             for where in near or {""}:
                 self.of_address[where, address].append(front)
-
-    # What is published through a gateway
-
-    def _gateway(self, gateway: Resource) -> None:
-        fronts = objects(gateway.body, "properties.frontendIPConfigurations")
-        if not any(text(each, "properties.publicIPAddress.id") for each in fronts):
-            return
-        said = f"published through the application gateway {gateway.name}"
-        for pool in objects(gateway.body, "properties.backendAddressPools"):
-            for each in objects(pool, "properties.backendAddresses"):
-                name = text(each, "ipAddress") or text(each, "fqdn")
-                self.published_at[name.lower()].append(said)
-            for each in objects(pool, "properties.backendIPConfigurations"):
-                self.published_at[key_of(text(each, "id"))].append(said)
-
-    def _front_door(self, profile: Resource) -> None:
-        said = f"published through the Front Door {profile.name}"
-        for pool in objects(profile.body, "properties.backendPools"):
-            for each in objects(pool, "properties.backends"):
-                self.published_at[text(each, "address").lower()].append(said)
-
-    def _origin(self, origin: Resource) -> None:
-        """An origin of Front Door Standard or Premium: azure-mgmt-cdn, AFDOrigin."""
-        if same(look(origin.body, "properties.enabledState"), "Disabled"):
-            return
-        private = text(origin.body, "properties.sharedPrivateLinkResource.privateLink.id")
-        said = f"published through the Front Door {self._top(origin)}"
-        host = text(origin.body, "properties.hostName").lower()
-        self.published_at[host].append(f"{said}, by private link" if private else said)
-
-    def _api(self, each: Resource) -> None:
-        """A back end or an API of API Management, by the host of its URL; a service inside a network publishes none."""
-        service = self.index.resources.get(key_of(root_of(each.id)))
-        if service is not None and same(look(service.body, "properties.virtualNetworkType"), "Internal"):
-            return
-        host = _host(text(each.body, "properties.url") or text(each.body, "properties.serviceUrl"))
-        self.published_at[host].append(f"published through API Management {self._top(each)}")
-
-    def _top(self, below: Resource) -> str:
-        """The name of the top-level resource, as it is spelled where that was read."""
-        root = root_of(below.id)
-        found = self.index.resources.get(root)
-        return found.name if found is not None else _name(root)
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
 
 
 _POOLS: Final = "loadBalancerBackendAddressPools"

@@ -360,66 +360,6 @@ def test_an_instance_that_a_pool_names() -> None:
         assert [path.front.address for path in led] == ["192.0.2.1"]
 
 
-def test_what_publishes_a_machine() -> None:
-    gateway: Body = {
-        "id": f"{NET}/applicationGateways/agw",
-        "properties": {
-            "frontendIPConfigurations": [{"properties": {"publicIPAddress": {"id": "x"}}}],
-            "backendAddressPools": [
-                {"properties": {"backendIPConfigurations": [{"id": CONFIGURATION}]}},
-                {"properties": {"backendAddresses": [{"fqdn": "App.Example.net"}, {"ipAddress": "10.0.0.4"}]}},
-            ],
-        },
-    }
-    door = {
-        "id": f"{NET}/frontDoors/fd",
-        "properties": {"backendPools": [{"properties": {"backends": [{"address": "192.0.2.1"}]}}]},
-    }
-    found = made(network(), group(), nic(public="pip"), public(), gateway, door)
-    machine = found.fabric.nics[NIC.lower()]
-    said = ("published through the application gateway agw", "published through the Front Door fd")
-    assert found.published(machine) == said
-    assert found.published_host("app.example.NET") == said[:1]
-    inside = {**gateway, "properties": {**gateway["properties"], "frontendIPConfigurations": [{"properties": {}}]}}
-    assert made(network(), nic(), inside).published(machine) == ()
-
-
-CDN = NET.replace("Microsoft.Network", "Microsoft.Cdn/profiles/afd")
-APIM = NET.replace("Microsoft.Network", "Microsoft.ApiManagement/service/apim")
-
-
-def origin(host: Any, name: str = "one", **more: Any) -> Body:
-    return {"id": f"{CDN}/originGroups/g/origins/{name}", "properties": {"hostName": host, **more}}
-
-
-def test_what_front_door_publishes() -> None:
-    host = "app.example.net"
-    assert made(origin("App.Example.NET")).published_host(host) == ("published through the Front Door afd",)
-    private = {"privateLink": {"id": f"{NET}/privateLinkServices/pls"}, "groupId": "sites"}
-    linked = made(origin(host, sharedPrivateLinkResource=private))
-    assert linked.published_host(host) == ("published through the Front Door afd, by private link",)
-    twice = made(origin(host), origin(host, "two"), origin("", "three"))
-    assert twice.published_host(host) == ("published through the Front Door afd",)
-    assert twice.published_host("") == twice.published_host("other.example.net") == ()
-    assert made(origin(host, enabledState="Disabled")).published_host(host) == ()
-    machine = made(network(), group(), nic(public="pip"), public(), origin("192.0.2.1"))
-    assert machine.published(machine.fabric.nics[NIC.lower()]) == ("published through the Front Door afd",)
-    assert shown(machine) == {}
-
-
-def test_what_api_management_publishes() -> None:
-    said = ("published through API Management apim",)
-    backend = {"id": f"{APIM}/backends/b", "properties": {"url": "https://App.Example.net:8443/api"}}
-    api = {"id": f"{APIM}/apis/a", "properties": {"serviceUrl": "http://10.0.0.4/x"}}
-    found = made(network(), nic(), backend, api)
-    assert found.published_host("app.example.net") == found.published(found.fabric.nics[NIC.lower()]) == said
-    for type, published in (("None", said), ("External", said), ("Internal", ())):
-        service = {"id": APIM, "properties": {"virtualNetworkType": type}}
-        assert made(service, backend).published_host("app.example.net") == published
-    for url in ("https://[bad", "app.example.net", "", None, 7, ["https://app.example.net"]):
-        assert made({**backend, "properties": {"url": url}}).published_host("app.example.net") == ()
-
-
 def test_lists_that_were_not_read_may_hide_a_path() -> None:
     bodies = (network(), group(rule("ssh", "22")), nic())
     assert shown(made(*bodies)) == {}
@@ -462,7 +402,8 @@ def test_what_a_private_endpoint_is_open_to() -> None:
         ({"peeringState": "Disconnected"}, "open to hub: 256 addresses; 1 peering is not connected"),
         (
             {"allowForwardedTraffic": True, "useRemoteGateways": True},
-            "open to hub, 1 peer, what is forwarded over a peering and what comes through the gateway of spoke: 512 addresses",
+            "open to hub, 1 peer, what is forwarded over a peering and what comes through the gateway of spoke"
+            ": 512 addresses",
         ),
         (
             {"peeringState": "Disconnected", "allowForwardedTraffic": True, "useRemoteGateways": True},
@@ -558,13 +499,6 @@ def test_no_body_breaks_it(strange: list[tuple[str, Any]]) -> None:
     shown(found)
     found.led()
     assert "192.0.2.1 tcp/22" in shown(found)
-
-
-@settings(max_examples=60, deadline=None)
-@given(STRANGE)
-def test_no_origin_or_back_end_breaks_it(strange: Any) -> None:
-    ids = (CDN, f"{CDN}/originGroups/g/origins/o", APIM, f"{APIM}/backends/b", f"{APIM}/apis/a")
-    assert made(*({"id": id, "properties": strange} for id in ids)).published_host("") == ()
 
 
 # What a record does not hold as it should is no closed path
