@@ -80,12 +80,26 @@ def paths(machine: Resource, found: Topology) -> tuple[list[Path], tuple[str, ..
         id = look(each, "id")
         nic = found.fabric.nics.get(key_of(id)) if isinstance(id, str) else None
         if nic is None:
-            gap = found.index.missing.get("microsoft.network/networkinterfaces")
+            gap = found.index.missing_in("Microsoft.Network/networkInterfaces", str(id))
             missing.append(gap or Unread(str(id), "the network interface is not among what was read"))
             continue
         led += found.paths(nic)
         nics.append(nic)
     return led, front.of_machine(machine.id, nics, led), tuple(missing)
+
+
+def subnets(machine: Resource, found: Topology) -> Iterator[str]:
+    """The subnets (keys) that a machine is known to stand in."""
+    if not is_vm(machine):
+        for model in machine.items(MODEL):
+            inner = look(model, "properties.ipConfigurations")
+            for each in inner if isinstance(inner, list) else ():
+                yield key_of(str(look(each, "properties.subnet.id")))
+        return
+    for each in machine.items("properties.networkProfile.networkInterfaces"):
+        nic = found.fabric.nics.get(key_of(str(look(each, "id"))))
+        if nic is not None:
+            yield from (one.subnet for one in nic.configurations)
 
 
 def subnets(machine: Resource, found: Topology) -> Iterator[str]:
@@ -177,6 +191,7 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
         led, told, missing = paths(machine, found)
     except Unread as stop:
         led, told, missing = [], (), (stop,)
+    told = (*told, *found.beyond(subnets(machine, found)))
     told = (*told, *found.beyond(subnets(machine, found)))
     open_doors = doors(led, found.fabric, index)
     resting = stopped(machine) if open_doors else False

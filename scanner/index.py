@@ -63,6 +63,9 @@ class Index:
     resources: dict[str, Resource] = field(default_factory=dict)
     by_type: dict[str, list[Resource]] = field(default_factory=dict)
     missing: dict[str, Unread] = field(default_factory=dict)
+    """Why a type (lower case) is not known in whole."""
+    unlisted: dict[str, dict[str, Unread]] = field(default_factory=dict)
+    """The same by subscription (lower case), where it is known which of them lack the type."""
     subscriptions: Mapping[str, str] = field(default_factory=dict)
     networks: AddressSet = EMPTY
     wide_ipv4: int = 65536
@@ -80,6 +83,12 @@ class Index:
     def of_type(self, type: str) -> tuple[list[Resource], Unread | None]:
         """The known resources of a type, and what may be missing of them (None: the list is complete)."""
         return self.by_type.get(type.lower(), []), self.missing.get(type.lower())
+
+    def missing_in(self, type: str, resource_id: str) -> Unread | None:
+        """What may be missing of a type in the subscription that an id names; of all where nobody knows in which."""
+        whole, by = self.missing.get(type.lower()), self.unlisted.get(type.lower())
+        where = subscription_of(resource_id)
+        return by.get(where) if whole is not None and by is not None and where else whole
 
     def find(self, resource_id: str) -> Resource:
         """The resource of that id; Unread where no listing covers it, also where it is in a subscription not seen."""

@@ -10,8 +10,9 @@ import pytest
 from scanner import finding, loader
 from scanner.addresses import parse
 from scanner.errors import InputError
-from scanner.evaluate import Crash, Evaluation, Intended, Policy
+from scanner.evaluate import Crash, Evaluation, Intended, Policy, index_of
 from scanner.finding import Writer, exposure_fingerprint, finding_fingerprint
+from scanner.reach.chain import fabric_of
 from scanner.resource import Resource
 from scanner.rows import filled
 from scanner.rule import word
@@ -199,6 +200,35 @@ def test_perimeters_that_were_not_read_may_widen_what_is_closed() -> None:
     blob = next(row for row in document["exposures"] if row["endpoint"] == "blob")
     assert blob["may"]["reach"] == "internet"
     assert statuses(document)["storage-open-network"] == "unknown"
+
+
+def test_a_list_that_was_refused_is_missing_in_its_own_subscription() -> None:
+    other = "5b000000-0000-4000-8000-000000000001"
+    made = store()
+    made.scope(other, "dev", "tenant", "full")
+    below = "Microsoft.Network/firewallPolicies/ruleCollectionGroups"
+    for type in (*INDEX, below.rpartition("/")[0], below):
+        made.read(f"/subscriptions/{other}/providers/{type}", 0)
+    for type in ("networkInterfaces", "effectiveSecurityAdminRules", "networkSecurityPerimeters"):
+        made.gap(f"/subscriptions/{other}/providers/Microsoft.Network/{type}", 403, "AuthorizationFailed", "")
+    policy = f"/subscriptions/{other}/resourceGroups/rg/providers/Microsoft.Network/firewallPolicies/p"
+    made.resource({"id": policy, "properties": {}}, "2025-09-01", "list")
+    made.gap(f"{policy}/ruleCollectionGroups", 500, "InternalServerError", "")
+    index = index_of(of_store(made), Policy())
+    profiles = "Microsoft.Network/networkSecurityPerimeters/profiles"
+    for type in ("Microsoft.Network/networkInterfaces", "Microsoft.Network/networkSecurityPerimeters", profiles, below):
+        assert index.missing[type.lower()] is not None
+        assert index.missing_in(type, f"/subscriptions/{other}/x") is not None
+        assert index.missing_in(type, f"/subscriptions/{SUB.upper()}/x") is None
+        assert index.missing_in(type, "nowhere") is index.missing[type.lower()]
+    fabric = fabric_of(index)
+    assert fabric.admin_gap(f"/subscriptions/{other}/resourcegroups/rg/x") is not None
+    assert fabric.admin_gap(f"/subscriptions/{SUB.lower()}/resourcegroups/rg/x") is None
+    assert fabric.admin_gap("") is not None
+    bare = Store(Head(taken="2026-11-25T00:00:00Z"))
+    bare.scope(SUB, "prod", "tenant", "full")
+    unread = index_of(of_store(bare), Policy())
+    assert unread.missing_in("Microsoft.Network/networkInterfaces", f"/subscriptions/{SUB}/x") is not None
 
 
 def test_commands_are_quoted_for_the_shell() -> None:

@@ -18,7 +18,7 @@ from scanner.addresses import ALL_IPV4, ALL_IPV6, EVERYTHING, PUBLIC, PUBLIC_IPV
 from scanner.exposure import Hop, Reach
 from scanner.exposure import Way as OpenWay
 from scanner.index import Index
-from scanner.reach.fabric import Fabric, Target
+from scanner.reach.fabric import ADMIN_RULES, Fabric, Target
 from scanner.reach.nsg import AdminRules, Flow, Group, Receiver, RuleRef, Segment, Side, decide, everybody, shared
 from scanner.reach.packets import CONNECTIONS, END, WITH_PORTS, Protocol, label, place, span
 from scanner.reach.ports import KNOWN_PORTS, KnownPort
@@ -285,7 +285,8 @@ def passage(fabric: Fabric, target: Target, entry: Entry) -> Passage:
     admin = fabric.admin(network)
     aims = tuple(each.aim(receiver) for each in (above, below) if each is not None)
     # A network with admin rules of its own destinations is not shared.
-    alone = (receiver,) if admin is not None else ()
+    missing = fabric.admin_gap(network)
+    alone = (receiver, missing) if admin is not None else missing
     where = (subnet.group, subnet.table, network if admin is not None else "") if subnet is not None else subnet_key
     key = (entry, target.version, where, group_key, aims, alone)
     found = fabric.memo.get(key)
@@ -322,7 +323,8 @@ def _made(fabric: Fabric, target: Target, entry: Entry, receiver: Receiver) -> P
             levels.append(_level(kind, group, receiver, side, version, group.doubts))
     if not groups:
         levels.append(_no_group(entry, whole, subnet is None))
-    found = Passage(side, version, receiver, tuple(levels), admin, None, fabric.admin_missing)
+    missing_rules = fabric.admin_gap(subnet.network if subnet is not None else "")
+    found = Passage(side, version, receiver, tuple(levels), admin, None, missing_rules)
     found.check = _check(fabric, target, found) if side == "outside" else None
     return found
 
@@ -630,7 +632,8 @@ def _fabric(index: Index) -> Fabric:
     for resource in index.resources.values():
         fabric.add(resource)
     if index.live:
-        fabric.admin_missing = index.of_type("Microsoft.Network/effectiveSecurityAdminRules")[1]
+        fabric.admin_missing = index.missing.get(ADMIN_RULES)
+        fabric.admin_unlisted = index.unlisted.get(ADMIN_RULES)
     return fabric
 
 

@@ -63,7 +63,7 @@ def admin_differ(network: str, fabric: Fabric, answer: Any) -> Iterator[str]:
     ours, theirs = fabric.admin(network), admin_rules(network, bodies)
     if ours is None and not bodies:
         return
-    if fabric.admin_missing is not None and ours is None:
+    if fabric.admin_gap(network) is not None and ours is None:
         return
     name = network.rsplit("/", 1)[-1]
     if ours is None:

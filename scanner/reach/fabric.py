@@ -13,7 +13,7 @@ import msgspec
 
 from scanner.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, Version, parse
 from scanner.reach.nsg import AdminRules, Group, Receiver, admin_rules, group_of
-from scanner.resource import MISSING, Resource, look, member, same, segments
+from scanner.resource import MISSING, Resource, look, member, same, segments, subscription_of
 from scanner.verdict import Unread
 
 _NETWORK: Final = "microsoft.network"
@@ -118,6 +118,8 @@ class Fabric:
     tables: dict[str, RouteTable] = field(default_factory=dict)
     admin_bodies: dict[str, list[tuple[str, Any]]] = field(default_factory=dict)
     admin_missing: Unread | None = None
+    admin_unlisted: dict[str, Unread] | None = None
+    """The same by subscription (lower case), where it is known which of them lack the list."""
     memo: dict[object, Any] = field(default_factory=dict)
     """Answers of the chain, a bounded number."""
     _keys: dict[str, str] = field(default_factory=dict)
@@ -145,6 +147,13 @@ class Fabric:
         if network not in self._admin:
             self._admin[network] = admin_rules(network, self.admin_bodies[network])
         return self._admin[network]
+
+    def admin_gap(self, network: str) -> Unread | None:
+        """Why security admin rules of a network (its key, "" if not known) may not be seen: they stand below it."""
+        where = subscription_of(network)
+        if self.admin_missing is None or self.admin_unlisted is None or not where:
+            return self.admin_missing
+        return self.admin_unlisted.get(where)
 
     def add_admin(self, network: str, identity: str, body: Any) -> None:
         """Take one effective security admin rule of a virtual network (its id)."""

@@ -27,8 +27,9 @@ from scanner.verdict import Unread
 
 NETWORK: Final = "Microsoft.Network"
 LAST: Final = 65535
-SEEN_BY: Final = ("loadBalancers", "azureFirewalls", "firewallPolicies/ruleCollectionGroups")
-"""The types that may add a path to a machine without the machine's own records showing it."""
+BALANCERS, FIREWALLS, COLLECTIONS = (
+    f"{NETWORK}/{each}" for each in ("loadBalancers", "azureFirewalls", "firewallPolicies/ruleCollectionGroups")
+)
 
 
 class Port(NamedTuple):
@@ -164,6 +165,34 @@ class _Rule(NamedTuple):
     configurations: tuple[str, ...] = ()
 
 
+class _Odd(NamedTuple):
+    """A load balancer that does not hold what it should, and what it could reach. Ids are keys.
+
+    `members`: the IP configurations and networks that it names, None where that cannot be read.
+    """
+
+    front: Front
+    id: str
+    region: str
+    everywhere: bool
+    members: frozenset[str] | None
+
+    def reaches(self, subscription: str, network: str, region: str, named: tuple[str, ...]) -> bool:
+        """Whether it could lead to a machine; `named`: the machine's key and the pools that it is in.
+
+        Its members stand in its own region, in any subscription where it names them by network or address.
+        """
+        if any(each.startswith(f"{self.id}/") for each in named):
+            return True
+        if self.everywhere:  # its members are fronts of other load balancers
+            return any("/loadbalancers/" in each for each in named)
+        if self.region and region and self.region != region:
+            return False
+        if self.members is not None:
+            return network in self.members or not self.members.isdisjoint(named)
+        return True
+
+
 @dataclass(slots=True)
 class Topology:
     """The paths of a whole index. Dictionaries go by `key_of` the id."""
@@ -185,8 +214,8 @@ class Topology:
     """By private address ("": it is not known): the fronts of internal load balancers there, with their networks."""
     _own: dict[str, str] = field(default_factory=dict)
     """The address of each front of a load balancer."""
-    _odd: list[Front] = field(default_factory=list)
-    """What may be there since a load balancer does not hold what it should."""
+    _odd: list[_Odd] = field(default_factory=list)
+    """The load balancers that do not hold what they should."""
 
     # Questions
 
@@ -211,7 +240,7 @@ class Topology:
         fronts += self.of_configuration.get(key, ())
         fronts += self.at(network, configuration.address)
         fronts += self._unread(configuration.pools)
-        fronts += self.unseen(nic.id)
+        fronts += self.unseen(nic.id, network, (key, *pools, *configuration.pools))
         return [Path(front, target, nic.id) for front in fronts]
 
     def _pools_at(self, network: str, address: str) -> list[str]:
@@ -259,17 +288,54 @@ class Topology:
         found = self.publics.get(key_of(id))
         if found is not None:
             return found
-        missing = self.index.missing.get(f"{NETWORK}/publicIPAddresses".lower())
+        missing = self.index.missing_in(f"{NETWORK}/publicIPAddresses", id)
         return Public(id, "", 4, "standard", missing or Unread(id, "not among what was read"))
 
-    def unseen(self, id: str) -> list[Front]:
-        """What may lead to an id since load balancers or firewalls could not be read."""
-        found = [*remembered(self.index, "unseen fronts", _unseen), *self._odd]
+    def unseen(self, id: str, network: str, named: Iterable[str] = ()) -> list[Front]:
+        """What may lead to an id since load balancers or firewalls could not be read.
+
+        `network`: the key of its network; `named`: its own key, and those of the pools that it is in.
+        """
         subscription = subscription_of(id)
+        # A pool may name addresses in a network of another subscription, which shows nothing of it.
+        found = _hidden(self.index.missing.get(BALANCERS.lower()), self._firewalls_gap(subscription, network))
+        if self._odd:
+            keys, region = tuple(named), self._region(network)
+            found += [each.front for each in self._odd if each.reaches(subscription, network, region, keys)]
         if subscription in self.index.partial:
             missing = Unread(f"/subscriptions/{subscription}", "only a part of the subscription is seen")
             found += _hidden(missing, missing)
         return found
+
+    def _firewalls_gap(self, subscription: str, network: str) -> Unread | None:
+        """Why a firewall may lead there unseen: it stands in the network itself, in a peer, or in a virtual hub."""
+        whole = self.index.missing.get(FIREWALLS.lower())
+        if whole is None:
+            return None
+        peers = self.peers.get(network, ())
+        if network not in self.index.resources or not all(map(self.index.sees, peers)):
+            return whole
+        gaps = (self.index.missing_in(FIREWALLS, each) for each in (f"/subscriptions/{subscription}", network, *peers))
+        return next((each for each in gaps if each is not None), None)
+
+    def _region(self, network: str) -> str:
+        found = self.index.resources.get(network)
+        return _region(found) if found is not None else ""
+
+    def beyond(self, subnets: Iterable[str]) -> tuple[str, ...]:
+        """What may publish a machine in these subnets (keys): the firewalls of peers that were not seen, in words."""
+        networks = dict.fromkeys(network_of(each) for each in subnets)
+        peers = dict.fromkeys(peer for network in networks for peer in self.peers.get(network, ()))
+        hidden = [_name(each) for each in peers if each not in self.index.resources and not self._is_hub(each)]
+        return tuple(
+            f"the peered network {each} was not seen: a firewall there may publish this machine" for each in hidden
+        )
+
+    def _is_hub(self, peer: str) -> bool:
+        """Whether a peer is the network of a virtual hub that was read, whose firewalls lead anywhere."""
+        name = _name(peer)
+        hubs = {each.name.lower() for each in self._all("virtualHubs")}
+        return name.startswith("hv_") and name.removeprefix("hv_").rpartition("_")[0] in hubs
 
     def led(self, sure: bool = True) -> set[str]:
         """The security groups (keys) that stand on a path from outside; not `sure`: also on one that may be there."""
@@ -323,7 +389,8 @@ class Topology:
             yield from self.of_nat_pool.get(pool, ())
         yield from self._unread(key_of(each) for each in (*pools, *nat_pools) if each)
         yield from public.fronts(model, text(body, "id"))
-        yield from self.unseen(target.subnet)
+        own = key_of(text(body, "id"))
+        yield from self.unseen(target.subnet, network, (own, *map(key_of, (*pools, *nat_pools)), *named))
 
     # Building
 
@@ -370,7 +437,7 @@ class Topology:
         odd = _odd_balancer(balancer)
         if odd:
             missing = Unread(f"{balancer.name} {odd}", "the answer did not hold what it should")
-            self._odd.append(_maybe(missing, "load-balancer"))
+            self._odd.append(_confined(balancer, _maybe(missing, "load-balancer")))
         for pool in objects(balancer.body, "properties.backendAddressPools"):
             self._members(key_of(text(pool, "id")), pool)
         for front in objects(balancer.body, "properties.frontendIPConfigurations"):
@@ -526,6 +593,9 @@ class Topology:
             if policy in seen:
                 return
             seen.add(policy)
+            hidden = self.index.missing_in(COLLECTIONS, policy)
+            if hidden is not None:
+                yield None, hidden
             for group in self._all("firewallPolicies/ruleCollectionGroups"):
                 if policy and group.key.startswith(f"{policy}/"):
                     yield from _collected(group, "properties.ruleCollections", "rules")
@@ -669,12 +739,6 @@ def _carried(peerings: list[Any]) -> Iterator[str]:
             yield f"what comes through the gateway of {_name(text(each, 'properties.remoteVirtualNetwork.id')) or '?'}"
 
 
-def _unseen(index: Index) -> list[Front]:
-    balancers, firewalls, groups = (index.missing.get(f"{NETWORK}/{each}".lower()) for each in SEEN_BY)
-    behind = firewalls or (groups if index.of_type(f"{NETWORK}/azureFirewalls")[0] else None)
-    return _hidden(balancers, behind)
-
-
 def _hidden(balancers: Unread | None, behind: Unread | None) -> list[Front]:
     """What load balancers and firewalls may add, where they were not read."""
     found: list[Front] = []
@@ -786,6 +850,45 @@ def _odd_balancer(balancer: Resource) -> str:
         if value is not MISSING and value is not None and not _all_shaped(value):
             return name
     return _odd_ends(balancer) or _odd_rules(balancer)
+
+
+def _region(resource: Resource) -> str:
+    """The region, as `norwayeast`; "" where it is not known."""
+    value = resource.look("location")
+    return value.replace(" ", "").lower() if isinstance(value, str) else ""
+
+
+def _confined(balancer: Resource, front: Front) -> _Odd:
+    """What an odd load balancer could reach."""
+    everywhere = same(balancer.look("sku.tier"), "Global")
+    return _Odd(front, balancer.key, _region(balancer), everywhere, _members_of(balancer))
+
+
+def _members_of(balancer: Resource) -> frozenset[str] | None:
+    """The IP configurations and networks that its pools and NAT rules name; None where some may not be seen."""
+    pools, rules = (balancer.look(f"properties.{each}") for each in ("backendAddressPools", "inboundNatRules"))
+    if not isinstance(balancer.look("properties"), dict):
+        return None
+    if not all(value is MISSING or value is None or _all_shaped(value) for value in (pools, rules)):
+        return None
+    found: list[str] = []
+    for pool in objects(balancer.body, "properties.backendAddressPools"):
+        if not (text(pool, "id") and _members_named(pool) and _nothing_or_dicts(pool, "loadBalancerBackendAddresses")):
+            return None
+        found += _networks_of(pool)
+    for rule in objects(balancer.body, "properties.inboundNatRules"):
+        if _no_reference(rule, "backendIPConfiguration"):
+            return None
+        found.append(text(rule, "properties.backendIPConfiguration.id"))
+    return frozenset(map(key_of, found)) - {""}
+
+
+def _networks_of(pool: Any) -> Iterator[str]:
+    """The networks in which a pool names addresses."""
+    yield text(pool, "properties.virtualNetwork.id")
+    for each in objects(pool, "properties.loadBalancerBackendAddresses"):
+        yield text(each, "properties.virtualNetwork.id")
+        yield network_of(key_of(text(each, "properties.subnet.id")))
 
 
 def _odd_ends(balancer: Resource) -> str:

@@ -1,6 +1,7 @@
 """Paths from outside: what the examples of the rules (tests/cases/machines.toml) do not show."""
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -368,7 +369,106 @@ def test_lists_that_were_not_read_may_hide_a_path() -> None:
     assert set(hidden.values()) == {"unknown"}
     rules = ("Microsoft.Network/firewallPolicies/ruleCollectionGroups",)
     assert shown(made(*bodies, missing=rules)) == {}
-    assert " */*" in shown(made(*bodies, firewall([]), public("pip-fw", "192.0.2.9"), missing=rules))
+    own = {"id": f"{NET}/firewallPolicies/own", "properties": {}}
+    assert shown(made(*bodies, own, firewall([]), public("pip-fw", "192.0.2.9"), missing=rules)) == {}
+    walled = firewall([], firewallPolicy={"id": own["id"]})
+    assert " */*" in shown(made(*bodies, own, walled, public("pip-fw", "192.0.2.9"), missing=rules))
+
+
+OTHER = "5b000000-0000-4000-8000-000000000001"
+
+
+def elsewhere(body: Body) -> Body:
+    """The same in another subscription."""
+    made: Body = json.loads(json.dumps(body).replace("5a000000-0000-4000-8000-000000000001", OTHER))
+    return made
+
+
+def lacking(type: str, *where: str, bodies: tuple[Body, ...]) -> Topology:
+    """A topology of which the type was refused in some subscriptions."""
+    found = made(*bodies, missing=(f"Microsoft.Network/{type}",))
+    gap = Unread(type, "403 AuthorizationFailed")
+    found.index.unlisted = {f"microsoft.network/{type}".lower(): dict.fromkeys(where, gap)}
+    found.index.subscriptions = dict.fromkeys(("5a000000-0000-4000-8000-000000000001", OTHER), "t")
+    return found
+
+
+def test_a_list_that_one_subscription_refused_hides_what_its_resources_could_touch() -> None:
+    bodies = (network(), group(rule("ssh", "22")), nic())
+    own, far = "5a000000-0000-4000-8000-000000000001", OTHER
+    # A pool names addresses in a network of any subscription, and the network shows nothing of it.
+    assert shown(lacking("loadBalancers", far, bodies=bodies)) == {" tcp/22": "unknown"}
+    # A firewall leads to its own network and the peers.
+    assert set(shown(lacking("azureFirewalls", own, bodies=bodies)).values()) == {"unknown"}
+    assert shown(lacking("azureFirewalls", far, bodies=bodies)) == {}
+    hub = elsewhere(network(name="hub"))
+    spoke = (network(peer=hub["id"]), hub, *bodies[1:])
+    assert set(shown(lacking("azureFirewalls", far, bodies=spoke)).values()) == {"unknown"}
+    # The network of a virtual hub stands in a subscription that nobody sees: its firewall may be in any list.
+    hidden = (network(peer=hub["id"].replace(OTHER, "5c000000-0000-4000-8000-000000000001")), *bodies[1:])
+    assert set(shown(lacking("azureFirewalls", far, bodies=hidden)).values()) == {"unknown"}
+    assert set(shown(lacking("azureFirewalls", far, bodies=bodies[1:])).values()) == {"unknown"}
+    # A public address stands in the subscription of what bears it.
+    bare = (network(guarded=False), nic(public="pip"))
+    assert set(shown(lacking("publicIPAddresses", own, bodies=bare)).values()) == {"unknown"}
+
+
+def test_admin_rules_that_one_subscription_refused_stand_in_may_there_alone() -> None:
+    bodies = (network(), group(), nic(public="pip"), public())
+    gap = Unread("effectiveSecurityAdminRules", "403")
+    for subscription, expected in (("5a000000-0000-4000-8000-000000000001", {"unknown"}), (OTHER, set())):
+        found = made(*bodies)
+        found.fabric.admin_missing, found.fabric.admin_unlisted = gap, {subscription: gap}
+        assert set(shown(found).values()) == expected
+
+
+def regional(body: Body, location: str) -> Body:
+    return {**body, "location": location}
+
+
+def test_a_strange_load_balancer_is_a_doubt_for_what_it_could_reach() -> None:
+    """Its region; of other subscriptions only what it names; where its pools can be read, their members alone."""
+    lb = regional(_without(_BALANCED, "properties"), "norwayeast")
+    bodies = (_SSH, nic(), public())
+    for where, expected in (("norwayeast", {"unknown"}), ("Norway East", {"unknown"}), ("westeurope", set())):
+        assert set(shown(made(regional(network(), where), *bodies, lb)).values()) == expected
+    assert set(shown(made(network(), *bodies, lb)).values()) == {"unknown"}
+    odd = _without(_BALANCED, "properties", "loadBalancingRules", value=[7])
+    assert set(shown(made(network(), *bodies, odd)).values()) == {"unknown"}
+    other = (network(), _SSH, nic(), nic("10.0.0.5", name="other"), public())
+    assert shown(made(*other, odd), "other") == {}
+    named = copy.deepcopy(odd)
+    named["properties"]["backendAddressPools"][0]["properties"]["virtualNetwork"] = {"id": VNET}
+    assert set(shown(made(*other, named), "other").values()) == {"unknown"}
+    own = nic("10.0.0.5", name="other")
+    inner = own["properties"]["ipConfigurations"][0]["properties"]
+    inner["loadBalancerInboundNatRules"] = [{"id": f"{NET}/loadBalancers/lb/inboundNatRules/one"}]
+    assert set(shown(made(network(), _SSH, nic(), own, public(), odd), "other").values()) == {"unknown"}
+    blind = _without(odd, "properties", "inboundNatRules", value="Sovereign")
+    assert set(shown(made(*other, blind), "other").values()) == {"unknown"}
+
+
+def test_a_strange_load_balancer_over_regions_is_a_doubt_behind_the_others() -> None:
+    over = {"id": f"{NET}/loadBalancers/all", "sku": {"name": "Standard", "tier": "Global"}, "properties": 7}
+    bodies = (network(), _SSH, nic(), nic("10.0.0.5", name="other"), public())
+    found = made(*bodies, balancer(loadBalancingRules=[balanced(443, 22)]), over)
+    assert set(shown(found).values()) == {"internet", "unknown"}
+    assert shown(found, "other") == {}
+
+
+def test_a_peer_that_was_not_seen_is_told() -> None:
+    """A firewall in it may publish a machine; a doubt for every spoke of a landing zone would hide all others."""
+    hub = f"/subscriptions/{OTHER}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/hub"
+    said = "the peered network hub was not seen: a firewall there may publish this machine"
+    found = made(network(peer=hub), group(), nic())
+    assert found.beyond([f"{VNET}/subnets/app".lower()]) == (said,)
+    assert shown(found) == {}
+    seen = made(network(peer=hub), elsewhere(network(name="hub")), group(), nic())
+    assert seen.beyond([f"{VNET}/subnets/app".lower()]) == ()
+    managed = hub.replace("virtualNetworks/hub", "virtualNetworks/HV_weu-hub_0a1b")
+    hub_body = {"id": f"{NET}/virtualHubs/weu-hub", "properties": {}}
+    assert made(network(peer=managed), hub_body).beyond([f"{VNET}/subnets/app".lower()]) == ()
+    assert made(network(peer=managed)).beyond([f"{VNET}/subnets/app".lower()]) != ()
 
 
 def test_what_a_private_endpoint_is_open_to() -> None:
