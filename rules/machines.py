@@ -102,20 +102,6 @@ def subnets(machine: Resource, found: Topology) -> Iterator[str]:
             yield from (one.subnet for one in nic.configurations)
 
 
-def subnets(machine: Resource, found: Topology) -> Iterator[str]:
-    """The subnets (keys) that a machine is known to stand in."""
-    if not is_vm(machine):
-        for model in machine.items(MODEL):
-            inner = look(model, "properties.ipConfigurations")
-            for each in inner if isinstance(inner, list) else ():
-                yield key_of(str(look(each, "properties.subnet.id")))
-        return
-    for each in machine.items("properties.networkProfile.networkInterfaces"):
-        nic = found.fabric.nics.get(key_of(str(look(each, "id"))))
-        if nic is not None:
-            yield from (one.subnet for one in nic.configurations)
-
-
 def stopped(machine: Resource) -> bool:
     """Whether it is known not to run; what is not known runs."""
     if not is_vm(machine):
@@ -191,7 +177,6 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
         led, told, missing = paths(machine, found)
     except Unread as stop:
         led, told, missing = [], (), (stop,)
-    told = (*told, *found.beyond(subnets(machine, found)))
     told = (*told, *found.beyond(subnets(machine, found)))
     open_doors = doors(led, found.fabric, index)
     resting = stopped(machine) if open_doors else False

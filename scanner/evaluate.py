@@ -16,7 +16,6 @@ from scanner.exposure import LOCKS, Exposure, unread
 from scanner.index import INDEX_TYPES, Index
 from scanner.loader import RuleSet
 from scanner.reach.fabric import ADMIN_RULES
-from scanner.reach.fabric import ADMIN_RULES
 from scanner.reach.publishing import publishers
 from scanner.resource import Bundle, Gap, Resource, root_of, segments, subscription_of, type_of
 from scanner.rows import Rows, filled, resource_row, rule_row, seen_row
