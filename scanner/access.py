@@ -91,6 +91,12 @@ def indexed(rules: RuleSet) -> frozenset[str]:
     return frozenset([*wanted, *(f"{type}/read" for type in INDEX_TYPES if type.lower() not in EXTENSIONS)])
 
 
+def listed(rules: RuleSet) -> frozenset[str]:
+    """The actions with which a scan lists whole subscriptions, where it sees them in full."""
+    types = [type for kind in rules.read() for type in kind.types] + list(INDEX_TYPES)
+    return frozenset(f"{each}/read" for each in types if each.count("/") == 1)
+
+
 def actions(rules: RuleSet, effective: bool = False) -> list[str]:
     """The read actions of the enabled rules, sorted; one that differs from another in case only stands once.
 

@@ -148,6 +148,27 @@ def rules_show(
 
 
 @_command(access, "role")
+@_command(access, "check")
+def access_check(
+    scope: Annotated[Many, typer.Option()] = None,
+    subscription: Annotated[Many, typer.Option("-s", "--subscription")] = None,
+    management_group: Annotated[Many, typer.Option()] = None,
+    effective: Annotated[bool, typer.Option("--effective")] = False,
+    only: Annotated[Many, typer.Option()] = None,
+    skip: Annotated[Many, typer.Option()] = None,
+    rules: Annotated[Many, typer.Option()] = None,
+    auth: Annotated[Text, typer.Option()] = None,
+    tenant: Annotated[Text, typer.Option()] = None,
+    cloud: Annotated[Text, typer.Option()] = None,
+    arm_endpoint: Annotated[Text, typer.Option()] = None,
+    format: Annotated[Text, typer.Option()] = None,
+) -> None:
+    given = dict(locals())
+    from scanner import commandline
+
+    raise typer.Exit(commandline.access_check(given))
+
+
 def access_role(
     scope: Annotated[Many, typer.Option()] = None,
     format: Annotated[Text, typer.Option()] = None,

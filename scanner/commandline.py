@@ -114,24 +114,38 @@ def rules_show(id: str, given: Mapping[str, Any]) -> int:
     return 0
 
 
+def access_check(given: Mapping[str, Any]) -> int:
+    from scanner.checking import check
+    from scanner.scan import chosen
+
+    settings = _ready("access", given)
+    _format(settings, FORMATS)
+    rules = chosen(settings)
+    screen = Screen()
+    with _watch(screen).watching() as stop:
+        code = check(rules, settings, screen, stop)
+    _broken(rules.broken)
+    return 2 if rules.broken else code
+
+
 def access_role(given: Mapping[str, Any]) -> int:
     from scanner import access
     from scanner.scan import chosen
 
     settings = _ready("access", given)
-    _format(settings, access.FORMATS)
+    form = _format(settings, access.FORMATS)
     scopes = [access.scope(each, settings.at("scope", each)) for each in settings["scope"]]
     rules = chosen(settings)
     actions = access.actions(rules, settings["effective"])
-    sys.stdout.write(access.role(actions, scopes, settings["format"]) + "\n")
+    sys.stdout.write(access.role(actions, scopes, form) + "\n")
     _broken(rules.broken)
     said = f"Role: {len(actions)} read actions for {len(rules.enabled)} rules; no secrets, no writes."
     if not settings["scope"]:
         said += " Put your subscription into it, or give --scope /subscriptions/ID."
-    if settings["format"] == "json":
+    if form == "json":
         said += " Next:"
     command = Line("az role definition create --role-definition role.json", column=0, whole=True)
-    Screen().last([Line(said, column=0), *([command] if settings["format"] == "json" else [])])
+    Screen().last([Line(said, column=0), *([command] if form == "json" else [])])
     return 2 if rules.broken else 0
 
 
@@ -151,14 +165,16 @@ def sandbox(file: str | None, given: Mapping[str, Any]) -> int:
     return 0
 
 
-def _format(settings: Settings, known: Sequence[str]) -> None:
-    given = settings["format"]
+def _format(settings: Settings, known: Sequence[str]) -> str:
+    """The format that was asked for, else the first of those that are known. Raises InputError."""
+    given: str = settings["format"] or known[0]
     if given not in known:
         near = nearest(given, known, 1)
         hint = f"nearest: {near[0]}; " if near else ""
         raise InputError(
             f'no format is called "{given}"', at=settings.at("format", given), do=f"{hint}known: {', '.join(known)}"
         )
+    return given
 
 
 def _broken(broken: Sequence[Any]) -> None:

@@ -7,7 +7,7 @@ Usage: twolocks COMMAND [OPTIONS]    Finds Azure endpoints that lack a lock.
   scan      Scan subscriptions, or a snapshot; reads only
   reach     Who can open a connection to a resource, hop by hop
   rules     List and show rules
-  access    The smallest role that suffices
+  access    What this login can decide; the smallest role that suffices
   report    Make a report from findings
   config    Show each setting and where it comes from
   sandbox   Serve an estate as Azure would, on this machine
@@ -114,7 +114,41 @@ Each option is also a variable: --format is TWOLOCKS_RULES_FORMAT."""
 ACCESS = """\
 Usage: twolocks access COMMAND [OPTIONS]
 
-  role   The smallest role with which the rules can be decided"""
+  check   How many rules this login can decide, and which actions it lacks
+  role    The smallest role with which the rules can be decided"""
+
+ACCESS_CHECK = """\
+Usage: twolocks access check [OPTIONS]      + can be given more than once
+
+Before any scan: how many of the enabled rules the login at hand can decide in
+each subscription, and which actions are missing, those first that leave most
+rules undecided. Asks Azure for permissions, and reads nothing else but the
+first page of a list, to see how much is seen. Deny assignments are not in
+Azure's answer. Ends with 0 where all can be decided, else with 3.
+
+  --scope ID                  +  A subscription, a resource group or a
+                                 management group (default: all subscriptions
+                                 that this login can read)
+  -s, --subscription NAME|ID  +  These subscriptions
+  --management-group ID       +  All subscriptions below it
+  --effective                    With what scan --effective asks for
+  --only PATTERN              +  Only these rules
+  --skip PATTERN              +  Not these rules
+  --rules DIR                 +  Your own rules too
+  --auth KIND                    cli, managed-identity, github, ...
+  --tenant ID                    Sign in to this tenant
+  --cloud NAME                   public (default), us-government, china
+  --arm-endpoint URL             Any other cloud
+  --format FORMAT                text (default) or json
+  --help
+
+Piped, the text is rows of cells between tabs: name, count, view, scope; then
+"missing", rules that it leaves undecided, action, where, their ids.
+JSON: {tool, rules, scopes: [{scope, name, view: full, partial or none, decided,
+undecided: [rule], unknown: [rule], not-asked: {group: why}}], missing:
+[{action, rules, scopes}], exit}.
+
+Each option is also a variable: --scope is TWOLOCKS_ACCESS_SCOPE."""
 
 ACCESS_ROLE = """\
 Usage: twolocks access role [OPTIONS]       + can be given more than once
@@ -122,7 +156,8 @@ Usage: twolocks access role [OPTIONS]       + can be given more than once
 A custom role that allows exactly the reads of the enabled rules: no secrets, no
 writes. It calls nothing.
 
-  --scope ID       +  Where it may be assigned, such as /subscriptions/ID
+  --scope ID       +  Where it may be assigned: subscriptions, resource groups
+                      of them, one management group at most
   --format FORMAT     json (default), bicep or terraform
   --effective         With what scan --effective asks for
   --only PATTERN   +  Only for these rules

@@ -98,7 +98,13 @@ COMMANDS: dict[str, tuple[Option, ...]] = {
     "access": (
         *_JUDGING,
         Option("scope", (), many=True),
-        Option("format", "json"),
+        Option("subscription", (), many=True),
+        Option("management-group", (), many=True),
+        Option("auth", "default"),
+        Option("tenant"),
+        Option("cloud", "public"),
+        Option("arm-endpoint"),
+        Option("format"),
         Option("effective", False, flag=True),
     ),
     "sandbox": (Option("port", "0"), Option("latency", "0")),
@@ -361,12 +367,12 @@ def _named(settings: Settings) -> None:
 def _both(settings: Settings) -> None:
     """Options that contradict each other."""
     options = settings.options
-    if "from" not in options:
+    if "arm-endpoint" not in options:
         return
     cloud, endpoint = options["cloud"], options["arm-endpoint"]
     if cloud.source != DEFAULT and endpoint.value:
         raise InputError("--cloud and --arm-endpoint name two clouds", at=endpoint.source, do="give one of them")
-    if not options["from"].value:
+    if "from" not in options or not options["from"].value:
         return
     where = ("subscription", "management-group", "resource", "resource-group", "tag")
     reading = (*where, "record", "snapshot", "effective")

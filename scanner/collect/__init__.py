@@ -15,7 +15,7 @@ from scanner.errors import InputError
 from scanner.resource import subscription_of, type_of
 from scanner.rule import Kind
 
-__all__ = ["INDEX_APIS", "NOT_KEPT", "Plan", "Progress", "Reader", "Scope", "Sink", "collect", "cut"]
+__all__ = ["INDEX_APIS", "NOT_KEPT", "Plan", "Progress", "Reader", "Scope", "Sink", "collect", "cut", "look"]
 
 
 async def collect(reader: Reader, scope: Scope, plan: Plan, sink: Sink, progress: Progress) -> None:
@@ -23,6 +23,15 @@ async def collect(reader: Reader, scope: Scope, plan: Plan, sink: Sink, progress
     work = _Collection(reader, scope, plan, sink, progress)
     try:
         await work.run()
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
+
+
+async def look(reader: Reader, scope: Scope, plan: Plan, sink: Sink, progress: Progress) -> list[Seen]:
+    """Which subscriptions a collection would read, and how much of each the login sees; it reads no more than that."""
+    work = _Collection(reader, scope, plan, sink, progress)
+    try:
+        return await work.look()
     except BaseExceptionGroup as group:
         raise _first(group) from None
 
@@ -45,11 +54,7 @@ class _Collection:
 
     async def run(self) -> None:
         """The whole collection."""
-        async with asyncio.TaskGroup() as tasks:
-            subscriptions = tasks.create_task(self._subscriptions())
-            tenants = tasks.create_task(self.desk.reader.tenants())
-        known = subscriptions.result()
-        self._account(tenants.result())
+        known = await self._known()
         if self.scope.resources:
             await self._named_resources(known)
             return
@@ -66,7 +71,19 @@ class _Collection:
                     if not nested(type):
                         crew.add((subscription.id, "lists"), self.lists.job(crew, subscription, type, kind))
 
+    async def look(self) -> list[Seen]:
+        """How much is seen of each subscription in scope."""
+        return await self.views.of(await self._targets(await self._known()))
+
     # Who, and where
+
+    async def _known(self) -> Sequence[Subscription]:
+        async with asyncio.TaskGroup() as tasks:
+            subscriptions = tasks.create_task(self._subscriptions())
+            tenants = tasks.create_task(self.desk.reader.tenants())
+        known = subscriptions.result()
+        self._account(tenants.result())
+        return known
 
     def _account(self, tenants: list[tuple[str, str]]) -> None:
         account = self.desk.reader.account
