@@ -86,6 +86,7 @@ def scan(
     fail_on: Annotated[Text, typer.Option()] = None,
     out: Annotated[Many, typer.Option()] = None,
     snapshot: Annotated[Text, typer.Option()] = None,
+    history: Annotated[Text, typer.Option()] = None,
     auth: Annotated[Text, typer.Option()] = None,
     tenant: Annotated[Text, typer.Option()] = None,
     cloud: Annotated[Text, typer.Option()] = None,
@@ -147,7 +148,6 @@ def rules_show(
     raise typer.Exit(commandline.rules_show(id, {"rules": rules, "format": format}))
 
 
-@_command(access, "role")
 @_command(access, "check")
 def access_check(
     scope: Annotated[Many, typer.Option()] = None,
@@ -169,6 +169,7 @@ def access_check(
     raise typer.Exit(commandline.access_check(given))
 
 
+@_command(access, "role")
 def access_role(
     scope: Annotated[Many, typer.Option()] = None,
     format: Annotated[Text, typer.Option()] = None,
@@ -188,6 +189,25 @@ def report(file: str, out: Annotated[Many, typer.Option()] = None) -> None:
     from scanner import commandline
 
     raise typer.Exit(commandline.report(file, {"out": out}))
+
+
+@_command(app, "waive")
+def waive(
+    fingerprint: str,
+    file: Annotated[Text, typer.Option("--in")] = None,
+    reason: Annotated[Text, typer.Option()] = None,
+    owner: Annotated[Text, typer.Option()] = None,
+    expires: Annotated[Text, typer.Option()] = None,
+    ticket: Annotated[Text, typer.Option()] = None,
+    waivers: Annotated[Text, typer.Option()] = None,
+    rules: Annotated[Many, typer.Option()] = None,
+    config: Annotated[Text, typer.Option()] = None,
+) -> None:
+    given = dict(locals())
+    given["in"] = given.pop("file")
+    from scanner import commandline
+
+    raise typer.Exit(commandline.waive(given.pop("fingerprint"), given))
 
 
 @_command(config, "show")

@@ -149,6 +149,23 @@ def access_role(given: Mapping[str, Any]) -> int:
     return 2 if rules.broken else 0
 
 
+def waive(fingerprint: str, given: Mapping[str, Any]) -> int:
+    from scanner.loader import load
+    from scanner.waive import Undecided, undecided_lines
+    from scanner.waive import waive as accept
+
+    settings = _ready("waive", given, given.get("config"))
+    rules = load([Path(each) for each in settings["rules"]])
+    try:
+        written = accept(fingerprint, settings, rules)
+    except Undecided as error:
+        code = Line(f"exit {error.code}", column=0)
+        Screen().last([*error_lines(error), *undecided_lines(error), code])
+        return error.code
+    Screen().last(written.lines())
+    return 0
+
+
 def config_show(config: str | None) -> int:
     settings = _ready("config", {}, config)
     terminal.table(settings.rows(), sys.stdout, os.environ)

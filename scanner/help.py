@@ -9,6 +9,7 @@ Usage: twolocks COMMAND [OPTIONS]    Finds Azure endpoints that lack a lock.
   rules     List and show rules
   access    What this login can decide; the smallest role that suffices
   report    Make a report from findings
+  waive     Accept a finding, with reason, owner and expiry
   config    Show each setting and where it comes from
   sandbox   Serve an estate as Azure would, on this machine
 
@@ -45,11 +46,12 @@ What to judge
   --skip PATTERN              +  The same, left out
   --rules DIR                 +  Your own rules too
   --waivers FILE                 What was accepted
-  --fail-on SEVERITY             high (default), critical ... info, never
+  --fail-on SEVERITY             high (default), never, new:high (also reopened)
 What to write
   --out FILE                  +  Suffix decides: .html .json .csv .md .sarif
                                  .junit.xml; - is JSON on stdout
   --snapshot FILE                What was read (.jsonl, .gz, .zst)
+  --history URL                  Remember, and compare with earlier scans
 How to read
   --auth KIND                    cli, managed-identity, github, ...
   --tenant ID                    Sign in to this tenant
@@ -177,6 +179,26 @@ Makes a report from a findings file (scan --out findings.json).
   --help          + can be given more than once
 
 Each option is also a variable: --out is TWOLOCKS_REPORT_OUT."""
+
+WAIVE = """\
+Usage: twolocks waive FINGERPRINT --in FILE [OPTIONS]
+
+Accepts a finding, or all that fails on an endpoint, by an entry in the waiver
+file: for the endpoints that it has now, as bad as it is now. What opens later,
+or gets worse, counts again. FINGERPRINT may be its first 6 digits.
+
+  --in FILE       The findings of a scan (findings.json)
+  --reason TEXT   Why it is accepted
+  --owner NAME    Who answers for it
+  --expires DATE  The last day, such as 2027-06-30; at most a year ahead
+  --ticket TEXT   Where it was decided
+  --waivers FILE  Where to write (default: that of the settings, else
+                  waivers.toml)
+  --rules DIR     Your own rules too; can be given more than once
+  --config FILE   Settings (default: twolocks.toml in this folder)
+  --help
+
+Each option is also a variable: --owner is TWOLOCKS_WAIVE_OWNER."""
 
 CONFIG = """\
 Usage: twolocks config COMMAND [OPTIONS]

@@ -49,6 +49,7 @@ class Option:
 
 
 _JUDGING = (Option("only", (), many=True), Option("skip", (), many=True), Option("rules", (), many=True, path=True))
+HISTORY = Option("history", path=True, url=True, shared=True)
 SCAN = (
     Option("subscription", (), many=True),
     Option("management-group", (), many=True),
@@ -61,6 +62,7 @@ SCAN = (
     Option("fail-on", "high"),
     Option("out", (), many=True, path=True),
     Option("snapshot", path=True),
+    HISTORY,
     Option("auth", "default"),
     Option("tenant"),
     Option("cloud", "public"),
@@ -71,9 +73,8 @@ SCAN = (
     Option("quiet", False, flag=True),
     Option("verbose", False, flag=True),
 )
-HISTORY = Option("history", path=True, url=True, shared=True)
 NOTIFICATION = Option("notify", (), many=True)
-"""Options of `scan` that are not built yet. Who builds one adds it to SCAN: values, checks and [notify] are ready."""
+"""An option of `scan` that is not built yet. Who builds it adds it to SCAN: value, check and [notify] are ready."""
 COMMANDS: dict[str, tuple[Option, ...]] = {
     "scan": SCAN,
     "demo": (
@@ -95,6 +96,15 @@ COMMANDS: dict[str, tuple[Option, ...]] = {
     ),
     "rules": (*_JUDGING, Option("format", "text")),
     "report": (Option("out", (), many=True, path=True),),
+    "waive": (
+        Option("in", path=True),
+        Option("reason"),
+        Option("owner"),
+        Option("expires"),
+        Option("ticket"),
+        Option("waivers", path=True, shared=True),
+        Option("rules", (), many=True, path=True, shared=True),
+    ),
     "access": (
         *_JUDGING,
         Option("scope", (), many=True),

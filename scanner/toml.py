@@ -68,6 +68,12 @@ def read(path: Path, option: str) -> TomlFile:
         raise InputError(f"{path} cannot be read: {error.strerror}", at=f"{option} {path}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"this is not UTF-8, at byte {error.start + 1}", at=str(path)) from None
+    return parsed(path, text)
+
+
+def parsed(path: Path, text: str) -> TomlFile:
+    """A file of this text. Raises as `read` does."""
+    text = text.removeprefix("\ufeff")
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
