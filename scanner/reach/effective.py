@@ -1,13 +1,15 @@
 """Where Azure's own answer about effective rules differs from ours. Pure; what differs is a defect of Twolocks.
 
 Sources: the shape of the answers, Microsoft Learn rest/api/virtualnetwork/network-interfaces/list-effective-network-
-security-groups and virtual-network-manager/effective-security-admin-rules. Compared is who is let in from outside over
-IPv4: effective rules spell "everybody" as 0.0.0.0/0.
+security-groups and virtual-network-manager/effective-security-admin-rules. Compared is who is let in from outside.
+Effective rules spell "everybody" as 0.0.0.0/0; whether that holds over IPv6 as well is taken from our own rule of the
+same priority, since nothing says so.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, Final
 
+from scanner.addresses import PUBLIC_IPV6, Version
 from scanner.reach.chain import describe
 from scanner.reach.fabric import Fabric, Nic, key_of, target_of
 from scanner.reach.nsg import Flow, Group, Receiver, admin_rules, group_of
@@ -39,7 +41,7 @@ def groups_differ(nic: Nic, fabric: Fabric, answer: Any) -> Iterator[str]:
     name = nic.id.rsplit("/", 1)[-1]
     for configuration in nic.configurations:
         subnet = fabric.subnets.get(configuration.subnet)
-        if configuration.version != 4 or subnet is None:
+        if subnet is None:
             continue
         for level, key in ((configuration.subnet, subnet.group), (nic.id, nic.group)):
             ours = fabric.groups.get(key) if key else None
@@ -49,11 +51,14 @@ def groups_differ(nic: Nic, fabric: Fabric, answer: Any) -> Iterator[str]:
             if ours is None and other is None:
                 continue
             place = f"{name}, at {level.rsplit('/', 1)[-1]}"
-            if ours is None or other is None or key_of(ours.id) != key_of(other.id):
-                yield f"{place}: Azure applies {_called(other)}, Twolocks {_called(ours)}"
+            id = other[0] if other is not None else ""
+            if ours is None or other is None or key_of(ours.id) != key_of(id):
+                yield f"{place}: Azure applies {_called(id)}, Twolocks {_called(ours.id if ours else '')}"
                 continue
-            receiver = target_of(nic, configuration).receiver
-            yield from _group_differs(place, ours, other, receiver)
+            version, receiver = configuration.version, target_of(nic, configuration).receiver
+            everybody, everywhere = _wide(ours, receiver) if version == 6 else (None, None)
+            theirs_now = _group(id, _rules(other[1], everybody, everywhere))
+            yield from _group_differs(place, ours, theirs_now, receiver, version)
 
 
 def admin_differ(network: str, fabric: Fabric, answer: Any) -> Iterator[str]:
@@ -69,28 +74,35 @@ def admin_differ(network: str, fabric: Fabric, answer: Any) -> Iterator[str]:
     if ours is None:
         yield f"{name}: Azure applies {len(bodies)} security admin rules, Twolocks none"
         return
-    for receiver in _receivers(network, fabric):
-        yield from _group_differs(f"{name}, security admin rules", ours.passed, theirs.passed, receiver)
-        yield from _group_differs(f"{name}, rules past the groups", ours.always, theirs.always, receiver)
+    for receiver, version in _receivers(network, fabric):
+        yield from _group_differs(f"{name}, security admin rules", ours.passed, theirs.passed, receiver, version)
+        yield from _group_differs(f"{name}, rules past the groups", ours.always, theirs.always, receiver, version)
 
 
-def _receivers(network: str, fabric: Fabric) -> Iterator[Receiver]:
+def _receivers(network: str, fabric: Fabric) -> Iterator[tuple[Receiver, Version]]:
     for nic in fabric.nics.values():
         for each in nic.configurations:
             subnet = fabric.subnets.get(each.subnet)
-            if subnet is not None and subnet.network == network and each.version == 4:
-                yield target_of(nic, each).receiver
+            if subnet is not None and subnet.network == network:
+                yield target_of(nic, each).receiver, each.version
 
 
-def _group_differs(place: str, ours: Group, theirs: Group, receiver: Receiver) -> Iterator[str]:
+def _wide(ours: Group, receiver: Receiver) -> tuple[set[int], set[int]]:
+    """The priorities of our rules that name every sender over IPv6, and of those that name every destination."""
+    rules = ours.rules(receiver, False)
+    everybody = {rule.priority for rule in rules if rule.source.outside.covers(PUBLIC_IPV6)}
+    return everybody, {rule.priority for rule in rules if rule.destination is None}
+
+
+def _group_differs(place: str, ours: Group, theirs: Group, receiver: Receiver, version: Version) -> Iterator[str]:
     if not ours.exact or not theirs.exact:
         return
-    found = _first(ours.flow(receiver, "outside", 4), theirs.flow(receiver, "outside", 4))
+    found = _first(ours.flow(receiver, "outside", version), theirs.flow(receiver, "outside", version))
     if found is not None:
         at, own, other = found
         protocol, port, _ = next(cut([(at, at)]))
         said = f"Azure lets in {describe(other) or 'nobody'}, Twolocks {describe(own) or 'nobody'}"
-        yield f"{place}, {label(protocol, port, port)}: {said}"
+        yield f"{place}, {label(protocol, port, port)}{' over IPv6' if version == 6 else ''}: {said}"
 
 
 def _first(one: Flow, two: Flow) -> tuple[int, Senders, Senders] | None:
@@ -107,13 +119,13 @@ def _at(flow: Flow, at: int) -> Senders:
     return next((each.senders for each in flow if each.first <= at <= each.last), NOBODY)
 
 
-def _called(group: Group | None) -> str:
-    return _NONE if group is None else group.id.rstrip("/").rsplit("/", 1)[-1]
+def _called(group: str) -> str:
+    return group.rstrip("/").rsplit("/", 1)[-1] or _NONE
 
 
-def _levels(answer: Any) -> dict[str, Group]:
-    """The groups that Azure applies, by the subnet or network interface (key) that they are associated with."""
-    found: dict[str, Group] = {}
+def _levels(answer: Any) -> dict[str, tuple[str, Any]]:
+    """The groups that Azure applies and their rules, by the subnet or network interface (key) that they guard."""
+    found: dict[str, tuple[str, Any]] = {}
     values = member(answer, "value")
     for each in values if isinstance(values, list) else ():
         rules = member(each, "effectiveSecurityRules")
@@ -121,39 +133,48 @@ def _levels(answer: Any) -> dict[str, Group]:
         for path in ("association.subnet.id", "association.networkInterface.id"):
             level = look(each, path)
             if isinstance(level, str) and level and isinstance(group, str):
-                found[key_of(level)] = group_of(Resource({"id": group, "properties": {"securityRules": _rules(rules)}}))
+                found[key_of(level)] = (group, rules)
     return found
 
 
-def _rules(values: Any) -> list[dict[str, Any]]:
-    """Effective rules in the form of the rules of a group."""
-    return [_rule(each) for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+def _group(id: str, rules: list[dict[str, Any]]) -> Group:
+    return group_of(Resource({"id": id, "properties": {"securityRules": rules}}))
 
 
-def _rule(body: Any) -> dict[str, Any]:
-    protocol = member(body, "protocol")
+def _rules(values: Any, everybody: Container[int] | None, everywhere: Container[int] | None) -> list[dict[str, Any]]:
+    """Effective rules in the form of the rules of a group; the priorities at which 0.0.0.0/0 is all, None: at each."""
+    found = [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+    return [_rule(each, everybody, everywhere) for each in found]
+
+
+def _rule(body: Any, everybody: Container[int] | None, everywhere: Container[int] | None) -> dict[str, Any]:
+    protocol, priority = member(body, "protocol"), member(body, "priority")
+    senders = everybody is None or priority in everybody
+    places = everywhere is None or priority in everywhere
     return {
         "name": str(member(body, "name") or "").rsplit("/", 1)[-1],
         "properties": {
-            "priority": member(body, "priority"),
+            "priority": priority,
             "access": member(body, "access"),
             "direction": member(body, "direction"),
             "protocol": "*" if same(protocol, "All") else protocol,
             "sourcePortRanges": _texts(body, "sourcePortRange", "sourcePortRanges") or ["*"],
-            "sourceAddressPrefixes": _texts(body, "sourceAddressPrefix", "sourceAddressPrefixes"),
-            "destinationAddressPrefixes": _texts(body, "destinationAddressPrefix", "destinationAddressPrefixes"),
+            "sourceAddressPrefixes": _texts(body, "sourceAddressPrefix", "sourceAddressPrefixes", senders),
+            "destinationAddressPrefixes": _texts(
+                body, "destinationAddressPrefix", "destinationAddressPrefixes", places
+            ),
             "destinationPortRanges": _texts(body, "destinationPortRange", "destinationPortRanges"),
         },
     }
 
 
-def _texts(body: Any, one: str, many: str) -> list[str]:
-    """The plural member where it holds anything, else the singular one; everybody as `*`."""
+def _texts(body: Any, one: str, many: str, whole: bool = True) -> list[str]:
+    """The plural member where it holds anything, else the singular one; everybody as `*` where that is the `whole`."""
     values = member(body, many)
     found = [each for each in values if isinstance(each, str)] if isinstance(values, list) else []
     single = member(body, one)
     found = found or ([single] if isinstance(single, str) else [])
-    return ["*" if each in ("0.0.0.0/0", "0-65535") else each for each in found]
+    return ["*" if each == "0-65535" or (whole and each == "0.0.0.0/0") else each for each in found]
 
 
 def all_differ(found: Topology, groups: Iterable[tuple[Nic, Any]], admin: Iterable[tuple[str, Any]]) -> list[str]:

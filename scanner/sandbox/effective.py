@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
+import msgspec
+
 from scanner.sandbox import errors
 from scanner.sandbox.errors import Answer, answer
 from scanner.sandbox.world import Json, World
@@ -29,8 +31,9 @@ class Effective:
     """`disagrees`: patterns of names of network interfaces and networks on which Azure answers otherwise: their first
     rule is turned round."""
 
-    def __init__(self, world: World, disagrees: Iterable[str] = ()) -> None:
+    def __init__(self, world: World, disagrees: Iterable[str] = (), page: int = 100) -> None:
         self.world = world
+        self.page = page
         self.disagrees = tuple(disagrees)
         self._results: dict[int, Answer] = {}
         self._numbers = itertools.count(1)
@@ -47,8 +50,8 @@ class Effective:
         missing = errors.arm_error(404, "NotFound", "The operation was not found.")
         return self._results.get(int(found[1]), missing) if found else missing
 
-    def answer(self, path: str, base: str) -> Answer:
-        """The answer to the POST: a refusal, or where the result will be."""
+    def answer(self, path: str, base: str, body: bytes = b"") -> Answer:
+        """The answer to the POST: a refusal, or where the result will be; admin rules from the body's token on."""
         parent, _, word = path.rpartition("/")
         action = ACTIONS[f"/{word.lower()}"]
         node = self.world.nodes.get(parent.lower())
@@ -58,17 +61,25 @@ class Effective:
         if node is None:
             return errors.arm_error(404, "ResourceNotFound", f"The resource {parent} was not found.")
         if word.lower() == NETWORK[1:]:
-            return answer({"value": self._admin(node.json), "skipToken": ""})
+            rows, start = self._admin(node.json), _token(body)
+            more = str(start + self.page) if len(rows) > start + self.page else ""
+            return answer({"value": rows[start : start + self.page], "skipToken": more})
         if not self._runs(node.id):
             return errors.arm_error(
                 400,
                 "VMNotRunning",
                 "Effective rules can be asked of a network interface of a running virtual machine only.",
             )
-        number = next(self._numbers)
-        self._results[number] = answer({"value": list(self._groups(node.json))})
-        where = f"{base}/subscriptions/{node.subscription}/providers/Microsoft.Network/locations/norwayeast"
-        return answer({}, 202, Location=f"{where}/operationResults/{number}?api-version=2025-05-01", Retry_After="0")
+        results = f"{base}/subscriptions/{node.subscription}/providers/Microsoft.Network/locations/norwayeast"
+        where = self._paged(list(self._groups(node.json)), f"{results}/operationResults")
+        return answer({}, 202, Location=where, Retry_After="0")
+
+    def _paged(self, rows: list[Json], results: str) -> str:
+        """Where the first page of rows is; each page has a link to the next."""
+        number, rest = next(self._numbers), rows[self.page :]
+        more = {"nextLink": self._paged(rest, results)} if rest else {}
+        self._results[number] = answer({"value": rows[: self.page], **more})
+        return f"{results}/{number}?api-version=2025-05-01"
 
     def _other(self, name: object) -> bool:
         return any(fnmatchcase(str(name).lower(), each.lower()) for each in self.disagrees)
@@ -166,6 +177,16 @@ class Effective:
             first = min(rows, key=lambda row: row["properties"].get("priority", 0))["properties"]
             first["access"] = "AlwaysAllow" if first.get("access") == "Deny" else "Deny"
         return rows
+
+
+def _token(body: bytes) -> int:
+    """The place that the `skipToken` of a question names; 0 without one."""
+    try:
+        said = msgspec.json.decode(body or b"{}")
+    except msgspec.DecodeError:
+        return 0
+    token = said.get("skipToken") if isinstance(said, dict) else None
+    return int(token) if isinstance(token, str) and token.isdecimal() else 0
 
 
 def _list(body: Any, *path: str) -> list[Json]:

@@ -100,7 +100,7 @@ class Sandbox:
         self.port = port
         self.tape = tape
         self.whole = whole
-        self.effective = Effective(self.world, disagrees)
+        self.effective = Effective(self.world, disagrees, page_size if isinstance(page_size, int) else 100)
         self.requests: list[Request] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._runner: web.ServerRunner | None = None
@@ -264,7 +264,7 @@ class Sandbox:
         if path.lower() == GRAPH_PATH:
             return self._graph(request.method, query, body, token)
         if request.method == "POST" and self.effective.asks(path):
-            return self.effective.answer(path, base), {}
+            return self.effective.answer(path, base, body), {}
         if request.method not in ("GET", "HEAD"):
             return self._refused(request.method, path), {}
         if self.effective.waits(path):

@@ -15,6 +15,7 @@ from scanner.azure.errors import ReadError
 from scanner.azure.limits import Ask
 from scanner.azure.pipeline import EFFECTIVE, NotARead
 from scanner.reach.effective import ACTIONS
+from scanner.sandbox.errors import answer
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox, running
 from scanner.sandbox.world import Grant
@@ -28,6 +29,7 @@ NSG = f"{RG}/Microsoft.Network/networkSecurityGroups/nsg"
 VNET = f"{RG}/Microsoft.Network/virtualNetworks/net"
 PIP = f"{RG}/Microsoft.Network/publicIPAddresses/pip"
 VM = f"{RG}/Microsoft.Compute/virtualMachines/vm"
+ADMIN_LIST = "listNetworkManagerEffectiveSecurityAdminRules"
 ALL = (Grant(actions=("*/read", *ACTIONS)),)
 ADMIN = f"{VNET}/providers/Microsoft.Network/effectiveSecurityAdminRules/hold"
 
@@ -194,6 +196,65 @@ def test_a_machine_that_does_not_run_is_a_gap_too() -> None:
         assert ended.code == 3
         gaps = json.loads(Path("f.json").read_bytes())["gaps"]
         assert [(gap["status"], gap["action"]) for gap in gaps] == [(400, "")]
+
+
+def paged() -> list[dict[str, Any]]:
+    """The estate with a second group, on the interface, and a second admin rule."""
+    bodies = estate()
+    own = NSG.replace("/nsg", "/own")
+    next(each for each in bodies if each["id"] == NIC)["properties"]["networkSecurityGroup"] = {"id": own}
+    more = next(each for each in bodies if each["id"] == ADMIN)
+    second = {**more, "id": ADMIN.replace("/hold", "/next"), "name": "next"}
+    second["properties"] = {**more["properties"], "priority": 6, "destinationPortRanges": ["23"]}
+    ssh = [rule("ssh", 300, "Allow", "Internet", "22")]
+    return [*bodies, second, body(own, "Microsoft.Network/networkSecurityGroups", securityRules=ssh)]
+
+
+def test_an_answer_in_pages_is_read_to_its_end() -> None:
+    """A token of the admin rules goes into the next question; the groups' next page is a link."""
+    with running(Sandbox(paged(), [SUB], grants=ALL, page_size=1)) as box:
+        ended = scan(box, "--out", "f.json")
+        assert ended.code == 0, ended.err
+        asked = sorted(posts(box))
+        assert asked == ["effectiveNetworkSecurityGroups", *["listNetworkManagerEffectiveSecurityAdminRules"] * 2]
+        assert sum("operationresults" in each.path.lower() for each in box.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"skipToken": "again"}, "EndlessList"),
+        ({"skipToken": 7}, "BadNextLink"),
+        ({"nextLink": "https://example.net/more"}, "ForeignNextLink"),
+    ],
+)
+def test_pages_that_lead_nowhere_are_a_gap(more: dict[str, Any], code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sandbox() as box:
+        monkeypatch.setattr(box.effective, "answer", lambda *_: answer({"value": [], **more}))
+        with pytest.raises(ReadError) as lost:
+            using(box, lambda reader: reader.effective(f"{VNET}/{ADMIN_LIST}"), effective=True)
+        assert lost.value.code == code
+
+
+@pytest.mark.parametrize(("disagrees", "code"), [([], 0), (["nic"], 70)])
+def test_ipv6_is_compared_where_the_interface_has_it(disagrees: list[str], code: int) -> None:
+    """Azure may spell everybody as 0.0.0.0/0 there, too; a rule of ours for 0.0.0.0/0 is IPv4 alone."""
+    bodies = estate()
+    nic = next(each for each in bodies if each["id"] == NIC)
+    inner = nic["properties"]["ipConfigurations"][0]["properties"]
+    inner |= {"privateIPAddress": "fd00::4", "privateIPAddressVersion": "IPv6"}
+    group = next(each for each in bodies if each["id"] == NSG)
+    group["properties"]["securityRules"] = [
+        rule("six", 100, "Allow", "2603:1000::/24", "22"),
+        rule("four", 110, "Allow", "0.0.0.0/0", "22"),
+        rule("all", 120, "Allow", "*", "80"),
+    ]
+    public = next(each for each in bodies if each["id"] == PIP)
+    public["properties"] |= {"ipAddress": "2001:db8::7", "publicIPAddressVersion": "IPv6"}
+    with running(Sandbox(bodies, [SUB], grants=ALL, disagrees=disagrees)) as box:
+        ended = scan(box)
+        assert ended.code == code, ended.err
+        assert ("over IPv6: Azure lets in" in ended.err) == bool(disagrees)
 
 
 def test_an_answer_that_never_comes_is_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
