@@ -254,6 +254,18 @@ def compare(
     return changes
 
 
+def between(was: Item | None, now: Item, *, looked: bool = True) -> Change | Item:
+    """What became of one item from a moment (None: not known) to a later one, as a history remembers both; `looked`:
+    whether somebody looked for it at the first. The item itself where nothing did, or where it came and went.
+    """
+    if now.state == "fixed":
+        return now if was is None or was.state == "fixed" else Change("fixed", now, was)
+    if not now.sighted and was is not None and was.state != "fixed":
+        return Change("unseen", now, was) if was.sighted else now
+    answer = _seen(was, now, first_is_same, lambda *_: looked)
+    return answer if isinstance(answer, Change) else now
+
+
 # One item
 
 

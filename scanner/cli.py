@@ -39,6 +39,7 @@ def _typer() -> typer.Typer:
 
 
 app, rules, access, config = _typer(), _typer(), _typer(), _typer()
+history = _typer()
 
 
 def _command(of: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -185,10 +186,17 @@ def access_role(
 
 
 @_command(app, "report")
-def report(file: str, out: Annotated[Many, typer.Option()] = None) -> None:
+def report(
+    file: str,
+    out: Annotated[Many, typer.Option()] = None,
+    auth: Annotated[Text, typer.Option()] = None,
+    tenant: Annotated[Text, typer.Option()] = None,
+    cloud: Annotated[Text, typer.Option()] = None,
+) -> None:
+    given = dict(locals())
     from scanner import commandline
 
-    raise typer.Exit(commandline.report(file, {"out": out}))
+    raise typer.Exit(commandline.report(given.pop("file"), given))
 
 
 @_command(app, "waive")
@@ -208,6 +216,78 @@ def waive(
     from scanner import commandline
 
     raise typer.Exit(commandline.waive(given.pop("fingerprint"), given))
+
+
+@_command(history, "list")
+def history_list(
+    history: Annotated[Text, typer.Option()] = None,
+    format: Annotated[Text, typer.Option()] = None,
+    config: Annotated[Text, typer.Option()] = None,
+) -> None:
+    _history("list", {"history": history, "format": format, "config": config})
+
+
+@_command(history, "show")
+def history_show(
+    scan: Annotated[Text, typer.Argument()] = None,
+    history: Annotated[Text, typer.Option()] = None,
+    format: Annotated[Text, typer.Option()] = None,
+    config: Annotated[Text, typer.Option()] = None,
+) -> None:
+    _history("show", {"history": history, "format": format, "config": config}, scan or "")
+
+
+@_command(history, "diff")
+def history_diff(
+    first: str,
+    then: str,
+    history: Annotated[Text, typer.Option()] = None,
+    format: Annotated[Text, typer.Option()] = None,
+    config: Annotated[Text, typer.Option()] = None,
+) -> None:
+    _history("diff", {"history": history, "format": format, "config": config}, first, then)
+
+
+@_command(history, "trend")
+def history_trend(
+    scan: Annotated[Text, typer.Argument()] = None,
+    history: Annotated[Text, typer.Option()] = None,
+    format: Annotated[Text, typer.Option()] = None,
+    config: Annotated[Text, typer.Option()] = None,
+) -> None:
+    _history("trend", {"history": history, "format": format, "config": config}, scan or "")
+
+
+@_command(history, "upgrade")
+def history_upgrade(
+    history: Annotated[Text, typer.Option()] = None,
+    config: Annotated[Text, typer.Option()] = None,
+) -> None:
+    _history("upgrade", {"history": history, "config": config})
+
+
+@_command(history, "prune")
+def history_prune(
+    older_than: Annotated[Text, typer.Option()] = None,
+    history: Annotated[Text, typer.Option()] = None,
+    config: Annotated[Text, typer.Option()] = None,
+) -> None:
+    _history("prune", {"older_than": older_than, "history": history, "config": config})
+
+
+@_command(history, "export")
+def history_export(
+    out: Annotated[Text, typer.Option()] = None,
+    history: Annotated[Text, typer.Option()] = None,
+    config: Annotated[Text, typer.Option()] = None,
+) -> None:
+    _history("export", {"out": out, "history": history, "config": config})
+
+
+def _history(command: str, given: dict[str, Any], *scans: str) -> None:
+    from scanner import commandline
+
+    raise typer.Exit(commandline.history(command, given, *scans))
 
 
 @_command(config, "show")
@@ -230,6 +310,7 @@ def sandbox(
 
 app.add_typer(rules, name="rules")
 app.add_typer(access, name="access")
+app.add_typer(history, name="history")
 app.add_typer(config, name="config")
 
 

@@ -6,10 +6,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scanner.changes import Changes
 from scanner.evaluate import Tally
 from scanner.loader import Broken
 from scanner.verdict import Severity
 
+NEW = "new:"
 FINE, FOUND, WRONG, INCOMPLETE, NOTHING_READ, DEFECT = 0, 1, 2, 3, 4, 70
 
 
@@ -30,9 +32,11 @@ def decide(
     unwritten: Sequence[str] = (),
     note: str = "",
     defects: int = 0,
+    found: Changes | None = None,
 ) -> Exit:
     """The end of a scan whose evaluation ran. `unwritten` names files that could not be written; `defects` counts
     where Azure's effective rules are not ours: that hides no finding, but nothing may end as fine or as incomplete.
+    `found`: what changed, by the history; without it `new:SEVERITY` counts all that stands open.
     """
     also = f"; also incomplete{_incomplete(tally)}" if not tally.complete else ""
     wrong = f"Azure disagrees in {defects:,} {_s(defects, 'place', 'places')}: a defect of Twolocks"
@@ -43,7 +47,7 @@ def decide(
             [f"{', '.join(unwritten)} {'was' if len(unwritten) == 1 else 'were'} not written"] if unwritten else []
         )
         return Exit(WRONG, "; ".join(faults) + also)
-    endpoints, others = counted(tally, fail_on)
+    endpoints, others = counted(tally, fail_on, found)
     if endpoints or others or tally.errors:
         return Exit(FOUND, _found(endpoints, others, tally, fail_on) + also)
     if defects:
@@ -53,10 +57,15 @@ def decide(
     return Exit(FINE, clean_words(tally, fail_on))
 
 
-def counted(tally: Tally, fail_on: str) -> tuple[int, int]:
+def counted(tally: Tally, fail_on: str, found: Changes | None = None) -> tuple[int, int]:
     """Open exposures, and failed findings outside the lock categories, at or above a severity ("never": none)."""
     if fail_on == "never":
         return 0, 0
+    if fail_on.startswith(NEW) and found is not None:
+        paging = found.paging(Severity[fail_on.removeprefix(NEW)])
+        endpoints = sum(each.item.kind == "exposure" for each in paging)
+        return endpoints, len(paging) - endpoints
+    fail_on = fail_on.removeprefix(NEW)
     names = [each.name for each in Severity if each >= Severity[fail_on]]
     return sum(tally.exposures[name] for name in names), sum(tally.others[name] for name in names)
 
@@ -68,8 +77,11 @@ def _found(endpoints: int, others: int, tally: Tally, fail_on: str) -> str:
     if others:
         more = "other " if endpoints else ""
         parts.append(f"{others:,} {more}{_s(others, 'finding', 'findings')}")
-    level = "" if fail_on == "critical" else " or above"
-    text = f"{' and '.join(parts)} at {fail_on}{level}" if parts else ""
+    least = fail_on.removeprefix(NEW)
+    level = "" if least == "critical" else " or above"
+    text = f"{' and '.join(parts)} at {least}{level}" if parts else ""
+    if fail_on.startswith(NEW) and parts:
+        text = f"{' and '.join(parts)} new at {least}{level} (--fail-on {fail_on})"
     if tally.errors:
         rules = len({crash.rule for crash in tally.errors})
         crashed = f"{rules} {_s(rules, 'rule', 'rules')} crashed"
@@ -83,12 +95,13 @@ def clean_words(tally: Tally, fail_on: str) -> str:
     said = [f"{left[each.name]:,} {each.name}" for each in reversed(Severity) if left[each.name]]
     if fail_on == "never":
         return f"--fail-on never; {', '.join(said)}" if said else "nothing was found"
-    head = f"nothing at {fail_on}" + ("" if fail_on == "critical" else " or above")
+    least = fail_on.removeprefix(NEW)
+    head = f"nothing {'new ' if fail_on.startswith(NEW) else ''}at {least}{'' if least == 'critical' else ' or above'}"
     return "; ".join([head, *([", ".join(said)] if said else [])])
 
 
 def _incomplete(tally: Tally, *, checks: bool = False) -> str:
-    undecided, gaps = tally.statuses["unknown"], tally.unaccepted
+    undecided, gaps = tally.statuses["unknown"] - tally.settled, tally.unaccepted
     if not undecided and not gaps:
         return ": not all that was asked for could be seen"
     said = f", {undecided:,} {_s(undecided, 'check', 'checks')} undecided" if checks or not gaps else ""

@@ -9,6 +9,7 @@ Usage: twolocks COMMAND [OPTIONS]    Finds Azure endpoints that lack a lock.
   rules     List and show rules
   access    What this login can decide; the smallest role that suffices
   report    Make a report from findings
+  history   Scans over time
   waive     Accept a finding, with reason, owner and expiry
   config    Show each setting and where it comes from
   sandbox   Serve an estate as Azure would, on this machine
@@ -49,8 +50,9 @@ What to judge
   --fail-on SEVERITY             high (default), never, new:high (also reopened)
 What to write
   --out FILE                  +  Suffix decides: .html .json .csv .md .sarif
-                                 .junit.xml; - is JSON on stdout
-  --snapshot FILE                What was read (.jsonl, .gz, .zst)
+                                 .junit.xml; - is JSON on stdout. Also a blob:
+                                 az://CONTAINER/PATH, with --auth
+  --snapshot FILE                What was read (.jsonl, .gz, .zst); also a blob
   --history URL                  Remember, and compare with earlier scans
 How to read
   --auth KIND                    cli, managed-identity, github, ...
@@ -172,11 +174,15 @@ Each option is also a variable: --scope is TWOLOCKS_ACCESS_SCOPE."""
 REPORT = """\
 Usage: twolocks report FILE --out FILE [OPTIONS]
 
-Makes a report from a findings file (scan --out findings.json).
+Makes a report from a findings file (scan --out findings.json). Each FILE may be
+a blob, az://CONTAINER/PATH, in the account AZURE_STORAGE_ACCOUNT_NAME.
 
-  --out FILE   +  Suffix decides: .html .json .csv .md .sarif .junit.xml;
-                  - is JSON on stdout
-  --help          + can be given more than once
+  --out FILE    +  Suffix decides: .html .json .csv .md .sarif .junit.xml;
+                   - is JSON on stdout
+  --auth KIND      cli, managed-identity, github, ...
+  --tenant ID      Sign in to this tenant
+  --cloud NAME     public (default), us-government, china
+  --help           + can be given more than once
 
 Each option is also a variable: --out is TWOLOCKS_REPORT_OUT."""
 
@@ -199,6 +205,128 @@ or gets worse, counts again. FINGERPRINT may be its first 6 digits.
   --help
 
 Each option is also a variable: --owner is TWOLOCKS_WAIVE_OWNER."""
+
+HISTORY = """\
+Usage: twolocks history COMMAND [OPTIONS]   What scan --history remembers
+
+  list      All scans, one a line
+  show      One scan: what changed, and what stood open, with its age
+  diff      What changed between two scans
+  trend     What stood open after each scan, by severity
+  upgrade   Bring the schema up to date; for PostgreSQL, the first time too
+  prune     Forget old scans; what stands open stays
+  export    Everything, as JSON lines
+
+A history is an SQLite file, which is upgraded by itself, or a PostgreSQL
+database: postgresql+psycopg://HOST/DATABASE. Every command finds it by
+--history, by TWOLOCKS_HISTORY_HISTORY or TWOLOCKS_SCAN_HISTORY, or by history
+in [scan] of twolocks.toml. A scan is named by its number, its id or the
+beginning of it, or its day (2026-11-24: the last one of that day)."""
+
+HISTORY_LIST = """\
+Usage: twolocks history list [OPTIONS]
+
+  --history URL     A file, or postgresql+psycopg://HOST/DATABASE
+  --format FORMAT   text (default) or json
+  --config FILE     Settings (default: twolocks.toml in this folder)
+  --help
+
+Number, time, what stood open, whether it was complete, how many subscriptions,
+id. JSON: [{number, id, taken, started, finished, tool, selection,
+subscriptions, complete, confirmed, standing: {severity: count}, undecided}].
+
+Each option is also a variable: --history is TWOLOCKS_HISTORY_HISTORY."""
+
+HISTORY_SHOW = """\
+Usage: twolocks history show [SCAN] [OPTIONS]
+
+What changed in a scan (default: the last one), and what stood open after it in
+its subscriptions, the oldest first: news, severity, name, fingerprint, why or
+age. News are new, first-looked (a rule or type that no scan had looked at),
+reopened, worse, better, accepted, again (seen again), fixed, unseen.
+
+  --history URL     A file, or postgresql+psycopg://HOST/DATABASE
+  --format FORMAT   text (default) or json
+  --config FILE     Settings (default: twolocks.toml in this folder)
+  --help
+
+JSON: {scan: {as of list}, changes: [{news, why, item..., was: {severity, reach,
+authentication, state} or null}], open: [item]}; an item is {kind, fingerprint,
+resource, endpoint, address, rule, category, title, severity, reach,
+authentication, state: open, accepted or fixed, since, seen, sighted}.
+
+Each option is also a variable: --history is TWOLOCKS_HISTORY_HISTORY."""
+
+HISTORY_DIFF = """\
+Usage: twolocks history diff SCAN SCAN [OPTIONS]
+
+What changed from the older of two scans to the newer: news, severity, name,
+fingerprint, why. What came and went in between is not told.
+
+  --history URL     A file, or postgresql+psycopg://HOST/DATABASE
+  --format FORMAT   text (default) or json
+  --config FILE     Settings (default: twolocks.toml in this folder)
+  --help
+
+JSON: {from: scan, to: scan, changes: [{as of show}], same: count}.
+
+Each option is also a variable: --history is TWOLOCKS_HISTORY_HISTORY."""
+
+HISTORY_TREND = """\
+Usage: twolocks history trend [SCAN] [OPTIONS]
+
+The last 60 scans that asked for the same as SCAN (default: the last one), the
+oldest first: time, what stood open as critical, high, medium, low and info, and
+how many verdicts were undecided.
+
+  --history URL     A file, or postgresql+psycopg://HOST/DATABASE
+  --format FORMAT   text (default) or json
+  --config FILE     Settings (default: twolocks.toml in this folder)
+  --help
+
+JSON: [{taken, critical, high, medium, low, info, undecided}].
+
+Each option is also a variable: --history is TWOLOCKS_HISTORY_HISTORY."""
+
+HISTORY_UPGRADE = """\
+Usage: twolocks history upgrade [OPTIONS]
+
+Makes the tables of a history in an empty database, or brings them up to date,
+in one transaction. Back it up before. For a file a scan does the same by itself.
+
+  --history URL   A file, or postgresql+psycopg://HOST/DATABASE
+  --config FILE   Settings (default: twolocks.toml in this folder)
+  --help
+
+Each option is also a variable: --history is TWOLOCKS_HISTORY_HISTORY."""
+
+HISTORY_PRUNE = """\
+Usage: twolocks history prune --older-than DAYS [OPTIONS]
+
+Forgets scans that are older, what became of findings in them, and findings that
+were fixed before: one of those that comes back is new. The last scan of each
+selection stays, and all that stands open, with the day it was first seen.
+
+  --older-than DAYS   Such as 400
+  --history URL       A file, or postgresql+psycopg://HOST/DATABASE
+  --config FILE       Settings (default: twolocks.toml in this folder)
+  --help
+
+Each option is also a variable: --history is TWOLOCKS_HISTORY_HISTORY."""
+
+HISTORY_EXPORT = """\
+Usage: twolocks history export [OPTIONS]
+
+Everything that is remembered, as JSON lines: {"history": {id, schema}}, then
+{"scans": {...}}, {"scan_subscriptions": {...}}, {"looks": {...}},
+{"items": {...}} and {"events": {...}} for each row, always in the same order.
+
+  --out FILE      Default: stdout
+  --history URL   A file, or postgresql+psycopg://HOST/DATABASE
+  --config FILE   Settings (default: twolocks.toml in this folder)
+  --help
+
+Each option is also a variable: --out is TWOLOCKS_HISTORY_OUT."""
 
 CONFIG = """\
 Usage: twolocks config COMMAND [OPTIONS]

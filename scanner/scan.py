@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -19,9 +20,12 @@ from scanner.errors import InputError, UserError, nearest
 from scanner.evaluate import Crash, Evaluation, NoWaivers, Policy, Waivers, now
 from scanner.exit import DEFECT, Exit, decide
 from scanner.loader import RuleSet, load
+from scanner.news import News
+from scanner.night import Night
 from scanner.settings import Settings
 from scanner.snapshot import Snapshot, Store
 from scanner.stop import Stop, Stopped
+from scanner.storing import Storage, Unstored, is_blob, place
 from scanner.summary import Counting, Summary
 from scanner.terminal import Line, Screen, error_lines, height_of, width_of
 
@@ -64,6 +68,7 @@ class Job:
     policy: Policy
     outs: tuple[Out, ...]
     tool: str = field(default_factory=lambda: f"twolocks {version()}")
+    storage: Storage | None = None
     disagreements: list[str] = field(default_factory=list)
     """Where Azure's effective rules are not what we worked out: defects of ours."""
 
@@ -71,7 +76,14 @@ class Job:
         """The files that may lie beside their places while they are written."""
         names = [out.name for out in self.outs if out.format != STDOUT]
         names += [self.settings["snapshot"]] if self.settings["snapshot"] else []
-        return [rows.Beside(Path(name)).part for name in names]
+        return [rows.Beside(Path(name)).part for name in names if not is_blob(name)]
+
+    def blobs(self) -> list[tuple[str, str]]:
+        """The blobs that are to be written, each with how it was given."""
+        at = self.settings.at
+        names = [(out.name, at("out", out.name)) for out in self.outs]
+        names.append((self.settings["snapshot"], at("snapshot", self.settings["snapshot"])))
+        return [(name, given) for name, given in names if is_blob(name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +109,7 @@ def prepare(settings: Settings) -> Job:
                 at=settings.at("snapshot", name),
                 do="known: .jsonl, .jsonl.gz, .jsonl.zst",
             )
-        folder(Path(name), settings.at("snapshot", name))
+        ready(name, settings.at("snapshot", name))
     if settings["record"]:
         folder(Path(settings["record"]), settings.at("record", settings["record"]))
     _tags(settings)
@@ -111,6 +123,7 @@ def prepare(settings: Settings) -> Job:
         severities=settings.severities,
         waivers=_waivers(settings, rules),
         tags=settings.kept_tags,
+        part=any(settings[each] for each in ("resource", "resource-group", "tag")),
     )
     return Job(settings, rules, policy, outs)
 
@@ -152,7 +165,9 @@ def _severities(settings: Settings, rules: RuleSet) -> None:
 
 def _waivers(settings: Settings, rules: RuleSet) -> Waivers:
     name = settings["waivers"]
-    return waivers.load(Path(name), rules, max_days=settings.max_days) if name else NoWaivers()
+    if not name:
+        return NoWaivers()
+    return waivers.load(Path(name), rules, max_days=settings.max_days, allow_tag=settings.allow_tag)
 
 
 def _tags(settings: Settings) -> None:
@@ -180,8 +195,16 @@ def _output(name: str, at: str) -> Out:
             at=at,
             do=(f"nearest: {near[0]}; " if near else "") + f"known: {' '.join(FORMATS)}, or - for JSON",
         )
-    folder(Path(name), at)
+    ready(name, at)
     return Out(name, found)
+
+
+def ready(name: str, at: str) -> None:
+    """Raises InputError where `name` can be no result: a blob's name is wrong, or a file could not be written there."""
+    if is_blob(name):
+        place(name, at)
+    else:
+        folder(Path(name), at)
 
 
 def folder(path: Path, at: str) -> None:
@@ -208,47 +231,96 @@ def _quoted(text: str) -> str:
 def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome:
     """Collect (or open a snapshot), judge, write. Raises UserError where nothing comes of it, Stopped on a signal."""
     stop.parts = job.parts()
+    job.storage = Storage(job.settings, stop.run, tell=screen.tell, busy=screen.busy, parts=stop.parts)
+    job.storage.check(job.blobs())
+    source = job.settings["from"]
+    with job.storage.reading(source, job.settings.at("from", source)) as path:
+        return _run(job, job.storage, path, screen, stop, limits)
+
+
+def _run(job: Job, storage: Storage, source: Path, screen: Screen, stop: Stop, limits: bool) -> Outcome:
     started, began = now(), monotonic()
     errors: list[UserError] = []
     wrote: list[str] = []
+    night = _night(job, screen)
+    store = None
     if job.settings["from"]:
-        taken, took = snapshot.read(Path(job.settings["from"])), None
+        taken, took = snapshot.read(source), None
     else:
         store = _collected(job, screen, stop, limits)
         took = monotonic() - began
         taken = snapshot.of_store(store)
         if job.settings["snapshot"]:
-            _kept(store, job.settings["snapshot"], wrote, errors)
+            _kept(storage, store, job.settings["snapshot"], wrote, errors)
     _seen(taken, screen, live=took is not None)
     _expired(job.policy.waivers, screen)
-    counting = Counting()
-    screen.begin("Judging", lambda: f"{counting.endpoints:,} endpoints so far")
     try:
-        evaluation = Evaluation(taken, job.rules, job.policy)
-        evaluation.run(counting)
-        screen.finish()
-        scan = evaluation.scan_row(started=started, finished=now(), tool=job.tool)
-        unwritten = _write(job.outs, counting, evaluation, scan, wrote, errors)
+        evaluation, counting = _judged(job, taken, night, screen)
+        again = night.again(store, taken, counting, screen, stop) if night is not None and store else None
+        if again is not None:
+            counting.close()
+            if job.settings["snapshot"] in wrote:
+                wrote.remove(job.settings["snapshot"])
+                _kept(storage, again, job.settings["snapshot"], wrote, errors)
+            taken = snapshot.of_store(again)
+            evaluation, counting = _judged(job, taken, night, screen)
+        with closing(counting):
+            scan = evaluation.scan_row(started=started, finished=now(), tool=job.tool)
+            if night is not None:
+                night.write(scan, taken, evaluation, counting)
+            unwritten = _write(job.outs, counting, evaluation, scan, wrote, errors, night, storage)
     except Stopped:
         screen.finish()
         stopped(job, screen, stop.code, "while judging", wrote)
         raise
-    finally:
-        screen.finish()
-        counting.close()
     errors += broken_rules(job)
     errors += crashed_rules(job.rules, evaluation)
     errors += disagreeing(job.disagreements)
+    errors += night.told(wrote) if night is not None else []
     end = decide(
         evaluation.tally,
         job.settings["fail-on"],
         broken=job.rules.broken,
-        unwritten=unwritten,
+        unwritten=[*unwritten, *(["the history"] if night is not None and night.errors else [])],
         defects=len(job.disagreements),
+        found=night.found if night is not None else None,
     )
     order = [name for name in (*(out.name for out in job.outs), job.settings["snapshot"]) if name in wrote]
-    summary = Summary(evaluation.tally, counting, job.rules, took, order, end, job.settings["fail-on"])
+    summary = Summary(
+        evaluation.tally,
+        counting,
+        job.rules,
+        took,
+        order,
+        end,
+        job.settings["fail-on"],
+        news=News.of(night.row, night.found) if night is not None and night.row and night.found else None,
+    )
     return Outcome(end, summary, errors)
+
+
+def _night(job: Job, screen: Screen) -> Night | None:
+    """The history of a scan that was asked to remember."""
+    if not job.settings["history"]:
+        return None
+    night = Night(job.settings, job.rules, job.tool, live=not job.settings["from"])
+    night.check(screen)
+    return night
+
+
+def _judged(job: Job, taken: Snapshot, night: Night | None, screen: Screen) -> tuple[Evaluation, Counting]:
+    """Step 3, with progress."""
+    counting = night.writer(taken) if night is not None else Counting()
+    screen.begin("Judging", lambda: f"{counting.endpoints:,} endpoints so far")
+    try:
+        evaluation = Evaluation(taken, job.rules, job.policy)
+        evaluation.run(counting)
+    except BaseException:
+        counting.close()
+        raise
+    finally:
+        screen.finish()
+    return evaluation, counting
 
 
 def _seen(taken: Snapshot, screen: Screen, *, live: bool) -> None:
@@ -287,6 +359,16 @@ def _expired(accepted: Waivers, screen: Screen) -> None:
         one = count == 1
         said = f"{count:,} {'waiver has' if one else 'waivers have'} expired and {'covers' if one else 'cover'} nothing"
         screen.write([Line(said, "Waivers")], "found", said)
+
+
+def _noted(notes: Sequence[str], screen: Screen) -> None:
+    """Tell of waivers that expired or match nothing; a terminal shows the first few, all are in the report."""
+    for note in notes:
+        screen.log("found", note)
+    if screen.mode == "live" and notes:
+        more = len(notes) - SHOWN
+        lines = [*notes[:SHOWN], *([f"and {more:,} more; all stand in the findings"] if more > 0 else [])]
+        screen.write([Line(line, "" if place else "Waivers") for place, line in enumerate(lines)])
 
 
 async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
@@ -328,7 +410,7 @@ async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
 def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str] = ()) -> None:
     """What a stopped scan leaves behind."""
     asked = [*(out.name for out in job.outs if out.format != STDOUT), job.settings["snapshot"]]
-    before = [name for name in asked if name and name not in wrote and Path(name).exists()]
+    before = [name for name in asked if name and name not in wrote and (is_blob(name) or Path(name).exists())]
     judged = "not everything was written" if wrote else "nothing was judged"
     said = f"{when}; {judged}" + (
         f". {', '.join(before)} {'is' if len(before) == 1 else 'are'} as before" if before else ""
@@ -339,9 +421,10 @@ def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str]
     screen.write(lines, "done", f"exit {code}: stopped {said}; {rest}")
 
 
-def _kept(store: Store, name: str, wrote: list[str], errors: list[UserError]) -> None:
+def _kept(storage: Storage, store: Store, name: str, wrote: list[str], errors: list[UserError]) -> None:
     try:
-        store.write(Path(name))
+        with storage.writing(name) as file:
+            store.into(file, Path(name))
         wrote.append(name)
     except OSError as error:
         errors.append(unwritable(name, error, wrote))
@@ -354,11 +437,14 @@ def _write(
     scan: rows.ScanRow,
     wrote: list[str],
     errors: list[UserError],
+    night: Night | None,
+    storage: Storage,
 ) -> list[str]:
     """Write every output; those that could not be written are told, and the others go on."""
     from scanner.report.files import write as made
 
-    words = (scan, evaluation.rule_rows(), evaluation.tally.gaps, evaluation.coverage())
+    changes = night.row if night is not None else None
+    words = (scan, evaluation.rule_rows(), evaluation.tally.gaps, evaluation.coverage(), changes)
     unwritten = [error.what_file for error in errors if isinstance(error, Unwritable)]
     document: Any = None
     for out in sorted(outs, key=lambda each: each.format not in (STDOUT, ".json")):
@@ -369,7 +455,7 @@ def _write(
                 continue
             if out.format != ".json" and document is None:
                 document = _decoded(writer, words)
-            with rows.Beside(out.path) as file:
+            with storage.writing(out.name) as file:
                 if out.format == ".json":
                     writer.finish(file, *words)
                 else:
@@ -398,6 +484,10 @@ class Unwritable(InputError):
 
 def unwritable(name: str, error: OSError, wrote: Sequence[str], source: str | None = None) -> Unwritable:
     """The error for a file that could not be written; `source` is the findings file that it can be made of."""
+    if isinstance(error, Unstored):
+        found = Unwritable(error.told.what, at=error.told.at, do=error.told.do)
+        found.what_file = name
+        return found
     path = Path(name)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     old = "; the old one is as before" if path.exists() else ""
@@ -497,6 +587,12 @@ def log(outcome: Outcome, screen: Screen) -> None:
     screen.rest("gap", "gaps")
     screen.log("read", summary.read_log())
     screen.log("found", summary.found())
+    if summary.news is not None:
+        screen.log("found", summary.news.log())
+        for line in summary.news.log_lines():
+            screen.limited("found", line)
+        for note in summary.news.row.notes:
+            screen.log("found", note)
     for line in summary.found_lines():
         screen.limited("found", line)
     screen.rest("found", "open endpoints")
@@ -507,4 +603,4 @@ def log(outcome: Outcome, screen: Screen) -> None:
     for name in summary.wrote:
         screen.log("wrote", name)
     end = summary.end
-    screen.log("done", f"exit {end.code}: {end.log or end.why}")
+    screen.log("done", f"exit {end.code}: {summary.why()}")

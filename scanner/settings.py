@@ -95,7 +95,12 @@ COMMANDS: dict[str, tuple[Option, ...]] = {
         Option("arm-endpoint"),
     ),
     "rules": (*_JUDGING, Option("format", "text")),
-    "report": (Option("out", (), many=True, path=True),),
+    "report": (
+        Option("out", (), many=True, path=True),
+        Option("auth", "default"),
+        Option("tenant"),
+        Option("cloud", "public"),
+    ),
     "waive": (
         Option("in", path=True),
         Option("reason"),
@@ -117,6 +122,7 @@ COMMANDS: dict[str, tuple[Option, ...]] = {
         Option("format"),
         Option("effective", False, flag=True),
     ),
+    "history": (HISTORY, Option("format", "text"), Option("older-than"), Option("out", path=True)),
     "sandbox": (Option("port", "0"), Option("latency", "0")),
     "config": (),
 }
@@ -309,7 +315,8 @@ def _path(option: Option, text: str, folder: Path) -> str:
     scheme, is_url, rest = text.partition(":///")
     if option.url and is_url and scheme == "sqlite" and rest:
         return f"sqlite:///{folder / rest}"
-    return text if text in ("", "-") or (option.url and "://" in text) else str(folder / text)
+    elsewhere = text.lower().startswith("az://") or (option.url and "://" in text)
+    return text if text in ("", "-") or elsewhere else str(folder / text)
 
 
 def _table(file: TomlFile, name: str) -> dict[str, Any]:

@@ -38,7 +38,10 @@ class SupportsWrite(Protocol):
 
 
 class Head(msgspec.Struct, kw_only=True):
-    """The first line: when it was taken (UTC, ISO 8601), of which cloud, for which scopes, by which version."""
+    """The first line: when it was taken (UTC, ISO 8601), of which cloud, for which scopes, by which version.
+
+    `resources`: what `--resource` named; all else is there to be looked up, and is not judged.
+    """
 
     version: int = VERSION
     taken: str
@@ -47,6 +50,7 @@ class Head(msgspec.Struct, kw_only=True):
     tool: str = ""
     grouped: bool = True
     principal: str = ""
+    resources: list[str] = []
     live: bool = True
     notes: list[str] = []
 
@@ -97,11 +101,7 @@ def _key(line: Line) -> str:
     """Where a line stands in a grouped snapshot: scopes, bulk reads, index bundles, then all other bundles."""
     if line.scope is not None:
         return f"0{line.scope.subscription.lower()}"
-    if line.resource is not None:
-        url, part = str(line.resource.get("id") or ""), "0"
-    else:
-        record = line.read or line.skip or line.gap
-        url, part = (record.url if record else ""), "1"
+    url, part = url_of(line), "1" if line.resource is None else "0"
     root = root_of(url)
     if not root:
         return f"1{part}{url.lower()}"
@@ -164,6 +164,24 @@ class Store:
         on_disk = [_run(run) for run in self._runs]
         yield from (line for _, line in heapq.merge(*on_disk, here))
 
+    def decoded(self) -> Iterator[Line]:
+        """The same, as lines."""
+        return (_decoder.decode(line) for line in self.lines())
+
+    def renewed(self, again: "Store", kept: Collection[str], gone: Collection[str] = ()) -> "Store":
+        """This collection with what a second look read: the bundles of `again` in place of their first reading, but
+        those that are `kept` (roots, in lower case), and without those that are `gone`; of the index, what was read a
+        second time wins over the first.
+        """
+        second = _Second(again, kept, gone)
+        made = Store(self.head)
+        for line in self.decoded():
+            if not second.replaces(line):
+                made.add(line)
+        for line in second.lines:
+            made.add(line)
+        return made
+
     def close(self) -> None:
         """Give the temporary files back."""
         for run in self._runs:
@@ -172,9 +190,14 @@ class Store:
 
     def write(self, path: Path) -> None:
         """The snapshot file, compressed by its suffix (.gz, .zst), written beside and renamed."""
+        with Beside(path) as raw:
+            self.into(raw, path)
+
+    def into(self, raw: IO[bytes], path: Path) -> None:
+        """The snapshot into an open file, compressed by the suffix of `path`."""
         resources: set[str] = set()
         reads = gaps = 0
-        with Beside(path) as raw, _compressed(raw, path) as out:
+        with _compressed(raw, path) as out:
             out.write(_encoder.encode({"snapshot": self.head}) + b"\n")
             for encoded in self.lines():
                 out.write(encoded + b"\n")
@@ -184,6 +207,49 @@ class Store:
                 reads += line.read is not None
                 gaps += line.gap is not None
             out.write(_encoder.encode({"end": End(len(resources), reads, gaps)}) + b"\n")
+
+
+class _Second:
+    """The lines of a second look, and which lines of the first they take the place of."""
+
+    def __init__(self, store: Store, kept: Collection[str], gone: Collection[str]) -> None:
+        self._gone = gone
+        self.lines = [
+            line
+            for line in store.decoded()
+            if line.scope is None and (root_of(url_of(line)) or _bulk_index(line)) and root_of(url_of(line)) not in kept
+        ]
+        self._roots = {root for line in self.lines if (root := root_of(url_of(line)))}
+        self._same = {_key(line) for line in self.lines}
+        self._lists = {url_of(line).lower().rstrip("/") for line in self.lines if line.read is not None}
+
+    def replaces(self, line: Line) -> bool:
+        if line.scope is not None:
+            return False
+        url = url_of(line)
+        root = root_of(url)
+        if root in self._gone:
+            return True
+        if not is_indexed(type_of(root)) and root:
+            return root in self._roots
+        if _key(line) in self._same:
+            return True
+        # What a list of the index, or of something below it, does not hold any more.
+        above = f"/subscriptions/{subscription_of(url)}/providers/{type_of(root).lower()}" if root else ""
+        listed = line.resource is not None and url.lower().rsplit("/", 1)[0] in self._lists
+        return listed or (above in self._lists and root not in self._roots)
+
+
+def _bulk_index(line: Line) -> bool:
+    return is_indexed(type_of(url_of(line)))
+
+
+def url_of(line: Line) -> str:
+    """The id or path that a line is about; "" for a scope."""
+    if line.resource is not None:
+        return str(line.resource.get("id") or "")
+    record = line.read or line.skip or line.gap
+    return record.url if record else ""
 
 
 def _run(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
@@ -211,6 +277,8 @@ class Snapshot:
     head: Head
     scopes: list[ScopeRow] = field(default_factory=list)
     reads: dict[str, int] = field(default_factory=dict)
+    listed: set[str] = field(default_factory=set)
+    """The reads among them that ARM itself answered."""
     gaps: list[Gap] = field(default_factory=list)
     skips: dict[str, str] = field(default_factory=dict)
     rest: Iterator[Bundle] = field(default_factory=lambda: iter(()))
@@ -292,8 +360,7 @@ def _bundles(snapshot: Snapshot, lines: Iterator[Line]) -> Iterator[Bundle]:
                 raise _unordered(f"scope {line.scope.subscription}")
             snapshot.scopes.append(line.scope)
             continue
-        record = line.read or line.skip or line.gap
-        url = str(line.resource.get("id") or "") if line.resource is not None else record.url if record else ""
+        url = url_of(line)
         if not (here := root_of(url)):
             if bundle is not None:
                 raise _unordered(url)
@@ -311,6 +378,8 @@ def _bundles(snapshot: Snapshot, lines: Iterator[Line]) -> Iterator[Bundle]:
 def _bulk(snapshot: Snapshot, line: Line) -> None:
     if line.read is not None:
         snapshot.reads[line.read.url.lower().rstrip("/")] = line.read.count
+        if line.read.by != "graph":
+            snapshot.listed.add(line.read.url.lower().rstrip("/"))
     elif line.gap is not None:
         snapshot.gaps.append(Gap(line.gap.url, line.gap.status, line.gap.code, line.gap.action))
     elif line.skip is not None:
@@ -331,7 +400,7 @@ def _into(bundle: Bundle, line: Line) -> None:
 
 def of_store(store: Store) -> Snapshot:
     """The snapshot that a collection made, without a file."""
-    return grouped(store.head, (_decoder.decode(line) for line in store.lines()))
+    return grouped(store.head, store.decoded())
 
 
 def read(path: Path) -> Snapshot:

@@ -8,6 +8,7 @@ from scanner import finding as rows
 from scanner.evaluate import Tally
 from scanner.exit import Exit
 from scanner.loader import RuleSet
+from scanner.news import News
 from scanner.report.shown import split_fix
 from scanner.resource import type_of
 from scanner.terminal import Line, named, odd, rows_of, span
@@ -96,6 +97,7 @@ class Summary:
     end: Exit
     fail_on: str
     role: str = "twolocks access role > role.json"
+    news: News | None = None
 
     @property
     def failed(self) -> int:
@@ -114,6 +116,7 @@ class Summary:
             Line(self.read(), "Read"),
             Line(self.judged(), "Judged"),
             *self.worst(WORST),
+            *(self.news.lines() if self.news is not None else ()),
             *self.not_read(gaps),
         ]
 
@@ -164,16 +167,27 @@ class Summary:
 
     def not_read(self, count: int) -> Iterator[Line]:
         holes = self.holes()
-        undecided = self.tally.statuses["unknown"]
-        if not holes and not undecided:
-            return
-        yield Line()
-        yield Line(f"Not read: {self._undecided(len(holes), undecided)}; none of them counts as passed", column=0)
+        undecided = self.tally.statuses["unknown"] - self.tally.settled
+        accepted = self.accepted()
+        if holes or undecided or accepted:
+            yield Line()
+        if holes or undecided:
+            yield Line(f"Not read: {self._undecided(len(holes), undecided)}; none of them counts as passed", column=0)
         for hole in holes[:count]:
             yield Line(hole.sentence(), hole.label, 10, "not read")
             if hole.action:
                 yield Line(f"missing {hole.action}", column=INDENT, whole=True)
         yield from self._more(len(holes) - count, holes)
+        if accepted:
+            yield Line(accepted, column=0)
+
+    def accepted(self) -> str:
+        """What accepted gaps leave undecided, "" without one."""
+        count = len(self.tally.gaps) - self.tally.unaccepted
+        if not count:
+            return ""
+        is_undecided = f"{many(self.tally.settled, 'check')} undecided by {'it' if count == 1 else 'them'} alone"
+        return f"Accepted: {many(count, 'gap')}; {is_undecided}, none of them counts as passed"
 
     def _undecided(self, gaps: int, checks: int) -> str:
         """How many checks the gaps leave undecided, and how many are so for another reason."""
@@ -224,16 +238,18 @@ class Summary:
         if counted.anyone or counted.copied:
             return [*self._open(), *self._may()]
         if not tally.complete:
-            failed = f": {many(self.failed, 'read')} failed" if self.failed else ""
-            checks = tally.statuses["unknown"]
+            failed = f": {many(tally.unaccepted, 'read')} failed" if tally.unaccepted else ""
+            checks = tally.statuses["unknown"] - tally.settled
             are = "is" if checks == 1 else "are"
-            if not checks and not self.failed:
+            if not checks and not tally.unaccepted:
                 return ["No open endpoint found, but not everything could be read"]
             return [
                 "No open endpoint found, but not everything could be read",
                 f"{many(checks, 'check')} {are} undecided{failed}. None of them counts as passed",
             ]
         first = "No endpoint stands open to anyone; none needs only a copied key or password"
+        if self.accepted():
+            return [first, "What was not read is accepted, and is not decided"]
         if self.took is None:
             return [first]
         return [first, f"Everything that was asked for was read: {tally.reads:,} of {many(tally.reads, 'read')}"]
@@ -262,11 +278,13 @@ class Summary:
         said = [f"{standing[name]:,} {name}" for name in _NAMES if standing[name]]
         said += [f"{self.counted.unread:,} not read"] if self.counted.unread else []
         said += [f"{standing[name]:,} {name}" for name in ("waived", "intended", "closed") if standing[name]]
+        accepted = len(self.tally.gaps) - self.tally.unaccepted
+        said += [f"{many(accepted, 'gap')} accepted"] if accepted else []
         return ", ".join(said) or "no endpoint"
 
     def found_lines(self) -> list[str]:
         """The open endpoints at or above `--fail-on` (never: high), the worst first."""
-        least = Severity["high" if self.fail_on == "never" else self.fail_on]
+        least = Severity["high" if self.fail_on == "never" else self.fail_on.removeprefix("new:")]
         return [
             f"{door.severity} {' '.join((door.name, door.endpoints[0]))}"
             f"{f' and {len(door.endpoints) - 1} more' if len(door.endpoints) > 1 else ''} {door.fingerprint}"
@@ -279,7 +297,12 @@ class Summary:
         if not self.end.code:
             return ""
         see = f"; see {self.wrote[0]}" if self.wrote else ""
-        return f"twolocks: exit {self.end.code}: {self.end.log or self.end.why}{see}"
+        return f"twolocks: exit {self.end.code}: {self.why()}{see}"
+
+    def why(self) -> str:
+        """Why it ends so, for one line; with what is new, where a history knows."""
+        news = self.news.quiet() if self.news is not None and "new" not in self.end.why else ""
+        return f"{self.end.log or self.end.why}{f'; {news}' if news else ''}"
 
 
 @dataclass(frozen=True, slots=True)

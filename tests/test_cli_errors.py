@@ -251,7 +251,7 @@ def test_an_unknown_severity_wherever_it_stands(night: str) -> None:
         error(
             'error: no severity is called "hihg"',
             "at: --fail-on hihg",
-            "do: nearest: high; known: critical, high, medium, low, info, never",
+            "do: nearest: high; known: critical, high, medium, low, info, never, new:SEVERITY",
             "exit 2",
         )
     )

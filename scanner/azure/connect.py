@@ -16,7 +16,10 @@ from scanner.azure.transport import Web, trust
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How Azure is reached: the options of a scan that are about the way, not about what is read."""
+    """How Azure is reached: the options of a scan that are about the way, not about what is read.
+
+    `more`: the record is of an earlier connection too, and goes on.
+    """
 
     cloud: str = "public"
     arm_endpoint: str = ""
@@ -26,6 +29,7 @@ class Way:
     limits: bool = True
     agent: str = "twolocks"
     effective: bool = False
+    more: bool = False
 
 
 @dataclass(slots=True)
@@ -91,7 +95,7 @@ async def connect(
     web = Web(context)
     record = None
     try:
-        record = RecordFile(way.record) if way.record else None
+        record = RecordFile(way.record, way.more) if way.record else None
 
         def note(method: str, path: str, status: int, milliseconds: float) -> None:
             heard(method, path, status, milliseconds)

@@ -95,9 +95,9 @@ class Record(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 class RecordFile:
     """`--record FILE`: one JSON line a request, complete up to the last one whatever ends the scan."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, more: bool = False) -> None:
         try:
-            self._file: IO[str] = path.open("w", encoding="utf-8", buffering=1)
+            self._file: IO[str] = path.open("a" if more else "w", encoding="utf-8", buffering=1)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}", at=f"--record {path}") from None
 

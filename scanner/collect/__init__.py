@@ -1,7 +1,7 @@
 """Step 1: reads what a plan names from Azure into a sink. It knows no rule, and imports no SDK."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from scanner.azure.errors import NothingReadable, ReadError
 from scanner.collect.below import Bundles
@@ -12,10 +12,11 @@ from scanner.collect.rows import NOT_KEPT, cut, safe, words
 from scanner.collect.views import Views
 from scanner.collect.work import Crew, Desk, Seen
 from scanner.errors import InputError
+from scanner.index import is_indexed
 from scanner.resource import subscription_of, type_of
 from scanner.rule import Kind
 
-__all__ = ["INDEX_APIS", "NOT_KEPT", "Plan", "Progress", "Reader", "Scope", "Sink", "collect", "cut", "look"]
+__all__ = ["INDEX_APIS", "NOT_KEPT", "Plan", "Progress", "Reader", "Scope", "Sink", "again", "collect", "cut", "look"]
 
 
 async def collect(reader: Reader, scope: Scope, plan: Plan, sink: Sink, progress: Progress) -> None:
@@ -23,6 +24,17 @@ async def collect(reader: Reader, scope: Scope, plan: Plan, sink: Sink, progress
     work = _Collection(reader, scope, plan, sink, progress)
     try:
         await work.run()
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
+
+
+async def again(reader: Reader, scope: Scope, plan: Plan, sink: Sink, progress: Progress) -> frozenset[str]:
+    """A second look at the resources of the scope, and at the index of their subscriptions. Gives those (lower case)
+    of which ARM says that they are gone; what cannot be read is a gap, also where that is all.
+    """
+    work = _Collection(reader, scope, plan, sink, progress)
+    try:
+        return await work.again()
     except BaseExceptionGroup as group:
         raise _first(group) from None
 
@@ -51,12 +63,16 @@ class _Collection:
         self.index = Index(self.desk)
         self.bundles = Bundles(self.desk)
         self.lists = Lists(self.desk, self.bundles, scope)
+        self.gone: dict[str, str] = {}
+        """Ids as they were given, by their lower case, with which ARM's code says that they are gone."""
+        self.refused: list[ReadError] = []
 
     async def run(self) -> None:
         """The whole collection."""
         known = await self._known()
         if self.scope.resources:
             await self._named_resources(known)
+            self._all_there()
             return
         targets = await self._targets(known)
         seen = await self.views.of(targets)
@@ -123,6 +139,11 @@ class _Collection:
             )
         return targets
 
+    async def again(self) -> frozenset[str]:
+        """Resources that were named, without a word on who reads and where."""
+        await self._named_resources(await self._subscriptions())
+        return frozenset(self.gone)
+
     async def _named_resources(self, known: Sequence[Subscription]) -> None:
         """`--resource`: each by GET, with what lies below; no probe. Resource Graph gives admin rules alone."""
         tops = {top[0].lower(): top for top in (self._top_of(id) for id in self.scope.resources)}
@@ -136,37 +157,60 @@ class _Collection:
                 self.desk.sink.scope(seen[subscription].id, name, found.tenant if found else "", "full")
                 self.desk.sink.skip(f"/subscriptions/{seen[subscription].id}", "only resources that were named")
                 self.desk.progress.scope(seen[subscription].id, name, "full")
-        refused: list[ReadError] = []
         async with asyncio.TaskGroup() as tasks:
             crew = Crew(tasks)
             chained = self.scope.chained or any(kind.path_function is not None for _, kind in tops.values())
             tasks.create_task(self._whole_index(list(seen.values()), chained and self.scope.graph))
+            self._judged_index(crew, list(seen.values()), tops)
             for id, kind in tops.values():
-                tasks.create_task(self._one(crew, seen[subscription_of(id)], id, kind, refused))
-        if len(refused) == len(tops):
-            error = refused[0]
+                tasks.create_task(self._one(crew, seen[subscription_of(id)], id, kind))
+
+    def _all_there(self) -> None:
+        """Raises InputError where a resource that was named does not exist, NothingReadable where none can be read."""
+        if self.gone:
+            raise InputError(
+                f"there is no resource {min(self.gone.values())}",
+                at="--resource",
+                do="az resource list --output table",
+            )
+        if self.refused and len(self.refused) == len({root.lower() for root in self._roots()}):
+            error = self.refused[0]
             raise NothingReadable(
                 f"{error.url} cannot be read: {error.status or ''} {error.code}",
                 at=f"missing {error.action}" if error.action else "",
                 do="ask for Reader, or for less: twolocks access role > role.json",
             )
 
+    def _roots(self) -> list[str]:
+        return [self._top_of(id)[0] for id in self.scope.resources]
+
     async def _whole_index(self, seen: list[Seen], chained: bool) -> None:
         await self.index.read(seen, graph=False)
         if chained:
             await self.index.extensions(seen)
 
-    async def _one(self, crew: Crew, subscription: Seen, id: str, kind: Kind, refused: list[ReadError]) -> None:
+    def _judged_index(self, crew: Crew, seen: list[Seen], named: Collection[str]) -> None:
+        """The types of the index that rules are about, too: listed, with what verdicts on others look up below."""
+        desk = Desk(self.desk.reader, self.desk.plan.looked_up(), self.desk.sink, self.desk.progress)
+        desk.tally = self.desk.tally
+        bundles = Bundles(desk)
+        bundles.seen_ids.update(named)
+        lists = Lists(desk, bundles, Scope())
+        for subscription in seen:
+            for type, kind in desk.plan.types():
+                if is_indexed(type) and not nested(type):
+                    crew.add((subscription.id, "lists"), lists.job(crew, subscription, type, kind))
+
+    async def _one(self, crew: Crew, subscription: Seen, id: str, kind: Kind) -> None:
         self.desk.tally.plan(words(kind.type.rsplit("/", 1)[1]))
         try:
             body = await self.desk.reader.get(safe(id), kind.api)
         except ReadError as error:
             if error.status == 404:
-                raise InputError(
-                    f"there is no resource {id} ({error.code})", at="--resource", do="az resource list --output table"
-                ) from error
-            refused.append(error)
-            self.desk.failed(self.desk.sink, id, error)
+                self.gone[id.lower()] = f"{id} ({error.code})"
+            else:
+                self.refused.append(error)
+                self.desk.failed(self.desk.sink, id, error)
         else:
             self.bundles.bundle(crew, subscription, {**body, "id": id}, kind, "get")
         self.desk.tally.ended(words(kind.type.rsplit("/", 1)[1]))

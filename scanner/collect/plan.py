@@ -114,6 +114,16 @@ class Plan:
         """The wanted reads directly below."""
         return [child for child in self.children if child.parent is parent]
 
+    def looked_up(self) -> "Plan":
+        """The same kinds, with those children alone that verdicts on other resources look up."""
+        wanted: list[Child] = []
+        for child in (each for each in self.children if each.always):
+            line = [child]
+            while isinstance(line[0].parent, Child):
+                line.insert(0, line[0].parent)
+            wanted += [each for each in line if each not in wanted]
+        return Plan(self.kinds, wanted, self.index_types)
+
     def nested(self, type: str) -> list[tuple[str, Kind]]:
         """Types whose resources lie directly below resources of that type and are bundles of their own."""
         return [

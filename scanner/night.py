@@ -1,0 +1,207 @@
+"""A scan with `--history`: what it recalls, a second look at what seems new or fixed, and what it writes."""
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scanner import finding as rows
+from scanner import remember, snapshot
+from scanner.changes import Changes, Item, Key, compare
+from scanner.errors import AccessError, HistoryError, UserError
+from scanner.evaluate import Evaluation
+from scanner.loader import RuleSet
+from scanner.remember import Doubts, Last, Noting, Past
+from scanner.resource import root_of
+from scanner.settings import Settings
+from scanner.snapshot import Snapshot, Store
+from scanner.stop import Stop
+from scanner.summary import Counting
+from scanner.terminal import Line, Screen
+from scanner.verdict import Severity
+
+
+@dataclass(slots=True)
+class Night:
+    """One scan and its history. A history that fails never ends the scan: `errors` say so at its end."""
+
+    settings: Settings
+    rules: RuleSet
+    tool: str
+    live: bool
+    errors: list[HistoryError] = field(default_factory=list)
+    found: Changes | None = None
+    row: rows.ChangesRow | None = None
+    past: Past = field(default_factory=Past)
+    doubts: Doubts = field(default_factory=Doubts)
+    beyond: int = 0
+    looked_again: bool = False
+
+    @property
+    def _at(self) -> str:
+        return self.settings.at("history", self.settings["history"])
+
+    def check(self, screen: Screen) -> None:
+        """Tell at once what is wrong with the history; the scan goes on."""
+        try:
+            self._recall(frozenset(), "", ())
+        except HistoryError as error:
+            self._lost(error)
+            said = f"{error.what}; the scan goes on without it"
+            screen.write([Line(said, "History")], "error", f"history: {said}")
+
+    def _lost(self, error: HistoryError) -> None:
+        self.errors.append(error)
+        self.past, self.found, self.row = Past(), None, None
+
+    def _recall(self, subscriptions: Set[str], selection: str, scopes: tuple[str, ...]) -> Past:
+        from scanner.history.store import History
+
+        with History.open(self.settings["history"], at=self._at) as history:
+            record = history.last(selection)
+            last = Last(record.taken, record.tool, frozenset(record.subscriptions)) if record is not None else None
+            known = history.known(subscriptions | (last.subscriptions if last else frozenset()))
+            return Past(known, history.before(scopes), last)
+
+    def writer(self, taken: Snapshot) -> Counting:
+        """The writer that the evaluation runs into."""
+        if not self.errors:
+            asked = remember.selection(self.settings, taken)
+            try:
+                self.past = self._recall(remember.seen(taken), asked, remember.scopes(self.settings, taken))
+            except HistoryError as error:
+                self._lost(error)
+        if self.errors:
+            return Counting()
+        return Noting(self.past, taken.head.taken, remember.first_ids(self.rules))
+
+    # The second look
+
+    def again(self, store: Store, taken: Snapshot, counting: Counting, screen: Screen, stop: Stop) -> Store | None:
+        """The collection after a second look at what seems new and critical, fixed, or gone; None where nothing does.
+
+        One GET of each resource, with what lies below it, and the networks of its subscription. It is not tried where
+        nobody can be reached any more: then nothing is fixed, and what is new is told.
+        """
+        if not isinstance(counting, Noting):
+            return None
+        at = remember.looked(self.settings, taken, self.rules, self.past)
+        found = compare(self.past.known, counting.sight, at, self.past.before)
+        wanted = remember.doubtful(found, counting.sight, at.subscriptions)
+        asked, rest = wanted[: remember.AGAIN], wanted[remember.AGAIN :]
+        self.beyond, self.looked_again = len(rest), bool(asked)
+        unconfirmed = frozenset(root_of(each) for each in rest)
+        self.doubts = Doubts(unconfirmed=unconfirmed)
+        if not asked:
+            return None
+        second = Store(snapshot.Head(taken=store.head.taken))
+        screen.begin("Again", lambda: f"a second look at {len(asked):,} resources whose state changed")
+        try:
+            gone = stop.run(self._read(asked, second, screen))
+        except (AccessError, UserError) as error:
+            self.doubts = Doubts(all_unconfirmed=True)
+            screen.write([Line(f"no second look: {error.what}", "Note")], "scope", f"no second look: {error.what}")
+            return None
+        finally:
+            screen.finish()
+        made, doubts = remember.settled(store, second, asked, gone)
+        self.doubts = Doubts(doubts.gone, doubts.unconfirmed | unconfirmed, doubts.all_unconfirmed)
+        second.close()
+        return made
+
+    async def _read(self, asked: list[str], second: Store, screen: Screen) -> frozenset[str]:
+        from scanner.azure.connect import Way, connect
+        from scanner.collect import Plan, Scope, again
+
+        settings = self.settings
+        way = Way(
+            cloud=settings["cloud"],
+            arm_endpoint=settings["arm-endpoint"],
+            auth=settings["auth"],
+            tenant=settings["tenant"],
+            record=Path(settings["record"]) if settings["record"] else None,
+            more=True,
+            agent=self.tool.replace(" ", "/"),
+        )
+        scope = Scope(resources=tuple(asked), graph=not settings["no-graph"])
+        plan = Plan(self.rules.read(), self.rules.reads())
+        async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
+            return await again(reader, scope, plan, second, Silent())
+
+    # At the end
+
+    def write(self, scan: rows.ScanRow, taken: Snapshot, evaluation: Evaluation, counting: Counting) -> None:
+        """Compare, and write the scan into the history in one transaction; `found` and `row` say what came of it."""
+        if not isinstance(counting, Noting):
+            return
+        at = remember.looked(self.settings, taken, self.rules, self.past)
+        listed = remember.listed_without(taken)
+        gone = self.doubts.is_gone if self.live else listed
+
+        def judged(known: Mapping[Key, Item]) -> Changes:
+            return remember.judge(known, self.past, counting.sight, at, self.doubts, gone)
+
+        trend: list[rows.TrendRow] = []
+        try:
+            self.found, trend = self._record(scan, taken, evaluation, judged)
+        except HistoryError as error:
+            # What changed is told all the same: rather twice than never.
+            self.errors.append(error)
+            self.found = judged(self.past.known)
+        self.row = remember.changes_row(
+            self.found,
+            self.past,
+            counting.sight,
+            confirmed=self.live and not self.doubts.all_unconfirmed,
+            notes=remember.remarks(
+                self.past, scan.taken, self.tool, confirmed=self.live, doubts=self.doubts, beyond=self.beyond
+            ),
+            trend=trend,
+        )
+
+    def _record(
+        self,
+        scan: rows.ScanRow,
+        taken: Snapshot,
+        evaluation: Evaluation,
+        judged: Callable[[Mapping[Key, Item]], Changes],
+    ) -> tuple[Changes, list[rows.TrendRow]]:
+        from scanner.history.store import History, ScanRecord
+
+        tally = evaluation.tally
+        selection = remember.selection(self.settings, taken)
+        record = ScanRecord(
+            id=scan.id,
+            taken=scan.taken,
+            started=scan.started,
+            finished=scan.finished,
+            tool=scan.tool,
+            selection=selection,
+            subscriptions=tuple(sorted(remember.seen(taken))),
+            scopes=remember.scopes(self.settings, taken),
+            words=remember.words(self.rules),
+            complete=scan.complete,
+            confirmed=self.live and not self.doubts.all_unconfirmed,
+            standing={each.name: tally.exposures[each.name] + tally.others[each.name] for each in Severity},
+            undecided=tally.statuses["unknown"],
+        )
+        with History.open(self.settings["history"], at=self._at) as history:
+            found = history.record(record, lambda known, before, last: judged(known))
+            return found, history.trend(selection)
+
+    def told(self, wrote: Sequence[str]) -> list[UserError]:
+        """What went wrong with the history, with what was written all the same."""
+        files = f"{', '.join(wrote)} {'was' if len(wrote) == 1 else 'were'} written, " if wrote else ""
+        return [
+            HistoryError(f"{each.what}; {files}this scan is not in the history", at=each.at, do=each.do)
+            for each in self.errors
+        ]
+
+
+class Silent:
+    """Hears a second look and says nothing: who reads, and where, was told."""
+
+    def account(self, name: str, kind: str, tenant: str, others: Sequence[str]) -> None: ...
+    def scope(self, subscription: str, name: str, view: str) -> None: ...
+    def counts(self, done: int, to_come: int, resources: int, failed: int) -> None: ...
+    def reading(self, what: str, done: int, total: int, of: str) -> None: ...
+    def gap(self, url: str, status: int, code: str, action: str) -> None: ...

@@ -1,0 +1,246 @@
+"""A small estate that changes from night to night, served by the sandbox and scanned with a history."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scanner.sandbox.server import Sandbox, running
+from scanner.sandbox.world import Quirks, Refusal
+from tests.terminals import GROUP, STORAGE, SUB, Ended, account, closed, twolocks
+
+Json = dict[str, Any]
+
+CONTAINERS = f"{STORAGE}/stjournal/blobServices/default/containers"
+SERVER = f"{GROUP}/providers/Microsoft.Sql/servers/sqlfag"
+NETWORK = f"{GROUP}/providers/Microsoft.Network"
+MACHINE = f"{GROUP}/providers/Microsoft.Compute/virtualMachines/vm-hopp"
+EVERYWHERE = ("0.0.0.0", "255.255.255.255")
+ONE = ("198.51.100.7", "198.51.100.7")
+
+
+def container(name: str, access: str = "Container", above: str = CONTAINERS) -> Json:
+    return {
+        "id": f"{above}/{name}",
+        "name": name,
+        "type": "Microsoft.Storage/storageAccounts/blobServices/containers",
+        "properties": {"publicAccess": access},
+    }
+
+
+def public(name: str) -> Json:
+    """An account that anybody reaches, without keys; what its containers allow decides."""
+    return account(
+        name,
+        allowBlobPublicAccess=True,
+        allowSharedKeyAccess=False,
+        publicNetworkAccess="Enabled",
+        minimumTlsVersion="TLS1_2",
+        networkAcls={"defaultAction": "Allow", "bypass": "None", "ipRules": [], "virtualNetworkRules": []},
+    )
+
+
+KEPT = {"enabled": True, "days": 14}
+
+
+def child(above: str, path: str, **properties: Any) -> Json:
+    return {"id": f"{above}/{path}", "name": path.rsplit("/", 1)[-1], "properties": properties}
+
+
+def storage(body: Json, *containers: Json) -> list[Json]:
+    """An account with its services, and containers of it."""
+    keys = {"keyType": "Account", "enabled": True}
+    services = {"blob": keys, "file": keys, "queue": keys, "table": keys}
+    body["properties"]["encryption"] = {"keySource": "Microsoft.Keyvault", "services": services}
+    blobs = {
+        "deleteRetentionPolicy": {**KEPT, "allowPermanentDelete": False},
+        "containerDeleteRetentionPolicy": KEPT,
+        "staticWebsite": {"enabled": False},
+    }
+    return [
+        body,
+        child(body["id"], "blobServices/default", **blobs),
+        child(body["id"], "fileServices/default", shareDeleteRetentionPolicy=KEPT),
+        *containers,
+    ]
+
+
+def server(addresses: tuple[str, str] = ONE) -> list[Json]:
+    """A SQL server with passwords, and one firewall rule."""
+    return [
+        {
+            "id": SERVER,
+            "name": "sqlfag",
+            "type": "Microsoft.Sql/servers",
+            "kind": "v12.0",
+            "location": "norwayeast",
+            "properties": {
+                "publicNetworkAccess": "Enabled",
+                "minimalTlsVersion": "1.2",
+                "administrators": {"azureADOnlyAuthentication": False, "login": "dba"},
+                "restrictOutboundNetworkAccess": "Enabled",
+                "version": "12.0",
+            },
+        },
+        {
+            "id": f"{SERVER}/firewallRules/all",
+            "name": "all",
+            "type": "Microsoft.Sql/servers/firewallRules",
+            "properties": {"startIpAddress": addresses[0], "endIpAddress": addresses[1]},
+        },
+        child(SERVER, "auditingSettings/default", state="Enabled"),
+    ]
+
+
+def machine(ssh_from: str = "10.0.0.0/8") -> list[Json]:
+    """A running machine with a public address, and a group that lets SSH in from somewhere."""
+    subnet = f"{NETWORK}/virtualNetworks/vnet/subnets/default"
+    nic, group, address = (
+        f"{NETWORK}/{each}" for each in ("networkInterfaces/nic", "networkSecurityGroups/nsg", "publicIPAddresses/pip")
+    )
+    rule = {
+        "name": "ssh",
+        "properties": {
+            "priority": 300,
+            "direction": "Inbound",
+            "access": "Allow",
+            "protocol": "Tcp",
+            "sourceAddressPrefix": ssh_from,
+            "sourcePortRange": "*",
+            "destinationAddressPrefix": "*",
+            "destinationPortRange": "22",
+        },
+    }
+    return [
+        {
+            "id": subnet.rsplit("/subnets", 1)[0],
+            "name": "vnet",
+            "type": "Microsoft.Network/virtualNetworks",
+            "location": "norwayeast",
+            "properties": {
+                "addressSpace": {"addressPrefixes": ["10.1.0.0/16"]},
+                "subnets": [{"id": subnet, "name": "default", "properties": {"addressPrefix": "10.1.0.0/24"}}],
+                "virtualNetworkPeerings": [],
+            },
+        },
+        {
+            "id": group,
+            "name": "nsg",
+            "type": "Microsoft.Network/networkSecurityGroups",
+            "location": "norwayeast",
+            "properties": {"securityRules": [rule], "networkInterfaces": [{"id": nic}]},
+        },
+        {
+            "id": address,
+            "name": "pip",
+            "type": "Microsoft.Network/publicIPAddresses",
+            "location": "norwayeast",
+            "sku": {"name": "Standard"},
+            "properties": {
+                "ipAddress": "20.100.4.17",
+                "publicIPAddressVersion": "IPv4",
+                "ipConfiguration": {"id": f"{nic}/ipConfigurations/one"},
+            },
+        },
+        {
+            "id": nic,
+            "name": "nic",
+            "type": "Microsoft.Network/networkInterfaces",
+            "location": "norwayeast",
+            "properties": {
+                "networkSecurityGroup": {"id": group},
+                "virtualMachine": {"id": MACHINE},
+                "ipConfigurations": [
+                    {
+                        "id": f"{nic}/ipConfigurations/one",
+                        "name": "one",
+                        "properties": {
+                            "primary": True,
+                            "privateIPAddress": "10.1.0.4",
+                            "privateIPAddressVersion": "IPv4",
+                            "subnet": {"id": subnet},
+                            "publicIPAddress": {"id": address},
+                        },
+                    }
+                ],
+            },
+        },
+        {
+            "id": MACHINE,
+            "name": "vm-hopp",
+            "type": "Microsoft.Compute/virtualMachines",
+            "location": "norwayeast",
+            "properties": {
+                "networkProfile": {"networkInterfaces": [{"id": nic}]},
+                "osProfile": {"linuxConfiguration": {"disablePasswordAuthentication": True}},
+                "storageProfile": {"osDisk": {"osType": "Linux"}},
+            },
+        },
+        {"id": f"{MACHINE}/instanceView", "statuses": [{"code": "PowerState/running"}]},
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How one night ended, and its findings document."""
+
+    ended: Ended
+    document: Json
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Only what changed."""
+        return {name: count for name, count in self.document["changes"]["counts"].items() if count and name != "open"}
+
+    def new(self) -> set[str]:
+        """The doors that are new, as `account: endpoint`."""
+        return {door(row) for row in self.document["exposures"] if row.get("new")}
+
+    def listed(self, name: str) -> set[str]:
+        return {door(row) for row in self.document["changes"][name]}
+
+
+def door(row: Mapping[str, Any]) -> str:
+    name = row["resource"].rsplit("/", 1)[-1]
+    return f"{name}: {row['endpoint']}" if row.get("endpoint") else f"{name}: {row['rule']}"
+
+
+@contextmanager
+def served(resources: list[Json], **options: Any) -> Iterator[Sandbox]:
+    with running(Sandbox(resources, [{"subscriptionId": SUB, "displayName": "prod-journal"}], **options)) as box:
+        yield box
+
+
+def night(resources: list[Json], history: str, folder: Path, *words: str, **options: Any) -> Told:
+    """One night's scan of these resources, with the options of the sandbox (refusals, quirks, faults)."""
+    out = folder / "findings.json"
+    out.unlink(missing_ok=True)
+    with served(resources, **options) as box:
+        given = ("scan", "--arm-endpoint", box.url, "--auth", "environment", "--out", out, "--history", history, *words)
+        ended = twolocks(*given, env={"CI": "1", **box.environment()})
+    return Told(ended, json.loads(out.read_text()) if out.exists() else {})
+
+
+__all__ = [
+    "CONTAINERS",
+    "EVERYWHERE",
+    "MACHINE",
+    "ONE",
+    "SERVER",
+    "STORAGE",
+    "Json",
+    "Quirks",
+    "Refusal",
+    "Told",
+    "closed",
+    "container",
+    "door",
+    "machine",
+    "night",
+    "public",
+    "served",
+    "server",
+    "storage",
+]
