@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +65,17 @@ def reach(resource: str, given: Mapping[str, Any]) -> int:
 def report(file: str, given: Mapping[str, Any]) -> int:
     from scanner.report.files import convert
     from scanner.scan import outputs
+    from scanner.storing import Storage
 
     settings = _ready("report", given)
     if not settings["out"]:
         raise InputError("nothing says where to write", do=f"twolocks report {file} --out report.html")
-    wrote = convert(Path(file), outputs(settings["out"], settings.at))
+    screen = Screen()
+    with _watch(screen).watching() as stop:
+        storage = Storage(settings, stop.run, tell=screen.tell, busy=screen.busy, parts=stop.parts)
+        wrote = convert(file, outputs(settings["out"], settings.at), storage, settings.at)
     if wrote:
-        Screen().last([Line(", ".join(wrote), "Wrote", whole=True)])
+        screen.last([Line(", ".join(wrote), "Wrote", whole=True)])
     return 0
 
 
@@ -164,6 +168,23 @@ def waive(fingerprint: str, given: Mapping[str, Any]) -> int:
         return error.code
     Screen().last(written.lines())
     return 0
+
+
+def history(command: str, given: Mapping[str, Any], *scans: str) -> int:
+    settings = _ready("history", given, given["config"])
+    _format(settings, FORMATS)
+    from scanner.history import commands
+
+    run: Callable[..., int] = {
+        "list": commands.listed,
+        "show": commands.show,
+        "diff": commands.diff,
+        "trend": commands.trend,
+        "upgrade": commands.upgrade,
+        "prune": commands.prune,
+        "export": commands.export,
+    }[command]
+    return run(settings, *scans)
 
 
 def config_show(config: str | None) -> int:

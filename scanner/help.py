@@ -292,7 +292,7 @@ HISTORY_UPGRADE = """\
 Usage: twolocks history upgrade [OPTIONS]
 
 Makes the tables of a history in an empty database, or brings them up to date,
-in one transaction. Back it up before. For a file a scan does the same by itself.
+in one transaction. Back it up before. A scan upgrades a file by itself.
 
   --history URL   A file, or postgresql+psycopg://HOST/DATABASE
   --config FILE   Settings (default: twolocks.toml in this folder)

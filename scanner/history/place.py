@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from scanner.errors import HistoryError
 from scanner.history.faults import fault
+from scanner.settings import masked
 
 WAIT = 30
 """Seconds that a connection waits for another process that writes."""
@@ -152,7 +153,7 @@ def _server(given: str, at: str) -> Place:
         url = make_url(given)
     except (ArgumentError, ValueError):
         raise HistoryError("this is no URL of a database", at=at, do=f"write {SERVER}://host/database") from None
-    found = Place(url.render_as_string(hide_password=True), at, url=url)
+    found = Place(masked(given), at, url=url)
     arguments = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT}
     try:
         found.engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)

@@ -23,13 +23,14 @@ Judge = Callable[[Mapping[Key, Item], Before, "ScanRecord | None"], Changes]
 CHUNK = 1000
 """Values in one `IN (...)`."""
 SEVERITIES = tuple(each.name for each in reversed(Severity))
-_CELL = ("severity", "reach", "authentication", "state", "sighted")
-_FIELDS = Item.__struct_fields__
+CELL = ("severity", "reach", "authentication", "state", "sighted")
+FIELDS = Item.__struct_fields__
 
 
 @dataclass(frozen=True, slots=True)
 class ScanRecord:
-    """A scan as it is remembered. `standing`: how many items stood open, by severity; `undecided`: reads that failed.
+    """A scan as it is remembered. `standing`: how many items stood open, by severity; `undecided`: how many verdicts
+    could not be given.
 
     `selection` names what was asked for; scans are compared with the last one of the same selection. `scopes` (lower
     case: `/subscriptions/x`, an id below it, or `/subscriptions/x?tag=a=b`) and `words` (first ids of rules, types) say
@@ -86,31 +87,31 @@ class History:
 
     def known(self, of: Set[str]) -> dict[Key, Item]:
         """Every item of these subscriptions (lower case) that is remembered, fixed ones too."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return {item.key: item for _, item in _known(connection, of)}
 
     def before(self, own: Iterable[str] = ()) -> Before:
         """(resource id, word) -> whether an earlier scan looked there with the word: a scope above the resource, or one
         of the `own` scopes of a filtered scan, is remembered with it.
         """
-        with self._reading() as connection:
+        with self.reading() as connection:
             return _before(_looks(connection), own)
 
     def last(self, selection: str) -> ScanRecord | None:
         """The last scan of a selection."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return _last(connection, selection)
 
     def latest(self) -> ScanRecord | None:
         """The last scan of all."""
-        with self._reading() as connection:
-            return next(_records(connection, select(scans).order_by(scans.c.number.desc()).limit(1)), None)
+        with self.reading() as connection:
+            return latest(connection)
 
     def trend(self, selection: str, count: int = 60) -> list[TrendRow]:
         """The last scans of a selection, the oldest first."""
         wanted = ("taken", *SEVERITIES, "undecided")
         query = select(*(scans.c[name] for name in wanted)).where(scans.c.selection == selection)
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query.order_by(scans.c.number.desc()).limit(count)).all()
         return [TrendRow(**dict(zip(wanted, row, strict=True))) for row in reversed(rows)]
 
@@ -123,7 +124,7 @@ class History:
         `before`, and that last scan, and says what changed. Of two scans at once, the second sees what the first one
         wrote. A scan that was taken before the last one is written all the same: the last one's `taken` shows it.
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             last = _last(connection, scan.selection)
             numbers: dict[Key, int] = {}
             known: dict[Key, Item] = {}
@@ -141,14 +142,14 @@ class History:
 
     # Transactions, each of which finds the history that was opened
 
-    def _reading(self) -> "_Checked":
-        return _Checked(self, write=False)
+    def reading(self) -> "Checked":
+        return Checked(self, write=False)
 
-    def _writing(self) -> "_Checked":
-        return _Checked(self, write=True)
+    def writing(self) -> "Checked":
+        return Checked(self, write=True)
 
 
-class _Checked:
+class Checked:
     """A transaction on the history that was opened, and no other that took its place."""
 
     def __init__(self, history: History, *, write: bool) -> None:
@@ -202,12 +203,12 @@ def opened(where: Place) -> History:
 
 
 def _known(connection: Connection, of: Set[str]) -> Iterator[tuple[int, Item]]:
-    columns = (items.c.number, *(items.c[name] for name in _FIELDS))
+    columns = (items.c.number, *(items.c[name] for name in FIELDS))
     query = select(*columns)
     if len(of) <= CHUNK:
         query = query.where(items.c.subscription.in_(sorted(of)))
     for number, *values in connection.execute(query):
-        item = Item(**dict(zip(_FIELDS, values, strict=True)))
+        item = Item(**dict(zip(FIELDS, values, strict=True)))
         if len(of) <= CHUNK or subscription_of(item.resource) in of:
             yield number, item
 
@@ -234,18 +235,29 @@ def _before(looked: Mapping[str, Set[str]], own: Iterable[str]) -> Before:
 
 def _last(connection: Connection, selection: str) -> ScanRecord | None:
     query = select(scans).where(scans.c.selection == selection).order_by(scans.c.number.desc()).limit(1)
-    return next(_records(connection, query), None)
+    return next(iter(records(connection, query)), None)
 
 
-def _records(connection: Connection, query: Select[Any]) -> Iterator[ScanRecord]:
-    for row in connection.execute(query).mappings().all():
-        of = select(subscriptions.c.subscription).where(subscriptions.c.scan == row["number"])
-        values = {name: value for name, value in row.items() if name not in SEVERITIES}
-        yield ScanRecord(
-            **values,
-            subscriptions=tuple(sorted(connection.execute(of).scalars())),
+def latest(connection: Connection) -> ScanRecord | None:
+    return next(iter(records(connection, select(scans).order_by(scans.c.number.desc()).limit(1))), None)
+
+
+def records(connection: Connection, query: Select[Any]) -> list[ScanRecord]:
+    """The scans that a query of `scans` answers."""
+    rows = connection.execute(query).mappings().all()
+    of: dict[int, list[str]] = {row["number"]: [] for row in rows}
+    for chunk in chunks(list(of)):
+        wanted = select(subscriptions).where(subscriptions.c.scan.in_(chunk)).order_by(subscriptions.c.subscription)
+        for scan, subscription in connection.execute(wanted):
+            of[scan].append(subscription)
+    return [
+        ScanRecord(
+            **{name: value for name, value in row.items() if name not in SEVERITIES},
+            subscriptions=tuple(of[row["number"]]),
             standing={name: row[name] for name in SEVERITIES},
         )
+        for row in rows
+    ]
 
 
 def _next(connection: Connection, column: Any) -> int:
@@ -281,7 +293,7 @@ def _write_items(
             seen.setdefault(item.seen, []).append(numbers[item.key])
     _update(connection, [_item_row(item, numbers[item.key]) for item in changed])
     for time, those in seen.items():
-        for chunk in _chunks(those):
+        for chunk in chunks(those):
             connection.execute(update(items).where(items.c.number.in_(chunk)).values(seen=time))
     _insert(connection, events, [_event_row(change, scan, numbers[change.item.key]) for change in changes.found])
 
@@ -289,24 +301,24 @@ def _write_items(
 def _numbers(connection: Connection, of: Sequence[Item]) -> dict[Key, int]:
     """The rows that items have already, though they were not among those that the scan was compared with."""
     found: dict[Key, int] = {}
-    for chunk in _chunks([item.fingerprint for item in of]):
+    for chunk in chunks([item.fingerprint for item in of]):
         query = select(items.c.kind, items.c.fingerprint, items.c.number).where(items.c.fingerprint.in_(chunk))
         found |= {(kind, fingerprint): number for kind, fingerprint, number in connection.execute(query)}
     return found
 
 
-def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(values), CHUNK):
         yield values[start : start + CHUNK]
 
 
 def _item_row(item: Item, number: int) -> dict[str, Any]:
-    row = {name: getattr(item, name) for name in _FIELDS}
+    row = {name: getattr(item, name) for name in FIELDS}
     return {**row, "number": number, "subscription": subscription_of(item.resource)}
 
 
 def _event_row(change: Change, scan: int, number: int) -> dict[str, Any]:
-    cell = {name: getattr(change.item, name) for name in _CELL}
+    cell = {name: getattr(change.item, name) for name in CELL}
     return {"scan": scan, "item": number, "news": change.news, **cell, "why": change.why}
 
 

@@ -1,0 +1,195 @@
+"""What people ask of a history: its scans, one scan, two scans against each other; what may go; all of it as rows."""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+from sqlalchemy import Connection, and_, bindparam, delete, func, select
+
+from scanner.changes import Change, Changes, Item, News, between
+from scanner.errors import InputError
+from scanner.history import schema
+from scanner.history.place import place
+from scanner.history.store import CELL, FIELDS, History, ScanRecord, chunks, latest, records
+from scanner.history.tables import TABLES, events, items, scans, subscriptions
+from scanner.resource import subscription_of
+from scanner.verdict import Severity
+
+NEWS = get_args(News)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A scan, what changed in it, and what stood open after it in its subscriptions, the oldest first."""
+
+    scan: ScanRecord
+    changes: list[Change]
+    open: list[Item]
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How much a pruning took away, and how many items are left."""
+
+    scans: int
+    events: int
+    items: int
+    left: int
+
+
+def all_scans(history: History) -> list[ScanRecord]:
+    """Every scan, the oldest first."""
+    with history.reading() as connection:
+        return records(connection, select(scans).order_by(scans.c.number))
+
+
+def find(history: History, word: str = "") -> ScanRecord:
+    """The scan with that number, that id (or its beginning), or the last one of that day; the last of all without a
+    word. InputError where there is none.
+    """
+    with history.reading() as connection:
+        return _find(connection, history, word)
+
+
+def show(history: History, word: str = "") -> Shown:
+    """What one scan found."""
+    with history.reading() as connection:
+        scan = _find(connection, history, word)
+        now, was = _state(connection, scan.number), _state(connection, scan.number - 1)
+        happened = select(events.c.item, events.c.news, events.c.why).where(events.c.scan == scan.number)
+        changes = [Change(news, now[item], was.get(item), why) for item, news, why in connection.execute(happened)]
+    of = set(scan.subscriptions)
+    stands = [item for number, item in now.items() if item.state == "open" and subscription_of(item.resource) in of]
+    return Shown(scan, sorted(changes, key=_place), sorted(stands, key=lambda item: (item.since, item.key)))
+
+
+def diff(history: History, first: str, then: str) -> tuple[ScanRecord, ScanRecord, Changes]:
+    """What changed from one scan to a later one (the order of the two words does not matter)."""
+    with history.reading() as connection:
+        found = (_find(connection, history, first), _find(connection, history, then))
+        old, new = sorted(found, key=lambda scan: scan.number)
+        was, now = _state(connection, old.number), _state(connection, new.number)
+        span = and_(events.c.scan > old.number, events.c.scan <= new.number)
+        happened = select(events.c.item, events.c.news, events.c.why).where(span).order_by(events.c.scan)
+        told = connection.execute(happened).all()
+    first_looked = {item for item, news, _ in told if news == "first-looked"}
+    why = {(item, news): said for item, news, said in told}
+    changes = Changes()
+    for number, item in now.items():
+        answer = between(was.get(number), item, looked=number not in first_looked)
+        if isinstance(answer, Change):
+            said = answer.why or why.get((number, answer.news), "")
+            changes.found.append(replace(answer, why=said))
+        elif item.state == "open":
+            changes.same.append(item)
+    changes.found.sort(key=_place)
+    return old, new, changes
+
+
+def prune(history: History, day: str) -> Pruned:
+    """Forget the scans that were taken before a day (YYYY-MM-DD), but the last of each selection; what became of an
+    item where no scan that is left needs it; and items that were fixed before. What stands open stays, with its first
+    day.
+    """
+    with history.writing() as connection:
+        lasts = set(connection.execute(select(func.max(scans.c.number)).group_by(scans.c.selection)).scalars())
+        old = set(connection.execute(select(scans.c.number).where(scans.c.taken < day)).scalars()) - lasts
+        for chunk in chunks(sorted(old)):
+            connection.execute(delete(subscriptions).where(subscriptions.c.scan.in_(chunk)))
+            connection.execute(delete(scans).where(scans.c.number.in_(chunk)))
+        left = sorted(connection.execute(select(scans.c.number)).scalars())
+        doomed, forgotten = _needless(connection, left)
+        if doomed:
+            query = delete(events).where(events.c.item == bindparam("of"), events.c.scan == bindparam("at"))
+            connection.execute(query, [{"of": item, "at": scan} for item, scan in doomed])
+        for chunk in chunks(forgotten):
+            connection.execute(delete(items).where(items.c.number.in_(chunk)))
+        count = connection.execute(select(func.count()).select_from(items)).scalar() or 0
+    if history.place.path is not None:
+        history.place.raw("VACUUM")
+    return Pruned(len(old), len(doomed), len(forgotten), count)
+
+
+def export(history: History) -> Iterator[dict[str, Any]]:
+    """All that is remembered: what it is, then each row of each table in the order of its key."""
+    yield {"history": {"id": history.standing.id, "schema": int(history.standing.revision)}}
+    with history.reading() as connection:
+        for table in TABLES:
+            query = select(table).order_by(*table.primary_key.columns)
+            for row in connection.execution_options(yield_per=1000).execute(query).mappings():
+                yield {table.name: dict(row)}
+
+
+def upgrade(url: str, *, at: str = "") -> tuple[int, int]:
+    """Bring a history to the newest schema, and make it where the database is empty. Its schema before (0: none) and
+    after.
+    """
+    where = place(url, at=at)
+    with where.writing() as connection:
+        before = schema.standing(connection, where)
+        after = schema.upgrade(connection, where)
+    where.close()
+    return int(before.revision or 0), int(after.revision)
+
+
+def _find(connection: Connection, history: History, word: str) -> ScanRecord:
+    if not word:
+        if (last := latest(connection)) is None:
+            raise history.place.error("the history holds no scan yet", "twolocks scan --history does the first")
+        return last
+    query = select(scans).order_by(scans.c.number.desc())
+    if word.isdecimal() and len(word) < 8:
+        query = query.where(scans.c.number == int(word))
+    else:
+        named = scans.c.taken if word[4:5] == "-" else scans.c.id
+        query = query.where(named.startswith(word, autoescape=True))
+    found = records(connection, query.limit(1))
+    if not found:
+        do = "give a number, an id or a day: twolocks history list"
+        raise InputError(f'the history has no scan "{word}"', at=history.place.where, do=do)
+    return found[0]
+
+
+def _state(connection: Connection, scan: int) -> dict[int, Item]:
+    """Every item as it stood after a scan, by its number; those that no scan had seen by then are not there."""
+    last = select(events.c.item, func.max(events.c.scan).label("scan")).where(events.c.scan <= scan)
+    newest = last.group_by(events.c.item).subquery()
+    fixed = [items.c[name] for name in FIELDS if name not in CELL]
+    query = (
+        select(items.c.number, *fixed, *(events.c[name] for name in CELL))
+        .join(events, events.c.item == items.c.number)
+        .join(newest, and_(newest.c.item == events.c.item, newest.c.scan == events.c.scan))
+    )
+    names = [column.name for column in fixed] + list(CELL)
+    return {number: Item(**dict(zip(names, row, strict=True))) for number, *row in connection.execute(query)}
+
+
+def _needless(connection: Connection, left: list[int]) -> tuple[list[tuple[int, int]], list[int]]:
+    """Events (item, scan) that say nothing about a scan that is left, and the items that are fixed in all of them."""
+    found: dict[int, list[tuple[int, str]]] = {}
+    for item, scan, state in connection.execute(select(events.c.item, events.c.scan, events.c.state)):
+        found.setdefault(item, []).append((scan, state))
+    doomed: list[tuple[int, int]] = []
+    forgotten: list[int] = []
+    there = set(left)
+    for item, told in found.items():
+        told.sort()
+        ends = [scan for scan, _ in told[1:]] + [left[-1] + 1 if left else 0]
+        kept = [each for each, end in zip(told, ends, strict=True) if _needed(each[0], end, left)]
+        if all(state == "fixed" and scan not in there for scan, state in kept):
+            forgotten.append(item)
+            kept = []
+        doomed += [(item, scan) for scan, _ in set(told) - set(kept)]
+    return doomed, forgotten
+
+
+def _needed(scan: int, end: int, left: list[int]) -> bool:
+    """Whether one of the scans that are left lies from `scan` to before `end`."""
+    at = bisect_left(left, scan)
+    return at < len(left) and left[at] < end
+
+
+def _place(change: Change) -> tuple[Any, ...]:
+    rank: Mapping[str, int] = Severity.__members__
+    return NEWS.index(change.news), -rank.get(change.item.severity, -1), change.item.key
