@@ -20,6 +20,7 @@ from scanner.azure.credentials import Account
 from scanner.azure.errors import ExpiredLogin, LoginRefused, NoCredential, Unreachable, WrongTenant
 from scanner.errors import InputError, UserError
 from scanner.sandbox.entra import jwt
+from scanner.sandbox.logins import CONNECTION
 from scanner.sandbox.server import Sandbox
 from scanner.sandbox.server import running as serving
 from tests.azure.ways import S1, box, environment, scan
@@ -215,6 +216,27 @@ def test_github_fetches_its_assertion_anew_for_each_use() -> None:
 def test_the_assertion_of_github_is_asked_over_tls_only() -> None:
     with pytest.raises(ValueError, match="not https"):
         credentials._github_assertion("http://x?y=1", "t", ssl.create_default_context())
+
+
+def test_azure_pipelines_signs_in_with_its_service_connection() -> None:
+    """azure-identity's asynchronous credential never sent its request: a synchronous pipeline had our transport."""
+    with serving(box()) as running, environment(running, **running.environment("azure-pipelines")):
+
+        async def main() -> Account:
+            async with connect(Way(arm_endpoint=running.url, auth="azure-pipelines")) as reader:
+                await reader.subscriptions()
+                return reader.account
+
+        found = asyncio.run(main())
+        asked = [each for each in running.requests if each.url.startswith("/oidc/pipelines")]
+    assert (found.kind, found.tenant) == ("azure-pipelines", running.tenant)
+    assert [(each.method, each.status) for each in asked] == [("POST", 200)]
+    assert asked[0].url.endswith(f"?api-version=7.1&serviceConnectionId={CONNECTION}")
+
+
+def test_the_assertion_of_azure_pipelines_is_asked_over_tls_only() -> None:
+    with pytest.raises(ValueError, match="not https"):
+        credentials._pipelines_assertion("http://x", "c", "t", ssl.create_default_context())
 
 
 def test_azure_pipelines_lacks_its_variables() -> None:
