@@ -175,7 +175,7 @@ def history(command: str, given: Mapping[str, Any], *scans: str) -> int:
     _format(settings, FORMATS)
     from scanner.history import commands
 
-    run: Callable[..., int] = {
+    run: dict[str, Callable[..., int]] = {
         "list": commands.listed,
         "show": commands.show,
         "diff": commands.diff,
@@ -183,8 +183,8 @@ def history(command: str, given: Mapping[str, Any], *scans: str) -> int:
         "upgrade": commands.upgrade,
         "prune": commands.prune,
         "export": commands.export,
-    }[command]
-    return run(settings, *scans)
+    }
+    return run[command](settings, *scans)
 
 
 def config_show(config: str | None) -> int:
