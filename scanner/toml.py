@@ -73,7 +73,7 @@ def read(path: Path, option: str) -> TomlFile:
 
 def parsed(path: Path, text: str) -> TomlFile:
     """A file of this text. Raises as `read` does."""
-    text = text.removeprefix("\ufeff")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

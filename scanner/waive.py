@@ -67,7 +67,8 @@ class Choice:
     severity: str
     cell: str
     parts: tuple[Part, ...]
-    fingerprint: str = ""
+    left: str = ""
+    """A rule that still fails on an endpoint of a finding that is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,9 @@ class Written:
         said = f"{self.choice.said}, {self.choice.severity}{cell}, until {_told(self.terms.expires)}; {where}"
         lines = [Line(said, "Waived", whole=True)]
         lines.append(Line("If it gets worse, it counts again. It stays in every report, with your name"))
+        if self.choice.left:
+            said = f"{self.choice.left} still fails there, so the endpoint stays open; its own fingerprint accepts both"
+            lines.append(Line(said))
         lines += [Line(f"Expired, and needed no more: {', '.join(self.renewed)}")] if self.renewed else []
         lines += [Line(self.hint)] if self.hint else []
         return lines
@@ -138,18 +142,17 @@ def _terms(settings: Settings, today: date) -> Terms:
 
 def opened(path: Path, at: str) -> Document:
     """A findings document. Raises InputError for a file that is none."""
-    make = MAKE
     try:
         return rows.read_document(path)
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}", at=at, do=f"make it: {MAKE[5:]}") from None
-    except msgspec.ValidationError as error:
-        raise InputError(f"this is no findings file: {error}", at=str(path), do=make) from None
+        make = "make one: twolocks scan --out findings.json"
+        raise InputError(f"{path} cannot be read: {error.strerror}", at=at, do=make) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if _is_snapshot(path):
             judge = f"judge it first: twolocks scan --from {path} --out findings.json"
             raise InputError("this is a snapshot, not findings", at=str(path), do=judge) from None
-        raise InputError(f"this is not JSON: {error}", at=str(path), do=make) from None
+        word = "is no findings file" if isinstance(error, msgspec.ValidationError) else "is not JSON"
+        raise InputError(f"this {word}: {error}", at=str(path), do=MAKE) from None
 
 
 def _is_snapshot(path: Path) -> bool:
@@ -183,7 +186,7 @@ def _found(document: Document, text: str, source: Path) -> ExposureRow | Finding
         some = "; ".join(f"{each} {_says(row)}" for each, row in list(found.items())[:SHOWN])
         raise InputError(f'"{text}" is the beginning of {len(found):,} fingerprints', do=f"give more: {some}")
     if not found:
-        near = nearest(text, [row.fingerprint[: max(len(text), LEAST)] for row in every], 1)
+        near = nearest(text, [row.fingerprint for row in every], 1)
         hint = f"nearest: {near[0]}; " if near else ""
         raise InputError(
             f'there is no finding and no endpoint "{text}"', at=str(source), do=f"{hint}each line of {source} holds one"
@@ -211,13 +214,19 @@ def _finding(document: Document, row: FindingRow, at: str, today: date) -> Choic
     if row.status == "waived" and row.waiver is not None:
         raise _already(_says(row), row.waiver, at)
     doors = [each for each in document.exposures if _names(document, row, each)]
-    parts = _parts(row, doors) if row.category in LOCKS and doors else _property(row)
-    worst = max(doors, key=_rank, default=None) if row.category in LOCKS else None
+    parts = _parts(row, doors) if doors else _property(row)
+    worst = max(doors, key=_rank, default=None)
     said = _says(row)
     if row.endpoints:
         said += f" at {', '.join(row.endpoints[:SHOWN])}"
         said += f" and {len(row.endpoints) - SHOWN:,} more" if len(row.endpoints) > SHOWN else ""
-    return Choice(said, str(row.severity), _crossed(worst) if worst else "", parts, row.fingerprint)
+    left = [
+        each.rule
+        for each in document.findings
+        if each.status == "fail" and each is not row and any(_names(document, each, door) for door in doors)
+    ]
+    cell = _crossed(worst) if worst is not None else ""
+    return Choice(said, str(row.severity), cell, parts, next(iter(left), ""))
 
 
 def _exposure(document: Document, row: ExposureRow, at: str) -> Choice:
@@ -235,7 +244,7 @@ def _exposure(document: Document, row: ExposureRow, at: str) -> Choice:
             at=at,
             do="name it as meant to be public: [[intended]] in twolocks.toml",
         )
-    return Choice(says, str(row.severity), _crossed(row), parts, row.fingerprint)
+    return Choice(says, str(row.severity), _crossed(row), parts)
 
 
 def _names(document: Document, finding: FindingRow, row: ExposureRow) -> bool:
@@ -342,7 +351,7 @@ def _write(path: Path, choice: Choice, terms: Terms, settings: Settings, rules: 
             f"{choice.said} is already waived", at=str(path), do="scan again: these findings are older than the waiver"
         )
     renewed = _expired(known, missing, rules)
-    after = _appended(before, missing, terms, path)
+    after = appended(before, missing, terms, path)
     made = waivers.judged(toml.parsed(path, after), rules, **limits)
     if not all(_covered(made, part, rules) for part in missing):
         raise UserError("the waiver would not cover what it is for; nothing was written", do="report it", code=70)
@@ -379,7 +388,7 @@ def _expired(known: WaiverFile, parts: Sequence[Part], rules: RuleSet) -> tuple[
     return tuple(sorted({each.at for each in known.lapsed if known.used[each]}))
 
 
-def _appended(before: str, parts: Sequence[Part], terms: Terms, path: Path) -> str:
+def appended(before: str, parts: Sequence[Part], terms: Terms, path: Path) -> str:
     """The file with the new entries at its end: all that stood there stays as it was, to the byte."""
     there = toml.parsed(path, before)
     if "waiver" in there.data and ("waiver", 0) not in there.lines:
@@ -441,4 +450,15 @@ def undecided_lines(error: Undecided) -> list[Line]:
     return [Line(text, column=2, whole=True) for text in error.entry]
 
 
-__all__ = ["FILE", "Choice", "Undecided", "Written", "chosen", "gap_entry", "opened", "undecided_lines", "waive"]
+__all__ = [
+    "FILE",
+    "Choice",
+    "Undecided",
+    "Written",
+    "appended",
+    "chosen",
+    "gap_entry",
+    "opened",
+    "undecided_lines",
+    "waive",
+]
