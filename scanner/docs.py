@@ -8,13 +8,14 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import jinja2
 import msgspec
 import typer
 
-from scanner import access
+from scanner import access, schemas
 from scanner.content import content
 from scanner.finding import Document
 from scanner.loader import RuleSet, load
@@ -32,6 +33,8 @@ def pages() -> Iterator[tuple[str, str]]:
     """Every generated page: its path from docs/ and its text, without the mark. A new kind of page is added here."""
     yield "cli.md", command_line()
     yield "findings.schema.json", schema()
+    yield "settings.schema.json", _json(schemas.settings())
+    yield "waivers.schema.json", _json(schemas.waivers())
     rules = load(packages=False)
     yield "rules/README.md", rule_list(rules)
     yield from rule_pages(rules, examples(Path("tests/cases")))
@@ -66,6 +69,10 @@ def schema() -> str:
     """The JSON Schema of a findings document."""
     made = msgspec.json.schema(Document)
     made = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "twolocks/1", **made}
+    return _json(made)
+
+
+def _json(made: dict[str, Any]) -> str:
     return msgspec.json.format(msgspec.json.encode(made), indent=2).decode() + "\n"
 
 

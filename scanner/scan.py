@@ -176,24 +176,26 @@ def _tags(settings: Settings) -> None:
             raise InputError(f'"{tag}" is no tag', at=settings.at("tag", tag), do="write --tag NAME=VALUE")
 
 
-def outputs(names: Iterable[str], at: Callable[[str, object], str]) -> tuple[Out, ...]:
+def outputs(
+    names: Iterable[str], at: Callable[[str, object], str], known: Sequence[str] = FORMATS
+) -> tuple[Out, ...]:
     """The outputs by their suffixes. Raises InputError for an unknown one, and for a folder that is not there."""
-    return tuple(_output(name, at("out", name)) for name in dict.fromkeys(names))
+    return tuple(_output(name, at("out", name), known) for name in dict.fromkeys(names))
 
 
-def _output(name: str, at: str) -> Out:
+def _output(name: str, at: str, known: Sequence[str]) -> Out:
     if name == STDOUT:
         return Out(name, STDOUT)
-    found = next((suffix for suffix in FORMATS if name.lower().endswith(suffix)), None)
+    found = next((suffix for suffix in known if name.lower().endswith(suffix)), None)
     if found is None:
         suffix = Path(name).suffix
-        near = nearest(suffix, FORMATS, 1)
+        near = nearest(suffix, known, 1)
         raise InputError(
             f"no format has the suffix {suffix}; nothing was read"
             if suffix
             else "this name has no suffix; nothing was read",
             at=at,
-            do=(f"nearest: {near[0]}; " if near else "") + f"known: {' '.join(FORMATS)}, or - for JSON",
+            do=(f"nearest: {near[0]}; " if near else "") + f"known: {' '.join(known)}, or - for JSON",
         )
     ready(name, at)
     return Out(name, found)
@@ -265,6 +267,7 @@ def _run(job: Job, storage: Storage, source: Path, screen: Screen, stop: Stop, l
             taken = snapshot.of_store(again)
             evaluation, counting = _judged(job, taken, night, screen)
         with closing(counting):
+            _noted(evaluation.notes(), screen)
             scan = evaluation.scan_row(started=started, finished=now(), tool=job.tool)
             if night is not None:
                 night.write(scan, taken, evaluation, counting)

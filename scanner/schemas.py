@@ -1,0 +1,151 @@
+"""JSON Schemas of the files that people write, for their editors: `twolocks.toml` and waivers.
+
+They say what a key is and which there are. What needs the rules, the day or arithmetic (a rule that does not exist, a
+date too far ahead, networks that are the internet) is judged when the file is read. Draft 7: editors of TOML know it.
+"""
+
+import re
+from typing import Any
+
+from scanner import help as texts
+from scanner.exposure import Auth, Reach
+from scanner.settings import FAIL_ON, FAIL_ON_NEW, MAX_DAYS, SCAN, TABLES, Option
+from scanner.verdict import Severity
+from scanner.waivers import GAP_KEYS, WAIVER_KEYS
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+TEXT = {"type": "string", "pattern": r"\S"}
+SEVERITIES = [each.name for each in reversed(Severity)]
+Schema = dict[str, Any]
+
+
+def _table(properties: Schema, *needed: str, about: str = "") -> Schema:
+    found: Schema = {"type": "object", "additionalProperties": False, "properties": properties}
+    if needed:
+        found["required"] = list(needed)
+    return {"description": about, **found} if about else found
+
+
+def _said(schema: Schema, about: str) -> Schema:
+    return {**schema, "description": about}
+
+
+def _list(about: str, item: Schema) -> Schema:
+    return {"type": "array", "items": item, "description": about}
+
+
+def settings() -> Schema:
+    """The schema of `twolocks.toml`."""
+    ranges = {"type": "string", "description": "An address or a range, such as 198.51.100.0/24"}
+    tables: Schema = {
+        "scan": _table({option.name: _option(option) for option in SCAN}, about="The options of twolocks scan"),
+        "networks": {
+            "type": "object",
+            "additionalProperties": {"anyOf": [ranges, {"type": "array", "items": ranges}]},
+            "description": "Ranges of the organisation, by name; they do not count as open",
+        },
+        "network": _table(
+            {
+                "wide-ipv4": _number("From how many IPv4 addresses on a union is wide", 1, 2**32, 65536),
+                "wide-ipv6": _number("A union of more than one IPv6 network of this length is wide", 0, 128, 48),
+            }
+        ),
+        "intended": _list(
+            "Endpoints that are meant to be public",
+            _table(
+                {
+                    "resource": _said(TEXT, "An id, or a pattern with *"),
+                    "endpoint": _said(TEXT, "A name, or a pattern with *"),
+                    "reason": TEXT,
+                },
+                *("resource", "endpoint", "reason"),
+            ),
+        ),
+        "severity": {
+            "type": "object",
+            "additionalProperties": _table({"to": {"enum": SEVERITIES}, "reason": TEXT}, "to", "reason"),
+            "description": "Other severities, by rule",
+        },
+        "report": _table(
+            {
+                "tags": _list("Tags that findings keep", {"type": "string"}),
+                "owner-tag": _said(TEXT, "The tag that names the owner"),
+            }
+        ),
+        "waivers": _table(
+            {
+                "max-days": _number("How far ahead a waiver may expire", 1, 3660, MAX_DAYS),
+                "allow-tag": {
+                    "type": "boolean",
+                    "default": False,
+                    "description": "Waivers by tag: who may write tags may then waive",
+                },
+            }
+        ),
+        "notify": {
+            "type": "object",
+            "additionalProperties": {"type": "object", "properties": {"kind": TEXT}, "required": ["kind"]},
+            "description": "Whom to tell what is new, by name",
+        },
+    }
+    assert tables.keys() == TABLES.keys()
+    return {"$schema": DRAFT, "title": "twolocks.toml", **_table(tables)}
+
+
+def _number(about: str, least: int, most: int, default: int) -> Schema:
+    return {"type": "integer", "minimum": least, "maximum": most, "default": default, "description": about}
+
+
+def _option(option: Option) -> Schema:
+    if option.flag:
+        found: Schema = {"type": "boolean", "default": False}
+    elif option.many:
+        found = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}}]}
+    elif option.name == "fail-on":
+        found = {"enum": [*FAIL_ON, *FAIL_ON_NEW], "default": option.default}
+    else:
+        found = {"type": "string", "minLength": 1}
+    about = _described().get(option.name)
+    return _said(found, about) if about else found
+
+
+def _described() -> dict[str, str]:
+    """What the help of `scan` says of each option."""
+    return dict(re.findall(r"^ +(?:-\w, )?--([a-z-]+)(?: [A-Z|=]+)?[ +]+(\S.*)$", texts.SCAN, re.MULTILINE))
+
+
+def waivers() -> Schema:
+    """The schema of a waiver file."""
+    cell = f"^(data|admin|app)/({'|'.join(Auth.__members__)}|unknown)/({'|'.join(Reach.__members__)})$"
+    expires = {"type": "string", "format": "date", "description": "The last day on which it counts"}
+    keys: Schema = {
+        "rule": _said(TEXT, "A rule, or a pattern: sql-*, category:network, severity:high, type:, control:"),
+        "resource": _said(TEXT, "An id, or a pattern with * ([*] is a star)"),
+        "tag": {"type": "string", "pattern": r"^\s*[^\s=][^=]*=\s*\S", "description": "NAME=VALUE, if allowed"},
+        "reason": _said(TEXT, "Why it is accepted"),
+        "owner": _said(TEXT, "Who answers for it"),
+        "expires": expires,
+        "endpoints": {**_list("What it covers of a lock finding; without it, all", TEXT), "minItems": 1},
+        "cell": {
+            "type": "string",
+            "pattern": cell,
+            "description": "Accepted up to kind/authentication/reach",
+        },
+        "severity": {"enum": SEVERITIES, "description": "Accepted up to this"},
+        "ticket": {"type": "string", "description": "Where it was decided"},
+    }
+    gap: Schema = {
+        "url": _said(TEXT, "The path of the read that fails, or a pattern with *"),
+        "reason": keys["reason"],
+        "owner": keys["owner"],
+        "expires": expires,
+    }
+    assert set(keys) == set(WAIVER_KEYS)
+    assert set(gap) == set(GAP_KEYS)
+    waiver = _table(keys, "rule", "reason", "owner", "expires")
+    waiver["oneOf"] = [{"required": ["resource"]}, {"required": ["tag"]}]
+    tables = {
+        "waiver": _list("Findings that somebody accepted", waiver),
+        "gap": _list("Reads that will not be granted", _table(gap, *GAP_KEYS)),
+    }
+    return {"$schema": DRAFT, "title": "Waivers of Twolocks", **_table(tables)}
