@@ -18,7 +18,7 @@ from scanner.loader import RuleSet
 from scanner.reach.fabric import ADMIN_RULES
 from scanner.reach.publishing import publishers
 from scanner.resource import Bundle, Gap, Resource, root_of, segments, subscription_of, type_of
-from scanner.rows import Rows, filled, resource_row, rule_row, seen_row
+from scanner.rows import Rows, filled, managed, resource_row, rule_row, seen_row
 from scanner.rule import Child, Kind, Rule
 from scanner.snapshot import Snapshot
 from scanner.verdict import Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict, unknown
@@ -644,6 +644,7 @@ class Evaluation:
             row.message += f" Other endpoints are undecided: {verdict.undecided[0]}."
         if subject is not None and top is not None:
             row.fix = filled(closing or verdict.fix or rule.fix.az, subject, top)
+            row.evidence += [seen_row(each) for each in managed(top)]
 
     def _undecided(self, row: rows.FindingRow, rule: Rule, verdict: Unknown) -> None:
         worst = rule.severity if verdict.worst is None else verdict.worst

@@ -24,6 +24,30 @@ def seen_row(evidence: Evidence) -> Seen:
     return Seen(evidence.path, evidence.value, evidence.expected)
 
 
+# What services call the groups that they make, unless somebody chose a name. MC_: Microsoft Learn, aks/faq; the other
+# two are not verified, and only make a word of evidence.
+GROUPS = (
+    ("mc_", "a Kubernetes cluster"),
+    ("databricks-rg-", "a Databricks workspace"),
+    ("synapseworkspace-managedrg-", "a Synapse workspace"),
+)
+
+
+def managed(top: Resource) -> tuple[Evidence, ...]:
+    """What manages a resource, so that it is set right there: by its own `managedBy`, else by its group's name.
+
+    Resource groups are not read, and so not their `managedBy`; the name alone says what kind of service it is.
+    """
+    by = top.look("managedBy")
+    if isinstance(by, str) and by:
+        return (Evidence("managedBy", by),)
+    for start, what in GROUPS:
+        if top.group.lower().startswith(start):
+            said = f"{top.group}, by its name made by {what}, which undoes changes: set it right there"
+            return (Evidence("the resource group", said),)
+    return ()
+
+
 class Rows:
     """Makes rows of exposures; what endpoints of one resource share (the reach, mostly) is made once."""
 
@@ -55,7 +79,7 @@ class Rows:
             state=state,
             reason=reason,
             title=title(exposure),
-            evidence=_unique([*self._proof, *locks.evidence(exposure.asks)]),
+            evidence=_unique([*self._proof, *locks.evidence(exposure.asks), *managed(top)]),
             hops=[
                 *self._hops,
                 authentication_hop(exposure),

@@ -21,6 +21,7 @@ from scanner.verdict import Severity
 
 SUB = "5a000000-0000-4000-8000-000000000001"
 ACCOUNT = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st"
+ALL = loader.load(packages=False)
 INDEX = (
     "Microsoft.Network/networkSecurityPerimeters",
     "Microsoft.Network/networkSecurityPerimeters/profiles",
@@ -229,6 +230,29 @@ def test_a_list_that_was_refused_is_missing_in_its_own_subscription() -> None:
     bare.scope(SUB, "prod", "tenant", "full")
     unread = index_of(of_store(bare), Policy())
     assert unread.missing_in("Microsoft.Network/networkInterfaces", f"/subscriptions/{SUB}/x") is not None
+
+
+@pytest.mark.parametrize(
+    ("group", "by", "path", "said"),
+    [
+        ("MC_rg-plattform_aks-journal_norwayeast", None, "the resource group", "made by a Kubernetes cluster"),
+        ("databricks-rg-dbw-1a2b", None, "the resource group", "made by a Databricks workspace"),
+        ("rg", "/subscriptions/s/resourceGroups/g/providers/T/t/parent", "managedBy", "/providers/T/t/parent"),
+        ("rg-mc_x", None, "", ""),
+        ("rg", ["parent"], "", ""),
+    ],
+)
+def test_what_a_service_made_is_set_right_at_the_service(group: str, by: Any, path: str, said: str) -> None:
+    account = ACCOUNT.replace("/rg/", f"/{group}/")
+    properties = {"allowBlobPublicAccess": True, "allowSharedKeyAccess": True, "publicNetworkAccess": "Enabled"}
+    document, _ = run(store({"id": account, "kind": "StorageV2", "managedBy": by, "properties": properties}), ALL)
+    failed = [row for row in document["findings"] if row["status"] == "fail"]
+    opened = [row for row in document["exposures"] if row["endpoint"] == "blob"]
+    assert failed
+    assert opened
+    for row in (*failed, *opened):
+        told = {each["path"]: each["value"] for each in row["evidence"]}
+        assert said in told.get(path, "") if path else not {"managedBy", "the resource group"} & set(told)
 
 
 def test_commands_are_quoted_for_the_shell() -> None:
