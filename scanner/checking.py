@@ -55,6 +55,12 @@ class Place:
     def name(self) -> str:
         return "/".join((self.rights.name, *self.rights.named))
 
+    @property
+    def scope(self) -> str:
+        """Its id, as role assignments name it."""
+        groups = (f"resourceGroups/{each}" for each in self.rights.named)
+        return "/".join((f"/subscriptions/{self.rights.id}", *groups))
+
 
 @dataclass(frozen=True, slots=True)
 class Missing:
@@ -118,7 +124,7 @@ def missing(rules: RuleSet, places: Sequence[Place], effective: bool = False) ->
     for action in wanted(rules, effective):
         where = [place for place in places if action.lower() in place.denied]
         if where:
-            ids = tuple(f"/subscriptions/{each.rights.id}" for each in where)
+            ids = tuple(each.scope for each in where)
             rows.append(Missing(action, tuple(sorted(hung[action.lower()])), tuple(each.name for each in where), ids))
     return sorted(rows, key=lambda row: (-len(row.rules), row.action.lower()))
 
@@ -180,7 +186,7 @@ def _text(places: Sequence[Place], lacks: Sequence[Missing], count: int) -> None
     for each in places:
         said = f"{count - each.undecided:,} of {_rules(count)} can be decided"
         said += f", {len(each.unknown):,} not known" if each.unknown else ""
-        rows.append([each.name, said, VIEWS[each.rights.view], *([_scope(each)] if piped else [])])
+        rows.append([each.name, said, VIEWS[each.rights.view], *([each.scope] if piped else [])])
     table(rows, sys.stdout, os.environ)
     if piped:
         more = [["missing", _hang(row), row.action, ", ".join(row.names), ", ".join(row.rules)] for row in lacks]
@@ -193,10 +199,6 @@ def _text(places: Sequence[Place], lacks: Sequence[Missing], count: int) -> None
 
 def _hang(row: Missing) -> str:
     return "scan --effective" if row.action in EFFECTIVE else _rules(len(row.rules))
-
-
-def _scope(place: Place) -> str:
-    return "/".join((f"/subscriptions/{place.rights.id}", *(f"resourceGroups/{each}" for each in place.rights.named)))
 
 
 def _notes(places: Sequence[Place], lacks: Sequence[Missing], settings: Settings) -> list[Line]:
@@ -226,7 +228,7 @@ def _json(places: Sequence[Place], lacks: Sequence[Missing], rules: RuleSet, cod
         "rules": len(rules.enabled),
         "scopes": [
             {
-                "scope": _scope(each),
+                "scope": each.scope,
                 "name": each.name,
                 "view": each.rights.view,
                 "decided": len(rules.enabled) - each.undecided,
@@ -278,6 +280,7 @@ async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> list[Right
     async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
         store = Store(Head(taken="", cloud=reader.cloud))
         seen = await look(reader, scope, Plan(rules.read(), ()), store, _Told(screen))
+        screen.counts(0, 0, 0, 0)
         granted = {each.id.lower(): each.granted for each in seen}
         found = [
             Rights(id, name, view, named, granted.get(id.lower()))
@@ -294,13 +297,13 @@ def _scope_of(settings: Settings) -> tuple[Scope, dict[str, list[tuple[str, ...]
     Raises InputError.
     """
     whole, above = list(settings["subscription"]), list(settings["management-group"])
-    groups: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    groups: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
     for text in settings["scope"]:
         place = access.scope(text, settings.at("scope", text))
         if access.in_management_group(place):
             above.append(place.rsplit("/", 1)[-1])
         elif group := group_of(place):
-            groups[subscription_of(place)].append((group,))
+            groups[subscription_of(place)][group.lower()] = (group,)
         else:
             whole.append(subscription_of(place))
     if groups and (whole or above):
@@ -309,4 +312,5 @@ def _scope_of(settings: Settings) -> tuple[Scope, dict[str, list[tuple[str, ...]
             at="--scope",
             do="check them one after the other",
         )
-    return Scope(subscriptions=(*whole, *groups), management_groups=tuple(above)), dict(groups)
+    named = {subscription: list(each.values()) for subscription, each in groups.items()}
+    return Scope(subscriptions=(*whole, *named), management_groups=tuple(above)), named

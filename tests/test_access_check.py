@@ -213,6 +213,25 @@ def test_groups_that_cannot_be_listed_leave_all_unknown() -> None:
         assert "the groups of prod-journal could not be listed: 400 BadRequest" in " ".join(ended.err.split())
 
 
+def test_a_login_that_may_not_read_its_own_permissions_knows_nothing() -> None:
+    with box(Grant("/", ("*/read",), (OWN,))) as served:
+        document = answer(served, "-s", "prod-journal")
+        assert (document["exit"], document["scopes"][0]["decided"], document["missing"]) == (3, 0, [])
+        assert set(document["scopes"][0]["not-asked"].values()) == {f"403, missing {OWN}"}
+        assert "and 6 more" in " ".join(check(served, "-s", "prod-journal", tty=True).err.split())
+
+
+def test_groups_with_hostile_names_are_not_asked_and_not_known() -> None:
+    body = json.dumps({"value": [{"name": "../../x"}, {"name": 5}, {"name": ".."}, {"name": "a\u202eb"}, {}]})
+    fault = Fault("status", f"/subscriptions/{PROD}/resourcegroups", status=200, body=body)
+    with box(READER, quirks=Quirks(no_permissions=404), faults=[fault]) as served:
+        document = answer(served, "-s", "prod-journal")
+        assert document["scopes"][0]["decided"] == 0
+        asked = [request.path for request in served.requests if request.path.endswith(PERMISSIONS)]
+        assert not [path for path in asked if "resourcegroups" in path]
+        assert "\u202e" not in check(served, "-s", "prod-journal").err
+
+
 def test_entries_come_in_pages_and_add_up() -> None:
     halves = [Grant("/", ("*/read",), (CONTAINERS,)), Grant("/", (CONTAINERS,))]
     with box(*halves, page_size=1) as served:

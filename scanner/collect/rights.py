@@ -92,7 +92,7 @@ async def _groups(reader: Reader, place: Rights) -> None:
         except ReadError as error:
             place.groups["*"], place.reasons["*"] = None, _why(error)
             return
-        names = tuple(str(row.get("name")) for row in rows)
+        names = tuple(name if isinstance(name := row.get("name"), str) else "?" for row in rows)
     async with asyncio.TaskGroup() as tasks:
         for name in names:
             tasks.create_task(_group(reader, place, name))
@@ -115,4 +115,5 @@ async def _group(reader: Reader, place: Rights, name: str) -> None:
 
 
 def _why(error: ReadError) -> str:
-    return f"{error.status or ''} {error.code}".strip()
+    said = f"{error.status or ''} {error.code}".strip()
+    return f"{error.status}, missing {error.action}" if error.action else said
