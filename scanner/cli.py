@@ -297,6 +297,25 @@ def config_show(config: Annotated[Text, typer.Option()] = None) -> None:
     raise typer.Exit(commandline.config_show(config))
 
 
+@_command(app, "diff")
+def diff(
+    old: str,
+    new: str,
+    out: Annotated[Many, typer.Option()] = None,
+    format: Annotated[Text, typer.Option()] = None,
+    only: Annotated[Many, typer.Option()] = None,
+    skip: Annotated[Many, typer.Option()] = None,
+    rules: Annotated[Many, typer.Option()] = None,
+    auth: Annotated[Text, typer.Option()] = None,
+    tenant: Annotated[Text, typer.Option()] = None,
+    cloud: Annotated[Text, typer.Option()] = None,
+) -> None:
+    given = dict(locals())
+    from scanner import commandline
+
+    raise typer.Exit(commandline.diff(given.pop("old"), given.pop("new"), given))
+
+
 @_command(app, "sandbox")
 def sandbox(
     file: Annotated[Text, typer.Argument()] = None,

@@ -79,6 +79,34 @@ def report(file: str, given: Mapping[str, Any]) -> int:
     return 0
 
 
+def diff(old: str, new: str, given: Mapping[str, Any]) -> int:
+    from scanner.diff import compared
+    from scanner.report import differences
+    from scanner.scan import STDOUT, chosen, outputs, version
+    from scanner.storing import Storage
+
+    settings = _ready("diff", given)
+    _format(settings, FORMATS)
+    outs = outputs(settings["out"], settings.at, tuple(differences.WRITERS))
+    rules = chosen(settings)
+    screen = Screen()
+    with _watch(screen).watching() as stop:
+        storage = Storage(settings, stop.run, tell=screen.tell, busy=screen.busy, parts=stop.parts)
+        storage.check((out.name, settings.at("out", out.name)) for out in outs)
+        with storage.reading(old, old) as first, storage.reading(new, new) as second:
+            found = compared(first, second, rules, f"twolocks {version()}", (old, new))
+        wrote = differences.write(found, [out for out in outs if out.format != STDOUT], storage)
+    if settings["format"] == "json" or any(out.format == STDOUT for out in outs):
+        differences.write_json(found, sys.stdout.buffer)
+    else:
+        sys.stdout.write(differences.sentence(found) + "\n")
+        terminal.table(differences.rows(found), sys.stdout, os.environ)
+    lines = [Line(note, "Note") for note in found.notes]
+    screen.last([*lines, *([Line(", ".join(wrote), "Wrote", whole=True)] if wrote else [])])
+    _broken(rules.broken)
+    return 2 if rules.broken else 0
+
+
 def rules_list(given: Mapping[str, Any]) -> int:
     from scanner.listing import listed, words
     from scanner.scan import chosen

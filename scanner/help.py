@@ -9,6 +9,7 @@ Usage: twolocks COMMAND [OPTIONS]    Finds Azure endpoints that lack a lock.
   rules     List and show rules
   access    What this login can decide; the smallest role that suffices
   report    Make a report from findings
+  diff      Compare two findings files or snapshots
   history   Scans over time
   waive     Accept a finding, with reason, owner and expiry
   config    Show each setting and where it comes from
@@ -185,6 +186,26 @@ a blob, az://CONTAINER/PATH, in the account AZURE_STORAGE_ACCOUNT_NAME.
   --help           + can be given more than once
 
 Each option is also a variable: --out is TWOLOCKS_REPORT_OUT."""
+
+DIFF = """\
+Usage: twolocks diff OLD NEW [OPTIONS]      + can be given more than once
+
+What differs between two findings files, or snapshots, without a history: new,
+fixed, changed, unknown now, and resources that appeared or vanished. What the
+new file says nothing of is vanished, not fixed. Each file may be a blob,
+az://CONTAINER/PATH. Ends with 0, whatever differs.
+
+  --out FILE       +  Suffix decides: .html .json .md; - is JSON on stdout
+  --format FORMAT     text (default) or json
+  --only PATTERN   +  Of snapshots, judge by these rules alone
+  --skip PATTERN   +  Not by these
+  --rules DIR      +  Your own rules too
+  --auth KIND         cli, managed-identity, github, ... (for blobs)
+  --tenant ID         Sign in to this tenant
+  --cloud NAME        public (default), us-government, china
+  --help
+
+Each option is also a variable: --out is TWOLOCKS_DIFF_OUT."""
 
 WAIVE = """\
 Usage: twolocks waive FINGERPRINT --in FILE [OPTIONS]

@@ -176,9 +176,7 @@ def _tags(settings: Settings) -> None:
             raise InputError(f'"{tag}" is no tag', at=settings.at("tag", tag), do="write --tag NAME=VALUE")
 
 
-def outputs(
-    names: Iterable[str], at: Callable[[str, object], str], known: Sequence[str] = FORMATS
-) -> tuple[Out, ...]:
+def outputs(names: Iterable[str], at: Callable[[str, object], str], known: Sequence[str] = FORMATS) -> tuple[Out, ...]:
     """The outputs by their suffixes. Raises InputError for an unknown one, and for a folder that is not there."""
     return tuple(_output(name, at("out", name), known) for name in dict.fromkeys(names))
 

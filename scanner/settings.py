@@ -101,6 +101,14 @@ COMMANDS: dict[str, tuple[Option, ...]] = {
         Option("tenant"),
         Option("cloud", "public"),
     ),
+    "diff": (
+        *_JUDGING,
+        Option("out", (), many=True, path=True),
+        Option("format", "text"),
+        Option("auth", "default"),
+        Option("tenant"),
+        Option("cloud", "public"),
+    ),
     "waive": (
         Option("in", path=True),
         Option("reason"),

@@ -1,0 +1,130 @@
+"""What `twolocks diff` writes: a sentence and a table, JSON, Markdown, and a page of HTML."""
+
+from collections.abc import Callable, Sequence
+from typing import IO
+
+import jinja2
+import msgspec
+
+from scanner.content import content
+from scanner.diff import Difference, Row
+from scanner.report.markdown import code, text
+from scanner.report.shown import plain, shown
+from scanner.scan import Out, unwritable
+from scanner.storing import Storage
+
+WORDS = {
+    "new": "new",
+    "first_judged": "first judged",
+    "fixed": "fixed",
+    "accepted": "accepted",
+    "changed": "changed",
+    "unknown": "unknown now",
+    "vanished": "vanished",
+}
+"""What each list is called, in the order in which they are told."""
+ALWAYS = ("new", "fixed", "changed", "unknown")
+MEANING = {
+    "new": "Open now, and not before",
+    "first_judged": "Open now; its rule or its subscription was not in the old file",
+    "fixed": "Open before, closed now",
+    "accepted": "Open before, waived or intended now",
+    "changed": "Open before and now, and rated differently",
+    "unknown": "Open before; could not be decided now, so it is not fixed",
+    "vanished": "Open before; not in the new file, so nothing says that it is fixed",
+}
+
+
+def sentence(found: Difference) -> str:
+    """`1 new, 1 fixed, 1 changed, 1 unknown now, 34 the same; 2 resources appeared, 1 vanished`."""
+    counts = found.counts
+    said = [f"{counts[name]:,} {word}" for name, word in WORDS.items() if counts[name] or name in ALWAYS]
+    appeared, vanished = len(found.appeared_resources), len(found.vanished_resources)
+    resources = f"{appeared:,} {'resource' if appeared == 1 else 'resources'} appeared, {vanished:,} vanished"
+    return f"{', '.join(said)}, {found.same:,} the same; {resources}"
+
+
+def rows(found: Difference) -> list[list[str]]:
+    """The table: list, severity, door, fingerprint, and what is to say of it."""
+    table = [
+        [WORDS[name], row.severity or "-", door(row), row.fingerprint, row.why]
+        for name in WORDS
+        for row in getattr(found, name)
+    ]
+    table += [["appeared", "-", id, "-", ""] for id in found.appeared_resources]
+    return table + [["vanished", "-", id, "-", ""] for id in found.vanished_resources]
+
+
+def door(row: Row) -> str:
+    name = row.resource.rstrip("/").rsplit("/", 1)[-1]
+    return f"{name}: {row.endpoint or row.rule}"
+
+
+def write_json(found: Difference, out: IO[bytes]) -> None:
+    out.write(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+
+
+def write_markdown(found: Difference, out: IO[bytes]) -> None:
+    lines = ["# Twolocks: what changed", ""]
+    lines += [f"{text(sentence(found))}.", ""]
+    sides = [f"{code(each.file)} ({text(each.taken)})" for each in (found.old, found.newer)]
+    lines += [f"From {sides[0]} to {sides[1]}."]
+    lines += [f"\n{text(note)}." for note in found.notes]
+    for name, word in WORDS.items():
+        listed: list[Row] = getattr(found, name)
+        if listed:
+            lines += ["", f"## {word.capitalize()}", "", f"{MEANING[name]}.", ""]
+            lines += ["| severity | where | what | remark |", "| --- | --- | --- | --- |"]
+            lines += [_line(row) for row in listed[:MOST]]
+            lines += [f"\nand {len(listed) - MOST:,} more"] if len(listed) > MOST else []
+    for word, ids in (("appeared", found.appeared_resources), ("vanished", found.vanished_resources)):
+        if ids:
+            lines += ["", f"## Resources that {word}", ""]
+            lines += [f"- {code(id)}" for id in ids[:MOST]]
+            lines += [f"- and {len(ids) - MOST:,} more"] if len(ids) > MOST else []
+    out.write(("\n".join(lines) + "\n").encode())
+
+
+MOST = 200
+"""Rows of a list in Markdown: a job's page takes less than 1 MiB."""
+
+
+def _line(row: Row) -> str:
+    # A bar ends a cell in a code span, too.
+    where = code(door(row)).replace("|", "\\|")
+    return f"| {row.severity} | {where} | {text(row.title)} | {text(row.why)} |"
+
+
+def write_html(found: Difference, out: IO[bytes]) -> None:
+    folder = content("templates")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    filters: dict[str, Callable[..., object]] = {"shown": shown, "plain": plain, "door": door}
+    environment.filters.update(filters)
+    tokens = (folder / "report" / "tokens.css").read_text("utf-8")
+    page = environment.get_template("diff.html.j2").render(
+        found=found, sentence=sentence(found), lists=WORDS, meaning=MEANING, tokens=tokens
+    )
+    out.write(page.encode())
+
+
+def write(found: Difference, outs: Sequence[Out], storage: Storage) -> list[str]:
+    """Write each output; the names of those that were. Raises InputError where one cannot be."""
+    wrote: list[str] = []
+    for out in outs:
+        try:
+            with storage.writing(out.name) as file:
+                WRITERS[out.format](found, file)
+        except OSError as error:
+            raise unwritable(out.name, error, wrote) from None
+        wrote.append(out.name)
+    return wrote
+
+
+WRITERS: dict[str, Callable[[Difference, IO[bytes]], None]] = {
+    ".html": write_html,
+    ".json": write_json,
+    ".md": write_markdown,
+}
+"""What makes a file of a difference, by suffix."""
