@@ -171,7 +171,7 @@ resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
   }
 }
 
-resource environment 'Microsoft.App/managedEnvironments@2025-01-01' = {
+resource apps 'Microsoft.App/managedEnvironments@2025-01-01' = {
   name: 'cae-${name}'
   location: location
   properties: {
@@ -194,7 +194,7 @@ resource environment 'Microsoft.App/managedEnvironments@2025-01-01' = {
 
 resource sendsLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'logs'
-  scope: environment
+  scope: apps
   properties: {
     workspaceId: logs.id
     logs: [
@@ -220,7 +220,7 @@ resource job 'Microsoft.App/jobs@2025-01-01' = {
     }
   }
   properties: {
-    environmentId: environment.id
+    environmentId: apps.id
     workloadProfileName: 'Consumption'
     configuration: {
       triggerType: 'Schedule'
