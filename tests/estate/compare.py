@@ -13,7 +13,7 @@ Key = tuple[str, str]
 
 def truth(names: Iterable[str] | None = None) -> dict[str, list[dict[str, Any]]]:
     """The entries of the truth files (all, or those of these services), by their kind."""
-    merged: dict[str, list[dict[str, Any]]] = {"exposure": [], "closed": [], "finding": []}
+    merged: dict[str, list[dict[str, Any]]] = {"exposure": [], "closed": [], "finding": [], "published": []}
     for path in sorted(TRUTH.glob("*.toml")):
         if names is None or path.stem in names:
             for kind, entries in tomllib.loads(path.read_text("utf-8")).items():
@@ -111,6 +111,23 @@ def _findings(
                 yield f"differs  {_short(key)} endpoints: truth {entry['endpoints']}, found {row['endpoints']}"
     for key, row in sorted(found.items()):
         yield f"too much {_short(key)}: {row['status']} {row['severity']}, not in the truth: {row['message']}"
+
+
+def published(document: dict[str, Any], estate: Estate) -> list[str]:
+    """One line for each endpoint of which the document tells something else than the truth to stand in front."""
+    ids = {name: id.lower() for name, id in estate.ids.items()}
+    expected = {key: entry["told"] for key, entry in _expected(truth()["published"], ids)}
+    found = {(row["resource"].lower(), row["endpoint"].lower()): _fronts(row) for row in document["exposures"]}
+    keys = sorted({*expected, *(key for key, told in found.items() if told)})
+    return [
+        f"{_short(key)}: truth {expected.get(key, [])}, found {found.get(key)}"
+        for key in keys
+        if expected.get(key, []) != found.get(key)
+    ]
+
+
+def _fronts(row: dict[str, Any]) -> list[str]:
+    return [each for each in row["admits"] if each.startswith(("published through ", "named by "))]
 
 
 def _short(key: Key) -> str:
