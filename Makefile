@@ -43,6 +43,7 @@ $(AZ): tests/commands/requirements.lock $(RUN)
 
 $(NODE): tests/storing/package-lock.json
 	npm ci --prefix tests/storing --ignore-scripts --no-audit --no-fund --loglevel error >/dev/null
+	@chmod u+x tests/storing/node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool
 	@touch $@
 
 setup: $(RUN)  ## Virtual environment and locked dependencies

@@ -4,7 +4,6 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from scanner import snapshot
 from scanner.addresses import PUBLIC, BadAddress, parse
@@ -21,6 +20,7 @@ from scanner.rule import Child, Kind
 from scanner.settings import Settings
 from scanner.snapshot import Snapshot, Store
 from scanner.stop import Stop
+from scanner.storing import Storage
 from scanner.terminal import Line, Screen, clean, coloured, width_of
 from scanner.verdict import Unread
 
@@ -63,10 +63,12 @@ def ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
     if "/" in question.port and named is None:
         raise InputError(f'"{question.port}" is no port', at=f"--port {question.port}", do="write tcp/22")
     if settings["from"]:
-        taken = snapshot.read(Path(settings["from"]))
+        storage = Storage(settings, stop.run, tell=screen.tell, busy=screen.busy)
+        with storage.reading(settings["from"], settings.at("from", settings["from"])) as path:
+            found = answers(question, snapshot.read(path), rules)
     else:
         taken = snapshot.of_store(_collected(question, rules, settings, screen, stop))
-    found = answers(question, taken, rules)
+        found = answers(question, taken, rules)
     for line in _lines(found):
         for row in line.render(width_of(sys.stdout), coloured(sys.stdout, {})):
             sys.stdout.write(row + "\n")

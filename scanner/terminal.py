@@ -8,6 +8,7 @@ import threading
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, TextIO
@@ -377,6 +378,15 @@ class Screen:
             self._stop.clear()
             self._thread = threading.Thread(target=self._tick, name="progress", daemon=True)
             self._thread.start()
+
+    @contextmanager
+    def busy(self, verb: str, says: str) -> Iterator[None]:
+        """Progress while it lasts."""
+        self.begin(verb, lambda: says)
+        try:
+            yield
+        finally:
+            self.finish()
 
     def finish(self) -> None:
         """Take the block away; what was printed stays."""

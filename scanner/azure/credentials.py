@@ -139,7 +139,7 @@ class Tokens:
 
     def _ends_soon(self, kept: AccessTokenInfo) -> bool:
         left = kept.expires_on - time.time()
-        return left < 10 or (left < EARLY_SECONDS and time.monotonic() - self._fetched[kept.token] > 30)
+        return left < 10 or (left < EARLY_SECONDS and time.monotonic() - self._fetched.get(kept.token, 0.0) > 30)
 
     async def get_token(
         self, *scopes: str, claims: str | None = None, tenant_id: str | None = None, **_: Any
@@ -152,6 +152,10 @@ class Tokens:
             options["tenant_id"] = tenant_id
         info = await self.get_token_info(*scopes, options=options)
         return AccessToken(info.token, info.expires_on)
+
+    def share(self, kept: dict[tuple[Any, ...], AccessTokenInfo]) -> None:
+        """Use the tokens of an earlier connection that shared the same, and leave it new ones."""
+        self._kept = kept
 
     def forget(self, authorization: str) -> None:
         """Azure refused this `Authorization` header: fetch a new token before the next request.

@@ -9,8 +9,9 @@ from typing import IO, Any
 import msgspec
 
 from scanner.errors import InputError
-from scanner.finding import SCHEMA, Beside, Document
+from scanner.finding import SCHEMA, Document
 from scanner.scan import STDOUT, Out, Unwritable, unwritable
+from scanner.storing import Storage
 
 WRITERS = {
     ".html": ("html", "write_html"),
@@ -29,10 +30,17 @@ def write(format: str, document: Mapping[str, Any], out: IO[bytes]) -> None:
     made(document, out)
 
 
-def convert(file: Path, outs: Sequence[Out]) -> list[str]:
+def convert(
+    file: str,
+    outs: Sequence[Out],
+    storage: Storage,
+    at: Callable[[str, object], str] = lambda option, value: str(value),
+) -> list[str]:
     """Write each output from a findings file. Raises InputError where it is none, or one cannot be written."""
-    text = _read(file)
-    document = _document(file, text)
+    storage.check((out.name, at("out", out.name)) for out in outs)
+    with storage.reading(file, file) as path:
+        text = _read(path)
+        document = _document(path, text)
     wrote: list[str] = []
     for out in outs:
         if out.format == STDOUT:
@@ -40,13 +48,13 @@ def convert(file: Path, outs: Sequence[Out]) -> list[str]:
             sys.stdout.buffer.flush()
             continue
         try:
-            with Beside(out.path) as target:
+            with storage.writing(out.name) as target:
                 if out.format in WRITERS:
                     write(out.format, document, target)
                 else:
                     target.write(text)
         except OSError as error:
-            raise unwritable(out.name, error, wrote, str(file)) from None
+            raise unwritable(out.name, error, wrote, file) from None
         wrote.append(out.name)
     return wrote
 

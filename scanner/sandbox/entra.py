@@ -150,7 +150,8 @@ class Entra:
         expires = now + int(self.lifetime)
         claims = {
             "aud": form.get("scope", form.get("resource", "")).split("/.default")[0],
-            "iss": f"{base}/{tenant}/v2.0",
+            # The resource decides the form of its tokens: ARM and Azure Storage take those of v1.0.
+            "iss": f"https://sts.windows.net/{tenant}/",
             "iat": now,
             "nbf": now,
             "exp": expires,
