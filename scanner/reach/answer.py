@@ -20,7 +20,7 @@ from scanner.reach.nsg import Receiver, Rule
 from scanner.reach.packets import ALL_PORTS, CONNECTIONS, Protocol, cut, label
 from scanner.reach.senders import Senders, Term
 from scanner.reach.sources import phrase
-from scanner.reach.topology import EVERY, Front, Path, Topology, text, texts
+from scanner.reach.topology import EVERY, NOT_SEEN, Front, Path, Topology, text, texts
 from scanner.resource import Resource, type_of
 from scanner.verdict import Unread
 
@@ -123,7 +123,15 @@ def at_endpoint(exposure: Exposure, top: Resource, caller: Caller, index: Index)
     if verdict == "not known":
         assert missing is not None
         return Answer(verdict, _unread(missing, top), hops)
-    return Answer("no", _cannot(caller, place) + _others(exposure.reach, caller), hops)
+    return Answer("no", _cannot(caller, place) + _others(exposure.reach, caller) + _not_seen([exposure], caller), hops)
+
+
+def _not_seen(exposures: Iterable[Exposure], caller: Caller) -> str:
+    """What may let somebody in from outside and was not seen."""
+    if caller.inside:
+        return ""
+    told = dict.fromkeys(each for exposure in exposures for each in exposure.admits if each.endswith(NOT_SEEN))
+    return "".join(f"; {each}" for each in told)
 
 
 def _place(endpoint: str, top: Resource, *, opens: bool = False) -> str:
@@ -335,13 +343,14 @@ def at_port(
     if unread is not None:
         hops = best[1] if best is not None else (Hop("path", top.name, unread.why, lets=None),)
         return Answer("not known", _unread(unread, top), hops)
+    hidden = _not_seen(exposures, caller)
     if best is not None:
-        return Answer("no", _cannot(caller, place) + best[3], best[1])
+        return Answer("no", _cannot(caller, place) + best[3] + hidden, best[1])
     if led:
         why = "what leads to it from outside is for other ports"
     else:
         why = "no public address, load balancer or firewall leads to it"
-    return Answer("no", _cannot(caller, place), (Hop("path", top.name, why, lets=False),))
+    return Answer("no", _cannot(caller, place) + hidden, (Hop("path", top.name, why, lets=False),))
 
 
 _Tried = tuple[Verdict, tuple[Hop, ...], Unread | None, str]

@@ -32,6 +32,9 @@ BALANCERS, FIREWALLS, COLLECTIONS = (
 )
 
 
+NOT_SEEN: Final = "was not seen: a firewall there may publish this machine"
+
+
 class Port(NamedTuple):
     """The ports of a translation: outside from `first` to `last`; behind from `back`, or all to `back` (`spread`)."""
 
@@ -327,9 +330,7 @@ class Topology:
         networks = dict.fromkeys(network_of(each) for each in subnets)
         peers = dict.fromkeys(peer for network in networks for peer in self.peers.get(network, ()))
         hidden = [_name(each) for each in peers if each not in self.index.resources and not self._is_hub(each)]
-        return tuple(
-            f"the peered network {each} was not seen: a firewall there may publish this machine" for each in hidden
-        )
+        return tuple(f"the peered network {each} {NOT_SEEN}" for each in hidden)
 
     def _is_hub(self, peer: str) -> bool:
         """Whether a peer is the network of a virtual hub that was read, whose firewalls lead anywhere."""

@@ -13,7 +13,7 @@ from scanner.reach.chain import Entry
 from scanner.reach.fabric import target_of
 from scanner.reach.packets import Protocol
 from scanner.reach.sources import from_addresses
-from scanner.reach.topology import Front, Path, Topology, topology
+from scanner.reach.topology import NOT_SEEN, Front, Path, Topology, topology
 from scanner.resource import Resource
 from scanner.verdict import Unread
 from tests.reach.bodies import ABOVE, ROOT, SUBNET, network, nsg, rule
@@ -44,6 +44,16 @@ def endpoint(reach: Half, asks: Half = SHARED) -> Exposure:
 def asked(reach: Half, caller: Caller = HERE) -> tuple[str, str, list[tuple[bool | None, str, str]]]:
     found = at_endpoint(endpoint(reach), TOP, caller, INDEX)
     return found.verdict, found.says, [(hop.lets, hop.kind, hop.detail) for hop in found.hops]
+
+
+def test_a_peer_that_was_not_seen_is_told_with_every_no() -> None:
+    said = f"the peered network hub {NOT_SEEN}"
+    closed_port = dataclasses.replace(endpoint(way(Reach.none)), admits=(said, "published through a gateway"))
+    found = at_endpoint(closed_port, TOP, INTERNET, INDEX)
+    assert (found.verdict, found.says) == ("no", f"the internet cannot open tds on door; {said}")
+    alone = topology(Index(live=False))
+    given = at_port(Port("tcp", 22), [], (), TOP, INTERNET, alone, [closed_port])
+    assert (given.verdict, given.says) == ("no", f"the internet cannot open tcp/22 on door; {said}")
 
 
 # Services
