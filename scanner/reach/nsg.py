@@ -374,12 +374,13 @@ _ANSWERS: Final = msgspec.msgpack.Decoder(_Answer)
 
 
 def _kept(flow: Flow) -> bytes:
-    who = {group: number for number, group in enumerate(dict.fromkeys(each.senders for each in flow))}
+    who = {id(each.senders): each.senders for each in flow}
+    place = {key: number for number, key in enumerate(who)}
     refs = {ref: number for number, ref in enumerate(dict.fromkeys(ref for each in flow for ref in each.rules))}
     rules = {each: number for number, each in enumerate(dict.fromkeys(each.rules for each in flow))}
     answer = _Answer(
-        tuple((each.first, each.last, who[each.senders], rules[each.rules]) for each in flow),
-        tuple(tuple(map(_packed, group.terms)) for group in who),
+        tuple((each.first, each.last, place[id(each.senders)], rules[each.rules]) for each in flow),
+        tuple(tuple(map(_packed, group.terms)) for group in who.values()),
         tuple(tuple(refs[ref] for ref in each) for each in rules),
         tuple(refs),
     )
