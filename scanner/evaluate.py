@@ -60,8 +60,8 @@ class Waivers(Protocol):
     def past(self, rule: Rule, resource: str, tags: Mapping[str, str], spot: Spot) -> rows.WaiverRow | None:
         """The waiver that covered it, and has expired."""
 
-    def undecided(self, rule: Rule, resource: str, tags: Mapping[str, str]) -> None:
-        """Take in that a finding is Unknown."""
+    def undecided(self, rule: Rule, resource: str) -> None:
+        """Take in that a rule is Unknown, or crashed, on a resource or on something below it."""
 
     def begin(self) -> None:
         """Forget what an earlier evaluation asked."""
@@ -70,7 +70,9 @@ class Waivers(Protocol):
         """Whether a gap is accepted, so that it does not make the scan incomplete."""
 
     def notes(self, enabled: Iterable[Rule], subscriptions: Collection[str], *, whole: bool) -> list[str]:
-        """What to tell of single waivers after a scan of these subscriptions (lower case; not `whole`: of a part)."""
+        """What to tell of single waivers after a scan that saw these subscriptions (lower case) in full; `whole`: and
+        nothing else.
+        """
 
 
 class NoWaivers:
@@ -82,7 +84,7 @@ class NoWaivers:
     def past(self, rule: Rule, resource: str, tags: Mapping[str, str], spot: Spot) -> rows.WaiverRow | None:
         return None
 
-    def undecided(self, rule: Rule, resource: str, tags: Mapping[str, str]) -> None:
+    def undecided(self, rule: Rule, resource: str) -> None:
         return
 
     def begin(self) -> None:
@@ -616,7 +618,7 @@ class Evaluation:
             self._failed(row, rule, verdict, subject, top, closing)
         else:
             self._undecided(row, rule, verdict)
-            self.policy.waivers.undecided(rule, id, {} if subject is None else _tags(subject))
+            self.policy.waivers.undecided(rule, id)
         out.findings.append(row)
         return row
 
@@ -669,6 +671,7 @@ class Evaluation:
 
     def _error(self, out: Judged, rule: Rule, subject: Resource, error: Exception) -> None:
         message = f"{type(error).__name__}: {error}"
+        self.policy.waivers.undecided(rule, subject.id)
         out.named[subject.id] = subject
         out.findings.append(
             rows.FindingRow(
@@ -750,9 +753,11 @@ class Evaluation:
 
     def notes(self) -> list[str]:
         """What to tell of single waivers, after `run`."""
-        scopes = {scope.subscription.lower() for scope in self.tally.scopes}
-        whole = not (self.policy.part or self.snapshot.head.resources)
-        return self.policy.waivers.notes(self.rules.enabled.values(), scopes, whole=whole)
+        part = self.policy.part or bool(self.snapshot.head.resources)
+        scopes = [] if part else self.tally.scopes
+        seen = {scope.subscription.lower() for scope in scopes if scope.view == "full"}
+        whole = not part and len(seen) == len(scopes)
+        return self.policy.waivers.notes(self.rules.enabled.values(), seen, whole=whole)
 
     def rule_rows(self) -> dict[str, rows.RuleRow]:
         return {id: rule_row(rule) for id, rule in self.rules.enabled.items()}

@@ -153,9 +153,12 @@ class WaiverFile:
         self.used.update(gone)
         return max(gone, key=lambda each: each.expires).row() if gone else None
 
-    def undecided(self, rule: Rule, resource: str, tags: Mapping[str, str]) -> None:
-        """Take in that a finding is Unknown: its waiver is not needless."""
-        self.met.update(self._about(rule, resource, tags))
+    def undecided(self, rule: Rule, resource: str) -> None:
+        """Take in that a rule is Unknown on a resource or on something below it: no waiver there is needless."""
+        exact, patterns = self._by_rule(rule)
+        place = _plain(resource)
+        below = [each for id, found in exact.items() if id == place or id.startswith(f"{place}/") for each in found]
+        self.met.update(below, patterns)
 
     def begin(self) -> None:
         """Forget what an earlier evaluation asked."""
@@ -173,14 +176,16 @@ class WaiverFile:
     def notes(self, enabled: Iterable[Rule], subscriptions: Collection[str], *, whole: bool) -> list[str]:
         """What to tell of single entries, after a scan: expired, or without anything that they cover.
 
-        `subscriptions` (lower case) were scanned, in part only where not `whole`; of others nothing is said.
+        `subscriptions` (lower case) were seen in full, and nothing but them where `whole`. That an entry covers nothing
+        is told where what it is about was seen in full.
         """
         rules = list(enabled)
         told = []
         for each in self._entries():
-            if each in self._gone:
+            asked = _asked(each, rules, subscriptions, whole)
+            if each in self._gone and (asked or self.used[each]):
                 told.append(self._past(each))
-            elif not self.used[each] and whole and _asked(each, rules, subscriptions):
+            elif each not in self._gone and asked and not self.used[each]:
                 told.append(self._needless(each))
         more = len(told) - NOTES
         return [*told[:NOTES], *([f"and {more:,} more notes on waivers"] if more > 0 else [])]
@@ -227,8 +232,10 @@ class WaiverFile:
         return [each for each in about if each.covers(spot)]
 
 
-def expiring(file: WaiverFile, today: date | None = None, days: int = EXPIRING_DAYS) -> list[Expiring]:
-    """The live entries that expire within so many days, the next first."""
+def expiring(file: object, today: date | None = None, days: int = EXPIRING_DAYS) -> list[Expiring]:
+    """The live entries of a `WaiverFile` that expire within so many days, the next first; of nothing else any."""
+    if not isinstance(file, WaiverFile):
+        return []
     last = (today or _today()) + timedelta(days=days)
     live: list[Entry] = [*file.waivers, *file.gaps]
     found = [
@@ -239,13 +246,12 @@ def expiring(file: WaiverFile, today: date | None = None, days: int = EXPIRING_D
     return sorted(found, key=lambda each: (each.expires, each.at))
 
 
-def _asked(each: Entry, rules: Sequence[Rule], subscriptions: Collection[str]) -> bool:
-    """Whether this scan judged what the entry is about."""
+def _asked(each: Entry, rules: Sequence[Rule], subscriptions: Collection[str], whole: bool) -> bool:
+    """Whether this scan judged all that the entry is about."""
     about = each.resource if isinstance(each, Waiver) else each.url
     subscription = subscription_of(about) if about.startswith("/") else ""
-    if subscription and "*" not in subscription and subscription not in subscriptions:
-        return False
-    return isinstance(each, Accepted) or any(matches(rule, each.rule) for rule in rules)
+    seen = subscription in subscriptions if subscription and "*" not in subscription else whole
+    return seen and (isinstance(each, Accepted) or any(matches(rule, each.rule) for rule in rules))
 
 
 def fits(text: str, pattern: str) -> bool:
@@ -285,7 +291,7 @@ def _within(text: str, accepted: Cell) -> bool:
     if (known == "app" and kind != "app") or reach > most_reach:
         return False
     # What nobody could read counts as an identity where it was accepted, and as anything where it was not.
-    return most_auth is None or auth <= most_auth if auth is not None else most_auth is None
+    return most_auth is None if auth is None else auth <= (most_auth or Auth.identity)
 
 
 def parse_cell(text: str) -> Cell | None:

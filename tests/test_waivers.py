@@ -1,19 +1,21 @@
 """Waivers: what they cover, what they do not, and what is wrong in a file."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 
 from scanner.errors import InputError
-from scanner.evaluate import Spot
+from scanner.evaluate import NoWaivers, Spot
 from scanner.loader import RuleSet, load
 from scanner.resource import Gap
 from scanner.rule import Fix, Kind
 from scanner.toml import Faults
 from scanner.verdict import Severity
-from scanner.waivers import WaiverFile
+from scanner.waivers import WaiverFile, expiring
 from scanner.waivers import load as waivers
 
 TODAY = date(2026, 11, 25)
@@ -26,10 +28,10 @@ def rules() -> RuleSet:
     return load(packages=False)
 
 
-def file(text: str, tmp_path: Path, rules: RuleSet) -> WaiverFile:
+def file(text: str, tmp_path: Path, rules: RuleSet, *, allow_tag: bool = False) -> WaiverFile:
     path = tmp_path / "waivers.toml"
     path.write_text(text)
-    return waivers(path, rules, today=TODAY)
+    return waivers(path, rules, today=TODAY, allow_tag=allow_tag)
 
 
 def entry(**more: str) -> str:
@@ -175,6 +177,19 @@ def test_brackets_in_a_pattern_are_brackets(tmp_path: Path, rules: RuleSet) -> N
         (entry(cell='"admin/shared"'), '"admin/shared" is no cell', 7),
         (entry(cell='"door/shared/internet"'), '"door/shared/internet" is no cell', 7),
         (entry(owner="7"), "owner is text", 5),
+        (entry(endpoints="[]"), "endpoints is a list of names", 7),
+        (entry(severity='"hihg"'), 'no severity is called "hihg"', 7),
+        (entry(tag='"a=b"'), "the settings do not allow a waiver by tag", 7),
+        (
+            entry(rule='"storage-*"', resource='"*"'),
+            "this waiver is too wide: it accepts 24 rules on every resource, also what nobody has seen yet",
+            3,
+        ),
+        (
+            "[[gap]]\nurl = '/subscriptions/*'\nreason = 'r'\nowner = 'o'\nexpires = 2026-12-31\n",
+            '"/subscriptions/*" accepts every read that may ever fail',
+            2,
+        ),
         ("[waiver]\nrule = 'x'\n", "waiver is no list of tables", 1),
         ("[[waivers]]\n", 'a waiver file has no table "waivers"', 1),
         (
@@ -194,3 +209,188 @@ def test_what_is_wrong_is_told_with_its_line(text: str, what: str, line: int, tm
 def test_a_file_that_is_not_there(tmp_path: Path, rules: RuleSet) -> None:
     with pytest.raises(InputError, match="cannot be read: No such file"):
         waivers(tmp_path / "none.toml", rules)
+
+
+# By tag
+
+
+def test_a_tag_names_resources_only_if_the_settings_allow_it(tmp_path: Path, rules: RuleSet) -> None:
+    text = entry(resource="", tag='"Waived=yes"')
+    found = file(text, tmp_path, rules, allow_tag=True)
+    assert covered(found, rules, tags={"waived": "yes"})
+    assert covered(found, rules, tags={"owner": "x", "WAIVED": "yes"}, resource="/any")
+    assert not covered(found, rules, tags={"waived": "Yes"})
+    assert not covered(found, rules, tags={"waived": "yes, please"})
+    assert not covered(found, rules)
+    with pytest.raises(Faults) as raised:
+        file(text, tmp_path, rules)
+    assert raised.value.all[0].do.endswith("who may write tags may then waive")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (entry(tag='"a=b"'), "a waiver has a resource or a tag, not both"),
+        (entry(resource="", tag='"a"'), '"a" is no tag'),
+        (entry(resource="", tag='"a="'), '"a=" is no tag'),
+        (entry(resource="", tag='"=b"'), '"=b" is no tag'),
+        (entry(resource=""), "a waiver needs resource"),
+    ],
+)
+def test_what_is_wrong_with_a_tag(text: str, what: str, tmp_path: Path, rules: RuleSet) -> None:
+    with pytest.raises(Faults) as raised:
+        file(text, tmp_path, rules, allow_tag=True)
+    assert [each.what for each in raised.value.all] == [what]
+
+
+# What got worse, what is another endpoint
+
+
+def test_what_is_worse_than_its_severity_is_not_covered(tmp_path: Path, rules: RuleSet) -> None:
+    found = file(entry(severity='"medium"'), tmp_path, rules)
+    assert covered(found, rules, Spot(severity=Severity.medium))
+    assert not covered(found, rules, Spot(severity=Severity.high))
+    machine = file(entry(rule='"machine-*"', cell='"admin/shared/internet"', severity='"medium"'), tmp_path, rules)
+    rule = next(id for id in rules.rules if id.startswith("machine-"))
+    stopped = spot("tcp/22", "admin/shared/internet", severity=Severity.medium)
+    assert covered(machine, rules, stopped, rule=rule)
+    assert not covered(machine, rules, replace(stopped, severity=Severity.high), rule=rule)
+
+
+def test_a_port_may_be_accepted_on_one_address(tmp_path: Path, rules: RuleSet) -> None:
+    rule = next(id for id in rules.rules if id.startswith("machine-"))
+    cell = "admin/shared/internet"
+    one = file(entry(rule='"machine-*"', endpoints='["tcp/22@192.0.2.1"]'), tmp_path, rules)
+    assert covered(one, rules, spot("tcp/22", cell, "192.0.2.1"), rule=rule)
+    assert not covered(one, rules, spot("tcp/22", cell, "192.0.2.10"), rule=rule)
+    assert not covered(one, rules, spot("tcp/22", cell), rule=rule)
+    every = file(entry(rule='"machine-*"', endpoints='["tcp/22"]'), tmp_path, rules)
+    assert covered(every, rules, spot("tcp/22", cell, "192.0.2.10"), spot("tcp/22", cell), rule=rule)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "endpoint", "covers"),
+    [
+        ("*/*", "tcp/22", True),
+        ("[*]/[*]", "*/*", True),
+        ("[*]/[*]", "tcp/22", False),
+        ("udp/[*]", "udp/*", True),
+        ("blob/a?", "blob/ab", False),
+        ("BLOB/A", "blob/a", True),
+    ],
+)
+def test_a_star_in_brackets_is_a_star(
+    pattern: str, endpoint: str, covers: bool, tmp_path: Path, rules: RuleSet
+) -> None:
+    found = file(entry(endpoints=f'["{pattern}"]'), tmp_path, rules)
+    assert covered(found, rules, spot(endpoint, "data/shared/internet")) is covers
+
+
+def test_a_login_that_could_not_be_read_is_no_weak_one(tmp_path: Path, rules: RuleSet) -> None:
+    found = file(entry(cell='"data/unknown/azure"'), tmp_path, rules)
+    assert covered(found, rules, spot("blob", "data/unknown/azure"))
+    assert not covered(found, rules, spot("blob", "data/shared/azure"))
+    assert not covered(found, rules, spot("blob", "data/unknown/internet"))
+    assert not covered(found, rules, spot("blob", "data/unknown/unknown"))
+
+
+def test_one_rule_may_be_accepted_everywhere(tmp_path: Path, rules: RuleSet) -> None:
+    assert covered(file(entry(resource='"*"'), tmp_path, rules), rules, resource="/any")
+
+
+def test_of_several_waivers_the_last_to_expire_counts(tmp_path: Path, rules: RuleSet) -> None:
+    texts = [entry(expires=f"2026-{month}-28", owner=f'"o{month}"') for month in ("10", "12", "11")]
+    found = file("".join(texts), tmp_path, rules)
+    waived = found.waived(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
+    assert waived is not None
+    assert waived.owner == "o12"
+    past = found.past(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
+    assert past is not None
+    assert past.owner == "o10"
+
+
+# What is told
+
+
+def told(found: WaiverFile, rules: RuleSet, *subscriptions: str, whole: bool = True) -> list[str]:
+    return found.notes(rules.rules.values(), set(subscriptions or ("s",)), whole=whole)
+
+
+def test_what_matches_nothing_is_told_by_line(tmp_path: Path, rules: RuleSet) -> None:
+    gap = '[[gap]]\nurl = "*/x/y"\nreason = "r"\nowner = "o"\nexpires = 2026-12-31\n'
+    found = file(entry() + "\n" + entry(resource='"*/other"') + gap, tmp_path, rules)
+    assert covered(found, rules)
+    assert told(found, rules) == [
+        "waivers.toml:8: storage-plain-http on other matches nothing; delete it if that is mended",
+        "waivers.toml:14: the gap */x/y matches nothing; delete it if that is mended",
+    ]
+    assert told(found, rules, whole=False) == []
+    found.begin()
+    assert told(found, rules, whole=False) == [
+        "waivers.toml:1: storage-plain-http on stjournal matches nothing; delete it if that is mended"
+    ]
+    assert told(found, rules, "another", whole=False) == []
+    assert found.notes([], {"s"}, whole=True) == [
+        "waivers.toml:14: the gap */x/y matches nothing; delete it if that is mended"
+    ]
+
+
+def test_what_is_undecided_here_or_above_is_not_called_needless(tmp_path: Path, rules: RuleSet) -> None:
+    container = f"{ID}/blobServices/default/containers/a"
+    rule = rules.rules["storage-anonymous-blob-access"]
+    for above in (container, ID, "/subscriptions/s"):
+        found = file(entry(rule=f'"{rule.id}"', resource=f'"{container}"'), tmp_path, rules)
+        found.undecided(rule, above)
+        assert "matches nothing" not in told(found, rules)[0]
+    found.begin()
+    found.undecided(rule, f"{ID}2")
+    assert "matches nothing" in told(found, rules)[0]
+
+
+def test_what_expired_says_whether_something_counts_again(tmp_path: Path, rules: RuleSet) -> None:
+    gap = '[[gap]]\nurl = "*/x/y"\nreason = "r"\nowner = "ola"\nexpires = 2026-01-01\n'
+    found = file(entry(expires="2026-11-24") + gap, tmp_path, rules)
+    assert found.past(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
+    assert not found.accepted(Gap("/subscriptions/s/providers/x/y", 403, ""))
+    assert told(found, rules) == [
+        "waivers.toml:1: the waiver of kari for storage-plain-http on stjournal expired on 2026-11-24; 1 counts again",
+        "waivers.toml:7: the waiver of ola for the gap */x/y expired on 2026-01-01; the gap counts again",
+    ]
+    found.begin()
+    assert [note.rpartition("; ")[2] for note in told(found, rules)] == [
+        "it covered nothing",
+        "there is no such gap any more",
+    ]
+
+
+def test_not_more_than_twenty_are_told(tmp_path: Path, rules: RuleSet) -> None:
+    found = file("".join(entry(resource=f'"*/st{number}"') for number in range(25)), tmp_path, rules)
+    assert len(told(found, rules)) == 21
+    assert told(found, rules)[-1] == "and 5 more notes on waivers"
+
+
+def test_what_is_about_to_expire(tmp_path: Path, rules: RuleSet) -> None:
+    texts = [entry(expires=day) for day in ("2026-12-09", "2026-12-10", "2026-11-24", "2026-11-25")]
+    gap = '[[gap]]\nurl = "*/x/y"\nreason = "r"\nowner = "o"\nexpires = 2026-12-01\n'
+    found = file("".join(texts) + gap, tmp_path, rules)
+    assert covered(found, rules)
+    assert [(each.at, each.expires.day, each.used) for each in expiring(found, TODAY)] == [
+        ("waivers.toml:19", 25, 1),
+        ("waivers.toml:25", 1, 0),
+        ("waivers.toml:1", 9, 1),
+    ]
+    assert expiring(NoWaivers(), TODAY) == []
+
+
+def test_a_subscription_is_accepted_only_by_its_whole_path(tmp_path: Path, rules: RuleSet) -> None:
+    for url, accepts in (("/subscriptions/s1", True), ("/subscriptions/s*", False), ("*1", False)):
+        text = f'[[gap]]\nurl = "{url}"\nreason = "r"\nowner = "o"\nexpires = 2026-12-31\n'
+        assert file(text, tmp_path, rules).accepted(Gap("/subscriptions/S1", 403, "")) is accepts
+
+
+def test_a_thousand_waivers_are_looked_up_and_not_searched(tmp_path: Path, rules: RuleSet) -> None:
+    found = file("".join(entry(resource=f'"{ID}{number}"') for number in range(1000)), tmp_path, rules)
+    began = perf_counter()
+    for number in range(1000):
+        assert covered(found, rules, resource=f"{ID}{number}")
+    assert perf_counter() - began < 1
