@@ -6,6 +6,7 @@ With a byte order mark, since without it a spreadsheet reads `å` as two letters
 import csv
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from io import StringIO
 from typing import IO, Any
 
@@ -18,7 +19,7 @@ COLUMNS = (
     "record", "status", "severity", "worst", "new", "since", "rule", "category", "title", "subscription",
     "subscription_name", "resource_group", "type", "name", "location", "endpoint", "kind", "address", "reach",
     "authentication", "message", "fix", "waiver_reason", "waiver_owner", "waiver_expires", "waiver_ticket", "tags",
-    "fingerprint", "resource",
+    "fingerprint", "resource", "waiver_lapsed",
 )  # fmt: skip
 """What each holds stands in `docs/formats.md`; a new one is added at the end."""
 
@@ -56,7 +57,13 @@ def cell(value: object) -> str:
 
     Also after a comma or semicolon: where the semicolon separates, a spreadsheet splits there, quotes or not.
     """
-    text = "" if value is None else plain(value)
+    return "" if value is None else _cell(str(value))
+
+
+@lru_cache(maxsize=65_536)
+def _cell(text: str) -> str:
+    if not (text.isascii() and text.isprintable()):
+        text = plain(text)
     if len(text) > LONGEST:
         text = text[: LONGEST - len(_CUT)] + _CUT
     return _LEAD.sub(r"\1'", text)
@@ -100,12 +107,12 @@ def _exposure(row: Item) -> dict[str, Any]:
         "record": "exposure",
         "status": row["state"],
         "message": row["reason"],
+        **_waiver(row),
         **_since(row),
     }
 
 
 def _finding(row: Item) -> dict[str, Any]:
-    waiver = row.get("waiver") or {}
     proven = row["status"] in ("fail", "waived")
     return {
         **{name: row[name] for name in ("rule", "category", "title", "status", "message", "fix", "fingerprint")},
@@ -114,7 +121,8 @@ def _finding(row: Item) -> dict[str, Any]:
         "severity": row["severity"] if proven else None,
         "worst": row["severity"],
         "endpoint": ", ".join(row["endpoints"]),
-        **{f"waiver_{name}": waiver.get(name) for name in ("reason", "owner", "expires", "ticket")},
+        **_waiver(row),
+        "waiver_lapsed": (row.get("lapsed") or {}).get("expires"),
         **_since(row),
     }
 
@@ -127,6 +135,11 @@ def _gap(row: Item) -> dict[str, Any]:
         "message": answer + (f", missing {row['action']}" if row["action"] else ""),
         "rule": ", ".join(row["rules"]),
     }
+
+
+def _waiver(row: Item) -> dict[str, Any]:
+    waiver = row.get("waiver") or {}
+    return {f"waiver_{name}": waiver.get(name) for name in ("reason", "owner", "expires", "ticket")}
 
 
 def _since(row: Item) -> dict[str, Any]:

@@ -19,7 +19,7 @@ Item = Mapping[str, Any]
 MOST_BYTES = 900_000
 """GitHub refuses a summary above 1 MiB (1,048,576 bytes)."""
 
-DOORS, RULES, GAPS, CHANGES = 20, 20, 20, 20
+DOORS, RULES, GAPS, CHANGES, NOTES = 20, 20, 20, 20, 10
 _LONGEST = 300
 _TICKS = re.compile("`+")
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>+\-.!|~:&$])")
@@ -72,6 +72,7 @@ def _parts(document: Item) -> Iterator[str]:
     yield from _doors(document)
     yield from _others(document)
     yield from _not_read(document, words)
+    yield from _notes(document)
 
 
 def _headline(document: Item) -> str:
@@ -138,7 +139,8 @@ def _changes(document: Item) -> Iterator[str]:
     said = [f"{counts[key]:,} {word}" for key, word in told if counts.get(key) or (key == "new" and counts)]
     yield f"{', '.join(said)}.\n" if said else ""
     yield from (f"{text(note)}\n" for note in changes.get("notes") or ())
-    fresh = [row for row in (*document["exposures"], *document["findings"]) if row.get("new")]
+    fresh = [row for row in document["exposures"] if row.get("new") and row["state"] == "open" and row["severity"]]
+    fresh += [row for row in document["findings"] if row.get("new") and row["status"] == "fail" and not _lock(row)]
     for word, items in (("new", fresh), *((key, changes.get(key) or ()) for key in ("reopened", "worse", "fixed"))):
         yield from _listed(word, sorted(items, key=_order))
     yield from _listed("lost sight of, not fixed", sorted(changes.get("unseen") or (), key=_order))
@@ -226,6 +228,18 @@ def _not_read(document: Item, words: Words) -> Iterator[str]:
         yield f"- and {len(missing.entries) - GAPS:,} more"
     if missing.other:
         yield f"- {missing.other:,} checks undecided for another reason than a read that failed"
+    yield ""
+
+
+def _notes(document: Item) -> Iterator[str]:
+    """What is said of the scan as a whole: waivers that expired or match nothing, what a file cannot show."""
+    notes = document["coverage"].get("notes") or ()
+    if not notes:
+        return
+    yield "## Notes\n"
+    yield from (f"- {text(note)}" for note in notes[:NOTES])
+    if len(notes) > NOTES:
+        yield f"- and {len(notes) - NOTES:,} more"
     yield ""
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from pathlib import Path
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from scanner.report.csv import COLUMNS, LONGEST, cell, unguarded, write_csv
 from scanner.report.shown import INVISIBLE, plain
+from scanner.scan import FORMATS
 from tests.report import sample
 
 SIGNS = "=+-@\t\r\uff1d\uff0b\uff0d\uff20"
@@ -98,3 +100,16 @@ def test_a_cell_is_no_formula_and_can_be_read_back(value: str) -> None:
     assert not any(FORMULA.match(piece) for piece in re.split("[;,]", read))
     assert not INVISIBLE.search(read)
     assert unguarded(read) == plain(value)
+
+
+def test_the_page_about_formats_names_every_column_in_order() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text("utf-8")
+    table = page.partition("## CSV")[2].partition("## SARIF")[0].partition("| --- | --- |\n")[2]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("|")]
+    named = [name for cell in cells for name in re.findall("`([a-z_]+)`", cell)]
+    assert tuple(named) == COLUMNS
+
+
+def test_the_page_about_formats_names_every_format() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `(\.[a-z.]+)` \|", page, re.MULTILINE)) == set(FORMATS)

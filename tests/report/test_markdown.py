@@ -107,8 +107,10 @@ def test_zero_never_stands_alone_while_a_read_is_missing() -> None:
 
 def test_changes_are_told_with_counts_and_capped() -> None:
     document = sample.document(60)
-    for row in document["findings"][: CHANGES + 5]:
-        row["new"] = True
+    rows = [row for row in document["exposures"] if row["state"] == "open" and row["severity"]] * 5
+    document["exposures"] = [dict(row, new=place < CHANGES + 5) for place, row in enumerate(rows)]
+    for row in document["findings"]:
+        row["new"] = row["category"] in ("network", "authentication", "anonymous-access")
     item = {
         "kind": "exposure", "fingerprint": "3fa9c1e07b52d8aa", "resource": "/subscriptions/a/providers/b/c/stjournal",
         "endpoint": "blob/export", "address": "", "rule": "", "title": "Open", "severity": "critical",
@@ -128,6 +130,14 @@ def test_changes_are_told_with_counts_and_capped() -> None:
     assert re.search(r"- \*\*fixed\*\* critical `stjournal` `blob/export`: allowBlobPublicAccess", made)
     assert "- **lost sight of, not fixed** critical `stjournal`" in made
     assert "<b>" not in re.sub(r"`[^`]*`", "", made.replace("\\<", ""))
+
+
+def test_notes_of_the_scan_are_told() -> None:
+    document = sample.document(20)
+    document["coverage"]["notes"] = [f"the waiver at waivers.toml:{line} <b>expired</b>" for line in range(12)]
+    made = written(document)
+    assert made.count("\\<b\\>expired") == 10
+    assert made.endswith("- and 2 more\n")
 
 
 def test_the_first_scan_is_the_baseline() -> None:
