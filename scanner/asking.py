@@ -3,17 +3,18 @@
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scanner import snapshot
 from scanner.addresses import PUBLIC, BadAddress, parse
 from scanner.errors import InputError, UserError, nearest
 from scanner.evaluate import Evaluation, now
 from scanner.exit import FINE, INCOMPLETE
-from scanner.exposure import Hop
+from scanner.exposure import Exposure, Hop
 from scanner.loader import RuleSet, load
 from scanner.reach import answer
 from scanner.reach.answer import INTERNET, Answer, Caller, Port
+from scanner.reach.publishing import IN_FRONT
 from scanner.reach.topology import Topology, topology
 from scanner.resource import Bundle, Resource, look, root_of, same, segments, subscription_of, type_of
 from scanner.rule import Child, Kind
@@ -85,6 +86,8 @@ def _lines(found: Sequence[Answer]) -> Iterator[Line]:
             name = clean(SHORT.get(hop.kind, hop.name) if not hop.resource else hop.name)
             text = f"{WORDS[hop.lets]:<7}{name:<{NAME - 1}} {hop.detail}"
             yield Line(text.rstrip(), column=2, whole=True)
+        for said in each.beside:
+            yield Line(f"{'also':<7}{clean(said)}", column=2, whole=True)
 
 
 # Answers of a snapshot
@@ -121,7 +124,7 @@ def _of_kind(
             raise InputError(
                 f"{top.name} has no endpoint on {question.port}", at=f"--port {question.port}", do=f"known: {ends}"
             )
-        return [answer.at_endpoint(each, top, caller, evaluation.index) for each in chosen]
+        return [_beside(answer.at_endpoint(each, top, caller, evaluation.index), [each]) for each in chosen]
     if question.port and named is None:
         raise InputError(f'"{question.port}" is no port', at=f"--port {question.port}", do="write tcp/22")
     missing: tuple[Unread, ...] = ()
@@ -131,22 +134,29 @@ def _of_kind(
         led, missing = [], (stop,)
     inside = answer.from_inside(caller, found, _nics(top)) if caller.inside else []
     if named is not None:
-        return [answer.at_port(named, [*inside, *led], missing, top, caller, found, exposures)]
+        return [_beside(answer.at_port(named, [*inside, *led], missing, top, caller, found, exposures), exposures)]
     places = [(each.endpoint, each.address) for each in exposures if each.sure_reach or each.undecided]
     for path in inside:
         labels = [each.label for each in path.openings(found.fabric)]
         places += [(label, path.front.address) for label in (["*/*"] if "*/*" in labels else labels)]
     ports = [(answer.of_endpoint(label), address) for label, address in dict.fromkeys(places)]
     if not ports or missing:
-        return [answer.at_endpoint(each, top, caller, evaluation.index) for each in exposures]
+        return [_beside(answer.at_endpoint(each, top, caller, evaluation.index), [each]) for each in exposures]
     every = [*inside, *led]
-    return [
+    found_at = [
         answer.at_port(
             port, [each for each in every if each.front.address == address], missing, top, caller, found, exposures
         )
         for port, address in ports
         if port is not None
     ]
+    return [_beside(each, exposures) for each in found_at]
+
+
+def _beside(found: Answer, exposures: Sequence[Exposure]) -> Answer:
+    """The answer with what else leads to these endpoints, as the report tells it."""
+    told = dict.fromkeys(said for each in exposures for said in each.admits if said.startswith(IN_FRONT))
+    return replace(found, beside=tuple(told))
 
 
 def _serves(endpoint: str, text: str, named: Port | None) -> bool:
@@ -304,10 +314,18 @@ async def _read(question: Question, rules: RuleSet, settings: Settings, screen: 
             if type_of(root_of(other)).lower() in _MACHINES:
                 ids.append(other)
         scope = Scope(resources=tuple(dict.fromkeys(ids)), beside=tuple(dict.fromkeys(beside)), chained=True)
-        await collect(reader, scope, Plan(kinds, list(_reads(kinds))), store, screen)
+        plan = Plan([*kinds, *_fronts(rules)], [*_reads(kinds), *rules.looked_up()])
+        await collect(reader, scope, plan, store, screen)
 
 
 _MACHINES = ("microsoft.compute/virtualmachines",)
+
+
+def _fronts(rules: RuleSet) -> list[Kind]:
+    """The kinds of which something below is looked up for others: Front Doors, API Management."""
+    return [
+        kind for kind in rules.kinds if kind.endpoint_function is None and any(each.always for each in kind.children)
+    ]
 
 
 def _reads(kinds: Sequence[Kind]) -> Iterator[Child]:

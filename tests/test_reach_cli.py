@@ -117,8 +117,10 @@ def test_a_name_from_azure_stays_on_its_line(tmp_path: Path) -> None:
         (
             ("vm-fag03", "--source", "198.51.100.7"),
             [
-                "no: 198.51.100.7 cannot open tcp/443 on vm-fag03",
+                "no: 198.51.100.7 cannot open tcp/443 on vm-fag03"
+                "; the peered network vnet-drift was not seen: a firewall there may publish this machine",
                 "  holds  fw-hub            DNAT rule rdp-fag03: tcp/443 to 10.40.3.5:3389, for 203.0.113.0/26",
+                "  also   published through the Front Door afd-journal, by private link",
             ],
         ),
         (
@@ -245,3 +247,34 @@ def test_live_the_chain_is_whole_so_no_means_no(
     ended = twolocks("reach", *words, env=estate[0].environment())
     assert ended.code == 0, ended.out
     assert ended.out.startswith(verdict)
+
+
+FRONTS = [
+    (
+        ("app-nettsted", "--port", "app"),
+        "yes",
+        [
+            "published through the Front Door fd-klassisk",
+            "published through API Management apim-journal",
+            "named by Traffic Manager profile tm-innsyn",
+        ],
+    ),
+    (("app-arkivportal", "--port", "app"), "no", ["named by Traffic Manager profile tm-innsyn"]),
+    (("app-helsesjekk",), "yes", ["published through API Management apim-journal; its API helsesjekk asks for no key"]),
+    (("app-postliste",), "no", ["published through the Front Door afd-journal"]),
+    (("vm-fag03", "--port", "tcp/443"), "no", ["published through the Front Door afd-journal, by private link"]),
+    (("app-okonomi", "--port", "app"), "no", []),
+]
+
+
+@pytest.mark.parametrize(("words", "verdict", "also"), FRONTS, ids=[each[0][0] for each in FRONTS])
+def test_what_stands_in_front_is_told_live_as_of_a_scan(
+    estate: tuple[Sandbox, Path, Path], words: tuple[str, ...], verdict: str, also: list[str]
+) -> None:
+    of_file = twolocks("reach", *words, "--from", estate[1])
+    live = twolocks("reach", *words, env=estate[0].environment())
+    assert (live.code, live.out) == (of_file.code, of_file.out)
+    assert live.out.startswith(f"{verdict}: ")
+    assert [line.strip() for line in live.out.splitlines() if line.startswith("  also")] == [
+        f"also   {each}" for each in also
+    ]

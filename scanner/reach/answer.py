@@ -59,11 +59,15 @@ INTERNET: Final = Caller("the internet")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer for one endpoint: the sentence after the verdict, and the hops from the caller on."""
+    """The answer for one endpoint: the sentence after the verdict, and the hops from the caller on.
+
+    `beside`: what else leads to the endpoint, and is not on this way: a gateway that publishes it, a name in DNS.
+    """
 
     verdict: Verdict
     says: str
     hops: tuple[Hop, ...]
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

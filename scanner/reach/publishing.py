@@ -22,6 +22,8 @@ from scanner.resource import Resource, look, root_of, same
 NETWORK: Final = "Microsoft.Network"
 CDN: Final = "Microsoft.Cdn/profiles"
 APIM: Final = "Microsoft.ApiManagement/service"
+IN_FRONT: Final = ("published through ", "named by ")
+"""How what is told here begins."""
 MANAGER: Final = f"{NETWORK}/trafficManagerProfiles"
 
 
@@ -350,4 +352,4 @@ def _made(index: Index) -> Publishing:
     return found
 
 
-__all__ = ["Publishing", "publishers"]
+__all__ = ["IN_FRONT", "Publishing", "publishers"]

@@ -44,7 +44,7 @@ function findingsOf(at) {
 
 function doorDetails(at) {
   const hops = hopsOf(at), admits = doorJson(at, "admits", []), rowsHere = findingsOf(at);
-  const isPublished = (text) => text.startsWith("published through ");
+  const isPublished = (text) => /^(published through|named by|the peered network) /.test(text);
   const told = (title, texts) => texts.length > 0 && h("div", null, h("h4", null, t(title)), h("ul", { class: "plain" }, texts.map((each) => h("li", null, shown(each)))));
   const address = doorText(at, "address"), breaks = doorText(at, "breaks");
   return [
