@@ -181,7 +181,7 @@ def test_the_same_again_is_no_change_and_keeps_its_age() -> None:
 
 def test_an_id_that_differs_in_case_is_the_same() -> None:
     known = items(exposure(), finding())
-    again = [exposure(account("st").upper(), "BLOB"), finding(account("st").upper())]
+    again: list[Row] = [exposure(account("st").upper(), "BLOB"), finding(account("st").upper())]
     assert quiet(changed(known, sight(known, again)))
 
 
@@ -388,7 +388,7 @@ def test_a_rule_counts_by_its_first_id() -> None:
 
 
 def test_paging_counts_exposures_and_findings_that_no_exposure_shows() -> None:
-    rows = [
+    rows: list[Row] = [
         exposure(),
         finding(severity="critical"),
         finding(rule="anonymous", category="anonymous-access", severity="critical"),

@@ -42,6 +42,7 @@ _STATES: dict[str, Told] = {
         "look at user and password: PGUSER, PGPASSWORD, pgpass or TWOLOCKS_SCAN_HISTORY",
     ),
     "3D000": ("the history's server has no such database", "createdb, then: twolocks history upgrade"),
+    "3F000": ("the schema that search_path names is not there", "CREATE SCHEMA, then: twolocks history upgrade"),
     "42501": ("this login may not work on the history", "grant it USAGE and CREATE on the schema, and its tables"),
     "42P01": ("the history is gone: its tables were dropped since this command began", "twolocks history upgrade"),
     "53100": _FULL,
@@ -68,16 +69,16 @@ _SAID: tuple[tuple[str, Told], ...] = (
 )
 
 
-def fault(error: DBAPIError, where: str, path: Path | None) -> HistoryError:
-    """The error for what a driver raised."""
-    what, do = _sqlite(error.orig, path) if path is not None else _server(error.orig)
+def fault(error: DBAPIError, where: str, path: Path | None, *, may_create: bool = False) -> HistoryError:
+    """The error for what a driver raised; `may_create`: whether the file at `path` need not have been there."""
+    what, do = _sqlite(error.orig, may_create or path.exists()) if path is not None else _server(error.orig)
     return HistoryError(what, at=where, do=do)
 
 
-def _sqlite(error: BaseException | None, path: Path) -> Told:
+def _sqlite(error: BaseException | None, there: bool) -> Told:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith("SQLITE_CANTOPEN"):
-        return _READ_ONLY if path.exists() else _GONE
+        return _READ_ONLY if there else _GONE
     known = [_SQLITE[each] for each in (name, "_".join(name.split("_")[:2])) if each in _SQLITE]
     if known:
         return known[0]

@@ -75,7 +75,7 @@ class Place:
                 with connection.begin():
                     yield connection
         except DBAPIError as error:
-            raise fault(error, self.where, self.path) from error
+            raise fault(error, self.where, self.path, may_create=self.may_create) from error
 
     def _inode(self) -> tuple[int, int] | None:
         try:
@@ -91,7 +91,7 @@ class Place:
                 found = [connection.exec_driver_sql(each) for each in statements]
                 return [each.scalar() if each.returns_rows else None for each in found]
         except DBAPIError as error:
-            raise fault(error, self.where, self.path) from error
+            raise fault(error, self.where, self.path, may_create=self.may_create) from error
 
     def error(self, what: str, do: str = "") -> HistoryError:
         return HistoryError(what, at=self.where, do=do)

@@ -180,8 +180,9 @@ def opened(where: Place) -> History:
         found = schema.standing(connection, where)
     if where.path is None:
         if found.behind:
-            what = "the history has an old schema" if found.id else "this database holds no history yet"
-            raise where.error(what, "twolocks history upgrade")
+            newest = schema.revisions()[-1].lstrip("0")
+            old = f"the history has schema {found.revision.lstrip('0')}, this version needs {newest}"
+            raise where.error(old if found.id else "this database holds no history yet", "twolocks history upgrade")
         return History(where, found)
     notes: tuple[str, ...] = ()
     if not found.id or found.behind:

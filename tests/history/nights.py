@@ -1,0 +1,102 @@
+"""Nights of an invented estate: what stands open in each, drawn from its number, and what a history must make of it."""
+
+import random
+from collections.abc import Callable, Mapping
+
+from scanner.changes import Changes, Item, Key, Looked, Sight, compare, top_of
+from scanner.history import History, ScanRecord
+from scanner.resource import subscription_of
+
+SUB, OTHER = "11111111-aaaa", "22222222-bbbb"
+SEVERITIES = ("critical", "high", "medium", "low")
+Judge = Callable[[Mapping[Key, Item], Callable[[str, str], bool], ScanRecord | None], Changes]
+
+
+def taken(night: int) -> str:
+    return f"2026-{1 + night // 28:02}-{1 + night % 28:02}T02:00:00Z"
+
+
+def item(place: int, night: int = 0, *, subscription: str = SUB, severity: str = "high", **more: str) -> Item:
+    """One that stands open: an exposure for even places, a finding for odd ones."""
+    group = f"/subscriptions/{subscription}/resourceGroups/rg{place % 40}"
+    words = {"endpoint": "blob", "reach": "internet", "authentication": "shared"}
+    if place % 2:
+        words = {"rule": "storage-plain-http", "category": "transport"}
+    return Item(
+        kind="finding" if place % 2 else "exposure",
+        fingerprint=f"{place:08x}{subscription[:8]}",
+        resource=f"{group}/providers/Microsoft.Storage/storageAccounts/st{place:05}",
+        title="Storage accepts plain HTTP" if place % 2 else "Anybody with a key can read all files",
+        severity=severity,
+        since=taken(night),
+        seen=taken(night),
+        **{**words, **more},  # type: ignore[arg-type]
+    )
+
+
+def standing(night: int, size: int = 200, change: float = 0.3, *, subscription: str = SUB) -> list[Item]:
+    """What stands open in a night: each item may be closed for some nights, or have another severity."""
+    found = []
+    for place in range(size):
+        turn = random.Random(place).randrange(10_000)
+        phase = int((night + turn) * change)
+        if phase % 4 != 3:
+            found.append(item(place, night, subscription=subscription, severity=SEVERITIES[(turn + phase) % 4]))
+    return found
+
+
+def judge(night: int, items: list[Item], *, closed: bool = True) -> Judge:
+    """A scan that saw these and, where `closed`, read all that is known, so that what it did not see is fixed."""
+
+    def judged(known: Mapping[Key, Item], before: Callable[[str, str], bool], last: ScanRecord | None) -> Changes:
+        sight = Sight(known, taken(night))
+        sight.items = {each.key: each for each in items}
+        if closed:
+            sight._present = {top_of(each.resource) for each in known.values()}
+        subscriptions = {subscription_of(each.resource) for each in items} or {SUB}
+        looked = Looked(subscriptions, {"storage-plain-http"}, {"microsoft.storage/storageaccounts"})
+        return compare(known, sight, looked, before)
+
+    return judged
+
+
+def scan(night: int, *subscriptions: str, selection: str = "all", id: str = "", count: int = 0) -> ScanRecord:
+    of = subscriptions or (SUB,)
+    return ScanRecord(
+        id=id or f"scan{night:012}",
+        taken=taken(night),
+        started=taken(night),
+        finished=taken(night),
+        tool="twolocks 0.1.0",
+        selection=selection,
+        subscriptions=of,
+        scopes=tuple(f"/subscriptions/{each}" for each in of),
+        words=frozenset({"storage-plain-http", "microsoft.storage/storageaccounts"}),
+        standing={"high": count},
+    )
+
+
+def night(history: History, number: int, size: int = 200) -> Changes:
+    """Record one night."""
+    items = standing(number, size)
+    return history.record(scan(number, count=len(items)), judge(number, items))
+
+
+def after(known: Mapping[Key, Item], changes: Changes) -> dict[Key, Item]:
+    """What is remembered after a scan, by the book."""
+    return {
+        **known,
+        **{each.item.key: each.item for each in changes.found},
+        **{each.key: each for each in changes.same},
+    }
+
+
+def expected(nights: int, size: int = 200) -> tuple[dict[Key, Item], Changes]:
+    """What is known after that many nights, and what changed in the last of them."""
+    known: dict[Key, Item] = {}
+    changes = Changes()
+    for number in range(1, nights + 1):
+        started = number > 1
+        changes = judge(number, standing(number, size))(known, lambda *_, started=started: started, None)
+        known = after(known, changes)
+    return known, changes

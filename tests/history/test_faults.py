@@ -1,0 +1,426 @@
+"""What can be wrong with a history: each is told with its place and what helps, and never with a password."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from scanner.changes import Changes
+from scanner.errors import HistoryError
+from scanner.history import History, place
+from scanner.history.questions import upgrade
+from tests.history.nights import expected, judge, night, scan
+from tests.history.server import LOCKED_OUT, Server
+
+
+@contextmanager
+def refused(what: str, do: str = "", at: str = "") -> Iterator[None]:
+    with pytest.raises(HistoryError) as caught:
+        yield
+    error = caught.value
+    assert error.code == 2
+    assert what in error.what, error.what
+    assert do in error.do, error.do
+    assert at in error.at, error.at
+    assert "secret" not in f"{error.what}{error.at}{error.do}"
+
+
+# URLs
+
+
+@pytest.mark.parametrize("url", ["", "sqlite://", "sqlite:///", "sqlite:///:memory:", ":memory:", "sqlite://host/x"])
+def test_no_file_is_named(url: str) -> None:
+    with refused("this names no file", at="--history", do="history.db"):
+        History.open(url, at="--history x")
+
+
+@pytest.mark.parametrize("url", ["mysql://h/x", "postgresql://h/x", "postgres://h/x", "postgresql+asyncpg://h/x"])
+def test_another_kind_of_database(url: str) -> None:
+    with refused("no history is kept in", do="postgresql+psycopg://host/database"):
+        History.open(url)
+
+
+def test_no_url_at_all() -> None:
+    with refused("this is no URL of a database", do="postgresql+psycopg://"):
+        History.open("postgresql+psycopg://[::1/x:y:z")
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    where = tmp_path / "no" / "history.db"
+    with refused(f"there is no folder {where.parent}", do=f"mkdir -p {where.parent}", at=str(where)):
+        History.open(str(where))
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    with refused("this is a folder", do=f"{tmp_path}/history.db"):
+        History.open(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        ("", "history.db"),
+        ("--history history.db", "--history history.db"),
+        ("twolocks.toml:5", "history.db (twolocks.toml:5)"),
+        ("TWOLOCKS_SCAN_HISTORY", "history.db (TWOLOCKS_SCAN_HISTORY)"),
+    ],
+)
+def test_an_error_says_where_and_how_it_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HistoryError) as caught:
+        History.open("history.db", at=at, create=False)
+    assert caught.value.at == told
+
+
+def test_without_psycopg_only_postgresql_is_missing(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from scanner.errors import HistoryError\nfrom scanner.history import History\n"
+        "History.open('history.db').close()\n"
+        "try:\n    History.open('postgresql+psycopg://host/x')\n"
+        "except HistoryError as error:\n    print(error.what, '|', error.do)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=env, cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert ran.stdout == "psycopg is not installed | pip install 'twolocks[postgres]'\n"
+
+
+# Files that are not ours, or not whole
+
+
+def test_a_file_that_is_no_database(file: Path) -> None:
+    file.write_text("a diary\n" * 200)
+    with refused("this file is no database", do="another file", at=str(file)):
+        History.open(str(file))
+    assert file.read_text().startswith("a diary")
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE items (mine INT)", "PRAGMA application_id = 42; VACUUM"])
+def test_a_database_of_another_program_is_left_alone(file: Path, statement: str) -> None:
+    with closing(sqlite3.connect(file)) as raw:
+        raw.executescript(statement)
+    before = file.read_bytes()
+    with refused("a database of another program", do="another file"):
+        History.open(str(file))
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "statement", ["DROP TABLE twolocks_history", "DROP TABLE twolocks_schema", "DELETE FROM twolocks_history"]
+)
+def test_a_history_that_lost_its_mark_is_damaged(file: Path, statement: str) -> None:
+    History.open(str(file)).close()
+    with closing(sqlite3.connect(file)) as raw:
+        raw.executescript(statement)
+    with refused("the history is damaged", do="backup"):
+        History.open(str(file))
+
+
+def test_a_history_that_lost_a_table_is_damaged(file: Path) -> None:
+    with History.open(str(file)) as history:
+        with closing(sqlite3.connect(file)) as raw:
+            raw.executescript("DROP TABLE looks")
+        with refused("the history is damaged", do="backup"):
+            night(history, 1)
+
+
+def test_a_history_with_overwritten_pages_is_damaged(file: Path) -> None:
+    with History.open(str(file)) as history:
+        night(history, 1)
+        with file.open("r+b") as raw:
+            raw.seek(8192)
+            raw.write(os.urandom(file.stat().st_size - 8192))
+        with refused("the history is damaged", do="backup"):
+            history.known({"11111111-aaaa"})
+            night(history, 2)
+
+
+def test_an_empty_file_becomes_a_history(file: Path) -> None:
+    file.touch()
+    with History.open(str(file)) as history:
+        night(history, 1)
+
+
+def test_newer_than_this_version(url: str, server: Server) -> None:
+    if "://" in url:
+        server.run("UPDATE twolocks_schema SET version_num = '0007'", url.rsplit("/", 1)[1])
+    else:
+        with closing(sqlite3.connect(url)) as raw:
+            History.open(url).close()
+            raw.executescript("UPDATE twolocks_schema SET version_num = '0007'")
+    for ask in (History.open, upgrade):
+        with refused("the history has schema 7, this version knows up to 1", do="upgrade twolocks"):
+            ask(url)
+
+
+# While a scan works
+
+
+def test_a_file_that_was_deleted_meanwhile_is_not_made_anew(file: Path) -> None:
+    with History.open(str(file)) as history:
+        file.unlink()
+        with refused("the history is gone", do="restore it", at=str(file)):
+            night(history, 1)
+        assert not file.exists()
+
+
+def test_a_file_that_was_deleted_while_it_was_written(file: Path) -> None:
+    with History.open(str(file)) as history:
+        night(history, 1)
+
+        def judged(*_: object) -> Changes:
+            file.unlink()
+            return Changes()
+
+        with refused("the history was deleted, or replaced, while this scan was written"):
+            history.record(scan(2), judged)
+
+
+def test_a_file_that_another_history_replaced(file: Path) -> None:
+    with History.open(str(file)) as history:
+        file.unlink()
+        History.open(str(file)).close()
+        with refused("another history stands here", do="restore it"):
+            night(history, 1)
+        with refused("another history stands here"):
+            history.latest()
+
+
+def _limited(history: History, pragma: str) -> None:
+    event.listen(history.place.engine, "connect", lambda raw, _: raw.execute(pragma))
+
+
+def test_no_space(file: Path) -> None:
+    with History.open(str(file)) as history:
+        night(history, 1)
+        _limited(history, "PRAGMA max_page_count = 40")
+        with refused("no space is left", do="free space"):
+            history.record(scan(2), judge(2, expected(2, 3000)[0].values()))  # type: ignore[arg-type]
+    with History.open(str(file)) as history:
+        assert history.known({"11111111-aaaa"}) == expected(1)[0]
+        night(history, 2)
+
+
+def test_no_right_to_write(file: Path) -> None:
+    with History.open(str(file)) as history:
+        night(history, 1)
+        _limited(history, "PRAGMA query_only = ON")
+        with refused("may not be written", do="let this account write it"):
+            night(history, 2)
+
+
+def test_an_account_without_rights(file: Path) -> None:
+    History.open(str(file)).close()
+    for folder in (file.parent, file.parent.parent, file.parent.parent.parent):
+        folder.chmod(0o755)
+    file.parent.chmod(0o555)
+    try:
+        for mode in (0o444, 0o000):
+            file.chmod(mode)
+            assert _as_nobody(lambda: History.open(str(file))) == "the history may not be written here"
+        assert _as_nobody(lambda: History.open(str(file.with_name("new.db")))) == "the history may not be written here"
+    finally:
+        file.parent.chmod(0o755)
+
+
+def _as_nobody(work: Callable[[], Any]) -> str:
+    """What the error of some work says when an account without rights does it."""
+    into, out = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.getuid() == 0:
+                os.setresuid(65534, 65534, 65534)
+            work()
+            os.write(out, b"no error")
+        except HistoryError as error:
+            os.write(out, error.what.encode())
+        except BaseException as error:  # noqa: BLE001 - told to the parent
+            os.write(out, repr(error).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    return os.read(into, 4096).decode()
+
+
+def test_held_by_another(url: str, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place, "WAIT", 1)
+    holds, may_go = threading.Event(), threading.Event()
+
+    def judged(*_: object) -> Changes:
+        holds.set()
+        may_go.wait(30)
+        return Changes()
+
+    def other() -> None:
+        with History.open(url) as history:
+            history.record(scan(1), judged)
+
+    thread = threading.Thread(target=other)
+    History.open(url).close()
+    thread.start()
+    try:
+        holds.wait(30)
+        with History.open(url) as history:
+            with refused("another process has held the history for 30 s", do="run again"):
+                night(history, 2)
+            may_go.set()
+            thread.join(30)
+            night(history, 2)
+            latest = history.latest()
+            assert latest is not None
+            assert latest.number == 2
+    finally:
+        may_go.set()
+        thread.join(30)
+
+
+def test_the_wait_is_the_one_that_is_told() -> None:
+    assert place.WAIT == 30
+
+
+# Servers
+
+
+def test_a_new_database_needs_an_upgrade(server: Server) -> None:
+    url = server.url(server.database())
+    with refused("this database holds no history yet", do="twolocks history upgrade", at=url):
+        History.open(url)
+    assert upgrade(url) == (0, 1)
+    assert upgrade(url) == (1, 1)
+    History.open(url).close()
+
+
+@pytest.mark.parametrize("table", ["items", "twolocks_schema"])
+def test_tables_of_another_program(server: Server, table: str) -> None:
+    name = server.database()
+    server.run(f"CREATE TABLE {table} (mine int)", name)
+    for ask in (History.open, upgrade):
+        with refused(f"tables of another program: {table}", do="search_path"):
+            ask(server.url(name))
+    assert server.run(f"SELECT count(*) FROM {table}", name) == [(0,)]
+
+
+def test_a_mark_of_another_program(server: Server) -> None:
+    name = server.database()
+    server.run("CREATE TABLE twolocks_history (application text, id text)", name)
+    with refused("the history is damaged"):
+        History.open(server.url(name))
+
+
+def test_a_schema_that_is_not_there(server: Server) -> None:
+    url = server.url(server.database(), query="?options=-csearch_path%3Dnowhere")
+    with refused("the schema that search_path names is not there", do="CREATE SCHEMA"):
+        upgrade(url)
+
+
+def test_no_such_host() -> None:
+    with refused("server was not found", do="host", at="***@nowhere.invalid"):
+        History.open("postgresql+psycopg://test:secret@nowhere.invalid/two")
+
+
+def test_nobody_listens() -> None:
+    with refused("does not answer", do="look whether it runs"):
+        History.open("postgresql+psycopg://test:secret@127.0.0.1:1/two?password=secret")
+
+
+def test_no_such_database(server: Server) -> None:
+    with refused("no such database", do="createdb"):
+        History.open(server.url("nothing_here"))
+
+
+@pytest.mark.parametrize("login", [f"{LOCKED_OUT}:secret", LOCKED_OUT])
+def test_the_password_is_wrong_or_missing(server: Server, database: str, login: str) -> None:
+    with refused("refused this login", do="PGPASSWORD"):
+        History.open(server.url(database, login))
+
+
+def test_the_password_may_come_from_the_environment(
+    server: Server, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.run(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {LOCKED_OUT}", database)
+    monkeypatch.setenv("PGPASSWORD", "right")
+    with History.open(server.url(database, LOCKED_OUT)) as history:
+        assert history.latest() is None
+        with refused("may not work on the history", do="grant"):
+            night(history, 1)
+
+
+def test_a_replica_is_read_only(server: Server, database: str) -> None:
+    server.run(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+    with History.open(server.url(database)) as history, refused("read-only", do="primary"):
+        night(history, 1)
+
+
+@pytest.mark.parametrize(
+    ("state", "what"),
+    [
+        ("53100", "no space is left"),
+        ("XX001", "damaged"),
+        ("57014", "cancelled the work"),
+        ("53300", "no room for this connection"),
+        ("ZZ999", "the history failed: ZZ999"),
+    ],
+)
+def test_what_a_server_answers_in_the_middle(server: Server, database: str, state: str, what: str) -> None:
+    server.run(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION 'secret' USING ERRCODE = '{state}'; END $$",
+        database,
+    )
+    server.run("CREATE TRIGGER fail BEFORE INSERT ON events EXECUTE FUNCTION fail()", database)
+    with History.open(server.url(database)) as history:
+        with refused(what):
+            night(history, 1)
+        assert history.latest() is None
+
+
+def test_a_connection_that_is_lost(server: Server, database: str) -> None:
+    with History.open(server.url(database)) as history:
+        night(history, 1)
+
+        def judged(*_: object) -> Changes:
+            server.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
+            return Changes()
+
+        with refused("was lost", do="when the server is back"):
+            history.record(scan(2), judged)
+        latest = history.latest()
+        assert latest is not None
+        assert latest.number == 1
+
+
+def test_tables_that_are_dropped_meanwhile(server: Server, database: str) -> None:
+    with History.open(server.url(database)) as history:
+        server.run("DROP TABLE looks", database)
+        with refused("the history is gone"):
+            night(history, 1)
+
+
+def test_a_database_that_was_emptied_meanwhile(server: Server, database: str) -> None:
+    with History.open(server.url(database)) as history:
+        server.run("DROP SCHEMA public CASCADE", database)
+        server.run("CREATE SCHEMA public", database)
+        with refused("another history stands here"):
+            night(history, 1)
+
+
+def test_no_error_shows_a_password_or_a_value(server: Server, database: str) -> None:
+    """Not even the chain of errors that --verbose prints."""
+    import traceback
+
+    url = server.url(database, f"{LOCKED_OUT}:secret")
+    with pytest.raises(HistoryError) as caught:
+        History.open(url)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))

@@ -1,0 +1,221 @@
+"""The schema: up from every earlier version with data in it, all or nothing, and the same as the code's tables."""
+
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Boolean, Connection, Integer, MetaData, Table, select
+
+from scanner.errors import HistoryError
+from scanner.history import History, schema
+from scanner.history.place import Place, place
+from scanner.history.questions import upgrade
+from scanner.history.tables import VERSIONS, marker, metadata
+from tests.history.nights import SUB, expected, night
+from tests.history.server import Server
+
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{to}"
+down_revision = "{of}"
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("items") as items:
+        items.add_column(sa.Column("colour", sa.Text, nullable=False, server_default="red"))
+        items.alter_column("title", new_column_name="name")
+    {more}
+"""
+EARLIER = ["", *schema.revisions()[:-1]]
+
+
+@contextmanager
+def opened(url: str) -> Iterator[tuple[Place, Connection]]:
+    where = place(url)
+    with where.writing() as connection:
+        yield where, connection
+    where.close()
+
+
+def fill(connection: Connection) -> None:
+    """Three rows in each table that there is, whatever columns it has."""
+    tables = MetaData()
+    tables.reflect(connection)
+    for table in tables.sorted_tables:
+        if table.name not in (VERSIONS, marker.name):
+            connection.execute(table.insert(), [_row(table, number) for number in (1, 2, 3)])
+
+
+def _row(table: Table, number: int) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for column in table.columns:
+        text = f"{column.name} {number}"
+        row[column.name] = number if isinstance(column.type, Integer) else text
+        if isinstance(column.type, Boolean):
+            row[column.name] = number == 2
+    return row
+
+
+def content(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+    tables = MetaData()
+    tables.reflect(connection)
+    return {
+        table.name: [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
+        for table in tables.sorted_tables
+        if table.name != VERSIONS
+    }
+
+
+@pytest.mark.parametrize("revision", EARLIER, ids=lambda revision: revision or "nothing")
+def test_up_from_every_earlier_version_with_data_in_it(empty: str, revision: str) -> None:
+    before: dict[str, list[dict[str, Any]]] = {}
+    with opened(empty) as (where, connection):
+        if revision:
+            schema.upgrade(connection, where, revision)
+            fill(connection)
+            before = content(connection)
+    with opened(empty) as (where, connection):
+        assert schema.upgrade(connection, where).revision == schema.revisions()[-1]
+        there = content(connection)
+    for name, rows in before.items():
+        for old, new in zip(rows, there.get(name, rows), strict=True):
+            assert {key: new.get(key, value) for key, value in old.items()} == old
+    with History.open(empty) as history:
+        night(history, 1)
+
+
+def test_the_migrations_make_what_the_code_expects(url: str) -> None:
+    History.open(url).close()
+    with opened(url) as (_, connection):
+        options = {"version_table": VERSIONS, "compare_type": True, "compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, metadata) == []
+
+
+def test_revisions_follow_each_other() -> None:
+    found = schema.revisions()
+    assert found == [f"{number:04}" for number in range(1, len(found) + 1)]
+
+
+# A version to come
+
+
+@pytest.fixture
+def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A version of this program that knows one revision more; its file."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    last = schema.revisions()[-1]
+    following = f"{int(last) + 1:04}"
+    file = folder / "versions" / f"v{following}.py"
+    file.write_text(NEXT.format(of=last, to=following, more=""))
+    monkeypatch.setattr(schema, "MIGRATIONS", folder)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    return file
+
+
+def start(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history as this version leaves it."""
+    with monkeypatch.context() as today:
+        today.setattr(schema, "MIGRATIONS", Path(schema.__file__).parent / "migrations")
+        if "://" in url:
+            upgrade(url)
+        with History.open(url) as history:
+            night(history, 1)
+
+
+def test_a_file_is_upgraded_by_opening_it(file: Path, newer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start(str(file), monkeypatch)
+    History.open(str(file)).close()
+    with closing(sqlite3.connect(file)) as raw:
+        assert raw.execute("SELECT count(*), max(colour), max(name) > '' FROM items").fetchone() == (
+            len(expected(1)[0]), "red", 1,
+        )  # fmt: skip
+        assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert raw.execute("SELECT version_num FROM twolocks_schema").fetchall() == [(newer.stem[1:],)]
+
+
+def test_a_server_is_upgraded_by_a_command(server: Server, newer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = server.database()
+    url = server.url(name)
+    start(url, monkeypatch)
+    with pytest.raises(HistoryError) as caught:
+        History.open(url)
+    assert caught.value.what == "the history has schema 1, this version needs 2"
+    assert caught.value.do == "twolocks history upgrade"
+    assert upgrade(url) == (1, 2)
+    assert server.run("SELECT count(*), max(colour) FROM items", name) == [(len(expected(1)[0]), "red")]
+
+
+def test_a_history_that_was_upgraded_during_a_scan_is_not_written(
+    url: str, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(url, monkeypatch)
+    with monkeypatch.context() as today:
+        today.setattr(schema, "MIGRATIONS", Path(schema.__file__).parent / "migrations")
+        history = History.open(url)
+    upgrade(url)
+    with history, pytest.raises(HistoryError, match="another history stands here"):
+        night(history, 2)
+
+
+def test_a_migration_that_fails_leaves_the_old_version_whole(
+    url: str, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(url, monkeypatch)
+    newer.write_text(NEXT.format(of="0001", to="0002", more="raise ZeroDivisionError"))
+    with pytest.raises(ZeroDivisionError):
+        upgrade(url)
+    monkeypatch.setattr(schema, "MIGRATIONS", Path(schema.__file__).parent / "migrations")
+    with History.open(url) as history:
+        assert history.known({SUB}) == expected(1)[0]
+        assert night(history, 2) == expected(2)[1]
+
+
+def test_kill_9_while_migrating(file: Path, newer: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """From nothing, and from the version before: what is there is the old version, or the new one, and whole."""
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    History.open(str(file.with_name("warm.db"))).close()
+    seen = set()
+    for round in range(24):
+        path = file.with_name(f"{round}.db")
+        if round % 2:
+            start(str(path), monkeypatch)
+        child = os.fork()
+        if child == 0:
+            try:
+                History.open(str(path)).close()
+            finally:
+                os._exit(0)
+        time.sleep(chance.uniform(0, 0.12))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        if path.exists():
+            with closing(sqlite3.connect(path)) as raw:
+                assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+                tables = raw.execute("SELECT name FROM sqlite_master WHERE name = 'twolocks_schema'").fetchall()
+                seen.add(raw.execute("SELECT version_num FROM twolocks_schema").fetchall()[0][0] if tables else "")
+        with closing(sqlite3.connect(path)) as raw:
+            columns = {row[1] for row in raw.execute("PRAGMA table_info(items)")}
+        assert not columns or ("colour" in columns) == ("title" not in columns)
+        History.open(str(path)).close()
+        with closing(sqlite3.connect(path)) as raw:
+            assert raw.execute("SELECT count(*) FROM items").fetchone() == (len(expected(1)[0]) * (round % 2),)
+            assert raw.execute("SELECT version_num FROM twolocks_schema").fetchall() == [("0002",)]
+            assert raw.execute("SELECT name FROM sqlite_master WHERE name LIKE '_alembic%'").fetchall() == []
+    print(f"found after the kills: {sorted(seen)}")
