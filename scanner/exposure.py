@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, Literal, cast
 
 from scanner.addresses import AddressSet
 from scanner.once import once
 from scanner.resource import MISSING, Resource, same
-from scanner.verdict import Evidence, Severity, Unread
+from scanner.verdict import ABSENT, Evidence, Severity, Unread
 
 
 class Reach(IntEnum):
@@ -126,10 +127,20 @@ class Half:
         sure = tuple(each for each in self.sure if each.name in known)
         return replace(self, sure=sure, doubts=tuple(each for each in self.doubts if each.name in known))
 
-    @property
-    def levels(self) -> list[Level]:
+    @once
+    def levels(self) -> tuple[Level, ...]:
         """The level of each way, sure or not."""
-        return [way.level for way in self.sure] + [doubt.level for doubt in self.doubts]
+        return (*(way.level for way in self.sure), *(doubt.level for doubt in self.doubts))
+
+    @once
+    def proof(self) -> tuple[Evidence, ...]:
+        """What proves it: the evidence of its widest way first."""
+        ways = [each.evidence for each in sorted(self.sure, key=lambda each: -each.level)]
+        return tuple(seen for part in (*ways, *(each.evidence for each in self.doubts)) for seen in part)
+
+    def has(self, level: Level) -> bool:
+        """Whether a sure way has just that level."""
+        return any(way.level == level for way in self.sure)
 
     def doubted(self, missing: Unread) -> "Half":
         """The same ways, none of them sure."""
@@ -170,7 +181,7 @@ ANONYMOUS = way(Auth.anonymous)
 CLOSED = way(Reach.none)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Switch:
     """A property whose known values each mean a level; the row that an exposure function and a lock rule share.
 
@@ -208,19 +219,29 @@ class Switch:
     def half(self, resource: Resource) -> Half:
         """What the property of this resource says of its lock."""
         value = resource.look(self.path)
-        seen = resource.seen(self.path, self.expected())
         gone = value is MISSING or value is None
         if gone and (self.absent is MISSING or resource.mute):
-            return may(self.widest, Unread(self.path, "the answer did not hold it"), seen)
-        level = self.level(self.absent if gone else value)
-        if level is None:
-            return may(self.widest, Unread(self.path, f"its value {value!r} is not known"), seen)
-        half = way(level, seen, says=self.says.get(level, ""))
-        if gone and resource.thin and level < self.widest:
-            return Half(
-                doubts=(Doubt(self.widest, Unread(self.path, "absent in a record of unknown api-version"), (seen,)),)
-            )
+            return self._doubt(resource, "the answer did not hold it")
+        half = None if isinstance(value, list | dict) else _sure(self, value)
+        if half is None:
+            return self._doubt(resource, f"its value {value!r} is not known")
+        if gone and resource.thin and half.sure[0].level < self.widest:
+            return self._doubt(resource, "absent in a record of unknown api-version")
         return half
+
+    def _doubt(self, resource: Resource, why: str) -> Half:
+        return may(self.widest, Unread(self.path, why), resource.seen(self.path, self.expected()))
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _sure(switch: Switch, value: Any) -> Half | None:
+    """What a value of a switch says, one object for all resources that have it; None where nobody knows the value."""
+    gone = value is MISSING or value is None
+    level = switch.level(switch.absent if gone else value)
+    if level is None:
+        return None
+    seen = Evidence(switch.path, ABSENT if value is MISSING else value, switch.expected())
+    return way(level, seen, says=switch.says.get(level, ""))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scanner.exposure import AUTH_SAYS, REACH_SAYS, Auth, Doubt, Exposure, Half, Reach, title
+from scanner.exposure import AUTH_SAYS, REACH_SAYS, Auth, Doubt, Exposure, Reach, title
 from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict
 
 Answer = Literal["fail", "unknown", "pass"]
@@ -19,12 +19,10 @@ def answer(category: str, exposure: Exposure) -> Answer:
     if category == "network":
         return _network(exposure)
     asked = _ASKED[category]
-    sure = any(each.level == asked for each in exposure.asks.sure)
-    possible = sure or any(each.level == asked for each in exposure.asks.doubts)
-    if not possible:
+    if asked not in exposure.asks.levels:
         return "pass"
     reach = exposure.sure_reach
-    if sure and reach is not None and exposure.rate(asked, reach) is not None:
+    if reach is not None and exposure.asks.has(asked) and exposure.rate(asked, reach) is not None:
         return "fail"
     widest = max(exposure.reach.levels, default=Reach.internet)
     return "unknown" if exposure.rate(asked, Reach(widest)) is not None else "pass"
@@ -65,7 +63,7 @@ def read(category: str, exposures: Sequence[Exposure], ways: Sequence[str] = ())
     if category == "network" and parts:
         parts = [each for each in parts if each.asks.sure or each.asks.doubts]
         if not parts:
-            return Reading(Pass(_evidence(category, exposures[:1])))
+            return Reading(Pass())
     found = _read(category, parts)
     failing = tuple(whole[id(part)] for part in found.failing)
     return Reading(found.verdict, failing, tuple(whole[id(part)] for part in found.undecided))
@@ -90,7 +88,7 @@ def _read(category: str, exposures: Sequence[Exposure]) -> Reading:
     # What only the service shows may let somebody in, and then a weak login counts.
     if all(each.hidden for each in exposures) and (category == "network" or _weak(category, exposures)):
         return Reading(NotApplicable(exposures[0].hidden))
-    return Reading(Pass(_evidence(category, exposures[:1])))
+    return Reading(Pass())
 
 
 def _weak(category: str, exposures: Sequence[Exposure]) -> bool:
@@ -122,13 +120,6 @@ def _unique(rows: Iterable[Evidence]) -> tuple[Evidence, ...]:
     return tuple(shown.values())
 
 
-def evidence(half: Half) -> list[Evidence]:
-    """What proves a half: its widest way first."""
-    ways = half.sure if len(half.sure) < 2 else sorted(half.sure, key=lambda each: -each.level)
-    seen = [each for way in ways for each in way.evidence]
-    return seen + [each for doubt in half.doubts for each in doubt.evidence]
-
-
 def _context(seen: Iterable[Evidence]) -> list[Evidence]:
     return [Evidence(each.path, each.value) for each in seen]
 
@@ -136,7 +127,7 @@ def _context(seen: Iterable[Evidence]) -> list[Evidence]:
 def _evidence(category: str, exposures: Sequence[Exposure]) -> tuple[Evidence, ...]:
     rows: list[Evidence] = []
     for exposure in exposures:
-        reach, asks = evidence(exposure.reach), evidence(exposure.asks)
+        reach, asks = exposure.reach.proof, exposure.asks.proof
         rows += [*reach, *_context(asks)] if category == "network" else [*asks, *_context(reach)]
     return _unique(rows)
 

@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Iterable, Sequence
 
-from scanner import locks
 from scanner.exposure import Exposure, Half, title
 from scanner.finding import (
     ExposureRow,
@@ -54,16 +53,16 @@ class Rows:
     def __init__(self) -> None:
         self._reach: Half | None = None
         self._hops: list[HopRow] = []
-        self._proof: list[Evidence] = []
+        self._asks: Half | None = None
+        self._top: Resource | None = None
+        self._seen: list[Seen] = []
+        self._asked = HopRow("", "", "", "", None)
 
     def exposure(
         self, exposure: Exposure, top: Resource, state: str, reason: str, fix: str | None, breaks: str | None
     ) -> ExposureRow:
         """The row of one endpoint."""
-        if exposure.reach is not self._reach:
-            self._reach = exposure.reach
-            self._hops = [HopRow(hop.kind, hop.name, hop.detail, hop.resource, hop.lets) for hop in exposure.reach.hops]
-            self._proof = locks.evidence(exposure.reach)
+        self._look(exposure, top)
         reach, asks = exposure.sure_reach, exposure.sure_auth
         severity, worst = exposure.severity, exposure.worst
         return ExposureRow(
@@ -79,10 +78,10 @@ class Rows:
             state=state,
             reason=reason,
             title=title(exposure),
-            evidence=_unique([*self._proof, *locks.evidence(exposure.asks), *managed(top)]),
+            evidence=self._seen,
             hops=[
                 *self._hops,
-                authentication_hop(exposure),
+                self._asked,
                 HopRow("endpoint", top.name, exposure.endpoint, top.id, True),
             ],
             admits=[*exposure.admits, *exposure.reach.admits],
@@ -90,6 +89,17 @@ class Rows:
             breaks=breaks,
             fingerprint=exposure_fingerprint(top.id, exposure.endpoint, exposure.address),
         )
+
+    def _look(self, exposure: Exposure, top: Resource) -> None:
+        """Make what depends on resource and halves alone, where they are not those of the exposure before."""
+        reach, asks = exposure.reach, exposure.asks
+        if reach is self._reach and asks is self._asks and top is self._top:
+            return
+        if reach is not self._reach:
+            self._hops = [HopRow(hop.kind, hop.name, hop.detail, hop.resource, hop.lets) for hop in reach.hops]
+        self._reach, self._asks, self._top = reach, asks, top
+        self._seen = _unique((*reach.proof, *asks.proof, *managed(top)))
+        self._asked = authentication_hop(exposure)
 
 
 def endpoint_hop(exposure: Exposure, top: Resource) -> HopRow:
