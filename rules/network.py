@@ -446,6 +446,35 @@ def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
     references=(f"{LEARN}/application-gateway/application-gateway-ssl-policy-overview",),
 )
 def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
+    """Its own policy, and those of the profiles that a listener may take instead."""
+    path = "properties.sslProfiles[].properties.sslPolicy"
+    profiles = [each for each in gateway.items("properties.sslProfiles") if look(each, OWN_TLS) not in (MISSING, None)]
+    said = {name_of(each): is_new_tls(look(each, OWN_TLS)) for each in profiles}
+    weak = [name for name, new in said.items() if new is False]
+    if weak:
+        return Fail((Evidence(path, weak, "TLSv1_2"),))
+    verdict = main_tls(gateway)
+    if isinstance(verdict, Pass):
+        rows(gateway, "properties.sslProfiles")
+        if None in said.values():
+            return unknown(Unread(path, "its value is not known"), evidence=verdict.evidence)
+    return verdict
+
+
+OWN_TLS = "properties.sslPolicy"
+
+
+def is_new_tls(policy: Any) -> bool | None:
+    """Whether a policy asks for TLS 1.2 at least; None where that is not known."""
+    lowest, name = look(policy, "minProtocolVersion"), look(policy, "policyName")
+    if isinstance(lowest, str):
+        return {"tlsv1_0": False, "tlsv1_1": False, "tlsv1_2": True, "tlsv1_3": True}.get(lowest.lower())
+    if any(same(name, each) for each in PREDEFINED_OLD):
+        return False
+    return True if any(same(name, each) for each in PREDEFINED) else None
+
+
+def main_tls(gateway: Resource) -> Verdict:
     lowest = gateway.look("properties.sslPolicy.minProtocolVersion")
     if isinstance(lowest, str):
         seen = gateway.seen("properties.sslPolicy.minProtocolVersion", "TLSv1_2")

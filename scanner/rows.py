@@ -14,7 +14,7 @@ from scanner.finding import (
     Seen,
     exposure_fingerprint,
 )
-from scanner.resource import Resource, group_of, root_of
+from scanner.resource import Resource, group_of, member, root_of
 from scanner.rule import Fix, Rule
 from scanner.verdict import Evidence, shown
 
@@ -37,7 +37,7 @@ def managed(top: Resource) -> tuple[Evidence, ...]:
 
     Resource groups are not read, and so not their `managedBy`; the name alone says what kind of service it is.
     """
-    by = top.look("managedBy")
+    by = member(top.body, "managedBy")
     if isinstance(by, str) and by:
         return (Evidence("managedBy", by),)
     for start, what in GROUPS:

@@ -22,8 +22,8 @@ from scanner.rule import Child, Kind
 from tests import examples
 from tests.traced import Log, plain, traced
 
-ENVELOPE = frozenset(("id", "name", "type", "location", "tags", "properties"))
-"""What every ARM resource may have, also one that stands in a list of another."""
+ENVELOPE = frozenset(("id", "name", "type", "location", "tags", "managedBy", "properties"))
+"""What every ARM resource may have (azure-mgmt-resource GenericResource), also one that stands in a list of another."""
 NESTED = "properties.privateEndpointConnections[]."
 
 
