@@ -353,7 +353,12 @@ def test_nested_profiles_are_followed_and_end() -> None:
 @settings(max_examples=80, deadline=None)
 @given(STRANGE)
 def test_no_body_breaks_it(strange: Any) -> None:
-    ids = (CDN, f"{CDN}/originGroups/g/origins/o", f"{CDN}/afdEndpoints/e", f"{CDN}/afdEndpoints/e/routes/r")
+    ids: tuple[str, ...] = (
+        CDN,
+        f"{CDN}/originGroups/g/origins/o",
+        f"{CDN}/afdEndpoints/e",
+        f"{CDN}/afdEndpoints/e/routes/r",
+    )
     ids += (APIM, f"{APIM}/backends/b", f"{APIM}/apis/a", f"{NET}/trafficManagerProfiles/t", f"{NET}/frontDoors/f")
     ids += (f"{NET}/applicationGateways/a", f"{NET}/privateLinkServices/p", f"{NET}/publicIPAddresses/pip")
     reads = ("afdEndpoints", "afdEndpoints/e/routes")
