@@ -224,9 +224,10 @@ def _missing_types(snapshot: Snapshot, index: Index) -> None:
             index.missing[type.lower()] = found[0][1]
             if all(subscription for subscription, _ in found):
                 index.unlisted[type.lower()] = dict(reversed(found))
-        elif not any(url.endswith(ending) for url in snapshot.reads):
-            index.missing[type.lower()] = Unread(type, "not among what was read")
         above = type.lower().rsplit("/", 1)[0]
+        known = type.lower() in index.missing or above in index.missing
+        if not known and not any(url.endswith(ending) for url in snapshot.reads):
+            index.missing[type.lower()] = Unread(type, "not among what was read")
         if above in index.missing:
             _inherit(index, type.lower(), above)
 

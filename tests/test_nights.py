@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from scanner.sandbox.world import Grant
 from tests.nights import (
     EVERYWHERE,
     SERVER,
@@ -13,6 +14,7 @@ from tests.nights import (
     Quirks,
     Refusal,
     Told,
+    closed,
     container,
     door,
     machine,
@@ -22,11 +24,12 @@ from tests.nights import (
     storage,
 )
 
-GAP = """[[gap]]
-url = "*/storageAccounts/stlukket/blobServices/default/containers"
+URL = "*/storageAccounts/stlukket/blobServices/default/containers"
+GAP = f"""[[gap]]
+url = "{URL}"
 reason = "another team's account; its owner answers for it"
 owner = "kari"
-expires = {expires}
+expires = {{expires}}
 """
 REFUSED = Refusal(path="*/stlukket/blobservices/default/containers")
 
@@ -145,3 +148,17 @@ def locks(told: Told, name: str) -> set[str]:
 
 def test_ten_nights_on_sqlite(tmp_path: Path) -> None:
     ten_nights(str(tmp_path / "history.db"), tmp_path)
+
+
+def test_rules_that_look_up_a_refused_list_hang_on_its_gap(tmp_path: Path) -> None:
+    history = str(tmp_path / "history.db")
+    login = Grant("/", ("*/read",), ("Microsoft.Network/networkSecurityPerimeters/read",))
+    soon, waivers = (datetime.now(UTC) + timedelta(days=9)).date(), tmp_path / "waivers.toml"
+    waivers.write_text(GAP.format(expires=soon).replace(URL, "*SecurityPerimeters*"))
+    mine = [*estate(), *storage(closed("starkiv"))]
+    told = night(mine, history, tmp_path, "--fail-on", "new:high", grants=[login])
+    undecided = [row for row in told.document["findings"] if row["status"] == "unknown"]
+    assert undecided
+    assert all(row["gaps"] for row in undecided), "each names the read that is missing"
+    words = ("--fail-on", "new:high", "--waivers", str(waivers))
+    assert [told.ended.code, night(mine, history, tmp_path, *words, grants=[login]).ended.code] == [3, 0]
