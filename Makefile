@@ -84,7 +84,8 @@ mutants: $(DEV)  ## Exposure functions and reach with one thing wrong: each is c
 
 commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI
 	@rm -rf .venv-az/demo && $(BIN)/twolocks demo --dir .venv-az/demo 2>.venv-az/demo.log || { cat .venv-az/demo.log >&2; exit 1; }
-	@$(BIN)/python -m scanner.commands .venv-az/demo/findings.json | .venv-az/bin/python -W ignore tests/commands/parse.py
+	@{ $(BIN)/python -m scanner.commands .venv-az/demo/findings.json; $(BIN)/python -m tests.deploy.commands; } \
+	  | .venv-az/bin/python -W ignore tests/commands/parse.py
 
 lock: $(RUN)  ## Renew the pins
 	$(COMPILE) pyproject.toml -o requirements.lock

@@ -71,7 +71,7 @@ def value(node: Node) -> Any:
     """A value as data."""
     inner = [child for child in node.named_children if child.type not in ("comment", "diagnostic_comment")]
     if node.type == "object":
-        pairs = [child for child in inner if child.type == "object_property"]
+        pairs = [child for child in inner if child.named_children[0].type != "resource_declaration"]
         return {text(pair.named_children[0]).strip("'"): value(pair.named_children[-1]) for pair in pairs}
     if node.type == "array":
         return [value(child) for child in inner]

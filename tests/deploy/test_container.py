@@ -51,16 +51,18 @@ class Plain:
             "PYTHONDONTWRITEBYTECODE": "1",
             "TMPDIR": str(self.folder / "tmp"),
         }
-        who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+        other = NOBODY if os.geteuid() == 0 else None
         return subprocess.run(
             [str(word) for word in words],
             cwd=cwd or self.work,
             env=env,
+            user=other,
+            group=other,
+            extra_groups=None if other is None else [],
             check=False,
             capture_output=True,
             text=True,
             timeout=300,
-            **who,  # type: ignore[call-overload]
         )
 
 

