@@ -236,7 +236,8 @@ def resolve(
     `config` is the file that was named; without it `twolocks.toml` in `folder` (the working folder) counts where it is
     there. Raises InputError for what is wrong in any of them, all faults of the file at once.
     """
-    file = _file(config, environ, folder or Path())
+    _variables(command, environ)
+    file = _file(command, config, environ, folder or Path())
     filed = command in ("scan", "config") or any(option.shared for option in COMMANDS[command])
     if file is None or not filed:
         found = Settings(_options(command, given, environ, None))
@@ -249,8 +250,22 @@ def resolve(
     return found
 
 
-def _file(config: Path | None, environ: Mapping[str, str], folder: Path) -> TomlFile | None:
-    named = config or (Path(environ["TWOLOCKS_SCAN_CONFIG"]) if environ.get("TWOLOCKS_SCAN_CONFIG") else None)
+def _variables(command: str, environ: Mapping[str, str]) -> None:
+    """Raises InputError for a variable that sets nothing: what is misspelt must not be left out in silence."""
+    if command not in ("scan", "config"):
+        return
+    known = [f"TWOLOCKS_SCAN_{name}".upper() for name in (*(option.key for option in COMMANDS["scan"]), "config")]
+    for name in sorted(environ):
+        if name.startswith("TWOLOCKS_SCAN_") and environ[name] and name not in known:
+            near = nearest(name.lower(), [each.lower() for each in known], 1)
+            hint = f"nearest: {near[0].upper()}; " if near else ""
+            raise InputError(f"there is no setting {name}", at="the environment", do=f"{hint}all: twolocks scan --help")
+
+
+def _file(command: str, config: Path | None, environ: Mapping[str, str], folder: Path) -> TomlFile | None:
+    names = (f"TWOLOCKS_{command}_CONFIG".upper(), "TWOLOCKS_SCAN_CONFIG")
+    given = next((text for name in names if (text := environ.get(name))), "")
+    named = config or (Path(given) if given else None)
     if named is not None:
         return toml.read(named, "--config")
     usual = folder / FILE

@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from scanner import toml
 from scanner.errors import InputError
-from scanner.settings import COMMANDS, DEFAULT, HISTORY, NOTIFICATION, SCAN, Settings, has_password, masked, resolve
+from scanner.settings import (
+    COMMANDS,
+    DEFAULT,
+    HISTORY,
+    NOTIFICATION,
+    SCAN,
+    TABLES,
+    Settings,
+    has_password,
+    masked,
+    resolve,
+)
 from scanner.toml import Faults
 from scanner.verdict import Severity
 
@@ -313,3 +324,38 @@ def test_an_option_that_scan_shares_counts_for_another_command(tmp_path: Path, m
     assert resolve("other", {}, environ, folder=tmp_path).options["history"].source == "TWOLOCKS_SCAN_HISTORY"
     environ["TWOLOCKS_OTHER_HISTORY"] = "other.db"
     assert resolve("other", {}, environ, folder=tmp_path)["history"] == "other.db"
+
+
+def test_a_variable_that_sets_nothing_is_refused(tmp_path: Path) -> None:
+    for command in ("scan", "config"):
+        with pytest.raises(InputError) as raised:
+            resolve(command, {}, {"TWOLOCKS_SCAN_FAILON": "low"}, folder=tmp_path)
+        assert (raised.value.what, raised.value.at, raised.value.do) == (
+            "there is no setting TWOLOCKS_SCAN_FAILON",
+            "the environment",
+            "nearest: TWOLOCKS_SCAN_FAIL_ON; all: twolocks scan --help",
+        )
+    found = resolve("scan", {}, {"TWOLOCKS_SCAN_FAILON": "", "TWOLOCKS_OTHER": "x"}, folder=tmp_path)
+    assert found["fail-on"] == "high"
+
+
+def test_the_settings_file_is_a_variable_too(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.toml").write_text(f'[scan]\nwaivers = "{name}"\n')
+    environ = {"TWOLOCKS_SCAN_CONFIG": f"{tmp_path}/one.toml"}
+    assert resolve("scan", {}, environ)["waivers"] == f"{tmp_path}/one"
+    assert resolve("waive", {}, environ)["waivers"] == f"{tmp_path}/one"
+    environ["TWOLOCKS_WAIVE_CONFIG"] = f"{tmp_path}/two.toml"
+    assert resolve("waive", {}, environ)["waivers"] == f"{tmp_path}/two"
+
+
+def test_config_show_lists_everything_that_a_file_may_say(tmp_path: Path) -> None:
+    (tmp_path / "twolocks.toml").write_text(
+        "[networks]\na = '10.0.0.0/8'\n[[intended]]\nresource = 'r'\nendpoint = 'e'\nreason = 'x'\n"
+        "[severity.r]\nto = 'low'\nreason = 'x'\n[notify.n]\nkind = 'k'\n"
+    )
+    names = [name for name, _, _ in resolve("config", {}, {}, folder=tmp_path).rows()]
+    for table, keys in TABLES.items():
+        for key in [option.name for option in SCAN] if table == "scan" else keys or ():
+            assert f"{table}.{key}" in names
+    assert {"networks.a", "intended.1", "severity.r", "notify.n.kind"} <= set(names)
