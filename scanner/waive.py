@@ -128,6 +128,9 @@ def _terms(settings: Settings, today: date) -> Terms:
         words = missing[0] if len(missing) == 1 else f"{', '.join(missing[:-1])} and {missing[-1]}"
         do = f"{' '.join(f'{name} ...' for name in missing)}; more: twolocks waive --help"
         raise InputError(f"waive needs {words}", do=do)
+    for name in ("reason", "owner", "ticket"):
+        if not settings[name].isprintable():
+            raise InputError(f"--{name} is one line of text", do=f'write --{name} "..."')
     given = settings["expires"]
     try:
         expires = waivers.day(given, today, settings.max_days)

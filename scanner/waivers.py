@@ -199,7 +199,7 @@ class WaiverFile:
         if isinstance(each, Accepted):
             return gone + ("; the gap counts again" if each in self.met else "; there is no such gap any more")
         count = self.used[each]
-        return gone + (f"; {count:,} {'counts' if count == 1 else 'count'} again" if count else "; it covered nothing")
+        return gone + (f"; what it covered ({count:,}) counts again" if count else "; it covered nothing")
 
     def _needless(self, each: Entry) -> str:
         if isinstance(each, Waiver) and each in self.met:

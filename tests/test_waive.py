@@ -444,3 +444,18 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
     assert refused(one, *WORDS, "--in", "findings.json", "--waivers", "none/w.toml")[0].startswith(
         "error: there is no folder"
     )
+
+
+@pytest.mark.parametrize("text", ["one\ntwo", "a\u202eb", "\udcff"])
+def test_a_reason_is_one_line_of_text(text: str) -> None:
+    told = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--expires", LATER, "--reason", text)
+    assert told[0] == "error: --reason is one line of text"
+
+
+def test_quotes_and_backslashes_in_a_reason_come_back() -> None:
+    document = scanned(containers(supportsHttpsTrafficOnly=False))
+    row = finding(document, "storage-plain-http")
+    text = "C:\\new \"or\" '''old''' [[waiver]] # = ø"
+    accepted(row["fingerprint"], "--in", "findings.json", *WORDS[2:], "--reason", text)
+    again = finding(scanned(containers(supportsHttpsTrafficOnly=False), *WITH), "storage-plain-http")
+    assert again["waiver"]["reason"] == text

@@ -353,7 +353,8 @@ def test_what_expired_says_whether_something_counts_again(tmp_path: Path, rules:
     assert found.past(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
     assert not found.accepted(Gap("/subscriptions/s/providers/x/y", 403, ""))
     assert told(found, rules) == [
-        "waivers.toml:1: the waiver of kari for storage-plain-http on stjournal expired on 2026-11-24; 1 counts again",
+        "waivers.toml:1: the waiver of kari for storage-plain-http on stjournal expired on 2026-11-24; "
+        "what it covered (1) counts again",
         "waivers.toml:7: the waiver of ola for the gap */x/y expired on 2026-01-01; the gap counts again",
     ]
     found.begin()
