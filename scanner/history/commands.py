@@ -119,7 +119,7 @@ def _open(settings: Settings) -> History:
 def _day(settings: Settings) -> str:
     given = settings["older-than"]
     if not given:
-        raise InputError("nothing says how old is too old", do="add --older-than DAYS, such as 400")
+        raise InputError("nothing says how old is too old", do="give a number of days: --older-than 400")
     try:
         days = int(given)
         if days < 1:

@@ -1,0 +1,266 @@
+"""`twolocks history ...`, end to end."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scanner.history import History
+from tests.history.nights import OTHER, SUB, item, judge, scan, taken
+from tests.history.server import LOCKED_OUT, Server
+from tests.terminals import twolocks
+
+DB = "history.db"
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def nights() -> None:
+    """Three nights: one opens, one is fixed, one gets worse, one is not seen."""
+    with History.open(DB) as history:
+        history.record(scan(1, count=3), judge(1, [item(2, 1), item(3, 1), item(4, 1)]))
+        history.record(scan(2, count=3), judge(2, [item(2, 2), item(5, 2), item(4, 2)]))
+        worse = item(2, 3, severity="critical", reach="internet", authentication="anonymous")
+        history.record(scan(3, SUB, OTHER, count=2), judge(3, [worse, item(5, 3)], closed=False))
+
+
+@pytest.mark.usefixtures("nights")
+def test_list() -> None:
+    ended = twolocks("history", "list", "--history", DB)
+    assert ended.code == 0
+    assert ended.out.splitlines() == [
+        f"1\t{taken(1)}\t3 high\tcomplete\t1 subscription\tscan000000000001",
+        f"2\t{taken(2)}\t3 high\tcomplete\t1 subscription\tscan000000000002",
+        f"3\t{taken(3)}\t2 high\tcomplete\t2 subscriptions\tscan000000000003",
+    ]
+    assert ended.err == "3 scans. One of them: twolocks history show NUMBER\n"
+
+
+@pytest.mark.usefixtures("nights")
+def test_list_as_json() -> None:
+    found = json.loads(twolocks("history", "list", "--history", DB, "--format", "json").out)
+    assert found[0] == {
+        "number": 1,
+        "id": "scan000000000001",
+        "taken": taken(1),
+        "started": taken(1),
+        "finished": taken(1),
+        "tool": "twolocks 0.1.0",
+        "selection": "all",
+        "subscriptions": [SUB],
+        "complete": True,
+        "confirmed": False,
+        "standing": {"critical": 0, "high": 3, "medium": 0, "low": 0, "info": 0},
+        "undecided": 0,
+    }
+
+
+def test_list_of_an_empty_history() -> None:
+    History.open(DB).close()
+    ended = twolocks("history", "list", "--history", DB)
+    assert (ended.code, ended.out, ended.err) == (0, "", "No scan yet\n")
+
+
+def test_an_incomplete_scan_says_so() -> None:
+    with History.open(DB) as history:
+        history.record(replace(scan(1), complete=False, undecided=6), judge(1, []))
+    assert "\tnothing open\tincomplete, 6 undecided\t" in twolocks("history", "list", "--history", DB).out
+
+
+@pytest.mark.usefixtures("nights")
+def test_show() -> None:
+    ended = twolocks("history", "show", "--history", DB)
+    assert ended.code == 0
+    assert ended.out.splitlines() == [
+        "worse\tcritical\tst00002: blob\t0000000211111111\thigh -> critical, authentication shared -> anonymous",
+        "unseen\thigh\tst00004: blob\t0000000411111111\tthe resource was not seen, and nothing says that it is gone",
+        f"open\tcritical\tst00002: blob\t0000000211111111\tsince {taken(1)[:10]}, 2 days",
+        f"open\thigh\tst00004: blob\t0000000411111111\tsince {taken(1)[:10]}, 2 days",
+        f"open\thigh\tst00005: storage-plain-http\t0000000511111111\tsince {taken(2)[:10]}, 1 day",
+    ]
+    assert ended.err == f"Scan 3, {taken(3)}: 1 worse, 1 unseen; 3 stand open\n"
+    earlier = twolocks("history", "show", taken(2)[:10], "--history", DB)
+    assert [line.split("\t")[0] for line in earlier.out.splitlines()] == ["new", "fixed", "open", "open", "open"]
+
+
+@pytest.mark.usefixtures("nights")
+def test_show_as_json() -> None:
+    found = json.loads(twolocks("history", "show", "3", "--history", DB, "--format", "json").out)
+    assert sorted(found) == ["changes", "open", "scan"]
+    worse = found["changes"][0]
+    assert (worse["news"], worse["severity"], worse["since"]) == ("worse", "critical", taken(1))
+    was = {"severity": "high", "reach": "internet", "authentication": "shared", "state": "open"}
+    assert worse["was"] == was
+    assert len(found["open"]) == 3
+    assert found["open"][0]["title"] == "Anybody with a key can read all files"
+
+
+@pytest.mark.usefixtures("nights")
+def test_diff() -> None:
+    ended = twolocks("history", "diff", "1", "3", "--history", DB)
+    assert [line.split("\t")[:3] for line in ended.out.splitlines()] == [
+        ["new", "high", "st00005: storage-plain-http"],
+        ["worse", "critical", "st00002: blob"],
+        ["fixed", "high", "st00003: storage-plain-http"],
+        ["unseen", "high", "st00004: blob"],
+    ]
+    assert ended.err.endswith(": 1 new, 1 worse, 1 fixed, 1 unseen; 0 the same\n")
+    found = json.loads(twolocks("history", "diff", "1", "3", "--history", DB, "--format", "json").out)
+    assert (found["from"]["number"], found["to"]["number"], found["same"]) == (1, 3, 0)
+    assert len(found["changes"]) == 4
+    assert twolocks("history", "diff", "2", "2", "--history", DB).err.endswith(": nothing changed; 3 the same\n")
+
+
+@pytest.mark.usefixtures("nights")
+def test_trend() -> None:
+    ended = twolocks("history", "trend", "--history", DB)
+    assert ended.out.splitlines() == [
+        f"{taken(each)}\t0\t{high}\t0\t0\t0\t0" for each, high in ((1, 3), (2, 3), (3, 2))
+    ]
+    found = json.loads(twolocks("history", "trend", "1", "--history", DB, "--format", "json").out)
+    assert found[2] == {"taken": taken(3), "critical": 0, "high": 2, "medium": 0, "low": 0, "info": 0, "undecided": 0}
+
+
+@pytest.mark.usefixtures("nights")
+def test_a_terminal_gets_columns_and_the_trend_a_heading() -> None:
+    lines = twolocks("history", "trend", "--history", DB, tty=True).out.splitlines()
+    assert lines[0].split() == ["taken", "critical", "high", "medium", "low", "info", "undecided"]
+    assert lines[1].split() == [taken(1), "0", "3", "0", "0", "0", "0"]
+
+
+@pytest.mark.usefixtures("nights")
+def test_prune() -> None:
+    ended = twolocks("history", "prune", "--older-than", "1", "--history", DB)
+    assert ended.code == 0
+    assert ended.err.startswith("Removed what was before 20")
+    assert ended.err.endswith(": 2 scans, 4 events, 1 fixed item. 3 items are left\n")
+    assert len(twolocks("history", "list", "--history", DB).out.splitlines()) == 1
+    assert [path.name for path in Path().iterdir()] == [DB]
+
+
+@pytest.mark.parametrize(
+    ("days", "what"),
+    [((), "nothing says how old is too old"), (("--older-than", "0"), '"0" is no number of days'),
+     (("--older-than", "many"), '"many" is no number'), (("--older-than", "9" * 30), "is no number of days")],
+)  # fmt: skip
+@pytest.mark.usefixtures("nights")
+def test_prune_needs_a_number_of_days(days: tuple[str, ...], what: str) -> None:
+    ended = twolocks("history", "prune", *days, "--history", DB)
+    assert ended.code == 2
+    assert what in ended.err
+    assert "--older-than 400" in ended.err
+
+
+@pytest.mark.usefixtures("nights")
+def test_export() -> None:
+    ended = twolocks("history", "export", "--history", DB)
+    rows = [json.loads(line) for line in ended.out.splitlines()]
+    assert sorted(rows[0]["history"]) == ["id", "schema"]
+    assert rows[1]["scans"]["number"] == 1
+    again = twolocks("history", "export", "--history", DB, "--out", "all.jsonl")
+    assert again.err == "Wrote all.jsonl\n"
+    assert Path("all.jsonl").read_text() == ended.out
+    wrong = twolocks("history", "export", "--history", DB, "--out", "no/all.jsonl")
+    assert (wrong.code, wrong.err.splitlines()[:2]) == (
+        2,
+        ["error: the export was not written: no such file or directory", "at: --out no/all.jsonl"],
+    )
+
+
+def test_upgrade(server: Server) -> None:
+    url = server.url(server.database())
+    refused = twolocks("history", "list", "--history", url)
+    assert refused.err.splitlines() == [
+        "error: this database holds no history yet",
+        f"at: --history {url}",
+        "do: twolocks history upgrade",
+        "exit 2",
+    ]
+    assert twolocks("history", "upgrade", "--history", url).err == "The history has schema 1 now; it is new and empty\n"
+    assert twolocks("history", "upgrade", "--history", url).err == "The history has schema 1, the newest\n"
+    assert twolocks("history", "list", "--history", url).err == "No scan yet\n"
+
+
+# Where the history is
+
+
+@pytest.mark.usefixtures("nights")
+def test_one_setting_serves_the_scan_and_these_commands() -> None:
+    for name in ("TWOLOCKS_HISTORY_HISTORY", "TWOLOCKS_SCAN_HISTORY"):
+        assert len(twolocks("history", "list", env={name: DB}).out.splitlines()) == 3
+    Path("twolocks.toml").write_text(f'[scan]\nhistory = "{DB}"\n')
+    assert len(twolocks("history", "list").out.splitlines()) == 3
+    Path("sub").mkdir()
+    Path("sub/my.toml").write_text(f'[scan]\nhistory = "../{DB}"\n')
+    assert len(twolocks("history", "list", "--config", "sub/my.toml").out.splitlines()) == 3
+
+
+def test_no_history_is_named() -> None:
+    ended = twolocks("history", "list")
+    assert ended.code == 2
+    assert ended.err.splitlines() == [
+        "error: nothing says where the history is",
+        "do: add --history FILE, or history to [scan] of twolocks.toml",
+        "exit 2",
+    ]
+
+
+def test_a_question_makes_no_file() -> None:
+    ended = twolocks("history", "show", "--history", DB)
+    assert ended.err.splitlines()[:3] == [
+        "error: there is no history here",
+        f"at: --history {DB}",
+        f"do: a scan makes one: twolocks scan --history {DB}",
+    ]
+    assert not Path(DB).exists()
+
+
+@pytest.mark.usefixtures("nights")
+def test_what_is_wrong_with_a_scan_or_a_format_is_told() -> None:
+    ended = twolocks("history", "show", "77", "--history", DB)
+    assert ended.code == 2
+    assert ended.err.startswith('error: the history has no scan "77"\n')
+    assert "nearest: json" in twolocks("history", "list", "--history", DB, "--format", "jsno").err
+
+
+def test_a_password_of_a_variable_is_never_shown(server: Server, database: str) -> None:
+    url = server.url(database, f"{LOCKED_OUT}:wrong-secret")
+    for words in (("list",), ("list", "--verbose")):
+        ended = twolocks("history", *words, env={"TWOLOCKS_SCAN_HISTORY": url, "TWOLOCKS_SCAN_VERBOSE": "1"})
+        assert ended.code == 2
+        assert "wrong-secret" not in ended.out + ended.err
+
+
+@pytest.mark.usefixtures("nights")
+def test_a_name_from_azure_cannot_forge_a_line() -> None:
+    with History.open(DB) as history:
+        forged = item(8, 4, endpoint="a\n::error::\tb\u202e")
+        history.record(scan(4), judge(4, [forged], closed=False))
+    out = twolocks("history", "show", "--history", DB).out
+    assert "st00008: a<U+000A>::error::<U+0009>b<U+202E>" in out
+
+
+# What is imported
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["scan", "--help"], ["history", "--help"], ["history", "show", "--help"]]
+)
+def test_help_imports_no_database(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom scanner.cli import main\n"
+        f"try:\n    main({words!r})\nexcept SystemExit:\n    pass\n"
+        "print([name for name in ('sqlalchemy', 'alembic', 'psycopg', 'sqlite3') if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ran.stdout.splitlines()[-1] == "[]"
+
+
+ROOT = Path(__file__).parent.parent.parent
