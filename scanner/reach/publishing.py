@@ -35,12 +35,15 @@ class Publishing:
     """
 
     index: Index
-    found: Topology
     at: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     named: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """The same for DNS, which publishes nothing."""
-    _same: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """The ids of public addresses by their address."""
+    _ids: dict[str, list[str]] | None = None
+    """The ids of public addresses by their address, once somebody asked."""
+
+    @property
+    def found(self) -> Topology:
+        return topology(self.index)
 
     # Questions
 
@@ -68,8 +71,15 @@ class Publishing:
                     yield from self.found.pools_at.get((where, each.address), ())
         for path in paths:
             yield path.front.address
-            for id in self._same.get(path.front.address, ()):
+            for id in self._ids_of(path.front.address):
                 yield from self.public(id)
+
+    def _ids_of(self, address: str) -> list[str]:
+        if self._ids is None:
+            self._ids = defaultdict(list)
+            for each in self.index.of_type(f"{NETWORK}/publicIPAddresses")[0]:
+                self._ids[text(each.body, "properties.ipAddress")].append(each.id)
+        return self._ids.get(address, []) if address else []
 
     def public(self, id: str) -> list[str]:
         """The keys of a public address (its id): the id, the address and its DNS name."""
@@ -82,8 +92,6 @@ class Publishing:
 
     def read(self) -> None:
         """Take the whole index: what stands furthest outside first, since an inner gateway tells what leads to it."""
-        for body in self.index.of_type(f"{NETWORK}/publicIPAddresses")[0]:
-            self._same[text(body.body, "properties.ipAddress")].append(body.id)
         for profile in self.index.of_type(MANAGER)[0]:
             self._manager(profile, f"named by Traffic Manager profile {profile.name}", set())
         for door in self.index.of_type(f"{NETWORK}/frontDoors")[0]:
@@ -347,7 +355,7 @@ def publishers(index: Index) -> Publishing:
 
 
 def _made(index: Index) -> Publishing:
-    found = Publishing(index, topology(index))
+    found = Publishing(index)
     found.read()
     return found
 
