@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scanner.sandbox.errors import Answer
 from scanner.sandbox.server import Sandbox, running
 from scanner.sandbox.world import Quirks, Refusal
 from tests.terminals import GROUP, STORAGE, SUB, Ended, account, closed, twolocks
@@ -209,15 +210,39 @@ def door(row: Mapping[str, Any]) -> str:
 
 @contextmanager
 def served(resources: list[Json], **options: Any) -> Iterator[Sandbox]:
-    with running(Sandbox(resources, [{"subscriptionId": SUB, "displayName": "prod-journal"}], **options)) as box:
+    with running(sandbox(resources, **options)) as box:
         yield box
 
 
-def night(resources: list[Json], history: str, folder: Path, *words: str, **options: Any) -> Told:
-    """One night's scan of these resources, with the options of the sandbox (refusals, quirks, faults)."""
+def sandbox(resources: list[Json], **options: Any) -> Sandbox:
+    return Sandbox(resources, [{"subscriptionId": SUB, "displayName": "prod-journal"}], **options)
+
+
+def _then(box: Sandbox, later: Sandbox) -> None:
+    first, asked = box.arm.read, set[str]()
+
+    def read(path: str, query: str, base: str, tenant: str) -> Answer:
+        if path in asked and len(asked) > 10:
+            box.arm.read = later.arm.read  # type: ignore[method-assign]
+            return later.arm.read(path, query, base, tenant)
+        asked.add(path)
+        return first(path, query, base, tenant)
+
+    box.arm.read = read  # type: ignore[method-assign]
+
+
+def night(
+    resources: list[Json], history: str, folder: Path, *words: str, later: Sandbox | None = None, **options: Any
+) -> Told:
+    """One night's scan of these resources, with the options of the sandbox (refusals, quirks, faults).
+
+    `later` answers from the first read on that is asked for a second time: what the second look sees.
+    """
     out = folder / "findings.json"
     out.unlink(missing_ok=True)
     with served(resources, **options) as box:
+        if later is not None:
+            _then(box, later)
         given = ("scan", "--arm-endpoint", box.url, "--auth", "environment", "--out", out, "--history", history, *words)
         ended = twolocks(*given, env={"CI": "1", **box.environment()})
     return Told(ended, json.loads(out.read_text()) if out.exists() else {})
@@ -240,6 +265,7 @@ __all__ = [
     "machine",
     "night",
     "public",
+    "sandbox",
     "served",
     "server",
     "storage",

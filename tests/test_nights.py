@@ -20,9 +20,11 @@ from tests.nights import (
     machine,
     night,
     public,
+    sandbox,
     server,
     storage,
 )
+from tests.terminals import snapshot, twolocks
 
 URL = "*/storageAccounts/stlukket/blobServices/default/containers"
 GAP = f"""[[gap]]
@@ -162,3 +164,92 @@ def test_rules_that_look_up_a_refused_list_hang_on_its_gap(tmp_path: Path) -> No
     assert all(row["gaps"] for row in undecided), "each names the read that is missing"
     words = ("--fail-on", "new:high", "--waivers", str(waivers))
     assert [told.ended.code, night(mine, history, tmp_path, *words, grants=[login]).ended.code] == [3, 0]
+
+
+def second_look(tmp_path: Path, before: list[Json], first: list[Json], second: list[Json], **options: Any) -> Told:
+    """The night after `before` in which the estate is one thing at first and another thing at the second look."""
+    history = str(tmp_path / "history.db")
+    night(before, history, tmp_path)
+    return night(first, history, tmp_path, "--fail-on", "new:high", later=sandbox(second, **options))
+
+
+def test_a_door_that_is_shut_again_at_the_second_look_is_not_told(tmp_path: Path) -> None:
+    told = second_look(tmp_path, estate(), estate(EXPORT), estate(PRIVATE))
+    assert (told.new(), told.counts, told.ended.code) == (set(), {}, 0)
+    assert "eksport" not in {
+        row["endpoint"].rpartition("/")[2] for row in told.document["exposures"] if row["severity"]
+    }
+
+
+def test_just_in_time_access_that_has_ended_is_not_told(tmp_path: Path) -> None:
+    told = second_look(tmp_path, estate(), [*estate(ssh="Internet"), *SECOND], [*estate(), *SECOND])
+    assert told.new() == DOORS
+    assert not any(row["severity"] for row in told.document["exposures"] if "vm-hopp" in row["resource"])
+
+
+def test_a_door_that_is_open_at_the_second_look_is_not_fixed(tmp_path: Path) -> None:
+    told = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(EXPORT))
+    assert (told.counts, told.ended.code) == ({}, 0)
+    assert [
+        row["since"] < told.document["scan"]["taken"]
+        for row in told.document["exposures"]
+        if "eksport" in row["endpoint"]
+    ]
+
+
+def test_what_cannot_be_looked_at_again_is_not_fixed(tmp_path: Path) -> None:
+    refused = Refusal(path="*/stjournal*")
+    told = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(PRIVATE), refusals=[refused])
+    assert told.listed("unseen") == {"stjournal: blob/eksport"}
+    assert told.document["changes"]["unseen"][0]["why"] == "it could not be looked at a second time"
+
+
+def test_networks_that_cannot_be_read_again_fix_nothing(tmp_path: Path) -> None:
+    refused = Refusal(action="Microsoft.Network/networkSecurityGroups/read")
+    told = second_look(tmp_path, estate(ssh="Internet"), estate(), estate(), refusals=[refused])
+    assert told.listed("unseen") == {"vm-hopp: tcp/22"}
+    assert "a second look could not read the networks, so nothing counts as fixed" in told.document["changes"]["notes"]
+
+
+def test_a_resource_that_is_gone_is_fixed_and_one_that_only_resource_graph_lost_is_not(tmp_path: Path) -> None:
+    whole = [*estate(), *SECOND]
+    told = second_look(tmp_path, whole, estate(), estate())
+    assert told.listed("fixed") >= DOORS
+    hidden = Quirks(absent_from_graph=tuple(each["id"] for each in SECOND))
+    history = str(tmp_path / "other.db")
+    night(whole, history, tmp_path)
+    lost = night(whole, history, tmp_path, "--fail-on", "new:high", quirks=hidden)
+    assert (lost.counts, lost.ended.code) == ({}, 0)
+
+
+def test_only_some_rules_or_one_subscription_fix_nothing_of_the_others(tmp_path: Path) -> None:
+    history = str(tmp_path / "history.db")
+    night([*estate(EXPORT), *SECOND], history, tmp_path)
+    told = night(estate(PRIVATE), history, tmp_path, "--fail-on", "new:high", "--only", "sql-*")
+    assert told.counts == {}
+    told = night(estate(PRIVATE), history, tmp_path, "--fail-on", "new:high", "--resource", SERVER)
+    assert told.counts == {}
+    told = night(estate(PRIVATE), history, tmp_path, "--fail-on", "new:high")
+    assert told.listed("fixed") >= {"stjournal: blob/eksport", *DOORS}
+
+
+def test_a_rule_that_was_not_judged_before_pages_nobody(tmp_path: Path) -> None:
+    history = str(tmp_path / "history.db")
+    night(estate(), history, tmp_path, "--only", "sql-*")
+    told = night(estate(), history, tmp_path, "--fail-on", "new:high", *accepted(tmp_path), refusals=[REFUSED])
+    assert told.new() == set()
+    assert told.counts["first_looked"] > 3
+    assert told.ended.code == 0
+
+
+def test_a_clock_that_goes_back_is_told(tmp_path: Path) -> None:
+    history = str(tmp_path / "history.db")
+    late = snapshot(tmp_path / "late.jsonl", closed("stjournal"))
+    text = late.read_text()
+    (tmp_path / "early.jsonl").write_text(text.replace("2026-11-25T02", "2026-11-20T02"))
+    twolocks("scan", "--from", late, "--history", history, "--fail-on", "never")
+    ended = twolocks("scan", "--from", tmp_path / "early.jsonl", "--history", history, "--fail-on", "never")
+    assert (
+        "the clock went back: this scan is of 2026-11-20T02:00:00Z, the one before of 2026-11-25T02:00:00Z" in ended.err
+    )
+    assert "judged from a file: nothing was looked at a second time" in ended.err
