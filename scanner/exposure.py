@@ -124,6 +124,8 @@ class Half:
     def only(self, names: Iterable[str]) -> "Half":
         """The half without the ways of other names; those without a name stay."""
         known = {"", *names}
+        if known.issuperset([each.name for each in self.sure] + [each.name for each in self.doubts]):
+            return self
         sure = tuple(each for each in self.sure if each.name in known)
         return replace(self, sure=sure, doubts=tuple(each for each in self.doubts if each.name in known))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scanner.exposure import AUTH_SAYS, REACH_SAYS, Auth, Doubt, Exposure, Reach, title
+from scanner.exposure import AUTH_SAYS, REACH_SAYS, Auth, Doubt, Exposure, Half, Reach, title
 from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict
 
 Answer = Literal["fail", "unknown", "pass"]
@@ -58,7 +58,7 @@ def read(category: str, exposures: Sequence[Exposure], ways: Sequence[str] = ())
     """
     if not ways:
         return _read(category, exposures)
-    parts = [replace(each, asks=each.asks.only(ways)) for each in exposures]
+    parts = [_asking(each, each.asks.only(ways)) for each in exposures]
     whole = {id(part): each for part, each in zip(parts, exposures, strict=True)}
     if category == "network" and parts:
         parts = [each for each in parts if each.asks.sure or each.asks.doubts]
@@ -67,6 +67,10 @@ def read(category: str, exposures: Sequence[Exposure], ways: Sequence[str] = ())
     found = _read(category, parts)
     failing = tuple(whole[id(part)] for part in found.failing)
     return Reading(found.verdict, failing, tuple(whole[id(part)] for part in found.undecided))
+
+
+def _asking(exposure: Exposure, asks: Half) -> Exposure:
+    return exposure if asks is exposure.asks else replace(exposure, asks=asks)
 
 
 def _read(category: str, exposures: Sequence[Exposure]) -> Reading:

@@ -96,6 +96,7 @@ def subscription_of(url: str) -> str:
     return parts[1] if len(parts) > 1 and parts[0] == "subscriptions" else ""
 
 
+@lru_cache(maxsize=8192)
 def group_of(resource_id: str) -> str:
     """The resource group that an id names, as it spells it, or ""."""
     parts = [part for part in resource_id.split("/") if part]

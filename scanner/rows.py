@@ -1,7 +1,7 @@
 """How verdicts become rows of the findings document: evidence, hops, commands with the names filled in."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from scanner.exposure import Exposure, Half, title
 from scanner.finding import (
@@ -55,6 +55,7 @@ class Rows:
         self._hops: list[HopRow] = []
         self._asks: Half | None = None
         self._top: Resource | None = None
+        self._managed: tuple[Evidence, ...] = ()
         self._seen: list[Seen] = []
         self._asked = HopRow("", "", "", "", None)
 
@@ -97,8 +98,10 @@ class Rows:
             return
         if reach is not self._reach:
             self._hops = [HopRow(hop.kind, hop.name, hop.detail, hop.resource, hop.lets) for hop in reach.hops]
+        if top is not self._top:
+            self._managed = managed(top)
         self._reach, self._asks, self._top = reach, asks, top
-        self._seen = _unique((*reach.proof, *asks.proof, *managed(top)))
+        self._seen = _unique((*reach.proof, *asks.proof, *self._managed))
         self._asked = authentication_hop(exposure)
 
 
@@ -154,23 +157,32 @@ def resource_row(resource: Resource, tags: Sequence[str]) -> ResourceRow:
     )
 
 
+_WORDS: dict[str, Callable[[Resource, Resource], str]] = {
+    "name": lambda subject, top: subject.name,
+    "id": lambda subject, top: subject.id,
+    "group": lambda subject, top: subject.group,
+    "subscription": lambda subject, top: subject.subscription,
+    "top": lambda subject, top: top.name,
+    "top_id": lambda subject, top: top.id,
+    "location": lambda subject, top: top.location,
+}
+
+
 class _Words(dict[str, str]):
+    """The words of a command, made as it asks for them; braces around anything else stay."""
+
+    def __init__(self, subject: Resource, top: Resource) -> None:
+        self._subject = subject
+        self._top = top
+
     def __missing__(self, key: str) -> str:
-        return "{" + key + "}"
+        make = _WORDS.get(key)
+        return "{" + key + "}" if make is None else shlex.quote(make(self._subject, self._top))
 
 
 def filled(template: str, subject: Resource, top: Resource) -> str:
     """A command with the names of a resource filled in, each quoted for POSIX shells; "" stays ""."""
-    words = _Words(
-        name=shlex.quote(subject.name),
-        id=shlex.quote(subject.id),
-        group=shlex.quote(subject.group),
-        subscription=shlex.quote(subject.subscription),
-        top=shlex.quote(top.name),
-        top_id=shlex.quote(top.id),
-        location=shlex.quote(top.location),
-    )
-    return template.format_map(words)
+    return template.format_map(_Words(subject, top))
 
 
 def rule_row(rule: Rule) -> RuleRow:

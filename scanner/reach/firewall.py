@@ -410,7 +410,11 @@ def _state(row: Firewall, value: Any) -> State | None:
         ("disabled", row.disabled),
         ("secured", row.secured),
     )
-    return next((state for state, values in known if any(same(value, each) for each in values)), None)
+    for state, values in known:
+        for each in values:
+            if same(value, each):
+                return state
+    return None
 
 
 def _own(door: _Door, switch: _Switch, rules: Half | None) -> Half:
