@@ -69,6 +69,9 @@ class Job:
     outs: tuple[Out, ...]
     tool: str = field(default_factory=lambda: f"twolocks {version()}")
     storage: Storage | None = None
+    told: bool = False
+    """Whether it was stopped, and that was said."""
+
     disagreements: list[str] = field(default_factory=list)
     """Where Azure's effective rules are not what we worked out: defects of ours."""
 
@@ -111,7 +114,7 @@ def prepare(settings: Settings) -> Job:
             )
         ready(name, settings.at("snapshot", name))
     if settings["record"]:
-        folder(Path(settings["record"]), settings.at("record", settings["record"]))
+        _record(settings["record"], settings.at("record", settings["record"]))
     _tags(settings)
     rules = chosen(settings)
     _severities(settings, rules)
@@ -207,6 +210,12 @@ def ready(name: str, at: str) -> None:
         folder(Path(name), at)
 
 
+def _record(name: str, at: str) -> None:
+    if is_blob(name):
+        raise InputError("--record writes a file, which grows while it lasts, and no blob", at=at, do="name a file")
+    folder(Path(name), at)
+
+
 def folder(path: Path, at: str) -> None:
     """Raises InputError where a file could not be written there."""
     if not path.parent.is_dir():
@@ -232,10 +241,15 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
     """Collect (or open a snapshot), judge, write. Raises UserError where nothing comes of it, Stopped on a signal."""
     stop.parts = job.parts()
     job.storage = Storage(job.settings, stop.run, tell=screen.tell, busy=screen.busy, parts=stop.parts)
-    job.storage.check(job.blobs())
     source = job.settings["from"]
-    with job.storage.reading(source, job.settings.at("from", source)) as path:
-        return _run(job, job.storage, path, screen, stop, limits)
+    try:
+        job.storage.check(job.blobs())
+        with job.storage.reading(source, job.settings.at("from", source)) as path:
+            return _run(job, job.storage, path, screen, stop, limits)
+    except Stopped:
+        if not job.told:
+            stopped(job, screen, stop.code, "at the storage account")
+        raise
 
 
 def _run(job: Job, storage: Storage, source: Path, screen: Screen, stop: Stop, limits: bool) -> Outcome:
@@ -410,6 +424,7 @@ async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
 
 def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str] = ()) -> None:
     """What a stopped scan leaves behind."""
+    job.told = True
     asked = [*(out.name for out in job.outs if out.format != STDOUT), job.settings["snapshot"]]
     before = [name for name in asked if name and name not in wrote and (is_blob(name) or Path(name).exists())]
     judged = "not everything was written" if wrote else "nothing was judged"

@@ -28,7 +28,7 @@ from tests.terminals import STORAGE, SUB, account, closed, snapshot, twolocks
 
 NIGHT = "night.jsonl"
 ONLY = ("--only", "storage-plain-http")
-ROOT = Path(__file__).parents[2]
+HERE = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 @pytest.fixture(autouse=True)
@@ -382,19 +382,14 @@ def test_an_upload_that_is_killed_in_the_middle_changes_nothing(store: Azurite, 
     store.put("reports", f"{folder}/n.json", b"the old one")
     file = large(Path("findings.json"), size)
     with relay(store.url, size * 2 // 3) as way:
-        env = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "TMPDIR": str(Path.cwd()),
-            **replace(store, url=way.url).env,
-        }
+        env = {**HERE, "TMPDIR": str(Path.cwd()), **replace(store, url=way.url).env}
         words = [sys.executable, "-m", "scanner", "report", file, "--out", f"az://reports/{folder}/n.json"]
-        process = subprocess.Popen(
-            [*words, "--out", f"az://reports/{folder}/new.html"], env=env, stderr=subprocess.PIPE
-        )
-        assert way.reached.wait(60)
-        process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        words += ["--out", f"az://reports/{folder}/new.html"]
+        with subprocess.Popen(words, env=env, stderr=subprocess.PIPE) as process:
+            reached = way.reached.wait(60)
+            process.send_signal(number)
+            _, said = process.communicate(timeout=60)
+    assert reached
     assert process.returncode == (-9 if number == signal.SIGKILL else 143), said
     assert [name for name in store.blobs("reports") if name.startswith(folder)] == [f"{folder}/n.json"]
     assert store.read("reports", f"{folder}/n.json") == b"the old one"
@@ -403,3 +398,28 @@ def test_an_upload_that_is_killed_in_the_middle_changes_nothing(store: Azurite, 
     ended = twolocks("report", file, "--out", f"az://reports/{folder}/n.json", env=store.env)
     assert ended.code == 0, ended.err
     assert store.read("reports", f"{folder}/n.json") == Path(file).read_bytes()
+
+
+@pytest.mark.parametrize("limit", [100, 5_000], ids=["before it reads", "while it keeps the snapshot"])
+def test_a_scan_that_is_stopped_at_the_storage_account_says_so(store: Azurite, limit: int) -> None:
+    """The first request is the check that the blob can be written; the snapshot is the second."""
+    name = f"az://reports/stopped-{limit}/n.jsonl"
+    with running(Sandbox([closed("st")], [SUB])) as box, relay(store.url, limit) as way:
+        env = {**box.environment(), **replace(store, url=way.url).env, **HERE}
+        words = [sys.executable, "-m", "scanner", "scan", "--snapshot", name, "--out", "n.json"]
+        with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True) as process:
+            reached = way.reached.wait(60)
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=60)
+    assert reached
+    assert process.returncode == 143, said
+    end = f"exit 143: stopped at the storage account; nothing was judged. {name} is as before; nothing was written"
+    assert end in said
+    assert not [blob for blob in store.blobs("reports") if blob.startswith(f"stopped-{limit}")]
+    assert not Path("n.json").exists()
+
+
+def test_a_record_is_no_blob(store: Azurite) -> None:
+    ended = twolocks("scan", "--record", "az://reports/r.jsonl", env=store.env)
+    assert ended.code == 2
+    assert "error: --record writes a file, which grows while it lasts, and no blob" in ended.err
