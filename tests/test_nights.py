@@ -148,10 +148,6 @@ def locks(told: Told, name: str) -> set[str]:
     return {door(row) for row in told.document["changes"][name] if row["kind"] == "exposure"}
 
 
-def test_ten_nights_on_sqlite(tmp_path: Path) -> None:
-    ten_nights(str(tmp_path / "history.db"), tmp_path)
-
-
 def test_rules_that_look_up_a_refused_list_hang_on_its_gap(tmp_path: Path) -> None:
     history = str(tmp_path / "history.db")
     login = Grant("/", ("*/read",), ("Microsoft.Network/networkSecurityPerimeters/read",))

@@ -1,0 +1,9 @@
+"""Ten nights over a changing estate, on both databases."""
+
+from pathlib import Path
+
+from tests.test_nights import ten_nights
+
+
+def test_ten_nights(url: str, tmp_path: Path) -> None:
+    ten_nights(url, tmp_path)
