@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ HERE = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])
 @pytest.fixture(autouse=True)
 def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "kept").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "kept"))
     snapshot(tmp_path / NIGHT, account("stjournal", supportsHttpsTrafficOnly=False))
 
 
@@ -165,6 +168,7 @@ def test_names_of_the_settings_file_and_the_environment(store: Azurite) -> None:
     words = ("scan", "--from", NIGHT, *ONLY, "--config", "conf/twolocks.toml")
     assert twolocks(*words, env=store.env).code == 1
     assert json.loads(store.read("reports", "conf/a.json"))
+    assert not list(Path("kept").iterdir())
     assert Path("conf/b.json").is_file()
 
 
@@ -345,6 +349,7 @@ def test_a_blob_that_cannot_be_put_is_told_and_kept_and_the_rest_is_written() ->
     assert found
     assert json.loads(Path(found[1]).read_text())["schema"] == "twolocks/1"
     assert Path(found[1]).parent.stat().st_mode & 0o077 == 0
+    assert Path(found[1]).parent.parent == Path.cwd() / "kept"
 
 
 def test_a_connection_that_breaks_leaves_the_old_blob(store: Azurite) -> None:
