@@ -31,6 +31,10 @@ def test_a_child_always_lies_below_its_list(row: dict[str, Any]) -> None:
     assert not {".", ".."} & set(id.split("/"))
 
 
+def test_a_child_that_is_called_as_a_folder_is_not_one() -> None:
+    assert [placed({"id": name}, LIST)["id"] for name in (".", "..", "a/.")] == [f"{LIST}/-"] * 3
+
+
 @given(ROWS)
 @MANY
 def test_a_usable_row_is_in_its_subscription(row: dict[str, Any]) -> None:

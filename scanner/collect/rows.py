@@ -82,7 +82,7 @@ def placed(row: Json, url: str) -> Json:
     inside = id[len(parent) :].strip("/").split("/") if id.lower().startswith(f"{parent.lower()}/") else []
     name = "-".join(inside[1::2])  # virtualMachines/0/networkInterfaces/nic: one name for each instance
     name = name or str(row.get("name") or id).rstrip("/").rsplit("/", 1)[-1] or "-"
-    return {**row, "id": f"{url}/{name.replace('..', '-')}"}
+    return {**row, "id": f"{url}/{'-' if name == '.' else name.replace('..', '-')}"}
 
 
 def safe(path: str) -> str:
