@@ -88,8 +88,8 @@ commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI
 	  | .venv-az/bin/python -W ignore tests/commands/parse.py
 
 lock: $(RUN)  ## Renew the pins
-	$(COMPILE) pyproject.toml -o requirements.lock
-	$(COMPILE) pyproject.toml --group dev --constraint requirements.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra postgres -o requirements.lock
+	$(COMPILE) pyproject.toml --extra postgres --group dev --constraint requirements.lock -o requirements-dev.lock
 	$(COMPILE) --group setup -o requirements-setup.lock
 	$(COMPILE) --group commands -o tests/commands/requirements.lock
 
