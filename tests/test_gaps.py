@@ -108,6 +108,7 @@ def test_a_check_that_hangs_on_another_gap_too_is_not_settled() -> None:
     both = (perimeters,)
     ended = night("st1", accepted=gap(containers("st1")), more=both)
     assert ended.code == 3
+    assert ended.last[-1].endswith("exit 3: incomplete, 1 check undecided (1 gap)")
     ended = night("st1", accepted=gap(containers("st1")) + gap(perimeters), more=both)
     assert ended.code == 0
 

@@ -198,6 +198,9 @@ def test_a_finding_says_what_still_fails_beside_it() -> None:
     assert "storage-anonymous-blob-access still fails there" in accepted(
         row["fingerprint"], "--in", "findings.json", *WORDS
     )
+    again = scanned(containers("scans"), *WITH)
+    assert finding(again, "storage-open-network")["status"] == "waived"
+    assert states(again)["blob/scans"] == "open"
 
 
 def test_names_that_look_like_patterns_mean_themselves() -> None:
@@ -206,7 +209,7 @@ def test_names_that_look_like_patterns_mean_themselves() -> None:
     made.resource({"id": container, "name": "a*[1]?", "properties": {"publicAccess": "Blob"}}, "2025-08-01", "list")
     row = finding(scanned(made), "storage-anonymous-blob-access", container)
     accepted(row["fingerprint"], "--in", "findings.json", *WORDS)
-    made = containers("ab1c", "axx[1]y")
+    made = containers("ab1c", "axx[1]?")
     made.resource({"id": container, "name": "a*[1]?", "properties": {"publicAccess": "Blob"}}, "2025-08-01", "list")
     again = {row["resource"]: row["status"] for row in scanned(made, *WITH)["findings"] if "anonymous" in row["rule"]}
     assert again.pop(container) == "waived"
@@ -315,6 +318,14 @@ def test_everything_of_the_sample_estate_can_be_accepted(estate: Path) -> None:
     assert sum(row["status"] == "unknown" for row in after["findings"]) == sum(
         row["status"] == "unknown" for row in before["findings"]
     )
+
+
+def test_a_port_of_a_machine_is_accepted_on_its_address(estate: Path) -> None:
+    document = json.loads((estate / "findings.json").read_text())
+    row = next(row for row in document["exposures"] if row["endpoint"].startswith("tcp/") and row["state"] == "open")
+    accepted(row["fingerprint"], "--in", str(estate / "findings.json"), *WORDS)
+    listed = {name for each in load(Path("waivers.toml"), rules()).waivers for name in each.endpoints}
+    assert listed == {f"{row['endpoint']}@{row['address']}"}
 
 
 # What is refused
