@@ -47,12 +47,12 @@ def show(settings: Settings, scan: str) -> int:
 def diff(settings: Settings, first: str, then: str) -> int:
     """What changed between two scans."""
     with _open(settings) as history:
-        old, new, changes = questions.diff(history, first, then)
+        found = questions.diff(history, first, then)
     if settings["format"] == "json":
-        found = [_change(each) for each in changes.found]
-        return _json({"from": _scan(old), "to": _scan(new), "changes": found, "same": len(changes.same)})
-    _table(_changed(each) for each in changes.found)
-    return _say(f"From {old.taken} to {new.taken}: {_sums(changes.found)}; {len(changes.same):,} the same")
+        changes = [_change(each) for each in found.changes]
+        return _json({"from": _scan(found.old), "to": _scan(found.new), "changes": changes, "same": found.same})
+    _table(_changed(each) for each in found.changes)
+    return _say(f"From {found.old.taken} to {found.new.taken}: {_sums(found.changes)}; {found.same:,} the same")
 
 
 def trend(settings: Settings, scan: str) -> int:

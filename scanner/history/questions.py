@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Subquery, and_, bindparam, delete, func, select
 
-from scanner.changes import Change, Changes, Item, News, between
+from scanner.changes import Change, Item, News, between
 from scanner.errors import InputError
 from scanner.history import schema
 from scanner.history.place import place
@@ -26,6 +26,16 @@ class Shown:
     scan: ScanRecord
     changes: list[Change]
     open: list[Item]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What changed from a scan to a later one, and how many items stood open after it just as they had before."""
+
+    old: ScanRecord
+    new: ScanRecord
+    changes: list[Change]
+    same: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,35 +66,35 @@ def show(history: History, word: str = "") -> Shown:
     """What one scan found."""
     with history.reading() as connection:
         scan = _find(connection, history, word)
-        now, was = _state(connection, scan.number), _state(connection, scan.number - 1)
-        happened = select(events.c.item, events.c.news, events.c.why).where(events.c.scan == scan.number)
+        here = events.c.scan == scan.number
+        now, was = _state(connection, scan.number), _state(connection, scan.number - 1, here)
+        happened = select(events.c.item, events.c.news, events.c.why).where(here)
         changes = [Change(news, now[item], was.get(item), why) for item, news, why in connection.execute(happened)]
     of = set(scan.subscriptions)
     stands = [item for number, item in now.items() if item.state == "open" and subscription_of(item.resource) in of]
     return Shown(scan, sorted(changes, key=_place), sorted(stands, key=lambda item: (item.since, item.key)))
 
 
-def diff(history: History, first: str, then: str) -> tuple[ScanRecord, ScanRecord, Changes]:
+def diff(history: History, first: str, then: str) -> Difference:
     """What changed from one scan to a later one (the order of the two words does not matter)."""
     with history.reading() as connection:
         found = (_find(connection, history, first), _find(connection, history, then))
         old, new = sorted(found, key=lambda scan: scan.number)
-        was, now = _state(connection, old.number), _state(connection, new.number)
         span = and_(events.c.scan > old.number, events.c.scan <= new.number)
+        was, now = _state(connection, old.number, span), _state(connection, new.number, span)
         happened = select(events.c.item, events.c.news, events.c.why).where(span).order_by(events.c.scan)
         told = connection.execute(happened).all()
+        stands = _open(connection, new.number)
     first_looked = {item for item, news, _ in told if news == "first-looked"}
     why = {(item, news): said for item, news, said in told}
-    changes = Changes()
+    changes = []
     for number, item in now.items():
         answer = between(was.get(number), item, looked=number not in first_looked)
         if isinstance(answer, Change):
             said = answer.why or why.get((number, answer.news), "")
-            changes.found.append(replace(answer, why=said))
-        elif item.state == "open":
-            changes.same.append(item)
-    changes.found.sort(key=_place)
-    return old, new, changes
+            changes.append(replace(answer, why=said))
+    changed = sum(each.item.state == "open" for each in changes)
+    return Difference(old, new, sorted(changes, key=_place), stands - changed)
 
 
 def prune(history: History, day: str) -> Pruned:
@@ -151,10 +161,17 @@ def _find(connection: Connection, history: History, word: str) -> ScanRecord:
     return found[0]
 
 
-def _state(connection: Connection, scan: int) -> dict[int, Item]:
-    """Every item as it stood after a scan, by its number; those that no scan had seen by then are not there."""
+def _newest(scan: int, changed: ColumnElement[bool] | None = None) -> Subquery:
+    """Item and scan of the last event of each item up to a scan; of those alone that have a `changed` event, too."""
     last = select(events.c.item, func.max(events.c.scan).label("scan")).where(events.c.scan <= scan)
-    newest = last.group_by(events.c.item).subquery()
+    if changed is not None:
+        last = last.where(events.c.item.in_(select(events.c.item).where(changed)))
+    return last.group_by(events.c.item).subquery()
+
+
+def _state(connection: Connection, scan: int, changed: ColumnElement[bool] | None = None) -> dict[int, Item]:
+    """Items as they stood after a scan, by number; those that no scan had seen by then are not there."""
+    newest = _newest(scan, changed)
     fixed = [items.c[name] for name in FIELDS if name not in CELL]
     query = (
         select(items.c.number, *fixed, *(events.c[name] for name in CELL))
@@ -163,6 +180,14 @@ def _state(connection: Connection, scan: int) -> dict[int, Item]:
     )
     names = [column.name for column in fixed] + list(CELL)
     return {number: Item(**dict(zip(names, row, strict=True))) for number, *row in connection.execute(query)}
+
+
+def _open(connection: Connection, scan: int) -> int:
+    """How many items stood open after a scan."""
+    newest = _newest(scan)
+    here = and_(newest.c.item == events.c.item, newest.c.scan == events.c.scan)
+    query = select(func.count()).select_from(events.join(newest, here)).where(events.c.state == "open")
+    return connection.execute(query).scalar() or 0
 
 
 def _needless(connection: Connection, left: list[int]) -> tuple[list[tuple[int, int]], list[int]]:

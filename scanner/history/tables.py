@@ -10,6 +10,8 @@ MARK = "twolocks history"
 """What `twolocks_history.application` holds in a database of ours."""
 APPLICATION_ID = 0x54774C6B
 """The same for SQLite files, in their header (`file history.db` shows it)."""
+ROOM = 45
+"""Percent of a page that PostgreSQL fills: each night rewrites every item, and finds room for that beside it."""
 VERSIONS = "twolocks_schema"
 """Alembic's table: the revision that the tables have."""
 
@@ -78,6 +80,7 @@ items = Table(
     Column("seen", Text, nullable=False),
     Column("sighted", Boolean, nullable=False),
     UniqueConstraint("kind", "fingerprint", name="items_key"),
+    postgresql_with={"fillfactor": ROOM},
 )
 # What became of an item in a scan, and how it stood after. The scan may have been pruned, its number stays.
 events = Table(

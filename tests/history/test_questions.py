@@ -112,16 +112,16 @@ def test_a_history_without_a_scan(url: str) -> None:
 
 @pytest.mark.parametrize(("first", "then"), [(1, 2), (1, NIGHTS), (4, 11), (7, 7), (11, 4)])
 def test_two_scans_against_each_other(history: History, first: int, then: int) -> None:
-    old, new, found = diff(history, str(first), str(then))
-    assert (old.number, new.number) == (min(first, then), max(first, then))
-    was, now = model(old.number), model(new.number)
+    found = diff(history, str(first), str(then))
+    assert (found.old.number, found.new.number) == (min(first, then), max(first, then))
+    was, now = model(found.old.number), model(found.new.number)
     expected = {}
     for key, each in now.items():
         answer = between(was.get(key), each)
         if isinstance(answer, Change):
             expected[key] = (answer.news, answer.item.severity)
-    assert {each.item.key: (each.news, each.item.severity) for each in found.found} == expected
-    assert len(found.found) + len(found.same) == len(open_in(now)) + len(found.of("fixed"))
+    assert {each.item.key: (each.news, each.item.severity) for each in found.changes} == expected
+    assert found.same == len(open_in(now)) - sum(each.item.state == "open" for each in found.changes)
 
 
 def test_reasons_and_first_looks_come_through(url: str) -> None:
@@ -130,17 +130,17 @@ def test_reasons_and_first_looks_come_through(url: str) -> None:
         history.record(scan(2), judge(2, [item(2), item(3)]))
         history.record(scan(3), judge(3, []))
         history.record(scan(4), judge(4, [item(3)], closed=False))
-        found = diff(history, "1", "2")[2].found
+        found = diff(history, "1", "2").changes
         assert [(each.news, each.item.rule) for each in found] == [("new", "storage-plain-http")]
-        assert diff(history, "1", "3")[2].of("fixed")[0].why == ""
-        assert [each.news for each in diff(history, "2", "4")[2].found] == ["fixed"]
+        assert [each.why for each in diff(history, "1", "3").changes] == [""]
+        assert [each.news for each in diff(history, "2", "4").changes] == ["fixed"]
 
 
 def test_first_looked_is_told_as_such(url: str) -> None:
     with History.open(url) as history:
         history.record(replace(scan(1), words=frozenset()), judge(1, []))
         history.record(scan(2), judge(2, [item(2)]))
-        assert [each.news for each in diff(history, "1", "2")[2].found] == ["first-looked"]
+        assert [each.news for each in diff(history, "1", "2").changes] == ["first-looked"]
 
 
 def test_unseen_is_told_with_its_reason(url: str) -> None:
@@ -148,7 +148,7 @@ def test_unseen_is_told_with_its_reason(url: str) -> None:
         history.record(scan(1), judge(1, [item(2), item(4)]))
         found = history.record(scan(2), judge(2, [item(4)], closed=False))
         assert [each.news for each in found.found] == ["unseen"]
-        told = diff(history, "1", "2")[2].found
+        told = diff(history, "1", "2").changes
         assert [(each.news, each.why) for each in told] == [(each.news, each.why) for each in found.found]
         assert told[0].why
 
@@ -180,7 +180,7 @@ def test_prune_keeps_what_is_open_and_enough_to_answer(url: str) -> None:
 
 
 def _told(history: History, first: int, then: int) -> list[tuple[str, Key, str]]:
-    return [(each.news, each.item.key, each.why) for each in diff(history, str(first), str(then))[2].found]
+    return [(each.news, each.item.key, each.why) for each in diff(history, str(first), str(then)).changes]
 
 
 def test_prune_keeps_the_last_scan_of_each_selection(url: str) -> None:

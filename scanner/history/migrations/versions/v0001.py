@@ -39,6 +39,7 @@ def upgrade() -> None:
         *(sa.Column(name, sa.Text, nullable=False) for name in (*texts, *cell, "since", "seen")),
         sa.Column("sighted", sa.Boolean, nullable=False),
         sa.UniqueConstraint("kind", "fingerprint", name="items_key"),
+        postgresql_with={"fillfactor": 45},
     )
     op.create_index("items_subscription", "items", ["subscription"])
     op.create_table(

@@ -1,0 +1,197 @@
+"""A hundred nights of 10,000 findings: python -m tests.benchmarks.history sqlite|postgresql [FINDINGS [NIGHTS]].
+
+Of what stands open 1 % changes each night: a third gets worse or better, a third is fixed, a third is new or reopened.
+The estate has 20 subscriptions and 300 words (rules and types). Prints figures as JSON.
+"""
+
+import itertools
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from scanner.changes import Changes, Item, Key, Looked, Sight, compare
+from scanner.finding import exposure_fingerprint, finding_fingerprint
+from scanner.history import History, ScanRecord
+from scanner.history.questions import diff, prune, show, upgrade
+from tests.history.server import Server, serving
+
+SUBSCRIPTIONS = tuple(f"5f1c0f9a-{place:04}-4c1e-9a52-0d2f4b7c1a01" for place in range(20))
+RULES = frozenset(f"storage-setting-{place:03}" for place in range(260))
+TYPES = frozenset({"microsoft.storage/storageaccounts", *(f"microsoft.sql/servers{place}" for place in range(39))})
+SEVERITIES = ("critical", "high", "medium", "low")
+CHANGE = 0.01
+
+
+def taken(night: int) -> str:
+    return f"{2026 + night // 336}-{1 + night // 28 % 12:02}-{1 + night % 28:02}T02:00:00Z"
+
+
+def item(place: int) -> Item:
+    of = SUBSCRIPTIONS[place % len(SUBSCRIPTIONS)]
+    name = f"stjournal{place // 3:06}"
+    group = f"/subscriptions/{of}/resourceGroups/rg-innsyn-{place % 200:03}"
+    resource = f"{group}/providers/Microsoft.Storage/storageAccounts/{name}"
+    if place % 3:
+        rule = f"storage-setting-{place % 260:03}"
+        return Item(
+            kind="finding",
+            fingerprint=finding_fingerprint(rule, f"{resource}/{place}"),
+            resource=resource,
+            rule=rule,
+            category="transport",
+            title="Storage accepts plain HTTP from anybody who asks",
+            severity=SEVERITIES[place % 4],
+        )
+    return Item(
+        kind="exposure",
+        fingerprint=exposure_fingerprint(resource, "blob", ""),
+        resource=resource,
+        endpoint="blob",
+        title="Anybody who has a key can read and write every file",
+        severity=SEVERITIES[place % 4],
+        reach="internet",
+        authentication="shared",
+    )
+
+
+class Estate:
+    """What stands open: `size` items, of which 1 % changes each night."""
+
+    def __init__(self, size: int) -> None:
+        self.chance = random.Random(4)
+        self.open = {each.key: each for each in map(item, range(size))}
+        self.closed: list[Item] = []
+        self.made = size
+        self.tops = frozenset(each.resource.lower() for each in self.open.values())
+
+    def pass_night(self) -> None:
+        some = self.chance.sample(sorted(self.open), round(len(self.open) * CHANGE))
+        third = len(some) // 3
+        for key in some[:third]:
+            was = self.open[key]
+            self.open[key] = msgspec.structs.replace(was, severity=self.chance.choice(SEVERITIES))
+        for key in some[third : 2 * third]:
+            self.closed.append(self.open.pop(key))
+        for place in range(third):
+            if place % 4 == 0 and self.closed:
+                back = self.closed.pop(self.chance.randrange(len(self.closed)))
+            else:
+                back = item(self.made)
+                self.made += 1
+            self.open[back.key] = back
+
+    def judge(
+        self, night: int
+    ) -> Callable[[Mapping[Key, Item], Callable[[str, str], bool], ScanRecord | None], Changes]:
+        def judged(known: Mapping[Key, Item], before: Callable[[str, str], bool], last: ScanRecord | None) -> Changes:
+            sight = Sight(known, taken(night))
+            sight.items = {
+                key: msgspec.structs.replace(each, since=taken(night), seen=taken(night))
+                for key, each in self.open.items()
+            }
+            for each in known.values():
+                sight.resource(each.resource)
+            return compare(known, sight, Looked(set(SUBSCRIPTIONS), RULES, TYPES), before)
+
+        return judged
+
+
+def scan(night: int, count: int) -> ScanRecord:
+    return ScanRecord(
+        id=f"{night:016x}",
+        taken=taken(night),
+        started=taken(night),
+        finished=taken(night),
+        tool="twolocks 0.1.0",
+        selection="all",
+        subscriptions=SUBSCRIPTIONS,
+        scopes=tuple(f"/subscriptions/{each}" for each in SUBSCRIPTIONS),
+        words=RULES | TYPES,
+        standing={"high": count},
+    )
+
+
+@contextmanager
+def place(kind: str) -> Iterator[tuple[str, Callable[[], int]]]:
+    """The URL of a new history, and what says how many bytes it takes."""
+    if kind == "sqlite":
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "history.db"
+            yield str(file), lambda: sum(each.stat().st_size for each in Path(folder).iterdir())
+        return
+    with serving() as server:
+        name = server.database()
+        upgrade(server.url(name))
+        yield server.url(name), lambda: _size(server, name)
+
+
+def _size(server: Server, name: str) -> int:
+    return int(server.run(f"SELECT pg_database_size('{name}')")[0][0])
+
+
+def timed(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def asked(url: str, work: Callable[[History], Any]) -> float:
+    """Seconds of a question, with the opening of the history; the median of five."""
+
+    def once() -> None:
+        with History.open(url) as history:
+            work(history)
+
+    return round(statistics.median(timed(once) for _ in range(5)), 3)
+
+
+def measure(url: str, size_of: Callable[[], int], size: int, nights: int) -> dict[str, Any]:
+    estate = Estate(size)
+    spans: list[float] = []
+    sizes = [size_of() if "://" in url else 0]
+    for night in range(1, nights + 1):
+
+        def once(night: int = night) -> None:
+            with History.open(url) as history:
+                history.record(scan(night, len(estate.open)), estate.judge(night))
+
+        spans.append(timed(once))
+        sizes.append(size_of())
+        estate.pass_night()
+    growth = [after - before for before, after in itertools.pairwise(sizes[1:])]
+    return {
+        "findings": size,
+        "nights": nights,
+        "first_night_s": round(spans[0], 2),
+        "night_s": round(statistics.median(spans[1:]), 2),
+        "worst_night_s": round(max(spans[1:]), 2),
+        "first_night_mb": round((sizes[1] - sizes[0]) / 1e6, 2),
+        "mb": round(sizes[-1] / 1e6, 2),
+        "growth_mb": round(sum(growth) / len(growth) / 1e6, 3),
+        "worst_growth_mb": round(max(growth) / 1e6, 2),
+        "diff_last_s": asked(url, lambda history: diff(history, str(nights - 1), str(nights))),
+        "diff_all_s": asked(url, lambda history: diff(history, "1", str(nights))),
+        "show_s": asked(url, show),
+        "trend_s": asked(url, lambda history: history.trend("all")),
+        "prune_s": round(timed(lambda: prune(History.open(url), taken(nights // 2)[:10])), 2),
+    }
+
+
+def main() -> None:
+    kind = sys.argv[1]
+    size, nights = (int(word) for word in (*sys.argv[2:], *("10000", "100")[len(sys.argv) - 2 :]))
+    with place(kind) as (url, size_of):
+        print(json.dumps(measure(url, size_of, size, nights)))
+
+
+if __name__ == "__main__":
+    main()
