@@ -12,7 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import structs
 
 from scanner.addresses import ALL_IPV4, ALL_IPV6, EVERYTHING, PUBLIC, PUBLIC_IPV4, PUBLIC_IPV6, AddressSet, Version
 from scanner.exposure import Hop, Reach
@@ -98,7 +101,7 @@ class Opening:
         return replace(self, sure=self.sure & to, may=self.may & to)
 
 
-class Mark(NamedTuple):
+class Mark(msgspec.Struct, frozen=True, gc=False):
     """What one level did at a place: which of the levels, the rules that let in, and who was left."""
 
     level: int
@@ -106,14 +109,14 @@ class Mark(NamedTuple):
     left: Senders
 
 
-class _Piece(NamedTuple):
+class _Piece(msgspec.Struct, frozen=True, gc=False):
     first: int
     last: int
     senders: Senders
     marks: tuple[Mark, ...]
 
 
-class _Open(NamedTuple):
+class _Open(msgspec.Struct, frozen=True, gc=False):
     first: int
     last: int
     sure: Senders
@@ -422,7 +425,7 @@ def _added(now: list[_Piece], past: list[_Piece]) -> Iterator[_Piece]:
         else:
             piece = one or two
             assert piece is not None
-            yield piece._replace(first=first, last=last)
+            yield structs.replace(piece, first=first, last=last)
 
 
 def _marks(one: tuple[Mark, ...], two: tuple[Mark, ...]) -> tuple[Mark, ...]:
@@ -449,7 +452,7 @@ def _joined(pieces: Iterable[_Open]) -> Iterator[_Open]:
     for whole in pieces:
         for piece in _apart(whole):
             if last is not None and _continues(last, piece):
-                last = last._replace(last=piece.last, marks=_marks(last.marks, piece.marks))
+                last = structs.replace(last, last=piece.last, marks=_marks(last.marks, piece.marks))
                 continue
             if last is not None:
                 yield last
@@ -470,14 +473,14 @@ def _apart(piece: _Open) -> Iterator[_Open]:
     first = piece.first
     for border in _BORDERS:
         if first < border <= piece.last:
-            yield piece._replace(first=first, last=border - 1)
+            yield structs.replace(piece, first=first, last=border - 1)
             first = border
-    yield piece._replace(first=first)
+    yield structs.replace(piece, first=first)
 
 
 def _clipped(pieces: Iterable[_Open], first: int, last: int) -> list[_Open]:
     return [
-        piece._replace(first=max(piece.first, first), last=min(piece.last, last))
+        structs.replace(piece, first=max(piece.first, first), last=min(piece.last, last))
         for piece in pieces
         if piece.first <= last and piece.last >= first
     ]
@@ -486,7 +489,7 @@ def _clipped(pieces: Iterable[_Open], first: int, last: int) -> list[_Open]:
 def _known(pieces: list[_Open]) -> Iterator[tuple[_Open, KnownPort]]:
     for piece in pieces:
         for at, known in _between(piece):
-            yield piece._replace(first=at, last=at), known
+            yield structs.replace(piece, first=at, last=at), known
 
 
 _KNOWN_PLACES: Final = [known.place for known in KNOWN_PORTS]
@@ -510,9 +513,9 @@ def _rest(pieces: list[_Open]) -> list[_Open]:
                 bridge = last + 1 if wide and bridge == first else None
                 continue
             if out and bridge == first and (out[-1].sure, out[-1].may) == (piece.sure, piece.may):
-                out[-1] = out[-1]._replace(last=last, marks=_marks(out[-1].marks, piece.marks))
+                out[-1] = structs.replace(out[-1], last=last, marks=_marks(out[-1].marks, piece.marks))
             else:
-                out.append(piece._replace(first=first, last=last))
+                out.append(structs.replace(piece, first=first, last=last))
             bridge = last + 1
     return out
 
@@ -538,7 +541,7 @@ def _alike(rest: dict[Protocol, list[_Open]]) -> list[_Open]:
     for piece in rest["tcp"]:
         other = udp.get((piece.first, piece.last))
         if other is not None and (other.sure, other.may) == (piece.sure, piece.may):
-            found.append(piece._replace(marks=_marks(piece.marks, other.marks)))
+            found.append(structs.replace(piece, marks=_marks(piece.marks, other.marks)))
     return found
 
 

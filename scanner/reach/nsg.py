@@ -122,7 +122,7 @@ class Rule(msgspec.Struct, eq=False, gc=False):
         return RuleRef(self.name, self.priority, self.allow, self.resource)
 
 
-class Segment(NamedTuple):
+class Segment(msgspec.Struct, frozen=True, gc=False):
     """The places from `first` to `last`: who gets there, and by which rules."""
 
     first: int
@@ -321,7 +321,7 @@ def _segments(cuts: list[int], lets: list[tuple[tuple[Term, Rule], ...]]) -> Flo
         if not let:
             previous = None
         elif let is previous:
-            out[-1] = out[-1]._replace(last=cuts[cell + 1] - 1)
+            out[-1] = replace(out[-1], last=cuts[cell + 1] - 1)
         else:
             previous = let
             if id(let) not in known:
