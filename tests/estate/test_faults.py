@@ -100,3 +100,18 @@ def test_a_list_that_answers_500_for_ever_leaves_the_rest_as_it_was(whole: Scann
     assert changed
     assert all(rule.startswith(("app-", "function-", "logic-app-")) for _, rule in changed)
     assert decide(hurt.tally, "never").code == INCOMPLETE
+
+
+def test_traffic_manager_that_may_not_be_read_costs_its_names_and_nothing_else() -> None:
+    alone = Fault("refuse", "/providers/Microsoft.ResourceGraph/resources")  # so that its profiles are listed
+    listed = Scanned(alone)
+    hurt = Scanned(alone, Fault("refuse", f"{LISTS}/Microsoft.Network/trafficManagerProfiles"))
+    assert verdicts(hurt.document) == verdicts(listed.document)
+    lost = [row["url"] for row in hurt.document["gaps"] if row not in listed.document["gaps"]]
+    assert lost
+    assert all(url.endswith("/trafficManagerProfiles") for url in lost)
+    before, after = listed.document["exposures"], hurt.document["exposures"]
+    assert any("named by" in said for row in before for said in row["admits"])
+    assert not any("named by" in said for row in after for said in row["admits"])
+    assert [{**row, "admits": []} for row in after] == [{**row, "admits": []} for row in before]
+    assert decide(hurt.tally, "never").code == INCOMPLETE
