@@ -141,6 +141,24 @@ def test_a_scan_runs_where_nothing_is_both_written_and_run(plain: Plain) -> None
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_night_with_a_history_and_every_format(plain: Plain) -> None:
+    """What a wheel could lack: migrations, templates, a dependency that only development has."""
+    plain.run("twolocks", "demo", "--quiet", "--dir", plain.work / "night")
+    outs = [f"--out={plain.work / name}" for name in ("a.html", "a.json", "a.csv", "a.md", "a.sarif", "a.junit.xml")]
+    words = ("scan", "--quiet", "--from", plain.work / "night" / "snapshot.jsonl", "--fail-on", "new:high")
+    history = ("--history", f"sqlite:///{plain.work}/history.db")
+    for _ in range(2):
+        done = plain.run("twolocks", *words, *history, *outs)
+        assert done.returncode == 3, done.stderr
+    listed = plain.run("twolocks", "history", "list", *history)
+    assert (listed.returncode, len(listed.stdout.splitlines())) == (0, 2), listed.stderr
+
+
+def test_postgresql_can_hold_the_history(plain: Plain) -> None:
+    done = plain.run(plain.target / "bin" / "python", "-c", "import psycopg")
+    assert done.returncode == 0, "make lock with the extra postgres brings it"
+
+
 def test_what_is_kept_installs_nothing(plain: Plain) -> None:
     programs = {path.name for path in (plain.target / "bin").iterdir()}
     assert programs.isdisjoint(INSTALLERS)
