@@ -183,6 +183,11 @@ resource apps 'Microsoft.App/managedEnvironments@2025-01-01' = {
       infrastructureSubnetId: subnetId
       internal: true
     }
+    peerTrafficConfiguration: {
+      encryption: {
+        enabled: true
+      }
+    }
     workloadProfiles: [
       {
         name: 'Consumption'
