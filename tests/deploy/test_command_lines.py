@@ -18,6 +18,7 @@ from tests.deploy.test_container_apps import blocks, made
 
 TEXTS = [*files("*.md", "*.sh", "*.service"), ROOT / "docs" / "operating.md"]
 FENCED = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
+TOML = re.compile(r"^```toml\n(.*?)^```", re.M | re.S)
 CODE = re.compile(r"`([^`]+)`")
 ENDS = ("||", "&&", ";", "|", ">", "<", ">>", "2>", "#", "&")
 PROGRAM = re.compile(r"(^|.*/)twolocks$")
@@ -144,6 +145,16 @@ def test_every_variable_is_an_option() -> None:
 def test_settings(file: Path) -> None:
     found: dict[str, Any] = dict(resolve("scan", {}, {}, config=file).options)
     assert found["fail-on"].value in ("high", "new:high")
+
+
+def test_settings_in_pages(tmp_path: Path) -> None:
+    blocks = [
+        each for path in TEXTS for each in re.findall(r"^```toml\n(.*?)^```", path.read_text("utf-8"), re.M | re.S)
+    ]
+    assert blocks
+    for text in blocks:
+        (tmp_path / "twolocks.toml").write_text(text, "utf-8")
+        resolve("scan", {}, {}, config=tmp_path / "twolocks.toml")
 
 
 def test_the_page_has_every_exit_code() -> None:
