@@ -39,7 +39,7 @@ def _typer() -> typer.Typer:
 
 
 app, rules, access, config = _typer(), _typer(), _typer(), _typer()
-history = _typer()
+history, notify = _typer(), _typer()
 
 
 def _command(of: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -88,6 +88,7 @@ def scan(
     out: Annotated[Many, typer.Option()] = None,
     snapshot: Annotated[Text, typer.Option()] = None,
     history: Annotated[Text, typer.Option()] = None,
+    notify: Annotated[Many, typer.Option()] = None,
     auth: Annotated[Text, typer.Option()] = None,
     tenant: Annotated[Text, typer.Option()] = None,
     cloud: Annotated[Text, typer.Option()] = None,
@@ -290,6 +291,13 @@ def _history(command: str, given: dict[str, Any], *scans: str) -> None:
     raise typer.Exit(commandline.history(command, given, *scans))
 
 
+@_command(notify, "test")
+def notify_test(name: str, config: Annotated[Text, typer.Option()] = None) -> None:
+    from scanner import commandline
+
+    raise typer.Exit(commandline.notify_test(name, config))
+
+
 @_command(config, "show")
 def config_show(config: Annotated[Text, typer.Option()] = None) -> None:
     from scanner import commandline
@@ -330,6 +338,7 @@ def sandbox(
 app.add_typer(rules, name="rules")
 app.add_typer(access, name="access")
 app.add_typer(history, name="history")
+app.add_typer(notify, name="notify")
 app.add_typer(config, name="config")
 
 

@@ -215,6 +215,13 @@ def history(command: str, given: Mapping[str, Any], *scans: str) -> int:
     return run[command](settings, *scans)
 
 
+def notify_test(name: str, config: str | None) -> int:
+    from scanner.notify import tell
+    from scanner.scan import version
+
+    return tell.trial(_ready("notify", {}, config), name, f"twolocks {version()}")
+
+
 def config_show(config: str | None) -> int:
     settings = _ready("config", {}, config)
     terminal.table(settings.rows(), sys.stdout, os.environ)

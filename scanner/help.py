@@ -11,6 +11,7 @@ Usage: twolocks COMMAND [OPTIONS]    Finds Azure endpoints that lack a lock.
   report    Make a report from findings
   diff      Compare two findings files or snapshots
   history   Scans over time
+  notify    Test a notification
   waive     Accept a finding, with reason, owner and expiry
   config    Show each setting and where it comes from
   sandbox   Serve an estate as Azure would, on this machine
@@ -55,6 +56,7 @@ What to write
                                  az://CONTAINER/PATH, with --auth
   --snapshot FILE                What was read (.jsonl, .gz, .zst); also a blob
   --history URL                  Remember, and compare with earlier scans
+  --notify NAME               +  Tell what is new: [notify.NAME] in the settings
 How to read
   --auth KIND                    cli, managed-identity, github, ...
   --tenant ID                    Sign in to this tenant
@@ -348,6 +350,20 @@ Everything that is remembered, as JSON lines: {"history": {id, schema}}, then
   --help
 
 Each option is also a variable: --out is TWOLOCKS_HISTORY_OUT."""
+
+NOTIFY = """\
+Usage: twolocks notify COMMAND [OPTIONS]
+
+  test   Send a message that is marked as a test"""
+
+NOTIFY_TEST = """\
+Usage: twolocks notify test NAME [OPTIONS]
+
+Sends a message that is marked as a test to [notify.NAME] of twolocks.toml, in
+the way of a scan that tells NAME. Ends with 0 where it arrived, else with 2.
+
+  --config FILE   Settings (default: twolocks.toml in this folder)
+  --help"""
 
 CONFIG = """\
 Usage: twolocks config COMMAND [OPTIONS]

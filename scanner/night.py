@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scanner import finding as rows
 from scanner import remember, snapshot
@@ -10,6 +12,7 @@ from scanner.changes import Changes, Item, Key, compare
 from scanner.errors import AccessError, HistoryError, UserError
 from scanner.evaluate import Evaluation
 from scanner.loader import RuleSet
+from scanner.notify.notice import Earlier, Entry
 from scanner.remember import Doubts, Last, Noting, Past
 from scanner.resource import root_of
 from scanner.settings import Settings
@@ -18,6 +21,9 @@ from scanner.stop import Stop
 from scanner.summary import Counting
 from scanner.terminal import Line, Screen
 from scanner.verdict import Severity
+
+if TYPE_CHECKING:
+    from scanner.history.store import ScanRecord
 
 
 @dataclass(slots=True)
@@ -35,6 +41,8 @@ class Night:
     doubts: Doubts = field(default_factory=Doubts)
     beyond: int = 0
     looked_again: bool = False
+    tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The chosen tags of each resource that has any, by its id in lower case."""
 
     @property
     def _at(self) -> str:
@@ -58,7 +66,7 @@ class Night:
 
         with History.open(self.settings["history"], at=self._at) as history:
             record = history.last(selection)
-            last = Last(record.taken, record.tool, frozenset(record.subscriptions)) if record is not None else None
+            last = _last(record) if record is not None else None
             known = history.known(subscriptions | (last.subscriptions if last else frozenset()))
             return Past(known, history.before(scopes), last)
 
@@ -72,7 +80,9 @@ class Night:
                 self._lost(error)
         if self.errors:
             return Counting()
-        return Noting(self.past, taken.head.taken, remember.first_ids(self.rules))
+        noting = Noting(self.past, taken.head.taken, remember.first_ids(self.rules))
+        self.tags = noting.tags
+        return noting
 
     # The second look
 
@@ -188,6 +198,20 @@ class Night:
             found = history.record(record, lambda known, before, last: judged(known))
             return found, history.trend(selection)
 
+    def owners(self, tag: str) -> dict[str, str]:
+        """The owner of each resource that this tag names one for, by its id in lower case."""
+        return {id: tags[tag] for id, tags in self.tags.items() if tags.get(tag)} if tag else {}
+
+    def earlier(self, name: str) -> Earlier:
+        """What a notification knows of the scans before."""
+        last = self.past.last
+        if last is None:
+            return Earlier()
+        return Earlier(date.fromisoformat(last.finished[:10]) if last.finished else None, last.complete)
+
+    def arrived(self, name: str, entries: Sequence[Entry]) -> None:
+        return
+
     def told(self, wrote: Sequence[str]) -> list[UserError]:
         """What went wrong with the history, with what was written all the same."""
         files = f"{', '.join(wrote)} {'was' if len(wrote) == 1 else 'were'} written, " if wrote else ""
@@ -195,6 +219,11 @@ class Night:
             HistoryError(f"{each.what}; {files}this scan is not in the history", at=each.at, do=each.do)
             for each in self.errors
         ]
+
+
+def _last(record: "ScanRecord") -> Last:
+    seen = frozenset(record.subscriptions)
+    return Last(record.taken, record.tool, seen, record.finished, record.complete)
 
 
 class Silent:

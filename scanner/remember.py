@@ -24,11 +24,15 @@ COUNTS: tuple[News, ...] = ("new", "first-looked", *LISTS)
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """The last scan of the same selection: its time, its tool, and the subscriptions that it saw."""
+    """The last scan of the same selection: its time, its tool, the subscriptions that it saw, when it ended, and
+    whether it was complete.
+    """
 
     taken: str
     tool: str
     subscriptions: frozenset[str]
+    finished: str = ""
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class Noting(Counting):
         super().__init__()
         self.past = past
         self.sight = Sight(past.known, taken, first)
+        self.tags: dict[str, dict[str, str]] = {}
+        """The chosen tags of each resource that has any, by its id in lower case."""
 
     def exposure(self, row: rows.ExposureRow) -> None:
         self.sight.exposure(row)
@@ -68,6 +74,8 @@ class Noting(Counting):
 
     def resource(self, id: str, row: rows.ResourceRow) -> None:
         self.sight.resource(id)
+        if row.tags:
+            self.tags[id.lower()] = row.tags
         super().resource(id, row)
 
     def passed(self, id: str, rules: list[str]) -> None:

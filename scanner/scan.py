@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from time import monotonic
@@ -22,6 +23,7 @@ from scanner.exit import DEFECT, Exit, decide
 from scanner.loader import RuleSet, load
 from scanner.news import News
 from scanner.night import Night
+from scanner.notify.keys import Target
 from scanner.settings import Settings
 from scanner.snapshot import Snapshot, Store
 from scanner.stop import Stop, Stopped
@@ -72,6 +74,8 @@ class Job:
     told: bool = False
     """Whether it was stopped, and that was said."""
 
+    whom: tuple[Target, ...] = ()
+    """Whom `--notify` names."""
     disagreements: list[str] = field(default_factory=list)
     """Where Azure's effective rules are not what we worked out: defects of ours."""
 
@@ -128,7 +132,7 @@ def prepare(settings: Settings) -> Job:
         tags=settings.kept_tags,
         part=any(settings[each] for each in ("resource", "resource-group", "tag")),
     )
-    return Job(settings, rules, policy, outs)
+    return Job(settings, rules, policy, outs, whom=_whom(settings))
 
 
 def chosen(settings: Settings) -> RuleSet:
@@ -171,6 +175,14 @@ def _waivers(settings: Settings, rules: RuleSet) -> Waivers:
     if not name:
         return NoWaivers()
     return waivers.load(Path(name), rules, max_days=settings.max_days, allow_tag=settings.allow_tag)
+
+
+def _whom(settings: Settings) -> tuple[Target, ...]:
+    if not settings["notify"]:
+        return ()
+    from scanner.notify.tell import prepared
+
+    return prepared(settings)
 
 
 def _tags(settings: Settings) -> None:
@@ -301,6 +313,8 @@ def _run(job: Job, storage: Storage, source: Path, screen: Screen, stop: Stop, l
         found=night.found if night is not None else None,
     )
     order = [name for name in (*(out.name for out in job.outs), job.settings["snapshot"]) if name in wrote]
+    if night is not None and job.whom:
+        errors += _tell(job, night, evaluation, scan, end, order, screen, stop)
     summary = Summary(
         evaluation.tally,
         counting,
@@ -312,6 +326,40 @@ def _run(job: Job, storage: Storage, source: Path, screen: Screen, stop: Stop, l
         news=News.of(night.row, night.found) if night is not None and night.row and night.found else None,
     )
     return Outcome(end, summary, errors)
+
+
+def _tell(
+    job: Job,
+    night: Night,
+    evaluation: Evaluation,
+    scan: rows.ScanRow,
+    end: Exit,
+    wrote: Sequence[str],
+    screen: Screen,
+    stop: Stop,
+) -> list[UserError]:
+    """Tell whom the scan was asked to tell; the errors of those that were not reached."""
+    from scanner.notify import tell
+    from scanner.notify.notice import Facts
+
+    facts = Facts(
+        scan=scan,
+        tally=evaluation.tally,
+        end=end,
+        today=datetime.now(UTC).date(),
+        row=night.row,
+        changes=night.found,
+        owners=night.owners(job.settings.owner_tag),
+        expiring=waivers.expiring(job.policy.waivers),
+        lost=[error.what for error in night.errors],
+        files=wrote,
+    )
+    try:
+        return tell.tell(job.whom, facts, night, screen)
+    except Stopped:
+        screen.finish()
+        stopped(job, screen, stop.code, "while notices were sent", wrote, left="all was written")
+        raise
 
 
 def _night(job: Job, screen: Screen) -> Night | None:
@@ -422,12 +470,12 @@ async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
             store.head.notes += [f"{DISAGREES}: {said}" for said in job.disagreements]
 
 
-def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str] = ()) -> None:
-    """What a stopped scan leaves behind."""
+def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str] = (), *, left: str = "") -> None:
+    """What a stopped scan leaves behind; `left` says so where it is not plain."""
     job.told = True
     asked = [*(out.name for out in job.outs if out.format != STDOUT), job.settings["snapshot"]]
     before = [name for name in asked if name and name not in wrote and (is_blob(name) or Path(name).exists())]
-    judged = "not everything was written" if wrote else "nothing was judged"
+    judged = left or ("not everything was written" if wrote else "nothing was judged")
     said = f"{when}; {judged}" + (
         f". {', '.join(before)} {'is' if len(before) == 1 else 'are'} as before" if before else ""
     )

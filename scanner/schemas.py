@@ -9,6 +9,7 @@ from typing import Any
 
 from scanner import help as texts
 from scanner.exposure import Auth, Reach
+from scanner.notify.keys import KINDS, NAME, Key, keys_of
 from scanner.settings import FAIL_ON, FAIL_ON_NEW, MAX_DAYS, SCAN, TABLES, Option
 from scanner.verdict import Severity
 from scanner.waivers import GAP_KEYS, WAIVER_KEYS
@@ -84,12 +85,34 @@ def settings() -> Schema:
         ),
         "notify": {
             "type": "object",
-            "additionalProperties": {"type": "object", "properties": {"kind": TEXT}, "required": ["kind"]},
+            "propertyNames": {"pattern": f"^{NAME.pattern}$"},
+            "additionalProperties": {"oneOf": [_notification(kind) for kind in KINDS]},
             "description": "Whom to tell what is new, by name",
         },
     }
     assert tables.keys() == TABLES.keys()
     return {"$schema": DRAFT, "title": "twolocks.toml", **_table(tables)}
+
+
+def _notification(kind: str) -> Schema:
+    """A table [notify.NAME] of one kind."""
+    known = keys_of(kind)
+    found = _table({key.name: {"const": kind} if key.name == "kind" else _key(key) for key in known}, "kind")
+    found["required"] += [key.name for key in known if key.needed and not key.other]
+    pairs = [(key.name, key.other) for key in known if key.other > key.name]
+    needed = {key.name for key in known if key.needed}
+    found["allOf"] = [
+        {"oneOf": [{"required": [each]} for each in pair]} for pair in pairs if pair[0] in needed
+    ] + [{"not": {"required": list(pair)}} for pair in pairs if pair[0] not in needed]
+    return found if found["allOf"] else {name: value for name, value in found.items() if name != "allOf"}
+
+
+def _key(key: Key) -> Schema:
+    if key.shape == "number":
+        return {"type": "integer", "minimum": 1, "maximum": 65535, "description": key.about}
+    if key.shape == "list":
+        return _said({"anyOf": [TEXT, {"type": "array", "items": TEXT, "minItems": 1}]}, key.about)
+    return _said({"enum": list(key.known)} if key.known else TEXT, key.about)
 
 
 def _number(about: str, least: int, most: int, default: int) -> Schema:

@@ -10,6 +10,7 @@ from scanner import toml
 from scanner.addresses import AddressSet, breadth, parse, union
 from scanner.errors import InputError, nearest
 from scanner.evaluate import Intended
+from scanner.notify import keys as notification
 from scanner.toml import TomlFile
 from scanner.verdict import Severity
 
@@ -20,8 +21,6 @@ FAIL_ON_NEW = tuple(f"new:{each.name}" for each in reversed(Severity))
 """For scans with a history: only what it has not seen, was reopened, or got worse."""
 DEFAULT = "default"
 HISTORIES = ("sqlite", "postgresql+psycopg")
-NOTIFY = ("kind",)
-"""The keys that every table [notify.<name>] has; those of its kind are checked where it is built."""
 _LOGIN = re.compile(r"(?<=://)[^:/]*:[^@]*@")
 _SECRETS = re.compile(r"(?i)([?&](?:ssl)?password=|[?&](?:sig|token|secret|key|code)=)[^&\s,]*")
 _SECRET_KEY = re.compile(r"(?i)(secret|password|token|key|url|webhook)$")
@@ -63,6 +62,7 @@ SCAN = (
     Option("out", (), many=True, path=True),
     Option("snapshot", path=True),
     HISTORY,
+    Option("notify", (), many=True),
     Option("auth", "default"),
     Option("tenant"),
     Option("cloud", "public"),
@@ -73,8 +73,6 @@ SCAN = (
     Option("quiet", False, flag=True),
     Option("verbose", False, flag=True),
 )
-NOTIFICATION = Option("notify", (), many=True)
-"""An option of `scan` that is not built yet. Who builds it adds it to SCAN: value, check and [notify] are ready."""
 COMMANDS: dict[str, tuple[Option, ...]] = {
     "scan": SCAN,
     "demo": (
@@ -132,6 +130,7 @@ COMMANDS: dict[str, tuple[Option, ...]] = {
     ),
     "history": (HISTORY, Option("format", "text"), Option("older-than"), Option("out", path=True)),
     "sandbox": (Option("port", "0"), Option("latency", "0")),
+    "notify": (),
     "config": (),
 }
 """The options of each command; `TWOLOCKS_<COMMAND>_<OPTION>` sets one. Those of `scan` stand in `[scan]` too."""
@@ -238,7 +237,7 @@ def resolve(
     """
     _variables(command, environ)
     file = _file(command, config, environ, folder or Path())
-    filed = command in ("scan", "config") or any(option.shared for option in COMMANDS[command])
+    filed = command in ("scan", "config", "notify") or any(option.shared for option in COMMANDS[command])
     if file is None or not filed:
         found = Settings(_options(command, given, environ, None))
     else:
@@ -598,7 +597,7 @@ class _Reader:
         return severities, reasons
 
     def _notify(self) -> dict[str, dict[str, Any]]:
-        """The tables [notify.<name>]; what each kind needs beside `kind` is checked where it is used."""
+        """The tables [notify.<name>], each as its kind wants it."""
         found: dict[str, dict[str, Any]] = {}
         for name, table in self._tables("notify").items():
             if not isinstance(table, dict):
@@ -606,6 +605,8 @@ class _Reader:
                 continue
             if not _is_name(table.get("kind")):
                 self.file.fault(f"notify.{name} needs kind", "notify", name, "kind", do='add kind = "..."')
+            else:
+                notification.check(self.file, name, table)
             found[name] = table
             self.sources |= {f"notify.{name}.{key}": self.file.at("notify", name, key) for key in table}
         return found

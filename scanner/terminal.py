@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import re
 import shutil
 import sys
 import threading
@@ -31,6 +32,7 @@ SCOPES = 8
 LOG_LINES = 20
 LOG_SECONDS = 30.0
 FRAME_SECONDS = 0.25
+_MARKS = re.compile("#(?=#)")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -38,11 +40,13 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def clean(text: object) -> str:
-    """One token on one line: what does not show, ends a line or turns the direction becomes `<U+202E>`."""
+    """One token on one line: what does not show, ends a line or turns the direction becomes `<U+202E>`; so does the
+    first sign of `##`, since CI agents look for `##vso[` and `##[` anywhere in a line.
+    """
     text = str(text)
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(f"<U+{ord(char):04X}>" if hides(char) else char for char in text)
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(f"<U+{ord(char):04X}>" if hides(char) else char for char in text)
+    return _MARKS.sub("<U+0023>", text) if "##" in text else text
 
 
 def hides(char: str) -> bool:

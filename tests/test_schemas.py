@@ -41,6 +41,7 @@ def valid(schema: dict[str, Any], text: str) -> bool:
     return bool(kind(schema, format_checker=kind.FORMAT_CHECKER).is_valid(plain(tomllib.loads(text))))
 
 
+MAIL = "[notify.ops]\nkind = 'mail'\nhost = 'mail.example'\nfrom = 'two@agency.example'\nto = ['ops@agency.example']\n"
 SETTINGS = [
     ("", True),
     ('[scan]\nsubscription = ["prod"]\nfail-on = "low"\nquiet = true\nout = "report.html"\nwaivers = "w.toml"', True),
@@ -73,6 +74,26 @@ SETTINGS = [
     ("[waivers]\nallow-tag = 'yes'", False),
     ("[notify.ops]\nkind = 'slack'\nurl-env = 'HOOK'", True),
     ("[notify.ops]\nurl-env = 'HOOK'", False),
+    ("[notify.ops]\nkind = 'slack'", False),
+    ("[notify.ops]\nkind = 'slack'\nurl = 'https://hooks.example/x'", False),
+    ("[notify.ops]\nkind = 'slack'\nurl-env = 'HOOK'\nurl-file = 'hook'", False),
+    ("[notify.ops]\nkind = 'slakc'\nurl-env = 'HOOK'", False),
+    ("[notify.'o p']\nkind = 'github'", False),
+    ("[notify.ops]\nkind = 'github'\nmin-severity = 'low'\nowner = 'team-a'", True),
+    ("[notify.ops]\nkind = 'github'\nmin-severity = 'lwo'", False),
+    ("[notify.ops]\nkind = 'azure-devops'\nurl-env = 'HOOK'", False),
+    ("[notify.ops]\nkind = 'webhook'\nurl-env = 'HOOK'\nsecret-file = 'key'", True),
+    ("[notify.ops]\nkind = 'webhook'\nurl-env = 'HOOK'", False),
+    ("[notify.ops]\nkind = 'teams'\nurl-file = 'hook'", True),
+    (MAIL, True),
+    (MAIL + "port = 587\ntls = 'implicit'\nuser = 'two'\npassword-env = 'PASSWORD'", True),
+    (MAIL + "port = 0", False),
+    (MAIL + "port = '587'", False),
+    (MAIL + "tls = 'ssl'", False),
+    (MAIL + "password = 'geheim'", False),
+    (MAIL.replace("host", "hots"), False),
+    (MAIL.replace("['ops@agency.example']", "[]"), False),
+    (MAIL.replace("['ops@agency.example']", "'ops@agency.example'"), True),
     ("[notify]\nkind = 'slack'", False),
 ]
 WAIVERS = [

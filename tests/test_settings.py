@@ -13,7 +13,6 @@ from scanner.settings import (
     COMMANDS,
     DEFAULT,
     HISTORY,
-    NOTIFICATION,
     SCAN,
     TABLES,
     Settings,
@@ -49,13 +48,14 @@ def test_an_option_wins_over_a_variable_over_the_file_over_the_default(tmp_path:
     assert (found["fail-on"], found.options["fail-on"].source) == ("high", DEFAULT)
 
 
-def test_every_option_has_a_variable() -> None:
+def test_every_option_has_a_variable(tmp_path: Path) -> None:
+    (tmp_path / "twolocks.toml").write_text("[notify.x]\nkind = 'github'\n")
     for option in SCAN:
         text = {"fail-on": "low", "from": "", "quiet": "yes", "verbose": "1", "no-graph": "on", "effective": "1"}.get(
             option.name, "x"
         )
         name = f"TWOLOCKS_SCAN_{option.key}".upper()
-        found = resolve("scan", {}, {name: text}, folder=Path("/nowhere"))
+        found = resolve("scan", {}, {name: text}, folder=tmp_path)
         assert found.options[option.name].source == (name if text else DEFAULT)
 
 
@@ -211,13 +211,6 @@ def test_tables_in_lists_of_tables_have_lines(tmp_path: Path) -> None:
 # A history, and notifications
 
 
-@pytest.fixture
-def nightly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The options that a nightly scan adds."""
-    monkeypatch.setattr("scanner.settings.SCAN", (*SCAN, HISTORY, NOTIFICATION))
-    monkeypatch.setitem(COMMANDS, "scan", (*SCAN, HISTORY, NOTIFICATION))
-
-
 @pytest.mark.parametrize(
     ("given", "value"),
     [
@@ -228,7 +221,6 @@ def nightly(monkeypatch: pytest.MonkeyPatch) -> None:
         ("postgresql+psycopg://two@db.example:5432/two", "postgresql+psycopg://two@db.example:5432/two"),
     ],
 )
-@pytest.mark.usefixtures("nightly")
 def test_a_history_is_a_file_beside_the_settings_or_a_url(given: str, value: str, tmp_path: Path) -> None:
     assert resolved(f'[scan]\nhistory = "{given}"\n', tmp_path)["history"] == value.format(folder=tmp_path)
 
@@ -244,7 +236,6 @@ def test_a_history_is_a_file_beside_the_settings_or_a_url(given: str, value: str
         "postgresql+psycopg://two@db/two?sslpassword=geheim",
     ],
 )
-@pytest.mark.usefixtures("nightly")
 def test_a_password_in_the_url_of_a_history_is_refused_but_in_the_variable(url: str, tmp_path: Path) -> None:
     assert has_password(url)
     with pytest.raises(InputError, match="the URL of the history holds a password") as raised:
@@ -265,7 +256,6 @@ def test_a_password_in_the_url_of_a_history_is_refused_but_in_the_variable(url: 
     assert "***" in str(found.rows())
 
 
-@pytest.mark.usefixtures("nightly")
 def test_a_url_without_a_password_is_shown_as_it_is() -> None:
     for url in ("postgresql+psycopg://two@db:5432/two", "https://arm.example:8443/x", "sqlite:////a:b/night.db"):
         assert not has_password(url)
@@ -273,7 +263,6 @@ def test_a_url_without_a_password_is_shown_as_it_is() -> None:
     assert masked("postgresql+psycopg://two:geheim@db/two") == "postgresql+psycopg://***@db/two"
 
 
-@pytest.mark.usefixtures("nightly")
 def test_what_a_nightly_scan_may_not_say(tmp_path: Path) -> None:
     def told(**given: object) -> tuple[str, str, str]:
         with pytest.raises(InputError) as raised:
@@ -296,24 +285,26 @@ def test_what_a_nightly_scan_may_not_say(tmp_path: Path) -> None:
         "--notify ops",
         "write [notify.ops] with its kind into twolocks.toml",
     )
-    (tmp_path / "twolocks.toml").write_text("[notify.ops]\nkind = 'mail'\n[scan]\nnotify = 'opps'\n")
+    (tmp_path / "twolocks.toml").write_text("[notify.ops]\nkind = 'github'\n[scan]\nnotify = 'opps'\n")
     assert told()[1:] == (f"{tmp_path}/twolocks.toml:4", "nearest: ops; known: ops")
     assert resolve("scan", {"notify": ["ops"]}, {}, folder=tmp_path)["notify"] == ("ops",)
 
 
 def test_no_secret_of_a_notification_is_shown(tmp_path: Path) -> None:
     found = resolved(
-        "[notify.ops]\nkind = 'webhook'\nurl = 'https://hooks.example/geheim'\nsecret-env = 'OPS'\n"
-        "to = ['a@b.example']\nheaders = { Authorization = 'geheim' }\n",
+        "[notify.ops]\nkind = 'webhook'\nurl-env = 'HOOK'\nsecret-file = 'ops-key'\n"
+        "[notify.post]\nkind = 'mail'\nhost = 'mail.example'\nfrom = 'a@b.example'\nto = 'a@b.example'\n",
         tmp_path,
     )
     rows = {name: value for name, value, _ in found.rows() if name.startswith("notify.")}
     assert rows == {
         "notify.ops.kind": "webhook",
-        "notify.ops.url": "***",
-        "notify.ops.secret-env": "OPS",
-        "notify.ops.to": "a@b.example",
-        "notify.ops.headers": "***",
+        "notify.ops.url-env": "HOOK",
+        "notify.ops.secret-file": "ops-key",
+        "notify.post.kind": "mail",
+        "notify.post.host": "mail.example",
+        "notify.post.from": "a@b.example",
+        "notify.post.to": "a@b.example",
     }
 
 
@@ -352,7 +343,7 @@ def test_the_settings_file_is_a_variable_too(tmp_path: Path) -> None:
 def test_config_show_lists_everything_that_a_file_may_say(tmp_path: Path) -> None:
     (tmp_path / "twolocks.toml").write_text(
         "[networks]\na = '10.0.0.0/8'\n[[intended]]\nresource = 'r'\nendpoint = 'e'\nreason = 'x'\n"
-        "[severity.r]\nto = 'low'\nreason = 'x'\n[notify.n]\nkind = 'k'\n"
+        "[severity.r]\nto = 'low'\nreason = 'x'\n[notify.n]\nkind = 'github'\n"
     )
     names = [name for name, _, _ in resolve("config", {}, {}, folder=tmp_path).rows()]
     for table, keys in TABLES.items():
