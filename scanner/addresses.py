@@ -10,7 +10,6 @@ import ipaddress
 import socket
 from bisect import bisect_right
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -87,7 +86,7 @@ class AddressSet(msgspec.Struct, frozen=True, gc=False):
 
 def union(sets: Iterable[AddressSet]) -> AddressSet:
     """Every address that is in one of `sets`."""
-    sets = [each for each in sets if not each.is_empty]
+    sets = [each for each in sets if each.v4 or each.v6]
     if len(sets) < 2:
         return sets[0] if sets else EMPTY
     v4: list[Interval] = []
@@ -123,7 +122,6 @@ def span(start: str, end: str) -> AddressSet:
     return _between(start.strip(), end.strip(), f"{start}-{end}")
 
 
-@lru_cache(maxsize=4096)
 def _parse(text: str) -> AddressSet:
     bare = text.strip()
     if bare == "*" or bare.lower() == "any":

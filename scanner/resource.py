@@ -119,7 +119,7 @@ _LISTED_NESTED = frozenset(
 """Nested types of which a collection reads all in a subscription: below it, their path is a list, not a resource."""
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=2048)
 def root_of(url: str) -> str:
     """The id (lower case) of the bundle that a resource, or a read below one, belongs to; "" for bulk reads."""
     parts = segments(url)

@@ -762,7 +762,7 @@ def _numbers(texts: tuple[str, ...], broken: bool) -> _Read:
     return _Read(numbers, ALL_PORTS if why else numbers, why)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Read:
     addresses, tags, why = _names(texts)
     why = why or ("a source that is no text" if broken else "" if texts or groups else "it names no source")

@@ -7,7 +7,6 @@ kind of tuple as one version of an `AddressSet`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 Span: TypeAlias = tuple[int, int]
@@ -61,7 +60,6 @@ def cut(spans: Iterable[Span]) -> Iterator[tuple[Protocol, int, int]]:
                 yield protocol, low - start, high - start
 
 
-@lru_cache(maxsize=1024)
 def ports(text: str) -> Spans:
     """The ports that a text of a rule names: `*`, `any`, `22`, `20-25`, several with commas. Raises BadPort."""
     found: list[Span] = []
