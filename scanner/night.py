@@ -41,6 +41,8 @@ class Night:
     doubts: Doubts = field(default_factory=Doubts)
     beyond: int = 0
     looked_again: bool = False
+    record: "ScanRecord | None" = None
+    """The scan as the history holds it."""
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The chosen tags of each resource that has any, by its id in lower case."""
 
@@ -66,7 +68,7 @@ class Night:
 
         with History.open(self.settings["history"], at=self._at) as history:
             record = history.last(selection)
-            last = _last(record) if record is not None else None
+            last = Last(record.taken, record.tool, frozenset(record.subscriptions)) if record is not None else None
             known = history.known(subscriptions | (last.subscriptions if last else frozenset()))
             return Past(known, history.before(scopes), last)
 
@@ -175,6 +177,7 @@ class Night:
         evaluation: Evaluation,
         judged: Callable[[Mapping[Key, Item]], Changes],
     ) -> tuple[Changes, list[rows.TrendRow]]:
+        from scanner.history import telling
         from scanner.history.store import History, ScanRecord
 
         tally = evaluation.tally
@@ -195,7 +198,10 @@ class Night:
             undecided=tally.statuses["unknown"],
         )
         with History.open(self.settings["history"], at=self._at) as history:
+            if self.settings["notify"]:
+                telling.begin(history, self.settings["notify"], selection)
             found = history.record(record, lambda known, before, last: judged(known))
+            self.record = record
             return found, history.trend(selection)
 
     def owners(self, tag: str) -> dict[str, str]:
@@ -203,14 +209,34 @@ class Night:
         return {id: tags[tag] for id, tags in self.tags.items() if tags.get(tag)} if tag else {}
 
     def earlier(self, name: str) -> Earlier:
-        """What a notification knows of the scans before."""
-        last = self.past.last
-        if last is None:
+        """What a notification knows of the scans before. Where the history does not say: nothing, so that rather
+        something is told twice.
+        """
+        if self.record is None or self.errors:
             return Earlier()
-        return Earlier(date.fromisoformat(last.finished[:10]) if last.finished else None, last.complete)
+        from scanner.history import telling
+        from scanner.history.store import History
+
+        record = self.record
+        try:
+            with History.open(self.settings["history"], at=self._at) as history:
+                found = telling.earlier(history, name, record.selection, record.id, set(record.subscriptions))
+        except HistoryError:
+            return Earlier()
+        if found.last is None:
+            return Earlier(late=found.late)
+        return Earlier(date.fromisoformat(found.last.finished[:10]), found.last.complete, found.late)
 
     def arrived(self, name: str, entries: Sequence[Entry]) -> None:
-        return
+        """Remember that a notification was told of these. Raises HistoryError."""
+        if self.record is None or self.errors:
+            return
+        from scanner.history import telling
+        from scanner.history.store import History
+
+        record, keys = self.record, [(each.kind, each.fingerprint) for each in entries]
+        with History.open(self.settings["history"], at=self._at) as history:
+            telling.heard(history, name, record.selection, record.id, keys)
 
     def told(self, wrote: Sequence[str]) -> list[UserError]:
         """What went wrong with the history, with what was written all the same."""
@@ -219,11 +245,6 @@ class Night:
             HistoryError(f"{each.what}; {files}this scan is not in the history", at=each.at, do=each.do)
             for each in self.errors
         ]
-
-
-def _last(record: "ScanRecord") -> Last:
-    seen = frozenset(record.subscriptions)
-    return Last(record.taken, record.tool, seen, record.finished, record.complete)
 
 
 class Silent:

@@ -24,15 +24,11 @@ COUNTS: tuple[News, ...] = ("new", "first-looked", *LISTS)
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """The last scan of the same selection: its time, its tool, the subscriptions that it saw, when it ended, and
-    whether it was complete.
-    """
+    """The last scan of the same selection: its time, its tool, and the subscriptions that it saw."""
 
     taken: str
     tool: str
     subscriptions: frozenset[str]
-    finished: str = ""
-    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

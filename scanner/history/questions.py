@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Subquery, and_, bindparam, del
 
 from scanner.changes import Change, Item, News, between
 from scanner.errors import InputError
-from scanner.history import schema
+from scanner.history import schema, tables
 from scanner.history.place import place
 from scanner.history.store import CELL, FIELDS, History, ScanRecord, chunks, latest, records
 from scanner.history.tables import TABLES, events, items, scans, subscriptions
@@ -83,10 +83,10 @@ def diff(history: History, first: str, then: str) -> Difference:
         span = and_(events.c.scan > old.number, events.c.scan <= new.number)
         was, now = _state(connection, old.number, span), _state(connection, new.number, span)
         happened = select(events.c.item, events.c.news, events.c.why).where(span).order_by(events.c.scan)
-        told = connection.execute(happened).all()
+        those = connection.execute(happened).all()
         stands = _open(connection, new.number)
-    first_looked = {item for item, news, _ in told if news == "first-looked"}
-    why = {(item, news): said for item, news, said in told}
+    first_looked = {item for item, news, _ in those if news == "first-looked"}
+    why = {(item, news): said for item, news, said in those}
     changes = []
     for number, item in now.items():
         answer = between(was.get(number), item, looked=number not in first_looked)
@@ -114,6 +114,7 @@ def prune(history: History, day: str) -> Pruned:
             query = delete(events).where(events.c.item == bindparam("of"), events.c.scan == bindparam("at"))
             connection.execute(query, [{"of": item, "at": scan} for item, scan in doomed])
         for chunk in chunks(forgotten):
+            connection.execute(delete(tables.told).where(tables.told.c.item.in_(chunk)))
             connection.execute(delete(items).where(items.c.number.in_(chunk)))
         count = connection.execute(select(func.count()).select_from(items)).scalar() or 0
     if history.place.path is not None:
@@ -198,14 +199,14 @@ def _needless(connection: Connection, left: list[int]) -> tuple[list[tuple[int, 
     doomed: list[tuple[int, int]] = []
     forgotten: list[int] = []
     there = set(left)
-    for item, told in found.items():
-        told.sort()
-        ends = [scan for scan, _ in told[1:]] + [left[-1] + 1 if left else 0]
-        kept = [each for each, end in zip(told, ends, strict=True) if _needed(each[0], end, left)]
+    for item, happened in found.items():
+        happened.sort()
+        ends = [scan for scan, _ in happened[1:]] + [left[-1] + 1 if left else 0]
+        kept = [each for each, end in zip(happened, ends, strict=True) if _needed(each[0], end, left)]
         if all(state == "fixed" and scan not in there for scan, state in kept):
             forgotten.append(item)
             kept = []
-        doomed += [(item, scan) for scan, _ in set(told) - set(kept)]
+        doomed += [(item, scan) for scan, _ in set(happened) - set(kept)]
     return doomed, forgotten
 
 

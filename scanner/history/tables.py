@@ -97,9 +97,27 @@ events = Table(
     Column("why", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+# The last scan of a selection (its number) after which a notification had heard all that it is told.
+notices = Table(
+    "notices",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("selection", Text, primary_key=True),
+    Column("scan", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+# With which scan a notification was told of an item last. Both may have been pruned; numbers of scans only grow.
+told = Table(
+    "told",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("item", Integer, primary_key=True, autoincrement=False),
+    Column("scan", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
 Index("scans_selection", scans.c.selection)
 Index("items_subscription", items.c.subscription)
 Index("events_scan", events.c.scan)
 
-TABLES = (scans, subscriptions, looks, items, events)
+TABLES = (scans, subscriptions, looks, items, events, notices, told)
 """In the order in which they are written and exported."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from scanner.errors import InputError, UserError, nearest
+from scanner.errors import HistoryError, InputError, UserError, nearest
 from scanner.notify import deliver, notice
 from scanner.notify.keys import Target, target
 from scanner.notify.notice import Earlier, Entry, Facts
@@ -53,7 +53,9 @@ class Memory(Protocol):
     def earlier(self, name: str) -> Earlier: ...
 
     def arrived(self, name: str, entries: Sequence[Entry]) -> None:
-        """Take in that a notification has been told of these, or that there was no news for it (none)."""
+        """Take in that a notification has been told of these, or that there was no news for it (none). Raises
+        HistoryError.
+        """
 
 
 def tell(
@@ -67,14 +69,19 @@ def tell(
         with screen.busy("Telling", ", ".join(each.name for each in wanted)):
             failed = deliver.deliver(wanted, facts.scan.tool, limits)
     lost = {each.target.name for each in failed}
+    errors = [each.error(LATER.format(name=each.target.name)) for each in failed]
     for each, news in made.items():
         if each.name in lost:
             continue
-        memory.arrived(each.name, news.items if news is not None else ())
+        try:
+            memory.arrived(each.name, news.items if news is not None else ())
+        except HistoryError as error:
+            what = f'{error.what}; what "{each.name}" was told may be told again'
+            errors.append(HistoryError(what, at=error.at, do=error.do))
         if news is not None:
             said = f"notice to {each.name}: {news.title}"
             screen.write([Line(said, "Wrote")], "wrote", said)
-    return [each.error(LATER.format(name=each.target.name)) for each in failed]
+    return errors
 
 
 def trial(settings: Settings, name: str, tool: str) -> int:

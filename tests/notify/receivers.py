@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
@@ -148,7 +148,7 @@ class Post:
 
     @property
     def mails(self) -> list[EmailMessage]:
-        return [cast(EmailMessage, message_from_bytes(_bytes(each), policy=default)) for each in self.envelopes]
+        return [message_from_bytes(_bytes(each), policy=default) for each in self.envelopes]
 
     # What aiosmtpd asks
 
