@@ -81,6 +81,19 @@ def test_an_installed_wheel_finds_its_own_content(wheel: Path, tmp_path: Path) -
         assert Path(done.stdout.strip()) == (site / "scanner" / name).resolve()
 
 
+def test_an_installed_wheel_makes_a_history(wheel: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    code = "import scanner, scanner.history as h; h.History.open('history.db').close(); print(scanner.__path__[0])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(site)}, cwd=tmp_path, check=True, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert Path(done.stdout.strip()) == site / "scanner"
+    assert (tmp_path / "history.db").stat().st_size > 4096
+
+
 def test_the_sdist_holds_what_it_names(dist: Path) -> None:
     with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames()}

@@ -44,6 +44,7 @@ _STATES: dict[str, Told] = {
     "3D000": ("the history's server has no such database", "createdb, then: twolocks history upgrade"),
     "3F000": ("the schema that search_path names is not there", "CREATE SCHEMA, then: twolocks history upgrade"),
     "42501": ("this login may not work on the history", "grant it USAGE and CREATE on the schema, and its tables"),
+    "42703": _DAMAGED,
     "42P01": ("the history is gone: its tables were dropped since this command began", "twolocks history upgrade"),
     "53100": _FULL,
     "53": ("the history's server has no room for this connection", "run again later"),
@@ -82,7 +83,7 @@ def _sqlite(error: BaseException | None, there: bool) -> Told:
     known = [_SQLITE[each] for each in (name, "_".join(name.split("_")[:2])) if each in _SQLITE]
     if known:
         return known[0]
-    if isinstance(error, sqlite3.OperationalError) and "no such table" in str(error):
+    if isinstance(error, sqlite3.OperationalError) and ("no such" in str(error) or "no column" in str(error)):
         return _DAMAGED
     return f"the history failed: {name or type(error).__name__}", "report it"
 

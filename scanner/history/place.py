@@ -84,12 +84,12 @@ class Place:
             return None
         return None if found is None else (found.st_dev, found.st_ino)
 
-    def raw(self, *statements: str) -> list[Any]:
-        """Run statements outside of any transaction; the first value that each answers."""
+    def raw(self, statement: str) -> Any:
+        """Run a statement outside of any transaction; the first value that it answers."""
         try:
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                found = [connection.exec_driver_sql(each) for each in statements]
-                return [each.scalar() if each.returns_rows else None for each in found]
+                found = connection.exec_driver_sql(statement)
+                return found.scalar() if found.returns_rows else None
         except DBAPIError as error:
             raise fault(error, self.where, self.path, may_create=self.may_create) from error
 

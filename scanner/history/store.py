@@ -186,11 +186,11 @@ def opened(where: Place) -> History:
         return History(where, found)
     notes: tuple[str, ...] = ()
     if not found.id or found.behind:
-        mode = where.raw("PRAGMA journal_mode = WAL")[0]
+        mode = where.raw("PRAGMA journal_mode = WAL")
         with where.writing() as connection:
             found = schema.upgrade(connection, where)
     else:
-        mode = where.raw("PRAGMA journal_mode")[0]
+        mode = where.raw("PRAGMA journal_mode")
     if mode != "wal":
         notes = (
             f"{where.shown}: this file system has no shared memory for SQLite, so scans and questions wait for each "

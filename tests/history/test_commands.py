@@ -6,9 +6,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from scanner.changes import Change, Changes
 from scanner.history import History
+from scanner.history.schema import revisions
 from tests.history.nights import OTHER, SUB, item, judge, scan, taken
 from tests.history.server import LOCKED_OUT, Server
 from tests.terminals import twolocks
@@ -88,6 +91,13 @@ def test_show() -> None:
     assert ended.err == f"Scan 3, {taken(3)}: 1 worse, 1 unseen; 3 stand open\n"
     earlier = twolocks("history", "show", taken(2)[:10], "--history", DB)
     assert [line.split("\t")[0] for line in earlier.out.splitlines()] == ["new", "fixed", "open", "open", "open"]
+
+
+def test_a_time_that_is_none_is_shown_as_it_is() -> None:
+    with History.open(DB) as history:
+        odd = msgspec.structs.replace(item(2), since="last year")
+        history.record(scan(1), lambda *_: Changes([Change("new", odd)]))
+    assert twolocks("history", "show", "--history", DB).out.splitlines()[-1].endswith("\tsince last year")
 
 
 @pytest.mark.usefixtures("nights")
@@ -183,8 +193,9 @@ def test_upgrade(server: Server) -> None:
         "do: twolocks history upgrade",
         "exit 2",
     ]
-    assert twolocks("history", "upgrade", "--history", url).err == "The history has schema 1 now; it is new and empty\n"
-    assert twolocks("history", "upgrade", "--history", url).err == "The history has schema 1, the newest\n"
+    newest = f"The history has schema {int(revisions()[-1])}"
+    assert twolocks("history", "upgrade", "--history", url).err == f"{newest} now; it is new and empty\n"
+    assert twolocks("history", "upgrade", "--history", url).err == f"{newest}, the newest\n"
     assert twolocks("history", "list", "--history", url).err == "No scan yet\n"
 
 

@@ -15,10 +15,12 @@ from sqlalchemy import event
 
 from scanner.changes import Changes
 from scanner.errors import HistoryError
-from scanner.history import History, place
+from scanner.history import History, place, schema
 from scanner.history.questions import upgrade
 from tests.history.nights import expected, judge, night, scan
 from tests.history.server import LOCKED_OUT, Server
+
+NEWEST = int(schema.revisions()[-1])
 
 
 @contextmanager
@@ -136,6 +138,27 @@ def test_a_history_that_lost_a_table_is_damaged(file: Path) -> None:
             night(history, 1)
 
 
+def test_a_history_that_lost_a_column_is_damaged(url: str, server: Server) -> None:
+    with History.open(url) as history:
+        if "://" in url:
+            server.run("ALTER TABLE scans DROP COLUMN tool", url.rsplit("/", 1)[1])
+        else:
+            with closing(sqlite3.connect(url)) as raw:
+                raw.executescript("ALTER TABLE scans DROP COLUMN tool")
+        with refused("the history is damaged", do="backup"):
+            history.latest()
+        with refused("the history is damaged", do="backup"):
+            night(history, 1)
+
+
+def test_an_error_that_nobody_foresaw_has_a_name(file: Path) -> None:
+    History.open(str(file)).close()
+    with closing(sqlite3.connect(file)) as raw:
+        raw.executescript("CREATE TRIGGER fail BEFORE INSERT ON scans BEGIN SELECT RAISE(ABORT, 'secret'); END")
+    with History.open(str(file)) as history, refused("the history failed: SQLITE_CONSTRAINT_TRIGGER", do="report it"):
+        night(history, 1)
+
+
 def test_a_history_with_overwritten_pages_is_damaged(file: Path) -> None:
     with History.open(str(file)) as history:
         night(history, 1)
@@ -161,7 +184,7 @@ def test_newer_than_this_version(url: str, server: Server) -> None:
             History.open(url).close()
             raw.executescript("UPDATE twolocks_schema SET version_num = '0007'")
     for ask in (History.open, upgrade):
-        with refused("the history has schema 7, this version knows up to 1", do="upgrade twolocks"):
+        with refused(f"the history has schema 7, this version knows up to {NEWEST}", do="upgrade twolocks"):
             ask(url)
 
 
@@ -297,8 +320,8 @@ def test_a_new_database_needs_an_upgrade(server: Server) -> None:
     url = server.url(server.database())
     with refused("this database holds no history yet", do="twolocks history upgrade", at=url):
         History.open(url)
-    assert upgrade(url) == (0, 1)
-    assert upgrade(url) == (1, 1)
+    assert upgrade(url) == (0, NEWEST)
+    assert upgrade(url) == (NEWEST, NEWEST)
     History.open(url).close()
 
 

@@ -39,6 +39,7 @@ def upgrade() -> None:
     {more}
 """
 EARLIER = ["", *schema.revisions()[:-1]]
+TODAY = int(schema.revisions()[-1])
 
 
 @contextmanager
@@ -154,9 +155,9 @@ def test_a_server_is_upgraded_by_a_command(server: Server, newer: Path, monkeypa
     start(url, monkeypatch)
     with pytest.raises(HistoryError) as caught:
         History.open(url)
-    assert caught.value.what == "the history has schema 1, this version needs 2"
+    assert caught.value.what == f"the history has schema {TODAY}, this version needs {TODAY + 1}"
     assert caught.value.do == "twolocks history upgrade"
-    assert upgrade(url) == (1, 2)
+    assert upgrade(url) == (TODAY, TODAY + 1)
     assert server.run("SELECT count(*), max(colour) FROM items", name) == [(len(expected(1)[0]), "red")]
 
 
@@ -176,7 +177,7 @@ def test_a_migration_that_fails_leaves_the_old_version_whole(
     url: str, newer: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start(url, monkeypatch)
-    newer.write_text(NEXT.format(of="0001", to="0002", more="raise ZeroDivisionError"))
+    newer.write_text(NEXT.format(of=f"{TODAY:04}", to=f"{TODAY + 1:04}", more="raise ZeroDivisionError"))
     with pytest.raises(ZeroDivisionError):
         upgrade(url)
     monkeypatch.setattr(schema, "MIGRATIONS", Path(schema.__file__).parent / "migrations")
@@ -216,6 +217,6 @@ def test_kill_9_while_migrating(file: Path, newer: Path, monkeypatch: pytest.Mon
         History.open(str(path)).close()
         with closing(sqlite3.connect(path)) as raw:
             assert raw.execute("SELECT count(*) FROM items").fetchone() == (len(expected(1)[0]) * (round % 2),)
-            assert raw.execute("SELECT version_num FROM twolocks_schema").fetchall() == [("0002",)]
+            assert raw.execute("SELECT version_num FROM twolocks_schema").fetchall() == [(f"{TODAY + 1:04}",)]
             assert raw.execute("SELECT name FROM sqlite_master WHERE name LIKE '_alembic%'").fetchall() == []
     print(f"found after the kills: {sorted(seen)}")

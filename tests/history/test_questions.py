@@ -221,7 +221,7 @@ def test_prune_of_nothing(url: str) -> None:
 def test_an_export_holds_every_row_in_an_order_of_its_own(history: History) -> None:
     rows = list(export(history))
     assert rows == list(export(history))
-    assert rows[0] == {"history": {"id": history.standing.id, "schema": 1}}
+    assert rows[0] == {"history": {"id": history.standing.id, "schema": int(history.standing.revision)}}
     tables = [next(iter(row)) for row in rows[1:]]
     assert [name for name, _ in itertools.groupby(tables)] == [
         "scans",
