@@ -39,7 +39,7 @@ def show(settings: Settings, scan: str) -> int:
         changes = [_change(each) for each in found.changes]
         return _json({"scan": _scan(found.scan), "changes": changes, "open": [_item(each) for each in found.open]})
     rows = [_changed(each) for each in found.changes]
-    rows += [("open", *_named(each), _age(each.since, found.scan.taken)) for each in found.open]
+    rows += [("open", *_named(each), _age(each, found.scan.taken)) for each in found.open]
     _table(rows)
     return _say(f"Scan {found.scan.number}, {found.scan.taken}: {_sums(found.changes)}; {len(found.open):,} stand open")
 
@@ -167,12 +167,13 @@ def _sums(changes: list[Change]) -> str:
     return ", ".join(f"{count:,} {news}" for news, count in counts.items()) or "nothing changed"
 
 
-def _age(since: str, now: str) -> str:
+def _age(item: Item, now: str) -> str:
+    lost = "" if item.sighted else f", not seen since {item.seen[:10]}"
     try:
-        days = (date.fromisoformat(now[:10]) - date.fromisoformat(since[:10])).days
+        days = (date.fromisoformat(now[:10]) - date.fromisoformat(item.since[:10])).days
     except ValueError:
-        return f"since {since}"
-    return f"since {since[:10]}, {_count(max(days, 0), 'day')}"
+        return f"since {item.since}{lost}"
+    return f"since {item.since[:10]}, {_count(max(days, 0), 'day')}{lost}"
 
 
 def _count(count: int, word: str) -> str:

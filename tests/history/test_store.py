@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import random
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -18,7 +19,7 @@ from scanner.history import History, ScanRecord
 from scanner.history.questions import all_scans, show
 from scanner.history.schema import revisions
 from scanner.history.store import Before
-from tests.history.nights import OTHER, SUB, after, expected, item, judge, night, scan, standing, taken
+from tests.history.nights import OTHER, SEVERITIES, SUB, after, expected, item, judge, night, scan, standing, taken
 from tests.history.server import Server
 
 FORK = multiprocessing.get_context("fork")
@@ -156,6 +157,30 @@ def test_hostile_names_are_kept_as_they_are(url: str) -> None:
         history.record(scan(1, id=name, selection=name), judge(1, [hostile]))
         assert history.known({SUB})[hostile.key].title == name
         assert history.last(name) is not None
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_scans_of_any_scope_leave_what_the_comparison_says(url: str, seed: int) -> None:
+    chance = random.Random(seed)
+    known: dict[Key, Item] = {}
+    looked: set[str] = set()
+    with History.open(url) as history:
+        for number in range(1, 9):
+            of = chance.choice([(SUB,), (OTHER,), (SUB, OTHER)])
+            seen = [
+                item(place, number, subscription=each, severity=chance.choice(SEVERITIES))
+                for each in of
+                for place in chance.sample(range(12), 6)
+            ]
+            judged = judge(number, seen, closed=chance.random() < 0.7)
+            before = {each.key: each for each in known.values() if each.resource.split("/")[2] in of}
+            last = history.last(",".join(of))
+            earlier = frozenset(looked)
+            wanted = judged(before, lambda id, _, earlier=earlier: id.split("/")[2] in earlier, last)  # type: ignore[misc]
+            assert history.record(scan(number, *of, selection=",".join(of)), judged) == wanted
+            known = after(known, wanted)
+            looked |= set(of)
+            assert history.known({SUB, OTHER}) == known
 
 
 # Where was looked
