@@ -1,6 +1,6 @@
 """`make bench`: every figure of docs/performance.md, medians of five fresh processes; writes that page.
 
-python -m tests.benchmarks [NAME...]        only these: startup, evaluate, report, network, scan
+python -m tests.benchmarks [NAME...]        only these: startup, evaluate, report, network, history, scan
 """
 
 import json
@@ -77,6 +77,10 @@ def network() -> Figures:
     return {count: child("tests.benchmarks.network", count) for count in ("5000", "50000", "200000")}
 
 
+def history() -> Figures:
+    return {kind: child("tests.benchmarks.history", kind) for kind in ("sqlite", "postgresql")}
+
+
 def scan() -> Figures:
     """The estate tenfold at 60 ms a call: without throttling and limiter, and with both."""
     figures: Figures = {}
@@ -109,6 +113,7 @@ PARTS: dict[str, Callable[[], Figures]] = {
     "evaluate": evaluate,
     "report": report,
     "network": network,
+    "history": history,
     "scan": scan,
 }
 
@@ -135,6 +140,7 @@ def page(figures: Figures) -> str:
         judged(figures["evaluate"]),
         reported(figures["report"]),
         reached(figures["network"]),
+        remembered(figures["history"]),
         scanned(figures["scan"]),
     ]
     return "\n\n".join(parts) + "\n"
@@ -187,6 +193,27 @@ def reached(found: Figures) -> str:
 
 One run each; memory over the start. No two groups are alike; half of the rules are an organisation's standard ones.
 What limits it: parsing the rules of a group when it is first asked, and the walk over them."""
+
+
+def remembered(found: Figures) -> str:
+    names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+    spans = ("first_night_s", "night_s", "worst_night_s", "first_night_mb", "growth_mb", "mb")
+    asked = ("diff_last_s", "diff_all_s", "show_s", "trend_s", "prune_s")
+    nights = [(names[kind], *(f"{row[field]:,}" for field in spans)) for kind, row in found.items()]
+    questions = [(names[kind], *(f"{row[field]:,}" for field in asked)) for kind, row in found.items()]
+    head = ("", "first night s", "a night s", "slowest s", "first night MB", "growth a night MB", "in all MB")
+    some = found["sqlite"]
+    return f"""## History: {some["nights"]} nights of {some["findings"]:,} findings, of which 1 % changes
+
+{table([head, *nights])}
+
+One run each. A night is a whole `record` with its comparison: lock, read what is known, compare, write, commit.
+Findings are not written again each night: an item has a row, and an event for each night on which it changed.
+
+{table([("s", "diff of the last two", "first to last", "show", "trend", "prune of half"), *questions])}
+
+The start of the command is not in it. What limits it: SQLAlchemy's rows, and PostgreSQL's copy of each row whose
+`seen` moves (its pages are filled to 45 %, so that the copy fits beside it and nothing grows)."""
 
 
 def scanned(found: Figures) -> str:

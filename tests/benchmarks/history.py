@@ -175,7 +175,7 @@ def measure(url: str, size_of: Callable[[], int], size: int, nights: int) -> dic
         "night_s": round(statistics.median(spans[1:]), 2),
         "worst_night_s": round(max(spans[1:]), 2),
         "first_night_mb": round((sizes[1] - sizes[0]) / 1e6, 2),
-        "mb": round(sizes[-1] / 1e6, 2),
+        "mb": round((sizes[-1] - sizes[0]) / 1e6, 2),
         "growth_mb": round(sum(growth) / len(growth) / 1e6, 3),
         "worst_growth_mb": round(max(growth) / 1e6, 2),
         "diff_last_s": asked(url, lambda history: diff(history, str(nights - 1), str(nights))),
