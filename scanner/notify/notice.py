@@ -267,7 +267,8 @@ def _title(kind: Kind, items: Sequence[Entry], ends: Sequence[Ends], standing: d
         said.append(f"{len(ends):,} {'waiver is' if len(ends) == 1 else 'waivers are'} about to expire")
     if broke:
         said.append("not everything could be read any more")
-    return "; ".join(said)
+    title = "; ".join(said)
+    return title[:1].upper() + title[1:]
 
 
 def _standing(standing: Mapping[str, int]) -> str:

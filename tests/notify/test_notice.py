@@ -1,0 +1,224 @@
+"""Who is told what: news, a baseline, waivers about to expire, a series that is incomplete; else nothing at all."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from scanner.notify.notice import Earlier, Facts, Notice, grouped, notice
+from scanner.verdict import Severity
+from scanner.waivers import Expiring
+from tests.notify.sample import ENDS, GAP, JOURNAL, NEWS, OWNERS, SERVER, TODAY, VAULT, change, facts, news, target
+
+YESTERDAY = Earlier(TODAY - timedelta(days=1))
+
+
+def told(made: Notice | None) -> set[str]:
+    assert made is not None
+    return {f"{each.news} {each.resource.rsplit('/', 1)[-1]}: {each.endpoint or each.rule}" for each in made.items}
+
+
+def test_new_reopened_and_worse_are_told() -> None:
+    assert told(notice(target(), facts(), YESTERDAY)) == {
+        "new stjournal: blob/eksport",
+        "reopened stjournal: blob/scans",
+        "worse sqlfag: tds",
+        "new kv-skjema: keyvault-no-purge-protection",
+    }
+
+
+@pytest.mark.parametrize("word", ["fixed", "unseen", "better", "accepted", "again", "first-looked"])
+def test_whatever_else_changed_pages_nobody(word: str) -> None:
+    found = [replace(each, news=word) for each in NEWS]
+    assert notice(target(), facts(found), YESTERDAY) is None
+
+
+def test_a_night_without_news_says_nothing() -> None:
+    assert notice(target(), facts([]), YESTERDAY) is None
+    assert notice(target(), facts([], notes=["the clock went back"]), YESTERDAY) is None
+
+
+def test_a_lock_finding_beside_its_exposure_is_not_told_twice() -> None:
+    lock = change("new", JOURNAL, rule="storage-anonymous-blob-access", category="anonymous-access")
+    assert notice(target(), facts([lock]), YESTERDAY) is None
+
+
+@pytest.mark.parametrize(("least", "count"), [("critical", 2), ("high", 4), ("info", 5)])
+def test_the_least_severity(least: str, count: int) -> None:
+    found = [*NEWS, change("new", SERVER, "low-one", "low")]
+    made = notice(target(least=Severity[least]), facts(found), YESTERDAY)
+    assert made is not None
+    assert len(made.items) == count
+    assert notice(target(), facts([found[-1]]), YESTERDAY) is None
+
+
+def test_an_owner_is_told_what_carries_the_tag() -> None:
+    assert told(notice(target(owner="KARI"), facts(), YESTERDAY)) == {
+        "new stjournal: blob/eksport",
+        "reopened stjournal: blob/scans",
+    }
+    assert notice(target(owner="nobody"), facts(), YESTERDAY) is None
+
+
+def test_a_child_is_the_owners_of_its_parent_unless_it_says_otherwise() -> None:
+    child = f"{SERVER}/databases/kunder"
+    found = [change("new", child, severity="high", rule="sql-x")]
+    assert [each.owner for each in news(found).items] == ["team-a"]
+    assert [each.owner for each in news(found, owners={**OWNERS, child.lower(): "ola"}).items] == ["ola"]
+
+
+# The baseline
+
+
+def test_a_baseline_gives_counts_only() -> None:
+    found = [replace(each, news="first-looked") for each in NEWS]
+    made = notice(target(), facts(found, baseline=True, expiring=ENDS, complete=False, gaps=[GAP]), Earlier())
+    assert made is not None
+    assert (made.kind, made.items, made.waivers) == ("baseline", [], [])
+    assert made.title == "First scan, the baseline: 17 stand open (2 critical, 2 high, 9 medium, 4 low)"
+    assert made.remarks[0] == (
+        "Not everything could be read: 1 read failed, 6 checks are undecided. What was not read may be open too"
+    )
+    assert "1 waiver expires within 14 days" in made.remarks
+
+
+# What could not be read
+
+
+def test_a_series_that_turned_incomplete_is_told_once() -> None:
+    found = facts([], complete=False, gaps=[GAP])
+    made = notice(target(), found, YESTERDAY)
+    assert made is not None
+    assert made.title == "Not everything could be read any more"
+    assert made.remarks[0].endswith("What was not read may be open too. The scan before could read everything")
+    assert made.gaps[0].action == GAP.action
+    assert notice(target(), found, replace(YESTERDAY, complete=False)) is None
+
+
+def test_no_notice_of_an_incomplete_scan_reads_as_if_all_were_known() -> None:
+    made = notice(target(), facts(complete=False, gaps=[GAP]), replace(YESTERDAY, complete=False))
+    assert made is not None
+    assert made.remarks[0].startswith("Not everything could be read: 1 read failed")
+    assert made.scan is not None
+    assert not made.scan.complete
+
+
+def test_an_accepted_gap_is_not_told() -> None:
+    made = news(gaps=[type(GAP)(**{name: getattr(GAP, name) for name in GAP.__struct_fields__ if name != "accepted"},
+                                accepted=True)])  # fmt: skip
+    assert made.gaps == []
+
+
+def test_a_history_that_could_not_be_read_is_told_each_night() -> None:
+    made = notice(target(), facts(known=False, lost=["another process has held the history for 30 s"]), YESTERDAY)
+    assert made is not None
+    assert (made.kind, made.items) == ("unknown", [])
+    assert made.title.startswith("What is new is not known: the history could not be read; 17 stand open")
+    assert made.remarks == [
+        "The history was not written: another process has held the history for 30 s. The same may be told again"
+    ]
+
+
+def test_a_history_that_could_not_be_written_is_said() -> None:
+    assert news(lost=["no space is left"]).remarks == [
+        "The history was not written: no space is left. The same may be told again"
+    ]
+
+
+# Waivers
+
+
+def ends(days: int, used: int = 1, owner: str = "kari") -> Expiring:
+    return Expiring("storage-* on stjournal", owner, TODAY + timedelta(days=days), "waivers.toml:3", used)
+
+
+def expiring(days: int, before: int | None = 1, **more: int) -> Notice | None:
+    earlier = Earlier(TODAY - timedelta(days=before) if before is not None else None)
+    return notice(target(), facts([], expiring=[ends(days, **more)]), earlier)
+
+
+@pytest.mark.parametrize(
+    ("days", "before", "is_told"),
+    [(15, 1, False), (14, 1, True), (13, 1, False), (13, 2, True), (4, 1, False), (3, 1, True), (2, 1, False),
+     (0, 1, False), (2, None, True), (14, 0, False), (3, 30, True)],
+)  # fmt: skip
+def test_a_waiver_is_told_fourteen_and_three_days_before_it_expires(days: int, before: int, is_told: bool) -> None:
+    made = expiring(days, before)
+    assert (made is not None) == is_told
+    if made is not None:
+        assert made.title == "1 waiver is about to expire"
+
+
+def test_every_night_of_a_waiver_together_tell_it_twice() -> None:
+    count = 0
+    for night in range(60):
+        today = TODAY + timedelta(days=night)
+        found = replace(facts([], expiring=[ends(30)] if night >= 16 else []), today=today)
+        count += notice(target(), found, Earlier(today - timedelta(days=1))) is not None and night <= 30
+    assert count == 2
+
+
+def test_a_waiver_that_covers_nothing_or_is_anothers_is_not_told() -> None:
+    assert expiring(14, used=0) is None
+    found = facts([], expiring=[ends(14, owner="ola")])
+    assert notice(target(owner="kari"), found, YESTERDAY) is None
+    assert notice(target(owner="OLA"), found, YESTERDAY) is not None
+
+
+# What was not told before
+
+
+def test_what_was_not_told_is_told_late_and_only_once() -> None:
+    late = change("new", VAULT, "vault")
+    made = notice(target(), facts(), replace(YESTERDAY, late=(late, NEWS[0])))
+    assert made is not None
+    assert [each.endpoint for each in made.items if each.late] == ["vault"]
+    assert len(made.items) == len(NEWS) + 1
+
+
+def test_late_news_alone_is_news_but_not_below_the_least_severity() -> None:
+    assert notice(target(), facts([]), replace(YESTERDAY, late=(NEWS[0],))) is not None
+    assert notice(target(), facts([]), replace(YESTERDAY, late=(change("new", VAULT, "vault", "low"),))) is None
+
+
+# Grouped
+
+
+def shape(made: Notice) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    return [
+        (group.owner, [(place.name, [each.endpoint or each.rule for each in place.entries]) for place in group.places])
+        for group in grouped(made.items)
+    ]
+
+
+def test_grouped_by_owner_and_parent_the_worst_first() -> None:
+    assert shape(news()) == [
+        ("kari", [("stjournal", ["blob/eksport", "blob/scans"])]),
+        ("", [("kv-skjema", ["keyvault-no-purge-protection"])]),
+        ("team-a", [("sqlfag", ["tds"])]),
+    ]
+
+
+def test_children_stand_below_their_top_level_resource() -> None:
+    found = [
+        change("new", f"{SERVER}/databases/kunder", severity="high", rule="sql-a"),
+        change("new", SERVER.upper().replace("MICROSOFT.SQL/SERVERS", "Microsoft.Sql/servers"), "tds", "high"),
+        change("new", f"/subscriptions/{SERVER.split('/')[2]}", severity="high", rule="defender-off"),
+    ]
+    places = [place for group in grouped(news(found, owners={}).items) for place in group.places]
+    assert sorted((place.name.lower(), len(place.entries)) for place in places) == [
+        (SERVER.split("/")[2], 1), ("sqlfag", 2),
+    ]  # fmt: skip
+
+
+def test_the_order_of_the_changes_does_not_matter() -> None:
+    def made(found: Sequence[object]) -> Facts:
+        return facts(list(found))  # type: ignore[arg-type]
+
+    assert notice(target(), made(NEWS), YESTERDAY) == notice(target(), made(NEWS[::-1]), YESTERDAY)
+
+
+def test_of_a_day_that_is_not_known_everything_is_due() -> None:
+    assert notice(target(), facts([], expiring=ENDS), Earlier()) is not None
+    assert date(2026, 12, 9) - TODAY == timedelta(days=14)
