@@ -117,15 +117,25 @@ def _file(name: str, at: str, create: bool, vfs: str) -> Place:
         raise HistoryError("this names no file", at=at, do="write the path of a file, such as history.db")
     path = Path(name)
     found = Place(name, at, path=path, may_create=create, vfs=vfs)
+    try:
+        _fits(found, path)
+    except OSError as error:
+        said = (error.strerror or type(error).__name__).lower()
+        raise found.error(
+            f"the history cannot be reached: {said}", "let this account enter the folders of it"
+        ) from error
+    found.engine = create_engine("sqlite://", creator=lambda: _sqlite(found), poolclass=NullPool, hide_parameters=True)
+    event.listen(found.engine, "begin", _begin)
+    return found
+
+
+def _fits(found: Place, path: Path) -> None:
     if not path.parent.is_dir():
         raise found.error(f"there is no folder {path.parent} for the history", f"mkdir -p {path.parent}")
     if path.is_dir():
         raise found.error("this is a folder, not a history", f"give a file in it: {path / 'history.db'}")
-    if not create and not path.exists():
-        raise found.error("there is no history here", f"a scan makes one: twolocks scan --history {name}")
-    found.engine = create_engine("sqlite://", creator=lambda: _sqlite(found), poolclass=NullPool, hide_parameters=True)
-    event.listen(found.engine, "begin", _begin)
-    return found
+    if not found.may_create and not path.exists():
+        raise found.error("there is no history here", f"a scan makes one: twolocks scan --history {found.shown}")
 
 
 def _sqlite(found: Place) -> sqlite3.Connection:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -246,7 +247,8 @@ def test_no_right_to_write(file: Path) -> None:
 
 def test_an_account_without_rights(file: Path) -> None:
     History.open(str(file)).close()
-    for folder in (file.parent, file.parent.parent, file.parent.parent.parent):
+    mine = [folder for folder in file.parents if folder.owner() == file.owner() and folder.is_relative_to(gettempdir())]
+    for folder in mine[:-1]:
         folder.chmod(0o755)
     file.parent.chmod(0o555)
     try:
@@ -254,6 +256,8 @@ def test_an_account_without_rights(file: Path) -> None:
             file.chmod(mode)
             assert _as_nobody(lambda: History.open(str(file))) == "the history may not be written here"
         assert _as_nobody(lambda: History.open(str(file.with_name("new.db")))) == "the history may not be written here"
+        file.parent.chmod(0o000)
+        assert _as_nobody(lambda: History.open(str(file))) == "the history cannot be reached: permission denied"
     finally:
         file.parent.chmod(0o755)
 
