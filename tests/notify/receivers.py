@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -131,6 +131,46 @@ def refused() -> str:
         return f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
+@dataclass(slots=True)
+class Proxy:
+    """What a proxy was asked, and the login that it was given."""
+
+    port: int
+    asked: list[str] = field(default_factory=list)
+    login: str = ""
+
+
+@contextmanager
+def proxy(to: str) -> Iterator[Proxy]:
+    """A proxy that takes one CONNECT, to whatever host, and leads to a server on this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        found = Proxy(listening.getsockname()[1])
+
+        def lead() -> None:
+            taken, _ = listening.accept()
+            with taken, socket.create_connection(("127.0.0.1", int(to.rpartition(":")[2]))) as server:
+                lines = taken.recv(65536).decode().split("\r\n")
+                found.asked.append(lines[0])
+                found.login = next((each.partition(": ")[2] for each in lines if each.startswith("Proxy-")), "")
+                taken.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                back = threading.Thread(target=_pump, args=(server, taken))
+                back.start()
+                _pump(taken, server)
+                back.join()
+
+        thread = threading.Thread(target=lead)
+        thread.start()
+        yield found
+        thread.join(5)
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while block := source.recv(65536):
+            target.sendall(block)
+        target.shutdown(socket.SHUT_WR)
+
+
 # Mail
 
 
@@ -166,7 +206,7 @@ class Post:
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:  # noqa: N802
-        self.secured.append(session.ssl is not None)
+        self.secured.append(server.transport.get_extra_info("sslcontext") is not None)
         self.envelopes.append(envelope)
         return "250 taken"
 
@@ -196,8 +236,8 @@ class _Controller(Controller):
             hostname="mail.test",
             tls_context=self.context if starttls else None,
             require_starttls=starttls,
-            auth_required=self.login,
-            auth_require_tls=starttls,
+            auth_required=self.login and starttls,
+            auth_require_tls=True,
             authenticator=self.post.login,
         )
 

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from scanner.changes import News
 from scanner.notify.notice import Earlier, Facts, Notice, grouped, notice
 from scanner.verdict import Severity
 from scanner.waivers import Expiring
@@ -29,7 +30,7 @@ def test_new_reopened_and_worse_are_told() -> None:
 
 
 @pytest.mark.parametrize("word", ["fixed", "unseen", "better", "accepted", "again", "first-looked"])
-def test_whatever_else_changed_pages_nobody(word: str) -> None:
+def test_whatever_else_changed_pages_nobody(word: News) -> None:
     found = [replace(each, news=word) for each in NEWS]
     assert notice(target(), facts(found), YESTERDAY) is None
 
@@ -133,9 +134,9 @@ def ends(days: int, used: int = 1, owner: str = "kari") -> Expiring:
     return Expiring("storage-* on stjournal", owner, TODAY + timedelta(days=days), "waivers.toml:3", used)
 
 
-def expiring(days: int, before: int | None = 1, **more: int) -> Notice | None:
+def expiring(days: int, before: int | None = 1, used: int = 1) -> Notice | None:
     earlier = Earlier(TODAY - timedelta(days=before) if before is not None else None)
-    return notice(target(), facts([], expiring=[ends(days, **more)]), earlier)
+    return notice(target(), facts([], expiring=[ends(days, used)]), earlier)
 
 
 @pytest.mark.parametrize(
