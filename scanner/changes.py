@@ -122,6 +122,8 @@ class Sight:
         self._undecided: dict[str, set[str]] = {}
         self._doubted: set[str] = set()
         self._doubted_tops: set[str] = set()
+        self._doubted_lists: set[tuple[str, str]] = set()
+        """Scopes above resources, each with a type that could not be listed there; "" for any."""
         self._wanted = {item.resource.lower() for item in known.values()}
         self._tops = {top_of(id) for id in self._wanted}
         self._present: set[str] = set()
@@ -157,7 +159,7 @@ class Sight:
             self.unknown.add(key)
             self._undecided.setdefault(self.first(row.rule), set()).add(row.resource.lower().rstrip("/"))
             if row.category in LOCKS:
-                self._doubt(row.resource)
+                self._doubt(row.resource, row.gaps)
             return
         self._keep(
             Item(
@@ -190,8 +192,12 @@ class Sight:
         if known is None or _weight(item) > _weight(known):
             self.items[item.key] = item
 
-    def _doubt(self, id: str) -> None:
-        self._doubted.add(id.lower().rstrip("/"))
+    def _doubt(self, id: str, gaps: Iterable[str] = ()) -> None:
+        place = id.lower().rstrip("/")
+        if not type_of(id):
+            self._doubted_lists |= {(place, _top_type(url)) for url in gaps or ("",)}
+            return
+        self._doubted.add(place)
         self._doubted_tops.add(top_of(id))
 
     # Questions
@@ -204,7 +210,11 @@ class Sight:
         """Whether something that was not read leaves open if the item still stands."""
         if item.kind == "finding":
             return bool(self._undecided.get(self.first(item.rule), set()) & _lineage(item.resource))
-        return top_of(item.resource) in self._doubted_tops or bool(self._doubted & _lineage(item.resource))
+        above = _lineage(item.resource)
+        if top_of(item.resource) in self._doubted_tops or self._doubted & above:
+            return True
+        types = ("", _top_type(item.resource))
+        return any((scope, type) in self._doubted_lists for scope in above for type in types)
 
 
 def see(document: Document, known: Mapping[Key, Item], first: Callable[[str], str] = first_is_same) -> Sight:
@@ -309,9 +319,11 @@ def _not_known(was: Item, sight: Sight, gone: Callable[[str], bool], unconfirmed
         return "it could not be decided"
     if was.key in sight.closed:
         return ""
-    if not sight.present(was.resource):
-        return "" if gone(was.resource) else "the resource was not seen, and nothing says that it is gone"
-    return "what could not be read may hide it" if sight.undecided(was) else ""
+    if sight.undecided(was):
+        return "what could not be read may hide it"
+    if sight.present(was.resource) or gone(was.resource):
+        return ""
+    return "the resource was not seen, and nothing says that it is gone"
 
 
 def _looked_at(item: Item, sight: Sight, looked: Looked) -> bool:
@@ -364,6 +376,11 @@ def _rank(severity: str | None) -> int:
 def _level(scale: type[IntEnum], name: str) -> int:
     found = scale.__members__.get(name)
     return -1 if found is None else found.value
+
+
+def _top_type(id: str) -> str:
+    """The type (lower case) of the top-level resource that an id or a list's path names."""
+    return "/".join(type_of(id).lower().split("/")[:2])
 
 
 def top_of(id: str) -> str:

@@ -580,3 +580,22 @@ def test_fixed_then_seen_is_reopened(rows: list[Row]) -> None:
     for change in changed(known, sight(known, rows)).found:
         assert change.news == ("accepted" if change.item.state == "accepted" else "reopened")
         assert change.item.since == MONDAY
+
+
+def test_a_resource_that_is_listed_and_could_not_be_read_is_not_gone() -> None:
+    known = items(exposure(), finding())
+    refused = [finding(rule="anonymous", status="unknown", category="anonymous-access"), finding(status="unknown")]
+    found = changed(known, sight(known, refused, resources=()), gone=lambda _: True)
+    assert {each.news for each in found.found} == {"unseen"}
+
+
+def test_a_list_that_is_refused_hides_its_own_type_alone() -> None:
+    known = items(exposure(container("c"), "blob/c"))
+    refused = finding(f"/subscriptions/{SUB}", "sql-open", status="unknown", category="network")
+    refused.gaps = [f"/subscriptions/{SUB}/providers/Microsoft.Sql/servers"]
+    looked = Looked({SUB}, set(), {f"{TYPE}/blobservices/containers"})
+    assert one(changed(known, sight(known, [refused]), looked)).news == "fixed"
+    refused.gaps = [f"/subscriptions/{SUB}/providers/Microsoft.Storage/storageAccounts"]
+    assert one(changed(known, sight(known, [refused]), looked)).news == "unseen"
+    refused.gaps = []
+    assert one(changed(known, sight(known, [refused]), looked)).news == "unseen"
