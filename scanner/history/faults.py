@@ -11,7 +11,7 @@ from scanner.errors import HistoryError
 Told = tuple[str, str]
 """What, and what to do."""
 
-_HELD = ("another process has held the history for 30 s", "run again when the other scan has ended")
+HELD = ("another process has held the history for 30 s", "run again when the other scan has ended")
 _READ_ONLY = (
     "the history may not be written here",
     "let this account write it: the file, and the folder that it is in",
@@ -23,8 +23,8 @@ _BROKEN = ("the connection to the history's server was lost", "run again when th
 _NO_WAY = ("the history's server does not answer", "look whether it runs, and whether this machine may connect to it")
 
 _SQLITE: dict[str, Told] = {
-    "SQLITE_BUSY": _HELD,
-    "SQLITE_LOCKED": _HELD,
+    "SQLITE_BUSY": HELD,
+    "SQLITE_LOCKED": HELD,
     "SQLITE_READONLY": _READ_ONLY,
     "SQLITE_PERM": _READ_ONLY,
     "SQLITE_READONLY_DBMOVED": _GONE,
@@ -48,7 +48,7 @@ _STATES: dict[str, Told] = {
     "42P01": ("the history is gone: its tables were dropped since this command began", "twolocks history upgrade"),
     "53100": _FULL,
     "53": ("the history's server has no room for this connection", "run again later"),
-    "55P03": _HELD,
+    "55P03": HELD,
     "57014": ("the history's server cancelled the work", "run again; statement_timeout may be too short"),
     "57": _BROKEN,
     "XX001": _DAMAGED,

@@ -1,6 +1,7 @@
 """Where a history is: an SQLite file, or a PostgreSQL database; and connections to it that wait for each other."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from scanner.errors import HistoryError
-from scanner.history.faults import fault
+from scanner.history.faults import HELD, fault
 from scanner.settings import masked
 
 WAIT = 30
@@ -92,6 +93,19 @@ class Place:
                 return found.scalar() if found.returns_rows else None
         except DBAPIError as error:
             raise fault(error, self.where, self.path, may_create=self.may_create) from error
+
+    def log_ahead(self) -> str:
+        """Let an SQLite file have a write-ahead log, so that nobody who reads waits; the mode that it has then. Where
+        two processes want that at once SQLite refuses one of them, and does not wait by itself.
+        """
+        end = time.monotonic() + WAIT
+        while True:
+            try:
+                return str(self.raw("PRAGMA journal_mode = WAL"))
+            except HistoryError as error:
+                if error.what != HELD[0] or time.monotonic() > end:
+                    raise
+            time.sleep(0.02)
 
     def error(self, what: str, do: str = "") -> HistoryError:
         return HistoryError(what, at=self.where, do=do)

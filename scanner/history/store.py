@@ -186,7 +186,7 @@ def opened(where: Place) -> History:
         return History(where, found)
     notes: tuple[str, ...] = ()
     if not found.id or found.behind:
-        mode = where.raw("PRAGMA journal_mode = WAL")
+        mode = where.log_ahead()
         with where.writing() as connection:
             found = schema.upgrade(connection, where)
     else:

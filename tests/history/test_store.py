@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import random
 import sqlite3
+import threading
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -259,6 +260,38 @@ def test_two_scans_at_once_are_both_kept_and_the_second_knows_the_first(
         news = [(each.item.key, each.news) for number in range(1, 11) for each in show(history, str(number)).changes]
         first = [key for key, what in news if what in ("new", "first-looked")]
         assert len(first) == len(set(first)) == 60
+
+
+def _first(path: Path, barrier: Barrier, number: int) -> None:
+    barrier.wait()
+    with History.open(str(path)) as history:
+        history.record(scan(number), judge(number, []))
+
+
+def test_who_makes_a_file_waits_for_another_who_does(file: Path) -> None:
+    """SQLite refuses to change the journal's mode while another writes, at once and without a wait."""
+    file.touch()
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        timer = threading.Timer(0.3, lambda: other.execute("COMMIT"))
+        timer.start()
+        History.open(str(file)).close()
+        timer.join()
+
+
+def test_four_scans_make_one_file_at_once(tmp_path: Path) -> None:
+    History.open(str(tmp_path / "warm.db")).close()
+    for round in range(5):
+        path = tmp_path / f"{round}.db"
+        barrier = FORK.Barrier(4)
+        children = [FORK.Process(target=_first, args=(path, barrier, number)) for number in range(4)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join(60)
+        assert [child.exitcode for child in children] == [0] * 4
+        with History.open(str(path)) as history:
+            assert len(all_scans(history)) == 4
 
 
 def test_a_question_does_not_wait_for_a_scan(url: str) -> None:
