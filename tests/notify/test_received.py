@@ -1,0 +1,82 @@
+"""Each kind of notice, as a real server receives it. `pytest --snapshot-update` renews what is kept; read it then."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+
+from scanner.notify.deliver import Limits, deliver
+from scanner.notify.keys import Mailbox, Target
+from scanner.notify.notice import Earlier, Notice, notice, trial
+from scanner.sandbox import certificates
+from tests.notify.receivers import mail, web
+from tests.notify.sample import ENDS, GAP, TODAY, facts, target
+
+SECRET = "0123456789abcdef0123456789abcdef"
+TOOL = "twolocks 0.1.0"
+CHANGING = re.compile(
+    r"(X-Twolocks-Timestamp|X-Twolocks-Signature|Date|Message-ID|Host): .*|={15}\d+==|127\.0\.0\.1:\d+"
+)
+
+
+class Text(SingleFileSnapshotExtension):
+    """One readable file each."""
+
+    _write_mode = WriteMode.TEXT
+    file_extension = "txt"
+
+
+def made(what: str, whom: Target) -> Notice:
+    found = facts(complete=False, gaps=[GAP], expiring=ENDS, notes=["judged from a file: nothing was looked at again"])
+    if what == "baseline":
+        found = facts([], baseline=True, complete=False, gaps=[GAP])
+    news = trial(whom, TOOL) if what == "test" else notice(whom, found, Earlier(TODAY))
+    if what == "news":
+        news = notice(whom, found, Earlier(TODAY.replace(day=24)))
+    assert news is not None
+    return news
+
+
+def steady(text: str) -> str:
+    """A message without what differs each time."""
+    return CHANGING.sub(lambda found: f"{found[1]}: ..." if found[1] else "...", text)
+
+
+@pytest.mark.parametrize("what", ["news", "baseline", "test"])
+@pytest.mark.parametrize("kind", ["teams", "slack", "webhook"])
+def test_a_web_hook(kind: str, what: str, snapshot: SnapshotAssertion) -> None:
+    with web() as server:
+        whom = target(kind, url=f"{server.url}/hook", secret=SECRET)
+        assert deliver({whom: made(what, whom)}, TOOL, Limits(5)) == []
+    got = server.received[0]
+    head = [
+        f"POST {got.path}",
+        *(f"{name}: {value}" for name, value in got.headers.items() if name != "Content-Length"),
+    ]
+    body = json.dumps(got.json, indent=2, ensure_ascii=False)
+    assert steady("\n".join([*head, "", body, ""])) == snapshot(extension_class=Text)
+
+
+@pytest.mark.parametrize("what", ["news", "baseline", "test"])
+def test_a_mail(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.make(tmp_path)))
+    monkeypatch.chdir(tmp_path)
+    Path("report.html").write_text("<!doctype html><title>report</title>")
+    with mail(tmp_path) as server:
+        box = Mailbox("127.0.0.1", server.port, "starttls", "twolocks@agency.example", ("ops@agency.example",))
+        whom = target("mail", mail=box)
+        assert deliver({whom: made(what, whom)}, TOOL, Limits(5, 5)) == []
+    content = server.envelopes[0].content
+    assert isinstance(content, bytes)
+    assert steady(content.decode("ascii").replace("\r\n", "\n")) == snapshot(extension_class=Text)
+
+
+@pytest.mark.parametrize("what", ["news", "baseline", "test"])
+@pytest.mark.parametrize("kind", ["github", "azure-devops"])
+def test_log_commands(kind: str, what: str, snapshot: SnapshotAssertion, capsys: pytest.CaptureFixture[str]) -> None:
+    whom = target(kind)
+    assert deliver({whom: made(what, whom)}, TOOL) == []
+    assert capsys.readouterr().out == snapshot(extension_class=Text)
