@@ -14,7 +14,7 @@ import msgspec
 from markupsafe import Markup
 
 from scanner.content import content
-from scanner.report import notread
+from scanner.report import changes, notread
 from scanner.report.island import Island, pack
 from scanner.report.shown import invisible, plain, shown, split_fix
 from scanner.report.summary import (
@@ -31,10 +31,10 @@ from scanner.report.summary import (
 )
 from scanner.report.words import Words
 
-_STYLES = ("tokens.css", "page.css", "matrix.css", "cards.css", "print.css")
+_STYLES = ("tokens.css", "page.css", "matrix.css", "cards.css", "changes.css", "print.css")
 _SCRIPTS = (
     "words.js", "dom.js", "island.js", "query.js", "state.js", "way.js", "doors.js", "card.js", "groups.js",
-    "findings.js", "print.js", "keys.js", "main.js",
+    "findings.js", "changes.js", "print.js", "keys.js", "main.js",
 )  # fmt: skip
 _DOORS, _FINDINGS, _GAPS, _PARTIAL, _LONGEST = 20, 100, 200, 2, 300
 
@@ -130,6 +130,10 @@ class _Page:
         self.scopes: Sequence[Item] = document.get("coverage", {}).get("scopes", ())
         self.names = {s["subscription"].lower(): s.get("name") or s["subscription"] for s in self.scopes}
         self.resources = {key.lower(): value for key, value in document.get("resources", {}).items()}
+        self.taken = document.get("scan", {}).get("taken")
+        self.changes: dict[str, Any] | None = None
+        if document.get("changes") is not None:
+            self.changes = changes.View(document, words, self.place, self.remedy).context()
 
     def context(self) -> dict[str, Any]:
         doors, findings = ordered_doors(self.exposures), ordered_findings(self.document.get("findings", ()))
@@ -147,6 +151,7 @@ class _Page:
             "sprite": _ours(_joined(["sprite.svg"])),
             "island": island,
             "date": self.words.moment(str(scan.get("finished") or "")),
+            "changes": self.changes,
             "scope_line": self.scope_line(),
             "matrix": self.matrix(),
             "columns": COLUMNS,
@@ -183,12 +188,23 @@ class _Page:
     def chips(self) -> list[dict[str, Any]]:
         s = self.summary
         chips = [
-            {"icon": status, "count": s.statuses[status], "word": status, "query": f"status:{status}"}
+            {
+                "icon": status,
+                "count": s.statuses[status],
+                "word": status,
+                "view": "findings",
+                "query": f"status:{status}",
+            }
             for status in ("fail", "unknown", "error", "waived", "pass")
             if s.statuses[status] or status != "error"
         ]
-        new = {"icon": "new", "count": s.new, "word": "new", "query": "is:new"}
-        return [new, *chips] if self.document.get("changes") is not None else chips
+        counted = (("doors", s.new_doors, "new_doors"), ("findings", s.new, "new"))
+        new = [
+            {"icon": "new", "count": count, "word": word, "view": view, "query": "is:new"}
+            for view, count, word in counted
+            if count or view == "findings"
+        ]
+        return [*new, *chips] if self.changes else chips
 
     def scope_line(self) -> str:
         t = self.words
@@ -197,6 +213,7 @@ class _Page:
         scan = self.document.get("scan", {})
         resources = scan.get("resources", len(self.resources))
         counts = [t("count.resources", int(resources)), t("count.rules", len(self.document.get("rules", {})))]
+        counts += [self.changes["compared"]] if self.changes and self.changes["compared"] else []
         return " · ".join([", ".join(said), *counts] if said else counts)
 
     def matrix(self) -> list[list[list[Cell]]]:
@@ -246,6 +263,7 @@ class _Page:
             "endpoint": door["endpoint"],
             "place": " / ".join(filter(None, (place["sub"], place["group"]))),
             "new": bool(door.get("new")),
+            "age": changes.first_seen(self.words, door.get("since"), self.taken),
             "because": because(door.get("hops") or ()),
             "hops": [{**hop, "says": self.hop_state(hop)} for hop in with_endpoint(door, place["name"])],
         }
@@ -271,6 +289,8 @@ class _Page:
                 filter(None, (place["name"], endpoints, place["sub"], place["group"], place["region"]))
             ),
             "evidence": [self.evidence(each) for each in (finding.get("evidence") or ())[:4]],
+            "new": bool(finding.get("new")),
+            "age": changes.first_seen(self.words, finding.get("since"), self.taken),
         }
 
     def evidence(self, item: Item) -> str:

@@ -204,7 +204,7 @@ class Island:
             self._text(get("fix"), resource),
             self._text(get("breaks"), resource),
             int(bool(get("new"))),
-            strings[str(get("since") or "")[:10]],
+            strings[str(get("since") or "")],
         )
 
     def _finding(self, finding: Item) -> tuple[int, ...]:
@@ -224,8 +224,16 @@ class Island:
             self._gap_set(gaps) if gaps else 0,
             self._data(get("waiver"), resource),
             int(bool(get("new"))),
-            self.strings[str(get("since") or "")[:10]],
+            self.strings[str(get("since") or "")],
         )
+
+    def _history(self) -> Item:
+        """Whether there is a history, when this scan was, and the fingerprints of what the filter `is:` names."""
+        changes = self.document.get("changes")
+        if changes is None:
+            return {"history": False}
+        lists = {name: [row["fingerprint"] for row in changes[name]] for name in ("reopened", "worse", "better")}
+        return {"history": True, "taken": str(self.document["scan"]["taken"]), "changed": lists}
 
     def _passed(self) -> list[Any]:
         by_rule: dict[int, list[int]] = defaultdict(list)
@@ -257,7 +265,7 @@ class Island:
         return {
             "lang": words.language,
             "words": words.catalogue,
-            "history": self.document.get("changes") is not None,
+            **self._history(),
             "statuses": STATUSES,
             "severities": SEVERITIES,
             **days,

@@ -114,6 +114,7 @@ class Summary:
     unread: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     new: int = 0
+    new_doors: int = 0
     reads_done: int = 0
     reads_failed: int = 0
     complete: bool = True
@@ -141,6 +142,7 @@ def summarise(document: Item) -> Summary:
         summary.shared += is_open and row(exposure) == "shared" and column(exposure) in ("internet", "azure", "wide")
         missing = unread(exposure) or worse(exposure)
         summary.unread += missing and rank(exposure.get("worst")) <= rank("high")
+        summary.new_doors += bool(exposure.get("new"))
     summary.statuses = Counter(finding["status"] for finding in document.get("findings", ()))
     summary.new = sum(bool(finding.get("new")) for finding in document.get("findings", ()))
     summary.statuses["pass"] += sum(len(rules) for rules in document.get("passed", {}).values())

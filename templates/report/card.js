@@ -8,6 +8,16 @@ function whereOf(row) {
   return separated([nameOf(resource), endpointsOf(row).join(", "), subOf(resource)[1], groupOf(resource), regionOf(resource)].filter(Boolean).map(shown));
 }
 
+/** How long something has been known, "" where that is not kept; as first_seen in changes.py. */
+function firstSeen(index) {
+  const since = data.strings[index];
+  if (!since) return "";
+  if (since === data.taken) return t("age.first");
+  const day = (iso) => Math.floor(Date.parse(iso) / 86400000);
+  const days = day(data.taken) - day(since);
+  return days > 0 ? t("age.days", days, { date: plain(date(since)) }) : t("age.day", null, { date: plain(date(since)) });
+}
+
 const isNew = (row) => row < rows.own && data.findings.new[row] === 1;
 
 /** The closed row of a finding, as `details` that fills itself when it is opened. */
@@ -133,8 +143,7 @@ function waiverToPaste(row) {
 }
 
 function footer(row) {
-  const since = data.strings[data.findings.since[row]], mark = fingerprint(row).trim();
-  const seen = data.history && (since && !isNew(row) ? t("card.since", null, { date: since }) : t("card.first_seen"));
+  const seen = firstSeen(data.findings.since[row]), mark = fingerprint(row).trim();
   const link = mark && [t("card.id") + " ", h("a", { href: hashOf({ view: "findings", f: mark }), title: t("card.permalink") }, h("code", null, mark))];
   return h("p", { class: "where" }, separated([seen, link]));
 }

@@ -78,12 +78,13 @@ function doorCard(at) {
   const look = door(at, "standing"), resource = data.doors.resource[at];
   const fix = doorText(at, "fix"), reason = doorText(at, "reason");
   const where = [subOf(resource)[1], groupOf(resource)].filter(Boolean).join(" / ");
+  const age = firstSeen(data.doors.since[at]);
   const rest = h("div", { class: "door-rest", hidden: true });
   const toggle = h("button", { type: "button", class: "fold", "aria-expanded": "false", click: () => toggleDoor(at, toggle, rest) }, t("doors.way"));
   const card = h("article", { class: "door " + look, tabindex: "-1", "data-card": "" },
     h("div", { class: "door-what" },
       h("h3", null, badge(look, lookWord(look)), " ", h("span", null, shown(doorText(at, "title") || door(at, "endpoint")))),
-      h("p", { class: "where" }, data.doors.new[at] === 1 && [newBadge(), " "], h("b", null, shown(nameOf(resource))), " · ", shown(door(at, "endpoint")), " · ", shown(where)),
+      h("p", { class: "where" }, data.doors.new[at] === 1 && [newBadge(), " "], h("b", null, shown(nameOf(resource))), " · ", shown(door(at, "endpoint")), " · ", shown(where), age && [" · ", age]),
       because(doorJson(at, "hops", [])),
       reason && h("p", { class: "because" }, shown(reason))),
     h("div", { class: "door-do" }, remedy(fix, otherwise(look)), doorNote(at), toggle),

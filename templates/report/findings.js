@@ -17,7 +17,7 @@ function makeTools() {
   tools.categories = new Map(CATEGORIES.map((name) => [name, h("button", { type: "button", class: "toggle", "aria-pressed": "false", click: () => toggleCategory(name) }, name, " ", h("b", null, "0"))]));
   tools.status = h("p", { class: "status", role: "status" });
   byId("finding-tools").replaceChildren(
-    h("div", { class: "filter-line" }, h("div", { class: "field grow" }, h("label", { for: "filter" }, t("findings.filter")), tools.filter), group.field, sort.field),
+    h("div", { class: "filter-line" }, h("div", { class: "field grow" }, h("label", { for: "filter" }, data.history ? t("findings.filter_history", null, { day: data.taken.slice(0, 10) }) : t("findings.filter")), tools.filter), group.field, sort.field),
     h("div", { class: "toggles", role: "group", "aria-label": t("findings.categories") }, [...tools.categories.values()]), tools.status);
 }
 

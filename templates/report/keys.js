@@ -49,8 +49,7 @@ function switchTheme() {
   nameTheme();
 }
 
-const view = () => document.querySelector(".view.current");
-const cards = () => [...view().querySelectorAll("[data-card]")];
+const cards = () => [...document.querySelectorAll(".view.current [data-card]")];
 const currentCard = () => document.activeElement?.closest("[data-card]");
 
 function step(by) {
@@ -69,7 +68,7 @@ function openCurrent(event) {
   const card = currentCard();
   if (card && card === document.activeElement) {
     event.preventDefault();
-    card.querySelector("button.fold")?.click();
+    card.querySelector("button.fold, a.to-card")?.click();
   }
 }
 
@@ -109,7 +108,7 @@ function makeKeys() {
   const off = h("input", { type: "checkbox", id: "letters-off", change: () => { lettersOff = off.checked; } });
   fill(byId("keys"), null, [
     h("h2", null, t("help.heading")),
-    h("dl", { class: "keys" }, line(["/"], "filter"), line(["j"], "next"), line(["k"], "previous"), line(["Enter"], "open"), line(["c"], "copy"), line(["g"], "group"), line(["1", "2", "3"], "views"), line(["t"], "theme"), line(["?"], "help"), line(["Esc"], "clear")),
+    h("dl", { class: "keys" }, line(["/"], "filter"), line(["j"], "next"), line(["k"], "previous"), line(["Enter"], "open"), line(["c"], "copy"), line(["g"], "group"), line(VIEWS.map((_, at) => String(at + 1)), "views"), line(["t"], "theme"), line(["?"], "help"), line(["Esc"], "clear")),
     h("p", null, off, " ", h("label", { for: "letters-off" }, t("help.off"))),
     h("button", { type: "button", click: () => byId("keys").close() }, t("close")),
   ]);

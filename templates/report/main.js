@@ -2,7 +2,7 @@
 let lastView = "";
 
 function showView(name) {
-  for (const section of document.querySelectorAll(".view")) section.classList.toggle("current", section.id === name);
+  for (const section of document.querySelectorAll(".view")) section.classList.toggle("current", (section.dataset.view || section.id) === name);
   for (const link of document.querySelectorAll(".bar nav a")) {
     if (link.hash === "#" + name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -14,6 +14,7 @@ function render() {
   showView(state.view);
   if (state.view === "doors") renderDoors(state);
   if (state.view === "findings") renderFindings(state);
+  if (state.view === "changes") renderChanges(state);
   if (lastView && lastView !== state.view) {
     byId("main").focus({ preventScroll: true });
     window.scrollTo(0, 0);
@@ -35,6 +36,7 @@ async function start() {
     useData(blockRead);
     makeTools();
     makeKeys();
+    makeChanges();
     nameTheme();
     byId("theme").addEventListener("click", switchTheme);
     byId("help").addEventListener("click", showKeys);

@@ -5,18 +5,32 @@ let afterPrint = null;
 window.addEventListener("beforeprint", () => {
   if (!data || afterPrint) return;
   const state = readState();
+  openLists();
   if (state.view === "doors") openDoors();
   if (state.view === "findings" && !state.f && found.length) printFindings(state);
 });
 window.addEventListener("afterprint", () => {
   if (afterPrint) afterPrint();
   afterPrint = null;
+  closeLists();
 });
 
 function openDoors() {
   const buttons = [...document.querySelectorAll("#door-list .door button.fold")].slice(0, OPENED).filter((button) => button.getAttribute("aria-expanded") !== "true");
   for (const button of buttons) button.click();
   afterPrint = () => buttons.forEach((button) => button.click());
+}
+
+/** What is folded in the view of changes; the numbers of its trend only where that view is printed alone. */
+let opened = [];
+function openLists() {
+  opened = [...document.querySelectorAll("#changes.current details:not([open]), .change-list details:not([open])")];
+  opened.forEach((each) => { each.open = true; });
+}
+
+function closeLists() {
+  opened.forEach((each) => { each.open = false; });
+  opened = [];
 }
 
 function printFindings(state) {

@@ -1,5 +1,6 @@
 // The filter language: terms joined by AND, "-" negates, key:a,b means a or b, severity>=high compares.
 const ALIASES = { sev: "severity" };
+const COMPARED = new Set(["severity", "since"]);
 
 /** Splits at white space outside quotes. */
 function tokens(query) {
@@ -18,7 +19,7 @@ function readTerm(token, keys) {
   const named = parts ? parts[1].toLowerCase() : "";
   const key = ALIASES[named] || named;
   const compares = parts && parts[2] !== ":";
-  if (parts && keys.has(key) && (!compares || key === "severity")) {
+  if (parts && keys.has(key) && (!compares || COMPARED.has(key))) {
     return { token, negated, key, compare: compares ? parts[2] : "", values: splitValues(parts[3].toLowerCase()) };
   }
   const word = rest.replaceAll('"', "").toLowerCase();
@@ -29,6 +30,23 @@ const readQuery = (query, keys) => tokens(query).map((token) => readTerm(token, 
 
 const whole = (values) => (value) => values.includes(value.toLowerCase());
 const part = (values) => (value) => { const lower = value.toLowerCase(); return values.some((each) => lower.includes(each)); };
+
+/** since:2026-11 is a beginning, since>=2026-11-01 a bound; what has no first day never matches. */
+function sinceTest({ compare, values }) {
+  const limit = values[0].slice(0, 10);
+  const bounded = (day) => (compare === ">=" ? day >= limit : day.slice(0, limit.length) <= limit);
+  const test = compare ? bounded : (day) => values.some((each) => day.startsWith(each));
+  return (index) => index !== 0 && test(data.strings[index].toLowerCase());
+}
+
+/** is:new, known, first (seen, without being new), reopened, worse, better: of a table of doors or findings. */
+function historyTest(values, columns) {
+  const lists = new Set(values.flatMap((value) => (Object.hasOwn(data.changed || {}, value) ? data.changed[value] : [])));
+  const print = (at) => columns.fingerprint.slice(at * 16, at * 16 + 16);
+  return (at) => (values.includes("new") && columns.new[at] === 1) || (values.includes("known") && columns.new[at] === 0)
+    || (values.includes("first") && columns.new[at] === 0 && columns.since[at] !== 0 && data.strings[columns.since[at]] === data.taken)
+    || (lists.size > 0 && lists.has(print(at)));
+}
 
 /** The numbers below `length` for which `test` holds, as a lookup table. */
 function table(length, test) {
@@ -116,7 +134,8 @@ const FINDING_KEYS = {
   auth: (term) => doorTest("auth", term.values),
   reach: (term) => doorTest("reach", term.values),
   gap: (term) => gapTest(term.values),
-  is: ({ values }) => (row) => row < rows.own && ((values.includes("new") && data.findings.new[row] === 1) || (values.includes("known") && data.findings.new[row] === 0) || (values.includes("expiring") && isExpiring(row))),
+  is: ({ values }) => { const test = historyTest(values, data.findings); return (row) => row < rows.own && (test(row) || (values.includes("expiring") && isExpiring(row))); },
+  since: (term) => { const test = sinceTest(term); return (row) => row < rows.own && test(data.findings.since[row]); },
   "": (term) => findingWord(term.values[0]),
 };
 for (const [key, make] of Object.entries(RESOURCE_KEYS)) FINDING_KEYS[key] = (term) => { const hits = make(term.values); return (row) => hits[rows.resource[row]] === 1; };
@@ -134,7 +153,8 @@ const DOOR_KEYS = {
   status: doorColumn("state"), kind: doorColumn("kind"), auth: doorColumn("auth"), reach: doorColumn("reach"),
   severity: (term) => { const test = severityTest(term); return (at) => test(door(at, "severity")); },
   endpoint: (term) => { const test = part(term.values); return (at) => test(door(at, "endpoint")); },
-  is: ({ values }) => (at) => (values.includes("new") && data.doors.new[at] === 1) || (values.includes("known") && data.doors.new[at] === 0),
+  is: ({ values }) => historyTest(values, data.doors),
+  since: (term) => { const test = sinceTest(term); return (at) => test(data.doors.since[at]); },
   "": (term) => doorWord(term.values[0]),
 };
 for (const [key, make] of Object.entries(RESOURCE_KEYS)) DOOR_KEYS[key] = (term) => { const hits = make(term.values); return (at) => hits[data.doors.resource[at]] === 1; };

@@ -1,5 +1,5 @@
 // The state is the address's hash and nothing else: #view?q=..&group=..&sort=..&p=..&f=..
-const VIEWS = ["doors", "findings", "not-read"];
+const VIEWS = ["doors", "findings", "not-read", ...(byId("changes") ? ["changes"] : [])];
 const GROUPS = ["none", "rule", "resource", "subscription", "category"];
 const SORTS = ["severity", "resource", "rule", "newest"];
 

@@ -2,14 +2,19 @@
 let catalogue = {};
 let plurals = null;
 let numbers = null;
+let dates = null;
 
 function useWords(block) {
   catalogue = block.words;
   plurals = new Intl.PluralRules(block.lang);
   numbers = new Intl.NumberFormat(block.lang);
+  dates = new Intl.DateTimeFormat(block.lang === "en" ? "en-GB" : block.lang, { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
 }
 
 const number = (value) => numbers.format(value);
+
+/** `25 November 2026` for an ISO moment; what is no moment stays as it is. */
+const date = (iso) => (Number.isNaN(Date.parse(iso)) ? iso : dates.format(new Date(iso)));
 
 /** The text of a key; `count` picks the plural and fills {n}, `values` fill the other braces. */
 function t(key, count, values) {

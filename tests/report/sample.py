@@ -6,6 +6,7 @@
 import hashlib
 import random
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 SUBSCRIPTIONS = {
@@ -586,6 +587,82 @@ def wrap(estate: Estate) -> dict[str, Any]:
         "gaps": sorted(estate.gaps.values(), key=lambda g: str(g["url"])),
         "coverage": {"scopes": scopes, "types": types, "rules_off": ["sql-database-user-passwords"]},
     }
+
+
+SINCE = "2026-11-24T02:00:07Z"
+FIRST = "2026-10-22T02:00:03Z"
+CHANGE = (
+    "fingerprint", "resource", "endpoint", "address", "rule", "title", "severity", "reach", "authentication",
+)  # fmt: skip
+
+
+def change(row: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A row of `changes` about an exposure or a finding."""
+    kind = "finding" if "rule" in row else "exposure"
+    fields = {name: row.get(name) or "" for name in CHANGE}
+    return fields | {"kind": kind, "since": FIRST, "last_seen": SINCE, "why": "", "was": None} | more
+
+
+def trend(scans: int) -> list[dict[str, Any]]:
+    """Nightly scans up to the document's, with a pause of a week in the middle."""
+    pick, last = random.Random(7), datetime(2026, 11, 25, 14, 10, 40, tzinfo=UTC)
+    nights = [last - timedelta(days=back + (7 if back > scans // 2 else 0)) for back in reversed(range(scans))]
+    return [
+        {"taken": f"{night:%Y-%m-%dT%H:%M:%SZ}", "info": 0}
+        | {name: pick.randrange(most) for name, most in (("critical", 4), ("high", 20), ("medium", 60), ("low", 9))}
+        | {"undecided": pick.randrange(5)}
+        for night in nights
+    ]
+
+
+def with_history(size: int = 200, hostile: bool = True, scans: int = 40, changed: int = 4) -> dict[str, Any]:
+    """A document of a scan that has a history, in which `changed` of each kind changed."""
+    made = document(size, hostile)
+    doors = [row for row in made["exposures"] if row["severity"] and row["state"] == "open"]
+    others = [row for row in made["findings"] if row["status"] == "fail" and row["category"] not in LOCKS]
+    fresh = {row["fingerprint"] for row in (*doors[:changed], *others[:changed])}
+    for row in (*made["exposures"], *made["findings"]):
+        if row.get("severity") and row.get("status", "fail") in ("fail", "waived"):
+            row |= {"new": row["fingerprint"] in fresh}
+            row |= {"since": made["scan"]["taken"] if row["new"] else FIRST}
+    was = {"severity": "low", "reach": "private", "authentication": "shared"}
+    rest = [*doors[changed:], *doors[:changed]]
+    gone = [
+        change(row, endpoint="blob/" + name, fingerprint=fingerprint("gone", name))
+        for row, name in zip(rest, HOSTILE * changed, strict=False)
+    ]
+    lists = {
+        "reopened": [change(row, why="it was fixed before") for row in rest[:changed]],
+        "worse": [change(row, was=was, why="low -> high") for row in rest[changed : 2 * changed]],
+        "better": [
+            change(row, was={"severity": "critical", "reach": "", "authentication": ""})
+            for row in others[changed : 2 * changed]
+        ],
+        "fixed": [row | {"why": "the resource is gone", "was": was} for row in gone[:changed]],
+        "unseen": [row | {"why": "it could not be decided"} for row in gone[changed : 2 * changed]],
+    }
+    counts = {name: len(rows) for name, rows in lists.items()}
+    counts |= {"new": len(fresh), "first_looked": 3, "open": len(doors) + len(others)}
+    made["changes"] = {
+        "since": SINCE,
+        "baseline": False,
+        "confirmed": True,
+        "notes": [f"the scan before was judged by {HOSTILE[2]}, this one by twolocks 0.1.0"],
+        "counts": counts,
+        **lists,
+        "trend": trend(scans),
+    }
+    return made
+
+
+def baseline(size: int = 60) -> dict[str, Any]:
+    """The first scan of a history."""
+    made = with_history(size, scans=1, changed=0)
+    for row in (*made["exposures"], *made["findings"]):
+        if "since" in row:
+            row["since"] = made["scan"]["taken"]
+    made["changes"] |= {"since": None, "baseline": True, "notes": []}
+    return made
 
 
 def empty() -> dict[str, Any]:

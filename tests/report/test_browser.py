@@ -426,7 +426,7 @@ def test_without_scripts_the_summary_and_the_worst_hundred_stand(reader: Reader,
         .inner_text()
         .startswith("Scripts are off. This is the whole summary and the worst 100 of ")
     )
-    assert page.locator(".view:visible").count() == 3
+    assert page.locator(".view:visible").count() == 4
     assert page.locator(".finding").count() == 100
     assert page.locator("button:visible").count() == 0
 
@@ -440,7 +440,7 @@ def test_a_damaged_file_says_why_and_keeps_the_summary(reader: Reader, report: P
     page.goto(cut.as_uri())
     page.wait_for_selector("#noscript:visible")
     assert "its data block is damaged or cut off" in page.locator("#noscript").inner_text()
-    assert page.locator(".view:visible").count() == 3
+    assert page.locator(".view:visible").count() == 4
 
 
 def test_the_first_printed_page_holds_headline_matrix_and_gaps(reader: Reader, report: Path) -> None:
@@ -487,29 +487,3 @@ def test_fifty_thousand_findings_are_small_and_usable(reader: Reader, tmp_path: 
     }""")
     assert spent < 1000
     assert page.locator("#finding-list .finding").count() == 100
-
-
-def test_with_history_what_is_new_says_so(reader: Reader, make: Make, axe: str) -> None:
-    document = sample.document(60) | {"changes": {}}
-    failed = [f for f in document["findings"] if f["status"] == "fail"]
-    for finding in document["findings"]:
-        finding |= {
-            "new": finding in failed[:3],
-            "since": "2026-11-25" if finding in failed[:3] else "2026-11-18T02:00:00Z",
-        }
-    for door in document["exposures"]:
-        door |= {"new": door["severity"] == "critical", "since": "2026-11-25"}
-    page = reader.open(make(document))
-    assert page.locator("#door-list .badge.new").count() == 5
-    page.locator(".chip").first.click()
-    expect(page.locator(".status")).to_have_text(re.compile("^3 of "))
-    page.locator("#finding-list summary").first.click()
-    assert "First seen in this scan" in page.locator("#finding-list .finding").first.inner_text()
-    page.evaluate(axe + ";0")
-    assert page.evaluate("axe.run(document)")["violations"] == []
-    page.locator("#filter").fill("status:fail")
-    page.get_by_label("Sort by").select_option("newest")
-    assert page.locator("#finding-list .badge.new").count() == 3
-    last = page.locator("#finding-list .finding").nth(3)
-    last.locator("summary").click()
-    assert "Open since 2026-11-18" in last.inner_text()

@@ -1,0 +1,353 @@
+"""What changed, as the report shows it: its words and numbers, and the view in a real browser."""
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from scanner.exposure import LOCKS
+from scanner.report.changes import first_seen
+from scanner.report.html import render, write_html
+from scanner.report.trend import trend
+from scanner.report.words import Words
+from tests.report import sample
+from tests.report.conftest import Reader, show
+
+Make = Callable[[dict[str, Any]], Path]
+LISTS = ("new", "reopened", "worse", "unseen", "fixed", "better")
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return sample.with_history()
+
+
+@pytest.fixture(scope="module")
+def report(document: dict[str, Any], make: Make) -> Path:
+    return make(document)
+
+
+def section(page: Page, name: str) -> Any:
+    return page.locator(f"section[aria-labelledby=h-change-{name}]")
+
+
+# Words and numbers
+
+
+@pytest.mark.parametrize(
+    ("since", "said"),
+    [
+        (None, ""),
+        ("2026-11-25T14:10:40Z", "First seen in this scan"),
+        ("2026-11-25T02:00:00Z", "First seen on 25 November 2026"),
+        ("2026-11-24T23:59:59Z", "First seen 1 day ago, on 24 November 2026"),
+        ("2026-10-22T02:00:03Z", "First seen 34 days ago, on 22 October 2026"),
+        ("2026-12-01T00:00:00Z", "First seen on 1 December 2026"),
+        ("yesterday", "First seen on yesterday"),
+    ],
+)
+def test_how_long_something_is_known(since: str | None, said: str) -> None:
+    assert first_seen(Words(), since, "2026-11-25T14:10:40Z") == said
+
+
+def headline(document: dict[str, Any]) -> str:
+    found = re.search(r'id="changes".*?<h1[^>]*>(.*?)</h1>', render(document, Words()), re.DOTALL)
+    assert found
+    return found[1]
+
+
+def test_the_headline_says_what_somebody_must_look_at() -> None:
+    document = sample.with_history(60, changed=1)
+    assert headline(document) == "2 new, 1 reopened, 1 worse since 24 November 2026, 02:00 UTC"
+    document["changes"]["counts"] |= {"new": 0, "reopened": 0, "worse": 0}
+    assert headline(document) == "Nothing is new since 24 November 2026, 02:00 UTC"
+    assert headline(sample.baseline()) == "This is the baseline: nothing in a first scan is new"
+
+
+def test_a_night_without_changes_says_so() -> None:
+    page = render(sample.with_history(60, changed=0), Words())
+    assert "Nothing changed. What stands open stood open before." in page
+
+
+def test_without_history_there_is_no_such_view() -> None:
+    assert 'href="#changes"' not in render(sample.document(5), Words())
+
+
+def test_the_list_of_what_is_new_is_as_long_as_its_count(document: dict[str, Any]) -> None:
+    rows = [row for row in (*document["exposures"], *document["findings"]) if row.get("new")]
+    counted = [row for row in rows if "rule" not in row or row["category"] not in LOCKS]
+    assert document["changes"]["counts"]["new"] == len(counted)
+    assert f"<small>{len(counted)} · Open now." in render(document, Words())
+
+
+# The trend
+
+
+def lanes(scans: list[dict[str, Any]]) -> dict[str, Any]:
+    drawn = trend(scans, Words())
+    assert drawn
+    return {lane["look"]: lane for lane in drawn["lanes"]}
+
+
+def middles(path: str) -> list[float]:
+    return [float(left) + float(width) / 2 for left, width in re.findall(r"M([\d.]+) 40V[\d.]+h([\d.]+)", path)]
+
+
+def test_a_scan_stands_at_its_time() -> None:
+    days = [0, 1, 2, 10]
+    rows = [row | {"taken": f"2026-11-{1 + day:02}T02:00:00Z"} for row, day in zip(sample.trend(4), days, strict=True)]
+    places = middles(lanes([row | {"high": 3} for row in rows])["high"]["columns"])
+    assert places == pytest.approx([10 + day * 98 for day in days], abs=0.2)
+    drawn = trend(rows, Words())
+    assert drawn
+    assert drawn["paused"] == "Grey: no scan from 3 November 2026 to 11 November 2026"
+
+
+def test_zero_is_drawn_as_a_scan_that_saw_none() -> None:
+    rows = [row | {"critical": at % 2} for at, row in enumerate(sample.trend(6))]
+    critical = lanes(rows)["critical"]
+    assert (len(middles(critical["columns"])), len(middles(critical["zeros"]))) == (3, 3)
+
+
+@pytest.mark.parametrize("scans", [0, 1])
+def test_one_scan_is_no_trend(scans: int) -> None:
+    assert trend(sample.trend(scans), Words()) is None
+
+
+def test_two_scans_stand_at_the_ends() -> None:
+    rows = [row | {"low": 2} for row in sample.trend(2)]
+    assert middles(lanes(rows)["low"]["columns"]) == [10, 990]
+    assert lanes(rows)["low"]["range"] == "steady"
+
+
+def test_scans_of_one_moment_and_a_clock_that_went_back_are_drawn() -> None:
+    row = sample.trend(1)[0] | {"high": 1}
+    assert lanes([row, row])["high"]["columns"]
+    back = [row, row | {"taken": "2026-11-20T02:00:00Z"}, row | {"taken": "2026-11-23T02:00:00Z"}]
+    assert middles(lanes(back)["high"]["columns"])[:2] == [990, 10]
+
+
+def test_no_more_than_sixty_scans_are_drawn() -> None:
+    drawn = trend(sample.trend(100), Words())
+    assert drawn
+    assert len(drawn["table"]) == 60
+    assert drawn["table"][0][0] == "2026-11-25 14:10"
+
+
+# The view
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(
+    reader: Reader, report: Path, axe: str, scheme: str, width: int
+) -> None:
+    page = reader.page(color_scheme=scheme, viewport={"width": width, "height": 844})
+    for state in ("#changes", "#changes?f=worse", "#doors?q=is:new", "#findings?q=is:new"):
+        show(page, report, state)
+        for folded in page.locator("#changes details:visible").all():
+            folded.locator("summary").click()
+        page.evaluate(axe + ";0")
+        violations = page.evaluate("axe.run(document)")["violations"]
+        assert [(each["id"], each["nodes"][0]["html"]) for each in violations] == [], state
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
+
+
+@pytest.mark.parametrize("made", [sample.baseline(), sample.with_history(60, changed=0, scans=2)])
+def test_a_baseline_and_a_quiet_night(reader: Reader, make: Make, axe: str, made: dict[str, Any]) -> None:
+    page = reader.open(make(made), "#changes")
+    page.evaluate(axe + ";0")
+    assert page.evaluate("axe.run(document)")["violations"] == []
+    assert page.locator("#changes [data-card]").count() == 0
+
+
+def test_each_list_holds_what_changed(reader: Reader, report: Path, document: dict[str, Any]) -> None:
+    page = reader.open(report, "#changes")
+    for name in LISTS:
+        counted = document["changes"]["counts"][name]
+        assert section(page, name).locator("h2 small").inner_text().startswith(f"{counted} · ")
+        cards = section(page, name).locator("[data-card]").count()
+        others = section(page, name).locator(".door-what details li").count()
+        assert cards + others == counted, name
+    assert "Low: shared × private → " in section(page, "worse").inner_text()
+    assert "Critical → " in section(page, "better").inner_text()
+    assert "Was: " in section(page, "fixed").inner_text()
+    assert "the resource is gone · First seen on 22 October 2026, last seen on 24 November 2026, 02:00 UTC" in (
+        section(page, "fixed").inner_text()
+    )
+    assert "Not fixed: it could not be decided" in section(page, "unseen").inner_text()
+    assert "Open again: it was fixed before" in section(page, "reopened").inner_text()
+
+
+def test_tiles_lead_to_their_lists_and_items_to_their_cards(
+    reader: Reader, report: Path, document: dict[str, Any]
+) -> None:
+    page = reader.open(report)
+    page.get_by_role("link", name="Changes 8 new").click()
+    assert page.evaluate("location.hash") == "#changes"
+    page.locator("a.tile.worse").click()
+    expect(page.locator("#h-change-worse")).to_be_focused()
+    section(page, "worse").locator("a.to-card").first.click()
+    expect(page.locator("#door-list .door")).to_have_count(1)
+    page.go_back()
+    section(page, "better").locator("a.to-card").first.click()
+    expect(page.locator("#finding-list .finding")).to_have_count(1)
+    assert page.locator("#finding-list .finding").get_attribute("open") is not None
+    page.go_back()
+    expect(page.locator("#changes")).to_be_visible()
+    assert section(page, "fixed").locator("a").count() == 0
+
+
+def test_keys_walk_through_what_changed(reader: Reader, report: Path) -> None:
+    page = reader.open(report)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.keyboard.press("4")
+    assert page.evaluate("location.hash") == "#changes"
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    expect(page.locator("#toast")).to_have_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == section(page, "new").locator(".cmd code").first.text_content()
+    page.keyboard.press("Enter")
+    expect(page.locator("#door-list .door:visible, #finding-list .finding:visible")).to_have_count(1)
+
+
+def test_what_is_new_says_so_everywhere(reader: Reader, report: Path, document: dict[str, Any]) -> None:
+    doors = sum(bool(row.get("new")) for row in document["exposures"])
+    findings = sum(bool(row.get("new")) for row in document["findings"])
+    page = reader.open(report)
+    page.get_by_role("link", name=f"{doors} new doors").click()
+    expect(page.locator("#door-list .badge.new")).to_have_count(doors)
+    expect(page.locator("#door-list .door")).to_have_count(doors)
+    assert "First seen in this scan" in page.locator("#door-list .door").first.inner_text()
+    page.get_by_role("link", name=f"{findings} new findings").click()
+    expect(page.locator(".status")).to_have_text(re.compile(f"^{findings} of "))
+    page.locator("#finding-list summary").first.click()
+    assert "First seen in this scan" in page.locator("#finding-list .finding").first.inner_text()
+    page.locator("#filter").fill("status:fail")
+    page.get_by_label("Sort by").select_option("newest")
+    assert page.locator("#finding-list .badge.new").count() == findings
+    last = page.locator("#finding-list .finding").nth(findings)
+    last.locator("summary").click()
+    assert "First seen 34 days ago, on 22 October 2026" in last.inner_text()
+
+
+def test_filters_on_history(reader: Reader, report: Path, document: dict[str, Any]) -> None:
+    page = reader.open(report, "#findings")
+    findings, changes = document["findings"], document["changes"]
+    better = {row["fingerprint"] for row in changes["better"]}
+    seen = [row for row in findings if row.get("since")]
+    expected = {
+        "is:new": sum(bool(row.get("new")) for row in findings),
+        "since:2026-10-22": sum(row["since"].startswith("2026-10-22") for row in seen),
+        "since:2026-10,2026-11": len(seen),
+        "since:2025": 0,
+        "since>=2026-11-01": sum(row["since"] >= "2026-11-01" for row in seen),
+        "since<=2026-10-22": sum(row["since"][:10] <= "2026-10-22" for row in seen),
+        "since<=2026-11": len(seen),
+        "-since:2026": len(findings) - len(seen),
+        "is:better": sum(row["fingerprint"] in better for row in findings),
+        "is:first": 0,
+        "is:constructor": 0,
+    }
+    for query, count in expected.items():
+        page.locator("#filter").fill("status:fail,unknown,error,waived " + query)
+        assert page.locator(".status").inner_text().startswith(f"{count} of "), query
+    for name in ("new", "reopened", "worse"):
+        show(page, report, f"#doors?q=is:{name}")
+        rows = changes[name] if name != "new" else [row for row in document["exposures"] if row.get("new")]
+        assert page.locator("#h-doors small").inner_text().startswith(f"{len(rows)} endpoint"), name
+    assert "since>=2026-11-25" in page.locator("label[for=filter]").inner_text()
+
+
+def test_at_the_baseline_all_is_seen_for_the_first_time(reader: Reader, make: Make) -> None:
+    made = sample.baseline()
+    page = reader.open(make(made), "#findings?q=is:first")
+    seen = sum("since" in row for row in made["findings"])
+    assert page.locator(".status").inner_text().startswith(f"{seen} of ")
+    assert page.locator(".badge.new").count() == 0
+
+
+def test_dates_are_written_alike_in_both_languages(reader: Reader) -> None:
+    days = [(date(2026, 1, 5) + timedelta(days=31 * month)).isoformat() for month in range(12)]
+    source = (Path(__file__).parents[2] / "templates" / "report" / "words.js").read_text("utf-8")
+    script = f"(days) => {{ {source}; useWords({{lang: 'en', words: {{}}}}); return days.map(date); }}"
+    written = reader.page().evaluate(script, [*days, "yesterday"])
+    assert written == [Words().date(day) for day in (*days, "yesterday")]
+
+
+def test_hostile_names_are_text_here_too(reader: Reader, report: Path) -> None:
+    page = reader.open(report, "#changes")
+    assert page.evaluate("document.querySelectorAll('img, iframe, object, [onload], [onerror], script').length") == 2
+    assert set(page.evaluate("[...document.querySelectorAll('a')].map(a => a.getAttribute('href')[0])")) == {"#"}
+    assert page.locator("#changes .hid").count() > 0
+    assert "alert(1)" in page.locator("#changes .note").inner_text()
+
+
+def test_without_scripts_changes_follow_the_summary(reader: Reader, report: Path) -> None:
+    page = reader.page(java_script_enabled=False)
+    page.goto(report.as_uri())
+    assert [view.get_attribute("id") for view in page.locator(".view:visible").all()] == [
+        "doors",
+        "changes",
+        "door-view",
+        "findings",
+        "not-read",
+    ]
+    assert page.locator("#changes button:visible, #changes a.to-card:visible").count() == 0
+    page.get_by_text("The trend in numbers").click()
+    assert page.locator("#changes tbody tr").count() == 40
+    lane = page.locator("#changes").get_by_role("img").first.get_attribute("aria-label") or ""
+    assert re.fullmatch(r"Critical: \d now, between \d and \d from \d+ October 2026 to 25 November 2026", lane)
+
+
+def test_on_paper_changes_follow_the_summary(reader: Reader, report: Path) -> None:
+    page = reader.open(report)
+    assert not page.locator("#changes").is_visible()
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    tops = [page.locator(each).bounding_box() for each in ("#doors .pair", "#changes h1", "#h-doors")]
+    assert [box["y"] for box in tops if box] == sorted(box["y"] for box in tops if box)
+    assert all(tops)
+    assert not page.locator("details.numbers").is_visible()
+    assert page.locator("#changes .go:visible").count() == 0
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    show(page, report, "#changes")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details.numbers table").is_visible()
+    assert not page.locator("#h-doors").is_visible()
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.locator("#changes details[open]").count() == 0
+
+
+def test_fifty_thousand_findings_of_which_many_are_new(reader: Reader, tmp_path: Path) -> None:
+    made = sample.with_history(50_000, scans=60, changed=3000)
+    path = tmp_path / "big.html"
+    write_html(made, path)
+    assert path.stat().st_size <= 8_000_000
+    page = reader.page()
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-ready]", timeout=5000)
+    page.evaluate("location.hash = '#changes'")
+    page.wait_for_selector("#changes.current")
+    assert section(page, "new").locator("[data-card]").count() <= 200
+    assert "5,800 more:" in section(page, "new").inner_text()
+    page.evaluate("location.hash = '#findings'")
+    page.wait_for_selector("#findings.current")
+    for query in ("is:new since>=2026-11-01", "is:better status:fail"):
+        spent = page.evaluate(
+            """(query) => {
+                const filter = document.getElementById("filter"), start = performance.now();
+                filter.value = query;
+                filter.dispatchEvent(new Event("input"));
+                document.body.offsetHeight;
+                return performance.now() - start;
+            }""",
+            query,
+        )
+        assert spent < 1000
+        assert page.locator("#finding-list .finding").count() == 100
