@@ -38,7 +38,8 @@ def message(notice: Notice, box: Mailbox, name: str) -> EmailMessage:
     made.set_content("\n".join([*_plain(notice), *([note] if note else [])]) + "\n", cte="quoted-printable")
     made.add_alternative(_html(notice, note), subtype="html", cte="quoted-printable")
     if attached is not None:
-        made.add_attachment(attached, maintype="text", subtype="html", filename="twolocks-report.html")
+        words_in = {"charset": "utf-8"}
+        made.add_attachment(attached, "text", "html", filename="twolocks-report.html", params=words_in)
     return made
 
 

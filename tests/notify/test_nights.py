@@ -1,0 +1,433 @@
+"""Nights over a changing estate, told to real receivers: who hears what, when nobody does, and what is told later."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanner.sandbox import certificates
+from tests.nights import EVERYWHERE, Json, Refusal, Told, night, served
+from tests.notify.receivers import Answer, Received, Web, mail, until, web
+from tests.terminals import GROUP, Ended, twolocks
+from tests.test_nights import DOORS, EXPORT, GAP, REFUSED, SECOND, estate
+
+SECRET = "0123456789abcdef0123456789abcdef"
+CONTAINERS = Refusal(path="*/blobservices/default/containers")
+
+
+@dataclass(slots=True)
+class Watch:
+    """A receiver, and a folder with a history and settings that name it."""
+
+    server: Web
+    folder: Path
+    words: list[str] = field(default_factory=list)
+
+    def settings(self, text: str = "", **tables: str) -> None:
+        """The notification `ops`, a web hook, and whatever else."""
+        (self.folder / "hook").write_text(f"{self.server.url}/hook?sig=c2VjcmV0")
+        (self.folder / "key").write_text(SECRET)
+        more = "\n".join(f"[notify.{name}]\n{table}" for name, table in tables.items())
+        (self.folder / "twolocks.toml").write_text(
+            f"{text}\n[notify.ops]\nkind = 'webhook'\nurl-file = 'hook'\nsecret-file = 'key'\n{more}\n"
+        )
+
+    def night(self, resources: list[Json], *words: str, notify: Sequence[str] = ("ops",), **options: Any) -> Told:
+        history, config = str(self.folder / "history.db"), str(self.folder / "twolocks.toml")
+        asked = [word for name in notify for word in ("--notify", name)]
+        given = (*asked, "--config", config, "--fail-on", "new:high", *self.words, *words)
+        told = night(resources, history, self.folder, *given, **options)
+        everything = f"{told.ended.out}{told.ended.err}{json.dumps(told.document)}"
+        assert "c2VjcmV0" not in everything
+        assert SECRET not in everything
+        return told
+
+    def heard(self) -> list[Received]:
+        """What came since the last time."""
+        found = list(self.server.received)
+        self.server.received.clear()
+        return found
+
+    def one(self) -> Json:
+        found = self.heard()
+        assert len(found) == 1
+        return found[0].json
+
+
+@pytest.fixture
+def watch(tmp_path: Path) -> Iterator[Watch]:
+    with web() as server:
+        found = Watch(server, tmp_path)
+        found.settings()
+        yield found
+
+
+def doors(notice: Json) -> set[str]:
+    return {f"{each['news']} {each['resource'].rsplit('/', 1)[-1]}: {each['endpoint']}" for each in notice["items"]}
+
+
+def test_a_week(watch: Watch) -> None:
+    """A baseline, a quiet night, news, a quiet night, what is closed, what is open again, and what got worse."""
+    assert watch.night(estate()).ended.code == 0
+    first = watch.one()
+    assert (first["kind"], first["items"]) == ("baseline", [])
+    assert first["title"].startswith("First scan, the baseline: ")
+
+    quiet = watch.night(estate())
+    assert watch.heard() == []
+    assert "notice" not in quiet.ended.err
+
+    told = watch.night(estate(EXPORT, ssh="Internet"))
+    assert told.ended.code == 1
+    assert "notice to ops: 2 new; the worst is critical" in told.ended.err
+    news = watch.one()
+    assert doors(news) == {"new stjournal: blob/eksport", "new vm-hopp: tcp/22"}
+    assert news["scan"]["id"] == told.document["scan"]["id"]
+    assert news["counts"] == told.document["changes"]["counts"]
+
+    watch.night(estate(EXPORT, ssh="Internet"))
+    watch.night(estate())
+    assert watch.heard() == []
+
+    watch.night(estate(EXPORT, addresses=EVERYWHERE))
+    assert doors(watch.one()) == {"reopened stjournal: blob/eksport", "worse sqlfag: tds"}
+
+
+def test_what_is_below_the_least_severity_is_not_told(watch: Watch) -> None:
+    watch.settings(low="kind = 'webhook'\nurl-file = 'hook'\nsecret-file = 'key'\nmin-severity = 'critical'")
+    both = ("ops", "low")
+    watch.night(estate(), notify=both)
+    watch.heard()
+    watch.night(estate(ssh="Internet"), notify=both)
+    assert [each.json["notification"] for each in watch.heard()] == ["ops"]
+
+
+def test_owners_are_told_apart_by_their_tag(watch: Watch) -> None:
+    hook = "kind = 'webhook'\nurl-file = 'hook'\nsecret-file = 'key'\nowner = '{}'"
+    watch.settings("[report]\nowner-tag = 'owner'", kari=hook.format("kari"), ola=hook.format("ola"))
+    tagged = [
+        {**each, "tags": {"owner": "kari"}} if each["id"].endswith("/stjournal") else each for each in estate(EXPORT)
+    ]
+    watch.night(estate(), notify=("kari", "ola"))
+    watch.heard()
+    watch.night(tagged, notify=("ops", "kari", "ola"))
+    found = {each.json["notification"]: each.json for each in watch.heard()}
+    assert {name for name, each in found.items() if each["kind"] == "news"} == {"ops", "kari"}
+    assert [each["owner"] for each in found["kari"]["items"]] == ["kari"]
+
+
+# What could not be read
+
+
+def test_a_gap_that_is_new_is_told_once(watch: Watch) -> None:
+    watch.night(estate())
+    watch.heard()
+    told = watch.night(estate(), refusals=[CONTAINERS])
+    assert told.ended.code == 3
+    notice = watch.one()
+    assert notice["title"] == "Not everything could be read any more"
+    assert notice["items"] == []
+    assert notice["remarks"][0].startswith("Not everything could be read: 2 reads failed")
+    assert not notice["scan"]["complete"]
+    assert {each["status"] for each in notice["gaps"]} == {403}
+    assert notice["counts"]["fixed"] == 0
+    watch.night(estate(), refusals=[CONTAINERS])
+    assert watch.heard() == []
+    watch.night(estate())
+    assert watch.heard() == []
+
+
+def test_a_gap_that_is_accepted_is_quiet_and_a_new_one_beside_it_is_not(watch: Watch) -> None:
+    waivers = watch.folder / "waivers.toml"
+    waivers.write_text(GAP.format(expires=(datetime.now(UTC) + timedelta(days=90)).date()))
+    watch.words = ["--waivers", str(waivers)]
+    watch.night(estate(), refusals=[REFUSED])
+    watch.heard()
+    watch.night(estate(), refusals=[REFUSED])
+    assert watch.heard() == []
+    watch.night(estate(), refusals=[CONTAINERS])
+    assert [each["url"].split("/")[8] for each in watch.one()["gaps"]] == ["stjournal"]
+
+
+def test_a_notice_of_an_incomplete_night_says_so_first(watch: Watch) -> None:
+    watch.night(estate(), refusals=[REFUSED])
+    watch.heard()
+    watch.night(estate(ssh="Internet"), refusals=[REFUSED])
+    notice = watch.one()
+    assert doors(notice) == {"new vm-hopp: tcp/22"}
+    assert notice["remarks"][0].startswith("Not everything could be read: 1 read failed")
+
+
+# Waivers
+
+
+def expires(watch: Watch, days: int) -> None:
+    day = (datetime.now(UTC) + timedelta(days=days)).date()
+    (watch.folder / "waivers.toml").write_text(
+        f'[[waiver]]\nrule = "storage-*"\nresource = "{GROUP}/providers/Microsoft.Storage/storageAccounts/stjournal"\n'
+        f'reason = "open data"\nowner = "kari"\nexpires = {day}\n'
+    )
+    watch.words = ["--waivers", str(watch.folder / "waivers.toml")]
+
+
+def yesterday(watch: Watch) -> None:
+    """Every scan so far was a day earlier."""
+    with closing(sqlite3.connect(watch.folder / "history.db")) as raw:
+        raw.execute("UPDATE scans SET finished = datetime(finished, '-1 day')")
+        raw.commit()
+
+
+def test_a_waiver_that_is_about_to_expire_is_told_once(watch: Watch) -> None:
+    expires(watch, 14)
+    watch.night(estate())
+    assert "1 waiver expires within 14 days" in watch.one()["remarks"]
+    watch.night(estate())
+    assert watch.heard() == []
+    yesterday(watch)
+    assert watch.night(estate()).ended.code == 0
+    notice = watch.one()
+    assert notice["title"] == "1 waiver is about to expire"
+    assert (notice["waivers"][0]["what"], notice["waivers"][0]["owner"]) == ("storage-* on stjournal", "kari")
+    watch.night(estate())
+    assert watch.heard() == []
+
+
+def test_what_a_waiver_covered_is_told_when_it_expired(watch: Watch) -> None:
+    watch.settings(all="kind = 'webhook'\nurl-file = 'hook'\nsecret-file = 'key'\nmin-severity = 'medium'")
+    expires(watch, 30)
+    watch.night(estate(), notify=("all",))
+    watch.heard()
+    expires(watch, -1)
+    watch.night(estate(), notify=("all",))
+    notice = watch.one()
+    assert "reopened stjournal: blob" in doors(notice)
+    assert {each["why"] for each in notice["items"]} == {"it is not accepted any more"}
+
+
+# What did not arrive
+
+
+def test_what_was_not_delivered_is_told_the_next_night_and_only_then(watch: Watch) -> None:
+    watch.night(estate())
+    watch.heard()
+    watch.server.answers = (Answer(404),)
+    told = watch.night(estate(EXPORT))
+    assert told.ended.code == 1
+    assert [line for line in told.ended.err.splitlines() if line.startswith(("error:", "at:", "do:"))] == [
+        'error: notification "ops" was not delivered: 127.0.0.1 answered 404',
+        f"at: {watch.folder}/twolocks.toml:2",
+        "do: twolocks notify test ops; what is not told now is told after the next scan",
+    ]
+    assert "exit 1: 1 endpoint new at high" in told.ended.err
+    watch.heard()
+    watch.server.answers = (Answer(202),)
+    assert watch.night(estate(EXPORT)).ended.code == 0
+    notice = watch.one()
+    assert [(each["endpoint"], each["late"]) for each in notice["items"]] == [("blob/eksport", True)]
+    watch.night(estate(EXPORT))
+    assert watch.heard() == []
+
+
+def test_one_that_does_not_arrive_leaves_the_others_told(watch: Watch) -> None:
+    with web(Answer(500), Answer(404)) as broken:
+        (watch.folder / "broken").write_text(f"{broken.url}/x")
+        watch.settings(down="kind = 'slack'\nurl-file = 'broken'")
+        watch.night(estate(), notify=("ops", "down"))
+        watch.heard()
+        watch.night(estate(EXPORT), notify=("ops", "down"))
+        assert doors(watch.one()) == {"new stjournal: blob/eksport"}
+        broken.answers, before = (Answer(200),), len(broken.received)
+        watch.night(estate(EXPORT), notify=("ops", "down"))
+        assert watch.heard() == []
+        late = broken.received[before:]
+        assert len(late) == 1
+        assert "found by an earlier scan, not told then" in late[0].body.decode()
+
+
+def test_quiet_is_not_silent_when_a_notice_is_lost(watch: Watch) -> None:
+    watch.server.answers = (Answer(404),)
+    told = watch.night(estate(), "--quiet")
+    assert told.ended.code == 0
+    assert told.ended.err.startswith('error: notification "ops" was not delivered')
+    watch.server.answers = (Answer(200),)
+    assert watch.night(estate(), "--quiet").ended.err == ""
+
+
+CHILD = """
+import sys
+from scanner.cli import main
+main(sys.argv[1:])
+"""
+
+
+def test_a_scan_that_is_killed_while_it_tells_is_told_the_next_night(watch: Watch) -> None:
+    watch.night(estate())
+    watch.heard()
+    watch.server.answers = (Answer(hang=True),)
+    folder = watch.folder
+    with served(estate(EXPORT)) as box:
+        given = ("scan", "--arm-endpoint", box.url, "--auth", "environment", "--history", folder / "history.db",
+                 "--config", folder / "twolocks.toml", "--notify", "ops")  # fmt: skip
+        environ = {**os.environ, "CI": "1", **box.environment()}
+        child = subprocess.Popen([sys.executable, "-c", CHILD, *map(str, given)], env=environ, stderr=subprocess.PIPE)
+        until(lambda: bool(watch.server.received), 30)
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+    watch.heard()
+    watch.server.answers = (Answer(202),)
+    assert watch.night(estate(EXPORT)).ended.code == 0
+    assert doors(watch.one()) == {"new stjournal: blob/eksport"}
+
+
+def test_ctrl_c_while_it_tells_ends_at_once_and_says_what_is_there(watch: Watch) -> None:
+    watch.server.answers = (Answer(hang=True),)
+    folder = watch.folder
+    with served(estate()) as box:
+        given = ("scan", "--arm-endpoint", box.url, "--auth", "environment", "--history", folder / "history.db",
+                 "--config", folder / "twolocks.toml", "--notify", "ops", "--out", folder / "report.html")  # fmt: skip
+        environ = {**os.environ, "CI": "1", **box.environment()}
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, *map(str, given)], env=environ, stderr=subprocess.PIPE, text=True
+        )
+        until(lambda: bool(watch.server.received), 30)
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=8)
+    assert child.returncode == 130
+    assert "stopped while notices were sent; all was written; kept: " in err
+    assert (folder / "report.html").exists()
+
+
+# The history
+
+
+def test_a_history_that_cannot_be_read_is_told_and_never_as_all_clear(watch: Watch) -> None:
+    (watch.folder / "history.db").write_bytes(b"no database" * 100)
+    told = watch.night(estate())
+    assert told.ended.code == 2
+    notice = watch.one()
+    assert (notice["kind"], notice["items"]) == ("unknown", [])
+    assert notice["title"].startswith("What is new is not known: the history could not be read; ")
+    assert notice["remarks"][0].startswith("The history was not written: ")
+
+
+def test_a_history_that_cannot_be_written_is_told_with_the_news(watch: Watch) -> None:
+    watch.night(estate())
+    watch.heard()
+    with closing(sqlite3.connect(watch.folder / "history.db")) as raw:
+        raw.executescript("CREATE TRIGGER no BEFORE INSERT ON scans BEGIN SELECT RAISE(ABORT, 'no'); END;")
+    assert watch.night(estate(EXPORT)).ended.code == 2
+    notice = watch.one()
+    assert doors(notice) == {"new stjournal: blob/eksport"}
+    assert notice["remarks"][0].startswith("The history was not written: ")
+
+
+def test_what_somebody_scanned_by_hand_is_told_that_night(watch: Watch) -> None:
+    watch.night(estate())
+    watch.heard()
+    watch.night(estate(EXPORT), "--resource-group", "rg-journal", notify=())
+    assert watch.heard() == []
+    watch.night(estate(EXPORT))
+    assert doors(watch.one()) == {"new stjournal: blob/eksport"}
+
+
+# Other kinds, and the command
+
+
+def test_log_commands_stand_on_standard_output_alone(watch: Watch) -> None:
+    watch.settings(gh="kind = 'github'", ado="kind = 'azure-devops'")
+    watch.night(estate(), notify=("gh", "ado"))
+    quiet = watch.night(estate(), notify=("gh", "ado"))
+    assert quiet.ended.out == ""
+    told = watch.night(estate(EXPORT), notify=("gh", "ado"))
+    assert told.ended.out.splitlines() == [
+        "::error title=Twolocks%2C critical::stjournal: new: blob/eksport. "
+        "Container eksport answers every address; anybody can list and read it",
+        "##vso[task.logissue type=error]Twolocks, critical: stjournal: new: blob/eksport. "
+        "Container eksport answers every address; anybody can list and read it",
+    ]
+    assert "::error" not in told.ended.err
+    assert "##" not in told.ended.err
+
+
+def test_mail_has_the_report_of_the_night(watch: Watch) -> None:
+    ca = certificates.make(watch.folder)
+    with mail(watch.folder) as post:
+        watch.settings(
+            post=f"kind = 'mail'\nhost = '127.0.0.1'\nport = {post.port}\nfrom = 'two@agency.example'\n"
+            "to = 'ops@agency.example'"
+        )
+        report = watch.folder / "report.html"
+        with served(estate()) as box:
+            env = {"CI": "1", **box.environment(), "REQUESTS_CA_BUNDLE": str(ca)}
+            ended: Ended = twolocks(
+                "scan", "--arm-endpoint", box.url, "--auth", "environment", "--history", watch.folder / "history.db",
+                "--notify", "post", "--config", watch.folder / "twolocks.toml", "--out", report, env=env,
+            )  # fmt: skip
+        assert "error:" not in ended.err
+        made = post.mails[0]
+        assert made["Subject"].startswith("[Twolocks] First scan, the baseline: ")
+        assert next(iter(made.iter_attachments())).get_content().encode() == report.read_bytes()
+
+
+def test_nothing_is_read_when_a_secret_is_missing(watch: Watch) -> None:
+    (watch.folder / "hook").unlink()
+    told = watch.night(estate())
+    assert told.ended.code == 2
+    assert told.ended.err.splitlines()[-4].startswith('error: notification "ops" needs the file hook, which cannot be ')
+    assert not (watch.folder / "history.db").exists()
+
+
+def test_notify_test(watch: Watch) -> None:
+    config = watch.folder / "twolocks.toml"
+    ended = twolocks("notify", "test", "ops", "--config", config)
+    assert (ended.code, ended.out) == (0, "")
+    assert "ops: 127.0.0.1 took a test message" in ended.err
+    notice = watch.one()
+    assert (notice["kind"], notice["items"], notice["scan"]) == ("test", [], None)
+    watch.server.answers = (Answer(401),)
+    ended = twolocks("notify", "test", "ops", "--config", config)
+    assert ended.code == 2
+    assert ended.err.splitlines() == [
+        'error: notification "ops" was not delivered: 127.0.0.1 answered 401',
+        f"at: {config}:2",
+        "do: mend it, then test again",
+        "exit 2",
+    ]
+    ended = twolocks("notify", "test", "opps", "--config", config)
+    assert ended.code == 2
+    assert ended.err.splitlines()[:2] == ['error: there is no notification "opps"', "do: nearest: ops; known: ops"]
+
+
+def test_notify_test_of_a_log_command(watch: Watch) -> None:
+    watch.settings(gh="kind = 'github'")
+    ended = twolocks("notify", "test", "gh", "--config", watch.folder / "twolocks.toml")
+    assert ended.out.splitlines()[0] == (
+        "::warning title=Twolocks::This is a test of the notification gh; nothing was scanned"
+    )
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_the_record_of_requests_holds_no_notice(watch: Watch) -> None:
+    watch.night(estate(), "--record", str(watch.folder / "record.jsonl"))
+    assert len(watch.heard()) == 1
+    assert "hook" not in (watch.folder / "record.jsonl").read_text()
+
+
+def test_many_doors_of_a_new_account_are_one_place(watch: Watch) -> None:
+    watch.settings(chat="kind = 'slack'\nurl-file = 'hook'\nmin-severity = 'info'")
+    watch.night(estate(), notify=("chat",))
+    watch.heard()
+    watch.night([*estate(), *SECOND], notify=("chat",))
+    text = watch.one()["blocks"][1]["text"]["text"]
+    assert text.startswith("*stny*  Microsoft.Storage/storageAccounts in rg-journal\n")
+    assert sum(f": {door.partition(': ')[2]}. " in text for door in DOORS) == len(DOORS)
