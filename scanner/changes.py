@@ -75,6 +75,8 @@ class Changes:
 
     found: list[Change] = field(default_factory=list)
     same: list[Item] = field(default_factory=list)
+    older: int = 0
+    """How many changes were left out, since a later scan saw the same."""
 
     def of(self, *news: News) -> list[Change]:
         return [each for each in self.found if each.news in news]

@@ -754,7 +754,7 @@ class Evaluation:
 
     def notes(self) -> list[str]:
         """What to tell of single waivers, after `run`."""
-        part = self.policy.part or bool(self.snapshot.head.resources)
+        part = self.policy.part or self.snapshot.head.part
         scopes = [] if part else self.tally.scopes
         seen = {scope.subscription.lower() for scope in scopes if scope.view == "full"}
         whole = not part and len(seen) == len(scopes)

@@ -77,7 +77,8 @@ class Night:
         if not self.errors:
             asked = remember.selection(self.settings, taken)
             try:
-                self.past = self._recall(remember.seen(taken), asked, remember.scopes(self.settings, taken))
+                past = self._recall(remember.seen(taken), asked, remember.scopes(taken))
+                self.past = past if self.live else remember.since_then(past, taken.head.taken)
             except HistoryError as error:
                 self._lost(error)
         if self.errors:
@@ -96,7 +97,7 @@ class Night:
         """
         if not isinstance(counting, Noting):
             return None
-        at = remember.looked(self.settings, taken, self.rules, self.past)
+        at = remember.looked(taken, self.rules, self.past)
         found = compare(self.past.known, counting.sight, at, self.past.before)
         wanted = remember.doubtful(found, counting.sight, at.subscriptions)
         asked, rest = wanted[: remember.AGAIN], wanted[remember.AGAIN :]
@@ -145,7 +146,7 @@ class Night:
         """Compare, and write the scan into the history in one transaction; `found` and `row` say what came of it."""
         if not isinstance(counting, Noting):
             return
-        at = remember.looked(self.settings, taken, self.rules, self.past)
+        at = remember.looked(taken, self.rules, self.past)
         listed = remember.listed_without(taken)
         gone = self.doubts.is_gone if self.live else listed
 
@@ -165,7 +166,13 @@ class Night:
             counting.sight,
             confirmed=self.live and not self.doubts.all_unconfirmed,
             notes=remember.remarks(
-                self.past, scan.taken, self.tool, confirmed=self.live, doubts=self.doubts, beyond=self.beyond
+                self.past,
+                scan.taken,
+                self.tool,
+                confirmed=self.live,
+                doubts=self.doubts,
+                beyond=self.beyond,
+                older=self.found.older,
             ),
             trend=trend,
         )
@@ -190,7 +197,7 @@ class Night:
             tool=scan.tool,
             selection=selection,
             subscriptions=tuple(sorted(remember.seen(taken))),
-            scopes=remember.scopes(self.settings, taken),
+            scopes=remember.scopes(taken),
             words=remember.words(self.rules),
             complete=scan.complete,
             confirmed=self.live and not self.doubts.all_unconfirmed,

@@ -38,6 +38,26 @@ class Past:
     known: Mapping[Key, Item] = field(default_factory=dict)
     before: Callable[[str, str], bool] = lambda resource, word: False
     last: Last | None = None
+    latest: Mapping[str, str] = field(default_factory=dict)
+    """For a file: when a scan last saw something of a subscription (lower case)."""
+
+    def later(self, resource: str, was: Item | None, taken: str) -> bool:
+        """Whether a scan has looked since: what a file holds of the time before changes nothing."""
+        known = was.seen if was is not None else self.latest.get(subscription_of(resource), "")
+        return bool(self.latest) and known > taken
+
+
+def since_then(past: Past, taken: str) -> Past:
+    """The past as a file of that time sees it."""
+    latest: dict[str, str] = {}
+    for item in past.known.values():
+        subscription = subscription_of(item.resource)
+        latest[subscription] = max(item.seen, latest.get(subscription, ""))
+
+    def before(resource: str, word: str) -> bool:
+        return latest.get(subscription_of(resource), "") <= taken and past.before(resource, word)
+
+    return Past(past.known, before, past.last, latest)
 
 
 class Noting(Counting):
@@ -108,26 +128,33 @@ def _types(rules: RuleSet) -> frozenset[str]:
 
 def selection(settings: Settings, snapshot: Snapshot) -> str:
     """What was asked for, as one line: scans with the same line are compared, and drawn as one trend."""
+    head = snapshot.head
     if settings["from"]:
         parts = ["from", *sorted({scope.subscription.lower() for scope in snapshot.scopes})]
+        named = (("resource", head.resources), ("resource-group", head.groups), ("tag", head.tags))
+        parts += [each for name, values in named for each in sorted(f"{name}={value.lower()}" for value in values)]
     else:
-        named = (f"{name}={each.lower()}" for name in ("management-group", "subscription") for each in settings[name])
-        parts = sorted(named) or ["all"]
+        above = (f"{name}={each.lower()}" for name in ("management-group", "subscription") for each in settings[name])
+        parts = sorted(above) or ["all"]
         parts += [f"tenant={settings['tenant']}"] if settings["tenant"] else []
     for name in ("resource", "resource-group", "tag", "only", "skip"):
         parts += sorted(f"{name}={each.lower()}" for each in settings[name])
     return " ".join(parts)
 
 
-def scopes(settings: Settings, snapshot: Snapshot) -> tuple[str, ...]:
-    """What the rules were asked about: subscriptions, or what `--resource`, `--resource-group` and `--tag` leave."""
+def scopes(snapshot: Snapshot) -> tuple[str, ...]:
+    """What the rules were asked about: subscriptions, or what `--resource`, `--resource-group` and `--tag` left of
+    them; what a file of bare resources holds, nobody knows.
+    """
+    head = snapshot.head
     found = [f"/subscriptions/{each}" for each in sorted(seen(snapshot))]
-    if settings["resource"]:
-        found = [root_of(each) for each in settings["resource"]]
-    elif settings["resource-group"]:
-        found = [f"{scope}/resourcegroups/{group.lower()}" for scope in found for group in settings["resource-group"]]
-    tags = "&".join(sorted(settings["tag"])).lower()
-    return tuple(f"{each}?tag={tags}" if tags else each for each in found)
+    if head.resources:
+        found = [root_of(each) for each in head.resources]
+    elif head.groups:
+        found = [f"{scope}/resourcegroups/{group.lower()}" for scope in found for group in head.groups]
+    tags = "&".join(sorted(head.tags)).lower()
+    query = f"?tag={tags}" if tags else "" if head.live else "?bare"
+    return tuple(f"{each}{query}" for each in found)
 
 
 def seen(snapshot: Snapshot) -> frozenset[str]:
@@ -135,13 +162,13 @@ def seen(snapshot: Snapshot) -> frozenset[str]:
     return frozenset(scope.subscription.lower() for scope in snapshot.scopes if scope.view != "none")
 
 
-def looked(settings: Settings, snapshot: Snapshot, rules: RuleSet, past: Past) -> Looked:
+def looked(snapshot: Snapshot, rules: RuleSet, past: Past) -> Looked:
     """The same for a comparison."""
     return Looked(
         subscriptions=seen(snapshot),
         rules={rule.first_id for rule in rules.enabled.values()},
         types=_types(rules),
-        whole=not any(settings[name] for name in ("resource", "resource-group", "tag")),
+        whole=not snapshot.head.part,
         expected=past.last.subscriptions if past.last is not None else frozenset(),
     )
 
@@ -151,7 +178,7 @@ def listed_without(snapshot: Snapshot) -> Callable[[str], bool]:
     seen in full, so that one that is not there is gone.
     """
     full = {scope.subscription.lower() for scope in snapshot.scopes if scope.view == "full"}
-    listed = snapshot.listed if snapshot.head.live and not snapshot.head.resources else frozenset()
+    listed = snapshot.listed if snapshot.head.live and not snapshot.head.part else frozenset()
 
     def gone(resource: str) -> bool:
         subscription = subscription_of(resource)
@@ -217,7 +244,10 @@ def judge(
     was taken, and this one did not see, stays as that one left it.
     """
     mine = {key: item for key, item in known.items() if key in past.known or key in sight.items}
-    return news.compare(mine, sight, at, past.before, gone=gone, unconfirmed=doubts.is_unconfirmed)
+    found = news.compare(mine, sight, at, past.before, gone=gone, unconfirmed=doubts.is_unconfirmed)
+    kept = [each for each in found.found if not past.later(each.item.resource, each.was, sight.taken)]
+    same = [each for each in found.same if not past.later(each.resource, mine[each.key], sight.taken)]
+    return Changes(kept, same, len(found.found) - len(kept))
 
 
 def changes_row(
@@ -263,7 +293,9 @@ def change_row(change: Change) -> rows.ChangeRow:
     )
 
 
-def remarks(past: Past, taken: str, tool: str, *, confirmed: bool, doubts: Doubts, beyond: int) -> list[str]:
+def remarks(
+    past: Past, taken: str, tool: str, *, confirmed: bool, doubts: Doubts, beyond: int, older: int = 0
+) -> list[str]:
     """What must be known to read the changes."""
     found: list[str] = []
     last = past.last
@@ -273,6 +305,8 @@ def remarks(past: Past, taken: str, tool: str, *, confirmed: bool, doubts: Doubt
         found.append(f"the scan before was judged by {last.tool}, this one by {tool}")
     if not confirmed:
         found.append("judged from a file: nothing was looked at a second time")
+    if older:
+        found.append(f"a later scan has seen {older:,} of these otherwise; an older file changes nothing of that")
     if doubts.all_unconfirmed:
         found.append("a second look could not read the networks, so nothing counts as fixed")
     if beyond:

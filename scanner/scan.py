@@ -462,6 +462,7 @@ async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
     async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
         store.head.cloud, store.head.principal = reader.cloud, reader.account.name
         store.head.resources = list(settings["resource"])
+        store.head.groups, store.head.tags = list(settings["resource-group"]), list(settings["tag"])
         await collect(reader, scope, Plan(kinds, rules.reads()), store, screen)
         if settings["effective"]:
             from scanner.effective import differences

@@ -40,7 +40,8 @@ class SupportsWrite(Protocol):
 class Head(msgspec.Struct, kw_only=True):
     """The first line: when it was taken (UTC, ISO 8601), of which cloud, for which scopes, by which version.
 
-    `resources`: what `--resource` named; all else is there to be looked up, and is not judged.
+    `resources`: what `--resource` named; all else is there to be looked up, and is not judged. `groups`, `tags`: what
+    `--resource-group` and `--tag` left; a list then counts more than is here.
     """
 
     version: int = VERSION
@@ -51,8 +52,16 @@ class Head(msgspec.Struct, kw_only=True):
     grouped: bool = True
     principal: str = ""
     resources: list[str] = []
+    groups: list[str] = []
+    tags: list[str] = []
     live: bool = True
     notes: list[str] = []
+
+
+    @property
+    def part(self) -> bool:
+        """Whether only some resources of the scopes were asked for."""
+        return bool(self.resources or self.groups or self.tags)
 
 
 class Read(msgspec.Struct, omit_defaults=True):
