@@ -10,6 +10,8 @@ from jsonschema import Draft202012Validator
 
 from scanner.docs import schema
 from tests.estate.test_truth import Scanned
+from tests.nights import night
+from tests.test_nights import EXPORT, PRIVATE, estate
 
 ROOT = Path(__file__).parents[1]
 SCHEMA: dict[str, Any] = json.loads(schema())
@@ -31,6 +33,17 @@ def test_it_holds_for_a_scan_of_the_sample_estate(document: dict[str, Any]) -> N
     assert document["exposures"]
     assert document["gaps"]
     assert [error.message for error in VALIDATOR.iter_errors(document)] == []
+
+
+def test_it_holds_for_nights_with_a_history(tmp_path: Path) -> None:
+    for number, resources in enumerate([estate(EXPORT), estate(PRIVATE), estate(EXPORT, ssh="Internet")]):
+        made = night(resources, str(tmp_path / "history.db"), tmp_path).document
+        assert [error.message for error in VALIDATOR.iter_errors(made)] == []
+        assert len(made["changes"]["trend"]) == number + 1
+    assert made["changes"]["reopened"]
+    assert any(row.get("new") for row in made["exposures"])
+    wrong = {**made, "changes": {**made["changes"], "trend": [{"taken": "2026-11-25T02:00:00Z"}]}}
+    assert not VALIDATOR.is_valid(wrong)
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,8 @@ def _said(outcome: str, finding: Item) -> str:
         *([f"endpoints: {endpoints}"] if endpoints else []),
         *([f"close it: {finding['fix']}"] if finding["fix"] else []),
         *(f"{finding.get('hangs', 'not read')}: {each}" for each in finding["gaps"]),
+        *(["new since the scan before"] if finding.get("new") else []),
+        *([f"first seen: {finding['since']}"] if finding.get("since") else []),
         f"resource: {finding['resource']}",
         *([f"fingerprint: {finding['fingerprint']}"] if finding["fingerprint"] else []),
     ]

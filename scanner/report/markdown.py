@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
+from scanner.exposure import LOCKS
 from scanner.report.notread import gather
 from scanner.report.shown import invisible, plain, split_fix
 from scanner.report.summary import SEVERITIES, rank, summarise, unread, worse
@@ -140,7 +141,8 @@ def _changes(document: Item) -> Iterator[str]:
     yield f"{', '.join(said)}.\n" if said else ""
     yield from (f"{text(note)}\n" for note in changes.get("notes") or ())
     fresh = [row for row in document["exposures"] if row.get("new") and row["state"] == "open" and row["severity"]]
-    fresh += [row for row in document["findings"] if row.get("new") and row["status"] == "fail" and not _lock(row)]
+    counted = [row for row in document["findings"] if row["category"] not in LOCKS]
+    fresh += [row for row in counted if row.get("new") and row["status"] == "fail"]
     for word, items in (("new", fresh), *((key, changes.get(key) or ()) for key in ("reopened", "worse", "fixed"))):
         yield from _listed(word, sorted(items, key=_order))
     yield from _listed("lost sight of, not fixed", sorted(changes.get("unseen") or (), key=_order))

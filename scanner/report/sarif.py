@@ -6,6 +6,8 @@ Written for how GitHub reads it (November 2026), where that differs from the sta
   connect. So a lock rule has one descriptor a severity (`storage-shared-key.high`); what got worse is a new alert.
 - GitHub shows every result as an alert, whatever its `kind` and in spite of `suppressions`. So what is undecided or
   accepted has a descriptor of its own (`RULE.undecided`, `RULE.waived`) without a severity: seen, blocking nothing.
+- GitHub reads no `baselineState` (others do: with a history each result has one) and would show `absent` results as
+  alerts, so what is fixed is no result. It goes from the file, and GitHub closes its alert.
 - A result needs a location with a URI. There is no file, so it is made from the resource id, in lower case.
 """
 
@@ -43,6 +45,7 @@ def write_sarif(document: Item, out: IO[bytes]) -> None:
     kept = sorted(findings[:MOST], key=lambda row: (row["resource"].lower(), row["rule"]))
     keys = sorted({_key(row, document["rules"]) for row in kept})
     places = {key: place for place, key in enumerate(keys)}
+    compared = _Compared(document.get("changes"))
     driver = {
         "name": "Twolocks",
         "semanticVersion": document["scan"]["tool"].rpartition(" ")[2],
@@ -58,7 +61,7 @@ def write_sarif(document: Item, out: IO[bytes]) -> None:
     out.write(_encoder.encode(head)[:-1] + b',"runs":[\n' + _encoder.encode(run)[:-1] + b',"results":[')
     for place, row in enumerate(kept):
         out.write(b",\n" if place else b"\n")
-        out.write(_encoder.encode(_result(row, document["rules"], places)))
+        out.write(_encoder.encode(_result(row, document["rules"], places) | compared.state(row)))
     out.write(b"\n]}]}\n")
 
 
@@ -173,9 +176,39 @@ def _result(row: Item, rules: Mapping[str, Item], places: Mapping[str, int]) -> 
             # The one that GitHub reads; without it an upload through the API doubles every alert.
             "primaryLocationLineHash": f"{row['fingerprint']}:1",
         },
-        **({"suppressions": [_suppression(row)]} if row["status"] == "waived" else {}),
+        # The standard: all results of a run have it, or none.
+        "suppressions": [_suppression(row)] if row["status"] == "waived" else [],
         "properties": properties,
     }
+
+
+class _Compared:
+    """What the history says of each result: `baselineState`, which all have or none. None at the baseline.
+
+    A history keeps what failed. So what could not be decided is `updated` where it failed before, else `unchanged`.
+    """
+
+    def __init__(self, changes: Item | None) -> None:
+        self.whole = changes is not None and not changes["baseline"]
+        rows = [row for name in ("reopened", "worse", "unseen") for row in changes[name]] if changes else []
+        self._marks = {row["fingerprint"] for row in rows}
+        self._doors: dict[str, set[str]] = {}
+        for row in rows:
+            if row["endpoint"]:
+                self._doors.setdefault(row["endpoint"].lower(), set()).add(row["resource"].lower())
+
+    def state(self, row: Item) -> dict[str, str]:
+        if not self.whole:
+            return {}
+        if row.get("new"):
+            return {"baselineState": "new"}
+        return {"baselineState": "updated" if row["fingerprint"] in self._marks or self._moved(row) else "unchanged"}
+
+    def _moved(self, row: Item) -> bool:
+        """Whether a door moved that the finding names, on its resource or on one above it."""
+        own = row["resource"].lower() + "/"
+        doors = (door for name in row["endpoints"] for door in self._doors.get(name.lower(), ()))
+        return any(own.startswith(door + "/") for door in doors)
 
 
 def _location(resource: str) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """What changed, as the report shows it: its words and numbers, and the view in a real browser."""
 
+import csv
+import io
+import json
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -14,8 +17,11 @@ from scanner.report.changes import first_seen
 from scanner.report.html import render, write_html
 from scanner.report.trend import trend
 from scanner.report.words import Words
+from tests.nights import night
 from tests.report import sample
 from tests.report.conftest import Reader, show
+from tests.terminals import twolocks
+from tests.test_nights import EXPORT, estate
 
 Make = Callable[[dict[str, Any]], Path]
 LISTS = ("new", "reopened", "worse", "unseen", "fixed", "better")
@@ -136,6 +142,30 @@ def test_no_more_than_sixty_scans_are_drawn() -> None:
     assert drawn
     assert len(drawn["table"]) == 60
     assert drawn["table"][0][0] == "2026-11-25 14:10"
+
+
+# Of a scan's file
+
+
+def test_news_are_in_every_format(tmp_path: Path) -> None:
+    history = str(tmp_path / "history.db")
+    night(estate(), history, tmp_path)
+    told = night(estate(EXPORT, ssh="Internet"), history, tmp_path)
+    assert told.new() == {"stjournal: blob/eksport", "vm-hopp: tcp/22"}
+    outs = {suffix: tmp_path / f"again{suffix}" for suffix in (".json", ".html", ".csv", ".md", ".sarif", ".junit.xml")}
+    ended = twolocks("report", tmp_path / "findings.json", *(word for out in outs.values() for word in ("--out", out)))
+    assert ended.code == 0, ended.err
+    text = {suffix: out.read_text("utf-8-sig") for suffix, out in outs.items()}
+    assert json.loads(text[".json"]) == told.document
+    rows = list(csv.DictReader(io.StringIO(text[".csv"])))
+    assert {
+        f"{row['name']}: {row['endpoint']}" for row in rows if (row["record"], row["new"]) == ("exposure", "yes")
+    } == (told.new())
+    assert {row["since"] for row in rows if row["new"] == "yes"} == {told.document["scan"]["taken"]}
+    assert text[".md"].count("- **new** critical `stjournal` `blob/eksport`") == 1
+    assert '"baselineState":"new"' in text[".sarif"]
+    assert "first seen: " in text[".junit.xml"]
+    assert f"{told.document['changes']['counts']['new']} new</b>" in text[".html"]
 
 
 # The view

@@ -61,6 +61,14 @@ def test_a_subscription_of_which_nothing_was_read_does_not_look_tested() -> None
     assert "403 AuthorizationFailed, missing */read" in case.result[0].message
 
 
+def test_with_history_a_failure_says_since_when() -> None:
+    document = sample.with_history(60)
+    said = [each.text or "" for each in ET.fromstring(written(document)).iter("failure")]
+    failed = [row for row in document["findings"] if row["status"] == "fail"]
+    assert sum("new since the scan before" in text for text in said) == sum(row["new"] for row in failed) > 0
+    assert sum("first seen: 2026-10-22T02:00:03Z" in text for text in said) == sum(not row["new"] for row in failed)
+
+
 def test_hostile_text_is_text() -> None:
     document = sample.document(40)
     nasty = "]]><failure/>\x00\x1b[31m\u202e\ufffe\ud800\"'&amp;<!--"

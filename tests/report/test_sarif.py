@@ -115,7 +115,8 @@ def test_what_is_not_proven_has_no_severity_and_is_not_lost(document: dict[str, 
 
 def test_waived_findings_are_suppressed_with_who_and_why(document: dict[str, Any], run: dict[str, Any]) -> None:
     waived = {row["fingerprint"]: row["waiver"] for row in document["findings"] if row["status"] == "waived"}
-    found = [each for each in run["results"] if "suppressions" in each]
+    assert all("suppressions" in each for each in run["results"])
+    found = [each for each in run["results"] if each["suppressions"]]
     assert len(found) == len(waived) > 0
     for result in found:
         waiver = waived[result["partialFingerprints"]["twolocks/v1"]]
@@ -124,6 +125,27 @@ def test_waived_findings_are_suppressed_with_who_and_why(document: dict[str, Any
         assert waiver["reason"] in suppression["justification"]
         assert waiver["owner"] in suppression["justification"]
         assert result["ruleId"].endswith(".waived")
+
+
+def test_with_history_each_result_says_what_became_of_it(tmp_path: Path) -> None:
+    document = sample.with_history(200)
+    results = run_of(document)["results"]
+    states = {each["partialFingerprints"]["twolocks/v1"]: each["baselineState"] for each in results}
+    assert Counter(states.values()).keys() == {"new", "updated", "unchanged"}
+    assert {mark for mark, state in states.items() if state == "new"} == {
+        row["fingerprint"] for row in document["findings"] if row.get("new")
+    }
+    worse = document["changes"]["worse"][0]
+    on = [row for row in document["findings"] if row["resource"] == worse["resource"]]
+    assert {states[row["fingerprint"]] for row in on if worse["endpoint"] in row["endpoints"]} == {"updated"}
+    assert not set(states) & {row["fingerprint"] for row in document["changes"]["fixed"]}
+    assert valid(written(document)) == []
+    assert {rule for rule, _ in judged(written(document), tmp_path)} <= SETTLED
+
+
+@pytest.mark.parametrize("made", [sample.document(20), sample.baseline(20)])
+def test_without_a_scan_before_no_result_is_compared(made: dict[str, Any]) -> None:
+    assert not [each for each in run_of(made)["results"] if "baselineState" in each]
 
 
 def test_a_fingerprint_does_not_depend_on_case_message_or_order(document: dict[str, Any]) -> None:
