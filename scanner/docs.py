@@ -33,6 +33,7 @@ def pages() -> Iterator[tuple[str, str]]:
     """Every generated page: its path from docs/ and its text, without the mark. A new kind of page is added here."""
     yield "cli.md", command_line()
     yield "findings.schema.json", schema()
+    yield "notice.schema.json", _json(schemas.notice())
     yield "settings.schema.json", _json(schemas.settings())
     yield "waivers.schema.json", _json(schemas.waivers())
     rules = load(packages=False)

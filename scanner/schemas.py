@@ -7,9 +7,13 @@ date too far ahead, networks that are the internet) is judged when the file is r
 import re
 from typing import Any
 
+import msgspec
+
 from scanner import help as texts
 from scanner.exposure import Auth, Reach
 from scanner.notify.keys import KINDS, NAME, Key, keys_of
+from scanner.notify.notice import SCHEMA
+from scanner.notify.webhook import Body
 from scanner.settings import FAIL_ON, FAIL_ON_NEW, MAX_DAYS, SCAN, TABLES, Option
 from scanner.verdict import Severity
 from scanner.waivers import GAP_KEYS, WAIVER_KEYS
@@ -135,6 +139,12 @@ def _option(option: Option) -> Schema:
 def _described() -> dict[str, str]:
     """What the help of `scan` says of each option."""
     return dict(re.findall(r"^ +(?:-\w, )?--([a-z-]+)(?: [A-Z|=]+)?[ +]+(\S.*)$", texts.SCAN, re.MULTILINE))
+
+
+def notice() -> Schema:
+    """The schema of what a web hook is sent."""
+    made = msgspec.json.schema(Body)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **made}
 
 
 def waivers() -> Schema:

@@ -95,6 +95,17 @@ def test_sentences_are_wrapped_and_lose_nothing(words: list[str], width: int) ->
     assert not [row for row in rows[1:] if row.startswith(("::", "##"))]
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("##vso[task.complete]x", "<U+0023>#vso[task.complete]x"), ("a ##[error]b", "a <U+0023>#[error]b"),
+     ("###vso[x]", "<U+0023><U+0023>#vso[x]"), ("#1 of #2", "#1 of #2"), ("\u202e##", "<U+202E><U+0023>#")],
+)  # fmt: skip
+def test_no_name_is_a_command_wherever_it_stands_in_a_line(name: str, shown: str) -> None:
+    """The agent of Azure Pipelines looks for `##vso[` anywhere in a line, the runner of GitHub for `##[`."""
+    assert terminal.clean(name) == shown
+    assert terminal.clean(shown) == shown
+
+
 def test_a_command_is_whole_and_a_hidden_character_in_it_is_told() -> None:
     command = "az storage account update -n " + "x" * 200
     assert list(next(closing(command)).render(80, False)) == [f"  {command}"]
