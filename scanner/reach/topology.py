@@ -316,10 +316,18 @@ class Topology:
         if whole is None:
             return None
         peers = self.peers.get(network, ())
-        if network not in self.index.resources or not all(map(self.index.sees, peers)):
+        if not (self._peerings_known(network) and all(map(self.index.sees, peers))):
             return whole
         gaps = (self.index.missing_in(FIREWALLS, each) for each in (f"/subscriptions/{subscription}", network, *peers))
         return next((each for each in gaps if each is not None), None)
+
+    def _peerings_known(self, network: str) -> bool:
+        """Whether a network was read, and each peering of it names its other side."""
+        found = self.index.resources.get(network)
+        peerings = found.look("properties.virtualNetworkPeerings") if found is not None else None
+        if not isinstance(peerings, list):
+            return False
+        return all(text(each, "properties.remoteVirtualNetwork.id") or not connected(each) for each in peerings)
 
     def _region(self, network: str) -> str:
         found = self.index.resources.get(network)
@@ -584,7 +592,7 @@ class Topology:
         With an Unread in place of one that could not be read.
         """
         properties = look(firewall.body, "properties")
-        if not isinstance(properties, dict):
+        if not isinstance(properties, dict) or not properties:
             yield None, Unread(f"{firewall.name} properties", "the answer did not hold what it should")
         yield from _collected(firewall, "properties.natRuleCollections", "properties.rules")
         above: Any = look(properties, "firewallPolicy")
@@ -638,9 +646,10 @@ class Topology:
             self._lead(key, front, address, depth=1)
         if not balancers:
             missing = Unread("the private address of a load balancer", "the answer did not hold it")
-            for where, key in self._internal.get("", ()):
-                if not near or not where or where in near:
-                    self._lead(key, replace(front, unsure=(*front.unsure, missing)), "", depth=1)
+            hidden = [key for where, key in self._internal.get("", ()) if not near or not where or where in near]
+            hidden += [key for where, key in self._internal.get(address, ()) if not where]
+            for key in hidden:
+                self._lead(key, replace(front, unsure=(*front.unsure, missing)), "", depth=1)
             for where in near or {""}:
                 self.of_address[where, address].append(front)
 
@@ -868,15 +877,18 @@ def _confined(balancer: Resource, front: Front) -> _Odd:
 def _members_of(balancer: Resource) -> frozenset[str] | None:
     """The IP configurations and networks that its pools and NAT rules name; None where some may not be seen."""
     pools, rules = (balancer.look(f"properties.{each}") for each in ("backendAddressPools", "inboundNatRules"))
-    if not isinstance(balancer.look("properties"), dict):
+    if not _all_shaped(pools) or not (rules is MISSING or rules is None or _all_shaped(rules)):
         return None
-    if not all(value is MISSING or value is None or _all_shaped(value) for value in (pools, rules)):
+    known = {key_of(text(each, "id")) for each in pools}
+    every = ((rule, name) for name in _OF_RULES for rule in objects(balancer.body, f"properties.{name}"))
+    if not all(known.issuperset(_pools_named(rule, name) or ()) for rule, name in every):
         return None
     found: list[str] = []
     for pool in objects(balancer.body, "properties.backendAddressPools"):
-        if not (text(pool, "id") and _members_named(pool) and _nothing_or_dicts(pool, "loadBalancerBackendAddresses")):
+        networks = [each for each in _networks_of(pool) if each]
+        if not (text(pool, "id") and _members_named(pool) and (networks or not _by_address(pool))):
             return None
-        found += _networks_of(pool)
+        found += networks
     for rule in objects(balancer.body, "properties.inboundNatRules"):
         if _no_reference(rule, "backendIPConfiguration"):
             return None
@@ -900,14 +912,24 @@ def _odd_ends(balancer: Resource) -> str:
         if not text(front, "properties.privateIPAddress") and all(_nothing(front, each) for each in names):
             return "frontendIPConfigurations"
     for pool in objects(balancer.body, "properties.backendAddressPools"):
-        if not (_members_named(pool) and _nothing_or_dicts(pool, "loadBalancerBackendAddresses")):
+        if not (_members_named(pool) and all(text(each, "properties.ipAddress") for each in _by_address(pool))):
             return "backendAddressPools"
     return ""
 
 
 def _members_named(pool: Any) -> bool:
     path = "backendIPConfigurations"
-    return _nothing_or_dicts(pool, path) and all(text(each, "id") for each in objects(pool, f"properties.{path}"))
+    named = _nothing_or_dicts(pool, path) and all(text(each, "id") for each in objects(pool, f"properties.{path}"))
+    return named and _nothing_or_dicts(pool, "loadBalancerBackendAddresses")
+
+
+def _by_address(pool: Any) -> list[Any]:
+    """The members that a pool can name by their address alone."""
+    if objects(pool, "properties.backendIPConfigurations"):
+        return []
+    ends = ("networkInterfaceIPConfiguration", "loadBalancerFrontendIPConfiguration")
+    addresses = objects(pool, "properties.loadBalancerBackendAddresses")
+    return [each for each in addresses if not any(text(each, f"properties.{end}.id") for end in ends)]
 
 
 def _odd_rules(balancer: Resource) -> str:
@@ -917,23 +939,32 @@ def _odd_rules(balancer: Resource) -> str:
     )
     for name in _OF_RULES:
         for rule in objects(balancer.body, f"properties.{name}"):
-            pool = text(rule, "properties.backendAddressPool.id") if name != "inboundNatPools" else ""
-            led = not pool or key_of(pool) in pools
-            refers = not any(_no_reference(rule, each) for each in _ENDS[name])
-            if key_of(text(rule, "properties.frontendIPConfiguration.id")) not in fronts or not (led and refers):
+            led = _pools_named(rule, name)
+            refers = led is not None and pools.issuperset(led) and not _lost(rule, name)
+            if key_of(text(rule, "properties.frontendIPConfiguration.id")) not in fronts or not refers:
                 return name
-            spread = name == "inboundNatPools" or bool(pool)
+            spread = name == "inboundNatPools" or bool(led)
             port = _balanced(rule) if name == "loadBalancingRules" else _translated(rule, spread)
             if port is None or _called(rule) == "?" or number(rule, "properties.backendPort") is None:
                 return name
     return ""
 
 
-_ENDS: Final[dict[str, tuple[str, ...]]] = {
-    "loadBalancingRules": ("backendAddressPool",),
-    "inboundNatRules": ("backendAddressPool", "backendIPConfiguration"),
-    "inboundNatPools": (),
-}
+def _pools_named(rule: Any, list_name: str) -> list[str] | None:
+    """The pools (keys) that a rule of that list names; None where that cannot be read."""
+    if list_name == "inboundNatPools":
+        return []
+    several = look(rule, "properties.backendAddressPools") if list_name == "loadBalancingRules" else None
+    broken = several is not MISSING and several is not None and not _all_dicts(several)
+    if broken or _no_reference(rule, "backendAddressPool"):
+        return None
+    ids = [text(each, "id") for each in several] if isinstance(several, list) else []
+    one = text(rule, "properties.backendAddressPool.id")
+    return [key_of(each) for each in (*ids, *([one] if one else []))] if all(ids) else None
+
+
+def _lost(rule: Any, list_name: str) -> bool:
+    return list_name == "inboundNatRules" and _no_reference(rule, "backendIPConfiguration")
 
 
 _VERSIONS: Final[tuple[Version, ...]] = (4, 6)

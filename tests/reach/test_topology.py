@@ -334,6 +334,15 @@ def test_an_internal_front_whose_address_nobody_can_read(value: Any) -> None:
     assert shown(made(*walled, firewall([]))) == {}
 
 
+@pytest.mark.parametrize("value", [7, None, {}, {"id": None}])
+def test_an_internal_front_whose_network_nobody_can_read(value: Any) -> None:
+    front = {"privateIPAddress": "10.0.0.9", "subnet": value}
+    inner = balancer(front=front, loadBalancingRules=[balanced(22, 22)])
+    walled = (network(), group(), nic(), inner, public("pip-fw", "192.0.2.9"))
+    assert shown(made(*walled, firewall([dnat(translatedAddress="10.0.0.9")])))["192.0.2.9 tcp/2222"] == "unknown"
+    assert "192.0.2.9 tcp/2222" not in shown(made(*walled, firewall([])))
+
+
 def test_a_member_by_an_address_that_is_not_known() -> None:
     by_address = {"loadBalancerBackendAddresses": [{"properties": {"ipAddress": "10.0.0.4"}}]}
     lb = balancer(by_address, loadBalancingRules=[balanced(22, 22)])
@@ -413,6 +422,15 @@ def test_a_list_that_one_subscription_refused_hides_what_its_resources_could_tou
     assert set(shown(lacking("publicIPAddresses", own, bodies=bare)).values()) == {"unknown"}
 
 
+@pytest.mark.parametrize(
+    "peerings", ["", 7, None, {}, [7], [{}], [{"properties": {"remoteVirtualNetwork": {"id": None}}}]]
+)
+def test_a_network_whose_peerings_nobody_can_read_may_have_any_firewall(peerings: Any) -> None:
+    strange = _without(network(), "properties", "virtualNetworkPeerings", value=peerings)
+    bodies = (strange, group(rule("ssh", "22")), nic())
+    assert set(shown(lacking("azureFirewalls", OTHER, bodies=bodies)).values()) == {"unknown"}
+
+
 def test_admin_rules_that_one_subscription_refused_stand_in_may_there_alone() -> None:
     bodies = (network(), group(), nic(public="pip"), public())
     gap = Unread("effectiveSecurityAdminRules", "403")
@@ -446,6 +464,39 @@ def test_a_strange_load_balancer_is_a_doubt_for_what_it_could_reach() -> None:
     assert set(shown(made(network(), _SSH, nic(), own, public(), odd), "other").values()) == {"unknown"}
     blind = _without(odd, "properties", "inboundNatRules", value="Sovereign")
     assert set(shown(made(*other, blind), "other").values()) == {"unknown"}
+
+
+_BY_ADDRESS: Body = {"loadBalancerBackendAddresses": [{"properties": {"ipAddress": "10.0.0.4"}}]}
+
+
+@pytest.mark.parametrize("plural", [False, True])
+@pytest.mark.parametrize("pools", [None, [], [{"id": f"{POOL}-2", "properties": {}}]])
+def test_a_rule_of_a_pool_that_is_not_there_may_lead_to_any_machine(pools: Any, plural: bool) -> None:
+    rule = balanced(443, 22)
+    if plural:
+        rule["properties"]["backendAddressPools"] = [rule["properties"].pop("backendAddressPool")]
+    lb = balancer(_BY_ADDRESS, loadBalancingRules=[rule])
+    bodies = (network(), _SSH, nic(), public())
+    assert shown(made(*bodies, lb)) == {"192.0.2.1 tcp/443": "internet"}
+    lb["properties"]["backendAddressPools"] = pools
+    assert set(shown(made(*bodies, lb)).values()) == {"unknown"}
+
+
+@pytest.mark.parametrize("value", ["pool", {}, [7], [{"id": 7}], [{}]])
+def test_pools_of_a_rule_that_nobody_can_read(value: Any) -> None:
+    rule = balanced(443, 22, backendAddressPools=value)
+    rule["properties"].pop("backendAddressPool")
+    lb = balancer(_BY_ADDRESS, loadBalancingRules=[rule])
+    assert set(shown(made(network(), _SSH, nic(), public(), lb)).values()) == {"unknown"}
+
+
+@pytest.mark.parametrize(
+    "member",
+    [{}, {"properties": None}, {"properties": {}}, {"properties": {"ipAddress": 7}}, {"properties": {"ipAddress": ""}}],
+)
+def test_a_member_that_nobody_can_read(member: Body) -> None:
+    lb = balancer({"loadBalancerBackendAddresses": [member]}, loadBalancingRules=[balanced(443, 22)])
+    assert set(shown(made(network(), _SSH, nic(), public(), lb)).values()) == {"unknown"}
 
 
 def test_a_strange_load_balancer_over_regions_is_a_doubt_behind_the_others() -> None:
