@@ -406,15 +406,31 @@ def short(name: str) -> str:
 
 def line(text: str, width: int = TEXT) -> str:
     """A text on one line of at most so many columns, in which nothing shows as something else."""
-    return middle(clean(text), width)
+    # Of a text that is far too long only both ends are looked at; and marks that take no column may still be many.
+    text = text if len(text) <= 4 * width else text[: 2 * width] + text[-2 * width :]
+    shown = middle(clean(text), width)
+    return shown if len(shown) <= width else f"{shown[: width - 3]}..."
 
 
-def fitting(total: int, most: int, fits: Callable[[int], bool]) -> int:
-    """The largest number of entries, at most `most` of `total`, with which a message fits."""
-    count = min(total, most)
-    while count and not fits(count):
-        count -= 1
-    return count
+def spared(fits: Callable[[int, int], bool], total: int, most: int) -> tuple[int, int]:
+    """How many entries, and how many waivers and gaps, a message can hold; fewer of these only where they leave no room
+    for entries.
+    """
+    count = rest = 0
+    for rest in (GAPS, 3, 0):
+        count = _most(min(total, most), rest, fits)
+        if count >= min(total, 3) and fits(count, rest):
+            break
+    return count, rest
+
+
+def _most(limit: int, rest: int, fits: Callable[[int, int], bool]) -> int:
+    """The largest number up to a limit with which a message fits; one more never makes it smaller."""
+    low, high = 0, limit
+    while low < high:
+        half = (low + high + 1) // 2
+        low, high = (half, high) if fits(half, rest) else (low, half - 1)
+    return low
 
 
 def and_more(total: int, shown: int) -> str:

@@ -21,9 +21,13 @@ Json = dict[str, Any]
 
 def body(notice: Notice) -> bytes:
     """The message, within Slack's limits."""
-    count = words.fitting(len(notice.items), ITEMS, lambda shown: _fits(_blocks(notice, shown)))
+
+    def fits(count: int, rest: int) -> bool:
+        return _fits(_blocks(notice, count, rest))
+
+    made = list(_blocks(notice, *words.spared(fits, len(notice.items), ITEMS)))
     text = escaped(f"Twolocks: {notice.title}")
-    message = {"text": text, "blocks": list(_blocks(notice, count)), "unfurl_links": False, "unfurl_media": False}
+    message = {"text": text, "blocks": made, "unfurl_links": False, "unfurl_media": False}
     return msgspec.json.encode(message)
 
 
@@ -32,7 +36,7 @@ def _fits(blocks: Iterable[Json]) -> bool:
     return len(made) <= BLOCKS and len(msgspec.json.encode(made)) <= LARGEST
 
 
-def _blocks(notice: Notice, count: int) -> Iterator[Json]:
+def _blocks(notice: Notice, count: int, rest: int) -> Iterator[Json]:
     header = words.line(f"Twolocks: {notice.title}", HEADER)
     yield {"type": "header", "text": {"type": "plain_text", "text": header, "emoji": False}}
     yield from _sections(f"*Note* {_one(remark)}" for remark in notice.remarks)
@@ -45,7 +49,7 @@ def _blocks(notice: Notice, count: int) -> Iterator[Json]:
             yield from _sections(_place(place))
     if more := words.and_more(len(notice.items), count):
         yield _context(more)
-    yield from _rest(notice)
+    yield from _rest(notice, rest)
 
 
 def _place(place: Place) -> Iterator[str]:
@@ -53,15 +57,15 @@ def _place(place: Place) -> Iterator[str]:
     yield from (f"- *{each.severity}* {_one(words.sentence(each))}" for each in place.entries)
 
 
-def _rest(notice: Notice) -> Iterator[Json]:
+def _rest(notice: Notice, most: int) -> Iterator[Json]:
     parts = (
         ("About to expire", [words.ends_sentence(each) for each in notice.waivers]),
         ("Not read", [words.hole_sentence(each) for each in notice.gaps]),
     )
     for head, lines in parts:
         if lines:
-            more = words.and_more(len(lines), words.GAPS)
-            rows = [f"- {_one(line)}" for line in lines[: words.GAPS]]
+            more = words.and_more(len(lines), most)
+            rows = [f"- {_one(line)}" for line in lines[:most]]
             yield from _sections([f"*{head}*", *rows, *([more] if more else [])])
     if notice.scan is not None:
         yield _context(words.scan_sentence(notice.scan))

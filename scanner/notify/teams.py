@@ -20,23 +20,26 @@ Json = dict[str, Any]
 
 def body(notice: Notice) -> bytes:
     """The message, small enough for Teams."""
-    count = words.fitting(len(notice.items), ITEMS, lambda shown: len(_message(notice, shown)) <= LARGEST)
-    return _message(notice, count)
+
+    def fits(count: int, rest: int) -> bool:
+        return len(_message(notice, count, rest)) <= LARGEST
+
+    return _message(notice, *words.spared(fits, len(notice.items), ITEMS))
 
 
-def _message(notice: Notice, count: int) -> bytes:
+def _message(notice: Notice, count: int, rest: int) -> bytes:
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
         "msteams": {"width": "Full"},
-        "body": list(_blocks(notice, count)),
+        "body": list(_blocks(notice, count, rest)),
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return msgspec.json.encode({"type": "message", "attachments": [attachment]})
 
 
-def _blocks(notice: Notice, count: int) -> Iterator[Json]:
+def _blocks(notice: Notice, count: int, rest: int) -> Iterator[Json]:
     yield _text(_run("Twolocks", weight="bolder", size="large"))
     yield _text(_run(notice.title, weight="bolder"))
     for remark in notice.remarks:
@@ -52,10 +55,10 @@ def _blocks(notice: Notice, count: int) -> Iterator[Json]:
                 yield {**_text(severity, _run(words.sentence(each))), "spacing": "small"}
     if more := words.and_more(len(notice.items), count):
         yield _text(_run(more, isSubtle=True))
-    yield from _rest(notice)
+    yield from _rest(notice, rest)
 
 
-def _rest(notice: Notice) -> Iterator[Json]:
+def _rest(notice: Notice, most: int) -> Iterator[Json]:
     parts = (
         ("About to expire", [words.ends_sentence(each) for each in notice.waivers]),
         ("Not read", [words.hole_sentence(each) for each in notice.gaps]),
@@ -63,8 +66,8 @@ def _rest(notice: Notice) -> Iterator[Json]:
     for head, lines in parts:
         if lines:
             yield {**_text(_run(head, weight="bolder")), "separator": True, "spacing": "medium"}
-            yield from ({**_text(_run(line)), "spacing": "small"} for line in lines[: words.GAPS])
-            if more := words.and_more(len(lines), words.GAPS):
+            yield from ({**_text(_run(line)), "spacing": "small"} for line in lines[:most])
+            if more := words.and_more(len(lines), most):
                 yield _text(_run(more, isSubtle=True))
     if notice.scan is not None:
         yield {**_text(_run(words.scan_sentence(notice.scan), isSubtle=True)), "separator": True, "spacing": "medium"}

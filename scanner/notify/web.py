@@ -16,6 +16,7 @@ from scanner.notify.trying import Failed, Opened, explained
 
 MOST = 2048
 LATER = (408, 425, 429, 500, 502, 503, 504)
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 _WORD = re.compile(r"[a-z][a-z_]{2,40}")
 
 
@@ -44,6 +45,8 @@ def post(
     except HTTPException:
         raise Failed(f"{host} gave no answer that is HTTP", again=True) from None
     except OSError as error:
+        if refused := _TUNNEL.match(str(error)):
+            raise Failed(f"the proxy refused {host}: {refused[1]}") from None
         raise explained(error, host) from None
     finally:
         if connection is not None:

@@ -243,6 +243,16 @@ def test_through_the_proxy_of_the_environment(trusted: Path, monkeypatch: pytest
     assert way.login == "Basic a2FyaTpwYSBzcw=="
 
 
+def test_a_proxy_that_refuses_is_named_and_its_login_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    with web() as server:
+        monkeypatch.setenv("HTTPS_PROXY", server.url.replace("//", "//kari:geheim@"))
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        said = send(target(url=f"https://hooks.agency.invalid{PATH}", secret=SECRET))
+    assert said == "the proxy refused hooks.agency.invalid: 501"
+    assert server.received == []
+
+
 def test_an_error_names_the_place_and_what_helps() -> None:
     with web(Answer(404)) as server:
         failed = deliver({hook(server.url): news()}, TOOL, Limits(5))

@@ -36,6 +36,8 @@ HOSTILE = (
     "\u202egnp.exe \u2028 \u0000 \x1b[31m",
     "&lt;b&gt; &amp;",
     "a" * 5000,
+    "a" + "\u0301" * 5000,
+    "&\u0301" * 5000,
     "\U0001f512" * 300,
     "{{DATE(2026-11-25T02:00:00Z)}} @{triggerBody()}",
     "###vso[a.b]c ####[error]x",
@@ -131,6 +133,18 @@ def test_a_card_stays_below_the_limit_and_says_how_many_more(count: int, size: i
     more = [text for text in told if text.endswith("all are in the report")]
     assert shown >= 3
     assert (f"and {count - shown:,} more; all are in the report" in more) == (shown < count)
+
+
+@pytest.mark.parametrize("mark", ["\U0001f512", "a\u0301\u0301\u0301", "&", '"\\'])
+def test_the_heaviest_texts_leave_room_for_entries(mark: str) -> None:
+    text = mark * 3000
+    places = [f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{place}{text}" for place in range(60)]
+    found = [change("new", place, f"blob/{text}", title=text, why=text) for place in places]
+    ends = [type(ENDS[0])(text, text, ENDS[0].expires, text, 1)] * 50
+    gap = msgspec.structs.replace(GAP, url=text, code=text, action=text)
+    made = news(found, owners={}, expiring=ends, gaps=[gap] * 50, notes=[text] * 3)
+    assert sum(run.startswith("new: blob/") for run in runs(card(made))) >= 3
+    assert sum("*critical* new: blob/" in str(each) for each in blocks(made)) >= 3
 
 
 # Slack
