@@ -28,6 +28,17 @@ def first_seen(words: Words, since: object, taken: object) -> str:
     return words("age.days", days, date=said) if days > 0 else words("age.day", date=said)
 
 
+def cell(words: Words, severity: object, authentication: object, reach: object) -> str:
+    """`High: anonymous × internet`; the severity alone of what is no door."""
+
+    def known(table: str, name: object) -> str:
+        return str(words.catalogue[table].get(name, name or ""))
+
+    lock = [known("row", authentication), known("column", reach)]
+    rated = known("severity", severity)
+    return f"{rated}: {' × '.join(lock)}" if all(lock) else rated
+
+
 class View:
     """What the template draws of a document's `changes`.
 
@@ -155,13 +166,7 @@ class View:
         return "" if name == "new" else self.words("change_why." + name, why=row["why"])
 
     def _cell(self, row: Item) -> str:
-        """`High: anonymous × internet`; the severity alone of what is no door."""
-        severity = self._known("severity", row.get("severity"))
-        lock = [self._known("row", row.get("authentication")), self._known("column", row.get("reach"))]
-        return f"{severity}: {' × '.join(lock)}" if all(lock) else severity
-
-    def _known(self, table: str, name: object) -> str:
-        return str(self.words.catalogue[table].get(name, name or ""))
+        return cell(self.words, row.get("severity"), row.get("authentication"), row.get("reach"))
 
     def _age(self, name: str, row: Item) -> str:
         t = self.words

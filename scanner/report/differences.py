@@ -1,15 +1,19 @@
 """What `twolocks diff` writes: a sentence and a table, JSON, Markdown, and a page of HTML."""
 
 from collections.abc import Callable, Sequence
-from typing import IO
+from typing import IO, Any
 
 import jinja2
 import msgspec
 
 from scanner.content import content
 from scanner.diff import Difference, Row
+from scanner.report.changes import cell
+from scanner.report.html import joined, ours, policy
 from scanner.report.markdown import code, text
-from scanner.report.shown import plain, shown
+from scanner.report.shown import shown
+from scanner.report.summary import SEVERITIES
+from scanner.report.words import Words
 from scanner.scan import Out, unwritable
 from scanner.storing import Storage
 
@@ -39,9 +43,14 @@ def sentence(found: Difference) -> str:
     """`1 new, 1 fixed, 1 changed, 1 unknown now, 34 the same; 2 resources appeared, 1 vanished`."""
     counts = found.counts
     said = [f"{counts[name]:,} {word}" for name, word in WORDS.items() if counts[name] or name in ALWAYS]
+    return f"{', '.join(said)}, {rest(found)}"
+
+
+def rest(found: Difference) -> str:
+    """`34 the same; 2 resources appeared, 1 vanished`."""
     appeared, vanished = len(found.appeared_resources), len(found.vanished_resources)
     resources = f"{appeared:,} {'resource' if appeared == 1 else 'resources'} appeared, {vanished:,} vanished"
-    return f"{', '.join(said)}, {found.same:,} the same; {resources}"
+    return f"{found.same:,} the same; {resources}"
 
 
 def rows(found: Difference) -> list[list[str]]:
@@ -95,18 +104,77 @@ def _line(row: Row) -> str:
     return f"| {row.severity} | {where} | {text(row.title)} | {text(row.why)} |"
 
 
+MOST_SHOWN = 1000
+"""Rows of a list in HTML; the JSON has all."""
+ICONS = {
+    "new": "new", "first_judged": "info", "fixed": "pass", "accepted": "waived", "changed": "changed",
+    "unknown": "unknown", "vanished": "unknown",
+}  # fmt: skip
+"""The shape of each list. What is not rated any more looks like it; all else looks as severe as it is."""
+_LOOKS = {"fixed": "pass", "accepted": "waived", "unknown": "unknown", "vanished": "unknown"}
+_STYLES = ("tokens.css", "page.css", "cards.css", "changes.css", "print.css")
+
+
 def write_html(found: Difference, out: IO[bytes]) -> None:
-    folder = content("templates")
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        loader=jinja2.FileSystemLoader(content("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
     )
-    filters: dict[str, Callable[..., object]] = {"shown": shown, "plain": plain, "door": door}
+    filters: dict[str, Callable[..., object]] = {"shown": shown}
     environment.filters.update(filters)
-    tokens = (folder / "report" / "tokens.css").read_text("utf-8")
+    words, css = Words(), joined(_STYLES)
     page = environment.get_template("diff.html.j2").render(
-        found=found, sentence=sentence(found), lists=WORDS, meaning=MEANING, tokens=tokens
+        found=found,
+        headline=headline(found),
+        sentence=f"{rest(found)}.",
+        lists=[_list(name, found, words) for name in WORDS],
+        resources=[("appeared", found.appeared_resources), ("vanished", found.vanished_resources)],
+        most=MOST_SHOWN,
+        sides=[(each.file, words.moment(each.taken)) for each in (found.old, found.newer)],
+        css=ours(css),
+        csp=policy(css),
+        sprite=ours(joined(["sprite.svg"])),
     )
-    out.write(page.encode())
+    out.write(page.encode("utf-8", "backslashreplace"))
+
+
+def headline(found: Difference) -> str:
+    """`6 new, 1 changed`; all else says `rest`."""
+    said = [f"{count:,} {WORDS[name]}" for name, count in found.counts.items() if count]
+    return ", ".join(said) or "Nothing changed"
+
+
+def _list(name: str, found: Difference, words: Words) -> dict[str, Any]:
+    rows: list[Row] = getattr(found, name)
+    return {
+        "name": name.replace("_", "-"),
+        "word": WORDS[name],
+        "meaning": MEANING[name],
+        "icon": ICONS[name],
+        "count": len(rows),
+        "rows": [_card(name, row, words) for row in rows[:MOST_SHOWN]],
+    }
+
+
+def _card(name: str, row: Row, words: Words) -> dict[str, str]:
+    severity = row.severity if row.severity in SEVERITIES else "info"
+    now = cell(words, row.severity, row.authentication, row.reach)
+    was = cell(words, row.was.severity, row.was.authentication, row.was.reach) if row.was else now
+    rated = {"changed": f"{was} → {now}", "new": now, "first_judged": now}.get(name, was)
+    why = "" if name == "changed" else row.why
+    said = rated if ":" in rated or name not in ("new", "first_judged") else ""
+    return {
+        "look": _LOOKS.get(name, severity),
+        "badge": WORDS[name].capitalize() if name in _LOOKS else words(f"severity.{severity}"),
+        "title": f"Was: {row.title}" if name in ("fixed", "accepted") else row.title,
+        "name": row.resource.rstrip("/").rsplit("/", 1)[-1],
+        "what": row.endpoint or row.rule,
+        "said": "; ".join(filter(None, (said, why))),
+        "resource": row.resource,
+        "fingerprint": row.fingerprint,
+    }
 
 
 def write(found: Difference, outs: Sequence[Out], storage: Storage) -> list[str]:

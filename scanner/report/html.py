@@ -97,12 +97,13 @@ def href(view: str, query: str) -> str:
     return f"#{view}?q={quote(query, safe=':,/').replace('%20', '+')}"
 
 
-def _ours(text: str) -> Markup:
+def ours(text: str) -> Markup:
     """A file of ours, which goes into the page as it stands."""
     return Markup(text)  # noqa: S704
 
 
-def _joined(names: Sequence[str]) -> str:
+def joined(names: Sequence[str]) -> str:
+    """Files of ours for the report, one after the other."""
     folder = content("templates") / "report"
     return "".join((folder / name).read_text("utf-8") for name in names)
 
@@ -113,10 +114,8 @@ def _hash(text: str) -> str:
 
 def policy(css: str, *scripts: str) -> str:
     """The content security policy that admits these texts alone."""
-    script_hashes = " ".join(map(_hash, scripts))
-    return (
-        f"default-src 'none'; script-src {script_hashes}; style-src {_hash(css)}; base-uri 'none'; form-action 'none'"
-    )
+    admitted = f"script-src {' '.join(map(_hash, scripts))}; " if scripts else ""
+    return f"default-src 'none'; {admitted}style-src {_hash(css)}; base-uri 'none'; form-action 'none'"
 
 
 class _Page:
@@ -137,18 +136,18 @@ class _Page:
 
     def context(self) -> dict[str, Any]:
         doors, findings = ordered_doors(self.exposures), ordered_findings(self.document.get("findings", ()))
-        css, head_js = _joined(_STYLES), _joined(["head.js"])
-        js = '"use strict";(() => {\n' + _joined(_SCRIPTS) + "})();\n"
+        css, head_js = joined(_STYLES), joined(["head.js"])
+        js = '"use strict";(() => {\n' + joined(_SCRIPTS) + "})();\n"
         island = pack(Island(self.document, doors, findings).export(self.words))
         scan = self.document.get("scan", {})
         return {
             "words": self.words,
             "s": self.summary,
-            "css": _ours(css),
-            "head_js": _ours(head_js),
-            "js": _ours(js),
+            "css": ours(css),
+            "head_js": ours(head_js),
+            "js": ours(js),
             "csp": policy(css, head_js, js),
-            "sprite": _ours(_joined(["sprite.svg"])),
+            "sprite": ours(joined(["sprite.svg"])),
             "island": island,
             "date": self.words.moment(str(scan.get("finished") or "")),
             "changes": self.changes,

@@ -1,0 +1,124 @@
+"""The page of `twolocks diff --out FILE.html` in a real browser: of the report's family, and safe."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from scanner.diff import LISTS, Difference, Row, Side
+from scanner.finding import CellRow
+from scanner.report.differences import MOST_SHOWN, write_html
+from scanner.report.html import policy
+from tests.report import sample
+from tests.report.conftest import Reader
+
+
+def side(name: str) -> Side:
+    return Side(file=name, scan="one", taken="2026-11-25T02:00:00Z", tool="twolocks 0.1.0", complete=True)
+
+
+def row(at: int, name: str, severity: str = "high") -> Row:
+    return Row(
+        kind="exposure",
+        fingerprint=f"{at:016x}",
+        resource=f"/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/{name}",
+        endpoint=f"blob/{name}",
+        address="",
+        rule="",
+        title=f"{name} answers every address; an account key opens it",
+        severity=severity,
+        reach="internet",
+        authentication="shared",
+        was=CellRow(severity="medium", reach="selected", authentication="shared"),
+        why="its resource is not in the new file",
+    )
+
+
+def found(count: int = 6) -> Difference:
+    made = Difference(old=side(sample.HOSTILE[2]), newer=side("new.json"), same=34)
+    names = (*sample.HOSTILE, *sample.WORDS)
+    for at, name in enumerate(LISTS):
+        rows = [row(each, names[(each + at) % len(names)], sample.RANKS[each % 5]) for each in range(count)]
+        setattr(made, name, rows)
+    made.appeared_resources = [f"/subscriptions/s/{name}" for name in sample.HOSTILE]
+    made.notes = ["The new scan is incomplete: what it could not read is not fixed", sample.HOSTILE[3]]
+    return made
+
+
+def page(made: Difference) -> str:
+    out = io.BytesIO()
+    write_html(made, out)
+    return out.getvalue().decode()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "diff.html"
+    path.write_text(page(found()), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(
+    reader: Reader, file: Path, axe: str, scheme: str, width: int
+) -> None:
+    opened = reader.page(color_scheme=scheme, viewport={"width": width, "height": 844}, bypass_csp=True)
+    opened.goto(file.as_uri())
+    opened.evaluate(axe + ";0")
+    violations = opened.evaluate("axe.run(document)")["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in violations] == []
+    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_every_list_is_told_and_a_tile_leads_to_it(reader: Reader, file: Path) -> None:
+    opened = reader.page(java_script_enabled=False)
+    opened.goto(file.as_uri())
+    assert opened.locator("h1").inner_text().startswith("6 new, 6 first judged, 6 fixed, ")
+    assert opened.locator(".lead").inner_text() == "34 the same; 10 resources appeared, 0 vanished."
+    assert opened.locator(".door").count() == 6 * len(LISTS)
+    changed = opened.locator("section[aria-labelledby=h-changed]")
+    assert "Medium: shared × selected → Critical: shared × internet" in changed.inner_text()
+    assert (
+        opened.locator("section[aria-labelledby=h-fixed] h3")
+        .first.inner_text()
+        .replace("\n", " ")
+        .startswith("Fixed Was: ")
+    )
+    opened.locator("a.tile.vanished").click()
+    top = opened.locator("#h-vanished").bounding_box()
+    assert top is not None
+    assert 48 <= top["y"] < 800
+
+
+def test_hostile_names_are_text_and_no_style_but_ours_counts(reader: Reader, file: Path) -> None:
+    text = file.read_text("utf-8")
+    [style] = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
+    assert f'content="{policy(style).replace(chr(39), "&#39;")}"' in text
+    assert "script" not in policy(style)
+    opened = reader.page()
+    opened.goto(file.as_uri())
+    assert opened.locator("img, script, iframe, [onload], [style]").count() == 0
+    assert opened.locator(".hid").count() > 0
+    links = [each.get_attribute("href") or "" for each in opened.locator("a").all()]
+    assert {link[0] for link in links} == {"#"}
+
+
+def test_no_difference_says_so() -> None:
+    assert "<h1>Nothing changed</h1>" in page(Difference(old=side("a"), newer=side("b"), same=3))
+
+
+def test_a_long_list_is_cut_and_says_where_the_rest_is() -> None:
+    made = Difference(old=side("a"), newer=side("b"), new=[row(at, f"st{at}") for at in range(MOST_SHOWN + 204)])
+    text = page(made)
+    assert text.count('<article class="door') == MOST_SHOWN
+    assert "204 more: <code>--out diff.json</code> has all." in text
+
+
+def test_on_paper(reader: Reader, file: Path) -> None:
+    opened = reader.page()
+    opened.goto(file.as_uri())
+    opened.emulate_media(media="print", color_scheme="dark")
+    assert not opened.locator(".bar").is_visible()
+    assert opened.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
