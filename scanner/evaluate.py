@@ -715,6 +715,8 @@ class Evaluation:
 
     def _finish(self) -> None:
         tally = self.tally
+        for gap in self.snapshot.more:
+            self._gaps.setdefault(gap.url, (gap, set()))
         for gap, rules in sorted(self._gaps.values(), key=lambda each: each[0].url.lower()):
             accepted = self.policy.waivers.accepted(gap)
             tally.gaps.append(

@@ -104,7 +104,8 @@ def _incomplete(tally: Tally, *, checks: bool = False) -> str:
     undecided, gaps = tally.statuses["unknown"] - tally.settled, tally.unaccepted
     if not undecided and not gaps:
         return ": not all that was asked for could be seen"
-    said = f", {undecided:,} {_s(undecided, 'check', 'checks')} undecided" if checks or not gaps else ""
+    some = undecided and (checks or not gaps)
+    said = f", {undecided:,} {_s(undecided, 'check', 'checks')} undecided" if some else ""
     return said + (f" ({gaps:,} {_s(gaps, 'gap', 'gaps')})" if gaps else "")
 
 

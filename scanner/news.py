@@ -50,7 +50,7 @@ class News:
                 colour = "fixed" if name == "fixed" else change.item.severity
                 yield Line(f"{change.item.severity:<9} {sentence(name, change)}", _LABELS[name], 10, colour)
             if len(found) > count:
-                yield Line(f"and {len(found) - count:,} more {name}", column=10)
+                yield Line(f"and {len(found) - count:,} more {_LABELS[name]}", column=10)
         if not self.row.baseline and not any(self.changes.values()):
             yield Line("nothing", column=10)
         if looked := self.row.counts["first_looked"]:

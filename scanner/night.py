@@ -1,7 +1,7 @@
 """A scan with `--history`: what it recalls, a second look at what seems new or fixed, and what it writes."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from scanner.evaluate import Evaluation
 from scanner.loader import RuleSet
 from scanner.notify.notice import Earlier, Entry
 from scanner.remember import Doubts, Last, Noting, Past
-from scanner.resource import root_of
+from scanner.resource import Gap, root_of
 from scanner.settings import Settings
 from scanner.snapshot import Snapshot, Store
 from scanner.stop import Stop
@@ -83,6 +83,7 @@ class Night:
                 self._lost(error)
         if self.errors:
             return Counting()
+        taken.more = remember.missing(self.past, taken, self.doubts) if self.live else []
         noting = Noting(self.past, taken.head.taken, remember.first_ids(self.rules))
         self.tags = noting.tags
         return noting
@@ -92,11 +93,12 @@ class Night:
     def again(self, store: Store, taken: Snapshot, counting: Counting, screen: Screen, stop: Stop) -> Store | None:
         """The collection after a second look at what seems new and critical, fixed, or gone; None where nothing does.
 
-        One GET of each resource, with what lies below it, and the networks of its subscription. It is not tried where
-        nobody can be reached any more: then nothing is fixed, and what is new is told.
+        One GET of each resource, with what lies below it, and the networks of its subscription. Where nobody can be
+        reached any more nothing is fixed, what is new is told, and the scan is incomplete.
         """
         if not isinstance(counting, Noting):
             return None
+        _told(taken.more, screen)
         at = remember.looked(taken, self.rules, self.past)
         found = compare(self.past.known, counting.sight, at, self.past.before)
         wanted = remember.doubtful(found, counting.sight, at.subscriptions)
@@ -111,13 +113,15 @@ class Night:
         try:
             gone = stop.run(self._read(asked, second, screen))
         except (AccessError, UserError) as error:
-            self.doubts = Doubts(all_unconfirmed=True)
+            self.doubts = Doubts(all_unconfirmed=True, gaps=(Gap("/subscriptions", 0, "NoSecondLook"),))
             screen.write([Line(f"no second look: {error.what}", "Note")], "scope", f"no second look: {error.what}")
-            return None
+            second.close()
+            return store
         finally:
             screen.finish()
         made, doubts = remember.settled(store, second, asked, gone)
-        self.doubts = Doubts(doubts.gone, doubts.unconfirmed | unconfirmed, doubts.all_unconfirmed)
+        _told(doubts.gaps, screen)
+        self.doubts = replace(doubts, unconfirmed=doubts.unconfirmed | unconfirmed)
         second.close()
         return made
 
@@ -252,6 +256,11 @@ class Night:
             HistoryError(f"{each.what}; {files}this scan is not in the history", at=each.at, do=each.do)
             for each in self.errors
         ]
+
+
+def _told(gaps: Iterable[Gap], screen: Screen) -> None:
+    for gap in gaps:
+        screen.gap(gap.url, gap.status, gap.code, gap.action)
 
 
 class Silent:

@@ -7,7 +7,7 @@ from scanner import changes as news
 from scanner import finding as rows
 from scanner.changes import Change, Changes, Item, Key, Looked, News, Sight
 from scanner.loader import RuleSet
-from scanner.resource import root_of, segments, subscription_of, type_of
+from scanner.resource import Gap, root_of, segments, subscription_of, type_of
 from scanner.settings import Settings
 from scanner.snapshot import Snapshot, Store
 from scanner.summary import Counting
@@ -198,6 +198,8 @@ class Doubts:
     gone: frozenset[str] = frozenset()
     unconfirmed: frozenset[str] = frozenset()
     all_unconfirmed: bool = False
+    gaps: tuple[Gap, ...] = ()
+    """What the second look could not read, and the first could, or did not see."""
 
     def is_gone(self, resource: str) -> bool:
         return bool({root_of(resource), news.top_of(resource)} & self.gone)
@@ -222,16 +224,31 @@ def doubtful(found: Changes, sight: Sight, subscriptions: Set[str]) -> list[str]
 
 def settled(first: Store, second: Store, asked: Iterable[str], gone: frozenset[str]) -> tuple[Store, Doubts]:
     """Both looks in one collection. A bundle that could be read less well than before stays as it was."""
-    known, roots = set(_gaps(first)), {root_of(each) for each in asked}
-    failed = [url for url in _gaps(second) if url not in known]
-    if any(root_of(url) not in roots for url in failed):
-        return first, Doubts(gone, all_unconfirmed=True)
-    kept = frozenset(root_of(url) for url in failed)
-    return first.renewed(second, kept, gone), Doubts(gone, kept)
+    known, roots = {_place(gap) for gap in _gaps(first)}, {root_of(each) for each in asked}
+    failed = tuple(gap for gap in _gaps(second) if _place(gap) not in known)
+    if any(root_of(gap.url) not in roots for gap in failed):
+        return first, Doubts(gone, all_unconfirmed=True, gaps=failed)
+    kept = frozenset(root_of(gap.url) for gap in failed)
+    return first.renewed(second, kept, gone), Doubts(gone, kept, gaps=failed)
 
 
-def _gaps(store: Store) -> Iterator[str]:
-    return (line.gap.url.lower().rstrip("/") for line in store.decoded() if line.gap is not None)
+def _gaps(store: Store) -> Iterator[Gap]:
+    found = (line.gap for line in store.decoded() if line.gap is not None)
+    return (Gap(each.url, each.status, each.code, each.action) for each in found)
+
+
+def _place(gap: Gap) -> str:
+    return gap.url.lower().rstrip("/")
+
+
+def missing(past: Past, snapshot: Snapshot, doubts: Doubts) -> list[Gap]:
+    """What makes a scan incomplete by what is remembered: what a second look could not read, and a subscription that
+    the scan before saw and this login is not shown any more.
+    """
+    there = {scope.subscription.lower() for scope in snapshot.scopes}
+    before = past.last.subscriptions if past.last is not None else frozenset()
+    lost = [Gap(f"/subscriptions/{each}", 0, "SubscriptionMissing") for each in sorted(before - there)]
+    return [*lost, *doubts.gaps]
 
 
 # What is told

@@ -290,6 +290,8 @@ class Snapshot:
     """The reads among them that ARM itself answered."""
     gaps: list[Gap] = field(default_factory=list)
     skips: dict[str, str] = field(default_factory=dict)
+    more: list[Gap] = field(default_factory=list)
+    """What is missing by what a history remembers: it leaves nothing that is here undecided."""
     rest: Iterator[Bundle] = field(default_factory=lambda: iter(()))
     fabric: Fabric = field(default_factory=Fabric)
     """The networks of the index, parsed."""

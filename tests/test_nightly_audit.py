@@ -1,12 +1,15 @@
 """Ways in which a night might say that all is well, or cry wolf, each found by looking for them."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from scanner.sandbox.server import Sandbox, running
+from scanner.sandbox.world import Quirks, Refusal, Reply
 from tests.nights import SERVER, STORAGE, Json, Told, container, night, public, storage
-from tests.terminals import twolocks
-from tests.test_nights import EXPORT, PRIVATE, estate
+from tests.terminals import SUB, twolocks
+from tests.test_nights import EXPORT, PRIVATE, estate, second_look
 
 NEWS = ("--fail-on", "new:high")
 OTHER = "11111111-2222-3333-4444-555555555555"
@@ -86,3 +89,77 @@ def earlier(file: Path) -> None:
     first: Any = json.loads(head)
     first["snapshot"]["taken"] = "2025-11-25T02:00:00Z"
     file.write_text(f"{json.dumps(first)}\n{rest}")
+
+
+# What could not be read
+
+
+def hidden(*ids: str) -> Quirks:
+    return Quirks(absent_from_graph=ids)
+
+
+def test_what_nobody_sees_and_nobody_may_read_again_is_no_quiet_night(tmp_path: Path) -> None:
+    history, there = str(tmp_path / "history.db"), [each["id"] for each in estate() if "stjournal" in each["id"]]
+    night(estate(), history, tmp_path, *NEWS)
+    odd: dict[str, Any] = {"quirks": hidden(*there), "refusals": [Refusal(path="*/stjournal*")]}
+    words = ("--only", "storage-*")
+    told = night(estate(), history, tmp_path, "--fail-on", "high", *words, **odd)
+    assert "stjournal: blob/scans" in told.listed("unseen")
+    assert told.ended.code == 3
+    assert [gap["url"] for gap in told.document["gaps"]] == [f"{STORAGE}/stjournal"]
+    assert told.document["scan"]["complete"] is False
+    told = night(estate(), history, tmp_path, *NEWS, *words, **odd)
+    assert (told.counts, told.ended.code) == ({}, 3), "it is not read the night after, either"
+    waivers = tmp_path / "waivers.toml"
+    entry = f'[[gap]]\nurl = "{STORAGE}/stjournal"\nreason = "locked"\nowner = "kari"\nexpires = {soon()}\n'
+    waivers.write_text(entry)
+    assert night(estate(), history, tmp_path, *NEWS, *words, "--waivers", str(waivers), **odd).ended.code == 0
+
+
+def soon() -> str:
+    return str((datetime.now(UTC) + timedelta(days=30)).date())
+
+
+def test_networks_that_cannot_be_read_again_are_a_gap(tmp_path: Path) -> None:
+    refused = Refusal(action="Microsoft.Network/networkSecurityGroups/read")
+    told = second_look(tmp_path, estate(ssh="Internet"), estate(), estate(), refusals=[refused])
+    assert told.ended.code == 3
+    assert [gap["url"].rsplit("/", 1)[1] for gap in told.document["gaps"]] == ["networkSecurityGroups"]
+    assert not [row for row in told.document["findings"] if row["status"] == "unknown"]
+
+
+def test_no_second_look_at_all_is_no_quiet_night(tmp_path: Path) -> None:
+    refused = Refusal(path="/subscriptions")
+    told = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(PRIVATE), refusals=[refused])
+    assert told.listed("unseen") == {"stjournal: blob/eksport"}
+    assert told.ended.code == 3, told.ended.err
+
+
+def test_a_resource_whose_subscription_is_not_found_is_not_gone(tmp_path: Path) -> None:
+    lost = Reply(path="*/stjournal", status=404, code="SubscriptionNotFound")
+    told = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(PRIVATE), quirks=Quirks(replies=(lost,)))
+    assert (told.listed("unseen"), told.listed("fixed")) == ({"stjournal: blob/eksport"}, set())
+
+
+def test_a_subscription_that_is_not_there_any_more_is_told_once(tmp_path: Path) -> None:
+    history, moved = str(tmp_path / "history.db"), json.loads(json.dumps(estate(EXPORT)).replace(SUB, OTHER))
+
+    def scanned(resources: list[Json], *subscriptions: str) -> Told:
+        out = tmp_path / "findings.json"
+        of = [{"subscriptionId": each, "displayName": each[:4]} for each in subscriptions]
+        with running(Sandbox(resources, of)) as box:
+            given = ("--arm-endpoint", box.url, "--auth", "environment", "--out", out, "--history", history, *NEWS)
+            ended = twolocks("scan", *given, env={"CI": "1", **box.environment()})
+        return Told(ended, json.loads(out.read_text()))
+
+    scanned([*estate(), *moved], SUB, OTHER)
+    told = scanned(estate(), SUB)
+    assert "stjournal: blob/eksport" in told.listed("unseen")
+    assert [(gap["url"], gap["code"]) for gap in told.document["gaps"]] == [
+        (f"/subscriptions/{OTHER}", "SubscriptionMissing")
+    ]
+    assert told.ended.code == 3
+    assert "SubscriptionMissing" in told.ended.err, "a log tells it as a gap"
+    assert "exit 3: incomplete (1 gap); nothing new" in told.ended.err
+    assert scanned(estate(), SUB).ended.code == 0
+    assert scanned([*estate(), *moved], SUB, OTHER).ended.code == 0

@@ -48,6 +48,11 @@ async def look(reader: Reader, scope: Scope, plan: Plan, sink: Sink, progress: P
         raise _first(group) from None
 
 
+def _says_gone(code: str) -> bool:
+    """Whether a 404 says that the resource is gone, and not the subscription (for this login), or its type."""
+    return code.lower().endswith("notfound") and code.lower() != "subscriptionnotfound"
+
+
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     first = group.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
@@ -206,7 +211,7 @@ class _Collection:
         try:
             body = await self.desk.reader.get(safe(id), kind.api)
         except ReadError as error:
-            if error.status == 404:
+            if error.status == 404 and _says_gone(error.code):
                 self.gone[id.lower()] = f"{id} ({error.code})"
             else:
                 self.refused.append(error)
