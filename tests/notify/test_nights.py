@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from scanner.history.questions import upgrade
 from scanner.sandbox import certificates
+from tests.history.server import serving
 from tests.nights import EVERYWHERE, Json, Refusal, Told, night, served
 from tests.notify.receivers import Answer, Received, Web, mail, until, web
 from tests.terminals import GROUP, Ended, twolocks
@@ -415,6 +417,28 @@ def test_notify_test_of_a_log_command(watch: Watch) -> None:
         "::warning title=Twolocks::This is a test of the notification gh; nothing was scanned"
     )
     assert (ended.code, ended.err) == (0, "")
+
+
+def test_a_log_of_every_request_holds_no_secret(watch: Watch) -> None:
+    watch.server.answers = (Answer(302, {"Location": "https://evil.example/?sig=c2VjcmV0"}),)
+    assert "error: notification" in watch.night(estate(), "--verbose").ended.err
+
+
+def test_a_history_on_postgresql_remembers_what_was_told(watch: Watch) -> None:
+    with serving() as database:
+        url = database.url(database.database())
+        upgrade(url)
+        watch.words = ["--history", url]
+        assert watch.night(estate()).ended.code == 0
+        assert watch.one()["kind"] == "baseline"
+        watch.server.answers = (Answer(404),)
+        assert watch.night(estate(EXPORT)).ended.code == 1
+        watch.heard()
+        watch.server.answers = (Answer(202),)
+        assert watch.night(estate(EXPORT)).ended.code == 0
+        assert doors(watch.one()) == {"new stjournal: blob/eksport"}
+        watch.night(estate(EXPORT))
+        assert watch.heard() == []
 
 
 def test_the_record_of_requests_holds_no_notice(watch: Watch) -> None:
