@@ -204,8 +204,8 @@ def opened(where: Place) -> History:
 
 
 def _known(connection: Connection, of: Set[str]) -> Iterator[tuple[int, Item]]:
-    columns = (items.c.number, *(items.c[name] for name in FIELDS))
-    query = select(*columns)
+    of = {each.lower() for each in of}
+    query = select(items.c.number, *(items.c[name] for name in FIELDS))
     if len(of) <= CHUNK:
         query = query.where(items.c.subscription.in_(sorted(of)))
     for number, *values in connection.execute(query):

@@ -16,12 +16,15 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database in which nothing is: a file that is not there, a new database."""
     if request.param == "sqlite":
-        return str(tmp_path / "history.db")
+        yield str(tmp_path / "history.db")
+        return
     running: Server = request.getfixturevalue("server")
-    return running.url(running.database())
+    name = running.database()
+    yield running.url(name)
+    running.drop(name)
 
 
 @pytest.fixture
@@ -38,8 +41,9 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def database(server: Server) -> str:
+def database(server: Server) -> Iterator[str]:
     """The name of a database on the server with a history without a scan."""
     name = server.database()
     upgrade(server.url(name))
-    return name
+    yield name
+    server.drop(name)
