@@ -119,7 +119,7 @@ class Night:
             return store
         finally:
             screen.finish()
-        made, doubts = remember.settled(store, second, asked, gone)
+        made, doubts = remember.settled(store, second, asked, gone, remember.networked(self.rules))
         _told(doubts.gaps, screen)
         self.doubts = replace(doubts, unconfirmed=doubts.unconfirmed | unconfirmed)
         second.close()

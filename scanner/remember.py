@@ -1,6 +1,6 @@
 """A scan that remembers: what the history knows, a second live look before anything is told, and what is written."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from scanner import changes as news
@@ -222,14 +222,32 @@ def doubtful(found: Changes, sight: Sight, subscriptions: Set[str]) -> list[str]
     return list(roots.values())
 
 
-def settled(first: Store, second: Store, asked: Iterable[str], gone: frozenset[str]) -> tuple[Store, Doubts]:
-    """Both looks in one collection. A bundle that could be read less well than before stays as it was."""
+def settled(
+    first: Store,
+    second: Store,
+    asked: Collection[str],
+    gone: frozenset[str],
+    networked: Callable[[str], bool] = lambda _: True,
+) -> tuple[Store, Doubts]:
+    """Both looks in one collection. A bundle that could be read less well than before stays as it was. Where a login
+    sees a part of a subscription it can list no networks there: then what is `networked` is not confirmed.
+    """
     known, roots = {_place(gap) for gap in _gaps(first)}, {root_of(each) for each in asked}
     failed = tuple(gap for gap in _gaps(second) if _place(gap) not in known)
+    part = {subscription_of(url) for url in known if len(segments(url)) == 2}
+    blind = {subscription_of(gap.url) for gap in failed if not root_of(gap.url)} & part
+    failed = tuple(gap for gap in failed if root_of(gap.url) or subscription_of(gap.url) not in blind)
     if any(root_of(gap.url) not in roots for gap in failed):
         return first, Doubts(gone, all_unconfirmed=True, gaps=failed)
     kept = frozenset(root_of(gap.url) for gap in failed)
-    return first.renewed(second, kept, gone), Doubts(gone, kept, gaps=failed)
+    unsure = {root_of(each) for each in asked if subscription_of(each) in blind and networked(each)}
+    return first.renewed(second, kept, gone, blind), Doubts(gone, kept | unsure, gaps=failed)
+
+
+def networked(rules: RuleSet) -> Callable[[str], bool]:
+    """Whether the endpoints of a resource are what networks make of them: machines."""
+    types = {type.lower() for kind in rules.kinds if kind.path_function is not None for type in kind.types}
+    return lambda id: type_of(id).lower() in types
 
 
 def _gaps(store: Store) -> Iterator[Gap]:

@@ -57,7 +57,6 @@ class Head(msgspec.Struct, kw_only=True):
     live: bool = True
     notes: list[str] = []
 
-
     @property
     def part(self) -> bool:
         """Whether only some resources of the scopes were asked for."""
@@ -177,12 +176,14 @@ class Store:
         """The same, as lines."""
         return (_decoder.decode(line) for line in self.lines())
 
-    def renewed(self, again: "Store", kept: Collection[str], gone: Collection[str] = ()) -> "Store":
+    def renewed(
+        self, again: "Store", kept: Collection[str], gone: Collection[str] = (), blind: Collection[str] = ()
+    ) -> "Store":
         """This collection with what a second look read: the bundles of `again` in place of their first reading, but
         those that are `kept` (roots, in lower case), and without those that are `gone`; of the index, what was read a
-        second time wins over the first.
+        second time wins over the first. Lists that failed in a subscription that is `blind` change nothing.
         """
-        second = _Second(again, kept, gone)
+        second = _Second(again, kept, gone, blind)
         made = Store(self.head)
         for line in self.decoded():
             if not second.replaces(line):
@@ -221,12 +222,14 @@ class Store:
 class _Second:
     """The lines of a second look, and which lines of the first they take the place of."""
 
-    def __init__(self, store: Store, kept: Collection[str], gone: Collection[str]) -> None:
+    def __init__(self, store: Store, kept: Collection[str], gone: Collection[str], blind: Collection[str] = ()) -> None:
         self._gone = gone
         self.lines = [
             line
             for line in store.decoded()
-            if line.scope is None and (root_of(url_of(line)) or _bulk_index(line)) and root_of(url_of(line)) not in kept
+            if line.scope is None
+            and (root_of(url_of(line)) or (_bulk_index(line) and not _failed_in(line, blind)))
+            and root_of(url_of(line)) not in kept
         ]
         self._roots = {root for line in self.lines if (root := root_of(url_of(line)))}
         self._same = {_key(line) for line in self.lines}
@@ -247,6 +250,10 @@ class _Second:
         above = f"/subscriptions/{subscription_of(url)}/providers/{type_of(root).lower()}" if root else ""
         listed = line.resource is not None and url.lower().rsplit("/", 1)[0] in self._lists
         return listed or (above in self._lists and root not in self._roots)
+
+
+def _failed_in(line: Line, subscriptions: Collection[str]) -> bool:
+    return line.gap is not None and subscription_of(line.gap.url) in subscriptions
 
 
 def _bulk_index(line: Line) -> bool:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from scanner.sandbox.server import Sandbox, running
-from scanner.sandbox.world import Quirks, Refusal, Reply
+from scanner.sandbox.world import Grant, Quirks, Refusal, Reply
 from tests.nights import SERVER, STORAGE, Json, Told, container, night, public, storage
-from tests.terminals import SUB, twolocks
+from tests.terminals import GROUP, SUB, twolocks
 from tests.test_nights import EXPORT, PRIVATE, estate, second_look
 
 NEWS = ("--fail-on", "new:high")
@@ -163,3 +163,14 @@ def test_a_subscription_that_is_not_there_any_more_is_told_once(tmp_path: Path) 
     assert "exit 3: incomplete (1 gap); nothing new" in told.ended.err
     assert scanned(estate(), SUB).ended.code == 0
     assert scanned([*estate(), *moved], SUB, OTHER).ended.code == 0
+
+
+def test_a_login_that_holds_one_group_finds_out_what_is_fixed(tmp_path: Path) -> None:
+    history, login = str(tmp_path / "history.db"), [Grant(GROUP)]
+    night(estate(EXPORT, ssh="Internet"), history, tmp_path, *NEWS, grants=login)
+    told = night(estate(PRIVATE), history, tmp_path, *NEWS, grants=login)
+    assert told.listed("fixed") == {"stjournal: blob/eksport"}
+    assert told.listed("unseen") == {"vm-hopp: tcp/22"}, "its networks were seen in Resource Graph alone"
+    assert [gap["url"] for gap in told.document["gaps"]] == [f"/subscriptions/{SUB}"]
+    told = night(estate(EXPORT), history, tmp_path, *NEWS, grants=login)
+    assert told.listed("reopened") == {"stjournal: blob/eksport"}
