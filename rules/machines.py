@@ -8,7 +8,7 @@ from scanner.reach.doors import Door, closed_path, doors
 from scanner.reach.fabric import Nic, key_of
 from scanner.reach.ports import KnownPort, known
 from scanner.reach.publishing import publishers
-from scanner.reach.topology import Path, Topology, topology
+from scanner.reach.topology import Path, Topology, objects, topology
 from scanner.resource import MISSING, Resource, look, same
 from scanner.rule import Fix, Kind, word
 from scanner.verdict import Evidence, Severity, Unread
@@ -91,12 +91,11 @@ def paths(machine: Resource, found: Topology) -> tuple[list[Path], tuple[str, ..
 def subnets(machine: Resource, found: Topology) -> Iterator[str]:
     """The subnets (keys) that a machine is known to stand in."""
     if not is_vm(machine):
-        for model in machine.items(MODEL):
-            inner = look(model, "properties.ipConfigurations")
-            for each in inner if isinstance(inner, list) else ():
+        for model in objects(machine.body, MODEL):
+            for each in objects(model, "properties.ipConfigurations"):
                 yield key_of(str(look(each, "properties.subnet.id")))
         return
-    for each in machine.items("properties.networkProfile.networkInterfaces"):
+    for each in objects(machine.body, "properties.networkProfile.networkInterfaces"):
         nic = found.fabric.nics.get(key_of(str(look(each, "id"))))
         if nic is not None:
             yield from (one.subnet for one in nic.configurations)
@@ -108,9 +107,10 @@ def stopped(machine: Resource) -> bool:
         return False
     try:
         view = machine.child(VIEW)
+        statuses = view.items("statuses") if view is not None else []
     except Unread:
         return False
-    codes = [str(look(each, "code")).lower() for each in (view.items("statuses") if view is not None else ())]
+    codes = [str(look(each, "code")).lower() for each in statuses]
     return any(code in ("powerstate/deallocated", "powerstate/stopped") for code in codes)
 
 

@@ -13,7 +13,7 @@ from scanner import finding as rows
 from scanner import locks
 from scanner.addresses import EMPTY, AddressSet
 from scanner.exposure import LOCKS, Exposure, unread
-from scanner.index import INDEX_TYPES, Index
+from scanner.index import EXTENSIONS, INDEX_TYPES, Index
 from scanner.loader import RuleSet
 from scanner.reach.fabric import ADMIN_RULES
 from scanner.reach.publishing import publishers
@@ -224,12 +224,25 @@ def _missing_types(snapshot: Snapshot, index: Index) -> None:
             index.missing[type.lower()] = found[0][1]
             if all(subscription for subscription, _ in found):
                 index.unlisted[type.lower()] = dict(reversed(found))
+        if type.lower() in EXTENSIONS:
+            _not_asked(snapshot, index, type)
         above = type.lower().rsplit("/", 1)[0]
         known = type.lower() in index.missing or above in index.missing
         if not known and not any(url.endswith(ending) for url in snapshot.reads):
             index.missing[type.lower()] = Unread(type, "not among what was read")
         if above in index.missing:
             _inherit(index, type.lower(), above)
+
+
+def _not_asked(snapshot: Snapshot, index: Index, type: str) -> None:
+    """What Resource Graph alone lists is read for each subscription, or is not known there."""
+    lower = type.lower()
+    seen = [scope.subscription.lower() for scope in snapshot.scopes if scope.view != "none"]
+    lacking = [each for each in seen if f"/subscriptions/{each}/providers/{lower}" not in snapshot.reads]
+    if lacking and len(lacking) < len(seen) and (lower not in index.missing or lower in index.unlisted):
+        missing = dict.fromkeys(lacking, Unread(type, "not among what was read"))
+        index.missing.setdefault(lower, missing[lacking[0]])
+        index.unlisted[lower] = {**missing, **index.unlisted.get(lower, {})}
 
 
 def _inherit(index: Index, type: str, above: str) -> None:
@@ -391,6 +404,8 @@ class Evaluation:
         left = [name for name in kind.endpoint_kinds if "*" not in name and name not in names]
         if left and problem is None and missing.what == "endpoints":
             problem = ValueError(f"the exposure function of {kind.type} left out {', '.join(left)}")
+        if not found and not left and problem is None and missing.what != "endpoints":
+            left = list(kind.endpoint_kinds)  # patterns alone: it stopped before the first of them
         found += [unread(name, kind.endpoint_kinds[name], missing) for name in left]
         return [self._published(each, top) for each in found], problem
 

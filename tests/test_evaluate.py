@@ -114,6 +114,24 @@ def test_an_exposure_function_that_stops_at_something_unread_loses_no_endpoint(t
     assert document["scan"]["complete"] is False
 
 
+def test_an_exposure_function_that_stops_before_the_first_port_leaves_its_locks_undecided(tmp_path: Path) -> None:
+    body = """from scanner.rule import Fix, Kind
+from scanner.verdict import Unread
+PORTS = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+@PORTS.endpoints(admin=("tcp/*", "*/*"))
+def endpoints(machine, index):
+    raise Unread("ports", "this is no list")
+    yield
+FIX = Fix(az="az thing close --ids {id}", breaks="x")
+PORTS.lock("mine-network", "network", "Open", only=("tcp/*", "*/*"), why="w", fix=FIX)
+"""
+    (tmp_path / "mine.py").write_text(body)
+    document, _ = run(store({"id": ACCOUNT, "properties": {}}), loader.load([tmp_path], built_in=False, packages=False))
+    assert statuses(document) == {"mine-network": "unknown"}
+    assert document["not_applicable"] == {}
+    assert document["scan"]["complete"] is False
+
+
 def test_an_exposure_function_that_leaves_out_an_endpoint_is_an_error(tmp_path: Path) -> None:
     document, _ = run(store({"id": ACCOUNT, "properties": {}}), rules(tmp_path, "return"))
     assert statuses(document)["mine-network"] == "error"

@@ -4,10 +4,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from scanner import loader
 from scanner.evaluate import Intended, NoWaivers, Policy
+from scanner.index import INDEX_TYPES
 from scanner.resource import Gap
 from scanner.snapshot import Head, Store
+from tests.hostile import STRANGE
 from tests.test_evaluate import ACCOUNT, INDEX, RULES, SUB, run, store
 
 PREFIX = f"/subscriptions/{SUB}/providers"
@@ -206,3 +210,81 @@ def test_a_list_of_which_a_row_was_lost_is_not_known_in_whole() -> None:
     made.read(f"{server}/virtualNetworkRules", 0)
     document, _ = run(made, rules())
     assert status(document, "sql-open-network") == [(server, "unknown")]
+
+
+NET = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Network"
+VM = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm"
+SSH = {
+    "priority": 100,
+    "direction": "Inbound",
+    "access": "Allow",
+    "protocol": "Tcp",
+    "sourceAddressPrefix": "*",
+    "sourcePortRange": "*",
+    "destinationAddressPrefix": "*",
+    "destinationPortRange": "22",
+}
+
+
+def networks(*left_out: str) -> Store:
+    """The same with every type of the index."""
+    made = listed(*left_out)
+    for type in INDEX_TYPES:
+        if type not in left_out:
+            made.read(f"{PREFIX}/{type}", 0)
+    return made
+
+
+def machine(made: Store, view: Any, nics: Any, *allowed: dict[str, Any]) -> dict[str, Any]:
+    """The verdicts on a machine with a public address behind a security group of these rules."""
+    subnet = {"id": f"{NET}/virtualNetworks/v/subnets/s", "name": "s", "properties": {"addressPrefix": "10.0.0.0/24"}}
+    inner = {
+        "privateIPAddress": "10.0.0.4",
+        "subnet": {"id": subnet["id"]},
+        "publicIPAddress": {"id": f"{NET}/publicIPAddresses/pip"},
+    }
+    group = {"id": f"{NET}/networkSecurityGroups/nsg"}
+    bodies = (
+        {"id": f"{NET}/virtualNetworks/v", "properties": {"subnets": [subnet], "virtualNetworkPeerings": []}},
+        {**group, "properties": {"securityRules": [{"name": "in", "properties": each} for each in allowed]}},
+        {
+            "id": f"{NET}/publicIPAddresses/pip",
+            "sku": {"name": "Standard"},
+            "properties": {"ipAddress": "192.0.2.1"},
+        },
+        {
+            "id": f"{NET}/networkInterfaces/nic",
+            "properties": {"networkSecurityGroup": group, "ipConfigurations": [{"name": "ip", "properties": inner}]},
+        },
+        {"id": VM, "properties": {"networkProfile": {"networkInterfaces": nics}}},
+        {"id": f"{VM}/instanceView", "statuses": view},
+    )
+    for body in bodies:
+        made.resource(body, "2025-09-01", "list")
+    made.read(f"{VM}/instanceView", 1)
+    return run(made, rules())[0]
+
+
+OWN_NIC = [{"id": f"{NET}/networkInterfaces/nic"}]
+RUNS = [{"code": "PowerState/running"}]
+
+
+@pytest.mark.parametrize("strange", STRANGE, ids=lambda value: ascii(value)[:20])
+def test_a_machine_that_is_not_as_it_should_be_is_none_without_ports(strange: Any) -> None:
+    rule = "machine-open-administration"
+    assert status(machine(networks(), RUNS, OWN_NIC, SSH), rule) == [(VM, "fail")]
+    assert status(machine(networks(), strange, OWN_NIC, SSH), rule) == [(VM, "fail")]
+    assert status(machine(networks(), RUNS, strange, SSH), rule) == [(VM, "unknown")]
+
+
+def test_admin_rules_that_were_read_in_another_subscription_alone_may_open_a_port() -> None:
+    other = "5b000000-0000-4000-8000-000000000001"
+    rule, type = "machine-open-administration", "Microsoft.Network/effectiveSecurityAdminRules"
+    assert status(machine(networks(), RUNS, OWN_NIC), rule) == []
+    made = networks(type)
+    made.scope(other, "test", "tenant", "full")
+    made.read(f"/subscriptions/{other}/providers/{type}", 0)
+    assert (VM, "unknown") in status(machine(made, RUNS, OWN_NIC), rule)
+    made = networks()
+    made.scope(other, "test", "tenant", "full")
+    assert VM not in dict(status(machine(made, RUNS, OWN_NIC), rule))
