@@ -41,6 +41,8 @@ class Night:
     doubts: Doubts = field(default_factory=Doubts)
     beyond: int = 0
     looked_again: bool = False
+    trend: list[rows.TrendRow] = field(default_factory=list)
+    """The scans before of the same selection, the oldest first."""
     record: "ScanRecord | None" = None
     """The scan as the history holds it."""
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -52,8 +54,12 @@ class Night:
 
     def check(self, screen: Screen) -> None:
         """Tell at once what is wrong with the history; the scan goes on."""
+        from scanner.history.store import History
+
         try:
-            self._recall(frozenset(), "", ())
+            with History.open(self.settings["history"], at=self._at) as history:
+                for note in history.notes:
+                    screen.write([Line(note, "History")], "scope", f"history: {note}")
         except HistoryError as error:
             self._lost(error)
             said = f"{error.what}; the scan goes on without it"
@@ -70,6 +76,7 @@ class Night:
             record = history.last(selection)
             last = Last(record.taken, record.tool, frozenset(record.subscriptions)) if record is not None else None
             known = history.known(subscriptions | (last.subscriptions if last else frozenset()))
+            self.trend = history.trend(selection, remember.TREND - 1) if record is not None else []
             return Past(known, history.before(scopes), last)
 
     def writer(self, taken: Snapshot) -> Counting:
@@ -146,24 +153,14 @@ class Night:
 
     # At the end
 
-    def write(self, scan: rows.ScanRow, taken: Snapshot, evaluation: Evaluation, counting: Counting) -> None:
-        """Compare, and write the scan into the history in one transaction; `found` and `row` say what came of it."""
+    def compare(self, scan: rows.ScanRow, taken: Snapshot, evaluation: Evaluation, counting: Counting) -> None:
+        """Compare with what was known when the scan began; `found` and `row` say what came of it."""
         if not isinstance(counting, Noting):
             return
-        at = remember.looked(taken, self.rules, self.past)
-        listed = remember.listed_without(taken)
-        gone = self.doubts.is_gone if self.live else listed
-
-        def judged(known: Mapping[Key, Item]) -> Changes:
-            return remember.judge(known, self.past, counting.sight, at, self.doubts, gone)
-
-        trend: list[rows.TrendRow] = []
-        try:
-            self.found, trend = self._record(scan, taken, evaluation, judged)
-        except HistoryError as error:
-            # What changed is told all the same: rather twice than never.
-            self.errors.append(error)
-            self.found = judged(self.past.known)
+        self.found = self._judge(taken, counting)(self.past.known)
+        tally = evaluation.tally
+        standing = {each.name: tally.exposures[each.name] + tally.others[each.name] for each in Severity}
+        own = rows.TrendRow(taken=scan.taken, undecided=tally.statuses["unknown"], **standing)
         self.row = remember.changes_row(
             self.found,
             self.past,
@@ -178,8 +175,23 @@ class Night:
                 beyond=self.beyond,
                 older=self.found.older,
             ),
-            trend=trend,
+            trend=[*self.trend, own],
         )
+
+    def _judge(self, taken: Snapshot, noting: Noting) -> Callable[[Mapping[Key, Item]], Changes]:
+        at = remember.looked(taken, self.rules, self.past)
+        gone = self.doubts.is_gone if self.live else remember.listed_without(taken)
+        return lambda known: remember.judge(known, self.past, noting.sight, at, self.doubts, gone)
+
+    def write(self, scan: rows.ScanRow, taken: Snapshot, evaluation: Evaluation, counting: Counting) -> None:
+        """Write the scan into the history in one transaction, when its files are written: a scan that is stopped
+        before is not remembered, and what it found is told by the next one; rather twice than never.
+        """
+        if isinstance(counting, Noting):
+            try:
+                self._record(scan, taken, evaluation, self._judge(taken, counting))
+            except HistoryError as error:
+                self.errors.append(error)
 
     def _record(
         self,
@@ -187,7 +199,7 @@ class Night:
         taken: Snapshot,
         evaluation: Evaluation,
         judged: Callable[[Mapping[Key, Item]], Changes],
-    ) -> tuple[Changes, list[rows.TrendRow]]:
+    ) -> None:
         from scanner.history import telling
         from scanner.history.store import History, ScanRecord
 
@@ -211,9 +223,8 @@ class Night:
         with History.open(self.settings["history"], at=self._at) as history:
             if self.settings["notify"]:
                 telling.begin(history, self.settings["notify"], selection)
-            found = history.record(record, lambda known, before, last: judged(known))
+            history.record(record, lambda known, before, last: judged(known))
             self.record = record
-            return found, history.trend(selection)
 
     def owners(self, tag: str) -> dict[str, str]:
         """The owner of each resource that this tag names one for, by its id in lower case."""

@@ -15,6 +15,8 @@ from scanner.verdict import Severity
 
 AGAIN = 1000
 """Resources that are looked at a second time in one night; what is beyond stays open until a later night."""
+TREND = 60
+"""Scans that a trend shows."""
 
 
 LISTS: tuple[News, ...] = ("reopened", "worse", "better", "fixed", "unseen")

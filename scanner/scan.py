@@ -294,8 +294,10 @@ def _run(job: Job, storage: Storage, source: Path, screen: Screen, stop: Stop, l
             _noted(evaluation.notes(), screen)
             scan = evaluation.scan_row(started=started, finished=now(), tool=job.tool)
             if night is not None:
-                night.write(scan, taken, evaluation, counting)
+                night.compare(scan, taken, evaluation, counting)
             unwritten = _write(job.outs, counting, evaluation, scan, wrote, errors, night, storage)
+            if night is not None:
+                night.write(scan, taken, evaluation, counting)
     except Stopped:
         screen.finish()
         stopped(job, screen, stop.code, "while judging", wrote)

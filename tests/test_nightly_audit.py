@@ -5,8 +5,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from scanner import scan
 from scanner.sandbox.server import Sandbox, running
 from scanner.sandbox.world import Grant, Quirks, Refusal, Reply
+from scanner.stop import Stopped
 from tests.nights import SERVER, STORAGE, Json, Told, container, night, public, storage
 from tests.terminals import GROUP, SUB, twolocks
 from tests.test_nights import EXPORT, PRIVATE, estate, second_look
@@ -174,3 +178,24 @@ def test_a_login_that_holds_one_group_finds_out_what_is_fixed(tmp_path: Path) ->
     assert [gap["url"] for gap in told.document["gaps"]] == [f"/subscriptions/{SUB}"]
     told = night(estate(EXPORT), history, tmp_path, *NEWS, grants=login)
     assert told.listed("reopened") == {"stjournal: blob/eksport"}
+
+
+# What is told
+
+
+def test_what_nobody_was_told_since_the_scan_was_stopped_is_told_the_next_night(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = str(tmp_path / "history.db")
+    night(estate(), history, tmp_path, *NEWS)
+
+    def stopped(*_: object) -> list[str]:
+        raise Stopped(143)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scan, "_write", stopped)
+        assert night(estate(EXPORT), history, tmp_path, *NEWS).ended.code == 143
+    told = night(estate(EXPORT), history, tmp_path, *NEWS)
+    assert (told.new(), told.ended.code) == ({"stjournal: blob/eksport"}, 1)
+    trend = [row["critical"] for row in told.document["changes"]["trend"]]
+    assert trend == [1, 2], "the one that was stopped is not in the history"
