@@ -58,7 +58,7 @@ def within(seconds: float, host: str, work: Callable[[Opened], None]) -> None:
         except BaseException as error:  # noqa: BLE001 - told to whoever waits
             told.append(error)
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=run, name=f"notice to {host}", daemon=True)
     thread.start()
     thread.join(seconds)
     if thread.is_alive():

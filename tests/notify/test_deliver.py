@@ -14,7 +14,7 @@ from scanner.notify.deliver import Limits, deliver
 from scanner.notify.keys import Mailbox, Target
 from scanner.notify.trying import LONGEST
 from scanner.sandbox import certificates
-from tests.notify.receivers import Answer, mail, proxy, refused, web
+from tests.notify.receivers import Answer, mail, proxy, refused, until, web
 from tests.notify.sample import news, target
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -155,6 +155,13 @@ def test_slacks_word_is_told() -> None:
         assert send(hook(server.url, "slack")) == "127.0.0.1 answered 400 invalid_blocks"
 
 
+def test_slack_that_is_busy_is_asked_again() -> None:
+    clock = Clock()
+    with web(Answer(429, {"Retry-After": "2"}, b"rate_limited"), Answer(200, body=b"ok")) as server:
+        assert send(hook(server.url, "slack"), clock=clock) == ""
+    assert clock.paused == [2.0]
+
+
 @pytest.mark.parametrize(
     ("after", "pause"),
     [("7", 7.0), ("0", 1.0), ("86400", LONGEST), ("99999999999", LONGEST), ("soon", 1.0), ("", 1.0), ("-5", 1.0),
@@ -193,6 +200,7 @@ def test_a_server_that_hangs_is_given_up_in_time(answer: Answer) -> None:
     with web(answer) as server:
         assert send(hook(server.url), seconds=0.4, clock=clock) == "127.0.0.1 did not answer within 0.4 s"
         assert time.monotonic() - began < 2
+        until(lambda: not [each for each in threading.enumerate() if each.name.startswith("notice to")], 0.9)
     assert (len(server.received), clock.paused) == (1, [])
 
 

@@ -308,6 +308,12 @@ def test_ten_errors_are_the_most_that_is_shown(lines: Callable[[Notice], Any]) -
     assert len(found) - len(errors) <= 10
 
 
+def test_marks_are_written_as_the_programs_unwrite_them() -> None:
+    assert commands.property_of("a:b,c%\r\n") == "a%3Ab%2Cc%25%0D%0A"
+    assert commands.data_of("a:b,c%\r\n") == "a:b,c%25%0D%0A"
+    assert commands.issue_of("a;b]%\r\n##vso[") == "a;b]%AZP25%0D%0A<U+0023>#vso["
+
+
 def test_lesser_ones_are_warnings() -> None:
     made = news([change("new", GROUP, "x", "medium")], whom=target(least=Severity.info))
     assert printed(commands.github, made)[0].startswith("::warning title=Twolocks%2C medium::")
