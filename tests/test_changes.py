@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner import changes
-from scanner.changes import Change, Changes, Item, Key, Looked, Sight, compare, first_is_same, see, top_of
+from scanner.changes import Change, Changes, Item, Key, Looked, Sight, between, compare, first_is_same, see, top_of
 from scanner.finding import (
     Coverage,
     Document,
@@ -467,6 +467,103 @@ def test_the_top_of_an_id(id: str, top: str) -> None:
 
 def test_a_word_that_is_on_no_scale_ranks_below_all() -> None:
     assert changes._level(Severity, "catastrophic") == -1
+
+
+def test_of_a_document_each_row_counts() -> None:
+    rows = [exposure(), exposure(endpoint="file"), finding(), finding(rule="anonymous")]
+    made = document(rows, {account("a"): ["x"], account("b"): ["plain-http"]}, [account("a"), account("b")])
+    made.not_applicable[account("b")] = {"x": "", "anonymous": ""}
+    known = items(
+        finding(account("b")), finding(account("b"), "anonymous"), exposure(account("a")), exposure(account("b"))
+    )
+    seen = see(made, known)
+    assert len(seen.items) == 4
+    assert {key for key in known if key[0] == "finding"} <= seen.closed.keys()
+    assert seen.present(account("a"))
+    assert seen.present(account("b"))
+
+
+def test_what_is_closed_or_has_no_cell_does_not_stand() -> None:
+    known = items(exposure())
+    for row in (exposure(severity="high", state="closed"), exposure(severity=None, worst="info")):
+        assert sight(known, [row]).items == {}
+        assert ("exposure", row.fingerprint) in sight(known, [row]).closed
+
+
+def test_a_doubt_below_a_subscription_keeps_what_lies_below_it() -> None:
+    plan = f"/subscriptions/{SUB}/providers/Microsoft.Security/pricings/arm"
+    known = items(
+        exposure(f"{plan}/extensions/x"), exposure(f"/subscriptions/{SUB}/providers/Microsoft.Security/pricings/vm")
+    )
+    doubt = finding(plan, rule="anonymous", category="network", status="unknown")
+    at = Looked({SUB}, set(), {"microsoft.security/pricings/extensions", "microsoft.security/pricings"})
+    found = changed(known, sight(known, [doubt], resources=[item.resource for item in known.values()]), at)
+    assert {each.item.resource.rpartition("/")[2]: each.news for each in found.found} == {"x": "unseen", "vm": "fixed"}
+
+
+def test_a_rule_that_is_undecided_elsewhere_keeps_nothing() -> None:
+    known = items(finding(container("a")))
+    elsewhere = [finding(account("other"), status="unknown"), finding(container("b"), status="unknown")]
+    assert one(changed(known, sight(known, elsewhere))).news == "fixed"
+
+
+def test_what_is_fixed_was_seen_for_certain() -> None:
+    known = edit(items(exposure()), sighted=False)
+    assert one(changed(known, sight(known))).item.sighted
+
+
+def test_what_counts_is_an_exposure_or_a_finding_that_no_exposure_shows() -> None:
+    rows = (exposure(), finding(), finding(rule="anonymous", category="network"))
+    assert [item.counts for item in items(*rows).values()] == [True, True, False]
+    found = Changes([Change("new", item) for item in items(*rows).values()])
+    assert [each.item.rule for each in found.counted("new")] == ["", "plain-http"]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "news"),
+    [
+        ({"severity": "high", "reach": "internet"}, {"severity": "medium", "reach": "internet"}, "better"),
+        ({"reach": "wide", "auth": "identity"}, {"reach": "internet", "auth": "identity"}, "worse"),
+        ({"reach": "wide"}, {"reach": "wide"}, ""),
+        ({"reach": "internet", "severity": "medium"}, {"reach": "wide", "severity": "high"}, "worse"),
+    ],
+)
+def test_the_severity_says_first_whether_it_is_worse(was: dict[str, str], now: dict[str, str], news: str) -> None:
+    known = items(exposure(**was))  # type: ignore[arg-type]
+    found = changed(known, sight(known, [exposure(**now)]))  # type: ignore[arg-type]
+    assert [each.news for each in found.found] == ([news] if news else [])
+
+
+# What a history remembers of two moments
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "looked", "news"),
+    [
+        (None, {}, True, "new"),
+        (None, {}, False, "first-looked"),
+        (None, {"state": "fixed"}, True, ""),
+        (None, {"sighted": False}, True, "new"),
+        ({"state": "fixed"}, {"state": "fixed"}, True, ""),
+        ({}, {"state": "fixed"}, True, "fixed"),
+        ({"state": "fixed"}, {}, True, "reopened"),
+        ({"state": "fixed"}, {"sighted": False}, True, "reopened"),
+        ({}, {"sighted": False}, True, "unseen"),
+        ({"sighted": False}, {"sighted": False}, True, ""),
+        ({"sighted": False}, {}, True, "again"),
+        ({}, {}, True, ""),
+        ({}, {"state": "accepted"}, True, "accepted"),
+        ({"severity": "low"}, {"severity": "high"}, True, "worse"),
+    ],
+)
+def test_between_two_moments(was: dict[str, str] | None, now: dict[str, str], looked: bool, news: str) -> None:
+    item = items(exposure())["exposure", exposure().fingerprint]
+    before = None if was is None else msgspec.structs.replace(item, **was)  # type: ignore[arg-type]
+    after = msgspec.structs.replace(item, **now)  # type: ignore[arg-type]
+    found = between(before, after, looked=looked)
+    assert (found.news if isinstance(found, Change) else "") == news
+    assert (found.item if isinstance(found, Change) else found) == after
+    assert not isinstance(found, Change) or found.was == before
 
 
 # What holds for any estate

@@ -321,13 +321,17 @@ def test_what_a_list_of_the_index_does_not_hold_any_more_is_out() -> None:
     below = f"{RULES}/securityRules"
     first = looked((GROUPS, 2), (RULES, {}), (f"{RULES}2", {"n": 1}), (f"{RULES}2/securityRules", 1), (NETWORK, {}))
     assert again(first, looked((GROUPS, 1), (f"{RULES}2", {"n": 2}))) == {
-        **{GROUPS: 1, f"{RULES}2": {"n": 2}, NETWORK: {}},
+        GROUPS: 1,
+        f"{RULES}2": {"n": 2},
+        NETWORK: {},
         # Of what is listed again, what was not read again stays.
         f"{RULES}2/securityRules": 1,
     }
     rules = looked((RULES, {}), (below, 2), (f"{below}/ssh", {"n": 1}), (f"{below}/rdp", {}))
     assert again(rules, looked((RULES, {}), (below.upper(), 1), (f"{below}/ssh", {"n": 2}))) == {
-        **{RULES: {}, below.upper(): 1, f"{below}/ssh": {"n": 2}}
+        RULES: {},
+        below.upper(): 1,
+        f"{below}/ssh": {"n": 2},
     }
 
 
