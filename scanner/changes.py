@@ -96,7 +96,8 @@ class Looked:
 
     `expected`: the subscriptions that the last scan of the same selection saw; one that is missing now was lost.
     `whole`: no resource was left out by `--resource`, `--resource-group` or `--tag`.
-    `types`: types all of whose lock rules were on, so that a closed endpoint is known to be closed.
+    `groups`: where it was not whole, the ids of resource groups (lower case) of which it looked at every resource.
+    `types`: types whose endpoints were read, since a lock rule of theirs was on.
     """
 
     subscriptions: Set[str]
@@ -104,6 +105,7 @@ class Looked:
     types: Set[str]
     whole: bool = True
     expected: Set[str] = frozenset()
+    groups: Set[str] = frozenset()
 
 
 def first_is_same(rule: str) -> str:
@@ -333,7 +335,7 @@ def _looked_at(item: Item, sight: Sight, looked: Looked) -> bool:
     subscription = subscription_of(item.resource)
     if subscription not in looked.subscriptions and not (looked.whole and subscription in looked.expected):
         return False
-    if not looked.whole and not sight.present(item.resource):
+    if not looked.whole and not sight.present(item.resource) and not looked.groups & _lineage(item.resource):
         return False
     if item.kind == "finding":
         return sight.first(item.rule) in looked.rules

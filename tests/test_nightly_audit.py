@@ -199,3 +199,13 @@ def test_what_nobody_was_told_since_the_scan_was_stopped_is_told_the_next_night(
     assert (told.new(), told.ended.code) == ({"stjournal: blob/eksport"}, 1)
     trend = [row["critical"] for row in told.document["changes"]["trend"]]
     assert trend == [1, 2], "the one that was stopped is not in the history"
+
+
+def test_what_is_deleted_is_fixed_for_who_scans_a_group(tmp_path: Path) -> None:
+    history, group = str(tmp_path / "history.db"), (*NEWS, "--resource-group", "RG-journal")
+    other = json.loads(json.dumps(tagged()).replace("rg-journal", "rg-annen").replace("stprod", "stannen"))
+    night([*estate(), *tagged(), *other], history, tmp_path, *NEWS)
+    told = night(estate(), history, tmp_path, *group)
+    assert {door.split(":")[0] for door in told.listed("fixed")} == {"stprod"}
+    assert told.listed("unseen") == set()
+    assert {door.split(":")[0] for door in night(estate(), history, tmp_path, *NEWS).listed("fixed")} == {"stannen"}
