@@ -240,8 +240,8 @@ def history_show(
 
 @_command(history, "diff")
 def history_diff(
-    first: str,
-    then: str,
+    first: Annotated[str, typer.Argument(metavar="SCAN")],
+    then: Annotated[str, typer.Argument(metavar="SCAN")],
     history: Annotated[Text, typer.Option()] = None,
     format: Annotated[Text, typer.Option()] = None,
     config: Annotated[Text, typer.Option()] = None,

@@ -272,6 +272,9 @@ def failed(error: BaseException, words: Sequence[str]) -> int:
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        sys.stderr.write(error.format_message().rstrip("\n") + "\n")
+        return error.exit_code
     found = _usage(error, words) if isinstance(error, click.ClickException) else error
     if not isinstance(found, UserError):
         found = _defect(found)

@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scanner.changes import Changes
+from scanner.changes import PAGING, Changes
 from scanner.evaluate import Tally
 from scanner.loader import Broken
 from scanner.verdict import Severity
@@ -49,7 +49,7 @@ def decide(
         return Exit(WRONG, "; ".join(faults) + also)
     endpoints, others = counted(tally, fail_on, found)
     if endpoints or others or tally.errors:
-        return Exit(FOUND, _found(endpoints, others, tally, fail_on) + also)
+        return Exit(FOUND, _found(endpoints, others, tally, fail_on, found) + also)
     if defects:
         return Exit(DEFECT, also.removeprefix("; "))
     if not tally.complete:
@@ -70,7 +70,7 @@ def counted(tally: Tally, fail_on: str, found: Changes | None = None) -> tuple[i
     return sum(tally.exposures[name] for name in names), sum(tally.others[name] for name in names)
 
 
-def _found(endpoints: int, others: int, tally: Tally, fail_on: str) -> str:
+def _found(endpoints: int, others: int, tally: Tally, fail_on: str, news: Changes | None) -> str:
     parts = []
     if endpoints:
         parts.append(f"{endpoints:,} {_s(endpoints, 'endpoint', 'endpoints')}")
@@ -81,12 +81,19 @@ def _found(endpoints: int, others: int, tally: Tally, fail_on: str) -> str:
     level = "" if least == "critical" else " or above"
     text = f"{' and '.join(parts)} at {least}{level}" if parts else ""
     if fail_on.startswith(NEW) and parts:
-        text = f"{' and '.join(parts)} new at {least}{level} (--fail-on {fail_on})"
+        text = f"{' and '.join(parts)} {_kinds(fail_on, news)} at {least}{level} (--fail-on {fail_on})"
     if tally.errors:
         rules = len({crash.rule for crash in tally.errors})
         crashed = f"{rules} {_s(rules, 'rule', 'rules')} crashed"
         text = f"{text}; {crashed}" if text else crashed
     return text
+
+
+def _kinds(fail_on: str, news: Changes | None) -> str:
+    """`new`, `reopened`, `new, reopened or worse`: as what they count for `--fail-on new:SEVERITY`."""
+    there = {each.news for each in news.paging(Severity[fail_on.removeprefix(NEW)])} if news else set()
+    *first, last = [name for name in PAGING if name in there] or ["new"]
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def clean_words(tally: Tally, fail_on: str) -> str:

@@ -266,7 +266,8 @@ Usage: twolocks history show [SCAN] [OPTIONS]
 What changed in a scan (default: the last one), and what stood open after it in
 its subscriptions, the oldest first: news, severity, name, fingerprint, why or
 age. News are new, first-looked (a rule or type that no scan had looked at),
-reopened, worse, better, accepted, again (seen again), fixed, unseen.
+reopened, worse, better, accepted, again (seen again), fixed, unseen. Endpoints
+and findings outside the lock categories, as a scan counts; JSON has them all.
 
   --history URL     A file, or postgresql+psycopg://HOST/DATABASE
   --format FORMAT   text (default) or json

@@ -55,6 +55,13 @@ def test_help_names_exactly_the_options_that_there_are(name: str, command: click
     assert told == there
 
 
+@pytest.mark.parametrize("name", ["", "history", "rules"])
+def test_without_a_command_the_help_is_told(name: str) -> None:
+    ended = twolocks(*name.split())
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == twolocks(*name.split(), "--help").out
+
+
 @pytest.mark.parametrize(("name", "command"), commands(), ids=[name for name, _ in commands()])
 def test_every_option_is_a_variable_too(name: str, command: click.Command) -> None:
     known = {option.name for option in COMMANDS[name.split()[0]]}

@@ -122,6 +122,20 @@ def test_with_a_history_only_what_is_news_fails(news: News) -> None:
     assert counted(stands, "never", found) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("news", "said"),
+    [
+        (["worse"], "1 endpoint worse"),
+        (["reopened", "new"], "2 endpoints new or reopened"),
+        (["worse", "reopened", "new"], "3 endpoints new, reopened or worse"),
+    ],
+)
+def test_news_are_called_what_they_are(news: list[News], said: str) -> None:
+    found = Changes([*(change(each, "high") for each in news), change("new", "low")])
+    ended = decide(tally(exposures={"high": 3}), "new:high", found=found)
+    assert ended.why == f"{said} at high or above (--fail-on new:high)"
+
+
 def test_what_is_old_mended_or_shown_by_an_exposure_fails_nothing_new() -> None:
     quiet: list[News] = ["first-looked", "better", "accepted", "again", "fixed", "unseen"]
     found = Changes([*(change(each, "critical") for each in quiet)])

@@ -38,10 +38,10 @@ def show(settings: Settings, scan: str) -> int:
     if settings["format"] == "json":
         changes = [_change(each) for each in found.changes]
         return _json({"scan": _scan(found.scan), "changes": changes, "open": [_item(each) for each in found.open]})
-    rows = [_changed(each) for each in found.changes]
-    rows += [("open", *_named(each), _age(each, found.scan.taken)) for each in found.open]
-    _table(rows)
-    return _say(f"Scan {found.scan.number}, {found.scan.taken}: {_sums(found.changes)}; {len(found.open):,} stand open")
+    changes = [each for each in found.changes if each.item.counts]
+    stands = [each for each in found.open if each.counts]
+    _table([*map(_changed, changes), *(("open", *_named(each), _age(each, found.scan.taken)) for each in stands)])
+    return _say(f"Scan {found.scan.number}, {found.scan.taken}: {_sums(changes)}; {len(stands):,} stand open")
 
 
 def diff(settings: Settings, first: str, then: str) -> int:
@@ -51,8 +51,9 @@ def diff(settings: Settings, first: str, then: str) -> int:
     if settings["format"] == "json":
         changes = [_change(each) for each in found.changes]
         return _json({"from": _scan(found.old), "to": _scan(found.new), "changes": changes, "same": found.same})
-    _table(_changed(each) for each in found.changes)
-    return _say(f"From {found.old.taken} to {found.new.taken}: {_sums(found.changes)}; {found.same:,} the same")
+    changes = [each for each in found.changes if each.item.counts]
+    _table(map(_changed, changes))
+    return _say(f"From {found.old.taken} to {found.new.taken}: {_sums(changes)}; {found.same:,} the same")
 
 
 def trend(settings: Settings, scan: str) -> int:

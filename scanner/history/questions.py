@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from sqlalchemy import ColumnElement, Connection, Subquery, and_, bindparam, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Subquery, and_, bindparam, delete, func, or_, select
 
-from scanner.changes import Change, Item, News, between
+from scanner.changes import Change, Item, News, between, worst_first
 from scanner.errors import InputError
+from scanner.exposure import LOCKS
 from scanner.history import schema, tables
 from scanner.history.place import place
 from scanner.history.store import CELL, FIELDS, History, ScanRecord, chunks, latest, records
@@ -21,7 +22,7 @@ NEWS = get_args(News)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A scan, what changed in it, and what stood open after it in its subscriptions, the oldest first."""
+    """A scan, what changed in it, and what stood open in its subscriptions, the oldest first, then the worst."""
 
     scan: ScanRecord
     changes: list[Change]
@@ -30,7 +31,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What changed from a scan to a later one, and how many items stood open after it just as they had before."""
+    """What changed from a scan to a later one, and how many items that count stood open after it just as before."""
 
     old: ScanRecord
     new: ScanRecord
@@ -72,7 +73,7 @@ def show(history: History, word: str = "") -> Shown:
         changes = [Change(news, now[item], was.get(item), why) for item, news, why in connection.execute(happened)]
     of = set(scan.subscriptions)
     stands = [item for number, item in now.items() if item.state == "open" and subscription_of(item.resource) in of]
-    return Shown(scan, sorted(changes, key=_place), sorted(stands, key=lambda item: (item.since, item.key)))
+    return Shown(scan, sorted(changes, key=_place), sorted(stands, key=lambda item: (item.since, *worst_first(item))))
 
 
 def diff(history: History, first: str, then: str) -> Difference:
@@ -93,7 +94,7 @@ def diff(history: History, first: str, then: str) -> Difference:
         if isinstance(answer, Change):
             said = answer.why or why.get((number, answer.news), "")
             changes.append(replace(answer, why=said))
-    changed = sum(each.item.state == "open" for each in changes)
+    changed = sum(each.item.state == "open" and each.item.counts for each in changes)
     return Difference(old, new, sorted(changes, key=_place), stands - changed)
 
 
@@ -184,10 +185,12 @@ def _state(connection: Connection, scan: int, changed: ColumnElement[bool] | Non
 
 
 def _open(connection: Connection, scan: int) -> int:
-    """How many items stood open after a scan."""
+    """How many items that count stood open after a scan."""
     newest = _newest(scan)
     here = and_(newest.c.item == events.c.item, newest.c.scan == events.c.scan)
-    query = select(func.count()).select_from(events.join(newest, here)).where(events.c.state == "open")
+    counts = or_(items.c.kind == "exposure", items.c.category.not_in(LOCKS))
+    there = events.join(newest, here).join(items, items.c.number == events.c.item)
+    query = select(func.count()).select_from(there).where(events.c.state == "open", counts)
     return connection.execute(query).scalar() or 0
 
 

@@ -93,6 +93,26 @@ def test_show() -> None:
     assert [line.split("\t")[0] for line in earlier.out.splitlines()] == ["new", "fixed", "open", "open", "open"]
 
 
+def test_counts_are_those_of_a_scan_and_of_one_age_the_worst_comes_first() -> None:
+    lock = {"rule": "storage-open-network", "category": "network"}
+    with History.open(DB) as history:
+        history.record(scan(1, count=2), judge(1, [item(4, 1), item(7, 1, **lock)]))
+        found = [item(4, 2), item(7, 2, **lock), item(2, 2, severity="low"), item(9, 2, **lock), item(6, 2)]
+        history.record(scan(2, count=4), judge(2, found))
+    ended = twolocks("history", "show", "--history", DB)
+    assert [line.split("\t")[:3] for line in ended.out.splitlines()] == [
+        ["new", "high", "st00006: blob"],
+        ["new", "low", "st00002: blob"],
+        ["open", "high", "st00004: blob"],
+        ["open", "high", "st00006: blob"],
+        ["open", "low", "st00002: blob"],
+    ]
+    assert ended.err == f"Scan 2, {taken(2)}: 2 new; 3 stand open\n"
+    assert twolocks("history", "diff", "1", "2", "--history", DB).err.endswith(": 2 new; 1 the same\n")
+    found = json.loads(twolocks("history", "show", "--history", DB, "--format", "json").out)
+    assert (len(found["changes"]), len(found["open"])) == (3, 5)
+
+
 def test_a_time_that_is_none_is_shown_as_it_is() -> None:
     with History.open(DB) as history:
         odd = msgspec.structs.replace(item(2), since="last year")
