@@ -448,20 +448,28 @@ def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
 def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
     """Its own policy, and those of the profiles that a listener may take instead."""
     path = "properties.sslProfiles[].properties.sslPolicy"
-    profiles = [each for each in gateway.items("properties.sslProfiles") if look(each, OWN_TLS) not in (MISSING, None)]
-    said = {name_of(each): is_new_tls(look(each, OWN_TLS)) for each in profiles}
-    weak = [name for name, new in said.items() if new is False]
+    profiles = gateway.items("properties.sslProfiles")
+    said = [(name_of(each), profile_tls(each)) for each in profiles]
+    weak = [name for name, new in said if new is False]
     if weak:
         return Fail((Evidence(path, weak, "TLSv1_2"),))
     verdict = main_tls(gateway)
     if isinstance(verdict, Pass):
         rows(gateway, "properties.sslProfiles")
-        if None in said.values():
+        if any(new is None for _, new in said):
             return unknown(Unread(path, "its value is not known"), evidence=verdict.evidence)
     return verdict
 
 
 OWN_TLS = "properties.sslPolicy"
+
+
+def profile_tls(profile: Any) -> bool | None:
+    """Whether a profile is good, which one without a policy of its own leaves to the gateway; None: not known."""
+    policy = look(profile, OWN_TLS)
+    if policy is MISSING or policy is None:
+        return True if isinstance(look(profile, "properties"), dict) else None
+    return is_new_tls(policy)
 
 
 def is_new_tls(policy: Any) -> bool | None:

@@ -93,7 +93,7 @@ class Publishing:
     def read(self) -> None:
         """Take the whole index: what stands furthest outside first, since an inner gateway tells what leads to it."""
         for profile in self.index.of_type(MANAGER)[0]:
-            self._manager(profile, f"named by Traffic Manager profile {profile.name}", set())
+            self._manager(profile, f"named by Traffic Manager profile {profile.name}")
         for door in self.index.of_type(f"{NETWORK}/frontDoors")[0]:
             self._classic(door)
         routes = _Routes(self.index)
@@ -109,23 +109,20 @@ class Publishing:
 
     # Traffic Manager
 
-    def _manager(self, profile: Resource, said: str, seen: set[str]) -> None:
+    def _manager(self, profile: Resource, said: str) -> None:
         """The targets of a profile, and those of the profiles that are nested in it."""
-        seen.add(profile.key)
-        if same(look(profile.body, "properties.profileStatus"), "Disabled"):
-            return
-        for each in objects(profile.body, "properties.endpoints"):
-            if same(look(each, "properties.endpointStatus"), "Disabled"):
-                continue
-            target = key_of(text(each, "properties.targetResourceId"))
-            inner = self.index.resources.get(target)
-            if inner is not None and same(inner.type, MANAGER):
-                if inner.key not in seen:
-                    self._manager(inner, said, seen)
-                continue
-            for key in (target, text(each, "properties.target").lower()):
-                if key:
-                    self.named[key].append(said)
+        seen, left = {profile.key}, [profile]
+        while left:
+            for each in _live_endpoints(left.pop()):
+                target = key_of(text(each, "properties.targetResourceId"))
+                inner = self.index.resources.get(target)
+                if inner is not None and same(inner.type, MANAGER):
+                    left += [inner] if inner.key not in seen else []
+                    seen.add(inner.key)
+                    continue
+                for key in (target, text(each, "properties.target").lower()):
+                    if key:
+                        self.named[key].append(said)
 
     # Front Door
 
@@ -218,7 +215,8 @@ class Publishing:
                 fronts[_named(each)] = self.of(self.public(public)) if public else ()
         if not fronts:
             return
-        outer = dict.fromkeys((*before, *(said for each in fronts.values() for said in each)))
+        # What leads to an outer gateway is told with that one: else texts double with each gateway in a row.
+        outer = dict.fromkeys(_alone(said) for each in (before, *fronts.values()) for said in each)
         said = f"published through the application gateway {gateway.name}" + (f" ({'; '.join(outer)})" if outer else "")
         routed = _gateway_pools(gateway, set(fronts))
         for pool in objects(gateway.body, "properties.backendAddressPools"):
@@ -241,6 +239,18 @@ class Publishing:
 
 
 _SCALE_SET: Final = "/virtualmachinescalesets/"
+
+
+def _alone(said: str) -> str:
+    return said.partition(" (published through ")[0].partition(" (named by ")[0]
+
+
+def _live_endpoints(profile: Resource) -> list[Any]:
+    """The endpoints of a Traffic Manager profile that answers, but for those that are switched off."""
+    if same(look(profile.body, "properties.profileStatus"), "Disabled"):
+        return []
+    every = objects(profile.body, "properties.endpoints")
+    return [each for each in every if not same(look(each, "properties.endpointStatus"), "Disabled")]
 
 
 class _Routes:

@@ -84,7 +84,7 @@ def _strange(entry: Any) -> bool:
     if not isinstance(entry, dict):
         return True
     if subnet in (MISSING, None, ""):
-        return False
+        return look(entry, "ipAddress") in (MISSING, None, "")
     said = action is MISSING or action is None or same(action, "Allow") or same(action, "Deny")
     return not (isinstance(subnet, str) and said and _placed(entry))
 

@@ -35,6 +35,31 @@ def of_nic(found: Publishing, *paths: Any) -> tuple[str, ...]:
     return found.of_machine("", [found.found.fabric.nics[NIC.lower()]], paths)
 
 
+# What leads to itself, or to much
+
+
+def test_profiles_that_are_nested_deeper_than_anybody_nests_them() -> None:
+    ids = [f"{NET}/trafficManagerProfiles/t{place}" for place in range(1200)]
+    profiles = [
+        {"id": id, "properties": {"endpoints": [{"properties": {"targetResourceId": to}}]}}
+        for id, to in zip(ids, [*ids[1:], SITE], strict=True)
+    ]
+    assert made(*profiles).of([SITE.lower()])[0] == "named by Traffic Manager profile t0"
+
+
+def test_gateways_that_publish_each_other_end_in_few_words() -> None:
+    bodies: list[Body] = []
+    for place in range(24):
+        further = [{"ipAddress": f"192.0.2.{each}"} for each in range(place + 1, 25)]
+        front = {"name": "out", "properties": {"publicIPAddress": {"id": f"{NET}/publicIPAddresses/p{place}"}}}
+        body = gateway({"backendAddresses": further}, frontendIPConfigurations=[front])
+        bodies += [public(f"p{place}", f"192.0.2.{place}"), {**body, "id": f"{NET}/applicationGateways/g{place:02}"}]
+    said = made(*bodies).of(["192.0.2.24"])
+    assert len(said) == 24
+    assert said[1] == f"{GATEWAY[0][:-3]}g01 ({GATEWAY[0][:-3]}g00)"
+    assert max(map(len, said)) < 2000
+
+
 # Application Gateway
 
 
