@@ -470,7 +470,7 @@ def test_a_word_that_is_on_no_scale_ranks_below_all() -> None:
 
 
 def test_of_a_document_each_row_counts() -> None:
-    rows = [exposure(), exposure(endpoint="file"), finding(), finding(rule="anonymous")]
+    rows: list[Row] = [exposure(), exposure(endpoint="file"), finding(), finding(rule="anonymous")]
     made = document(rows, {account("a"): ["x"], account("b"): ["plain-http"]}, [account("a"), account("b")])
     made.not_applicable[account("b")] = {"x": "", "anonymous": ""}
     known = items(
@@ -529,8 +529,8 @@ def test_what_counts_is_an_exposure_or_a_finding_that_no_exposure_shows() -> Non
     ],
 )
 def test_the_severity_says_first_whether_it_is_worse(was: dict[str, str], now: dict[str, str], news: str) -> None:
-    known = items(exposure(**was))  # type: ignore[arg-type]
-    found = changed(known, sight(known, [exposure(**now)]))  # type: ignore[arg-type]
+    known = items(exposure(**was))
+    found = changed(known, sight(known, [exposure(**now)]))
     assert [each.news for each in found.found] == ([news] if news else [])
 
 
@@ -558,8 +558,8 @@ def test_the_severity_says_first_whether_it_is_worse(was: dict[str, str], now: d
 )
 def test_between_two_moments(was: dict[str, str] | None, now: dict[str, str], looked: bool, news: str) -> None:
     item = items(exposure())["exposure", exposure().fingerprint]
-    before = None if was is None else msgspec.structs.replace(item, **was)  # type: ignore[arg-type]
-    after = msgspec.structs.replace(item, **now)  # type: ignore[arg-type]
+    before = None if was is None else msgspec.structs.replace(item, **was)
+    after = msgspec.structs.replace(item, **now)
     found = between(before, after, looked=looked)
     assert (found.news if isinstance(found, Change) else "") == news
     assert (found.item if isinstance(found, Change) else found) == after

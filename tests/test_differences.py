@@ -8,8 +8,11 @@ import pytest
 from scanner.diff import Difference, difference
 from scanner.diff import Row as RowOf
 from scanner.finding import Document, ExposureRow, ScopeRow
+from scanner.index import Index
 from scanner.loader import RuleSet
+from scanner.resource import Resource
 from scanner.rule import Fix, Kind
+from scanner.verdict import Pass, Verdict
 from tests.test_changes import MONDAY, SUB, TUESDAY, Row, account, exposure, finding
 from tests.test_changes import document as rows_of
 
@@ -20,7 +23,8 @@ VAULT = Kind("Microsoft.KeyVault/vaults", api="2025-08-01")
 
 
 @VAULT.rule("purge", "governance", "No purge protection", severity="low", why="w", fix=FIX)
-def purge(*_: object) -> None: ...
+def purge(resource: Resource, index: Index) -> Verdict:
+    return Pass()
 
 
 RULES = RuleSet(kinds=[STORE, VAULT], rules={rule.id: rule for kind in (STORE, VAULT) for rule in kind.rules})
@@ -67,7 +71,7 @@ def test_what_is_accepted_now_is_listed_and_what_came_accepted_is_not() -> None:
 
 
 def test_the_same_counts_what_stands_open_and_is_no_lock_finding() -> None:
-    rows = [
+    rows: list[Row] = [
         exposure(),
         exposure(endpoint="file", state="waived"),
         finding(),
@@ -87,7 +91,8 @@ def test_the_same_counts_what_stands_open_and_is_no_lock_finding() -> None:
     ],
 )
 def test_what_could_not_be_decided_before_is_new_and_says_so(doubt: list[Row]) -> None:
-    now = [row for row in doubt if isinstance(row, ExposureRow) and row.severity] + [exposure(endpoint="file")]
+    now: list[Row] = [row for row in doubt if isinstance(row, ExposureRow) and row.severity]
+    now.append(exposure(endpoint="file"))
     made = differ(document(*doubt), document(*now))
     assert said(made.new) == [("file", "it could not be decided before")]
 

@@ -1,7 +1,11 @@
 """What the index does not know: in which subscription a list is missing, and with it what stands below it."""
 
-from scanner.evaluate import Policy, index_of
+import pytest
+
+from scanner.evaluate import Evaluation, Policy, index_of
+from scanner.finding import Writer
 from scanner.index import INDEX_TYPES, Index
+from scanner.loader import Broken, RuleSet
 from scanner.snapshot import Head, Store, of_store
 
 ONE, TWO, THREE = (f"5{letter}000000-0000-4000-8000-000000000001" for letter in "abc")
@@ -76,3 +80,35 @@ def test_what_nobody_listed_is_missing_everywhere_and_what_stands_below_it_too()
 def test_a_gap_of_no_subscription_leaves_the_type_missing_everywhere() -> None:
     found = index(listed(ONE, PERIMETERS), f"/providers/{PERIMETERS}")
     assert missing(found, PERIMETERS) == missing(found, RULES) == (True,) * 4
+
+
+@pytest.mark.parametrize("views", [("full", "partial"), ("partial", "full"), ("full", "none")])
+def test_one_subscription_that_is_not_seen_in_full_leaves_a_scan_incomplete(views: tuple[str, ...]) -> None:
+    made = Store(Head(taken="2026-11-25T00:00:00Z"))
+    for subscription, view in zip((ONE, TWO), views, strict=True):
+        made.scope(subscription, "prod", "tenant", view)
+    for type in INDEX_TYPES:
+        for subscription in (ONE, TWO):
+            made.read(listed(subscription, type), 0)
+    assert not completes(made, RuleSet())
+    assert completes(index_only(ONE), RuleSet())
+
+
+def test_a_rule_file_that_did_not_load_leaves_a_scan_incomplete() -> None:
+    assert not completes(index_only(ONE), RuleSet(broken=[Broken("mine.py", 1, "SyntaxError")]))
+
+
+def index_only(subscription: str) -> Store:
+    made = Store(Head(taken="2026-11-25T00:00:00Z"))
+    made.scope(subscription, "prod", "tenant", "full")
+    for type in INDEX_TYPES:
+        made.read(listed(subscription, type), 0)
+    return made
+
+
+def completes(made: Store, rules: RuleSet) -> bool:
+    """Whether an evaluation ends as complete."""
+    writer = Writer()
+    tally = Evaluation(of_store(made), rules).run(writer)
+    writer.close()
+    return tally.complete

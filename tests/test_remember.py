@@ -16,6 +16,7 @@ from scanner.resource import root_of
 from scanner.rule import Fix, Kind
 from scanner.settings import DEFAULT, Settings, Value
 from scanner.snapshot import Head, Snapshot, Store, of_store
+from scanner.verdict import Pass
 from tests.test_changes import (
     LOOKED,
     MONDAY,
@@ -44,7 +45,7 @@ def kinds() -> list[Kind]:
     store.lock("keys", "authentication", "Keys", only=("blob",), why="w", fix=FIX, aliases=("old-keys",))
     store.endpoints(data=("blob",))(lambda resource, index: iter(()))
     vault = Kind("Microsoft.KeyVault/vaults", api="2025-08-01")
-    vault.rule("purge", "governance", "Purge", severity="low", why="w", fix=FIX)(lambda resource, index: None)
+    vault.rule("purge", "governance", "Purge", severity="low", why="w", fix=FIX)(lambda resource, index: Pass())
     vault.endpoints(data=("vault",))(lambda resource, index: iter(()))
     bare = Kind("Microsoft.Sql/servers", api="2025-08-01")
     bare.lock("bare", "network", "Bare", only=("tds",), why="w", fix=FIX)
@@ -118,7 +119,12 @@ def test_what_nobody_looked_for_before_is_not_new(noting: Made) -> None:
 
 def test_before_is_asked_for_the_type_or_the_first_id_of_the_rule(noting: Made) -> None:
     asked: list[tuple[str, str]] = []
-    writer = noting({}, lambda *words: bool(asked.append(words)))
+
+    def before(resource: str, word: str) -> bool:
+        asked.append((resource, word))
+        return False
+
+    writer = noting({}, before)
     writer.exposure(exposure())
     writer.finding(finding(rule="renamed"))
     assert asked == [(account("st"), "microsoft.storage/storageaccounts"), (account("st"), "plain-http")]
@@ -126,10 +132,11 @@ def test_before_is_asked_for_the_type_or_the_first_id_of_the_rule(noting: Made) 
 
 def test_what_does_not_stand_is_neither_old_nor_new(noting: Made) -> None:
     writer = noting({})
-    rows = [exposure(state="closed"), exposure(severity=None, worst="high"), finding(status="unknown")]
-    for row in rows:
-        writer.exposure(row) if hasattr(row, "endpoint") else writer.finding(row)
-    assert [row.new for row in rows] == [msgspec.UNSET] * 3
+    doors, fault = [exposure(state="closed"), exposure(severity=None, worst="high")], finding(status="unknown")
+    for row in doors:
+        writer.exposure(row)
+    writer.finding(fault)
+    assert [row.new for row in (*doors, fault)] == [msgspec.UNSET] * 3
     assert len(writer.sight.closed) == 1
     assert len(writer.sight.unknown) == 1
 

@@ -10,12 +10,13 @@ import pytest
 
 from scanner.errors import InputError
 from scanner.evaluate import NoWaivers, Spot
+from scanner.exposure import Reach
 from scanner.loader import RuleSet, load
 from scanner.resource import Gap
 from scanner.rule import Fix, Kind
 from scanner.toml import Faults
 from scanner.verdict import Severity
-from scanner.waivers import WaiverFile, expiring
+from scanner.waivers import WaiverFile, expiring, parse_cell
 from scanner.waivers import load as waivers
 
 TODAY = date(2026, 11, 25)
@@ -387,6 +388,80 @@ def test_a_subscription_is_accepted_only_by_its_whole_path(tmp_path: Path, rules
     for url, accepts in (("/subscriptions/s1", True), ("/subscriptions/s*", False), ("*1", False)):
         text = f'[[gap]]\nurl = "{url}"\nreason = "r"\nowner = "o"\nexpires = 2026-12-31\n'
         assert file(text, tmp_path, rules).accepted(Gap("/subscriptions/S1", 403, "")) is accepts
+
+
+def test_a_tag_counts_by_its_own_name_alone(tmp_path: Path, rules: RuleSet) -> None:
+    text = entry(resource="", tag='"env=dev"')
+    found = file(text, tmp_path, rules, allow_tag=True)
+    assert covered(found, rules, tags={"ENV": "dev"})
+    assert not covered(found, rules, tags={"other": "dev"})
+    assert not covered(found, rules, tags={"env": "prod"})
+
+
+def test_a_severity_that_is_not_known_is_no_reason_to_refuse(tmp_path: Path, rules: RuleSet) -> None:
+    found = file(entry(severity='"low"'), tmp_path, rules)
+    assert covered(found, rules, Spot())
+    assert not covered(found, rules, PROPERTY)
+
+
+def test_a_login_that_is_no_word_is_no_cell() -> None:
+    assert parse_cell("data/unknown/internet") == ("data", None, Reach.internet)
+    for text in ("data/weak/internet", "data/shared/far", "door/shared/internet", "data/shared", ""):
+        assert parse_cell(text) is None
+
+
+def test_without_an_address_a_pattern_with_one_is_not_meant(tmp_path: Path, rules: RuleSet) -> None:
+    found = file(entry(endpoints='["ssh@*"]'), tmp_path, rules)
+    assert covered(found, rules, spot("ssh", "", "10.0.0.4"))
+    assert not covered(found, rules, spot("ssh", ""))
+
+
+def test_an_accepted_gap_is_used_and_an_expired_one_is_named_only_where_it_is_there(
+    tmp_path: Path, rules: RuleSet
+) -> None:
+    gap = '[[gap]]\nurl = "*/x/y"\nreason = "r"\nowner = "ola"\nexpires = {}\n'
+    found = file(gap.format("2026-12-31"), tmp_path, rules)
+    assert found.accepted(Gap("/subscriptions/s/providers/x/y", 403, ""))
+    assert not found.accepted(Gap("/subscriptions/s/providers/x/z", 403, ""))
+    assert told(found, rules) == []
+    assert found.used.total() == 1
+    found = file(gap.format("2026-01-01") + entry(expires="2026-01-01"), tmp_path, rules)
+    assert not found.accepted(Gap("/subscriptions/s/providers/x/z", 403, ""))
+    assert told(found, rules)[0].endswith("there is no such gap any more")
+
+
+def test_an_expired_waiver_is_told_where_it_was_asked_for_or_covered_something(tmp_path: Path, rules: RuleSet) -> None:
+    found = file(entry(expires="2026-11-24"), tmp_path, rules)
+    assert told(found, rules, "another", whole=False) == []
+    assert found.past(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
+    assert len(told(found, rules, "another", whole=False)) == 1
+
+
+def test_a_waiver_that_was_met_and_did_not_cover_is_called_so(tmp_path: Path, rules: RuleSet) -> None:
+    found = file(entry(severity='"low"'), tmp_path, rules)
+    assert not covered(found, rules)
+    assert told(found, rules) == [
+        "waivers.toml:1: storage-plain-http on stjournal is not covered: "
+        "undecided, worse than accepted, or at other endpoints"
+    ]
+
+
+def test_twenty_notes_are_all_told(tmp_path: Path, rules: RuleSet) -> None:
+    found = file("".join(entry(resource=f'"*/st{number}"') for number in range(20)), tmp_path, rules)
+    assert len(told(found, rules)) == 20
+    assert told(found, rules)[-1].endswith("if that is mended")
+
+
+def test_a_pattern_of_subscriptions_is_needless_only_after_a_scan_of_all(tmp_path: Path, rules: RuleSet) -> None:
+    found = file(entry(resource='"/subscriptions/s*/x"'), tmp_path, rules)
+    assert told(found, rules, whole=False) == []
+    assert len(told(found, rules, whole=True)) == 1
+
+
+def test_a_pattern_that_means_some_reads_or_resources_is_not_too_wide(tmp_path: Path, rules: RuleSet) -> None:
+    gap = '[[gap]]\nurl = "*/servers/*"\nreason = "r"\nowner = "o"\nexpires = 2026-12-31\n'
+    found = file(entry(rule='"storage-*"', resource='"*/microsoft.sql/*"') + gap, tmp_path, rules)
+    assert (len(found.waivers), len(found.gaps)) == (1, 1)
 
 
 def test_a_thousand_waivers_are_looked_up_and_not_searched(tmp_path: Path, rules: RuleSet) -> None:

@@ -1,7 +1,8 @@
 """`python -m tests.mutants [WORD...]`: each mutant whose name holds a word, and the test that catches it.
 
 A mutant of a rule file is judged by the examples of its service, then by the other tests of rules over them, then by
-the sample estate's truth; one of the scanner by all examples, then by the tests of reach and of the vocabulary.
+the sample estate's truth; one of the scanner by all examples, then by the tests of reach and of the vocabulary; one of
+what remembers, waives and compares by its own quick tests.
 `equal.toml` names mutants that change nothing that anybody can see, each with the reason. Ends with 1 if one survives,
 or if `equal.toml` names one that is caught or that is no more.
 """
@@ -26,6 +27,31 @@ SCANNER = (
     "scanner/exposure.py",
     "scanner/locks.py",
 )
+PURE: dict[str, tuple[str, ...]] = {
+    "scanner/changes.py": (),
+    "scanner/remember.py": (),
+    "scanner/exit.py": (),
+    "scanner/waivers.py": (
+        *("Waiver", "Accepted", "WaiverFile", "_Reader.gap", "_Reader._width"),
+        *("expiring", "_asked", "fits", "_listed", "_within", "parse_cell", "judged", "day"),
+    ),
+    "scanner/diff.py": (
+        "_Sides",
+        "difference",
+        "_of",
+        "_undecided",
+        "_vanished",
+        "_silence",
+        "_subscriptions",
+        "_tops",
+    ),
+    "scanner/snapshot.py": ("Store.renewed", "_Second", "_bulk_index", "_failed_in"),
+    "scanner/evaluate.py": (
+        *("_missing_types", "_not_asked", "_inherit"),
+        *("Evaluation._accepted", "Evaluation._waive", "Evaluation._finish"),
+    ),
+}
+"""What remembers, waives and compares, and the functions or classes of each that decide something; () for all."""
 
 
 def mutants() -> list[Mutant]:
@@ -35,6 +61,8 @@ def mutants() -> list[Mutant]:
             found += of_rules(file, ROOT, helper=file.stem in HELPERS)
     for name in SCANNER:
         found += of_scanner(ROOT / name, ROOT)
+    for name, only in PURE.items():
+        found += of_scanner(ROOT / name, ROOT, only=only, wide=True)
     return found
 
 

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +23,18 @@ OTHERS = {
     False: ("tests/reach", "tests/test_exposure.py", "tests/test_answers.py", "tests/test_evaluate.py"),
 }
 """The tests beside the examples, for mutants of rule files and of the scanner."""
+REMEMBERS = ("tests/test_changes.py", "tests/test_remember.py")
+WAIVES = ("tests/test_waivers.py", "tests/test_waived.py", "tests/test_gaps.py")
+BY_TESTS = {
+    "scanner/changes.py": REMEMBERS,
+    "scanner/remember.py": REMEMBERS,
+    "scanner/exit.py": ("tests/test_exit.py",),
+    "scanner/waivers.py": WAIVES,
+    "scanner/diff.py": ("tests/test_diff.py", "tests/test_differences.py"),
+    "scanner/snapshot.py": ("tests/test_snapshot.py",),
+    "scanner/evaluate.py": ("tests/test_evaluate.py", "tests/test_missing.py", *WAIVES[1:]),
+}
+"""Modules that no example shows: the quick tests that judge their mutants, in the mutant's own process."""
 HELPERS = {"easy_auth": ("appservice", "containerapps"), "messaging": ("eventhub", "servicebus")}
 
 
@@ -32,12 +45,16 @@ def services(mutant: Mutant) -> tuple[str, ...]:
 
 def caught(mutant: Mutant) -> str:
     """The first test that fails on it, "" where none does. Runs in a process of its own."""
+    if mutant.file in BY_TESTS:
+        return by_tests(mutant, BY_TESTS[mutant.file])
     return by_examples(mutant) or in_copy(mutant, ROOT, OTHERS[mutant.file.startswith("rules/")])
 
 
 def by_examples(mutant: Mutant) -> str:
-    """The first test over the examples that fails on it, "" where none does."""
+    """The first test over the examples that fails on it, "" where none does; else the first of its quick tests."""
     sys.dont_write_bytecode = True
+    if mutant.file in BY_TESTS:
+        return by_tests(mutant, BY_TESTS[mutant.file])
     if not mutant.file.startswith("rules/"):
         return scanner_file(mutant)
     with tempfile.TemporaryDirectory() as folder:
@@ -152,12 +169,54 @@ def scanner_file(mutant: Mutant) -> str:
             return f"nothing loads: {type(error).__name__}: {error}"
 
 
+class _First:
+    """The first test that failed, by its id."""
+
+    failed = ""
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            self.failed = self.failed or report.nodeid
+
+    def pytest_collectreport(self, report: Any) -> None:
+        self.pytest_runtest_logreport(report)
+
+
+def by_tests(mutant: Mutant, tests: Sequence[str]) -> str:
+    """The first of these tests that fails with the mutant in its module's place, in this process; "" where none does.
+
+    Tests of properties try the same examples each time, and stop at the first that fails.
+    """
+    sys.dont_write_bytecode = True
+    import pytest
+    from hypothesis import Phase, settings
+
+    quick = settings(phases=(Phase.explicit, Phase.generate), derandomize=True, database=None, deadline=None)
+    settings.register_profile("mutants", quick)
+    settings.load_profile("mutants")
+    first = _First()
+    command = [
+        "-x",
+        "-q",
+        "--assert=plain",
+        "-p",
+        "no:cacheprovider",
+        f"--rootdir={ROOT}",
+        *(str(ROOT / each) for each in tests),
+    ]
+    with _reloaded(mutant), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        code = pytest.main(command, plugins=[first])
+    return "" if code == 0 else first.failed or f"pytest ends with {code}"
+
+
 def in_copy(mutant: Mutant, root: Path, tests: Sequence[str]) -> str:
     """The first of these tests that fails in a copy of the project with the mutant; "" where none does."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in ("scanner", "rules", "templates", "tests"):
-            shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "real_input"))
+            shutil.copytree(
+                root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "real_input", "node_modules")
+            )
         shutil.copy(root / "pyproject.toml", copy)
         (copy / mutant.file).write_text(mutant.source, "utf-8")
         command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]

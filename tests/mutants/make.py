@@ -1,7 +1,7 @@
-"""Mutants of exposure functions and of reach: the same source with one thing wrong."""
+"""Mutants of exposure functions, of reach and of what remembers: the same source with one thing wrong."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,19 @@ class Mutant:
         return f"{self.file} {self.where}: {self.what}"
 
 
+EDGES: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt}
+TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+
 Change = tuple[str, ast.AST | None]
 """What is changed, and the node that takes the place; None where nothing does."""
+Variants = Callable[[ast.AST, ast.AST, str], Iterator[Change]]
 
 
 def of_rules(file: Path, root: Path, *, helper: bool) -> list[Mutant]:
@@ -56,8 +67,10 @@ def of_rules(file: Path, root: Path, *, helper: bool) -> list[Mutant]:
     return list(_unique(file, root, tree, [each for each in parts if not _is_rule(each[1]) and not _words(each[1])]))
 
 
-def of_scanner(file: Path, root: Path) -> list[Mutant]:
-    """The mutants of every function and method of a module of the scanner."""
+def of_scanner(file: Path, root: Path, *, only: Collection[str] = (), wide: bool = False) -> list[Mutant]:
+    """The mutants of every function and method of a module of the scanner, or of those named (`run`, `Store.add`, or
+    a class); `wide`: with all that `_wide` knows, also where words are returned.
+    """
     tree = ast.parse(file.read_text("utf-8"))
     parts: list[tuple[str, ast.AST]] = []
     for node in tree.body:
@@ -65,13 +78,16 @@ def of_scanner(file: Path, root: Path) -> list[Mutant]:
             parts.append((node.name, node))
         elif isinstance(node, ast.ClassDef):
             parts += [(f"{node.name}.{each.name}", each) for each in node.body if isinstance(each, ast.FunctionDef)]
-    return list(_unique(file, root, tree, [each for each in parts if not _words(each[1])]))
+    parts = [each for each in parts if not only or each[0] in only or each[0].split(".")[0] in only]
+    return list(_unique(file, root, tree, [each for each in parts if wide or not _words(each[1])], wide=wide))
 
 
-def _unique(file: Path, root: Path, tree: ast.Module, parts: list[tuple[str, ast.AST]]) -> Iterator[Mutant]:
+def _unique(
+    file: Path, root: Path, tree: ast.Module, parts: list[tuple[str, ast.AST]], *, wide: bool = False
+) -> Iterator[Mutant]:
     counted: dict[str, int] = {}
     for where, part in parts:
-        for what, source in _changes(tree, part):
+        for what, source in _changes(tree, part, _all_variants if wide else _variants):
             key = f"{where}: {what}"
             counted[key] = counted.get(key, 0) + 1
             again = f" ({counted[key]})" if counted[key] > 1 else ""
@@ -126,9 +142,9 @@ def _name(node: ast.AST | None) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _changes(tree: ast.Module, part: ast.AST) -> Iterator[tuple[str, str]]:
+def _changes(tree: ast.Module, part: ast.AST, variants: Variants) -> Iterator[tuple[str, str]]:
     for parent, field, place, node in _slots(part):
-        for what, new in _variants(node, parent, field):
+        for what, new in variants(node, parent, field):
             held = getattr(parent, field)
             if place is None:
                 setattr(parent, field, new)
@@ -174,6 +190,56 @@ def _variants(node: ast.AST, parent: ast.AST, field: str) -> Iterator[Change]:
         yield from _joined(node)
     elif not isinstance(parent, ast.Compare):
         yield from _levels(node)
+
+
+def _all_variants(node: ast.AST, parent: ast.AST, field: str) -> Iterator[Change]:
+    yield from _variants(node, parent, field)
+    yield from _wide(node, parent, field)
+
+
+def _wide(node: ast.AST, parent: ast.AST, field: str) -> Iterator[Change]:
+    """Each part of a condition, each call for its effect, each edge, each true and false."""
+    if isinstance(node, ast.BoolOp):
+        # `a or b` elsewhere is a value with its default.
+        if (
+            isinstance(node.op, ast.And)
+            or field in ("test", "ifs", "operand", "values")
+            or isinstance(parent, ast.Return)
+        ):
+            yield from _parts(node)
+    elif isinstance(node, ast.Compare) and len(node.ops) == 1:
+        yield from _compared(node, is_test=field in ("test", "ifs"))
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.Sub):
+        sign = "&" if isinstance(node.op, ast.BitAnd) else "-"
+        yield f"without {sign} {_short(node.right)}", node.left
+    elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
+        yield f"{node.value} -> {not node.value}", ast.Constant(not node.value)
+    elif _is_effect(node):
+        yield f"without {_short(node)}", ast.Pass()
+
+
+def _parts(node: ast.BoolOp) -> Iterator[Change]:
+    told = {what for what, _ in _joined(node)}
+    joined = "and" if isinstance(node.op, ast.And) else "or"
+    for place, each in enumerate(node.values):
+        left = [*node.values[:place], *node.values[place + 1 :]]
+        if (what := f"without {joined} {_short(each)}") not in told:
+            yield what, left[0] if len(left) == 1 else ast.BoolOp(node.op, left)
+
+
+def _compared(node: ast.Compare, *, is_test: bool) -> Iterator[Change]:
+    kind = type(node.ops[0])
+    other = EDGES.get(kind) or (None if is_test else TURNED.get(kind))
+    if other is not None:
+        new = ast.Compare(node.left, [other()], node.comparators)
+        yield f"{_short(new)} in place of {_short(node)}", new
+
+
+def _is_effect(node: ast.AST) -> bool:
+    """Whether a statement is a call, or sets a field or an entry."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Call)
+    return isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute | ast.Subscript)
 
 
 def _flow(node: ast.AST) -> Iterator[Change]:
