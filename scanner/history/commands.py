@@ -36,8 +36,8 @@ def show(settings: Settings, scan: str) -> int:
     with _open(settings) as history:
         found = questions.show(history, scan)
     if settings["format"] == "json":
-        changes = [_change(each) for each in found.changes]
-        return _json({"scan": _scan(found.scan), "changes": changes, "open": [_item(each) for each in found.open]})
+        rows = [_change(each) for each in found.changes]
+        return _json({"scan": _scan(found.scan), "changes": rows, "open": [_item(each) for each in found.open]})
     changes = [each for each in found.changes if each.item.counts]
     stands = [each for each in found.open if each.counts]
     _table([*map(_changed, changes), *(("open", *_named(each), _age(each, found.scan.taken)) for each in stands)])
@@ -49,8 +49,8 @@ def diff(settings: Settings, first: str, then: str) -> int:
     with _open(settings) as history:
         found = questions.diff(history, first, then)
     if settings["format"] == "json":
-        changes = [_change(each) for each in found.changes]
-        return _json({"from": _scan(found.old), "to": _scan(found.new), "changes": changes, "same": found.same})
+        rows = [_change(each) for each in found.changes]
+        return _json({"from": _scan(found.old), "to": _scan(found.new), "changes": rows, "same": found.same})
     changes = [each for each in found.changes if each.item.counts]
     _table(map(_changed, changes))
     return _say(f"From {found.old.taken} to {found.new.taken}: {_sums(changes)}; {found.same:,} the same")
