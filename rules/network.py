@@ -449,14 +449,15 @@ def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
     """Its own policy, and those of the profiles that a listener may take instead."""
     path = "properties.sslProfiles[].properties.sslPolicy"
     profiles = gateway.items("properties.sslProfiles")
-    said = [(name_of(each), profile_tls(each)) for each in profiles]
-    weak = [name for name, new in said if new is False]
+    said = [profile_tls(each) for each in profiles]
+    old = [look(each, "name") for each, new in zip(profiles, said, strict=True) if new is False]
+    weak = [ABSENT if name is MISSING else name for name in old]
     if weak:
         return Fail((Evidence(path, weak, "TLSv1_2"),))
     verdict = main_tls(gateway)
     if isinstance(verdict, Pass):
         rows(gateway, "properties.sslProfiles")
-        if any(new is None for _, new in said):
+        if None in said:
             return unknown(Unread(path, "its value is not known"), evidence=verdict.evidence)
     return verdict
 
