@@ -136,7 +136,7 @@ def test_what_does_not_stand_is_neither_old_nor_new(noting: Made) -> None:
     for row in doors:
         writer.exposure(row)
     writer.finding(fault)
-    assert [row.new for row in (*doors, fault)] == [msgspec.UNSET] * 3
+    assert [*(row.new for row in doors), fault.new] == [msgspec.UNSET] * 3
     assert len(writer.sight.closed) == 1
     assert len(writer.sight.unknown) == 1
 
