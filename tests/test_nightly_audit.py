@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scanner import scan
+from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox, running
 from scanner.sandbox.world import Grant, Quirks, Refusal, Reply
 from scanner.stop import Stopped
@@ -143,6 +144,24 @@ def test_a_resource_whose_subscription_is_not_found_is_not_gone(tmp_path: Path) 
     lost = Reply(path="*/stjournal", status=404, code="SubscriptionNotFound")
     told = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(PRIVATE), quirks=Quirks(replies=(lost,)))
     assert (told.listed("unseen"), told.listed("fixed")) == ({"stjournal: blob/eksport"}, set())
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("html", "*/storageAccounts/stjournal", status=404),
+        Fault("status", "*/storageAccounts/stjournal", status=404, code="InvalidResourceType"),
+        Fault("truncate", "*/storageAccounts/stjournal"),
+        Fault("status", "*/storageAccounts/stjournal", status=200, body="null"),
+    ],
+    ids=lambda fault: f"{fault.kind} {fault.status} {fault.code}",
+)
+def test_only_arm_says_that_something_is_gone(tmp_path: Path, fault: Fault) -> None:
+    history = str(tmp_path / "history.db")
+    night(estate(EXPORT), history, tmp_path, *NEWS)
+    told = night(estate(PRIVATE), history, tmp_path, *NEWS, faults=[fault])
+    assert (told.listed("unseen"), told.listed("fixed")) == ({"stjournal: blob/eksport"}, set())
+    assert told.ended.code == 3
 
 
 def test_a_subscription_that_is_not_there_any_more_is_told_once(tmp_path: Path) -> None:

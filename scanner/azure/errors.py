@@ -55,6 +55,8 @@ class ReadError(Exception):
         self.action = action
         self.message = message
         self.inner = inner
+        self.named = True
+        """Whether the answer itself named a code, as ARM's errors do and pages of a gateway do not."""
 
 
 class NoCredential(AccessError):
@@ -126,7 +128,9 @@ def failure(path: str, status: int, body: bytes | str) -> ReadError:
     if status == HTTPStatus.FORBIDDEN and "deny assignment" in problem.message.lower():
         problem = Problem(_DENY, problem.message)
     action = missing_action(status, problem, path)
-    return ReadError(path, status, problem.code, action, problem.message, problem.inner)
+    error = ReadError(path, status, problem.code, action, problem.message, problem.inner)
+    error.named = bool(_look_into(_decoded(body), 0)[0])
+    return error
 
 
 def read_action(path: str) -> str:

@@ -48,9 +48,12 @@ async def look(reader: Reader, scope: Scope, plan: Plan, sink: Sink, progress: P
         raise _first(group) from None
 
 
-def _says_gone(code: str) -> bool:
-    """Whether a 404 says that the resource is gone, and not the subscription (for this login), or its type."""
-    return code.lower().endswith("notfound") and code.lower() != "subscriptionnotfound"
+def _says_gone(error: ReadError) -> bool:
+    """Whether ARM says that the resource is gone: not the subscription (for this login), or its type, and not a page of
+    something that stands between.
+    """
+    code = error.code.lower()
+    return error.status == 404 and error.named and code.endswith("notfound") and code != "subscriptionnotfound"
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -211,7 +214,7 @@ class _Collection:
         try:
             body = await self.desk.reader.get(safe(id), kind.api)
         except ReadError as error:
-            if error.status == 404 and _says_gone(error.code):
+            if _says_gone(error):
                 self.gone[id.lower()] = f"{id} ({error.code})"
             else:
                 self.refused.append(error)
