@@ -16,8 +16,8 @@ _ICONS = {"new": "new", "reopened": "fail", "worse": "worse", "unseen": "unknown
 _FILTERED = ("new", "reopened", "worse", "better")
 
 
-def first_seen(words: Words, since: object, taken: object) -> str:
-    """`First seen 34 days ago, on 22 October 2026`; as `firstSeen` in `card.js`."""
+def first_seen(words: Words, since: object, taken: object, *, short: bool = False) -> str:
+    """`First seen 34 days ago, on 22 October 2026`, `short` without the date; as `firstSeen` in `card.js`."""
     if not since:
         return ""
     if since == taken:
@@ -25,7 +25,9 @@ def first_seen(words: Words, since: object, taken: object) -> str:
     start, end = parse(str(since)), parse(str(taken))
     days = (end.date() - start.date()).days if start and end else 0
     said = words.date(str(since))
-    return words("age.days", days, date=said) if days > 0 else words("age.day", date=said)
+    if days <= 0:
+        return words("age.day", date=said)
+    return words("age.days_short", days) if short else words("age.days", days, date=said)
 
 
 def cell(words: Words, severity: object, authentication: object, reach: object) -> str:
@@ -88,9 +90,10 @@ class View:
         t, counts = self.words, self.changes["counts"]
         if self.changes["baseline"]:
             return t("changes.baseline")
-        news = [t("change_said." + name, counts[name]) for name in ("new", "reopened", "worse") if counts[name]]
-        if not news:
-            return t("changes.nothing", since=self.since())
+        if not any(counts[name] for name in ("new", "reopened", "worse")):
+            lost, since = counts["unseen"], self.since()
+            return t("changes.lost", lost, since=since) if lost else t("changes.nothing", since=since)
+        news = [t("change_said." + name, counts[name]) for name in NAMES[:4] if counts[name]]
         return t("changes.headline", news=", ".join(news), since=self.since())
 
     def lead(self) -> str:

@@ -262,7 +262,7 @@ class _Page:
             "endpoint": door["endpoint"],
             "place": " / ".join(filter(None, (place["sub"], place["group"]))),
             "new": bool(door.get("new")),
-            "age": changes.first_seen(self.words, door.get("since"), self.taken),
+            "age": changes.first_seen(self.words, door.get("since"), self.taken, short=True),
             "because": because(door.get("hops") or ()),
             "hops": [{**hop, "says": self.hop_state(hop)} for hop in with_endpoint(door, place["name"])],
         }

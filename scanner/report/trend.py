@@ -30,10 +30,9 @@ def trend(rows: Sequence[Mapping[str, Any]], words: Words) -> dict[str, Any] | N
     gaps = pauses(moments)
     names = [*SEVERITIES, "undecided"]
     shown = [name for name in names if name in _ALWAYS or any(row[name] for _, row in scans)]
-    ends = [min(moments).isoformat(), max(moments).isoformat()]
-    span = [words.date(end) for end in ends]
+    span = [words.date(end.isoformat()) for end in (min(moments), max(moments))]
     if span[0] == span[1]:
-        span = [words.moment(end) for end in ends]
+        span = [f"{span[0]}, {min(moments):%H:%M}", f"{max(moments):%H:%M} {words('utc')}"]
     return {
         "lanes": [_lane(name, [int(row[name]) for _, row in scans], places, width, span, words) for name in shown],
         "pauses": _pauses(gaps, moments, width),

@@ -9,12 +9,13 @@ function whereOf(row) {
 }
 
 /** How long something has been known, "" where that is not kept; as first_seen in changes.py. */
-function firstSeen(index) {
+function firstSeen(index, short) {
   const since = data.strings[index];
   if (!since) return "";
   if (since === data.taken) return t("age.first");
   const day = (iso) => Math.floor(Date.parse(iso) / 86400000);
   const days = day(data.taken) - day(since);
+  if (days > 0 && short) return t("age.days_short", days);
   return days > 0 ? t("age.days", days, { date: plain(date(since)) }) : t("age.day", null, { date: plain(date(since)) });
 }
 

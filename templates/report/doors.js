@@ -50,6 +50,7 @@ function doorDetails(at) {
   return [
     hops.length > 0 && wayTo(at),
     address && h("p", { class: "where" }, t("doors.address"), ": ", mono(address)),
+    data.doors.since[at] > 0 && h("p", { class: "where" }, firstSeen(data.doors.since[at])),
     breaks && h("p", null, t("doors.cuts", null, { text: "" }), shown(breaks)),
     told("doors.published", admits.filter(isPublished)),
     told("doors.admits", admits.filter((each) => !isPublished(each))),
@@ -78,7 +79,7 @@ function doorCard(at) {
   const look = door(at, "standing"), resource = data.doors.resource[at];
   const fix = doorText(at, "fix"), reason = doorText(at, "reason");
   const where = [subOf(resource)[1], groupOf(resource)].filter(Boolean).join(" / ");
-  const age = firstSeen(data.doors.since[at]);
+  const age = firstSeen(data.doors.since[at], true);
   const rest = h("div", { class: "door-rest", hidden: true });
   const toggle = h("button", { type: "button", class: "fold", "aria-expanded": "false", click: () => toggleDoor(at, toggle, rest) }, t("doors.way"));
   const card = h("article", { class: "door " + look, tabindex: "-1", "data-card": "" },

@@ -68,8 +68,10 @@ def headline(document: dict[str, Any]) -> str:
 
 def test_the_headline_says_what_somebody_must_look_at() -> None:
     document = sample.with_history(60, changed=1)
-    assert headline(document) == "2 new, 1 reopened, 1 worse since 24 November 2026, 02:00 UTC"
+    assert headline(document) == "2 new, 1 reopened, 1 worse, 1 lost sight of since 24 November 2026, 02:00 UTC"
     document["changes"]["counts"] |= {"new": 0, "reopened": 0, "worse": 0}
+    assert headline(document) == "Nothing is new, 1 lost sight of since 24 November 2026, 02:00 UTC"
+    document["changes"]["counts"] |= {"unseen": 0}
     assert headline(document) == "Nothing is new since 24 November 2026, 02:00 UTC"
     assert headline(sample.baseline()) == "This is the baseline: nothing in a first scan is new"
 
@@ -264,6 +266,20 @@ def test_what_is_new_says_so_everywhere(reader: Reader, report: Path, document: 
     last = page.locator("#finding-list .finding").nth(findings)
     last.locator("summary").click()
     assert "First seen 34 days ago, on 22 October 2026" in last.inner_text()
+
+
+def test_the_first_screen_shows_two_whole_doors_with_history_too(reader: Reader, report: Path) -> None:
+    page = reader.open(report)
+    for card in page.locator("#door-list .door").all()[:2]:
+        box = card.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 800
+    page.set_viewport_size({"width": 1000, "height": 800})
+    inside = "[...document.querySelectorAll('.cell')].every(cell => cell.scrollWidth <= cell.clientWidth + 1)"
+    assert page.evaluate(inside)
+    old = page.locator("#door-list .door").filter(has_text="First seen 34 days ago").first
+    old.locator("button.fold").click()
+    assert "First seen 34 days ago, on 22 October 2026" in old.inner_text()
 
 
 def test_filters_on_history(reader: Reader, report: Path, document: dict[str, Any]) -> None:
