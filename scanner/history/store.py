@@ -314,8 +314,13 @@ def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def _item_row(item: Item, number: int) -> dict[str, Any]:
-    row = {name: getattr(item, name) for name in FIELDS}
+    row = {name: _kept(getattr(item, name)) for name in FIELDS}
     return {**row, "number": number, "subscription": subscription_of(item.resource)}
+
+
+def _kept(value: Any) -> Any:
+    """A value as every database can hold it: PostgreSQL's text has no NUL, a name from Azure may."""
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
 def _event_row(change: Change, scan: int, number: int) -> dict[str, Any]:

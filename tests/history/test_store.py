@@ -377,3 +377,11 @@ def test_an_open_that_must_not_make_a_file_makes_none(file: Path) -> None:
     with pytest.raises(HistoryError, match="there is no history here"):
         History.open(str(file), create=False)
     assert not file.exists()
+
+
+def test_a_name_with_a_nul_is_remembered(url: str) -> None:
+    odd = item(2, endpoint="blob/a\0b")
+    with History.open(url) as history:
+        history.record(scan(1), lambda *_: Changes([Change("new", odd)]))
+        history.record(scan(2), lambda *_: Changes([], [msgspec.structs.replace(odd, seen=taken(2))]))
+        assert history.known({SUB})[odd.key].endpoint == "blob/a\N{REPLACEMENT CHARACTER}b"
