@@ -337,8 +337,14 @@ class Topology:
         """What may publish a machine in these subnets (keys): the firewalls of peers that were not seen, in words."""
         networks = dict.fromkeys(network_of(each) for each in subnets)
         peers = dict.fromkeys(peer for network in networks for peer in self.peers.get(network, ()))
-        hidden = [_name(each) for each in peers if each not in self.index.resources and not self._is_hub(each)]
-        return tuple(f"the peered network {each} {NOT_SEEN}" for each in hidden)
+        said: list[str] = []
+        for each in peers:
+            seen = each in self.index.resources
+            if seen and subscription_of(each) in self.index.partial:
+                said.append(f"a part of the subscription of the peered network {_name(each)} {NOT_SEEN}")
+            elif not seen and not self._is_hub(each):
+                said.append(f"the peered network {_name(each)} {NOT_SEEN}")
+        return tuple(said)
 
     def _is_hub(self, peer: str) -> bool:
         """Whether a peer is the network of a virtual hub that was read, whose firewalls lead anywhere."""

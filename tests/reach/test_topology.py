@@ -516,6 +516,8 @@ def test_a_peer_that_was_not_seen_is_told() -> None:
     assert shown(found) == {}
     seen = made(network(peer=hub), elsewhere(network(name="hub")), group(), nic())
     assert seen.beyond([f"{VNET}/subnets/app".lower()]) == ()
+    seen.index.partial = frozenset({OTHER})
+    assert seen.beyond([f"{VNET}/subnets/app".lower()]) == (f"a part of the subscription of {said}",)
     managed = hub.replace("virtualNetworks/hub", "virtualNetworks/HV_weu-hub_0a1b")
     hub_body = {"id": f"{NET}/virtualHubs/weu-hub", "properties": {}}
     assert made(network(peer=managed), hub_body).beyond([f"{VNET}/subnets/app".lower()]) == ()
