@@ -216,7 +216,7 @@ def document_of(path: Path, rules: RuleSet, tool: str) -> Document:
     if _is_findings(path):
         try:
             document = msgspec.json.decode(path.read_bytes(), type=Document)
-        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InputError(f"this is no findings file: {error}", at=str(path), do=_GIVE) from None
         if document.schema != SCHEMA:
             raise InputError(

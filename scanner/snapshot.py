@@ -480,14 +480,14 @@ def _parsed(line: bytes) -> Any:
         return None
     try:
         return msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
 def _own(path: Path, first: bytes, number: int, file: BinaryIO) -> Snapshot:
     try:
         head = _decoder.decode(first).snapshot
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
         raise InputError(f"the snapshot's first line is wrong: {error}", at=f"{path}:{number}") from None
     assert head is not None
     if head.version > VERSION:
@@ -541,7 +541,7 @@ def _checked(path: Path, number: int, file: BinaryIO) -> Iterator[Line]:
 def _is_end(raw: bytes) -> bool:
     try:
         return _decoder.decode(raw).end is not None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
 
 
@@ -552,7 +552,7 @@ def _line(path: Path, number: int, raw: bytes) -> Line:
         raise InputError(
             f"this line is not of a snapshot: {error}", at=f"{path}:{number}", do="take it again"
         ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _no_json(path, number, raw) from None
 
 
@@ -582,7 +582,7 @@ def _bare_lines(path: Path, number: int, first: bytes, second: bytes, file: Bina
         if raw.strip():
             try:
                 record = msgspec.json.decode(raw)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 raise _no_json(path, place, raw) from None
             yield _resource(path, place, record)
 
@@ -590,7 +590,7 @@ def _bare_lines(path: Path, number: int, first: bytes, second: bytes, file: Bina
 def _whole(path: Path, text: bytes) -> Iterator[dict[str, Any]]:
     try:
         document = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _no_json(path, 1, text) from None
     if isinstance(document, dict):
         document = document.get("value", document.get("data", [document]))

@@ -114,6 +114,8 @@ def waive(fingerprint: str, settings: Settings, rules: RuleSet, *, today: date |
     """Accept what the fingerprint (or its beginning) means. Raises InputError; the waiver file is then as before."""
     today = today or datetime.now(UTC).date()
     terms = _terms(settings, today)
+    if "://" in settings["in"]:
+        raise InputError("--in names a file on this machine", at=settings.at("in", settings["in"]), do="download it")
     source = Path(settings["in"])
     document = opened(source, settings.at("in", source))
     choice = chosen(document, fingerprint, source, today)
@@ -150,7 +152,7 @@ def opened(path: Path, at: str) -> Document:
     except OSError as error:
         make = "make one: twolocks scan --out findings.json"
         raise InputError(f"{path} cannot be read: {error.strerror}", at=at, do=make) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if _is_snapshot(path):
             judge = f"judge it first: twolocks scan --from {path} --out findings.json"
             raise InputError("this is a snapshot, not findings", at=str(path), do=judge) from None

@@ -228,3 +228,26 @@ def test_what_is_deleted_is_fixed_for_who_scans_a_group(tmp_path: Path) -> None:
     assert {door.split(":")[0] for door in told.listed("fixed")} == {"stprod"}
     assert told.listed("unseen") == set()
     assert {door.split(":")[0] for door in night(estate(), history, tmp_path, *NEWS).listed("fixed")} == {"stannen"}
+
+
+# Input
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("diff", "deep.json", "deep.json"),
+        ("waive", "abcdef01", "--in", "deep.json", "--reason", "x", "--owner", "kari", "--expires", soon()),
+        ("report", "deep.json", "--out", "report.html"),
+        ("scan", "--from", "deep.json"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_file_that_is_nested_too_deeply_is_wrong_input(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    deep = "[" * 200_000 + "]" * 200_000
+    (tmp_path / "deep.json").write_text(f'{{"schema": "twolocks/1", "findings": {deep}}}')
+    ended = twolocks(*words)
+    assert (ended.code, "exit 2" in ended.err) == (2, True)

@@ -72,7 +72,7 @@ def _document(file: Path, text: bytes) -> dict[str, object]:
     make = "give what twolocks scan --out findings.json wrote"
     try:
         document = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"this is not JSON: {error}", at=str(file), do=make) from None
     if not isinstance(document, dict) or "findings" not in document:
         raise InputError("this JSON holds no findings", at=str(file), do=make)
