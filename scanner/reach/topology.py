@@ -564,11 +564,12 @@ class Topology:
         subnet = next((self.fabric.subnets[each] for each in subnets if each in self.fabric.subnets), None)
         network = subnet.network if subnet is not None else ""
         inside = from_addresses(_parsed(subnet.prefixes)[0]) if subnet is not None else None
+        near, lost = self._near(network)
         for rule, missing in self._nat_rules(firewall):
             if missing is not None:
                 hop = Hop("firewall", firewall.name, "its rules could not be read in full", firewall.id, None)
                 front = Front("", "inside", hops=(hop,), callers=OUTSIDE, unsure=(missing,))
-                for where in {network, *self.peers.get(network, ())} if network else {""}:
+                for where in near if near and not lost else {""}:
                     self.of_address[where, ""].append(front)
                 continue
             callers, doubt = self._callers(rule)
@@ -577,7 +578,18 @@ class Topology:
                 if addresses and unread is None and not _parsed([address])[0] & _parsed(addresses)[0]:
                     continue
                 for front in _translations(rule, address, firewall, callers):
-                    self._translate(replace(front, inside=inside or None, unsure=unsure), rule, network)
+                    led = replace(front, inside=inside or None, unsure=unsure)
+                    self._translate(led, rule, near)
+                    if lost is not None:
+                        self._translate(replace(led, unsure=(*unsure, lost)), rule, set())
+
+    def _near(self, network: str) -> tuple[set[str], Unread | None]:
+        """The networks that a firewall in this one leads to (none: any), and why there may be others."""
+        if not network:
+            return set(), None
+        back = (each for each, peers in self.peers.items() if network in peers)
+        lost = Unread(f"the peerings of {_name(network)}", "the answer did not hold what it should")
+        return {network, *self.peers.get(network, ()), *back}, None if self._peerings_known(network) else lost
 
     def _addresses(self, firewall: Resource) -> tuple[set[str], Unread | None]:
         found = {
@@ -637,10 +649,12 @@ class Topology:
             return OUTSIDE, missing or Unread("sourceAddresses", f"{broken!r} is no address")
         return from_addresses(found) & OUTSIDE, None
 
-    def _translate(self, front: Front, rule: Any, network: str) -> None:
-        """Lead what a firewall translates to an address: a machine, or the front of an internal load balancer."""
+    def _translate(self, front: Front, rule: Any, near: set[str]) -> None:
+        """Lead what a firewall translates to an address: a machine, or the front of an internal load balancer.
+
+        `near`: the networks that it leads to, none for any.
+        """
         address = text(rule, "translatedAddress")
-        near = {network, *self.peers.get(network, ())} if network else set()
         if not address:
             name = text(rule, "translatedFqdn")
             missing = Unread(f"the name {name!r} of a DNAT rule", "which machine has it is not known")

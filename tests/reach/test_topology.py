@@ -229,6 +229,19 @@ def test_a_firewall_reaches_its_network_and_the_peers_only() -> None:
         assert bool(shown(made(hub, *bodies, firewall([dnat(translatedAddress="10.1.0.4")])))) is open_now, state
 
 
+@pytest.mark.parametrize("peerings", [None, "", 7, [7], [{}], [{"properties": {"remoteVirtualNetwork": {"id": 7}}}]])
+def test_a_firewall_in_a_network_whose_peerings_nobody_can_read(peerings: Any) -> None:
+    hub = network(name="hub", peer=VNET)
+    subnet = {"id": f"{hub['id']}/subnets/AzureFirewallSubnet"}
+    at_hub = _without(firewall([dnat()]), "properties", "ipConfigurations", 0, "properties", "subnet", value=subnet)
+    bodies = (group(), nic(), public("pip-fw", "192.0.2.9"), at_hub)
+    strange = _without(hub, "properties", "virtualNetworkPeerings", value=peerings)
+    assert shown(made(network(), hub, *bodies)) == {"192.0.2.9 tcp/2222": "internet"}
+    assert shown(made(network(), strange, *bodies)) == {"192.0.2.9 tcp/2222": "unknown"}
+    # The other side tells of it as well.
+    assert shown(made(network(peer=hub["id"]), strange, *bodies)) == {"192.0.2.9 tcp/2222": "internet"}
+
+
 def test_the_address_of_a_firewall_that_was_not_read() -> None:
     found = made(network(), group(), nic(), firewall([dnat()]))
     assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
