@@ -7,7 +7,7 @@ from scanner import changes as news
 from scanner import finding as rows
 from scanner.changes import Change, Changes, Item, Key, Looked, News, Sight
 from scanner.loader import RuleSet
-from scanner.resource import Gap, root_of, segments, subscription_of, type_of
+from scanner.resource import LOST, Gap, root_of, segments, subscription_of, type_of
 from scanner.settings import Settings
 from scanner.snapshot import Snapshot, Store
 from scanner.summary import Counting
@@ -269,7 +269,7 @@ def missing(past: Past, snapshot: Snapshot, doubts: Doubts) -> list[Gap]:
     """
     there = {scope.subscription.lower() for scope in snapshot.scopes}
     before = past.last.subscriptions if past.last is not None else frozenset()
-    lost = [Gap(f"/subscriptions/{each}", 0, "SubscriptionMissing") for each in sorted(before - there)]
+    lost = [Gap(f"/subscriptions/{each}", 0, LOST) for each in sorted(before - there)]
     return [*lost, *doubts.gaps]
 
 

@@ -154,6 +154,10 @@ class Children:
         return self.items
 
 
+LOST = "SubscriptionMissing"
+"""The code of a gap that a history adds: an earlier scan saw the subscription, this one was not shown it."""
+
+
 @dataclass(slots=True)
 class Gap:
     """A read that failed or was refused. `status` 0: there was no answer; `code` is then Timeout, Reset or BadJson."""

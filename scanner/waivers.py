@@ -15,7 +15,7 @@ from scanner.evaluate import Spot
 from scanner.exposure import Auth, EndpointKind, Reach
 from scanner.finding import WaiverRow
 from scanner.loader import RuleSet, matches
-from scanner.resource import Gap, subscription_of, type_of
+from scanner.resource import LOST, Gap, subscription_of, type_of
 from scanner.rule import Rule
 from scanner.toml import TomlFile
 from scanner.verdict import Severity
@@ -167,7 +167,8 @@ class WaiverFile:
 
     def accepted(self, gap: Gap) -> bool:
         """Whether the gap is one that was accepted."""
-        found = [each for each in self.gaps if each.means(gap.url)]
+        # Who accepts that a subscription is seen in part has not accepted that it is not there any more.
+        found = [each for each in self.gaps if each.means(gap.url) and gap.code != LOST]
         self.met.update(found)
         self.used.update(found)
         self.met.update(each for each in self.lapsed if isinstance(each, Accepted) and each.means(gap.url))

@@ -167,12 +167,16 @@ def test_only_arm_says_that_something_is_gone(tmp_path: Path, fault: Fault) -> N
 def test_a_subscription_that_is_not_there_any_more_is_told_once(tmp_path: Path) -> None:
     history, moved = str(tmp_path / "history.db"), json.loads(json.dumps(estate(EXPORT)).replace(SUB, OTHER))
 
+    waivers = tmp_path / "waivers.toml"
+    entry = f'[[gap]]\nurl = "/subscriptions/{OTHER}"\nreason = "in part"\nowner = "kari"\nexpires = {soon()}\n'
+    waivers.write_text(entry)
+
     def scanned(resources: list[Json], *subscriptions: str) -> Told:
         out = tmp_path / "findings.json"
         of = [{"subscriptionId": each, "displayName": each[:4]} for each in subscriptions]
         with running(Sandbox(resources, of)) as box:
             given = ("--arm-endpoint", box.url, "--auth", "environment", "--out", out, "--history", history, *NEWS)
-            ended = twolocks("scan", *given, env={"CI": "1", **box.environment()})
+            ended = twolocks("scan", *given, "--waivers", waivers, env={"CI": "1", **box.environment()})
         return Told(ended, json.loads(out.read_text()))
 
     scanned([*estate(), *moved], SUB, OTHER)
