@@ -27,7 +27,7 @@ from scanner.notify.keys import Target
 from scanner.settings import Settings
 from scanner.snapshot import Snapshot, Store
 from scanner.stop import Stop, Stopped
-from scanner.storing import Storage, Unstored, is_blob, place
+from scanner.storing import Storage, Unstored, is_blob, no_other_url, place
 from scanner.summary import Counting, Summary
 from scanner.terminal import Line, Screen, error_lines, height_of, width_of
 
@@ -110,6 +110,7 @@ def prepare(settings: Settings) -> Job:
     outs = outputs(settings["out"], settings.at)
     if settings["snapshot"]:
         name = settings["snapshot"]
+        no_other_url(name, settings.at("snapshot", name))
         if not name.endswith(SNAPSHOTS):
             raise InputError(
                 f"a snapshot has no suffix {Path(name).suffix or 'at all'}; nothing was read",
@@ -199,8 +200,11 @@ def outputs(names: Iterable[str], at: Callable[[str, object], str], known: Seque
 def _output(name: str, at: str, known: Sequence[str]) -> Out:
     if name == STDOUT:
         return Out(name, STDOUT)
+    no_other_url(name, at)
     found = next((suffix for suffix in known if name.lower().endswith(suffix)), None)
     if found is None:
+        if is_blob(name) and "?" in name:
+            place(name, at)
         suffix = Path(name).suffix
         near = nearest(suffix, known, 1)
         raise InputError(
@@ -260,7 +264,7 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
             return _run(job, job.storage, path, screen, stop, limits)
     except Stopped:
         if not job.told:
-            stopped(job, screen, stop.code, "at the storage account")
+            stopped(job, screen, stop.code, "at the storage account" if job.blobs() or is_blob(source) else "at once")
         raise
 
 

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from scanner.errors import InputError, UserError
 from scanner.finding import Beside
-from scanner.settings import Settings
+from scanner.settings import Settings, masked
 
 if TYPE_CHECKING:
     from scanner.azure.blobs import Blob, Door
@@ -38,11 +38,19 @@ KINDS = {
 }
 _CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_URL = re.compile(r"(?i)[a-z][a-z0-9+.-]*://")
+_NAME_A_BLOB = f"write az://CONTAINER/PATH, and set {ACCOUNT}"
 
 
 def is_blob(name: object) -> bool:
     """Whether a name is one of a blob."""
     return str(name).lower().startswith(AZ)
+
+
+def no_other_url(name: str, at: str) -> None:
+    """Raises InputError, and keeps what may be a signature to itself, where a name is a URL, but not one of a blob."""
+    if _URL.match(name) and not is_blob(name):
+        raise InputError("a file or a blob can be named here, no other URL", at=masked(at), do=_NAME_A_BLOB)
 
 
 def beside(name: str, folder: Path) -> str:
@@ -61,7 +69,7 @@ class Place:
 
 def place(name: str, at: str) -> Place:
     """`az://container/path` or `az://container@account/path`. Raises InputError for anything else."""
-    known = f"write az://CONTAINER/PATH, and set {ACCOUNT}"
+    known = _NAME_A_BLOB
     head, _, path = name[len(AZ) :].partition("/")
     container, _, account = head.partition("@")
     if "?" in name or "#" in name:
@@ -140,6 +148,7 @@ class Storage:
     def reading(self, name: str, at: str) -> Iterator[Path]:
         """A path to read `name` from, while it lasts. Errors that are raised meanwhile name the blob, not the copy."""
         if not is_blob(name):
+            no_other_url(name, at)
             yield Path(name)
             return
         door, blob = self._at(name, at)

@@ -48,6 +48,29 @@ def test_no_suffix(night: str) -> None:
     assert "error: this name has no suffix; nothing was read\nat: --out report\ndo: known: .html .json" in ended.err
 
 
+SIGNED = "https://felles.blob.core.windows.net/reports/night{}?sv=2026-02-06&sig=c2VjcmV0"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("scan", "--from", "night.jsonl", "--out", SIGNED.format(".html")),
+        ("scan", "--from", SIGNED.format(".jsonl")),
+        ("scan", "--snapshot", SIGNED.format(".jsonl")),
+        ("report", SIGNED.format(".json"), "--out", "report.html"),
+        ("diff", SIGNED.format(".json"), "night.jsonl"),
+        ("waive", "80584d52", "--in", SIGNED.format(".json"), "--reason", "r", "--owner", "o", "--expires", "2027-01-01"),
+        ("scan", "--from", "night.jsonl", "--out", "az://reports/night.html?sv=2026-02-06&sig=c2VjcmV0"),
+    ],
+)
+@pytest.mark.usefixtures("night")
+def test_a_url_with_a_signature_is_refused_and_the_signature_is_told_to_nobody(words: tuple[str, ...]) -> None:
+    ended = twolocks(*words)
+    assert ended.code == 2
+    assert "c2VjcmV0" not in ended.out + ended.err
+    assert "URL" in ended.err or "a blob's name holds no ?" in ended.err or "--in names a file" in ended.err
+
+
 def test_no_folder(night: str) -> None:
     ended = twolocks("scan", "--from", night, "--out", "reports/night.html")
     assert ended.code == 2
