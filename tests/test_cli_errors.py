@@ -59,7 +59,7 @@ SIGNED = "https://felles.blob.core.windows.net/reports/night{}?sv=2026-02-06&sig
         ("scan", "--snapshot", SIGNED.format(".jsonl")),
         ("report", SIGNED.format(".json"), "--out", "report.html"),
         ("diff", SIGNED.format(".json"), "night.jsonl"),
-        ("waive", "80584d52", "--in", SIGNED.format(".json"), *"--reason r --owner o --expires 2027-01-01".split()),
+        ("waive", "80584d52", "--in", SIGNED.format(".json"), "--reason=r", "--owner=o", "--expires=2027-01-01"),
         ("scan", "--from", "night.jsonl", "--out", "az://reports/night.html?sv=2026-02-06&sig=c2VjcmV0"),
     ],
 )
