@@ -592,17 +592,20 @@ class Topology:
         return {network, *self.peers.get(network, ()), *back}, None if self._peerings_known(network) else lost
 
     def _addresses(self, firewall: Resource) -> tuple[set[str], Unread | None]:
-        found = {
-            text(each, "address") for each in objects(firewall.body, "properties.hubIPAddresses.publicIPs.addresses")
-        }
+        path = "properties.hubIPAddresses.publicIPs.addresses"
+        found = {text(each, "address") for each in objects(firewall.body, path)}
+        if "" in found:
+            return found - {""}, Unread(f"{firewall.name} {path}", "the answer did not hold what it should")
         for each in objects(firewall.body, "properties.ipConfigurations"):
             id = text(each, "properties.publicIPAddress.id")
+            if _no_reference(each, "publicIPAddress"):
+                return found, Unread(f"{firewall.name} ipConfigurations", "the answer did not hold what it should")
             if not id:
                 continue
             if key_of(id) not in self.publics or not self.public(id).address:
-                return found - {""}, Unread(id, "not among what was read")
+                return found, Unread(id, "not among what was read")
             found.add(self.public(id).address)
-        return found - {""}, None
+        return found, None
 
     def _nat_rules(self, firewall: Resource) -> Iterator[tuple[Any, Unread | None]]:
         """The DNAT rules that are in force: its own, and those of its policy and of the policies above that.

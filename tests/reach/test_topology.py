@@ -242,6 +242,18 @@ def test_a_firewall_in_a_network_whose_peerings_nobody_can_read(peerings: Any) -
     assert shown(made(network(peer=hub["id"]), strange, *bodies)) == {"192.0.2.9 tcp/2222": "internet"}
 
 
+@pytest.mark.parametrize("value", [7, "", {}, {"id": None}])
+def test_an_address_of_a_firewall_that_nobody_can_read_may_be_that_of_a_rule(value: Any) -> None:
+    configurations = [{"properties": {"publicIPAddress": {"id": f"{NET}/publicIPAddresses/pip"}}}]
+    configurations.append({"properties": {"publicIPAddress": value}})
+    bodies = (network(), group(), nic(), public())
+    found = made(*bodies, firewall([dnat()], ipConfigurations=configurations))
+    assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
+    of_hub = {"publicIPs": {"count": 2, "addresses": [{"address": "192.0.2.1"}, {"address": value}]}}
+    found = made(*bodies, firewall([dnat()], ipConfigurations=[], hubIPAddresses=of_hub))
+    assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
+
+
 def test_the_address_of_a_firewall_that_was_not_read() -> None:
     found = made(network(), group(), nic(), firewall([dnat()]))
     assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
