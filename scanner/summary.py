@@ -145,7 +145,7 @@ class Summary:
     def judged(self) -> str:
         tally = self.tally
         checks = sum(tally.statuses.values())
-        rest = {type: count for type, count in tally.types.items() if type not in tally.judged}
+        rest = {type: count for type, count in tally.types.items() if type.lower() not in tally.judged}
         counts = ((self.counted.endpoints, "endpoint"), (checks, "check"), (len(self.rules.enabled), "rule"))
         said = ", ".join(many(count, word) for count, word in counts)
         if rest:

@@ -48,6 +48,19 @@ def estate(path: Path, *, refused: bool = False, quiet: bool = False) -> None:
     store.write(path)
 
 
+def test_only_what_no_rule_judges_has_no_rule_however_its_type_is_spelled(tmp_path: Path) -> None:
+    store = Store(Head(taken="2026-11-25T02:00:00Z", principal="kari", scopes=[SUB]))
+    store.scope(SUB, "prod-journal", "agency.example", "full")
+    store.resource(closed("stlukket1"), "2025-08-01", "list")
+    group = STORAGE.split("/providers/")[0]
+    odd = {"id": f"{group}/providers/Microsoft.Odd/things/en", "name": "en", "type": "Microsoft.Odd/things"}
+    store.resource(odd, "2025-08-01", "list")
+    store.write(tmp_path / "n.jsonl")
+    ended = twolocks("scan", "--from", "n.jsonl", *RULES, "--fail-on", "never", tty=True)
+    judged = next(line for line in ended.err.splitlines() if line.startswith("Judged"))
+    assert judged.endswith("3 rules; 1 resource of 1 type has no rule")
+
+
 def test_the_last_screen(tmp_path: Path) -> None:
     estate(tmp_path / "n.jsonl", refused=True)
     ended = twolocks("scan", "--from", "n.jsonl", *RULES, "--out", "report.html", tty=True)
