@@ -12,7 +12,7 @@ from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox, running
 from scanner.sandbox.world import Grant, Quirks, Refusal, Reply
 from scanner.stop import Stopped
-from tests.nights import SERVER, STORAGE, Json, Told, container, night, public, storage
+from tests.nights import SERVER, STORAGE, Json, Told, child, container, night, public, storage
 from tests.terminals import GROUP, SUB, twolocks
 from tests.test_nights import EXPORT, PRIVATE, estate, second_look
 
@@ -232,6 +232,38 @@ def test_what_is_deleted_is_fixed_for_who_scans_a_group(tmp_path: Path) -> None:
     assert {door.split(":")[0] for door in told.listed("fixed")} == {"stprod"}
     assert told.listed("unseen") == set()
     assert {door.split(":")[0] for door in night(estate(), history, tmp_path, *NEWS).listed("fixed")} == {"stannen"}
+
+
+OWN = """
+from scanner.rule import Child, Fix, Kind
+from scanner.verdict import Fail
+
+ACCOUNT = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+QUEUES = Child(ACCOUNT, "queueServices/default", "2025-08-01", one=True)
+
+
+@ACCOUNT.rule("own-kind", "governance", "It has a kind", severity="low", why="x", fix=Fix("az x", "x"))
+def own_kind(account, index):
+    return Fail((account.seen("kind"),))
+
+
+@ACCOUNT.rule("own-queues", "governance", "It has queues", severity="low", why="x", fix=Fix("az x", "x"), reads=(QUEUES,))
+def own_queues(account, index):
+    return Fail((account.child(QUEUES).seen("properties.queues"),))
+"""
+
+
+def test_an_own_rule_on_a_known_type_takes_no_read_away(tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "own.py").write_text(OWN)
+    history, words = str(tmp_path / "history.db"), ("--rules", str(tmp_path / "rules"))
+    queues = [child(f"{STORAGE}/{name}", "queueServices/default", queues=2) for name in ("stjournal", "stlukket")]
+    for more in ((), ("--resource", f"{STORAGE}/stjournal")):
+        told = night([*estate(EXPORT), *queues], history, tmp_path, *words, *more)
+        assert not [row for row in told.document["findings"] if row["status"] in ("unknown", "error")], more
+        assert {"own-kind", "own-queues"} <= {row["rule"] for row in told.document["findings"]}
+    told = night([*estate(PRIVATE), *queues], history, tmp_path, *words)
+    assert (told.listed("fixed"), told.counts) == ({"stjournal: blob/eksport"}, {"fixed": 1})
 
 
 # Input

@@ -107,12 +107,21 @@ class Plan:
     index_types: Sequence[str] = INDEX_TYPES
 
     def types(self) -> Iterable[tuple[str, Kind]]:
-        """Each type with its declaration."""
-        return ((type, kind) for kind in self.kinds for type in kind.types)
+        """Each type with its declaration: the first one, where rules of one's own declare it too."""
+        first: dict[str, tuple[str, Kind]] = {}
+        for kind in self.kinds:
+            for type in kind.types:
+                first.setdefault(type.lower(), (type, kind))
+        return first.values()
 
     def below(self, parent: Kind | Child) -> list[Child]:
-        """The wanted reads directly below."""
-        return [child for child in self.children if child.parent is parent]
+        """The wanted reads directly below, whoever declared the type."""
+        if isinstance(parent, Kind):
+            types = {type.lower() for type in parent.types}
+            same = [each for each in self.kinds if types & {type.lower() for type in each.types}]
+        else:
+            same = []
+        return [child for child in self.children if child.parent is parent or child.parent in same]
 
     def looked_up(self) -> "Plan":
         """The same kinds, with those children alone that verdicts on other resources look up."""
