@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from scanner.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, Version, parse
-from scanner.reach.nsg import AdminRules, Group, Receiver, admin_rules, group_of
+from scanner.reach.nsg import UNKNOWN_MEMBER, AdminRules, Group, Receiver, admin_rules, group_of
 from scanner.resource import MISSING, Resource, look, member, same, segments, subscription_of
 from scanner.verdict import Unread
 
@@ -20,6 +20,7 @@ _NETWORK: Final = "microsoft.network"
 ADMIN_RULES: Final = f"{_NETWORK}/effectivesecurityadminrules"
 UNKNOWN_GROUP: Final = "/networksecuritygroup"
 """The key of a security group whose id could not be read: no group has it."""
+_NO_GROUPS: Final[frozenset[str]] = frozenset()
 
 
 def key_of(identity: str) -> str:
@@ -88,6 +89,15 @@ class Target:
     @property
     def receiver(self) -> Receiver:
         return _receiver(self.address, self.version, self.groups)
+
+
+def application_groups(properties: Any, key: Callable[[str], str] = key_of) -> frozenset[str]:
+    """The application security groups (keys) of an IP configuration, with `UNKNOWN_MEMBER` for what is not known."""
+    groups = member(properties, "applicationSecurityGroups")
+    if groups is MISSING or groups is None or groups == []:
+        return _NO_GROUPS
+    ids = [member(each, "id") for each in groups] if isinstance(groups, list) else [None]
+    return frozenset(key(each) if isinstance(each, str) and each else UNKNOWN_MEMBER for each in ids)
 
 
 def target_of(nic: Nic, configuration: Configuration) -> Target:
@@ -207,15 +217,13 @@ class Fabric:
         address = member(properties, "privateIPAddress")
         text = address if isinstance(address, str) else ""
         six = ":" in text or same(member(properties, "privateIPAddressVersion"), "IPv6")
-        groups = member(properties, "applicationSecurityGroups")
         public = member(member(properties, "publicIPAddress"), "id")
-        ids = (member(each, "id") for each in groups) if isinstance(groups, list) else ()
         return Configuration(
             self._shared(name if isinstance(name, str) else ""),
             text,
             6 if six else 4,
             self.key(member(member(properties, "subnet"), "id")),
-            frozenset(self.key(each) for each in ids if isinstance(each, str)),
+            application_groups(properties, self.key),
             key_of(public) if isinstance(public, str) else "",
             tuple(dict.fromkeys(self._pools(properties))),
         )

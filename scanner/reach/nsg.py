@@ -65,6 +65,10 @@ ANY_SOURCE: Final = Source(PUBLIC, EVERYTHING)
 NO_SOURCE: Final = Source()
 
 
+UNKNOWN_MEMBER: Final = "?"
+"""Among the application groups of a receiver: there may be others, which could not be read."""
+
+
 class Receiver(msgspec.Struct, frozen=True, gc=False):
     """Whom a packet reaches, as a rule sees it: the private addresses (None: not known) and the application groups."""
 
@@ -85,6 +89,8 @@ class Destination(msgspec.Struct, frozen=True, gc=False):
         """Whether the rule applies to that receiver; None where its address is not known or only a part of it fits."""
         if self.groups and self.groups & receiver.groups:
             return True
+        if self.groups and UNKNOWN_MEMBER in receiver.groups:
+            return None
         address = receiver.addresses
         if address is None:
             return None if self.tags or self.addresses else False

@@ -17,7 +17,16 @@ from scanner.addresses import EMPTY, AddressSet, BadAddress, Version, parse, uni
 from scanner.exposure import Hop
 from scanner.index import Index
 from scanner.reach.chain import Entry, Opening, Step, describe, fabric_of, passage
-from scanner.reach.fabric import UNKNOWN_GROUP, Configuration, Fabric, Nic, Target, key_of, target_of
+from scanner.reach.fabric import (
+    UNKNOWN_GROUP,
+    Configuration,
+    Fabric,
+    Nic,
+    Target,
+    application_groups,
+    key_of,
+    target_of,
+)
 from scanner.reach.packets import BadPort, Protocol, label, ports
 from scanner.reach.ports import known
 from scanner.reach.senders import NOBODY, OUTSIDE, Senders, from_addresses
@@ -713,7 +722,7 @@ def _target(body: Any, group: str) -> Target:
     """The target of an IP configuration of a model or of an instance."""
     address = text(body, "properties.privateIPAddress")
     six = same(look(body, "properties.privateIPAddressVersion"), "IPv6") or ":" in address
-    groups = frozenset(key_of(text(each, "id")) for each in objects(body, "properties.applicationSecurityGroups"))
+    groups = application_groups(member(body, "properties"))
     return Target(key_of(text(body, "properties.subnet.id")), key_of(group), address, 6 if six else 4, groups)
 
 

@@ -757,6 +757,19 @@ def test_a_group_that_cannot_be_named_is_not_no_group(where: str, value: Any) ->
     assert "unknown" in shown(made(wall, own, public())).values()
 
 
+@pytest.mark.parametrize("value", [7, "web", {}, [7], [{}], [{"id": None}]])
+def test_application_groups_of_an_interface_that_nobody_can_read(value: Any) -> None:
+    ids = [{"id": f"{NET}/applicationSecurityGroups/web"}]
+    allow = rule("ssh", "22")
+    allow["properties"].pop("destinationAddressPrefix")
+    allow["properties"]["destinationApplicationSecurityGroups"] = ids
+    at = ("properties", "ipConfigurations", 0, "properties", "applicationSecurityGroups")
+    bodies = (network(), group(allow), public())
+    assert shown(made(*bodies, _without(nic(public="pip"), *at, value=ids))) == {"192.0.2.1 tcp/22": "internet"}
+    assert shown(made(*bodies, _without(nic(public="pip"), *at, value=value))) == {"192.0.2.1 tcp/22": "unknown"}
+    assert shown(made(*bodies, _without(nic(public="pip"), *at, value=None))) == {}
+
+
 def test_a_load_balancer_of_a_subscription_that_is_not_seen() -> None:
     own = nic()
     inner = own["properties"]["ipConfigurations"][0]["properties"]
