@@ -247,7 +247,7 @@ def own_kind(account, index):
     return Fail((account.seen("kind"),))
 
 
-@ACCOUNT.rule("own-queues", "governance", "It has queues", severity="low", why="x", fix=Fix("az x", "x"), reads=(QUEUES,))
+@ACCOUNT.rule("own-queues", "governance", "Queues", severity="low", why="x", fix=Fix("az x", "x"), reads=(QUEUES,))
 def own_queues(account, index):
     return Fail((account.child(QUEUES).seen("properties.queues"),))
 """
