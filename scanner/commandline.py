@@ -108,7 +108,7 @@ def diff(old: str, new: str, given: Mapping[str, Any]) -> int:
 
 
 def rules_list(given: Mapping[str, Any]) -> int:
-    from scanner.listing import listed, words
+    from scanner.listing import listed, wanted, words
     from scanner.scan import chosen
 
     settings = _ready("rules", given)
@@ -119,8 +119,10 @@ def rules_list(given: Mapping[str, Any]) -> int:
     else:
         terminal.table(words(rules, settings), sys.stdout, os.environ)
     _broken(rules.broken)
-    count, types = len(words(rules, settings)), len({type for rule in rules.rules.values() for type in rule.types})
-    said = f'{count} rules on {types} types. "exposure": rated by what is open. More: twolocks rules show ID'
+    found = wanted(rules, settings)
+    types = len({type for rule in found for type in rule.types})
+    said = f"{len(found)} rule{'' if len(found) == 1 else 's'} on {types} type{'' if types == 1 else 's'}."
+    said += ' "exposure": rated by what is open. More: twolocks rules show ID'
     Screen().last([Line(said, column=0)])
     return 2 if rules.broken else 0
 

@@ -318,6 +318,7 @@ def test_rules_are_listed_and_shown() -> None:
         "transport",
     ]
     assert f"{len(rows)} rules on " in ended.err
+    assert twolocks("rules", "list", "--only", "storage-plain-http").err.startswith("1 rule on 1 type. ")
     listed = json.loads(twolocks("rules", "list", "--format", "json").out)
     assert {"id", "title", "category", "severity", "types", "reads", "controls", "references"} <= set(listed[0])
     shown = twolocks("rules", "show", "storage-anonymous-blob-access")

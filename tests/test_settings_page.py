@@ -1,0 +1,46 @@
+"""docs/settings.md says what is so: its file is taken, and each setting and each way to sign in is on it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scanner.azure.credentials import KINDS
+from scanner.loader import load
+from scanner.settings import TABLES, resolve
+from scanner.verdict import Severity
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = (DOCS / "settings.md").read_text("utf-8")
+PATTERNS = PAGE.split("## Which rules")[1].split("\n## ")[0]
+TOML = "".join(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))
+
+
+def test_its_file_is_taken_and_says_what_the_page_says(tmp_path: Path) -> None:
+    (tmp_path / "twolocks.toml").write_text(TOML)
+    found = resolve("scan", {}, {}, folder=tmp_path)
+    assert found.severities == {"storage-versioning-off": Severity.medium}
+    assert found["history"] == str(tmp_path / "history.db")
+    assert [each.endpoint for each in found.intended] == ["blob/tiles"]
+    rules = load()
+    rules.check(found["skip"][0])
+    assert set(found.severities) <= set(rules.rules)
+
+
+def test_every_table_key_and_way_to_sign_in_is_on_it() -> None:
+    for name, keys in TABLES.items():
+        assert re.search(rf"\[{name}(\.\w[\w-]*)?\]", PAGE, re.IGNORECASE), name
+        for key in keys or ():
+            assert re.search(rf"^{key} = ", TOML, re.MULTILINE), key
+    for kind in KINDS:
+        assert f"`{kind}`" in PAGE, kind
+
+
+@pytest.mark.parametrize("pattern", re.findall(r"`([a-z]+:[^`]+|sql-\*)`", PATTERNS))
+def test_its_patterns_mean_rules(pattern: str) -> None:
+    load().check(pattern)
+
+
+def test_what_its_page_leads_to_is_there() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", PAGE):
+        assert (DOCS / target).exists(), target
