@@ -255,8 +255,9 @@ Usage: twolocks history list [OPTIONS]
   --help
 
 Number, time, what stood open, whether it was complete, how many subscriptions,
-id. JSON: [{number, id, taken, started, finished, tool, selection,
-subscriptions, complete, confirmed, standing: {severity: count}, undecided}].
+id, what was asked for ("all only=sql-*"). JSON: [{number, id, taken, started,
+finished, tool, selection, subscriptions, complete, confirmed, standing:
+{severity: count}, undecided}].
 
 Each option is also a variable: --history is TWOLOCKS_HISTORY_HISTORY."""
 

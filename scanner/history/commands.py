@@ -148,7 +148,8 @@ def _say(text: str) -> int:
 def _facts(scan: ScanRecord) -> Row:
     standing = ", ".join(f"{scan.standing[name]} {name}" for name in SEVERITIES if scan.standing[name])
     whole = "complete" if scan.complete else f"incomplete, {scan.undecided} undecided"
-    return scan.taken, standing or "nothing open", whole, _count(len(scan.subscriptions), "subscription"), scan.id
+    many = _count(len(scan.subscriptions), "subscription")
+    return scan.taken, standing or "nothing open", whole, many, scan.id, scan.selection
 
 
 def _named(item: Item) -> Row:

@@ -39,9 +39,9 @@ def test_list() -> None:
     ended = twolocks("history", "list", "--history", DB)
     assert ended.code == 0
     assert ended.out.splitlines() == [
-        f"1\t{taken(1)}\t3 high\tcomplete\t1 subscription\tscan000000000001",
-        f"2\t{taken(2)}\t3 high\tcomplete\t1 subscription\tscan000000000002",
-        f"3\t{taken(3)}\t2 high\tcomplete\t2 subscriptions\tscan000000000003",
+        f"1\t{taken(1)}\t3 high\tcomplete\t1 subscription\tscan000000000001\tall",
+        f"2\t{taken(2)}\t3 high\tcomplete\t1 subscription\tscan000000000002\tall",
+        f"3\t{taken(3)}\t2 high\tcomplete\t2 subscriptions\tscan000000000003\tall",
     ]
     assert ended.err == "3 scans. One of them: twolocks history show NUMBER\n"
 
