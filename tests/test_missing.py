@@ -112,3 +112,12 @@ def completes(made: Store, rules: RuleSet) -> bool:
     tally = Evaluation(of_store(made), rules).run(writer)
     writer.close()
     return tally.complete
+
+
+def test_a_gap_in_a_bundle_of_the_index_leaves_its_own_type_missing_alone() -> None:
+    made = index_only(ONE)
+    policy = f"/subscriptions/{ONE}/resourceGroups/rg/providers/Microsoft.Network/firewallPolicies/p"
+    made.resource({"id": policy, "properties": {}}, "2025-09-01", "list")
+    made.gap(f"{policy}/ruleCollectionGroups", 500, "InternalServerError", "")
+    found = index_of(of_store(made), Policy())
+    assert set(found.missing) == {"microsoft.network/firewallpolicies/rulecollectiongroups"}

@@ -132,3 +132,10 @@ def test_a_second_evaluation_counts_anew(tmp_path: Path) -> None:
     run(store(), evaluation.rules, evaluation.policy)
     assert sum(found.used.values()) == 0
     assert not found.accepted(Gap("/x", 403, ""))
+
+
+def test_a_property_that_is_worse_than_the_accepted_severity_is_not_waived(tmp_path: Path) -> None:
+    document, *_ = judged(tmp_path, entry("mine-named", 'severity = "info"'))
+    assert finding(document, "mine-named")["status"] == "fail"
+    document, *_ = judged(tmp_path, entry("mine-named", 'severity = "low"'))
+    assert finding(document, "mine-named")["status"] == "waived"

@@ -470,3 +470,8 @@ def test_a_thousand_waivers_are_looked_up_and_not_searched(tmp_path: Path, rules
     for number in range(1000):
         assert covered(found, rules, resource=f"{ID}{number}")
     assert perf_counter() - began < 1
+
+
+def test_each_table_that_nobody_knows_is_told(tmp_path: Path, rules: RuleSet) -> None:
+    with pytest.raises(Faults, match="no table"):
+        file(entry() + '[[wavier]]\nrule = "x"\n', tmp_path, rules)
