@@ -294,12 +294,7 @@ async def _read(question: Question, rules: RuleSet, settings: Settings, screen: 
     from scanner.azure.connect import Way, connect
     from scanner.collect import Plan, Scope, collect
 
-    way = Way(
-        cloud=settings["cloud"],
-        arm_endpoint=settings["arm-endpoint"],
-        auth=settings["auth"],
-        tenant=settings["tenant"],
-    )
+    way = Way.of(settings)
     kinds = [kind for kind in rules.kinds if kind.endpoint_function is not None]
     judged = {type.lower() for kind in kinds for type in kind.types}
     async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:

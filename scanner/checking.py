@@ -18,11 +18,11 @@ from scanner.exit import FINE, INCOMPLETE
 from scanner.loader import RuleSet
 from scanner.reach.effective import ACTIONS as EFFECTIVE
 from scanner.resource import group_of, subscription_of
-from scanner.scan import version
 from scanner.settings import Settings
 from scanner.snapshot import Head, Store
 from scanner.stop import Stop
 from scanner.terminal import Line, Screen, clean, table
+from scanner.version import version
 
 VIEWS = {"full": "seen in full", "partial": "seen in part", "none": "not seen"}
 DENIED = "deny assignments are not in Azure's answer; one may still refuse a read that a role allows"
@@ -270,12 +270,7 @@ async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> list[Right
     from scanner.azure.connect import Way, connect
     from scanner.collect import look
 
-    way = Way(
-        cloud=settings["cloud"],
-        arm_endpoint=settings["arm-endpoint"],
-        auth=settings["auth"],
-        tenant=settings["tenant"],
-    )
+    way = Way.of(settings)
     scope, groups = _scope_of(settings)
     async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
         store = Store(Head(taken="", cloud=reader.cloud))

@@ -48,7 +48,7 @@ def _command(of: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from scanner.scan import version
+        from scanner.version import version
 
         print(f"twolocks {version()}")
         raise typer.Exit

@@ -33,7 +33,10 @@ def _watch(screen: Screen) -> Stop:
 
 
 def scan(given: Mapping[str, Any]) -> int:
-    from scanner.scan import prepare, run, show, version
+    from scanner.ending import show
+    from scanner.job import prepare
+    from scanner.scan import run
+    from scanner.version import version
 
     settings = _ready("scan", given, given.get("config"))
     screen = Screen(quiet=settings["quiet"], verbose=settings["verbose"])
@@ -63,8 +66,8 @@ def reach(resource: str, given: Mapping[str, Any]) -> int:
 
 
 def report(file: str, given: Mapping[str, Any]) -> int:
+    from scanner.outputs import outputs
     from scanner.report.files import convert
-    from scanner.scan import outputs
     from scanner.storing import Storage
 
     settings = _ready("report", given)
@@ -81,9 +84,11 @@ def report(file: str, given: Mapping[str, Any]) -> int:
 
 def diff(old: str, new: str, given: Mapping[str, Any]) -> int:
     from scanner.diff import compared
+    from scanner.job import chosen
+    from scanner.outputs import STDOUT, outputs
     from scanner.report import differences
-    from scanner.scan import STDOUT, chosen, outputs, version
     from scanner.storing import Storage
+    from scanner.version import version
 
     settings = _ready("diff", given)
     _format(settings, FORMATS)
@@ -108,8 +113,8 @@ def diff(old: str, new: str, given: Mapping[str, Any]) -> int:
 
 
 def rules_list(given: Mapping[str, Any]) -> int:
+    from scanner.job import chosen
     from scanner.listing import listed, wanted, words
-    from scanner.scan import chosen
 
     settings = _ready("rules", given)
     _format(settings, FORMATS)
@@ -150,7 +155,7 @@ def rules_show(id: str, given: Mapping[str, Any]) -> int:
 
 def access_check(given: Mapping[str, Any]) -> int:
     from scanner.checking import check
-    from scanner.scan import chosen
+    from scanner.job import chosen
 
     settings = _ready("access", given)
     _format(settings, FORMATS)
@@ -164,7 +169,7 @@ def access_check(given: Mapping[str, Any]) -> int:
 
 def access_role(given: Mapping[str, Any]) -> int:
     from scanner import access
-    from scanner.scan import chosen
+    from scanner.job import chosen
 
     settings = _ready("access", given)
     form = _format(settings, access.FORMATS)
@@ -219,7 +224,7 @@ def history(command: str, given: Mapping[str, Any], *scans: str) -> int:
 
 def notify_test(name: str, config: str | None) -> int:
     from scanner.notify import tell
-    from scanner.scan import version
+    from scanner.version import version
 
     return tell.trial(_ready("notify", {}, config), name, f"twolocks {version()}")
 

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from scanner.ending import Outcome
 from scanner.errors import InputError
 from scanner.exit import FINE, decide
-from scanner.scan import Outcome, prepare, run
+from scanner.job import prepare
+from scanner.scan import run
 from scanner.settings import Settings, Value, resolve
 from scanner.stop import Stop
 from scanner.summary import many

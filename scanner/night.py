@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scanner import finding as rows
@@ -137,15 +136,7 @@ class Night:
         from scanner.collect import Plan, Scope, again
 
         settings = self.settings
-        way = Way(
-            cloud=settings["cloud"],
-            arm_endpoint=settings["arm-endpoint"],
-            auth=settings["auth"],
-            tenant=settings["tenant"],
-            record=Path(settings["record"]) if settings["record"] else None,
-            more=True,
-            agent=self.tool.replace(" ", "/"),
-        )
+        way = Way.of(settings, agent=self.tool, more=True)
         scope = Scope(resources=tuple(asked), graph=not settings["no-graph"])
         plan = Plan(self.rules.read(), self.rules.reads())
         async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:

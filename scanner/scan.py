@@ -308,11 +308,11 @@ def _seen(taken: Snapshot, screen: Screen, *, live: bool) -> None:
 
 
 def _expired(accepted: Waivers, screen: Screen) -> None:
-    """Tell how many waivers cover nothing any more."""
+    """Tell how many waivers have expired."""
     count = accepted.expired if isinstance(accepted, waivers.WaiverFile) else 0
     if count:
-        one = count == 1
-        said = f"{count:,} {'waiver has' if one else 'waivers have'} expired and {'covers' if one else 'cover'} nothing"
+        have = "waiver has" if count == 1 else "waivers have"
+        said = f"{count:,} {have} expired; what was accepted by that counts again"
         screen.write([Line(said, "Waivers")], "found", said)
 
 

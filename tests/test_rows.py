@@ -91,6 +91,8 @@ def test_in_a_role_only_stars_are_wild() -> None:
 
 
 def test_a_role_that_takes_back_what_cannot_be_read_allows_nothing() -> None:
-    rows = [{"actions": ["*/read"], "notActions": taken} for taken in ("Microsoft.Web/*", [1], {})]
+    rows: list[dict[str, Any]] = [
+        {"actions": ["*/read"], "notActions": taken} for taken in ("Microsoft.Web/*", [1], {})
+    ]
     assert roles([*rows, {"actions": "*/read", "notActions": []}]) == [([], [])]
     assert roles([{"actions": ["*/read", 7], "notActions": None}]) == [(["*/read"], [])]

@@ -12,6 +12,7 @@ from scanner.azure.limits import Limits, Told
 from scanner.azure.pipeline import Heard, RecordFile
 from scanner.azure.scope import Subscription
 from scanner.azure.transport import Web, trust
+from scanner.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,21 @@ class Way:
     agent: str = "twolocks"
     effective: bool = False
     more: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings, *, agent: str = "twolocks", **more: bool) -> "Way":
+        """The way that the options of a command say; `agent` is `twolocks 0.1.0`, `more` other fields."""
+        options = settings.options
+        record = settings["record"] if "record" in options else ""
+        return cls(
+            cloud=settings["cloud"],
+            arm_endpoint=settings["arm-endpoint"],
+            auth=settings["auth"],
+            tenant=settings["tenant"],
+            record=Path(record) if record else None,
+            agent=agent.replace(" ", "/"),
+            **more,
+        )
 
 
 @dataclass(slots=True)

@@ -8,13 +8,13 @@ import msgspec
 
 from scanner.content import content
 from scanner.diff import Difference, Row
+from scanner.outputs import Out, unwritable
 from scanner.report.changes import cell
 from scanner.report.html import joined, ours, policy
 from scanner.report.markdown import code, text
 from scanner.report.shown import shown
 from scanner.report.summary import SEVERITIES
 from scanner.report.words import Words
-from scanner.scan import Out, unwritable
 from scanner.storing import Storage
 
 WORDS = {

@@ -10,7 +10,7 @@ import msgspec
 
 from scanner.errors import InputError
 from scanner.finding import SCHEMA, Document
-from scanner.scan import STDOUT, Out, Unwritable, unwritable
+from scanner.outputs import STDOUT, Out, Unwritable, unwritable
 from scanner.storing import Storage
 
 WRITERS = {
