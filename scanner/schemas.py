@@ -105,9 +105,9 @@ def _notification(kind: str) -> Schema:
     found["required"] += [key.name for key in known if key.needed and not key.other]
     pairs = [(key.name, key.other) for key in known if key.other > key.name]
     needed = {key.name for key in known if key.needed}
-    found["allOf"] = [
-        {"oneOf": [{"required": [each]} for each in pair]} for pair in pairs if pair[0] in needed
-    ] + [{"not": {"required": list(pair)}} for pair in pairs if pair[0] not in needed]
+    found["allOf"] = [{"oneOf": [{"required": [each]} for each in pair]} for pair in pairs if pair[0] in needed] + [
+        {"not": {"required": list(pair)}} for pair in pairs if pair[0] not in needed
+    ]
     return found if found["allOf"] else {name: value for name, value in found.items() if name != "allOf"}
 
 

@@ -91,8 +91,7 @@ def test_in_a_role_only_stars_are_wild() -> None:
 
 
 def test_a_role_that_takes_back_what_cannot_be_read_allows_nothing() -> None:
-    rows: list[dict[str, Any]] = [
-        {"actions": ["*/read"], "notActions": taken} for taken in ("Microsoft.Web/*", [1], {})
-    ]
+    unread: tuple[Any, ...] = ("Microsoft.Web/*", [1], {})
+    rows: list[dict[str, Any]] = [{"actions": ["*/read"], "notActions": each} for each in unread]
     assert roles([*rows, {"actions": "*/read", "notActions": []}]) == [([], [])]
     assert roles([{"actions": ["*/read", 7], "notActions": None}]) == [(["*/read"], [])]
