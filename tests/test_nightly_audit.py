@@ -216,7 +216,7 @@ def test_what_nobody_was_told_since_the_scan_was_stopped_is_told_the_next_night(
         raise Stopped(143)
 
     with monkeypatch.context() as patch:
-        patch.setattr(scan, "_write", stopped)
+        patch.setattr(scan._Scan, "_write", stopped)
         assert night(estate(EXPORT), history, tmp_path, *NEWS).ended.code == 143
     told = night(estate(EXPORT), history, tmp_path, *NEWS)
     assert (told.new(), told.ended.code) == ({"stjournal: blob/eksport"}, 1)
