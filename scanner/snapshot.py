@@ -4,6 +4,7 @@ import gzip
 import heapq
 import io
 import json
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -29,6 +30,7 @@ _BARE = (
     " network security perimeters that are not in it are taken as not in use"
 )
 _FORMATS = 'a snapshot, {"value": [...]}, the output of az graph query, or JSON lines of resources'
+_FINDINGS = re.compile(rb'\s*\{\s*"schema"\s*:\s*"twolocks/')
 
 
 class SupportsWrite(Protocol):
@@ -446,6 +448,9 @@ def _any(path: Path, file: BinaryIO) -> Snapshot:
     """The reader that fits the first line. A snapshot's lines are read later, as a stream; all else is read at once."""
     try:
         first, number = _first_line(path, file)
+        if _FINDINGS.match(first):
+            do = f"twolocks report {path} --out report.html; what a scan read is kept by scan --snapshot FILE"
+            raise InputError("these are findings, not what a scan read", at=str(path), do=do)
         parsed = _parsed(first)
         if isinstance(parsed, dict) and "snapshot" in parsed:
             return _own(path, first, number, file)

@@ -42,6 +42,20 @@ def test_an_unknown_suffix(night: str) -> None:
     assert not Path("report.htm").exists()
 
 
+def test_findings_are_no_snapshot(night: str) -> None:
+    assert twolocks("scan", "--from", night, "--out", "findings.json", "--fail-on", "never").code in (0, 3)
+    ended = twolocks("scan", "--from", "findings.json")
+    assert ended.code == 2
+    assert ended.err.endswith(
+        error(
+            "error: these are findings, not what a scan read",
+            "at: findings.json",
+            "do: twolocks report findings.json --out report.html; what a scan read is kept by scan --snapshot FILE",
+            "exit 2",
+        )
+    )
+
+
 def test_no_suffix(night: str) -> None:
     ended = twolocks("scan", "--from", night, "--out", "report")
     assert ended.code == 2
