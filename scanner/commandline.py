@@ -105,7 +105,7 @@ def diff(old: str, new: str, given: Mapping[str, Any]) -> int:
         differences.write_json(found, sys.stdout.buffer)
     else:
         sys.stdout.write(differences.sentence(found) + "\n")
-        terminal.table(differences.rows(found), sys.stdout, os.environ)
+        terminal.table(differences.rows(found), sys.stdout, os.environ, 2)
     lines = [Line(note, "Note") for note in found.notes]
     screen.last([*lines, *([Line(", ".join(wrote), "Wrote", whole=True)] if wrote else [])])
     _broken(rules.broken)

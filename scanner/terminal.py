@@ -193,8 +193,15 @@ def error_lines(error: UserError) -> list[Line]:
     return lines
 
 
-def table(rows: Sequence[Sequence[str]], stream: TextIO, environ: Mapping[str, str]) -> None:
-    """One row a line: in columns on a terminal, else separated by tabs and whole. The first cell may be a severity."""
+_SENTENCE = 24
+"""So many columns of a sentence, which is never cut, count when a table shares out the room."""
+
+
+def table(rows: Sequence[Sequence[str]], stream: TextIO, environ: Mapping[str, str], name: int = -1) -> None:
+    """One row a line: in columns on a terminal, else separated by tabs and whole. The first cell may be a severity.
+
+    Where a line is too long for a terminal, the cells of the column `name` lose their middle (default: of the last).
+    """
     names = [[clean(cell) for cell in row] for row in rows]
     colour = coloured(stream, environ)
     if not stream.isatty():
@@ -203,13 +210,17 @@ def table(rows: Sequence[Sequence[str]], stream: TextIO, environ: Mapping[str, s
         return
     room = width_of(stream)
     wide = [max((cells(row[place]) for row in names), default=0) for place in range(max(map(len, names), default=0))]
+    if wide:
+        name = name % len(wide)
+        others = [*wide[:-1], min(wide[-1], _SENTENCE)]
+        others.pop(name)
+        wide[name] = min(wide[name], max(room - sum(others) - 2 * len(others), 16))
     for row in names:
-        line, used = "", 0
-        for place, name in enumerate(row):
-            last = place == len(row) - 1
-            shown = middle(name, max(room - used, 12)) if last else name + " " * (wide[place] - cells(name) + 2)
-            line += paint(name, name, colour) + shown[len(name) :] if place == 0 else shown
-            used += wide[place] + 2
+        line = ""
+        for place, cell in enumerate(row):
+            shown = middle(cell, wide[place]) if place == name else cell
+            filled = "" if place == len(row) - 1 else " " * (wide[place] - cells(shown) + 2)
+            line += (paint(shown, shown, colour) if place == 0 else shown) + filled
         stream.write(line.rstrip() + "\n")
 
 

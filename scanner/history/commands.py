@@ -40,7 +40,7 @@ def show(settings: Settings, scan: str) -> int:
         return _json({"scan": _scan(found.scan), "changes": rows, "open": [_item(each) for each in found.open]})
     changes = [each for each in found.changes if each.item.counts]
     stands = [each for each in found.open if each.counts]
-    _table([*map(_changed, changes), *(("open", *_named(each), _age(each, found.scan.taken)) for each in stands)])
+    _table([*map(_changed, changes), *(("open", *_named(each), _age(each, found.scan.taken)) for each in stands)], 2)
     return _say(f"Scan {found.scan.number}, {found.scan.taken}: {_sums(changes)}; {len(stands):,} stand open")
 
 
@@ -52,7 +52,7 @@ def diff(settings: Settings, first: str, then: str) -> int:
         rows = [_change(each) for each in found.changes]
         return _json({"from": _scan(found.old), "to": _scan(found.new), "changes": rows, "same": found.same})
     changes = [each for each in found.changes if each.item.counts]
-    _table(map(_changed, changes))
+    _table(map(_changed, changes), 2)
     return _say(f"From {found.old.taken} to {found.new.taken}: {_sums(changes)}; {found.same:,} the same")
 
 
@@ -136,8 +136,8 @@ def _day(settings: Settings) -> str:
 # Text
 
 
-def _table(rows: Iterable[Row]) -> None:
-    terminal.table(list(rows), sys.stdout, os.environ)
+def _table(rows: Iterable[Row], name: int = -1) -> None:
+    terminal.table(list(rows), sys.stdout, os.environ, name)
 
 
 def _say(text: str) -> int:
