@@ -231,7 +231,7 @@ def notify_test(name: str, config: str | None) -> int:
 
 def config_show(config: str | None) -> int:
     settings = _ready("config", {}, config)
-    terminal.table(settings.rows(), sys.stdout, os.environ)
+    terminal.table(settings.rows(), sys.stdout, os.environ, 1)
     return 0
 
 
