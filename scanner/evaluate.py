@@ -780,11 +780,12 @@ class Evaluation:
     def rule_rows(self) -> dict[str, rows.RuleRow]:
         return {id: rule_row(rule) for id, rule in self.rules.enabled.items()}
 
-    def scan_row(self, *, started: str, finished: str, tool: str) -> rows.ScanRow:
+    def scan_row(self, *, started: str, finished: str, tool: str, mark: str = "") -> rows.ScanRow:
+        """`mark` tells two scans of the same apart that start in the same second."""
         head, tally = self.snapshot.head, self.tally
         scopes = [scope.subscription for scope in self.snapshot.scopes]
         return rows.ScanRow(
-            id=rows.fingerprint(head.taken, *sorted(scopes), started),
+            id=rows.fingerprint(head.taken, *sorted(scopes), started, *([mark] if mark else [])),
             started=started,
             finished=finished,
             taken=head.taken,

@@ -1,6 +1,7 @@
 """The four steps in a row: what the command line, the demo and a distributed worker call."""
 
 import os
+import secrets
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -83,7 +84,8 @@ class _Scan:
             store = None
             with closing(counting):
                 _noted(evaluation.notes(), screen)
-                scan = evaluation.scan_row(started=self.started, finished=now(), tool=job.tool)
+                mark = secrets.token_hex(8)
+                scan = evaluation.scan_row(started=self.started, finished=now(), tool=job.tool, mark=mark)
                 if night is not None:
                     night.compare(scan, taken, evaluation, counting)
                 unwritten = self._write(counting, evaluation, scan)

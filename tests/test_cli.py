@@ -308,6 +308,16 @@ def test_report_makes_a_report_of_findings() -> None:
     assert Path("again.json").read_bytes() == Path("findings.json").read_bytes()
 
 
+def test_scans_of_the_same_second_have_ids_of_their_own(tmp_path: Path) -> None:
+    snapshot(tmp_path / "night.jsonl", OPEN)
+    words = [sys.executable, "-m", "scanner", "scan", "--from", "night.jsonl", *ONLY, "--quiet", "--out"]
+    here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    both = [subprocess.Popen([*words, f"{name}.json"], cwd=tmp_path, env=here) for name in ("one", "two")]
+    assert [each.wait() for each in both] == [0, 0]
+    one, two = (json.loads((tmp_path / f"{name}.json").read_text())["scan"]["id"] for name in ("one", "two"))
+    assert one != two
+
+
 def test_rules_are_listed_and_shown() -> None:
     ended = twolocks("rules", "list", "--only", "storage-*")
     rows = [line.split("\t") for line in ended.out.splitlines()]
