@@ -1,4 +1,4 @@
-"""docs/settings.md says what is so: its file is taken, and each setting and each way to sign in is on it."""
+"""docs/settings.md says what is so: its file is taken, each setting and way to sign in is on it; and pages lead to what there is."""
 
 import re
 from pathlib import Path
@@ -41,6 +41,20 @@ def test_its_patterns_mean_rules(pattern: str) -> None:
     load().check(pattern)
 
 
-def test_what_its_page_leads_to_is_there() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", PAGE):
-        assert (DOCS / target).exists(), target
+def linked(page: Path) -> set[Path]:
+    """What a page leads to in this repository."""
+    return {
+        (page.parent / each).resolve() for each in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    }
+
+
+PAGES = [*DOCS.glob("*.md"), DOCS.parent / "README.md", *DOCS.parent.glob("deploy/*/README.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS.parent)))
+def test_what_a_page_leads_to_is_there(page: Path) -> None:
+    assert [target for target in linked(page) if not target.exists()] == []
+
+
+def test_the_list_of_pages_names_each() -> None:
+    assert set(DOCS.glob("*.md")) | set(DOCS.glob("*.json")) <= linked(DOCS / "README.md") | {DOCS / "README.md"}
