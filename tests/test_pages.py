@@ -1,4 +1,4 @@
-"""docs/settings.md says what is so: its file is taken, each setting and way to sign in is on it; and pages lead to what there is."""
+"""docs/settings.md says what is so: its file is taken, and all is on it; and pages lead to what there is."""
 
 import re
 from pathlib import Path
