@@ -1,5 +1,7 @@
 """Every error of the command line: what, where, what to do, exit code. Nothing is written, nothing half."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -396,6 +398,16 @@ def test_no_login() -> None:
     ended = twolocks("scan", "--auth", "environment")
     assert ended.code == 4
     assert "error: no login was found\nat: environment: not set\ndo: set AZURE_TENANT_ID" in ended.err
+
+
+def test_no_login_of_the_cli_is_told_in_our_words_alone(tmp_path: Path) -> None:
+    # A process of its own: pytest's handlers take what libraries log.
+    env = {"PATH": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[1])}
+    words = [sys.executable, "-m", "scanner", "scan", "--auth", "cli"]
+    ended = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    assert ended.returncode == 4
+    _, *rest = ended.stderr.splitlines()
+    assert rest == ["error: no login was found", "at: Azure CLI: not installed", "do: az login", "exit 4"]
 
 
 def test_an_unknown_way_to_sign_in_cloud_and_endpoint() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import logging
 import os
 import re
 import ssl
@@ -47,6 +48,10 @@ EARLY_SECONDS = 300
 
 RENEW_SECONDS = 30
 GITHUB_AUDIENCE = "api://AzureADTokenExchange"
+
+# What goes wrong is told once, in our words; theirs may hold what a server answered, as it came.
+for _name in ("azure", "msal"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 _CODE = re.compile(r"AADSTS\d+")
 _UPN = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
