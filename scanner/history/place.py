@@ -182,5 +182,5 @@ def _server(given: str, at: str) -> Place:
     try:
         found.engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
     except ImportError:
-        raise found.error("psycopg is not installed", "pip install 'twolocks[postgres]'") from None
+        raise found.error("psycopg is not installed", "pip install '.[postgres]', in a clone of twolocks") from None
     return found

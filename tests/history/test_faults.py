@@ -97,7 +97,7 @@ def test_without_psycopg_only_postgresql_is_missing(tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", code], env=env, cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True
     )
-    assert ran.stdout == "psycopg is not installed | pip install 'twolocks[postgres]'\n"
+    assert ran.stdout == "psycopg is not installed | pip install '.[postgres]', in a clone of twolocks\n"
 
 
 # Files that are not ours, or not whole
