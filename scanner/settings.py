@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,13 @@ class Option:
 
 
 _JUDGING = (Option("only", (), many=True), Option("skip", (), many=True), Option("rules", (), many=True, path=True))
+_SIGNING_IN = (
+    Option("auth", "default", shared=True),
+    Option("tenant", shared=True),
+    Option("cloud", "public", shared=True),
+    Option("arm-endpoint", shared=True),
+)
+"""How commands that ask Azure beside `scan` sign in: as the scan does, unless they are told otherwise."""
 HISTORY = Option("history", path=True, url=True, shared=True)
 SCAN = (
     Option("subscription", (), many=True),
@@ -87,10 +94,7 @@ COMMANDS: dict[str, tuple[Option, ...]] = {
         Option("port"),
         Option("from", path=True),
         Option("subscription", (), many=True),
-        Option("auth", "default"),
-        Option("tenant"),
-        Option("cloud", "public"),
-        Option("arm-endpoint"),
+        *_SIGNING_IN,
     ),
     "rules": (*_JUDGING, Option("format", "text")),
     "report": (
@@ -117,14 +121,11 @@ COMMANDS: dict[str, tuple[Option, ...]] = {
         Option("rules", (), many=True, path=True, shared=True),
     ),
     "access": (
-        *_JUDGING,
+        *(replace(option, shared=True) for option in _JUDGING),
         Option("scope", (), many=True),
         Option("subscription", (), many=True),
         Option("management-group", (), many=True),
-        Option("auth", "default"),
-        Option("tenant"),
-        Option("cloud", "public"),
-        Option("arm-endpoint"),
+        *_SIGNING_IN,
         Option("format"),
         Option("effective", False, flag=True),
     ),

@@ -350,3 +350,17 @@ def test_config_show_lists_everything_that_a_file_may_say(tmp_path: Path) -> Non
         for key in [option.name for option in SCAN] if table == "scan" else keys or ():
             assert f"{table}.{key}" in names
     assert {"networks.a", "intended.1", "severity.r", "notify.n.kind"} <= set(names)
+
+
+def test_access_and_reach_ask_as_the_scan_does(tmp_path: Path) -> None:
+    (tmp_path / "twolocks.toml").write_text('[scan]\nauth = "cli"\ntenant = "t1"\nskip = ["category:logging"]\n')
+    found = resolve("access", {"tenant": "t2"}, {"TWOLOCKS_SCAN_ONLY": "sql-*"}, folder=tmp_path)
+    assert [found[name] for name in ("auth", "tenant", "skip", "only")] == [
+        "cli",
+        "t2",
+        ("category:logging",),
+        ("sql-*",),
+    ]
+    assert found.options["auth"].source.endswith("twolocks.toml:2")
+    assert resolve("reach", {}, {}, folder=tmp_path)["tenant"] == "t1"
+    assert resolve("rules", {}, {}, folder=tmp_path)["skip"] == ()
