@@ -152,6 +152,7 @@ class _Page:
             "date": self.words.moment(str(scan.get("finished") or "")),
             "changes": self.changes,
             "scope_line": self.scope_line(),
+            "compared": self.changes["compared"] if self.changes else "",
             "matrix": self.matrix(),
             "columns": COLUMNS,
             "doors": [self.door(door) for door in doors[:_DOORS]],
@@ -212,7 +213,6 @@ class _Page:
         scan = self.document.get("scan", {})
         resources = scan.get("resources", len(self.resources))
         counts = [t("count.resources", int(resources)), t("count.rules", len(self.document.get("rules", {})))]
-        counts += [self.changes["compared"]] if self.changes and self.changes["compared"] else []
         return " · ".join([", ".join(said), *counts] if said else counts)
 
     def matrix(self) -> list[list[list[Cell]]]:
