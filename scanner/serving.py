@@ -17,7 +17,11 @@ def serving(file: Path | None, settings: Settings, screen: Screen, stop: Stop) -
     from scanner.sandbox.server import sandbox
 
     port = _number(settings, "port", 65535)
-    estate = load(file) if file else load_estate()
+    try:
+        estate = load(file) if file else load_estate()
+    except InputError as error:
+        error.at = error.at.removeprefix("--from ")
+        raise
     box = sandbox(estate, port=port, latency=_number(settings, "latency", 600_000) / 1000)
 
     async def serve() -> None:
