@@ -66,8 +66,11 @@ class Waivers(Protocol):
     def begin(self) -> None:
         """Forget what an earlier evaluation asked."""
 
-    def accepted(self, gap: Gap) -> bool:
-        """Whether a gap is accepted, so that it does not make the scan incomplete."""
+    def accepted(self, gap: Gap) -> rows.WaiverRow | None:
+        """The entry that accepts a gap, so that it does not make the scan incomplete."""
+
+    def settled(self, rule: Rule, resource: str) -> rows.WaiverRow | None:
+        """The entry that accepts that a rule is Unknown on a resource; asked only where no other gap is the reason."""
 
     def notes(self, enabled: Iterable[Rule], subscriptions: Collection[str], *, whole: bool) -> list[str]:
         """What to tell of single waivers after a scan that saw these subscriptions (lower case) in full; `whole`: and
@@ -90,8 +93,11 @@ class NoWaivers:
     def begin(self) -> None:
         return
 
-    def accepted(self, gap: Gap) -> bool:
-        return False
+    def accepted(self, gap: Gap) -> rows.WaiverRow | None:
+        return None
+
+    def settled(self, rule: Rule, resource: str) -> rows.WaiverRow | None:
+        return None
 
     def notes(self, enabled: Iterable[Rule], subscriptions: Collection[str], *, whole: bool) -> list[str]:
         return []
@@ -148,7 +154,9 @@ class Tally:
     judged: set[str] = field(default_factory=set)
     unaccepted: int = 0
     settled: int = 0
-    """Unknown findings that hang on accepted gaps alone."""
+    """Unknown findings that are accepted: they hang on accepted gaps alone, or on nothing that an entry leaves open."""
+    agreed: int = 0
+    """Those of them that an entry accepts by their rule."""
     gaps: list[rows.GapRow] = field(default_factory=list)
     scopes: list[rows.ScopeRow] = field(default_factory=list)
     complete: bool = True
@@ -272,8 +280,8 @@ class Evaluation:
         self._gaps: dict[str, tuple[Gap, set[str]]] = {}
         self._open: set[str] = set()
         """The URLs of gaps that leave something undecided; "" where it is not a gap that does."""
-        self._hanging: Counter[tuple[str, ...]] = Counter()
-        """Unknown findings by all that they hang on, as in `_open`."""
+        self._agreed: dict[str, rows.WaiverRow | None] = {}
+        """Who accepted a gap, by its URL."""
         self._rules_of: dict[int, list[Rule]] = {}
         self._spelled: dict[str, str] = {}
         self._rows = Rows()
@@ -288,6 +296,8 @@ class Evaluation:
 
     def _bundles(self) -> Iterator[Judged]:
         named = {root_of(id) for id in self.snapshot.head.resources}
+        for bundle in self.snapshot.index:
+            self._take(bundle)
         for bundle in _ordered(self.snapshot):
             mine = not named or _below(bundle.id, named)
             self._count(bundle, mine)
@@ -298,11 +308,14 @@ class Evaluation:
         tally = self.tally
         tally.resources += len(bundle.resources)
         tally.reads += len(bundle.reads)
-        for gap in bundle.gaps.values():
-            self._gaps.setdefault(gap.url, (gap, set()))
+        self._take(bundle)
         if bundle.top is not None and judged:
             type = bundle.top.type
             tally.types[self._spelled.setdefault(type.lower(), type)] += 1
+
+    def _take(self, bundle: Bundle) -> None:
+        for gap in bundle.gaps.values():
+            self._gaps.setdefault(gap.url, (gap, set()))
 
     # Scopes: what could not be listed at all
 
@@ -672,14 +685,32 @@ class Evaluation:
         row.evidence = [seen_row(each) for each in verdict.evidence]
         row.endpoints = sorted(verdict.endpoints)
         row.gaps = list(verdict.gaps)
-        hanging = (*verdict.gaps, *([""] if verdict.bare or not verdict.gaps else []))
-        self._open.update(hanging)
-        self._hanging[hanging] += 1
-        for url in verdict.gaps or ("",):
+        row.waiver = self._settled(row, rule, verdict)
+        for url in verdict.gaps or (("",) if row.waiver is None else ()):
             self._blame(url, rule)
             self.tally.undecided[url] += 1
             if worst is not None:
                 self.tally.undecided_worst[url] = max(worst, self.tally.undecided_worst.get(url, worst))
+
+    def _settled(self, row: rows.FindingRow, rule: Rule, verdict: Unknown) -> rows.WaiverRow | None:
+        """Who accepted that it is Unknown: each gap that it hangs on, and the rest of the reason; the first to end."""
+        bare = verdict.bare or not verdict.gaps
+        by_gap = [self._agreed_gap(url) for url in verdict.gaps]
+        found = [each for each in by_gap if each is not None]
+        if len(found) == len(by_gap):
+            entry = self.policy.waivers.settled(rule, row.resource)
+            if not bare or entry is not None:
+                self.tally.settled += 1
+                self.tally.agreed += bare
+                return min([*found, *([entry] if bare and entry is not None else [])], key=_until)
+        self._open.update([*verdict.gaps, *([""] if bare else [])])
+        return None
+
+    def _agreed_gap(self, url: str) -> rows.WaiverRow | None:
+        """Who accepted the gap of this URL; what is no gap of the snapshot nobody did."""
+        if url not in self._agreed and url in self._gaps:
+            self._agreed[url] = self.policy.waivers.accepted(self._gaps[url][0])
+        return self._agreed.get(url)
 
     def _blame(self, url: str | None, rule: Rule) -> None:
         if url and url in self._gaps:
@@ -733,22 +764,22 @@ class Evaluation:
         for gap in self.snapshot.more:
             self._gaps.setdefault(gap.url, (gap, set()))
         for gap, rules in sorted(self._gaps.values(), key=lambda each: each[0].url.lower()):
-            accepted = self.policy.waivers.accepted(gap)
-            tally.gaps.append(
-                rows.GapRow(
-                    url=gap.url,
-                    status=gap.status,
-                    code=gap.code,
-                    action=gap.action,
-                    rules=sorted(rules),
-                    accepted=accepted,
-                )
+            waiver = self._agreed_gap(gap.url)
+            row = rows.GapRow(
+                url=gap.url,
+                status=gap.status,
+                code=gap.code,
+                action=gap.action,
+                rules=sorted(rules),
+                accepted=waiver is not None,
             )
-            tally.unaccepted += not accepted
+            if waiver is not None:
+                row.waiver = waiver
+            tally.gaps.append(row)
+            tally.unaccepted += waiver is None
         tally.worst = worst_first(tally.worst)
         known = {row.url for row in tally.gaps if row.accepted}
         open_questions = self._open - known
-        tally.settled = sum(count for hanging, count in self._hanging.items() if known.issuperset(hanging))
         whole = {url.lower() for url in known}
         seen_whole = all(
             scope.view == "full" or f"/subscriptions/{scope.subscription.lower()}" in whole for scope in tally.scopes

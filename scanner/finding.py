@@ -75,7 +75,10 @@ class WaiverRow(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class FindingRow(msgspec.Struct, kw_only=True):
-    """A finding as the document holds it. `status`: fail, unknown, error or waived. `new`, `since`: as of exposures."""
+    """A finding as the document holds it. `status`: fail, unknown, error or waived. `new`, `since`: as of exposures.
+
+    `waiver`: who accepted it, where it is `waived`, or who accepted that it is `unknown`.
+    """
 
     rule: str
     title: str
@@ -113,6 +116,8 @@ class GapRow(msgspec.Struct, kw_only=True):
     action: str
     rules: list[str]
     accepted: bool = False
+    waiver: WaiverRow | msgspec.UnsetType = msgspec.UNSET
+    """Who accepted it."""
 
 
 class ScopeRow(msgspec.Struct, kw_only=True):

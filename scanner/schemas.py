@@ -169,16 +169,21 @@ def waivers() -> Schema:
     }
     gap: Schema = {
         "url": _said(TEXT, "The path of the read that fails, or a pattern with *"),
-        "reason": keys["reason"],
-        "owner": keys["owner"],
-        "expires": expires,
+        "rule": _said(TEXT, "A rule, or a pattern, that is undecided on the resource, and not for a read that failed"),
+        **{name: keys[name] for name in ("resource", "reason", "owner", "expires", "ticket")},
     }
     assert set(keys) == set(WAIVER_KEYS)
     assert set(gap) == set(GAP_KEYS)
     waiver = _table(keys, "rule", "reason", "owner", "expires")
     waiver["oneOf"] = [{"required": ["resource"]}, {"required": ["tag"]}]
+    accepted = _table(gap, "reason", "owner", "expires")
+    by_rule: Schema = {"anyOf": [{"required": ["rule"]}, {"required": ["resource"]}]}
+    accepted["oneOf"] = [
+        {"required": ["url"], "not": by_rule},
+        {"required": ["rule", "resource"], "not": {"required": ["url"]}},
+    ]
     tables = {
         "waiver": _list("Findings that somebody accepted", waiver),
-        "gap": _list("Reads that will not be granted", _table(gap, *GAP_KEYS)),
+        "gap": _list("Reads that will not be granted, and what else stays undecided", accepted),
     }
     return {"$schema": DRAFT, "title": "Waivers of Twolocks", **_table(tables)}

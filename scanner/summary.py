@@ -182,12 +182,15 @@ class Summary:
             yield Line(accepted, column=0)
 
     def accepted(self) -> str:
-        """What accepted gaps leave undecided, "" without one."""
-        count = len(self.tally.gaps) - self.tally.unaccepted
+        """What is accepted of what is undecided, "" without anything."""
+        count, checks = len(self.tally.gaps) - self.tally.unaccepted, self.tally.agreed
+        none = "none of them counts as passed"
         if not count:
-            return ""
-        is_undecided = f"{many(self.tally.settled, 'check')} undecided by {'it' if count == 1 else 'them'} alone"
-        return f"Accepted: {many(count, 'gap')}; {is_undecided}, none of them counts as passed"
+            one = "it does not count as passed" if checks == 1 else none
+            return f"Accepted: {many(checks, 'undecided check')}; {one}" if checks else ""
+        by_gap = f"{many(self.tally.settled - checks, 'check')} undecided by {'it' if count == 1 else 'them'} alone"
+        other = f", {checks:,} more for other reasons;" if checks else ","
+        return f"Accepted: {many(count, 'gap')}; {by_gap}{other} {none}"
 
     def _undecided(self, gaps: int, checks: int) -> str:
         """How many checks the gaps leave undecided, and how many are so for another reason."""
@@ -249,7 +252,8 @@ class Summary:
             ]
         first = "No endpoint stands open to anyone; none needs only a copied key or password"
         if self.accepted():
-            return [first, "What was not read is accepted, and is not decided"]
+            what = "could not be decided" if tally.unaccepted == len(tally.gaps) else "was not read"
+            return [first, f"What {what} is accepted, and is not decided"]
         if self.took is None:
             return [first]
         return [first, f"Everything that was asked for was read: {tally.reads:,} of {many(tally.reads, 'read')}"]
@@ -280,6 +284,7 @@ class Summary:
         said += [f"{standing[name]:,} {name}" for name in ("waived", "intended", "closed") if standing[name]]
         accepted = len(self.tally.gaps) - self.tally.unaccepted
         said += [f"{many(accepted, 'gap')} accepted"] if accepted else []
+        said += [f"{many(self.tally.agreed, 'undecided check')} accepted"] if self.tally.agreed else []
         return ", ".join(said) or "no endpoint"
 
     def found_lines(self) -> list[str]:

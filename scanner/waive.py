@@ -33,7 +33,7 @@ MAKE = "give what twolocks scan --out findings.json wrote"
 
 
 class Undecided(InputError):
-    """What is Unknown is not waived; `entry` is what accepts its gap instead, in lines."""
+    """What is Unknown for a read that failed is not waived; `entry` is what accepts its gap instead, in lines."""
 
     def __init__(self, what: str, *, at: str, do: str, entry: Sequence[str] = ()) -> None:
         super().__init__(what, at=at, do=do)
@@ -42,13 +42,14 @@ class Undecided(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One entry to write: a rule on a resource, at some endpoints of one cell."""
+    """One entry to write: a rule on a resource, at some endpoints of one cell; `table` is "gap" for what is Unknown."""
 
     rule: str
     resource: str
     endpoints: tuple[str, ...]
     cell: str
     severity: str
+    table: str = "waiver"
 
     @property
     def spots(self) -> list[Spot]:
@@ -97,6 +98,13 @@ class Written:
         """What the command says of it."""
         more = self.count - 1
         where = f"{self.path}:{self.line}"
+        if self.choice.parts[0].table == "gap":
+            said = f"{self.choice.said}, undecided, until {_told(self.terms.expires)}; {where}"
+            return [
+                Line(said, "Accepted", whole=True),
+                Line("It stays undecided in every report, with your name. If it fails one day, that counts"),
+                *self._after(),
+            ]
         where += f" and {more:,} more {'entry' if more == 1 else 'entries'}" if more else ""
         cell = f" ({self.choice.cell})" if self.choice.cell else ""
         said = f"{self.choice.said}, {self.choice.severity}{cell}, until {_told(self.terms.expires)}; {where}"
@@ -105,9 +113,13 @@ class Written:
         if self.choice.left:
             said = f"{self.choice.left} still fails there, so the endpoint stays open; its own fingerprint accepts both"
             lines.append(Line(said))
-        lines += [Line(f"Expired, and needed no more: {', '.join(self.renewed)}")] if self.renewed else []
-        lines += [Line(self.hint)] if self.hint else []
-        return lines
+        return [*lines, *self._after()]
+
+    def _after(self) -> Iterator[Line]:
+        if self.renewed:
+            yield Line(f"Expired, and needed no more: {', '.join(self.renewed)}")
+        if self.hint:
+            yield Line(self.hint)
 
 
 def waive(fingerprint: str, settings: Settings, rules: RuleSet, *, today: date | None = None) -> Written:
@@ -213,7 +225,7 @@ def _name(resource: str) -> str:
 
 def _finding(document: Document, row: FindingRow, at: str, today: date) -> Choice:
     if row.status == "unknown":
-        raise _undecided(document, row, at, today)
+        return _undecided(document, row, at, today)
     if row.status == "error":
         raise InputError(f"{_says(row)}: the rule crashed; nothing was found", at=at, do="report it")
     if row.status == "waived" and row.waiver is not None:
@@ -302,19 +314,23 @@ def _listed(row: ExposureRow) -> str:
     return f"{row.endpoint}@{row.address}"
 
 
-def _already(said: str, waiver: rows.WaiverRow, at: str) -> InputError:
+def _already(said: str, waiver: rows.WaiverRow, at: str, how: str = "waived") -> InputError:
     who = f"by {waiver.owner} until {waiver.expires}" if waiver.expires else "by the settings ([[intended]])"
-    return InputError(f"{said} is already waived, {who}", at=at, do="change the entry in the waiver file")
+    return InputError(f"{said} is already {how}, {who}", at=at, do="change the entry in the waiver file")
 
 
-def _undecided(document: Document, row: FindingRow, at: str, today: date) -> Undecided:
-    what = f"{_says(row)} is Unknown: {row.message.rstrip('.')}"
-    gaps = [gap.url for gap in document.gaps if gap.url in row.gaps and not gap.accepted]
+def _undecided(document: Document, row: FindingRow, at: str, today: date) -> Choice:
+    if row.waiver is not None:
+        raise _already(_says(row), row.waiver, at, "accepted")
+    accepted = {gap.url for gap in document.gaps if gap.accepted}
+    gaps = [url for url in row.gaps if url not in accepted]
     if not gaps:
-        return Undecided(what, at=at, do="an Unknown is not waived; it ends when what it needs can be read")
+        part = Part(row.rule, row.resource, (), "", str(row.severity), "gap")
+        return Choice(_says(row), part.severity, "", (part,))
+    what = f"{_says(row)} is Unknown: {row.message.rstrip('.')}"
     entry = [line for url in gaps for line in gap_entry(url, today)]
     do = "an Unknown ends by a read, or its gap is accepted by [[gap]] in the waiver file:"
-    return Undecided(what, at=at, do=do, entry=entry)
+    raise Undecided(what, at=at, do=do, entry=entry)
 
 
 def gap_entry(url: str, today: date) -> list[str]:
@@ -361,9 +377,9 @@ def _write(path: Path, choice: Choice, terms: Terms, settings: Settings, rules: 
     if not all(_covered(made, part, rules) for part in missing):
         raise UserError("the waiver would not cover what it is for; nothing was written", do="report it", code=70)
     _replace(path, after)
-    lines = toml.parsed(path, after).lines
-    first = len(made.waivers) + sum(isinstance(each, waivers.Waiver) for each in made.lapsed) - len(missing)
-    line = lines.get(("waiver", first), lines.get(("waiver",), 1))
+    lines, table = toml.parsed(path, after).lines, missing[0].table
+    first = len(toml.parsed(path, before).data.get(table, ()))
+    line = lines.get((table, first), lines.get((table,), 1))
     hint = "" if settings["waivers"] else f"Scan with it: twolocks scan --waivers {path}"
     return Written(choice, terms, path, line, len(missing), renewed, hint)
 
@@ -381,6 +397,8 @@ def _covered(known: WaiverFile, part: Part, rules: RuleSet) -> bool:
     rule = rules.rules.get(part.rule)
     if rule is None:
         raise InputError(f'there is no rule "{part.rule}"', do="give the --rules of the scan, or scan again")
+    if part.table == "gap":
+        return known.settled(rule, part.resource) is not None
     return all(known.waived(rule, part.resource, {}, spot) for spot in part.spots)
 
 
@@ -388,6 +406,9 @@ def _expired(known: WaiverFile, parts: Sequence[Part], rules: RuleSet) -> tuple[
     """The entries that covered the same and have expired."""
     known.begin()
     for part in parts:
+        if part.table == "gap":
+            known.settled(rules.rules[part.rule], part.resource)
+            continue
         for spot in part.spots:
             known.past(rules.rules[part.rule], part.resource, {}, spot)
     return tuple(sorted({each.at for each in known.lapsed if known.used[each]}))
@@ -395,17 +416,17 @@ def _expired(known: WaiverFile, parts: Sequence[Part], rules: RuleSet) -> tuple[
 
 def appended(before: str, parts: Sequence[Part], terms: Terms, path: Path) -> str:
     """The file with the new entries at its end: all that stood there stays as it was, to the byte."""
-    there = toml.parsed(path, before)
-    if "waiver" in there.data and ("waiver", 0) not in there.lines:
+    there, table = toml.parsed(path, before), parts[0].table
+    if table in there.data and (table, 0) not in there.lines:
         raise InputError(
-            "the waivers stand in one list, in which no comment has a place",
+            f"the {table}s stand in one list, in which no comment has a place",
             at=str(path),
-            do="write each as [[waiver]]",
+            do=f"write each as [[{table}]]",
         )
     entries = AoT([])
     for part in parts:
         entries.append(_entry(part, terms))
-    text = tomlkit.dumps({"waiver": entries}).strip("\n") + "\n"
+    text = tomlkit.dumps({table: entries}).strip("\n") + "\n"
     newline = "\r\n" if "\r\n" in before else "\n"
     gap = "" if not before.strip() else newline if before.endswith("\n") else newline * 2
     return before + gap + text.replace("\n", newline)
@@ -419,7 +440,8 @@ def _entry(part: Part, terms: Terms) -> Table:
         table["endpoints"] = [literal(name) for name in part.endpoints]
     if part.cell:
         table["cell"] = part.cell
-    table["severity"] = part.severity
+    if part.table == "waiver":
+        table["severity"] = part.severity
     table["reason"] = terms.reason
     table["owner"] = terms.owner
     table["expires"] = terms.expires

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from scanner import toml
 from scanner.errors import InputError
@@ -23,7 +23,7 @@ from scanner.verdict import Severity
 WAIVER_KEYS = (
     "rule", "resource", "tag", "reason", "owner", "expires", "endpoints", "cell", "severity", "ticket",
 )  # fmt: skip
-GAP_KEYS = ("url", "reason", "owner", "expires")
+GAP_KEYS = ("url", "rule", "resource", "reason", "owner", "expires", "ticket")
 MAX_DAYS = 365
 EXPIRING_DAYS = 14
 NOTES = 20
@@ -86,23 +86,36 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A gap that stays: `url` is a pattern of the read's path. A subscription that is seen in part is named whole."""
+    """What stays undecided: a read that fails, `url` a pattern of its path; or else `rule`, a PATTERN, that is Unknown
+    on `resource`, an id or a pattern. A subscription, seen in part or not listed, is named whole.
+    """
 
     url: str
     reason: str
     owner: str
     expires: date
+    rule: str = ""
+    resource: str = ""
+    ticket: str = ""
     line: int = 0
     at: str = ""
 
-    def means(self, url: str) -> bool:
-        return fits(url, self.url) and (bool(type_of(url)) or "*" not in self.url)
+    def means(self, id: str) -> bool:
+        """Whether it is about the read of this path, or about this resource."""
+        pattern = self.resource if self.rule else self.url
+        return fits(id, pattern) and (bool(type_of(id)) or "*" not in pattern)
+
+    def row(self) -> WaiverRow:
+        return WaiverRow(self.reason, self.owner, self.expires.isoformat(), self.ticket)
 
     def says(self) -> str:
+        if self.rule:
+            return f"the undecided {self.rule} on {self.resource.rstrip('/').rpartition('/')[2]}"
         return f"the gap {self.url}"
 
 
 Entry = Waiver | Accepted
+E = TypeVar("E", Waiver, Accepted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +143,8 @@ class WaiverFile:
     """How many endpoints and findings a live entry covers, and an expired one would cover."""
     met: set[Entry] = field(default_factory=set)
     """Entries whose rule and resource were there, failed or undecided."""
-    _of: dict[str, tuple[dict[str, list[Waiver]], list[Waiver]]] = field(default_factory=dict)
+    _of: dict[str, "_Sorted[Waiver]"] = field(default_factory=dict)
+    _checks: dict[str, "_Sorted[Accepted]"] = field(default_factory=dict)
     _gone: frozenset[Entry] = frozenset()
 
     def __post_init__(self) -> None:
@@ -156,23 +170,36 @@ class WaiverFile:
     def undecided(self, rule: Rule, resource: str) -> None:
         """Take in that a rule is Unknown on a resource or on something below it: no waiver there is needless."""
         exact, patterns = self._by_rule(rule)
+        checks, wide = self._checks_of(rule)
         place = _plain(resource)
-        below = [each for id, found in exact.items() if id == place or id.startswith(f"{place}/") for each in found]
-        self.met.update(below, patterns)
+        for named in (exact, checks):
+            below = [found for id, found in named.items() if id == place or id.startswith(f"{place}/")]
+            self.met.update(*below)
+        self.met.update(patterns, (each for each in wide if each.means(resource)))
+
+    def settled(self, rule: Rule, resource: str) -> WaiverRow | None:
+        """The entry that accepts that the rule is Unknown on this resource: of several the one that lasts longest."""
+        exact, patterns = self._checks_of(rule)
+        found = [*exact.get(_plain(resource), ()), *(each for each in patterns if each.means(resource))]
+        self.met.update(found)
+        self.used.update(found)
+        live = [each for each in found if each not in self._gone]
+        return max(live, key=lambda each: each.expires).row() if live else None
 
     def begin(self) -> None:
         """Forget what an earlier evaluation asked."""
         self.used.clear()
         self.met.clear()
 
-    def accepted(self, gap: Gap) -> bool:
-        """Whether the gap is one that was accepted."""
+    def accepted(self, gap: Gap) -> WaiverRow | None:
+        """The entry that accepts a gap: of several the one that lasts longest."""
         # Who accepts that a subscription is seen in part has not accepted that it is not there any more.
-        found = [each for each in self.gaps if each.means(gap.url) and gap.code != LOST]
+        found = [each for each in self.gaps if not each.rule and each.means(gap.url) and gap.code != LOST]
         self.met.update(found)
         self.used.update(found)
-        self.met.update(each for each in self.lapsed if isinstance(each, Accepted) and each.means(gap.url))
-        return bool(found)
+        past = [each for each in self.lapsed if isinstance(each, Accepted) and not each.rule]
+        self.met.update(each for each in past if each.means(gap.url))
+        return max(found, key=lambda each: each.expires).row() if found else None
 
     def notes(self, enabled: Iterable[Rule], subscriptions: Collection[str], *, whole: bool) -> list[str]:
         """What to tell of single entries, after a scan: expired, or without anything that they cover.
@@ -198,13 +225,16 @@ class WaiverFile:
     def _past(self, each: Entry) -> str:
         gone = f"{each.at}: the waiver of {each.owner} for {each.says()} expired on {each.expires}"
         if isinstance(each, Accepted):
-            return gone + ("; the gap counts again" if each in self.met else "; there is no such gap any more")
+            word = "check" if each.rule else "gap"
+            return gone + (f"; the {word} counts again" if each in self.met else f"; there is no such {word} any more")
         count = self.used[each]
         return gone + (f"; what it covered ({count:,}) counts again" if count else "; it covered nothing")
 
     def _needless(self, each: Entry) -> str:
         if isinstance(each, Waiver) and each in self.met:
             return f"{each.at}: {each.says()} is not covered: undecided, worse than accepted, or at other endpoints"
+        if isinstance(each, Accepted) and each in self.met:
+            return f"{each.at}: {each.says()} is not covered: it hangs on a read that failed, or its rule crashed"
         return f"{each.at}: {each.says()} matches nothing; delete it if that is mended"
 
     def _about(self, rule: Rule, resource: str, tags: Mapping[str, str]) -> Iterator[Waiver]:
@@ -216,21 +246,36 @@ class WaiverFile:
         """The waivers of a rule: those of one resource by its id, and the others."""
         found = self._of.get(rule.id)
         if found is None:
-            exact: dict[str, list[Waiver]] = {}
-            patterns: list[Waiver] = []
             past = [each for each in self.lapsed if isinstance(each, Waiver)]
-            for each in (each for each in (*self.waivers, *past) if matches(rule, each.rule)):
-                if each.tag is None and "*" not in each.resource:
-                    exact.setdefault(_plain(each.resource), []).append(each)
-                else:
-                    patterns.append(each)
-            found = self._of[rule.id] = (exact, patterns)
+            found = self._of[rule.id] = _sorted([*self.waivers, *past], rule)
+        return found
+
+    def _checks_of(self, rule: Rule) -> "_Sorted[Accepted]":
+        """The entries that accept that a rule is Unknown: those of one resource by its id, and the others."""
+        found = self._checks.get(rule.id)
+        if found is None:
+            past = [each for each in self.lapsed if isinstance(each, Accepted)]
+            found = self._checks[rule.id] = _sorted([each for each in (*self.gaps, *past) if each.rule], rule)
         return found
 
     def _covering(self, rule: Rule, resource: str, tags: Mapping[str, str], spot: Spot) -> list[Waiver]:
         about = list(self._about(rule, resource, tags))
         self.met.update(about)
         return [each for each in about if each.covers(spot)]
+
+
+_Sorted = tuple[dict[str, list[E]], list[E]]
+
+
+def _sorted(entries: Iterable[E], rule: Rule) -> _Sorted[E]:
+    exact: dict[str, list[E]] = {}
+    patterns: list[E] = []
+    for each in (each for each in entries if matches(rule, each.rule)):
+        if "*" in each.resource or not each.resource:
+            patterns.append(each)
+        else:
+            exact.setdefault(_plain(each.resource), []).append(each)
+    return exact, patterns
 
 
 def expiring(file: object, today: date | None = None, days: int = EXPIRING_DAYS) -> list[Expiring]:
@@ -249,10 +294,10 @@ def expiring(file: object, today: date | None = None, days: int = EXPIRING_DAYS)
 
 def _asked(each: Entry, rules: Sequence[Rule], subscriptions: Collection[str], whole: bool) -> bool:
     """Whether this scan judged all that the entry is about."""
-    about = each.resource if isinstance(each, Waiver) else each.url
+    about = each.resource if each.rule else each.url if isinstance(each, Accepted) else ""
     subscription = subscription_of(about) if about.startswith("/") else ""
     seen = subscription in subscriptions if subscription and "*" not in subscription else whole
-    return seen and (isinstance(each, Accepted) or any(matches(rule, each.rule) for rule in rules))
+    return seen and (not each.rule or any(matches(rule, each.rule) for rule in rules))
 
 
 def fits(text: str, pattern: str) -> bool:
@@ -370,14 +415,24 @@ class _Reader:
             line=self._line("waiver", place),
             at=self._at("waiver", place),
         )
-        if waiver.rule.strip() and self._known(place, waiver.rule) and waiver.tag is None and waiver.resource.strip():
-            self._width(place, waiver)
+        if waiver.tag is None:
+            self._width("waiver", place, waiver.rule, waiver.resource)
+        elif waiver.rule.strip():
+            self._known("waiver", place, waiver.rule)
         return waiver if expires is not None else None
 
     def gap(self, place: int, entry: dict[str, Any]) -> Accepted | None:
-        texts = self._texts("gap", place, entry, GAP_KEYS, ("url", "reason", "owner"))
+        by_rule = "rule" in entry or "resource" in entry
+        both = by_rule and "url" in entry
+        needed = () if both else ("rule", "resource") if by_rule else ("url",)
+        texts = self._texts("gap", place, entry, GAP_KEYS, (*needed, "reason", "owner"))
         expires = self._date("gap", place, entry)
-        if texts["url"] and all(fits(probe, texts["url"]) for probe in _PROBES):
+        if both:
+            do = "a read that fails has a url; what is undecided without one, rule and resource"
+            self.file.fault("a gap has a url, or a rule and a resource, not both", "gap", place, "url", do=do)
+        elif by_rule:
+            self._width("gap", place, texts["rule"], texts["resource"])
+        elif texts["url"] and all(fits(probe, texts["url"]) for probe in _PROBES):
             self.file.fault(
                 f'"{texts["url"]}" accepts every read that may ever fail',
                 *("gap", place, "url"),
@@ -385,9 +440,7 @@ class _Reader:
             )
         if expires is None:
             return None
-        return Accepted(
-            texts["url"], texts["reason"], texts["owner"], expires, self._line("gap", place), self._at("gap", place)
-        )
+        return Accepted(**texts, expires=expires, line=self._line("gap", place), at=self._at("gap", place))
 
     def _line(self, table: str, place: int) -> int:
         line = self.file.at(table, place).rpartition(":")[2]
@@ -464,23 +517,26 @@ class _Reader:
             self.file.fault(error.what, table, place, "expires", do=error.do)
             return None
 
-    def _known(self, place: int, pattern: str) -> bool:
+    def _known(self, table: str, place: int, pattern: str) -> bool:
         try:
-            self.rules.check(pattern, "waiver of")
+            self.rules.check(pattern, f"{table} of")
         except InputError as error:
-            self.file.fault(error.what, "waiver", place, "rule", do=error.do)
+            self.file.fault(error.what, table, place, "rule", do=error.do)
             return False
         return True
 
-    def _width(self, place: int, waiver: Waiver) -> None:
-        """Refuse several rules on every resource: that accepts faults that nobody has seen."""
-        if not all(fits(probe, waiver.resource) for probe in _PROBES):
+    def _width(self, table: str, place: int, rule: str, resource: str) -> None:
+        """Refuse rules that are not there, and several on every resource: that accepts what nobody has seen."""
+        if not rule.strip() or not self._known(table, place, rule) or not resource.strip():
             return
-        count = sum(matches(rule, waiver.rule) for rule in self.rules.rules.values())
+        if not all(fits(probe, resource) for probe in _PROBES):
+            return
+        count = sum(matches(each, rule) for each in self.rules.rules.values())
         if count > 1:
             self.file.fault(
-                f"this waiver is too wide: it accepts {count:,} rules on every resource, also what nobody has seen yet",
-                *("waiver", place, "resource"),
+                f"this {table} is too wide: "
+                f"it accepts {count:,} rules on every resource, also what nobody has seen yet",
+                *(table, place, "resource"),
                 do='name the resources, resource = "*/resourceGroups/NAME/*", or one rule',
             )
 

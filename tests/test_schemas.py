@@ -25,6 +25,7 @@ owner = "kari"
 expires = 2026-12-31
 """
 GAP = '[[gap]]\nurl = "*/containers"\nreason = "r"\nowner = "o"\nexpires = 2026-12-31\n'
+CHECK = GAP.replace('url = "*/containers"', 'rule = "storage-*"')
 
 
 def plain(value: Any) -> Any:
@@ -119,6 +120,12 @@ WAIVERS = [
     (WAIVER + 'severity = "bad"', False),
     (WAIVER + "ticket = 7", False),
     (GAP + "rule = 'x'", False),
+    (GAP + "resource = '*/x'", False),
+    (GAP + "ticket = 'OPS-7'", True),
+    (CHECK, False),
+    (CHECK + "resource = '*/x'", True),
+    (CHECK + "resource = ''", False),
+    (GAP.replace("url", "resource"), False),
     (GAP.replace("reason", "ticket"), False),
     ("[waiver]\nrule = 'x'", False),
     ("[[waivers]]", False),

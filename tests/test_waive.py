@@ -428,6 +428,29 @@ def test_an_unknown_is_not_waived_and_its_gap_is_offered() -> None:
     assert len(load(Path("waivers.toml"), rules()).gaps) == 1
 
 
+def test_an_unknown_that_no_read_explains_is_accepted_as_a_gap_by_its_rule() -> None:
+    before = "# ours\n[[gap]]\nurl = '*/x/y'\nreason = 'r'\nowner = 'ola'\nexpires = 2026-01-01\n"
+    document = scanned(containers("journal", minimumTlsVersion="TLS9"))
+    row = next(each for each in document["findings"] if each["status"] == "unknown")
+    assert row["gaps"] == []
+    Path("waivers.toml").write_text(before)
+    told = accepted(row["fingerprint"], "--in", "findings.json", *WORDS, "--ticket", "OPS-7")
+    assert told.startswith(f"Accepted stjournal: {row['rule']}, undecided, until ")
+    assert "; waivers.toml:8\n" in told
+    text = Path("waivers.toml").read_text()
+    assert text.startswith(before)
+    assert text[len(before) :] == (
+        f'\n[[gap]]\nrule = "{row["rule"]}"\nresource = "{ST}"\nreason = "Closed in March"\nowner = "kari"\n'
+        f'expires = {LATER}\nticket = "OPS-7"\n'
+    )
+    again = scanned(containers("journal", minimumTlsVersion="TLS9"), "--waivers", "waivers.toml")
+    (after,) = [each for each in again["findings"] if each["fingerprint"] == row["fingerprint"]]
+    assert (after["status"], after["waiver"]["owner"]) == ("unknown", "kari")
+    assert refused(row["fingerprint"], "--in", "findings.json", *WORDS)[0] == (
+        f"error: stjournal: {row['rule']} is already accepted, by kari until {LATER}"
+    )
+
+
 def test_files_that_are_no_findings_or_no_waivers() -> None:
     words = ("9b01c2", *WORDS, "--in")
     assert refused(*words, "none.json")[0] == "error: none.json cannot be read: No such file or directory"

@@ -11,6 +11,7 @@ import pytest
 from scanner.errors import InputError
 from scanner.evaluate import NoWaivers, Spot
 from scanner.exposure import Reach
+from scanner.finding import WaiverRow
 from scanner.loader import RuleSet, load
 from scanner.resource import Gap
 from scanner.rule import Fix, Kind
@@ -45,6 +46,19 @@ def entry(**more: str) -> str:
         **more,
     }
     return "[[waiver]]\n" + "".join(f"{name} = {value}\n" for name, value in fields.items() if value)
+
+
+def accepts(**more: str) -> str:
+    """A check that may stay undecided."""
+    fields = {
+        "rule": '"storage-plain-http"',
+        "resource": f'"{ID}"',
+        "reason": '"r"',
+        "owner": '"ola"',
+        "expires": "2026-12-31",
+        **more,
+    }
+    return "[[gap]]\n" + "".join(f"{name} = {value}\n" for name, value in fields.items())
 
 
 PROPERTY = Spot(severity=Severity.high)
@@ -157,6 +171,36 @@ def test_accepted_gaps(tmp_path: Path, rules: RuleSet) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("rule", "resource", "id", "covers"),
+    [
+        ("storage-plain-http", ID, ID.upper(), True),
+        ("storage-*", ID, ID, True),
+        ("category:transport", "*/storageAccounts/*", ID, True),
+        ("storage-plain-http", "*", ID, True),
+        ("storage-plain-http", ID, f"{ID}2", False),
+        ("storage-plain-http", ID, f"{ID}/blobServices/default", False),
+        ("storage-shared-key", ID, ID, False),
+        ("storage-plain-http", "/subscriptions/s1", "/subscriptions/S1", True),
+        ("storage-plain-http", "/subscriptions/*", "/subscriptions/s1", False),
+        ("storage-plain-http", "*", "/subscriptions/s1", False),
+    ],
+)
+def test_accepted_checks(rule: str, resource: str, id: str, covers: bool, tmp_path: Path, rules: RuleSet) -> None:
+    found = file(accepts(rule=f'"{rule}"', resource=f'"{resource}"'), tmp_path, rules)
+    row = found.settled(rules.rules["storage-plain-http"], id)
+    assert row == (WaiverRow("r", "ola", "2026-12-31") if covers else None)
+    assert not found.accepted(Gap(id, 403, "")), "a rule is no read"
+    assert not covered(found, rules, resource=id), "what fails is not covered"
+
+
+def test_of_several_accepted_checks_the_last_to_end_counts(tmp_path: Path, rules: RuleSet) -> None:
+    text = accepts(expires="2026-12-01") + accepts(expires="2026-12-24") + accepts(expires="2026-11-01")
+    row = file(text, tmp_path, rules).settled(rules.rules["storage-plain-http"], ID)
+    assert row is not None
+    assert row.expires == "2026-12-24"
+
+
 def test_brackets_in_a_pattern_are_brackets(tmp_path: Path, rules: RuleSet) -> None:
     found = file(entry(resource=f'"{ID}[1]"'), tmp_path, rules)
     assert covered(found, rules, resource=f"{ID}[1]")
@@ -195,9 +239,20 @@ def test_brackets_in_a_pattern_are_brackets(tmp_path: Path, rules: RuleSet) -> N
         ("[[waivers]]\n", 'a waiver file has no table "waivers"', 1),
         (
             "[[gap]]\nurl = '*/a'\nreason = 'r'\nowner = 'o'\nexpires = 2026-12-31\nrule = 'x'\n",
-            'a gap has no key "rule"',
-            6,
+            "a gap has a url, or a rule and a resource, not both",
+            2,
         ),
+        (accepts(rule='""'), "a gap needs rule", 2),
+        (accepts(resource='""'), "a gap needs resource", 3),
+        (accepts(rule='"storage-plane-http"'), 'gap of "storage-plane-http" matches no rule', 2),
+        (
+            accepts(rule='"storage-*"', resource='"/subscriptions/*"'),
+            "this gap is too wide: it accepts 24 rules on every resource, also what nobody has seen yet",
+            3,
+        ),
+        (accepts(endpoints='["blob"]'), 'a gap has no key "endpoints"', 7),
+        (accepts(owner='""'), "a gap needs owner", 5),
+        (accepts(expires="2027-11-27"), "2027-11-27 is more than 365 days ahead", 6),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(text: str, what: str, line: int, tmp_path: Path, rules: RuleSet) -> None:
@@ -387,7 +442,7 @@ def test_what_is_about_to_expire(tmp_path: Path, rules: RuleSet) -> None:
 def test_a_subscription_is_accepted_only_by_its_whole_path(tmp_path: Path, rules: RuleSet) -> None:
     for url, accepts in (("/subscriptions/s1", True), ("/subscriptions/s*", False), ("*1", False)):
         text = f'[[gap]]\nurl = "{url}"\nreason = "r"\nowner = "o"\nexpires = 2026-12-31\n'
-        assert file(text, tmp_path, rules).accepted(Gap("/subscriptions/S1", 403, "")) is accepts
+        assert bool(file(text, tmp_path, rules).accepted(Gap("/subscriptions/S1", 403, ""))) is accepts
 
 
 def test_a_tag_counts_by_its_own_name_alone(tmp_path: Path, rules: RuleSet) -> None:
