@@ -134,6 +134,7 @@ def _gap(row: Item) -> dict[str, Any]:
         "status": "accepted" if row.get("accepted") else "not read",
         "message": answer + (f", missing {row['action']}" if row["action"] else ""),
         "rule": ", ".join(row["rules"]),
+        **_waiver(row),
     }
 
 

@@ -36,7 +36,7 @@ _SCRIPTS = (
     "words.js", "dom.js", "island.js", "query.js", "state.js", "way.js", "doors.js", "card.js", "groups.js",
     "findings.js", "changes.js", "print.js", "keys.js", "main.js",
 )  # fmt: skip
-_DOORS, _FINDINGS, _GAPS, _PARTIAL, _LONGEST = 20, 100, 200, 2, 300
+_DOORS, _FINDINGS, _GAPS, _PARTIAL, _LONGEST, _PLACES = 20, 100, 200, 2, 300, 20
 
 
 def write_html(document: Mapping[str, Any], out: BinaryIO | Path, language: str = "en") -> None:
@@ -323,6 +323,7 @@ class _Page:
             "gaps_total": len(found.entries),
             "other": found.other,
             "other_worst": found.other_worst,
+            "agreed": [self.agreed(each) for each in found.agreed[:_GAPS]],
             "curable": found.curable,
             "others": found.others,
             "role": notread.role(found.curable),
@@ -331,10 +332,16 @@ class _Page:
             "notread_headline": heading,
             "notread_lead": lead if undecided or s.reads_failed else all_read,
             "all_read_line": all_read,
-            "all_read": not (found.entries or found.other) and s.complete,
+            "all_read": not (found.entries or found.other or found.agreed) and s.complete,
             "partial": partial,
             "partial_first": partial[:_PARTIAL] + ([t("notread.more_partial", rest)] if rest > 0 else []),
         }
+
+    def agreed(self, group: notread.Agreed) -> dict[str, Any]:
+        """Undecided checks that somebody accepted in the same words; the first of them by name."""
+        places = [f"{rule}: {resource.rstrip('/').rpartition('/')[2]}" for rule, resource in group.places]
+        by = notread.accepted_by(group.waiver)
+        return {"by": by, "worst": group.worst, "checks": len(places), "first": places[:_PLACES]}
 
     def partial(self) -> list[str]:
         said = {"partial": "notread.partial", "none": "notread.no_view"}

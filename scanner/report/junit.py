@@ -1,8 +1,9 @@
 """The findings as JUnit XML, for a CI system's page of tests: a suite a subscription, a test a rule and resource.
 
 A rule that failed is a failure. One that could not be decided is an error, never a skipped test: those look green.
-What somebody accepted is skipped, with who and why. Rules that do not apply to a resource are no tests. A read that
-failed is a test of its own, so that a subscription of which nothing was seen does not look well tested.
+What somebody accepted, also that it is not decided, is skipped, with who and why. Rules that do not apply to a resource
+are no tests. A read that failed is a test of its own, so that a subscription of which nothing was seen does not look
+well tested.
 """
 
 from collections import defaultdict
@@ -33,6 +34,8 @@ class _Test:
     def outcome(self) -> str:
         """`failure`, `error`, `skipped`, or "" for a test that passed."""
         status = self.finding["status"] if self.finding else "pass"
+        if status == "unknown" and self.finding and self.finding.get("waiver"):
+            return "skipped"
         return {"fail": "failure", "waived": "skipped", "pass": ""}.get(status, "error")
 
 
@@ -69,11 +72,12 @@ def _suites(document: Item) -> dict[str, list[_Test]]:
 def _gap(gap: Item) -> Item:
     """A read that failed, told as a finding is."""
     answer = " ".join(str(part) for part in (gap["status"], gap["code"]) if part)
+    accepted = gap.get("waiver") or {"owner": "the waivers", "reason": "the gap is accepted"}
     return {
         "status": "waived" if gap.get("accepted") else "unknown",
         "severity": None,
         "message": f"this read failed: {answer}" + (f", missing {gap['action']}" if gap["action"] else ""),
-        "waiver": {"owner": "the waivers", "reason": "the gap is accepted"},
+        "waiver": accepted if gap.get("accepted") else None,
         "resource": gap["url"],
         "endpoints": (),
         "gaps": gap["rules"],
@@ -117,6 +121,8 @@ def _said(outcome: str, finding: Item) -> str:
         said = (
             f"accepted by {waiver.get('owner') or 'the settings'}{until}: {waiver.get('reason') or finding['message']}"
         )
+        if finding["status"] == "unknown":
+            said = f"Not decided, which is no pass; {said}"
         return f"<skipped{_attribute('message', said)}/>"
     kind = {"fail": finding["severity"], "unknown": "not decided"}.get(finding["status"], "rule crashed")
     head = "" if finding["status"] == "fail" else "Not decided, which is no pass: "

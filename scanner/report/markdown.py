@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from scanner.exposure import LOCKS
-from scanner.report.notread import gather
+from scanner.report.notread import accepted_by, gather
 from scanner.report.shown import invisible, plain, split_fix
 from scanner.report.summary import SEVERITIES, rank, summarise, unread, worse
 from scanner.report.words import Words
@@ -215,7 +215,7 @@ def _others(document: Item) -> Iterator[str]:
 def _not_read(document: Item, words: Words) -> Iterator[str]:
     missing = gather(document, words)
     maybe = [row for row in document["exposures"] if unread(row) or worse(row)]
-    if not missing.entries and not missing.other:
+    if not (missing.entries or missing.other or missing.agreed):
         return
     yield "## Not read; none of it counts as passed\n"
     if maybe:
@@ -224,10 +224,13 @@ def _not_read(document: Item, words: Words) -> Iterator[str]:
         why = f"missing {code(entry.action)}" if entry.curable else code(", ".join(entry.errors) or "no answer")
         up_to = f"up to **{entry.worst}**, " if entry.worst else ""
         checks = f"{up_to}{entry.checks:,} {'check' if entry.checks == 1 else 'checks'}: " if entry.checks else ""
-        accepted = " (accepted)" if entry.accepted else ""
+        accepted = f"; {text(accepted_by(entry.waiver))}" if entry.accepted else ""
         yield f"- {checks}{code(entry.what)}, {why}{accepted}"
     if len(missing.entries) > GAPS:
         yield f"- and {len(missing.entries) - GAPS:,} more"
+    for group in missing.agreed[:GAPS]:
+        checks = f"{len(group.places):,} {'check' if len(group.places) == 1 else 'checks'}"
+        yield f"- {checks} undecided for another reason; {text(accepted_by(group.waiver))}"
     if missing.other:
         yield f"- {missing.other:,} checks undecided for another reason than a read that failed"
     yield ""

@@ -29,9 +29,15 @@ class Entry:
     worst: str | None = None
     curable: bool = False
     accepted: bool = False
+    waiver: Item | None = None
     what: str = ""
     scope: str = ""
     query: str = ""
+
+    @property
+    def by(self) -> str:
+        """Who accepted them, why and until when."""
+        return accepted_by(self.waiver)
 
     @property
     def secret(self) -> bool:
@@ -45,12 +51,24 @@ class Entry:
 
 
 @dataclass
+class Agreed:
+    """Undecided checks that no gap explains, accepted in the same words; `places` are pairs of rule and resource."""
+
+    waiver: Item
+    places: list[tuple[str, str]] = field(default_factory=list)
+    worst: str | None = None
+
+
+@dataclass
 class NotRead:
-    """Everything that could not be read, worst first. `other` counts undecided checks that no gap explains."""
+    """Everything that could not be read, worst first. `other` counts undecided checks that no gap explains, without
+    those that somebody accepted.
+    """
 
     entries: list[Entry]
     other: int
     other_worst: str | None
+    agreed: list["Agreed"] = field(default_factory=list)
 
     @property
     def curable(self) -> list[Entry]:
@@ -80,7 +98,7 @@ def gather(document: Item, words: Words) -> NotRead:
     """The entries of a findings document."""
     names = {scope["subscription"].lower(): scope.get("name") or scope["subscription"] for scope in _scopes(document)}
     entries, by_url = _merge(document.get("gaps", ()))
-    other, other_worst = _count(document.get("findings", ()), by_url)
+    other, other_worst, agreed = _count(document.get("findings", ()), by_url)
     for entry in entries:
         entry.scope = names.get(entry.subscription, entry.subscription)
         entry.what = describe(entry.urls, entry.scope, words)
@@ -88,7 +106,16 @@ def gather(document: Item, words: Words) -> NotRead:
             f" sub:{entry.subscription}" if entry.subscription else ""
         )
     entries.sort(key=lambda entry: (entry.accepted, rank(entry.worst), -entry.checks, entry.what, entry.action))
-    return NotRead(entries, other, other_worst)
+    return NotRead(entries, other, other_worst, agreed)
+
+
+def accepted_by(waiver: Item | None) -> str:
+    """`accepted by kari until 2026-12-31: Personal files [OPS-7]`; a document of before that time does not say who."""
+    if not waiver:
+        return "accepted"
+    until = f" until {waiver['expires']}" if waiver.get("expires") else ""
+    ticket = f" [{waiver['ticket']}]" if waiver.get("ticket") else ""
+    return f"accepted by {waiver['owner']}{until}: {waiver['reason']}{ticket}"
 
 
 def _scopes(document: Item) -> Sequence[Item]:
@@ -97,13 +124,14 @@ def _scopes(document: Item) -> Sequence[Item]:
 
 
 def _merge(gaps: Sequence[Item]) -> tuple[list[Entry], dict[str, Entry]]:
-    entries: dict[tuple[str, str, bool, bool], Entry] = {}
+    entries: dict[tuple[str, str, bool, bool, str], Entry] = {}
     by_url: dict[str, Entry] = {}
     for gap in gaps:
         cure = curable(gap)
         label = gap["action"] if cure else str(gap.get("code") or gap.get("status") or "")
-        key = (label, subscription_of(gap["url"]), cure, bool(gap.get("accepted")))
-        entry = entries.setdefault(key, Entry(label, key[1], curable=cure, accepted=key[3]))
+        accepted, waiver = bool(gap.get("accepted")), gap.get("waiver")
+        key = (label, subscription_of(gap["url"]), cure, accepted, accepted_by(waiver))
+        entry = entries.setdefault(key, Entry(label, key[1], curable=cure, accepted=accepted, waiver=waiver))
         entry.urls.append(gap["url"])
         error = " ".join(str(part) for part in (gap.get("status"), gap.get("code")) if part)
         if error and error not in entry.errors:
@@ -113,8 +141,9 @@ def _merge(gaps: Sequence[Item]) -> tuple[list[Entry], dict[str, Entry]]:
     return list(entries.values()), by_url
 
 
-def _count(findings: Sequence[Item], by_url: Mapping[str, Entry]) -> tuple[int, str | None]:
+def _count(findings: Sequence[Item], by_url: Mapping[str, Entry]) -> tuple[int, str | None, list[Agreed]]:
     other, other_worst = 0, None
+    agreed: dict[str, Agreed] = {}
     for finding in findings:
         if finding["status"] != "unknown":
             continue
@@ -123,10 +152,16 @@ def _count(findings: Sequence[Item], by_url: Mapping[str, Entry]) -> tuple[int, 
         for entry in hit.values():
             entry.checks += 1
             entry.worst = _worse(entry.worst, severity)
-        if not hit:
+        if hit:
+            continue
+        if waiver := finding.get("waiver"):
+            group = agreed.setdefault(accepted_by(waiver), Agreed(waiver))
+            group.places.append((finding["rule"], finding["resource"]))
+            group.worst = _worse(group.worst, severity)
+        else:
             other += 1
             other_worst = _worse(other_worst, severity)
-    return other, other_worst
+    return other, other_worst, [agreed[said] for said in sorted(agreed)]
 
 
 def _worse(one: str | None, two: str | None) -> str | None:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from scanner.report.notread import Entry, gather
+from scanner.report.notread import Entry, accepted_by, gather
 from scanner.report.shown import plain
 from scanner.report.summary import SEVERITIES, rank
 from scanner.report.words import Words
@@ -177,7 +177,7 @@ def _result(row: Item, rules: Mapping[str, Item], places: Mapping[str, int]) -> 
             "primaryLocationLineHash": f"{row['fingerprint']}:1",
         },
         # The standard: all results of a run have it, or none.
-        "suppressions": [_suppression(row)] if row["status"] == "waived" else [],
+        "suppressions": [_suppression(row)] if row["status"] == "waived" or row.get("waiver") else [],
         "properties": properties,
     }
 
@@ -283,6 +283,9 @@ def _notes(document: Item) -> Iterator[dict[str, Any]]:
     missing = gather(document, Words())
     for entry in missing.entries:
         yield _note(_entry(entry), "note" if entry.accepted else "warning", entry.urls[0])
+    for group in missing.agreed:
+        checks = f"{len(group.places):,} {'check is' if len(group.places) == 1 else 'checks are'}"
+        yield _note(f"{checks} undecided for another reason; {accepted_by(group.waiver)}.", "note")
     if missing.other:
         yield _note(f"{missing.other:,} checks are undecided for another reason than a read that failed.")
 
@@ -291,7 +294,8 @@ def _entry(entry: Entry) -> str:
     missing = f"missing {entry.action}" if entry.curable else ", ".join(entry.errors)
     up_to = f", up to {entry.worst}" if entry.worst else ""
     checks = f"; {entry.checks:,} {'check' if entry.checks == 1 else 'checks'} undecided{up_to}" if entry.checks else ""
-    return f"Not read: {entry.what}: {missing}{checks}{'; accepted' if entry.accepted else ''}."
+    accepted = f"; {accepted_by(entry.waiver)}" if entry.accepted else ""
+    return f"Not read: {entry.what}: {missing}{checks}{accepted}."
 
 
 def _note(text: str, level: str = "warning", resource: str = "") -> dict[str, Any]:

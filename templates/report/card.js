@@ -111,6 +111,7 @@ function closeTheGap(row) {
     titled("card.undecided_why", message && h("p", null, shown(message))),
     gaps.length ? h("ul", { class: "plain gaps" }, gaps.map(line)) : h("p", null, t("card.no_gap")),
     gaps.length > 0 && h("p", null, h("a", { href: "#not-read" }, t("card.how_to_close"))),
+    json(row, "waiver", {}).owner && waived(row),
   ];
 }
 

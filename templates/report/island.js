@@ -87,7 +87,7 @@ const statusOf = (row) => data.statuses[rows.status[row]];
 const severityOf = (row) => data.severities[rows.severity[row]] || "";
 const bareTitle = (row) => text(row, "title") || ruleOf(row).title || ruleOf(row).id;
 const titleOf = (row) => (rows.status[row] === FAIL ? bareTitle(row) : t("title." + statusOf(row), null, { title: bareTitle(row) }));
-const isExpiring = (row) => rows.status[row] === WAIVED && (json(row, "waiver", {}).expires || "9") < data.expiringBefore;
+const isExpiring = (row) => [WAIVED, UNKNOWN].includes(rows.status[row]) && (json(row, "waiver", {}).expires || "9") < data.expiringBefore;
 
 const door = (at, name) => data.strings[data.doors[name][at]];
 const doorText = (at, name) => expand(data.doors[name][at], data.doors.resource[at]);

@@ -35,6 +35,15 @@ def test_a_row_for_each_exposure_finding_and_gap(document: dict[str, Any]) -> No
     assert {row["fingerprint"] for row in found} - {""} == prints
 
 
+def test_gaps_and_undecided_checks_say_who_accepted_them() -> None:
+    document = sample.accepted()
+    found = [row for row in rows(document) if row["waiver_owner"] == "kari"]
+    said = {(row["record"], row["status"]) for row in found}
+    assert said == {("gap", "accepted"), ("finding", "unknown")}
+    assert len(found) == sample.agreed(document) + 1
+    assert all((row["waiver_reason"], row["waiver_expires"]) == ("A preview", "2026-12-31") for row in found)
+
+
 def test_what_is_undecided_has_no_severity_but_what_it_may_be(document: dict[str, Any]) -> None:
     undecided = [row for row in rows(document) if row["record"] == "finding" and row["status"] == "unknown"]
     assert undecided

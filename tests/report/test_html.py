@@ -130,3 +130,12 @@ def test_a_broken_pair_of_surrogates_does_not_stop_the_report(tmp_path: Path) ->
     document["findings"][0]["message"] = "half a pair: \ud800"
     write_html(document, tmp_path / "report.html")
     assert (tmp_path / "report.html").read_bytes().decode("utf-8")
+
+
+def test_not_read_says_who_accepted_what_and_until_when() -> None:
+    document = sample.accepted()
+    document["gaps"][0]["waiver"]["reason"] = "<b>A preview</b>"
+    said = static(render(document, Words()))
+    view = said[said.index('id="not-read"') :]
+    assert "<b><bdi>accepted by kari until 2026-12-31: &lt;b&gt;A preview&lt;/b&gt;</bdi></b>" in view
+    assert view.count("accepted by kari until 2026-12-31") >= 2

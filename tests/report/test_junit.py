@@ -37,6 +37,15 @@ def test_each_status_has_its_outcome(document: dict[str, Any]) -> None:
     assert all("accepted by " in case.result[0].message for case in waived)
 
 
+def test_what_is_undecided_and_accepted_is_skipped_and_says_so() -> None:
+    document = sample.accepted()
+    found = [case for case in cases(document) if outcome(case) is Skipped]
+    said = [case.result[0].message for case in found]
+    who = "accepted by kari until 2026-12-31: A preview"
+    assert said.count(f"Not decided, which is no pass; {who}") == sample.agreed(document) > 1
+    assert said.count(who) == 1, "the gap"
+
+
 def test_counts_of_suites_are_those_of_their_tests(document: dict[str, Any]) -> None:
     whole = JUnitXml.fromstring(written(document))
     for suite in whole:

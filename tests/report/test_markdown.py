@@ -157,3 +157,11 @@ def test_it_fits_into_a_job_summary_whatever_the_names_are() -> None:
 
 def test_the_same_document_gives_the_same_bytes(document: dict[str, Any]) -> None:
     assert written(document) == written(document)
+
+
+def test_what_is_accepted_says_by_whom_and_until_when() -> None:
+    document = sample.accepted()
+    document["gaps"] = document["gaps"][:3]
+    said = "".join(tree(written(document)).itertext())
+    assert said.count("accepted by kari until 2026-12-31: A preview") == 2
+    assert "checks undecided for another reason; accepted by kari" in said

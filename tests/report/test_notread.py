@@ -81,6 +81,29 @@ def test_an_accepted_gap_asks_for_no_role() -> None:
     assert (found.curable, found.others, len(found.entries)) == ([], [], 1)
 
 
+WAIVER = {"reason": "A preview", "owner": "kari", "expires": "2026-12-31"}
+
+
+def test_gaps_that_others_accepted_stand_apart_with_who_and_why() -> None:
+    theirs = {**WAIVER, "owner": "ola", "ticket": "OPS-7"}
+    gaps = [gap(A, accepted=True, waiver=WAIVER), gap(B, accepted=True, waiver=theirs), gap(SUB, accepted=True)]
+    found = gather({"gaps": gaps, "findings": [{**undecided(A), "waiver": WAIVER}]}, Words())
+    assert {entry.by: entry.urls for entry in found.entries} == {
+        "accepted by kari until 2026-12-31: A preview": [A],
+        "accepted by ola until 2026-12-31: A preview [OPS-7]": [B],
+        "accepted": [SUB],
+    }
+    assert (found.other, found.agreed) == (0, [])
+
+
+def test_accepted_checks_that_no_gap_explains_are_not_counted_with_the_others() -> None:
+    rows = [{**undecided(severity=each), "waiver": WAIVER} for each in ("low", "critical")]
+    found = gather({"gaps": [], "findings": [*rows, undecided(severity="high")]}, Words())
+    assert (found.other, found.other_worst) == (1, "high")
+    [group] = found.agreed
+    assert (group.waiver, group.worst, group.places) == (WAIVER, "critical", [("storage-x", STORAGE + "/a")] * 2)
+
+
 def test_an_action_that_yields_secrets_says_so() -> None:
     entry = gather(
         {"gaps": [gap(A, action="Microsoft.Web/sites/config/list/Action")], "findings": []}, Words()

@@ -127,6 +127,20 @@ def test_waived_findings_are_suppressed_with_who_and_why(document: dict[str, Any
         assert result["ruleId"].endswith(".waived")
 
 
+def test_what_is_undecided_and_accepted_is_suppressed_and_stays_undecided() -> None:
+    document = sample.accepted()
+    out = io.BytesIO()
+    write_sarif(document, out)
+    [run] = json.loads(out.getvalue())["runs"]
+    found = [each for each in run["results"] if each["suppressions"] and each["kind"] == "open"]
+    assert len(found) == sample.agreed(document) > 1
+    for result in found:
+        assert result["ruleId"].endswith(".undecided")
+        assert result["suppressions"][0]["justification"] == "A preview (kari, until 2026-12-31)"
+    notes = [each["message"]["text"] for each in run["invocations"][0]["toolExecutionNotifications"]]
+    assert sum("accepted by kari until 2026-12-31: A preview" in each for each in notes) == 2
+
+
 def test_with_history_each_result_says_what_became_of_it(tmp_path: Path) -> None:
     document = sample.with_history(200)
     results = run_of(document)["results"]
