@@ -182,7 +182,10 @@ def test_tables_are_columns_on_a_terminal_and_tabs_in_a_pipe() -> None:
     table([], screen, TTY)
 
 
-def test_a_long_name_in_the_middle_of_a_row_is_cut_and_the_sentence_behind_it_is_whole() -> None:
+def test_a_long_name_in_the_middle_of_a_row_is_cut_and_the_sentence_behind_it_is_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     screen = Stream()
     why = "the resource was not seen, and nothing says that it is gone"
     table([("new", "n" * 90, "0123456789abcdef", ""), ("unseen", "kort", "0123456789abcdef", why)], screen, TTY, 1)

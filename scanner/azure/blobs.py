@@ -83,6 +83,10 @@ class _Guarded(Transport):
         return await super().send(request, **config)
 
 
+TRIES = 5
+"""How often a blob is put from its beginning while other scans commit to the same name."""
+
+
 class Blobs:
     """An account that is open. Each method raises InputError, or an AccessError where nobody is signed in."""
 
@@ -107,14 +111,15 @@ class Blobs:
             if size <= WHOLE:
                 await client.upload_blob(BytesIO(file.read()), length=size, overwrite=True, content_settings=settings)
                 return
-            try:
-                await _staged(client, file, settings)
-            except HttpResponseError as error:
-                # Another scan has committed to the same name meanwhile, which discards what was staged for it.
-                if _code(error) != "InvalidBlockList":
-                    raise
+            for left in reversed(range(TRIES)):
                 file.seek(0)
-                await _staged(client, file, settings)
+                try:
+                    await _staged(client, file, settings)
+                    return
+                except HttpResponseError as error:
+                    # Another scan has committed to the same name meanwhile, which discards what was staged for it.
+                    if _code(error) != "InvalidBlockList" or not left:
+                        raise
 
     async def get(self, blob: Blob, file: IO[bytes]) -> None:
         """Write a blob into a file."""
