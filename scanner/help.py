@@ -214,7 +214,8 @@ Usage: twolocks waive FINGERPRINT --in FILE [OPTIONS]
 
 Accepts a finding, or all that fails on an endpoint, by an entry in the waiver
 file: for the endpoints that it has now, as bad as it is now. What opens later,
-or gets worse, counts again. FINGERPRINT may be its first 6 digits.
+or gets worse, counts again. A check that no failed read leaves undecided is
+accepted as undecided. FINGERPRINT may be its first 6 digits.
 
   --in FILE       The findings of a scan (findings.json)
   --reason TEXT   Why it is accepted
