@@ -320,6 +320,23 @@ def test_everything_of_the_sample_estate_can_be_accepted(estate: Path) -> None:
     )
 
 
+def test_every_check_of_the_sample_estate_that_no_read_explains_can_be_accepted_as_undecided(estate: Path) -> None:
+    before = json.loads((estate / "findings.json").read_text())
+    document = opened(estate / "findings.json", "")
+    bare = [row for row in before["findings"] if row["status"] == "unknown" and not row["gaps"]]
+    parts = [part for row in bare for part in chosen(document, row["fingerprint"], estate, NOW).parts]
+    assert len(bare) >= 10
+    assert {part.table for part in parts} == {"gap"}
+    terms = Terms("A preview", "kari", date.fromisoformat(LATER))
+    Path("waivers.toml").write_text(appended("", parts, terms, Path("waivers.toml")))
+    after = judged(estate, Path("waivers.toml"))
+    marked = {row["fingerprint"] for row in after["findings"] if row["waiver"] is not None}
+    assert marked == {row["fingerprint"] for row in bare}
+    assert [row | {"waiver": None} for row in after["findings"]] == before["findings"]
+    assert after["exposures"] == before["exposures"]
+    assert after["coverage"]["notes"] == []
+
+
 def test_a_port_of_a_machine_is_accepted_on_its_address(estate: Path) -> None:
     document = json.loads((estate / "findings.json").read_text())
     row = next(row for row in document["exposures"] if row["endpoint"].startswith("tcp/") and row["state"] == "open")

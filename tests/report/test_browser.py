@@ -256,6 +256,16 @@ def test_a_card_of_each_status(reader: Reader, report: Path, kind: str) -> None:
     assert ("Close it" in text) == (kind == "fail")
 
 
+def test_the_card_of_an_undecided_check_says_who_accepted_it(reader: Reader, make: Make) -> None:
+    page = reader.open(make(sample.accepted()), "#findings?q=status:unknown gap:none")
+    card = page.locator("#finding-list .finding").first
+    card.locator("summary").first.click()
+    text = card.inner_text()
+    assert "Why it is undecided" in text
+    assert all(said in text for said in ("Accepted", "kari", "2026-12-31", "A preview"))
+    assert "Expires soon" not in text
+
+
 @pytest.mark.parametrize("name", ["stskjema000", *sample.HOSTILE[:2], sample.HOSTILE[7], "\U0001f600"])
 def test_a_waiver_to_paste_names_rule_and_resource(reader: Reader, make: Make, name: str) -> None:
     document = json.loads(json.dumps(sample.document(30, hostile=False)).replace("stskjema000", json.dumps(name)[1:-1]))
