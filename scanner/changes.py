@@ -56,7 +56,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def counts(self) -> bool:
         """Whether headline, exit code and notices count it: exposures, and findings outside the lock categories."""
-        return self.kind == "exposure" or self.category not in LOCKS
+        return self.category not in LOCKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +349,7 @@ def _moved(was: Item, now: Item, *, worse: bool) -> str:
     steps = _steps(was, now)
     if said * sign > 0:
         return ", ".join([f"{was.severity} -> {now.severity}", *steps])
-    if said or not steps or now.kind != "exposure":
+    if said:
         return ""
     wider = (
         _level(Reach, now.reach) - _level(Reach, was.reach),
@@ -365,7 +365,7 @@ def _weight(item: Item) -> tuple[object, ...]:
 
 def _steps(was: Item, now: Item) -> list[str]:
     pairs = (("reach", was.reach, now.reach), ("authentication", was.authentication, now.authentication))
-    return [f"{name} {old} -> {new}" for name, old, new in pairs if old != new and old and new]
+    return [f"{name} {old} -> {new}" for name, old, new in pairs if old != new]
 
 
 def worst_first(item: Item) -> tuple[int, str, str]:

@@ -87,10 +87,8 @@ class _Sides:
 
     def __post_init__(self) -> None:
         self.first = first_ids(self.rules)
-        self.known = see(self.old, {}, self.first).items
-        ahead = see(self.new, {}, self.first).items
-        # What is new is asked of the old file, too: it may not have been decided there.
-        self.before = see(self.old, {**ahead, **self.known}, self.first)
+        self.before = see(self.old, {}, self.first)
+        self.known = self.before.items
         self.now = see(self.new, self.known, self.first)
 
     def looked(self) -> Looked:
@@ -144,8 +142,7 @@ def _of(found: Changes, *news: str) -> list[Change]:
 
 
 def _undecided(change: Change, before: Sight) -> str:
-    item = change.item
-    if change.news == "new" and (item.key in before.unknown or before.closed.get(item.key) or before.undecided(item)):
+    if change.news == "new" and before.undecided(change.item):
         return "it could not be decided before"
     return change.why
 

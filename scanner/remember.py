@@ -173,7 +173,7 @@ def looked(snapshot: Snapshot, rules: RuleSet, past: Past) -> Looked:
         types=_types(rules),
         whole=not head.part,
         expected=past.last.subscriptions if past.last is not None else frozenset(),
-        groups=frozenset() if head.resources or head.tags or not head.groups else frozenset(scopes(snapshot)),
+        groups=frozenset() if head.resources or head.tags else frozenset(scopes(snapshot)),
     )
 
 

@@ -229,8 +229,7 @@ class _Second:
         self.lines = [
             line
             for line in store.decoded()
-            if line.scope is None
-            and (root_of(url_of(line)) or (_bulk_index(line) and not _failed_in(line, blind)))
+            if (root_of(url_of(line)) or (_bulk_index(line) and not _failed_in(line, blind)))
             and root_of(url_of(line)) not in kept
         ]
         self._roots = {root for line in self.lines if (root := root_of(url_of(line)))}

@@ -378,6 +378,16 @@ def test_a_filtered_scan_judges_only_the_resources_that_it_saw() -> None:
     assert (change.news, change.item.resource) == ("fixed", account("st"))
 
 
+def test_a_scan_of_a_group_fixes_what_is_gone_there_and_nothing_outside_it() -> None:
+    outside = account("out").replace("/rg/", "/other/")
+    known = items(exposure(), finding(), exposure(outside), finding(outside))
+    group = f"/subscriptions/{SUB}/resourcegroups/rg"
+    looked = Looked({SUB}, {"plain-http"}, {TYPE}, whole=False, groups={group})
+    found = changed(known, sight(known, resources=[]), looked, gone=lambda _: True)
+    assert [(each.news, each.item.resource) for each in found.found] == [("fixed", account("st"))] * 2
+    assert not found.same
+
+
 def test_a_rule_counts_by_its_first_id() -> None:
     known = items(finding(rule="renamed"))
     seen = sight(known, first=first_id)
@@ -526,6 +536,7 @@ def test_what_counts_is_an_exposure_or_a_finding_that_no_exposure_shows() -> Non
         ({"reach": "wide", "auth": "identity"}, {"reach": "internet", "auth": "identity"}, "worse"),
         ({"reach": "wide"}, {"reach": "wide"}, ""),
         ({"reach": "internet", "severity": "medium"}, {"reach": "wide", "severity": "high"}, "worse"),
+        ({"reach": "wide", "severity": "high"}, {"reach": "internet", "severity": "medium"}, "better"),
     ],
 )
 def test_the_severity_says_first_whether_it_is_worse(was: dict[str, str], now: dict[str, str], news: str) -> None:

@@ -104,6 +104,12 @@ def test_a_finding_that_could_not_be_decided_before_is_new_and_says_so() -> None
     assert said(differ(closed, document(exposure(), finding())).new) == [("blob", ""), ("plain-http", "")]
 
 
+def test_what_is_not_accepted_any_more_says_so_also_where_a_lock_was_in_doubt() -> None:
+    doubt = finding(rule="keys", category="authentication", status="unknown")
+    made = differ(document(exposure(state="waived"), doubt), document(exposure(), doubt))
+    assert said(made.new) == [("blob", "it is not accepted any more")]
+
+
 def test_what_is_judged_for_the_first_time_says_nothing_of_before() -> None:
     old = document(finding(rule="keys", category="authentication", status="unknown"), rules=["keys"])
     assert said(differ(old, document(finding())).first_judged) == [("plain-http", "")]

@@ -145,6 +145,15 @@ def test_what_is_old_mended_or_shown_by_an_exposure_fails_nothing_new() -> None:
     assert (ended.code, ended.why) == (FINE, "nothing new at critical; 3 critical")
 
 
+def test_a_crash_alone_is_told_without_words_of_what_is_new() -> None:
+    ended = decide(tally(errors=[CRASH]), "new:high", found=Changes())
+    assert (ended.code, ended.why) == (FOUND, "1 rule crashed")
+
+
+def test_the_log_of_a_scan_that_misses_reads_alone_names_no_checks() -> None:
+    assert decide(tally(complete=False, unaccepted=2), "high").log == "incomplete (2 gaps)"
+
+
 def test_without_a_history_new_counts_all_that_stands() -> None:
     assert counted(tally(exposures={"high": 2, "low": 1}, others={"high": 3}), "new:high") == (2, 3)
 

@@ -339,3 +339,18 @@ def test_a_list_below_the_index_that_was_not_read_again_takes_nothing_away() -> 
     below = f"{RULES}/securityRules"
     rules = looked((RULES, {}), (below, 2), (f"{below}/ssh", {"n": 1}))
     assert again(rules, looked((RULES, {}), (below, "Throttled")))[f"{below}/ssh"] == {"n": 1}
+
+
+def test_what_could_not_be_read_of_a_list_stays_a_gap_where_only_the_list_was_read_again() -> None:
+    below = f"{RULES}/securityRules"
+    rules = looked((RULES, {}), (below, 2), (f"{below}/ssh", "Throttled"))
+    assert again(rules, looked((RULES, {}), (below, 1)))[f"{below}/ssh"] == "Throttled"
+
+
+def test_networks_that_a_login_of_a_group_cannot_list_again_leave_no_new_gap() -> None:
+    other = NETWORKS.replace("000001/", "000002/")
+    first = looked((NETWORKS, 1), (NETWORK, {}), (other, 1))
+    second = looked((NETWORKS, "AuthorizationFailed"), (other, "AuthorizationFailed"))
+    lines = list(first.renewed(second, (), blind={SUB.rpartition("/")[2]}).decoded())
+    assert {snapshot.url_of(line) for line in lines if line.gap} == {other}
+    assert {snapshot.url_of(line) for line in lines if line.read or line.resource} == {NETWORKS, NETWORK}
