@@ -699,10 +699,12 @@ class Evaluation:
         found = [each for each in by_gap if each is not None]
         if len(found) == len(by_gap):
             entry = self.policy.waivers.settled(rule, row.resource)
+            if bare and entry is not None:
+                found.append(entry)
             if not bare or entry is not None:
                 self.tally.settled += 1
                 self.tally.agreed += bare
-                return min([*found, *([entry] if bare and entry is not None else [])], key=_until)
+                return min(found, key=_until)
         self._open.update([*verdict.gaps, *([""] if bare else [])])
         return None
 

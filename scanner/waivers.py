@@ -181,7 +181,6 @@ class WaiverFile:
         """The entry that accepts that the rule is Unknown on this resource: of several the one that lasts longest."""
         exact, patterns = self._checks_of(rule)
         found = [*exact.get(_plain(resource), ()), *(each for each in patterns if each.means(resource))]
-        self.met.update(found)
         self.used.update(found)
         live = [each for each in found if each not in self._gone]
         return max(live, key=lambda each: each.expires).row() if live else None
@@ -233,7 +232,7 @@ class WaiverFile:
     def _needless(self, each: Entry) -> str:
         if isinstance(each, Waiver) and each in self.met:
             return f"{each.at}: {each.says()} is not covered: undecided, worse than accepted, or at other endpoints"
-        if isinstance(each, Accepted) and each in self.met:
+        if each in self.met:
             return f"{each.at}: {each.says()} is not covered: it hangs on a read that failed, or its rule crashed"
         return f"{each.at}: {each.says()} matches nothing; delete it if that is mended"
 
@@ -255,7 +254,7 @@ class WaiverFile:
         found = self._checks.get(rule.id)
         if found is None:
             past = [each for each in self.lapsed if isinstance(each, Accepted)]
-            found = self._checks[rule.id] = _sorted([each for each in (*self.gaps, *past) if each.rule], rule)
+            found = self._checks[rule.id] = _sorted([*self.gaps, *past], rule)
         return found
 
     def _covering(self, rule: Rule, resource: str, tags: Mapping[str, str], spot: Spot) -> list[Waiver]:
@@ -527,7 +526,7 @@ class _Reader:
 
     def _width(self, table: str, place: int, rule: str, resource: str) -> None:
         """Refuse rules that are not there, and several on every resource: that accepts what nobody has seen."""
-        if not rule.strip() or not self._known(table, place, rule) or not resource.strip():
+        if not rule.strip() or not self._known(table, place, rule):
             return
         if not all(fits(probe, resource) for probe in _PROBES):
             return

@@ -162,6 +162,7 @@ def test_an_accepted_check_ends_with_0_and_is_told_and_passes_nothing(resource: 
     assert "What could not be decided is accepted, and is not decided" in ended.err
     found = document()
     assert found["scan"]["complete"] is True
+    assert not any("waivers.toml" in note for note in found["coverage"]["notes"])
     (row,) = found["findings"]
     assert (row["status"], row["waiver"]["owner"], row["waiver"]["reason"]) == ("unknown", "kari", "A preview")
     assert (row["waiver"]["expires"], row["waiver"]["ticket"]) == (str(NOW + timedelta(days=30)), "OPS-7")
@@ -204,6 +205,9 @@ def test_a_check_that_hangs_on_a_gap_is_accepted_only_with_it() -> None:
     assert ended.code == 3
     assert f"the undecided {RULE} on st1 is not covered: it hangs on a read that failed" in ended.err
     assert [row["waiver"] for row in document()["findings"]] == [None]
+    ended = night("st1", accepted=check(RULE, "*/storageAccounts/*") + check(RULE, "*/storageAccounts/other*"))
+    assert f"waivers.toml:1: the undecided {RULE} on * is not covered: it hangs on a read that failed" in ended.err
+    assert f"waivers.toml:8: the undecided {RULE} on other* matches nothing" in ended.err
     ended = values("st1", accepted=check(RULE), only=(RULE,), lost=True)
     assert ended.code == 3
     ended = values("st1", accepted=gap(containers("st1")), only=(RULE,), lost=True)
@@ -214,6 +218,21 @@ def test_a_check_that_hangs_on_a_gap_is_accepted_only_with_it() -> None:
     assert ended.code == 0
     (row,) = document()["findings"]
     assert row["waiver"]["expires"] == str(NOW + timedelta(days=20)), "the first that ends"
+
+
+def test_who_accepted_the_gap_accepted_what_hangs_on_it_alone() -> None:
+    assert night("st1", accepted=gap(containers("st1"), 30) + check(RULE, days=20)).code == 0
+    (row,) = document()["findings"]
+    assert row["waiver"]["reason"] == "Personal files"
+
+
+@pytest.mark.parametrize(("accepted", "code"), [("", 3), (gap("*/containers"), 0)])
+def test_what_fails_and_may_be_worse_is_accepted_with_its_gap(accepted: str, code: int) -> None:
+    write("st1", allowSharedKeyAccess=True)
+    Path("waivers.toml").write_text(accepted)
+    words = ("--only", RULE, "--only", "storage-shared-key", "--fail-on", "never", "--waivers", "waivers.toml")
+    assert twolocks("scan", "--from", "night.jsonl", *words, "--out", "findings.json").code == code
+    assert "fail" in {row["status"] for row in document()["findings"]}
 
 
 def test_an_expired_check_counts_again_and_says_so() -> None:
@@ -231,9 +250,10 @@ def test_a_check_that_is_decided_is_told() -> None:
     assert f"the undecided {NETWORK} on st1 matches nothing; delete it if that is mended" in ended.err
 
 
-def test_no_check_accepts_what_fails() -> None:
+@pytest.mark.parametrize("days", [30, -1])
+def test_no_check_accepts_what_fails(days: int) -> None:
     write("st1", publicNetworkAccess="Enabled", lost=False)
-    Path("waivers.toml").write_text(check())
+    Path("waivers.toml").write_text(check(days=days))
     words = ("scan", "--from", "night.jsonl", "--only", NETWORK, "--fail-on", "low", "--waivers", "waivers.toml")
     assert twolocks(*words, "--out", "findings.json").code == 1
     assert [(row["status"], row["waiver"]) for row in document()["findings"]] == [("fail", None)]

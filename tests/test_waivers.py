@@ -13,7 +13,7 @@ from scanner.evaluate import NoWaivers, Spot
 from scanner.exposure import Reach
 from scanner.finding import WaiverRow
 from scanner.loader import RuleSet, load
-from scanner.resource import Gap
+from scanner.resource import LOST, Gap
 from scanner.rule import Fix, Kind
 from scanner.toml import Faults
 from scanner.verdict import Severity
@@ -192,6 +192,32 @@ def test_accepted_checks(rule: str, resource: str, id: str, covers: bool, tmp_pa
     assert row == (WaiverRow("r", "ola", "2026-12-31") if covers else None)
     assert not found.accepted(Gap(id, 403, "")), "a rule is no read"
     assert not covered(found, rules, resource=id), "what fails is not covered"
+
+
+def test_no_entry_accepts_that_a_subscription_is_gone(tmp_path: Path, rules: RuleSet) -> None:
+    text = '[[gap]]\nurl = "/subscriptions/s1"\nreason = "r"\nowner = "o"\nexpires = 2026-12-31\n'
+    found = file(text, tmp_path, rules)
+    assert found.accepted(Gap("/subscriptions/s1", 403, "AuthorizationFailed")) is not None
+    assert found.accepted(Gap("/subscriptions/s1", 0, LOST)) is None
+
+
+def test_an_expired_check_is_not_met_by_a_gap(tmp_path: Path, rules: RuleSet) -> None:
+    found = file(accepts(resource='"*"', expires="2026-11-01"), tmp_path, rules)
+    assert found.accepted(Gap(f"{ID}/blobServices/default", 403, "x")) is None
+    assert not found.met
+
+
+def test_a_waiver_accepts_no_unknown(tmp_path: Path, rules: RuleSet) -> None:
+    for expires in ("2026-12-31", "2026-11-01"):
+        found = file(entry(expires=expires), tmp_path, rules)
+        assert found.settled(rules.rules["storage-plain-http"], ID) is None
+        assert not found.used
+
+
+def test_a_rule_that_is_left_out_is_one_fault(tmp_path: Path, rules: RuleSet) -> None:
+    with pytest.raises(Faults) as raised:
+        file(accepts(rule='""'), tmp_path, rules)
+    assert [each.what for each in raised.value.all] == ["a gap needs rule"]
 
 
 def test_of_several_accepted_checks_the_last_to_end_counts(tmp_path: Path, rules: RuleSet) -> None:

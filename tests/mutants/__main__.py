@@ -33,7 +33,7 @@ PURE: dict[str, tuple[str, ...]] = {
     "scanner/exit.py": (),
     "scanner/waivers.py": (
         *("Waiver", "Accepted", "WaiverFile", "_Reader.gap", "_Reader._width"),
-        *("expiring", "_asked", "fits", "_listed", "_within", "parse_cell", "judged", "day"),
+        *("expiring", "_asked", "_sorted", "fits", "_listed", "_within", "parse_cell", "judged", "day"),
     ),
     "scanner/diff.py": (
         "_Sides",
@@ -48,7 +48,7 @@ PURE: dict[str, tuple[str, ...]] = {
     "scanner/snapshot.py": ("Store.renewed", "_Second", "_bulk_index", "_failed_in"),
     "scanner/evaluate.py": (
         *("_missing_types", "_not_asked", "_inherit"),
-        *("Evaluation._accepted", "Evaluation._waive", "Evaluation._finish"),
+        *("Evaluation._accepted", "Evaluation._waive", "Evaluation._settled", "Evaluation._finish"),
     ),
 }
 """What remembers, waives and compares, and the functions or classes of each that decide something; () for all."""
