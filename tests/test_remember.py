@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from io import BytesIO
 from typing import Any
 
 import msgspec
@@ -9,10 +10,10 @@ import pytest
 
 from scanner import remember
 from scanner.changes import Changes, Item, Key, Looked, compare
-from scanner.finding import ResourceRow
+from scanner.finding import Coverage, Document, ResourceRow, ScanRow
 from scanner.loader import RuleSet
 from scanner.remember import Doubts, Last, Noting, Past
-from scanner.resource import root_of
+from scanner.resource import LOST, Gap, root_of
 from scanner.rule import Fix, Kind
 from scanner.settings import DEFAULT, Settings, Value
 from scanner.snapshot import Head, Snapshot, Store, of_store
@@ -43,6 +44,7 @@ NETWORKS = f"/subscriptions/{SUB}/providers/Microsoft.Network/virtualNetworks"
 def kinds() -> list[Kind]:
     store = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
     store.lock("keys", "authentication", "Keys", only=("blob",), why="w", fix=FIX, aliases=("old-keys",))
+    store.rule("http", "transport", "HTTP", severity="low", why="w", fix=FIX)(lambda resource, index: Pass())
     store.endpoints(data=("blob",))(lambda resource, index: iter(()))
     vault = Kind("Microsoft.KeyVault/vaults", api="2025-08-01")
     vault.rule("purge", "governance", "Purge", severity="low", why="w", fix=FIX)(lambda resource, index: Pass())
@@ -156,6 +158,26 @@ def test_passes_and_resources_are_seen_and_counted(noting: Made) -> None:
     assert writer.sight.closed.keys() == known.keys()
 
 
+def test_a_scan_that_remembers_writes_every_row_into_its_document(noting: Made) -> None:
+    writer, door, fault = noting({}), exposure(), finding()
+    row = ResourceRow(type="", name="st", location="", subscription=SUB, resource_group="", tags={}, parent=None)
+    writer.exposure(door)
+    writer.finding(fault)
+    writer.resource(account("st"), row)
+    writer.passed(account("st"), ["purge"])
+    writer.not_applicable(account("st"), {"anonymous": "it has none"})
+    scan = ScanRow(
+        id="", started="", finished="", taken=TUESDAY, tool="", cloud="", principal="", scopes=[], resources=1,
+        reads=0, complete=True,
+    )  # fmt: skip
+    writer.finish(out := BytesIO(), scan, {}, [], Coverage(scopes=[], types=[], rules_off=[]))
+    made = msgspec.json.decode(out.getvalue(), type=Document)
+    assert (made.exposures, made.findings) == ([door], [fault])
+    assert made.resources == {account("st"): row}
+    assert made.passed == {account("st"): ["purge"]}
+    assert made.not_applicable == {account("st"): {"anonymous": "it has none"}}
+
+
 # What a scan looks at
 
 
@@ -169,10 +191,10 @@ def test_a_type_is_looked_at_where_a_lock_rule_is_on_and_its_endpoints_are_read(
     first = rules().rules["keys"].first_id
     at = remember.looked(snapshot(), rules(), Past())
     assert at.types == {"microsoft.storage/storageaccounts"}
-    assert at.rules == {first, "purge", "bare"}
+    assert at.rules == {first, "http", "purge", "bare"}
     assert remember.words(rules()) == {*at.rules, *at.types}
     off = remember.looked(snapshot(), rules("keys"), Past())
-    assert (off.types, off.rules) == (frozenset(), {"purge", "bare"})
+    assert (off.types, off.rules) == (frozenset(), {"http", "purge", "bare"})
 
 
 def test_a_subscription_that_is_not_seen_was_not_looked_at() -> None:
@@ -189,6 +211,25 @@ def test_a_part_is_not_the_whole_and_fixes_nothing_that_it_did_not_see(part: dic
     night = snapshot(reads=[(STORES, "list")], **part)
     assert not remember.looked(night, rules(), Past()).whole
     assert not remember.listed_without(night)(account("st"))
+
+
+@pytest.mark.parametrize(
+    ("part", "fixed"),
+    [
+        ({}, ["in", "out"]),
+        ({"groups": ["RG"]}, ["in"]),
+        ({"groups": ["RG"], "tags": ["a=b"]}, []),
+        ({"groups": ["RG"], "resources": [account("other")]}, []),
+    ],
+)
+def test_silence_fixes_what_was_asked_for_as_a_whole_and_nothing_outside_it(
+    part: dict[str, Any], fixed: list[str]
+) -> None:
+    known = items(exposure(account("in")), exposure(account("out").replace("/rg/", "/two/")))
+    at = remember.looked(snapshot(**part), rules(), Past())
+    found = changed(known, sight(known, resources=[]), at, gone=lambda _: True)
+    assert sorted(each.item.resource.rpartition("/")[2] for each in found.of("fixed")) == fixed
+    assert len(found.found) == len(fixed)
 
 
 def test_gone_is_what_arm_listed_in_a_subscription_that_is_seen_in_full() -> None:
@@ -274,6 +315,7 @@ def test_what_was_not_seen_is_looked_at_again_also_where_it_was_lost_before() ->
     assert doubtful(lost, sight(lost, resources=[])) == [account("st")]
     undecided = [exposure(severity=None, worst="high", state="closed")]
     assert doubtful(known, sight(known, undecided)) == []
+    assert doubtful(known, sight(known, [exposure()], resources=[])) == [], "what stands was seen"
 
 
 def test_only_subscriptions_that_were_seen_are_looked_at_again_once_a_resource_and_the_worst_first() -> None:
@@ -336,6 +378,56 @@ def test_networks_that_cannot_be_read_again_confirm_nothing() -> None:
     assert doubts.is_unconfirmed(account("c"))
 
 
+def test_a_login_of_a_group_that_cannot_list_networks_again_confirms_all_but_machines() -> None:
+    part, machine = f"/subscriptions/{SUB}", account("machine")
+    asked = [account("a"), account("b"), machine]
+    first = looks(part, NETWORKS, bodies=asked)
+    first.read(NETWORKS.replace("virtualNetworks", "networkSecurityGroups"), 0)
+    refused = f"{account('a')}/blobServices/default/containers"
+    second = looks(NETWORKS.replace("virtualNetworks", "networkSecurityGroups"), refused, bodies=asked)
+    made, doubts = remember.settled(first, second, asked, frozenset(), lambda id: id == machine)
+    assert not doubts.all_unconfirmed
+    assert [doubts.is_unconfirmed(each) for each in asked] == [True, False, True]
+    assert [gap.url for gap in doubts.gaps] == [refused]
+    assert {line.gap.url for line in made.decoded() if line.gap} == {part, NETWORKS}
+
+
+def test_a_resource_that_cannot_be_read_again_leaves_the_machines_beside_it_confirmed() -> None:
+    asked = [account("a"), account("machine")]
+    second = looks(f"{account('a')}/localUsers", bodies=asked)
+    first = looks(f"/subscriptions/{SUB}", bodies=asked)
+    _, doubts = remember.settled(first, second, asked, frozenset())
+    assert [doubts.is_unconfirmed(each) for each in asked] == [True, False]
+
+
+@pytest.mark.parametrize("known", [NETWORKS.replace("Networks", "Hubs"), f"{account('a')}/localUsers"])
+def test_a_refused_list_makes_no_part_of_a_subscription_whose_networks_must_be_read_again(known: str) -> None:
+    first = looks(known, bodies=[account("a")])
+    made, doubts = remember.settled(first, looks(NETWORKS, bodies=[account("a")]), [account("a")], frozenset())
+    assert made is first
+    assert doubts.all_unconfirmed
+    assert [gap.url for gap in doubts.gaps] == [NETWORKS]
+
+
+def test_networks_make_the_endpoints_of_those_types_whose_ports_have_paths() -> None:
+    machine = Kind("Microsoft.Compute/virtualMachines", api="2025-04-01")
+    machine.paths(lambda resource, topology: ((), "", ()))
+    networked = remember.networked(RuleSet(kinds=[*kinds(), machine]))
+    group = f"/subscriptions/{SUB}/resourceGroups/rg/providers"
+    assert networked(f"{group}/microsoft.compute/VIRTUALMACHINES/vm")
+    assert not networked(account("st"))
+
+
+def test_a_subscription_that_is_shown_no_more_and_what_no_second_look_could_read_are_missing() -> None:
+    doubts = Doubts(gaps=(Gap(account("a"), 403, "AuthorizationFailed"),))
+    night = snapshot((SUB.upper(), "full"))
+    lost = Gap(f"/subscriptions/{OTHER}", 0, LOST)
+    last = Last(MONDAY, "t", frozenset({SUB, OTHER}))
+    assert remember.missing(Past(last=last), night, doubts) == [lost, *doubts.gaps]
+    assert remember.missing(Past(last=Last(MONDAY, "t", frozenset({SUB}))), night, Doubts()) == []
+    assert remember.missing(Past(), night, doubts) == [*doubts.gaps]
+
+
 def test_what_arm_says_is_gone_is_out_and_gone() -> None:
     first, gone = looks(bodies=[account("a"), container("x", "a"), account("b")]), frozenset({root_of(account("a"))})
     made, doubts = remember.settled(first, looks(), [account("a"), account("b")], gone)
@@ -383,6 +475,59 @@ def test_what_another_scan_added_meanwhile_stays_as_that_one_left_it() -> None:
     found = remember.judge({**mine, **theirs}, Past(mine, always), seen, LOOKED, Doubts(), lambda _: False)
     assert [(each.news, each.item.endpoint) for each in found.found] == [("fixed", "blob")]
     assert [item.endpoint for item in found.same] == ["table"]
+
+
+def from_file(known: Mapping[Key, Item], seen: Any) -> Changes:
+    """What comes of a file of the time of a sight."""
+    past = remember.since_then(Past(known, always), seen.taken)
+    return remember.judge(known, past, seen, LOOKED, Doubts(), lambda _: False)
+
+
+def test_an_older_file_fixes_and_dates_nothing_that_a_later_scan_saw() -> None:
+    known = items(exposure(), finding(), taken=TUESDAY)
+    seen = sight(known, [finding(), exposure(endpoint="file")], taken=MONDAY)
+    found = from_file(known, seen)
+    assert (found.found, found.same, found.older) == ([], [], 2)
+
+
+def test_a_file_of_the_very_time_or_later_is_judged_as_any_scan() -> None:
+    known = items(exposure(), finding(), taken=MONDAY)
+    for taken in (MONDAY, TUESDAY):
+        found = from_file(known, sight(known, [finding(), exposure(endpoint="file")], taken=taken))
+        assert sorted(each.news for each in found.found) == ["fixed", "new"]
+        assert ([item.seen for item in found.same], found.older) == ([taken], 0)
+
+
+def test_an_older_file_still_says_what_no_later_scan_looked_at() -> None:
+    known = items(exposure(account("st", OTHER)), taken=TUESDAY) | items(exposure(), taken=MONDAY)
+    door = exposure(account("st", OTHER), severity="critical", auth="anonymous")
+    seen = sight(known, [door, exposure(endpoint="file")], taken=MONDAY)
+    found = from_file(known, seen)
+    assert sorted((each.news, each.item.endpoint) for each in found.found) == [("fixed", "blob"), ("new", "file")]
+    assert found.older == 1
+
+
+def test_a_live_scan_whose_clock_went_back_changes_what_it_sees() -> None:
+    known = items(exposure(), finding(), taken=TUESDAY)
+    seen = sight(known, [finding()], taken=MONDAY)
+    found = remember.judge(known, Past(known, always), seen, LOOKED, Doubts(), lambda _: False)
+    assert [each.news for each in found.found] == ["fixed"]
+    assert (len(found.same), found.older) == (1, 0)
+
+
+def test_in_an_older_file_nothing_is_new_where_a_later_scan_looked() -> None:
+    first, last = exposure(account("a")), exposure(account("b"))
+    other = items(exposure(account("st", OTHER)), taken=MONDAY)
+    for known in (
+        items(first, taken=TUESDAY) | items(last, taken=MONDAY) | other,
+        items(first, taken=MONDAY) | items(last, taken=TUESDAY) | other,
+        other | items(first, taken=TUESDAY),
+    ):
+        past = remember.since_then(Past(known, always), MONDAY)
+        assert not past.before(account("x").upper(), "keys")
+        assert past.before(account("x", OTHER), "keys")
+        assert remember.since_then(Past(known, always), TUESDAY).before(account("x"), "keys")
+        assert not remember.since_then(Past(known), TUESDAY).before(account("x"), "keys")
 
 
 def test_what_is_not_confirmed_is_not_fixed_and_what_is_gone_is() -> None:
