@@ -3,7 +3,7 @@
 import heapq
 import traceback
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -160,6 +160,24 @@ class Tally:
     gaps: list[rows.GapRow] = field(default_factory=list)
     scopes: list[rows.ScopeRow] = field(default_factory=list)
     complete: bool = True
+
+
+@dataclass(slots=True)
+class _Agreed:
+    """Whether all rules that are Unknown for a half of an endpoint (its reach, or what it asks) were accepted so."""
+
+    halves: dict[tuple[int, bool], bool] = field(default_factory=dict)
+
+    def note(self, rule: Rule, row: rows.FindingRow, undecided: Sequence[Exposure]) -> None:
+        for each in undecided if row.status == "unknown" else ():
+            half = id(each), rule.category == "network"
+            self.halves[half] = self.halves.get(half, True) and row.waiver is not None
+
+    def left(self, exposure: Exposure) -> Iterator[str]:
+        """The gaps that leave open how bad an endpoint is; "" for a doubt without one that nobody accepted."""
+        for is_network, half in ((True, exposure.reach), (False, exposure.asks)):
+            agreed = self.halves.get((id(exposure), is_network), False)
+            yield from (each.missing.gap or "" for each in half.doubts if each.missing.gap or not agreed)
 
 
 @dataclass(slots=True)
@@ -436,6 +454,7 @@ class Evaluation:
         exposures, problem = self.exposures(kind, top)
         intended = self._intended(exposures, top) if self.policy.intended else {}
         failed: dict[int, list[Failed]] = {}
+        agreed = _Agreed()
         for rule in enabled:
             if problem is not None:
                 self._error(out, rule, top, problem)
@@ -448,8 +467,13 @@ class Evaluation:
                 if row is not None:
                     for each in reading.failing:
                         failed.setdefault(id(each), []).append(Failed(rule, row, accepted.get(id(each))))
+                    agreed.note(rule, row, reading.undecided)
         for each in exposures:
-            self._exposure(out, top, each, failed.get(id(each), []), intended.get(id(each)))
+            mine = failed.get(id(each), [])
+            self._exposure(out, top, each, mine, intended.get(id(each)))
+            if mine and each.undecided and out.exposures[-1].state in ("open", "waived"):
+                # It fails, so that no rule is Unknown for all of it; but it may be worse than it fails.
+                self._open.update(agreed.left(each))
 
     def _intended(self, exposures: list[Exposure], top: Resource) -> dict[int, str]:
         return {
@@ -533,10 +557,6 @@ class Evaluation:
         out.exposures.append(row)
         out.named[top.id] = top
         self._tally_exposure(exposure, row)
-        if state in ("open", "waived") and failed and exposure.undecided:
-            # It fails, so that no rule is Unknown for it; but it may be worse.
-            doubts = (*exposure.reach.doubts, *exposure.asks.doubts)
-            self._open.update(each.missing.gap or "" for each in doubts)
 
     def _tally_exposure(self, exposure: Exposure, row: rows.ExposureRow) -> None:
         tally = self.tally
