@@ -13,7 +13,7 @@ import msgspec
 
 from scanner.exposure import LOCKS, Auth, Reach
 from scanner.finding import Document, ExposureRow, FindingRow, finding_fingerprint, order
-from scanner.resource import segments, subscription_of, type_of
+from scanner.resource import root_of, segments, subscription_of, type_of
 from scanner.verdict import Severity
 
 Word = Literal["exposure", "finding"]
@@ -96,7 +96,8 @@ class Looked:
 
     `expected`: the subscriptions that the last scan of the same selection saw; one that is missing now was lost.
     `whole`: no resource was left out by `--resource`, `--resource-group` or `--tag`.
-    `groups`: where it was not whole, the ids of resource groups (lower case) of which it looked at every resource.
+    `groups`: where it was not whole, the ids of resource groups, and of resources that were named (lower case), of
+    which it looked at all that lies there.
     `types`: types whose endpoints were read, since a lock rule of theirs was on.
     """
 
@@ -129,7 +130,7 @@ class Sight:
         self._doubted_lists: set[tuple[str, str]] = set()
         """Scopes above resources, each with a type that could not be listed there; "" for any."""
         self._wanted = {item.resource.lower() for item in known.values()}
-        self._tops = {top_of(id) for id in self._wanted}
+        self._bundles = {_bundle_of(id) for id in self._wanted}
         self._present: set[str] = set()
 
     def exposure(self, row: ExposureRow) -> None:
@@ -186,9 +187,9 @@ class Sight:
                 self.closed.setdefault(("finding", finding_fingerprint(self.first(rule), id)), False)
 
     def resource(self, id: str) -> None:
-        top = top_of(id)
-        if top in self._tops:
-            self._present.add(top)
+        bundle = _bundle_of(id)
+        if bundle in self._bundles:
+            self._present.add(bundle)
 
     def _keep(self, item: Item) -> None:
         """Of two rows with one fingerprint (names that differ in case) the worse one counts, whichever came first."""
@@ -207,8 +208,8 @@ class Sight:
     # Questions
 
     def present(self, id: str) -> bool:
-        """Whether the top-level resource of an id was seen."""
-        return top_of(id) in self._present
+        """Whether the resource that an id's bundle starts with was seen, or anything in it; a slot is not its site."""
+        return _bundle_of(id) in self._present
 
     def undecided(self, item: Item) -> bool:
         """Whether something that was not read leaves open if the item still stands."""
@@ -390,6 +391,10 @@ def _top_type(id: str) -> str:
 def top_of(id: str) -> str:
     """The id of the top-level resource that an id lies in, in lower case; the id itself where it is shorter."""
     return "/" + "/".join(segments(id.lower())[:TOP])
+
+
+def _bundle_of(id: str) -> str:
+    return root_of(id) or top_of(id)
 
 
 def _lineage(id: str) -> set[str]:

@@ -166,14 +166,13 @@ def seen(snapshot: Snapshot) -> frozenset[str]:
 
 def looked(snapshot: Snapshot, rules: RuleSet, past: Past) -> Looked:
     """The same for a comparison."""
-    head = snapshot.head
     return Looked(
         subscriptions=seen(snapshot),
         rules={rule.first_id for rule in rules.enabled.values()},
         types=_types(rules),
-        whole=not head.part,
+        whole=not snapshot.head.part,
         expected=past.last.subscriptions if past.last is not None else frozenset(),
-        groups=frozenset() if head.resources or head.tags else frozenset(scopes(snapshot)),
+        groups=frozenset(scopes(snapshot)),
     )
 
 

@@ -388,6 +388,19 @@ def test_a_scan_of_a_group_fixes_what_is_gone_there_and_nothing_outside_it() -> 
     assert not found.same
 
 
+def test_a_slot_that_is_seen_fixes_nothing_of_its_site_nor_of_another_slot() -> None:
+    site = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Web/sites/app"
+    slots = [f"{site}/slots/{name}" for name in ("test", "next")]
+    known = items(*(exposure(id, "app") for id in (site, *slots)))
+    types = {"microsoft.web/sites", "microsoft.web/sites/slots"}
+    for whole, news in ((False, []), (True, ["unseen"] * 2)):
+        seen = sight(known, [exposure(slots[0], "app")], resources=[slots[0]])
+        assert [each.news for each in changed(known, seen, Looked({SUB}, set(), types, whole=whole)).found] == news
+    seen = sight(known, [exposure(site, "app")], resources=[site])
+    found = changed(known, seen, Looked({SUB}, set(), types), gone=lambda id: "/slots/" in id)
+    assert [(each.news, each.why) for each in found.found] == [("fixed", "the resource is gone")] * 2
+
+
 def test_a_rule_counts_by_its_first_id() -> None:
     known = items(finding(rule="renamed"))
     seen = sight(known, first=first_id)

@@ -220,6 +220,7 @@ def test_a_part_is_not_the_whole_and_fixes_nothing_that_it_did_not_see(part: dic
         ({"groups": ["RG"]}, ["in"]),
         ({"groups": ["RG"], "tags": ["a=b"]}, []),
         ({"groups": ["RG"], "resources": [account("other")]}, []),
+        ({"resources": [account("IN")]}, ["in"]),
     ],
 )
 def test_silence_fixes_what_was_asked_for_as_a_whole_and_nothing_outside_it(
