@@ -401,6 +401,17 @@ def test_a_slot_that_is_seen_fixes_nothing_of_its_site_nor_of_another_slot() -> 
     assert [(each.news, each.why) for each in found.found] == [("fixed", "the resource is gone")] * 2
 
 
+def test_a_subscription_or_a_group_that_is_seen_fixes_nothing_of_another() -> None:
+    places = [
+        f"/subscriptions/{SUB}",
+        f"/subscriptions/{SUB}/resourceGroups/a",
+        f"/subscriptions/{SUB}/resourceGroups/b",
+    ]
+    known = items(*(finding(place) for place in places))
+    for place in places:
+        assert [each.item.resource for each in changed(known, sight(known, resources=[place])).of("fixed")] == [place]
+
+
 def test_a_rule_counts_by_its_first_id() -> None:
     known = items(finding(rule="renamed"))
     seen = sight(known, first=first_id)
