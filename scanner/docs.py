@@ -7,6 +7,7 @@ that is missing, old or stale; it then ends with 1.
 import sys
 import tomllib
 from collections.abc import Iterator
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,17 @@ def schema() -> str:
 
 
 def _json(made: dict[str, Any]) -> str:
-    return msgspec.json.format(msgspec.json.encode(made), indent=2).decode() + "\n"
+    return msgspec.json.format(msgspec.json.encode(_dedented(made)), indent=2).decode() + "\n"
+
+
+def _dedented(made: Any) -> Any:
+    """A schema whose descriptions are docstrings as every Python has them: from 3.13 on they are not indented."""
+    if isinstance(made, list):
+        return [_dedented(each) for each in made]
+    if not isinstance(made, dict):
+        return made
+    texts = {name: cleandoc(text) for name, text in made.items() if name == "description" and isinstance(text, str)}
+    return {name: texts.get(name, _dedented(value)) for name, value in made.items()}
 
 
 def rule_list(rules: RuleSet) -> str:

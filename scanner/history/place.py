@@ -157,8 +157,12 @@ def _sqlite(found: Place) -> sqlite3.Connection:
     mode = "rwc" if found.may_create else "rw"
     uri = f"file:{quote(str(found.path.absolute()))}?mode={mode}" + (f"&vfs={found.vfs}" if found.vfs else "")
     connection = sqlite3.connect(uri, uri=True, timeout=WAIT, isolation_level=None)
-    # One commit a night: what it costs to be sure of it after a power cut is one sync.
-    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        # One commit a night: what it costs to be sure of it after a power cut is one sync.
+        connection.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
