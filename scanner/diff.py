@@ -1,7 +1,7 @@
 """`twolocks diff`: two findings files, or snapshots, compared without a history."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -11,29 +11,12 @@ from scanner import snapshot
 from scanner.changes import Change, Changes, Item, Looked, Sight, compare, see, top_of, worst_first
 from scanner.errors import InputError
 from scanner.evaluate import Evaluation
-from scanner.finding import SCHEMA, CellRow, Document, ResourceRow, Writer, order
+from scanner.finding import SCHEMA, ChangeRow, Document, ResourceRow, Writer, order
 from scanner.loader import RuleSet
-from scanner.remember import first_ids
+from scanner.remember import change_row, first_ids
 from scanner.resource import subscription_of, type_of
 
 LISTS = ("new", "first_judged", "fixed", "accepted", "changed", "unknown", "vanished")
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One difference. `was`: how it was rated in the old file; `why`: a clause, "" where the list says it."""
-
-    kind: str
-    fingerprint: str
-    resource: str
-    endpoint: str
-    address: str
-    rule: str
-    title: str
-    severity: str
-    reach: str
-    authentication: str
-    was: CellRow | None
-    why: str
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,13 +40,13 @@ class Difference(msgspec.Struct, kw_only=True):
     old: Side
     newer: Side
     same: int = 0
-    new: list[Row] = []
-    first_judged: list[Row] = []
-    fixed: list[Row] = []
-    accepted: list[Row] = []
-    changed: list[Row] = []
-    unknown: list[Row] = []
-    vanished: list[Row] = []
+    new: list[ChangeRow] = []
+    first_judged: list[ChangeRow] = []
+    fixed: list[ChangeRow] = []
+    accepted: list[ChangeRow] = []
+    changed: list[ChangeRow] = []
+    unknown: list[ChangeRow] = []
+    vanished: list[ChangeRow] = []
     appeared_resources: list[str] = []
     vanished_resources: list[str] = []
     notes: list[str] = []
@@ -163,22 +146,8 @@ def _silence(item: Item, sides: _Sides, looked: Looked) -> str:
     return "its rule is not in the new file" if item.rule else "no rule in the new file reads it"
 
 
-def _row(change: Change, why: str | None = None) -> Row:
-    item, was = change.item, change.was
-    return Row(
-        kind=item.kind,
-        fingerprint=item.fingerprint,
-        resource=item.resource,
-        endpoint=item.endpoint,
-        address=item.address,
-        rule=item.rule,
-        title=item.title,
-        severity=item.severity,
-        reach=item.reach,
-        authentication=item.authentication,
-        was=CellRow(severity=was.severity, reach=was.reach, authentication=was.authentication) if was else None,
-        why=change.why if why is None else why,
-    )
+def _row(change: Change, why: str | None = None) -> ChangeRow:
+    return change_row(change if why is None else replace(change, why=why))
 
 
 def _side(file: str, document: Document) -> Side:

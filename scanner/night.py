@@ -39,7 +39,6 @@ class Night:
     past: Past = field(default_factory=Past)
     doubts: Doubts = field(default_factory=Doubts)
     beyond: int = 0
-    looked_again: bool = False
     trend: list[rows.TrendRow] = field(default_factory=list)
     """The scans before of the same selection, the oldest first."""
     record: "ScanRecord | None" = None
@@ -109,7 +108,7 @@ class Night:
         found = compare(self.past.known, counting.sight, at, self.past.before)
         wanted = remember.doubtful(found, counting.sight, at.subscriptions)
         asked, rest = wanted[: remember.AGAIN], wanted[remember.AGAIN :]
-        self.beyond, self.looked_again = len(rest), bool(asked)
+        self.beyond = len(rest)
         unconfirmed = frozenset(root_of(each) for each in rest)
         self.doubts = Doubts(unconfirmed=unconfirmed)
         if not asked:

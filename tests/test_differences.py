@@ -6,8 +6,7 @@ import msgspec
 import pytest
 
 from scanner.diff import Difference, difference
-from scanner.diff import Row as RowOf
-from scanner.finding import Document, ExposureRow, ScopeRow
+from scanner.finding import ChangeRow, Document, ExposureRow, ScopeRow
 from scanner.index import Index
 from scanner.loader import RuleSet
 from scanner.resource import Resource
@@ -57,7 +56,7 @@ def differ(old: Document, new: Document) -> Difference:
     return difference(old, new, ("old", "new"), RULES)
 
 
-def said(rows: list[RowOf]) -> list[tuple[str, str]]:
+def said(rows: list[ChangeRow]) -> list[tuple[str, str]]:
     return [(row.endpoint or row.rule, row.why) for row in rows]
 
 

@@ -7,7 +7,8 @@ import jinja2
 import msgspec
 
 from scanner.content import content
-from scanner.diff import Difference, Row
+from scanner.diff import Difference
+from scanner.finding import ChangeRow
 from scanner.outputs import Out, unwritable
 from scanner.report.changes import cell
 from scanner.report.html import joined, ours, policy
@@ -64,7 +65,7 @@ def rows(found: Difference) -> list[list[str]]:
     return table + [["vanished", "-", id, "-", ""] for id in found.vanished_resources]
 
 
-def door(row: Row) -> str:
+def door(row: ChangeRow) -> str:
     name = row.resource.rstrip("/").rsplit("/", 1)[-1]
     return f"{name}: {row.endpoint or row.rule}"
 
@@ -80,7 +81,7 @@ def write_markdown(found: Difference, out: IO[bytes]) -> None:
     lines += [f"From {sides[0]} to {sides[1]}."]
     lines += [f"\n{text(note)}." for note in found.notes]
     for name, word in WORDS.items():
-        listed: list[Row] = getattr(found, name)
+        listed: list[ChangeRow] = getattr(found, name)
         if listed:
             lines += ["", f"## {word.capitalize()}", "", f"{MEANING[name]}.", ""]
             lines += ["| severity | where | what | remark |", "| --- | --- | --- | --- |"]
@@ -98,7 +99,7 @@ MOST = 200
 """Rows of a list in Markdown: a job's page takes less than 1 MiB."""
 
 
-def _line(row: Row) -> str:
+def _line(row: ChangeRow) -> str:
     # A bar ends a cell in a code span, too.
     where = code(door(row)).replace("|", "\\|")
     return f"| {row.severity} | {where} | {text(row.title)} | {text(row.why)} |"
@@ -147,7 +148,7 @@ def headline(found: Difference) -> str:
 
 
 def _list(name: str, found: Difference, words: Words) -> dict[str, Any]:
-    rows: list[Row] = getattr(found, name)
+    rows: list[ChangeRow] = getattr(found, name)
     return {
         "name": name.replace("_", "-"),
         "word": WORDS[name],
@@ -158,7 +159,7 @@ def _list(name: str, found: Difference, words: Words) -> dict[str, Any]:
     }
 
 
-def _card(name: str, row: Row, words: Words) -> dict[str, str]:
+def _card(name: str, row: ChangeRow, words: Words) -> dict[str, str]:
     severity = row.severity if row.severity in SEVERITIES else "info"
     now = cell(words, row.severity, row.authentication, row.reach)
     was = cell(words, row.was.severity, row.was.authentication, row.was.reach) if row.was else now

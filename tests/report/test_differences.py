@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scanner.diff import LISTS, Difference, Row, Side
-from scanner.finding import CellRow
+from scanner.diff import LISTS, Difference, Side
+from scanner.finding import CellRow, ChangeRow
 from scanner.report.differences import MOST_SHOWN, write_html
 from scanner.report.html import policy
 from tests.report import sample
@@ -18,8 +18,10 @@ def side(name: str) -> Side:
     return Side(file=name, scan="one", taken="2026-11-25T02:00:00Z", tool="twolocks 0.1.0", complete=True)
 
 
-def row(at: int, name: str, severity: str = "high") -> Row:
-    return Row(
+def row(at: int, name: str, severity: str = "high") -> ChangeRow:
+    return ChangeRow(
+        since="2026-11-24T02:00:00Z",
+        last_seen="2026-11-24T02:00:00Z",
         kind="exposure",
         fingerprint=f"{at:016x}",
         resource=f"/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/{name}",
