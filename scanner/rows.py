@@ -105,10 +105,6 @@ class Rows:
         self._asked = authentication_hop(exposure)
 
 
-def endpoint_hop(exposure: Exposure, top: Resource) -> HopRow:
-    return HopRow("endpoint", top.name, exposure.endpoint, top.id, True)
-
-
 def may_row(exposure: Exposure) -> May | None:
     """What an unread part could add, None where it would add nothing."""
     reach, auth = exposure.may_reach, exposure.may_auth
