@@ -10,7 +10,7 @@ BIN := .venv/bin
 RUN := .venv/.setup
 DEV := .venv/.setup-dev
 AZ := .venv-az/.setup
-NODE := tests/storing/node_modules/.package-lock.json
+NODE := tests/output/node_modules/.package-lock.json
 INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
@@ -41,9 +41,9 @@ $(AZ): tests/commands/requirements.lock $(RUN)
 	$(BIN)/python -m uv pip install --quiet --python .venv-az --require-hashes -r tests/commands/requirements.lock
 	@touch $@
 
-$(NODE): tests/storing/package-lock.json
-	npm ci --prefix tests/storing --ignore-scripts --no-audit --no-fund --loglevel error >/dev/null
-	@chmod u+x tests/storing/node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool
+$(NODE): tests/output/package-lock.json
+	npm ci --prefix tests/output --ignore-scripts --no-audit --no-fund --loglevel error >/dev/null
+	@chmod u+x tests/output/node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool
 	@touch $@
 
 setup: $(RUN)  ## Virtual environment and locked dependencies
@@ -54,6 +54,7 @@ demo: $(RUN)  ## Scan the sample estate, served on this machine
 lint: $(DEV)  ## Format, lint with the borders, strict types
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
+	$(BIN)/lint-imports --no-logo >.lint-imports.log || { cat .lint-imports.log >&2; exit 1; }
 	$(BIN)/mypy
 
 format: $(DEV)  ## Put files into shape
@@ -61,10 +62,10 @@ format: $(DEV)  ## Put files into shape
 	$(BIN)/ruff check --fix --quiet .
 
 docs: $(RUN)  ## Write the generated pages
-	$(BIN)/python -m scanner.docs
+	$(BIN)/python -m docs.build
 
 docs-check: $(RUN)
-	$(BIN)/python -m scanner.docs --check
+	$(BIN)/python -m docs.build --check
 
 machine:
 	@tests/machine
@@ -84,7 +85,7 @@ mutants: $(DEV)  ## Exposure functions and reach with one thing wrong: each is c
 
 commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI
 	@rm -rf .venv-az/demo && $(BIN)/twolocks demo --dir .venv-az/demo 2>.venv-az/demo.log || { cat .venv-az/demo.log >&2; exit 1; }
-	@{ $(BIN)/python -m scanner.commands .venv-az/demo/findings.json; $(BIN)/python -m tests.deploy.commands; } \
+	@{ $(BIN)/python -m tests.commands.printed .venv-az/demo/findings.json; $(BIN)/python -m tests.deploy.commands; } \
 	  | .venv-az/bin/python -W ignore tests/commands/parse.py
 
 lock: $(RUN)  ## Renew the pins

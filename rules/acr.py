@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.exposure import IDENTITY, Auth, Exposure, Half, Reach, Switch, may, way
-from scanner.index import Index
+from scanner.model.exposure import IDENTITY, Auth, Exposure, Half, Reach, Switch, may, way
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, look, same
+from scanner.model.resource import Resource
+from scanner.model.rule import Fix, Kind
+from scanner.model.verdict import Evidence, Unread
 from scanner.reach.firewall import Firewall, Rules, firewall
-from scanner.resource import MISSING, Resource, look, same
-from scanner.rule import Fix, Kind
-from scanner.verdict import Evidence, Unread
 
 from .common import ISO, LEARN, MCSB, NIST, host, pending_private_endpoint, strange_private_endpoint
 

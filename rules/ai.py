@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from scanner.exposure import Auth, Exposure, Half, may, way
-from scanner.index import Index
+from scanner.model.exposure import Auth, Exposure, Half, may, way
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING
+from scanner.model.resource import Resource
+from scanner.model.rule import Fix, Kind
+from scanner.model.verdict import Fail, Pass, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Rules, firewall
-from scanner.resource import MISSING, Resource
-from scanner.rule import Fix, Kind
-from scanner.verdict import Fail, Pass, Unread, Verdict, unknown
 
 from .common import ISO, LEARN, MCSB, NIST, by_perimeter, host, perimeter_only_learns, strange_subnet
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 
-from scanner.addresses import AddressSet, BadAddress, parse, union
-from scanner.exposure import Doubt, Exposure, Half, Hop, Reach, Way, may, replace, way
-from scanner.index import Index
+from scanner.model.addresses import AddressSet, BadAddress, parse, union
+from scanner.model.exposure import Doubt, Exposure, Half, Hop, Reach, Way, may, replace, way
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, look, same
+from scanner.model.resource import Resource
+from scanner.model.rule import Fix, Kind
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import KEPT, doubted, from_addresses, from_tag, phrase, source_hop, without_effect
-from scanner.resource import MISSING, Resource, look, same
-from scanner.rule import Fix, Kind
-from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 
 from .common import ISO, LEARN, MCSB, NIST
 

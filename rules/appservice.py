@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.exposure import (
+from scanner.model.exposure import (
     IDENTITY,
     Auth,
     Exposure,
@@ -16,14 +16,15 @@ from scanner.exposure import (
     replace,
     way,
 )
-from scanner.index import Index
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, look, member, same
+from scanner.model.resource import Resource
+from scanner.model.rule import Controls, Fix, Kind, SeverityName, judge_value
+from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
+from scanner.reach.access_restrictions import FRONT_DOOR, restricted_subnets, restrictions
 from scanner.reach.firewall import Firewall, Subnets, firewall, idle
-from scanner.reach.publishing import publishers
-from scanner.reach.restrictions import FRONT_DOOR, restricted_subnets, restrictions
+from scanner.reach.front_ends import publishers
 from scanner.reach.sources import doubted, source_hop
-from scanner.resource import MISSING, Resource, look, member, same
-from scanner.rule import Controls, Fix, Kind, SeverityName, judge_value
-from scanner.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
 from .common import ISO, LEARN, MCSB, NIST, NSM, strange_subnets
 from .easy_auth import NO_LOGIN, easy_auth

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from scanner.index import Index
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, look, same
+from scanner.model.resource import Resource
+from scanner.model.rule import Child, Controls, Fix, Kind, judge_value
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Subnets, admitted_subnets
 from scanner.reach.perimeters import perimeters
 from scanner.reach.sources import is_own
-from scanner.resource import MISSING, Resource, look, same
-from scanner.rule import Child, Controls, Fix, Kind, judge_value
-from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
 CIS = "CIS Azure 6.0.0"
 MCSB = "MCSB v1"

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.exposure import Auth, Exposure, Half, Hop, Reach, closed, may, replace, way
-from scanner.index import Index
+from scanner.model.exposure import Auth, Exposure, Half, Hop, Reach, closed, may, replace, way
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, look, same
+from scanner.model.resource import Resource
+from scanner.model.rule import Fix, Kind
+from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
+from scanner.reach.access_restrictions import address_list
 from scanner.reach.firewall import Firewall, firewall
-from scanner.reach.restrictions import address_list
 from scanner.reach.sources import doubted, source_hop
-from scanner.resource import MISSING, Resource, look, same
-from scanner.rule import Fix, Kind
-from scanner.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 
 from .common import LEARN, MCSB, NIST
 from .easy_auth import NO_LOGIN, easy_auth

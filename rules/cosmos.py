@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
-from scanner.exposure import Auth, Exposure, Half, Reach, may, way
-from scanner.index import Index
+from scanner.model.exposure import Auth, Exposure, Half, Reach, may, way
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, look, same
+from scanner.model.resource import Resource
+from scanner.model.rule import Fix, Kind
+from scanner.model.verdict import Fail, Pass, Unknown, Unread, Verdict
 from scanner.reach.firewall import Firewall, Rules, firewall
 from scanner.reach.sources import doubted
-from scanner.resource import MISSING, Resource, look, same
-from scanner.rule import Fix, Kind
-from scanner.verdict import Fail, Pass, Unknown, Unread, Verdict
 
 from .common import (
     ISO,

@@ -6,9 +6,10 @@ anybody can sign up to (a social login, the Entra endpoints for all tenants) ask
 
 from typing import Any
 
-from scanner.exposure import Auth, Half, may, way
-from scanner.resource import MISSING, Resource, look, same
-from scanner.verdict import ABSENT, Evidence, Unread
+from scanner.model.exposure import Auth, Half, may, way
+from scanner.model.json_paths import MISSING, look, same
+from scanner.model.resource import Resource
+from scanner.model.verdict import ABSENT, Evidence, Unread
 
 ENFORCED = ("RedirectToLoginPage", "Return401", "Return403")
 # Microsoft Learn: entra/identity-platform/v2-protocols, the tenant part of an issuer; the last one is the tenant of

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from scanner.exposure import Auth, Exposure, Half, Hop, Reach, Switch, closed, may, way
-from scanner.index import Index
+from scanner.model.exposure import Auth, Exposure, Half, Hop, Reach, Switch, closed, may, way
+from scanner.model.index import Index
+from scanner.model.json_paths import same
+from scanner.model.resource import Resource
+from scanner.model.rule import Controls, Fix, Kind
+from scanner.model.verdict import Evidence
 from scanner.reach.firewall import Firewall, Rules, firewall
-from scanner.resource import Resource, same
-from scanner.rule import Controls, Fix, Kind
-from scanner.verdict import Evidence
 
 from .common import ISO, LEARN, MCSB, NIST, host
 

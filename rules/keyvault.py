@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from scanner.exposure import Auth, Exposure, way
-from scanner.index import Index
+from scanner.model.exposure import Auth, Exposure, way
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, look, same
+from scanner.model.resource import Resource
+from scanner.model.rule import Fix, Kind
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Rules, firewall
-from scanner.resource import MISSING, Resource, look, same
-from scanner.rule import Fix, Kind
-from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
 from .common import (
     CIS,

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 
-from scanner.exposure import ANONYMOUS, SHARED, Auth, Exposure, Half, Hop, Reach, may, replace, unread, way
-from scanner.index import Index
-from scanner.reach.doors import Door, closed_path, doors
-from scanner.reach.fabric import Nic, key_of
-from scanner.reach.ports import KnownPort, known
-from scanner.reach.publishing import publishers
+from scanner.model.exposure import ANONYMOUS, SHARED, Auth, Exposure, Half, Hop, Reach, may, replace, unread, way
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, look, same
+from scanner.model.resource import Resource
+from scanner.model.rule import Fix, Kind, word
+from scanner.model.verdict import Evidence, Severity, Unread
+from scanner.reach.front_ends import publishers
+from scanner.reach.known_ports import KnownPort, known
+from scanner.reach.networks import Nic, key_of
+from scanner.reach.open_ports import Door, closed_path, doors
 from scanner.reach.topology import Path, Topology, objects, topology
-from scanner.resource import MISSING, Resource, look, same
-from scanner.rule import Fix, Kind, word
-from scanner.verdict import Evidence, Severity, Unread
 
 from .common import CIS, ISO, LEARN, MCSB, NIST
 

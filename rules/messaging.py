@@ -1,11 +1,12 @@
 """What Event Hubs and Service Bus share: namespaces with a rule set, shared access keys, and their authorization rules."""
 
-from scanner.exposure import Auth, Half, Switch
-from scanner.index import Index
+from scanner.model.exposure import Auth, Half, Switch
+from scanner.model.index import Index
+from scanner.model.json_paths import same
+from scanner.model.resource import Resource
+from scanner.model.rule import Child, Controls, Fix, Kind
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Rules
-from scanner.resource import Resource, same
-from scanner.rule import Child, Controls, Fix, Kind
-from scanner.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 
 from .common import ISO, LEARN, MCSB, NIST
 

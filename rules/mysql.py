@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from scanner.exposure import Auth, Exposure, Half, Switch, may
-from scanner.index import Index
+from scanner.model.exposure import Auth, Exposure, Half, Switch, may
+from scanner.model.index import Index
+from scanner.model.json_paths import same
+from scanner.model.resource import Resource
+from scanner.model.rule import Fix, Kind
+from scanner.model.verdict import Evidence, Fail, Pass, Unknown, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Rules, firewall, injected
-from scanner.resource import Resource, same
-from scanner.rule import Fix, Kind
-from scanner.verdict import Evidence, Fail, Pass, Unknown, Unread, Verdict, unknown
 
 from .common import ISO, LEARN, MCSB, NIST, at_least, judge_child
 

@@ -3,15 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from scanner.index import Index
-from scanner.reach.chain import fabric_of
-from scanner.reach.doors import lets_in
-from scanner.reach.fabric import key_of
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, look, same
+from scanner.model.resource import Resource
+from scanner.model.rule import Fix, Kind
+from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
+from scanner.reach.filtering import fabric_of
+from scanner.reach.networks import key_of
+from scanner.reach.open_ports import lets_in
 from scanner.reach.sources import is_own
 from scanner.reach.topology import connected, topology
-from scanner.resource import MISSING, Resource, look, same
-from scanner.rule import Fix, Kind
-from scanner.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 
 from .common import CIS, ISO, LEARN, MCSB, NETWORK, NIST
 

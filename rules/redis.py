@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from scanner.exposure import IDENTITY, NO_WAY, Auth, Exposure, Half, Hop, Reach, Switch, closed, may, way
-from scanner.index import Index
+from scanner.model.exposure import IDENTITY, NO_WAY, Auth, Exposure, Half, Hop, Reach, Switch, closed, may, way
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, same
+from scanner.model.resource import Resource
+from scanner.model.rule import Controls, Fix, Kind
+from scanner.model.verdict import Unread
 from scanner.reach.firewall import Firewall, Rules, firewall, injected, private_endpoints
-from scanner.resource import MISSING, Resource, same
-from scanner.rule import Controls, Fix, Kind
-from scanner.verdict import Unread
 
 from .common import ISO, LEARN, MCSB, NIST, host
 

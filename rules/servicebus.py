@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from scanner.exposure import Exposure
-from scanner.index import Index
+from scanner.model.exposure import Exposure
+from scanner.model.index import Index
+from scanner.model.json_paths import same
+from scanner.model.resource import Resource
+from scanner.model.rule import Fix, Kind
 from scanner.reach.firewall import firewall
-from scanner.resource import Resource, same
-from scanner.rule import Fix, Kind
 
 from .common import (
     ISO,

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from scanner.exposure import Auth, Exposure, Half, Hop, Reach, Switch, may, way
-from scanner.index import Index
-from scanner.reach.doors import at_subnet
+from scanner.model.exposure import Auth, Exposure, Half, Hop, Reach, Switch, may, way
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, same
+from scanner.model.resource import Children, Resource
+from scanner.model.rule import Child, Fix, Kind, judge_value
+from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Rules, firewall, injected, private_endpoints
+from scanner.reach.open_ports import at_subnet
 from scanner.reach.perimeters import perimeters
-from scanner.resource import MISSING, Children, Resource, same
-from scanner.rule import Child, Fix, Kind, judge_value
-from scanner.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
 from .common import (
     ISO,

@@ -1,6 +1,6 @@
 """`python -m scanner` is `twolocks`."""
 
-from scanner.cli import main
+from scanner.cli.app import main
 
 if __name__ == "__main__":
     main()

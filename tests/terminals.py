@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scanner.cli import main
-from scanner.loader import load
-from scanner.snapshot import Head, Store
+from scanner.cli.app import main
+from scanner.rulebook.loader import load
+from scanner.snapshot.files import Head, Store
 
 SUB = "3f0e9c1a-77aa-4c1e-9a55-0b8f3c1d2e4f"
 GROUP = f"/subscriptions/{SUB}/resourceGroups/rg-journal"

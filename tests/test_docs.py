@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from scanner import docs
-from scanner.docs import MARK, compare, helps, main, write
+from docs import build as docs
+from docs.build import MARK, compare, helps, main, write
 
 
 def test_a_missing_an_old_and_a_stale_page_are_told_apart(tmp_path: Path) -> None:

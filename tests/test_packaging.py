@@ -60,7 +60,7 @@ def test_the_wheel_has_the_command_and_the_licence(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         texts = {name: archive.read(name).decode() for name in archive.namelist() if ".dist-info/" in name}
     entry = next(text for name, text in texts.items() if name.endswith("entry_points.txt"))
-    assert "twolocks = scanner.cli:main" in entry
+    assert "twolocks = scanner.cli.app:main" in entry
     assert any("Apache License" in text for name, text in texts.items() if name.endswith("licenses/LICENSE"))
 
 

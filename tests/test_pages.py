@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from scanner.azure.credentials import KINDS
-from scanner.loader import load
-from scanner.settings import TABLES, resolve
-from scanner.verdict import Severity
+from scanner.config.settings import TABLES, resolve
+from scanner.model.verdict import Severity
+from scanner.rulebook.loader import load
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "settings.md").read_text("utf-8")

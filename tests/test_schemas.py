@@ -10,10 +10,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from scanner import loader, schemas
+from docs import schemas
+from scanner.config.settings import SCAN, resolve
+from scanner.config.waivers import load
 from scanner.errors import InputError
-from scanner.settings import SCAN, resolve
-from scanner.waivers import load
+from scanner.rulebook import loader
 
 ROOT = Path(__file__).parents[1]
 TODAY = date(2026, 11, 25)

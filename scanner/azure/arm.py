@@ -18,8 +18,8 @@ from scanner.azure.limits import Ask, Limits
 from scanner.azure.pipeline import GRAPH, Heard, flight, policies
 from scanner.azure.transport import Web, explain, proxy_of
 from scanner.errors import AccessError
-from scanner.reach.effective import ACTIONS
-from scanner.resource import subscription_of
+from scanner.model.ids import subscription_of
+from scanner.reach.effective_rules import ACTIONS
 
 Json = dict[str, Any]
 AGENT = "twolocks"

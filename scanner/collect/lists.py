@@ -4,12 +4,14 @@ import re
 from collections.abc import AsyncIterator, Iterable
 
 from scanner.azure.errors import ReadError
-from scanner.collect.below import Bundles
+from scanner.collect.bodies import list_path, safe, usable, words
+from scanner.collect.children import Bundles
 from scanner.collect.plan import Json, Scope
-from scanner.collect.rows import list_path, safe, usable, words
-from scanner.collect.work import UNREGISTERED, Crew, Desk, Job, Seen
-from scanner.resource import Resource, group_of, member, type_of
-from scanner.rule import Kind
+from scanner.collect.queue import UNREGISTERED, Crew, Desk, Job, Seen
+from scanner.model.ids import group_of, type_of
+from scanner.model.json_paths import member
+from scanner.model.resource import Resource
+from scanner.model.rule import Kind
 
 GROUPS = "2025-04-01"
 """The api-version with which resource groups are listed."""

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from scanner.index import INDEX_TYPES
-from scanner.resource import By
-from scanner.rule import Child, Kind
+from scanner.model.index import INDEX_TYPES
+from scanner.model.resource import By
+from scanner.model.rule import Child, Kind
 
 Json = dict[str, Any]
 
@@ -38,7 +38,7 @@ class Account(Protocol):
 
 
 class Reader(Protocol):
-    """What `scanner.azure.connect` offers. All reads raise ReadError."""
+    """What `scanner.azure.clients` offers. All reads raise ReadError."""
 
     @property
     def account(self) -> Account: ...
@@ -52,7 +52,7 @@ class Reader(Protocol):
 
 
 class Sink(Protocol):
-    """Takes what was read, in any order; `scanner.snapshot.Store` is one."""
+    """Takes what was read, in any order; `scanner.snapshot.files.Store` is one."""
 
     def scope(self, subscription: str, name: str, tenant: str, view: str) -> None: ...
     def resource(self, body: Json, api: str | None, by: By) -> None: ...

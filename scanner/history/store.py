@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 
-from scanner.changes import Change, Changes, Item, Key
-from scanner.finding import TrendRow
-from scanner.history import schema
-from scanner.history.place import Place, place
+from scanner.document.schema import TrendRow
+from scanner.history import revisions as schema
+from scanner.history.compare import Change, Changes, Item, Key
+from scanner.history.database import Place, place
 from scanner.history.tables import events, items, looks, scans, subscriptions
-from scanner.resource import segments, subscription_of
-from scanner.verdict import Severity
+from scanner.model.ids import segments, subscription_of
+from scanner.model.verdict import Severity
 
 T = TypeVar("T")
 Before = Callable[[str, str], bool]

@@ -7,16 +7,16 @@ from typing import Literal
 
 import msgspec
 
-from scanner import changes as news
-from scanner.changes import Change, Item
-from scanner.evaluate import Tally
-from scanner.exit import Exit
-from scanner.finding import ChangesRow, GapRow, ScanRow
-from scanner.notify.keys import Target
-from scanner.resource import segments, type_of
-from scanner.terminal import clean, middle
-from scanner.verdict import Severity
-from scanner.waivers import Expiring
+from scanner.config.notifications import Target
+from scanner.config.waivers import Expiring
+from scanner.document.schema import ChangesRow, GapRow, ScanRow
+from scanner.evaluate.run import Tally
+from scanner.exit_codes import Exit
+from scanner.history import compare as news
+from scanner.history.compare import Change, Item
+from scanner.model.ids import segments, type_of
+from scanner.model.verdict import Severity
+from scanner.terminal.screen import clean, middle
 
 SCHEMA = "twolocks-notice/1"
 WARNED = (14, 3)

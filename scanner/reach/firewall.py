@@ -8,9 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from scanner.addresses import AddressSet, BadAddress, parse, span, union
-from scanner.exposure import REACH_SAYS, Doubt, Half, Hop, Reach, Way, may
-from scanner.index import Index
+from scanner.model.addresses import AddressSet, BadAddress, parse, span, union
+from scanner.model.exposure import REACH_SAYS, Doubt, Half, Hop, Reach, Way, may
+from scanner.model.ids import subscription_of
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, look, same
+from scanner.model.resource import Resource
+from scanner.model.rule import Child
+from scanner.model.verdict import NOT_READ, Evidence, Unread, shown
 from scanner.reach.perimeters import CONFIGURATIONS, Perimeters, perimeters
 from scanner.reach.sources import (
     KEPT,
@@ -23,9 +28,6 @@ from scanner.reach.sources import (
     without_effect,
 )
 from scanner.reach.topology import behind
-from scanner.resource import MISSING, Resource, look, same, subscription_of
-from scanner.rule import Child
-from scanner.verdict import NOT_READ, Evidence, Unread, shown
 
 State = Literal["enabled", "disabled", "secured"]
 ZERO = "0.0.0.0"  # noqa: S104

@@ -17,12 +17,14 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from scanner.addresses import EMPTY, EVERYTHING, PUBLIC, AddressSet, BadAddress, Version, parse, union
-from scanner.reach.packets import ALL_PORTS, END, BadPort, Protocol, Spans, merged, places, ports, protocols
+from scanner.model.addresses import EMPTY, EVERYTHING, PUBLIC, AddressSet, BadAddress, Version, parse, union
+from scanner.model.ids import segments
+from scanner.model.json_paths import member
+from scanner.model.resource import Resource
+from scanner.model.verdict import Unread
+from scanner.reach.port_ranges import ALL_PORTS, END, BadPort, Protocol, Spans, merged, places, ports, protocols
 from scanner.reach.senders import INSIDE, NO_NAMES, NOBODY, OUTSIDE, Senders, Term, senders, tag_name
-from scanner.reach.tags import lookup
-from scanner.resource import Resource, member, segments
-from scanner.verdict import Unread
+from scanner.reach.service_tags import lookup
 
 Side: TypeAlias = Literal["outside", "inside"]
 """Where the senders are: on the internet, or in what the tag VirtualNetwork stands for."""

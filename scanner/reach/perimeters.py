@@ -11,13 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scanner.addresses import AddressSet, BadAddress, parse, union
-from scanner.exposure import Doubt, Half, Reach, Way
-from scanner.index import Index
+from scanner.model.addresses import AddressSet, BadAddress, parse, union
+from scanner.model.exposure import Doubt, Half, Reach, Way
+from scanner.model.ids import segments
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, look, same
+from scanner.model.resource import Resource
+from scanner.model.rule import Child
+from scanner.model.verdict import Evidence, Unread
 from scanner.reach.sources import from_addresses, from_ids, from_tag, remembered, without_effect
-from scanner.resource import MISSING, Resource, look, same, segments
-from scanner.rule import Child
-from scanner.verdict import Evidence, Unread
 
 ASSOCIATIONS = "Microsoft.Network/networkSecurityPerimeters/resourceAssociations"
 ACCESS_RULES = "Microsoft.Network/networkSecurityPerimeters/profiles/accessRules"

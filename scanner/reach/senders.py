@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
-from scanner.addresses import ALL_IPV4, ALL_IPV6, EMPTY, EVERYTHING, PUBLIC, AddressSet, Version, union
-from scanner.reach.tags import TAGS, lookup
+from scanner.model.addresses import ALL_IPV4, ALL_IPV6, EMPTY, EVERYTHING, PUBLIC, AddressSet, Version, union
+from scanner.reach.service_tags import TAGS, lookup
 
 Names = frozenset[str]
 NO_NAMES: Final[Names] = frozenset()

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar, cast
 
-from scanner.addresses import PUBLIC, AddressSet, breadth
-from scanner.exposure import Doubt, Half, Hop, Reach, Way
-from scanner.index import Index
-from scanner.reach.tags import Tag, lookup
-from scanner.resource import Resource, subscription_of
-from scanner.verdict import Evidence, Unread
+from scanner.model.addresses import PUBLIC, AddressSet, breadth
+from scanner.model.exposure import Doubt, Half, Hop, Reach, Way
+from scanner.model.ids import subscription_of
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.verdict import Evidence, Unread
+from scanner.reach.service_tags import Tag, lookup
 
 _T = TypeVar("_T")
 

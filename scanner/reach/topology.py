@@ -1,7 +1,7 @@
 """Paths from outside: through which public addresses, load balancers and firewalls a packet gets to a machine.
 
 Each path says which ports it has outside and behind, whom it lets come, and its hops up to the network interface; the
-chain (`scanner.reach.chain`) says what passes from there. Sources: Microsoft Learn, virtual-network/ip-services/
+chain (`scanner.reach.filtering`) says what passes from there. Sources: Microsoft Learn, virtual-network/ip-services/
 public-ip-addresses, load-balancer/skus, load-balancer/manage-inbound-nat-rules, load-balancer/cross-region-overview,
 firewall/rule-processing. Outbound rules, NAT gateways and Traffic Manager (DNS) make no path.
 """
@@ -13,11 +13,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
-from scanner.addresses import EMPTY, AddressSet, BadAddress, Version, parse, union
-from scanner.exposure import Hop
-from scanner.index import Index
-from scanner.reach.chain import Entry, Opening, Step, describe, fabric_of, passage
-from scanner.reach.fabric import (
+from scanner.model.addresses import EMPTY, AddressSet, BadAddress, Version, parse, union
+from scanner.model.exposure import Hop
+from scanner.model.ids import root_of, subscription_of
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, look, member, same
+from scanner.model.resource import Children, Resource
+from scanner.model.verdict import Unread
+from scanner.reach.filtering import Entry, Opening, Step, describe, fabric_of, passage
+from scanner.reach.known_ports import known
+from scanner.reach.networks import (
     UNKNOWN_GROUP,
     Configuration,
     Fabric,
@@ -27,12 +32,9 @@ from scanner.reach.fabric import (
     key_of,
     target_of,
 )
-from scanner.reach.packets import BadPort, Protocol, label, ports
-from scanner.reach.ports import known
+from scanner.reach.port_ranges import BadPort, Protocol, label, ports
 from scanner.reach.senders import NOBODY, OUTSIDE, Senders, from_addresses
 from scanner.reach.sources import phrase, remembered
-from scanner.resource import MISSING, Children, Resource, look, member, root_of, same, subscription_of
-from scanner.verdict import Unread
 
 NETWORK: Final = "Microsoft.Network"
 LAST: Final = 65535

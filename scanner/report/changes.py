@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from scanner.exposure import LOCKS
+from scanner.model.exposure import LOCKS
 from scanner.report.summary import SEVERITIES, Item, rank
 from scanner.report.trend import trend
 from scanner.report.words import Words, parse

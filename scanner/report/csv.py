@@ -10,8 +10,8 @@ from functools import lru_cache
 from io import StringIO
 from typing import IO, Any
 
-from scanner.report.notread import subscription_of
-from scanner.report.shown import plain
+from scanner.report.gaps import subscription_of
+from scanner.report.text import plain
 
 Item = Mapping[str, Any]
 

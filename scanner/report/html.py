@@ -14,9 +14,9 @@ import msgspec
 from markupsafe import Markup
 
 from scanner.content import content
-from scanner.report import changes, notread
-from scanner.report.island import Island, pack
-from scanner.report.shown import invisible, plain, shown, split_fix
+from scanner.report import changes
+from scanner.report import gaps as notread
+from scanner.report.data_block import Island, pack
 from scanner.report.summary import (
     COLUMNS,
     SEVERITIES,
@@ -29,6 +29,7 @@ from scanner.report.summary import (
     standing,
     summarise,
 )
+from scanner.report.text import invisible, plain, shown, split_fix
 from scanner.report.words import Words
 
 _STYLES = ("tokens.css", "page.css", "matrix.css", "cards.css", "changes.css", "print.css")

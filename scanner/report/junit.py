@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import IO, Any
 from xml.sax.saxutils import escape, quoteattr
 
-from scanner.report.notread import subscription_of
-from scanner.report.shown import plain
+from scanner.report.gaps import subscription_of
+from scanner.report.text import plain
 
 Item = Mapping[str, Any]
 

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
-from scanner.exposure import LOCKS
-from scanner.report.notread import accepted_by, gather
-from scanner.report.shown import invisible, plain, split_fix
+from scanner.model.exposure import LOCKS
+from scanner.report.gaps import accepted_by, gather
 from scanner.report.summary import SEVERITIES, rank, summarise, unread, worse
+from scanner.report.text import invisible, plain, split_fix
 from scanner.report.words import Words
 
 Item = Mapping[str, Any]

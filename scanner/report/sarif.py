@@ -18,9 +18,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from scanner.report.notread import Entry, accepted_by, gather
-from scanner.report.shown import plain
+from scanner.report.gaps import Entry, accepted_by, gather
 from scanner.report.summary import SEVERITIES, rank
+from scanner.report.text import plain
 from scanner.report.words import Words
 
 Item = Mapping[str, Any]

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scanner.resource import type_of
+from scanner.model.ids import type_of
 
 Json = dict[str, Any]
 

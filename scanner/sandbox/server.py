@@ -17,13 +17,13 @@ from aiohttp import web
 
 from scanner.sandbox import certificates, errors, logins
 from scanner.sandbox.arm import Arm
-from scanner.sandbox.effective import Effective
+from scanner.sandbox.effective_rules import Effective
 from scanner.sandbox.entra import ISSUER_SECRET, Entra, Token
 from scanner.sandbox.errors import Answer
+from scanner.sandbox.exchanges import Tape
 from scanner.sandbox.faults import Fault, Faults, changed, instead
 from scanner.sandbox.graph import PATH as GRAPH_PATH
 from scanner.sandbox.graph import PAYLOAD, Graph
-from scanner.sandbox.recorded import Tape
 from scanner.sandbox.throttle import Limits, Throttle
 from scanner.sandbox.world import TENANT, Grant, Json, Quirks, Refusal, World, target
 

@@ -6,16 +6,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scanner.azure.connect import Reader
-from scanner.collect import Scope, collect
-from scanner.snapshot import Head, Store
-from tests.azure.ways import PLAN, Heard, box, reading
+from scanner.azure.clients import Reader
+from scanner.collect.collector import Scope, collect
+from scanner.snapshot.files import Head, Store
+from tests.azure.requests import PLAN, Heard, box, reading
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT = """
 import json, sys
-from scanner.collect import Scope
-from tests.azure.ways import box, scanned
+from scanner.collect.collector import Scope
+from tests.azure.requests import box, scanned
 found = scanned(box(), Scope(graph={graph}))
 modules = [name for name in sys.modules if name.startswith("azure.mgmt.") and name.count(".") == 2]
 print(json.dumps({{"resources": len(found.resources), "modules": sorted(modules)}}))

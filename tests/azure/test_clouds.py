@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from scanner.azure.clients import Reader
 from scanner.azure.clouds import CLOUDS, cloud, described, endpoint, origin
-from scanner.azure.connect import Reader
 from scanner.errors import AccessError, InputError
 from scanner.sandbox.faults import Fault
-from tests.azure.ways import S1, box, reading
+from tests.azure.requests import S1, box, reading
 
 LOGIN = {"loginEndpoint": "https://login.stack.example/adfs", "audiences": ["https://management.stack.example/guid"]}
 

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from scanner.azure import credentials
-from scanner.azure.connect import Reader, Way, connect
+from scanner.azure.clients import Reader, Way, connect
 from scanner.azure.credentials import Account
 from scanner.azure.errors import ExpiredLogin, LoginRefused, NoCredential, Unreachable, WrongTenant
 from scanner.errors import InputError, UserError
@@ -23,7 +23,7 @@ from scanner.sandbox.entra import jwt
 from scanner.sandbox.logins import CONNECTION
 from scanner.sandbox.server import Sandbox
 from scanner.sandbox.server import running as serving
-from tests.azure.ways import S1, box, environment, scan
+from tests.azure.requests import S1, box, environment, scan
 
 SUBJECT = jwt({"sub": "job", "iss": "https://token.example", "aud": "api://AzureADTokenExchange"})
 SECRETS = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_ID", "AZURE_TENANT_ID")

@@ -13,11 +13,12 @@ from urllib.parse import parse_qs, urlsplit
 import azure.mgmt
 import pytest
 
-from scanner import loader
-from scanner.azure import graph, scope
+from scanner.azure import graph
+from scanner.azure import subscriptions as scope
 from scanner.azure.pipeline import GRAPH
-from scanner.collect import INDEX_APIS
-from scanner.rule import Child, Kind
+from scanner.collect.collector import INDEX_APIS
+from scanner.model.rule import Child, Kind
+from scanner.rulebook import loader
 
 ANY = "0000"
 NO_SDK = {

@@ -1,13 +1,13 @@
 """Lists that say too little of their rows: each row is read by itself too."""
 
-from scanner.collect import Plan
-from scanner.index import Index
-from scanner.resource import Bundle, Gap, Resource
-from scanner.rule import Kind
+from scanner.collect.collector import Plan
+from scanner.model.index import Index
+from scanner.model.resource import Bundle, Gap, Resource
+from scanner.model.rule import Kind
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.world import Quirks
-from tests import examples
-from tests.azure.ways import box, child, resource, scanned
+from tests.azure.requests import box, child, resource, scanned
+from tests.rules import examples
 
 SITES = Kind("Microsoft.Web/sites", api="2025-03-01")
 WORKFLOWS = SITES.child("workflows", each=True, keep=("properties.flowState",))

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from azure.core.rest import HttpRequest
 
-from scanner.azure.connect import Reader, Way, connect
+from scanner.azure.clients import Reader, Way, connect
 from scanner.azure.errors import ReadError
 from scanner.azure.limits import Ask
 from scanner.azure.pipeline import EFFECTIVE, NotARead
-from scanner.reach.effective import ACTIONS
+from scanner.reach.effective_rules import ACTIONS
 from scanner.sandbox.errors import answer
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox, running
 from scanner.sandbox.world import Grant
-from tests.azure.ways import environment
+from tests.azure.requests import environment
 from tests.terminals import Ended, twolocks
 
 SUB = "aaaaaaaa-0000-0000-0000-000000000001"

@@ -10,7 +10,7 @@ import pytest
 from azure.core.rest import HttpRequest
 
 from scanner.azure.arm import Arm
-from scanner.azure.connect import Reader, Way
+from scanner.azure.clients import Reader, Way
 from scanner.azure.errors import ReadError
 from scanner.azure.limits import Ask
 from scanner.azure.pipeline import NotARead
@@ -18,7 +18,7 @@ from scanner.errors import InputError
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
 from scanner.sandbox.throttle import Limits as Throttling
-from tests.azure.ways import (
+from tests.azure.requests import (
     ESTATE,
     PLAN,
     S1,

@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scanner import loader
-from scanner.evaluate import Evaluation, now
-from scanner.finding import Writer
-from scanner.index import INDEX_TYPES
-from scanner.resource import Bundle
-from scanner.snapshot import Head, Snapshot, Store, of_store
-from tests import examples
+from scanner.document.schema import Writer
+from scanner.evaluate.run import Evaluation, now
+from scanner.model.index import INDEX_TYPES
+from scanner.model.resource import Bundle
+from scanner.rulebook import loader
+from scanner.snapshot.files import Head, Snapshot, Store, of_store
 from tests.real_input import recorded
+from tests.rules import examples
 
 RECORDED = Path(os.environ.get("RECORDED", "../shared/recorded"))
 

@@ -18,10 +18,10 @@ from typing import Any
 
 import msgspec
 
-from scanner.changes import Changes, Item, Key, Looked, Sight, compare
-from scanner.finding import exposure_fingerprint, finding_fingerprint
+from scanner.document.schema import exposure_fingerprint, finding_fingerprint
 from scanner.history import History, ScanRecord
-from scanner.history.questions import diff, prune, show, upgrade
+from scanner.history.compare import Changes, Item, Key, Looked, Sight, compare
+from scanner.history.queries import diff, prune, show, upgrade
 from tests.history.server import Server, serving
 
 SUBSCRIPTIONS = tuple(f"5f1c0f9a-{place:04}-4c1e-9a52-0d2f4b7c1a01" for place in range(20))

@@ -23,9 +23,9 @@ from typing import Any
 
 import msgspec
 
-from scanner.reach import chain
-from scanner.reach.fabric import Fabric, target_of
-from scanner.resource import Resource
+from scanner.model.resource import Resource
+from scanner.reach import filtering as chain
+from scanner.reach.networks import Fabric, target_of
 
 ROOT = "/subscriptions/00000000-0000-0000-0000-{0:012d}/resourceGroups/rg-{1}/providers/Microsoft.Network"
 SOURCES = ("VirtualNetwork", "VirtualNetwork", "AzureLoadBalancer", "Internet", "*", "AzureCloud", "Storage.NorwayEast")

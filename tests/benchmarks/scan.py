@@ -20,17 +20,17 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from scanner import loader
-from scanner.azure.connect import Way, connect
-from scanner.collect import Plan, Scope, collect
-from scanner.evaluate import Evaluation, now
-from scanner.finding import Writer
+from scanner.azure.clients import Way, connect
+from scanner.collect.collector import Plan, Scope, collect
+from scanner.document.schema import Writer
+from scanner.evaluate.run import Evaluation, now
 from scanner.report.html import write_html
+from scanner.rulebook import loader
+from scanner.sandbox.copies import copies
 from scanner.sandbox.estate import load_estate
-from scanner.sandbox.many import copies
 from scanner.sandbox.server import Sandbox
 from scanner.sandbox.throttle import Limits
-from scanner.snapshot import Head, Store, of_store
+from scanner.snapshot.files import Head, Store, of_store
 
 IN_FLIGHT = 64
 GRAPH = "/providers/Microsoft.ResourceGraph/resources"

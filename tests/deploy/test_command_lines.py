@@ -11,8 +11,8 @@ import pytest
 import typer
 import yaml
 
-from scanner.cli import app
-from scanner.settings import COMMANDS, resolve
+from scanner.cli.app import app
+from scanner.config.settings import COMMANDS, resolve
 from tests.deploy.files import DEPLOY, ROOT, files
 from tests.deploy.test_container_apps import blocks, made
 

@@ -13,9 +13,9 @@ import azure.mgmt.storage.models as storage
 import hcl2
 import pytest
 
-from scanner import access
-from scanner.docs import bicep_role, terraform_role
-from scanner.loader import load
+from docs.build import bicep_role, terraform_role
+from scanner.rulebook import permissions as access
+from scanner.rulebook.loader import load
 from tests.deploy import bicep
 from tests.deploy.bicep import Made
 from tests.deploy.files import DEPLOY, files, run

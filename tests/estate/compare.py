@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from scanner.reach.publishing import IN_FRONT
+from scanner.reach.front_ends import IN_FRONT
 from scanner.sandbox.estate import Estate
 
 TRUTH = Path(__file__).parent / "truth"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scanner.exit import INCOMPLETE, decide
+from scanner.exit_codes import INCOMPLETE, decide
 from scanner.sandbox.faults import Fault
 from tests.estate.test_truth import Scanned
 

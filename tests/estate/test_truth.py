@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from scanner import loader
-from scanner.azure.connect import Way, connect
-from scanner.collect import Plan, Scope, collect
-from scanner.evaluate import Evaluation
-from scanner.finding import Writer
+from scanner.azure.clients import Way, connect
+from scanner.collect.collector import Plan, Scope, collect
+from scanner.document.schema import Writer
+from scanner.evaluate.run import Evaluation
+from scanner.rulebook import loader
 from scanner.sandbox.estate import Estate, load_estate
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
-from scanner.snapshot import Head, Store, of_store
-from tests.azure.ways import Heard, environment
+from scanner.snapshot.files import Head, Store, of_store
+from tests.azure.requests import Heard, environment
 from tests.estate.compare import TRUTH, differences, published
 
 TYPES = {

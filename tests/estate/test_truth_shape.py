@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scanner.loader import load
+from scanner.rulebook.loader import load
 from scanner.sandbox.estate import load_estate
 
 ESTATE = load_estate()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.history.questions import upgrade
+from scanner.history.queries import upgrade
 from tests.history.server import Server, serving
 
 

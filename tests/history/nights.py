@@ -3,9 +3,9 @@
 import random
 from collections.abc import Callable, Mapping
 
-from scanner.changes import Changes, Item, Key, Looked, Sight, compare, top_of
 from scanner.history import History, ScanRecord
-from scanner.resource import subscription_of
+from scanner.history.compare import Changes, Item, Key, Looked, Sight, compare, top_of
+from scanner.model.ids import subscription_of
 
 SUB, OTHER = "11111111-aaaa", "22222222-bbbb"
 SEVERITIES = ("critical", "high", "medium", "low")

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from scanner.changes import Change, Changes
 from scanner.history import History
-from scanner.history.schema import revisions
+from scanner.history.compare import Change, Changes
+from scanner.history.revisions import revisions
 from tests.history.nights import OTHER, SUB, item, judge, scan, taken
 from tests.history.server import LOCKED_OUT, Server
 from tests.terminals import twolocks
@@ -286,7 +286,7 @@ def test_a_name_from_azure_cannot_forge_a_line() -> None:
 )
 def test_help_imports_no_database(words: list[str]) -> None:
     code = (
-        "import sys\nfrom scanner.cli import main\n"
+        "import sys\nfrom scanner.cli.app import main\n"
         f"try:\n    main({words!r})\nexcept SystemExit:\n    pass\n"
         "print([name for name in ('sqlalchemy', 'alembic', 'psycopg', 'sqlite3') if name in sys.modules])"
     )

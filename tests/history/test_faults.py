@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from scanner.changes import Changes
 from scanner.errors import HistoryError
-from scanner.history import History, place, schema
-from scanner.history.questions import upgrade
+from scanner.history import History
+from scanner.history import database as place
+from scanner.history import revisions as schema
+from scanner.history.compare import Changes
+from scanner.history.queries import upgrade
 from tests.history.nights import expected, judge, night, scan
 from tests.history.server import LOCKED_OUT, Server
 

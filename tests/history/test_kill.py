@@ -8,9 +8,9 @@ import sqlite3
 import time
 from contextlib import closing
 
-from scanner.changes import Changes, Item, Key
 from scanner.history import History
-from scanner.history.questions import all_scans, show
+from scanner.history.compare import Changes, Item, Key
+from scanner.history.queries import all_scans, show
 from tests.history.nights import SUB, after, judge, scan, standing
 
 POINTS = 50

@@ -17,9 +17,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Boolean, Connection, Integer, MetaData, Table, select
 
 from scanner.errors import HistoryError
-from scanner.history import History, schema
-from scanner.history.place import Place, place
-from scanner.history.questions import upgrade
+from scanner.history import History
+from scanner.history import revisions as schema
+from scanner.history.database import Place, place
+from scanner.history.queries import upgrade
 from scanner.history.tables import VERSIONS, marker, metadata
 from tests.history.nights import SUB, expected, night
 from tests.history.server import Server

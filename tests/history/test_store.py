@@ -14,11 +14,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from scanner.changes import Change, Changes, Item, Key
 from scanner.errors import HistoryError
 from scanner.history import History, ScanRecord
-from scanner.history.questions import all_scans, show
-from scanner.history.schema import revisions
+from scanner.history.compare import Change, Changes, Item, Key
+from scanner.history.queries import all_scans, show
+from scanner.history.revisions import revisions
 from scanner.history.store import Before
 from tests.history.nights import OTHER, SEVERITIES, SUB, after, expected, item, judge, night, scan, standing, taken
 from tests.history.server import Server
@@ -328,7 +328,7 @@ def test_at_rest_a_history_is_one_file_of_ours(file: Path) -> None:
 
 def test_a_file_system_without_shared_memory_serves_and_is_told(file: Path) -> None:
     """SQLite's own `unix-none` has no shared memory, as SMB shares have none."""
-    from scanner.history.place import place
+    from scanner.history.database import place
     from scanner.history.store import opened
 
     for number in (1, 2):
@@ -354,7 +354,7 @@ def test_a_path_stays_where_it_was_named(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_schema_of_its_own_beside_other_tables(server: Server) -> None:
-    from scanner.history.questions import upgrade
+    from scanner.history.queries import upgrade
 
     name = server.database()
     server.run("CREATE TABLE items (mine int)", name)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.test_nights import ten_nights
+from tests.history.test_changing_estate import ten_nights
 
 
 def test_ten_nights(url: str, tmp_path: Path) -> None:

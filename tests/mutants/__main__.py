@@ -22,20 +22,20 @@ ROOT = Path(__file__).parents[2]
 SCANNER = (
     "scanner/reach/firewall.py",
     "scanner/reach/perimeters.py",
-    "scanner/reach/restrictions.py",
+    "scanner/reach/access_restrictions.py",
     "scanner/reach/sources.py",
-    "scanner/exposure.py",
-    "scanner/locks.py",
+    "scanner/model/exposure.py",
+    "scanner/evaluate/locks.py",
 )
 PURE: dict[str, tuple[str, ...]] = {
-    "scanner/changes.py": (),
-    "scanner/remember.py": (),
-    "scanner/exit.py": (),
-    "scanner/waivers.py": (
+    "scanner/history/compare.py": (),
+    "scanner/history/baseline.py": (),
+    "scanner/exit_codes.py": (),
+    "scanner/config/waivers.py": (
         *("Waiver", "Accepted", "WaiverFile", "_Reader.gap", "_Reader._width"),
         *("expiring", "_asked", "_sorted", "fits", "_listed", "_within", "parse_cell", "judged", "day"),
     ),
-    "scanner/diff.py": (
+    "scanner/history/documents.py": (
         "_Sides",
         "difference",
         "_of",
@@ -45,8 +45,8 @@ PURE: dict[str, tuple[str, ...]] = {
         "_subscriptions",
         "_tops",
     ),
-    "scanner/snapshot.py": ("Store.renewed", "_Second", "_bulk_index", "_failed_in"),
-    "scanner/evaluate.py": (
+    "scanner/snapshot/files.py": ("Store.renewed", "_Second", "_bulk_index", "_failed_in"),
+    "scanner/evaluate/run.py": (
         *("_missing_types", "_not_asked", "_inherit"),
         *("Evaluation._accepted", "Evaluation._waive", "Evaluation._settled", "Evaluation._finish"),
     ),

@@ -20,19 +20,24 @@ ROOT = Path(__file__).parents[2]
 RULES = ROOT / "rules"
 OTHERS = {
     True: ("tests/estate/test_truth.py",),
-    False: ("tests/reach", "tests/test_exposure.py", "tests/test_answers.py", "tests/test_evaluate.py"),
+    False: (
+        "tests/reach",
+        "tests/model/test_exposure.py",
+        "tests/evaluate/test_lock_answers.py",
+        "tests/evaluate/test_run.py",
+    ),
 }
 """The tests beside the examples, for mutants of rule files and of the scanner."""
-REMEMBERS = ("tests/test_changes.py", "tests/test_remember.py")
-WAIVES = ("tests/test_waivers.py", "tests/test_waived.py", "tests/test_gaps.py")
+REMEMBERS = ("tests/history/test_compare.py", "tests/history/test_baseline.py")
+WAIVES = ("tests/config/test_waivers.py", "tests/evaluate/test_waived.py", "tests/evaluate/test_gaps.py")
 BY_TESTS = {
-    "scanner/changes.py": REMEMBERS,
-    "scanner/remember.py": REMEMBERS,
-    "scanner/exit.py": ("tests/test_exit.py",),
-    "scanner/waivers.py": WAIVES,
-    "scanner/diff.py": ("tests/test_diff.py", "tests/test_differences.py"),
-    "scanner/snapshot.py": ("tests/test_snapshot.py",),
-    "scanner/evaluate.py": ("tests/test_evaluate.py", "tests/test_missing.py", *WAIVES[1:]),
+    "scanner/history/compare.py": REMEMBERS,
+    "scanner/history/baseline.py": REMEMBERS,
+    "scanner/exit_codes.py": ("tests/test_exit_codes.py",),
+    "scanner/config/waivers.py": WAIVES,
+    "scanner/history/documents.py": ("tests/history/test_documents.py", "tests/history/test_difference.py"),
+    "scanner/snapshot/files.py": ("tests/snapshot/test_files.py",),
+    "scanner/evaluate/run.py": ("tests/evaluate/test_run.py", "tests/evaluate/test_missing.py", *WAIVES[1:]),
 }
 """Modules that no example shows: the quick tests that judge their mutants, in the mutant's own process."""
 HELPERS = {"easy_auth": ("appservice", "containerapps"), "messaging": ("eventhub", "servicebus")}
@@ -63,8 +68,8 @@ def by_examples(mutant: Mutant) -> str:
 
 def rule_file(mutant: Mutant, services: Sequence[str], folder: Path) -> str:
     """The first test over the examples of these services that fails on a mutant of a rule file; "" where none does."""
-    from scanner import loader
-    from tests import examples
+    from scanner.rulebook import loader
+    from tests.rules import examples
 
     cases = {path.stem for path in examples.CASES.glob("*.toml")}
     for file in RULES.glob("*.py"):
@@ -84,9 +89,9 @@ def rule_file(mutant: Mutant, services: Sequence[str], folder: Path) -> str:
 
 
 def _examples(services: Sequence[str]) -> str:
-    examples = importlib.import_module("tests.examples")
-    cases = importlib.import_module("tests.test_cases")
-    endpoints = importlib.import_module("tests.test_endpoints")
+    examples = importlib.import_module("tests.rules.examples")
+    cases = importlib.import_module("tests.rules.test_cases")
+    endpoints = importlib.import_module("tests.rules.test_endpoints")
     tests = [cases.test_example, endpoints.test_exposures_are_of_the_kinds_that_their_type_declares]
     for service in services:
         for case in examples.load(f"{service}.toml")[0]:
@@ -100,7 +105,7 @@ def _examples(services: Sequence[str]) -> str:
 
 
 def _more(services: Sequence[str]) -> str:
-    from tests import examples, test_cases, test_endpoints
+    from tests.rules import examples, test_cases, test_endpoints
 
     for rule in examples.all_rules():
         try:
@@ -163,7 +168,7 @@ def scanner_file(mutant: Mutant) -> str:
     """The first example of any service that fails on a mutant of the scanner; "" where none does."""
     with _reloaded(mutant):
         try:
-            examples = importlib.import_module("tests.examples")
+            examples = importlib.import_module("tests.rules.examples")
             return _examples([path.stem for path in sorted(examples.CASES.glob("*.toml"))])
         except Exception as error:  # noqa: BLE001
             return f"nothing loads: {type(error).__name__}: {error}"

@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from scanner.changes import Change, Changes, Item, News
-from scanner.evaluate import Tally
-from scanner.exit import Exit
-from scanner.finding import ChangesRow, GapRow, ScanRow, ScopeRow
-from scanner.notify.keys import Mailbox, Target
+from scanner.config.notifications import Mailbox, Target
+from scanner.config.waivers import Expiring
+from scanner.document.schema import ChangesRow, GapRow, ScanRow, ScopeRow
+from scanner.evaluate.run import Tally
+from scanner.exit_codes import Exit
+from scanner.history.baseline import COUNTS
+from scanner.history.compare import Change, Changes, Item, News
 from scanner.notify.notice import Earlier, Facts, Notice, notice
-from scanner.remember import COUNTS
-from scanner.waivers import Expiring
 
 SUB = "3f0e9c1a-77aa-4c1e-9a55-0b8f3c1d2e4f"
 GROUP = f"/subscriptions/{SUB}/resourceGroups/rg-journal"

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from scanner.history.questions import upgrade
+from scanner.history.queries import upgrade
 from scanner.sandbox import certificates
+from tests.history.changing_estate import EVERYWHERE, Json, Refusal, Told, night, served
 from tests.history.server import serving
-from tests.nights import EVERYWHERE, Json, Refusal, Told, night, served
+from tests.history.test_changing_estate import DOORS, EXPORT, GAP, REFUSED, SECOND, estate
 from tests.notify.receivers import Answer, Received, Web, mail, until, web
 from tests.terminals import GROUP, Ended, twolocks
-from tests.test_nights import DOORS, EXPORT, GAP, REFUSED, SECOND, estate
 
 SECRET = "0123456789abcdef0123456789abcdef"
 CONTAINERS = Refusal(path="*/blobservices/default/containers")
@@ -267,7 +267,7 @@ def test_quiet_is_not_silent_when_a_notice_is_lost(watch: Watch) -> None:
 
 CHILD = """
 import sys
-from scanner.cli import main
+from scanner.cli.app import main
 main(sys.argv[1:])
 """
 

@@ -6,10 +6,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from scanner.changes import News
+from scanner.config.waivers import Expiring
+from scanner.history.compare import News
+from scanner.model.verdict import Severity
 from scanner.notify.notice import Earlier, Facts, Notice, grouped, notice
-from scanner.verdict import Severity
-from scanner.waivers import Expiring
 from tests.notify.sample import ENDS, GAP, JOURNAL, NEWS, OWNERS, SERVER, TODAY, VAULT, change, facts, news, target
 
 YESTERDAY = Earlier(TODAY - timedelta(days=1))

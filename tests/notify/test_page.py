@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from scanner.notify.keys import KINDS
+from scanner.config.notifications import KINDS
+from scanner.config.settings import resolve
+from scanner.notify.channels.webhook import Body, headers
 from scanner.notify.notice import WARNED, Entry
-from scanner.notify.webhook import Body, headers
-from scanner.settings import resolve
 
 PAGE = (Path(__file__).parents[2] / "docs" / "notices.md").read_text("utf-8")
 SETTINGS = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)

@@ -8,9 +8,9 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from scanner.notify.deliver import Limits, deliver
-from scanner.notify.keys import Mailbox, Target
+from scanner.config.notifications import Mailbox, Target
 from scanner.notify.notice import Earlier, Notice, notice, trial
+from scanner.notify.send import Limits, deliver
 from scanner.sandbox import certificates
 from tests.notify.receivers import mail, web
 from tests.notify.sample import ENDS, GAP, TODAY, facts, target

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from scanner.addresses import Version
-from scanner.reach.chain import Entry, Passage, passage
-from scanner.reach.fabric import Fabric, Target
-from scanner.resource import Resource
+from scanner.model.addresses import Version
+from scanner.model.resource import Resource
+from scanner.reach.filtering import Entry, Passage, passage
+from scanner.reach.networks import Fabric, Target
 
 ROOT = "/subscriptions/00000000-0000-0000-0000-00000000000a/resourceGroups/rg/providers/Microsoft.Network"
 SUBNET = f"{ROOT}/virtualNetworks/net/subnets/inner"

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
 
-from scanner.addresses import parse
-from scanner.index import build
-from scanner.reach import chain
-from scanner.reach.fabric import Fabric, target_of
-from scanner.reach.packets import Protocol, place
+from scanner.model.addresses import parse
+from scanner.model.index import build
+from scanner.model.resource import Children, Resource
+from scanner.reach import filtering as chain
+from scanner.reach.networks import Fabric, target_of
+from scanner.reach.port_ranges import Protocol, place
 from scanner.reach.senders import Senders
 from scanner.reach.topology import Path, Topology
-from scanner.resource import Children, Resource
 from tests.reach.estates import EVERYWHERE, FRONTS, Estate, Maker, Packet
 from tests.reach.oracle import Oracle, Verdicts, part
 

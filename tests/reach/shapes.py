@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from scanner.addresses import parse_all
-from scanner.exposure import Half, Reach
-from scanner.index import Index, build
+from scanner.model.addresses import parse_all
+from scanner.model.exposure import Half, Reach
+from scanner.model.index import Index, build
+from scanner.model.resource import By, Gap, Resource
+from scanner.model.rule import Child, Kind
 from scanner.reach.firewall import Firewall, Rules
-from scanner.resource import By, Gap, Resource
-from scanner.rule import Child, Kind
 
 HOME = "00000000-0000-0000-0000-00000000000a"
 NEIGHBOUR = "00000000-0000-0000-0000-00000000000b"

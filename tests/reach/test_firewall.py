@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.exposure import Half
+from scanner.model.exposure import Half
+from scanner.model.resource import Resource
 from scanner.reach.firewall import Firewall, firewall
-from scanner.resource import Resource
 from tests.reach import shapes
 from tests.reach.shapes import (
     EVENTS_RULES,

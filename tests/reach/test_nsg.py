@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from scanner.addresses import parse
-from scanner.reach.chain import describe
+from scanner.model.addresses import parse
+from scanner.model.resource import Resource
+from scanner.reach.filtering import describe
 from scanner.reach.nsg import group_of
-from scanner.resource import Resource
 from tests.reach.bodies import ABOVE, ASG, labels, nsg, one_group, rule
 
 DENY = rule("deny", 200, "Deny", "*", "*", protocol="*")

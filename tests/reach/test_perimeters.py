@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from scanner.exposure import Half
-from scanner.index import Index
+from scanner.model.exposure import Half
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.verdict import Unread
 from scanner.reach.firewall import firewall
 from scanner.reach.perimeters import ACCESS_RULES, ASSOCIATIONS, perimeters
-from scanner.resource import Resource
-from scanner.verdict import Unread
 from tests.reach import shapes
 from tests.reach.shapes import GUEST, HOME, NEIGHBOUR, ROWS, STORAGE_PERIMETERS, UNSEEN, endpoint, make, reach
 

@@ -1,9 +1,9 @@
 """Private endpoints of a type that lists them below each resource (App Service), and what their status means."""
 
-from scanner.exposure import Half, Reach, Way
+from scanner.model.exposure import Half, Reach, Way
+from scanner.model.resource import By, Gap, Resource
+from scanner.model.rule import Kind
 from scanner.reach.firewall import Firewall, firewall
-from scanner.resource import By, Gap, Resource
-from scanner.rule import Kind
 from tests.reach import shapes
 from tests.reach.shapes import HOME, endpoint, reach
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.addresses import AddressSet, parse, parse_all
+from scanner.model.addresses import AddressSet, parse, parse_all
 from scanner.reach.senders import INSIDE, NOBODY, OUTSIDE, Senders, Term, from_addresses, senders, tag_name
 
 ADDRESSES = ("20.0.0.1", "20.0.0.2", "203.0.113.1", "2603::1")

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from scanner.exposure import CLOSED, Half
+from scanner.model.exposure import CLOSED, Half
+from scanner.model.resource import By, Resource
+from scanner.model.rule import Child
+from scanner.model.verdict import Unread
+from scanner.reach.access_restrictions import address_list, restrictions
 from scanner.reach.firewall import Firewall, Rules, firewall
 from scanner.reach.perimeters import perimeters
-from scanner.reach.restrictions import address_list, restrictions
 from scanner.reach.sources import doubted, from_ids
-from scanner.resource import By, Resource
-from scanner.rule import Child
-from scanner.verdict import Unread
 from tests.reach import shapes
 from tests.reach.shapes import EVENTS_RULES, GUEST, ROWS, STORAGE_PERIMETERS, UNSEEN, endpoint, make, reach, subnet
 

@@ -1,4 +1,4 @@
-"""Paths from outside: what the examples of the rules (tests/cases/machines.toml) do not show."""
+"""Paths from outside: what the examples of the rules (tests/rules/cases/machines.toml) do not show."""
 
 import copy
 import json
@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.index import Index, build
-from scanner.reach.doors import doors
-from scanner.reach.ports import known
+from scanner.model.index import Index, build
+from scanner.model.resource import Children, Resource
+from scanner.model.verdict import Unread
+from scanner.reach.known_ports import known
+from scanner.reach.open_ports import doors
 from scanner.reach.topology import EVERY, Path, Port, Topology, _through, behind, topology
-from scanner.resource import Children, Resource
-from scanner.verdict import Unread
 
 NET = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network"
 NIC = f"{NET}/networkInterfaces/nic"

@@ -10,13 +10,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from scanner.evaluate import Crash, Evaluation
-from scanner.finding import Writer
-from scanner.index import INDEX_TYPES
-from scanner.resource import Bundle, Resource, root_of, subscription_of
-from scanner.rule import Child, Kind
-from scanner.snapshot import Head, Snapshot, Store, of_store
-from tests import examples
+from scanner.document.schema import Writer
+from scanner.evaluate.run import Crash, Evaluation
+from scanner.model.ids import root_of, subscription_of
+from scanner.model.index import INDEX_TYPES
+from scanner.model.resource import Bundle, Resource
+from scanner.model.rule import Child, Kind
+from scanner.snapshot.files import Head, Snapshot, Store, of_store
+from tests.rules import examples
 
 FOLDER = Path(os.environ.get("TWOLOCKS_RECORDED", "."))
 Json = dict[str, Any]

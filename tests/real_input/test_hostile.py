@@ -5,14 +5,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.evaluate import Evaluation
-from scanner.resource import Bundle, Resource, type_of
-from scanner.snapshot import Snapshot
-from tests import examples
-from tests.hostile import STRANGE, errors, places, replaced, with_body, written
+from scanner.evaluate.run import Evaluation
+from scanner.model.ids import type_of
+from scanner.model.resource import Bundle, Resource
+from scanner.snapshot.files import Snapshot
 from tests.real_input.counts import count
 from tests.real_input.recorded import bare, documented, live, recorded
-from tests.traced import Log, traced
+from tests.rules import examples
+from tests.rules.hostile import STRANGE, errors, places, replaced, with_body, written
+from tests.rules.traced import Log, traced
 
 MUTANTS = 30_000
 

@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-from scanner import snapshot
-from scanner.azure.connect import Way, connect
+from scanner.azure.clients import Way, connect
 from scanner.azure.errors import understand
-from scanner.collect import Plan, Scope, collect
-from scanner.resource import Resource, root_of, segments
+from scanner.collect.collector import Plan, Scope, collect
+from scanner.model.ids import root_of, segments
+from scanner.model.resource import Resource
 from scanner.sandbox.server import Sandbox
-from scanner.snapshot import Head, Store, of_store
-from tests import examples, pinned
-from tests.azure.ways import Heard, environment
+from scanner.snapshot import files as snapshot
+from scanner.snapshot.files import Head, Store, of_store
+from tests.azure.requests import Heard, environment
 from tests.real_input.counts import count
 from tests.real_input.recorded import Json, Outcome, bare, documented, judged, lines, live, paths, recorded
+from tests.rules import examples, pinned
 
 FORMS: dict[str, Callable[[list[Json], list[Json]], str]] = {
     "JSON lines as recorded": lambda records, bodies: _lines(records),

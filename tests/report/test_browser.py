@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from scanner.report.html import write_html
-from scanner.report.shown import INVISIBLE
 from scanner.report.summary import matrix
+from scanner.report.text import INVISIBLE
 from scanner.report.words import Words
 from tests.report import oracle, sample
 from tests.report.conftest import Reader, show

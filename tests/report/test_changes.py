@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from scanner.exposure import LOCKS
+from scanner.model.exposure import LOCKS
 from scanner.report.changes import first_seen
 from scanner.report.html import render, write_html
 from scanner.report.trend import trend
 from scanner.report.words import Words
-from tests.nights import night
+from tests.history.changing_estate import night
+from tests.history.test_changing_estate import EXPORT, estate
 from tests.report import sample
 from tests.report.conftest import Reader, show
 from tests.terminals import twolocks
-from tests.test_nights import EXPORT, estate
 
 Make = Callable[[dict[str, Any]], Path]
 LISTS = ("new", "reopened", "worse", "unseen", "fixed", "better")

@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scanner.outputs import FORMATS
+from scanner.output.formats import FORMATS
 from scanner.report.csv import COLUMNS, LONGEST, cell, unguarded, write_csv
-from scanner.report.shown import INVISIBLE, plain
+from scanner.report.text import INVISIBLE, plain
 from tests.report import sample
 
 SIGNS = "=+-@\t\r\uff1d\uff0b\uff0d\uff20"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from scanner.diff import LISTS, Difference, Side
-from scanner.finding import CellRow, ChangeRow
-from scanner.report.differences import MOST_SHOWN, write_html
+from scanner.document.schema import CellRow, ChangeRow
+from scanner.history.documents import LISTS, Difference, Side
+from scanner.report.diff import MOST_SHOWN, write_html
 from scanner.report.html import policy
 from tests.report import sample
 from tests.report.conftest import Reader

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.report.island import Island, pack
+from scanner.report.data_block import Island, pack
 from scanner.report.summary import ordered_doors, ordered_findings
 from scanner.report.words import Words
 from tests.report import sample

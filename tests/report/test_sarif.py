@@ -15,7 +15,7 @@ from scanner.report import sarif
 from scanner.report.sarif import SCORES, uri, write_sarif
 from tests.report import sample
 
-TOOL = Path(__file__).parents[1] / "storing" / "node_modules" / "@microsoft" / "sarif-multitool-linux"
+TOOL = Path(__file__).parents[1] / "output" / "node_modules" / "@microsoft" / "sarif-multitool-linux"
 SETTLED = {
     "SARIF2002",  # messages by id, for translation: ours are made where they are needed
     "SARIF2003",  # version control: a subscription is in none
@@ -46,7 +46,7 @@ def run(document: dict[str, Any]) -> dict[str, Any]:
 
 def valid(text: bytes) -> list[str]:
     """What the schema that the multitool ships has against a file."""
-    assert TOOL.is_dir(), "the SARIF multitool is missing: npm ci --prefix tests/storing"
+    assert TOOL.is_dir(), "the SARIF multitool is missing: npm ci --prefix tests/output"
     schema = json.loads((TOOL / "sarif-2.1.0.json").read_text("utf-8-sig"))
     judge = jsonschema.validators.validator_for(schema)(schema)
     return [error.message for error in judge.iter_errors(json.loads(text))]

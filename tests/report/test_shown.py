@@ -2,7 +2,7 @@
 
 import pytest
 
-from scanner.report.shown import invisible, plain, shown, split_fix
+from scanner.report.text import invisible, plain, shown, split_fix
 
 
 @pytest.mark.parametrize(

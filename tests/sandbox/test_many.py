@@ -1,7 +1,7 @@
 """An estate several times over."""
 
+from scanner.sandbox.copies import copies
 from scanner.sandbox.estate import load_estate
-from scanner.sandbox.many import copies
 from scanner.sandbox.world import World
 
 

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from scanner.sandbox.saved import load
 from scanner.sandbox.server import serve
+from scanner.sandbox.snapshot_estate import load
 from tests.sandbox.sample import ACCOUNTS, CONTAINERS, RESOURCES, S1, S2, SITE, VAULT
 from tests.sandbox.test_server import API, STORAGE, VAULTS, ask
 

@@ -1,4 +1,4 @@
-"""Alembic runs this file for an upgrade, with the connection and the transaction of `scanner.history.schema`."""
+"""Alembic runs this file for an upgrade, with the connection and the transaction of `scanner.history.revisions`."""
 
 from alembic import context
 

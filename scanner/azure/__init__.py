@@ -1,0 +1,1 @@
+"""Talks to Azure: credentials, clients, limits and errors. The only package that imports the SDKs."""

@@ -1,0 +1,311 @@
+"""`twolocks access check`: which enabled rules the login at hand can decide, before any scan; and how that is told."""
+
+import os
+import shlex
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from scanner.collect.permissions import Rights, ask
+from scanner.collect.plan import Plan, Scope
+from scanner.config.settings import Settings
+from scanner.errors import InputError
+from scanner.exit_codes import FINE, INCOMPLETE
+from scanner.model.ids import group_of, subscription_of
+from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
+from scanner.rulebook import permissions as access
+from scanner.rulebook.loader import RuleSet
+from scanner.snapshot.files import Head, Store
+from scanner.terminal.screen import Line, Screen, clean, table
+from scanner.terminal.signals import Stop
+from scanner.version import version
+
+VIEWS = {"full": "seen in full", "partial": "seen in part", "none": "not seen"}
+DENIED = "deny assignments are not in Azure's answer; one may still refuse a read that a role allows"
+SHOWN = 3
+_GROUPS = "Microsoft.Management/managementGroups/"
+"""What starts the action that a subscription's roles do not show; where it was needed, it was used."""
+
+
+# What becomes of the rules
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A subscription, or a group in it, and what becomes of the enabled rules there.
+
+    `lacking`: the rules that missing actions leave undecided, each with these; `unknown`: those of which Azure did not
+    say enough; `denied`: all actions that are missing here, needed by a rule or not. Actions are in lower case.
+    """
+
+    rights: Rights
+    lacking: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
+    denied: frozenset[str] = frozenset()
+
+    @property
+    def undecided(self) -> int:
+        return len(self.lacking) + len(self.unknown)
+
+    @property
+    def name(self) -> str:
+        return "/".join((self.rights.name, *self.rights.named))
+
+    @property
+    def scope(self) -> str:
+        """Its id, as role assignments name it."""
+        groups = (f"resourceGroups/{each}" for each in self.rights.named)
+        return "/".join((f"/subscriptions/{self.rights.id}", *groups))
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A missing action, the rules that it leaves undecided, and where it is missing (names, and ids of scopes)."""
+
+    action: str
+    rules: tuple[str, ...]
+    names: tuple[str, ...]
+    scopes: tuple[str, ...]
+
+
+def wanted(rules: RuleSet, effective: bool = False) -> dict[str, bool]:
+    """The actions that matter, and whether a scan lists whole subscriptions with each."""
+    lists = access.listed(rules)
+    return {each: each in lists for each in access.actions(rules, effective) if not each.startswith(_GROUPS)}
+
+
+def judged(rules: RuleSet, found: Sequence[Rights], effective: bool = False) -> list[Place]:
+    """What becomes of the enabled rules in each place. What verdicts look up counts in all of them, wherever it is."""
+    asked = wanted(rules, effective)
+    said = [{each.lower(): right.allows(each, listed=listed) for each, listed in asked.items()} for right in found]
+    seen = [each for each, right in zip(said, found, strict=True) if right.view != "none"]
+    everywhere = {each.lower(): _least(answers[each.lower()] for answers in seen) for each in asked}
+    return [_place(rules, right, answers, everywhere) for right, answers in zip(found, said, strict=True)]
+
+
+def _least(answers: Iterable[bool | None]) -> bool | None:
+    said = list(answers)
+    return False if False in said else None if None in said else True
+
+
+Said = Mapping[str, bool | None]
+
+
+def _place(rules: RuleSet, right: Rights, said: Said, everywhere: Said) -> Place:
+    if right.view == "none":
+        return Place(right, unknown=frozenset(rules.enabled))
+    lacking: dict[str, frozenset[str]] = {}
+    unknown: set[str] = set()
+    for id, rule in rules.enabled.items():
+        looked = {each.lower() for each in access.looks(rule)}
+        needed = {each.lower() for each in access.needs(rule)}
+        answers = {each: (everywhere if each in looked else said)[each] for each in needed}
+        missing = frozenset(each for each, answer in answers.items() if answer is False)
+        if missing:
+            lacking[id] = missing
+        elif None in answers.values():
+            unknown.add(id)
+    denied = frozenset(each for each, answer in said.items() if answer is False)
+    return Place(right, lacking, frozenset(unknown), denied)
+
+
+def missing(rules: RuleSet, places: Sequence[Place], effective: bool = False) -> list[Missing]:
+    """The missing actions; those that leave the most rules undecided first."""
+    hung: dict[str, set[str]] = defaultdict(set)
+    for place in places:
+        for id, lacks in place.lacking.items():
+            for each in lacks:
+                hung[each].add(id)
+    rows = []
+    for action in wanted(rules, effective):
+        where = [place for place in places if action.lower() in place.denied]
+        if where:
+            ids = tuple(each.scope for each in where)
+            rows.append(Missing(action, tuple(sorted(hung[action.lower()])), tuple(each.name for each in where), ids))
+    return sorted(rows, key=lambda row: (-len(row.rules), row.action.lower()))
+
+
+# How it is told
+
+
+def check(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> int:
+    """Answer on standard output; the exit code. Raises InputError, and what a collection raises."""
+    places = judged(rules, _asked(rules, settings, screen, stop), settings["effective"])
+    lacks = missing(rules, places, settings["effective"])
+    code, why = end(places, lacks, len(rules.enabled))
+    if settings["format"] == "json":
+        sys.stdout.write(_json(places, lacks, rules, code))
+    else:
+        _text(places, lacks, len(rules.enabled))
+    screen.last([*_notes(places, lacks, settings), Line(why, f"Exit {code}")])
+    return code
+
+
+def end(places: Sequence[Place], lacks: Sequence[Missing], count: int) -> tuple[int, str]:
+    """The exit code, and the sentence that says why."""
+    short = [each for each in places if each.undecided]
+    partly = [each.name for each in places if each.rights.view == "partial"]
+    said = []
+    if len(short) > SHOWN:
+        most = max(each.undecided for each in short)
+        said.append(f"up to {_rules(most)} in {len(short):,} of {len(places):,} subscriptions would stay undecided")
+    elif short:
+        first, *others = [(each.undecided, each.name) for each in short]
+        more = _and([f"{_rules(first[0])} in {first[1]}", *(f"{number:,} in {name}" for number, name in others)])
+        said.append(f"{more} would stay undecided")
+    if partly:
+        said.append(
+            f"{_named(partly)} {'is' if len(partly) == 1 else 'are'} seen in part; what else is there is not known"
+        )
+    if any(each.action in EFFECTIVE for each in lacks):
+        said.append("scan --effective would be incomplete")
+    if said:
+        return INCOMPLETE, "; ".join(said)
+    return FINE, f"all {count:,} rules can be decided in {_named([each.name for each in places])}"
+
+
+def _rules(count: int) -> str:
+    return f"{count:,} {'rule' if count == 1 else 'rules'}"
+
+
+def _named(names: Sequence[str]) -> str:
+    return _and(names) if len(names) <= SHOWN else f"{len(names):,} subscriptions"
+
+
+def _and(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _text(places: Sequence[Place], lacks: Sequence[Missing], count: int) -> None:
+    piped = not sys.stdout.isatty()
+    rows = []
+    for each in places:
+        said = f"{count - each.undecided:,} of {_rules(count)} can be decided"
+        said += f", {len(each.unknown):,} not known" if each.unknown else ""
+        rows.append([each.name, said, VIEWS[each.rights.view], *([each.scope] if piped else [])])
+    table(rows, sys.stdout, os.environ)
+    if piped:
+        more = [["missing", _hang(row), row.action, ", ".join(row.names), ", ".join(row.rules)] for row in lacks]
+        table(more, sys.stdout, os.environ)
+        return
+    wide = max((len(_hang(row)) for row in lacks), default=0)
+    for row in lacks:
+        sys.stdout.write(f"missing  {_hang(row):<{wide}}  {clean(row.action)}\n")
+
+
+def _hang(row: Missing) -> str:
+    return "scan --effective" if row.action in EFFECTIVE else _rules(len(row.rules))
+
+
+def _notes(places: Sequence[Place], lacks: Sequence[Missing], settings: Settings) -> list[Line]:
+    lines = []
+    for place in places:
+        silent = [f"{name} ({why})" for name, why in place.rights.reasons.items() if name != "*"]
+        if "*" in place.rights.reasons:
+            lines.append(
+                Line(f"the groups of {place.name} could not be listed: {place.rights.reasons['*']}", "Unknown")
+            )
+        if silent:
+            more = f" and {len(silent) - SHOWN:,} more" if len(silent) > SHOWN else ""
+            lines.append(Line(f"groups of {place.name}: {', '.join(silent[:SHOWN])}{more}", "Unknown"))
+    lines.append(Line(DENIED, "Note"))
+    if lacks:
+        command = ["twolocks", "access", "role", *(["--effective"] if settings["effective"] else [])]
+        command += [
+            word for name in ("only", "skip", "rules") for each in settings[name] for word in (f"--{name}", each)
+        ]
+        lines += [Line("a role that allows all:", "Next"), Line(f"{shlex.join(command)} > role.json", whole=True)]
+    return lines
+
+
+def _json(places: Sequence[Place], lacks: Sequence[Missing], rules: RuleSet, code: int) -> str:
+    document: dict[str, Any] = {
+        "tool": f"twolocks {version()}",
+        "rules": len(rules.enabled),
+        "scopes": [
+            {
+                "scope": each.scope,
+                "name": each.name,
+                "view": each.rights.view,
+                "decided": len(rules.enabled) - each.undecided,
+                "undecided": sorted(each.lacking),
+                "unknown": sorted(each.unknown),
+                "not-asked": dict(sorted(each.rights.reasons.items())),
+            }
+            for each in places
+        ],
+        "missing": [{"action": each.action, "rules": each.rules, "scopes": each.scopes} for each in lacks],
+        "exit": code,
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+
+
+# Live
+
+
+class _Told:
+    """Of what a collection tells, who reads and where; the rest is this command's own answer."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.account, self.scope = screen.account, screen.scope
+
+    def counts(self, done: int, to_come: int, resources: int, failed: int) -> None: ...
+    def reading(self, what: str, done: int, total: int, of: str) -> None: ...
+    def gap(self, url: str, status: int, code: str, action: str) -> None: ...
+
+
+def _asked(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> list[Rights]:
+    screen.begin("Asking", lambda: "what this login may do")
+    try:
+        return stop.run(_ask(rules, settings, screen))
+    finally:
+        screen.finish()
+
+
+async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> list[Rights]:
+    from scanner.azure.clients import Way, connect
+    from scanner.collect.collector import look
+
+    way = Way.of(settings)
+    scope, groups = _scope_of(settings)
+    async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
+        store = Store(Head(taken="", cloud=reader.cloud))
+        seen = await look(reader, scope, Plan(rules.read(), ()), store, _Told(screen))
+        screen.counts(0, 0, 0, 0)
+        granted = {each.id.lower(): each.granted for each in seen}
+        found = [
+            Rights(id, name, view, named, granted.get(id.lower()))
+            for id, name, view in screen.scopes
+            for named in groups.get(id.lower(), [()])
+        ]
+        await ask(reader, found, wanted(rules, settings["effective"]))
+    return found
+
+
+def _scope_of(settings: Settings) -> tuple[Scope, dict[str, list[tuple[str, ...]]]]:
+    """Where to look, and the groups by subscription (ids in lower case) of those of which only groups were named.
+
+    Raises InputError.
+    """
+    whole, above = list(settings["subscription"]), list(settings["management-group"])
+    groups: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
+    for text in settings["scope"]:
+        place = access.scope(text, settings.at("scope", text))
+        if access.in_management_group(place):
+            above.append(place.rsplit("/", 1)[-1])
+        elif group := group_of(place):
+            groups[subscription_of(place)][group.lower()] = (group,)
+        else:
+            whole.append(subscription_of(place))
+    if groups and (whole or above):
+        raise InputError(
+            "resource groups, and subscriptions or management groups, cannot be checked together",
+            at="--scope",
+            do="check them one after the other",
+        )
+    named = {subscription: list(each.values()) for subscription, each in groups.items()}
+    return Scope(subscriptions=(*whole, *named), management_groups=tuple(above)), named

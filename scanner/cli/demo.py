@@ -1,0 +1,123 @@
+"""The demo: the sample estate in the sandbox, scanned through the real SDKs; no network and no Azure account."""
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from scanner.config.settings import Settings, Value, resolve
+from scanner.errors import InputError
+from scanner.exit_codes import FINE, decide
+from scanner.scan.job import prepare
+from scanner.scan.last_screen import many
+from scanner.scan.outcome import Outcome
+from scanner.scan.pipeline import run
+from scanner.terminal.screen import Line, Screen, error_lines, span
+from scanner.terminal.signals import Stop
+
+FILES = ("report.html", "findings.json", "snapshot.jsonl")
+
+
+def demo(settings: Settings, screen: Screen, stop: Stop) -> int:
+    """Serve, scan, write into `--dir`, say what was found. The exit code is 0 unless `--fail-on` was given."""
+    said = "the sample estate, served on this machine; no Azure account is used"
+    screen.write([Line(said, "Demo")], "start", f"the demo: {said}")
+    from scanner.sandbox.estate import load_estate
+    from scanner.sandbox.server import serve
+
+    folder = Path(settings["dir"])
+    _make(folder)
+    with serve(load_estate()) as box, _environment(box.environment()):
+        outcome = run(prepare(_scan(settings, folder, box.url)), screen, stop, limits=False)
+    _end(outcome, settings, folder, screen)
+    if settings["open"]:
+        _browse(folder / FILES[0])
+    return outcome.end.code if settings["fail-on"] != "never" or outcome.errors else FINE
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder {folder} cannot be made: {error.strerror}", at=f"--dir {folder}") from None
+
+
+def _scan(settings: Settings, folder: Path, url: str) -> Settings:
+    report, findings, snapshot = (str(folder / name) for name in FILES)
+    fail_on = settings["fail-on"]
+    given = {"arm_endpoint": url, "auth": "environment", "out": [report, findings], "snapshot": snapshot}
+    found = resolve("scan", {**given, "fail_on": fail_on}, {}, folder=folder)
+    return replace(found, options={**found.options, "verbose": Value(settings["verbose"], "--verbose")})
+
+
+@contextmanager
+def _environment(more: Mapping[str, str]) -> Iterator[None]:
+    """Sign in to the sandbox and nowhere else, while it lasts."""
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith(("AZURE_", "ARM_")) or name.lower().endswith("_proxy")]:
+        del os.environ[name]
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _end(outcome: Outcome, settings: Settings, folder: Path, screen: Screen) -> None:
+    summary, end = outcome.summary, outcome.end
+    tally = summary.tally
+    reads = f"{tally.reads:,} of {many(tally.reads + summary.failed, 'read')}"
+    refused = "is" if summary.failed == 1 else "are"
+    lines = [
+        Line("the sample estate, served on this machine; no Azure account is used", "Demo"),
+        Line(
+            f"{many(tally.resources, 'resource')} with {reads} in {span(summary.took or 0)}; "
+            f"{many(summary.failed, 'read')} {refused} refused on purpose",
+            "Read",
+        ),
+        *summary.result(),
+        Line(f"{folder.resolve() / FILES[0]} (and {', '.join(FILES[1:])})", "Wrote", whole=True),
+        Line(_exit(outcome, settings), f"Exit {end.code if settings['fail-on'] != 'never' else FINE}"),
+        Line(f"az login, then: {command()} scan --out report.html", "Next", whole=True),
+    ]
+    if screen.mode == "live":
+        lines = lines[1:]
+    if screen.mode == "quiet" and settings["fail-on"] != "never" and summary.quiet():
+        screen.plain([Line(summary.quiet(), column=0, whole=True)])
+    for error in outcome.errors:
+        screen.last(error_lines(error))
+    screen.last(lines)
+
+
+def _exit(outcome: Outcome, settings: Settings) -> str:
+    if settings["fail-on"] != "never":
+        return outcome.end.why
+    would = decide(outcome.summary.tally, "high").code
+    return f"a demo ends with 0; a scan of this estate would end with {would}"
+
+
+def command() -> str:
+    """How the person at the terminal starts Twolocks."""
+    here = Path(sys.argv[0])
+    if here.name != "twolocks":
+        return "twolocks"
+    found = shutil.which("twolocks")
+    if found and Path(found).resolve() == here.resolve():
+        return "twolocks"
+    path = here.resolve()
+    near = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return shlex.quote(str(near))
+
+
+def _browse(report: Path) -> None:
+    import webbrowser
+
+    webbrowser.open(report.resolve().as_uri())
+
+
+__all__ = ["command", "demo"]

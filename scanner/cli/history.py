@@ -1,0 +1,206 @@
+"""What `twolocks history ...` prints: answers on stdout, one sentence on stderr. Each returns its exit code."""
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from scanner.config.settings import Settings
+from scanner.document.schema import Beside
+from scanner.errors import InputError
+from scanner.history import queries as questions
+from scanner.history.compare import Change, Item
+from scanner.history.store import SEVERITIES, History, ScanRecord
+from scanner.terminal import screen as terminal
+from scanner.terminal.screen import Line, Screen
+
+Row = tuple[str, ...]
+
+
+def listed(settings: Settings) -> int:
+    """All scans."""
+    with _open(settings) as history:
+        found = questions.all_scans(history)
+    if settings["format"] == "json":
+        return _json([_scan(each) for each in found])
+    _table((str(each.number), *_facts(each)) for each in found)
+    return _say(f"{_count(len(found), 'scan')}. One of them: twolocks history show NUMBER" if found else "No scan yet")
+
+
+def show(settings: Settings, scan: str) -> int:
+    """One scan: what changed, and what stood open."""
+    with _open(settings) as history:
+        found = questions.show(history, scan)
+    if settings["format"] == "json":
+        rows = [_change(each) for each in found.changes]
+        return _json({"scan": _scan(found.scan), "changes": rows, "open": [_item(each) for each in found.open]})
+    changes = [each for each in found.changes if each.item.counts]
+    stands = [each for each in found.open if each.counts]
+    _table([*map(_changed, changes), *(("open", *_named(each), _age(each, found.scan.taken)) for each in stands)], 2)
+    return _say(f"Scan {found.scan.number}, {found.scan.taken}: {_sums(changes)}; {len(stands):,} stand open")
+
+
+def diff(settings: Settings, first: str, then: str) -> int:
+    """What changed between two scans."""
+    with _open(settings) as history:
+        found = questions.diff(history, first, then)
+    if settings["format"] == "json":
+        rows = [_change(each) for each in found.changes]
+        return _json({"from": _scan(found.old), "to": _scan(found.new), "changes": rows, "same": found.same})
+    changes = [each for each in found.changes if each.item.counts]
+    _table(map(_changed, changes), 2)
+    return _say(f"From {found.old.taken} to {found.new.taken}: {_sums(changes)}; {found.same:,} the same")
+
+
+def trend(settings: Settings, scan: str) -> int:
+    """What stood open after each scan of one selection."""
+    with _open(settings) as history:
+        asked = questions.find(history, scan)
+        found = history.trend(asked.selection)
+    if settings["format"] == "json":
+        return _json(found)
+    rows = [tuple(str(getattr(row, name)) for name in ("taken", *SEVERITIES, "undecided")) for row in found]
+    _table([("taken", *SEVERITIES, "undecided"), *rows] if sys.stdout.isatty() else rows)
+    return _say(
+        f"{_count(len(found), 'scan')} of the selection of scan {asked.number}; open by severity, and undecided"
+    )
+
+
+def prune(settings: Settings) -> int:
+    """Forget old scans."""
+    day = _day(settings)
+    with _open(settings) as history:
+        gone = questions.prune(history, day)
+    parts = (_count(gone.scans, "scan"), _count(gone.events, "event"), _count(gone.items, "fixed item"))
+    return _say(f"Removed what was before {day}: {', '.join(parts)}. {gone.left:,} items are left")
+
+
+def export(settings: Settings) -> int:
+    """Everything, as JSON lines."""
+    with _open(settings) as history:
+        lines = (msgspec.json.encode(row) + b"\n" for row in questions.export(history))
+        if settings["out"] in ("", "-"):
+            sys.stdout.flush()
+            for line in lines:
+                sys.stdout.buffer.write(line)
+            return 0
+        try:
+            with Beside(Path(settings["out"])) as file:
+                file.writelines(lines)
+        except OSError as error:
+            said = (error.strerror or type(error).__name__).lower()
+            raise InputError(f"the export was not written: {said}", at=settings.at("out", settings["out"])) from error
+    return _say(f"Wrote {settings['out']}")
+
+
+def upgrade(settings: Settings) -> int:
+    """Bring the schema up to date."""
+    before, after = questions.upgrade(_url(settings), at=settings.at("history", _url(settings)))
+    if before == after:
+        return _say(f"The history has schema {after}, the newest")
+    return _say(f"The history has schema {after} now" + (f"; it had {before}" if before else "; it is new and empty"))
+
+
+def _url(settings: Settings) -> str:
+    if not settings["history"]:
+        do = "add --history FILE, or history to [scan] of twolocks.toml"
+        raise InputError("nothing says where the history is", do=do)
+    return str(settings["history"])
+
+
+def _open(settings: Settings) -> History:
+    url = _url(settings)
+    return History.open(url, at=settings.at("history", url), create=False)
+
+
+def _day(settings: Settings) -> str:
+    given = settings["older-than"]
+    if not given:
+        raise InputError("nothing says how old is too old", do="give a number of days: --older-than 400")
+    try:
+        days = int(given)
+        if days < 1:
+            raise ValueError
+        return (datetime.now(UTC).date() - timedelta(days=days)).isoformat()
+    except (ValueError, OverflowError):
+        at = settings.at("older-than", given)
+        raise InputError(
+            f'"{given}" is no number of days', at=at, do="give one day at least: --older-than 400"
+        ) from None
+
+
+# Text
+
+
+def _table(rows: Iterable[Row], name: int = -1) -> None:
+    terminal.table(list(rows), sys.stdout, os.environ, name)
+
+
+def _say(text: str) -> int:
+    Screen().last([Line(text, column=0)])
+    return 0
+
+
+def _facts(scan: ScanRecord) -> Row:
+    standing = ", ".join(f"{scan.standing[name]} {name}" for name in SEVERITIES if scan.standing[name])
+    whole = "complete" if scan.complete else f"incomplete, {scan.undecided} undecided"
+    many = _count(len(scan.subscriptions), "subscription")
+    return scan.taken, standing or "nothing open", whole, many, scan.id, scan.selection
+
+
+def _named(item: Item) -> Row:
+    """Severity, a name for people, the fingerprint."""
+    what = item.endpoint + (f" {item.address}" if item.address else "") if item.kind == "exposure" else item.rule
+    return item.severity, f"{item.resource.rstrip('/').rsplit('/', 1)[-1]}: {what}", item.fingerprint
+
+
+def _changed(change: Change) -> Row:
+    return (change.news, *_named(change.item), change.why)
+
+
+def _sums(changes: list[Change]) -> str:
+    counts: dict[str, int] = {}
+    for change in changes:
+        counts[change.news] = counts.get(change.news, 0) + 1
+    return ", ".join(f"{count:,} {news}" for news, count in counts.items()) or "nothing changed"
+
+
+def _age(item: Item, now: str) -> str:
+    lost = "" if item.sighted else f", not seen since {item.seen[:10]}"
+    try:
+        days = (date.fromisoformat(now[:10]) - date.fromisoformat(item.since[:10])).days
+    except ValueError:
+        return f"since {item.since}{lost}"
+    return f"since {item.since[:10]}, {_count(max(days, 0), 'day')}{lost}"
+
+
+def _count(count: int, word: str) -> str:
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
+# JSON
+
+
+def _json(value: object) -> int:
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    return 0
+
+
+def _scan(scan: ScanRecord) -> Mapping[str, Any]:
+    names = ("number", "id", "taken", "started", "finished", "tool", "selection", "subscriptions", "complete")
+    return {name: getattr(scan, name) for name in (*names, "confirmed", "standing", "undecided")}
+
+
+def _item(item: Item) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(item)
+    return found
+
+
+def _change(change: Change) -> dict[str, Any]:
+    cell = ("severity", "reach", "authentication", "state")
+    was = None if change.was is None else {name: getattr(change.was, name) for name in cell}
+    return {"news": change.news, "why": change.why, **_item(change.item), "was": was}

@@ -1,0 +1,51 @@
+"""`twolocks sandbox`: the sample estate, or a snapshot, served until Ctrl-C."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from scanner.config.settings import Settings
+from scanner.errors import InputError
+from scanner.terminal.screen import Line, Screen
+from scanner.terminal.signals import Stop
+
+
+def serving(file: Path | None, settings: Settings, screen: Screen, stop: Stop) -> None:
+    """Serve; the variables that lead there go to stdout. Raises Stopped at its end."""
+    from scanner.sandbox.estate import load_estate
+    from scanner.sandbox.server import sandbox
+    from scanner.sandbox.snapshot_estate import load
+
+    port = _number(settings, "port", 65535)
+    try:
+        estate = load(file) if file else load_estate()
+    except InputError as error:
+        error.at = error.at.removeprefix("--from ")
+        raise
+    box = sandbox(estate, port=port, latency=_number(settings, "latency", 600_000) / 1000)
+
+    async def serve() -> None:
+        try:
+            await box.start()
+        except OSError as error:
+            raise InputError(
+                f"port {port} cannot be used: {error.strerror}", at=settings.at("port", port), do="give another --port"
+            ) from None
+        try:
+            for name, value in box.environment().items():
+                sys.stdout.write(f"export {name}={value}\n")
+            sys.stdout.flush()
+            said = f"{file or 'the sample estate'} at {box.url}; Ctrl-C ends it"
+            screen.last([Line(said, "Serving", whole=True)])
+            await asyncio.Event().wait()
+        finally:
+            await box.stop()
+
+    stop.run(serve())
+
+
+def _number(settings: Settings, name: str, most: int) -> int:
+    text = settings[name]
+    if not text.isascii() or not text.isdigit() or int(text) > most:
+        raise InputError(f'"{text}" is no number from 0 to {most:,}', at=settings.at(name, text))
+    return int(text)

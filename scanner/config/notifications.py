@@ -1,0 +1,284 @@
+"""What a table [notify.NAME] of the settings may say, kind by kind, and the target that is made of it."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from scanner.config.toml import TomlFile
+from scanner.errors import InputError
+from scanner.model.verdict import Severity
+
+Shape = Literal["text", "number", "list", "choice"]
+
+SEVERITIES = tuple(each.name for each in reversed(Severity))
+TLS = ("starttls", "implicit", "none")
+PORTS = {"starttls": 587, "implicit": 465, "none": 25}
+LEAST_SECRET = 16
+MOST = 64 << 10
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of a table: `needed`, or one of two where it names the other in `other`; `known` are a choice's words."""
+
+    name: str
+    about: str
+    shape: Shape = "text"
+    needed: bool = False
+    other: str = ""
+    known: tuple[str, ...] = ()
+
+
+def _secret(name: str, about: str, needed: bool = True) -> tuple[Key, Key]:
+    return (
+        Key(f"{name}-env", f"The variable that holds {about}", needed=needed, other=f"{name}-file"),
+        Key(f"{name}-file", f"The file that holds {about}", needed=needed, other=f"{name}-env"),
+    )
+
+
+COMMON = (
+    Key("kind", "How it is told"),
+    Key("min-severity", "The least severe that is told (default: high)", "choice", known=SEVERITIES),
+    Key("owner", "Only what carries this value of the owner tag, and waivers of this owner"),
+)
+URL = _secret("url", "its address, which is a secret")
+KINDS: dict[str, tuple[Key, ...]] = {
+    "teams": URL,
+    "slack": URL,
+    "webhook": (*URL, *_secret("secret", "the key that signs")),
+    "mail": (
+        Key("host", "The mail server", needed=True),
+        Key("port", "Default: 587 with starttls, 465 with implicit", "number"),
+        Key("tls", "starttls (default), implicit; none on this machine only", "choice", known=TLS),
+        Key("from", "The address that it comes from", needed=True),
+        Key("to", "Whom it goes to", "list", needed=True),
+        Key("user", "The login, where the server asks for one"),
+        *_secret("password", "the password of the login", needed=False),
+    ),
+    "github": (),
+    "azure-devops": (),
+}
+"""The kinds, each with the keys that it has beside COMMON."""
+LITERAL = ("url", "secret", "password")
+"""What never stands in the settings itself."""
+
+
+def keys_of(kind: str) -> tuple[Key, ...]:
+    return (*COMMON, *KINDS[kind])
+
+
+# The settings
+
+
+def check(file: TomlFile, name: str, table: Mapping[str, Any]) -> None:
+    """Gather the faults of one table. `kind` is text."""
+    place, kind = ("notify", name), table["kind"]
+    if not NAME.fullmatch(name):
+        file.fault(f'"{name}" is no name of a notification', *place, do="letters, digits, dots, - and _")
+    if kind not in KINDS:
+        known = ", ".join(KINDS)
+        file.unknown(f'there is no kind of notification "{kind}"', kind, KINDS, *place, "kind", more=f"known: {known}")
+        return
+    known_keys = {key.name: key for key in keys_of(kind)}
+    for given, value in table.items():
+        if given in LITERAL:
+            do = f'{given}-env = "NAME_OF_A_VARIABLE", or {given}-file = "FILE"'
+            file.fault(f"{given} is a secret and does not stand in the settings", *place, given, do=do)
+        elif given not in known_keys:
+            file.unknown(f'notify.{name} ({kind}) has no key "{given}"', given, known_keys, *place, given)
+        else:
+            _shape(file, place, known_keys[given], value)
+    for key in known_keys.values():
+        _present(file, place, key, table)
+    if kind == "mail":
+        _mail(file, place, table)
+
+
+def _shape(file: TomlFile, place: tuple[str, str], key: Key, value: Any) -> None:
+    what, at = f"notify.{place[1]}.{key.name}", (*place, key.name)
+    if key.shape == "number":
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
+            file.fault(f"{what} is a port, a number from 1 to 65535", *at)
+    elif key.shape == "list":
+        many = [value] if isinstance(value, str) else value
+        if not isinstance(many, list) or not many or not all(isinstance(each, str) for each in many):
+            file.fault(f"{what} is a list of addresses", *at, do='["ops@agency.example"]')
+    elif not isinstance(value, str) or not value.strip():
+        file.fault(f"{what} is text", *at)
+    elif key.known and value not in key.known:
+        file.unknown(f'{what} "{value}" is not known', value, key.known, *at, more=f"known: {', '.join(key.known)}")
+    elif key.name.endswith("-env") and not _VARIABLE.fullmatch(value):
+        # The value is not repeated: it may be the secret itself.
+        file.fault(f"{what} is the name of a variable", *at, do="letters, digits and _")
+    elif key.name.endswith("-file") and "://" in value:
+        file.fault(f"{what} is the name of a file", *at)
+
+
+def _present(file: TomlFile, place: tuple[str, str], key: Key, table: Mapping[str, Any]) -> None:
+    if key.other and key.name in table and key.other in table and key.name < key.other:
+        file.fault(f"{key.name} and {key.other} say the same", *place, key.other, do="leave one of them out")
+    if not key.needed or key.name in table or key.other in table or (key.other and key.name > key.other):
+        return
+    word = key.name.removesuffix("-env")
+    if word in table:
+        return
+    value = '["..."]' if key.shape == "list" else '"..."'
+    more = f", or {key.other} = {value}" if key.other else ""
+    what = f"{key.name} or {key.other}" if key.other else key.name
+    file.fault(f"notify.{place[1]} needs {what}", *place, do=f"add {key.name} = {value}{more}")
+
+
+def _mail(file: TomlFile, place: tuple[str, str], table: Mapping[str, Any]) -> None:
+    to = table.get("to", [])
+    given = [("from", table.get("from")), *(("to", each) for each in ([to] if isinstance(to, str) else to or []))]
+    for key, text in given:
+        if isinstance(text, str) and text.strip() and not _ADDRESS.fullmatch(text):
+            file.fault(f'"{text}" is no mail address', *place, key, do="write name@agency.example, in ASCII")
+    host = table.get("host", "")
+    if table.get("tls") == "none" and isinstance(host, str) and not loopback(host):
+        file.fault("mail without TLS goes to this machine only", *place, "tls", do='tls = "starttls" or "implicit"')
+    password = "password-env" in table or "password-file" in table
+    if ("user" in table) != password:
+        missing = "password-env" if "user" in table else "user"
+        file.fault(f"notify.{place[1]} needs {missing}", *place, do="a login is a user and a password")
+
+
+def loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name or literal address."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+# Targets
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """How mail is sent."""
+
+    host: str
+    port: int
+    tls: str
+    sender: str
+    to: tuple[str, ...]
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom to tell, and how, with its secrets. `at`: where the settings name it."""
+
+    name: str
+    kind: str
+    at: str = ""
+    least: Severity = Severity.high
+    owner: str = ""
+    url: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)
+    mail: Mailbox | None = None
+
+    @property
+    def host(self) -> str:
+        """The one part of an address that may be shown."""
+        return self.mail.host if self.mail is not None else urlsplit(self.url).hostname or ""
+
+
+def target(name: str, table: Mapping[str, Any], at: str, folder: Path, environ: Mapping[str, str]) -> Target:
+    """The target of a table that was checked, with the secrets that it names. Raises InputError where one is missing.
+
+    Files are named from the folder of the settings.
+    """
+
+    def secret(word: str) -> str:
+        return _read(name, word, table, at, folder, environ)
+
+    kind = table["kind"]
+    found = Target(
+        name=name,
+        kind=kind,
+        at=at,
+        least=Severity[table.get("min-severity", "high")],
+        owner=table.get("owner", ""),
+        url=secret("url"),
+        secret=secret("secret"),
+        mail=_mailbox(table, secret("password")) if kind == "mail" else None,
+    )
+    if found.url:
+        _address(found)
+    if found.secret and len(found.secret) < LEAST_SECRET:
+        what = f'the secret of notification "{name}" has fewer than {LEAST_SECRET} characters; nothing was read'
+        raise InputError(what, at=at, do="openssl rand -hex 32")
+    return found
+
+
+def _mailbox(table: Mapping[str, Any], password: str) -> Mailbox:
+    tls, to = table.get("tls", "starttls"), table["to"]
+    return Mailbox(
+        host=table["host"],
+        port=table.get("port", PORTS[tls]),
+        tls=tls,
+        sender=table["from"],
+        to=(to,) if isinstance(to, str) else tuple(to),
+        user=table.get("user", ""),
+        password=password,
+    )
+
+
+def _read(name: str, word: str, table: Mapping[str, Any], at: str, folder: Path, environ: Mapping[str, str]) -> str:
+    """A secret, from the variable or the file that the table names; "" where it names none."""
+    variable, file = table.get(f"{word}-env", ""), table.get(f"{word}-file", "")
+    if variable:
+        if given := environ.get(variable, "").strip():
+            return given
+        what = f'notification "{name}" needs the variable {variable}, which is not set; nothing was read'
+        raise InputError(what, at=at, do=f"set {variable}, from where secrets are kept")
+    if not file:
+        return ""
+    try:
+        with (folder / file).open("rb") as opened:
+            text: str = opened.read(MOST).decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        what = f'notification "{name}" needs the file {file}, which cannot be read: {why}; nothing was read'
+        raise InputError(what, at=at, do=f"put the {word} into it") from None
+    if not text:
+        raise InputError(f'the file {file} of notification "{name}" is empty; nothing was read', at=at)
+    return text
+
+
+def _address(found: Target) -> None:
+    """Refuse an address that cannot be used or would not be safe. No error repeats it."""
+
+    def wrong(why: str, do: str) -> InputError:
+        return InputError(f'the address of notification "{found.name}" {why}; nothing was read', at=found.at, do=do)
+
+    if not all("!" <= char <= "~" for char in found.url):
+        raise wrong("holds blanks or letters that no address has", "copy it again, as one line")
+    parts = _parts(found.url)
+    if parts is None or not parts.hostname or parts.scheme not in ("https", "http"):
+        raise wrong("is no web address", "it begins with https://")
+    if parts.username is not None:
+        raise wrong("holds a login", "leave it out")
+    if parts.scheme == "http" and not loopback(parts.hostname):
+        raise wrong("is not https", "http is for this machine only")
+
+
+def _parts(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts

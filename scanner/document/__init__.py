@@ -1,0 +1,1 @@
+"""The findings document: its schema, and how it is written and read."""

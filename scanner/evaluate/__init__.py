@@ -1,0 +1,1 @@
+"""Turns bundles into findings and exposures. Pure; knows no Azure."""

@@ -1,0 +1,169 @@
+"""What the lock rules read out of an exposure: does it fail, could it, and how bad."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from scanner.model.exposure import AUTH_SAYS, REACH_SAYS, Auth, Doubt, Exposure, Half, Reach, title
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict
+
+Answer = Literal["fail", "unknown", "pass"]
+_ASKED = {"anonymous-access": Auth.anonymous, "authentication": Auth.shared}
+
+
+def answer(category: str, exposure: Exposure) -> Answer:
+    """How a lock rule of that category reads one endpoint.
+
+    It fails on a sure way that has a cell, is unknown where a way that it would fail on may be there, else passes.
+    """
+    if category == "network":
+        return _network(exposure)
+    asked = _ASKED[category]
+    if asked not in exposure.asks.levels:
+        return "pass"
+    reach = exposure.sure_reach
+    if reach is not None and exposure.asks.has(asked) and exposure.rate(asked, reach) is not None:
+        return "fail"
+    widest = max(exposure.reach.levels, default=Reach.internet)
+    return "unknown" if exposure.rate(asked, Reach(widest)) is not None else "pass"
+
+
+def _network(exposure: Exposure) -> Answer:
+    reach = exposure.sure_reach
+    if (
+        reach is not None
+        and reach >= Reach.wide
+        and exposure.rate(exposure.sure_auth or Auth.identity, reach) is not None
+    ):
+        return "fail"
+    widest = Reach(max(exposure.reach.levels, default=Reach.internet))
+    asks = Auth(max(exposure.asks.levels, default=Auth.anonymous))
+    return "unknown" if widest >= Reach.wide and exposure.rate(asks, widest) is not None else "pass"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The verdict of a lock rule on some endpoints, with those that fail and those that are undecided."""
+
+    verdict: Verdict
+    failing: tuple[Exposure, ...] = ()
+    undecided: tuple[Exposure, ...] = ()
+
+
+def read(category: str, exposures: Sequence[Exposure], ways: Sequence[str] = ()) -> Reading:
+    """The verdict of a lock rule on its endpoints: one that fails decides, else one that is undecided.
+
+    With `ways` it reads only the credentials of these names; a network rule then passes on endpoints that ask for none
+    of them. The reading holds the exposures as they were given.
+    """
+    if not ways:
+        return _read(category, exposures)
+    parts = [_asking(each, each.asks.only(ways)) for each in exposures]
+    whole = {id(part): each for part, each in zip(parts, exposures, strict=True)}
+    if category == "network" and parts:
+        parts = [each for each in parts if each.asks.sure or each.asks.doubts]
+        if not parts:
+            return Reading(Pass())
+    found = _read(category, parts)
+    failing = tuple(whole[id(part)] for part in found.failing)
+    return Reading(found.verdict, failing, tuple(whole[id(part)] for part in found.undecided))
+
+
+def _asking(exposure: Exposure, asks: Half) -> Exposure:
+    return exposure if asks is exposure.asks else replace(exposure, asks=asks)
+
+
+def _read(category: str, exposures: Sequence[Exposure]) -> Reading:
+    answers = [(answer(category, each), each) for each in exposures]
+    failing = tuple(each for said, each in answers if said == "fail")
+    undecided = tuple(each for said, each in answers if said == "unknown")
+    if failing:
+        worst = max((each.severity for each in failing if each.severity is not None), default=Severity.low)
+        missing = tuple(each.missing for exposure in undecided for each in _doubts(exposure))
+        names = tuple(each.endpoint for each in failing)
+        verdict: Verdict = Fail(_evidence(category, failing), _message(failing), worst, names, missing)
+        return Reading(verdict, failing, undecided)
+    if undecided:
+        return Reading(_unknown(category, undecided), undecided=undecided)
+    if not exposures:
+        return Reading(NotApplicable("it has no such endpoint"))
+    if all(each.off for each in exposures):
+        return Reading(NotApplicable(exposures[0].off))
+    # What only the service shows may let somebody in, and then a weak login counts.
+    if all(each.hidden for each in exposures) and (category == "network" or _weak(category, exposures)):
+        return Reading(NotApplicable(exposures[0].hidden))
+    return Reading(Pass())
+
+
+def _weak(category: str, exposures: Sequence[Exposure]) -> bool:
+    return any(_ASKED[category] in each.asks.levels for each in exposures)
+
+
+def _doubts(exposure: Exposure) -> list[Doubt]:
+    return [*exposure.reach.doubts, *exposure.asks.doubts]
+
+
+def _unknown(category: str, undecided: tuple[Exposure, ...]) -> Unknown:
+    doubts = [doubt for exposure in undecided for doubt in _doubts(exposure)]
+    missing: list[Unread] = [doubt.missing for doubt in doubts]
+    why = "; ".join(dict.fromkeys(f"{each.what}: {each.why}" for each in missing))
+    gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
+    worst = max((each.worst for each in undecided if each.worst is not None), default=None)
+    seen = _unique(each for doubt in doubts for each in doubt.evidence)
+    bare = any(not each.gap for each in missing)
+    return Unknown(why, gaps, worst, seen, tuple(each.endpoint for each in undecided), bare)
+
+
+def _unique(rows: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Each path and value once; of two that differ in their expectation the one that has one."""
+    shown: dict[tuple[str, str], Evidence] = {}
+    for row in rows:
+        key = (row.path, repr(row.value))
+        if key not in shown or (shown[key].expected is None and row.expected is not None):
+            shown[key] = row
+    return tuple(shown.values())
+
+
+def _context(seen: Iterable[Evidence]) -> list[Evidence]:
+    return [Evidence(each.path, each.value) for each in seen]
+
+
+def _evidence(category: str, exposures: Sequence[Exposure]) -> tuple[Evidence, ...]:
+    rows: list[Evidence] = []
+    for exposure in exposures:
+        reach, asks = exposure.reach.proof, exposure.asks.proof
+        rows += [*reach, *_context(asks)] if category == "network" else [*asks, *_context(reach)]
+    return _unique(rows)
+
+
+def _message(failing: Sequence[Exposure]) -> str:
+    if len(failing) == 1:
+        return title(failing[0]) + "."
+    groups: dict[tuple[str, str], list[str]] = {}
+    for each in failing:
+        reach, asks = each.reach.widest, each.asks.widest
+        says = (
+            "" if reach is None else reach.says or REACH_SAYS[Reach(reach.level)],
+            "what they ask is not known" if asks is None else asks.says or AUTH_SAYS[Auth(asks.level)],
+        )
+        groups.setdefault(says, []).append(each.endpoint)
+    return " ".join(
+        f"{listed(names)} {'answers' if len(names) == 1 else 'answer'} {says[0]}; {says[1]}."
+        for says, names in groups.items()
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: at most six of them."""
+    if len(names) == 1:
+        return names[0]
+    shown = list(names) if len(names) <= 6 else [*names[:5], f"{len(names) - 5} more"]
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def cell_text(exposure: Exposure) -> str:
+    """The cell of an exposure as waivers name it: "admin/shared/internet"."""
+    reach, asks = exposure.sure_reach, exposure.sure_auth
+    return "/".join(
+        (exposure.kind, "unknown" if asks is None else asks.name, "unknown" if reach is None else reach.name)
+    )

@@ -1,0 +1,120 @@
+"""Exit codes, decided in one place: the first that fits of 4, 2, 1, 70, 3, 0.
+
+4 and 2 are also raised, where nothing comes of a scan (`UserError.code`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scanner.evaluate.run import Tally
+from scanner.history.compare import PAGING, Changes
+from scanner.model.verdict import Severity
+from scanner.rulebook.loader import Broken
+
+NEW = "new:"
+FINE, FOUND, WRONG, INCOMPLETE, NOTHING_READ, DEFECT = 0, 1, 2, 3, 4, 70
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A code, and the sentence that says why; `log` says more, for logs and `--quiet`."""
+
+    code: int
+    why: str
+    log: str = ""
+
+
+def decide(
+    tally: Tally,
+    fail_on: str,
+    *,
+    broken: Sequence[Broken] = (),
+    unwritten: Sequence[str] = (),
+    note: str = "",
+    defects: int = 0,
+    found: Changes | None = None,
+) -> Exit:
+    """The end of a scan whose evaluation ran. `unwritten` names files that could not be written; `defects` counts
+    where Azure's effective rules are not ours: that hides no finding, but nothing may end as fine or as incomplete.
+    `found`: what changed, by the history; without it `new:SEVERITY` counts all that stands open.
+    """
+    also = f"; also incomplete{_incomplete(tally)}" if not tally.complete else ""
+    wrong = f"Azure disagrees in {defects:,} {_s(defects, 'place', 'places')}: a defect of Twolocks"
+    also = f"; {wrong}{also}" if defects else also
+    if broken or unwritten:
+        faults = [f"{len(broken)} rule {_s(len(broken), 'file was', 'files were')} not loaded"] if broken else []
+        faults += (
+            [f"{', '.join(unwritten)} {'was' if len(unwritten) == 1 else 'were'} not written"] if unwritten else []
+        )
+        return Exit(WRONG, "; ".join(faults) + also)
+    endpoints, others = counted(tally, fail_on, found)
+    if endpoints or others or tally.errors:
+        return Exit(FOUND, _found(endpoints, others, tally, fail_on, found) + also)
+    if defects:
+        return Exit(DEFECT, also.removeprefix("; "))
+    if not tally.complete:
+        return Exit(INCOMPLETE, f"incomplete{_incomplete(tally)}{note}", f"incomplete{_incomplete(tally, checks=True)}")
+    return Exit(FINE, clean_words(tally, fail_on))
+
+
+def counted(tally: Tally, fail_on: str, found: Changes | None = None) -> tuple[int, int]:
+    """Open exposures, and failed findings outside the lock categories, at or above a severity ("never": none)."""
+    if fail_on == "never":
+        return 0, 0
+    if fail_on.startswith(NEW) and found is not None:
+        paging = found.paging(Severity[fail_on.removeprefix(NEW)])
+        endpoints = sum(each.item.kind == "exposure" for each in paging)
+        return endpoints, len(paging) - endpoints
+    fail_on = fail_on.removeprefix(NEW)
+    names = [each.name for each in Severity if each >= Severity[fail_on]]
+    return sum(tally.exposures[name] for name in names), sum(tally.others[name] for name in names)
+
+
+def _found(endpoints: int, others: int, tally: Tally, fail_on: str, news: Changes | None) -> str:
+    parts = []
+    if endpoints:
+        parts.append(f"{endpoints:,} {_s(endpoints, 'endpoint', 'endpoints')}")
+    if others:
+        more = "other " if endpoints else ""
+        parts.append(f"{others:,} {more}{_s(others, 'finding', 'findings')}")
+    least = fail_on.removeprefix(NEW)
+    level = "" if least == "critical" else " or above"
+    text = f"{' and '.join(parts)} at {least}{level}" if parts else ""
+    if fail_on.startswith(NEW) and parts:
+        text = f"{' and '.join(parts)} {_kinds(fail_on, news)} at {least}{level} (--fail-on {fail_on})"
+    if tally.errors:
+        rules = len({crash.rule for crash in tally.errors})
+        crashed = f"{rules} {_s(rules, 'rule', 'rules')} crashed"
+        text = f"{text}; {crashed}" if text else crashed
+    return text
+
+
+def _kinds(fail_on: str, news: Changes | None) -> str:
+    """`new`, `reopened`, `new, reopened or worse`: as what they count for `--fail-on new:SEVERITY`."""
+    there = {each.news for each in news.paging(Severity[fail_on.removeprefix(NEW)])} if news else set()
+    *first, last = [name for name in PAGING if name in there] or ["new"]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def clean_words(tally: Tally, fail_on: str) -> str:
+    """`nothing at high or above; 4 medium, 6 low`."""
+    left = tally.exposures + tally.others
+    said = [f"{left[each.name]:,} {each.name}" for each in reversed(Severity) if left[each.name]]
+    if fail_on == "never":
+        return f"--fail-on never; {', '.join(said)}" if said else "nothing was found"
+    least = fail_on.removeprefix(NEW)
+    head = f"nothing {'new ' if fail_on.startswith(NEW) else ''}at {least}{'' if least == 'critical' else ' or above'}"
+    return "; ".join([head, *([", ".join(said)] if said else [])])
+
+
+def _incomplete(tally: Tally, *, checks: bool = False) -> str:
+    undecided, gaps = tally.statuses["unknown"] - tally.settled, tally.unaccepted
+    if not undecided and not gaps:
+        return ": not all that was asked for could be seen"
+    some = undecided and (checks or not gaps)
+    said = f", {undecided:,} {_s(undecided, 'check', 'checks')} undecided" if some else ""
+    return said + (f" ({gaps:,} {_s(gaps, 'gap', 'gaps')})" if gaps else "")
+
+
+def _s(count: int, one: str, many: str) -> str:
+    return one if count == 1 else many

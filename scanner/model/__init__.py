@@ -1,0 +1,1 @@
+"""The vocabulary of rules: resources, verdicts, endpoints and their locks. Imports nothing else of scanner."""

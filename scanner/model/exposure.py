@@ -1,0 +1,408 @@
+"""Endpoints and their two locks: who can connect (reach), and what a caller must show (authentication)."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from functools import lru_cache
+from typing import Any, Literal, cast
+
+from scanner.model.addresses import AddressSet
+from scanner.model.json_paths import MISSING, same
+from scanner.model.once import once
+from scanner.model.resource import Resource
+from scanner.model.verdict import ABSENT, Evidence, Severity, Unread
+
+
+class Reach(IntEnum):
+    """Who can open a connection, from narrow to wide (the words of the design)."""
+
+    none = 0
+    private = 1
+    selected = 2
+    wide = 3
+    azure = 4
+    internet = 5
+
+
+class Auth(IntEnum):
+    """The weakest credential with which a caller gets an answer, from strong to weak."""
+
+    identity = 1
+    shared = 2
+    anonymous = 3
+
+
+Level = Reach | Auth
+EndpointKind = Literal["data", "admin", "app"]
+State = Literal["open", "closed", "waived", "intended"]
+LOCKS = ("anonymous-access", "authentication", "network")
+
+_TABLE: dict[tuple[bool, Auth], tuple[Severity | None, ...]] = {
+    # (is an app, authentication): internet, azure and wide, selected, private
+    (False, Auth.anonymous): (Severity.critical, Severity.critical, Severity.high, Severity.medium),
+    (False, Auth.shared): (Severity.high, Severity.high, Severity.medium, Severity.low),
+    (False, Auth.identity): (Severity.medium, Severity.medium, None, None),
+    (True, Auth.anonymous): (Severity.medium, Severity.medium, Severity.low, None),
+    (True, Auth.shared): (Severity.low, Severity.low, None, None),
+    (True, Auth.identity): (None, None, None, None),
+}
+_COLUMN = {Reach.internet: 0, Reach.azure: 1, Reach.wide: 1, Reach.selected: 2, Reach.private: 3}
+
+
+def cell(kind: EndpointKind, auth: Auth, reach: Reach) -> Severity | None:
+    """The severity of an endpoint with these two halves; None where it counts as closed."""
+    return None if reach is Reach.none else _TABLE[kind == "app", auth][_COLUMN[reach]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A step on the way in. `lets`: True lets through, False holds, None could not be read."""
+
+    kind: str
+    name: str
+    detail: str = ""
+    resource: str = ""
+    lets: bool | None = True
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A sure way in: how wide, and what was seen that proves it. `says` is a clause for titles ("a key opens it").
+
+    `name` tells it from other ways of the same half, for lock rules that read only some of them (`Rule.ways`).
+    `who`: the addresses that come in, where it is a matter of addresses (None at reach `internet`: everybody); `ids`:
+    the subnets, private endpoints or subscriptions that do. `rules`: the rules that `who` is the union of, each
+    as it was read, with its addresses.
+    """
+
+    level: Level
+    evidence: tuple[Evidence, ...] = ()
+    says: str = ""
+    name: str = ""
+    who: AddressSet | None = None
+    ids: tuple[str, ...] = ()
+    rules: tuple[tuple[Any, AddressSet], ...] = field(default=(), compare=False)
+
+    def after(self, seen: tuple[Evidence, ...]) -> "Way":
+        """The same way, with what was seen before it."""
+        return Way(self.level, (*seen, *self.evidence), self.says, self.name, self.who, self.ids, self.rules)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A way that something unread, or a value that nobody knows, may add."""
+
+    level: Level
+    missing: Unread
+    evidence: tuple[Evidence, ...] = ()
+    name: str = ""
+    who: AddressSet | None = None
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Half:
+    """One lock of an endpoint, as the set of its ways: those that are sure, and those that may be there."""
+
+    sure: tuple[Way, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    hops: tuple[Hop, ...] = ()
+    admits: tuple[str, ...] = ()
+    """Ways in that demand an identity by themselves (trusted services, resource instances): told, never reach."""
+
+    def __or__(self, other: "Half") -> "Half":
+        if not (other.sure or other.doubts or other.hops or other.admits):
+            return self
+        return Half(
+            self.sure + other.sure, self.doubts + other.doubts, self.hops + other.hops, self.admits + other.admits
+        )
+
+    def named(self, name: str) -> "Half":
+        """The same half, its ways under a name."""
+        sure = tuple(replace(each, name=name) for each in self.sure)
+        return replace(self, sure=sure, doubts=tuple(replace(each, name=name) for each in self.doubts))
+
+    def only(self, names: Iterable[str]) -> "Half":
+        """The half without the ways of other names; those without a name stay."""
+        known = {"", *names}
+        if known.issuperset([each.name for each in self.sure] + [each.name for each in self.doubts]):
+            return self
+        sure = tuple(each for each in self.sure if each.name in known)
+        return replace(self, sure=sure, doubts=tuple(each for each in self.doubts if each.name in known))
+
+    @once
+    def levels(self) -> tuple[Level, ...]:
+        """The level of each way, sure or not."""
+        return (*(way.level for way in self.sure), *(doubt.level for doubt in self.doubts))
+
+    @once
+    def proof(self) -> tuple[Evidence, ...]:
+        """What proves it: the evidence of its widest way first."""
+        ways = [each.evidence for each in sorted(self.sure, key=lambda each: -each.level)]
+        return tuple(seen for part in (*ways, *(each.evidence for each in self.doubts)) for seen in part)
+
+    def has(self, level: Level) -> bool:
+        """Whether a sure way has just that level."""
+        return any(way.level == level for way in self.sure)
+
+    def doubted(self, missing: Unread) -> "Half":
+        """The same ways, none of them sure."""
+        doubts = tuple(Doubt(way.level, missing, way.evidence, who=way.who, ids=way.ids) for way in self.sure)
+        return Half((), doubts + self.doubts, self.hops, self.admits)
+
+    @once
+    def widest(self) -> Way | None:
+        """The widest sure way, None where nothing is sure."""
+        return max(self.sure, key=lambda way: way.level) if self.sure else None
+
+    @once
+    def worst(self) -> Doubt | None:
+        """The widest way that an unread part could add beyond the sure ones, None where none would."""
+        if not self.doubts:
+            return None
+        widest = self.widest
+        wider = [doubt for doubt in self.doubts if widest is None or doubt.level > widest.level]
+        return max(wider, key=lambda doubt: doubt.level) if wider else None
+
+
+NO_WAY = Half()
+
+
+def way(level: Level, *evidence: Evidence, says: str = "", hops: Iterable[Hop] = ()) -> Half:
+    """A half with one sure way."""
+    return Half((Way(level, evidence, says),), hops=tuple(hops))
+
+
+def may(level: Level, missing: Unread, *evidence: Evidence, hops: Iterable[Hop] = ()) -> Half:
+    """A half with one way that may be there, since something was not read."""
+    return Half(doubts=(Doubt(level, missing, evidence),), hops=tuple(hops))
+
+
+IDENTITY = way(Auth.identity)
+SHARED = way(Auth.shared)
+ANONYMOUS = way(Auth.anonymous)
+CLOSED = way(Reach.none)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Switch:
+    """A property whose known values each mean a level; the row that an exposure function and a lock rule share.
+
+    `values` maps known values to levels, `absent` is the value that an absent (or null) property stands for and
+    `source` names where Azure documents that; without `absent` an absent property is a doubt. A value that nobody
+    knows is never closed: nothing is sure, and the widest of the known levels may be there. `says` are clauses.
+    """
+
+    path: str
+    values: Mapping[Any, Level]
+    absent: Any = MISSING
+    source: str = ""
+    says: Mapping[Level, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.absent is not MISSING and not self.source:
+            raise TypeError(f"{self.path}: absent= without source=")
+
+    @property
+    def widest(self) -> Level:
+        return max(self.values.values())
+
+    @property
+    def strictest(self) -> Level:
+        return min(self.values.values())
+
+    def expected(self) -> Any:
+        """The first value that stands for the strictest level."""
+        return next(value for value, level in self.values.items() if level == self.strictest)
+
+    def level(self, value: Any) -> Level | None:
+        """The level that a value means, None where nobody knows the value."""
+        return next((level for known, level in self.values.items() if same(value, known)), None)
+
+    def half(self, resource: Resource) -> Half:
+        """What the property of this resource says of its lock."""
+        value = resource.look(self.path)
+        gone = value is MISSING or value is None
+        if gone and (self.absent is MISSING or resource.mute):
+            return self._doubt(resource, "the answer did not hold it")
+        half = None if isinstance(value, list | dict) else _sure(self, value)
+        if half is None:
+            return self._doubt(resource, f"its value {value!r} is not known")
+        if gone and resource.thin and half.sure[0].level < self.widest:
+            return self._doubt(resource, "absent in a record of unknown api-version")
+        return half
+
+    def _doubt(self, resource: Resource, why: str) -> Half:
+        return may(self.widest, Unread(self.path, why), resource.seen(self.path, self.expected()))
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _sure(switch: Switch, value: Any) -> Half | None:
+    """What a value of a switch says, one object for all resources that have it; None where nobody knows the value."""
+    gone = value is MISSING or value is None
+    level = switch.level(switch.absent if gone else value)
+    if level is None:
+        return None
+    seen = Evidence(switch.path, ABSENT if value is MISSING else value, switch.expected())
+    return way(level, seen, says=switch.says.get(level, ""))
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """An endpoint with its two halves.
+
+    `what` opens its title ("The blob service"); `subject` is the child that it stands for (an anonymous container);
+    `address` a host or an address; `off` says why an endpoint is not served at all (reach is then `none`);
+    `milder` makes every cell so many steps milder, `cap` is the highest severity of a reach up to `capped`, and a reach
+    up to `enough` counts as closed since nothing is left to close; all three with `argument` (reason and source);
+    `closing` is told in place of a command where this SKU cannot be closed; `admits` are identity-bound ways;
+    `hidden` names rules that only the service itself shows: where nothing else lets anybody in, its network rule is not
+    applicable, for that reason.
+    """
+
+    endpoint: str
+    kind: EndpointKind
+    reach: Half
+    asks: Half
+    what: str = ""
+    subject: Resource | None = None
+    address: str = ""
+    off: str = ""
+    cap: Severity | None = None
+    capped: Reach = Reach.internet
+    milder: int = 0
+    enough: Reach = Reach.none
+    argument: str = ""
+    closing: str = ""
+    remedies: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Commands that close a lock of just this endpoint, by category; words in braces are filled in as in a `Fix`."""
+    admits: tuple[str, ...] = ()
+    hidden: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.cap is not None or self.milder or self.enough) and not self.argument:
+            raise TypeError(f"{self.endpoint}: a milder cell needs an argument")
+
+    def rate(self, auth: Auth, reach: Reach) -> Severity | None:
+        """The cell of the table, with what the service argues for."""
+        severity = None if reach <= self.enough else cell(self.kind, auth, reach)
+        if severity is not None and self.milder:
+            severity = severity.milder(self.milder)
+        if severity is not None and self.cap is not None and reach <= self.capped:
+            severity = min(severity, self.cap)
+        return severity
+
+    @once
+    def sure_reach(self) -> Reach | None:
+        widest = self.reach.widest
+        return None if widest is None else cast("Reach", widest.level)
+
+    @once
+    def sure_auth(self) -> Auth | None:
+        widest = self.asks.widest
+        return None if widest is None else cast("Auth", widest.level)
+
+    @once
+    def may_reach(self) -> Reach | None:
+        """The widest reach that an unread part could add, None where it would add nothing."""
+        worst = self.reach.worst
+        return None if worst is None else cast("Reach", worst.level)
+
+    @once
+    def may_auth(self) -> Auth | None:
+        worst = self.asks.worst
+        return None if worst is None else cast("Auth", worst.level)
+
+    @once
+    def severity(self) -> Severity | None:
+        """The cell of the sure ways. Where a half has none, its strongest lock is taken: nothing more is proven."""
+        reach = self.sure_reach
+        return None if reach is None else self.rate(self.sure_auth or Auth.identity, reach)
+
+    @once
+    def worst(self) -> Severity | None:
+        """The cell with what unread parts may add."""
+        reach = self.may_reach if self.may_reach is not None else self.sure_reach
+        auth = self.may_auth or self.sure_auth or Auth.anonymous
+        return self.rate(auth, Reach.internet if reach is None else reach)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether an unread part could make this endpoint worse than what is proven."""
+        return (self.worst or -1) > (self.severity if self.severity is not None else -1)
+
+
+def closed(endpoint: str, kind: EndpointKind, why: str, *evidence: Evidence, what: str = "") -> Exposure:
+    """An endpoint whose feature is off: reach `none`, counted as closed."""
+    hop = Hop("switch", what or endpoint, why, lets=False)
+    return Exposure(endpoint, kind, way(Reach.none, *evidence, hops=(hop,)), IDENTITY, what=what, off=why)
+
+
+def unread(endpoint: str, kind: EndpointKind, missing: Unread, what: str = "") -> Exposure:
+    """An endpoint of which neither lock could be read."""
+    hop = Hop("switch", what or endpoint, missing.why, lets=None)
+    asks = may(Auth.anonymous, missing) | may(Auth.shared, missing)
+    return Exposure(endpoint, kind, may(Reach.internet, missing, hops=(hop,)), asks, what=what)
+
+
+REACH_SAYS: dict[Reach, str] = {
+    Reach.internet: "every address",
+    Reach.azure: "every Azure tenant",
+    Reach.wide: "large public ranges",
+    Reach.selected: "named networks",
+    Reach.private: "private networks only",
+    Reach.none: "nobody",
+}
+AUTH_SAYS: dict[Auth, str] = {
+    Auth.anonymous: "nothing is asked of the caller",
+    Auth.shared: "a copied key or password opens it",
+    Auth.identity: "an Entra identity is demanded",
+}
+
+
+def title(exposure: Exposure) -> str:
+    """One sentence: what answers whom, and what is asked."""
+    what = exposure.what or exposure.endpoint
+    reach, asks = exposure.reach.widest, exposure.asks.widest
+    if exposure.off:
+        return f"{what} is off: {exposure.off}"
+    if reach is None:
+        opening, _, rest = what.partition(" ")
+        inner = f"{opening.lower()} {rest}" if opening in ("The", "A", "An", "Its") else what
+        answers = f"Who can reach {inner} is not known"
+    else:
+        answers = f"{what} answers {reach.says or REACH_SAYS[Reach(reach.level)]}"
+    says = "what it asks is not known" if asks is None else asks.says or AUTH_SAYS[Auth(asks.level)]
+    return f"{answers}; {says}"
+
+
+Endpoints = Callable[..., Iterable[Exposure]]
+
+__all__ = [
+    "ANONYMOUS",
+    "AUTH_SAYS",
+    "CLOSED",
+    "IDENTITY",
+    "LOCKS",
+    "NO_WAY",
+    "REACH_SAYS",
+    "SHARED",
+    "Auth",
+    "Doubt",
+    "EndpointKind",
+    "Exposure",
+    "Half",
+    "Hop",
+    "Level",
+    "Reach",
+    "State",
+    "Switch",
+    "Way",
+    "cell",
+    "closed",
+    "may",
+    "replace",
+    "title",
+    "unread",
+    "way",
+]

@@ -1,0 +1,69 @@
+"""What an ARM resource id or path says: its type, subscription, resource group, name, and the bundle it belongs to."""
+
+from functools import lru_cache
+
+
+@lru_cache(maxsize=8192)
+def segments(url: str) -> tuple[str, ...]:
+    """The parts of an ARM id or path, in lower case, without empty ones and without the query."""
+    return tuple(part for part in url.split("?", 1)[0].lower().split("/") if part)
+
+
+@lru_cache(maxsize=8192)
+def type_of(resource_id: str) -> str:
+    """The ARM type that an id names, as the id spells it; "" for a subscription or a group."""
+    parts = [part for part in resource_id.split("?", 1)[0].split("/") if part]
+    for place in range(len(parts) - 1, -1, -1):
+        if parts[place].lower() == "providers":
+            rest = parts[place + 1 :]
+            return "/".join([*rest[:1], *rest[1::2]]) if len(rest) > 1 else ""
+    return ""
+
+
+def subscription_of(url: str) -> str:
+    """The subscription id that an id or path names, in lower case, or ""."""
+    parts = segments(url)
+    return parts[1] if len(parts) > 1 and parts[0] == "subscriptions" else ""
+
+
+@lru_cache(maxsize=8192)
+def group_of(resource_id: str) -> str:
+    """The resource group that an id names, as it spells it, or ""."""
+    parts = [part for part in resource_id.split("/") if part]
+    return parts[3] if len(parts) > 3 and parts[2].lower() == "resourcegroups" else ""
+
+
+_OWN_BUNDLES = frozenset({"microsoft.web/sites/slots"})
+"""Nested types of which each resource is a bundle of its own."""
+
+_PERIMETERS = "microsoft.network/networksecurityperimeters"
+_LISTED_NESTED = frozenset(
+    {
+        *_OWN_BUNDLES,
+        f"{_PERIMETERS}/profiles",
+        f"{_PERIMETERS}/profiles/accessrules",
+        f"{_PERIMETERS}/resourceassociations",
+        "microsoft.network/firewallpolicies/rulecollectiongroups",
+    }
+)
+"""Nested types of which a collection reads all in a subscription: below it, their path is a list, not a resource."""
+
+
+@lru_cache(maxsize=2048)
+def root_of(url: str) -> str:
+    """The id (lower case) of the bundle that a resource, or a read below one, belongs to; "" for bulk reads."""
+    parts = segments(url)
+    if "providers" not in parts:
+        return ""
+    start = parts.index("providers")
+    end = start + 4
+    if len(parts) < end or (start == 2 and "/".join(parts[start + 1 :]) in _LISTED_NESTED):
+        return ""
+    if len(parts) >= end + 2 and f"{parts[start + 1]}/{parts[start + 2]}/{parts[end]}" in _OWN_BUNDLES:
+        end += 2
+    return "/" + "/".join(parts[:end])
+
+
+def name_of(resource_id: str) -> str:
+    """Return the last segment of an id, as the id spells it."""
+    return resource_id.rstrip("/").rsplit("/", 1)[-1]

@@ -1,0 +1,241 @@
+"""One ARM resource as plain data: its id, its properties by path, and what was read below it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from scanner.model.ids import group_of, name_of, segments, subscription_of, type_of
+from scanner.model.json_paths import MISSING, look, member
+from scanner.model.verdict import ABSENT, Evidence, Unread
+
+
+class ChildRead(Protocol):
+    """A declared read below a resource, as far as a resource must know it; see `Read`."""
+
+    path: str
+    key: str
+    one: bool
+    off: frozenset[str]
+
+    def needed(self, parent: "Resource") -> bool: ...
+
+
+By = Literal["graph", "list", "get", "import"]
+"""How a record was read. Of `graph` rows and imported files the api-version is not known: see `Resource.thin`."""
+
+RICHNESS: dict[str, int] = {"import": 0, "graph": 0, "list": 1, "get": 2}
+
+
+@dataclass(slots=True)
+class Children:
+    """The child resources that are known below one read; `gap` says what is missing, None when they are all there."""
+
+    items: list["Resource"]
+    gap: Unread | None = None
+
+    def __iter__(self) -> Iterator["Resource"]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def all(self) -> list["Resource"]:
+        """All of them, or Unread where some may be missing."""
+        if self.gap is not None:
+            raise self.gap
+        return self.items
+
+
+LOST = "SubscriptionMissing"
+"""The code of a gap that a history adds: an earlier scan saw the subscription, this one was not shown it."""
+
+
+@dataclass(slots=True)
+class Gap:
+    """A read that failed or was refused. `status` 0: there was no answer; `code` is then Timeout, Reset or BadJson."""
+
+    url: str
+    status: int
+    code: str
+    action: str = ""
+
+    def why(self) -> str:
+        """A clause for messages: what was answered, and what is missing."""
+        answer = f"{self.status} {self.code}".strip() if self.status else self.code
+        return f"{answer}, missing {self.action}" if self.status in (401, 403) and self.action else answer
+
+
+@dataclass(slots=True)
+class Bundle:
+    """A top-level resource with everything that was read below it. Keys are paths in lower case."""
+
+    id: str
+    resources: dict[str, "Resource"] = field(default_factory=dict)
+    reads: dict[str, int] = field(default_factory=dict)
+    skips: dict[str, str] = field(default_factory=dict)
+    gaps: dict[str, Gap] = field(default_factory=dict)
+    below: dict[str, list["Resource"]] = field(default_factory=dict)
+
+    def add(self, resource: "Resource") -> None:
+        """Take a record; of one id the richer one stays."""
+        known = self.resources.get(resource.key)
+        if known is not None:
+            if RICHNESS[resource.by] <= RICHNESS[known.by]:
+                return
+            self.below[known.list_key].remove(known)
+        resource.bundle = self
+        self.resources[resource.key] = resource
+        self.below.setdefault(resource.list_key, []).append(resource)
+
+    @property
+    def top(self) -> "Resource | None":
+        return self.resources.get("/" + "/".join(segments(self.id)))
+
+
+class Resource:
+    """One ARM resource. Property names, ids and enum values compare without case."""
+
+    __slots__ = ("api", "body", "bundle", "by", "id", "key", "list_key", "mute", "name", "type")
+
+    def __init__(self, body: dict[str, Any], *, api: str | None = None, by: By = "list", bundle: Bundle | None = None):
+        identity = member(body, "id")
+        self.body = body
+        self.id: str = identity if isinstance(identity, str) else ""
+        parts = segments(self.id)
+        self.key = "/" + "/".join(parts)
+        self.list_key = "/" + "/".join(parts[:-1])
+        self.type = type_of(self.id)
+        self.name = name_of(self.id)
+        self.api = api
+        self.by: By = by
+        self.mute = not isinstance(member(body, "properties"), dict)
+        """Whether the answer held no properties at all: it shows neither that something is open, nor closed."""
+        self.bundle = bundle if bundle is not None else Bundle(self.id)
+        if bundle is None:
+            self.bundle.add(self)
+
+    def __repr__(self) -> str:
+        return f"Resource({self.id!r})"
+
+    @property
+    def thin(self) -> bool:
+        """Whether an absent property says nothing, since the api-version of the record is not known."""
+        return self.by in ("graph", "import")
+
+    @property
+    def silence(self) -> str:
+        """Why an absent property of this record says nothing; "" where it means what Azure documents."""
+        if self.mute:
+            return "the answer held no properties"
+        return "absent in a record whose api-version is not known" if self.thin else ""
+
+    @property
+    def subscription(self) -> str:
+        return subscription_of(self.id)
+
+    @property
+    def group(self) -> str:
+        return group_of(self.id)
+
+    @property
+    def location(self) -> str:
+        """The region as ARM names it (`norwayeast`), "" where the body has none."""
+        value = member(self.body, "location")
+        return value.lower().replace(" ", "") if isinstance(value, str) else ""
+
+    @property
+    def tags(self) -> dict[str, str]:
+        value = member(self.body, "tags")
+        return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}
+
+    def look(self, path: str) -> Any:
+        """What the body has there, null included, or MISSING."""
+        return look(self.body, path)
+
+    def has(self, path: str) -> bool:
+        """Whether the body has a value there that is not null."""
+        return self.look(path) is not MISSING and self.look(path) is not None
+
+    def need(self, path: str) -> Any:
+        """The value there; Unread where it is absent or null, since both mean that it was not returned."""
+        value = self.look(path)
+        if value is MISSING or value is None:
+            raise Unread(path, "the answer did not hold it")
+        return value
+
+    def get(self, path: str, default: Any, *, source: str) -> Any:
+        """The value there, or what Azure documents for an absent one (`source` names where).
+
+        Unread where the record is thin: use it for defaults that could pass, and a `Switch` for those that could fail.
+        """
+        if not source:
+            raise TypeError("a default without a source is a guess")
+        value = self.look(path)
+        if value is MISSING or value is None:
+            if self.thin or self.mute:
+                raise Unread(path, self.silence)
+            return default
+        return value
+
+    def items(self, path: str) -> list[Any]:
+        """The list there; [] where it is absent or null; Unread where it is something else."""
+        value = self.look(path)
+        if value is MISSING or value is None:
+            return []
+        if not isinstance(value, list):
+            raise Unread(path, "this is no list")
+        return value
+
+    def seen(self, path: str, expected: object = None) -> Evidence:
+        """Evidence of what the body has there."""
+        value = self.look(path)
+        return Evidence(path, ABSENT if value is MISSING else value, expected)
+
+    def url(self, child: ChildRead) -> str:
+        """The ARM path of a read below this resource."""
+        return f"{self.id}/{child.path}"
+
+    def children(self, child: ChildRead) -> Children:
+        """What is known below a read; never raises: look at `.gap`."""
+        found = self._below(child)
+        if not child.needed(self):
+            return Children(found)
+        return Children(found, self._missing(child, len(found)))
+
+    def child(self, child: ChildRead) -> "Resource | None":
+        """The one resource of a single read, None where Azure says that there is none; Unread where it is not known."""
+        found = self._below(child)
+        if found:
+            return found[0]
+        if not child.needed(self):
+            return None
+        missing = self._missing(child, 0)
+        if missing is not None:
+            raise missing
+        return None
+
+    def _below(self, child: ChildRead) -> list["Resource"]:
+        place = self.key + child.key
+        if child.one:
+            single = self.bundle.resources.get(place)
+            return [] if single is None else [single]
+        return list(self.bundle.below.get(place, ()))
+
+    def _missing(self, child: ChildRead, found: int) -> Unread | None:
+        place = self.key + child.key
+        bundle = self.bundle
+        count = bundle.reads.get(place)
+        if count is not None:
+            return Unread(child.path, f"{count} were read, {found} are here") if count > found else None
+        gap = bundle.gaps.get(place)
+        if gap is not None:
+            return Unread(child.path, gap.why(), gap.url)
+        why = bundle.skips.get(place)
+        if why is not None and why in child.off:
+            return None
+        return Unread(child.path, f"not read ({why})" if why else "it was not read")
+
+    def off(self, child: ChildRead) -> str | None:
+        """The error code that says that this SKU or kind does not have such children, or None."""
+        why = self.bundle.skips.get(self.key + child.key)
+        return why if why is not None and why in child.off else None

@@ -1,0 +1,188 @@
+"""Where Azure's own answer about effective rules differs from ours. Pure; what differs is a defect of Twolocks.
+
+Sources: the shape of the answers, Microsoft Learn rest/api/virtualnetwork/network-interfaces/list-effective-network-
+security-groups and virtual-network-manager/effective-security-admin-rules. Compared is who is let in from outside.
+Effective rules spell "everybody" as 0.0.0.0/0; whether that holds over IPv6 as well is taken from our own rule of the
+same priority, since nothing says so.
+"""
+
+from collections.abc import Container, Iterable, Iterator
+from typing import Any, Final
+
+from scanner.model.addresses import PUBLIC_IPV6, Version
+from scanner.model.json_paths import look, member, same
+from scanner.model.resource import Resource
+from scanner.reach.filtering import describe
+from scanner.reach.networks import Fabric, Nic, key_of, target_of
+from scanner.reach.nsg import Flow, Group, Receiver, admin_rules, group_of
+from scanner.reach.port_ranges import CONNECTIONS, cut, label
+from scanner.reach.senders import NOBODY, Senders
+from scanner.reach.topology import Topology
+
+GROUPS: Final = "effectiveNetworkSecurityGroups"
+ADMIN: Final = "listNetworkManagerEffectiveSecurityAdminRules"
+ACTIONS: Final = (
+    f"Microsoft.Network/networkInterfaces/{GROUPS}/action",
+    f"Microsoft.Network/virtualNetworks/{ADMIN}/action",
+)
+"""What a role needs for `--effective`, beyond what a scan reads."""
+_NONE: Final = "no group"
+
+
+def in_question(found: Topology) -> tuple[list[Nic], list[str]]:
+    """The network interfaces with a path from outside, and the networks (keys) that they stand in; sorted."""
+    nics = [nic for nic in found.fabric.nics.values() if any(not path.front.unsure for path in found.paths(nic))]
+    subnets = [found.fabric.subnets.get(each.subnet) for nic in nics for each in nic.configurations]
+    return sorted(nics, key=lambda nic: nic.id), sorted({subnet.network for subnet in subnets if subnet is not None})
+
+
+def groups_differ(nic: Nic, fabric: Fabric, answer: Any) -> Iterator[str]:
+    """The differences for a network interface; `answer`: what Azure said of it."""
+    theirs = _levels(answer)
+    name = nic.id.rsplit("/", 1)[-1]
+    for configuration in nic.configurations:
+        subnet = fabric.subnets.get(configuration.subnet)
+        if subnet is None:
+            continue
+        for level, key in ((configuration.subnet, subnet.group), (nic.id, nic.group)):
+            ours = fabric.groups.get(key) if key else None
+            if key and ours is None:
+                continue  # what was not read is said elsewhere
+            other = theirs.get(level)
+            if ours is None and other is None:
+                continue
+            place = f"{name}, at {level.rsplit('/', 1)[-1]}"
+            id = other[0] if other is not None else ""
+            if ours is None or other is None or key_of(ours.id) != key_of(id):
+                yield f"{place}: Azure applies {_called(id)}, Twolocks {_called(ours.id if ours else '')}"
+                continue
+            version, receiver = configuration.version, target_of(nic, configuration).receiver
+            everybody, everywhere = _wide(ours, receiver) if version == 6 else (None, None)
+            theirs_now = _group(id, _rules(other[1], everybody, everywhere))
+            yield from _group_differs(place, ours, theirs_now, receiver, version)
+
+
+def admin_differ(network: str, fabric: Fabric, answer: Any) -> Iterator[str]:
+    """The differences of the security admin rules of a network (its key), as its network interfaces meet them."""
+    values = member(answer, "value")
+    bodies = [(str(member(each, "id") or ""), each) for each in values if isinstance(each, dict)]
+    ours, theirs = fabric.admin(network), admin_rules(network, bodies)
+    if ours is None and not bodies:
+        return
+    if fabric.admin_gap(network) is not None and ours is None:
+        return
+    name = network.rsplit("/", 1)[-1]
+    if ours is None:
+        yield f"{name}: Azure applies {len(bodies)} security admin rules, Twolocks none"
+        return
+    for receiver, version in _receivers(network, fabric):
+        yield from _group_differs(f"{name}, security admin rules", ours.passed, theirs.passed, receiver, version)
+        yield from _group_differs(f"{name}, rules past the groups", ours.always, theirs.always, receiver, version)
+
+
+def _receivers(network: str, fabric: Fabric) -> Iterator[tuple[Receiver, Version]]:
+    for nic in fabric.nics.values():
+        for each in nic.configurations:
+            subnet = fabric.subnets.get(each.subnet)
+            if subnet is not None and subnet.network == network:
+                yield target_of(nic, each).receiver, each.version
+
+
+def _wide(ours: Group, receiver: Receiver) -> tuple[set[int], set[int]]:
+    """The priorities of our rules that name every sender over IPv6, and of those that name every destination."""
+    rules = ours.rules(receiver, False)
+    everybody = {rule.priority for rule in rules if rule.source.outside.covers(PUBLIC_IPV6)}
+    return everybody, {rule.priority for rule in rules if rule.destination is None}
+
+
+def _group_differs(place: str, ours: Group, theirs: Group, receiver: Receiver, version: Version) -> Iterator[str]:
+    if not ours.exact or not theirs.exact:
+        return
+    found = _first(ours.flow(receiver, "outside", version), theirs.flow(receiver, "outside", version))
+    if found is not None:
+        at, own, other = found
+        protocol, port, _ = next(cut([(at, at)]))
+        said = f"Azure lets in {describe(other) or 'nobody'}, Twolocks {describe(own) or 'nobody'}"
+        yield f"{place}, {label(protocol, port, port)}{' over IPv6' if version == 6 else ''}: {said}"
+
+
+def _first(one: Flow, two: Flow) -> tuple[int, Senders, Senders] | None:
+    """The first place that two flows answer differently, with both answers."""
+    starts = {0, *(each.first for each in (*one, *two)), *(each.last + 1 for each in (*one, *two))}
+    for at in sorted(starts):
+        own, other = _at(one, at), _at(two, at)
+        if at < CONNECTIONS and own != other:
+            return at, own, other
+    return None
+
+
+def _at(flow: Flow, at: int) -> Senders:
+    return next((each.senders for each in flow if each.first <= at <= each.last), NOBODY)
+
+
+def _called(group: str) -> str:
+    return group.rstrip("/").rsplit("/", 1)[-1] or _NONE
+
+
+def _levels(answer: Any) -> dict[str, tuple[str, Any]]:
+    """The groups that Azure applies and their rules, by the subnet or network interface (key) that they guard."""
+    found: dict[str, tuple[str, Any]] = {}
+    values = member(answer, "value")
+    for each in values if isinstance(values, list) else ():
+        rules = member(each, "effectiveSecurityRules")
+        group = look(each, "networkSecurityGroup.id")
+        for path in ("association.subnet.id", "association.networkInterface.id"):
+            level = look(each, path)
+            if isinstance(level, str) and level and isinstance(group, str):
+                found[key_of(level)] = (group, rules)
+    return found
+
+
+def _group(id: str, rules: list[dict[str, Any]]) -> Group:
+    return group_of(Resource({"id": id, "properties": {"securityRules": rules}}))
+
+
+def _rules(values: Any, everybody: Container[int] | None, everywhere: Container[int] | None) -> list[dict[str, Any]]:
+    """Effective rules in the form of the rules of a group; the priorities at which 0.0.0.0/0 is all, None: at each."""
+    found = [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+    return [_rule(each, everybody, everywhere) for each in found]
+
+
+def _rule(body: Any, everybody: Container[int] | None, everywhere: Container[int] | None) -> dict[str, Any]:
+    protocol, priority = member(body, "protocol"), member(body, "priority")
+    senders = everybody is None or priority in everybody
+    places = everywhere is None or priority in everywhere
+    return {
+        "name": str(member(body, "name") or "").rsplit("/", 1)[-1],
+        "properties": {
+            "priority": priority,
+            "access": member(body, "access"),
+            "direction": member(body, "direction"),
+            "protocol": "*" if same(protocol, "All") else protocol,
+            "sourcePortRanges": _texts(body, "sourcePortRange", "sourcePortRanges") or ["*"],
+            "sourceAddressPrefixes": _texts(body, "sourceAddressPrefix", "sourceAddressPrefixes", senders),
+            "destinationAddressPrefixes": _texts(
+                body, "destinationAddressPrefix", "destinationAddressPrefixes", places
+            ),
+            "destinationPortRanges": _texts(body, "destinationPortRange", "destinationPortRanges"),
+        },
+    }
+
+
+def _texts(body: Any, one: str, many: str, whole: bool = True) -> list[str]:
+    """The plural member where it holds anything, else the singular one; everybody as `*` where that is the `whole`."""
+    values = member(body, many)
+    found = [each for each in values if isinstance(each, str)] if isinstance(values, list) else []
+    single = member(body, one)
+    found = found or ([single] if isinstance(single, str) else [])
+    return ["*" if each == "0-65535" or (whole and each == "0.0.0.0/0") else each for each in found]
+
+
+def all_differ(found: Topology, groups: Iterable[tuple[Nic, Any]], admin: Iterable[tuple[str, Any]]) -> list[str]:
+    """Every difference, each once, in a fixed order."""
+    told = [said for nic, answer in groups for said in groups_differ(nic, found.fabric, answer)]
+    told += [said for network, answer in admin for said in admin_differ(network, found.fabric, answer)]
+    return list(dict.fromkeys(told))
+
+
+__all__ = ["ACTIONS", "ADMIN", "GROUPS", "admin_differ", "all_differ", "groups_differ", "in_question"]

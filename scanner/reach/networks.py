@@ -1,0 +1,298 @@
+"""The networks of a scan in the small form that the chain needs: groups, subnets, network interfaces, route tables.
+
+A body is read once and not kept. Ids that many records name (subnets, groups) are one object for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import msgspec
+
+from scanner.model.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, Version, parse
+from scanner.model.ids import segments, subscription_of
+from scanner.model.json_paths import MISSING, look, member, same
+from scanner.model.resource import Resource
+from scanner.model.verdict import Unread
+from scanner.reach.nsg import UNKNOWN_MEMBER, AdminRules, Group, Receiver, admin_rules, group_of
+
+_NETWORK: Final = "microsoft.network"
+ADMIN_RULES: Final = f"{_NETWORK}/effectivesecurityadminrules"
+UNKNOWN_GROUP: Final = "/networksecuritygroup"
+"""The key of a security group whose id could not be read: no group has it."""
+_NO_GROUPS: Final[frozenset[str]] = frozenset()
+
+
+def key_of(identity: str) -> str:
+    """The form under which ids compare: lower case, no empty parts."""
+    if identity.startswith("/") and "//" not in identity and "?" not in identity and not identity.endswith("/"):
+        return identity.lower()
+    return "/" + "/".join(segments(identity)) if identity else ""
+
+
+class Configuration(msgspec.Struct, frozen=True, gc=False):
+    """An IP configuration of a network interface. `address` "" where it is not known; ids as `key_of` gives them."""
+
+    name: str
+    address: str
+    version: Version
+    subnet: str
+    groups: frozenset[str]
+    public: str
+    pools: tuple[str, ...] = ()
+    """The pools and NAT rules of load balancers in which it says that it is (keys)."""
+
+
+class Nic(msgspec.Struct, frozen=True, gc=False):
+    """A network interface; `id` is a key, and `group` that of its security group, "" without one.
+
+    `odd`: a member that is not what it should be, so that a path may not be seen; "" where all is well.
+    """
+
+    id: str
+    group: str
+    configurations: tuple[Configuration, ...]
+    odd: str = ""
+
+
+class Subnet(msgspec.Struct, frozen=True, gc=False):
+    """A subnet: its network, its security group and its route table (keys, "" without), and its prefixes."""
+
+    id: str
+    network: str
+    group: str
+    table: str
+    prefixes: tuple[str, ...] = ()
+
+
+DefaultRoute = Literal["", "appliance", "gateway"]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable:
+    """A route table: where its default route sends everything, "" where it has none that matters."""
+
+    id: str
+    default: DefaultRoute = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a packet reaches behind all translations. Ids in any case; `group` "" without; `address` "" if unknown."""
+
+    subnet: str
+    group: str = ""
+    address: str = ""
+    version: Version = 4
+    groups: frozenset[str] = frozenset()
+
+    @property
+    def receiver(self) -> Receiver:
+        return _receiver(self.address, self.version, self.groups)
+
+
+def application_groups(properties: Any, key: Callable[[str], str] = key_of) -> frozenset[str]:
+    """The application security groups (keys) of an IP configuration, with `UNKNOWN_MEMBER` for what is not known."""
+    groups = member(properties, "applicationSecurityGroups")
+    if groups is MISSING or groups is None or groups == []:
+        return _NO_GROUPS
+    ids = [member(each, "id") for each in groups] if isinstance(groups, list) else [None]
+    return frozenset(key(each) if isinstance(each, str) and each else UNKNOWN_MEMBER for each in ids)
+
+
+def target_of(nic: Nic, configuration: Configuration) -> Target:
+    """The target behind an IP configuration."""
+    return Target(configuration.subnet, nic.group, configuration.address, configuration.version, configuration.groups)
+
+
+def _receiver(address: str, version: Version, groups: frozenset[str]) -> Receiver:
+    try:
+        found = parse(address) if address else None
+    except BadAddress:
+        found = None
+    if found is not None:
+        found = found & (ALL_IPV4 if version == 4 else ALL_IPV6)
+    return Receiver(found or None, groups, found is not None and found.size(version) == 1)
+
+
+@dataclass(slots=True)
+class Fabric:
+    """The parsed networks. Dictionaries go by `key_of` the id.
+
+    `admin_missing`: why the security admin rules were not read; None where they were, or are taken as not in use.
+    """
+
+    groups: dict[str, Group] = field(default_factory=dict)
+    subnets: dict[str, Subnet] = field(default_factory=dict)
+    nics: dict[str, Nic] = field(default_factory=dict)
+    tables: dict[str, RouteTable] = field(default_factory=dict)
+    admin_bodies: dict[str, list[tuple[str, Any]]] = field(default_factory=dict)
+    admin_missing: Unread | None = None
+    admin_unlisted: dict[str, Unread] | None = None
+    """The same by subscription (lower case), where it is known which of them lack the list."""
+    memo: dict[object, Any] = field(default_factory=dict)
+    """Answers of the chain, a bounded number."""
+    _keys: dict[str, str] = field(default_factory=dict)
+    _admin: dict[str, AdminRules] = field(default_factory=dict)
+
+    def add(self, resource: Resource) -> bool:
+        """Take a record; True where its type is one that is kept here, so that nobody else needs its body."""
+        reader = _READERS.get(resource.type.lower())
+        if reader is None:
+            return False
+        reader(self, resource)
+        return True
+
+    def key(self, identity: object) -> str:
+        """`key_of` an id, one object for equal ones; "" for what is no id."""
+        if not isinstance(identity, str) or not identity:
+            return ""
+        key = key_of(identity)
+        return self._keys.setdefault(key, key)
+
+    def admin(self, network: str) -> AdminRules | None:
+        """The security admin rules that are in force in a network (key), None where there are none."""
+        if network not in self.admin_bodies:
+            return None
+        if network not in self._admin:
+            self._admin[network] = admin_rules(network, self.admin_bodies[network])
+        return self._admin[network]
+
+    def admin_gap(self, network: str) -> Unread | None:
+        """Why security admin rules of a network (its key, "" if not known) may not be seen: they stand below it."""
+        where = subscription_of(network)
+        if self.admin_missing is None or self.admin_unlisted is None or not where:
+            return self.admin_missing
+        return self.admin_unlisted.get(where)
+
+    def add_admin(self, network: str, identity: str, body: Any) -> None:
+        """Take one effective security admin rule of a virtual network (its id)."""
+        self.admin_bodies.setdefault(self.key(network), []).append((identity, body))
+
+    # Readers
+
+    def _group(self, resource: Resource) -> None:
+        self.groups[self.key(resource.id)] = group_of(resource)
+
+    def _network(self, resource: Resource) -> None:
+        network = self.key(resource.id)
+        value = resource.look("properties.subnets")
+        for body in value if isinstance(value, list) else ():
+            identity, name = member(body, "id"), member(body, "name")
+            if isinstance(identity, str) and identity:
+                self._add_subnet(network, identity, body)
+            elif isinstance(name, str) and name:
+                self._add_subnet(network, f"{resource.id}/subnets/{name}", body)
+
+    def _subnet(self, resource: Resource) -> None:
+        self._add_subnet(self.key(resource.id.rsplit("/", 2)[0]), resource.id, resource.body)
+
+    def _add_subnet(self, network: str, identity: str, body: Any) -> None:
+        one, many = look(body, "properties.addressPrefix"), look(body, "properties.addressPrefixes")
+        prefixes = [each for each in (one, *(many if isinstance(many, list) else ())) if isinstance(each, str) and each]
+        self.subnets[self.key(identity)] = Subnet(
+            identity,
+            network,
+            self._group_key(body),
+            self.key(look(body, "properties.routeTable.id")),
+            tuple(dict.fromkeys(prefixes)),
+        )
+
+    def _nic(self, resource: Resource) -> None:
+        value = resource.look("properties.ipConfigurations")
+        configurations = tuple(self._configuration(each) for each in (value if isinstance(value, list) else ()))
+        key = key_of(resource.id)
+        self.nics[key] = Nic(key, self._group_key(resource.body), configurations, _odd(value))
+
+    def _group_key(self, body: Any) -> str:
+        """The key of a security group, "" without one; what cannot be read is a group that nobody knows."""
+        properties = member(body, "properties")
+        if not isinstance(properties, dict):
+            return UNKNOWN_GROUP
+        value = member(properties, "networkSecurityGroup")
+        return "" if value is MISSING or value is None else self.key(member(value, "id")) or UNKNOWN_GROUP
+
+    def _configuration(self, body: Any) -> Configuration:
+        properties, name = member(body, "properties"), member(body, "name")
+        address = member(properties, "privateIPAddress")
+        text = address if isinstance(address, str) else ""
+        six = ":" in text or same(member(properties, "privateIPAddressVersion"), "IPv6")
+        public = member(member(properties, "publicIPAddress"), "id")
+        return Configuration(
+            self._shared(name if isinstance(name, str) else ""),
+            text,
+            6 if six else 4,
+            self.key(member(member(properties, "subnet"), "id")),
+            application_groups(properties, self.key),
+            key_of(public) if isinstance(public, str) else "",
+            tuple(dict.fromkeys(self._pools(properties))),
+        )
+
+    def _pools(self, properties: Any) -> Iterator[str]:
+        for name in ("loadBalancerBackendAddressPools", "loadBalancerInboundNatRules"):
+            value = member(properties, name)
+            for each in value if isinstance(value, list) else ():
+                id = member(each, "id")
+                if isinstance(id, str) and id:
+                    yield self.key(id)
+
+    def _shared(self, text: str) -> str:
+        return self._keys.setdefault(text, text)
+
+    def _table(self, resource: Resource) -> None:
+        value = resource.look("properties.routes")
+        routes = [_default_route(each) for each in (value if isinstance(value, list) else ())]
+        default: DefaultRoute = next((each for each in ("appliance", "gateway") if each in routes), "")
+        self.tables[self.key(resource.id)] = RouteTable(resource.id, default)
+
+    def _admin_rule(self, resource: Resource) -> None:
+        network, _, _ = resource.id.lower().partition("/effectivesecurityadminrules")
+        network = network.removesuffix(f"/providers/{_NETWORK}")
+        self.add_admin(network, resource.id, resource.body)
+
+
+def _odd(configurations: Any) -> str:
+    """The first member of IP configurations that is not what it should be: a path from outside may be behind it."""
+    path = "properties.ipConfigurations"
+    if not isinstance(configurations, list) or not configurations:
+        return path
+    for body in configurations:
+        properties = member(body, "properties")
+        if not isinstance(member(member(properties, "subnet"), "id"), str):
+            return f"{path}[].properties.subnet.id"
+        if not isinstance(member(body, "name"), str):
+            return f"{path}[].name"
+        public = member(properties, "publicIPAddress")
+        if public is not MISSING and public is not None and not isinstance(member(public, "id"), str):
+            return f"{path}[].properties.publicIPAddress.id"
+    return ""
+
+
+def _default_route(route: Any) -> DefaultRoute:
+    """Where a default route sends everything."""
+    prefix = look(route, "properties.addressPrefix")
+    try:
+        found = parse(prefix) if isinstance(prefix, str) else AddressSet()
+    except BadAddress:
+        return ""
+    if not (found.covers(ALL_IPV4) or found.covers(ALL_IPV6)):
+        return ""
+    hop = look(route, "properties.nextHopType")
+    if same(hop, "None") or same(hop, "Internet") or same(hop, "VnetLocal"):
+        return ""
+    return "gateway" if same(hop, "VirtualNetworkGateway") else "appliance"
+
+
+_READERS: Final[dict[str, Callable[[Fabric, Resource], None]]] = {
+    f"{_NETWORK}/networksecuritygroups": Fabric._group,
+    f"{_NETWORK}/virtualnetworks": Fabric._network,
+    f"{_NETWORK}/virtualnetworks/subnets": Fabric._subnet,
+    f"{_NETWORK}/networkinterfaces": Fabric._nic,
+    f"{_NETWORK}/routetables": Fabric._table,
+    f"{_NETWORK}/virtualnetworks/effectivesecurityadminrules": Fabric._admin_rule,
+    ADMIN_RULES: Fabric._admin_rule,
+}
+FABRIC_TYPES: Final = tuple(_READERS)
+"""The types that a fabric takes, in lower case."""

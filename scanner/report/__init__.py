@@ -1,0 +1,1 @@
+"""Writes a findings document as HTML, CSV, JUnit, SARIF or Markdown."""

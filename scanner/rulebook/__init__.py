@@ -1,0 +1,1 @@
+"""Loads rules, and says which RBAC actions they need."""

@@ -1,0 +1,209 @@
+"""What rules read, as RBAC actions; and the smallest role that suffices, as Azure's role definitions are written."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+
+from scanner.errors import InputError
+from scanner.model.index import EXTENSIONS, INDEX_TYPES
+from scanner.model.rule import Kind, Rule
+from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
+from scanner.rulebook.loader import RuleSet, reads_of
+
+NAME = "Twolocks reader"
+DESCRIPTION = "Reads what Twolocks judges; no secrets, no writes"
+GRAPH = "Microsoft.ResourceGraph/resources/read"
+ALWAYS = (
+    "Microsoft.Authorization/permissions/read",
+    "Microsoft.Management/managementGroups/descendants/read",
+    GRAPH,
+    "Microsoft.Resources/subscriptions/read",
+    "Microsoft.Resources/subscriptions/resourceGroups/read",
+)
+"""What finding subscriptions, and what is in them, needs whatever the rules are."""
+
+PLACEHOLDER = "/subscriptions/00000000-0000-0000-0000-000000000000"
+FORMATS = ("json", "bicep", "terraform")
+GROUP = "/providers/Microsoft.Management/managementGroups/"
+_SCOPE = re.compile(
+    r"/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(/resourceGroups/[\w().-]{1,90})?"
+    r"|/providers/Microsoft\.Management/managementGroups/[\w().-]{1,90}",
+    re.I,
+)
+_NETWORK = "Microsoft.Network"
+_PERIMETER = f"{_NETWORK}/networkSecurityPerimeters"
+_PERIMETERS = (
+    _PERIMETER,
+    f"{_PERIMETER}/profiles",
+    f"{_PERIMETER}/profiles/accessRules",
+    f"{_PERIMETER}/resourceAssociations",
+)
+_CHAIN = (
+    f"{_NETWORK}/virtualNetworks",
+    f"{_NETWORK}/networkSecurityGroups",
+    f"{_NETWORK}/networkInterfaces",
+    f"{_NETWORK}/effectiveSecurityAdminRules",
+    f"{_NETWORK}/publicIPAddresses",
+    f"{_NETWORK}/publicIPPrefixes",
+    f"{_NETWORK}/loadBalancers",
+    f"{_NETWORK}/azureFirewalls",
+    f"{_NETWORK}/firewallPolicies",
+    f"{_NETWORK}/firewallPolicies/ruleCollectionGroups",
+    f"{_NETWORK}/ipGroups",
+)
+_MORE = {
+    "microsoft.app/containerapps": ("Microsoft.App/managedEnvironments",),
+    "microsoft.compute/virtualmachines": _CHAIN,
+    "microsoft.containerinstance/containergroups": _CHAIN,
+    "microsoft.network/networksecuritygroups": (*_CHAIN, f"{_NETWORK}/applicationGateways"),
+    "microsoft.sql/managedinstances": _CHAIN,
+    "microsoft.web/sites": ("Microsoft.Cdn/profiles", f"{_NETWORK}/frontDoors", "Microsoft.Web/hostingEnvironments"),
+}
+"""What verdicts on a kind look up among the network resources, beside perimeters."""
+
+
+def needs(rule: Rule) -> frozenset[str]:
+    """The actions without which a rule may stay undecided: of its type, of what it reads below, of what it looks up."""
+    wanted = [f"{type}/read" for type in rule.kind.types]
+    wanted += [action for child in reads_of(rule) for action in child.actions]
+    return frozenset(wanted) | looks(rule)
+
+
+def looks(rule: Rule) -> frozenset[str]:
+    """The actions of the index that a verdict hangs on. They count in every subscription, as the index spans them all.
+
+    Rather too many than too few: of a type with endpoints, the lock rules and all of the category network look there.
+    """
+    kind = rule.kind
+    if not (rule.lock or rule.category == "network"):
+        return frozenset()
+    more = _MORE.get(kind.type.lower(), ())
+    types = {*more, *(_PERIMETERS if kind.endpoint_function is not None and more is not _CHAIN else ())}
+    extended = [GRAPH, f"{_NETWORK}/virtualNetworks/read"] if {each.lower() for each in types} & EXTENSIONS else []
+    return frozenset([*extended, *(f"{each}/read" for each in types if each.lower() not in EXTENSIONS)])
+
+
+def indexed(rules: RuleSet) -> frozenset[str]:
+    """The actions of the index: a scan reads it whole, whatever the rules are."""
+    beside: list[Kind] = [kind for kind in rules.read() if not kind.rules]
+    wanted = [f"{type}/read" for kind in beside for type in kind.types]
+    wanted += [action for child in rules.looked_up() for action in child.actions]
+    return frozenset([*wanted, *(f"{type}/read" for type in INDEX_TYPES if type.lower() not in EXTENSIONS)])
+
+
+def listed(rules: RuleSet) -> frozenset[str]:
+    """The actions with which a scan lists whole subscriptions, where it sees them in full."""
+    types = [type for kind in rules.read() for type in kind.types] + list(INDEX_TYPES)
+    return frozenset(f"{each}/read" for each in types if each.count("/") == 1)
+
+
+def actions(rules: RuleSet, effective: bool = False) -> list[str]:
+    """The read actions of the enabled rules, sorted; one that differs from another in case only stands once.
+
+    `effective`: with what `scan --effective` asks for; these are no secrets and change nothing either.
+    """
+    wanted = [action for rule in rules.enabled.values() for action in sorted(needs(rule))]
+    wanted += [*sorted(indexed(rules)), *(EFFECTIVE if effective else ())]
+    return sorted({action.lower(): action for action in (*wanted, *ALWAYS)}.values(), key=str.lower)
+
+
+def scope(text: str, at: str = "") -> str:
+    """A scope where a role may be assigned, as it was given: a subscription, a group in one, a management group.
+
+    Raises InputError.
+    """
+    if _SCOPE.fullmatch(text.rstrip("/")) is None:
+        raise InputError(
+            f'"{text}" is no scope',
+            at=at,
+            do=f"write /subscriptions/ID, /subscriptions/ID/resourceGroups/NAME or {GROUP}NAME",
+        )
+    return text.rstrip("/")
+
+
+def in_management_group(text: str) -> bool:
+    """Whether a scope is a management group."""
+    return text.lower().startswith(GROUP.lower())
+
+
+def role(found: Sequence[str], scopes: Iterable[str] = (), format: str = "json") -> str:
+    """The role as a file that `az role definition create`, a Bicep deployment or Terraform takes.
+
+    Raises InputError for two management groups: a custom role names one at most (role-definitions, AssignableScopes).
+    A management group stands first, as the role is made there.
+    """
+    where = sorted(dict.fromkeys(scopes), key=lambda each: not in_management_group(each)) or [PLACEHOLDER]
+    groups = [each for each in where if in_management_group(each)]
+    if len(groups) > 1:
+        raise InputError(
+            f"a custom role can name one management group, not {len(groups)}",
+            at=f"--scope {groups[1]}",
+            do="make a role for each, or name the group above them",
+        )
+    return {"json": _json, "bicep": _bicep, "terraform": _terraform}[format](found, where)
+
+
+def _json(found: Sequence[str], scopes: list[str]) -> str:
+    definition = {
+        "Name": NAME,
+        "IsCustom": True,
+        "Description": DESCRIPTION,
+        "Actions": list(found),
+        "NotActions": [],
+        "DataActions": [],
+        "NotDataActions": [],
+        "AssignableScopes": scopes,
+    }
+    return json.dumps(definition, indent=2)
+
+
+def _bicep(found: Sequence[str], scopes: list[str]) -> str:
+    level = "managementGroup" if in_management_group(scopes[0]) else "subscription"
+    return f"""targetScope = '{level}'
+
+resource twolocks 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {{
+  name: guid({level}().id, {_single(NAME)})
+  properties: {{
+    roleName: {_single(NAME)}
+    description: {_single(DESCRIPTION)}
+    type: 'CustomRole'
+    permissions: [
+      {{
+        actions: [
+{_rows(found, 10, _single, "")}
+        ]
+      }}
+    ]
+    assignableScopes: [
+{_rows(scopes, 6, _single, "")}
+    ]
+  }}
+}}"""
+
+
+def _terraform(found: Sequence[str], scopes: list[str]) -> str:
+    return f"""resource "azurerm_role_definition" "twolocks" {{
+  name        = {json.dumps(NAME)}
+  description = {json.dumps(DESCRIPTION)}
+  scope       = {json.dumps(scopes[0])}
+
+  permissions {{
+    actions = [
+{_rows(found, 6, json.dumps, ",")}
+    ]
+  }}
+
+  assignable_scopes = [
+{_rows(scopes, 4, json.dumps, ",")}
+  ]
+}}"""
+
+
+def _single(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _rows(words: Iterable[str], indent: int, quote: object, end: str) -> str:
+    assert callable(quote)
+    return "\n".join(f"{' ' * indent}{quote(word)}{end}" for word in words)

@@ -1,0 +1,1 @@
+"""Runs a scan from the settings to the exit code."""

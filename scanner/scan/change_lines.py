@@ -1,0 +1,114 @@
+"""What changed since the last scan, in words: for the last screen, a log, and `--quiet`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from scanner.document import schema as rows
+from scanner.history.compare import Change, Changes
+from scanner.history.compare import News as Kind
+from scanner.terminal.screen import Line
+
+SHOWN = 5
+_LABELS: dict[Kind, str] = {
+    "new": "new",
+    "reopened": "reopened",
+    "worse": "worse",
+    "fixed": "fixed",
+    "unseen": "lost",
+}
+_WHY = {
+    "reopened": "Open again: {why}",
+    "worse": "{title}; worse: {why}",
+    "fixed": "Was: {title}",
+    "unseen": "Failed before; {why}; not fixed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """The changes of a scan that count, by kind, and what the document says of them."""
+
+    row: rows.ChangesRow
+    changes: dict[Kind, list[Change]]
+
+    @classmethod
+    def of(cls, row: rows.ChangesRow, found: Changes) -> "News":
+        return cls(row, {name: found.counted(name) for name in _LABELS})
+
+    def head(self) -> str:
+        if self.row.baseline:
+            return "First scan: the baseline. Nothing in it is new"
+        return f"Changes since {date_of(self.row.since)}"
+
+    def lines(self, count: int = SHOWN) -> Iterator[Line]:
+        """The block of the last screen."""
+        yield Line()
+        yield Line(self.head(), column=0)
+        for name, found in self.changes.items():
+            for change in found[:count]:
+                colour = "fixed" if name == "fixed" else change.item.severity
+                yield Line(f"{change.item.severity:<9} {sentence(name, change)}", _LABELS[name], 10, colour)
+            if len(found) > count:
+                yield Line(f"and {len(found) - count:,} more {_LABELS[name]}", column=10)
+        if not self.row.baseline and not any(self.changes.values()):
+            yield Line("nothing", column=10)
+        if looked := self.row.counts["first_looked"]:
+            said = "looked at for the first time: no news" if not self.row.baseline else "stand in the baseline"
+            yield Line(f"{looked:,} {said}", column=10)
+        for note in self.row.notes:
+            yield Line(note, "Note", 10)
+
+    # The log
+
+    def log(self) -> str:
+        counts = self.row.counts
+        if self.row.baseline:
+            return f"first scan: the baseline, {counts['open']:,} open; nothing in it is new"
+        said = [f"{counts['new']:,} new"]
+        said += [f"{counts[name]:,} {name}" for name in ("reopened", "worse") if counts[name]]
+        said += [f"{counts['fixed']:,} fixed"]
+        said += [f"{counts['unseen']:,} lost sight of"] if counts["unseen"] else []
+        said += [f"{counts['first_looked']:,} looked at for the first time"] if counts["first_looked"] else []
+        said += [f"{counts['open']:,} open"]
+        return f"since {(self.row.since or '')[:10]}: {', '.join(said)}"
+
+    def log_lines(self) -> Iterator[str]:
+        for name, found in self.changes.items():
+            for change in found:
+                item = change.item
+                endpoint = f" {item.endpoint}" if item.endpoint else f" {item.rule}"
+                yield f"{_LABELS[name]} {item.severity} {name_of(item.resource)}{endpoint} {item.fingerprint}"
+
+    def quiet(self) -> str:
+        """`nothing new`, `2 new`; "" at the baseline."""
+        counts = self.row.counts
+        if self.row.baseline:
+            return ""
+        return ", ".join(f"{counts[name]:,} {name}" for name in ("new", "reopened", "worse") if counts[name]) or (
+            "nothing new"
+        )
+
+
+def name_of(resource: str) -> str:
+    return resource.rstrip("/").rsplit("/", 1)[-1]
+
+
+def sentence(name: str, change: Change) -> str:
+    """`sqlfag: tds. Every Azure tenant can connect; a password opens it`."""
+    item = change.item
+    what = f"{name_of(item.resource)}: {item.endpoint}" if item.endpoint else name_of(item.resource)
+    text = _WHY.get(name, "{title}").format(why=change.why, title=item.title)
+    gone = f" ({change.why})" if name == "fixed" and change.why else ""
+    return f"{what}. {text}{gone}"
+
+
+def date_of(time: str | None) -> str:
+    """`24 November 2026, 02:00 UTC`, of a time as documents hold it."""
+    if not time:
+        return "the scan before"
+    try:
+        found = datetime.fromisoformat(time)
+    except ValueError:
+        return time
+    return f"{found.day} {found:%B %Y, %H:%M} UTC"

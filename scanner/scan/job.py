@@ -1,0 +1,142 @@
+"""A scan that is about to begin: its settings, rules and outputs, found right before anything is read."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scanner.config import waivers
+from scanner.config.notifications import Target
+from scanner.config.settings import Settings
+from scanner.document import schema as rows
+from scanner.errors import InputError, nearest
+from scanner.evaluate.run import NoWaivers, Policy, Waivers
+from scanner.output.formats import STDOUT, Out, folder, outputs, ready
+from scanner.output.storage import Storage, is_blob, no_other_url
+from scanner.rulebook.loader import RuleSet, load
+from scanner.version import version
+
+SNAPSHOTS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".gz", ".zst", ".ndjson")
+
+
+@dataclass(slots=True)
+class Job:
+    """A scan whose input was found right: nothing was read yet."""
+
+    settings: Settings
+    rules: RuleSet
+    policy: Policy
+    outs: tuple[Out, ...]
+    tool: str = field(default_factory=lambda: f"twolocks {version()}")
+    storage: Storage | None = None
+    told: bool = False
+    """Whether it was stopped, and that was said."""
+
+    whom: tuple[Target, ...] = ()
+    """Whom `--notify` names."""
+    disagreements: list[str] = field(default_factory=list)
+    """Where Azure's effective rules are not what we worked out: defects of ours."""
+
+    def parts(self) -> list[Path]:
+        """The files that may lie beside their places while they are written."""
+        names = [out.name for out in self.outs if out.format != STDOUT]
+        names += [self.settings["snapshot"]] if self.settings["snapshot"] else []
+        return [rows.Beside(Path(name)).part for name in names if not is_blob(name)]
+
+    def blobs(self) -> list[tuple[str, str]]:
+        """The blobs that are to be written, each with how it was given."""
+        at = self.settings.at
+        names = [(out.name, at("out", out.name)) for out in self.outs]
+        names.append((self.settings["snapshot"], at("snapshot", self.settings["snapshot"])))
+        return [(name, given) for name, given in names if is_blob(name)]
+
+
+def prepare(settings: Settings) -> Job:
+    """Check all that can be checked without reading. Raises InputError."""
+    outs = outputs(settings["out"], settings.at)
+    if settings["snapshot"]:
+        name = settings["snapshot"]
+        no_other_url(name, settings.at("snapshot", name))
+        if not name.endswith(SNAPSHOTS):
+            raise InputError(
+                f"a snapshot has no suffix {Path(name).suffix or 'at all'}; nothing was read",
+                at=settings.at("snapshot", name),
+                do="known: .jsonl, .jsonl.gz, .jsonl.zst",
+            )
+        ready(name, settings.at("snapshot", name))
+    if settings["record"]:
+        _record(settings["record"], settings.at("record", settings["record"]))
+    _tags(settings)
+    rules = chosen(settings)
+    _severities(settings, rules)
+    policy = Policy(
+        networks=settings.own,
+        wide_ipv4=settings.wide_ipv4,
+        wide_ipv6=settings.wide_ipv6,
+        intended=settings.intended,
+        severities=settings.severities,
+        waivers=_waivers(settings, rules),
+        tags=settings.kept_tags,
+        part=any(settings[each] for each in ("resource", "resource-group", "tag")),
+    )
+    return Job(settings, rules, policy, outs, whom=_whom(settings))
+
+
+def chosen(settings: Settings) -> RuleSet:
+    """The rules of the settings. Raises InputError for a folder or pattern that is wrong."""
+    rules = load([Path(each) for each in settings["rules"]])
+    for option in ("only", "skip"):
+        for pattern in settings[option]:
+            try:
+                rules.check(pattern, f"--{option}")
+            except InputError as error:
+                source = settings.options[option].source
+                error.at = error.at or ("" if source.startswith("--") else source)
+                raise
+    rules.select(settings["only"], settings["skip"])
+    if not rules.enabled and rules.rules:
+        raise InputError(
+            "these options leave no rule to judge by", at=_patterns(settings), do="all: twolocks rules list"
+        )
+    return rules
+
+
+def _patterns(settings: Settings) -> str:
+    given = [f"--{option} {each}" for option in ("only", "skip") for each in settings[option]]
+    return " ".join(given)
+
+
+def _severities(settings: Settings, rules: RuleSet) -> None:
+    for rule in settings.severities:
+        if rule not in rules.rules:
+            near = nearest(rule, rules.rules, 1)
+            raise InputError(
+                f'there is no rule "{rule}"',
+                at=settings.sources.get(f"severity.{rule}", settings.file),
+                do=(f"nearest: {near[0]}; " if near else "") + "all: twolocks rules list",
+            )
+
+
+def _waivers(settings: Settings, rules: RuleSet) -> Waivers:
+    name = settings["waivers"]
+    if not name:
+        return NoWaivers()
+    return waivers.load(Path(name), rules, max_days=settings.max_days, allow_tag=settings.allow_tag)
+
+
+def _whom(settings: Settings) -> tuple[Target, ...]:
+    if not settings["notify"]:
+        return ()
+    from scanner.notify.after_scan import prepared
+
+    return prepared(settings)
+
+
+def _tags(settings: Settings) -> None:
+    for tag in settings["tag"]:
+        if not tag.partition("=")[0].strip() or "=" not in tag:
+            raise InputError(f'"{tag}" is no tag', at=settings.at("tag", tag), do="write --tag NAME=VALUE")
+
+
+def _record(name: str, at: str) -> None:
+    if is_blob(name):
+        raise InputError("--record writes a file, which grows while it lasts, and no blob", at=at, do="name a file")
+    folder(Path(name), at)

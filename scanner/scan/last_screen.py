@@ -1,0 +1,299 @@
+"""The last screen of a scan: read, judged, worst, not read, result, files, exit; and the same as lines of a log."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from scanner.document import schema as rows
+from scanner.evaluate.counts import Counting
+from scanner.evaluate.run import Tally
+from scanner.exit_codes import Exit
+from scanner.model.ids import type_of
+from scanner.model.verdict import Severity
+from scanner.report.text import split_fix
+from scanner.rulebook.loader import RuleSet
+from scanner.scan.change_lines import News
+from scanner.terminal.screen import Line, named, odd, rows_of, span
+
+WORST, GAPS = 5, 3
+INDENT = 2
+_NAMES = tuple(each.name for each in reversed(Severity))
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All that the last screen says. `took` in seconds, None where nothing was read from Azure."""
+
+    tally: Tally
+    counted: Counting
+    rules: RuleSet
+    took: float | None
+    wrote: Sequence[str]
+    end: Exit
+    fail_on: str
+    role: str = "twolocks access role > role.json"
+    news: News | None = None
+
+    @property
+    def failed(self) -> int:
+        return len(self.tally.gaps)
+
+    def names(self) -> dict[str, str]:
+        return {scope.subscription.lower(): scope.name for scope in self.tally.scopes}
+
+    # The screen
+
+    def body(self, height: int, width: int) -> list[Line]:
+        """What stands above the result. From what was not read to the exit it takes at most `height` rows."""
+        room = height - rows_of(self.tail(), width)
+        gaps = next((count for count in range(GAPS, 1, -1) if rows_of(self.not_read(count), width) <= room), 1)
+        return [
+            Line(self.read(), "Read"),
+            Line(self.judged(), "Judged"),
+            *self.worst(WORST),
+            *(self.news.lines() if self.news is not None else ()),
+            *self.not_read(gaps),
+        ]
+
+    def tail(self) -> list[Line]:
+        """Result, files, exit."""
+        return [Line(), *self.result(), *self.files(), Line(self.end.why, f"Exit {self.end.code}")]
+
+    def read(self) -> str:
+        tally = self.tally
+        resources = many(tally.resources, "resource")
+        if self.took is None:
+            done = f"{resources} of a file, with {many(tally.reads, 'read')}"
+        else:
+            done = f"{resources} with {tally.reads:,} of {many(tally.reads + self.failed, 'read')} in {span(self.took)}"
+        return done + (f"; {many(self.failed, 'read')} failed" if self.failed else "")
+
+    def read_log(self) -> str:
+        tally = self.tally
+        if self.took is None:
+            return self.read()
+        every = tally.reads + self.failed
+        failed = f"; {self.failed:,} failed" if self.failed else ""
+        read = f"{many(tally.resources, 'resource')}, {tally.reads:,} of {every:,} reads{failed}"
+        return f"finished in {span(self.took)}: {read}"
+
+    def judged(self) -> str:
+        tally = self.tally
+        checks = sum(tally.statuses.values())
+        rest = {type: count for type, count in tally.types.items() if type.lower() not in tally.judged}
+        counts = ((self.counted.endpoints, "endpoint"), (checks, "check"), (len(self.rules.enabled), "rule"))
+        said = ", ".join(many(count, word) for count, word in counts)
+        if rest:
+            have = "has" if sum(rest.values()) == 1 else "have"
+            said += f"; {many(sum(rest.values()), 'resource')} of {many(len(rest), 'type')} {have} no rule"
+        return said
+
+    def worst(self, count: int) -> Iterator[Line]:
+        doors = self.counted.doors()
+        shown = doors[:count]
+        if not shown:
+            return
+        yield Line()
+        told = sum(len(door.endpoints) for door in shown)
+        yield Line(f"Worst {told:,} of {many(self.counted.endpoints, 'endpoint')}", column=0)
+        for door in shown:
+            yield Line(door.sentence(), door.severity, 10, door.severity)
+            yield from closing(door.fix)
+
+    def not_read(self, count: int) -> Iterator[Line]:
+        holes = self.holes()
+        undecided = self.tally.statuses["unknown"] - self.tally.settled
+        accepted = self.accepted()
+        if holes or undecided or accepted:
+            yield Line()
+        if holes or undecided:
+            yield Line(f"Not read: {self._undecided(len(holes), undecided)}; none of them counts as passed", column=0)
+        for hole in holes[:count]:
+            yield Line(hole.sentence(), hole.label, 10, "not read")
+            if hole.action:
+                yield Line(f"missing {hole.action}", column=INDENT, whole=True)
+        yield from self._more(len(holes) - count, holes)
+        if accepted:
+            yield Line(accepted, column=0)
+
+    def accepted(self) -> str:
+        """What is accepted of what is undecided, "" without anything."""
+        count, checks = len(self.tally.gaps) - self.tally.unaccepted, self.tally.agreed
+        none = "none of them counts as passed"
+        if not count:
+            one = "it does not count as passed" if checks == 1 else none
+            return f"Accepted: {many(checks, 'undecided check')}; {one}" if checks else ""
+        by_gap = f"{many(self.tally.settled - checks, 'check')} undecided by {'it' if count == 1 else 'them'} alone"
+        other = f", {checks:,} more for other reasons;" if checks else ","
+        return f"Accepted: {many(count, 'gap')}; {by_gap}{other} {none}"
+
+    def _undecided(self, gaps: int, checks: int) -> str:
+        """How many checks the gaps leave undecided, and how many are so for another reason."""
+        other = self.tally.undecided[""] if gaps else 0
+        if not gaps:
+            return f"{many(checks, 'check')} undecided"
+        said = f"{many(gaps, 'gap')} {'leaves' if gaps == 1 else 'leave'} {many(checks - other, 'check')} undecided"
+        return f"{said}, {other:,} more for other reasons" if other else said
+
+    def _more(self, more: int, holes: Sequence["Hole"]) -> Iterator[Line]:
+        cured = sum(bool(hole.action) for hole in holes)
+        which = "it" if len(holes) == 1 else "all" if cured == len(holes) else f"{cured:,} of the {len(holes):,}"
+        role = f"A role that closes {which}: {self.role}" if cured else ""
+        if more > 0:
+            yield Line(f"and {many(more, 'more gap')}{f'. {role}' if role else ''}", column=0)
+        elif role:
+            yield Line(role, column=0)
+
+    def holes(self) -> list["Hole"]:
+        """The gaps that were not accepted, the worst first."""
+        tally, names = self.tally, self.names()
+        found = [
+            Hole(
+                named(gap.url, names),
+                gap,
+                tally.undecided.get(gap.url, 0),
+                tally.undecided_worst.get(gap.url),
+                is_scope=not type_of(gap.url),
+            )
+            for gap in tally.gaps
+            if not gap.accepted
+        ]
+        return sorted(
+            found, key=lambda hole: (-(hole.worst if hole.worst is not None else -1), -hole.checks, hole.what)
+        )
+
+    def result(self) -> Iterator[Line]:
+        first, *more = self.result_sentences()
+        yield Line(first, "Result")
+        for each in more:
+            yield Line(each)
+
+    def result_sentences(self) -> list[str]:
+        counted, tally = self.counted, self.tally
+        if not counted.endpoints and not tally.statuses:
+            where = ", ".join(scope.name for scope in tally.scopes[:3]) or "what was given"
+            return [f"No resource of a known type was found in {where}"]
+        if counted.anyone or counted.copied:
+            return [*self._open(), *self._may()]
+        if not tally.complete:
+            failed = f": {many(tally.unaccepted, 'read')} failed" if tally.unaccepted else ""
+            checks = tally.statuses["unknown"] - tally.settled
+            are = "is" if checks == 1 else "are"
+            if not checks and not tally.unaccepted:
+                return ["No open endpoint found, but not everything could be read"]
+            return [
+                "No open endpoint found, but not everything could be read",
+                f"{many(checks, 'check')} {are} undecided{failed}. None of them counts as passed",
+            ]
+        first = "No endpoint stands open to anyone; none needs only a copied key or password"
+        if self.accepted():
+            what = "could not be decided" if tally.unaccepted == len(tally.gaps) else "was not read"
+            return [first, f"What {what} is accepted, and is not decided"]
+        if self.took is None:
+            return [first]
+        return [first, f"Everything that was asked for was read: {tally.reads:,} of {many(tally.reads, 'read')}"]
+
+    def _open(self) -> list[str]:
+        anyone, copied = self.counted.anyone, self.counted.copied
+        if not anyone:
+            need = "needs" if copied == 1 else "need"
+            return [f"No endpoint stands open to anyone; {copied:,} {need} only a copied key or password"]
+        stand = "stands" if anyone == 1 else "stand"
+        more = f"; {copied:,} more {'needs' if copied == 1 else 'need'} only a copied key or password" if copied else ""
+        return [f"{many(anyone, 'endpoint')} {stand} open to anyone{more}"]
+
+    def _may(self) -> list[str]:
+        count = self.counted.unread
+        return [f"{count:,} could not be read and may be open too"] if count else []
+
+    def files(self) -> list[Line]:
+        return [Line(_listed(self.wrote), "Wrote", whole=True)] if self.wrote else []
+
+    # The log
+
+    def found(self) -> str:
+        """`5 critical, 14 high, 1 not read, 26 closed`."""
+        standing = self.counted.standing
+        said = [f"{standing[name]:,} {name}" for name in _NAMES if standing[name]]
+        said += [f"{self.counted.unread:,} not read"] if self.counted.unread else []
+        said += [f"{standing[name]:,} {name}" for name in ("waived", "intended", "closed") if standing[name]]
+        accepted = len(self.tally.gaps) - self.tally.unaccepted
+        said += [f"{many(accepted, 'gap')} accepted"] if accepted else []
+        said += [f"{many(self.tally.agreed, 'undecided check')} accepted"] if self.tally.agreed else []
+        return ", ".join(said) or "no endpoint"
+
+    def found_lines(self) -> list[str]:
+        """The open endpoints at or above `--fail-on` (never: high), the worst first."""
+        least = Severity["high" if self.fail_on == "never" else self.fail_on.removeprefix("new:")]
+        return [
+            f"{door.severity} {' '.join((door.name, door.endpoints[0]))}"
+            f"{f' and {len(door.endpoints) - 1} more' if len(door.endpoints) > 1 else ''} {door.fingerprint}"
+            for door in self.counted.doors()
+            if Severity[door.severity] >= least
+        ]
+
+    def quiet(self) -> str:
+        """The one line of `--quiet`, "" on exit 0."""
+        if not self.end.code:
+            return ""
+        see = f"; see {self.wrote[0]}" if self.wrote else ""
+        return f"twolocks: exit {self.end.code}: {self.why()}{see}"
+
+    def why(self) -> str:
+        """Why it ends so, for one line; with what is new, where a history knows."""
+        news = self.news.quiet() if self.news is not None and "new" not in self.end.why else ""
+        return f"{self.end.log or self.end.why}{f'; {news}' if news else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A gap as the last screen tells it: what was to be read, what it leaves undecided, how bad that may be."""
+
+    what: str
+    gap: rows.GapRow
+    checks: int
+    worst: Severity | None
+    is_scope: bool
+
+    @property
+    def label(self) -> str:
+        return f"up to {self.worst.name}" if self.worst is not None else "not read"
+
+    @property
+    def action(self) -> str:
+        return self.gap.action if self.gap.status in (401, 403) else ""
+
+    def _scope(self) -> str:
+        """How a subscription is missing: in part, or as a whole, since it is disabled or failed."""
+        if self.gap.status == 403:
+            return "is seen in part; what else it holds is not known"
+        if self.gap.code.startswith("Subscription"):
+            return f"is {self.gap.code.removeprefix('Subscription').lower()}; it was not judged"
+        return f"was not read, {self.gap.code}"
+
+    def sentence(self) -> str:
+        checks = f"{many(self.checks, 'check')}: " if self.checks else ""
+        if self.is_scope:
+            return f"{checks}{self.what} {self._scope()}"
+        answer = " ".join(str(part) for part in (self.gap.status, self.gap.code) if part)
+        cure = "" if self.action else "; no role cures this"
+        return f"{checks}{self.what}, {answer}{cure}"
+
+
+def closing(fix: str) -> Iterator[Line]:
+    """The command that closes an endpoint, on a line of its own and whole; none where a name in it does not show."""
+    sentence, command = split_fix(fix)
+    if command and (char := odd(command)):
+        yield Line(f"No command is offered: the name holds {char}. Use the portal.", column=INDENT)
+    elif command:
+        yield Line(command, column=INDENT, whole=True)
+    elif sentence:
+        yield Line(sentence, column=INDENT)
+
+
+def many(count: int, word: str) -> str:
+    """`1 gap`, `1,204 gaps`."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} (and {', '.join(names[1:])})"

@@ -1,0 +1,134 @@
+"""How a scan ends: the faults of rules, what a stopped scan leaves, and the last screen or the end of a log."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scanner.errors import InputError, UserError
+from scanner.evaluate.run import Crash, Evaluation
+from scanner.exit_codes import DEFECT, Exit
+from scanner.output.formats import STDOUT
+from scanner.output.storage import is_blob
+from scanner.rulebook.loader import RuleSet
+from scanner.scan.job import Job
+from scanner.scan.last_screen import Summary
+from scanner.terminal.screen import Line, Screen, error_lines, height_of, width_of
+
+DISAGREES = "Azure disagrees with Twolocks, a defect of Twolocks"
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a scan came to."""
+
+    end: Exit
+    summary: Summary
+    errors: Sequence[UserError] = ()
+
+
+def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str] = (), *, left: str = "") -> None:
+    """What a stopped scan leaves behind; `left` says so where it is not plain."""
+    job.told = True
+    asked = [*(out.name for out in job.outs if out.format != STDOUT), job.settings["snapshot"]]
+    before = [name for name in asked if name and name not in wrote and (is_blob(name) or Path(name).exists())]
+    judged = left or ("not everything was written" if wrote else "nothing was judged")
+    said = f"{when}; {judged}" + (
+        f". {', '.join(before)} {'is' if len(before) == 1 else 'are'} as before" if before else ""
+    )
+    kept = [*wrote, *([f"{job.settings['record']} (--record, complete up to here)"] if job.settings["record"] else [])]
+    rest = f"kept: {', '.join(kept)}" if kept else "nothing was written"
+    lines = [Line(said, "Stopped"), Line(rest, f"Exit {code}")]
+    screen.write(lines, "done", f"exit {code}: stopped {said}; {rest}")
+
+
+def broken_rules(job: Job) -> list[UserError]:
+    """Rule files that did not import."""
+    count = len(job.rules.enabled)
+    return [
+        InputError(
+            f"a rule file was not loaded: {each.error}",
+            at=f"{_near(each.file)}:{each.line}",
+            do=f"mend it; the {count:,} other rules ran, and what was asked for is written",
+        )
+        for each in job.rules.broken
+    ]
+
+
+def crashed_rules(rules: RuleSet, evaluation: Evaluation) -> list[UserError]:
+    """Rules that raised, one error a rule."""
+    found: dict[str, list[Crash]] = {}
+    for crash in evaluation.tally.errors:
+        found.setdefault(crash.rule, []).append(crash)
+    return [_crashed(crashes, rules.files.get(rule, "")) for rule, crashes in list(found.items())[:5]]
+
+
+def _crashed(crashes: Sequence[Crash], file: str) -> UserError:
+    first, count = crashes[0], len(crashes)
+    return UserError(
+        f"rule {first.rule} crashed on {first.resource.rstrip('/').rsplit('/', 1)[-1]}: {first.message}",
+        at=_near(file) + (f":{first.line}" if first.line else ""),
+        do=f"report it; the others went on, its {count:,} {'check is' if count == 1 else 'checks are'}"
+        ' "error", none passed',
+    )
+
+
+def disagreeing(found: Sequence[str]) -> list[UserError]:
+    """Where Azure's effective rules are not ours, the first few."""
+    more = f"; {len(found) - SHOWN:,} more in the report" if len(found) > SHOWN else ""
+    do = "report it, with this output; on these paths believe Azure, not this scan"
+    return [
+        UserError(f"{DISAGREES}: {said}", do=do + (more if place == SHOWN - 1 else ""), code=DEFECT)
+        for place, said in enumerate(found[:SHOWN])
+    ]
+
+
+def _near(file: str) -> str:
+    """A path from the working folder where it lies below it."""
+    try:
+        return str(Path(file).relative_to(Path.cwd()))
+    except ValueError:
+        return file
+
+
+def show(outcome: Outcome, screen: Screen) -> None:
+    """The last screen, the end of a log, or the one line of `--quiet`."""
+    summary = outcome.summary
+    if screen.mode == "quiet":
+        for error in outcome.errors:
+            screen.plain(error_lines(error))
+        line = f"exit {summary.end.code}" if outcome.errors else summary.quiet()
+        screen.plain([Line(line, column=0, whole=True)] if line else [])
+        return
+    if screen.mode == "log":
+        log(outcome, screen)
+        return
+    screen.write(summary.body(height_of(screen.stream) - 1, width_of(screen.stream)))
+    for error in outcome.errors:
+        screen.last(error_lines(error))
+    screen.write(summary.tail())
+
+
+def log(outcome: Outcome, screen: Screen) -> None:
+    """The end of a log."""
+    summary = outcome.summary
+    screen.rest("gap", "gaps")
+    screen.log("read", summary.read_log())
+    screen.log("found", summary.found())
+    if summary.news is not None:
+        screen.log("found", summary.news.log())
+        for line in summary.news.log_lines():
+            screen.limited("found", line)
+        for note in summary.news.row.notes:
+            screen.log("found", note)
+    for line in summary.found_lines():
+        screen.limited("found", line)
+    screen.rest("found", "open endpoints")
+    for sentence in summary.result_sentences():
+        screen.log("found", sentence)
+    for error in outcome.errors:
+        screen.last(error_lines(error))
+    for name in summary.wrote:
+        screen.log("wrote", name)
+    end = summary.end
+    screen.log("done", f"exit {end.code}: {summary.why()}")

@@ -1,0 +1,1 @@
+"""Reads and writes snapshots, and groups their resources into bundles."""

@@ -1,0 +1,174 @@
+"""The way to Azure through a company's network: proxies that tunnel, proxies that open TLS, and who is trusted."""
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import pytest
+
+from scanner.azure.clients import Way, connect
+from scanner.azure.errors import ProxyRefused, Unreachable, UntrustedCertificate
+from scanner.azure.transport import CONNECT_SECONDS, READ_SECONDS, Web, trust
+from scanner.errors import InputError
+from scanner.sandbox.faults import Fault
+from tests.azure.proxies import CA_NAME, Proxy, inspection_ca
+from tests.azure.requests import ESTATE, Result, account, box, environment, scan, scanned
+
+NO = {"NO_PROXY": "", "no_proxy": ""}
+MANY = [row for number in range(60) for row in account(f"p{number:02}", anonymous=False)]
+
+
+def through(proxy: Proxy, login: str = "", more: dict[str, str] | None = None) -> tuple[Result, int]:
+    """A scan through a proxy: what it read, and how many requests arrived."""
+
+    async def main() -> tuple[Result, int]:
+        async with box(MANY) as running:
+            proxy.upstream_ca = running.ca_file
+            async with proxy:
+                way = {"HTTPS_PROXY": proxy.url.replace("//", f"//{login}@" if login else "//"), **NO, **(more or {})}
+                return await scan(running, variables=way), len(running.requests)
+
+    return asyncio.run(main())
+
+
+def test_a_proxy_that_tunnels_and_connections_stay_alive() -> None:
+    proxy = Proxy()
+    result, requests = through(proxy)
+    assert len(result.resources) == 120
+    assert requests > 60
+    assert len(proxy.tunnels) <= 40, "one connection serves many requests"
+    assert {target.partition(":")[0] for target in proxy.tunnels} == {"127.0.0.1"}
+
+
+def test_a_proxy_with_a_password() -> None:
+    proxy = Proxy(login="kari:p@ss word")
+    result, _ = through(proxy, login="kari:p%40ss%20word")
+    assert len(result.resources) == 120
+
+
+def test_a_proxy_that_wants_another_password() -> None:
+    with pytest.raises(ProxyRefused) as raised:
+        through(Proxy(login="kari:secret"), login="kari:hunter2")
+    error = raised.value
+    assert error.what.startswith("the proxy refused 127.0.0.1:")
+    assert error.what.endswith(": 407 Proxy Authentication Required")
+    assert error.at.startswith("HTTPS_PROXY, 127.0.0.1:")
+    assert error.do == "put user and password into HTTPS_PROXY, or exempt the host in NO_PROXY"
+    assert "hunter2" not in f"{error.what}{error.at}{error.do}"
+
+
+def test_a_proxy_that_is_not_there() -> None:
+    async def main() -> None:
+        async with box() as running:
+            await scan(running, variables={"HTTPS_PROXY": "http://127.0.0.1:9", **NO})
+
+    with pytest.raises(ProxyRefused, match=r"the proxy refused 127\.0\.0\.1:"):
+        asyncio.run(main())
+
+
+def test_no_proxy_exempts_a_host() -> None:
+    proxy = Proxy()
+    result, _ = through(proxy, more={"NO_PROXY": "localhost,127.0.0.1", "no_proxy": "127.0.0.1"})
+    assert len(result.resources) == 120
+    assert proxy.tunnels == []
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_a_proxy_that_opens_tls(tmp_path: Path, variable: str) -> None:
+    """Its CA may stand in either variable; both count beside the system's trust."""
+    ca = inspection_ca(tmp_path)
+    proxy = Proxy(inspects=tmp_path)
+    result, requests = through(proxy, more={variable: str(ca)})
+    assert len(result.resources) == 120
+    assert proxy.requests == requests
+    assert len(proxy.tunnels) <= 40
+
+
+def test_a_proxy_that_opens_tls_and_is_not_trusted(tmp_path: Path) -> None:
+    inspection_ca(tmp_path)
+    with pytest.raises(UntrustedCertificate) as raised:
+        through(Proxy(inspects=tmp_path))
+    assert raised.value.what == f'127.0.0.1 shows a certificate from "{CA_NAME}", which is not trusted here'
+    assert raised.value.do.startswith("export REQUESTS_CA_BUNDLE=/path/to/that-ca.pem (az reads it too); the check")
+
+
+def test_a_host_that_is_not_trusted_without_a_proxy(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with box() as running:
+            await scan(running, variables={"SSL_CERT_FILE": "", "REQUESTS_CA_BUNDLE": ""})
+
+    with pytest.raises(UntrustedCertificate, match=r'127\.0\.0\.1 shows a certificate from "Twolocks sandbox CA"'):
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("auth", ["device-code"])
+def test_a_login_that_blocks_goes_the_same_way(tmp_path: Path, auth: str) -> None:
+    ca = inspection_ca(tmp_path)
+    proxy = Proxy(inspects=tmp_path)
+
+    async def main() -> str:
+        async with box() as running:
+            proxy.upstream_ca = running.ca_file
+            async with proxy:
+                more = {"HTTPS_PROXY": proxy.url, "SSL_CERT_FILE": str(ca), "REQUESTS_CA_BUNDLE": "", **NO}
+                with environment(running, **more):
+                    way = Way(arm_endpoint=running.url, auth=auth, tenant=running.tenant)
+                    async with connect(way) as reader:
+                        return reader.account.kind
+
+    assert asyncio.run(main()) == auth
+    assert proxy.requests >= 3
+
+
+def test_both_variables_are_added_to_the_systems_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    system = len(trust().get_ca_certs())
+    assert system > 0
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        inspection_ca(tmp_path / name)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "one" / "ca.pem"))
+    assert len(trust().get_ca_certs()) >= system + 1
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "two" / "ca.pem"))
+    assert len(trust().get_ca_certs()) >= system + 2
+    assert trust().verify_mode is ssl.CERT_REQUIRED
+    assert trust().check_hostname
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_a_variable_that_names_no_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, str(tmp_path / "missing.pem"))
+    with pytest.raises(InputError, match=f"{variable} names .*: no such file"):
+        trust()
+    (tmp_path / "missing.pem").write_text("nothing")
+    with pytest.raises(InputError, match="no certificates in PEM form"):
+        trust()
+
+
+def test_timeouts_are_10_and_60_seconds() -> None:
+    async def main() -> tuple[float, float]:
+        web = Web(trust())
+        found = (web.transport.connection_config.timeout, web.transport.connection_config.read_timeout)
+        await web.close()
+        return found
+
+    assert asyncio.run(main()) == (CONNECT_SECONDS, READ_SECONDS) == (10, 60)
+
+
+def test_a_slow_answer_is_a_gap_called_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scanner.azure.transport.READ_SECONDS", 0.3)
+    url = f"{ESTATE[0]['id']}/blobServices/default"
+    result = scanned(box(faults=[Fault("slow", url, seconds=1.0)]))
+    assert (result.gaps[url]["status"], result.gaps[url]["code"]) == (0, "Timeout")
+
+
+def test_an_endpoint_that_nobody_answers_at() -> None:
+    async def main() -> None:
+        async with box() as running:
+            with environment(running):
+                async with connect(Way(arm_endpoint="https://127.0.0.1:9", auth="environment")):
+                    pass
+
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1 cannot be reached"):
+        asyncio.run(main())

@@ -1,0 +1,128 @@
+"""`access check` beside scans with the same logins: no rule that it calls decidable stays undecided by a refusal."""
+
+import asyncio
+import json
+from functools import lru_cache
+from typing import Any
+
+import pytest
+
+from scanner.azure.clients import Way, connect
+from scanner.collect.collector import Plan, Scope, collect
+from scanner.model.ids import type_of
+from scanner.model.index import EXTENSIONS, INDEX_TYPES
+from scanner.rulebook import permissions as access
+from scanner.sandbox.world import Grant
+from scanner.snapshot.files import Head, Store
+from tests.cli.test_access_check import CONTAINERS, PROD, READER, TEST, answer, box, group, rules
+from tests.evaluate.test_run import run
+from tests.terminals import twolocks
+
+SQL = "Microsoft.Sql/servers/firewallRules/read"
+Calls = list[tuple[str, tuple[Any, ...]]]
+
+
+class Sink:
+    """Takes what a collection writes, and hears what it tells."""
+
+    def __init__(self) -> None:
+        self.calls: Calls = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *words: self.calls.append((name, words))
+
+
+class Silent:
+    def __getattr__(self, name: str) -> Any:
+        return lambda *words: None
+
+
+def scanned(*grants: Grant) -> tuple[Calls, dict[str, Any]]:
+    """What a scan of the sample estate writes for a login with these roles, and what `access check` says of it."""
+
+    async def read(url: str) -> Calls:
+        sink = Sink()
+        async with connect(Way(arm_endpoint=url, auth="environment", limits=False)) as reader:
+            await collect(reader, Scope(), Plan(rules().read(), rules().reads()), sink, Silent())
+        return sink.calls
+
+    with box(*grants) as served, pytest.MonkeyPatch.context() as patch:
+        for name, value in served.environment().items():
+            patch.setenv(name, value)
+        return asyncio.run(read(served.url)), answer(served)
+
+
+def undecided(calls: Calls) -> set[tuple[str, str]]:
+    """The subscriptions and rules with a check that is undecided."""
+    store = Store(Head(taken="2026-11-25T00:00:00Z"))
+    for name, words in calls:
+        getattr(store, name)(*words)
+    document, _ = run(store, rules())
+    found = (each for each in document["findings"] if each["status"] == "unknown")
+    return {(each["resource"].split("/")[2].lower(), each["rule"]) for each in found}
+
+
+@lru_cache
+def whole() -> tuple[Calls, frozenset[tuple[str, str]]]:
+    """A scan with all rights, and what is undecided all the same."""
+    calls, _ = scanned(READER)
+    return calls, frozenset(undecided(calls))
+
+
+@lru_cache
+def storage_role() -> tuple[str, ...]:
+    return tuple(json.loads(twolocks("access", "role", "--only", "storage-*").out)["Actions"])
+
+
+LOGINS = {
+    "children": [Grant("/", ("*/read",), (CONTAINERS, SQL))],
+    "balancers": [Grant("/", ("*/read",), ("Microsoft.Network/loadBalancers/*",))],
+    "perimeters": [Grant("/", ("*/read",), ("Microsoft.Network/networkSecurityPerimeters/*",))],
+    "apps": [Grant("/", ("*/read",), ("Microsoft.Web/sites/config/*", "Microsoft.Cdn/*", "Microsoft.App/managed*"))],
+    "groups": [Grant(group("rg-test-data", TEST)), Grant(group("rg-test-web", TEST), ("*/read",), (CONTAINERS, SQL))],
+    "one type": [Grant(f"/subscriptions/{PROD}", ("Microsoft.Storage/*", "*/permissions/read"))],
+    "role": [Grant(f"/subscriptions/{PROD}", storage_role()), Grant(f"/subscriptions/{TEST}")],
+    "both": [Grant(f"/subscriptions/{PROD}"), Grant(group("rg-test-web", TEST), storage_role())],
+}
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_what_the_check_calls_decidable_a_scan_decides(login: str) -> None:
+    calls, said = scanned(*LOGINS[login])
+    missed = undecided(calls) - whole()[1]
+    for place in said["scopes"]:
+        lacking = {*place["undecided"], *place["unknown"]}
+        mine = {rule for subscription, rule in missed if subscription == place["scope"].split("/")[2]}
+        assert mine <= lacking, sorted(mine - lacking)
+
+
+@pytest.mark.parametrize("type", [each for each in INDEX_TYPES if each.lower() not in EXTENSIONS])
+def test_what_a_type_of_the_index_leaves_undecided_needs_it(type: str) -> None:
+    """The table of what verdicts look up, held to a scan in which each type of the index is refused in turn."""
+
+    def gone(name: str, words: tuple[Any, ...]) -> bool:
+        below = f"{type}/".lower()
+        id = str(words[0]["id"]) if name == "resource" else str(words[0])
+        return name in ("resource", "read") and f"{type_of(id)}/".lower().startswith(below)
+
+    kept = [(name, words) for name, words in whole()[0] if not gone(name, words)]
+    above, last = type.rsplit("/", 1)
+    bodies = [words[0] for name, words in kept if name == "resource"]
+    lists = [f"{each['id']}/{last}" for each in bodies if type_of(str(each["id"])).lower() == above.lower()]
+    if above.count("/") == 0:
+        lists = [f"/subscriptions/{each}/providers/{type}" for each in (PROD, TEST)]
+    refused = [("gap", (each, 403, "AuthorizationFailed", f"{type}/read")) for each in lists]
+    for subscription, rule in undecided([*kept, *refused]) - whole()[1]:
+        assert f"{type}/read" in access.needs(rules().rules[rule]), (subscription, rule)
+
+
+def test_without_resource_graph_the_chains_of_machines_are_undecided() -> None:
+    admin = next(each for each in INDEX_TYPES if each.lower() in EXTENSIONS)
+    kept = [(name, words) for name, words in whole()[0] if not str(words[0]).lower().endswith(admin.lower())]
+    refused = [
+        ("gap", (f"/subscriptions/{each}/providers/{admin}", 403, "AuthorizationFailed", access.GRAPH))
+        for each in (PROD, TEST)
+    ]
+    missed = {rule for _, rule in undecided([*kept, *refused]) - whole()[1]}
+    assert missed
+    assert all(access.GRAPH in access.needs(rules().rules[rule]) for rule in missed)

@@ -1,0 +1,507 @@
+"""Every error of the command line: what, where, what to do, exit code. Nothing is written, nothing half."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanner.sandbox.faults import Fault
+from scanner.sandbox.server import Sandbox, running
+from scanner.sandbox.world import Grant
+from tests.terminals import STORAGE, SUB, account, closed, files, snapshot, twolocks
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> str:
+    snapshot(tmp_path / "night.jsonl", account("stjournal"))
+    return "night.jsonl"
+
+
+def error(*words: str) -> str:
+    return "".join(f"{word}\n" for word in words)
+
+
+def test_an_unknown_suffix(night: str) -> None:
+    ended = twolocks("scan", "--from", night, "--out", "report.htm")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.endswith(
+        error(
+            "error: no format has the suffix .htm; nothing was read",
+            "at: --out report.htm",
+            "do: nearest: .html; known: .html .json .csv .md .sarif .junit.xml, or - for JSON",
+            "exit 2",
+        )
+    )
+    assert not Path("report.htm").exists()
+
+
+def test_findings_are_no_snapshot(night: str) -> None:
+    assert twolocks("scan", "--from", night, "--out", "findings.json", "--fail-on", "never").code in (0, 3)
+    ended = twolocks("scan", "--from", "findings.json")
+    assert ended.code == 2
+    assert ended.err.endswith(
+        error(
+            "error: these are findings, not what a scan read",
+            "at: findings.json",
+            "do: twolocks report findings.json --out report.html; what a scan read is kept by scan --snapshot FILE",
+            "exit 2",
+        )
+    )
+
+
+def test_no_suffix(night: str) -> None:
+    ended = twolocks("scan", "--from", night, "--out", "report")
+    assert ended.code == 2
+    assert "error: this name has no suffix; nothing was read\nat: --out report\ndo: known: .html .json" in ended.err
+
+
+SIGNED = "https://felles.blob.core.windows.net/reports/night{}?sv=2026-02-06&sig=c2VjcmV0"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("scan", "--from", "night.jsonl", "--out", SIGNED.format(".html")),
+        ("scan", "--from", SIGNED.format(".jsonl")),
+        ("scan", "--snapshot", SIGNED.format(".jsonl")),
+        ("report", SIGNED.format(".json"), "--out", "report.html"),
+        ("diff", SIGNED.format(".json"), "night.jsonl"),
+        ("waive", "80584d52", "--in", SIGNED.format(".json"), "--reason=r", "--owner=o", "--expires=2027-01-01"),
+        ("scan", "--from", "night.jsonl", "--out", "az://reports/night.html?sv=2026-02-06&sig=c2VjcmV0"),
+    ],
+)
+@pytest.mark.usefixtures("night")
+def test_a_url_with_a_signature_is_refused_and_the_signature_is_told_to_nobody(words: tuple[str, ...]) -> None:
+    ended = twolocks(*words)
+    assert ended.code == 2
+    assert "c2VjcmV0" not in ended.out + ended.err
+    assert "URL" in ended.err or "a blob's name holds no ?" in ended.err or "--in names a file" in ended.err
+
+
+def test_no_folder(night: str) -> None:
+    ended = twolocks("scan", "--from", night, "--out", "reports/night.html")
+    assert ended.code == 2
+    assert ended.err.endswith(
+        error(
+            "error: there is no folder reports; nothing was read",
+            "at: --out reports/night.html",
+            "do: mkdir -p reports",
+            "exit 2",
+        )
+    )
+
+
+@pytest.mark.parametrize("option", ["--snapshot", "--record"])
+def test_no_folder_for_what_is_kept(option: str) -> None:
+    ended = twolocks("scan", option, "there/is/none.jsonl")
+    assert ended.code == 2
+    assert "error: there is no folder there/is; nothing was read" in ended.err
+
+
+def test_an_unknown_suffix_of_a_snapshot() -> None:
+    ended = twolocks("scan", "--snapshot", "night.xml")
+    assert ended.code == 2
+    assert "error: a snapshot has no suffix .xml; nothing was read\nat: --snapshot night.xml" in ended.err
+
+
+def test_an_unknown_rule(night: str) -> None:
+    ended = twolocks("scan", "--from", night, "--only", "storage-anon-blob")
+    assert ended.code == 2
+    assert 'error: --only "storage-anon-blob" matches no rule\ndo: nearest: storage-anonymous-blob' in ended.err
+    assert "; all: twolocks rules list\nexit 2\n" in ended.err
+
+
+def test_an_unknown_category(night: str) -> None:
+    ended = twolocks("scan", "--from", night, "--skip", "category:networks")
+    assert ended.code == 2
+    assert ended.err.endswith(
+        error(
+            'error: --skip "category:networks": no such category',
+            "do: nearest: network; known: anonymous-access, authentication, network, transport, encryption, recovery,"
+            " residency, governance, logging",
+            "exit 2",
+        )
+    )
+
+
+def test_an_unknown_severity_key_and_no_rule_left(night: str) -> None:
+    assert "no such severity" in twolocks("scan", "--from", night, "--only", "severity:hihg").err
+    assert "no such key" in twolocks("scan", "--from", night, "--only", "sku:basic").err
+    ended = twolocks("scan", "--from", night, "--only", "storage-*", "--skip", "*")
+    assert (ended.code, "leave no rule to judge by" in ended.err) == (2, True)
+
+
+def test_a_truncated_snapshot(night: str) -> None:
+    whole = Path(night).read_bytes().splitlines(keepends=True)
+    Path(night).write_bytes(b"".join(whole[:-1]))
+    ended = twolocks("scan", "--from", night, "--out", "report.html")
+    assert ended.code == 2
+    assert ended.err.endswith(
+        error(
+            "error: the snapshot is truncated: it stops without an end line",
+            f"at: night.jsonl:{len(whole) - 1}, after 1 resources",
+            "do: take it again (scan --snapshot night.jsonl); a part is never judged as the whole",
+            "exit 2",
+        )
+    )
+    assert files() == ["night.jsonl"]
+
+
+def test_no_json(night: str) -> None:
+    Path(night).write_text('{"id": "/subscriptions/x"}\n{"id": 1 "name"}\n')
+    ended = twolocks("scan", "--from", night)
+    assert ended.code == 2
+    assert "error: this is not JSON: " in ended.err
+    assert "at: night.jsonl:2\n" in ended.err
+    assert (
+        'do: give a snapshot, {"value": [...]}, the output of az graph query, or JSON lines of resources' in ended.err
+    )
+
+
+def test_no_such_file() -> None:
+    ended = twolocks("scan", "--from", "none.jsonl")
+    assert ended.code == 2
+    assert "error: none.jsonl cannot be read: No such file or directory\nat: --from none.jsonl" in ended.err
+
+
+def test_from_reads_a_file_and_no_subscription(night: str) -> None:
+    ended = twolocks("scan", "--from", night, "-s", "prod")
+    assert (ended.code, "--from reads a file, so --subscription has nothing to work on" in ended.err) == (2, True)
+
+
+def test_a_rule_file_that_does_not_import(night: str) -> None:
+    Path("my-rules").mkdir()
+    Path("my-rules/sql.py").write_text('"""Mine."""\n\nimport yaml_that_is_not_there\n')
+    ended = twolocks("scan", "--from", night, "--rules", "my-rules", "--out", "findings.json")
+    assert ended.code == 2
+    assert (
+        "error: a rule file was not loaded: ModuleNotFoundError: No module named 'yaml_that_is_not_there'" in ended.err
+    )
+    assert "at: my-rules/sql.py:3\ndo: mend it; the " in ended.err
+    assert "other rules ran, and what was asked for is written" in ended.err
+    assert Path("findings.json").exists()
+    assert "exit 2: 1 rule file was not loaded" in ended.last[-1]
+
+
+def test_a_rules_folder_that_is_not_there(night: str) -> None:
+    ended = twolocks("scan", "--from", night, "--rules", "nowhere")
+    assert (ended.code, "error: there is no folder nowhere\nat: --rules nowhere" in ended.err) == (2, True)
+
+
+CRASHING = '''"""Mine."""
+from scanner.model.rule import Fix, Kind
+
+ACCOUNT = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+
+@ACCOUNT.rule(
+    "my-plain-tls", "transport", "It is plain", severity="low", why="Because.", fix=Fix(az="az version", breaks="")
+)
+def plain(account, index):
+    raise KeyError("minimalTlsVersion")
+'''
+
+
+def test_a_rule_that_crashes(night: str) -> None:
+    Path("my-rules").mkdir()
+    Path("my-rules/mine.py").write_text(CRASHING)
+    ended = twolocks("scan", "--from", night, "--rules", "my-rules", "--only", "my-plain-tls", "--fail-on", "never")
+    assert ended.code == 1
+    assert (
+        "error: rule my-plain-tls crashed on stjournal: KeyError: 'minimalTlsVersion'\nat: my-rules/mine.py"
+        in ended.err
+    )
+    assert 'do: report it; the others went on, its 1 check is "error", none passed' in ended.err
+    assert "exit 1: 1 rule crashed" in ended.last[-1]
+
+
+WAIVER = """[[waiver]]
+rule = "storage-plain-http"
+resource = "*"
+reason = "Closed in March"
+owner = "kari"
+{line}
+"""
+
+
+def test_a_wrong_key_in_a_waiver(night: str) -> None:
+    Path("waivers.toml").write_text(WAIVER.format(line='expires = 2026-12-31\nexpiry = "x"'))
+    ended = twolocks("scan", "--from", night, "--waivers", "waivers.toml")
+    assert ended.code == 2
+    assert ended.err.endswith(
+        error('error: a waiver has no key "expiry"', "at: waivers.toml:7", "do: nearest: expires", "exit 2")
+    )
+
+
+@pytest.mark.parametrize("line", ["expires = 2026-13-01", 'expires = "2026-13-01"'])
+def test_a_wrong_date_in_a_waiver(night: str, line: str) -> None:
+    Path("waivers.toml").write_text(WAIVER.format(line=line))
+    ended = twolocks("scan", "--from", night, "--waivers", "waivers.toml")
+    assert ended.code == 2
+    assert 'error: "2026-13-01" is no date\nat: waivers.toml:6\ndo: write ' in ended.err
+
+
+def test_all_faults_of_a_waiver_file_at_once(night: str) -> None:
+    Path("waivers.toml").write_text(
+        '[[waiver]]\nrule = "storage-plane-http"\nresource = "*"\nowner = "kari"\n[[gaps]]\n'
+    )
+    ended = twolocks("scan", "--from", night, "--waivers", "waivers.toml")
+    assert ended.code == 2
+    assert [line for line in ended.last if line.startswith("at:")] == ["at: waivers.toml:1"] * 2 + [
+        "at: waivers.toml:2",
+        "at: waivers.toml:5",
+    ]
+    assert ended.err.count("exit 2") == 1
+
+
+def test_a_wrong_setting(night: str) -> None:
+    Path("twolocks.toml").write_text('# ours\n\n[scan]\nfail_on = "low"\n')
+    ended = twolocks("scan", "--from", night)
+    assert ended.code == 2
+    assert ended.err.endswith(
+        error(
+            "error: there is no setting scan.fail_on",
+            "at: twolocks.toml:4",
+            "do: nearest: scan.fail-on; all: twolocks config show",
+            "exit 2",
+        )
+    )
+
+
+def test_settings_that_are_no_toml_and_not_there(night: str) -> None:
+    Path("twolocks.toml").write_text("[scan]\nout = \n")
+    ended = twolocks("scan", "--from", night)
+    assert (ended.code, "error: this is not TOML: invalid value\nat: twolocks.toml:2" in ended.err) == (2, True)
+    ended = twolocks("scan", "--config", "ours.toml")
+    assert (ended.code, "error: ours.toml cannot be read" in ended.err) == (2, True)
+
+
+def test_an_unknown_severity_wherever_it_stands(night: str) -> None:
+    ended = twolocks("scan", "--from", night, "--fail-on", "hihg")
+    assert ended.err.endswith(
+        error(
+            'error: no severity is called "hihg"',
+            "at: --fail-on hihg",
+            "do: nearest: high; known: critical, high, medium, low, info, never, new:SEVERITY",
+            "exit 2",
+        )
+    )
+    ended = twolocks("scan", "--from", night, env={"TWOLOCKS_SCAN_FAIL_ON": "hihg"})
+    assert (ended.code, "at: TWOLOCKS_SCAN_FAIL_ON\n" in ended.err) == (2, True)
+
+
+def test_an_unknown_option_command_and_a_missing_value() -> None:
+    ended = twolocks("scan", "--fail-no", "high")
+    assert ended.err == error(
+        "error: there is no option --fail-no", "do: nearest: --fail-on; all: twolocks scan --help", "exit 2"
+    )
+    ended = twolocks("scam")
+    assert ended.err == error('error: there is no command "scam"', "do: nearest: scan; all: twolocks --help", "exit 2")
+    ended = twolocks("rules", "lost")
+    assert 'error: there is no command "lost"\ndo: nearest: list; all: twolocks rules --help' in ended.err
+    ended = twolocks("scan", "--out")
+    assert (ended.code, "--out" in ended.err, "Traceback" in ended.err) == (2, True, False)
+    assert twolocks("report").code == 2
+
+
+def test_a_disk_that_is_full(night: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("report.html").write_text("the old one")
+    import scanner.report.html
+
+    def full(document: Any, out: Any, language: str = "en") -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(scanner.report.html, "write_html", full)
+    ended = twolocks("scan", "--from", night, "--out", "report.html", "--out", "findings.json")
+    assert ended.code == 2
+    assert (
+        "error: no space left for report.html; the old one is as before, findings.json was written\nat: . ("
+        in ended.err
+    )
+    assert "do: free space, then: twolocks report findings.json --out report.html\n" in ended.err
+    assert Path("report.html").read_text() == "the old one"
+    assert files() == ["findings.json", "night.jsonl", "report.html"]
+    assert "exit 2: report.html was not written" in ended.last[-1]
+
+
+def test_a_defect_of_ours(night: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import scanner.evaluate.run
+
+    def broken(*_: Any) -> None:
+        raise TypeError("a defect")
+
+    monkeypatch.setattr(scanner.evaluate.run, "index_of", broken)
+    ended = twolocks("scan", "--from", night, "--out", "report.html")
+    assert ended.code == 70
+    assert ended.err.endswith(
+        error(
+            "error: twolocks failed: TypeError in evaluate/run; no file was written",
+            "do: run again with --verbose and report the output",
+            "exit 70",
+        )
+    )
+    assert "Traceback" not in ended.err
+    assert "Traceback" in twolocks("scan", "--from", night, "--verbose").err
+    assert files() == ["night.jsonl"]
+
+
+def test_a_findings_file_that_is_none(night: str) -> None:
+    ended = twolocks("report", night, "--out", "report.html")
+    assert (ended.code, "error: this is not JSON" in ended.err) == (2, True)
+    Path("old.json").write_text('{"schema": "twolocks/0", "findings": []}')
+    ended = twolocks("report", "old.json", "--out", "report.html")
+    assert (ended.code, "error: the schema is twolocks/0, this version knows twolocks/1" in ended.err) == (2, True)
+    Path("cut.json").write_text('{"schema": "twolocks/1", "findings": [], "exposures": [{}]}')
+    assert twolocks("report", "cut.json", "--out", "report.html").code == 2
+    assert twolocks("report", "none.json", "--out", "report.html").code == 2
+    ended = twolocks("report", "cut.json")
+    assert (ended.code, "do: twolocks report cut.json --out report.html" in ended.err) == (2, True)
+    assert not Path("report.html").exists()
+
+
+def test_a_hostile_name_forges_no_line() -> None:
+    ended = twolocks("scan", "--from", "a\n::error::b\x1b[2J\u202e.jsonl")
+    assert ended.code == 2
+    assert "a<U+000A>::error::b<U+001B>[2J<U+202E>.jsonl" in ended.err
+    assert not [line for line in ended.last if line.startswith("::")]
+
+
+# What needs somebody who answers: the sandbox
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    subscriptions = [
+        {"subscriptionId": SUB, "displayName": "prod-journal"},
+        {"subscriptionId": "8b21d0c4-1f6e-4d0b-8e77-52c9a6e0f913", "displayName": "prod-journal-dr"},
+    ]
+    with running(Sandbox([closed("stlukket")], subscriptions)) as found:
+        yield found
+
+
+def test_an_unknown_subscription(box: Sandbox) -> None:
+    ended = twolocks("scan", "-s", "prod-jurnal", env=box.environment())
+    assert ended.code == 2
+    assert 'error: subscription "prod-jurnal" is none of the 2 that this login can read\n' in ended.err
+    assert "do: nearest: prod-journal, prod-journal-dr; all: az account list --output table\nexit 2" in ended.err
+
+
+def test_no_login() -> None:
+    ended = twolocks("scan", "--auth", "environment")
+    assert ended.code == 4
+    assert "error: no login was found\nat: environment: not set\ndo: set AZURE_TENANT_ID" in ended.err
+
+
+def test_no_login_of_the_cli_is_told_in_our_words_alone(tmp_path: Path) -> None:
+    # A process of its own: pytest's handlers take what libraries log.
+    env = {"PATH": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+    words = [sys.executable, "-m", "scanner", "scan", "--auth", "cli"]
+    ended = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    assert ended.returncode == 4
+    _, *rest = ended.stderr.splitlines()
+    assert rest == ["error: no login was found", "at: Azure CLI: not installed", "do: az login", "exit 4"]
+
+
+def test_an_unknown_way_to_sign_in_cloud_and_endpoint() -> None:
+    ended = twolocks("scan", "--auth", "clip")
+    assert (
+        ended.code,
+        'error: no way to sign in is called "clip"\nat: --auth clip\ndo: nearest: cli' in ended.err,
+    ) == (2, True)
+    ended = twolocks("scan", "--cloud", "publik", "--auth", "environment")
+    assert (ended.code, "do: nearest: public; known: public, us-government, china" in ended.err) == (2, True)
+    ended = twolocks("scan", "--arm-endpoint", "http://127.0.0.1", "--auth", "environment")
+    assert (ended.code, "at: --arm-endpoint http://127.0.0.1" in ended.err) == (2, True)
+    ended = twolocks("scan", "--cloud", "china", "--arm-endpoint", "https://127.0.0.1")
+    assert (ended.code, "error: --cloud and --arm-endpoint name two clouds" in ended.err) == (2, True)
+
+
+def test_an_expired_login() -> None:
+    body = (
+        '{"error": "invalid_grant", "error_description": "AADSTS7000222: The provided client secret keys are expired.",'
+        ' "error_codes": [7000222]}'
+    )
+    fault = Fault("status", "*/oauth2/v2.0/token", status=400, body=body)
+    with running(Sandbox([closed("st")], [SUB], faults=[fault])) as box:
+        ended = twolocks("scan", env=box.environment())
+    assert ended.code == 4
+    assert "error: the environment login has expired (AADSTS7000222)\ndo: set AZURE_TENANT_ID" in ended.err
+
+
+def test_a_wrong_tenant(box: Sandbox) -> None:
+    ended = twolocks("scan", "--tenant", "7d1f2b3c-0a4e-4c55-8d21-9b6a5f0ce20c", env=box.environment())
+    assert ended.code == 4
+    assert "does not belong to tenant 7d1f2b3c-0a4e-4c55-8d21-9b6a5f0ce20c (AADSTS90002)" in ended.err or (
+        "(AADSTS90002)" in ended.err
+    )
+
+
+def test_a_login_that_can_read_nothing() -> None:
+    with running(Sandbox([closed("st")], [SUB], grants=[Grant("/subscriptions/of-others")])) as box:
+        ended = twolocks("scan", env=box.environment())
+    assert ended.code == 4
+    assert "error: this login can read no subscription\nat: Twolocks sandbox, tenant " in ended.err
+    assert "do: ask for Reader, or for less: twolocks access role > role.json\nexit 4" in ended.err
+
+
+def test_tls_interception(box: Sandbox) -> None:
+    env = {name: value for name, value in box.environment().items() if not name.endswith(("_FILE", "_BUNDLE"))}
+    ended = twolocks("scan", env=env)
+    assert ended.code == 4
+    assert "error: 127.0.0.1 shows a certificate from" in ended.err
+    assert "which is not trusted here\ndo: export REQUESTS_CA_BUNDLE=" in ended.err
+    assert "the check itself cannot be switched off" in ended.err
+
+
+def test_a_proxy_that_refuses(box: Sandbox) -> None:
+    import socket
+
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def refuse() -> None:
+        while True:
+            try:
+                taken, _ = listener.accept()
+            except OSError:
+                return
+            taken.recv(4096)
+            taken.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            taken.close()
+
+    threading.Thread(target=refuse, daemon=True).start()
+    proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    env = {name: value for name, value in box.environment().items() if name != "NO_PROXY"}
+    ended = twolocks("scan", env={**env, "HTTPS_PROXY": proxy, "https_proxy": proxy})
+    listener.close()
+    assert ended.code == 4
+    assert "407 Proxy Authentication Required" in ended.err
+    assert f"at: HTTPS_PROXY, {proxy.removeprefix('http://')}\ndo: put user and password into HTTPS_PROXY" in ended.err
+
+
+def test_a_resource_that_is_not_there(box: Sandbox) -> None:
+    ended = twolocks("scan", "--resource", f"{STORAGE}/stborte", env=box.environment())
+    assert (ended.code, "error: there is no resource" in ended.err) == (2, True)
+    ended = twolocks("scan", "--resource", "stlukket", env=box.environment())
+    assert (ended.code, "at: --resource stlukket" in ended.err) == (2, True)
+
+
+def test_a_management_group_that_is_not_there(box: Sandbox) -> None:
+    ended = twolocks("scan", "--management-group", "nowhere", env=box.environment())
+    assert ended.code in (2, 4)
+    assert 'management group "nowhere"' in ended.err
+
+
+def test_a_tag_without_value(box: Sandbox) -> None:
+    ended = twolocks("scan", "--tag", "owner", env=box.environment())
+    assert (ended.code, 'error: "owner" is no tag\nat: --tag owner\ndo: write --tag NAME=VALUE' in ended.err) == (
+        2,
+        True,
+    )

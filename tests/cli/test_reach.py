@@ -1,0 +1,280 @@
+"""`twolocks reach`: over a file and live, what it prints and how it ends."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scanner.cli.reach import Question, answers
+from scanner.rulebook.loader import load
+from scanner.sandbox.estate import load_estate
+from scanner.sandbox.server import Sandbox, running
+from scanner.snapshot import files as snapshots
+from tests.terminals import account, snapshot, twolocks
+
+OPEN = account("stopen", publicNetworkAccess="Enabled", networkAcls={"defaultAction": "Allow"})
+ACLS = {"defaultAction": "Deny", "bypass": "None", "ipRules": [{"value": "203.0.113.0/26"}], "ipv6Rules": []}
+ACLS["virtualNetworkRules"] = []
+NAMED = account("stnamed", publicNetworkAccess="Enabled", networkAcls=ACLS, allowBlobPublicAccess=False)
+
+
+@pytest.fixture(scope="module")
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, Path, Path]]:
+    """The sample estate in a sandbox, and a scan of it: snapshot and findings."""
+    folder = tmp_path_factory.mktemp("reach")
+    with running(Sandbox.from_estate(load_estate())) as box:
+        kept, found = folder / "night.jsonl", folder / "findings.json"
+        ended = twolocks("scan", "--snapshot", kept, "--out", found, "--fail-on", "never", env=box.environment())
+        assert ended.code in (0, 3), ended.err
+        yield box, kept, found
+
+
+def test_answers_of_a_file_go_to_standard_output(tmp_path: Path) -> None:
+    file = tmp_path / "list.json"
+    file.write_text(json.dumps({"value": [OPEN, NAMED]}))
+    ended = twolocks("reach", "stnamed", "--source", "198.51.100.7", "--port", "blob", "--from", file)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.splitlines() == [
+        "no: 198.51.100.7 cannot open blob on stnamed",
+        "  lets   public access     publicNetworkAccess = Enabled",
+        "  holds  firewall          1 rule, 64 addresses; none is 198.51.100.7",
+    ]
+    ended = twolocks("reach", "stnamed", "--source", "203.0.113.7", "--port", "blob", "--from", file)
+    assert ended.code == 0
+    assert ended.out.startswith("yes: 203.0.113.7 can open blob on stnamed; ")
+
+
+def test_every_endpoint_has_an_answer_of_its_own(tmp_path: Path) -> None:
+    file = snapshot(tmp_path / "a.jsonl", OPEN)
+    out = twolocks("reach", OPEN["id"], "--from", file).out
+    heads = [line for line in out.splitlines() if not line.startswith("  ")]
+    assert len(heads) >= 6
+    assert all(" on stopen" in line or "stopen" in line for line in heads)
+
+
+def test_what_is_not_known_ends_with_3(tmp_path: Path) -> None:
+    odd = account("stodd", publicNetworkAccess="Perhaps", allowBlobPublicAccess=False)
+    ended = twolocks("reach", "stodd", "--port", "blob", "--from", snapshot(tmp_path / "a.jsonl", odd))
+    assert (ended.code, ended.err) == (3, "Exit 3\n")
+    assert ended.out.startswith("not known: publicNetworkAccess of stodd: its value 'Perhaps' is not known\n  ?      ")
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "do"),
+    [
+        (("stnamd",), 'there is no resource "stnamd" with an endpoint', "nearest: stnamed"),
+        (("stnamed", "--port", "22/tcp"), '"22/tcp" is no port', "write tcp/22"),
+        (("stnamed", "--port", "tcp/22"), "", ""),
+        (("stnamed", "--port", "tcp/99"), "stnamed has no endpoint on tcp/99", "known: blob, "),
+        (("stnamed", "--source", "10.0.0.4"), "10.0.0.4 is no public address", "give the name or id of a machine"),
+        (("stnamed", "--source", "vm-none"), '"vm-none" is no address and no resource', "internet, an address"),
+    ],
+)
+def test_wrong_input_ends_with_2_and_the_nearest_names(
+    tmp_path: Path, words: tuple[str, ...], what: str, do: str
+) -> None:
+    ended = twolocks("reach", *words, "--from", snapshot(tmp_path / "a.jsonl", OPEN, NAMED))
+    if not what:
+        assert (ended.code, ended.out.split()[0]) == (0, "no:")
+        return
+    assert ended.code == 2
+    assert ended.out == ""
+    assert ended.err.startswith(f"error: {what}")
+    assert do in ended.err
+
+
+def test_a_name_that_two_resources_have_is_no_name(tmp_path: Path) -> None:
+    twin = {**OPEN, "id": OPEN["id"].replace("rg-journal", "rg-other")}
+    ended = twolocks("reach", "stopen", "--from", snapshot(tmp_path / "a.jsonl", OPEN, twin))
+    assert ended.code == 2
+    assert '"stopen" names 2 resources' in ended.err
+    assert OPEN["id"] in ended.err
+
+
+def test_a_name_from_azure_stays_on_its_line(tmp_path: Path) -> None:
+    odd = {**OPEN, "name": "st\n::error::x", "id": OPEN["id"] + "%0a"}
+    out = twolocks("reach", odd["id"], "--from", snapshot(tmp_path / "a.jsonl", odd)).out
+    assert "\n::error" not in out
+
+
+# The sample estate
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (
+            ("vm-nat01", "--port", "tcp/50001"),
+            [
+                "yes: the internet can open tcp/50001 on vm-nat01; a password or key opens it (shared)",
+                "  lets   pip-drift         192.0.2.30, Standard",
+                "  lets   lb-drift          rdp: tcp/50001 to port 3389",
+                "  lets   nsg-hopp          fjernstyring (100): * to tcp/22, tcp/3389",
+                "  lets   nic-nat01         10.40.1.7",
+            ],
+        ),
+        (
+            ("vm-fag03", "--source", "198.51.100.7"),
+            [
+                "no: 198.51.100.7 cannot open tcp/443 on vm-fag03"
+                "; the peered network vnet-drift was not seen: a firewall there may publish this machine",
+                "  holds  fw-hub            DNAT rule rdp-fag03: tcp/443 to 10.40.3.5:3389, for 203.0.113.0/26",
+                "  also   published through the Front Door afd-journal, by private link",
+            ],
+        ),
+        (
+            ("vm-fag04", "--port", "tcp/22", "--source", "vm-fag03"),
+            [
+                "yes: vm-fag03 can open tcp/22 on vm-fag04",
+                "  lets   vnet-maskiner     inside the virtual network or its peers",
+                "  lets   nsg-lukket        AllowVnetInBound (65000): VirtualNetwork to *",
+                "  lets   nic-fag04         10.40.3.6",
+            ],
+        ),
+        (
+            ("redis-okonomi", "--port", "redis", "--source", "203.0.113.9"),
+            [
+                "yes: 203.0.113.9 can open redis on redis-okonomi; an access key opens it (shared)",
+                "  lets   public access     publicNetworkAccess = Enabled",
+                "  lets   firewall          oslo: 203.0.113.0/26",
+            ],
+        ),
+    ],
+    ids=["nat rule", "dnat", "inside", "firewall"],
+)
+def test_the_sample_estate_hop_by_hop(
+    estate: tuple[Sandbox, Path, Path], words: tuple[str, ...], lines: list[str]
+) -> None:
+    ended = twolocks("reach", *words, "--from", estate[1])
+    assert ended.code == 0
+    shown = ended.out.splitlines()
+    if words[0] == "vm-fag04":
+        shown[0] = shown[0].split(";")[0]
+    assert shown == lines
+
+
+def test_the_internet_s_answers_agree_with_the_findings(estate: tuple[Sandbox, Path, Path]) -> None:
+    """For one resource of each type and reach: yes exactly where the exposure's reach is `internet`."""
+    rows = json.loads(estate[2].read_bytes())["exposures"]
+    rules = load(packages=False)
+    seen: set[tuple[str, str]] = set()
+    wrong = []
+    for row in rows:
+        kind = (row["resource"].split("/")[7].lower(), row["reach"])
+        if kind in seen or row["endpoint"] == "*/*" or "-" in row["endpoint"].partition("/")[2]:
+            continue
+        seen.add(kind)
+        question = Question(row["resource"], "internet", row["endpoint"])
+        found = answers(question, snapshots.read(estate[1]), rules)
+        may = (row["may"] or {}).get("reach")
+        want = "yes" if row["reach"] == "internet" else "not known" if may == "internet" else "no"
+        verdicts = {each.verdict for each in found}
+        if want not in verdicts:
+            wrong.append((row["resource"], row["endpoint"], row["reach"], [each.says for each in found]))
+    assert len(seen) > 20
+    assert wrong == []
+
+
+def _named(id: str) -> dict[str, str]:
+    return {"name": id.rsplit("/", 1)[1], "type": "/".join(id.split("/")[6:8])}
+
+
+def test_a_file_of_resources_is_taken_as_whole_and_a_load_balancer_elsewhere_is_not_known(tmp_path: Path) -> None:
+    here = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers"
+    net = f"{here}/Microsoft.Network"
+    inner: dict[str, object] = {"privateIPAddress": "10.0.0.4", "subnet": {"id": f"{net}/virtualNetworks/v/subnets/a"}}
+    rule = {"priority": 100, "direction": "Inbound", "access": "Allow", "protocol": "Tcp", "sourcePortRange": "*"}
+    rule |= {"sourceAddressPrefix": "*", "destinationAddressPrefix": "*", "destinationPortRange": "22"}
+    group = f"{net}/networkSecurityGroups/g"
+    card = {"ipConfigurations": [{"name": "ip", "properties": inner}], "networkSecurityGroup": {"id": group}}
+    subnets = [{"id": f"{net}/virtualNetworks/v/subnets/a", "name": "a", "properties": {}}]
+    cards = {"networkProfile": {"networkInterfaces": [{"id": f"{net}/networkInterfaces/n"}]}}
+    bodies = [
+        {"id": f"{here}/Microsoft.Compute/virtualMachines/vm", "properties": cards},
+        {"id": f"{net}/networkInterfaces/n", "properties": card},
+        {"id": f"{net}/virtualNetworks/v", "properties": {"subnets": subnets}},
+        {"id": group, "properties": {"securityRules": [{"name": "ssh", "properties": rule}]}},
+    ]
+    named = [{**each, **_named(str(each["id"]))} for each in bodies]
+    file = tmp_path / "list.json"
+    file.write_text(json.dumps({"value": named}))
+    ended = twolocks("reach", "vm", "--port", "tcp/22", "--from", file)
+    assert (ended.code, ended.out.split(":")[0]) == (0, "no")
+    inside = twolocks("reach", "vm", "--port", "tcp/22", "--source", "a", "--from", file)
+    assert (inside.code, inside.out.splitlines()[0]) == (3, "not known: the private address of a: it is not known")
+    pool = f"{net.replace('5a', '5b')}/loadBalancers/lb/backendAddressPools/p"
+    inner["loadBalancerBackendAddressPools"] = [{"id": pool}]
+    file.write_text(json.dumps({"value": named}))
+    ended = twolocks("reach", "vm", "--port", "tcp/22", "--from", file)
+    assert (ended.code, ended.out.split(":")[0]) == (3, "not known")
+
+
+# Live
+
+
+def test_live_it_reads_the_resource_and_the_networks_and_nothing_else(estate: tuple[Sandbox, Path, Path]) -> None:
+    box = estate[0]
+    before = len(box.requests)
+    ended = twolocks("reach", "redis-okonomi", "--source", "203.0.113.9", "--port", "redis", env=box.environment())
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[0].startswith("yes: 203.0.113.9 can open redis on redis-okonomi")
+    paths = [request.path.lower() for request in list(box.requests)[before:]]
+    assert not any("/microsoft.storage/" in path or "/microsoft.sql/" in path for path in paths)
+    assert any("/redis/redis-okonomi/firewallrules" in path for path in paths)
+
+
+def test_live_a_machine_is_found_by_name(estate: tuple[Sandbox, Path, Path]) -> None:
+    ended = twolocks("reach", "vm-nat01", "--port", "tcp/50001", env=estate[0].environment())
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[2] == "  lets   lb-drift          rdp: tcp/50001 to port 3389"
+    ended = twolocks("reach", "vm-nat0", env=estate[0].environment())
+    assert ended.code == 2
+    assert "nearest: vm-nat0" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict"),
+    [
+        (("vm-fag01", "--port", "tcp/22", "--source", "198.51.100.7"), "no: 198.51.100.7 cannot open tcp/22"),
+        (("vm-fag04", "--port", "tcp/22", "--source", "vm-fag03"), "yes: vm-fag03 can open tcp/22 on vm-fag04"),
+        (("vm-hindret", "--port", "tcp/22"), "no: the internet cannot open tcp/22 on vm-hindret"),
+    ],
+)
+def test_live_the_chain_is_whole_so_no_means_no(
+    estate: tuple[Sandbox, Path, Path], words: tuple[str, ...], verdict: str
+) -> None:
+    ended = twolocks("reach", *words, env=estate[0].environment())
+    assert ended.code == 0, ended.out
+    assert ended.out.startswith(verdict)
+
+
+FRONTS = [
+    (
+        ("app-nettsted", "--port", "app"),
+        "yes",
+        [
+            "published through the Front Door fd-klassisk",
+            "published through API Management apim-journal",
+            "named by Traffic Manager profile tm-innsyn",
+        ],
+    ),
+    (("app-arkivportal", "--port", "app"), "no", ["named by Traffic Manager profile tm-innsyn"]),
+    (("app-helsesjekk",), "yes", ["published through API Management apim-journal; its API helsesjekk asks for no key"]),
+    (("app-postliste",), "no", ["published through the Front Door afd-journal"]),
+    (("vm-fag03", "--port", "tcp/443"), "no", ["published through the Front Door afd-journal, by private link"]),
+    (("app-okonomi", "--port", "app"), "no", []),
+]
+
+
+@pytest.mark.parametrize(("words", "verdict", "also"), FRONTS, ids=[each[0][0] for each in FRONTS])
+def test_what_stands_in_front_is_told_live_as_of_a_scan(
+    estate: tuple[Sandbox, Path, Path], words: tuple[str, ...], verdict: str, also: list[str]
+) -> None:
+    of_file = twolocks("reach", *words, "--from", estate[1])
+    live = twolocks("reach", *words, env=estate[0].environment())
+    assert (live.code, live.out) == (of_file.code, of_file.out)
+    assert live.out.startswith(f"{verdict}: ")
+    assert [line.strip() for line in live.out.splitlines() if line.startswith("  also")] == [
+        f"also   {each}" for each in also
+    ]

@@ -1,0 +1,97 @@
+"""Ids, paths and bodies as hostile as they come: what is asked for stays where it belongs."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scanner.collect.bodies import allows, cut, list_path, placed, roles, safe, usable, words
+from scanner.model.ids import segments
+
+SUBSCRIPTION = "aaaaaaaa-0000-0000-0000-000000000001"
+LIST = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st/things"
+TEXT = st.text(st.characters(codec="utf-8"), max_size=40) | st.sampled_from(
+    ["..", "../..", ".", "/", "", f"{LIST}/a", f"{LIST.upper()}/B", f"{LIST}/..", "a?b#c", "a b", "%2e%2e", "a/b"]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+MANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ROWS = st.fixed_dictionaries({}, optional={"id": JSON, "name": JSON, "properties": JSON})
+
+
+@given(ROWS)
+@MANY
+def test_a_child_always_lies_below_its_list(row: dict[str, Any]) -> None:
+    id = placed(row, LIST)["id"]
+    assert segments(id)[:-1] == segments(LIST)
+    assert not {".", ".."} & set(id.split("/"))
+
+
+def test_a_child_that_is_called_as_a_folder_is_not_one() -> None:
+    assert [placed({"id": name}, LIST)["id"] for name in (".", "..", "a/.")] == [f"{LIST}/-"] * 3
+
+
+@given(ROWS)
+@MANY
+def test_a_usable_row_is_in_its_subscription(row: dict[str, Any]) -> None:
+    if usable(row, SUBSCRIPTION):
+        assert segments(row["id"])[:2] == ("subscriptions", SUBSCRIPTION)
+        assert not {".", ".."} & set(row["id"].split("/"))
+
+
+@given(TEXT)
+@MANY
+def test_a_path_stays_one_path(text: str) -> None:
+    url = f"https://host{safe(text)}?api-version=1"
+    parts = urlsplit(url)
+    assert (parts.hostname, parts.query, parts.fragment) == ("host", "api-version=1", "")
+    assert "//" not in parts.path
+
+
+@given(
+    JSON, st.lists(st.sampled_from(["properties.a", "properties.a[].b", "properties.*.c", "properties"]), min_size=1)
+)
+@MANY
+def test_cutting_never_fails_and_never_adds(body: Any, keep: list[str]) -> None:
+    if isinstance(body, dict):
+        assert set(cut(body, keep)) <= set(body)
+
+
+def test_paths_of_lists() -> None:
+    assert list_path("s", "Microsoft.Web/sites") == "/subscriptions/s/providers/Microsoft.Web/sites"
+    assert list_path("s", "A/b", "g") == "/subscriptions/s/resourceGroups/g/providers/A/b"
+
+
+def test_words_for_people() -> None:
+    assert words("blobServices/default/containers") == "containers"
+    assert words("blobServices/default") == "blob services default"
+    assert words("config/web") == "config web"
+    assert words("storageAccounts") == "storage accounts"
+
+
+def test_roles() -> None:
+    reader: tuple[list[str], list[str]] = (["*/read"], [])
+    assert allows(reader, "Microsoft.Web/sites/config/read")
+    assert not allows(reader, "Microsoft.Web/sites/write")
+    assert not allows((["*"], ["Microsoft.Web/*"]), "microsoft.web/sites/read")
+    assert not allows(([], []), "Microsoft.Web/sites/read")
+
+
+def test_in_a_role_only_stars_are_wild() -> None:
+    action = "Microsoft.Web/sites/config/read"
+    assert allows((["microsoft.WEB/*/READ"], []), action)
+    assert allows((["*"], ["Microsoft.Web/sites/config/rea?", "Microsoft.[W]eb/*"]), action)
+    for pattern in ("Microsoft.Web/sites/config/rea?", "Microsoft.[W]eb/*", "Microsoft.Web/sites", "read", ""):
+        assert not allows(([pattern], []), action)
+    assert not allows((["*a*" * 40 + "!"], []), "a" * 200)
+
+
+def test_a_role_that_takes_back_what_cannot_be_read_allows_nothing() -> None:
+    unread: tuple[Any, ...] = ("Microsoft.Web/*", [1], {})
+    rows: list[dict[str, Any]] = [{"actions": ["*/read"], "notActions": each} for each in unread]
+    assert roles([*rows, {"actions": "*/read", "notActions": []}]) == [([], [])]
+    assert roles([{"actions": ["*/read", 7], "notActions": None}]) == [(["*/read"], [])]

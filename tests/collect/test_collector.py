@@ -1,0 +1,643 @@
+"""Collecting from a sandbox, through the real clients over a real socket."""
+
+import asyncio
+import json
+from io import BytesIO
+
+import msgspec
+import pytest
+
+from scanner.azure.errors import NothingReadable
+from scanner.collect.bodies import placed
+from scanner.collect.collector import Plan, Scope, collect, cut
+from scanner.document.schema import Writer
+from scanner.errors import InputError
+from scanner.evaluate.run import Evaluation
+from scanner.model.rule import Kind
+from scanner.rulebook import loader
+from scanner.sandbox.errors import Answer
+from scanner.sandbox.faults import Fault
+from scanner.sandbox.world import Grant, Quirks, Refusal
+from scanner.snapshot.files import Head, Line, Store, of_store
+from tests.azure.requests import (
+    ESTATE,
+    KINDS,
+    PERIMETER,
+    PLAN,
+    S1,
+    S2,
+    SITE,
+    SLOT,
+    STORAGE,
+    SUBSCRIPTIONS,
+    VAULT,
+    Result,
+    account,
+    box,
+    child,
+    repeated,
+    resource,
+    scan,
+    scanned,
+)
+
+LISTS = f"/subscriptions/{S1}/providers"
+ST0, ST1 = ESTATE[0]["id"], ESTATE[4]["id"]
+
+
+def test_the_whole_estate_is_read_and_nothing_else() -> None:
+    running = box()
+    result = scanned(running)
+    assert set(result.resources) == {each["id"] for each in ESTATE} - {
+        f"{ST1}/blobServices/default/containers/c{n}" for n in (0, 1)
+    }
+    assert not result.gaps
+    assert result.views == {S1: "full", S2: "full"}
+    assert {request.method for request in running.requests} == {"GET", "POST"}
+    posts = {request.path for request in running.requests if request.method == "POST"}
+    assert {path.rsplit("/", 1)[-1] for path in posts} == {"resources", "token"}
+    assert repeated(running) == []
+
+
+def test_each_read_says_how_many_there_were() -> None:
+    result = scanned(box())
+    assert result.reads[f"{LISTS}/Microsoft.Storage/storageAccounts"] == 3
+    assert result.reads[f"{LISTS}/Microsoft.KeyVault/vaults"] == 0
+    assert result.reads[f"{ST0}/blobServices/default/containers"] == 2
+    assert result.reads[f"{ST0}/blobServices/default"] == 1
+    assert result.reads[f"{SITE['id']}/slots"] == 1
+    assert result.reads[f"{SLOT['id']}/config/web"] == 1
+
+
+def test_a_read_that_is_not_needed_is_a_skip() -> None:
+    result = scanned(box())
+    assert result.skips == {f"{ST1}/blobServices/default/containers": "not needed"}
+
+
+def test_a_condition_that_crashes_asks_for_the_read() -> None:
+    kind = Kind("Microsoft.KeyVault/vaults", api="2024-11-01")
+    read = kind.child("keys", when=lambda vault: vault.body["no such member"])
+    result = scanned(box(), plan=Plan([kind], [read]))
+    assert result.reads[f"{VAULT['id']}/keys"] == 0
+
+
+def test_what_a_list_names_twice_is_read_once() -> None:
+    running = box()
+    read = running.arm.read
+
+    def doubled(path: str, query: str, base: str, tenant: str) -> object:
+        found = read(path, query, base, tenant)
+        if path.endswith(("/storageAccounts", "/slots", "/containers")):
+            body = msgspec.json.decode(found.body)
+            found = Answer(200, msgspec.json.encode({**body, "value": body["value"] * 2}))
+        return found
+
+    running.arm.read = doubled  # type: ignore[method-assign, assignment]
+    result = scanned(running)
+    assert result.reads[f"{SITE['id']}/slots"] == 1
+    assert result.reads[f"{ST0}/blobServices/default/containers"] == 2
+    assert repeated(running) == []
+
+
+def test_only_types_that_exist_are_listed() -> None:
+    running = box()
+    scanned(running)
+    listed = {request.path.rsplit("/", 1)[-1] for request in running.requests if request.path.startswith(LISTS)}
+    assert listed == {"storageAccounts", "sites", "permissions"}
+
+
+def test_a_type_is_listed_at_its_pinned_version_once_a_subscription() -> None:
+    running = box()
+    scanned(running)
+    urls = [request.url for request in running.requests if request.path == f"{LISTS}/Microsoft.Storage/storageAccounts"]
+    assert urls == [f"{LISTS}/Microsoft.Storage/storageAccounts?api-version={STORAGE.api}"]
+
+
+def test_pages_are_followed() -> None:
+    estate = [row for number in range(23) for row in account(f"p{number:02}")]
+    running = box(estate, page_size=4)
+    result = scanned(running)
+    assert result.reads[f"{LISTS}/Microsoft.Storage/storageAccounts"] == 23
+    assert len(result.resources) == len(estate)
+    assert repeated(running) == []
+
+
+def test_what_exists_in_graph_alone_is_judged_as_such() -> None:
+    result = scanned(box())
+    assert result.by[PERIMETER["id"]] == "graph"
+    assert result.by[ST0] == "list"
+    assert result.by[f"{ST0}/blobServices/default"] == "get"
+    counted = {
+        url.rsplit("/", 1)[-1]: count
+        for url, count in result.reads.items()
+        if url.startswith(f"{LISTS}/Microsoft.Network/")
+    }
+    assert counted.keys() >= {"networkSecurityGroups", "networkInterfaces", "loadBalancers", "ruleCollectionGroups"}
+    assert {name: count for name, count in counted.items() if count or name in ("privateEndpoints", "frontDoors")} == {
+        "virtualNetworks": 1,
+        "privateEndpoints": 0,
+        "networkSecurityPerimeters": 1,
+        "profiles": 1,
+        "accessRules": 1,
+        "resourceAssociations": 1,
+        "frontDoors": 0,
+    }
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_without_resource_graph_everything_is_listed(refused: bool) -> None:
+    running = box(refusals=[Refusal(action="Microsoft.ResourceGraph/*")] if refused else [])
+    listed = scanned(running, Scope(graph=refused))
+    whole = scanned(box())
+    assert set(listed.resources) == set(whole.resources)
+    unlisted = ("/providers/Microsoft.Web/sites/slots", "/providers/Microsoft.Network/effectiveSecurityAdminRules")
+    assert {url for url in whole.reads if not url.endswith(unlisted)} <= set(listed.reads)
+    assert not listed.gaps
+    assert set(listed.by.values()) == {"list", "get"}
+    assert repeated(running) == []
+
+
+def test_resource_graph_that_loses_rows_is_not_believed() -> None:
+    lost = msgspec.json.encode({"totalRecords": 9, "count": 1, "data": [], "resultTruncated": "true"})
+    running = box()
+    answer = running.graph.query
+
+    def truncated(body: bytes, tenant: str) -> object:
+        found = answer(body, tenant)
+        found.body = lost
+        return found
+
+    running.graph.query = truncated  # type: ignore[method-assign, assignment]
+    result = scanned(running)
+    assert set(result.by.values()) == {"list", "get"}
+    assert any("RowsLost" in why for why in result.skips.values())
+
+
+def test_a_partial_view_is_a_gap_on_the_subscription() -> None:
+    running = box(grants=[Grant(f"/subscriptions/{S1}/resourceGroups/rg-b"), Grant(f"/subscriptions/{S2}")])
+    result = scanned(running)
+    assert result.views == {S1: "partial", S2: "full"}
+    gap = result.gaps[f"/subscriptions/{S1}"]
+    assert (gap["status"], gap["code"]) == (403, "AuthorizationFailed")
+    assert f"{LISTS}/Microsoft.KeyVault/vaults" not in result.reads, "nothing says that there is none"
+    assert ESTATE[8]["id"] in result.resources
+    assert ST0 not in result.resources
+    assert repeated(running) == []
+
+
+def test_a_partial_view_without_resource_graph_lists_the_groups_that_are_seen() -> None:
+    running = box(grants=[Grant(f"/subscriptions/{S1}/resourceGroups/rg-b")])
+    result = scanned(running, Scope(graph=False))
+    assert result.views[S1] == "partial"
+    assert ESTATE[8]["id"] in result.resources
+    assert result.reads[f"/subscriptions/{S1}/resourcegroups"] == 1
+
+
+def test_a_role_on_one_resource_reads_that_resource() -> None:
+    running = box(grants=[Grant(ESTATE[8]["id"])])
+    result = scanned(running)
+    assert result.views[S1] == "partial"
+    assert ESTATE[8]["id"] in result.resources
+    assert result.by[ESTATE[8]["id"]] == "get"
+
+
+def test_each_subscription_is_probed_once() -> None:
+    running = box(refusals=[Refusal(action="Microsoft.Storage/storageAccounts/read")])
+    result = scanned(running)
+    assert result.views[S1] == "full", "another list at subscription scope answers"
+    assert (
+        result.gaps[f"{LISTS}/Microsoft.Storage/storageAccounts"]["action"] == "Microsoft.Storage/storageAccounts/read"
+    )
+    lists = [request.url for request in running.requests if request.path.startswith(LISTS)]
+    assert len(lists) == len(set(lists))
+
+
+def test_what_the_login_may_not_read_is_not_taken_as_absent() -> None:
+    """Resource Graph hides rows of types that may not be read; the probe has read another type with success."""
+    grants = [Grant(actions=("*/read",), not_actions=("Microsoft.Web/*",))]
+    running = box(grants=grants)
+    result = scanned(running)
+    assert result.views[S1] == "full"
+    gap = result.gaps[f"{LISTS}/Microsoft.Web/sites"]
+    assert (gap["status"], gap["action"]) == (403, "Microsoft.Web/sites/read")
+    assert f"{LISTS}/Microsoft.Web/sites" not in result.reads
+    assert repeated(running) == []
+
+
+def test_a_role_for_one_service_on_the_whole_subscription_is_no_partial_view() -> None:
+    running = box(grants=[Grant(actions=("Microsoft.Web/*", "Microsoft.Authorization/permissions/read"))])
+    result = scanned(running)
+    assert result.views[S1] == "full"
+    assert SITE["id"] in result.resources
+    assert result.gaps[f"{LISTS}/Microsoft.Storage/storageAccounts"]["status"] == 403
+
+
+@pytest.mark.parametrize("graph", [True, False])
+def test_what_publishes_is_read_and_its_secrets_are_not_kept(graph: bool) -> None:
+    service = resource("Microsoft.ApiManagement/service", "apim", properties={"customSecret": "secret-1"})
+    door = resource("Microsoft.Cdn/profiles", "afd", sku={"name": "Standard_AzureFrontDoor"})
+    other = resource("Microsoft.Cdn/profiles", "cdn", sku={"name": "Standard_Microsoft"})
+    origin = child(door, "originGroups/g/origins/o", hostName="app.example.net")
+    backend = child(service, "backends/b", url="https://app.example.net", credentials={"query": {"key": ["secret-2"]}})
+    api = child(service, "apis/a", serviceUrl="https://app.example.net", authenticationSettings={"x": "secret-3"})
+    estate = [service, door, other, child(door, "originGroups/g"), origin, backend, api]
+    rules = loader.load(packages=False)
+    rules.select(only=["front-door-without-waf"])
+    assert {kind.type for kind in rules.read()} == {"Microsoft.Cdn/profiles", "Microsoft.ApiManagement/service"}
+    result = scanned(box(estate), Scope(graph=graph), Plan(rules.read(), rules.reads()))
+    assert result.resources[origin["id"]]["properties"] == {"hostName": "app.example.net"}
+    assert result.resources[backend["id"]]["properties"] == {"url": "https://app.example.net"}
+    assert result.resources[api["id"]]["properties"] == {"serviceUrl": "https://app.example.net"}
+    assert result.skips[f"{other['id']}/originGroups"] == "not needed"
+    assert not result.gaps
+    assert b"secret-" not in b"".join(result.lines)
+    bare = scanned(box(estate), Scope(graph=graph), Plan([], []))
+    assert service["id"] in bare.resources
+    assert b"secret-1" not in b"".join(bare.lines)
+
+
+def test_perimeters_that_may_not_be_read_are_not_taken_as_absent() -> None:
+    hidden = "Microsoft.Network/networkSecurityPerimeters/resourceAssociations/read"
+    running = box(grants=[Grant(actions=("*/read",), not_actions=(hidden,))])
+    result = scanned(running)
+    assert result.gaps[f"{PERIMETER['id']}/resourceAssociations"]["action"] == hidden
+    assert f"{LISTS}/Microsoft.Network/networkSecurityPerimeters/resourceAssociations" not in result.reads
+    assert f"{LISTS}/Microsoft.Network/networkSecurityPerimeters/profiles/accessRules" in result.reads
+    assert f"{LISTS}/Microsoft.Network/virtualNetworks" in result.reads
+
+
+def test_where_permissions_cannot_be_read_all_types_are_listed() -> None:
+    running = box(faults=[Fault("status", "*/permissions", status=404, code="NotFound")])
+    result = scanned(running)
+    listed = {request.path.rsplit("/", 1)[-1] for request in running.requests if request.path.startswith(LISTS)}
+    assert {"storageAccounts", "sites", "vaults", "virtualNetworks"} <= listed
+    assert not result.gaps
+
+
+def test_a_refused_child_is_a_gap_with_its_action_and_the_rest_is_read() -> None:
+    refusal = Refusal(action="Microsoft.Storage/storageAccounts/blobServices/containers/read")
+    result = scanned(box(refusals=[refusal]))
+    url = f"{ST0}/blobServices/default/containers"
+    assert result.gaps[url] == {"url": url, "status": 403, "code": "AuthorizationFailed", "action": refusal.action}
+    assert result.progress.gaps[0][3] == refusal.action
+    assert url not in result.reads
+    assert f"{ST0}/blobServices/default" in result.resources
+
+
+def test_a_code_that_means_none_is_a_read_of_nothing() -> None:
+    result = scanned(box())
+    assert result.reads[f"{SITE['id']}/config/authsettingsV2"] == 0
+
+
+def test_a_code_that_means_not_on_this_sku_is_a_skip_that_names_it() -> None:
+    kind = Kind("Microsoft.KeyVault/vaults", api="2024-11-01")
+    read = kind.child("keys", off=("FeatureNotSupported",))
+    quirks = Quirks(replies=({"path": "*/keys", "status": 400, "code": "featurenotsupported"},))  # type: ignore[arg-type]
+    running = box(quirks=msgspec.convert(msgspec.to_builtins(quirks), Quirks))
+    result = scanned(running, plan=Plan([kind], [read]))
+    assert result.skips[f"{VAULT['id']}/keys"] == "FeatureNotSupported"
+
+
+def test_a_parent_that_was_deleted_meanwhile_is_left_out() -> None:
+    fault = Fault("status", f"{ST0}*", status=404, code="ResourceNotFound")
+    running = box(faults=[fault])
+    result = scanned(running)
+    assert ST0 not in result.resources
+    assert result.skips[ST0] == "deleted meanwhile"
+    assert not result.gaps
+    assert sum(request.path == ST0 for request in running.requests) == 1
+
+
+def test_a_404_on_a_child_alone_is_a_gap() -> None:
+    url = f"{ST0}/blobServices/default"
+    result = scanned(box(faults=[Fault("status", url, status=404, code="ResourceNotFound")]))
+    assert (result.gaps[url]["status"], result.gaps[url]["code"]) == (404, "ResourceNotFound")
+    assert ST0 in result.resources
+
+
+def test_an_unregistered_provider_is_empty_and_complete_and_is_not_registered() -> None:
+    running = box(unregistered={S1: ["Microsoft.Storage"], S2: []})
+    result = scanned(running, Scope(graph=False))
+    assert result.reads[f"{LISTS}/Microsoft.Storage/storageAccounts"] == 0
+    assert not result.gaps
+    assert not [request for request in running.requests if "register" in request.path]
+
+
+def test_a_thin_row_is_read_by_itself() -> None:
+    running = box(quirks=Quirks(thin=(ST0,)))
+    result = scanned(running)
+    assert result.by[ST0] == "get"
+    assert result.resources[ST0]["properties"] == ESTATE[0]["properties"]
+    assert result.by[ST1] == "list"
+
+
+def test_a_tenth_of_the_child_reads_refused_leaves_the_rest_as_it_was() -> None:
+    estate = [row for number in range(40) for row in account(f"t{number:02}")]
+    running = box(estate, faults=[Fault("refuse", "*/blobServices/*", chance=0.1)], seed=3)
+    result = scanned(running)
+    refused = {request.path for request in running.requests if request.status == 403}
+    assert 3 <= len(refused) <= 20
+    assert set(result.gaps) == refused
+    whole = scanned(box(estate))
+    assert set(whole.resources) - set(result.resources) <= {
+        id for id in whole.resources if any(id.startswith(url) for url in refused)
+    }
+    assert {url for url in whole.reads if url not in result.reads} == refused
+
+
+def test_subscriptions_are_asked_about_in_batches() -> None:
+    many = [
+        {"subscriptionId": f"aaaaaaaa-0000-0000-0000-{number:012}", "displayName": f"s{number}"} for number in range(7)
+    ]
+    made = Plan(KINDS, [], ())
+    running = box([], many)
+    plan = Plan([Kind(f"Microsoft.Web/kind{n}", api="2024-11-01") for n in range(300)] + list(made.kinds), [], ())
+    result = scanned(running, plan=plan)
+    assert len(result.views) == 7
+    asked = [len(json.loads(request.body)["subscriptions"]) for request in running.requests if request.body]
+    assert asked == [3, 3, 1]
+
+
+def test_a_list_that_always_fails_is_a_gap_and_the_rest_is_unchanged() -> None:
+    path = f"{LISTS}/Microsoft.Web/sites"
+    result = scanned(box(faults=[Fault("status", path, status=500)]))
+    whole = scanned(box())
+    assert (result.gaps[path]["status"], result.gaps[path]["code"]) == (500, "InternalServerError")
+    assert set(result.resources) == {id for id in whole.resources if "/Microsoft.Web/" not in id}
+
+
+@pytest.mark.parametrize(("kind", "code"), [("truncate", "BadJson"), ("reset", "Reset"), ("cut", "Reset")])
+def test_an_answer_that_cannot_be_used_is_a_gap_without_a_status(kind: str, code: str) -> None:
+    url = f"{ST0}/blobServices/default"
+    running = box(faults=[Fault(kind, url)])  # type: ignore[arg-type]
+    result = scanned(running)
+    assert (result.gaps[url]["status"], result.gaps[url]["code"]) == (0, code)
+    tries = sum(request.path == url for request in running.requests)
+    assert tries == 2 if kind == "truncate" else 4 <= tries <= 8
+
+
+def test_a_refused_list_of_children_gives_each_rule_one_unknown_on_the_parent() -> None:
+    rules = loader.load(packages=False)
+    rules.select(only=("type:Microsoft.Storage/*",))
+    kinds = [kind for kind in rules.kinds if kind.type == STORAGE.type]
+    refusal = Refusal(action="Microsoft.Storage/storageAccounts/blobServices/containers/read")
+    result = scanned(box(account("st0"), refusals=[refusal]), plan=Plan(kinds, rules.reads()))
+    store = Store(Head(taken="2026-11-25T00:00:00Z"))
+    for line in result.lines:
+        store.add(msgspec.json.decode(line, type=Line))
+    evaluation = Evaluation(of_store(store), rules)
+    writer, out = Writer(), BytesIO()
+    evaluation.run(writer)
+    scan_row = evaluation.scan_row(started="2026-11-25T00:00:00Z", finished="2026-11-25T00:00:01Z", tool="t")
+    writer.finish(out, scan_row, evaluation.rule_rows(), evaluation.tally.gaps, evaluation.coverage())
+    writer.close()
+    url = f"{ST0}/blobServices/default/containers"
+    document = json.loads(out.getvalue())
+    unknown = [row for row in document["findings"] if row["status"] == "unknown" and url in row["gaps"]]
+    assert unknown
+    assert {row["resource"] for row in unknown} == {ST0}
+    assert len({row["rule"] for row in unknown}) == len(unknown)
+    assert document["gaps"][0]["rules"] == sorted(row["rule"] for row in unknown)
+    assert document["scan"]["complete"] is False
+
+
+def test_one_broken_answer_is_read_once_more() -> None:
+    result = scanned(box(faults=[Fault("truncate", f"{ST0}/blobServices/default", times=1)]))
+    assert not result.gaps
+
+
+def test_secrets_are_cut_before_anything_is_stored() -> None:
+    secret = resource("Microsoft.ContainerInstance/containerGroups", "ci")
+    secret["properties"] = {"containers": [{"name": "a", "image": "i", "environmentVariables": [{"value": "hunter2"}]}]}
+    kind = Kind(
+        "Microsoft.ContainerInstance/containerGroups", api="2023-05-01", keep=("properties.containers[].image",)
+    )
+    below = kind.child("things", keep=("properties.open",))
+    estate = [secret, child(secret, "things/t", open=True, password="hunter2")]
+    result = scanned(box(estate), plan=Plan([kind], [below]))
+    assert result.resources[secret["id"]]["properties"] == {"containers": [{"image": "i"}]}
+    assert result.resources[f"{secret['id']}/things/t"]["properties"] == {"open": True}
+    assert b"hunter2" not in b"".join(result.lines)
+
+
+def test_cutting_keeps_names_and_nulls_and_ignores_case() -> None:
+    body = {"id": "/x", "Properties": {"A": {"b": None, "c": 1}, "d": "s"}, "secret": 1}
+    assert cut(body, ("properties.a.b", "properties.missing.x")) == {"id": "/x", "Properties": {"A": {"b": None}}}
+    assert cut(body, ()) is body
+
+
+# Scope
+
+
+def test_subscriptions_by_name_and_by_id_whatever_the_case() -> None:
+    for word in ("TEST", S2.upper()):
+        result = scanned(box(), Scope(subscriptions=(word,)))
+        assert set(result.views) == {S2}
+        assert set(result.resources) == {VAULT["id"]}
+
+
+def test_an_unknown_subscription_names_the_nearest() -> None:
+    with pytest.raises(InputError) as raised:
+        scanned(box(), Scope(subscriptions=("prodd",)))
+    assert raised.value.what == 'subscription "prodd" is none of the 2 that this login can read'
+    assert raised.value.do == "nearest: prod; all: az account list --output table"
+
+
+def test_below_a_management_group_what_cannot_be_read_is_a_named_gap() -> None:
+    hidden = "aaaaaaaa-0000-0000-0000-000000000003"
+    groups = [{"name": "root", "subscriptions": [S2]}, {"name": "sub", "parent": "root", "subscriptions": [hidden]}]
+    result = scanned(box(management_groups=groups), Scope(management_groups=("root",)))
+    assert result.views == {S2: "full", hidden: "none"}
+    assert result.gaps[f"/subscriptions/{hidden}"]["action"] == "Microsoft.Resources/subscriptions/read"
+
+
+def test_an_unknown_management_group() -> None:
+    with pytest.raises(InputError, match='there is no management group "nope"'):
+        scanned(box(), Scope(management_groups=("nope",)))
+
+
+def test_a_disabled_subscription_is_named_as_not_judged() -> None:
+    disabled = {**SUBSCRIPTIONS[1], "state": "Disabled"}
+    result = scanned(box(subscriptions=[SUBSCRIPTIONS[0], disabled]))
+    assert result.views == {S1: "full", S2: "none"}
+    assert result.gaps[f"/subscriptions/{S2}"]["code"] == "SubscriptionDisabled"
+    assert VAULT["id"] not in result.resources
+
+
+@pytest.mark.parametrize("state", ["Warned", "PastDue"])
+def test_a_subscription_that_is_warned_is_read(state: str) -> None:
+    result = scanned(box(subscriptions=[SUBSCRIPTIONS[0], {**SUBSCRIPTIONS[1], "state": state}]))
+    assert result.views[S2] == "full"
+
+
+def test_a_login_that_reads_nothing() -> None:
+    with pytest.raises(NothingReadable) as raised:
+        scanned(box(grants=[Grant("/subscriptions/other")]))
+    assert raised.value.what == "this login can read no subscription"
+    assert raised.value.do == "ask for Reader, or for less: twolocks access role > role.json"
+
+
+def test_what_a_group_does_not_hold_is_a_skip_and_a_group_that_is_nowhere_skips_nothing() -> None:
+    result = scanned(box(), Scope(groups=("rg-b",)))
+    types = {type.lower() for kind in KINDS for type in kind.types if type.count("/") == 1}
+
+    def told(each: Result) -> set[str]:
+        urls = (*each.reads, *each.skips)
+        return {url.lower().split("/providers/")[1] for url in urls if url.lower().count("/") in (5, 7)} & types
+
+    assert told(result) == types
+    assert told(scanned(box(), Scope(groups=("typo",)))) < types
+
+
+def test_named_resources_say_that_nothing_was_listed() -> None:
+    result = scanned(box(), Scope(resources=(VAULT["id"],)))
+    assert result.skips["/".join(VAULT["id"].split("/")[:3])] == "only resources that were named"
+
+
+def test_resource_groups_and_tags_narrow_the_scope() -> None:
+    by_group = scanned(box(), Scope(groups=("RG-B",)))
+    tops = {id for id, body in by_group.resources.items() if body.get("location") and "Microsoft.Network" not in id}
+    assert tops == {ESTATE[8]["id"], SITE["id"], SLOT["id"]}
+    by_tag = scanned(box(), Scope(tags=(("team", "blue"),)))
+    assert {id for id in by_tag.resources if "Microsoft.Network" not in id} == {VAULT["id"]}
+
+
+def test_one_resource_is_read_directly_and_not_through_resource_graph() -> None:
+    running = box()
+    result = scanned(running, Scope(resources=(ST0.upper().replace("SUBSCRIPTIONS", "subscriptions"),)))
+    assert not [request for request in running.requests if "ResourceGraph" in request.path]
+    assert not [request for request in running.requests if request.path.endswith("storageAccounts")]
+    assert len([id for id in result.resources if "storageaccounts" in id.lower()]) == 4
+    assert set(result.by.values()) <= {"get", "list"}
+    assert PERIMETER["id"] in result.resources
+    assert result.views == {S1: "full"}
+
+
+def test_a_child_names_its_bundle() -> None:
+    result = scanned(box(), Scope(resources=(f"{SLOT['id']}/config/web",)))
+    assert {id for id in result.resources if "Microsoft.Web" in id} == {SLOT["id"], f"{SLOT['id']}/config/web"}
+
+
+@pytest.mark.parametrize(
+    ("id", "what"),
+    [
+        ("nonsense", "this is no resource id"),
+        (f"/subscriptions/{S1}/resourceGroups/a/providers/Microsoft.Storage/../x", "this is no resource id"),
+        (f"/subscriptions/{S1}/resourceGroups/a/providers/Microsoft.Nothing/things/x", "no enabled rule is about"),
+        (f"{ST0}x", "there is no resource"),
+    ],
+)
+def test_a_resource_that_cannot_be_scanned(id: str, what: str) -> None:
+    with pytest.raises(InputError, match=what):
+        scanned(box(), Scope(resources=(id,)))
+
+
+def test_a_refused_resource() -> None:
+    with pytest.raises(NothingReadable) as raised:
+        scanned(box(refusals=[Refusal(path=ST0)]), Scope(resources=(ST0,)))
+    assert raised.value.at == "missing Microsoft.Storage/storageAccounts/read"
+
+
+# Hostile and odd answers
+
+
+def test_rows_without_a_usable_id_make_the_list_a_gap() -> None:
+    rows = [
+        {"name": "a"},
+        {"id": f"/subscriptions/{S2}/resourceGroups/g/providers/Microsoft.KeyVault/vaults/x"},
+        {"id": 7},
+    ]
+    running = box()
+    path = f"{LISTS}/Microsoft.KeyVault/vaults"
+    read = running.arm.read
+
+    def odd(asked: str, query: str, base: str, tenant: str) -> object:
+        found = read(asked, query, base, tenant)
+        if asked == path:
+            found.body = msgspec.json.encode({"value": rows})
+        return found
+
+    running.arm.read = odd  # type: ignore[method-assign, assignment]
+    result = scanned(running, Scope(graph=False))
+    assert result.gaps[path]["code"] == "BadJson"
+    assert path not in result.reads
+
+
+def test_a_child_without_an_id_of_its_own_is_placed_below_its_list() -> None:
+    kind = Kind("Microsoft.KeyVault/vaults", api="2024-11-01")
+    read = kind.child("keys")
+    rows = [{"name": "kv/first"}, {"id": "0b7b", "name": "second"}, {"id": "/elsewhere/x/../y", "name": "../../third"}]
+    running = box()
+    answer = running.arm.read
+
+    def odd(asked: str, query: str, base: str, tenant: str) -> object:
+        found = answer(asked, query, base, tenant)
+        if asked.endswith("/keys"):
+            found.body = msgspec.json.encode({"value": rows})
+        return found
+
+    running.arm.read = odd  # type: ignore[method-assign, assignment]
+    result = scanned(running, plan=Plan([kind], [read]))
+    below = {id.rsplit("/", 1)[-1] for id in result.resources if "/keys/" in id}
+    assert below == {"first", "second", "third"}
+
+
+def test_interfaces_of_instances_keep_a_name_of_their_own() -> None:
+    scale_set = f"/subscriptions/{S1}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachineScaleSets/web"
+    url = f"{scale_set}/networkInterfaces"
+    rows = [{"id": f"{scale_set}/virtualMachines/{number}/networkInterfaces/nic", "name": "nic"} for number in (0, 1)]
+    assert [placed(row, url)["id"] for row in rows] == [f"{url}/0-nic", f"{url}/1-nic"]
+    assert placed({"id": f"{url}/nic"}, url) == {"id": f"{url}/nic"}
+
+
+def test_network_interfaces_are_listed_since_a_row_of_resource_graph_may_lack_what_opens_them() -> None:
+    nic = f"/subscriptions/{S1}/resourceGroups/rg-a/providers/Microsoft.Network/networkInterfaces/nic"
+    rule = (
+        f"/subscriptions/{S1}/resourceGroups/rg-a/providers/Microsoft.Network/virtualNetworks/v"
+        "/providers/microsoft.network/effectivesecurityadminrules/deny"
+    )
+    body = {"location": "norwayeast", "properties": {"ipConfigurations": []}}
+    estate = [{"id": nic, "name": "nic", "type": "Microsoft.Network/networkInterfaces", **body}]
+    estate.append(
+        {"id": rule, "name": "deny", "type": "microsoft.network/effectivesecurityadminrules", "properties": {}}
+    )
+    result = scanned(box(estate))
+    lines = [line for line in map(msgspec.json.decode, result.lines) if line.get("resource", {}).get("id") == nic]
+    assert {line.get("by", "list") for line in lines} == {"graph", "list"}
+    assert result.by[rule] == "graph"
+    assert result.reads[f"{LISTS}/Microsoft.Network/effectiveSecurityAdminRules"] == 1
+    blind = scanned(box(estate), Scope(graph=False))
+    assert blind.by[nic] == "list"
+    assert f"{LISTS}/Microsoft.Network/effectiveSecurityAdminRules" not in blind.reads
+
+
+def test_progress_hears_account_scopes_and_counts() -> None:
+    heard = scanned(box()).progress
+    assert heard.accounts == [("Twolocks sandbox", "environment", "11111111-1111-1111-1111-111111111111", [])]
+    assert heard.scopes == {"prod": "full", "test": "full"}
+    assert heard.read["containers"] == (2, 2, "storage accounts")
+    done, to_come, resources, failed = heard.last
+    assert (to_come, failed) == (0, 0)
+    assert resources == len(scanned(box()).resources)
+    assert done > 10
+
+
+def test_cancelling_a_collection_leaves_nothing_behind() -> None:
+    async def main() -> None:
+        async with box(latency=0.2) as running:
+            task = asyncio.create_task(scan(running))
+            await asyncio.sleep(0.7)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await asyncio.sleep(0)
+            assert len(asyncio.all_tasks()) < 20
+
+    asyncio.run(main())
+
+
+def test_the_plan_says_what_lies_below_what() -> None:
+    assert PLAN.below(STORAGE) == STORAGE.children
+    assert [type for type, _ in PLAN.nested("microsoft.web/SITES")] == ["Microsoft.Web/sites/slots"]
+    assert collect is not None
+    assert len(KINDS) == 4

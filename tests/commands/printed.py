@@ -1,0 +1,112 @@
+"""Every `az` command that the project prints, for `make commands` to have judged by the real Azure CLI.
+
+`python -m scanner.commands [FINDINGS.json]...` runs from the root of a working copy and writes JSON lines
+`{"where", "command"}`: each rule's fix and first step with a sample's words filled in, what the report offers to grant,
+code in the pages for people, commands with options that code and templates quote in backticks, and the fixes of real
+findings (one of each shape).
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from scanner.evaluate.rows import filled
+from scanner.model.resource import Resource
+from scanner.model.rule import Child, Rule
+from scanner.rulebook.loader import load
+
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "deploy/*.md")
+CODE = ("scanner/**/*.py", "templates/**/*")
+FENCE = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+QUOTED = re.compile(r"`(az [a-z][^`\n]*)`")
+AZ = re.compile(r"\baz [a-z]")
+OPTION = re.compile(r" -")
+LINE = re.compile(r"^(?:\$ )?(az (?:[^\n]*\\\n)*[^\n]*)", re.MULTILINE)
+
+
+def printed(root: Path, rules: list[Rule]) -> Iterator[tuple[str, str]]:
+    """(where it stands, the command) of all of them."""
+    for rule in rules:
+        yield from of_rule(rule)
+    for number, command in enumerate(of_report(), 1):
+        yield f"report: what to grant, line {number}", command
+    for pattern in PAGES:
+        for path in sorted(root.glob(pattern)):
+            for command in in_page(path.read_text("utf-8")):
+                yield path.relative_to(root).as_posix(), command
+    for pattern in CODE:
+        for path in sorted(path for path in root.glob(pattern) if path.is_file() and path.suffix != ".pyc"):
+            for command in filter(OPTION.search, QUOTED.findall(path.read_text("utf-8"))):
+                yield path.relative_to(root).as_posix(), command
+
+
+def of_rule(rule: Rule) -> Iterator[tuple[str, str]]:
+    """The commands of a rule's fix. A rule whose fix is told in words has none."""
+    for type in rule.kind.types:
+        top = sample(type)
+        subject = top if rule.subject is None else below(rule.subject, top)
+        for field in ("az", "first_step"):
+            template: str = getattr(rule.fix, field)
+            if AZ.search(template):
+                yield f"{rule.id}, {field}", filled(template, subject, top)
+
+
+def sample(type: str) -> Resource:
+    """A made-up resource of a type."""
+    namespace, *types = type.split("/")
+    path = "".join(f"/{each}/sample" for each in types)
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-sample"
+    return Resource({"id": f"{group}/providers/{namespace}{path}", "location": "norwayeast"})
+
+
+def below(child: Child, top: Resource) -> Resource:
+    """A made-up resource of a read below a top-level one."""
+    parent = below(child.parent, top) if isinstance(child.parent, Child) else top
+    return Resource({"id": f"{parent.id}/{child.path}" + ("" if child.one else "/sample")})
+
+
+def of_findings(file: Path) -> Iterator[tuple[str, str]]:
+    """The fixes of a findings document, one of each shape (rule, command and options)."""
+    document = msgspec.json.decode(file.read_bytes())
+    seen = set()
+    for row in (*document["exposures"], *document["findings"]):
+        command = row.get("fix") or ""
+        shape = (row.get("rule") or row["endpoint"], *re.findall(r" -[-\w]+", command))
+        if AZ.search(command) and shape not in seen:
+            seen.add(shape)
+            yield f"{file.name}: {shape[0]}", command
+
+
+def of_report() -> list[str]:
+    """What the report offers to grant the reads that were refused."""
+    from scanner.report.gaps import Entry, grant
+
+    return grant([Entry(action="Microsoft.Sql/servers/read", subscription=SUBSCRIPTION)], "twolocks-nightly")
+
+
+def in_page(text: str) -> Iterator[str]:
+    """The commands in a Markdown page: lines of its shell blocks, and code in a sentence."""
+    for block in FENCE.findall(text):
+        yield from LINE.findall(block)
+    yield from QUOTED.findall(FENCE.sub("", text))
+
+
+def main(files: list[str]) -> int:
+    rules = load(packages=False)
+    for broken in rules.broken:
+        print(f"{broken.file}:{broken.line}: {broken.error}", file=sys.stderr)
+    commands = list(printed(Path(), list(rules.rules.values())))
+    for file in files:
+        commands += of_findings(Path(file))
+    for where, command in commands:
+        print(json.dumps({"where": where, "command": command}, ensure_ascii=False))
+    return 1 if rules.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

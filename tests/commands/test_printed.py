@@ -1,0 +1,90 @@
+"""Which `az` commands are found for the Azure CLI to judge; the judging itself is `make commands`."""
+
+import json
+from pathlib import Path
+
+from scanner.model.rule import Fix, Kind
+from tests.commands.printed import SUBSCRIPTION, below, in_page, of_findings, of_report, of_rule, printed, sample
+
+PAGE = """
+Log in with `az login`, or `pip install .`:
+
+```sh
+az account set \\
+  --subscription prod   # which one
+twolocks scan
+$ az account show
+```
+
+```toml
+az = 1
+```
+"""
+
+
+def test_a_page_gives_its_shell_lines_and_its_code_in_sentences() -> None:
+    assert list(in_page(PAGE)) == [
+        "az account set \\\n  --subscription prod   # which one",
+        "az account show",
+        "az login",
+    ]
+
+
+def test_a_rule_gives_its_fix_and_its_first_step_with_a_sample_filled_in() -> None:
+    kind = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+    fix = Fix(
+        az="az storage account update -g {group} -n {name} --https-only true",
+        first_step="az resource show --ids {id}",
+        breaks="Clients that speak plain HTTP.",
+    )
+    rule = kind.setting(
+        "storage-plain-http",
+        "transport",
+        "Storage accepts plain HTTP",
+        "a.b",
+        allowed=(True,),
+        severity="high",
+        why="",
+        fix=fix,
+    )
+    account = (
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-sample/providers/Microsoft.Storage/storageAccounts/sample"
+    )
+    assert list(of_rule(rule)) == [
+        ("storage-plain-http, az", "az storage account update -g rg-sample -n sample --https-only true"),
+        ("storage-plain-http, first_step", f"az resource show --ids {account}"),
+    ]
+
+
+def test_a_fix_in_words_is_no_command() -> None:
+    kind = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+    fix = Fix(az="", first_step="Look at the log for a week.", breaks="")
+    rule = kind.setting("x", "transport", "X", "a", allowed=(True,), severity="low", why="", fix=fix)
+    assert not list(of_rule(rule))
+
+
+def test_a_child_is_named_below_its_parents() -> None:
+    kind = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+    containers = kind.child("blobServices/default/containers")
+    account = sample(kind.type)
+    assert below(containers, account).id == f"{account.id}/blobServices/default/containers/sample"
+
+
+def test_findings_give_one_command_of_each_shape(tmp_path: Path) -> None:
+    file = tmp_path / "findings.json"
+    rows: list[dict[str, str | None]] = [
+        {"rule": "a", "fix": "az x update -n one --on false"},
+        {"rule": "a", "fix": "az x update -n two --on false"},
+        {"rule": "a", "fix": "az x update -n two --ip 1.2.3.4"},
+        {"rule": "b", "fix": "Move it to Premium."},
+        {"rule": "c", "fix": None},
+    ]
+    file.write_text(json.dumps({"exposures": [{"endpoint": "blob", "fix": "az y -n one"}], "findings": rows}))
+    assert [command for _, command in of_findings(file)] == ["az y -n one", rows[0]["fix"], rows[2]["fix"]]
+
+
+def test_the_report_and_the_readme_are_among_them() -> None:
+    found = list(printed(Path(__file__).parents[2], []))
+    assert ("README.md", "az login") in found
+    assert all(command.startswith("az role ") for command in of_report())
+    assert any(where.startswith("report") for where, _ in found)

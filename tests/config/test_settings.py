@@ -1,0 +1,366 @@
+"""Where a setting comes from: option, variable, file, default; and what is wrong in a file, with its line."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
+
+from scanner.config import toml
+from scanner.config.settings import (
+    COMMANDS,
+    DEFAULT,
+    HISTORY,
+    SCAN,
+    TABLES,
+    Settings,
+    has_password,
+    masked,
+    resolve,
+)
+from scanner.config.toml import Faults
+from scanner.errors import InputError
+from scanner.model.verdict import Severity
+
+
+def resolved(text: str, tmp_path: Path, **given: object) -> Settings:
+    (tmp_path / "twolocks.toml").write_text(text)
+    return resolve("scan", given, {}, folder=tmp_path)
+
+
+def faults(text: str, tmp_path: Path) -> list[tuple[str, str, str]]:
+    with pytest.raises(Faults) as raised:
+        resolved(text, tmp_path)
+    return [(each.what, each.at.rpartition("/")[2], each.do) for each in raised.value.all]
+
+
+def test_an_option_wins_over_a_variable_over_the_file_over_the_default(tmp_path: Path) -> None:
+    (tmp_path / "twolocks.toml").write_text('[scan]\nfail-on = "low"\n')
+    environ = {"TWOLOCKS_SCAN_FAIL_ON": "medium"}
+    found = resolve("scan", {"fail_on": "critical"}, environ, folder=tmp_path)
+    assert (found["fail-on"], found.options["fail-on"].source) == ("critical", "--fail-on")
+    found = resolve("scan", {}, environ, folder=tmp_path)
+    assert (found["fail-on"], found.options["fail-on"].source) == ("medium", "TWOLOCKS_SCAN_FAIL_ON")
+    found = resolve("scan", {}, {}, folder=tmp_path)
+    assert (found["fail-on"], found.options["fail-on"].source) == ("low", f"{tmp_path}/twolocks.toml:2")
+    found = resolve("scan", {}, {}, folder=tmp_path / "elsewhere")
+    assert (found["fail-on"], found.options["fail-on"].source) == ("high", DEFAULT)
+
+
+def test_every_option_has_a_variable(tmp_path: Path) -> None:
+    (tmp_path / "twolocks.toml").write_text("[notify.x]\nkind = 'github'\n")
+    for option in SCAN:
+        text = {"fail-on": "low", "from": "", "quiet": "yes", "verbose": "1", "no-graph": "on", "effective": "1"}.get(
+            option.name, "x"
+        )
+        name = f"TWOLOCKS_SCAN_{option.key}".upper()
+        found = resolve("scan", {}, {name: text}, folder=tmp_path)
+        assert found.options[option.name].source == (name if text else DEFAULT)
+
+
+def test_a_variable_holds_several_values_between_commas_or_on_lines() -> None:
+    found = resolve("scan", {}, {"TWOLOCKS_SCAN_ONLY": "a-*, category:network"}, folder=Path("/nowhere"))
+    assert found["only"] == ("a-*", "category:network")
+    found = resolve("scan", {}, {"TWOLOCKS_SCAN_TAG": "a=b,c\nd=e\n"}, folder=Path("/nowhere"))
+    assert found["tag"] == ("a=b,c", "d=e")
+
+
+def test_a_flag_is_yes_or_no() -> None:
+    assert not resolve("scan", {}, {"TWOLOCKS_SCAN_QUIET": "0"}, folder=Path("/nowhere"))["quiet"]
+    with pytest.raises(InputError, match='"maybe" is neither yes nor no'):
+        resolve("scan", {}, {"TWOLOCKS_SCAN_QUIET": "maybe"}, folder=Path("/nowhere"))
+
+
+def test_paths_in_a_file_start_from_its_folder(tmp_path: Path) -> None:
+    found = resolved('[scan]\nwaivers = "waivers.toml"\nout = ["report.html", "-"]\nrules = ["/srv/rules"]\n', tmp_path)
+    assert found["waivers"] == str(tmp_path / "waivers.toml")
+    assert found["out"] == (str(tmp_path / "report.html"), "-")
+    assert found["rules"] == ("/srv/rules",)
+
+
+def test_everything_that_a_file_may_say(tmp_path: Path) -> None:
+    found = resolved(
+        """
+[networks]
+office = ["198.51.100.0/24", "203.0.113.7"]
+vpn = "2001:db8::/48"
+[network]
+wide-ipv4 = 4096
+wide-ipv6 = 56
+[[intended]]
+resource = "*/stweb"
+endpoint = "web"
+reason = "Our public site"
+[severity.storage-plain-http]
+to = "low"
+reason = "Old printers"
+[report]
+tags = ["owner"]
+owner-tag = "Team"
+[waivers]
+max-days = 90
+allow-tag = true
+[notify.ops]
+kind = "slack"
+url-env = "OPS_HOOK"
+""",
+        tmp_path,
+    )
+    assert (found.owner_tag, found.kept_tags, found.allow_tag) == ("Team", ("owner", "Team"), True)
+    assert found.notify == {"ops": {"kind": "slack", "url-env": "OPS_HOOK"}}
+    assert found.at_key("notify", "ops", "url-env").endswith("twolocks.toml:23")
+    assert found.networks == {"office": ("198.51.100.0/24", "203.0.113.7"), "vpn": ("2001:db8::/48",)}
+    assert "198.51.100.9" in found.own
+    assert "2001:db8::1" in found.own
+    assert (found.wide_ipv4, found.wide_ipv6, found.max_days) == (4096, 56, 90)
+    assert found.intended[0].covers("/subscriptions/x/STWEB", "web")
+    assert found.severities == {"storage-plain-http": Severity.low}
+    assert found.tags == ("owner",)
+    sources = {name: source.rpartition(":")[2] for name, _, source in found.rows() if source != DEFAULT}
+    assert sources == {
+        "networks.office": "3",
+        "networks.vpn": "4",
+        "network.wide-ipv4": "6",
+        "network.wide-ipv6": "7",
+        "intended.1": "8",
+        "severity.storage-plain-http": "12",
+        "report.tags": "16",
+        "report.owner-tag": "17",
+        "waivers.max-days": "19",
+        "waivers.allow-tag": "20",
+        "notify.ops.kind": "22",
+        "notify.ops.url-env": "23",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("[scan]\nfail_on = 'low'", ("there is no setting scan.fail_on", "twolocks.toml:2", "nearest: scan.fail-on")),
+        ("[scna]\nout = []", ("there is no setting scna", "twolocks.toml:1", "nearest: scan")),
+        ("[report]\ntag = ['x']", ("there is no setting report.tag", "twolocks.toml:2", "nearest: report.tags")),
+        ("scan = 1", ("scan is a table", "twolocks.toml:1", "write [scan]")),
+        ("[scan]\nquiet = 'yes'", ("scan.quiet is yes or no (true, false)", "twolocks.toml:2", "")),
+        ("[scan]\nonly = [1]", ("scan.only is text or a list of texts", "twolocks.toml:2", "")),
+        ("[scan]\nauth = ['cli']", ("scan.auth is text", "twolocks.toml:2", "")),
+        ("[networks]\na = ['10.0.0.0/33']", ("'10.0.0.0/33'", "twolocks.toml:2", "write ranges as")),
+        ("[networks]\na = ['0.0.0.0/1']\nb = ['128.0.0.0/1']", ("these networks are", "twolocks.toml:1", "name the")),
+        ("[networks]\na = 5", ("networks.a is a list of ranges", "twolocks.toml:2", "")),
+        ("[network]\nwide-ipv6 = 129", ("network.wide-ipv6 is a number from 0 to 128", "twolocks.toml:2", "")),
+        ("[[intended]]\nresource = '*'\nendpoint = 'web'", ("intended needs reason", "twolocks.toml:1", "add reason")),
+        ("[intended]\nresource = '*'", ("intended is no list of tables", "twolocks.toml:1", "write [[intended]]")),
+        (
+            "[severity.a]\nto = 'hihg'\nreason = 'x'",
+            ('no severity is called "hihg"', "twolocks.toml:2", "nearest: high"),
+        ),
+        ("[severity]\na = 'low'", ("severity.a is a table with to and reason", "twolocks.toml:2", "")),
+        ("[report]\nowner-tag = ''", ("report.owner-tag is the name of a tag", "twolocks.toml:2", "")),
+        ("[waivers]\nallow-tag = 1", ("waivers.allow-tag is yes or no (true, false)", "twolocks.toml:2", "")),
+        ("[notify]\nkind = 'mail'", ("notify.kind is a table", "twolocks.toml:2", "write [notify.kind]")),
+        ("[notify.ops]\nurl-env = 'A'", ("notify.ops needs kind", "twolocks.toml:1", "add kind")),
+        ("[report]\ntags = 'owner'", ("report.tags is a list of names", "twolocks.toml:2", "")),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told_with_its_line(text: str, wanted: tuple[str, ...], tmp_path: Path) -> None:
+    what, at, do = faults(text, tmp_path)[0]
+    assert what.startswith(wanted[0])
+    assert at == wanted[1]
+    assert do.startswith(wanted[2])
+
+
+def test_all_faults_are_told_at_once_in_the_order_of_their_lines(tmp_path: Path) -> None:
+    text = "[network]\nwide-ipv4 = 0\n[report]\ntag = []\n[scan]\nquite = true\n"
+    assert [at for _, at, _ in faults(text, tmp_path)] == [f"twolocks.toml:{line}" for line in (2, 4, 6)]
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "twolocks.toml").write_bytes(b"\xef\xbb\xbf[scan]\nauth = 'cli'\n")
+    assert resolve("scan", {}, {}, folder=tmp_path)["auth"] == "cli"
+    (tmp_path / "twolocks.toml").write_bytes(b"[scan]\nauth = '\xff'\n")
+    with pytest.raises(InputError, match="this is not UTF-8, at byte 16"):
+        resolve("scan", {}, {}, folder=tmp_path)
+
+
+KEYS = st.sampled_from(["a", "b-c", '"d e"', "f.g"])
+VALUES = st.sampled_from(["1", '"x"', "[1,\n  2]", '"""\n[x]\ny = 1\n"""', "{ in = 1 }", "'''\n#\n'''"])
+
+
+@effort(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(KEYS, VALUES), max_size=4, unique_by=lambda each: each[0]))
+def test_the_line_of_every_key_is_the_line_on_which_it_stands(
+    tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, str]]
+) -> None:
+    text = "# first\n" + "".join(f"{key} = {value} # c\n\n" for key, value in pairs)
+    path = tmp_path_factory.mktemp("toml") / "any.toml"
+    path.write_text(text)
+    found = toml.read(path, "any")
+    for key, value in pairs:
+        line = text[: text.index(f"{key} = {value}")].count("\n") + 1
+        names = tuple(key.strip('"').split(".")) if '"' not in key else (key.strip('"'),)
+        assert found.lines[names] == line
+
+
+def test_tables_in_lists_of_tables_have_lines(tmp_path: Path) -> None:
+    path = tmp_path / "any.toml"
+    path.write_text("[[w]]\na = 1\n\n[[w]]\na = 2\n[w.x]\nb = 3\n")
+    found = toml.read(path, "any")
+    assert (found.lines["w", 0, "a"], found.lines["w", 1, "a"], found.lines["w", 1, "x", "b"]) == (2, 5, 7)
+
+
+# A history, and notifications
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        ("night.db", "{folder}/night.db"),
+        ("/srv/night.db", "/srv/night.db"),
+        ("sqlite:///night.db", "sqlite:///{folder}/night.db"),
+        ("sqlite:////srv/night.db", "sqlite:////srv/night.db"),
+        ("postgresql+psycopg://two@db.example:5432/two", "postgresql+psycopg://two@db.example:5432/two"),
+    ],
+)
+def test_a_history_is_a_file_beside_the_settings_or_a_url(given: str, value: str, tmp_path: Path) -> None:
+    assert resolved(f'[scan]\nhistory = "{given}"\n', tmp_path)["history"] == value.format(folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://two:geheim@db/two",
+        "postgresql+psycopg://two:ge/h?e#im@db/two",
+        "postgresql+psycopg://:geheim@db/two",
+        "postgresql+psycopg://two@corp:geheim@db/two",
+        "postgresql+psycopg://two@db/two?sslmode=require&password=geheim",
+        "postgresql+psycopg://two@db/two?sslpassword=geheim",
+    ],
+)
+def test_a_password_in_the_url_of_a_history_is_refused_but_in_the_variable(url: str, tmp_path: Path) -> None:
+    assert has_password(url)
+    with pytest.raises(InputError, match="the URL of the history holds a password") as raised:
+        resolve("scan", {"history": url}, {}, folder=tmp_path)
+    error = raised.value
+    assert (error.code, error.do) == (
+        2, "leave it out: PGPASSWORD, pgpass or TWOLOCKS_SCAN_HISTORY may hold it"
+    )  # fmt: skip
+    assert "im@" not in error.what + error.at + error.do
+    assert "geheim" not in error.what + error.at + error.do
+    with pytest.raises(InputError, match="holds a password") as raised:
+        resolved(f'[scan]\nhistory = "{url}"\n', tmp_path)
+    assert raised.value.at == f"{tmp_path}/twolocks.toml:2"
+    (tmp_path / "twolocks.toml").unlink()
+    found = resolve("scan", {}, {"TWOLOCKS_SCAN_HISTORY": url}, folder=tmp_path)
+    assert found["history"] == url
+    assert "geheim" not in str(found.rows())
+    assert "***" in str(found.rows())
+
+
+def test_a_url_without_a_password_is_shown_as_it_is() -> None:
+    for url in ("postgresql+psycopg://two@db:5432/two", "https://arm.example:8443/x", "sqlite:////a:b/night.db"):
+        assert not has_password(url)
+        assert masked(url) == url
+    assert masked("postgresql+psycopg://two:geheim@db/two") == "postgresql+psycopg://***@db/two"
+
+
+def test_what_a_nightly_scan_may_not_say(tmp_path: Path) -> None:
+    def told(**given: object) -> tuple[str, str, str]:
+        with pytest.raises(InputError) as raised:
+            resolve("scan", given, {}, folder=tmp_path)
+        return raised.value.what, raised.value.at, raised.value.do
+
+    assert resolve("scan", {"fail_on": "new:low", "history": "n.db"}, {}, folder=tmp_path)["fail-on"] == "new:low"
+    assert told(fail_on="new:high") == (
+        '"new:high" needs a history to know what is new', "--fail-on new:high", "add --history FILE"
+    )  # fmt: skip
+    assert told(fail_on="new:hihg") == (
+        'no severity is called "new:hihg"',
+        "--fail-on new:hihg",
+        "nearest: new:high; known: critical, high, medium, low, info, never, new:SEVERITY",
+    )
+    assert told(history="mysql://db/two")[:2] == ('no history is kept in "mysql"', "--history mysql://db/two")
+    assert told(history="postgresql://db/two")[2].startswith("nearest: postgresql+psycopg://; known: a file,")
+    assert told(notify=["ops"]) == (
+        'there is no notification "ops"',
+        "--notify ops",
+        "write [notify.ops] with its kind into twolocks.toml",
+    )
+    (tmp_path / "twolocks.toml").write_text("[notify.ops]\nkind = 'github'\n[scan]\nnotify = 'opps'\n")
+    assert told()[1:] == (f"{tmp_path}/twolocks.toml:4", "nearest: ops; known: ops")
+    assert resolve("scan", {"notify": ["ops"]}, {}, folder=tmp_path)["notify"] == ("ops",)
+
+
+def test_no_secret_of_a_notification_is_shown(tmp_path: Path) -> None:
+    found = resolved(
+        "[notify.ops]\nkind = 'webhook'\nurl-env = 'HOOK'\nsecret-file = 'ops-key'\n"
+        "[notify.post]\nkind = 'mail'\nhost = 'mail.example'\nfrom = 'a@b.example'\nto = 'a@b.example'\n",
+        tmp_path,
+    )
+    rows = {name: value for name, value, _ in found.rows() if name.startswith("notify.")}
+    assert rows == {
+        "notify.ops.kind": "webhook",
+        "notify.ops.url-env": "HOOK",
+        "notify.ops.secret-file": "ops-key",
+        "notify.post.kind": "mail",
+        "notify.post.host": "mail.example",
+        "notify.post.from": "a@b.example",
+        "notify.post.to": "a@b.example",
+    }
+
+
+def test_an_option_that_scan_shares_counts_for_another_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COMMANDS, "other", (HISTORY,))
+    (tmp_path / "twolocks.toml").write_text("[scan]\nquiet = true\n")
+    environ = {"TWOLOCKS_SCAN_HISTORY": "scan.db"}
+    assert resolve("other", {}, environ, folder=tmp_path).options["history"].source == "TWOLOCKS_SCAN_HISTORY"
+    environ["TWOLOCKS_OTHER_HISTORY"] = "other.db"
+    assert resolve("other", {}, environ, folder=tmp_path)["history"] == "other.db"
+
+
+def test_a_variable_that_sets_nothing_is_refused(tmp_path: Path) -> None:
+    for command in ("scan", "config"):
+        with pytest.raises(InputError) as raised:
+            resolve(command, {}, {"TWOLOCKS_SCAN_FAILON": "low"}, folder=tmp_path)
+        assert (raised.value.what, raised.value.at, raised.value.do) == (
+            "there is no setting TWOLOCKS_SCAN_FAILON",
+            "the environment",
+            "nearest: TWOLOCKS_SCAN_FAIL_ON; all: twolocks scan --help",
+        )
+    found = resolve("scan", {}, {"TWOLOCKS_SCAN_FAILON": "", "TWOLOCKS_OTHER": "x"}, folder=tmp_path)
+    assert found["fail-on"] == "high"
+
+
+def test_the_settings_file_is_a_variable_too(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.toml").write_text(f'[scan]\nwaivers = "{name}"\n')
+    environ = {"TWOLOCKS_SCAN_CONFIG": f"{tmp_path}/one.toml"}
+    assert resolve("scan", {}, environ)["waivers"] == f"{tmp_path}/one"
+    assert resolve("waive", {}, environ)["waivers"] == f"{tmp_path}/one"
+    environ["TWOLOCKS_WAIVE_CONFIG"] = f"{tmp_path}/two.toml"
+    assert resolve("waive", {}, environ)["waivers"] == f"{tmp_path}/two"
+
+
+def test_config_show_lists_everything_that_a_file_may_say(tmp_path: Path) -> None:
+    (tmp_path / "twolocks.toml").write_text(
+        "[networks]\na = '10.0.0.0/8'\n[[intended]]\nresource = 'r'\nendpoint = 'e'\nreason = 'x'\n"
+        "[severity.r]\nto = 'low'\nreason = 'x'\n[notify.n]\nkind = 'github'\n"
+    )
+    names = [name for name, _, _ in resolve("config", {}, {}, folder=tmp_path).rows()]
+    for table, keys in TABLES.items():
+        for key in [option.name for option in SCAN] if table == "scan" else keys or ():
+            assert f"{table}.{key}" in names
+    assert {"networks.a", "intended.1", "severity.r", "notify.n.kind"} <= set(names)
+
+
+def test_access_and_reach_ask_as_the_scan_does(tmp_path: Path) -> None:
+    (tmp_path / "twolocks.toml").write_text('[scan]\nauth = "cli"\ntenant = "t1"\nskip = ["category:logging"]\n')
+    found = resolve("access", {"tenant": "t2"}, {"TWOLOCKS_SCAN_ONLY": "sql-*"}, folder=tmp_path)
+    assert [found[name] for name in ("auth", "tenant", "skip", "only")] == [
+        "cli",
+        "t2",
+        ("category:logging",),
+        ("sql-*",),
+    ]
+    assert found.options["auth"].source.endswith("twolocks.toml:2")
+    assert resolve("reach", {}, {}, folder=tmp_path)["tenant"] == "t1"
+    assert resolve("rules", {}, {}, folder=tmp_path)["skip"] == ()

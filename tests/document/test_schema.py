@@ -1,0 +1,63 @@
+"""The JSON Schema in docs/ holds for what a scan writes, and would notice if it did not."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from docs.build import schema
+from tests.estate.test_truth import Scanned
+from tests.history.changing_estate import night
+from tests.history.test_changing_estate import EXPORT, PRIVATE, estate
+
+ROOT = Path(__file__).parents[2]
+SCHEMA: dict[str, Any] = json.loads(schema())
+VALIDATOR = Draft202012Validator(SCHEMA)
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return Scanned().document
+
+
+def test_it_is_a_schema_and_lies_in_docs() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert json.loads((ROOT / "docs" / "findings.schema.json").read_text("utf-8")) == SCHEMA
+
+
+def test_it_holds_for_a_scan_of_the_sample_estate(document: dict[str, Any]) -> None:
+    assert document["findings"]
+    assert document["exposures"]
+    assert document["gaps"]
+    assert [error.message for error in VALIDATOR.iter_errors(document)] == []
+
+
+def test_it_holds_for_nights_with_a_history(tmp_path: Path) -> None:
+    for number, resources in enumerate([estate(EXPORT), estate(PRIVATE), estate(EXPORT, ssh="Internet")]):
+        made = night(resources, str(tmp_path / "history.db"), tmp_path).document
+        assert [error.message for error in VALIDATOR.iter_errors(made)] == []
+        assert len(made["changes"]["trend"]) == number + 1
+    assert made["changes"]["reopened"]
+    assert any(row.get("new") for row in made["exposures"])
+    wrong = {**made, "changes": {**made["changes"], "trend": [{"taken": "2026-11-25T02:00:00Z"}]}}
+    assert not VALIDATOR.is_valid(wrong)
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("findings", "rule", None),
+        ("findings", "severity", 7),
+        ("findings", "endpoints", "blob"),
+        ("exposures", "reach", None),
+        ("exposures", "hops", [{"kind": "switch"}]),
+        ("gaps", "status", "403"),
+    ],
+)
+def test_it_notices_what_is_wrong(document: dict[str, Any], part: str, key: str, value: Any) -> None:
+    wrong = {**document, part: copy.deepcopy(document[part][:1])}
+    wrong[part][0][key] = value
+    assert not VALIDATOR.is_valid(wrong)

@@ -1,0 +1,123 @@
+"""What the index does not know: in which subscription a list is missing, and with it what stands below it."""
+
+import pytest
+
+from scanner.document.schema import Writer
+from scanner.evaluate.run import Evaluation, Policy, index_of
+from scanner.model.index import INDEX_TYPES, Index
+from scanner.rulebook.loader import Broken, RuleSet
+from scanner.snapshot.files import Head, Store, of_store
+
+ONE, TWO, THREE = (f"5{letter}000000-0000-4000-8000-000000000001" for letter in "abc")
+PERIMETERS = "Microsoft.Network/networkSecurityPerimeters"
+PROFILES, RULES = f"{PERIMETERS}/profiles", f"{PERIMETERS}/profiles/accessRules"
+
+
+def index(*gaps: str, without: tuple[str, ...] = ()) -> Index:
+    """Three subscriptions in which every list was read but those that are gaps; of `without`, none was."""
+    made = Store(Head(taken="2026-11-25T00:00:00Z"))
+    for subscription in (ONE, TWO, THREE):
+        made.scope(subscription, "prod", "tenant", "full")
+        for type in INDEX_TYPES:
+            path = f"/subscriptions/{subscription}/providers/{type}"
+            if path not in gaps and type not in without:
+                made.read(path, 0)
+    for path in gaps:
+        made.gap(path, 403, "AuthorizationFailed", "")
+    return index_of(of_store(made), Policy())
+
+
+def listed(subscription: str, type: str) -> str:
+    return f"/subscriptions/{subscription}/providers/{type}"
+
+
+def missing(found: Index, type: str) -> tuple[bool, ...]:
+    """Whether it is missing in each subscription, and where nobody knows in which."""
+    places = (*(f"/subscriptions/{each}/x" for each in (ONE, TWO, THREE)), "nowhere")
+    return tuple(found.missing_in(type, each) is not None for each in places)
+
+
+def test_where_every_list_was_read_nothing_is_missing() -> None:
+    assert index().missing == {}
+
+
+def test_a_refused_list_is_missing_in_its_own_subscription_and_its_kin_are_not() -> None:
+    found = index(listed(ONE, PERIMETERS))
+    assert missing(found, PERIMETERS) == (True, False, False, True)
+    assert set(found.missing) == {each.lower() for each in INDEX_TYPES if each.startswith(PERIMETERS)}
+    found = index(listed(ONE, RULES))
+    assert set(found.missing) == {RULES.lower()}
+
+
+def test_what_stands_below_a_refused_list_is_missing_there() -> None:
+    found = index(listed(ONE, PERIMETERS))
+    assert missing(found, PROFILES) == missing(found, RULES) == (True, False, False, True)
+
+
+def test_what_is_missing_above_and_below_is_missing_in_either_place() -> None:
+    found = index(listed(ONE, PERIMETERS), listed(TWO, RULES))
+    assert missing(found, PROFILES) == (True, False, False, True)
+    assert missing(found, RULES) == (True, True, False, True)
+    own = found.missing_in(RULES, f"/subscriptions/{TWO}/x")
+    assert own is not None
+    assert own.gap == listed(TWO, RULES)
+
+
+def test_what_stands_below_keeps_its_own_reason() -> None:
+    found = index(listed(ONE, PERIMETERS), listed(ONE, RULES))
+    own = found.missing_in(RULES, f"/subscriptions/{ONE}/x")
+    assert own is not None
+    assert own.gap == listed(ONE, RULES)
+
+
+def test_what_nobody_listed_is_missing_everywhere_and_what_stands_below_it_too() -> None:
+    found = index(without=(PERIMETERS,))
+    assert missing(found, PERIMETERS) == missing(found, PROFILES) == (True,) * 4
+    found = index(listed(TWO, RULES), without=(PERIMETERS,))
+    assert missing(found, PERIMETERS) == missing(found, RULES) == (True,) * 4
+
+
+def test_a_gap_of_no_subscription_leaves_the_type_missing_everywhere() -> None:
+    found = index(listed(ONE, PERIMETERS), f"/providers/{PERIMETERS}")
+    assert missing(found, PERIMETERS) == missing(found, RULES) == (True,) * 4
+
+
+@pytest.mark.parametrize("views", [("full", "partial"), ("partial", "full"), ("full", "none")])
+def test_one_subscription_that_is_not_seen_in_full_leaves_a_scan_incomplete(views: tuple[str, ...]) -> None:
+    made = Store(Head(taken="2026-11-25T00:00:00Z"))
+    for subscription, view in zip((ONE, TWO), views, strict=True):
+        made.scope(subscription, "prod", "tenant", view)
+    for type in INDEX_TYPES:
+        for subscription in (ONE, TWO):
+            made.read(listed(subscription, type), 0)
+    assert not completes(made, RuleSet())
+    assert completes(index_only(ONE), RuleSet())
+
+
+def test_a_rule_file_that_did_not_load_leaves_a_scan_incomplete() -> None:
+    assert not completes(index_only(ONE), RuleSet(broken=[Broken("mine.py", 1, "SyntaxError")]))
+
+
+def index_only(subscription: str) -> Store:
+    made = Store(Head(taken="2026-11-25T00:00:00Z"))
+    made.scope(subscription, "prod", "tenant", "full")
+    for type in INDEX_TYPES:
+        made.read(listed(subscription, type), 0)
+    return made
+
+
+def completes(made: Store, rules: RuleSet) -> bool:
+    """Whether an evaluation ends as complete."""
+    writer = Writer()
+    tally = Evaluation(of_store(made), rules).run(writer)
+    writer.close()
+    return tally.complete
+
+
+def test_a_gap_in_a_bundle_of_the_index_leaves_its_own_type_missing_alone() -> None:
+    made = index_only(ONE)
+    policy = f"/subscriptions/{ONE}/resourceGroups/rg/providers/Microsoft.Network/firewallPolicies/p"
+    made.resource({"id": policy, "properties": {}}, "2025-09-01", "list")
+    made.gap(f"{policy}/ruleCollectionGroups", 500, "InternalServerError", "")
+    found = index_of(of_store(made), Policy())
+    assert set(found.missing) == {"microsoft.network/firewallpolicies/rulecollectiongroups"}

@@ -1,0 +1,745 @@
+"""What became of what is remembered: every answer, and what holds for any estate."""
+
+import random
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanner.document.schema import (
+    Coverage,
+    Document,
+    ExposureRow,
+    FindingRow,
+    ResourceRow,
+    ScanRow,
+    exposure_fingerprint,
+    finding_fingerprint,
+)
+from scanner.history import compare as changes
+from scanner.history.compare import (
+    Change,
+    Changes,
+    Item,
+    Key,
+    Looked,
+    Sight,
+    between,
+    compare,
+    first_is_same,
+    see,
+    top_of,
+)
+from scanner.model.verdict import Severity
+
+MONDAY, TUESDAY = "2026-11-23T02:00:00Z", "2026-11-24T02:00:00Z"
+SUB, OTHER = "11111111-aaaa", "22222222-bbbb"
+TYPE = "microsoft.storage/storageaccounts"
+
+
+def account(name: str, subscription: str = SUB) -> str:
+    return f"/subscriptions/{subscription}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/{name}"
+
+
+def container(name: str, of: str = "st") -> str:
+    return f"{account(of)}/blobServices/default/containers/{name}"
+
+
+def exposure(
+    resource: str = account("st"),
+    endpoint: str = "blob",
+    *,
+    reach: str = "internet",
+    auth: str = "shared",
+    severity: str | None = "high",
+    worst: str | None = None,
+    state: str = "open",
+    address: str = "",
+) -> ExposureRow:
+    return ExposureRow(
+        resource=resource,
+        endpoint=endpoint,
+        kind="data",
+        address=address,
+        reach=reach,
+        authentication=auth,
+        may=None,
+        severity=severity,
+        worst=worst or severity,
+        state=state,
+        reason="",
+        title=f"{endpoint} is open",
+        evidence=[],
+        hops=[],
+        admits=[],
+        fix=None,
+        breaks=None,
+        fingerprint=exposure_fingerprint(resource, endpoint, address),
+    )
+
+
+def finding(
+    resource: str = account("st"),
+    rule: str = "plain-http",
+    *,
+    status: str = "fail",
+    severity: str | None = "medium",
+    category: str = "transport",
+) -> FindingRow:
+    return FindingRow(
+        rule=rule,
+        title=rule,
+        category=category,
+        status=status,
+        severity=severity,
+        resource=resource,
+        endpoints=[],
+        message="",
+        evidence=[],
+        fix=None,
+        gaps=[],
+        fingerprint=finding_fingerprint(rule, resource),
+    )
+
+
+Row = ExposureRow | FindingRow
+
+
+def sight(
+    known: Mapping[Key, Item],
+    rows: Iterable[Row] = (),
+    *,
+    taken: str = TUESDAY,
+    resources: Iterable[str] = (account("st"),),
+    passed: Iterable[tuple[str, str]] = (),
+    first: Callable[[str], str] = first_is_same,
+) -> Sight:
+    found = Sight(known, taken, first)
+    for row in rows:
+        found.exposure(row) if isinstance(row, ExposureRow) else found.finding(row)
+    for id, rule in passed:
+        found.passed(id, [rule])
+    for id in resources:
+        found.resource(id)
+    return found
+
+
+def items(*rows: Row, taken: str = MONDAY) -> dict[Key, Item]:
+    return sight({}, rows, taken=taken).items
+
+
+LOOKED = Looked({SUB}, {"plain-http", "anonymous"}, {TYPE})
+
+
+def first_id(rule: str) -> str:
+    return "plain-http" if rule == "renamed" else rule
+
+
+def always(resource: str, word: str) -> bool:
+    return True
+
+
+def changed(known: Mapping[Key, Item], seen: Sight, looked: Looked = LOOKED, **more: Callable[[str], bool]) -> Changes:
+    return compare(known, seen, looked, always, **more)
+
+
+def one(found: Changes) -> Change:
+    assert len(found.found) == 1, found
+    return found.found[0]
+
+
+def quiet(found: Changes) -> bool:
+    return not found.found
+
+
+def edit(known: Mapping[Key, Item], **fields: object) -> dict[Key, Item]:
+    return {key: msgspec.structs.replace(item, **fields) for key, item in known.items()}
+
+
+# What is seen
+
+
+def test_what_an_earlier_scan_would_have_seen_is_new() -> None:
+    assert one(changed({}, sight({}, [exposure()]))).news == "new"
+
+
+@pytest.mark.parametrize(("row", "word"), [(exposure(), TYPE), (finding(rule="renamed"), "plain-http")])
+def test_what_nobody_looked_for_before_is_told_apart(row: Row, word: str) -> None:
+    asked = []
+
+    def before(resource: str, word: str) -> bool:
+        asked.append((resource, word))
+        return False
+
+    found = compare({}, sight({}, [row], first=first_id), LOOKED, before)
+    assert one(found).news == "first-looked"
+    assert asked == [(account("st"), word)]
+    assert not found.paging()
+
+
+def test_what_is_accepted_from_the_start_is_not_new() -> None:
+    assert one(changed({}, sight({}, [exposure(state="waived")]))).news == "accepted"
+    assert one(changed({}, sight({}, [finding(status="waived")]))).item.state == "accepted"
+
+
+def test_the_same_again_is_no_change_and_keeps_its_age() -> None:
+    known = items(exposure(), finding())
+    found = changed(known, sight(known, [exposure(), finding()]))
+    assert quiet(found)
+    assert [(item.since, item.seen) for item in found.same] == [(MONDAY, TUESDAY)] * 2
+
+
+def test_an_id_that_differs_in_case_is_the_same() -> None:
+    known = items(exposure(), finding())
+    again: list[Row] = [exposure(account("st").upper(), "BLOB"), finding(account("st").upper())]
+    assert quiet(changed(known, sight(known, again)))
+
+
+def test_a_second_container_is_new_beside_the_first() -> None:
+    known = items(exposure(endpoint="blob/a"))
+    found = changed(known, sight(known, [exposure(endpoint="blob/a"), exposure(endpoint="blob/b")]))
+    assert (one(found).news, one(found).item.endpoint) == ("new", "blob/b")
+
+
+def test_fixed_and_seen_again_is_reopened_with_its_first_day() -> None:
+    known = edit(items(exposure()), state="fixed")
+    change = one(changed(known, sight(known, [exposure()])))
+    assert (change.news, change.item.since, change.item.state) == ("reopened", MONDAY, "open")
+
+
+def test_what_is_not_accepted_any_more_is_reopened() -> None:
+    known = items(finding(status="waived"))
+    change = one(changed(known, sight(known, [finding()])))
+    assert (change.news, change.why) == ("reopened", "it is not accepted any more")
+
+
+def test_accepted_now() -> None:
+    known = items(exposure())
+    seen = [exposure(state="intended")]
+    assert one(changed(known, sight(known, seen))).news == "accepted"
+    after = items(*seen)
+    assert quiet(changed(after, sight(after, seen)))
+
+
+@pytest.mark.parametrize("row", [exposure(), exposure(state="waived")])
+def test_lost_and_seen_again_is_not_new(row: ExposureRow) -> None:
+    known = edit(items(row), sighted=False)
+    change = one(changed(known, sight(known, [row])))
+    assert (change.news, change.item.sighted) == ("again", True)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "news", "why"),
+    [
+        (exposure(), exposure(severity="critical", auth="anonymous"), "worse",
+         "high -> critical, authentication shared -> anonymous"),
+        (exposure(), exposure(severity="medium", auth="identity"), "better",
+         "high -> medium, authentication shared -> identity"),
+        (exposure(reach="wide"), exposure(), "worse", "reach wide -> internet"),
+        (exposure(), exposure(reach="azure"), "better", "reach internet -> azure"),
+        (finding(), finding(severity="high"), "worse", "medium -> high"),
+        (finding(), finding(severity="low"), "better", "medium -> low"),
+        # The cell as a whole got worse, though one half got better.
+        (exposure(reach="selected", severity="medium"), exposure(auth="identity", severity="high"), "worse",
+         "medium -> high, reach selected -> internet, authentication shared -> identity"),
+    ],
+)  # fmt: skip
+def test_worse_and_better(was: Row, now: Row, news: str, why: str) -> None:
+    known = items(was)
+    change = one(changed(known, sight(known, [now])))
+    assert (change.news, change.why) == (news, why)
+    assert change.was == known[change.item.key]
+
+
+def test_one_half_wider_and_the_other_stronger_is_neither_worse_nor_better() -> None:
+    known = items(exposure(reach="azure", auth="anonymous"))
+    found = changed(known, sight(known, [exposure(reach="internet", auth="shared")]))
+    assert quiet(found)
+    assert found.same[0].reach == "internet"
+
+
+# What is not seen
+
+
+def test_a_closed_exposure_is_fixed() -> None:
+    known = items(exposure())
+    change = one(changed(known, sight(known, [exposure(severity=None, state="closed", reach="none")])))
+    assert (change.news, change.why, change.item.state, change.item.seen) == ("fixed", "", "fixed", TUESDAY)
+
+
+def test_a_closed_exposure_that_an_unread_part_may_open_is_not_fixed() -> None:
+    known = items(exposure())
+    change = one(changed(known, sight(known, [exposure(severity=None, worst="high", state="closed")])))
+    assert (change.news, change.why) == ("unseen", "it could not be decided")
+    assert change.item.seen == MONDAY
+
+
+def test_a_passed_finding_is_fixed_even_under_another_name() -> None:
+    known = items(finding())
+    seen = sight(known, passed=[(account("st").upper(), "renamed")], first=first_id)
+    assert one(changed(known, seen)).news == "fixed"
+
+
+def test_a_pass_counts_where_its_resource_was_not_listed() -> None:
+    known = items(finding())
+    assert one(changed(known, sight(known, resources=[], passed=[(account("st"), "plain-http")]))).news == "fixed"
+
+
+@pytest.mark.parametrize("status", ["unknown", "error"])
+def test_an_undecided_finding_is_not_fixed(status: str) -> None:
+    known = items(finding())
+    change = one(changed(known, sight(known, [finding(status=status)])))
+    assert (change.news, change.why) == ("unseen", "it could not be decided")
+
+
+@pytest.mark.parametrize("above", [account("st"), f"{account('st')}/blobServices/default/", f"/subscriptions/{SUB}/"])
+def test_an_undecided_parent_keeps_what_is_below_it(above: str) -> None:
+    known = items(finding(container("a"), "anonymous"))
+    change = one(changed(known, sight(known, [finding(above.upper(), "anonymous", status="unknown")])))
+    assert (change.news, change.why) == ("unseen", "what could not be read may hide it")
+
+
+def test_another_rule_that_is_undecided_keeps_nothing() -> None:
+    known = items(finding(container("a"), "anonymous"))
+    assert one(changed(known, sight(known, [finding(status="unknown")]))).news == "fixed"
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [
+        finding(rule="anonymous", category="anonymous-access", status="unknown"),
+        finding(container("x"), rule="anonymous", category="anonymous-access", status="error"),
+        finding(f"/subscriptions/{SUB}", rule="anonymous", category="network", status="unknown"),
+        exposure(endpoint="file", severity="low", worst="critical"),
+    ],
+)
+def test_an_endpoint_that_is_not_listed_is_kept_while_a_lock_of_its_resource_is_in_doubt(doubt: Row) -> None:
+    known = items(exposure(endpoint="blob/a"))
+    found = changed(known, sight(known, [doubt]))
+    assert [change.news for change in found.found if change.item.endpoint == "blob/a"] == ["unseen"]
+
+
+def test_a_child_that_is_gone_is_fixed() -> None:
+    known = items(exposure(endpoint="blob/a"), finding(container("a"), "anonymous"))
+    assert [(each.news, each.why) for each in changed(known, sight(known)).found] == [("fixed", "")] * 2
+
+
+def test_a_resource_that_was_not_seen_is_kept_unless_it_is_certain_that_it_is_gone() -> None:
+    known = items(exposure())
+    nowhere = sight(known, resources=[])
+    kept = one(changed(known, nowhere))
+    assert (kept.news, kept.item.state, kept.item.sighted) == ("unseen", "open", False)
+    fixed = one(changed(known, nowhere, gone=lambda id: id == account("st")))
+    assert (fixed.news, fixed.why) == ("fixed", "the resource is gone")
+
+
+def test_what_was_lost_before_is_lost_quietly() -> None:
+    known = edit(items(exposure()), sighted=False)
+    found = changed(known, sight(known, resources=[]))
+    assert quiet(found)
+    assert found.same == list(known.values())
+
+
+def test_nothing_is_fixed_where_the_second_look_failed() -> None:
+    known = items(exposure(), finding())
+    seen = sight(known, [exposure(severity=None, state="closed")], passed=[(account("st"), "plain-http")])
+    found = changed(known, seen, unconfirmed=lambda _: True)
+    assert {(each.news, each.why) for each in found.found} == {("unseen", "it could not be looked at a second time")}
+
+
+def test_what_is_fixed_stays_fixed_in_silence() -> None:
+    known = edit(items(exposure()), state="fixed")
+    found = changed(known, sight(known))
+    assert quiet(found)
+    assert not found.same
+
+
+# What a scan looked at
+
+
+@pytest.mark.parametrize(
+    "looked",
+    [
+        Looked({OTHER}, {"plain-http"}, {TYPE}),
+        Looked({SUB}, {"anonymous"}, {"microsoft.sql/servers"}),
+        Looked(set(), set(), set(), expected={OTHER}),
+        Looked(set(), {"anonymous"}, set(), expected={SUB}),
+        Looked(set(), {"plain-http"}, {TYPE}, whole=False, expected={SUB}),
+    ],
+    ids=["another subscription", "other rules", "lost another", "lost, other rules", "filtered"],
+)
+def test_outside_of_what_was_looked_at_nothing_changes(looked: Looked) -> None:
+    known = items(exposure(), finding())
+    found = changed(known, sight(known), looked)
+    assert quiet(found)
+    assert not found.same
+
+
+def test_a_subscription_that_vanished_is_lost_not_fixed() -> None:
+    known = items(exposure(), finding())
+    looked = Looked(set(), {"plain-http"}, {TYPE}, expected={SUB})
+    assert [each.news for each in changed(known, sight(known, resources=[]), looked).found] == ["unseen"] * 2
+
+
+def test_a_filtered_scan_judges_only_the_resources_that_it_saw() -> None:
+    known = items(finding(account("st")), finding(account("other")))
+    looked = Looked({SUB}, {"plain-http"}, {TYPE}, whole=False)
+    change = one(changed(known, sight(known), looked))
+    assert (change.news, change.item.resource) == ("fixed", account("st"))
+
+
+def test_a_scan_of_a_group_fixes_what_is_gone_there_and_nothing_outside_it() -> None:
+    outside = account("out").replace("/rg/", "/other/")
+    known = items(exposure(), finding(), exposure(outside), finding(outside))
+    group = f"/subscriptions/{SUB}/resourcegroups/rg"
+    looked = Looked({SUB}, {"plain-http"}, {TYPE}, whole=False, groups={group})
+    found = changed(known, sight(known, resources=[]), looked, gone=lambda _: True)
+    assert [(each.news, each.item.resource) for each in found.found] == [("fixed", account("st"))] * 2
+    assert not found.same
+
+
+def test_a_slot_that_is_seen_fixes_nothing_of_its_site_nor_of_another_slot() -> None:
+    site = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Web/sites/app"
+    slots = [f"{site}/slots/{name}" for name in ("test", "next")]
+    known = items(*(exposure(id, "app") for id in (site, *slots)))
+    types = {"microsoft.web/sites", "microsoft.web/sites/slots"}
+    for whole, news in ((False, []), (True, ["unseen"] * 2)):
+        seen = sight(known, [exposure(slots[0], "app")], resources=[slots[0]])
+        assert [each.news for each in changed(known, seen, Looked({SUB}, set(), types, whole=whole)).found] == news
+    seen = sight(known, [exposure(site, "app")], resources=[site])
+    found = changed(known, seen, Looked({SUB}, set(), types), gone=lambda id: "/slots/" in id)
+    assert [(each.news, each.why) for each in found.found] == [("fixed", "the resource is gone")] * 2
+
+
+def test_a_subscription_or_a_group_that_is_seen_fixes_nothing_of_another() -> None:
+    places = [
+        f"/subscriptions/{SUB}",
+        f"/subscriptions/{SUB}/resourceGroups/a",
+        f"/subscriptions/{SUB}/resourceGroups/b",
+    ]
+    known = items(*(finding(place) for place in places))
+    for place in places:
+        assert [each.item.resource for each in changed(known, sight(known, resources=[place])).of("fixed")] == [place]
+
+
+def test_a_rule_counts_by_its_first_id() -> None:
+    known = items(finding(rule="renamed"))
+    seen = sight(known, first=first_id)
+    assert one(changed(known, seen)).news == "fixed"
+
+
+# Who must be told
+
+
+def test_paging_counts_exposures_and_findings_that_no_exposure_shows() -> None:
+    rows: list[Row] = [
+        exposure(),
+        finding(severity="critical"),
+        finding(rule="anonymous", category="anonymous-access", severity="critical"),
+        finding(rule="x", severity="low"),
+    ]
+    found = changed({}, sight({}, rows))
+    assert {each.item.rule for each in found.paging(Severity.high)} == {"", "plain-http"}
+    assert len(found.paging()) == 3
+    assert len(found.of("new", "fixed")) == 4
+
+
+def test_fixed_and_better_page_nobody() -> None:
+    known = items(exposure(), exposure(endpoint="file"))
+    assert not changed(known, sight(known, [exposure(severity="low", auth="identity")])).paging()
+
+
+# Two rows with one fingerprint (names that differ in case only)
+
+
+def test_of_two_rows_with_one_fingerprint_the_worse_counts() -> None:
+    mild, bad = exposure(endpoint="function/a", severity="low"), exposure(endpoint="function/A")
+    accepted = exposure(endpoint="function/A", severity="critical", state="waived")
+    closed = exposure(endpoint="function/a", severity=None, state="closed")
+    doubted = exposure(endpoint="function/A", severity=None, worst="high", state="closed")
+    for rows in ([mild, bad, accepted], [accepted, bad, mild], [closed, bad, accepted]):
+        assert [item.severity for item in items(*rows).values()] == ["high"]
+    known = items(bad)
+    for rows in ([closed, doubted], [doubted, closed]):
+        assert one(changed(known, sight(known, rows))).news == "unseen"
+
+
+# Documents
+
+
+def document(rows: Iterable[Row], passed: Mapping[str, list[str]], resources: Iterable[str]) -> Document:
+    rows = list(rows)
+    row = ResourceRow(type=TYPE, name="st", location="", subscription=SUB, resource_group="rg", tags={}, parent=None)
+    return Document(
+        schema="twolocks/1",
+        scan=ScanRow(
+            id="x", started=TUESDAY, finished=TUESDAY, taken=TUESDAY, tool="t", cloud="public", principal="", scopes=[],
+            resources=1, reads=1, complete=True,
+        ),
+        rules={},
+        resources=dict.fromkeys(resources, row),
+        exposures=[row for row in rows if isinstance(row, ExposureRow)],
+        findings=[row for row in rows if isinstance(row, FindingRow)],
+        passed=dict(passed),
+        not_applicable={account("st"): {"anonymous": "it has no containers"}},
+        gaps=[],
+        coverage=Coverage(scopes=[], types=[], rules_off=[]),
+    )  # fmt: skip
+
+
+def test_a_document_says_the_same_as_its_rows() -> None:
+    known = items(exposure(), finding(), finding(rule="anonymous"), finding(container("a"), "anonymous"))
+    seen = see(document([exposure()], {account("st"): ["plain-http"]}, [container("a")]), known)
+    assert sorted(seen.closed.values()) == [False, False]
+    assert seen.present(account("st"))
+    found = changed(known, seen)
+    assert [each.news for each in found.found] == ["fixed"] * 3
+    assert len(found.same) == 1
+
+
+@pytest.mark.parametrize(
+    ("id", "top"),
+    [
+        (container("a").upper(), account("st").lower()),
+        (f"/subscriptions/{SUB}/", f"/subscriptions/{SUB}"),
+        ("", "/"),
+    ],
+)
+def test_the_top_of_an_id(id: str, top: str) -> None:
+    assert top_of(id) == top
+
+
+def test_a_word_that_is_on_no_scale_ranks_below_all() -> None:
+    assert changes._level(Severity, "catastrophic") == -1
+
+
+def test_of_a_document_each_row_counts() -> None:
+    rows: list[Row] = [exposure(), exposure(endpoint="file"), finding(), finding(rule="anonymous")]
+    made = document(rows, {account("a"): ["x"], account("b"): ["plain-http"]}, [account("a"), account("b")])
+    made.not_applicable[account("b")] = {"x": "", "anonymous": ""}
+    known = items(
+        finding(account("b")), finding(account("b"), "anonymous"), exposure(account("a")), exposure(account("b"))
+    )
+    seen = see(made, known)
+    assert len(seen.items) == 4
+    assert {key for key in known if key[0] == "finding"} <= seen.closed.keys()
+    assert seen.present(account("a"))
+    assert seen.present(account("b"))
+
+
+def test_what_is_closed_or_has_no_cell_does_not_stand() -> None:
+    known = items(exposure())
+    for row in (exposure(severity="high", state="closed"), exposure(severity=None, worst="info")):
+        assert sight(known, [row]).items == {}
+        assert ("exposure", row.fingerprint) in sight(known, [row]).closed
+
+
+def test_a_doubt_below_a_subscription_keeps_what_lies_below_it() -> None:
+    plan = f"/subscriptions/{SUB}/providers/Microsoft.Security/pricings/arm"
+    known = items(
+        exposure(f"{plan}/extensions/x"), exposure(f"/subscriptions/{SUB}/providers/Microsoft.Security/pricings/vm")
+    )
+    doubt = finding(plan, rule="anonymous", category="network", status="unknown")
+    at = Looked({SUB}, set(), {"microsoft.security/pricings/extensions", "microsoft.security/pricings"})
+    found = changed(known, sight(known, [doubt], resources=[item.resource for item in known.values()]), at)
+    assert {each.item.resource.rpartition("/")[2]: each.news for each in found.found} == {"x": "unseen", "vm": "fixed"}
+
+
+def test_a_rule_that_is_undecided_elsewhere_keeps_nothing() -> None:
+    known = items(finding(container("a")))
+    elsewhere = [finding(account("other"), status="unknown"), finding(container("b"), status="unknown")]
+    assert one(changed(known, sight(known, elsewhere))).news == "fixed"
+
+
+def test_what_is_fixed_was_seen_for_certain() -> None:
+    known = edit(items(exposure()), sighted=False)
+    assert one(changed(known, sight(known))).item.sighted
+
+
+def test_what_counts_is_an_exposure_or_a_finding_that_no_exposure_shows() -> None:
+    rows = (exposure(), finding(), finding(rule="anonymous", category="network"))
+    assert [item.counts for item in items(*rows).values()] == [True, True, False]
+    found = Changes([Change("new", item) for item in items(*rows).values()])
+    assert [each.item.rule for each in found.counted("new")] == ["", "plain-http"]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "news"),
+    [
+        ({"severity": "high", "reach": "internet"}, {"severity": "medium", "reach": "internet"}, "better"),
+        ({"reach": "wide", "auth": "identity"}, {"reach": "internet", "auth": "identity"}, "worse"),
+        ({"reach": "wide"}, {"reach": "wide"}, ""),
+        ({"reach": "internet", "severity": "medium"}, {"reach": "wide", "severity": "high"}, "worse"),
+        ({"reach": "wide", "severity": "high"}, {"reach": "internet", "severity": "medium"}, "better"),
+    ],
+)
+def test_the_severity_says_first_whether_it_is_worse(was: dict[str, str], now: dict[str, str], news: str) -> None:
+    known = items(exposure(**was))
+    found = changed(known, sight(known, [exposure(**now)]))
+    assert [each.news for each in found.found] == ([news] if news else [])
+
+
+# What a history remembers of two moments
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "looked", "news"),
+    [
+        (None, {}, True, "new"),
+        (None, {}, False, "first-looked"),
+        (None, {"state": "fixed"}, True, ""),
+        (None, {"sighted": False}, True, "new"),
+        ({"state": "fixed"}, {"state": "fixed"}, True, ""),
+        ({}, {"state": "fixed"}, True, "fixed"),
+        ({"state": "fixed"}, {}, True, "reopened"),
+        ({"state": "fixed"}, {"sighted": False}, True, "reopened"),
+        ({}, {"sighted": False}, True, "unseen"),
+        ({"sighted": False}, {"sighted": False}, True, ""),
+        ({"sighted": False}, {}, True, "again"),
+        ({}, {}, True, ""),
+        ({}, {"state": "accepted"}, True, "accepted"),
+        ({"severity": "low"}, {"severity": "high"}, True, "worse"),
+    ],
+)
+def test_between_two_moments(was: dict[str, str] | None, now: dict[str, str], looked: bool, news: str) -> None:
+    item = items(exposure())["exposure", exposure().fingerprint]
+    before = None if was is None else msgspec.structs.replace(item, **was)
+    after = msgspec.structs.replace(item, **now)
+    found = between(before, after, looked=looked)
+    assert (found.news if isinstance(found, Change) else "") == news
+    assert (found.item if isinstance(found, Change) else found) == after
+    assert not isinstance(found, Change) or found.was == before
+
+
+# What holds for any estate
+
+NAMES = ("a", "b")
+exposures = st.builds(
+    exposure,
+    st.sampled_from([account(name) for name in NAMES]),
+    st.sampled_from(["blob", "file"]),
+    reach=st.sampled_from(["private", "wide", "internet"]),
+    auth=st.sampled_from(["identity", "shared", "anonymous"]),
+    severity=st.sampled_from([None, "low", "high", "critical"]),
+    worst=st.sampled_from([None, "critical"]),
+    state=st.sampled_from(["open", "waived", "intended"]),
+)
+findings = st.builds(
+    finding,
+    st.sampled_from([*(account(name) for name in NAMES), container("c", "a"), f"/subscriptions/{SUB}"]),
+    st.sampled_from(["plain-http", "anonymous"]),
+    status=st.sampled_from(["fail", "fail", "unknown", "error", "waived"]),
+    severity=st.sampled_from(["low", "high"]),
+    category=st.sampled_from(["transport", "network"]),
+)
+estates = st.lists(exposures | findings, max_size=8, unique_by=lambda row: row.fingerprint)
+resources = st.sets(st.sampled_from([account(name) for name in NAMES]))
+looks = st.builds(
+    Looked,
+    st.sets(st.sampled_from([SUB, OTHER])),
+    st.sets(st.sampled_from(["plain-http", "anonymous"])),
+    st.sets(st.just(TYPE)),
+    st.booleans(),
+    st.sets(st.just(SUB)),
+)
+some = settings(max_examples=80, deadline=None)
+
+
+def after(known: Mapping[Key, Item], found: Changes) -> dict[Key, Item]:
+    """What is remembered after a scan."""
+    return {**known, **{each.item.key: each.item for each in found.found}, **{item.key: item for item in found.same}}
+
+
+@some
+@given(estates, resources, looks)
+def test_a_scan_compared_with_itself_changes_nothing(rows: list[Row], seen: set[str], looked: Looked) -> None:
+    known = after({}, changed({}, sight({}, rows, resources=seen), looked))
+    assert quiet(changed(known, sight(known, rows, resources=seen), looked))
+
+
+@some
+@given(estates, estates, resources, looks)
+def test_what_changed_is_told_once(first: list[Row], then: list[Row], seen: set[str], looked: Looked) -> None:
+    known = items(*first)
+    later = after(known, changed(known, sight(known, then, resources=seen), looked))
+    assert quiet(changed(later, sight(later, then, resources=seen), looked))
+
+
+@some
+@given(estates, estates, resources, looks, st.booleans())
+def test_nothing_is_fixed_without_a_verdict(
+    first: list[Row], then: list[Row], seen: set[str], looked: Looked, gone: bool
+) -> None:
+    known = items(*first)
+    found = changed(known, sight(known, then, resources=seen), looked, gone=lambda _: gone)
+    for change in found.of("fixed"):
+        item = change.item
+        assert top_of(item.resource) in {top_of(id) for id in seen} or gone or item.key in sight(known, then).closed
+        for row in then:
+            if isinstance(row, FindingRow) and row.status in ("unknown", "error") and row.rule == item.rule:
+                assert not item.resource.lower().startswith(row.resource.lower())
+    for change in found.of("unseen"):
+        assert (change.item.state, change.item.seen) == (known[change.item.key].state, MONDAY)
+
+
+@some
+@given(estates, estates, resources, looks)
+def test_outside_of_what_was_looked_at_nothing_is_touched(
+    first: list[Row], then: list[Row], seen: set[str], looked: Looked
+) -> None:
+    known = items(*first)
+    new = sight(known, then, resources=seen)
+    found = changed(known, new, looked)
+    touched = {each.item.key for each in found.found} | {item.key for item in found.same}
+    for key in touched - set(new.items):
+        item = known[key]
+        assert SUB in looked.subscriptions or (looked.whole and SUB in looked.expected)
+        assert item.rule in looked.rules if item.kind == "finding" else TYPE in looked.types
+
+
+@some
+@given(estates, estates, st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(first: list[Row], then: list[Row], chance: random.Random) -> None:
+    known = items(*first)
+    # Rows that collide, too: the same fingerprint with another cell.
+    rows = then + [msgspec.structs.replace(row, severity="low") for row in then]
+    mixed = chance.sample(rows, len(rows))
+    assert changed(known, sight(known, rows)) == changed(known, sight(known, mixed))
+
+
+@some
+@given(estates)
+def test_the_case_of_ids_does_not_matter(rows: list[Row]) -> None:
+    known = items(*rows)
+    loud = [msgspec.structs.replace(row, resource=row.resource.upper()) for row in rows]
+    assert quiet(changed(known, sight(known, loud)))
+
+
+@some
+@given(estates)
+def test_fixed_then_seen_is_reopened(rows: list[Row]) -> None:
+    known = edit(items(*rows), state="fixed")
+    for change in changed(known, sight(known, rows)).found:
+        assert change.news == ("accepted" if change.item.state == "accepted" else "reopened")
+        assert change.item.since == MONDAY
+
+
+def test_a_resource_that_is_listed_and_could_not_be_read_is_not_gone() -> None:
+    known = items(exposure(), finding())
+    refused = [finding(rule="anonymous", status="unknown", category="anonymous-access"), finding(status="unknown")]
+    found = changed(known, sight(known, refused, resources=()), gone=lambda _: True)
+    assert {each.news for each in found.found} == {"unseen"}
+
+
+def test_a_list_that_is_refused_hides_its_own_type_alone() -> None:
+    known = items(exposure(container("c"), "blob/c"))
+    refused = finding(f"/subscriptions/{SUB}", "sql-open", status="unknown", category="network")
+    refused.gaps = [f"/subscriptions/{SUB}/providers/Microsoft.Sql/servers"]
+    looked = Looked({SUB}, set(), {f"{TYPE}/blobservices/containers"})
+    assert one(changed(known, sight(known, [refused]), looked)).news == "fixed"
+    refused.gaps = [f"/subscriptions/{SUB}/providers/Microsoft.Storage/storageAccounts"]
+    assert one(changed(known, sight(known, [refused]), looked)).news == "unseen"
+    refused.gaps = []
+    assert one(changed(known, sight(known, [refused]), looked)).news == "unseen"

@@ -1,0 +1,157 @@
+"""`twolocks diff`: each kind of difference, and what is never called fixed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanner.model.index import INDEX_TYPES
+from scanner.snapshot.files import Head, Store
+from tests.history.changing_estate import Json, container, public, server, storage
+from tests.terminals import STORAGE, SUB, TAKEN, Ended, closed, listed, twolocks
+
+ACCOUNT = f"{STORAGE}/stjournal"
+EVIL = "st<td><script>alert(1)<b>|`x`"
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def taken(name: str, *bodies: Json, gaps: tuple[str, ...] = ()) -> str:
+    """A snapshot in which every list was read, those of networks too."""
+    store = Store(Head(taken=TAKEN, tool="twolocks test", principal="kari", scopes=[SUB]))
+    store.scope(SUB, "prod-journal", "agency.example", "full")
+    listed(store)
+    for type in INDEX_TYPES:
+        store.read(f"/subscriptions/{SUB}/providers/{type}", 0, "list")
+    for body in bodies:
+        store.resource(body, "2025-08-01", "list")
+    for url in gaps:
+        store.gap(url, 403, "AuthorizationFailed", "Microsoft.Storage/storageAccounts/read")
+    store.write(Path(name))
+    return name
+
+
+def compare(old: str, new: str, *words: str) -> tuple[Json, Ended]:
+    ended = twolocks("diff", old, new, "--format", "json", *words)
+    assert ended.code == 0, ended.err
+    return json.loads(ended.out), ended
+
+
+def doors(rows: list[Json]) -> set[str]:
+    return {f"{row['resource'].rsplit('/', 1)[-1]}: {row['endpoint'] or row['rule']}" for row in rows}
+
+
+def keyed(name: str, **more: Any) -> Json:
+    """An account that a key opens from everywhere."""
+    return public(name) | {"properties": public(name)["properties"] | {"allowSharedKeyAccess": True, **more}}
+
+
+def test_a_file_and_itself_do_not_differ() -> None:
+    night = taken("night.jsonl", keyed("stjournal"), closed("starkiv"))
+    found, _ = compare(night, night)
+    assert {name: rows for name, rows in found.items() if isinstance(rows, list) and rows and name != "notes"} == {}
+    assert found["same"] > 0
+
+
+def test_new_fixed_and_changed() -> None:
+    one = {"ipRules": [{"value": "198.51.100.7"}], "defaultAction": "Deny", "bypass": "None", "virtualNetworkRules": []}
+    old = taken("old.jsonl", keyed("stto"), closed("stny"), keyed("stfire", networkAcls=one))
+    new = taken("new.jsonl", closed("stto"), keyed("stny"), keyed("stfire"))
+    found, _ = compare(old, new)
+    assert "stny: file" in doors(found["new"])
+    assert all(door.startswith("stny") for door in doors(found["new"]))
+    assert "stto: file" in doors(found["fixed"])
+    assert all(door.startswith("stto") for door in doors(found["fixed"]))
+    why = {row["endpoint"]: row["why"] for row in found["changed"]}
+    assert why["file"] == "medium -> high, reach selected -> internet"
+    back, _ = compare(new, old)
+    assert {row["why"] for row in back["changed"]} == {"high -> medium, reach internet -> selected"}
+
+
+def test_a_resource_that_is_not_there_is_vanished_and_not_fixed() -> None:
+    old, new = taken("old.jsonl", keyed("stto"), closed("stx")), taken("new.jsonl", closed("stx"))
+    found, _ = compare(old, new)
+    assert found["fixed"] == []
+    assert "stto: file" in doors(found["vanished"])
+    assert {row["why"] for row in found["vanished"]} == {"its resource is not in the new file"}
+    assert found["vanished_resources"] == [f"{STORAGE}/stto"]
+    back, _ = compare(new, old)
+    assert back["appeared_resources"] == [f"{STORAGE}/stto"]
+    assert "stto: file" in doors(back["new"])
+
+
+def test_what_cannot_be_decided_any_more_is_unknown_now() -> None:
+    whole = taken("old.jsonl", public("stjournal"), container("scans"))
+    store = public("stjournal")
+    gap = f"{ACCOUNT}/blobServices/default/containers"
+    part = taken("new.jsonl", store, gaps=(gap,))
+    found, ended = compare(whole, part)
+    assert found["fixed"] == []
+    assert "stjournal: blob/scans" in doors(found["unknown"])
+    assert "The new scan is incomplete: what it could not read is not fixed" in ended.err
+    back, _ = compare(part, whole)
+    assert {row["why"] for row in back["new"] if row["endpoint"] == "blob/scans"} == {"it could not be decided before"}
+
+
+def test_a_rule_that_was_not_judged_before_is_no_news() -> None:
+    twolocks("scan", "--from", taken("n.jsonl", keyed("stjournal")), "--out", "new.json", "--fail-on", "never")
+    twolocks("scan", "--from", "n.jsonl", "--out", "old.json", "--fail-on", "never", "--only", "sql-*")
+    found, _ = compare("old.json", "new.json")
+    assert found["new"] == []
+    assert "stjournal: file" in doors(found["first_judged"])
+    back, _ = compare("new.json", "old.json")
+    assert back["fixed"] == []
+    assert "stjournal: file" in doors(back["vanished"])
+
+
+def test_the_first_resource_of_a_type_is_new() -> None:
+    old = taken("old.jsonl", *storage(closed("stx")))
+    new = taken("new.jsonl", *storage(closed("stx")), *server(("0.0.0.0", "255.255.255.255")))
+    found, _ = compare(old, new)
+    assert "sqlfag: tds" in doors(found["new"])
+    assert found["first_judged"] == []
+
+
+def test_another_subscription_is_no_fix() -> None:
+    old = taken("old.jsonl", keyed("stjournal"))
+    text = Path("old.jsonl").read_text().replace(SUB, "00000000-0000-4000-8000-000000000001")
+    Path("new.jsonl").write_text(text)
+    found, _ = compare(old, "new.jsonl")
+    assert found["fixed"] == found["new"] == []
+    assert {row["why"] for row in found["vanished"]} == {"its subscription is not in the new file"}
+    assert found["first_judged"]
+
+
+def test_the_table_and_the_files() -> None:
+    old, new = taken("old.jsonl", closed(EVIL)), taken("new.jsonl", keyed(EVIL))
+    ended = twolocks("diff", old, new, "--out", "d.html", "--out", "d.md", "--out", "d.json")
+    assert ended.code == 0
+    first, *rows = ended.out.splitlines()
+    assert first.endswith("; 0 resources appeared, 0 vanished")
+    assert rows[0].split("\t")[:2] == ["new", "high"]
+    page = Path("d.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    marked = Path("d.md").read_text()
+    lines = [line for line in marked.splitlines() if line.startswith("| high")]
+    assert lines
+    assert all(line.replace("\\|", "").count("|") == 5 for line in lines)
+    assert json.loads(Path("d.json").read_text())["schema"] == "twolocks-diff/1"
+    assert ended.err.endswith("Wrote    d.html, d.md, d.json\n")
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"schema": "twolocks/1"}', '{"schema": "twolocks/9"}', "[1]"])
+def test_what_is_neither_findings_nor_a_snapshot(text: str) -> None:
+    Path("bad.json").write_text(text)
+    ended = twolocks("diff", "bad.json", taken("new.jsonl", closed("stx")))
+    assert ended.code == 2
+    assert "at: bad.json" in ended.err
+
+
+def test_a_file_that_is_not_there() -> None:
+    ended = twolocks("diff", "old.json", "new.json")
+    assert (ended.code, "error: old.json cannot be read" in ended.err) == (2, True)

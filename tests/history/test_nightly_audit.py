@@ -1,0 +1,289 @@
+"""Ways in which a night might say that all is well, or cry wolf, each found by looking for them."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanner.sandbox.faults import Fault
+from scanner.sandbox.server import Sandbox, running
+from scanner.sandbox.world import Grant, Quirks, Refusal, Reply
+from scanner.scan import pipeline as scan
+from scanner.terminal.signals import Stopped
+from tests.history.changing_estate import SERVER, STORAGE, Json, Told, child, container, night, public, storage
+from tests.history.test_changing_estate import EXPORT, PRIVATE, estate, second_look
+from tests.terminals import GROUP, SUB, twolocks
+
+NEWS = ("--fail-on", "new:high")
+OTHER = "11111111-2222-3333-4444-555555555555"
+
+
+def again(file: Path, history: str, folder: Path, *words: str) -> Told:
+    """A scan of a snapshot, with a history."""
+    out = folder / "again.json"
+    ended = twolocks("scan", "--from", file, "--history", history, "--out", out, *words, env={"CI": "1"})
+    return Told(ended, json.loads(out.read_text()))
+
+
+def tagged() -> list[Json]:
+    found = storage(public("stprod"), container("x", above=f"{STORAGE}/stprod/blobServices/default/containers"))
+    found[0]["tags"] = {"env": "prod"}
+    return found
+
+
+# Files
+
+
+def test_a_snapshot_of_a_part_says_nothing_of_the_rest(tmp_path: Path) -> None:
+    history, other, whole = str(tmp_path / "history.db"), str(tmp_path / "other.db"), [*estate(), *tagged()]
+    night(whole, history, tmp_path, *NEWS)
+    for words in (("--tag", "env=prod"), ("--resource", SERVER), ("--resource-group", "rg-journal")):
+        file = tmp_path / "part.jsonl"
+        night(whole, other, tmp_path, *words, "--snapshot", str(file))
+        told = again(file, history, tmp_path, *NEWS)
+        assert (told.counts, told.ended.code) == ({}, 0), words
+    assert night(whole, history, tmp_path, *NEWS).counts == {}
+
+
+def test_a_snapshot_of_a_part_is_no_first_look_at_the_rest(tmp_path: Path) -> None:
+    history, file = str(tmp_path / "history.db"), tmp_path / "part.jsonl"
+    night([*estate(), *tagged()], str(tmp_path / "other.db"), tmp_path, "--tag", "env=prod", "--snapshot", str(file))
+    again(file, history, tmp_path, *NEWS)
+    told = night([*estate(), *tagged()], history, tmp_path, *NEWS)
+    assert (told.new(), told.ended.code) == (set(), 0)
+
+
+def test_a_file_of_bare_resources_is_no_first_look_at_the_rest(tmp_path: Path) -> None:
+    history, file = str(tmp_path / "history.db"), tmp_path / "bare.json"
+    file.write_text(json.dumps(tagged()[:1]))
+    again(file, history, tmp_path, *NEWS)
+    told = night([*estate(), *tagged()], history, tmp_path, *NEWS)
+    assert (told.new(), told.ended.code) == (set(), 0)
+    file.write_text(json.dumps([*tagged()[:1], public("stny")]))
+    assert {door.split(":")[0] for door in again(file, history, tmp_path, *NEWS).new()} == {"stny"}
+
+
+def test_an_older_file_changes_nothing_that_a_later_scan_saw(tmp_path: Path) -> None:
+    history, old = str(tmp_path / "history.db"), tmp_path / "old.jsonl"
+    night(estate(PRIVATE), str(tmp_path / "other.db"), tmp_path, "--snapshot", str(old))
+    earlier(old)
+    night(estate(), history, tmp_path, *NEWS)
+    night(estate(EXPORT), history, tmp_path, *NEWS)
+    told = again(old, history, tmp_path, *NEWS)
+    assert (told.counts, told.ended.code) == ({}, 0)
+    assert any("later scan" in note for note in told.document["changes"]["notes"])
+    told = night(estate(EXPORT), history, tmp_path, *NEWS)
+    assert (told.counts, told.ended.code) == ({}, 0)
+
+
+def test_an_older_file_reopens_nothing_that_was_fixed_since(tmp_path: Path) -> None:
+    history, old = str(tmp_path / "history.db"), tmp_path / "old.jsonl"
+    night(estate(EXPORT), history, tmp_path, *NEWS, "--snapshot", str(old))
+    earlier(old)
+    assert night(estate(PRIVATE), history, tmp_path, *NEWS).listed("fixed")
+    told = again(old, history, tmp_path, *NEWS)
+    assert (told.counts, told.ended.code) == ({}, 0)
+    assert night(estate(PRIVATE), history, tmp_path, *NEWS).counts == {}
+
+
+def earlier(file: Path) -> None:
+    """Make a snapshot older than it is."""
+    head, rest = file.read_text().split("\n", 1)
+    first: Any = json.loads(head)
+    first["snapshot"]["taken"] = "2025-11-25T02:00:00Z"
+    file.write_text(f"{json.dumps(first)}\n{rest}")
+
+
+# What could not be read
+
+
+def hidden(*ids: str) -> Quirks:
+    return Quirks(absent_from_graph=ids)
+
+
+def test_what_nobody_sees_and_nobody_may_read_again_is_no_quiet_night(tmp_path: Path) -> None:
+    history, there = str(tmp_path / "history.db"), [each["id"] for each in estate() if "stjournal" in each["id"]]
+    night(estate(), history, tmp_path, *NEWS)
+    odd: dict[str, Any] = {"quirks": hidden(*there), "refusals": [Refusal(path="*/stjournal*")]}
+    words = ("--only", "storage-*")
+    told = night(estate(), history, tmp_path, "--fail-on", "high", *words, **odd)
+    assert "stjournal: blob/scans" in told.listed("unseen")
+    assert told.ended.code == 3
+    assert [gap["url"] for gap in told.document["gaps"]] == [f"{STORAGE}/stjournal"]
+    assert told.document["scan"]["complete"] is False
+    told = night(estate(), history, tmp_path, *NEWS, *words, **odd)
+    assert (told.counts, told.ended.code) == ({}, 3), "it is not read the night after, either"
+    waivers = tmp_path / "waivers.toml"
+    entry = f'[[gap]]\nurl = "{STORAGE}/stjournal"\nreason = "locked"\nowner = "kari"\nexpires = {soon()}\n'
+    waivers.write_text(entry)
+    assert night(estate(), history, tmp_path, *NEWS, *words, "--waivers", str(waivers), **odd).ended.code == 0
+
+
+def soon() -> str:
+    return str((datetime.now(UTC) + timedelta(days=30)).date())
+
+
+def test_networks_that_cannot_be_read_again_are_a_gap(tmp_path: Path) -> None:
+    refused = Refusal(action="Microsoft.Network/networkSecurityGroups/read")
+    told = second_look(tmp_path, estate(ssh="Internet"), estate(), estate(), refusals=[refused])
+    assert told.ended.code == 3
+    assert [gap["url"].rsplit("/", 1)[1] for gap in told.document["gaps"]] == ["networkSecurityGroups"]
+    assert not [row for row in told.document["findings"] if row["status"] == "unknown"]
+
+
+def test_no_second_look_at_all_is_no_quiet_night(tmp_path: Path) -> None:
+    refused = Refusal(path="/subscriptions")
+    told = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(PRIVATE), refusals=[refused])
+    assert told.listed("unseen") == {"stjournal: blob/eksport"}
+    assert told.ended.code == 3, told.ended.err
+
+
+def test_a_resource_whose_subscription_is_not_found_is_not_gone(tmp_path: Path) -> None:
+    lost = Reply(path="*/stjournal", status=404, code="SubscriptionNotFound")
+    told = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(PRIVATE), quirks=Quirks(replies=(lost,)))
+    assert (told.listed("unseen"), told.listed("fixed")) == ({"stjournal: blob/eksport"}, set())
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("html", "*/storageAccounts/stjournal", status=404),
+        Fault("status", "*/storageAccounts/stjournal", status=404, code="InvalidResourceType"),
+        Fault("truncate", "*/storageAccounts/stjournal"),
+        Fault("status", "*/storageAccounts/stjournal", status=200, body="null"),
+    ],
+    ids=lambda fault: f"{fault.kind} {fault.status} {fault.code}",
+)
+def test_only_arm_says_that_something_is_gone(tmp_path: Path, fault: Fault) -> None:
+    history = str(tmp_path / "history.db")
+    night(estate(EXPORT), history, tmp_path, *NEWS)
+    told = night(estate(PRIVATE), history, tmp_path, *NEWS, faults=[fault])
+    assert (told.listed("unseen"), told.listed("fixed")) == ({"stjournal: blob/eksport"}, set())
+    assert told.ended.code == 3
+
+
+def test_a_subscription_that_is_not_there_any_more_is_told_once(tmp_path: Path) -> None:
+    history, moved = str(tmp_path / "history.db"), json.loads(json.dumps(estate(EXPORT)).replace(SUB, OTHER))
+
+    waivers = tmp_path / "waivers.toml"
+    entry = f'[[gap]]\nurl = "/subscriptions/{OTHER}"\nreason = "in part"\nowner = "kari"\nexpires = {soon()}\n'
+    waivers.write_text(entry)
+
+    def scanned(resources: list[Json], *subscriptions: str) -> Told:
+        out = tmp_path / "findings.json"
+        of = [{"subscriptionId": each, "displayName": each[:4]} for each in subscriptions]
+        with running(Sandbox(resources, of)) as box:
+            given = ("--arm-endpoint", box.url, "--auth", "environment", "--out", out, "--history", history, *NEWS)
+            ended = twolocks("scan", *given, "--waivers", waivers, env={"CI": "1", **box.environment()})
+        return Told(ended, json.loads(out.read_text()))
+
+    scanned([*estate(), *moved], SUB, OTHER)
+    told = scanned(estate(), SUB)
+    assert "stjournal: blob/eksport" in told.listed("unseen")
+    assert [(gap["url"], gap["code"]) for gap in told.document["gaps"]] == [
+        (f"/subscriptions/{OTHER}", "SubscriptionMissing")
+    ]
+    assert told.ended.code == 3
+    assert "SubscriptionMissing" in told.ended.err, "a log tells it as a gap"
+    assert "exit 3: incomplete (1 gap); nothing new" in told.ended.err
+    assert scanned(estate(), SUB).ended.code == 0
+    assert scanned([*estate(), *moved], SUB, OTHER).ended.code == 0
+
+
+def test_a_login_that_holds_one_group_finds_out_what_is_fixed(tmp_path: Path) -> None:
+    history, login = str(tmp_path / "history.db"), [Grant(GROUP)]
+    night(estate(EXPORT, ssh="Internet"), history, tmp_path, *NEWS, grants=login)
+    told = night(estate(PRIVATE), history, tmp_path, *NEWS, grants=login)
+    assert told.listed("fixed") == {"stjournal: blob/eksport"}
+    assert told.listed("unseen") == {"vm-hopp: tcp/22"}, "its networks were seen in Resource Graph alone"
+    assert [gap["url"] for gap in told.document["gaps"]] == [f"/subscriptions/{SUB}"]
+    told = night(estate(EXPORT), history, tmp_path, *NEWS, grants=login)
+    assert told.listed("reopened") == {"stjournal: blob/eksport"}
+
+
+# What is told
+
+
+def test_what_nobody_was_told_since_the_scan_was_stopped_is_told_the_next_night(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = str(tmp_path / "history.db")
+    night(estate(), history, tmp_path, *NEWS)
+
+    def stopped(*_: object) -> list[str]:
+        raise Stopped(143)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scan._Scan, "_write", stopped)
+        assert night(estate(EXPORT), history, tmp_path, *NEWS).ended.code == 143
+    told = night(estate(EXPORT), history, tmp_path, *NEWS)
+    assert (told.new(), told.ended.code) == ({"stjournal: blob/eksport"}, 1)
+    trend = [row["critical"] for row in told.document["changes"]["trend"]]
+    assert trend == [1, 2], "the one that was stopped is not in the history"
+
+
+def test_what_is_deleted_is_fixed_for_who_scans_a_group(tmp_path: Path) -> None:
+    history, group = str(tmp_path / "history.db"), (*NEWS, "--resource-group", "RG-journal")
+    other = json.loads(json.dumps(tagged()).replace("rg-journal", "rg-annen").replace("stprod", "stannen"))
+    night([*estate(), *tagged(), *other], history, tmp_path, *NEWS)
+    told = night(estate(), history, tmp_path, *group)
+    assert {door.split(":")[0] for door in told.listed("fixed")} == {"stprod"}
+    assert told.listed("unseen") == set()
+    assert {door.split(":")[0] for door in night(estate(), history, tmp_path, *NEWS).listed("fixed")} == {"stannen"}
+
+
+OWN = """
+from scanner.model.rule import Child, Fix, Kind
+from scanner.model.verdict import Fail
+
+ACCOUNT = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+QUEUES = Child(ACCOUNT, "queueServices/default", "2025-08-01", one=True)
+
+
+@ACCOUNT.rule("own-kind", "governance", "It has a kind", severity="low", why="x", fix=Fix("az x", "x"))
+def own_kind(account, index):
+    return Fail((account.seen("kind"),))
+
+
+@ACCOUNT.rule("own-queues", "governance", "Queues", severity="low", why="x", fix=Fix("az x", "x"), reads=(QUEUES,))
+def own_queues(account, index):
+    return Fail((account.child(QUEUES).seen("properties.queues"),))
+"""
+
+
+def test_an_own_rule_on_a_known_type_takes_no_read_away(tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "own.py").write_text(OWN)
+    history, words = str(tmp_path / "history.db"), ("--rules", str(tmp_path / "rules"))
+    queues = [child(f"{STORAGE}/{name}", "queueServices/default", queues=2) for name in ("stjournal", "stlukket")]
+    for more in ((), ("--resource", f"{STORAGE}/stjournal")):
+        told = night([*estate(EXPORT), *queues], history, tmp_path, *words, *more)
+        assert not [row for row in told.document["findings"] if row["status"] in ("unknown", "error")], more
+        assert {"own-kind", "own-queues"} <= {row["rule"] for row in told.document["findings"]}
+    told = night([*estate(PRIVATE), *queues], history, tmp_path, *words)
+    assert (told.listed("fixed"), told.counts) == ({"stjournal: blob/eksport"}, {"fixed": 1})
+
+
+# Input
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("diff", "deep.json", "deep.json"),
+        ("waive", "abcdef01", "--in", "deep.json", "--reason", "x", "--owner", "kari", "--expires", soon()),
+        ("report", "deep.json", "--out", "report.html"),
+        ("scan", "--from", "deep.json"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_file_that_is_nested_too_deeply_is_wrong_input(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    deep = "[" * 200_000 + "]" * 200_000
+    (tmp_path / "deep.json").write_text(f'{{"schema": "twolocks/1", "findings": {deep}}}')
+    ended = twolocks(*words)
+    assert (ended.code, "exit 2" in ended.err) == (2, True)

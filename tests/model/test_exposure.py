@@ -1,0 +1,228 @@
+"""Halves, the severity table and what a switch says."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner.evaluate import locks
+from scanner.model.exposure import (
+    IDENTITY,
+    NO_WAY,
+    SHARED,
+    Auth,
+    Exposure,
+    Half,
+    Reach,
+    Switch,
+    cell,
+    closed,
+    may,
+    title,
+    unread,
+    way,
+)
+from scanner.model.resource import Resource
+from scanner.model.verdict import Fail, NotApplicable, Pass, Severity, Unknown, Unread
+
+GAP = Unread("containers", "403 AuthorizationFailed")
+KINDS = ("data", "admin", "app")
+
+
+def rank(severity: Severity | None) -> int:
+    return -1 if severity is None else int(severity)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stronger_lock_never_raises_a_severity(kind: str) -> None:
+    for auth, reach in itertools.product(Auth, Reach):
+        for stronger in Auth:
+            if stronger < auth:
+                assert rank(cell(kind, stronger, reach)) <= rank(cell(kind, auth, reach))  # type: ignore[arg-type]
+        for narrower in Reach:
+            if narrower < reach:
+                assert rank(cell(kind, auth, narrower)) <= rank(cell(kind, auth, reach))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "auth", "reach", "severity"),
+    [
+        ("data", Auth.anonymous, Reach.internet, Severity.critical),
+        ("data", Auth.anonymous, Reach.azure, Severity.critical),
+        ("data", Auth.anonymous, Reach.wide, Severity.critical),
+        ("data", Auth.anonymous, Reach.selected, Severity.high),
+        ("data", Auth.anonymous, Reach.private, Severity.medium),
+        ("admin", Auth.shared, Reach.internet, Severity.high),
+        ("admin", Auth.shared, Reach.wide, Severity.high),
+        ("admin", Auth.shared, Reach.selected, Severity.medium),
+        ("admin", Auth.shared, Reach.private, Severity.low),
+        ("data", Auth.identity, Reach.internet, Severity.medium),
+        ("data", Auth.identity, Reach.azure, Severity.medium),
+        ("data", Auth.identity, Reach.selected, None),
+        ("data", Auth.identity, Reach.private, None),
+        ("app", Auth.anonymous, Reach.internet, Severity.medium),
+        ("app", Auth.anonymous, Reach.azure, Severity.medium),
+        ("app", Auth.anonymous, Reach.selected, Severity.low),
+        ("app", Auth.anonymous, Reach.private, None),
+        ("app", Auth.shared, Reach.internet, Severity.low),
+        ("app", Auth.shared, Reach.wide, Severity.low),
+        ("app", Auth.shared, Reach.selected, None),
+        ("app", Auth.identity, Reach.internet, None),
+    ],
+)
+def test_the_table_of_the_design(kind: str, auth: Auth, reach: Reach, severity: Severity | None) -> None:
+    assert cell(kind, auth, reach) is severity  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("auth", Auth)
+def test_nobody_can_reach_means_closed(kind: str, auth: Auth) -> None:
+    assert cell(kind, auth, Reach.none) is None  # type: ignore[arg-type]
+
+
+halves = st.builds(
+    lambda sure, doubts: _joined([way(level) for level in sure] + [may(level, GAP) for level in doubts]),
+    st.lists(st.sampled_from(Reach), max_size=3),
+    st.lists(st.sampled_from(Reach), max_size=3),
+)
+auths = st.builds(
+    lambda sure, doubts: _joined([way(level) for level in sure] + [may(level, GAP) for level in doubts]),
+    st.lists(st.sampled_from(Auth), max_size=3),
+    st.lists(st.sampled_from(Auth), max_size=3),
+)
+
+
+def _joined(parts: list[Half]) -> Half:
+    half = NO_WAY
+    for part in parts:
+        half |= part
+    return half
+
+
+@given(halves, auths, st.sampled_from(KINDS))
+def test_what_is_not_read_never_makes_an_exposure_milder(reach: Half, asks: Half, kind: str) -> None:
+    exposure = Exposure("blob", kind, reach, asks)  # type: ignore[arg-type]
+    assert rank(exposure.worst) >= rank(exposure.severity)
+
+
+@given(halves, auths, st.sampled_from(Reach), st.sampled_from(KINDS))
+def test_one_more_way_never_makes_an_exposure_milder(reach: Half, asks: Half, more: Reach, kind: str) -> None:
+    before = Exposure("blob", kind, reach, asks)  # type: ignore[arg-type]
+    after = Exposure("blob", kind, reach | way(more), asks)  # type: ignore[arg-type]
+    assert rank(after.severity) >= rank(before.severity)
+
+
+def test_a_half_shows_its_widest_sure_way_and_what_an_unread_part_could_add() -> None:
+    half = SHARED | IDENTITY | may(Auth.anonymous, GAP)
+    assert half.widest is not None
+    assert half.widest.level is Auth.shared
+    assert half.worst is not None
+    assert half.worst.level is Auth.anonymous
+
+
+def test_a_doubt_that_adds_nothing_is_not_told() -> None:
+    exposure = Exposure("blob", "data", way(Reach.internet), way(Auth.anonymous) | may(Auth.shared, GAP))
+    assert exposure.may_auth is None
+    assert not exposure.undecided
+
+
+def test_nothing_sure_is_unknown_and_could_be_the_worst() -> None:
+    exposure = unread("blob", "data", GAP)
+    assert (exposure.sure_reach, exposure.sure_auth, exposure.severity) == (None, None, None)
+    assert exposure.worst is Severity.critical
+    assert exposure.undecided
+
+
+def test_an_endpoint_that_is_off_is_closed_and_says_why() -> None:
+    exposure = closed("sftp", "data", "SFTP is not switched on", what="SFTP")
+    assert exposure.severity is None
+    assert title(exposure) == "SFTP is off: SFTP is not switched on"
+
+
+def test_a_title_names_both_locks() -> None:
+    exposure = Exposure("blob", "data", way(Reach.internet), SHARED, what="The blob service")
+    assert title(exposure) == "The blob service answers every address; a copied key or password opens it"
+
+
+def test_a_milder_cell_needs_an_argument() -> None:
+    with pytest.raises(TypeError, match="argument"):
+        Exposure("nfs", "data", way(Reach.private), way(Auth.anonymous), cap=Severity.low)
+
+
+@given(halves, auths)
+def test_a_cap_and_a_milder_cell_never_raise_a_severity(reach: Half, asks: Half) -> None:
+    plain = Exposure("tcp/22", "admin", reach, asks)
+    milder = Exposure("tcp/22", "admin", reach, asks, milder=1, argument="stopped")
+    capped = Exposure("tcp/22", "admin", reach, asks, cap=Severity.low, argument="by design")
+    inside = Exposure("nfs", "data", reach, asks, cap=Severity.low, capped=Reach.private, argument="by design")
+    assert inside.rate(Auth.anonymous, Reach.private) is Severity.low
+    assert inside.rate(Auth.anonymous, Reach.selected) is Severity.high
+    assert rank(milder.severity) <= rank(plain.severity)
+    assert rank(capped.severity) <= min(rank(plain.severity), Severity.low)
+
+
+SWITCH = Switch("properties.keys", {False: Auth.identity, True: Auth.shared}, absent=True, source="a page")
+
+
+def test_a_switch_says_what_its_values_mean_whatever_their_case_or_type() -> None:
+    for value, level in ((True, Auth.shared), ("True", Auth.shared), (False, Auth.identity), ("false", Auth.identity)):
+        half = SWITCH.half(Resource({"id": "/x", "Properties": {"KEYS": value}}))
+        assert half.widest is not None
+        assert half.widest.level is level
+
+
+def test_a_value_that_nobody_knows_is_never_closed() -> None:
+    half = SWITCH.half(Resource({"id": "/x", "properties": {"keys": "maybe"}}))
+    assert half.widest is None
+    assert half.worst is not None
+    assert half.worst.level is Auth.shared
+
+
+def test_an_absent_switch_means_what_its_source_says() -> None:
+    half = SWITCH.half(Resource({"id": "/x", "properties": {"keys": None}}))
+    assert half.widest is not None
+    assert half.widest.level is Auth.shared
+
+
+def test_what_is_absent_in_a_thin_record_may_fail_but_never_pass() -> None:
+    safe = Switch("properties.sftp", {False: Auth.identity, True: Auth.shared}, absent=False, source="a page")
+    assert safe.half(Resource({"id": "/x", "properties": {}}, by="get")).widest is not None
+    assert safe.half(Resource({"id": "/x", "properties": {}}, by="graph")).widest is None
+    assert SWITCH.half(Resource({"id": "/x", "properties": {}}, by="graph")).widest is not None
+
+
+def test_absent_without_a_source_does_not_load() -> None:
+    with pytest.raises(TypeError, match="source"):
+        Switch("properties.keys", {True: Auth.shared}, absent=True)
+
+
+def test_a_network_of_which_only_the_service_shows_the_rules_is_not_applicable_but_a_sure_way_in_fails() -> None:
+    closed_but = Exposure("tds", "data", way(Reach.none), way(Auth.shared), hidden="rules that nobody sees")
+    assert locks.read("network", [closed_but]).verdict == NotApplicable("rules that nobody sees")
+    assert locks.read("authentication", [closed_but]).verdict == NotApplicable("rules that nobody sees")
+    strong = Exposure("tds", "data", way(Reach.none), way(Auth.identity), hidden="rules that nobody sees")
+    assert isinstance(locks.read("authentication", [strong]).verdict, Pass)
+    open_anyway = Exposure("tds", "data", way(Reach.internet), way(Auth.shared), hidden="rules that nobody sees")
+    assert isinstance(locks.read("network", [open_anyway]).verdict, Fail)
+
+
+def test_rules_that_share_an_endpoint_each_read_their_own_credentials() -> None:
+    asks = IDENTITY | SHARED.named("admin") | may(Auth.shared, GAP).named("tokens")
+    exposure = Exposure("registry", "data", way(Reach.internet), asks)
+    admin = locks.read("authentication", (exposure,), ("admin",))
+    assert isinstance(admin.verdict, Fail)
+    assert admin.failing == (exposure,)
+    assert isinstance(locks.read("authentication", (exposure,), ("tokens",)).verdict, Unknown)
+    assert isinstance(locks.read("authentication", (exposure,), ("others",)).verdict, Pass)
+    assert isinstance(locks.read("authentication", (exposure,)).verdict, Fail)
+
+
+@pytest.mark.parametrize("reach", Reach)
+def test_a_reach_that_is_enough_counts_as_closed_and_a_wider_one_does_not(reach: Reach) -> None:
+    asks = way(Auth.shared)
+    exposure = Exposure("publish", "data", way(reach), asks, enough=Reach.selected, argument="no switch for the keys")
+    plain = Exposure("publish", "data", way(reach), asks)
+    assert exposure.severity == (None if reach <= Reach.selected else plain.severity)
+    with pytest.raises(TypeError, match="argument"):
+        Exposure("publish", "data", way(reach), asks, enough=Reach.selected)

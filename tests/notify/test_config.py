@@ -1,0 +1,215 @@
+"""The tables [notify.NAME]: every fault with its line, and secrets that are read, never shown."""
+
+from pathlib import Path
+
+import pytest
+
+from scanner.config.notifications import COMMON, KINDS, keys_of, loopback
+from scanner.config.settings import Settings, resolve
+from scanner.errors import InputError
+from scanner.notify import after_scan as tell
+from tests.terminals import twolocks
+
+HOOK = "https://hooks.agency.example/workflows/7f3a?sig=c2VjcmV0LXNpZ25hdHVyZQ"
+SIGN = "0123456789abcdef0123456789abcdef"
+MAIL = "kind = 'mail'\nhost = 'mail.example'\nfrom = 'two@agency.example'\nto = ['ops@agency.example']\n"
+
+
+def settings(folder: Path, text: str, *, name: str = "ops") -> Settings:
+    (folder / "twolocks.toml").write_text(f"[notify.{name}]\n{text}\n")
+    return resolve("scan", {"history": "night.db", "notify": [name]}, {}, folder=folder)
+
+
+def faults(folder: Path, text: str, *, name: str = "ops") -> list[tuple[str, str, str]]:
+    with pytest.raises(InputError) as raised:
+        settings(folder, text, name=name)
+    found = getattr(raised.value, "all", [raised.value])
+    return [(each.what, each.at.rpartition(":")[2], each.do) for each in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "line", "do"),
+    [
+        ("kind = 'temas'", 'there is no kind of notification "temas"', "2", "nearest: teams; known: teams, slack, web"),
+        ("kind = 'slack'", "notify.ops needs url-env or url-file", "1", 'add url-env = "...", or url-file = "..."'),
+        ("kind = 'slack'\nurl-evn = 'A'\nurl-file = 'x'", 'notify.ops (slack) has no key "url-evn"', "3",
+         "nearest: url-env"),
+        ("kind = 'slack'\nurl-env = 'A'\nurl-file = 'x'", "url-env and url-file say the same", "4", "leave one"),
+        ("kind = 'slack'\nurl-env = 'A'\nmin-severity = 'hihg'", 'notify.ops.min-severity "hihg" is not known', "4",
+         "nearest: high; known: critical, high"),
+        ("kind = 'slack'\nurl-env = ''", "notify.ops.url-env is text", "3", ""),
+        ("kind = 'slack'\nurl-env = 7", "notify.ops.url-env is text", "3", ""),
+        ("kind = 'webhook'\nurl-env = 'A'", "notify.ops needs secret-env or secret-file", "1", "add secret-env"),
+        ("kind = 'github'\nurl-env = 'A'", 'notify.ops (github) has no key "url-env"', "3", ""),
+        (MAIL + "port = 70000", "notify.ops.port is a port, a number from 1 to 65535", "6", ""),
+        (MAIL + "tls = 'startls'", 'notify.ops.tls "startls" is not known', "6", "nearest: starttls; known:"),
+        (MAIL + "tls = 'none'", "mail without TLS goes to this machine only", "6", 'tls = "starttls"'),
+        (MAIL + "user = 'two'", "notify.ops needs password-env", "1", "a login is a user and a password"),
+        (MAIL + "password-env = 'P'", "notify.ops needs user", "1", "a login is a user and a password"),
+        (MAIL.replace("['ops@agency.example']", "[]"), "notify.ops.to is a list of addresses", "5", ""),
+        (MAIL.replace("['ops@agency.example']", "['a@b.example', 'ops']"), '"ops" is no mail address', "5", "write na"),
+        (MAIL.replace("two@agency.example", "two@agency.example\\nBcc: x@y.example"),
+         '"two@agency.example\\nBcc: x@y.example" is no mail address', "4", "write name@agency.example, in ASCII"),
+        (MAIL.replace("'two@agency.example'", '"two@x\\nBcc: x@y.example"'),
+         '"two@x\nBcc: x@y.example" is no mail address', "4", "write name@agency.example, in ASCII"),
+        (MAIL.replace("from", "form"), 'notify.ops (mail) has no key "form"', "4", "nearest: from"),
+    ],
+)  # fmt: skip
+def test_a_fault_has_its_line_and_what_helps(text: str, what: str, line: str, do: str, tmp_path: Path) -> None:
+    found = faults(tmp_path, text)
+    assert [each for each in found if each[0] == what and each[1] == line and each[2].startswith(do)], found
+
+
+@pytest.mark.parametrize("word", ["url", "secret", "password"])
+def test_a_secret_in_the_settings_is_refused_and_not_repeated(word: str, tmp_path: Path) -> None:
+    kind = {"url": "teams", "secret": "webhook", "password": "mail"}[word]
+    found = faults(tmp_path, f"kind = '{kind}'\n{word} = '{HOOK}'")
+    said = (f"{word} is a secret and does not stand in the settings", "3")
+    assert said in [each[:2] for each in found]
+    assert f'{word}-env = "NAME_OF_A_VARIABLE"' in str(found)
+    assert not [each for each in found if f"needs {word}-env" in each[0]]
+    assert "c2VjcmV0" not in str(found)
+
+
+@pytest.mark.parametrize("key", ["url-env", "url-file"])
+def test_a_secret_in_the_place_of_its_name_is_refused_and_not_repeated(key: str, tmp_path: Path) -> None:
+    found = faults(tmp_path, f"kind = 'teams'\n{key} = '{HOOK}'")
+    assert "c2VjcmV0" not in str(found)
+    assert "hooks.agency.example" not in str(found)
+    assert "is the name of a" in found[0][0]
+
+
+@pytest.mark.parametrize("name", ["'o p'", '"o\\np"', "'øps'", "''", "'::error'"])
+def test_a_name_is_letters_and_digits(name: str, tmp_path: Path) -> None:
+    (tmp_path / "twolocks.toml").write_text(f"[notify.{name}]\nkind = 'github'\n")
+    with pytest.raises(InputError, match="is no name of a notification"):
+        resolve("scan", {}, {}, folder=tmp_path)
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    found = faults(tmp_path, "kind = 'mail'\nhots = 'a'\nport = 0\ntls = 'x'")
+    assert len(found) == 6
+
+
+def test_every_kind_has_the_common_keys() -> None:
+    for kind in KINDS:
+        assert {"kind", "min-severity", "owner"} == {key.name for key in COMMON}
+        assert len({key.name for key in keys_of(kind)}) == len(keys_of(kind))
+
+
+# Secrets
+
+
+def ready(folder: Path, text: str, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, **options: object) -> str:
+    """The target's address, or the whole error."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    (folder / "twolocks.toml").write_text(f"[notify.ops]\n{text}\n")
+    given = {"history": "night.db", "notify": ["ops"], **options}
+    try:
+        found = tell.prepared(resolve("scan", given, {}, folder=folder))
+    except InputError as error:
+        return f"{error.what} | {error.at.rpartition('/')[2]} | {error.do}"
+    return found[0].url
+
+
+def test_the_address_comes_from_a_variable_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ready(tmp_path, "kind = 'teams'\nurl-env = 'HOOK'", {"HOOK": f" {HOOK}\n"}, monkeypatch) == HOOK
+    (tmp_path / "hook").write_text(HOOK + "\n")
+    assert ready(tmp_path, "kind = 'teams'\nurl-file = 'hook'", {}, monkeypatch) == HOOK
+    assert ready(tmp_path, f"kind = 'teams'\nurl-file = '{tmp_path}/hook'", {}, monkeypatch) == HOOK
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("http://hooks.agency.example/geheim", "is not https"),
+        ("http://127.0.0.1.agency.example/geheim", "is not https"),
+        ("ftp://hooks.agency.example/geheim", "is no web address"),
+        ("hooks.agency.example/geheim", "is no web address"),
+        ("https://", "is no web address"),
+        ("https://hooks.agency.example:port/geheim", "is no web address"),
+        ("https://[::1/geheim", "is no web address"),
+        ("https://kari:geheim@hooks.agency.example/", "holds a login"),
+        ("https://hooks.agency.example/ge heim", "holds blanks or letters that no address has"),
+        ("https://hooks.agency.example/ge\r\nHost: x", "holds blanks or letters that no address has"),
+        ("https://høks.agency.example/geheim", "holds blanks or letters that no address has"),
+    ],
+)
+def test_an_address_that_is_wrong_is_refused_and_not_repeated(
+    value: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = ready(tmp_path, "kind = 'slack'\nurl-env = 'HOOK'", {"HOOK": value}, monkeypatch)
+    assert said.startswith(f'the address of notification "ops" {why}; nothing was read | twolocks.toml:1 | ')
+    assert "heim" not in said
+    assert "agency" not in said
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.7.7.7", "[::1]"])
+def test_this_machine_may_be_asked_without_tls(host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"http://{host}:8080/x"
+    assert ready(tmp_path, "kind = 'slack'\nurl-env = 'HOOK'", {"HOOK": url}, monkeypatch) == url
+    assert loopback(host)
+
+
+def test_what_is_missing_is_told_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOOK", raising=False)
+    slack = "kind = 'slack'\n"
+    assert ready(tmp_path, slack + "url-env = 'HOOK'", {}, monkeypatch) == (
+        'notification "ops" needs the variable HOOK, which is not set; nothing was read | twolocks.toml:1 | '
+        "set HOOK, from where secrets are kept"
+    )
+    assert ready(tmp_path, slack + "url-file = 'hook'", {}, monkeypatch).startswith(
+        'notification "ops" needs the file hook, which cannot be read: No such file or directory; nothing was read'
+    )
+    (tmp_path / "hook").write_bytes(b" \n")
+    assert "is empty" in ready(tmp_path, slack + "url-file = 'hook'", {}, monkeypatch)
+    (tmp_path / "hook").write_bytes(b"\xff\xfe")
+    assert "it is no text" in ready(tmp_path, slack + "url-file = 'hook'", {}, monkeypatch)
+    webhook = "kind = 'webhook'\nurl-env = 'HOOK'\nsecret-env = 'SIGN'"
+    said = ready(tmp_path, webhook, {"HOOK": HOOK, "SIGN": "short"}, monkeypatch)
+    assert said.startswith('the secret of notification "ops" has fewer than 16 characters')
+    assert "short" not in said
+    assert ready(tmp_path, webhook, {"SIGN": SIGN}, monkeypatch) == HOOK
+
+
+def test_options_that_cannot_work_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ready(tmp_path, "kind = 'github'", {}, monkeypatch, history="") == (
+        "notifications need a history to know what is new; nothing was read | --notify ops | add --history FILE"
+    )
+    assert ready(tmp_path, "kind = 'github'", {}, monkeypatch, out=["-"]).startswith(
+        'notification "ops" writes to standard output, as --out - does; nothing was read | --notify ops | '
+    )
+    assert ready(tmp_path, "kind = 'github'\nowner = 'kari'", {}, monkeypatch) == (
+        'notification "ops" is for one owner, and no tag names owners; nothing was read | twolocks.toml:3 | '
+        "set owner-tag in [report]"
+    )
+
+
+def test_no_secret_is_in_a_targets_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK", HOOK)
+    monkeypatch.setenv("SIGN", SIGN)
+    monkeypatch.setenv("PASSWORD", "geheim-passord")
+    (tmp_path / "twolocks.toml").write_text(
+        f"[notify.ops]\nkind = 'webhook'\nurl-env = 'HOOK'\nsecret-env = 'SIGN'\n"
+        f"[notify.post]\n{MAIL}user = 'two'\npassword-env = 'PASSWORD'\n"
+    )
+    found = resolve("scan", {"history": "h.db", "notify": ["ops", "post"]}, {}, folder=tmp_path)
+    targets = tell.prepared(found)
+    shown = f"{targets} {targets[0]!r} {found} {found.rows()}"
+    assert "two@agency.example" in shown
+    for secret in (HOOK, "c2VjcmV0", SIGN, "geheim"):
+        assert secret not in shown
+    ended = twolocks("config", "show", "--config", tmp_path / "twolocks.toml", env={"HOOK": HOOK, "SIGN": SIGN})
+    assert ended.code == 0
+    assert "notify.ops.url-env" in ended.out
+    assert "c2VjcmV0" not in ended.out
+
+
+@pytest.mark.parametrize(
+    ("tls", "port"), [("", 587), ("tls = 'implicit'\n", 465), ("tls = 'starttls'\nport = 2525\n", 2525)]
+)
+def test_ports_follow_the_way_of_tls(tls: str, port: int, tmp_path: Path) -> None:
+    found = tell.prepared(settings(tmp_path, MAIL + tls))[0].mail
+    assert found is not None
+    assert (found.port, found.to, found.sender) == (port, ("ops@agency.example",), "two@agency.example")

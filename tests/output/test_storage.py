@@ -1,0 +1,430 @@
+"""Results in Azure Storage, on a real blob service: what is stored, what is refused, what an interruption leaves."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from adlfs import AzureBlobFileSystem  # type: ignore[import-untyped]
+
+from scanner.azure.blobs import BLOCK, WHOLE
+from scanner.config.settings import Settings
+from scanner.errors import InputError
+from scanner.output.storage import Place, Storage, endpoint, place
+from scanner.sandbox.server import Sandbox, running
+from tests.output.azurite import ACCOUNT, KEY, Azurite, azurite
+from tests.output.relay import relay
+from tests.terminals import STORAGE, SUB, account, closed, snapshot, twolocks
+
+NIGHT = "night.jsonl"
+ONLY = ("--only", "storage-plain-http")
+HERE = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kept").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "kept"))
+    snapshot(tmp_path / NIGHT, account("stjournal", supportsHttpsTrafficOnly=False))
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("az://reports/night.json", Place("reports", "night.json")),
+        ("AZ://reports/2026/11/n\u00f8tt 1.html", Place("reports", "2026/11/n\u00f8tt 1.html")),
+        ("az://reports@stnightly/n.json", Place("reports", "n.json", "stnightly")),
+        (
+            "az://reports@STNightly.blob.core.windows.net/a/n.json",
+            Place("reports", "a/n.json", "stnightly.blob.core.windows.net"),
+        ),
+    ],
+)
+def test_names(name: str, expected: Place) -> None:
+    assert place(name, "--out") == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "az://n.json",
+        "az://reports",
+        "az://reports/",
+        "az://reports/a/",
+        "az://Reports/n.json",
+        "az://re--ports/n.json",
+        "az:///n.json",
+        "az://reports/n.json?sv=2024&sig=abc",
+        "az://reports/a\nb.json",
+        "az://$web/n.json",
+    ],
+)
+def test_names_that_are_none(name: str) -> None:
+    with pytest.raises(InputError) as refused:
+        place(name, "--out")
+    assert "sig=abc" not in refused.value.at + refused.value.what
+
+
+@pytest.mark.parametrize(
+    ("account", "environ", "cloud", "arm", "expected"),
+    [
+        ("stnightly", {}, "public", "", "https://stnightly.blob.core.windows.net"),
+        ("", {"AZURE_STORAGE_ACCOUNT_NAME": "stnightly"}, "china", "", "https://stnightly.blob.core.chinacloudapi.cn"),
+        ("stnightly", {}, "us-government", "", "https://stnightly.blob.core.usgovcloudapi.net"),
+        ("stnightly", {}, "public", "https://management.chinacloudapi.cn/", "https://stnightly.blob.core.chinacloudapi.cn"),
+        ("st.z01.blob.storage.azure.net", {}, "public", "", "https://st.z01.blob.storage.azure.net"),
+        ("", {"AZURE_STORAGE_SERVICE_ENDPOINT": "https://st.local:10000/st/"}, "public", "", "https://st.local:10000/st"),
+        ("stother", {"AZURE_STORAGE_ACCOUNT_NAME": "stnightly"}, "public", "", "https://stother.blob.core.windows.net"),
+    ],
+)  # fmt: skip
+def test_where_an_account_answers(account: str, environ: dict[str, str], cloud: str, arm: str, expected: str) -> None:
+    assert endpoint(account, environ, cloud, arm, "--out") == expected
+
+
+@pytest.mark.parametrize(
+    ("account", "environ", "arm"),
+    [
+        ("", {}, ""),
+        ("st_nightly", {}, ""),
+        ("evil.example", {}, ""),
+        ("st.blob.core.windows.net.evil.example", {}, ""),
+        ("", {"AZURE_STORAGE_SERVICE_ENDPOINT": "http://stnightly.blob.core.windows.net"}, ""),
+        ("stnightly", {}, "https://management.local.azurestack.example"),
+    ],
+)
+def test_a_token_goes_to_no_other_host(account: str, environ: dict[str, str], arm: str) -> None:
+    with pytest.raises(InputError):
+        endpoint(account, environ, "public", arm, "--out")
+
+
+# Storing
+
+
+def test_a_scan_stores_every_format_and_a_report_is_made_from_there(store: Azurite) -> None:
+    names = [f"az://reports/all/night{suffix}" for suffix in (".json", ".html", ".csv", ".md", ".sarif", ".junit.xml")]
+    outs = [word for name in names for word in ("--out", name)]
+    ended = twolocks("scan", "--from", NIGHT, *ONLY, *outs, "--out", "here.json", env=store.env)
+    assert ended.code == 1, ended.err
+    assert [line.split()[-1] for line in ended.last if " wrote " in line] == [*names, "here.json"]
+    assert (
+        json.loads(store.read("reports", "all/night.json"))["findings"]
+        == json.loads(Path("here.json").read_text())["findings"]
+    )
+    with store.service() as service:
+        kinds = {
+            blob.name.rpartition(".")[2]: blob.content_settings.content_type
+            for blob in service.get_container_client("reports").list_blobs("all/")
+        }
+    assert kinds["html"] == "text/html; charset=utf-8"
+    assert kinds["json"] == "application/json"
+    ended = twolocks("report", names[0], "--out", "az://reports/all/again.csv", "--out", "again.csv", env=store.env)
+    assert ended.code == 0, ended.err
+    assert (
+        store.read("reports", "all/again.csv")
+        == Path("again.csv").read_bytes()
+        == store.read("reports", "all/night.csv")
+    )
+    assert Path("again.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+def test_a_live_scan_keeps_its_snapshot_there_and_is_judged_from_there(store: Azurite) -> None:
+    name = "az://reports/live/n.jsonl.zst"
+    with running(Sandbox([account("st"), closed("st2")], [SUB])) as box:
+        env = {**box.environment(), **store.env}
+        live = twolocks("scan", "--snapshot", name, "--out", "-", env=env)
+        assert "DELETE" not in {request.method for request in box.requests}
+    again = twolocks("scan", "--from", name, "--out", "-", env=store.env)
+    one, two = json.loads(live.out), json.loads(again.out)
+    assert (one["findings"], one["exposures"]) == (two["findings"], two["exposures"])
+    asked = twolocks("reach", f"{STORAGE}/st", "--from", name, env=store.env)
+    assert (asked.code, bool(asked.out)) == (0, True), asked.err
+
+
+def test_adlfs_reads_what_is_stored(store: Azurite) -> None:
+    twolocks("scan", "--from", NIGHT, *ONLY, "--out", "az://reports/adlfs/n.json", env=store.env)
+    files = AzureBlobFileSystem(connection_string=store.connection, skip_instance_cache=True)
+    with files.open("az://reports/adlfs/n.json", "rb") as file:
+        assert json.loads(file.read())["schema"] == "twolocks/1"
+
+
+def test_names_of_the_settings_file_and_the_environment(store: Azurite) -> None:
+    Path("conf").mkdir()
+    Path("conf/twolocks.toml").write_text('[scan]\nout = ["az://reports/conf/a.json", "b.json"]\n')
+    words = ("scan", "--from", NIGHT, *ONLY, "--config", "conf/twolocks.toml")
+    assert twolocks(*words, env=store.env).code == 1
+    assert json.loads(store.read("reports", "conf/a.json"))
+    assert not list(Path("kept").iterdir())
+    assert Path("conf/b.json").is_file()
+
+
+def test_two_scans_at_once_leave_one_whole_blob(store: Azurite) -> None:
+    gate = threading.Barrier(3)
+
+    def stored(letter: bytes) -> None:
+        storage = Storage(Settings({}), asyncio.run, store.env)
+        gate.wait()
+        with storage.writing("az://reports/two/big.json") as file:
+            file.write(letter * (3 * BLOCK))
+
+    threads = [threading.Thread(target=stored, args=(letter,)) for letter in (b"a", b"b", b"c")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = store.read("reports", "two/big.json")
+    assert (len(found), len(set(found))) == (3 * BLOCK, 1)
+
+
+# The scan's own identity
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Azurite, Sandbox]]:
+    """A blob service that takes bearer tokens only over TLS, and the sandbox whose Entra ID gives them."""
+    with running(Sandbox([closed("st")], [SUB])) as box:
+        pem = Path(box.environment()["SSL_CERT_FILE"]).parent / "server.pem"
+        with azurite(tmp_path_factory.mktemp("signed"), pem, pem) as served:
+            store = replace(served, cert=box.environment()["SSL_CERT_FILE"])
+            store.make("reports")
+            yield store, box
+
+
+def test_the_scans_own_identity_stores(signed: tuple[Azurite, Sandbox]) -> None:
+    store, box = signed
+    env = {**box.environment(), "AZURE_STORAGE_SERVICE_ENDPOINT": store.url}
+    ended = twolocks("scan", "--auth", "environment", "--out", "az://reports/own.json", *ONLY, env=env)
+    assert ended.code == 0, ended.err
+    assert json.loads(store.read("reports", "own.json"))["scan"]["principal"] == "Twolocks sandbox"
+    ended = twolocks("report", "az://reports/own.json", "--auth", "environment", "--out", "own.md", env=env)
+    assert ended.code == 0, ended.err
+    assert Path("own.md").read_text().startswith("# Twolocks: ")
+
+
+def test_another_login_is_refused_before_anything_is_read(signed: tuple[Azurite, Sandbox]) -> None:
+    store, box = signed
+    env = {**box.environment(), "AZURE_STORAGE_SERVICE_ENDPOINT": store.url, "AZURE_CLIENT_SECRET": "wrong"}
+    before = len(box.requests)
+    ended = twolocks("scan", "--auth", "environment", "--out", "az://reports/x.json", env=env)
+    assert ended.code == 4
+    assert "AADSTS7000215" in ended.err
+    assert not [each for each in list(box.requests)[before:] if "/subscriptions" in each.url]
+
+
+# What is refused, before anything is read
+
+
+def test_no_account_is_named(store: Azurite) -> None:
+    ended = twolocks("scan", "--from", "none.jsonl", "--out", "az://reports/n.json")
+    assert ended.code == 2
+    assert ended.err.endswith(
+        "error: nothing says in which storage account\nat: --out az://reports/n.json\n"
+        "do: export AZURE_STORAGE_ACCOUNT_NAME=NAME\nexit 2\n"
+    )
+
+
+@pytest.mark.parametrize("words", [("--out", "az://nothere/n.json"), ("--snapshot", "az://nothere/n.jsonl")])
+def test_a_container_that_is_not_there(store: Azurite, words: tuple[str, str]) -> None:
+    with running(Sandbox([closed("st")], [SUB])) as box:
+        ended = twolocks("scan", *words, env={**box.environment(), **store.env})
+        assert not [request for request in box.requests if "/subscriptions" in request.url]
+    assert ended.code == 2
+    assert ended.err.endswith(
+        f"error: there is no container nothere in the storage account {ACCOUNT}\nat: {' '.join(words)}\n"
+        f"do: az storage container create --account-name {ACCOUNT} --name nothere --auth-mode login\nexit 2\n"
+    )
+
+
+def test_a_blob_that_is_not_there_and_one_that_is_cut(store: Azurite) -> None:
+    ended = twolocks("scan", "--from", "az://reports/none.jsonl", env=store.env)
+    assert ended.code == 2
+    assert f"error: there is no blob none.jsonl in container reports of the storage account {ACCOUNT}" in ended.err
+    lines = Path(NIGHT).read_bytes().splitlines(keepends=True)
+    store.put("reports", "cut.jsonl", b"".join(lines[:-1]))
+    ended = twolocks("scan", "--from", "az://reports/cut.jsonl", env=store.env)
+    assert ended.code == 2
+    assert "error: the snapshot is truncated" in ended.err
+    assert "at: az://reports/cut.jsonl:" in ended.err
+    assert "/tmp" not in ended.err
+
+
+def test_a_wrong_key_is_told_and_never_shown(store: Azurite) -> None:
+    wrong = store.connection.replace(KEY, KEY[::-1].strip("=") + "==")
+    for connection in (wrong, "AccountKey=secret-secret", "garbage"):
+        ended = twolocks(
+            "scan", "--from", NIGHT, "--out", "az://reports/n.json", env={"AZURE_STORAGE_CONNECTION_STRING": connection}
+        )
+        assert ended.code == 2
+        assert "error: " in ended.err
+        assert KEY[::-1].strip("=") not in ended.err
+        assert "secret-secret" not in ended.err
+
+
+@contextmanager
+def answering(status: int, code: str, after: int = 0) -> Iterator[dict[str, str]]:
+    """A storage account that refuses everything after so many requests; the environment that leads there."""
+    seen: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            seen.append(self.path)
+            refused = len(seen) > after
+            body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>no</Message></Error>'.encode()
+            self.send_response(status if refused else 201)
+            if refused:
+                self.send_header("x-ms-error-code", code)
+                self.send_header("Content-Type", "application/xml")
+            self.send_header("Content-Length", str(len(body) if refused else 0))
+            self.end_headers()
+            self.wfile.write(body if refused else b"")
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/{ACCOUNT}"
+    try:
+        yield Azurite(url).env
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "says"),
+    [
+        (403, "AuthorizationPermissionMismatch", 'do: give it the role "Storage Blob Data Contributor" there\n'),
+        (
+            403,
+            "AuthorizationFailure",
+            '"Storage Blob Data Contributor" there, and let its firewall admit this machine\n',
+        ),
+        (403, "KeyBasedAuthenticationNotPermitted", "do: unset AZURE_STORAGE_CONNECTION_STRING and set AZURE_STORAGE"),
+        (409, "BlobImmutableDueToPolicy", "refused to write n.json: 409 BlobImmutableDueToPolicy\n"),
+    ],
+)
+def test_what_storage_refuses_names_what_is_missing(status: int, code: str, says: str) -> None:
+    with answering(status, code) as env:
+        ended = twolocks("scan", "--from", "none.jsonl", "--out", "az://reports/n.json", env=env)
+    assert ended.code == 2
+    assert says in ended.err
+    assert code in ended.err
+    assert "at: --out az://reports/n.json\n" in ended.err
+
+
+def test_nobody_answers() -> None:
+    ended = twolocks(
+        "scan", "--from", NIGHT, "--out", "az://reports/n.json", env=Azurite(f"http://127.0.0.1:9/{ACCOUNT}").env
+    )
+    assert ended.code == 2
+    assert "error: 127.0.0.1 cannot be reached: " in ended.err
+
+
+# What goes wrong after the scan
+
+
+def test_a_blob_that_cannot_be_put_is_told_and_kept_and_the_rest_is_written() -> None:
+    with answering(403, "AuthorizationPermissionMismatch", after=1) as env:
+        ended = twolocks("scan", "--from", NIGHT, *ONLY, "--out", "az://reports/n.json", "--out", "n.md", env=env)
+    assert ended.code == 2
+    assert Path("n.md").is_file()
+    assert "error: az://reports/n.json was not stored: this login may not write to container reports" in ended.err
+    assert "done     exit 2: az://reports/n.json was not written" in ended.err
+    found = re.search(r"then upload (\S+), where it was kept", ended.err)
+    assert found
+    assert json.loads(Path(found[1]).read_text())["schema"] == "twolocks/1"
+    assert Path(found[1]).parent.stat().st_mode & 0o077 == 0
+    assert Path(found[1]).parent.parent == Path.cwd() / "kept"
+
+
+def test_a_connection_that_breaks_leaves_the_old_blob(store: Azurite) -> None:
+    store.put("reports", "broken/n.json", b"the old one")
+    with relay(store.url, 6_000, cut=True) as way:
+        ended = twolocks(
+            "scan",
+            "--from",
+            NIGHT,
+            "--out",
+            "az://reports/broken/n.json",
+            "--out",
+            "n.json",
+            env=replace(store, url=way.url).env,
+        )
+    assert (ended.code, way.reached.is_set()) == (2, True)
+    assert Path("n.json").is_file()
+    assert "az://reports/broken/n.json was not stored" in ended.err
+    assert store.read("reports", "broken/n.json") == b"the old one"
+
+
+def large(path: Path, size: int) -> str:
+    """A findings file of about so many bytes."""
+    made = twolocks("scan", "--from", NIGHT, *ONLY, "--out", "-")
+    document = json.loads(made.out)
+    document["coverage"]["notes"] = ["x" * size]
+    path.write_text(json.dumps(document))
+    return str(path)
+
+
+@pytest.mark.parametrize("size", [WHOLE * 7 // 8, 4 * BLOCK], ids=["put whole", "staged in blocks"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_an_upload_that_is_killed_in_the_middle_changes_nothing(store: Azurite, size: int, number: int) -> None:
+    folder = f"killed-{size}-{number}"
+    store.put("reports", f"{folder}/n.json", b"the old one")
+    file = large(Path("findings.json"), size)
+    with relay(store.url, size * 2 // 3) as way:
+        env = {**HERE, "TMPDIR": str(Path.cwd()), **replace(store, url=way.url).env}
+        words = [sys.executable, "-m", "scanner", "report", file, "--out", f"az://reports/{folder}/n.json"]
+        words += ["--out", f"az://reports/{folder}/new.html"]
+        with subprocess.Popen(words, env=env, stderr=subprocess.PIPE) as process:
+            reached = way.reached.wait(60)
+            process.send_signal(number)
+            _, said = process.communicate(timeout=60)
+    assert reached
+    assert process.returncode == (-9 if number == signal.SIGKILL else 143), said
+    assert [name for name in store.blobs("reports") if name.startswith(folder)] == [f"{folder}/n.json"]
+    assert store.read("reports", f"{folder}/n.json") == b"the old one"
+    if number == signal.SIGTERM:
+        assert not list(Path().glob("twolocks-*"))
+    ended = twolocks("report", file, "--out", f"az://reports/{folder}/n.json", env=store.env)
+    assert ended.code == 0, ended.err
+    assert store.read("reports", f"{folder}/n.json") == Path(file).read_bytes()
+
+
+@pytest.mark.parametrize("limit", [100, 5_000], ids=["before it reads", "while it keeps the snapshot"])
+def test_a_scan_that_is_stopped_at_the_storage_account_says_so(store: Azurite, limit: int) -> None:
+    """The first request is the check that the blob can be written; the snapshot is the second."""
+    name = f"az://reports/stopped-{limit}/n.jsonl"
+    with running(Sandbox([closed("st")], [SUB])) as box, relay(store.url, limit) as way:
+        env = {**box.environment(), **replace(store, url=way.url).env, **HERE}
+        words = [sys.executable, "-m", "scanner", "scan", "--snapshot", name, "--out", "n.json"]
+        with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True) as process:
+            reached = way.reached.wait(60)
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=60)
+    assert reached
+    assert process.returncode == 143, said
+    end = f"exit 143: stopped at the storage account; nothing was judged. {name} is as before; nothing was written"
+    assert end in said
+    assert not [blob for blob in store.blobs("reports") if blob.startswith(f"stopped-{limit}")]
+    assert not Path("n.json").exists()
+
+
+def test_a_record_is_no_blob(store: Azurite) -> None:
+    ended = twolocks("scan", "--record", "az://reports/r.jsonl", env=store.env)
+    assert ended.code == 2
+    assert "error: --record writes a file, which grows while it lasts, and no blob" in ended.err

@@ -1,0 +1,393 @@
+"""What publishes an endpoint, and what names it in DNS: by host, address, IP configuration, pool and id."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from scanner.model.ids import root_of
+from scanner.model.index import build
+from scanner.model.resource import Bundle, Resource
+from scanner.reach.front_ends import Publishing, publishers
+from scanner.reach.topology import topology
+from tests.reach.test_topology import CONFIGURATION, NET, NIC, STRANGE, Body, group, network, nic, public, shown
+from tests.reach.test_topology import made as made_topology
+
+ROOT = NET.rpartition("/providers/")[0]
+CDN = f"{ROOT}/providers/Microsoft.Cdn/profiles/afd"
+APIM = f"{ROOT}/providers/Microsoft.ApiManagement/service/apim"
+SITE = f"{ROOT}/providers/Microsoft.Web/sites/app"
+HOST = "app.example.net"
+DOOR = "published through the Front Door afd"
+
+
+def made(*bodies: Body, reads: tuple[str, ...] = ()) -> Publishing:
+    """What publishes what; `reads`: the lists that were read, below `CDN`."""
+    bundles: dict[str, Bundle] = {}
+    resources = []
+    for body in bodies:
+        root = root_of(body["id"]) or body["id"].lower()
+        bundle = bundles.setdefault(root, Bundle(root, reads={f"{CDN}/{each}".lower(): 1 for each in reads}))
+        resources.append(Resource(body, by="get", bundle=bundle))
+    return publishers(build(resources))
+
+
+def of_nic(found: Publishing, *paths: Any) -> tuple[str, ...]:
+    return found.of_machine("", [found.found.fabric.nics[NIC.lower()]], paths)
+
+
+# What leads to itself, or to much
+
+
+def test_profiles_that_are_nested_deeper_than_anybody_nests_them() -> None:
+    ids = [f"{NET}/trafficManagerProfiles/t{place}" for place in range(1200)]
+    profiles = [
+        {"id": id, "properties": {"endpoints": [{"properties": {"targetResourceId": to}}]}}
+        for id, to in zip(ids, [*ids[1:], SITE], strict=True)
+    ]
+    assert made(*profiles).of([SITE.lower()])[0] == "named by Traffic Manager profile t0"
+
+
+def test_gateways_that_publish_each_other_end_in_few_words() -> None:
+    bodies: list[Body] = []
+    for place in range(24):
+        further = [{"ipAddress": f"192.0.2.{each}"} for each in range(place + 1, 25)]
+        front = {"name": "out", "properties": {"publicIPAddress": {"id": f"{NET}/publicIPAddresses/p{place}"}}}
+        body = gateway({"backendAddresses": further}, frontendIPConfigurations=[front])
+        bodies += [public(f"p{place}", f"192.0.2.{place}"), {**body, "id": f"{NET}/applicationGateways/g{place:02}"}]
+    said = made(*bodies).of(["192.0.2.24"])
+    assert len(said) == 24
+    assert said[1] == f"{GATEWAY[0][:-3]}g01 ({GATEWAY[0][:-3]}g00)"
+    assert max(map(len, said)) < 2000
+
+
+# Application Gateway
+
+
+def gateway(*pools: Body, **more: Any) -> Body:
+    fronts = [
+        {"name": "out", "properties": {"publicIPAddress": {"id": f"{NET}/publicIPAddresses/pip-agw"}}},
+        {"name": "in", "properties": {"privateIPAddress": "10.0.0.9"}},
+    ]
+    named = [{"name": f"p{place}", "properties": pool} for place, pool in enumerate(pools)]
+    return {
+        "id": f"{NET}/applicationGateways/agw",
+        "properties": {"frontendIPConfigurations": fronts, "backendAddressPools": named, **more},
+    }
+
+
+GATEWAY = ("published through the application gateway agw",)
+
+
+def test_what_publishes_a_machine() -> None:
+    pools = ({"backendIPConfigurations": [{"id": CONFIGURATION}]}, {"backendAddresses": [{"fqdn": "App.Example.net"}]})
+    door = {
+        "id": f"{NET}/frontDoors/fd",
+        "properties": {"backendPools": [{"properties": {"backends": [{"address": "192.0.2.1"}]}}]},
+    }
+    found = made(network(), group(), nic(public="pip"), public(), gateway(*pools), door)
+    assert of_nic(found) == (*GATEWAY, "published through the Front Door fd")
+    assert found.of(["app.example.NET"]) == GATEWAY
+    assert found.of(["", "other.example.net"]) == ()
+    assert of_nic(made(network(), nic(), gateway({"backendAddresses": [{"ipAddress": "10.0.0.4"}]}))) == GATEWAY
+    inside = gateway(*pools, frontendIPConfigurations=[{"name": "in", "properties": {}}])
+    assert of_nic(made(network(), nic(), inside)) == ()
+
+
+def listened(name: str, front: str) -> Body:
+    return {"name": name, "properties": {"frontendIPConfiguration": {"id": f"agw/frontendIPConfigurations/{front}"}}}
+
+
+def routed(listener: str, **more: Any) -> Body:
+    ids = {key: {"id": f"agw/x/{value}"} for key, value in more.items()}
+    return {"name": "r", "properties": {"httpListener": {"id": f"agw/httpListeners/{listener}"}, **ids}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "published"),
+    [
+        ([routed("out", backendAddressPool="P0")], {"one"}),
+        ([routed("in", backendAddressPool="p0"), routed("out", backendAddressPool="p1")], {"two"}),
+        ([routed("out", urlPathMap="map")], {"one", "two"}),
+        ([routed("in", urlPathMap="map")], set()),
+        ([routed("out", redirectConfiguration="p0")], set()),
+        ([routed("unknown", backendAddressPool="p1")], {"two"}),
+        ([], set()),
+        ("not read", {"one", "two"}),
+    ],
+)
+def test_a_gateway_publishes_what_a_rule_of_a_public_listener_leads_to(rules: Any, published: set[str]) -> None:
+    pools = [{"backendAddresses": [{"fqdn": each}]} for each in ("one", "two")]
+    mapped = {"defaultBackendAddressPool": {"id": "agw/backendAddressPools/p1"}}
+    mapped |= {"pathRules": [{"properties": {"backendAddressPool": {"id": "agw/backendAddressPools/p0"}}}]}  # type: ignore[dict-item]
+    more = {"httpListeners": [listened("out", "out"), listened("in", "in")], "urlPathMaps": []}
+    more["urlPathMaps"] = [{"name": "map", "properties": mapped}]
+    found = made(gateway(*pools, requestRoutingRules=rules, **more))
+    assert {each for each in ("one", "two") if found.of([each])} == published
+
+
+def test_a_gateway_publishes_a_scale_set_by_its_instances() -> None:
+    scale_set = f"{ROOT}/providers/Microsoft.Compute/virtualMachineScaleSets/vmss"
+    member = f"{scale_set}/virtualMachines/0/networkInterfaces/nic/ipConfigurations/ip"
+    found = made(gateway({"backendIPConfigurations": [{"id": member}]}))
+    assert found.of_machine(scale_set, [], []) == GATEWAY
+
+
+def test_a_gateway_tells_what_leads_to_itself() -> None:
+    address = public("pip-agw", "192.0.2.9")
+    pool = {"backendAddresses": [{"fqdn": "one"}]}
+    found = made(address, gateway(pool), origin("192.0.2.9"), manager(azure(address["id"])))
+    assert found.of(["one"]) == (f"{GATEWAY[0]} ({DOOR}; named by Traffic Manager profile tm)",)
+    inner = gateway(pool, frontendIPConfigurations=[{"name": "in", "properties": {}}])
+    link = {"privateLink": {"id": inner["id"]}, "groupId": "appGwPrivateFrontendIp"}
+    assert made(inner).of(["one"]) == ()
+    linked = made(inner, origin("", sharedPrivateLinkResource={**link, "groupId": ""}))
+    assert linked.of(["one"]) == (f"{GATEWAY[0]} ({DOOR}, by private link)",)
+
+
+# Front Door
+
+
+def origin(host: Any, name: str = "one", at: str = "g", **more: Any) -> Body:
+    return {"id": f"{CDN}/originGroups/{at}/origins/{name}", "properties": {"hostName": host, **more}}
+
+
+def route(to: str, endpoint: str = "web", **more: Any) -> Body:
+    led = {"originGroup": {"id": f"{CDN}/originGroups/{to}".upper()}, **more}
+    return {"id": f"{CDN}/afdEndpoints/{endpoint}/routes/{to}", "properties": led}
+
+
+def end(name: str = "web", **more: Any) -> Body:
+    return {"id": f"{CDN}/afdEndpoints/{name}", "properties": {"hostName": "x.azurefd.net", **more}}
+
+
+ALL = ("afdEndpoints", "afdEndpoints/web/routes")
+
+
+def test_what_front_door_publishes() -> None:
+    assert made(origin("App.Example.NET")).of([HOST]) == (DOOR,)
+    private = {"privateLink": {"id": SITE}, "groupId": "sites"}
+    linked = made(origin("", sharedPrivateLinkResource=private))
+    assert linked.of_endpoint(SITE.upper(), "app", "") == (f"{DOOR}, by private link",)
+    assert linked.of_endpoint(SITE, "admin", "") == ()
+    twice = made(origin(HOST), origin(HOST, "two"), origin("", "three"))
+    assert twice.of([HOST]) == (DOOR,)
+    assert made(origin(HOST, enabledState="Disabled")).of([HOST]) == ()
+    machine = made(network(), group(), nic(public="pip"), public(), origin("192.0.2.1"))
+    assert of_nic(machine) == (DOOR,)
+    assert shown(machine.found) == {}
+    assert made(origin("", azureOrigin={"id": SITE})).of_endpoint(SITE, "app", "") == (DOOR,)
+
+
+def test_a_private_link_is_for_the_part_that_it_names() -> None:
+    def linked(part: str) -> Publishing:
+        return made(origin("", sharedPrivateLinkResource={"privateLink": {"id": SITE}, "groupId": part}))
+
+    assert linked("sites-Test").of_endpoint(f"{SITE}/slots/test", "app", "") == (f"{DOOR}, by private link",)
+    assert linked("sites-Test").of_endpoint(SITE, "app", "") == ()
+    assert linked("blob").of_endpoint(SITE, "app", "") == ()
+
+
+def test_a_private_link_service_stands_for_the_pool_behind_it() -> None:
+    front = f"{NET}/loadBalancers/lb/frontendIPConfigurations/in"
+    pool = f"{NET}/loadBalancers/lb/backendAddressPools/p"
+    rule = {"frontendIPConfiguration": {"id": front}, "backendAddressPool": {"id": pool}}
+    rule |= {"frontendPort": 443, "backendPort": 443, "protocol": "Tcp"}  # type: ignore[dict-item]
+    balancer = {
+        "id": f"{NET}/loadBalancers/lb",
+        "properties": {
+            "frontendIPConfigurations": [{"id": front, "properties": {"privateIPAddress": "10.0.0.100"}}],
+            "backendAddressPools": [{"id": pool, "properties": {"backendIPConfigurations": [{"id": CONFIGURATION}]}}],
+            "loadBalancingRules": [{"name": "web", "properties": rule}],
+        },
+    }
+    service = {
+        "id": f"{NET}/privateLinkServices/pls",
+        "properties": {"loadBalancerFrontendIpConfigurations": [{"id": front}]},
+    }
+    lead = origin("10.0.0.100", sharedPrivateLinkResource={"privateLink": {"id": service["id"]}})
+    found = made(network(), nic(), balancer, service, lead)
+    assert of_nic(found) == (f"{DOOR}, by private link",)
+    assert of_nic(made(network(), nic(), balancer, lead)) == ()
+
+
+@pytest.mark.parametrize(
+    ("bodies", "reads", "said"),
+    [
+        ((end(), route("g")), ALL, (DOOR,)),
+        ((end(), route("other")), ALL, ()),
+        ((end(),), ALL, ()),
+        ((), ("afdEndpoints",), ()),
+        ((end(enabledState="disabled"), route("g")), ALL, ()),
+        ((end(enabledState="Enabled"), route("g", enabledState="Disabled")), ALL, ()),
+        ((end(), route("other", ruleSets=[{"id": "x"}])), ALL, (f"{DOOR}, if a rule set leads there",)),
+        ((end(), route("other", enabledState="Disabled", ruleSets=[{"id": "x"}])), ALL, ()),
+        ((end(enabledState="Disabled"), end("two"), route("g", "two")), (*ALL, "afdEndpoints/two/routes"), (DOOR,)),
+        ((end(), end("two"), route("other")), ALL, (DOOR,)),
+        ((end(),), ("afdEndpoints",), (DOOR,)),
+        ((), (), (DOOR,)),
+    ],
+    ids=[
+        "routed",
+        "another group",
+        "no route",
+        "no endpoint",
+        "endpoint off",
+        "route off",
+        "rule set",
+        "rule set of a route that is off",
+        "the other endpoint",
+        "routes of one endpoint not read",
+        "routes not read",
+        "nothing read",
+    ],
+)
+def test_front_door_publishes_what_a_route_leads_to(
+    bodies: tuple[Body, ...], reads: tuple[str, ...], said: tuple[str, ...]
+) -> None:
+    assert made(origin(HOST), *bodies, reads=reads).of([HOST]) == said
+
+
+def classic(*rules: Body, **more: Any) -> Body:
+    backends = [{"address": HOST}, {"address": "off.example.net", "enabledState": "Disabled"}]
+    pools = [{"name": "P", "properties": {"backends": backends}}]
+    return {"id": f"{NET}/frontDoors/fd", "properties": {"backendPools": pools, "routingRules": list(rules), **more}}
+
+
+def led(pool: str, **more: Any) -> Body:
+    return {"properties": {"routeConfiguration": {"backendPool": {"id": f"fd/backendPools/{pool}"}}, **more}}
+
+
+def test_classic_front_door_publishes_what_a_routing_rule_leads_to() -> None:
+    said = "published through the Front Door fd"
+    assert made(classic(led("p"))).of([HOST]) == (said,)
+    assert made(classic(led("p"))).of(["off.example.net"]) == ()
+    assert made(classic(led("q"))).of([HOST]) == made(classic()).of([HOST]) == ()
+    assert made(classic(led("p"), enabledState="Disabled")).of([HOST]) == ()
+    assert made(classic(led("p", enabledState="Disabled"))).of([HOST]) == ()
+    engine = classic(led("q", rulesEngine={"id": "x"}))
+    assert made(engine).of([HOST]) == (f"{said}, if a rules engine leads there",)
+    assert made(classic(routingRules="not read")).of([HOST]) == (said,)
+    linked = {"address": "", "privateLinkResourceId": SITE}
+    private = classic(led("p"), backendPools=[{"name": "p", "properties": {"backends": [linked]}}])
+    assert made(private).of_endpoint(SITE, "app", "") == (f"{said}, by private link",)
+
+
+# API Management
+
+
+def api(name: str = "a", url: str = f"https://{HOST}/x", **more: Any) -> Body:
+    return {"id": f"{APIM}/apis/{name}", "properties": {"serviceUrl": url, **more}}
+
+
+def test_what_api_management_publishes() -> None:
+    said = ("published through API Management apim",)
+    backend = {"id": f"{APIM}/backends/b", "properties": {"url": "https://App.Example.net:8443/api"}}
+    found = made(network(), nic(), backend, api(url="http://10.0.0.4/x"))
+    assert found.of([HOST]) == of_nic(found) == said
+    for more, published in (
+        ({"virtualNetworkType": "None"}, said),
+        ({"virtualNetworkType": "External"}, said),
+        ({"virtualNetworkType": "Internal"}, ()),
+        ({"publicNetworkAccess": "Enabled"}, said),
+        ({"publicNetworkAccess": "Disabled"}, ()),
+    ):
+        assert made({"id": APIM, "properties": more}, backend, api()).of([HOST]) == published
+    for url in ("https://[bad", "app.example.net", "", None, 7, ["https://app.example.net"]):
+        assert made({**backend, "properties": {"url": url}}).of([HOST]) == ()
+
+
+def test_a_back_end_is_named_by_the_management_url_of_its_resource() -> None:
+    said = ("published through API Management apim",)
+    for id in (f"https://management.azure.com{SITE}", SITE, f"https://management.chinacloudapi.cn{SITE}/"):
+        backend = {"id": f"{APIM}/backends/b", "properties": {"url": "https://x", "resourceId": id}}
+        assert made(backend).of_endpoint(SITE, "app", "") == said
+    assert made({"id": f"{APIM}/backends/b", "properties": {"resourceId": "https://x"}}).at == {}
+
+
+def test_an_api_without_subscriptions_is_told() -> None:
+    said = "published through API Management apim"
+    assert made(api(subscriptionRequired=True), api("b")).of([HOST]) == (said,)
+    assert made(api(subscriptionRequired=False), api("b")).of([HOST]) == (f"{said}; its API a asks for no key",)
+    several = [api(f"{name};rev=2", subscriptionRequired=False) for name in "abcde"]
+    assert made(*several).of([HOST]) == (f"{said}; its APIs a, b, c and 2 more ask for no key",)
+    elsewhere = made(api(), api("b", "https://other.example.net", subscriptionRequired=False))
+    assert elsewhere.of([HOST]) == (said,)
+
+
+# Traffic Manager
+
+
+def manager(*ends: Body, name: str = "tm", **more: Any) -> Body:
+    return {"id": f"{NET}/trafficManagerProfiles/{name}", "properties": {"endpoints": list(ends), **more}}
+
+
+def azure(id: str, **more: Any) -> Body:
+    return {
+        "type": "Microsoft.Network/trafficManagerProfiles/azureEndpoints",
+        "properties": {"targetResourceId": id, **more},
+    }
+
+
+def outer(target: str, **more: Any) -> Body:
+    return {
+        "type": "Microsoft.Network/trafficManagerProfiles/externalEndpoints",
+        "properties": {"target": target, **more},
+    }
+
+
+TM = ("named by Traffic Manager profile tm",)
+
+
+def test_what_traffic_manager_names() -> None:
+    found = made(manager(azure(SITE.upper(), target="x.azurewebsites.net"), outer("App.Example.NET")))
+    assert found.of_endpoint(SITE, "app", "") == found.of(["x.azurewebsites.net"]) == found.of([HOST]) == TM
+    assert found.of_endpoint(SITE, "admin", "") == ()
+    assert made(manager(outer(HOST, endpointStatus="disabled"))).of([HOST]) == ()
+    assert made(manager(outer(HOST, endpointStatus="Enabled"))).of([HOST]) == TM
+    assert made(manager(outer(HOST), profileStatus="Disabled")).of([HOST]) == ()
+
+
+def test_traffic_manager_names_a_public_address() -> None:
+    bodies = (network(), group(), nic(public="pip"), public())
+    found = made(*bodies, manager(azure(f"{NET}/publicIPAddresses/PIP")))
+    assert of_nic(found) == TM
+    assert shown(found.found) == shown(made_topology(*bodies))
+    named = public()
+    named["properties"]["dnsSettings"] = {"fqdn": "VM.norwayeast.cloudapp.azure.com"}
+    assert of_nic(made(*bodies[:3], named, manager(outer("vm.norwayeast.cloudapp.azure.com")))) == TM
+    assert of_nic(made(*bodies, manager(outer("192.0.2.1")))) == TM
+    assert of_nic(made(*bodies, manager(outer("192.0.2.2")))) == ()
+
+
+def test_nested_profiles_are_followed_and_end() -> None:
+    inner = f"{NET}/trafficManagerProfiles/inner"
+    nested = {
+        "type": "Microsoft.Network/trafficManagerProfiles/nestedEndpoints",
+        "properties": {"targetResourceId": inner},
+    }
+    back = azure(f"{NET}/trafficManagerProfiles/tm")
+    found = made(manager(nested), manager(outer(HOST), back, name="inner"))
+    assert found.of([HOST]) == ("named by Traffic Manager profile tm", "named by Traffic Manager profile inner")
+    assert made(manager(nested), manager(outer(HOST), name="inner", profileStatus="Disabled")).of([HOST]) == ()
+    assert made(manager(nested)).of([HOST]) == ()
+
+
+# Whatever Azure sends
+
+
+@settings(max_examples=80, deadline=None)
+@given(STRANGE)
+def test_no_body_breaks_it(strange: Any) -> None:
+    ids: tuple[str, ...] = (
+        CDN,
+        f"{CDN}/originGroups/g/origins/o",
+        f"{CDN}/afdEndpoints/e",
+        f"{CDN}/afdEndpoints/e/routes/r",
+    )
+    ids += (APIM, f"{APIM}/backends/b", f"{APIM}/apis/a", f"{NET}/trafficManagerProfiles/t", f"{NET}/frontDoors/f")
+    ids += (f"{NET}/applicationGateways/a", f"{NET}/privateLinkServices/p", f"{NET}/publicIPAddresses/pip")
+    reads = ("afdEndpoints", "afdEndpoints/e/routes")
+    found = made(network(), nic(public="pip"), *({"id": id, "properties": strange} for id in ids), reads=reads)
+    assert found.of([""]) == ()
+    of_nic(found, *topology(found.index).paths(found.found.fabric.nics[NIC.lower()]))

@@ -1,0 +1,317 @@
+"""One caller, one endpoint: yes, no or not known, and which lock decides."""
+
+import dataclasses
+from typing import Any, cast
+
+import pytest
+
+from scanner.model.addresses import parse, parse_all
+from scanner.model.exposure import IDENTITY, SHARED, Doubt, Exposure, Half, Hop, Reach, Way, closed, way
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.verdict import Unread
+from scanner.reach.filtering import Entry
+from scanner.reach.networks import target_of
+from scanner.reach.port_ranges import Protocol
+from scanner.reach.query import INTERNET, Caller, Port, at_endpoint, at_port, covers, of_endpoint, port
+from scanner.reach.sources import from_addresses
+from scanner.reach.topology import NOT_SEEN, Front, Path, Topology, topology
+from tests.reach.bodies import ABOVE, ROOT, SUBNET, network, nsg, rule
+from tests.reach.compare import fabric
+from tests.reach.estates import BORNE, Maker
+from tests.reach.oracle import Oracle
+
+TOP = Resource({"id": f"{ROOT}/things/door", "name": "door", "type": "Microsoft.Network/things"})
+HERE = Caller("198.51.100.7", parse("198.51.100.7"))
+INDEX = Index(live=False)
+SWITCH = Hop("switch", "Public network access", "publicNetworkAccess = Enabled")
+OFFICE = parse_all(["203.0.113.0/26", "198.51.100.0/28"])
+
+
+def ranges(*texts: str) -> Half:
+    """A firewall with a rule for each of these."""
+    rules = tuple(({"name": f"rule-{number}"}, parse(text)) for number, text in enumerate(texts))
+    found = from_addresses(parse_all(texts), INDEX)
+    assert found is not None
+    made = Way(found.level, (), found.says, who=found.who, rules=rules)
+    return Half((made,), hops=(Hop("source", "Named networks"), SWITCH, Hop("firewall", "SQL firewall", found.says)))
+
+
+def endpoint(reach: Half, asks: Half = SHARED) -> Exposure:
+    return Exposure("tds", "data", reach, asks)
+
+
+def asked(reach: Half, caller: Caller = HERE) -> tuple[str, str, list[tuple[bool | None, str, str]]]:
+    found = at_endpoint(endpoint(reach), TOP, caller, INDEX)
+    return found.verdict, found.says, [(hop.lets, hop.kind, hop.detail) for hop in found.hops]
+
+
+def test_a_peer_that_was_not_seen_is_told_with_every_no() -> None:
+    said = f"the peered network hub {NOT_SEEN}"
+    closed_port = dataclasses.replace(endpoint(way(Reach.none)), admits=(said, "published through a gateway"))
+    found = at_endpoint(closed_port, TOP, INTERNET, INDEX)
+    assert (found.verdict, found.says) == ("no", f"the internet cannot open tds on door; {said}")
+    alone = topology(Index(live=False))
+    given = at_port(Port("tcp", 22), [], (), TOP, INTERNET, alone, [closed_port])
+    assert (given.verdict, given.says) == ("no", f"the internet cannot open tcp/22 on door; {said}")
+
+
+# Services
+
+
+def test_an_address_in_the_union_is_let_in_by_the_rule_that_holds_it() -> None:
+    verdict, says, hops = asked(ranges("203.0.113.0/26", "198.51.100.0/28"))
+    assert (verdict, says) == ("yes", "198.51.100.7 can open tds on door; a password or key opens it (shared)")
+    assert hops[-1] == (True, "firewall", "rule-1: 198.51.100.0/28")
+
+
+def test_an_address_beside_the_union_is_held_and_the_union_is_counted() -> None:
+    verdict, says, hops = asked(ranges("203.0.113.0/26", "198.51.100.8"))
+    assert (verdict, says) == ("no", "198.51.100.7 cannot open tds on door")
+    assert hops == [
+        (True, "switch", "publicNetworkAccess = Enabled"),
+        (False, "firewall", "2 rules, 65 addresses; none is 198.51.100.7"),
+    ]
+
+
+def test_two_rules_may_hold_a_range_together() -> None:
+    both = Caller("198.51.100.0/24", parse("198.51.100.0/24"))
+    verdict, _, hops = asked(ranges("198.51.100.0/25", "198.51.100.128/25"), both)
+    assert (verdict, hops[-1][2]) == ("yes", "2 rules together hold 198.51.100.0/24")
+    verdict, _, hops = asked(ranges("198.51.100.0/25"), both)
+    assert verdict == "no"
+    assert "only a part of 198.51.100.0/24" in hops[-1][2]
+
+
+def test_half_of_the_internet_is_not_all_of_it() -> None:
+    half = ranges("0.0.0.0/1")
+    assert half.widest is not None
+    assert half.widest.level == Reach.internet
+    assert asked(half, INTERNET)[0] == "yes"
+    assert asked(half)[0] == "no"
+    assert asked(half, Caller("8.8.8.8", parse("8.8.8.8")))[0] == "yes"
+
+
+def test_the_internet_is_not_a_few_addresses_and_the_answer_says_who_can() -> None:
+    verdict, says, hops = asked(ranges("203.0.113.0/26"), INTERNET)
+    assert (verdict, says) == ("no", "the internet cannot open tds on door; only 203.0.113.0/26 can")
+    assert hops[-1] == (False, "firewall", "only 203.0.113.0/26")
+
+
+def test_a_tag_is_known_to_azure_alone() -> None:
+    tag = Half((Way(Reach.azure, (), "the service tag Storage"),), hops=(SWITCH, Hop("firewall", "rules")))
+    verdict, says, hops = asked(tag)
+    assert verdict == "not known"
+    assert says.startswith("whether 198.51.100.7 belongs to the service tag Storage")
+    assert hops[-1][0] is None
+    assert asked(tag, INTERNET)[0] == "no"
+
+
+def test_every_azure_tenant_holds_a_machine_in_azure() -> None:
+    zero = Half((Way(Reach.azure, (), "every Azure tenant"),))
+    machine = Caller("vm", parse("20.1.2.3"), frozenset({"/net/subnets/a"}), frozenset({"/net"}))
+    assert asked(zero, machine)[0] == "yes"
+    assert asked(zero)[1] == "whether 198.51.100.7 is an address of Azure: every Azure tenant is let in"
+
+
+def test_a_subnet_rule_lets_in_who_stands_there_and_nobody_else() -> None:
+    rules = Half((Way(Reach.private, ids=(SUBNET,)),), hops=(SWITCH, Hop("firewall", "rules", "private networks only")))
+    there = Caller("vm", parse("20.1.2.3"), frozenset({SUBNET.lower()}), frozenset({SUBNET.lower()[:-14]}))
+    beside = Caller("vm", parse("20.1.2.3"), frozenset({"/other/subnets/a"}), frozenset({"/other"}))
+    assert asked(rules, there)[0] == "yes"
+    assert asked(rules, beside)[0] == "no"
+    assert asked(rules)[0] == "no"
+
+
+def test_what_was_not_read_leaves_the_question_open_only_where_it_could_let_in() -> None:
+    gap = Unread("firewallRules", "403, missing Microsoft.Sql/servers/firewallRules/read", "/url")
+    hop = Hop("firewall", "SQL firewall", gap.why, lets=None)
+    verdict, says, hops = asked(Half(doubts=(Doubt(Reach.internet, gap),), hops=(SWITCH, hop)))
+    assert (verdict, says) == ("not known", "the firewall rules of door could not be read")
+    assert hops[-1] == (None, "firewall", "403, missing Microsoft.Sql/servers/firewallRules/read")
+    private = Half((Way(Reach.none),), (Doubt(Reach.selected, gap),), (SWITCH,))
+    assert asked(private)[0] == "no"
+    limited = Half((Way(Reach.none),), (Doubt(Reach.selected, gap, who=OFFICE),), (SWITCH,))
+    assert asked(limited)[0] == "not known"
+    assert asked(limited, Caller("8.8.8.8", parse("8.8.8.8")))[0] == "no"
+
+
+def test_a_sure_way_answers_whatever_else_is_not_known() -> None:
+    gap = Unread("x", "y", "/url")
+    assert asked(ranges("198.51.100.7") | Half(doubts=(Doubt(Reach.internet, gap),)))[0] == "yes"
+
+
+def test_a_switch_that_holds_is_the_last_hop() -> None:
+    shut = Hop("switch", "Public network access", "publicNetworkAccess = Disabled", lets=False)
+    endpoint_hop = Hop("private-endpoint", "pe", "Approved", f"{ROOT}/privateEndpoints/pe")
+    private = Half((Way(Reach.private, ids=(endpoint_hop.resource,)),), hops=(shut, endpoint_hop))
+    assert asked(private)[2] == [(False, "switch", "publicNetworkAccess = Disabled")]
+
+
+def test_a_private_endpoint_is_used_from_its_own_network() -> None:
+    pe = Resource(
+        {
+            "id": f"{ROOT}/privateEndpoints/pe",
+            "type": "Microsoft.Network/privateEndpoints",
+            "properties": {"subnet": {"id": SUBNET}},
+        }
+    )
+    index = Index(live=False)
+    index.add(pe)
+    shut = Hop("switch", "Public network access", "publicNetworkAccess = Disabled", lets=False)
+    reach = Half((Way(Reach.private, ids=(pe.id,)),), hops=(shut, Hop("private-endpoint", "pe", "Approved", pe.id)))
+    inside = Caller("vm", parse("20.1.2.3"), frozenset({"/x/subnets/a"}), frozenset({SUBNET.lower()[:-14]}))
+    found = at_endpoint(endpoint(reach, IDENTITY), TOP, inside, index)
+    assert found.verdict == "yes"
+    assert [(hop.lets, hop.kind) for hop in found.hops] == [(True, "private-endpoint")]
+    other = Caller("vm", parse("20.1.2.3"), frozenset({"/x/subnets/a"}), frozenset({"/x"}))
+    assert at_endpoint(endpoint(reach), TOP, other, index).verdict == "no"
+
+
+def test_an_endpoint_that_is_off_is_closed_to_everybody() -> None:
+    found = at_endpoint(closed("tds", "data", "SFTP is off"), TOP, INTERNET, INDEX)
+    assert (found.verdict, found.hops[0].detail, found.hops[0].lets) == ("no", "SFTP is off", False)
+
+
+# Ports
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("tcp/22", Port("tcp", 22)), ("UDP/53", Port("udp", 53)), ("22", None), ("tcp/x", None), ("tcp/65536", None)],
+)
+def test_a_port_is_a_protocol_and_a_number(text: str, found: Port | None) -> None:
+    assert port(text) == found
+
+
+def test_endpoints_are_named_by_their_ports() -> None:
+    assert covers("tcp/20-25", Port("tcp", 22))
+    assert not covers("tcp/20-25", Port("udp", 22))
+    assert covers("*/*", Port("udp", 22))
+    assert not covers("blob", Port("tcp", 443))
+    assert of_endpoint("udp/500-600") == Port("udp", 500, "udp/500-600")
+    assert of_endpoint("blob") is None
+
+
+def machine(*rules: dict[str, Any], address: str = "20.100.4.17", public: bool = True) -> tuple[Index, Resource]:
+    """A machine with a Standard address behind a subnet's group."""
+    index = Index(live=False)
+    ip = {
+        "id": f"{ROOT}/publicIPAddresses/pip-jump",
+        "name": "pip-jump",
+        "type": "Microsoft.Network/publicIPAddresses",
+        "sku": {"name": "Standard"},
+        "properties": {"ipAddress": address},
+    }
+    configuration: dict[str, Any] = {"privateIPAddress": "10.0.0.4", "subnet": {"id": SUBNET}}
+    if public:
+        configuration["publicIPAddress"] = {"id": ip["id"]}
+    nic = {
+        "id": f"{ROOT}/networkInterfaces/nic",
+        "type": "Microsoft.Network/networkInterfaces",
+        "properties": {"ipConfigurations": [{"name": "one", "properties": configuration}]},
+    }
+    for each in (network(ABOVE), nsg(ABOVE, *rules), Resource(ip), Resource(nic)):
+        index.add(each)
+    return index, Resource({"id": f"{ROOT}/machines/vm-jump", "name": "vm-jump", "type": "Microsoft.Network/machines"})
+
+
+def at(index: Index, top: Resource, caller: Caller, number: int = 22) -> tuple[str, str, list[tuple[bool | None, str]]]:
+    found = topology(index)
+    nic = next(iter(found.fabric.nics.values()))
+    exposure = Exposure("tcp/22", "admin", way(Reach.internet), SHARED)
+    given = at_port(Port("tcp", number), found.paths(nic), (), top, caller, found, [exposure])
+    return given.verdict, given.says, [(hop.lets, f"{hop.name} {hop.detail}") for hop in given.hops]
+
+
+def test_each_group_says_which_rule_lets_in() -> None:
+    index, top = machine(rule("allow-ssh", 300, "Allow", "Internet", "22"))
+    verdict, says, hops = at(index, top, INTERNET)
+    assert verdict == "yes"
+    assert says == "the internet can open tcp/22 on vm-jump; a password or key opens it (shared)"
+    assert hops[:2] == [
+        (True, "pip-jump 20.100.4.17, Standard"),
+        (True, "above allow-ssh (300): Internet to tcp/22"),
+    ]
+
+
+def test_a_deny_before_the_allow_is_named() -> None:
+    index, top = machine(
+        rule("stop", 200, "Deny", "198.51.100.0/24", "*"), rule("allow-ssh", 300, "Allow", "*", ["22", "3389"])
+    )
+    assert at(index, top, HERE)[::2] == (
+        "no",
+        [(True, "pip-jump 20.100.4.17, Standard"), (False, "above stop (200): 198.51.100.0/24 to tcp/*")],
+    )
+    other = at(index, top, Caller("8.8.8.8", parse("8.8.8.8")))
+    assert other[0] == "yes"
+    assert other[2][1] == (True, "above allow-ssh (300): * to tcp/22, tcp/3389")
+
+
+def test_the_default_rule_holds_what_nothing_lets_in() -> None:
+    index, top = machine()
+    verdict, says, hops = at(index, top, INTERNET)
+    assert (verdict, says) == ("no", "the internet cannot open tcp/22 on vm-jump")
+    assert hops[-1][0] is False
+    assert "(65500)" in hops[-1][1]
+
+
+def test_named_addresses_are_told_where_the_whole_internet_was_asked_about() -> None:
+    index, top = machine(rule("office", 300, "Allow", "203.0.113.0/26", "22"))
+    verdict, says, hops = at(index, top, INTERNET)
+    assert (verdict, says) == ("no", "the internet cannot open tcp/22 on vm-jump; only 203.0.113.0/26 can")
+    assert hops[-1] == (False, "above only by office (300): 203.0.113.0/26 to tcp/22")
+    assert at(index, top, Caller("203.0.113.9", parse("203.0.113.9")))[0] == "yes"
+
+
+def test_a_tag_before_an_address_leaves_it_open() -> None:
+    index, top = machine(rule("azure", 100, "Deny", "AzureCloud", "*"), rule("all", 200, "Allow", "*", "22"))
+    verdict, says, hops = at(index, top, HERE)
+    assert verdict == "not known"
+    assert says.startswith("whether 198.51.100.7 belongs to AzureCloud")
+    assert hops[-1][0] is None
+
+
+def test_nothing_leads_to_a_machine_without_an_address() -> None:
+    index, top = machine(rule("all", 200, "Allow", "*", "*"), public=False)
+    assert at(index, top, INTERNET)[::2] == (
+        "no",
+        [(False, "vm-jump no public address, load balancer or firewall leads to it")],
+    )
+
+
+def test_an_ipv4_caller_cannot_dial_an_ipv6_address() -> None:
+    index, top = machine(rule("all", 200, "Allow", "*", "*"), address="2603:1020::7")
+    found = topology(index)
+    assert next(iter(found.publics.values())).version == 6
+    assert at(index, top, HERE)[0] == "no"
+
+
+# Random estates
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_answers_agree_with_the_packet_oracle(seed: int) -> None:
+    """A packet with one sender, asked as a caller: yes, no and not known as the oracle's set of verdicts says."""
+    maker = Maker(seed)
+    estate = maker.estate()
+    oracle, networks = Oracle(estate), fabric(estate)
+    found = Topology(Index(live=False), networks)
+    wrong = []
+    for _ in range(150):
+        packet = maker.packet(estate)
+        if packet.protocol not in ("tcp", "udp") or packet.entry == "inside":
+            continue
+        nic = networks.nics[networks.key(estate.nics[packet.nic]["id"])]
+        target = target_of(nic, nic.configurations[packet.configuration])
+        front = Front("", cast("Entry", packet.entry), version=target.version)
+        caller = Caller(packet.sender, parse(packet.sender))
+        asked = Port(cast("Protocol", packet.protocol), packet.port)
+        given = at_port(asked, [Path(front, target)], (), TOP, caller, found)
+        truth = {verdict for tags in BORNE for verdict in oracle.ask(dataclasses.replace(packet, tags=tags))}
+        if (given.verdict == "yes" and truth != {True}) or (given.verdict == "no" and truth != {False}):
+            wrong.append((packet, given, truth))
+        if given.verdict != "not known":
+            holding = [hop for hop in given.hops if hop.lets is False]
+            assert len(holding) == (given.verdict == "no"), given
+    assert wrong == []

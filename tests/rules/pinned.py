@@ -1,0 +1,127 @@
+"""The pinned paths of `tests/rules/paths.toml`, and what the rules look at in all examples.
+
+["Microsoft.Storage/storageAccounts"]       a type, or a read below it by its path ("Microsoft.Web/sites/config/web")
+api = "2025-08-01"                          the api-version that it is read with
+source = "..."                              what was read to know that this version returns these paths
+paths = ["properties.x", "properties.list[].y"]
+[".../newer"]                               path = source, of paths that are newer than all recordings
+"""
+
+import re
+import tomllib
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from scanner.collect.collector import INDEX_APIS
+from scanner.model.index import INDEX_TYPES
+from scanner.model.resource import Bundle, Resource
+from scanner.model.rule import Child, Kind
+from tests.rules import examples
+from tests.rules.traced import Log, plain, traced
+
+ENVELOPE = frozenset(("id", "name", "type", "location", "tags", "managedBy", "properties"))
+"""What every ARM resource may have (azure-mgmt-resource GenericResource), also one that stands in a list of another."""
+NESTED = "properties.privateEndpointConnections[]."
+
+
+@lru_cache
+def pinned() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "paths.toml").read_text("utf-8"))
+    return {read: {**found.get(entry.get("like", ""), {}), **entry} for read, entry in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A type, or a read below it; `pattern` matches the ids (lower case) that come from it."""
+
+    name: str
+    api: str
+    pattern: re.Pattern[str]
+
+
+@lru_cache
+def pins() -> tuple[Pin, ...]:
+    """Every type and read of the rule files, then the types of the index that no rule file reads."""
+    found = [_pin(type, kind, kind.api) for kind in examples.rules().kinds for type in kind.types]
+    found += [
+        _pin(type, child, child.api)
+        for kind in examples.rules().kinds
+        for child in kind.children
+        for type in kind.types
+    ]
+    known = {pin.name.lower() for pin in found}
+    found += [
+        Pin(type, INDEX_APIS.get(type.lower(), ""), re.compile(_type_pattern(type)))
+        for type in INDEX_TYPES
+        if type.lower() not in known
+    ]
+    return tuple(found)
+
+
+def _pin(type: str, read: Kind | Child, api: str) -> Pin:
+    path, pattern = _below(read)
+    return Pin(type + path, api, re.compile(_type_pattern(type) + pattern))
+
+
+def _type_pattern(type: str) -> str:
+    namespace, *types = type.lower().split("/")
+    return ".*/providers/" + "/".join([re.escape(namespace), *(f"{re.escape(each)}/[^/]+" for each in types)])
+
+
+def _below(read: Kind | Child) -> tuple[str, str]:
+    if isinstance(read, Kind):
+        return "", ""
+    path, pattern = _below(read.parent)
+    own = re.escape(f"/{read.path.lower()}")
+    return f"{path}/{read.path}", pattern + (own if read.one else f"{own}/[^/]+")
+
+
+def read_of(resource: Resource) -> str:
+    """The name of the type or read that a resource comes from; its type where nothing reads it."""
+    return next((pin.name for pin in pins() if pin.pattern.fullmatch(resource.key)), resource.type)
+
+
+@lru_cache
+def looked_at() -> dict[str, dict[str, str]]:
+    """What the rules look at over all examples: by type or read, the paths with an example that shows it."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for case in examples.cases():
+        bundle, run = examples.bundle(case), examples.evaluation(case)
+        logs: list[tuple[Resource, Log]] = []
+        made = Bundle(bundle.id, reads=bundle.reads, skips=bundle.skips, gaps=bundle.gaps)
+        for each in bundle.resources.values():
+            logs.append((each, set()))
+            body = traced(each.body, logs[-1][1])
+            made.add(Resource(body, api=each.api, by=each.by, bundle=made))
+        for each in run.index.resources.values():
+            logs.append((each, set()))
+            each.body = traced(each.body, logs[-1][1])
+        run.judge(made)
+        for each, log in logs:
+            for path in plain(log):
+                found[read_of(each)].setdefault(path, case.id)
+    return found
+
+
+@lru_cache
+def _listed(read: str) -> tuple[re.Pattern[str], ...]:
+    entry = pinned().get(read, {})
+    return tuple(pattern(path) for path in (*entry.get("paths", ()), *entry.get("shared", ())))
+
+
+def pattern(path: str) -> re.Pattern[str]:
+    """What a listed path stands for: itself, and the objects and lists on the way to it."""
+    steps = re.split(r"(\.|\[\])", path)
+    text = ""
+    for place in range(len(steps) - 1, -1, -1):
+        own = "[^.]+" if steps[place] == "*" else re.escape(steps[place])
+        text = f"{own}(?:{text})?" if text else own
+    return re.compile(text.replace("[^.]+", r"(?:\*|[^.]+?)"))
+
+
+def known(read: str, path: str) -> bool:
+    """Whether the rules may look at that path of what a read returns."""
+    return path.removeprefix(NESTED) in ENVELOPE or any(each.fullmatch(path) for each in _listed(read))

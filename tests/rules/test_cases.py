@@ -1,0 +1,111 @@
+"""Every rule on every example; and what may never end in Pass: nothing, null, and a value that nobody knows."""
+
+import copy
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from scanner.model.rule import Rule
+from tests.rules import examples
+from tests.rules.examples import Case
+
+CASES = list(examples.cases())
+STRANGE = "a-value-nobody-knows"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_example(case: Case) -> None:
+    statuses, exposures = examples.judge(case)
+    assert {rule: statuses.get(rule) for rule in case.expect} == case.expect
+    shown = {endpoint: examples.shown(exposure) for endpoint, exposure in exposures.items()}
+    assert {endpoint: shown.get(endpoint) for endpoint in case.exposures} == case.exposures
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.gaps], ids=lambda case: case.id)
+def test_a_read_that_was_refused_is_named_where_something_is_undecided(case: Case) -> None:
+    made = examples.bundle(case)
+    findings = examples.evaluation(case).judge(made).findings
+    named = {url.lower() for row in findings for url in row.gaps}
+    unnamed = [gap.url for gap in made.gaps.values() if gap.url.lower() not in named]
+    assert not unnamed or all(row.status != "unknown" for row in findings)
+
+
+def test_example_names_are_unique() -> None:
+    assert len({case.id for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
+def test_rule_has_a_good_a_bad_and_an_unknown_example(rule: Rule) -> None:
+    found = {case.expect[rule.id] for case in CASES if rule.id in case.expect}
+    needed = {status for status in ("pass", "fail", "unknown") if f"{rule.id}:{status}" not in examples.never()}
+    assert needed <= found
+
+
+@pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
+def test_an_empty_resource_never_passes(rule: Rule) -> None:
+    for type in rule.kind.types:
+        statuses, _ = examples.judge(Case("empty", rule.id, type, {"properties": {}}, {}, read=False))
+        if statuses.get(rule.id) == "pass":
+            assert rule.id in examples.safe(), "passes on a resource without properties, and no source says why it may"
+
+
+@pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
+def test_an_answer_without_properties_neither_fails_nor_passes(rule: Rule) -> None:
+    for type in rule.kind.types:
+        statuses, _ = examples.judge(Case("mute", rule.id, type, {}, {}, read=False))
+        assert statuses.get(rule.id) not in ("pass", "fail")
+
+
+def _leaves(body: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(body, dict):
+        for key, value in body.items():
+            yield from _leaves(value, (*at, key))
+        return
+    if at and at[0] in ("properties", "sku", "kind"):
+        yield at
+
+
+def _changed(body: dict[str, Any], at: tuple[Any, ...], how: str) -> dict[str, Any]:
+    made = copy.deepcopy(body)
+    inner = made
+    for step in at[:-1]:
+        inner = inner[step]
+    if how == "absent":
+        del inner[at[-1]]
+    else:
+        inner[at[-1]] = None if how == "null" else STRANGE
+    return made
+
+
+def _mutants(case: Case) -> Iterator[tuple[str, Case]]:
+    for how in ("null", "absent", "strange"):
+        for at in _leaves(case.body):
+            path = ".".join(at)
+            yield f"{path} {how}", _copy(case, body=_changed(case.body, at, how))
+        for place, child in case.children.items():
+            for at in _leaves(child):
+                children = {**case.children, place: _changed(child, at, how)}
+                yield f"{place} {'.'.join(at)} {how}", _copy(case, children=children)
+
+
+def _copy(case: Case, **changed: Any) -> Case:
+    made = copy.copy(case)
+    for key, value in changed.items():
+        setattr(made, key, value)
+    return made
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "fail" in case.expect.values()], ids=lambda case: case.id)
+def test_no_missing_or_unknown_value_makes_a_failure_pass(case: Case) -> None:
+    failing = [rule for rule, status in case.expect.items() if status == "fail"]
+    safe = examples.safe()
+    wrong = defaultdict(list)
+    for what, mutant in _mutants(case):
+        statuses, _ = examples.judge(mutant)
+        path = what.rsplit(" ", 1)[0]
+        for rule in failing:
+            if statuses.get(rule) == "pass" and rule not in safe and f"{rule}:{path}" not in safe:
+                wrong[rule].append(what)
+    assert not wrong

@@ -1,0 +1,65 @@
+"""Each endpoint of the contract can fail on each of its locks, or it stands here why it cannot."""
+
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanner.model.exposure import LOCKS
+from scanner.model.rule import Kind
+from tests.rules import examples
+from tests.rules.examples import Case
+
+CONTRACT: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "endpoints.toml").read_text("utf-8"))
+KINDS = {kind.type: kind for kind in examples.rules().kinds if kind.endpoint_function is not None}
+PLACES = [
+    (type, name)
+    for type, entry in CONTRACT.items()
+    for part in ("data", "admin", "app")
+    for name in entry.get(part, ())
+]
+
+
+def read_by(kind: Kind, lock: str, endpoint: str) -> list[str]:
+    return [rule.id for rule in kind.rules if rule.lock and rule.category == lock and endpoint in rule.only]
+
+
+def test_every_type_with_endpoints_stands_in_the_contract() -> None:
+    assert set(KINDS) == set(CONTRACT)
+
+
+@pytest.mark.parametrize("type", CONTRACT)
+def test_the_endpoints_and_their_kinds_are_those_of_the_contract(type: str) -> None:
+    expected = {name: part for part in ("data", "admin", "app") for name in CONTRACT[type].get(part, ())}
+    assert KINDS[type].endpoint_kinds == expected
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize(("type", "endpoint"), PLACES)
+def test_an_endpoint_can_fail_on_a_lock_or_it_says_why_not(type: str, endpoint: str, lock: str) -> None:
+    found = read_by(KINDS[type], lock, endpoint)
+    reason = CONTRACT[type].get(f"{lock} {endpoint}")
+    assert bool(found) != bool(reason), f"rules {found}, reason {reason!r}"
+
+
+@pytest.mark.parametrize("case", list(examples.cases()), ids=lambda case: case.id)
+def test_exposures_are_of_the_kinds_that_their_type_declares(case: Case) -> None:
+    for kind in examples.kinds_of(case.type):
+        top = examples.bundle(case).top
+        assert top is not None
+        for exposure in examples.evaluation(case).exposures(kind, top)[0]:
+            declared = [part for name, part in kind.endpoint_kinds.items() if fnmatchcase(exposure.endpoint, name)]
+            ports = CONTRACT[kind.type].get("also-app", ())
+            declared += ["app" for name in ports if fnmatchcase(exposure.endpoint, name)]
+            assert exposure.kind in declared, exposure.endpoint
+
+
+def test_no_reason_is_about_something_that_is_not_there() -> None:
+    for type, entry in CONTRACT.items():
+        names = {name for part in ("data", "admin", "app") for name in entry.get(part, ())}
+        for key in entry.keys() - {"data", "admin", "app", "also-app"}:
+            lock, _, endpoint = key.partition(" ")
+            assert lock in LOCKS, (type, key)
+            assert endpoint in names, (type, key)

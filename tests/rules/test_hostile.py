@@ -1,0 +1,22 @@
+"""Whatever stands where a value should be, no rule crashes."""
+
+import random
+
+import pytest
+
+from tests.rules import examples
+from tests.rules.examples import Case
+from tests.rules.hostile import STRANGE, errors, places, replaced, with_body
+
+CASES = list(examples.cases())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_nothing_crashes_on_a_strange_value(case: Case) -> None:
+    chance = random.Random(case.id)
+    bundle, run = examples.bundle(case), examples.evaluation(case)
+    found = [(each.key, at) for each in bundle.resources.values() for at in places(each.body)]
+    for key, at in chance.sample(found, min(len(found), 12)):
+        value = chance.choice(STRANGE)
+        body = replaced(bundle.resources[key].body, at, value)
+        assert errors(run, with_body(bundle, key, body)) == [], f"{key} {at} {value!r}"

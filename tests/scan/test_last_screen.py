@@ -1,0 +1,184 @@
+"""The last screen, word for word, on an estate that is small enough to count by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanner.document.schema import GapRow, ScopeRow
+from scanner.evaluate.run import Crash, Tally
+from scanner.exit_codes import decide
+from scanner.rulebook.loader import Broken
+from scanner.snapshot.files import Head, Store
+from tests.terminals import STORAGE, SUB, account, closed, listed, twolocks
+
+RULES = ("--only", "storage-anonymous-blob-access", "--only", "storage-shared-key", "--only", "storage-plain-http")
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def container(of: str, name: str, access: str) -> dict[str, Any]:
+    id = f"{STORAGE}/{of}/blobServices/default/containers/{name}"
+    return {"id": id, "name": name, "type": "Microsoft.Storage/storageAccounts/blobServices/containers",
+            "properties": {"publicAccess": access}}  # fmt: skip
+
+
+def estate(path: Path, *, refused: bool = False, quiet: bool = False) -> None:
+    """Two closed accounts; one whose containers answer anybody; with `refused`, one whose containers were not read."""
+    store = Store(Head(taken="2026-11-25T02:00:00Z", principal="kari", scopes=[SUB]))
+    store.scope(SUB, "prod-journal", "agency.example", "full")
+    listed(store)
+    for name in ("stlukket1", "stlukket2"):
+        store.resource(closed(name), "2025-08-01", "list")
+    if not quiet:
+        open_account = account("stjournal", allowBlobPublicAccess=True, allowSharedKeyAccess=False)
+        store.resource(open_account, "2025-08-01", "list")
+        for name in ("skann", "eksport"):
+            store.resource(container("stjournal", name, "Container"), "2025-08-01", "list")
+        store.read(f"{STORAGE}/stjournal/blobServices/default/containers", 2, "list")
+    if refused:
+        store.resource(
+            account("stvedlegg", allowBlobPublicAccess=True, allowSharedKeyAccess=False), "2025-08-01", "list"
+        )
+        action = "Microsoft.Storage/storageAccounts/blobServices/containers/read"
+        store.gap(f"{STORAGE}/stvedlegg/blobServices/default/containers", 403, "AuthorizationFailed", action)
+    store.write(path)
+
+
+def test_only_what_no_rule_judges_has_no_rule_however_its_type_is_spelled(tmp_path: Path) -> None:
+    store = Store(Head(taken="2026-11-25T02:00:00Z", principal="kari", scopes=[SUB]))
+    store.scope(SUB, "prod-journal", "agency.example", "full")
+    store.resource(closed("stlukket1"), "2025-08-01", "list")
+    group = STORAGE.split("/providers/")[0]
+    odd = {"id": f"{group}/providers/Microsoft.Odd/things/en", "name": "en", "type": "Microsoft.Odd/things"}
+    store.resource(odd, "2025-08-01", "list")
+    store.write(tmp_path / "n.jsonl")
+    ended = twolocks("scan", "--from", "n.jsonl", *RULES, "--fail-on", "never", tty=True)
+    judged = next(line for line in ended.err.splitlines() if line.startswith("Judged"))
+    assert judged.endswith("3 rules; 1 resource of 1 type has no rule")
+
+
+def test_the_last_screen(tmp_path: Path) -> None:
+    estate(tmp_path / "n.jsonl", refused=True)
+    ended = twolocks("scan", "--from", "n.jsonl", *RULES, "--out", "report.html", tty=True)
+    assert ended.out == ""
+    lines = ended.err.splitlines()
+    assert lines[0] == "twolocks 0.1.0, reads only"
+    assert lines[1] == "Account  kari, as of 2026-11-25T02:00:00Z"
+    assert lines[2] == f"Scope    prod-journal  {SUB}  seen in full"
+    worst = next(place for place, line in enumerate(lines) if line.startswith("Worst "))
+    assert lines[worst + 1].startswith("critical  stjournal: blob/eksport and 1 more. Container eksport ")
+    assert f"  az storage account update --ids {STORAGE}/stjournal --allow-blob-public-access false" in lines
+    place = next(place for place, line in enumerate(lines) if line.startswith("Not read: "))
+    assert lines[place - 1] == ""
+    assert lines[place].startswith("Not read: 1 gap leaves 1 check undecided")
+    assert lines[place + 1 :][:3] == [
+        "up to critical  1 check: containers of stvedlegg, 403 AuthorizationFailed",
+        "  missing Microsoft.Storage/storageAccounts/blobServices/containers/read",
+        "A role that closes it: twolocks access role > role.json",
+    ]
+    assert lines[-4].startswith("Result   2 endpoints stand open to anyone")
+    assert lines[-3].endswith("could not be read and may be open too")
+    assert lines[-2] == "Wrote    report.html"
+    assert lines[-1].startswith("Exit 1   2 endpoints at high or above; also incomplete (1 gap)")
+    assert len(lines) - place <= 24
+    assert max(len(line) for line in lines if not line.startswith("  ")) <= 90
+
+
+def test_gaps_and_nothing_found_is_never_zero_alone(tmp_path: Path) -> None:
+    estate(tmp_path / "n.jsonl", refused=True, quiet=True)
+    ended = twolocks("scan", "--from", "n.jsonl", "--only", "storage-anonymous-blob-access", tty=True)
+    lines = ended.err.splitlines()
+    result = next(place for place, line in enumerate(lines) if line.startswith("Result"))
+    assert lines[result:] == [
+        "Result   No open endpoint found, but not everything could be read",
+        "         1 check is undecided: 1 read failed. None of them counts as passed",
+        "Exit 3   incomplete (1 gap)",
+    ]
+
+
+def test_all_clean(tmp_path: Path) -> None:
+    estate(tmp_path / "n.jsonl", quiet=True)
+    ended = twolocks("scan", "--from", "n.jsonl", *RULES, tty=True)
+    assert ended.err.splitlines()[-2:] == [
+        "Result   No endpoint stands open to anyone; none needs only a copied key or password",
+        "Exit 0   nothing at high or above",
+    ]
+    assert "Worst" not in ended.err
+    assert "Not read" not in ended.err
+
+
+def test_nothing_there_at_all(tmp_path: Path) -> None:
+    store = Store(Head(taken="2026-11-25T02:00:00Z", scopes=[SUB]))
+    store.scope(SUB, "prod-journal", "agency.example", "full")
+    listed(store)
+    store.write(tmp_path / "n.jsonl")
+    ended = twolocks("scan", "--from", "n.jsonl", tty=True)
+    assert "Result   No resource of a known type was found in prod-journal" in ended.err
+    assert ended.code == 0
+
+
+def tally(**more: Any) -> Tally:
+    made = Tally(scopes=[ScopeRow(subscription=SUB, name="prod", tenant="t", view="full")])
+    for name, value in more.items():
+        if isinstance(value, dict):
+            getattr(made, name).update(value)
+        else:
+            setattr(made, name, value)
+    return made
+
+
+GAP = GapRow(url="/x", status=403, code="AuthorizationFailed", action="a/read", rules=[])
+
+
+@pytest.mark.parametrize(
+    ("made", "fail_on", "code", "why"),
+    [
+        (tally(), "high", 0, "nothing at high or above"),
+        (
+            tally(exposures={"medium": 3}, others={"medium": 1, "low": 6}),
+            "high",
+            0,
+            "nothing at high or above; 4 medium, 6 low",
+        ),
+        (
+            tally(exposures={"critical": 5, "high": 14}, others={"high": 3}),
+            "high",
+            1,
+            "19 endpoints and 3 other findings at high or above",
+        ),
+        (tally(exposures={"high": 1}), "critical", 0, "nothing at critical; 1 high"),
+        (tally(exposures={"critical": 1}), "critical", 1, "1 endpoint at critical"),
+        (tally(others={"info": 1}), "info", 1, "1 finding at info or above"),
+        (tally(exposures={"waived": 3, "intended": 2, "closed": 9}), "info", 0, "nothing at info or above"),
+        (tally(exposures={"critical": 2}), "never", 0, "--fail-on never; 2 critical"),
+        (tally(errors=[Crash("r", "x", "m", 1), Crash("r", "y", "m", 1)]), "never", 1, "1 rule crashed"),
+        (
+            tally(exposures={"high": 2}, errors=[Crash("r", "x", "m", 1)]),
+            "high",
+            1,
+            "2 endpoints at high or above; 1 rule crashed",
+        ),
+        (tally(complete=False, unaccepted=5, statuses={"unknown": 27}), "high", 3, "incomplete (5 gaps)"),
+        (tally(complete=False, statuses={"unknown": 1}), "high", 3, "incomplete, 1 check undecided"),
+        (
+            tally(complete=False, unaccepted=1, exposures={"high": 1}),
+            "high",
+            1,
+            "1 endpoint at high or above; also incomplete (1 gap)",
+        ),
+    ],
+)
+def test_the_first_code_that_fits(made: Tally, fail_on: str, code: int, why: str) -> None:
+    end = decide(made, fail_on)
+    assert (end.code, end.why) == (code, why)
+
+
+def test_a_rule_file_or_an_output_that_is_missing_comes_before_findings() -> None:
+    found = tally(exposures={"critical": 1})
+    assert decide(found, "high", broken=[Broken("sql.py", 3, "x")]).code == 2
+    end = decide(found, "high", unwritten=["report.html", "a.json"])
+    assert (end.code, end.why) == (2, "report.html, a.json were not written")

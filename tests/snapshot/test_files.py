@@ -1,0 +1,356 @@
+"""Snapshots: what was written is read again, in any order and compression; a part is never judged as the whole."""
+
+import gzip
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanner.errors import InputError
+from scanner.snapshot import files as snapshot
+from scanner.snapshot.files import Head, Snapshot, Store
+
+SUB = "/subscriptions/5a000000-0000-4000-8000-000000000001"
+ACCOUNT = f"{SUB}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st"
+NETWORK = f"{SUB}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/vnet"
+
+
+def store(count: int = 2) -> Store:
+    made = Store(Head(taken="2026-11-25T00:00:00Z", scopes=["5a000000-0000-4000-8000-000000000001"]))
+    for number in reversed(range(count)):
+        id = f"{ACCOUNT}{number}"
+        made.read(f"{id}/blobServices/default/containers", 1)
+        made.resource({"id": f"{id}/blobServices/default/containers/c", "properties": {}}, "2025-08-01", "list")
+        made.resource({"id": id, "properties": {"n": number}}, "2025-08-01", "list")
+        made.gap(f"{id}/localUsers", 403, "AuthorizationFailed", "Microsoft.Storage/storageAccounts/localUsers/read")
+        made.skip(f"{id}/fileServices/default", "not needed")
+    made.resource({"id": NETWORK}, "2025-09-01", "graph")
+    made.read(f"{SUB}/providers/Microsoft.Storage/storageAccounts", count)
+    made.gap(f"{SUB}/providers/Microsoft.Sql/servers", 403, "AuthorizationFailed", "Microsoft.Sql/servers/read")
+    made.scope("5a000000-0000-4000-8000-000000000001", "prod", "tenant", "full")
+    return made
+
+
+def whole(read: Snapshot) -> dict[str, Any]:
+    """Everything that a snapshot says, in a form that compares."""
+    return {
+        "scopes": read.scopes,
+        "reads": read.reads,
+        "gaps": read.gaps,
+        "bundles": {
+            bundle.id: (
+                {key: (each.body, each.api, each.by) for key, each in bundle.resources.items()},
+                bundle.reads,
+                bundle.skips,
+                bundle.gaps,
+            )
+            for bundle in read.bundles()
+        },
+    }
+
+
+@pytest.mark.parametrize("name", ["night.jsonl", "night.jsonl.gz", "night.jsonl.zst"])
+def test_what_was_written_is_read_again(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    store().write(path)
+    assert whole(snapshot.read(path)) == whole(snapshot.of_store(store()))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_index_stands_first_then_bundle_by_bundle(tmp_path: Path) -> None:
+    path = tmp_path / "night.jsonl"
+    store().write(path)
+    read = snapshot.read(path)
+    assert [bundle.id for bundle in read.index] == [NETWORK.lower()]
+    assert [bundle.id for bundle in read.rest] == [f"{ACCOUNT.lower()}0", f"{ACCOUNT.lower()}1"]
+
+
+def test_the_end_line_counts_distinct_resources(tmp_path: Path) -> None:
+    made = store(1)
+    made.resource({"id": ACCOUNT.upper() + "0"}, None, "graph")
+    made.write(tmp_path / "night.jsonl")
+    last = json.loads((tmp_path / "night.jsonl").read_text().splitlines()[-1])
+    assert last == {"end": {"resources": 3, "reads": 2, "gaps": 2}}
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32))
+def test_any_order_says_the_same(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    path = tmp_path_factory.mktemp("order") / "night.jsonl"
+    store(3).write(path)
+    lines = path.read_text().splitlines()
+    head = json.loads(lines[0])
+    head["snapshot"]["grouped"] = False
+    middle = lines[1:-1]
+    random.Random(seed).shuffle(middle)
+    path.write_text("\n".join([json.dumps(head), *middle, lines[-1]]) + "\n")
+    assert whole(snapshot.read(path)) == whole(snapshot.of_store(store(3)))
+
+
+def test_a_store_that_outgrows_memory_sorts_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = whole(snapshot.of_store(store(20)))
+    monkeypatch.setattr(snapshot, "_RUN_BYTES", 700)
+    spilled = store(20)
+    assert len(spilled._runs) > 3
+    assert whole(snapshot.of_store(spilled)) == expected
+    assert whole(snapshot.of_store(spilled)) == expected, "it can be read twice: once for the file, once for the rules"
+    spilled.close()
+
+
+def _judged(path: Path) -> None:
+    for _ in snapshot.read(path).bundles():
+        pass
+
+
+@pytest.mark.parametrize("name", ["night.jsonl", "night.jsonl.gz", "night.jsonl.zst"])
+def test_a_truncated_snapshot_is_refused_naming_the_line(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    store(40).write(path)
+    whole_file = path.read_bytes()
+    for length in (len(whole_file) // 2, len(whole_file) - 60):
+        path.write_bytes(whole_file[:length])
+        with pytest.raises(InputError, match="truncated") as caught:
+            _judged(path)
+        assert path.name in caught.value.at
+        assert "never judged as the whole" in caught.value.do
+
+
+def test_a_snapshot_without_its_end_line_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "night.jsonl"
+    store(2).write(path)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]))
+    with pytest.raises(InputError, match="it stops without an end line") as caught:
+        _judged(path)
+    assert caught.value.at.endswith(f":{len(lines) - 1}, after 5 resources")
+
+
+def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "night.jsonl"
+    store(1).write(path)
+    lines = path.read_text().splitlines()
+    lines[2] = '{"resource": {"id" 3}}'
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match=r"this is not JSON: .* at character \d+") as caught:
+        _judged(path)
+    assert caught.value.at == f"{path}:3"
+
+
+def test_a_snapshot_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "night.jsonl"
+    path.write_text('{"snapshot": {"version": 2, "taken": "2026-11-25T00:00:00Z"}}\n')
+    with pytest.raises(InputError, match="version 2"):
+        _judged(path)
+
+
+RECORD = {"id": ACCOUNT, "name": "st", "properties": {}}
+FORMS = {
+    "array": json.dumps([RECORD]),
+    "pretty array": json.dumps([RECORD], indent=2),
+    "value": json.dumps({"value": [RECORD]}),
+    "pretty value": json.dumps({"value": [RECORD]}, indent=2),
+    "az graph query": json.dumps({"count": 1, "data": [RECORD], "skip_token": None}, indent=2),
+    "lines": json.dumps(RECORD) + "\n" + json.dumps({**RECORD, "id": ACCOUNT + "2"}) + "\n",
+    "one line": json.dumps(RECORD),
+    "one pretty": json.dumps(RECORD, indent=2),
+    "with a byte order mark": "\ufeff" + json.dumps([RECORD]),
+    "recorded": json.dumps({"id": ACCOUNT, "origin": "get", "resource": RECORD}),
+    "recorded without an id of its own": json.dumps({"id": ACCOUNT, "resource": {**RECORD, "id": None}}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_people_have_is_read_and_nothing_of_it_is_complete(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "have.json"
+    path.write_text(FORMS[form], encoding="utf-8")
+    read = snapshot.read(path)
+    bundles = list(read.bundles())
+    assert bundles[0].top is not None
+    assert bundles[0].top.thin
+    assert not read.head.live
+    assert [scope.view for scope in read.scopes] == ["partial"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("", "empty"),
+        ("hello", "not JSON"),
+        ("[1]", "no ARM resource"),
+        ('{"a": 1}\n{"b": 2}\n', "no ARM resource"),
+        ('"text"', "holds no resources"),
+        ('[{"id": "/x"', "not JSON"),
+        ("\x00\x01", "not JSON"),
+    ],
+)
+def test_what_is_no_input_is_refused(tmp_path: Path, text: str, wrong: str) -> None:
+    path = tmp_path / "have.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=wrong):
+        _judged(path)
+
+
+def test_broken_compression_is_refused(tmp_path: Path) -> None:
+    for name, packed in (("a.gz", gzip.compress(b"{}" * 500)), ("a.zst", zstandard.compress(b"{}" * 500))):
+        path = tmp_path / name
+        path.write_bytes(packed[: len(packed) // 2])
+        with pytest.raises(InputError):
+            _judged(path)
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        snapshot.read(tmp_path / "none.jsonl")
+
+
+def test_two_snapshots_in_one_file_are_not_judged_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "night.jsonl"
+    store().write(path)
+    path.write_bytes(path.read_bytes() * 2)
+    with pytest.raises(InputError, match="goes on after its end line"):
+        whole(snapshot.read(path))
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        {"resource": {"id": NETWORK}, "by": "graph"},
+        {"gap": {"url": f"{SUB}/providers/Microsoft.Sql/servers", "status": 403, "code": "x"}},
+        {"scope": {"subscription": "s", "name": "n", "tenant": "t", "view": "partial"}},
+    ],
+)
+def test_what_stands_too_late_in_a_grouped_snapshot_is_refused(tmp_path: Path, late: dict[str, Any]) -> None:
+    path = tmp_path / "night.jsonl"
+    store().write(path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines.insert(-1, json.dumps(late).encode() + b"\n")
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(InputError, match="too late"):
+        whole(snapshot.read(path))
+    path.write_bytes(b"".join(lines).replace(b'"grouped":true', b'"grouped":false', 1))
+    assert whole(snapshot.read(path))["bundles"]
+
+
+# A second look
+
+STORES = f"{SUB}/providers/Microsoft.Storage/storageAccounts"
+NETWORKS = f"{SUB}/providers/Microsoft.Network/virtualNetworks"
+GROUPS = f"{SUB}/providers/Microsoft.Network/networkSecurityGroups"
+RULES = f"{SUB}/resourceGroups/rg/providers/Microsoft.Network/networkSecurityGroups/nsg"
+
+
+def looked(*lines: tuple[str, Any]) -> Store:
+    """A collection of bodies (path, properties), reads (path, number) and gaps (path, code)."""
+    made = Store(Head(taken="2026-11-25T00:00:00Z"))
+    made.scope("5a000000-0000-4000-8000-000000000001", "prod", "tenant", "full")
+    for path, what in lines:
+        if isinstance(what, int):
+            made.read(path, what)
+        elif isinstance(what, str):
+            made.gap(path, 403, what)
+        else:
+            made.resource({"id": path, "properties": what}, "2025-08-01", "get")
+    return made
+
+
+def said(made: Store) -> dict[str, Any]:
+    """Each line but those of scopes, by its path."""
+    found: dict[str, Any] = {}
+    for line in made.decoded():
+        if line.scope is None:
+            what: Any = line.resource["properties"] if line.resource else None
+            what = line.read.count if line.read else line.gap.code if line.gap else what
+            assert found.setdefault(snapshot.url_of(line), what) is what, "one line a path"
+    return found
+
+
+def again(first: Store, second: Store, kept: tuple[str, ...] = (), gone: tuple[str, ...] = ()) -> dict[str, Any]:
+    return said(first.renewed(second, {each.lower() for each in kept}, {each.lower() for each in gone}))
+
+
+def test_a_second_look_takes_the_place_of_the_whole_bundle() -> None:
+    containers = f"{ACCOUNT}/blobServices/default/containers"
+    first = looked((ACCOUNT, {"n": 1}), (f"{containers}/c", {}), (containers, 1), (f"{ACCOUNT}/localUsers", "x"))
+    first.resource({"id": f"{ACCOUNT}2", "properties": {"n": 1}}, None, "list")
+    second = looked((ACCOUNT, {"n": 2}), (containers, 0))
+    assert again(first, second) == {f"{ACCOUNT}2": {"n": 1}, ACCOUNT: {"n": 2}, containers: 0}
+
+
+def test_what_was_read_less_well_the_second_time_stays_as_it_was() -> None:
+    first = looked((ACCOUNT, {"n": 1}), (f"{ACCOUNT}2", {"n": 1}))
+    second = looked((ACCOUNT, "Throttled"), (f"{ACCOUNT}2", {"n": 2}))
+    assert again(first, second, kept=(ACCOUNT,)) == {ACCOUNT: {"n": 1}, f"{ACCOUNT}2": {"n": 2}}
+
+
+def test_what_is_gone_leaves_no_line() -> None:
+    first = looked((ACCOUNT, {"n": 1}), (f"{ACCOUNT}/localUsers", 1), (f"{ACCOUNT}2", {}), (NETWORK, {}))
+    assert again(first, looked(), gone=(ACCOUNT, NETWORK)) == {f"{ACCOUNT}2": {}}
+
+
+def test_scopes_and_lists_of_what_is_no_index_stay_those_of_the_first_look() -> None:
+    first = looked((STORES, 2), (f"{SUB}/providers/Microsoft.Sql/servers", "AuthorizationFailed"))
+    second = looked((STORES, 0), (f"{SUB}/providers/Microsoft.KeyVault/vaults", 0))
+    second.skip(SUB, "only resources that were named")
+    second.scope("5a000000-0000-4000-8000-000000000002", "other", "tenant", "full")
+    assert again(first, second) == said(first)
+    made = first.renewed(second, ())
+    assert [line.scope.name for line in made.decoded() if line.scope] == ["prod"]
+    assert made.head is first.head
+
+
+def test_of_the_index_what_was_read_again_wins_and_the_rest_stays() -> None:
+    first = looked((NETWORKS, 1), (NETWORK, {"n": 1}), (GROUPS, 1), (RULES, {"n": 1}), (ACCOUNT, {}))
+    second = looked((GROUPS, 1), (RULES, {"n": 2}))
+    assert again(first, second) == {NETWORKS: 1, NETWORK: {"n": 1}, GROUPS: 1, RULES: {"n": 2}, ACCOUNT: {}}
+
+
+def test_an_index_that_could_be_read_the_second_time_keeps_no_gap_and_one_that_could_not_has_one() -> None:
+    first = looked((GROUPS, "AuthorizationFailed"), (NETWORKS, 1))
+    second = looked((GROUPS, 1), (RULES, {}))
+    assert again(first, second) == {GROUPS: 1, RULES: {}, NETWORKS: 1}
+    both = list(first.renewed(looked((NETWORKS, "Throttled")), ()).decoded())
+    assert {snapshot.url_of(line) for line in both if line.gap} == {GROUPS, NETWORKS}
+
+
+def test_what_a_list_of_the_index_does_not_hold_any_more_is_out() -> None:
+    below = f"{RULES}/securityRules"
+    first = looked((GROUPS, 2), (RULES, {}), (f"{RULES}2", {"n": 1}), (f"{RULES}2/securityRules", 1), (NETWORK, {}))
+    assert again(first, looked((GROUPS, 1), (f"{RULES}2", {"n": 2}))) == {
+        GROUPS: 1,
+        f"{RULES}2": {"n": 2},
+        NETWORK: {},
+        # Of what is listed again, what was not read again stays.
+        f"{RULES}2/securityRules": 1,
+    }
+    rules = looked((RULES, {}), (below, 2), (f"{below}/ssh", {"n": 1}), (f"{below}/rdp", {}))
+    assert again(rules, looked((RULES, {}), (below.upper(), 1), (f"{below}/ssh", {"n": 2}))) == {
+        RULES: {},
+        below.upper(): 1,
+        f"{below}/ssh": {"n": 2},
+    }
+
+
+def test_a_list_below_the_index_that_was_not_read_again_takes_nothing_away() -> None:
+    below = f"{RULES}/securityRules"
+    rules = looked((RULES, {}), (below, 2), (f"{below}/ssh", {"n": 1}))
+    assert again(rules, looked((RULES, {}), (below, "Throttled")))[f"{below}/ssh"] == {"n": 1}
+
+
+def test_what_could_not_be_read_of_a_list_stays_a_gap_where_only_the_list_was_read_again() -> None:
+    below = f"{RULES}/securityRules"
+    rules = looked((RULES, {}), (below, 2), (f"{below}/ssh", "Throttled"))
+    assert again(rules, looked((RULES, {}), (below, 1)))[f"{below}/ssh"] == "Throttled"
+
+
+def test_networks_that_a_login_of_a_group_cannot_list_again_leave_no_new_gap() -> None:
+    other = NETWORKS.replace("000001/", "000002/")
+    first = looked((NETWORKS, 1), (NETWORK, {}), (other, 1))
+    second = looked((NETWORKS, "AuthorizationFailed"), (other, "AuthorizationFailed"))
+    lines = list(first.renewed(second, (), blind={SUB.rpartition("/")[2]}).decoded())
+    assert {snapshot.url_of(line) for line in lines if line.gap} == {other}
+    assert {snapshot.url_of(line) for line in lines if line.read or line.resource} == {NETWORKS, NETWORK}
