@@ -3,31 +3,33 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.model.exposure import IDENTITY, Auth, Exposure, Half, Reach, Switch, may, way
+from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, look, same
+from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.firewall import Firewall, Rules, firewall
 
 from .common import ISO, LEARN, MCSB, NIST, host, pending_private_endpoint, strange_private_endpoint
 
-REGISTRY = Kind("Microsoft.ContainerRegistry/registries", api="2025-11-01")
+REGISTRY = ResourceType("Microsoft.ContainerRegistry/registries", api="2025-11-01")
 CONNECTIONS = "properties.privateEndpointConnections"
 
 
 def maybe_reached(registry: Resource) -> bool:
     """Whether anybody may get to the registry at all: its tokens count for nothing behind a switch that is off."""
-    if not same(registry.look("properties.publicNetworkAccess"), "Disabled"):
+    if not same(registry.get("properties.publicNetworkAccess"), "Disabled"):
         return True
-    value = registry.look(CONNECTIONS)
+    value = registry.get(CONNECTIONS)
     if value is MISSING or value is None:
-        return registry.thin
+        return registry.api_version_unknown
     if not isinstance(value, list):
         return True
     path = "properties.privateLinkServiceConnectionState.status"
-    return any(not same(look(each, path), "Pending") and not same(look(each, path), "Rejected") for each in value)
+    return any(
+        not same(get_path(each, path), "Pending") and not same(get_path(each, path), "Rejected") for each in value
+    )
 
 
 TOKENS = REGISTRY.child("tokens", when=maybe_reached)
@@ -43,7 +45,7 @@ ACL = Firewall(
     addresses=(Rules("properties.networkRuleSet.ipRules", address="value", action="action"),),
     bypass="properties.networkRuleBypassOptions",
     # container-registry/container-registry-skus: firewall rules and private endpoints are features of Premium.
-    unruly=("sku.name", ("Classic", "Basic", "Standard"), ("Premium",)),
+    sku_without_network_rules=("sku.name", ("Classic", "Basic", "Standard"), ("Premium",)),
 )
 # Both are off by default, but this api-version always returns them: one that is missing says nothing.
 ANONYMOUS_PULL = Switch(
@@ -60,64 +62,70 @@ ADMIN = Switch(
 
 def credentials(token: Resource) -> list[Any] | None:
     """The passwords and certificates of a token; None where the answer did not hold them."""
-    passwords = token.look("properties.credentials.passwords")
-    certificates = token.look("properties.credentials.certificates")
+    passwords = token.get("properties.credentials.passwords")
+    certificates = token.get("properties.credentials.certificates")
     found = [each for value in (passwords, certificates) if isinstance(value, list) for each in value]
     return found if found or isinstance(passwords, list) else None
 
 
 def expires(credential: Any) -> bool:
-    value = look(credential, "expiry")
+    value = get_path(credential, "expiry")
     return isinstance(value, str) and value != ""
 
 
-def tokens(registry: Resource, reach: Half) -> tuple[Half, bool]:
+def tokens(registry: Resource, reach: Lock) -> tuple[Lock, bool]:
     """What the registry's tokens let in, and whether each of their passwords has a date on which it ends."""
     children = registry.children(TOKENS)
-    half = Half()
+    lock = Lock()
     dated = True
     for token in children:
-        if same(token.look("properties.status"), "disabled"):
+        if same(token.get("properties.status"), "disabled"):
             continue
         found = credentials(token)
         path = f"tokens/{token.name} properties.credentials"
         if found is None:
-            half |= may(Auth.shared, Unread(path, "the answer did not hold them"))
+            lock |= possible(Auth.shared, Unread(path, "the answer did not hold them"))
             continue
         if not found:
             continue
-        ends = [str(look(each, "expiry")) if expires(each) else "never" for each in found]
+        ends = [str(get_path(each, "expiry")) if expires(each) else "never" for each in found]
         proof = Evidence(path, [f"expires {each}" for each in ends], "no password")
-        if same(token.look("properties.status"), "enabled"):
-            half |= way(Auth.shared, proof, says=f"the token {token.name} and its password or certificate open it")
+        if same(token.get("properties.status"), "enabled"):
+            lock |= grant(Auth.shared, proof, says=f"the token {token.name} and its password or certificate open it")
         else:
-            half |= may(Auth.shared, Unread(f"tokens/{token.name} properties.status", "it is not known"), proof)
+            lock |= possible(Auth.shared, Unread(f"tokens/{token.name} properties.status", "it is not known"), proof)
         dated = dated and all(expires(each) for each in found)
     missing = children.gap
     if missing is None and not maybe_reached(registry) and _open(reach):
         missing = Unread("tokens", "not read, since the registry's own switch is off")
     if missing is not None:
-        half |= may(Auth.shared, missing)
-    return half, dated
+        lock |= possible(Auth.shared, missing)
+    return lock, dated
 
 
-def _open(reach: Half) -> bool:
-    return bool(reach.doubts) or any(each.level > Reach.none for each in reach.sure)
+def _open(reach: Lock) -> bool:
+    return bool(reach.possible_grants) or any(each.level > Reach.none for each in reach.grants)
 
 
 @REGISTRY.endpoints(data=("registry",), reads=(TOKENS,))
 def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(registry, index, ACL)
-    pull, admin = ANONYMOUS_PULL.half(registry), ADMIN.half(registry)
+    pull, admin = ANONYMOUS_PULL.lock(registry), ADMIN.lock(registry)
     named, dated = tokens(registry, reach)
-    asks = IDENTITY | pull | admin.named("admin") | named.named("tokens")
-    widest = asks.widest
-    ends = dated and not asks.doubts and widest is not None and widest.level == Auth.shared and widest.name == "tokens"
+    authentication = IDENTITY | pull | admin.named("admin") | named.named("tokens")
+    widest = authentication.widest
+    ends = (
+        dated
+        and not authentication.possible_grants
+        and widest is not None
+        and widest.level == Auth.shared
+        and widest.name == "tokens"
+    )
     yield Exposure(
         "registry",
         "data",
         reach,
-        asks,
+        authentication,
         what="The registry",
         address=host(registry, "properties.loginServer"),
         milder=1 if ends else 0,
@@ -241,9 +249,9 @@ REGISTRY.setting(
 
 
 def exports_matter(registry: Resource) -> str | None:
-    if same(registry.look("properties.publicNetworkAccess"), "Enabled"):
+    if same(registry.get("properties.publicNetworkAccess"), "Enabled"):
         return "exports can be stopped only where public access is off"
-    if any(same(registry.look("sku.name"), tier) for tier in ("Classic", "Basic", "Standard")):
+    if any(same(registry.get("sku.name"), tier) for tier in ("Classic", "Basic", "Standard")):
         return "exports can be stopped only on the Premium tier"
     return None
 

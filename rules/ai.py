@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import Auth, Exposure, Half, may, way
+from scanner.model.exposure import Auth, Exposure, Lock, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Fail, Pass, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Rules, firewall
 
 from .common import ISO, LEARN, MCSB, NIST, by_perimeter, host, perimeter_only_learns, strange_subnet
 
-ACCOUNT = Kind("Microsoft.CognitiveServices/accounts", api="2025-09-01")
+ACCOUNT = ResourceType("Microsoft.CognitiveServices/accounts", api="2025-09-01")
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 ACL = Firewall(
     empty="closed",
@@ -39,24 +39,26 @@ KEYS = ACCOUNT.local_auth(
 NAME = "properties.customSubDomainName"
 
 
-def asks(account: Resource) -> Half:
+def authentication(account: Resource) -> Lock:
     """What the account asks for. Without a name of its own it stands behind the host of the region, which takes no tokens."""
-    half = KEYS.half(account)
-    value = account.look(NAME)
+    lock = KEYS.lock(account)
+    value = account.get(NAME)
     if isinstance(value, str) and value:
-        return half
-    seen = account.seen(NAME, "a name")
+        return lock
+    seen = account.evidence(NAME, "a name")
     if value is not MISSING and value is not None and value != "":
-        return half | may(Auth.shared, Unread(NAME, f"its value {value!r} is not known"), seen)
-    if account.thin:
-        return half | may(Auth.shared, Unread(NAME, "absent in a record whose api-version is not known"), seen)
-    return half | way(Auth.shared, seen, says="without a name of its own it takes keys only")
+        return lock | possible(Auth.shared, Unread(NAME, f"its value {value!r} is not known"), seen)
+    if account.api_version_unknown:
+        return lock | possible(Auth.shared, Unread(NAME, "absent in a record whose api-version is not known"), seen)
+    return lock | grant(Auth.shared, seen, says="without a name of its own it takes keys only")
 
 
 @ACCOUNT.endpoints(data=("ai",), reads=(PERIMETERS,))
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     address = host(account, "properties.endpoint")
-    yield Exposure("ai", "data", firewall(account, index, ACL), asks(account), what="The AI service", address=address)
+    yield Exposure(
+        "ai", "data", firewall(account, index, ACL), authentication(account), what="The AI service", address=address
+    )
 
 
 PAGE = "cognitive_account"
@@ -126,8 +128,8 @@ ACCOUNT.lock(
     references=(f"{LEARN}/ai-services/cognitive-services-custom-subdomains",),
 )
 def without_own_name(account: Resource, index: Index) -> Verdict:
-    value = account.look(NAME)
-    seen = account.seen(NAME, "a name")
+    value = account.get(NAME)
+    seen = account.evidence(NAME, "a name")
     if value is MISSING or value is None or value == "":
         return Fail((seen,))
     if isinstance(value, str):

@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 
 from scanner.model.addresses import AddressSet, BadAddress, parse, union
-from scanner.model.exposure import Doubt, Exposure, Half, Hop, Reach, Way, may, replace, way
+from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible, replace
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, look, same
+from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, firewall
-from scanner.reach.sources import KEPT, doubted, from_addresses, from_tag, phrase, source_hop, without_effect
+from scanner.reach.sources import KEPT, from_addresses, from_tag, phrase, source_hop, unproven, without_effect
 
 from .common import ISO, LEARN, MCSB, NIST
 
-CLUSTER = Kind(
+CLUSTER = ResourceType(
     "Microsoft.ContainerService/managedClusters",
     api="2025-10-01",
     keep=(
@@ -51,23 +51,23 @@ ACCOUNTS = CLUSTER.local_auth(
 )
 
 
-def authorized(cluster: Resource, index: Index) -> Half:
+def authorized(cluster: Resource, index: Index) -> Lock:
     """Whom the authorized ranges let in: addresses, or a service tag; none at all is everybody.
 
     0.0.0.0/32 stands for the cluster's own way out and adds nobody.
     """
-    value = cluster.look(RANGES)
+    value = cluster.get(RANGES)
     if value in (MISSING, None):
         value = []
     if not isinstance(value, list):
         missing = Unread(RANGES, "this is no list")
-        return may(Reach.internet, missing, hops=(Hop("firewall", SERVER.name, missing.why, lets=None),))
-    seen = cluster.seen(RANGES, "the ranges that are yours")
+        return possible(Reach.internet, missing, hops=(Hop("firewall", SERVER.name, missing.why, lets=None),))
+    seen = cluster.evidence(RANGES, "the ranges that are yours")
     if not value:
-        return way(Reach.internet, seen, hops=(Hop("firewall", SERVER.name, "none"),))
+        return grant(Reach.internet, seen, hops=(Hop("firewall", SERVER.name, "none"),))
     found: list[AddressSet] = []
-    ways: list[Way] = []
-    doubts: list[Doubt] = []
+    ways: list[Grant] = []
+    possible_grants: list[PossibleGrant] = []
     for entry in value:
         if isinstance(entry, str) and entry[:1].isalpha() and ":" not in entry:
             named, tag = from_tag(entry, Evidence(RANGES, entry))
@@ -77,21 +77,21 @@ def authorized(cluster: Resource, index: Index) -> Half:
         try:
             found.append(parse(entry))
         except BadAddress as bad:
-            doubts.append(Doubt(Reach.internet, Unread(RANGES, str(bad))))
+            possible_grants.append(PossibleGrant(Reach.internet, Unread(RANGES, str(bad))))
     shown = Evidence(RANGES, value if len(value) <= KEPT else [*value[:KEPT], f"and {len(value) - KEPT} more"])
     own = from_addresses(union(found), index, shown, *without_effect(RANGES, union(found)))
     ways += [own] if own is not None else []
     detail = phrase([each.says or each.level.name for each in ways]) or "nobody but the cluster itself"
-    hop = Hop("firewall", SERVER.name, detail, lets=True if ways else None if doubts else False)
-    if not ways and not doubts:
-        ways = [Way(Reach.none, (shown,))]
-    return Half(tuple(ways), tuple(doubts), (hop,))
+    hop = Hop("firewall", SERVER.name, detail, lets=True if ways else None if possible_grants else False)
+    if not ways and not possible_grants:
+        ways = [Grant(Reach.none, (shown,))]
+    return Lock(tuple(ways), tuple(possible_grants), (hop,))
 
 
-def reach_of(cluster: Resource, index: Index) -> Half:
+def reach_of(cluster: Resource, index: Index) -> Lock:
     """Who can reach the API server: a private cluster has no public side, whatever else is set."""
-    private = cluster.look(PRIVATE)
-    inside = way(Reach.private, cluster.seen(PRIVATE, True))
+    private = cluster.get(PRIVATE)
+    inside = grant(Reach.private, cluster.evidence(PRIVATE, True))
     if same(private, True):
         hop = Hop("private-cluster", "Private cluster", "the API server has a private address")
         return replace(inside, hops=(source_hop(inside), hop))
@@ -99,11 +99,11 @@ def reach_of(cluster: Resource, index: Index) -> Half:
     if private is MISSING or private is None or same(private, False):
         return usual
     strange = Unread(PRIVATE, f"its value {private!r} is not known")
-    return doubted(usual, strange) | may(Reach.private, strange)
+    return unproven(usual, strange) | possible(Reach.private, strange)
 
 
 def address(cluster: Resource) -> str:
-    names = (cluster.look("properties.fqdn"), cluster.look("properties.privateFQDN"))
+    names = (cluster.get("properties.fqdn"), cluster.get("properties.privateFQDN"))
     return next((name for name in names if isinstance(name, str) and name), "")
 
 
@@ -111,7 +111,7 @@ def address(cluster: Resource) -> str:
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     reach = reach_of(cluster, index)
     yield Exposure(
-        "api-server", "admin", reach, ACCOUNTS.half(cluster), what="The API server", address=address(cluster)
+        "api-server", "admin", reach, ACCOUNTS.lock(cluster), what="The API server", address=address(cluster)
     )
 
 
@@ -181,14 +181,14 @@ CLUSTER.lock(
 )
 def node_public_ip(cluster: Resource, index: Index) -> Verdict:
     path = "properties.agentPoolProfiles[].enableNodePublicIP"
-    pools = cluster.need("properties.agentPoolProfiles")
+    pools = cluster.require("properties.agentPoolProfiles")
     if not isinstance(pools, list) or not pools:
         return unknown(Unread("properties.agentPoolProfiles", "the answer held no node pool"))
-    values = {str(look(pool, "name")): look(pool, "enableNodePublicIP") for pool in pools}
+    values = {str(get_path(pool, "name")): get_path(pool, "enableNodePublicIP") for pool in pools}
     public = [name for name, value in values.items() if same(value, True)]
     if public:
         return Fail((Evidence(path, public, "no pool"),))
-    off = (MISSING, None) if not cluster.silence else ()
+    off = (MISSING, None) if not cluster.why_absent_is_unknown else ()
     undecided = [name for name, value in values.items() if not same(value, False) and value not in off]
     if undecided:
         return unknown(Unread(path, f"the answer did not hold it for {phrase(undecided)}"))
@@ -216,9 +216,9 @@ def node_public_ip(cluster: Resource, index: Index) -> Verdict:
     references=(f"{LEARN}/aks/enable-authentication-microsoft-entra-id",),
 )
 def no_entra(cluster: Resource, index: Index) -> Verdict:
-    seen = cluster.seen("properties.aadProfile")
-    if seen.value is None or cluster.look("properties.aadProfile") is MISSING:
-        return Fail((cluster.seen("properties.aadProfile", "a profile"),))
+    seen = cluster.evidence("properties.aadProfile")
+    if seen.value is None or cluster.get("properties.aadProfile") is MISSING:
+        return Fail((cluster.evidence("properties.aadProfile", "a profile"),))
     if not isinstance(seen.value, dict):
         return unknown(Unread("properties.aadProfile", "this is no profile"))
     return Pass((Evidence("properties.aadProfile", "set", "a profile"),))
@@ -244,14 +244,14 @@ def no_entra(cluster: Resource, index: Index) -> Verdict:
     references=(f"{LEARN}/aks/manage-azure-rbac",),
 )
 def no_azure_rbac(cluster: Resource, index: Index) -> Verdict:
-    profile = cluster.look("properties.aadProfile")
+    profile = cluster.get("properties.aadProfile")
     if profile is MISSING or profile is None:
-        if cluster.thin:
+        if cluster.api_version_unknown:
             return unknown(Unread("properties.aadProfile", "absent in a record whose api-version is not known"))
         return NotApplicable("the cluster does not know Entra ID")
     path = "properties.aadProfile.enableAzureRBAC"
-    value = cluster.look(path)
-    seen = cluster.seen(path, True)
+    value = cluster.get(path)
+    seen = cluster.evidence(path, True)
     if same(value, True):
         return Pass((seen,))
     if same(value, False):

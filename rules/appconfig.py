@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import Auth, Exposure, Half
+from scanner.model.exposure import Auth, Exposure, Lock
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import ISO, LEARN, MCSB, NIST, host, pending_private_endpoint, strange_private_endpoint
 
-STORE = Kind("Microsoft.AppConfiguration/configurationStores", api="2024-06-01")
+STORE = ResourceType("Microsoft.AppConfiguration/configurationStores", api="2024-06-01")
 ACL = Firewall(
     empty="open",
     source="azure-app-configuration/howto-disable-public-access: automatic (null) is open until a private endpoint exists, and "
@@ -32,29 +32,31 @@ DISABLE = f"{UPDATE} --disable-local-auth true"
 
 
 def is_free(store: Resource) -> bool:
-    return same(store.look("sku.name"), "free")
+    return same(store.get("sku.name"), "free")
 
 
-def closing(store: Resource, asks: Half) -> str:
+def closing(store: Resource, authentication: Lock) -> str:
     """What closes a free store, which has no private endpoint: its keys, and where these are off the move."""
     if not is_free(store):
         return ""
-    if Auth.shared in [each.level for each in asks.sure] + [each.level for each in asks.doubts]:
+    if Auth.shared in [each.level for each in authentication.grants] + [
+        each.level for each in authentication.possible_grants
+    ]:
         return DISABLE
     return "The free tier has no private endpoint: move the store to a paid tier, and turn its public side off there"
 
 
 @STORE.endpoints(data=("config",))
 def endpoints(store: Resource, index: Index) -> Iterator[Exposure]:
-    asks = KEYS.half(store)
+    authentication = KEYS.lock(store)
     yield Exposure(
         "config",
         "data",
         firewall(store, index, ACL),
-        asks,
+        authentication,
         what="The App Configuration store",
         address=host(store, "properties.endpoint"),
-        closing=closing(store, asks),
+        closing=closing(store, authentication),
     )
 
 

@@ -7,34 +7,34 @@ from scanner.model.exposure import (
     IDENTITY,
     Auth,
     Exposure,
-    Half,
+    Grant,
     Hop,
+    Lock,
     Reach,
-    Way,
     closed,
-    may,
+    grant,
+    possible,
     replace,
-    way,
 )
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, look, member, same
+from scanner.model.json_paths import MISSING, get_path, member, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Controls, Fix, Kind, SeverityName, judge_value
+from scanner.model.rule import Controls, Fix, ResourceType, SeverityName, judge_value
 from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 from scanner.reach.access_restrictions import FRONT_DOOR, restricted_subnets, restrictions
 from scanner.reach.firewall import Firewall, Subnets, firewall, idle
 from scanner.reach.front_ends import publishers
-from scanner.reach.sources import doubted, source_hop
+from scanner.reach.sources import source_hop, unproven
 
 from .common import ISO, LEARN, MCSB, NIST, NSM, strange_subnets
 from .easy_auth import NO_LOGIN, easy_auth
 
-SITE = Kind("Microsoft.Web/sites", "Microsoft.Web/sites/slots", api="2025-03-01")
+SITE = ResourceType("Microsoft.Web/sites", "Microsoft.Web/sites/slots", api="2025-03-01")
 
 
 def runs(site: Resource) -> str:
     """What stands behind the app's addresses: "web", "functions", "workflows", or "" where its kind is not known."""
-    kind = site.look("kind")
+    kind = site.get("kind")
     words = {word.strip() for word in kind.lower().split(",")} if isinstance(kind, str) else set()
     if "workflowapp" in words:
         return "workflows"
@@ -44,7 +44,7 @@ def runs(site: Resource) -> str:
 
 
 def stopped(site: Resource) -> bool:
-    return same(site.look("properties.state"), "Stopped")
+    return same(site.get("properties.state"), "Stopped")
 
 
 def has_functions(site: Resource) -> bool:
@@ -63,7 +63,7 @@ def asks_for_login(site: Resource) -> bool:
 
 def endpoints_decide(site: Resource) -> bool:
     # app-service/overview-access-restrictions: with an explicit "Enabled" private endpoints change nothing for others.
-    return not same(site.look("properties.publicNetworkAccess"), "Enabled")
+    return not same(site.get("properties.publicNetworkAccess"), "Enabled")
 
 
 WEB = SITE.child(
@@ -124,38 +124,38 @@ def config_of(site: Resource) -> Resource:
     config = site.child(WEB)
     if config is None:
         raise Unread(WEB.path, "the answer did not hold it")
-    if config.mute:
-        raise Unread(WEB.path, config.silence)
+    if config.has_no_properties:
+        raise Unread(WEB.path, config.why_absent_is_unknown)
     return config
 
 
-def reach_of(site: Resource, index: Index, *, scm: bool = False) -> Half:
+def reach_of(site: Resource, index: Index, *, scm: bool = False) -> Lock:
     """Who can reach the app, or its SCM site: switch, restrictions, private endpoints, and its environment."""
     try:
         rules = restrictions(site, index, config_of(site), scm=scm)
     except Unread as gap:
-        rules = may(Reach.internet, gap, hops=(Hop("firewall", "Access restrictions", gap.why, lets=None),))
+        rules = possible(Reach.internet, gap, hops=(Hop("firewall", "Access restrictions", gap.why, lets=None),))
     return placed(site, index, firewall(site, index, SWITCH, rules), "web")
 
 
-def placed(site: Resource, index: Index, usual: Half, door: str) -> Half:
+def placed(site: Resource, index: Index, usual: Lock, door: str) -> Lock:
     """The reach of a door; in an App Service Environment with an internal load balancer it has no public side."""
     path = "properties.hostingEnvironmentProfile.id"
-    environment = site.look(path)
+    environment = site.get(path)
     if not isinstance(environment, str) or not environment:
         return usual
     try:
-        mode = _found(index, environment).need("properties.internalLoadBalancingMode")
+        mode = _found(index, environment).require("properties.internalLoadBalancingMode")
     except Unread as missing:
-        return doubted(usual, missing) | may(Reach.private, missing, site.seen(path))
+        return unproven(usual, missing) | possible(Reach.private, missing, site.evidence(path))
     held = INTERNAL.get(str(mode).lower().replace(" ", ""))
     seen = Evidence("hostingEnvironments properties.internalLoadBalancingMode", mode, "Web, Publishing")
     if held is None:
         strange = Unread(seen.path, f"its value {mode!r} is not known")
-        return doubted(usual, strange) | may(Reach.private, strange, seen)
+        return unproven(usual, strange) | possible(Reach.private, strange, seen)
     if door not in held:
         return usual
-    inside = way(Reach.private, site.seen(path), seen)
+    inside = grant(Reach.private, site.evidence(path), seen)
     name = environment.rstrip("/").rsplit("/", 1)[-1]
     return replace(inside, hops=(source_hop(inside), Hop("environment", name, "internal load balancer", environment)))
 
@@ -167,42 +167,42 @@ def _found(index: Index, id: str) -> Resource:
         raise index.of_type("Microsoft.Web/hostingEnvironments")[1] or missing from None
 
 
-def login(site: Resource) -> Half:
+def login(site: Resource) -> Lock:
     """What Easy Auth asks in front of the app."""
     try:
         settings = site.child(LOGIN)
     except Unread as gap:
-        return may(Auth.anonymous, gap)
+        return possible(Auth.anonymous, gap)
     if settings is None:
         seen = Evidence("config/authsettingsV2 properties.platform.enabled", ABSENT, True)
-        return way(Auth.anonymous, seen, says=NO_LOGIN)
+        return grant(Auth.anonymous, seen, says=NO_LOGIN)
     return easy_auth(settings, LOGIN.path)
 
 
-def behind(front: Half, own: Half) -> Half:
+def behind(front: Lock, own: Lock) -> Lock:
     """What is asked in all: Easy Auth's identity where it is enforced, else what the function itself asks."""
     if front.widest is not None and front.worst is None:
         return front if front.widest.level == Auth.identity else own
     missing = front.worst.missing if front.worst is not None else Unread(LOGIN.path, "it was not read")
-    return replace(doubted(own, missing), sure=tuple(each for each in front.sure if each.level == Auth.identity))
+    return replace(unproven(own, missing), grants=tuple(each for each in front.grants if each.level == Auth.identity))
 
 
 def host(site: Resource) -> str:
-    value = site.look("properties.defaultHostName")
+    value = site.get("properties.defaultHostName")
     return value if isinstance(value, str) else ""
 
 
 def own_hosts(site: Resource) -> list[str]:
     """The host names that people gave it: its default one is the address of its endpoints."""
-    names = site.look("properties.hostNames")
+    names = site.get("properties.hostNames")
     return [each for each in names if isinstance(each, str)] if isinstance(names, list) else []
 
 
 def scm_host(site: Resource) -> str:
-    states = site.look("properties.hostNameSslStates")
+    states = site.get("properties.hostNameSslStates")
     for each in states if isinstance(states, list) else ():
-        name = look(each, "name")
-        if same(look(each, "hostType"), "Repository") and isinstance(name, str):
+        name = get_path(each, "name")
+        if same(get_path(each, "hostType"), "Repository") and isinstance(name, str):
             return name
     return ""
 
@@ -215,7 +215,7 @@ def scm_host(site: Resource) -> str:
 def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     reach = reach_of(site, index)
     if stopped(site):
-        state = site.seen("properties.state")
+        state = site.evidence("properties.state")
         yield closed("app", "app", "the app is stopped", state, what="The app")
         yield closed("host-keys", "app", "the app is stopped", state, what="The function host")
     else:
@@ -228,40 +228,46 @@ def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     yield ftp(site, index)
 
 
-def app(site: Resource, reach: Half, front: Half) -> Exposure:
+def app(site: Resource, reach: Lock, front: Lock) -> Exposure:
     kind = runs(site)
     if kind == "functions":
         why = "a function app is reached by its functions and its host's own addresses"
-        return closed("app", "app", why, site.seen("kind"), what="The app")
+        return closed("app", "app", why, site.evidence("kind"), what="The app")
     if kind == "workflows":
-        return closed("app", "app", "a logic app is reached by its triggers", site.seen("kind"), what="The app")
+        return closed("app", "app", "a logic app is reached by its triggers", site.evidence("kind"), what="The app")
     return Exposure("app", "app", reach, front, what="The app", address=host(site))
 
 
-def host_keys(site: Resource, reach: Half, front: Half) -> Exposure:
+def host_keys(site: Resource, reach: Lock, front: Lock) -> Exposure:
     """/admin and /runtime/webhooks are always there, and ask for a key (azure-functions/function-keys-how-to)."""
     kind = runs(site)
     what = "The function host"
     if kind in ("web", "workflows"):
-        return closed("host-keys", "app", "only a function app has host keys", site.seen("kind"), what=what)
-    seen = site.seen("kind")
-    key = way(Auth.shared, seen, says="a key of the host opens /admin and /runtime/webhooks")
+        return closed("host-keys", "app", "only a function app has host keys", site.evidence("kind"), what=what)
+    seen = site.evidence("kind")
+    key = grant(Auth.shared, seen, says="a key of the host opens /admin and /runtime/webhooks")
     if not kind:
-        key = may(Auth.shared, Unread("kind", "whether it is a function app is not known"), seen)
+        key = possible(Auth.shared, Unread("kind", "whether it is a function app is not known"), seen)
     return Exposure("host-keys", "app", reach, behind(front, key), what=what, address=host(site))
 
 
-def functions(site: Resource, reach: Half, front: Half) -> Iterator[Exposure]:
+def functions(site: Resource, reach: Lock, front: Lock) -> Iterator[Exposure]:
     if not has_functions(site):
         return
     found = site.children(FUNCTIONS)
     for function in found:
         own = function_asks(function)
-        if own is not None and not same(function.look("properties.isDisabled"), True):
+        if own is not None and not same(function.get("properties.isDisabled"), True):
             what = f"Function {function.name}"
-            asks = behind(front, own)
+            authentication = behind(front, own)
             yield Exposure(
-                f"function/{function.name}", "app", reach, asks, what=what, subject=function, address=host(site)
+                f"function/{function.name}",
+                "app",
+                reach,
+                authentication,
+                what=what,
+                subject=function,
+                address=host(site),
             )
     missing = found.gap
     if missing is None and not found.items:
@@ -270,83 +276,83 @@ def functions(site: Resource, reach: Half, front: Half) -> Iterator[Exposure]:
             FUNCTIONS.path, "a running app answered with an empty list, as one does that never told its functions"
         )
     if missing is not None:
-        asks = behind(front, may(Auth.anonymous, missing) | may(Auth.shared, missing))
-        yield Exposure("function/*", "app", reach, asks, what="A function of the app")
+        authentication = behind(front, possible(Auth.anonymous, missing) | possible(Auth.shared, missing))
+        yield Exposure("function/*", "app", reach, authentication, what="A function of the app")
 
 
-def function_asks(function: Resource) -> Half | None:
+def function_asks(function: Resource) -> Lock | None:
     """What a function asks by itself, by the level of its HTTP trigger; None where it has no such trigger."""
     path = f"functions/{function.name} properties.config.bindings"
-    bindings = function.look("properties.config.bindings")
+    bindings = function.get("properties.config.bindings")
     if not isinstance(bindings, list):
         missing = Unread(path, "the answer did not hold them")
-        return may(Auth.anonymous, missing) | may(Auth.shared, missing)
-    half: Half | None = None
+        return possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
+    lock: Lock | None = None
     for binding in bindings:
-        type = look(binding, "type")
+        type = get_path(binding, "type")
         if not isinstance(type, str):
             missing = Unread(f"{path}[].type", "the answer did not hold it")
-            half = (half or Half()) | may(Auth.anonymous, missing) | may(Auth.shared, missing)
+            lock = (lock or Lock()) | possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
         elif same(type, "httpTrigger"):
-            half = (half or Half()) | _level(look(binding, "authLevel"), f"{path}[].authLevel")
-    if half is None and not any(str(look(each, "type")).lower().endswith("trigger") for each in bindings):
+            lock = (lock or Lock()) | _level(get_path(binding, "authLevel"), f"{path}[].authLevel")
+    if lock is None and not any(str(get_path(each, "type")).lower().endswith("trigger") for each in bindings):
         missing = Unread(path, "no trigger is among them")
-        return may(Auth.anonymous, missing) | may(Auth.shared, missing)
-    return half
+        return possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
+    return lock
 
 
-def _level(level: Any, path: str) -> Half:
+def _level(level: Any, path: str) -> Lock:
     seen = Evidence(path, ABSENT if level is MISSING else level, "function")
     if same(level, "anonymous"):
-        return way(Auth.anonymous, seen, says="it asks for no key")
-    key = way(Auth.shared, seen, says="a function key, which is copied along with the address, opens it")
+        return grant(Auth.anonymous, seen, says="it asks for no key")
+    key = grant(Auth.shared, seen, says="a function key, which is copied along with the address, opens it")
     if same(level, "function") or same(level, "admin"):
         return key
     if level in (MISSING, None):
         # The default is "function" in function.json and "anonymous" in the newer model of Node.js
         # (azure-functions/functions-bindings-http-webhook-trigger).
-        return key | may(Auth.anonymous, Unread(path, "its default hangs on the language"), seen)
+        return key | possible(Auth.anonymous, Unread(path, "its default hangs on the language"), seen)
     missing = Unread(path, f"its value {level!r} is not known")
-    return may(Auth.anonymous, missing, seen) | may(Auth.shared, missing, seen)
+    return possible(Auth.anonymous, missing, seen) | possible(Auth.shared, missing, seen)
 
 
 # Triggers that no call starts: logic-apps/logic-apps-workflow-actions-triggers, "Trigger types list" (the last two poll).
 QUIET = ("Recurrence", "SlidingWindow", "ApiConnection", "Http")
 
 
-def triggers(site: Resource, reach: Half) -> Iterator[Exposure]:
+def triggers(site: Resource, reach: Lock) -> Iterator[Exposure]:
     if not has_workflows(site):
         return
     found = site.children(WORKFLOWS)
     for workflow in found:
-        asks = signature(workflow)
-        if asks is not None and not same(workflow.look("properties.flowState"), "Disabled"):
+        authentication = signature(workflow)
+        if authentication is not None and not same(workflow.get("properties.flowState"), "Disabled"):
             name = workflow.name
-            yield Exposure(f"trigger/{name}", "app", reach, asks, what=f"Workflow {name}", address=host(site))
+            yield Exposure(f"trigger/{name}", "app", reach, authentication, what=f"Workflow {name}", address=host(site))
     missing = found.gap
     if missing is None and not found.items:
         missing = Unread(
             WORKFLOWS.path, "a running app answered with an empty list, as one does that never told its workflows"
         )
     if missing is not None:
-        yield Exposure("trigger/*", "app", reach, may(Auth.shared, missing), what="Its workflows")
+        yield Exposure("trigger/*", "app", reach, possible(Auth.shared, missing), what="Its workflows")
 
 
-def signature(workflow: Resource) -> Half | None:
+def signature(workflow: Resource) -> Lock | None:
     """A Request trigger carries its key, a signature, in its address; None where no call starts the workflow."""
     path = f"workflows/{workflow.name} properties.files.workflow.json.definition.triggers"
-    triggers = look(member(workflow.look("properties.files"), "workflow.json"), "definition.triggers")
+    triggers = get_path(member(workflow.get("properties.files"), "workflow.json"), "definition.triggers")
     if not isinstance(triggers, dict):
         gap = workflow.bundle.gaps.get(workflow.key)
         missing = Unread(path, "the answer did not hold them") if gap is None else Unread(path, gap.why(), gap.url)
-        return may(Auth.shared, missing)
-    types = [look(each, "type") for each in triggers.values()]
+        return possible(Auth.shared, missing)
+    types = [get_path(each, "type") for each in triggers.values()]
     seen = Evidence(path, [str(each) for each in types])
     if any(same(each, "Request") for each in types):
-        return way(Auth.shared, seen, says="whoever holds its signed address starts it")
+        return grant(Auth.shared, seen, says="whoever holds its signed address starts it")
     if all(any(same(each, quiet) for quiet in QUIET) for each in types):
         return None
-    return may(Auth.shared, Unread(path, "whether a call starts it is not known"), seen)
+    return possible(Auth.shared, Unread(path, "whether a call starts it is not known"), seen)
 
 
 def publishing(site: Resource, name: str) -> tuple[Any, Evidence, Unread]:
@@ -356,7 +362,7 @@ def publishing(site: Resource, name: str) -> tuple[Any, Evidence, Unread]:
     policy = next((each for each in found if each.name.lower() == name), None)
     if policy is None:
         return MISSING, Evidence(path, ABSENT, False), found.gap or Unread(path, "the answer did not hold it")
-    value = policy.look("properties.allow")
+    value = policy.get("properties.allow")
     seen = Evidence(path, ABSENT if value is MISSING else value, False)
     return value, seen, Unread(path, "the answer did not hold it, or its value is not known")
 
@@ -368,13 +374,13 @@ def scm(site: Resource, index: Index) -> Exposure:
     """The deployment site: console, files and environment of the app. It stays up when the app is stopped."""
     allow, seen, missing = publishing(site, "scm")
     if same(allow, True):
-        asks = way(Auth.shared, seen, says=PROFILE)
+        authentication = grant(Auth.shared, seen, says=PROFILE)
     elif same(allow, False):
-        asks = way(Auth.identity, seen)
+        authentication = grant(Auth.identity, seen)
     else:
-        asks = IDENTITY | may(Auth.shared, missing, seen)
+        authentication = IDENTITY | possible(Auth.shared, missing, seen)
     reach = reach_of(site, index, scm=True)
-    return Exposure("scm", "admin", reach, asks, what="The deployment site (SCM)", address=scm_host(site))
+    return Exposure("scm", "admin", reach, authentication, what="The deployment site (SCM)", address=scm_host(site))
 
 
 def ftp(site: Resource, index: Index) -> Exposure:
@@ -384,39 +390,39 @@ def ftp(site: Resource, index: Index) -> Exposure:
     if same(allow, False):
         why = "FTP knows only basic credentials, and they are off"
         return closed("ftp", "admin", why, seen, what=what)
-    doubts = [] if same(allow, True) else [missing]
+    possible_grants = [] if same(allow, True) else [missing]
     path = "config/web properties.ftpsState"
     proof = Evidence(path, ABSENT, "Disabled")
     try:
-        state = config_of(site).look("properties.ftpsState")
+        state = config_of(site).get("properties.ftpsState")
         proof = Evidence(path, ABSENT if state is MISSING else state, "Disabled")
         if same(state, "Disabled"):
             return closed("ftp", "admin", "FTP is switched off", proof, what=what)
         if not any(same(state, each) for each in ("AllAllowed", "FtpsOnly")):
-            doubts.append(Unread(path, "the answer did not hold it, or its value is not known"))
+            possible_grants.append(Unread(path, "the answer did not hold it, or its value is not known"))
     except Unread as gap:
-        doubts.append(gap)
+        possible_grants.append(gap)
     reach = ftp_reach(site, index)
-    if doubts and reach.widest is not None and reach.widest.level > Reach.none:
-        reach = doubted(reach, doubts[0])
-    asks = way(Auth.shared, proof, seen, says=PROFILE)
-    return Exposure("ftp", "admin", reach, asks, what=what)
+    if possible_grants and reach.widest is not None and reach.widest.level > Reach.none:
+        reach = unproven(reach, possible_grants[0])
+    authentication = grant(Auth.shared, proof, seen, says=PROFILE)
+    return Exposure("ftp", "admin", reach, authentication, what=what)
 
 
-def ftp_reach(site: Resource, index: Index) -> Half:
+def ftp_reach(site: Resource, index: Index) -> Lock:
     """By the public switch alone: whether access restrictions filter FTP is not documented, so they do not count."""
-    half = firewall(site, index, SWITCH, restricted_by_nothing())
-    sure = tuple(each for each in half.sure if each.level > Reach.selected)
-    doubts = tuple(each for each in half.doubts if each.level > Reach.selected)
-    if not sure and not doubts:
-        sure = (Way(Reach.none, (site.seen("properties.publicNetworkAccess"),)),)
-    hops = tuple(hop for hop in half.hops if hop.kind != "private-endpoint")
-    return placed(site, index, replace(half, sure=sure, doubts=doubts, hops=hops), "ftp")
+    lock = firewall(site, index, SWITCH, restricted_by_nothing())
+    grants = tuple(each for each in lock.grants if each.level > Reach.selected)
+    possible_grants = tuple(each for each in lock.possible_grants if each.level > Reach.selected)
+    if not grants and not possible_grants:
+        grants = (Grant(Reach.none, (site.evidence("properties.publicNetworkAccess"),)),)
+    hops = tuple(hop for hop in lock.hops if hop.kind != "private-endpoint")
+    return placed(site, index, replace(lock, grants=grants, possible_grants=possible_grants, hops=hops), "ftp")
 
 
-def restricted_by_nothing() -> Half:
+def restricted_by_nothing() -> Lock:
     hop = Hop("firewall", "Access restrictions", "not known to hold FTP")
-    return way(Reach.internet, hops=(hop,))
+    return grant(Reach.internet, hops=(hop,))
 
 
 CONFIG = "az resource update --ids {id}/config/web --set properties."
@@ -597,8 +603,8 @@ SITE.lock(
 
 def let_in(site: Resource, index: Index) -> Subnets:
     """The subnets that its access restrictions let in, where its switch lets them decide."""
-    if site.mute:
-        return Subnets(WEB.path, missing=Unread("properties", site.silence))
+    if site.has_no_properties:
+        return Subnets(WEB.path, missing=Unread("properties", site.why_absent_is_unknown))
     why = idle(site, index, SWITCH)
     return Subnets(WEB.path, idle=why) if why else restricted_subnets(site, index, config_of(site))
 
@@ -623,9 +629,9 @@ def _names(headers: Any) -> set[str]:
 
 def _locked(rule: Any, names: set[str]) -> bool:
     """Whether the header comes from Front Door, which sets it itself and is named as the only source."""
-    tag = look(rule, "ipAddress")
+    tag = get_path(rule, "ipAddress")
     from_front_door = (
-        isinstance(tag, str) and tag.strip().lower() == FRONT_DOOR and same(look(rule, "tag"), "ServiceTag")
+        isinstance(tag, str) and tag.strip().lower() == FRONT_DOOR and same(get_path(rule, "tag"), "ServiceTag")
     )
     return "x-azure-fdid" in names and from_front_door
 
@@ -649,13 +655,13 @@ def _locked(rule: Any, names: set[str]) -> bool:
 )
 def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
     path = "config/web properties.ipSecurityRestrictions[].headers"
-    entries = config_of(site).look("properties.ipSecurityRestrictions")
+    entries = config_of(site).get("properties.ipSecurityRestrictions")
     if not isinstance(entries, list):
         return unknown(Unread("config/web properties.ipSecurityRestrictions", "the answer did not hold it"))
     filters = [
-        (each, look(each, "headers"))
+        (each, get_path(each, "headers"))
         for each in entries
-        if look(each, "headers") not in (MISSING, None, {}) and not same(look(each, "action"), "Deny")
+        if get_path(each, "headers") not in (MISSING, None, {}) and not same(get_path(each, "action"), "Deny")
     ]
     if not filters:
         return NotApplicable("no rule lets in by a header")
@@ -842,13 +848,13 @@ config_setting(
 )
 def cors_any_origin(site: Resource, index: Index) -> Verdict:
     config = config_of(site)
-    cors = config.look("properties.cors")
+    cors = config.get("properties.cors")
     path = "config/web properties.cors.allowedOrigins"
     if cors is MISSING or cors is None:
-        if config.thin:
+        if config.api_version_unknown:
             return unknown(Unread(path, "absent in a record whose api-version is not known"))
         return NotApplicable("no other origin may call it from a browser")
-    origins = look(cors, "allowedOrigins")
+    origins = get_path(cors, "allowedOrigins")
     if isinstance(cors, dict) and (origins is MISSING or origins is None or origins == []):
         return NotApplicable("no other origin may call it from a browser")
     if not isinstance(origins, list):

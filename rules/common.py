@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, look, same
+from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Child, Controls, Fix, Kind, judge_value
+from scanner.model.rule import Controls, Fix, Read, ResourceType, judge_value
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Subnets, admitted_subnets
 from scanner.reach.perimeters import perimeters
@@ -30,18 +30,18 @@ LEARN = "https://learn.microsoft.com/azure"
 
 def host(resource: Resource, path: str) -> str:
     """The host of an address that the resource names, "" where it names none."""
-    value = resource.look(path)
+    value = resource.get(path)
     return value.split("://", 1)[-1].split("/", 1)[0].split(":", 1)[0] if isinstance(value, str) else ""
 
 
 def by_perimeter(resource: Resource) -> bool:
     """Whether a perimeter may decide over a resource: its public switch says so, or says nothing that is known."""
-    value = resource.look("properties.publicNetworkAccess")
+    value = resource.get("properties.publicNetworkAccess")
     return not same(value, "Enabled") and not same(value, "Disabled")
 
 
 def pending_private_endpoint(
-    kind: Kind, id: str, what: str, path: str = "properties.privateEndpointConnections"
+    kind: ResourceType, id: str, what: str, path: str = "properties.privateEndpointConnections"
 ) -> None:
     """The rule for private endpoints that wait for approval; `what` with its article ("the vault")."""
 
@@ -61,23 +61,23 @@ def pending_private_endpoint(
         references=(f"{LEARN}/private-link/manage-private-endpoint",),
     )
     def pending(resource: Resource, index: Index) -> Verdict:
-        if resource.thin and resource.look(path) in (MISSING, None):
+        if resource.api_version_unknown and resource.get(path) in (MISSING, None):
             return unknown(Unread(path, "absent in a record whose api-version is not known"))
         connections = resource.items(path)
         if not connections:
             return NotApplicable("it has no private endpoint connection")
         state = "properties.privateLinkServiceConnectionState.status"
-        waiting = [each for each in connections if same(look(each, state), "Pending")]
+        waiting = [each for each in connections if same(get_path(each, state), "Pending")]
         if waiting:
-            names = [str(look(each, "id") or look(each, "name")) for each in waiting]
+            names = [str(get_path(each, "id") or get_path(each, "name")) for each in waiting]
             return Fail((Evidence(f"{path}[].{state}", names, "no connection that is Pending"),))
-        if any(not any(same(look(each, state), known) for known in SETTLED) for each in connections):
+        if any(not any(same(get_path(each, state), known) for known in SETTLED) for each in connections):
             return unknown(Unread(f"{path}[].{state}", "the answer did not hold it, or its value is not known"))
-        return Pass((Evidence(f"{path}[].{state}", [look(each, state) for each in connections]),))
+        return Pass((Evidence(f"{path}[].{state}", [get_path(each, state) for each in connections]),))
 
 
 def strange_private_endpoint(
-    kind: Kind, id: str, what: str, path: str = "properties.privateEndpointConnections"
+    kind: ResourceType, id: str, what: str, path: str = "properties.privateEndpointConnections"
 ) -> None:
     """The rule for approved private endpoints of subscriptions that are not ours; `what` with its article."""
 
@@ -98,10 +98,12 @@ def strange_private_endpoint(
         references=(f"{LEARN}/private-link/manage-private-endpoint",),
     )
     def strange(resource: Resource, index: Index) -> Verdict:
-        if resource.thin and resource.look(path) in (MISSING, None):
+        if resource.api_version_unknown and resource.get(path) in (MISSING, None):
             return unknown(Unread(path, "absent in a record whose api-version is not known"))
         state = "properties.privateLinkServiceConnectionState.status"
-        rows = [(look(each, state), look(each, "properties.privateEndpoint.id")) for each in resource.items(path)]
+        rows = [
+            (get_path(each, state), get_path(each, "properties.privateEndpoint.id")) for each in resource.items(path)
+        ]
         approved = [target for status, target in rows if same(status, "Approved")]
         others = [each for each in approved if isinstance(each, str) and each and not is_own(resource, index, each)]
         if others:
@@ -115,7 +117,7 @@ def strange_private_endpoint(
 
 
 def strange_subnet(
-    kind: Kind,
+    kind: ResourceType,
     id: str,
     what: str,
     row: Firewall,
@@ -134,11 +136,11 @@ def strange_subnet(
 
 
 def strange_subnets(
-    kind: Kind,
+    kind: ResourceType,
     id: str,
     what: str,
     read: Callable[[Resource, Index], Subnets],
-    reads: tuple[Child, ...],
+    reads: tuple[Read, ...],
     remove: str,
     show: str,
     portal: str = "Networking > Virtual networks",
@@ -180,7 +182,7 @@ def strange_subnets(
         return Pass((Evidence(path, list(known.ids)),))
 
 
-def perimeter_only_learns(kind: Kind, id: str, what: str, configurations: Child | None = None) -> None:
+def perimeter_only_learns(kind: ResourceType, id: str, what: str, configurations: Read | None = None) -> None:
     """The rule for a resource whose network security perimeter refuses nothing yet; `what` with its article."""
 
     @kind.rule(
@@ -213,9 +215,7 @@ def perimeter_only_learns(kind: Kind, id: str, what: str, configurations: Child 
         return Pass(tuple(Evidence(f"{each.id} accessMode", each.mode, "Enforced") for each in known.found))
 
 
-def judge_child(
-    parent: Resource, child: Child, path: str, *, allowed: tuple[Any, ...], bad: tuple[Any, ...]
-) -> Verdict:
+def judge_child(parent: Resource, child: Read, path: str, *, allowed: tuple[Any, ...], bad: tuple[Any, ...]) -> Verdict:
     """The verdict on one property of a single child by its known good and bad values; Unread where it was not read."""
     found = parent.child(child)
     if found is None:
@@ -229,7 +229,7 @@ def judge_child(
 
 def at_least(resource: Resource, path: str, least: int, where: str = "") -> Verdict:
     """The verdict on a number that must not be smaller; `where` opens the path in the evidence."""
-    value = resource.need(path)
+    value = resource.require(path)
     seen = Evidence(f"{where} {path}".strip(), value, f"{least} or more")
     if isinstance(value, bool) or not isinstance(value, int):
         return Unknown(f"{seen.path}: its value {value!r} is not known", evidence=(seen,))

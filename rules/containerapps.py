@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.model.exposure import Auth, Exposure, Half, Hop, Reach, closed, may, replace, way
+from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, look, same
+from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 from scanner.reach.access_restrictions import address_list
 from scanner.reach.firewall import Firewall, firewall
-from scanner.reach.sources import doubted, source_hop
+from scanner.reach.sources import source_hop, unproven
 
 from .common import LEARN, MCSB, NIST
 from .easy_auth import NO_LOGIN, easy_auth
@@ -20,7 +20,7 @@ INGRESS = "properties.configuration.ingress"
 REGISTRIES = "properties.configuration.registries"
 
 # The bodies hold environment variables of containers and keys of log workspaces in plain text.
-APP = Kind(
+APP = ResourceType(
     "Microsoft.App/containerApps",
     api="2025-07-01",
     keep=(
@@ -32,7 +32,7 @@ APP = Kind(
         f"{REGISTRIES}[].passwordSecretRef",
     ),
 )
-ENVIRONMENT = Kind(
+ENVIRONMENT = ResourceType(
     "Microsoft.App/managedEnvironments",
     api="2025-07-01",
     keep=(
@@ -51,10 +51,10 @@ INSIDE = "its ingress serves the environment alone"
 
 def ingress_of(app: Resource) -> Any:
     """The ingress as ARM has it, None where there is none; Unread where a thin record does not say."""
-    value = app.look(INGRESS)
-    if app.thin and (value is MISSING or value is None):
+    value = app.get(INGRESS)
+    if app.api_version_unknown and (value is MISSING or value is None):
         raise Unread(INGRESS, "absent in a record whose api-version is not known")
-    if not isinstance(app.look("properties.configuration"), dict):
+    if not isinstance(app.get("properties.configuration"), dict):
         raise Unread("properties.configuration", "the answer did not hold it")
     if value is not MISSING and value is not None and not isinstance(value, dict):
         raise Unread(INGRESS, "this is no ingress")
@@ -64,14 +64,14 @@ def ingress_of(app: Resource) -> Any:
 def serves_outside(app: Resource) -> bool:
     """Whether a login in front of the app could matter: its ingress is not known to be closed."""
     ingress = ingress_of(app)
-    return ingress is not None and (not same(look(ingress, "external"), False) or bool(ports(ingress)))
+    return ingress is not None and (not same(get_path(ingress, "external"), False) or bool(ports(ingress)))
 
 
 def ports(ingress: Any) -> list[Any]:
     """The additional ports that are not surely closed to the outside."""
-    value = look(ingress, "additionalPortMappings")
+    value = get_path(ingress, "additionalPortMappings")
     mappings = value if isinstance(value, list) else []
-    return [each for each in mappings if not same(look(each, "external"), False)]
+    return [each for each in mappings if not same(get_path(each, "external"), False)]
 
 
 LOGIN = APP.child("authConfigs", when=serves_outside)
@@ -83,31 +83,31 @@ DOOR = Firewall(
 )
 
 
-def reach_of(app: Resource, index: Index) -> Half:
+def reach_of(app: Resource, index: Index) -> Lock:
     """Who can reach an external ingress: the environment's own side, its public switch, and the app's address rules."""
     listed = address_list(app, index, f"{INGRESS}.ipSecurityRestrictions")
     try:
         environment = environment_of(app, index)
     except Unread as missing:
-        half = doubted(listed, missing) | may(Reach.private, missing)
-        return replace(half, hops=(*half.hops, Hop("environment", "Environment", missing.why, lets=None)))
+        lock = unproven(listed, missing) | possible(Reach.private, missing)
+        return replace(lock, hops=(*lock.hops, Hop("environment", "Environment", missing.why, lets=None)))
     path = f"environment {environment.name} properties.vnetConfiguration.internal"
-    internal = environment.look("properties.vnetConfiguration.internal")
+    internal = environment.get("properties.vnetConfiguration.internal")
     if same(internal, True):
-        inside = way(Reach.private, Evidence(path, internal, True))
+        inside = grant(Reach.private, Evidence(path, internal, True))
         hop = Hop("environment", environment.name, "internal: no public address", environment.id)
         return replace(inside, hops=(source_hop(inside), hop))
     usual = _named(firewall(environment, index, DOOR, listed), environment)
     if internal is MISSING or internal is None or same(internal, False):
         return usual
     strange = Unread(path, f"its value {internal!r} is not known")
-    return doubted(usual, strange) | may(Reach.private, strange)
+    return unproven(usual, strange) | possible(Reach.private, strange)
 
 
 def environment_of(app: Resource, index: Index) -> Resource:
     """The environment of an app; Unread where it is not among what was read."""
     for path in ("properties.environmentId", "properties.managedEnvironmentId"):
-        value = app.look(path)
+        value = app.get(path)
         if isinstance(value, str) and value:
             try:
                 return index.find(value)
@@ -116,7 +116,7 @@ def environment_of(app: Resource, index: Index) -> Resource:
     raise Unread("properties.environmentId", "the answer did not hold it")
 
 
-def _named(half: Half, environment: Resource) -> Half:
+def _named(lock: Lock, environment: Resource) -> Lock:
     """The same ways; what was seen on the environment says so."""
     own = (DOOR.public, DOOR.endpoints)
 
@@ -126,37 +126,37 @@ def _named(half: Half, environment: Resource) -> Half:
             for each in seen
         )
 
-    ways = tuple(replace(each, evidence=named(each.evidence)) for each in half.sure)
-    doubts = tuple(replace(each, evidence=named(each.evidence)) for each in half.doubts)
-    return replace(half, sure=ways, doubts=doubts)
+    ways = tuple(replace(each, evidence=named(each.evidence)) for each in lock.grants)
+    possible_grants = tuple(replace(each, evidence=named(each.evidence)) for each in lock.possible_grants)
+    return replace(lock, grants=ways, possible_grants=possible_grants)
 
 
-def asks_of(app: Resource, ingress: Any) -> Half:
+def asks_of(app: Resource, ingress: Any) -> Lock:
     """What the platform asks on the main port: Easy Auth's login, or nothing. Over TCP it has none."""
-    transport = look(ingress, "transport")
+    transport = get_path(ingress, "transport")
     seen = Evidence(f"{INGRESS}.transport", ABSENT if transport is MISSING else transport, "http")
     if same(transport, "tcp"):
-        return way(Auth.anonymous, seen, says=OVER_TCP)
+        return grant(Auth.anonymous, seen, says=OVER_TCP)
     front = login(app)
     gone = transport in (MISSING, None)
-    if (gone and not app.thin) or any(same(transport, each) for each in ("auto", "http", "http2")):
+    if (gone and not app.api_version_unknown) or any(same(transport, each) for each in ("auto", "http", "http2")):
         return front
     why = "the answer did not hold it" if gone else f"its value {transport!r} is not known"
-    return front | may(Auth.anonymous, Unread(seen.path, why), seen)
+    return front | possible(Auth.anonymous, Unread(seen.path, why), seen)
 
 
 OVER_TCP = "over TCP the platform asks for no login"
 PROTECT = "az containerapp ingress update --ids {id} --type internal"
 
 
-def login(app: Resource) -> Half:
+def login(app: Resource) -> Lock:
     found = app.children(LOGIN)
     current = next((each for each in found if each.name.lower() == "current"), None)
     if current is not None:
         return easy_auth(current, "authConfigs/current")
     if found.gap is not None:
-        return may(Auth.anonymous, found.gap)
-    return way(Auth.anonymous, Evidence("authConfigs", "none", "current"), says=NO_LOGIN)
+        return possible(Auth.anonymous, found.gap)
+    return grant(Auth.anonymous, Evidence("authConfigs", "none", "current"), says=NO_LOGIN)
 
 
 @APP.endpoints(app=("ingress", "ingress/*"), reads=(LOGIN,))
@@ -164,50 +164,52 @@ def endpoints(app: Resource, index: Index) -> Iterator[Exposure]:
     ingress = ingress_of(app)
     what = "The container app"
     if ingress is None:
-        yield closed("ingress", "app", NO_INGRESS, app.seen(INGRESS), what=what)
+        yield closed("ingress", "app", NO_INGRESS, app.evidence(INGRESS), what=what)
         return
     reach = reach_of(app, index)
     yield main_port(app, ingress, reach)
     for mapping in ports(ingress):
         yield port(app, mapping, reach)
-    mappings = look(ingress, "additionalPortMappings")
-    hidden = app.thin and (mappings is MISSING or mappings is None)
+    mappings = get_path(ingress, "additionalPortMappings")
+    hidden = app.api_version_unknown and (mappings is MISSING or mappings is None)
     if hidden or (mappings not in (MISSING, None) and not isinstance(mappings, list)):
         why = "absent in a record whose api-version is not known" if hidden else "this is no list"
         strange = Unread(f"{INGRESS}.additionalPortMappings", why)
         yield Exposure(
-            "ingress/*", "app", doubted(reach, strange), may(Auth.anonymous, strange), what="Its other ports"
+            "ingress/*", "app", unproven(reach, strange), possible(Auth.anonymous, strange), what="Its other ports"
         )
 
 
-def main_port(app: Resource, ingress: Any, reach: Half) -> Exposure:
+def main_port(app: Resource, ingress: Any, reach: Lock) -> Exposure:
     what = "The container app"
-    external = look(ingress, "external")
+    external = get_path(ingress, "external")
     path = f"{INGRESS}.external"
     gone = external in (MISSING, None)
-    if same(external, False) or (gone and not app.thin):
-        return closed("ingress", "app", INSIDE, app.seen(path), what=what)
+    if same(external, False) or (gone and not app.api_version_unknown):
+        return closed("ingress", "app", INSIDE, app.evidence(path), what=what)
     if not same(external, True):
         why = "the answer did not hold it" if gone else f"its value {external!r} is not known"
-        reach = doubted(reach, Unread(path, why))
-    closing = PROTECT if same(look(ingress, "transport"), "tcp") else ""
-    value = look(ingress, "fqdn")
+        reach = unproven(reach, Unread(path, why))
+    closing = PROTECT if same(get_path(ingress, "transport"), "tcp") else ""
+    value = get_path(ingress, "fqdn")
     address = value if isinstance(value, str) else ""
     return Exposure("ingress", "app", reach, asks_of(app, ingress), what=what, address=address, closing=closing)
 
 
-def port(app: Resource, mapping: Any, reach: Half) -> Exposure:
+def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
     """An additional port: always TCP (container-apps/ingress-overview), so without a login."""
-    number = look(mapping, "exposedPort")
+    number = get_path(mapping, "exposedPort")
     if number in (MISSING, None, 0):
-        number = look(mapping, "targetPort")
+        number = get_path(mapping, "targetPort")
     path = f"{INGRESS}.additionalPortMappings[].external"
-    seen = Evidence(path, look(mapping, "external"), False)
+    seen = Evidence(path, get_path(mapping, "external"), False)
     if not same(seen.value, True):
-        reach = doubted(reach, Unread(path, f"its value {seen.value!r} is not known"))
-    asks = way(Auth.anonymous, seen, says=OVER_TCP)
+        reach = unproven(reach, Unread(path, f"its value {seen.value!r} is not known"))
+    authentication = grant(Auth.anonymous, seen, says=OVER_TCP)
     name = "*" if number in (MISSING, None) else number
-    return Exposure(f"ingress/{name}", "app", reach, asks, what=f"Port {name} of the container app", closing=PROTECT)
+    return Exposure(
+        f"ingress/{name}", "app", reach, authentication, what=f"Port {name} of the container app", closing=PROTECT
+    )
 
 
 APP.lock(
@@ -236,7 +238,7 @@ def no_plain_http(app: Resource) -> str | None:
     ingress = ingress_of(app)
     if ingress is None:
         return NO_INGRESS
-    return "its ingress speaks TCP" if same(look(ingress, "transport"), "tcp") else None
+    return "its ingress speaks TCP" if same(get_path(ingress, "transport"), "tcp") else None
 
 
 APP.setting(
@@ -287,11 +289,12 @@ def registry_password(app: Resource, index: Index) -> Verdict:
     path = f"{REGISTRIES}[].passwordSecretRef"
     registries = app.items(REGISTRIES)
     if not registries:
-        if app.thin:
+        if app.api_version_unknown:
             return unknown(Unread(REGISTRIES, "absent in a record whose api-version is not known"))
         return NotApplicable("it pulls from no registry that asks for a login")
     named = [
-        (str(look(each, "server")), look(each, "passwordSecretRef"), look(each, "identity")) for each in registries
+        (str(get_path(each, "server")), get_path(each, "passwordSecretRef"), get_path(each, "identity"))
+        for each in registries
     ]
     weak = [server for server, secret, _ in named if isinstance(secret, str) and secret]
     if weak:
@@ -322,8 +325,8 @@ def registry_password(app: Resource, index: Index) -> Verdict:
 )
 def plain_peers(environment: Resource, index: Index) -> Verdict:
     paths = ("properties.peerTrafficConfiguration.encryption.enabled", "properties.peerAuthentication.mtls.enabled")
-    seen = tuple(environment.seen(path, True) for path in paths)
-    values = [environment.look(path) for path in paths]
+    seen = tuple(environment.evidence(path, True) for path in paths)
+    values = [environment.get(path) for path in paths]
     if any(same(value, True) for value in values):
         return Pass(seen)
     strange = [

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import Auth, Exposure, Half, Reach, may, way
+from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, look, same
+from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Fail, Pass, Unknown, Unread, Verdict
 from scanner.reach.firewall import Firewall, Rules, firewall
-from scanner.reach.sources import doubted
+from scanner.reach.sources import unproven
 
 from .common import (
     ISO,
@@ -22,19 +22,19 @@ from .common import (
     strange_subnet,
 )
 
-ACCOUNT = Kind("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15")
-CLUSTER = Kind("Microsoft.DocumentDB/mongoClusters", api="2026-06-01")
+ACCOUNT = ResourceType("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15")
+CLUSTER = ResourceType("Microsoft.DocumentDB/mongoClusters", api="2026-06-01")
 PUBLIC = "properties.publicNetworkAccess"
 FILTER = "properties.isVirtualNetworkFilterEnabled"
 
 
 def by_perimeter(account: Resource) -> bool:
-    return same(account.look(PUBLIC), "SecuredByPerimeter")
+    return same(account.get(PUBLIC), "SecuredByPerimeter")
 
 
 # No stable version has this read: azure-sdk-for-go armcosmos, generated from 2024-12-01-preview.
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", api="2024-12-01-preview", when=by_perimeter)
-CLUSTER_RULES = CLUSTER.child("firewallRules", when=lambda cluster: not same(cluster.look(PUBLIC), "Disabled"))
+CLUSTER_RULES = CLUSTER.child("firewallRules", when=lambda cluster: not same(cluster.get(PUBLIC), "Disabled"))
 
 IP_RULES = Rules("properties.ipRules", address="ipAddressOrRange")
 SUBNETS = Rules("properties.virtualNetworkRules", id="id")
@@ -89,60 +89,62 @@ KEYS = ACCOUNT.local_auth(
 KEYS_STAY = ("enablemongo", "enablecassandra")
 
 
-def reach(account: Resource, index: Index) -> Half:
+def reach(account: Resource, index: Index) -> Lock:
     """Rules of subnets count only while the filter is on; left over without it, they close nothing."""
-    value = account.look(FILTER)
+    value = account.get(FILTER)
     if same(value, True):
         return firewall(account, index, WITH_FILTER)
-    half = firewall(account, index, WITHOUT_FILTER)
+    lock = firewall(account, index, WITHOUT_FILTER)
     known = value is MISSING or value is None or same(value, False)
-    if known or (half.widest is not None and half.widest.level == Reach.none):
-        return half
-    return doubted(half, Unread(FILTER, f"its value {value!r} is not known"))
+    if known or (lock.widest is not None and lock.widest.level == Reach.none):
+        return lock
+    return unproven(lock, Unread(FILTER, f"its value {value!r} is not known"))
 
 
 def without_filter(account: Resource) -> str | None:
     """Why the account's rules for virtual networks decide nothing, None where they do."""
-    value = account.look(FILTER)
+    value = account.get(FILTER)
     if same(value, True):
         return None
     absent = value is MISSING or value is None
-    if (absent and account.thin) or not (absent or same(value, False)):
+    if (absent and account.api_version_unknown) or not (absent or same(value, False)):
         raise Unread(FILTER, "it does not say whether the rules for virtual networks count")
     return "its filter for virtual networks is off, so no such rule decides"
 
 
 def capabilities(account: Resource) -> list[str] | None:
     """The names of the account's capabilities in lower case, None where the answer does not hold them."""
-    value = account.look("properties.capabilities")
-    names = [look(each, "name") for each in value] if isinstance(value, list) else [None]
+    value = account.get("properties.capabilities")
+    names = [get_path(each, "name") for each in value] if isinstance(value, list) else [None]
     return [str(name).lower() for name in names] if all(isinstance(name, str) for name in names) else None
 
 
 def keys_stay(account: Resource) -> bool | None:
     """Whether the account's API takes keys whatever disableLocalAuth says; None where the API is not known."""
     names = capabilities(account)
-    if same(account.look("kind"), "MongoDB") or any(name in KEYS_STAY for name in names or ()):
+    if same(account.get("kind"), "MongoDB") or any(name in KEYS_STAY for name in names or ()):
         return True
-    return False if names is not None and same(account.look("kind"), "GlobalDocumentDB") else None
+    return False if names is not None and same(account.get("kind"), "GlobalDocumentDB") else None
 
 
-def asks(account: Resource) -> Half:
-    half = KEYS.half(account)
-    if half.widest is None or half.widest.level is not Auth.identity:
-        return half
+def authentication(account: Resource) -> Lock:
+    lock = KEYS.lock(account)
+    if lock.widest is None or lock.widest.level is not Auth.identity:
+        return lock
     stay = keys_stay(account)
     if stay is None:
         missing = Unread("kind and properties.capabilities", "which API the account has is not known")
-        return half | may(Auth.shared, missing, account.seen("kind"), account.seen("properties.capabilities"))
+        return lock | possible(
+            Auth.shared, missing, account.evidence("kind"), account.evidence("properties.capabilities")
+        )
     if not stay:
-        return half
-    seen = (account.seen(KEYS.path), account.seen("kind"), account.seen("properties.capabilities"))
-    return way(Auth.shared, *seen, says="an account key opens it, since this API cannot do without")
+        return lock
+    seen = (account.evidence(KEYS.path), account.evidence("kind"), account.evidence("properties.capabilities"))
+    return grant(Auth.shared, *seen, says="an account key opens it, since this API cannot do without")
 
 
 def host(account: Resource) -> str:
-    value = account.look("properties.documentEndpoint")
+    value = account.get("properties.documentEndpoint")
     return value.removeprefix("https://").split("/")[0].split(":")[0] if isinstance(value, str) else ""
 
 
@@ -155,33 +157,33 @@ def account_endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         "cosmos",
         "data",
         reach(account, index),
-        asks(account),
+        authentication(account),
         what="The Cosmos DB account",
         address=host(account),
         closing=CLOSE if keys_stay(account) else "",
     )
 
 
-def cluster_asks(cluster: Resource) -> Half:
+def cluster_asks(cluster: Resource) -> Lock:
     path = "properties.authConfig.allowedModes"
-    value, seen = cluster.look(path), cluster.seen(path, ["MicrosoftEntraID"])
+    value, seen = cluster.get(path), cluster.evidence(path, ["MicrosoftEntraID"])
     says = "a user's name and password open it"
     if value is MISSING or value is None:
         # terraform-provider-azurerm mongo_cluster: NativeAuth where authConfig is not set.
-        return way(Auth.shared, seen, says=says)
+        return grant(Auth.shared, seen, says=says)
     if not isinstance(value, list) or not value:
-        return may(Auth.shared, Unread(path, "this names no way to sign in"), seen)
+        return possible(Auth.shared, Unread(path, "this names no way to sign in"), seen)
     if any(same(each, "NativeAuth") for each in value):
-        return way(Auth.shared, seen, says=says)
+        return grant(Auth.shared, seen, says=says)
     if all(same(each, "MicrosoftEntraID") for each in value):
-        return way(Auth.identity, seen)
-    return may(Auth.shared, Unread(path, f"its value {value!r} is not known"), seen)
+        return grant(Auth.identity, seen)
+    return possible(Auth.shared, Unread(path, f"its value {value!r} is not known"), seen)
 
 
 @CLUSTER.endpoints(data=("mongo",), reads=(CLUSTER_RULES,))
 def cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
-    half = firewall(cluster, index, CLUSTER_ACL)
-    yield Exposure("mongo", "data", half, cluster_asks(cluster), what="The MongoDB cluster")
+    lock = firewall(cluster, index, CLUSTER_ACL)
+    yield Exposure("mongo", "data", lock, cluster_asks(cluster), what="The MongoDB cluster")
 
 
 UPDATE = "az cosmosdb update --ids {id}"
@@ -287,7 +289,7 @@ ACCOUNT.setting(
 )
 def platform_key(account: Resource, index: Index) -> Verdict:
     path = "properties.keyVaultKeyUri"
-    value, seen = account.look(path), account.seen(path, "a key in an own vault")
+    value, seen = account.get(path), account.evidence(path, "a key in an own vault")
     if value is MISSING or value is None or value == "":
         return Fail((seen,))
     if isinstance(value, str) and value.lower().startswith("https://"):
@@ -337,16 +339,16 @@ ACCOUNT.setting(
     references=(f"{LEARN}/cosmos-db/periodic-backup-storage-redundancy",),
     unless=lambda account: (
         "continuous backups lie where the account lies"
-        if same(account.look("properties.backupPolicy.type"), "Continuous")
+        if same(account.get("properties.backupPolicy.type"), "Continuous")
         else None
     ),
 )
 
 
 def keys_are_off(account: Resource) -> str | None:
-    half = asks(account)
-    sure = half.widest is not None and half.widest.level is Auth.identity and half.worst is None
-    return "the account takes no keys" if sure else None
+    lock = authentication(account)
+    grants = lock.widest is not None and lock.widest.level is Auth.identity and lock.worst is None
+    return "the account takes no keys" if grants else None
 
 
 ACCOUNT.setting(

@@ -6,8 +6,8 @@ anybody can sign up to (a social login, the Entra endpoints for all tenants) ask
 
 from typing import Any
 
-from scanner.model.exposure import Auth, Half, may, way
-from scanner.model.json_paths import MISSING, look, same
+from scanner.model.exposure import Auth, Lock, grant, possible
+from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import ABSENT, Evidence, Unread
 
@@ -33,122 +33,126 @@ NO_LOGIN = "the platform asks for no login (whether the app has one of its own i
 ANY_ACCOUNT = "the platform takes a login that anybody can make"
 
 
-def easy_auth(config: Resource, where: str) -> Half:
+def easy_auth(config: Resource, where: str) -> Lock:
     """What the settings in `config` (its path below the app is `where`) ask: an identity, or nothing."""
     on = _proof(config, where, "properties.platform.enabled", True)
     if same(on.value, False):
-        return way(Auth.anonymous, on, says=NO_LOGIN)
-    file = config.look("properties.platform.configFilePath")
+        return grant(Auth.anonymous, on, says=NO_LOGIN)
+    file = config.get("properties.platform.configFilePath")
     if isinstance(file, str) and file:
         missing = Unread(f"{where} properties.platform.configFilePath", "the settings stand in a file of the app")
-        return may(Auth.anonymous, missing, Evidence(missing.what, file))
+        return possible(Auth.anonymous, missing, Evidence(missing.what, file))
     if on.value in (ABSENT, None):
-        return way(Auth.anonymous, on, says=NO_LOGIN)
+        return grant(Auth.anonymous, on, says=NO_LOGIN)
     if not same(on.value, True):
-        return may(Auth.anonymous, Unread(on.path, f"its value {on.value!r} is not known"), on)
+        return possible(Auth.anonymous, Unread(on.path, f"its value {on.value!r} is not known"), on)
     return _demand(config, where, on) or _paths(config, where) or _providers(config, where, on) | _hidden(config, where)
 
 
 def _proof(config: Resource, where: str, path: str, expected: object = None) -> Evidence:
-    seen = config.seen(path, expected)
+    seen = config.evidence(path, expected)
     return Evidence(f"{where} {path}", seen.value, expected)
 
 
-def _demand(config: Resource, where: str, on: Evidence) -> Half | None:
+def _demand(config: Resource, where: str, on: Evidence) -> Lock | None:
     """The half where a login is not demanded, or not surely; None where it is."""
     required = _proof(config, where, "properties.globalValidation.requireAuthentication", True)
     action = _proof(config, where, "properties.globalValidation.unauthenticatedClientAction", "Return401")
     refuses = any(same(action.value, each) for each in ENFORCED)
     silent = action.value in (ABSENT, None)
     if same(action.value, "AllowAnonymous"):
-        return way(Auth.anonymous, on, action, says=NO_LOGIN)
+        return grant(Auth.anonymous, on, action, says=NO_LOGIN)
     if same(required.value, False) and silent:
-        return way(Auth.anonymous, on, required, says=NO_LOGIN)
+        return grant(Auth.anonymous, on, required, says=NO_LOGIN)
     if same(required.value, False) and refuses:
-        return may(
+        return possible(
             Auth.anonymous, Unread(required.path, "it contradicts unauthenticatedClientAction"), required, action
         )
     known = refuses or (silent and same(required.value, True))
     if known and (required.value in (ABSENT, None) or same(required.value, True)):
         return None
     seen = action if not known and not silent else required
-    return may(Auth.anonymous, Unread(seen.path, "the answer did not hold it, or its value is not known"), on, seen)
+    return possible(
+        Auth.anonymous, Unread(seen.path, "the answer did not hold it, or its value is not known"), on, seen
+    )
 
 
-def _paths(config: Resource, where: str) -> Half | None:
+def _paths(config: Resource, where: str) -> Lock | None:
     """The half where some paths are let through without a login."""
     path = "properties.globalValidation.excludedPaths"
-    value = config.look(path)
+    value = config.get(path)
     if value is MISSING or value is None or value == []:
         return None
     seen = Evidence(f"{where} {path}", value, [])
     if isinstance(value, list):
-        return way(Auth.anonymous, seen, says=f"the platform asks for no login on {', '.join(map(str, value[:3]))}")
-    return may(Auth.anonymous, Unread(seen.path, "this is no list"), seen)
+        return grant(Auth.anonymous, seen, says=f"the platform asks for no login on {', '.join(map(str, value[:3]))}")
+    return possible(Auth.anonymous, Unread(seen.path, "this is no list"), seen)
 
 
-def _hidden(config: Resource, where: str) -> Half:
+def _hidden(config: Resource, where: str) -> Lock:
     """What a record that leaves things out may hide: paths without a login."""
     path = "properties.globalValidation.excludedPaths"
-    if config.thin and not config.has(path):
-        return may(Auth.anonymous, Unread(f"{where} {path}", config.silence))
-    return Half()
+    if config.api_version_unknown and not config.has(path):
+        return possible(Auth.anonymous, Unread(f"{where} {path}", config.why_absent_is_unknown))
+    return Lock()
 
 
-def _providers(config: Resource, where: str, on: Evidence) -> Half:
+def _providers(config: Resource, where: str, on: Evidence) -> Lock:
     """Whose logins are taken: the weakest of the providers that are set up."""
     path = f"{where} properties.identityProviders"
-    named = config.look("properties.identityProviders")
+    named = config.get("properties.identityProviders")
     entries: dict[str, Any] = named if isinstance(named, dict) else {}
-    half = Half()
+    lock = Lock()
     for name, entry in entries.items():
-        if same(look(entry, "enabled"), False):
+        if same(get_path(entry, "enabled"), False):
             continue
         if name.lower() in (each.lower() for each in SOCIAL) and _odd(entry):
-            half |= may(Auth.anonymous, Unread(f"{path}.{name}", "whether it is set up is not known"))
+            lock |= possible(Auth.anonymous, Unread(f"{path}.{name}", "whether it is set up is not known"))
         elif name.lower() in (each.lower() for each in SOCIAL) and _set_up(entry):
-            half |= way(Auth.anonymous, Evidence(f"{path}.{name}", "set up", "no social login"), says=ANY_ACCOUNT)
+            lock |= grant(Auth.anonymous, Evidence(f"{path}.{name}", "set up", "no social login"), says=ANY_ACCOUNT)
         elif name.lower() == "azureactivedirectory":
-            half |= _entra(entry, f"{path}.{name}.registration.openIdIssuer", on)
+            lock |= _entra(entry, f"{path}.{name}.registration.openIdIssuer", on)
         elif name.lower() == "customopenidconnectproviders" and isinstance(entry, dict):
-            half |= _custom(entry, f"{path}.{name}")
+            lock |= _custom(entry, f"{path}.{name}")
         elif name.lower() not in (each.lower() for each in (*SOCIAL, "azureStaticWebApps")):
-            half |= may(Auth.anonymous, Unread(f"{path}.{name}", "a provider that is not known"))
-    if half.sure or half.doubts:
-        return half
-    return may(Auth.anonymous, Unread(path, "no login provider was seen"), on)
+            lock |= possible(Auth.anonymous, Unread(f"{path}.{name}", "a provider that is not known"))
+    if lock.grants or lock.possible_grants:
+        return lock
+    return possible(Auth.anonymous, Unread(path, "no login provider was seen"), on)
 
 
 def _odd(entry: Any) -> bool:
     """Whether an entry is no object, or its registration none."""
-    registration = look(entry, "registration")
+    registration = get_path(entry, "registration")
     return not (entry is None or isinstance(entry, dict)) or not (
         registration in (MISSING, None) or isinstance(registration, dict)
     )
 
 
 def _set_up(entry: Any) -> bool:
-    registration = look(entry, "registration")
-    return any(look(registration, each) not in (MISSING, None, "") for each in CLIENT)
+    registration = get_path(entry, "registration")
+    return any(get_path(registration, each) not in (MISSING, None, "") for each in CLIENT)
 
 
-def _entra(entry: Any, path: str, on: Evidence) -> Half:
-    issuer = look(entry, "registration.openIdIssuer")
+def _entra(entry: Any, path: str, on: Evidence) -> Lock:
+    issuer = get_path(entry, "registration.openIdIssuer")
     if issuer in (MISSING, None, "") and not _set_up(entry):
-        return Half()
+        return Lock()
     seen = Evidence(path, ABSENT if issuer is MISSING else issuer, "the issuer of one tenant")
     parts = [each for each in issuer.lower().split("/") if each] if isinstance(issuer, str) else []
     host, tenant = (parts[1], parts[2]) if len(parts) > 2 and parts[0] == "https:" else ("", "")
     if host in ISSUERS and tenant in EVERY_TENANT:
-        return way(Auth.anonymous, seen, says=ANY_ACCOUNT)
+        return grant(Auth.anonymous, seen, says=ANY_ACCOUNT)
     if host in ISSUERS and tenant not in ("{tenantid}", "v2.0"):
-        return way(Auth.identity, on, seen)
-    return may(Auth.anonymous, Unread(path, "whose tenant issues the logins is not known"), seen)
+        return grant(Auth.identity, on, seen)
+    return possible(Auth.anonymous, Unread(path, "whose tenant issues the logins is not known"), seen)
 
 
-def _custom(entries: dict[str, Any], path: str) -> Half:
-    half = Half()
+def _custom(entries: dict[str, Any], path: str) -> Lock:
+    lock = Lock()
     for name, entry in entries.items():
-        if not same(look(entry, "enabled"), False):
-            half |= may(Auth.anonymous, Unread(f"{path}.{name}", "whether anybody can sign up there is not visible"))
-    return half
+        if not same(get_path(entry, "enabled"), False):
+            lock |= possible(
+                Auth.anonymous, Unread(f"{path}.{name}", "whether anybody can sign up there is not visible")
+            )
+    return lock

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import Auth, Exposure, Half, Hop, Reach, Switch, closed, may, way
+from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, closed, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.rule import Controls, Fix, Kind
+from scanner.model.rule import Controls, Fix, ResourceType
 from scanner.model.verdict import Evidence
 from scanner.reach.firewall import Firewall, Rules, firewall
 
 from .common import ISO, LEARN, MCSB, NIST, host
 
 API = "2025-02-15"
-TOPIC = Kind("Microsoft.EventGrid/topics", "Microsoft.EventGrid/domains", api=API)
-NAMESPACE = Kind("Microsoft.EventGrid/namespaces", api=API)
+TOPIC = ResourceType("Microsoft.EventGrid/topics", "Microsoft.EventGrid/domains", api=API)
+NAMESPACE = ResourceType("Microsoft.EventGrid/namespaces", api=API)
 
 ACL = Firewall(
     empty="open",
@@ -44,12 +44,12 @@ MQTT = Switch(
 def topic_endpoints(topic: Resource, index: Index) -> Iterator[Exposure]:
     what = "The Event Grid domain" if topic.type.lower().endswith("/domains") else "The Event Grid topic"
     # Azure Policy 1adadefe leaves topics of this kind out: they run in the customer's Kubernetes cluster.
-    if same(topic.look("kind"), "AzureArc"):
+    if same(topic.get("kind"), "AzureArc"):
         why = "a topic of kind AzureArc runs in an own Kubernetes cluster, not in Azure"
-        yield closed("publish", "data", why, topic.seen("kind"), what=what)
+        yield closed("publish", "data", why, topic.evidence("kind"), what=what)
         return
     address = host(topic, "properties.endpoint")
-    yield Exposure("publish", "data", firewall(topic, index, ACL), KEYS.half(topic), what=what, address=address)
+    yield Exposure("publish", "data", firewall(topic, index, ACL), KEYS.lock(topic), what=what, address=address)
 
 
 KEYS_STAY = (
@@ -61,7 +61,7 @@ KEYS_STAY = (
 @NAMESPACE.endpoints(data=("publish", "mqtt"))
 def namespace_endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(namespace, index, ACL)
-    keys = way(
+    keys = grant(
         Auth.shared,
         Evidence("access keys", "cannot be turned off on a namespace"),
         says="an access key opens it, and keys of a namespace cannot be turned off",
@@ -79,20 +79,22 @@ def namespace_endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]
     yield mqtt(namespace, reach)
 
 
-def mqtt(namespace: Resource, reach: Half) -> Exposure:
+def mqtt(namespace: Resource, reach: Lock) -> Exposure:
     """The MQTT broker on port 8883: its clients are registered, each with a certificate or a token of its own."""
     what = "The MQTT broker"
-    on = MQTT.half(namespace)
+    on = MQTT.lock(namespace)
     if on.widest is not None and on.widest.level == Reach.none:
         return closed("mqtt", "data", "the namespace has no topic spaces", *on.widest.evidence, what=what)
-    if on.doubts:
-        missing = on.doubts[0].missing
+    if on.possible_grants:
+        missing = on.possible_grants[0].missing
         hop = Hop("switch", what, missing.why, lets=None)
-        reach = may(Reach.internet, missing, *on.doubts[0].evidence, hops=(*reach.hops, hop))
+        reach = possible(Reach.internet, missing, *on.possible_grants[0].evidence, hops=(*reach.hops, hop))
     says = "a client shows a certificate or token of its own"
-    asks = way(Auth.identity, Evidence("clients", "are registered, each with a certificate or a token"), says=says)
+    authentication = grant(
+        Auth.identity, Evidence("clients", "are registered, each with a certificate or a token"), says=says
+    )
     address = host(namespace, "properties.topicSpacesConfiguration.hostname")
-    return Exposure("mqtt", "data", reach, asks, what=what, address=address)
+    return Exposure("mqtt", "data", reach, authentication, what=what, address=address)
 
 
 NETWORK: Controls = {MCSB: ("NS-2",), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)}
@@ -163,7 +165,7 @@ NAMESPACE.lock(
 )
 
 
-def old_tls(kind: Kind, id: str, title: str, why: str) -> None:
+def old_tls(kind: ResourceType, id: str, title: str, why: str) -> None:
     """The row for the lowest TLS version."""
     kind.setting(
         id,

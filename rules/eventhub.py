@@ -6,7 +6,7 @@ from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import (
@@ -23,17 +23,17 @@ from .common import (
 )
 from .messaging import KEYS_OFF, RETIRED, TLS, closing, extra_manage_rule, keys, rule_set
 
-NAMESPACE = Kind("Microsoft.EventHub/namespaces", api="2024-01-01")
+NAMESPACE = ResourceType("Microsoft.EventHub/namespaces", api="2024-01-01")
 WITHOUT_FIREWALL = ("Basic",)
 
 
 def has_firewall(namespace: Resource) -> bool:
     # event-hubs/event-hubs-ip-filtering: "This feature isn't supported in the basic tier."
-    return not any(same(namespace.look("sku.name"), tier) for tier in WITHOUT_FIREWALL)
+    return not any(same(namespace.get("sku.name"), tier) for tier in WITHOUT_FIREWALL)
 
 
 def keys_on(namespace: Resource) -> bool:
-    return not same(namespace.look("properties.disableLocalAuth"), True)
+    return not same(namespace.get("properties.disableLocalAuth"), True)
 
 
 RULE_SET = NAMESPACE.child("networkRuleSets/default", one=True, when=has_firewall)
@@ -58,15 +58,15 @@ PAGE = "eventhub_namespace"
 
 @NAMESPACE.endpoints(data=("events",), reads=(RULE_SET, PERIMETERS))
 def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
-    asks = KEYS.half(namespace)
+    authentication = KEYS.lock(namespace)
     yield Exposure(
         "events",
         "data",
         firewall(namespace, index, ACL),
-        asks,
+        authentication,
         what="The Event Hubs namespace",
         address=host(namespace, "properties.serviceBusEndpoint"),
-        closing=closing(namespace, asks, WITHOUT_FIREWALL, DISABLE, MOVE),
+        closing=closing(namespace, authentication, WITHOUT_FIREWALL, DISABLE, MOVE),
     )
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import Auth, Exposure, way
+from scanner.model.exposure import Auth, Exposure, grant
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, look, same
+from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Rules, firewall
 
@@ -23,10 +23,10 @@ from .common import (
     strange_subnet,
 )
 
-VAULT = Kind("Microsoft.KeyVault/vaults", api="2026-02-01")
+VAULT = ResourceType("Microsoft.KeyVault/vaults", api="2026-02-01")
 KEYS = VAULT.child("keys", costly=True)
 SECRETS = VAULT.child("secrets", costly=True)
-HSM = Kind("Microsoft.KeyVault/managedHSMs", api="2026-02-01")
+HSM = ResourceType("Microsoft.KeyVault/managedHSMs", api="2026-02-01")
 
 
 def acl(source: str) -> Firewall:
@@ -57,22 +57,26 @@ HSM_ACL = acl(
 
 def host(resource: Resource, path: str) -> str:
     """The host of the address that the resource names."""
-    value = resource.look(path)
+    value = resource.get(path)
     return value.removeprefix("https://").rstrip("/") if isinstance(value, str) else ""
 
 
 @VAULT.endpoints(data=("vault",))
 def vault_endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
-    asks = way(Auth.identity, Evidence("every call", "carries an Entra token"))
+    authentication = grant(Auth.identity, Evidence("every call", "carries an Entra token"))
     address = host(vault, "properties.vaultUri")
-    yield Exposure("vault", "data", firewall(vault, index, VAULT_ACL), asks, what="The vault", address=address)
+    yield Exposure(
+        "vault", "data", firewall(vault, index, VAULT_ACL), authentication, what="The vault", address=address
+    )
 
 
 @HSM.endpoints(data=("hsm",))
 def hsm_endpoints(hsm: Resource, index: Index) -> Iterator[Exposure]:
-    asks = way(Auth.identity, Evidence("every call", "carries an Entra token"))
+    authentication = grant(Auth.identity, Evidence("every call", "carries an Entra token"))
     address = host(hsm, "properties.hsmUri")
-    yield Exposure("hsm", "data", firewall(hsm, index, HSM_ACL), asks, what="The managed HSM", address=address)
+    yield Exposure(
+        "hsm", "data", firewall(hsm, index, HSM_ACL), authentication, what="The managed HSM", address=address
+    )
 
 
 UPDATE = "az keyvault update --name {name} --resource-group {group}"
@@ -208,7 +212,7 @@ VAULT.setting(
     references=(f"{LEARN}/key-vault/general/soft-delete-overview",),
 )
 def short_retention(vault: Resource, index: Index) -> Verdict:
-    if same(vault.look("properties.enableSoftDelete"), False):
+    if same(vault.get("properties.enableSoftDelete"), False):
         return NotApplicable("soft delete is off, so nothing is kept at all")
     return at_least(vault, "properties.softDeleteRetentionInDays", 30)
 
@@ -281,18 +285,18 @@ VAULT.setting(
     references=(f"{LEARN}/key-vault/general/assign-access-policy",),
 )
 def policy_grants_all(vault: Resource, index: Index) -> Verdict:
-    if same(vault.look("properties.enableRbacAuthorization"), True):
+    if same(vault.get("properties.enableRbacAuthorization"), True):
         return NotApplicable("roles govern the vault, so its access policies have no effect")
     path = "properties.accessPolicies"
-    vault.need(path)
+    vault.require(path)
     policies = vault.items(path)
     if not policies:
         return NotApplicable("it has no access policy")
     wide, strange = [], []
     for policy in policies:
-        permissions = look(policy, "permissions")
+        permissions = get_path(policy, "permissions")
         groups = list(permissions.values()) if isinstance(permissions, dict) else [str(permissions)]
-        who = str(look(policy, "objectId"))
+        who = str(get_path(policy, "objectId"))
         if any(same(each, "all") for group in groups if isinstance(group, list) for each in group):
             wide.append(who)
         elif any(group is not None and not isinstance(group, list) for group in groups):
@@ -327,26 +331,26 @@ def policy_grants_all(vault: Resource, index: Index) -> Verdict:
 )
 def deployment_access(vault: Resource, index: Index) -> Verdict:
     paths = ("properties.enabledForTemplateDeployment", "properties.enabledForDeployment")
-    seen = tuple(vault.seen(path, False) for path in paths)
-    if any(same(vault.look(path), True) for path in paths):
+    seen = tuple(vault.evidence(path, False) for path in paths)
+    if any(same(vault.get(path), True) for path in paths):
         return Fail(seen)
     for path in paths:
-        if path == paths[0] and not vault.has(path) and not vault.silence:
+        if path == paths[0] and not vault.has(path) and not vault.why_absent_is_unknown:
             continue
-        if not same(vault.look(path), False):
+        if not same(vault.get(path), False):
             return unknown(Unread(path, "the answer did not hold it, or its value is not known"), evidence=seen)
     return Pass(seen)
 
 
 def expiry(item: Resource) -> Verdict:
     """The verdict on the expiry of a key or secret: seconds since 1970, absent on one that never expires."""
-    if not isinstance(item.need("properties.attributes"), dict):
+    if not isinstance(item.require("properties.attributes"), dict):
         return Unknown("properties.attributes: this is no object")
-    if same(item.look("properties.attributes.enabled"), False):
+    if same(item.get("properties.attributes.enabled"), False):
         return NotApplicable("it is disabled")
     path = "properties.attributes.exp"
-    value = item.look(path)
-    seen = item.seen(path, "a date")
+    value = item.get(path)
+    seen = item.evidence(path, "a date")
     if value is MISSING or value is None:
         return Fail((seen,))
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
-from scanner.model.exposure import ANONYMOUS, SHARED, Auth, Exposure, Half, Hop, Reach, may, replace, unread, way
+from scanner.model.exposure import ANONYMOUS, SHARED, Auth, Exposure, Hop, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, look, same
+from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Kind, word
+from scanner.model.rule import Fix, ResourceType, word
 from scanner.model.verdict import Evidence, Severity, Unread
 from scanner.reach.front_ends import publishers
 from scanner.reach.known_ports import KnownPort, known
@@ -20,7 +20,7 @@ VM = "Microsoft.Compute/virtualMachines"
 SET = "Microsoft.Compute/virtualMachineScaleSets"
 MODEL = "properties.virtualMachineProfile.networkProfile.networkInterfaceConfigurations"
 LINUX = "osProfile.linuxConfiguration.disablePasswordAuthentication"
-MACHINE = Kind(
+MACHINE = ResourceType(
     VM,
     SET,
     api="2025-11-01",
@@ -42,7 +42,7 @@ def is_vm(machine: Resource) -> bool:
 
 def is_uniform(machine: Resource) -> bool:
     """Instances of a Flexible scale set are virtual machines of their own."""
-    return not is_vm(machine) and not same(machine.look("properties.orchestrationMode"), "Flexible")
+    return not is_vm(machine) and not same(machine.get("properties.orchestrationMode"), "Flexible")
 
 
 VIEW = MACHINE.child("instanceView", one=True, only=(VM,))
@@ -59,7 +59,7 @@ EVERYTHING = "everything"
 
 def listed(machine: Resource, path: str) -> list[object]:
     """The list there; Unread where it is no list, or empty: a machine has a network interface."""
-    value = machine.need(path)
+    value = machine.require(path)
     if not isinstance(value, list) or not value:
         raise Unread(path, "the answer held no network interface")
     return value
@@ -78,7 +78,7 @@ def paths(machine: Resource, found: Topology) -> tuple[list[Path], tuple[str, ..
     nics: list[Nic] = []
     missing: list[Unread] = []
     for each in listed(machine, "properties.networkProfile.networkInterfaces"):
-        id = look(each, "id")
+        id = get_path(each, "id")
         nic = found.fabric.nics.get(key_of(id)) if isinstance(id, str) else None
         if nic is None:
             gap = found.index.missing_in("Microsoft.Network/networkInterfaces", str(id))
@@ -94,10 +94,10 @@ def subnets(machine: Resource, found: Topology) -> Iterator[str]:
     if not is_vm(machine):
         for model in objects(machine.body, MODEL):
             for each in objects(model, "properties.ipConfigurations"):
-                yield key_of(str(look(each, "properties.subnet.id")))
+                yield key_of(str(get_path(each, "properties.subnet.id")))
         return
     for each in objects(machine.body, "properties.networkProfile.networkInterfaces"):
-        nic = found.fabric.nics.get(key_of(str(look(each, "id"))))
+        nic = found.fabric.nics.get(key_of(str(get_path(each, "id"))))
         if nic is not None:
             yield from (one.subnet for one in nic.configurations)
 
@@ -111,22 +111,22 @@ def stopped(machine: Resource) -> bool:
         statuses = view.items("statuses") if view is not None else []
     except Unread:
         return False
-    codes = [str(look(each, "code")).lower() for each in statuses]
+    codes = [str(get_path(each, "code")).lower() for each in statuses]
     return any(code in ("powerstate/deallocated", "powerstate/stopped") for code in codes)
 
 
-def login(machine: Resource, port: KnownPort | None) -> Half:
+def login(machine: Resource, port: KnownPort | None) -> Lock:
     """What a port asks for, in the name of its group."""
     if port is not None and port.kind == "app":
-        return way(Auth.anonymous, Evidence("the port", f"{port.name}: {port.why}")).named(port.group)
+        return grant(Auth.anonymous, Evidence("the port", f"{port.name}: {port.why}")).named(port.group)
     if port is None:
         return SHARED
-    half = way(Auth.shared, Evidence("the port", f"{port.name}: {port.why}"))
+    lock = grant(Auth.shared, Evidence("the port", f"{port.name}: {port.why}"))
     inner = "properties" if is_vm(machine) else "properties.virtualMachineProfile"
     path = f"{inner}.{LINUX}"
-    if port.name == "SSH" and same(machine.look(path), True):
-        half = way(Auth.shared, machine.seen(path, True), says="a copied key opens it")
-    return half.named(port.group)
+    if port.name == "SSH" and same(machine.get(path), True):
+        lock = grant(Auth.shared, machine.evidence(path, True), says="a copied key opens it")
+    return lock.named(port.group)
 
 
 def what(door: Door) -> str:
@@ -138,17 +138,17 @@ def what(door: Door) -> str:
     return f"The {port.name} port" if usual == door.label else f"The {port.name} port behind {door.label}"
 
 
-def exposure(door: Door, asks: Half, resting: bool, admits: tuple[str, ...] = ()) -> Exposure:
+def exposure(door: Door, authentication: Lock, resting: bool, admits: tuple[str, ...] = ()) -> Exposure:
     """The exposure of a door, as the design rates it."""
     port = door.known
     if port is None:
-        asks = asks.named(EVERYTHING if door.whole else "other")
+        authentication = authentication.named(EVERYTHING if door.whole else "other")
     steps, why = (int(resting) + int(port is None)), [OTHER] * (port is None) + [STOPPED] * resting
     return Exposure(
         door.label,
         "admin" if port is None else port.kind,
         door.reach,
-        asks,
+        authentication,
         what=what(door),
         address=door.address,
         milder=steps,
@@ -160,7 +160,7 @@ def exposure(door: Door, asks: Half, resting: bool, admits: tuple[str, ...] = ()
 
 def shut(why: str, hops: Iterable[Hop] = (), admits: tuple[str, ...] = ()) -> Exposure:
     """The one exposure of a machine that nobody outside gets to."""
-    reach = way(Reach.none, Evidence("paths from outside", why), hops=tuple(hops))
+    reach = grant(Reach.none, Evidence("paths from outside", why), hops=tuple(hops))
     return Exposure("*/*", "admin", reach, SHARED, what="Every port", admits=admits)
 
 
@@ -174,19 +174,21 @@ def hidden(missing: Unread) -> Exposure:
 def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     found = topology(index)
     try:
-        machine.need("properties")
+        machine.require("properties")
         led, told, missing = paths(machine, found)
     except Unread as stop:
         led, told, missing = [], (), (stop,)
     told = (*told, *found.beyond(subnets(machine, found)))
     open_doors = doors(led, found.fabric, index)
     resting = stopped(machine) if open_doors else False
-    blind = {door.address for door in open_doors if door.whole and not door.reach.sure}
+    blind = {door.address for door in open_doors if door.whole and not door.reach.grants}
     for door in open_doors:
-        if door.reach.sure or door.address not in blind:
+        if door.reach.grants or door.address not in blind:
             yield exposure(door, login(machine, door.known), resting, told)
         elif door.whole:
-            yield replace(hidden(door.reach.doubts[0].missing), reach=door.reach, address=door.address, admits=told)
+            yield replace(
+                hidden(door.reach.possible_grants[0].missing), reach=door.reach, address=door.address, admits=told
+            )
     for each in missing[:1]:
         yield hidden(each)
     if open_doors or missing:
@@ -312,7 +314,7 @@ MACHINE.lock(
 
 # Container groups: a public address has no firewall of any kind in front of it.
 
-GROUP = Kind(
+GROUP = ResourceType(
     "Microsoft.ContainerInstance/containerGroups",
     api="2023-05-01",
     keep=(
@@ -329,11 +331,11 @@ ADDRESS = "properties.ipAddress"
 def group_ports(group: Resource) -> list[tuple[str, int]]:
     """The ports of its address, TCP where the protocol is not said. Unread where they are not what they should be."""
     found: list[tuple[str, int]] = []
-    value = group.need(f"{ADDRESS}.ports")
+    value = group.require(f"{ADDRESS}.ports")
     if not isinstance(value, list):
         raise Unread(f"{ADDRESS}.ports", "this is no list")
     for each in value:
-        port, said = look(each, "port"), look(each, "protocol")
+        port, said = get_path(each, "port"), get_path(each, "protocol")
         if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
             raise Unread(f"{ADDRESS}.ports[].port", "this is no port")
         found.append(("udp" if same(said, "UDP") else "tcp", port))
@@ -344,25 +346,25 @@ def group_ports(group: Resource) -> list[tuple[str, int]]:
 
 @GROUP.endpoints(admin=PORTS)
 def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
-    if not isinstance(group.look("properties"), dict):
+    if not isinstance(group.get("properties"), dict):
         yield hidden(Unread("properties", "the answer did not hold them"))
         return
-    address, kind = group.look(ADDRESS), group.look(f"{ADDRESS}.type")
+    address, kind = group.get(ADDRESS), group.get(f"{ADDRESS}.type")
     # terraform-provider-azurerm container_group: with ip_address_type None there is no ipAddress, and nothing answers.
-    if (address is MISSING or address is None) and not group.thin:
+    if (address is MISSING or address is None) and not group.api_version_unknown:
         yield shut("the group has no address")
         return
     if same(kind, "Private"):
         yield shut("the address is private")
         return
-    host = group.look(f"{ADDRESS}.ip")
+    host = group.get(f"{ADDRESS}.ip")
     where = host if isinstance(host, str) else ""
-    seen = group.seen(f"{ADDRESS}.type", "Private")
+    seen = group.evidence(f"{ADDRESS}.type", "Private")
     hops = (Hop("source", "Internet", "every address"), Hop("public-ip", "Public address", where or "Public"))
-    reach = way(Reach.internet, seen, hops=hops)
+    reach = grant(Reach.internet, seen, hops=hops)
     if not same(kind, "Public"):
-        reach = may(Reach.internet, Unread(f"{ADDRESS}.type", f"its value {kind!r} is not known"), seen)
-    resting = any(same(group.look("properties.instanceView.state"), each) for each in AT_REST)
+        reach = possible(Reach.internet, Unread(f"{ADDRESS}.type", f"its value {kind!r} is not known"), seen)
+    resting = any(same(group.get("properties.instanceView.state"), each) for each in AT_REST)
     try:
         ports = group_ports(group)
     except Unread as missing:
@@ -371,8 +373,8 @@ def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
     for protocol, port in ports:
         row = known("udp" if protocol == "udp" else "tcp", port)
         door = Door(where, f"{protocol}/{port}", row, False, reach)
-        asks = ANONYMOUS if row is not None and row.kind == "app" else SHARED
-        yield exposure(door, asks.named("web") if asks is ANONYMOUS else asks, resting)
+        authentication = ANONYMOUS if row is not None and row.kind == "app" else SHARED
+        yield exposure(door, authentication.named("web") if authentication is ANONYMOUS else authentication, resting)
 
 
 MOVE = "az container create --resource-group {group} --name {name} --vnet VNET --subnet SUBNET --image IMAGE"

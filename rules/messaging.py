@@ -1,10 +1,10 @@
 """What Event Hubs and Service Bus share: namespaces with a rule set, shared access keys, and their authorization rules."""
 
-from scanner.model.exposure import Auth, Half, Switch
+from scanner.model.exposure import Auth, Lock, Switch
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.rule import Child, Controls, Fix, Kind
+from scanner.model.rule import Controls, Fix, Read, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Rules
 
@@ -19,10 +19,10 @@ DISABLE_LOCAL_AUTH = "properties.disableLocalAuth"
 
 
 def rule_set(
-    holder: Child,
+    holder: Read,
     tiers: tuple[str, ...],
     source: str,
-    configurations: Child | None = None,
+    configurations: Read | None = None,
     lacks: str = "has no firewall",
 ) -> Firewall:
     """The firewall of a namespace: it stands on the rule set `default`, which does not count on the tiers `tiers`.
@@ -42,13 +42,13 @@ def rule_set(
         addresses=(Rules("properties.ipRules", address="ipMask", action="action"),),
         subnets=(Rules("properties.virtualNetworkRules", id="subnet.id"),),
         bypass="properties.trustedServiceAccessEnabled",
-        unruly=("sku.name", tiers, tuple(each for each in TIERS if each not in tiers)),
+        sku_without_network_rules=("sku.name", tiers, tuple(each for each in TIERS if each not in tiers)),
         lacks=lacks,
         configurations=configurations,
     )
 
 
-def keys(kind: Kind, source: str) -> Switch:
+def keys(kind: ResourceType, source: str) -> Switch:
     """The switch of the shared access keys."""
     return kind.local_auth(
         DISABLE_LOCAL_AUTH,
@@ -60,17 +60,19 @@ def keys(kind: Kind, source: str) -> Switch:
     )
 
 
-def closing(namespace: Resource, asks: Half, tiers: tuple[str, ...], disable: str, move: str) -> str:
+def closing(namespace: Resource, authentication: Lock, tiers: tuple[str, ...], disable: str, move: str) -> str:
     """What closes a namespace of a tier without a firewall: its keys, and where these are off the move."""
-    if not any(same(namespace.look("sku.name"), tier) for tier in tiers):
+    if not any(same(namespace.get("sku.name"), tier) for tier in tiers):
         return ""
-    keyed = Auth.shared in [each.level for each in asks.sure] + [each.level for each in asks.doubts]
+    keyed = Auth.shared in [each.level for each in authentication.grants] + [
+        each.level for each in authentication.possible_grants
+    ]
     return disable if keyed else move
 
 
 def manages(rule: Resource) -> bool | None:
     """Whether an authorization rule grants Manage; None where its rights are not known."""
-    rights = rule.look("properties.rights")
+    rights = rule.get("properties.rights")
     if not isinstance(rights, list):
         return None
     if any(same(each, "Manage") for each in rights):
@@ -78,7 +80,9 @@ def manages(rule: Resource) -> bool | None:
     return False if all(same(each, "Listen") or same(each, "Send") for each in rights) else None
 
 
-def extra_manage_rule(kind: Kind, id: str, what: str, rules: Child, delete: str, list_them: str, page: str) -> None:
+def extra_manage_rule(
+    kind: ResourceType, id: str, what: str, rules: Read, delete: str, list_them: str, page: str
+) -> None:
     """The rule for keys beside the first one that may manage the whole namespace; `what`: the service's name."""
 
     @kind.rule(
@@ -101,7 +105,7 @@ def extra_manage_rule(kind: Kind, id: str, what: str, rules: Child, delete: str,
         references=(f"{LEARN}/{page}",),
     )
     def extra(namespace: Resource, index: Index) -> Verdict:
-        if same(namespace.look(DISABLE_LOCAL_AUTH), True):
+        if same(namespace.get(DISABLE_LOCAL_AUTH), True):
             return NotApplicable("its keys are off, so no key manages anything")
         children = namespace.children(rules)
         others = [each for each in children if each.name.lower() != ROOT.lower()]

@@ -2,24 +2,24 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import Auth, Exposure, Half, Switch, may
+from scanner.model.exposure import Auth, Exposure, Lock, Switch, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unknown, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Rules, firewall, injected
 
 from .common import ISO, LEARN, MCSB, NIST, at_least, judge_child
 
-SERVER = Kind("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30")
+SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30")
 PUBLIC = "properties.network.publicNetworkAccess"
 SUBNET = "properties.network.delegatedSubnetResourceId"
 
 
 def rules_count(server: Resource) -> bool:
     # mysql/flexible-server/concepts-networking-vnet: inside a virtual network firewall rules do not apply.
-    return not injected(server, SUBNET) and not same(server.look(PUBLIC), "Disabled")
+    return not injected(server, SUBNET) and not same(server.get(PUBLIC), "Disabled")
 
 
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
@@ -43,25 +43,25 @@ LOGINS = Switch(
 )
 
 
-def asks(server: Resource) -> Half:
+def authentication(server: Resource) -> Lock:
     """What the server asks for: Entra-only is a server parameter."""
     try:
         parameter = server.child(ENTRA_ONLY)
     except Unread as missing:
-        return may(Auth.shared, missing)
+        return possible(Auth.shared, missing)
     if parameter is None:
-        return may(Auth.shared, Unread(ENTRA_ONLY.path, "Azure says that there is none"))
-    return LOGINS.half(parameter)
+        return possible(Auth.shared, Unread(ENTRA_ONLY.path, "Azure says that there is none"))
+    return LOGINS.lock(parameter)
 
 
 @SERVER.endpoints(data=("mysql",), reads=(FIREWALL, ENTRA_ONLY))
 def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
-    host = server.look("properties.fullyQualifiedDomainName")
+    host = server.get("properties.fullyQualifiedDomainName")
     yield Exposure(
         "mysql",
         "data",
         firewall(server, index, ACL),
-        asks(server),
+        authentication(server),
         what="The MySQL server",
         address=host if isinstance(host, str) else "",
     )
@@ -159,7 +159,7 @@ def old_tls(server: Resource, index: Index) -> Verdict:
     parameter = server.child(TLS_VERSION)
     if parameter is None:
         return unknown(Unread(TLS_VERSION.path, "Azure says that there is none"))
-    value = parameter.need("properties.value")
+    value = parameter.require("properties.value")
     seen = Evidence(f"{TLS_VERSION.path} properties.value", value, "TLSv1.2, TLSv1.3")
     versions = [each.strip().lower() for each in str(value).split(",")]
     if any(each in ("tlsv1", "tlsv1.0", "tlsv1.1") for each in versions):

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, look, same
+from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 from scanner.reach.filtering import fabric_of
 from scanner.reach.networks import key_of
@@ -17,21 +17,21 @@ from scanner.reach.topology import connected, topology
 from .common import CIS, ISO, LEARN, MCSB, NETWORK, NIST
 
 API = "2025-09-01"
-GROUP = Kind("Microsoft.Network/networkSecurityGroups", api=API)
-VNET = Kind("Microsoft.Network/virtualNetworks", api=API)
-ADDRESS = Kind("Microsoft.Network/publicIPAddresses", api=API)
-BALANCER = Kind("Microsoft.Network/loadBalancers", api=API)
-GATEWAY = Kind("Microsoft.Network/applicationGateways", api=API)
-WAF = Kind("Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies", api=API)
-FRONT_WAF = Kind("Microsoft.Network/FrontDoorWebApplicationFirewallPolicies", api="2024-02-01")
-FIREWALL = Kind("Microsoft.Network/azureFirewalls", api=API)
-POLICY = Kind("Microsoft.Network/firewallPolicies", api=API)
-BASTION = Kind("Microsoft.Network/bastionHosts", api=API)
-VPN = Kind("Microsoft.Network/virtualNetworkGateways", api=API)
-LINK = Kind("Microsoft.Network/privateLinkServices", api=API)
-FRONT = Kind("Microsoft.Network/frontDoors", api="2025-10-01")
-PROFILE = Kind("Microsoft.Cdn/profiles", api="2025-12-01")
-GATES = Kind(
+GROUP = ResourceType("Microsoft.Network/networkSecurityGroups", api=API)
+VNET = ResourceType("Microsoft.Network/virtualNetworks", api=API)
+ADDRESS = ResourceType("Microsoft.Network/publicIPAddresses", api=API)
+BALANCER = ResourceType("Microsoft.Network/loadBalancers", api=API)
+GATEWAY = ResourceType("Microsoft.Network/applicationGateways", api=API)
+WAF = ResourceType("Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies", api=API)
+FRONT_WAF = ResourceType("Microsoft.Network/FrontDoorWebApplicationFirewallPolicies", api="2024-02-01")
+FIREWALL = ResourceType("Microsoft.Network/azureFirewalls", api=API)
+POLICY = ResourceType("Microsoft.Network/firewallPolicies", api=API)
+BASTION = ResourceType("Microsoft.Network/bastionHosts", api=API)
+VPN = ResourceType("Microsoft.Network/virtualNetworkGateways", api=API)
+LINK = ResourceType("Microsoft.Network/privateLinkServices", api=API)
+FRONT = ResourceType("Microsoft.Network/frontDoors", api="2025-10-01")
+PROFILE = ResourceType("Microsoft.Cdn/profiles", api="2025-12-01")
+GATES = ResourceType(
     "Microsoft.ApiManagement/service",
     api="2024-05-01",
     keep=("properties.publicNetworkAccess", "properties.virtualNetworkType"),
@@ -44,7 +44,7 @@ LOGIN = {MCSB: ("IM-1",), NIST: ("AC-2", "IA-2"), ISO: ("A.5.17",)}
 
 def rows(resource: Resource, path: str) -> list[Any]:
     """The list there; Unread where it was not returned, or is no list."""
-    value = resource.need(path)
+    value = resource.require(path)
     if not isinstance(value, list):
         raise Unread(path, "this is no list")
     return value
@@ -52,10 +52,10 @@ def rows(resource: Resource, path: str) -> list[Any]:
 
 def gone(resource: Resource, path: str) -> bool:
     """Whether there is nothing there; Unread where the record is too thin to say."""
-    value = resource.look(path)
+    value = resource.get(path)
     if value is not MISSING and value is not None:
         return False
-    if resource.thin:
+    if resource.api_version_unknown:
         raise Unread(path, "absent in a record whose api-version is not known")
     return True
 
@@ -90,15 +90,19 @@ def open_to_nobody(nsg: Resource, index: Index) -> Verdict:
         raise Unread("properties.securityRules", "they could not be parsed")
     seen = lets_in(group, index)
     if not seen:
-        return Pass((nsg.seen("properties.securityRules[].name"),)) if not group.doubts else unknown(*group.doubts)
+        return (
+            Pass((nsg.evidence("properties.securityRules[].name"),))
+            if not group.possible_grants
+            else unknown(*group.possible_grants)
+        )
     if serves_platform(nsg, index) or nsg.key in topology(index).led():
         return NotApplicable(SERVED)
     gaps = [index.missing_in(each, nsg.id) for each in OWN_TYPES] + [index.missing.get(each) for each in FAR_TYPES]
     unseen = [each for each in gaps if each is not None]
-    if not unseen and nsg.key in topology(index).led(sure=False):
+    if not unseen and nsg.key in topology(index).led(grants=False):
         unseen.append(Unread("the paths from outside", "a load balancer or firewall on the way could not be read"))
-    if unseen or group.doubts:
-        return unknown(*unseen, *group.doubts, evidence=seen)
+    if unseen or group.possible_grants:
+        return unknown(*unseen, *group.possible_grants, evidence=seen)
     return Fail(seen)
 
 
@@ -111,7 +115,7 @@ FAR_TYPES = tuple(f"microsoft.network/{each}" for each in ("loadbalancers", "azu
 def serves_platform(nsg: Resource, index: Index) -> bool:
     """Whether it guards scale sets, gateways or platform services, which have addresses of their own."""
     if any(
-        "/virtualmachinescalesets/" in str(look(each, "id")).lower()
+        "/virtualmachinescalesets/" in str(get_path(each, "id")).lower()
         for each in nsg.items("properties.networkInterfaces")
     ):
         return True
@@ -127,14 +131,14 @@ def platform_subnets(index: Index) -> set[str]:
     found: set[str] = set()
     for network in index.of_type(VNET.type)[0]:
         for each in network.items("properties.subnets"):
-            delegated = look(each, "properties.delegations")
-            members = look(each, "properties.ipConfigurations")
-            ids = [str(look(one, "id")).lower() for one in members] if isinstance(members, list) else []
+            delegated = get_path(each, "properties.delegations")
+            members = get_path(each, "properties.ipConfigurations")
+            ids = [str(get_path(one, "id")).lower() for one in members] if isinstance(members, list) else []
             foreign = any(
                 "/microsoft.network/networkinterfaces/" not in one or "/virtualmachinescalesets/" in one for one in ids
             )
             if (isinstance(delegated, list) and delegated) or foreign:
-                found.add(key_of(str(look(each, "id"))))
+                found.add(key_of(str(get_path(each, "id"))))
     return found
 
 
@@ -174,17 +178,19 @@ WITHOUT = (
 def subnet_without_nsg(network: Resource, index: Index) -> Verdict:
     path = "properties.subnets[].properties.networkSecurityGroup"
     subnets = [each for each in rows(network, "properties.subnets") if name_of(each).lower() not in WITHOUT]
-    bare = [name_of(each) for each in subnets if look(each, "properties.networkSecurityGroup.id") in (MISSING, None)]
-    if bare:
-        return Fail((Evidence(path, bare, "no subnet"),))
+    has_other_reasons = [
+        name_of(each) for each in subnets if get_path(each, "properties.networkSecurityGroup.id") in (MISSING, None)
+    ]
+    if has_other_reasons:
+        return Fail((Evidence(path, has_other_reasons, "no subnet"),))
     if not subnets:
         return NotApplicable("it has no subnet that takes a network security group")
     return Pass((Evidence(path, "on every subnet"),))
 
 
 def name_of(body: Any) -> str:
-    name = look(body, "name")
-    return name if isinstance(name, str) and name else str(look(body, "id")).rsplit("/", 1)[-1]
+    name = get_path(body, "name")
+    return name if isinstance(name, str) and name else str(get_path(body, "id")).rsplit("/", 1)[-1]
 
 
 @VNET.rule(
@@ -216,12 +222,14 @@ def peered_with_strangers(network: Resource, index: Index) -> Verdict:
     if not live:
         return NotApplicable("no peering of it is connected, so no traffic flows over one")
     remote = "properties.remoteVirtualNetwork.id"
-    ids = [look(each, remote) for each in live]
+    ids = [get_path(each, remote) for each in live]
     foreign = [
         each for each, id in zip(live, ids, strict=True) if isinstance(id, str) and not is_own(network, index, id)
     ]
     if foreign:
-        seen = Evidence(f"{path}[].{remote}", [look(each, remote) for each in foreign], "networks of the own tenant")
+        seen = Evidence(
+            f"{path}[].{remote}", [get_path(each, remote) for each in foreign], "networks of the own tenant"
+        )
         return Fail((seen, *carries(foreign, path)))
     if not all(isinstance(each, str) for each in ids):
         raise Unread(f"{path}[].{remote}", "the answer did not hold it")
@@ -231,7 +239,7 @@ def peered_with_strangers(network: Resource, index: Index) -> Verdict:
 def carries(peerings: list[Any], path: str) -> Iterator[Evidence]:
     """What peerings say of themselves: their state, and what else they let through."""
     for name in ("peeringState", "allowForwardedTraffic", "allowGatewayTransit", "useRemoteGateways"):
-        values = [look(each, f"properties.{name}") for each in peerings]
+        values = [get_path(each, f"properties.{name}") for each in peerings]
         if any(each is not MISSING and each is not None for each in values):
             yield Evidence(f"{path}[].properties.{name}", [ABSENT if each is MISSING else each for each in values])
 
@@ -280,18 +288,19 @@ VNET.setting(
 )
 def without_flow_logs(network: Resource, index: Index) -> Verdict:
     path = "properties.flowLogs"
-    value = network.look(path)
+    value = network.get(path)
     if isinstance(value, list) and value:
-        return Pass((Evidence(path, [str(look(each, "id")) for each in value]),))
+        return Pass((Evidence(path, [str(get_path(each, "id")) for each in value]),))
     groups = index.of_type(GROUP.type)[0]
     mine = {
-        key_of(str(look(each, "properties.networkSecurityGroup.id"))) for each in network.items("properties.subnets")
+        key_of(str(get_path(each, "properties.networkSecurityGroup.id")))
+        for each in network.items("properties.subnets")
     }
     logged = [group.id for group in groups if group.key in mine and group.items(path)]
     if logged:
         return Pass((Evidence(f"networkSecurityGroup.{path}", logged),))
     if gone(network, path) or value == []:
-        return Fail((network.seen(path, "a flow log"),))
+        return Fail((network.evidence(path, "a flow log"),))
     return unknown(Unread(path, "this is no list"))
 
 
@@ -317,16 +326,16 @@ def without_flow_logs(network: Resource, index: Index) -> Verdict:
 )
 def address_unattached(address: Resource, index: Index) -> Verdict:
     for path in ("properties.ipConfiguration.id", "properties.natGateway.id"):
-        value = address.look(path)
+        value = address.get(path)
         if isinstance(value, str) and value:
-            return Pass((address.seen(path),))
-    return Fail((address.seen("properties.ipConfiguration", "what it is attached to"),))
+            return Pass((address.evidence(path),))
+    return Fail((address.evidence("properties.ipConfiguration", "what it is attached to"),))
 
 
 RETIRED = "Microsoft Learn, virtual-network/ip-services/public-ip-basic-upgrade-guidance: retired on 30 September 2025"
 
 
-def basic(kind: Kind, id: str, title: str, what: str, az: str, page: str) -> None:
+def basic(kind: ResourceType, id: str, title: str, what: str, az: str, page: str) -> None:
     kind.setting(
         id,
         "network",
@@ -380,7 +389,7 @@ def public_fronts(gateway: Resource) -> bool:
     fronts = rows(gateway, "properties.frontendIPConfigurations")
     if not fronts:
         raise Unread("properties.frontendIPConfigurations", "the answer held none")
-    return any(look(each, "properties.publicIPAddress.id") not in (MISSING, None) for each in fronts)
+    return any(get_path(each, "properties.publicIPAddress.id") not in (MISSING, None) for each in fronts)
 
 
 @GATEWAY.rule(
@@ -404,13 +413,13 @@ def public_fronts(gateway: Resource) -> bool:
     references=(f"{LEARN}/web-application-firewall/ag/ag-overview",),
 )
 def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
-    policy = gateway.look("properties.firewallPolicy.id")
+    policy = gateway.get("properties.firewallPolicy.id")
     if isinstance(policy, str) and policy:
-        return Pass((gateway.seen("properties.firewallPolicy.id"),))
+        return Pass((gateway.evidence("properties.firewallPolicy.id"),))
     old = "properties.webApplicationFirewallConfiguration"
-    if same(gateway.look(f"{old}.enabled"), True):
-        mode = gateway.look(f"{old}.firewallMode")
-        seen = gateway.seen(f"{old}.firewallMode", "Prevention")
+    if same(gateway.get(f"{old}.enabled"), True):
+        mode = gateway.get(f"{old}.firewallMode")
+        seen = gateway.evidence(f"{old}.firewallMode", "Prevention")
         if same(mode, "Prevention"):
             return Pass((seen,))
         return (
@@ -421,10 +430,17 @@ def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
     if not public_fronts(gateway):
         return NotApplicable("it has no public front")
     listeners = rows(gateway, "properties.httpListeners")
-    bare = [name_of(each) for each in listeners if not isinstance(look(each, "properties.firewallPolicy.id"), str)]
-    if listeners and not bare:
+    has_other_reasons = [
+        name_of(each) for each in listeners if not isinstance(get_path(each, "properties.firewallPolicy.id"), str)
+    ]
+    if listeners and not has_other_reasons:
         return Pass((Evidence("properties.httpListeners[].properties.firewallPolicy.id", "on every listener"),))
-    return Fail((gateway.seen("properties.firewallPolicy", "a policy"), Evidence("properties.httpListeners", bare)))
+    return Fail(
+        (
+            gateway.evidence("properties.firewallPolicy", "a policy"),
+            Evidence("properties.httpListeners", has_other_reasons),
+        )
+    )
 
 
 @GATEWAY.rule(
@@ -451,7 +467,7 @@ def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
     path = "properties.sslProfiles[].properties.sslPolicy"
     profiles = gateway.items("properties.sslProfiles")
     said = [profile_tls(each) for each in profiles]
-    old = [look(each, "name") for each, new in zip(profiles, said, strict=True) if new is False]
+    old = [get_path(each, "name") for each, new in zip(profiles, said, strict=True) if new is False]
     weak = [ABSENT if name is MISSING else name for name in old]
     if weak:
         return Fail((Evidence(path, weak, "TLSv1_2"),))
@@ -468,15 +484,15 @@ OWN_TLS = "properties.sslPolicy"
 
 def profile_tls(profile: Any) -> bool | None:
     """Whether a profile is good, which one without a policy of its own leaves to the gateway; None: not known."""
-    policy = look(profile, OWN_TLS)
+    policy = get_path(profile, OWN_TLS)
     if policy is MISSING or policy is None:
-        return True if isinstance(look(profile, "properties"), dict) else None
+        return True if isinstance(get_path(profile, "properties"), dict) else None
     return is_new_tls(policy)
 
 
 def is_new_tls(policy: Any) -> bool | None:
     """Whether a policy asks for TLS 1.2 at least; None where that is not known."""
-    lowest, name = look(policy, "minProtocolVersion"), look(policy, "policyName")
+    lowest, name = get_path(policy, "minProtocolVersion"), get_path(policy, "policyName")
     if isinstance(lowest, str):
         return {"tlsv1_0": False, "tlsv1_1": False, "tlsv1_2": True, "tlsv1_3": True}.get(lowest.lower())
     if any(same(name, each) for each in PREDEFINED_OLD):
@@ -485,9 +501,9 @@ def is_new_tls(policy: Any) -> bool | None:
 
 
 def main_tls(gateway: Resource) -> Verdict:
-    lowest = gateway.look("properties.sslPolicy.minProtocolVersion")
+    lowest = gateway.get("properties.sslPolicy.minProtocolVersion")
     if isinstance(lowest, str):
-        seen = gateway.seen("properties.sslPolicy.minProtocolVersion", "TLSv1_2")
+        seen = gateway.evidence("properties.sslPolicy.minProtocolVersion", "TLSv1_2")
         if lowest.lower() in ("tlsv1_2", "tlsv1_3"):
             return Pass((seen,))
         return (
@@ -499,7 +515,7 @@ def main_tls(gateway: Resource) -> Verdict:
     chosen = gateway.has(path)
     if not chosen:
         path = "properties.defaultPredefinedSslPolicy"
-    name, seen = gateway.need(path), gateway.seen(path, "AppGwSslPolicy20220101")
+    name, seen = gateway.require(path), gateway.evidence(path, "AppGwSslPolicy20220101")
     if any(same(name, each) for each in PREDEFINED_OLD):
         return Fail((seen,))
     if not any(same(name, each) for each in PREDEFINED):
@@ -532,24 +548,24 @@ DEFAULT_TLS = "none is chosen, and the default is that of the api-version which 
 def gateway_plain_http(gateway: Resource, index: Index) -> Verdict:
     listeners, rules = rows(gateway, "properties.httpListeners"), rows(gateway, "properties.requestRoutingRules")
     path = "properties.httpListeners[].properties.protocol"
-    plain = [each for each in listeners if not same(look(each, "properties.protocol"), "Https")]
-    unread = [name_of(each) for each in plain if not same(look(each, "properties.protocol"), "Http")]
+    plain = [each for each in listeners if not same(get_path(each, "properties.protocol"), "Https")]
+    unread = [name_of(each) for each in plain if not same(get_path(each, "properties.protocol"), "Http")]
     led = {
-        str(look(each, "properties.httpListener.id")).lower()
+        str(get_path(each, "properties.httpListener.id")).lower()
         for each in rules
-        if isinstance(look(each, "properties.redirectConfiguration.id"), str)
+        if isinstance(get_path(each, "properties.redirectConfiguration.id"), str)
     }
     open_ones = [
-        name_of(each) for each in plain if str(look(each, "id")).lower() not in led and name_of(each) not in unread
+        name_of(each) for each in plain if str(get_path(each, "id")).lower() not in led and name_of(each) not in unread
     ]
     if open_ones:
         return Fail((Evidence(path, open_ones, "Https, or a redirect"),))
     if unread:
         raise Unread(path, f"it is not known for {', '.join(unread)}")
-    return Pass((Evidence(path, [str(look(each, "properties.protocol")) for each in listeners]),))
+    return Pass((Evidence(path, [str(get_path(each, "properties.protocol")) for each in listeners]),))
 
 
-def waf(kind: Kind, id: str, page: str, argument: str, az: str, mode: str) -> None:
+def waf(kind: ResourceType, id: str, page: str, argument: str, az: str, mode: str) -> None:
     """The rule of a policy of a web application firewall that stops nothing."""
 
     @kind.rule(
@@ -572,10 +588,10 @@ def waf(kind: Kind, id: str, page: str, argument: str, az: str, mode: str) -> No
     )
     def only_detects(policy: Resource, index: Index) -> Verdict:
         on, how = f"properties.policySettings.{mode}", "properties.policySettings.mode"
-        seen = (policy.seen(on, "Enabled"), policy.seen(how, "Prevention"))
-        if same(policy.look(on), "Disabled") or same(policy.look(how), "Detection"):
+        seen = (policy.evidence(on, "Enabled"), policy.evidence(how, "Prevention"))
+        if same(policy.get(on), "Disabled") or same(policy.get(how), "Detection"):
             return Fail(seen)
-        if same(policy.need(on), "Enabled") and same(policy.need(how), "Prevention"):
+        if same(policy.require(on), "Enabled") and same(policy.require(how), "Prevention"):
             return Pass(seen)
         return unknown(Unread(how, "its value is not known"), evidence=seen)
 
@@ -602,7 +618,7 @@ waf(
 
 
 def rule_without_waf(
-    kind: Kind,
+    kind: ResourceType,
     id: str,
     az: str,
     page: str,
@@ -636,17 +652,21 @@ def classic_without_waf(door: Resource, index: Index) -> Verdict:
     if not ends:
         raise Unread(path, "the answer held none")
     link = f"{path}[].properties.webApplicationFirewallPolicyLink.id"
-    bare = [
+    has_other_reasons = [
         name_of(each)
         for each in ends
-        if not isinstance(look(each, "properties.webApplicationFirewallPolicyLink.id"), str)
+        if not isinstance(get_path(each, "properties.webApplicationFirewallPolicyLink.id"), str)
     ]
-    return Fail((Evidence(link, bare, "a policy on every host"),)) if bare else Pass((Evidence(link, "on every host"),))
+    return (
+        Fail((Evidence(link, has_other_reasons, "a policy on every host"),))
+        if has_other_reasons
+        else Pass((Evidence(link, "on every host"),))
+    )
 
 
 def is_front_door(profile: Resource) -> bool:
     """azure-mgmt-cdn: the SKUs Standard_AzureFrontDoor and Premium_AzureFrontDoor; the others are classic CDN."""
-    return str(profile.need("sku.name")).lower().endswith("_azurefrontdoor")
+    return str(profile.require("sku.name")).lower().endswith("_azurefrontdoor")
 
 
 SECURITY = PROFILE.child("securityPolicies", when=is_front_door)
@@ -661,10 +681,10 @@ def profile_without_waf(profile: Resource, index: Index) -> Verdict:
         return NotApplicable("a classic CDN profile takes no web application firewall here")
     path = "properties.parameters.type"
     found = profile.children(SECURITY)
-    if any(same(each.look(path), "WebApplicationFirewall") for each in found):
+    if any(same(each.get(path), "WebApplicationFirewall") for each in found):
         return Pass((Evidence(f"securityPolicies[].{path}", "WebApplicationFirewall"),))
     found.all()
-    if any(each.look(path) in (MISSING, None) for each in found):
+    if any(each.get(path) in (MISSING, None) for each in found):
         raise Unread(f"securityPolicies[].{path}", "the answer did not hold it")
     return Fail((Evidence("securityPolicies", [each.name for each in found], "one with a web application firewall"),))
 
@@ -693,7 +713,7 @@ rule_without_waf(
 
 def learns(resource: Resource) -> str | None:
     """firewall/basic-features: threat intelligence of the Basic tier alerts only."""
-    return "the Basic tier can only alert" if same(resource.look("properties.sku.tier"), "Basic") else None
+    return "the Basic tier can only alert" if same(resource.get("properties.sku.tier"), "Basic") else None
 
 
 def by_policy(firewall: Resource) -> str | None:
@@ -744,7 +764,7 @@ FIREWALL.setting(
 
 def without_links(bastion: Resource) -> str | None:
     """bastion/shareable-link: the Standard tier or higher."""
-    sku = str(bastion.look("sku.name")).lower()
+    sku = str(bastion.get("sku.name")).lower()
     return "this tier has no shareable links" if sku in ("basic", "developer") else None
 
 
@@ -792,7 +812,7 @@ BASTION.setting(
     references=(f"{LEARN}/vpn-gateway/point-to-site-entra-gateway",),
 )
 def vpn_without_entra(gateway: Resource, index: Index) -> Verdict:
-    if same(gateway.need("properties.gatewayType"), "ExpressRoute"):
+    if same(gateway.require("properties.gatewayType"), "ExpressRoute"):
         return NotApplicable("ExpressRoute has no people who dial in")
     # azure-policy 21a6bc25 flags gateways with a client configuration only.
     if gone(gateway, "properties.vpnClientConfiguration"):
@@ -801,14 +821,14 @@ def vpn_without_entra(gateway: Resource, index: Index) -> Verdict:
     path = f"{client}.vpnAuthenticationTypes"
     if (
         gone(gateway, f"{client}.vpnClientAddressPool")
-        or gateway.look(f"{client}.vpnClientAddressPool.addressPrefixes") == []
+        or gateway.get(f"{client}.vpnClientAddressPool.addressPrefixes") == []
     ):
         return NotApplicable("nobody dials in: there is no pool of addresses for clients")
-    certificates = gateway.look(f"{client}.vpnClientRootCertificates")
+    certificates = gateway.get(f"{client}.vpnClientRootCertificates")
     if not gateway.has(path) and isinstance(certificates, list) and certificates:
         return Fail((Evidence(f"{client}.vpnClientRootCertificates", [name_of(each) for each in certificates]),))
     found = rows(gateway, path)
-    seen = gateway.seen(path, ["AAD"])
+    seen = gateway.evidence(path, ["AAD"])
     if any(same(each, "Certificate") or same(each, "Radius") for each in found):
         return Fail((seen,))
     if found and all(same(each, "AAD") for each in found):
@@ -839,9 +859,9 @@ def link_lets_strangers_in(service: Resource, index: Index) -> Verdict:
     path = "properties.autoApproval.subscriptions"
     # private-link/private-link-service-overview: without automatic approval each connection waits for approval.
     if gone(service, path) and service.has("properties"):
-        return Pass((service.seen(path),))
+        return Pass((service.evidence(path),))
     found = rows(service, path)
     foreign = [each for each in found if each == "*" or not is_own(service, index, f"/subscriptions/{each}")]
     if foreign:
         return Fail((Evidence(path, foreign, "subscriptions of the own tenant"),))
-    return Pass((service.seen(path),))
+    return Pass((service.evidence(path),))

@@ -6,20 +6,20 @@ from scanner.model.exposure import Auth, Exposure, Switch
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Verdict
 from scanner.reach.firewall import Firewall, Rules, firewall, injected
 
 from .common import ISO, LEARN, MCSB, NIST, at_least, judge_child
 
-SERVER = Kind("Microsoft.DBforPostgreSQL/flexibleServers", api="2025-08-01")
+SERVER = ResourceType("Microsoft.DBforPostgreSQL/flexibleServers", api="2025-08-01")
 PUBLIC = "properties.network.publicNetworkAccess"
 SUBNET = "properties.network.delegatedSubnetResourceId"
 
 
 def rules_count(server: Resource) -> bool:
     # postgresql/flexible-server/concepts-networking-private: inside a virtual network firewall rules do not apply.
-    return not injected(server, SUBNET) and not same(server.look(PUBLIC), "Disabled")
+    return not injected(server, SUBNET) and not same(server.get(PUBLIC), "Disabled")
 
 
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
@@ -46,12 +46,12 @@ PASSWORDS = Switch(
 
 @SERVER.endpoints(data=("postgres",), reads=(FIREWALL,))
 def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
-    host = server.look("properties.fullyQualifiedDomainName")
+    host = server.get("properties.fullyQualifiedDomainName")
     yield Exposure(
         "postgres",
         "data",
         firewall(server, index, ACL),
-        PASSWORDS.half(server),
+        PASSWORDS.lock(server),
         what="The PostgreSQL server",
         address=host if isinstance(host, str) else "",
     )

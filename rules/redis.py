@@ -2,24 +2,24 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import IDENTITY, NO_WAY, Auth, Exposure, Half, Hop, Reach, Switch, closed, may, way
+from scanner.model.exposure import IDENTITY, NO_GRANT, Auth, Exposure, Hop, Lock, Reach, Switch, closed, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Controls, Fix, Kind
+from scanner.model.rule import Controls, Fix, ResourceType
 from scanner.model.verdict import Unread
 from scanner.reach.firewall import Firewall, Rules, firewall, injected, private_endpoints
 
 from .common import ISO, LEARN, MCSB, NIST, host
 
-CACHE = Kind("Microsoft.Cache/redis", api="2024-11-01")
-CLUSTER = Kind("Microsoft.Cache/redisEnterprise", api="2025-07-01")
+CACHE = ResourceType("Microsoft.Cache/redis", api="2024-11-01")
+CLUSTER = ResourceType("Microsoft.Cache/redisEnterprise", api="2025-07-01")
 
 
 def rules_count(cache: Resource) -> bool:
     # Inside a virtual network, or with the public side off, the firewall rules open nothing to the public.
     return not injected(cache, "properties.subnetId") and not same(
-        cache.look("properties.publicNetworkAccess"), "Disabled"
+        cache.get("properties.publicNetworkAccess"), "Disabled"
     )
 
 
@@ -49,44 +49,48 @@ PLAIN = Switch("properties.enableNonSslPort", {False: Reach.none, True: Reach.in
 NO_PASSWORD = "properties.redisConfiguration.authnotrequired"
 
 
-def without_password(cache: Resource) -> Half:
+def without_password(cache: Resource) -> Lock:
     """Whether the cache asks for nothing at all, which only a cache inside a virtual network can be told to do."""
-    value = cache.look(NO_PASSWORD)
-    seen = cache.seen(NO_PASSWORD, "false")
+    value = cache.get(NO_PASSWORD)
+    seen = cache.evidence(NO_PASSWORD, "false")
     if value is MISSING or value is None:
         # Only a cache inside a virtual network can do without (cache-configure); all else that is silent asks for one.
-        if cache.has("properties.subnetId") or cache.thin or not cache.has("properties.redisConfiguration"):
-            return may(Auth.anonymous, Unread(NO_PASSWORD, "the answer did not hold it"), seen)
-        return NO_WAY
+        if (
+            cache.has("properties.subnetId")
+            or cache.api_version_unknown
+            or not cache.has("properties.redisConfiguration")
+        ):
+            return possible(Auth.anonymous, Unread(NO_PASSWORD, "the answer did not hold it"), seen)
+        return NO_GRANT
     if same(value, True):
-        return way(Auth.anonymous, seen, says="it asks for no password at all")
+        return grant(Auth.anonymous, seen, says="it asks for no password at all")
     if same(value, False):
-        return NO_WAY
-    return may(Auth.anonymous, Unread(NO_PASSWORD, f"its value {value!r} is not known"), seen)
+        return NO_GRANT
+    return possible(Auth.anonymous, Unread(NO_PASSWORD, f"its value {value!r} is not known"), seen)
 
 
 @CACHE.endpoints(data=("redis", "redis-plain"), reads=(RULES,))
 def cache_endpoints(cache: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(cache, index, ACL)
-    asks = IDENTITY | KEYS.half(cache) | without_password(cache)
+    authentication = IDENTITY | KEYS.lock(cache) | without_password(cache)
     address = host(cache, "properties.hostName")
-    yield Exposure("redis", "data", reach, asks, what="The cache", address=address)
-    yield plain(cache, reach, asks, address)
+    yield Exposure("redis", "data", reach, authentication, what="The cache", address=address)
+    yield plain(cache, reach, authentication, address)
 
 
-def plain(cache: Resource, reach: Half, asks: Half, address: str) -> Exposure:
+def plain(cache: Resource, reach: Lock, authentication: Lock, address: str) -> Exposure:
     """Port 6379, which speaks no TLS."""
     what = "The cache's unencrypted port"
-    on = PLAIN.half(cache)
+    on = PLAIN.lock(cache)
     if on.widest is not None and on.widest.level == Reach.none:
         return closed("redis-plain", "data", "only TLS is spoken", *on.widest.evidence, what=what)
-    if on.doubts:
-        missing = on.doubts[0].missing
-        levels = [each.level for each in reach.sure] + [each.level for each in reach.doubts]
+    if on.possible_grants:
+        missing = on.possible_grants[0].missing
+        levels = [each.level for each in reach.grants] + [each.level for each in reach.possible_grants]
         level = max(levels, default=Reach.internet)
         hop = Hop("switch", what, missing.why, lets=None)
-        reach = may(level, missing, *on.doubts[0].evidence, hops=(*reach.hops, hop))
-    return Exposure("redis-plain", "data", reach, asks, what=what, address=address)
+        reach = possible(level, missing, *on.possible_grants[0].evidence, hops=(*reach.hops, hop))
+    return Exposure("redis-plain", "data", reach, authentication, what=what, address=address)
 
 
 def enterprise_acl(absent_is_open: bool) -> Firewall:
@@ -110,7 +114,7 @@ DATABASE_KEYS = CLUSTER.local_auth(
 @CLUSTER.endpoints(data=("redis/*",), reads=(DATABASES,))
 def cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     private = private_endpoints(cluster, index, WITH_ENDPOINT.endpoints)
-    row = WITH_ENDPOINT if private.sure or private.doubts else NEW_OR_PUBLIC
+    row = WITH_ENDPOINT if private.grants or private.possible_grants else NEW_OR_PUBLIC
     reach = firewall(cluster, index, row)
     address = host(cluster, "properties.hostName")
     databases = cluster.children(DATABASES)
@@ -119,14 +123,14 @@ def cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
             f"redis/{database.name}",
             "data",
             reach,
-            DATABASE_KEYS.half(database),
+            DATABASE_KEYS.lock(database),
             what=f"The Redis database {database.name}",
             subject=database,
             address=address,
         )
     if databases.gap is not None:
-        asks = may(Auth.shared, databases.gap)
-        yield Exposure("redis/*", "data", reach, asks, what="The cluster's databases", address=address)
+        authentication = possible(Auth.shared, databases.gap)
+        yield Exposure("redis/*", "data", reach, authentication, what="The cluster's databases", address=address)
 
 
 NETWORK: Controls = {MCSB: ("NS-2",), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)}

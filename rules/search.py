@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import Auth, Exposure, Half
+from scanner.model.exposure import Auth, Exposure, Lock
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.reach.firewall import Firewall, Rules, firewall
 
 from .common import ISO, LEARN, MCSB, NIST, by_perimeter, host, perimeter_only_learns
 
-SERVICE = Kind("Microsoft.Search/searchServices", api="2025-05-01")
+SERVICE = ResourceType("Microsoft.Search/searchServices", api="2025-05-01")
 PERIMETERS = SERVICE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 WITHOUT_FIREWALL = ("free",)
 # azure-mgmt-search SkuName: the others.
@@ -26,7 +26,7 @@ ACL = Firewall(
     addresses=(Rules("properties.networkRuleSet.ipRules", address="value"),),
     bypass="properties.networkRuleSet.bypass",
     # search/service-configure-firewall: IP rules need the Basic tier or above.
-    unruly=("sku.name", WITHOUT_FIREWALL, WITH_FIREWALL),
+    sku_without_network_rules=("sku.name", WITHOUT_FIREWALL, WITH_FIREWALL),
     configurations=PERIMETERS,
 )
 KEYS = SERVICE.local_auth(
@@ -41,11 +41,13 @@ UPDATE = "az search service update --name {name} --resource-group {group}"
 DISABLE = f"{UPDATE} --disable-local-auth true"
 
 
-def closing(service: Resource, asks: Half) -> str:
+def closing(service: Resource, authentication: Lock) -> str:
     """What closes a service of the free tier, which has no IP rules: its keys, and where these are off the move."""
-    if not any(same(service.look("sku.name"), tier) for tier in WITHOUT_FIREWALL):
+    if not any(same(service.get("sku.name"), tier) for tier in WITHOUT_FIREWALL):
         return ""
-    if Auth.shared in [each.level for each in asks.sure] + [each.level for each in asks.doubts]:
+    if Auth.shared in [each.level for each in authentication.grants] + [
+        each.level for each in authentication.possible_grants
+    ]:
         return DISABLE
     return (
         "The free tier has neither IP rules nor private endpoints: make the index anew in a service of the Basic tier"
@@ -54,15 +56,15 @@ def closing(service: Resource, asks: Half) -> str:
 
 @SERVICE.endpoints(data=("search",), reads=(PERIMETERS,))
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
-    asks = KEYS.half(service)
+    authentication = KEYS.lock(service)
     yield Exposure(
         "search",
         "data",
         firewall(service, index, ACL),
-        asks,
+        authentication,
         what="The search service",
         address=host(service, "properties.endpoint"),
-        closing=closing(service, asks),
+        closing=closing(service, authentication),
     )
 
 

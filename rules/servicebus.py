@@ -6,7 +6,7 @@ from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import (
@@ -22,18 +22,18 @@ from .common import (
 )
 from .messaging import KEYS_OFF, RETIRED, TLS, closing, extra_manage_rule, keys, rule_set
 
-NAMESPACE = Kind("Microsoft.ServiceBus/namespaces", api="2024-01-01")
+NAMESPACE = ResourceType("Microsoft.ServiceBus/namespaces", api="2024-01-01")
 WITHOUT_FIREWALL = ("Basic", "Standard")
 
 
 def has_firewall(namespace: Resource) -> bool:
     # service-bus-messaging/service-bus-service-endpoints: rules for virtual networks are a feature of the Premium tier.
     # What IP rules do below it is told in two ways (service-bus-ip-filtering, 2020 and 2023), so they close nothing here.
-    return not any(same(namespace.look("sku.name"), tier) for tier in WITHOUT_FIREWALL)
+    return not any(same(namespace.get("sku.name"), tier) for tier in WITHOUT_FIREWALL)
 
 
 def keys_on(namespace: Resource) -> bool:
-    return not same(namespace.look("properties.disableLocalAuth"), True)
+    return not same(namespace.get("properties.disableLocalAuth"), True)
 
 
 RULE_SET = NAMESPACE.child("networkRuleSets/default", one=True, when=has_firewall)
@@ -57,15 +57,15 @@ PAGE = "servicebus_namespace"
 
 @NAMESPACE.endpoints(data=("messages",), reads=(RULE_SET,))
 def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
-    asks = KEYS.half(namespace)
+    authentication = KEYS.lock(namespace)
     yield Exposure(
         "messages",
         "data",
         firewall(namespace, index, ACL),
-        asks,
+        authentication,
         what="The Service Bus namespace",
         address=host(namespace, "properties.serviceBusEndpoint"),
-        closing=closing(namespace, asks, WITHOUT_FIREWALL, DISABLE, MOVE),
+        closing=closing(namespace, authentication, WITHOUT_FIREWALL, DISABLE, MOVE),
     )
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from scanner.model.exposure import Auth, Exposure, Half, Hop, Reach, Switch, may, way
+from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, same
 from scanner.model.resource import Children, Resource
-from scanner.model.rule import Child, Fix, Kind, judge_value
+from scanner.model.rule import Fix, Read, ResourceType, judge_value
 from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Rules, firewall, injected, private_endpoints
 from scanner.reach.open_ports import at_subnet
@@ -27,20 +27,20 @@ from .common import (
 )
 
 API = "2025-01-01"
-SERVER = Kind("Microsoft.Sql/servers", api=API)
-INSTANCE = Kind("Microsoft.Sql/managedInstances", api=API)
+SERVER = ResourceType("Microsoft.Sql/servers", api=API)
+INSTANCE = ResourceType("Microsoft.Sql/managedInstances", api=API)
 PUBLIC = "properties.publicNetworkAccess"
 ENTRA_ONLY = "properties.administrators.azureADOnlyAuthentication"
 
 
 def rules_count(server: Resource) -> bool:
     """Whether the server's own rules can let anybody in: not behind a switch that is off, or left to a perimeter."""
-    value = server.look(PUBLIC)
+    value = server.get(PUBLIC)
     return not same(value, "Disabled") and not same(value, "SecuredByPerimeter")
 
 
 def by_perimeter(server: Resource) -> bool:
-    return same(server.look(PUBLIC), "SecuredByPerimeter")
+    return same(server.get(PUBLIC), "SecuredByPerimeter")
 
 
 # The REST specification returns administrators inline with $expand=administrators/activedirectory, and recorded answers
@@ -99,24 +99,24 @@ LOGINS = Switch(
 )
 
 
-def asks(top: Resource, only: Child) -> Half:
+def authentication(top: Resource, only: Read) -> Lock:
     """What a server or instance asks for: the inline switch, else the list of the same name, else that nothing says so."""
     if top.has(ENTRA_ONLY):
-        return LOGINS.half(top)
+        return LOGINS.lock(top)
     says = LOGINS.says[Auth.shared]
     children = top.children(only)
     for each in children:
         path = "properties.azureADOnlyAuthentication"
-        value = each.look(path)
+        value = each.get(path)
         seen = Evidence(f"{only.path}/{each.name} {path}", ABSENT if value is MISSING else value, True)
         level = LOGINS.level(value)
         if level is None:
-            return may(Auth.shared, Unread(seen.path, "its value is not known"), seen)
-        return way(level, seen, says=says if level is Auth.shared else "")
+            return possible(Auth.shared, Unread(seen.path, "its value is not known"), seen)
+        return grant(level, seen, says=says if level is Auth.shared else "")
     if children.gap is not None and (children.gap.gap or top.has("properties.administrators")):
-        return may(Auth.shared, children.gap, top.seen(ENTRA_ONLY, True))
+        return possible(Auth.shared, children.gap, top.evidence(ENTRA_ONLY, True))
     # Entra-only stands on an Entra administrator: where there is no sign of one, passwords are all that is left.
-    return way(Auth.shared, top.seen(ENTRA_ONLY, True), says=says)
+    return grant(Auth.shared, top.evidence(ENTRA_ONLY, True), says=says)
 
 
 def lists(server: Resource) -> list[Children]:
@@ -125,7 +125,7 @@ def lists(server: Resource) -> list[Children]:
 
 def without_rules(server: Resource, index: Index) -> bool:
     """Whether the public side is on, no perimeter decides, and no rule of the server was seen."""
-    value = server.look(PUBLIC)
+    value = server.get(PUBLIC)
     on = value is MISSING or value is None or same(value, "Enabled")
     around = perimeters(server, index, PERIMETERS)
     enforced = any(each.enforced for each in around.found)
@@ -143,18 +143,18 @@ SYNAPSE = (
 
 
 def of_synapse(server: Resource) -> bool:
-    return "analytics" in str(server.look("kind")).lower()
+    return "analytics" in str(server.get("kind")).lower()
 
 
 def host(resource: Resource) -> str:
-    value = resource.look("properties.fullyQualifiedDomainName")
+    value = resource.get("properties.fullyQualifiedDomainName")
     return value if isinstance(value, str) else ""
 
 
-def as_far_as_shown(reach: Half) -> Half:
+def as_far_as_shown(reach: Lock) -> Lock:
     """The same reach, where "nobody" says that this is what the server's own rules come to."""
     says = "nobody by the server's rules, but rules inside the databases are not shown"
-    return replace(reach, sure=tuple(replace(each, says=says) if not each.level else each for each in reach.sure))
+    return replace(reach, grants=tuple(replace(each, says=says) if not each.level else each for each in reach.grants))
 
 
 @SERVER.endpoints(data=("tds",), reads=(*RULES, PERIMETERS, SERVER_ONLY))
@@ -166,7 +166,7 @@ def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         "tds",
         "data",
         as_far_as_shown(reach) if hidden else reach,
-        asks(server, SERVER_ONLY),
+        authentication(server, SERVER_ONLY),
         what="The SQL server of a Synapse workspace" if synapse else "The SQL server",
         address=host(server),
         closing=SYNAPSE if synapse else "",
@@ -174,40 +174,42 @@ def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
     )
 
 
-def inside(instance: Resource, index: Index) -> Half:
+def inside(instance: Resource, index: Index) -> Lock:
     """An instance is always reachable in its subnet, and through private endpoints."""
     if injected(instance, "properties.subnetId"):
         reach = firewall(instance, index, INSTANCE_ACL)
     else:
-        reach = way(Reach.private, instance.seen("properties.subnetId"), hops=(Hop("subnet", "its subnet"),))
+        reach = grant(Reach.private, instance.evidence("properties.subnetId"), hops=(Hop("subnet", "its subnet"),))
     return reach | private_endpoints(instance, index, INSTANCE_ACL.endpoints)
 
 
 PUBLIC_PORT = 3342
 
 
-def outside(instance: Resource, index: Index) -> Half:
+def outside(instance: Resource, index: Index) -> Lock:
     """Who reaches port 3342: nobody while it is off; else whom the network security group of the subnet lets in."""
     path = "properties.publicDataEndpointEnabled"
-    value, seen = instance.look(path), instance.seen(path, False)
+    value, seen = instance.get(path), instance.evidence(path, False)
     if same(value, False):
-        return way(Reach.none, seen, hops=(Hop("switch", "Public data endpoint", "off", lets=False),))
-    subnet = instance.look("properties.subnetId")
+        return grant(Reach.none, seen, hops=(Hop("switch", "Public data endpoint", "off", lets=False),))
+    subnet = instance.get("properties.subnetId")
     if same(value, True) and isinstance(subnet, str) and subnet:
         return at_subnet(index, subnet, PUBLIC_PORT, Hop("switch", "Public data endpoint", "on"))
     gone = value is MISSING or value is None
     why = "the answer did not hold it" if gone else f"its value {value!r} is not known"
     missing = Unread("properties.subnetId", "the answer did not hold it") if same(value, True) else Unread(path, why)
-    return may(Reach.internet, missing, seen, hops=(Hop("switch", "Public data endpoint", missing.why, lets=None),))
+    return possible(
+        Reach.internet, missing, seen, hops=(Hop("switch", "Public data endpoint", missing.why, lets=None),)
+    )
 
 
 @INSTANCE.endpoints(data=("tds", "tds-public"), reads=(INSTANCE_ONLY,))
 def instance_endpoints(instance: Resource, index: Index) -> Iterator[Exposure]:
-    half = asks(instance, INSTANCE_ONLY)
+    lock = authentication(instance, INSTANCE_ONLY)
     yield Exposure(
-        "tds", "data", inside(instance, index), half, what="The managed instance in its subnet", address=host(instance)
+        "tds", "data", inside(instance, index), lock, what="The managed instance in its subnet", address=host(instance)
     )
-    yield Exposure("tds-public", "data", outside(instance, index), half, what="The managed instance's public endpoint")
+    yield Exposure("tds-public", "data", outside(instance, index), lock, what="The managed instance's public endpoint")
 
 
 UPDATE = "az sql server update --ids {id}"
@@ -285,7 +287,7 @@ SERVER.lock(
     references=(f"{LEARN}/azure-sql/database/firewall-configure",),
 )
 def public_endpoint_without_rules(server: Resource, index: Index) -> Verdict:
-    value, seen = server.look(PUBLIC), server.seen(PUBLIC, "Disabled")
+    value, seen = server.get(PUBLIC), server.evidence(PUBLIC, "Disabled")
     if same(value, "Disabled"):
         return Pass((seen,))
     if same(value, "SecuredByPerimeter"):
@@ -345,7 +347,7 @@ SERVER.setting(
 def own_key(resource: Resource) -> Verdict:
     """The verdict on the key that protects the databases: an address in a vault, or nothing for the service's own."""
     path = "properties.keyId"
-    value, seen = resource.look(path), resource.seen(path, "a key in an own vault")
+    value, seen = resource.get(path), resource.evidence(path, "a key in an own vault")
     if value is MISSING or value is None or value == "":
         return Fail((seen,))
     if isinstance(value, str) and value.lower().startswith("https://"):
@@ -353,18 +355,18 @@ def own_key(resource: Resource) -> Verdict:
     return Unknown(f"{path}: its value {value!r} is not known", evidence=(seen,))
 
 
-def entra_admin(top: Resource, administrators: Child) -> Verdict:
+def entra_admin(top: Resource, administrators: Read) -> Verdict:
     """The verdict on the Entra administrator, inline or in the list of administrators."""
     path = "properties.administrators.login"
     if top.has("properties.administrators"):
-        top.need(path)
-        return Pass((top.seen(path),))
+        top.require(path)
+        return Pass((top.evidence(path),))
     children = top.children(administrators)
     for each in children:
         return Pass((Evidence(f"administrators/{each.name}", "there"),))
     if children.gap is not None and children.gap.gap:
-        return unknown(children.gap, evidence=(top.seen(path),))
-    return Fail((top.seen(path, "an Entra group or user"),))
+        return unknown(children.gap, evidence=(top.evidence(path),))
+    return Fail((top.evidence(path, "an Entra group or user"),))
 
 
 KEY_WHY = (

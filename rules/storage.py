@@ -4,22 +4,22 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import (
     IDENTITY,
-    NO_WAY,
+    NO_GRANT,
     Auth,
     Exposure,
-    Half,
+    Grant,
     Hop,
+    Lock,
     Reach,
     Switch,
-    Way,
     closed,
-    may,
-    way,
+    grant,
+    possible,
 )
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, look, same
+from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Rules, firewall
 
@@ -36,7 +36,7 @@ from .common import (
     strange_subnet,
 )
 
-ACCOUNT = Kind("Microsoft.Storage/storageAccounts", api="2026-04-01")
+ACCOUNT = ResourceType("Microsoft.Storage/storageAccounts", api="2026-04-01")
 
 # Which services an account of a kind has: storage/common/storage-account-overview, "Types of storage accounts".
 SERVICES = {
@@ -51,9 +51,9 @@ PREMIUM_PAGES = ("blob",)
 
 def services(account: Resource) -> tuple[str, ...]:
     """The services that an account of this kind has; all of them where the kind is not known."""
-    kind = account.look("kind")
+    kind = account.get("kind")
     kind = kind.lower() if isinstance(kind, str) else ""
-    if kind == "storagev2" and str(account.look("sku.name")).lower().startswith("premium"):
+    if kind == "storagev2" and str(account.get("sku.name")).lower().startswith("premium"):
         return PREMIUM_PAGES
     return SERVICES.get(kind, SERVICES["storagev2"])
 
@@ -64,7 +64,7 @@ def has_blobs(account: Resource) -> bool:
 
 def anonymous_possible(account: Resource) -> bool:
     """Absent counts as allowed: sources conflict (REST specification: false; anonymous-read-access-prevent: true)."""
-    return has_blobs(account) and not same(account.look("properties.allowBlobPublicAccess"), False)
+    return has_blobs(account) and not same(account.get("properties.allowBlobPublicAccess"), False)
 
 
 def has_files(account: Resource) -> bool:
@@ -73,7 +73,7 @@ def has_files(account: Resource) -> bool:
 
 def premium_files(account: Resource) -> bool:
     # Only premium file shares speak NFS: storage/files/files-nfs-protocol.
-    kind = account.look("kind")
+    kind = account.get("kind")
     return not isinstance(kind, str) or kind.lower() in ("filestorage", "") or kind.lower() not in SERVICES
 
 
@@ -92,13 +92,13 @@ NFS = Switch(
 
 
 def sftp_may_have_users(account: Resource) -> bool:
-    value = account.look("properties.isSftpEnabled")
-    on = bool(account.silence) if value is MISSING or value is None else not same(value, False)
-    return on and not same(account.look("properties.isLocalUserEnabled"), False)
+    value = account.get("properties.isSftpEnabled")
+    on = bool(account.why_absent_is_unknown) if value is MISSING or value is None else not same(value, False)
+    return on and not same(account.get("properties.isLocalUserEnabled"), False)
 
 
 def by_perimeter(account: Resource) -> bool:
-    return same(account.look("properties.publicNetworkAccess"), "SecuredByPerimeter")
+    return same(account.get("properties.publicNetworkAccess"), "SecuredByPerimeter")
 
 
 BLOB_SERVICE = ACCOUNT.child("blobServices/default", one=True, when=has_blobs, off=("FeatureNotSupportedForAccount",))
@@ -137,97 +137,103 @@ KEYS = ACCOUNT.local_auth(
 )
 
 
-def keys(account: Resource, service: str) -> Half:
+def keys(account: Resource, service: str) -> Lock:
     """What the service asks for: the switch of the account, and the newer one of the service, which may close alone."""
-    half = KEYS.half(account)
+    lock = KEYS.lock(account)
     path = f"properties.allowSharedKeyAccessForServices.{'blob' if service == 'dfs' else service}.enabled"
-    value = account.look(path)
+    value = account.get(path)
     if value is MISSING or value is None or same(value, True):
-        return half
+        return lock
     if same(value, False):
-        return way(Auth.identity, account.seen(path, False))
-    return half | may(Auth.shared, Unread(path, f"its value {value!r} is not known"), account.seen(path, False))
+        return grant(Auth.identity, account.evidence(path, False))
+    return lock | possible(
+        Auth.shared, Unread(path, f"its value {value!r} is not known"), account.evidence(path, False)
+    )
 
 
-def anonymous_containers(account: Resource) -> Half:
+def anonymous_containers(account: Resource) -> Lock:
     """Each container that is known to be anonymous is an endpoint of its own; this is about those that are not known."""
     if not anonymous_possible(account):
-        return NO_WAY
+        return NO_GRANT
     gap = account.children(CONTAINERS).gap
-    return NO_WAY if gap is None else may(Auth.anonymous, gap)
+    return NO_GRANT if gap is None else possible(Auth.anonymous, gap)
 
 
-def containers(account: Resource, reach: Half) -> Iterator[Exposure]:
+def containers(account: Resource, reach: Lock) -> Iterator[Exposure]:
     if not anonymous_possible(account):
         return
-    seen = account.seen("properties.allowBlobPublicAccess", False)
+    seen = account.evidence("properties.allowBlobPublicAccess", False)
     for container in account.children(CONTAINERS):
-        if same(container.look("properties.deleted"), True):
+        if same(container.get("properties.deleted"), True):
             continue
-        access = container.look("properties.publicAccess")
+        access = container.get("properties.publicAccess")
         if same(access, "None"):
             continue
         path = f"blobServices/default/containers/{container.name} properties.publicAccess"
         proof = Evidence(path, "absent" if access is MISSING else access, "None")
         what = f"Container {container.name}"
         if same(access, "Blob"):
-            asks = way(Auth.anonymous, proof, seen, says="whoever knows a file's address reads it")
+            authentication = grant(Auth.anonymous, proof, seen, says="whoever knows a file's address reads it")
         elif same(access, "Container"):
-            asks = way(Auth.anonymous, proof, seen, says="anybody can list and read it")
+            authentication = grant(Auth.anonymous, proof, seen, says="anybody can list and read it")
         else:
-            asks = IDENTITY | may(Auth.anonymous, Unread(path, "its value is not known"), proof)
-        yield Exposure(f"blob/{container.name}", "data", reach, asks, what=what, subject=container)
+            authentication = IDENTITY | possible(Auth.anonymous, Unread(path, "its value is not known"), proof)
+        yield Exposure(f"blob/{container.name}", "data", reach, authentication, what=what, subject=container)
 
 
-def static_site(account: Resource, reach: Half) -> Exposure:
+def static_site(account: Resource, reach: Lock) -> Exposure:
     try:
         service = account.child(BLOB_SERVICE)
-        value = service.look("properties.staticWebsite.enabled") if service is not None else MISSING
+        value = service.get("properties.staticWebsite.enabled") if service is not None else MISSING
         if value is MISSING or value is None:
             raise Unread("blobServices/default properties.staticWebsite.enabled", "the answer did not hold it")
         if not same(value, True) and not same(value, False):
             raise Unread("blobServices/default properties.staticWebsite.enabled", f"its value {value!r} is not known")
     except Unread as missing:
-        return Exposure("web", "app", reach, may(Auth.anonymous, missing), what="The static website, if there is one,")
+        return Exposure(
+            "web", "app", reach, possible(Auth.anonymous, missing), what="The static website, if there is one,"
+        )
     proof = Evidence("blobServices/default properties.staticWebsite.enabled", value, False)
     if same(value, False):
         return closed("web", "app", "no static website is switched on", proof, what="The static website")
     says = "it asks for no login: confirm that nothing private lies in $web"
-    return Exposure("web", "app", reach, way(Auth.anonymous, proof, says=says), what="The static website")
+    return Exposure("web", "app", reach, grant(Auth.anonymous, proof, says=says), what="The static website")
 
 
-def sftp(account: Resource, reach: Half) -> Exposure:
+def sftp(account: Resource, reach: Lock) -> Exposure:
     what = "SFTP"
-    on = SFTP.half(account)
+    on = SFTP.lock(account)
     if on.widest is not None and on.widest.level == Reach.none:
         return closed("sftp", "data", "SFTP is not switched on", *on.widest.evidence, what=what)
-    half = _gated(reach, on)
-    seen = account.seen("properties.isLocalUserEnabled", False)
-    if same(account.look("properties.isLocalUserEnabled"), False):
-        return Exposure("sftp", "data", half, way(Auth.identity, seen), what=what)
-    asks = IDENTITY
+    lock = _gated(reach, on)
+    seen = account.evidence("properties.isLocalUserEnabled", False)
+    if same(account.get("properties.isLocalUserEnabled"), False):
+        return Exposure("sftp", "data", lock, grant(Auth.identity, seen), what=what)
+    authentication = IDENTITY
     users = account.children(USERS)
     for user in users:
         for path in ("hasSshPassword", "hasSharedKey", "hasSshKey"):
-            value = user.look(f"properties.{path}")
+            value = user.get(f"properties.{path}")
             proof = Evidence(
                 f"localUsers/{user.name} properties.{path}", "absent" if value is MISSING else value, False
             )
             if same(value, True):
-                asks |= way(Auth.shared, proof, says="a password or key of a local user opens it")
+                authentication |= grant(Auth.shared, proof, says="a password or key of a local user opens it")
             elif not same(value, False):
-                asks |= may(Auth.shared, Unread(proof.path, "the answer did not hold it"), proof)
+                authentication |= possible(Auth.shared, Unread(proof.path, "the answer did not hold it"), proof)
     if users.gap is not None:
-        asks |= may(Auth.shared, users.gap)
-    return Exposure("sftp", "data", half, asks, what=what)
+        authentication |= possible(Auth.shared, users.gap)
+    return Exposure("sftp", "data", lock, authentication, what=what)
 
 
-def _gated(reach: Half, on: Half) -> Half:
+def _gated(reach: Lock, on: Lock) -> Lock:
     """The reach of a service whose own switch is not known: all of it is a doubt."""
-    if on.doubts and not on.sure:
-        missing = on.doubts[0].missing
+    if on.possible_grants and not on.grants:
+        missing = on.possible_grants[0].missing
         level = max(reach.levels)
-        return Half(doubts=(*may(level, missing).doubts, *reach.doubts), hops=reach.hops)
+        return Lock(
+            possible_grants=(*possible(level, missing).possible_grants, *reach.possible_grants), hops=reach.hops
+        )
     return reach
 
 
@@ -237,23 +243,27 @@ NFS_ARGUMENT = (
 )
 
 
-def nfs(account: Resource, reach: Half) -> Exposure:
+def nfs(account: Resource, reach: Lock) -> Exposure:
     """NFS 3 on blobs, or NFS shares: no login at all, and only traffic that comes from a virtual network is taken."""
     what = "NFS"
-    asks, gap = _nfs_offered(account)
-    if asks is None and gap is None:
+    authentication, gap = _nfs_offered(account)
+    if authentication is None and gap is None:
         return closed(
-            "nfs", "data", "neither NFS 3.0 nor an NFS share is there", NFS.half(account).sure[0].evidence[0], what=what
+            "nfs",
+            "data",
+            "neither NFS 3.0 nor an NFS share is there",
+            NFS.lock(account).grants[0].evidence[0],
+            what=what,
         )
-    half = _nfs_reach(reach)
-    if asks is None:
+    lock = _nfs_reach(reach)
+    if authentication is None:
         assert gap is not None
-        asks = IDENTITY | may(Auth.anonymous, gap)
+        authentication = IDENTITY | possible(Auth.anonymous, gap)
     return Exposure(
         "nfs",
         "data",
-        half,
-        asks,
+        lock,
+        authentication,
         what=what,
         cap=Severity.low,
         capped=Reach.private,
@@ -261,35 +271,36 @@ def nfs(account: Resource, reach: Half) -> Exposure:
     )
 
 
-def _nfs_offered(account: Resource) -> tuple[Half | None, Unread | None]:
+def _nfs_offered(account: Resource) -> tuple[Lock | None, Unread | None]:
     says = "NFS has no login"
-    on = NFS.half(account)
+    on = NFS.lock(account)
     if on.widest is not None and on.widest.level == Reach.internet:
-        return way(Auth.anonymous, *on.widest.evidence, says=says), None
+        return grant(Auth.anonymous, *on.widest.evidence, says=says), None
     gap = on.worst.missing if on.worst is not None else None
     shares = account.children(SHARES)
     for share in shares:
         path = f"fileServices/default/shares/{share.name} properties.enabledProtocols"
-        protocol = share.look("properties.enabledProtocols")
+        protocol = share.get("properties.enabledProtocols")
         if isinstance(protocol, str) and "nfs" in protocol.lower():
-            return way(Auth.anonymous, Evidence(path, protocol, "SMB"), says=says), None
+            return grant(Auth.anonymous, Evidence(path, protocol, "SMB"), says=says), None
         if not same(protocol, "SMB"):
             gap = gap or Unread(path, "the answer did not hold it, or its value is not known")
     return None, gap or (shares.gap if premium_files(account) else None)
 
 
-def _nfs_reach(reach: Half) -> Half:
+def _nfs_reach(reach: Lock) -> Lock:
     """Traffic from outside a virtual network is refused, so an open firewall means: any virtual network with a route."""
     hop = Hop("nfs", "NFS", "takes traffic of virtual networks only")
     says = "virtual networks that have a route to it"
     ways = tuple(
-        Way(min(each.level, Reach.selected), each.evidence, says) if each.level > Reach.private else each
-        for each in reach.sure
+        Grant(min(each.level, Reach.selected), each.evidence, says) if each.level > Reach.private else each
+        for each in reach.grants
     )
-    doubts = tuple(
-        may(min(each.level, Reach.selected), each.missing, *each.evidence).doubts[0] for each in reach.doubts
+    possible_grants = tuple(
+        possible(min(each.level, Reach.selected), each.missing, *each.evidence).possible_grants[0]
+        for each in reach.possible_grants
     )
-    return Half(ways, doubts, (*reach.hops, hop), reach.admits)
+    return Lock(ways, possible_grants, (*reach.hops, hop), reach.admits)
 
 
 @ACCOUNT.endpoints(
@@ -306,10 +317,10 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         if name not in served:
             yield _not_served(account, name)
             continue
-        asks = keys(account, name)
+        authentication = keys(account, name)
         if name == "blob":
-            asks |= anonymous_containers(account)
-        yield Exposure(name, "data", reach, asks, what=what, address=host(account, name))
+            authentication |= anonymous_containers(account)
+        yield Exposure(name, "data", reach, authentication, what=what, address=host(account, name))
     yield from containers(account, reach)
     yield static_site(account, reach) if "web" in served else _not_served(account, "web")
     yield sftp(account, reach) if "sftp" in served else _not_served(account, "sftp")
@@ -317,13 +328,13 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
 
 
 def _not_served(account: Resource, name: str) -> Exposure:
-    why = f"accounts of kind {account.look('kind')} do not have it"
-    return closed(name, "app" if name == "web" else "data", why, account.seen("kind"), what=name)
+    why = f"accounts of kind {account.get('kind')} do not have it"
+    return closed(name, "app" if name == "web" else "data", why, account.evidence("kind"), what=name)
 
 
 def host(account: Resource, name: str) -> str:
     """The host of a service as the account names it."""
-    value = account.look(f"properties.primaryEndpoints.{name}")
+    value = account.get(f"properties.primaryEndpoints.{name}")
     return value.removeprefix("https://").rstrip("/") if isinstance(value, str) else ""
 
 
@@ -465,10 +476,10 @@ def wide_resource_rule(account: Resource, index: Index) -> Verdict:
     path = "properties.networkAcls.resourceAccessRules"
     listed = account.items(path)
     if not listed:
-        if account.thin:
+        if account.api_version_unknown:
             return unknown(Unread(path, "absent in a record whose api-version is not known"))
         return NotApplicable("its firewall has no resource rule")
-    ids = [look(each, "resourceId") for each in listed]
+    ids = [get_path(each, "resourceId") for each in listed]
     wide = [each for each in ids if isinstance(each, str) and "*" in each]
     if wide:
         return Fail((Evidence(f"{path}[].resourceId", wide, "the id of one resource"),))
@@ -576,7 +587,7 @@ ACCOUNT.setting(
     references=(f"{LEARN}/storage/common/account-encryption-key-create",),
 )
 def queue_table_platform_key(account: Resource, index: Index) -> Verdict:
-    source = account.need("properties.encryption.keySource")
+    source = account.require("properties.encryption.keySource")
     if same(source, "Microsoft.Storage"):
         return NotApplicable("the account has no key of its own")
     if not same(source, "Microsoft.Keyvault"):
@@ -585,8 +596,8 @@ def queue_table_platform_key(account: Resource, index: Index) -> Verdict:
     if not names:
         return NotApplicable("accounts of this kind have neither queues nor tables")
     paths = [f"properties.encryption.services.{name}.keyType" for name in names]
-    seen = tuple(account.seen(path, "Account") for path in paths)
-    values = [account.look(path) for path in paths]
+    seen = tuple(account.evidence(path, "Account") for path in paths)
+    values = [account.get(path) for path in paths]
     if any(same(value, "Service") for value in values):
         return Fail(seen)
     for path, value in zip(paths, values, strict=True):
@@ -602,7 +613,7 @@ def blob_service(account: Resource) -> Resource | None:
 
 def retention(service: Resource, where: str, path: str) -> Verdict:
     """The verdict on a retention policy's switch: Pass when it is on."""
-    value = service.look(path)
+    value = service.get(path)
     seen = Evidence(f"{where} {path}", "absent" if value is MISSING else value, True)
     if same(value, True):
         return Pass((seen,))
@@ -688,10 +699,10 @@ def versioning_off(account: Resource, index: Index) -> Verdict:
     service = blob_service(account)
     if service is None:
         return NotApplicable("the account has no blob service")
-    if same(account.look("properties.isHnsEnabled"), True):
+    if same(account.get("properties.isHnsEnabled"), True):
         return NotApplicable("accounts with a hierarchical namespace have no versions")
     path = "properties.isVersioningEnabled"
-    value = service.look(path)
+    value = service.get(path)
     seen = Evidence(f"blobServices/default {path}", "absent" if value is MISSING else value, True)
     if value is MISSING or value is None or same(value, False):
         return Fail((seen,))
@@ -722,10 +733,10 @@ def permanent_delete_allowed(account: Resource, index: Index) -> Verdict:
     service = blob_service(account)
     if service is None:
         return NotApplicable("the account has no blob service")
-    if same(service.look("properties.deleteRetentionPolicy.enabled"), False):
+    if same(service.get("properties.deleteRetentionPolicy.enabled"), False):
         return NotApplicable("soft delete is off, so there is nothing to destroy")
     path = "properties.deleteRetentionPolicy.allowPermanentDelete"
-    value = service.look(path)
+    value = service.get(path)
     seen = Evidence(f"blobServices/default {path}", "absent" if value is MISSING else value, False)
     if same(value, True):
         return Fail((seen,))
@@ -803,11 +814,11 @@ ACCOUNT.setting(
     references=(f"{LEARN}/storage/common/sas-expiration-policy",),
 )
 def no_sas_limit(account: Resource, index: Index) -> Verdict:
-    if same(account.look("properties.allowSharedKeyAccess"), False):
+    if same(account.get("properties.allowSharedKeyAccess"), False):
         return NotApplicable("keys are off, so only signatures of an identity work, and these live for 7 days at most")
     path = "properties.sasPolicy.sasExpirationPeriod"
-    value = account.look(path)
-    seen = account.seen(path, "a period such as 7.00:00:00")
+    value = account.get(path)
+    seen = account.evidence(path, "a period such as 7.00:00:00")
     if value is MISSING or value is None or value == "":
         return Fail((seen,))
     if isinstance(value, str) and value[:1].isdigit():
@@ -856,12 +867,12 @@ ACCOUNT.setting(
     references=(f"{LEARN}/storage/files/nfs-root-squash",),
 )
 def nfs_root_not_squashed(share: Resource, index: Index) -> Verdict:
-    protocol = share.need("properties.enabledProtocols")
+    protocol = share.require("properties.enabledProtocols")
     if same(protocol, "SMB"):
         return NotApplicable("the share speaks SMB")
     path = "properties.rootSquash"
-    value = share.look(path)
-    seen = share.seen(path, "RootSquash")
+    value = share.get(path)
+    seen = share.evidence(path, "RootSquash")
     if value is MISSING or value is None or same(value, "NoRootSquash"):
         return Fail((seen,))
     if same(value, "RootSquash") or same(value, "AllSquash"):

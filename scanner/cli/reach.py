@@ -12,9 +12,9 @@ from scanner.exit_codes import FINE, INCOMPLETE
 from scanner.model.addresses import PUBLIC, BadAddress, parse
 from scanner.model.exposure import Exposure, Hop
 from scanner.model.ids import root_of, segments, subscription_of, type_of
-from scanner.model.json_paths import look, same
+from scanner.model.json_paths import get_path, same
 from scanner.model.resource import Bundle, Resource
-from scanner.model.rule import Child, Kind
+from scanner.model.rule import Read, ResourceType
 from scanner.model.verdict import Unread
 from scanner.output.storage import Storage
 from scanner.reach import query as answer
@@ -113,7 +113,7 @@ def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[Answer]
 
 
 def _of_kind(
-    question: Question, kind: Kind, top: Resource, caller: Caller, evaluation: Evaluation, found: Topology
+    question: Question, kind: ResourceType, top: Resource, caller: Caller, evaluation: Evaluation, found: Topology
 ) -> list[Answer]:
     exposures, problem = evaluation.exposures(kind, top)
     if problem is not None:
@@ -137,7 +137,7 @@ def _of_kind(
     inside = answer.from_inside(caller, found, _nics(top)) if caller.inside else []
     if named is not None:
         return [_beside(answer.at_port(named, [*inside, *led], missing, top, caller, found, exposures), exposures)]
-    places = [(each.endpoint, each.address) for each in exposures if each.sure_reach or each.undecided]
+    places = [(each.endpoint, each.address) for each in exposures if each.proven_reach or each.undecided]
     for path in inside:
         labels = [each.label for each in path.openings(found.fabric)]
         places += [(label, path.front.address) for label in (["*/*"] if "*/*" in labels else labels)]
@@ -172,8 +172,8 @@ def _serves(endpoint: str, text: str, named: Port | None) -> bool:
 
 
 def _nics(machine: Resource) -> list[str]:
-    value = machine.look("properties.networkProfile.networkInterfaces")
-    ids = [look(each, "id") for each in value] if isinstance(value, list) else []
+    value = machine.get("properties.networkProfile.networkInterfaces")
+    ids = [get_path(each, "id") for each in value] if isinstance(value, list) else []
     return [each for each in ids if isinstance(each, str)]
 
 
@@ -318,20 +318,20 @@ async def _read(question: Question, rules: RuleSet, settings: Settings, screen: 
 _MACHINES = ("microsoft.compute/virtualmachines",)
 
 
-def _fronts(rules: RuleSet) -> list[Kind]:
+def _fronts(rules: RuleSet) -> list[ResourceType]:
     """The kinds of which something below is looked up for others: Front Doors, API Management."""
     return [
         kind for kind in rules.kinds if kind.endpoint_function is None and any(each.always for each in kind.children)
     ]
 
 
-def _reads(kinds: Sequence[Kind]) -> Iterator[Child]:
+def _reads(kinds: Sequence[ResourceType]) -> Iterator[Read]:
     """What exposures read, parents first."""
     seen: set[int] = set()
     for kind in kinds:
         for child in kind.endpoint_reads:
             line = [child]
-            while isinstance(line[-1].parent, Child):
+            while isinstance(line[-1].parent, Read):
                 line.append(line[-1].parent)
             for each in reversed(line):
                 if id(each) not in seen:

@@ -8,7 +8,7 @@ import msgspec
 
 from scanner.config.settings import Settings
 from scanner.model.exposure import LOCKS
-from scanner.model.rule import Child, Rule
+from scanner.model.rule import Read, Rule
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import RuleSet, matches
 from scanner.terminal.screen import Line, named
@@ -71,7 +71,7 @@ def facts(rule: Rule) -> dict[str, Any]:
     }
 
 
-def reads(rule: Rule) -> list[Child]:
+def reads(rule: Rule) -> list[Read]:
     """What is read below the resource to decide it."""
     found = [*rule.reads, *([rule.subject] if rule.subject is not None else [])]
     found += rule.kind.endpoint_reads if rule.lock else []

@@ -9,7 +9,7 @@ from scanner.collect.bodies import cut, placed, safe, words
 from scanner.collect.plan import Json
 from scanner.collect.queue import UNREGISTERED, Crew, Desk, Gone, Out, Seen
 from scanner.model.resource import By, Resource
-from scanner.model.rule import Child, Kind
+from scanner.model.rule import Read, ResourceType
 
 _GONE = frozenset({"resourcenotfound", "parentresourcenotfound", "resourcegroupnotfound", "notfound"})
 
@@ -19,13 +19,13 @@ class Bundles:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        parents: set[Kind | Child] = {*desk.plan.kinds, *desk.plan.children}
+        parents: set[ResourceType | Read] = {*desk.plan.kinds, *desk.plan.children}
         self.below = {parent: desk.plan.below(parent) for parent in parents}
-        self.nested: dict[str, list[tuple[str, Kind]]] = {}
+        self.nested: dict[str, list[tuple[str, ResourceType]]] = {}
         self.asked: dict[str, bool] = {}
         self.seen_ids: set[str] = set()
 
-    def bundle(self, crew: Crew, subscription: Seen, row: Json, kind: Kind, by: By) -> None:
+    def bundle(self, crew: Crew, subscription: Seen, row: Json, kind: ResourceType, by: By) -> None:
         """One bundle: written at once where nothing lies below, else a job of its lane."""
         body = cut(row, kind.keep)
         resource = Resource(body, api=kind.api, by=by)
@@ -57,12 +57,12 @@ class Bundles:
 
         crew.add(lane, job)
 
-    def _nested_in(self, type: str) -> list[tuple[str, Kind]]:
+    def _nested_in(self, type: str) -> list[tuple[str, ResourceType]]:
         if type not in self.nested:
             self.nested[type] = self.desk.plan.nested(type)
         return self.nested[type]
 
-    def _needed(self, out: Out, parent: Resource, declared: Kind | Child) -> list[Child]:
+    def _needed(self, out: Out, parent: Resource, declared: ResourceType | Read) -> list[Read]:
         """The children to read below a resource; those that are not needed are written as skips."""
         needed = []
         for child in self.below.get(declared, ()):
@@ -74,7 +74,7 @@ class Bundles:
         return needed
 
     async def _nested_kind(
-        self, crew: Crew, subscription: Seen, out: Out, parent: Resource, type: str, kind: Kind
+        self, crew: Crew, subscription: Seen, out: Out, parent: Resource, type: str, kind: ResourceType
     ) -> None:
         """Bundles of their own that are listed below a resource (slots)."""
         url = f"{parent.id}/{type.rsplit('/', 1)[1]}"
@@ -95,7 +95,7 @@ class Bundles:
             out.read(url, count, "list")
         self.desk.tally.ended(what, words(parent.type.rsplit("/", 1)[1]))
 
-    async def _read(self, out: Out, parent: Resource, child: Child, top: Resource) -> None:
+    async def _read(self, out: Out, parent: Resource, child: Read, top: Resource) -> None:
         """One read below a resource, and what lies below its result."""
         url = parent.url(child)
         what, of = words(child.path), words(parent.type.rsplit("/", 1)[1])
@@ -120,7 +120,7 @@ class Bundles:
                 for below in self._needed(out, resource, child):
                     tasks.create_task(self._read(out, resource, below, top))
 
-    async def _by_itself(self, out: Out, row: Resource, child: Child, top: Resource) -> None:
+    async def _by_itself(self, out: Out, row: Resource, child: Read, top: Resource) -> None:
         """A row of a list that says too little: the resource itself takes its place."""
         what, of = words(child.type.rsplit("/", 1)[1]), words(top.type.rsplit("/", 1)[1])
         self.desk.tally.plan(what)
@@ -133,7 +133,7 @@ class Bundles:
             out.resource(cut({**body, "id": row.id}, child.keep), child.api, "get")
         self.desk.tally.ended(what, of)
 
-    def _child(self, out: Out, body: Json, child: Child, by: By) -> Resource:
+    def _child(self, out: Out, body: Json, child: Read, by: By) -> Resource:
         body = cut(body, child.keep)
         if not child.each:
             out.resource(body, child.api, by)
@@ -141,7 +141,7 @@ class Bundles:
         return Resource(body, api=child.api, by=by)
 
     async def _child_failed(
-        self, out: Out, url: str, child: Child, error: ReadError, parent: Resource, top: Resource
+        self, out: Out, url: str, child: Read, error: ReadError, parent: Resource, top: Resource
     ) -> None:
         """What a failed child read means: there is none, not on this SKU, deleted meanwhile, or a gap."""
         code = error.code.lower()
@@ -172,7 +172,7 @@ class Bundles:
         return True
 
 
-def _wanted(child: Child, parent: Resource) -> bool:
+def _wanted(child: Read, parent: Resource) -> bool:
     """Whether a declaration asks for a read; one whose condition fails does, and evaluation names the fault."""
     try:
         return child.needed(parent)

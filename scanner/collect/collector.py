@@ -14,7 +14,7 @@ from scanner.collect.visibility import Views
 from scanner.errors import InputError
 from scanner.model.ids import subscription_of, type_of
 from scanner.model.index import is_indexed
-from scanner.model.rule import Kind
+from scanner.model.rule import ResourceType
 
 __all__ = ["INDEX_APIS", "NOT_KEPT", "Plan", "Progress", "Reader", "Scope", "Sink", "again", "collect", "cut", "look"]
 
@@ -209,7 +209,7 @@ class _Collection:
                 if is_indexed(type) and not nested(type):
                     crew.add((subscription.id, "lists"), lists.job(crew, subscription, type, kind))
 
-    async def _one(self, crew: Crew, subscription: Seen, id: str, kind: Kind) -> None:
+    async def _one(self, crew: Crew, subscription: Seen, id: str, kind: ResourceType) -> None:
         self.desk.tally.plan(words(kind.type.rsplit("/", 1)[1]))
         try:
             body = await self.desk.reader.get(safe(id), kind.api)
@@ -223,7 +223,7 @@ class _Collection:
             self.bundles.bundle(crew, subscription, {**body, "id": id}, kind, "get")
         self.desk.tally.ended(words(kind.type.rsplit("/", 1)[1]))
 
-    def _top_of(self, id: str) -> tuple[str, Kind]:
+    def _top_of(self, id: str) -> tuple[str, ResourceType]:
         """The resource that a bundle starts with, of a resource or a child, and its declaration. Raises InputError."""
         kinds = {type.lower(): kind for type, kind in self.desk.plan.types()}
         parts = [part for part in id.split("?", 1)[0].split("/") if part]

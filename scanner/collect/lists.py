@@ -11,7 +11,7 @@ from scanner.collect.queue import UNREGISTERED, Crew, Desk, Job, Seen
 from scanner.model.ids import group_of, type_of
 from scanner.model.json_paths import member
 from scanner.model.resource import Resource
-from scanner.model.rule import Kind
+from scanner.model.rule import ResourceType
 
 GROUPS = "2025-04-01"
 """The api-version with which resource groups are listed."""
@@ -35,7 +35,7 @@ class Lists:
         there = {group.lower() for each in seen for groups in (each.exists or {}).values() for group in groups or ()}
         self.found = self.groups <= there
 
-    def job(self, crew: Crew, subscription: Seen, type: str, kind: Kind) -> Job:
+    def job(self, crew: Crew, subscription: Seen, type: str, kind: ResourceType) -> Job:
         """The job that lists one type in one subscription, where it exists."""
         paths = self._list_paths(subscription, type)
         self.desk.tally.plan(words(type.rsplit("/", 1)[1]), len(paths))
@@ -65,7 +65,7 @@ class Lists:
             return [list_path(subscription.id, type, group) for group in groups or ()]
         return [list_path(subscription.id, type)]
 
-    async def _list_groups(self, crew: Crew, subscription: Seen, type: str, kind: Kind) -> None:
+    async def _list_groups(self, crew: Crew, subscription: Seen, type: str, kind: ResourceType) -> None:
         """Without Resource Graph, and seen in part: list the type in each group that is seen."""
         if self.groups:
             return
@@ -86,7 +86,7 @@ class Lists:
         self.desk.sink.read(path, len(rows), "list")
         return [str(row.get("name")) for row in rows]
 
-    async def _list(self, crew: Crew, subscription: Seen, path: str, type: str, kind: Kind) -> None:
+    async def _list(self, crew: Crew, subscription: Seen, path: str, type: str, kind: ResourceType) -> None:
         what = words(type.rsplit("/", 1)[1])
         count = odd = 0
         try:
@@ -109,7 +109,7 @@ class Lists:
                 self.desk.sink.read(path, count, "list")
         self.desk.tally.ended(what)
 
-    async def _by_ids(self, crew: Crew, subscription: Seen, path: str, kind: Kind, error: ReadError) -> bool:
+    async def _by_ids(self, crew: Crew, subscription: Seen, path: str, kind: ResourceType, error: ReadError) -> bool:
         """Who has roles on single resources may list no group, and reads each resource that Resource Graph shows."""
         group = group_of(path)
         if error.status != 403 or subscription.exists is None or not group or not _NAME.fullmatch(group):
@@ -128,7 +128,7 @@ class Lists:
             self.desk.sink.skip(path, f"{error.status} {error.code}; each resource that is seen was read by itself")
         return bool(rows)
 
-    async def _pages(self, subscription: Seen, path: str, type: str, kind: Kind) -> AsyncIterator[list[Json]]:
+    async def _pages(self, subscription: Seen, path: str, type: str, kind: ResourceType) -> AsyncIterator[list[Json]]:
         """The pages of a list; what the probe has read is not read again."""
         whole = path == list_path(subscription.id, type)
         if whole and (refused := subscription.refused.get(type.lower())):
@@ -139,7 +139,7 @@ class Lists:
         async for page in started[1] if started else self.desk.reader.pages(safe(path), kind.api):
             yield page
 
-    def _found(self, crew: Crew, subscription: Seen, row: Json, kind: Kind) -> None:
+    def _found(self, crew: Crew, subscription: Seen, row: Json, kind: ResourceType) -> None:
         """A top-level resource of a list: plan what is read below it."""
         if not self._in_scope(row) or row["id"].lower() in self.bundles.seen_ids:
             return
@@ -149,7 +149,7 @@ class Lists:
         else:
             self._get_top(crew, subscription, row["id"], kind)
 
-    def _get_top(self, crew: Crew, subscription: Seen, id: str, kind: Kind) -> None:
+    def _get_top(self, crew: Crew, subscription: Seen, id: str, kind: ResourceType) -> None:
         """A resource of which the list has said too little: read it by itself."""
         what = words(kind.type.rsplit("/", 1)[1])
         self.desk.tally.plan(what)

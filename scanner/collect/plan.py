@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource import By
-from scanner.model.rule import Child, Kind
+from scanner.model.rule import Read, ResourceType
 
 Json = dict[str, Any]
 
@@ -102,21 +102,21 @@ class Scope:
 class Plan:
     """The table of reads: types, the children that are wanted below them, and the types of the index."""
 
-    kinds: Sequence[Kind]
-    children: Collection[Child]
+    kinds: Sequence[ResourceType]
+    children: Collection[Read]
     index_types: Sequence[str] = INDEX_TYPES
 
-    def types(self) -> Iterable[tuple[str, Kind]]:
+    def types(self) -> Iterable[tuple[str, ResourceType]]:
         """Each type with its declaration: the first one, where rules of one's own declare it too."""
-        first: dict[str, tuple[str, Kind]] = {}
+        first: dict[str, tuple[str, ResourceType]] = {}
         for kind in self.kinds:
             for type in kind.types:
                 first.setdefault(type.lower(), (type, kind))
         return first.values()
 
-    def below(self, parent: Kind | Child) -> list[Child]:
+    def below(self, parent: ResourceType | Read) -> list[Read]:
         """The wanted reads directly below, whoever declared the type."""
-        if isinstance(parent, Kind):
+        if isinstance(parent, ResourceType):
             types = {type.lower() for type in parent.types}
             same = [each for each in self.kinds if types & {type.lower() for type in each.types}]
         else:
@@ -125,15 +125,15 @@ class Plan:
 
     def looked_up(self) -> "Plan":
         """The same kinds, with those children alone that verdicts on other resources look up."""
-        wanted: list[Child] = []
+        wanted: list[Read] = []
         for child in (each for each in self.children if each.always):
             line = [child]
-            while isinstance(line[0].parent, Child):
+            while isinstance(line[0].parent, Read):
                 line.insert(0, line[0].parent)
             wanted += [each for each in line if each not in wanted]
         return Plan(self.kinds, wanted, self.index_types)
 
-    def nested(self, type: str) -> list[tuple[str, Kind]]:
+    def nested(self, type: str) -> list[tuple[str, ResourceType]]:
         """Types whose resources lie directly below resources of that type and are bundles of their own."""
         return [
             (each, kind)

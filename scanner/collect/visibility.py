@@ -8,7 +8,7 @@ from scanner.collect.bodies import Role, list_path, quoted, roles, word
 from scanner.collect.index_types import QUERY
 from scanner.collect.plan import Subscription, nested
 from scanner.collect.queue import UNREGISTERED, Desk, Seen
-from scanner.model.rule import Kind
+from scanner.model.rule import ResourceType
 
 PERMISSIONS = "2022-04-01"
 """The api-version with which the login's permissions are read."""
@@ -45,7 +45,7 @@ class Views:
                 self.desk.gap(self.desk.sink, url, 403, "AuthorizationFailed", read_action(url))
         return seen
 
-    async def _probe(self, id: str, kinds: Sequence[Kind]) -> Seen:
+    async def _probe(self, id: str, kinds: Sequence[ResourceType]) -> Seen:
         """Try provider lists at subscription scope; who has roles on groups only gets 403 there."""
         seen = Seen(id)
         seen.granted = await self._granted(id)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scanner.model.exposure import AUTH_SAYS, REACH_SAYS, Auth, Doubt, Exposure, Half, Reach, title
+from scanner.model.exposure import AUTH_SAYS, REACH_SAYS, Auth, Exposure, Lock, PossibleGrant, Reach, title
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict
 
 Answer = Literal["fail", "unknown", "pass"]
@@ -19,26 +19,26 @@ def answer(category: str, exposure: Exposure) -> Answer:
     if category == "network":
         return _network(exposure)
     asked = _ASKED[category]
-    if asked not in exposure.asks.levels:
+    if asked not in exposure.authentication.levels:
         return "pass"
-    reach = exposure.sure_reach
-    if reach is not None and exposure.asks.has(asked) and exposure.rate(asked, reach) is not None:
+    reach = exposure.proven_reach
+    if reach is not None and exposure.authentication.has(asked) and exposure.rate(asked, reach) is not None:
         return "fail"
     widest = max(exposure.reach.levels, default=Reach.internet)
     return "unknown" if exposure.rate(asked, Reach(widest)) is not None else "pass"
 
 
 def _network(exposure: Exposure) -> Answer:
-    reach = exposure.sure_reach
+    reach = exposure.proven_reach
     if (
         reach is not None
         and reach >= Reach.wide
-        and exposure.rate(exposure.sure_auth or Auth.identity, reach) is not None
+        and exposure.rate(exposure.proven_authentication or Auth.identity, reach) is not None
     ):
         return "fail"
     widest = Reach(max(exposure.reach.levels, default=Reach.internet))
-    asks = Auth(max(exposure.asks.levels, default=Auth.anonymous))
-    return "unknown" if widest >= Reach.wide and exposure.rate(asks, widest) is not None else "pass"
+    authentication = Auth(max(exposure.authentication.levels, default=Auth.anonymous))
+    return "unknown" if widest >= Reach.wide and exposure.rate(authentication, widest) is not None else "pass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,10 @@ def read(category: str, exposures: Sequence[Exposure], ways: Sequence[str] = ())
     """
     if not ways:
         return _read(category, exposures)
-    parts = [_asking(each, each.asks.only(ways)) for each in exposures]
+    parts = [_asking(each, each.authentication.only(ways)) for each in exposures]
     whole = {id(part): each for part, each in zip(parts, exposures, strict=True)}
     if category == "network" and parts:
-        parts = [each for each in parts if each.asks.sure or each.asks.doubts]
+        parts = [each for each in parts if each.authentication.grants or each.authentication.possible_grants]
         if not parts:
             return Reading(Pass())
     found = _read(category, parts)
@@ -69,8 +69,8 @@ def read(category: str, exposures: Sequence[Exposure], ways: Sequence[str] = ())
     return Reading(found.verdict, failing, tuple(whole[id(part)] for part in found.undecided))
 
 
-def _asking(exposure: Exposure, asks: Half) -> Exposure:
-    return exposure if asks is exposure.asks else replace(exposure, asks=asks)
+def _asking(exposure: Exposure, authentication: Lock) -> Exposure:
+    return exposure if authentication is exposure.authentication else replace(exposure, authentication=authentication)
 
 
 def _read(category: str, exposures: Sequence[Exposure]) -> Reading:
@@ -96,22 +96,22 @@ def _read(category: str, exposures: Sequence[Exposure]) -> Reading:
 
 
 def _weak(category: str, exposures: Sequence[Exposure]) -> bool:
-    return any(_ASKED[category] in each.asks.levels for each in exposures)
+    return any(_ASKED[category] in each.authentication.levels for each in exposures)
 
 
-def _doubts(exposure: Exposure) -> list[Doubt]:
-    return [*exposure.reach.doubts, *exposure.asks.doubts]
+def _doubts(exposure: Exposure) -> list[PossibleGrant]:
+    return [*exposure.reach.possible_grants, *exposure.authentication.possible_grants]
 
 
 def _unknown(category: str, undecided: tuple[Exposure, ...]) -> Unknown:
-    doubts = [doubt for exposure in undecided for doubt in _doubts(exposure)]
-    missing: list[Unread] = [doubt.missing for doubt in doubts]
+    possible_grants = [possible for exposure in undecided for possible in _doubts(exposure)]
+    missing: list[Unread] = [possible.missing for possible in possible_grants]
     why = "; ".join(dict.fromkeys(f"{each.what}: {each.why}" for each in missing))
     gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
     worst = max((each.worst for each in undecided if each.worst is not None), default=None)
-    seen = _unique(each for doubt in doubts for each in doubt.evidence)
-    bare = any(not each.gap for each in missing)
-    return Unknown(why, gaps, worst, seen, tuple(each.endpoint for each in undecided), bare)
+    seen = _unique(each for possible in possible_grants for each in possible.evidence)
+    has_other_reasons = any(not each.gap for each in missing)
+    return Unknown(why, gaps, worst, seen, tuple(each.endpoint for each in undecided), has_other_reasons)
 
 
 def _unique(rows: Iterable[Evidence]) -> tuple[Evidence, ...]:
@@ -131,8 +131,8 @@ def _context(seen: Iterable[Evidence]) -> list[Evidence]:
 def _evidence(category: str, exposures: Sequence[Exposure]) -> tuple[Evidence, ...]:
     rows: list[Evidence] = []
     for exposure in exposures:
-        reach, asks = exposure.reach.proof, exposure.asks.proof
-        rows += [*reach, *_context(asks)] if category == "network" else [*asks, *_context(reach)]
+        reach, authentication = exposure.reach.proof, exposure.authentication.proof
+        rows += [*reach, *_context(authentication)] if category == "network" else [*authentication, *_context(reach)]
     return _unique(rows)
 
 
@@ -141,10 +141,12 @@ def _message(failing: Sequence[Exposure]) -> str:
         return title(failing[0]) + "."
     groups: dict[tuple[str, str], list[str]] = {}
     for each in failing:
-        reach, asks = each.reach.widest, each.asks.widest
+        reach, authentication = each.reach.widest, each.authentication.widest
         says = (
             "" if reach is None else reach.says or REACH_SAYS[Reach(reach.level)],
-            "what they ask is not known" if asks is None else asks.says or AUTH_SAYS[Auth(asks.level)],
+            "what they ask is not known"
+            if authentication is None
+            else authentication.says or AUTH_SAYS[Auth(authentication.level)],
         )
         groups.setdefault(says, []).append(each.endpoint)
     return " ".join(
@@ -163,7 +165,11 @@ def listed(names: Sequence[str]) -> str:
 
 def cell_text(exposure: Exposure) -> str:
     """The cell of an exposure as waivers name it: "admin/shared/internet"."""
-    reach, asks = exposure.sure_reach, exposure.sure_auth
+    reach, authentication = exposure.proven_reach, exposure.proven_authentication
     return "/".join(
-        (exposure.kind, "unknown" if asks is None else asks.name, "unknown" if reach is None else reach.name)
+        (
+            exposure.kind,
+            "unknown" if authentication is None else authentication.name,
+            "unknown" if reach is None else reach.name,
+        )
     )

@@ -13,7 +13,7 @@ from scanner.document.schema import (
     Seen,
     exposure_fingerprint,
 )
-from scanner.model.exposure import Exposure, Half, title
+from scanner.model.exposure import Exposure, Lock, title
 from scanner.model.ids import group_of, root_of
 from scanner.model.json_paths import member
 from scanner.model.resource import Resource
@@ -53,9 +53,9 @@ class Rows:
     """Makes rows of exposures; what endpoints of one resource share (the reach, mostly) is made once."""
 
     def __init__(self) -> None:
-        self._reach: Half | None = None
+        self._reach: Lock | None = None
         self._hops: list[HopRow] = []
-        self._asks: Half | None = None
+        self._asks: Lock | None = None
         self._top: Resource | None = None
         self._managed: tuple[Evidence, ...] = ()
         self._seen: list[Seen] = []
@@ -66,7 +66,7 @@ class Rows:
     ) -> ExposureRow:
         """The row of one endpoint."""
         self._look(exposure, top)
-        reach, asks = exposure.sure_reach, exposure.sure_auth
+        reach, authentication = exposure.proven_reach, exposure.proven_authentication
         severity, worst = exposure.severity, exposure.worst
         return ExposureRow(
             resource=top.id,
@@ -74,7 +74,7 @@ class Rows:
             kind=exposure.kind,
             address=exposure.address,
             reach="unknown" if reach is None else reach.name,
-            authentication="unknown" if asks is None else asks.name,
+            authentication="unknown" if authentication is None else authentication.name,
             may=may_row(exposure),
             severity=None if severity is None else severity.name,
             worst=None if worst is None else worst.name,
@@ -95,21 +95,21 @@ class Rows:
 
     def _look(self, exposure: Exposure, top: Resource) -> None:
         """Make what depends on resource and halves alone, where they are not those of the exposure before."""
-        reach, asks = exposure.reach, exposure.asks
-        if reach is self._reach and asks is self._asks and top is self._top:
+        reach, authentication = exposure.reach, exposure.authentication
+        if reach is self._reach and authentication is self._asks and top is self._top:
             return
         if reach is not self._reach:
             self._hops = [HopRow(hop.kind, hop.name, hop.detail, hop.resource, hop.lets) for hop in reach.hops]
         if top is not self._top:
             self._managed = managed(top)
-        self._reach, self._asks, self._top = reach, asks, top
-        self._seen = _unique((*reach.proof, *asks.proof, *self._managed))
+        self._reach, self._asks, self._top = reach, authentication, top
+        self._seen = _unique((*reach.proof, *authentication.proof, *self._managed))
         self._asked = authentication_hop(exposure)
 
 
 def may_row(exposure: Exposure) -> May | None:
     """What an unread part could add, None where it would add nothing."""
-    reach, auth = exposure.may_reach, exposure.may_auth
+    reach, auth = exposure.possible_reach, exposure.possible_authentication
     if reach is None and auth is None:
         return None
     return May(None if reach is None else reach.name, None if auth is None else auth.name)
@@ -123,14 +123,18 @@ def _unique(seen: Iterable[Evidence]) -> list[Seen]:
 
 
 def authentication_hop(exposure: Exposure) -> HopRow:
-    asks = exposure.asks.widest
-    if asks is None:
+    authentication = exposure.authentication.widest
+    if authentication is None:
         return HopRow("authentication", "Authentication", "not known", "", None)
-    proof = asks.evidence[0] if asks.evidence else None
+    proof = authentication.evidence[0] if authentication.evidence else None
     detail = _said(proof) if proof is not None else ""
-    lets = asks.level.name != "identity"
+    lets = authentication.level.name != "identity"
     return HopRow(
-        "authentication", "Authentication", f"{asks.level.name}: {detail}" if detail else asks.level.name, "", lets
+        "authentication",
+        "Authentication",
+        f"{authentication.level.name}: {detail}" if detail else authentication.level.name,
+        "",
+        lets,
     )
 
 

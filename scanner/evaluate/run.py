@@ -17,7 +17,7 @@ from scanner.model.exposure import LOCKS, Exposure, unread
 from scanner.model.ids import root_of, segments, subscription_of, type_of
 from scanner.model.index import EXTENSIONS, INDEX_TYPES, Index
 from scanner.model.resource import Bundle, Gap, Resource
-from scanner.model.rule import Child, Kind, Rule
+from scanner.model.rule import Read, ResourceType, Rule
 from scanner.model.verdict import Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict, unknown
 from scanner.reach.front_ends import publishers
 from scanner.reach.networks import ADMIN_RULES
@@ -167,18 +167,18 @@ class Tally:
 class _Agreed:
     """Whether all rules that are Unknown for a half of an endpoint (its reach, or what it asks) were accepted so."""
 
-    halves: dict[tuple[int, bool], bool] = field(default_factory=dict)
+    locks: dict[tuple[int, bool], bool] = field(default_factory=dict)
 
     def note(self, rule: Rule, row: rows.FindingRow, undecided: Sequence[Exposure]) -> None:
         for each in undecided if row.status == "unknown" else ():
-            half = id(each), rule.category == "network"
-            self.halves[half] = self.halves.get(half, True) and row.waiver is not None
+            lock = id(each), rule.category == "network"
+            self.locks[lock] = self.locks.get(lock, True) and row.waiver is not None
 
     def left(self, exposure: Exposure) -> Iterator[str]:
         """The gaps that leave open how bad an endpoint is; "" for a doubt without one that nobody accepted."""
-        for is_network, half in ((True, exposure.reach), (False, exposure.asks)):
-            agreed = self.halves.get((id(exposure), is_network), False)
-            yield from (each.missing.gap or "" for each in half.doubts if each.missing.gap or not agreed)
+        for is_network, lock in ((True, exposure.reach), (False, exposure.authentication)):
+            agreed = self.locks.get((id(exposure), is_network), False)
+            yield from (each.missing.gap or "" for each in lock.possible_grants if each.missing.gap or not agreed)
 
 
 @dataclass(slots=True)
@@ -372,7 +372,7 @@ class Evaluation:
 
     # Bundles
 
-    def _enabled(self, kind: Kind) -> list[Rule]:
+    def _enabled(self, kind: ResourceType) -> list[Rule]:
         found = self._rules_of.get(id(kind))
         if found is None:
             found = self._rules_of[id(kind)] = [rule for rule in kind.rules if rule.id in self.rules.enabled]
@@ -395,7 +395,7 @@ class Evaluation:
         self._unread_below(out, bundle)
         return out
 
-    def _unread_top(self, out: Judged, kind: Kind, bundle: Bundle) -> None:
+    def _unread_top(self, out: Judged, kind: ResourceType, bundle: Bundle) -> None:
         place = "/" + "/".join(segments(bundle.id))
         gap = bundle.gaps.get(place)
         if gap is None and (place in bundle.skips or not (bundle.resources or bundle.reads or bundle.gaps)):
@@ -415,7 +415,7 @@ class Evaluation:
                     for rule in self._enabled(kind):
                         self._finding(out, rule, gap.url, None, unknown(missing, worst=_most(rule)))
 
-    def exposures(self, kind: Kind, top: Resource) -> tuple[list[Exposure], Exception | None]:
+    def exposures(self, kind: ResourceType, top: Resource) -> tuple[list[Exposure], Exception | None]:
         """The endpoints of a resource; what its function did not emit since it stopped early is unread, never lost."""
         if kind.endpoint_function is None:
             return [], None
@@ -429,8 +429,8 @@ class Evaluation:
             missing = stop
         except Exception as error:  # noqa: BLE001 - a rule file may raise anything; its lock rules become errors
             problem = error
-        if top.mute:
-            silent = Unread("properties", top.silence)
+        if top.has_no_properties:
+            silent = Unread("properties", top.why_absent_is_unknown)
             found = [_silenced(each, silent) for each in found]
         names = {each.endpoint for each in found}
         left = [name for name in kind.endpoint_kinds if "*" not in name and name not in names]
@@ -448,7 +448,7 @@ class Evaluation:
             return exposure
         return replace(exposure, admits=tuple(dict.fromkeys((*exposure.admits, *told))))
 
-    def _locks(self, out: Judged, kind: Kind, top: Resource) -> None:
+    def _locks(self, out: Judged, kind: ResourceType, top: Resource) -> None:
         enabled = [rule for rule in self._enabled(kind) if rule.lock]
         if not enabled:
             return
@@ -602,8 +602,8 @@ class Evaluation:
         except Exception as error:  # noqa: BLE001 - a rule file may raise anything; the others go on
             self._error(out, rule, subject, error)
             return
-        if subject.mute and isinstance(verdict, Pass | Fail):
-            verdict = unknown(Unread("properties", subject.silence), worst=rule.severity)
+        if subject.has_no_properties and isinstance(verdict, Pass | Fail):
+            verdict = unknown(Unread("properties", subject.why_absent_is_unknown), worst=rule.severity)
         row = self._finding(out, rule, subject.id, subject, verdict, top)
         if row is not None and row.status == "fail":
             self._waive(row, rule, subject)
@@ -715,18 +715,18 @@ class Evaluation:
 
     def _settled(self, row: rows.FindingRow, rule: Rule, verdict: Unknown) -> rows.WaiverRow | None:
         """Who accepted that it is Unknown: each gap that it hangs on, and the rest of the reason; the first to end."""
-        bare = verdict.bare or not verdict.gaps
+        has_other_reasons = verdict.has_other_reasons or not verdict.gaps
         by_gap = [self._agreed_gap(url) for url in verdict.gaps]
         found = [each for each in by_gap if each is not None]
         if len(found) == len(by_gap):
             entry = self.policy.waivers.settled(rule, row.resource)
-            if bare and entry is not None:
+            if has_other_reasons and entry is not None:
                 found.append(entry)
-            if not bare or entry is not None:
+            if not has_other_reasons or entry is not None:
                 self.tally.settled += 1
-                self.tally.agreed += bare
+                self.tally.agreed += has_other_reasons
                 return min(found, key=_until)
-        self._open.update([*verdict.gaps, *([""] if bare else [])])
+        self._open.update([*verdict.gaps, *([""] if has_other_reasons else [])])
         return None
 
     def _agreed_gap(self, url: str) -> rows.WaiverRow | None:
@@ -870,7 +870,9 @@ def _silenced(exposure: Exposure, silent: Unread) -> Exposure:
     """The same endpoint, of which nothing is sure: not even that its feature is off."""
     if exposure.off:
         return unread(exposure.endpoint, exposure.kind, silent, exposure.what)
-    return replace(exposure, reach=exposure.reach.doubted(silent), asks=exposure.asks.doubted(silent))
+    return replace(
+        exposure, reach=exposure.reach.unproven(silent), authentication=exposure.authentication.unproven(silent)
+    )
 
 
 def _by_subject(rule: Rule, top: Resource, named: list[Exposure]) -> Iterator[tuple[Resource | None, list[Exposure]]]:
@@ -887,8 +889,8 @@ def _by_subject(rule: Rule, top: Resource, named: list[Exposure]) -> Iterator[tu
             yield child, [each for each in named if each.subject is not None and each.subject.key == child.key]
 
 
-def _parents(subject: Child, top: Resource) -> tuple[list[Resource], list[Unread]]:
-    if isinstance(subject.parent, Kind):
+def _parents(subject: Read, top: Resource) -> tuple[list[Resource], list[Unread]]:
+    if isinstance(subject.parent, ResourceType):
         return [top], []
     grand, missing = _parents(subject.parent, top)
     found: list[Resource] = []

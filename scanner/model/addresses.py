@@ -123,22 +123,22 @@ def span(start: str, end: str) -> AddressSet:
 
 
 def _parse(text: str) -> AddressSet:
-    bare = text.strip()
-    if bare == "*" or bare.lower() == "any":
+    stripped = text.strip()
+    if stripped == "*" or stripped.lower() == "any":
         return EVERYTHING
-    if "," in bare:
-        return union(_parse(part) for part in bare.split(","))
-    if "/" in bare:
-        return _network(bare, text)
-    if "-" in bare:
-        start, _, end = bare.partition("-")
+    if "," in stripped:
+        return union(_parse(part) for part in stripped.split(","))
+    if "/" in stripped:
+        return _network(stripped, text)
+    if "-" in stripped:
+        start, _, end = stripped.partition("-")
         return _between(start.strip(), end.strip(), text)
-    version, value = _address(bare, text)
+    version, value = _address(stripped, text)
     return _interval(version, value, value)
 
 
-def _network(bare: str, text: str) -> AddressSet:
-    address, _, length = bare.partition("/")
+def _network(stripped: str, text: str) -> AddressSet:
+    address, _, length = stripped.partition("/")
     version, value = _address(address.rstrip(), text)
     host = BITS[version] - _prefix(length.lstrip(), version, text)
     first = value >> host << host
@@ -166,10 +166,10 @@ def _between(start: str, end: str, text: str) -> AddressSet:
     return _interval(version, first, last)
 
 
-def _address(bare: str, text: str) -> tuple[int, int]:
-    version, family = (6, socket.AF_INET6) if ":" in bare else (4, socket.AF_INET)
+def _address(stripped: str, text: str) -> tuple[int, int]:
+    version, family = (6, socket.AF_INET6) if ":" in stripped else (4, socket.AF_INET)
     try:
-        return version, int.from_bytes(socket.inet_pton(family, bare), "big")
+        return version, int.from_bytes(socket.inet_pton(family, stripped), "big")
     except (OSError, ValueError):
         raise BadAddress(text) from None
 

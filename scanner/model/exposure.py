@@ -66,7 +66,7 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Grant:
     """A sure way in: how wide, and what was seen that proves it. `says` is a clause for titles ("a key opens it").
 
     `name` tells it from other ways of the same half, for lock rules that read only some of them (`Rule.ways`).
@@ -83,13 +83,13 @@ class Way:
     ids: tuple[str, ...] = ()
     rules: tuple[tuple[Any, AddressSet], ...] = field(default=(), compare=False)
 
-    def after(self, seen: tuple[Evidence, ...]) -> "Way":
+    def after(self, seen: tuple[Evidence, ...]) -> "Grant":
         """The same way, with what was seen before it."""
-        return Way(self.level, (*seen, *self.evidence), self.says, self.name, self.who, self.ids, self.rules)
+        return Grant(self.level, (*seen, *self.evidence), self.says, self.name, self.who, self.ids, self.rules)
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class PossibleGrant:
     """A way that something unread, or a value that nobody knows, may add."""
 
     level: Level
@@ -101,87 +101,96 @@ class Doubt:
 
 
 @dataclass(frozen=True)
-class Half:
+class Lock:
     """One lock of an endpoint, as the set of its ways: those that are sure, and those that may be there."""
 
-    sure: tuple[Way, ...] = ()
-    doubts: tuple[Doubt, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    possible_grants: tuple[PossibleGrant, ...] = ()
     hops: tuple[Hop, ...] = ()
     admits: tuple[str, ...] = ()
     """Ways in that demand an identity by themselves (trusted services, resource instances): told, never reach."""
 
-    def __or__(self, other: "Half") -> "Half":
-        if not (other.sure or other.doubts or other.hops or other.admits):
+    def __or__(self, other: "Lock") -> "Lock":
+        if not (other.grants or other.possible_grants or other.hops or other.admits):
             return self
-        return Half(
-            self.sure + other.sure, self.doubts + other.doubts, self.hops + other.hops, self.admits + other.admits
+        return Lock(
+            self.grants + other.grants,
+            self.possible_grants + other.possible_grants,
+            self.hops + other.hops,
+            self.admits + other.admits,
         )
 
-    def named(self, name: str) -> "Half":
+    def named(self, name: str) -> "Lock":
         """The same half, its ways under a name."""
-        sure = tuple(replace(each, name=name) for each in self.sure)
-        return replace(self, sure=sure, doubts=tuple(replace(each, name=name) for each in self.doubts))
+        grants = tuple(replace(each, name=name) for each in self.grants)
+        return replace(
+            self, grants=grants, possible_grants=tuple(replace(each, name=name) for each in self.possible_grants)
+        )
 
-    def only(self, names: Iterable[str]) -> "Half":
+    def only(self, names: Iterable[str]) -> "Lock":
         """The half without the ways of other names; those without a name stay."""
         known = {"", *names}
-        if known.issuperset([each.name for each in self.sure] + [each.name for each in self.doubts]):
+        if known.issuperset([each.name for each in self.grants] + [each.name for each in self.possible_grants]):
             return self
-        sure = tuple(each for each in self.sure if each.name in known)
-        return replace(self, sure=sure, doubts=tuple(each for each in self.doubts if each.name in known))
+        grants = tuple(each for each in self.grants if each.name in known)
+        return replace(
+            self, grants=grants, possible_grants=tuple(each for each in self.possible_grants if each.name in known)
+        )
 
     @once
     def levels(self) -> tuple[Level, ...]:
         """The level of each way, sure or not."""
-        return (*(way.level for way in self.sure), *(doubt.level for doubt in self.doubts))
+        return (*(grant.level for grant in self.grants), *(possible.level for possible in self.possible_grants))
 
     @once
     def proof(self) -> tuple[Evidence, ...]:
         """What proves it: the evidence of its widest way first."""
-        ways = [each.evidence for each in sorted(self.sure, key=lambda each: -each.level)]
-        return tuple(seen for part in (*ways, *(each.evidence for each in self.doubts)) for seen in part)
+        ways = [each.evidence for each in sorted(self.grants, key=lambda each: -each.level)]
+        return tuple(seen for part in (*ways, *(each.evidence for each in self.possible_grants)) for seen in part)
 
     def has(self, level: Level) -> bool:
         """Whether a sure way has just that level."""
-        return any(way.level == level for way in self.sure)
+        return any(grant.level == level for grant in self.grants)
 
-    def doubted(self, missing: Unread) -> "Half":
+    def unproven(self, missing: Unread) -> "Lock":
         """The same ways, none of them sure."""
-        doubts = tuple(Doubt(way.level, missing, way.evidence, who=way.who, ids=way.ids) for way in self.sure)
-        return Half((), doubts + self.doubts, self.hops, self.admits)
+        possible_grants = tuple(
+            PossibleGrant(grant.level, missing, grant.evidence, who=grant.who, ids=grant.ids) for grant in self.grants
+        )
+        return Lock((), possible_grants + self.possible_grants, self.hops, self.admits)
 
     @once
-    def widest(self) -> Way | None:
+    def widest(self) -> Grant | None:
         """The widest sure way, None where nothing is sure."""
-        return max(self.sure, key=lambda way: way.level) if self.sure else None
+        return max(self.grants, key=lambda grant: grant.level) if self.grants else None
 
     @once
-    def worst(self) -> Doubt | None:
+    def worst(self) -> PossibleGrant | None:
         """The widest way that an unread part could add beyond the sure ones, None where none would."""
-        if not self.doubts:
+        if not self.possible_grants:
             return None
         widest = self.widest
-        wider = [doubt for doubt in self.doubts if widest is None or doubt.level > widest.level]
-        return max(wider, key=lambda doubt: doubt.level) if wider else None
+        wider = [possible for possible in self.possible_grants if widest is None or possible.level > widest.level]
+        return max(wider, key=lambda possible: possible.level) if wider else None
 
 
-NO_WAY = Half()
+NO_GRANT = Lock()
 
 
-def way(level: Level, *evidence: Evidence, says: str = "", hops: Iterable[Hop] = ()) -> Half:
+def grant(level: Level, *evidence: Evidence, says: str = "", hops: Iterable[Hop] = ()) -> Lock:
     """A half with one sure way."""
-    return Half((Way(level, evidence, says),), hops=tuple(hops))
+    return Lock((Grant(level, evidence, says),), hops=tuple(hops))
 
 
-def may(level: Level, missing: Unread, *evidence: Evidence, hops: Iterable[Hop] = ()) -> Half:
+def possible(level: Level, missing: Unread, *evidence: Evidence, hops: Iterable[Hop] = ()) -> Lock:
     """A half with one way that may be there, since something was not read."""
-    return Half(doubts=(Doubt(level, missing, evidence),), hops=tuple(hops))
+    return Lock(possible_grants=(PossibleGrant(level, missing, evidence),), hops=tuple(hops))
 
 
-IDENTITY = way(Auth.identity)
-SHARED = way(Auth.shared)
-ANONYMOUS = way(Auth.anonymous)
-CLOSED = way(Reach.none)
+IDENTITY = grant(Auth.identity)
+SHARED = grant(Auth.shared)
+ANONYMOUS = grant(Auth.anonymous)
+CLOSED = grant(Reach.none)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,32 +228,32 @@ class Switch:
         """The level that a value means, None where nobody knows the value."""
         return next((level for known, level in self.values.items() if same(value, known)), None)
 
-    def half(self, resource: Resource) -> Half:
+    def lock(self, resource: Resource) -> Lock:
         """What the property of this resource says of its lock."""
-        value = resource.look(self.path)
+        value = resource.get(self.path)
         gone = value is MISSING or value is None
-        if gone and (self.absent is MISSING or resource.mute):
+        if gone and (self.absent is MISSING or resource.has_no_properties):
             return self._doubt(resource, "the answer did not hold it")
-        half = None if isinstance(value, list | dict) else _sure(self, value)
-        if half is None:
+        lock = None if isinstance(value, list | dict) else _sure(self, value)
+        if lock is None:
             return self._doubt(resource, f"its value {value!r} is not known")
-        if gone and resource.thin and half.sure[0].level < self.widest:
+        if gone and resource.api_version_unknown and lock.grants[0].level < self.widest:
             return self._doubt(resource, "absent in a record of unknown api-version")
-        return half
+        return lock
 
-    def _doubt(self, resource: Resource, why: str) -> Half:
-        return may(self.widest, Unread(self.path, why), resource.seen(self.path, self.expected()))
+    def _doubt(self, resource: Resource, why: str) -> Lock:
+        return possible(self.widest, Unread(self.path, why), resource.evidence(self.path, self.expected()))
 
 
 @lru_cache(maxsize=4096, typed=True)
-def _sure(switch: Switch, value: Any) -> Half | None:
+def _sure(switch: Switch, value: Any) -> Lock | None:
     """What a value of a switch says, one object for all resources that have it; None where nobody knows the value."""
     gone = value is MISSING or value is None
     level = switch.level(switch.absent if gone else value)
     if level is None:
         return None
     seen = Evidence(switch.path, ABSENT if value is MISSING else value, switch.expected())
-    return way(level, seen, says=switch.says.get(level, ""))
+    return grant(level, seen, says=switch.says.get(level, ""))
 
 
 @dataclass(frozen=True)
@@ -262,8 +271,8 @@ class Exposure:
 
     endpoint: str
     kind: EndpointKind
-    reach: Half
-    asks: Half
+    reach: Lock
+    authentication: Lock
     what: str = ""
     subject: Resource | None = None
     address: str = ""
@@ -293,37 +302,37 @@ class Exposure:
         return severity
 
     @once
-    def sure_reach(self) -> Reach | None:
+    def proven_reach(self) -> Reach | None:
         widest = self.reach.widest
         return None if widest is None else cast("Reach", widest.level)
 
     @once
-    def sure_auth(self) -> Auth | None:
-        widest = self.asks.widest
+    def proven_authentication(self) -> Auth | None:
+        widest = self.authentication.widest
         return None if widest is None else cast("Auth", widest.level)
 
     @once
-    def may_reach(self) -> Reach | None:
+    def possible_reach(self) -> Reach | None:
         """The widest reach that an unread part could add, None where it would add nothing."""
         worst = self.reach.worst
         return None if worst is None else cast("Reach", worst.level)
 
     @once
-    def may_auth(self) -> Auth | None:
-        worst = self.asks.worst
+    def possible_authentication(self) -> Auth | None:
+        worst = self.authentication.worst
         return None if worst is None else cast("Auth", worst.level)
 
     @once
     def severity(self) -> Severity | None:
         """The cell of the sure ways. Where a half has none, its strongest lock is taken: nothing more is proven."""
-        reach = self.sure_reach
-        return None if reach is None else self.rate(self.sure_auth or Auth.identity, reach)
+        reach = self.proven_reach
+        return None if reach is None else self.rate(self.proven_authentication or Auth.identity, reach)
 
     @once
     def worst(self) -> Severity | None:
         """The cell with what unread parts may add."""
-        reach = self.may_reach if self.may_reach is not None else self.sure_reach
-        auth = self.may_auth or self.sure_auth or Auth.anonymous
+        reach = self.possible_reach if self.possible_reach is not None else self.proven_reach
+        auth = self.possible_authentication or self.proven_authentication or Auth.anonymous
         return self.rate(auth, Reach.internet if reach is None else reach)
 
     @property
@@ -335,14 +344,14 @@ class Exposure:
 def closed(endpoint: str, kind: EndpointKind, why: str, *evidence: Evidence, what: str = "") -> Exposure:
     """An endpoint whose feature is off: reach `none`, counted as closed."""
     hop = Hop("switch", what or endpoint, why, lets=False)
-    return Exposure(endpoint, kind, way(Reach.none, *evidence, hops=(hop,)), IDENTITY, what=what, off=why)
+    return Exposure(endpoint, kind, grant(Reach.none, *evidence, hops=(hop,)), IDENTITY, what=what, off=why)
 
 
 def unread(endpoint: str, kind: EndpointKind, missing: Unread, what: str = "") -> Exposure:
     """An endpoint of which neither lock could be read."""
     hop = Hop("switch", what or endpoint, missing.why, lets=None)
-    asks = may(Auth.anonymous, missing) | may(Auth.shared, missing)
-    return Exposure(endpoint, kind, may(Reach.internet, missing, hops=(hop,)), asks, what=what)
+    authentication = possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
+    return Exposure(endpoint, kind, possible(Reach.internet, missing, hops=(hop,)), authentication, what=what)
 
 
 REACH_SAYS: dict[Reach, str] = {
@@ -363,7 +372,7 @@ AUTH_SAYS: dict[Auth, str] = {
 def title(exposure: Exposure) -> str:
     """One sentence: what answers whom, and what is asked."""
     what = exposure.what or exposure.endpoint
-    reach, asks = exposure.reach.widest, exposure.asks.widest
+    reach, authentication = exposure.reach.widest, exposure.authentication.widest
     if exposure.off:
         return f"{what} is off: {exposure.off}"
     if reach is None:
@@ -372,7 +381,11 @@ def title(exposure: Exposure) -> str:
         answers = f"Who can reach {inner} is not known"
     else:
         answers = f"{what} answers {reach.says or REACH_SAYS[Reach(reach.level)]}"
-    says = "what it asks is not known" if asks is None else asks.says or AUTH_SAYS[Auth(asks.level)]
+    says = (
+        "what it asks is not known"
+        if authentication is None
+        else authentication.says or AUTH_SAYS[Auth(authentication.level)]
+    )
     return f"{answers}; {says}"
 
 
@@ -384,25 +397,25 @@ __all__ = [
     "CLOSED",
     "IDENTITY",
     "LOCKS",
-    "NO_WAY",
+    "NO_GRANT",
     "REACH_SAYS",
     "SHARED",
     "Auth",
-    "Doubt",
     "EndpointKind",
     "Exposure",
-    "Half",
+    "Grant",
     "Hop",
     "Level",
+    "Lock",
+    "PossibleGrant",
     "Reach",
     "State",
     "Switch",
-    "Way",
     "cell",
     "closed",
-    "may",
+    "grant",
+    "possible",
     "replace",
     "title",
     "unread",
-    "way",
 ]

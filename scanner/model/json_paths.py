@@ -38,7 +38,7 @@ def member(body: Any, name: str) -> Any:
     return MISSING if key is None else body[key]
 
 
-def look(body: Any, path: str) -> Any:
+def get_path(body: Any, path: str) -> Any:
     """The value below a dotted path whatever the case of its keys, or MISSING."""
     for step in _steps(path):
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from scanner.model.ids import group_of, name_of, segments, subscription_of, type_of
-from scanner.model.json_paths import MISSING, look, member
+from scanner.model.json_paths import MISSING, get_path, member
 from scanner.model.verdict import ABSENT, Evidence, Unread
 
 
@@ -95,7 +95,7 @@ class Bundle:
 class Resource:
     """One ARM resource. Property names, ids and enum values compare without case."""
 
-    __slots__ = ("api", "body", "bundle", "by", "id", "key", "list_key", "mute", "name", "type")
+    __slots__ = ("api", "body", "bundle", "by", "has_no_properties", "id", "key", "list_key", "name", "type")
 
     def __init__(self, body: dict[str, Any], *, api: str | None = None, by: By = "list", bundle: Bundle | None = None):
         identity = member(body, "id")
@@ -108,7 +108,7 @@ class Resource:
         self.name = name_of(self.id)
         self.api = api
         self.by: By = by
-        self.mute = not isinstance(member(body, "properties"), dict)
+        self.has_no_properties = not isinstance(member(body, "properties"), dict)
         """Whether the answer held no properties at all: it shows neither that something is open, nor closed."""
         self.bundle = bundle if bundle is not None else Bundle(self.id)
         if bundle is None:
@@ -118,16 +118,16 @@ class Resource:
         return f"Resource({self.id!r})"
 
     @property
-    def thin(self) -> bool:
+    def api_version_unknown(self) -> bool:
         """Whether an absent property says nothing, since the api-version of the record is not known."""
         return self.by in ("graph", "import")
 
     @property
-    def silence(self) -> str:
+    def why_absent_is_unknown(self) -> str:
         """Why an absent property of this record says nothing; "" where it means what Azure documents."""
-        if self.mute:
+        if self.has_no_properties:
             return "the answer held no properties"
-        return "absent in a record whose api-version is not known" if self.thin else ""
+        return "absent in a record whose api-version is not known" if self.api_version_unknown else ""
 
     @property
     def subscription(self) -> str:
@@ -148,47 +148,47 @@ class Resource:
         value = member(self.body, "tags")
         return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}
 
-    def look(self, path: str) -> Any:
+    def get(self, path: str) -> Any:
         """What the body has there, null included, or MISSING."""
-        return look(self.body, path)
+        return get_path(self.body, path)
 
     def has(self, path: str) -> bool:
         """Whether the body has a value there that is not null."""
-        return self.look(path) is not MISSING and self.look(path) is not None
+        return self.get(path) is not MISSING and self.get(path) is not None
 
-    def need(self, path: str) -> Any:
+    def require(self, path: str) -> Any:
         """The value there; Unread where it is absent or null, since both mean that it was not returned."""
-        value = self.look(path)
+        value = self.get(path)
         if value is MISSING or value is None:
             raise Unread(path, "the answer did not hold it")
         return value
 
-    def get(self, path: str, default: Any, *, source: str) -> Any:
+    def get_or_default(self, path: str, default: Any, *, source: str) -> Any:
         """The value there, or what Azure documents for an absent one (`source` names where).
 
         Unread where the record is thin: use it for defaults that could pass, and a `Switch` for those that could fail.
         """
         if not source:
             raise TypeError("a default without a source is a guess")
-        value = self.look(path)
+        value = self.get(path)
         if value is MISSING or value is None:
-            if self.thin or self.mute:
-                raise Unread(path, self.silence)
+            if self.api_version_unknown or self.has_no_properties:
+                raise Unread(path, self.why_absent_is_unknown)
             return default
         return value
 
     def items(self, path: str) -> list[Any]:
         """The list there; [] where it is absent or null; Unread where it is something else."""
-        value = self.look(path)
+        value = self.get(path)
         if value is MISSING or value is None:
             return []
         if not isinstance(value, list):
             raise Unread(path, "this is no list")
         return value
 
-    def seen(self, path: str, expected: object = None) -> Evidence:
+    def evidence(self, path: str, expected: object = None) -> Evidence:
         """Evidence of what the body has there."""
-        value = self.look(path)
+        value = self.get(path)
         return Evidence(path, ABSENT if value is MISSING else value, expected)
 
     def url(self, child: ChildRead) -> str:

@@ -72,12 +72,12 @@ class Rule:
     id: str
     title: str
     category: str
-    kind: "Kind"
+    kind: "ResourceType"
     why: str
     fix: Fix
     severity: Severity | None = None
-    subject: "Child | None" = None
-    reads: tuple["Child", ...] = ()
+    subject: "Read | None" = None
+    reads: tuple["Read", ...] = ()
     only: tuple[str, ...] = ()
     ways: tuple[str, ...] = ()
     judge: Judge | None = None
@@ -115,8 +115,8 @@ def _names(patterns: tuple[str, ...], endpoint: str) -> bool:
 class _Subject:
     """What rules can be about: a top-level type, or the children of one read."""
 
-    _of: "Kind"
-    _subject: "Child | None"
+    _of: "ResourceType"
+    _subject: "Read | None"
 
     def rule(
         self, id: str, category: str, title: str, *, severity: SeverityName, why: str, fix: Fix, **more: Any
@@ -192,14 +192,14 @@ def judge_value(
     resource: Resource, path: str, *, allowed: tuple[Any, ...], bad: tuple[Any, ...], absent: Any = MISSING
 ) -> Verdict:
     """The verdict on one property by its known good and bad values; see `Kind.setting`."""
-    seen = resource.seen(path, allowed[0])
-    value = resource.look(path)
+    seen = resource.evidence(path, allowed[0])
+    value = resource.get(path)
     gone = value is MISSING or value is None
-    if gone and (absent is MISSING or resource.mute):
+    if gone and (absent is MISSING or resource.has_no_properties):
         return unknown(Unread(path, "the answer did not hold it"), evidence=(seen,))
     value = absent if gone else value
     if any(same(value, each) for each in allowed):
-        if gone and resource.thin:
+        if gone and resource.api_version_unknown:
             return unknown(Unread(path, "absent in a record whose api-version is not known"), evidence=(seen,))
         return Pass((seen,))
     if any(same(value, each) for each in bad):
@@ -207,7 +207,7 @@ def judge_value(
     return Unknown(f"{path}: its value {value!r} is not known", evidence=(seen,))
 
 
-class Child(_Subject):
+class Read(_Subject):
     """A read below each resource of its parent: `GET {parent id}/{path}`, a list, or one resource (`one`).
 
     `when(parent)` says whether it is needed, and needs a source in a comment where it rests on a SKU or kind. `none`:
@@ -221,7 +221,7 @@ class Child(_Subject):
 
     def __init__(
         self,
-        parent: "Kind | Child",
+        parent: "ResourceType | Read",
         path: str,
         api: str,
         *,
@@ -236,7 +236,7 @@ class Child(_Subject):
         only: tuple[str, ...] = (),
         always: bool = False,
     ) -> None:
-        self.parent: Kind | Child = parent
+        self.parent: ResourceType | Read = parent
         self.path = path.strip("/")
         self.key = f"/{self.path.lower()}"
         self.api = api
@@ -250,8 +250,8 @@ class Child(_Subject):
         self.always = always
         self.type: str = "/".join([parent.type, *self.path.split("/")[::2]])
         self.action = action or f"{self.type}/read"
-        self._of = parent if isinstance(parent, Kind) else parent._of
-        self.tops: tuple[str, ...] = only or (parent.types if isinstance(parent, Kind) else parent.tops)
+        self._of = parent if isinstance(parent, ResourceType) else parent._of
+        self.tops: tuple[str, ...] = only or (parent.types if isinstance(parent, ResourceType) else parent.tops)
         """The types of its kind below which it is read."""
         self._folded = frozenset(each.lower() for each in only)
         self._subject = self
@@ -272,9 +272,9 @@ class Child(_Subject):
         usual = self.action == f"{self.type}/read"
         return tuple(f"{each}/read" for each in self.types) if usual else (self.action,)
 
-    def child(self, path: str, *, api: str | None = None, **more: Any) -> "Child":
+    def child(self, path: str, *, api: str | None = None, **more: Any) -> "Read":
         """A read below each of these."""
-        return Child(self, path, api or self.api, **more)
+        return Read(self, path, api or self.api, **more)
 
     def needed(self, parent: Resource) -> bool:
         """Whether the verdict hangs on this read; a condition that cannot be decided needs it."""
@@ -288,7 +288,7 @@ class Child(_Subject):
             return True
 
 
-class Kind(_Subject):
+class ResourceType(_Subject):
     """A top-level ARM type (or several that share their rules) at a pinned api-version.
 
     A type that is nested (`Microsoft.Web/sites/slots`) is listed below each resource of its parent type, and each is a
@@ -300,10 +300,10 @@ class Kind(_Subject):
         self.types = (type, *also)
         self.api = api
         self.keep = keep
-        self.children: list[Child] = []
+        self.children: list[Read] = []
         self.rules: list[Rule] = []
         self.endpoint_kinds: dict[str, EndpointKind] = {}
-        self.endpoint_reads: tuple[Child, ...] = ()
+        self.endpoint_reads: tuple[Read, ...] = ()
         self.endpoint_function: EndpointFunction | None = None
         self.path_function: Callable[..., Any] | None = None
         self._of = self
@@ -312,9 +312,9 @@ class Kind(_Subject):
     def __repr__(self) -> str:
         return f"Kind({self.type})"
 
-    def child(self, path: str, *, api: str | None = None, **more: Any) -> Child:
+    def child(self, path: str, *, api: str | None = None, **more: Any) -> Read:
         """A read below each resource of this type; see `Child`."""
-        return Child(self, path, api or self.api, **more)
+        return Read(self, path, api or self.api, **more)
 
     def endpoints(
         self,
@@ -322,7 +322,7 @@ class Kind(_Subject):
         data: tuple[str, ...] = (),
         admin: tuple[str, ...] = (),
         app: tuple[str, ...] = (),
-        reads: tuple[Child, ...] = (),
+        reads: tuple[Read, ...] = (),
     ) -> Callable[[EndpointFunction], EndpointFunction]:
         """Make the decorated function (resource, index) -> exposures the exposure function of this type.
 
@@ -357,7 +357,7 @@ class Kind(_Subject):
         only: tuple[str, ...],
         why: str,
         fix: Fix,
-        subject: Child | None = None,
+        subject: Read | None = None,
         **more: Any,
     ) -> Rule:
         """A reading of the exposures: anonymous-access, authentication or network, of the endpoints `only` (patterns).
@@ -387,4 +387,4 @@ class Kind(_Subject):
         return Switch(path, levels, absent, source, {Auth.shared: says} if says else {})
 
 
-__all__ = ["CATEGORIES", "Child", "Controls", "Fix", "Kind", "Rule", "judge_value", "word"]
+__all__ = ["CATEGORIES", "Controls", "Fix", "Read", "ResourceType", "Rule", "judge_value", "word"]

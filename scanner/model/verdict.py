@@ -80,7 +80,7 @@ class Unknown:
     worst: Severity | None = None
     evidence: tuple[Evidence, ...] = ()
     endpoints: tuple[str, ...] = ()
-    bare: bool = False
+    has_other_reasons: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def unknown(*missing: Unread, worst: Severity | None = None, evidence: Iterable[
     """The Unknown for parts that were not read."""
     why = "; ".join(dict.fromkeys(f"{each.what}: {each.why}" for each in missing))
     gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
-    return Unknown(why, gaps, worst, tuple(evidence), bare=any(not each.gap for each in missing))
+    return Unknown(why, gaps, worst, tuple(evidence), has_other_reasons=any(not each.gap for each in missing))
 
 
 def shown(value: object) -> str:

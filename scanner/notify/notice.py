@@ -24,7 +24,7 @@ WARNED = (14, 3)
 GAPS = 10
 TEXT = 400
 NAME = 120
-Kind = Literal["news", "baseline", "unknown", "test"]
+ResourceType = Literal["news", "baseline", "unknown", "test"]
 News = Literal["new", "reopened", "worse"]
 
 
@@ -90,7 +90,7 @@ class Notice(msgspec.Struct, kw_only=True, frozen=True):
 
     schema: str = SCHEMA
     notification: str
-    kind: Kind
+    kind: ResourceType
     title: str
     scan: Told | None
     remarks: list[str]
@@ -133,7 +133,7 @@ class Facts:
 
 def notice(target: Target, facts: Facts, earlier: Earlier) -> Notice | None:
     """What a notification is told after a scan; None where there is no news for it."""
-    kind: Kind = "unknown" if facts.row is None else "baseline" if facts.row.baseline else "news"
+    kind: ResourceType = "unknown" if facts.row is None else "baseline" if facts.row.baseline else "news"
     items = _items(target, facts, earlier) if kind == "news" else []
     ends = _ends(target, facts, earlier) if kind != "unknown" else []
     broke = kind == "news" and not facts.scan.complete and earlier.complete
@@ -252,7 +252,9 @@ def _told(facts: Facts) -> Told:
 # In words
 
 
-def _title(kind: Kind, items: Sequence[Entry], ends: Sequence[Ends], standing: dict[str, int], *, broke: bool) -> str:
+def _title(
+    kind: ResourceType, items: Sequence[Entry], ends: Sequence[Ends], standing: dict[str, int], *, broke: bool
+) -> str:
     """One line of our own words and numbers."""
     if kind == "baseline":
         return f"First scan, the baseline: {_standing(standing)}"
@@ -276,7 +278,7 @@ def _standing(standing: Mapping[str, int]) -> str:
     return f"{sum(standing.values()):,} stand open" + (f" ({', '.join(said)})" if said else "")
 
 
-def _remarks(kind: Kind, facts: Facts, ends: Sequence[Ends], *, broke: bool) -> Iterator[str]:
+def _remarks(kind: ResourceType, facts: Facts, ends: Sequence[Ends], *, broke: bool) -> Iterator[str]:
     """What must be known to read the rest, the gravest first."""
     if not facts.scan.complete:
         yield _incomplete(facts.tally) + (". The scan before could read everything" if broke else "")

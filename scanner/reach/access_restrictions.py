@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scanner.model.addresses import EMPTY, EVERYTHING, AddressSet, BadAddress, parse
-from scanner.model.exposure import Doubt, Half, Hop, Reach, Way
+from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, look, same
+from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.firewall import Subnets
@@ -36,31 +36,31 @@ class _Walk:
     allowed: AddressSet = EMPTY
     subnets: list[str] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
-    ways: list[Way] = field(default_factory=list)
-    doubts: list[Doubt] = field(default_factory=list)
+    ways: list[Grant] = field(default_factory=list)
+    possible_grants: list[PossibleGrant] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     let: list[tuple[Any, AddressSet]] = field(default_factory=list)
     """The rules that let in, with their addresses."""
 
-    def doubt(self, why: str, level: Reach = Reach.internet) -> None:
-        self.doubts.append(Doubt(level, Unread(self.path, why)))
+    def possible(self, why: str, level: Reach = Reach.internet) -> None:
+        self.possible_grants.append(PossibleGrant(level, Unread(self.path, why)))
 
 
-def restrictions(site: Resource, index: Index, config: Resource, *, scm: bool = False) -> Half:
+def restrictions(site: Resource, index: Index, config: Resource, *, scm: bool = False) -> Lock:
     """Whom the access restrictions of an app (or its SCM site) let in; `config` is its `config/web`."""
     name = _list_of(config, scm)
     path, default_path = f"properties.{name}", f"properties.{name}DefaultAction"
-    entries = config.look(path)
+    entries = config.get(path)
     if not isinstance(entries, list):
         missing = Unread(path, "the answer did not hold it")
         hop = Hop("firewall", "Access restrictions", missing.why, lets=None)
-        return Half(doubts=(Doubt(Reach.internet, missing, (config.seen(path),)),), hops=(hop,))
+        return Lock(possible_grants=(PossibleGrant(Reach.internet, missing, (config.evidence(path),)),), hops=(hop,))
     walk = _walked(site, index, path, entries)
     implicit = [entry for entry in entries if _implicit(entry)]
     rules = [entry for entry in entries if not _implicit(entry)]
-    default = config.look(default_path)
-    _end(walk, default, rules, implicit, default_path, config.silence)
-    return _result(walk, "Access restrictions", len(rules), config.seen(default_path, "Deny"))
+    default = config.get(default_path)
+    _end(walk, default, rules, implicit, default_path, config.why_absent_is_unknown)
+    return _result(walk, "Access restrictions", len(rules), config.evidence(default_path, "Deny"))
 
 
 def restricted_subnets(site: Resource, index: Index, config: Resource) -> Subnets:
@@ -69,7 +69,7 @@ def restricted_subnets(site: Resource, index: Index, config: Resource) -> Subnet
     missing: Unread | None = None
     for name in dict.fromkeys(_list_of(config, scm) for scm in (False, True)):
         path = f"properties.{name}"
-        entries = config.look(path)
+        entries = config.get(path)
         if not isinstance(entries, list):
             missing = missing or Unread(path, "the answer did not hold it")
             continue
@@ -81,17 +81,17 @@ def restricted_subnets(site: Resource, index: Index, config: Resource) -> Subnet
 
 def _strange(entry: Any) -> bool:
     """Whether a rule may let in a subnet that the walk does not see."""
-    subnet, action = look(entry, "vnetSubnetResourceId"), look(entry, "action")
+    subnet, action = get_path(entry, "vnetSubnetResourceId"), get_path(entry, "action")
     if not isinstance(entry, dict):
         return True
     if subnet in (MISSING, None, ""):
-        return look(entry, "ipAddress") in (MISSING, None, "")
+        return get_path(entry, "ipAddress") in (MISSING, None, "")
     said = action is MISSING or action is None or same(action, "Allow") or same(action, "Deny")
     return not (isinstance(subnet, str) and said and _placed(entry))
 
 
 def _list_of(config: Resource, scm: bool) -> str:
-    own = scm and not same(config.look("properties.scmIpSecurityRestrictionsUseMain"), True)
+    own = scm and not same(config.get("properties.scmIpSecurityRestrictionsUseMain"), True)
     return "scmIpSecurityRestrictions" if own else "ipSecurityRestrictions"
 
 
@@ -101,7 +101,7 @@ def _walked(site: Resource, index: Index, path: str, entries: list[Any]) -> _Wal
     rules = [entry for entry in entries if not _implicit(entry)]
     placed = [rule for rule in rules if _placed(rule)]
     if len(placed) < len(rules):
-        walk.doubt("a rule has a priority that is no number")
+        walk.possible("a rule has a priority that is no number")
     for rule in sorted(placed, key=_order):
         if walk.rest.is_empty:
             break
@@ -110,76 +110,76 @@ def _walked(site: Resource, index: Index, path: str, entries: list[Any]) -> _Wal
 
 
 def _placed(entry: Any) -> bool:
-    return _priority(entry) is not None or look(entry, "priority") in (MISSING, None)
+    return _priority(entry) is not None or get_path(entry, "priority") in (MISSING, None)
 
 
-def address_list(app: Resource, index: Index, path: str, address: str = "ipAddressRange") -> Half:
+def address_list(app: Resource, index: Index, path: str, address: str = "ipAddressRange") -> Lock:
     """Whom a list of address rules lets in where all rules allow or all deny (Container Apps ingress).
 
     Microsoft Learn, container-apps/ip-restrictions: without rules everybody is let in; rules that deny let the rest in.
     """
-    entries = app.look(path)
+    entries = app.get(path)
     walk = _Walk(app, index, path)
     if entries is None or entries is MISSING:
         entries = []
     if not isinstance(entries, list):
-        walk.doubt("this is no list")
+        walk.possible("this is no list")
         entries = []
-    allows = [entry for entry in entries if not same(look(entry, "action"), "Deny")]
-    for entry in sorted(entries, key=lambda each: same(look(each, "action"), "Deny")):
-        _apply(walk, entry, _action(walk, entry), look(entry, address))
-    if not allows and not walk.doubts:
+    allows = [entry for entry in entries if not same(get_path(entry, "action"), "Deny")]
+    for entry in sorted(entries, key=lambda each: same(get_path(each, "action"), "Deny")):
+        _apply(walk, entry, _action(walk, entry), get_path(entry, address))
+    if not allows and not walk.possible_grants:
         walk.allowed |= walk.rest
     return _result(walk, "Address restrictions", len(entries))
 
 
 def _implicit(entry: Any) -> bool:
     """Whether this is the rule that Azure shows for what no rule matches."""
-    return look(entry, "priority") == LAST and str(look(entry, "name")).lower() in ("allow all", "deny all")
+    return get_path(entry, "priority") == LAST and str(get_path(entry, "name")).lower() in ("allow all", "deny all")
 
 
 def _order(entry: Any) -> tuple[int, bool]:
     priority = _priority(entry)
-    return (PRIORITY if priority is None else priority, same(look(entry, "action"), "Deny"))
+    return (PRIORITY if priority is None else priority, same(get_path(entry, "action"), "Deny"))
 
 
 def _priority(entry: Any) -> int | None:
     """The priority of a rule, None where it has none, or one that is no number."""
-    value = look(entry, "priority")
+    value = get_path(entry, "priority")
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _action(walk: _Walk, entry: Any) -> str:
-    value = look(entry, "action")
+    value = get_path(entry, "action")
     if value is MISSING or value is None or same(value, "Allow"):
         return "allow"
     if same(value, "Deny"):
         return "deny"
-    walk.doubt(f"the action {value!r} is not known")
+    walk.possible(f"the action {value!r} is not known")
     return "none"
 
 
 def _take(walk: _Walk, rule: Any) -> None:
     action = _action(walk, rule)
-    headers = look(rule, "headers")
+    headers = get_path(rule, "headers")
     headers = headers if isinstance(headers, dict) and any(headers.values()) else {}
     if action == "deny" and headers:
         return
-    subnet = look(rule, "vnetSubnetResourceId")
+    subnet = get_path(rule, "vnetSubnetResourceId")
     if isinstance(subnet, str) and subnet:
         _subnet(walk, subnet, action)
         return
-    text = look(rule, "ipAddress")
-    tag = look(rule, "tag")
+    text = get_path(rule, "ipAddress")
+    tag = get_path(rule, "tag")
     if same(tag, "ServiceTag"):
         if action == "allow":
             _tags(walk, str(text), headers)
         return
     if tag not in (MISSING, None, "") and not same(tag, "Default"):
         if action == "allow":
-            walk.doubt(f"a rule of kind {tag!r} filters by a header that a caller can send")
+            walk.possible(f"a rule of kind {tag!r} filters by a header that a caller can send")
         return
-    mask = look(rule, "subnetMask")
+    mask = get_path(rule, "subnetMask")
     if isinstance(mask, str) and mask and isinstance(text, str) and "/" not in text:
         text = f"{text}/{mask}"
     _apply(walk, rule, action, text)
@@ -190,7 +190,7 @@ def _apply(walk: _Walk, rule: Any, action: str, text: Any) -> None:
         addresses = parse(text)
     except BadAddress as bad:
         if action != "deny":
-            walk.doubt(str(bad))
+            walk.possible(str(bad))
         return
     if action == "allow":
         walk.allowed |= addresses & walk.rest
@@ -210,16 +210,16 @@ def _subnet(walk: _Walk, subnet: str, action: str) -> None:
 def _tags(walk: _Walk, text: str, headers: dict[str, Any]) -> None:
     names = [name for name in (part.strip() for part in text.split(",")) if name]
     if not names:
-        walk.doubt("a rule for a service tag names none")
+        walk.possible("a rule for a service tag names none")
     for name in names:
         seen = Evidence(walk.path, f"the service tag {name}")
         ids = _front_door_ids(headers)
         if name.lower() == FRONT_DOOR and ids:
             _front_door(walk, ids, seen)
             continue
-        way, tag = from_tag(name, seen)
-        if way is not None:
-            walk.ways.append(Way(way.level, way.evidence, f"{tag.why} (the service tag {tag.name})"))
+        grant, tag = from_tag(name, seen)
+        if grant is not None:
+            walk.ways.append(Grant(grant.level, grant.evidence, f"{tag.why} (the service tag {tag.name})"))
 
 
 def _front_door_ids(headers: dict[str, Any]) -> list[str]:
@@ -235,18 +235,18 @@ def _front_door(walk: _Walk, ids: list[str], seen: Evidence) -> None:
     if strangers:
         facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", strangers, "the id of a visible profile"))
         if missing is not None:
-            walk.doubts.append(Doubt(Reach.azure, missing, facts))
+            walk.possible_grants.append(PossibleGrant(Reach.azure, missing, facts))
         says = "whoever owns the Front Door profile of an id that cannot be seen"
-        walk.ways.append(Way(Reach.azure if missing is None else Reach.selected, facts, says))
+        walk.ways.append(Grant(Reach.azure if missing is None else Reach.selected, facts, says))
     if names:
         facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", ids))
-        walk.ways.append(Way(Reach.selected, facts, f"the Front Door profile {phrase(names)}"))
+        walk.ways.append(Grant(Reach.selected, facts, f"the Front Door profile {phrase(names)}"))
 
 
 def _profiles(index: Index) -> dict[str, str]:
     """The Front Door ids in scope, lower case, with the names of their profiles."""
     profiles = (*index.of_type("Microsoft.Cdn/profiles")[0], *index.of_type("Microsoft.Network/frontDoors")[0])
-    ids = ((profile.look("properties.frontDoorId"), profile.name) for profile in profiles)
+    ids = ((profile.get("properties.frontDoorId"), profile.name) for profile in profiles)
     return {key.lower(): name for key, name in ids if isinstance(key, str) and key}
 
 
@@ -255,27 +255,27 @@ def _end(walk: _Walk, default: Any, rules: list[Any], implicit: list[Any], path:
     if default is MISSING or default is None or default == "":
         allowed = _action(walk, implicit[-1]) == "allow" if implicit else not rules
         if not allowed and not implicit and silence:
-            walk.doubt(f"the default action: {silence}")
+            walk.possible(f"the default action: {silence}")
     elif same(default, "Allow") or same(default, "Deny"):
         allowed = same(default, "Allow")
     else:
-        walk.doubts.append(Doubt(Reach.internet, Unread(path, f"its value {default!r} is not known")))
+        walk.possible_grants.append(PossibleGrant(Reach.internet, Unread(path, f"its value {default!r} is not known")))
         return
     if allowed:
         walk.allowed |= walk.rest
 
 
-def _result(walk: _Walk, name: str, count: int, *default: Evidence) -> Half:
+def _result(walk: _Walk, name: str, count: int, *default: Evidence) -> Lock:
     shown = walk.texts if len(walk.texts) <= KEPT else [*walk.texts[:KEPT], f"and {len(walk.texts) - KEPT} more"]
     facts = (*default, Evidence(walk.path, shown or f"{count} rules"), *without_effect(walk.path, walk.allowed))
-    way = from_addresses(walk.allowed, walk.index, *facts)
+    grant = from_addresses(walk.allowed, walk.index, *facts)
     subnets = from_ids(walk.site, walk.index, walk.path, walk.subnets, "a subnet")
-    ways = (*((replace(way, rules=tuple(walk.let)),) if way else ()), *walk.ways, *subnets)
-    lets = True if ways else (None if walk.doubts else False)
-    detail = phrase(_details(ways)) or ("not read" if walk.doubts else f"{count} rules let nobody in")
-    if not ways and not walk.doubts:
-        ways = (Way(Reach.none, facts),)
-    return Half(ways, tuple(walk.doubts), (Hop("firewall", name, detail, lets=lets),))
+    ways = (*((replace(grant, rules=tuple(walk.let)),) if grant else ()), *walk.ways, *subnets)
+    lets = True if ways else (None if walk.possible_grants else False)
+    detail = phrase(_details(ways)) or ("not read" if walk.possible_grants else f"{count} rules let nobody in")
+    if not ways and not walk.possible_grants:
+        ways = (Grant(Reach.none, facts),)
+    return Lock(ways, tuple(walk.possible_grants), (Hop("firewall", name, detail, lets=lets),))
 
 
 _LET_IN = {
@@ -288,8 +288,8 @@ _LET_IN = {
 }
 
 
-def _details(ways: Iterable[Way]) -> list[str]:
-    return list(dict.fromkeys(way.says or _LET_IN[Reach(way.level)] for way in ways))
+def _details(ways: Iterable[Grant]) -> list[str]:
+    return list(dict.fromkeys(grant.says or _LET_IN[Reach(grant.level)] for grant in ways))
 
 
 __all__ = ["address_list", "restricted_subnets", "restrictions"]

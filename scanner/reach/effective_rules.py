@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Iterator
 from typing import Any, Final
 
 from scanner.model.addresses import PUBLIC_IPV6, Version
-from scanner.model.json_paths import look, member, same
+from scanner.model.json_paths import get_path, member, same
 from scanner.model.resource import Resource
 from scanner.reach.filtering import describe
 from scanner.reach.networks import Fabric, Nic, key_of, target_of
@@ -130,9 +130,9 @@ def _levels(answer: Any) -> dict[str, tuple[str, Any]]:
     values = member(answer, "value")
     for each in values if isinstance(values, list) else ():
         rules = member(each, "effectiveSecurityRules")
-        group = look(each, "networkSecurityGroup.id")
+        group = get_path(each, "networkSecurityGroup.id")
         for path in ("association.subnet.id", "association.networkInterface.id"):
-            level = look(each, path)
+            level = get_path(each, path)
             if isinstance(level, str) and level and isinstance(group, str):
                 found[key_of(level)] = (group, rules)
     return found

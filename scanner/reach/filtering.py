@@ -27,8 +27,8 @@ from scanner.model.addresses import (
     AddressSet,
     Version,
 )
+from scanner.model.exposure import Grant as OpenWay
 from scanner.model.exposure import Hop, Reach
-from scanner.model.exposure import Way as OpenWay
 from scanner.model.index import Index
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.known_ports import KNOWN_PORTS, KnownPort
@@ -92,9 +92,9 @@ class Opening:
     first: int
     last: int
     known: KnownPort | None
-    sure: Senders
-    may: Senders
-    doubts: tuple[Unread, ...]
+    certain: Senders
+    possible: Senders
+    possible_grants: tuple[Unread, ...]
     steps: tuple[Step, ...]
 
     @property
@@ -107,7 +107,7 @@ class Opening:
 
     def limited(self, to: Senders) -> Opening:
         """The same behind a device that lets only these senders come."""
-        return replace(self, sure=self.sure & to, may=self.may & to)
+        return replace(self, certain=self.certain & to, possible=self.possible & to)
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
@@ -128,8 +128,8 @@ class _Piece(msgspec.Struct, frozen=True, gc=False):
 class _Open(msgspec.Struct, frozen=True, gc=False):
     first: int
     last: int
-    sure: Senders
-    may: Senders
+    certain: Senders
+    possible: Senders
     marks: tuple[Mark, ...]
 
 
@@ -139,9 +139,9 @@ class Level:
 
     kind: StepKind
     resource: str
-    sure: Flow
-    may: Flow
-    doubts: tuple[Unread, ...] = ()
+    certain: Flow
+    possible: Flow
+    possible_grants: tuple[Unread, ...] = ()
     group: Group | None = None
     detail: str = ""
 
@@ -165,9 +165,9 @@ class Passage:
         return everybody(self.side, self.version)
 
     @property
-    def doubts(self) -> tuple[Unread, ...]:
+    def possible_grants(self) -> tuple[Unread, ...]:
         """What of the chain could not be read or is not known."""
-        found = [doubt for level in self.levels for doubt in level.doubts]
+        found = [possible for level in self.levels for possible in level.possible_grants]
         if self.missing is not None:
             found.append(self.missing)
         return tuple(dict.fromkeys(found))
@@ -231,28 +231,28 @@ class Passage:
 
     def _explained(self, level: Level, at: int, now: Senders, delivered: Senders) -> Step:
         if level.group is None:
-            left = _at(level.sure, at) & now | delivered
-            lets = bool(left) if level.sure == level.may else None
+            left = _at(level.certain, at) & now | delivered
+            lets = bool(left) if level.certain == level.possible else None
             return Step(level.kind, level.resource, (), lets, left, level.detail)
         decided, let = decide(level.group.rules(self.receiver, False), self.side, self.version, at, now)
-        _, may = decide(level.group.rules(self.receiver, True), self.side, self.version, at, now)
+        _, possible = decide(level.group.rules(self.receiver, True), self.side, self.version, at, now)
         refs = tuple(rule.ref for rule, _ in decided)
         left = let | delivered
-        return Step(level.kind, level.resource, refs, bool(left) if may == let else None, left)
+        return Step(level.kind, level.resource, refs, bool(left) if possible == let else None, left)
 
     # Working it out
 
     def _both(self) -> Iterator[_Open]:
-        sure = self._met(wide=False)
-        exact = all(level.sure is level.may for level in self.levels) and not self._admin_unsure
-        may = sure if exact else self._met(wide=True)
+        certain = self._met(wide=False)
+        exact = all(level.certain is level.possible for level in self.levels) and not self._admin_unsure
+        possible = certain if exact else self._met(wide=True)
         if self.missing is not None:
-            may = [_Piece(0, END - 1, self.everybody, ())]
-        if may is sure:
-            for piece in sure:
+            possible = [_Piece(0, END - 1, self.everybody, ())]
+        if possible is certain:
+            for piece in certain:
                 yield _Open(piece.first, piece.last, piece.senders, piece.senders, piece.marks)
             return
-        for first, last, one, two in _cut(sure, may):
+        for first, last, one, two in _cut(certain, possible):
             left = one.senders if one else NOBODY
             wide = shared(left | two.senders) if two else left
             yield _Open(first, last, left, wide, one.marks if one else two.marks if two else ())
@@ -265,7 +265,7 @@ class Passage:
         whole = self.everybody
         now = [_Piece(0, END - 1, whole, ())]
         for number, level in enumerate(self.levels):
-            now = list(_meet(now, level.may if wide else level.sure, number, whole))
+            now = list(_meet(now, level.possible if wide else level.certain, number, whole))
         if self.admin is not None:
             flow = self.admin.always.flow(self.receiver, self.side, self.version, wide)
             past = [_Piece(each.first, each.last, each.senders, (Mark(0, each.rules, each.senders),)) for each in flow]
@@ -275,10 +275,17 @@ class Passage:
     def _opening(self, protocol: str, start: int, piece: _Open, known: KnownPort | None = None) -> Opening:
         steps = [self._step(mark) for mark in piece.marks]
         if self.check is not None:
-            steps.append(replace(self.check, left=piece.sure))
-        doubts = self.doubts if piece.sure != piece.may else ()
+            steps.append(replace(self.check, left=piece.certain))
+        possible_grants = self.possible_grants if piece.certain != piece.possible else ()
         return Opening(
-            protocol, piece.first - start, piece.last - start, known, piece.sure, piece.may, doubts, tuple(steps)
+            protocol,
+            piece.first - start,
+            piece.last - start,
+            known,
+            piece.certain,
+            piece.possible,
+            possible_grants,
+            tuple(steps),
         )
 
     def _step(self, mark: Mark) -> Step:
@@ -318,7 +325,7 @@ def _made(fabric: Fabric, target: Target, entry: Entry, receiver: Receiver) -> P
     levels: list[Level] = []
     admin = fabric.admin(subnet.network) if subnet is not None else None
     if admin is not None:
-        levels.append(_level("admin-rules", admin.passed, receiver, side, version, admin.doubts))
+        levels.append(_level("admin-rules", admin.passed, receiver, side, version, admin.possible_grants))
     named: list[tuple[StepKind, str]] = [("nic-nsg", fabric.key(target.group))]
     if subnet is None:
         missing = Unread(target.subnet or "the subnet", "not among what was read")
@@ -332,7 +339,7 @@ def _made(fabric: Fabric, target: Target, entry: Entry, receiver: Receiver) -> P
             missing = Unread(key, "not among what was read")
             levels.append(Level(kind, key, (), whole, (missing,), detail="the network security group was not read"))
         else:
-            levels.append(_level(kind, group, receiver, side, version, group.doubts))
+            levels.append(_level(kind, group, receiver, side, version, group.possible_grants))
     if not groups:
         levels.append(_no_group(entry, whole, subnet is None))
     missing_rules = fabric.admin_gap(subnet.network if subnet is not None else "")
@@ -342,11 +349,11 @@ def _made(fabric: Fabric, target: Target, entry: Entry, receiver: Receiver) -> P
 
 
 def _level(
-    kind: StepKind, group: Group, receiver: Receiver, side: Side, version: Version, doubts: tuple[Unread, ...]
+    kind: StepKind, group: Group, receiver: Receiver, side: Side, version: Version, possible_grants: tuple[Unread, ...]
 ) -> Level:
-    sure = group.flow(receiver, side, version)
-    may = group.flow(receiver, side, version, wide=True)
-    return Level(kind, group.id, sure, sure if may == sure else may, doubts, group)
+    certain = group.flow(receiver, side, version)
+    possible = group.flow(receiver, side, version, wide=True)
+    return Level(kind, group.id, certain, certain if possible == certain else possible, possible_grants, group)
 
 
 def _everything(who: Senders) -> Flow:
@@ -472,7 +479,7 @@ def _joined(pieces: Iterable[_Open]) -> Iterator[_Open]:
 
 def _continues(last: _Open, piece: _Open) -> bool:
     adjacent = last.last + 1 == piece.first and piece.first not in _BORDERS
-    return adjacent and (last.sure, last.may) == (piece.sure, piece.may)
+    return adjacent and (last.certain, last.possible) == (piece.certain, piece.possible)
 
 
 _BORDERS: Final = (CONNECTIONS // 2, CONNECTIONS, CONNECTIONS + 1, CONNECTIONS + 2)
@@ -518,10 +525,14 @@ def _rest(pieces: list[_Open]) -> list[_Open]:
     for piece in pieces:
         for first, last, is_known in _parted(piece):
             if is_known:
-                wide = out and out[-1].sure & piece.sure == out[-1].sure and out[-1].may & piece.may == out[-1].may
+                wide = (
+                    out
+                    and out[-1].certain & piece.certain == out[-1].certain
+                    and out[-1].possible & piece.possible == out[-1].possible
+                )
                 bridge = last + 1 if wide and bridge == first else None
                 continue
-            if out and bridge == first and (out[-1].sure, out[-1].may) == (piece.sure, piece.may):
+            if out and bridge == first and (out[-1].certain, out[-1].possible) == (piece.certain, piece.possible):
                 out[-1] = structs.replace(out[-1], last=last, marks=_marks(out[-1].marks, piece.marks))
             else:
                 out.append(structs.replace(piece, first=first, last=last))
@@ -549,7 +560,7 @@ def _alike(rest: dict[Protocol, list[_Open]]) -> list[_Open]:
     found: list[_Open] = []
     for piece in rest["tcp"]:
         other = udp.get((piece.first, piece.last))
-        if other is not None and (other.sure, other.may) == (piece.sure, piece.may):
+        if other is not None and (other.certain, other.possible) == (piece.certain, piece.possible):
             found.append(structs.replace(piece, marks=_marks(piece.marks, other.marks)))
     return found
 
@@ -602,7 +613,7 @@ def ways(who: Senders, index: Index, *evidence: Evidence) -> tuple[OpenWay, ...]
         if len(memo) >= KEPT_WAYS:
             memo.clear()
         found = memo[who] = _ways(who, index)
-    return tuple(way.after(evidence) for way in found) if evidence else found
+    return tuple(grant.after(evidence) for grant in found) if evidence else found
 
 
 KEPT_WAYS: Final = 4096
@@ -622,7 +633,7 @@ def _ways(who: Senders, index: Index) -> tuple[OpenWay, ...]:
         if not open_ways or None in open_ways:
             continue
         bound = from_addresses(term.addresses, index)
-        narrow = min((way for way in open_ways if way is not None), key=lambda way: way.level)
+        narrow = min((grant for grant in open_ways if grant is not None), key=lambda grant: grant.level)
         if bound is not None:
             found.append(bound if bound.level < Reach.azure else narrow)
     return tuple(dict.fromkeys(found))

@@ -9,22 +9,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from scanner.model.addresses import AddressSet, BadAddress, parse, span, union
-from scanner.model.exposure import REACH_SAYS, Doubt, Half, Hop, Reach, Way, may
+from scanner.model.exposure import REACH_SAYS, Grant, Hop, Lock, PossibleGrant, Reach, possible
 from scanner.model.ids import subscription_of
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, look, same
+from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Child
+from scanner.model.rule import Read
 from scanner.model.verdict import NOT_READ, Evidence, Unread, shown
 from scanner.reach.perimeters import CONFIGURATIONS, Perimeters, perimeters
 from scanner.reach.sources import (
     KEPT,
-    doubted,
     from_addresses,
     from_ids,
     phrase,
     remembered,
     source_hop,
+    unproven,
     without_effect,
 )
 from scanner.reach.topology import behind
@@ -45,7 +45,7 @@ class Rules:
     """
 
     path: str = ""
-    child: Child | None = None
+    child: Read | None = None
     address: str = ""
     start: str = ""
     end: str = ""
@@ -98,16 +98,16 @@ class Firewall:
     instances: tuple[Rules, ...] = ()
     acl: str = ""
     other: tuple[str, ...] = ()
-    holder: Child | None = None
+    holder: Read | None = None
     zero: bool = False
     filter: str = ""
     bypass: str = ""
     bypass_off: tuple[Any, ...] = ("None", "", False)
-    endpoints: str | Child | None = "properties.privateEndpointConnections"
+    endpoints: str | Read | None = "properties.privateEndpointConnections"
     injected: tuple[str, ...] = ()
-    unruly: tuple[str, tuple[str, ...], tuple[str, ...]] = ("", (), ())
+    sku_without_network_rules: tuple[str, tuple[str, ...], tuple[str, ...]] = ("", (), ())
     lacks: str = "has no firewall"
-    configurations: Child | None = None
+    configurations: Read | None = None
 
     def __post_init__(self) -> None:
         if not self.source:
@@ -141,19 +141,19 @@ class _Switch:
     state: State
     seen: tuple[Evidence, ...]
     detail: str
-    doubt: Unread | None = None
+    possible: Unread | None = None
     wild: bool = False
     """The switch itself says nothing that is known: not even closed rules prove that the door is closed."""
 
 
-def firewall(resource: Resource, index: Index, row: Firewall, rules: Half | None = None) -> Half:
+def firewall(resource: Resource, index: Index, row: Firewall, rules: Lock | None = None) -> Lock:
     """Who can reach the resource: its ways in, the doubts, the hops from the source on, and identity-bound `admits`.
 
     `rules` replaces what the row's lists would say, for a service whose rules are richer (see `restrictions`).
     """
-    if resource.mute:
-        hop = Hop("switch", "Public network access", resource.silence, lets=None)
-        return may(Reach.internet, Unread("properties", resource.silence), hops=(hop,))
+    if resource.has_no_properties:
+        hop = Hop("switch", "Public network access", resource.why_absent_is_unknown, lets=None)
+        return possible(Reach.internet, Unread("properties", resource.why_absent_is_unknown), hops=(hop,))
     injected = _injected(resource, index, row)
     if injected is not None:
         return injected
@@ -165,11 +165,14 @@ def firewall(resource: Resource, index: Index, row: Firewall, rules: Half | None
     around = perimeters(resource, index, row.configurations)
     public = _with_perimeters(door, switch, own, around)
     hops = (*_switch_hop(row, switch, around, public), *_perimeter_hops(around), *public.hops, *private.hops)
-    sure, doubts = public.sure + private.sure, public.doubts + private.doubts + _maybe_injected(resource, row)
-    if not sure and not doubts:
-        sure = (Way(Reach.none, _closing(door, switch, around)),)
+    grants, possible_grants = (
+        public.grants + private.grants,
+        public.possible_grants + private.possible_grants + _maybe_injected(resource, row),
+    )
+    if not grants and not possible_grants:
+        grants = (Grant(Reach.none, _closing(door, switch, around)),)
     admits = () if public.widest is not None and public.widest.level == Reach.internet else public.admits
-    return Half(sure, doubts, (source_hop(public), *hops), admits)
+    return Lock(grants, possible_grants, (source_hop(public), *hops), admits)
 
 
 def _closing(door: _Door, switch: _Switch, around: Perimeters) -> tuple[Evidence, ...]:
@@ -196,8 +199,8 @@ class Subnets:
 def admitted_subnets(resource: Resource, index: Index, row: Firewall) -> Subnets:
     """What the rules for virtual networks of the resource say, where its other locks let them decide."""
     path = next(iter(row.subnets)).name
-    if resource.mute:
-        return Subnets(path, missing=Unread("properties", resource.silence))
+    if resource.has_no_properties:
+        return Subnets(path, missing=Unread("properties", resource.why_absent_is_unknown))
     door = _Door(resource, index, row)
     door.find_holder()
     idle = _idle(door)
@@ -208,11 +211,11 @@ def admitted_subnets(resource: Resource, index: Index, row: Firewall) -> Subnets
     read = [(rules.id, *_entries(door, rules)) for rules in row.subnets]
     ids = tuple(_member(entry, member) for member, entries, _ in read for entry in entries)
     missing = next((gap for _, _, gap in read if gap is not None), None)
-    if not ids and _default(door)[0] and not (door.holder or resource).thin:
+    if not ids and _default(door)[0] and not (door.holder or resource).api_version_unknown:
         return Subnets(path, idle="it lets every network in, and names none")
     # An empty rule set that lets everybody in needs no list to be told so; whose subnets it names still does.
     absent = door.holder is not None and any(
-        rules.child is None and not isinstance(door.holder.look(rules.path), list) for rules in row.subnets
+        rules.child is None and not isinstance(door.holder.get(rules.path), list) for rules in row.subnets
     )
     if absent and missing is None:
         missing = Unread(path, "the answer did not hold it")
@@ -229,41 +232,43 @@ def idle(resource: Resource, index: Index, row: Firewall) -> str:
 def _idle(door: _Door) -> str:
     resource, row = door.resource, door.row
     switch = _switch(door, private_endpoints(resource, door.index, row.endpoints))
-    if switch.state != "enabled" and switch.doubt is None:
+    if switch.state != "enabled" and switch.possible is None:
         return "its public network access is off, so no rule lets anybody in"
-    sku, lacking, _ = row.unruly
-    if sku and any(same(resource.look(sku), each) for each in lacking):
+    sku, lacking, _ = row.sku_without_network_rules
+    if sku and any(same(resource.get(sku), each) for each in lacking):
         return "this tier has no rules for virtual networks"
     if any(each.enforced for each in perimeters(resource, door.index, row.configurations).found):
         return "its perimeter decides"
     return ""
 
 
-def private_endpoints(resource: Resource, index: Index, where: str | Child | None) -> Half:
+def private_endpoints(resource: Resource, index: Index, where: str | Read | None) -> Lock:
     """The ways in through approved private endpoints: `private` from own subscriptions, `selected` from others."""
     if where is None:
-        return Half()
+        return Lock()
     path = where if isinstance(where, str) else where.path
     connections, missing = _connections(resource, where)
     approved: list[str] = []
-    doubts: list[Doubt] = []
+    possible_grants: list[PossibleGrant] = []
     for each in connections:
-        status = look(each, "properties.privateLinkServiceConnectionState.status")
+        status = get_path(each, "properties.privateLinkServiceConnectionState.status")
         if same(status, "Approved"):
-            target = look(each, "properties.privateEndpoint.id")
+            target = get_path(each, "properties.privateEndpoint.id")
             approved.append(target if isinstance(target, str) else "")
         elif not any(same(status, each) for each in _NOT_CONNECTED):
-            doubts.append(Doubt(Reach.selected, Unread(path, "a connection whose status is not known")))
+            possible_grants.append(
+                PossibleGrant(Reach.selected, Unread(path, "a connection whose status is not known"))
+            )
     if missing is not None:
-        doubts.append(Doubt(Reach.selected, missing))
-    if missing is not None or (isinstance(where, Child) and not where.needed(resource)):
+        possible_grants.append(PossibleGrant(Reach.selected, missing))
+    if missing is not None or (isinstance(where, Read) and not where.needed(resource)):
         approved += _known_endpoints(resource, index)
     ways = from_ids(resource, index, path, dict.fromkeys(approved), "a private endpoint")
     hops = [
         Hop("private-endpoint", _endpoint_name(target), _approved(index, target), target)
         for target in list(dict.fromkeys(approved))[:KEPT]
     ]
-    return Half(ways, tuple(doubts), tuple(hops))
+    return Lock(ways, tuple(possible_grants), tuple(hops))
 
 
 def _endpoint_name(endpoint: str) -> str:
@@ -275,15 +280,17 @@ def _approved(index: Index, endpoint: str) -> str:
     return f"Approved; {said}" if said else "Approved"
 
 
-def _connections(resource: Resource, where: str | Child) -> tuple[list[Any], Unread | None]:
-    if isinstance(where, Child):
+def _connections(resource: Resource, where: str | Read) -> tuple[list[Any], Unread | None]:
+    if isinstance(where, Read):
         children = resource.children(where)
         return [child.body for child in children.items], children.gap
-    value = resource.look(where)
+    value = resource.get(where)
     if isinstance(value, list):
         return value, None
     if value is None or value is MISSING:
-        return [], Unread(where, "absent in a record whose api-version is not known") if resource.thin else None
+        return [], Unread(
+            where, "absent in a record whose api-version is not known"
+        ) if resource.api_version_unknown else None
     return [], Unread(where, "this is no list")
 
 
@@ -302,12 +309,12 @@ def _by_target(index: Index) -> dict[str, list[str]]:
 
 def _targets(endpoint: Resource) -> Iterable[str]:
     for path in ("privateLinkServiceConnections", "manualPrivateLinkServiceConnections"):
-        value = endpoint.look(f"properties.{path}")
+        value = endpoint.get(f"properties.{path}")
         for each in value if isinstance(value, list) else ():
-            target = look(each, "properties.privateLinkServiceId")
-            status = look(each, "properties.privateLinkServiceConnectionState.status")
+            target = get_path(each, "properties.privateLinkServiceId")
+            status = get_path(each, "properties.privateLinkServiceConnectionState.status")
             if isinstance(target, str) and same(status, "Approved"):
-                yield f"{target.rstrip('/')}{_slot(look(each, 'properties.groupIds'))}".lower()
+                yield f"{target.rstrip('/')}{_slot(get_path(each, 'properties.groupIds'))}".lower()
 
 
 def _slot(groups: Any) -> str:
@@ -319,56 +326,56 @@ def _slot(groups: Any) -> str:
 
 def injected(resource: Resource, path: str) -> str:
     """The id of the subnet that a path names, or of the object there; "" where it names none."""
-    value = resource.look(path)
-    subnet = look(value, "id") if isinstance(value, dict) else value
+    value = resource.get(path)
+    subnet = get_path(value, "id") if isinstance(value, dict) else value
     return subnet if isinstance(subnet, str) and subscription_of(subnet) else ""
 
 
-def _injected(resource: Resource, index: Index, row: Firewall) -> Half | None:
+def _injected(resource: Resource, index: Index, row: Firewall) -> Lock | None:
     for path in row.injected:
         subnet = injected(resource, path)
         if subnet:
             ways = from_ids(resource, index, path, (subnet,), "a subnet")
             name = "/".join(subnet.rstrip("/").split("/")[-3::2])
-            return Half(ways, hops=(source_hop(Half(ways)), Hop("subnet", name, "inside a virtual network", subnet)))
+            return Lock(ways, hops=(source_hop(Lock(ways)), Hop("subnet", name, "inside a virtual network", subnet)))
     return None
 
 
-def _maybe_injected(resource: Resource, row: Firewall) -> tuple[Doubt, ...]:
+def _maybe_injected(resource: Resource, row: Firewall) -> tuple[PossibleGrant, ...]:
     """A doubt for each path that does not say whether the resource stands in a virtual network."""
-    doubts = []
+    possible_grants = []
     for path in row.injected:
-        value = resource.look(path)
+        value = resource.get(path)
         if value is MISSING or value is None:
-            if resource.thin:
+            if resource.api_version_unknown:
                 why = "absent in a record whose api-version is not known"
-                doubts.append(Doubt(Reach.private, Unread(path, why)))
+                possible_grants.append(PossibleGrant(Reach.private, Unread(path, why)))
         elif not injected(resource, path) and value != "":
-            doubts.append(Doubt(Reach.private, Unread(path, f"its value {value!r} is not known")))
-    return tuple(doubts)
+            possible_grants.append(PossibleGrant(Reach.private, Unread(path, f"its value {value!r} is not known")))
+    return tuple(possible_grants)
 
 
-def _switch(door: _Door, private: Half) -> _Switch:
+def _switch(door: _Door, private: Lock) -> _Switch:
     row, resource = door.row, door.resource
     if not row.public:
         return _Switch("enabled", (), "")
-    seen = (resource.seen(row.public, row.disabled[0]),)
-    value = resource.look(row.public)
+    seen = (resource.evidence(row.public, row.disabled[0]),)
+    value = resource.get(row.public)
     if value is MISSING or value is None or value == "":
         return _absent(door, private, seen)
     state = _state(row, value)
     said = f"{row.public.rsplit('.', 1)[-1]} = {shown(value)}"
     if state is None:
         return _Switch("enabled", seen, said, Unread(row.public, f"its value {value!r} is not known"), True)
-    path, lacking, _ = row.unruly
-    if state != "enabled" and path and any(same(resource.look(path), each) for each in lacking):
+    path, lacking, _ = row.sku_without_network_rules
+    if state != "enabled" and path and any(same(resource.get(path), each) for each in lacking):
         # What the feature needs is a higher SKU, and nothing documents what the switch does without.
-        sku = resource.look(path)
+        sku = resource.get(path)
         return _Switch("enabled", seen, said, Unread(row.public, f"whether it holds on {sku} is not documented"), True)
     return _agreed(door, _Switch(state, seen, said))
 
 
-def _absent(door: _Door, private: Half, seen: tuple[Evidence, ...]) -> _Switch:
+def _absent(door: _Door, private: Lock, seen: tuple[Evidence, ...]) -> _Switch:
     row = door.row
     if row.absent == "enabled":
         return _agreed(door, _Switch("enabled", seen, "not set: enabled"))
@@ -376,17 +383,17 @@ def _absent(door: _Door, private: Half, seen: tuple[Evidence, ...]) -> _Switch:
         thin = _thin(door.resource, row.public)
         return _Switch("enabled" if thin else "disabled", seen, "not set: disabled", thin)
     if row.absent == "auto":
-        if private.sure:
+        if private.grants:
             thin = _thin(door.resource, row.public)
             return _Switch("enabled" if thin else "disabled", seen, "automatic: closed by a private endpoint", thin)
-        doubt = private.doubts[0].missing if private.doubts else None
-        return _Switch("enabled", seen, "automatic: no approved private endpoint", doubt)
+        possible = private.possible_grants[0].missing if private.possible_grants else None
+        return _Switch("enabled", seen, "automatic: no approved private endpoint", possible)
     return _Switch("enabled", seen, "not set", Unread(row.public, "the answer did not hold it"), True)
 
 
 def _thin(resource: Resource, path: str) -> Unread | None:
     """Why an absent property of a thin record says nothing."""
-    return Unread(path, "absent in a record whose api-version is not known") if resource.thin else None
+    return Unread(path, "absent in a record whose api-version is not known") if resource.api_version_unknown else None
 
 
 def _agreed(door: _Door, switch: _Switch) -> _Switch:
@@ -398,10 +405,10 @@ def _agreed(door: _Door, switch: _Switch) -> _Switch:
         if door.holder_gap is None or switch.state == "enabled":
             return switch
         return _Switch(switch.state, switch.seen, switch.detail, door.holder_gap)
-    value = door.holder.look(row.second)
+    value = door.holder.get(row.second)
     if value is MISSING or value is None or _state(row, value) == switch.state:
         return switch
-    both = (*switch.seen, door.holder.seen(row.second, row.disabled[0]))
+    both = (*switch.seen, door.holder.evidence(row.second, row.disabled[0]))
     why = f"the resource says {switch.detail}, its rule set says {value!r}"
     return _Switch("enabled", both, f"{switch.detail}, the rule set {value}", Unread(row.public, why))
 
@@ -419,42 +426,42 @@ def _state(row: Firewall, value: Any) -> State | None:
     return None
 
 
-def _own(door: _Door, switch: _Switch, rules: Half | None) -> Half:
+def _own(door: _Door, switch: _Switch, rules: Lock | None) -> Lock:
     """What switch and rules of the resource itself let in."""
-    if switch.state != "enabled" and switch.doubt is None:
-        return Half(admits=_admits(door))
-    half = rules if rules is not None else _rules(door)
-    ways = tuple(way.after(switch.seen) for way in half.sure if way.level)
-    door.facts += [fact for way in half.sure if not way.level for fact in way.evidence]
-    half = Half(ways, half.doubts, half.hops, half.admits or _admits(door))
-    if switch.doubt is None:
-        return half
-    wild = (Doubt(Reach.internet, switch.doubt, switch.seen),) if switch.wild else ()
-    return doubted(half, switch.doubt) | Half(doubts=wild)
+    if switch.state != "enabled" and switch.possible is None:
+        return Lock(admits=_admits(door))
+    lock = rules if rules is not None else _rules(door)
+    ways = tuple(grant.after(switch.seen) for grant in lock.grants if grant.level)
+    door.facts += [fact for grant in lock.grants if not grant.level for fact in grant.evidence]
+    lock = Lock(ways, lock.possible_grants, lock.hops, lock.admits or _admits(door))
+    if switch.possible is None:
+        return lock
+    wild = (PossibleGrant(Reach.internet, switch.possible, switch.seen),) if switch.wild else ()
+    return unproven(lock, switch.possible) | Lock(possible_grants=wild)
 
 
-def _with_perimeters(door: _Door, switch: _Switch, own: Half, around: Perimeters) -> Half:
-    admitted = Half()
+def _with_perimeters(door: _Door, switch: _Switch, own: Lock, around: Perimeters) -> Lock:
+    admitted = Lock()
     for perimeter in around.found:
         admitted |= perimeter.admits
     if any(perimeter.enforced for perimeter in around.found):
-        return Half(admitted.sure, admitted.doubts)
-    public = Half(own.sure + admitted.sure, own.doubts + admitted.doubts, own.hops, own.admits)
+        return Lock(admitted.grants, admitted.possible_grants)
+    public = Lock(own.grants + admitted.grants, own.possible_grants + admitted.possible_grants, own.hops, own.admits)
     missing = around.missing
     # A type that has no such child cannot be asked: SecuredByPerimeter without a known association is closed then.
     askable = door.row.configurations is not None and door.index.live
     if missing is None and switch.state == "secured" and not around.found and not around.settled and askable:
         missing = around.refused or Unread(CONFIGURATIONS, "a perimeter outside the scanned scope is not seen")
-    return public if missing is None else public | Half(doubts=(Doubt(Reach.internet, missing),))
+    return public if missing is None else public | Lock(possible_grants=(PossibleGrant(Reach.internet, missing),))
 
 
-def _switch_hop(row: Firewall, switch: _Switch, around: Perimeters, public: Half) -> tuple[Hop, ...]:
+def _switch_hop(row: Firewall, switch: _Switch, around: Perimeters, public: Lock) -> tuple[Hop, ...]:
     if not row.public:
         return ()
     detail = switch.detail
-    if around.found and (public.sure or public.doubts):
+    if around.found and (public.grants or public.possible_grants):
         return (Hop("switch", "Public network access", f"{detail}; the perimeter admits", lets=True),)
-    if switch.doubt is not None:
+    if switch.possible is not None:
         return (Hop("switch", "Public network access", detail, lets=None),)
     return (Hop("switch", "Public network access", detail, lets=switch.state == "enabled"),)
 
@@ -475,21 +482,21 @@ def _perimeter_hops(around: Perimeters) -> tuple[Hop, ...]:
     return tuple(hops)
 
 
-def _lets(half: Half, otherwise: bool = False) -> bool | None:
-    if half.sure:
+def _lets(lock: Lock, otherwise: bool = False) -> bool | None:
+    if lock.grants:
         return True
-    return None if half.doubts else otherwise
+    return None if lock.possible_grants else otherwise
 
 
-def _rules(door: _Door) -> Half:
+def _rules(door: _Door) -> Lock:
     """What the resource's own rules let in, once the switch is on."""
     row = door.row
-    path, lacking, _ = row.unruly
-    if path and any(same(door.resource.look(path), each) for each in lacking):
-        sku = door.resource.seen(path)
+    path, lacking, _ = row.sku_without_network_rules
+    if path and any(same(door.resource.get(path), each) for each in lacking):
+        sku = door.resource.evidence(path)
         hop = Hop("firewall", row.name, f"not available on {sku.value}")
         says = f"every address, since {sku.value} {row.lacks}"
-        return Half((Way(Reach.internet, (sku,), says),), hops=(hop,))
+        return Lock((Grant(Reach.internet, (sku,), says),), hops=(hop,))
     if door.holder_gap is not None:
         return _undecided(door, door.holder_gap)
     seen = _default_seen(door)
@@ -497,42 +504,46 @@ def _rules(door: _Door) -> Half:
     if allowed:
         name = row.default.rsplit(".", 1)[-1]
         hop = Hop("firewall", row.name, f"{name} = {shown(seen[0].value)}" if seen else "none")
-        return Half((Way(Reach.internet, seen),), hops=(hop,))
+        return Lock((Grant(Reach.internet, seen),), hops=(hop,))
     listed = _listed(door)
     if missing is not None:
-        listed |= Half(doubts=(Doubt(Reach.internet, missing, seen),))
-    if not listed.sure and not listed.doubts and not _entries_of(door) and _open_when_empty(door):
+        listed |= Lock(possible_grants=(PossibleGrant(Reach.internet, missing, seen),))
+    if not listed.grants and not listed.possible_grants and not _entries_of(door) and _open_when_empty(door):
         facts = (*seen, *(_count(door, rules) for rules in (*row.addresses, *row.subnets)))
         hop = Hop("firewall", row.name, "no rule: everybody is let in")
-        return Half((Way(Reach.internet, facts),), hops=(hop,))
+        return Lock((Grant(Reach.internet, facts),), hops=(hop,))
     listed |= _maybe_unruly(door)
     door.facts += [*seen, *(_count(door, rules) for rules in (*row.addresses, *row.subnets))]
-    detail = phrase([way.says or REACH_SAYS[Reach(way.level)] for way in listed.sure]) or "no rule lets anybody in"
-    hop = Hop("firewall", row.name, detail if listed.sure or not listed.doubts else "not read", lets=_lets(listed))
-    return Half(tuple(way.after(seen) for way in listed.sure), listed.doubts, (hop,))
+    detail = (
+        phrase([grant.says or REACH_SAYS[Reach(grant.level)] for grant in listed.grants]) or "no rule lets anybody in"
+    )
+    hop = Hop(
+        "firewall", row.name, detail if listed.grants or not listed.possible_grants else "not read", lets=_lets(listed)
+    )
+    return Lock(tuple(grant.after(seen) for grant in listed.grants), listed.possible_grants, (hop,))
 
 
-def _maybe_unruly(door: _Door) -> Half:
+def _maybe_unruly(door: _Door) -> Lock:
     """A doubt where nobody knows whether the rules of this SKU hold anybody off."""
-    path, _, holding = door.row.unruly
-    value = door.resource.look(path) if path else MISSING
+    path, _, holding = door.row.sku_without_network_rules
+    value = door.resource.get(path) if path else MISSING
     if not path or any(same(value, each) for each in holding):
-        return Half()
+        return Lock()
     gone = value is MISSING or value is None
     missing = Unread(path, "the answer did not hold it" if gone else f"its value {value!r} is not known")
-    return Half(doubts=(Doubt(Reach.internet, missing, (door.resource.seen(path),)),))
+    return Lock(possible_grants=(PossibleGrant(Reach.internet, missing, (door.resource.evidence(path),)),))
 
 
-def _undecided(door: _Door, missing: Unread) -> Half:
+def _undecided(door: _Door, missing: Unread) -> Lock:
     hop = Hop("firewall", door.row.name, missing.why, lets=None)
-    return Half(doubts=(Doubt(Reach.internet, missing),), hops=(hop,))
+    return Lock(possible_grants=(PossibleGrant(Reach.internet, missing),), hops=(hop,))
 
 
 def _default_seen(door: _Door) -> tuple[Evidence, ...]:
     row = door.row
     if not row.default or door.holder is None:
         return ()
-    return (door.holder.seen(row.default, row.deny[0]),)
+    return (door.holder.evidence(row.default, row.deny[0]),)
 
 
 def _default(door: _Door) -> tuple[bool, Unread | None]:
@@ -540,11 +551,11 @@ def _default(door: _Door) -> tuple[bool, Unread | None]:
     row = door.row
     if not row.default:
         return False, None
-    value = MISSING if door.holder is None else door.holder.look(row.default)
+    value = MISSING if door.holder is None else door.holder.get(row.default)
     if value is MISSING or value is None:
         if row.default_absent == "allow":
             return True, None
-        thin = door.holder is None or door.holder.thin
+        thin = door.holder is None or door.holder.api_version_unknown
         known = row.default_absent == "deny" and not thin
         return False, None if known else Unread(row.default, "the answer did not hold it")
     if any(same(value, each) for each in row.allow):
@@ -555,66 +566,68 @@ def _default(door: _Door) -> tuple[bool, Unread | None]:
 
 def _open_when_empty(door: _Door) -> bool:
     row = door.row
-    if row.filter and door.holder is not None and same(door.holder.look(row.filter), True):
+    if row.filter and door.holder is not None and same(door.holder.get(row.filter), True):
         return False
     return row.empty == "open"
 
 
-def _listed(door: _Door) -> Half:
+def _listed(door: _Door) -> Lock:
     """What the rule lists let in, by their union."""
     row = door.row
     named: list[tuple[Any, AddressSet]] = []
     sets: list[AddressSet] = []
     facts: list[Evidence] = []
-    half = Half(doubts=_strange(door))
+    lock = Lock(possible_grants=_strange(door))
     for rules in row.addresses:
-        found, zero, doubts = _addresses(door, rules)
+        found, zero, possible_grants = _addresses(door, rules)
         together = union(addresses for _, addresses in found)
         sets.append(together)
         named += found
         if found:
             facts += [_texts(door, rules), *without_effect(rules.name, together)]
-        half |= Half(zero, doubts)
-    way = from_addresses(union(sets), door.index, *facts)
-    if way is None:
+        lock |= Lock(zero, possible_grants)
+    grant = from_addresses(union(sets), door.index, *facts)
+    if grant is None:
         door.facts += facts
-    half |= Half((replace(way, rules=tuple(named)),) if way else ())
+    lock |= Lock((replace(grant, rules=tuple(named)),) if grant else ())
     for rules in row.subnets:
         entries, missing = _entries(door, rules)
         ids = [_member(entry, rules.id) for entry in entries]
-        doubts = () if missing is None else (Doubt(Reach.selected, missing),)
-        half |= Half(from_ids(door.resource, door.index, rules.name, ids, "a subnet"), doubts)
-    return half
+        possible_grants = () if missing is None else (PossibleGrant(Reach.selected, missing),)
+        lock |= Lock(from_ids(door.resource, door.index, rules.name, ids, "a subnet"), possible_grants)
+    return lock
 
 
-def _addresses(door: _Door, rules: Rules) -> tuple[list[tuple[Any, AddressSet]], tuple[Way, ...], tuple[Doubt, ...]]:
+def _addresses(
+    door: _Door, rules: Rules
+) -> tuple[list[tuple[Any, AddressSet]], tuple[Grant, ...], tuple[PossibleGrant, ...]]:
     """The rules of a list with their addresses, the way that 0.0.0.0 is, and what could not be read."""
     entries, missing = _entries(door, rules)
     found: list[tuple[Any, AddressSet]] = []
-    doubts = [Doubt(Reach.internet, missing)] if missing is not None else []
-    zero: tuple[Way, ...] = ()
+    possible_grants = [PossibleGrant(Reach.internet, missing)] if missing is not None else []
+    zero: tuple[Grant, ...] = ()
     for entry in entries:
-        if rules.action and same(look(entry, rules.action), "Deny"):
+        if rules.action and same(get_path(entry, rules.action), "Deny"):
             continue
         if door.row.zero and _is_zero(entry, rules):
-            zero = (Way(Reach.azure, (Evidence(rules.name, ZERO, "no rule for 0.0.0.0"),), "every Azure tenant"),)
+            zero = (Grant(Reach.azure, (Evidence(rules.name, ZERO, "no rule for 0.0.0.0"),), "every Azure tenant"),)
             continue
         try:
             found.append((entry, _parsed(entry, rules)))
         except BadAddress as bad:
-            doubts.append(Doubt(Reach.internet, Unread(rules.name, str(bad))))
-    return found, zero, tuple(doubts)
+            possible_grants.append(PossibleGrant(Reach.internet, Unread(rules.name, str(bad))))
+    return found, zero, tuple(possible_grants)
 
 
 def _parsed(entry: Any, rules: Rules) -> AddressSet:
     if rules.start:
-        return span(look(entry, rules.start), look(entry, rules.end))
-    return parse(look(entry, rules.address) if rules.address else entry)
+        return span(get_path(entry, rules.start), get_path(entry, rules.end))
+    return parse(get_path(entry, rules.address) if rules.address else entry)
 
 
 def _is_zero(entry: Any, rules: Rules) -> bool:
     if rules.start:
-        return same(look(entry, rules.start), ZERO) and same(look(entry, rules.end), ZERO)
+        return same(get_path(entry, rules.start), ZERO) and same(get_path(entry, rules.end), ZERO)
     return _member(entry, rules.address).strip() in (ZERO, f"{ZERO}/32")
 
 
@@ -653,7 +666,7 @@ def _read(door: _Door, rules: Rules) -> tuple[list[Any], Unread | None]:
     holder = door.holder
     if holder is None:
         return [], None
-    value = holder.look(rules.path)
+    value = holder.get(rules.path)
     if isinstance(value, list):
         return value, None
     if value is not None and value is not MISSING:
@@ -661,29 +674,29 @@ def _read(door: _Door, rules: Rules) -> tuple[list[Any], Unread | None]:
     # Recorded answers spell out each list, empty or not: one that is missing was not returned. It can only add ways.
     if _open_when_empty(door) and _no_entries(door):
         return [], None
-    return [], Unread(rules.path, holder.silence or "the answer did not hold it")
+    return [], Unread(rules.path, holder.why_absent_is_unknown or "the answer did not hold it")
 
 
-def _was_read(resource: Resource, child: Child) -> bool:
+def _was_read(resource: Resource, child: Read) -> bool:
     return resource.key + child.key in resource.bundle.reads
 
 
 def _no_entries(door: _Door) -> bool:
     """Whether no inline list has entries: then what is missing of a thin record can only make it narrower."""
     lists = (*door.row.addresses, *door.row.subnets)
-    return door.holder is None or not any(door.holder.look(rules.path) for rules in lists if rules.child is None)
+    return door.holder is None or not any(door.holder.get(rules.path) for rules in lists if rules.child is None)
 
 
-def _strange(door: _Door) -> tuple[Doubt, ...]:
+def _strange(door: _Door) -> tuple[PossibleGrant, ...]:
     """A doubt for each list of the access rules that has entries and is not known: it may admit anybody."""
     row = door.row
-    body = door.holder.look(row.acl) if row.acl and door.holder is not None else None
+    body = door.holder.get(row.acl) if row.acl and door.holder is not None else None
     if not isinstance(body, dict):
         return ()
     lists = (*row.addresses, *row.subnets, *row.instances)
     known = {rules.path.rsplit(".", 1)[-1].lower() for rules in lists} | {name.lower() for name in row.other}
     return tuple(
-        Doubt(Reach.internet, Unread(f"{row.acl}.{key}", "a list of rules that is not known"))
+        PossibleGrant(Reach.internet, Unread(f"{row.acl}.{key}", "a list of rules that is not known"))
         for key, value in body.items()
         if isinstance(value, list) and value and key.lower() not in known
     )
@@ -695,7 +708,7 @@ def _admits(door: _Door) -> tuple[str, ...]:
     if holder is None:
         return ()
     told: list[str] = []
-    value = holder.look(row.bypass) if row.bypass else MISSING
+    value = holder.get(row.bypass) if row.bypass else MISSING
     if value is not MISSING and value is not None and not any(same(value, each) for each in row.bypass_off):
         told.append(f"trusted services still enter ({row.bypass} is {value})")
     for rules in row.instances:
@@ -705,7 +718,7 @@ def _admits(door: _Door) -> tuple[str, ...]:
 
 
 def _member(entry: Any, path: str) -> str:
-    value = look(entry, path) if path else entry
+    value = get_path(entry, path) if path else entry
     return value if isinstance(value, str) else ""
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from scanner.model.ids import root_of
 from scanner.model.index import Index
-from scanner.model.json_paths import look, same
+from scanner.model.json_paths import get_path, same
 from scanner.model.resource import Resource
 from scanner.reach.networks import Nic, key_of
 from scanner.reach.sources import phrase, remembered
@@ -129,7 +129,7 @@ class Publishing:
     # Front Door
 
     def _classic(self, door: Resource) -> None:
-        if same(look(door.body, "properties.enabledState"), "Disabled"):
+        if same(get_path(door.body, "properties.enabledState"), "Disabled"):
             return
         said = f"published through the Front Door {door.name}"
         routed, engine = _classic_pools(door)
@@ -140,7 +140,7 @@ class Publishing:
                     continue
                 told = f"{said}, if a rules engine leads there"
             for each in objects(pool, "properties.backends"):
-                if same(look(each, "enabledState"), "Disabled"):
+                if same(get_path(each, "enabledState"), "Disabled"):
                     continue
                 linked = text(each, "privateLinkResourceId")
                 whole = f"{told}, by private link" if linked or text(each, "privateLinkAlias") else told
@@ -149,7 +149,7 @@ class Publishing:
 
     def _origin(self, origin: Resource, routes: _Routes) -> None:
         """An origin of Front Door Standard or Premium, where a route leads to its group."""
-        if same(look(origin.body, "properties.enabledState"), "Disabled"):
+        if same(get_path(origin.body, "properties.enabledState"), "Disabled"):
             return
         how = routes.lead(origin)
         if how is None:
@@ -189,7 +189,7 @@ class Publishing:
                 self._led(led, each, _arm(text(each.body, "properties.resourceId")))
         for each in self.index.of_type(f"{APIM}/apis")[0]:
             if self._is_public(each):
-                open_one = same(look(each.body, "properties.subscriptionRequired"), False)
+                open_one = same(get_path(each.body, "properties.subscriptionRequired"), False)
                 host = _host(text(each.body, "properties.serviceUrl"))
                 self._led(led, each, host, each.name.partition(";")[0] if open_one else "")
         for (service, key), names in led.items():
@@ -203,8 +203,8 @@ class Publishing:
         service = self.index.resources.get(key_of(root_of(below.id)))
         if service is None:
             return True
-        inside = same(look(service.body, "properties.virtualNetworkType"), "Internal")
-        return not (inside or same(look(service.body, "properties.publicNetworkAccess"), "Disabled"))
+        inside = same(get_path(service.body, "properties.virtualNetworkType"), "Internal")
+        return not (inside or same(get_path(service.body, "properties.publicNetworkAccess"), "Disabled"))
 
     # Application Gateway
 
@@ -249,10 +249,10 @@ def _alone(said: str) -> str:
 
 def _live_endpoints(profile: Resource) -> list[Any]:
     """The endpoints of a Traffic Manager profile that answers, but for those that are switched off."""
-    if same(look(profile.body, "properties.profileStatus"), "Disabled"):
+    if same(get_path(profile.body, "properties.profileStatus"), "Disabled"):
         return []
     every = objects(profile.body, "properties.endpoints")
-    return [each for each in every if not same(look(each, "properties.endpointStatus"), "Disabled")]
+    return [each for each in every if not same(get_path(each, "properties.endpointStatus"), "Disabled")]
 
 
 class _Routes:
@@ -277,9 +277,9 @@ class _Routes:
         live = [
             route
             for endpoint in endpoints
-            if not same(look(endpoint.body, "properties.enabledState"), "Disabled")
+            if not same(get_path(endpoint.body, "properties.enabledState"), "Disabled")
             for route in self.routes.get(endpoint.key, ())
-            if not same(look(route.body, "properties.enabledState"), "Disabled")
+            if not same(get_path(route.body, "properties.enabledState"), "Disabled")
         ]
         if any(key_of(text(route.body, "properties.originGroup.id")) == group for route in live):
             return ""
@@ -289,13 +289,13 @@ class _Routes:
 
 def _classic_pools(door: Resource) -> tuple[set[str] | None, bool]:
     """The pools (names, lower case) that routing rules lead to, None where they were not read; whether engines may."""
-    rules = look(door.body, "properties.routingRules")
+    rules = get_path(door.body, "properties.routingRules")
     if not isinstance(rules, list):
         return None, False
     live = [
         each
         for each in objects(door.body, "properties.routingRules")
-        if not same(look(each, "properties.enabledState"), "Disabled")
+        if not same(get_path(each, "properties.enabledState"), "Disabled")
     ]
     pools = {_last(text(each, "properties.routeConfiguration.backendPool.id")) for each in live}
     return pools, any(text(each, "properties.rulesEngine.id") for each in live)
@@ -303,7 +303,7 @@ def _classic_pools(door: Resource) -> tuple[set[str] | None, bool]:
 
 def _gateway_pools(gateway: Resource, fronts: set[str]) -> set[str] | None:
     """The pools (names, lower case) that rules of listeners on these fronts lead to; None where they were not read."""
-    if not isinstance(look(gateway.body, "properties.requestRoutingRules"), list):
+    if not isinstance(get_path(gateway.body, "properties.requestRoutingRules"), list):
         return None
     listeners = {
         _named(each): _last(text(each, "properties.frontendIPConfiguration.id"))

@@ -13,7 +13,7 @@ import msgspec
 
 from scanner.model.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, Version, parse
 from scanner.model.ids import segments, subscription_of
-from scanner.model.json_paths import MISSING, look, member, same
+from scanner.model.json_paths import MISSING, get_path, member, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.nsg import UNKNOWN_MEMBER, AdminRules, Group, Receiver, admin_rules, group_of
@@ -178,7 +178,7 @@ class Fabric:
 
     def _network(self, resource: Resource) -> None:
         network = self.key(resource.id)
-        value = resource.look("properties.subnets")
+        value = resource.get("properties.subnets")
         for body in value if isinstance(value, list) else ():
             identity, name = member(body, "id"), member(body, "name")
             if isinstance(identity, str) and identity:
@@ -190,18 +190,18 @@ class Fabric:
         self._add_subnet(self.key(resource.id.rsplit("/", 2)[0]), resource.id, resource.body)
 
     def _add_subnet(self, network: str, identity: str, body: Any) -> None:
-        one, many = look(body, "properties.addressPrefix"), look(body, "properties.addressPrefixes")
+        one, many = get_path(body, "properties.addressPrefix"), get_path(body, "properties.addressPrefixes")
         prefixes = [each for each in (one, *(many if isinstance(many, list) else ())) if isinstance(each, str) and each]
         self.subnets[self.key(identity)] = Subnet(
             identity,
             network,
             self._group_key(body),
-            self.key(look(body, "properties.routeTable.id")),
+            self.key(get_path(body, "properties.routeTable.id")),
             tuple(dict.fromkeys(prefixes)),
         )
 
     def _nic(self, resource: Resource) -> None:
-        value = resource.look("properties.ipConfigurations")
+        value = resource.get("properties.ipConfigurations")
         configurations = tuple(self._configuration(each) for each in (value if isinstance(value, list) else ()))
         key = key_of(resource.id)
         self.nics[key] = Nic(key, self._group_key(resource.body), configurations, _odd(value))
@@ -242,7 +242,7 @@ class Fabric:
         return self._keys.setdefault(text, text)
 
     def _table(self, resource: Resource) -> None:
-        value = resource.look("properties.routes")
+        value = resource.get("properties.routes")
         routes = [_default_route(each) for each in (value if isinstance(value, list) else ())]
         default: DefaultRoute = next((each for each in ("appliance", "gateway") if each in routes), "")
         self.tables[self.key(resource.id)] = RouteTable(resource.id, default)
@@ -272,14 +272,14 @@ def _odd(configurations: Any) -> str:
 
 def _default_route(route: Any) -> DefaultRoute:
     """Where a default route sends everything."""
-    prefix = look(route, "properties.addressPrefix")
+    prefix = get_path(route, "properties.addressPrefix")
     try:
         found = parse(prefix) if isinstance(prefix, str) else AddressSet()
     except BadAddress:
         return ""
     if not (found.covers(ALL_IPV4) or found.covers(ALL_IPV6)):
         return ""
-    hop = look(route, "properties.nextHopType")
+    hop = get_path(route, "properties.nextHopType")
     if same(hop, "None") or same(hop, "Internet") or same(hop, "VnetLocal"):
         return ""
     return "gateway" if same(hop, "VirtualNetworkGateway") else "appliance"

@@ -148,9 +148,9 @@ Aim: TypeAlias = tuple[int, bool, Destination]
 class Parsed(NamedTuple):
     """The rules of a group, what of them is not known, and those of `sure` and of `may` with a destination."""
 
-    sure: tuple[Rule, ...]
-    may: tuple[Rule, ...]
-    doubts: tuple[Unread, ...]
+    certain: tuple[Rule, ...]
+    possible: tuple[Rule, ...]
+    possible_grants: tuple[Unread, ...]
     aims: tuple[tuple[Aim, ...], tuple[Aim, ...]]
 
 
@@ -172,34 +172,34 @@ class Group:
         return self.fixed or _parsed(self)
 
     @property
-    def doubts(self) -> tuple[Unread, ...]:
+    def possible_grants(self) -> tuple[Unread, ...]:
         """What of the rules could not be read or is not known."""
         return self._learned[0]
 
     @property
     def exact(self) -> bool:
         """Whether what is sure and what may be are the same, as far as rules go."""
-        return not self.doubts
+        return not self.possible_grants
 
     @property
     def _learned(self) -> tuple[tuple[Unread, ...], tuple[tuple[Aim, ...], tuple[Aim, ...]]]:
         if self._known is None:
             parsed = self.parsed
-            self._known = (parsed.doubts, parsed.aims)
+            self._known = (parsed.possible_grants, parsed.aims)
         return self._known
 
     def aim(self, receiver: Receiver) -> tuple[int, int]:
         """What of a receiver matters here: equal for those to which the same rules apply."""
         aims = self._learned[1]
-        sure, open_question = _skipped(aims[0], receiver, wide=False)
+        certain, open_question = _skipped(aims[0], receiver, wide=False)
         if aims[1] is aims[0] and not open_question:
-            return sure, sure
-        return sure, _skipped(aims[1], receiver, wide=True)[0]
+            return certain, certain
+        return certain, _skipped(aims[1], receiver, wide=True)[0]
 
     def rules(self, receiver: Receiver, wide: bool) -> tuple[Rule, ...]:
         """The rules that apply to a receiver, in order; `wide`: of what may be, else of what is sure."""
         parsed = self.parsed
-        rules = parsed.may if wide else parsed.sure
+        rules = parsed.possible if wide else parsed.certain
         skipped = self.aim(receiver)[wide]
         return tuple(rule for bit, rule in enumerate(rules) if not skipped >> bit & 1) if skipped else rules
 
@@ -602,11 +602,11 @@ def _prefixes(value: Any) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
 
 def group_of(resource: Resource) -> Group:
     """A network security group, from its body."""
-    custom = resource.look("properties.securityRules")
+    custom = resource.get("properties.securityRules")
     if not isinstance(custom, list):
         missing = Unread("properties.securityRules", "the answer did not hold it")
         return Group(resource.id, fixed=_sorted([], [_everybody("rules that were not read", EARLY)], [missing]))
-    defaults = resource.look("properties.defaultSecurityRules")
+    defaults = resource.get("properties.defaultSecurityRules")
     own = [row for body in custom if (row := row_of(body)) is not None]
     given = [row for body in (defaults if isinstance(defaults, list) else ()) if (row := row_of(body)) is not None]
     odd = [row for row in given if row not in _USUAL]
@@ -622,40 +622,40 @@ _SAYS: Final = msgspec.msgpack.Decoder(Says)
 @lru_cache(maxsize=64)
 def _parsed(group: Group) -> Parsed:
     rows, defaults = _UNPACKER.decode(group.packed)
-    doubts: list[Unread] = []
-    sure, may = _both((_pair(row) for row in rows), doubts)
+    possible_grants: list[Unread] = []
+    certain, possible = _both((_pair(row) for row in rows), possible_grants)
     rest = [rule for rule in DEFAULTS if rule.priority in defaults]
-    return _sorted(sure + rest, may + rest, doubts)
+    return _sorted(certain + rest, possible + rest, possible_grants)
 
 
 Pair: TypeAlias = tuple[Rule | None, Rule | None, str]
 """A rule as it surely acts and as it may act (None: not at all), and what of it is not known ("": everything is)."""
 
 
-def _both(pairs: Iterable[Pair], doubts: list[Unread]) -> tuple[list[Rule], list[Rule]]:
-    sure: list[Rule] = []
-    may: list[Rule] = []
+def _both(pairs: Iterable[Pair], possible_grants: list[Unread]) -> tuple[list[Rule], list[Rule]]:
+    certain: list[Rule] = []
+    possible: list[Rule] = []
     for narrow, wide, why in pairs:
         if narrow is not None:
-            sure.append(narrow)
+            certain.append(narrow)
         if wide is not None:
-            may.append(wide)
+            possible.append(wide)
         if why:
-            doubts.append(Unread("rule", why))
-    return sure, may
+            possible_grants.append(Unread("rule", why))
+    return certain, possible
 
 
-def _sorted(sure: list[Rule], may: list[Rule], doubts: list[Unread]) -> Parsed:
+def _sorted(certain: list[Rule], possible: list[Rule], possible_grants: list[Unread]) -> Parsed:
     # Two rules of one priority: which of them is first is not known.
-    sure.sort(key=lambda rule: (rule.priority, rule.allow))
-    may.sort(key=lambda rule: (rule.priority, not rule.allow))
-    same = len(sure) == len(may) and all(one is two for one, two in zip(sure, may, strict=True))
-    first = tuple(sure)
-    second = first if same else tuple(may)
-    if not same and not doubts:
-        doubts.append(Unread("priority", "two rules share one, and which comes first is not known"))
+    certain.sort(key=lambda rule: (rule.priority, rule.allow))
+    possible.sort(key=lambda rule: (rule.priority, not rule.allow))
+    same = len(certain) == len(possible) and all(one is two for one, two in zip(certain, possible, strict=True))
+    first = tuple(certain)
+    second = first if same else tuple(possible)
+    if not same and not possible_grants:
+        possible_grants.append(Unread("priority", "two rules share one, and which comes first is not known"))
     aims = _aims(first)
-    return Parsed(first, second, tuple(doubts), (aims, aims if same else _aims(second)))
+    return Parsed(first, second, tuple(possible_grants), (aims, aims if same else _aims(second)))
 
 
 def _aims(rules: tuple[Rule, ...]) -> tuple[Aim, ...]:
@@ -667,11 +667,11 @@ def _pair(row: Row) -> Pair:
     """A rule as it surely acts and as it may act."""
     meaning = _meaning(row.says)
     if row.priority is not None and not meaning.whys and not meaning.switches:
-        rule = _rule(row, meaning.sure, row.priority)
+        rule = _rule(row, meaning.certain, row.priority)
         return rule, rule, ""
     whys = (*meaning.whys, *(("its priority is not known",) if row.priority is None else ()), *meaning.switches)
-    sure, may = _rule(row, meaning.sure, LATE, EARLY), _rule(row, meaning.may, EARLY, LATE)
-    return sure, may, f"{row.name}: {'; '.join(whys)}"
+    certain, possible = _rule(row, meaning.certain, LATE, EARLY), _rule(row, meaning.possible, EARLY, LATE)
+    return certain, possible, f"{row.name}: {'; '.join(whys)}"
 
 
 def _rule(row: Row, act: _Act | None, allow_at: int, deny_at: int = 0) -> Rule | None:
@@ -695,8 +695,8 @@ class _Act(NamedTuple):
 class _Meaning(NamedTuple):
     """A rule as it surely acts and as it may act (None: not at all); what of its fields and switches is not known."""
 
-    sure: _Act | None
-    may: _Act | None
+    certain: _Act | None
+    possible: _Act | None
     whys: tuple[str, ...] = ()
     switches: tuple[str, ...] = ()
 
@@ -718,9 +718,9 @@ def _meaning(packed: bytes) -> _Meaning:
     if not whys and not unknown:
         act = _act(says, ends, says.allow is True, wide=True)
         return _Meaning(act, act)
-    sure = _act(says, ends, True, wide=False) if says.allow is True else _act(says, ends, False, wide=True)
-    may = _act(says, ends, False, wide=False) if says.allow is False else _act(says, ends, True, wide=True)
-    return _Meaning(sure, may, whys, unknown)
+    certain = _act(says, ends, True, wide=False) if says.allow is True else _act(says, ends, False, wide=True)
+    possible = _act(says, ends, False, wide=False) if says.allow is False else _act(says, ends, True, wide=True)
+    return _Meaning(certain, possible, whys, unknown)
 
 
 def _act(says: Says, ends: tuple[_Read, ...], allow: bool, wide: bool) -> _Act | None:
@@ -820,17 +820,17 @@ def _names(texts: Iterable[str]) -> tuple[AddressSet, tuple[str, ...], str]:
     why = ""
     for text in texts:
         for part in text.split(","):
-            bare = part.strip()
+            word = part.strip()
             try:
-                found = parse(bare)
+                found = parse(word)
             except BadAddress:
-                if _TAG.fullmatch(bare):
-                    tags.append(tag_name(bare))
+                if _TAG.fullmatch(word):
+                    tags.append(tag_name(word))
                 else:
-                    why = f"{bare[:60]!r} is neither an address nor a tag"
+                    why = f"{word[:60]!r} is neither an address nor a tag"
                 continue
-            if bare in ("0.0.0.0", "::"):  # noqa: S104
-                why = f"whether {bare} stands for everybody is not documented"
+            if word in ("0.0.0.0", "::"):  # noqa: S104
+                why = f"whether {word} stands for everybody is not documented"
             else:
                 sets.append(found)
     addresses = union(sets)
@@ -876,21 +876,23 @@ class AdminRules:
     passed: Group
 
     @property
-    def doubts(self) -> tuple[Unread, ...]:
-        return tuple(dict.fromkeys((*self.always.doubts, *self.passed.doubts)))
+    def possible_grants(self) -> tuple[Unread, ...]:
+        return tuple(dict.fromkeys((*self.always.possible_grants, *self.passed.possible_grants)))
 
 
 def admin_rules(network: str, bodies: Iterable[tuple[str, Any]]) -> AdminRules:
     """The admin rules that are in force in a network, from (id, body). Among them too the first match wins."""
-    doubts: list[Unread] = []
+    possible_grants: list[Unread] = []
     rows = [row for resource, body in bodies if (row := admin_row_of(resource, body)) is not None]
-    sure, may = _both((_pair(row) for row in rows), doubts)
-    always = {id(rule): rule if rule.always or not rule.allow else replace(rule, allow=False) for rule in sure + may}
-    past = ([always[id(rule)] for rule in sure], [always[id(rule)] for rule in may])
+    certain, possible = _both((_pair(row) for row in rows), possible_grants)
+    always = {
+        id(rule): rule if rule.always or not rule.allow else replace(rule, allow=False) for rule in certain + possible
+    }
+    past = ([always[id(rule)] for rule in certain], [always[id(rule)] for rule in possible])
     rest = [_everybody("no security admin rule", LATE)]
     return AdminRules(
-        Group(network, fixed=_sorted(*past, list(doubts))),
-        Group(network, fixed=_sorted(sure + rest, may + rest, list(doubts))),
+        Group(network, fixed=_sorted(*past, list(possible_grants))),
+        Group(network, fixed=_sorted(certain + rest, possible + rest, list(possible_grants))),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from scanner.model.addresses import Version
-from scanner.model.exposure import Doubt, Half, Hop, Reach, Way
+from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.filtering import Opening, Step, admits, describe, fabric_of, passage, ways
@@ -32,7 +32,7 @@ class Door:
     label: str
     known: KnownPort | None
     whole: bool
-    reach: Half
+    reach: Lock
     rule: str = ""
     """The id of the security rule that lets callers in, "" where a default rule or none does."""
 
@@ -42,8 +42,8 @@ def doors(paths: Iterable[Path], fabric: Fabric, index: Index) -> list[Door]:
     found: dict[tuple[str, str], Door] = {}
     for path in paths:
         for opening in path.openings(fabric):
-            reach = half(opening, index, path.front.hops, path.last, inside=path.front.callers is not None)
-            if not reach.sure and not reach.doubts:
+            reach = lock(opening, index, path.front.hops, path.last, inside=path.front.callers is not None)
+            if not reach.grants and not reach.possible_grants:
                 continue
             rule = deciding(opening.steps)
             door = Door(path.front.address, opening.label, opening.known, _whole(opening), reach, rule)
@@ -71,37 +71,37 @@ def _both(one: Door, two: Door) -> Door:
     if one.reach == two.reach:
         return one
     wide, narrow = (one, two) if _level(one) >= _level(two) else (two, one)
-    ways = dict.fromkeys((*wide.reach.sure, *narrow.reach.sure))
-    doubts = dict.fromkeys((*wide.reach.doubts, *narrow.reach.doubts))
+    ways = dict.fromkeys((*wide.reach.grants, *narrow.reach.grants))
+    possible_grants = dict.fromkeys((*wide.reach.possible_grants, *narrow.reach.possible_grants))
     told = dict.fromkeys((*wide.reach.admits, *narrow.reach.admits))
     known = min((each.known for each in (one, two) if each.known), key=lambda each: each.kind, default=None)
-    return replace(wide, known=known, reach=Half(tuple(ways), tuple(doubts), wide.reach.hops, tuple(told)))
+    return replace(wide, known=known, reach=Lock(tuple(ways), tuple(possible_grants), wide.reach.hops, tuple(told)))
 
 
 def _level(door: Door) -> int:
-    return max([way.level for way in door.reach.sure], default=-1)
+    return max([grant.level for grant in door.reach.grants], default=-1)
 
 
-def half(
+def lock(
     opening: Opening, index: Index, before: Iterable[Hop] = (), after: Iterable[Hop] = (), inside: bool = False
-) -> Half:
+) -> Lock:
     """Who may come through an opening: the hops before the chain, those of the chain, and those after.
 
     `inside`: the chain sees a firewall's own address, and the callers are those that the firewall lets come.
     """
     seen = evidence(opening.steps)
-    sure = ways(opening.sure, index, *seen)
-    doubts: tuple[Doubt, ...] = ()
-    if opening.sure != opening.may:
-        widest = max((way.level for way in sure), default=Reach.none)
-        doubts = tuple(
-            Doubt(way.level, missing, seen, who=way.who)
-            for way in ways(opening.may, index)
-            if way.level > widest
-            for missing in opening.doubts or (NO_ADDRESS,)
+    grants = ways(opening.certain, index, *seen)
+    possible_grants: tuple[PossibleGrant, ...] = ()
+    if opening.certain != opening.possible:
+        widest = max((grant.level for grant in grants), default=Reach.none)
+        possible_grants = tuple(
+            PossibleGrant(grant.level, missing, seen, who=grant.who)
+            for grant in ways(opening.possible, index)
+            if grant.level > widest
+            for missing in opening.possible_grants or (NO_ADDRESS,)
         )
-    hops = (source_hop(Half(sure)), *before, *chain_hops(opening.steps, inside), *after)
-    return Half(sure, doubts, hops, admits(opening.sure))
+    hops = (source_hop(Lock(grants)), *before, *chain_hops(opening.steps, inside), *after)
+    return Lock(grants, possible_grants, hops, admits(opening.certain))
 
 
 def closed_path(path: Path, fabric: Fabric) -> tuple[Hop, ...]:
@@ -129,16 +129,16 @@ def _nothing(step: Step) -> bool:
     return step.kind == "admin-rules" and all(not rule.resource for rule in step.rules)
 
 
-def at_subnet(index: Index, subnet: str, port: int, *before: Hop) -> Half:
+def at_subnet(index: Index, subnet: str, port: int, *before: Hop) -> Lock:
     """Who gets to a TCP port of a service that stands in a subnet (its id) and has a public address there."""
     passed = passage(fabric_of(index), Target(subnet), "standard")
-    found = [half(each, index, before) for each in passed.within("tcp", port, port)]
+    found = [lock(each, index, before) for each in passed.within("tcp", port, port)]
     if found:
         return found[0]
     steps = passed.explain("tcp", port)
     seen = tuple(Evidence(_name(step), f"lets nobody in: {_rules(step)}") for step in steps if not step.left)
     hops = (Hop("source", "Internet", "every address"), *before, *chain_hops(steps))
-    return Half((Way(Reach.none, seen),), hops=hops)
+    return Lock((Grant(Reach.none, seen),), hops=hops)
 
 
 def lets_in(group: Group, index: Index) -> tuple[Evidence, ...]:
@@ -146,7 +146,7 @@ def lets_in(group: Group, index: Index) -> tuple[Evidence, ...]:
     found: dict[str, Evidence] = {}
     for version in _VERSIONS:
         for segment in group.flow(Receiver(), "outside", version, wide=True):
-            wide = any(way.level >= Reach.wide for way in ways(segment.senders, index))
+            wide = any(grant.level >= Reach.wide for grant in ways(segment.senders, index))
             if segment.first >= CONNECTIONS or not wide:
                 continue
             for rule in segment.rules:
@@ -187,4 +187,4 @@ def evidence(steps: Iterable[Step]) -> tuple[Evidence, ...]:
     return tuple(found)
 
 
-__all__ = ["Door", "at_subnet", "closed_path", "deciding", "doors", "evidence", "half", "lets_in"]
+__all__ = ["Door", "at_subnet", "closed_path", "deciding", "doors", "evidence", "lets_in", "lock"]

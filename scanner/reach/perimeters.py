@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from scanner.model.addresses import AddressSet, BadAddress, parse, union
-from scanner.model.exposure import Doubt, Half, Reach, Way
+from scanner.model.exposure import Grant, Lock, PossibleGrant, Reach
 from scanner.model.ids import segments
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, look, same
+from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Child
+from scanner.model.rule import Read
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.sources import from_addresses, from_ids, from_tag, remembered, without_effect
 
@@ -44,7 +44,7 @@ class Perimeter:
 
     id: str
     mode: str
-    admits: Half
+    admits: Lock
     count: int
     seen: Evidence
 
@@ -71,7 +71,7 @@ class Perimeters:
     refused: Unread | None = None
 
 
-def perimeters(resource: Resource, index: Index, configurations: Child | None = None) -> Perimeters:
+def perimeters(resource: Resource, index: Index, configurations: Read | None = None) -> Perimeters:
     """The perimeters of a resource, by its own configurations where these were read, else by the associations in scope.
 
     `configurations`: the row of `networkSecurityPerimeterConfigurations` below the resource's type, where it has one.
@@ -94,76 +94,76 @@ def perimeters(resource: Resource, index: Index, configurations: Child | None = 
 
 def _configured(resource: Resource, index: Index, body: Resource) -> Perimeter:
     path = f"{CONFIGURATIONS}/{body.name}.properties"
-    mode = body.look("properties.resourceAssociation.accessMode")
-    rules = body.look("properties.profile.accessRules")
-    where = body.look("properties.networkSecurityPerimeter.id")
+    mode = body.get("properties.resourceAssociation.accessMode")
+    rules = body.get("properties.profile.accessRules")
+    where = body.get("properties.networkSecurityPerimeter.id")
     seen = Evidence(f"{path}.resourceAssociation.accessMode", None if mode is MISSING else mode)
     if not isinstance(rules, list):
-        half = _unread(Unread(f"{path}.profile.accessRules", "the answer did not hold them"), seen)
+        lock = _unread(Unread(f"{path}.profile.accessRules", "the answer did not hold them"), seen)
     else:
-        half = access_rules(resource, index, rules, f"{path}.profile.accessRules", seen)
-    return Perimeter(_text(where), _text(mode), half, len(rules) if isinstance(rules, list) else 0, seen)
+        lock = access_rules(resource, index, rules, f"{path}.profile.accessRules", seen)
+    return Perimeter(_text(where), _text(mode), lock, len(rules) if isinstance(rules, list) else 0, seen)
 
 
 def _associated(resource: Resource, index: Index, association: Resource) -> Perimeter:
-    mode = association.look("properties.accessMode")
-    profile = _text(association.look("properties.profile.id"))
+    mode = association.get("properties.accessMode")
+    profile = _text(association.get("properties.profile.id"))
     seen = Evidence(f"{association.id} properties.accessMode", None if mode is MISSING else mode)
     rules, missing = _profile(index, profile)
-    half = access_rules(resource, index, [rule.body for rule in rules], f"{profile}/accessRules", seen)
+    lock = access_rules(resource, index, [rule.body for rule in rules], f"{profile}/accessRules", seen)
     if missing is not None:
-        half |= _unread(missing, seen)
-    return Perimeter(association.id.rsplit("/resourceAssociations/", 1)[0], _text(mode), half, len(rules), seen)
+        lock |= _unread(missing, seen)
+    return Perimeter(association.id.rsplit("/resourceAssociations/", 1)[0], _text(mode), lock, len(rules), seen)
 
 
-def access_rules(resource: Resource, index: Index, rules: Iterable[Any], path: str, seen: Evidence) -> Half:
+def access_rules(resource: Resource, index: Index, rules: Iterable[Any], path: str, seen: Evidence) -> Lock:
     """Whom the inbound access rules of a profile admit, by their union. `seen`: evidence of the association."""
-    half = Half()
+    lock = Lock()
     addresses: list[AddressSet] = []
     subscriptions: list[str] = []
     prefixes: list[str] = []
     for rule in rules:
-        if same(look(rule, "properties.direction"), "Outbound"):
+        if same(get_path(rule, "properties.direction"), "Outbound"):
             continue
         texts, wrong = _parsed(rule, path)
         addresses += (each for _, each in texts)
         prefixes += (text for text, _ in texts)
         subscriptions += _ids(rule, "properties.subscriptions") + _ids(rule, "properties.networkSecurityPerimeters")
-        half |= Half(_tagged(rule, path, seen), wrong + _strange(rule, path))
+        lock |= Lock(_tagged(rule, path, seen), wrong + _strange(rule, path))
     together = union(addresses)
     evidence = (seen, Evidence(f"{path} addressPrefixes", prefixes[:20]), *without_effect(path, together))
-    way = from_addresses(together, index, *evidence)
+    grant = from_addresses(together, index, *evidence)
     ways = from_ids(resource, index, f"{path} subscriptions", subscriptions, "resources")
-    return half | Half(((way,) if way else ()) + tuple(each.after((seen,)) for each in ways))
+    return lock | Lock(((grant,) if grant else ()) + tuple(each.after((seen,)) for each in ways))
 
 
-def _parsed(rule: Any, path: str) -> tuple[list[tuple[str, AddressSet]], tuple[Doubt, ...]]:
+def _parsed(rule: Any, path: str) -> tuple[list[tuple[str, AddressSet]], tuple[PossibleGrant, ...]]:
     found, wrong = [], []
     for text in _list(rule, "properties.addressPrefixes"):
         try:
             found.append((text, parse(text)))
         except BadAddress as bad:
-            wrong.append(Doubt(Reach.internet, Unread(f"{path} addressPrefixes", str(bad))))
+            wrong.append(PossibleGrant(Reach.internet, Unread(f"{path} addressPrefixes", str(bad))))
     return found, tuple(wrong)
 
 
-def _tagged(rule: Any, path: str, seen: Evidence) -> tuple[Way, ...]:
+def _tagged(rule: Any, path: str, seen: Evidence) -> tuple[Grant, ...]:
     ways = []
     for text in _list(rule, "properties.serviceTags"):
-        way, tag = from_tag(str(text), seen, Evidence(f"{path} serviceTags", text))
-        if way is not None:
-            ways.append(replace(way, says=way.says or tag.why))
+        grant, tag = from_tag(str(text), seen, Evidence(f"{path} serviceTags", text))
+        if grant is not None:
+            ways.append(replace(grant, says=grant.says or tag.why))
     return tuple(ways)
 
 
-def _strange(rule: Any, path: str) -> tuple[Doubt, ...]:
-    body = look(rule, "properties")
+def _strange(rule: Any, path: str) -> tuple[PossibleGrant, ...]:
+    body = get_path(rule, "properties")
     if not isinstance(body, dict):
-        return (Doubt(Reach.internet, Unread(path, "an access rule has no properties")),)
+        return (PossibleGrant(Reach.internet, Unread(path, "an access rule has no properties")),)
     if not any(isinstance(value, list) and value for value in body.values()):
-        return (Doubt(Reach.internet, Unread(path, "an access rule names no source")),)
+        return (PossibleGrant(Reach.internet, Unread(path, "an access rule names no source")),)
     return tuple(
-        Doubt(Reach.internet, Unread(f"{path} {key}", "a member of an access rule that is not known"))
+        PossibleGrant(Reach.internet, Unread(f"{path} {key}", "a member of an access rule that is not known"))
         for key, value in body.items()
         if value and isinstance(value, list) != (key.lower() in _KNOWN)
     )
@@ -176,7 +176,7 @@ def _associations(index: Index) -> tuple[dict[str, list[Resource]], Unread | Non
 def _by_target(index: Index) -> dict[str, list[Resource]]:
     known: dict[str, list[Resource]] = {}
     for association in index.of_type(ASSOCIATIONS)[0]:
-        known.setdefault(_key(_text(association.look("properties.privateLinkResource.id"))), []).append(association)
+        known.setdefault(_key(_text(association.get("properties.privateLinkResource.id"))), []).append(association)
     return known
 
 
@@ -197,16 +197,16 @@ def _profile(index: Index, profile: str) -> tuple[list[Resource], Unread | None]
     return rules, missing
 
 
-def _unread(missing: Unread, seen: Evidence) -> Half:
-    return Half(doubts=(Doubt(Reach.internet, missing, (seen,)),))
+def _unread(missing: Unread, seen: Evidence) -> Lock:
+    return Lock(possible_grants=(PossibleGrant(Reach.internet, missing, (seen,)),))
 
 
 def _ids(rule: Any, path: str) -> list[str]:
-    return [_text(look(each, "id")) for each in _list(rule, path)]
+    return [_text(get_path(each, "id")) for each in _list(rule, path)]
 
 
 def _list(rule: Any, path: str) -> list[Any]:
-    value = look(rule, path)
+    value = get_path(rule, path)
     return value if isinstance(value, list) else []
 
 

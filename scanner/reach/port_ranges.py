@@ -64,15 +64,15 @@ def ports(text: str) -> Spans:
     """The ports that a text of a rule names: `*`, `any`, `22`, `20-25`, several with commas. Raises BadPort."""
     found: list[Span] = []
     for part in text.split(","):
-        bare = part.strip()
-        if bare == "*" or bare.lower() == "any":
+        name = part.strip()
+        if name == "*" or name.lower() == "any":
             return ALL_PORTS
-        found.append(_range(bare, text))
+        found.append(_range(name, text))
     return merged(found)
 
 
-def _range(bare: str, text: str) -> Span:
-    first, dash, last = bare.partition("-")
+def _range(name: str, text: str) -> Span:
+    first, dash, last = name.partition("-")
     low = _port(first.strip(), text)
     high = _port(last.strip(), text) if dash else low
     if low > high:
@@ -80,20 +80,20 @@ def _range(bare: str, text: str) -> Span:
     return low, high
 
 
-def _port(bare: str, text: str) -> int:
-    if not (bare.isascii() and bare.isdecimal() and len(bare) <= 5 and int(bare) <= LAST_PORT):
+def _port(name: str, text: str) -> int:
+    if not (name.isascii() and name.isdecimal() and len(name) <= 5 and int(name) <= LAST_PORT):
         raise BadPort(text)
-    return int(bare)
+    return int(name)
 
 
 def protocols(text: str) -> tuple[Protocol, ...]:
     """The protocols that a text names: `*` and `Any` are all of them. Raises BadPort for one that nobody knows."""
-    bare = text.strip().lower()
-    if bare in ("*", "any"):
+    name = text.strip().lower()
+    if name in ("*", "any"):
         return (*WITH_PORTS, *WITHOUT_PORTS)
-    if bare not in _STARTS:
+    if name not in _STARTS:
         raise BadPort(text, "a protocol")
-    return (bare,)
+    return (name,)
 
 
 def places(named: tuple[Protocol, ...], numbers: Spans, allow: bool) -> Spans:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from scanner.model.addresses import ALL_IPV4, ALL_IPV6, EMPTY, EVERYTHING, PUBLIC, AddressSet, BadAddress, parse, union
-from scanner.model.exposure import AUTH_SAYS, REACH_SAYS, Doubt, Exposure, Half, Hop, Reach, Way
+from scanner.model.exposure import AUTH_SAYS, REACH_SAYS, Exposure, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.resource import Resource
@@ -120,8 +120,8 @@ def at_endpoint(exposure: Exposure, top: Resource, caller: Caller, index: Index)
     place = _place(exposure.endpoint, top)
     if exposure.off:
         return Answer("no", _cannot(caller, place), (Hop("off", "switched off", exposure.off, lets=False),))
-    verdict, way, missing = _decided(exposure.reach, caller, index)
-    hops = tuple(_hops(exposure.reach, verdict, way, missing, caller))
+    verdict, grant, missing = _decided(exposure.reach, caller, index)
+    hops = tuple(_hops(exposure.reach, verdict, grant, missing, caller))
     if verdict == "yes":
         place = _place(exposure.endpoint, top, opens=True)
         return Answer("yes", f"{_can(caller, place)}; {_asked(exposure)}", hops)
@@ -152,69 +152,69 @@ def _cannot(caller: Caller, place: str) -> str:
 
 
 def _asked(exposure: Exposure) -> str:
-    asks = exposure.asks.widest
-    if asks is None:
+    authentication = exposure.authentication.widest
+    if authentication is None:
         return "what it asks is not known"
-    name = asks.level.name
-    says = asks.says or _ASKS[name]
+    name = authentication.level.name
+    says = authentication.says or _ASKS[name]
     return f"{says}: {name}" if says.endswith(")") else f"{says} ({name})"
 
 
-def _others(half: Half, caller: Caller) -> str:
+def _others(lock: Lock, caller: Caller) -> str:
     """Who can, where the question was about the whole internet."""
     if not caller.everybody:
         return ""
     names = {**REACH_SAYS, Reach.private: "private networks"}
-    found = [each.says or names[Reach(each.level)] for each in half.sure if each.level > Reach.none]
+    found = [each.says or names[Reach(each.level)] for each in lock.grants if each.level > Reach.none]
     return f"; only {phrase(list(dict.fromkeys(found)))} can" if found else ""
 
 
-def _decided(half: Half, caller: Caller, index: Index) -> tuple[Verdict, Way | None, Unread | None]:
+def _decided(lock: Lock, caller: Caller, index: Index) -> tuple[Verdict, Grant | None, Unread | None]:
     """The verdict, the way that lets the caller in, and what leaves it open."""
-    maybe: Way | None = None
-    for way in sorted(half.sure, key=lambda each: -each.level):
-        fits = _fits(way, caller, index, injected=_injected(half))
+    maybe: Grant | None = None
+    for grant in sorted(lock.grants, key=lambda each: -each.level):
+        fits = _fits(grant, caller, index, injected=_injected(lock))
         if fits:
-            return "yes", way, None
-        maybe = maybe or (way if fits is None else None)
-    for doubt in half.doubts:
-        if _matters(doubt, caller, index):
-            return "not known", None, doubt.missing
+            return "yes", grant, None
+        maybe = maybe or (grant if fits is None else None)
+    for possible in lock.possible_grants:
+        if _matters(possible, caller, index):
+            return "not known", None, possible.missing
     if maybe is not None:
         return "not known", maybe, _undecided(maybe, caller)
     return "no", None, None
 
 
-def _injected(half: Half) -> bool:
-    return any(hop.kind == "subnet" for hop in half.hops)
+def _injected(lock: Lock) -> bool:
+    return any(hop.kind == "subnet" for hop in lock.hops)
 
 
-def _undecided(way: Way, caller: Caller) -> Unread:
+def _undecided(grant: Grant, caller: Caller) -> Unread:
     if caller.inside and not caller.addresses:
         return Unread(f"the address from which {caller.name} goes out", "it has no public address of its own")
-    if way.says == TENANTS:
+    if grant.says == TENANTS:
         return Unread(f"whether {caller.name} is an address of Azure", "every Azure tenant is let in")
-    says = way.says or "this source"
+    says = grant.says or "this source"
     return Unread(f"whether {caller.name} belongs to {says}", "only Azure knows the addresses")
 
 
-def _fits(way: Way, caller: Caller, index: Index, *, injected: bool = False) -> bool | None:
+def _fits(grant: Grant, caller: Caller, index: Index, *, injected: bool = False) -> bool | None:
     """Whether a way lets the caller in; None where nobody here can know."""
-    level = way.level
+    level = grant.level
     if level == Reach.none:
         return False
-    if level == Reach.internet and way.who is None:
+    if level == Reach.internet and grant.who is None:
         return True
     if caller.everybody:
         return level == Reach.internet
-    if way.who is not None:
+    if grant.who is not None:
         if caller.addresses:
-            return way.who.covers(caller.addresses)
+            return grant.who.covers(caller.addresses)
         return None if caller.inside else False
-    if way.ids:
-        return caller.inside and any(_stands(each, caller, index, injected) for each in way.ids)
+    if grant.ids:
+        return caller.inside and any(_stands(each, caller, index, injected) for each in grant.ids)
     if level == Reach.azure:
-        return True if caller.inside and way.says == TENANTS else None
+        return True if caller.inside and grant.says == TENANTS else None
     return None if caller.inside else False
 
 
@@ -223,7 +223,7 @@ def _stands(id: str, caller: Caller, index: Index, injected: bool) -> bool:
     key = key_of(id)
     if type_of(id).lower() == _ENDPOINT:
         found = index.resources.get(key)
-        subnet = found.look("properties.subnet.id") if found is not None else ""
+        subnet = found.get("properties.subnet.id") if found is not None else ""
         return isinstance(subnet, str) and network_of(key_of(subnet)) in caller.networks
     return network_of(key) in caller.networks if injected else key in caller.subnets
 
@@ -233,31 +233,31 @@ def network_of(subnet: str) -> str:
     return subnet.split("/subnets/", 1)[0]
 
 
-def _matters(doubt: Doubt, caller: Caller, index: Index) -> bool:
+def _matters(possible: PossibleGrant, caller: Caller, index: Index) -> bool:
     """Whether what was not read could let the caller in."""
     if caller.everybody:
-        return doubt.level == Reach.internet
-    if doubt.who is not None:
-        return not caller.addresses or doubt.who.covers(caller.addresses)
-    if doubt.level >= Reach.wide:
+        return possible.level == Reach.internet
+    if possible.who is not None:
+        return not caller.addresses or possible.who.covers(caller.addresses)
+    if possible.level >= Reach.wide:
         return True
-    if doubt.ids:
-        return caller.inside and any(_stands(each, caller, index, True) for each in doubt.ids)
-    return caller.inside and doubt.level > Reach.none
+    if possible.ids:
+        return caller.inside and any(_stands(each, caller, index, True) for each in possible.ids)
+    return caller.inside and possible.level > Reach.none
 
 
-def _hops(half: Half, verdict: Verdict, way: Way | None, missing: Unread | None, caller: Caller) -> Iterable[Hop]:
+def _hops(lock: Lock, verdict: Verdict, grant: Grant | None, missing: Unread | None, caller: Caller) -> Iterable[Hop]:
     """The hops as this caller meets them, up to the lock that holds."""
-    by_id = way is not None and bool(way.ids)
+    by_id = grant is not None and bool(grant.ids)
     decided = False
-    for each in half.hops:
+    for each in lock.hops:
         hop = each
         if hop.kind == "source" or (hop.kind == "private-endpoint" and not by_id):
             continue
-        if by_id and hop.kind in ("switch", "firewall", "perimeter") and _ENDPOINT in str(way and way.ids).lower():
+        if by_id and hop.kind in ("switch", "firewall", "perimeter") and _ENDPOINT in str(grant and grant.ids).lower():
             continue
         if hop.kind in ("firewall", "perimeter") and not (verdict == "not known" and decided):
-            hop = _lock(hop, half, verdict, way, missing, caller)
+            hop = _lock(hop, lock, verdict, grant, missing, caller)
         decided = decided or hop.lets is not True
         yield hop
         if hop.lets is False and verdict == "no":
@@ -268,40 +268,40 @@ def _hops(half: Half, verdict: Verdict, way: Way | None, missing: Unread | None,
         yield Hop("firewall", "network rules", missing.why, lets=None)
 
 
-def _lock(hop: Hop, half: Half, verdict: Verdict, way: Way | None, missing: Unread | None, caller: Caller) -> Hop:
-    if verdict == "yes" and way is not None:
+def _lock(hop: Hop, lock: Lock, verdict: Verdict, grant: Grant | None, missing: Unread | None, caller: Caller) -> Hop:
+    if verdict == "yes" and grant is not None:
         if hop.kind == "perimeter" and not hop.lets:
             return hop
-        return replace(hop, detail=_which(way, caller) or hop.detail, lets=True)
+        return replace(hop, detail=_which(grant, caller) or hop.detail, lets=True)
     if verdict == "no":
         if hop.lets is None:
             return hop
         if caller.everybody and hop.lets:
             return replace(hop, detail=f"only {hop.detail.removesuffix(' only')}", lets=False)
-        return replace(hop, detail=_none_of(half, caller) or hop.detail, lets=False)
+        return replace(hop, detail=_none_of(lock, caller) or hop.detail, lets=False)
     return replace(hop, detail=missing.why if missing is not None else hop.detail, lets=None)
 
 
-def _which(way: Way, caller: Caller) -> str:
+def _which(grant: Grant, caller: Caller) -> str:
     """The rule that lets an address in."""
-    if not caller.addresses or not way.rules:
-        return way.says
-    for rule, addresses in way.rules:
+    if not caller.addresses or not grant.rules:
+        return grant.says
+    for rule, addresses in grant.rules:
         if addresses.covers(caller.addresses):
             name = text(rule, "name") if isinstance(rule, dict) else ""
             return f"{name}: {phrase(addresses.describe(3))}" if name else phrase(addresses.describe(3))
-    return f"{len(way.rules):,} rules together hold {caller.name}"
+    return f"{len(grant.rules):,} rules together hold {caller.name}"
 
 
-def _none_of(half: Half, caller: Caller) -> str:
+def _none_of(lock: Lock, caller: Caller) -> str:
     """What stands there instead of the caller."""
     if caller.everybody:
         return ""
-    rules = sum(len(way.rules) for way in half.sure)
-    sets = [way.who for way in half.sure if way.who is not None]
+    rules = sum(len(grant.rules) for grant in lock.grants)
+    sets = [grant.who for grant in lock.grants if grant.who is not None]
     size = sum(each.size(4) for each in sets)
     if not sets:
-        return f"no rule for {caller.name}" if half.sure and half.widest and half.widest.level > Reach.none else ""
+        return f"no rule for {caller.name}" if lock.grants and lock.widest and lock.widest.level > Reach.none else ""
     counted = f"{rules:,} {'rule' if rules == 1 else 'rules'}, " if rules else ""
     many = f"{size:,} {'address' if size == 1 else 'addresses'}"
     if caller.addresses and any(each & caller.addresses for each in sets):
@@ -368,13 +368,13 @@ def _along(path: Path, asked: Port, caller: Caller, found: Topology) -> _Tried |
         return None
     openings = [each for each in path.openings(found.fabric) if asked.within(each.protocol, each.first, each.last)]
     stopped = _stopped(front, caller)
-    if stopped is not None and not any(each.doubts for each in openings):
+    if stopped is not None and not any(each.possible_grants for each in openings):
         return "no", stopped, None, ""
     verdict, missing = _through(openings, front, caller, found.index)
     hops = (*_before(front), *_steps(path, asked, caller, found), *(path.last if verdict == "yes" else ()))
     others = ""
-    if verdict == "no" and caller.everybody and any(each.sure for each in openings):
-        others = f"; only {describe(openings[0].sure)} can"
+    if verdict == "no" and caller.everybody and any(each.certain for each in openings):
+        others = f"; only {describe(openings[0].certain)} can"
     if verdict == "no" and all(hop.lets is not False for hop in hops) and hops:
         hops = (*hops[:-1], replace(hops[-1], lets=False))
     if verdict == "not known" and all(hop.lets for hop in hops) and missing is not None:
@@ -399,16 +399,18 @@ def _through(openings: Sequence[Opening], front: Front, caller: Caller, index: I
     own = _own(front, caller)
     unsure: Unread | None = None
     for each in openings:
-        if _holds(each.sure, caller, own, index):
+        if _holds(each.certain, caller, own, index):
             return "yes", None
-        tags = [tag for tag in each.sure.tags if not tag.startswith("/")]
-        if unsure is None and _holds(each.sure, caller, own, index) is None:
-            named = phrase([*tags, *(tag for tag in each.sure.without if not tag.startswith("/"))])
+        tags = [tag for tag in each.certain.tags if not tag.startswith("/")]
+        if unsure is None and _holds(each.certain, caller, own, index) is None:
+            named = phrase([*tags, *(tag for tag in each.certain.without if not tag.startswith("/"))])
             unsure = Unread(f"the private address of {caller.name}", "it is not known")
             if named:
                 unsure = Unread(f"whether {caller.name} belongs to {named}", "only Azure knows the addresses of a tag")
-        if _holds(each.may, caller, own, index) is not False and each.sure != each.may:
-            unsure = unsure or next(iter(each.doubts), Unread("the private address", "a rule is for single addresses"))
+        if _holds(each.possible, caller, own, index) is not False and each.certain != each.possible:
+            unsure = unsure or next(
+                iter(each.possible_grants), Unread("the private address", "a rule is for single addresses")
+            )
     return ("not known", unsure) if unsure is not None else ("no", None)
 
 
@@ -421,7 +423,7 @@ def _own(front: Front, caller: Caller) -> AddressSet | None:
 
 def _holds(who: Senders, caller: Caller, own: AddressSet | None, index: Index) -> bool | None:
     if own is None:
-        return any(way.level == Reach.internet for way in ways(who, index))
+        return any(grant.level == Reach.internet for grant in ways(who, index))
     if own.is_empty:
         return None if who else False
     answers = [_term(term, own, caller.groups) for term in who.terms]
@@ -578,7 +580,7 @@ def _gateway(subnet: str, found: Topology) -> list[AddressSet]:
 
 
 def _ids(resource: Resource, path: str) -> list[str]:
-    value = resource.look(path)
+    value = resource.get(path)
     found = [each.get("id") for each in value if isinstance(each, dict)] if isinstance(value, list) else []
     return [each for each in found if isinstance(each, str)] or texts(resource.body, path)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar, cast
 
 from scanner.model.addresses import PUBLIC, AddressSet, breadth
-from scanner.model.exposure import Doubt, Half, Hop, Reach, Way
+from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import subscription_of
 from scanner.model.index import Index
 from scanner.model.resource import Resource
@@ -26,7 +26,7 @@ def phrase(parts: Sequence[str]) -> str:
     return f"{', '.join(parts[:-1])} {last}"
 
 
-def from_addresses(addresses: AddressSet, index: Index, *evidence: Evidence) -> Way | None:
+def from_addresses(addresses: AddressSet, index: Index, *evidence: Evidence) -> Grant | None:
     """The way in that a union of addresses opens on a public firewall; None where it has no public address."""
     width = breadth(addresses, index.networks, index.wide_ipv4, index.wide_ipv6)
     public = addresses & PUBLIC
@@ -34,13 +34,13 @@ def from_addresses(addresses: AddressSet, index: Index, *evidence: Evidence) -> 
         return None
     if width == "own":
         says = f"the organisation's own networks ({phrase(public.describe(SHOWN))})"
-        return Way(Reach.selected, evidence, says, who=public)
+        return Grant(Reach.selected, evidence, says, who=public)
     if width == "internet":
-        return Way(Reach.internet, evidence, who=public)
+        return Grant(Reach.internet, evidence, who=public)
     foreign = public - index.networks
     if width == "wide":
-        return Way(Reach.wide, evidence, f"{_count(foreign)} ({phrase(foreign.describe(SHOWN))})", who=public)
-    return Way(Reach.selected, evidence, phrase(foreign.describe(SHOWN)), who=public)
+        return Grant(Reach.wide, evidence, f"{_count(foreign)} ({phrase(foreign.describe(SHOWN))})", who=public)
+    return Grant(Reach.selected, evidence, phrase(foreign.describe(SHOWN)), who=public)
 
 
 def without_effect(path: str, addresses: AddressSet) -> tuple[Evidence, ...]:
@@ -62,29 +62,29 @@ def is_own(resource: Resource, index: Index, other: str) -> bool:
     return tenant is not None and (not home or not tenant or tenant.lower() == home.lower())
 
 
-def from_ids(resource: Resource, index: Index, path: str, ids: Iterable[str], what: str) -> tuple[Way, ...]:
+def from_ids(resource: Resource, index: Index, path: str, ids: Iterable[str], what: str) -> tuple[Grant, ...]:
     """The ways in from subnets, private endpoints or subscriptions: `private` from own ones, `selected` from others."""
     own: list[str] = []
     foreign: list[str] = []
     for each in ids:
         (own if is_own(resource, index, each) else foreign).append(each)
-    ways: list[Way] = []
+    ways: list[Grant] = []
     if foreign:
         says = f"{phrase(_names(foreign))}, {what} of a subscription that cannot be seen"
         seen = Evidence(path, foreign[:KEPT], f"{what} of a visible subscription")
-        ways.append(Way(Reach.selected, (seen,), says, ids=tuple(foreign)))
+        ways.append(Grant(Reach.selected, (seen,), says, ids=tuple(foreign)))
     if own:
-        ways.append(Way(Reach.private, (Evidence(path, own[:KEPT]),), ids=tuple(own)))
+        ways.append(Grant(Reach.private, (Evidence(path, own[:KEPT]),), ids=tuple(own)))
     return tuple(ways)
 
 
-def from_tag(text: str, *evidence: Evidence) -> tuple[Way | None, Tag]:
+def from_tag(text: str, *evidence: Evidence) -> tuple[Grant | None, Tag]:
     """The way in that a service tag opens, None for Microsoft's own management and probes; and the tag's row."""
     tag = lookup(text)
     if tag.reach == "none":
         return None, tag
     level = {"internet": Reach.internet, "azure": Reach.azure, "vnet": Reach.private}[tag.reach]
-    return Way(level, evidence, f"the service tag {tag.name}" if level is Reach.azure else ""), tag
+    return Grant(level, evidence, f"the service tag {tag.name}" if level is Reach.azure else ""), tag
 
 
 def remembered(index: Index, key: str, make: Callable[[Index], _T]) -> _T:
@@ -94,17 +94,19 @@ def remembered(index: Index, key: str, make: Callable[[Index], _T]) -> _T:
     return cast("_T", index.memo[key])
 
 
-def doubted(half: Half, missing: Unread) -> Half:
+def unproven(lock: Lock, missing: Unread) -> Lock:
     """The same ways, none of them sure any more."""
     ways = tuple(
-        Doubt(way.level, missing, way.evidence, who=way.who, ids=way.ids) for way in half.sure if way.level > Reach.none
+        PossibleGrant(grant.level, missing, grant.evidence, who=grant.who, ids=grant.ids)
+        for grant in lock.grants
+        if grant.level > Reach.none
     )
-    return Half((), half.doubts + ways, half.hops, half.admits)
+    return Lock((), lock.possible_grants + ways, lock.hops, lock.admits)
 
 
-def source_hop(half: Half) -> Hop:
+def source_hop(lock: Lock) -> Hop:
     """Where the widest way comes from; the internet where there is none, since that is what the locks hold off."""
-    widest = half.widest
+    widest = lock.widest
     if widest is None or widest.level in (Reach.none, Reach.internet):
         return Hop("source", "Internet", "every address")
     if widest.level == Reach.azure:
@@ -128,7 +130,6 @@ def _count(addresses: AddressSet) -> str:
 __all__ = [
     "KEPT",
     "NO_EFFECT",
-    "doubted",
     "from_addresses",
     "from_ids",
     "from_tag",
@@ -136,5 +137,6 @@ __all__ = [
     "phrase",
     "remembered",
     "source_hop",
+    "unproven",
     "without_effect",
 ]

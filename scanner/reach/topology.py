@@ -17,7 +17,7 @@ from scanner.model.addresses import EMPTY, AddressSet, BadAddress, Version, pars
 from scanner.model.exposure import Hop
 from scanner.model.ids import root_of, subscription_of
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, look, member, same
+from scanner.model.json_paths import MISSING, get_path, member, same
 from scanner.model.resource import Children, Resource
 from scanner.model.verdict import Unread
 from scanner.reach.filtering import Entry, Opening, Step, describe, fabric_of, passage
@@ -137,18 +137,22 @@ class Path:
         last = port.back if port.spread else port.back + port.last - port.first
         passed = passage(fabric, self.aim, entry)
         found = passed.openings if port == EVERY else passed.within(port.protocol, port.back, min(last, LAST))
-        return [each for each in map(self._called, found) if each.may]
+        return [each for each in map(self._called, found) if each.possible]
 
     def _called(self, opening: Opening) -> Opening:
         front = self.front
         if front.callers is None:
             return opening
-        sure, may = (each if front.inside is None else each & front.inside for each in (opening.sure, opening.may))
-        return replace(opening, sure=front.callers if sure else NOBODY, may=front.callers if may else NOBODY)
+        grants, possible = (
+            each if front.inside is None else each & front.inside for each in (opening.certain, opening.possible)
+        )
+        return replace(
+            opening, certain=front.callers if grants else NOBODY, possible=front.callers if possible else NOBODY
+        )
 
 
 def _doubted(opening: Opening, missing: Unread) -> Opening:
-    return replace(opening, sure=NOBODY, doubts=(*opening.doubts, missing))
+    return replace(opening, certain=NOBODY, possible_grants=(*opening.possible_grants, missing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +339,7 @@ class Topology:
     def _peerings_known(self, network: str) -> bool:
         """Whether a network was read, and each peering of it names its other side."""
         found = self.index.resources.get(network)
-        peerings = found.look("properties.virtualNetworkPeerings") if found is not None else None
+        peerings = found.get("properties.virtualNetworkPeerings") if found is not None else None
         if not isinstance(peerings, list):
             return False
         return all(text(each, "properties.remoteVirtualNetwork.id") or not connected(each) for each in peerings)
@@ -363,11 +367,11 @@ class Topology:
         hubs = {each.name.lower() for each in self._all("virtualHubs")}
         return name.startswith("hv_") and name.removeprefix("hv_").rpartition("_")[0] in hubs
 
-    def led(self, sure: bool = True) -> set[str]:
+    def led(self, grants: bool = True) -> set[str]:
         """The security groups (keys) that stand on a path from outside; not `sure`: also on one that may be there."""
-        return remembered(self.index, f"groups on a path {sure}", lambda _: self._led(sure))
+        return remembered(self.index, f"groups on a path {grants}", lambda _: self._led(grants))
 
-    def _led(self, sure: bool) -> set[str]:
+    def _led(self, grants: bool) -> set[str]:
         found: set[str] = set()
         for nic in self.fabric.nics.values():
             for each in nic.configurations:
@@ -375,7 +379,7 @@ class Topology:
                 above = subnet.group if subnet is not None else ""
                 if {nic.group, above} <= found | {""}:
                     continue
-                if any(not (sure and path.front.unsure) for path in self.paths_to(nic, each)):
+                if any(not (grants and path.front.unsure) for path in self.paths_to(nic, each)):
                     found |= {nic.group, above}
         return found - {""}
 
@@ -453,7 +457,7 @@ class Topology:
             entry = "basic"
         elif said.lower() not in ("standard", "standardv2"):
             sku = Unread(f"{resource.name} sku.name", f"its value {said!r} is not known")
-        six = same(look(resource.body, "properties.publicIPAddressVersion"), "IPv6") or ":" in address
+        six = same(get_path(resource.body, "properties.publicIPAddressVersion"), "IPv6") or ":" in address
         self.publics[resource.key] = Public(resource.id, address, 6 if six else 4, entry, sku)  # type: ignore[arg-type]
 
     # Load balancers
@@ -477,7 +481,7 @@ class Topology:
         for rule in objects(balancer.body, "properties.loadBalancingRules"):
             port = _balanced(rule)
             pools = [member(each, "id") for each in objects(rule, "properties.backendAddressPools")]
-            pools.append(look(rule, "properties.backendAddressPool.id"))
+            pools.append(get_path(rule, "properties.backendAddressPool.id"))
             self._rule(balancer, rule, port, pools)
         for rule in objects(balancer.body, "properties.inboundNatRules"):
             one = text(rule, "properties.backendIPConfiguration.id")
@@ -530,7 +534,7 @@ class Topology:
             if chained:
                 said = "an appliance sees every packet first; what it lets through is not known"
                 hops += (Hop("gateway-load-balancer", _name(chained.rsplit("/", 2)[0]), said, chained, None),)
-            basic = same(look(balancer.body, "sku.name"), "Basic")
+            basic = same(get_path(balancer.body, "sku.name"), "Basic")
             entry: Entry = "basic" if basic else public.entry
             front = Front(public.address, entry, version=public.version, hops=hops, sku=public.sku)
             self._lead(key_of(text(body, "id")), front, public.address)
@@ -583,8 +587,8 @@ class Topology:
                 for where in near if near and not lost else {""}:
                     self.of_address[where, ""].append(front)
                 continue
-            callers, doubt = self._callers(rule)
-            unsure = tuple(each for each in (doubt, unread) if each is not None)
+            callers, possible = self._callers(rule)
+            unsure = tuple(each for each in (possible, unread) if each is not None)
             for address in texts(rule, "destinationAddresses"):
                 if addresses and unread is None and not _parsed([address])[0] & _parsed(addresses)[0]:
                     continue
@@ -623,11 +627,11 @@ class Topology:
 
         With an Unread in place of one that could not be read.
         """
-        properties = look(firewall.body, "properties")
+        properties = get_path(firewall.body, "properties")
         if not isinstance(properties, dict) or not properties:
             yield None, Unread(f"{firewall.name} properties", "the answer did not hold what it should")
         yield from _collected(firewall, "properties.natRuleCollections", "properties.rules")
-        above: Any = look(properties, "firewallPolicy")
+        above: Any = get_path(properties, "firewallPolicy")
         seen: set[str] = set()
         while above is not MISSING and above is not None:
             policy = key_of(text(above, "id"))
@@ -641,10 +645,10 @@ class Topology:
                 if policy and group.key.startswith(f"{policy}/"):
                     yield from _collected(group, "properties.ruleCollections", "rules")
             found = self.index.resources.get(policy)
-            if found is None or not isinstance(look(found.body, "properties"), dict):
+            if found is None or not isinstance(get_path(found.body, "properties"), dict):
                 yield None, Unread(policy or f"{firewall.name} firewallPolicy", "not among what was read")
                 return
-            above = look(found.body, "properties.basePolicy")
+            above = get_path(found.body, "properties.basePolicy")
 
     def _callers(self, rule: Any) -> tuple[Senders, Unread | None]:
         """Whom a DNAT rule lets come; with what of it could not be read."""
@@ -700,8 +704,8 @@ class _InstanceAddresses:
 
     def fronts(self, model: Any, configuration: str) -> Iterator[Front]:
         """What an IP configuration has: one front for all instances, since their addresses come and go."""
-        own = look(model, _OWN)
-        version: Version = 6 if same(look(model, "properties.privateIPAddressVersion"), "IPv6") else 4
+        own = get_path(model, _OWN)
+        version: Version = 6 if same(get_path(model, "properties.privateIPAddressVersion"), "IPv6") else 4
         mine = [row for row in self.rows if self._of(row, configuration)]
         if isinstance(own, dict) or mine:
             said = text(own, "sku.name") or next((text(row.body, "sku.name") for row in mine), "")
@@ -723,7 +727,7 @@ class _InstanceAddresses:
 def _target(body: Any, group: str) -> Target:
     """The target of an IP configuration of a model or of an instance."""
     address = text(body, "properties.privateIPAddress")
-    six = same(look(body, "properties.privateIPAddressVersion"), "IPv6") or ":" in address
+    six = same(get_path(body, "properties.privateIPAddressVersion"), "IPv6") or ":" in address
     groups = application_groups(member(body, "properties"))
     return Target(key_of(text(body, "properties.subnet.id")), key_of(group), address, 6 if six else 4, groups)
 
@@ -745,7 +749,7 @@ def connected(peering: Any) -> bool:
 
     Microsoft Learn, virtual-network/virtual-network-manage-peering: Initiated is one side alone, Disconnected is over.
     """
-    state = look(peering, "properties.peeringState")
+    state = get_path(peering, "properties.peeringState")
     return not (same(state, "Initiated") or same(state, "Disconnected"))
 
 
@@ -776,10 +780,10 @@ def behind(index: Index, endpoint: str) -> str:
 
 def _carried(peerings: list[Any]) -> Iterator[str]:
     """What comes over peerings besides the peers themselves."""
-    if any(same(look(each, "properties.allowForwardedTraffic"), True) for each in peerings):
+    if any(same(get_path(each, "properties.allowForwardedTraffic"), True) for each in peerings):
         yield "what is forwarded over a peering"
     for each in peerings:
-        if same(look(each, "properties.useRemoteGateways"), True):
+        if same(get_path(each, "properties.useRemoteGateways"), True):
             yield f"what comes through the gateway of {_name(text(each, 'properties.remoteVirtualNetwork.id')) or '?'}"
 
 
@@ -829,7 +833,7 @@ def _protocol(body: Any) -> str:
 
 def _floating(rule: Any) -> bool | None:
     """Whether a rule keeps the address of its front; None where its value is not known."""
-    value = look(rule, "properties.enableFloatingIP")
+    value = get_path(rule, "properties.enableFloatingIP")
     if value is MISSING or value is None or same(value, False):
         return False
     return True if same(value, True) else None
@@ -858,14 +862,14 @@ def _translated(rule: Any, spread: bool) -> Port | None:
 
 def _collected(holder: Resource, path: str, inner: str) -> Iterator[tuple[Any, Unread | None]]:
     """The DNAT rules of a list of collections; those that are not what they should be as an Unread."""
-    value = holder.look(path)
+    value = holder.get(path)
     odd = Unread(f"{holder.name} {path}", "the answer did not hold what it should")
-    if value is None or (value is MISSING and isinstance(holder.look("properties"), dict)):
+    if value is None or (value is MISSING and isinstance(holder.get("properties"), dict)):
         return
     for collection in value if isinstance(value, list) else (None,):
         if inner == "rules" and same(member(collection, "ruleCollectionType"), "FirewallPolicyFilterRuleCollection"):
             continue
-        rules = look(collection, inner)
+        rules = get_path(collection, inner)
         for rule in rules if isinstance(rules, list) else (None,):
             yield (rule, None) if _is_translation(rule) else (None, odd)
 
@@ -873,7 +877,7 @@ def _collected(holder: Resource, path: str, inner: str) -> Iterator[tuple[Any, U
 def _is_translation(rule: Any) -> bool:
     """Whether a DNAT rule says what it translates, and to which address or name."""
     lists = all(
-        texts(rule, path) and texts(rule, path) == look(rule, path)
+        texts(rule, path) and texts(rule, path) == get_path(rule, path)
         for path in ("destinationAddresses", "destinationPorts")
     )
     to = text(rule, "translatedAddress")
@@ -887,10 +891,10 @@ _OF_RULES: Final = ("loadBalancingRules", "inboundNatRules", "inboundNatPools")
 
 def _odd_balancer(balancer: Resource) -> str:
     """The first member of a load balancer that is not what it should be; "" where all is well."""
-    if not isinstance(balancer.look("properties.frontendIPConfigurations"), list):
+    if not isinstance(balancer.get("properties.frontendIPConfigurations"), list):
         return "frontendIPConfigurations"
     for name in ("frontendIPConfigurations", "backendAddressPools", *_OF_RULES):
-        value = balancer.look(f"properties.{name}")
+        value = balancer.get(f"properties.{name}")
         if value is not MISSING and value is not None and not _all_shaped(value):
             return name
     return _odd_ends(balancer) or _odd_rules(balancer)
@@ -898,19 +902,19 @@ def _odd_balancer(balancer: Resource) -> str:
 
 def _region(resource: Resource) -> str:
     """The region, as `norwayeast`; "" where it is not known."""
-    value = resource.look("location")
+    value = resource.get("location")
     return value.replace(" ", "").lower() if isinstance(value, str) else ""
 
 
 def _confined(balancer: Resource, front: Front) -> _Odd:
     """What an odd load balancer could reach."""
-    everywhere = same(balancer.look("sku.tier"), "Global")
+    everywhere = same(balancer.get("sku.tier"), "Global")
     return _Odd(front, balancer.key, _region(balancer), everywhere, _members_of(balancer))
 
 
 def _members_of(balancer: Resource) -> frozenset[str] | None:
     """The IP configurations and networks that its pools and NAT rules name; None where some may not be seen."""
-    pools, rules = (balancer.look(f"properties.{each}") for each in ("backendAddressPools", "inboundNatRules"))
+    pools, rules = (balancer.get(f"properties.{each}") for each in ("backendAddressPools", "inboundNatRules"))
     if not _all_shaped(pools) or not (rules is MISSING or rules is None or _all_shaped(rules)):
         return None
     known = {key_of(text(each, "id")) for each in pools}
@@ -988,7 +992,7 @@ def _pools_named(rule: Any, list_name: str) -> list[str] | None:
     """The pools (keys) that a rule of that list names; None where that cannot be read."""
     if list_name == "inboundNatPools":
         return []
-    several = look(rule, "properties.backendAddressPools") if list_name == "loadBalancingRules" else None
+    several = get_path(rule, "properties.backendAddressPools") if list_name == "loadBalancingRules" else None
     broken = several is not MISSING and several is not None and not _all_dicts(several)
     if broken or _no_reference(rule, "backendAddressPool"):
         return None
@@ -1005,12 +1009,12 @@ _VERSIONS: Final[tuple[Version, ...]] = (4, 6)
 
 
 def _nothing(body: Any, name: str) -> bool:
-    value = look(body, f"properties.{name}")
+    value = get_path(body, f"properties.{name}")
     return value is MISSING or value is None
 
 
 def _nothing_or_dicts(body: Any, name: str) -> bool:
-    value = look(body, f"properties.{name}")
+    value = get_path(body, f"properties.{name}")
     return value is MISSING or value is None or _all_dicts(value)
 
 
@@ -1020,23 +1024,23 @@ def _all_dicts(value: Any) -> bool:
 
 def _all_shaped(value: Any) -> bool:
     """Whether it is a list of resources with properties."""
-    return _all_dicts(value) and all(isinstance(look(each, "properties"), dict) for each in value)
+    return _all_dicts(value) and all(isinstance(get_path(each, "properties"), dict) for each in value)
 
 
 def _no_reference(body: Any, name: str) -> bool:
     """Whether something is there that should name a resource, and does not."""
-    value = look(body, f"properties.{name}")
+    value = get_path(body, f"properties.{name}")
     return value is not MISSING and value is not None and not text(value, "id")
 
 
 def _shaped(model: Any) -> None:
     """Raises Unread for a network interface of a scale set's model that is not what it should be."""
-    configurations = look(model, "properties.ipConfigurations")
+    configurations = get_path(model, "properties.ipConfigurations")
     if not configurations or not _all_shaped(configurations):
         raise Unread(f"{_called(model)} ipConfigurations", "the answer did not hold what it should")
     for body in configurations:
-        own = look(body, _OWN)
-        lists = (look(body, f"properties.{each}") for each in (_POOLS, "loadBalancerInboundNatPools"))
+        own = get_path(body, _OWN)
+        lists = (get_path(body, f"properties.{each}") for each in (_POOLS, "loadBalancerInboundNatPools"))
         if own is not MISSING and own is not None and not isinstance(own, dict):
             raise Unread("publicIPAddressConfiguration", "the answer did not hold what it should")
         for value in lists:
@@ -1102,23 +1106,23 @@ def configuration_key(nic: str, name: str) -> str:
 
 def objects(body: Any, path: str) -> list[Any]:
     """The objects of a list; [] where there is none."""
-    value = look(body, path)
+    value = get_path(body, path)
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def texts(body: Any, path: str) -> list[str]:
-    value = look(body, path)
+    value = get_path(body, path)
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def text(body: Any, path: str) -> str:
-    value = look(body, path)
+    value = get_path(body, path)
     return value if isinstance(value, str) else ""
 
 
 def number(body: Any, path: str) -> int | None:
     """A port; None where the body has none that is one."""
-    value = look(body, path)
+    value = get_path(body, path)
     if isinstance(value, str) and value.isdecimal():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LAST else None

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from scanner.content import content
 from scanner.errors import InputError, nearest
-from scanner.model.rule import CATEGORIES, Child, Kind, Rule
+from scanner.model.rule import CATEGORIES, Read, ResourceType, Rule
 from scanner.model.verdict import Severity
 
 GROUP = "twolocks.rules"
@@ -31,22 +31,22 @@ class Broken:
 class RuleSet:
     """The rules that were loaded; `enabled` are those that this scan judges."""
 
-    kinds: list[Kind] = field(default_factory=list)
+    kinds: list[ResourceType] = field(default_factory=list)
     rules: dict[str, Rule] = field(default_factory=dict)
     enabled: dict[str, Rule] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
 
-    def by_type(self) -> dict[str, list[Kind]]:
+    def by_type(self) -> dict[str, list[ResourceType]]:
         """The kinds of each type (lower case) that has an enabled rule."""
-        found: dict[str, list[Kind]] = {}
+        found: dict[str, list[ResourceType]] = {}
         for kind in self.kinds:
             if any(rule.id in self.enabled for rule in kind.rules):
                 for type in kind.types:
                     found.setdefault(type.lower(), []).append(kind)
         return found
 
-    def read(self) -> list[Kind]:
+    def read(self) -> list[ResourceType]:
         """The kinds that a scan reads: those with an enabled rule, and those that verdicts on others alone look up."""
         return [
             kind
@@ -55,12 +55,12 @@ class RuleSet:
             or (not kind.rules and any(each.always for each in kind.children))
         ]
 
-    def reads(self) -> list[Child]:
+    def reads(self) -> list[Read]:
         """The reads that the enabled rules need, and those that verdicts on others look up, parents first."""
         wanted = [*self.looked_up(), *(child for rule in self.enabled.values() for child in reads_of(rule))]
         return list({id(child): child for child in wanted}.values())
 
-    def looked_up(self) -> list[Child]:
+    def looked_up(self) -> list[Read]:
         """The reads that verdicts on others look up, parents first."""
         return [child for kind in self.read() for each in kind.children if each.always for child in _line(each)]
 
@@ -101,15 +101,15 @@ class RuleSet:
             )
 
 
-def reads_of(rule: Rule) -> list[Child]:
+def reads_of(rule: Rule) -> list[Read]:
     """The reads below its type that a rule needs, parents first."""
     reads = (*rule.reads, *(rule.kind.endpoint_reads if rule.lock else ()), *((rule.subject,) if rule.subject else ()))
     return [child for each in reads for child in _line(each)]
 
 
-def _line(child: Child) -> list[Child]:
+def _line(child: Read) -> list[Read]:
     """A read and those above it, parents first."""
-    return [*(_line(child.parent) if isinstance(child.parent, Child) else ()), child]
+    return [*(_line(child.parent) if isinstance(child.parent, Read) else ()), child]
 
 
 def _names(rule: Rule, pattern: str) -> bool:
@@ -183,7 +183,7 @@ def _broken(file: Path, error: Exception) -> Broken:
 
 
 def _take(found: RuleSet, module: ModuleType, file: Path) -> None:
-    kinds = [each for each in vars(module).values() if isinstance(each, Kind)]
+    kinds = [each for each in vars(module).values() if isinstance(each, ResourceType)]
     for kind in dict.fromkeys(kinds):
         if kind in found.kinds:
             continue

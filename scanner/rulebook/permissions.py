@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from scanner.errors import InputError
 from scanner.model.index import EXTENSIONS, INDEX_TYPES
-from scanner.model.rule import Kind, Rule
+from scanner.model.rule import ResourceType, Rule
 from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook.loader import RuleSet, reads_of
 
@@ -85,7 +85,7 @@ def looks(rule: Rule) -> frozenset[str]:
 
 def indexed(rules: RuleSet) -> frozenset[str]:
     """The actions of the index: a scan reads it whole, whatever the rules are."""
-    beside: list[Kind] = [kind for kind in rules.read() if not kind.rules]
+    beside: list[ResourceType] = [kind for kind in rules.read() if not kind.rules]
     wanted = [f"{type}/read" for kind in beside for type in kind.types]
     wanted += [action for child in rules.looked_up() for action in child.actions]
     return frozenset([*wanted, *(f"{type}/read" for type in INDEX_TYPES if type.lower() not in EXTENSIONS)])

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote
 
 from scanner.sandbox import errors
 from scanner.sandbox.errors import Answer, answer, arm_error
-from scanner.sandbox.world import CONTAINER_KINDS, Grant, Json, Node, Target, World, below, matches, owner, target
+from scanner.sandbox.world import CONTAINER_KINDS, Json, Node, RoleGrant, Target, World, below, matches, owner, target
 
 _Row = TypeVar("_Row")
 
@@ -360,7 +360,7 @@ class Asked:
         return f"{self.base}{quote(self.at.path)}?{rest}&{spelled}={quote(token)}"
 
 
-def permission(grant: Grant) -> Json:
+def permission(grant: RoleGrant) -> Json:
     """A role as the permissions of a scope show it."""
     actions, taken = list(grant.actions), list(grant.not_actions)
     return {"actions": actions, "notActions": taken, "dataActions": [], "notDataActions": []}

@@ -13,7 +13,7 @@ from scanner.sandbox import errors
 from scanner.sandbox.errors import Answer
 from scanner.sandbox.world import Target, matches, target
 
-Kind = Literal[
+ResourceType = Literal[
     "status", "html", "empty", "throttle", "refuse", "truncate", "cut", "reset", "slow",
     "empty-page", "endless", "foreign-link",
 ]  # fmt: skip
@@ -32,7 +32,7 @@ class Fault(msgspec.Struct, frozen=True):
     `headers` are sent besides.
     """
 
-    kind: Kind
+    kind: ResourceType
     path: str = "*"
     status: int = 500
     code: str = "InternalServerError"

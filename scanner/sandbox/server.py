@@ -25,7 +25,7 @@ from scanner.sandbox.faults import Fault, Faults, changed, instead
 from scanner.sandbox.graph import PATH as GRAPH_PATH
 from scanner.sandbox.graph import PAYLOAD, Graph
 from scanner.sandbox.throttle import Limits, Throttle
-from scanner.sandbox.world import TENANT, Grant, Json, Quirks, Refusal, World, target
+from scanner.sandbox.world import TENANT, Json, Quirks, Refusal, RoleGrant, World, target
 
 GZIP_FROM = 1024
 BODY_LIMIT = 4 * 1024 * 1024
@@ -57,7 +57,7 @@ class Estate(Protocol):
     @property
     def refusals(self) -> Iterable[Refusal | Json | str]: ...
     @property
-    def grants(self) -> Iterable[Grant | Json]: ...
+    def grants(self) -> Iterable[RoleGrant | Json]: ...
     @property
     def quirks(self) -> Quirks | Json | None: ...
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from scanner.document.schema import ScopeRow
 from scanner.model.resource import Gap
 from scanner.sandbox import errors
-from scanner.sandbox.world import TENANT, Grant, Json, Quirks, Reply
+from scanner.sandbox.world import TENANT, Json, Quirks, Reply, RoleGrant
 from scanner.snapshot import files as snapshot
 
 
@@ -21,7 +21,7 @@ class Saved:
     subscriptions: list[Json]
     resources: list[Json]
     refusals: list[str]
-    grants: list[Grant]
+    grants: list[RoleGrant]
     quirks: Quirks
 
 
@@ -52,15 +52,17 @@ def load(path: Path) -> Saved:
     )
 
 
-def grants(scopes: Iterable[ScopeRow], ids: Iterable[str]) -> Iterator[Grant]:
+def grants(scopes: Iterable[ScopeRow], ids: Iterable[str]) -> Iterator[RoleGrant]:
     """A role on each subscription that was seen whole; on the groups of resources where it was seen in part."""
     seen = {"/".join(text.split("/")[:5]) for text in ids}
     for scope in scopes:
         root = f"/subscriptions/{scope.subscription}"
         if scope.view == "full":
-            yield Grant(root)
+            yield RoleGrant(root)
         else:
-            yield from (Grant(group) for group in sorted(seen) if group.startswith(f"{root.lower()}/resourcegroups/"))
+            yield from (
+                RoleGrant(group) for group in sorted(seen) if group.startswith(f"{root.lower()}/resourcegroups/")
+            )
 
 
 def reply(gap: Gap) -> Reply:

@@ -25,7 +25,7 @@ Json = dict[str, Any]
 TENANT = "11111111-1111-1111-1111-111111111111"
 
 
-class Grant(msgspec.Struct, frozen=True):
+class RoleGrant(msgspec.Struct, frozen=True):
     """A role at a scope. Patterns of actions use `*`, as role definitions do."""
 
     scope: str = "/"
@@ -195,7 +195,7 @@ class World:
         resources: Iterable[Json],
         subscriptions: Iterable[Json | str] = (),
         *,
-        grants: Iterable[Grant | Json] = (),
+        grants: Iterable[RoleGrant | Json] = (),
         refusals: Iterable[Refusal | Json | str] = (),
         quirks: Quirks | Json | None = None,
         management_groups: Iterable[Json] = (),
@@ -205,7 +205,9 @@ class World:
     ) -> None:
         self.tenant = tenant
         self.principal = principal
-        self.grants = tuple(msgspec.convert(g, Grant) if isinstance(g, dict) else g for g in grants) or (Grant(),)
+        self.grants = tuple(msgspec.convert(g, RoleGrant) if isinstance(g, dict) else g for g in grants) or (
+            RoleGrant(),
+        )
         self.refusals = tuple(refusal(r) for r in refusals)
         self.quirks = quirks if isinstance(quirks, Quirks) else msgspec.convert(quirks or {}, Quirks)
         self.management_groups = [dict(group) for group in management_groups]
@@ -310,7 +312,7 @@ class World:
         return any(below(grant.scope, scope) or below(scope, grant.scope) for grant in self.grants)
 
 
-def _allows(grant: Grant, action: str) -> bool:
+def _allows(grant: RoleGrant, action: str) -> bool:
     return any(matches(p, action) for p in grant.actions) and not any(matches(p, action) for p in grant.not_actions)
 
 

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from scanner.document import schema as rows
 from scanner.history.compare import Change, Changes
-from scanner.history.compare import News as Kind
+from scanner.history.compare import News as ResourceType
 from scanner.terminal.screen import Line
 
 SHOWN = 5
-_LABELS: dict[Kind, str] = {
+_LABELS: dict[ResourceType, str] = {
     "new": "new",
     "reopened": "reopened",
     "worse": "worse",
@@ -30,7 +30,7 @@ class News:
     """The changes of a scan that count, by kind, and what the document says of them."""
 
     row: rows.ChangesRow
-    changes: dict[Kind, list[Change]]
+    changes: dict[ResourceType, list[Change]]
 
     @classmethod
     def of(cls, row: rows.ChangesRow, found: Changes) -> "News":

@@ -56,8 +56,8 @@ def hides(char: str) -> bool:
 
 
 def odd(text: str) -> str:
-    """`U+202E` for the first character of a text that does not show, "" where all do."""
-    return next((f"U+{ord(char):04X}" for char in text if hides(char)), "")
+    """Return `U+202E` for the first character that `clean` replaces, "" where it replaces none."""
+    return next((f"U+{ord(char):04X}" for char in text if hides(char)), "U+0023" if "##" in text else "")
 
 
 def cells(text: str) -> int:

@@ -13,7 +13,7 @@ import msgspec
 from scanner.azure.clients import Reader, Way, connect
 from scanner.collect.collector import Plan, Scope, collect
 from scanner.model.resource import Resource
-from scanner.model.rule import Kind
+from scanner.model.rule import ResourceType
 from scanner.sandbox.server import Sandbox
 from scanner.snapshot.files import Head, Store
 
@@ -68,17 +68,17 @@ ESTATE: list[Json] = [
 
 
 def _anonymous(account: Resource) -> bool:
-    return account.look("properties.allowBlobPublicAccess") is not False
+    return account.get("properties.allowBlobPublicAccess") is not False
 
 
-STORAGE = Kind("Microsoft.Storage/storageAccounts", api="2025-06-01")
+STORAGE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-06-01")
 BLOB = STORAGE.child("blobServices/default", one=True)
 CONTAINERS = STORAGE.child("blobServices/default/containers", when=_anonymous)
-VAULTS = Kind("Microsoft.KeyVault/vaults", api="2024-11-01")
-SITES = Kind("Microsoft.Web/sites", api="2024-11-01")
+VAULTS = ResourceType("Microsoft.KeyVault/vaults", api="2024-11-01")
+SITES = ResourceType("Microsoft.Web/sites", api="2024-11-01")
 CONFIG = SITES.child("config/web", one=True)
 AUTH = SITES.child("config/authsettingsV2", one=True, none=("ResourceNotFound", "NotFound"))
-SLOTS = Kind("Microsoft.Web/sites/slots", api="2024-11-01")
+SLOTS = ResourceType("Microsoft.Web/sites/slots", api="2024-11-01")
 SLOT_CONFIG = SLOTS.child("config/web", one=True)
 KINDS = (STORAGE, VAULTS, SITES, SLOTS)
 PLAN = Plan(KINDS, [read for kind in KINDS for read in kind.children])

@@ -17,7 +17,7 @@ from scanner.azure import graph
 from scanner.azure import subscriptions as scope
 from scanner.azure.pipeline import GRAPH
 from scanner.collect.collector import INDEX_APIS
-from scanner.model.rule import Child, Kind
+from scanner.model.rule import Read, ResourceType
 from scanner.rulebook import loader
 
 ANY = "0000"
@@ -43,7 +43,7 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Read:
+class PlannedRead:
     """One line of our table; ANY stands for a name in a path."""
 
     what: str
@@ -113,12 +113,12 @@ def listed(type: str) -> str:
     return f"{below(parent)}/{name}"
 
 
-def table() -> list[Read]:
+def table() -> list[PlannedRead]:
     """Everything that a collection reads."""
-    rows: dict[tuple[str, ...], Read] = {}
+    rows: dict[tuple[str, ...], PlannedRead] = {}
 
     def add(what: str, path: str, version: str, type: str = "") -> None:
-        rows[words(path)] = Read(what, type.lower(), words(path), version)
+        rows[words(path)] = PlannedRead(what, type.lower(), words(path), version)
 
     rules = loader.load(packages=False)
     for kind in rules.kinds:
@@ -136,10 +136,10 @@ def table() -> list[Read]:
     return list(rows.values())
 
 
-def above(child: Child, type: str) -> str:
+def above(child: Read, type: str) -> str:
     """The path of the resource that a child read hangs on; a single one is its own name."""
     parent = child.parent
-    if isinstance(parent, Kind):
+    if isinstance(parent, ResourceType):
         return below(type)
     own = f"{above(parent, type)}/{parent.path}"
     return own if parent.one else f"{own}/{ANY}"
@@ -149,7 +149,7 @@ TABLE = table()
 
 
 @pytest.mark.parametrize("read", TABLE, ids=lambda read: read.what)
-def test_a_read_is_what_the_sdk_sends(read: Read) -> None:
+def test_a_read_is_what_the_sdk_sends(read: PlannedRead) -> None:
     fitting = [each for each in operations() if read.fits(each) and each.method == "GET"]
     if read.type in NO_SDK or read.what in NO_SDK:
         assert not fitting, f"{fitting[0].name} reads this now: take {read.type} off the list"

@@ -3,13 +3,13 @@
 from scanner.collect.collector import Plan
 from scanner.model.index import Index
 from scanner.model.resource import Bundle, Gap, Resource
-from scanner.model.rule import Kind
+from scanner.model.rule import ResourceType
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.world import Quirks
 from tests.azure.requests import box, child, resource, scanned
 from tests.rules import examples
 
-SITES = Kind("Microsoft.Web/sites", api="2025-03-01")
+SITES = ResourceType("Microsoft.Web/sites", api="2025-03-01")
 WORKFLOWS = SITES.child("workflows", each=True, keep=("properties.flowState",))
 SITE = resource("Microsoft.Web/sites", "app", kind="functionapp,workflowapp")
 ROWS = [child(SITE, f"workflows/{name}", flowState="Enabled", secret="s") for name in ("one", "two")]
@@ -43,4 +43,4 @@ def test_a_workflow_that_was_refused_names_its_own_gap() -> None:
     judge = examples.kinds_of(SITES.type)[0].endpoint_function
     assert judge is not None
     trigger = next(each for each in judge(site, Index()) if each.endpoint == "trigger/one")
-    assert [doubt.missing.gap for doubt in trigger.asks.doubts] == [IDS[0]]
+    assert [possible.missing.gap for possible in trigger.authentication.possible_grants] == [IDS[0]]

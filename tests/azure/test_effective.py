@@ -18,7 +18,7 @@ from scanner.reach.effective_rules import ACTIONS
 from scanner.sandbox.errors import answer
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox, running
-from scanner.sandbox.world import Grant
+from scanner.sandbox.world import RoleGrant
 from tests.azure.requests import environment
 from tests.terminals import Ended, twolocks
 
@@ -30,7 +30,7 @@ VNET = f"{RG}/Microsoft.Network/virtualNetworks/net"
 PIP = f"{RG}/Microsoft.Network/publicIPAddresses/pip"
 VM = f"{RG}/Microsoft.Compute/virtualMachines/vm"
 ADMIN_LIST = "listNetworkManagerEffectiveSecurityAdminRules"
-ALL = (Grant(actions=("*/read", *ACTIONS)),)
+ALL = (RoleGrant(actions=("*/read", *ACTIONS)),)
 ADMIN = f"{VNET}/providers/Microsoft.Network/effectiveSecurityAdminRules/hold"
 
 
@@ -182,7 +182,7 @@ def test_a_disagreement_is_a_defect_of_ours_and_hides_nothing(what: str, said: s
 
 
 def test_a_refusal_is_a_gap_that_names_the_action() -> None:
-    with sandbox(grants=(Grant(),)) as box:
+    with sandbox(grants=(RoleGrant(),)) as box:
         ended = scan(box, "--out", "f.json")
         assert ended.code == 3
         document = json.loads(Path("f.json").read_bytes())

@@ -16,7 +16,7 @@ from scanner.rulebook import permissions as access
 from scanner.sandbox.estate import Estate, load_estate
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox, running
-from scanner.sandbox.world import Grant, Quirks
+from scanner.sandbox.world import Quirks, RoleGrant
 from tests.terminals import Ended, twolocks
 
 PROD, TEST = "5b1d7c1e-0d2a-4c6b-9f53-2f6a1c0e7a10", "c4e0f7d2-7a31-4b8e-8d0c-91b6f2a3e5d4"
@@ -36,7 +36,7 @@ def estate() -> Estate:
 
 
 @contextmanager
-def box(*grants: Grant, **more: Any) -> Iterator[Sandbox]:
+def box(*grants: RoleGrant, **more: Any) -> Iterator[Sandbox]:
     """The sample estate, without its refused read, for a login with these roles."""
     with running(Sandbox.from_estate(estate(), refusals=[], grants=grants, **more)) as found:
         yield found
@@ -57,7 +57,7 @@ def group(name: str, subscription: str = PROD) -> str:
     return f"/subscriptions/{subscription}/resourceGroups/{name}"
 
 
-READER = Grant("/", ("*/read",))
+READER = RoleGrant("/", ("*/read",))
 EVERY = len(rules().enabled)
 
 
@@ -95,19 +95,19 @@ def test_nothing_but_permissions_and_the_first_pages_of_lists_is_read() -> None:
 
 def test_the_role_that_is_printed_decides_all_rules() -> None:
     actions = json.loads(twolocks("access", "role").out)["Actions"]
-    with box(Grant("/", tuple(actions))) as served:
+    with box(RoleGrant("/", tuple(actions))) as served:
         assert (answer(served)["exit"], answer(served)["missing"]) == (0, [])
         effective = check(served, "--effective", tty=True)
         assert effective.code == 3
         assert "missing  scan --effective  Microsoft.Network/networkInterfaces/effective" in effective.out
         assert "Exit 3   scan --effective would be incomplete" in effective.err
     effective_role = json.loads(twolocks("access", "role", "--effective").out)["Actions"]
-    with box(Grant("/", tuple(effective_role))) as served:
+    with box(RoleGrant("/", tuple(effective_role))) as served:
         assert check(served, "--effective").code == 0
 
 
 def test_a_role_that_lacks_an_action_says_which_rules_hang_on_it() -> None:
-    with box(Grant("/", ("*/read",), ("microsoft.storage/*/CONTAINERS/read",))) as served:
+    with box(RoleGrant("/", ("*/read",), ("microsoft.storage/*/CONTAINERS/read",))) as served:
         hung = sorted(id for id, rule in rules().enabled.items() if CONTAINERS in access.needs(rule))
         ended = check(served, tty=True)
         assert ended.code == 3
@@ -128,14 +128,14 @@ def test_a_role_that_lacks_an_action_says_which_rules_hang_on_it() -> None:
 
 
 def test_missing_actions_are_sorted_by_the_rules_that_they_leave_undecided() -> None:
-    with box(Grant("/", ("*/read",), (CONTAINERS, "Microsoft.Sql/servers/read"))) as served:
+    with box(RoleGrant("/", ("*/read",), (CONTAINERS, "Microsoft.Sql/servers/read"))) as served:
         counts = [len(row["rules"]) for row in answer(served)["missing"]]
         assert counts == sorted(counts, reverse=True)
         assert answer(served)["missing"][0]["action"] == "Microsoft.Sql/servers/read"
 
 
 def test_rights_in_groups_alone_are_asked_group_by_group() -> None:
-    grants = [Grant(group("rg-test-data", TEST)), Grant(group("rg-test-web", TEST), ("*/read",), (CONTAINERS,))]
+    grants = [RoleGrant(group("rg-test-data", TEST)), RoleGrant(group("rg-test-web", TEST), ("*/read",), (CONTAINERS,))]
     with box(*grants) as served:
         document = answer(served)
         assert [each["view"] for each in document["scopes"]] == ["partial"]
@@ -151,7 +151,7 @@ def test_rights_in_groups_alone_are_asked_group_by_group() -> None:
 
 
 def test_in_part_but_with_all_rights_there_says_so() -> None:
-    with box(Grant(group("rg-test-data", TEST)), Grant(group("rg-test-web", TEST))) as served:
+    with box(RoleGrant(group("rg-test-data", TEST)), RoleGrant(group("rg-test-web", TEST))) as served:
         ended = check(served, tty=True)
         assert ended.out == f"test-journal  {EVERY} of {EVERY} rules can be decided  seen in part\n"
         assert ended.code == 3
@@ -160,15 +160,15 @@ def test_in_part_but_with_all_rights_there_says_so() -> None:
 def test_roles_on_groups_do_not_make_up_for_a_list_of_the_whole_subscription() -> None:
     """A scan that sees a subscription in full lists each type there, once, and is refused."""
     every = [each["name"] for each in estate().resources if each["type"] == "Microsoft.Resources/resourceGroups"]
-    lacks = Grant(f"/subscriptions/{PROD}", ("*/read",), (CONTAINERS, "Microsoft.Sql/servers/read"))
-    here = [Grant(group(name), ("*/read",)) for name in every]
+    lacks = RoleGrant(f"/subscriptions/{PROD}", ("*/read",), (CONTAINERS, "Microsoft.Sql/servers/read"))
+    here = [RoleGrant(group(name), ("*/read",)) for name in every]
     with box(lacks, *here) as served:
         document = answer(served, "-s", "prod-journal")
         assert [row["action"] for row in document["missing"]] == ["Microsoft.Sql/servers/read"]
 
 
 def test_a_login_without_any_right_ends_with_4() -> None:
-    with box(Grant("/subscriptions/of-others")) as served:
+    with box(RoleGrant("/subscriptions/of-others")) as served:
         ended = check(served)
         assert (ended.code, ended.out) == (4, "")
         assert "error: this login can read no subscription" in ended.err
@@ -183,7 +183,7 @@ def test_no_login_ends_with_4() -> None:
 
 @pytest.mark.parametrize("status", [404, 405])
 def test_where_the_subscription_is_not_answered_each_group_is_asked(status: int) -> None:
-    lacks = Grant(f"/subscriptions/{PROD}", ("*/read",), (CONTAINERS,))
+    lacks = RoleGrant(f"/subscriptions/{PROD}", ("*/read",), (CONTAINERS,))
     with box(lacks, quirks=Quirks(no_permissions=status)) as served:
         document = answer(served, "-s", PROD)
         assert [row["action"] for row in document["missing"]] == [CONTAINERS]
@@ -215,7 +215,7 @@ def test_groups_that_cannot_be_listed_leave_all_unknown() -> None:
 
 
 def test_a_login_that_may_not_read_its_own_permissions_knows_nothing() -> None:
-    with box(Grant("/", ("*/read",), (OWN,))) as served:
+    with box(RoleGrant("/", ("*/read",), (OWN,))) as served:
         document = answer(served, "-s", "prod-journal")
         assert (document["exit"], document["scopes"][0]["decided"], document["missing"]) == (3, 0, [])
         assert set(document["scopes"][0]["not-asked"].values()) == {f"403, missing {OWN}"}
@@ -234,7 +234,7 @@ def test_groups_with_hostile_names_are_not_asked_and_not_known() -> None:
 
 
 def test_entries_come_in_pages_and_add_up() -> None:
-    halves = [Grant("/", ("*/read",), (CONTAINERS,)), Grant("/", (CONTAINERS,))]
+    halves = [RoleGrant("/", ("*/read",), (CONTAINERS,)), RoleGrant("/", (CONTAINERS,))]
     with box(*halves, page_size=1) as served:
         assert answer(served)["exit"] == 0
 

@@ -12,7 +12,7 @@ from scanner.collect.collector import Plan, Scope, collect
 from scanner.model.ids import type_of
 from scanner.model.index import EXTENSIONS, INDEX_TYPES
 from scanner.rulebook import permissions as access
-from scanner.sandbox.world import Grant
+from scanner.sandbox.world import RoleGrant
 from scanner.snapshot.files import Head, Store
 from tests.cli.test_access_check import CONTAINERS, PROD, READER, TEST, answer, box, group, rules
 from tests.evaluate.test_run import run
@@ -37,7 +37,7 @@ class Silent:
         return lambda *words: None
 
 
-def scanned(*grants: Grant) -> tuple[Calls, dict[str, Any]]:
+def scanned(*grants: RoleGrant) -> tuple[Calls, dict[str, Any]]:
     """What a scan of the sample estate writes for a login with these roles, and what `access check` says of it."""
 
     async def read(url: str) -> Calls:
@@ -75,14 +75,19 @@ def storage_role() -> tuple[str, ...]:
 
 
 LOGINS = {
-    "children": [Grant("/", ("*/read",), (CONTAINERS, SQL))],
-    "balancers": [Grant("/", ("*/read",), ("Microsoft.Network/loadBalancers/*",))],
-    "perimeters": [Grant("/", ("*/read",), ("Microsoft.Network/networkSecurityPerimeters/*",))],
-    "apps": [Grant("/", ("*/read",), ("Microsoft.Web/sites/config/*", "Microsoft.Cdn/*", "Microsoft.App/managed*"))],
-    "groups": [Grant(group("rg-test-data", TEST)), Grant(group("rg-test-web", TEST), ("*/read",), (CONTAINERS, SQL))],
-    "one type": [Grant(f"/subscriptions/{PROD}", ("Microsoft.Storage/*", "*/permissions/read"))],
-    "role": [Grant(f"/subscriptions/{PROD}", storage_role()), Grant(f"/subscriptions/{TEST}")],
-    "both": [Grant(f"/subscriptions/{PROD}"), Grant(group("rg-test-web", TEST), storage_role())],
+    "children": [RoleGrant("/", ("*/read",), (CONTAINERS, SQL))],
+    "balancers": [RoleGrant("/", ("*/read",), ("Microsoft.Network/loadBalancers/*",))],
+    "perimeters": [RoleGrant("/", ("*/read",), ("Microsoft.Network/networkSecurityPerimeters/*",))],
+    "apps": [
+        RoleGrant("/", ("*/read",), ("Microsoft.Web/sites/config/*", "Microsoft.Cdn/*", "Microsoft.App/managed*"))
+    ],
+    "groups": [
+        RoleGrant(group("rg-test-data", TEST)),
+        RoleGrant(group("rg-test-web", TEST), ("*/read",), (CONTAINERS, SQL)),
+    ],
+    "one type": [RoleGrant(f"/subscriptions/{PROD}", ("Microsoft.Storage/*", "*/permissions/read"))],
+    "role": [RoleGrant(f"/subscriptions/{PROD}", storage_role()), RoleGrant(f"/subscriptions/{TEST}")],
+    "both": [RoleGrant(f"/subscriptions/{PROD}"), RoleGrant(group("rg-test-web", TEST), storage_role())],
 }
 
 

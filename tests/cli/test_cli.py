@@ -361,10 +361,10 @@ def test_the_role_of_one_rule_is_smaller() -> None:
 
 
 def test_the_role_is_enough_for_a_whole_scan() -> None:
-    from scanner.sandbox.world import Grant
+    from scanner.sandbox.world import RoleGrant
 
     actions = json.loads(twolocks("access", "role").out)["Actions"]
-    grant = Grant(f"/subscriptions/{SUB}", tuple(actions))
+    grant = RoleGrant(f"/subscriptions/{SUB}", tuple(actions))
     with running(Sandbox([OPEN, closed("st2")], [SUB], grants=[grant])) as box:
         ended = twolocks("scan", "--out", "-", env=box.environment())
     assert not [gap for gap in json.loads(ended.out)["gaps"] if gap["status"] in (401, 403)]

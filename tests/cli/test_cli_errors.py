@@ -11,7 +11,7 @@ import pytest
 
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox, running
-from scanner.sandbox.world import Grant
+from scanner.sandbox.world import RoleGrant
 from tests.terminals import STORAGE, SUB, account, closed, files, snapshot, twolocks
 
 
@@ -198,9 +198,9 @@ def test_a_rules_folder_that_is_not_there(night: str) -> None:
 
 
 CRASHING = '''"""Mine."""
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 
-ACCOUNT = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+ACCOUNT = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 
 @ACCOUNT.rule(
     "my-plain-tls", "transport", "It is plain", severity="low", why="Because.", fix=Fix(az="az version", breaks="")
@@ -445,7 +445,7 @@ def test_a_wrong_tenant(box: Sandbox) -> None:
 
 
 def test_a_login_that_can_read_nothing() -> None:
-    with running(Sandbox([closed("st")], [SUB], grants=[Grant("/subscriptions/of-others")])) as box:
+    with running(Sandbox([closed("st")], [SUB], grants=[RoleGrant("/subscriptions/of-others")])) as box:
         ended = twolocks("scan", env=box.environment())
     assert ended.code == 4
     assert "error: this login can read no subscription\nat: Twolocks sandbox, tenant " in ended.err

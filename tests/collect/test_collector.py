@@ -13,11 +13,11 @@ from scanner.collect.collector import Plan, Scope, collect, cut
 from scanner.document.schema import Writer
 from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
-from scanner.model.rule import Kind
+from scanner.model.rule import ResourceType
 from scanner.rulebook import loader
 from scanner.sandbox.errors import Answer
 from scanner.sandbox.faults import Fault
-from scanner.sandbox.world import Grant, Quirks, Refusal
+from scanner.sandbox.world import Quirks, Refusal, RoleGrant
 from scanner.snapshot.files import Head, Line, Store, of_store
 from tests.azure.requests import (
     ESTATE,
@@ -75,7 +75,7 @@ def test_a_read_that_is_not_needed_is_a_skip() -> None:
 
 
 def test_a_condition_that_crashes_asks_for_the_read() -> None:
-    kind = Kind("Microsoft.KeyVault/vaults", api="2024-11-01")
+    kind = ResourceType("Microsoft.KeyVault/vaults", api="2024-11-01")
     read = kind.child("keys", when=lambda vault: vault.body["no such member"])
     result = scanned(box(), plan=Plan([kind], [read]))
     assert result.reads[f"{VAULT['id']}/keys"] == 0
@@ -174,7 +174,7 @@ def test_resource_graph_that_loses_rows_is_not_believed() -> None:
 
 
 def test_a_partial_view_is_a_gap_on_the_subscription() -> None:
-    running = box(grants=[Grant(f"/subscriptions/{S1}/resourceGroups/rg-b"), Grant(f"/subscriptions/{S2}")])
+    running = box(grants=[RoleGrant(f"/subscriptions/{S1}/resourceGroups/rg-b"), RoleGrant(f"/subscriptions/{S2}")])
     result = scanned(running)
     assert result.views == {S1: "partial", S2: "full"}
     gap = result.gaps[f"/subscriptions/{S1}"]
@@ -186,7 +186,7 @@ def test_a_partial_view_is_a_gap_on_the_subscription() -> None:
 
 
 def test_a_partial_view_without_resource_graph_lists_the_groups_that_are_seen() -> None:
-    running = box(grants=[Grant(f"/subscriptions/{S1}/resourceGroups/rg-b")])
+    running = box(grants=[RoleGrant(f"/subscriptions/{S1}/resourceGroups/rg-b")])
     result = scanned(running, Scope(graph=False))
     assert result.views[S1] == "partial"
     assert ESTATE[8]["id"] in result.resources
@@ -194,7 +194,7 @@ def test_a_partial_view_without_resource_graph_lists_the_groups_that_are_seen() 
 
 
 def test_a_role_on_one_resource_reads_that_resource() -> None:
-    running = box(grants=[Grant(ESTATE[8]["id"])])
+    running = box(grants=[RoleGrant(ESTATE[8]["id"])])
     result = scanned(running)
     assert result.views[S1] == "partial"
     assert ESTATE[8]["id"] in result.resources
@@ -214,7 +214,7 @@ def test_each_subscription_is_probed_once() -> None:
 
 def test_what_the_login_may_not_read_is_not_taken_as_absent() -> None:
     """Resource Graph hides rows of types that may not be read; the probe has read another type with success."""
-    grants = [Grant(actions=("*/read",), not_actions=("Microsoft.Web/*",))]
+    grants = [RoleGrant(actions=("*/read",), not_actions=("Microsoft.Web/*",))]
     running = box(grants=grants)
     result = scanned(running)
     assert result.views[S1] == "full"
@@ -225,7 +225,7 @@ def test_what_the_login_may_not_read_is_not_taken_as_absent() -> None:
 
 
 def test_a_role_for_one_service_on_the_whole_subscription_is_no_partial_view() -> None:
-    running = box(grants=[Grant(actions=("Microsoft.Web/*", "Microsoft.Authorization/permissions/read"))])
+    running = box(grants=[RoleGrant(actions=("Microsoft.Web/*", "Microsoft.Authorization/permissions/read"))])
     result = scanned(running)
     assert result.views[S1] == "full"
     assert SITE["id"] in result.resources
@@ -258,7 +258,7 @@ def test_what_publishes_is_read_and_its_secrets_are_not_kept(graph: bool) -> Non
 
 def test_perimeters_that_may_not_be_read_are_not_taken_as_absent() -> None:
     hidden = "Microsoft.Network/networkSecurityPerimeters/resourceAssociations/read"
-    running = box(grants=[Grant(actions=("*/read",), not_actions=(hidden,))])
+    running = box(grants=[RoleGrant(actions=("*/read",), not_actions=(hidden,))])
     result = scanned(running)
     assert result.gaps[f"{PERIMETER['id']}/resourceAssociations"]["action"] == hidden
     assert f"{LISTS}/Microsoft.Network/networkSecurityPerimeters/resourceAssociations" not in result.reads
@@ -290,7 +290,7 @@ def test_a_code_that_means_none_is_a_read_of_nothing() -> None:
 
 
 def test_a_code_that_means_not_on_this_sku_is_a_skip_that_names_it() -> None:
-    kind = Kind("Microsoft.KeyVault/vaults", api="2024-11-01")
+    kind = ResourceType("Microsoft.KeyVault/vaults", api="2024-11-01")
     read = kind.child("keys", off=("FeatureNotSupported",))
     quirks = Quirks(replies=({"path": "*/keys", "status": 400, "code": "featurenotsupported"},))  # type: ignore[arg-type]
     running = box(quirks=msgspec.convert(msgspec.to_builtins(quirks), Quirks))
@@ -351,7 +351,9 @@ def test_subscriptions_are_asked_about_in_batches() -> None:
     ]
     made = Plan(KINDS, [], ())
     running = box([], many)
-    plan = Plan([Kind(f"Microsoft.Web/kind{n}", api="2024-11-01") for n in range(300)] + list(made.kinds), [], ())
+    plan = Plan(
+        [ResourceType(f"Microsoft.Web/kind{n}", api="2024-11-01") for n in range(300)] + list(made.kinds), [], ()
+    )
     result = scanned(running, plan=plan)
     assert len(result.views) == 7
     asked = [len(json.loads(request.body)["subscriptions"]) for request in running.requests if request.body]
@@ -409,7 +411,7 @@ def test_one_broken_answer_is_read_once_more() -> None:
 def test_secrets_are_cut_before_anything_is_stored() -> None:
     secret = resource("Microsoft.ContainerInstance/containerGroups", "ci")
     secret["properties"] = {"containers": [{"name": "a", "image": "i", "environmentVariables": [{"value": "hunter2"}]}]}
-    kind = Kind(
+    kind = ResourceType(
         "Microsoft.ContainerInstance/containerGroups", api="2023-05-01", keep=("properties.containers[].image",)
     )
     below = kind.child("things", keep=("properties.open",))
@@ -472,7 +474,7 @@ def test_a_subscription_that_is_warned_is_read(state: str) -> None:
 
 def test_a_login_that_reads_nothing() -> None:
     with pytest.raises(NothingReadable) as raised:
-        scanned(box(grants=[Grant("/subscriptions/other")]))
+        scanned(box(grants=[RoleGrant("/subscriptions/other")]))
     assert raised.value.what == "this login can read no subscription"
     assert raised.value.do == "ask for Reader, or for less: twolocks access role > role.json"
 
@@ -564,7 +566,7 @@ def test_rows_without_a_usable_id_make_the_list_a_gap() -> None:
 
 
 def test_a_child_without_an_id_of_its_own_is_placed_below_its_list() -> None:
-    kind = Kind("Microsoft.KeyVault/vaults", api="2024-11-01")
+    kind = ResourceType("Microsoft.KeyVault/vaults", api="2024-11-01")
     read = kind.child("keys")
     rows = [{"name": "kv/first"}, {"id": "0b7b", "name": "second"}, {"id": "/elsewhere/x/../y", "name": "../../third"}]
     running = box()

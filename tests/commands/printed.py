@@ -16,7 +16,7 @@ import msgspec
 
 from scanner.evaluate.rows import filled
 from scanner.model.resource import Resource
-from scanner.model.rule import Child, Rule
+from scanner.model.rule import Read, Rule
 from scanner.rulebook.loader import load
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
@@ -64,9 +64,9 @@ def sample(type: str) -> Resource:
     return Resource({"id": f"{group}/providers/{namespace}{path}", "location": "norwayeast"})
 
 
-def below(child: Child, top: Resource) -> Resource:
+def below(child: Read, top: Resource) -> Resource:
     """A made-up resource of a read below a top-level one."""
-    parent = below(child.parent, top) if isinstance(child.parent, Child) else top
+    parent = below(child.parent, top) if isinstance(child.parent, Read) else top
     return Resource({"id": f"{parent.id}/{child.path}" + ("" if child.one else "/sample")})
 
 

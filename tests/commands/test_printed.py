@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from tests.commands.printed import SUBSCRIPTION, below, in_page, of_findings, of_report, of_rule, printed, sample
 
 PAGE = """
@@ -31,7 +31,7 @@ def test_a_page_gives_its_shell_lines_and_its_code_in_sentences() -> None:
 
 
 def test_a_rule_gives_its_fix_and_its_first_step_with_a_sample_filled_in() -> None:
-    kind = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+    kind = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
     fix = Fix(
         az="az storage account update -g {group} -n {name} --https-only true",
         first_step="az resource show --ids {id}",
@@ -57,14 +57,14 @@ def test_a_rule_gives_its_fix_and_its_first_step_with_a_sample_filled_in() -> No
 
 
 def test_a_fix_in_words_is_no_command() -> None:
-    kind = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+    kind = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
     fix = Fix(az="", first_step="Look at the log for a week.", breaks="")
     rule = kind.setting("x", "transport", "X", "a", allowed=(True,), severity="low", why="", fix=fix)
     assert not list(of_rule(rule))
 
 
 def test_a_child_is_named_below_its_parents() -> None:
-    kind = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+    kind = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
     containers = kind.child("blobServices/default/containers")
     account = sample(kind.type)
     assert below(containers, account).id == f"{account.id}/blobServices/default/containers/sample"

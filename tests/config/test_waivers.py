@@ -16,7 +16,7 @@ from scanner.errors import InputError
 from scanner.evaluate.run import NoWaivers, Spot
 from scanner.model.exposure import Reach
 from scanner.model.resource import LOST, Gap
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import RuleSet, load
 
@@ -108,7 +108,7 @@ def test_patterns_of_rules_and_resources(tmp_path: Path, rules: RuleSet) -> None
 
 
 def test_an_alias_of_a_rule_still_names_it(tmp_path: Path) -> None:
-    kind = Kind("Microsoft.Storage/storageAccounts", api="1")
+    kind = ResourceType("Microsoft.Storage/storageAccounts", api="1")
     kind.setting(
         "new-name", "transport", "T", "p", allowed=(True,), severity="low", why="w", fix=FIX, aliases=("old-name",)
     )

@@ -30,23 +30,23 @@ def harm(whole: Scanned, hurt: Scanned) -> Verdicts:
     """What differs from the whole scan; fails where a fault made a pass, a failure, or silence that no gap explains."""
     before, after = verdicts(whole.document), verdicts(hurt.document)
     changed = {key: status for key, status in after.items() if before.get(key) != status}
-    sure = {key for key, status in changed.items() if status == "pass" and sure_pass(hurt, *key)}
+    grants = {key for key, status in changed.items() if status == "pass" and sure_pass(hurt, *key)}
     # Without the list of its rules a server may have database rules alone: its lock does not apply, and the rule on
     # servers without rules says Unknown in its place, so that nothing ends in silence.
     asked = "sql-public-endpoint-without-rules"
-    sure |= {
+    grants |= {
         (resource, rule)
         for (resource, rule), status in changed.items()
         if (rule, status) == ("sql-open-network", "n/a") and after[resource, asked] == "unknown"
     }
-    assert {key: status for key, status in changed.items() if status != "unknown" and key not in sure} == {}
+    assert {key: status for key, status in changed.items() if status != "unknown" and key not in grants} == {}
     gaps = [row["url"].lower() for row in hurt.document["gaps"]]
     for resource, rule in before.keys() - after.keys():
         type = resource.split("/providers/")[-1].split("/")
         lost = f"/providers/{type[0]}/{type[1]}"
         assert any(url.endswith(lost) or resource.startswith(url) for url in gaps), (resource, rule)
     assert hurt.tally.errors == []
-    return {key: status for key, status in changed.items() if key not in sure}
+    return {key: status for key, status in changed.items() if key not in grants}
 
 
 def sure_pass(hurt: Scanned, resource: str, rule: str) -> bool:

@@ -5,21 +5,33 @@ from dataclasses import replace
 import pytest
 
 from scanner.evaluate.locks import answer, read
-from scanner.model.exposure import ANONYMOUS, IDENTITY, SHARED, Auth, Exposure, Half, Reach, Switch, may, unread, way
+from scanner.model.exposure import (
+    ANONYMOUS,
+    IDENTITY,
+    SHARED,
+    Auth,
+    Exposure,
+    Lock,
+    Reach,
+    Switch,
+    grant,
+    possible,
+    unread,
+)
 from scanner.model.verdict import NotApplicable, Pass, Severity, Unknown, Unread
 
 LOST = Unread("a part", "it was not read")
-NOTHING = Half()
-OPEN = way(Reach.internet)
+NOTHING = Lock()
+OPEN = grant(Reach.internet)
 
 
-def exposure(reach: Half, asks: Half, kind: str = "data") -> Exposure:
-    return Exposure("door", kind, reach, asks)  # type: ignore[arg-type]
+def exposure(reach: Lock, authentication: Lock, kind: str = "data") -> Exposure:
+    return Exposure("door", kind, reach, authentication)  # type: ignore[arg-type]
 
 
 def test_where_a_half_is_empty_the_worst_is_thought_of() -> None:
     assert exposure(OPEN, NOTHING).worst is Severity.critical
-    assert exposure(NOTHING, way(Auth.anonymous)).worst is Severity.critical
+    assert exposure(NOTHING, grant(Auth.anonymous)).worst is Severity.critical
     assert exposure(NOTHING, NOTHING).worst is Severity.critical
 
 
@@ -29,22 +41,22 @@ def test_an_endpoint_that_was_not_read_is_undecided_on_each_lock(lock: str) -> N
 
 
 def test_who_reaches_a_door_without_any_way_is_not_known() -> None:
-    assert answer("authentication", exposure(NOTHING, way(Auth.shared))) == "unknown"
+    assert answer("authentication", exposure(NOTHING, grant(Auth.shared))) == "unknown"
     assert answer("network", exposure(NOTHING, IDENTITY)) == "unknown"
 
 
 def test_what_a_door_asks_that_says_nothing_may_be_nothing() -> None:
-    assert answer("network", exposure(may(Reach.internet, LOST), NOTHING, "app")) == "unknown"
+    assert answer("network", exposure(possible(Reach.internet, LOST), NOTHING, "app")) == "unknown"
 
 
 def test_an_app_that_asks_for_an_identity_may_be_reached_by_everybody() -> None:
     assert answer("network", exposure(OPEN, IDENTITY, "app")) == "pass"
-    assert answer("network", exposure(may(Reach.internet, LOST), IDENTITY, "app")) == "pass"
+    assert answer("network", exposure(possible(Reach.internet, LOST), IDENTITY, "app")) == "pass"
 
 
 def test_a_key_that_may_be_taken_fails_no_open_app_yet() -> None:
-    assert answer("network", exposure(OPEN, may(Auth.shared, LOST), "app")) == "unknown"
-    assert answer("network", exposure(OPEN, may(Auth.shared, LOST))) == "fail"
+    assert answer("network", exposure(OPEN, possible(Auth.shared, LOST), "app")) == "unknown"
+    assert answer("network", exposure(OPEN, possible(Auth.shared, LOST))) == "fail"
 
 
 def test_what_a_switch_should_say_is_its_strictest_value() -> None:
@@ -62,24 +74,24 @@ def test_a_network_rule_of_some_credentials_passes_on_doors_that_ask_for_others(
     assert isinstance(read("network", [], ("databases",)).verdict, NotApplicable)
 
 
-HIDDEN = Exposure("hidden", "data", way(Reach.none), way(Auth.shared), hidden="rules inside are not shown")
+HIDDEN = Exposure("hidden", "data", grant(Reach.none), grant(Auth.shared), hidden="rules inside are not shown")
 
 
 def test_what_is_hidden_at_one_endpoint_of_two_does_not_settle_the_rule() -> None:
-    shut = exposure(way(Reach.none), IDENTITY)
+    shut = exposure(grant(Reach.none), IDENTITY)
     assert isinstance(read("network", [HIDDEN]).verdict, NotApplicable)
     assert isinstance(read("network", [HIDDEN, shut]).verdict, Pass)
 
 
 def test_a_weak_login_at_one_hidden_endpoint_is_enough() -> None:
-    strong = replace(HIDDEN, asks=IDENTITY)
+    strong = replace(HIDDEN, authentication=IDENTITY)
     assert isinstance(read("authentication", [strong]).verdict, Pass)
     assert isinstance(read("authentication", [strong, HIDDEN]).verdict, NotApplicable)
 
 
 def test_an_unknown_says_whether_something_is_missing_beside_its_gaps() -> None:
     refused = Unread("a list", "403", "/a/list")
-    gap = exposure(OPEN, IDENTITY | may(Auth.anonymous, refused))
-    both = exposure(OPEN, IDENTITY | may(Auth.anonymous, refused) | may(Auth.anonymous, LOST))
+    gap = exposure(OPEN, IDENTITY | possible(Auth.anonymous, refused))
+    both = exposure(OPEN, IDENTITY | possible(Auth.anonymous, refused) | possible(Auth.anonymous, LOST))
     verdicts = [read("anonymous-access", [each]).verdict for each in (gap, both)]
-    assert [verdict.bare for verdict in verdicts if isinstance(verdict, Unknown)] == [False, True]
+    assert [verdict.has_other_reasons for verdict in verdicts if isinstance(verdict, Unknown)] == [False, True]

@@ -34,18 +34,18 @@ INDEX = (
     "Microsoft.Network/frontDoors",
 )
 RULES = """
-from scanner.model.exposure import Auth, Exposure, Reach, way
-from scanner.model.rule import Fix, Kind
+from scanner.model.exposure import Auth, Exposure, Reach, grant
+from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Fail, Pass, Unread
 
-STORE = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+STORE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 FIX = Fix(az="az thing close --ids {id}", breaks="x")
 
 @STORE.endpoints(data=("one", "two"))
 def endpoints(resource, index):
-    yield Exposure("one", "data", way(Reach.internet), way(Auth.identity))
+    yield Exposure("one", "data", grant(Reach.internet), grant(Auth.identity))
     BODY
-    yield Exposure("two", "data", way(Reach.none), way(Auth.identity))
+    yield Exposure("two", "data", grant(Reach.none), grant(Auth.identity))
 
 STORE.lock("mine-network", "network", "Open", only=("one", "two"), why="w", fix=FIX)
 
@@ -116,9 +116,9 @@ def test_an_exposure_function_that_stops_at_something_unread_loses_no_endpoint(t
 
 
 def test_an_exposure_function_that_stops_before_the_first_port_leaves_its_locks_undecided(tmp_path: Path) -> None:
-    body = """from scanner.model.rule import Fix, Kind
+    body = """from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Unread
-PORTS = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+PORTS = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 @PORTS.endpoints(admin=("tcp/*", "*/*"))
 def endpoints(machine, index):
     raise Unread("ports", "this is no list")
@@ -245,9 +245,9 @@ def test_a_list_that_was_refused_is_missing_in_its_own_subscription() -> None:
     assert fabric.admin_gap(f"/subscriptions/{other}/resourcegroups/rg/x") is not None
     assert fabric.admin_gap(f"/subscriptions/{SUB.lower()}/resourcegroups/rg/x") is None
     assert fabric.admin_gap("") is not None
-    bare = Store(Head(taken="2026-11-25T00:00:00Z"))
-    bare.scope(SUB, "prod", "tenant", "full")
-    unread = index_of(of_store(bare), Policy())
+    has_other_reasons = Store(Head(taken="2026-11-25T00:00:00Z"))
+    has_other_reasons.scope(SUB, "prod", "tenant", "full")
+    unread = index_of(of_store(has_other_reasons), Policy())
     assert unread.missing_in("Microsoft.Network/networkInterfaces", f"/subscriptions/{SUB}/x") is not None
 
 

@@ -132,7 +132,7 @@ def test_rules_of_a_perimeter_whose_profiles_were_refused_may_be_there() -> None
 def test_what_is_undecided_beside_a_failure_makes_the_scan_incomplete_also_where_another_is_intended(
     tmp_path: Path,
 ) -> None:
-    body = "yield Exposure('three', 'data', way(Reach.internet), way(Auth.identity)); raise Unread('parts', '403')"
+    body = "yield Exposure('three', 'data', grant(Reach.internet), grant(Auth.identity)); raise Unread('parts', '403')"
     text = RULES.replace("BODY", body).replace('"one", "two")', '"one", "two", "three")').replace('{}["x"]', "Pass()")
     (tmp_path / "mine.py").write_text(text)
     found = loader.load([tmp_path], built_in=False, packages=False)

@@ -12,17 +12,17 @@ from tests.evaluate.test_run import ACCOUNT, run, store
 
 TODAY = date(2026, 11, 25)
 RULES = """
-from scanner.model.exposure import Auth, Exposure, Reach, may, way
-from scanner.model.rule import Fix, Kind
+from scanner.model.exposure import Auth, Exposure, Reach, possible, grant
+from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Fail, Pass, Unread
 
-STORE = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+STORE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 FIX = Fix(az="az thing close --ids {id}", breaks="x")
 
 @STORE.endpoints(data=("one", "two"))
 def endpoints(resource, index):
-    yield Exposure("one", "data", REACH, way(Auth.shared))
-    yield Exposure("two", "data", way(Reach.internet), way(Auth.shared))
+    yield Exposure("one", "data", REACH, grant(Auth.shared))
+    yield Exposure("two", "data", grant(Reach.internet), grant(Auth.shared))
 
 STORE.lock("mine-network", "network", "Open", only=("one", "two"), why="w", fix=FIX)
 STORE.lock("mine-login", "authentication", "Keys", only=("one", "two"), why="w", fix=FIX)
@@ -33,7 +33,7 @@ def named(resource, index):
 """
 
 
-def judged(tmp_path: Path, waivers: str, *, reach: str = "way(Reach.internet)", **tags: str) -> Any:
+def judged(tmp_path: Path, waivers: str, *, reach: str = "grant(Reach.internet)", **tags: str) -> Any:
     """The document, the evaluation and the waiver file of an account with two endpoints."""
     (tmp_path / "mine.py").write_text(RULES.replace("REACH", reach))
     rules = loader.load([tmp_path], built_in=False, packages=False)
@@ -90,7 +90,7 @@ def test_a_property_that_names_endpoints_is_waived_when_all_of_them_are(tmp_path
 
 def test_what_is_waived_but_may_be_worse_is_still_incomplete(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    text = RULES.replace("REACH", "way(Reach.selected) | may(Reach.internet, Unread('rules', '403'))")
+    text = RULES.replace("REACH", "grant(Reach.selected) | possible(Reach.internet, Unread('rules', '403'))")
     text = text.replace('STORE.lock("mine-network"', 'None and STORE.lock("mine-network"')
     (tmp_path / "mine" / "mine.py").write_text(text)
     rules = loader.load([tmp_path / "mine"], built_in=False, packages=False)

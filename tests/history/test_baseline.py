@@ -15,7 +15,7 @@ from scanner.history.baseline import Doubts, Last, Noting, Past
 from scanner.history.compare import Changes, Item, Key, Looked, compare
 from scanner.model.ids import root_of
 from scanner.model.resource import LOST, Gap
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Pass
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.files import Head, Snapshot, Store, of_store
@@ -42,15 +42,15 @@ STORES = f"/subscriptions/{SUB}/providers/Microsoft.Storage/storageAccounts"
 NETWORKS = f"/subscriptions/{SUB}/providers/Microsoft.Network/virtualNetworks"
 
 
-def kinds() -> list[Kind]:
-    store = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+def kinds() -> list[ResourceType]:
+    store = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
     store.lock("keys", "authentication", "Keys", only=("blob",), why="w", fix=FIX, aliases=("old-keys",))
     store.rule("http", "transport", "HTTP", severity="low", why="w", fix=FIX)(lambda resource, index: Pass())
     store.endpoints(data=("blob",))(lambda resource, index: iter(()))
-    vault = Kind("Microsoft.KeyVault/vaults", api="2025-08-01")
+    vault = ResourceType("Microsoft.KeyVault/vaults", api="2025-08-01")
     vault.rule("purge", "governance", "Purge", severity="low", why="w", fix=FIX)(lambda resource, index: Pass())
     vault.endpoints(data=("vault",))(lambda resource, index: iter(()))
-    bare = Kind("Microsoft.Sql/servers", api="2025-08-01")
+    bare = ResourceType("Microsoft.Sql/servers", api="2025-08-01")
     bare.lock("bare", "network", "Bare", only=("tds",), why="w", fix=FIX)
     return [store, vault, bare]
 
@@ -412,7 +412,7 @@ def test_a_refused_list_makes_no_part_of_a_subscription_whose_networks_must_be_r
 
 
 def test_networks_make_the_endpoints_of_those_types_whose_ports_have_paths() -> None:
-    machine = Kind("Microsoft.Compute/virtualMachines", api="2025-04-01")
+    machine = ResourceType("Microsoft.Compute/virtualMachines", api="2025-04-01")
     machine.paths(lambda resource, topology: ((), "", ()))
     networked = remember.networked(RuleSet(kinds=[*kinds(), machine]))
     group = f"/subscriptions/{SUB}/resourceGroups/rg/providers"

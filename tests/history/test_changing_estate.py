@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from scanner.sandbox.world import Grant
+from scanner.sandbox.world import RoleGrant
 from tests.history.changing_estate import (
     EVERYWHERE,
     SERVER,
@@ -150,7 +150,7 @@ def locks(told: Told, name: str) -> set[str]:
 
 def test_rules_that_look_up_a_refused_list_hang_on_its_gap(tmp_path: Path) -> None:
     history = str(tmp_path / "history.db")
-    login = Grant("/", ("*/read",), ("Microsoft.Network/networkSecurityPerimeters/read",))
+    login = RoleGrant("/", ("*/read",), ("Microsoft.Network/networkSecurityPerimeters/read",))
     soon, waivers = (datetime.now(UTC) + timedelta(days=9)).date(), tmp_path / "waivers.toml"
     waivers.write_text(GAP.format(expires=soon).replace(URL, "*SecurityPerimeters*"))
     mine = [*estate(), *storage(closed("starkiv"))]

@@ -9,16 +9,16 @@ from scanner.document.schema import ChangeRow, Document, ExposureRow, ScopeRow
 from scanner.history.documents import Difference, difference
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, Kind
+from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Pass, Verdict
 from scanner.rulebook.loader import RuleSet
 from tests.history.test_compare import MONDAY, SUB, TUESDAY, Row, account, exposure, finding
 from tests.history.test_compare import document as rows_of
 
 FIX = Fix(az="az version", breaks="")
-STORE = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+STORE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 STORE.lock("keys", "authentication", "Keys", only=("blob",), why="w", fix=FIX)
-VAULT = Kind("Microsoft.KeyVault/vaults", api="2025-08-01")
+VAULT = ResourceType("Microsoft.KeyVault/vaults", api="2025-08-01")
 
 
 @VAULT.rule("purge", "governance", "No purge protection", severity="low", why="w", fix=FIX)

@@ -9,7 +9,7 @@ import pytest
 
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox, running
-from scanner.sandbox.world import Grant, Quirks, Refusal, Reply
+from scanner.sandbox.world import Quirks, Refusal, Reply, RoleGrant
 from scanner.scan import pipeline as scan
 from scanner.terminal.signals import Stopped
 from tests.history.changing_estate import SERVER, STORAGE, Json, Told, child, container, night, public, storage
@@ -193,7 +193,7 @@ def test_a_subscription_that_is_not_there_any_more_is_told_once(tmp_path: Path) 
 
 
 def test_a_login_that_holds_one_group_finds_out_what_is_fixed(tmp_path: Path) -> None:
-    history, login = str(tmp_path / "history.db"), [Grant(GROUP)]
+    history, login = str(tmp_path / "history.db"), [RoleGrant(GROUP)]
     night(estate(EXPORT, ssh="Internet"), history, tmp_path, *NEWS, grants=login)
     told = night(estate(PRIVATE), history, tmp_path, *NEWS, grants=login)
     assert told.listed("fixed") == {"stjournal: blob/eksport"}
@@ -235,21 +235,21 @@ def test_what_is_deleted_is_fixed_for_who_scans_a_group(tmp_path: Path) -> None:
 
 
 OWN = """
-from scanner.model.rule import Child, Fix, Kind
+from scanner.model.rule import Read, Fix, ResourceType
 from scanner.model.verdict import Fail
 
-ACCOUNT = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
-QUEUES = Child(ACCOUNT, "queueServices/default", "2025-08-01", one=True)
+ACCOUNT = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
+QUEUES = Read(ACCOUNT, "queueServices/default", "2025-08-01", one=True)
 
 
 @ACCOUNT.rule("own-kind", "governance", "It has a kind", severity="low", why="x", fix=Fix("az x", "x"))
 def own_kind(account, index):
-    return Fail((account.seen("kind"),))
+    return Fail((account.evidence("kind"),))
 
 
 @ACCOUNT.rule("own-queues", "governance", "Queues", severity="low", why="x", fix=Fix("az x", "x"), reads=(QUEUES,))
 def own_queues(account, index):
-    return Fail((account.child(QUEUES).seen("properties.queues"),))
+    return Fail((account.child(QUEUES).evidence("properties.queues"),))
 """
 
 

@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 from scanner.evaluate import locks
 from scanner.model.exposure import (
     IDENTITY,
-    NO_WAY,
+    NO_GRANT,
     SHARED,
     Auth,
     Exposure,
-    Half,
+    Lock,
     Reach,
     Switch,
     cell,
     closed,
-    may,
+    grant,
+    possible,
     title,
     unread,
-    way,
 )
 from scanner.model.resource import Resource
 from scanner.model.verdict import Fail, NotApplicable, Pass, Severity, Unknown, Unread
@@ -81,55 +81,59 @@ def test_nobody_can_reach_means_closed(kind: str, auth: Auth) -> None:
     assert cell(kind, auth, Reach.none) is None  # type: ignore[arg-type]
 
 
-halves = st.builds(
-    lambda sure, doubts: _joined([way(level) for level in sure] + [may(level, GAP) for level in doubts]),
+some_locks = st.builds(
+    lambda grants, possible_grants: _joined(
+        [grant(level) for level in grants] + [possible(level, GAP) for level in possible_grants]
+    ),
     st.lists(st.sampled_from(Reach), max_size=3),
     st.lists(st.sampled_from(Reach), max_size=3),
 )
 auths = st.builds(
-    lambda sure, doubts: _joined([way(level) for level in sure] + [may(level, GAP) for level in doubts]),
+    lambda grants, possible_grants: _joined(
+        [grant(level) for level in grants] + [possible(level, GAP) for level in possible_grants]
+    ),
     st.lists(st.sampled_from(Auth), max_size=3),
     st.lists(st.sampled_from(Auth), max_size=3),
 )
 
 
-def _joined(parts: list[Half]) -> Half:
-    half = NO_WAY
+def _joined(parts: list[Lock]) -> Lock:
+    lock = NO_GRANT
     for part in parts:
-        half |= part
-    return half
+        lock |= part
+    return lock
 
 
-@given(halves, auths, st.sampled_from(KINDS))
-def test_what_is_not_read_never_makes_an_exposure_milder(reach: Half, asks: Half, kind: str) -> None:
-    exposure = Exposure("blob", kind, reach, asks)  # type: ignore[arg-type]
+@given(some_locks, auths, st.sampled_from(KINDS))
+def test_what_is_not_read_never_makes_an_exposure_milder(reach: Lock, authentication: Lock, kind: str) -> None:
+    exposure = Exposure("blob", kind, reach, authentication)  # type: ignore[arg-type]
     assert rank(exposure.worst) >= rank(exposure.severity)
 
 
-@given(halves, auths, st.sampled_from(Reach), st.sampled_from(KINDS))
-def test_one_more_way_never_makes_an_exposure_milder(reach: Half, asks: Half, more: Reach, kind: str) -> None:
-    before = Exposure("blob", kind, reach, asks)  # type: ignore[arg-type]
-    after = Exposure("blob", kind, reach | way(more), asks)  # type: ignore[arg-type]
+@given(some_locks, auths, st.sampled_from(Reach), st.sampled_from(KINDS))
+def test_one_more_way_never_makes_an_exposure_milder(reach: Lock, authentication: Lock, more: Reach, kind: str) -> None:
+    before = Exposure("blob", kind, reach, authentication)  # type: ignore[arg-type]
+    after = Exposure("blob", kind, reach | grant(more), authentication)  # type: ignore[arg-type]
     assert rank(after.severity) >= rank(before.severity)
 
 
 def test_a_half_shows_its_widest_sure_way_and_what_an_unread_part_could_add() -> None:
-    half = SHARED | IDENTITY | may(Auth.anonymous, GAP)
-    assert half.widest is not None
-    assert half.widest.level is Auth.shared
-    assert half.worst is not None
-    assert half.worst.level is Auth.anonymous
+    lock = SHARED | IDENTITY | possible(Auth.anonymous, GAP)
+    assert lock.widest is not None
+    assert lock.widest.level is Auth.shared
+    assert lock.worst is not None
+    assert lock.worst.level is Auth.anonymous
 
 
 def test_a_doubt_that_adds_nothing_is_not_told() -> None:
-    exposure = Exposure("blob", "data", way(Reach.internet), way(Auth.anonymous) | may(Auth.shared, GAP))
-    assert exposure.may_auth is None
+    exposure = Exposure("blob", "data", grant(Reach.internet), grant(Auth.anonymous) | possible(Auth.shared, GAP))
+    assert exposure.possible_authentication is None
     assert not exposure.undecided
 
 
 def test_nothing_sure_is_unknown_and_could_be_the_worst() -> None:
     exposure = unread("blob", "data", GAP)
-    assert (exposure.sure_reach, exposure.sure_auth, exposure.severity) == (None, None, None)
+    assert (exposure.proven_reach, exposure.proven_authentication, exposure.severity) == (None, None, None)
     assert exposure.worst is Severity.critical
     assert exposure.undecided
 
@@ -141,21 +145,23 @@ def test_an_endpoint_that_is_off_is_closed_and_says_why() -> None:
 
 
 def test_a_title_names_both_locks() -> None:
-    exposure = Exposure("blob", "data", way(Reach.internet), SHARED, what="The blob service")
+    exposure = Exposure("blob", "data", grant(Reach.internet), SHARED, what="The blob service")
     assert title(exposure) == "The blob service answers every address; a copied key or password opens it"
 
 
 def test_a_milder_cell_needs_an_argument() -> None:
     with pytest.raises(TypeError, match="argument"):
-        Exposure("nfs", "data", way(Reach.private), way(Auth.anonymous), cap=Severity.low)
+        Exposure("nfs", "data", grant(Reach.private), grant(Auth.anonymous), cap=Severity.low)
 
 
-@given(halves, auths)
-def test_a_cap_and_a_milder_cell_never_raise_a_severity(reach: Half, asks: Half) -> None:
-    plain = Exposure("tcp/22", "admin", reach, asks)
-    milder = Exposure("tcp/22", "admin", reach, asks, milder=1, argument="stopped")
-    capped = Exposure("tcp/22", "admin", reach, asks, cap=Severity.low, argument="by design")
-    inside = Exposure("nfs", "data", reach, asks, cap=Severity.low, capped=Reach.private, argument="by design")
+@given(some_locks, auths)
+def test_a_cap_and_a_milder_cell_never_raise_a_severity(reach: Lock, authentication: Lock) -> None:
+    plain = Exposure("tcp/22", "admin", reach, authentication)
+    milder = Exposure("tcp/22", "admin", reach, authentication, milder=1, argument="stopped")
+    capped = Exposure("tcp/22", "admin", reach, authentication, cap=Severity.low, argument="by design")
+    inside = Exposure(
+        "nfs", "data", reach, authentication, cap=Severity.low, capped=Reach.private, argument="by design"
+    )
     assert inside.rate(Auth.anonymous, Reach.private) is Severity.low
     assert inside.rate(Auth.anonymous, Reach.selected) is Severity.high
     assert rank(milder.severity) <= rank(plain.severity)
@@ -167,29 +173,29 @@ SWITCH = Switch("properties.keys", {False: Auth.identity, True: Auth.shared}, ab
 
 def test_a_switch_says_what_its_values_mean_whatever_their_case_or_type() -> None:
     for value, level in ((True, Auth.shared), ("True", Auth.shared), (False, Auth.identity), ("false", Auth.identity)):
-        half = SWITCH.half(Resource({"id": "/x", "Properties": {"KEYS": value}}))
-        assert half.widest is not None
-        assert half.widest.level is level
+        lock = SWITCH.lock(Resource({"id": "/x", "Properties": {"KEYS": value}}))
+        assert lock.widest is not None
+        assert lock.widest.level is level
 
 
 def test_a_value_that_nobody_knows_is_never_closed() -> None:
-    half = SWITCH.half(Resource({"id": "/x", "properties": {"keys": "maybe"}}))
-    assert half.widest is None
-    assert half.worst is not None
-    assert half.worst.level is Auth.shared
+    lock = SWITCH.lock(Resource({"id": "/x", "properties": {"keys": "maybe"}}))
+    assert lock.widest is None
+    assert lock.worst is not None
+    assert lock.worst.level is Auth.shared
 
 
 def test_an_absent_switch_means_what_its_source_says() -> None:
-    half = SWITCH.half(Resource({"id": "/x", "properties": {"keys": None}}))
-    assert half.widest is not None
-    assert half.widest.level is Auth.shared
+    lock = SWITCH.lock(Resource({"id": "/x", "properties": {"keys": None}}))
+    assert lock.widest is not None
+    assert lock.widest.level is Auth.shared
 
 
 def test_what_is_absent_in_a_thin_record_may_fail_but_never_pass() -> None:
     safe = Switch("properties.sftp", {False: Auth.identity, True: Auth.shared}, absent=False, source="a page")
-    assert safe.half(Resource({"id": "/x", "properties": {}}, by="get")).widest is not None
-    assert safe.half(Resource({"id": "/x", "properties": {}}, by="graph")).widest is None
-    assert SWITCH.half(Resource({"id": "/x", "properties": {}}, by="graph")).widest is not None
+    assert safe.lock(Resource({"id": "/x", "properties": {}}, by="get")).widest is not None
+    assert safe.lock(Resource({"id": "/x", "properties": {}}, by="graph")).widest is None
+    assert SWITCH.lock(Resource({"id": "/x", "properties": {}}, by="graph")).widest is not None
 
 
 def test_absent_without_a_source_does_not_load() -> None:
@@ -198,18 +204,18 @@ def test_absent_without_a_source_does_not_load() -> None:
 
 
 def test_a_network_of_which_only_the_service_shows_the_rules_is_not_applicable_but_a_sure_way_in_fails() -> None:
-    closed_but = Exposure("tds", "data", way(Reach.none), way(Auth.shared), hidden="rules that nobody sees")
+    closed_but = Exposure("tds", "data", grant(Reach.none), grant(Auth.shared), hidden="rules that nobody sees")
     assert locks.read("network", [closed_but]).verdict == NotApplicable("rules that nobody sees")
     assert locks.read("authentication", [closed_but]).verdict == NotApplicable("rules that nobody sees")
-    strong = Exposure("tds", "data", way(Reach.none), way(Auth.identity), hidden="rules that nobody sees")
+    strong = Exposure("tds", "data", grant(Reach.none), grant(Auth.identity), hidden="rules that nobody sees")
     assert isinstance(locks.read("authentication", [strong]).verdict, Pass)
-    open_anyway = Exposure("tds", "data", way(Reach.internet), way(Auth.shared), hidden="rules that nobody sees")
+    open_anyway = Exposure("tds", "data", grant(Reach.internet), grant(Auth.shared), hidden="rules that nobody sees")
     assert isinstance(locks.read("network", [open_anyway]).verdict, Fail)
 
 
 def test_rules_that_share_an_endpoint_each_read_their_own_credentials() -> None:
-    asks = IDENTITY | SHARED.named("admin") | may(Auth.shared, GAP).named("tokens")
-    exposure = Exposure("registry", "data", way(Reach.internet), asks)
+    authentication = IDENTITY | SHARED.named("admin") | possible(Auth.shared, GAP).named("tokens")
+    exposure = Exposure("registry", "data", grant(Reach.internet), authentication)
     admin = locks.read("authentication", (exposure,), ("admin",))
     assert isinstance(admin.verdict, Fail)
     assert admin.failing == (exposure,)
@@ -220,9 +226,11 @@ def test_rules_that_share_an_endpoint_each_read_their_own_credentials() -> None:
 
 @pytest.mark.parametrize("reach", Reach)
 def test_a_reach_that_is_enough_counts_as_closed_and_a_wider_one_does_not(reach: Reach) -> None:
-    asks = way(Auth.shared)
-    exposure = Exposure("publish", "data", way(reach), asks, enough=Reach.selected, argument="no switch for the keys")
-    plain = Exposure("publish", "data", way(reach), asks)
+    authentication = grant(Auth.shared)
+    exposure = Exposure(
+        "publish", "data", grant(reach), authentication, enough=Reach.selected, argument="no switch for the keys"
+    )
+    plain = Exposure("publish", "data", grant(reach), authentication)
     assert exposure.severity == (None if reach <= Reach.selected else plain.severity)
     with pytest.raises(TypeError, match="argument"):
-        Exposure("publish", "data", way(reach), asks, enough=Reach.selected)
+        Exposure("publish", "data", grant(reach), authentication, enough=Reach.selected)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.model.ids import root_of, segments, subscription_of, type_of
-from scanner.model.json_paths import MISSING, look, same
+from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import ABSENT, Unread
 
@@ -59,17 +59,17 @@ def test_a_path_finds_its_value_whatever_the_case(path: list[str], value: int) -
     body: object = value
     for step in reversed(path):
         body = {step.upper(): body}
-    assert look(body, ".".join(path)) == value
-    assert look(body, ".".join([*path, "more"])) is MISSING
+    assert get_path(body, ".".join(path)) == value
+    assert get_path(body, ".".join([*path, "more"])) is MISSING
 
 
 def test_null_absent_and_empty_are_three_things() -> None:
     resource = Resource({"id": ACCOUNT, "properties": {"null": None, "empty": []}})
-    assert resource.look("properties.null") is None
-    assert resource.look("properties.absent") is MISSING
-    assert resource.look("properties.empty") == []
-    assert resource.seen("properties.null").value is None
-    assert resource.seen("properties.absent").value == ABSENT
+    assert resource.get("properties.null") is None
+    assert resource.get("properties.absent") is MISSING
+    assert resource.get("properties.empty") == []
+    assert resource.evidence("properties.null").value is None
+    assert resource.evidence("properties.absent").value == ABSENT
     assert not resource.has("properties.null")
     assert resource.has("properties.empty")
 
@@ -77,17 +77,20 @@ def test_null_absent_and_empty_are_three_things() -> None:
 @pytest.mark.parametrize("path", ["properties.null", "properties.absent", "properties.null.below"])
 def test_a_value_that_was_not_returned_is_unread(path: str) -> None:
     with pytest.raises(Unread):
-        Resource({"id": ACCOUNT, "properties": {"null": None}}).need(path)
+        Resource({"id": ACCOUNT, "properties": {"null": None}}).require(path)
 
 
 def test_a_default_needs_a_source_and_a_record_that_would_say() -> None:
-    assert Resource({"id": ACCOUNT, "properties": {}}, by="get").get("properties.x", False, source="a page") is False
+    assert (
+        Resource({"id": ACCOUNT, "properties": {}}, by="get").get_or_default("properties.x", False, source="a page")
+        is False
+    )
     with pytest.raises(Unread):
-        Resource({"id": ACCOUNT, "properties": {}}, by="graph").get("properties.x", False, source="a page")
+        Resource({"id": ACCOUNT, "properties": {}}, by="graph").get_or_default("properties.x", False, source="a page")
     with pytest.raises(Unread):
-        Resource({"id": ACCOUNT}, by="get").get("properties.x", False, source="a page")
+        Resource({"id": ACCOUNT}, by="get").get_or_default("properties.x", False, source="a page")
     with pytest.raises(TypeError):
-        Resource({"id": ACCOUNT}).get("properties.x", False, source="")
+        Resource({"id": ACCOUNT}).get_or_default("properties.x", False, source="")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +115,7 @@ def test_of_one_id_the_richer_record_stays() -> None:
     for by, mark in (("list", 1), ("graph", 2), ("get", 3), ("list", 4)):
         bundle.add(Resource({"id": ACCOUNT.upper() if mark == 2 else ACCOUNT, "mark": mark}, by=by, bundle=bundle))  # type: ignore[arg-type]
     assert bundle.top is not None
-    assert bundle.top.look("mark") == 3
+    assert bundle.top.get("mark") == 3
     assert len(bundle.below[bundle.top.list_key]) == 1
 
 

@@ -274,10 +274,10 @@ def _joined(node: ast.BoolOp | ast.BinOp) -> Iterator[Change]:
 def _levels(node: ast.AST) -> Iterator[Change]:
     """Another level of authentication or reach."""
     if isinstance(node, ast.Attribute):
-        half, level = _name(node.value), node.attr
-        weaker = "none" if (half, level) == ("Reach", "internet") else WEAKER.get(level)
-        if half in ("Auth", "Reach") and weaker is not None:
-            yield f"{half}.{level} -> {weaker}", ast.Attribute(node.value, weaker, ast.Load())
+        lock, level = _name(node.value), node.attr
+        weaker = "none" if (lock, level) == ("Reach", "internet") else WEAKER.get(level)
+        if lock in ("Auth", "Reach") and weaker is not None:
+            yield f"{lock}.{level} -> {weaker}", ast.Attribute(node.value, weaker, ast.Load())
     elif isinstance(node, ast.Name) and node.id in NAMES and isinstance(node.ctx, ast.Load):
         yield f"{node.id} -> {NAMES[node.id]}", ast.Name(NAMES[node.id], ast.Load())
 
@@ -308,8 +308,8 @@ def _call_variants(node: ast.Call) -> Iterator[Change]:
     name = _name(node.func)
     if name in ("may", "unread", "Doubt"):
         if name == "may":
-            half = ast.Call(ast.Name("way", ast.Load()), [node.args[0]], [])
-            yield f"a sure way in place of {_short(node)}", half
+            lock = ast.Call(ast.Name("way", ast.Load()), [node.args[0]], [])
+            yield f"a sure way in place of {_short(node)}", lock
         return
     if name == "same" and len(node.args) == 2:
         yield f"not {_short(node)}", _not(node)

@@ -69,4 +69,4 @@ def one_group(
 
 def labels(passage: Passage) -> list[str]:
     """The endpoints that are open, with what is only maybe open in brackets."""
-    return [each.label if each.sure else f"({each.label})" for each in passage.openings]
+    return [each.label if each.certain else f"({each.label})" for each in passage.openings]

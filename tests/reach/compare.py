@@ -36,19 +36,31 @@ def answers(networks: Fabric, estate: Estate, packet: Packet) -> Iterator[tuple[
     protocol = cast("Protocol", packet.protocol)
     at = place(protocol, packet.port)
     pieces = [each for each in passage.pieces if each.first <= at <= each.last]
-    yield "pieces", any(lets(each.sure, packet) for each in pieces), any(lets(each.may, packet) for each in pieces)
+    yield (
+        "pieces",
+        any(lets(each.certain, packet) for each in pieces),
+        any(lets(each.possible, packet) for each in pieces),
+    )
     steps = passage.explain(protocol, packet.port)
     left = steps[-1].left if steps else passage.everybody
-    yield "explain", lets(left, packet), any(lets(each.may, packet) for each in pieces)
+    yield "explain", lets(left, packet), any(lets(each.possible, packet) for each in pieces)
     if packet.protocol in ("tcp", "udp"):
         here = [
             each
             for each in passage.openings
             if each.protocol in ("*", packet.protocol) and each.first <= packet.port <= each.last
         ]
-        yield "openings", any(lets(each.sure, packet) for each in here), any(lets(each.may, packet) for each in here)
+        yield (
+            "openings",
+            any(lets(each.certain, packet) for each in here),
+            any(lets(each.possible, packet) for each in here),
+        )
         one = passage.within(packet.protocol, packet.port, packet.port)
-        yield "within", any(lets(each.sure, packet) for each in one), any(lets(each.may, packet) for each in one)
+        yield (
+            "within",
+            any(lets(each.certain, packet) for each in one),
+            any(lets(each.possible, packet) for each in one),
+        )
 
 
 def by_nat(networks: Fabric, estate: Estate, packet: Packet, rule: Any) -> tuple[str, bool, bool]:
@@ -66,7 +78,7 @@ def by_nat(networks: Fabric, estate: Estate, packet: Packet, rule: Any) -> tuple
     here = [
         each for each in found if each.first <= packet.port <= each.last and each.protocol in (packet.protocol, "*")
     ]
-    return "nat", any(lets(each.sure, packet) for each in here), any(lets(each.may, packet) for each in here)
+    return "nat", any(lets(each.certain, packet) for each in here), any(lets(each.possible, packet) for each in here)
 
 
 def topology(networks: Fabric, estate: Estate) -> Topology:
@@ -87,7 +99,7 @@ def by_balancer(
         if opening.first <= packet.port <= opening.last and opening.protocol in (packet.protocol, "*")
     ]
     form = f"{'instance' if scaled else 'balancer'} at {dialled}"
-    return form, any(lets(each.sure, packet) for each in here), any(lets(each.may, packet) for each in here)
+    return form, any(lets(each.certain, packet) for each in here), any(lets(each.possible, packet) for each in here)
 
 
 def interface(paths: Topology, estate: Estate, packet: Packet) -> list[Path]:
@@ -160,6 +172,6 @@ def _through_nat(oracle: Oracle, networks: Fabric, estate: Estate, packet: Packe
 
 def _differ(truth: Verdicts, said: Iterator[tuple[str, bool, bool]], packet: Packet) -> Iterator[str]:
     surely, maybe = truth == {True}, True in truth
-    for form, sure, may in said:
-        if (sure, may) != (surely, maybe):
-            yield f"{form} says {sure} and may be {may}, the oracle {surely} and {maybe}: {packet}"
+    for form, certain, possible in said:
+        if (certain, possible) != (surely, maybe):
+            yield f"{form} says {certain} and may be {possible}, the oracle {surely} and {maybe}: {packet}"

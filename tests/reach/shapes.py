@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from scanner.model.addresses import parse_all
-from scanner.model.exposure import Half, Reach
+from scanner.model.exposure import Lock, Reach
 from scanner.model.index import Index, build
 from scanner.model.resource import By, Gap, Resource
-from scanner.model.rule import Child, Kind
+from scanner.model.rule import Read, ResourceType
 from scanner.reach.firewall import Firewall, Rules
 
 HOME = "00000000-0000-0000-0000-00000000000a"
@@ -18,25 +18,25 @@ UNSEEN = "00000000-0000-0000-0000-00000000000f"
 SUBSCRIPTIONS = {HOME: "tenant-1", NEIGHBOUR: "tenant-1", GUEST: "tenant-2"}
 OWN = parse_all(("198.51.100.0/24", "20.0.0.0/8"))
 
-STORAGE = Kind("Microsoft.Storage/storageAccounts", api="2025-08-01")
+STORAGE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 STORAGE_PERIMETERS = STORAGE.child(
     "networkSecurityPerimeterConfigurations",
-    when=lambda account: account.need("properties.publicNetworkAccess") == "SecuredByPerimeter",
+    when=lambda account: account.require("properties.publicNetworkAccess") == "SecuredByPerimeter",
 )
-VAULT = Kind("Microsoft.KeyVault/vaults", api="2026-02-01")
-SQL = Kind("Microsoft.Sql/servers", api="2025-01-01")
+VAULT = ResourceType("Microsoft.KeyVault/vaults", api="2026-02-01")
+SQL = ResourceType("Microsoft.Sql/servers", api="2025-01-01")
 SQL_RULES = SQL.child("firewallRules")
 SQL_RULES6 = SQL.child("ipv6FirewallRules")
 SQL_SUBNETS = SQL.child("virtualNetworkRules")
-COSMOS = Kind("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15")
-REDIS = Kind("Microsoft.Cache/redis", api="2024-11-01")
+COSMOS = ResourceType("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15")
+REDIS = ResourceType("Microsoft.Cache/redis", api="2024-11-01")
 REDIS_RULES = REDIS.child("firewallRules")
-EVENTS = Kind("Microsoft.EventHub/namespaces", api="2024-01-01")
+EVENTS = ResourceType("Microsoft.EventHub/namespaces", api="2024-01-01")
 EVENTS_RULES = EVENTS.child("networkRuleSets/default", one=True, off=("SKU Basic",))
-SEARCH = Kind("Microsoft.Search/searchServices", api="2025-05-01")
-REGISTRY = Kind("Microsoft.ContainerRegistry/registries", api="2025-11-01")
-CONFIG = Kind("Microsoft.AppConfiguration/configurationStores", api="2024-06-01")
-CLUSTER = Kind("Microsoft.ContainerService/managedClusters", api="2025-10-01")
+SEARCH = ResourceType("Microsoft.Search/searchServices", api="2025-05-01")
+REGISTRY = ResourceType("Microsoft.ContainerRegistry/registries", api="2025-11-01")
+CONFIG = ResourceType("Microsoft.AppConfiguration/configurationStores", api="2024-06-01")
+CLUSTER = ResourceType("Microsoft.ContainerService/managedClusters", api="2025-10-01")
 
 ROWS = {
     "storage": Firewall(
@@ -106,7 +106,7 @@ ROWS = {
         addresses=(Rules("properties.ipRules", address="ipMask", action="action"),),
         subnets=(Rules("properties.virtualNetworkRules", id="subnet.id"),),
         bypass="properties.trustedServiceAccessEnabled",
-        unruly=("sku.name", ("Basic",), ("Standard", "Premium")),
+        sku_without_network_rules=("sku.name", ("Basic",), ("Standard", "Premium")),
     ),
     "search": Firewall(
         empty="open",
@@ -115,7 +115,7 @@ ROWS = {
         acl="properties.networkRuleSet",
         addresses=(Rules("properties.networkRuleSet.ipRules", address="value"),),
         bypass="properties.networkRuleSet.bypass",
-        unruly=("sku.name", ("free",), ("basic", "standard")),
+        sku_without_network_rules=("sku.name", ("free",), ("basic", "standard")),
     ),
     "registry": Firewall(
         empty="closed",
@@ -174,8 +174,8 @@ def make(
     service: str,
     properties: dict[str, Any] | None = None,
     *,
-    children: dict[Child, list[dict[str, Any]]] | None = None,
-    gaps: dict[Child, str] | None = None,
+    children: dict[Read, list[dict[str, Any]]] | None = None,
+    gaps: dict[Read, str] | None = None,
     by: By = "list",
     **body: Any,
 ) -> Resource:
@@ -197,7 +197,7 @@ def index(*resources: Resource, **more: Any) -> Index:
     return build(resources, **{"subscriptions": SUBSCRIPTIONS, "networks": OWN, **more})
 
 
-def reach(half: Half) -> str:
+def reach(lock: Lock) -> str:
     """The widest sure reach, and what may be added: "selected", "unknown, may internet"."""
-    sure = "unknown" if half.widest is None else Reach(half.widest.level).name
-    return sure if half.worst is None else f"{sure}, may {Reach(half.worst.level).name}"
+    grants = "unknown" if lock.widest is None else Reach(lock.widest.level).name
+    return grants if lock.worst is None else f"{grants}, may {Reach(lock.worst.level).name}"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.model.exposure import Half
+from scanner.model.exposure import Lock
 from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
@@ -151,17 +151,17 @@ def test_restrictions(case: str) -> None:
 
 
 def test_the_profile_is_named() -> None:
-    half = restrictions(site(), front_doors(), config(tag("AzureFrontDoor.Backend", OURS)))
-    assert half.sure[0].says == "the Front Door profile our-door"
-    half = restrictions(site(), front_doors(), config(tag("AzureFrontDoor.Backend", THEIRS)))
-    assert "cannot be seen" in half.sure[0].says
-    assert half.sure[0].evidence[-1].value == [THEIRS]
+    lock = restrictions(site(), front_doors(), config(tag("AzureFrontDoor.Backend", OURS)))
+    assert lock.grants[0].says == "the Front Door profile our-door"
+    lock = restrictions(site(), front_doors(), config(tag("AzureFrontDoor.Backend", THEIRS)))
+    assert "cannot be seen" in lock.grants[0].says
+    assert lock.grants[0].evidence[-1].value == [THEIRS]
 
 
 def test_profiles_that_could_not_be_listed_leave_a_strange_id_open() -> None:
     index = front_doors(missing={"microsoft.cdn/profiles": Unread("profiles", "403")})
-    half = restrictions(site(), index, config(tag("AzureFrontDoor.Backend", THEIRS)))
-    assert reach(half) == "selected, may azure"
+    lock = restrictions(site(), index, config(tag("AzureFrontDoor.Backend", THEIRS)))
+    assert reach(lock) == "selected, may azure"
 
 
 @pytest.mark.parametrize("value", [None, "x", {}])
@@ -183,7 +183,7 @@ def test_scm_has_rules_of_its_own() -> None:
 
 
 def test_the_switch_stands_before_the_restrictions() -> None:
-    def judged(properties: dict[str, Any], body: Resource) -> Half:
+    def judged(properties: dict[str, Any], body: Resource) -> Lock:
         app = site(properties)
         return firewall(app, shapes.index(), SITE, restrictions(app, shapes.index(), body))
 
@@ -196,7 +196,7 @@ def test_the_switch_stands_before_the_restrictions() -> None:
     assert reach(judged({"publicNetworkAccess": "Enabled"}, one)) == "selected"
     closed = judged({"publicNetworkAccess": "Enabled"}, nobody)
     assert reach(closed) == "none"
-    assert closed.sure[0].evidence[1].value == "Deny"
+    assert closed.grants[0].evidence[1].value == "Deny"
     assert [(hop.kind, hop.lets) for hop in closed.hops] == [("source", True), ("switch", True), ("firewall", False)]
 
 
@@ -254,5 +254,5 @@ RULE = st.fixed_dictionaries(
 @settings(max_examples=150, deadline=None)
 @given(st.lists(RULE | st.none() | st.integers(), max_size=4), st.sampled_from([None, "Allow", "Deny", "x", 3]))
 def test_no_rules_crash_the_reader(rules: list[Any], default: Any) -> None:
-    half = restrictions(site(), front_doors(), config(*rules, default=default))
-    assert half.sure or half.doubts
+    lock = restrictions(site(), front_doors(), config(*rules, default=default))
+    assert lock.grants or lock.possible_grants

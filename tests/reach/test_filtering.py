@@ -102,7 +102,9 @@ def test_one_sender_is_followed_alone() -> None:
 
 
 def unread(found: Passage) -> bool:
-    return all(not each.sure and each.may and each.doubts for each in found.openings) and bool(found.openings)
+    return all(not each.certain and each.possible and each.possible_grants for each in found.openings) and bool(
+        found.openings
+    )
 
 
 def test_a_group_that_was_not_read_may_let_in_everybody() -> None:
@@ -199,11 +201,11 @@ def test_admin_rules_that_were_not_read_stand_in_may() -> None:
     made = fabric(network(ABOVE), nsg(ABOVE, ALLOW))
     made.admin_missing = Unread("security admin rules", "403 AuthorizationFailed")
     found = passage(made, target(), "standard")
-    sure = [each for each in found.openings if each.sure]
-    assert [(each.label, each.doubts) for each in sure] == [("tcp/22", ())]
-    rest = [each for each in found.openings if not each.sure]
+    certain = [each for each in found.openings if each.certain]
+    assert [(each.label, each.possible_grants) for each in certain] == [("tcp/22", ())]
+    rest = [each for each in found.openings if not each.certain]
     assert rest
-    assert all(each.may.holds(parse("8.8.8.8")) and made.admin_missing in each.doubts for each in rest)
+    assert all(each.possible.holds(parse("8.8.8.8")) and made.admin_missing in each.possible_grants for each in rest)
 
 
 # Default routes
@@ -256,8 +258,8 @@ def test_a_port_outside_and_the_port_behind() -> None:
 def test_senders_that_something_before_it_lets_come() -> None:
     (opening,) = one_group(ALLOW).openings
     office = from_addresses(parse("203.0.113.0/24"))
-    assert describe(opening.limited(office).sure) == "203.0.113.0/24"
-    assert not opening.limited(from_addresses(parse("10.0.0.0/8"))).sure
+    assert describe(opening.limited(office).certain) == "203.0.113.0/24"
+    assert not opening.limited(from_addresses(parse("10.0.0.0/8"))).certain
 
 
 def test_within_cuts_to_what_was_asked() -> None:
@@ -288,7 +290,7 @@ def index(**more: Any) -> Index:
 )
 def test_ways_are_rated_in_the_words_of_the_design(rules: list[dict[str, Any]], expected: list[Reach]) -> None:
     (opening,) = one_group(*rules).openings
-    assert [way.level for way in ways(opening.sure, index())] == expected
+    assert [grant.level for grant in ways(opening.certain, index())] == expected
 
 
 def test_a_tag_behind_few_addresses_counts_as_these() -> None:
@@ -298,18 +300,18 @@ def test_a_tag_behind_few_addresses_counts_as_these() -> None:
         nsg(BELOW, rule("b", 100, "Allow", "20.0.0.1", "22")),
     )
     (opening,) = passage(made, target(BELOW), "standard").openings
-    assert [way.level for way in ways(opening.sure, index())] == [Reach.selected]
+    assert [grant.level for grant in ways(opening.certain, index())] == [Reach.selected]
 
 
 def test_control_planes_are_told_and_no_way() -> None:
     (opening,) = one_group(rule("a", 100, "Allow", "GatewayManager", "22")).openings
-    assert admits(opening.sure) == ("GatewayManager: the management traffic of VPN and application gateways",)
+    assert admits(opening.certain) == ("GatewayManager: the management traffic of VPN and application gateways",)
 
 
 def test_own_networks_are_selected() -> None:
     (opening,) = one_group(rule("a", 100, "Allow", "20.0.0.0/8", "22")).openings
-    found = ways(opening.sure, index(networks=parse("20.0.0.0/8")))
-    assert [way.level for way in found] == [Reach.selected]
+    found = ways(opening.certain, index(networks=parse("20.0.0.0/8")))
+    assert [grant.level for grant in found] == [Reach.selected]
 
 
 @pytest.mark.parametrize(
@@ -323,19 +325,19 @@ def test_own_networks_are_selected() -> None:
 )
 def test_senders_as_a_clause(sources: Any, expected: str) -> None:
     (opening,) = one_group(rule("a", 100, "Allow", sources, "22")).openings
-    assert describe(opening.sure) == expected
+    assert describe(opening.certain) == expected
 
 
 def test_many_tags_are_counted() -> None:
     tags = ["Storage", "Sql", "EventHub", "ServiceBus"]
     (opening,) = one_group(rule("a", 100, "Allow", [*tags, *(f"20.0.0.{n}" for n in range(1, 11, 2))], "22")).openings
     said = "the service tags EventHub, ServiceBus, Sql and 1 more, 20.0.0.1, 20.0.0.3, 20.0.0.5 and 2 more"
-    assert describe(opening.sure) == said
+    assert describe(opening.certain) == said
 
 
 def test_everybody_but_a_few_is_told_so() -> None:
     (opening,) = one_group(rule("d", 99, "Deny", ["20.0.0.0/8", "AzureCloud"], "22"), ALLOW).openings
-    assert describe(opening.sure) == "every address but 20.0.0.0/8 except of AzureCloud"
+    assert describe(opening.certain) == "every address but 20.0.0.0/8 except of AzureCloud"
     assert describe(OUTSIDE) == "every address"
 
 

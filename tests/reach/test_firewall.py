@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.model.exposure import Half
+from scanner.model.exposure import Lock
 from scanner.model.resource import Resource
 from scanner.reach.firewall import Firewall, firewall
 from tests.reach import shapes
@@ -29,7 +29,7 @@ from tests.reach.shapes import (
 )
 
 
-def judged(service: str, *args: Any, **more: Any) -> Half:
+def judged(service: str, *args: Any, **more: Any) -> Lock:
     around = more.pop("index", None) or shapes.index()
     return firewall(make(service, *args, **more), around, ROWS[service])
 
@@ -123,11 +123,11 @@ def test_vault(case: str) -> None:
 
 
 def test_bypass_is_told_and_is_no_reach() -> None:
-    half = judged("vault", acl(bypass="AzureServices") | {"publicNetworkAccess": "Disabled"})
-    assert reach(half) == "none"
-    assert half.admits == ("trusted services still enter (properties.networkAcls.bypass is AzureServices)",)
-    half = judged("storage", acl(bypass="Logging, Metrics, AzureServices"))
-    assert "Logging, Metrics, AzureServices" in half.admits[0]
+    lock = judged("vault", acl(bypass="AzureServices") | {"publicNetworkAccess": "Disabled"})
+    assert reach(lock) == "none"
+    assert lock.admits == ("trusted services still enter (properties.networkAcls.bypass is AzureServices)",)
+    lock = judged("storage", acl(bypass="Logging, Metrics, AzureServices"))
+    assert "Logging, Metrics, AzureServices" in lock.admits[0]
     assert judged("vault", acl("Allow", bypass="AzureServices")).admits == ()
     assert judged("vault", acl(bypass="None")).admits == ()
 
@@ -136,7 +136,7 @@ def span(start: str, end: str) -> dict[str, Any]:
     return {"properties": {"startIpAddress": start, "endIpAddress": end}}
 
 
-def sql(rules: list[dict[str, Any]], **more: Any) -> Half:
+def sql(rules: list[dict[str, Any]], **more: Any) -> Lock:
     children = {SQL_RULES: rules, SQL_RULES6: more.pop("six", []), SQL_SUBNETS: more.pop("subnets", [])}
     return judged("sql", {"publicNetworkAccess": "Enabled", **more.pop("properties", {})}, children=children, **more)
 
@@ -169,14 +169,14 @@ def test_sql_reads_all_three_lists() -> None:
 
 def test_a_refused_rule_list_is_a_doubt_and_no_closed_door() -> None:
     rest: dict[Any, list[dict[str, Any]]] = {SQL_RULES6: [], SQL_SUBNETS: []}
-    half = judged("sql", {"publicNetworkAccess": "Enabled"}, children=rest, gaps={SQL_RULES: "AuthorizationFailed"})
-    assert reach(half) == "unknown, may internet"
-    assert half.worst is not None
-    assert half.worst.missing.gap is not None
-    assert [hop.lets for hop in half.hops if hop.kind == "firewall"] == [None]
+    lock = judged("sql", {"publicNetworkAccess": "Enabled"}, children=rest, gaps={SQL_RULES: "AuthorizationFailed"})
+    assert reach(lock) == "unknown, may internet"
+    assert lock.worst is not None
+    assert lock.worst.missing.gap is not None
+    assert [hop.lets for hop in lock.hops if hop.kind == "firewall"] == [None]
     rest = {SQL_RULES: [span("203.0.113.7", "203.0.113.7")], SQL_SUBNETS: []}
-    half = judged("sql", {"publicNetworkAccess": "Enabled"}, children=rest, gaps={SQL_RULES6: "AuthorizationFailed"})
-    assert reach(half) == "selected, may internet"
+    lock = judged("sql", {"publicNetworkAccess": "Enabled"}, children=rest, gaps={SQL_RULES6: "AuthorizationFailed"})
+    assert reach(lock) == "selected, may internet"
 
 
 def test_rules_that_nobody_read_do_not_matter_behind_a_closed_switch() -> None:
@@ -226,9 +226,9 @@ def test_redis() -> None:
 
 
 def test_injection_decides_before_the_switch() -> None:
-    half = judged("redis", {"publicNetworkAccess": "Enabled", "subnetId": subnet()})
-    assert reach(half) == "private"
-    assert [hop.kind for hop in half.hops] == ["source", "subnet"]
+    lock = judged("redis", {"publicNetworkAccess": "Enabled", "subnetId": subnet()})
+    assert reach(lock) == "private"
+    assert [hop.kind for hop in lock.hops] == ["source", "subnet"]
 
 
 def rule_set(default: str = "Deny", switch: str = "Enabled", **lists: Any) -> dict[Any, list[dict[str, Any]]]:
@@ -252,26 +252,26 @@ EVENTS = {
 @pytest.mark.parametrize("case", EVENTS)
 def test_event_hubs(case: str) -> None:
     children, switch, expected = EVENTS[case]
-    half = judged("events", {"publicNetworkAccess": switch}, children=children, sku={"name": "Standard"})
-    assert reach(half) == expected
+    lock = judged("events", {"publicNetworkAccess": switch}, children=children, sku={"name": "Standard"})
+    assert reach(lock) == expected
 
 
 def test_event_hubs_basic_has_no_firewall() -> None:
-    half = judged("events", {"publicNetworkAccess": "Enabled"}, sku={"name": "Basic"}, children=rule_set())
-    assert reach(half) == "internet"
-    assert half.sure[0].evidence[-1].path == "sku.name"
+    lock = judged("events", {"publicNetworkAccess": "Enabled"}, sku={"name": "Basic"}, children=rule_set())
+    assert reach(lock) == "internet"
+    assert lock.grants[0].evidence[-1].path == "sku.name"
 
 
 @pytest.mark.parametrize("switch", ["Enabled", "Disabled"])
 def test_a_rule_set_that_was_refused_leaves_both_switches_open(switch: str) -> None:
-    half = judged(
+    lock = judged(
         "events",
         {"publicNetworkAccess": switch},
         sku={"name": "Standard"},
         gaps={EVENTS_RULES: "AuthorizationFailed"},
     )
-    assert reach(half) == "unknown, may internet"
-    assert all(doubt.missing.gap for doubt in half.doubts)
+    assert reach(lock) == "unknown, may internet"
+    assert all(possible.missing.gap for possible in lock.possible_grants)
 
 
 def search(*addresses: str, **more: Any) -> dict[str, Any]:
@@ -297,9 +297,9 @@ def test_registry() -> None:
     assert reach(judged("registry", {"publicNetworkAccess": "Enabled"})) == "internet"
     assert reach(judged("registry", {"publicNetworkAccess": "Enabled", "networkRuleSet": closed})) == "none"
     assert reach(judged("registry", {"publicNetworkAccess": "Enabled", "networkRuleSet": some})) == "selected"
-    half = judged("registry", {"publicNetworkAccess": "Enabled", "networkRuleSet": own})
-    assert reach(half) == "selected"
-    assert half.sure[0].says.startswith("the organisation's own networks")
+    lock = judged("registry", {"publicNetworkAccess": "Enabled", "networkRuleSet": own})
+    assert reach(lock) == "selected"
+    assert lock.grants[0].says.startswith("the organisation's own networks")
 
 
 def test_app_configuration_closes_by_itself_with_an_approved_endpoint_only() -> None:
@@ -382,14 +382,14 @@ def test_a_thin_list_that_is_missing_beside_one_that_is_not_is_a_doubt() -> None
 
 def test_hops_run_from_the_source_to_the_private_endpoint() -> None:
     properties = acl(ipRules=values("203.0.113.7")) | {"privateEndpointConnections": [endpoint()]}
-    half = judged("storage", properties)
-    assert [(hop.kind, hop.lets) for hop in half.hops] == [
+    lock = judged("storage", properties)
+    assert [(hop.kind, hop.lets) for hop in lock.hops] == [
         ("source", True),
         ("switch", True),
         ("firewall", True),
         ("private-endpoint", True),
     ]
-    assert half.hops[0].detail == "203.0.113.7"
+    assert lock.hops[0].detail == "203.0.113.7"
     closed = judged("vault", {"publicNetworkAccess": "Disabled"})
     assert [(hop.kind, hop.lets) for hop in closed.hops] == [("source", True), ("switch", False)]
     assert closed.hops[0].name == "Internet"
@@ -397,25 +397,25 @@ def test_hops_run_from_the_source_to_the_private_endpoint() -> None:
 
 def test_evidence_says_what_decides() -> None:
     opened = judged("storage", acl("Allow"))
-    assert [(fact.path.rsplit(".", 1)[-1], fact.value) for fact in opened.sure[0].evidence] == [
+    assert [(fact.path.rsplit(".", 1)[-1], fact.value) for fact in opened.grants[0].evidence] == [
         ("publicNetworkAccess", "Enabled"),
         ("defaultAction", "Allow"),
     ]
     closed = judged("storage", acl())
-    assert ("ipRules", "0 rules") in [(fact.path.rsplit(".", 1)[-1], fact.value) for fact in closed.sure[0].evidence]
+    assert ("ipRules", "0 rules") in [(fact.path.rsplit(".", 1)[-1], fact.value) for fact in closed.grants[0].evidence]
     private = judged("storage", acl(ipRules=values("10.0.0.0/8", "203.0.113.7")))
-    assert any("no effect" in str(fact.expected) for fact in private.sure[0].evidence)
+    assert any("no effect" in str(fact.expected) for fact in private.grants[0].evidence)
 
 
 def test_a_wide_range_says_how_many_addresses() -> None:
-    half = judged("storage", acl(ipRules=values("40.0.0.0/12")))
-    assert half.sure[0].says == "1,048,576 public IPv4 addresses (40.0.0.0/12)"
+    lock = judged("storage", acl(ipRules=values("40.0.0.0/12")))
+    assert lock.grants[0].says == "1,048,576 public IPv4 addresses (40.0.0.0/12)"
 
 
 def test_a_subnet_that_cannot_be_seen_is_named() -> None:
-    half = judged("storage", acl(virtualNetworkRules=[{"id": subnet(UNSEEN)}]))
-    assert half.sure[0].says == "inner, a subnet of a subscription that cannot be seen"
-    assert half.sure[0].evidence[-1].value == [subnet(UNSEEN)]
+    lock = judged("storage", acl(virtualNetworkRules=[{"id": subnet(UNSEEN)}]))
+    assert lock.grants[0].says == "inner, a subnet of a subscription that cannot be seen"
+    assert lock.grants[0].evidence[-1].value == [subnet(UNSEEN)]
 
 
 def test_a_row_needs_a_source() -> None:
@@ -450,9 +450,9 @@ PARTS = (
 @settings(max_examples=120, deadline=None)
 @given(st.sampled_from(sorted(ROWS)), st.dictionaries(st.sampled_from(PARTS), JUNK))
 def test_no_body_crashes_the_reader(service: str, properties: dict[str, Any]) -> None:
-    half = judged(service, properties)
-    assert half.sure or half.doubts
-    assert half.hops[0].kind == "source"
+    lock = judged(service, properties)
+    assert lock.grants or lock.possible_grants
+    assert lock.hops[0].kind == "source"
 
 
 @settings(max_examples=80, deadline=None)
@@ -460,8 +460,8 @@ def test_no_body_crashes_the_reader(service: str, properties: dict[str, Any]) ->
     st.lists(st.sampled_from(["203.0.113.7", "40.0.0.0/12", "0.0.0.0/1", "10.0.0.0/8", "20.0.0.0/8", "?"]), max_size=4)
 )
 def test_one_more_rule_never_narrows(addresses: list[str]) -> None:
-    def level(half: Half) -> int:
-        return max([way.level for way in half.sure] + [doubt.level for doubt in half.doubts])
+    def level(lock: Lock) -> int:
+        return max([grant.level for grant in lock.grants] + [possible.level for possible in lock.possible_grants])
 
     for count in range(len(addresses)):
         fewer = judged("storage", acl(ipRules=values(*addresses[:count])))
@@ -470,5 +470,5 @@ def test_one_more_rule_never_narrows(addresses: list[str]) -> None:
 
 
 def test_unread_lists_are_named() -> None:
-    half = judged("redis", {"publicNetworkAccess": "Enabled"})
-    assert half.doubts[0].missing.what == "firewallRules"
+    lock = judged("redis", {"publicNetworkAccess": "Enabled"})
+    assert lock.possible_grants[0].missing.what == "firewallRules"

@@ -101,8 +101,10 @@ def test_what_a_group_lets_in(name: str, rules: list[dict[str, Any]], expected: 
         assert set(found) > {"(tcp/*)"}
     else:
         assert [label for label in found if "icmp" not in label] == expected
-    assert bool(passage.doubts) == any(label.startswith("(") for label in found) or name.startswith("a good address")
-    assert not any(each.sure and not each.may for each in passage.openings)
+    assert bool(passage.possible_grants) == any(label.startswith("(") for label in found) or name.startswith(
+        "a good address"
+    )
+    assert not any(each.certain and not each.possible for each in passage.openings)
 
 
 def test_a_known_port_stands_on_its_own() -> None:
@@ -151,7 +153,7 @@ def test_source_groups_and_tags_from_inside() -> None:
         entry="inside",
     )
     assert labels(passage) == OPEN
-    who = passage.openings[0].sure
+    who = passage.openings[0].certain
     assert who.holds(parse("10.9.9.9"), f"{ASG.lower()}/")
     assert not who.holds(parse("10.9.9.9"))
     assert describe(who) == "members of web"
@@ -163,7 +165,7 @@ def test_source_groups_and_tags_from_inside() -> None:
 )
 def test_rules_that_were_not_read_are_no_closed_door(body: dict[str, Any]) -> None:
     group = group_of(Resource({"id": ABOVE, **body}))
-    assert group.doubts
+    assert group.possible_grants
     assert not group.exact
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from scanner.model.exposure import Half
+from scanner.model.exposure import Lock
 from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
@@ -140,7 +140,7 @@ def unread() -> Index:
     return shapes.index(missing=missing)
 
 
-def judged(resource: Resource, index: Index) -> Half:
+def judged(resource: Resource, index: Index) -> Lock:
     return firewall(resource, index, ROWS["storage"])
 
 
@@ -149,16 +149,16 @@ def test_table(mode: str, switch: str, where: str, kind: str, expected: str) -> 
     properties = RULES[kind]
     rules = [] if properties is None else [rule(properties)]
     if where == "unread":
-        half = judged(account(switch), unread())
+        lock = judged(account(switch), unread())
     elif where == "outside":
-        half = judged(account(switch, [] if mode == "none" else [configuration(mode, *rules)]), shapes.index())
+        lock = judged(account(switch, [] if mode == "none" else [configuration(mode, *rules)]), shapes.index())
     elif mode == "none":
         asked: list[dict[str, Any]] | None = [] if switch == "Secured" else None
-        half = judged(account(switch, asked), in_scope(make("vault"), "Enforced", *rules))
+        lock = judged(account(switch, asked), in_scope(make("vault"), "Enforced", *rules))
     else:
         resource = account(switch)
-        half = judged(resource, in_scope(resource, mode, *rules))
-    assert reach(half) == expected.replace(",may,", ", may ")
+        lock = judged(resource, in_scope(resource, mode, *rules))
+    assert reach(lock) == expected.replace(",may,", ", may ")
 
 
 def test_a_file_of_bare_resources_may_not_hold_all_rules_of_a_perimeter() -> None:
@@ -177,8 +177,8 @@ def test_the_table_is_whole() -> None:
 
 
 def test_secured_by_a_perimeter_that_nobody_asked_for_is_a_doubt() -> None:
-    half = judged(account("Secured"), shapes.index())
-    assert reach(half) == "unknown, may internet"
+    lock = judged(account("Secured"), shapes.index())
+    assert reach(lock) == "unknown, may internet"
     file = judged(account("Secured"), shapes.index(live=False))
     assert reach(file) == "none"
 
@@ -244,10 +244,10 @@ def test_rules_of_a_profile_count_by_their_union() -> None:
 
 def test_enforced_ends_the_bypass_and_the_open_own_rules() -> None:
     resource = account("Enabled", networkAcls={"defaultAction": "Allow", "bypass": "AzureServices"})
-    half = judged(resource, in_scope(resource, "Enforced"))
-    assert reach(half) == "none"
-    assert half.admits == ()
-    assert half.sure[0].evidence[-1].value == "Enforced"
+    lock = judged(resource, in_scope(resource, "Enforced"))
+    assert reach(lock) == "none"
+    assert lock.admits == ()
+    assert lock.grants[0].evidence[-1].value == "Enforced"
 
 
 def test_private_endpoints_work_in_every_mode() -> None:
@@ -263,8 +263,8 @@ def test_a_mode_that_nobody_knows_closes_nothing() -> None:
 
 def test_hops_name_the_perimeter() -> None:
     resource = account("Disabled")
-    half = judged(resource, in_scope(resource, "Learning", rule({"addressPrefixes": ["192.0.2.0/24"]})))
-    hops = [(hop.kind, hop.name, hop.lets) for hop in half.hops]
+    lock = judged(resource, in_scope(resource, "Learning", rule({"addressPrefixes": ["192.0.2.0/24"]})))
+    hops = [(hop.kind, hop.name, hop.lets) for hop in lock.hops]
     assert hops == [
         ("source", "Named networks", True),
         ("switch", "Public network access", True),

@@ -1,22 +1,22 @@
 """Private endpoints of a type that lists them below each resource (App Service), and what their status means."""
 
-from scanner.model.exposure import Half, Reach, Way
+from scanner.model.exposure import Grant, Lock, Reach
 from scanner.model.resource import By, Gap, Resource
-from scanner.model.rule import Kind
+from scanner.model.rule import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 from tests.reach import shapes
 from tests.reach.shapes import HOME, endpoint, reach
 
-SITE = Kind("Microsoft.Web/sites", "Microsoft.Web/sites/slots", api="2025-03-01")
+SITE = ResourceType("Microsoft.Web/sites", "Microsoft.Web/sites/slots", api="2025-03-01")
 CONNECTIONS = SITE.child(
-    "privateEndpointConnections", when=lambda site: site.look("properties.publicNetworkAccess") != "Enabled"
+    "privateEndpointConnections", when=lambda site: site.get("properties.publicNetworkAccess") != "Enabled"
 )
 APP = Firewall(empty="open", source="app-service/overview-access-restrictions", absent="auto", endpoints=CONNECTIONS)
 APP_ID = f"/subscriptions/{HOME}/resourceGroups/rg/providers/Microsoft.Web/sites/app"
 ELSEWHERE = f"/subscriptions/{HOME}/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/pe"
 
 
-def app(switch: str | None, status: str = "", *, by: By = "get", rules: Half | None = None, also: str = "") -> str:
+def app(switch: str | None, status: str = "", *, by: By = "get", rules: Lock | None = None, also: str = "") -> str:
     """The reach of an app with a private endpoint in that status; `also`: one that is known from its own side."""
     site = Resource({"id": APP_ID, "properties": {"publicNetworkAccess": switch}}, by=by)
     site.bundle.reads[f"{site.key}/privateendpointconnections"] = 1
@@ -42,7 +42,7 @@ def test_an_absent_switch_of_a_thin_record_is_not_surely_closed_by_a_private_end
 
 
 def test_endpoints_that_need_not_be_read_are_known_from_their_own_side() -> None:
-    nobody = Half((Way(Reach.none),))
+    nobody = Lock((Grant(Reach.none),))
     assert app("Enabled", rules=nobody) == "none"
     assert app("Enabled", rules=nobody, also=ELSEWHERE) == "private"
 

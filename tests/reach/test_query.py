@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from scanner.model.addresses import parse, parse_all
-from scanner.model.exposure import IDENTITY, SHARED, Doubt, Exposure, Half, Hop, Reach, Way, closed, way
+from scanner.model.exposure import IDENTITY, SHARED, Exposure, Grant, Hop, Lock, PossibleGrant, Reach, closed, grant
 from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
@@ -28,27 +28,27 @@ SWITCH = Hop("switch", "Public network access", "publicNetworkAccess = Enabled")
 OFFICE = parse_all(["203.0.113.0/26", "198.51.100.0/28"])
 
 
-def ranges(*texts: str) -> Half:
+def ranges(*texts: str) -> Lock:
     """A firewall with a rule for each of these."""
     rules = tuple(({"name": f"rule-{number}"}, parse(text)) for number, text in enumerate(texts))
     found = from_addresses(parse_all(texts), INDEX)
     assert found is not None
-    made = Way(found.level, (), found.says, who=found.who, rules=rules)
-    return Half((made,), hops=(Hop("source", "Named networks"), SWITCH, Hop("firewall", "SQL firewall", found.says)))
+    made = Grant(found.level, (), found.says, who=found.who, rules=rules)
+    return Lock((made,), hops=(Hop("source", "Named networks"), SWITCH, Hop("firewall", "SQL firewall", found.says)))
 
 
-def endpoint(reach: Half, asks: Half = SHARED) -> Exposure:
-    return Exposure("tds", "data", reach, asks)
+def endpoint(reach: Lock, authentication: Lock = SHARED) -> Exposure:
+    return Exposure("tds", "data", reach, authentication)
 
 
-def asked(reach: Half, caller: Caller = HERE) -> tuple[str, str, list[tuple[bool | None, str, str]]]:
+def asked(reach: Lock, caller: Caller = HERE) -> tuple[str, str, list[tuple[bool | None, str, str]]]:
     found = at_endpoint(endpoint(reach), TOP, caller, INDEX)
     return found.verdict, found.says, [(hop.lets, hop.kind, hop.detail) for hop in found.hops]
 
 
 def test_a_peer_that_was_not_seen_is_told_with_every_no() -> None:
     said = f"the peered network hub {NOT_SEEN}"
-    closed_port = dataclasses.replace(endpoint(way(Reach.none)), admits=(said, "published through a gateway"))
+    closed_port = dataclasses.replace(endpoint(grant(Reach.none)), admits=(said, "published through a gateway"))
     found = at_endpoint(closed_port, TOP, INTERNET, INDEX)
     assert (found.verdict, found.says) == ("no", f"the internet cannot open tds on door; {said}")
     alone = topology(Index(live=False))
@@ -84,12 +84,12 @@ def test_two_rules_may_hold_a_range_together() -> None:
 
 
 def test_half_of_the_internet_is_not_all_of_it() -> None:
-    half = ranges("0.0.0.0/1")
-    assert half.widest is not None
-    assert half.widest.level == Reach.internet
-    assert asked(half, INTERNET)[0] == "yes"
-    assert asked(half)[0] == "no"
-    assert asked(half, Caller("8.8.8.8", parse("8.8.8.8")))[0] == "yes"
+    lock = ranges("0.0.0.0/1")
+    assert lock.widest is not None
+    assert lock.widest.level == Reach.internet
+    assert asked(lock, INTERNET)[0] == "yes"
+    assert asked(lock)[0] == "no"
+    assert asked(lock, Caller("8.8.8.8", parse("8.8.8.8")))[0] == "yes"
 
 
 def test_the_internet_is_not_a_few_addresses_and_the_answer_says_who_can() -> None:
@@ -99,7 +99,7 @@ def test_the_internet_is_not_a_few_addresses_and_the_answer_says_who_can() -> No
 
 
 def test_a_tag_is_known_to_azure_alone() -> None:
-    tag = Half((Way(Reach.azure, (), "the service tag Storage"),), hops=(SWITCH, Hop("firewall", "rules")))
+    tag = Lock((Grant(Reach.azure, (), "the service tag Storage"),), hops=(SWITCH, Hop("firewall", "rules")))
     verdict, says, hops = asked(tag)
     assert verdict == "not known"
     assert says.startswith("whether 198.51.100.7 belongs to the service tag Storage")
@@ -108,14 +108,16 @@ def test_a_tag_is_known_to_azure_alone() -> None:
 
 
 def test_every_azure_tenant_holds_a_machine_in_azure() -> None:
-    zero = Half((Way(Reach.azure, (), "every Azure tenant"),))
+    zero = Lock((Grant(Reach.azure, (), "every Azure tenant"),))
     machine = Caller("vm", parse("20.1.2.3"), frozenset({"/net/subnets/a"}), frozenset({"/net"}))
     assert asked(zero, machine)[0] == "yes"
     assert asked(zero)[1] == "whether 198.51.100.7 is an address of Azure: every Azure tenant is let in"
 
 
 def test_a_subnet_rule_lets_in_who_stands_there_and_nobody_else() -> None:
-    rules = Half((Way(Reach.private, ids=(SUBNET,)),), hops=(SWITCH, Hop("firewall", "rules", "private networks only")))
+    rules = Lock(
+        (Grant(Reach.private, ids=(SUBNET,)),), hops=(SWITCH, Hop("firewall", "rules", "private networks only"))
+    )
     there = Caller("vm", parse("20.1.2.3"), frozenset({SUBNET.lower()}), frozenset({SUBNET.lower()[:-14]}))
     beside = Caller("vm", parse("20.1.2.3"), frozenset({"/other/subnets/a"}), frozenset({"/other"}))
     assert asked(rules, there)[0] == "yes"
@@ -126,25 +128,25 @@ def test_a_subnet_rule_lets_in_who_stands_there_and_nobody_else() -> None:
 def test_what_was_not_read_leaves_the_question_open_only_where_it_could_let_in() -> None:
     gap = Unread("firewallRules", "403, missing Microsoft.Sql/servers/firewallRules/read", "/url")
     hop = Hop("firewall", "SQL firewall", gap.why, lets=None)
-    verdict, says, hops = asked(Half(doubts=(Doubt(Reach.internet, gap),), hops=(SWITCH, hop)))
+    verdict, says, hops = asked(Lock(possible_grants=(PossibleGrant(Reach.internet, gap),), hops=(SWITCH, hop)))
     assert (verdict, says) == ("not known", "the firewall rules of door could not be read")
     assert hops[-1] == (None, "firewall", "403, missing Microsoft.Sql/servers/firewallRules/read")
-    private = Half((Way(Reach.none),), (Doubt(Reach.selected, gap),), (SWITCH,))
+    private = Lock((Grant(Reach.none),), (PossibleGrant(Reach.selected, gap),), (SWITCH,))
     assert asked(private)[0] == "no"
-    limited = Half((Way(Reach.none),), (Doubt(Reach.selected, gap, who=OFFICE),), (SWITCH,))
+    limited = Lock((Grant(Reach.none),), (PossibleGrant(Reach.selected, gap, who=OFFICE),), (SWITCH,))
     assert asked(limited)[0] == "not known"
     assert asked(limited, Caller("8.8.8.8", parse("8.8.8.8")))[0] == "no"
 
 
 def test_a_sure_way_answers_whatever_else_is_not_known() -> None:
     gap = Unread("x", "y", "/url")
-    assert asked(ranges("198.51.100.7") | Half(doubts=(Doubt(Reach.internet, gap),)))[0] == "yes"
+    assert asked(ranges("198.51.100.7") | Lock(possible_grants=(PossibleGrant(Reach.internet, gap),)))[0] == "yes"
 
 
 def test_a_switch_that_holds_is_the_last_hop() -> None:
     shut = Hop("switch", "Public network access", "publicNetworkAccess = Disabled", lets=False)
     endpoint_hop = Hop("private-endpoint", "pe", "Approved", f"{ROOT}/privateEndpoints/pe")
-    private = Half((Way(Reach.private, ids=(endpoint_hop.resource,)),), hops=(shut, endpoint_hop))
+    private = Lock((Grant(Reach.private, ids=(endpoint_hop.resource,)),), hops=(shut, endpoint_hop))
     assert asked(private)[2] == [(False, "switch", "publicNetworkAccess = Disabled")]
 
 
@@ -159,7 +161,7 @@ def test_a_private_endpoint_is_used_from_its_own_network() -> None:
     index = Index(live=False)
     index.add(pe)
     shut = Hop("switch", "Public network access", "publicNetworkAccess = Disabled", lets=False)
-    reach = Half((Way(Reach.private, ids=(pe.id,)),), hops=(shut, Hop("private-endpoint", "pe", "Approved", pe.id)))
+    reach = Lock((Grant(Reach.private, ids=(pe.id,)),), hops=(shut, Hop("private-endpoint", "pe", "Approved", pe.id)))
     inside = Caller("vm", parse("20.1.2.3"), frozenset({"/x/subnets/a"}), frozenset({SUBNET.lower()[:-14]}))
     found = at_endpoint(endpoint(reach, IDENTITY), TOP, inside, index)
     assert found.verdict == "yes"
@@ -219,7 +221,7 @@ def machine(*rules: dict[str, Any], address: str = "20.100.4.17", public: bool =
 def at(index: Index, top: Resource, caller: Caller, number: int = 22) -> tuple[str, str, list[tuple[bool | None, str]]]:
     found = topology(index)
     nic = next(iter(found.fabric.nics.values()))
-    exposure = Exposure("tcp/22", "admin", way(Reach.internet), SHARED)
+    exposure = Exposure("tcp/22", "admin", grant(Reach.internet), SHARED)
     given = at_port(Port("tcp", number), found.paths(nic), (), top, caller, found, [exposure])
     return given.verdict, given.says, [(hop.lets, f"{hop.name} {hop.detail}") for hop in given.hops]
 

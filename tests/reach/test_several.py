@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 
-from scanner.model.exposure import CLOSED, Half
+from scanner.model.exposure import CLOSED, Lock
 from scanner.model.resource import By, Resource
-from scanner.model.rule import Child
+from scanner.model.rule import Read
 from scanner.model.verdict import Unread
 from scanner.reach.access_restrictions import address_list, restrictions
 from scanner.reach.firewall import Firewall, Rules, firewall
 from scanner.reach.perimeters import perimeters
-from scanner.reach.sources import doubted, from_ids
+from scanner.reach.sources import from_ids, unproven
 from tests.reach import shapes
 from tests.reach.shapes import EVENTS_RULES, GUEST, ROWS, STORAGE_PERIMETERS, UNSEEN, endpoint, make, reach, subnet
 
 PRIVATE_ENDPOINTS = "Microsoft.Network/privateEndpoints"
 
 
-def judged(service: str, properties: dict[str, Any] | None = None, row: Firewall | None = None, **more: Any) -> Half:
+def judged(service: str, properties: dict[str, Any] | None = None, row: Firewall | None = None, **more: Any) -> Lock:
     around = more.pop("index", None) or shapes.index()
     return firewall(make(service, properties, **more), around, row or ROWS[service])
 
@@ -105,7 +105,7 @@ def test_a_rule_set_without_a_switch_of_its_own_agrees() -> None:
     body = {"publicNetworkAccess": "Disabled", "privateEndpointConnections": []}
     silent: tuple[dict[str, Any], ...] = ({}, {"publicNetworkAccess": None})
     for own in silent:
-        rules: dict[Child, list[dict[str, Any]]] = {
+        rules: dict[Read, list[dict[str, Any]]] = {
             EVENTS_RULES: [{"properties": {"defaultAction": "Deny", "ipRules": [], **own}}]
         }
         assert reach(judged("events", body, children=rules)) == "none"
@@ -142,13 +142,18 @@ def test_a_rule_set_that_a_sku_does_not_have_leaves_the_default_open() -> None:
         "events", {"publicNetworkAccess": "Enabled", "privateEndpointConnections": []}, sku={"name": "New"}
     )
     namespace.bundle.skips[namespace.key + EVENTS_RULES.key] = "SKU Basic"
-    half = firewall(namespace, shapes.index(), row)
-    assert half.worst is not None or half.widest is not None
-    assert reach(half) in ("internet", "unknown, may internet")
+    lock = firewall(namespace, shapes.index(), row)
+    assert lock.worst is not None or lock.widest is not None
+    assert reach(lock) in ("internet", "unknown, may internet")
 
 
 def test_a_rule_set_that_a_sku_does_not_have_filters_nobody() -> None:
-    row = replace(ROWS["events"], default="", filter="properties.filter", unruly=ROWS["storage"].unruly)
+    row = replace(
+        ROWS["events"],
+        default="",
+        filter="properties.filter",
+        sku_without_network_rules=ROWS["storage"].sku_without_network_rules,
+    )
     namespace = make("events", {"publicNetworkAccess": "Enabled", "privateEndpointConnections": []})
     namespace.bundle.skips[namespace.key + EVENTS_RULES.key] = "SKU Basic"
     assert reach(firewall(namespace, shapes.index(), row)) == "internet"
@@ -198,7 +203,7 @@ def test_the_second_list_of_instances_is_told() -> None:
 
 
 def test_what_is_closed_is_not_doubted() -> None:
-    assert doubted(CLOSED, Unread("a", "b")).doubts == ()
+    assert unproven(CLOSED, Unread("a", "b")).possible_grants == ()
 
 
 # Perimeters
@@ -247,8 +252,8 @@ def test_the_second_source_of_a_rule_counts(properties: dict[str, Any], expected
 
 def test_a_rule_without_properties_may_admit_anybody() -> None:
     account = shapes.identity("Microsoft.Storage/storageAccounts", "thing")
-    bare = Resource({"id": f"{perimeter('one')}/profiles/p/accessRules/r"})
-    assert within(association("one", account), bare) == "unknown, may internet"
+    has_other_reasons = Resource({"id": f"{perimeter('one')}/profiles/p/accessRules/r"})
+    assert within(association("one", account), has_other_reasons) == "unknown, may internet"
 
 
 def test_the_second_configuration_of_an_account_admits() -> None:

@@ -187,11 +187,11 @@ def test_a_gateway_load_balancer_is_a_hop_that_nobody_can_read() -> None:
 
 
 def test_an_address_of_a_kind_that_nobody_knows_may_be_open() -> None:
-    bare = (network(guarded=False), nic(public="pip"))
-    found = made(*bare, public(sku="Gold"))
+    has_other_reasons = (network(guarded=False), nic(public="pip"))
+    found = made(*has_other_reasons, public(sku="Gold"))
     assert set(shown(found).values()) == {"unknown"}
-    assert shown(made(*bare, public(sku="StandardV2"))) == {}
-    assert shown(made(*bare, public(sku=None)))["192.0.2.1 */*"] == "internet"
+    assert shown(made(*has_other_reasons, public(sku="StandardV2"))) == {}
+    assert shown(made(*has_other_reasons, public(sku=None)))["192.0.2.1 */*"] == "internet"
 
 
 def test_an_address_that_a_stopped_machine_has_not_now_is_still_a_path() -> None:
@@ -443,8 +443,8 @@ def test_a_list_that_one_subscription_refused_hides_what_its_resources_could_tou
     assert set(shown(lacking("azureFirewalls", far, bodies=hidden)).values()) == {"unknown"}
     assert set(shown(lacking("azureFirewalls", far, bodies=bodies[1:])).values()) == {"unknown"}
     # A public address stands in the subscription of what bears it.
-    bare = (network(guarded=False), nic(public="pip"))
-    assert set(shown(lacking("publicIPAddresses", own, bodies=bare)).values()) == {"unknown"}
+    has_other_reasons = (network(guarded=False), nic(public="pip"))
+    assert set(shown(lacking("publicIPAddresses", own, bodies=has_other_reasons)).values()) == {"unknown"}
 
 
 @pytest.mark.parametrize(
@@ -814,7 +814,9 @@ def test_a_firewall_rule_that_leads_to_a_name() -> None:
     found = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw)
     assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
     assert [
-        doubt.level.name for door in doors(paths(found), found.fabric, found.index) for doubt in door.reach.doubts
+        possible.level.name
+        for door in doors(paths(found), found.fabric, found.index)
+        for possible in door.reach.possible_grants
     ] == ["selected"]
 
 
@@ -829,5 +831,5 @@ def test_a_subscription_that_is_seen_in_part() -> None:
 def test_a_group_on_a_path_that_may_be_there_is_not_on_one_for_sure() -> None:
     guard = f"{NET}/networkSecurityGroups/nsg".lower()
     found = made(network(), group(), nic(), missing=("Microsoft.Network/loadBalancers",))
-    assert (found.led(), found.led(sure=False)) == (set(), {guard})
+    assert (found.led(), found.led(grants=False)) == (set(), {guard})
     assert made(network(), group(), nic(public="pip"), public()).led() == {guard}

@@ -15,7 +15,7 @@ from scanner.evaluate.run import Crash, Evaluation
 from scanner.model.ids import root_of, subscription_of
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource import Bundle, Resource
-from scanner.model.rule import Child, Kind
+from scanner.model.rule import Read, ResourceType
 from scanner.snapshot.files import Head, Snapshot, Store, of_store
 from tests.rules import examples
 
@@ -125,9 +125,9 @@ def reads(bundle: Bundle) -> Iterator[str]:
                     yield url
 
 
-def _parents(child: Child, bundle: Bundle) -> list[Resource]:
+def _parents(child: Read, bundle: Bundle) -> list[Resource]:
     assert bundle.top is not None
-    if isinstance(child.parent, Kind):
+    if isinstance(child.parent, ResourceType):
         return [bundle.top]
     return [each for grand in _parents(child.parent, bundle) for each in grand.children(child.parent)]
 

@@ -44,7 +44,7 @@ from scanner.model.exposure import Exposure
 from scanner.model.ids import root_of
 from scanner.model.index import Index
 from scanner.model.resource import Bundle, Gap, Resource
-from scanner.model.rule import Child, Kind, Rule
+from scanner.model.rule import Read, ResourceType, Rule
 from scanner.model.verdict import Unread
 from scanner.rulebook import loader
 from scanner.snapshot.files import Head, Snapshot
@@ -89,7 +89,7 @@ def rules() -> loader.RuleSet:
     return found
 
 
-def kinds_of(type: str) -> list[Kind]:
+def kinds_of(type: str) -> list[ResourceType]:
     return [kind for kind in rules().kinds if type.lower() in (each.lower() for each in kind.types)]
 
 
@@ -199,8 +199,8 @@ def _reads(case: Case, made: Bundle, id: str) -> None:
                     made.reads.setdefault(url, len(made.below.get(url, ())))
 
 
-def _parents_of(child: Child, made: Bundle, id: str) -> list[str]:
-    if isinstance(child.parent, Kind):
+def _parents_of(child: Read, made: Bundle, id: str) -> list[str]:
+    if isinstance(child.parent, ResourceType):
         return [id]
     found = []
     for grand in _parents_of(child.parent, made, id):
@@ -252,15 +252,15 @@ def _worse(statuses: dict[str, str], rule: str, status: str) -> None:
 
 def shown(exposure: Exposure) -> str:
     """An exposure as the cases spell it."""
-    auth, reach, severity = exposure.sure_auth, exposure.sure_reach, exposure.severity
+    auth, reach, severity = exposure.proven_authentication, exposure.proven_reach, exposure.severity
     text = f"{auth.name if auth else 'unknown'} {'unknown' if reach is None else reach.name}"
     text += f" {'-' if severity is None else severity.name}"
-    may_auth, may_reach = exposure.may_auth, exposure.may_reach
-    if may_auth is None and may_reach is None:
+    auth, reach = exposure.possible_authentication, exposure.possible_reach
+    if auth is None and reach is None:
         return text
     worst = exposure.worst
     return (
-        f"{text} may {may_auth.name if may_auth else '-'} {'-' if may_reach is None else may_reach.name}"
+        f"{text} may {auth.name if auth else '-'} {'-' if reach is None else reach.name}"
         f" {'-' if worst is None else worst.name}"
     )
 

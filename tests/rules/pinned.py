@@ -18,7 +18,7 @@ from typing import Any
 from scanner.collect.collector import INDEX_APIS
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource import Bundle, Resource
-from scanner.model.rule import Child, Kind
+from scanner.model.rule import Read, ResourceType
 from tests.rules import examples
 from tests.rules.traced import Log, plain, traced
 
@@ -61,7 +61,7 @@ def pins() -> tuple[Pin, ...]:
     return tuple(found)
 
 
-def _pin(type: str, read: Kind | Child, api: str) -> Pin:
+def _pin(type: str, read: ResourceType | Read, api: str) -> Pin:
     path, pattern = _below(read)
     return Pin(type + path, api, re.compile(_type_pattern(type) + pattern))
 
@@ -71,8 +71,8 @@ def _type_pattern(type: str) -> str:
     return ".*/providers/" + "/".join([re.escape(namespace), *(f"{re.escape(each)}/[^/]+" for each in types)])
 
 
-def _below(read: Kind | Child) -> tuple[str, str]:
-    if isinstance(read, Kind):
+def _below(read: ResourceType | Read) -> tuple[str, str]:
+    if isinstance(read, ResourceType):
         return "", ""
     path, pattern = _below(read.parent)
     own = re.escape(f"/{read.path.lower()}")

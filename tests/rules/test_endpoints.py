@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scanner.model.exposure import LOCKS
-from scanner.model.rule import Kind
+from scanner.model.rule import ResourceType
 from tests.rules import examples
 from tests.rules.examples import Case
 
@@ -22,7 +22,7 @@ PLACES = [
 ]
 
 
-def read_by(kind: Kind, lock: str, endpoint: str) -> list[str]:
+def read_by(kind: ResourceType, lock: str, endpoint: str) -> list[str]:
     return [rule.id for rule in kind.rules if rule.lock and rule.category == lock and endpoint in rule.only]
 
 

@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from scanner.collect.collector import NOT_KEPT, cut
-from scanner.model.rule import Kind
+from scanner.model.rule import ResourceType
 from tests.rules import examples
 from tests.rules.examples import Case
 
@@ -25,7 +25,7 @@ def kept(case: Case) -> Case:
     return made
 
 
-def _keep(kind: Kind, path: str) -> tuple[str, ...]:
+def _keep(kind: ResourceType, path: str) -> tuple[str, ...]:
     found = [
         child.keep
         for child in kind.children

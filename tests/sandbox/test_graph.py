@@ -4,7 +4,7 @@ from typing import Any
 
 from scanner.sandbox.server import Sandbox, serve
 from scanner.sandbox.throttle import Limits
-from scanner.sandbox.world import Grant, Quirks, Refusal
+from scanner.sandbox.world import Quirks, Refusal, RoleGrant
 from tests.sandbox.sample import ACCOUNTS, RESOURCES, S1, S2, account
 from tests.sandbox.test_server import Answer, ask
 
@@ -81,7 +81,7 @@ def test_scope_and_roles_narrow_it_without_a_sign() -> None:
     with serve(RESOURCES) as box:
         assert [r["name"] for r in post(box, "resources", [S2]).json["data"]] == ["kv"]
         assert post(box, "resources", ["00000000-0000-0000-0000-00000000dead"]).json["data"] == []
-    with serve(RESOURCES, grants=[Grant(f"/subscriptions/{S1}/resourceGroups/rg-b")]) as box:
+    with serve(RESOURCES, grants=[RoleGrant(f"/subscriptions/{S1}/resourceGroups/rg-b")]) as box:
         assert {r["name"] for r in post(box, "resources").json["data"]} == {"app", "nsp", "nsg"}
     with serve(RESOURCES, refusals=["Microsoft.Storage/storageAccounts/read"]) as box:
         assert post(box, IDS).json["data"] == []

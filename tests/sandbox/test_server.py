@@ -18,7 +18,7 @@ import pytest
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox, exports, serve
 from scanner.sandbox.throttle import Limits
-from scanner.sandbox.world import TENANT, Grant, Quirks, Refusal, Reply
+from scanner.sandbox.world import TENANT, Quirks, Refusal, Reply, RoleGrant
 from tests.sandbox.sample import ACCOUNTS, BLOB, RESOURCES, S1, S2, SITE, Json, account
 
 STORAGE = f"/subscriptions/{S1}/providers/Microsoft.Storage/storageAccounts"
@@ -227,7 +227,7 @@ def test_actions_that_hand_out_secrets_are_refused() -> None:
 
 def test_a_role_on_a_group_shows_less_and_says_nothing() -> None:
     group = f"/subscriptions/{S1}/resourceGroups/rg-b"
-    with serve(RESOURCES, grants=[Grant(group)]) as box:
+    with serve(RESOURCES, grants=[RoleGrant(group)]) as box:
         assert [s["subscriptionId"] for s in ask(box, f"/subscriptions{API}").json["value"]] == [S1]
         assert [g["name"] for g in ask(box, f"/subscriptions/{S1}/resourceGroups{API}").json["value"]] == ["rg-b"]
         assert {r["name"] for r in ask(box, f"/subscriptions/{S1}/resources{API}").json["value"]} == {
@@ -250,8 +250,8 @@ def test_permissions_are_those_of_the_roles_on_a_scope_and_above_it_in_pages() -
     path = f"/providers/Microsoft.Authorization/permissions{API}"
     own = "Microsoft.Authorization/permissions/read"
     grants = [
-        Grant(sub, ("Microsoft.Storage/*/read", own), ("Microsoft.Storage/*/containers/read",)),
-        Grant(group, ("Microsoft.Web/*",)),
+        RoleGrant(sub, ("Microsoft.Storage/*/read", own), ("Microsoft.Storage/*/containers/read",)),
+        RoleGrant(group, ("Microsoft.Web/*",)),
     ]
     with serve(RESOURCES, grants=grants, page_size=1) as box:
         first = ask(box, f"{sub}{path}").json

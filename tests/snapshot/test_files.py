@@ -171,7 +171,7 @@ def test_what_people_have_is_read_and_nothing_of_it_is_complete(tmp_path: Path, 
     read = snapshot.read(path)
     bundles = list(read.bundles())
     assert bundles[0].top is not None
-    assert bundles[0].top.thin
+    assert bundles[0].top.api_version_unknown
     assert not read.head.live
     assert [scope.view for scope in read.scopes] == ["partial"]
 

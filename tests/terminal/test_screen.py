@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
@@ -57,6 +57,7 @@ def test_a_name_is_one_token_on_one_line(name: str, shown: str) -> None:
 
 @effort(max_examples=200, deadline=None)
 @given(st.text())
+@example("##")
 def test_no_text_moves_the_cursor_or_ends_a_line(text: str) -> None:
     made = clean(text)
     assert all(unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for char in made)
