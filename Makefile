@@ -101,4 +101,4 @@ release-check: test commands  ## What must hold before a release
 	$(BIN)/python -m build --no-isolation --outdir dist .
 
 clean:
-	rm -rf .venv .venv-az dist build twolocks-demo
+	rm -rf .venv .venv-az dist build twolocks-demo .same

@@ -14,6 +14,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+STOPPED = ("130", "143")
+"""Exit codes of a scan that a signal stopped; the driver ends with it."""
+
 
 def entry(tree: Path) -> Callable[[list[str]], Any]:
     """Import the function behind the `twolocks` script of a tree; exit where Python found it elsewhere."""
@@ -45,7 +48,9 @@ def run(tree: Path, inputs: Path, out: Path, part: int, parts: int) -> None:
         document = out / f"{job['name']}.json"
         document.unlink(missing_ok=True)
         words = ["scan", "--from", str(inputs / job["file"]), "--out", str(document), *options]
-        exits[job["name"]] = called(main, words)
+        exits[job["name"]] = code = called(main, words)
+        if code in STOPPED:
+            raise SystemExit(int(code))
     (out / f"exits-{part}.json").write_text(json.dumps(exits), "utf-8")
 
 

@@ -12,8 +12,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 from importlib import import_module
 from itertools import islice
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ STRANGE: tuple[Any, ...] = (
 ESTATES = range(1, 201)
 TOGETHER = (150, 15)
 """Variants in one snapshot: of an example alone, and of one with resources that it looks up."""
+OFTEN = 3
 FIXED = ("id", "type")
 """Members at the top of a body that stay as they are: another id would be another resource."""
 
@@ -141,9 +144,16 @@ def replaced(body: Any, at: tuple[Any, ...], value: Any) -> Any:
     return made
 
 
-def variants(part: Part, dice: random.Random) -> Iterator[Part]:
-    """Yield a part with each leaf absent, null and strange (one of them in what is only looked up); with each read
-    refused; and with records of other origins.
+def some(values: tuple[Any, ...], times: int, looked_up: bool, dice: random.Random) -> list[Any]:
+    """Choose values for a leaf that was there so many times, with its value, in examples of the type."""
+    if times <= OFTEN:
+        return dice.sample(values, 1) if looked_up else list(values)
+    return dice.sample(values, 1) if dice.random() < (0.1 if looked_up else 0.3) else []
+
+
+def variants(part: Part, dice: random.Random, times: Counter[str]) -> Iterator[Part]:
+    """Yield a part with each leaf absent, null and strange (one of them in what is only looked up), less often where
+    many examples have the leaf; with each read refused; and with records of other origins.
     """
 
     def with_lines(lines: list[Json], reads: list[str] = part.reads, gaps: list[str] = part.gaps) -> Part:
@@ -154,7 +164,9 @@ def variants(part: Part, dice: random.Random) -> Iterator[Part]:
         looked_up = not line["resource"]["id"].lower().startswith(top)
         for at in places(line["resource"]):
             values = (..., None, dice.choice(STRANGE))
-            for value in dice.sample(values, 1) if looked_up else values:
+            key = f"{top} {line['resource']['id']} {at} {reduce(getitem, at, line['resource'])!r}"
+            times[key] += 1
+            for value in some(values, times[key], looked_up, dice):
                 changed = {**line, "resource": replaced(line["resource"], at, value)}
                 yield with_lines([*part.resources[:number], changed, *part.resources[number + 1 :]])
     for url in part.reads:
@@ -217,14 +229,15 @@ class Writer:
                     yield {"read": {"url": f"/subscriptions/{each}/providers/{type}", "count": 0}}
 
     def examples(self) -> None:
+        times = Counter[str]()
         for number, part in enumerate(self.tree.parts()):
             self.snapshot(f"example-{number:04}", [part])
-            found = variants(part, random.Random(number))
+            found = variants(part, random.Random(number), times)
             # Paths through networks take time that grows with the square of a snapshot.
             size = TOGETHER[any(len(each["resource"]["id"].split("/")) == 9 for each in part.resources[1:])]
             count = 0
-            while some := list(islice(found, size)):
-                self.snapshot(f"values-{number:04}-{count:02}", some)
+            while chosen := list(islice(found, size)):
+                self.snapshot(f"values-{number:04}-{count:02}", chosen)
                 count += 1
 
     def estates(self) -> None:
