@@ -4,6 +4,7 @@ Nothing here imports the package: both trees are asked through their command lin
 """
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -84,9 +85,11 @@ def demo(python: Path, tree: Path, out: Path) -> subprocess.Popen[bytes]:
 
 
 def inputs(source: str, recorded: str) -> Path:
-    """Make the inputs by the helpers of a commit, once."""
+    """Make the inputs by the helpers of a commit, once for each version of the programs that make them."""
     tree, python = checked_out(source)
-    folder = tree.parent / ("inputs-recorded" if recorded else "inputs")
+    programs = b"".join((HERE / name).read_bytes() for name in ("inputs.py", "driver.py"))
+    key = hashlib.sha256(programs).hexdigest()[:8]
+    folder = tree.parent / f"inputs-{key}{'-recorded' if recorded else ''}"
     if (folder / "jobs.json").exists():
         return folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -201,9 +204,11 @@ def main() -> int:
         for each in pool.map(partial(compared, names, old, new), [jobs[::2], jobs[1::2]]):
             result.add(each)
     result.add(demos(names, old, new))
-    wording = Wording(HERE / "wording.toml")
-    wording.check(result, accept=given.accept_wording)
-    if given.accept_wording:
+    wording, accept = Wording(HERE / "wording.toml"), given.accept_wording and not result.kinds
+    if given.accept_wording and not accept:
+        print("no wording was accepted, since more than wording differs")
+    wording.check(result, accept=accept)
+    if accept:
         wording.write()
     return told(result, wording)
 

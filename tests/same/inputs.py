@@ -63,7 +63,14 @@ class Tree:
         for case in self.examples.cases():
             bundle = self.examples.bundle(case)
             lines = [{"resource": each.body, "by": each.by} for each in bundle.resources.values()]
-            lines += [{"resource": self.examples.nulls(body), "by": "get"} for body in case.also]
+            found = {line["resource"]["id"].lower(): line for line in lines}
+            for body in map(self.examples.nulls, case.also):
+                # The index of an example may know its resource by another body; a snapshot has one.
+                known = found.get(body["id"].lower())
+                if known is None:
+                    lines.append({"resource": body, "by": "get"})
+                else:
+                    known["resource"] = {**known["resource"], **body}
             gaps = [gap.url for gap in bundle.gaps.values()]
             yield Part(lines, list(bundle.reads), gaps, tuple(case.networks), case.live, tuple(case.missing))
 
