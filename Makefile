@@ -14,7 +14,7 @@ NODE := tests/output/node_modules/.package-lock.json
 INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup demo test lint format docs docs-check machine bench real-input mutants commands lock release-check clean
+.PHONY: help setup demo test lint format docs docs-check machine bench real-input mutants same commands lock release-check clean
 
 help:  ## What the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -83,6 +83,10 @@ real-input: $(DEV)  ## Recorded resources and exchanges: no crash, no error
 mutants: $(DEV)  ## Exposure functions and reach with one thing wrong: each is caught by a test
 	$(BIN)/python -m tests.mutants
 
+same: $(DEV)  ## No verdict differs from an earlier commit: make same OLD=COMMIT
+	@test -n "$(OLD)" || { echo "Name the commit to compare with: make same OLD=COMMIT" >&2; exit 1; }
+	@$(BIN)/python -m tests.same "$(OLD)" --recorded "$(RECORDED)" $(if $(INPUTS),--inputs "$(INPUTS)") $(if $(ACCEPT),--accept-wording)
+
 commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI
 	@rm -rf .venv-az/demo && $(BIN)/twolocks demo --dir .venv-az/demo 2>.venv-az/demo.log || { cat .venv-az/demo.log >&2; exit 1; }
 	@{ $(BIN)/python -m tests.commands.printed .venv-az/demo/findings.json; $(BIN)/python -m tests.deploy.commands; } \
@@ -98,4 +102,4 @@ release-check: test commands  ## What must hold before a release
 	$(BIN)/python -m build --no-isolation --outdir dist .
 
 clean:
-	rm -rf .venv .venv-az dist build twolocks-demo
+	rm -rf .venv .venv-az dist build twolocks-demo .same

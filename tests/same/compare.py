@@ -1,0 +1,279 @@
+"""Compare findings documents: everything but wording strictly, wording by an explicit map. Pure."""
+
+import hashlib
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+Json = dict[str, Any]
+PROSE = {
+    "rule": {"title", "why", "remediation.portal", "remediation.breaks", "remediation.first_step"},
+    "verdict": {"title", "message", "reason", "fix", "evidence.path", "evidence.value", "evidence.expected"},
+    "exposure": {
+        *("title", "reason", "fix", "breaks", "hops.name", "hops.detail", "admits"),
+        *("evidence.path", "evidence.value", "evidence.expected"),
+    },
+    "coverage": {"notes"},
+}
+"""Texts that people read, by section and path. The rest is compared as it is."""
+MAY_BE_DATA = {"evidence.path", "evidence.value", "fix", "remediation.first_step"}
+"""Prose only where it has a space and is no command."""
+RUN = ("id", "started", "finished", "tool")
+_DATA = r"""/subscriptions/[^\s,;]+|https?://[^\s,;]+
+|(?<!\w)(?P<quote>['"`]).*?(?P=quote)(?!\w)|\[.*\]|\{.*\}|(?<==\ )\S+
+|[\w.-]*\w\.\w[\w.-]*\w|[\w./:*-]*\d(?:[\w./:*-]*[\w/*])?|\b[a-z]+[A-Z]\w*|\b(?:True|False|None|true|false|null)\b"""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """How ids of rules were renamed, and what may differ on purpose: controls, and fields that only NEW has."""
+
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    controls: frozenset[str] = frozenset()
+    fields: frozenset[str] = frozenset()
+
+    def new(self, rule: str) -> str:
+        return self.renamed.get(rule, rule)
+
+
+@dataclass(slots=True)
+class Result:
+    """What was compared, what differs (kind and example), and the pairs of texts (field, old, new) with an example."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    pairs: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    on_purpose: dict[str, set[str]] = field(default_factory=dict)
+
+    def differ(self, kind: str, example: str) -> None:
+        self.kinds[kind] += 1
+        known = self.examples.setdefault(kind, [])
+        if len(known) < 10:
+            known.append(example[:600])
+
+    def add(self, other: "Result") -> None:
+        """Add what another part of the inputs came to."""
+        self.counts += other.counts
+        self.kinds += other.kinds
+        for kind, examples in other.examples.items():
+            self.examples[kind] = [*self.examples.get(kind, []), *examples][:10]
+        self.pairs = other.pairs | self.pairs
+        for kind, names in other.on_purpose.items():
+            self.on_purpose.setdefault(kind, set()).update(names)
+
+
+def renamed(page: Path) -> dict[str, str]:
+    """Read the table `| old | new |` of a Markdown page; no page, no names."""
+    if not page.exists():
+        return {}
+    rows = (re.findall(r"[a-z0-9][a-z0-9-]*", line) for line in page.read_text("utf-8").splitlines() if "|" in line)
+    return {row[0]: row[1] for row in rows if len(row) == 2 and row[0] != row[1] and row != ["old", "new"]}
+
+
+def fingerprint(rule: str, resource: str) -> str:
+    """Return the fingerprint of a finding, by the contract."""
+    return hashlib.sha256(f"1\n{rule}\n{resource.lower()}".encode()).hexdigest()[:16]
+
+
+def rows(document: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], Any]]:
+    """Yield (section, key, row) of everything in a document, with the new ids of rules."""
+    yield "scan", (), {key: value for key, value in document["scan"].items() if key not in RUN}
+    for id, rule in document["rules"].items():
+        yield "rule", (names.new(id),), rule
+    for id, resource in document["resources"].items():
+        yield "resource", (id,), resource
+    for row in document["exposures"]:
+        yield "exposure", (row["resource"], row["endpoint"], row["address"]), row
+    for row in document["findings"]:
+        yield "verdict", (row["resource"], names.new(row["rule"])), _finding(row, names)
+    for id, passed in document["passed"].items():
+        yield from (("verdict", (id, names.new(rule)), {"status": "pass"}) for rule in passed)
+    for id, reasons in document["not_applicable"].items():
+        for rule, why in reasons.items():
+            yield "verdict", (id, names.new(rule)), {"status": "not-applicable", "reason": why}
+    for row in document["gaps"]:
+        yield "gap", (row["url"],), {**row, "rules": sorted(map(names.new, row["rules"]))}
+    coverage = document["coverage"]
+    yield "coverage", (), {**coverage, "rules_off": sorted(map(names.new, coverage["rules_off"]))}
+    known = {"schema", "scan", "rules", "resources", "exposures", "findings", "passed", "not_applicable", "gaps"}
+    for name in document.keys() - known - {"coverage"}:
+        yield "document", (name,), document[name]
+
+
+def _finding(row: Json, names: Names) -> Json:
+    """Return a finding under its rule's new id; a fingerprint that follows the contract follows the new id."""
+    new = names.new(row["rule"])
+    if new == row["rule"] or row["fingerprint"] != fingerprint(row["rule"], row["resource"]):
+        return {**row, "rule": new}
+    return {**row, "rule": new, "fingerprint": fingerprint(new, row["resource"])}
+
+
+def keyed(document: Json, names: Names) -> dict[tuple[str, ...], Any]:
+    """Return the rows by section and key; of equal keys each gets a number."""
+    found: dict[tuple[str, ...], Any] = {}
+    for section, key, row in rows(document, names):
+        numbered = ((section, *key, str(each)) for each in count())
+        found[next(each for each in numbered if each not in found)] = row
+    return found
+
+
+class Comparison:
+    """Compares pairs of documents into `result`."""
+
+    def __init__(self, names: Names) -> None:
+        self.names, self.result = names, Result()
+        self.data = re.compile(_DATA, re.VERBOSE)
+
+    def documents(self, name: str, old: Json, new: Json) -> None:
+        """Compare two documents of one input."""
+        before, after = keyed(old, self.names), keyed(new, Names())
+        self.data = _data(old)
+        self.result.counts["documents"] += 1
+        for key, row in before.items():
+            self._count(key[0], row)
+            at = f"{name}: {' '.join(key[1:-1])}"
+            if key not in after:
+                self.result.differ(f"{key[0]}: only in old", f"{at} {_short(row)}")
+            elif not _same(row, after[key]):
+                self._differ(key[0], "", row, after[key], at)
+        for key in after.keys() - before.keys():
+            self.result.differ(f"{key[0]}: only in new", f"{name}: {' '.join(key[1:-1])} {_short(after[key])}")
+
+    def _count(self, section: str, row: Any) -> None:
+        counts = self.result.counts
+        counts["verdicts" if section == "verdict" else f"{section} rows"] += 1
+        if section == "verdict":
+            counts[f"verdicts: {row['status']}"] += 1
+        if section in ("verdict", "exposure"):
+            counts["evidence paths"] += len(row.get("evidence", ()))
+
+    def _differ(self, section: str, path: str, old: Any, new: Any, at: str) -> None:
+        """Go down to what differs."""
+        if _same(old, new):
+            return
+        if isinstance(old, dict) and isinstance(new, dict) and path not in ("evidence.value", "evidence.expected"):
+            if section == "verdict" and old.get("status") != new.get("status"):
+                self.result.differ("verdict: status", f"{at}: {_short(old)} -> {_short(new)}")
+                return
+            self._members(section, path, old, new, at)
+        elif _texts(old, new) and path in PROSE.get(section, ()) and not (path in MAY_BE_DATA and _plain(old, new)):
+            self._text(f"{section} {path}", old, new, at)
+        elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and path.count(".") == 0:
+            for one, other in zip(old, new, strict=True):
+                self._differ(section, path, one, other, at)
+        else:
+            self.result.differ(f"{section}: {path}", f"{at}: {_short(old)} -> {_short(new)}")
+
+    def _members(self, section: str, path: str, old: Json, new: Json, at: str) -> None:
+        for key in {**old, **new}:
+            here = f"{path}.{key}".lstrip(".")
+            if here == "controls" and section == "rule":
+                self._controls(old[key], new[key], at.rpartition(" ")[2])
+            elif key not in old and f"{section}.{here}" in self.names.fields:
+                self.result.on_purpose.setdefault("fields", set()).add(f"{section}.{here}")
+            elif key not in old or key not in new:
+                side = "new" if key not in old else "old"
+                self.result.differ(f"{section}: {here}: only in {side}", f"{at}: {_short(new.get(key, old.get(key)))}")
+            else:
+                self._differ(section, here, old[key], new[key], at)
+
+    def _controls(self, old: Json, new: Json, rule: str) -> None:
+        for framework in {**old, **new}:
+            if old.get(framework) == new.get(framework):
+                continue
+            if self.names.controls & {rule, framework}:
+                self.result.on_purpose.setdefault("controls", set()).add(rule)
+            else:
+                said = f"{rule} {framework}: {old.get(framework)} -> {new.get(framework)}"
+                self.result.differ("rule: controls", said)
+
+    def _text(self, where: str, old: str, new: str, at: str) -> None:
+        self.result.counts["texts that differ"] += 1
+        pair = where, *masked(old, new, self.data)
+        if self.data.sub("{}", old) == self.data.sub("{}", new):
+            self.result.differ(f"{where}: data", f"{at}: {old} -> {new}")
+        else:
+            self.result.pairs.setdefault(pair, f"{at}: {old} -> {new}"[:600])
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Compare as JSON, where true is not 1."""
+    return old == new and msgspec.json.encode(old, order="sorted") == msgspec.json.encode(new, order="sorted")
+
+
+def _texts(old: Any, new: Any) -> bool:
+    return isinstance(old, str) and isinstance(new, str)
+
+
+def _plain(old: str, new: str) -> bool:
+    """Whether one of two texts is data: a command, or without a space."""
+    return any(each.startswith("az ") or " " not in each for each in (old, new))
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        shown = ("status", "severity", "authentication", "reach", "state", "message", "reason")
+        value = {key: value[key] for key in shown if key in value} or value
+    return str(value)[:280]
+
+
+def _data(document: Json) -> re.Pattern[str]:
+    """Return what counts as data in the texts of a document: ids, numbers, quoted values, names of resources."""
+    segments = {each for id in document["resources"] for each in id.split("/")[4::2] if len(each) > 3}
+    names = sorted((re.escape(each) for each in segments if re.search(r"[\d_-]", each)), key=len, reverse=True)
+    pattern = "|".join([*(rf"(?<![\w-]){each}(?![\w-])" for each in names[:400]), _DATA])
+    return re.compile(pattern, re.VERBOSE)
+
+
+def masked(old: str, new: str, data: re.Pattern[str]) -> tuple[str, str]:
+    """Return two texts with numbers for the data of the old one; what the new one has besides stays as it is."""
+    known: dict[str, str] = {}
+    before = data.sub(lambda found: known.setdefault(found[0], f"{{{len(known) + 1}}}"), old)
+    return before, data.sub(lambda found: known.get(found[0], found[0]), new)
+
+
+class Wording:
+    """The map of texts that were changed on purpose: one old text has one new text in each field."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        entries = tomllib.loads(path.read_text("utf-8")).get("text", []) if path.exists() else []
+        self.known: dict[tuple[str, str], str] = {(each["field"], each["old"]): each["new"] for each in entries}
+        self.used: set[tuple[str, str]] = set()
+
+    def check(self, result: Result, *, accept: bool) -> None:
+        """Count the pairs that are in the map; the others differ, or are added."""
+        for (where, old, new), example in sorted(result.pairs.items()):
+            if accept:
+                self.known.setdefault((where, old), new)
+            if self.known.get((where, old)) == new:
+                self.used.add((where, old))
+                result.counts["wording pairs in the map"] += 1
+            else:
+                why = " (the map has another new text)" if (where, old) in self.known else ""
+                result.differ(f"wording of {where}{why}", f"{old!r} -> {new!r} ({example})")
+
+    def stale(self) -> list[str]:
+        return [f"{where}: {old!r}" for where, old in sorted(self.known.keys() - self.used)]
+
+    def write(self) -> None:
+        """Write the map, sorted."""
+        blocks = [
+            f"[[text]]\nfield = {_toml(where)}\nold = {_toml(old)}\nnew = {_toml(new)}\n"
+            for (where, old), new in sorted(self.known.items())
+        ]
+        comment = "".join(line for line in self.path.read_text("utf-8").splitlines(True) if line.startswith("#"))
+        self.path.write_text("\n".join([comment, *blocks]), "utf-8")
+
+
+def _toml(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in escaped) + '"'
