@@ -1,4 +1,5 @@
-# Needs python3 (3.11 or newer), python3-venv and make; everything else is installed from locked, hashed pins.
+# Needs make and Debian's python3 (3.11 or newer) with python3-venv, which tests/machine installs where it may. Everything else is installed from
+# locked, hashed pins.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -20,8 +21,8 @@ help:  ## What the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 $(BIN)/python:
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tests/machine python
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Twolocks needs Python 3.11 or newer: apt-get install python3" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
 $(RUN): requirements.lock requirements-setup.lock pyproject.toml | $(BIN)/python
