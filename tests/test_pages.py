@@ -48,7 +48,13 @@ def linked(page: Path) -> set[Path]:
     }
 
 
-PAGES = [*DOCS.glob("*.md"), DOCS.parent / "README.md", *DOCS.parent.glob("deploy/*/README.md")]
+DECISIONS = DOCS / "decisions"
+PAGES = [
+    *DOCS.glob("*.md"),
+    *DECISIONS.glob("*.md"),
+    *DOCS.parent.glob("*.md"),
+    *DOCS.parent.glob("deploy/*/README.md"),
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS.parent)))
@@ -58,3 +64,17 @@ def test_what_a_page_leads_to_is_there(page: Path) -> None:
 
 def test_the_list_of_pages_names_each() -> None:
     assert set(DOCS.glob("*.md")) | set(DOCS.glob("*.json")) <= linked(DOCS / "README.md") | {DOCS / "README.md"}
+
+
+def test_each_decision_is_listed_once_and_gives_its_reason() -> None:
+    pages = sorted(DECISIONS.glob("[0-9]*.md"))
+    listed = re.findall(
+        r"^- \[(\d{4})\]\((\1-[\w-]+\.md)\): (.+)$", (DECISIONS / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert sorted(name for _, name, _ in listed) == [page.name for page in pages]
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    for _, name, title in listed:
+        text = (DECISIONS / name).read_text("utf-8")
+        assert text.startswith(f"# {title}\n\nDate: "), name
+        for part in ("Decision", "Reason", "What would change it"):
+            assert f"\n**{part}.** " in text, f"{name}: {part}"

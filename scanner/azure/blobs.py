@@ -2,7 +2,7 @@
 
 `az://container/path` means what it means to fsspec and adlfs. Neither is used for it: adlfs takes keys and anonymous
 access from the environment by itself, opens connections of its own (without the trust and the proxy of a scan), and
-commits what an error interrupted (`docs/architecture.md`). A test reads with adlfs what is written here.
+commits what an error interrupted (docs/decisions/0030). A test reads with adlfs what is written here.
 """
 
 import secrets
