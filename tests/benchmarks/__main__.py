@@ -149,7 +149,7 @@ def page(figures: Figures) -> str:
 INTRODUCTION = """# Performance
 
 Written by `make bench`: medians of {runs} fresh processes (the throttled scan: one run), {cores} cores,
-Python {python}. Single figures swing on a shared machine; ratios within one run are firm."""
+Python {python}. Single figures vary on a shared machine; ratios within one run are reliable."""
 
 
 def started(found: Figures) -> str:
@@ -158,19 +158,19 @@ def started(found: Figures) -> str:
 
 {table([("command", "CPU ms", "wall ms"), *rows])}
 
-What limits it: typer and click; nothing of Azure, jinja2 or the rules is imported for help."""
+Limited by: typer and click. The help imports neither the Azure SDKs nor jinja2 nor the rules."""
 
 
 def judged(found: Figures) -> str:
     fields = ("resources", "cpu_s", "resources_a_second", "kb_a_resource", "peak_mb")
     rows = [(name, *(f"{row[field]:,}" for field in fields)) for name, row in found.items()]
-    head = ("input", "resources", "CPU s", "resources/s a core", "KB a resource", "peak MB")
-    return f"""## Judging a snapshot and writing the findings
+    head = ("input", "resources", "CPU s", "resources/s per core", "KB per resource", "peak MB")
+    return f"""## Evaluating a snapshot and writing the findings
 
 {table([head, *rows])}
 
-Bundles are copies of the rules' examples, with children and exposures; peak memory holds the input too.
-What limits it: exposure functions and rules, in Python."""
+Bundles are copies of the rules' examples, with children and exposures; peak memory includes the input.
+Limited by: exposure functions and rules, in Python."""
 
 
 def reported(found: Figures) -> str:
@@ -178,21 +178,21 @@ def reported(found: Figures) -> str:
     rows = [(f"{int(name):,}", *(f"{row[field]:,}" for field in fields)) for name, row in found.items()]
     return f"""## Report
 
-{table([("findings", "MB", "CPU s", "more memory MB"), *rows])}
+{table([("findings", "MB", "CPU s", "added memory MB"), *rows])}
 
-What limits it: compressing the data island."""
+Limited by: compressing the data block."""
 
 
 def reached(found: Figures) -> str:
     fields = ("interfaces", "groups", "rules", "index_mb", "with_answers_mb", "cpu_s", "openings", "hops")
     rows = [tuple(f"{row[field]:,}" for field in fields) for row in found.values()]
-    head = ("interfaces", "groups", "rules", "index MB", "with answers MB", "CPU s", "openings", "hops")
-    return f"""## Network index: who gets to every interface, with the rules that decide
+    head = ("interfaces", "groups", "rules", "index MB", "with answers MB", "CPU s", "open ports", "hops")
+    return f"""## Network index: who can reach each network interface, with the deciding rules
 
 {table([head, *rows])}
 
-One run each; memory over the start. No two groups are alike; half of the rules are an organisation's standard ones.
-What limits it: parsing the rules of a group when it is first asked, and the walk over them."""
+One run each; memory above that of the start. No two groups are equal; half of the rules are an
+organisation's standard ones. Limited by: parsing the rules of a group on first use, and iterating over them."""
 
 
 def remembered(found: Figures) -> str:
@@ -201,34 +201,35 @@ def remembered(found: Figures) -> str:
     asked = ("diff_last_s", "diff_all_s", "show_s", "trend_s", "prune_s")
     nights = [(names[kind], *(f"{row[field]:,}" for field in spans)) for kind, row in found.items()]
     questions = [(names[kind], *(f"{row[field]:,}" for field in asked)) for kind, row in found.items()]
-    head = ("", "first night s", "a night s", "slowest s", "first night MB", "growth a night MB", "in all MB")
+    head = ("", "first scan s", "per scan s", "slowest s", "first scan MB", "growth per scan MB", "total MB")
     some = found["sqlite"]
-    return f"""## History: {some["nights"]} nights of {some["findings"]:,} findings, of which 1 % changes
+    return f"""## History: {some["nights"]} scans of {some["findings"]:,} findings, of which 1 % change each time
 
 {table([head, *nights])}
 
-One run each. A night is a whole `record` with its comparison: lock, read what is known, compare, write, commit.
-Findings are not written again each night: an item has a row, and an event for each night on which it changed.
+One run each. A scan is a whole `record` with its comparison: lock, read the known items, compare, write, commit.
+Findings are not written again in each scan: an item has one row, and one event for each scan in which it changed.
 
-{table([("s", "diff of the last two", "first to last", "show", "trend", "prune of half"), *questions])}
+{table([("s", "diff of the last two", "diff of first and last", "show", "trend", "prune half"), *questions])}
 
-The start of the command is not in it. What limits it: SQLAlchemy's rows, and PostgreSQL's copy of each row whose
-`seen` moves (its pages are filled to 45 %, so that the copy fits beside it and nothing grows)."""
+Without the start of the command. Limited by: SQLAlchemy's rows, and PostgreSQL's new version of each row whose
+`seen` changes. Pages are filled to 45 %, so that it fits on the same page
+([decision 0043](decisions/0043-postgresql-fills-pages-to-45-percent.md))."""
 
 
 def scanned(found: Figures) -> str:
     fields = ("resources", "requests", "reading_s", "wall_s", "cpu_s", "peak_mb")
-    names = {"limiter off": "limiter off", "limiter on": "limiter on, and a server that throttles as ARM does"}
+    names = {"limiter off": "limiter off", "limiter on": "limiter on, with a server that throttles like ARM"}
     rows = [(name, *(f"{found[key][field]:,}" for field in fields)) for key, name in names.items()]
     off = found["limiter off"]
     kinds = [(name, str(count)) for name, count in off["by_kind"].items()]
-    return f"""## Scan of the sample estate tenfold, 60 ms a call
+    return f"""## Scan of ten copies of the sample estate, 60 ms per request
 
-{table([("", "resources", "requests", "reading s", "in all s", "CPU s", "peak MB"), *rows])}
+{table([("", "resources", "requests", "reading s", "total s", "CPU s", "peak MB"), *rows])}
 
-A bare concurrent reader makes the same GETs in {off["bare_wall_s"]} s ({off["bare_cpu_s"]} s of CPU):
-{off["times_bare"]} x. What limits it: latency times depth (a child waits for its parent) without the limiter, ARM's own
-quotas (100 lists in 5 minutes of the storage provider) with it.
+A minimal concurrent client makes the same GETs in {off["bare_wall_s"]} s ({off["bare_cpu_s"]} s of CPU).
+The scan reads for {off["times_bare"]} times as long. Limited by: latency times depth (a child waits for its parent) without
+the limiter; with it, ARM's own quotas (100 lists in 5 minutes of the storage provider).
 
 {table([("requests", "count"), *kinds])}"""
 
