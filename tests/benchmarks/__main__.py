@@ -228,8 +228,8 @@ def scanned(found: Figures) -> str:
 {table([("", "resources", "requests", "reading s", "total s", "CPU s", "peak MB"), *rows])}
 
 A minimal concurrent client makes the same GETs in {off["bare_wall_s"]} s ({off["bare_cpu_s"]} s of CPU).
-The scan reads for {off["times_bare"]} times as long. Limited by: latency times depth (a child waits for its parent) without
-the limiter; with it, ARM's own quotas (100 lists in 5 minutes of the storage provider).
+The scan reads for {off["times_bare"]} times as long. Limited by: latency times depth (a child waits for its
+parent) without the limiter; with it, ARM's own quotas (100 lists in 5 minutes of the storage provider).
 
 {table([("requests", "count"), *kinds])}"""
 
