@@ -97,14 +97,14 @@ class Estate:
         def judged(
             known: Mapping[ItemKey, Item], before: Callable[[str, str], bool], last: ScanRecord | None
         ) -> Changes:
-            sight = Observation(known, taken(night))
-            sight.items = {
+            observation = Observation(known, taken(night))
+            observation.items = {
                 key: msgspec.structs.replace(each, since=taken(night), seen=taken(night))
                 for key, each in self.open.items()
             }
             for each in known.values():
-                sight.resource(each.resource)
-            return compare(known, sight, ScanCoverage(set(SUBSCRIPTIONS), RULES, TYPES), before)
+                observation.resource(each.resource)
+            return compare(known, observation, ScanCoverage(set(SUBSCRIPTIONS), RULES, TYPES), before)
 
         return judged
 

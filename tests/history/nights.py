@@ -51,13 +51,13 @@ def judge(night: int, items: list[Item], *, closed: bool = True) -> Judge:
     """A scan that saw these and, where `closed`, read all that is known, so that what it did not see is fixed."""
 
     def judged(known: Mapping[ItemKey, Item], before: Callable[[str, str], bool], last: ScanRecord | None) -> Changes:
-        sight = Observation(known, taken(night))
-        sight.items = {each.key: each for each in items}
+        observation = Observation(known, taken(night))
+        observation.items = {each.key: each for each in items}
         if closed:
-            sight._present = {top_of(each.resource) for each in known.values()}
+            observation._present = {top_of(each.resource) for each in known.values()}
         subscriptions = {subscription_of(each.resource) for each in items} or {SUB}
-        looked = ScanCoverage(subscriptions, {"storage-plain-http"}, {"microsoft.storage/storageaccounts"})
-        return compare(known, sight, looked, before)
+        coverage = ScanCoverage(subscriptions, {"storage-plain-http"}, {"microsoft.storage/storageaccounts"})
+        return compare(known, observation, coverage, before)
 
     return judged
 

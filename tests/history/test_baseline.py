@@ -24,7 +24,7 @@ from scanner.model.verdict import Pass
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.files import Head, Snapshot, Store, of_store
 from tests.history.test_compare import (
-    LOOKED,
+    COVERAGE,
     MONDAY,
     OTHER,
     SUB,
@@ -38,7 +38,7 @@ from tests.history.test_compare import (
     finding,
     first_id,
     items,
-    sight,
+    observed,
 )
 
 FIX = Fix(az="az version", breaks="")
@@ -237,7 +237,7 @@ def test_silence_fixes_what_was_asked_for_as_a_whole_and_nothing_outside_it(
 ) -> None:
     known = items(exposure(account("in")), exposure(account("out").replace("/rg/", "/two/")))
     at = remember.coverage(snapshot(**part), rules(), Baseline())
-    found = changed(known, sight(known, resources=[]), at, is_gone=lambda _: True)
+    found = changed(known, observed(known, resources=[]), at, is_gone=lambda _: True)
     assert sorted(each.item.resource.rpartition("/")[2] for each in found.of(ChangeKind.fixed)) == fixed
     assert len(found.changed) == len(fixed)
 
@@ -298,34 +298,34 @@ def test_the_scopes_that_a_scan_leaves(head: dict[str, Any], found: list[str]) -
 # The second look
 
 
-def doubtful(
-    known: Mapping[ItemKey, Item], seen: Any, *subscriptions: str, looked: ScanCoverage = LOOKED, **more: Any
+def to_verify(
+    known: Mapping[ItemKey, Item], seen: Any, *subscriptions: str, looked: ScanCoverage = COVERAGE, **more: Any
 ) -> list[str]:
     found = compare(known, seen, looked, always, **more)
     return reverify.resources_to_verify(found, seen, set(subscriptions or (SUB,)))
 
 
 def test_what_seems_fixed_is_looked_at_again() -> None:
-    assert doubtful(items(exposure()), sight(items(exposure()))) == [account("st")]
+    assert to_verify(items(exposure()), observed(items(exposure()))) == [account("st")]
 
 
 def test_what_is_new_and_critical_is_looked_at_again_and_less_is_not() -> None:
     rows = [exposure(account(name), severity=severity) for name, severity in (("c", "critical"), ("h", "high"))]
-    assert doubtful({}, sight({}, [*rows, finding(account("f"), severity="critical")])) == [account("c")]
+    assert to_verify({}, observed({}, [*rows, finding(account("f"), severity="critical")])) == [account("c")]
     known = items(exposure(severity="high"))
-    assert doubtful(known, sight(known, [exposure(severity="critical", auth="anonymous")])) == [account("st")]
+    assert to_verify(known, observed(known, [exposure(severity="critical", auth="anonymous")])) == [account("st")]
     known = items(exposure(severity="critical"))
-    assert doubtful(known, sight(known, [exposure(severity="critical")])) == []
+    assert to_verify(known, observed(known, [exposure(severity="critical")])) == []
 
 
 def test_what_was_not_seen_is_looked_at_again_also_where_it_was_lost_before() -> None:
     known = items(exposure())
-    assert doubtful(known, sight(known, resources=[])) == [account("st")]
+    assert to_verify(known, observed(known, resources=[])) == [account("st")]
     lost = edit(known, visible=False)
-    assert doubtful(lost, sight(lost, resources=[])) == [account("st")]
+    assert to_verify(lost, observed(lost, resources=[])) == [account("st")]
     undecided = [exposure(severity=None, worst="high", state="closed")]
-    assert doubtful(known, sight(known, undecided)) == []
-    assert doubtful(known, sight(known, [exposure()], resources=[])) == [], "what stands was seen"
+    assert to_verify(known, observed(known, undecided)) == []
+    assert to_verify(known, observed(known, [exposure()], resources=[])) == [], "what stands was seen"
 
 
 def test_only_subscriptions_that_were_seen_are_looked_at_again_once_a_resource_and_the_worst_first() -> None:
@@ -335,9 +335,9 @@ def test_only_subscriptions_that_were_seen_are_looked_at_again_once_a_resource_a
         finding(container("a"), "anonymous"),
         exposure(account("bad"), severity="critical"),
     )
-    seen = sight(known, resources=[account(name) for name in ("low", "st", "bad")])
-    assert doubtful(known, seen) == [account("bad"), account("st"), account("low")]
-    assert doubtful(known, seen, OTHER) == []
+    seen = observed(known, resources=[account(name) for name in ("low", "st", "bad")])
+    assert to_verify(known, seen) == [account("bad"), account("st"), account("low")]
+    assert to_verify(known, seen, OTHER) == []
 
 
 def looks(*paths: str, bodies: Iterable[str] = ()) -> Store:
@@ -356,36 +356,36 @@ def ids(store: Store) -> set[str]:
 
 def test_a_second_look_that_read_all_is_taken() -> None:
     first = looks(bodies=[account("a"), container("x", "a"), account("b")])
-    made, doubts = reverify.merged(first, looks(bodies=[account("a")]), [account("a"), account("b")], frozenset())
+    made, verified = reverify.merged(first, looks(bodies=[account("a")]), [account("a"), account("b")], frozenset())
     assert ids(made) == {account("a"), account("b")}
-    assert doubts == Reverification()
+    assert verified == Reverification()
 
 
 def test_what_the_second_look_could_not_read_stays_as_it_was_and_is_not_confirmed() -> None:
     first = looks(bodies=[account("a"), container("x", "a"), account("b"), container("y", "b")])
     second = looks(f"{account('a')}/blobServices/default/containers", bodies=[account("a"), account("b")])
-    made, doubts = reverify.merged(first, second, [account("a"), account("b")], frozenset())
+    made, verified = reverify.merged(first, second, [account("a"), account("b")], frozenset())
     assert ids(made) == {account("a"), container("x", "a"), account("b")}
-    assert doubts.is_unconfirmed(container("x", "A"))
-    assert not doubts.is_unconfirmed(account("b"))
-    assert [gap.url for gap in doubts.gaps] == [f"{account('a')}/blobServices/default/containers"]
+    assert verified.is_unconfirmed(container("x", "A"))
+    assert not verified.is_unconfirmed(account("b"))
+    assert [gap.url for gap in verified.gaps] == [f"{account('a')}/blobServices/default/containers"]
 
 
 def test_a_gap_that_was_one_before_leaves_nothing_unconfirmed() -> None:
     gap = f"{account('a')}/blobServices/default/containers"
-    made, doubts = reverify.merged(
+    made, verified = reverify.merged(
         looks(gap, bodies=[account("a")]), looks(gap.upper() + "/", bodies=[account("a")]), [account("a")], frozenset()
     )
-    assert not doubts.is_unconfirmed(account("a"))
+    assert not verified.is_unconfirmed(account("a"))
     assert ids(made) == {account("a")}
 
 
 def test_networks_that_cannot_be_read_again_confirm_nothing() -> None:
     first, gone = looks(bodies=[account("a"), account("b")]), frozenset({root_of(account("b"))})
-    made, doubts = reverify.merged(first, looks(NETWORKS, bodies=[account("a")]), [account("a")], gone)
+    made, verified = reverify.merged(first, looks(NETWORKS, bodies=[account("a")]), [account("a")], gone)
     assert made is first
-    assert doubts.all_unconfirmed
-    assert doubts.is_unconfirmed(account("c"))
+    assert verified.all_unconfirmed
+    assert verified.is_unconfirmed(account("c"))
 
 
 def test_a_login_of_a_group_that_cannot_list_networks_again_confirms_all_but_machines() -> None:
@@ -395,10 +395,10 @@ def test_a_login_of_a_group_that_cannot_list_networks_again_confirms_all_but_mac
     first.read(NETWORKS.replace("virtualNetworks", "networkSecurityGroups"), 0)
     refused = f"{account('a')}/blobServices/default/containers"
     second = looks(NETWORKS.replace("virtualNetworks", "networkSecurityGroups"), refused, bodies=asked)
-    made, doubts = reverify.merged(first, second, asked, frozenset(), lambda id: id == machine)
-    assert not doubts.all_unconfirmed
-    assert [doubts.is_unconfirmed(each) for each in asked] == [True, False, True]
-    assert [gap.url for gap in doubts.gaps] == [refused]
+    made, verified = reverify.merged(first, second, asked, frozenset(), lambda id: id == machine)
+    assert not verified.all_unconfirmed
+    assert [verified.is_unconfirmed(each) for each in asked] == [True, False, True]
+    assert [gap.url for gap in verified.gaps] == [refused]
     assert {line.gap.url for line in made.decoded() if line.gap} == {part, NETWORKS}
 
 
@@ -406,17 +406,17 @@ def test_a_resource_that_cannot_be_read_again_leaves_the_machines_beside_it_conf
     asked = [account("a"), account("machine")]
     second = looks(f"{account('a')}/localUsers", bodies=asked)
     first = looks(f"/subscriptions/{SUB}", bodies=asked)
-    _, doubts = reverify.merged(first, second, asked, frozenset())
-    assert [doubts.is_unconfirmed(each) for each in asked] == [True, False]
+    _, verified = reverify.merged(first, second, asked, frozenset())
+    assert [verified.is_unconfirmed(each) for each in asked] == [True, False]
 
 
 @pytest.mark.parametrize("known", [NETWORKS.replace("Networks", "Hubs"), f"{account('a')}/localUsers"])
 def test_a_refused_list_makes_no_part_of_a_subscription_whose_networks_must_be_read_again(known: str) -> None:
     first = looks(known, bodies=[account("a")])
-    made, doubts = reverify.merged(first, looks(NETWORKS, bodies=[account("a")]), [account("a")], frozenset())
+    made, verified = reverify.merged(first, looks(NETWORKS, bodies=[account("a")]), [account("a")], frozenset())
     assert made is first
-    assert doubts.all_unconfirmed
-    assert [gap.url for gap in doubts.gaps] == [NETWORKS]
+    assert verified.all_unconfirmed
+    assert [gap.url for gap in verified.gaps] == [NETWORKS]
 
 
 def test_networks_make_the_endpoints_of_those_types_whose_ports_have_paths() -> None:
@@ -429,21 +429,21 @@ def test_networks_make_the_endpoints_of_those_types_whose_ports_have_paths() -> 
 
 
 def test_a_subscription_that_is_shown_no_more_and_what_no_second_look_could_read_are_missing() -> None:
-    doubts = Reverification(gaps=(Gap(account("a"), 403, "AuthorizationFailed"),))
+    verified = Reverification(gaps=(Gap(account("a"), 403, "AuthorizationFailed"),))
     night = snapshot((SUB.upper(), "full"))
     lost = Gap(f"/subscriptions/{OTHER}", 0, LOST)
     last = last_scan(MONDAY, "t", SUB, OTHER)
     previous = Baseline(last=last).previous_subscriptions
-    assert reverify.history_gaps(previous, night, doubts) == [lost, *doubts.gaps]
+    assert reverify.history_gaps(previous, night, verified) == [lost, *verified.gaps]
     assert reverify.history_gaps({SUB}, night, Reverification()) == []
-    assert reverify.history_gaps(frozenset(), night, doubts) == [*doubts.gaps]
+    assert reverify.history_gaps(frozenset(), night, verified) == [*verified.gaps]
 
 
 def test_what_arm_says_is_gone_is_out_and_gone() -> None:
     first, gone = looks(bodies=[account("a"), container("x", "a"), account("b")]), frozenset({root_of(account("a"))})
-    made, doubts = reverify.merged(first, looks(), [account("a"), account("b")], gone)
+    made, verified = reverify.merged(first, looks(), [account("a"), account("b")], gone)
     assert ids(made) == {account("b")}
-    assert (doubts.is_gone(container("x", "A")), doubts.is_gone(account("b"))) == (True, False)
+    assert (verified.is_gone(container("x", "A")), verified.is_gone(account("b"))) == (True, False)
 
 
 # What is told
@@ -456,7 +456,7 @@ def told(found: Changes, seen: Any, past: Baseline) -> Any:
 def test_the_row_of_changes_counts_what_counts() -> None:
     known = items(exposure(), exposure(endpoint="file"), finding(), finding(rule="anonymous", category="network"))
     rows = [exposure(endpoint="table"), exposure(endpoint="queue", state="waived"), exposure(severity="critical")]
-    seen = sight(known, [*rows, finding(status="unknown"), finding(container("a"), "anonymous", category="network")])
+    seen = observed(known, [*rows, finding(status="unknown"), finding(container("a"), "anonymous", category="network")])
     row = told(changed(known, seen), seen, Baseline(known, always, last_scan(MONDAY, "t", SUB)))
     assert {name: count for name, count in row.counts.items() if count} == {
         "new": 1,
@@ -472,7 +472,7 @@ def test_the_row_of_changes_counts_what_counts() -> None:
 
 
 def test_a_baseline_is_a_scan_before_which_nothing_is_known() -> None:
-    seen = sight({})
+    seen = observed({})
     assert (told(Changes(), seen, Baseline()).baseline, told(Changes(), seen, Baseline()).since) == (True, None)
     known = items(exposure(), taken=MONDAY) | items(finding(), taken=TUESDAY)
     row = told(Changes(), seen, Baseline(known))
@@ -482,9 +482,9 @@ def test_a_baseline_is_a_scan_before_which_nothing_is_known() -> None:
 
 def test_what_another_scan_added_meanwhile_stays_as_that_one_left_it() -> None:
     mine, theirs = items(exposure()), items(exposure(endpoint="file"), exposure(endpoint="table"))
-    seen, baseline = sight(mine, [exposure(endpoint="table")]), Baseline(mine, always)
+    seen, baseline = observed(mine, [exposure(endpoint="table")]), Baseline(mine, always)
     found = remember.compare_with_baseline(
-        {**mine, **theirs}, baseline, seen, LOOKED, Reverification(), lambda _: False
+        {**mine, **theirs}, baseline, seen, COVERAGE, Reverification(), lambda _: False
     )
     assert [(each.kind, each.item.endpoint) for each in found.changed] == [("fixed", "blob")]
     assert [item.endpoint for item in found.unchanged] == ["table"]
@@ -493,12 +493,12 @@ def test_what_another_scan_added_meanwhile_stays_as_that_one_left_it() -> None:
 def from_file(known: Mapping[ItemKey, Item], seen: Any) -> Changes:
     """What comes of a file of the time of an observation."""
     past = Baseline(known, always).as_of(seen.taken)
-    return remember.compare_with_baseline(known, past, seen, LOOKED, Reverification(), lambda _: False)
+    return remember.compare_with_baseline(known, past, seen, COVERAGE, Reverification(), lambda _: False)
 
 
 def test_an_older_file_fixes_and_dates_nothing_that_a_later_scan_saw() -> None:
     known = items(exposure(), finding(), taken=TUESDAY)
-    seen = sight(known, [finding(), exposure(endpoint="file")], taken=MONDAY)
+    seen = observed(known, [finding(), exposure(endpoint="file")], taken=MONDAY)
     found = from_file(known, seen)
     assert (found.changed, found.unchanged, found.superseded) == ([], [], 2)
 
@@ -506,7 +506,7 @@ def test_an_older_file_fixes_and_dates_nothing_that_a_later_scan_saw() -> None:
 def test_a_file_of_the_very_time_or_later_is_judged_as_any_scan() -> None:
     known = items(exposure(), finding(), taken=MONDAY)
     for taken in (MONDAY, TUESDAY):
-        found = from_file(known, sight(known, [finding(), exposure(endpoint="file")], taken=taken))
+        found = from_file(known, observed(known, [finding(), exposure(endpoint="file")], taken=taken))
         assert sorted(each.kind for each in found.changed) == ["fixed", "new"]
         assert ([item.seen for item in found.unchanged], found.superseded) == ([taken], 0)
 
@@ -514,7 +514,7 @@ def test_a_file_of_the_very_time_or_later_is_judged_as_any_scan() -> None:
 def test_an_older_file_still_says_what_no_later_scan_looked_at() -> None:
     known = items(exposure(account("st", OTHER)), taken=TUESDAY) | items(exposure(), taken=MONDAY)
     door = exposure(account("st", OTHER), severity="critical", auth="anonymous")
-    seen = sight(known, [door, exposure(endpoint="file")], taken=MONDAY)
+    seen = observed(known, [door, exposure(endpoint="file")], taken=MONDAY)
     found = from_file(known, seen)
     assert sorted((each.kind, each.item.endpoint) for each in found.changed) == [("fixed", "blob"), ("new", "file")]
     assert found.superseded == 1
@@ -522,9 +522,9 @@ def test_an_older_file_still_says_what_no_later_scan_looked_at() -> None:
 
 def test_a_live_scan_whose_clock_went_back_changes_what_it_sees() -> None:
     known = items(exposure(), finding(), taken=TUESDAY)
-    seen = sight(known, [finding()], taken=MONDAY)
+    seen = observed(known, [finding()], taken=MONDAY)
     found = remember.compare_with_baseline(
-        known, Baseline(known, always), seen, LOOKED, Reverification(), lambda _: False
+        known, Baseline(known, always), seen, COVERAGE, Reverification(), lambda _: False
     )
     assert [each.kind for each in found.changed] == ["fixed"]
     assert (len(found.unchanged), found.superseded) == (1, 0)
@@ -547,14 +547,16 @@ def test_in_an_older_file_nothing_is_new_where_a_later_scan_looked() -> None:
 
 def test_what_is_not_confirmed_is_not_fixed_and_what_is_gone_is() -> None:
     known = items(exposure())
-    seen = sight(known, resources=[])
-    for doubts, news in (
+    seen = observed(known, resources=[])
+    for verified, news in (
         (Reverification(all_unconfirmed=True), "unseen"),
         (Reverification(unconfirmed=frozenset({root_of(account("st"))})), "unseen"),
         (Reverification(), "unseen"),
         (Reverification(gone=frozenset({root_of(account("st"))})), "fixed"),
     ):
-        found = remember.compare_with_baseline(known, Baseline(known, always), seen, LOOKED, doubts, doubts.is_gone)
+        found = remember.compare_with_baseline(
+            known, Baseline(known, always), seen, COVERAGE, verified, verified.is_gone
+        )
         assert [each.kind for each in found.changed] == [news]
 
 
