@@ -15,7 +15,7 @@ from scanner.config.settings import FAIL_ON, FAIL_ON_NEW, MAX_DAYS, SCAN, TABLES
 from scanner.config.waivers import GAP_KEYS, WAIVER_KEYS
 from scanner.model.exposure import Auth, Reach
 from scanner.model.verdict import Severity
-from scanner.notify.channels.webhook import Body
+from scanner.notify.channels.webhook import WebhookBody
 from scanner.notify.notice import SCHEMA
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -143,7 +143,7 @@ def _described() -> dict[str, str]:
 
 def notice() -> Schema:
     """The schema of what a web hook is sent."""
-    made = msgspec.json.schema(Body)
+    made = msgspec.json.schema(WebhookBody)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **made}
 
 

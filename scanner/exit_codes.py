@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scanner.evaluate.run import Tally
-from scanner.history.compare import PAGING, Changes
+from scanner.history.items import ALERTS, Changes
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import Broken
 
@@ -62,9 +62,9 @@ def counted(tally: Tally, fail_on: str, found: Changes | None = None) -> tuple[i
     if fail_on == "never":
         return 0, 0
     if fail_on.startswith(NEW) and found is not None:
-        paging = found.paging(Severity[fail_on.removeprefix(NEW)])
-        endpoints = sum(each.item.kind == "exposure" for each in paging)
-        return endpoints, len(paging) - endpoints
+        alerts = found.alerts(Severity[fail_on.removeprefix(NEW)])
+        endpoints = sum(each.item.kind == "exposure" for each in alerts)
+        return endpoints, len(alerts) - endpoints
     fail_on = fail_on.removeprefix(NEW)
     names = [each.name for each in Severity if each >= Severity[fail_on]]
     return sum(tally.exposures[name] for name in names), sum(tally.others[name] for name in names)
@@ -91,8 +91,8 @@ def _found(endpoints: int, others: int, tally: Tally, fail_on: str, news: Change
 
 def _kinds(fail_on: str, news: Changes | None) -> str:
     """`new`, `reopened`, `new, reopened or worse`: as what they count for `--fail-on new:SEVERITY`."""
-    there = {each.news for each in news.paging(Severity[fail_on.removeprefix(NEW)])} if news else set()
-    *first, last = [name for name in PAGING if name in there] or ["new"]
+    there = {each.kind for each in news.alerts(Severity[fail_on.removeprefix(NEW)])} if news else set()
+    *first, last = [kind.value for kind in ALERTS if kind in there] or ["new"]
     return f"{', '.join(first)} or {last}" if first else last
 
 

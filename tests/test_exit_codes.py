@@ -7,7 +7,7 @@ import pytest
 
 from scanner.evaluate.run import Crash, Tally
 from scanner.exit_codes import DEFECT, FINE, FOUND, INCOMPLETE, WRONG, counted, decide
-from scanner.history.compare import Change, Changes, Item, News
+from scanner.history.items import Change, ChangeKind, Changes, Item
 from scanner.rulebook.loader import Broken
 
 CRASH = Crash("mine", "/subscriptions/s", "KeyError", 7)
@@ -19,9 +19,11 @@ def tally(**more: Any) -> Tally:
     return Tally(**{**more, **counters})
 
 
-def change(news: News, severity: str, *, kind: Any = "exposure", category: str = "") -> Change:
-    fingerprint = f"{news} {severity} {kind} {category}"
-    return Change(news, Item(kind=kind, fingerprint=fingerprint, resource="/s", severity=severity, category=category))
+def change(kind: str, severity: str, *, of: Any = "exposure", category: str = "") -> Change:
+    fingerprint = f"{kind} {severity} {of} {category}"
+    return Change(
+        ChangeKind(kind), Item(kind=of, fingerprint=fingerprint, resource="/s", severity=severity, category=category)
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,10 +114,10 @@ def test_never_is_fine_but_a_crash_and_a_gap_are_told() -> None:
 
 
 @pytest.mark.parametrize("news", ["new", "reopened", "worse"])
-def test_with_a_history_only_what_is_news_fails(news: News) -> None:
+def test_with_a_history_only_what_is_news_fails(news: str) -> None:
     stands = tally(exposures={"critical": 9}, others={"critical": 9})
     assert decide(stands, "new:high", found=Changes()).code == FINE
-    found = Changes([change(news, "high"), change(news, "high", kind="finding"), change(news, "medium")])
+    found = Changes([change(news, "high"), change(news, "high", of="finding"), change(news, "medium")])
     assert counted(stands, "new:high", found) == (1, 1)
     assert decide(stands, "new:high", found=found).code == FOUND
     assert counted(stands, "high", found) == (9, 9)
@@ -130,16 +132,16 @@ def test_with_a_history_only_what_is_news_fails(news: News) -> None:
         (["worse", "reopened", "new"], "3 endpoints new, reopened or worse"),
     ],
 )
-def test_news_are_called_what_they_are(news: list[News], said: str) -> None:
+def test_news_are_called_what_they_are(news: list[str], said: str) -> None:
     found = Changes([*(change(each, "high") for each in news), change("new", "low")])
     ended = decide(tally(exposures={"high": 3}), "new:high", found=found)
     assert ended.why == f"{said} at high or above (--fail-on new:high)"
 
 
 def test_what_is_old_mended_or_shown_by_an_exposure_fails_nothing_new() -> None:
-    quiet: list[News] = ["first-looked", "better", "accepted", "again", "fixed", "unseen"]
+    quiet: list[str] = ["first-looked", "better", "accepted", "again", "fixed", "unseen"]
     found = Changes([*(change(each, "critical") for each in quiet)])
-    found.found.append(change("new", "critical", kind="finding", category="network"))
+    found.changed.append(change("new", "critical", of="finding", category="network"))
     assert counted(tally(), "new:info", found) == (0, 0)
     ended = decide(tally(exposures={"critical": 3}), "new:critical", found=found)
     assert (ended.code, ended.why) == (FINE, "nothing new at critical; 3 critical")

@@ -85,7 +85,9 @@ def test_an_installed_wheel_makes_a_history(wheel: Path, tmp_path: Path) -> None
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    code = "import scanner, scanner.history as h; h.History.open('history.db').close(); print(scanner.__path__[0])"
+    code = (
+        "import scanner, scanner.history.store as h; h.History.open('history.db').close(); print(scanner.__path__[0])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(site)}, cwd=tmp_path, check=True, capture_output=True,
         text=True,

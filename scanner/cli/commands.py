@@ -224,10 +224,10 @@ def history(command: str, given: Mapping[str, Any], *scans: str) -> int:
 
 
 def notify_test(name: str, config: str | None) -> int:
-    from scanner.notify import after_scan as tell
+    from scanner.notify import after_scan
     from scanner.version import version
 
-    return tell.trial(_ready("notify", {}, config), name, f"twolocks {version()}")
+    return after_scan.trial(_ready("notify", {}, config), name, f"twolocks {version()}")
 
 
 def config_show(config: str | None) -> int:

@@ -13,8 +13,8 @@ from scanner.config.settings import Settings
 from scanner.document.schema import Beside
 from scanner.errors import InputError
 from scanner.history import queries as questions
-from scanner.history.compare import Change, Item
-from scanner.history.store import SEVERITIES, History, ScanRecord
+from scanner.history.items import Change, Item, ScanRecord
+from scanner.history.store import SEVERITIES, History
 from scanner.terminal import screen as terminal
 from scanner.terminal.screen import Line, Screen
 
@@ -38,8 +38,8 @@ def show(settings: Settings, scan: str) -> int:
     if settings["format"] == "json":
         rows = [_change(each) for each in found.changes]
         return _json({"scan": _scan(found.scan), "changes": rows, "open": [_item(each) for each in found.open]})
-    changes = [each for each in found.changes if each.item.counts]
-    stands = [each for each in found.open if each.counts]
+    changes = [each for each in found.changes if each.item.is_counted]
+    stands = [each for each in found.open if each.is_counted]
     _table([*map(_changed, changes), *(("open", *_named(each), _age(each, found.scan.taken)) for each in stands)], 2)
     return _say(f"Scan {found.scan.number}, {found.scan.taken}: {_sums(changes)}; {len(stands):,} stand open")
 
@@ -51,7 +51,7 @@ def diff(settings: Settings, first: str, then: str) -> int:
     if settings["format"] == "json":
         rows = [_change(each) for each in found.changes]
         return _json({"from": _scan(found.old), "to": _scan(found.new), "changes": rows, "same": found.same})
-    changes = [each for each in found.changes if each.item.counts]
+    changes = [each for each in found.changes if each.item.is_counted]
     _table(map(_changed, changes), 2)
     return _say(f"From {found.old.taken} to {found.new.taken}: {_sums(changes)}; {found.same:,} the same")
 
@@ -159,18 +159,18 @@ def _named(item: Item) -> Row:
 
 
 def _changed(change: Change) -> Row:
-    return (change.news, *_named(change.item), change.why)
+    return (change.kind.value, *_named(change.item), change.why)
 
 
 def _sums(changes: list[Change]) -> str:
     counts: dict[str, int] = {}
     for change in changes:
-        counts[change.news] = counts.get(change.news, 0) + 1
-    return ", ".join(f"{count:,} {news}" for news, count in counts.items()) or "nothing changed"
+        counts[change.kind] = counts.get(change.kind, 0) + 1
+    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items()) or "nothing changed"
 
 
 def _age(item: Item, now: str) -> str:
-    lost = "" if item.sighted else f", not seen since {item.seen[:10]}"
+    lost = "" if item.visible else f", not seen since {item.seen[:10]}"
     try:
         days = (date.fromisoformat(now[:10]) - date.fromisoformat(item.since[:10])).days
     except ValueError:
@@ -203,4 +203,4 @@ def _item(item: Item) -> dict[str, Any]:
 def _change(change: Change) -> dict[str, Any]:
     cell = ("severity", "reach", "authentication", "state")
     was = None if change.was is None else {name: getattr(change.was, name) for name in cell}
-    return {"news": change.news, "why": change.why, **_item(change.item), "was": was}
+    return {"news": change.kind, "why": change.why, **_item(change.item), "was": was}

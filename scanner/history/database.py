@@ -1,5 +1,6 @@
-"""Where a history is: an SQLite file, or a PostgreSQL database; and connections to it that wait for each other."""
+"""The database of a history, an SQLite file or a PostgreSQL database: its transactions, and the state of its schema."""
 
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -9,28 +10,30 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, column, create_engine, event, inspect, make_url, select, table, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from scanner.config.settings import masked
 from scanner.errors import HistoryError
-from scanner.history.faults import HELD, fault
+from scanner.history.errors import LOCKED, history_error
+from scanner.history.tables import APPLICATION_ID, MARK, VERSION_TABLE, marker, metadata
 
-WAIT = 30
-"""Seconds that a connection waits for another process that writes."""
-CONNECT = 10
-"""Seconds that a server has to answer."""
-LOCK = 0x54774C6B
-"""PostgreSQL's advisory lock that whoever writes a history holds to the end of its transaction."""
+LOCK_SECONDS = 30
+"""The time that a connection waits for another process that writes."""
+CONNECT_SECONDS = 10
+"""The time that a server has to answer."""
+ADVISORY_LOCK = 0x54774C6B
+"""PostgreSQL's advisory lock that a writer of a history holds to the end of its transaction."""
 SERVER = "postgresql+psycopg"
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 @dataclass(slots=True)
-class Place:
-    """A history's place. `shown` names it without a password; `at` says how it was given, for errors.
+class Database:
+    """The database of a history. `shown` names it without a password; `at` says how it was given, for errors.
 
-    `may_create`: whether a file that is not there may be made; `vfs` is SQLite's, for tests of odd file systems.
+    `may_create`: whether a file that does not exist may be made. `vfs` is SQLite's, for tests of unusual file systems.
     """
 
     shown: str
@@ -43,40 +46,44 @@ class Place:
 
     @property
     def where(self) -> str:
-        """`at` of an error."""
+        """The place that errors name."""
         if not self.at or self.at in self.shown:
             return self.shown
         return self.at if self.shown in self.at else f"{self.shown} ({self.at})"
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection in a transaction that sees one state."""
+        """Return a connection in a transaction that sees one state."""
         with self._connected(write=False) as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A connection that holds the history alone from here to its commit."""
+        """Return a connection that no other writer can follow until its commit."""
         before = self._inode()
         with self._connected(write=True) as connection:
             if self.path is None:
-                connection.execute(text(f"SET LOCAL lock_timeout = '{WAIT}s'"))
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+                connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
             yield connection
         if self._inode() != before and before is not None:
             raise self.error("the history was deleted, or replaced, while this scan was written to it")
 
     @contextmanager
     def _connected(self, *, write: bool) -> Iterator[Connection]:
+        with self._errors(), self.engine.connect() as connection:
+            connection.execution_options(write=write)
+            if self.path is None and not write:
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
         try:
-            with self.engine.connect() as connection:
-                connection.execution_options(write=write)
-                if self.path is None and not write:
-                    connection.execution_options(isolation_level="REPEATABLE READ")
-                with connection.begin():
-                    yield connection
+            yield
         except DBAPIError as error:
-            raise fault(error, self.where, self.path, may_create=self.may_create) from error
+            raise history_error(error, self.where, self.path, may_create=self.may_create) from error
 
     def _inode(self) -> tuple[int, int] | None:
         try:
@@ -85,37 +92,37 @@ class Place:
             return None
         return None if found is None else (found.st_dev, found.st_ino)
 
-    def raw(self, statement: str) -> Any:
-        """Run a statement outside of any transaction; the first value that it answers."""
-        try:
-            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                found = connection.exec_driver_sql(statement)
-                return found.scalar() if found.returns_rows else None
-        except DBAPIError as error:
-            raise fault(error, self.where, self.path, may_create=self.may_create) from error
+    def run_alone(self, statement: str) -> Any:
+        """Run a statement outside of any transaction, and return the first value of its answer."""
+        with self._errors(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            found = connection.exec_driver_sql(statement)
+            return found.scalar() if found.returns_rows else None
 
-    def log_ahead(self) -> str:
-        """Let an SQLite file have a write-ahead log, so that nobody who reads waits; the mode that it has then. Where
-        two processes want that at once SQLite refuses one of them, and does not wait by itself.
+    def enable_wal(self) -> str:
+        """Give an SQLite file a write-ahead log, so that readers do not wait, and return its journal mode then.
+
+        It is tried again here because SQLite refuses one of two processes that want it at once, and does not wait.
         """
-        end = time.monotonic() + WAIT
+        end = time.monotonic() + LOCK_SECONDS
         while True:
             try:
-                return str(self.raw("PRAGMA journal_mode = WAL"))
+                return str(self.run_alone("PRAGMA journal_mode = WAL"))
             except HistoryError as error:
-                if error.what != HELD[0] or time.monotonic() > end:
+                if error.what != LOCKED[0] or time.monotonic() > end:
                     raise
             time.sleep(0.02)
 
     def error(self, what: str, do: str = "") -> HistoryError:
+        """Return an error that names this database."""
         return HistoryError(what, at=self.where, do=do)
 
     def close(self) -> None:
+        """Close every connection."""
         self.engine.dispose()
 
 
-def place(url: str, *, at: str = "", create: bool = True, vfs: str = "") -> Place:
-    """The place that a URL or a bare path names; nothing is opened. HistoryError for what is neither."""
+def database_at(url: str, *, at: str = "", create: bool = True, vfs: str = "") -> Database:
+    """Return the database that a URL or a path names, without opening it. Raises HistoryError for any other text."""
     if "://" not in url:
         return _file(url, at, create, vfs)
     if url.startswith("sqlite://"):
@@ -126,24 +133,24 @@ def place(url: str, *, at: str = "", create: bool = True, vfs: str = "") -> Plac
     return _server(url, at)
 
 
-def _file(name: str, at: str, create: bool, vfs: str) -> Place:
+def _file(name: str, at: str, create: bool, vfs: str) -> Database:
     if not name or name == ":memory:":
         raise HistoryError("this names no file", at=at, do="write the path of a file, such as history.db")
     path = Path(name)
-    found = Place(name, at, path=path, may_create=create, vfs=vfs)
+    found = Database(name, at, path=path, may_create=create, vfs=vfs)
     try:
-        _fits(found, path)
+        _check_path(found, path)
     except OSError as error:
         said = (error.strerror or type(error).__name__).lower()
         raise found.error(
             f"the history cannot be reached: {said}", "let this account enter the folders of it"
         ) from error
-    found.engine = create_engine("sqlite://", creator=lambda: _sqlite(found), poolclass=NullPool, hide_parameters=True)
+    found.engine = create_engine("sqlite://", creator=lambda: _connect(found), poolclass=NullPool, hide_parameters=True)
     event.listen(found.engine, "begin", _begin)
     return found
 
 
-def _fits(found: Place, path: Path) -> None:
+def _check_path(found: Database, path: Path) -> None:
     if not path.parent.is_dir():
         raise found.error(f"there is no folder {path.parent} for the history", f"mkdir -p {path.parent}")
     if path.is_dir():
@@ -152,13 +159,13 @@ def _fits(found: Place, path: Path) -> None:
         raise found.error("there is no history here", f"a scan makes one: twolocks scan --history {found.shown}")
 
 
-def _sqlite(found: Place) -> sqlite3.Connection:
+def _connect(found: Database) -> sqlite3.Connection:
     assert found.path is not None
     mode = "rwc" if found.may_create else "rw"
     uri = f"file:{quote(str(found.path.absolute()))}?mode={mode}" + (f"&vfs={found.vfs}" if found.vfs else "")
-    connection = sqlite3.connect(uri, uri=True, timeout=WAIT, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS, isolation_level=None)
     try:
-        # One commit a night: what it costs to be sure of it after a power cut is one sync.
+        # A scan makes one commit. To keep it after a power cut costs one sync.
         connection.execute("PRAGMA synchronous = FULL")
     except sqlite3.Error:
         connection.close()
@@ -172,7 +179,7 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def _server(given: str, at: str) -> Place:
+def _server(given: str, at: str) -> Database:
     scheme = given.split("://", 1)[0]
     if scheme != SERVER:
         do = f"write a file's path, or {SERVER}://host/database"
@@ -181,10 +188,85 @@ def _server(given: str, at: str) -> Place:
         url = make_url(given)
     except (ArgumentError, ValueError):
         raise HistoryError("this is no URL of a database", at=at, do=f"write {SERVER}://host/database") from None
-    found = Place(masked(given), at, url=url)
-    arguments = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT}
+    found = Database(masked(given), at, url=url)
+    arguments = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_SECONDS}
     try:
         found.engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
     except ImportError:
         raise found.error("psycopg is not installed", "pip install '.[postgres]', in a clone of twolocks") from None
     return found
+
+
+# The schema
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """What a database holds: no history (`revision` is ""), or a history with its random id and its revision."""
+
+    id: str = ""
+    revision: str = ""
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether this version knows a newer revision."""
+        return self.revision != revisions()[-1]
+
+
+def revisions() -> list[str]:
+    """Return the schema revisions that this version knows, the oldest first."""
+    return sorted(path.stem.removeprefix("v") for path in (MIGRATIONS / "versions").glob("v*.py"))
+
+
+def schema_state(connection: Connection, database: Database) -> SchemaState:
+    """Return what a database holds.
+
+    Raises HistoryError database it belongs to another program, is damaged, or is newer than this version.
+    """
+    names = set(inspect(connection).get_table_names())
+    application = 0
+    if database.path is not None:
+        application = connection.execute(text("PRAGMA application_id")).scalar() or 0
+    if marker.name not in names:
+        _refuse_foreign(names, application, database)
+        return SchemaState()
+    row = connection.execute(select(marker.c.application, marker.c.id)).first()
+    if row is None or row.application != MARK or VERSION_TABLE not in names:
+        raise database.error("the history is damaged", "restore it from a backup, or start a new one")
+    revision = connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar() or ""
+    known = revisions()
+    if revision not in known:
+        what = f"the history has schema {revision.lstrip('0')}, this version knows up to {known[-1].lstrip('0')}"
+        raise database.error(what, "upgrade twolocks")
+    return SchemaState(row.id, revision)
+
+
+def _refuse_foreign(names: set[str], application: int, database: Database) -> None:
+    """Raise HistoryError database a file has any table, or a server's database has tables with the names of ours."""
+    if database.path is not None and (names or application):
+        if application == APPLICATION_ID:
+            raise database.error("the history is damaged", "restore it from a backup, or start a new one")
+        raise database.error("this is a database of another program", "give another file; a scan makes a new history")
+    if taken := sorted(names & {*metadata.tables, VERSION_TABLE}):
+        raise database.error(
+            f"the database has tables of another program: {', '.join(taken)}",
+            "give the history a database of its own, or a schema: add ?options=-csearch_path%3DSCHEMA",
+        )
+
+
+def upgrade_schema(connection: Connection, database: Database, to: str = "head") -> SchemaState:
+    """Bring the tables to a revision, inside the caller's transaction, so that all of it happens or nothing."""
+    from alembic import command
+    from alembic.config import Config
+
+    now = schema_state(connection, database)
+    if not now.id:
+        metadata.create_all(connection, [marker])
+        connection.execute(marker.insert(), {"application": MARK, "id": secrets.token_hex(16)})
+        if database.path is not None:
+            connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
+    if now.is_outdated:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        command.upgrade(config, to)
+    return schema_state(connection, database)

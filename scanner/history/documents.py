@@ -11,15 +11,20 @@ from scanner.document.schema import SCHEMA, ChangeRow, Document, ResourceRow, Wr
 from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
 from scanner.history.baseline import change_row, first_ids
-from scanner.history.compare import Change, Changes, Item, Looked, Sight, compare, see, top_of, worst_first
+from scanner.history.compare import EvaluatedBefore, compare
+from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, top_of, worst_first
+from scanner.history.observation import Observation, ScanCoverage, observe
 from scanner.model.ids import subscription_of, type_of
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot import files as snapshot
 
 LISTS = ("new", "first_judged", "fixed", "accepted", "changed", "unknown", "vanished")
+"""The lists of changes in a diff document."""
 
 
-class Side(msgspec.Struct, frozen=True, kw_only=True):
+class DiffSide(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the two files: its name, and the scan that it holds."""
+
     file: str
     scan: str
     taken: str
@@ -27,18 +32,19 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
 
 
-class Difference(msgspec.Struct, kw_only=True):
-    """Exposures, and findings outside the lock categories, of two documents, compared (schema `twolocks-diff/1`).
+class DiffDocument(msgspec.Struct, kw_only=True):
+    """The document that `twolocks diff` writes (schema `twolocks-diff/1`).
 
-    `new`: not there before, or not accepted any more. `first_judged`: its rule, or its subscription, was not in the old
-    file. `changed`: severity, reach or authentication. `unknown`: failed before, could not be decided now.
-    `vanished`: its resource, rule or subscription is not in the new file, so that nothing says that it is fixed.
-    `appeared_resources`, `vanished_resources`: top-level resources that only one file names.
+    It holds exposures, and findings outside the lock categories. `new`: not open before, or no longer accepted.
+    `first_judged`: its rule, or its subscription, is not in the old file. `changed`: another severity, reach or
+    authentication. `unknown`: failed before, inconclusive now. `vanished`: its resource, rule or subscription is not in
+    the new file, so that nothing says that it is fixed. `appeared_resources`, `vanished_resources`: top-level resources
+    that only one file names.
     """
 
     schema: str = "twolocks-diff/1"
-    old: Side
-    newer: Side
+    old: DiffSide
+    newer: DiffSide
     same: int = 0
     new: list[ChangeRow] = []
     first_judged: list[ChangeRow] = []
@@ -53,65 +59,72 @@ class Difference(msgspec.Struct, kw_only=True):
 
     @property
     def counts(self) -> dict[str, int]:
+        """The number of rows of each list."""
         return {name: len(getattr(self, name)) for name in LISTS}
 
 
 @dataclass(slots=True)
-class _Sides:
-    """Both documents, and what a comparison asks of them."""
+class _Pair:
+    """Both documents and what each of them says."""
 
     old: Document
     new: Document
     rules: RuleSet
-    first: Callable[[str], str] = field(init=False)
-    known: Mapping[tuple[str, str], Item] = field(init=False)
-    before: Sight = field(init=False)
-    now: Sight = field(init=False)
+    first_id: Callable[[str], str] = field(init=False)
+    known: Mapping[ItemKey, Item] = field(init=False)
+    before: Observation = field(init=False)
+    now: Observation = field(init=False)
 
     def __post_init__(self) -> None:
-        self.first = first_ids(self.rules)
-        self.before = see(self.old, {}, self.first)
+        self.first_id = first_ids(self.rules)
+        self.before = observe(self.old, {}, self.first_id)
         self.known = self.before.items
-        self.now = see(self.new, self.known, self.first)
+        self.now = observe(self.new, self.known, self.first_id)
 
-    def looked(self) -> Looked:
-        return Looked(
+    def coverage(self) -> ScanCoverage:
+        """Return what the new document's scan evaluated."""
+        return ScanCoverage(
             subscriptions=_subscriptions(self.new),
-            rules={self.first(rule) for rule in self.new.rules},
+            rules={self.first_id(rule) for rule in self.new.rules},
             types=self.types(self.new),
-            whole=False,
+            unfiltered=False,
         )
 
     def types(self, document: Document) -> frozenset[str]:
-        """The types (lower case) whose endpoints a document's rules read, whether or not it holds one."""
-        judged = {self.first(rule) for rule in document.rules}
+        """Return the types (lower case) whose endpoints a document's rules evaluate, whether or not it holds one."""
+        evaluated = {self.first_id(rule) for rule in document.rules}
         known = {
             type.lower()
             for kind in self.rules.kinds
-            if any(rule.lock and rule.first_id in judged for rule in kind.rules)
+            if any(rule.lock and rule.first_id in evaluated for rule in kind.rules)
             for type in kind.types
         }
         return frozenset(known | {type_of(row.resource).lower() for row in document.exposures})
 
-    def judged_before(self) -> Callable[[str, str], bool]:
-        rules = {self.first(rule) for rule in self.old.rules}
-        types, subscriptions = self.types(self.old), _subscriptions(self.old)
-        return lambda resource, word: subscription_of(resource) in subscriptions and (word in rules or word in types)
+    def evaluated_before(self) -> EvaluatedBefore:
+        """Return whether the old document's scan evaluated a resource with a rule or type."""
+        evaluated = {self.first_id(rule) for rule in self.old.rules} | self.types(self.old)
+        subscriptions = _subscriptions(self.old)
+        return lambda resource, rule_or_type: subscription_of(resource) in subscriptions and rule_or_type in evaluated
 
 
-def difference(old: Document, new: Document, files: tuple[str, str], rules: RuleSet) -> Difference:
-    """What differs from the old document to the new one; `rules` tell renamed rules, and the types that rules read."""
-    sides = _Sides(old, new, rules)
-    found = compare(sides.known, sides.now, sides.looked(), sides.judged_before())
-    made = Difference(old=_side(files[0], old), newer=_side(files[1], new))
-    made.new = [_row(each, _undecided(each, sides.before)) for each in _of(found, "new", "reopened")]
-    made.first_judged = [_row(each) for each in _of(found, "first-looked")]
-    made.fixed = [_row(each) for each in _of(found, "fixed")]
-    made.accepted = [_row(each) for each in _of(found, "accepted") if each.was is not None]
-    made.changed = [_row(each) for each in _of(found, "worse", "better")]
-    made.unknown = [_row(each) for each in _of(found, "unseen")]
-    made.vanished = [_row(each) for each in _vanished(sides, found)]
-    made.same = sum(item.counts and item.state == "open" for item in found.same)
+def difference(old: Document, new: Document, files: tuple[str, str], rules: RuleSet) -> DiffDocument:
+    """Return what differs from the old document to the new one.
+
+    `files` are the names of the two. `rules` give the first ids of renamed rules, and the types that rules evaluate.
+    """
+    pair = _Pair(old, new, rules)
+    found = compare(pair.known, pair.now, pair.coverage(), pair.evaluated_before())
+    kind = ChangeKind
+    made = DiffDocument(old=_side(files[0], old), newer=_side(files[1], new))
+    made.new = [_row(each, _why_new(each, pair.before)) for each in found.counted(kind.new, kind.reopened)]
+    made.first_judged = [_row(each) for each in found.counted(kind.first_evaluated)]
+    made.fixed = [_row(each) for each in found.counted(kind.fixed)]
+    made.accepted = [_row(each) for each in found.counted(kind.accepted) if each.was is not None]
+    made.changed = [_row(each) for each in found.counted(kind.raised, kind.lowered)]
+    made.unknown = [_row(each) for each in found.counted(kind.no_longer_visible)]
+    made.vanished = [_row(each) for each in _vanished(pair, found)]
+    made.same = sum(item.is_counted and item.state == "open" for item in found.unchanged)
     tops = [{top_of(id): id for id in _tops(each.resources)} for each in (old, new)]
     made.appeared_resources = sorted((tops[1][id] for id in tops[1].keys() - tops[0].keys()), key=order)
     made.vanished_resources = sorted((tops[0][id] for id in tops[0].keys() - tops[1].keys()), key=order)
@@ -119,29 +132,27 @@ def difference(old: Document, new: Document, files: tuple[str, str], rules: Rule
     return made
 
 
-def _of(found: Changes, *news: str) -> list[Change]:
-    wanted = (each for each in found.found if each.news in news and each.item.counts)
-    return sorted(wanted, key=lambda each: worst_first(each.item))
-
-
-def _undecided(change: Change, before: Sight) -> str:
-    if change.news == "new" and before.undecided(change.item):
+def _why_new(change: Change, before: Observation) -> str:
+    if change.kind is ChangeKind.new and before.is_uncertain(change.item):
         return "it could not be decided before"
     return change.why
 
 
-def _vanished(sides: _Sides, found: Changes) -> list[Change]:
-    """What the comparison is silent on: the new file does not hold what it would have to look at."""
-    told = {each.item.key for each in found.found} | {item.key for item in found.same}
-    looked = sides.looked()
-    left = [item for key, item in sides.known.items() if key not in told and item.counts and item.state == "open"]
-    return [Change("unseen", item, item, _silence(item, sides, looked)) for item in sorted(left, key=worst_first)]
+def _vanished(pair: _Pair, found: Changes) -> list[Change]:
+    """Return the open items that the comparison leaves out, because the new file does not evaluate them."""
+    compared = {each.item.key for each in found.changed} | {item.key for item in found.unchanged}
+    coverage = pair.coverage()
+    left = [
+        item for key, item in pair.known.items() if key not in compared and item.is_counted and item.state == "open"
+    ]
+    kind = ChangeKind.no_longer_visible
+    return [Change(kind, item, item, _why_vanished(item, pair, coverage)) for item in sorted(left, key=worst_first)]
 
 
-def _silence(item: Item, sides: _Sides, looked: Looked) -> str:
-    if subscription_of(item.resource) not in looked.subscriptions:
+def _why_vanished(item: Item, pair: _Pair, coverage: ScanCoverage) -> str:
+    if subscription_of(item.resource) not in coverage.subscriptions:
         return "its subscription is not in the new file"
-    if not sides.now.present(item.resource):
+    if not pair.now.is_present(item.resource):
         return "its resource is not in the new file"
     return "its rule is not in the new file" if item.rule else "no rule in the new file reads it"
 
@@ -150,9 +161,9 @@ def _row(change: Change, why: str | None = None) -> ChangeRow:
     return change_row(change if why is None else replace(change, why=why))
 
 
-def _side(file: str, document: Document) -> Side:
+def _side(file: str, document: Document) -> DiffSide:
     scan = document.scan
-    return Side(file=file, scan=scan.id, taken=scan.taken, tool=scan.tool, complete=scan.complete)
+    return DiffSide(file=file, scan=scan.id, taken=scan.taken, tool=scan.tool, complete=scan.complete)
 
 
 def _notes(old: Document, new: Document) -> list[str]:
@@ -178,7 +189,7 @@ def _tops(resources: Mapping[str, ResourceRow]) -> list[str]:
 
 
 def document_of(path: Path, rules: RuleSet, tool: str) -> Document:
-    """A findings file, or a snapshot judged now. Raises InputError for what is neither."""
+    """Return a findings file, or the findings of a snapshot evaluated now. Raises InputError for any other file."""
     if _is_findings(path):
         try:
             document = msgspec.json.decode(path.read_bytes(), type=Document)
@@ -204,7 +215,7 @@ _GIVE = "give what twolocks scan --out findings.json or --snapshot wrote"
 
 
 def _is_findings(path: Path) -> bool:
-    """Whether a file starts as a findings document does; all else is a snapshot's reader to judge."""
+    """Return whether a file starts as a findings document does. The reader of snapshots checks all others."""
     try:
         with path.open("rb") as file:
             head = file.read(200)
@@ -213,6 +224,6 @@ def _is_findings(path: Path) -> bool:
     return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{" and b'"twolocks/' in head
 
 
-def compared(old: Path, new: Path, rules: RuleSet, tool: str, names: tuple[str, str]) -> Difference:
-    """What differs between two files; `names` say what they are called. Raises InputError."""
+def compared(old: Path, new: Path, rules: RuleSet, tool: str, names: tuple[str, str]) -> DiffDocument:
+    """Return what differs between two files, which are called `names` in the document. Raises InputError."""
     return difference(document_of(old, rules, tool), document_of(new, rules, tool), names, rules)

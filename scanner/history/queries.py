@@ -1,29 +1,28 @@
-"""What people ask of a history: its scans, one scan, two scans against each other; what may go; all of it as rows."""
+"""Answers of a history to people: its scans, one scan, two scans compared, all of its rows. And what to prune."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Subquery, and_, bindparam, delete, func, or_, select
 
 from scanner.errors import InputError
-from scanner.history import revisions as schema
-from scanner.history import tables
-from scanner.history.compare import Change, Item, News, between, worst_first
-from scanner.history.database import place
-from scanner.history.store import CELL, FIELDS, History, ScanRecord, chunks, latest, records
-from scanner.history.tables import TABLES, events, items, scans, subscriptions
+from scanner.history.compare import change_between
+from scanner.history.database import database_at, schema_state, upgrade_schema
+from scanner.history.items import Change, ChangeKind, Item, ScanRecord, rank, worst_first
+from scanner.history.store import COLUMNS, EVENT_COLUMNS, History, chunks, item_of, latest, records
+from scanner.history.tables import TABLES, events, items, reported_items, scans, subscriptions
 from scanner.model.exposure import LOCKS
 from scanner.model.ids import subscription_of
-from scanner.model.verdict import Severity
 
-NEWS = get_args(News)
+KINDS = tuple(ChangeKind)
+"""The order in which changes are shown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A scan, what changed in it, and what stood open in its subscriptions, the oldest first, then the worst."""
+class ScanDetails:
+    """A scan, its changes, and the items open in its subscriptions after it: the oldest first, then the most severe."""
 
     scan: ScanRecord
     changes: list[Change]
@@ -31,8 +30,8 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """What changed from a scan to a later one, and how many items that count stood open after it just as before."""
+class ScanDifference:
+    """The changes from a scan to a later one, and the number of counted items that are open in both and the same."""
 
     old: ScanRecord
     new: ScanRecord
@@ -41,8 +40,8 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Pruned:
-    """How much a pruning took away, and how many items are left."""
+class PruneCounts:
+    """How many scans, events and items a pruning deleted, and how many items are left."""
 
     scans: int
     events: int
@@ -51,58 +50,63 @@ class Pruned:
 
 
 def all_scans(history: History) -> list[ScanRecord]:
-    """Every scan, the oldest first."""
+    """Return every scan, the oldest first."""
     with history.reading() as connection:
         return records(connection, select(scans).order_by(scans.c.number))
 
 
 def find(history: History, word: str = "") -> ScanRecord:
-    """The scan with that number, that id (or its beginning), or the last one of that day; the last of all without a
-    word. InputError where there is none.
+    """Return the scan with that number, or that id (or its beginning), or the last scan of that day.
+
+    Without a word it is the last scan of all. Raises InputError where there is none.
     """
     with history.reading() as connection:
         return _find(connection, history, word)
 
 
-def show(history: History, word: str = "") -> Shown:
-    """What one scan found."""
+def show(history: History, word: str = "") -> ScanDetails:
+    """Return what one scan found."""
     with history.reading() as connection:
         scan = _find(connection, history, word)
         here = events.c.scan == scan.number
-        now, was = _state(connection, scan.number), _state(connection, scan.number - 1, here)
+        now, was = _items_at(connection, scan.number), _items_at(connection, scan.number - 1, here)
         happened = select(events.c.item, events.c.news, events.c.why).where(here)
-        changes = [Change(news, now[item], was.get(item), why) for item, news, why in connection.execute(happened)]
+        changes = [
+            Change(ChangeKind(kind), now[item], was.get(item), why) for item, kind, why in connection.execute(happened)
+        ]
     of = set(scan.subscriptions)
     stands = [item for number, item in now.items() if item.state == "open" and subscription_of(item.resource) in of]
-    return Shown(scan, sorted(changes, key=_place), sorted(stands, key=lambda item: (item.since, *worst_first(item))))
+    return ScanDetails(
+        scan, sorted(changes, key=_shown_order), sorted(stands, key=lambda item: (item.since, *worst_first(item)))
+    )
 
 
-def diff(history: History, first: str, then: str) -> Difference:
-    """What changed from one scan to a later one (the order of the two words does not matter)."""
+def diff(history: History, first: str, then: str) -> ScanDifference:
+    """Return what changed from one scan to a later one, in whichever order the two are named."""
     with history.reading() as connection:
         found = (_find(connection, history, first), _find(connection, history, then))
         old, new = sorted(found, key=lambda scan: scan.number)
         span = and_(events.c.scan > old.number, events.c.scan <= new.number)
-        was, now = _state(connection, old.number, span), _state(connection, new.number, span)
+        was, now = _items_at(connection, old.number, span), _items_at(connection, new.number, span)
         happened = select(events.c.item, events.c.news, events.c.why).where(span).order_by(events.c.scan)
-        those = connection.execute(happened).all()
+        rows = connection.execute(happened).all()
         stands = _open(connection, new.number)
-    first_looked = {item for item, news, _ in those if news == "first-looked"}
-    why = {(item, news): said for item, news, said in those}
+    first_evaluated = {item for item, kind, _ in rows if kind == ChangeKind.first_evaluated}
+    reasons = {(item, kind): why for item, kind, why in rows}
     changes = []
     for number, item in now.items():
-        answer = between(was.get(number), item, looked=number not in first_looked)
+        answer = change_between(was.get(number), item, evaluated=number not in first_evaluated)
         if isinstance(answer, Change):
-            said = answer.why or why.get((number, answer.news), "")
-            changes.append(replace(answer, why=said))
-    changed = sum(each.item.state == "open" and each.item.counts for each in changes)
-    return Difference(old, new, sorted(changes, key=_place), stands - changed)
+            changes.append(replace(answer, why=answer.why or reasons.get((number, answer.kind), "")))
+    changed = sum(each.item.state == "open" and each.item.is_counted for each in changes)
+    return ScanDifference(old, new, sorted(changes, key=_shown_order), stands - changed)
 
 
-def prune(history: History, day: str) -> Pruned:
-    """Forget the scans that were taken before a day (YYYY-MM-DD), but the last of each selection; what became of an
-    item where no scan that is left needs it; and items that were fixed before. What stands open stays, with its first
-    day.
+def prune(history: History, day: str) -> PruneCounts:
+    """Delete the scans that were taken before a day (YYYY-MM-DD), except the last of each selection.
+
+    The events that no remaining scan needs go too, and the items that were fixed before. Open items stay, with the time
+    of their first scan.
     """
     with history.writing() as connection:
         lasts = set(connection.execute(select(func.max(scans.c.number)).group_by(scans.c.selection)).scalars())
@@ -111,22 +115,22 @@ def prune(history: History, day: str) -> Pruned:
             connection.execute(delete(subscriptions).where(subscriptions.c.scan.in_(chunk)))
             connection.execute(delete(scans).where(scans.c.number.in_(chunk)))
         left = sorted(connection.execute(select(scans.c.number)).scalars())
-        doomed, forgotten = _needless(connection, left)
-        if doomed:
+        needless, forgotten = _needless(connection, left)
+        if needless:
             query = delete(events).where(events.c.item == bindparam("of"), events.c.scan == bindparam("at"))
-            connection.execute(query, [{"of": item, "at": scan} for item, scan in doomed])
+            connection.execute(query, [{"of": item, "at": scan} for item, scan in needless])
         for chunk in chunks(forgotten):
-            connection.execute(delete(tables.told).where(tables.told.c.item.in_(chunk)))
+            connection.execute(delete(reported_items).where(reported_items.c.item.in_(chunk)))
             connection.execute(delete(items).where(items.c.number.in_(chunk)))
         count = connection.execute(select(func.count()).select_from(items)).scalar() or 0
-    if history.place.path is not None:
-        history.place.raw("VACUUM")
-    return Pruned(len(old), len(doomed), len(forgotten), count)
+    if history.database.path is not None:
+        history.database.run_alone("VACUUM")
+    return PruneCounts(len(old), len(needless), len(forgotten), count)
 
 
 def export(history: History) -> Iterator[dict[str, Any]]:
-    """All that is remembered: what it is, then each row of each table in the order of its key."""
-    yield {"history": {"id": history.standing.id, "schema": int(history.standing.revision)}}
+    """Return the id and schema of the history, then each row of each table in the order of its key."""
+    yield {"history": {"id": history.schema.id, "schema": int(history.schema.revision)}}
     with history.reading() as connection:
         for table in TABLES:
             query = select(table).order_by(*table.primary_key.columns)
@@ -135,21 +139,22 @@ def export(history: History) -> Iterator[dict[str, Any]]:
 
 
 def upgrade(url: str, *, at: str = "") -> tuple[int, int]:
-    """Bring a history to the newest schema, and make it where the database is empty. Its schema before (0: none) and
-    after.
+    """Bring a history to the newest schema, and make one where the database is empty.
+
+    Returns its schema before (0: none) and after.
     """
-    where = place(url, at=at)
-    with where.writing() as connection:
-        before = schema.standing(connection, where)
-        after = schema.upgrade(connection, where)
-    where.close()
+    database = database_at(url, at=at)
+    with database.writing() as connection:
+        before = schema_state(connection, database)
+        after = upgrade_schema(connection, database)
+    database.close()
     return int(before.revision or 0), int(after.revision)
 
 
 def _find(connection: Connection, history: History, word: str) -> ScanRecord:
     if not word:
         if (last := latest(connection)) is None:
-            raise history.place.error("the history holds no scan yet", "twolocks scan --history does the first")
+            raise history.database.error("the history holds no scan yet", "twolocks scan --history does the first")
         return last
     query = select(scans).order_by(scans.c.number.desc())
     if word.isdecimal() and len(word) < 8:
@@ -160,47 +165,46 @@ def _find(connection: Connection, history: History, word: str) -> ScanRecord:
     found = records(connection, query.limit(1))
     if not found:
         do = "give a number, an id or a day: twolocks history list"
-        raise InputError(f'the history has no scan "{word}"', at=history.place.where, do=do)
+        raise InputError(f'the history has no scan "{word}"', at=history.database.where, do=do)
     return found[0]
 
 
 def _newest(scan: int, changed: ColumnElement[bool] | None = None) -> Subquery:
-    """Item and scan of the last event of each item up to a scan; of those alone that have a `changed` event, too."""
+    """Return item and scan of the last event of each item up to a scan, if given only of items with a `changed` one."""
     last = select(events.c.item, func.max(events.c.scan).label("scan")).where(events.c.scan <= scan)
     if changed is not None:
         last = last.where(events.c.item.in_(select(events.c.item).where(changed)))
     return last.group_by(events.c.item).subquery()
 
 
-def _state(connection: Connection, scan: int, changed: ColumnElement[bool] | None = None) -> dict[int, Item]:
-    """Items as they stood after a scan, by number; those that no scan had seen by then are not there."""
+def _items_at(connection: Connection, scan: int, changed: ColumnElement[bool] | None = None) -> dict[int, Item]:
+    """Return the items by number as they were after a scan, without those that no scan had seen by then."""
     newest = _newest(scan, changed)
-    fixed = [items.c[name] for name in FIELDS if name not in CELL]
+    columns = [events.c[name] if name in EVENT_COLUMNS else items.c[name] for name in COLUMNS]
     query = (
-        select(items.c.number, *fixed, *(events.c[name] for name in CELL))
+        select(items.c.number, *columns)
         .join(events, events.c.item == items.c.number)
         .join(newest, and_(newest.c.item == events.c.item, newest.c.scan == events.c.scan))
     )
-    names = [column.name for column in fixed] + list(CELL)
-    return {number: Item(**dict(zip(names, row, strict=True))) for number, *row in connection.execute(query)}
+    return {number: item_of(row) for number, *row in connection.execute(query)}
 
 
 def _open(connection: Connection, scan: int) -> int:
-    """How many items that count stood open after a scan."""
+    """Return the number of counted items that were open after a scan."""
     newest = _newest(scan)
     here = and_(newest.c.item == events.c.item, newest.c.scan == events.c.scan)
-    counts = or_(items.c.kind == "exposure", items.c.category.not_in(LOCKS))
+    counted = or_(items.c.kind == "exposure", items.c.category.not_in(LOCKS))
     there = events.join(newest, here).join(items, items.c.number == events.c.item)
-    query = select(func.count()).select_from(there).where(events.c.state == "open", counts)
+    query = select(func.count()).select_from(there).where(events.c.state == "open", counted)
     return connection.execute(query).scalar() or 0
 
 
 def _needless(connection: Connection, left: list[int]) -> tuple[list[tuple[int, int]], list[int]]:
-    """Events (item, scan) that say nothing about a scan that is left, and the items that are fixed in all of them."""
+    """Return the events (item, scan) that no remaining scan needs, and the items that are fixed in all of them."""
     found: dict[int, list[tuple[int, str]]] = {}
     for item, scan, state in connection.execute(select(events.c.item, events.c.scan, events.c.state)):
         found.setdefault(item, []).append((scan, state))
-    doomed: list[tuple[int, int]] = []
+    needless: list[tuple[int, int]] = []
     forgotten: list[int] = []
     there = set(left)
     for item, happened in found.items():
@@ -210,16 +214,15 @@ def _needless(connection: Connection, left: list[int]) -> tuple[list[tuple[int, 
         if all(state == "fixed" and scan not in there for scan, state in kept):
             forgotten.append(item)
             kept = []
-        doomed += [(item, scan) for scan, _ in set(happened) - set(kept)]
-    return doomed, forgotten
+        needless += [(item, scan) for scan, _ in set(happened) - set(kept)]
+    return needless, forgotten
 
 
 def _needed(scan: int, end: int, left: list[int]) -> bool:
-    """Whether one of the scans that are left lies from `scan` to before `end`."""
+    """Return whether a remaining scan lies from `scan` to before `end`."""
     at = bisect_left(left, scan)
     return at < len(left) and left[at] < end
 
 
-def _place(change: Change) -> tuple[Any, ...]:
-    rank: Mapping[str, int] = Severity.__members__
-    return NEWS.index(change.news), -rank.get(change.item.severity, -1), change.item.key
+def _shown_order(change: Change) -> tuple[int, int, tuple[str, str]]:
+    return KINDS.index(change.kind), -rank(change.item.severity), change.item.key

@@ -1,76 +1,54 @@
-"""What scans remember: the items that ever stood open, what became of each and when, and the scans themselves."""
+"""A history: the items that were ever open, what became of each and when, and the scans themselves."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, func, insert, select, update
 
 from scanner.document.schema import TrendRow
-from scanner.history import revisions as schema
-from scanner.history.compare import Change, Changes, Item, Key
-from scanner.history.database import Place, place
-from scanner.history.tables import events, items, looks, scans, subscriptions
-from scanner.model.ids import segments, subscription_of
+from scanner.history.compare import EvaluatedBefore
+from scanner.history.database import Database, SchemaState, database_at, revisions, schema_state, upgrade_schema
+from scanner.history.items import Change, Changes, Item, ItemKey, ScanRecord, lineage
+from scanner.history.tables import evaluated, events, items, scans, subscriptions
+from scanner.model.ids import subscription_of
 from scanner.model.verdict import Severity
 
 T = TypeVar("T")
-Before = Callable[[str, str], bool]
-Judge = Callable[[Mapping[Key, Item], Before, "ScanRecord | None"], Changes]
+Comparison = Callable[[Mapping[ItemKey, Item], EvaluatedBefore, ScanRecord | None], Changes]
+"""(known items, evaluated_before, the last scan of the selection) -> what changed."""
 
 CHUNK = 1000
 """Values in one `IN (...)`."""
 SEVERITIES = tuple(each.name for each in reversed(Severity))
-CELL = ("severity", "reach", "authentication", "state", "sighted")
 FIELDS = Item.__struct_fields__
-
-
-@dataclass(frozen=True, slots=True)
-class ScanRecord:
-    """A scan as it is remembered. `standing`: how many items stood open, by severity; `undecided`: how many verdicts
-    could not be given.
-
-    `selection` names what was asked for; scans are compared with the last one of the same selection. `scopes` (lower
-    case: `/subscriptions/x`, an id below it, or `/subscriptions/x?tag=a=b`) and `words` (first ids of rules, types) say
-    what it looked at; they are kept apart, so that a record that is read back has neither. `number`: its place, from 1.
-    """
-
-    id: str
-    taken: str
-    started: str
-    finished: str
-    tool: str
-    selection: str
-    subscriptions: tuple[str, ...]
-    scopes: tuple[str, ...] = ()
-    words: frozenset[str] = frozenset()
-    complete: bool = True
-    confirmed: bool = False
-    standing: Mapping[str, int] = field(default_factory=dict)
-    undecided: int = 0
-    number: int = 0
+COLUMNS = Item.__struct_encode_fields__
+"""The columns of an item, in the order of its fields."""
+EVENT_COLUMNS = ("severity", "reach", "authentication", "state", "sighted")
+"""The columns of an item that each of its events holds, too."""
 
 
 class History:
     """An open history. No connection is held between calls, so that an hour of scanning holds no lock and no socket.
 
-    Every call raises HistoryError for what went wrong. `notes`: what somebody should know who keeps a history there.
+    Every call raises HistoryError. `notes` say what is unfavourable about the place of the history.
     """
 
-    def __init__(self, where: Place, standing: schema.Standing, notes: tuple[str, ...] = ()) -> None:
-        self.place = where
-        self.standing = standing
+    def __init__(self, database: Database, schema: SchemaState, notes: tuple[str, ...] = ()) -> None:
+        self.database = database
+        self.schema = schema
         self.notes = notes
 
     @classmethod
     def open(cls, url: str, *, at: str = "", create: bool = True) -> "History":
-        """The history at a URL or path; `at` says how it was given, for errors. Brings an SQLite file up to date (and
-        makes one, unless `create` is false); a PostgreSQL database must be up to date.
+        """Return the history at a URL or path. `at` says how it was given, for errors.
+
+        Brings an SQLite file up to date, and makes one unless `create` is false. A PostgreSQL database must be up to
+        date.
         """
-        where = place(url, at=at, create=create)
-        return opened(where)
+        return opened(database_at(url, at=at, create=create))
 
     def __enter__(self) -> "History":
         return self
@@ -81,123 +59,116 @@ class History:
         self.close()
 
     def close(self) -> None:
-        self.place.close()
+        """Close the database."""
+        self.database.close()
 
-    # What a scan asks
+    # What a scan reads
 
-    def known(self, of: Set[str]) -> dict[Key, Item]:
-        """Every item of these subscriptions (lower case) that is remembered, fixed ones too."""
+    def known(self, of: Set[str]) -> dict[ItemKey, Item]:
+        """Return every item of these subscriptions (lower case), fixed ones too."""
         with self.reading() as connection:
             return {item.key: item for _, item in _known(connection, of)}
 
-    def before(self, own: Iterable[str] = ()) -> Before:
-        """(resource id, word) -> whether an earlier scan looked there with the word: a scope above the resource, or one
-        of the `own` scopes of a filtered scan, is remembered with it.
+    def evaluated_before(self, own: Iterable[str] = ()) -> EvaluatedBefore:
+        """Return whether an earlier scan evaluated a resource with a rule or type.
+
+        It did where it evaluated a scope above the resource with it, or one of the `own` scopes of a filtered scan.
         """
         with self.reading() as connection:
-            return _before(_looks(connection), own)
+            return _evaluated_before(_evaluated(connection), own)
 
     def last(self, selection: str) -> ScanRecord | None:
-        """The last scan of a selection."""
+        """Return the last scan of a selection."""
         with self.reading() as connection:
             return _last(connection, selection)
 
     def latest(self) -> ScanRecord | None:
-        """The last scan of all."""
+        """Return the last scan of all."""
         with self.reading() as connection:
             return latest(connection)
 
     def trend(self, selection: str, count: int = 60) -> list[TrendRow]:
-        """The last scans of a selection, the oldest first."""
+        """Return the last scans of a selection, the oldest first."""
         wanted = ("taken", *SEVERITIES, "undecided")
         query = select(*(scans.c[name] for name in wanted)).where(scans.c.selection == selection)
         with self.reading() as connection:
             rows = connection.execute(query.order_by(scans.c.number.desc()).limit(count)).all()
         return [TrendRow(**dict(zip(wanted, row, strict=True))) for row in reversed(rows)]
 
-    # What a scan leaves
+    # What a scan writes
 
-    def record(self, scan: ScanRecord, judge: Judge) -> Changes:
-        """Write a scan, in one transaction that no other writer can enter.
+    def record(self, scan: ScanRecord, compare: Comparison) -> Changes:
+        """Write a scan, in one transaction that no other writer can enter, and return what changed.
 
-        `judge` gets what is known of the scan's subscriptions (and of those of the last scan of the selection),
-        `before`, and that last scan, and says what changed. Of two scans at once, the second sees what the first one
-        wrote. A scan that was taken before the last one is written all the same: the last one's `taken` shows it.
+        `compare` gets the known items of the scan's subscriptions and of those of the last scan of the selection. Of
+        two scans at once, the second is compared with what the first one wrote. A scan that was taken before the last
+        one is written all the same, because `taken` shows that.
         """
         with self.writing() as connection:
             last = _last(connection, scan.selection)
-            numbers: dict[Key, int] = {}
-            known: dict[Key, Item] = {}
+            numbers: dict[ItemKey, int] = {}
+            known: dict[ItemKey, Item] = {}
             for number, item in _known(connection, {*scan.subscriptions, *(last.subscriptions if last else ())}):
                 numbers[item.key], known[item.key] = number, item
-            looked = _looks(connection)
-            changes = judge(known, _before(looked, scan.scopes), last)
+            before = _evaluated(connection)
+            changes = compare(known, _evaluated_before(before, scan.scopes), last)
             number = _next(connection, scans.c.number)
             connection.execute(insert(scans), _scan_row(scan, number))
             _insert(connection, subscriptions, [{"scan": number, "subscription": each} for each in scan.subscriptions])
             _write_items(connection, number, changes, known, numbers)
-            more = [(scope, word) for scope in scan.scopes for word in scan.words - looked.get(scope, set())]
-            _insert(connection, looks, [{"scope": scope, "word": word, "scan": number} for scope, word in sorted(more)])
+            more = sorted(
+                (scope, word) for scope in scan.scopes for word in scan.rules_and_types - before.get(scope, set())
+            )
+            _insert(connection, evaluated, [{"scope": scope, "word": word, "scan": number} for scope, word in more])
         return changes
 
-    # Transactions, each of which finds the history that was opened
+    # Transactions
 
-    def reading(self) -> "Checked":
-        return Checked(self, write=False)
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Return a connection in a transaction that reads this history."""
+        with self.database.reading() as connection:
+            self._check(connection)
+            yield connection
 
-    def writing(self) -> "Checked":
-        return Checked(self, write=True)
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Return a connection in a transaction that writes this history."""
+        with self.database.writing() as connection:
+            self._check(connection)
+            yield connection
 
-
-class Checked:
-    """A transaction on the history that was opened, and no other that took its place."""
-
-    def __init__(self, history: History, *, write: bool) -> None:
-        self.history = history
-        self.way = history.place.writing() if write else history.place.reading()
-
-    def __enter__(self) -> Connection:
-        connection = self.way.__enter__()
-        try:
-            now = schema.standing(connection, self.history.place)
-            if now != self.history.standing:
-                what = "another history stands here than the one that was opened"
-                raise self.history.place.error(what, "restore it, then run again")
-        except BaseException as error:
-            self.way.__exit__(type(error), error, error.__traceback__)
-            raise
-        return connection
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return self.way.__exit__(kind, error, trace)
+    def _check(self, connection: Connection) -> None:
+        """Raise HistoryError where another history has replaced the one that was opened."""
+        if schema_state(connection, self.database) != self.schema:
+            what = "another history stands here than the one that was opened"
+            raise self.database.error(what, "restore it, then run again")
 
 
-def opened(where: Place) -> History:
-    """The history at a place, up to date."""
-    with where.reading() as connection:
-        found = schema.standing(connection, where)
-    if where.path is None:
-        if found.behind:
-            newest = schema.revisions()[-1].lstrip("0")
-            old = f"the history has schema {found.revision.lstrip('0')}, this version needs {newest}"
-            raise where.error(old if found.id else "this database holds no history yet", "twolocks history upgrade")
-        return History(where, found)
-    notes: tuple[str, ...] = ()
-    if not found.id or found.behind:
-        mode = where.log_ahead()
-        with where.writing() as connection:
-            found = schema.upgrade(connection, where)
+def opened(database: Database) -> History:
+    """Return the history in a database, up to date."""
+    with database.reading() as connection:
+        schema = schema_state(connection, database)
+    if database.path is None:
+        if schema.is_outdated:
+            newest = revisions()[-1].lstrip("0")
+            old = f"the history has schema {schema.revision.lstrip('0')}, this version needs {newest}"
+            raise database.error(old if schema.id else "this database holds no history yet", "twolocks history upgrade")
+        return History(database, schema)
+    if not schema.id or schema.is_outdated:
+        mode = database.enable_wal()
+        with database.writing() as connection:
+            schema = upgrade_schema(connection, database)
     else:
-        mode = where.raw("PRAGMA journal_mode")
-    if mode != "wal":
-        notes = (
-            f"{where.shown}: this file system has no shared memory for SQLite, so scans and questions wait for each "
-            "other; a local disk, or PostgreSQL, serves two at once",
-        )
-    where.may_create = False
-    return History(where, found, notes)
+        mode = database.run_alone("PRAGMA journal_mode")
+    database.may_create = False
+    if mode == "wal":
+        return History(database, schema)
+    note = (
+        f"{database.shown}: this file system has no shared memory for SQLite, so scans and questions wait for each "
+        "other; a local disk, or PostgreSQL, serves two at once"
+    )
+    return History(database, schema, (note,))
 
 
 # Reading
@@ -205,33 +176,38 @@ def opened(where: Place) -> History:
 
 def _known(connection: Connection, of: Set[str]) -> Iterator[tuple[int, Item]]:
     of = {each.lower() for each in of}
-    query = select(items.c.number, *(items.c[name] for name in FIELDS))
+    query = select(items.c.number, *(items.c[name] for name in COLUMNS))
     if len(of) <= CHUNK:
         query = query.where(items.c.subscription.in_(sorted(of)))
     for number, *values in connection.execute(query):
-        item = Item(**dict(zip(FIELDS, values, strict=True)))
+        item = item_of(values)
         if len(of) <= CHUNK or subscription_of(item.resource) in of:
             yield number, item
 
 
-def _looks(connection: Connection) -> dict[str, set[str]]:
+def item_of(values: Iterable[Any]) -> Item:
+    """Return the item that a row of its columns holds."""
+    return Item(**dict(zip(FIELDS, values, strict=True)))
+
+
+def _evaluated(connection: Connection) -> dict[str, set[str]]:
+    """Return the rules and types that each scope was evaluated with."""
     found: dict[str, set[str]] = {}
-    for scope, word in connection.execute(select(looks.c.scope, looks.c.word)):
+    for scope, word in connection.execute(select(evaluated.c.scope, evaluated.c.word)):
         found.setdefault(scope, set()).add(word)
     return found
 
 
-def _before(looked: Mapping[str, Set[str]], own: Iterable[str]) -> Before:
-    filtered = [scope for scope in own if "?" in scope and scope in looked]
+def _evaluated_before(found: Mapping[str, Set[str]], own: Iterable[str]) -> EvaluatedBefore:
+    filtered = [scope for scope in own if "?" in scope and scope in found]
 
-    def before(resource: str, word: str) -> bool:
-        parts = segments(resource)
-        above = {"/" + "/".join(parts[:end]) for end in range(1, len(parts) + 1)}
-        return any(word in looked.get(scope, ()) for scope in above) or any(
-            word in looked[scope] and scope.split("?", 1)[0] in above for scope in filtered
+    def evaluated_before(resource: str, rule_or_type: str) -> bool:
+        above = lineage(resource)
+        return any(rule_or_type in found.get(scope, ()) for scope in above) or any(
+            rule_or_type in found[scope] and scope.split("?", 1)[0] in above for scope in filtered
         )
 
-    return before
+    return evaluated_before
 
 
 def _last(connection: Connection, selection: str) -> ScanRecord | None:
@@ -240,11 +216,12 @@ def _last(connection: Connection, selection: str) -> ScanRecord | None:
 
 
 def latest(connection: Connection) -> ScanRecord | None:
+    """Return the last scan of all."""
     return next(iter(records(connection, select(scans).order_by(scans.c.number.desc()).limit(1))), None)
 
 
 def records(connection: Connection, query: Select[Any]) -> list[ScanRecord]:
-    """The scans that a query of `scans` answers."""
+    """Return the scans that a query of the table `scans` selects."""
     rows = connection.execute(query).mappings().all()
     of: dict[int, list[str]] = {row["number"]: [] for row in rows}
     for chunk in chunks(list(of)):
@@ -275,19 +252,19 @@ def _scan_row(scan: ScanRecord, number: int) -> dict[str, Any]:
 
 
 def _write_items(
-    connection: Connection, scan: int, changes: Changes, known: Mapping[Key, Item], numbers: dict[Key, int]
+    connection: Connection, scan: int, changes: Changes, known: Mapping[ItemKey, Item], numbers: dict[ItemKey, int]
 ) -> None:
-    """The items as they are after a scan, and an event for each that changed."""
-    fresh = [change.item for change in changes.found if change.item.key not in numbers]
+    """Write the items as a scan left them, and an event for each that changed."""
+    fresh = [change.item for change in changes.changed if change.item.key not in numbers]
     numbers.update(_numbers(connection, fresh))
     first = _next(connection, items.c.number)
     made = [item for item in fresh if item.key not in numbers]
     numbers.update({item.key: first + place for place, item in enumerate(made)})
     new = {item.key for item in made}
     _insert(connection, items, [_item_row(item, numbers[item.key]) for item in made])
-    changed = [change.item for change in changes.found if change.item.key not in new]
+    changed = [change.item for change in changes.changed if change.item.key not in new]
     seen: dict[str, list[int]] = {}
-    for item in changes.same:
+    for item in changes.unchanged:
         if msgspec.structs.replace(known[item.key], seen=item.seen) != item:
             changed.append(item)
         elif item.seen != known[item.key].seen:
@@ -296,12 +273,12 @@ def _write_items(
     for time, those in seen.items():
         for chunk in chunks(those):
             connection.execute(update(items).where(items.c.number.in_(chunk)).values(seen=time))
-    _insert(connection, events, [_event_row(change, scan, numbers[change.item.key]) for change in changes.found])
+    _insert(connection, events, [_event_row(change, scan, numbers[change.item.key]) for change in changes.changed])
 
 
-def _numbers(connection: Connection, of: Sequence[Item]) -> dict[Key, int]:
-    """The rows that items have already, though they were not among those that the scan was compared with."""
-    found: dict[Key, int] = {}
+def _numbers(connection: Connection, of: Sequence[Item]) -> dict[ItemKey, int]:
+    """Return the numbers of items that have a row, though they were not among those of the comparison."""
+    found: dict[ItemKey, int] = {}
     for chunk in chunks([item.fingerprint for item in of]):
         query = select(items.c.kind, items.c.fingerprint, items.c.number).where(items.c.fingerprint.in_(chunk))
         found |= {(kind, fingerprint): number for kind, fingerprint, number in connection.execute(query)}
@@ -309,26 +286,28 @@ def _numbers(connection: Connection, of: Sequence[Item]) -> dict[Key, int]:
 
 
 def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Return the values in parts that fit into one `IN (...)`."""
     for start in range(0, len(values), CHUNK):
         yield values[start : start + CHUNK]
 
 
 def _item_row(item: Item, number: int) -> dict[str, Any]:
-    row = {name: _kept(getattr(item, name)) for name in FIELDS}
+    row = {name: _storable(value) for name, value in msgspec.to_builtins(item).items()}
     return {**row, "number": number, "subscription": subscription_of(item.resource)}
 
 
-def _kept(value: Any) -> Any:
-    """A value as every database can hold it: PostgreSQL's text has no NUL, a name from Azure may."""
+def _storable(value: Any) -> Any:
+    """Return a value without NUL, because names from Azure may have one and PostgreSQL's text cannot."""
     return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
 def _event_row(change: Change, scan: int, number: int) -> dict[str, Any]:
-    cell = {name: getattr(change.item, name) for name in CELL}
-    return {"scan": scan, "item": number, "news": change.news, **cell, "why": change.why}
+    row = msgspec.to_builtins(change.item)
+    state = {name: row[name] for name in EVENT_COLUMNS}
+    return {"scan": scan, "item": number, "news": change.kind.value, **state, "why": change.why}
 
 
-def _insert(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
+def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     if rows:
         connection.execute(insert(table), rows)
 

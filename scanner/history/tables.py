@@ -1,19 +1,19 @@
-"""The tables of a history. A migration makes them; a test holds both to each other, on SQLite and on PostgreSQL.
+"""The tables of a history. Migrations make them; a test compares both, on SQLite and on PostgreSQL.
 
-Findings are not written each night: an item has one row, and an event for each night on which something became of it.
-Times are text (UTC, ISO 8601), as in the findings document. Scopes and words are in lower case.
+An item has one row, and one event for each scan in which it changed, so that a scan writes no row for each finding.
+Times are text (UTC, ISO 8601), as in the findings document. Scopes, and rules and types (`word`), are in lower case.
 """
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
 MARK = "twolocks history"
-"""What `twolocks_history.application` holds in a database of ours."""
+"""The value of `twolocks_history.application` in a history."""
 APPLICATION_ID = 0x54774C6B
-"""The same for SQLite files, in their header (`file history.db` shows it)."""
-ROOM = 45
-"""Percent of a page that PostgreSQL fills: each night rewrites every item, and finds room for that beside it."""
-VERSIONS = "twolocks_schema"
-"""Alembic's table: the revision that the tables have."""
+"""The same in the header of an SQLite file (`file history.db` shows it)."""
+FILL_FACTOR = 45
+"""The percentage of a page that PostgreSQL fills, because each scan rewrites every item and needs room beside it."""
+VERSION_TABLE = "twolocks_schema"
+"""Alembic's table, which holds the revision of the tables."""
 
 metadata = MetaData()
 
@@ -21,7 +21,7 @@ marker = Table(
     "twolocks_history",
     metadata,
     Column("application", Text, primary_key=True),
-    # Random, so that a history that was replaced during a scan is not taken for the one that was opened.
+    # Random, so that a history that replaces another one during a scan is detected.
     Column("id", Text, nullable=False),
 )
 scans = Table(
@@ -50,8 +50,8 @@ subscriptions = Table(
     Column("subscription", Text, primary_key=True),
     sqlite_with_rowid=False,
 )
-# With which rules (their first ids) and types a scope was ever looked at, and since which scan (its number).
-looks = Table(
+# The rules (first ids) and types that a scope was evaluated with, and the number of the first scan that did.
+evaluated = Table(
     "looks",
     metadata,
     Column("scope", Text, primary_key=True),
@@ -80,9 +80,9 @@ items = Table(
     Column("seen", Text, nullable=False),
     Column("sighted", Boolean, nullable=False),
     UniqueConstraint("kind", "fingerprint", name="items_key"),
-    postgresql_with={"fillfactor": ROOM},
+    postgresql_with={"fillfactor": FILL_FACTOR},
 )
-# What became of an item in a scan, and how it stood after. The scan may have been pruned, its number stays.
+# What became of an item in a scan, and its state after it. A pruned scan leaves its number here.
 events = Table(
     "events",
     metadata,
@@ -97,8 +97,8 @@ events = Table(
     Column("why", Text, nullable=False),
     sqlite_with_rowid=False,
 )
-# The last scan of a selection (its number) after which a notification had heard all that it is told.
-notices = Table(
+# The number of the last scan of a selection after which nothing was left to report to a notification.
+reported_scans = Table(
     "notices",
     metadata,
     Column("name", Text, primary_key=True),
@@ -106,8 +106,8 @@ notices = Table(
     Column("scan", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
-# With which scan a notification was told of an item last. Both may have been pruned; numbers of scans only grow.
-told = Table(
+# The number of the scan that reported an item to a notification last. Both may be pruned; scan numbers only grow.
+reported_items = Table(
     "told",
     metadata,
     Column("name", Text, primary_key=True),
@@ -119,5 +119,5 @@ Index("scans_selection", scans.c.selection)
 Index("items_subscription", items.c.subscription)
 Index("events_scan", events.c.scan)
 
-TABLES = (scans, subscriptions, looks, items, events, notices, told)
-"""In the order in which they are written and exported."""
+TABLES = (scans, subscriptions, evaluated, items, events, reported_scans, reported_items)
+"""The tables in the order in which they are written and exported."""

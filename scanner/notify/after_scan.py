@@ -1,4 +1,4 @@
-"""After a scan: who is told, what could not be told, and what is told with the next scan instead."""
+"""Notifies after a scan: checks the targets before it, sends what is new after it, and marks what was reported."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -8,20 +8,22 @@ from typing import Protocol
 from scanner.config.notifications import Target, target
 from scanner.config.settings import FILE, Settings
 from scanner.errors import HistoryError, InputError, UserError, nearest
-from scanner.notify import notice
-from scanner.notify import send as deliver
-from scanner.notify.notice import Earlier, Entry, Facts
+from scanner.history.items import Reported
+from scanner.notify import compose
+from scanner.notify.notice import NoticeItem, ScanResult
+from scanner.notify.send import CHANNELS, DeliveryLimits, not_delivered, send_all
 from scanner.terminal.screen import Line, Screen
 
 LATER = "twolocks notify test {name}; what is not told now is told after the next scan"
 
 
 def targets(settings: Settings, names: Iterable[str]) -> tuple[Target, ...]:
-    """The notifications of these names, with their secrets. Raises InputError."""
+    """Return the notifications of these names, with their secrets. Raises InputError."""
     return tuple(named(settings, name) for name in dict.fromkeys(names))
 
 
 def named(settings: Settings, name: str) -> Target:
+    """Return one notification, with its secrets. Raises InputError."""
     if name not in settings.notify:
         near, known = nearest(name, settings.notify, 1), ", ".join(settings.notify)
         hint = f"nearest: {near[0]}; " if near else ""
@@ -31,8 +33,8 @@ def named(settings: Settings, name: str) -> Target:
     return target(name, settings.notify[name], at, Path(settings.file).parent, os.environ)
 
 
-def prepared(settings: Settings) -> tuple[Target, ...]:
-    """Whom a scan tells. Raises InputError, before anything is read, for what cannot work."""
+def checked(settings: Settings) -> tuple[Target, ...]:
+    """Return the notifications of a scan. Raises InputError, before anything is read, for what cannot work."""
     names = settings["notify"]
     if names and not settings["history"]:
         what = "notifications need a history to know what is new; nothing was read"
@@ -42,55 +44,53 @@ def prepared(settings: Settings) -> tuple[Target, ...]:
         if each.owner and not settings.owner_tag:
             what = f'notification "{each.name}" is for one owner, and no tag names owners; nothing was read'
             raise InputError(what, at=settings.at_key("notify", each.name, "owner"), do="set owner-tag in [report]")
-        if each.kind in deliver.STDOUT and "-" in settings["out"]:
+        if CHANNELS[each.kind].on_stdout and "-" in settings["out"]:
             what = f'notification "{each.name}" writes to standard output, as --out - does; nothing was read'
             raise InputError(what, at=settings.at("notify", each.name), do="write the findings into a file")
     return found
 
 
-class Memory(Protocol):
-    """What was told before."""
+class ReportLog(Protocol):
+    """What notifications were told before."""
 
-    def earlier(self, name: str) -> Earlier: ...
+    def reported(self, name: str) -> Reported:
+        """Return what a notification was told and missed before this scan."""
 
-    def arrived(self, name: str, entries: Sequence[Entry]) -> None:
-        """Take in that a notification has been told of these, or that there was no news for it (none). Raises
-        HistoryError.
-        """
+    def mark_reported(self, name: str, items: Sequence[NoticeItem]) -> None:
+        """Write that a notification was told of these items, or that nothing was new for it. Raises HistoryError."""
 
 
-def tell(
-    whom: Sequence[Target], facts: Facts, memory: Memory, screen: Screen, limits: deliver.Limits | None = None
+def notify(
+    targets: Sequence[Target], result: ScanResult, log: ReportLog, screen: Screen, limits: DeliveryLimits | None = None
 ) -> list[UserError]:
-    """Tell each what is news for it; the errors of those that were not reached."""
-    made = {each: notice.notice(each, facts, memory.earlier(each.name)) for each in whom}
-    wanted = {each: news for each, news in made.items() if news is not None}
-    failed: list[deliver.Undelivered] = []
-    if wanted:
-        with screen.busy("Telling", ", ".join(each.name for each in wanted)):
-            failed = deliver.deliver(wanted, facts.scan.tool, limits)
-    lost = {each.target.name for each in failed}
-    errors = [each.error(LATER.format(name=each.target.name)) for each in failed]
-    for each, news in made.items():
-        if each.name in lost:
+    """Send each target what is new for it, and return the errors of those that it did not reach."""
+    composed = {each: compose.notice(each, result, log.reported(each.name)) for each in targets}
+    notices = {each: notice for each, notice in composed.items() if notice is not None}
+    failed: dict[Target, str] = {}
+    if notices:
+        with screen.busy("Telling", ", ".join(each.name for each in notices)):
+            failed = send_all(notices, result.scan.tool, limits)
+    errors: list[UserError] = [not_delivered(each, why, LATER.format(name=each.name)) for each, why in failed.items()]
+    for each, notice in composed.items():
+        if each in failed:
             continue
         try:
-            memory.arrived(each.name, news.items if news is not None else ())
+            log.mark_reported(each.name, notice.items if notice is not None else ())
         except HistoryError as error:
             what = f'{error.what}; what "{each.name}" was told may be told again'
             errors.append(HistoryError(what, at=error.at, do=error.do))
-        if news is not None:
-            said = f"notice to {each.name}: {news.title}"
+        if notice is not None:
+            said = f"notice to {each.name}: {notice.title}"
             screen.write([Line(said, "Wrote")], "wrote", said)
     return errors
 
 
 def trial(settings: Settings, name: str, tool: str) -> int:
-    """`twolocks notify test NAME`: 0 where it arrived."""
-    whom = named(settings, name)
-    failed = deliver.deliver({whom: notice.trial(whom, tool)}, tool)
+    """Send the notice of `twolocks notify test NAME`. Return 0, or raise InputError where it did not arrive."""
+    target = named(settings, name)
+    failed = send_all({target: compose.trial(target, tool)}, tool)
     if failed:
-        raise failed[0].error("mend it, then test again")
-    if whom.kind not in deliver.STDOUT:
-        Screen().last([Line(f"{name}: {whom.host} took a test message", "Told")])
+        raise not_delivered(target, failed[target], "mend it, then test again")
+    if not CHANNELS[target.kind].on_stdout:
+        Screen().last([Line(f"{name}: {target.host} took a test message", "Told")])
     return 0

@@ -1,9 +1,8 @@
-"""One POST to a web hook: one trust, the proxy of the environment, no redirect, no file of logins."""
+"""One POST to a web hook: with the trust of scans and the proxy of the environment, without redirects and .netrc."""
 
 import base64
 import re
 import socket
-import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -12,48 +11,47 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from scanner.config.notifications import loopback
-from scanner.notify.retry import Failed, Opened, explained
+from scanner.notify.delivery import Attempt, DeliveryError, OnOpen, delivery_error, trust
 
-MOST = 2048
-LATER = (408, 425, 429, 500, 502, 503, 504)
+LARGEST_ANSWER = 2048
+"""The bytes of an answer that are read."""
+RETRIED = (408, 425, 429, 500, 502, 503, 504)
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 _WORD = re.compile(r"[a-z][a-z_]{2,40}")
 
 
-def post(
-    url: str,
-    text: bytes,
-    headers: Mapping[str, str],
-    *,
-    trust: Callable[[], ssl.SSLContext],
-    seconds: float,
-    opened: Opened,
-) -> None:
-    """Send JSON. Raises Failed, which names the host and never the rest of the address."""
+def post_attempt(url: str, text: bytes, tool: str, headers: Mapping[str, str] | None = None) -> Attempt:
+    """Return an attempt that posts JSON to a URL, with a User-Agent that names the tool."""
+    sent = {"User-Agent": tool.replace(" ", "/"), **(headers or {})}
+    return lambda seconds, on_open: post(url, text, sent, seconds=seconds, on_open=on_open)
+
+
+def post(url: str, text: bytes, headers: Mapping[str, str], *, seconds: float, on_open: OnOpen) -> None:
+    """Post JSON. Raises DeliveryError, which names the host and never the rest of the address."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     connection: HTTPConnection | None = None
     try:
-        connection = _connection(parts, trust, seconds)
-        opened(_ending(connection))
+        connection = _connection(parts, seconds)
+        on_open(_end_of(connection))
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("POST", path, text, {"Content-Type": "application/json", "Connection": "close", **headers})
         with connection.getresponse() as answer:
-            _judged(answer, host)
-    except Failed:
+            _check_answer(answer, host)
+    except DeliveryError:
         raise
     except HTTPException:
-        raise Failed(f"{host} gave no answer that is HTTP", again=True) from None
+        raise DeliveryError(f"{host} gave no answer that is HTTP", can_retry=True) from None
     except OSError as error:
         if refused := _TUNNEL.match(str(error)):
-            raise Failed(f"the proxy refused {host}: {refused[1]}") from None
-        raise explained(error, host) from None
+            raise DeliveryError(f"the proxy refused {host}: {refused[1]}") from None
+        raise delivery_error(error, host) from None
     finally:
         if connection is not None:
             connection.close()
 
 
-def _connection(parts: SplitResult, trust: Callable[[], ssl.SSLContext], seconds: float) -> HTTPConnection:
+def _connection(parts: SplitResult, seconds: float) -> HTTPConnection:
     host = parts.hostname or ""
     if parts.scheme == "http":
         return HTTPConnection(host, parts.port or 80, timeout=seconds)
@@ -69,8 +67,8 @@ def _connection(parts: SplitResult, trust: Callable[[], ssl.SSLContext], seconds
     return connection
 
 
-def _ending(connection: HTTPConnection) -> Callable[[], None]:
-    """What ends a connection from another thread: its socket tells the one that waits for it."""
+def _end_of(connection: HTTPConnection) -> Callable[[], None]:
+    """Return a function that ends a connection from another thread, by its socket, so that a waiting one returns."""
 
     def end() -> None:
         opened: socket.socket | None = connection.sock
@@ -81,23 +79,23 @@ def _ending(connection: HTTPConnection) -> Callable[[], None]:
     return end
 
 
-def _judged(answer: HTTPResponse, host: str) -> None:
-    """Raises Failed unless the answer is a success."""
+def _check_answer(answer: HTTPResponse, host: str) -> None:
+    """Raise DeliveryError unless the answer is a success."""
     status = answer.status
     if 200 <= status < 300:
         return
     if 300 <= status < 400:
-        raise Failed(f"{host} answered {status} and names another address, which is not followed")
-    # Slack says in one word what is wrong (`invalid_token`). Whatever else stands there may repeat the address.
+        raise DeliveryError(f"{host} answered {status} and names another address, which is not followed")
+    said = f"{host} answered {status}"
+    # Slack answers one word that says what is wrong (`invalid_token`). Any other text may repeat the address.
     with suppress(OSError, HTTPException):
-        word = answer.read(MOST).decode("ascii", "replace").strip()
-        if _WORD.fullmatch(word):
-            raise Failed(f"{host} answered {status} {word}", again=status in LATER, after=_after(answer))
-    raise Failed(f"{host} answered {status}", again=status in LATER, after=_after(answer))
+        word = answer.read(LARGEST_ANSWER).decode("ascii", "replace").strip()
+        said += f" {word}" if _WORD.fullmatch(word) else ""
+    raise DeliveryError(said, can_retry=status in RETRIED, retry_after=_retry_after(answer))
 
 
-def _after(answer: HTTPResponse) -> float | None:
-    """The seconds of a Retry-After header, which may be a date."""
+def _retry_after(answer: HTTPResponse) -> float | None:
+    """Return the seconds of a Retry-After header, which may be a date; None where there is none."""
     text = (answer.getheader("Retry-After") or "").strip()
     if text.isdigit():
         return float(text[:6])

@@ -1,65 +1,75 @@
-"""Notices on their way: all at once, each tried within its time; what did not arrive is an error that names it."""
+"""Sends notices, all at once, each within its time, over the channel of its target."""
 
-import ssl
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from scanner.config.notifications import Target
-from scanner.errors import InputError, UserError
-from scanner.notify import http_post as web
-from scanner.notify.channels import ci_log as commands
-from scanner.notify.channels import mail, slack, teams, webhook
+from scanner.errors import InputError
+from scanner.notify.channels import ci_log, mail, slack, teams, webhook
+from scanner.notify.delivery import PAUSES, Attempt, DeliveryError, attempt_within, with_retries
 from scanner.notify.notice import Notice
-from scanner.notify.retry import MAIL_SECONDS, PAUSES, SECONDS, Failed, Opened, tried, within
 
-STDOUT = {"github": commands.github, "azure-devops": commands.azure_devops}
-"""The kinds whose notices are lines on standard output."""
+
+class Prepare(Protocol):
+    """What a channel does: it formats a notice once, and returns the attempt that delivers it."""
+
+    def __call__(self, notice: Notice, target: Target, tool: str) -> Attempt: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How long to wait and how often to try; tests are less patient."""
+class Channel:
+    """A channel. `seconds`: the time of an attempt, from the look-up of the name to the answer.
 
-    seconds: float = SECONDS
-    mail_seconds: float = MAIL_SECONDS
+    `on_stdout`: it writes lines to standard output, which cannot fail for a time.
+    """
+
+    prepare: Prepare
+    seconds: float = 10.0
+    on_stdout: bool = False
+
+
+CHANNELS = {
+    "teams": Channel(teams.attempt),
+    "slack": Channel(slack.attempt),
+    "webhook": Channel(webhook.attempt),
+    "mail": Channel(mail.attempt, seconds=30.0),
+    "github": Channel(ci_log.github, on_stdout=True),
+    "azure-devops": Channel(ci_log.azure_devops, on_stdout=True),
+}
+"""The channels by the `kind` of a target. Their settings are rows of `scanner.config.notifications.KINDS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryLimits:
+    """How long and how often a delivery is tried. `seconds`: of an attempt, in place of the channel's own."""
+
+    seconds: float | None = None
     pauses: Sequence[float] = PAUSES
     sleep: Callable[[float], None] = field(default=time.sleep)
 
 
-@dataclass(frozen=True, slots=True)
-class Undelivered:
-    """A notice that did not arrive, and why; without a secret."""
+def send_all(notices: Mapping[Target, Notice], tool: str, limits: DeliveryLimits | None = None) -> dict[Target, str]:
+    """Send each notice to its target. Return why some did not arrive, without a secret, when all have ended."""
+    failed: dict[Target, str] = {}
 
-    target: Target
-    why: str
-
-    def error(self, do: str) -> UserError:
-        return InputError(f'notification "{self.target.name}" was not delivered: {self.why}', at=self.target.at, do=do)
-
-
-def deliver(notices: Mapping[Target, Notice], tool: str, limits: Limits | None = None) -> list[Undelivered]:
-    """Send each notice to its target; those that did not arrive. Returns when all have ended."""
-    limits = limits or Limits()
-    failed: list[Undelivered] = []
-
-    def one(target: Target, notice: Notice) -> None:
+    def send(target: Target, notice: Notice) -> None:
         try:
-            _send(target, notice, tool, limits)
-        except Failed as error:
-            failed.append(Undelivered(target, error.why))
+            _send(target, notice, tool, limits or DeliveryLimits())
+        except DeliveryError as error:
+            failed[target] = error.why
         except Exception as error:  # noqa: BLE001 - one notice that fails stops no other, and no scan
-            failed.append(Undelivered(target, f"a defect of Twolocks, {type(error).__name__}"))
+            failed[target] = f"a defect of Twolocks, {type(error).__name__}"
 
     threads = []
     for target, notice in notices.items():
-        if target.kind in STDOUT:
-            sys.stdout.writelines(f"{line}\n" for line in STDOUT[target.kind](notice))
-            sys.stdout.flush()
+        channel = CHANNELS[target.kind]
+        if channel.on_stdout:
+            channel.prepare(notice, target, tool)(channel.seconds, lambda end: None)
         else:
-            threads.append(threading.Thread(target=one, args=(target, notice), daemon=True))
+            threads.append(threading.Thread(target=send, args=(target, notice), daemon=True))
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -67,33 +77,13 @@ def deliver(notices: Mapping[Target, Notice], tool: str, limits: Limits | None =
     return failed
 
 
-def _send(target: Target, notice: Notice, tool: str, limits: Limits) -> None:
-    if target.mail is not None:
-        box, made = target.mail, mail.message(notice, target.mail, target.name)
-
-        def posted(opened: Opened) -> None:
-            mail.send(made, box, trust=trust, seconds=limits.mail_seconds + 1)
-
-        tried(lambda: within(limits.mail_seconds, target.host, posted), limits.pauses, limits.sleep)
-        return
-    text = {"teams": teams.body, "slack": slack.body, "webhook": webhook.body}[target.kind](notice)
-    headers = {"User-Agent": tool.replace(" ", "/")}
-    if target.kind == "webhook":
-        scan = notice.scan.id if notice.scan is not None else "test"
-        headers |= {"X-Twolocks-Delivery": f"{scan}/{target.name}"}
-        headers |= webhook.headers(target.secret, str(int(time.time())), text)
-
-    def called(opened: Opened) -> None:
-        web.post(target.url, text, headers, trust=trust, seconds=limits.seconds + 1, opened=opened)
-
-    tried(lambda: within(limits.seconds, target.host, called), limits.pauses, limits.sleep)
+def not_delivered(target: Target, why: str, do: str) -> InputError:
+    """Return the error for a notice that did not arrive."""
+    return InputError(f'notification "{target.name}" was not delivered: {why}', at=target.at, do=do)
 
 
-def trust() -> ssl.SSLContext:
-    """The trust of everything that is read, with both variables."""
-    from scanner.azure import transport
-
-    try:
-        return transport.trust()
-    except UserError as error:
-        raise Failed(error.what) from None
+def _send(target: Target, notice: Notice, tool: str, limits: DeliveryLimits) -> None:
+    channel = CHANNELS[target.kind]
+    attempt = channel.prepare(notice, target, tool)
+    seconds = channel.seconds if limits.seconds is None else limits.seconds
+    with_retries(lambda: attempt_within(seconds, target.host, attempt), limits.pauses, limits.sleep)

@@ -14,7 +14,7 @@ from scanner.output.formats import STDOUT, Out, Unwritable, unwritable
 from scanner.output.storage import Storage
 
 if TYPE_CHECKING:
-    from scanner.history.documents import Difference
+    from scanner.history.documents import DiffDocument
 
 WRITERS = {
     ".html": ("html", "write_html"),
@@ -62,7 +62,7 @@ def convert(
     return wrote
 
 
-def write_difference(found: "Difference", outs: Sequence[Out], storage: Storage) -> list[str]:
+def write_difference(found: "DiffDocument", outs: Sequence[Out], storage: Storage) -> list[str]:
     """Write each output; return the names of those that were. Raises InputError where one cannot be written."""
     from scanner.report import diff
 

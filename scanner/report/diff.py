@@ -8,7 +8,7 @@ import msgspec
 
 from scanner.content import content
 from scanner.document.schema import ChangeRow
-from scanner.history.documents import Difference
+from scanner.history.documents import DiffDocument
 from scanner.report.changes import cell
 from scanner.report.html import joined, ours, policy
 from scanner.report.markdown import code, text
@@ -38,21 +38,21 @@ MEANING = {
 }
 
 
-def sentence(found: Difference) -> str:
+def sentence(found: DiffDocument) -> str:
     """`1 new, 1 fixed, 1 changed, 1 unknown now, 34 the same; 2 resources appeared, 1 vanished`."""
     counts = found.counts
     said = [f"{counts[name]:,} {word}" for name, word in WORDS.items() if counts[name] or name in ALWAYS]
     return f"{', '.join(said)}, {rest(found)}"
 
 
-def rest(found: Difference) -> str:
+def rest(found: DiffDocument) -> str:
     """`34 the same; 2 resources appeared, 1 vanished`."""
     appeared, vanished = len(found.appeared_resources), len(found.vanished_resources)
     resources = f"{appeared:,} {'resource' if appeared == 1 else 'resources'} appeared, {vanished:,} vanished"
     return f"{found.same:,} the same; {resources}"
 
 
-def rows(found: Difference) -> list[list[str]]:
+def rows(found: DiffDocument) -> list[list[str]]:
     """The table: list, severity, door, fingerprint, and what is to say of it."""
     table = [
         [WORDS[name], row.severity or "-", door(row), row.fingerprint, row.why]
@@ -68,11 +68,11 @@ def door(row: ChangeRow) -> str:
     return f"{name}: {row.endpoint or row.rule}"
 
 
-def write_json(found: Difference, out: IO[bytes]) -> None:
+def write_json(found: DiffDocument, out: IO[bytes]) -> None:
     out.write(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
 
 
-def write_markdown(found: Difference, out: IO[bytes]) -> None:
+def write_markdown(found: DiffDocument, out: IO[bytes]) -> None:
     lines = ["# Twolocks: what changed", ""]
     lines += [f"{text(sentence(found))}.", ""]
     sides = [f"{code(each.file)} ({text(each.taken)})" for each in (found.old, found.newer)]
@@ -114,7 +114,7 @@ _LOOKS = {"fixed": "pass", "accepted": "waived", "unknown": "unknown", "vanished
 _STYLES = ("tokens.css", "page.css", "cards.css", "changes.css", "print.css")
 
 
-def write_html(found: Difference, out: IO[bytes]) -> None:
+def write_html(found: DiffDocument, out: IO[bytes]) -> None:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(content("templates")),
         autoescape=True,
@@ -139,13 +139,13 @@ def write_html(found: Difference, out: IO[bytes]) -> None:
     out.write(page.encode("utf-8", "backslashreplace"))
 
 
-def headline(found: Difference) -> str:
+def headline(found: DiffDocument) -> str:
     """`6 new, 1 changed`; all else says `rest`."""
     said = [f"{count:,} {WORDS[name]}" for name, count in found.counts.items() if count]
     return ", ".join(said) or "Nothing changed"
 
 
-def _list(name: str, found: Difference, words: Words) -> dict[str, Any]:
+def _list(name: str, found: DiffDocument, words: Words) -> dict[str, Any]:
     rows: list[ChangeRow] = getattr(found, name)
     return {
         "name": name.replace("_", "-"),
@@ -176,7 +176,7 @@ def _card(name: str, row: ChangeRow, words: Words) -> dict[str, str]:
     }
 
 
-WRITERS: dict[str, Callable[[Difference, IO[bytes]], None]] = {
+WRITERS: dict[str, Callable[[DiffDocument, IO[bytes]], None]] = {
     ".html": write_html,
     ".json": write_json,
     ".md": write_markdown,

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scanner.document import schema as rows
-from scanner.history.compare import Change, Changes
-from scanner.history.compare import News as ResourceType
+from scanner.history.items import Change, ChangeKind, Changes
 from scanner.terminal.screen import Line
 
 SHOWN = 5
-_LABELS: dict[ResourceType, str] = {
-    "new": "new",
-    "reopened": "reopened",
-    "worse": "worse",
-    "fixed": "fixed",
-    "unseen": "lost",
+_LABELS = {
+    ChangeKind.new: "new",
+    ChangeKind.reopened: "reopened",
+    ChangeKind.raised: "worse",
+    ChangeKind.fixed: "fixed",
+    ChangeKind.no_longer_visible: "lost",
 }
 _WHY = {
     "reopened": "Open again: {why}",
@@ -30,7 +29,7 @@ class News:
     """The changes of a scan that count, by kind, and what the document says of them."""
 
     row: rows.ChangesRow
-    changes: dict[ResourceType, list[Change]]
+    changes: dict[ChangeKind, list[Change]]
 
     @classmethod
     def of(cls, row: rows.ChangesRow, found: Changes) -> "News":

@@ -125,9 +125,9 @@ def _waivers(settings: Settings, rules: RuleSet) -> Waivers:
 def _whom(settings: Settings) -> tuple[Target, ...]:
     if not settings["notify"]:
         return ()
-    from scanner.notify.after_scan import prepared
+    from scanner.notify.after_scan import checked
 
-    return prepared(settings)
+    return checked(settings)
 
 
 def _tags(settings: Settings) -> None:

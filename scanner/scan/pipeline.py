@@ -239,10 +239,10 @@ class _Scan:
         self, night: Night, evaluation: Evaluation, scan: rows.ScanRow, end: Exit, wrote: Sequence[str]
     ) -> list[UserError]:
         """Tell whom the scan was asked to tell; the errors of those that were not reached."""
-        from scanner.notify import after_scan as tell
-        from scanner.notify.notice import Facts
+        from scanner.notify import after_scan
+        from scanner.notify.notice import ScanResult
 
-        facts = Facts(
+        result = ScanResult(
             scan=scan,
             tally=evaluation.tally,
             end=end,
@@ -251,11 +251,11 @@ class _Scan:
             changes=night.found,
             owners=night.owners(self.job.settings.owner_tag),
             expiring=waivers.expiring(self.job.policy.waivers),
-            lost=[error.what for error in night.errors],
+            history_errors=[error.what for error in night.errors],
             files=wrote,
         )
         try:
-            return tell.tell(self.job.whom, facts, night, self.screen)
+            return after_scan.notify(self.job.whom, result, night, self.screen)
         except Stopped:
             self.screen.finish()
             stopped(self.job, self.screen, self.stop.code, "while notices were sent", wrote, left="all was written")

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from datetime import date
-from typing import TYPE_CHECKING
 
 from scanner.config.settings import Settings
 from scanner.document import schema as rows
@@ -11,20 +9,20 @@ from scanner.errors import AccessError, HistoryError, UserError
 from scanner.evaluate.counts import Counting
 from scanner.evaluate.run import Evaluation
 from scanner.history import baseline as remember
-from scanner.history.baseline import Doubts, Last, Noting, Past
-from scanner.history.compare import Changes, Item, Key, compare
+from scanner.history import reverify
+from scanner.history.baseline import Baseline, HistoryWriter
+from scanner.history.compare import compare
+from scanner.history.items import Changes, Item, ItemKey, Reported, ScanRecord
+from scanner.history.reverify import Reverification
 from scanner.model.ids import root_of
 from scanner.model.resource import Gap
 from scanner.model.verdict import Severity
-from scanner.notify.notice import Earlier, Entry
+from scanner.notify.notice import NoticeItem
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot import files as snapshot
 from scanner.snapshot.files import Snapshot, Store
 from scanner.terminal.screen import Line, Screen
 from scanner.terminal.signals import Stop
-
-if TYPE_CHECKING:
-    from scanner.history.store import ScanRecord
 
 
 @dataclass(slots=True)
@@ -38,12 +36,12 @@ class Night:
     errors: list[HistoryError] = field(default_factory=list)
     found: Changes | None = None
     row: rows.ChangesRow | None = None
-    past: Past = field(default_factory=Past)
-    doubts: Doubts = field(default_factory=Doubts)
-    beyond: int = 0
+    baseline: Baseline = field(default_factory=Baseline)
+    verified: Reverification = field(default_factory=Reverification)
+    unverified: int = 0
     trend: list[rows.TrendRow] = field(default_factory=list)
     """The scans before of the same selection, the oldest first."""
-    record: "ScanRecord | None" = None
+    record: ScanRecord | None = None
     """The scan as the history holds it."""
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The chosen tags of each resource that has any, by its id in lower case."""
@@ -67,33 +65,33 @@ class Night:
 
     def _lost(self, error: HistoryError) -> None:
         self.errors.append(error)
-        self.past, self.found, self.row = Past(), None, None
+        self.baseline, self.found, self.row = Baseline(), None, None
 
-    def _recall(self, subscriptions: Set[str], selection: str, scopes: tuple[str, ...]) -> Past:
+    def _recall(self, subscriptions: Set[str], selection: str, scopes: tuple[str, ...]) -> Baseline:
         from scanner.history.store import History
 
         with History.open(self.settings["history"], at=self._at) as history:
-            record = history.last(selection)
-            last = Last(record.taken, record.tool, frozenset(record.subscriptions)) if record is not None else None
-            known = history.known(subscriptions | (last.subscriptions if last else frozenset()))
-            self.trend = history.trend(selection, remember.TREND - 1) if record is not None else []
-            return Past(known, history.before(scopes), last)
+            last = history.last(selection)
+            known = history.known({*subscriptions, *(last.subscriptions if last else ())})
+            self.trend = history.trend(selection, remember.TREND - 1) if last is not None else []
+            return Baseline(known, history.evaluated_before(scopes), last)
 
     def writer(self, taken: Snapshot) -> Counting:
         """The writer that the evaluation runs into."""
         if not self.errors:
             asked = remember.selection(self.settings, taken)
             try:
-                past = self._recall(remember.seen(taken), asked, remember.scopes(taken))
-                self.past = past if self.live else remember.since_then(past, taken.head.taken)
+                baseline = self._recall(remember.visible_subscriptions(taken), asked, remember.scopes(taken))
+                self.baseline = baseline if self.live else baseline.as_of(taken.head.taken)
             except HistoryError as error:
                 self._lost(error)
         if self.errors:
             return Counting()
-        taken.more = remember.missing(self.past, taken, self.doubts) if self.live else []
-        noting = Noting(self.past, taken.head.taken, remember.first_ids(self.rules))
-        self.tags = noting.tags
-        return noting
+        previous = self.baseline.previous_subscriptions
+        taken.more = reverify.history_gaps(previous, taken, self.verified) if self.live else []
+        writer = HistoryWriter(self.baseline, taken.head.taken, remember.first_ids(self.rules))
+        self.tags = writer.tags
+        return writer
 
     # The second look
 
@@ -103,16 +101,16 @@ class Night:
         One GET of each resource, with what lies below it, and the networks of its subscription. Where nobody can be
         reached any more nothing is fixed, what is new is told, and the scan is incomplete.
         """
-        if not isinstance(counting, Noting):
+        if not isinstance(counting, HistoryWriter):
             return None
         _told(taken.more, screen)
-        at = remember.looked(taken, self.rules, self.past)
-        found = compare(self.past.known, counting.sight, at, self.past.before)
-        wanted = remember.doubtful(found, counting.sight, at.subscriptions)
-        asked, rest = wanted[: remember.AGAIN], wanted[remember.AGAIN :]
-        self.beyond = len(rest)
+        at = remember.coverage(taken, self.rules, self.baseline)
+        found = compare(self.baseline.known, counting.observation, at, self.baseline.evaluated_before)
+        wanted = reverify.resources_to_verify(found, counting.observation, at.subscriptions)
+        asked, rest = wanted[: reverify.LIMIT], wanted[reverify.LIMIT :]
+        self.unverified = len(rest)
         unconfirmed = frozenset(root_of(each) for each in rest)
-        self.doubts = Doubts(unconfirmed=unconfirmed)
+        self.verified = Reverification(unconfirmed=unconfirmed)
         if not asked:
             return None
         second = Store(snapshot.Head(taken=store.head.taken))
@@ -120,15 +118,15 @@ class Night:
         try:
             gone = stop.run(self._read(asked, second, screen))
         except (AccessError, UserError) as error:
-            self.doubts = Doubts(all_unconfirmed=True, gaps=(Gap("/subscriptions", 0, "NoSecondLook"),))
+            self.verified = Reverification(all_unconfirmed=True, gaps=(Gap("/subscriptions", 0, "NoSecondLook"),))
             screen.write([Line(f"no second look: {error.what}", "Note")], "scope", f"no second look: {error.what}")
             second.close()
             return store
         finally:
             screen.finish()
-        made, doubts = remember.settled(store, second, asked, gone, remember.networked(self.rules))
-        _told(doubts.gaps, screen)
-        self.doubts = replace(doubts, unconfirmed=doubts.unconfirmed | unconfirmed)
+        made, verified = reverify.merged(store, second, asked, gone, reverify.exposed_by_networks(self.rules))
+        _told(verified.gaps, screen)
+        self.verified = replace(verified, unconfirmed=verified.unconfirmed | unconfirmed)
         second.close()
         return made
 
@@ -147,39 +145,41 @@ class Night:
 
     def compare(self, scan: rows.ScanRow, taken: Snapshot, evaluation: Evaluation, counting: Counting) -> None:
         """Compare with what was known when the scan began; `found` and `row` say what came of it."""
-        if not isinstance(counting, Noting):
+        if not isinstance(counting, HistoryWriter):
             return
-        self.found = self._judge(taken, counting)(self.past.known)
+        self.found = self._judge(taken, counting)(self.baseline.known)
         tally = evaluation.tally
         standing = {each.name: tally.exposures[each.name] + tally.others[each.name] for each in Severity}
         own = rows.TrendRow(taken=scan.taken, undecided=tally.statuses["unknown"], **standing)
         self.row = remember.changes_row(
             self.found,
-            self.past,
-            counting.sight,
-            confirmed=self.live and not self.doubts.all_unconfirmed,
-            notes=remember.remarks(
-                self.past,
+            self.baseline,
+            counting.observation,
+            confirmed=self.live and not self.verified.all_unconfirmed,
+            notes=remember.notes(
+                self.baseline.last,
                 scan.taken,
                 self.tool,
                 confirmed=self.live,
-                doubts=self.doubts,
-                beyond=self.beyond,
-                older=self.found.older,
+                verified=self.verified,
+                unverified=self.unverified,
+                superseded=self.found.superseded,
             ),
             trend=[*self.trend, own],
         )
 
-    def _judge(self, taken: Snapshot, noting: Noting) -> Callable[[Mapping[Key, Item]], Changes]:
-        at = remember.looked(taken, self.rules, self.past)
-        gone = self.doubts.is_gone if self.live else remember.listed_without(taken)
-        return lambda known: remember.judge(known, self.past, noting.sight, at, self.doubts, gone)
+    def _judge(self, taken: Snapshot, writer: HistoryWriter) -> Callable[[Mapping[ItemKey, Item]], Changes]:
+        at = remember.coverage(taken, self.rules, self.baseline)
+        gone = self.verified.is_gone if self.live else remember.gone_by_lists(taken)
+        return lambda known: remember.compare_with_baseline(
+            known, self.baseline, writer.observation, at, self.verified, gone
+        )
 
     def write(self, scan: rows.ScanRow, taken: Snapshot, evaluation: Evaluation, counting: Counting) -> None:
         """Write the scan into the history in one transaction, when its files are written: a scan that is stopped
         before is not remembered, and what it found is told by the next one; rather twice than never.
         """
-        if isinstance(counting, Noting):
+        if isinstance(counting, HistoryWriter):
             try:
                 self._record(scan, taken, evaluation, self._judge(taken, counting))
             except HistoryError as error:
@@ -190,10 +190,10 @@ class Night:
         scan: rows.ScanRow,
         taken: Snapshot,
         evaluation: Evaluation,
-        judged: Callable[[Mapping[Key, Item]], Changes],
+        judged: Callable[[Mapping[ItemKey, Item]], Changes],
     ) -> None:
-        from scanner.history import notified as telling
-        from scanner.history.store import History, ScanRecord
+        from scanner.history import notified
+        from scanner.history.store import History
 
         tally = evaluation.tally
         selection = remember.selection(self.settings, taken)
@@ -204,17 +204,17 @@ class Night:
             finished=scan.finished,
             tool=scan.tool,
             selection=selection,
-            subscriptions=tuple(sorted(remember.seen(taken))),
+            subscriptions=tuple(sorted(remember.visible_subscriptions(taken))),
             scopes=remember.scopes(taken),
-            words=remember.words(self.rules),
+            rules_and_types=remember.rules_and_types(self.rules),
             complete=scan.complete,
-            confirmed=self.live and not self.doubts.all_unconfirmed,
+            confirmed=self.live and not self.verified.all_unconfirmed,
             standing={each.name: tally.exposures[each.name] + tally.others[each.name] for each in Severity},
             undecided=tally.statuses["unknown"],
         )
         with History.open(self.settings["history"], at=self._at) as history:
             if self.settings["notify"]:
-                telling.begin(history, self.settings["notify"], selection)
+                notified.start(history, self.settings["notify"], selection)
             history.record(record, lambda known, before, last: judged(known))
             self.record = record
 
@@ -222,35 +222,32 @@ class Night:
         """The owner of each resource that this tag names one for, by its id in lower case."""
         return {id: tags[tag] for id, tags in self.tags.items() if tags.get(tag)} if tag else {}
 
-    def earlier(self, name: str) -> Earlier:
-        """What a notification knows of the scans before. Where the history does not say: nothing, so that rather
-        something is told twice.
+    def reported(self, name: str) -> Reported:
+        """Return what a notification was told before; nothing where the history does not say, so that an alert is
+        rather reported twice than missed.
         """
         if self.record is None or self.errors:
-            return Earlier()
-        from scanner.history import notified as telling
+            return Reported()
+        from scanner.history import notified
         from scanner.history.store import History
 
         record = self.record
         try:
             with History.open(self.settings["history"], at=self._at) as history:
-                found = telling.earlier(history, name, record.selection, record.id, set(record.subscriptions))
+                return notified.reported(history, name, record.selection, record.id, set(record.subscriptions))
         except HistoryError:
-            return Earlier()
-        if found.last is None:
-            return Earlier(late=found.late)
-        return Earlier(date.fromisoformat(found.last.finished[:10]), found.last.complete, found.late)
+            return Reported()
 
-    def arrived(self, name: str, entries: Sequence[Entry]) -> None:
-        """Remember that a notification was told of these. Raises HistoryError."""
+    def mark_reported(self, name: str, items: Sequence[NoticeItem]) -> None:
+        """Write that a notification was told of these items. Raises HistoryError."""
         if self.record is None or self.errors:
             return
-        from scanner.history import notified as telling
+        from scanner.history import notified
         from scanner.history.store import History
 
-        record, keys = self.record, [(each.kind, each.fingerprint) for each in entries]
+        record, keys = self.record, [(each.kind, each.fingerprint) for each in items]
         with History.open(self.settings["history"], at=self._at) as history:
-            telling.heard(history, name, record.selection, record.id, keys)
+            notified.mark_reported(history, name, record.selection, record.id, keys)
 
     def told(self, wrote: Sequence[str]) -> list[UserError]:
         """What went wrong with the history, with what was written all the same."""

@@ -19,9 +19,11 @@ from typing import Any
 import msgspec
 
 from scanner.document.schema import exposure_fingerprint, finding_fingerprint
-from scanner.history import History, ScanRecord
-from scanner.history.compare import Changes, Item, Key, Looked, Sight, compare
+from scanner.history.compare import compare
+from scanner.history.items import Changes, Item, ItemKey, ScanRecord
+from scanner.history.observation import Observation, ScanCoverage
 from scanner.history.queries import diff, prune, show, upgrade
+from scanner.history.store import History
 from tests.history.server import Server, serving
 
 SUBSCRIPTIONS = tuple(f"5f1c0f9a-{place:04}-4c1e-9a52-0d2f4b7c1a01" for place in range(20))
@@ -91,16 +93,18 @@ class Estate:
 
     def judge(
         self, night: int
-    ) -> Callable[[Mapping[Key, Item], Callable[[str, str], bool], ScanRecord | None], Changes]:
-        def judged(known: Mapping[Key, Item], before: Callable[[str, str], bool], last: ScanRecord | None) -> Changes:
-            sight = Sight(known, taken(night))
-            sight.items = {
+    ) -> Callable[[Mapping[ItemKey, Item], Callable[[str, str], bool], ScanRecord | None], Changes]:
+        def judged(
+            known: Mapping[ItemKey, Item], before: Callable[[str, str], bool], last: ScanRecord | None
+        ) -> Changes:
+            observation = Observation(known, taken(night))
+            observation.items = {
                 key: msgspec.structs.replace(each, since=taken(night), seen=taken(night))
                 for key, each in self.open.items()
             }
             for each in known.values():
-                sight.resource(each.resource)
-            return compare(known, sight, Looked(set(SUBSCRIPTIONS), RULES, TYPES), before)
+                observation.resource(each.resource)
+            return compare(known, observation, ScanCoverage(set(SUBSCRIPTIONS), RULES, TYPES), before)
 
         return judged
 
@@ -115,7 +119,7 @@ def scan(night: int, count: int) -> ScanRecord:
         selection="all",
         subscriptions=SUBSCRIPTIONS,
         scopes=tuple(f"/subscriptions/{each}" for each in SUBSCRIPTIONS),
-        words=RULES | TYPES,
+        rules_and_types=RULES | TYPES,
         standing={"high": count},
     )
 

@@ -3,13 +3,15 @@
 import random
 from collections.abc import Callable, Mapping
 
-from scanner.history import History, ScanRecord
-from scanner.history.compare import Changes, Item, Key, Looked, Sight, compare, top_of
+from scanner.history.compare import compare
+from scanner.history.items import Changes, Item, ItemKey, ScanRecord, top_of
+from scanner.history.observation import Observation, ScanCoverage
+from scanner.history.store import History
 from scanner.model.ids import subscription_of
 
 SUB, OTHER = "11111111-aaaa", "22222222-bbbb"
 SEVERITIES = ("critical", "high", "medium", "low")
-Judge = Callable[[Mapping[Key, Item], Callable[[str, str], bool], ScanRecord | None], Changes]
+Judge = Callable[[Mapping[ItemKey, Item], Callable[[str, str], bool], ScanRecord | None], Changes]
 
 
 def taken(night: int) -> str:
@@ -48,14 +50,14 @@ def standing(night: int, size: int = 200, change: float = 0.3, *, subscription: 
 def judge(night: int, items: list[Item], *, closed: bool = True) -> Judge:
     """A scan that saw these and, where `closed`, read all that is known, so that what it did not see is fixed."""
 
-    def judged(known: Mapping[Key, Item], before: Callable[[str, str], bool], last: ScanRecord | None) -> Changes:
-        sight = Sight(known, taken(night))
-        sight.items = {each.key: each for each in items}
+    def judged(known: Mapping[ItemKey, Item], before: Callable[[str, str], bool], last: ScanRecord | None) -> Changes:
+        observation = Observation(known, taken(night))
+        observation.items = {each.key: each for each in items}
         if closed:
-            sight._present = {top_of(each.resource) for each in known.values()}
+            observation._present = {top_of(each.resource) for each in known.values()}
         subscriptions = {subscription_of(each.resource) for each in items} or {SUB}
-        looked = Looked(subscriptions, {"storage-plain-http"}, {"microsoft.storage/storageaccounts"})
-        return compare(known, sight, looked, before)
+        coverage = ScanCoverage(subscriptions, {"storage-plain-http"}, {"microsoft.storage/storageaccounts"})
+        return compare(known, observation, coverage, before)
 
     return judged
 
@@ -71,7 +73,7 @@ def scan(night: int, *subscriptions: str, selection: str = "all", id: str = "", 
         selection=selection,
         subscriptions=of,
         scopes=tuple(f"/subscriptions/{each}" for each in of),
-        words=frozenset({"storage-plain-http", "microsoft.storage/storageaccounts"}),
+        rules_and_types=frozenset({"storage-plain-http", "microsoft.storage/storageaccounts"}),
         standing={"high": count},
     )
 
@@ -82,18 +84,18 @@ def night(history: History, number: int, size: int = 200) -> Changes:
     return history.record(scan(number, count=len(items)), judge(number, items))
 
 
-def after(known: Mapping[Key, Item], changes: Changes) -> dict[Key, Item]:
+def after(known: Mapping[ItemKey, Item], changes: Changes) -> dict[ItemKey, Item]:
     """What is remembered after a scan, by the book."""
     return {
         **known,
-        **{each.item.key: each.item for each in changes.found},
-        **{each.key: each for each in changes.same},
+        **{each.item.key: each.item for each in changes.changed},
+        **{each.key: each for each in changes.unchanged},
     }
 
 
-def expected(nights: int, size: int = 200) -> tuple[dict[Key, Item], Changes]:
+def expected(nights: int, size: int = 200) -> tuple[dict[ItemKey, Item], Changes]:
     """What is known after that many nights, and what changed in the last of them."""
-    known: dict[Key, Item] = {}
+    known: dict[ItemKey, Item] = {}
     changes = Changes()
     for number in range(1, nights + 1):
         started = number > 1

@@ -11,8 +11,12 @@ import pytest
 from scanner.config.settings import DEFAULT, Settings, Value
 from scanner.document.schema import Coverage, Document, ResourceRow, ScanRow
 from scanner.history import baseline as remember
-from scanner.history.baseline import Doubts, Last, Noting, Past
-from scanner.history.compare import Changes, Item, Key, Looked, compare
+from scanner.history import reverify
+from scanner.history.baseline import Baseline, HistoryWriter
+from scanner.history.compare import compare
+from scanner.history.items import ChangeKind, Changes, Item, ItemKey, ScanRecord
+from scanner.history.observation import ScanCoverage
+from scanner.history.reverify import Reverification
 from scanner.model.ids import root_of
 from scanner.model.resource import LOST, Gap
 from scanner.model.rule import Fix, ResourceType
@@ -20,7 +24,7 @@ from scanner.model.verdict import Pass
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.files import Head, Snapshot, Store, of_store
 from tests.history.test_compare import (
-    LOOKED,
+    COVERAGE,
     MONDAY,
     OTHER,
     SUB,
@@ -34,7 +38,7 @@ from tests.history.test_compare import (
     finding,
     first_id,
     items,
-    sight,
+    observed,
 )
 
 FIX = Fix(az="az version", breaks="")
@@ -76,7 +80,11 @@ def snapshot(*views: tuple[str, str], reads: Iterable[tuple[str, str]] = (), **h
     return of_store(made)
 
 
-Made = Callable[..., Noting]
+def last_scan(taken: str, tool: str, *subscriptions: str) -> ScanRecord:
+    return ScanRecord("1", taken, taken, taken, tool, "all", subscriptions)
+
+
+Made = Callable[..., HistoryWriter]
 
 
 @pytest.fixture
@@ -84,8 +92,8 @@ def noting() -> Iterator[Made]:
     """Makes writers, and gives their files back."""
     with ExitStack() as stack:
 
-        def made(known: Mapping[Key, Item], before: Callable[[str, str], bool] = always) -> Noting:
-            writer = Noting(Past(known, before), TUESDAY, first_id)
+        def made(known: Mapping[ItemKey, Item], before: Callable[[str, str], bool] = always) -> HistoryWriter:
+            writer = HistoryWriter(Baseline(known, before), TUESDAY, first_id)
             stack.callback(writer.close)
             return writer
 
@@ -101,7 +109,7 @@ def test_a_row_says_whether_it_is_new_and_since_when(noting: Made) -> None:
     writer.finding(fault)
     assert (door.new, door.since) == (False, MONDAY)
     assert (fault.new, fault.since) == (True, TUESDAY)
-    assert writer.sight.items.keys() == items(door, fault).keys()
+    assert writer.observation.items.keys() == items(door, fault).keys()
     assert (writer.endpoints, writer.standing["high"]) == (1, 1)
 
 
@@ -140,8 +148,8 @@ def test_what_does_not_stand_is_neither_old_nor_new(noting: Made) -> None:
         writer.exposure(row)
     writer.finding(fault)
     assert [*(row.new for row in doors), fault.new] == [msgspec.UNSET] * 3
-    assert len(writer.sight.closed) == 1
-    assert len(writer.sight.unknown) == 1
+    assert len(writer.observation.closed) == 1
+    assert len(writer.observation.inconclusive) == 1
 
 
 def test_passes_and_resources_are_seen_and_counted(noting: Made) -> None:
@@ -155,8 +163,8 @@ def test_passes_and_resources_are_seen_and_counted(noting: Made) -> None:
     writer.passed(account("st"), ["plain-http"])
     writer.not_applicable(account("st"), {"anonymous": "it has none"})
     assert writer.tags == {account("st").lower(): {"owner": "kari"}}
-    assert writer.sight.present(account("st"))
-    assert writer.sight.closed.keys() == known.keys()
+    assert writer.observation.is_present(account("st"))
+    assert writer.observation.closed.keys() == known.keys()
 
 
 def test_a_scan_that_remembers_writes_every_row_into_its_document(noting: Made) -> None:
@@ -190,28 +198,28 @@ def test_a_rule_is_called_by_its_first_id() -> None:
 
 def test_a_type_is_looked_at_where_a_lock_rule_is_on_and_its_endpoints_are_read() -> None:
     first = rules().rules["keys"].first_id
-    at = remember.looked(snapshot(), rules(), Past())
+    at = remember.coverage(snapshot(), rules(), Baseline())
     assert at.types == {"microsoft.storage/storageaccounts"}
     assert at.rules == {first, "http", "purge", "bare"}
-    assert remember.words(rules()) == {*at.rules, *at.types}
-    off = remember.looked(snapshot(), rules("keys"), Past())
+    assert remember.rules_and_types(rules()) == {*at.rules, *at.types}
+    off = remember.coverage(snapshot(), rules("keys"), Baseline())
     assert (off.types, off.rules) == (frozenset(), {"http", "purge", "bare"})
 
 
 def test_a_subscription_that_is_not_seen_was_not_looked_at() -> None:
     night = snapshot((SUB.upper(), "partial"), (OTHER, "none"))
-    assert remember.seen(night) == {SUB}
-    last = Last(MONDAY, "t", frozenset({SUB, OTHER}))
-    at = remember.looked(night, rules(), Past(last=last))
-    assert (at.subscriptions, at.expected, at.whole) == ({SUB}, {SUB, OTHER}, True)
-    assert remember.looked(night, rules(), Past()).expected == frozenset()
+    assert remember.visible_subscriptions(night) == {SUB}
+    last = last_scan(MONDAY, "t", SUB, OTHER)
+    at = remember.coverage(night, rules(), Baseline(last=last))
+    assert (at.subscriptions, at.previous_subscriptions, at.unfiltered) == ({SUB}, {SUB, OTHER}, True)
+    assert remember.coverage(night, rules(), Baseline()).previous_subscriptions == frozenset()
 
 
 @pytest.mark.parametrize("part", [{"resources": [account("st")]}, {"groups": ["rg"]}, {"tags": ["a=b"]}])
 def test_a_part_is_not_the_whole_and_fixes_nothing_that_it_did_not_see(part: dict[str, Any]) -> None:
     night = snapshot(reads=[(STORES, "list")], **part)
-    assert not remember.looked(night, rules(), Past()).whole
-    assert not remember.listed_without(night)(account("st"))
+    assert not remember.coverage(night, rules(), Baseline()).unfiltered
+    assert not remember.gone_by_lists(night)(account("st"))
 
 
 @pytest.mark.parametrize(
@@ -228,18 +236,18 @@ def test_silence_fixes_what_was_asked_for_as_a_whole_and_nothing_outside_it(
     part: dict[str, Any], fixed: list[str]
 ) -> None:
     known = items(exposure(account("in")), exposure(account("out").replace("/rg/", "/two/")))
-    at = remember.looked(snapshot(**part), rules(), Past())
-    found = changed(known, sight(known, resources=[]), at, gone=lambda _: True)
-    assert sorted(each.item.resource.rpartition("/")[2] for each in found.of("fixed")) == fixed
-    assert len(found.found) == len(fixed)
+    at = remember.coverage(snapshot(**part), rules(), Baseline())
+    found = changed(known, observed(known, resources=[]), at, is_gone=lambda _: True)
+    assert sorted(each.item.resource.rpartition("/")[2] for each in found.of(ChangeKind.fixed)) == fixed
+    assert len(found.changed) == len(fixed)
 
 
 def test_gone_is_what_arm_listed_in_a_subscription_that_is_seen_in_full() -> None:
     full = snapshot(reads=[(STORES.upper(), "list")])
-    assert remember.listed_without(full)(account("st").upper())
-    assert remember.listed_without(full)(container("a"))
-    assert not remember.listed_without(full)(account("st", OTHER))
-    assert not remember.listed_without(full)(f"{STORES.replace('/providers', '/resourceGroups/rg/providers')}2/x")
+    assert remember.gone_by_lists(full)(account("st").upper())
+    assert remember.gone_by_lists(full)(container("a"))
+    assert not remember.gone_by_lists(full)(account("st", OTHER))
+    assert not remember.gone_by_lists(full)(f"{STORES.replace('/providers', '/resourceGroups/rg/providers')}2/x")
     for night in (
         snapshot((SUB, "partial"), reads=[(STORES, "list")]),
         snapshot(reads=[(STORES, "graph")]),
@@ -247,7 +255,7 @@ def test_gone_is_what_arm_listed_in_a_subscription_that_is_seen_in_full() -> Non
         snapshot(reads=[(STORES, "list")], live=False),
         snapshot((OTHER, "full"), reads=[(STORES, "list")]),
     ):
-        assert not remember.listed_without(night)(account("st"))
+        assert not remember.gone_by_lists(night)(account("st"))
 
 
 @pytest.mark.parametrize(
@@ -290,34 +298,34 @@ def test_the_scopes_that_a_scan_leaves(head: dict[str, Any], found: list[str]) -
 # The second look
 
 
-def doubtful(
-    known: Mapping[Key, Item], seen: Any, *subscriptions: str, looked: Looked = LOOKED, **more: Any
+def to_verify(
+    known: Mapping[ItemKey, Item], seen: Any, *subscriptions: str, looked: ScanCoverage = COVERAGE, **more: Any
 ) -> list[str]:
     found = compare(known, seen, looked, always, **more)
-    return remember.doubtful(found, seen, set(subscriptions or (SUB,)))
+    return reverify.resources_to_verify(found, seen, set(subscriptions or (SUB,)))
 
 
 def test_what_seems_fixed_is_looked_at_again() -> None:
-    assert doubtful(items(exposure()), sight(items(exposure()))) == [account("st")]
+    assert to_verify(items(exposure()), observed(items(exposure()))) == [account("st")]
 
 
 def test_what_is_new_and_critical_is_looked_at_again_and_less_is_not() -> None:
     rows = [exposure(account(name), severity=severity) for name, severity in (("c", "critical"), ("h", "high"))]
-    assert doubtful({}, sight({}, [*rows, finding(account("f"), severity="critical")])) == [account("c")]
+    assert to_verify({}, observed({}, [*rows, finding(account("f"), severity="critical")])) == [account("c")]
     known = items(exposure(severity="high"))
-    assert doubtful(known, sight(known, [exposure(severity="critical", auth="anonymous")])) == [account("st")]
+    assert to_verify(known, observed(known, [exposure(severity="critical", auth="anonymous")])) == [account("st")]
     known = items(exposure(severity="critical"))
-    assert doubtful(known, sight(known, [exposure(severity="critical")])) == []
+    assert to_verify(known, observed(known, [exposure(severity="critical")])) == []
 
 
 def test_what_was_not_seen_is_looked_at_again_also_where_it_was_lost_before() -> None:
     known = items(exposure())
-    assert doubtful(known, sight(known, resources=[])) == [account("st")]
-    lost = edit(known, sighted=False)
-    assert doubtful(lost, sight(lost, resources=[])) == [account("st")]
+    assert to_verify(known, observed(known, resources=[])) == [account("st")]
+    lost = edit(known, visible=False)
+    assert to_verify(lost, observed(lost, resources=[])) == [account("st")]
     undecided = [exposure(severity=None, worst="high", state="closed")]
-    assert doubtful(known, sight(known, undecided)) == []
-    assert doubtful(known, sight(known, [exposure()], resources=[])) == [], "what stands was seen"
+    assert to_verify(known, observed(known, undecided)) == []
+    assert to_verify(known, observed(known, [exposure()], resources=[])) == [], "what stands was seen"
 
 
 def test_only_subscriptions_that_were_seen_are_looked_at_again_once_a_resource_and_the_worst_first() -> None:
@@ -327,9 +335,9 @@ def test_only_subscriptions_that_were_seen_are_looked_at_again_once_a_resource_a
         finding(container("a"), "anonymous"),
         exposure(account("bad"), severity="critical"),
     )
-    seen = sight(known, resources=[account(name) for name in ("low", "st", "bad")])
-    assert doubtful(known, seen) == [account("bad"), account("st"), account("low")]
-    assert doubtful(known, seen, OTHER) == []
+    seen = observed(known, resources=[account(name) for name in ("low", "st", "bad")])
+    assert to_verify(known, seen) == [account("bad"), account("st"), account("low")]
+    assert to_verify(known, seen, OTHER) == []
 
 
 def looks(*paths: str, bodies: Iterable[str] = ()) -> Store:
@@ -348,36 +356,36 @@ def ids(store: Store) -> set[str]:
 
 def test_a_second_look_that_read_all_is_taken() -> None:
     first = looks(bodies=[account("a"), container("x", "a"), account("b")])
-    made, doubts = remember.settled(first, looks(bodies=[account("a")]), [account("a"), account("b")], frozenset())
+    made, verified = reverify.merged(first, looks(bodies=[account("a")]), [account("a"), account("b")], frozenset())
     assert ids(made) == {account("a"), account("b")}
-    assert doubts == Doubts()
+    assert verified == Reverification()
 
 
 def test_what_the_second_look_could_not_read_stays_as_it_was_and_is_not_confirmed() -> None:
     first = looks(bodies=[account("a"), container("x", "a"), account("b"), container("y", "b")])
     second = looks(f"{account('a')}/blobServices/default/containers", bodies=[account("a"), account("b")])
-    made, doubts = remember.settled(first, second, [account("a"), account("b")], frozenset())
+    made, verified = reverify.merged(first, second, [account("a"), account("b")], frozenset())
     assert ids(made) == {account("a"), container("x", "a"), account("b")}
-    assert doubts.is_unconfirmed(container("x", "A"))
-    assert not doubts.is_unconfirmed(account("b"))
-    assert [gap.url for gap in doubts.gaps] == [f"{account('a')}/blobServices/default/containers"]
+    assert verified.is_unconfirmed(container("x", "A"))
+    assert not verified.is_unconfirmed(account("b"))
+    assert [gap.url for gap in verified.gaps] == [f"{account('a')}/blobServices/default/containers"]
 
 
 def test_a_gap_that_was_one_before_leaves_nothing_unconfirmed() -> None:
     gap = f"{account('a')}/blobServices/default/containers"
-    made, doubts = remember.settled(
+    made, verified = reverify.merged(
         looks(gap, bodies=[account("a")]), looks(gap.upper() + "/", bodies=[account("a")]), [account("a")], frozenset()
     )
-    assert not doubts.is_unconfirmed(account("a"))
+    assert not verified.is_unconfirmed(account("a"))
     assert ids(made) == {account("a")}
 
 
 def test_networks_that_cannot_be_read_again_confirm_nothing() -> None:
     first, gone = looks(bodies=[account("a"), account("b")]), frozenset({root_of(account("b"))})
-    made, doubts = remember.settled(first, looks(NETWORKS, bodies=[account("a")]), [account("a")], gone)
+    made, verified = reverify.merged(first, looks(NETWORKS, bodies=[account("a")]), [account("a")], gone)
     assert made is first
-    assert doubts.all_unconfirmed
-    assert doubts.is_unconfirmed(account("c"))
+    assert verified.all_unconfirmed
+    assert verified.is_unconfirmed(account("c"))
 
 
 def test_a_login_of_a_group_that_cannot_list_networks_again_confirms_all_but_machines() -> None:
@@ -387,10 +395,10 @@ def test_a_login_of_a_group_that_cannot_list_networks_again_confirms_all_but_mac
     first.read(NETWORKS.replace("virtualNetworks", "networkSecurityGroups"), 0)
     refused = f"{account('a')}/blobServices/default/containers"
     second = looks(NETWORKS.replace("virtualNetworks", "networkSecurityGroups"), refused, bodies=asked)
-    made, doubts = remember.settled(first, second, asked, frozenset(), lambda id: id == machine)
-    assert not doubts.all_unconfirmed
-    assert [doubts.is_unconfirmed(each) for each in asked] == [True, False, True]
-    assert [gap.url for gap in doubts.gaps] == [refused]
+    made, verified = reverify.merged(first, second, asked, frozenset(), lambda id: id == machine)
+    assert not verified.all_unconfirmed
+    assert [verified.is_unconfirmed(each) for each in asked] == [True, False, True]
+    assert [gap.url for gap in verified.gaps] == [refused]
     assert {line.gap.url for line in made.decoded() if line.gap} == {part, NETWORKS}
 
 
@@ -398,57 +406,58 @@ def test_a_resource_that_cannot_be_read_again_leaves_the_machines_beside_it_conf
     asked = [account("a"), account("machine")]
     second = looks(f"{account('a')}/localUsers", bodies=asked)
     first = looks(f"/subscriptions/{SUB}", bodies=asked)
-    _, doubts = remember.settled(first, second, asked, frozenset())
-    assert [doubts.is_unconfirmed(each) for each in asked] == [True, False]
+    _, verified = reverify.merged(first, second, asked, frozenset())
+    assert [verified.is_unconfirmed(each) for each in asked] == [True, False]
 
 
 @pytest.mark.parametrize("known", [NETWORKS.replace("Networks", "Hubs"), f"{account('a')}/localUsers"])
 def test_a_refused_list_makes_no_part_of_a_subscription_whose_networks_must_be_read_again(known: str) -> None:
     first = looks(known, bodies=[account("a")])
-    made, doubts = remember.settled(first, looks(NETWORKS, bodies=[account("a")]), [account("a")], frozenset())
+    made, verified = reverify.merged(first, looks(NETWORKS, bodies=[account("a")]), [account("a")], frozenset())
     assert made is first
-    assert doubts.all_unconfirmed
-    assert [gap.url for gap in doubts.gaps] == [NETWORKS]
+    assert verified.all_unconfirmed
+    assert [gap.url for gap in verified.gaps] == [NETWORKS]
 
 
 def test_networks_make_the_endpoints_of_those_types_whose_ports_have_paths() -> None:
     machine = ResourceType("Microsoft.Compute/virtualMachines", api="2025-04-01")
     machine.paths(lambda resource, topology: ((), "", ()))
-    networked = remember.networked(RuleSet(kinds=[*kinds(), machine]))
+    networked = reverify.exposed_by_networks(RuleSet(kinds=[*kinds(), machine]))
     group = f"/subscriptions/{SUB}/resourceGroups/rg/providers"
     assert networked(f"{group}/microsoft.compute/VIRTUALMACHINES/vm")
     assert not networked(account("st"))
 
 
 def test_a_subscription_that_is_shown_no_more_and_what_no_second_look_could_read_are_missing() -> None:
-    doubts = Doubts(gaps=(Gap(account("a"), 403, "AuthorizationFailed"),))
+    verified = Reverification(gaps=(Gap(account("a"), 403, "AuthorizationFailed"),))
     night = snapshot((SUB.upper(), "full"))
     lost = Gap(f"/subscriptions/{OTHER}", 0, LOST)
-    last = Last(MONDAY, "t", frozenset({SUB, OTHER}))
-    assert remember.missing(Past(last=last), night, doubts) == [lost, *doubts.gaps]
-    assert remember.missing(Past(last=Last(MONDAY, "t", frozenset({SUB}))), night, Doubts()) == []
-    assert remember.missing(Past(), night, doubts) == [*doubts.gaps]
+    last = last_scan(MONDAY, "t", SUB, OTHER)
+    previous = Baseline(last=last).previous_subscriptions
+    assert reverify.history_gaps(previous, night, verified) == [lost, *verified.gaps]
+    assert reverify.history_gaps({SUB}, night, Reverification()) == []
+    assert reverify.history_gaps(frozenset(), night, verified) == [*verified.gaps]
 
 
 def test_what_arm_says_is_gone_is_out_and_gone() -> None:
     first, gone = looks(bodies=[account("a"), container("x", "a"), account("b")]), frozenset({root_of(account("a"))})
-    made, doubts = remember.settled(first, looks(), [account("a"), account("b")], gone)
+    made, verified = reverify.merged(first, looks(), [account("a"), account("b")], gone)
     assert ids(made) == {account("b")}
-    assert (doubts.is_gone(container("x", "A")), doubts.is_gone(account("b"))) == (True, False)
+    assert (verified.is_gone(container("x", "A")), verified.is_gone(account("b"))) == (True, False)
 
 
 # What is told
 
 
-def told(found: Changes, seen: Any, past: Past) -> Any:
+def told(found: Changes, seen: Any, past: Baseline) -> Any:
     return remember.changes_row(found, past, seen, confirmed=True, notes=["n"], trend=[])
 
 
 def test_the_row_of_changes_counts_what_counts() -> None:
     known = items(exposure(), exposure(endpoint="file"), finding(), finding(rule="anonymous", category="network"))
     rows = [exposure(endpoint="table"), exposure(endpoint="queue", state="waived"), exposure(severity="critical")]
-    seen = sight(known, [*rows, finding(status="unknown"), finding(container("a"), "anonymous", category="network")])
-    row = told(changed(known, seen), seen, Past(known, always, Last(MONDAY, "t", frozenset({SUB}))))
+    seen = observed(known, [*rows, finding(status="unknown"), finding(container("a"), "anonymous", category="network")])
+    row = told(changed(known, seen), seen, Baseline(known, always, last_scan(MONDAY, "t", SUB)))
     assert {name: count for name, count in row.counts.items() if count} == {
         "new": 1,
         "worse": 1,
@@ -463,58 +472,62 @@ def test_the_row_of_changes_counts_what_counts() -> None:
 
 
 def test_a_baseline_is_a_scan_before_which_nothing_is_known() -> None:
-    seen = sight({})
-    assert (told(Changes(), seen, Past()).baseline, told(Changes(), seen, Past()).since) == (True, None)
+    seen = observed({})
+    assert (told(Changes(), seen, Baseline()).baseline, told(Changes(), seen, Baseline()).since) == (True, None)
     known = items(exposure(), taken=MONDAY) | items(finding(), taken=TUESDAY)
-    row = told(Changes(), seen, Past(known))
+    row = told(Changes(), seen, Baseline(known))
     assert (row.baseline, row.since) == (False, TUESDAY)
-    assert not told(Changes(), seen, Past(last=Last(MONDAY, "t", frozenset()))).baseline
+    assert not told(Changes(), seen, Baseline(last=last_scan(MONDAY, "t"))).baseline
 
 
 def test_what_another_scan_added_meanwhile_stays_as_that_one_left_it() -> None:
     mine, theirs = items(exposure()), items(exposure(endpoint="file"), exposure(endpoint="table"))
-    seen = sight(mine, [exposure(endpoint="table")])
-    found = remember.judge({**mine, **theirs}, Past(mine, always), seen, LOOKED, Doubts(), lambda _: False)
-    assert [(each.news, each.item.endpoint) for each in found.found] == [("fixed", "blob")]
-    assert [item.endpoint for item in found.same] == ["table"]
+    seen, baseline = observed(mine, [exposure(endpoint="table")]), Baseline(mine, always)
+    found = remember.compare_with_baseline(
+        {**mine, **theirs}, baseline, seen, COVERAGE, Reverification(), lambda _: False
+    )
+    assert [(each.kind, each.item.endpoint) for each in found.changed] == [("fixed", "blob")]
+    assert [item.endpoint for item in found.unchanged] == ["table"]
 
 
-def from_file(known: Mapping[Key, Item], seen: Any) -> Changes:
-    """What comes of a file of the time of a sight."""
-    past = remember.since_then(Past(known, always), seen.taken)
-    return remember.judge(known, past, seen, LOOKED, Doubts(), lambda _: False)
+def from_file(known: Mapping[ItemKey, Item], seen: Any) -> Changes:
+    """What comes of a file of the time of an observation."""
+    past = Baseline(known, always).as_of(seen.taken)
+    return remember.compare_with_baseline(known, past, seen, COVERAGE, Reverification(), lambda _: False)
 
 
 def test_an_older_file_fixes_and_dates_nothing_that_a_later_scan_saw() -> None:
     known = items(exposure(), finding(), taken=TUESDAY)
-    seen = sight(known, [finding(), exposure(endpoint="file")], taken=MONDAY)
+    seen = observed(known, [finding(), exposure(endpoint="file")], taken=MONDAY)
     found = from_file(known, seen)
-    assert (found.found, found.same, found.older) == ([], [], 2)
+    assert (found.changed, found.unchanged, found.superseded) == ([], [], 2)
 
 
 def test_a_file_of_the_very_time_or_later_is_judged_as_any_scan() -> None:
     known = items(exposure(), finding(), taken=MONDAY)
     for taken in (MONDAY, TUESDAY):
-        found = from_file(known, sight(known, [finding(), exposure(endpoint="file")], taken=taken))
-        assert sorted(each.news for each in found.found) == ["fixed", "new"]
-        assert ([item.seen for item in found.same], found.older) == ([taken], 0)
+        found = from_file(known, observed(known, [finding(), exposure(endpoint="file")], taken=taken))
+        assert sorted(each.kind for each in found.changed) == ["fixed", "new"]
+        assert ([item.seen for item in found.unchanged], found.superseded) == ([taken], 0)
 
 
 def test_an_older_file_still_says_what_no_later_scan_looked_at() -> None:
     known = items(exposure(account("st", OTHER)), taken=TUESDAY) | items(exposure(), taken=MONDAY)
     door = exposure(account("st", OTHER), severity="critical", auth="anonymous")
-    seen = sight(known, [door, exposure(endpoint="file")], taken=MONDAY)
+    seen = observed(known, [door, exposure(endpoint="file")], taken=MONDAY)
     found = from_file(known, seen)
-    assert sorted((each.news, each.item.endpoint) for each in found.found) == [("fixed", "blob"), ("new", "file")]
-    assert found.older == 1
+    assert sorted((each.kind, each.item.endpoint) for each in found.changed) == [("fixed", "blob"), ("new", "file")]
+    assert found.superseded == 1
 
 
 def test_a_live_scan_whose_clock_went_back_changes_what_it_sees() -> None:
     known = items(exposure(), finding(), taken=TUESDAY)
-    seen = sight(known, [finding()], taken=MONDAY)
-    found = remember.judge(known, Past(known, always), seen, LOOKED, Doubts(), lambda _: False)
-    assert [each.news for each in found.found] == ["fixed"]
-    assert (len(found.same), found.older) == (1, 0)
+    seen = observed(known, [finding()], taken=MONDAY)
+    found = remember.compare_with_baseline(
+        known, Baseline(known, always), seen, COVERAGE, Reverification(), lambda _: False
+    )
+    assert [each.kind for each in found.changed] == ["fixed"]
+    assert (len(found.unchanged), found.superseded) == (1, 0)
 
 
 def test_in_an_older_file_nothing_is_new_where_a_later_scan_looked() -> None:
@@ -525,35 +538,39 @@ def test_in_an_older_file_nothing_is_new_where_a_later_scan_looked() -> None:
         items(first, taken=MONDAY) | items(last, taken=TUESDAY) | other,
         other | items(first, taken=TUESDAY),
     ):
-        past = remember.since_then(Past(known, always), MONDAY)
-        assert not past.before(account("x").upper(), "keys")
-        assert past.before(account("x", OTHER), "keys")
-        assert remember.since_then(Past(known, always), TUESDAY).before(account("x"), "keys")
-        assert not remember.since_then(Past(known), TUESDAY).before(account("x"), "keys")
+        past = Baseline(known, always).as_of(MONDAY)
+        assert not past.evaluated_before(account("x").upper(), "keys")
+        assert past.evaluated_before(account("x", OTHER), "keys")
+        assert Baseline(known, always).as_of(TUESDAY).evaluated_before(account("x"), "keys")
+        assert not Baseline(known).as_of(TUESDAY).evaluated_before(account("x"), "keys")
 
 
 def test_what_is_not_confirmed_is_not_fixed_and_what_is_gone_is() -> None:
     known = items(exposure())
-    seen = sight(known, resources=[])
-    for doubts, news in (
-        (Doubts(all_unconfirmed=True), "unseen"),
-        (Doubts(unconfirmed=frozenset({root_of(account("st"))})), "unseen"),
-        (Doubts(), "unseen"),
-        (Doubts(gone=frozenset({root_of(account("st"))})), "fixed"),
+    seen = observed(known, resources=[])
+    for verified, news in (
+        (Reverification(all_unconfirmed=True), "unseen"),
+        (Reverification(unconfirmed=frozenset({root_of(account("st"))})), "unseen"),
+        (Reverification(), "unseen"),
+        (Reverification(gone=frozenset({root_of(account("st"))})), "fixed"),
     ):
-        found = remember.judge(known, Past(known, always), seen, LOOKED, doubts, doubts.is_gone)
-        assert [each.news for each in found.found] == [news]
+        found = remember.compare_with_baseline(
+            known, Baseline(known, always), seen, COVERAGE, verified, verified.is_gone
+        )
+        assert [each.kind for each in found.changed] == [news]
 
 
 def test_what_must_be_known_to_read_the_changes() -> None:
-    def remarks(last: Last | None, **more: Any) -> list[str]:
-        given = {"confirmed": True, "doubts": Doubts(), "beyond": 0, **more}
-        return remember.remarks(Past(last=last), TUESDAY, "twolocks 2", **given)
+    def remarks(last: ScanRecord | None, **more: Any) -> list[str]:
+        given = {"confirmed": True, "verified": Reverification(), "unverified": 0, **more}
+        return remember.notes(last, TUESDAY, "twolocks 2", **given)
 
-    before = Last(MONDAY, "twolocks 2", frozenset())
-    assert remarks(None) == remarks(before) == remarks(Last(TUESDAY, "twolocks 2", frozenset())) == []
-    later = Last("2026-11-25T02:00:00Z", "twolocks 1", frozenset())
-    assert remarks(later, confirmed=False, doubts=Doubts(all_unconfirmed=True), beyond=1200, older=3) == [
+    before = last_scan(MONDAY, "twolocks 2")
+    assert remarks(None) == remarks(before) == remarks(last_scan(TUESDAY, "twolocks 2")) == []
+    later = last_scan("2026-11-25T02:00:00Z", "twolocks 1")
+    assert remarks(
+        later, confirmed=False, verified=Reverification(all_unconfirmed=True), unverified=1200, superseded=3
+    ) == [
         f"the clock went back: this scan is of {TUESDAY}, the one before of 2026-11-25T02:00:00Z",
         "the scan before was judged by twolocks 1, this one by twolocks 2",
         "judged from a file: nothing was looked at a second time",

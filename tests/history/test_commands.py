@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from scanner.history import History
-from scanner.history.compare import Change, Changes
-from scanner.history.revisions import revisions
+from scanner.history.database import revisions
+from scanner.history.items import Change, ChangeKind, Changes
+from scanner.history.store import History
 from tests.history.nights import OTHER, SUB, item, judge, scan, taken
 from tests.history.server import LOCKED_OUT, Server
 from tests.terminals import twolocks
@@ -116,7 +116,7 @@ def test_counts_are_those_of_a_scan_and_of_one_age_the_worst_comes_first() -> No
 def test_a_time_that_is_none_is_shown_as_it_is() -> None:
     with History.open(DB) as history:
         odd = msgspec.structs.replace(item(2), since="last year")
-        history.record(scan(1), lambda *_: Changes([Change("new", odd)]))
+        history.record(scan(1), lambda *_: Changes([Change(ChangeKind.new, odd)]))
     assert twolocks("history", "show", "--history", DB).out.splitlines()[-1].endswith("\tsince last year")
 
 

@@ -18,20 +18,9 @@ from scanner.document.schema import (
     exposure_fingerprint,
     finding_fingerprint,
 )
-from scanner.history import compare as changes
-from scanner.history.compare import (
-    Change,
-    Changes,
-    Item,
-    Key,
-    Looked,
-    Sight,
-    between,
-    compare,
-    first_is_same,
-    see,
-    top_of,
-)
+from scanner.history.compare import change_between, compare
+from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, level, top_of
+from scanner.history.observation import Observation, ScanCoverage, observe, same_id
 from scanner.model.verdict import Severity
 
 MONDAY, TUESDAY = "2026-11-23T02:00:00Z", "2026-11-24T02:00:00Z"
@@ -107,16 +96,16 @@ def finding(
 Row = ExposureRow | FindingRow
 
 
-def sight(
-    known: Mapping[Key, Item],
+def observed(
+    known: Mapping[ItemKey, Item],
     rows: Iterable[Row] = (),
     *,
     taken: str = TUESDAY,
     resources: Iterable[str] = (account("st"),),
     passed: Iterable[tuple[str, str]] = (),
-    first: Callable[[str], str] = first_is_same,
-) -> Sight:
-    found = Sight(known, taken, first)
+    first: Callable[[str], str] = same_id,
+) -> Observation:
+    found = Observation(known, taken, first)
     for row in rows:
         found.exposure(row) if isinstance(row, ExposureRow) else found.finding(row)
     for id, rule in passed:
@@ -126,11 +115,11 @@ def sight(
     return found
 
 
-def items(*rows: Row, taken: str = MONDAY) -> dict[Key, Item]:
-    return sight({}, rows, taken=taken).items
+def items(*rows: Row, taken: str = MONDAY) -> dict[ItemKey, Item]:
+    return observed({}, rows, taken=taken).items
 
 
-LOOKED = Looked({SUB}, {"plain-http", "anonymous"}, {TYPE})
+COVERAGE = ScanCoverage({SUB}, {"plain-http", "anonymous"}, {TYPE})
 
 
 def first_id(rule: str) -> str:
@@ -141,20 +130,22 @@ def always(resource: str, word: str) -> bool:
     return True
 
 
-def changed(known: Mapping[Key, Item], seen: Sight, looked: Looked = LOOKED, **more: Callable[[str], bool]) -> Changes:
+def changed(
+    known: Mapping[ItemKey, Item], seen: Observation, looked: ScanCoverage = COVERAGE, **more: Callable[[str], bool]
+) -> Changes:
     return compare(known, seen, looked, always, **more)
 
 
 def one(found: Changes) -> Change:
-    assert len(found.found) == 1, found
-    return found.found[0]
+    assert len(found.changed) == 1, found
+    return found.changed[0]
 
 
 def quiet(found: Changes) -> bool:
-    return not found.found
+    return not found.changed
 
 
-def edit(known: Mapping[Key, Item], **fields: object) -> dict[Key, Item]:
+def edit(known: Mapping[ItemKey, Item], **fields: object) -> dict[ItemKey, Item]:
     return {key: msgspec.structs.replace(item, **fields) for key, item in known.items()}
 
 
@@ -162,7 +153,7 @@ def edit(known: Mapping[Key, Item], **fields: object) -> dict[Key, Item]:
 
 
 def test_what_an_earlier_scan_would_have_seen_is_new() -> None:
-    assert one(changed({}, sight({}, [exposure()]))).news == "new"
+    assert one(changed({}, observed({}, [exposure()]))).kind == "new"
 
 
 @pytest.mark.parametrize(("row", "word"), [(exposure(), TYPE), (finding(rule="renamed"), "plain-http")])
@@ -173,61 +164,61 @@ def test_what_nobody_looked_for_before_is_told_apart(row: Row, word: str) -> Non
         asked.append((resource, word))
         return False
 
-    found = compare({}, sight({}, [row], first=first_id), LOOKED, before)
-    assert one(found).news == "first-looked"
+    found = compare({}, observed({}, [row], first=first_id), COVERAGE, before)
+    assert one(found).kind == "first-looked"
     assert asked == [(account("st"), word)]
-    assert not found.paging()
+    assert not found.alerts()
 
 
 def test_what_is_accepted_from_the_start_is_not_new() -> None:
-    assert one(changed({}, sight({}, [exposure(state="waived")]))).news == "accepted"
-    assert one(changed({}, sight({}, [finding(status="waived")]))).item.state == "accepted"
+    assert one(changed({}, observed({}, [exposure(state="waived")]))).kind == "accepted"
+    assert one(changed({}, observed({}, [finding(status="waived")]))).item.state == "accepted"
 
 
 def test_the_same_again_is_no_change_and_keeps_its_age() -> None:
     known = items(exposure(), finding())
-    found = changed(known, sight(known, [exposure(), finding()]))
+    found = changed(known, observed(known, [exposure(), finding()]))
     assert quiet(found)
-    assert [(item.since, item.seen) for item in found.same] == [(MONDAY, TUESDAY)] * 2
+    assert [(item.since, item.seen) for item in found.unchanged] == [(MONDAY, TUESDAY)] * 2
 
 
 def test_an_id_that_differs_in_case_is_the_same() -> None:
     known = items(exposure(), finding())
     again: list[Row] = [exposure(account("st").upper(), "BLOB"), finding(account("st").upper())]
-    assert quiet(changed(known, sight(known, again)))
+    assert quiet(changed(known, observed(known, again)))
 
 
 def test_a_second_container_is_new_beside_the_first() -> None:
     known = items(exposure(endpoint="blob/a"))
-    found = changed(known, sight(known, [exposure(endpoint="blob/a"), exposure(endpoint="blob/b")]))
-    assert (one(found).news, one(found).item.endpoint) == ("new", "blob/b")
+    found = changed(known, observed(known, [exposure(endpoint="blob/a"), exposure(endpoint="blob/b")]))
+    assert (one(found).kind, one(found).item.endpoint) == ("new", "blob/b")
 
 
 def test_fixed_and_seen_again_is_reopened_with_its_first_day() -> None:
     known = edit(items(exposure()), state="fixed")
-    change = one(changed(known, sight(known, [exposure()])))
-    assert (change.news, change.item.since, change.item.state) == ("reopened", MONDAY, "open")
+    change = one(changed(known, observed(known, [exposure()])))
+    assert (change.kind, change.item.since, change.item.state) == ("reopened", MONDAY, "open")
 
 
 def test_what_is_not_accepted_any_more_is_reopened() -> None:
     known = items(finding(status="waived"))
-    change = one(changed(known, sight(known, [finding()])))
-    assert (change.news, change.why) == ("reopened", "it is not accepted any more")
+    change = one(changed(known, observed(known, [finding()])))
+    assert (change.kind, change.why) == ("reopened", "it is not accepted any more")
 
 
 def test_accepted_now() -> None:
     known = items(exposure())
     seen = [exposure(state="intended")]
-    assert one(changed(known, sight(known, seen))).news == "accepted"
+    assert one(changed(known, observed(known, seen))).kind == "accepted"
     after = items(*seen)
-    assert quiet(changed(after, sight(after, seen)))
+    assert quiet(changed(after, observed(after, seen)))
 
 
 @pytest.mark.parametrize("row", [exposure(), exposure(state="waived")])
 def test_lost_and_seen_again_is_not_new(row: ExposureRow) -> None:
-    known = edit(items(row), sighted=False)
-    change = one(changed(known, sight(known, [row])))
-    assert (change.news, change.item.sighted) == ("again", True)
+    known = edit(items(row), visible=False)
+    change = one(changed(known, observed(known, [row])))
+    assert (change.kind, change.item.visible) == ("again", True)
 
 
 @pytest.mark.parametrize(
@@ -248,16 +239,16 @@ def test_lost_and_seen_again_is_not_new(row: ExposureRow) -> None:
 )  # fmt: skip
 def test_worse_and_better(was: Row, now: Row, news: str, why: str) -> None:
     known = items(was)
-    change = one(changed(known, sight(known, [now])))
-    assert (change.news, change.why) == (news, why)
+    change = one(changed(known, observed(known, [now])))
+    assert (change.kind, change.why) == (news, why)
     assert change.was == known[change.item.key]
 
 
 def test_one_half_wider_and_the_other_stronger_is_neither_worse_nor_better() -> None:
     known = items(exposure(reach="azure", auth="anonymous"))
-    found = changed(known, sight(known, [exposure(reach="internet", auth="shared")]))
+    found = changed(known, observed(known, [exposure(reach="internet", auth="shared")]))
     assert quiet(found)
-    assert found.same[0].reach == "internet"
+    assert found.unchanged[0].reach == "internet"
 
 
 # What is not seen
@@ -265,45 +256,45 @@ def test_one_half_wider_and_the_other_stronger_is_neither_worse_nor_better() -> 
 
 def test_a_closed_exposure_is_fixed() -> None:
     known = items(exposure())
-    change = one(changed(known, sight(known, [exposure(severity=None, state="closed", reach="none")])))
-    assert (change.news, change.why, change.item.state, change.item.seen) == ("fixed", "", "fixed", TUESDAY)
+    change = one(changed(known, observed(known, [exposure(severity=None, state="closed", reach="none")])))
+    assert (change.kind, change.why, change.item.state, change.item.seen) == ("fixed", "", "fixed", TUESDAY)
 
 
 def test_a_closed_exposure_that_an_unread_part_may_open_is_not_fixed() -> None:
     known = items(exposure())
-    change = one(changed(known, sight(known, [exposure(severity=None, worst="high", state="closed")])))
-    assert (change.news, change.why) == ("unseen", "it could not be decided")
+    change = one(changed(known, observed(known, [exposure(severity=None, worst="high", state="closed")])))
+    assert (change.kind, change.why) == ("unseen", "it could not be decided")
     assert change.item.seen == MONDAY
 
 
 def test_a_passed_finding_is_fixed_even_under_another_name() -> None:
     known = items(finding())
-    seen = sight(known, passed=[(account("st").upper(), "renamed")], first=first_id)
-    assert one(changed(known, seen)).news == "fixed"
+    seen = observed(known, passed=[(account("st").upper(), "renamed")], first=first_id)
+    assert one(changed(known, seen)).kind == "fixed"
 
 
 def test_a_pass_counts_where_its_resource_was_not_listed() -> None:
     known = items(finding())
-    assert one(changed(known, sight(known, resources=[], passed=[(account("st"), "plain-http")]))).news == "fixed"
+    assert one(changed(known, observed(known, resources=[], passed=[(account("st"), "plain-http")]))).kind == "fixed"
 
 
 @pytest.mark.parametrize("status", ["unknown", "error"])
 def test_an_undecided_finding_is_not_fixed(status: str) -> None:
     known = items(finding())
-    change = one(changed(known, sight(known, [finding(status=status)])))
-    assert (change.news, change.why) == ("unseen", "it could not be decided")
+    change = one(changed(known, observed(known, [finding(status=status)])))
+    assert (change.kind, change.why) == ("unseen", "it could not be decided")
 
 
 @pytest.mark.parametrize("above", [account("st"), f"{account('st')}/blobServices/default/", f"/subscriptions/{SUB}/"])
 def test_an_undecided_parent_keeps_what_is_below_it(above: str) -> None:
     known = items(finding(container("a"), "anonymous"))
-    change = one(changed(known, sight(known, [finding(above.upper(), "anonymous", status="unknown")])))
-    assert (change.news, change.why) == ("unseen", "what could not be read may hide it")
+    change = one(changed(known, observed(known, [finding(above.upper(), "anonymous", status="unknown")])))
+    assert (change.kind, change.why) == ("unseen", "what could not be read may hide it")
 
 
 def test_another_rule_that_is_undecided_keeps_nothing() -> None:
     known = items(finding(container("a"), "anonymous"))
-    assert one(changed(known, sight(known, [finding(status="unknown")]))).news == "fixed"
+    assert one(changed(known, observed(known, [finding(status="unknown")]))).kind == "fixed"
 
 
 @pytest.mark.parametrize(
@@ -317,43 +308,43 @@ def test_another_rule_that_is_undecided_keeps_nothing() -> None:
 )
 def test_an_endpoint_that_is_not_listed_is_kept_while_a_lock_of_its_resource_is_in_doubt(doubt: Row) -> None:
     known = items(exposure(endpoint="blob/a"))
-    found = changed(known, sight(known, [doubt]))
-    assert [change.news for change in found.found if change.item.endpoint == "blob/a"] == ["unseen"]
+    found = changed(known, observed(known, [doubt]))
+    assert [change.kind for change in found.changed if change.item.endpoint == "blob/a"] == ["unseen"]
 
 
 def test_a_child_that_is_gone_is_fixed() -> None:
     known = items(exposure(endpoint="blob/a"), finding(container("a"), "anonymous"))
-    assert [(each.news, each.why) for each in changed(known, sight(known)).found] == [("fixed", "")] * 2
+    assert [(each.kind, each.why) for each in changed(known, observed(known)).changed] == [("fixed", "")] * 2
 
 
 def test_a_resource_that_was_not_seen_is_kept_unless_it_is_certain_that_it_is_gone() -> None:
     known = items(exposure())
-    nowhere = sight(known, resources=[])
+    nowhere = observed(known, resources=[])
     kept = one(changed(known, nowhere))
-    assert (kept.news, kept.item.state, kept.item.sighted) == ("unseen", "open", False)
-    fixed = one(changed(known, nowhere, gone=lambda id: id == account("st")))
-    assert (fixed.news, fixed.why) == ("fixed", "the resource is gone")
+    assert (kept.kind, kept.item.state, kept.item.visible) == ("unseen", "open", False)
+    fixed = one(changed(known, nowhere, is_gone=lambda id: id == account("st")))
+    assert (fixed.kind, fixed.why) == ("fixed", "the resource is gone")
 
 
 def test_what_was_lost_before_is_lost_quietly() -> None:
-    known = edit(items(exposure()), sighted=False)
-    found = changed(known, sight(known, resources=[]))
+    known = edit(items(exposure()), visible=False)
+    found = changed(known, observed(known, resources=[]))
     assert quiet(found)
-    assert found.same == list(known.values())
+    assert found.unchanged == list(known.values())
 
 
 def test_nothing_is_fixed_where_the_second_look_failed() -> None:
     known = items(exposure(), finding())
-    seen = sight(known, [exposure(severity=None, state="closed")], passed=[(account("st"), "plain-http")])
-    found = changed(known, seen, unconfirmed=lambda _: True)
-    assert {(each.news, each.why) for each in found.found} == {("unseen", "it could not be looked at a second time")}
+    seen = observed(known, [exposure(severity=None, state="closed")], passed=[(account("st"), "plain-http")])
+    found = changed(known, seen, is_unconfirmed=lambda _: True)
+    assert {(each.kind, each.why) for each in found.changed} == {("unseen", "it could not be looked at a second time")}
 
 
 def test_what_is_fixed_stays_fixed_in_silence() -> None:
     known = edit(items(exposure()), state="fixed")
-    found = changed(known, sight(known))
+    found = changed(known, observed(known))
     assert quiet(found)
-    assert not found.same
+    assert not found.unchanged
 
 
 # What a scan looked at
@@ -362,42 +353,42 @@ def test_what_is_fixed_stays_fixed_in_silence() -> None:
 @pytest.mark.parametrize(
     "looked",
     [
-        Looked({OTHER}, {"plain-http"}, {TYPE}),
-        Looked({SUB}, {"anonymous"}, {"microsoft.sql/servers"}),
-        Looked(set(), set(), set(), expected={OTHER}),
-        Looked(set(), {"anonymous"}, set(), expected={SUB}),
-        Looked(set(), {"plain-http"}, {TYPE}, whole=False, expected={SUB}),
+        ScanCoverage({OTHER}, {"plain-http"}, {TYPE}),
+        ScanCoverage({SUB}, {"anonymous"}, {"microsoft.sql/servers"}),
+        ScanCoverage(set(), set(), set(), previous_subscriptions={OTHER}),
+        ScanCoverage(set(), {"anonymous"}, set(), previous_subscriptions={SUB}),
+        ScanCoverage(set(), {"plain-http"}, {TYPE}, unfiltered=False, previous_subscriptions={SUB}),
     ],
     ids=["another subscription", "other rules", "lost another", "lost, other rules", "filtered"],
 )
-def test_outside_of_what_was_looked_at_nothing_changes(looked: Looked) -> None:
+def test_outside_of_what_was_looked_at_nothing_changes(looked: ScanCoverage) -> None:
     known = items(exposure(), finding())
-    found = changed(known, sight(known), looked)
+    found = changed(known, observed(known), looked)
     assert quiet(found)
-    assert not found.same
+    assert not found.unchanged
 
 
 def test_a_subscription_that_vanished_is_lost_not_fixed() -> None:
     known = items(exposure(), finding())
-    looked = Looked(set(), {"plain-http"}, {TYPE}, expected={SUB})
-    assert [each.news for each in changed(known, sight(known, resources=[]), looked).found] == ["unseen"] * 2
+    looked = ScanCoverage(set(), {"plain-http"}, {TYPE}, previous_subscriptions={SUB})
+    assert [each.kind for each in changed(known, observed(known, resources=[]), looked).changed] == ["unseen"] * 2
 
 
 def test_a_filtered_scan_judges_only_the_resources_that_it_saw() -> None:
     known = items(finding(account("st")), finding(account("other")))
-    looked = Looked({SUB}, {"plain-http"}, {TYPE}, whole=False)
-    change = one(changed(known, sight(known), looked))
-    assert (change.news, change.item.resource) == ("fixed", account("st"))
+    looked = ScanCoverage({SUB}, {"plain-http"}, {TYPE}, unfiltered=False)
+    change = one(changed(known, observed(known), looked))
+    assert (change.kind, change.item.resource) == ("fixed", account("st"))
 
 
 def test_a_scan_of_a_group_fixes_what_is_gone_there_and_nothing_outside_it() -> None:
     outside = account("out").replace("/rg/", "/other/")
     known = items(exposure(), finding(), exposure(outside), finding(outside))
     group = f"/subscriptions/{SUB}/resourcegroups/rg"
-    looked = Looked({SUB}, {"plain-http"}, {TYPE}, whole=False, groups={group})
-    found = changed(known, sight(known, resources=[]), looked, gone=lambda _: True)
-    assert [(each.news, each.item.resource) for each in found.found] == [("fixed", account("st"))] * 2
-    assert not found.same
+    looked = ScanCoverage({SUB}, {"plain-http"}, {TYPE}, unfiltered=False, whole_scopes={group})
+    found = changed(known, observed(known, resources=[]), looked, is_gone=lambda _: True)
+    assert [(each.kind, each.item.resource) for each in found.changed] == [("fixed", account("st"))] * 2
+    assert not found.unchanged
 
 
 def test_a_slot_that_is_seen_fixes_nothing_of_its_site_nor_of_another_slot() -> None:
@@ -406,11 +397,13 @@ def test_a_slot_that_is_seen_fixes_nothing_of_its_site_nor_of_another_slot() -> 
     known = items(*(exposure(id, "app") for id in (site, *slots)))
     types = {"microsoft.web/sites", "microsoft.web/sites/slots"}
     for whole, news in ((False, []), (True, ["unseen"] * 2)):
-        seen = sight(known, [exposure(slots[0], "app")], resources=[slots[0]])
-        assert [each.news for each in changed(known, seen, Looked({SUB}, set(), types, whole=whole)).found] == news
-    seen = sight(known, [exposure(site, "app")], resources=[site])
-    found = changed(known, seen, Looked({SUB}, set(), types), gone=lambda id: "/slots/" in id)
-    assert [(each.news, each.why) for each in found.found] == [("fixed", "the resource is gone")] * 2
+        seen = observed(known, [exposure(slots[0], "app")], resources=[slots[0]])
+        assert [
+            each.kind for each in changed(known, seen, ScanCoverage({SUB}, set(), types, unfiltered=whole)).changed
+        ] == news
+    seen = observed(known, [exposure(site, "app")], resources=[site])
+    found = changed(known, seen, ScanCoverage({SUB}, set(), types), is_gone=lambda id: "/slots/" in id)
+    assert [(each.kind, each.why) for each in found.changed] == [("fixed", "the resource is gone")] * 2
 
 
 def test_a_subscription_or_a_group_that_is_seen_fixes_nothing_of_another() -> None:
@@ -421,13 +414,15 @@ def test_a_subscription_or_a_group_that_is_seen_fixes_nothing_of_another() -> No
     ]
     known = items(*(finding(place) for place in places))
     for place in places:
-        assert [each.item.resource for each in changed(known, sight(known, resources=[place])).of("fixed")] == [place]
+        assert [
+            each.item.resource for each in changed(known, observed(known, resources=[place])).of(ChangeKind.fixed)
+        ] == [place]
 
 
 def test_a_rule_counts_by_its_first_id() -> None:
     known = items(finding(rule="renamed"))
-    seen = sight(known, first=first_id)
-    assert one(changed(known, seen)).news == "fixed"
+    seen = observed(known, first=first_id)
+    assert one(changed(known, seen)).kind == "fixed"
 
 
 # Who must be told
@@ -440,15 +435,15 @@ def test_paging_counts_exposures_and_findings_that_no_exposure_shows() -> None:
         finding(rule="anonymous", category="anonymous-access", severity="critical"),
         finding(rule="x", severity="low"),
     ]
-    found = changed({}, sight({}, rows))
-    assert {each.item.rule for each in found.paging(Severity.high)} == {"", "plain-http"}
-    assert len(found.paging()) == 3
-    assert len(found.of("new", "fixed")) == 4
+    found = changed({}, observed({}, rows))
+    assert {each.item.rule for each in found.alerts(Severity.high)} == {"", "plain-http"}
+    assert len(found.alerts()) == 3
+    assert len(found.of(ChangeKind.new, ChangeKind.fixed)) == 4
 
 
 def test_fixed_and_better_page_nobody() -> None:
     known = items(exposure(), exposure(endpoint="file"))
-    assert not changed(known, sight(known, [exposure(severity="low", auth="identity")])).paging()
+    assert not changed(known, observed(known, [exposure(severity="low", auth="identity")])).alerts()
 
 
 # Two rows with one fingerprint (names that differ in case only)
@@ -463,7 +458,7 @@ def test_of_two_rows_with_one_fingerprint_the_worse_counts() -> None:
         assert [item.severity for item in items(*rows).values()] == ["high"]
     known = items(bad)
     for rows in ([closed, doubted], [doubted, closed]):
-        assert one(changed(known, sight(known, rows))).news == "unseen"
+        assert one(changed(known, observed(known, rows))).kind == "unseen"
 
 
 # Documents
@@ -491,12 +486,12 @@ def document(rows: Iterable[Row], passed: Mapping[str, list[str]], resources: It
 
 def test_a_document_says_the_same_as_its_rows() -> None:
     known = items(exposure(), finding(), finding(rule="anonymous"), finding(container("a"), "anonymous"))
-    seen = see(document([exposure()], {account("st"): ["plain-http"]}, [container("a")]), known)
+    seen = observe(document([exposure()], {account("st"): ["plain-http"]}, [container("a")]), known)
     assert sorted(seen.closed.values()) == [False, False]
-    assert seen.present(account("st"))
+    assert seen.is_present(account("st"))
     found = changed(known, seen)
-    assert [each.news for each in found.found] == ["fixed"] * 3
-    assert len(found.same) == 1
+    assert [each.kind for each in found.changed] == ["fixed"] * 3
+    assert len(found.unchanged) == 1
 
 
 @pytest.mark.parametrize(
@@ -512,7 +507,7 @@ def test_the_top_of_an_id(id: str, top: str) -> None:
 
 
 def test_a_word_that_is_on_no_scale_ranks_below_all() -> None:
-    assert changes._level(Severity, "catastrophic") == -1
+    assert level(Severity, "catastrophic") == -1
 
 
 def test_of_a_document_each_row_counts() -> None:
@@ -522,18 +517,18 @@ def test_of_a_document_each_row_counts() -> None:
     known = items(
         finding(account("b")), finding(account("b"), "anonymous"), exposure(account("a")), exposure(account("b"))
     )
-    seen = see(made, known)
+    seen = observe(made, known)
     assert len(seen.items) == 4
     assert {key for key in known if key[0] == "finding"} <= seen.closed.keys()
-    assert seen.present(account("a"))
-    assert seen.present(account("b"))
+    assert seen.is_present(account("a"))
+    assert seen.is_present(account("b"))
 
 
 def test_what_is_closed_or_has_no_cell_does_not_stand() -> None:
     known = items(exposure())
     for row in (exposure(severity="high", state="closed"), exposure(severity=None, worst="info")):
-        assert sight(known, [row]).items == {}
-        assert ("exposure", row.fingerprint) in sight(known, [row]).closed
+        assert observed(known, [row]).items == {}
+        assert ("exposure", row.fingerprint) in observed(known, [row]).closed
 
 
 def test_a_doubt_below_a_subscription_keeps_what_lies_below_it() -> None:
@@ -542,27 +537,30 @@ def test_a_doubt_below_a_subscription_keeps_what_lies_below_it() -> None:
         exposure(f"{plan}/extensions/x"), exposure(f"/subscriptions/{SUB}/providers/Microsoft.Security/pricings/vm")
     )
     doubt = finding(plan, rule="anonymous", category="network", status="unknown")
-    at = Looked({SUB}, set(), {"microsoft.security/pricings/extensions", "microsoft.security/pricings"})
-    found = changed(known, sight(known, [doubt], resources=[item.resource for item in known.values()]), at)
-    assert {each.item.resource.rpartition("/")[2]: each.news for each in found.found} == {"x": "unseen", "vm": "fixed"}
+    at = ScanCoverage({SUB}, set(), {"microsoft.security/pricings/extensions", "microsoft.security/pricings"})
+    found = changed(known, observed(known, [doubt], resources=[item.resource for item in known.values()]), at)
+    assert {each.item.resource.rpartition("/")[2]: each.kind for each in found.changed} == {
+        "x": "unseen",
+        "vm": "fixed",
+    }
 
 
 def test_a_rule_that_is_undecided_elsewhere_keeps_nothing() -> None:
     known = items(finding(container("a")))
     elsewhere = [finding(account("other"), status="unknown"), finding(container("b"), status="unknown")]
-    assert one(changed(known, sight(known, elsewhere))).news == "fixed"
+    assert one(changed(known, observed(known, elsewhere))).kind == "fixed"
 
 
 def test_what_is_fixed_was_seen_for_certain() -> None:
-    known = edit(items(exposure()), sighted=False)
-    assert one(changed(known, sight(known))).item.sighted
+    known = edit(items(exposure()), visible=False)
+    assert one(changed(known, observed(known))).item.visible
 
 
 def test_what_counts_is_an_exposure_or_a_finding_that_no_exposure_shows() -> None:
     rows = (exposure(), finding(), finding(rule="anonymous", category="network"))
-    assert [item.counts for item in items(*rows).values()] == [True, True, False]
-    found = Changes([Change("new", item) for item in items(*rows).values()])
-    assert [each.item.rule for each in found.counted("new")] == ["", "plain-http"]
+    assert [item.is_counted for item in items(*rows).values()] == [True, True, False]
+    found = Changes([Change(ChangeKind.new, item) for item in items(*rows).values()])
+    assert [each.item.rule for each in found.counted(ChangeKind.new)] == ["", "plain-http"]
 
 
 @pytest.mark.parametrize(
@@ -577,8 +575,8 @@ def test_what_counts_is_an_exposure_or_a_finding_that_no_exposure_shows() -> Non
 )
 def test_the_severity_says_first_whether_it_is_worse(was: dict[str, str], now: dict[str, str], news: str) -> None:
     known = items(exposure(**was))
-    found = changed(known, sight(known, [exposure(**now)]))
-    assert [each.news for each in found.found] == ([news] if news else [])
+    found = changed(known, observed(known, [exposure(**now)]))
+    assert [each.kind for each in found.changed] == ([news] if news else [])
 
 
 # What a history remembers of two moments
@@ -590,14 +588,14 @@ def test_the_severity_says_first_whether_it_is_worse(was: dict[str, str], now: d
         (None, {}, True, "new"),
         (None, {}, False, "first-looked"),
         (None, {"state": "fixed"}, True, ""),
-        (None, {"sighted": False}, True, "new"),
+        (None, {"visible": False}, True, "new"),
         ({"state": "fixed"}, {"state": "fixed"}, True, ""),
         ({}, {"state": "fixed"}, True, "fixed"),
         ({"state": "fixed"}, {}, True, "reopened"),
-        ({"state": "fixed"}, {"sighted": False}, True, "reopened"),
-        ({}, {"sighted": False}, True, "unseen"),
-        ({"sighted": False}, {"sighted": False}, True, ""),
-        ({"sighted": False}, {}, True, "again"),
+        ({"state": "fixed"}, {"visible": False}, True, "reopened"),
+        ({}, {"visible": False}, True, "unseen"),
+        ({"visible": False}, {"visible": False}, True, ""),
+        ({"visible": False}, {}, True, "again"),
         ({}, {}, True, ""),
         ({}, {"state": "accepted"}, True, "accepted"),
         ({"severity": "low"}, {"severity": "high"}, True, "worse"),
@@ -607,8 +605,8 @@ def test_between_two_moments(was: dict[str, str] | None, now: dict[str, str], lo
     item = items(exposure())["exposure", exposure().fingerprint]
     before = None if was is None else msgspec.structs.replace(item, **was)
     after = msgspec.structs.replace(item, **now)
-    found = between(before, after, looked=looked)
-    assert (found.news if isinstance(found, Change) else "") == news
+    found = change_between(before, after, evaluated=looked)
+    assert (found.kind if isinstance(found, Change) else "") == news
     assert (found.item if isinstance(found, Change) else found) == after
     assert not isinstance(found, Change) or found.was == before
 
@@ -637,7 +635,7 @@ findings = st.builds(
 estates = st.lists(exposures | findings, max_size=8, unique_by=lambda row: row.fingerprint)
 resources = st.sets(st.sampled_from([account(name) for name in NAMES]))
 looks = st.builds(
-    Looked,
+    ScanCoverage,
     st.sets(st.sampled_from([SUB, OTHER])),
     st.sets(st.sampled_from(["plain-http", "anonymous"])),
     st.sets(st.just(TYPE)),
@@ -647,55 +645,59 @@ looks = st.builds(
 some = settings(max_examples=80, deadline=None)
 
 
-def after(known: Mapping[Key, Item], found: Changes) -> dict[Key, Item]:
+def after(known: Mapping[ItemKey, Item], found: Changes) -> dict[ItemKey, Item]:
     """What is remembered after a scan."""
-    return {**known, **{each.item.key: each.item for each in found.found}, **{item.key: item for item in found.same}}
+    return {
+        **known,
+        **{each.item.key: each.item for each in found.changed},
+        **{item.key: item for item in found.unchanged},
+    }
 
 
 @some
 @given(estates, resources, looks)
-def test_a_scan_compared_with_itself_changes_nothing(rows: list[Row], seen: set[str], looked: Looked) -> None:
-    known = after({}, changed({}, sight({}, rows, resources=seen), looked))
-    assert quiet(changed(known, sight(known, rows, resources=seen), looked))
+def test_a_scan_compared_with_itself_changes_nothing(rows: list[Row], seen: set[str], looked: ScanCoverage) -> None:
+    known = after({}, changed({}, observed({}, rows, resources=seen), looked))
+    assert quiet(changed(known, observed(known, rows, resources=seen), looked))
 
 
 @some
 @given(estates, estates, resources, looks)
-def test_what_changed_is_told_once(first: list[Row], then: list[Row], seen: set[str], looked: Looked) -> None:
+def test_what_changed_is_told_once(first: list[Row], then: list[Row], seen: set[str], looked: ScanCoverage) -> None:
     known = items(*first)
-    later = after(known, changed(known, sight(known, then, resources=seen), looked))
-    assert quiet(changed(later, sight(later, then, resources=seen), looked))
+    later = after(known, changed(known, observed(known, then, resources=seen), looked))
+    assert quiet(changed(later, observed(later, then, resources=seen), looked))
 
 
 @some
 @given(estates, estates, resources, looks, st.booleans())
 def test_nothing_is_fixed_without_a_verdict(
-    first: list[Row], then: list[Row], seen: set[str], looked: Looked, gone: bool
+    first: list[Row], then: list[Row], seen: set[str], looked: ScanCoverage, gone: bool
 ) -> None:
     known = items(*first)
-    found = changed(known, sight(known, then, resources=seen), looked, gone=lambda _: gone)
-    for change in found.of("fixed"):
+    found = changed(known, observed(known, then, resources=seen), looked, is_gone=lambda _: gone)
+    for change in found.of(ChangeKind.fixed):
         item = change.item
-        assert top_of(item.resource) in {top_of(id) for id in seen} or gone or item.key in sight(known, then).closed
+        assert top_of(item.resource) in {top_of(id) for id in seen} or gone or item.key in observed(known, then).closed
         for row in then:
             if isinstance(row, FindingRow) and row.status in ("unknown", "error") and row.rule == item.rule:
                 assert not item.resource.lower().startswith(row.resource.lower())
-    for change in found.of("unseen"):
+    for change in found.of(ChangeKind.no_longer_visible):
         assert (change.item.state, change.item.seen) == (known[change.item.key].state, MONDAY)
 
 
 @some
 @given(estates, estates, resources, looks)
 def test_outside_of_what_was_looked_at_nothing_is_touched(
-    first: list[Row], then: list[Row], seen: set[str], looked: Looked
+    first: list[Row], then: list[Row], seen: set[str], looked: ScanCoverage
 ) -> None:
     known = items(*first)
-    new = sight(known, then, resources=seen)
+    new = observed(known, then, resources=seen)
     found = changed(known, new, looked)
-    touched = {each.item.key for each in found.found} | {item.key for item in found.same}
+    touched = {each.item.key for each in found.changed} | {item.key for item in found.unchanged}
     for key in touched - set(new.items):
         item = known[key]
-        assert SUB in looked.subscriptions or (looked.whole and SUB in looked.expected)
+        assert SUB in looked.subscriptions or (looked.unfiltered and SUB in looked.previous_subscriptions)
         assert item.rule in looked.rules if item.kind == "finding" else TYPE in looked.types
 
 
@@ -706,7 +708,7 @@ def test_the_order_of_rows_does_not_matter(first: list[Row], then: list[Row], ch
     # Rows that collide, too: the same fingerprint with another cell.
     rows = then + [msgspec.structs.replace(row, severity="low") for row in then]
     mixed = chance.sample(rows, len(rows))
-    assert changed(known, sight(known, rows)) == changed(known, sight(known, mixed))
+    assert changed(known, observed(known, rows)) == changed(known, observed(known, mixed))
 
 
 @some
@@ -714,32 +716,32 @@ def test_the_order_of_rows_does_not_matter(first: list[Row], then: list[Row], ch
 def test_the_case_of_ids_does_not_matter(rows: list[Row]) -> None:
     known = items(*rows)
     loud = [msgspec.structs.replace(row, resource=row.resource.upper()) for row in rows]
-    assert quiet(changed(known, sight(known, loud)))
+    assert quiet(changed(known, observed(known, loud)))
 
 
 @some
 @given(estates)
 def test_fixed_then_seen_is_reopened(rows: list[Row]) -> None:
     known = edit(items(*rows), state="fixed")
-    for change in changed(known, sight(known, rows)).found:
-        assert change.news == ("accepted" if change.item.state == "accepted" else "reopened")
+    for change in changed(known, observed(known, rows)).changed:
+        assert change.kind == ("accepted" if change.item.state == "accepted" else "reopened")
         assert change.item.since == MONDAY
 
 
 def test_a_resource_that_is_listed_and_could_not_be_read_is_not_gone() -> None:
     known = items(exposure(), finding())
     refused = [finding(rule="anonymous", status="unknown", category="anonymous-access"), finding(status="unknown")]
-    found = changed(known, sight(known, refused, resources=()), gone=lambda _: True)
-    assert {each.news for each in found.found} == {"unseen"}
+    found = changed(known, observed(known, refused, resources=()), is_gone=lambda _: True)
+    assert {each.kind for each in found.changed} == {"unseen"}
 
 
 def test_a_list_that_is_refused_hides_its_own_type_alone() -> None:
     known = items(exposure(container("c"), "blob/c"))
     refused = finding(f"/subscriptions/{SUB}", "sql-open", status="unknown", category="network")
     refused.gaps = [f"/subscriptions/{SUB}/providers/Microsoft.Sql/servers"]
-    looked = Looked({SUB}, set(), {f"{TYPE}/blobservices/containers"})
-    assert one(changed(known, sight(known, [refused]), looked)).news == "fixed"
+    looked = ScanCoverage({SUB}, set(), {f"{TYPE}/blobservices/containers"})
+    assert one(changed(known, observed(known, [refused]), looked)).kind == "fixed"
     refused.gaps = [f"/subscriptions/{SUB}/providers/Microsoft.Storage/storageAccounts"]
-    assert one(changed(known, sight(known, [refused]), looked)).news == "unseen"
+    assert one(changed(known, observed(known, [refused]), looked)).kind == "unseen"
     refused.gaps = []
-    assert one(changed(known, sight(known, [refused]), looked)).news == "unseen"
+    assert one(changed(known, observed(known, [refused]), looked)).kind == "unseen"

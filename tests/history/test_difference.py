@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from scanner.document.schema import ChangeRow, Document, ExposureRow, ScopeRow
-from scanner.history.documents import Difference, difference
+from scanner.history.documents import DiffDocument, difference
 from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, ResourceType
@@ -52,7 +52,7 @@ def document(
     return made
 
 
-def differ(old: Document, new: Document) -> Difference:
+def differ(old: Document, new: Document) -> DiffDocument:
     return difference(old, new, ("old", "new"), RULES)
 
 

@@ -15,15 +15,14 @@ import pytest
 from sqlalchemy import event
 
 from scanner.errors import HistoryError
-from scanner.history import History
-from scanner.history import database as place
-from scanner.history import revisions as schema
-from scanner.history.compare import Changes
+from scanner.history import database
+from scanner.history.items import Changes
 from scanner.history.queries import upgrade
+from scanner.history.store import History
 from tests.history.nights import expected, judge, night, scan
 from tests.history.server import LOCKED_OUT, Server
 
-NEWEST = int(schema.revisions()[-1])
+NEWEST = int(database.revisions()[-1])
 
 
 @contextmanager
@@ -90,7 +89,7 @@ def test_an_error_says_where_and_how_it_was_named(
 def test_without_psycopg_only_postgresql_is_missing(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['psycopg'] = None\n"
-        "from scanner.errors import HistoryError\nfrom scanner.history import History\n"
+        "from scanner.errors import HistoryError\nfrom scanner.history.store import History\n"
         "History.open('history.db').close()\n"
         "try:\n    History.open('postgresql+psycopg://host/x')\n"
         "except HistoryError as error:\n    print(error.what, '|', error.do)\n"
@@ -225,7 +224,7 @@ def test_a_file_that_another_history_replaced(file: Path) -> None:
 
 
 def _limited(history: History, pragma: str) -> None:
-    event.listen(history.place.engine, "connect", lambda raw, _: raw.execute(pragma))
+    event.listen(history.database.engine, "connect", lambda raw, _: raw.execute(pragma))
 
 
 def test_no_space(file: Path) -> None:
@@ -284,7 +283,7 @@ def _as_nobody(work: Callable[[], Any]) -> str:
 
 
 def test_held_by_another(url: str, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(place, "WAIT", 1)
+    monkeypatch.setattr(database, "LOCK_SECONDS", 1)
     holds, may_go = threading.Event(), threading.Event()
 
     def judged(*_: object) -> Changes:
@@ -316,7 +315,7 @@ def test_held_by_another(url: str, server: Server, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_wait_is_the_one_that_is_told() -> None:
-    assert place.WAIT == 30
+    assert database.LOCK_SECONDS == 30
 
 
 # Servers

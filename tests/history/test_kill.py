@@ -8,9 +8,9 @@ import sqlite3
 import time
 from contextlib import closing
 
-from scanner.history import History
-from scanner.history.compare import Changes, Item, Key
+from scanner.history.items import Changes, Item, ItemKey
 from scanner.history.queries import all_scans, show
+from scanner.history.store import History
 from tests.history.nights import SUB, after, judge, scan, standing
 
 POINTS = 50
@@ -22,7 +22,7 @@ class Model:
 
     def __init__(self) -> None:
         self.nights = 0
-        self.known: dict[Key, Item] = {}
+        self.known: dict[ItemKey, Item] = {}
 
     def next(self) -> Changes:
         self.nights += 1
@@ -105,7 +105,7 @@ def test_kill_9_at_fifty_points_of_the_writing(url: str) -> None:
             items = standing(number, SIZE)
             changes = model.next()
             assert history.record(scan(number, count=len(items)), judge(number, items)) == changes
-            assert [each.item.key for each in sorted(changes.found, key=_key)] == [
+            assert [each.item.key for each in sorted(changes.changed, key=_key)] == [
                 each.item.key for each in sorted(show(history).changes, key=_key)
             ]
             assert history.known({SUB}) == model.known
@@ -113,5 +113,5 @@ def test_kill_9_at_fifty_points_of_the_writing(url: str) -> None:
     assert inside > POINTS // 4
 
 
-def _key(change: object) -> Key:
+def _key(change: object) -> ItemKey:
     return change.item.key  # type: ignore[attr-defined, no-any-return]

@@ -17,11 +17,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Boolean, Connection, Integer, MetaData, Table, select
 
 from scanner.errors import HistoryError
-from scanner.history import History
-from scanner.history import revisions as schema
-from scanner.history.database import Place, place
+from scanner.history import database as schema
+from scanner.history.database import Database, database_at
 from scanner.history.queries import upgrade
-from scanner.history.tables import VERSIONS, marker, metadata
+from scanner.history.store import History
+from scanner.history.tables import VERSION_TABLE, marker, metadata
 from tests.history.nights import SUB, expected, night
 from tests.history.server import Server
 
@@ -44,8 +44,8 @@ TODAY = int(schema.revisions()[-1])
 
 
 @contextmanager
-def opened(url: str) -> Iterator[tuple[Place, Connection]]:
-    where = place(url)
+def opened(url: str) -> Iterator[tuple[Database, Connection]]:
+    where = database_at(url)
     with where.writing() as connection:
         yield where, connection
     where.close()
@@ -56,7 +56,7 @@ def fill(connection: Connection) -> None:
     tables = MetaData()
     tables.reflect(connection)
     for table in tables.sorted_tables:
-        if table.name not in (VERSIONS, marker.name):
+        if table.name not in (VERSION_TABLE, marker.name):
             connection.execute(table.insert(), [_row(table, number) for number in (1, 2, 3)])
 
 
@@ -76,7 +76,7 @@ def content(connection: Connection) -> dict[str, list[dict[str, Any]]]:
     return {
         table.name: [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
         for table in tables.sorted_tables
-        if table.name != VERSIONS
+        if table.name != VERSION_TABLE
     }
 
 
@@ -85,11 +85,11 @@ def test_up_from_every_earlier_version_with_data_in_it(empty: str, revision: str
     before: dict[str, list[dict[str, Any]]] = {}
     with opened(empty) as (where, connection):
         if revision:
-            schema.upgrade(connection, where, revision)
+            schema.upgrade_schema(connection, where, revision)
             fill(connection)
             before = content(connection)
     with opened(empty) as (where, connection):
-        assert schema.upgrade(connection, where).revision == schema.revisions()[-1]
+        assert schema.upgrade_schema(connection, where).revision == schema.revisions()[-1]
         there = content(connection)
     for name, rows in before.items():
         for old, new in zip(rows, there.get(name, rows), strict=True):
@@ -101,7 +101,7 @@ def test_up_from_every_earlier_version_with_data_in_it(empty: str, revision: str
 def test_the_migrations_make_what_the_code_expects(url: str) -> None:
     History.open(url).close()
     with opened(url) as (_, connection):
-        options = {"version_table": VERSIONS, "compare_type": True, "compare_server_default": True}
+        options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
 

@@ -4,39 +4,37 @@ from collections.abc import Mapping
 
 import pytest
 
-from scanner.history import History
-from scanner.history import notified as telling
-from scanner.history.compare import Change, Changes, Item, Key, News
+from scanner.history import notified
+from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey
 from scanner.history.queries import prune
+from scanner.history.store import History
 from tests.history.nights import OTHER, SUB, item, scan
 
 
-def write(
-    url: str, night: int, *changes: tuple[News, Item], selection: str = "all", names: tuple[str, ...] = ()
-) -> str:
+def write(url: str, night: int, *changes: tuple[str, Item], selection: str = "all", names: tuple[str, ...] = ()) -> str:
     """A scan with these changes, that tells these names; its id."""
     subscriptions = sorted({each.resource.split("/")[2] for _, each in changes} or {SUB})
     record = scan(night, *subscriptions, selection=selection, id=f"{selection}{night}")
-    found = Changes([Change(news, each) for news, each in changes])
+    found = Changes([Change(ChangeKind(kind), each) for kind, each in changes])
 
-    def judge(known: Mapping[Key, Item], before: object, last: object) -> Changes:
+    def judge(known: Mapping[ItemKey, Item], before: object, last: object) -> Changes:
         return found
 
     with History.open(url) as history:
-        telling.begin(history, names, selection)
+        notified.start(history, names, selection)
         history.record(record, judge)
     return record.id
 
 
 def late(url: str, scan: str, *, name: str = "ops", selection: str = "all", of: tuple[str, ...] = (SUB,)) -> set[str]:
     with History.open(url) as history:
-        found = telling.earlier(history, name, selection, scan, set(of))
-    return {f"{each.news} {each.item.fingerprint[:8]}" for each in found.late}
+        found = notified.reported(history, name, selection, scan, set(of))
+    return {f"{each.kind} {each.item.fingerprint[:8]}" for each in found.missed}
 
 
 def told(url: str, scan: str, *items: Item, name: str = "ops", selection: str = "all") -> None:
     with History.open(url) as history:
-        telling.heard(history, name, selection, scan, [each.key for each in items])
+        notified.mark_reported(history, name, selection, scan, [each.key for each in items])
 
 
 ONE, TWO, THREE = item(1), item(2), item(3)
@@ -112,10 +110,10 @@ def test_the_last_scan_that_was_told_says_whether_it_was_complete(url: str) -> N
     told(url, first)
     second = write(url, 2, names=("ops",))
     with History.open(url) as history:
-        last = telling.earlier(history, "ops", "all", second, {SUB}).last
+        last = notified.reported(history, "ops", "all", second, {SUB}).last
         assert last is not None
         assert last.id == first
-        assert telling.earlier(history, "mail", "all", second, {SUB}).last is None
+        assert notified.reported(history, "mail", "all", second, {SUB}).last is None
 
 
 def test_a_scan_that_is_not_in_the_history_is_not_noted(url: str) -> None:

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from scanner.errors import HistoryError, InputError
-from scanner.history import History
-from scanner.history.compare import Change, Item, Key, between
+from scanner.history.compare import change_between
+from scanner.history.items import Change, Item, ItemKey
 from scanner.history.queries import all_scans, diff, export, find, prune, show, upgrade
+from scanner.history.store import History
 from tests.history.nights import OTHER, SUB, after, item, judge, night, scan, standing, taken
 from tests.history.server import Server
 
@@ -35,16 +36,16 @@ def filled(url: str) -> History:
     return found
 
 
-def model(night: int) -> dict[Key, Item]:
+def model(night: int) -> dict[ItemKey, Item]:
     """What was known after a night, by the book."""
-    known: dict[Key, Item] = {}
+    known: dict[ItemKey, Item] = {}
     for number in range(1, night + 1):
         started = number > 1
         known = after(known, judge(number, standing(number, 60))(known, lambda *_, started=started: started, None))
     return known
 
 
-def open_in(known: Mapping[Key, Item]) -> set[tuple[Key, str, str]]:
+def open_in(known: Mapping[ItemKey, Item]) -> set[tuple[ItemKey, str, str]]:
     return {(key, each.severity, each.since) for key, each in known.items() if each.state == "open"}
 
 
@@ -117,10 +118,10 @@ def test_two_scans_against_each_other(history: History, first: int, then: int) -
     was, now = model(found.old.number), model(found.new.number)
     expected = {}
     for key, each in now.items():
-        answer = between(was.get(key), each)
+        answer = change_between(was.get(key), each)
         if isinstance(answer, Change):
-            expected[key] = (answer.news, answer.item.severity)
-    assert {each.item.key: (each.news, each.item.severity) for each in found.changes} == expected
+            expected[key] = (answer.kind, answer.item.severity)
+    assert {each.item.key: (each.kind, each.item.severity) for each in found.changes} == expected
     assert found.same == len(open_in(now)) - sum(each.item.state == "open" for each in found.changes)
 
 
@@ -131,25 +132,25 @@ def test_reasons_and_first_looks_come_through(url: str) -> None:
         history.record(scan(3), judge(3, []))
         history.record(scan(4), judge(4, [item(3)], closed=False))
         found = diff(history, "1", "2").changes
-        assert [(each.news, each.item.rule) for each in found] == [("new", "storage-plain-http")]
+        assert [(each.kind, each.item.rule) for each in found] == [("new", "storage-plain-http")]
         assert [each.why for each in diff(history, "1", "3").changes] == [""]
-        assert [each.news for each in diff(history, "2", "4").changes] == ["fixed"]
+        assert [each.kind for each in diff(history, "2", "4").changes] == ["fixed"]
 
 
 def test_first_looked_is_told_as_such(url: str) -> None:
     with History.open(url) as history:
-        history.record(replace(scan(1), words=frozenset()), judge(1, []))
+        history.record(replace(scan(1), rules_and_types=frozenset()), judge(1, []))
         history.record(scan(2), judge(2, [item(2)]))
-        assert [each.news for each in diff(history, "1", "2").changes] == ["first-looked"]
+        assert [each.kind for each in diff(history, "1", "2").changes] == ["first-looked"]
 
 
 def test_unseen_is_told_with_its_reason(url: str) -> None:
     with History.open(url) as history:
         history.record(scan(1), judge(1, [item(2), item(4)]))
         found = history.record(scan(2), judge(2, [item(4)], closed=False))
-        assert [each.news for each in found.found] == ["unseen"]
+        assert [each.kind for each in found.changed] == ["unseen"]
         told = diff(history, "1", "2").changes
-        assert [(each.news, each.why) for each in told] == [(each.news, each.why) for each in found.found]
+        assert [(each.kind, each.why) for each in told] == [(each.kind, each.why) for each in found.changed]
         assert told[0].why
 
 
@@ -179,8 +180,8 @@ def test_prune_keeps_what_is_open_and_enough_to_answer(url: str) -> None:
     night(history, NIGHTS + 1, 60)
 
 
-def _told(history: History, first: int, then: int) -> list[tuple[str, Key, str]]:
-    return [(each.news, each.item.key, each.why) for each in diff(history, str(first), str(then)).changes]
+def _told(history: History, first: int, then: int) -> list[tuple[str, ItemKey, str]]:
+    return [(each.kind, each.item.key, each.why) for each in diff(history, str(first), str(then)).changes]
 
 
 def test_prune_keeps_the_last_scan_of_each_selection(url: str) -> None:
@@ -207,7 +208,7 @@ def test_prune_forgets_what_was_fixed_before(url: str) -> None:
             history.record(scan(number), judge(number, [item(2)]))
         assert prune(history, taken(4)[:10]).items == 1
         found = history.record(scan(5), judge(5, [item(2), item(4)]))
-        assert [each.news for each in found.found] == ["new"]
+        assert [each.kind for each in found.changed] == ["new"]
 
 
 def test_prune_of_nothing(url: str) -> None:
@@ -221,7 +222,7 @@ def test_prune_of_nothing(url: str) -> None:
 def test_an_export_holds_every_row_in_an_order_of_its_own(history: History) -> None:
     rows = list(export(history))
     assert rows == list(export(history))
-    assert rows[0] == {"history": {"id": history.standing.id, "schema": int(history.standing.revision)}}
+    assert rows[0] == {"history": {"id": history.schema.id, "schema": int(history.schema.revision)}}
     tables = [next(iter(row)) for row in rows[1:]]
     assert [name for name, _ in itertools.groupby(tables)] == [
         "scans",
@@ -238,7 +239,7 @@ def test_an_export_holds_every_row_in_an_order_of_its_own(history: History) -> N
 def test_between_two_moments() -> None:
     was, low = item(2), item(2, severity="low")
     fixed = msgspec.structs.replace(was, state="fixed")
-    lost = msgspec.structs.replace(was, sighted=False)
+    lost = msgspec.structs.replace(was, visible=False)
     accepted = msgspec.structs.replace(was, state="accepted")
     expected = [
         (None, was, "new"), (None, fixed, None), (None, lost, "new"), (was, was, None), (was, fixed, "fixed"),
@@ -247,8 +248,8 @@ def test_between_two_moments() -> None:
         (fixed, lost, "reopened"),
     ]  # fmt: skip
     for old, new, news in expected:
-        answer = between(old, new)
-        assert (answer.news if isinstance(answer, Change) else None) == news, (old, new)
-    answer = between(None, was, looked=False)
+        answer = change_between(old, new)
+        assert (answer.kind if isinstance(answer, Change) else None) == news, (old, new)
+    answer = change_between(None, was, evaluated=False)
     assert isinstance(answer, Change)
-    assert answer.news == "first-looked"
+    assert answer.kind == "first-looked"

@@ -15,11 +15,11 @@ import msgspec
 import pytest
 
 from scanner.errors import HistoryError
-from scanner.history import History, ScanRecord
-from scanner.history.compare import Change, Changes, Item, Key
+from scanner.history.compare import EvaluatedBefore
+from scanner.history.database import revisions
+from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, ScanRecord
 from scanner.history.queries import all_scans, show
-from scanner.history.revisions import revisions
-from scanner.history.store import Before
+from scanner.history.store import History
 from tests.history.nights import OTHER, SEVERITIES, SUB, after, expected, item, judge, night, scan, standing, taken
 from tests.history.server import Server
 
@@ -32,8 +32,8 @@ def test_the_first_scan_is_the_baseline_and_nothing_in_it_is_new(url: str) -> No
         assert history.last("all") is None
         assert history.known({SUB}) == {}
         found = night(history, 1)
-        assert {each.news for each in found.found} == {"first-looked"}
-        assert not found.paging()
+        assert {each.kind for each in found.changed} == {"first-looked"}
+        assert not found.alerts()
 
 
 def test_each_night_is_remembered_as_the_comparison_says(url: str) -> None:
@@ -41,7 +41,7 @@ def test_each_night_is_remembered_as_the_comparison_says(url: str) -> None:
     for number in range(1, 16):
         with History.open(url) as history:
             found = night(history, number)
-            news |= {each.news for each in found.found}
+            news |= {each.kind for each in found.changed}
             known, wanted = expected(number)
             assert found == wanted
             assert history.known({SUB}) == known
@@ -60,7 +60,7 @@ def test_a_scan_that_is_read_back_says_what_was_written(url: str) -> None:
         assert there == history.latest()
     assert there is not None
     counts = {"critical": 2, "high": 0, "medium": 0, "low": 0, "info": 1}
-    assert there == replace(given, number=1, standing=counts, scopes=(), words=frozenset())
+    assert there == replace(given, number=1, standing=counts, scopes=(), rules_and_types=frozenset())
 
 
 def test_last_is_of_the_same_selection_and_latest_is_of_all(url: str) -> None:
@@ -82,13 +82,13 @@ def test_what_is_known_of_a_subscription_is_known_in_every_selection(url: str) -
         assert len(history.known({SUB, OTHER, *many})) == 2
         assert len(history.known({SUB, *many})) == 1
         found = history.record(scan(2, SUB, selection="one"), judge(2, [item(2)]))
-        assert (len(found.found), len(found.same)) == (0, 1)
+        assert (len(found.changed), len(found.unchanged)) == (0, 1)
 
 
 def test_a_subscription_that_the_last_scan_saw_is_compared_too(url: str) -> None:
-    seen: list[Mapping[Key, Item]] = []
+    seen: list[Mapping[ItemKey, Item]] = []
 
-    def judged(known: Mapping[Key, Item], *_: object) -> Changes:
+    def judged(known: Mapping[ItemKey, Item], *_: object) -> Changes:
         seen.append(known)
         return Changes()
 
@@ -104,7 +104,7 @@ def test_the_last_scan_is_given_so_that_a_clock_that_went_back_can_be_told(url: 
         for number in (5, 3):
 
             def judged(
-                known: Mapping[Key, Item], before: Before, last: ScanRecord | None, number: int = number
+                known: Mapping[ItemKey, Item], before: EvaluatedBefore, last: ScanRecord | None, number: int = number
             ) -> Changes:
                 said.append(last)
                 return judge(number, [item(2)])(known, before, last)
@@ -135,7 +135,7 @@ def test_an_item_that_nobody_asked_for_is_found_by_its_key(url: str) -> None:
     with History.open(url) as history:
         history.record(scan(1, OTHER), judge(1, [item(2, subscription=OTHER)]))
         stray = msgspec.structs.replace(item(2, 2, subscription=OTHER), severity="low")
-        history.record(scan(2, selection="mine"), lambda *_: Changes([Change("better", stray)]))
+        history.record(scan(2, selection="mine"), lambda *_: Changes([Change(ChangeKind.lowered, stray)]))
         assert list(history.known({OTHER}).values()) == [stray]
 
 
@@ -163,7 +163,7 @@ def test_hostile_names_are_kept_as_they_are(url: str) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_scans_of_any_scope_leave_what_the_comparison_says(url: str, seed: int) -> None:
     chance = random.Random(seed)
-    known: dict[Key, Item] = {}
+    known: dict[ItemKey, Item] = {}
     looked: set[str] = set()
     with History.open(url) as history:
         for number in range(1, 9):
@@ -191,8 +191,8 @@ def test_before_knows_the_scopes_above(url: str) -> None:
     inside = item(2).resource
     group = inside[: inside.index("/providers")].lower()
     with History.open(url) as history:
-        history.record(replace(scan(1), scopes=(group,), words=frozenset({"word"})), judge(1, []))
-        before = history.before()
+        history.record(replace(scan(1), scopes=(group,), rules_and_types=frozenset({"word"})), judge(1, []))
+        before = history.evaluated_before()
     assert before(inside, "word")
     assert before(f"{inside.upper()}/blobServices/default", "word")
     assert not before(inside, "other")
@@ -203,21 +203,21 @@ def test_before_knows_the_scopes_above(url: str) -> None:
 def test_before_knows_a_filter_only_by_itself(url: str) -> None:
     mine, other = f"/subscriptions/{SUB}?tag=env=prod", f"/subscriptions/{SUB}?tag=env=test"
     with History.open(url) as history:
-        history.record(replace(scan(1), scopes=(mine,), words=frozenset({"word"})), judge(1, []))
-        assert history.before((mine,))(item(2).resource, "word")
-        assert not history.before((mine,))(item(2).resource, "more")
-        assert not history.before((mine,))(item(2, subscription=OTHER).resource, "word")
-        assert not history.before((other,))(item(2).resource, "word")
-        assert not history.before()(item(2).resource, "word")
+        history.record(replace(scan(1), scopes=(mine,), rules_and_types=frozenset({"word"})), judge(1, []))
+        assert history.evaluated_before((mine,))(item(2).resource, "word")
+        assert not history.evaluated_before((mine,))(item(2).resource, "more")
+        assert not history.evaluated_before((mine,))(item(2, subscription=OTHER).resource, "word")
+        assert not history.evaluated_before((other,))(item(2).resource, "word")
+        assert not history.evaluated_before()(item(2).resource, "word")
 
 
 def test_a_scan_does_not_count_as_its_own_past(url: str) -> None:
     with History.open(url) as history:
-        history.record(replace(scan(1), words=frozenset({"microsoft.storage/storageaccounts"})), judge(1, []))
+        history.record(replace(scan(1), rules_and_types=frozenset({"microsoft.storage/storageaccounts"})), judge(1, []))
         found = history.record(scan(2), judge(2, [item(2), item(3)]))
-        assert [each.news for each in found.found] == ["new", "first-looked"]
+        assert [each.kind for each in found.changed] == ["new", "first-looked"]
         found = history.record(scan(3), judge(3, [item(2), item(3), item(4), item(5)]))
-        assert [each.news for each in found.found] == ["new", "new"]
+        assert [each.kind for each in found.changed] == ["new", "new"]
 
 
 # Trend
@@ -257,7 +257,7 @@ def test_two_scans_at_once_are_both_kept_and_the_second_knows_the_first(
     assert [child.exitcode for child in children] == [0, 0]
     with History.open(url) as history:
         assert [each.number for each in all_scans(history)] == list(range(1, 11))
-        news = [(each.item.key, each.news) for number in range(1, 11) for each in show(history, str(number)).changes]
+        news = [(each.item.key, each.kind) for number in range(1, 11) for each in show(history, str(number)).changes]
         first = [key for key, what in news if what in ("new", "first-looked")]
         assert len(first) == len(set(first)) == 60
 
@@ -298,7 +298,7 @@ def test_a_question_does_not_wait_for_a_scan(url: str) -> None:
     with History.open(url) as history, History.open(url) as other:
         night(history, 1)
 
-        def judged(known: Mapping[Key, Item], *_: object) -> Changes:
+        def judged(known: Mapping[ItemKey, Item], *_: object) -> Changes:
             assert other.known({SUB}) == known
             assert len(all_scans(other)) == 1
             return Changes()
@@ -328,11 +328,11 @@ def test_at_rest_a_history_is_one_file_of_ours(file: Path) -> None:
 
 def test_a_file_system_without_shared_memory_serves_and_is_told(file: Path) -> None:
     """SQLite's own `unix-none` has no shared memory, as SMB shares have none."""
-    from scanner.history.database import place
+    from scanner.history.database import database_at
     from scanner.history.store import opened
 
     for number in (1, 2):
-        with opened(place(str(file), vfs="unix-none")) as history:
+        with opened(database_at(str(file), vfs="unix-none")) as history:
             assert "no shared memory" in history.notes[0]
             night(history, number)
             assert history.known({SUB}) == expected(number)[0]
@@ -349,7 +349,7 @@ def test_a_path_stays_where_it_was_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     with History.open("history.db") as history:
         night(history, 1)
-        assert history.place.shown == "history.db"
+        assert history.database.shown == "history.db"
     assert (tmp_path / "history.db").exists()
 
 
@@ -382,6 +382,6 @@ def test_an_open_that_must_not_make_a_file_makes_none(file: Path) -> None:
 def test_a_name_with_a_nul_is_remembered(url: str) -> None:
     odd = item(2, endpoint="blob/a\0b")
     with History.open(url) as history:
-        history.record(scan(1), lambda *_: Changes([Change("new", odd)]))
+        history.record(scan(1), lambda *_: Changes([Change(ChangeKind.new, odd)]))
         history.record(scan(2), lambda *_: Changes([], [msgspec.structs.replace(odd, seen=taken(2))]))
         assert history.known({SUB})[odd.key].endpoint == "blob/a\N{REPLACEMENT CHARACTER}b"

@@ -28,20 +28,22 @@ SCANNER = (
     "scanner/evaluate/locks.py",
 )
 PURE: dict[str, tuple[str, ...]] = {
+    "scanner/history/items.py": (),
+    "scanner/history/observation.py": (),
     "scanner/history/compare.py": (),
     "scanner/history/baseline.py": (),
+    "scanner/history/reverify.py": (),
     "scanner/exit_codes.py": (),
     "scanner/config/waivers.py": (
         *("Waiver", "Accepted", "WaiverFile", "_Reader.gap", "_Reader._width"),
         *("expiring", "_asked", "_sorted", "fits", "_listed", "_within", "parse_cell", "judged", "day"),
     ),
     "scanner/history/documents.py": (
-        "_Sides",
+        "_Pair",
         "difference",
-        "_of",
-        "_undecided",
+        "_why_new",
         "_vanished",
-        "_silence",
+        "_why_vanished",
         "_subscriptions",
         "_tops",
     ),

@@ -31,8 +31,11 @@ OTHERS = {
 REMEMBERS = ("tests/history/test_compare.py", "tests/history/test_baseline.py")
 WAIVES = ("tests/config/test_waivers.py", "tests/evaluate/test_waived.py", "tests/evaluate/test_gaps.py")
 BY_TESTS = {
+    "scanner/history/items.py": REMEMBERS,
+    "scanner/history/observation.py": REMEMBERS,
     "scanner/history/compare.py": REMEMBERS,
     "scanner/history/baseline.py": REMEMBERS,
+    "scanner/history/reverify.py": REMEMBERS,
     "scanner/exit_codes.py": ("tests/test_exit_codes.py",),
     "scanner/config/waivers.py": WAIVES,
     "scanner/history/documents.py": ("tests/history/test_documents.py", "tests/history/test_difference.py"),

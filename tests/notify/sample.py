@@ -11,8 +11,9 @@ from scanner.document.schema import ChangesRow, GapRow, ScanRow, ScopeRow
 from scanner.evaluate.run import Tally
 from scanner.exit_codes import Exit
 from scanner.history.baseline import COUNTS
-from scanner.history.compare import Change, Changes, Item, News
-from scanner.notify.notice import Earlier, Facts, Notice, notice
+from scanner.history.items import Change, ChangeKind, Changes, Item, Reported, ScanRecord
+from scanner.notify.compose import notice
+from scanner.notify.notice import Notice, ScanResult
 
 SUB = "3f0e9c1a-77aa-4c1e-9a55-0b8f3c1d2e4f"
 GROUP = f"/subscriptions/{SUB}/resourceGroups/rg-journal"
@@ -26,7 +27,7 @@ OWNERS = {JOURNAL.lower(): "kari", SERVER.lower(): "team-a"}
 
 
 def change(
-    news: News, resource: str, endpoint: str = "", severity: str = "critical", why: str = "", **more: str
+    kind: str, resource: str, endpoint: str = "", severity: str = "critical", why: str = "", **more: str
 ) -> Change:
     """A change of an endpoint or, without one, of a finding of a rule."""
     cell = {"reach": "internet", "authentication": "anonymous"} if endpoint else {"category": "recovery"}
@@ -40,7 +41,7 @@ def change(
         seen=TAKEN,
         **{"title": READ, **cell, **more},  # type: ignore[arg-type]
     )
-    return Change(news, item, None, why)
+    return Change(ChangeKind(kind), item, None, why)
 
 
 NEWS = (
@@ -74,13 +75,13 @@ def facts(
     files: Sequence[str] = ("findings.json", "report.html"),
     notes: Sequence[str] = (),
     lost: Sequence[str] = (),
-) -> Facts:
+) -> ScanResult:
     tally = Tally(exposures=Counter(critical=2, high=1, medium=9), others=Counter(high=1, low=4), complete=complete)
     tally.scopes = [ScopeRow(subscription=SUB, name="prod-journal", tenant="agency.example", view="full")]
     tally.gaps, tally.unaccepted = list(gaps), len(gaps)
     tally.statuses["unknown"] = 6 * len(gaps)
     changes = Changes(list(found))
-    counts = {name.replace("-", "_"): len(changes.counted(name)) for name in COUNTS}
+    counts = {kind.value.replace("-", "_"): len(changes.counted(kind)) for kind in COUNTS}
     row = ChangesRow(
         since=None if baseline else "2026-11-24T02:00:00Z",
         baseline=baseline,
@@ -89,7 +90,7 @@ def facts(
         counts={**counts, "open": 17},
         reopened=[], worse=[], better=[], fixed=[], unseen=[], trend=[],
     )  # fmt: skip
-    return Facts(
+    return ScanResult(
         scan=ScanRow(
             id="9b01c2d3e4f5a607",
             started=TAKEN,
@@ -110,9 +111,16 @@ def facts(
         changes=changes if known else None,
         owners=owners,
         expiring=expiring,
-        lost=lost,
+        history_errors=lost,
         files=files,
     )
+
+
+def reported(day: date | None = None, *missed: Change, complete: bool = True) -> Reported:
+    """What a notification was told up to a scan of that day, or never."""
+    time = f"{day}T02:00:00Z"
+    last = ScanRecord("1", time, time, time, "twolocks 0.1.0", "all", (SUB,), complete=complete) if day else None
+    return Reported(last, missed)
 
 
 def target(kind: str = "webhook", **more: object) -> Target:
@@ -125,6 +133,6 @@ MAILBOX = Mailbox("127.0.0.1", 25, "none", "twolocks@agency.example", ("ops@agen
 
 def news(found: Sequence[Change] = NEWS, *, whom: Target | None = None, **more: object) -> Notice:
     """The notice of a night that has news."""
-    made = notice(whom or target(), facts(found, **more), Earlier(date(2026, 11, 24)))  # type: ignore[arg-type]
+    made = notice(whom or target(), facts(found, **more), reported(date(2026, 11, 24)))  # type: ignore[arg-type]
     assert made is not None
     return made

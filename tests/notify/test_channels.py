@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from scanner.model.verdict import Severity
 from scanner.notify.channels import ci_log as commands
 from scanner.notify.channels import mail, slack, teams, webhook
-from scanner.notify.notice import Notice, sentence, trial
+from scanner.notify.compose import trial
+from scanner.notify.notice import Notice
+from scanner.notify.wording import item_sentence
 from tests.notify.sample import ENDS, GAP, GROUP, MAILBOX, change, news, target
 
 Json = dict[str, Any]
@@ -78,7 +80,7 @@ def many(count: int, places: int = 1000, size: int = 60) -> Notice:
 
 
 def test_the_json_is_what_its_schema_says() -> None:
-    schema = msgspec.json.schema(webhook.Body)
+    schema = msgspec.json.schema(webhook.WebhookBody)
     for made in (news(), trial(target(), "twolocks 0.1.0"), many(600), *map(hostile, HOSTILE)):
         jsonschema.validate(json.loads(webhook.body(made)), schema)
 
@@ -259,7 +261,7 @@ def printed(lines: Callable[[Notice], Any], made: Notice) -> list[str]:
 
 
 def check_commands(made: Notice) -> None:
-    for line in printed(commands.github, made):
+    for line in printed(commands.github_lines, made):
         read = github_reads(line)
         assert read is not None
         assert read[0] in ("error", "warning")
@@ -267,7 +269,7 @@ def check_commands(made: Notice) -> None:
         assert read[1]["title"].startswith("Twolocks")
         assert "##[" not in line
         assert "\n" not in read[2]
-    for line in printed(commands.azure_devops, made):
+    for line in printed(commands.azure_devops_lines, made):
         found = azure_reads(line)
         assert found is not None
         assert found[0] in ("task.logissue type=error", "task.logissue type=warning")
@@ -290,8 +292,8 @@ def test_no_text_at_all_can(text: str) -> None:
 def test_what_was_said_is_what_is_read() -> None:
     made = news([change("new", f"{GROUP}/providers/Microsoft.Storage/storageAccounts/st100%", "blob/a;b]c,d:e")])
     github, azure = (
-        github_reads(printed(commands.github, made)[0]),
-        azure_reads(printed(commands.azure_devops, made)[0]),
+        github_reads(printed(commands.github_lines, made)[0]),
+        azure_reads(printed(commands.azure_devops_lines, made)[0]),
     )
     assert github is not None
     assert azure is not None
@@ -300,7 +302,7 @@ def test_what_was_said_is_what_is_read() -> None:
     assert github[1] == {"title": "Twolocks, critical"}
 
 
-@pytest.mark.parametrize("lines", [commands.github, commands.azure_devops])
+@pytest.mark.parametrize("lines", [commands.github_lines, commands.azure_devops_lines])
 def test_ten_errors_are_the_most_that_is_shown(lines: Callable[[Notice], Any]) -> None:
     found = printed(lines, many(500))
     errors = [line for line in found if "error" in line[:30]]
@@ -317,7 +319,7 @@ def test_marks_are_written_as_the_programs_unwrite_them() -> None:
 
 def test_lesser_ones_are_warnings() -> None:
     made = news([change("new", GROUP, "x", "medium")], whom=target(least=Severity.info))
-    assert printed(commands.github, made)[0].startswith("::warning title=Twolocks%2C medium::")
+    assert printed(commands.github_lines, made)[0].startswith("::warning title=Twolocks%2C medium::")
 
 
 # All
@@ -326,7 +328,7 @@ def test_lesser_ones_are_warnings() -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_shows_as_something_else(text: str) -> None:
     for entry in hostile(text).items:
-        said = sentence(entry)
+        said = item_sentence(entry)
         assert len(said) <= 600
         assert said.isprintable() or "\U0001f512" in said
         assert "\u202e" not in said
@@ -339,5 +341,5 @@ def test_a_test_is_marked_as_one_in_every_form() -> None:
     assert said in json.loads(slack.body(made))["text"]
     assert json.loads(webhook.body(made))["kind"] == "test"
     assert headers(made)["Subject"] == f"[Twolocks] {said}"
-    assert printed(commands.github, made)[0] == f"::warning title=Twolocks::{said}"
+    assert printed(commands.github_lines, made)[0] == f"::warning title=Twolocks::{said}"
     assert html.escape(said) in str(mail.message(made, MAILBOX, "ops"))

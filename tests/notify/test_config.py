@@ -7,7 +7,7 @@ import pytest
 from scanner.config.notifications import COMMON, KINDS, keys_of, loopback
 from scanner.config.settings import Settings, resolve
 from scanner.errors import InputError
-from scanner.notify import after_scan as tell
+from scanner.notify import after_scan
 from tests.terminals import twolocks
 
 HOOK = "https://hooks.agency.example/workflows/7f3a?sig=c2VjcmV0LXNpZ25hdHVyZQ"
@@ -107,7 +107,7 @@ def ready(folder: Path, text: str, environ: dict[str, str], monkeypatch: pytest.
     (folder / "twolocks.toml").write_text(f"[notify.ops]\n{text}\n")
     given = {"history": "night.db", "notify": ["ops"], **options}
     try:
-        found = tell.prepared(resolve("scan", given, {}, folder=folder))
+        found = after_scan.checked(resolve("scan", given, {}, folder=folder))
     except InputError as error:
         return f"{error.what} | {error.at.rpartition('/')[2]} | {error.do}"
     return found[0].url
@@ -195,7 +195,7 @@ def test_no_secret_is_in_a_targets_text(tmp_path: Path, monkeypatch: pytest.Monk
         f"[notify.post]\n{MAIL}user = 'two'\npassword-env = 'PASSWORD'\n"
     )
     found = resolve("scan", {"history": "h.db", "notify": ["ops", "post"]}, {}, folder=tmp_path)
-    targets = tell.prepared(found)
+    targets = after_scan.checked(found)
     shown = f"{targets} {targets[0]!r} {found} {found.rows()}"
     assert "two@agency.example" in shown
     for secret in (HOOK, "c2VjcmV0", SIGN, "geheim"):
@@ -210,6 +210,6 @@ def test_no_secret_is_in_a_targets_text(tmp_path: Path, monkeypatch: pytest.Monk
     ("tls", "port"), [("", 587), ("tls = 'implicit'\n", 465), ("tls = 'starttls'\nport = 2525\n", 2525)]
 )
 def test_ports_follow_the_way_of_tls(tls: str, port: int, tmp_path: Path) -> None:
-    found = tell.prepared(settings(tmp_path, MAIL + tls))[0].mail
+    found = after_scan.checked(settings(tmp_path, MAIL + tls))[0].mail
     assert found is not None
     assert (found.port, found.to, found.sender) == (port, ("ops@agency.example",), "two@agency.example")

@@ -7,12 +7,28 @@ from datetime import date, timedelta
 import pytest
 
 from scanner.config.waivers import Expiring
-from scanner.history.compare import News
+from scanner.history.items import ChangeKind
 from scanner.model.verdict import Severity
-from scanner.notify.notice import Earlier, Facts, Notice, grouped, notice
-from tests.notify.sample import ENDS, GAP, JOURNAL, NEWS, OWNERS, SERVER, TODAY, VAULT, change, facts, news, target
+from scanner.notify.compose import notice
+from scanner.notify.layout import sections
+from scanner.notify.notice import Notice, ScanResult
+from tests.notify.sample import (
+    ENDS,
+    GAP,
+    JOURNAL,
+    NEWS,
+    OWNERS,
+    SERVER,
+    TODAY,
+    VAULT,
+    change,
+    facts,
+    news,
+    reported,
+    target,
+)
 
-YESTERDAY = Earlier(TODAY - timedelta(days=1))
+YESTERDAY = reported(TODAY - timedelta(days=1))
 
 
 def told(made: Notice | None) -> set[str]:
@@ -30,8 +46,8 @@ def test_new_reopened_and_worse_are_told() -> None:
 
 
 @pytest.mark.parametrize("word", ["fixed", "unseen", "better", "accepted", "again", "first-looked"])
-def test_whatever_else_changed_pages_nobody(word: News) -> None:
-    found = [replace(each, news=word) for each in NEWS]
+def test_whatever_else_changed_pages_nobody(word: str) -> None:
+    found = [replace(each, kind=ChangeKind(word)) for each in NEWS]
     assert notice(target(), facts(found), YESTERDAY) is None
 
 
@@ -73,8 +89,8 @@ def test_a_child_is_the_owners_of_its_parent_unless_it_says_otherwise() -> None:
 
 
 def test_a_baseline_gives_counts_only() -> None:
-    found = [replace(each, news="first-looked") for each in NEWS]
-    made = notice(target(), facts(found, baseline=True, expiring=ENDS, complete=False, gaps=[GAP]), Earlier())
+    found = [replace(each, kind=ChangeKind.first_evaluated) for each in NEWS]
+    made = notice(target(), facts(found, baseline=True, expiring=ENDS, complete=False, gaps=[GAP]), reported())
     assert made is not None
     assert (made.kind, made.items, made.waivers) == ("baseline", [], [])
     assert made.title == "First scan, the baseline: 17 stand open (2 critical, 2 high, 9 medium, 4 low)"
@@ -94,11 +110,11 @@ def test_a_series_that_turned_incomplete_is_told_once() -> None:
     assert made.title == "Not everything could be read any more"
     assert made.remarks[0].endswith("What was not read may be open too. The scan before could read everything")
     assert made.gaps[0].action == GAP.action
-    assert notice(target(), found, replace(YESTERDAY, complete=False)) is None
+    assert notice(target(), found, reported(TODAY - timedelta(days=1), complete=False)) is None
 
 
 def test_no_notice_of_an_incomplete_scan_reads_as_if_all_were_known() -> None:
-    made = notice(target(), facts(complete=False, gaps=[GAP]), replace(YESTERDAY, complete=False))
+    made = notice(target(), facts(complete=False, gaps=[GAP]), reported(TODAY - timedelta(days=1), complete=False))
     assert made is not None
     assert made.remarks[0].startswith("Not everything could be read: 1 read failed")
     assert made.scan is not None
@@ -135,7 +151,7 @@ def ends(days: int, used: int = 1, owner: str = "kari") -> Expiring:
 
 
 def expiring(days: int, before: int | None = 1, used: int = 1) -> Notice | None:
-    earlier = Earlier(TODAY - timedelta(days=before) if before is not None else None)
+    earlier = reported(TODAY - timedelta(days=before) if before is not None else None)
     return notice(target(), facts([], expiring=[ends(days, used)]), earlier)
 
 
@@ -156,7 +172,7 @@ def test_every_night_of_a_waiver_together_tell_it_twice() -> None:
     for night in range(60):
         today = TODAY + timedelta(days=night)
         found = replace(facts([], expiring=[ends(30)] if night >= 16 else []), today=today)
-        count += notice(target(), found, Earlier(today - timedelta(days=1))) is not None and night <= 30
+        count += notice(target(), found, reported(today - timedelta(days=1))) is not None and night <= 30
     assert count == 2
 
 
@@ -172,15 +188,15 @@ def test_a_waiver_that_covers_nothing_or_is_anothers_is_not_told() -> None:
 
 def test_what_was_not_told_is_told_late_and_only_once() -> None:
     late = change("new", VAULT, "vault")
-    made = notice(target(), facts(), replace(YESTERDAY, late=(late, NEWS[0])))
+    made = notice(target(), facts(), replace(YESTERDAY, missed=(late, NEWS[0])))
     assert made is not None
     assert [each.endpoint for each in made.items if each.late] == ["vault"]
     assert len(made.items) == len(NEWS) + 1
 
 
 def test_late_news_alone_is_news_but_not_below_the_least_severity() -> None:
-    assert notice(target(), facts([]), replace(YESTERDAY, late=(NEWS[0],))) is not None
-    assert notice(target(), facts([]), replace(YESTERDAY, late=(change("new", VAULT, "vault", "low"),))) is None
+    assert notice(target(), facts([]), replace(YESTERDAY, missed=(NEWS[0],))) is not None
+    assert notice(target(), facts([]), replace(YESTERDAY, missed=(change("new", VAULT, "vault", "low"),))) is None
 
 
 # Grouped
@@ -188,16 +204,16 @@ def test_late_news_alone_is_news_but_not_below_the_least_severity() -> None:
 
 def shape(made: Notice) -> list[tuple[str, list[tuple[str, list[str]]]]]:
     return [
-        (group.owner, [(place.name, [each.endpoint or each.rule for each in place.entries]) for place in group.places])
-        for group in grouped(made.items)
+        (owner.heading, [(each.name, [item.endpoint or item.rule for item in each.items]) for each in owner.resources])
+        for owner in sections(made.items)
     ]
 
 
 def test_grouped_by_owner_and_parent_the_worst_first() -> None:
     assert shape(news()) == [
-        ("kari", [("stjournal", ["blob/eksport", "blob/scans"])]),
-        ("", [("kv-skjema", ["keyvault-no-purge-protection"])]),
-        ("team-a", [("sqlfag", ["tds"])]),
+        ("Owner: kari", [("stjournal", ["blob/eksport", "blob/scans"])]),
+        ("Without an owner", [("kv-skjema", ["keyvault-no-purge-protection"])]),
+        ("Owner: team-a", [("sqlfag", ["tds"])]),
     ]
 
 
@@ -207,19 +223,19 @@ def test_children_stand_below_their_top_level_resource() -> None:
         change("new", SERVER.upper().replace("MICROSOFT.SQL/SERVERS", "Microsoft.Sql/servers"), "tds", "high"),
         change("new", f"/subscriptions/{SERVER.split('/')[2]}", severity="high", rule="defender-off"),
     ]
-    places = [place for group in grouped(news(found, owners={}).items) for place in group.places]
-    assert sorted((place.name.lower(), len(place.entries)) for place in places) == [
+    places = [each for owner in sections(news(found, owners={}).items) for each in owner.resources]
+    assert sorted((place.name.lower(), len(place.items)) for place in places) == [
         (SERVER.split("/")[2], 1), ("sqlfag", 2),
     ]  # fmt: skip
 
 
 def test_the_order_of_the_changes_does_not_matter() -> None:
-    def made(found: Sequence[object]) -> Facts:
+    def made(found: Sequence[object]) -> ScanResult:
         return facts(list(found))  # type: ignore[arg-type]
 
     assert notice(target(), made(NEWS), YESTERDAY) == notice(target(), made(NEWS[::-1]), YESTERDAY)
 
 
 def test_of_a_day_that_is_not_known_everything_is_due() -> None:
-    assert notice(target(), facts([], expiring=ENDS), Earlier()) is not None
+    assert notice(target(), facts([], expiring=ENDS), reported()) is not None
     assert date(2026, 12, 9) - TODAY == timedelta(days=14)

@@ -9,8 +9,9 @@ import pytest
 
 from scanner.config.notifications import KINDS
 from scanner.config.settings import resolve
-from scanner.notify.channels.webhook import Body, headers
-from scanner.notify.notice import WARNED, Entry
+from scanner.notify.channels.webhook import WebhookBody, headers
+from scanner.notify.compose import WARNING_DAYS
+from scanner.notify.notice import NoticeItem
 
 PAGE = (Path(__file__).parents[2] / "docs" / "notices.md").read_text("utf-8")
 SETTINGS = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
@@ -44,9 +45,9 @@ def test_its_code_verifies_and_refuses() -> None:
 
 
 def test_every_key_of_the_body_is_on_it() -> None:
-    for name in (*Body.__struct_fields__, *Entry.__struct_fields__):
+    for name in (*WebhookBody.__struct_fields__, *NoticeItem.__struct_fields__):
         assert f"`{name}`" in PAGE
 
 
 def test_its_days_are_the_ones_that_count() -> None:
-    assert f"{WARNED[0]} days before its last day, and {WARNED[1]} days before" in PAGE
+    assert f"{WARNING_DAYS[0]} days before its last day, and {WARNING_DAYS[1]} days before" in PAGE

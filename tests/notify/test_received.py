@@ -9,11 +9,12 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from scanner.config.notifications import Mailbox, Target
-from scanner.notify.notice import Earlier, Notice, notice, trial
-from scanner.notify.send import Limits, deliver
+from scanner.notify.compose import notice, trial
+from scanner.notify.notice import Notice
+from scanner.notify.send import DeliveryLimits, send_all
 from scanner.sandbox import certificates
 from tests.notify.receivers import mail, web
-from tests.notify.sample import ENDS, GAP, TODAY, facts, target
+from tests.notify.sample import ENDS, GAP, TODAY, facts, reported, target
 
 SECRET = "0123456789abcdef0123456789abcdef"
 TOOL = "twolocks 0.1.0"
@@ -33,9 +34,9 @@ def made(what: str, whom: Target) -> Notice:
     found = facts(complete=False, gaps=[GAP], expiring=ENDS, notes=["judged from a file: nothing was looked at again"])
     if what == "baseline":
         found = facts([], baseline=True, complete=False, gaps=[GAP])
-    news = trial(whom, TOOL) if what == "test" else notice(whom, found, Earlier(TODAY))
+    news = trial(whom, TOOL) if what == "test" else notice(whom, found, reported(TODAY))
     if what == "news":
-        news = notice(whom, found, Earlier(TODAY.replace(day=24)))
+        news = notice(whom, found, reported(TODAY.replace(day=24)))
     assert news is not None
     return news
 
@@ -50,7 +51,7 @@ def steady(text: str) -> str:
 def test_a_web_hook(kind: str, what: str, snapshot: SnapshotAssertion) -> None:
     with web() as server:
         whom = target(kind, url=f"{server.url}/hook", secret=SECRET)
-        assert deliver({whom: made(what, whom)}, TOOL, Limits(5)) == []
+        assert send_all({whom: made(what, whom)}, TOOL, DeliveryLimits(5)) == {}
     got = server.received[0]
     head = [
         f"POST {got.path}",
@@ -68,7 +69,7 @@ def test_a_mail(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap
     with mail(tmp_path) as server:
         box = Mailbox("127.0.0.1", server.port, "starttls", "twolocks@agency.example", ("ops@agency.example",))
         whom = target("mail", mail=box)
-        assert deliver({whom: made(what, whom)}, TOOL, Limits(5, 5)) == []
+        assert send_all({whom: made(what, whom)}, TOOL, DeliveryLimits(5)) == {}
     content = server.envelopes[0].content
     assert isinstance(content, bytes)
     assert steady(content.decode("ascii").replace("\r\n", "\n")) == snapshot(extension_class=Text)
@@ -78,5 +79,5 @@ def test_a_mail(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap
 @pytest.mark.parametrize("kind", ["github", "azure-devops"])
 def test_log_commands(kind: str, what: str, snapshot: SnapshotAssertion, capsys: pytest.CaptureFixture[str]) -> None:
     whom = target(kind)
-    assert deliver({whom: made(what, whom)}, TOOL) == []
+    assert send_all({whom: made(what, whom)}, TOOL) == {}
     assert capsys.readouterr().out == snapshot(extension_class=Text)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from scanner.config.notifications import Mailbox, Target
-from scanner.notify.retry import LONGEST
-from scanner.notify.send import Limits, deliver
+from scanner.notify.delivery import LONGEST_PAUSE as LONGEST
+from scanner.notify.send import CHANNELS, DeliveryLimits, not_delivered, send_all
 from scanner.sandbox import certificates
 from tests.notify.receivers import Answer, mail, proxy, refused, until, web
 from tests.notify.sample import news, target
@@ -34,13 +34,13 @@ class Clock:
 
 def send(whom: Target, *, seconds: float = 5, clock: Clock | None = None) -> str:
     """Why the sample did not arrive; "" where it did."""
-    limits = Limits(seconds, seconds, sleep=(clock or Clock()).sleep)
-    failed = deliver({whom: news(whom=whom)}, TOOL, limits)
-    shown = f"{failed} {[each.error('x').what for each in failed]}"
+    limits = DeliveryLimits(seconds, sleep=(clock or Clock()).sleep)
+    failed = send_all({whom: news(whom=whom)}, TOOL, limits)
+    shown = f"{failed} {[not_delivered(each, why, 'x').what for each, why in failed.items()]}"
     assert "c2VjcmV0" not in shown
     assert SECRET not in shown
     assert "geheim" not in shown
-    return failed[0].why if failed else ""
+    return next(iter(failed.values()), "")
 
 
 def hook(url: str, kind: str = "webhook", path: str = PATH) -> Target:
@@ -205,7 +205,9 @@ def test_a_server_that_hangs_is_given_up_in_time(answer: Answer) -> None:
 
 
 def test_the_limit_is_ten_seconds() -> None:
-    assert Limits().seconds == 10
+    assert {name: each.seconds for name, each in CHANNELS.items() if not each.on_stdout} == {
+        "teams": 10, "slack": 10, "webhook": 10, "mail": 30,
+    }  # fmt: skip
 
 
 def test_what_is_no_http() -> None:
@@ -232,8 +234,8 @@ def test_one_that_hangs_holds_up_no_other() -> None:
             target(name="quick", url=quick.url, secret=SECRET),
         )
         began = time.monotonic()
-        failed = deliver({first: news(), second: news()}, TOOL, Limits(0.4, 0.4))
-    assert [each.target.name for each in failed] == ["slow"]
+        failed = send_all({first: news(), second: news()}, TOOL, DeliveryLimits(0.4))
+    assert [each.name for each in failed] == ["slow"]
     assert len(quick.received) == 1
     assert time.monotonic() - began < 2
 
@@ -263,8 +265,9 @@ def test_a_proxy_that_refuses_is_named_and_its_login_is_not(monkeypatch: pytest.
 
 def test_an_error_names_the_place_and_what_helps() -> None:
     with web(Answer(404)) as server:
-        failed = deliver({hook(server.url): news()}, TOOL, Limits(5))
-    error = failed[0].error("twolocks notify test ops")
+        whom = hook(server.url)
+        failed = send_all({whom: news()}, TOOL, DeliveryLimits(5))
+    error = not_delivered(whom, failed[whom], "twolocks notify test ops")
     assert (error.what, error.at, error.do) == (
         'notification "ops" was not delivered: 127.0.0.1 answered 404', "twolocks.toml:1", "twolocks notify test ops"
     )  # fmt: skip
@@ -380,7 +383,7 @@ def test_the_report_is_attached(size: int, attached: bool, said: str, trusted: P
     with mail(trusted) as server:
         whom = box(server.port)
         made = news(whom=whom, files=("az://c/report.html", "findings.json", str(report)))
-        assert deliver({whom: made}, TOOL, Limits(5, 5)) == []
+        assert send_all({whom: made}, TOOL, DeliveryLimits(5)) == {}
     got = server.mails[0]
     assert [each.get_filename() for each in got.iter_attachments()] == (["twolocks-report.html"] if attached else [])
     if attached:

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from scanner.document.schema import CellRow, ChangeRow
-from scanner.history.documents import LISTS, Difference, Side
+from scanner.history.documents import LISTS, DiffDocument, DiffSide
 from scanner.report.diff import MOST_SHOWN, write_html
 from scanner.report.html import policy
 from tests.report import sample
 from tests.report.conftest import Reader
 
 
-def side(name: str) -> Side:
-    return Side(file=name, scan="one", taken="2026-11-25T02:00:00Z", tool="twolocks 0.1.0", complete=True)
+def side(name: str) -> DiffSide:
+    return DiffSide(file=name, scan="one", taken="2026-11-25T02:00:00Z", tool="twolocks 0.1.0", complete=True)
 
 
 def row(at: int, name: str, severity: str = "high") -> ChangeRow:
@@ -37,8 +37,8 @@ def row(at: int, name: str, severity: str = "high") -> ChangeRow:
     )
 
 
-def found(count: int = 6) -> Difference:
-    made = Difference(old=side(sample.HOSTILE[2]), newer=side("new.json"), same=34)
+def found(count: int = 6) -> DiffDocument:
+    made = DiffDocument(old=side(sample.HOSTILE[2]), newer=side("new.json"), same=34)
     names = (*sample.HOSTILE, *sample.WORDS)
     for at, name in enumerate(LISTS):
         rows = [row(each, names[(each + at) % len(names)], sample.RANKS[each % 5]) for each in range(count)]
@@ -48,7 +48,7 @@ def found(count: int = 6) -> Difference:
     return made
 
 
-def page(made: Difference) -> str:
+def page(made: DiffDocument) -> str:
     out = io.BytesIO()
     write_html(made, out)
     return out.getvalue().decode()
@@ -108,11 +108,11 @@ def test_hostile_names_are_text_and_no_style_but_ours_counts(reader: Reader, fil
 
 
 def test_no_difference_says_so() -> None:
-    assert "<h1>Nothing changed</h1>" in page(Difference(old=side("a"), newer=side("b"), same=3))
+    assert "<h1>Nothing changed</h1>" in page(DiffDocument(old=side("a"), newer=side("b"), same=3))
 
 
 def test_a_long_list_is_cut_and_says_where_the_rest_is() -> None:
-    made = Difference(old=side("a"), newer=side("b"), new=[row(at, f"st{at}") for at in range(MOST_SHOWN + 204)])
+    made = DiffDocument(old=side("a"), newer=side("b"), new=[row(at, f"st{at}") for at in range(MOST_SHOWN + 204)])
     text = page(made)
     assert text.count('<article class="door') == MOST_SHOWN
     assert "204 more: <code>--out diff.json</code> has all." in text

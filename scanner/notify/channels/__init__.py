@@ -1,1 +1,1 @@
-"""One module a kind of notification."""
+"""The channels of notifications, one module each. `scanner.notify.send` lists them."""

@@ -1,54 +1,79 @@
 """A notice as log commands of GitHub Actions and Azure Pipelines, on standard output."""
 
+import sys
 from collections.abc import Iterator
 
-from scanner.notify import notice as words
+from scanner.config.notifications import Target
+from scanner.notify import layout, wording
+from scanner.notify.delivery import Attempt, OnOpen
 from scanner.notify.notice import Notice
 
 ITEMS = 9
 """GitHub shows ten errors and ten warnings of a step; the tenth says how many more there are."""
 ERRORS = ("critical", "high")
+"""The severities that are errors; all others are warnings."""
 
 
-def github(notice: Notice) -> Iterator[str]:
-    for level, title, text in _lines(notice):
+def github(notice: Notice, target: Target, tool: str) -> Attempt:
+    """Return an attempt that prints commands of GitHub Actions."""
+    return _printing(github_lines(notice))
+
+
+def azure_devops(notice: Notice, target: Target, tool: str) -> Attempt:
+    """Return an attempt that prints commands of Azure Pipelines."""
+    return _printing(azure_devops_lines(notice))
+
+
+def _printing(lines: Iterator[str]) -> Attempt:
+    def attempt(seconds: float, on_open: OnOpen) -> None:
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+        sys.stdout.flush()
+
+    return attempt
+
+
+def github_lines(notice: Notice) -> Iterator[str]:
+    """Return the commands of GitHub Actions."""
+    for level, title, text in _commands(notice):
         yield f"::{level} title={property_of(title)}::{data_of(text)}"
 
 
-def azure_devops(notice: Notice) -> Iterator[str]:
-    for level, title, text in _lines(notice):
+def azure_devops_lines(notice: Notice) -> Iterator[str]:
+    """Return the commands of Azure Pipelines."""
+    for level, title, text in _commands(notice):
         yield f"##vso[task.logissue type={level}]{issue_of(f'{title}: {text}')}"
 
 
-def _lines(notice: Notice) -> Iterator[tuple[str, str, str]]:
-    """Level, title and text of each command."""
+def _commands(notice: Notice) -> Iterator[tuple[str, str, str]]:
+    """Return level, title and text of each command."""
     if not notice.items:
         yield "warning", "Twolocks", notice.title
-    for place in (each for group in words.grouped(notice.items[:ITEMS]) for each in group.places):
-        for each in place.entries:
-            owner = f" (owner: {words.short(each.owner)})" if each.owner else ""
-            level = "error" if each.severity in ERRORS else "warning"
-            yield level, f"Twolocks, {each.severity}", f"{place.name}: {words.sentence(each)}{owner}"
-    if more := words.and_more(len(notice.items), ITEMS):
+    for resource in (each for owner in layout.sections(notice.items[:ITEMS]) for each in owner.resources):
+        for item in resource.items:
+            owner = f" (owner: {wording.short(item.owner)})" if item.owner else ""
+            level = "error" if item.severity in ERRORS else "warning"
+            yield level, f"Twolocks, {item.severity}", f"{resource.name}: {wording.item_sentence(item)}{owner}"
+    if more := wording.and_more(len(notice.items), ITEMS):
         yield "error", "Twolocks", more
     for remark in notice.remarks[:5]:
-        yield "warning", "Twolocks", words.line(remark)
-    for ends in notice.waivers[:4]:
-        yield "warning", "Twolocks, about to expire", words.ends_sentence(ends)
-    if more := words.and_more(len(notice.waivers), 4):
+        yield "warning", "Twolocks", wording.line(remark)
+    for waiver in notice.waivers[:4]:
+        yield "warning", "Twolocks, about to expire", wording.waiver_sentence(waiver)
+    if more := wording.and_more(len(notice.waivers), 4):
         yield "warning", "Twolocks, about to expire", more
 
 
 def data_of(text: str) -> str:
-    """A text behind the second `::`. What does not show has been replaced, line ends among it."""
+    """Return a text behind the second `::`. Characters that do not show, line ends too, were replaced before."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def property_of(text: str) -> str:
+    """Return a text as the value of a property."""
     return data_of(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def issue_of(text: str) -> str:
-    """A text behind `]`. The agent looks for commands anywhere in a line, so that none may stand in it."""
+    """Return a text behind `]`, without `##`, because the agent looks for commands anywhere in a line."""
     text = text.replace("%", "%AZP25").replace("\r", "%0D").replace("\n", "%0A")
     return text.replace("##", "<U+0023>#")

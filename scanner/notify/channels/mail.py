@@ -1,32 +1,39 @@
-"""A notice as a mail, plain and HTML, with the report attached where one was written; and how it is sent."""
+"""A notice as a mail, as text and HTML, with the report attached where one was written."""
 
 import smtplib
-import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, make_msgid
 from html import escape
 from pathlib import Path
 
-from scanner.config.notifications import Mailbox
-from scanner.notify import notice as words
+from scanner.config.notifications import Mailbox, Target
+from scanner.notify import layout, wording
+from scanner.notify.delivery import Attempt, DeliveryError, delivery_error, trust
 from scanner.notify.notice import Notice
-from scanner.notify.retry import Failed, explained
 
 ITEMS = 200
-ATTACHED = 5 << 20
+LARGEST_ATTACHMENT = 5 << 20
 """Larger reports are named only."""
 SUBJECT = 150
-LATER = (421, 450, 451, 452, 454)
+RETRIED = (421, 450, 451, 452, 454)
 COLOURS = {"critical": "#b00020", "high": "#b00020", "medium": "#8a5a00"}
 
 
+def attempt(notice: Notice, target: Target, tool: str) -> Attempt:
+    """Return an attempt that sends the mail to the target."""
+    assert target.mail is not None
+    box = target.mail
+    mail = message(notice, box, target.name)
+    return lambda seconds, on_open: send(mail, box, seconds=seconds)
+
+
 def message(notice: Notice, box: Mailbox, name: str) -> EmailMessage:
-    """The mail. Names stand in its body only, so that none can be a header."""
+    """Return the mail. Only its body has names from Azure, so that none can be a header."""
     made = EmailMessage(policy=SMTP)
     # Our own words and numbers, and a name of letters and digits: nothing in a header comes from Azure.
-    made["Subject"] = words.line(f"[Twolocks] {notice.title}", SUBJECT).encode("ascii", "replace").decode()
+    made["Subject"] = wording.line(f"[Twolocks] {notice.title}", SUBJECT).encode("ascii", "replace").decode()
     made["From"] = box.sender
     made["To"] = ", ".join(box.to)
     made["Date"] = formatdate()
@@ -38,57 +45,44 @@ def message(notice: Notice, box: Mailbox, name: str) -> EmailMessage:
     made.set_content("\n".join([*_plain(notice), *([note] if note else [])]) + "\n", cte="quoted-printable")
     made.add_alternative(_html(notice, note), subtype="html", cte="quoted-printable")
     if attached is not None:
-        words_in = {"charset": "utf-8"}
-        made.add_attachment(attached, "text", "html", filename="twolocks-report.html", params=words_in)
+        charset = {"charset": "utf-8"}
+        made.add_attachment(attached, "text", "html", filename="twolocks-report.html", params=charset)
     return made
 
 
 def _report(files: Sequence[str]) -> tuple[bytes | None, str]:
-    """The first HTML report on this machine; and what to say where it is not attached."""
+    """Return the first HTML report on this machine, and a sentence about it, "" where there is none."""
     for name in files:
         if not name.endswith(".html") or name.startswith("az://"):
             continue
         try:
-            if Path(name).stat().st_size > ATTACHED:
-                return None, f"The report is larger than {ATTACHED >> 20} MB and not attached."
+            if Path(name).stat().st_size > LARGEST_ATTACHMENT:
+                return None, f"The report is larger than {LARGEST_ATTACHMENT >> 20} MB and not attached."
             return Path(name).read_bytes(), "The report is attached."
         except OSError as error:
             return None, f"The report could not be attached: {error.strerror}."
     return None, ""
 
 
-# What it says
+# Text
 
 
 def _plain(notice: Notice) -> Iterator[str]:
     yield notice.title
-    yield from (f"Note: {words.line(remark)}" for remark in notice.remarks)
-    shown = notice.items[:ITEMS]
-    for group in words.grouped(shown):
-        if head := words.heading(group, owned=words.owned(shown)):
-            yield from ("", head)
-        for place in group.places:
-            yield from ("", f"{place.name}  ({place.about})")
-            yield from (f"  {each.severity:<8}  {words.sentence(each)}" for each in place.entries)
-    if more := words.and_more(len(notice.items), len(shown)):
+    yield from (f"Note: {wording.line(remark)}" for remark in notice.remarks)
+    for owner in layout.sections(notice.items[:ITEMS]):
+        if owner.heading:
+            yield from ("", owner.heading)
+        for resource in owner.resources:
+            yield from ("", f"{resource.name}  ({resource.about})")
+            yield from (f"  {item.severity:<8}  {wording.item_sentence(item)}" for item in resource.items)
+    if more := wording.and_more(len(notice.items), ITEMS):
         yield from ("", more)
-    for head, lines in _rest(notice):
-        yield from ("", head)
-        yield from (f"  {line}" for line in lines)
+    for heading, sentences, more in wording.lists(notice, ITEMS):
+        yield from ("", heading)
+        yield from (f"  {line}" for line in (*sentences, more) if line)
     yield ""
-    if notice.scan is not None:
-        yield words.scan_sentence(notice.scan)
-    if notice.files:
-        yield words.files_sentence(notice.files)
-
-
-def _rest(notice: Notice) -> Iterator[tuple[str, list[str]]]:
-    if notice.waivers:
-        more = words.and_more(len(notice.waivers), ITEMS)
-        shown = [words.ends_sentence(each) for each in notice.waivers[:ITEMS]]
-        yield "About to expire", [*shown, *([more] if more else [])]
-    if notice.gaps:
-        yield "Not read", [words.hole_sentence(each) for each in notice.gaps]
+    yield from wording.endings(notice)
 
 
 def _html(notice: Notice, note: str) -> str:
@@ -96,34 +90,34 @@ def _html(notice: Notice, note: str) -> str:
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Twolocks</title></head>',
             '<body style="font-family: sans-serif; font-size: 14px; line-height: 1.5">',
-            *_rows(notice),
+            *_elements(notice),
             *([_p(note)] if note else []),
             "</body></html>",
         ]
     )
 
 
-def _rows(notice: Notice) -> Iterator[str]:
+def _elements(notice: Notice) -> Iterator[str]:
     yield f"<h1 style='font-size: 18px'>{escape(notice.title)}</h1>"
-    yield from (_p(f"Note: {words.line(remark)}") for remark in notice.remarks)
-    shown = notice.items[:ITEMS]
-    for group in words.grouped(shown):
-        if head := words.heading(group, owned=words.owned(shown)):
-            yield f"<h2 style='font-size: 16px'>{escape(head)}</h2>"
-        for place in group.places:
-            yield f"<p><b>{escape(place.name)}</b> {escape(place.about)}</p><ul>"
-            yield from (_li(words.sentence(each), each.severity) for each in place.entries)
+    yield from (_p(f"Note: {wording.line(remark)}") for remark in notice.remarks)
+    for owner in layout.sections(notice.items[:ITEMS]):
+        if owner.heading:
+            yield _h2(owner.heading)
+        for resource in owner.resources:
+            yield f"<p><b>{escape(resource.name)}</b> {escape(resource.about)}</p><ul>"
+            yield from (_li(wording.item_sentence(item), item.severity) for item in resource.items)
             yield "</ul>"
-    if more := words.and_more(len(notice.items), len(shown)):
+    if more := wording.and_more(len(notice.items), ITEMS):
         yield _p(more)
-    for head, lines in _rest(notice):
-        yield f"<h2 style='font-size: 16px'>{escape(head)}</h2><ul>"
-        yield from (_li(line) for line in lines)
+    for heading, sentences, more in wording.lists(notice, ITEMS):
+        yield f"{_h2(heading)}<ul>"
+        yield from (_li(line) for line in (*sentences, more) if line)
         yield "</ul>"
-    if notice.scan is not None:
-        yield _p(words.scan_sentence(notice.scan))
-    if notice.files:
-        yield _p(words.files_sentence(notice.files))
+    yield from map(_p, wording.endings(notice))
+
+
+def _h2(text: str) -> str:
+    return f"<h2 style='font-size: 16px'>{escape(text)}</h2>"
 
 
 def _p(text: str) -> str:
@@ -136,33 +130,33 @@ def _li(text: str, severity: str = "") -> str:
     return f"<li>{head}{escape(text)}</li>"
 
 
-# How it is sent
+# SMTP
 
 
-def send(made: EmailMessage, box: Mailbox, *, trust: Callable[[], ssl.SSLContext], seconds: float) -> None:
-    """Hand the mail over. Raises Failed. `seconds`: the longest silence."""
+def send(mail: EmailMessage, box: Mailbox, *, seconds: float) -> None:
+    """Send a mail. Raises DeliveryError. `seconds`: the longest wait for an answer."""
     try:
-        with _session(box, trust, seconds) as session:
+        with _session(box, seconds) as session:
             if box.user:
                 session.login(box.user, box.password)
-            refused = session.send_message(made, from_addr=box.sender, to_addrs=list(box.to))
+            refused = session.send_message(mail, from_addr=box.sender, to_addrs=list(box.to))
     except smtplib.SMTPRecipientsRefused as error:
         raise _refused(box, error.recipients) from None
     except smtplib.SMTPAuthenticationError as error:
-        raise Failed(f"{box.host} refused the login ({error.smtp_code})") from None
+        raise DeliveryError(f"{box.host} refused the login ({error.smtp_code})") from None
     except smtplib.SMTPResponseException as error:
-        raise Failed(f"{box.host} answered {error.smtp_code}", again=error.smtp_code in LATER) from None
+        raise DeliveryError(f"{box.host} answered {error.smtp_code}", can_retry=error.smtp_code in RETRIED) from None
     except smtplib.SMTPNotSupportedError:
-        raise Failed(f"{box.host} offers no {'STARTTLS' if box.tls == 'starttls' else 'login'}") from None
+        raise DeliveryError(f"{box.host} offers no {'STARTTLS' if box.tls == 'starttls' else 'login'}") from None
     except smtplib.SMTPException:
-        raise Failed(f"{box.host} ended the connection", again=True) from None
+        raise DeliveryError(f"{box.host} ended the connection", can_retry=True) from None
     except OSError as error:
-        raise explained(error, box.host) from None
+        raise delivery_error(error, box.host) from None
     if refused:
         raise _refused(box, refused)
 
 
-def _session(box: Mailbox, trust: Callable[[], ssl.SSLContext], seconds: float) -> smtplib.SMTP:
+def _session(box: Mailbox, seconds: float) -> smtplib.SMTP:
     if box.tls == "implicit":
         return smtplib.SMTP_SSL(box.host, box.port, timeout=seconds, context=trust())
     session = smtplib.SMTP(box.host, box.port, timeout=seconds)
@@ -175,7 +169,7 @@ def _session(box: Mailbox, trust: Callable[[], ssl.SSLContext], seconds: float) 
     return session
 
 
-def _refused(box: Mailbox, found: dict[str, tuple[int, bytes]]) -> Failed:
-    codes = {code for code, _ in found.values()}
-    whom = ", ".join(sorted(found))
-    return Failed(f"{box.host} refused {whom} ({', '.join(map(str, sorted(codes)))})", again=codes <= set(LATER))
+def _refused(box: Mailbox, found: dict[str, tuple[int, bytes]]) -> DeliveryError:
+    codes = sorted({code for code, _ in found.values()})
+    why = f"{box.host} refused {', '.join(sorted(found))} ({', '.join(map(str, codes))})"
+    return DeliveryError(why, can_retry=set(codes) <= set(RETRIED))

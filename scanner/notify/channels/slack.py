@@ -8,8 +8,12 @@ from typing import Any
 
 import msgspec
 
-from scanner.notify import notice as words
-from scanner.notify.notice import Notice, Place
+from scanner.config.notifications import Target
+from scanner.notify import layout, wording
+from scanner.notify.delivery import Attempt
+from scanner.notify.http_post import post_attempt
+from scanner.notify.layout import ResourceSection
+from scanner.notify.notice import Notice
 
 BLOCKS = 50
 SECTION = 3000
@@ -19,15 +23,20 @@ LARGEST = 60_000
 Json = dict[str, Any]
 
 
+def attempt(notice: Notice, target: Target, tool: str) -> Attempt:
+    """Return an attempt that posts the blocks to the target."""
+    return post_attempt(target.url, body(notice), tool)
+
+
 def body(notice: Notice) -> bytes:
-    """The message, within Slack's limits."""
+    """Return the message, within Slack's limits."""
 
-    def fits(count: int, rest: int) -> bool:
-        return _fits(_blocks(notice, count, rest))
+    def fits(count: int, listed: int) -> bool:
+        return _fits(_blocks(notice, count, listed))
 
-    made = list(_blocks(notice, *words.spared(fits, len(notice.items), ITEMS)))
+    blocks = list(_blocks(notice, *layout.capacity(fits, len(notice.items), ITEMS)))
     text = escaped(f"Twolocks: {notice.title}")
-    message = {"text": text, "blocks": made, "unfurl_links": False, "unfurl_media": False}
+    message = {"text": text, "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
     return msgspec.json.encode(message)
 
 
@@ -36,45 +45,31 @@ def _fits(blocks: Iterable[Json]) -> bool:
     return len(made) <= BLOCKS and len(msgspec.json.encode(made)) <= LARGEST
 
 
-def _blocks(notice: Notice, count: int, rest: int) -> Iterator[Json]:
-    header = words.line(f"Twolocks: {notice.title}", HEADER)
+def _blocks(notice: Notice, count: int, listed: int) -> Iterator[Json]:
+    header = wording.line(f"Twolocks: {notice.title}", HEADER)
     yield {"type": "header", "text": {"type": "plain_text", "text": header, "emoji": False}}
     yield from _sections(f"*Note* {_one(remark)}" for remark in notice.remarks)
-    shown = notice.items[:count]
-    for group in words.grouped(shown):
-        if head := words.heading(group, owned=words.owned(shown)):
+    for owner in layout.sections(notice.items[:count]):
+        if owner.heading:
             yield {"type": "divider"}
-            yield from _sections([f"*{_one(head)}*"])
-        for place in group.places:
-            yield from _sections(_place(place))
-    if more := words.and_more(len(notice.items), count):
+            yield from _sections([f"*{_one(owner.heading)}*"])
+        for resource in owner.resources:
+            yield from _sections(_resource(resource))
+    if more := wording.and_more(len(notice.items), count):
         yield _context(more)
-    yield from _rest(notice, rest)
+    for heading, sentences, more in wording.lists(notice, listed):
+        rows = [f"- {_one(sentence)}" for sentence in sentences]
+        yield from _sections([f"*{heading}*", *rows, *([more] if more else [])])
+    yield from map(_context, wording.endings(notice))
 
 
-def _place(place: Place) -> Iterator[str]:
-    yield f"*{_one(place.name)}*  {_one(place.about)}"
-    yield from (f"- *{each.severity}* {_one(words.sentence(each))}" for each in place.entries)
-
-
-def _rest(notice: Notice, most: int) -> Iterator[Json]:
-    parts = (
-        ("About to expire", [words.ends_sentence(each) for each in notice.waivers]),
-        ("Not read", [words.hole_sentence(each) for each in notice.gaps]),
-    )
-    for head, lines in parts:
-        if lines:
-            more = words.and_more(len(lines), most)
-            rows = [f"- {_one(line)}" for line in lines[:most]]
-            yield from _sections([f"*{head}*", *rows, *([more] if more else [])])
-    if notice.scan is not None:
-        yield _context(words.scan_sentence(notice.scan))
-    if notice.files:
-        yield _context(words.files_sentence(notice.files))
+def _resource(resource: ResourceSection) -> Iterator[str]:
+    yield f"*{_one(resource.name)}*  {_one(resource.about)}"
+    yield from (f"- *{item.severity}* {_one(wording.item_sentence(item))}" for item in resource.items)
 
 
 def _sections(lines: Iterable[str]) -> Iterator[Json]:
-    """As few sections as hold these lines."""
+    """Return as few sections as hold these lines."""
     text = ""
     for line in lines:
         if text and len(text) + 1 + len(line) > SECTION:
@@ -91,15 +86,15 @@ def _section(text: str) -> Json:
 
 
 def _context(text: str) -> Json:
-    element = {"type": "mrkdwn", "text": escaped(words.line(text)), "verbatim": True}
+    element = {"type": "mrkdwn", "text": escaped(wording.line(text)), "verbatim": True}
     return {"type": "context", "elements": [element]}
 
 
 def _one(text: str) -> str:
-    """A text on one line, escaped."""
-    return escaped(words.line(text))
+    """Return a text on one line, escaped."""
+    return escaped(wording.line(text))
 
 
 def escaped(text: str) -> str:
-    """A text as Slack asks for it: `<!channel>` and `<https://...|text>` show as they are."""
+    """Return a text as Slack asks for it, so that `<!channel>` and `<https://...|text>` show as they are."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

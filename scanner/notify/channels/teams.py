@@ -1,6 +1,6 @@
 """A notice as an adaptive card for the workflow webhook of Microsoft Teams.
 
-Names stand in text runs, in which Teams reads no Markdown, so that no name can be a link or a mention.
+Names are in text runs, because Teams reads no Markdown there, so that no name can be a link or a mention.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,10 @@ from typing import Any
 
 import msgspec
 
-from scanner.notify import notice as words
+from scanner.config.notifications import Target
+from scanner.notify import layout, wording
+from scanner.notify.delivery import Attempt
+from scanner.notify.http_post import post_attempt
 from scanner.notify.notice import Notice
 
 LARGEST = 26_000
@@ -18,61 +21,68 @@ COLOURS = {"critical": "attention", "high": "attention", "medium": "warning"}
 Json = dict[str, Any]
 
 
+def attempt(notice: Notice, target: Target, tool: str) -> Attempt:
+    """Return an attempt that posts the card to the target."""
+    return post_attempt(target.url, body(notice), tool)
+
+
 def body(notice: Notice) -> bytes:
-    """The message, small enough for Teams."""
+    """Return the message, small enough for Teams."""
 
-    def fits(count: int, rest: int) -> bool:
-        return len(_message(notice, count, rest)) <= LARGEST
+    def fits(count: int, listed: int) -> bool:
+        return len(_message(notice, count, listed)) <= LARGEST
 
-    return _message(notice, *words.spared(fits, len(notice.items), ITEMS))
+    return _message(notice, *layout.capacity(fits, len(notice.items), ITEMS))
 
 
-def _message(notice: Notice, count: int, rest: int) -> bytes:
+def _message(notice: Notice, count: int, listed: int) -> bytes:
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
         "msteams": {"width": "Full"},
-        "body": list(_blocks(notice, count, rest)),
+        "body": list(_blocks(notice, count, listed)),
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return msgspec.json.encode({"type": "message", "attachments": [attachment]})
 
 
-def _blocks(notice: Notice, count: int, rest: int) -> Iterator[Json]:
+def _blocks(notice: Notice, count: int, listed: int) -> Iterator[Json]:
     yield _text(_run("Twolocks", weight="bolder", size="large"))
     yield _text(_run(notice.title, weight="bolder"))
     for remark in notice.remarks:
-        yield _text(_run(words.line(remark), color="warning"))
-    shown = notice.items[:count]
-    for group in words.grouped(shown):
-        if head := words.heading(group, owned=words.owned(shown)):
-            yield {**_text(_run(head, weight="bolder")), "separator": True, "spacing": "medium"}
-        for place in group.places:
-            yield _text(_run(place.name, weight="bolder"), _run(f"  {place.about}", isSubtle=True))
-            for each in place.entries:
-                severity = _run(f"{each.severity} ", weight="bolder", color=COLOURS.get(each.severity, "default"))
-                yield {**_text(severity, _run(words.sentence(each))), "spacing": "small"}
-    if more := words.and_more(len(notice.items), count):
-        yield _text(_run(more, isSubtle=True))
-    yield from _rest(notice, rest)
+        yield _text(_run(wording.line(remark), color="warning"))
+    for owner in layout.sections(notice.items[:count]):
+        if owner.heading:
+            yield _heading(owner.heading)
+        for resource in owner.resources:
+            yield _text(_run(resource.name, weight="bolder"), _run(f"  {resource.about}", isSubtle=True))
+            for item in resource.items:
+                severity = _run(f"{item.severity} ", weight="bolder", color=COLOURS.get(item.severity, "default"))
+                yield {**_text(severity, _run(wording.item_sentence(item))), "spacing": "small"}
+    if more := wording.and_more(len(notice.items), count):
+        yield _subtle(more)
+    yield from _after_items(notice, listed)
 
 
-def _rest(notice: Notice, most: int) -> Iterator[Json]:
-    parts = (
-        ("About to expire", [words.ends_sentence(each) for each in notice.waivers]),
-        ("Not read", [words.hole_sentence(each) for each in notice.gaps]),
-    )
-    for head, lines in parts:
-        if lines:
-            yield {**_text(_run(head, weight="bolder")), "separator": True, "spacing": "medium"}
-            yield from ({**_text(_run(line)), "spacing": "small"} for line in lines[:most])
-            if more := words.and_more(len(lines), most):
-                yield _text(_run(more, isSubtle=True))
+def _after_items(notice: Notice, listed: int) -> Iterator[Json]:
+    for heading, sentences, more in wording.lists(notice, listed):
+        yield _heading(heading)
+        yield from ({**_text(_run(sentence)), "spacing": "small"} for sentence in sentences)
+        if more:
+            yield _subtle(more)
     if notice.scan is not None:
-        yield {**_text(_run(words.scan_sentence(notice.scan), isSubtle=True)), "separator": True, "spacing": "medium"}
+        yield {**_subtle(wording.scan_sentence(notice.scan)), "separator": True, "spacing": "medium"}
     if notice.files:
-        yield _text(_run(words.files_sentence(notice.files), isSubtle=True))
+        yield _subtle(wording.files_sentence(notice.files))
+
+
+def _heading(text: str) -> Json:
+    return {**_text(_run(text, weight="bolder")), "separator": True, "spacing": "medium"}
+
+
+def _subtle(text: str) -> Json:
+    return _text(_run(text, isSubtle=True))
 
 
 def _text(*runs: Json) -> Json:

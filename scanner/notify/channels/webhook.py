@@ -1,24 +1,36 @@
-"""A notice as JSON of ours, signed, so that the receiver knows who sent it and when."""
+"""A notice as JSON of our own, signed, so that the receiver can verify who sent it and when."""
 
 import hashlib
 import hmac
+import time
 
 import msgspec
 
+from scanner.config.notifications import Target
+from scanner.notify.delivery import Attempt
+from scanner.notify.http_post import post_attempt
 from scanner.notify.notice import Notice
 
 ITEMS = 500
 LARGEST = 1 << 20
 
 
-class Body(Notice, kw_only=True, frozen=True):
-    """What is posted: the notice, and how many of its items were left out."""
+class WebhookBody(Notice, kw_only=True, frozen=True):
+    """The body of the request: the notice, and in `more` the number of items that were left out."""
 
     more: int = 0
 
 
+def attempt(notice: Notice, target: Target, tool: str) -> Attempt:
+    """Return an attempt that posts the signed notice to the target."""
+    text = body(notice)
+    scan = notice.scan.id if notice.scan is not None else "test"
+    named = {"X-Twolocks-Delivery": f"{scan}/{target.name}"}
+    return post_attempt(target.url, text, tool, {**named, **headers(target.secret, str(int(time.time())), text)})
+
+
 def body(notice: Notice) -> bytes:
-    """The JSON document, of at most 1 MiB."""
+    """Return the JSON document, of at most 1 MiB."""
     count = min(len(notice.items), ITEMS)
     while True:
         text = msgspec.json.encode(_with(notice, count))
@@ -27,15 +39,16 @@ def body(notice: Notice) -> bytes:
         count //= 2
 
 
-def _with(notice: Notice, count: int) -> Body:
+def _with(notice: Notice, count: int) -> WebhookBody:
     parts = {name: getattr(notice, name) for name in notice.__struct_fields__}
-    return Body(**{**parts, "items": notice.items[:count], "more": len(notice.items) - count})
+    return WebhookBody(**{**parts, "items": notice.items[:count], "more": len(notice.items) - count})
 
 
 def signature(secret: str, timestamp: str, text: bytes) -> str:
-    """What the header X-Twolocks-Signature holds: HMAC-SHA256 over the timestamp, a dot, and the body as it is sent."""
+    """Return the header X-Twolocks-Signature: HMAC-SHA256 of the timestamp, a dot, and the body as it is sent."""
     return "sha256=" + hmac.new(secret.encode(), timestamp.encode() + b"." + text, hashlib.sha256).hexdigest()
 
 
 def headers(secret: str, timestamp: str, text: bytes) -> dict[str, str]:
+    """Return the headers that sign a body."""
     return {"X-Twolocks-Timestamp": timestamp, "X-Twolocks-Signature": signature(secret, timestamp, text)}

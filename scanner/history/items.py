@@ -1,0 +1,186 @@
+"""The vocabulary of a history: items, changes and scans. Pure data; no other module of the package is imported here.
+
+An item is an exposure or a finding that was open in some scan. A change is an item and what became of it in a scan.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Literal
+
+import msgspec
+
+from scanner.document.schema import order
+from scanner.model.exposure import LOCKS
+from scanner.model.ids import segments
+from scanner.model.verdict import Severity
+
+ItemKind = Literal["exposure", "finding"]
+ItemState = Literal["open", "accepted", "fixed"]
+ItemKey = tuple[ItemKind, str]
+"""Kind and fingerprint of an item."""
+
+TOP_LEVEL = 8
+"""The number of segments in the id of a top-level resource of a resource group."""
+
+
+class ChangeKind(StrEnum):
+    """What became of an item. The values are what databases and documents hold."""
+
+    new = "new"
+    first_evaluated = "first-looked"
+    """Open; no earlier scan evaluated the resource with the rule, or with a lock rule of the type."""
+    reopened = "reopened"
+    raised = "worse"
+    lowered = "better"
+    accepted = "accepted"
+    visible_again = "again"
+    fixed = "fixed"
+    no_longer_visible = "unseen"
+
+
+ALERTS = (ChangeKind.new, ChangeKind.reopened, ChangeKind.raised)
+"""The kinds that notifications and `--fail-on new:SEVERITY` count."""
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """An exposure or a failed finding as the last scan that saw it left it.
+
+    `rule` and `category` are empty for an exposure; `endpoint`, `address`, `reach` and `authentication` are empty for a
+    finding. `since` and `seen` are the times of the first and the last scan that saw it (UTC, ISO 8601). `visible` is
+    false where the last scan that evaluated it could not tell whether it is still open.
+    """
+
+    kind: ItemKind
+    fingerprint: str
+    resource: str
+    endpoint: str = ""
+    address: str = ""
+    rule: str = ""
+    category: str = ""
+    title: str = ""
+    severity: str = ""
+    reach: str = ""
+    authentication: str = ""
+    state: ItemState = "open"
+    since: str = ""
+    seen: str = ""
+    visible: bool = msgspec.field(default=True, name="sighted")
+
+    @property
+    def key(self) -> ItemKey:
+        return self.kind, self.fingerprint
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether headline, exit code and notices count it: exposures, and findings outside the lock categories."""
+        return self.category not in LOCKS
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An item after a scan, the item before it (None: not known before), and a clause that gives the reason."""
+
+    kind: ChangeKind
+    item: Item
+    was: Item | None = None
+    why: str = ""
+
+
+@dataclass(slots=True)
+class Changes:
+    """All changes of a scan in the order of their keys, and the evaluated items that did not change."""
+
+    changed: list[Change] = field(default_factory=list)
+    unchanged: list[Item] = field(default_factory=list)
+    superseded: int = 0
+    """The number of changes left out because a later scan has seen the same items."""
+
+    def of(self, *kinds: ChangeKind) -> list[Change]:
+        """Return the changes of these kinds."""
+        return [each for each in self.changed if each.kind in kinds]
+
+    def counted(self, *kinds: ChangeKind) -> list[Change]:
+        """Return the changes of these kinds whose items are counted, the most severe first."""
+        return sorted(
+            (each for each in self.of(*kinds) if each.item.is_counted), key=lambda each: worst_first(each.item)
+        )
+
+    def alerts(self, least: Severity = Severity.info) -> list[Change]:
+        """Return what is new, reopened or raised, counted, and at least that severe."""
+        return [each for each in self.of(*ALERTS) if each.item.is_counted and rank(each.item.severity) >= least]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRecord:
+    """A scan as the history keeps it.
+
+    `selection` names what was asked for; a scan is compared with the last one of the same selection. `scopes` (lower
+    case: `/subscriptions/x`, an id below it, or `/subscriptions/x?tag=a=b`) and `rules_and_types` (first ids of rules,
+    types in lower case) say what it evaluated. The history keeps these two in a table of their own, so that a record
+    read from it has neither. `standing` counts open items by severity, `undecided` the inconclusive verdicts. `number`
+    counts scans from 1.
+    """
+
+    id: str
+    taken: str
+    started: str
+    finished: str
+    tool: str
+    selection: str
+    subscriptions: tuple[str, ...]
+    scopes: tuple[str, ...] = ()
+    rules_and_types: frozenset[str] = frozenset()
+    complete: bool = True
+    confirmed: bool = False
+    standing: Mapping[str, int] = field(default_factory=dict)
+    undecided: int = 0
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What a notification was told of a selection before a scan.
+
+    `last` is the last scan after which nothing was left to report; None where there is none or it was pruned.
+    `missed` are the alerts since then that were not reported and whose items are still open.
+    """
+
+    last: ScanRecord | None = None
+    missed: tuple[Change, ...] = ()
+
+
+# Order and ids
+
+
+def worst_first(item: Item) -> tuple[int, str, str]:
+    """Return the key that sorts items by severity, then by resource and endpoint."""
+    return -rank(item.severity), order(item.resource), item.endpoint
+
+
+def rank(severity: str | None) -> int:
+    """Return the value of a severity by its name, -1 for one that is not known."""
+    return level(Severity, severity or "")
+
+
+def level(scale: type[IntEnum], name: str) -> int:
+    """Return the value of a member by its name, -1 for one that is not known."""
+    found = scale.__members__.get(name)
+    return -1 if found is None else found.value
+
+
+def top_of(id: str) -> str:
+    """Return the id (lower case) of the top-level resource that an id belongs to; a shorter id as it is."""
+    return "/" + "/".join(segments(id)[:TOP_LEVEL])
+
+
+def lineage(id: str) -> set[str]:
+    """Return an id and the ids of everything above it, in lower case."""
+    parts = segments(id)
+    return {"/" + "/".join(parts[:end]) for end in range(1, len(parts) + 1)}
+
+
+def first_segments(id: str, like: str) -> str:
+    """Return the start of an id, spelt as it is, that has as many segments as another id."""
+    parts = [part for part in id.split("/") if part]
+    return "/" + "/".join(parts[: len(segments(like))])

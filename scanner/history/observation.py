@@ -1,0 +1,194 @@
+"""What one scan saw (`Observation`), and what it evaluated (`ScanCoverage`). Pure."""
+
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass
+
+from scanner.document.schema import Document, ExposureRow, FindingRow, finding_fingerprint
+from scanner.history.items import Item, ItemKey, level, lineage, rank, top_of
+from scanner.model.exposure import LOCKS, Auth, Reach
+from scanner.model.ids import root_of, subscription_of, type_of
+
+
+def same_id(rule: str) -> str:
+    """Return a rule's id as its first id, for documents alone, because no aliases are known there."""
+    return rule
+
+
+class Observation:
+    """What a scan saw, collected row by row. Of passed rules only those of known items are kept."""
+
+    def __init__(self, known: Mapping[ItemKey, Item], taken: str, first_id: Callable[[str], str] = same_id) -> None:
+        self.taken = taken
+        self.first_id = first_id
+        self.items: dict[ItemKey, Item] = {}
+        self.closed: dict[ItemKey, bool] = {}
+        """Closed exposures, and passed or not applicable findings; true where an unread part may open it."""
+        self.inconclusive: set[ItemKey] = set()
+        self._inconclusive_resources: dict[str, set[str]] = {}
+        """Resources (lower case) by the first id of the rule that is inconclusive there."""
+        self._uncertain: set[str] = set()
+        self._uncertain_tops: set[str] = set()
+        self._uncertain_lists: set[tuple[str, str]] = set()
+        """Scopes above resources, each with a type that could not be listed there; "" for any."""
+        self._known_resources = {item.resource.lower() for item in known.values()}
+        self._known_roots = {_root(id) for id in self._known_resources}
+        self._present: set[str] = set()
+
+    # Rows
+
+    def exposure(self, row: ExposureRow) -> None:
+        """Add an exposure of the document."""
+        key: ItemKey = ("exposure", row.fingerprint)
+        uncertain = rank(row.worst) > rank(row.severity)
+        if uncertain:
+            self._add_uncertain(row.resource)
+        if row.severity is None or row.state == "closed":
+            self.closed[key] = uncertain or self.closed.get(key, False)
+            return
+        self._keep(
+            Item(
+                kind="exposure",
+                fingerprint=row.fingerprint,
+                resource=row.resource,
+                endpoint=row.endpoint,
+                address=row.address,
+                title=row.title,
+                severity=row.severity,
+                reach=row.reach,
+                authentication=row.authentication,
+                state="open" if row.state == "open" else "accepted",
+                since=self.taken,
+                seen=self.taken,
+            )
+        )
+
+    def finding(self, row: FindingRow) -> None:
+        """Add a finding of the document: failed, waived, inconclusive, or of a rule that crashed."""
+        if row.status in ("unknown", "error"):
+            self.inconclusive.add(("finding", row.fingerprint))
+            resources = self._inconclusive_resources.setdefault(self.first_id(row.rule), set())
+            resources.add(row.resource.lower().rstrip("/"))
+            if row.category in LOCKS:
+                self._add_uncertain(row.resource, row.gaps)
+            return
+        self._keep(
+            Item(
+                kind="finding",
+                fingerprint=row.fingerprint,
+                resource=row.resource,
+                rule=row.rule,
+                category=row.category,
+                title=row.title,
+                severity=row.severity or "",
+                state="accepted" if row.status == "waived" else "open",
+                since=self.taken,
+                seen=self.taken,
+            )
+        )
+
+    def passed(self, id: str, rules: Iterable[str]) -> None:
+        """Add the rules that passed, or are not applicable, on a resource."""
+        if id.lower() in self._known_resources:
+            for rule in rules:
+                self.closed.setdefault(("finding", finding_fingerprint(self.first_id(rule), id)), False)
+
+    def resource(self, id: str) -> None:
+        """Add a resource that exists."""
+        root = _root(id)
+        if root in self._known_roots:
+            self._present.add(root)
+
+    def _keep(self, item: Item) -> None:
+        """Keep the worse of two rows with one fingerprint (names that differ in case), whichever comes first."""
+        known = self.items.get(item.key)
+        if known is None or _weight(item) > _weight(known):
+            self.items[item.key] = item
+
+    def _add_uncertain(self, id: str, gaps: Iterable[str] = ()) -> None:
+        scope = id.lower().rstrip("/")
+        if not type_of(id):
+            self._uncertain_lists |= {(scope, _top_type(url)) for url in gaps or ("",)}
+            return
+        self._uncertain.add(scope)
+        self._uncertain_tops.add(top_of(id))
+
+    # Questions
+
+    def is_present(self, id: str) -> bool:
+        """Return whether the scan saw the resource that an id's bundle starts with, or anything in the bundle.
+
+        A slot is a bundle of its own, apart from its site.
+        """
+        return _root(id) in self._present
+
+    def is_uncertain(self, item: Item) -> bool:
+        """Return whether something that was not read may hide that the item is still open."""
+        above = lineage(item.resource)
+        if item.kind == "finding":
+            return bool(self._inconclusive_resources.get(self.first_id(item.rule), set()) & above)
+        if top_of(item.resource) in self._uncertain_tops or self._uncertain & above:
+            return True
+        types = ("", _top_type(item.resource))
+        return any((scope, type) in self._uncertain_lists for scope in above for type in types)
+
+
+def observe(document: Document, known: Mapping[ItemKey, Item], first_id: Callable[[str], str] = same_id) -> Observation:
+    """Return what a whole document says."""
+    observation = Observation(known, document.scan.taken, first_id)
+    for exposure in document.exposures:
+        observation.exposure(exposure)
+    for finding in document.findings:
+        observation.finding(finding)
+    for id, rules in document.passed.items():
+        observation.passed(id, rules)
+    for id, why in document.not_applicable.items():
+        observation.passed(id, why)
+    for id in document.resources:
+        observation.resource(id)
+    return observation
+
+
+@dataclass(frozen=True, slots=True)
+class ScanCoverage:
+    """What a scan evaluated. Subscriptions, types and scopes in lower case, rules by their first ids.
+
+    `types`: types whose endpoints were read because one of their lock rules is enabled. `unfiltered`: no resource was
+    left out by `--resource`, `--resource-group` or `--tag`. `previous_subscriptions`: what the last scan of the same
+    selection saw; one that is missing now is no longer visible. `whole_scopes`: in a filtered scan, the ids of resource
+    groups and resources that it evaluated with everything below.
+    """
+
+    subscriptions: Set[str]
+    rules: Set[str]
+    types: Set[str]
+    unfiltered: bool = True
+    previous_subscriptions: Set[str] = frozenset()
+    whole_scopes: Set[str] = frozenset()
+
+    def includes(self, item: Item, observation: Observation) -> bool:
+        """Return whether the scan would have seen the item, so that its absence means something."""
+        subscription = subscription_of(item.resource)
+        if subscription not in self.subscriptions and not (
+            self.unfiltered and subscription in self.previous_subscriptions
+        ):
+            return False
+        present = self.unfiltered or observation.is_present(item.resource)
+        if not present and not self.whole_scopes & lineage(item.resource):
+            return False
+        if item.kind == "finding":
+            return observation.first_id(item.rule) in self.rules
+        return type_of(item.resource).lower() in self.types
+
+
+def _weight(item: Item) -> tuple[object, ...]:
+    rating = (rank(item.severity), level(Reach, item.reach), level(Auth, item.authentication))
+    return (item.state == "open", *rating, item.resource, item.endpoint, item.address, item.title)
+
+
+def _top_type(id: str) -> str:
+    """Return the type (lower case) of the top-level resource that an id or a list's path names."""
+    return "/".join(type_of(id).lower().split("/")[:2])
+
+
+def _root(id: str) -> str:
+    return root_of(id) or top_of(id)

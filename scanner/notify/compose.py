@@ -1,0 +1,152 @@
+"""Decides what a notification is told after a scan: a notice, or None where nothing is new for it. Pure."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Literal
+
+from scanner.config.notifications import Target
+from scanner.document.schema import GapRow
+from scanner.history.items import Change, ChangeKind, Item, Reported, top_of
+from scanner.model.verdict import Severity
+from scanner.notify import wording
+from scanner.notify.notice import (
+    ExpiringWaiver,
+    Notice,
+    NoticeGap,
+    NoticeItem,
+    NoticeKind,
+    NoticeScan,
+    ScanResult,
+)
+
+WARNING_DAYS = (14, 3)
+"""The numbers of days before its expiry at which a waiver is reported: once for each."""
+GAPS = 10
+"""The number of gaps that a notice names."""
+_NEWS: Mapping[ChangeKind, Literal["new", "reopened", "worse"]] = {
+    ChangeKind.new: "new",
+    ChangeKind.reopened: "reopened",
+    ChangeKind.raised: "worse",
+}
+
+
+def notice(target: Target, result: ScanResult, reported: Reported) -> Notice | None:
+    """Return the notice for a notification after a scan, None where nothing is new for it."""
+    kind: NoticeKind = "unknown" if result.row is None else "baseline" if result.row.baseline else "news"
+    items = _items(target, result, reported) if kind == "news" else []
+    expiring = _expiring(target, result, reported) if kind != "unknown" else []
+    was_complete = reported.last is None or reported.last.complete
+    turned_incomplete = kind == "news" and not result.scan.complete and was_complete
+    if kind == "news" and not (items or expiring or turned_incomplete):
+        return None
+    tally = result.tally
+    standing = {each.name: tally.exposures[each.name] + tally.others[each.name] for each in reversed(Severity)}
+    return Notice(
+        notification=target.name,
+        kind=kind,
+        title=wording.title(kind, items, len(expiring), standing, turned_incomplete=turned_incomplete),
+        scan=_scan(result),
+        remarks=list(
+            wording.remarks(kind, result, len(expiring), max(WARNING_DAYS), turned_incomplete=turned_incomplete)
+        ),
+        counts=dict(result.row.counts) if result.row is not None else {},
+        open=standing,
+        items=items,
+        waivers=expiring if kind == "news" else [],
+        gaps=_gaps(result.tally.gaps),
+        files=list(result.files),
+    )
+
+
+def trial(target: Target, tool: str) -> Notice:
+    """Return the notice that `twolocks notify test` sends."""
+    return Notice(
+        notification=target.name,
+        kind="test",
+        title=f"This is a test of the notification {target.name}; nothing was scanned",
+        scan=None,
+        remarks=[f"Sent by {tool}. Nothing needs to be done"],
+        counts={},
+        open={},
+        items=[],
+        waivers=[],
+        gaps=[],
+        files=[],
+    )
+
+
+def owner_of(item: Item, owners: Mapping[str, str]) -> str:
+    """Return the owner of the resource itself, else of the top-level resource that it belongs to."""
+    return owners.get(item.resource.lower(), "") or owners.get(top_of(item.resource), "")
+
+
+def _items(target: Target, result: ScanResult, reported: Reported) -> list[NoticeItem]:
+    alerts = result.changes.alerts(target.least) if result.changes else ()
+    found = {each.item.key: (each, False) for each in alerts}
+    for each in reported.missed:
+        if each.item.is_counted and Severity[each.item.severity] >= target.least:
+            found.setdefault(each.item.key, (each, True))
+    made = [_item(change, result, late=late) for change, late in found.values()]
+    wanted = [each for each in made if _is_for(target, each.owner)]
+    return sorted(wanted, key=lambda each: (-Severity[each.severity], each.resource.lower(), each.endpoint, each.rule))
+
+
+def _is_for(target: Target, owner: str) -> bool:
+    return not target.owner or owner.casefold() == target.owner.casefold()
+
+
+def _item(change: Change, result: ScanResult, *, late: bool) -> NoticeItem:
+    item = change.item
+    return NoticeItem(
+        news=_NEWS[change.kind],
+        kind=item.kind,
+        severity=item.severity,
+        owner=owner_of(item, result.owners),
+        resource=item.resource,
+        endpoint=item.endpoint,
+        address=item.address,
+        rule=item.rule,
+        title=item.title,
+        reach=item.reach,
+        authentication=item.authentication,
+        why=change.why,
+        since=item.since,
+        late=late,
+        fingerprint=item.fingerprint,
+    )
+
+
+def _expiring(target: Target, result: ScanResult, reported: Reported) -> list[ExpiringWaiver]:
+    before = date.fromisoformat(reported.last.finished[:10]) if reported.last is not None else None
+    return [
+        ExpiringWaiver(what=each.what, owner=each.owner, expires=each.expires.isoformat(), at=each.at, covers=each.used)
+        for each in result.expiring
+        if each.used and _is_due(each.expires, result.today, before) and _is_for(target, each.owner)
+    ]
+
+
+def _is_due(expires: date, today: date, before: date | None) -> bool:
+    """Return whether one of WARNING_DAYS has come since the day of the last report."""
+    left = (expires - today).days
+    known = (expires - before).days if before is not None else max(WARNING_DAYS) + 1
+    return any(left <= days < known for days in WARNING_DAYS)
+
+
+def _gaps(gaps: Iterable[GapRow]) -> list[NoticeGap]:
+    found = [each for each in gaps if not each.accepted][:GAPS]
+    return [NoticeGap(url=each.url, status=each.status, code=each.code, action=each.action) for each in found]
+
+
+def _scan(result: ScanResult) -> NoticeScan:
+    scan = result.scan
+    names = {scope.subscription.lower(): scope.name for scope in result.tally.scopes}
+    return NoticeScan(
+        id=scan.id,
+        taken=scan.taken,
+        tool=scan.tool,
+        cloud=scan.cloud,
+        subscriptions=[names.get(each.lower()) or each for each in scan.scopes],
+        complete=scan.complete,
+        exit=result.end.code,
+        why=result.end.why,
+    )

@@ -1,0 +1,80 @@
+"""The items of a notice grouped by owner and resource, and how many of them a message can hold."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from scanner.history.items import first_segments, top_of
+from scanner.model.ids import group_of, name_of, type_of
+from scanner.notify.notice import NoticeItem
+from scanner.notify.wording import short
+
+LISTED = (10, 3, 0)
+"""How many waivers and gaps a message shows; fewer where items would have no room."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceSection:
+    """A top-level resource and its items."""
+
+    resource: str
+    items: list[NoticeItem]
+
+    @property
+    def name(self) -> str:
+        """The name of the resource."""
+        return short(name_of(self.resource))
+
+    @property
+    def about(self) -> str:
+        """Type and group: `Microsoft.Storage/storageAccounts in rg-journal`."""
+        group = group_of(self.resource)
+        return short(type_of(self.resource) or "subscription") + (f" in {short(group)}" if group else "")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerSection:
+    """The resources of one owner. `heading` is "" where no resource has an owner tag."""
+
+    heading: str
+    resources: list[ResourceSection]
+
+
+def sections(items: Sequence[NoticeItem]) -> list[OwnerSection]:
+    """Return the items by owner, and by top-level resource, in the order in which owners and resources come first."""
+    owners: dict[str, dict[str, list[NoticeItem]]] = {}
+    for each in items:
+        owners.setdefault(each.owner, {}).setdefault(top_of(each.resource), []).append(each)
+    has_owners = any(owners)
+    return [
+        OwnerSection(
+            _heading(owner) if has_owners else "",
+            [ResourceSection(first_segments(found[0].resource, top), found) for top, found in resources.items()],
+        )
+        for owner, resources in owners.items()
+    ]
+
+
+def _heading(owner: str) -> str:
+    return f"Owner: {short(owner)}" if owner else "Without an owner"
+
+
+def capacity(fits: Callable[[int, int], bool], total: int, most: int) -> tuple[int, int]:
+    """Return how many items a message can hold, at most `most`, and how many waivers and gaps.
+
+    `fits(items, listed)`: whether a message with so many is small enough.
+    """
+    count = listed = 0
+    for listed in LISTED:
+        count = _largest(min(total, most), listed, fits)
+        if count >= min(total, 3) and fits(count, listed):
+            break
+    return count, listed
+
+
+def _largest(limit: int, listed: int, fits: Callable[[int, int], bool]) -> int:
+    """Return the largest number up to a limit with which a message fits, because one more never makes it smaller."""
+    low, high = 0, limit
+    while low < high:
+        half = (low + high + 1) // 2
+        low, high = (half, high) if fits(half, listed) else (low, half - 1)
+    return low
