@@ -34,7 +34,7 @@ class BadAddress(ValueError):
 
 
 class AddressSet(msgspec.Struct, frozen=True, gc=False):
-    """An immutable set of addresses. Both members must be sorted, disjoint and merged: use `parse`, `span`, `union`."""
+    """An immutable set of addresses. Both members must be sorted, disjoint and merged: use `parse`, `address_range`, `union`."""
 
     v4: Intervals = ()
     v6: Intervals = ()
@@ -88,7 +88,7 @@ def union(sets: Iterable[AddressSet]) -> AddressSet:
     """Every address that is in one of `sets`."""
     sets = [each for each in sets if each.v4 or each.v6]
     if len(sets) < 2:
-        return sets[0] if sets else EMPTY
+        return sets[0] if sets else NO_ADDRESSES
     v4: list[Interval] = []
     v6: list[Interval] = []
     for one in sets:
@@ -114,7 +114,7 @@ def parse_all(texts: Iterable[str]) -> AddressSet:
     return union(map(parse, texts))
 
 
-def span(start: str, end: str) -> AddressSet:
+def address_range(start: str, end: str) -> AddressSet:
     """The addresses from `start` to `end`, both included (SQL, Redis, PostgreSQL). Raises BadAddress."""
     for text in (start, end):
         if not isinstance(text, str):
@@ -125,7 +125,7 @@ def span(start: str, end: str) -> AddressSet:
 def _parse(text: str) -> AddressSet:
     stripped = text.strip()
     if stripped == "*" or stripped.lower() == "any":
-        return EVERYTHING
+        return ALL_ADDRESSES
     if "," in stripped:
         return union(_parse(part) for part in stripped.split(","))
     if "/" in stripped:
@@ -251,10 +251,10 @@ def _dotted(value: int, version: Version) -> str:
     return str(ipaddress.IPv4Address(value) if version == 4 else ipaddress.IPv6Address(value))
 
 
-EMPTY: Final = AddressSet()
+NO_ADDRESSES: Final = AddressSet()
 ALL_IPV4: Final = AddressSet(v4=((0, (1 << 32) - 1),))
 ALL_IPV6: Final = AddressSet(v6=((0, (1 << 128) - 1),))
-EVERYTHING: Final = ALL_IPV4 | ALL_IPV6
+ALL_ADDRESSES: Final = ALL_IPV4 | ALL_IPV6
 
 RESERVED_IPV4: Final = parse_all(
     (
@@ -280,13 +280,15 @@ snapshots are full of them.
 PUBLIC_IPV4: Final = ALL_IPV4 - RESERVED_IPV4
 PUBLIC_IPV6: Final = parse("2000::/3")
 """Global unicast: IANA Internet Protocol Version 6 Address Space (RFC 4291)."""
-PUBLIC: Final = PUBLIC_IPV4 | PUBLIC_IPV6
+PUBLIC_ADDRESSES: Final = PUBLIC_IPV4 | PUBLIC_IPV6
 
 HALF_IPV4: Final = PUBLIC_IPV4.size(4) // 2
 HALF_IPV6: Final = PUBLIC_IPV6.size(6) // 2
 
 
-def breadth(addresses: AddressSet, own: AddressSet = EMPTY, wide_ipv4: int = 65536, wide_ipv6: int = 48) -> Breadth:
+def breadth(
+    addresses: AddressSet, own: AddressSet = NO_ADDRESSES, wide_ipv4: int = 65536, wide_ipv6: int = 48
+) -> Breadth:
     """How wide a door `addresses` is, on a firewall that callers reach by the internet.
 
     `own` are the organisation's networks, which do not count; `wide_ipv4` is a number of addresses, `wide_ipv6` a
@@ -294,7 +296,7 @@ def breadth(addresses: AddressSet, own: AddressSet = EMPTY, wide_ipv4: int = 655
     "internet": at least half of the public IPv4 space or of 2000::/3. "wide": more public addresses than the limits.
     "selected": the rest.
     """
-    public = addresses & PUBLIC
+    public = addresses & PUBLIC_ADDRESSES
     foreign = public - own
     if foreign.is_empty:
         return "none" if public.is_empty else "own"

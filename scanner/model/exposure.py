@@ -10,7 +10,7 @@ from scanner.model.addresses import AddressSet
 from scanner.model.json_paths import MISSING, same
 from scanner.model.once import once
 from scanner.model.resource import Resource
-from scanner.model.verdict import ABSENT, Evidence, Severity, Unread
+from scanner.model.verdict import ABSENT, Evidence, Severity, Unread, not_returned, unknown_value
 
 
 class Reach(IntEnum):
@@ -56,36 +56,38 @@ def cell(kind: EndpointKind, auth: Auth, reach: Reach) -> Severity | None:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A step on the way in. `lets`: True lets through, False holds, None could not be read."""
+    """A step on the way in. `allows`: True lets through, False holds, None could not be read."""
 
     kind: str
     name: str
     detail: str = ""
     resource: str = ""
-    lets: bool | None = True
+    allows: bool | None = True
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A sure way in: how wide, and what was seen that proves it. `says` is a clause for titles ("a key opens it").
+    """A sure way in: how wide, and what was seen that proves it. `description` is a clause for titles ("a key opens it").
 
     `name` tells it from other ways of the same half, for lock rules that read only some of them (`Rule.ways`).
-    `who`: the addresses that come in, where it is a matter of addresses (None at reach `internet`: everybody); `ids`:
-    the subnets, private endpoints or subscriptions that do. `rules`: the rules that `who` is the union of, each
+    `addresses`: the addresses that come in, where it is a matter of addresses (None at reach `internet`: everybody); `ids`:
+    the subnets, private endpoints or subscriptions that do. `rules`: the rules that `addresses` is the union of, each
     as it was read, with its addresses.
     """
 
     level: Level
     evidence: tuple[Evidence, ...] = ()
-    says: str = ""
+    description: str = ""
     name: str = ""
-    who: AddressSet | None = None
+    addresses: AddressSet | None = None
     ids: tuple[str, ...] = ()
     rules: tuple[tuple[Any, AddressSet], ...] = field(default=(), compare=False)
 
-    def after(self, seen: tuple[Evidence, ...]) -> "Grant":
+    def with_evidence(self, seen: tuple[Evidence, ...]) -> "Grant":
         """The same way, with what was seen before it."""
-        return Grant(self.level, (*seen, *self.evidence), self.says, self.name, self.who, self.ids, self.rules)
+        return Grant(
+            self.level, (*seen, *self.evidence), self.description, self.name, self.addresses, self.ids, self.rules
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class PossibleGrant:
     missing: Unread
     evidence: tuple[Evidence, ...] = ()
     name: str = ""
-    who: AddressSet | None = None
+    addresses: AddressSet | None = None
     ids: tuple[str, ...] = ()
 
 
@@ -120,14 +122,14 @@ class Lock:
             self.admits + other.admits,
         )
 
-    def named(self, name: str) -> "Lock":
+    def with_name(self, name: str) -> "Lock":
         """The same half, its ways under a name."""
         grants = tuple(replace(each, name=name) for each in self.grants)
         return replace(
             self, grants=grants, possible_grants=tuple(replace(each, name=name) for each in self.possible_grants)
         )
 
-    def only(self, names: Iterable[str]) -> "Lock":
+    def select(self, names: Iterable[str]) -> "Lock":
         """The half without the ways of other names; those without a name stay."""
         known = {"", *names}
         if known.issuperset([each.name for each in self.grants] + [each.name for each in self.possible_grants]):
@@ -143,7 +145,7 @@ class Lock:
         return (*(grant.level for grant in self.grants), *(possible.level for possible in self.possible_grants))
 
     @once
-    def proof(self) -> tuple[Evidence, ...]:
+    def evidence(self) -> tuple[Evidence, ...]:
         """What proves it: the evidence of its widest way first."""
         ways = [each.evidence for each in sorted(self.grants, key=lambda each: -each.level)]
         return tuple(seen for part in (*ways, *(each.evidence for each in self.possible_grants)) for seen in part)
@@ -152,10 +154,11 @@ class Lock:
         """Whether a sure way has just that level."""
         return any(grant.level == level for grant in self.grants)
 
-    def unproven(self, missing: Unread) -> "Lock":
+    def as_possible(self, missing: Unread) -> "Lock":
         """The same ways, none of them sure."""
         possible_grants = tuple(
-            PossibleGrant(grant.level, missing, grant.evidence, who=grant.who, ids=grant.ids) for grant in self.grants
+            PossibleGrant(grant.level, missing, grant.evidence, addresses=grant.addresses, ids=grant.ids)
+            for grant in self.grants
         )
         return Lock((), possible_grants + self.possible_grants, self.hops, self.admits)
 
@@ -165,7 +168,7 @@ class Lock:
         return max(self.grants, key=lambda grant: grant.level) if self.grants else None
 
     @once
-    def worst(self) -> PossibleGrant | None:
+    def widest_possible(self) -> PossibleGrant | None:
         """The widest way that an unread part could add beyond the sure ones, None where none would."""
         if not self.possible_grants:
             return None
@@ -177,9 +180,9 @@ class Lock:
 NO_GRANT = Lock()
 
 
-def grant(level: Level, *evidence: Evidence, says: str = "", hops: Iterable[Hop] = ()) -> Lock:
+def grant(level: Level, *evidence: Evidence, description: str = "", hops: Iterable[Hop] = ()) -> Lock:
     """A half with one sure way."""
-    return Lock((Grant(level, evidence, says),), hops=tuple(hops))
+    return Lock((Grant(level, evidence, description),), hops=tuple(hops))
 
 
 def possible(level: Level, missing: Unread, *evidence: Evidence, hops: Iterable[Hop] = ()) -> Lock:
@@ -199,14 +202,14 @@ class Switch:
 
     `values` maps known values to levels, `absent` is the value that an absent (or null) property stands for and
     `source` names where Azure documents that; without `absent` an absent property is a doubt. A value that nobody
-    knows is never closed: nothing is sure, and the widest of the known levels may be there. `says` are clauses.
+    knows is never closed: nothing is sure, and the widest of the known levels may be there. `descriptions` are clauses.
     """
 
     path: str
     values: Mapping[Any, Level]
     absent: Any = MISSING
     source: str = ""
-    says: Mapping[Level, str] = field(default_factory=dict)
+    descriptions: Mapping[Level, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.absent is not MISSING and not self.source:
@@ -233,16 +236,16 @@ class Switch:
         value = resource.get(self.path)
         gone = value is MISSING or value is None
         if gone and (self.absent is MISSING or resource.has_no_properties):
-            return self._doubt(resource, "the answer did not hold it")
+            return self._possible(resource, not_returned(self.path))
         lock = None if isinstance(value, list | dict) else _sure(self, value)
         if lock is None:
-            return self._doubt(resource, f"its value {value!r} is not known")
+            return self._possible(resource, unknown_value(self.path, value))
         if gone and resource.api_version_unknown and lock.grants[0].level < self.widest:
-            return self._doubt(resource, "absent in a record of unknown api-version")
+            return self._possible(resource, Unread(self.path, "absent in a record of unknown api-version"))
         return lock
 
-    def _doubt(self, resource: Resource, why: str) -> Lock:
-        return possible(self.widest, Unread(self.path, why), resource.evidence(self.path, self.expected()))
+    def _possible(self, resource: Resource, missing: Unread) -> Lock:
+        return possible(self.widest, missing, resource.evidence(self.path, self.expected()))
 
 
 @lru_cache(maxsize=4096, typed=True)
@@ -253,19 +256,19 @@ def _sure(switch: Switch, value: Any) -> Lock | None:
     if level is None:
         return None
     seen = Evidence(switch.path, ABSENT if value is MISSING else value, switch.expected())
-    return grant(level, seen, says=switch.says.get(level, ""))
+    return grant(level, seen, description=switch.descriptions.get(level, ""))
 
 
 @dataclass(frozen=True)
 class Exposure:
     """An endpoint with its two halves.
 
-    `what` opens its title ("The blob service"); `subject` is the child that it stands for (an anonymous container);
-    `address` a host or an address; `off` says why an endpoint is not served at all (reach is then `none`);
-    `milder` makes every cell so many steps milder, `cap` is the highest severity of a reach up to `capped`, and a reach
-    up to `enough` counts as closed since nothing is left to close; all three with `argument` (reason and source);
-    `closing` is told in place of a command where this SKU cannot be closed; `admits` are identity-bound ways;
-    `hidden` names rules that only the service itself shows: where nothing else lets anybody in, its network rule is not
+    `display_name` opens its title ("The blob service"); `subject` is the child that it stands for (an anonymous container);
+    `address` a host or an address; `disabled_reason` says why an endpoint is not served at all (reach is then `none`);
+    `severity_steps_down` makes every cell so many steps milder, `max_severity` is the highest severity of a reach up to `max_severity_up_to`, and a reach
+    up to `counts_as_closed_up_to` counts as closed since nothing is left to close; all three with `justification` (reason and source);
+    `fix_instruction` is told in place of a command where this SKU cannot be closed; `admits` are identity-bound ways;
+    `hidden_rules` names rules that only the service itself shows: where nothing else lets anybody in, its network rule is not
     applicable, for that reason.
     """
 
@@ -273,32 +276,34 @@ class Exposure:
     kind: EndpointKind
     reach: Lock
     authentication: Lock
-    what: str = ""
+    display_name: str = ""
     subject: Resource | None = None
     address: str = ""
-    off: str = ""
-    cap: Severity | None = None
-    capped: Reach = Reach.internet
-    milder: int = 0
-    enough: Reach = Reach.none
-    argument: str = ""
-    closing: str = ""
+    disabled_reason: str = ""
+    max_severity: Severity | None = None
+    max_severity_up_to: Reach = Reach.internet
+    severity_steps_down: int = 0
+    counts_as_closed_up_to: Reach = Reach.none
+    justification: str = ""
+    fix_instruction: str = ""
     remedies: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Commands that close a lock of just this endpoint, by category; words in braces are filled in as in a `Fix`."""
     admits: tuple[str, ...] = ()
-    hidden: str = ""
+    hidden_rules: str = ""
 
     def __post_init__(self) -> None:
-        if (self.cap is not None or self.milder or self.enough) and not self.argument:
-            raise TypeError(f"{self.endpoint}: a milder cell needs an argument")
+        if (
+            self.max_severity is not None or self.severity_steps_down or self.counts_as_closed_up_to
+        ) and not self.justification:
+            raise TypeError(f"{self.endpoint}: a lower severity needs a justification")
 
     def rate(self, auth: Auth, reach: Reach) -> Severity | None:
         """The cell of the table, with what the service argues for."""
-        severity = None if reach <= self.enough else cell(self.kind, auth, reach)
-        if severity is not None and self.milder:
-            severity = severity.milder(self.milder)
-        if severity is not None and self.cap is not None and reach <= self.capped:
-            severity = min(severity, self.cap)
+        severity = None if reach <= self.counts_as_closed_up_to else cell(self.kind, auth, reach)
+        if severity is not None and self.severity_steps_down:
+            severity = severity.lowered(self.severity_steps_down)
+        if severity is not None and self.max_severity is not None and reach <= self.max_severity_up_to:
+            severity = min(severity, self.max_severity)
         return severity
 
     @once
@@ -314,12 +319,12 @@ class Exposure:
     @once
     def possible_reach(self) -> Reach | None:
         """The widest reach that an unread part could add, None where it would add nothing."""
-        worst = self.reach.worst
+        worst = self.reach.widest_possible
         return None if worst is None else cast("Reach", worst.level)
 
     @once
     def possible_authentication(self) -> Auth | None:
-        worst = self.authentication.worst
+        worst = self.authentication.widest_possible
         return None if worst is None else cast("Auth", worst.level)
 
     @once
@@ -329,32 +334,41 @@ class Exposure:
         return None if reach is None else self.rate(self.proven_authentication or Auth.identity, reach)
 
     @once
-    def worst(self) -> Severity | None:
+    def worst_severity(self) -> Severity | None:
         """The cell with what unread parts may add."""
         reach = self.possible_reach if self.possible_reach is not None else self.proven_reach
         auth = self.possible_authentication or self.proven_authentication or Auth.anonymous
         return self.rate(auth, Reach.internet if reach is None else reach)
 
     @property
-    def undecided(self) -> bool:
+    def inconclusive(self) -> bool:
         """Whether an unread part could make this endpoint worse than what is proven."""
-        return (self.worst or -1) > (self.severity if self.severity is not None else -1)
+        return (self.worst_severity or -1) > (self.severity if self.severity is not None else -1)
 
 
-def closed(endpoint: str, kind: EndpointKind, why: str, *evidence: Evidence, what: str = "") -> Exposure:
+def closed(endpoint: str, kind: EndpointKind, why: str, *evidence: Evidence, display_name: str = "") -> Exposure:
     """An endpoint whose feature is off: reach `none`, counted as closed."""
-    hop = Hop("switch", what or endpoint, why, lets=False)
-    return Exposure(endpoint, kind, grant(Reach.none, *evidence, hops=(hop,)), IDENTITY, what=what, off=why)
+    hop = Hop("switch", display_name or endpoint, why, allows=False)
+    return Exposure(
+        endpoint,
+        kind,
+        grant(Reach.none, *evidence, hops=(hop,)),
+        IDENTITY,
+        display_name=display_name,
+        disabled_reason=why,
+    )
 
 
-def unread(endpoint: str, kind: EndpointKind, missing: Unread, what: str = "") -> Exposure:
+def unread(endpoint: str, kind: EndpointKind, missing: Unread, display_name: str = "") -> Exposure:
     """An endpoint of which neither lock could be read."""
-    hop = Hop("switch", what or endpoint, missing.why, lets=None)
+    hop = Hop("switch", display_name or endpoint, missing.why, allows=None)
     authentication = possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
-    return Exposure(endpoint, kind, possible(Reach.internet, missing, hops=(hop,)), authentication, what=what)
+    return Exposure(
+        endpoint, kind, possible(Reach.internet, missing, hops=(hop,)), authentication, display_name=display_name
+    )
 
 
-REACH_SAYS: dict[Reach, str] = {
+REACH_DESCRIPTIONS: dict[Reach, str] = {
     Reach.internet: "every address",
     Reach.azure: "every Azure tenant",
     Reach.wide: "large public ranges",
@@ -362,7 +376,7 @@ REACH_SAYS: dict[Reach, str] = {
     Reach.private: "private networks only",
     Reach.none: "nobody",
 }
-AUTH_SAYS: dict[Auth, str] = {
+AUTH_DESCRIPTIONS: dict[Auth, str] = {
     Auth.anonymous: "nothing is asked of the caller",
     Auth.shared: "a copied key or password opens it",
     Auth.identity: "an Entra identity is demanded",
@@ -371,20 +385,20 @@ AUTH_SAYS: dict[Auth, str] = {
 
 def title(exposure: Exposure) -> str:
     """One sentence: what answers whom, and what is asked."""
-    what = exposure.what or exposure.endpoint
+    what = exposure.display_name or exposure.endpoint
     reach, authentication = exposure.reach.widest, exposure.authentication.widest
-    if exposure.off:
-        return f"{what} is off: {exposure.off}"
+    if exposure.disabled_reason:
+        return f"{what} is off: {exposure.disabled_reason}"
     if reach is None:
         opening, _, rest = what.partition(" ")
         inner = f"{opening.lower()} {rest}" if opening in ("The", "A", "An", "Its") else what
         answers = f"Who can reach {inner} is not known"
     else:
-        answers = f"{what} answers {reach.says or REACH_SAYS[Reach(reach.level)]}"
+        answers = f"{what} answers {reach.description or REACH_DESCRIPTIONS[Reach(reach.level)]}"
     says = (
         "what it asks is not known"
         if authentication is None
-        else authentication.says or AUTH_SAYS[Auth(authentication.level)]
+        else authentication.description or AUTH_DESCRIPTIONS[Auth(authentication.level)]
     )
     return f"{answers}; {says}"
 
@@ -393,12 +407,12 @@ Endpoints = Callable[..., Iterable[Exposure]]
 
 __all__ = [
     "ANONYMOUS",
-    "AUTH_SAYS",
+    "AUTH_DESCRIPTIONS",
     "CLOSED",
     "IDENTITY",
     "LOCKS",
     "NO_GRANT",
-    "REACH_SAYS",
+    "REACH_DESCRIPTIONS",
     "SHARED",
     "Auth",
     "EndpointKind",

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from scanner.model.addresses import EMPTY, AddressSet
+from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.ids import segments, subscription_of
 from scanner.model.resource import Resource
-from scanner.model.verdict import Unread
+from scanner.model.verdict import Unread, not_listed
 
 INDEX_TYPES = (
     "Microsoft.Network/virtualNetworks",
@@ -68,7 +68,7 @@ class Index:
     unlisted: dict[str, dict[str, Unread]] = field(default_factory=dict)
     """The same by subscription (lower case), where it is known which of them lack the type."""
     subscriptions: Mapping[str, str] = field(default_factory=dict)
-    networks: AddressSet = EMPTY
+    networks: AddressSet = NO_ADDRESSES
     wide_ipv4: int = 65536
     wide_ipv6: int = 48
     live: bool = True
@@ -95,10 +95,10 @@ class Index:
         """The resource of that id; Unread where no listing covers it, also where it is in a subscription not seen."""
         found = self.resources.get("/" + "/".join(segments(resource_id)))
         if found is None:
-            raise Unread(resource_id, "not among what was read")
+            raise not_listed(resource_id)
         return found
 
-    def sees(self, resource_id: str) -> bool:
+    def is_visible(self, resource_id: str) -> bool:
         """Whether the subscription that an id names is one that the caller can see."""
         return subscription_of(resource_id) in self.subscriptions
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from scanner.model.ids import group_of, name_of, segments, subscription_of, type_of
 from scanner.model.json_paths import MISSING, get_path, member
-from scanner.model.verdict import ABSENT, Evidence, Unread
+from scanner.model.verdict import ABSENT, Evidence, Unread, not_a_list, not_returned
 
 
 class ChildRead(Protocol):
@@ -160,7 +160,7 @@ class Resource:
         """The value there; Unread where it is absent or null, since both mean that it was not returned."""
         value = self.get(path)
         if value is MISSING or value is None:
-            raise Unread(path, "the answer did not hold it")
+            raise not_returned(path)
         return value
 
     def get_or_default(self, path: str, default: Any, *, source: str) -> Any:
@@ -183,7 +183,7 @@ class Resource:
         if value is MISSING or value is None:
             return []
         if not isinstance(value, list):
-            raise Unread(path, "this is no list")
+            raise not_a_list(path)
         return value
 
     def evidence(self, path: str, expected: object = None) -> Evidence:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from scanner.model.json_paths import MISSING
+
 ABSENT: Final = "absent"
 """How evidence shows a property that the body does not have; `None` shows one that is null."""
 
@@ -21,7 +23,7 @@ class Severity(IntEnum):
     high = 3
     critical = 4
 
-    def milder(self, steps: int = 1) -> "Severity | None":
+    def lowered(self, steps: int = 1) -> "Severity | None":
         """The severity so many steps lower, or None below `low`."""
         lower = self - steps
         return Severity(lower) if lower >= Severity.low else None
@@ -47,6 +49,50 @@ class Unread(Exception):
         self.what = what
         self.why = why
         self.gap = gap
+
+
+NOT_LISTED: Final = "not among what was read"
+"""Why a resource that no listing covers is Unread; it may be in a subscription that this identity cannot see."""
+
+
+def not_returned(path: str, what: str = "it") -> Unread:
+    """Return the Unread for a property that ARM did not return; `what` is the pronoun or noun of the message."""
+    return Unread(path, f"the answer did not hold {what}")
+
+
+def malformed(path: str) -> Unread:
+    """Return the Unread for a property that ARM returned in a form that Azure does not document."""
+    return Unread(path, "the answer did not hold what it should")
+
+
+def unknown_value(path: str, value: object = MISSING) -> Unread:
+    """Return the Unread for a property with a value that Twolocks does not know; without `value` the message omits it."""
+    return Unread(path, "its value is not known" if value is MISSING else f"its value {value!r} is not known")
+
+
+def not_returned_or_unknown(path: str) -> Unread:
+    """Return the Unread for a property that is absent or has a value that Twolocks does not know."""
+    return Unread(path, "the answer did not hold it, or its value is not known")
+
+
+def absent_at_unknown_version(path: str) -> Unread:
+    """Return the Unread for a property that is absent in a record of Resource Graph or of an imported file."""
+    return Unread(path, "absent in a record whose api-version is not known")
+
+
+def not_a_list(path: str) -> Unread:
+    """Return the Unread for a property that should be a list and is not."""
+    return Unread(path, "this is no list")
+
+
+def not_listed(resource_id: str) -> Unread:
+    """Return the Unread for a resource that no listing of the scan covers."""
+    return Unread(resource_id, NOT_LISTED)
+
+
+def not_read(path: str) -> Unread:
+    """Return the Unread for a read that was not done."""
+    return Unread(path, "it was not read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +146,7 @@ def unknown(*missing: Unread, worst: Severity | None = None, evidence: Iterable[
     return Unknown(why, gaps, worst, tuple(evidence), has_other_reasons=any(not each.gap for each in missing))
 
 
-def shown(value: object) -> str:
+def display_value(value: object) -> str:
     """A value as one short word for drawings: JSON's spelling of null and booleans, text as it is."""
     if value is None:
         return "null"

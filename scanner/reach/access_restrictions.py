@@ -10,14 +10,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from scanner.model.addresses import EMPTY, EVERYTHING, AddressSet, BadAddress, parse
+from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, BadAddress, parse
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.verdict import Evidence, Unread
-from scanner.reach.firewall import Subnets
-from scanner.reach.sources import KEPT, from_addresses, from_ids, from_tag, phrase, remembered, without_effect
+from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
+from scanner.reach.firewall import AllowedSubnets
+from scanner.reach.sources import (
+    MAX_LISTED,
+    cached,
+    grant_from_addresses,
+    grant_from_tag,
+    grants_from_ids,
+    join_with_and,
+    private_range_evidence,
+)
 
 FRONT_DOOR = "azurefrontdoor.backend"
 LAST = 2147483647
@@ -26,14 +34,14 @@ PRIORITY = 65000
 
 
 @dataclass(slots=True)
-class _Walk:
+class _Evaluation:
     """A walk over the rules: what no rule has matched yet, and what was let in so far."""
 
     site: Resource
     index: Index
     path: str
-    rest: AddressSet = EVERYTHING
-    allowed: AddressSet = EMPTY
+    rest: AddressSet = ALL_ADDRESSES
+    allowed: AddressSet = NO_ADDRESSES
     subnets: list[str] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     ways: list[Grant] = field(default_factory=list)
@@ -52,8 +60,8 @@ def restrictions(site: Resource, index: Index, config: Resource, *, scm: bool = 
     path, default_path = f"properties.{name}", f"properties.{name}DefaultAction"
     entries = config.get(path)
     if not isinstance(entries, list):
-        missing = Unread(path, "the answer did not hold it")
-        hop = Hop("firewall", "Access restrictions", missing.why, lets=None)
+        missing = not_returned(path)
+        hop = Hop("firewall", "Access restrictions", missing.why, allows=None)
         return Lock(possible_grants=(PossibleGrant(Reach.internet, missing, (config.evidence(path),)),), hops=(hop,))
     walk = _walked(site, index, path, entries)
     implicit = [entry for entry in entries if _implicit(entry)]
@@ -63,7 +71,7 @@ def restrictions(site: Resource, index: Index, config: Resource, *, scm: bool = 
     return _result(walk, "Access restrictions", len(rules), config.evidence(default_path, "Deny"))
 
 
-def restricted_subnets(site: Resource, index: Index, config: Resource) -> Subnets:
+def restricted_subnets(site: Resource, index: Index, config: Resource) -> AllowedSubnets:
     """The subnets that the access restrictions of an app or of its SCM site let in; `config` is its `config/web`."""
     ids: list[str] = []
     missing: Unread | None = None
@@ -71,12 +79,12 @@ def restricted_subnets(site: Resource, index: Index, config: Resource) -> Subnet
         path = f"properties.{name}"
         entries = config.get(path)
         if not isinstance(entries, list):
-            missing = missing or Unread(path, "the answer did not hold it")
+            missing = missing or not_returned(path)
             continue
         ids += _walked(site, index, path, entries).subnets
         if any(map(_strange, entries)):
             missing = missing or Unread(path, "which subnet a rule lets in is not known")
-    return Subnets(f"{_list_of(config, False)}[].vnetSubnetResourceId", tuple(dict.fromkeys(ids)), missing)
+    return AllowedSubnets(f"{_list_of(config, False)}[].vnetSubnetResourceId", tuple(dict.fromkeys(ids)), missing)
 
 
 def _strange(entry: Any) -> bool:
@@ -95,9 +103,9 @@ def _list_of(config: Resource, scm: bool) -> str:
     return "scmIpSecurityRestrictions" if own else "ipSecurityRestrictions"
 
 
-def _walked(site: Resource, index: Index, path: str, entries: list[Any]) -> _Walk:
+def _walked(site: Resource, index: Index, path: str, entries: list[Any]) -> _Evaluation:
     """A walk over the rules of a list, by priority, up to the one that leaves nobody."""
-    walk = _Walk(site, index, path)
+    walk = _Evaluation(site, index, path)
     rules = [entry for entry in entries if not _implicit(entry)]
     placed = [rule for rule in rules if _placed(rule)]
     if len(placed) < len(rules):
@@ -119,7 +127,7 @@ def address_list(app: Resource, index: Index, path: str, address: str = "ipAddre
     Microsoft Learn, container-apps/ip-restrictions: without rules everybody is let in; rules that deny let the rest in.
     """
     entries = app.get(path)
-    walk = _Walk(app, index, path)
+    walk = _Evaluation(app, index, path)
     if entries is None or entries is MISSING:
         entries = []
     if not isinstance(entries, list):
@@ -149,7 +157,7 @@ def _priority(entry: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _action(walk: _Walk, entry: Any) -> str:
+def _action(walk: _Evaluation, entry: Any) -> str:
     value = get_path(entry, "action")
     if value is MISSING or value is None or same(value, "Allow"):
         return "allow"
@@ -159,7 +167,7 @@ def _action(walk: _Walk, entry: Any) -> str:
     return "none"
 
 
-def _take(walk: _Walk, rule: Any) -> None:
+def _take(walk: _Evaluation, rule: Any) -> None:
     action = _action(walk, rule)
     headers = get_path(rule, "headers")
     headers = headers if isinstance(headers, dict) and any(headers.values()) else {}
@@ -185,7 +193,7 @@ def _take(walk: _Walk, rule: Any) -> None:
     _apply(walk, rule, action, text)
 
 
-def _apply(walk: _Walk, rule: Any, action: str, text: Any) -> None:
+def _apply(walk: _Evaluation, rule: Any, action: str, text: Any) -> None:
     try:
         addresses = parse(text)
     except BadAddress as bad:
@@ -200,14 +208,14 @@ def _apply(walk: _Walk, rule: Any, action: str, text: Any) -> None:
         walk.rest -= addresses
 
 
-def _subnet(walk: _Walk, subnet: str, action: str) -> None:
+def _subnet(walk: _Evaluation, subnet: str, action: str) -> None:
     if action == "deny":
         walk.refused.add(subnet.lower())
     elif action == "allow" and subnet.lower() not in walk.refused:
         walk.subnets.append(subnet)
 
 
-def _tags(walk: _Walk, text: str, headers: dict[str, Any]) -> None:
+def _tags(walk: _Evaluation, text: str, headers: dict[str, Any]) -> None:
     names = [name for name in (part.strip() for part in text.split(",")) if name]
     if not names:
         walk.possible("a rule for a service tag names none")
@@ -217,7 +225,7 @@ def _tags(walk: _Walk, text: str, headers: dict[str, Any]) -> None:
         if name.lower() == FRONT_DOOR and ids:
             _front_door(walk, ids, seen)
             continue
-        grant, tag = from_tag(name, seen)
+        grant, tag = grant_from_tag(name, seen)
         if grant is not None:
             walk.ways.append(Grant(grant.level, grant.evidence, f"{tag.why} (the service tag {tag.name})"))
 
@@ -227,8 +235,8 @@ def _front_door_ids(headers: dict[str, Any]) -> list[str]:
     return [str(value) for value in values] if isinstance(values, list) else []
 
 
-def _front_door(walk: _Walk, ids: list[str], seen: Evidence) -> None:
-    known = remembered(walk.index, "front door ids", _profiles)
+def _front_door(walk: _Evaluation, ids: list[str], seen: Evidence) -> None:
+    known = cached(walk.index, "front door ids", _profiles)
     missing = walk.index.of_type("Microsoft.Cdn/profiles")[1] or walk.index.of_type("Microsoft.Network/frontDoors")[1]
     names = [known[each.lower()] for each in ids if each.lower() in known]
     strangers = [each for each in ids if each.lower() not in known]
@@ -240,7 +248,7 @@ def _front_door(walk: _Walk, ids: list[str], seen: Evidence) -> None:
         walk.ways.append(Grant(Reach.azure if missing is None else Reach.selected, facts, says))
     if names:
         facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", ids))
-        walk.ways.append(Grant(Reach.selected, facts, f"the Front Door profile {phrase(names)}"))
+        walk.ways.append(Grant(Reach.selected, facts, f"the Front Door profile {join_with_and(names)}"))
 
 
 def _profiles(index: Index) -> dict[str, str]:
@@ -250,7 +258,7 @@ def _profiles(index: Index) -> dict[str, str]:
     return {key.lower(): name for key, name in ids if isinstance(key, str) and key}
 
 
-def _end(walk: _Walk, default: Any, rules: list[Any], implicit: list[Any], path: str, silence: str) -> None:
+def _end(walk: _Evaluation, default: Any, rules: list[Any], implicit: list[Any], path: str, silence: str) -> None:
     """What becomes of callers that no rule matched; `silence`: why an absent default action says nothing."""
     if default is MISSING or default is None or default == "":
         allowed = _action(walk, implicit[-1]) == "allow" if implicit else not rules
@@ -259,23 +267,27 @@ def _end(walk: _Walk, default: Any, rules: list[Any], implicit: list[Any], path:
     elif same(default, "Allow") or same(default, "Deny"):
         allowed = same(default, "Allow")
     else:
-        walk.possible_grants.append(PossibleGrant(Reach.internet, Unread(path, f"its value {default!r} is not known")))
+        walk.possible_grants.append(PossibleGrant(Reach.internet, unknown_value(path, default)))
         return
     if allowed:
         walk.allowed |= walk.rest
 
 
-def _result(walk: _Walk, name: str, count: int, *default: Evidence) -> Lock:
-    shown = walk.texts if len(walk.texts) <= KEPT else [*walk.texts[:KEPT], f"and {len(walk.texts) - KEPT} more"]
-    facts = (*default, Evidence(walk.path, shown or f"{count} rules"), *without_effect(walk.path, walk.allowed))
-    grant = from_addresses(walk.allowed, walk.index, *facts)
-    subnets = from_ids(walk.site, walk.index, walk.path, walk.subnets, "a subnet")
+def _result(walk: _Evaluation, name: str, count: int, *default: Evidence) -> Lock:
+    shown = (
+        walk.texts
+        if len(walk.texts) <= MAX_LISTED
+        else [*walk.texts[:MAX_LISTED], f"and {len(walk.texts) - MAX_LISTED} more"]
+    )
+    facts = (*default, Evidence(walk.path, shown or f"{count} rules"), *private_range_evidence(walk.path, walk.allowed))
+    grant = grant_from_addresses(walk.allowed, walk.index, *facts)
+    subnets = grants_from_ids(walk.site, walk.index, walk.path, walk.subnets, "a subnet")
     ways = (*((replace(grant, rules=tuple(walk.let)),) if grant else ()), *walk.ways, *subnets)
     lets = True if ways else (None if walk.possible_grants else False)
-    detail = phrase(_details(ways)) or ("not read" if walk.possible_grants else f"{count} rules let nobody in")
+    detail = join_with_and(_details(ways)) or ("not read" if walk.possible_grants else f"{count} rules let nobody in")
     if not ways and not walk.possible_grants:
         ways = (Grant(Reach.none, facts),)
-    return Lock(ways, tuple(walk.possible_grants), (Hop("firewall", name, detail, lets=lets),))
+    return Lock(ways, tuple(walk.possible_grants), (Hop("firewall", name, detail, allows=lets),))
 
 
 _LET_IN = {
@@ -289,7 +301,7 @@ _LET_IN = {
 
 
 def _details(ways: Iterable[Grant]) -> list[str]:
-    return list(dict.fromkeys(grant.says or _LET_IN[Reach(grant.level)] for grant in ways))
+    return list(dict.fromkeys(grant.description or _LET_IN[Reach(grant.level)] for grant in ways))
 
 
 __all__ = ["address_list", "restricted_subnets", "restrictions"]

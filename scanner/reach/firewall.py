@@ -8,35 +8,45 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from scanner.model.addresses import AddressSet, BadAddress, parse, span, union
-from scanner.model.exposure import REACH_SAYS, Grant, Hop, Lock, PossibleGrant, Reach, possible
+from scanner.model.addresses import AddressSet, BadAddress, address_range, parse, union
+from scanner.model.exposure import REACH_DESCRIPTIONS, Grant, Hop, Lock, PossibleGrant, Reach, possible
 from scanner.model.ids import subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.rule import Read
-from scanner.model.verdict import NOT_READ, Evidence, Unread, shown
+from scanner.model.verdict import (
+    NOT_READ,
+    Evidence,
+    Unread,
+    absent_at_unknown_version,
+    display_value,
+    not_a_list,
+    not_read,
+    not_returned,
+    unknown_value,
+)
 from scanner.reach.perimeters import CONFIGURATIONS, Perimeters, perimeters
 from scanner.reach.sources import (
-    KEPT,
-    from_addresses,
-    from_ids,
-    phrase,
-    remembered,
+    MAX_LISTED,
+    as_possible,
+    cached,
+    grant_from_addresses,
+    grants_from_ids,
+    join_with_and,
+    private_range_evidence,
     source_hop,
-    unproven,
-    without_effect,
 )
-from scanner.reach.topology import behind
+from scanner.reach.topology import private_endpoint_scope
 
-State = Literal["enabled", "disabled", "secured"]
+SwitchState = Literal["enabled", "disabled", "secured"]
 ZERO = "0.0.0.0"  # noqa: S104
 _NOT_CONNECTED = ("Pending", "Rejected", "Disconnected")
 """Microsoft Learn, private-link/manage-private-endpoint: what a connection can be besides Approved."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class RuleList:
     """Where one list of firewall rules stands, and which members of an entry say what.
 
     Either an inline list (`path`, in the resource or in the row's `holder`) or child resources (`child`). An entry
@@ -73,7 +83,7 @@ class Firewall:
     - `filter`: a path whose value true makes an empty rule list closed (Cosmos DB).
     - `bypass`: the path of the bypass for trusted services, `bypass_off` its values that admit nobody.
     - `endpoints`: where private endpoint connections stand: an inline path, a child, None where they do not serve it.
-    - `injected`: paths; one that is there puts the resource into a virtual network, whatever the switch says.
+    - `injection_subnet`: paths; one that is there puts the resource into a virtual network, whatever the switch says.
     - `unruly`: the path of the SKU, the values on which the rule lists do not exist, or are not judged, and those on
       which they hold; on any other they may hold nobody off. `lacks` says what such a SKU lacks, after its name.
     - `configurations`: the child `networkSecurityPerimeterConfigurations`.
@@ -93,9 +103,9 @@ class Firewall:
     allow: tuple[Any, ...] = ("Allow",)
     deny: tuple[Any, ...] = ("Deny",)
     default_absent: Literal["allow", "deny", ""] = ""
-    addresses: tuple[Rules, ...] = ()
-    subnets: tuple[Rules, ...] = ()
-    instances: tuple[Rules, ...] = ()
+    addresses: tuple[RuleList, ...] = ()
+    subnets: tuple[RuleList, ...] = ()
+    instances: tuple[RuleList, ...] = ()
     acl: str = ""
     other: tuple[str, ...] = ()
     holder: Read | None = None
@@ -115,7 +125,7 @@ class Firewall:
 
 
 @dataclass(slots=True)
-class _Door:
+class FirewallReading:
     """What was found out about one resource on the way to its reach."""
 
     resource: Resource
@@ -137,8 +147,8 @@ class _Door:
 
 
 @dataclass(frozen=True, slots=True)
-class _Switch:
-    state: State
+class PublicSwitch:
+    state: SwitchState
     seen: tuple[Evidence, ...]
     detail: str
     possible: Unread | None = None
@@ -152,12 +162,12 @@ def firewall(resource: Resource, index: Index, row: Firewall, rules: Lock | None
     `rules` replaces what the row's lists would say, for a service whose rules are richer (see `restrictions`).
     """
     if resource.has_no_properties:
-        hop = Hop("switch", "Public network access", resource.why_absent_is_unknown, lets=None)
+        hop = Hop("switch", "Public network access", resource.why_absent_is_unknown, allows=None)
         return possible(Reach.internet, Unread("properties", resource.why_absent_is_unknown), hops=(hop,))
     injected = _injected(resource, index, row)
     if injected is not None:
         return injected
-    door = _Door(resource, index, row)
+    door = FirewallReading(resource, index, row)
     door.find_holder()
     private = private_endpoints(resource, index, row.endpoints)
     switch = _switch(door, private)
@@ -175,61 +185,61 @@ def firewall(resource: Resource, index: Index, row: Firewall, rules: Lock | None
     return Lock(grants, possible_grants, (source_hop(public), *hops), admits)
 
 
-def _closing(door: _Door, switch: _Switch, around: Perimeters) -> tuple[Evidence, ...]:
+def _closing(door: FirewallReading, switch: PublicSwitch, around: Perimeters) -> tuple[Evidence, ...]:
     """The facts that close the door."""
-    enforced = tuple(perimeter.seen for perimeter in around.found if perimeter.enforced)
+    enforced = tuple(perimeter.evidence for perimeter in around.found if perimeter.enforced)
     facts = enforced or (*switch.seen, *door.facts)
-    blind = switch.state != "enabled" and not around.found and not around.settled and door.index.live
+    blind = switch.state != "enabled" and not around.found and not around.complete and door.index.live
     return (*facts, Evidence("perimeters outside the scanned scope", NOT_READ)) if blind else facts
 
 
 @dataclass(frozen=True, slots=True)
-class Subnets:
+class AllowedSubnets:
     """The subnets that a resource's own rules let in, by id ("" where an entry names none), and what may be missing.
 
-    `idle` says why no such rule decides anything, "" where they do.
+    `why_rules_not_used` says why no such rule decides anything, "" where they do.
     """
 
     path: str
     ids: tuple[str, ...] = ()
     missing: Unread | None = None
-    idle: str = ""
+    not_used: str = ""
 
 
-def admitted_subnets(resource: Resource, index: Index, row: Firewall) -> Subnets:
+def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedSubnets:
     """What the rules for virtual networks of the resource say, where its other locks let them decide."""
     path = next(iter(row.subnets)).name
     if resource.has_no_properties:
-        return Subnets(path, missing=Unread("properties", resource.why_absent_is_unknown))
-    door = _Door(resource, index, row)
+        return AllowedSubnets(path, missing=Unread("properties", resource.why_absent_is_unknown))
+    door = FirewallReading(resource, index, row)
     door.find_holder()
-    idle = _idle(door)
+    idle = _why_rules_not_used(door)
     if idle:
-        return Subnets(path, idle=idle)
+        return AllowedSubnets(path, not_used=idle)
     if door.holder_gap is not None:
-        return Subnets(path, missing=door.holder_gap)
+        return AllowedSubnets(path, missing=door.holder_gap)
     read = [(rules.id, *_entries(door, rules)) for rules in row.subnets]
     ids = tuple(_member(entry, member) for member, entries, _ in read for entry in entries)
     missing = next((gap for _, _, gap in read if gap is not None), None)
     if not ids and _default(door)[0] and not (door.holder or resource).api_version_unknown:
-        return Subnets(path, idle="it lets every network in, and names none")
+        return AllowedSubnets(path, not_used="it lets every network in, and names none")
     # An empty rule set that lets everybody in needs no list to be told so; whose subnets it names still does.
     absent = door.holder is not None and any(
         rules.child is None and not isinstance(door.holder.get(rules.path), list) for rules in row.subnets
     )
     if absent and missing is None:
-        missing = Unread(path, "the answer did not hold it")
-    return Subnets(path, ids, missing)
+        missing = not_returned(path)
+    return AllowedSubnets(path, ids, missing)
 
 
-def idle(resource: Resource, index: Index, row: Firewall) -> str:
+def why_rules_not_used(resource: Resource, index: Index, row: Firewall) -> str:
     """Why no rule of the resource's own lets anybody in, "" where they may."""
-    door = _Door(resource, index, row)
+    door = FirewallReading(resource, index, row)
     door.find_holder()
-    return _idle(door)
+    return _why_rules_not_used(door)
 
 
-def _idle(door: _Door) -> str:
+def _why_rules_not_used(door: FirewallReading) -> str:
     resource, row = door.resource, door.row
     switch = _switch(door, private_endpoints(resource, door.index, row.endpoints))
     if switch.state != "enabled" and switch.possible is None:
@@ -263,10 +273,10 @@ def private_endpoints(resource: Resource, index: Index, where: str | Read | None
         possible_grants.append(PossibleGrant(Reach.selected, missing))
     if missing is not None or (isinstance(where, Read) and not where.needed(resource)):
         approved += _known_endpoints(resource, index)
-    ways = from_ids(resource, index, path, dict.fromkeys(approved), "a private endpoint")
+    ways = grants_from_ids(resource, index, path, dict.fromkeys(approved), "a private endpoint")
     hops = [
         Hop("private-endpoint", _endpoint_name(target), _approved(index, target), target)
-        for target in list(dict.fromkeys(approved))[:KEPT]
+        for target in list(dict.fromkeys(approved))[:MAX_LISTED]
     ]
     return Lock(ways, tuple(possible_grants), tuple(hops))
 
@@ -276,7 +286,7 @@ def _endpoint_name(endpoint: str) -> str:
 
 
 def _approved(index: Index, endpoint: str) -> str:
-    said = behind(index, endpoint)
+    said = private_endpoint_scope(index, endpoint)
     return f"Approved; {said}" if said else "Approved"
 
 
@@ -288,15 +298,13 @@ def _connections(resource: Resource, where: str | Read) -> tuple[list[Any], Unre
     if isinstance(value, list):
         return value, None
     if value is None or value is MISSING:
-        return [], Unread(
-            where, "absent in a record whose api-version is not known"
-        ) if resource.api_version_unknown else None
-    return [], Unread(where, "this is no list")
+        return [], absent_at_unknown_version(where) if resource.api_version_unknown else None
+    return [], not_a_list(where)
 
 
 def _known_endpoints(resource: Resource, index: Index) -> list[str]:
     """The approved private endpoints in scope that point at the resource: the other end of the same connections."""
-    return remembered(index, "private endpoints", _by_target).get(resource.key, [])
+    return cached(index, "private endpoints", _by_target).get(resource.key, [])
 
 
 def _by_target(index: Index) -> dict[str, list[str]]:
@@ -324,7 +332,7 @@ def _slot(groups: Any) -> str:
     return f"/slots/{slot}" if slot else ""
 
 
-def injected(resource: Resource, path: str) -> str:
+def injection_subnet(resource: Resource, path: str) -> str:
     """The id of the subnet that a path names, or of the object there; "" where it names none."""
     value = resource.get(path)
     subnet = get_path(value, "id") if isinstance(value, dict) else value
@@ -333,9 +341,9 @@ def injected(resource: Resource, path: str) -> str:
 
 def _injected(resource: Resource, index: Index, row: Firewall) -> Lock | None:
     for path in row.injected:
-        subnet = injected(resource, path)
+        subnet = injection_subnet(resource, path)
         if subnet:
-            ways = from_ids(resource, index, path, (subnet,), "a subnet")
+            ways = grants_from_ids(resource, index, path, (subnet,), "a subnet")
             name = "/".join(subnet.rstrip("/").split("/")[-3::2])
             return Lock(ways, hops=(source_hop(Lock(ways)), Hop("subnet", name, "inside a virtual network", subnet)))
     return None
@@ -350,53 +358,57 @@ def _maybe_injected(resource: Resource, row: Firewall) -> tuple[PossibleGrant, .
             if resource.api_version_unknown:
                 why = "absent in a record whose api-version is not known"
                 possible_grants.append(PossibleGrant(Reach.private, Unread(path, why)))
-        elif not injected(resource, path) and value != "":
-            possible_grants.append(PossibleGrant(Reach.private, Unread(path, f"its value {value!r} is not known")))
+        elif not injection_subnet(resource, path) and value != "":
+            possible_grants.append(PossibleGrant(Reach.private, unknown_value(path, value)))
     return tuple(possible_grants)
 
 
-def _switch(door: _Door, private: Lock) -> _Switch:
+def _switch(door: FirewallReading, private: Lock) -> PublicSwitch:
     row, resource = door.row, door.resource
     if not row.public:
-        return _Switch("enabled", (), "")
+        return PublicSwitch("enabled", (), "")
     seen = (resource.evidence(row.public, row.disabled[0]),)
     value = resource.get(row.public)
     if value is MISSING or value is None or value == "":
         return _absent(door, private, seen)
     state = _state(row, value)
-    said = f"{row.public.rsplit('.', 1)[-1]} = {shown(value)}"
+    said = f"{row.public.rsplit('.', 1)[-1]} = {display_value(value)}"
     if state is None:
-        return _Switch("enabled", seen, said, Unread(row.public, f"its value {value!r} is not known"), True)
+        return PublicSwitch("enabled", seen, said, unknown_value(row.public, value), True)
     path, lacking, _ = row.sku_without_network_rules
     if state != "enabled" and path and any(same(resource.get(path), each) for each in lacking):
         # What the feature needs is a higher SKU, and nothing documents what the switch does without.
         sku = resource.get(path)
-        return _Switch("enabled", seen, said, Unread(row.public, f"whether it holds on {sku} is not documented"), True)
-    return _agreed(door, _Switch(state, seen, said))
+        return PublicSwitch(
+            "enabled", seen, said, Unread(row.public, f"whether it holds on {sku} is not documented"), True
+        )
+    return _agreed(door, PublicSwitch(state, seen, said))
 
 
-def _absent(door: _Door, private: Lock, seen: tuple[Evidence, ...]) -> _Switch:
+def _absent(door: FirewallReading, private: Lock, seen: tuple[Evidence, ...]) -> PublicSwitch:
     row = door.row
     if row.absent == "enabled":
-        return _agreed(door, _Switch("enabled", seen, "not set: enabled"))
+        return _agreed(door, PublicSwitch("enabled", seen, "not set: enabled"))
     if row.absent == "disabled":
         thin = _thin(door.resource, row.public)
-        return _Switch("enabled" if thin else "disabled", seen, "not set: disabled", thin)
+        return PublicSwitch("enabled" if thin else "disabled", seen, "not set: disabled", thin)
     if row.absent == "auto":
         if private.grants:
             thin = _thin(door.resource, row.public)
-            return _Switch("enabled" if thin else "disabled", seen, "automatic: closed by a private endpoint", thin)
+            return PublicSwitch(
+                "enabled" if thin else "disabled", seen, "automatic: closed by a private endpoint", thin
+            )
         possible = private.possible_grants[0].missing if private.possible_grants else None
-        return _Switch("enabled", seen, "automatic: no approved private endpoint", possible)
-    return _Switch("enabled", seen, "not set", Unread(row.public, "the answer did not hold it"), True)
+        return PublicSwitch("enabled", seen, "automatic: no approved private endpoint", possible)
+    return PublicSwitch("enabled", seen, "not set", not_returned(row.public), True)
 
 
 def _thin(resource: Resource, path: str) -> Unread | None:
     """Why an absent property of a thin record says nothing."""
-    return Unread(path, "absent in a record whose api-version is not known") if resource.api_version_unknown else None
+    return absent_at_unknown_version(path) if resource.api_version_unknown else None
 
 
-def _agreed(door: _Door, switch: _Switch) -> _Switch:
+def _agreed(door: FirewallReading, switch: PublicSwitch) -> PublicSwitch:
     """The switch, in doubt where the second one says something else or could not be read."""
     row = door.row
     if not row.second:
@@ -404,17 +416,17 @@ def _agreed(door: _Door, switch: _Switch) -> _Switch:
     if door.holder is None:
         if door.holder_gap is None or switch.state == "enabled":
             return switch
-        return _Switch(switch.state, switch.seen, switch.detail, door.holder_gap)
+        return PublicSwitch(switch.state, switch.seen, switch.detail, door.holder_gap)
     value = door.holder.get(row.second)
     if value is MISSING or value is None or _state(row, value) == switch.state:
         return switch
     both = (*switch.seen, door.holder.evidence(row.second, row.disabled[0]))
     why = f"the resource says {switch.detail}, its rule set says {value!r}"
-    return _Switch("enabled", both, f"{switch.detail}, the rule set {value}", Unread(row.public, why))
+    return PublicSwitch("enabled", both, f"{switch.detail}, the rule set {value}", Unread(row.public, why))
 
 
-def _state(row: Firewall, value: Any) -> State | None:
-    known: tuple[tuple[State, tuple[Any, ...]], ...] = (
+def _state(row: Firewall, value: Any) -> SwitchState | None:
+    known: tuple[tuple[SwitchState, tuple[Any, ...]], ...] = (
         ("enabled", row.enabled),
         ("disabled", row.disabled),
         ("secured", row.secured),
@@ -426,44 +438,44 @@ def _state(row: Firewall, value: Any) -> State | None:
     return None
 
 
-def _own(door: _Door, switch: _Switch, rules: Lock | None) -> Lock:
+def _own(door: FirewallReading, switch: PublicSwitch, rules: Lock | None) -> Lock:
     """What switch and rules of the resource itself let in."""
     if switch.state != "enabled" and switch.possible is None:
         return Lock(admits=_admits(door))
     lock = rules if rules is not None else _rules(door)
-    ways = tuple(grant.after(switch.seen) for grant in lock.grants if grant.level)
+    ways = tuple(grant.with_evidence(switch.seen) for grant in lock.grants if grant.level)
     door.facts += [fact for grant in lock.grants if not grant.level for fact in grant.evidence]
     lock = Lock(ways, lock.possible_grants, lock.hops, lock.admits or _admits(door))
     if switch.possible is None:
         return lock
     wild = (PossibleGrant(Reach.internet, switch.possible, switch.seen),) if switch.wild else ()
-    return unproven(lock, switch.possible) | Lock(possible_grants=wild)
+    return as_possible(lock, switch.possible) | Lock(possible_grants=wild)
 
 
-def _with_perimeters(door: _Door, switch: _Switch, own: Lock, around: Perimeters) -> Lock:
+def _with_perimeters(door: FirewallReading, switch: PublicSwitch, own: Lock, around: Perimeters) -> Lock:
     admitted = Lock()
     for perimeter in around.found:
-        admitted |= perimeter.admits
+        admitted |= perimeter.allowed
     if any(perimeter.enforced for perimeter in around.found):
         return Lock(admitted.grants, admitted.possible_grants)
     public = Lock(own.grants + admitted.grants, own.possible_grants + admitted.possible_grants, own.hops, own.admits)
     missing = around.missing
     # A type that has no such child cannot be asked: SecuredByPerimeter without a known association is closed then.
     askable = door.row.configurations is not None and door.index.live
-    if missing is None and switch.state == "secured" and not around.found and not around.settled and askable:
-        missing = around.refused or Unread(CONFIGURATIONS, "a perimeter outside the scanned scope is not seen")
+    if missing is None and switch.state == "secured" and not around.found and not around.complete and askable:
+        missing = around.read_error or Unread(CONFIGURATIONS, "a perimeter outside the scanned scope is not seen")
     return public if missing is None else public | Lock(possible_grants=(PossibleGrant(Reach.internet, missing),))
 
 
-def _switch_hop(row: Firewall, switch: _Switch, around: Perimeters, public: Lock) -> tuple[Hop, ...]:
+def _switch_hop(row: Firewall, switch: PublicSwitch, around: Perimeters, public: Lock) -> tuple[Hop, ...]:
     if not row.public:
         return ()
     detail = switch.detail
     if around.found and (public.grants or public.possible_grants):
-        return (Hop("switch", "Public network access", f"{detail}; the perimeter admits", lets=True),)
+        return (Hop("switch", "Public network access", f"{detail}; the perimeter admits", allows=True),)
     if switch.possible is not None:
-        return (Hop("switch", "Public network access", detail, lets=None),)
-    return (Hop("switch", "Public network access", detail, lets=switch.state == "enabled"),)
+        return (Hop("switch", "Public network access", detail, allows=None),)
+    return (Hop("switch", "Public network access", detail, allows=switch.state == "enabled"),)
 
 
 def _perimeter_hops(around: Perimeters) -> tuple[Hop, ...]:
@@ -473,12 +485,12 @@ def _perimeter_hops(around: Perimeters) -> tuple[Hop, ...]:
             perimeter.name,
             f"{perimeter.mode or 'mode not known'}, {perimeter.count} access rules",
             perimeter.id,
-            _lets(perimeter.admits, otherwise=not perimeter.enforced),
+            _lets(perimeter.allowed, otherwise=not perimeter.enforced),
         )
         for perimeter in around.found
     ]
     if around.missing is not None:
-        hops.append(Hop("perimeter", "Network security perimeter", around.missing.why, lets=None))
+        hops.append(Hop("perimeter", "Network security perimeter", around.missing.why, allows=None))
     return tuple(hops)
 
 
@@ -488,7 +500,7 @@ def _lets(lock: Lock, otherwise: bool = False) -> bool | None:
     return None if lock.possible_grants else otherwise
 
 
-def _rules(door: _Door) -> Lock:
+def _rules(door: FirewallReading) -> Lock:
     """What the resource's own rules let in, once the switch is on."""
     row = door.row
     path, lacking, _ = row.sku_without_network_rules
@@ -503,7 +515,7 @@ def _rules(door: _Door) -> Lock:
     allowed, missing = _default(door)
     if allowed:
         name = row.default.rsplit(".", 1)[-1]
-        hop = Hop("firewall", row.name, f"{name} = {shown(seen[0].value)}" if seen else "none")
+        hop = Hop("firewall", row.name, f"{name} = {display_value(seen[0].value)}" if seen else "none")
         return Lock((Grant(Reach.internet, seen),), hops=(hop,))
     listed = _listed(door)
     if missing is not None:
@@ -515,38 +527,42 @@ def _rules(door: _Door) -> Lock:
     listed |= _maybe_unruly(door)
     door.facts += [*seen, *(_count(door, rules) for rules in (*row.addresses, *row.subnets))]
     detail = (
-        phrase([grant.says or REACH_SAYS[Reach(grant.level)] for grant in listed.grants]) or "no rule lets anybody in"
+        join_with_and([grant.description or REACH_DESCRIPTIONS[Reach(grant.level)] for grant in listed.grants])
+        or "no rule lets anybody in"
     )
     hop = Hop(
-        "firewall", row.name, detail if listed.grants or not listed.possible_grants else "not read", lets=_lets(listed)
+        "firewall",
+        row.name,
+        detail if listed.grants or not listed.possible_grants else "not read",
+        allows=_lets(listed),
     )
-    return Lock(tuple(grant.after(seen) for grant in listed.grants), listed.possible_grants, (hop,))
+    return Lock(tuple(grant.with_evidence(seen) for grant in listed.grants), listed.possible_grants, (hop,))
 
 
-def _maybe_unruly(door: _Door) -> Lock:
+def _maybe_unruly(door: FirewallReading) -> Lock:
     """A doubt where nobody knows whether the rules of this SKU hold anybody off."""
     path, _, holding = door.row.sku_without_network_rules
     value = door.resource.get(path) if path else MISSING
     if not path or any(same(value, each) for each in holding):
         return Lock()
     gone = value is MISSING or value is None
-    missing = Unread(path, "the answer did not hold it" if gone else f"its value {value!r} is not known")
+    missing = not_returned(path) if gone else unknown_value(path, value)
     return Lock(possible_grants=(PossibleGrant(Reach.internet, missing, (door.resource.evidence(path),)),))
 
 
-def _undecided(door: _Door, missing: Unread) -> Lock:
-    hop = Hop("firewall", door.row.name, missing.why, lets=None)
+def _undecided(door: FirewallReading, missing: Unread) -> Lock:
+    hop = Hop("firewall", door.row.name, missing.why, allows=None)
     return Lock(possible_grants=(PossibleGrant(Reach.internet, missing),), hops=(hop,))
 
 
-def _default_seen(door: _Door) -> tuple[Evidence, ...]:
+def _default_seen(door: FirewallReading) -> tuple[Evidence, ...]:
     row = door.row
     if not row.default or door.holder is None:
         return ()
     return (door.holder.evidence(row.default, row.deny[0]),)
 
 
-def _default(door: _Door) -> tuple[bool, Unread | None]:
+def _default(door: FirewallReading) -> tuple[bool, Unread | None]:
     """Whether the default action lets everybody in, and what leaves that undecided."""
     row = door.row
     if not row.default:
@@ -557,21 +573,21 @@ def _default(door: _Door) -> tuple[bool, Unread | None]:
             return True, None
         thin = door.holder is None or door.holder.api_version_unknown
         known = row.default_absent == "deny" and not thin
-        return False, None if known else Unread(row.default, "the answer did not hold it")
+        return False, None if known else not_returned(row.default)
     if any(same(value, each) for each in row.allow):
         return True, None
     known = any(same(value, each) for each in row.deny)
-    return False, None if known else Unread(row.default, f"its value {value!r} is not known")
+    return False, None if known else unknown_value(row.default, value)
 
 
-def _open_when_empty(door: _Door) -> bool:
+def _open_when_empty(door: FirewallReading) -> bool:
     row = door.row
     if row.filter and door.holder is not None and same(door.holder.get(row.filter), True):
         return False
     return row.empty == "open"
 
 
-def _listed(door: _Door) -> Lock:
+def _listed(door: FirewallReading) -> Lock:
     """What the rule lists let in, by their union."""
     row = door.row
     named: list[tuple[Any, AddressSet]] = []
@@ -584,9 +600,9 @@ def _listed(door: _Door) -> Lock:
         sets.append(together)
         named += found
         if found:
-            facts += [_texts(door, rules), *without_effect(rules.name, together)]
+            facts += [_texts(door, rules), *private_range_evidence(rules.name, together)]
         lock |= Lock(zero, possible_grants)
-    grant = from_addresses(union(sets), door.index, *facts)
+    grant = grant_from_addresses(union(sets), door.index, *facts)
     if grant is None:
         door.facts += facts
     lock |= Lock((replace(grant, rules=tuple(named)),) if grant else ())
@@ -594,12 +610,12 @@ def _listed(door: _Door) -> Lock:
         entries, missing = _entries(door, rules)
         ids = [_member(entry, rules.id) for entry in entries]
         possible_grants = () if missing is None else (PossibleGrant(Reach.selected, missing),)
-        lock |= Lock(from_ids(door.resource, door.index, rules.name, ids, "a subnet"), possible_grants)
+        lock |= Lock(grants_from_ids(door.resource, door.index, rules.name, ids, "a subnet"), possible_grants)
     return lock
 
 
 def _addresses(
-    door: _Door, rules: Rules
+    door: FirewallReading, rules: RuleList
 ) -> tuple[list[tuple[Any, AddressSet]], tuple[Grant, ...], tuple[PossibleGrant, ...]]:
     """The rules of a list with their addresses, the way that 0.0.0.0 is, and what could not be read."""
     entries, missing = _entries(door, rules)
@@ -619,36 +635,38 @@ def _addresses(
     return found, zero, tuple(possible_grants)
 
 
-def _parsed(entry: Any, rules: Rules) -> AddressSet:
+def _parsed(entry: Any, rules: RuleList) -> AddressSet:
     if rules.start:
-        return span(get_path(entry, rules.start), get_path(entry, rules.end))
+        return address_range(get_path(entry, rules.start), get_path(entry, rules.end))
     return parse(get_path(entry, rules.address) if rules.address else entry)
 
 
-def _is_zero(entry: Any, rules: Rules) -> bool:
+def _is_zero(entry: Any, rules: RuleList) -> bool:
     if rules.start:
         return same(get_path(entry, rules.start), ZERO) and same(get_path(entry, rules.end), ZERO)
     return _member(entry, rules.address).strip() in (ZERO, f"{ZERO}/32")
 
 
-def _texts(door: _Door, rules: Rules) -> Evidence:
+def _texts(door: FirewallReading, rules: RuleList) -> Evidence:
     entries, _ = _entries(door, rules)
     if rules.start:
-        texts = [f"{_member(each, rules.start)}-{_member(each, rules.end)}" for each in entries[:KEPT]]
+        texts = [f"{_member(each, rules.start)}-{_member(each, rules.end)}" for each in entries[:MAX_LISTED]]
     else:
-        texts = [_member(each, rules.address) for each in entries[:KEPT]]
-    return Evidence(rules.name, texts if len(entries) <= KEPT else [*texts, f"and {len(entries) - KEPT} more"])
+        texts = [_member(each, rules.address) for each in entries[:MAX_LISTED]]
+    return Evidence(
+        rules.name, texts if len(entries) <= MAX_LISTED else [*texts, f"and {len(entries) - MAX_LISTED} more"]
+    )
 
 
-def _count(door: _Door, rules: Rules) -> Evidence:
+def _count(door: FirewallReading, rules: RuleList) -> Evidence:
     return Evidence(rules.name, f"{len(_entries(door, rules)[0])} rules")
 
 
-def _entries_of(door: _Door) -> int:
+def _entries_of(door: FirewallReading) -> int:
     return sum(len(_entries(door, rules)[0]) for rules in (*door.row.addresses, *door.row.subnets))
 
 
-def _entries(door: _Door, rules: Rules) -> tuple[list[Any], Unread | None]:
+def _entries(door: FirewallReading, rules: RuleList) -> tuple[list[Any], Unread | None]:
     """The entries of a list, and what may be missing of them."""
     known = door.entries.get(id(rules))
     if known is None:
@@ -656,12 +674,12 @@ def _entries(door: _Door, rules: Rules) -> tuple[list[Any], Unread | None]:
     return known
 
 
-def _read(door: _Door, rules: Rules) -> tuple[list[Any], Unread | None]:
+def _read(door: FirewallReading, rules: RuleList) -> tuple[list[Any], Unread | None]:
     if rules.child is not None:
         children = door.resource.children(rules.child)
         gap = children.gap
         if gap is None and not rules.child.needed(door.resource) and not _was_read(door.resource, rules.child):
-            gap = Unread(rules.child.path, "it was not read")
+            gap = not_read(rules.child.path)
         return [child.body for child in children.items], gap
     holder = door.holder
     if holder is None:
@@ -670,7 +688,7 @@ def _read(door: _Door, rules: Rules) -> tuple[list[Any], Unread | None]:
     if isinstance(value, list):
         return value, None
     if value is not None and value is not MISSING:
-        return [], Unread(rules.path, "this is no list")
+        return [], not_a_list(rules.path)
     # Recorded answers spell out each list, empty or not: one that is missing was not returned. It can only add ways.
     if _open_when_empty(door) and _no_entries(door):
         return [], None
@@ -681,13 +699,13 @@ def _was_read(resource: Resource, child: Read) -> bool:
     return resource.key + child.key in resource.bundle.reads
 
 
-def _no_entries(door: _Door) -> bool:
+def _no_entries(door: FirewallReading) -> bool:
     """Whether no inline list has entries: then what is missing of a thin record can only make it narrower."""
     lists = (*door.row.addresses, *door.row.subnets)
     return door.holder is None or not any(door.holder.get(rules.path) for rules in lists if rules.child is None)
 
 
-def _strange(door: _Door) -> tuple[PossibleGrant, ...]:
+def _strange(door: FirewallReading) -> tuple[PossibleGrant, ...]:
     """A doubt for each list of the access rules that has entries and is not known: it may admit anybody."""
     row = door.row
     body = door.holder.get(row.acl) if row.acl and door.holder is not None else None
@@ -702,7 +720,7 @@ def _strange(door: _Door) -> tuple[PossibleGrant, ...]:
     )
 
 
-def _admits(door: _Door) -> tuple[str, ...]:
+def _admits(door: FirewallReading) -> tuple[str, ...]:
     """The ways in that demand an identity by themselves: trusted services and named resources."""
     row, holder = door.row, door.holder
     if holder is None:
@@ -713,7 +731,7 @@ def _admits(door: _Door) -> tuple[str, ...]:
         told.append(f"trusted services still enter ({row.bypass} is {value})")
     for rules in row.instances:
         entries, _ = _entries(door, rules)
-        told += [f"the resource {_member(entry, rules.id) or 'without an id'}" for entry in entries[:KEPT]]
+        told += [f"the resource {_member(entry, rules.id) or 'without an id'}" for entry in entries[:MAX_LISTED]]
     return tuple(told)
 
 
@@ -722,4 +740,13 @@ def _member(entry: Any, path: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-__all__ = ["Firewall", "Rules", "Subnets", "admitted_subnets", "firewall", "idle", "injected", "private_endpoints"]
+__all__ = [
+    "AllowedSubnets",
+    "Firewall",
+    "RuleList",
+    "allowed_subnets",
+    "firewall",
+    "injection_subnet",
+    "private_endpoints",
+    "why_rules_not_used",
+]

@@ -18,62 +18,64 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, same
 from scanner.model.resource import Resource
 from scanner.reach.networks import Nic, key_of
-from scanner.reach.sources import phrase, remembered
-from scanner.reach.topology import Path, Topology, configuration_key, network_of, objects, text, topology
+from scanner.reach.sources import cached, join_with_and
+from scanner.reach.topology import NetworkPath, Topology, configuration_key, network_of, objects, text, topology
 
 NETWORK: Final = "Microsoft.Network"
 CDN: Final = "Microsoft.Cdn/profiles"
 APIM: Final = "Microsoft.ApiManagement/service"
-IN_FRONT: Final = ("published through ", "named by ")
+PUBLISHER_PREFIXES: Final = ("published through ", "named by ")
 """How what is told here begins."""
 MANAGER: Final = f"{NETWORK}/trafficManagerProfiles"
 
 
 @dataclass(slots=True)
-class Publishing:
+class PublisherIndex:
     """What publishes and names, in words, by what it leads to.
 
     Keys: a host name or an address, the id of a resource, of an IP configuration or of a pool, as `key_of` gives it.
     """
 
     index: Index
-    at: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    named: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    by_target: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    dns_names: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """The same for DNS, which publishes nothing."""
     _ids: dict[str, list[str]] | None = None
     """The ids of public addresses by their address, once somebody asked."""
 
     @property
-    def found(self) -> Topology:
+    def topology(self) -> Topology:
         return topology(self.index)
 
     # Questions
 
-    def of(self, keys: Iterable[str]) -> tuple[str, ...]:
+    def publishers(self, keys: Iterable[str]) -> tuple[str, ...]:
         """What publishes one of these, then what names it."""
-        known = [each.lower() for each in keys if each] if self.at or self.named else []
-        told = [said for source in (self.at, self.named) for key in known for said in source.get(key, ())]
+        known = [each.lower() for each in keys if each] if self.by_target or self.dns_names else []
+        told = [said for source in (self.by_target, self.dns_names) for key in known for said in source.get(key, ())]
         return tuple(dict.fromkeys(told))
 
     def of_endpoint(self, id: str, kind: str, address: str) -> tuple[str, ...]:
         """What publishes an endpoint: by its address and, where it is an app, by the resource's id."""
-        return self.of((address, key_of(id) if kind == "app" else "")) if self.at or self.named else ()
+        return (
+            self.publishers((address, key_of(id) if kind == "app" else "")) if self.by_target or self.dns_names else ()
+        )
 
-    def of_machine(self, id: str, nics: Iterable[Nic], paths: Iterable[Path]) -> tuple[str, ...]:
+    def of_machine(self, id: str, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> tuple[str, ...]:
         """What publishes a machine: by its id, its network interfaces, and the public addresses on its paths."""
-        return self.of((key_of(id), *self._keys(nics, paths))) if self.at or self.named else ()
+        return self.publishers((key_of(id), *self._keys(nics, paths))) if self.by_target or self.dns_names else ()
 
-    def _keys(self, nics: Iterable[Nic], paths: Iterable[Path]) -> Iterator[str]:
+    def _keys(self, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> Iterator[str]:
         for nic in nics:
             for each in nic.configurations:
                 key = configuration_key(nic.id, each.name)
                 yield from (key, each.address, *self.public(each.public))
-                yield from (*self.found.pools_of.get(key, ()), *each.pools)
+                yield from (*self.topology.pools_of_configuration.get(key, ()), *each.pools)
                 for where in (network_of(each.subnet), "") if each.address else ():
-                    yield from self.found.pools_at.get((where, each.address), ())
+                    yield from self.topology.pools_of_address.get((where, each.address), ())
         for path in paths:
-            yield path.front.address
-            for id in self._ids_of(path.front.address):
+            yield path.front_end.address
+            for id in self._ids_of(path.front_end.address):
                 yield from self.public(id)
 
     def _ids_of(self, address: str) -> list[str]:
@@ -98,7 +100,7 @@ class Publishing:
             self._manager(profile, f"named by Traffic Manager profile {profile.name}")
         for door in self.index.of_type(f"{NETWORK}/frontDoors")[0]:
             self._classic(door)
-        routes = _Routes(self.index)
+        routes = _FrontDoorRoutes(self.index)
         for origin in self.index.of_type(f"{CDN}/originGroups/origins")[0]:
             self._origin(origin, routes)
         self._api_management()
@@ -107,7 +109,7 @@ class Publishing:
 
     def _add(self, key: str, said: str) -> None:
         if key:
-            self.at[key.lower()].append(said)
+            self.by_target[key.lower()].append(said)
 
     # Traffic Manager
 
@@ -124,7 +126,7 @@ class Publishing:
                     continue
                 for key in (target, text(each, "properties.target").lower()):
                     if key:
-                        self.named[key].append(said)
+                        self.dns_names[key].append(said)
 
     # Front Door
 
@@ -147,7 +149,7 @@ class Publishing:
                 self._add(text(each, "address"), whole)
                 self._by_id(linked, "", whole)
 
-    def _origin(self, origin: Resource, routes: _Routes) -> None:
+    def _origin(self, origin: Resource, routes: _FrontDoorRoutes) -> None:
         """An origin of Front Door Standard or Premium, where a route leads to its group."""
         if same(get_path(origin.body, "properties.enabledState"), "Disabled"):
             return
@@ -172,7 +174,7 @@ class Publishing:
         service = self.index.resources.get(key)
         if service is not None and same(service.type, f"{NETWORK}/privateLinkServices"):
             for front in objects(service.body, "properties.loadBalancerFrontendIpConfigurations"):
-                for behind in self.found.behind_front(key_of(text(front, "id"))):
+                for behind in self.topology.behind_front_end(key_of(text(front, "id"))):
                     self._add(behind, said)
         slot = part.lower().partition("sites-")[2]
         if not part or "." in part or part.lower() in ("sites", "managedenvironments", "gateway") or slot:
@@ -209,12 +211,12 @@ class Publishing:
     # Application Gateway
 
     def _gateway(self, gateway: Resource) -> None:
-        before = self.of((gateway.key,))
+        before = self.publishers((gateway.key,))
         fronts: dict[str, tuple[str, ...]] = {}
         for each in objects(gateway.body, "properties.frontendIPConfigurations"):
             public = text(each, "properties.publicIPAddress.id")
             if public or before:
-                fronts[_named(each)] = self.of(self.public(public)) if public else ()
+                fronts[_named(each)] = self.publishers(self.public(public)) if public else ()
         if not fronts:
             return
         # What leads to an outer gateway is told with that one: else texts double with each gateway in a row.
@@ -255,7 +257,7 @@ def _live_endpoints(profile: Resource) -> list[Any]:
     return [each for each in every if not same(get_path(each, "properties.endpointStatus"), "Disabled")]
 
 
-class _Routes:
+class _FrontDoorRoutes:
     """Which origin groups of Front Door Standard and Premium a route leads to."""
 
     def __init__(self, index: Index) -> None:
@@ -337,7 +339,7 @@ def _keyless(names: list[str]) -> str:
     if len(names) == 1:
         return f"; its API {names[0]} asks for no key"
     more = [f"and {len(names) - 3} more"] if len(names) > 3 else []
-    return f"; its APIs {phrase([*names[:3], *more])} ask for no key"
+    return f"; its APIs {join_with_and([*names[:3], *more])} ask for no key"
 
 
 def _named(body: Any) -> str:
@@ -361,15 +363,15 @@ def _arm(url: str) -> str:
     return key_of(f"/subscriptions/{rest}") if found else ""
 
 
-def publishers(index: Index) -> Publishing:
+def publishers(index: Index) -> PublisherIndex:
     """What publishes what, of an index, made once."""
-    return remembered(index, "publishing", _made)
+    return cached(index, "publishing", _made)
 
 
-def _made(index: Index) -> Publishing:
-    found = Publishing(index)
+def _made(index: Index) -> PublisherIndex:
+    found = PublisherIndex(index)
     found.read()
     return found
 
 
-__all__ = ["IN_FRONT", "Publishing", "publishers"]
+__all__ = ["PUBLISHER_PREFIXES", "PublisherIndex", "publishers"]

@@ -16,11 +16,18 @@ from scanner.model.ids import segments, subscription_of
 from scanner.model.json_paths import MISSING, get_path, member, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
-from scanner.reach.nsg import UNKNOWN_MEMBER, AdminRules, Group, Receiver, admin_rules, group_of
+from scanner.reach.nsg import (
+    UNKNOWN_APPLICATION_GROUP,
+    AdminRules,
+    DestinationFields,
+    SecurityRules,
+    admin_rules,
+    security_rules_of,
+)
 
 _NETWORK: Final = "microsoft.network"
 ADMIN_RULES: Final = f"{_NETWORK}/effectivesecurityadminrules"
-UNKNOWN_GROUP: Final = "/networksecuritygroup"
+UNKNOWN_SECURITY_GROUP: Final = "/networksecuritygroup"
 """The key of a security group whose id could not be read: no group has it."""
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
 
@@ -32,14 +39,14 @@ def key_of(identity: str) -> str:
     return "/" + "/".join(segments(identity)) if identity else ""
 
 
-class Configuration(msgspec.Struct, frozen=True, gc=False):
+class IpConfiguration(msgspec.Struct, frozen=True, gc=False):
     """An IP configuration of a network interface. `address` "" where it is not known; ids as `key_of` gives them."""
 
     name: str
     address: str
     version: Version
     subnet: str
-    groups: frozenset[str]
+    application_groups: frozenset[str]
     public: str
     pools: tuple[str, ...] = ()
     """The pools and NAT rules of load balancers in which it says that it is (keys)."""
@@ -48,13 +55,13 @@ class Configuration(msgspec.Struct, frozen=True, gc=False):
 class Nic(msgspec.Struct, frozen=True, gc=False):
     """A network interface; `id` is a key, and `group` that of its security group, "" without one.
 
-    `odd`: a member that is not what it should be, so that a path may not be seen; "" where all is well.
+    `malformed`: a member that is not what it should be, so that a path may not be seen; "" where all is well.
     """
 
     id: str
     group: str
-    configurations: tuple[Configuration, ...]
-    odd: str = ""
+    configurations: tuple[IpConfiguration, ...]
+    malformed: str = ""
 
 
 class Subnet(msgspec.Struct, frozen=True, gc=False):
@@ -79,42 +86,44 @@ class RouteTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Destination:
     """What a packet reaches behind all translations. Ids in any case; `group` "" without; `address` "" if unknown."""
 
     subnet: str
     group: str = ""
     address: str = ""
     version: Version = 4
-    groups: frozenset[str] = frozenset()
+    application_groups: frozenset[str] = frozenset()
 
     @property
-    def receiver(self) -> Receiver:
-        return _receiver(self.address, self.version, self.groups)
+    def fields(self) -> DestinationFields:
+        return _fields_of(self.address, self.version, self.application_groups)
 
 
 def application_groups(properties: Any, key: Callable[[str], str] = key_of) -> frozenset[str]:
-    """The application security groups (keys) of an IP configuration, with `UNKNOWN_MEMBER` for what is not known."""
+    """The application security groups (keys) of an IP configuration, with `UNKNOWN_APPLICATION_GROUP` for what is not known."""
     groups = member(properties, "applicationSecurityGroups")
     if groups is MISSING or groups is None or groups == []:
         return _NO_GROUPS
     ids = [member(each, "id") for each in groups] if isinstance(groups, list) else [None]
-    return frozenset(key(each) if isinstance(each, str) and each else UNKNOWN_MEMBER for each in ids)
+    return frozenset(key(each) if isinstance(each, str) and each else UNKNOWN_APPLICATION_GROUP for each in ids)
 
 
-def target_of(nic: Nic, configuration: Configuration) -> Target:
+def destination_of(nic: Nic, configuration: IpConfiguration) -> Destination:
     """The target behind an IP configuration."""
-    return Target(configuration.subnet, nic.group, configuration.address, configuration.version, configuration.groups)
+    return Destination(
+        configuration.subnet, nic.group, configuration.address, configuration.version, configuration.application_groups
+    )
 
 
-def _receiver(address: str, version: Version, groups: frozenset[str]) -> Receiver:
+def _fields_of(address: str, version: Version, groups: frozenset[str]) -> DestinationFields:
     try:
         found = parse(address) if address else None
     except BadAddress:
         found = None
     if found is not None:
         found = found & (ALL_IPV4 if version == 4 else ALL_IPV6)
-    return Receiver(found or None, groups, found is not None and found.size(version) == 1)
+    return DestinationFields(found or None, groups, found is not None and found.size(version) == 1)
 
 
 @dataclass(slots=True)
@@ -124,7 +133,7 @@ class Fabric:
     `admin_missing`: why the security admin rules were not read; None where they were, or are taken as not in use.
     """
 
-    groups: dict[str, Group] = field(default_factory=dict)
+    groups: dict[str, SecurityRules] = field(default_factory=dict)
     subnets: dict[str, Subnet] = field(default_factory=dict)
     nics: dict[str, Nic] = field(default_factory=dict)
     tables: dict[str, RouteTable] = field(default_factory=dict)
@@ -174,7 +183,7 @@ class Fabric:
     # Readers
 
     def _group(self, resource: Resource) -> None:
-        self.groups[self.key(resource.id)] = group_of(resource)
+        self.groups[self.key(resource.id)] = security_rules_of(resource)
 
     def _network(self, resource: Resource) -> None:
         network = self.key(resource.id)
@@ -204,23 +213,23 @@ class Fabric:
         value = resource.get("properties.ipConfigurations")
         configurations = tuple(self._configuration(each) for each in (value if isinstance(value, list) else ()))
         key = key_of(resource.id)
-        self.nics[key] = Nic(key, self._group_key(resource.body), configurations, _odd(value))
+        self.nics[key] = Nic(key, self._group_key(resource.body), configurations, _malformed_member(value))
 
     def _group_key(self, body: Any) -> str:
         """The key of a security group, "" without one; what cannot be read is a group that nobody knows."""
         properties = member(body, "properties")
         if not isinstance(properties, dict):
-            return UNKNOWN_GROUP
+            return UNKNOWN_SECURITY_GROUP
         value = member(properties, "networkSecurityGroup")
-        return "" if value is MISSING or value is None else self.key(member(value, "id")) or UNKNOWN_GROUP
+        return "" if value is MISSING or value is None else self.key(member(value, "id")) or UNKNOWN_SECURITY_GROUP
 
-    def _configuration(self, body: Any) -> Configuration:
+    def _configuration(self, body: Any) -> IpConfiguration:
         properties, name = member(body, "properties"), member(body, "name")
         address = member(properties, "privateIPAddress")
         text = address if isinstance(address, str) else ""
         six = ":" in text or same(member(properties, "privateIPAddressVersion"), "IPv6")
         public = member(member(properties, "publicIPAddress"), "id")
-        return Configuration(
+        return IpConfiguration(
             self._shared(name if isinstance(name, str) else ""),
             text,
             6 if six else 4,
@@ -253,7 +262,7 @@ class Fabric:
         self.add_admin(network, resource.id, resource.body)
 
 
-def _odd(configurations: Any) -> str:
+def _malformed_member(configurations: Any) -> str:
     """The first member of IP configurations that is not what it should be: a path from outside may be behind it."""
     path = "properties.ipConfigurations"
     if not isinstance(configurations, list) or not configurations:

@@ -17,21 +17,39 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from scanner.model.addresses import EMPTY, EVERYTHING, PUBLIC, AddressSet, BadAddress, Version, parse, union
+from scanner.model.addresses import (
+    ALL_ADDRESSES,
+    NO_ADDRESSES,
+    PUBLIC_ADDRESSES,
+    AddressSet,
+    BadAddress,
+    Version,
+    parse,
+    union,
+)
 from scanner.model.ids import segments
 from scanner.model.json_paths import member
 from scanner.model.resource import Resource
-from scanner.model.verdict import Unread
+from scanner.model.verdict import Unread, not_returned
 from scanner.reach.port_ranges import ALL_PORTS, END, BadPort, Protocol, Spans, merged, places, ports, protocols
-from scanner.reach.senders import INSIDE, NO_NAMES, NOBODY, OUTSIDE, Senders, Term, senders, tag_name
-from scanner.reach.service_tags import lookup
+from scanner.reach.senders import (
+    INSIDE_SOURCES,
+    NO_SOURCES,
+    NO_TAGS,
+    OUTSIDE_SOURCES,
+    SourceSet,
+    SourceTerm,
+    source_set,
+    tag_name,
+)
+from scanner.reach.service_tags import service_tag
 
-Side: TypeAlias = Literal["outside", "inside"]
+SourceSide: TypeAlias = Literal["outside", "inside"]
 """Where the senders are: on the internet, or in what the tag VirtualNetwork stands for."""
-UNIVERSES: Final[dict[Side, AddressSet]] = {"outside": PUBLIC, "inside": EVERYTHING}
+SIDE_ADDRESSES: Final[dict[SourceSide, AddressSet]] = {"outside": PUBLIC_ADDRESSES, "inside": ALL_ADDRESSES}
 
-EARLY: Final = -1
-LATE: Final = 64999
+BEFORE_ALL_RULES: Final = -1
+AFTER_CUSTOM_RULES: Final = 64999
 """The places of a rule without a readable priority: before all others, or after the customer's own."""
 
 _TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
@@ -39,22 +57,22 @@ _NO_SENDERS: Final = frozenset({"AzureLoadBalancer"})
 """Tags that stand for the platform's own host address: nobody sends from there."""
 
 
-class Source(msgspec.Struct, frozen=True, gc=False):
+class RuleSource(msgspec.Struct, frozen=True, gc=False):
     """The senders that a rule names: from outside addresses and service tags, from inside addresses and groups."""
 
-    outside: AddressSet = EMPTY
-    inside: AddressSet = EMPTY
+    outside: AddressSet = NO_ADDRESSES
+    inside: AddressSet = NO_ADDRESSES
     tags: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
-    def of(self, side: Side, version: Version) -> Match:
+    def of(self, side: SourceSide, version: Version) -> SourceMatch:
         """The senders of one side and IP version."""
         if side == "outside":
             return _of(self.outside, version), self.tags
         return _of(self.inside, version), self.groups
 
 
-Match: TypeAlias = tuple[AddressSet, tuple[str, ...]]
+SourceMatch: TypeAlias = tuple[AddressSet, tuple[str, ...]]
 
 
 def _of(addresses: AddressSet, version: Version) -> AddressSet:
@@ -63,35 +81,35 @@ def _of(addresses: AddressSet, version: Version) -> AddressSet:
     return AddressSet(v6=addresses.v6) if addresses.v4 else addresses
 
 
-ANY_SOURCE: Final = Source(PUBLIC, EVERYTHING)
-NO_SOURCE: Final = Source()
+ANY_SOURCE: Final = RuleSource(PUBLIC_ADDRESSES, ALL_ADDRESSES)
+MATCHES_NO_SOURCE: Final = RuleSource()
 
 
-UNKNOWN_MEMBER: Final = "?"
+UNKNOWN_APPLICATION_GROUP: Final = "?"
 """Among the application groups of a receiver: there may be others, which could not be read."""
 
 
-class Receiver(msgspec.Struct, frozen=True, gc=False):
+class DestinationFields(msgspec.Struct, frozen=True, gc=False):
     """Whom a packet reaches, as a rule sees it: the private addresses (None: not known) and the application groups."""
 
     addresses: AddressSet | None = None
-    groups: frozenset[str] = frozenset()
+    application_groups: frozenset[str] = frozenset()
     single: bool = False
     """Whether it is one address, which is in a set or not."""
 
 
-class Destination(msgspec.Struct, frozen=True, gc=False):
+class RuleDestination(msgspec.Struct, frozen=True, gc=False):
     """Where a rule applies: addresses, application security groups, and tags, which no private address bears."""
 
-    addresses: AddressSet = EMPTY
+    addresses: AddressSet = NO_ADDRESSES
     groups: frozenset[str] = frozenset()
     tags: bool = False
 
-    def matches(self, receiver: Receiver) -> bool | None:
+    def matches(self, receiver: DestinationFields) -> bool | None:
         """Whether the rule applies to that receiver; None where its address is not known or only a part of it fits."""
-        if self.groups and self.groups & receiver.groups:
+        if self.groups and self.groups & receiver.application_groups:
             return True
-        if self.groups and UNKNOWN_MEMBER in receiver.groups:
+        if self.groups and UNKNOWN_APPLICATION_GROUP in receiver.application_groups:
             return None
         address = receiver.addresses
         if address is None:
@@ -101,7 +119,7 @@ class Destination(msgspec.Struct, frozen=True, gc=False):
         return None if not receiver.single and self.addresses & address else False
 
 
-NOWHERE: Final = Destination()
+MATCHES_NO_DESTINATION: Final = RuleDestination()
 
 
 class RuleRef(NamedTuple):
@@ -109,19 +127,19 @@ class RuleRef(NamedTuple):
 
     name: str
     priority: int
-    lets: bool
+    allows: bool
     resource: str = ""
 
 
-class Rule(msgspec.Struct, eq=False, gc=False):
+class SecurityRule(msgspec.Struct, eq=False, gc=False):
     """A parsed inbound rule. `destination` None: everywhere. `always`: an admin rule that skips the groups."""
 
     name: str
     priority: int
     allow: bool
     spans: Spans
-    source: Source
-    destination: Destination | None = None
+    source: RuleSource
+    destination: RuleDestination | None = None
     always: bool = False
     resource: str = ""
 
@@ -130,46 +148,46 @@ class Rule(msgspec.Struct, eq=False, gc=False):
         return RuleRef(self.name, self.priority, self.allow, self.resource)
 
 
-class Segment(msgspec.Struct, frozen=True, gc=False):
+class AllowedRange(msgspec.Struct, frozen=True, gc=False):
     """The places from `first` to `last`: who gets there, and by which rules."""
 
     first: int
     last: int
-    senders: Senders
+    sources: SourceSet
     rules: tuple[RuleRef, ...]
 
 
-Flow: TypeAlias = tuple[Segment, ...]
+AllowedRanges: TypeAlias = tuple[AllowedRange, ...]
 """The open places of a group, ascending and disjoint."""
-Aim: TypeAlias = tuple[int, bool, Destination]
+ConditionalRule: TypeAlias = tuple[int, bool, RuleDestination]
 """A rule with a destination of its own: its place in the list, whether it allows, and where it applies."""
 
 
-class Parsed(NamedTuple):
+class ParsedRules(NamedTuple):
     """The rules of a group, what of them is not known, and those of `sure` and of `may` with a destination."""
 
-    certain: tuple[Rule, ...]
-    possible: tuple[Rule, ...]
+    certain: tuple[SecurityRule, ...]
+    possible: tuple[SecurityRule, ...]
     possible_grants: tuple[Unread, ...]
-    aims: tuple[tuple[Aim, ...], tuple[Aim, ...]]
+    aims: tuple[tuple[ConditionalRule, ...], tuple[ConditionalRule, ...]]
 
 
 @dataclass(slots=True, eq=False)
-class Group:
+class SecurityRules:
     """A list of rules, packed; parsed when somebody asks, and what was answered is kept: it is much smaller.
 
-    `packed`: the rows of the inbound rules. `fixed`: the parsed rules of a list that is kept as it is.
+    `packed`: the rows of the inbound rules. `unpacked`: the parsed rules of a list that is kept as it is.
     """
 
     id: str
     packed: bytes = b""
-    fixed: Parsed | None = None
-    flows: dict[tuple[bool, int, Side, Version], bytes] = field(default_factory=dict)
-    _known: tuple[tuple[Unread, ...], tuple[tuple[Aim, ...], tuple[Aim, ...]]] | None = None
+    unpacked: ParsedRules | None = None
+    answers: dict[tuple[bool, int, SourceSide, Version], bytes] = field(default_factory=dict)
+    _known: tuple[tuple[Unread, ...], tuple[tuple[ConditionalRule, ...], tuple[ConditionalRule, ...]]] | None = None
 
     @property
-    def parsed(self) -> Parsed:
-        return self.fixed or _parsed(self)
+    def parsed(self) -> ParsedRules:
+        return self.unpacked or _parsed(self)
 
     @property
     def possible_grants(self) -> tuple[Unread, ...]:
@@ -182,13 +200,13 @@ class Group:
         return not self.possible_grants
 
     @property
-    def _learned(self) -> tuple[tuple[Unread, ...], tuple[tuple[Aim, ...], tuple[Aim, ...]]]:
+    def _learned(self) -> tuple[tuple[Unread, ...], tuple[tuple[ConditionalRule, ...], tuple[ConditionalRule, ...]]]:
         if self._known is None:
             parsed = self.parsed
             self._known = (parsed.possible_grants, parsed.aims)
         return self._known
 
-    def aim(self, receiver: Receiver) -> tuple[int, int]:
+    def skipped(self, receiver: DestinationFields) -> tuple[int, int]:
         """What of a receiver matters here: equal for those to which the same rules apply."""
         aims = self._learned[1]
         certain, open_question = _skipped(aims[0], receiver, wide=False)
@@ -196,26 +214,28 @@ class Group:
             return certain, certain
         return certain, _skipped(aims[1], receiver, wide=True)[0]
 
-    def rules(self, receiver: Receiver, wide: bool) -> tuple[Rule, ...]:
+    def rules(self, receiver: DestinationFields, wide: bool) -> tuple[SecurityRule, ...]:
         """The rules that apply to a receiver, in order; `wide`: of what may be, else of what is sure."""
         parsed = self.parsed
         rules = parsed.possible if wide else parsed.certain
-        skipped = self.aim(receiver)[wide]
+        skipped = self.skipped(receiver)[wide]
         return tuple(rule for bit, rule in enumerate(rules) if not skipped >> bit & 1) if skipped else rules
 
-    def flow(self, receiver: Receiver, side: Side, version: Version, wide: bool = False) -> Flow:
+    def allowed(
+        self, receiver: DestinationFields, side: SourceSide, version: Version, wide: bool = False
+    ) -> AllowedRanges:
         """Who gets to which place of that receiver. Receivers to which the same rules apply share one answer."""
         apart = wide and not self.exact
-        key = (apart, self.aim(receiver)[wide], side, version)
-        packed = self.flows.get(key)
+        key = (apart, self.skipped(receiver)[wide], side, version)
+        packed = self.answers.get(key)
         if packed is not None:
             return _RECENT.get((packed, side, version)) or _recent(packed, side, version, _flow(packed, side, version))
-        flow = walk(self.rules(receiver, wide), side, version)
-        packed = self.flows[key] = _kept(flow)
+        flow = allowed_ranges(self.rules(receiver, wide), side, version)
+        packed = self.answers[key] = _kept(flow)
         return _recent(packed, side, version, flow)
 
 
-def _skipped(aims: tuple[Aim, ...], receiver: Receiver, wide: bool) -> tuple[int, bool]:
+def _skipped(aims: tuple[ConditionalRule, ...], receiver: DestinationFields, wide: bool) -> tuple[int, bool]:
     """A bit for each rule that does not apply, and whether one left the question open.
 
     Open: what may be holds the Allow, what is sure holds the Deny.
@@ -234,18 +254,18 @@ def _skipped(aims: tuple[Aim, ...], receiver: Receiver, wide: bool) -> tuple[int
 # The walk
 
 
-class _State(NamedTuple):
+class _EvaluationState(NamedTuple):
     """What the rules so far decided at a place: addresses and tags that are done with, and who was let in by which."""
 
-    decided: AddressSet = EMPTY
+    decided: AddressSet = NO_ADDRESSES
     without: frozenset[str] = frozenset()
-    let: tuple[tuple[Term, Rule], ...] = ()
+    let: tuple[tuple[SourceTerm, SecurityRule], ...] = ()
 
 
-_START: Final = _State()
+_START: Final = _EvaluationState()
 
 
-def walk(rules: Iterable[Rule], side: Side, version: Version) -> Flow:
+def allowed_ranges(rules: Iterable[SecurityRule], side: SourceSide, version: Version) -> AllowedRanges:
     """First match wins, at each place of the line for each sender; what no rule matches is denied.
 
     The line is cut where a rule starts or ends. Places with the same history share one state, so that a rule is worked
@@ -276,18 +296,18 @@ def walk(rules: Iterable[Rule], side: Side, version: Version) -> Flow:
     return _segments(cuts, [states[number].let for number in here])
 
 
-def decide(
-    rules: Iterable[Rule], side: Side, version: Version, at: int, asked: Senders
-) -> tuple[list[tuple[Rule, Senders]], Senders]:
+def deciding_rules(
+    rules: Iterable[SecurityRule], side: SourceSide, version: Version, at: int, asked: SourceSet
+) -> tuple[list[tuple[SecurityRule, SourceSet]], SourceSet]:
     """The rules that decide on these senders at one place, each with those it decides on; and who is let in."""
     universe = _universe(side, version)
-    state, let = _START, NOBODY
-    decided: list[tuple[Rule, Senders]] = []
+    state, let = _START, NO_SOURCES
+    decided: list[tuple[SecurityRule, SourceSet]] = []
     for rule in rules:
         match = rule.source.of(side, version)
         if not (match[0] or match[1]) or not any(first <= at <= last for first, last in rule.spans):
             continue
-        part = senders(portion(state, match, universe)) & asked
+        part = source_set(undecided_terms(state, match, universe)) & asked
         if part:
             decided.append((rule, part))
             let = let | part if rule.allow else let
@@ -296,34 +316,34 @@ def decide(
 
 
 @lru_cache(maxsize=8)
-def _universe(side: Side, version: Version) -> AddressSet:
-    return _of(UNIVERSES[side], version)
+def _universe(side: SourceSide, version: Version) -> AddressSet:
+    return _of(SIDE_ADDRESSES[side], version)
 
 
-def portion(state: _State, match: Match, universe: AddressSet) -> list[Term]:
+def undecided_terms(state: _EvaluationState, match: SourceMatch, universe: AddressSet) -> list[SourceTerm]:
     """The senders that a rule decides on: those it matches and no rule before it did."""
     addresses, tags = match
     left = addresses - state.decided
-    terms = [] if left.is_empty else [Term(left, NO_NAMES, state.without)]
+    terms = [] if left.is_empty else [SourceTerm(left, NO_TAGS, state.without)]
     if tags:
         rest = universe - state.decided
-        terms += (Term(rest, frozenset((tag,)), state.without) for tag in tags)
+        terms += (SourceTerm(rest, frozenset((tag,)), state.without) for tag in tags)
     return terms
 
 
-def _step(state: _State, rule: Rule, match: Match, universe: AddressSet) -> _State:
+def _step(state: _EvaluationState, rule: SecurityRule, match: SourceMatch, universe: AddressSet) -> _EvaluationState:
     addresses, tags = match
     let = state.let
     if rule.allow:
-        let += tuple((term, rule) for term in portion(state, match, universe) if not term.is_empty)
+        let += tuple((term, rule) for term in undecided_terms(state, match, universe) if not term.is_empty)
     decided = universe if addresses == universe else state.decided | addresses
-    return _State(decided, state.without.union(tags) if tags else state.without, let)
+    return _EvaluationState(decided, state.without.union(tags) if tags else state.without, let)
 
 
-def _segments(cuts: list[int], lets: list[tuple[tuple[Term, Rule], ...]]) -> Flow:
+def _segments(cuts: list[int], lets: list[tuple[tuple[SourceTerm, SecurityRule], ...]]) -> AllowedRanges:
     refs: dict[int, RuleRef] = {}
-    known: dict[int, tuple[Senders, tuple[RuleRef, ...]]] = {}
-    out: list[Segment] = []
+    known: dict[int, tuple[SourceSet, tuple[RuleRef, ...]]] = {}
+    out: list[AllowedRange] = []
     previous: object = None
     for cell, let in enumerate(lets):
         if not let:
@@ -333,27 +353,27 @@ def _segments(cuts: list[int], lets: list[tuple[tuple[Term, Rule], ...]]) -> Flo
         else:
             previous = let
             if id(let) not in known:
-                who = shared(senders(term for term, _ in let))
+                who = interned(source_set(term for term, _ in let))
                 known[id(let)] = (who, tuple({id(rule): _ref(refs, rule) for _, rule in let}.values()))
-            out.append(Segment(cuts[cell], cuts[cell + 1] - 1, *known[id(let)]))
+            out.append(AllowedRange(cuts[cell], cuts[cell + 1] - 1, *known[id(let)]))
     return tuple(out)
 
 
-def _ref(refs: dict[int, RuleRef], rule: Rule) -> RuleRef:
+def _ref(refs: dict[int, RuleRef], rule: SecurityRule) -> RuleRef:
     """One object for all places of a rule."""
     return refs.setdefault(id(rule), rule.ref)
 
 
 @lru_cache(maxsize=4096)
-def shared(group: Senders) -> Senders:
-    """One object for equal sets; those of everybody are the ones of `everybody`."""
+def interned(group: SourceSet) -> SourceSet:
+    """One object for equal sets; those of everybody are the ones of `all_sources`."""
     return group
 
 
 @lru_cache(maxsize=8)
-def everybody(side: Side, version: Version) -> Senders:
+def all_sources(side: SourceSide, version: Version) -> SourceSet:
     """Every sender of a side and an IP version."""
-    return shared((OUTSIDE if side == "outside" else INSIDE).of(version))
+    return interned((OUTSIDE_SOURCES if side == "outside" else INSIDE_SOURCES).of(version))
 
 
 # Answers, packed: as objects they are five times as large, and Python's collector walks over them again and again
@@ -372,7 +392,7 @@ class _Answer(msgspec.Struct, array_like=True, frozen=True):
     """A flow: of each segment first, last, the number of its senders and of its rules in the lists that follow."""
 
     segments: tuple[tuple[int, int, int, int], ...]
-    senders: tuple[tuple[_Term, ...], ...]
+    sources: tuple[tuple[_Term, ...], ...]
     rules: tuple[tuple[int, ...], ...]
     refs: tuple[tuple[str, int, bool, str], ...]
 
@@ -381,13 +401,13 @@ _PACKER: Final = msgspec.msgpack.Encoder()
 _ANSWERS: Final = msgspec.msgpack.Decoder(_Answer)
 
 
-def _kept(flow: Flow) -> bytes:
-    who = {id(each.senders): each.senders for each in flow}
+def _kept(flow: AllowedRanges) -> bytes:
+    who = {id(each.sources): each.sources for each in flow}
     place = {key: number for number, key in enumerate(who)}
     refs = {ref: number for number, ref in enumerate(dict.fromkeys(ref for each in flow for ref in each.rules))}
     rules = {each: number for number, each in enumerate(dict.fromkeys(each.rules for each in flow))}
     answer = _Answer(
-        tuple((each.first, each.last, place[id(each.senders)], rules[each.rules]) for each in flow),
+        tuple((each.first, each.last, place[id(each.sources)], rules[each.rules]) for each in flow),
         tuple(tuple(map(_packed, group.terms)) for group in who.values()),
         tuple(tuple(refs[ref] for ref in each) for each in rules),
         tuple(refs),
@@ -395,58 +415,58 @@ def _kept(flow: Flow) -> bytes:
     return _PACKER.encode(answer)
 
 
-def _packed(term: Term) -> _Term:
+def _packed(term: SourceTerm) -> _Term:
     v4 = tuple(each for interval in term.addresses.v4 for each in interval)
     v6 = b"".join(each.to_bytes(16, "big") for interval in term.addresses.v6 for each in interval)
     return _Term(v4, v6, tuple(sorted(term.tags)), tuple(sorted(term.without)))
 
 
-_RECENT: Final[dict[tuple[bytes, Side, Version], Flow]] = {}
+_RECENT: Final[dict[tuple[bytes, SourceSide, Version], AllowedRanges]] = {}
 """The flows that were asked for last, as objects: machines that share groups stand close together."""
 
 
-def _recent(packed: bytes, side: Side, version: Version, flow: Flow) -> Flow:
+def _recent(packed: bytes, side: SourceSide, version: Version, flow: AllowedRanges) -> AllowedRanges:
     if len(_RECENT) >= 256:
         del _RECENT[next(iter(_RECENT))]
     _RECENT[packed, side, version] = flow
     return flow
 
 
-def _flow(packed: bytes, side: Side, version: Version) -> Flow:
+def _flow(packed: bytes, side: SourceSide, version: Version) -> AllowedRanges:
     answer = _ANSWERS.decode(packed)
-    whole = everybody(side, version)
-    found = (Senders(tuple(map(_unpacked, terms))) for terms in answer.senders)
+    whole = all_sources(side, version)
+    found = (SourceSet(tuple(map(_unpacked, terms))) for terms in answer.sources)
     who = [whole if each == whole else each for each in found]
     refs = [RuleRef(*each) for each in answer.refs]
     rules = [tuple(refs[number] for number in each) for each in answer.rules]
-    return tuple(Segment(first, last, who[group], rules[by]) for first, last, group, by in answer.segments)
+    return tuple(AllowedRange(first, last, who[group], rules[by]) for first, last, group, by in answer.segments)
 
 
-def _unpacked(term: _Term) -> Term:
+def _unpacked(term: _Term) -> SourceTerm:
     v6 = [int.from_bytes(term.v6[at : at + 16], "big") for at in range(0, len(term.v6), 16)]
     addresses = AddressSet(
         tuple(zip(term.v4[::2], term.v4[1::2], strict=True)), tuple(zip(v6[::2], v6[1::2], strict=True))
     )
-    return Term(
+    return SourceTerm(
         addresses,
-        frozenset(term.tags) if term.tags else NO_NAMES,
-        frozenset(term.without) if term.without else NO_NAMES,
+        frozenset(term.tags) if term.tags else NO_TAGS,
+        frozenset(term.without) if term.without else NO_TAGS,
     )
 
 
 # Rows: what of a rule's body matters, in a fixed order
 
 
-class Row(msgspec.Struct, array_like=True, frozen=True):
-    """An inbound rule, or one whose direction is not known. `says`: a `Says`, packed: many rules say the same."""
+class PackedRule(msgspec.Struct, array_like=True, frozen=True):
+    """An inbound rule, or one whose direction is not known. `fields`: a `RuleFields`, packed: many rules say the same."""
 
     name: str
     priority: int | None
-    says: bytes
+    fields: bytes
     resource: str = ""
 
 
-class Says(msgspec.Struct, array_like=True, frozen=True):
+class RuleFields(msgspec.Struct, array_like=True, frozen=True):
     """What a rule says. Texts of a field are those of both its forms.
 
     `allow`, `inbound`: None where the value is not known. `broken`: bits of the fields that hold what is no text.
@@ -493,7 +513,7 @@ def _values(properties: Any) -> list[Any]:
     return [None if key is None else properties[key] for key in _spelled(tuple(properties))]
 
 
-def row_of(body: Any) -> Row | None:
+def packed_rule(body: Any) -> PackedRule | None:
     """The row of one entry of `securityRules` or `defaultSecurityRules`; None for an outbound rule."""
     values = _values(member(body, "properties"))
     inbound = _word(values[0], _DIRECTIONS)
@@ -504,7 +524,7 @@ def row_of(body: Any) -> Row | None:
     own, broken_own = _texts(values[6], values[7])
     sources, broken_sources = _texts(values[8], values[9])
     destinations, broken_destinations = _texts(values[10], values[11])
-    says = Says(
+    says = RuleFields(
         _word(values[1], _ACCESS),
         inbound,
         False,
@@ -517,10 +537,10 @@ def row_of(body: Any) -> Row | None:
         _ids(values[13]) if values[13] else (),
         broken * _PORTS | broken_own * _OWN_PORTS | broken_sources * _SOURCES | broken_destinations * _DESTINATIONS,
     )
-    return Row(name if isinstance(name, str) else "?", _priority(values[2]), _PACKER.encode(says))
+    return PackedRule(name if isinstance(name, str) else "?", _priority(values[2]), _PACKER.encode(says))
 
 
-def admin_row_of(resource: str, body: Any) -> Row | None:
+def packed_admin_rule(resource: str, body: Any) -> PackedRule | None:
     """The row of an effective security admin rule; None for an outbound rule."""
     values = _values(member(body, "properties"))
     inbound = _word(values[0], _DIRECTIONS)
@@ -532,7 +552,7 @@ def admin_row_of(resource: str, body: Any) -> Row | None:
     own, broken_own = _texts(values[6], values[7])
     sources, source_groups, broken_sources = _prefixes(values[14])
     destinations, destination_groups, broken_destinations = _prefixes(values[15])
-    says = Says(
+    says = RuleFields(
         allow,
         inbound,
         allow is None or values[1].strip().lower() == "alwaysallow",
@@ -547,7 +567,7 @@ def admin_row_of(resource: str, body: Any) -> Row | None:
         admin=True,
     )
     called = name if isinstance(name, str) and name else resource.rstrip("/").rsplit("/", 1)[-1] or "?"
-    return Row(called, _priority(values[2]), _PACKER.encode(says), resource)
+    return PackedRule(called, _priority(values[2]), _PACKER.encode(says), resource)
 
 
 def _word(value: Any, words: Mapping[str, bool]) -> bool | None:
@@ -600,41 +620,44 @@ def _prefixes(value: Any) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
 # Groups
 
 
-def group_of(resource: Resource) -> Group:
+def security_rules_of(resource: Resource) -> SecurityRules:
     """A network security group, from its body."""
     custom = resource.get("properties.securityRules")
     if not isinstance(custom, list):
-        missing = Unread("properties.securityRules", "the answer did not hold it")
-        return Group(resource.id, fixed=_sorted([], [_everybody("rules that were not read", EARLY)], [missing]))
+        missing = not_returned("properties.securityRules")
+        return SecurityRules(
+            resource.id,
+            unpacked=_sorted([], [_allow_everything("rules that were not read", BEFORE_ALL_RULES)], [missing]),
+        )
     defaults = resource.get("properties.defaultSecurityRules")
-    own = [row for body in custom if (row := row_of(body)) is not None]
-    given = [row for body in (defaults if isinstance(defaults, list) else ()) if (row := row_of(body)) is not None]
-    odd = [row for row in given if row not in _USUAL]
-    there = {row.priority for row in odd if _SAYS.decode(row.says).inbound}
-    usual = [rule.priority for rule in DEFAULTS if rule.priority not in there]
-    return Group(resource.id, _PACKER.encode((own + odd, usual)))
+    own = [row for body in custom if (row := packed_rule(body)) is not None]
+    given = [row for body in (defaults if isinstance(defaults, list) else ()) if (row := packed_rule(body)) is not None]
+    odd = [row for row in given if row not in _PACKED_DEFAULTS]
+    there = {row.priority for row in odd if _SAYS.decode(row.fields).inbound}
+    usual = [rule.priority for rule in DEFAULT_RULES if rule.priority not in there]
+    return SecurityRules(resource.id, _PACKER.encode((own + odd, usual)))
 
 
-_UNPACKER: Final = msgspec.msgpack.Decoder(tuple[list[Row], list[int]])
-_SAYS: Final = msgspec.msgpack.Decoder(Says)
+_UNPACKER: Final = msgspec.msgpack.Decoder(tuple[list[PackedRule], list[int]])
+_SAYS: Final = msgspec.msgpack.Decoder(RuleFields)
 
 
 @lru_cache(maxsize=64)
-def _parsed(group: Group) -> Parsed:
+def _parsed(group: SecurityRules) -> ParsedRules:
     rows, defaults = _UNPACKER.decode(group.packed)
     possible_grants: list[Unread] = []
     certain, possible = _both((_pair(row) for row in rows), possible_grants)
-    rest = [rule for rule in DEFAULTS if rule.priority in defaults]
+    rest = [rule for rule in DEFAULT_RULES if rule.priority in defaults]
     return _sorted(certain + rest, possible + rest, possible_grants)
 
 
-Pair: TypeAlias = tuple[Rule | None, Rule | None, str]
+RulePair: TypeAlias = tuple[SecurityRule | None, SecurityRule | None, str]
 """A rule as it surely acts and as it may act (None: not at all), and what of it is not known ("": everything is)."""
 
 
-def _both(pairs: Iterable[Pair], possible_grants: list[Unread]) -> tuple[list[Rule], list[Rule]]:
-    certain: list[Rule] = []
-    possible: list[Rule] = []
+def _both(pairs: Iterable[RulePair], possible_grants: list[Unread]) -> tuple[list[SecurityRule], list[SecurityRule]]:
+    certain: list[SecurityRule] = []
+    possible: list[SecurityRule] = []
     for narrow, wide, why in pairs:
         if narrow is not None:
             certain.append(narrow)
@@ -645,7 +668,7 @@ def _both(pairs: Iterable[Pair], possible_grants: list[Unread]) -> tuple[list[Ru
     return certain, possible
 
 
-def _sorted(certain: list[Rule], possible: list[Rule], possible_grants: list[Unread]) -> Parsed:
+def _sorted(certain: list[SecurityRule], possible: list[SecurityRule], possible_grants: list[Unread]) -> ParsedRules:
     # Two rules of one priority: which of them is first is not known.
     certain.sort(key=lambda rule: (rule.priority, rule.allow))
     possible.sort(key=lambda rule: (rule.priority, not rule.allow))
@@ -655,54 +678,57 @@ def _sorted(certain: list[Rule], possible: list[Rule], possible_grants: list[Unr
     if not same and not possible_grants:
         possible_grants.append(Unread("priority", "two rules share one, and which comes first is not known"))
     aims = _aims(first)
-    return Parsed(first, second, tuple(possible_grants), (aims, aims if same else _aims(second)))
+    return ParsedRules(first, second, tuple(possible_grants), (aims, aims if same else _aims(second)))
 
 
-def _aims(rules: tuple[Rule, ...]) -> tuple[Aim, ...]:
+def _aims(rules: tuple[SecurityRule, ...]) -> tuple[ConditionalRule, ...]:
     found = enumerate(rules)
     return tuple((bit, rule.allow, rule.destination) for bit, rule in found if rule.destination is not None)
 
 
-def _pair(row: Row) -> Pair:
+def _pair(row: PackedRule) -> RulePair:
     """A rule as it surely acts and as it may act."""
-    meaning = _meaning(row.says)
+    meaning = _rule_effects(row.fields)
     if row.priority is not None and not meaning.whys and not meaning.switches:
         rule = _rule(row, meaning.certain, row.priority)
         return rule, rule, ""
     whys = (*meaning.whys, *(("its priority is not known",) if row.priority is None else ()), *meaning.switches)
-    certain, possible = _rule(row, meaning.certain, LATE, EARLY), _rule(row, meaning.possible, EARLY, LATE)
+    certain, possible = (
+        _rule(row, meaning.certain, AFTER_CUSTOM_RULES, BEFORE_ALL_RULES),
+        _rule(row, meaning.possible, BEFORE_ALL_RULES, AFTER_CUSTOM_RULES),
+    )
     return certain, possible, f"{row.name}: {'; '.join(whys)}"
 
 
-def _rule(row: Row, act: _Act | None, allow_at: int, deny_at: int = 0) -> Rule | None:
+def _rule(row: PackedRule, act: _RuleEffect | None, allow_at: int, deny_at: int = 0) -> SecurityRule | None:
     """The rule that acts so, None without an act; at that place, where its priority is not known."""
     if act is None:
         return None
     at = row.priority if row.priority is not None else allow_at if act.allow else deny_at
-    return Rule(row.name, at, act.allow, act.spans, act.source, act.destination, act.always, row.resource)
+    return SecurityRule(row.name, at, act.allow, act.spans, act.source, act.destination, act.always, row.resource)
 
 
-class _Act(NamedTuple):
-    """What a rule does, but for its place among the others: the members of `Rule`."""
+class _RuleEffect(NamedTuple):
+    """What a rule does, but for its place among the others: the members of `SecurityRule`."""
 
     allow: bool
     spans: Spans
-    source: Source
-    destination: Destination | None
+    source: RuleSource
+    destination: RuleDestination | None
     always: bool
 
 
-class _Meaning(NamedTuple):
+class _RuleEffects(NamedTuple):
     """A rule as it surely acts and as it may act (None: not at all); what of its fields and switches is not known."""
 
-    certain: _Act | None
-    possible: _Act | None
+    certain: _RuleEffect | None
+    possible: _RuleEffect | None
     whys: tuple[str, ...] = ()
     switches: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=4096)
-def _meaning(packed: bytes) -> _Meaning:
+def _rule_effects(packed: bytes) -> _RuleEffects:
     says = _SAYS.decode(packed)
     named = _ALL_PROTOCOLS if says.protocol is None else _protocol(says.protocol)
     numbers = _numbers(says.ports, says.broken & _PORTS > 0)
@@ -711,19 +737,25 @@ def _meaning(packed: bytes) -> _Meaning:
     destination = _ANYWHERE if says.destinations == ("*",) else _destination(says)
     ends = (named, numbers, own, source, destination)
     # Whoever calls chooses the source port: it matters to a Deny only.
-    asked = (named.why, numbers.why, source.why, destination.why, "" if says.allow else own.why)
+    asked = (named.unclear, numbers.unclear, source.unclear, destination.unclear, "" if says.allow else own.unclear)
     whys = tuple(each for each in asked if each)
     switches = (("access", says.allow), ("direction", says.inbound))
     unknown = tuple(f"its {what} is not known" for what, value in switches if value is None)
     if not whys and not unknown:
-        act = _act(says, ends, says.allow is True, wide=True)
-        return _Meaning(act, act)
-    certain = _act(says, ends, True, wide=False) if says.allow is True else _act(says, ends, False, wide=True)
-    possible = _act(says, ends, False, wide=False) if says.allow is False else _act(says, ends, True, wide=True)
-    return _Meaning(certain, possible, whys, unknown)
+        act = _rule_effect(says, ends, says.allow is True, wide=True)
+        return _RuleEffects(act, act)
+    certain = (
+        _rule_effect(says, ends, True, wide=False) if says.allow is True else _rule_effect(says, ends, False, wide=True)
+    )
+    possible = (
+        _rule_effect(says, ends, False, wide=False)
+        if says.allow is False
+        else _rule_effect(says, ends, True, wide=True)
+    )
+    return _RuleEffects(certain, possible, whys, unknown)
 
 
-def _act(says: Says, ends: tuple[_Read, ...], allow: bool, wide: bool) -> _Act | None:
+def _rule_effect(says: RuleFields, ends: tuple[_FieldValue, ...], allow: bool, wide: bool) -> _RuleEffect | None:
     """By what the rule may stand for, or by what it certainly does; None where that is nothing."""
     if not wide and not says.inbound:
         return None
@@ -731,34 +763,34 @@ def _act(says: Says, ends: tuple[_Read, ...], allow: bool, wide: bool) -> _Act |
     source: Any = origin[wide]
     destination: Any = target[wide]
     locked = not allow and own[wide] != ALL_PORTS
-    if locked or source is NO_SOURCE or destination is NOWHERE:
+    if locked or source is MATCHES_NO_SOURCE or destination is MATCHES_NO_DESTINATION:
         return None
-    spans = places(named.wide if wide else named.narrow, numbers.wide if wide else numbers.narrow, allow)
-    return _Act(allow, spans, source, destination, says.always and allow) if spans else None
+    spans = places(named.possible if wide else named.certain, numbers.possible if wide else numbers.certain, allow)
+    return _RuleEffect(allow, spans, source, destination, says.always and allow) if spans else None
 
 
-class _Read(NamedTuple):
+class _FieldValue(NamedTuple):
     """A field of a rule: what it certainly stands for, and what it may stand for."""
 
-    narrow: Any
-    wide: Any
-    why: str = ""
+    certain: Any
+    possible: Any
+    unclear: str = ""
 
 
-_ALL_PROTOCOLS: Final = _Read((), protocols("*"), "its protocol is not known")
-_ANY_PORT: Final = _Read(ALL_PORTS, ALL_PORTS)
-_ANYWHERE: Final = _Read(None, None)
+_ALL_PROTOCOLS: Final = _FieldValue((), protocols("*"), "its protocol is not known")
+_ANY_PORT: Final = _FieldValue(ALL_PORTS, ALL_PORTS)
+_ANYWHERE: Final = _FieldValue(None, None)
 
 
 @lru_cache(maxsize=256)
-def _protocol(text: str) -> _Read:
+def _protocol(text: str) -> _FieldValue:
     try:
-        return _Read(protocols(text), protocols(text))
+        return _FieldValue(protocols(text), protocols(text))
     except BadPort as bad:
-        return _Read((), protocols("*"), str(bad))
+        return _FieldValue((), protocols("*"), str(bad))
 
 
-def _numbers(texts: tuple[str, ...], broken: bool) -> _Read:
+def _numbers(texts: tuple[str, ...], broken: bool) -> _FieldValue:
     found: list[tuple[int, int]] = []
     why = "a port that is no text" if broken else "" if texts else "it names no ports"
     for text in texts:
@@ -767,50 +799,52 @@ def _numbers(texts: tuple[str, ...], broken: bool) -> _Read:
         except BadPort as bad:
             why = str(bad)
     numbers = merged(found)
-    return _Read(numbers, ALL_PORTS if why else numbers, why)
+    return _FieldValue(numbers, ALL_PORTS if why else numbers, why)
 
 
 @lru_cache(maxsize=256)
-def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Read:
+def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _FieldValue:
     addresses, tags, why = _names(texts)
     why = why or ("a source that is no text" if broken else "" if texts or groups else "it names no source")
-    reaches = {tag: lookup(tag).reach for tag in tags}
+    reaches = {tag: service_tag(tag).reach for tag in tags}
     sent = tuple(tag for tag in tags if reaches[tag] in ("azure", "none") and tag not in _NO_SENDERS)
-    outside = PUBLIC if "internet" in reaches.values() else _cut(addresses)
-    inside = EVERYTHING if "vnet" in reaches.values() else addresses
-    narrow = Source(outside, inside, sent, tuple(f"{group}/" for group in groups))
-    narrow = NO_SOURCE if narrow == NO_SOURCE else ANY_SOURCE if narrow == ANY_SOURCE else narrow
-    return _Read(narrow, ANY_SOURCE if why else narrow, why)
+    outside = PUBLIC_ADDRESSES if "internet" in reaches.values() else _cut(addresses)
+    inside = ALL_ADDRESSES if "vnet" in reaches.values() else addresses
+    narrow = RuleSource(outside, inside, sent, tuple(f"{group}/" for group in groups))
+    narrow = MATCHES_NO_SOURCE if narrow == MATCHES_NO_SOURCE else ANY_SOURCE if narrow == ANY_SOURCE else narrow
+    return _FieldValue(narrow, ANY_SOURCE if why else narrow, why)
 
 
 def _cut(addresses: AddressSet) -> AddressSet:
     """The public ones, in an object that is there already where it can be."""
-    if addresses is EVERYTHING:
-        return PUBLIC
-    public = addresses & PUBLIC
-    return addresses if public == addresses else PUBLIC if public == PUBLIC else public
+    if addresses is ALL_ADDRESSES:
+        return PUBLIC_ADDRESSES
+    public = addresses & PUBLIC_ADDRESSES
+    return addresses if public == addresses else PUBLIC_ADDRESSES if public == PUBLIC_ADDRESSES else public
 
 
-def _destination(says: Says) -> _Read:
+def _destination(says: RuleFields) -> _FieldValue:
     read = _aimed(says.destinations, says.destination_groups, says.broken & _DESTINATIONS > 0)
-    if not says.admin or not says.destination_groups or (read.wide is None and not read.why):
+    if not says.admin or not says.destination_groups or (read.possible is None and not read.unclear):
         return read
     # Who is a member of the network group of an admin rule is not known.
-    narrow = _aimed(says.destinations, (), False).narrow if says.destinations else NOWHERE
-    return _Read(narrow, None, read.why or "the members of its network group are not known")
+    narrow = _aimed(says.destinations, (), False).certain if says.destinations else MATCHES_NO_DESTINATION
+    return _FieldValue(narrow, None, read.unclear or "the members of its network group are not known")
 
 
-def _aimed(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Read:
+def _aimed(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _FieldValue:
     addresses, tags, why = _names(texts)
     why = why or ("a destination that is no text" if broken else "" if texts or groups else "it names no destination")
-    known = [lookup(tag) for tag in tags]
-    if any(tag.reach == "vnet" for tag in known) or addresses == EVERYTHING:
-        return _Read(None, None, why)
+    known = [service_tag(tag) for tag in tags]
+    if any(tag.reach == "vnet" for tag in known) or addresses == ALL_ADDRESSES:
+        return _FieldValue(None, None, why)
     unknown = [tag.name for tag in known if not tag.known]
     if unknown:
         why = why or f"its destination {unknown[0]!r} is not known"
-    narrow = Destination(addresses, frozenset(groups), bool(tags))
-    return _Read(NOWHERE if narrow == NOWHERE else narrow, None if why else narrow, why)
+    narrow = RuleDestination(addresses, frozenset(groups), bool(tags))
+    return _FieldValue(
+        MATCHES_NO_DESTINATION if narrow == MATCHES_NO_DESTINATION else narrow, None if why else narrow, why
+    )
 
 
 def _names(texts: Iterable[str]) -> tuple[AddressSet, tuple[str, ...], str]:
@@ -834,33 +868,35 @@ def _names(texts: Iterable[str]) -> tuple[AddressSet, tuple[str, ...], str]:
             else:
                 sets.append(found)
     addresses = union(sets)
-    return EVERYTHING if addresses == EVERYTHING else addresses, tuple(dict.fromkeys(tags)), why
+    return ALL_ADDRESSES if addresses == ALL_ADDRESSES else addresses, tuple(dict.fromkeys(tags)), why
 
 
-def _everybody(name: str, priority: int) -> Rule:
+def _allow_everything(name: str, priority: int) -> SecurityRule:
     """An Allow of everything."""
-    return Rule(name, priority, True, places(_EVERY, ALL_PORTS, True), ANY_SOURCE)
+    return SecurityRule(name, priority, True, places(_EVERY, ALL_PORTS, True), ANY_SOURCE)
 
 
 _EVERY: Final[tuple[Protocol, ...]] = protocols("*")
 
 
-def _usual(allow: bool, to: str) -> bytes:
-    return _PACKER.encode(Says(allow, True, False, "*", ("*",), ("*",), (to,), (to,)))
+def _packed_default(allow: bool, to: str) -> bytes:
+    return _PACKER.encode(RuleFields(allow, True, False, "*", ("*",), ("*",), (to,), (to,)))
 
 
-DEFAULTS: Final = (
-    Rule("AllowVnetInBound", 65000, True, places(_EVERY, ALL_PORTS, True), Source(EMPTY, EVERYTHING)),
-    Rule("DenyAllInBound", 65500, False, places(_EVERY, ALL_PORTS, False), ANY_SOURCE),
+DEFAULT_RULES: Final = (
+    SecurityRule(
+        "AllowVnetInBound", 65000, True, places(_EVERY, ALL_PORTS, True), RuleSource(NO_ADDRESSES, ALL_ADDRESSES)
+    ),
+    SecurityRule("DenyAllInBound", 65500, False, places(_EVERY, ALL_PORTS, False), ANY_SOURCE),
 )
 """The default inbound rules that decide on a caller: they cannot be removed, and are assumed where a body lacks them.
 AllowAzureLoadBalancerInBound (65001) lets in nothing but the platform's probes.
 """
 
 
-_USUAL: Final = (
-    Row("AllowVnetInBound", 65000, _usual(True, "VirtualNetwork")),
-    Row("DenyAllInBound", 65500, _usual(False, "*")),
+_PACKED_DEFAULTS: Final = (
+    PackedRule("AllowVnetInBound", 65000, _packed_default(True, "VirtualNetwork")),
+    PackedRule("DenyAllInBound", 65500, _packed_default(False, "*")),
 )
 """How a body spells them: then they are not kept."""
 
@@ -872,8 +908,8 @@ _USUAL: Final = (
 class AdminRules:
     """The deployed security admin rules of a network: `always` delivers past the groups, `passed` goes on to them."""
 
-    always: Group
-    passed: Group
+    always: SecurityRules
+    passed: SecurityRules
 
     @property
     def possible_grants(self) -> tuple[Unread, ...]:
@@ -883,39 +919,39 @@ class AdminRules:
 def admin_rules(network: str, bodies: Iterable[tuple[str, Any]]) -> AdminRules:
     """The admin rules that are in force in a network, from (id, body). Among them too the first match wins."""
     possible_grants: list[Unread] = []
-    rows = [row for resource, body in bodies if (row := admin_row_of(resource, body)) is not None]
+    rows = [row for resource, body in bodies if (row := packed_admin_rule(resource, body)) is not None]
     certain, possible = _both((_pair(row) for row in rows), possible_grants)
     always = {
         id(rule): rule if rule.always or not rule.allow else replace(rule, allow=False) for rule in certain + possible
     }
     past = ([always[id(rule)] for rule in certain], [always[id(rule)] for rule in possible])
-    rest = [_everybody("no security admin rule", LATE)]
+    rest = [_allow_everything("no security admin rule", AFTER_CUSTOM_RULES)]
     return AdminRules(
-        Group(network, fixed=_sorted(*past, list(possible_grants))),
-        Group(network, fixed=_sorted(certain + rest, possible + rest, list(possible_grants))),
+        SecurityRules(network, unpacked=_sorted(*past, list(possible_grants))),
+        SecurityRules(network, unpacked=_sorted(certain + rest, possible + rest, list(possible_grants))),
     )
 
 
 __all__ = [
     "ANY_SOURCE",
-    "DEFAULTS",
-    "UNIVERSES",
+    "DEFAULT_RULES",
+    "SIDE_ADDRESSES",
     "AdminRules",
-    "Destination",
-    "Flow",
-    "Group",
-    "Receiver",
-    "Row",
-    "Rule",
+    "AllowedRange",
+    "AllowedRanges",
+    "DestinationFields",
+    "PackedRule",
+    "RuleDestination",
     "RuleRef",
-    "Segment",
-    "Side",
-    "Source",
+    "RuleSource",
+    "SecurityRule",
+    "SecurityRules",
+    "SourceSide",
     "admin_rules",
-    "decide",
-    "everybody",
-    "group_of",
-    "row_of",
-    "shared",
-    "walk",
+    "all_sources",
+    "allowed_ranges",
+    "deciding_rules",
+    "interned",
+    "packed_rule",
+    "security_rules_of",
 ]

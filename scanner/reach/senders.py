@@ -12,19 +12,28 @@ from typing import Final
 
 import msgspec
 
-from scanner.model.addresses import ALL_IPV4, ALL_IPV6, EMPTY, EVERYTHING, PUBLIC, AddressSet, Version, union
-from scanner.reach.service_tags import TAGS, lookup
+from scanner.model.addresses import (
+    ALL_ADDRESSES,
+    ALL_IPV4,
+    ALL_IPV6,
+    NO_ADDRESSES,
+    PUBLIC_ADDRESSES,
+    AddressSet,
+    Version,
+    union,
+)
+from scanner.reach.service_tags import SERVICE_TAGS, service_tag
 
-Names = frozenset[str]
-NO_NAMES: Final[Names] = frozenset()
+TagNames = frozenset[str]
+NO_TAGS: Final[TagNames] = frozenset()
 
-_SPELLED: Final = {tag.name.lower(): tag.name for tag in TAGS}
+_SPELLED: Final = {tag.name.lower(): tag.name for tag in SERVICE_TAGS}
 
 
 @lru_cache(maxsize=4096)
 def tag_name(text: str) -> str:
     """One spelling for a tag, whatever its case: as the table has it, its region in lower case."""
-    key = lookup(text).name.lower().replace("azure_loadbalancer", "azureloadbalancer")
+    key = service_tag(text).name.lower().replace("azure_loadbalancer", "azureloadbalancer")
     key = key.replace("virtual_network", "virtualnetwork")
     stem = key
     while stem and stem not in _SPELLED:
@@ -37,12 +46,12 @@ def _within(tag: str, other: str) -> bool:
     return tag == other or tag.startswith(f"{other}.")
 
 
-class Term(msgspec.Struct, frozen=True, gc=False):
+class SourceTerm(msgspec.Struct, frozen=True, gc=False):
     """The senders with an address in `addresses` that bear every tag of `tags` and none of `without`."""
 
     addresses: AddressSet
-    tags: Names = NO_NAMES
-    without: Names = NO_NAMES
+    tags: TagNames = NO_TAGS
+    without: TagNames = NO_TAGS
 
     @property
     def is_empty(self) -> bool:
@@ -52,13 +61,13 @@ class Term(msgspec.Struct, frozen=True, gc=False):
             return False
         return any(_within(tag, other) for tag in self.tags for other in self.without)
 
-    def __and__(self, other: Term) -> Term:
+    def __and__(self, other: SourceTerm) -> SourceTerm:
         tags, without = self.tags | other.tags, self.without | other.without
         if len(tags) > 1:
             tags = frozenset(tag for tag in tags if not any(each != tag and _within(each, tag) for each in tags))
         if len(without) > 1:
             without = frozenset(t for t in without if not any(each != t and _within(t, each) for each in without))
-        return Term(self.addresses & other.addresses, tags, without)
+        return SourceTerm(self.addresses & other.addresses, tags, without)
 
     def holds(self, addresses: AddressSet, tags: Iterable[str]) -> bool:
         """Whether it holds every sender of these addresses that bears these tags and what they are a part of."""
@@ -70,25 +79,25 @@ class Term(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-class Senders(msgspec.Struct, frozen=True, gc=False):
-    """A set of senders; make it with `senders`, so that equal sets mostly compare equal."""
+class SourceSet(msgspec.Struct, frozen=True, gc=False):
+    """A set of senders; make it with `source_set`, so that equal sets mostly compare equal."""
 
-    terms: tuple[Term, ...] = ()
+    terms: tuple[SourceTerm, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.terms)
 
-    def __and__(self, other: Senders) -> Senders:
+    def __and__(self, other: SourceSet) -> SourceSet:
         if self is other or not self.terms:
             return self
         if not other.terms:
             return other
-        return senders(one & two for one in self.terms for two in other.terms)
+        return source_set(one & two for one in self.terms for two in other.terms)
 
-    def __or__(self, other: Senders) -> Senders:
+    def __or__(self, other: SourceSet) -> SourceSet:
         if self is other or not other.terms:
             return self
-        return senders((*self.terms, *other.terms)) if self.terms else other
+        return source_set((*self.terms, *other.terms)) if self.terms else other
 
     def holds(self, address: AddressSet, *tags: str) -> bool:
         """Whether a sender with this one address, bearing exactly these tags (and what they are part of), is in it.
@@ -98,7 +107,7 @@ class Senders(msgspec.Struct, frozen=True, gc=False):
         bears = [each if each.startswith("/") else tag_name(each) for each in tags]
         return any(term.holds(address, bears) for term in self.terms)
 
-    def of(self, version: Version) -> Senders:
+    def of(self, version: Version) -> SourceSet:
         """The senders of one IP version."""
         return self & (_VERSIONS[version])
 
@@ -118,49 +127,51 @@ class Senders(msgspec.Struct, frozen=True, gc=False):
         return tuple(sorted({tag for term in self.terms if not term.tags for tag in term.without}))
 
 
-def senders(terms: Iterable[Term]) -> Senders:
+def source_set(terms: Iterable[SourceTerm]) -> SourceSet:
     """The union of terms: empty ones left out, those that differ in addresses only put together, in a fixed order."""
     terms = tuple(terms)
     if len(terms) == 1:
-        return NOBODY if terms[0].is_empty else Senders(terms)
-    groups: dict[tuple[Names, Names], list[AddressSet]] = {}
+        return NO_SOURCES if terms[0].is_empty else SourceSet(terms)
+    groups: dict[tuple[TagNames, TagNames], list[AddressSet]] = {}
     for term in terms:
         if not term.is_empty:
             groups.setdefault((term.tags, term.without), []).append(term.addresses)
     if not groups:
-        return NOBODY
-    found = [Term(union(sets) if len(sets) > 1 else sets[0], tags, without) for (tags, without), sets in groups.items()]
+        return NO_SOURCES
+    found = [
+        SourceTerm(union(sets) if len(sets) > 1 else sets[0], tags, without) for (tags, without), sets in groups.items()
+    ]
     if len(found) > 1:
         found.sort(key=_order)
-    return Senders(tuple(found))
+    return SourceSet(tuple(found))
 
 
-def _order(term: Term) -> tuple[list[str], list[str]]:
+def _order(term: SourceTerm) -> tuple[list[str], list[str]]:
     return sorted(term.tags), sorted(term.without)
 
 
-NOBODY: Final = Senders()
-OUTSIDE: Final = Senders((Term(PUBLIC),))
+NO_SOURCES: Final = SourceSet()
+OUTSIDE_SOURCES: Final = SourceSet((SourceTerm(PUBLIC_ADDRESSES),))
 """Every caller from the internet, other tenants' Azure addresses included."""
-INSIDE: Final = Senders((Term(EVERYTHING),))
+INSIDE_SOURCES: Final = SourceSet((SourceTerm(ALL_ADDRESSES),))
 """Every caller that the tag VirtualNetwork stands for, whatever its address."""
-_VERSIONS: Final = {4: Senders((Term(ALL_IPV4),)), 6: Senders((Term(ALL_IPV6),))}
+_VERSIONS: Final = {4: SourceSet((SourceTerm(ALL_IPV4),)), 6: SourceSet((SourceTerm(ALL_IPV6),))}
 
 
-def from_addresses(addresses: AddressSet) -> Senders:
+def sources_from_addresses(addresses: AddressSet) -> SourceSet:
     """The senders with these addresses."""
-    return Senders((Term(addresses),)) if addresses else NOBODY
+    return SourceSet((SourceTerm(addresses),)) if addresses else NO_SOURCES
 
 
 __all__ = [
-    "EMPTY",
-    "INSIDE",
-    "NOBODY",
-    "NO_NAMES",
-    "OUTSIDE",
-    "Senders",
-    "Term",
-    "from_addresses",
-    "senders",
+    "INSIDE_SOURCES",
+    "NO_ADDRESSES",
+    "NO_SOURCES",
+    "NO_TAGS",
+    "OUTSIDE_SOURCES",
+    "SourceSet",
+    "SourceTerm",
+    "source_set",
+    "sources_from_addresses",
     "tag_name",
 ]

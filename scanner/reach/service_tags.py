@@ -19,7 +19,7 @@ HDINSIGHT: Final = "Microsoft Learn: hdinsight/hdinsight-service-tags"
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
+class ServiceTag:
     """A service tag. `name` as Azure spells it; `why` a clause for messages; `source` "" for one that is not known."""
 
     name: str
@@ -32,8 +32,8 @@ class Tag:
         return bool(self.source)
 
 
-def _rows(reach: TagReach, source: str, rows: Iterable[tuple[str, str]]) -> list[Tag]:
-    return [Tag(name, reach, why, source) for name, why in rows]
+def _rows(reach: TagReach, source: str, rows: Iterable[tuple[str, str]]) -> list[ServiceTag]:
+    return [ServiceTag(name, reach, why, source) for name, why in rows]
 
 
 _SHARED: Final = (
@@ -140,7 +140,7 @@ _NETWORK: Final = (
     ("VirtualNetwork", "the virtual network, what is peered or connected by gateways, and what routes add to it"),
 )
 
-TAGS: Final = (
+SERVICE_TAGS: Final = (
     *_rows("internet", OVERVIEW, _INTERNET),
     *_rows("vnet", OVERVIEW, _NETWORK),
     *_rows("azure", OVERVIEW, _SHARED),
@@ -150,11 +150,11 @@ TAGS: Final = (
     *_rows("none", HDINSIGHT, [("HDInsight", "the health and management services of HDInsight")]),
 )
 
-_BY_NAME: Final = {tag.name.lower(): tag for tag in TAGS}
+_BY_NAME: Final = {tag.name.lower(): tag for tag in SERVICE_TAGS}
 _CLASSIC: Final = {"azure_loadbalancer": "azureloadbalancer", "virtual_network": "virtualnetwork"}
 
 
-def lookup(tag: str) -> Tag:
+def service_tag(tag: str) -> ServiceTag:
     """The row for a tag in any case, with or without a region (`Storage.NorwayEast`), also in the classic spelling.
 
     A tag that is not in the table is `azure`, under the name that was given.
@@ -164,6 +164,6 @@ def lookup(tag: str) -> Tag:
     while key:
         row = _BY_NAME.get(key)
         if row is not None:
-            return Tag(name, row.reach, row.why, row.source)
+            return ServiceTag(name, row.reach, row.why, row.source)
         key = key.rpartition(".")[0]
-    return Tag(name, "azure", "a tag that is not in the table: taken for a service that many tenants share", "")
+    return ServiceTag(name, "azure", "a tag that is not in the table: taken for a service that many tenants share", "")

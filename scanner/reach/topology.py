@@ -13,28 +13,28 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
-from scanner.model.addresses import EMPTY, AddressSet, BadAddress, Version, parse, union
+from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, Version, parse, union
 from scanner.model.exposure import Hop
 from scanner.model.ids import root_of, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, member, same
 from scanner.model.resource import Children, Resource
-from scanner.model.verdict import Unread
-from scanner.reach.filtering import Entry, Opening, Step, describe, fabric_of, passage
+from scanner.model.verdict import Unread, malformed, not_listed, not_returned, unknown_value
+from scanner.reach.filtering import EntryKind, FilterStep, OpenRange, describe_sources, fabric_of, filter_chain
 from scanner.reach.known_ports import known
 from scanner.reach.networks import (
-    UNKNOWN_GROUP,
-    Configuration,
+    UNKNOWN_SECURITY_GROUP,
+    Destination,
     Fabric,
+    IpConfiguration,
     Nic,
-    Target,
     application_groups,
+    destination_of,
     key_of,
-    target_of,
 )
 from scanner.reach.port_ranges import BadPort, Protocol, label, ports
-from scanner.reach.senders import NOBODY, OUTSIDE, Senders, from_addresses
-from scanner.reach.sources import phrase, remembered
+from scanner.reach.senders import NO_SOURCES, OUTSIDE_SOURCES, SourceSet, sources_from_addresses
+from scanner.reach.sources import cached, join_with_and
 
 NETWORK: Final = "Microsoft.Network"
 LAST: Final = 65535
@@ -46,150 +46,161 @@ BALANCERS, FIREWALLS, COLLECTIONS = (
 NOT_SEEN: Final = "was not seen: a firewall there may publish this machine"
 
 
-class Port(NamedTuple):
-    """The ports of a translation: outside from `first` to `last`; behind from `back`, or all to `back` (`spread`)."""
+class PortMapping(NamedTuple):
+    """The ports of a translation: outside from `first` to `last`; behind from `backend`, or all to `backend` (`single_backend`)."""
 
     protocol: str
     first: int
     last: int
-    back: int
-    spread: bool = False
+    backend: int
+    single_backend: bool = False
 
     @property
     def label(self) -> str:
         return label(self.protocol, self.first, self.last)
 
-    def within(self, opening: Opening) -> Opening:
+    def within(self, opening: OpenRange) -> OpenRange:
         """An opening of ports behind as it looks from outside."""
-        if self.spread:
-            there, first, last = opening.known, self.first, self.last
+        if self.single_backend:
+            there, first, last = opening.known_port, self.first, self.last
         else:
-            first = self.first + opening.first - self.back
-            last, there = first + opening.last - opening.first, opening.known
+            first = self.first + opening.first - self.backend
+            last, there = first + opening.last - opening.first, opening.known_port
         if there is None and first == last and opening.protocol in ("tcp", "udp"):
             there = known(opening.protocol, first)  # type: ignore[arg-type]
-        return replace(opening, first=first, last=last, known=there)
+        return replace(opening, first=first, last=last, known_port=there)
 
 
-EVERY: Final = Port("*", 0, LAST, 0)
+EVERY_PORT: Final = PortMapping("*", 0, LAST, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class FrontEnd:
     """A way in up to a machine: `address` "" where it is not known; `version` of what callers dial.
 
-    `floating`: the packet keeps the address that it had, `borne`, "" where nobody knows which. `callers`: whom a
-    firewall in front lets come (None: everybody); `inside`: the addresses that such a firewall shows to what stands
-    behind (None: not known). `unsure`: what was not read, so that the path may not be there; `sku`: the same of the
+    `floating`: the packet keeps the address that it had, `kept_address`, "" where nobody knows which. `allowed_sources`: whom a
+    firewall in front lets come (None: everybody); `translated_sources`: the addresses that such a firewall shows to what stands
+    behind (None: not known). `missing`: what was not read, so that the path may not be there; `sku_unread`: the same of the
     kind of address.
     """
 
     address: str
-    entry: Entry
-    port: Port = EVERY
+    entry: EntryKind
+    port: PortMapping = EVERY_PORT
     version: Version = 4
     hops: tuple[Hop, ...] = ()
     floating: bool = False
-    borne: str = ""
-    callers: Senders | None = None
-    inside: Senders | None = None
-    unsure: tuple[Unread, ...] = ()
-    sku: Unread | None = None
+    kept_address: str = ""
+    allowed_sources: SourceSet | None = None
+    translated_sources: SourceSet | None = None
+    missing: tuple[Unread, ...] = ()
+    sku_unread: Unread | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class NetworkPath:
     """A way in to a target."""
 
-    front: Front
-    target: Target
+    front_end: FrontEnd
+    destination: Destination
     nic: str = ""
 
     @property
-    def aim(self) -> Target:
+    def effective_destination(self) -> Destination:
         """The target with the address that a packet bears there."""
-        return replace(self.target, address=self.front.borne) if self.front.floating else self.target
+        return (
+            replace(self.destination, address=self.front_end.kept_address)
+            if self.front_end.floating
+            else self.destination
+        )
 
     @property
-    def last(self) -> tuple[Hop, ...]:
+    def end_hops(self) -> tuple[Hop, ...]:
         """The hop at the end of the chain: the network interface, where it is one of its own."""
-        said = self.target.address or "its private address is not known"
+        said = self.destination.address or "its private address is not known"
         return (Hop("network-interface", _name(self.nic), said, self.nic),) if self.nic else ()
 
-    def explain(self, fabric: Fabric) -> tuple[Step, ...]:
+    def explain(self, fabric: Fabric) -> tuple[FilterStep, ...]:
         """What decides on the path, at the port behind; at SSH's where every port is asked about."""
-        port = self.front.port
+        port = self.front_end.port
         protocol: Protocol = "udp" if port.protocol == "udp" else "tcp"
-        return passage(fabric, self.aim, self.front.entry).explain(protocol, 22 if port is EVERY else port.back)
+        return filter_chain(fabric, self.effective_destination, self.front_end.entry).explain(
+            protocol, 22 if port is EVERY_PORT else port.backend
+        )
 
-    def openings(self, fabric: Fabric) -> tuple[Opening, ...]:
+    def open_ranges(self, fabric: Fabric) -> tuple[OpenRange, ...]:
         """What is open on it, by the ports that callers see."""
-        front = self.front
+        front = self.front_end
         found = self._passed(fabric, front.entry)
-        if front.sku is not None and not found:
-            found = [_doubted(each, front.sku) for each in self._passed(fabric, "basic")]
-        for missing in front.unsure:
+        if front.sku_unread is not None and not found:
+            found = [_doubted(each, front.sku_unread) for each in self._passed(fabric, "basic")]
+        for missing in front.missing:
             found = [_doubted(each, missing) for each in found]
         return tuple(front.port.within(each) for each in found)
 
-    def _passed(self, fabric: Fabric, entry: Entry) -> list[Opening]:
-        port = self.front.port
-        last = port.back if port.spread else port.back + port.last - port.first
-        passed = passage(fabric, self.aim, entry)
-        found = passed.openings if port == EVERY else passed.within(port.protocol, port.back, min(last, LAST))
+    def _passed(self, fabric: Fabric, entry: EntryKind) -> list[OpenRange]:
+        port = self.front_end.port
+        last = port.backend if port.single_backend else port.backend + port.last - port.first
+        passed = filter_chain(fabric, self.effective_destination, entry)
+        found = (
+            passed.open_ranges if port == EVERY_PORT else passed.within(port.protocol, port.backend, min(last, LAST))
+        )
         return [each for each in map(self._called, found) if each.possible]
 
-    def _called(self, opening: Opening) -> Opening:
-        front = self.front
-        if front.callers is None:
+    def _called(self, opening: OpenRange) -> OpenRange:
+        front = self.front_end
+        if front.allowed_sources is None:
             return opening
         grants, possible = (
-            each if front.inside is None else each & front.inside for each in (opening.certain, opening.possible)
+            each if front.translated_sources is None else each & front.translated_sources
+            for each in (opening.certain, opening.possible)
         )
         return replace(
-            opening, certain=front.callers if grants else NOBODY, possible=front.callers if possible else NOBODY
+            opening,
+            certain=front.allowed_sources if grants else NO_SOURCES,
+            possible=front.allowed_sources if possible else NO_SOURCES,
         )
 
 
-def _doubted(opening: Opening, missing: Unread) -> Opening:
-    return replace(opening, certain=NOBODY, possible_grants=(*opening.possible_grants, missing))
+def _doubted(opening: OpenRange, missing: Unread) -> OpenRange:
+    return replace(opening, certain=NO_SOURCES, possible_grants=(*opening.possible_grants, missing))
 
 
 @dataclass(frozen=True, slots=True)
-class Public:
+class PublicAddress:
     """A public address or prefix: what callers dial ("" where it has none now), and how it opens."""
 
     id: str
     address: str
     version: Version
-    entry: Entry
-    sku: Unread | None = None
+    entry: EntryKind
+    sku_unread: Unread | None = None
 
     @property
     def hop(self) -> Hop:
-        said = "could not be read" if self.sku else self.address or "has no address now"
-        return Hop("public-ip", _name(self.id), said, self.id, None if self.sku else True)
+        said = "could not be read" if self.sku_unread else self.address or "has no address now"
+        return Hop("public-ip", _name(self.id), said, self.id, None if self.sku_unread else True)
 
 
-class _Rule(NamedTuple):
+class _LoadBalancerRule(NamedTuple):
     """A rule of a load balancer on one of its fronts."""
 
     balancer: str
     name: str
-    port: Port
+    port: PortMapping
     floating: bool | None
     """None: its value is not known."""
     pools: tuple[str, ...]
     configurations: tuple[str, ...] = ()
 
 
-class _Odd(NamedTuple):
+class _MalformedLoadBalancer(NamedTuple):
     """A load balancer that does not hold what it should, and what it could reach. Ids are keys.
 
     `members`: the IP configurations and networks that it names, None where that cannot be read.
     """
 
-    front: Front
+    front: FrontEnd
     id: str
     region: str
     everywhere: bool
@@ -217,99 +228,103 @@ class Topology:
 
     index: Index
     fabric: Fabric
-    publics: dict[str, Public] = field(default_factory=dict)
-    of_pool: dict[str, list[Front]] = field(default_factory=lambda: defaultdict(list))
-    of_nat_pool: dict[str, list[Front]] = field(default_factory=lambda: defaultdict(list))
-    of_configuration: dict[str, list[Front]] = field(default_factory=lambda: defaultdict(list))
-    of_address: dict[tuple[str, str], list[Front]] = field(default_factory=lambda: defaultdict(list))
+    public_addresses: dict[str, PublicAddress] = field(default_factory=dict)
+    by_pool: dict[str, list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
+    by_nat_pool: dict[str, list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
+    by_configuration: dict[str, list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
+    by_address: dict[tuple[str, str], list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
     """By network ("": any) and private address."""
-    pools_of: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    pools_of_configuration: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """The pools that an IP configuration (its key) is in."""
-    pools_at: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    pools_of_address: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
     peers: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    _rules: dict[str, list[_Rule]] = field(default_factory=lambda: defaultdict(list))
+    _rules: dict[str, list[_LoadBalancerRule]] = field(default_factory=lambda: defaultdict(list))
     _internal: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     """By private address ("": it is not known): the fronts of internal load balancers there, with their networks."""
     _own: dict[str, str] = field(default_factory=dict)
     """The address of each front of a load balancer."""
-    _odd: list[_Odd] = field(default_factory=list)
+    _odd: list[_MalformedLoadBalancer] = field(default_factory=list)
     """The load balancers that do not hold what they should."""
 
     # Questions
 
-    def paths(self, nic: Nic) -> list[Path]:
+    def paths(self, nic: Nic) -> list[NetworkPath]:
         """The paths to a network interface, on every address of it."""
         led = [path for each in nic.configurations for path in self.paths_to(nic, each)]
-        if nic.odd:
-            front = _maybe(Unread(nic.odd, f"{_name(nic.id)} does not hold what it should"))
-            led += [Path(front, Target("", nic.group, version=version), nic.id) for version in _VERSIONS]
+        if nic.malformed:
+            front = _possible_front_end(Unread(nic.malformed, f"{_name(nic.id)} does not hold what it should"))
+            led += [NetworkPath(front, Destination("", nic.group, version=version), nic.id) for version in _VERSIONS]
         return led
 
-    def paths_to(self, nic: Nic, configuration: Configuration) -> list[Path]:
+    def paths_to(self, nic: Nic, configuration: IpConfiguration) -> list[NetworkPath]:
         """The paths to one IP configuration."""
-        target = target_of(nic, configuration)
+        target = destination_of(nic, configuration)
         network = network_of(configuration.subnet)
         key = configuration_key(nic.id, configuration.name)
-        fronts = [self.on_address(configuration.public)] if configuration.public else []
-        pools = [*self.pools_of.get(key, ()), *self._pools_at(network, configuration.address)]
+        fronts = [self.public_front_end(configuration.public)] if configuration.public else []
+        pools = [*self.pools_of_configuration.get(key, ()), *self._pools_at(network, configuration.address)]
         for pool in dict.fromkeys((*pools, *configuration.pools)):
-            fronts += self.of_pool.get(pool, ())
+            fronts += self.by_pool.get(pool, ())
         fronts += self._pooled(network, configuration.address)
-        fronts += self.of_configuration.get(key, ())
-        fronts += self.at(network, configuration.address)
+        fronts += self.by_configuration.get(key, ())
+        fronts += self.firewall_front_ends(network, configuration.address)
         fronts += self._unread(configuration.pools)
-        fronts += self.unseen(nic.id, network, (key, *pools, *configuration.pools))
-        return [Path(front, target, nic.id) for front in fronts]
+        fronts += self.possible_front_ends(nic.id, network, (key, *pools, *configuration.pools))
+        return [NetworkPath(front, target, nic.id) for front in fronts]
 
     def _pools_at(self, network: str, address: str) -> list[str]:
         """The pools that name an address as their member; none where it is not known."""
         places = ((where, address) for where in (network, "") if address)
-        return [pool for place in places for pool in self.pools_at.get(place, ())]
+        return [pool for place in places for pool in self.pools_of_address.get(place, ())]
 
-    def _pooled(self, network: str, address: str) -> list[Front]:
+    def _pooled(self, network: str, address: str) -> list[FrontEnd]:
         """What may come by pools that name their members by address, where that of a machine is not known."""
-        if address or not self.pools_at:
+        if address or not self.pools_of_address:
             return []
         missing = Unread("the private address", "it is not known, and a load balancer leads to single ones")
-        pools = [pool for (where, _), found in self.pools_at.items() if where in (network, "") for pool in found]
-        fronts = [front for pool in dict.fromkeys(pools) for front in self.of_pool.get(pool, ())]
-        return [replace(front, unsure=(*front.unsure, missing)) for front in fronts]
+        pools = [
+            pool for (where, _), found in self.pools_of_address.items() if where in (network, "") for pool in found
+        ]
+        fronts = [front for pool in dict.fromkeys(pools) for front in self.by_pool.get(pool, ())]
+        return [replace(front, missing=(*front.missing, missing)) for front in fronts]
 
-    def at(self, network: str, address: str) -> list[Front]:
+    def firewall_front_ends(self, network: str, address: str) -> list[FrontEnd]:
         """The fronts that firewalls lead, or may lead, to a private address in a network ("": it is not known)."""
         if address:
             places = [(where, each) for where in (network, "") for each in (address, "")]
-            return [front for place in places for front in self.of_address.get(place, ())]
+            return [front for place in places for front in self.by_address.get(place, ())]
         missing = Unread("the private address", "it is not known, and a firewall leads to single ones")
         return [
-            replace(front, unsure=(*front.unsure, missing))
-            for (where, _), fronts in self.of_address.items()
+            replace(front, missing=(*front.missing, missing))
+            for (where, _), fronts in self.by_address.items()
             if where in (network, "")
             for front in fronts
         ]
 
-    def _unread(self, pools: Iterable[str]) -> list[Front]:
+    def _unread(self, pools: Iterable[str]) -> list[FrontEnd]:
         """What may come by pools (keys) whose load balancer was not read, as that of another subscription."""
         return [
-            _maybe(Unread(each, "not among what was read"), "load-balancer")
+            _possible_front_end(not_listed(each), "load-balancer")
             for each in dict.fromkeys(root_of(pool) or pool for pool in pools)
             if each not in self.index.resources
         ]
 
-    def on_address(self, public: str) -> Front:
+    def public_front_end(self, public: str) -> FrontEnd:
         """The front of a public address (its id) on a network interface."""
-        found = self.public(public)
-        return Front(found.address, found.entry, version=found.version, hops=(found.hop,), sku=found.sku)
+        found = self.public_address(public)
+        return FrontEnd(
+            found.address, found.entry, version=found.version, hops=(found.hop,), sku_unread=found.sku_unread
+        )
 
-    def public(self, id: str) -> Public:
+    def public_address(self, id: str) -> PublicAddress:
         """A public address or prefix by its id; one that was not read may be a Basic one."""
-        found = self.publics.get(key_of(id))
+        found = self.public_addresses.get(key_of(id))
         if found is not None:
             return found
         missing = self.index.missing_in(f"{NETWORK}/publicIPAddresses", id)
-        return Public(id, "", 4, "standard", missing or Unread(id, "not among what was read"))
+        return PublicAddress(id, "", 4, "standard", missing or not_listed(id))
 
-    def unseen(self, id: str, network: str, named: Iterable[str] = ()) -> list[Front]:
+    def possible_front_ends(self, id: str, network: str, named: Iterable[str] = ()) -> list[FrontEnd]:
         """What may lead to an id since load balancers or firewalls could not be read.
 
         `network`: the key of its network; `named`: its own key, and those of the pools that it is in.
@@ -331,7 +346,7 @@ class Topology:
         if whole is None:
             return None
         peers = self.peers.get(network, ())
-        if not (self._peerings_known(network) and all(map(self.index.sees, peers))):
+        if not (self._peerings_known(network) and all(map(self.index.is_visible, peers))):
             return whole
         gaps = (self.index.missing_in(FIREWALLS, each) for each in (f"/subscriptions/{subscription}", network, *peers))
         return next((each for each in gaps if each is not None), None)
@@ -342,13 +357,13 @@ class Topology:
         peerings = found.get("properties.virtualNetworkPeerings") if found is not None else None
         if not isinstance(peerings, list):
             return False
-        return all(text(each, "properties.remoteVirtualNetwork.id") or not connected(each) for each in peerings)
+        return all(text(each, "properties.remoteVirtualNetwork.id") or not is_connected(each) for each in peerings)
 
     def _region(self, network: str) -> str:
         found = self.index.resources.get(network)
         return _region(found) if found is not None else ""
 
-    def beyond(self, subnets: Iterable[str]) -> tuple[str, ...]:
+    def unseen_publishers(self, subnets: Iterable[str]) -> tuple[str, ...]:
         """What may publish a machine in these subnets (keys): the firewalls of peers that were not seen, in words."""
         networks = dict.fromkeys(network_of(each) for each in subnets)
         peers = dict.fromkeys(peer for network in networks for peer in self.peers.get(network, ()))
@@ -367,9 +382,9 @@ class Topology:
         hubs = {each.name.lower() for each in self._all("virtualHubs")}
         return name.startswith("hv_") and name.removeprefix("hv_").rpartition("_")[0] in hubs
 
-    def led(self, grants: bool = True) -> set[str]:
+    def groups_on_paths(self, grants: bool = True) -> set[str]:
         """The security groups (keys) that stand on a path from outside; not `sure`: also on one that may be there."""
-        return remembered(self.index, f"groups on a path {grants}", lambda _: self._led(grants))
+        return cached(self.index, f"groups on a path {grants}", lambda _: self._led(grants))
 
     def _led(self, grants: bool) -> set[str]:
         found: set[str] = set()
@@ -379,48 +394,54 @@ class Topology:
                 above = subnet.group if subnet is not None else ""
                 if {nic.group, above} <= found | {""}:
                     continue
-                if any(not (grants and path.front.unsure) for path in self.paths_to(nic, each)):
+                if any(not (grants and path.front_end.missing) for path in self.paths_to(nic, each)):
                     found |= {nic.group, above}
         return found - {""}
 
-    def behind_front(self, key: str) -> list[str]:
+    def behind_front_end(self, key: str) -> list[str]:
         """The pools and IP configurations (keys) that the rules on a load balancer's front lead to."""
         return [each for rule in self._rules.get(key, ()) for each in (*rule.pools, *rule.configurations)]
 
-    def scale_set(self, models: Iterable[Any], nics: Children, publics: Children) -> list[Path]:
+    def scale_set_paths(self, models: Iterable[Any], nics: Children, publics: Children) -> list[NetworkPath]:
         """The paths to the instances of a Uniform scale set.
 
         `models`: the network interface configurations of its model; `nics`, `publics`: what was read of its instances,
         which may differ from the model until they are upgraded.
         """
         public = _InstanceAddresses(publics)
-        found: list[Path] = []
+        found: list[NetworkPath] = []
         for model in models:
             _shaped(model)
             group = _group_of(model)
             for each in objects(model, "properties.ipConfigurations"):
                 targets = list(_instances(nics, _called(model), each)) or [(_target(each, group), each)]
                 for target, body in targets:
-                    found += [Path(front, target) for front in self._instance(each, body, target, public)]
+                    found += [NetworkPath(front, target) for front in self._instance(each, body, target, public)]
                     if target.address or nics.gap is not None:
                         network = network_of(key_of(target.subnet))
-                        at = [*self.at(network, target.address), *self._pooled(network, target.address)]
-                        found += [Path(front, target) for front in at]
+                        at = [
+                            *self.firewall_front_ends(network, target.address),
+                            *self._pooled(network, target.address),
+                        ]
+                        found += [NetworkPath(front, target) for front in at]
         return found
 
-    def _instance(self, model: Any, body: Any, target: Target, public: _InstanceAddresses) -> Iterator[Front]:
+    def _instance(self, model: Any, body: Any, target: Destination, public: _InstanceAddresses) -> Iterator[FrontEnd]:
         pools = [text(one, "id") for source in (model, body) for one in objects(source, f"properties.{_POOLS}")]
         nat_pools = [text(one, "id") for one in objects(model, "properties.loadBalancerInboundNatPools")]
         network = network_of(key_of(target.subnet))
-        named = [*self.pools_of.get(key_of(text(body, "id")), ()), *self._pools_at(network, target.address)]
+        named = [
+            *self.pools_of_configuration.get(key_of(text(body, "id")), ()),
+            *self._pools_at(network, target.address),
+        ]
         for pool in dict.fromkeys((*map(key_of, pools), *named)):
-            yield from self.of_pool.get(pool, ())
+            yield from self.by_pool.get(pool, ())
         for pool in dict.fromkeys(map(key_of, nat_pools)):
-            yield from self.of_nat_pool.get(pool, ())
+            yield from self.by_nat_pool.get(pool, ())
         yield from self._unread(key_of(each) for each in (*pools, *nat_pools) if each)
         yield from public.fronts(model, text(body, "id"))
         own = key_of(text(body, "id"))
-        yield from self.unseen(target.subnet, network, (own, *map(key_of, (*pools, *nat_pools)), *named))
+        yield from self.possible_front_ends(target.subnet, network, (own, *map(key_of, (*pools, *nat_pools)), *named))
 
     # Building
 
@@ -443,7 +464,7 @@ class Topology:
     def _peers(self, network: Resource) -> None:
         for each in objects(network.body, "properties.virtualNetworkPeerings"):
             remote = text(each, "properties.remoteVirtualNetwork.id")
-            if remote and connected(each):
+            if remote and is_connected(each):
                 self.peers[network.key].append(key_of(remote))
 
     def _all(self, type: str) -> list[Resource]:
@@ -456,9 +477,9 @@ class Topology:
         if same(said, "Basic") or not said:
             entry = "basic"
         elif said.lower() not in ("standard", "standardv2"):
-            sku = Unread(f"{resource.name} sku.name", f"its value {said!r} is not known")
+            sku = unknown_value(f"{resource.name} sku.name", said)
         six = same(get_path(resource.body, "properties.publicIPAddressVersion"), "IPv6") or ":" in address
-        self.publics[resource.key] = Public(resource.id, address, 6 if six else 4, entry, sku)  # type: ignore[arg-type]
+        self.public_addresses[resource.key] = PublicAddress(resource.id, address, 6 if six else 4, entry, sku)  # type: ignore[arg-type]
 
     # Load balancers
 
@@ -466,14 +487,14 @@ class Topology:
         """Take the members of its pools, its rules by front, and its internal fronts."""
         odd = _odd_balancer(balancer)
         if odd:
-            missing = Unread(f"{balancer.name} {odd}", "the answer did not hold what it should")
-            self._odd.append(_confined(balancer, _maybe(missing, "load-balancer")))
+            missing = malformed(f"{balancer.name} {odd}")
+            self._odd.append(_confined(balancer, _possible_front_end(missing, "load-balancer")))
         for pool in objects(balancer.body, "properties.backendAddressPools"):
             self._members(key_of(text(pool, "id")), pool)
         for front in objects(balancer.body, "properties.frontendIPConfigurations"):
             private = text(front, "properties.privateIPAddress")
             shown = text(front, "properties.publicIPAddress.id") or text(front, "properties.publicIPPrefix.id")
-            self._own[key_of(text(front, "id"))] = self.public(shown).address if shown else private
+            self._own[key_of(text(front, "id"))] = self.public_address(shown).address if shown else private
             network = network_of(key_of(text(front, "properties.subnet.id")))
             if network or not (shown or _nothing(front, "privateIPAddress")):
                 known = "" if _parsed([private])[1] else private
@@ -494,24 +515,24 @@ class Topology:
 
     def _members(self, pool: str, body: Any) -> None:
         for each in objects(body, "properties.backendIPConfigurations"):
-            self.pools_of[key_of(text(each, "id"))].append(pool)
+            self.pools_of_configuration[key_of(text(each, "id"))].append(pool)
         for each in objects(body, "properties.loadBalancerBackendAddresses"):
             linked = text(each, "properties.networkInterfaceIPConfiguration.id")
             address = text(each, "properties.ipAddress")
             front = text(each, "properties.loadBalancerFrontendIPConfiguration.id")
             if linked:
-                self.pools_of[key_of(linked)].append(pool)
+                self.pools_of_configuration[key_of(linked)].append(pool)
             elif front:
-                self.pools_of[key_of(front)].append(pool)
+                self.pools_of_configuration[key_of(front)].append(pool)
             elif address:
                 network = key_of(
                     text(each, "properties.virtualNetwork.id") or text(body, "properties.virtualNetwork.id")
                 )
                 network = network or key_of(text(each, "properties.subnet.id")).partition("/subnets/")[0]
-                self.pools_at[network, address].append(pool)
+                self.pools_of_address[network, address].append(pool)
 
     def _rule(
-        self, balancer: Resource, rule: Any, port: Port | None, pools: Iterable[Any], ones: Iterable[str] = ()
+        self, balancer: Resource, rule: Any, port: PortMapping | None, pools: Iterable[Any], ones: Iterable[str] = ()
     ) -> None:
         front = key_of(text(rule, "properties.frontendIPConfiguration.id"))
         if port is None or not front:
@@ -519,7 +540,9 @@ class Topology:
         floating = _floating(rule)
         keys = tuple(dict.fromkeys(key_of(each) for each in pools if isinstance(each, str) and each))
         self._rules[front].append(
-            _Rule(balancer.id, _called(rule), port, floating, keys, tuple(key_of(each) for each in ones if each))
+            _LoadBalancerRule(
+                balancer.id, _called(rule), port, floating, keys, tuple(key_of(each) for each in ones if each)
+            )
         )
 
     def _fronts(self, balancer: Resource) -> None:
@@ -528,18 +551,18 @@ class Topology:
             id = text(body, "properties.publicIPAddress.id") or text(body, "properties.publicIPPrefix.id")
             if not id:
                 continue
-            public = self.public(id)
+            public = self.public_address(id)
             hops: tuple[Hop, ...] = (public.hop,)
             chained = text(body, "properties.gatewayLoadBalancer.id")
             if chained:
                 said = "an appliance sees every packet first; what it lets through is not known"
                 hops += (Hop("gateway-load-balancer", _name(chained.rsplit("/", 2)[0]), said, chained, None),)
             basic = same(get_path(balancer.body, "sku.name"), "Basic")
-            entry: Entry = "basic" if basic else public.entry
-            front = Front(public.address, entry, version=public.version, hops=hops, sku=public.sku)
+            entry: EntryKind = "basic" if basic else public.entry
+            front = FrontEnd(public.address, entry, version=public.version, hops=hops, sku_unread=public.sku_unread)
             self._lead(key_of(text(body, "id")), front, public.address)
 
-    def _lead(self, key: str, front: Front, own: str, depth: int = 0) -> None:
+    def _lead(self, key: str, front: FrontEnd, own: str, depth: int = 0) -> None:
         """Lead what arrives at a front of a load balancer, whose address is `own`, to what stands behind its rules."""
         for rule in self._rules.get(key, ()):
             port = _through(front.port, rule.port)
@@ -550,21 +573,21 @@ class Topology:
             # A front that is kept over two load balancers, or a value that nobody knows: no address is sure.
             borne = own if rule.floating and not front.floating else ""
             floating = front.floating or rule.floating is not False
-            led = replace(front, port=port, hops=(*front.hops, hop), floating=floating, borne=borne)
+            led = replace(front, port=port, hops=(*front.hops, hop), floating=floating, kept_address=borne)
             for one in rule.configurations:
-                self.of_configuration[one].append(led)
+                self.by_configuration[one].append(led)
             for pool in rule.pools:
-                (self.of_nat_pool if "/inboundnatpools/" in pool else self.of_pool)[pool].append(led)
+                (self.by_nat_pool if "/inboundnatpools/" in pool else self.by_pool)[pool].append(led)
                 if depth == 0:  # a global load balancer: its members are fronts of regional ones
                     for regional in self._regional(pool):
                         self._lead(regional, led, self._own.get(regional, ""), depth + 1)
 
     def _regional(self, pool: str) -> list[str]:
-        return remembered(self.index, "regional fronts", lambda _: self._turned()).get(pool, [])
+        return cached(self.index, "regional fronts", lambda _: self._turned()).get(pool, [])
 
     def _turned(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = defaultdict(list)
-        for key, pools in self.pools_of.items():
+        for key, pools in self.pools_of_configuration.items():
             if "/frontendipconfigurations/" in key:
                 for pool in pools:
                     found[pool].append(key)
@@ -578,14 +601,14 @@ class Topology:
         subnets = [key_of(text(each, "properties.subnet.id")) for each in objects(body, "properties.ipConfigurations")]
         subnet = next((self.fabric.subnets[each] for each in subnets if each in self.fabric.subnets), None)
         network = subnet.network if subnet is not None else ""
-        inside = from_addresses(_parsed(subnet.prefixes)[0]) if subnet is not None else None
+        inside = sources_from_addresses(_parsed(subnet.prefixes)[0]) if subnet is not None else None
         near, lost = self._near(network)
         for rule, missing in self._nat_rules(firewall):
             if missing is not None:
                 hop = Hop("firewall", firewall.name, "its rules could not be read in full", firewall.id, None)
-                front = Front("", "inside", hops=(hop,), callers=OUTSIDE, unsure=(missing,))
+                front = FrontEnd("", "inside", hops=(hop,), allowed_sources=OUTSIDE_SOURCES, missing=(missing,))
                 for where in near if near and not lost else {""}:
-                    self.of_address[where, ""].append(front)
+                    self.by_address[where, ""].append(front)
                 continue
             callers, possible = self._callers(rule)
             unsure = tuple(each for each in (possible, unread) if each is not None)
@@ -593,33 +616,33 @@ class Topology:
                 if addresses and unread is None and not _parsed([address])[0] & _parsed(addresses)[0]:
                     continue
                 for front in _translations(rule, address, firewall, callers):
-                    led = replace(front, inside=inside or None, unsure=unsure)
+                    led = replace(front, translated_sources=inside or None, missing=unsure)
                     self._translate(led, rule, near)
                     if lost is not None:
-                        self._translate(replace(led, unsure=(*unsure, lost)), rule, set())
+                        self._translate(replace(led, missing=(*unsure, lost)), rule, set())
 
     def _near(self, network: str) -> tuple[set[str], Unread | None]:
         """The networks that a firewall in this one leads to (none: any), and why there may be others."""
         if not network:
             return set(), None
         back = (each for each, peers in self.peers.items() if network in peers)
-        lost = Unread(f"the peerings of {_name(network)}", "the answer did not hold what it should")
+        lost = malformed(f"the peerings of {_name(network)}")
         return {network, *self.peers.get(network, ()), *back}, None if self._peerings_known(network) else lost
 
     def _addresses(self, firewall: Resource) -> tuple[set[str], Unread | None]:
         path = "properties.hubIPAddresses.publicIPs.addresses"
         found = {text(each, "address") for each in objects(firewall.body, path)}
         if "" in found:
-            return found - {""}, Unread(f"{firewall.name} {path}", "the answer did not hold what it should")
+            return found - {""}, malformed(f"{firewall.name} {path}")
         for each in objects(firewall.body, "properties.ipConfigurations"):
             id = text(each, "properties.publicIPAddress.id")
             if _no_reference(each, "publicIPAddress"):
-                return found, Unread(f"{firewall.name} ipConfigurations", "the answer did not hold what it should")
+                return found, malformed(f"{firewall.name} ipConfigurations")
             if not id:
                 continue
-            if key_of(id) not in self.publics or not self.public(id).address:
-                return found, Unread(id, "not among what was read")
-            found.add(self.public(id).address)
+            if key_of(id) not in self.public_addresses or not self.public_address(id).address:
+                return found, not_listed(id)
+            found.add(self.public_address(id).address)
         return found, None
 
     def _nat_rules(self, firewall: Resource) -> Iterator[tuple[Any, Unread | None]]:
@@ -629,7 +652,7 @@ class Topology:
         """
         properties = get_path(firewall.body, "properties")
         if not isinstance(properties, dict) or not properties:
-            yield None, Unread(f"{firewall.name} properties", "the answer did not hold what it should")
+            yield None, malformed(f"{firewall.name} properties")
         yield from _collected(firewall, "properties.natRuleCollections", "properties.rules")
         above: Any = get_path(properties, "firewallPolicy")
         seen: set[str] = set()
@@ -646,28 +669,28 @@ class Topology:
                     yield from _collected(group, "properties.ruleCollections", "rules")
             found = self.index.resources.get(policy)
             if found is None or not isinstance(get_path(found.body, "properties"), dict):
-                yield None, Unread(policy or f"{firewall.name} firewallPolicy", "not among what was read")
+                yield None, not_listed(policy or f"{firewall.name} firewallPolicy")
                 return
             above = get_path(found.body, "properties.basePolicy")
 
-    def _callers(self, rule: Any) -> tuple[Senders, Unread | None]:
+    def _callers(self, rule: Any) -> tuple[SourceSet, Unread | None]:
         """Whom a DNAT rule lets come; with what of it could not be read."""
         said = list(texts(rule, "sourceAddresses"))
         missing: Unread | None = None
         for id in texts(rule, "sourceIpGroups"):
             group = self.index.resources.get(key_of(id))
             if group is None:
-                missing = Unread(id, "not among what was read")
+                missing = not_listed(id)
                 continue
             said += texts(group.body, "properties.ipAddresses")
         if not said and missing is None:
-            return OUTSIDE, None
+            return OUTSIDE_SOURCES, None
         found, broken = _parsed(said)
         if missing is not None or broken:
-            return OUTSIDE, missing or Unread("sourceAddresses", f"{broken!r} is no address")
-        return from_addresses(found) & OUTSIDE, None
+            return OUTSIDE_SOURCES, missing or Unread("sourceAddresses", f"{broken!r} is no address")
+        return sources_from_addresses(found) & OUTSIDE_SOURCES, None
 
-    def _translate(self, front: Front, rule: Any, near: set[str]) -> None:
+    def _translate(self, front: FrontEnd, rule: Any, near: set[str]) -> None:
         """Lead what a firewall translates to an address: a machine, or the front of an internal load balancer.
 
         `near`: the networks that it leads to, none for any.
@@ -677,19 +700,19 @@ class Topology:
             name = text(rule, "translatedFqdn")
             missing = Unread(f"the name {name!r} of a DNAT rule", "which machine has it is not known")
             for where in near or {""}:
-                self.of_address[where, ""].append(replace(front, unsure=(*front.unsure, missing)))
+                self.by_address[where, ""].append(replace(front, missing=(*front.missing, missing)))
             return
         balancers = [key for where, key in self._internal.get(address, ()) if not near or where in near]
         for key in balancers:
             self._lead(key, front, address, depth=1)
         if not balancers:
-            missing = Unread("the private address of a load balancer", "the answer did not hold it")
+            missing = not_returned("the private address of a load balancer")
             hidden = [key for where, key in self._internal.get("", ()) if not near or not where or where in near]
             hidden += [key for where, key in self._internal.get(address, ()) if not where]
             for key in hidden:
-                self._lead(key, replace(front, unsure=(*front.unsure, missing)), "", depth=1)
+                self._lead(key, replace(front, missing=(*front.missing, missing)), "", depth=1)
             for where in near or {""}:
-                self.of_address[where, address].append(front)
+                self.by_address[where, address].append(front)
 
 
 _POOLS: Final = "loadBalancerBackendAddressPools"
@@ -702,21 +725,21 @@ class _InstanceAddresses:
 
     rows: Children
 
-    def fronts(self, model: Any, configuration: str) -> Iterator[Front]:
+    def fronts(self, model: Any, configuration: str) -> Iterator[FrontEnd]:
         """What an IP configuration has: one front for all instances, since their addresses come and go."""
         own = get_path(model, _OWN)
         version: Version = 6 if same(get_path(model, "properties.privateIPAddressVersion"), "IPv6") else 4
         mine = [row for row in self.rows if self._of(row, configuration)]
         if isinstance(own, dict) or mine:
             said = text(own, "sku.name") or next((text(row.body, "sku.name") for row in mine), "")
-            entry: Entry = "standard" if said.lower().startswith("standard") else "basic"
+            entry: EntryKind = "standard" if said.lower().startswith("standard") else "basic"
             shown = [text(row.body, "properties.ipAddress") for row in self.rows]
-            detail = phrase([*(each for each in shown if each)][:3]) or "each instance has an address of its own"
+            detail = join_with_and([*(each for each in shown if each)][:3]) or "each instance has an address of its own"
             name = text(own, "name") or "instance addresses"
-            yield Front("", entry, version=version, hops=(Hop("public-ip", name, detail),))
+            yield FrontEnd("", entry, version=version, hops=(Hop("public-ip", name, detail),))
         elif self.rows.gap is not None:
-            hop = Hop("public-ip", "instance addresses", "could not be read", lets=None)
-            yield Front("", "standard", version=version, hops=(hop,), unsure=(self.rows.gap,))
+            hop = Hop("public-ip", "instance addresses", "could not be read", allows=None)
+            yield FrontEnd("", "standard", version=version, hops=(hop,), missing=(self.rows.gap,))
 
     @staticmethod
     def _of(row: Resource, configuration: str) -> bool:
@@ -724,15 +747,15 @@ class _InstanceAddresses:
         return not configuration or not where or key_of(where) == key_of(configuration)
 
 
-def _target(body: Any, group: str) -> Target:
+def _target(body: Any, group: str) -> Destination:
     """The target of an IP configuration of a model or of an instance."""
     address = text(body, "properties.privateIPAddress")
     six = same(get_path(body, "properties.privateIPAddressVersion"), "IPv6") or ":" in address
     groups = application_groups(member(body, "properties"))
-    return Target(key_of(text(body, "properties.subnet.id")), key_of(group), address, 6 if six else 4, groups)
+    return Destination(key_of(text(body, "properties.subnet.id")), key_of(group), address, 6 if six else 4, groups)
 
 
-def _instances(nics: Children, nic: str, model: Any) -> Iterator[tuple[Target, Any]]:
+def _instances(nics: Children, nic: str, model: Any) -> Iterator[tuple[Destination, Any]]:
     """The same IP configuration on every instance that was read."""
     for each in nics:
         name = text(each.body, "name").lower()
@@ -744,7 +767,7 @@ def _instances(nics: Children, nic: str, model: Any) -> Iterator[tuple[Target, A
                 yield _target(body, group), body
 
 
-def connected(peering: Any) -> bool:
+def is_connected(peering: Any) -> bool:
     """Whether traffic flows over a peering: once both sides are connected; a state that is not known counts as that.
 
     Microsoft Learn, virtual-network/virtual-network-manage-peering: Initiated is one side alone, Disconnected is over.
@@ -753,7 +776,7 @@ def connected(peering: Any) -> bool:
     return not (same(state, "Initiated") or same(state, "Disconnected"))
 
 
-def behind(index: Index, endpoint: str) -> str:
+def private_endpoint_scope(index: Index, endpoint: str) -> str:
     """What a private endpoint (its id) is open to, as a clause: its network, the peers, a gateway; "" if not known."""
     found = index.resources.get(key_of(endpoint))
     subnet = key_of(text(found.body, "properties.subnet.id")) if found is not None else ""
@@ -770,12 +793,12 @@ def behind(index: Index, endpoint: str) -> str:
         unseen = f" ({len(peers) - len(seen)} not seen)" if len(seen) < len(peers) else ""
         parts.append(f"{len(peers)} peer{'s' if len(peers) > 1 else ''}{unseen}")
     every = objects(network.body, "properties.virtualNetworkPeerings")
-    parts += _carried([each for each in every if connected(each)])
+    parts += _carried([each for each in every if is_connected(each)])
     if f"{network.key}/subnets/gatewaysubnet" in topology(index).fabric.subnets:
         parts.append("what comes through its gateway")
-    dead = sum(not connected(each) for each in every)
+    dead = sum(not is_connected(each) for each in every)
     rest = f"; {dead} peering{'s are' if dead > 1 else ' is'} not connected" if dead else ""
-    return f"open to {phrase(parts)}: {_parsed(prefixes)[0].size(4):,} addresses{rest}"
+    return f"open to {join_with_and(parts)}: {_parsed(prefixes)[0].size(4):,} addresses{rest}"
 
 
 def _carried(peerings: list[Any]) -> Iterator[str]:
@@ -787,40 +810,40 @@ def _carried(peerings: list[Any]) -> Iterator[str]:
             yield f"what comes through the gateway of {_name(text(each, 'properties.remoteVirtualNetwork.id')) or '?'}"
 
 
-def _hidden(balancers: Unread | None, behind: Unread | None) -> list[Front]:
+def _hidden(balancers: Unread | None, behind: Unread | None) -> list[FrontEnd]:
     """What load balancers and firewalls may add, where they were not read."""
-    found: list[Front] = []
+    found: list[FrontEnd] = []
     if balancers is not None:
-        hop = Hop("load-balancer", "load balancers", "could not be read", lets=None)
-        found.append(Front("", "standard", hops=(hop,), floating=True, unsure=(balancers,), sku=balancers))
+        hop = Hop("load-balancer", "load balancers", "could not be read", allows=None)
+        found.append(FrontEnd("", "standard", hops=(hop,), floating=True, missing=(balancers,), sku_unread=balancers))
     if behind is not None:
-        hop = Hop("firewall", "firewalls", "their rules could not be read", lets=None)
-        found.append(Front("", "inside", hops=(hop,), callers=OUTSIDE, unsure=(behind,)))
+        hop = Hop("firewall", "firewalls", "their rules could not be read", allows=None)
+        found.append(FrontEnd("", "inside", hops=(hop,), allowed_sources=OUTSIDE_SOURCES, missing=(behind,)))
     return found
 
 
-def _through(outer: Port, inner: Port) -> Port | None:
+def _through(outer: PortMapping, inner: PortMapping) -> PortMapping | None:
     """Two translations in a row: the ports of the outer one that the inner one takes."""
-    if outer is EVERY:
+    if outer is EVERY_PORT:
         return inner
     if outer.protocol != "*" and inner.protocol != "*" and outer.protocol != inner.protocol:
         return None
     protocol = inner.protocol if outer.protocol == "*" else outer.protocol
-    last = outer.back if outer.spread else outer.back + outer.last - outer.first
-    first, end = max(outer.back, inner.first), min(last, inner.last)
+    last = outer.backend if outer.single_backend else outer.backend + outer.last - outer.first
+    first, end = max(outer.backend, inner.first), min(last, inner.last)
     if first > end:
         return None
-    back = inner.back if inner.spread else inner.back + first - inner.first
-    if outer.spread:
-        return Port(protocol, outer.first, outer.last, back, spread=True)
-    start = outer.first + first - outer.back
-    return Port(protocol, start, start + end - first, back, inner.spread)
+    back = inner.backend if inner.single_backend else inner.backend + first - inner.first
+    if outer.single_backend:
+        return PortMapping(protocol, outer.first, outer.last, back, single_backend=True)
+    start = outer.first + first - outer.backend
+    return PortMapping(protocol, start, start + end - first, back, inner.single_backend)
 
 
-def _behind(port: Port) -> str:
-    if port == EVERY:
+def _behind(port: PortMapping) -> str:
+    if port == EVERY_PORT:
         return "every port"
-    return f"port {port.back}" if port.spread or port.first == port.last else f"ports from {port.back}"
+    return f"port {port.backend}" if port.single_backend or port.first == port.last else f"ports from {port.backend}"
 
 
 _PROTOCOLS: Final = {"tcp": "tcp", "udp": "udp", "all": "*", "any": "*", "*": "*"}
@@ -839,31 +862,31 @@ def _floating(rule: Any) -> bool | None:
     return True if same(value, True) else None
 
 
-def _balanced(rule: Any) -> Port | None:
+def _balanced(rule: Any) -> PortMapping | None:
     """The ports of a load balancing rule; 0 to 0 with every protocol are HA ports."""
     first, back = number(rule, "properties.frontendPort"), number(rule, "properties.backendPort")
     if not first and not back:
-        return EVERY
+        return EVERY_PORT
     if first is None:
         return None
     floating = _floating(rule) is not False
-    return Port(_protocol(rule), first, first, first if back is None or (floating and not back) else back)
+    return PortMapping(_protocol(rule), first, first, first if back is None or (floating and not back) else back)
 
 
-def _translated(rule: Any, spread: bool) -> Port | None:
+def _translated(rule: Any, spread: bool) -> PortMapping | None:
     """The ports of an inbound NAT rule: one, or a range of which every machine gets one."""
     back = number(rule, "properties.backendPort")
     first = number(rule, "properties.frontendPortRangeStart") if spread else number(rule, "properties.frontendPort")
     last = number(rule, "properties.frontendPortRangeEnd") if spread else first
     if back is None or first is None:
         return None
-    return Port(_protocol(rule), first, first if last is None else max(first, last), back, spread=spread)
+    return PortMapping(_protocol(rule), first, first if last is None else max(first, last), back, single_backend=spread)
 
 
 def _collected(holder: Resource, path: str, inner: str) -> Iterator[tuple[Any, Unread | None]]:
     """The DNAT rules of a list of collections; those that are not what they should be as an Unread."""
     value = holder.get(path)
-    odd = Unread(f"{holder.name} {path}", "the answer did not hold what it should")
+    odd = malformed(f"{holder.name} {path}")
     if value is None or (value is MISSING and isinstance(holder.get("properties"), dict)):
         return
     for collection in value if isinstance(value, list) else (None,):
@@ -906,10 +929,10 @@ def _region(resource: Resource) -> str:
     return value.replace(" ", "").lower() if isinstance(value, str) else ""
 
 
-def _confined(balancer: Resource, front: Front) -> _Odd:
+def _confined(balancer: Resource, front: FrontEnd) -> _MalformedLoadBalancer:
     """What an odd load balancer could reach."""
     everywhere = same(balancer.get("sku.tier"), "Global")
-    return _Odd(front, balancer.key, _region(balancer), everywhere, _members_of(balancer))
+    return _MalformedLoadBalancer(front, balancer.key, _region(balancer), everywhere, _members_of(balancer))
 
 
 def _members_of(balancer: Resource) -> frozenset[str] | None:
@@ -1037,29 +1060,31 @@ def _shaped(model: Any) -> None:
     """Raises Unread for a network interface of a scale set's model that is not what it should be."""
     configurations = get_path(model, "properties.ipConfigurations")
     if not configurations or not _all_shaped(configurations):
-        raise Unread(f"{_called(model)} ipConfigurations", "the answer did not hold what it should")
+        raise malformed(f"{_called(model)} ipConfigurations")
     for body in configurations:
         own = get_path(body, _OWN)
         lists = (get_path(body, f"properties.{each}") for each in (_POOLS, "loadBalancerInboundNatPools"))
         if own is not MISSING and own is not None and not isinstance(own, dict):
-            raise Unread("publicIPAddressConfiguration", "the answer did not hold what it should")
+            raise malformed("publicIPAddressConfiguration")
         for value in lists:
             known = value is MISSING or value is None or _all_dicts(value)
             if not known or (isinstance(value, list) and not all(text(each, "id") for each in value)):
-                raise Unread("load balancer pools", "the answer did not hold what it should")
+                raise malformed("load balancer pools")
 
 
 def _group_of(body: Any) -> str:
     """The id of a security group, "" without one; what cannot be read is a group that nobody knows."""
     if _no_reference(body, "networkSecurityGroup"):
-        return UNKNOWN_GROUP
+        return UNKNOWN_SECURITY_GROUP
     return text(body, "properties.networkSecurityGroup.id")
 
 
-def _maybe(missing: Unread, kind: str = "path") -> Front:
+def _possible_front_end(missing: Unread, kind: str = "path") -> FrontEnd:
     """A front that may be there: what would tell was not read."""
-    hop = Hop(kind, _name(missing.what), "could not be read", lets=None)
-    return Front("", "standard", hops=(hop,), floating=kind == "load-balancer", unsure=(missing,), sku=missing)
+    hop = Hop(kind, _name(missing.what), "could not be read", allows=None)
+    return FrontEnd(
+        "", "standard", hops=(hop,), floating=kind == "load-balancer", missing=(missing,), sku_unread=missing
+    )
 
 
 def network_of(subnet: str) -> str:
@@ -1067,7 +1092,7 @@ def network_of(subnet: str) -> str:
     return subnet.partition("/subnets/")[0]
 
 
-def _translations(rule: Any, address: str, firewall: Resource, callers: Senders) -> Iterator[Front]:
+def _translations(rule: Any, address: str, firewall: Resource, callers: SourceSet) -> Iterator[FrontEnd]:
     name = text(rule, "name") or "?"
     translated = str(number(rule, "translatedPort") or "")
     protocols = texts(rule, "protocols") or texts(rule, "ipProtocols")
@@ -1080,12 +1105,14 @@ def _translations(rule: Any, address: str, firewall: Resource, callers: Senders)
                 spans = ((0, LAST),)
             for first, last in spans:
                 back = int(translated) if translated.isdecimal() and int(translated) <= LAST else first
-                port = Port(protocol or "*", first, last, back, spread=bool(translated) and first != last)
+                port = PortMapping(
+                    protocol or "*", first, last, back, single_backend=bool(translated) and first != last
+                )
                 to = f"{text(rule, 'translatedAddress') or text(rule, 'translatedFqdn')}:{back}"
-                detail = f"DNAT rule {name}: {port.label} to {to}, for {describe(callers) or 'nobody'}"
+                detail = f"DNAT rule {name}: {port.label} to {to}, for {describe_sources(callers) or 'nobody'}"
                 hops = (Hop("firewall", firewall.name, detail, firewall.id),)
                 version: Version = 6 if ":" in address else 4
-                yield Front(address, "inside", port, version, hops, callers=callers)
+                yield FrontEnd(address, "inside", port, version, hops, allowed_sources=callers)
 
 
 def _parsed(said: Iterable[str]) -> tuple[AddressSet, str]:
@@ -1095,7 +1122,7 @@ def _parsed(said: Iterable[str]) -> tuple[AddressSet, str]:
         try:
             found.append(parse("0.0.0.0/0" if each.strip() == "*" else each))
         except BadAddress:
-            return EMPTY, each
+            return NO_ADDRESSES, each
     return union(found), ""
 
 
@@ -1138,7 +1165,7 @@ def _called(body: Any) -> str:
 
 def topology(index: Index) -> Topology:
     """The topology of an index, made once."""
-    return remembered(index, "topology", _made)
+    return cached(index, "topology", _made)
 
 
 def _made(index: Index) -> Topology:
@@ -1148,14 +1175,14 @@ def _made(index: Index) -> Topology:
 
 
 __all__ = [
-    "EVERY",
-    "Front",
-    "Path",
-    "Port",
-    "Public",
+    "EVERY_PORT",
+    "FrontEnd",
+    "NetworkPath",
+    "PortMapping",
+    "PublicAddress",
     "Topology",
-    "behind",
     "configuration_key",
-    "connected",
+    "is_connected",
+    "private_endpoint_scope",
     "topology",
 ]
