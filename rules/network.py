@@ -105,8 +105,8 @@ def open_to_nobody(nsg: Resource, index: Index) -> Verdict:
     if not seen:
         return (
             Pass((nsg.evidence("properties.securityRules[].name"),))
-            if not group.possible_grants
-            else unknown(*group.possible_grants)
+            if not group.missing
+            else unknown(*group.missing)
         )
     if serves_platform(nsg, index) or nsg.key in topology(index).groups_on_paths():
         return NotApplicable(SERVED)
@@ -114,8 +114,8 @@ def open_to_nobody(nsg: Resource, index: Index) -> Verdict:
     unseen = [each for each in gaps if each is not None]
     if not unseen and nsg.key in topology(index).groups_on_paths(grants=False):
         unseen.append(Unread("the paths from outside", "a load balancer or firewall on the way could not be read"))
-    if unseen or group.possible_grants:
-        return unknown(*unseen, *group.possible_grants, evidence=seen)
+    if unseen or group.missing:
+        return unknown(*unseen, *group.missing, evidence=seen)
     return Fail(seen)
 
 

@@ -65,6 +65,12 @@ class AddressSet(msgspec.Struct, frozen=True, gc=False):
         """The first and last address of each interval, as integers, ascending."""
         return self.v4 if version == 4 else self.v6
 
+    def of_version(self, version: Version) -> AddressSet:
+        """Return the addresses of one IP version; this object itself where it has no others."""
+        if version == 4:
+            return AddressSet(v4=self.v4) if self.v6 else self
+        return AddressSet(v6=self.v6) if self.v4 else self
+
     def size(self, version: Version) -> int:
         """How many addresses of one IP version are in the set."""
         return sum(last - first + 1 for first, last in self.intervals(version))

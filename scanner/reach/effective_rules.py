@@ -16,7 +16,7 @@ from scanner.reach.filtering import describe_sources
 from scanner.reach.networks import Fabric, Nic, destination_of, key_of
 from scanner.reach.nsg import AllowedRanges, DestinationFields, SecurityRules, admin_rules, security_rules_of
 from scanner.reach.port_ranges import CONNECTIONS, cut, label
-from scanner.reach.senders import NO_SOURCES, SourceSet
+from scanner.reach.source_sets import NO_SOURCES, SourceSet
 from scanner.reach.topology import Topology
 
 GROUPS: Final = "effectiveNetworkSecurityGroups"

@@ -45,7 +45,7 @@ from scanner.reach.nsg import (
     interned,
 )
 from scanner.reach.port_ranges import CONNECTIONS, END, WITH_PORTS, Protocol, label, place, span
-from scanner.reach.senders import NO_SOURCES, SourceSet
+from scanner.reach.source_sets import NO_SOURCES, SourceSet
 from scanner.reach.service_tags import service_tag
 from scanner.reach.sources import cached, grant_from_addresses, grant_from_tag, join_with_and
 
@@ -104,7 +104,7 @@ class OpenRange:
     known_port: KnownPort | None
     certain: SourceSet
     possible: SourceSet
-    possible_grants: tuple[Unread, ...]
+    missing: tuple[Unread, ...]
     steps: tuple[FilterStep, ...]
 
     @property
@@ -151,7 +151,7 @@ class FilterLevel:
     resource: str
     certain: AllowedRanges
     possible: AllowedRanges
-    possible_grants: tuple[Unread, ...] = ()
+    missing: tuple[Unread, ...] = ()
     group: SecurityRules | None = None
     detail: str = ""
 
@@ -166,7 +166,7 @@ class FilterChain:
     levels: tuple[FilterLevel, ...]
     admin: AdminRules | None
     route_warning: FilterStep | None = None
-    missing: Unread | None = None
+    admin_gap: Unread | None = None
     _places: tuple[OpenPlaces, ...] | None = None
     _open_ranges: tuple[OpenRange, ...] | None = None
 
@@ -175,18 +175,18 @@ class FilterChain:
         return all_sources(self.side, self.version)
 
     @property
-    def possible_grants(self) -> tuple[Unread, ...]:
+    def missing(self) -> tuple[Unread, ...]:
         """What of the chain could not be read or is not known."""
-        found = [possible for level in self.levels for possible in level.possible_grants]
-        if self.missing is not None:
-            found.append(self.missing)
+        found = [possible for level in self.levels for possible in level.missing]
+        if self.admin_gap is not None:
+            found.append(self.admin_gap)
         return tuple(dict.fromkeys(found))
 
     @property
     def places(self) -> tuple[OpenPlaces, ...]:
         """The open places of the line, ascending, merged where the same senders get in."""
         if self._places is None:
-            self._places = tuple(_joined(self._both()))
+            self._places = tuple(joined(self._both()))
         return self._places
 
     @property
@@ -203,10 +203,10 @@ class FilterChain:
         rest: dict[Protocol, list[OpenPlaces]] = {}
         for each in asked:
             start = place(each)
-            pieces = _clipped(self.places, *span(each, first, last))
-            found += (self._opening(each, start, piece, known) for piece, known in _known(pieces))
-            rest[each] = _rest(pieces)
-        both = _alike(rest)
+            pieces = clipped(self.places, *span(each, first, last))
+            found += (self._opening(each, start, piece, known) for piece, known in known_ports_of(pieces))
+            rest[each] = rest_of(pieces)
+        both = alike(rest)
         found += (self._opening("*", 0, piece) for piece in both)
         skip = {(piece.first, piece.last) for piece in both}
         for each in asked:
@@ -258,13 +258,13 @@ class FilterChain:
         certain = self._met(wide=False)
         exact = all(level.certain is level.possible for level in self.levels) and not self._admin_unsure
         possible = certain if exact else self._met(wide=True)
-        if self.missing is not None:
+        if self.admin_gap is not None:
             possible = [ChainRange(0, END - 1, self.all_sources, ())]
         if possible is certain:
             for piece in certain:
                 yield OpenPlaces(piece.first, piece.last, piece.sources, piece.sources, piece.decisions)
             return
-        for first, last, one, two in _cut(certain, possible):
+        for first, last, one, two in cut_ranges(certain, possible):
             left = one.sources if one else NO_SOURCES
             wide = interned(left | two.sources) if two else left
             yield OpenPlaces(first, last, left, wide, one.decisions if one else two.decisions if two else ())
@@ -277,21 +277,21 @@ class FilterChain:
         whole = self.all_sources
         now = [ChainRange(0, END - 1, whole, ())]
         for number, level in enumerate(self.levels):
-            now = list(_meet(now, level.possible if wide else level.certain, number, whole))
+            now = list(met(now, level.possible if wide else level.certain, number, whole))
         if self.admin is not None:
             flow = self.admin.always.allowed(self.destination, self.side, self.version, wide)
             past = [
                 ChainRange(each.first, each.last, each.sources, (LevelDecision(0, each.rules, each.sources),))
                 for each in flow
             ]
-            now = list(_added(now, past)) if past else now
+            now = list(added(now, past)) if past else now
         return now
 
     def _opening(self, protocol: str, start: int, piece: OpenPlaces, known: KnownPort | None = None) -> OpenRange:
         steps = [self._step(mark) for mark in piece.decisions]
         if self.route_warning is not None:
             steps.append(replace(self.route_warning, remaining=piece.certain))
-        possible_grants = self.possible_grants if piece.certain != piece.possible else ()
+        missing = self.missing if piece.certain != piece.possible else ()
         return OpenRange(
             protocol,
             piece.first - start,
@@ -299,7 +299,7 @@ class FilterChain:
             known,
             piece.certain,
             piece.possible,
-            possible_grants,
+            missing,
             tuple(steps),
         )
 
@@ -314,25 +314,25 @@ def filter_chain(fabric: Fabric, target: Destination, entry: EntryKind) -> Filte
     subnet = fabric.subnets.get(subnet_key)
     above = fabric.groups.get(subnet.group) if subnet is not None else None
     below = fabric.groups.get(group_key)
-    receiver = target.fields
+    fields = target.fields
     network = subnet.network if subnet is not None else ""
     admin = fabric.admin(network)
-    aims = tuple(each.skipped(receiver) for each in (above, below) if each is not None)
+    aims = tuple(each.skipped(fields) for each in (above, below) if each is not None)
     # A network with admin rules of its own destinations is not shared.
     missing = fabric.admin_gap(network)
-    alone = (receiver, missing) if admin is not None else missing
+    alone = (fields, missing) if admin is not None else missing
     where = (subnet.group, subnet.table, network if admin is not None else "") if subnet is not None else subnet_key
     key = (entry, target.version, where, group_key, aims, alone)
     found = fabric.memo.get(key)
     if found is None:
-        found = _made(fabric, target, entry, receiver)
+        found = _made(fabric, target, entry, fields)
         if len(fabric.memo) >= MAX_CACHED_CHAINS:
             del fabric.memo[next(iter(fabric.memo))]
         fabric.memo[key] = found
     return found
 
 
-def _made(fabric: Fabric, target: Destination, entry: EntryKind, receiver: DestinationFields) -> FilterChain:
+def _made(fabric: Fabric, target: Destination, entry: EntryKind, fields: DestinationFields) -> FilterChain:
     side: SourceSide = "inside" if entry == "inside" else "outside"
     version = target.version
     whole = _everything(all_sources(side, version))
@@ -340,7 +340,7 @@ def _made(fabric: Fabric, target: Destination, entry: EntryKind, receiver: Desti
     levels: list[FilterLevel] = []
     admin = fabric.admin(subnet.network) if subnet is not None else None
     if admin is not None:
-        levels.append(_level("admin-rules", admin.passed, receiver, side, version, admin.possible_grants))
+        levels.append(_level("admin-rules", admin.passed, fields, side, version, admin.missing))
     named: list[tuple[FilterKind, str]] = [("nic-nsg", fabric.key(target.group))]
     if subnet is None:
         missing = not_listed(target.subnet or "the subnet")
@@ -356,11 +356,11 @@ def _made(fabric: Fabric, target: Destination, entry: EntryKind, receiver: Desti
                 FilterLevel(kind, key, (), whole, (missing,), detail="the network security group was not read")
             )
         else:
-            levels.append(_level(kind, group, receiver, side, version, group.possible_grants))
+            levels.append(_level(kind, group, fields, side, version, group.missing))
     if not groups:
         levels.append(_no_group(entry, whole, subnet is None))
     missing_rules = fabric.admin_gap(subnet.network if subnet is not None else "")
-    found = FilterChain(side, version, receiver, tuple(levels), admin, None, missing_rules)
+    found = FilterChain(side, version, fields, tuple(levels), admin, None, missing_rules)
     found.route_warning = _check(fabric, target, found) if side == "outside" else None
     return found
 
@@ -368,14 +368,14 @@ def _made(fabric: Fabric, target: Destination, entry: EntryKind, receiver: Desti
 def _level(
     kind: FilterKind,
     group: SecurityRules,
-    receiver: DestinationFields,
+    fields: DestinationFields,
     side: SourceSide,
     version: Version,
-    possible_grants: tuple[Unread, ...],
+    missing: tuple[Unread, ...],
 ) -> FilterLevel:
-    certain = group.allowed(receiver, side, version)
-    possible = group.allowed(receiver, side, version, wide=True)
-    return FilterLevel(kind, group.id, certain, certain if possible == certain else possible, possible_grants, group)
+    certain = group.allowed(fields, side, version)
+    possible = group.allowed(fields, side, version, wide=True)
+    return FilterLevel(kind, group.id, certain, certain if possible == certain else possible, missing, group)
 
 
 def _everything(who: SourceSet) -> AllowedRanges:
@@ -419,7 +419,7 @@ def _at(flow: AllowedRanges, at: int) -> SourceSet:
     return next((each.sources for each in flow if each.first <= at <= each.last), NO_SOURCES)
 
 
-def _meet(now: list[ChainRange], flow: AllowedRanges, level: int, whole: SourceSet) -> Iterator[ChainRange]:
+def met(now: list[ChainRange], flow: AllowedRanges, level: int, whole: SourceSet) -> Iterator[ChainRange]:
     """What is left of the pieces after a level."""
     i = j = 0
     while i < len(now) and j < len(flow):
@@ -440,7 +440,7 @@ def _meet(now: list[ChainRange], flow: AllowedRanges, level: int, whole: SourceS
             j += 1
 
 
-def _cut(
+def cut_ranges(
     left: list[ChainRange], right: list[ChainRange]
 ) -> Iterator[tuple[int, int, ChainRange | None, ChainRange | None]]:
     """The places of either list, cut where a piece of one starts or ends."""
@@ -457,18 +457,18 @@ def _cut(
             yield first, after - 1, one, two
 
 
-def _added(now: list[ChainRange], past: list[ChainRange]) -> Iterator[ChainRange]:
+def added(now: list[ChainRange], past: list[ChainRange]) -> Iterator[ChainRange]:
     """The pieces, and what is delivered past the groups."""
-    for first, last, one, two in _cut(now, past):
+    for first, last, one, two in cut_ranges(now, past):
         if one and two:
-            yield ChainRange(first, last, interned(one.sources | two.sources), _marks(two.decisions, one.decisions))
+            yield ChainRange(first, last, interned(one.sources | two.sources), merged_decisions(two.decisions, one.decisions))
         else:
             piece = one or two
             assert piece is not None
             yield structs.replace(piece, first=first, last=last)
 
 
-def _marks(one: tuple[LevelDecision, ...], two: tuple[LevelDecision, ...]) -> tuple[LevelDecision, ...]:
+def merged_decisions(one: tuple[LevelDecision, ...], two: tuple[LevelDecision, ...]) -> tuple[LevelDecision, ...]:
     """The marks of two places told as one."""
     if one is two or one == two:
         return one
@@ -486,13 +486,13 @@ def _marks(one: tuple[LevelDecision, ...], two: tuple[LevelDecision, ...]) -> tu
     return tuple(found[level] for level in sorted(found))
 
 
-def _joined(pieces: Iterable[OpenPlaces]) -> Iterator[OpenPlaces]:
+def joined(pieces: Iterable[OpenPlaces]) -> Iterator[OpenPlaces]:
     """Neighbours with the same senders as one; TCP, UDP and what follows stay apart."""
     last: OpenPlaces | None = None
     for whole in pieces:
         for piece in _apart(whole):
             if last is not None and _continues(last, piece):
-                last = structs.replace(last, last=piece.last, decisions=_marks(last.decisions, piece.decisions))
+                last = structs.replace(last, last=piece.last, decisions=merged_decisions(last.decisions, piece.decisions))
                 continue
             if last is not None:
                 yield last
@@ -518,7 +518,7 @@ def _apart(piece: OpenPlaces) -> Iterator[OpenPlaces]:
     yield structs.replace(piece, first=first)
 
 
-def _clipped(pieces: Iterable[OpenPlaces], first: int, last: int) -> list[OpenPlaces]:
+def clipped(pieces: Iterable[OpenPlaces], first: int, last: int) -> list[OpenPlaces]:
     return [
         structs.replace(piece, first=max(piece.first, first), last=min(piece.last, last))
         for piece in pieces
@@ -526,7 +526,7 @@ def _clipped(pieces: Iterable[OpenPlaces], first: int, last: int) -> list[OpenPl
     ]
 
 
-def _known(pieces: list[OpenPlaces]) -> Iterator[tuple[OpenPlaces, KnownPort]]:
+def known_ports_of(pieces: list[OpenPlaces]) -> Iterator[tuple[OpenPlaces, KnownPort]]:
     for piece in pieces:
         for at, known in _between(piece):
             yield structs.replace(piece, first=at, last=at), known
@@ -541,7 +541,7 @@ def _between(piece: OpenPlaces) -> Iterator[tuple[int, KnownPort]]:
     return zip(_KNOWN_PLACES[first:after], KNOWN_PORTS[first:after], strict=True)
 
 
-def _rest(pieces: list[OpenPlaces]) -> list[OpenPlaces]:
+def rest_of(pieces: list[OpenPlaces]) -> list[OpenPlaces]:
     """What is open beside the known ports. A known port that is at least as open does not cut a range in two."""
     out: list[OpenPlaces] = []
     bridge: int | None = None
@@ -557,7 +557,7 @@ def _rest(pieces: list[OpenPlaces]) -> list[OpenPlaces]:
                 bridge = last + 1 if wide and bridge == first else None
                 continue
             if out and bridge == first and (out[-1].certain, out[-1].possible) == (piece.certain, piece.possible):
-                out[-1] = structs.replace(out[-1], last=last, decisions=_marks(out[-1].decisions, piece.decisions))
+                out[-1] = structs.replace(out[-1], last=last, decisions=merged_decisions(out[-1].decisions, piece.decisions))
             else:
                 out.append(structs.replace(piece, first=first, last=last))
             bridge = last + 1
@@ -575,7 +575,7 @@ def _parted(piece: OpenPlaces) -> Iterator[tuple[int, int, bool]]:
         yield first, piece.last, False
 
 
-def _alike(rest: dict[Protocol, list[OpenPlaces]]) -> list[OpenPlaces]:
+def alike(rest: dict[Protocol, list[OpenPlaces]]) -> list[OpenPlaces]:
     """The ranges that are open alike over TCP and UDP, as TCP's places."""
     if len(rest) < 2:
         return []
@@ -585,7 +585,7 @@ def _alike(rest: dict[Protocol, list[OpenPlaces]]) -> list[OpenPlaces]:
     for piece in rest["tcp"]:
         other = udp.get((piece.first, piece.last))
         if other is not None and (other.certain, other.possible) == (piece.certain, piece.possible):
-            found.append(structs.replace(piece, decisions=_marks(piece.decisions, other.decisions)))
+            found.append(structs.replace(piece, decisions=merged_decisions(piece.decisions, other.decisions)))
     return found
 
 

@@ -218,10 +218,10 @@ def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedS
         return AllowedSubnets(path, not_used=idle)
     if door.holder_gap is not None:
         return AllowedSubnets(path, missing=door.holder_gap)
-    read = [(rules.id, *_entries(door, rules)) for rules in row.subnets]
-    ids = tuple(_member(entry, member) for member, entries, _ in read for entry in entries)
+    read = [(rules.id, *entries_of(door, rules)) for rules in row.subnets]
+    ids = tuple(text_member(entry, member) for member, entries, _ in read for entry in entries)
     missing = next((gap for _, _, gap in read if gap is not None), None)
-    if not ids and _default(door)[0] and not (door.holder or resource).api_version_unknown:
+    if not ids and default_action(door)[0] and not (door.holder or resource).api_version_unknown:
         return AllowedSubnets(path, not_used="it lets every network in, and names none")
     # An empty rule set that lets everybody in needs no list to be told so; whose subnets it names still does.
     absent = door.holder is not None and any(
@@ -441,11 +441,11 @@ def _state(row: Firewall, value: Any) -> SwitchState | None:
 def _own(door: FirewallReading, switch: PublicSwitch, rules: Lock | None) -> Lock:
     """What switch and rules of the resource itself let in."""
     if switch.state != "enabled" and switch.possible is None:
-        return Lock(admits=_admits(door))
-    lock = rules if rules is not None else _rules(door)
+        return Lock(admits=trusted_access(door))
+    lock = rules if rules is not None else rules_lock(door)
     ways = tuple(grant.with_evidence(switch.seen) for grant in lock.grants if grant.level)
     door.facts += [fact for grant in lock.grants if not grant.level for fact in grant.evidence]
-    lock = Lock(ways, lock.possible_grants, lock.hops, lock.admits or _admits(door))
+    lock = Lock(ways, lock.possible_grants, lock.hops, lock.admits or trusted_access(door))
     if switch.possible is None:
         return lock
     wild = (PossibleGrant(Reach.internet, switch.possible, switch.seen),) if switch.wild else ()
@@ -485,7 +485,7 @@ def _perimeter_hops(around: Perimeters) -> tuple[Hop, ...]:
             perimeter.name,
             f"{perimeter.mode or 'mode not known'}, {perimeter.count} access rules",
             perimeter.id,
-            _lets(perimeter.allowed, otherwise=not perimeter.enforced),
+            allows(perimeter.allowed, otherwise=not perimeter.enforced),
         )
         for perimeter in around.found
     ]
@@ -494,13 +494,13 @@ def _perimeter_hops(around: Perimeters) -> tuple[Hop, ...]:
     return tuple(hops)
 
 
-def _lets(lock: Lock, otherwise: bool = False) -> bool | None:
+def allows(lock: Lock, otherwise: bool = False) -> bool | None:
     if lock.grants:
         return True
     return None if lock.possible_grants else otherwise
 
 
-def _rules(door: FirewallReading) -> Lock:
+def rules_lock(door: FirewallReading) -> Lock:
     """What the resource's own rules let in, once the switch is on."""
     row = door.row
     path, lacking, _ = row.sku_without_network_rules
@@ -512,7 +512,7 @@ def _rules(door: FirewallReading) -> Lock:
     if door.holder_gap is not None:
         return _undecided(door, door.holder_gap)
     seen = _default_seen(door)
-    allowed, missing = _default(door)
+    allowed, missing = default_action(door)
     if allowed:
         name = row.default.rsplit(".", 1)[-1]
         hop = Hop("firewall", row.name, f"{name} = {display_value(seen[0].value)}" if seen else "none")
@@ -534,7 +534,7 @@ def _rules(door: FirewallReading) -> Lock:
         "firewall",
         row.name,
         detail if listed.grants or not listed.possible_grants else "not read",
-        allows=_lets(listed),
+        allows=allows(listed),
     )
     return Lock(tuple(grant.with_evidence(seen) for grant in listed.grants), listed.possible_grants, (hop,))
 
@@ -562,7 +562,7 @@ def _default_seen(door: FirewallReading) -> tuple[Evidence, ...]:
     return (door.holder.evidence(row.default, row.deny[0]),)
 
 
-def _default(door: FirewallReading) -> tuple[bool, Unread | None]:
+def default_action(door: FirewallReading) -> tuple[bool, Unread | None]:
     """Whether the default action lets everybody in, and what leaves that undecided."""
     row = door.row
     if not row.default:
@@ -607,8 +607,8 @@ def _listed(door: FirewallReading) -> Lock:
         door.facts += facts
     lock |= Lock((replace(grant, rules=tuple(named)),) if grant else ())
     for rules in row.subnets:
-        entries, missing = _entries(door, rules)
-        ids = [_member(entry, rules.id) for entry in entries]
+        entries, missing = entries_of(door, rules)
+        ids = [text_member(entry, rules.id) for entry in entries]
         possible_grants = () if missing is None else (PossibleGrant(Reach.selected, missing),)
         lock |= Lock(grants_from_ids(door.resource, door.index, rules.name, ids, "a subnet"), possible_grants)
     return lock
@@ -618,7 +618,7 @@ def _addresses(
     door: FirewallReading, rules: RuleList
 ) -> tuple[list[tuple[Any, AddressSet]], tuple[Grant, ...], tuple[PossibleGrant, ...]]:
     """The rules of a list with their addresses, the way that 0.0.0.0 is, and what could not be read."""
-    entries, missing = _entries(door, rules)
+    entries, missing = entries_of(door, rules)
     found: list[tuple[Any, AddressSet]] = []
     possible_grants = [PossibleGrant(Reach.internet, missing)] if missing is not None else []
     zero: tuple[Grant, ...] = ()
@@ -644,29 +644,29 @@ def _parsed(entry: Any, rules: RuleList) -> AddressSet:
 def _is_zero(entry: Any, rules: RuleList) -> bool:
     if rules.start:
         return same(get_path(entry, rules.start), ZERO) and same(get_path(entry, rules.end), ZERO)
-    return _member(entry, rules.address).strip() in (ZERO, f"{ZERO}/32")
+    return text_member(entry, rules.address).strip() in (ZERO, f"{ZERO}/32")
 
 
 def _texts(door: FirewallReading, rules: RuleList) -> Evidence:
-    entries, _ = _entries(door, rules)
+    entries, _ = entries_of(door, rules)
     if rules.start:
-        texts = [f"{_member(each, rules.start)}-{_member(each, rules.end)}" for each in entries[:MAX_LISTED]]
+        texts = [f"{text_member(each, rules.start)}-{text_member(each, rules.end)}" for each in entries[:MAX_LISTED]]
     else:
-        texts = [_member(each, rules.address) for each in entries[:MAX_LISTED]]
+        texts = [text_member(each, rules.address) for each in entries[:MAX_LISTED]]
     return Evidence(
         rules.name, texts if len(entries) <= MAX_LISTED else [*texts, f"and {len(entries) - MAX_LISTED} more"]
     )
 
 
 def _count(door: FirewallReading, rules: RuleList) -> Evidence:
-    return Evidence(rules.name, f"{len(_entries(door, rules)[0])} rules")
+    return Evidence(rules.name, f"{len(entries_of(door, rules)[0])} rules")
 
 
 def _entries_of(door: FirewallReading) -> int:
-    return sum(len(_entries(door, rules)[0]) for rules in (*door.row.addresses, *door.row.subnets))
+    return sum(len(entries_of(door, rules)[0]) for rules in (*door.row.addresses, *door.row.subnets))
 
 
-def _entries(door: FirewallReading, rules: RuleList) -> tuple[list[Any], Unread | None]:
+def entries_of(door: FirewallReading, rules: RuleList) -> tuple[list[Any], Unread | None]:
     """The entries of a list, and what may be missing of them."""
     known = door.entries.get(id(rules))
     if known is None:
@@ -720,7 +720,7 @@ def _strange(door: FirewallReading) -> tuple[PossibleGrant, ...]:
     )
 
 
-def _admits(door: FirewallReading) -> tuple[str, ...]:
+def trusted_access(door: FirewallReading) -> tuple[str, ...]:
     """The ways in that demand an identity by themselves: trusted services and named resources."""
     row, holder = door.row, door.holder
     if holder is None:
@@ -730,12 +730,12 @@ def _admits(door: FirewallReading) -> tuple[str, ...]:
     if value is not MISSING and value is not None and not any(same(value, each) for each in row.bypass_off):
         told.append(f"trusted services still enter ({row.bypass} is {value})")
     for rules in row.instances:
-        entries, _ = _entries(door, rules)
-        told += [f"the resource {_member(entry, rules.id) or 'without an id'}" for entry in entries[:MAX_LISTED]]
+        entries, _ = entries_of(door, rules)
+        told += [f"the resource {text_member(entry, rules.id) or 'without an id'}" for entry in entries[:MAX_LISTED]]
     return tuple(told)
 
 
-def _member(entry: Any, path: str) -> str:
+def text_member(entry: Any, path: str) -> str:
     value = get_path(entry, path) if path else entry
     return value if isinstance(value, str) else ""
 

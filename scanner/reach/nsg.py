@@ -32,7 +32,7 @@ from scanner.model.json_paths import member
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_returned
 from scanner.reach.port_ranges import ALL_PORTS, END, BadPort, Protocol, Spans, merged, places, ports, protocols
-from scanner.reach.senders import (
+from scanner.reach.source_sets import (
     INSIDE_SOURCES,
     NO_SOURCES,
     NO_TAGS,
@@ -68,17 +68,11 @@ class RuleSource(msgspec.Struct, frozen=True, gc=False):
     def of(self, side: SourceSide, version: Version) -> SourceMatch:
         """The senders of one side and IP version."""
         if side == "outside":
-            return _of(self.outside, version), self.tags
-        return _of(self.inside, version), self.groups
+            return self.outside.of_version(version), self.tags
+        return self.inside.of_version(version), self.groups
 
 
 SourceMatch: TypeAlias = tuple[AddressSet, tuple[str, ...]]
-
-
-def _of(addresses: AddressSet, version: Version) -> AddressSet:
-    if version == 4:
-        return AddressSet(v4=addresses.v4) if addresses.v6 else addresses
-    return AddressSet(v6=addresses.v6) if addresses.v4 else addresses
 
 
 ANY_SOURCE: Final = RuleSource(PUBLIC_ADDRESSES, ALL_ADDRESSES)
@@ -86,7 +80,7 @@ MATCHES_NO_SOURCE: Final = RuleSource()
 
 
 UNKNOWN_APPLICATION_GROUP: Final = "?"
-"""Among the application groups of a receiver: there may be others, which could not be read."""
+"""Among the application groups of a target: there may be others, which could not be read."""
 
 
 class DestinationFields(msgspec.Struct, frozen=True, gc=False):
@@ -105,18 +99,18 @@ class RuleDestination(msgspec.Struct, frozen=True, gc=False):
     groups: frozenset[str] = frozenset()
     tags: bool = False
 
-    def matches(self, receiver: DestinationFields) -> bool | None:
-        """Whether the rule applies to that receiver; None where its address is not known or only a part of it fits."""
-        if self.groups and self.groups & receiver.application_groups:
+    def matches(self, target: DestinationFields) -> bool | None:
+        """Whether the rule applies to that target; None where its address is not known or only a part of it fits."""
+        if self.groups and self.groups & target.application_groups:
             return True
-        if self.groups and UNKNOWN_APPLICATION_GROUP in receiver.application_groups:
+        if self.groups and UNKNOWN_APPLICATION_GROUP in target.application_groups:
             return None
-        address = receiver.addresses
+        address = target.addresses
         if address is None:
             return None if self.tags or self.addresses else False
         if self.addresses.covers(address):
             return True
-        return None if not receiver.single and self.addresses & address else False
+        return None if not target.single and self.addresses & address else False
 
 
 MATCHES_NO_DESTINATION: Final = RuleDestination()
@@ -168,8 +162,8 @@ class ParsedRules(NamedTuple):
 
     certain: tuple[SecurityRule, ...]
     possible: tuple[SecurityRule, ...]
-    possible_grants: tuple[Unread, ...]
-    aims: tuple[tuple[ConditionalRule, ...], tuple[ConditionalRule, ...]]
+    missing: tuple[Unread, ...]
+    conditional: tuple[tuple[ConditionalRule, ...], tuple[ConditionalRule, ...]]
 
 
 @dataclass(slots=True, eq=False)
@@ -190,59 +184,59 @@ class SecurityRules:
         return self.unpacked or _parsed(self)
 
     @property
-    def possible_grants(self) -> tuple[Unread, ...]:
+    def missing(self) -> tuple[Unread, ...]:
         """What of the rules could not be read or is not known."""
         return self._learned[0]
 
     @property
     def exact(self) -> bool:
         """Whether what is sure and what may be are the same, as far as rules go."""
-        return not self.possible_grants
+        return not self.missing
 
     @property
     def _learned(self) -> tuple[tuple[Unread, ...], tuple[tuple[ConditionalRule, ...], tuple[ConditionalRule, ...]]]:
         if self._known is None:
             parsed = self.parsed
-            self._known = (parsed.possible_grants, parsed.aims)
+            self._known = (parsed.missing, parsed.conditional)
         return self._known
 
-    def skipped(self, receiver: DestinationFields) -> tuple[int, int]:
-        """What of a receiver matters here: equal for those to which the same rules apply."""
-        aims = self._learned[1]
-        certain, open_question = _skipped(aims[0], receiver, wide=False)
-        if aims[1] is aims[0] and not open_question:
+    def skipped(self, target: DestinationFields) -> tuple[int, int]:
+        """What of a target matters here: equal for those to which the same rules apply."""
+        conditional = self._learned[1]
+        certain, open_question = _skipped(conditional[0], target, wide=False)
+        if conditional[1] is conditional[0] and not open_question:
             return certain, certain
-        return certain, _skipped(aims[1], receiver, wide=True)[0]
+        return certain, _skipped(conditional[1], target, wide=True)[0]
 
-    def rules(self, receiver: DestinationFields, wide: bool) -> tuple[SecurityRule, ...]:
-        """The rules that apply to a receiver, in order; `wide`: of what may be, else of what is sure."""
+    def rules(self, target: DestinationFields, wide: bool) -> tuple[SecurityRule, ...]:
+        """The rules that apply to a target, in order; `wide`: of what may be, else of what is sure."""
         parsed = self.parsed
         rules = parsed.possible if wide else parsed.certain
-        skipped = self.skipped(receiver)[wide]
+        skipped = self.skipped(target)[wide]
         return tuple(rule for bit, rule in enumerate(rules) if not skipped >> bit & 1) if skipped else rules
 
     def allowed(
-        self, receiver: DestinationFields, side: SourceSide, version: Version, wide: bool = False
+        self, target: DestinationFields, side: SourceSide, version: Version, wide: bool = False
     ) -> AllowedRanges:
-        """Who gets to which place of that receiver. Receivers to which the same rules apply share one answer."""
+        """Who gets to which place of that target. Receivers to which the same rules apply share one answer."""
         apart = wide and not self.exact
-        key = (apart, self.skipped(receiver)[wide], side, version)
+        key = (apart, self.skipped(target)[wide], side, version)
         packed = self.answers.get(key)
         if packed is not None:
-            return _RECENT.get((packed, side, version)) or _recent(packed, side, version, _flow(packed, side, version))
-        flow = allowed_ranges(self.rules(receiver, wide), side, version)
-        packed = self.answers[key] = _kept(flow)
-        return _recent(packed, side, version, flow)
+            return unpack_ranges(packed, side, version)
+        ranges = allowed_ranges(self.rules(target, wide), side, version)
+        packed = self.answers[key] = pack_ranges(ranges)
+        return keep_recent(packed, side, version, ranges)
 
 
-def _skipped(aims: tuple[ConditionalRule, ...], receiver: DestinationFields, wide: bool) -> tuple[int, bool]:
+def _skipped(conditional: tuple[ConditionalRule, ...], target: DestinationFields, wide: bool) -> tuple[int, bool]:
     """A bit for each rule that does not apply, and whether one left the question open.
 
     Open: what may be holds the Allow, what is sure holds the Deny.
     """
     skipped, unknown = 0, False
-    for bit, allow, destination in aims:
-        fits = destination.matches(receiver)
+    for bit, allow, destination in conditional:
+        fits = destination.matches(target)
         if fits is None:
             unknown = True
             fits = allow is wide
@@ -293,7 +287,7 @@ def allowed_ranges(rules: Iterable[SecurityRule], side: SourceSide, version: Ver
                     if states[new].decided == universe:
                         closed.add(new)
                 here[cell] = new
-    return _segments(cuts, [states[number].let for number in here])
+    return _merged_ranges(cuts, [states[number].let for number in here])
 
 
 def deciding_rules(
@@ -317,7 +311,7 @@ def deciding_rules(
 
 @lru_cache(maxsize=8)
 def _universe(side: SourceSide, version: Version) -> AddressSet:
-    return _of(SIDE_ADDRESSES[side], version)
+    return SIDE_ADDRESSES[side].of_version(version)
 
 
 def undecided_terms(state: _EvaluationState, match: SourceMatch, universe: AddressSet) -> list[SourceTerm]:
@@ -340,7 +334,7 @@ def _step(state: _EvaluationState, rule: SecurityRule, match: SourceMatch, unive
     return _EvaluationState(decided, state.without.union(tags) if tags else state.without, let)
 
 
-def _segments(cuts: list[int], lets: list[tuple[tuple[SourceTerm, SecurityRule], ...]]) -> AllowedRanges:
+def _merged_ranges(cuts: list[int], lets: list[tuple[tuple[SourceTerm, SecurityRule], ...]]) -> AllowedRanges:
     refs: dict[int, RuleRef] = {}
     known: dict[int, tuple[SourceSet, tuple[RuleRef, ...]]] = {}
     out: list[AllowedRange] = []
@@ -389,7 +383,7 @@ class _Term(msgspec.Struct, array_like=True, frozen=True):
 
 
 class _Answer(msgspec.Struct, array_like=True, frozen=True):
-    """A flow: of each segment first, last, the number of its senders and of its rules in the lists that follow."""
+    """A ranges: of each segment first, last, the number of its senders and of its rules in the lists that follow."""
 
     segments: tuple[tuple[int, int, int, int], ...]
     sources: tuple[tuple[_Term, ...], ...]
@@ -397,22 +391,22 @@ class _Answer(msgspec.Struct, array_like=True, frozen=True):
     refs: tuple[tuple[str, int, bool, str], ...]
 
 
-_PACKER: Final = msgspec.msgpack.Encoder()
+_ANSWER_ENCODER: Final = msgspec.msgpack.Encoder()
 _ANSWERS: Final = msgspec.msgpack.Decoder(_Answer)
 
 
-def _kept(flow: AllowedRanges) -> bytes:
-    who = {id(each.sources): each.sources for each in flow}
+def pack_ranges(ranges: AllowedRanges) -> bytes:
+    who = {id(each.sources): each.sources for each in ranges}
     place = {key: number for number, key in enumerate(who)}
-    refs = {ref: number for number, ref in enumerate(dict.fromkeys(ref for each in flow for ref in each.rules))}
-    rules = {each: number for number, each in enumerate(dict.fromkeys(each.rules for each in flow))}
+    refs = {ref: number for number, ref in enumerate(dict.fromkeys(ref for each in ranges for ref in each.rules))}
+    rules = {each: number for number, each in enumerate(dict.fromkeys(each.rules for each in ranges))}
     answer = _Answer(
-        tuple((each.first, each.last, place[id(each.sources)], rules[each.rules]) for each in flow),
+        tuple((each.first, each.last, place[id(each.sources)], rules[each.rules]) for each in ranges),
         tuple(tuple(map(_packed, group.terms)) for group in who.values()),
         tuple(tuple(refs[ref] for ref in each) for each in rules),
         tuple(refs),
     )
-    return _PACKER.encode(answer)
+    return _ANSWER_ENCODER.encode(answer)
 
 
 def _packed(term: SourceTerm) -> _Term:
@@ -425,14 +419,20 @@ _RECENT: Final[dict[tuple[bytes, SourceSide, Version], AllowedRanges]] = {}
 """The flows that were asked for last, as objects: machines that share groups stand close together."""
 
 
-def _recent(packed: bytes, side: SourceSide, version: Version, flow: AllowedRanges) -> AllowedRanges:
+def keep_recent(packed: bytes, side: SourceSide, version: Version, ranges: AllowedRanges) -> AllowedRanges:
     if len(_RECENT) >= 256:
         del _RECENT[next(iter(_RECENT))]
-    _RECENT[packed, side, version] = flow
-    return flow
+    _RECENT[packed, side, version] = ranges
+    return ranges
 
 
-def _flow(packed: bytes, side: SourceSide, version: Version) -> AllowedRanges:
+def unpack_ranges(packed: bytes, side: SourceSide, version: Version) -> AllowedRanges:
+    """Return the ranges that `pack_ranges` packed."""
+    known = _RECENT.get((packed, side, version))
+    return known or keep_recent(packed, side, version, _unpacked_ranges(packed, side, version))
+
+
+def _unpacked_ranges(packed: bytes, side: SourceSide, version: Version) -> AllowedRanges:
     answer = _ANSWERS.decode(packed)
     whole = all_sources(side, version)
     found = (SourceSet(tuple(map(_unpacked, terms))) for terms in answer.sources)
@@ -467,7 +467,7 @@ class PackedRule(msgspec.Struct, array_like=True, frozen=True):
 
 
 class RuleFields(msgspec.Struct, array_like=True, frozen=True):
-    """What a rule says. Texts of a field are those of both its forms.
+    """What a rule fields. Texts of a field are those of both its forms.
 
     `allow`, `inbound`: None where the value is not known. `broken`: bits of the fields that hold what is no text.
     `admin`: whether it is a security admin rule.
@@ -486,8 +486,21 @@ class RuleFields(msgspec.Struct, array_like=True, frozen=True):
     broken: int = 0
     admin: bool = False
 
+    @property
+    def packed(self) -> bytes:
+        return _FIELDS_ENCODER.encode(self)
 
-_PORTS, _OWN_PORTS, _SOURCES, _DESTINATIONS = 1, 2, 4, 8
+
+_FIELDS_ENCODER: Final = msgspec.msgpack.Encoder()
+_FIELDS_DECODER: Final = msgspec.msgpack.Decoder(RuleFields)
+
+
+def unpack_fields(packed: bytes) -> RuleFields:
+    """Return the fields that `RuleFields.packed` packed."""
+    return _FIELDS_DECODER.decode(packed)
+
+
+BROKEN_PORTS, BROKEN_SOURCE_PORTS, BROKEN_SOURCES, BROKEN_DESTINATIONS = 1, 2, 4, 8
 _FIELDS: Final = (
     *("direction", "access", "priority", "protocol"),
     *("destinationPortRange", "destinationPortRanges", "sourcePortRange", "sourcePortRanges"),
@@ -524,7 +537,7 @@ def packed_rule(body: Any) -> PackedRule | None:
     own, broken_own = _texts(values[6], values[7])
     sources, broken_sources = _texts(values[8], values[9])
     destinations, broken_destinations = _texts(values[10], values[11])
-    says = RuleFields(
+    fields = RuleFields(
         _word(values[1], _ACCESS),
         inbound,
         False,
@@ -535,9 +548,9 @@ def packed_rule(body: Any) -> PackedRule | None:
         destinations,
         _ids(values[12]) if values[12] else (),
         _ids(values[13]) if values[13] else (),
-        broken * _PORTS | broken_own * _OWN_PORTS | broken_sources * _SOURCES | broken_destinations * _DESTINATIONS,
+        broken * BROKEN_PORTS | broken_own * BROKEN_SOURCE_PORTS | broken_sources * BROKEN_SOURCES | broken_destinations * BROKEN_DESTINATIONS,
     )
-    return PackedRule(name if isinstance(name, str) else "?", _priority(values[2]), _PACKER.encode(says))
+    return PackedRule(name if isinstance(name, str) else "?", _priority(values[2]), fields.packed)
 
 
 def packed_admin_rule(resource: str, body: Any) -> PackedRule | None:
@@ -552,7 +565,7 @@ def packed_admin_rule(resource: str, body: Any) -> PackedRule | None:
     own, broken_own = _texts(values[6], values[7])
     sources, source_groups, broken_sources = _prefixes(values[14])
     destinations, destination_groups, broken_destinations = _prefixes(values[15])
-    says = RuleFields(
+    fields = RuleFields(
         allow,
         inbound,
         allow is None or values[1].strip().lower() == "alwaysallow",
@@ -563,11 +576,11 @@ def packed_admin_rule(resource: str, body: Any) -> PackedRule | None:
         destinations,
         source_groups,
         destination_groups,
-        broken * _PORTS | broken_own * _OWN_PORTS | broken_sources * _SOURCES | broken_destinations * _DESTINATIONS,
+        broken * BROKEN_PORTS | broken_own * BROKEN_SOURCE_PORTS | broken_sources * BROKEN_SOURCES | broken_destinations * BROKEN_DESTINATIONS,
         admin=True,
     )
     called = name if isinstance(name, str) and name else resource.rstrip("/").rsplit("/", 1)[-1] or "?"
-    return PackedRule(called, _priority(values[2]), _PACKER.encode(says), resource)
+    return PackedRule(called, _priority(values[2]), fields.packed, resource)
 
 
 def _word(value: Any, words: Mapping[str, bool]) -> bool | None:
@@ -633,29 +646,29 @@ def security_rules_of(resource: Resource) -> SecurityRules:
     own = [row for body in custom if (row := packed_rule(body)) is not None]
     given = [row for body in (defaults if isinstance(defaults, list) else ()) if (row := packed_rule(body)) is not None]
     odd = [row for row in given if row not in _PACKED_DEFAULTS]
-    there = {row.priority for row in odd if _SAYS.decode(row.fields).inbound}
+    there = {row.priority for row in odd if unpack_fields(row.fields).inbound}
     usual = [rule.priority for rule in DEFAULT_RULES if rule.priority not in there]
-    return SecurityRules(resource.id, _PACKER.encode((own + odd, usual)))
+    return SecurityRules(resource.id, _ENCODER.encode((own + odd, usual)))
 
 
 _UNPACKER: Final = msgspec.msgpack.Decoder(tuple[list[PackedRule], list[int]])
-_SAYS: Final = msgspec.msgpack.Decoder(RuleFields)
+_ENCODER: Final = msgspec.msgpack.Encoder()
 
 
 @lru_cache(maxsize=64)
 def _parsed(group: SecurityRules) -> ParsedRules:
     rows, defaults = _UNPACKER.decode(group.packed)
-    possible_grants: list[Unread] = []
-    certain, possible = _both((_pair(row) for row in rows), possible_grants)
+    missing: list[Unread] = []
+    certain, possible = _both((rule_pair(row) for row in rows), missing)
     rest = [rule for rule in DEFAULT_RULES if rule.priority in defaults]
-    return _sorted(certain + rest, possible + rest, possible_grants)
+    return _sorted(certain + rest, possible + rest, missing)
 
 
 RulePair: TypeAlias = tuple[SecurityRule | None, SecurityRule | None, str]
 """A rule as it surely acts and as it may act (None: not at all), and what of it is not known ("": everything is)."""
 
 
-def _both(pairs: Iterable[RulePair], possible_grants: list[Unread]) -> tuple[list[SecurityRule], list[SecurityRule]]:
+def _both(pairs: Iterable[RulePair], missing: list[Unread]) -> tuple[list[SecurityRule], list[SecurityRule]]:
     certain: list[SecurityRule] = []
     possible: list[SecurityRule] = []
     for narrow, wide, why in pairs:
@@ -664,29 +677,29 @@ def _both(pairs: Iterable[RulePair], possible_grants: list[Unread]) -> tuple[lis
         if wide is not None:
             possible.append(wide)
         if why:
-            possible_grants.append(Unread("rule", why))
+            missing.append(Unread("rule", why))
     return certain, possible
 
 
-def _sorted(certain: list[SecurityRule], possible: list[SecurityRule], possible_grants: list[Unread]) -> ParsedRules:
+def _sorted(certain: list[SecurityRule], possible: list[SecurityRule], missing: list[Unread]) -> ParsedRules:
     # Two rules of one priority: which of them is first is not known.
     certain.sort(key=lambda rule: (rule.priority, rule.allow))
     possible.sort(key=lambda rule: (rule.priority, not rule.allow))
     same = len(certain) == len(possible) and all(one is two for one, two in zip(certain, possible, strict=True))
     first = tuple(certain)
     second = first if same else tuple(possible)
-    if not same and not possible_grants:
-        possible_grants.append(Unread("priority", "two rules share one, and which comes first is not known"))
-    aims = _aims(first)
-    return ParsedRules(first, second, tuple(possible_grants), (aims, aims if same else _aims(second)))
+    if not same and not missing:
+        missing.append(Unread("priority", "two rules share one, and which comes first is not known"))
+    conditional = _conditional_rules(first)
+    return ParsedRules(first, second, tuple(missing), (conditional, conditional if same else _conditional_rules(second)))
 
 
-def _aims(rules: tuple[SecurityRule, ...]) -> tuple[ConditionalRule, ...]:
+def _conditional_rules(rules: tuple[SecurityRule, ...]) -> tuple[ConditionalRule, ...]:
     found = enumerate(rules)
     return tuple((bit, rule.allow, rule.destination) for bit, rule in found if rule.destination is not None)
 
 
-def _pair(row: PackedRule) -> RulePair:
+def rule_pair(row: PackedRule) -> RulePair:
     """A rule as it surely acts and as it may act."""
     meaning = _rule_effects(row.fields)
     if row.priority is not None and not meaning.whys and not meaning.switches:
@@ -729,35 +742,35 @@ class _RuleEffects(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _rule_effects(packed: bytes) -> _RuleEffects:
-    says = _SAYS.decode(packed)
-    named = _ALL_PROTOCOLS if says.protocol is None else _protocol(says.protocol)
-    numbers = _numbers(says.ports, says.broken & _PORTS > 0)
-    own = _ANY_PORT if says.own_ports == ("*",) else _numbers(says.own_ports, says.broken & _OWN_PORTS > 0)
-    source = _source(says.sources, says.source_groups, says.broken & _SOURCES > 0)
-    destination = _ANYWHERE if says.destinations == ("*",) else _destination(says)
+    fields = unpack_fields(packed)
+    named = _ALL_PROTOCOLS if fields.protocol is None else _protocol(fields.protocol)
+    numbers = _numbers(fields.ports, fields.broken & BROKEN_PORTS > 0)
+    own = _ANY_PORT if fields.own_ports == ("*",) else _numbers(fields.own_ports, fields.broken & BROKEN_SOURCE_PORTS > 0)
+    source = _source(fields.sources, fields.source_groups, fields.broken & BROKEN_SOURCES > 0)
+    destination = _ANYWHERE if fields.destinations == ("*",) else _destination(fields)
     ends = (named, numbers, own, source, destination)
     # Whoever calls chooses the source port: it matters to a Deny only.
-    asked = (named.unclear, numbers.unclear, source.unclear, destination.unclear, "" if says.allow else own.unclear)
+    asked = (named.unclear, numbers.unclear, source.unclear, destination.unclear, "" if fields.allow else own.unclear)
     whys = tuple(each for each in asked if each)
-    switches = (("access", says.allow), ("direction", says.inbound))
+    switches = (("access", fields.allow), ("direction", fields.inbound))
     unknown = tuple(f"its {what} is not known" for what, value in switches if value is None)
     if not whys and not unknown:
-        act = _rule_effect(says, ends, says.allow is True, wide=True)
+        act = _rule_effect(fields, ends, fields.allow is True, wide=True)
         return _RuleEffects(act, act)
     certain = (
-        _rule_effect(says, ends, True, wide=False) if says.allow is True else _rule_effect(says, ends, False, wide=True)
+        _rule_effect(fields, ends, True, wide=False) if fields.allow is True else _rule_effect(fields, ends, False, wide=True)
     )
     possible = (
-        _rule_effect(says, ends, False, wide=False)
-        if says.allow is False
-        else _rule_effect(says, ends, True, wide=True)
+        _rule_effect(fields, ends, False, wide=False)
+        if fields.allow is False
+        else _rule_effect(fields, ends, True, wide=True)
     )
     return _RuleEffects(certain, possible, whys, unknown)
 
 
-def _rule_effect(says: RuleFields, ends: tuple[_FieldValue, ...], allow: bool, wide: bool) -> _RuleEffect | None:
+def _rule_effect(fields: RuleFields, ends: tuple[_FieldValue, ...], allow: bool, wide: bool) -> _RuleEffect | None:
     """By what the rule may stand for, or by what it certainly does; None where that is nothing."""
-    if not wide and not says.inbound:
+    if not wide and not fields.inbound:
         return None
     named, numbers, own, origin, target = ends
     source: Any = origin[wide]
@@ -766,7 +779,7 @@ def _rule_effect(says: RuleFields, ends: tuple[_FieldValue, ...], allow: bool, w
     if locked or source is MATCHES_NO_SOURCE or destination is MATCHES_NO_DESTINATION:
         return None
     spans = places(named.possible if wide else named.certain, numbers.possible if wide else numbers.certain, allow)
-    return _RuleEffect(allow, spans, source, destination, says.always and allow) if spans else None
+    return _RuleEffect(allow, spans, source, destination, fields.always and allow) if spans else None
 
 
 class _FieldValue(NamedTuple):
@@ -823,12 +836,12 @@ def _cut(addresses: AddressSet) -> AddressSet:
     return addresses if public == addresses else PUBLIC_ADDRESSES if public == PUBLIC_ADDRESSES else public
 
 
-def _destination(says: RuleFields) -> _FieldValue:
-    read = _aimed(says.destinations, says.destination_groups, says.broken & _DESTINATIONS > 0)
-    if not says.admin or not says.destination_groups or (read.possible is None and not read.unclear):
+def _destination(fields: RuleFields) -> _FieldValue:
+    read = _aimed(fields.destinations, fields.destination_groups, fields.broken & BROKEN_DESTINATIONS > 0)
+    if not fields.admin or not fields.destination_groups or (read.possible is None and not read.unclear):
         return read
     # Who is a member of the network group of an admin rule is not known.
-    narrow = _aimed(says.destinations, (), False).certain if says.destinations else MATCHES_NO_DESTINATION
+    narrow = _aimed(fields.destinations, (), False).certain if fields.destinations else MATCHES_NO_DESTINATION
     return _FieldValue(narrow, None, read.unclear or "the members of its network group are not known")
 
 
@@ -880,7 +893,7 @@ _EVERY: Final[tuple[Protocol, ...]] = protocols("*")
 
 
 def _packed_default(allow: bool, to: str) -> bytes:
-    return _PACKER.encode(RuleFields(allow, True, False, "*", ("*",), ("*",), (to,), (to,)))
+    return RuleFields(allow, True, False, "*", ("*",), ("*",), (to,), (to,)).packed
 
 
 DEFAULT_RULES: Final = (
@@ -912,23 +925,23 @@ class AdminRules:
     passed: SecurityRules
 
     @property
-    def possible_grants(self) -> tuple[Unread, ...]:
-        return tuple(dict.fromkeys((*self.always.possible_grants, *self.passed.possible_grants)))
+    def missing(self) -> tuple[Unread, ...]:
+        return tuple(dict.fromkeys((*self.always.missing, *self.passed.missing)))
 
 
 def admin_rules(network: str, bodies: Iterable[tuple[str, Any]]) -> AdminRules:
     """The admin rules that are in force in a network, from (id, body). Among them too the first match wins."""
-    possible_grants: list[Unread] = []
+    missing: list[Unread] = []
     rows = [row for resource, body in bodies if (row := packed_admin_rule(resource, body)) is not None]
-    certain, possible = _both((_pair(row) for row in rows), possible_grants)
+    certain, possible = _both((rule_pair(row) for row in rows), missing)
     always = {
         id(rule): rule if rule.always or not rule.allow else replace(rule, allow=False) for rule in certain + possible
     }
     past = ([always[id(rule)] for rule in certain], [always[id(rule)] for rule in possible])
     rest = [_allow_everything("no security admin rule", AFTER_CUSTOM_RULES)]
     return AdminRules(
-        SecurityRules(network, unpacked=_sorted(*past, list(possible_grants))),
-        SecurityRules(network, unpacked=_sorted(certain + rest, possible + rest, list(possible_grants))),
+        SecurityRules(network, unpacked=_sorted(*past, list(missing))),
+        SecurityRules(network, unpacked=_sorted(certain + rest, possible + rest, list(missing))),
     )
 
 

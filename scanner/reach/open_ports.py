@@ -110,7 +110,7 @@ def open_range_lock(
             PossibleGrant(grant.level, missing, seen, addresses=grant.addresses)
             for grant in grants_from_sources(opening.possible, index)
             if grant.level > widest
-            for missing in opening.possible_grants or (NO_ADDRESS,)
+            for missing in opening.missing or (NO_ADDRESS,)
         )
     hops = (source_hop(Lock(grants)), *before, *chain_hops(opening.steps, inside), *after)
     return Lock(grants, possible_grants, hops, platform_tags(opening.certain))

@@ -40,7 +40,7 @@ from scanner.reach.filtering import FilterStep, OpenRange, describe_sources, fil
 from scanner.reach.networks import destination_of, key_of
 from scanner.reach.nsg import DestinationFields, SecurityRule
 from scanner.reach.port_ranges import ALL_PORTS, CONNECTIONS, Protocol, cut, label
-from scanner.reach.senders import SourceSet, SourceTerm
+from scanner.reach.source_sets import SourceSet, SourceTerm
 from scanner.reach.sources import join_with_and
 from scanner.reach.topology import EVERY_PORT, NOT_SEEN, FrontEnd, NetworkPath, Topology, text, texts
 
@@ -395,7 +395,7 @@ def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
         return None
     openings = [each for each in path.open_ranges(found.fabric) if asked.within(each.protocol, each.first, each.last)]
     stopped = _stopped(front, caller)
-    if stopped is not None and not any(each.possible_grants for each in openings):
+    if stopped is not None and not any(each.missing for each in openings):
         return "no", stopped, None, ""
     verdict, missing = _through(openings, front, caller, found.index)
     hops = (*_before(front), *_steps(path, asked, caller, found), *(path.end_hops if verdict == "yes" else ()))
@@ -440,7 +440,7 @@ def _through(
                 unsure = Unread(f"whether {caller.name} belongs to {named}", "only Azure knows the addresses of a tag")
         if _holds(each.possible, caller, own, index) is not False and each.certain != each.possible:
             unsure = unsure or next(
-                iter(each.possible_grants), Unread("the private address", "a rule is for single addresses")
+                iter(each.missing), Unread("the private address", "a rule is for single addresses")
             )
     return ("not known", unsure) if unsure is not None else ("no", None)
 

@@ -33,7 +33,7 @@ from scanner.reach.networks import (
     key_of,
 )
 from scanner.reach.port_ranges import BadPort, Protocol, label, ports
-from scanner.reach.senders import NO_SOURCES, OUTSIDE_SOURCES, SourceSet, sources_from_addresses
+from scanner.reach.source_sets import NO_SOURCES, OUTSIDE_SOURCES, SourceSet, sources_from_addresses
 from scanner.reach.sources import cached, join_with_and
 
 NETWORK: Final = "Microsoft.Network"
@@ -163,7 +163,7 @@ class NetworkPath:
 
 
 def _doubted(opening: OpenRange, missing: Unread) -> OpenRange:
-    return replace(opening, certain=NO_SOURCES, possible_grants=(*opening.possible_grants, missing))
+    return replace(opening, certain=NO_SOURCES, missing=(*opening.missing, missing))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from scanner.model.resource import Children, Resource
 from scanner.reach import filtering as chain
 from scanner.reach.networks import Fabric, destination_of
 from scanner.reach.port_ranges import Protocol, place
-from scanner.reach.senders import SourceSet
+from scanner.reach.source_sets import SourceSet
 from scanner.reach.topology import NetworkPath, Topology
 from tests.reach.estates import EVERYWHERE, FRONTS, Estate, Maker, Packet
 from tests.reach.oracle import Oracle, Verdicts, part

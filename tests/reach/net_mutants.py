@@ -17,7 +17,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 PACKETS = 30_000
 NSG, CHAIN, SENDERS, PACKETS_FILE, TOPOLOGY = (
-    f"scanner/reach/{name}.py" for name in ("nsg", "filtering", "senders", "port_ranges", "topology")
+    f"scanner/reach/{name}.py" for name in ("nsg", "filtering", "source_sets", "port_ranges", "topology")
 )
 
 

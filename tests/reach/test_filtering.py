@@ -23,7 +23,7 @@ from scanner.reach.filtering import (
 )
 from scanner.reach.known_ports import known
 from scanner.reach.networks import Destination, Fabric, destination_of
-from scanner.reach.senders import NO_SOURCES, OUTSIDE_SOURCES, sources_from_addresses
+from scanner.reach.source_sets import NO_SOURCES, OUTSIDE_SOURCES, sources_from_addresses
 from tests.reach.bodies import ABOVE, BELOW, ROOT, SUBNET, fabric, labels, network, nsg, one_group, routes, rule
 
 ALLOW = rule("ssh", 100, "Allow", "Internet", "22")
@@ -111,7 +111,7 @@ def test_one_sender_is_followed_alone() -> None:
 
 
 def unread(found: FilterChain) -> bool:
-    return all(not each.certain and each.possible and each.possible_grants for each in found.open_ranges) and bool(
+    return all(not each.certain and each.possible and each.missing for each in found.open_ranges) and bool(
         found.open_ranges
     )
 
@@ -211,10 +211,10 @@ def test_admin_rules_that_were_not_read_stand_in_may() -> None:
     made.admin_missing = Unread("security admin rules", "403 AuthorizationFailed")
     found = filter_chain(made, target(), "standard")
     certain = [each for each in found.open_ranges if each.certain]
-    assert [(each.label, each.possible_grants) for each in certain] == [("tcp/22", ())]
+    assert [(each.label, each.missing) for each in certain] == [("tcp/22", ())]
     rest = [each for each in found.open_ranges if not each.certain]
     assert rest
-    assert all(each.possible.holds(parse("8.8.8.8")) and made.admin_missing in each.possible_grants for each in rest)
+    assert all(each.possible.holds(parse("8.8.8.8")) and made.admin_missing in each.missing for each in rest)
 
 
 # Default routes
