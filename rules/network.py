@@ -21,8 +21,7 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.filtering import fabric_of
-from scanner.reach.networks import key_of
+from scanner.reach.networks import fabric_of, key_of
 from scanner.reach.open_ports import broad_allow_rules
 from scanner.reach.sources import in_own_tenant
 from scanner.reach.topology import is_connected, topology
@@ -104,9 +103,7 @@ def open_to_nobody(nsg: Resource, index: Index) -> Verdict:
     seen = broad_allow_rules(group, index)
     if not seen:
         return (
-            Pass((nsg.evidence("properties.securityRules[].name"),))
-            if not group.missing
-            else unknown(*group.missing)
+            Pass((nsg.evidence("properties.securityRules[].name"),)) if not group.missing else unknown(*group.missing)
         )
     if serves_platform(nsg, index) or nsg.key in topology(index).groups_on_paths():
         return NotApplicable(SERVED)

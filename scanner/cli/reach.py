@@ -1,4 +1,4 @@
-"""`twolocks reach`: finds resource and caller in a snapshot or live, asks `scanner.reach.query`, and prints."""
+"""`twolocks reach`: finds resource and caller in a snapshot or live, asks `scanner.reach.query` and `port_query`, and prints."""
 
 import re
 import sys
@@ -17,9 +17,11 @@ from scanner.model.resource import Bundle, Resource
 from scanner.model.rule import Read, ResourceType
 from scanner.model.verdict import Unread
 from scanner.output.storage import Storage
-from scanner.reach import query as answer
+from scanner.reach.answers import ReachAnswer
+from scanner.reach.callers import INTERNET, Caller, caller_of_resource
 from scanner.reach.front_ends import PUBLISHER_PREFIXES
-from scanner.reach.query import INTERNET, AskedPort, Caller, ReachAnswer
+from scanner.reach.port_query import AskedPort, ask_port, endpoint_covers, internal_paths, parse_port, port_of_endpoint
+from scanner.reach.query import ask_endpoint
 from scanner.reach.topology import Topology, topology
 from scanner.rulebook.loader import RuleSet, load
 from scanner.snapshot import files as snapshot
@@ -62,7 +64,7 @@ def ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
     """Answer on standard output; the exit code. Raises InputError, and what a collection raises."""
     question = Question(resource, settings["source"], settings["port"])
     rules = load()
-    named = answer.parse_port(question.port)
+    named = parse_port(question.port)
     if "/" in question.port and named is None:
         raise InputError(f'"{question.port}" is no port', at=f"--port {question.port}", do="write tcp/22")
     if settings["from"]:
@@ -118,7 +120,7 @@ def _of_kind(
     exposures, problem = evaluation.exposures(kind, top)
     if problem is not None:
         raise problem
-    named = answer.parse_port(question.port)
+    named = parse_port(question.port)
     if kind.path_function is None:
         chosen = [each for each in exposures if not question.port or _serves(each.endpoint, question.port, named)]
         if not chosen:
@@ -126,7 +128,7 @@ def _of_kind(
             raise InputError(
                 f"{top.name} has no endpoint on {question.port}", at=f"--port {question.port}", do=f"known: {ends}"
             )
-        return [_beside(answer.ask_endpoint(each, top, caller, evaluation.index), [each]) for each in chosen]
+        return [_beside(ask_endpoint(each, top, caller, evaluation.index), [each]) for each in chosen]
     if question.port and named is None:
         raise InputError(f'"{question.port}" is no port', at=f"--port {question.port}", do="write tcp/22")
     missing: tuple[Unread, ...] = ()
@@ -134,19 +136,19 @@ def _of_kind(
         led, _, missing = kind.path_function(top, found)
     except Unread as stop:
         led, missing = [], (stop,)
-    inside = answer.internal_paths(caller, found, _nics(top)) if caller.in_network else []
+    inside = internal_paths(caller, found, _nics(top)) if caller.in_network else []
     if named is not None:
-        return [_beside(answer.ask_port(named, [*inside, *led], missing, top, caller, found, exposures), exposures)]
+        return [_beside(ask_port(named, [*inside, *led], missing, top, caller, found, exposures), exposures)]
     places = [(each.endpoint, each.address) for each in exposures if each.proven_reach or each.inconclusive]
     for path in inside:
         labels = [each.label for each in path.open_ranges(found.fabric)]
         places += [(label, path.front_end.address) for label in (["*/*"] if "*/*" in labels else labels)]
-    ports = [(answer.port_of_endpoint(label), address) for label, address in dict.fromkeys(places)]
+    ports = [(port_of_endpoint(label), address) for label, address in dict.fromkeys(places)]
     if not ports or missing:
-        return [_beside(answer.ask_endpoint(each, top, caller, evaluation.index), [each]) for each in exposures]
+        return [_beside(ask_endpoint(each, top, caller, evaluation.index), [each]) for each in exposures]
     every = [*inside, *led]
     found_at = [
-        answer.ask_port(
+        ask_port(
             port, [each for each in every if each.front.address == address], missing, top, caller, found, exposures
         )
         for port, address in ports
@@ -167,7 +169,7 @@ def _serves(endpoint: str, text: str, named: AskedPort | None) -> bool:
     if named is None:
         return False
     if endpoint.startswith(("tcp/", "udp/", "*/")):
-        return answer.endpoint_covers(endpoint, named)
+        return endpoint_covers(endpoint, named)
     return named.protocol == "tcp" and named.number == SERVES.get(endpoint.partition("/")[0], 443)
 
 
@@ -265,7 +267,7 @@ def _standing(source: str, others: Sequence[Resource], found: Topology) -> Calle
     id = next(iter(ids.values()))
     name = id.rsplit("/", 1)[-1]
     nics = _nics(others[0]) if others else []
-    made = answer.caller_of_resource(name, id, found, nics)
+    made = caller_of_resource(name, id, found, nics)
     if made is None:
         raise InputError(
             f"where {name} stands in a network is not known here",

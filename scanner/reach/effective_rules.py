@@ -12,10 +12,11 @@ from typing import Any, Final
 from scanner.model.addresses import PUBLIC_IPV6, Version
 from scanner.model.json_paths import get_path, member, same
 from scanner.model.resource import Resource
-from scanner.reach.filtering import describe_sources
 from scanner.reach.networks import Fabric, Nic, destination_of, key_of
-from scanner.reach.nsg import AllowedRanges, DestinationFields, SecurityRules, admin_rules, security_rules_of
+from scanner.reach.nsg import SecurityRules, admin_rules, security_rules_of
 from scanner.reach.port_ranges import CONNECTIONS, cut, label
+from scanner.reach.security_rules import AllowedRanges, DestinationFields
+from scanner.reach.source_grants import describe_sources
 from scanner.reach.source_sets import NO_SOURCES, SourceSet
 from scanner.reach.topology import Topology
 

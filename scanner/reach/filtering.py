@@ -7,56 +7,46 @@ is closed and a Basic one open (Microsoft Learn, virtual-network/ip-services/pub
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
-import msgspec
-from msgspec import structs
-
 from scanner.model.addresses import (
-    ALL_ADDRESSES,
-    ALL_IPV4,
-    ALL_IPV6,
-    PUBLIC_ADDRESSES,
-    PUBLIC_IPV4,
-    PUBLIC_IPV6,
-    AddressSet,
     Version,
 )
-from scanner.model.exposure import Grant, Hop, Reach
-from scanner.model.index import Index
-from scanner.model.verdict import Evidence, Unread, not_listed
-from scanner.reach.known_ports import KNOWN_PORTS, KnownPort
-from scanner.reach.networks import ADMIN_RULES, Destination, Fabric
-from scanner.reach.nsg import (
-    AdminRules,
-    AllowedRange,
-    AllowedRanges,
-    DestinationFields,
-    RuleRef,
-    SecurityRules,
-    SourceSide,
-    all_sources,
-    deciding_rules,
-    interned,
+from scanner.model.exposure import Hop
+from scanner.model.verdict import Unread, not_listed
+from scanner.reach.known_ports import KnownPort
+from scanner.reach.networks import Destination, Fabric
+from scanner.reach.nsg import AdminRules, SecurityRules
+from scanner.reach.open_places import (
+    ChainRange,
+    LevelDecision,
+    OpenPlaces,
+    added,
+    alike,
+    clipped,
+    cut_ranges,
+    joined,
+    known_ports_of,
+    met,
+    rest_of,
 )
-from scanner.reach.port_ranges import CONNECTIONS, END, WITH_PORTS, Protocol, label, place, span
+from scanner.reach.port_ranges import END, WITH_PORTS, Protocol, label, place, span
+from scanner.reach.rule_evaluation import all_sources, deciding_rules, interned
+from scanner.reach.security_rules import AllowedRange, AllowedRanges, DestinationFields, RuleRef, SourceSide
+from scanner.reach.source_grants import MAX_NAMED_RULES, describe_sources
 from scanner.reach.source_sets import NO_SOURCES, SourceSet
-from scanner.reach.service_tags import service_tag
-from scanner.reach.sources import cached, grant_from_addresses, grant_from_tag, join_with_and
+from scanner.reach.sources import join_with_and
 
 EntryKind: TypeAlias = Literal["standard", "basic", "inside"]
 """How a packet comes: by a public address or load balancer of that SKU, or from inside (the network itself, its peers,
 a firewall or a gateway in it)."""
+
 FilterKind: TypeAlias = Literal["admin-rules", "subnet-nsg", "nic-nsg", "no-nsg", "route"]
 
 MAX_CACHED_CHAINS: Final = 256
 """How many passages a fabric remembers: machines that share their groups stand close together."""
-MAX_NAMED_RULES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,29 +108,6 @@ class OpenRange:
     def limited(self, to: SourceSet) -> OpenRange:
         """The same behind a device that lets only these senders come."""
         return replace(self, certain=self.certain & to, possible=self.possible & to)
-
-
-class LevelDecision(msgspec.Struct, frozen=True, gc=False):
-    """What one level did at a place: which of the levels, the rules that let in, and who was left."""
-
-    level: int
-    rules: tuple[RuleRef, ...]
-    remaining: SourceSet
-
-
-class ChainRange(msgspec.Struct, frozen=True, gc=False):
-    first: int
-    last: int
-    sources: SourceSet
-    decisions: tuple[LevelDecision, ...]
-
-
-class OpenPlaces(msgspec.Struct, frozen=True, gc=False):
-    first: int
-    last: int
-    certain: SourceSet
-    possible: SourceSet
-    decisions: tuple[LevelDecision, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,282 +384,3 @@ _HOPS: Final = {"appliance": "an appliance", "gateway": "a gateway"}
 
 def _at(flow: AllowedRanges, at: int) -> SourceSet:
     return next((each.sources for each in flow if each.first <= at <= each.last), NO_SOURCES)
-
-
-def met(now: list[ChainRange], flow: AllowedRanges, level: int, whole: SourceSet) -> Iterator[ChainRange]:
-    """What is left of the pieces after a level."""
-    i = j = 0
-    while i < len(now) and j < len(flow):
-        one, two = now[i], flow[j]
-        first, last = max(one.first, two.first), min(one.last, two.last)
-        if first <= last:
-            if one.sources is whole:
-                who = two.sources
-            elif two.sources is whole or two.sources is one.sources:
-                who = one.sources
-            else:
-                who = interned(one.sources & two.sources)
-            if who:
-                yield ChainRange(first, last, who, (*one.decisions, LevelDecision(level, two.rules, who)))
-        if one.last < two.last:
-            i += 1
-        else:
-            j += 1
-
-
-def cut_ranges(
-    left: list[ChainRange], right: list[ChainRange]
-) -> Iterator[tuple[int, int, ChainRange | None, ChainRange | None]]:
-    """The places of either list, cut where a piece of one starts or ends."""
-    cuts = sorted({cut for piece in (*left, *right) for cut in (piece.first, piece.last + 1)})
-    i = j = 0
-    for first, after in pairwise(cuts):
-        while i < len(left) and left[i].last < first:
-            i += 1
-        while j < len(right) and right[j].last < first:
-            j += 1
-        one = left[i] if i < len(left) and left[i].first <= first else None
-        two = right[j] if j < len(right) and right[j].first <= first else None
-        if one or two:
-            yield first, after - 1, one, two
-
-
-def added(now: list[ChainRange], past: list[ChainRange]) -> Iterator[ChainRange]:
-    """The pieces, and what is delivered past the groups."""
-    for first, last, one, two in cut_ranges(now, past):
-        if one and two:
-            yield ChainRange(first, last, interned(one.sources | two.sources), merged_decisions(two.decisions, one.decisions))
-        else:
-            piece = one or two
-            assert piece is not None
-            yield structs.replace(piece, first=first, last=last)
-
-
-def merged_decisions(one: tuple[LevelDecision, ...], two: tuple[LevelDecision, ...]) -> tuple[LevelDecision, ...]:
-    """The marks of two places told as one."""
-    if one is two or one == two:
-        return one
-    found: dict[int, LevelDecision] = {}
-    for mark in (*one, *two):
-        known = found.get(mark.level)
-        if known is None:
-            found[mark.level] = mark
-        elif known != mark:
-            rules = known.rules
-            if mark.rules is not rules:
-                rules = tuple(sorted(dict.fromkeys((*rules, *mark.rules)), key=lambda rule: rule.priority))
-            left = known.remaining if mark.remaining is known.remaining else interned(known.remaining | mark.remaining)
-            found[mark.level] = LevelDecision(mark.level, rules, left)
-    return tuple(found[level] for level in sorted(found))
-
-
-def joined(pieces: Iterable[OpenPlaces]) -> Iterator[OpenPlaces]:
-    """Neighbours with the same senders as one; TCP, UDP and what follows stay apart."""
-    last: OpenPlaces | None = None
-    for whole in pieces:
-        for piece in _apart(whole):
-            if last is not None and _continues(last, piece):
-                last = structs.replace(last, last=piece.last, decisions=merged_decisions(last.decisions, piece.decisions))
-                continue
-            if last is not None:
-                yield last
-            last = piece
-    if last is not None:
-        yield last
-
-
-def _continues(last: OpenPlaces, piece: OpenPlaces) -> bool:
-    adjacent = last.last + 1 == piece.first and piece.first not in _BORDERS
-    return adjacent and (last.certain, last.possible) == (piece.certain, piece.possible)
-
-
-_BORDERS: Final = (CONNECTIONS // 2, CONNECTIONS, CONNECTIONS + 1, CONNECTIONS + 2)
-
-
-def _apart(piece: OpenPlaces) -> Iterator[OpenPlaces]:
-    first = piece.first
-    for border in _BORDERS:
-        if first < border <= piece.last:
-            yield structs.replace(piece, first=first, last=border - 1)
-            first = border
-    yield structs.replace(piece, first=first)
-
-
-def clipped(pieces: Iterable[OpenPlaces], first: int, last: int) -> list[OpenPlaces]:
-    return [
-        structs.replace(piece, first=max(piece.first, first), last=min(piece.last, last))
-        for piece in pieces
-        if piece.first <= last and piece.last >= first
-    ]
-
-
-def known_ports_of(pieces: list[OpenPlaces]) -> Iterator[tuple[OpenPlaces, KnownPort]]:
-    for piece in pieces:
-        for at, known in _between(piece):
-            yield structs.replace(piece, first=at, last=at), known
-
-
-_KNOWN_PLACES: Final = [known.place for known in KNOWN_PORTS]
-
-
-def _between(piece: OpenPlaces) -> Iterator[tuple[int, KnownPort]]:
-    """The known ports of a piece, with their places."""
-    first, after = bisect_left(_KNOWN_PLACES, piece.first), bisect_right(_KNOWN_PLACES, piece.last)
-    return zip(_KNOWN_PLACES[first:after], KNOWN_PORTS[first:after], strict=True)
-
-
-def rest_of(pieces: list[OpenPlaces]) -> list[OpenPlaces]:
-    """What is open beside the known ports. A known port that is at least as open does not cut a range in two."""
-    out: list[OpenPlaces] = []
-    bridge: int | None = None
-    """The first place after the last range that no known port carried on to."""
-    for piece in pieces:
-        for first, last, is_known in _parted(piece):
-            if is_known:
-                wide = (
-                    out
-                    and out[-1].certain & piece.certain == out[-1].certain
-                    and out[-1].possible & piece.possible == out[-1].possible
-                )
-                bridge = last + 1 if wide and bridge == first else None
-                continue
-            if out and bridge == first and (out[-1].certain, out[-1].possible) == (piece.certain, piece.possible):
-                out[-1] = structs.replace(out[-1], last=last, decisions=merged_decisions(out[-1].decisions, piece.decisions))
-            else:
-                out.append(structs.replace(piece, first=first, last=last))
-            bridge = last + 1
-    return out
-
-
-def _parted(piece: OpenPlaces) -> Iterator[tuple[int, int, bool]]:
-    first = piece.first
-    for at, _ in _between(piece):
-        if first < at:
-            yield first, at - 1, False
-        yield at, at, True
-        first = at + 1
-    if first <= piece.last:
-        yield first, piece.last, False
-
-
-def alike(rest: dict[Protocol, list[OpenPlaces]]) -> list[OpenPlaces]:
-    """The ranges that are open alike over TCP and UDP, as TCP's places."""
-    if len(rest) < 2:
-        return []
-    start = place("udp")
-    udp = {(piece.first - start, piece.last - start): piece for piece in rest["udp"]}
-    found: list[OpenPlaces] = []
-    for piece in rest["tcp"]:
-        other = udp.get((piece.first, piece.last))
-        if other is not None and (other.certain, other.possible) == (piece.certain, piece.possible):
-            found.append(structs.replace(piece, decisions=merged_decisions(piece.decisions, other.decisions)))
-    return found
-
-
-# Rating
-
-
-@lru_cache(maxsize=4096)
-def describe_sources(who: SourceSet, limit: int = MAX_NAMED_RULES) -> str:
-    """Senders as a clause: "every address", "every address but 20.0.0.0/8", "the service tag Storage"."""
-    parts = _addresses(who.addresses, limit)
-    if parts and who.without:
-        parts[-1] += f" except of {_few(who.without, limit)}"
-    tags = [tag for tag in who.tags if not tag.startswith("/")]
-    groups = [tag.strip("/").rsplit("/", 1)[-1] for tag in who.tags if tag.startswith("/")]
-    named = [f"the service tag{'s' if len(tags) > 1 else ''} {_few(tags, limit)}"] if tags else []
-    named += [f"members of {_few(groups, limit)}"] if groups else []
-    return join_with_and([*named, *parts] if parts and parts[-1].startswith("and ") else [*parts, *named])
-
-
-def _few(names: Sequence[str], limit: int) -> str:
-    shown = list(names[:limit])
-    return join_with_and([*shown, f"and {len(names) - limit} more"] if len(names) > limit else shown)
-
-
-def _addresses(addresses: AddressSet, limit: int) -> list[str]:
-    for universe in _UNIVERSES:
-        missing = universe - addresses
-        if addresses and universe.covers(addresses) and _count(missing) < _count(addresses):
-            return [f"every address but {join_with_and(missing.describe(limit))}" if missing else "every address"]
-    return addresses.describe(limit)
-
-
-def _count(addresses: AddressSet) -> int:
-    return len(addresses.v4) + len(addresses.v6)
-
-
-_UNIVERSES: Final = (PUBLIC_IPV4, PUBLIC_IPV6, PUBLIC_ADDRESSES, ALL_IPV4, ALL_IPV6, ALL_ADDRESSES)
-
-
-def grants_from_sources(who: SourceSet, index: Index, *evidence: Evidence) -> tuple[Grant, ...]:
-    """The ways in that these senders are, in the words of the design: addresses by their breadth, tags as `azure`.
-
-    Tags of Microsoft's own control planes give none; a tag that also had to come from few addresses counts as these.
-    The same senders come through many ports: their ways are kept, without the evidence.
-    """
-    memo: dict[SourceSet, tuple[Grant, ...]] = cached(index, "ways", _no_ways)
-    found = memo.get(who)
-    if found is None:
-        if len(memo) >= MAX_CACHED_GRANTS:
-            memo.clear()
-        found = memo[who] = _grants_from_sources(who, index)
-    return tuple(grant.with_evidence(evidence) for grant in found) if evidence else found
-
-
-MAX_CACHED_GRANTS: Final = 4096
-
-
-def _no_ways(index: Index) -> dict[SourceSet, tuple[Grant, ...]]:
-    return {}
-
-
-def _grants_from_sources(who: SourceSet, index: Index) -> tuple[Grant, ...]:
-    found: list[Grant] = []
-    addresses = grant_from_addresses(who.addresses, index)
-    if addresses is not None:
-        found.append(addresses)
-    for term in who.terms:
-        open_ways = [grant_from_tag(tag)[0] for tag in sorted(term.tags) if not tag.startswith("/")]
-        if not open_ways or None in open_ways:
-            continue
-        bound = grant_from_addresses(term.addresses, index)
-        narrow = min((grant for grant in open_ways if grant is not None), key=lambda grant: grant.level)
-        if bound is not None:
-            found.append(bound if bound.level < Reach.azure else narrow)
-    return tuple(dict.fromkeys(found))
-
-
-def platform_tags(who: SourceSet) -> tuple[str, ...]:
-    """The tags of Microsoft's own management and probes among the senders, with what they are: told, never reach."""
-    found = [service_tag(tag) for tag in who.tags if not tag.startswith("/")]
-    return tuple(f"{tag.name}: {tag.why}" for tag in found if tag.reach == "none")
-
-
-def fabric_of(index: Index) -> Fabric:
-    """The fabric of a whole index, made once."""
-    return cached(index, "fabric", _fabric)
-
-
-def _fabric(index: Index) -> Fabric:
-    fabric = Fabric()
-    for resource in index.resources.values():
-        fabric.add(resource)
-    if index.live:
-        fabric.admin_missing = index.missing.get(ADMIN_RULES)
-        fabric.admin_unlisted = index.unlisted.get(ADMIN_RULES)
-    return fabric
-
-
-__all__ = [
-    "EntryKind",
-    "FilterChain",
-    "FilterStep",
-    "OpenRange",
-    "RuleRef",
-    "describe_sources",
-    "fabric_of",
-    "filter_chain",
-    "grants_from_sources",
-    "platform_tags",
-]

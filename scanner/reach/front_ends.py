@@ -17,9 +17,9 @@ from scanner.model.ids import root_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, same
 from scanner.model.resource import Resource
-from scanner.reach.networks import Nic, key_of
+from scanner.reach.networks import Nic, key_of, network_of
 from scanner.reach.sources import cached, join_with_and
-from scanner.reach.topology import NetworkPath, Topology, configuration_key, network_of, objects, text, topology
+from scanner.reach.topology import NetworkPath, Topology, configuration_key, objects, text, topology
 
 NETWORK: Final = "Microsoft.Network"
 CDN: Final = "Microsoft.Cdn/profiles"

@@ -13,17 +13,13 @@ import msgspec
 
 from scanner.model.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, Version, parse
 from scanner.model.ids import segments, subscription_of
+from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, member, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
-from scanner.reach.nsg import (
-    UNKNOWN_APPLICATION_GROUP,
-    AdminRules,
-    DestinationFields,
-    SecurityRules,
-    admin_rules,
-    security_rules_of,
-)
+from scanner.reach.nsg import AdminRules, SecurityRules, admin_rules, security_rules_of
+from scanner.reach.security_rules import UNKNOWN_APPLICATION_GROUP, DestinationFields
+from scanner.reach.sources import cached
 
 _NETWORK: Final = "microsoft.network"
 ADMIN_RULES: Final = f"{_NETWORK}/effectivesecurityadminrules"
@@ -37,6 +33,11 @@ def key_of(identity: str) -> str:
     if identity.startswith("/") and "//" not in identity and "?" not in identity and not identity.endswith("/"):
         return identity.lower()
     return "/" + "/".join(segments(identity)) if identity else ""
+
+
+def network_of(subnet: str) -> str:
+    """Return the key of the virtual network that a subnet's key names."""
+    return subnet.partition("/subnets/")[0]
 
 
 class IpConfiguration(msgspec.Struct, frozen=True, gc=False):
@@ -305,3 +306,18 @@ _READERS: Final[dict[str, Callable[[Fabric, Resource], None]]] = {
 }
 FABRIC_TYPES: Final = tuple(_READERS)
 """The types that a fabric takes, in lower case."""
+
+
+def fabric_of(index: Index) -> Fabric:
+    """The fabric of a whole index, made once."""
+    return cached(index, "fabric", _fabric)
+
+
+def _fabric(index: Index) -> Fabric:
+    fabric = Fabric()
+    for resource in index.resources.values():
+        fabric.add(resource)
+    if index.live:
+        fabric.admin_missing = index.missing.get(ADMIN_RULES)
+        fabric.admin_unlisted = index.unlisted.get(ADMIN_RULES)
+    return fabric

@@ -10,19 +10,13 @@ from scanner.model.addresses import Version
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.verdict import Evidence, Unread
-from scanner.reach.filtering import (
-    FilterStep,
-    OpenRange,
-    describe_sources,
-    fabric_of,
-    filter_chain,
-    grants_from_sources,
-    platform_tags,
-)
+from scanner.reach.filtering import FilterStep, OpenRange, filter_chain
 from scanner.reach.known_ports import KnownPort
-from scanner.reach.networks import Destination, Fabric
-from scanner.reach.nsg import DestinationFields, SecurityRules
+from scanner.reach.networks import Destination, Fabric, fabric_of
+from scanner.reach.nsg import SecurityRules
 from scanner.reach.port_ranges import CONNECTIONS
+from scanner.reach.security_rules import DestinationFields
+from scanner.reach.source_grants import describe_sources, grants_from_sources, platform_tags
 from scanner.reach.sources import join_with_and, source_hop
 from scanner.reach.topology import NetworkPath
 

@@ -20,7 +20,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, member, same
 from scanner.model.resource import Children, Resource
 from scanner.model.verdict import Unread, malformed, not_listed, not_returned, unknown_value
-from scanner.reach.filtering import EntryKind, FilterStep, OpenRange, describe_sources, fabric_of, filter_chain
+from scanner.reach.filtering import EntryKind, FilterStep, OpenRange, filter_chain
 from scanner.reach.known_ports import known
 from scanner.reach.networks import (
     UNKNOWN_SECURITY_GROUP,
@@ -30,9 +30,12 @@ from scanner.reach.networks import (
     Nic,
     application_groups,
     destination_of,
+    fabric_of,
     key_of,
+    network_of,
 )
 from scanner.reach.port_ranges import BadPort, Protocol, label, ports
+from scanner.reach.source_grants import describe_sources
 from scanner.reach.source_sets import NO_SOURCES, OUTSIDE_SOURCES, SourceSet, sources_from_addresses
 from scanner.reach.sources import cached, join_with_and
 
@@ -1085,11 +1088,6 @@ def _possible_front_end(missing: Unread, kind: str = "path") -> FrontEnd:
     return FrontEnd(
         "", "standard", hops=(hop,), floating=kind == "load-balancer", missing=(missing,), sku_unread=missing
     )
-
-
-def network_of(subnet: str) -> str:
-    """The key of the network that a subnet's key names."""
-    return subnet.partition("/subnets/")[0]
 
 
 def _translations(rule: Any, address: str, firewall: Resource, callers: SourceSet) -> Iterator[FrontEnd]:

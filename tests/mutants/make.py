@@ -303,7 +303,16 @@ def _row_variants(node: ast.keyword) -> Iterator[Change]:
         for each in value.elts:
             left: list[ast.expr] = [other for other in value.elts if other is not each]
             yield f"{node.arg} without {_short(each)}", ast.keyword(node.arg, ast.Tuple(left, ast.Load()))
-    elif node.arg in ("zero", "filter", "injected", "sku_without_network_rules", "second", "configurations", "acl", "other"):
+    elif node.arg in (
+        "zero",
+        "filter",
+        "injected",
+        "sku_without_network_rules",
+        "second",
+        "configurations",
+        "acl",
+        "other",
+    ):
         yield f"without {node.arg}", None
     elif node.arg in ("public", "endpoints"):
         empty = ast.Constant("" if node.arg == "public" else None)

@@ -13,7 +13,8 @@ from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.access_restrictions import address_list, restrictions
-from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.firewall import firewall
+from scanner.reach.firewall_row import Firewall
 from tests.reach import shapes
 from tests.reach.shapes import UNSEEN, reach, subnet
 

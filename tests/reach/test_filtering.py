@@ -11,18 +11,10 @@ from scanner.model.exposure import Reach
 from scanner.model.index import Index, build
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
-from scanner.reach.filtering import (
-    MAX_CACHED_CHAINS,
-    EntryKind,
-    FilterChain,
-    describe_sources,
-    fabric_of,
-    filter_chain,
-    grants_from_sources,
-    platform_tags,
-)
+from scanner.reach.filtering import MAX_CACHED_CHAINS, EntryKind, FilterChain, filter_chain
 from scanner.reach.known_ports import known
-from scanner.reach.networks import Destination, Fabric, destination_of
+from scanner.reach.networks import Destination, Fabric, destination_of, fabric_of
+from scanner.reach.source_grants import describe_sources, grants_from_sources, platform_tags
 from scanner.reach.source_sets import NO_SOURCES, OUTSIDE_SOURCES, sources_from_addresses
 from tests.reach.bodies import ABOVE, BELOW, ROOT, SUBNET, fabric, labels, network, nsg, one_group, routes, rule
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from scanner.model.exposure import Lock
 from scanner.model.resource import Resource
-from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.firewall import firewall
+from scanner.reach.firewall_row import Firewall
 from tests.reach import shapes
 from tests.reach.shapes import (
     EVENTS_RULES,

@@ -9,8 +9,8 @@ import pytest
 
 from scanner.model.addresses import parse
 from scanner.model.resource import Resource
-from scanner.reach.filtering import describe_sources
 from scanner.reach.nsg import security_rules_of
+from scanner.reach.source_grants import describe_sources
 from tests.reach.bodies import ABOVE, ASG, labels, nsg, one_group, rule
 
 DENY = rule("deny", 200, "Deny", "*", "*", protocol="*")
@@ -101,9 +101,7 @@ def test_what_a_group_lets_in(name: str, rules: list[dict[str, Any]], expected: 
         assert set(found) > {"(tcp/*)"}
     else:
         assert [label for label in found if "icmp" not in label] == expected
-    assert bool(passage.missing) == any(label.startswith("(") for label in found) or name.startswith(
-        "a good address"
-    )
+    assert bool(passage.missing) == any(label.startswith("(") for label in found) or name.startswith("a good address")
     assert not any(each.certain and not each.possible for each in passage.open_ranges)
 
 

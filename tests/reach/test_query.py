@@ -10,19 +10,12 @@ from scanner.model.exposure import IDENTITY, SHARED, Exposure, Grant, Hop, Lock,
 from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
+from scanner.reach.callers import INTERNET, Caller
 from scanner.reach.filtering import EntryKind
 from scanner.reach.networks import destination_of
+from scanner.reach.port_query import AskedPort, ask_port, endpoint_covers, parse_port, port_of_endpoint
 from scanner.reach.port_ranges import Protocol
-from scanner.reach.query import (
-    INTERNET,
-    AskedPort,
-    Caller,
-    ask_endpoint,
-    ask_port,
-    endpoint_covers,
-    parse_port,
-    port_of_endpoint,
-)
+from scanner.reach.query import ask_endpoint
 from scanner.reach.sources import grant_from_addresses
 from scanner.reach.topology import NOT_SEEN, FrontEnd, NetworkPath, Topology, topology
 from tests.reach.bodies import ABOVE, ROOT, SUBNET, network, nsg, rule

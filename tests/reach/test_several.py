@@ -13,7 +13,8 @@ from scanner.model.resource import By, Resource
 from scanner.model.rule import Read
 from scanner.model.verdict import Unread
 from scanner.reach.access_restrictions import address_list, restrictions
-from scanner.reach.firewall import Firewall, RuleList, firewall
+from scanner.reach.firewall import firewall
+from scanner.reach.firewall_row import Firewall, RuleList
 from scanner.reach.perimeters import perimeters
 from scanner.reach.sources import as_possible, grants_from_ids
 from tests.reach import shapes

@@ -1,0 +1,105 @@
+"""Grants and descriptions of a set of sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from scanner.model.addresses import (
+    ALL_ADDRESSES,
+    ALL_IPV4,
+    ALL_IPV6,
+    PUBLIC_ADDRESSES,
+    PUBLIC_IPV4,
+    PUBLIC_IPV6,
+    AddressSet,
+)
+from scanner.model.exposure import Grant, Reach
+from scanner.model.index import Index
+from scanner.model.verdict import Evidence
+from scanner.reach.service_tags import service_tag
+from scanner.reach.source_sets import SourceSet
+from scanner.reach.sources import cached, grant_from_addresses, grant_from_tag, join_with_and
+
+MAX_NAMED_RULES: Final = 3
+
+
+# Rating
+
+
+@lru_cache(maxsize=4096)
+def describe_sources(who: SourceSet, limit: int = MAX_NAMED_RULES) -> str:
+    """Senders as a clause: "every address", "every address but 20.0.0.0/8", "the service tag Storage"."""
+    parts = _addresses(who.addresses, limit)
+    if parts and who.without:
+        parts[-1] += f" except of {_few(who.without, limit)}"
+    tags = [tag for tag in who.tags if not tag.startswith("/")]
+    groups = [tag.strip("/").rsplit("/", 1)[-1] for tag in who.tags if tag.startswith("/")]
+    named = [f"the service tag{'s' if len(tags) > 1 else ''} {_few(tags, limit)}"] if tags else []
+    named += [f"members of {_few(groups, limit)}"] if groups else []
+    return join_with_and([*named, *parts] if parts and parts[-1].startswith("and ") else [*parts, *named])
+
+
+def _few(names: Sequence[str], limit: int) -> str:
+    shown = list(names[:limit])
+    return join_with_and([*shown, f"and {len(names) - limit} more"] if len(names) > limit else shown)
+
+
+def _addresses(addresses: AddressSet, limit: int) -> list[str]:
+    for universe in _UNIVERSES:
+        missing = universe - addresses
+        if addresses and universe.covers(addresses) and _count(missing) < _count(addresses):
+            return [f"every address but {join_with_and(missing.describe(limit))}" if missing else "every address"]
+    return addresses.describe(limit)
+
+
+def _count(addresses: AddressSet) -> int:
+    return len(addresses.v4) + len(addresses.v6)
+
+
+_UNIVERSES: Final = (PUBLIC_IPV4, PUBLIC_IPV6, PUBLIC_ADDRESSES, ALL_IPV4, ALL_IPV6, ALL_ADDRESSES)
+
+
+def grants_from_sources(who: SourceSet, index: Index, *evidence: Evidence) -> tuple[Grant, ...]:
+    """The ways in that these senders are, in the words of the design: addresses by their breadth, tags as `azure`.
+
+    Tags of Microsoft's own control planes give none; a tag that also had to come from few addresses counts as these.
+    The same senders come through many ports: their ways are kept, without the evidence.
+    """
+    memo: dict[SourceSet, tuple[Grant, ...]] = cached(index, "ways", _no_ways)
+    found = memo.get(who)
+    if found is None:
+        if len(memo) >= MAX_CACHED_GRANTS:
+            memo.clear()
+        found = memo[who] = _grants_from_sources(who, index)
+    return tuple(grant.with_evidence(evidence) for grant in found) if evidence else found
+
+
+MAX_CACHED_GRANTS: Final = 4096
+
+
+def _no_ways(index: Index) -> dict[SourceSet, tuple[Grant, ...]]:
+    return {}
+
+
+def _grants_from_sources(who: SourceSet, index: Index) -> tuple[Grant, ...]:
+    found: list[Grant] = []
+    addresses = grant_from_addresses(who.addresses, index)
+    if addresses is not None:
+        found.append(addresses)
+    for term in who.terms:
+        open_ways = [grant_from_tag(tag)[0] for tag in sorted(term.tags) if not tag.startswith("/")]
+        if not open_ways or None in open_ways:
+            continue
+        bound = grant_from_addresses(term.addresses, index)
+        narrow = min((grant for grant in open_ways if grant is not None), key=lambda grant: grant.level)
+        if bound is not None:
+            found.append(bound if bound.level < Reach.azure else narrow)
+    return tuple(dict.fromkeys(found))
+
+
+def platform_tags(who: SourceSet) -> tuple[str, ...]:
+    """The tags of Microsoft's own management and probes among the senders, with what they are: told, never reach."""
+    found = [service_tag(tag) for tag in who.tags if not tag.startswith("/")]
+    return tuple(f"{tag.name}: {tag.why}" for tag in found if tag.reach == "none")
