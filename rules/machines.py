@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from scanner.model.exposure import ANONYMOUS, SHARED, Auth, Exposure, Hop, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import MISSING, get_path, objects_at, same
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, ResourceType, word
 from scanner.model.verdict import Evidence, Severity, Unread, not_a_list, not_returned, unknown_value
@@ -12,7 +12,10 @@ from scanner.reach.front_ends import publishers
 from scanner.reach.known_ports import KnownPort, known
 from scanner.reach.networks import Nic, key_of
 from scanner.reach.open_ports import OpenPorts, closed_path_hops, open_ports
-from scanner.reach.topology import NetworkPath, Topology, objects, topology
+from scanner.reach.paths import NetworkPath
+from scanner.reach.peerings import unseen_peers
+from scanner.reach.scale_sets import scale_set_paths
+from scanner.reach.topology import Topology, topology
 
 from .common import CIS, ISO, LEARN, MCSB, NIST
 
@@ -72,7 +75,7 @@ def paths(machine: Resource, found: Topology) -> tuple[list[NetworkPath], tuple[
     if not is_vm(machine):
         if not is_uniform(machine):
             return [], (), ()
-        led = found.scale_set_paths(listed(machine, MODEL), machine.children(NICS), machine.children(ADDRESSES))
+        led = scale_set_paths(found, listed(machine, MODEL), machine.children(NICS), machine.children(ADDRESSES))
         return led, front.of_machine(machine.id, (), led), ()
     led = []
     nics: list[Nic] = []
@@ -92,11 +95,11 @@ def paths(machine: Resource, found: Topology) -> tuple[list[NetworkPath], tuple[
 def subnets(machine: Resource, found: Topology) -> Iterator[str]:
     """The subnets (keys) that a machine is known to stand in."""
     if not is_vm(machine):
-        for model in objects(machine.body, MODEL):
-            for each in objects(model, "properties.ipConfigurations"):
+        for model in objects_at(machine.body, MODEL):
+            for each in objects_at(model, "properties.ipConfigurations"):
                 yield key_of(str(get_path(each, "properties.subnet.id")))
         return
-    for each in objects(machine.body, "properties.networkProfile.networkInterfaces"):
+    for each in objects_at(machine.body, "properties.networkProfile.networkInterfaces"):
         nic = found.fabric.nics.get(key_of(str(get_path(each, "id"))))
         if nic is not None:
             yield from (one.subnet for one in nic.configurations)
@@ -184,7 +187,7 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
         led, told, missing = paths(machine, found)
     except Unread as stop:
         led, told, missing = [], (), (stop,)
-    told = (*told, *found.unseen_publishers(subnets(machine, found)))
+    told = (*told, *unseen_peers(index, subnets(machine, found)))
     open_doors = open_ports(led, found.fabric, index)
     resting = stopped(machine) if open_doors else False
     blind = {door.address for door in open_doors if door.every_port and not door.reach.grants}

@@ -23,8 +23,9 @@ from scanner.model.verdict import (
 )
 from scanner.reach.networks import fabric_of, key_of
 from scanner.reach.open_ports import broad_allow_rules
+from scanner.reach.peerings import is_connected
 from scanner.reach.sources import in_own_tenant
-from scanner.reach.topology import is_connected, topology
+from scanner.reach.topology import groups_on_paths, topology
 
 from .common import CIS, ISO, LEARN, MCSB, NETWORK, NIST
 
@@ -105,11 +106,11 @@ def open_to_nobody(nsg: Resource, index: Index) -> Verdict:
         return (
             Pass((nsg.evidence("properties.securityRules[].name"),)) if not group.missing else unknown(*group.missing)
         )
-    if serves_platform(nsg, index) or nsg.key in topology(index).groups_on_paths():
+    if serves_platform(nsg, index) or nsg.key in groups_on_paths(topology(index)):
         return NotApplicable(SERVED)
     gaps = [index.missing_in(each, nsg.id) for each in OWN_TYPES] + [index.missing.get(each) for each in FAR_TYPES]
     unseen = [each for each in gaps if each is not None]
-    if not unseen and nsg.key in topology(index).groups_on_paths(grants=False):
+    if not unseen and nsg.key in groups_on_paths(topology(index), certain=False):
         unseen.append(Unread("the paths from outside", "a load balancer or firewall on the way could not be read"))
     if unseen or group.missing:
         return unknown(*unseen, *group.missing, evidence=seen)

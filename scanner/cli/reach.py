@@ -21,6 +21,7 @@ from scanner.reach.answers import ReachAnswer
 from scanner.reach.callers import INTERNET, Caller, caller_of_resource
 from scanner.reach.front_ends import PUBLISHER_PREFIXES
 from scanner.reach.port_query import AskedPort, ask_port, endpoint_covers, internal_paths, parse_port, port_of_endpoint
+from scanner.reach.public_addresses import public_addresses
 from scanner.reach.query import ask_endpoint
 from scanner.reach.topology import Topology, topology
 from scanner.rulebook.loader import RuleSet, load
@@ -250,11 +251,11 @@ def _caller(source: str, others: Sequence[Resource], found: Topology) -> Caller:
 def _standing(source: str, others: Sequence[Resource], found: Topology) -> Caller:
     fabric = found.fabric
     ids = {each.id.lower(): each.id for each in others}
-    for known in (*fabric.nics, *fabric.subnets, *(found.public_addresses)):
+    for known in (*fabric.nics, *fabric.subnets, *public_addresses(found.index)):
         if _exact(source, known):
             ids.setdefault(known, known)
     if not ids:
-        names = {each.rsplit("/", 1)[-1] for each in (*fabric.nics, *fabric.subnets, *found.public_addresses)}
+        names = {each.rsplit("/", 1)[-1] for each in (*fabric.nics, *fabric.subnets, *public_addresses(found.index))}
         near = nearest(source.rsplit("/", 1)[-1], names)
         hint = f"nearest: {', '.join(near)}; or " if near else ""
         raise InputError(

@@ -59,3 +59,26 @@ def same(seen: object, known: object) -> bool:
     if isinstance(seen, str) and isinstance(known, str):
         return seen.lower() == known.lower()
     return seen == known
+
+
+def is_absent(value: object) -> bool:
+    """Return whether a value is MISSING or null; both mean that ARM did not return the property."""
+    return value is MISSING or value is None
+
+
+def text_at(body: Any, path: str) -> str:
+    """Return the text below a dotted path; "" where there is none."""
+    value = get_path(body, path)
+    return value if isinstance(value, str) else ""
+
+
+def texts_at(body: Any, path: str) -> list[str]:
+    """Return the texts of the list below a dotted path; [] where there is no list."""
+    value = get_path(body, path)
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
+def objects_at(body: Any, path: str) -> list[Any]:
+    """Return the JSON objects of the list below a dotted path; [] where there is no list."""
+    value = get_path(body, path)
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -15,7 +15,7 @@ from scanner.model.exposure import (
 from scanner.model.resource import Resource
 from scanner.model.verdict import NOT_LISTED, Unread
 from scanner.reach.callers import Caller
-from scanner.reach.topology import NOT_SEEN
+from scanner.reach.peerings import NOT_SEEN
 
 ReachVerdict = Literal["yes", "no", "not known"]
 

@@ -13,9 +13,12 @@ from scanner.model.addresses import (
     parse,
     union,
 )
+from scanner.model.json_paths import texts_at
 from scanner.model.resource import Resource
 from scanner.reach.networks import key_of, network_of
-from scanner.reach.topology import Topology, texts
+from scanner.reach.peerings import peers_of
+from scanner.reach.public_addresses import public_address, public_addresses
+from scanner.reach.topology import Topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,9 @@ def caller_of_resource(name: str, resource_id: str, found: Topology, nics: Itera
             subnets.add(each.subnet)
             groups |= each.application_groups
             private += parsed_addresses(each.address)
-            public += parsed_addresses(found.public_address(each.public).address) if each.public else []
-    if key in found.public_addresses:
-        public += parsed_addresses(found.public_addresses[key].address)
+            public += parsed_addresses(public_address(found.index, each.public).address) if each.public else []
+    if key in public_addresses(found.index):
+        public += parsed_addresses(public_addresses(found.index)[key].address)
     if not subnets and not public:
         return None
     for subnet in subnets if not private else ():
@@ -78,7 +81,7 @@ def caller_of_resource(name: str, resource_id: str, found: Topology, nics: Itera
     for subnet in subnets:
         public += _gateway(subnet, found)
     networks = {network_of(each) for each in subnets}
-    networks |= {peer for each in networks for peer in found.peers.get(each, ())}
+    networks |= {peer for each in networks for peer in peers_of(found.index).get(each, ())}
     return Caller(name, union(public), frozenset(subnets), frozenset(networks), union(private), groups)
 
 
@@ -90,14 +93,14 @@ def _gateway(subnet: str, found: Topology) -> list[AddressSet]:
         if subnet in ids:
             for path in ("properties.publicIpAddresses", "properties.publicIpPrefixes"):
                 for each in _ids(gateway, path):
-                    out += parsed_addresses(found.public_address(each).address)
+                    out += parsed_addresses(public_address(found.index, each).address)
     return out
 
 
 def _ids(resource: Resource, path: str) -> list[str]:
     value = resource.get(path)
     found = [each.get("id") for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-    return [each for each in found if isinstance(each, str)] or texts(resource.body, path)
+    return [each for each in found if isinstance(each, str)] or texts_at(resource.body, path)
 
 
 def parsed_addresses(text: str) -> list[AddressSet]:

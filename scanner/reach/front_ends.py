@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 
 from scanner.model.ids import root_of
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, same
+from scanner.model.json_paths import get_path, objects_at, same, text_at
 from scanner.model.resource import Resource
 from scanner.reach.networks import Nic, key_of, network_of
+from scanner.reach.paths import NetworkPath, configuration_key
 from scanner.reach.sources import cached, join_with_and
-from scanner.reach.topology import NetworkPath, Topology, configuration_key, objects, text, topology
+from scanner.reach.topology import Topology, topology
 
 NETWORK: Final = "Microsoft.Network"
 CDN: Final = "Microsoft.Cdn/profiles"
@@ -70,9 +71,9 @@ class PublisherIndex:
             for each in nic.configurations:
                 key = configuration_key(nic.id, each.name)
                 yield from (key, each.address, *self.public(each.public))
-                yield from (*self.topology.pools_of_configuration.get(key, ()), *each.pools)
+                yield from (*self.topology.load_balancers.pools_of_configuration.get(key, ()), *each.pools)
                 for where in (network_of(each.subnet), "") if each.address else ():
-                    yield from self.topology.pools_of_address.get((where, each.address), ())
+                    yield from self.topology.load_balancers.pools_of_address.get((where, each.address), ())
         for path in paths:
             yield path.front_end.address
             for id in self._ids_of(path.front_end.address):
@@ -82,7 +83,7 @@ class PublisherIndex:
         if self._ids is None:
             self._ids = defaultdict(list)
             for each in self.index.of_type(f"{NETWORK}/publicIPAddresses")[0]:
-                self._ids[text(each.body, "properties.ipAddress")].append(each.id)
+                self._ids[text_at(each.body, "properties.ipAddress")].append(each.id)
         return self._ids.get(address, []) if address else []
 
     def public(self, id: str) -> list[str]:
@@ -90,7 +91,7 @@ class PublisherIndex:
         body = self.index.resources.get(key_of(id)) if id else None
         if body is None:
             return [key_of(id)]
-        return [body.key, text(body.body, "properties.ipAddress"), text(body.body, "properties.dnsSettings.fqdn")]
+        return [body.key, text_at(body.body, "properties.ipAddress"), text_at(body.body, "properties.dnsSettings.fqdn")]
 
     # Building
 
@@ -118,13 +119,13 @@ class PublisherIndex:
         seen, left = {profile.key}, [profile]
         while left:
             for each in _live_endpoints(left.pop()):
-                target = key_of(text(each, "properties.targetResourceId"))
+                target = key_of(text_at(each, "properties.targetResourceId"))
                 inner = self.index.resources.get(target)
                 if inner is not None and same(inner.type, MANAGER):
                     left += [inner] if inner.key not in seen else []
                     seen.add(inner.key)
                     continue
-                for key in (target, text(each, "properties.target").lower()):
+                for key in (target, text_at(each, "properties.target").lower()):
                     if key:
                         self.dns_names[key].append(said)
 
@@ -135,18 +136,18 @@ class PublisherIndex:
             return
         said = f"published through the Front Door {door.name}"
         routed, engine = _classic_pools(door)
-        for pool in objects(door.body, "properties.backendPools"):
+        for pool in objects_at(door.body, "properties.backendPools"):
             told = said
             if routed is not None and _named(pool) not in routed:
                 if not engine:
                     continue
                 told = f"{said}, if a rules engine leads there"
-            for each in objects(pool, "properties.backends"):
+            for each in objects_at(pool, "properties.backends"):
                 if same(get_path(each, "enabledState"), "Disabled"):
                     continue
-                linked = text(each, "privateLinkResourceId")
-                whole = f"{told}, by private link" if linked or text(each, "privateLinkAlias") else told
-                self._add(text(each, "address"), whole)
+                linked = text_at(each, "privateLinkResourceId")
+                whole = f"{told}, by private link" if linked or text_at(each, "privateLinkAlias") else told
+                self._add(text_at(each, "address"), whole)
                 self._by_id(linked, "", whole)
 
     def _origin(self, origin: Resource, routes: _FrontDoorRoutes) -> None:
@@ -157,11 +158,11 @@ class PublisherIndex:
         if how is None:
             return
         link = "properties.sharedPrivateLinkResource"
-        linked = text(origin.body, f"{link}.privateLink.id")
+        linked = text_at(origin.body, f"{link}.privateLink.id")
         said = f"published through the Front Door {self._top(origin)}{how}{', by private link' if linked else ''}"
-        self._add(text(origin.body, "properties.hostName"), said)
-        self._by_id(text(origin.body, "properties.azureOrigin.id"), "", said)
-        self._by_id(linked, text(origin.body, f"{link}.groupId"), said)
+        self._add(text_at(origin.body, "properties.hostName"), said)
+        self._by_id(text_at(origin.body, "properties.azureOrigin.id"), "", said)
+        self._by_id(linked, text_at(origin.body, f"{link}.groupId"), said)
 
     def _by_id(self, id: str, part: str, said: str) -> None:
         """What is named by its id: a slot by `part`; a private link service stands for what is behind it.
@@ -173,8 +174,8 @@ class PublisherIndex:
             return
         service = self.index.resources.get(key)
         if service is not None and same(service.type, f"{NETWORK}/privateLinkServices"):
-            for front in objects(service.body, "properties.loadBalancerFrontendIpConfigurations"):
-                for behind in self.topology.behind_front_end(key_of(text(front, "id"))):
+            for front in objects_at(service.body, "properties.loadBalancerFrontendIpConfigurations"):
+                for behind in self.topology.load_balancers.behind_front_end(key_of(text_at(front, "id"))):
                     self._add(behind, said)
         slot = part.lower().partition("sites-")[2]
         if not part or "." in part or part.lower() in ("sites", "managedenvironments", "gateway") or slot:
@@ -187,12 +188,12 @@ class PublisherIndex:
         led: dict[tuple[str, str], list[str]] = defaultdict(list)
         for each in self.index.of_type(f"{APIM}/backends")[0]:
             if self._is_public(each):
-                self._led(led, each, _host(text(each.body, "properties.url")))
-                self._led(led, each, _arm(text(each.body, "properties.resourceId")))
+                self._led(led, each, _host(text_at(each.body, "properties.url")))
+                self._led(led, each, _arm(text_at(each.body, "properties.resourceId")))
         for each in self.index.of_type(f"{APIM}/apis")[0]:
             if self._is_public(each):
                 open_one = same(get_path(each.body, "properties.subscriptionRequired"), False)
-                host = _host(text(each.body, "properties.serviceUrl"))
+                host = _host(text_at(each.body, "properties.serviceUrl"))
                 self._led(led, each, host, each.name.partition(";")[0] if open_one else "")
         for (service, key), names in led.items():
             self._add(key, f"published through API Management {service}{_keyless(names)}")
@@ -213,8 +214,8 @@ class PublisherIndex:
     def _gateway(self, gateway: Resource) -> None:
         before = self.publishers((gateway.key,))
         fronts: dict[str, tuple[str, ...]] = {}
-        for each in objects(gateway.body, "properties.frontendIPConfigurations"):
-            public = text(each, "properties.publicIPAddress.id")
+        for each in objects_at(gateway.body, "properties.frontendIPConfigurations"):
+            public = text_at(each, "properties.publicIPAddress.id")
             if public or before:
                 fronts[_named(each)] = self.publishers(self.public(public)) if public else ()
         if not fronts:
@@ -223,13 +224,13 @@ class PublisherIndex:
         outer = dict.fromkeys(_alone(said) for each in (before, *fronts.values()) for said in each)
         said = f"published through the application gateway {gateway.name}" + (f" ({'; '.join(outer)})" if outer else "")
         routed = _gateway_pools(gateway, set(fronts))
-        for pool in objects(gateway.body, "properties.backendAddressPools"):
+        for pool in objects_at(gateway.body, "properties.backendAddressPools"):
             if routed is not None and _named(pool) not in routed:
                 continue
-            for each in objects(pool, "properties.backendAddresses"):
-                self._add(text(each, "ipAddress") or text(each, "fqdn"), said)
-            for each in objects(pool, "properties.backendIPConfigurations"):
-                key = key_of(text(each, "id"))
+            for each in objects_at(pool, "properties.backendAddresses"):
+                self._add(text_at(each, "ipAddress") or text_at(each, "fqdn"), said)
+            for each in objects_at(pool, "properties.backendIPConfigurations"):
+                key = key_of(text_at(each, "id"))
                 self._add(key, said)
                 if _SCALE_SET in key:
                     before_name, _, name = key.partition(_SCALE_SET)
@@ -253,7 +254,7 @@ def _live_endpoints(profile: Resource) -> list[Any]:
     """The endpoints of a Traffic Manager profile that answers, but for those that are switched off."""
     if same(get_path(profile.body, "properties.profileStatus"), "Disabled"):
         return []
-    every = objects(profile.body, "properties.endpoints")
+    every = objects_at(profile.body, "properties.endpoints")
     return [each for each in every if not same(get_path(each, "properties.endpointStatus"), "Disabled")]
 
 
@@ -283,9 +284,9 @@ class _FrontDoorRoutes:
             for route in self.routes.get(endpoint.key, ())
             if not same(get_path(route.body, "properties.enabledState"), "Disabled")
         ]
-        if any(key_of(text(route.body, "properties.originGroup.id")) == group for route in live):
+        if any(key_of(text_at(route.body, "properties.originGroup.id")) == group for route in live):
             return ""
-        rules = any(objects(route.body, "properties.ruleSets") for route in live)
+        rules = any(objects_at(route.body, "properties.ruleSets") for route in live)
         return ", if a rule set leads there" if rules else None
 
 
@@ -296,11 +297,11 @@ def _classic_pools(door: Resource) -> tuple[set[str] | None, bool]:
         return None, False
     live = [
         each
-        for each in objects(door.body, "properties.routingRules")
+        for each in objects_at(door.body, "properties.routingRules")
         if not same(get_path(each, "properties.enabledState"), "Disabled")
     ]
-    pools = {_last(text(each, "properties.routeConfiguration.backendPool.id")) for each in live}
-    return pools, any(text(each, "properties.rulesEngine.id") for each in live)
+    pools = {_last(text_at(each, "properties.routeConfiguration.backendPool.id")) for each in live}
+    return pools, any(text_at(each, "properties.rulesEngine.id") for each in live)
 
 
 def _gateway_pools(gateway: Resource, fronts: set[str]) -> set[str] | None:
@@ -308,28 +309,28 @@ def _gateway_pools(gateway: Resource, fronts: set[str]) -> set[str] | None:
     if not isinstance(get_path(gateway.body, "properties.requestRoutingRules"), list):
         return None
     listeners = {
-        _named(each): _last(text(each, "properties.frontendIPConfiguration.id"))
+        _named(each): _last(text_at(each, "properties.frontendIPConfiguration.id"))
         for name in ("httpListeners", "listeners")
-        for each in objects(gateway.body, f"properties.{name}")
+        for each in objects_at(gateway.body, f"properties.{name}")
     }
-    maps = {_named(each): each for each in objects(gateway.body, "properties.urlPathMaps")}
+    maps = {_named(each): each for each in objects_at(gateway.body, "properties.urlPathMaps")}
     pools: set[str] = set()
     for name in ("requestRoutingRules", "routingRules"):
-        for rule in objects(gateway.body, f"properties.{name}"):
-            listener = text(rule, "properties.httpListener.id") or text(rule, "properties.listener.id")
+        for rule in objects_at(gateway.body, f"properties.{name}"):
+            listener = text_at(rule, "properties.httpListener.id") or text_at(rule, "properties.listener.id")
             front = listeners.get(_last(listener), "")
             if front and front not in fronts:
                 continue
-            pools.add(_last(text(rule, "properties.backendAddressPool.id")))
-            paths = maps.get(_last(text(rule, "properties.urlPathMap.id")))
+            pools.add(_last(text_at(rule, "properties.backendAddressPool.id")))
+            paths = maps.get(_last(text_at(rule, "properties.urlPathMap.id")))
             pools |= _mapped(paths) if paths is not None else set()
     return pools
 
 
 def _mapped(paths: Any) -> set[str]:
-    rules = objects(paths, "properties.pathRules")
-    found = [text(paths, "properties.defaultBackendAddressPool.id")]
-    return {_last(each) for each in (*found, *(text(rule, "properties.backendAddressPool.id") for rule in rules))}
+    rules = objects_at(paths, "properties.pathRules")
+    found = [text_at(paths, "properties.defaultBackendAddressPool.id")]
+    return {_last(each) for each in (*found, *(text_at(rule, "properties.backendAddressPool.id") for rule in rules))}
 
 
 def _keyless(names: list[str]) -> str:
@@ -343,7 +344,7 @@ def _keyless(names: list[str]) -> str:
 
 
 def _named(body: Any) -> str:
-    return (text(body, "name") or _last(text(body, "id"))).lower()
+    return (text_at(body, "name") or _last(text_at(body, "id"))).lower()
 
 
 def _last(id: str) -> str:

@@ -14,11 +14,11 @@ from scanner.reach.filtering import FilterStep, OpenRange, filter_chain
 from scanner.reach.known_ports import KnownPort
 from scanner.reach.networks import Destination, Fabric, fabric_of
 from scanner.reach.nsg import SecurityRules
+from scanner.reach.paths import NetworkPath
 from scanner.reach.port_ranges import CONNECTIONS
 from scanner.reach.security_rules import DestinationFields
 from scanner.reach.source_grants import describe_sources, grants_from_sources, platform_tags
 from scanner.reach.sources import join_with_and, source_hop
-from scanner.reach.topology import NetworkPath
 
 FIRST_DEFAULT_PRIORITY = 65000
 """The priority from which on the rules are Azure's own, which nobody can change."""

@@ -33,12 +33,13 @@ from scanner.reach.answers import (
 from scanner.reach.callers import Caller
 from scanner.reach.filtering import FilterStep, OpenRange, filter_chain
 from scanner.reach.networks import destination_of, key_of, network_of
+from scanner.reach.paths import EVERY_PORT, FrontEnd, NetworkPath
 from scanner.reach.port_ranges import ALL_PORTS, CONNECTIONS, Protocol, cut, label
 from scanner.reach.security_rules import DestinationFields, SecurityRule
 from scanner.reach.source_grants import describe_sources, grants_from_sources
 from scanner.reach.source_sets import SourceSet, SourceTerm
 from scanner.reach.sources import join_with_and
-from scanner.reach.topology import EVERY_PORT, FrontEnd, NetworkPath, Topology
+from scanner.reach.topology import Topology
 
 
 @dataclass(frozen=True, slots=True)

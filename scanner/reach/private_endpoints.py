@@ -1,11 +1,12 @@
 """Access through approved private endpoint connections."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scanner.model.exposure import Hop, Lock, PossibleGrant, Reach
+from scanner.model.ids import name_of
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import MISSING, get_path, objects_at, same, text_at, texts_at
 from scanner.model.resource import Resource
 from scanner.model.rule import Read
 from scanner.model.verdict import (
@@ -13,12 +14,15 @@ from scanner.model.verdict import (
     absent_at_unknown_version,
     not_a_list,
 )
+from scanner.reach.networks import fabric_of, key_of
+from scanner.reach.paths import parsed_addresses
+from scanner.reach.peerings import is_connected, peers_of
 from scanner.reach.sources import (
     MAX_LISTED,
     cached,
     grants_from_ids,
+    join_with_and,
 )
-from scanner.reach.topology import private_endpoint_scope
 
 _NOT_CONNECTED = ("Pending", "Rejected", "Disconnected")
 """Microsoft Learn, private-link/manage-private-endpoint: what a connection can be besides Approved."""
@@ -102,3 +106,37 @@ def _slot(groups: Any) -> str:
     names = [name for name in groups if isinstance(name, str)] if isinstance(groups, list) else []
     slot = next((name[len("sites-") :] for name in names if name.lower().startswith("sites-")), "")
     return f"/slots/{slot}" if slot else ""
+
+
+def private_endpoint_scope(index: Index, endpoint: str) -> str:
+    """What a private endpoint (its id) is open to, as a clause: its network, the peers, a gateway; "" if not known."""
+    found = index.resources.get(key_of(endpoint))
+    subnet = key_of(text_at(found.body, "properties.subnet.id")) if found is not None else ""
+    network = index.resources.get(subnet.partition("/subnets/")[0])
+    if network is None:
+        return ""
+    peers = peers_of(index).get(network.key, [])
+    seen = [index.resources[each] for each in peers if each in index.resources]
+    prefixes = [
+        each for body in (network, *seen) for each in texts_at(body.body, "properties.addressSpace.addressPrefixes")
+    ]
+    parts = [network.name]
+    if peers:
+        unseen = f" ({len(peers) - len(seen)} not seen)" if len(seen) < len(peers) else ""
+        parts.append(f"{len(peers)} peer{'s' if len(peers) > 1 else ''}{unseen}")
+    every = objects_at(network.body, "properties.virtualNetworkPeerings")
+    parts += _carried([each for each in every if is_connected(each)])
+    if f"{network.key}/subnets/gatewaysubnet" in fabric_of(index).subnets:
+        parts.append("what comes through its gateway")
+    dead = sum(not is_connected(each) for each in every)
+    rest = f"; {dead} peering{'s are' if dead > 1 else ' is'} not connected" if dead else ""
+    return f"open to {join_with_and(parts)}: {parsed_addresses(prefixes)[0].size(4):,} addresses{rest}"
+
+
+def _carried(peerings: list[Any]) -> Iterator[str]:
+    """What comes over peerings besides the peers themselves."""
+    if any(same(get_path(each, "properties.allowForwardedTraffic"), True) for each in peerings):
+        yield "what is forwarded over a peering"
+    for each in peerings:
+        if same(get_path(each, "properties.useRemoteGateways"), True):
+            yield f"what comes through the gateway of {name_of(text_at(each, 'properties.remoteVirtualNetwork.id')) or '?'}"

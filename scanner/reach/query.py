@@ -21,6 +21,7 @@ from scanner.model.exposure import (
 )
 from scanner.model.ids import type_of
 from scanner.model.index import Index
+from scanner.model.json_paths import text_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.answers import (
@@ -36,7 +37,6 @@ from scanner.reach.answers import (
 from scanner.reach.callers import Caller
 from scanner.reach.networks import key_of, network_of
 from scanner.reach.sources import join_with_and
-from scanner.reach.topology import text
 
 _ENDPOINT: Final = "microsoft.network/privateendpoints"
 
@@ -193,7 +193,7 @@ def _which(grant: Grant, caller: Caller) -> str:
         return grant.description
     for rule, addresses in grant.rules:
         if addresses.covers(caller.addresses):
-            name = text(rule, "name") if isinstance(rule, dict) else ""
+            name = text_at(rule, "name") if isinstance(rule, dict) else ""
             return f"{name}: {join_with_and(addresses.describe(3))}" if name else join_with_and(addresses.describe(3))
     return f"{len(grant.rules):,} rules together hold {caller.name}"
 

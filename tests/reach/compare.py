@@ -11,9 +11,11 @@ from scanner.model.index import build
 from scanner.model.resource import Children, Resource
 from scanner.reach import filtering as chain
 from scanner.reach.networks import Fabric, destination_of
+from scanner.reach.paths import NetworkPath
 from scanner.reach.port_ranges import Protocol, place
+from scanner.reach.scale_sets import scale_set_paths
 from scanner.reach.source_sets import SourceSet
-from scanner.reach.topology import NetworkPath, Topology
+from scanner.reach.topology import Topology
 from tests.reach.estates import EVERYWHERE, FRONTS, Estate, Maker, Packet
 from tests.reach.oracle import Oracle, Verdicts, part
 
@@ -82,9 +84,7 @@ def by_nat(networks: Fabric, estate: Estate, packet: Packet, rule: Any) -> tuple
 
 
 def topology(networks: Fabric, estate: Estate) -> Topology:
-    out = Topology(build(Resource(body) for body in (*estate.resources, *estate.balanced, *estate.over)), networks)
-    out.read()
-    return out
+    return Topology(build(Resource(body) for body in (*estate.resources, *estate.balanced, *estate.over)), networks)
 
 
 def by_balancer(
@@ -111,7 +111,7 @@ def instance(paths: Topology, estate: Estate, packet: Packet) -> list[NetworkPat
     model = estate.models[packet.nic]
     asked = [model["properties"]["ipConfigurations"][packet.configuration]]
     rows = Children([Resource(estate.nics[packet.nic])])
-    return paths.scale_set_paths([{**model, "properties": {"ipConfigurations": asked}}], rows, Children([]))
+    return scale_set_paths(paths, [{**model, "properties": {"ipConfigurations": asked}}], rows, Children([]))
 
 
 def lets(who: SourceSet, packet: Packet) -> bool:

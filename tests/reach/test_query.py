@@ -13,11 +13,14 @@ from scanner.model.verdict import Unread
 from scanner.reach.callers import INTERNET, Caller
 from scanner.reach.filtering import EntryKind
 from scanner.reach.networks import destination_of
+from scanner.reach.paths import FrontEnd, NetworkPath
+from scanner.reach.peerings import NOT_SEEN
 from scanner.reach.port_query import AskedPort, ask_port, endpoint_covers, parse_port, port_of_endpoint
 from scanner.reach.port_ranges import Protocol
+from scanner.reach.public_addresses import public_addresses
 from scanner.reach.query import ask_endpoint
 from scanner.reach.sources import grant_from_addresses
-from scanner.reach.topology import NOT_SEEN, FrontEnd, NetworkPath, Topology, topology
+from scanner.reach.topology import Topology, topology
 from tests.reach.bodies import ABOVE, ROOT, SUBNET, network, nsg, rule
 from tests.reach.compare import fabric
 from tests.reach.estates import BORNE, Maker
@@ -295,7 +298,7 @@ def test_nothing_leads_to_a_machine_without_an_address() -> None:
 def test_an_ipv4_caller_cannot_dial_an_ipv6_address() -> None:
     index, top = machine(rule("all", 200, "Allow", "*", "*"), address="2603:1020::7")
     found = topology(index)
-    assert next(iter(found.public_addresses.values())).version == 6
+    assert next(iter(public_addresses(found.index).values())).version == 6
     assert at(index, top, HERE)[0] == "no"
 
 

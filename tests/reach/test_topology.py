@@ -13,15 +13,11 @@ from scanner.model.resource import Children, Resource
 from scanner.model.verdict import Unread
 from scanner.reach.known_ports import known
 from scanner.reach.open_ports import open_ports
-from scanner.reach.topology import (
-    EVERY_PORT,
-    NetworkPath,
-    PortMapping,
-    Topology,
-    _through,
-    private_endpoint_scope,
-    topology,
-)
+from scanner.reach.paths import EVERY_PORT, NetworkPath, PortMapping, chained
+from scanner.reach.peerings import peers_of, unseen_peers
+from scanner.reach.private_endpoints import private_endpoint_scope
+from scanner.reach.scale_sets import scale_set_paths
+from scanner.reach.topology import Topology, groups_on_paths, topology
 
 NET = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network"
 NIC = f"{NET}/networkInterfaces/nic"
@@ -399,7 +395,7 @@ def test_an_instance_that_a_pool_names() -> None:
     ):
         lb = balancer(members, loadBalancingRules=[balanced(22, 22)])
         found = made(network(), group(rule("ssh", "22")), public(), lb)
-        led = found.scale_set_paths([model], rows, Children([]))
+        led = scale_set_paths(found, [model], rows, Children([]))
         assert [path.front_end.address for path in led] == ["192.0.2.1"]
 
 
@@ -545,16 +541,16 @@ def test_a_peer_that_was_not_seen_is_told() -> None:
     hub = f"/subscriptions/{OTHER}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/hub"
     said = "the peered network hub was not seen: a firewall there may publish this machine"
     found = made(network(peer=hub), group(), nic())
-    assert found.unseen_publishers([f"{VNET}/subnets/app".lower()]) == (said,)
+    assert unseen_peers(found.index, [f"{VNET}/subnets/app".lower()]) == (said,)
     assert shown(found) == {}
     seen = made(network(peer=hub), elsewhere(network(name="hub")), group(), nic())
-    assert seen.unseen_publishers([f"{VNET}/subnets/app".lower()]) == ()
+    assert unseen_peers(seen.index, [f"{VNET}/subnets/app".lower()]) == ()
     seen.index.partial = frozenset({OTHER})
-    assert seen.unseen_publishers([f"{VNET}/subnets/app".lower()]) == (f"a part of the subscription of {said}",)
+    assert unseen_peers(seen.index, [f"{VNET}/subnets/app".lower()]) == (f"a part of the subscription of {said}",)
     managed = hub.replace("virtualNetworks/hub", "virtualNetworks/HV_weu-hub_0a1b")
     hub_body = {"id": f"{NET}/virtualHubs/weu-hub", "properties": {}}
-    assert made(network(peer=managed), hub_body).unseen_publishers([f"{VNET}/subnets/app".lower()]) == ()
-    assert made(network(peer=managed)).unseen_publishers([f"{VNET}/subnets/app".lower()]) != ()
+    assert unseen_peers(made(network(peer=managed), hub_body).index, [f"{VNET}/subnets/app".lower()]) == ()
+    assert unseen_peers(made(network(peer=managed)).index, [f"{VNET}/subnets/app".lower()]) != ()
 
 
 def test_what_a_private_endpoint_is_open_to() -> None:
@@ -605,13 +601,13 @@ def test_a_peering_that_is_not_connected_opens_nothing(peering: Body, said: str)
     first = {"id": hub, "properties": {**spaces[0], "virtualNetworkPeerings": peers}}
     found = made(endpoint, first, {"id": spoke, "properties": spaces[1]})
     assert private_endpoint_scope(found.index, endpoint["id"]) == said
-    assert bool(found.peers) == (" 1 peer" in said.partition(":")[0])
+    assert bool(peers_of(found.index)) == (" 1 peer" in said.partition(":")[0])
 
 
 def test_groups_on_a_path() -> None:
     nsg = group(rule("ssh", "22"))
-    assert made(network(), nsg, nic()).groups_on_paths() == set()
-    assert made(network(), nsg, nic(public="pip"), public()).groups_on_paths() == {nsg["id"].lower()}
+    assert groups_on_paths(made(network(), nsg, nic())) == set()
+    assert groups_on_paths(made(network(), nsg, nic(public="pip"), public())) == {nsg["id"].lower()}
 
 
 @pytest.mark.parametrize(
@@ -632,7 +628,7 @@ def test_groups_on_a_path() -> None:
     ],
 )
 def test_two_translations_in_a_row(outer: PortMapping, inner: PortMapping, expected: PortMapping | None) -> None:
-    assert _through(outer, inner) == expected
+    assert chained(outer, inner) == expected
 
 
 def test_what_stands_behind_names_the_port_outside() -> None:
@@ -690,7 +686,7 @@ def test_no_body_breaks_it(strange: list[tuple[str, Any]]) -> None:
     bodies = [{"id": f"{NET}/{type}/{place}", "properties": body} for place, (type, body) in enumerate(strange)]
     found = made(network(), group(rule("ssh", "22")), nic(public="pip"), public(), *bodies)
     shown(found)
-    found.groups_on_paths()
+    groups_on_paths(found)
     assert "192.0.2.1 tcp/22" in shown(found)
 
 
@@ -846,5 +842,5 @@ def test_a_subscription_that_is_seen_in_part() -> None:
 def test_a_group_on_a_path_that_may_be_there_is_not_on_one_for_sure() -> None:
     guard = f"{NET}/networkSecurityGroups/nsg".lower()
     found = made(network(), group(), nic(), missing=("Microsoft.Network/loadBalancers",))
-    assert (found.groups_on_paths(), found.groups_on_paths(grants=False)) == (set(), {guard})
-    assert made(network(), group(), nic(public="pip"), public()).groups_on_paths() == {guard}
+    assert (groups_on_paths(found), groups_on_paths(found, certain=False)) == (set(), {guard})
+    assert groups_on_paths(made(network(), group(), nic(public="pip"), public())) == {guard}
