@@ -13,7 +13,7 @@ from typing import Any
 from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, BadAddress, parse
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import AllowedSubnets
@@ -94,7 +94,7 @@ def _strange(entry: Any) -> bool:
         return True
     if subnet in (MISSING, None, ""):
         return get_path(entry, "ipAddress") in (MISSING, None, "")
-    said = action is MISSING or action is None or same(action, "Allow") or same(action, "Deny")
+    said = is_absent(action) or same(action, "Allow") or same(action, "Deny")
     return not (isinstance(subnet, str) and said and _placed(entry))
 
 
@@ -128,7 +128,7 @@ def address_list(app: Resource, index: Index, path: str, address: str = "ipAddre
     """
     entries = app.get(path)
     walk = _Evaluation(app, index, path)
-    if entries is None or entries is MISSING:
+    if is_absent(entries):
         entries = []
     if not isinstance(entries, list):
         walk.possible("this is no list")
@@ -159,7 +159,7 @@ def _priority(entry: Any) -> int | None:
 
 def _action(walk: _Evaluation, entry: Any) -> str:
     value = get_path(entry, "action")
-    if value is MISSING or value is None or same(value, "Allow"):
+    if is_absent(value) or same(value, "Allow"):
         return "allow"
     if same(value, "Deny"):
         return "deny"
@@ -260,7 +260,7 @@ def _profiles(index: Index) -> dict[str, str]:
 
 def _end(walk: _Evaluation, default: Any, rules: list[Any], implicit: list[Any], path: str, silence: str) -> None:
     """What becomes of callers that no rule matched; `silence`: why an absent default action says nothing."""
-    if default is MISSING or default is None or default == "":
+    if is_absent(default) or default == "":
         allowed = _action(walk, implicit[-1]) == "allow" if implicit else not rules
         if not allowed and not implicit and silence:
             walk.possible(f"the default action: {silence}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach, possible
 from scanner.model.ids import subscription_of
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     NOT_READ,
@@ -156,7 +156,7 @@ def _maybe_injected(resource: Resource, row: Firewall) -> tuple[PossibleGrant, .
     possible_grants = []
     for path in row.injected:
         value = resource.get(path)
-        if value is MISSING or value is None:
+        if is_absent(value):
             if resource.api_version_unknown:
                 why = "absent in a record whose api-version is not known"
                 possible_grants.append(PossibleGrant(Reach.private, Unread(path, why)))

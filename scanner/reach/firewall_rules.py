@@ -6,7 +6,7 @@ from typing import Any
 from scanner.model.addresses import AddressSet, BadAddress, address_range, parse, union
 from scanner.model.exposure import REACH_DESCRIPTIONS, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.rule import Read
 from scanner.model.verdict import (
@@ -103,7 +103,7 @@ def possible_without_rules(reading: FirewallReading) -> Lock:
     value = reading.resource.get(path) if path else MISSING
     if not path or any(same(value, each) for each in holding):
         return Lock()
-    gone = value is MISSING or value is None
+    gone = is_absent(value)
     missing = not_returned(path) if gone else unknown_value(path, value)
     return Lock(possible_grants=(PossibleGrant(Reach.internet, missing, (reading.resource.evidence(path),)),))
 
@@ -126,7 +126,7 @@ def default_action(reading: FirewallReading) -> tuple[bool, Unread | None]:
     if not row.default:
         return False, None
     value = MISSING if reading.holder is None else reading.holder.get(row.default)
-    if value is MISSING or value is None:
+    if is_absent(value):
         if row.default_absent == "allow":
             return True, None
         thin = reading.holder is None or reading.holder.api_version_unknown
@@ -245,7 +245,7 @@ def _read(reading: FirewallReading, rules: RuleList) -> tuple[list[Any], Unread 
     value = holder.get(rules.path)
     if isinstance(value, list):
         return value, None
-    if value is not None and value is not MISSING:
+    if not is_absent(value):
         return [], not_a_list(rules.path)
     # Recorded answers spell out each list, empty or not: one that is missing was not returned. It can only add ways.
     if open_when_empty(reading) and _no_entries(reading):
@@ -285,7 +285,7 @@ def trusted_access(reading: FirewallReading) -> tuple[str, ...]:
         return ()
     told: list[str] = []
     value = holder.get(row.bypass) if row.bypass else MISSING
-    if value is not MISSING and value is not None and not any(same(value, each) for each in row.bypass_off):
+    if not is_absent(value) and not any(same(value, each) for each in row.bypass_off):
         told.append(f"trusted services still enter ({row.bypass} is {value})")
     for rules in row.instances:
         entries, _ = entries_of(reading, rules)

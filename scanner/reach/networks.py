@@ -14,7 +14,7 @@ import msgspec
 from scanner.model.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, Version, parse
 from scanner.model.ids import segments, subscription_of
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, member, same
+from scanner.model.json_paths import get_path, is_absent, member, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.nsg import AdminRules, SecurityRules, admin_rules, security_rules_of
@@ -104,7 +104,7 @@ class Destination:
 def application_groups(properties: Any, key: Callable[[str], str] = key_of) -> frozenset[str]:
     """The application security groups (keys) of an IP configuration, with `UNKNOWN_APPLICATION_GROUP` for what is not known."""
     groups = member(properties, "applicationSecurityGroups")
-    if groups is MISSING or groups is None or groups == []:
+    if is_absent(groups) or groups == []:
         return _NO_GROUPS
     ids = [member(each, "id") for each in groups] if isinstance(groups, list) else [None]
     return frozenset(key(each) if isinstance(each, str) and each else UNKNOWN_APPLICATION_GROUP for each in ids)
@@ -222,7 +222,7 @@ class Fabric:
         if not isinstance(properties, dict):
             return UNKNOWN_SECURITY_GROUP
         value = member(properties, "networkSecurityGroup")
-        return "" if value is MISSING or value is None else self.key(member(value, "id")) or UNKNOWN_SECURITY_GROUP
+        return "" if is_absent(value) else self.key(member(value, "id")) or UNKNOWN_SECURITY_GROUP
 
     def _configuration(self, body: Any) -> IpConfiguration:
         properties, name = member(body, "properties"), member(body, "name")
@@ -275,7 +275,7 @@ def _malformed_member(configurations: Any) -> str:
         if not isinstance(member(body, "name"), str):
             return f"{path}[].name"
         public = member(properties, "publicIPAddress")
-        if public is not MISSING and public is not None and not isinstance(member(public, "id"), str):
+        if not is_absent(public) and not isinstance(member(public, "id"), str):
             return f"{path}[].properties.publicIPAddress.id"
     return ""
 

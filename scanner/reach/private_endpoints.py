@@ -6,7 +6,7 @@ from typing import Any
 from scanner.model.exposure import Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, objects_at, same, text_at, texts_at
+from scanner.model.json_paths import get_path, is_absent, objects_at, same, text_at, texts_at
 from scanner.model.resource import Resource
 from scanner.model.rule import Read
 from scanner.model.verdict import (
@@ -73,7 +73,7 @@ def _connections(resource: Resource, where: str | Read) -> tuple[list[Any], Unre
     value = resource.get(where)
     if isinstance(value, list):
         return value, None
-    if value is None or value is MISSING:
+    if is_absent(value):
         return [], absent_at_unknown_version(where) if resource.api_version_unknown else None
     return [], not_a_list(where)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from scanner.model.exposure import Lock
-from scanner.model.json_paths import MISSING, same
+from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -36,7 +36,7 @@ def public_switch(reading: FirewallReading, private: Lock) -> PublicSwitch:
         return PublicSwitch("enabled", (), "")
     seen = (resource.evidence(row.public, row.disabled[0]),)
     value = resource.get(row.public)
-    if value is MISSING or value is None or value == "":
+    if is_absent(value) or value == "":
         return _absent(reading, private, seen)
     state = _state(row, value)
     said = f"{row.public.rsplit('.', 1)[-1]} = {display_value(value)}"
@@ -85,7 +85,7 @@ def _agreed(reading: FirewallReading, switch: PublicSwitch) -> PublicSwitch:
             return switch
         return PublicSwitch(switch.state, switch.seen, switch.detail, reading.holder_gap)
     value = reading.holder.get(row.second)
-    if value is MISSING or value is None or _state(row, value) == switch.state:
+    if is_absent(value) or _state(row, value) == switch.state:
         return switch
     both = (*switch.seen, reading.holder.evidence(row.second, row.disabled[0]))
     why = f"the resource says {switch.detail}, its rule set says {value!r}"
