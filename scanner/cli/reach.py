@@ -1,4 +1,4 @@
-"""`twolocks reach`: finds resource and caller in a snapshot or live, asks `scanner.reach.query` and `port_query`, and prints."""
+"""`twolocks reach`: finds resource and caller in a snapshot or live, asks `scanner.reach.query`, and prints."""
 
 import re
 import sys

@@ -1,8 +1,9 @@
 """Ordered allow and deny rules: the access restrictions of App Service and the address lists of Container Apps.
 
-Microsoft Learn, app-service/overview-access-restrictions: rules go by priority, the first that matches decides. Without
-an explicit default action no rule at all lets everybody in, and with any rule the rest is denied; an explicit one wins.
-A header filter narrows nothing, since a caller can send any header, with one exception: Front Door sets `X-Azure-FDID`
+Source: Microsoft Learn, app-service/overview-access-restrictions. Rules go by priority, and the first that matches
+decides. Without an explicit default action no rule at all allows every caller, and any rule denies the rest; an
+explicit default action decides.
+A header filter narrows nothing, because a caller can send any header. The one exception: Front Door sets `X-Azure-FDID`
 itself, so the tag AzureFrontDoor.Backend together with the id of the own profile is a lock.
 """
 
@@ -30,12 +31,12 @@ from scanner.reach.sources import (
 FRONT_DOOR = "azurefrontdoor.backend"
 LAST = 2147483647
 PRIORITY = 65000
-"""What Azure gives a rule without a priority."""
+"""The priority that Azure gives a rule without one."""
 
 
 @dataclass(slots=True)
 class _Evaluation:
-    """A walk over the rules: what no rule has matched yet, and what was let in so far."""
+    """The evaluation of a list of rules: the addresses that no rule has matched yet, and what rules allow so far."""
 
     site: Resource
     index: Index
@@ -48,14 +49,14 @@ class _Evaluation:
     possible_grants: list[PossibleGrant] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     let: list[tuple[Any, AddressSet]] = field(default_factory=list)
-    """The rules that let in, with their addresses."""
+    """The rules that allow, with their addresses."""
 
     def possible(self, why: str, level: Reach = Reach.internet) -> None:
         self.possible_grants.append(PossibleGrant(level, Unread(self.path, why)))
 
 
 def restrictions(site: Resource, index: Index, config: Resource, *, scm: bool = False) -> Lock:
-    """Whom the access restrictions of an app (or its SCM site) let in; `config` is its `config/web`."""
+    """Return the lock that the access restrictions of an app (or its SCM site) set; `config` is its `config/web`."""
     name = _list_of(config, scm)
     path, default_path = f"properties.{name}", f"properties.{name}DefaultAction"
     entries = config.get(path)
@@ -72,7 +73,9 @@ def restrictions(site: Resource, index: Index, config: Resource, *, scm: bool = 
 
 
 def restricted_subnets(site: Resource, index: Index, config: Resource) -> AllowedSubnets:
-    """The subnets that the access restrictions of an app or of its SCM site let in; `config` is its `config/web`."""
+    """Return the subnets that the access restrictions of an app and its SCM site allow; `config` is its
+    `config/web`.
+    """
     ids: list[str] = []
     missing: Unread | None = None
     for name in dict.fromkeys(_list_of(config, scm) for scm in (False, True)):
@@ -88,7 +91,7 @@ def restricted_subnets(site: Resource, index: Index, config: Resource) -> Allowe
 
 
 def _strange(entry: Any) -> bool:
-    """Whether a rule may let in a subnet that the walk does not see."""
+    """Return whether a rule may allow a subnet that the evaluation does not see."""
     subnet, action = get_path(entry, "vnetSubnetResourceId"), get_path(entry, "action")
     if not isinstance(entry, dict):
         return True
@@ -104,7 +107,7 @@ def _list_of(config: Resource, scm: bool) -> str:
 
 
 def _walked(site: Resource, index: Index, path: str, entries: list[Any]) -> _Evaluation:
-    """A walk over the rules of a list, by priority, up to the one that leaves nobody."""
+    """Return the evaluation of a list of rules by priority, up to the one that leaves no address."""
     walk = _Evaluation(site, index, path)
     rules = [entry for entry in entries if not _implicit(entry)]
     placed = [rule for rule in rules if _placed(rule)]
@@ -122,9 +125,10 @@ def _placed(entry: Any) -> bool:
 
 
 def address_list(app: Resource, index: Index, path: str, address: str = "ipAddressRange") -> Lock:
-    """Whom a list of address rules lets in where all rules allow or all deny (Container Apps ingress).
+    """Return the lock of a list of address rules where all rules allow or all deny (Container Apps ingress).
 
-    Microsoft Learn, container-apps/ip-restrictions: without rules everybody is let in; rules that deny let the rest in.
+    Source: Microsoft Learn, container-apps/ip-restrictions. Without rules every caller is allowed; deny rules allow the
+    rest.
     """
     entries = app.get(path)
     walk = _Evaluation(app, index, path)
@@ -142,7 +146,7 @@ def address_list(app: Resource, index: Index, path: str, address: str = "ipAddre
 
 
 def _implicit(entry: Any) -> bool:
-    """Whether this is the rule that Azure shows for what no rule matches."""
+    """Return whether this is the rule that Azure shows for what no rule matches."""
     return get_path(entry, "priority") == LAST and str(get_path(entry, "name")).lower() in ("allow all", "deny all")
 
 
@@ -152,7 +156,7 @@ def _order(entry: Any) -> tuple[int, bool]:
 
 
 def _priority(entry: Any) -> int | None:
-    """The priority of a rule, None where it has none, or one that is no number."""
+    """Return the priority of a rule; None without one, or for one that is no number."""
     value = get_path(entry, "priority")
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
@@ -252,14 +256,16 @@ def _front_door(walk: _Evaluation, ids: list[str], seen: Evidence) -> None:
 
 
 def _profiles(index: Index) -> dict[str, str]:
-    """The Front Door ids in scope, lower case, with the names of their profiles."""
+    """Return the Front Door ids in scope, in lower case, with the names of their profiles."""
     profiles = (*index.of_type("Microsoft.Cdn/profiles")[0], *index.of_type("Microsoft.Network/frontDoors")[0])
     ids = ((profile.get("properties.frontDoorId"), profile.name) for profile in profiles)
     return {key.lower(): name for key, name in ids if isinstance(key, str) and key}
 
 
 def _end(walk: _Evaluation, default: Any, rules: list[Any], implicit: list[Any], path: str, silence: str) -> None:
-    """What becomes of callers that no rule matched; `silence`: why an absent default action says nothing."""
+    """Apply the default action to the addresses that no rule matched; `silence`: why an absent one has no known
+    meaning.
+    """
     if is_absent(default) or default == "":
         allowed = _action(walk, implicit[-1]) == "allow" if implicit else not rules
         if not allowed and not implicit and silence:

@@ -7,11 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from scanner.model.exposure import (
-    AUTH_DESCRIPTIONS,
-    Exposure,
-    Hop,
-)
+from scanner.model.exposure import AUTH_DESCRIPTIONS, Exposure, Hop
 from scanner.model.resource import Resource
 from scanner.model.verdict import NOT_LISTED, Unread
 from scanner.reach.callers import Caller
@@ -29,7 +25,7 @@ _AUTHENTICATION: Final = {
 class ReachAnswer:
     """The answer for one endpoint: the sentence after the verdict, and the hops from the caller on.
 
-    `also_published`: what else leads to the endpoint, and is not on this way: a gateway that publishes it, a name in DNS.
+    `also_published`: what else leads to the endpoint besides these hops: a gateway that publishes it, a name in DNS.
     """
 
     verdict: ReachVerdict
@@ -39,7 +35,7 @@ class ReachAnswer:
 
 
 def unseen_text(exposures: Iterable[Exposure], caller: Caller) -> str:
-    """What may let somebody in from outside and was not seen."""
+    """Return a clause about what may allow outside callers and was not seen; "" without any."""
     if caller.in_network:
         return ""
     told = dict.fromkeys(each for exposure in exposures for each in exposure.admits if each.endswith(NOT_SEEN))
@@ -68,7 +64,7 @@ def authentication_text(exposure: Exposure) -> str:
 
 
 def unread_text(missing: Unread, top: Resource) -> str:
-    """`the firewall rules of sqlfag could not be read`."""
+    """Return a clause about an unread part: `the firewall rules of sqlfag could not be read`."""
     what = missing.what
     if " " in what:
         return f"{what}: {missing.why}"

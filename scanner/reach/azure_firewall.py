@@ -20,7 +20,7 @@ from scanner.reach.load_balancers import LoadBalancers, front_end_address_unread
 from scanner.reach.networks import Fabric, key_of
 from scanner.reach.paths import FrontEnd, PortMapping, lacks_id, parsed_addresses, port_at
 from scanner.reach.peerings import networks_near, peerings_known, peers_of
-from scanner.reach.port_ranges import LAST_PORT, BadPort, Spans, ports
+from scanner.reach.port_ranges import LAST_PORT, BadPort, ports
 from scanner.reach.public_addresses import public_address, public_addresses
 from scanner.reach.source_grants import describe_sources
 from scanner.reach.source_sets import OUTSIDE_SOURCES, SourceSet, sources_from_addresses
@@ -189,12 +189,10 @@ def _port_mappings(rule: Any) -> Iterator[PortMapping]:
 def _spans(texts: Iterable[str]) -> Iterator[tuple[int, int]]:
     """Return the port ranges of some texts; every port for a text that is none."""
     for text in texts:
-        spans: Spans = ((0, LAST_PORT),)
         try:
-            spans = ports(text)
+            yield from ports(text)
         except BadPort:
-            pass
-        yield from spans
+            yield 0, LAST_PORT
 
 
 def _translate(front: FrontEnd, rule: Any, near: set[str], balancers: LoadBalancers) -> None:

@@ -6,13 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from scanner.model.addresses import (
-    NO_ADDRESSES,
-    AddressSet,
-    BadAddress,
-    parse,
-    union,
-)
+from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, parse, union
 from scanner.model.json_paths import texts_at
 from scanner.model.resource import Resource
 from scanner.reach.networks import key_of, network_of
@@ -23,10 +17,10 @@ from scanner.reach.topology import Topology
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks for a connection. Neither `addresses` nor `subnets`: the internet as a whole.
+    """The source of a connection. Without `addresses` and `subnets` it is the internet as a whole.
 
-    `addresses`: the public ones that it comes from, EMPTY where they are not known. A resource in a virtual network
-    also has `subnets` (keys), its `private_addresses` addresses there and its application security groups.
+    `addresses`: its public ones, NO_ADDRESSES where they are not known. A resource in a virtual network also has
+    `subnets` (keys), `networks` (keys: its own and their peers), `private_addresses` and `application_groups`.
     """
 
     name: str
@@ -48,13 +42,11 @@ class Caller:
 INTERNET: Final = Caller("the internet")
 
 
-# Callers
-
-
 def caller_of_resource(name: str, resource_id: str, found: Topology, nics: Iterable[str] = ()) -> Caller | None:
-    """A resource of the snapshot as a caller: a network, a subnet, a network interface, or what has such (`nics`).
+    """Return a resource of the snapshot as a caller: a network, a subnet, a network interface, or what has such
+    (`nics`).
 
-    None where nothing is known of where it stands.
+    None where it is not known in which subnet, or at which address, the resource is.
     """
     fabric, key = found.fabric, key_of(resource_id)
     subnets: set[str] = set()
@@ -86,7 +78,7 @@ def caller_of_resource(name: str, resource_id: str, found: Topology, nics: Itera
 
 
 def _gateway(subnet: str, found: Topology) -> list[AddressSet]:
-    """The public addresses of the NAT gateway of a subnet."""
+    """Return the public addresses of the NAT gateway of a subnet."""
     out: list[AddressSet] = []
     for gateway in found.index.of_type("Microsoft.Network/natGateways")[0]:
         ids = [key_of(str(each)) for each in _ids(gateway, "properties.subnets")]

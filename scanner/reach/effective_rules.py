@@ -1,9 +1,9 @@
-"""Where Azure's own answer about effective rules differs from ours. Pure; what differs is a defect of Twolocks.
+"""Where Azure's own answer about effective rules differs from Twolocks; a difference is a defect of Twolocks. Pure.
 
-Sources: the shape of the answers, Microsoft Learn rest/api/virtualnetwork/network-interfaces/list-effective-network-
-security-groups and virtual-network-manager/effective-security-admin-rules. Compared is who is let in from outside.
-Effective rules spell "everybody" as 0.0.0.0/0; whether that holds over IPv6 as well is taken from our own rule of the
-same priority, since nothing says so.
+Sources: Microsoft Learn, rest/api/virtualnetwork/network-interfaces/list-effective-network-security-groups and
+virtual-network-manager/effective-security-admin-rules. The allowed outside callers are compared.
+Effective rules spell every address as 0.0.0.0/0. Whether that includes IPv6 is taken from our own rule of the same
+priority, because no page says so.
 """
 
 from collections.abc import Container, Iterable, Iterator
@@ -26,19 +26,19 @@ ACTIONS: Final = (
     f"Microsoft.Network/networkInterfaces/{GROUPS}/action",
     f"Microsoft.Network/virtualNetworks/{ADMIN}/action",
 )
-"""What a role needs for `--effective`, beyond what a scan reads."""
+"""The actions that a role needs for `--effective`, besides those of a scan."""
 _NONE: Final = "no group"
 
 
 def reachable_interfaces(found: Topology) -> tuple[list[Nic], list[str]]:
-    """The network interfaces with a path from outside, and the networks (keys) that they stand in; sorted."""
+    """Return the network interfaces with a path from outside, and the keys of their networks; both sorted."""
     nics = [nic for nic in found.fabric.nics.values() if any(not path.front_end.missing for path in found.paths(nic))]
     subnets = [found.fabric.subnets.get(each.subnet) for nic in nics for each in nic.configurations]
     return sorted(nics, key=lambda nic: nic.id), sorted({subnet.network for subnet in subnets if subnet is not None})
 
 
 def group_differences(nic: Nic, fabric: Fabric, answer: Any) -> Iterator[str]:
-    """The differences for a network interface; `answer`: what Azure said of it."""
+    """Return the differences for a network interface; `answer`: what Azure returned for it."""
     theirs = _levels(answer)
     name = nic.id.rsplit("/", 1)[-1]
     for configuration in nic.configurations:
@@ -64,7 +64,7 @@ def group_differences(nic: Nic, fabric: Fabric, answer: Any) -> Iterator[str]:
 
 
 def admin_rule_differences(network: str, fabric: Fabric, answer: Any) -> Iterator[str]:
-    """The differences of the security admin rules of a network (its key), as its network interfaces meet them."""
+    """Return the differences of the security admin rules of a network (its key), for each of its network interfaces."""
     values = member(answer, "value")
     bodies = [(str(member(each, "id") or ""), each) for each in values if isinstance(each, dict)]
     ours, theirs = fabric.admin(network), admin_rules(network, bodies)
@@ -90,7 +90,7 @@ def _receivers(network: str, fabric: Fabric) -> Iterator[tuple[DestinationFields
 
 
 def _wide(ours: SecurityRules, receiver: DestinationFields) -> tuple[set[int], set[int]]:
-    """The priorities of our rules that name every sender over IPv6, and of those that name every destination."""
+    """Return the priorities of our rules that name every IPv6 source, and of those that name every destination."""
     rules = ours.rules(receiver, False)
     everybody = {rule.priority for rule in rules if rule.source.outside.covers(PUBLIC_IPV6)}
     return everybody, {rule.priority for rule in rules if rule.destination is None}
@@ -110,7 +110,7 @@ def _group_differs(
 
 
 def _first(one: AllowedRanges, two: AllowedRanges) -> tuple[int, SourceSet, SourceSet] | None:
-    """The first place that two flows answer differently, with both answers."""
+    """Return the first place at which two lists of ranges differ, with the sources of both."""
     starts = {0, *(each.first for each in (*one, *two)), *(each.last + 1 for each in (*one, *two))}
     for at in sorted(starts):
         own, other = _at(one, at), _at(two, at)
@@ -128,7 +128,9 @@ def _called(group: str) -> str:
 
 
 def _levels(answer: Any) -> dict[str, tuple[str, Any]]:
-    """The groups that Azure applies and their rules, by the subnet or network interface (key) that they guard."""
+    """Return the groups that Azure applies and their rules, by the subnet or network interface (key) that they
+    protect.
+    """
     found: dict[str, tuple[str, Any]] = {}
     values = member(answer, "value")
     for each in values if isinstance(values, list) else ():
@@ -146,7 +148,10 @@ def _group(id: str, rules: list[dict[str, Any]]) -> SecurityRules:
 
 
 def _rules(values: Any, everybody: Container[int] | None, everywhere: Container[int] | None) -> list[dict[str, Any]]:
-    """Effective rules in the form of the rules of a group; the priorities at which 0.0.0.0/0 is all, None: at each."""
+    """Return effective rules in the form of the rules of a group.
+
+    `everybody`, `everywhere`: the priorities at which 0.0.0.0/0 is every source or destination; None: at each.
+    """
     found = [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
     return [_rule(each, everybody, everywhere) for each in found]
 
@@ -173,7 +178,7 @@ def _rule(body: Any, everybody: Container[int] | None, everywhere: Container[int
 
 
 def _texts(body: Any, one: str, many: str, whole: bool = True) -> list[str]:
-    """The plural member where it holds anything, else the singular one; everybody as `*` where that is the `whole`."""
+    """Return the plural member where it has values, else the singular one; with `whole` 0.0.0.0/0 becomes `*`."""
     values = member(body, many)
     found = [each for each in values if isinstance(each, str)] if isinstance(values, list) else []
     single = member(body, one)
@@ -182,7 +187,7 @@ def _texts(body: Any, one: str, many: str, whole: bool = True) -> list[str]:
 
 
 def all_differences(found: Topology, groups: Iterable[tuple[Nic, Any]], admin: Iterable[tuple[str, Any]]) -> list[str]:
-    """Every difference, each once, in a fixed order."""
+    """Return every difference, each once, in a fixed order."""
     told = [said for nic, answer in groups for said in group_differences(nic, found.fabric, answer)]
     told += [said for network, answer in admin for said in admin_rule_differences(network, found.fabric, answer)]
     return list(dict.fromkeys(told))

@@ -1,8 +1,8 @@
-"""From whom a packet gets through to a network interface: security admin rules, the subnet's group, its own group.
+"""The filter chain of a network interface: security admin rules, the subnet's group, the interface's own group.
 
-Both groups must let it in. A level without a group lets everything in; without one at either level a Standard address
-is closed and a Basic one open (Microsoft Learn, virtual-network/ip-services/public-ip-addresses). Paths from outside
-(addresses, load balancers, firewalls) stand in front of this and ask it for back-end ports.
+Both groups must allow a packet. A level without a group allows everything; without one at either level a Standard
+address is closed and a Basic one open (Microsoft Learn, virtual-network/ip-services/public-ip-addresses). Network paths
+(`scanner.reach.paths`) ask the chain for back-end ports.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-from scanner.model.addresses import (
-    Version,
-)
+from scanner.model.addresses import Version
 from scanner.model.exposure import Hop
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.known_ports import KnownPort
@@ -40,19 +38,22 @@ from scanner.reach.source_sets import NO_SOURCES, SourceSet
 from scanner.reach.sources import join_with_and
 
 EntryKind: TypeAlias = Literal["standard", "basic", "inside"]
-"""How a packet comes: by a public address or load balancer of that SKU, or from inside (the network itself, its peers,
-a firewall or a gateway in it)."""
+"""How a packet arrives: by a public address or load balancer of that SKU, or from inside (the network itself, its
+peers, a firewall or a gateway in it).
+"""
 
 FilterKind: TypeAlias = Literal["admin-rules", "subnet-nsg", "nic-nsg", "no-nsg", "route"]
 
 MAX_CACHED_CHAINS: Final = 256
-"""How many passages a fabric remembers: machines that share their groups stand close together."""
+"""The number of chains that a fabric keeps, because machines that share their groups follow each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class FilterStep:
-    """A hop on the way in: what decided there, and who is left after it. `allows` None: it could not be read, or is not
-    known in part."""
+    """One step of the chain: the rules that decided, and the sources that remain after it.
+
+    `allows` None: the step could not be read, or is not known in part.
+    """
 
     kind: FilterKind
     resource: str
@@ -62,7 +63,7 @@ class FilterStep:
     detail: str = ""
 
     def hop(self) -> Hop:
-        """The same for an exposure."""
+        """Return the step as a hop of an exposure."""
         name = self.resource.rstrip("/").rsplit("/", 1)[-1] or _NAMES[self.kind]
         said = [f"{rule.name} ({rule.priority})" for rule in self.rules[:MAX_NAMED_RULES]]
         more = len(self.rules) - len(said)
@@ -83,9 +84,10 @@ _NAMES: Final[dict[FilterKind, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class OpenRange:
-    """A range of ports that somebody gets to. `protocol` "*": TCP and UDP alike. `sure` may be nobody, `may` never is.
+    """A range of ports that some source reaches. `protocol` "*": TCP and UDP alike.
 
-    `doubts` say what could not be read, where `may` is more than `sure`.
+    `certain` may be empty, `possible` never is. `missing`: what could not be read, where `possible` is more than
+    `certain`.
     """
 
     protocol: str
@@ -102,17 +104,17 @@ class OpenRange:
         return label(self.protocol, self.first, self.last)
 
     def shifted(self, first: int, known: KnownPort | None = None) -> OpenRange:
-        """The same seen from outside, where its ports start at `first`; what answers is still what stands behind."""
+        """Return the range as it looks from outside, where its ports start at `first`; the known port behind stays."""
         return replace(self, first=first, last=first + self.last - self.first, known_port=known or self.known_port)
 
     def limited(self, to: SourceSet) -> OpenRange:
-        """The same behind a device that lets only these senders come."""
+        """Return the range behind a device that allows only these sources."""
         return replace(self, certain=self.certain & to, possible=self.possible & to)
 
 
 @dataclass(frozen=True, slots=True)
 class FilterLevel:
-    """One level of the chain. `group` None: nothing decides there, `open` says how."""
+    """One level of the chain. `group` None: no rules decide there, and `detail` says why."""
 
     kind: FilterKind
     resource: str
@@ -125,7 +127,9 @@ class FilterLevel:
 
 @dataclass(slots=True)
 class FilterChain:
-    """Who gets through to a target, on every port. Targets to which the same rules apply share one passage."""
+    """The sources that reach a destination, on every port. Destinations to which the same rules apply share one
+    chain.
+    """
 
     side: SourceSide
     version: Version
@@ -143,7 +147,7 @@ class FilterChain:
 
     @property
     def missing(self) -> tuple[Unread, ...]:
-        """What of the chain could not be read or is not known."""
+        """Return what of the chain could not be read or is not known."""
         found = [possible for level in self.levels for possible in level.missing]
         if self.admin_gap is not None:
             found.append(self.admin_gap)
@@ -151,20 +155,20 @@ class FilterChain:
 
     @property
     def places(self) -> tuple[OpenPlaces, ...]:
-        """The open places of the line, ascending, merged where the same senders get in."""
+        """Return the open places of the line, ascending; neighbours with the same sources are merged."""
         if self._places is None:
             self._places = tuple(joined(self._both()))
         return self._places
 
     @property
     def open_ranges(self) -> tuple[OpenRange, ...]:
-        """What is open over TCP and UDP: known ports on their own, the rest in as few ranges as it takes."""
+        """Return what is open over TCP and UDP: each known port by itself, the rest in as few ranges as possible."""
         if self._open_ranges is None:
             self._open_ranges = self.within("*")
         return self._open_ranges
 
     def within(self, protocol: str, first: int = 0, last: int = 65535) -> tuple[OpenRange, ...]:
-        """What is open of these ports ("*": TCP and UDP), in the same form."""
+        """Return what is open of these ports ("*": TCP and UDP), in the form of `open_ranges`."""
         asked = WITH_PORTS if protocol == "*" else tuple(each for each in WITH_PORTS if each == protocol)
         found: list[OpenRange] = []
         rest: dict[Protocol, list[OpenPlaces]] = {}
@@ -186,9 +190,9 @@ class FilterChain:
         return tuple(sorted(found, key=lambda one: (one.protocol, one.first, one.last)))
 
     def explain(self, protocol: Protocol, port: int = 0, asked: SourceSet | None = None) -> tuple[FilterStep, ...]:
-        """The rules that decide on these senders (None: everybody) at one port, hop by hop, also where they deny.
+        """Return the rules that decide on these sources (None: all) at one port, step by step, also where they deny.
 
-        The last step's `left` is who gets through; a step after which nobody is left is the last one.
+        `remaining` of the last step are the allowed sources. A step after which no source remains is the last one.
         """
         at = place(protocol, port)
         now = self.all_sources if asked is None else asked & self.all_sources
@@ -218,8 +222,6 @@ class FilterChain:
         refs = tuple(rule.ref for rule, _ in decided)
         left = let | delivered
         return FilterStep(level.kind, level.resource, refs, bool(left) if possible == let else None, left)
-
-    # Working it out
 
     def _both(self) -> Iterator[OpenPlaces]:
         certain = self._met(wide=False)
@@ -276,7 +278,7 @@ class FilterChain:
 
 
 def filter_chain(fabric: Fabric, target: Destination, entry: EntryKind) -> FilterChain:
-    """Who gets through to a target, for packets that come that way. Cheap for targets that share their groups."""
+    """Return the chain to a destination for packets that arrive so. Destinations that share their groups share it."""
     subnet_key, group_key = fabric.key(target.subnet), fabric.key(target.group)
     subnet = fabric.subnets.get(subnet_key)
     above = fabric.groups.get(subnet.group) if subnet is not None else None
@@ -358,7 +360,7 @@ def _no_group(entry: EntryKind, whole: AllowedRanges, unsure: bool) -> FilterLev
 
 
 def _check(fabric: Fabric, target: Destination, outside: FilterChain) -> FilterStep | None:
-    """Evidence where a default route may have put every address into the tag VirtualNetwork."""
+    """Return a step of evidence where a default route may add every address to the tag VirtualNetwork; else None."""
     subnet = fabric.subnets.get(fabric.key(target.subnet))
     if subnet is None or not subnet.table:
         return None
@@ -377,9 +379,6 @@ def _check(fabric: Fabric, target: Destination, outside: FilterChain) -> FilterS
 
 
 _HOPS: Final = {"appliance": "an appliance", "gateway": "a gateway"}
-
-
-# Lists of pieces
 
 
 def _at(flow: AllowedRanges, at: int) -> SourceSet:

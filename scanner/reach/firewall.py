@@ -1,7 +1,7 @@
-"""One reader for the firewalls of all platform services; a service's file says by a `Firewall` row where things stand.
+"""The network lock of a platform service, by its `Firewall` row. Rule files import from here.
 
-Order of the locks, from the outside: injection into a virtual network (the resource has no public side at all), the
-public switch, a network security perimeter, the service's own rules. Private endpoints are a way in of their own.
+Order from outside: injection into a virtual network (the resource has no public side then), the public switch, a
+network security perimeter, the service's own rules. Private endpoints are access of their own.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,7 @@ from scanner.model.ids import subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.verdict import (
-    NOT_READ,
-    Evidence,
-    Unread,
-    not_returned,
-    unknown_value,
-)
+from scanner.model.verdict import NOT_READ, Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall_row import Firewall, RuleList
 from scanner.reach.firewall_rules import (
     FirewallReading,
@@ -31,17 +25,14 @@ from scanner.reach.firewall_rules import (
 from scanner.reach.perimeters import CONFIGURATIONS, Perimeters, perimeters
 from scanner.reach.private_endpoints import private_endpoints
 from scanner.reach.public_switch import PublicSwitch, public_switch
-from scanner.reach.sources import (
-    as_possible,
-    grants_from_ids,
-    source_hop,
-)
+from scanner.reach.sources import as_possible, grants_from_ids, source_hop
 
 
 def firewall(resource: Resource, index: Index, row: Firewall, rules: Lock | None = None) -> Lock:
-    """Who can reach the resource: its ways in, the doubts, the hops from the source on, and identity-bound `admits`.
+    """Return the network lock of a resource: grants, possible grants, hops from the source on, and identity-based
+    access.
 
-    `rules` replaces what the row's lists would say, for a service whose rules are richer (see `restrictions`).
+    `rules` replaces what the row's lists say, for a service whose rules are richer (see `restrictions`).
     """
     if resource.has_no_properties:
         hop = Hop("switch", "Public network access", resource.why_absent_is_unknown, allows=None)
@@ -68,7 +59,7 @@ def firewall(resource: Resource, index: Index, row: Firewall, rules: Lock | None
 
 
 def _closing(reading: FirewallReading, switch: PublicSwitch, around: Perimeters) -> tuple[Evidence, ...]:
-    """The facts that close the reading."""
+    """Return the evidence that closes a resource without any grant."""
     enforced = tuple(perimeter.evidence for perimeter in around.found if perimeter.enforced)
     facts = enforced or (*switch.seen, *reading.facts)
     blind = switch.state != "enabled" and not around.found and not around.complete and reading.index.live
@@ -77,9 +68,9 @@ def _closing(reading: FirewallReading, switch: PublicSwitch, around: Perimeters)
 
 @dataclass(frozen=True, slots=True)
 class AllowedSubnets:
-    """The subnets that a resource's own rules let in, by id ("" where an entry names none), and what may be missing.
+    """The subnets that a resource's own rules allow, by id ("" where an entry names none), and what may be missing.
 
-    `why_rules_not_used` says why no such rule decides anything, "" where they do.
+    `not_used`: why such rules decide nothing; "" where they do.
     """
 
     path: str
@@ -89,7 +80,9 @@ class AllowedSubnets:
 
 
 def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedSubnets:
-    """What the rules for virtual networks of the resource say, where its other locks let them decide."""
+    """Return the subnets that the resource's rules for virtual networks allow, where its other locks leave it to
+    them.
+    """
     path = next(iter(row.subnets)).name
     if resource.has_no_properties:
         return AllowedSubnets(path, missing=Unread("properties", resource.why_absent_is_unknown))
@@ -115,7 +108,7 @@ def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedS
 
 
 def why_rules_not_used(resource: Resource, index: Index, row: Firewall) -> str:
-    """Why no rule of the resource's own lets anybody in, "" where they may."""
+    """Return why no rule of the resource's own allows a caller; "" where one may."""
     reading = FirewallReading(resource, index, row)
     reading.find_holder()
     return _why_rules_not_used(reading)
@@ -135,7 +128,7 @@ def _why_rules_not_used(reading: FirewallReading) -> str:
 
 
 def injection_subnet(resource: Resource, path: str) -> str:
-    """The id of the subnet that a path names, or of the object there; "" where it names none."""
+    """Return the id of the subnet that a path, or the object there, names; "" where it names none."""
     value = resource.get(path)
     subnet = get_path(value, "id") if isinstance(value, dict) else value
     return subnet if isinstance(subnet, str) and subscription_of(subnet) else ""
@@ -152,7 +145,7 @@ def _injected(resource: Resource, index: Index, row: Firewall) -> Lock | None:
 
 
 def _maybe_injected(resource: Resource, row: Firewall) -> tuple[PossibleGrant, ...]:
-    """A doubt for each path that does not say whether the resource stands in a virtual network."""
+    """Return a possible grant for each path that does not say whether the resource is in a virtual network."""
     possible_grants = []
     for path in row.injected:
         value = resource.get(path)
@@ -166,7 +159,7 @@ def _maybe_injected(resource: Resource, row: Firewall) -> tuple[PossibleGrant, .
 
 
 def _own(reading: FirewallReading, switch: PublicSwitch, rules: Lock | None) -> Lock:
-    """What switch and rules of the resource itself let in."""
+    """Return the lock that the switch and the rules of the resource itself set."""
     if switch.state != "enabled" and switch.possible is None:
         return Lock(admits=trusted_access(reading))
     lock = rules if rules is not None else rules_lock(reading)

@@ -8,11 +8,11 @@ from scanner.model.rule import Read
 
 @dataclass(frozen=True, slots=True)
 class RuleList:
-    """Where one list of firewall rules stands, and which members of an entry say what.
+    """One list of firewall rules in a body, and the members of an entry.
 
-    Either an inline list (`path`, in the resource or in the row's `holder`) or child resources (`child`). An entry
-    holds an `address` (address, CIDR or range; "" where the entry itself is the text), or `start` and `end`, or the id
-    of a subnet or a resource (`id`; "" where the entry itself is the id). `action` is the member that may say Deny.
+    The list is inline (`path`, in the resource or in the row's `holder`) or child resources (`child`). An entry has an
+    `address` (address, CIDR or range; "" where the entry itself is the text), or `start` and `end`, or the `id` of a
+    subnet or a resource ("" where the entry itself is the id). `action` is the member that may say Deny.
     """
 
     path: str = ""
@@ -30,25 +30,28 @@ class RuleList:
 
 @dataclass(frozen=True, slots=True)
 class Firewall:
-    """The row of a service: where its public switch, its rules and its private endpoints stand, and what absence means.
+    """The row of a service: its public switch, its rule lists and its private endpoints in the body, and the meaning of
+    absent values.
 
     - `empty`: what no rule at all means where the default action does not decide: "open" or "closed".
-    - `public`: the path of the public switch ("" where there is none), with its known values. `absent`: what an absent
-      or null switch means: "enabled", "disabled", or "auto" (closed as soon as a private endpoint is approved); ""
-      leaves it undecided. `second`: the path of a switch in `holder` that must agree with the first.
+    - `public`: the path of the public switch ("" without one), with its known values. `absent`: what an absent or null
+      switch means: "enabled", "disabled", or "auto" (closed as soon as a private endpoint is approved); "" is not
+      known. `second`: the path of a switch in `holder` that must agree with the first.
     - `default`: the path of the default action, with its values; `default_absent`: "allow", "deny" or "".
-    - `addresses`, `subnets`, `instances`: the lists. `acl`: the object that holds them; a list in it that has entries
-      and is not known leaves the door undecided; `other` names lists in it that are known to admit nobody.
-    - `holder`: the single child on which default action and inline lists stand (rule sets of Event Hubs).
-    - `zero`: the address 0.0.0.0 (or the range from it to itself) admits every Azure tenant. Elsewhere it means nobody.
+    - `addresses`, `subnets`, `instances`: the lists. `acl`: the object that holds them; another list in it that has
+      entries makes the lock inconclusive, except for the names of `other`, which are known to allow no caller.
+    - `holder`: the single child that has the default action and the inline lists (rule sets of Event Hubs).
+    - `zero`: the address 0.0.0.0 (or the range from it to itself) allows every Azure tenant. Elsewhere it allows no
+      one.
     - `filter`: a path whose value true makes an empty rule list closed (Cosmos DB).
-    - `bypass`: the path of the bypass for trusted services, `bypass_off` its values that admit nobody.
-    - `endpoints`: where private endpoint connections stand: an inline path, a child, None where they do not serve it.
-    - `injection_subnet`: paths; one that is there puts the resource into a virtual network, whatever the switch says.
-    - `unruly`: the path of the SKU, the values on which the rule lists do not exist, or are not judged, and those on
-      which they hold; on any other they may hold nobody off. `lacks` says what such a SKU lacks, after its name.
+    - `bypass`: the path of the bypass for trusted services; `bypass_off`: its values that allow no service.
+    - `endpoints`: where private endpoint connections are: an inline path, a child, None without any.
+    - `injected`: paths; one that has a value puts the resource into a virtual network, whatever the switch says.
+    - `sku_without_network_rules`: the path of the SKU, the values on which the rule lists do not exist or are not
+      evaluated, and those on which they are; on any other value they may block no one. `lacks`: what such a SKU lacks,
+      after its name.
     - `configurations`: the child `networkSecurityPerimeterConfigurations`.
-    - `source` names where Azure documents `absent`, `default_absent` and `empty`.
+    - `source`: where Azure documents `absent`, `default_absent` and `empty`.
     """
 
     empty: Literal["open", "closed"]

@@ -9,15 +9,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.rule import Read
-from scanner.model.verdict import (
-    Evidence,
-    Unread,
-    display_value,
-    not_a_list,
-    not_read,
-    not_returned,
-    unknown_value,
-)
+from scanner.model.verdict import Evidence, Unread, display_value, not_a_list, not_read, not_returned, unknown_value
 from scanner.reach.firewall_row import Firewall, RuleList
 from scanner.reach.sources import (
     MAX_LISTED,
@@ -32,7 +24,10 @@ ZERO = "0.0.0.0"  # noqa: S104
 
 @dataclass(slots=True)
 class FirewallReading:
-    """What was found out about one resource on the way to its reach."""
+    """One resource with its firewall row, and what was read of them so far.
+
+    `holder`: the resource that has the default action and the inline lists. `facts`: evidence for a closed lock.
+    """
 
     resource: Resource
     index: Index
@@ -59,7 +54,7 @@ def allows(lock: Lock, otherwise: bool = False) -> bool | None:
 
 
 def rules_lock(reading: FirewallReading) -> Lock:
-    """What the resource's own rules let in, once the switch is on."""
+    """Return the lock that the resource's own rules set, once the switch is on."""
     row = reading.row
     path, lacking, _ = row.sku_without_network_rules
     if path and any(same(reading.resource.get(path), each) for each in lacking):
@@ -98,7 +93,7 @@ def rules_lock(reading: FirewallReading) -> Lock:
 
 
 def possible_without_rules(reading: FirewallReading) -> Lock:
-    """A doubt where nobody knows whether the rules of this SKU hold anybody off."""
+    """Return a possible grant where it is not known whether the rules of this SKU are evaluated."""
     path, _, holding = reading.row.sku_without_network_rules
     value = reading.resource.get(path) if path else MISSING
     if not path or any(same(value, each) for each in holding):
@@ -121,7 +116,7 @@ def default_evidence(reading: FirewallReading) -> tuple[Evidence, ...]:
 
 
 def default_action(reading: FirewallReading) -> tuple[bool, Unread | None]:
-    """Whether the default action lets everybody in, and what leaves that undecided."""
+    """Return whether the default action allows every caller, and why that is not known."""
     row = reading.row
     if not row.default:
         return False, None
@@ -146,7 +141,7 @@ def open_when_empty(reading: FirewallReading) -> bool:
 
 
 def listed_grants(reading: FirewallReading) -> Lock:
-    """What the rule lists let in, by their union."""
+    """Return the grants of the rule lists, by their union."""
     row = reading.row
     named: list[tuple[Any, AddressSet]] = []
     sets: list[AddressSet] = []
@@ -175,7 +170,7 @@ def listed_grants(reading: FirewallReading) -> Lock:
 def _addresses(
     reading: FirewallReading, rules: RuleList
 ) -> tuple[list[tuple[Any, AddressSet]], tuple[Grant, ...], tuple[PossibleGrant, ...]]:
-    """The rules of a list with their addresses, the way that 0.0.0.0 is, and what could not be read."""
+    """Return the rules of a list with their addresses, the grant of 0.0.0.0, and possible grants for unread ones."""
     entries, missing = entries_of(reading, rules)
     found: list[tuple[Any, AddressSet]] = []
     possible_grants = [PossibleGrant(Reach.internet, missing)] if missing is not None else []
@@ -225,7 +220,7 @@ def total_entries(reading: FirewallReading) -> int:
 
 
 def entries_of(reading: FirewallReading, rules: RuleList) -> tuple[list[Any], Unread | None]:
-    """The entries of a list, and what may be missing of them."""
+    """Return the entries of a list, and why some may be missing."""
     known = reading.entries.get(id(rules))
     if known is None:
         known = reading.entries[id(rules)] = _read(reading, rules)
@@ -258,13 +253,13 @@ def _was_read(resource: Resource, child: Read) -> bool:
 
 
 def _no_entries(reading: FirewallReading) -> bool:
-    """Whether no inline list has entries: then what is missing of a thin record can only make it narrower."""
+    """Return whether no inline list has entries: then a list that is missing can only make the lock narrower."""
     lists = (*reading.row.addresses, *reading.row.subnets)
     return reading.holder is None or not any(reading.holder.get(rules.path) for rules in lists if rules.child is None)
 
 
 def _strange(reading: FirewallReading) -> tuple[PossibleGrant, ...]:
-    """A doubt for each list of the access rules that has entries and is not known: it may admit anybody."""
+    """Return a possible grant for each list of the access rules that has entries and is not known."""
     row = reading.row
     body = reading.holder.get(row.acl) if row.acl and reading.holder is not None else None
     if not isinstance(body, dict):
@@ -279,7 +274,7 @@ def _strange(reading: FirewallReading) -> tuple[PossibleGrant, ...]:
 
 
 def trusted_access(reading: FirewallReading) -> tuple[str, ...]:
-    """The ways in that demand an identity by themselves: trusted services and named resources."""
+    """Return the access that requires an identity by itself: trusted services and named resources."""
     row, holder = reading.row, reading.holder
     if holder is None:
         return ()

@@ -1,8 +1,9 @@
-"""What stands in front of an endpoint: gateways that publish it, and DNS names that lead to it. Evidence, never reach.
+"""Gateways that publish an endpoint, and DNS names that lead to it. Evidence, never reach.
 
-What the endpoint itself lets in is judged all the same, and what was not read here makes no verdict worse: a gateway in
-front is no lock. Sources: azure-mgmt-cdn Route, AFDOrigin; azure-mgmt-frontdoor RoutingRule; azure-mgmt-apimanagement
-ApiContract, BackendContract; azure-mgmt-trafficmanager Endpoint; azure-mgmt-network ApplicationGateway.
+The endpoint itself is evaluated all the same, because a gateway in front of it is no lock; what was not read here
+changes no verdict.
+Sources: azure-mgmt-cdn Route, AFDOrigin; azure-mgmt-frontdoor RoutingRule; azure-mgmt-apimanagement ApiContract,
+BackendContract; azure-mgmt-trafficmanager Endpoint; azure-mgmt-network ApplicationGateway.
 """
 
 from __future__ import annotations
@@ -26,44 +27,42 @@ NETWORK: Final = "Microsoft.Network"
 CDN: Final = "Microsoft.Cdn/profiles"
 APIM: Final = "Microsoft.ApiManagement/service"
 PUBLISHER_PREFIXES: Final = ("published through ", "named by ")
-"""How what is told here begins."""
+"""How the texts of this module begin."""
 MANAGER: Final = f"{NETWORK}/trafficManagerProfiles"
 
 
 @dataclass(slots=True)
 class PublisherIndex:
-    """What publishes and names, in words, by what it leads to.
+    """The texts about gateways (`by_target`) by what these lead to.
 
-    Keys: a host name or an address, the id of a resource, of an IP configuration or of a pool, as `key_of` gives it.
+    Keys: a host name or an address; the id of a resource, of an IP configuration or of a pool, as `key_of` returns it.
     """
 
     index: Index
     by_target: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     dns_names: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """The same for DNS, which publishes nothing."""
+    """The same for DNS names, which publish nothing."""
     _ids: dict[str, list[str]] | None = None
-    """The ids of public addresses by their address, once somebody asked."""
+    """The ids of public addresses by their address, made at the first use."""
 
     @property
     def topology(self) -> Topology:
         return topology(self.index)
 
-    # Questions
-
     def publishers(self, keys: Iterable[str]) -> tuple[str, ...]:
-        """What publishes one of these, then what names it."""
+        """Return the gateways that publish one of these keys, then the DNS names that lead to it."""
         known = [each.lower() for each in keys if each] if self.by_target or self.dns_names else []
         told = [said for source in (self.by_target, self.dns_names) for key in known for said in source.get(key, ())]
         return tuple(dict.fromkeys(told))
 
     def of_endpoint(self, id: str, kind: str, address: str) -> tuple[str, ...]:
-        """What publishes an endpoint: by its address and, where it is an app, by the resource's id."""
+        """Return what publishes an endpoint: by its address and, for an app, by the resource's id."""
         return (
             self.publishers((address, key_of(id) if kind == "app" else "")) if self.by_target or self.dns_names else ()
         )
 
     def of_machine(self, id: str, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> tuple[str, ...]:
-        """What publishes a machine: by its id, its network interfaces, and the public addresses on its paths."""
+        """Return what publishes a machine: by its id, its network interfaces, and the public addresses on its paths."""
         return self.publishers((key_of(id), *self._keys(nics, paths))) if self.by_target or self.dns_names else ()
 
     def _keys(self, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> Iterator[str]:
@@ -87,16 +86,14 @@ class PublisherIndex:
         return self._ids.get(address, []) if address else []
 
     def public(self, id: str) -> list[str]:
-        """The keys of a public address (its id): the id, the address and its DNS name."""
+        """Return the keys of a public address (its id): the id, the address and its DNS name."""
         body = self.index.resources.get(key_of(id)) if id else None
         if body is None:
             return [key_of(id)]
         return [body.key, text_at(body.body, "properties.ipAddress"), text_at(body.body, "properties.dnsSettings.fqdn")]
 
-    # Building
-
     def read(self) -> None:
-        """Take the whole index: what stands furthest outside first, since an inner gateway tells what leads to it."""
+        """Read the whole index, the outermost gateways first, because an inner gateway names what leads to it."""
         for profile in self.index.of_type(MANAGER)[0]:
             self._manager(profile, f"named by Traffic Manager profile {profile.name}")
         for door in self.index.of_type(f"{NETWORK}/frontDoors")[0]:
@@ -112,10 +109,8 @@ class PublisherIndex:
         if key:
             self.by_target[key.lower()].append(said)
 
-    # Traffic Manager
-
     def _manager(self, profile: Resource, said: str) -> None:
-        """The targets of a profile, and those of the profiles that are nested in it."""
+        """Add the targets of a Traffic Manager profile, and those of the profiles that are nested in it."""
         seen, left = {profile.key}, [profile]
         while left:
             for each in _live_endpoints(left.pop()):
@@ -128,8 +123,6 @@ class PublisherIndex:
                 for key in (target, text_at(each, "properties.target").lower()):
                     if key:
                         self.dns_names[key].append(said)
-
-    # Front Door
 
     def _classic(self, door: Resource) -> None:
         if same(get_path(door.body, "properties.enabledState"), "Disabled"):
@@ -151,7 +144,7 @@ class PublisherIndex:
                 self._by_id(linked, "", whole)
 
     def _origin(self, origin: Resource, routes: _FrontDoorRoutes) -> None:
-        """An origin of Front Door Standard or Premium, where a route leads to its group."""
+        """Add an origin of Front Door Standard or Premium, where a route leads to its group."""
         if same(get_path(origin.body, "properties.enabledState"), "Disabled"):
             return
         how = routes.lead(origin)
@@ -165,9 +158,9 @@ class PublisherIndex:
         self._by_id(linked, text_at(origin.body, f"{link}.groupId"), said)
 
     def _by_id(self, id: str, part: str, said: str) -> None:
-        """What is named by its id: a slot by `part`; a private link service stands for what is behind it.
+        """Add a target by its id: a slot by `part`; for a private link service what is behind it.
 
-        Of other parts (a service of a storage account) the host name tells which endpoint it is.
+        Of other parts (a service of a storage account) the host name says which endpoint it is.
         """
         key = key_of(id)
         if not key:
@@ -181,10 +174,10 @@ class PublisherIndex:
         if not part or "." in part or part.lower() in ("sites", "managedenvironments", "gateway") or slot:
             self._add(f"{key}/slots/{slot}" if slot else key, said)
 
-    # API Management
-
     def _api_management(self) -> None:
-        """Back ends and APIs by the host of their URL; a service that the internet does not get to publishes none."""
+        """Add back ends and APIs by the host of their URL; a service that the internet does not reach publishes
+        none.
+        """
         led: dict[tuple[str, str], list[str]] = defaultdict(list)
         for each in self.index.of_type(f"{APIM}/backends")[0]:
             if self._is_public(each):
@@ -208,8 +201,6 @@ class PublisherIndex:
             return True
         inside = same(get_path(service.body, "properties.virtualNetworkType"), "Internal")
         return not (inside or same(get_path(service.body, "properties.publicNetworkAccess"), "Disabled"))
-
-    # Application Gateway
 
     def _gateway(self, gateway: Resource) -> None:
         before = self.publishers((gateway.key,))
@@ -237,7 +228,7 @@ class PublisherIndex:
                     self._add(f"{before_name}{_SCALE_SET}{name.partition('/')[0]}", said)
 
     def _top(self, below: Resource) -> str:
-        """The name of the top-level resource, as it is spelled where that was read."""
+        """Return the name of the top-level resource, spelled as it was read."""
         root = root_of(below.id)
         found = self.index.resources.get(root)
         return found.name if found is not None else root.rsplit("/", 1)[-1]
@@ -251,7 +242,7 @@ def _alone(said: str) -> str:
 
 
 def _live_endpoints(profile: Resource) -> list[Any]:
-    """The endpoints of a Traffic Manager profile that answers, but for those that are switched off."""
+    """Return the enabled endpoints of a Traffic Manager profile; [] for a disabled profile."""
     if same(get_path(profile.body, "properties.profileStatus"), "Disabled"):
         return []
     every = objects_at(profile.body, "properties.endpoints")
@@ -259,7 +250,7 @@ def _live_endpoints(profile: Resource) -> list[Any]:
 
 
 class _FrontDoorRoutes:
-    """Which origin groups of Front Door Standard and Premium a route leads to."""
+    """The routes of Front Door Standard and Premium, by endpoint and profile."""
 
     def __init__(self, index: Index) -> None:
         self.index = index
@@ -271,7 +262,10 @@ class _FrontDoorRoutes:
             self.routes[each.key.rsplit("/", 2)[0]].append(each)
 
     def lead(self, origin: Resource) -> str | None:
-        """None where no route leads to an origin; else what restricts that, in words. Unread routes lead everywhere."""
+        """Return what restricts the routes to an origin, as a clause; None where no route leads there.
+
+        Routes that were not read count as leading everywhere.
+        """
         profile, group = root_of(origin.key), origin.key.rsplit("/", 2)[0]
         endpoints = self.endpoints.get(profile, [])
         reads = origin.bundle.reads
@@ -291,7 +285,9 @@ class _FrontDoorRoutes:
 
 
 def _classic_pools(door: Resource) -> tuple[set[str] | None, bool]:
-    """The pools (names, lower case) that routing rules lead to, None where they were not read; whether engines may."""
+    """Return the pools (names, lower case) that routing rules lead to, None where they were not read; and whether a
+    rules engine may lead to others.
+    """
     rules = get_path(door.body, "properties.routingRules")
     if not isinstance(rules, list):
         return None, False
@@ -305,7 +301,9 @@ def _classic_pools(door: Resource) -> tuple[set[str] | None, bool]:
 
 
 def _gateway_pools(gateway: Resource, fronts: set[str]) -> set[str] | None:
-    """The pools (names, lower case) that rules of listeners on these fronts lead to; None where they were not read."""
+    """Return the pools (names, lower case) that rules of listeners on these fronts lead to; None where they were not
+    read.
+    """
     if not isinstance(get_path(gateway.body, "properties.requestRoutingRules"), list):
         return None
     listeners = {
@@ -334,7 +332,10 @@ def _mapped(paths: Any) -> set[str]:
 
 
 def _keyless(names: list[str]) -> str:
-    """What is told of APIs that ask for no subscription: azure-mgmt-apimanagement ApiContract.subscription_required."""
+    """Return a clause about APIs that require no subscription.
+
+    Source: azure-mgmt-apimanagement ApiContract.subscription_required.
+    """
     if not names:
         return ""
     if len(names) == 1:
@@ -359,13 +360,13 @@ def _host(url: str) -> str:
 
 
 def _arm(url: str) -> str:
-    """The key of the resource that the management URL of a back end names."""
+    """Return the key of the resource that the management URL of a back end names."""
     _, found, rest = url.partition("/subscriptions/")
     return key_of(f"/subscriptions/{rest}") if found else ""
 
 
 def publishers(index: Index) -> PublisherIndex:
-    """What publishes what, of an index, made once."""
+    """Return the publishers of an index, made once."""
     return cached(index, "publishing", _made)
 
 

@@ -1,4 +1,4 @@
-"""The networks of a scan in the small form that the chain needs: groups, subnets, network interfaces, route tables.
+"""The virtual networks of a scan in the small form that filtering needs: groups, subnets, interfaces, route tables.
 
 A body is read once and not kept. Ids that many records name (subnets, groups) are one object for all of them.
 """
@@ -24,12 +24,12 @@ from scanner.reach.sources import cached
 _NETWORK: Final = "microsoft.network"
 ADMIN_RULES: Final = f"{_NETWORK}/effectivesecurityadminrules"
 UNKNOWN_SECURITY_GROUP: Final = "/networksecuritygroup"
-"""The key of a security group whose id could not be read: no group has it."""
+"""The key of a network security group whose id could not be read; no group has it."""
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
 
 
 def key_of(identity: str) -> str:
-    """The form under which ids compare: lower case, no empty parts."""
+    """Return the form in which ids compare: lower case, without empty segments."""
     if identity.startswith("/") and "//" not in identity and "?" not in identity and not identity.endswith("/"):
         return identity.lower()
     return "/" + "/".join(segments(identity)) if identity else ""
@@ -41,7 +41,9 @@ def network_of(subnet: str) -> str:
 
 
 class IpConfiguration(msgspec.Struct, frozen=True, gc=False):
-    """An IP configuration of a network interface. `address` "" where it is not known; ids as `key_of` gives them."""
+    """An IP configuration of a network interface. `address` is "" where it is not known; ids are keys, as of
+    `key_of`.
+    """
 
     name: str
     address: str
@@ -50,13 +52,13 @@ class IpConfiguration(msgspec.Struct, frozen=True, gc=False):
     application_groups: frozenset[str]
     public: str
     pools: tuple[str, ...] = ()
-    """The pools and NAT rules of load balancers in which it says that it is (keys)."""
+    """The pools and NAT rules of load balancers that the configuration itself names (keys)."""
 
 
 class Nic(msgspec.Struct, frozen=True, gc=False):
-    """A network interface; `id` is a key, and `group` that of its security group, "" without one.
+    """A network interface: `id` is a key, `group` the key of its network security group, "" without one.
 
-    `malformed`: a member that is not what it should be, so that a path may not be seen; "" where all is well.
+    `malformed`: a malformed member, so that a path may not be seen; "" without one.
     """
 
     id: str
@@ -66,7 +68,7 @@ class Nic(msgspec.Struct, frozen=True, gc=False):
 
 
 class Subnet(msgspec.Struct, frozen=True, gc=False):
-    """A subnet: its network, its security group and its route table (keys, "" without), and its prefixes."""
+    """A subnet: its network, its network security group and its route table (keys, "" without), and its prefixes."""
 
     id: str
     network: str
@@ -80,7 +82,7 @@ DefaultRoute = Literal["", "appliance", "gateway"]
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """A route table: where its default route sends everything, "" where it has none that matters."""
+    """A route table: the next hop of its default route, "" without one that matters."""
 
     id: str
     default: DefaultRoute = ""
@@ -88,7 +90,9 @@ class RouteTable:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """What a packet reaches behind all translations. Ids in any case; `group` "" without; `address` "" if unknown."""
+    """The destination of a packet after all translations. Ids in any case; `group` "" without; `address` "" if not
+    known.
+    """
 
     subnet: str
     group: str = ""
@@ -102,7 +106,10 @@ class Destination:
 
 
 def application_groups(properties: Any, key: Callable[[str], str] = key_of) -> frozenset[str]:
-    """The application security groups (keys) of an IP configuration, with `UNKNOWN_APPLICATION_GROUP` for what is not known."""
+    """Return the application security groups (keys) of an IP configuration.
+
+    UNKNOWN_APPLICATION_GROUP is among them where some could not be read.
+    """
     groups = member(properties, "applicationSecurityGroups")
     if is_absent(groups) or groups == []:
         return _NO_GROUPS
@@ -111,7 +118,7 @@ def application_groups(properties: Any, key: Callable[[str], str] = key_of) -> f
 
 
 def destination_of(nic: Nic, configuration: IpConfiguration) -> Destination:
-    """The target behind an IP configuration."""
+    """Return the destination of an IP configuration."""
     return Destination(
         configuration.subnet, nic.group, configuration.address, configuration.version, configuration.application_groups
     )
@@ -129,9 +136,9 @@ def _fields_of(address: str, version: Version, groups: frozenset[str]) -> Destin
 
 @dataclass(slots=True)
 class Fabric:
-    """The parsed networks. Dictionaries go by `key_of` the id.
+    """The parsed virtual networks, by key.
 
-    `admin_missing`: why the security admin rules were not read; None where they were, or are taken as not in use.
+    `admin_missing`: why the security admin rules were not read; None where they were, or count as not in use.
     """
 
     groups: dict[str, SecurityRules] = field(default_factory=dict)
@@ -141,14 +148,16 @@ class Fabric:
     admin_bodies: dict[str, list[tuple[str, Any]]] = field(default_factory=dict)
     admin_missing: Unread | None = None
     admin_unlisted: dict[str, Unread] | None = None
-    """The same by subscription (lower case), where it is known which of them lack the list."""
+    """Why they were not read in a subscription (lower case), where it is known which ones lack the list."""
     memo: dict[object, Any] = field(default_factory=dict)
-    """Answers of the chain, a bounded number."""
+    """Filter chains, a bounded number."""
     _keys: dict[str, str] = field(default_factory=dict)
     _admin: dict[str, AdminRules] = field(default_factory=dict)
 
     def add(self, resource: Resource) -> bool:
-        """Take a record; True where its type is one that is kept here, so that nobody else needs its body."""
+        """Add a record. Return whether its type is one that the fabric keeps, so that its body is not needed any
+        more.
+        """
         reader = _READERS.get(resource.type.lower())
         if reader is None:
             return False
@@ -156,14 +165,14 @@ class Fabric:
         return True
 
     def key(self, identity: object) -> str:
-        """`key_of` an id, one object for equal ones; "" for what is no id."""
+        """Return the key of an id, one object for equal ones; "" for what is no id."""
         if not isinstance(identity, str) or not identity:
             return ""
         key = key_of(identity)
         return self._keys.setdefault(key, key)
 
     def admin(self, network: str) -> AdminRules | None:
-        """The security admin rules that are in force in a network (key), None where there are none."""
+        """Return the security admin rules in force in a network (its key); None without any."""
         if network not in self.admin_bodies:
             return None
         if network not in self._admin:
@@ -171,17 +180,17 @@ class Fabric:
         return self._admin[network]
 
     def admin_gap(self, network: str) -> Unread | None:
-        """Why security admin rules of a network (its key, "" if not known) may not be seen: they stand below it."""
+        """Return why security admin rules of a network (its key, "" if not known) may be missing; they are listed
+        below it.
+        """
         where = subscription_of(network)
         if self.admin_missing is None or self.admin_unlisted is None or not where:
             return self.admin_missing
         return self.admin_unlisted.get(where)
 
     def add_admin(self, network: str, identity: str, body: Any) -> None:
-        """Take one effective security admin rule of a virtual network (its id)."""
+        """Add one effective security admin rule of a virtual network (its id)."""
         self.admin_bodies.setdefault(self.key(network), []).append((identity, body))
-
-    # Readers
 
     def _group(self, resource: Resource) -> None:
         self.groups[self.key(resource.id)] = security_rules_of(resource)
@@ -217,7 +226,9 @@ class Fabric:
         self.nics[key] = Nic(key, self._group_key(resource.body), configurations, _malformed_member(value))
 
     def _group_key(self, body: Any) -> str:
-        """The key of a security group, "" without one; what cannot be read is a group that nobody knows."""
+        """Return the key of a network security group, "" without one; UNKNOWN_SECURITY_GROUP where it cannot be
+        read.
+        """
         properties = member(body, "properties")
         if not isinstance(properties, dict):
             return UNKNOWN_SECURITY_GROUP
@@ -264,7 +275,9 @@ class Fabric:
 
 
 def _malformed_member(configurations: Any) -> str:
-    """The first member of IP configurations that is not what it should be: a path from outside may be behind it."""
+    """Return the first malformed member of IP configurations, because a path from outside may be behind it; ""
+    without one.
+    """
     path = "properties.ipConfigurations"
     if not isinstance(configurations, list) or not configurations:
         return path
@@ -281,7 +294,7 @@ def _malformed_member(configurations: Any) -> str:
 
 
 def _default_route(route: Any) -> DefaultRoute:
-    """Where a default route sends everything."""
+    """Return the next hop of a default route that sends every address somewhere; "" for any other route."""
     prefix = get_path(route, "properties.addressPrefix")
     try:
         found = parse(prefix) if isinstance(prefix, str) else AddressSet()
@@ -305,11 +318,11 @@ _READERS: Final[dict[str, Callable[[Fabric, Resource], None]]] = {
     ADMIN_RULES: Fabric._admin_rule,
 }
 FABRIC_TYPES: Final = tuple(_READERS)
-"""The types that a fabric takes, in lower case."""
+"""The types that a fabric keeps, in lower case."""
 
 
 def fabric_of(index: Index) -> Fabric:
-    """The fabric of a whole index, made once."""
+    """Return the fabric of a whole index, made once."""
     return cached(index, "fabric", _fabric)
 
 

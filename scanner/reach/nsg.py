@@ -1,9 +1,9 @@
-"""One network security group, or one list of security admin rules: parsed once, then asked who gets to which port.
+"""The inbound rules of one network security group, or one list of security admin rules.
 
-A rule that cannot be read in full stands twice: in the list that proves what is sure (`sure`: an Allow by what it
-certainly matches, a Deny by what it may match) and in the list of what may be (`may`: the other way round). Where all
-is known both are the same object. Semantics: Microsoft Learn, virtual-network/network-security-groups-overview; what
-it leaves open is decided towards open.
+A rule that cannot be read in full is in two lists. In the certain one an Allow counts by what it certainly matches and
+a Deny by what it possibly matches; in the possible one it is the other way round. Where all is known both lists are the
+same object.
+Semantics: Microsoft Learn, virtual-network/network-security-groups-overview. What it leaves open counts as allowed.
 """
 
 from __future__ import annotations
@@ -16,11 +16,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from scanner.model.addresses import (
-    ALL_ADDRESSES,
-    NO_ADDRESSES,
-    Version,
-)
+from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, Version
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_returned
 from scanner.reach.packed_ranges import keep_recent, pack_ranges, unpack_ranges
@@ -39,11 +35,11 @@ from scanner.reach.security_rules import (
 )
 
 ConditionalRule: TypeAlias = tuple[int, bool, RuleDestination]
-"""A rule with a destination of its own: its place in the list, whether it allows, and where it applies."""
+"""A rule that names destinations: its place in the list, whether it allows, and the destinations."""
 
 
 class ParsedRules(NamedTuple):
-    """The rules of a group, what of them is not known, and those of `sure` and of `may` with a destination."""
+    """The certain and the possible rules, why they differ, and of each list the rules that name destinations."""
 
     certain: tuple[SecurityRule, ...]
     possible: tuple[SecurityRule, ...]
@@ -53,9 +49,10 @@ class ParsedRules(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class SecurityRules:
-    """A list of rules, packed; parsed when somebody asks, and what was answered is kept: it is much smaller.
+    """A list of inbound rules in packed form, parsed on use. Answers are kept packed, because they are much smaller.
 
-    `packed`: the rows of the inbound rules. `unpacked`: the parsed rules of a list that is kept as it is.
+    `packed`: the packed rules, and the priorities of the default rules that the body lacks. `unpacked`: the parsed
+    rules of a list that is kept parsed.
     """
 
     id: str
@@ -66,16 +63,16 @@ class SecurityRules:
 
     @property
     def parsed(self) -> ParsedRules:
-        return self.unpacked or _parsed(self)
+        return self.unpacked or _unpacked(self)
 
     @property
     def missing(self) -> tuple[Unread, ...]:
-        """What of the rules could not be read or is not known."""
+        """Return what of the rules could not be read or is not known."""
         return self._learned[0]
 
     @property
     def exact(self) -> bool:
-        """Whether what is sure and what may be are the same, as far as rules go."""
+        """Return whether the certain and the possible rules are the same."""
         return not self.missing
 
     @property
@@ -86,7 +83,10 @@ class SecurityRules:
         return self._known
 
     def skipped(self, target: DestinationFields) -> tuple[int, int]:
-        """What of a target matters here: equal for those to which the same rules apply."""
+        """Return bits for the certain and the possible rules that do not apply to a destination.
+
+        They are equal for destinations to which the same rules apply.
+        """
         conditional = self._learned[1]
         certain, open_question = _skipped(conditional[0], target, wide=False)
         if conditional[1] is conditional[0] and not open_question:
@@ -94,7 +94,7 @@ class SecurityRules:
         return certain, _skipped(conditional[1], target, wide=True)[0]
 
     def rules(self, target: DestinationFields, wide: bool) -> tuple[SecurityRule, ...]:
-        """The rules that apply to a target, in order; `wide`: of what may be, else of what is sure."""
+        """Return the rules that apply to a destination, in order; `wide`: the possible ones, else the certain ones."""
         parsed = self.parsed
         rules = parsed.possible if wide else parsed.certain
         skipped = self.skipped(target)[wide]
@@ -103,7 +103,7 @@ class SecurityRules:
     def allowed(
         self, target: DestinationFields, side: SourceSide, version: Version, wide: bool = False
     ) -> AllowedRanges:
-        """Who gets to which place of that target. Receivers to which the same rules apply share one answer."""
+        """Return what the rules allow to a destination. Destinations to which the same rules apply share one answer."""
         apart = wide and not self.exact
         key = (apart, self.skipped(target)[wide], side, version)
         packed = self.answers.get(key)
@@ -115,9 +115,9 @@ class SecurityRules:
 
 
 def _skipped(conditional: tuple[ConditionalRule, ...], target: DestinationFields, wide: bool) -> tuple[int, bool]:
-    """A bit for each rule that does not apply, and whether one left the question open.
+    """Return a bit for each rule that does not apply, and whether that is not known for one.
 
-    Open: what may be holds the Allow, what is sure holds the Deny.
+    Such a rule applies in the possible list where it allows, and in the certain list where it denies.
     """
     skipped, unknown = 0, False
     for bit, allow, destination in conditional:
@@ -130,25 +130,22 @@ def _skipped(conditional: tuple[ConditionalRule, ...], target: DestinationFields
     return skipped, unknown
 
 
-# Groups
-
-
 def security_rules_of(resource: Resource) -> SecurityRules:
-    """A network security group, from its body."""
+    """Return the inbound rules of a network security group, from its body."""
     custom = resource.get("properties.securityRules")
     if not isinstance(custom, list):
         missing = not_returned("properties.securityRules")
         return SecurityRules(
             resource.id,
-            unpacked=_sorted([], [_allow_everything("rules that were not read", BEFORE_ALL_RULES)], [missing]),
+            unpacked=_parsed_rules([], [_allow_everything("rules that were not read", BEFORE_ALL_RULES)], [missing]),
         )
     defaults = resource.get("properties.defaultSecurityRules")
     own = [row for body in custom if (row := packed_rule(body)) is not None]
     given = [row for body in (defaults if isinstance(defaults, list) else ()) if (row := packed_rule(body)) is not None]
-    odd = [row for row in given if row not in _PACKED_DEFAULTS]
-    there = {row.priority for row in odd if unpack_fields(row.fields).inbound}
+    changed = [row for row in given if row not in _PACKED_DEFAULTS]
+    there = {row.priority for row in changed if unpack_fields(row.fields).inbound}
     usual = [rule.priority for rule in DEFAULT_RULES if rule.priority not in there]
-    return SecurityRules(resource.id, _ENCODER.encode((own + odd, usual)))
+    return SecurityRules(resource.id, _ENCODER.encode((own + changed, usual)))
 
 
 _UNPACKER: Final = msgspec.msgpack.Decoder(tuple[list[PackedRule], list[int]])
@@ -157,28 +154,30 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
 @lru_cache(maxsize=64)
-def _parsed(group: SecurityRules) -> ParsedRules:
+def _unpacked(group: SecurityRules) -> ParsedRules:
     rows, defaults = _UNPACKER.decode(group.packed)
     missing: list[Unread] = []
-    certain, possible = _both((rule_pair(row) for row in rows), missing)
+    certain, possible = _certain_and_possible((rule_pair(row) for row in rows), missing)
     rest = [rule for rule in DEFAULT_RULES if rule.priority in defaults]
-    return _sorted(certain + rest, possible + rest, missing)
+    return _parsed_rules(certain + rest, possible + rest, missing)
 
 
-def _both(pairs: Iterable[RulePair], missing: list[Unread]) -> tuple[list[SecurityRule], list[SecurityRule]]:
+def _certain_and_possible(
+    pairs: Iterable[RulePair], missing: list[Unread]
+) -> tuple[list[SecurityRule], list[SecurityRule]]:
     certain: list[SecurityRule] = []
     possible: list[SecurityRule] = []
-    for narrow, wide, why in pairs:
-        if narrow is not None:
-            certain.append(narrow)
-        if wide is not None:
-            possible.append(wide)
-        if why:
-            missing.append(Unread("rule", why))
+    for sure, maybe, unclear in pairs:
+        if sure is not None:
+            certain.append(sure)
+        if maybe is not None:
+            possible.append(maybe)
+        if unclear:
+            missing.append(Unread("rule", unclear))
     return certain, possible
 
 
-def _sorted(certain: list[SecurityRule], possible: list[SecurityRule], missing: list[Unread]) -> ParsedRules:
+def _parsed_rules(certain: list[SecurityRule], possible: list[SecurityRule], missing: list[Unread]) -> ParsedRules:
     # Two rules of one priority: which of them is first is not known.
     certain.sort(key=lambda rule: (rule.priority, rule.allow))
     possible.sort(key=lambda rule: (rule.priority, not rule.allow))
@@ -199,7 +198,7 @@ def _conditional_rules(rules: tuple[SecurityRule, ...]) -> tuple[ConditionalRule
 
 
 def _allow_everything(name: str, priority: int) -> SecurityRule:
-    """An Allow of everything."""
+    """Return a rule that allows everything."""
     return SecurityRule(name, priority, True, places(_EVERY, ALL_PORTS, True), ANY_SOURCE)
 
 
@@ -216,8 +215,9 @@ DEFAULT_RULES: Final = (
     ),
     SecurityRule("DenyAllInBound", 65500, False, places(_EVERY, ALL_PORTS, False), ANY_SOURCE),
 )
-"""The default inbound rules that decide on a caller: they cannot be removed, and are assumed where a body lacks them.
-AllowAzureLoadBalancerInBound (65001) lets in nothing but the platform's probes.
+"""The default inbound rules that decide on a caller. They cannot be removed, and count where a body lacks them.
+
+AllowAzureLoadBalancerInBound (65001) is not among them, because it allows only the platform's probes.
 """
 
 
@@ -225,15 +225,12 @@ _PACKED_DEFAULTS: Final = (
     PackedRule("AllowVnetInBound", 65000, _packed_default(True, "VirtualNetwork")),
     PackedRule("DenyAllInBound", 65500, _packed_default(False, "*")),
 )
-"""How a body spells them: then they are not kept."""
-
-
-# Security admin rules of Virtual Network Manager
+"""The default rules as Azure returns them; these are not kept."""
 
 
 @dataclass(slots=True)
 class AdminRules:
-    """The deployed security admin rules of a network: `always` delivers past the groups, `passed` goes on to them."""
+    """The deployed security admin rules of a network: `always` bypasses the groups, `passed` goes on to them."""
 
     always: SecurityRules
     passed: SecurityRules
@@ -244,16 +241,16 @@ class AdminRules:
 
 
 def admin_rules(network: str, bodies: Iterable[tuple[str, Any]]) -> AdminRules:
-    """The admin rules that are in force in a network, from (id, body). Among them too the first match wins."""
+    """Return the admin rules in force in a network, from (id, body). Among them too the first match decides."""
     missing: list[Unread] = []
     rows = [row for resource, body in bodies if (row := packed_admin_rule(resource, body)) is not None]
-    certain, possible = _both((rule_pair(row) for row in rows), missing)
+    certain, possible = _certain_and_possible((rule_pair(row) for row in rows), missing)
     always = {
         id(rule): rule if rule.always or not rule.allow else replace(rule, allow=False) for rule in certain + possible
     }
     past = ([always[id(rule)] for rule in certain], [always[id(rule)] for rule in possible])
     rest = [_allow_everything("no security admin rule", AFTER_CUSTOM_RULES)]
     return AdminRules(
-        SecurityRules(network, unpacked=_sorted(*past, list(missing))),
-        SecurityRules(network, unpacked=_sorted(certain + rest, possible + rest, list(missing))),
+        SecurityRules(network, unpacked=_parsed_rules(*past, list(missing))),
+        SecurityRules(network, unpacked=_parsed_rules(certain + rest, possible + rest, list(missing))),
     )

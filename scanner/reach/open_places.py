@@ -18,7 +18,7 @@ from scanner.reach.source_sets import SourceSet
 
 
 class LevelDecision(msgspec.Struct, frozen=True, gc=False):
-    """What one level did at a place: which of the levels, the rules that let in, and who was left."""
+    """What one level decided at a place: the number of the level, the rules that allow, and the sources that remain."""
 
     level: int
     rules: tuple[RuleRef, ...]
@@ -41,7 +41,7 @@ class OpenPlaces(msgspec.Struct, frozen=True, gc=False):
 
 
 def met(now: list[ChainRange], flow: AllowedRanges, level: int, whole: SourceSet) -> Iterator[ChainRange]:
-    """What is left of the pieces after a level."""
+    """Return what remains of ranges after a level."""
     i = j = 0
     while i < len(now) and j < len(flow):
         one, two = now[i], flow[j]
@@ -64,7 +64,7 @@ def met(now: list[ChainRange], flow: AllowedRanges, level: int, whole: SourceSet
 def cut_ranges(
     left: list[ChainRange], right: list[ChainRange]
 ) -> Iterator[tuple[int, int, ChainRange | None, ChainRange | None]]:
-    """The places of either list, cut where a piece of one starts or ends."""
+    """Return the places of either list, cut where a range of one starts or ends."""
     cuts = sorted({cut for piece in (*left, *right) for cut in (piece.first, piece.last + 1)})
     i = j = 0
     for first, after in pairwise(cuts):
@@ -79,7 +79,7 @@ def cut_ranges(
 
 
 def added(now: list[ChainRange], past: list[ChainRange]) -> Iterator[ChainRange]:
-    """The pieces, and what is delivered past the groups."""
+    """Return the ranges together with what admin rules deliver past the groups."""
     for first, last, one, two in cut_ranges(now, past):
         if one and two:
             yield ChainRange(
@@ -92,7 +92,7 @@ def added(now: list[ChainRange], past: list[ChainRange]) -> Iterator[ChainRange]
 
 
 def merged_decisions(one: tuple[LevelDecision, ...], two: tuple[LevelDecision, ...]) -> tuple[LevelDecision, ...]:
-    """The marks of two places told as one."""
+    """Return the decisions at two places as those of one."""
     if one is two or one == two:
         return one
     found: dict[int, LevelDecision] = {}
@@ -110,7 +110,7 @@ def merged_decisions(one: tuple[LevelDecision, ...], two: tuple[LevelDecision, .
 
 
 def joined(pieces: Iterable[OpenPlaces]) -> Iterator[OpenPlaces]:
-    """Neighbours with the same senders as one; TCP, UDP and what follows stay apart."""
+    """Return neighbours with the same sources as one; TCP, UDP and the protocols without ports stay apart."""
     last: OpenPlaces | None = None
     for whole in pieces:
         for piece in _apart(whole):
@@ -161,16 +161,16 @@ _KNOWN_PLACES: Final = [known.place for known in KNOWN_PORTS]
 
 
 def _between(piece: OpenPlaces) -> Iterator[tuple[int, KnownPort]]:
-    """The known ports of a piece, with their places."""
+    """Return the known ports of a range, with their places."""
     first, after = bisect_left(_KNOWN_PLACES, piece.first), bisect_right(_KNOWN_PLACES, piece.last)
     return zip(_KNOWN_PLACES[first:after], KNOWN_PORTS[first:after], strict=True)
 
 
 def rest_of(pieces: list[OpenPlaces]) -> list[OpenPlaces]:
-    """What is open beside the known ports. A known port that is at least as open does not cut a range in two."""
+    """Return what is open beside the known ports. A known port that is at least as open does not cut a range in two."""
     out: list[OpenPlaces] = []
     bridge: int | None = None
-    """The first place after the last range that no known port carried on to."""
+    """The place after the last range, or after the known ports that continue it; None where the range ended."""
     for piece in pieces:
         for first, last, is_known in _parted(piece):
             if is_known:
@@ -203,7 +203,7 @@ def _parted(piece: OpenPlaces) -> Iterator[tuple[int, int, bool]]:
 
 
 def alike(rest: dict[Protocol, list[OpenPlaces]]) -> list[OpenPlaces]:
-    """The ranges that are open alike over TCP and UDP, as TCP's places."""
+    """Return the ranges that are open alike over TCP and UDP, as places of TCP."""
     if len(rest) < 2:
         return []
     start = place("udp")

@@ -1,4 +1,4 @@
-"""What stands open on the paths to a machine: a public address, a range of ports, who may come, and the hops."""
+"""The open ports on the network paths to a machine: public address, range of ports, allowed callers, hops."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from scanner.reach.source_grants import describe_sources, grants_from_sources, p
 from scanner.reach.sources import join_with_and, source_hop
 
 FIRST_DEFAULT_PRIORITY = 65000
-"""The priority from which on the rules are Azure's own, which nobody can change."""
+"""The priority from which on the rules are Azure's own, which cannot be changed."""
 
 NO_ADDRESS = Unread("the private address", "it is not known, and a rule is for single addresses")
 
 
 @dataclass(frozen=True, slots=True)
 class OpenPorts:
-    """A range of ports of one public address ("" where that is not known or changes) with who may come."""
+    """A range of ports of one public address ("" where that is not known or changes) with its network lock."""
 
     address: str
     label: str
@@ -36,11 +36,11 @@ class OpenPorts:
     every_port: bool
     reach: Lock
     rule_id: str = ""
-    """The id of the security rule that lets callers in, "" where a default rule or none does."""
+    """The id of the security rule that allows the callers; "" where a default rule or none does."""
 
 
 def open_ports(paths: Iterable[NetworkPath], fabric: Fabric, index: Index) -> list[OpenPorts]:
-    """What is open on these paths, by address and range; the same range on several paths is one door."""
+    """Return what is open on these paths, by address and range; the same range on several paths is one."""
     found: dict[tuple[str, str], OpenPorts] = {}
     for path in paths:
         for opening in path.open_ranges(fabric):
@@ -57,7 +57,7 @@ def open_ports(paths: Iterable[NetworkPath], fabric: Fabric, index: Index) -> li
 
 
 def deciding_rule_id(steps: Iterable[FilterStep]) -> str:
-    """The id of the last security rule of a group that somebody wrote and that lets the packet through."""
+    """Return the id of the last rule of a customer's group that allows the packet; "" without one."""
     for step in reversed(tuple(steps)):
         if step.kind in ("subnet-nsg", "nic-nsg"):
             for rule in step.rules:
@@ -71,7 +71,7 @@ def _whole(opening: OpenRange) -> bool:
 
 
 def _both(one: OpenPorts, two: OpenPorts) -> OpenPorts:
-    """One door that two paths lead to: the ways of both, and the hops of the wider one."""
+    """Return one range of two paths: the grants of both, and the hops of the wider one."""
     if one.reach == two.reach:
         return one
     wide, narrow = (one, two) if _level(one) >= _level(two) else (two, one)
@@ -91,9 +91,9 @@ def _level(door: OpenPorts) -> int:
 def open_range_lock(
     opening: OpenRange, index: Index, before: Iterable[Hop] = (), after: Iterable[Hop] = (), inside: bool = False
 ) -> Lock:
-    """Who may come through an opening: the hops before the chain, those of the chain, and those after.
+    """Return the lock of an open range: the hops before the chain, those of the chain, and those after.
 
-    `inside`: the chain sees a firewall's own address, and the callers are those that the firewall lets come.
+    `inside`: the chain meets a firewall's own address, and the callers are those that the firewall allows.
     """
     seen = step_evidence(opening.steps)
     grants = grants_from_sources(opening.certain, index, *seen)
@@ -111,13 +111,13 @@ def open_range_lock(
 
 
 def closed_path_hops(path: NetworkPath, fabric: Fabric) -> tuple[Hop, ...]:
-    """The hops of a path on which nobody gets through, up to the one that holds."""
+    """Return the hops of a path on which no source gets through, up to the one that blocks."""
     hops = chain_hops(path.explain(fabric), path.front_end.allowed_sources is not None)
     return (Hop("source", "Internet", "every address"), *path.front_end.hops, *hops)
 
 
 def chain_hops(steps: Iterable[FilterStep], inside: bool = False) -> tuple[Hop, ...]:
-    """The hops of the chain: without those where no rule decides, and with what could not be read told as such."""
+    """Return the hops of the chain, without those where no rule decides; unread ones have `allows` None."""
     found: list[Hop] = []
     for step in steps:
         hop = step.hop()
@@ -131,12 +131,12 @@ def chain_hops(steps: Iterable[FilterStep], inside: bool = False) -> tuple[Hop, 
 
 
 def _nothing(step: FilterStep) -> bool:
-    """Whether it is the security admin rules, and none of them decided."""
+    """Return whether the step is the security admin rules and none of them decided."""
     return step.kind == "admin-rules" and all(not rule.resource for rule in step.rules)
 
 
 def subnet_port_lock(index: Index, subnet: str, port: int, *before: Hop) -> Lock:
-    """Who gets to a TCP port of a service that stands in a subnet (its id) and has a public address there."""
+    """Return the lock of a TCP port of a service that is in a subnet (its id) and has a public address there."""
     passed = filter_chain(fabric_of(index), Destination(subnet), "standard")
     found = [open_range_lock(each, index, before) for each in passed.within("tcp", port, port)]
     if found:
@@ -148,7 +148,7 @@ def subnet_port_lock(index: Index, subnet: str, port: int, *before: Hop) -> Lock
 
 
 def broad_allow_rules(group: SecurityRules, index: Index) -> tuple[Evidence, ...]:
-    """The rules by which a security group lets in the world (wide ranges and more), wherever it stands."""
+    """Return the rules with which a network security group allows wide ranges and more, wherever it is attached."""
     found: dict[str, Evidence] = {}
     for version in _VERSIONS:
         for segment in group.allowed(DestinationFields(), "outside", version, wide=True):
@@ -175,7 +175,7 @@ def _rules(step: FilterStep) -> str:
 
 
 def step_evidence(steps: Iterable[FilterStep]) -> tuple[Evidence, ...]:
-    """The rules that let the packet through."""
+    """Return evidence of the rules that allow the packet."""
     found: list[Evidence] = []
     for step in steps:
         if _nothing(step):

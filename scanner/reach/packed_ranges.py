@@ -1,4 +1,7 @@
-"""Allowed ranges in packed form, because as objects they are five times as large and Python's collector visits them again and again."""
+"""Allowed ranges in packed form.
+
+As objects they are five times as large, and Python's garbage collector visits them again and again.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,14 @@ from typing import Final
 
 import msgspec
 
-from scanner.model.addresses import (
-    AddressSet,
-    Version,
-)
+from scanner.model.addresses import AddressSet, Version
 from scanner.reach.rule_evaluation import all_sources
 from scanner.reach.security_rules import AllowedRange, AllowedRanges, RuleRef, SourceSide
-from scanner.reach.source_sets import (
-    NO_TAGS,
-    SourceSet,
-    SourceTerm,
-)
-
-# Answers, packed: as objects they are five times as large, and Python's collector walks over them again and again
+from scanner.reach.source_sets import NO_TAGS, SourceSet, SourceTerm
 
 
 class _Term(msgspec.Struct, array_like=True, frozen=True):
-    """A term: v4 as first, last, first...; v6 the same in 16 bytes each."""
+    """A source term: v4 as first, last, first...; v6 the same in 16 bytes each."""
 
     v4: tuple[int, ...]
     v6: bytes
@@ -31,7 +25,7 @@ class _Term(msgspec.Struct, array_like=True, frozen=True):
 
 
 class _Answer(msgspec.Struct, array_like=True, frozen=True):
-    """A ranges: of each segment first, last, the number of its senders and of its rules in the lists that follow."""
+    """Allowed ranges: each as first, last, and the numbers of its sources and of its rules in the lists that follow."""
 
     segments: tuple[tuple[int, int, int, int], ...]
     sources: tuple[tuple[_Term, ...], ...]
@@ -45,13 +39,13 @@ _ANSWERS: Final = msgspec.msgpack.Decoder(_Answer)
 
 
 def pack_ranges(ranges: AllowedRanges) -> bytes:
-    who = {id(each.sources): each.sources for each in ranges}
-    place = {key: number for number, key in enumerate(who)}
+    sources = {id(each.sources): each.sources for each in ranges}
+    place = {key: number for number, key in enumerate(sources)}
     refs = {ref: number for number, ref in enumerate(dict.fromkeys(ref for each in ranges for ref in each.rules))}
     rules = {each: number for number, each in enumerate(dict.fromkeys(each.rules for each in ranges))}
     answer = _Answer(
         tuple((each.first, each.last, place[id(each.sources)], rules[each.rules]) for each in ranges),
-        tuple(tuple(map(_packed, group.terms)) for group in who.values()),
+        tuple(tuple(map(_packed, group.terms)) for group in sources.values()),
         tuple(tuple(refs[ref] for ref in each) for each in rules),
         tuple(refs),
     )
@@ -65,7 +59,7 @@ def _packed(term: SourceTerm) -> _Term:
 
 
 _RECENT: Final[dict[tuple[bytes, SourceSide, Version], AllowedRanges]] = {}
-"""The flows that were asked for last, as objects: machines that share groups stand close together."""
+"""The ranges that were used last, as objects, because machines that share groups follow each other."""
 
 
 def keep_recent(packed: bytes, side: SourceSide, version: Version, ranges: AllowedRanges) -> AllowedRanges:
@@ -85,10 +79,10 @@ def _unpacked_ranges(packed: bytes, side: SourceSide, version: Version) -> Allow
     answer = _ANSWERS.decode(packed)
     whole = all_sources(side, version)
     found = (SourceSet(tuple(map(_unpacked, terms))) for terms in answer.sources)
-    who = [whole if each == whole else each for each in found]
+    sources = [whole if each == whole else each for each in found]
     refs = [RuleRef(*each) for each in answer.refs]
     rules = [tuple(refs[number] for number in each) for each in answer.rules]
-    return tuple(AllowedRange(first, last, who[group], rules[by]) for first, last, group, by in answer.segments)
+    return tuple(AllowedRange(first, last, sources[group], rules[by]) for first, last, group, by in answer.segments)
 
 
 def _unpacked(term: _Term) -> SourceTerm:

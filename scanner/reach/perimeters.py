@@ -1,10 +1,10 @@
-"""Network security perimeters: which one a resource belongs to, in which mode, and whom its access rules admit.
+"""Network security perimeters: the perimeter of a resource, its mode, and the callers that its access rules allow.
 
-Microsoft Learn, private-link/network-security-perimeter-transition: without an association the resource's own switch
-and rules decide, and `SecuredByPerimeter` is closed to the public. In Learning (now called Transition) mode the
-perimeter's inbound rules admit beside the own ones, also where the switch says Disabled; in Enforced mode they alone
-decide, whatever the switch says. Audit mode has no documentation: it is taken for Learning. Private endpoints work in
-every mode.
+Source: Microsoft Learn, private-link/network-security-perimeter-transition. Without an association the resource's own
+switch and rules decide, and `SecuredByPerimeter` is closed to the public. In Learning mode (now called Transition mode)
+the perimeter's inbound rules allow callers besides the own rules, also where the switch says Disabled; in Enforced mode
+they alone decide, whatever the switch says. Audit mode has no documentation and counts as Learning. Private endpoints
+work in every mode.
 """
 
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ _KNOWN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Perimeter:
-    """One association: the perimeter's id, its mode, whom its inbound rules admit, how many there are; its evidence."""
+    """One association: the perimeter's id, its mode, the lock of its inbound rules, their number, and the evidence."""
 
     id: str
     mode: str
@@ -59,10 +59,10 @@ class Perimeter:
 
 @dataclass(frozen=True, slots=True)
 class Perimeters:
-    """The perimeters of a resource; `missing` says what may be there beside them.
+    """The perimeters of a resource; `missing`: why there may be others.
 
-    `complete`: the resource itself was asked, so a perimeter outside the scanned scope would be known; `read_error`: why
-    it was not, where that was tried.
+    `complete`: the resource itself was read, so a perimeter outside the scanned scope would be known. `read_error`: why
+    that read failed, where it was tried.
     """
 
     found: tuple[Perimeter, ...] = ()
@@ -72,9 +72,10 @@ class Perimeters:
 
 
 def perimeters(resource: Resource, index: Index, configurations: Read | None = None) -> Perimeters:
-    """The perimeters of a resource, by its own configurations where these were read, else by the associations in scope.
+    """Return the perimeters of a resource, by its own configurations where these were read, else by the associations in
+    scope.
 
-    `configurations`: the row of `networkSecurityPerimeterConfigurations` below the resource's type, where it has one.
+    `configurations`: the read of `networkSecurityPerimeterConfigurations` below the resource's type, where it has one.
     """
     asked, gap = False, None
     if configurations is not None:
@@ -117,7 +118,7 @@ def _associated(resource: Resource, index: Index, association: Resource) -> Peri
 
 
 def access_rules(resource: Resource, index: Index, rules: Iterable[Any], path: str, seen: Evidence) -> Lock:
-    """Whom the inbound access rules of a profile admit, by their union. `seen`: evidence of the association."""
+    """Return the lock of the inbound access rules of a profile, by their union. `seen`: evidence of the association."""
     lock = Lock()
     addresses: list[AddressSet] = []
     subscriptions: list[str] = []

@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from scanner.model.addresses import (
-    ALL_ADDRESSES,
-    ALL_IPV4,
-    ALL_IPV6,
-    PUBLIC_ADDRESSES,
-    AddressSet,
-)
-from scanner.model.exposure import (
-    Exposure,
-    Hop,
-    Reach,
-)
+from scanner.model.addresses import ALL_ADDRESSES, ALL_IPV4, ALL_IPV6, PUBLIC_ADDRESSES, AddressSet
+from scanner.model.exposure import Exposure, Hop, Reach
 from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
@@ -44,7 +34,7 @@ from scanner.reach.topology import Topology
 
 @dataclass(frozen=True, slots=True)
 class AskedPort:
-    """A port that is asked about; `name` where it stands for a range."""
+    """The port of a query; `name` where it represents a range."""
 
     protocol: Protocol
     number: int
@@ -59,7 +49,7 @@ class AskedPort:
 
 
 def parse_port(text: str) -> AskedPort | None:
-    """`tcp/22`; None for a text that is none."""
+    """Return the port of a text as `tcp/22`; None for any other text."""
     protocol, _, number = text.strip().lower().partition("/")
     if protocol in ("tcp", "udp") and number.isascii() and number.isdecimal() and len(number) <= 5:
         return AskedPort("udp" if protocol == "udp" else "tcp", int(number)) if int(number) <= 65535 else None
@@ -67,7 +57,7 @@ def parse_port(text: str) -> AskedPort | None:
 
 
 def port_of_endpoint(endpoint: str) -> AskedPort | None:
-    """The port that an endpoint of a machine stands for: the first of a range. None for a name that is none."""
+    """Return the port that represents an endpoint of a machine: the first of a range. None for a name without ports."""
     protocol, _, numbers = endpoint.partition("/")
     first = "0" if numbers == "*" else numbers.partition("-")[0]
     found = parse_port(f"{'tcp' if protocol == '*' else protocol}/{first}")
@@ -75,15 +65,12 @@ def port_of_endpoint(endpoint: str) -> AskedPort | None:
 
 
 def endpoint_covers(endpoint: str, asked: AskedPort) -> bool:
-    """Whether an endpoint that is named by its ports (`tcp/22`, `udp/500-600`, `*/*`) holds a port."""
+    """Return whether an endpoint that is named by its ports (`tcp/22`, `udp/500-600`, `*/*`) includes a port."""
     protocol, _, numbers = endpoint.partition("/")
     if numbers == "*":
         return protocol in ("*", asked.protocol)
     first, _, last = numbers.partition("-")
     return first.isdecimal() and asked.within(protocol, int(first), int(last or first))
-
-
-# Ports of machines
 
 
 def ask_port(
@@ -95,7 +82,7 @@ def ask_port(
     found: Topology,
     exposures: Iterable[Exposure] = (),
 ) -> ReachAnswer:
-    """The answer for a port of a machine: the best of its paths, hop by hop."""
+    """Return the answer for a port of a machine: the best of its paths, hop by hop."""
     place = place_text(asked.label, top)
     tried = [each for each in (_along(path, asked, caller, found) for path in led) if each is not None]
     order = ("yes", "not known", "no")
@@ -122,7 +109,7 @@ _Tried = tuple[ReachVerdict, tuple[Hop, ...], Unread | None, str]
 
 
 def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) -> _Tried | None:
-    """The answer on one path; None where the port does not lead onto it."""
+    """Return the answer on one path; None where the port does not lead onto it."""
     front = path.front_end
     if not asked.within(front.port.protocol, front.port.first, front.port.last):
         return None
@@ -143,7 +130,9 @@ def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
 
 
 def _stopped(front: FrontEnd, caller: Caller) -> tuple[Hop, ...] | None:
-    """The hops up to one before the chain that does not take this caller: another IP version, a firewall's sources."""
+    """Return the hops up to one before the chain that blocks this caller: another IP version, or a firewall's
+    sources.
+    """
     if not front.hops or not caller.addresses:
         return None
     family = ALL_IPV4 if front.version == 4 else ALL_IPV6
@@ -177,7 +166,7 @@ def _through(
 
 
 def _own(front: FrontEnd, caller: Caller) -> AddressSet | None:
-    """The addresses that the chain sees of a caller; None: everybody's."""
+    """Return the addresses that the chain meets of a caller; None: all addresses."""
     if front.entry == "inside" and front.allowed_sources is None:
         return caller.private_addresses
     return caller.addresses
@@ -193,7 +182,7 @@ def _holds(who: SourceSet, caller: Caller, own: AddressSet | None, index: Index)
 
 
 def _term(term: SourceTerm, own: AddressSet, groups: frozenset[str]) -> bool | None:
-    """Whether a term holds these addresses: it may ask for tags that only Azure can tell."""
+    """Return whether a term has these addresses; None where it requires tags that only Azure can tell."""
     if not term.addresses.covers(own):
         return False
     named = {tag for tag in term.tags | term.without if not tag.startswith("/")}
@@ -206,7 +195,7 @@ def _term(term: SourceTerm, own: AddressSet, groups: frozenset[str]) -> bool | N
 
 
 def _before(front: FrontEnd) -> tuple[Hop, ...]:
-    """The hops up to the chain; a public address with its kind."""
+    """Return the hops up to the chain; a public address with its SKU."""
     return tuple(
         replace(hop, detail=f"{hop.detail}, {front.entry.capitalize()}")
         if hop.kind == "public-ip" and front.entry != "inside" and hop.allows
@@ -216,7 +205,7 @@ def _before(front: FrontEnd) -> tuple[Hop, ...]:
 
 
 def _steps(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) -> tuple[Hop, ...]:
-    """The chain's hops with the rules that decide on this caller."""
+    """Return the chain's hops with the rules that decide on this caller."""
     front = path.front_end
     back = front.port.backend if front.port.single_backend else front.port.backend + asked.number - front.port.first
     passed = filter_chain(found.fabric, path.effective_destination, front.entry)
@@ -242,7 +231,7 @@ def _steps(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
 
 
 def _told(step: FilterStep, found: Topology, receiver: DestinationFields) -> Hop:
-    """`allow-ssh (300): Internet to tcp/22`."""
+    """Return the hop of a step with its rules: `allow-ssh (300): Internet to tcp/22`."""
     hop = step.hop()
     group = found.fabric.groups.get(key_of(step.resource)) if step.resource else None
     if group is None or not step.rules or step.detail:
@@ -257,7 +246,7 @@ def _told(step: FilterStep, found: Topology, receiver: DestinationFields) -> Hop
 
 
 def _rule(rule: SecurityRule) -> str:
-    """A rule as people write it: `Internet to tcp/22`, `* to *`."""
+    """Return a rule as people write it: `Internet to tcp/22`, `* to *`."""
     source = rule.source
     who = [*source.tags, *(group.rstrip("/").rsplit("/", 1)[-1] for group in source.groups)]
     if source.outside == PUBLIC_ADDRESSES:
@@ -282,7 +271,7 @@ def _places(rule: SecurityRule) -> str:
 
 
 def internal_paths(caller: Caller, found: Topology, nics: Iterable[str]) -> list[NetworkPath]:
-    """The paths inside a virtual network (its peers too) from a caller to these network interfaces (ids)."""
+    """Return the paths inside a virtual network (or from its peers) from a caller to these network interfaces (ids)."""
     led: list[NetworkPath] = []
     for id in nics:
         nic = found.fabric.nics.get(key_of(id))

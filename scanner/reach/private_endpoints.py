@@ -9,27 +9,18 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, objects_at, same, text_at, texts_at
 from scanner.model.resource import Resource
 from scanner.model.rule import Read
-from scanner.model.verdict import (
-    Unread,
-    absent_at_unknown_version,
-    not_a_list,
-)
+from scanner.model.verdict import Unread, absent_at_unknown_version, not_a_list
 from scanner.reach.networks import fabric_of, key_of
 from scanner.reach.paths import parsed_addresses
 from scanner.reach.peerings import is_connected, peers_of
-from scanner.reach.sources import (
-    MAX_LISTED,
-    cached,
-    grants_from_ids,
-    join_with_and,
-)
+from scanner.reach.sources import MAX_LISTED, cached, grants_from_ids, join_with_and
 
 _NOT_CONNECTED = ("Pending", "Rejected", "Disconnected")
-"""Microsoft Learn, private-link/manage-private-endpoint: what a connection can be besides Approved."""
+"""The states of a connection besides Approved. Source: Microsoft Learn, private-link/manage-private-endpoint."""
 
 
 def private_endpoints(resource: Resource, index: Index, where: str | Read | None) -> Lock:
-    """The ways in through approved private endpoints: `private` from own subscriptions, `selected` from others."""
+    """Return the lock of approved private endpoints: `private` from own subscriptions, `selected` from others."""
     if where is None:
         return Lock()
     path = where if isinstance(where, str) else where.path
@@ -79,7 +70,9 @@ def _connections(resource: Resource, where: str | Read) -> tuple[list[Any], Unre
 
 
 def _known_endpoints(resource: Resource, index: Index) -> list[str]:
-    """The approved private endpoints in scope that point at the resource: the other end of the same connections."""
+    """Return the approved private endpoints in scope that point at the resource: the other end of the same
+    connections.
+    """
     return cached(index, "private endpoints", _by_target).get(resource.key, [])
 
 
@@ -102,14 +95,19 @@ def _targets(endpoint: Resource) -> Iterable[str]:
 
 
 def _slot(groups: Any) -> str:
-    """The path of the slot that a private endpoint of an app serves (its group is `sites-<slot>`), "" for the app."""
+    """Return the path of the slot that a private endpoint of an app serves (its group is `sites-<slot>`); "" for the
+    app.
+    """
     names = [name for name in groups if isinstance(name, str)] if isinstance(groups, list) else []
     slot = next((name[len("sites-") :] for name in names if name.lower().startswith("sites-")), "")
     return f"/slots/{slot}" if slot else ""
 
 
 def private_endpoint_scope(index: Index, endpoint: str) -> str:
-    """What a private endpoint (its id) is open to, as a clause: its network, the peers, a gateway; "" if not known."""
+    """Return the networks that can use a private endpoint (its id) as a clause: its own, the peers, a gateway.
+
+    "" where its network is not known.
+    """
     found = index.resources.get(key_of(endpoint))
     subnet = key_of(text_at(found.body, "properties.subnet.id")) if found is not None else ""
     network = index.resources.get(subnet.partition("/subnets/")[0])
@@ -134,9 +132,10 @@ def private_endpoint_scope(index: Index, endpoint: str) -> str:
 
 
 def _carried(peerings: list[Any]) -> Iterator[str]:
-    """What comes over peerings besides the peers themselves."""
+    """Return what comes over peerings besides the peers themselves."""
     if any(same(get_path(each, "properties.allowForwardedTraffic"), True) for each in peerings):
         yield "what is forwarded over a peering"
     for each in peerings:
         if same(get_path(each, "properties.useRemoteGateways"), True):
-            yield f"what comes through the gateway of {name_of(text_at(each, 'properties.remoteVirtualNetwork.id')) or '?'}"
+            network = name_of(text_at(each, "properties.remoteVirtualNetwork.id"))
+            yield f"what comes through the gateway of {network or '?'}"

@@ -1,4 +1,4 @@
-"""The public network access switch of a service."""
+"""The public network access switch of a service, by its `Firewall` row."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,7 +27,7 @@ class PublicSwitch:
     detail: str
     possible: Unread | None = None
     wild: bool = False
-    """The switch itself says nothing that is known: not even closed rules prove that the reading is closed."""
+    """Whether nothing is known of the switch: then not even closed rules prove that the lock is closed."""
 
 
 def public_switch(reading: FirewallReading, private: Lock) -> PublicSwitch:
@@ -71,12 +71,12 @@ def _absent(reading: FirewallReading, private: Lock, seen: tuple[Evidence, ...])
 
 
 def _thin(resource: Resource, path: str) -> Unread | None:
-    """Why an absent property of a thin record says nothing."""
+    """Return why an absent property of this record has no known meaning; None where it has."""
     return absent_at_unknown_version(path) if resource.api_version_unknown else None
 
 
 def _agreed(reading: FirewallReading, switch: PublicSwitch) -> PublicSwitch:
-    """The switch, in doubt where the second one says something else or could not be read."""
+    """Return the switch; not proven where the second one says something else or could not be read."""
     row = reading.row
     if not row.second:
         return switch

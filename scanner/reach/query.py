@@ -1,7 +1,8 @@
-"""Can this caller open a connection to that endpoint? Yes, no or not known, with the rule that decides at each lock.
+"""Reach queries: can this caller connect to that endpoint? Yes, no or not known, with the rule that decides at each
+lock.
 
-Pure: exposures, paths and a caller in, answers out. What the exposure functions and the chain of groups worked out is
-asked with one address; nothing is judged a second time.
+Pure: exposures, paths and a caller in, answers out. The results of exposure functions and of the filter chain are asked
+for one caller; no rule is evaluated a second time.
 """
 
 from __future__ import annotations
@@ -10,15 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from scanner.model.exposure import (
-    REACH_DESCRIPTIONS,
-    Exposure,
-    Grant,
-    Hop,
-    Lock,
-    PossibleGrant,
-    Reach,
-)
+from scanner.model.exposure import REACH_DESCRIPTIONS, Exposure, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
@@ -43,11 +36,8 @@ _ENDPOINT: Final = "microsoft.network/privateendpoints"
 TENANTS: Final = "every Azure tenant"
 
 
-# Endpoints whose reach is a set of ways
-
-
 def ask_endpoint(exposure: Exposure, top: Resource, caller: Caller, index: Index) -> ReachAnswer:
-    """The answer for an endpoint by its exposure."""
+    """Return the answer for an endpoint by its exposure."""
     place = place_text(exposure.endpoint, top)
     if exposure.disabled_reason:
         return ReachAnswer(
@@ -67,7 +57,7 @@ def ask_endpoint(exposure: Exposure, top: Resource, caller: Caller, index: Index
 
 
 def _others(lock: Lock, caller: Caller) -> str:
-    """Who can, where the question was about the whole internet."""
+    """Return who can connect, where the query was about the whole internet."""
     if not caller.is_internet:
         return ""
     names = {**REACH_DESCRIPTIONS, Reach.private: "private networks"}
@@ -76,7 +66,7 @@ def _others(lock: Lock, caller: Caller) -> str:
 
 
 def _decided(lock: Lock, caller: Caller, index: Index) -> tuple[ReachVerdict, Grant | None, Unread | None]:
-    """The verdict, the way that lets the caller in, and what leaves it open."""
+    """Return the verdict, the grant that allows the caller, and why it is not known."""
     maybe: Grant | None = None
     for grant in sorted(lock.grants, key=lambda each: -each.level):
         fits = _fits(grant, caller, index, injected=_injected(lock))
@@ -105,7 +95,7 @@ def _undecided(grant: Grant, caller: Caller) -> Unread:
 
 
 def _fits(grant: Grant, caller: Caller, index: Index, *, injected: bool = False) -> bool | None:
-    """Whether a way lets the caller in; None where nobody here can know."""
+    """Return whether a grant allows the caller; None where that cannot be known."""
     level = grant.level
     if level == Reach.none:
         return False
@@ -125,7 +115,9 @@ def _fits(grant: Grant, caller: Caller, index: Index, *, injected: bool = False)
 
 
 def _stands(id: str, caller: Caller, index: Index, injected: bool) -> bool:
-    """Whether the caller is in that subnet, or can use that private endpoint from its network or a peered one."""
+    """Return whether the caller is in that subnet, or can use that private endpoint from its network or a peered
+    one.
+    """
     key = key_of(id)
     if type_of(id).lower() == _ENDPOINT:
         found = index.resources.get(key)
@@ -135,7 +127,7 @@ def _stands(id: str, caller: Caller, index: Index, injected: bool) -> bool:
 
 
 def _matters(possible: PossibleGrant, caller: Caller, index: Index) -> bool:
-    """Whether what was not read could let the caller in."""
+    """Return whether a possible grant could allow the caller."""
     if caller.is_internet:
         return possible.level == Reach.internet
     if possible.addresses is not None:
@@ -150,7 +142,7 @@ def _matters(possible: PossibleGrant, caller: Caller, index: Index) -> bool:
 def _hops(
     lock: Lock, verdict: ReachVerdict, grant: Grant | None, missing: Unread | None, caller: Caller
 ) -> Iterable[Hop]:
-    """The hops as this caller meets them, up to the lock that holds."""
+    """Return the hops for this caller, up to the lock that blocks."""
     by_id = grant is not None and bool(grant.ids)
     decided = False
     for each in lock.hops:
@@ -188,7 +180,7 @@ def _lock(
 
 
 def _which(grant: Grant, caller: Caller) -> str:
-    """The rule that lets an address in."""
+    """Return the rule that allows an address."""
     if not caller.addresses or not grant.rules:
         return grant.description
     for rule, addresses in grant.rules:
@@ -199,7 +191,7 @@ def _which(grant: Grant, caller: Caller) -> str:
 
 
 def _none_of(lock: Lock, caller: Caller) -> str:
-    """What stands there instead of the caller."""
+    """Return what the rules allow in place of the caller."""
     if caller.is_internet:
         return ""
     rules = sum(len(grant.rules) for grant in lock.grants)

@@ -8,11 +8,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from scanner.model.addresses import (
-    NO_ADDRESSES,
-    AddressSet,
-    Version,
-)
+from scanner.model.addresses import NO_ADDRESSES, AddressSet, Version
 from scanner.reach.port_ranges import END
 from scanner.reach.security_rules import (
     SIDE_ADDRESSES,
@@ -33,25 +29,25 @@ from scanner.reach.source_sets import (
     source_set,
 )
 
-# The walk
-
 
 class _EvaluationState(NamedTuple):
-    """What the rules so far decided at a place: addresses and tags that are done with, and who was let in by which."""
+    """What the rules so far decided at a place: the decided addresses and tags, and the allowed sources with their
+    rule.
+    """
 
     decided: AddressSet = NO_ADDRESSES
     without: frozenset[str] = frozenset()
-    let: tuple[tuple[SourceTerm, SecurityRule], ...] = ()
+    allowed: tuple[tuple[SourceTerm, SecurityRule], ...] = ()
 
 
 _START: Final = _EvaluationState()
 
 
 def allowed_ranges(rules: Iterable[SecurityRule], side: SourceSide, version: Version) -> AllowedRanges:
-    """First match wins, at each place of the line for each sender; what no rule matches is denied.
+    """Return what rules allow: at each place the first rule that matches a source decides, and the rest is denied.
 
-    The line is cut where a rule starts or ends. Places with the same history share one state, so that a rule is worked
-    out once for all of them.
+    The line is cut where a rule starts or ends. Places with the same history share one state, so that each rule is
+    evaluated once for all of them.
     """
     universe = _universe(side, version)
     matches = [(rule, rule.source.of(side, version)) for rule in rules]
@@ -75,15 +71,17 @@ def allowed_ranges(rules: Iterable[SecurityRule], side: SourceSide, version: Ver
                     if states[new].decided == universe:
                         closed.add(new)
                 here[cell] = new
-    return _merged_ranges(cuts, [states[number].let for number in here])
+    return _merged_ranges(cuts, [states[number].allowed for number in here])
 
 
 def deciding_rules(
     rules: Iterable[SecurityRule], side: SourceSide, version: Version, at: int, asked: SourceSet
 ) -> tuple[list[tuple[SecurityRule, SourceSet]], SourceSet]:
-    """The rules that decide on these senders at one place, each with those it decides on; and who is let in."""
+    """Return the rules that decide on the `asked` sources at one place, each with its sources; and the allowed
+    sources.
+    """
     universe = _universe(side, version)
-    state, let = _START, NO_SOURCES
+    state, allowed = _START, NO_SOURCES
     decided: list[tuple[SecurityRule, SourceSet]] = []
     for rule in rules:
         match = rule.source.of(side, version)
@@ -92,9 +90,9 @@ def deciding_rules(
         part = source_set(undecided_terms(state, match, universe)) & asked
         if part:
             decided.append((rule, part))
-            let = let | part if rule.allow else let
+            allowed = allowed | part if rule.allow else allowed
         state = _step(state, rule, match, universe)
-    return decided, let
+    return decided, allowed
 
 
 @lru_cache(maxsize=8)
@@ -103,7 +101,7 @@ def _universe(side: SourceSide, version: Version) -> AddressSet:
 
 
 def undecided_terms(state: _EvaluationState, match: SourceMatch, universe: AddressSet) -> list[SourceTerm]:
-    """The senders that a rule decides on: those it matches and no rule before it did."""
+    """Return the sources that a rule decides on: those that it matches and that no earlier rule matched."""
     addresses, tags = match
     left = addresses - state.decided
     terms = [] if left.is_empty else [SourceTerm(left, NO_TAGS, state.without)]
@@ -115,44 +113,44 @@ def undecided_terms(state: _EvaluationState, match: SourceMatch, universe: Addre
 
 def _step(state: _EvaluationState, rule: SecurityRule, match: SourceMatch, universe: AddressSet) -> _EvaluationState:
     addresses, tags = match
-    let = state.let
+    allowed = state.allowed
     if rule.allow:
-        let += tuple((term, rule) for term in undecided_terms(state, match, universe) if not term.is_empty)
+        allowed += tuple((term, rule) for term in undecided_terms(state, match, universe) if not term.is_empty)
     decided = universe if addresses == universe else state.decided | addresses
-    return _EvaluationState(decided, state.without.union(tags) if tags else state.without, let)
+    return _EvaluationState(decided, state.without.union(tags) if tags else state.without, allowed)
 
 
-def _merged_ranges(cuts: list[int], lets: list[tuple[tuple[SourceTerm, SecurityRule], ...]]) -> AllowedRanges:
+def _merged_ranges(cuts: list[int], allowed_terms: list[tuple[tuple[SourceTerm, SecurityRule], ...]]) -> AllowedRanges:
     refs: dict[int, RuleRef] = {}
     known: dict[int, tuple[SourceSet, tuple[RuleRef, ...]]] = {}
     out: list[AllowedRange] = []
     previous: object = None
-    for cell, let in enumerate(lets):
-        if not let:
+    for cell, allowed in enumerate(allowed_terms):
+        if not allowed:
             previous = None
-        elif let is previous:
+        elif allowed is previous:
             out[-1] = replace(out[-1], last=cuts[cell + 1] - 1)
         else:
-            previous = let
-            if id(let) not in known:
-                who = interned(source_set(term for term, _ in let))
-                known[id(let)] = (who, tuple({id(rule): _ref(refs, rule) for _, rule in let}.values()))
-            out.append(AllowedRange(cuts[cell], cuts[cell + 1] - 1, *known[id(let)]))
+            previous = allowed
+            if id(allowed) not in known:
+                sources = interned(source_set(term for term, _ in allowed))
+                known[id(allowed)] = (sources, tuple({id(rule): _ref(refs, rule) for _, rule in allowed}.values()))
+            out.append(AllowedRange(cuts[cell], cuts[cell + 1] - 1, *known[id(allowed)]))
     return tuple(out)
 
 
 def _ref(refs: dict[int, RuleRef], rule: SecurityRule) -> RuleRef:
-    """One object for all places of a rule."""
+    """Return one reference object for all places of a rule."""
     return refs.setdefault(id(rule), rule.ref)
 
 
 @lru_cache(maxsize=4096)
 def interned(group: SourceSet) -> SourceSet:
-    """One object for equal sets; those of everybody are the ones of `all_sources`."""
+    """Return one object for equal sets; for the set of all sources the object of `all_sources`."""
     return group
 
 
 @lru_cache(maxsize=8)
 def all_sources(side: SourceSide, version: Version) -> SourceSet:
-    """Every sender of a side and an IP version."""
+    """Return every source of a side and an IP version."""
     return interned((OUTSIDE_SOURCES if side == "outside" else INSIDE_SOURCES).of(version))

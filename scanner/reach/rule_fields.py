@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import msgspec
 
-from scanner.model.ids import segments
+from scanner.model.ids import name_of, segments
 from scanner.model.json_paths import member
-
-# Rows: what of a rule's body matters, in a fixed order
 
 
 class PackedRule(msgspec.Struct, array_like=True, frozen=True):
-    """An inbound rule, or one whose direction is not known. `fields`: a `RuleFields`, packed: many rules say the same."""
+    """An inbound rule, or one whose direction is not known. `fields`: packed `RuleFields`, because many rules have
+    the same.
+    """
 
     name: str
     priority: int | None
@@ -24,10 +24,10 @@ class PackedRule(msgspec.Struct, array_like=True, frozen=True):
 
 
 class RuleFields(msgspec.Struct, array_like=True, frozen=True):
-    """What a rule fields. Texts of a field are those of both its forms.
+    """The fields of a rule. The texts of a field are those of both its forms, singular and plural.
 
-    `allow`, `inbound`: None where the value is not known. `broken`: bits of the fields that hold what is no text.
-    `admin`: whether it is a security admin rule.
+    `allow`, `inbound`: None where the value is not known. `broken`: bits of the fields that hold something that is no
+    text. `admin`: whether it is a security admin rule.
     """
 
     allow: bool | None
@@ -35,7 +35,7 @@ class RuleFields(msgspec.Struct, array_like=True, frozen=True):
     always: bool
     protocol: str | None
     ports: tuple[str, ...]
-    own_ports: tuple[str, ...]
+    source_ports: tuple[str, ...]
     sources: tuple[str, ...]
     destinations: tuple[str, ...]
     source_groups: tuple[str, ...] = ()
@@ -73,12 +73,12 @@ _ACCESS: Final = {"allow": True, "deny": False}
 
 _ADMIN_ACCESS: Final = {**_ACCESS, "alwaysallow": True}
 
-_MOST: Final = 1 << 31
+_MAX_PRIORITY: Final = 1 << 31
 
 
 @lru_cache(maxsize=1024)
 def _spelled(keys: tuple[str, ...]) -> tuple[str | None, ...]:
-    """How a body with these keys spells each of the fields."""
+    """Return how a body with these keys spells each of the fields."""
     folded = {key.lower(): key for key in reversed(keys)}
     return tuple(name if name in keys else folded.get(name.lower()) for name in _FIELDS)
 
@@ -90,66 +90,66 @@ def _values(properties: Any) -> list[Any]:
 
 
 def packed_rule(body: Any) -> PackedRule | None:
-    """The row of one entry of `securityRules` or `defaultSecurityRules`; None for an outbound rule."""
+    """Return an entry of `securityRules` or `defaultSecurityRules`, packed; None for an outbound rule."""
     values = _values(member(body, "properties"))
     inbound = _word(values[0], _DIRECTIONS)
     if inbound is False:
         return None
     name = member(body, "name")
-    numbers, broken = _texts(values[4], values[5])
-    own, broken_own = _texts(values[6], values[7])
+    protocol, numbers, source_numbers, broken = _protocol_and_ports(values)
     sources, broken_sources = _texts(values[8], values[9])
     destinations, broken_destinations = _texts(values[10], values[11])
     fields = RuleFields(
         _word(values[1], _ACCESS),
         inbound,
         False,
-        values[3] if isinstance(values[3], str) else None,
+        protocol,
         numbers,
-        own,
+        source_numbers,
         sources,
         destinations,
         _ids(values[12]) if values[12] else (),
         _ids(values[13]) if values[13] else (),
-        broken * BROKEN_PORTS
-        | broken_own * BROKEN_SOURCE_PORTS
-        | broken_sources * BROKEN_SOURCES
-        | broken_destinations * BROKEN_DESTINATIONS,
+        broken | broken_sources * BROKEN_SOURCES | broken_destinations * BROKEN_DESTINATIONS,
     )
     return PackedRule(name if isinstance(name, str) else "?", _priority(values[2]), fields.packed)
 
 
 def packed_admin_rule(resource: str, body: Any) -> PackedRule | None:
-    """The row of an effective security admin rule; None for an outbound rule."""
+    """Return an effective security admin rule, packed; None for an outbound rule."""
     values = _values(member(body, "properties"))
     inbound = _word(values[0], _DIRECTIONS)
     if inbound is False:
         return None
     allow = _word(values[1], _ADMIN_ACCESS)
     name = member(body, "name")
-    numbers, broken = _texts(values[4], values[5])
-    own, broken_own = _texts(values[6], values[7])
+    protocol, numbers, source_numbers, broken = _protocol_and_ports(values)
     sources, source_groups, broken_sources = _prefixes(values[14])
     destinations, destination_groups, broken_destinations = _prefixes(values[15])
     fields = RuleFields(
         allow,
         inbound,
         allow is None or values[1].strip().lower() == "alwaysallow",
-        values[3] if isinstance(values[3], str) else None,
+        protocol,
         numbers,
-        own,
+        source_numbers,
         sources,
         destinations,
         source_groups,
         destination_groups,
-        broken * BROKEN_PORTS
-        | broken_own * BROKEN_SOURCE_PORTS
-        | broken_sources * BROKEN_SOURCES
-        | broken_destinations * BROKEN_DESTINATIONS,
+        broken | broken_sources * BROKEN_SOURCES | broken_destinations * BROKEN_DESTINATIONS,
         admin=True,
     )
-    called = name if isinstance(name, str) and name else resource.rstrip("/").rsplit("/", 1)[-1] or "?"
-    return PackedRule(called, _priority(values[2]), fields.packed, resource)
+    known = name if isinstance(name, str) and name else name_of(resource) or "?"
+    return PackedRule(known, _priority(values[2]), fields.packed, resource)
+
+
+def _protocol_and_ports(values: list[Any]) -> tuple[str | None, tuple[str, ...], tuple[str, ...], int]:
+    """Return the protocol, the destination ports, the source ports, and the bits of those that hold what is no text."""
+    numbers, broken = _texts(values[4], values[5])
+    source_numbers, broken_source = _texts(values[6], values[7])
+    protocol = values[3] if isinstance(values[3], str) else None
+    return protocol, numbers, source_numbers, broken * BROKEN_PORTS | broken_source * BROKEN_SOURCE_PORTS
 
 
 def _word(value: Any, words: Mapping[str, bool]) -> bool | None:
@@ -157,12 +157,12 @@ def _word(value: Any, words: Mapping[str, bool]) -> bool | None:
 
 
 def _priority(value: Any) -> int | None:
-    known = isinstance(value, int) and not isinstance(value, bool) and -_MOST < value < _MOST
+    known = isinstance(value, int) and not isinstance(value, bool) and -_MAX_PRIORITY < value < _MAX_PRIORITY
     return value if known else None
 
 
 def _texts(one: Any, many: Any) -> tuple[tuple[str, ...], bool]:
-    """The texts of a field in both its forms, and whether there is one that is no text."""
+    """Return the texts of a field in both its forms, and whether one of them is no text."""
     if not many and isinstance(one, str) and one:
         return (one,), False
     found: list[str] = []
@@ -177,13 +177,13 @@ def _texts(one: Any, many: Any) -> tuple[tuple[str, ...], bool]:
 
 
 def _ids(value: Any) -> tuple[str, ...]:
-    """The ids of a list of references, in lower case."""
+    """Return the ids of a list of references, in lower case."""
     found = [member(each, "id") for each in value] if isinstance(value, list) else []
     return tuple("/" + "/".join(segments(each)) for each in found if isinstance(each, str))
 
 
 def _prefixes(value: Any) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
-    """The prefixes of a list of an admin rule, the ids of its network groups, and whether one is neither."""
+    """Return the prefixes of a list of an admin rule, the ids of its network groups, and whether one is neither."""
     texts: list[str] = []
     groups: list[str] = []
     broken = value is not None and not isinstance(value, list)

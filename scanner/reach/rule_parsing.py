@@ -7,14 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from scanner.model.addresses import (
-    ALL_ADDRESSES,
-    PUBLIC_ADDRESSES,
-    AddressSet,
-    BadAddress,
-    parse,
-    union,
-)
+from scanner.model.addresses import ALL_ADDRESSES, PUBLIC_ADDRESSES, AddressSet, BadAddress, parse, union
 from scanner.reach.port_ranges import ALL_PORTS, BadPort, Spans, merged, places, ports, protocols
 from scanner.reach.rule_fields import (
     BROKEN_DESTINATIONS,
@@ -34,49 +27,51 @@ from scanner.reach.security_rules import (
     SecurityRule,
 )
 from scanner.reach.service_tags import service_tag
-from scanner.reach.source_sets import (
-    tag_name,
-)
+from scanner.reach.source_sets import tag_name
 
 BEFORE_ALL_RULES: Final = -1
 
 AFTER_CUSTOM_RULES: Final = 64999
-"""The places of a rule without a readable priority: before all others, or after the customer's own."""
+"""The priorities of a rule whose own cannot be read: before all others, or after the customer's rules."""
 
 _TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 
-_NO_SENDERS: Final = frozenset({"AzureLoadBalancer"})
-"""Tags that stand for the platform's own host address: nobody sends from there."""
+_PLATFORM_TAGS: Final = frozenset({"AzureLoadBalancer"})
+"""Tags of the platform's own host address, from which no caller sends."""
 
 
 RulePair: TypeAlias = tuple[SecurityRule | None, SecurityRule | None, str]
-"""A rule as it surely acts and as it may act (None: not at all), and what of it is not known ("": everything is)."""
+"""A rule as it certainly acts and as it possibly acts (None: not at all), and what of it is not known (""  where all
+is).
+"""
 
 
 def rule_pair(row: PackedRule) -> RulePair:
-    """A rule as it surely acts and as it may act."""
-    meaning = _rule_effects(row.fields)
-    if row.priority is not None and not meaning.whys and not meaning.switches:
-        rule = _rule(row, meaning.certain, row.priority)
+    """Return a rule as it certainly acts and as it possibly acts."""
+    effects = _rule_effects(row.fields)
+    if row.priority is not None and not effects.unclear and not effects.switches:
+        rule = _rule(row, effects.certain, row.priority)
         return rule, rule, ""
-    whys = (*meaning.whys, *(("its priority is not known",) if row.priority is None else ()), *meaning.switches)
+    unclear = (*effects.unclear, *(("its priority is not known",) if row.priority is None else ()), *effects.switches)
     certain, possible = (
-        _rule(row, meaning.certain, AFTER_CUSTOM_RULES, BEFORE_ALL_RULES),
-        _rule(row, meaning.possible, BEFORE_ALL_RULES, AFTER_CUSTOM_RULES),
+        _rule(row, effects.certain, AFTER_CUSTOM_RULES, BEFORE_ALL_RULES),
+        _rule(row, effects.possible, BEFORE_ALL_RULES, AFTER_CUSTOM_RULES),
     )
-    return certain, possible, f"{row.name}: {'; '.join(whys)}"
+    return certain, possible, f"{row.name}: {'; '.join(unclear)}"
 
 
-def _rule(row: PackedRule, act: _RuleEffect | None, allow_at: int, deny_at: int = 0) -> SecurityRule | None:
-    """The rule that acts so, None without an act; at that place, where its priority is not known."""
-    if act is None:
+def _rule(row: PackedRule, effect: _RuleEffect | None, allow_at: int, deny_at: int = 0) -> SecurityRule | None:
+    """Return the rule with that effect, None without one. The priorities count where its own is not known."""
+    if effect is None:
         return None
-    at = row.priority if row.priority is not None else allow_at if act.allow else deny_at
-    return SecurityRule(row.name, at, act.allow, act.spans, act.source, act.destination, act.always, row.resource)
+    at = row.priority if row.priority is not None else allow_at if effect.allow else deny_at
+    return SecurityRule(
+        row.name, at, effect.allow, effect.spans, effect.source, effect.destination, effect.always, row.resource
+    )
 
 
 class _RuleEffect(NamedTuple):
-    """What a rule does, but for its place among the others: the members of `SecurityRule`."""
+    """What a rule does, without its priority: members of `SecurityRule`."""
 
     allow: bool
     spans: Spans
@@ -86,11 +81,11 @@ class _RuleEffect(NamedTuple):
 
 
 class _RuleEffects(NamedTuple):
-    """A rule as it surely acts and as it may act (None: not at all); what of its fields and switches is not known."""
+    """What a rule certainly and possibly does (None: nothing), and why its fields and its switches are not known."""
 
     certain: _RuleEffect | None
     possible: _RuleEffect | None
-    whys: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
     switches: tuple[str, ...] = ()
 
 
@@ -100,37 +95,39 @@ def _rule_effects(packed: bytes) -> _RuleEffects:
     named = _ALL_PROTOCOLS if fields.protocol is None else _protocol(fields.protocol)
     numbers = _numbers(fields.ports, fields.broken & BROKEN_PORTS > 0)
     own = (
-        _ANY_PORT if fields.own_ports == ("*",) else _numbers(fields.own_ports, fields.broken & BROKEN_SOURCE_PORTS > 0)
+        _ANY_PORT
+        if fields.source_ports == ("*",)
+        else _numbers(fields.source_ports, fields.broken & BROKEN_SOURCE_PORTS > 0)
     )
     source = _source(fields.sources, fields.source_groups, fields.broken & BROKEN_SOURCES > 0)
     destination = _ANYWHERE if fields.destinations == ("*",) else _destination(fields)
-    ends = (named, numbers, own, source, destination)
+    values = (named, numbers, own, source, destination)
     # Whoever calls chooses the source port: it matters to a Deny only.
     asked = (named.unclear, numbers.unclear, source.unclear, destination.unclear, "" if fields.allow else own.unclear)
-    whys = tuple(each for each in asked if each)
+    unclear = tuple(each for each in asked if each)
     switches = (("access", fields.allow), ("direction", fields.inbound))
     unknown = tuple(f"its {what} is not known" for what, value in switches if value is None)
-    if not whys and not unknown:
-        act = _rule_effect(fields, ends, fields.allow is True, wide=True)
-        return _RuleEffects(act, act)
+    if not unclear and not unknown:
+        effect = _rule_effect(fields, values, fields.allow is True, wide=True)
+        return _RuleEffects(effect, effect)
     certain = (
-        _rule_effect(fields, ends, True, wide=False)
+        _rule_effect(fields, values, True, wide=False)
         if fields.allow is True
-        else _rule_effect(fields, ends, False, wide=True)
+        else _rule_effect(fields, values, False, wide=True)
     )
     possible = (
-        _rule_effect(fields, ends, False, wide=False)
+        _rule_effect(fields, values, False, wide=False)
         if fields.allow is False
-        else _rule_effect(fields, ends, True, wide=True)
+        else _rule_effect(fields, values, True, wide=True)
     )
-    return _RuleEffects(certain, possible, whys, unknown)
+    return _RuleEffects(certain, possible, unclear, unknown)
 
 
-def _rule_effect(fields: RuleFields, ends: tuple[_FieldValue, ...], allow: bool, wide: bool) -> _RuleEffect | None:
-    """By what the rule may stand for, or by what it certainly does; None where that is nothing."""
+def _rule_effect(fields: RuleFields, values: tuple[_FieldValue, ...], allow: bool, wide: bool) -> _RuleEffect | None:
+    """Return the effect by what the fields possibly match (`wide`) or certainly match; None where that is nothing."""
     if not wide and not fields.inbound:
         return None
-    named, numbers, own, origin, target = ends
+    named, numbers, own, origin, target = values
     source: Any = origin[wide]
     destination: Any = target[wide]
     locked = not allow and own[wide] != ALL_PORTS
@@ -141,7 +138,7 @@ def _rule_effect(fields: RuleFields, ends: tuple[_FieldValue, ...], allow: bool,
 
 
 class _FieldValue(NamedTuple):
-    """A field of a rule: what it certainly stands for, and what it may stand for."""
+    """What a field of a rule certainly matches and possibly matches, and why they differ."""
 
     certain: Any
     possible: Any
@@ -177,19 +174,19 @@ def _numbers(texts: tuple[str, ...], broken: bool) -> _FieldValue:
 
 @lru_cache(maxsize=256)
 def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _FieldValue:
-    addresses, tags, why = _names(texts)
+    addresses, tags, why = _addresses_and_tags(texts)
     why = why or ("a source that is no text" if broken else "" if texts or groups else "it names no source")
     reaches = {tag: service_tag(tag).reach for tag in tags}
-    sent = tuple(tag for tag in tags if reaches[tag] in ("azure", "none") and tag not in _NO_SENDERS)
-    outside = PUBLIC_ADDRESSES if "internet" in reaches.values() else _cut(addresses)
+    sent = tuple(tag for tag in tags if reaches[tag] in ("azure", "none") and tag not in _PLATFORM_TAGS)
+    outside = PUBLIC_ADDRESSES if "internet" in reaches.values() else _public_part(addresses)
     inside = ALL_ADDRESSES if "vnet" in reaches.values() else addresses
-    narrow = RuleSource(outside, inside, sent, tuple(f"{group}/" for group in groups))
-    narrow = MATCHES_NO_SOURCE if narrow == MATCHES_NO_SOURCE else ANY_SOURCE if narrow == ANY_SOURCE else narrow
-    return _FieldValue(narrow, ANY_SOURCE if why else narrow, why)
+    certain = RuleSource(outside, inside, sent, tuple(f"{group}/" for group in groups))
+    certain = MATCHES_NO_SOURCE if certain == MATCHES_NO_SOURCE else ANY_SOURCE if certain == ANY_SOURCE else certain
+    return _FieldValue(certain, ANY_SOURCE if why else certain, why)
 
 
-def _cut(addresses: AddressSet) -> AddressSet:
-    """The public ones, in an object that is there already where it can be."""
+def _public_part(addresses: AddressSet) -> AddressSet:
+    """Return the public ones of these addresses, as an object that exists already where there is one."""
     if addresses is ALL_ADDRESSES:
         return PUBLIC_ADDRESSES
     public = addresses & PUBLIC_ADDRESSES
@@ -197,16 +194,18 @@ def _cut(addresses: AddressSet) -> AddressSet:
 
 
 def _destination(fields: RuleFields) -> _FieldValue:
-    read = _aimed(fields.destinations, fields.destination_groups, fields.broken & BROKEN_DESTINATIONS > 0)
+    read = _rule_destination(fields.destinations, fields.destination_groups, fields.broken & BROKEN_DESTINATIONS > 0)
     if not fields.admin or not fields.destination_groups or (read.possible is None and not read.unclear):
         return read
     # Who is a member of the network group of an admin rule is not known.
-    narrow = _aimed(fields.destinations, (), False).certain if fields.destinations else MATCHES_NO_DESTINATION
-    return _FieldValue(narrow, None, read.unclear or "the members of its network group are not known")
+    certain = (
+        _rule_destination(fields.destinations, (), False).certain if fields.destinations else MATCHES_NO_DESTINATION
+    )
+    return _FieldValue(certain, None, read.unclear or "the members of its network group are not known")
 
 
-def _aimed(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _FieldValue:
-    addresses, tags, why = _names(texts)
+def _rule_destination(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _FieldValue:
+    addresses, tags, why = _addresses_and_tags(texts)
     why = why or ("a destination that is no text" if broken else "" if texts or groups else "it names no destination")
     known = [service_tag(tag) for tag in tags]
     if any(tag.reach == "vnet" for tag in known) or addresses == ALL_ADDRESSES:
@@ -214,14 +213,14 @@ def _aimed(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Fi
     unknown = [tag.name for tag in known if not tag.known]
     if unknown:
         why = why or f"its destination {unknown[0]!r} is not known"
-    narrow = RuleDestination(addresses, frozenset(groups), bool(tags))
+    certain = RuleDestination(addresses, frozenset(groups), bool(tags))
     return _FieldValue(
-        MATCHES_NO_DESTINATION if narrow == MATCHES_NO_DESTINATION else narrow, None if why else narrow, why
+        MATCHES_NO_DESTINATION if certain == MATCHES_NO_DESTINATION else certain, None if why else certain, why
     )
 
 
-def _names(texts: Iterable[str]) -> tuple[AddressSet, tuple[str, ...], str]:
-    """The addresses and the tags of a list of prefixes, and what was neither."""
+def _addresses_and_tags(texts: Iterable[str]) -> tuple[AddressSet, tuple[str, ...], str]:
+    """Return the addresses and the tags of a list of prefixes, and why one of these is neither."""
     sets: list[AddressSet] = []
     tags: list[str] = []
     why = ""

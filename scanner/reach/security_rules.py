@@ -6,26 +6,18 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from scanner.model.addresses import (
-    ALL_ADDRESSES,
-    NO_ADDRESSES,
-    PUBLIC_ADDRESSES,
-    AddressSet,
-    Version,
-)
+from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, PUBLIC_ADDRESSES, AddressSet, Version
 from scanner.reach.port_ranges import Spans
-from scanner.reach.source_sets import (
-    SourceSet,
-)
+from scanner.reach.source_sets import SourceSet
 
 SourceSide: TypeAlias = Literal["outside", "inside"]
-"""Where the senders are: on the internet, or in what the tag VirtualNetwork stands for."""
+"""Where a packet comes from: the internet ("outside"), or what the tag VirtualNetwork covers ("inside")."""
 
 SIDE_ADDRESSES: Final[dict[SourceSide, AddressSet]] = {"outside": PUBLIC_ADDRESSES, "inside": ALL_ADDRESSES}
 
 
 class RuleSource(msgspec.Struct, frozen=True, gc=False):
-    """The senders that a rule names: from outside addresses and service tags, from inside addresses and groups."""
+    """The sources that a rule names: addresses and service tags for "outside", addresses and groups for "inside"."""
 
     outside: AddressSet = NO_ADDRESSES
     inside: AddressSet = NO_ADDRESSES
@@ -33,7 +25,7 @@ class RuleSource(msgspec.Struct, frozen=True, gc=False):
     groups: tuple[str, ...] = ()
 
     def of(self, side: SourceSide, version: Version) -> SourceMatch:
-        """The senders of one side and IP version."""
+        """Return the sources of one side and IP version."""
         if side == "outside":
             return self.outside.of_version(version), self.tags
         return self.inside.of_version(version), self.groups
@@ -48,27 +40,33 @@ MATCHES_NO_SOURCE: Final = RuleSource()
 
 
 UNKNOWN_APPLICATION_GROUP: Final = "?"
-"""Among the application groups of a target: there may be others, which could not be read."""
+"""A member of the application security groups of a destination: there may be others, which could not be read."""
 
 
 class DestinationFields(msgspec.Struct, frozen=True, gc=False):
-    """Whom a packet reaches, as a rule sees it: the private addresses (None: not known) and the application groups."""
+    """The fields of a destination that a rule compares: its private addresses (None: not known) and application
+    groups.
+    """
 
     addresses: AddressSet | None = None
     application_groups: frozenset[str] = frozenset()
     single: bool = False
-    """Whether it is one address, which is in a set or not."""
+    """Whether it is exactly one address, which a rule either covers or not."""
 
 
 class RuleDestination(msgspec.Struct, frozen=True, gc=False):
-    """Where a rule applies: addresses, application security groups, and tags, which no private address bears."""
+    """The destinations that a rule names: addresses, application security groups, and tags, which cover no private
+    address.
+    """
 
     addresses: AddressSet = NO_ADDRESSES
     groups: frozenset[str] = frozenset()
     tags: bool = False
 
     def matches(self, target: DestinationFields) -> bool | None:
-        """Whether the rule applies to that target; None where its address is not known or only a part of it fits."""
+        """Return whether the rule applies to a destination; None where its address is not known or is covered in
+        part.
+        """
         if self.groups and self.groups & target.application_groups:
             return True
         if self.groups and UNKNOWN_APPLICATION_GROUP in target.application_groups:
@@ -85,7 +83,7 @@ MATCHES_NO_DESTINATION: Final = RuleDestination()
 
 
 class RuleRef(NamedTuple):
-    """A rule that decided. `resource`: its own id, where it has one (admin rules)."""
+    """A reference to a rule that decided. `resource`: its own id, which only admin rules have."""
 
     name: str
     priority: int
@@ -94,7 +92,9 @@ class RuleRef(NamedTuple):
 
 
 class SecurityRule(msgspec.Struct, eq=False, gc=False):
-    """A parsed inbound rule. `destination` None: everywhere. `always`: an admin rule that skips the groups."""
+    """A parsed inbound rule. `destination` None: every destination. `always`: an admin rule that bypasses the
+    groups.
+    """
 
     name: str
     priority: int
@@ -111,7 +111,9 @@ class SecurityRule(msgspec.Struct, eq=False, gc=False):
 
 
 class AllowedRange(msgspec.Struct, frozen=True, gc=False):
-    """The places from `first` to `last`: who gets there, and by which rules."""
+    """The places from `first` to `last` on the line of `port_ranges`: the sources that rules allow there, and these
+    rules.
+    """
 
     first: int
     last: int
@@ -120,4 +122,4 @@ class AllowedRange(msgspec.Struct, frozen=True, gc=False):
 
 
 AllowedRanges: TypeAlias = tuple[AllowedRange, ...]
-"""The open places of a group, ascending and disjoint."""
+"""The allowed places of a list of rules, ascending and disjoint."""

@@ -1,9 +1,9 @@
-"""Azure's service tags as sources of traffic: who can send from the addresses that a tag stands for.
+"""Azure's service tags as sources of traffic: who can send from the addresses of a tag.
 
-`internet`: everybody. `azure`: a service that carries the requests or the programs of any tenant; a tag is a lock only
-with something beside it that names the own instance. `vnet`: the own virtual network and what is connected to it.
-`none`: Microsoft's own management, probes and platform addresses, which the documentation names as such: evidence, no
-way in for others. In doubt it is `azure`; so is a tag that is not in the table.
+`internet`: every caller. `azure`: a service that carries the requests or the programs of any tenant; such a tag is a
+lock only together with something that names the own instance. `vnet`: the own virtual network and what is connected to
+it. `none`: Microsoft's own management, probes and platform addresses, by the documentation: evidence, never a grant.
+A tag for which that is not clear is `azure`; so is a tag that is not in the table.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,9 @@ HDINSIGHT: Final = "Microsoft Learn: hdinsight/hdinsight-service-tags"
 
 @dataclass(frozen=True, slots=True)
 class ServiceTag:
-    """A service tag. `name` as Azure spells it; `why` a clause for messages; `source` "" for one that is not known."""
+    """A service tag. `name`: as Azure spells it. `why`: a clause for messages. `source`: "" for a tag that is not
+    known.
+    """
 
     name: str
     reach: TagReach
@@ -155,9 +157,10 @@ _CLASSIC: Final = {"azure_loadbalancer": "azureloadbalancer", "virtual_network":
 
 
 def service_tag(tag: str) -> ServiceTag:
-    """The row for a tag in any case, with or without a region (`Storage.NorwayEast`), also in the classic spelling.
+    """Return the row of a tag in any case, with or without a region (`Storage.NorwayEast`), also in the classic
+    spelling.
 
-    A tag that is not in the table is `azure`, under the name that was given.
+    A tag that is not in the table is `azure`, under the given name.
     """
     name = tag.strip()
     key = _CLASSIC.get(name.lower(), name.lower())

@@ -25,12 +25,9 @@ from scanner.reach.sources import cached, grant_from_addresses, grant_from_tag, 
 MAX_NAMED_RULES: Final = 3
 
 
-# Rating
-
-
 @lru_cache(maxsize=4096)
 def describe_sources(who: SourceSet, limit: int = MAX_NAMED_RULES) -> str:
-    """Senders as a clause: "every address", "every address but 20.0.0.0/8", "the service tag Storage"."""
+    """Return sources as a clause: "every address", "every address but 20.0.0.0/8", "the service tag Storage"."""
     parts = _addresses(who.addresses, limit)
     if parts and who.without:
         parts[-1] += f" except of {_few(who.without, limit)}"
@@ -62,10 +59,10 @@ _UNIVERSES: Final = (PUBLIC_IPV4, PUBLIC_IPV6, PUBLIC_ADDRESSES, ALL_IPV4, ALL_I
 
 
 def grants_from_sources(who: SourceSet, index: Index, *evidence: Evidence) -> tuple[Grant, ...]:
-    """The ways in that these senders are, in the words of the design: addresses by their breadth, tags as `azure`.
+    """Return the grants that sources make: addresses by their breadth, service tags as `azure`.
 
-    Tags of Microsoft's own control planes give none; a tag that also had to come from few addresses counts as these.
-    The same senders come through many ports: their ways are kept, without the evidence.
+    Tags of Microsoft's own control planes make none. A tag that also requires few addresses counts as these addresses.
+    Grants are kept by sources without the evidence, because the same sources reach many ports.
     """
     memo: dict[SourceSet, tuple[Grant, ...]] = cached(index, "ways", _no_ways)
     found = memo.get(who)
@@ -100,6 +97,8 @@ def _grants_from_sources(who: SourceSet, index: Index) -> tuple[Grant, ...]:
 
 
 def platform_tags(who: SourceSet) -> tuple[str, ...]:
-    """The tags of Microsoft's own management and probes among the senders, with what they are: told, never reach."""
+    """Return the tags of Microsoft's own management and probes among the sources, with what they are: shown, never
+    reach.
+    """
     found = [service_tag(tag) for tag in who.tags if not tag.startswith("/")]
     return tuple(f"{tag.name}: {tag.why}" for tag in found if tag.reach == "none")

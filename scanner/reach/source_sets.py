@@ -1,7 +1,7 @@
-"""Who sends a packet: addresses, and service tags whose addresses nobody but Azure knows.
+"""Sets of packet sources: addresses, and service tags whose addresses only Azure knows.
 
-A sender has an address and bears tags. A set of senders is a union of terms; it is exact, so that a Deny of one tag
-and an Allow of another never have to be guessed at: what a tag holds is decided only when the set is rated.
+A source has an address and tags. A set is a union of terms and exact: a Deny of one tag and an Allow of another need no
+guess, because what a tag covers is decided only when the set is rated.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SPELLED: Final = {tag.name.lower(): tag.name for tag in SERVICE_TAGS}
 
 @lru_cache(maxsize=4096)
 def tag_name(text: str) -> str:
-    """One spelling for a tag, whatever its case: as the table has it, its region in lower case."""
+    """Return one spelling of a tag, whatever its case: as the table has it, the region in lower case."""
     key = service_tag(text).name.lower().replace("azure_loadbalancer", "azureloadbalancer")
     key = key.replace("virtual_network", "virtualnetwork")
     stem = key
@@ -42,12 +42,12 @@ def tag_name(text: str) -> str:
 
 
 def _within(tag: str, other: str) -> bool:
-    """Whether who bears `tag` surely bears `other` too: the same tag, or a region or part of it."""
+    """Return whether a source with `tag` certainly has `other` too: the same tag, or a region or part of it."""
     return tag == other or tag.startswith(f"{other}.")
 
 
 class SourceTerm(msgspec.Struct, frozen=True, gc=False):
-    """The senders with an address in `addresses` that bear every tag of `tags` and none of `without`."""
+    """The sources with an address in `addresses` that have every tag of `tags` and none of `without`."""
 
     addresses: AddressSet
     tags: TagNames = NO_TAGS
@@ -70,7 +70,9 @@ class SourceTerm(msgspec.Struct, frozen=True, gc=False):
         return SourceTerm(self.addresses & other.addresses, tags, without)
 
     def holds(self, addresses: AddressSet, tags: Iterable[str]) -> bool:
-        """Whether it holds every sender of these addresses that bears these tags and what they are a part of."""
+        """Return whether the term has every source of these addresses with these tags and the tags that include
+        them.
+        """
         bears = tuple(tags)
         return (
             self.addresses.covers(addresses)
@@ -80,7 +82,7 @@ class SourceTerm(msgspec.Struct, frozen=True, gc=False):
 
 
 class SourceSet(msgspec.Struct, frozen=True, gc=False):
-    """A set of senders; make it with `source_set`, so that equal sets mostly compare equal."""
+    """A set of sources. Make it with `source_set`, so that equal sets mostly compare equal."""
 
     terms: tuple[SourceTerm, ...] = ()
 
@@ -100,7 +102,8 @@ class SourceSet(msgspec.Struct, frozen=True, gc=False):
         return source_set((*self.terms, *other.terms)) if self.terms else other
 
     def holds(self, address: AddressSet, *tags: str) -> bool:
-        """Whether a sender with this one address, bearing exactly these tags (and what they are part of), is in it.
+        """Return whether the set has a source with this one address and exactly these tags (and those that include
+        them).
 
         `/id/` of an application security group is a tag too.
         """
@@ -108,27 +111,27 @@ class SourceSet(msgspec.Struct, frozen=True, gc=False):
         return any(term.holds(address, bears) for term in self.terms)
 
     def of(self, version: Version) -> SourceSet:
-        """The senders of one IP version."""
+        """Return the sources of one IP version."""
         return self & (_VERSIONS[version])
 
     @property
     def addresses(self) -> AddressSet:
-        """What stands in the rules as addresses: the terms that ask for no tag."""
+        """Return the addresses of the terms that require no tag."""
         return union(term.addresses for term in self.terms if not term.tags)
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags that are let in by name, sorted; of a term with several, all of them."""
+        """Return the tags that are allowed by name, sorted; of a term with several tags all of them."""
         return tuple(sorted({tag for term in self.terms for tag in term.tags}))
 
     @property
     def without(self) -> tuple[str, ...]:
-        """The tags that a Deny took out of the addresses, sorted."""
+        """Return the tags that a Deny removed from the addresses, sorted."""
         return tuple(sorted({tag for term in self.terms if not term.tags for tag in term.without}))
 
 
 def source_set(terms: Iterable[SourceTerm]) -> SourceSet:
-    """The union of terms: empty ones left out, those that differ in addresses only put together, in a fixed order."""
+    """Return the union of terms, without empty ones, in a fixed order; terms with the same tags become one."""
     terms = tuple(terms)
     if len(terms) == 1:
         return NO_SOURCES if terms[0].is_empty else SourceSet(terms)
@@ -152,14 +155,14 @@ def _order(term: SourceTerm) -> tuple[list[str], list[str]]:
 
 NO_SOURCES: Final = SourceSet()
 OUTSIDE_SOURCES: Final = SourceSet((SourceTerm(PUBLIC_ADDRESSES),))
-"""Every caller from the internet, other tenants' Azure addresses included."""
+"""Every caller from the internet, Azure addresses of other tenants included."""
 INSIDE_SOURCES: Final = SourceSet((SourceTerm(ALL_ADDRESSES),))
-"""Every caller that the tag VirtualNetwork stands for, whatever its address."""
+"""Every caller that the tag VirtualNetwork covers, whatever its address."""
 _VERSIONS: Final = {4: SourceSet((SourceTerm(ALL_IPV4),)), 6: SourceSet((SourceTerm(ALL_IPV6),))}
 
 
 def sources_from_addresses(addresses: AddressSet) -> SourceSet:
-    """The senders with these addresses."""
+    """Return the sources with these addresses."""
     return SourceSet((SourceTerm(addresses),)) if addresses else NO_SOURCES
 
 

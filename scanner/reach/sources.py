@@ -1,4 +1,4 @@
-"""What the source of a rule stands for, as a way in: addresses, subnets and private endpoints, subscriptions, tags."""
+"""The grants that the source of a rule makes: addresses, subnets, private endpoints, subscriptions, service tags."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar, cast
@@ -19,7 +19,7 @@ NO_EFFECT = "no effect: a private range never calls a public address"
 
 
 def join_with_and(parts: Sequence[str]) -> str:
-    """Texts as one clause: "a, b and c", "a, b and 4 more"."""
+    """Return texts as one clause: "a, b and c", "a, b and 4 more"."""
     if len(parts) < 2:
         return "".join(parts)
     last = parts[-1] if parts[-1].startswith("and ") else f"and {parts[-1]}"
@@ -27,7 +27,7 @@ def join_with_and(parts: Sequence[str]) -> str:
 
 
 def grant_from_addresses(addresses: AddressSet, index: Index, *evidence: Evidence) -> Grant | None:
-    """The way in that a union of addresses opens on a public firewall; None where it has no public address."""
+    """Return the grant of a union of addresses on a public firewall; None where it has no public address."""
     width = breadth(addresses, index.networks, index.wide_ipv4, index.wide_ipv6)
     public = addresses & PUBLIC_ADDRESSES
     if width == "none":
@@ -46,14 +46,14 @@ def grant_from_addresses(addresses: AddressSet, index: Index, *evidence: Evidenc
 
 
 def private_range_evidence(path: str, addresses: AddressSet) -> tuple[Evidence, ...]:
-    """Evidence of the private ranges in the rules of a public firewall, none where there are none."""
+    """Return evidence of the private ranges in the rules of a public firewall; () without any."""
     if addresses.is_empty or PUBLIC_ADDRESSES.covers(addresses) or breadth(addresses) == "internet":
         return ()
     return (Evidence(path, join_with_and((addresses - PUBLIC_ADDRESSES).describe(MAX_NAMED)), NO_EFFECT),)
 
 
 def in_own_tenant(resource: Resource, index: Index, other: str) -> bool:
-    """Whether an id names something in a subscription of the resource's tenant that the caller can see."""
+    """Return whether an id names something in a visible subscription of the resource's tenant."""
     subscription = subscription_of(other)
     if not subscription:
         return False
@@ -65,7 +65,9 @@ def in_own_tenant(resource: Resource, index: Index, other: str) -> bool:
 
 
 def grants_from_ids(resource: Resource, index: Index, path: str, ids: Iterable[str], what: str) -> tuple[Grant, ...]:
-    """The ways in from subnets, private endpoints or subscriptions: `private` from own ones, `selected` from others."""
+    """Return the grants of subnets, private endpoints or subscriptions: `private` for own ones, `selected` for
+    others.
+    """
     own: list[str] = []
     foreign: list[str] = []
     for each in ids:
@@ -81,7 +83,7 @@ def grants_from_ids(resource: Resource, index: Index, path: str, ids: Iterable[s
 
 
 def grant_from_tag(text: str, *evidence: Evidence) -> tuple[Grant | None, ServiceTag]:
-    """The way in that a service tag opens, None for Microsoft's own management and probes; and the tag's row."""
+    """Return the grant of a service tag, None for Microsoft's own management and probes; and the row of the tag."""
     tag = service_tag(text)
     if tag.reach == "none":
         return None, tag
@@ -90,14 +92,14 @@ def grant_from_tag(text: str, *evidence: Evidence) -> tuple[Grant | None, Servic
 
 
 def cached(index: Index, key: str, make: Callable[[Index], _T]) -> _T:
-    """What `make` answers, made once an index."""
+    """Return what `make` returns, made once for each index."""
     if key not in index.memo:
         index.memo[key] = make(index)
     return cast("_T", index.memo[key])
 
 
 def as_possible(lock: Lock, missing: Unread) -> Lock:
-    """The same ways, none of them sure any more."""
+    """Return the lock with its grants as possible ones, without those of level `none`."""
     ways = tuple(
         PossibleGrant(grant.level, missing, grant.evidence, addresses=grant.addresses, ids=grant.ids)
         for grant in lock.grants
@@ -107,7 +109,7 @@ def as_possible(lock: Lock, missing: Unread) -> Lock:
 
 
 def source_hop(lock: Lock) -> Hop:
-    """Where the widest way comes from; the internet where there is none, since that is what the locks hold off."""
+    """Return the source of the widest grant as a hop; the internet without a grant, because the locks block that."""
     widest = lock.widest
     if widest is None or widest.level in (Reach.none, Reach.internet):
         return Hop("source", "Internet", "every address")
