@@ -45,10 +45,10 @@ class _Evaluation:
     allowed: AddressSet = NO_ADDRESSES
     subnets: list[str] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
-    ways: list[Grant] = field(default_factory=list)
+    grants: list[Grant] = field(default_factory=list)
     possible_grants: list[PossibleGrant] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
-    let: list[tuple[Any, AddressSet]] = field(default_factory=list)
+    allow_rules: list[tuple[Any, AddressSet]] = field(default_factory=list)
     """The rules that allow, with their addresses."""
 
     def possible(self, why: str, level: Reach = Reach.internet) -> None:
@@ -85,12 +85,12 @@ def restricted_subnets(site: Resource, index: Index, config: Resource) -> Allowe
             missing = missing or not_returned(path)
             continue
         ids += _walked(site, index, path, entries).subnets
-        if any(map(_strange, entries)):
+        if any(map(_may_name_unseen_subnet, entries)):
             missing = missing or Unread(path, "which subnet a rule lets in is not known")
     return AllowedSubnets(f"{_list_of(config, False)}[].vnetSubnetResourceId", tuple(dict.fromkeys(ids)), missing)
 
 
-def _strange(entry: Any) -> bool:
+def _may_name_unseen_subnet(entry: Any) -> bool:
     """Return whether a rule may allow a subnet that the evaluation does not see."""
     subnet, action = get_path(entry, "vnetSubnetResourceId"), get_path(entry, "action")
     if not isinstance(entry, dict):
@@ -207,7 +207,7 @@ def _apply(walk: _Evaluation, rule: Any, action: str, text: Any) -> None:
     if action == "allow":
         walk.allowed |= addresses & walk.rest
         walk.texts.append(str(text))
-        walk.let.append((rule, addresses & walk.rest))
+        walk.allow_rules.append((rule, addresses & walk.rest))
     if action != "none":
         walk.rest -= addresses
 
@@ -231,7 +231,7 @@ def _tags(walk: _Evaluation, text: str, headers: dict[str, Any]) -> None:
             continue
         grant, tag = grant_from_tag(name, seen)
         if grant is not None:
-            walk.ways.append(Grant(grant.level, grant.evidence, f"{tag.why} (the service tag {tag.name})"))
+            walk.grants.append(Grant(grant.level, grant.evidence, f"{tag.why} (the service tag {tag.name})"))
 
 
 def _front_door_ids(headers: dict[str, Any]) -> list[str]:
@@ -248,11 +248,11 @@ def _front_door(walk: _Evaluation, ids: list[str], seen: Evidence) -> None:
         facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", strangers, "the id of a visible profile"))
         if missing is not None:
             walk.possible_grants.append(PossibleGrant(Reach.azure, missing, facts))
-        says = "whoever owns the Front Door profile of an id that cannot be seen"
-        walk.ways.append(Grant(Reach.azure if missing is None else Reach.selected, facts, says))
+        description = "whoever owns the Front Door profile of an id that cannot be seen"
+        walk.grants.append(Grant(Reach.azure if missing is None else Reach.selected, facts, description))
     if names:
         facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", ids))
-        walk.ways.append(Grant(Reach.selected, facts, f"the Front Door profile {join_with_and(names)}"))
+        walk.grants.append(Grant(Reach.selected, facts, f"the Front Door profile {join_with_and(names)}"))
 
 
 def _profiles(index: Index) -> dict[str, str]:
@@ -262,14 +262,14 @@ def _profiles(index: Index) -> dict[str, str]:
     return {key.lower(): name for key, name in ids if isinstance(key, str) and key}
 
 
-def _end(walk: _Evaluation, default: Any, rules: list[Any], implicit: list[Any], path: str, silence: str) -> None:
+def _end(walk: _Evaluation, default: Any, rules: list[Any], implicit: list[Any], path: str, why_unknown: str) -> None:
     """Apply the default action to the addresses that no rule matched; `silence`: why an absent one has no known
     meaning.
     """
     if is_absent(default) or default == "":
         allowed = _action(walk, implicit[-1]) == "allow" if implicit else not rules
-        if not allowed and not implicit and silence:
-            walk.possible(f"the default action: {silence}")
+        if not allowed and not implicit and why_unknown:
+            walk.possible(f"the default action: {why_unknown}")
     elif same(default, "Allow") or same(default, "Deny"):
         allowed = same(default, "Allow")
     else:
@@ -288,12 +288,12 @@ def _result(walk: _Evaluation, name: str, count: int, *default: Evidence) -> Loc
     facts = (*default, Evidence(walk.path, shown or f"{count} rules"), *private_range_evidence(walk.path, walk.allowed))
     grant = grant_from_addresses(walk.allowed, walk.index, *facts)
     subnets = grants_from_ids(walk.site, walk.index, walk.path, walk.subnets, "a subnet")
-    ways = (*((replace(grant, rules=tuple(walk.let)),) if grant else ()), *walk.ways, *subnets)
-    lets = True if ways else (None if walk.possible_grants else False)
-    detail = join_with_and(_details(ways)) or ("not read" if walk.possible_grants else f"{count} rules let nobody in")
-    if not ways and not walk.possible_grants:
-        ways = (Grant(Reach.none, facts),)
-    return Lock(ways, tuple(walk.possible_grants), (Hop("firewall", name, detail, allows=lets),))
+    grants = (*((replace(grant, rules=tuple(walk.allow_rules)),) if grant else ()), *walk.grants, *subnets)
+    allows = True if grants else (None if walk.possible_grants else False)
+    detail = join_with_and(_details(grants)) or ("not read" if walk.possible_grants else f"{count} rules let nobody in")
+    if not grants and not walk.possible_grants:
+        grants = (Grant(Reach.none, facts),)
+    return Lock(grants, tuple(walk.possible_grants), (Hop("firewall", name, detail, allows=allows),))
 
 
 _LET_IN = {
@@ -306,8 +306,8 @@ _LET_IN = {
 }
 
 
-def _details(ways: Iterable[Grant]) -> list[str]:
-    return list(dict.fromkeys(grant.description or _LET_IN[Reach(grant.level)] for grant in ways))
+def _details(grants: Iterable[Grant]) -> list[str]:
+    return list(dict.fromkeys(grant.description or _LET_IN[Reach(grant.level)] for grant in grants))
 
 
 __all__ = ["address_list", "restricted_subnets", "restrictions"]

@@ -16,7 +16,7 @@ from scanner.reach.peerings import NOT_SEEN
 ReachVerdict = Literal["yes", "no", "not known"]
 
 _AUTHENTICATION: Final = {
-    **{auth.name: says for auth, says in AUTH_DESCRIPTIONS.items()},
+    **{auth.name: description for auth, description in AUTH_DESCRIPTIONS.items()},
     "shared": "a password or key opens it",
 }
 
@@ -38,8 +38,8 @@ def unseen_text(exposures: Iterable[Exposure], caller: Caller) -> str:
     """Return a clause about what may allow outside callers and was not seen; "" without any."""
     if caller.in_network:
         return ""
-    told = dict.fromkeys(each for exposure in exposures for each in exposure.admits if each.endswith(NOT_SEEN))
-    return "".join(f"; {each}" for each in told)
+    found = dict.fromkeys(each for exposure in exposures for each in exposure.admits if each.endswith(NOT_SEEN))
+    return "".join(f"; {each}" for each in found)
 
 
 def place_text(endpoint: str, top: Resource, *, opens: bool = False) -> str:
@@ -59,8 +59,8 @@ def authentication_text(exposure: Exposure) -> str:
     if authentication is None:
         return "what it asks is not known"
     name = authentication.level.name
-    says = authentication.description or _AUTHENTICATION[name]
-    return f"{says}: {name}" if says.endswith(")") else f"{says} ({name})"
+    description = authentication.description or _AUTHENTICATION[name]
+    return f"{description}: {name}" if description.endswith(")") else f"{description} ({name})"
 
 
 def unread_text(missing: Unread, top: Resource) -> str:

@@ -66,10 +66,10 @@ def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -
             if addresses and unread is None and not _overlap(address, addresses):
                 continue
             for front in _front_ends(rule, address, firewall, allowed):
-                led = replace(front, translated_sources=inside or None, missing=missing_parts)
-                _translate(led, rule, near, balancers)
+                published = replace(front, translated_sources=inside or None, missing=missing_parts)
+                _translate(published, rule, near, balancers)
                 if lost is not None:
-                    _translate(led.without(lost), rule, set(), balancers)
+                    _translate(published.without(lost), rule, set(), balancers)
 
 
 def _overlap(address: str, addresses: set[str]) -> bool:

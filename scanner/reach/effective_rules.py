@@ -105,8 +105,8 @@ def _group_differs(
     if found is not None:
         at, own, other = found
         protocol, port, _ = next(cut([(at, at)]))
-        said = f"Azure lets in {describe_sources(other) or 'nobody'}, Twolocks {describe_sources(own) or 'nobody'}"
-        yield f"{place}, {label(protocol, port, port)}{' over IPv6' if version == 6 else ''}: {said}"
+        sentence = f"Azure lets in {describe_sources(other) or 'nobody'}, Twolocks {describe_sources(own) or 'nobody'}"
+        yield f"{place}, {label(protocol, port, port)}{' over IPv6' if version == 6 else ''}: {sentence}"
 
 
 def _first(one: AllowedRanges, two: AllowedRanges) -> tuple[int, SourceSet, SourceSet] | None:
@@ -186,11 +186,15 @@ def _texts(body: Any, one: str, many: str, whole: bool = True) -> list[str]:
     return ["*" if each == "0-65535" or (whole and each == "0.0.0.0/0") else each for each in found]
 
 
-def all_differences(found: Topology, groups: Iterable[tuple[Nic, Any]], admin: Iterable[tuple[str, Any]]) -> list[str]:
+def all_differences(
+    topology: Topology, groups: Iterable[tuple[Nic, Any]], admin: Iterable[tuple[str, Any]]
+) -> list[str]:
     """Return every difference, each once, in a fixed order."""
-    told = [said for nic, answer in groups for said in group_differences(nic, found.fabric, answer)]
-    told += [said for network, answer in admin for said in admin_rule_differences(network, found.fabric, answer)]
-    return list(dict.fromkeys(told))
+    found = [sentence for nic, answer in groups for sentence in group_differences(nic, topology.fabric, answer)]
+    found += [
+        sentence for network, answer in admin for sentence in admin_rule_differences(network, topology.fabric, answer)
+    ]
+    return list(dict.fromkeys(found))
 
 
 __all__ = [

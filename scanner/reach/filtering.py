@@ -65,11 +65,11 @@ class FilterStep:
     def hop(self) -> Hop:
         """Return the step as a hop of an exposure."""
         name = self.resource.rstrip("/").rsplit("/", 1)[-1] or _NAMES[self.kind]
-        said = [f"{rule.name} ({rule.priority})" for rule in self.rules[:MAX_NAMED_RULES]]
-        more = len(self.rules) - len(said)
-        rules = join_with_and([*said, f"and {more} more"] if more > 0 else said)
-        who = f"lets in {describe_sources(self.remaining)}" if self.remaining else "lets nobody in"
-        detail = self.detail or (f"{rules} {who}" if rules else who)
+        texts = [f"{rule.name} ({rule.priority})" for rule in self.rules[:MAX_NAMED_RULES]]
+        more = len(self.rules) - len(texts)
+        rules = join_with_and([*texts, f"and {more} more"] if more > 0 else texts)
+        sources = f"lets in {describe_sources(self.remaining)}" if self.remaining else "lets nobody in"
+        detail = self.detail or (f"{rules} {sources}" if rules else sources)
         return Hop(self.kind, name, detail, self.resource, self.allows)
 
 
@@ -215,13 +215,13 @@ class FilterChain:
     def _explained(self, level: FilterLevel, at: int, now: SourceSet, delivered: SourceSet) -> FilterStep:
         if level.group is None:
             left = _at(level.certain, at) & now | delivered
-            lets = bool(left) if level.certain == level.possible else None
-            return FilterStep(level.kind, level.resource, (), lets, left, level.detail)
-        decided, let = deciding_rules(level.group.rules(self.destination, False), self.side, self.version, at, now)
+            allows = bool(left) if level.certain == level.possible else None
+            return FilterStep(level.kind, level.resource, (), allows, left, level.detail)
+        decided, allowed = deciding_rules(level.group.rules(self.destination, False), self.side, self.version, at, now)
         _, possible = deciding_rules(level.group.rules(self.destination, True), self.side, self.version, at, now)
         refs = tuple(rule.ref for rule, _ in decided)
-        left = let | delivered
-        return FilterStep(level.kind, level.resource, refs, bool(left) if possible == let else None, left)
+        left = allowed | delivered
+        return FilterStep(level.kind, level.resource, refs, bool(left) if possible == allowed else None, left)
 
     def _both(self) -> Iterator[OpenPlaces]:
         certain = self._met(wide=False)
@@ -330,7 +330,7 @@ def _made(fabric: Fabric, target: Destination, entry: EntryKind, fields: Destina
         levels.append(_no_group(entry, whole, subnet is None))
     missing_rules = fabric.admin_gap(subnet.network if subnet is not None else "")
     found = FilterChain(side, version, fields, tuple(levels), admin, None, missing_rules)
-    found.route_warning = _check(fabric, target, found) if side == "outside" else None
+    found.route_warning = _route_warning(fabric, target, found) if side == "outside" else None
     return found
 
 
@@ -347,8 +347,8 @@ def _level(
     return FilterLevel(kind, group.id, certain, certain if possible == certain else possible, missing, group)
 
 
-def _everything(who: SourceSet) -> AllowedRanges:
-    return (AllowedRange(0, END - 1, who, ()),)
+def _everything(sources: SourceSet) -> AllowedRanges:
+    return (AllowedRange(0, END - 1, sources, ()),)
 
 
 def _no_group(entry: EntryKind, whole: AllowedRanges, unsure: bool) -> FilterLevel:
@@ -359,7 +359,7 @@ def _no_group(entry: EntryKind, whole: AllowedRanges, unsure: bool) -> FilterLev
     return FilterLevel("no-nsg", "", whole, whole, detail=f"no network security group: {kind}")
 
 
-def _check(fabric: Fabric, target: Destination, outside: FilterChain) -> FilterStep | None:
+def _route_warning(fabric: Fabric, target: Destination, outside: FilterChain) -> FilterStep | None:
     """Return a step of evidence where a default route may add every address to the tag VirtualNetwork; else None."""
     subnet = fabric.subnets.get(fabric.key(target.subnet))
     if subnet is None or not subnet.table:
@@ -370,12 +370,14 @@ def _check(fabric: Fabric, target: Destination, outside: FilterChain) -> FilterS
     if not filter_chain(fabric, target, "inside").places:
         return None
     if table is None:
-        said = (
+        warning = (
             "check: the route table was not read; with a default route the tag VirtualNetwork may stand for everybody"
         )
-        return FilterStep("route", subnet.table, (), None, NO_SOURCES, said)
-    said = f"check: a default route through {_HOPS[table.default]} may make the tag VirtualNetwork stand for everybody"
-    return FilterStep("route", table.id, (), None, NO_SOURCES, said)
+        return FilterStep("route", subnet.table, (), None, NO_SOURCES, warning)
+    warning = (
+        f"check: a default route through {_HOPS[table.default]} may make the tag VirtualNetwork stand for everybody"
+    )
+    return FilterStep("route", table.id, (), None, NO_SOURCES, warning)
 
 
 _HOPS: Final = {"appliance": "an appliance", "gateway": "a gateway"}

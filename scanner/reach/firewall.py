@@ -88,9 +88,9 @@ def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedS
         return AllowedSubnets(path, missing=Unread("properties", resource.why_absent_is_unknown))
     reading = FirewallReading(resource, index, row)
     reading.find_holder()
-    idle = _why_rules_not_used(reading)
-    if idle:
-        return AllowedSubnets(path, not_used=idle)
+    not_used = _why_rules_not_used(reading)
+    if not_used:
+        return AllowedSubnets(path, not_used=not_used)
     if reading.holder_gap is not None:
         return AllowedSubnets(path, missing=reading.holder_gap)
     read = [(rules.id, *entries_of(reading, rules)) for rules in row.subnets]
@@ -168,8 +168,8 @@ def _own(reading: FirewallReading, switch: PublicSwitch, rules: Lock | None) -> 
     lock = Lock(ways, lock.possible_grants, lock.hops, lock.admits or trusted_access(reading))
     if switch.possible is None:
         return lock
-    wild = (PossibleGrant(Reach.internet, switch.possible, switch.seen),) if switch.wild else ()
-    return as_possible(lock, switch.possible) | Lock(possible_grants=wild)
+    unknown = (PossibleGrant(Reach.internet, switch.possible, switch.seen),) if switch.unknown else ()
+    return as_possible(lock, switch.possible) | Lock(possible_grants=unknown)
 
 
 def _with_perimeters(reading: FirewallReading, switch: PublicSwitch, own: Lock, around: Perimeters) -> Lock:

@@ -60,8 +60,8 @@ def rules_lock(reading: FirewallReading) -> Lock:
     if path and any(same(reading.resource.get(path), each) for each in lacking):
         sku = reading.resource.evidence(path)
         hop = Hop("firewall", row.name, f"not available on {sku.value}")
-        says = f"every address, since {sku.value} {row.lacks}"
-        return Lock((Grant(Reach.internet, (sku,), says),), hops=(hop,))
+        description = f"every address, since {sku.value} {row.lacks}"
+        return Lock((Grant(Reach.internet, (sku,), description),), hops=(hop,))
     if reading.holder_gap is not None:
         return _possible_lock(reading, reading.holder_gap)
     seen = default_evidence(reading)
@@ -124,8 +124,8 @@ def default_action(reading: FirewallReading) -> tuple[bool, Unread | None]:
     if is_absent(value):
         if row.default_absent == "allow":
             return True, None
-        thin = reading.holder is None or reading.holder.api_version_unknown
-        known = row.default_absent == "deny" and not thin
+        at_unknown_version = reading.holder is None or reading.holder.api_version_unknown
+        known = row.default_absent == "deny" and not at_unknown_version
         return False, None if known else not_returned(row.default)
     if any(same(value, each) for each in row.allow):
         return True, None
@@ -146,7 +146,7 @@ def listed_grants(reading: FirewallReading) -> Lock:
     named: list[tuple[Any, AddressSet]] = []
     sets: list[AddressSet] = []
     facts: list[Evidence] = []
-    lock = Lock(possible_grants=_strange(reading))
+    lock = Lock(possible_grants=_unknown_lists(reading))
     for rules in row.addresses:
         found, zero, possible_grants = _addresses(reading, rules)
         together = union(addresses for _, addresses in found)
@@ -258,7 +258,7 @@ def _no_entries(reading: FirewallReading) -> bool:
     return reading.holder is None or not any(reading.holder.get(rules.path) for rules in lists if rules.child is None)
 
 
-def _strange(reading: FirewallReading) -> tuple[PossibleGrant, ...]:
+def _unknown_lists(reading: FirewallReading) -> tuple[PossibleGrant, ...]:
     """Return a possible grant for each list of the access rules that has entries and is not known."""
     row = reading.row
     body = reading.holder.get(row.acl) if row.acl and reading.holder is not None else None
@@ -278,14 +278,14 @@ def trusted_access(reading: FirewallReading) -> tuple[str, ...]:
     row, holder = reading.row, reading.holder
     if holder is None:
         return ()
-    told: list[str] = []
+    found: list[str] = []
     value = holder.get(row.bypass) if row.bypass else MISSING
     if not is_absent(value) and not any(same(value, each) for each in row.bypass_off):
-        told.append(f"trusted services still enter ({row.bypass} is {value})")
+        found.append(f"trusted services still enter ({row.bypass} is {value})")
     for rules in row.instances:
         entries, _ = entries_of(reading, rules)
-        told += [f"the resource {text_member(entry, rules.id) or 'without an id'}" for entry in entries[:MAX_LISTED]]
-    return tuple(told)
+        found += [f"the resource {text_member(entry, rules.id) or 'without an id'}" for entry in entries[:MAX_LISTED]]
+    return tuple(found)
 
 
 def text_member(entry: Any, path: str) -> str:

@@ -52,8 +52,13 @@ class PublisherIndex:
     def publishers(self, keys: Iterable[str]) -> tuple[str, ...]:
         """Return the gateways that publish one of these keys, then the DNS names that lead to it."""
         known = [each.lower() for each in keys if each] if self.by_target or self.dns_names else []
-        told = [said for source in (self.by_target, self.dns_names) for key in known for said in source.get(key, ())]
-        return tuple(dict.fromkeys(told))
+        whole_text = [
+            publisher
+            for source in (self.by_target, self.dns_names)
+            for key in known
+            for publisher in source.get(key, ())
+        ]
+        return tuple(dict.fromkeys(whole_text))
 
     def of_endpoint(self, id: str, kind: str, address: str) -> tuple[str, ...]:
         """Return what publishes an endpoint: by its address and, for an app, by the resource's id."""
@@ -96,8 +101,8 @@ class PublisherIndex:
         """Read the whole index, the outermost gateways first, because an inner gateway names what leads to it."""
         for profile in self.index.of_type(MANAGER)[0]:
             self._manager(profile, f"named by Traffic Manager profile {profile.name}")
-        for door in self.index.of_type(f"{NETWORK}/frontDoors")[0]:
-            self._classic(door)
+        for front_door in self.index.of_type(f"{NETWORK}/frontDoors")[0]:
+            self._classic(front_door)
         routes = _FrontDoorRoutes(self.index)
         for origin in self.index.of_type(f"{CDN}/originGroups/origins")[0]:
             self._origin(origin, routes)
@@ -105,11 +110,11 @@ class PublisherIndex:
         for gateway in self.index.of_type(f"{NETWORK}/applicationGateways")[0]:
             self._gateway(gateway)
 
-    def _add(self, key: str, said: str) -> None:
+    def _add(self, key: str, publisher: str) -> None:
         if key:
-            self.by_target[key.lower()].append(said)
+            self.by_target[key.lower()].append(publisher)
 
-    def _manager(self, profile: Resource, said: str) -> None:
+    def _manager(self, profile: Resource, publisher: str) -> None:
         """Add the targets of a Traffic Manager profile, and those of the profiles that are nested in it."""
         seen, left = {profile.key}, [profile]
         while left:
@@ -122,24 +127,24 @@ class PublisherIndex:
                     continue
                 for key in (target, text_at(each, "properties.target").lower()):
                     if key:
-                        self.dns_names[key].append(said)
+                        self.dns_names[key].append(publisher)
 
-    def _classic(self, door: Resource) -> None:
-        if same(get_path(door.body, "properties.enabledState"), "Disabled"):
+    def _classic(self, front_door: Resource) -> None:
+        if same(get_path(front_door.body, "properties.enabledState"), "Disabled"):
             return
-        said = f"published through the Front Door {door.name}"
-        routed, engine = _classic_pools(door)
-        for pool in objects_at(door.body, "properties.backendPools"):
-            told = said
+        publisher = f"published through the Front Door {front_door.name}"
+        routed, engine = _classic_pools(front_door)
+        for pool in objects_at(front_door.body, "properties.backendPools"):
+            whole_text = publisher
             if routed is not None and _named(pool) not in routed:
                 if not engine:
                     continue
-                told = f"{said}, if a rules engine leads there"
+                whole_text = f"{publisher}, if a rules engine leads there"
             for each in objects_at(pool, "properties.backends"):
                 if same(get_path(each, "enabledState"), "Disabled"):
                     continue
                 linked = text_at(each, "privateLinkResourceId")
-                whole = f"{told}, by private link" if linked or text_at(each, "privateLinkAlias") else told
+                whole = f"{whole_text}, by private link" if linked or text_at(each, "privateLinkAlias") else whole_text
                 self._add(text_at(each, "address"), whole)
                 self._by_id(linked, "", whole)
 
@@ -152,12 +157,12 @@ class PublisherIndex:
             return
         link = "properties.sharedPrivateLinkResource"
         linked = text_at(origin.body, f"{link}.privateLink.id")
-        said = f"published through the Front Door {self._top(origin)}{how}{', by private link' if linked else ''}"
-        self._add(text_at(origin.body, "properties.hostName"), said)
-        self._by_id(text_at(origin.body, "properties.azureOrigin.id"), "", said)
-        self._by_id(linked, text_at(origin.body, f"{link}.groupId"), said)
+        publisher = f"published through the Front Door {self._top(origin)}{how}{', by private link' if linked else ''}"
+        self._add(text_at(origin.body, "properties.hostName"), publisher)
+        self._by_id(text_at(origin.body, "properties.azureOrigin.id"), "", publisher)
+        self._by_id(linked, text_at(origin.body, f"{link}.groupId"), publisher)
 
-    def _by_id(self, id: str, part: str, said: str) -> None:
+    def _by_id(self, id: str, part: str, publisher: str) -> None:
         """Add a target by its id: a slot by `part`; for a private link service what is behind it.
 
         Of other parts (a service of a storage account) the host name says which endpoint it is.
@@ -169,31 +174,31 @@ class PublisherIndex:
         if service is not None and same(service.type, f"{NETWORK}/privateLinkServices"):
             for front in objects_at(service.body, "properties.loadBalancerFrontendIpConfigurations"):
                 for behind in self.topology.load_balancers.behind_front_end(key_of(text_at(front, "id"))):
-                    self._add(behind, said)
+                    self._add(behind, publisher)
         slot = part.lower().partition("sites-")[2]
         if not part or "." in part or part.lower() in ("sites", "managedenvironments", "gateway") or slot:
-            self._add(f"{key}/slots/{slot}" if slot else key, said)
+            self._add(f"{key}/slots/{slot}" if slot else key, publisher)
 
     def _api_management(self) -> None:
         """Add back ends and APIs by the host of their URL; a service that the internet does not reach publishes
         none.
         """
-        led: dict[tuple[str, str], list[str]] = defaultdict(list)
+        apis: dict[tuple[str, str], list[str]] = defaultdict(list)
         for each in self.index.of_type(f"{APIM}/backends")[0]:
             if self._is_public(each):
-                self._led(led, each, _host(text_at(each.body, "properties.url")))
-                self._led(led, each, _arm(text_at(each.body, "properties.resourceId")))
+                self._add_api(apis, each, _host(text_at(each.body, "properties.url")))
+                self._add_api(apis, each, _arm(text_at(each.body, "properties.resourceId")))
         for each in self.index.of_type(f"{APIM}/apis")[0]:
             if self._is_public(each):
                 open_one = same(get_path(each.body, "properties.subscriptionRequired"), False)
                 host = _host(text_at(each.body, "properties.serviceUrl"))
-                self._led(led, each, host, each.name.partition(";")[0] if open_one else "")
-        for (service, key), names in led.items():
+                self._add_api(apis, each, host, each.name.partition(";")[0] if open_one else "")
+        for (service, key), names in apis.items():
             self._add(key, f"published through API Management {service}{_keyless(names)}")
 
-    def _led(self, led: dict[tuple[str, str], list[str]], each: Resource, key: str, keyless: str = "") -> None:
+    def _add_api(self, apis: dict[tuple[str, str], list[str]], each: Resource, key: str, keyless: str = "") -> None:
         if key:
-            led[self._top(each), key].extend([keyless] if keyless else [])
+            apis[self._top(each), key].extend([keyless] if keyless else [])
 
     def _is_public(self, below: Resource) -> bool:
         service = self.index.resources.get(key_of(root_of(below.id)))
@@ -212,20 +217,22 @@ class PublisherIndex:
         if not fronts:
             return
         # What leads to an outer gateway is told with that one: else texts double with each gateway in a row.
-        outer = dict.fromkeys(_alone(said) for each in (before, *fronts.values()) for said in each)
-        said = f"published through the application gateway {gateway.name}" + (f" ({'; '.join(outer)})" if outer else "")
+        outer = dict.fromkeys(_alone(publisher) for each in (before, *fronts.values()) for publisher in each)
+        publisher = f"published through the application gateway {gateway.name}" + (
+            f" ({'; '.join(outer)})" if outer else ""
+        )
         routed = _gateway_pools(gateway, set(fronts))
         for pool in objects_at(gateway.body, "properties.backendAddressPools"):
             if routed is not None and _named(pool) not in routed:
                 continue
             for each in objects_at(pool, "properties.backendAddresses"):
-                self._add(text_at(each, "ipAddress") or text_at(each, "fqdn"), said)
+                self._add(text_at(each, "ipAddress") or text_at(each, "fqdn"), publisher)
             for each in objects_at(pool, "properties.backendIPConfigurations"):
                 key = key_of(text_at(each, "id"))
-                self._add(key, said)
+                self._add(key, publisher)
                 if _SCALE_SET in key:
                     before_name, _, name = key.partition(_SCALE_SET)
-                    self._add(f"{before_name}{_SCALE_SET}{name.partition('/')[0]}", said)
+                    self._add(f"{before_name}{_SCALE_SET}{name.partition('/')[0]}", publisher)
 
     def _top(self, below: Resource) -> str:
         """Return the name of the top-level resource, spelled as it was read."""
@@ -237,8 +244,8 @@ class PublisherIndex:
 _SCALE_SET: Final = "/virtualmachinescalesets/"
 
 
-def _alone(said: str) -> str:
-    return said.partition(" (published through ")[0].partition(" (named by ")[0]
+def _alone(publisher: str) -> str:
+    return publisher.partition(" (published through ")[0].partition(" (named by ")[0]
 
 
 def _live_endpoints(profile: Resource) -> list[Any]:
@@ -284,16 +291,16 @@ class _FrontDoorRoutes:
         return ", if a rule set leads there" if rules else None
 
 
-def _classic_pools(door: Resource) -> tuple[set[str] | None, bool]:
+def _classic_pools(front_door: Resource) -> tuple[set[str] | None, bool]:
     """Return the pools (names, lower case) that routing rules lead to, None where they were not read; and whether a
     rules engine may lead to others.
     """
-    rules = get_path(door.body, "properties.routingRules")
+    rules = get_path(front_door.body, "properties.routingRules")
     if not isinstance(rules, list):
         return None, False
     live = [
         each
-        for each in objects_at(door.body, "properties.routingRules")
+        for each in objects_at(front_door.body, "properties.routingRules")
         if not same(get_path(each, "properties.enabledState"), "Disabled")
     ]
     pools = {_last(text_at(each, "properties.routeConfiguration.backendPool.id")) for each in live}

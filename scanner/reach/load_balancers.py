@@ -116,25 +116,25 @@ class LoadBalancers:
             port = chained(front.port, rule.port)
             if port is None:
                 continue
-            said = f"{rule.name}: {rule.port.label} to {rule.port.backend_text}"
-            hop = Hop("load-balancer", name_of(rule.balancer), said, rule.balancer)
+            detail = f"{rule.name}: {rule.port.label} to {rule.port.backend_text}"
+            hop = Hop("load-balancer", name_of(rule.balancer), detail, rule.balancer)
             # With floating IP over two load balancers, or with a value that is not known, no address is certain.
             kept_address = own if rule.floating and not front.floating else ""
             floating = front.floating or rule.floating is not False
-            led = replace(front, port=port, hops=(*front.hops, hop), floating=floating, kept_address=kept_address)
+            reached = replace(front, port=port, hops=(*front.hops, hop), floating=floating, kept_address=kept_address)
             for one in rule.configurations:
-                self.front_ends.by_configuration[one].append(led)
+                self.front_ends.by_configuration[one].append(reached)
             for pool in rule.pools:
                 nat = "/inboundnatpools/" in pool
-                (self.front_ends.by_nat_pool if nat else self.front_ends.by_pool)[pool].append(led)
+                (self.front_ends.by_nat_pool if nat else self.front_ends.by_pool)[pool].append(reached)
                 for regional in self._regional.get(pool, ()) if depth == 0 else ():
-                    self.follow(regional, led, self._addresses.get(regional, ""), depth + 1)
+                    self.follow(regional, reached, self._addresses.get(regional, ""), depth + 1)
 
     def _add(self, balancer: Resource) -> None:
         """Read the members of the pools, the front ends and the rules of a load balancer."""
-        odd = malformed_load_balancer(balancer)
-        if odd is not None:
-            self.malformed.append(odd)
+        found = malformed_load_balancer(balancer)
+        if found is not None:
+            self.malformed.append(found)
         for pool in objects_at(balancer.body, "properties.backendAddressPools"):
             self._add_members(key_of(text_at(pool, "id")), pool)
         for front in objects_at(balancer.body, "properties.frontendIPConfigurations"):
@@ -195,8 +195,8 @@ class LoadBalancers:
             hops: tuple[Hop, ...] = (public.hop,)
             gateway = text_at(body, "properties.gatewayLoadBalancer.id")
             if gateway:
-                said = "an appliance sees every packet first; what it lets through is not known"
-                hops += (Hop("gateway-load-balancer", name_of(gateway.rsplit("/", 2)[0]), said, gateway, None),)
+                detail = "an appliance sees every packet first; what it lets through is not known"
+                hops += (Hop("gateway-load-balancer", name_of(gateway.rsplit("/", 2)[0]), detail, gateway, None),)
             basic = same(get_path(balancer.body, "sku.name"), "Basic")
             entry: EntryKind = "basic" if basic else public.entry
             front = FrontEnd(public.address, entry, version=public.version, hops=hops, sku_unread=public.sku_unread)

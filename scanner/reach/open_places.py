@@ -48,13 +48,13 @@ def met(now: list[ChainRange], flow: AllowedRanges, level: int, whole: SourceSet
         first, last = max(one.first, two.first), min(one.last, two.last)
         if first <= last:
             if one.sources is whole:
-                who = two.sources
+                sources = two.sources
             elif two.sources is whole or two.sources is one.sources:
-                who = one.sources
+                sources = one.sources
             else:
-                who = interned(one.sources & two.sources)
-            if who:
-                yield ChainRange(first, last, who, (*one.decisions, LevelDecision(level, two.rules, who)))
+                sources = interned(one.sources & two.sources)
+            if sources:
+                yield ChainRange(first, last, sources, (*one.decisions, LevelDecision(level, two.rules, sources)))
         if one.last < two.last:
             i += 1
         else:

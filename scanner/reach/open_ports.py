@@ -43,16 +43,16 @@ def open_ports(paths: Iterable[NetworkPath], fabric: Fabric, index: Index) -> li
     """Return what is open on these paths, by address and range; the same range on several paths is one."""
     found: dict[tuple[str, str], OpenPorts] = {}
     for path in paths:
-        for opening in path.open_ranges(fabric):
+        for opened in path.open_ranges(fabric):
             reach = open_range_lock(
-                opening, index, path.front_end.hops, path.end_hops, inside=path.front_end.allowed_sources is not None
+                opened, index, path.front_end.hops, path.end_hops, inside=path.front_end.allowed_sources is not None
             )
             if not reach.grants and not reach.possible_grants:
                 continue
-            rule = deciding_rule_id(opening.steps)
-            door = OpenPorts(path.front_end.address, opening.label, opening.known_port, _whole(opening), reach, rule)
-            key = (door.address, door.label)
-            found[key] = _both(found[key], door) if key in found else door
+            rule = deciding_rule_id(opened.steps)
+            ports = OpenPorts(path.front_end.address, opened.label, opened.known_port, _whole(opened), reach, rule)
+            key = (ports.address, ports.label)
+            found[key] = _both(found[key], ports) if key in found else ports
     return list(found.values())
 
 
@@ -66,8 +66,8 @@ def deciding_rule_id(steps: Iterable[FilterStep]) -> str:
     return ""
 
 
-def _whole(opening: OpenRange) -> bool:
-    return (opening.first, opening.last) == (0, 65535)
+def _whole(opened: OpenRange) -> bool:
+    return (opened.first, opened.last) == (0, 65535)
 
 
 def _both(one: OpenPorts, two: OpenPorts) -> OpenPorts:
@@ -77,37 +77,37 @@ def _both(one: OpenPorts, two: OpenPorts) -> OpenPorts:
     wide, narrow = (one, two) if _level(one) >= _level(two) else (two, one)
     ways = dict.fromkeys((*wide.reach.grants, *narrow.reach.grants))
     possible_grants = dict.fromkeys((*wide.reach.possible_grants, *narrow.reach.possible_grants))
-    told = dict.fromkeys((*wide.reach.admits, *narrow.reach.admits))
+    access = dict.fromkeys((*wide.reach.admits, *narrow.reach.admits))
     known = min((each.known_port for each in (one, two) if each.known_port), key=lambda each: each.kind, default=None)
     return replace(
-        wide, known_port=known, reach=Lock(tuple(ways), tuple(possible_grants), wide.reach.hops, tuple(told))
+        wide, known_port=known, reach=Lock(tuple(ways), tuple(possible_grants), wide.reach.hops, tuple(access))
     )
 
 
-def _level(door: OpenPorts) -> int:
-    return max([grant.level for grant in door.reach.grants], default=-1)
+def _level(ports: OpenPorts) -> int:
+    return max([grant.level for grant in ports.reach.grants], default=-1)
 
 
 def open_range_lock(
-    opening: OpenRange, index: Index, before: Iterable[Hop] = (), after: Iterable[Hop] = (), inside: bool = False
+    opened: OpenRange, index: Index, before: Iterable[Hop] = (), after: Iterable[Hop] = (), inside: bool = False
 ) -> Lock:
     """Return the lock of an open range: the hops before the chain, those of the chain, and those after.
 
     `inside`: the chain meets a firewall's own address, and the callers are those that the firewall allows.
     """
-    seen = step_evidence(opening.steps)
-    grants = grants_from_sources(opening.certain, index, *seen)
+    seen = step_evidence(opened.steps)
+    grants = grants_from_sources(opened.certain, index, *seen)
     possible_grants: tuple[PossibleGrant, ...] = ()
-    if opening.certain != opening.possible:
+    if opened.certain != opened.possible:
         widest = max((grant.level for grant in grants), default=Reach.none)
         possible_grants = tuple(
             PossibleGrant(grant.level, missing, seen, addresses=grant.addresses)
-            for grant in grants_from_sources(opening.possible, index)
+            for grant in grants_from_sources(opened.possible, index)
             if grant.level > widest
-            for missing in opening.missing or (NO_ADDRESS,)
+            for missing in opened.missing or (NO_ADDRESS,)
         )
-    hops = (source_hop(Lock(grants)), *before, *chain_hops(opening.steps, inside), *after)
-    return Lock(grants, possible_grants, hops, platform_tags(opening.certain))
+    hops = (source_hop(Lock(grants)), *before, *chain_hops(opened.steps, inside), *after)
+    return Lock(grants, possible_grants, hops, platform_tags(opened.certain))
 
 
 def closed_path_hops(path: NetworkPath, fabric: Fabric) -> tuple[Hop, ...]:
@@ -137,11 +137,11 @@ def _nothing(step: FilterStep) -> bool:
 
 def subnet_port_lock(index: Index, subnet: str, port: int, *before: Hop) -> Lock:
     """Return the lock of a TCP port of a service that is in a subnet (its id) and has a public address there."""
-    passed = filter_chain(fabric_of(index), Destination(subnet), "standard")
-    found = [open_range_lock(each, index, before) for each in passed.within("tcp", port, port)]
+    chain = filter_chain(fabric_of(index), Destination(subnet), "standard")
+    found = [open_range_lock(each, index, before) for each in chain.within("tcp", port, port)]
     if found:
         return found[0]
-    steps = passed.explain("tcp", port)
+    steps = chain.explain("tcp", port)
     seen = tuple(Evidence(_name(step), f"lets nobody in: {_rules(step)}") for step in steps if not step.remaining)
     hops = (Hop("source", "Internet", "every address"), *before, *chain_hops(steps))
     return Lock((Grant(Reach.none, seen),), hops=hops)

@@ -50,13 +50,13 @@ class PortMapping(NamedTuple):
     def outside(self, opened: OpenRange) -> OpenRange:
         """Return an open range of ports behind as it looks from outside."""
         if self.single_backend:
-            there, first, last = opened.known_port, self.first, self.last
+            known_there, first, last = opened.known_port, self.first, self.last
         else:
             first = self.first + opened.first - self.backend
-            last, there = first + opened.last - opened.first, opened.known_port
-        if there is None and first == last and opened.protocol in ("tcp", "udp"):
-            there = known(opened.protocol, first)  # type: ignore[arg-type]
-        return replace(opened, first=first, last=last, known_port=there)
+            last, known_there = first + opened.last - opened.first, opened.known_port
+        if known_there is None and first == last and opened.protocol in ("tcp", "udp"):
+            known_there = known(opened.protocol, first)  # type: ignore[arg-type]
+        return replace(opened, first=first, last=last, known_port=known_there)
 
 
 EVERY_PORT: Final = PortMapping("*", 0, LAST_PORT, 0)
@@ -170,8 +170,8 @@ class NetworkPath:
     @property
     def end_hops(self) -> tuple[Hop, ...]:
         """Return the last hop, the network interface; none for an instance of a scale set."""
-        said = self.destination.address or "its private address is not known"
-        return (Hop("network-interface", name_of(self.nic), said, self.nic),) if self.nic else ()
+        detail = self.destination.address or "its private address is not known"
+        return (Hop("network-interface", name_of(self.nic), detail, self.nic),) if self.nic else ()
 
     def explain(self, fabric: Fabric) -> tuple[FilterStep, ...]:
         """Return what the filter chain decides at the port behind; at port 22 where the path takes every port."""

@@ -64,14 +64,14 @@ def networks_near(index: Index, network: str) -> tuple[set[str], Unread | None]:
 def unseen_peers(index: Index, subnets: Iterable[str]) -> tuple[str, ...]:
     """Return a sentence for each peer of these subnets (keys) in which a firewall may stand that was not seen."""
     networks = dict.fromkeys(network_of(each) for each in subnets)
-    said: list[str] = []
+    found: list[str] = []
     for each in dict.fromkeys(peer for network in networks for peer in peers_of(index).get(network, ())):
         seen = each in index.resources
         if seen and subscription_of(each) in index.partial:
-            said.append(f"a part of the subscription of the peered network {name_of(each)} {NOT_SEEN}")
+            found.append(f"a part of the subscription of the peered network {name_of(each)} {NOT_SEEN}")
         elif not seen and not _is_virtual_hub(index, each):
-            said.append(f"the peered network {name_of(each)} {NOT_SEEN}")
-    return tuple(said)
+            found.append(f"the peered network {name_of(each)} {NOT_SEEN}")
+    return tuple(found)
 
 
 def _is_virtual_hub(index: Index, peer: str) -> bool:

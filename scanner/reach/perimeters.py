@@ -77,12 +77,12 @@ def perimeters(resource: Resource, index: Index, configurations: Read | None = N
 
     `configurations`: the read of `networkSecurityPerimeterConfigurations` below the resource's type, where it has one.
     """
-    asked, gap = False, None
+    was_read, gap = False, None
     if configurations is not None:
         children = resource.children(configurations)
         gap = children.gap
         if resource.key + configurations.key in resource.bundle.reads:
-            asked = gap is None
+            was_read = gap is None
             if children.items:
                 own = tuple(_configured(resource, index, each) for each in children.items)
                 return Perimeters(own, gap, complete=True)
@@ -90,7 +90,7 @@ def perimeters(resource: Resource, index: Index, configurations: Read | None = N
     found = tuple(_associated(resource, index, each) for each in associations.get(resource.key, ()))
     if found:
         return Perimeters(found, None)
-    return Perimeters((), missing if index.live and not asked else None, complete=asked, read_error=gap)
+    return Perimeters((), missing if index.live and not was_read else None, complete=was_read, read_error=gap)
 
 
 def _configured(resource: Resource, index: Index, body: Resource) -> Perimeter:
@@ -130,12 +130,12 @@ def access_rules(resource: Resource, index: Index, rules: Iterable[Any], path: s
         addresses += (each for _, each in texts)
         prefixes += (text for text, _ in texts)
         subscriptions += _ids(rule, "properties.subscriptions") + _ids(rule, "properties.networkSecurityPerimeters")
-        lock |= Lock(_tagged(rule, path, seen), wrong + _strange(rule, path))
+        lock |= Lock(_tagged(rule, path, seen), wrong + _unknown_members(rule, path))
     together = union(addresses)
     evidence = (seen, Evidence(f"{path} addressPrefixes", prefixes[:20]), *private_range_evidence(path, together))
     grant = grant_from_addresses(together, index, *evidence)
-    ways = grants_from_ids(resource, index, f"{path} subscriptions", subscriptions, "resources")
-    return lock | Lock(((grant,) if grant else ()) + tuple(each.with_evidence((seen,)) for each in ways))
+    grants = grants_from_ids(resource, index, f"{path} subscriptions", subscriptions, "resources")
+    return lock | Lock(((grant,) if grant else ()) + tuple(each.with_evidence((seen,)) for each in grants))
 
 
 def _parsed(rule: Any, path: str) -> tuple[list[tuple[str, AddressSet]], tuple[PossibleGrant, ...]]:
@@ -149,15 +149,15 @@ def _parsed(rule: Any, path: str) -> tuple[list[tuple[str, AddressSet]], tuple[P
 
 
 def _tagged(rule: Any, path: str, seen: Evidence) -> tuple[Grant, ...]:
-    ways = []
+    grants = []
     for text in _list(rule, "properties.serviceTags"):
         grant, tag = grant_from_tag(str(text), seen, Evidence(f"{path} serviceTags", text))
         if grant is not None:
-            ways.append(replace(grant, description=grant.description or tag.why))
-    return tuple(ways)
+            grants.append(replace(grant, description=grant.description or tag.why))
+    return tuple(grants)
 
 
-def _strange(rule: Any, path: str) -> tuple[PossibleGrant, ...]:
+def _unknown_members(rule: Any, path: str) -> tuple[PossibleGrant, ...]:
     body = get_path(rule, "properties")
     if not isinstance(body, dict):
         return (PossibleGrant(Reach.internet, Unread(path, "an access rule has no properties")),)

@@ -75,7 +75,7 @@ def endpoint_covers(endpoint: str, asked: AskedPort) -> bool:
 
 def ask_port(
     asked: AskedPort,
-    led: Sequence[NetworkPath],
+    paths: Sequence[NetworkPath],
     missing: Sequence[Unread],
     top: Resource,
     caller: Caller,
@@ -84,7 +84,7 @@ def ask_port(
 ) -> ReachAnswer:
     """Return the answer for a port of a machine: the best of its paths, hop by hop."""
     place = place_text(asked.label, top)
-    tried = [each for each in (_along(path, asked, caller, found) for path in led) if each is not None]
+    tried = [each for each in (_along(path, asked, caller, found) for path in paths) if each is not None]
     order = ("yes", "not known", "no")
     best = min(tried, key=lambda each: order.index(each[0]), default=None)
     if best is not None and best[0] == "yes":
@@ -98,7 +98,7 @@ def ask_port(
     hidden = unseen_text(exposures, caller)
     if best is not None:
         return ReachAnswer("no", cannot_open(caller, place) + best[3] + hidden, best[1])
-    if led:
+    if paths:
         why = "what leads to it from outside is for other ports"
     else:
         why = "no public address, load balancer or firewall leads to it"
@@ -113,15 +113,15 @@ def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
     front = path.front_end
     if not asked.within(front.port.protocol, front.port.first, front.port.last):
         return None
-    openings = [each for each in path.open_ranges(found.fabric) if asked.within(each.protocol, each.first, each.last)]
+    opened = [each for each in path.open_ranges(found.fabric) if asked.within(each.protocol, each.first, each.last)]
     stopped = _stopped(front, caller)
-    if stopped is not None and not any(each.missing for each in openings):
+    if stopped is not None and not any(each.missing for each in opened):
         return "no", stopped, None, ""
-    verdict, missing = _through(openings, front, caller, found.index)
+    verdict, missing = _through(opened, front, caller, found.index)
     hops = (*_before(front), *_steps(path, asked, caller, found), *(path.end_hops if verdict == "yes" else ()))
     others = ""
-    if verdict == "no" and caller.is_internet and any(each.certain for each in openings):
-        others = f"; only {describe_sources(openings[0].certain)} can"
+    if verdict == "no" and caller.is_internet and any(each.certain for each in opened):
+        others = f"; only {describe_sources(opened[0].certain)} can"
     if verdict == "no" and all(hop.allows is not False for hop in hops) and hops:
         hops = (*hops[:-1], replace(hops[-1], allows=False))
     if verdict == "not known" and all(hop.allows for hop in hops) and missing is not None:
@@ -147,11 +147,11 @@ def _stopped(front: FrontEnd, caller: Caller) -> tuple[Hop, ...] | None:
 
 
 def _through(
-    openings: Sequence[OpenRange], front: FrontEnd, caller: Caller, index: Index
+    opened: Sequence[OpenRange], front: FrontEnd, caller: Caller, index: Index
 ) -> tuple[ReachVerdict, Unread | None]:
     own = _own(front, caller)
     unsure: Unread | None = None
-    for each in openings:
+    for each in opened:
         if _holds(each.certain, caller, own, index):
             return "yes", None
         tags = [tag for tag in each.certain.tags if not tag.startswith("/")]
@@ -172,12 +172,12 @@ def _own(front: FrontEnd, caller: Caller) -> AddressSet | None:
     return caller.addresses
 
 
-def _holds(who: SourceSet, caller: Caller, own: AddressSet | None, index: Index) -> bool | None:
+def _holds(sources: SourceSet, caller: Caller, own: AddressSet | None, index: Index) -> bool | None:
     if own is None:
-        return any(grant.level == Reach.internet for grant in grants_from_sources(who, index))
+        return any(grant.level == Reach.internet for grant in grants_from_sources(sources, index))
     if own.is_empty:
-        return None if who else False
-    answers = [_term(term, own, caller.application_groups) for term in who.terms]
+        return None if sources else False
+    answers = [_term(term, own, caller.application_groups) for term in sources.terms]
     return True if True in answers else None if None in answers else False
 
 
@@ -188,8 +188,8 @@ def _term(term: SourceTerm, own: AddressSet, groups: frozenset[str]) -> bool | N
     named = {tag for tag in term.tags | term.without if not tag.startswith("/")}
     tags = {tag.strip("/") for tag in term.tags if tag.startswith("/")}
     without = {tag.strip("/") for tag in term.without if tag.startswith("/")}
-    mine = {each.strip("/") for each in groups}
-    if not tags <= mine or without & mine:
+    own_groups = {each.strip("/") for each in groups}
+    if not tags <= own_groups or without & own_groups:
         return False
     return None if named else True
 
@@ -208,7 +208,7 @@ def _steps(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
     """Return the chain's hops with the rules that decide on this caller."""
     front = path.front_end
     back = front.port.backend if front.port.single_backend else front.port.backend + asked.number - front.port.first
-    passed = filter_chain(found.fabric, path.effective_destination, front.entry)
+    chain = filter_chain(found.fabric, path.effective_destination, front.entry)
     own = _own(front, caller)
     senders = (
         SourceSet((SourceTerm(own, caller.application_groups if own is caller.private_addresses else frozenset()),))
@@ -217,12 +217,12 @@ def _steps(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
     )
     if front.allowed_sources is not None:
         senders = front.translated_sources
-    steps = passed.explain(asked.protocol, back, senders)
+    steps = chain.explain(asked.protocol, back, senders)
     hops: list[Hop] = []
     for step in steps:
         if step.kind == "admin-rules" and step.allows and not any(ref.resource for ref in step.rules):
             continue
-        hops.append(_told(step, found, passed.destination))
+        hops.append(_hop_with_rules(step, found, chain.destination))
         if senders is None and step.allows and not _holds(step.remaining, caller, None, found.index):
             only = f"only by {hops[-1].detail}" if step.rules else hops[-1].detail
             hops[-1] = replace(hops[-1], detail=only, allows=False)
@@ -230,32 +230,34 @@ def _steps(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
     return tuple(hops)
 
 
-def _told(step: FilterStep, found: Topology, receiver: DestinationFields) -> Hop:
+def _hop_with_rules(step: FilterStep, found: Topology, receiver: DestinationFields) -> Hop:
     """Return the hop of a step with its rules: `allow-ssh (300): Internet to tcp/22`."""
     hop = step.hop()
     group = found.fabric.groups.get(key_of(step.resource)) if step.resource else None
     if group is None or not step.rules or step.detail:
         return hop
-    let = [ref for ref in step.rules if ref.allows] if step.allows else [ref for ref in step.rules if not ref.allows]
+    allowing = (
+        [ref for ref in step.rules if ref.allows] if step.allows else [ref for ref in step.rules if not ref.allows]
+    )
     rules = {rule.ref: rule for rule in group.rules(receiver, False)}
-    said = [f"{ref.name} ({ref.priority}): {_rule(rules[ref])}" for ref in let[:2] if ref in rules]
-    more = len(let) - len(said)
-    if not said:
+    texts = [f"{ref.name} ({ref.priority}): {_rule(rules[ref])}" for ref in allowing[:2] if ref in rules]
+    more = len(allowing) - len(texts)
+    if not texts:
         return hop
-    return replace(hop, detail="; ".join([*said, f"and {more} more"] if more > 0 else said))
+    return replace(hop, detail="; ".join([*texts, f"and {more} more"] if more > 0 else texts))
 
 
 def _rule(rule: SecurityRule) -> str:
     """Return a rule as people write it: `Internet to tcp/22`, `* to *`."""
     source = rule.source
-    who = [*source.tags, *(group.rstrip("/").rsplit("/", 1)[-1] for group in source.groups)]
+    sources = [*source.tags, *(group.rstrip("/").rsplit("/", 1)[-1] for group in source.groups)]
     if source.outside == PUBLIC_ADDRESSES:
-        who.insert(0, "Internet" if source.inside.is_empty else "*")
+        sources.insert(0, "Internet" if source.inside.is_empty else "*")
     elif source.inside == ALL_ADDRESSES:
-        who.insert(0, "VirtualNetwork")
+        sources.insert(0, "VirtualNetwork")
     else:
-        who = [*(source.outside | source.inside).describe(3), *who]
-    return f"{', '.join(who) or 'nobody'} to {_places(rule)}"
+        sources = [*(source.outside | source.inside).describe(3), *sources]
+    return f"{', '.join(sources) or 'nobody'} to {_places(rule)}"
 
 
 def _places(rule: SecurityRule) -> str:
@@ -266,13 +268,13 @@ def _places(rule: SecurityRule) -> str:
             found.setdefault((first, last), set()).add(protocol)
     if set(found) == set(ALL_PORTS) and found[ALL_PORTS[0]] == {"tcp", "udp"}:
         return "*"
-    said = [label("*" if len(which) == 2 else min(which), first, last) for (first, last), which in found.items()]
-    return ", ".join([*said[:3], f"and {len(said) - 3} more"] if len(said) > 3 else said) or "no port"
+    texts = [label("*" if len(which) == 2 else min(which), first, last) for (first, last), which in found.items()]
+    return ", ".join([*texts[:3], f"and {len(texts) - 3} more"] if len(texts) > 3 else texts) or "no port"
 
 
 def internal_paths(caller: Caller, found: Topology, nics: Iterable[str]) -> list[NetworkPath]:
     """Return the paths inside a virtual network (or from its peers) from a caller to these network interfaces (ids)."""
-    led: list[NetworkPath] = []
+    paths: list[NetworkPath] = []
     for id in nics:
         nic = found.fabric.nics.get(key_of(id))
         if nic is None:
@@ -281,11 +283,11 @@ def internal_paths(caller: Caller, found: Topology, nics: Iterable[str]) -> list
             if network_of(each.subnet) not in caller.networks:
                 continue
             hop = Hop("network", network_of(each.subnet).rsplit("/", 1)[-1], "inside the virtual network or its peers")
-            led.append(
+            paths.append(
                 NetworkPath(
                     FrontEnd(each.address, "inside", EVERY_PORT, each.version, (hop,)),
                     destination_of(nic, each),
                     nic.id,
                 )
             )
-    return led
+    return paths

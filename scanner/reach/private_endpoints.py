@@ -40,12 +40,12 @@ def private_endpoints(resource: Resource, index: Index, where: str | Read | None
         possible_grants.append(PossibleGrant(Reach.selected, missing))
     if missing is not None or (isinstance(where, Read) and not where.needed(resource)):
         approved += _known_endpoints(resource, index)
-    ways = grants_from_ids(resource, index, path, dict.fromkeys(approved), "a private endpoint")
+    grants = grants_from_ids(resource, index, path, dict.fromkeys(approved), "a private endpoint")
     hops = [
         Hop("private-endpoint", _endpoint_name(target), _approved(index, target), target)
         for target in list(dict.fromkeys(approved))[:MAX_LISTED]
     ]
-    return Lock(ways, tuple(possible_grants), tuple(hops))
+    return Lock(grants, tuple(possible_grants), tuple(hops))
 
 
 def _endpoint_name(endpoint: str) -> str:
@@ -53,8 +53,8 @@ def _endpoint_name(endpoint: str) -> str:
 
 
 def _approved(index: Index, endpoint: str) -> str:
-    said = private_endpoint_scope(index, endpoint)
-    return f"Approved; {said}" if said else "Approved"
+    scope = private_endpoint_scope(index, endpoint)
+    return f"Approved; {scope}" if scope else "Approved"
 
 
 def _connections(resource: Resource, where: str | Read) -> tuple[list[Any], Unread | None]:

@@ -34,8 +34,8 @@ class PublicAddress:
 
     @property
     def hop(self) -> Hop:
-        said = "could not be read" if self.sku_unread else self.address or "has no address now"
-        return Hop("public-ip", name_of(self.id), said, self.id, None if self.sku_unread else True)
+        detail = "could not be read" if self.sku_unread else self.address or "has no address now"
+        return Hop("public-ip", name_of(self.id), detail, self.id, None if self.sku_unread else True)
 
 
 def public_addresses(index: Index) -> dict[str, PublicAddress]:

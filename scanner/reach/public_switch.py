@@ -26,7 +26,7 @@ class PublicSwitch:
     seen: tuple[Evidence, ...]
     detail: str
     possible: Unread | None = None
-    wild: bool = False
+    unknown: bool = False
     """Whether nothing is known of the switch: then not even closed rules prove that the lock is closed."""
 
 
@@ -39,17 +39,17 @@ def public_switch(reading: FirewallReading, private: Lock) -> PublicSwitch:
     if is_absent(value) or value == "":
         return _absent(reading, private, seen)
     state = _state(row, value)
-    said = f"{row.public.rsplit('.', 1)[-1]} = {display_value(value)}"
+    text = f"{row.public.rsplit('.', 1)[-1]} = {display_value(value)}"
     if state is None:
-        return PublicSwitch("enabled", seen, said, unknown_value(row.public, value), True)
+        return PublicSwitch("enabled", seen, text, unknown_value(row.public, value), True)
     path, lacking, _ = row.sku_without_network_rules
     if state != "enabled" and path and any(same(resource.get(path), each) for each in lacking):
         # What the feature needs is a higher SKU, and nothing documents what the switch does without.
         sku = resource.get(path)
         return PublicSwitch(
-            "enabled", seen, said, Unread(row.public, f"whether it holds on {sku} is not documented"), True
+            "enabled", seen, text, Unread(row.public, f"whether it holds on {sku} is not documented"), True
         )
-    return _agreed(reading, PublicSwitch(state, seen, said))
+    return _agreed(reading, PublicSwitch(state, seen, text))
 
 
 def _absent(reading: FirewallReading, private: Lock, seen: tuple[Evidence, ...]) -> PublicSwitch:
@@ -57,20 +57,20 @@ def _absent(reading: FirewallReading, private: Lock, seen: tuple[Evidence, ...])
     if row.absent == "enabled":
         return _agreed(reading, PublicSwitch("enabled", seen, "not set: enabled"))
     if row.absent == "disabled":
-        thin = _thin(reading.resource, row.public)
-        return PublicSwitch("enabled" if thin else "disabled", seen, "not set: disabled", thin)
+        unread = _absent_unread(reading.resource, row.public)
+        return PublicSwitch("enabled" if unread else "disabled", seen, "not set: disabled", unread)
     if row.absent == "auto":
         if private.grants:
-            thin = _thin(reading.resource, row.public)
+            unread = _absent_unread(reading.resource, row.public)
             return PublicSwitch(
-                "enabled" if thin else "disabled", seen, "automatic: closed by a private endpoint", thin
+                "enabled" if unread else "disabled", seen, "automatic: closed by a private endpoint", unread
             )
         possible = private.possible_grants[0].missing if private.possible_grants else None
         return PublicSwitch("enabled", seen, "automatic: no approved private endpoint", possible)
     return PublicSwitch("enabled", seen, "not set", not_returned(row.public), True)
 
 
-def _thin(resource: Resource, path: str) -> Unread | None:
+def _absent_unread(resource: Resource, path: str) -> Unread | None:
     """Return why an absent property of this record has no known meaning; None where it has."""
     return absent_at_unknown_version(path) if resource.api_version_unknown else None
 

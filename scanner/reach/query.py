@@ -90,8 +90,8 @@ def _undecided(grant: Grant, caller: Caller) -> Unread:
         return Unread(f"the address from which {caller.name} goes out", "it has no public address of its own")
     if grant.description == TENANTS:
         return Unread(f"whether {caller.name} is an address of Azure", "every Azure tenant is let in")
-    says = grant.description or "this source"
-    return Unread(f"whether {caller.name} belongs to {says}", "only Azure knows the addresses")
+    description = grant.description or "this source"
+    return Unread(f"whether {caller.name} belongs to {description}", "only Azure knows the addresses")
 
 
 def _fits(grant: Grant, caller: Caller, index: Index, *, injected: bool = False) -> bool | None:
@@ -108,13 +108,13 @@ def _fits(grant: Grant, caller: Caller, index: Index, *, injected: bool = False)
             return grant.addresses.covers(caller.addresses)
         return None if caller.in_network else False
     if grant.ids:
-        return caller.in_network and any(_stands(each, caller, index, injected) for each in grant.ids)
+        return caller.in_network and any(_is_at(each, caller, index, injected) for each in grant.ids)
     if level == Reach.azure:
         return True if caller.in_network and grant.description == TENANTS else None
     return None if caller.in_network else False
 
 
-def _stands(id: str, caller: Caller, index: Index, injected: bool) -> bool:
+def _is_at(id: str, caller: Caller, index: Index, injected: bool) -> bool:
     """Return whether the caller is in that subnet, or can use that private endpoint from its network or a peered
     one.
     """
@@ -135,7 +135,7 @@ def _matters(possible: PossibleGrant, caller: Caller, index: Index) -> bool:
     if possible.level >= Reach.wide:
         return True
     if possible.ids:
-        return caller.in_network and any(_stands(each, caller, index, True) for each in possible.ids)
+        return caller.in_network and any(_is_at(each, caller, index, True) for each in possible.ids)
     return caller.in_network and possible.level > Reach.none
 
 

@@ -55,13 +55,13 @@ def allowed_ranges(rules: Iterable[SecurityRule], side: SourceSide, version: Ver
     cuts = sorted({0, END}.union(*((first, last + 1) for rule, _ in relevant for first, last in rule.spans)))
     at = {cut: number for number, cut in enumerate(cuts)}
     states = [_START]
-    here: list[int] = [0] * (len(cuts) - 1)
+    state_at: list[int] = [0] * (len(cuts) - 1)
     closed: set[int] = set()
     for rule, match in relevant:
         moved: dict[int, int] = {}
         for first, last in rule.spans:
             for cell in range(at[first], at[last + 1]):
-                old = here[cell]
+                old = state_at[cell]
                 if old in closed:
                     continue
                 new = moved.get(old)
@@ -70,8 +70,8 @@ def allowed_ranges(rules: Iterable[SecurityRule], side: SourceSide, version: Ver
                     states.append(_step(states[old], rule, match, universe))
                     if states[new].decided == universe:
                         closed.add(new)
-                here[cell] = new
-    return _merged_ranges(cuts, [states[number].allowed for number in here])
+                state_at[cell] = new
+    return _merged_ranges(cuts, [states[number].allowed for number in state_at])
 
 
 def deciding_rules(

@@ -77,9 +77,9 @@ class _InstanceAddresses:
         """Return one front end for all instances of an IP configuration, because their addresses come and go."""
         own = get_path(model, _OWN_ADDRESS)
         version: Version = 6 if same(get_path(model, "properties.privateIPAddressVersion"), "IPv6") else 4
-        mine = [row for row in self.rows if self._belongs(row, configuration)]
-        if isinstance(own, dict) or mine:
-            sku = text_at(own, "sku.name") or next((text_at(row.body, "sku.name") for row in mine), "")
+        own_rows = [row for row in self.rows if self._belongs(row, configuration)]
+        if isinstance(own, dict) or own_rows:
+            sku = text_at(own, "sku.name") or next((text_at(row.body, "sku.name") for row in own_rows), "")
             entry: EntryKind = "standard" if sku.lower().startswith("standard") else "basic"
             known = [address for row in self.rows if (address := text_at(row.body, "properties.ipAddress"))]
             detail = join_with_and(known[:3]) or "each instance has an address of its own"

@@ -26,13 +26,13 @@ MAX_NAMED_RULES: Final = 3
 
 
 @lru_cache(maxsize=4096)
-def describe_sources(who: SourceSet, limit: int = MAX_NAMED_RULES) -> str:
+def describe_sources(sources: SourceSet, limit: int = MAX_NAMED_RULES) -> str:
     """Return sources as a clause: "every address", "every address but 20.0.0.0/8", "the service tag Storage"."""
-    parts = _addresses(who.addresses, limit)
-    if parts and who.without:
-        parts[-1] += f" except of {_few(who.without, limit)}"
-    tags = [tag for tag in who.tags if not tag.startswith("/")]
-    groups = [tag.strip("/").rsplit("/", 1)[-1] for tag in who.tags if tag.startswith("/")]
+    parts = _addresses(sources.addresses, limit)
+    if parts and sources.without:
+        parts[-1] += f" except of {_few(sources.without, limit)}"
+    tags = [tag for tag in sources.tags if not tag.startswith("/")]
+    groups = [tag.strip("/").rsplit("/", 1)[-1] for tag in sources.tags if tag.startswith("/")]
     named = [f"the service tag{'s' if len(tags) > 1 else ''} {_few(tags, limit)}"] if tags else []
     named += [f"members of {_few(groups, limit)}"] if groups else []
     return join_with_and([*named, *parts] if parts and parts[-1].startswith("and ") else [*parts, *named])
@@ -58,18 +58,18 @@ def _count(addresses: AddressSet) -> int:
 _UNIVERSES: Final = (PUBLIC_IPV4, PUBLIC_IPV6, PUBLIC_ADDRESSES, ALL_IPV4, ALL_IPV6, ALL_ADDRESSES)
 
 
-def grants_from_sources(who: SourceSet, index: Index, *evidence: Evidence) -> tuple[Grant, ...]:
+def grants_from_sources(sources: SourceSet, index: Index, *evidence: Evidence) -> tuple[Grant, ...]:
     """Return the grants that sources make: addresses by their breadth, service tags as `azure`.
 
     Tags of Microsoft's own control planes make none. A tag that also requires few addresses counts as these addresses.
     Grants are kept by sources without the evidence, because the same sources reach many ports.
     """
     memo: dict[SourceSet, tuple[Grant, ...]] = cached(index, "ways", _no_ways)
-    found = memo.get(who)
+    found = memo.get(sources)
     if found is None:
         if len(memo) >= MAX_CACHED_GRANTS:
             memo.clear()
-        found = memo[who] = _grants_from_sources(who, index)
+        found = memo[sources] = _grants_from_sources(sources, index)
     return tuple(grant.with_evidence(evidence) for grant in found) if evidence else found
 
 
@@ -80,12 +80,12 @@ def _no_ways(index: Index) -> dict[SourceSet, tuple[Grant, ...]]:
     return {}
 
 
-def _grants_from_sources(who: SourceSet, index: Index) -> tuple[Grant, ...]:
+def _grants_from_sources(sources: SourceSet, index: Index) -> tuple[Grant, ...]:
     found: list[Grant] = []
-    addresses = grant_from_addresses(who.addresses, index)
+    addresses = grant_from_addresses(sources.addresses, index)
     if addresses is not None:
         found.append(addresses)
-    for term in who.terms:
+    for term in sources.terms:
         open_ways = [grant_from_tag(tag)[0] for tag in sorted(term.tags) if not tag.startswith("/")]
         if not open_ways or None in open_ways:
             continue
@@ -96,9 +96,9 @@ def _grants_from_sources(who: SourceSet, index: Index) -> tuple[Grant, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def platform_tags(who: SourceSet) -> tuple[str, ...]:
+def platform_tags(sources: SourceSet) -> tuple[str, ...]:
     """Return the tags of Microsoft's own management and probes among the sources, with what they are: shown, never
     reach.
     """
-    found = [service_tag(tag) for tag in who.tags if not tag.startswith("/")]
+    found = [service_tag(tag) for tag in sources.tags if not tag.startswith("/")]
     return tuple(f"{tag.name}: {tag.why}" for tag in found if tag.reach == "none")

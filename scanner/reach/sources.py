@@ -33,8 +33,8 @@ def grant_from_addresses(addresses: AddressSet, index: Index, *evidence: Evidenc
     if width == "none":
         return None
     if width == "own":
-        says = f"the organisation's own networks ({join_with_and(public.describe(MAX_NAMED))})"
-        return Grant(Reach.selected, evidence, says, addresses=public)
+        description = f"the organisation's own networks ({join_with_and(public.describe(MAX_NAMED))})"
+        return Grant(Reach.selected, evidence, description, addresses=public)
     if width == "internet":
         return Grant(Reach.internet, evidence, addresses=public)
     foreign = public - index.networks
@@ -72,14 +72,14 @@ def grants_from_ids(resource: Resource, index: Index, path: str, ids: Iterable[s
     foreign: list[str] = []
     for each in ids:
         (own if in_own_tenant(resource, index, each) else foreign).append(each)
-    ways: list[Grant] = []
+    grants: list[Grant] = []
     if foreign:
-        says = f"{join_with_and(_names(foreign))}, {what} of a subscription that cannot be seen"
+        description = f"{join_with_and(_names(foreign))}, {what} of a subscription that cannot be seen"
         seen = Evidence(path, foreign[:MAX_LISTED], f"{what} of a visible subscription")
-        ways.append(Grant(Reach.selected, (seen,), says, ids=tuple(foreign)))
+        grants.append(Grant(Reach.selected, (seen,), description, ids=tuple(foreign)))
     if own:
-        ways.append(Grant(Reach.private, (Evidence(path, own[:MAX_LISTED]),), ids=tuple(own)))
-    return tuple(ways)
+        grants.append(Grant(Reach.private, (Evidence(path, own[:MAX_LISTED]),), ids=tuple(own)))
+    return tuple(grants)
 
 
 def grant_from_tag(text: str, *evidence: Evidence) -> tuple[Grant | None, ServiceTag]:
@@ -100,12 +100,12 @@ def cached(index: Index, key: str, make: Callable[[Index], _T]) -> _T:
 
 def as_possible(lock: Lock, missing: Unread) -> Lock:
     """Return the lock with its grants as possible ones, without those of level `none`."""
-    ways = tuple(
+    grants = tuple(
         PossibleGrant(grant.level, missing, grant.evidence, addresses=grant.addresses, ids=grant.ids)
         for grant in lock.grants
         if grant.level > Reach.none
     )
-    return Lock((), lock.possible_grants + ways, lock.hops, lock.admits)
+    return Lock((), lock.possible_grants + grants, lock.hops, lock.admits)
 
 
 def source_hop(lock: Lock) -> Hop:
