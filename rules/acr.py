@@ -8,8 +8,8 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, ResourceType
-from scanner.model.verdict import Evidence, Unread
-from scanner.reach.firewall import Firewall, Rules, firewall
+from scanner.model.verdict import Evidence, Unread, not_returned
+from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import ISO, LEARN, MCSB, NIST, host, pending_private_endpoint, strange_private_endpoint
 
@@ -42,7 +42,7 @@ ACL = Firewall(
     default="properties.networkRuleSet.defaultAction",
     default_absent="allow",
     acl="properties.networkRuleSet",
-    addresses=(Rules("properties.networkRuleSet.ipRules", address="value", action="action"),),
+    addresses=(RuleList("properties.networkRuleSet.ipRules", address="value", action="action"),),
     bypass="properties.networkRuleBypassOptions",
     # container-registry/container-registry-skus: firewall rules and private endpoints are features of Premium.
     sku_without_network_rules=("sku.name", ("Classic", "Basic", "Standard"), ("Premium",)),
@@ -51,12 +51,12 @@ ACL = Firewall(
 ANONYMOUS_PULL = Switch(
     "properties.anonymousPullEnabled",
     {False: Auth.identity, True: Auth.anonymous},
-    says={Auth.anonymous: "anybody may pull its images without signing in"},
+    descriptions={Auth.anonymous: "anybody may pull its images without signing in"},
 )
 ADMIN = Switch(
     "properties.adminUserEnabled",
     {False: Auth.identity, True: Auth.shared},
-    says={Auth.shared: "the password of the admin user opens it"},
+    descriptions={Auth.shared: "the password of the admin user opens it"},
 )
 
 
@@ -84,14 +84,16 @@ def tokens(registry: Resource, reach: Lock) -> tuple[Lock, bool]:
         found = credentials(token)
         path = f"tokens/{token.name} properties.credentials"
         if found is None:
-            lock |= possible(Auth.shared, Unread(path, "the answer did not hold them"))
+            lock |= possible(Auth.shared, not_returned(path, "them"))
             continue
         if not found:
             continue
         ends = [str(get_path(each, "expiry")) if expires(each) else "never" for each in found]
         proof = Evidence(path, [f"expires {each}" for each in ends], "no password")
         if same(token.get("properties.status"), "enabled"):
-            lock |= grant(Auth.shared, proof, says=f"the token {token.name} and its password or certificate open it")
+            lock |= grant(
+                Auth.shared, proof, description=f"the token {token.name} and its password or certificate open it"
+            )
         else:
             lock |= possible(Auth.shared, Unread(f"tokens/{token.name} properties.status", "it is not known"), proof)
         dated = dated and all(expires(each) for each in found)
@@ -112,7 +114,7 @@ def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(registry, index, ACL)
     pull, admin = ANONYMOUS_PULL.lock(registry), ADMIN.lock(registry)
     named, dated = tokens(registry, reach)
-    authentication = IDENTITY | pull | admin.named("admin") | named.named("tokens")
+    authentication = IDENTITY | pull | admin.with_name("admin") | named.with_name("tokens")
     widest = authentication.widest
     ends = (
         dated
@@ -126,10 +128,10 @@ def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         reach,
         authentication,
-        what="The registry",
+        display_name="The registry",
         address=host(registry, "properties.loginServer"),
-        milder=1 if ends else 0,
-        argument="Only tokens open it besides identities: each is limited to its scope, and each password ends on a date"
+        severity_steps_down=1 if ends else 0,
+        justification="Only tokens open it besides identities: each is limited to its scope, and each password ends on a date"
         if ends
         else "",
     )

@@ -7,8 +7,8 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, ResourceType
-from scanner.model.verdict import Fail, Pass, Unread, Verdict, unknown
-from scanner.reach.firewall import Firewall, Rules, firewall
+from scanner.model.verdict import Fail, Pass, Verdict, absent_at_unknown_version, unknown, unknown_value
+from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import ISO, LEARN, MCSB, NIST, by_perimeter, host, perimeter_only_learns, strange_subnet
 
@@ -23,8 +23,8 @@ ACL = Firewall(
     default="properties.networkAcls.defaultAction",
     default_absent="allow",
     acl="properties.networkAcls",
-    addresses=(Rules("properties.networkAcls.ipRules", address="value"),),
-    subnets=(Rules("properties.networkAcls.virtualNetworkRules", id="id"),),
+    addresses=(RuleList("properties.networkAcls.ipRules", address="value"),),
+    subnets=(RuleList("properties.networkAcls.virtualNetworkRules", id="id"),),
     bypass="properties.networkAcls.bypass",
     configurations=PERIMETERS,
 )
@@ -47,17 +47,22 @@ def authentication(account: Resource) -> Lock:
         return lock
     seen = account.evidence(NAME, "a name")
     if value is not MISSING and value is not None and value != "":
-        return lock | possible(Auth.shared, Unread(NAME, f"its value {value!r} is not known"), seen)
+        return lock | possible(Auth.shared, unknown_value(NAME, value), seen)
     if account.api_version_unknown:
-        return lock | possible(Auth.shared, Unread(NAME, "absent in a record whose api-version is not known"), seen)
-    return lock | grant(Auth.shared, seen, says="without a name of its own it takes keys only")
+        return lock | possible(Auth.shared, absent_at_unknown_version(NAME), seen)
+    return lock | grant(Auth.shared, seen, description="without a name of its own it takes keys only")
 
 
 @ACCOUNT.endpoints(data=("ai",), reads=(PERIMETERS,))
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     address = host(account, "properties.endpoint")
     yield Exposure(
-        "ai", "data", firewall(account, index, ACL), authentication(account), what="The AI service", address=address
+        "ai",
+        "data",
+        firewall(account, index, ACL),
+        authentication(account),
+        display_name="The AI service",
+        address=address,
     )
 
 
@@ -134,7 +139,7 @@ def without_own_name(account: Resource, index: Index) -> Verdict:
         return Fail((seen,))
     if isinstance(value, str):
         return Pass((seen,))
-    return unknown(Unread(NAME, f"its value {value!r} is not known"), evidence=(seen,))
+    return unknown(unknown_value(NAME, value), evidence=(seen,))
 
 
 perimeter_only_learns(ACCOUNT, "ai-perimeter-only-learning", "the AI service", PERIMETERS)

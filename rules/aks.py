@@ -8,9 +8,29 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, ResourceType
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    not_a_list,
+    not_returned_or_unknown,
+    unknown,
+    unknown_value,
+)
 from scanner.reach.firewall import Firewall, firewall
-from scanner.reach.sources import KEPT, from_addresses, from_tag, phrase, source_hop, unproven, without_effect
+from scanner.reach.sources import (
+    MAX_LISTED,
+    as_possible,
+    grant_from_addresses,
+    grant_from_tag,
+    join_with_and,
+    private_range_evidence,
+    source_hop,
+)
 
 from .common import ISO, LEARN, MCSB, NIST
 
@@ -60,8 +80,8 @@ def authorized(cluster: Resource, index: Index) -> Lock:
     if value in (MISSING, None):
         value = []
     if not isinstance(value, list):
-        missing = Unread(RANGES, "this is no list")
-        return possible(Reach.internet, missing, hops=(Hop("firewall", SERVER.name, missing.why, lets=None),))
+        missing = not_a_list(RANGES)
+        return possible(Reach.internet, missing, hops=(Hop("firewall", SERVER.name, missing.why, allows=None),))
     seen = cluster.evidence(RANGES, "the ranges that are yours")
     if not value:
         return grant(Reach.internet, seen, hops=(Hop("firewall", SERVER.name, "none"),))
@@ -70,19 +90,21 @@ def authorized(cluster: Resource, index: Index) -> Lock:
     possible_grants: list[PossibleGrant] = []
     for entry in value:
         if isinstance(entry, str) and entry[:1].isalpha() and ":" not in entry:
-            named, tag = from_tag(entry, Evidence(RANGES, entry))
+            named, tag = grant_from_tag(entry, Evidence(RANGES, entry))
             if named is not None:
-                ways.append(replace(named, says=f"{tag.why} (the service tag {tag.name})"))
+                ways.append(replace(named, description=f"{tag.why} (the service tag {tag.name})"))
             continue
         try:
             found.append(parse(entry))
         except BadAddress as bad:
             possible_grants.append(PossibleGrant(Reach.internet, Unread(RANGES, str(bad))))
-    shown = Evidence(RANGES, value if len(value) <= KEPT else [*value[:KEPT], f"and {len(value) - KEPT} more"])
-    own = from_addresses(union(found), index, shown, *without_effect(RANGES, union(found)))
+    shown = Evidence(
+        RANGES, value if len(value) <= MAX_LISTED else [*value[:MAX_LISTED], f"and {len(value) - MAX_LISTED} more"]
+    )
+    own = grant_from_addresses(union(found), index, shown, *private_range_evidence(RANGES, union(found)))
     ways += [own] if own is not None else []
-    detail = phrase([each.says or each.level.name for each in ways]) or "nobody but the cluster itself"
-    hop = Hop("firewall", SERVER.name, detail, lets=True if ways else None if possible_grants else False)
+    detail = join_with_and([each.description or each.level.name for each in ways]) or "nobody but the cluster itself"
+    hop = Hop("firewall", SERVER.name, detail, allows=True if ways else None if possible_grants else False)
     if not ways and not possible_grants:
         ways = [Grant(Reach.none, (shown,))]
     return Lock(tuple(ways), tuple(possible_grants), (hop,))
@@ -98,8 +120,8 @@ def reach_of(cluster: Resource, index: Index) -> Lock:
     usual = firewall(cluster, index, SERVER, authorized(cluster, index))
     if private is MISSING or private is None or same(private, False):
         return usual
-    strange = Unread(PRIVATE, f"its value {private!r} is not known")
-    return unproven(usual, strange) | possible(Reach.private, strange)
+    strange = unknown_value(PRIVATE, private)
+    return as_possible(usual, strange) | possible(Reach.private, strange)
 
 
 def address(cluster: Resource) -> str:
@@ -111,7 +133,7 @@ def address(cluster: Resource) -> str:
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     reach = reach_of(cluster, index)
     yield Exposure(
-        "api-server", "admin", reach, ACCOUNTS.lock(cluster), what="The API server", address=address(cluster)
+        "api-server", "admin", reach, ACCOUNTS.lock(cluster), display_name="The API server", address=address(cluster)
     )
 
 
@@ -191,7 +213,7 @@ def node_public_ip(cluster: Resource, index: Index) -> Verdict:
     off = (MISSING, None) if not cluster.why_absent_is_unknown else ()
     undecided = [name for name, value in values.items() if not same(value, False) and value not in off]
     if undecided:
-        return unknown(Unread(path, f"the answer did not hold it for {phrase(undecided)}"))
+        return unknown(Unread(path, f"the answer did not hold it for {join_with_and(undecided)}"))
     return Pass((Evidence(path, [False for _ in pools], False),))
 
 
@@ -247,7 +269,7 @@ def no_azure_rbac(cluster: Resource, index: Index) -> Verdict:
     profile = cluster.get("properties.aadProfile")
     if profile is MISSING or profile is None:
         if cluster.api_version_unknown:
-            return unknown(Unread("properties.aadProfile", "absent in a record whose api-version is not known"))
+            return unknown(absent_at_unknown_version("properties.aadProfile"))
         return NotApplicable("the cluster does not know Entra ID")
     path = "properties.aadProfile.enableAzureRBAC"
     value = cluster.get(path)
@@ -256,7 +278,7 @@ def no_azure_rbac(cluster: Resource, index: Index) -> Verdict:
         return Pass((seen,))
     if same(value, False):
         return Fail((seen,))
-    return unknown(Unread(path, "the answer did not hold it, or its value is not known"), evidence=(seen,))
+    return unknown(not_returned_or_unknown(path), evidence=(seen,))
 
 
 CLUSTER.setting(

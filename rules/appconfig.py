@@ -54,9 +54,9 @@ def endpoints(store: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(store, index, ACL),
         authentication,
-        what="The App Configuration store",
+        display_name="The App Configuration store",
         address=host(store, "properties.endpoint"),
-        closing=closing(store, authentication),
+        fix_instruction=closing(store, authentication),
     )
 
 

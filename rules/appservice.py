@@ -20,11 +20,26 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, member, same
 from scanner.model.resource import Resource
 from scanner.model.rule import Controls, Fix, ResourceType, SeverityName, judge_value
-from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
+from scanner.model.verdict import (
+    ABSENT,
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unknown,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    not_read,
+    not_returned,
+    not_returned_or_unknown,
+    unknown,
+    unknown_value,
+)
 from scanner.reach.access_restrictions import FRONT_DOOR, restricted_subnets, restrictions
-from scanner.reach.firewall import Firewall, Subnets, firewall, idle
+from scanner.reach.firewall import AllowedSubnets, Firewall, firewall, why_rules_not_used
 from scanner.reach.front_ends import publishers
-from scanner.reach.sources import source_hop, unproven
+from scanner.reach.sources import as_possible, source_hop
 
 from .common import ISO, LEARN, MCSB, NIST, NSM, strange_subnets
 from .easy_auth import NO_LOGIN, easy_auth
@@ -123,7 +138,7 @@ def config_of(site: Resource) -> Resource:
     """The app's `config/web`; Unread where it was not read."""
     config = site.child(WEB)
     if config is None:
-        raise Unread(WEB.path, "the answer did not hold it")
+        raise not_returned(WEB.path)
     if config.has_no_properties:
         raise Unread(WEB.path, config.why_absent_is_unknown)
     return config
@@ -134,7 +149,7 @@ def reach_of(site: Resource, index: Index, *, scm: bool = False) -> Lock:
     try:
         rules = restrictions(site, index, config_of(site), scm=scm)
     except Unread as gap:
-        rules = possible(Reach.internet, gap, hops=(Hop("firewall", "Access restrictions", gap.why, lets=None),))
+        rules = possible(Reach.internet, gap, hops=(Hop("firewall", "Access restrictions", gap.why, allows=None),))
     return placed(site, index, firewall(site, index, SWITCH, rules), "web")
 
 
@@ -147,12 +162,12 @@ def placed(site: Resource, index: Index, usual: Lock, door: str) -> Lock:
     try:
         mode = _found(index, environment).require("properties.internalLoadBalancingMode")
     except Unread as missing:
-        return unproven(usual, missing) | possible(Reach.private, missing, site.evidence(path))
+        return as_possible(usual, missing) | possible(Reach.private, missing, site.evidence(path))
     held = INTERNAL.get(str(mode).lower().replace(" ", ""))
     seen = Evidence("hostingEnvironments properties.internalLoadBalancingMode", mode, "Web, Publishing")
     if held is None:
-        strange = Unread(seen.path, f"its value {mode!r} is not known")
-        return unproven(usual, strange) | possible(Reach.private, strange, seen)
+        strange = unknown_value(seen.path, mode)
+        return as_possible(usual, strange) | possible(Reach.private, strange, seen)
     if door not in held:
         return usual
     inside = grant(Reach.private, site.evidence(path), seen)
@@ -175,16 +190,18 @@ def login(site: Resource) -> Lock:
         return possible(Auth.anonymous, gap)
     if settings is None:
         seen = Evidence("config/authsettingsV2 properties.platform.enabled", ABSENT, True)
-        return grant(Auth.anonymous, seen, says=NO_LOGIN)
+        return grant(Auth.anonymous, seen, description=NO_LOGIN)
     return easy_auth(settings, LOGIN.path)
 
 
 def behind(front: Lock, own: Lock) -> Lock:
     """What is asked in all: Easy Auth's identity where it is enforced, else what the function itself asks."""
-    if front.widest is not None and front.worst is None:
+    if front.widest is not None and front.widest_possible is None:
         return front if front.widest.level == Auth.identity else own
-    missing = front.worst.missing if front.worst is not None else Unread(LOGIN.path, "it was not read")
-    return replace(unproven(own, missing), grants=tuple(each for each in front.grants if each.level == Auth.identity))
+    missing = front.widest_possible.missing if front.widest_possible is not None else not_read(LOGIN.path)
+    return replace(
+        as_possible(own, missing), grants=tuple(each for each in front.grants if each.level == Auth.identity)
+    )
 
 
 def host(site: Resource) -> str:
@@ -216,14 +233,14 @@ def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     reach = reach_of(site, index)
     if stopped(site):
         state = site.evidence("properties.state")
-        yield closed("app", "app", "the app is stopped", state, what="The app")
-        yield closed("host-keys", "app", "the app is stopped", state, what="The function host")
+        yield closed("app", "app", "the app is stopped", state, display_name="The app")
+        yield closed("host-keys", "app", "the app is stopped", state, display_name="The function host")
     else:
         front = login(site)
-        told = publishers(index).of(own_hosts(site))
+        told = publishers(index).publishers(own_hosts(site))
         doors = (app(site, reach, front), host_keys(site, reach, front), *functions(site, reach, front))
         for each in (*doors, *triggers(site, reach)):
-            yield each if each.off else replace(each, admits=told)
+            yield each if each.disabled_reason else replace(each, admits=told)
     yield scm(site, index)
     yield ftp(site, index)
 
@@ -232,10 +249,12 @@ def app(site: Resource, reach: Lock, front: Lock) -> Exposure:
     kind = runs(site)
     if kind == "functions":
         why = "a function app is reached by its functions and its host's own addresses"
-        return closed("app", "app", why, site.evidence("kind"), what="The app")
+        return closed("app", "app", why, site.evidence("kind"), display_name="The app")
     if kind == "workflows":
-        return closed("app", "app", "a logic app is reached by its triggers", site.evidence("kind"), what="The app")
-    return Exposure("app", "app", reach, front, what="The app", address=host(site))
+        return closed(
+            "app", "app", "a logic app is reached by its triggers", site.evidence("kind"), display_name="The app"
+        )
+    return Exposure("app", "app", reach, front, display_name="The app", address=host(site))
 
 
 def host_keys(site: Resource, reach: Lock, front: Lock) -> Exposure:
@@ -243,12 +262,12 @@ def host_keys(site: Resource, reach: Lock, front: Lock) -> Exposure:
     kind = runs(site)
     what = "The function host"
     if kind in ("web", "workflows"):
-        return closed("host-keys", "app", "only a function app has host keys", site.evidence("kind"), what=what)
+        return closed("host-keys", "app", "only a function app has host keys", site.evidence("kind"), display_name=what)
     seen = site.evidence("kind")
-    key = grant(Auth.shared, seen, says="a key of the host opens /admin and /runtime/webhooks")
+    key = grant(Auth.shared, seen, description="a key of the host opens /admin and /runtime/webhooks")
     if not kind:
         key = possible(Auth.shared, Unread("kind", "whether it is a function app is not known"), seen)
-    return Exposure("host-keys", "app", reach, behind(front, key), what=what, address=host(site))
+    return Exposure("host-keys", "app", reach, behind(front, key), display_name=what, address=host(site))
 
 
 def functions(site: Resource, reach: Lock, front: Lock) -> Iterator[Exposure]:
@@ -265,7 +284,7 @@ def functions(site: Resource, reach: Lock, front: Lock) -> Iterator[Exposure]:
                 "app",
                 reach,
                 authentication,
-                what=what,
+                display_name=what,
                 subject=function,
                 address=host(site),
             )
@@ -277,7 +296,7 @@ def functions(site: Resource, reach: Lock, front: Lock) -> Iterator[Exposure]:
         )
     if missing is not None:
         authentication = behind(front, possible(Auth.anonymous, missing) | possible(Auth.shared, missing))
-        yield Exposure("function/*", "app", reach, authentication, what="A function of the app")
+        yield Exposure("function/*", "app", reach, authentication, display_name="A function of the app")
 
 
 def function_asks(function: Resource) -> Lock | None:
@@ -285,13 +304,13 @@ def function_asks(function: Resource) -> Lock | None:
     path = f"functions/{function.name} properties.config.bindings"
     bindings = function.get("properties.config.bindings")
     if not isinstance(bindings, list):
-        missing = Unread(path, "the answer did not hold them")
+        missing = not_returned(path, "them")
         return possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
     lock: Lock | None = None
     for binding in bindings:
         type = get_path(binding, "type")
         if not isinstance(type, str):
-            missing = Unread(f"{path}[].type", "the answer did not hold it")
+            missing = not_returned(f"{path}[].type")
             lock = (lock or Lock()) | possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
         elif same(type, "httpTrigger"):
             lock = (lock or Lock()) | _level(get_path(binding, "authLevel"), f"{path}[].authLevel")
@@ -304,15 +323,15 @@ def function_asks(function: Resource) -> Lock | None:
 def _level(level: Any, path: str) -> Lock:
     seen = Evidence(path, ABSENT if level is MISSING else level, "function")
     if same(level, "anonymous"):
-        return grant(Auth.anonymous, seen, says="it asks for no key")
-    key = grant(Auth.shared, seen, says="a function key, which is copied along with the address, opens it")
+        return grant(Auth.anonymous, seen, description="it asks for no key")
+    key = grant(Auth.shared, seen, description="a function key, which is copied along with the address, opens it")
     if same(level, "function") or same(level, "admin"):
         return key
     if level in (MISSING, None):
         # The default is "function" in function.json and "anonymous" in the newer model of Node.js
         # (azure-functions/functions-bindings-http-webhook-trigger).
         return key | possible(Auth.anonymous, Unread(path, "its default hangs on the language"), seen)
-    missing = Unread(path, f"its value {level!r} is not known")
+    missing = unknown_value(path, level)
     return possible(Auth.anonymous, missing, seen) | possible(Auth.shared, missing, seen)
 
 
@@ -328,14 +347,16 @@ def triggers(site: Resource, reach: Lock) -> Iterator[Exposure]:
         authentication = signature(workflow)
         if authentication is not None and not same(workflow.get("properties.flowState"), "Disabled"):
             name = workflow.name
-            yield Exposure(f"trigger/{name}", "app", reach, authentication, what=f"Workflow {name}", address=host(site))
+            yield Exposure(
+                f"trigger/{name}", "app", reach, authentication, display_name=f"Workflow {name}", address=host(site)
+            )
     missing = found.gap
     if missing is None and not found.items:
         missing = Unread(
             WORKFLOWS.path, "a running app answered with an empty list, as one does that never told its workflows"
         )
     if missing is not None:
-        yield Exposure("trigger/*", "app", reach, possible(Auth.shared, missing), what="Its workflows")
+        yield Exposure("trigger/*", "app", reach, possible(Auth.shared, missing), display_name="Its workflows")
 
 
 def signature(workflow: Resource) -> Lock | None:
@@ -344,12 +365,12 @@ def signature(workflow: Resource) -> Lock | None:
     triggers = get_path(member(workflow.get("properties.files"), "workflow.json"), "definition.triggers")
     if not isinstance(triggers, dict):
         gap = workflow.bundle.gaps.get(workflow.key)
-        missing = Unread(path, "the answer did not hold them") if gap is None else Unread(path, gap.why(), gap.url)
+        missing = not_returned(path, "them") if gap is None else Unread(path, gap.why(), gap.url)
         return possible(Auth.shared, missing)
     types = [get_path(each, "type") for each in triggers.values()]
     seen = Evidence(path, [str(each) for each in types])
     if any(same(each, "Request") for each in types):
-        return grant(Auth.shared, seen, says="whoever holds its signed address starts it")
+        return grant(Auth.shared, seen, description="whoever holds its signed address starts it")
     if all(any(same(each, quiet) for quiet in QUIET) for each in types):
         return None
     return possible(Auth.shared, Unread(path, "whether a call starts it is not known"), seen)
@@ -361,10 +382,10 @@ def publishing(site: Resource, name: str) -> tuple[Any, Evidence, Unread]:
     found = site.children(POLICIES)
     policy = next((each for each in found if each.name.lower() == name), None)
     if policy is None:
-        return MISSING, Evidence(path, ABSENT, False), found.gap or Unread(path, "the answer did not hold it")
+        return MISSING, Evidence(path, ABSENT, False), found.gap or not_returned(path)
     value = policy.get("properties.allow")
     seen = Evidence(path, ABSENT if value is MISSING else value, False)
-    return value, seen, Unread(path, "the answer did not hold it, or its value is not known")
+    return value, seen, not_returned_or_unknown(path)
 
 
 PROFILE = "a user name and password of the publish profile opens it"
@@ -374,13 +395,15 @@ def scm(site: Resource, index: Index) -> Exposure:
     """The deployment site: console, files and environment of the app. It stays up when the app is stopped."""
     allow, seen, missing = publishing(site, "scm")
     if same(allow, True):
-        authentication = grant(Auth.shared, seen, says=PROFILE)
+        authentication = grant(Auth.shared, seen, description=PROFILE)
     elif same(allow, False):
         authentication = grant(Auth.identity, seen)
     else:
         authentication = IDENTITY | possible(Auth.shared, missing, seen)
     reach = reach_of(site, index, scm=True)
-    return Exposure("scm", "admin", reach, authentication, what="The deployment site (SCM)", address=scm_host(site))
+    return Exposure(
+        "scm", "admin", reach, authentication, display_name="The deployment site (SCM)", address=scm_host(site)
+    )
 
 
 def ftp(site: Resource, index: Index) -> Exposure:
@@ -389,7 +412,7 @@ def ftp(site: Resource, index: Index) -> Exposure:
     allow, seen, missing = publishing(site, "ftp")
     if same(allow, False):
         why = "FTP knows only basic credentials, and they are off"
-        return closed("ftp", "admin", why, seen, what=what)
+        return closed("ftp", "admin", why, seen, display_name=what)
     possible_grants = [] if same(allow, True) else [missing]
     path = "config/web properties.ftpsState"
     proof = Evidence(path, ABSENT, "Disabled")
@@ -397,16 +420,16 @@ def ftp(site: Resource, index: Index) -> Exposure:
         state = config_of(site).get("properties.ftpsState")
         proof = Evidence(path, ABSENT if state is MISSING else state, "Disabled")
         if same(state, "Disabled"):
-            return closed("ftp", "admin", "FTP is switched off", proof, what=what)
+            return closed("ftp", "admin", "FTP is switched off", proof, display_name=what)
         if not any(same(state, each) for each in ("AllAllowed", "FtpsOnly")):
-            possible_grants.append(Unread(path, "the answer did not hold it, or its value is not known"))
+            possible_grants.append(not_returned_or_unknown(path))
     except Unread as gap:
         possible_grants.append(gap)
     reach = ftp_reach(site, index)
     if possible_grants and reach.widest is not None and reach.widest.level > Reach.none:
-        reach = unproven(reach, possible_grants[0])
-    authentication = grant(Auth.shared, proof, seen, says=PROFILE)
-    return Exposure("ftp", "admin", reach, authentication, what=what)
+        reach = as_possible(reach, possible_grants[0])
+    authentication = grant(Auth.shared, proof, seen, description=PROFILE)
+    return Exposure("ftp", "admin", reach, authentication, display_name=what)
 
 
 def ftp_reach(site: Resource, index: Index) -> Lock:
@@ -601,12 +624,12 @@ SITE.lock(
 )
 
 
-def let_in(site: Resource, index: Index) -> Subnets:
+def let_in(site: Resource, index: Index) -> AllowedSubnets:
     """The subnets that its access restrictions let in, where its switch lets them decide."""
     if site.has_no_properties:
-        return Subnets(WEB.path, missing=Unread("properties", site.why_absent_is_unknown))
-    why = idle(site, index, SWITCH)
-    return Subnets(WEB.path, idle=why) if why else restricted_subnets(site, index, config_of(site))
+        return AllowedSubnets(WEB.path, missing=Unread("properties", site.why_absent_is_unknown))
+    why = why_rules_not_used(site, index, SWITCH)
+    return AllowedSubnets(WEB.path, not_used=why) if why else restricted_subnets(site, index, config_of(site))
 
 
 strange_subnets(
@@ -657,7 +680,7 @@ def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
     path = "config/web properties.ipSecurityRestrictions[].headers"
     entries = config_of(site).get("properties.ipSecurityRestrictions")
     if not isinstance(entries, list):
-        return unknown(Unread("config/web properties.ipSecurityRestrictions", "the answer did not hold it"))
+        return unknown(not_returned("config/web properties.ipSecurityRestrictions"))
     filters = [
         (each, get_path(each, "headers"))
         for each in entries
@@ -671,7 +694,7 @@ def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
     if weak:
         return Fail((Evidence(path, weak, "x-azure-fdid, with the tag AzureFrontDoor.Backend"),))
     if not all(isinstance(headers, dict) for _, headers in filters):
-        return unknown(Unread(path, "its value is not known"))
+        return unknown(unknown_value(path))
     return Pass((Evidence(path, [sorted(_names(headers)) for _, headers in filters]),))
 
 
@@ -852,7 +875,7 @@ def cors_any_origin(site: Resource, index: Index) -> Verdict:
     path = "config/web properties.cors.allowedOrigins"
     if cors is MISSING or cors is None:
         if config.api_version_unknown:
-            return unknown(Unread(path, "absent in a record whose api-version is not known"))
+            return unknown(absent_at_unknown_version(path))
         return NotApplicable("no other origin may call it from a browser")
     origins = get_path(cors, "allowedOrigins")
     if isinstance(cors, dict) and (origins is MISSING or origins is None or origins == []):

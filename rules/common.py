@@ -8,10 +8,21 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.rule import Controls, Fix, Read, ResourceType, judge_value
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
-from scanner.reach.firewall import Firewall, Subnets, admitted_subnets
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unknown,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    not_returned_or_unknown,
+    unknown,
+)
+from scanner.reach.firewall import AllowedSubnets, Firewall, allowed_subnets
 from scanner.reach.perimeters import perimeters
-from scanner.reach.sources import is_own
+from scanner.reach.sources import in_own_tenant
 
 CIS = "CIS Azure 6.0.0"
 MCSB = "MCSB v1"
@@ -62,7 +73,7 @@ def pending_private_endpoint(
     )
     def pending(resource: Resource, index: Index) -> Verdict:
         if resource.api_version_unknown and resource.get(path) in (MISSING, None):
-            return unknown(Unread(path, "absent in a record whose api-version is not known"))
+            return unknown(absent_at_unknown_version(path))
         connections = resource.items(path)
         if not connections:
             return NotApplicable("it has no private endpoint connection")
@@ -72,7 +83,7 @@ def pending_private_endpoint(
             names = [str(get_path(each, "id") or get_path(each, "name")) for each in waiting]
             return Fail((Evidence(f"{path}[].{state}", names, "no connection that is Pending"),))
         if any(not any(same(get_path(each, state), known) for known in SETTLED) for each in connections):
-            return unknown(Unread(f"{path}[].{state}", "the answer did not hold it, or its value is not known"))
+            return unknown(not_returned_or_unknown(f"{path}[].{state}"))
         return Pass((Evidence(f"{path}[].{state}", [get_path(each, state) for each in connections]),))
 
 
@@ -99,13 +110,15 @@ def strange_private_endpoint(
     )
     def strange(resource: Resource, index: Index) -> Verdict:
         if resource.api_version_unknown and resource.get(path) in (MISSING, None):
-            return unknown(Unread(path, "absent in a record whose api-version is not known"))
+            return unknown(absent_at_unknown_version(path))
         state = "properties.privateLinkServiceConnectionState.status"
         rows = [
             (get_path(each, state), get_path(each, "properties.privateEndpoint.id")) for each in resource.items(path)
         ]
         approved = [target for status, target in rows if same(status, "Approved")]
-        others = [each for each in approved if isinstance(each, str) and each and not is_own(resource, index, each)]
+        others = [
+            each for each in approved if isinstance(each, str) and each and not in_own_tenant(resource, index, each)
+        ]
         if others:
             return Fail((Evidence(f"{path}[].properties.privateEndpoint.id", others, "endpoints of the own tenant"),))
         undecided = [status for status, _ in rows if not any(same(status, each) for each in (*SETTLED, "Pending"))]
@@ -128,9 +141,9 @@ def strange_subnet(
     """The rule for subnets of others in the rules of a firewall; `remove` and `show`: the az commands for its rules."""
     children = (row.holder, row.configurations, *(rules.child for rules in row.subnets))
 
-    def read(resource: Resource, index: Index) -> Subnets:
+    def read(resource: Resource, index: Index) -> AllowedSubnets:
         reason = unless(resource) if unless is not None else None
-        return Subnets("", idle=reason) if reason else admitted_subnets(resource, index, row)
+        return AllowedSubnets("", not_used=reason) if reason else allowed_subnets(resource, index, row)
 
     strange_subnets(kind, id, what, read, tuple(each for each in children if each is not None), remove, show)
 
@@ -139,7 +152,7 @@ def strange_subnets(
     kind: ResourceType,
     id: str,
     what: str,
-    read: Callable[[Resource, Index], Subnets],
+    read: Callable[[Resource, Index], AllowedSubnets],
     reads: tuple[Read, ...],
     remove: str,
     show: str,
@@ -168,9 +181,9 @@ def strange_subnets(
     def strange(resource: Resource, index: Index) -> Verdict:
         known = read(resource, index)
         path = f"{known.path}[]"
-        if known.idle:
-            return NotApplicable(known.idle)
-        foreign = [each for each in known.ids if each and not is_own(resource, index, each)]
+        if known.not_used:
+            return NotApplicable(known.not_used)
+        foreign = [each for each in known.ids if each and not in_own_tenant(resource, index, each)]
         if foreign:
             return Fail((Evidence(path, foreign, "subnets of the own tenant"),))
         if known.missing is not None:
@@ -207,7 +220,7 @@ def perimeter_only_learns(kind: ResourceType, id: str, what: str, configurations
         if lax:
             seen = tuple(Evidence(f"{each.id} accessMode", each.mode, "Enforced") for each in lax)
             return Fail(seen)
-        missing = known.missing or known.refused
+        missing = known.missing or known.read_error
         if missing is not None:
             return unknown(missing)
         if not known.found:

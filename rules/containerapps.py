@@ -8,10 +8,22 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, ResourceType
-from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
+from scanner.model.verdict import (
+    ABSENT,
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    not_returned,
+    unknown,
+    unknown_value,
+)
 from scanner.reach.access_restrictions import address_list
 from scanner.reach.firewall import Firewall, firewall
-from scanner.reach.sources import source_hop, unproven
+from scanner.reach.sources import as_possible, source_hop
 
 from .common import LEARN, MCSB, NIST
 from .easy_auth import NO_LOGIN, easy_auth
@@ -53,9 +65,9 @@ def ingress_of(app: Resource) -> Any:
     """The ingress as ARM has it, None where there is none; Unread where a thin record does not say."""
     value = app.get(INGRESS)
     if app.api_version_unknown and (value is MISSING or value is None):
-        raise Unread(INGRESS, "absent in a record whose api-version is not known")
+        raise absent_at_unknown_version(INGRESS)
     if not isinstance(app.get("properties.configuration"), dict):
-        raise Unread("properties.configuration", "the answer did not hold it")
+        raise not_returned("properties.configuration")
     if value is not MISSING and value is not None and not isinstance(value, dict):
         raise Unread(INGRESS, "this is no ingress")
     return None if value is MISSING else value
@@ -89,8 +101,8 @@ def reach_of(app: Resource, index: Index) -> Lock:
     try:
         environment = environment_of(app, index)
     except Unread as missing:
-        lock = unproven(listed, missing) | possible(Reach.private, missing)
-        return replace(lock, hops=(*lock.hops, Hop("environment", "Environment", missing.why, lets=None)))
+        lock = as_possible(listed, missing) | possible(Reach.private, missing)
+        return replace(lock, hops=(*lock.hops, Hop("environment", "Environment", missing.why, allows=None)))
     path = f"environment {environment.name} properties.vnetConfiguration.internal"
     internal = environment.get("properties.vnetConfiguration.internal")
     if same(internal, True):
@@ -100,8 +112,8 @@ def reach_of(app: Resource, index: Index) -> Lock:
     usual = _named(firewall(environment, index, DOOR, listed), environment)
     if internal is MISSING or internal is None or same(internal, False):
         return usual
-    strange = Unread(path, f"its value {internal!r} is not known")
-    return unproven(usual, strange) | possible(Reach.private, strange)
+    strange = unknown_value(path, internal)
+    return as_possible(usual, strange) | possible(Reach.private, strange)
 
 
 def environment_of(app: Resource, index: Index) -> Resource:
@@ -113,7 +125,7 @@ def environment_of(app: Resource, index: Index) -> Resource:
                 return index.find(value)
             except Unread as missing:
                 raise index.of_type("Microsoft.App/managedEnvironments")[1] or missing from None
-    raise Unread("properties.environmentId", "the answer did not hold it")
+    raise not_returned("properties.environmentId")
 
 
 def _named(lock: Lock, environment: Resource) -> Lock:
@@ -136,7 +148,7 @@ def asks_of(app: Resource, ingress: Any) -> Lock:
     transport = get_path(ingress, "transport")
     seen = Evidence(f"{INGRESS}.transport", ABSENT if transport is MISSING else transport, "http")
     if same(transport, "tcp"):
-        return grant(Auth.anonymous, seen, says=OVER_TCP)
+        return grant(Auth.anonymous, seen, description=OVER_TCP)
     front = login(app)
     gone = transport in (MISSING, None)
     if (gone and not app.api_version_unknown) or any(same(transport, each) for each in ("auto", "http", "http2")):
@@ -156,7 +168,7 @@ def login(app: Resource) -> Lock:
         return easy_auth(current, "authConfigs/current")
     if found.gap is not None:
         return possible(Auth.anonymous, found.gap)
-    return grant(Auth.anonymous, Evidence("authConfigs", "none", "current"), says=NO_LOGIN)
+    return grant(Auth.anonymous, Evidence("authConfigs", "none", "current"), description=NO_LOGIN)
 
 
 @APP.endpoints(app=("ingress", "ingress/*"), reads=(LOGIN,))
@@ -164,7 +176,7 @@ def endpoints(app: Resource, index: Index) -> Iterator[Exposure]:
     ingress = ingress_of(app)
     what = "The container app"
     if ingress is None:
-        yield closed("ingress", "app", NO_INGRESS, app.evidence(INGRESS), what=what)
+        yield closed("ingress", "app", NO_INGRESS, app.evidence(INGRESS), display_name=what)
         return
     reach = reach_of(app, index)
     yield main_port(app, ingress, reach)
@@ -176,7 +188,11 @@ def endpoints(app: Resource, index: Index) -> Iterator[Exposure]:
         why = "absent in a record whose api-version is not known" if hidden else "this is no list"
         strange = Unread(f"{INGRESS}.additionalPortMappings", why)
         yield Exposure(
-            "ingress/*", "app", unproven(reach, strange), possible(Auth.anonymous, strange), what="Its other ports"
+            "ingress/*",
+            "app",
+            as_possible(reach, strange),
+            possible(Auth.anonymous, strange),
+            display_name="Its other ports",
         )
 
 
@@ -186,14 +202,16 @@ def main_port(app: Resource, ingress: Any, reach: Lock) -> Exposure:
     path = f"{INGRESS}.external"
     gone = external in (MISSING, None)
     if same(external, False) or (gone and not app.api_version_unknown):
-        return closed("ingress", "app", INSIDE, app.evidence(path), what=what)
+        return closed("ingress", "app", INSIDE, app.evidence(path), display_name=what)
     if not same(external, True):
         why = "the answer did not hold it" if gone else f"its value {external!r} is not known"
-        reach = unproven(reach, Unread(path, why))
+        reach = as_possible(reach, Unread(path, why))
     closing = PROTECT if same(get_path(ingress, "transport"), "tcp") else ""
     value = get_path(ingress, "fqdn")
     address = value if isinstance(value, str) else ""
-    return Exposure("ingress", "app", reach, asks_of(app, ingress), what=what, address=address, closing=closing)
+    return Exposure(
+        "ingress", "app", reach, asks_of(app, ingress), display_name=what, address=address, fix_instruction=closing
+    )
 
 
 def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
@@ -204,11 +222,16 @@ def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
     path = f"{INGRESS}.additionalPortMappings[].external"
     seen = Evidence(path, get_path(mapping, "external"), False)
     if not same(seen.value, True):
-        reach = unproven(reach, Unread(path, f"its value {seen.value!r} is not known"))
-    authentication = grant(Auth.anonymous, seen, says=OVER_TCP)
+        reach = as_possible(reach, unknown_value(path, seen.value))
+    authentication = grant(Auth.anonymous, seen, description=OVER_TCP)
     name = "*" if number in (MISSING, None) else number
     return Exposure(
-        f"ingress/{name}", "app", reach, authentication, what=f"Port {name} of the container app", closing=PROTECT
+        f"ingress/{name}",
+        "app",
+        reach,
+        authentication,
+        display_name=f"Port {name} of the container app",
+        fix_instruction=PROTECT,
     )
 
 
@@ -290,7 +313,7 @@ def registry_password(app: Resource, index: Index) -> Verdict:
     registries = app.items(REGISTRIES)
     if not registries:
         if app.api_version_unknown:
-            return unknown(Unread(REGISTRIES, "absent in a record whose api-version is not known"))
+            return unknown(absent_at_unknown_version(REGISTRIES))
         return NotApplicable("it pulls from no registry that asks for a login")
     named = [
         (str(get_path(each, "server")), get_path(each, "passwordSecretRef"), get_path(each, "identity"))
@@ -335,5 +358,5 @@ def plain_peers(environment: Resource, index: Index) -> Verdict:
         if value not in (MISSING, None) and not same(value, False)
     ]
     if strange:
-        return unknown(Unread(strange[0].path, f"its value {strange[0].value!r} is not known"), evidence=seen)
+        return unknown(unknown_value(strange[0].path, strange[0].value), evidence=seen)
     return Fail(seen)

@@ -7,9 +7,9 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, ResourceType
-from scanner.model.verdict import Fail, Pass, Unknown, Unread, Verdict
-from scanner.reach.firewall import Firewall, Rules, firewall
-from scanner.reach.sources import unproven
+from scanner.model.verdict import Fail, Pass, Unknown, Unread, Verdict, unknown_value
+from scanner.reach.firewall import Firewall, RuleList, firewall
+from scanner.reach.sources import as_possible
 
 from .common import (
     ISO,
@@ -36,9 +36,9 @@ def by_perimeter(account: Resource) -> bool:
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", api="2024-12-01-preview", when=by_perimeter)
 CLUSTER_RULES = CLUSTER.child("firewallRules", when=lambda cluster: not same(cluster.get(PUBLIC), "Disabled"))
 
-IP_RULES = Rules("properties.ipRules", address="ipAddressOrRange")
-SUBNETS = Rules("properties.virtualNetworkRules", id="id")
-BYPASS = Rules("properties.networkAclBypassResourceIds", id="")
+IP_RULES = RuleList("properties.ipRules", address="ipAddressOrRange")
+SUBNETS = RuleList("properties.virtualNetworkRules", id="id")
+BYPASS = RuleList("properties.networkAclBypassResourceIds", id="")
 SOURCE = (
     "cosmos-db/how-to-configure-firewall: without a rule the account takes requests from the whole internet; Azure Policy "
     "Cosmos_PrivateNetworkAccess flags an absent switch"
@@ -72,7 +72,7 @@ CLUSTER_ACL = Firewall(
     source='cosmos-db/mongodb/vcore/how-to-public-access: "If no firewall rules are added ... public network access is '
     'disabled"',
     name="MongoDB cluster firewall",
-    addresses=(Rules(child=CLUSTER_RULES, start="properties.startIpAddress", end="properties.endIpAddress"),),
+    addresses=(RuleList(child=CLUSTER_RULES, start="properties.startIpAddress", end="properties.endIpAddress"),),
     zero=True,
     bypass="properties.networkBypassMode",
 )
@@ -98,7 +98,7 @@ def reach(account: Resource, index: Index) -> Lock:
     known = value is MISSING or value is None or same(value, False)
     if known or (lock.widest is not None and lock.widest.level == Reach.none):
         return lock
-    return unproven(lock, Unread(FILTER, f"its value {value!r} is not known"))
+    return as_possible(lock, unknown_value(FILTER, value))
 
 
 def without_filter(account: Resource) -> str | None:
@@ -140,7 +140,7 @@ def authentication(account: Resource) -> Lock:
     if not stay:
         return lock
     seen = (account.evidence(KEYS.path), account.evidence("kind"), account.evidence("properties.capabilities"))
-    return grant(Auth.shared, *seen, says="an account key opens it, since this API cannot do without")
+    return grant(Auth.shared, *seen, description="an account key opens it, since this API cannot do without")
 
 
 def host(account: Resource) -> str:
@@ -158,9 +158,9 @@ def account_endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         reach(account, index),
         authentication(account),
-        what="The Cosmos DB account",
+        display_name="The Cosmos DB account",
         address=host(account),
-        closing=CLOSE if keys_stay(account) else "",
+        fix_instruction=CLOSE if keys_stay(account) else "",
     )
 
 
@@ -170,20 +170,20 @@ def cluster_asks(cluster: Resource) -> Lock:
     says = "a user's name and password open it"
     if value is MISSING or value is None:
         # terraform-provider-azurerm mongo_cluster: NativeAuth where authConfig is not set.
-        return grant(Auth.shared, seen, says=says)
+        return grant(Auth.shared, seen, description=says)
     if not isinstance(value, list) or not value:
         return possible(Auth.shared, Unread(path, "this names no way to sign in"), seen)
     if any(same(each, "NativeAuth") for each in value):
-        return grant(Auth.shared, seen, says=says)
+        return grant(Auth.shared, seen, description=says)
     if all(same(each, "MicrosoftEntraID") for each in value):
         return grant(Auth.identity, seen)
-    return possible(Auth.shared, Unread(path, f"its value {value!r} is not known"), seen)
+    return possible(Auth.shared, unknown_value(path, value), seen)
 
 
 @CLUSTER.endpoints(data=("mongo",), reads=(CLUSTER_RULES,))
 def cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     lock = firewall(cluster, index, CLUSTER_ACL)
-    yield Exposure("mongo", "data", lock, cluster_asks(cluster), what="The MongoDB cluster")
+    yield Exposure("mongo", "data", lock, cluster_asks(cluster), display_name="The MongoDB cluster")
 
 
 UPDATE = "az cosmosdb update --ids {id}"
@@ -347,7 +347,7 @@ ACCOUNT.setting(
 
 def keys_are_off(account: Resource) -> str | None:
     lock = authentication(account)
-    grants = lock.widest is not None and lock.widest.level is Auth.identity and lock.worst is None
+    grants = lock.widest is not None and lock.widest.level is Auth.identity and lock.widest_possible is None
     return "the account takes no keys" if grants else None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from scanner.model.exposure import Auth, Lock, grant, possible
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.verdict import ABSENT, Evidence, Unread
+from scanner.model.verdict import ABSENT, Evidence, Unread, not_a_list, not_returned_or_unknown, unknown_value
 
 ENFORCED = ("RedirectToLoginPage", "Return401", "Return403")
 # Microsoft Learn: entra/identity-platform/v2-protocols, the tenant part of an issuer; the last one is the tenant of
@@ -37,15 +37,15 @@ def easy_auth(config: Resource, where: str) -> Lock:
     """What the settings in `config` (its path below the app is `where`) ask: an identity, or nothing."""
     on = _proof(config, where, "properties.platform.enabled", True)
     if same(on.value, False):
-        return grant(Auth.anonymous, on, says=NO_LOGIN)
+        return grant(Auth.anonymous, on, description=NO_LOGIN)
     file = config.get("properties.platform.configFilePath")
     if isinstance(file, str) and file:
         missing = Unread(f"{where} properties.platform.configFilePath", "the settings stand in a file of the app")
         return possible(Auth.anonymous, missing, Evidence(missing.what, file))
     if on.value in (ABSENT, None):
-        return grant(Auth.anonymous, on, says=NO_LOGIN)
+        return grant(Auth.anonymous, on, description=NO_LOGIN)
     if not same(on.value, True):
-        return possible(Auth.anonymous, Unread(on.path, f"its value {on.value!r} is not known"), on)
+        return possible(Auth.anonymous, unknown_value(on.path, on.value), on)
     return _demand(config, where, on) or _paths(config, where) or _providers(config, where, on) | _hidden(config, where)
 
 
@@ -61,9 +61,9 @@ def _demand(config: Resource, where: str, on: Evidence) -> Lock | None:
     refuses = any(same(action.value, each) for each in ENFORCED)
     silent = action.value in (ABSENT, None)
     if same(action.value, "AllowAnonymous"):
-        return grant(Auth.anonymous, on, action, says=NO_LOGIN)
+        return grant(Auth.anonymous, on, action, description=NO_LOGIN)
     if same(required.value, False) and silent:
-        return grant(Auth.anonymous, on, required, says=NO_LOGIN)
+        return grant(Auth.anonymous, on, required, description=NO_LOGIN)
     if same(required.value, False) and refuses:
         return possible(
             Auth.anonymous, Unread(required.path, "it contradicts unauthenticatedClientAction"), required, action
@@ -72,9 +72,7 @@ def _demand(config: Resource, where: str, on: Evidence) -> Lock | None:
     if known and (required.value in (ABSENT, None) or same(required.value, True)):
         return None
     seen = action if not known and not silent else required
-    return possible(
-        Auth.anonymous, Unread(seen.path, "the answer did not hold it, or its value is not known"), on, seen
-    )
+    return possible(Auth.anonymous, not_returned_or_unknown(seen.path), on, seen)
 
 
 def _paths(config: Resource, where: str) -> Lock | None:
@@ -85,8 +83,10 @@ def _paths(config: Resource, where: str) -> Lock | None:
         return None
     seen = Evidence(f"{where} {path}", value, [])
     if isinstance(value, list):
-        return grant(Auth.anonymous, seen, says=f"the platform asks for no login on {', '.join(map(str, value[:3]))}")
-    return possible(Auth.anonymous, Unread(seen.path, "this is no list"), seen)
+        return grant(
+            Auth.anonymous, seen, description=f"the platform asks for no login on {', '.join(map(str, value[:3]))}"
+        )
+    return possible(Auth.anonymous, not_a_list(seen.path), seen)
 
 
 def _hidden(config: Resource, where: str) -> Lock:
@@ -109,7 +109,9 @@ def _providers(config: Resource, where: str, on: Evidence) -> Lock:
         if name.lower() in (each.lower() for each in SOCIAL) and _odd(entry):
             lock |= possible(Auth.anonymous, Unread(f"{path}.{name}", "whether it is set up is not known"))
         elif name.lower() in (each.lower() for each in SOCIAL) and _set_up(entry):
-            lock |= grant(Auth.anonymous, Evidence(f"{path}.{name}", "set up", "no social login"), says=ANY_ACCOUNT)
+            lock |= grant(
+                Auth.anonymous, Evidence(f"{path}.{name}", "set up", "no social login"), description=ANY_ACCOUNT
+            )
         elif name.lower() == "azureactivedirectory":
             lock |= _entra(entry, f"{path}.{name}.registration.openIdIssuer", on)
         elif name.lower() == "customopenidconnectproviders" and isinstance(entry, dict):
@@ -142,7 +144,7 @@ def _entra(entry: Any, path: str, on: Evidence) -> Lock:
     parts = [each for each in issuer.lower().split("/") if each] if isinstance(issuer, str) else []
     host, tenant = (parts[1], parts[2]) if len(parts) > 2 and parts[0] == "https:" else ("", "")
     if host in ISSUERS and tenant in EVERY_TENANT:
-        return grant(Auth.anonymous, seen, says=ANY_ACCOUNT)
+        return grant(Auth.anonymous, seen, description=ANY_ACCOUNT)
     if host in ISSUERS and tenant not in ("{tenantid}", "v2.0"):
         return grant(Auth.identity, on, seen)
     return possible(Auth.anonymous, Unread(path, "whose tenant issues the logins is not known"), seen)

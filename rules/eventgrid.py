@@ -8,7 +8,7 @@ from scanner.model.json_paths import same
 from scanner.model.resource import Resource
 from scanner.model.rule import Controls, Fix, ResourceType
 from scanner.model.verdict import Evidence
-from scanner.reach.firewall import Firewall, Rules, firewall
+from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import ISO, LEARN, MCSB, NIST, host
 
@@ -22,7 +22,7 @@ ACL = Firewall(
     "public network access is enabled by default, inbound rules restrict it",
     name="Inbound IP rules",
     absent="enabled",
-    addresses=(Rules("properties.inboundIpRules", address="ipMask", action="action"),),
+    addresses=(RuleList("properties.inboundIpRules", address="ipMask", action="action"),),
 )
 KEYS = TOPIC.local_auth(
     "properties.disableLocalAuth",
@@ -46,10 +46,10 @@ def topic_endpoints(topic: Resource, index: Index) -> Iterator[Exposure]:
     # Azure Policy 1adadefe leaves topics of this kind out: they run in the customer's Kubernetes cluster.
     if same(topic.get("kind"), "AzureArc"):
         why = "a topic of kind AzureArc runs in an own Kubernetes cluster, not in Azure"
-        yield closed("publish", "data", why, topic.evidence("kind"), what=what)
+        yield closed("publish", "data", why, topic.evidence("kind"), display_name=what)
         return
     address = host(topic, "properties.endpoint")
-    yield Exposure("publish", "data", firewall(topic, index, ACL), KEYS.lock(topic), what=what, address=address)
+    yield Exposure("publish", "data", firewall(topic, index, ACL), KEYS.lock(topic), display_name=what, address=address)
 
 
 KEYS_STAY = (
@@ -64,17 +64,17 @@ def namespace_endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]
     keys = grant(
         Auth.shared,
         Evidence("access keys", "cannot be turned off on a namespace"),
-        says="an access key opens it, and keys of a namespace cannot be turned off",
+        description="an access key opens it, and keys of a namespace cannot be turned off",
     )
     yield Exposure(
         "publish",
         "data",
         reach,
         keys,
-        what="The Event Grid namespace",
+        display_name="The Event Grid namespace",
         address=host(namespace, "properties.topicsConfiguration.hostname"),
-        enough=Reach.selected,
-        argument=KEYS_STAY,
+        counts_as_closed_up_to=Reach.selected,
+        justification=KEYS_STAY,
     )
     yield mqtt(namespace, reach)
 
@@ -84,17 +84,17 @@ def mqtt(namespace: Resource, reach: Lock) -> Exposure:
     what = "The MQTT broker"
     on = MQTT.lock(namespace)
     if on.widest is not None and on.widest.level == Reach.none:
-        return closed("mqtt", "data", "the namespace has no topic spaces", *on.widest.evidence, what=what)
+        return closed("mqtt", "data", "the namespace has no topic spaces", *on.widest.evidence, display_name=what)
     if on.possible_grants:
         missing = on.possible_grants[0].missing
-        hop = Hop("switch", what, missing.why, lets=None)
+        hop = Hop("switch", what, missing.why, allows=None)
         reach = possible(Reach.internet, missing, *on.possible_grants[0].evidence, hops=(*reach.hops, hop))
     says = "a client shows a certificate or token of its own"
     authentication = grant(
-        Auth.identity, Evidence("clients", "are registered, each with a certificate or a token"), says=says
+        Auth.identity, Evidence("clients", "are registered, each with a certificate or a token"), description=says
     )
     address = host(namespace, "properties.topicSpacesConfiguration.hostname")
-    return Exposure("mqtt", "data", reach, authentication, what=what, address=address)
+    return Exposure("mqtt", "data", reach, authentication, display_name=what, address=address)
 
 
 NETWORK: Controls = {MCSB: ("NS-2",), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)}

@@ -64,9 +64,9 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(namespace, index, ACL),
         authentication,
-        what="The Event Hubs namespace",
+        display_name="The Event Hubs namespace",
         address=host(namespace, "properties.serviceBusEndpoint"),
-        closing=closing(namespace, authentication, WITHOUT_FIREWALL, DISABLE, MOVE),
+        fix_instruction=closing(namespace, authentication, WITHOUT_FIREWALL, DISABLE, MOVE),
     )
 
 

@@ -7,8 +7,18 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, ResourceType
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
-from scanner.reach.firewall import Firewall, Rules, firewall
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unknown,
+    Unread,
+    Verdict,
+    not_returned_or_unknown,
+    unknown,
+)
+from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import (
     CIS,
@@ -39,8 +49,8 @@ def acl(source: str) -> Firewall:
         default="properties.networkAcls.defaultAction",
         default_absent="allow",
         acl="properties.networkAcls",
-        addresses=(Rules("properties.networkAcls.ipRules", address="value"),),
-        subnets=(Rules("properties.networkAcls.virtualNetworkRules", id="id"),),
+        addresses=(RuleList("properties.networkAcls.ipRules", address="value"),),
+        subnets=(RuleList("properties.networkAcls.virtualNetworkRules", id="id"),),
         bypass="properties.networkAcls.bypass",
     )
 
@@ -66,7 +76,7 @@ def vault_endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
     authentication = grant(Auth.identity, Evidence("every call", "carries an Entra token"))
     address = host(vault, "properties.vaultUri")
     yield Exposure(
-        "vault", "data", firewall(vault, index, VAULT_ACL), authentication, what="The vault", address=address
+        "vault", "data", firewall(vault, index, VAULT_ACL), authentication, display_name="The vault", address=address
     )
 
 
@@ -75,7 +85,7 @@ def hsm_endpoints(hsm: Resource, index: Index) -> Iterator[Exposure]:
     authentication = grant(Auth.identity, Evidence("every call", "carries an Entra token"))
     address = host(hsm, "properties.hsmUri")
     yield Exposure(
-        "hsm", "data", firewall(hsm, index, HSM_ACL), authentication, what="The managed HSM", address=address
+        "hsm", "data", firewall(hsm, index, HSM_ACL), authentication, display_name="The managed HSM", address=address
     )
 
 
@@ -338,7 +348,7 @@ def deployment_access(vault: Resource, index: Index) -> Verdict:
         if path == paths[0] and not vault.has(path) and not vault.why_absent_is_unknown:
             continue
         if not same(vault.get(path), False):
-            return unknown(Unread(path, "the answer did not hold it, or its value is not known"), evidence=seen)
+            return unknown(not_returned_or_unknown(path), evidence=seen)
     return Pass(seen)
 
 

@@ -4,15 +4,18 @@ from collections.abc import Iterable, Iterator
 
 from scanner.model.exposure import ANONYMOUS, SHARED, Auth, Exposure, Hop, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import MISSING, get_path, objects_at, same
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, ResourceType, word
-from scanner.model.verdict import Evidence, Severity, Unread
+from scanner.model.verdict import Evidence, Severity, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.front_ends import publishers
 from scanner.reach.known_ports import KnownPort, known
 from scanner.reach.networks import Nic, key_of
-from scanner.reach.open_ports import Door, closed_path, doors
-from scanner.reach.topology import Path, Topology, objects, topology
+from scanner.reach.open_ports import OpenPorts, closed_path_hops, open_ports
+from scanner.reach.paths import NetworkPath
+from scanner.reach.peerings import unseen_peers
+from scanner.reach.scale_sets import scale_set_paths
+from scanner.reach.topology import Topology, topology
 
 from .common import CIS, ISO, LEARN, MCSB, NIST
 
@@ -66,13 +69,13 @@ def listed(machine: Resource, path: str) -> list[object]:
 
 
 @MACHINE.paths
-def paths(machine: Resource, found: Topology) -> tuple[list[Path], tuple[str, ...], tuple[Unread, ...]]:
+def paths(machine: Resource, found: Topology) -> tuple[list[NetworkPath], tuple[str, ...], tuple[Unread, ...]]:
     """The paths to a machine, what publishes it, and what of it was not read."""
     front = publishers(found.index)
     if not is_vm(machine):
         if not is_uniform(machine):
             return [], (), ()
-        led = found.scale_set(listed(machine, MODEL), machine.children(NICS), machine.children(ADDRESSES))
+        led = scale_set_paths(found, listed(machine, MODEL), machine.children(NICS), machine.children(ADDRESSES))
         return led, front.of_machine(machine.id, (), led), ()
     led = []
     nics: list[Nic] = []
@@ -92,11 +95,11 @@ def paths(machine: Resource, found: Topology) -> tuple[list[Path], tuple[str, ..
 def subnets(machine: Resource, found: Topology) -> Iterator[str]:
     """The subnets (keys) that a machine is known to stand in."""
     if not is_vm(machine):
-        for model in objects(machine.body, MODEL):
-            for each in objects(model, "properties.ipConfigurations"):
+        for model in objects_at(machine.body, MODEL):
+            for each in objects_at(model, "properties.ipConfigurations"):
                 yield key_of(str(get_path(each, "properties.subnet.id")))
         return
-    for each in objects(machine.body, "properties.networkProfile.networkInterfaces"):
+    for each in objects_at(machine.body, "properties.networkProfile.networkInterfaces"):
         nic = found.fabric.nics.get(key_of(str(get_path(each, "id"))))
         if nic is not None:
             yield from (one.subnet for one in nic.configurations)
@@ -118,55 +121,61 @@ def stopped(machine: Resource) -> bool:
 def login(machine: Resource, port: KnownPort | None) -> Lock:
     """What a port asks for, in the name of its group."""
     if port is not None and port.kind == "app":
-        return grant(Auth.anonymous, Evidence("the port", f"{port.name}: {port.why}")).named(port.group)
+        return grant(Auth.anonymous, Evidence("the port", f"{port.name}: {port.why}")).with_name(port.group)
     if port is None:
         return SHARED
     lock = grant(Auth.shared, Evidence("the port", f"{port.name}: {port.why}"))
     inner = "properties" if is_vm(machine) else "properties.virtualMachineProfile"
     path = f"{inner}.{LINUX}"
     if port.name == "SSH" and same(machine.get(path), True):
-        lock = grant(Auth.shared, machine.evidence(path, True), says="a copied key opens it")
-    return lock.named(port.group)
+        lock = grant(Auth.shared, machine.evidence(path, True), description="a copied key opens it")
+    return lock.with_name(port.group)
 
 
-def what(door: Door) -> str:
+def what(door: OpenPorts) -> str:
     """What opens the title of a door."""
-    port = door.known
+    port = door.known_port
     if port is None:
-        return "Every port" if door.whole else f"Port {door.label}" if "-" not in door.label else f"Ports {door.label}"
+        return (
+            "Every port"
+            if door.every_port
+            else f"Port {door.label}"
+            if "-" not in door.label
+            else f"Ports {door.label}"
+        )
     usual = f"{port.protocol}/{port.port}"
     return f"The {port.name} port" if usual == door.label else f"The {port.name} port behind {door.label}"
 
 
-def exposure(door: Door, authentication: Lock, resting: bool, admits: tuple[str, ...] = ()) -> Exposure:
+def exposure(door: OpenPorts, authentication: Lock, resting: bool, admits: tuple[str, ...] = ()) -> Exposure:
     """The exposure of a door, as the design rates it."""
-    port = door.known
+    port = door.known_port
     if port is None:
-        authentication = authentication.named(EVERYTHING if door.whole else "other")
+        authentication = authentication.with_name(EVERYTHING if door.every_port else "other")
     steps, why = (int(resting) + int(port is None)), [OTHER] * (port is None) + [STOPPED] * resting
     return Exposure(
         door.label,
         "admin" if port is None else port.kind,
         door.reach,
         authentication,
-        what=what(door),
+        display_name=what(door),
         address=door.address,
-        milder=steps,
-        argument="; ".join(why),
+        severity_steps_down=steps,
+        justification="; ".join(why),
         admits=admits,
-        remedies={"network": f"{NARROW} --ids {word(door.rule)}"} if door.rule else {},
+        remedies={"network": f"{NARROW} --ids {word(door.rule_id)}"} if door.rule_id else {},
     )
 
 
 def shut(why: str, hops: Iterable[Hop] = (), admits: tuple[str, ...] = ()) -> Exposure:
     """The one exposure of a machine that nobody outside gets to."""
     reach = grant(Reach.none, Evidence("paths from outside", why), hops=tuple(hops))
-    return Exposure("*/*", "admin", reach, SHARED, what="Every port", admits=admits)
+    return Exposure("*/*", "admin", reach, SHARED, display_name="Every port", admits=admits)
 
 
 def hidden(missing: Unread) -> Exposure:
     """The exposure of a machine of which a part that leads to it was not read."""
-    return replace(unread("*/*", "admin", missing, "Every port"), cap=Severity.high, argument=WORST)
+    return replace(unread("*/*", "admin", missing, "Every port"), max_severity=Severity.high, justification=WORST)
 
 
 # Where nothing of an address is sure, one row says so for all its ports.
@@ -178,14 +187,14 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
         led, told, missing = paths(machine, found)
     except Unread as stop:
         led, told, missing = [], (), (stop,)
-    told = (*told, *found.beyond(subnets(machine, found)))
-    open_doors = doors(led, found.fabric, index)
+    told = (*told, *unseen_peers(index, subnets(machine, found)))
+    open_doors = open_ports(led, found.fabric, index)
     resting = stopped(machine) if open_doors else False
-    blind = {door.address for door in open_doors if door.whole and not door.reach.grants}
+    blind = {door.address for door in open_doors if door.every_port and not door.reach.grants}
     for door in open_doors:
         if door.reach.grants or door.address not in blind:
-            yield exposure(door, login(machine, door.known), resting, told)
-        elif door.whole:
+            yield exposure(door, login(machine, door.known_port), resting, told)
+        elif door.every_port:
             yield replace(
                 hidden(door.reach.possible_grants[0].missing), reach=door.reach, address=door.address, admits=told
             )
@@ -196,7 +205,7 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     if not is_vm(machine) and not is_uniform(machine):
         return
     why = "none lets anybody through" if led else "there is none"
-    yield shut(why, [hop for path in led[:1] for hop in closed_path(path, found.fabric)], told)
+    yield shut(why, [hop for path in led[:1] for hop in closed_path_hops(path, found.fabric)], told)
 
 
 OPEN = {MCSB: ("NS-1", "NS-2"), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)}
@@ -333,7 +342,7 @@ def group_ports(group: Resource) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     value = group.require(f"{ADDRESS}.ports")
     if not isinstance(value, list):
-        raise Unread(f"{ADDRESS}.ports", "this is no list")
+        raise not_a_list(f"{ADDRESS}.ports")
     for each in value:
         port, said = get_path(each, "port"), get_path(each, "protocol")
         if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
@@ -347,7 +356,7 @@ def group_ports(group: Resource) -> list[tuple[str, int]]:
 @GROUP.endpoints(admin=PORTS)
 def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
     if not isinstance(group.get("properties"), dict):
-        yield hidden(Unread("properties", "the answer did not hold them"))
+        yield hidden(not_returned("properties", "them"))
         return
     address, kind = group.get(ADDRESS), group.get(f"{ADDRESS}.type")
     # terraform-provider-azurerm container_group: with ip_address_type None there is no ipAddress, and nothing answers.
@@ -363,7 +372,7 @@ def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
     hops = (Hop("source", "Internet", "every address"), Hop("public-ip", "Public address", where or "Public"))
     reach = grant(Reach.internet, seen, hops=hops)
     if not same(kind, "Public"):
-        reach = possible(Reach.internet, Unread(f"{ADDRESS}.type", f"its value {kind!r} is not known"), seen)
+        reach = possible(Reach.internet, unknown_value(f"{ADDRESS}.type", kind), seen)
     resting = any(same(group.get("properties.instanceView.state"), each) for each in AT_REST)
     try:
         ports = group_ports(group)
@@ -372,9 +381,11 @@ def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
         return
     for protocol, port in ports:
         row = known("udp" if protocol == "udp" else "tcp", port)
-        door = Door(where, f"{protocol}/{port}", row, False, reach)
+        door = OpenPorts(where, f"{protocol}/{port}", row, False, reach)
         authentication = ANONYMOUS if row is not None and row.kind == "app" else SHARED
-        yield exposure(door, authentication.named("web") if authentication is ANONYMOUS else authentication, resting)
+        yield exposure(
+            door, authentication.with_name("web") if authentication is ANONYMOUS else authentication, resting
+        )
 
 
 MOVE = "az container create --resource-group {group} --name {name} --vnet VNET --subnet SUBNET --image IMAGE"

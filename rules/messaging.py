@@ -6,7 +6,7 @@ from scanner.model.json_paths import same
 from scanner.model.resource import Resource
 from scanner.model.rule import Controls, Fix, Read, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
-from scanner.reach.firewall import Firewall, Rules
+from scanner.reach.firewall import Firewall, RuleList
 
 from .common import ISO, LEARN, MCSB, NIST
 
@@ -39,8 +39,8 @@ def rule_set(
         default="properties.defaultAction",
         default_absent="allow",
         acl="properties",
-        addresses=(Rules("properties.ipRules", address="ipMask", action="action"),),
-        subnets=(Rules("properties.virtualNetworkRules", id="subnet.id"),),
+        addresses=(RuleList("properties.ipRules", address="ipMask", action="action"),),
+        subnets=(RuleList("properties.virtualNetworkRules", id="subnet.id"),),
         bypass="properties.trustedServiceAccessEnabled",
         sku_without_network_rules=("sku.name", tiers, tuple(each for each in TIERS if each not in tiers)),
         lacks=lacks,

@@ -8,7 +8,7 @@ from scanner.model.json_paths import same
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unknown, Unread, Verdict, unknown
-from scanner.reach.firewall import Firewall, Rules, firewall, injected
+from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet
 
 from .common import ISO, LEARN, MCSB, NIST, at_least, judge_child
 
@@ -19,7 +19,7 @@ SUBNET = "properties.network.delegatedSubnetResourceId"
 
 def rules_count(server: Resource) -> bool:
     # mysql/flexible-server/concepts-networking-vnet: inside a virtual network firewall rules do not apply.
-    return not injected(server, SUBNET) and not same(server.get(PUBLIC), "Disabled")
+    return not injection_subnet(server, SUBNET) and not same(server.get(PUBLIC), "Disabled")
 
 
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
@@ -32,14 +32,14 @@ ACL = Firewall(
     source="mysql/flexible-server/concepts-networking-public: without a firewall rule no address is let in",
     name="MySQL firewall",
     public=PUBLIC,
-    addresses=(Rules(child=FIREWALL, start="properties.startIpAddress", end="properties.endIpAddress"),),
+    addresses=(RuleList(child=FIREWALL, start="properties.startIpAddress", end="properties.endIpAddress"),),
     zero=True,
     injected=(SUBNET,),
 )
 LOGINS = Switch(
     "properties.value",
     {"ON": Auth.identity, "OFF": Auth.shared},
-    says={Auth.shared: "a user's name and password open it"},
+    descriptions={Auth.shared: "a user's name and password open it"},
 )
 
 
@@ -62,7 +62,7 @@ def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(server, index, ACL),
         authentication(server),
-        what="The MySQL server",
+        display_name="The MySQL server",
         address=host if isinstance(host, str) else "",
     )
 

@@ -7,12 +7,25 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, ResourceType
-from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
-from scanner.reach.filtering import fabric_of
-from scanner.reach.networks import key_of
-from scanner.reach.open_ports import lets_in
-from scanner.reach.sources import is_own
-from scanner.reach.topology import connected, topology
+from scanner.model.verdict import (
+    ABSENT,
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    not_a_list,
+    not_returned,
+    unknown,
+    unknown_value,
+)
+from scanner.reach.networks import fabric_of, key_of
+from scanner.reach.open_ports import broad_allow_rules
+from scanner.reach.peerings import is_connected
+from scanner.reach.sources import in_own_tenant
+from scanner.reach.topology import groups_on_paths, topology
 
 from .common import CIS, ISO, LEARN, MCSB, NETWORK, NIST
 
@@ -46,7 +59,7 @@ def rows(resource: Resource, path: str) -> list[Any]:
     """The list there; Unread where it was not returned, or is no list."""
     value = resource.require(path)
     if not isinstance(value, list):
-        raise Unread(path, "this is no list")
+        raise not_a_list(path)
     return value
 
 
@@ -56,7 +69,7 @@ def gone(resource: Resource, path: str) -> bool:
     if value is not MISSING and value is not None:
         return False
     if resource.api_version_unknown:
-        raise Unread(path, "absent in a record whose api-version is not known")
+        raise absent_at_unknown_version(path)
     return True
 
 
@@ -88,21 +101,19 @@ def open_to_nobody(nsg: Resource, index: Index) -> Verdict:
     group = fabric_of(index).groups.get(nsg.key)
     if group is None:
         raise Unread("properties.securityRules", "they could not be parsed")
-    seen = lets_in(group, index)
+    seen = broad_allow_rules(group, index)
     if not seen:
         return (
-            Pass((nsg.evidence("properties.securityRules[].name"),))
-            if not group.possible_grants
-            else unknown(*group.possible_grants)
+            Pass((nsg.evidence("properties.securityRules[].name"),)) if not group.missing else unknown(*group.missing)
         )
-    if serves_platform(nsg, index) or nsg.key in topology(index).led():
+    if serves_platform(nsg, index) or nsg.key in groups_on_paths(topology(index)):
         return NotApplicable(SERVED)
     gaps = [index.missing_in(each, nsg.id) for each in OWN_TYPES] + [index.missing.get(each) for each in FAR_TYPES]
     unseen = [each for each in gaps if each is not None]
-    if not unseen and nsg.key in topology(index).led(grants=False):
+    if not unseen and nsg.key in groups_on_paths(topology(index), certain=False):
         unseen.append(Unread("the paths from outside", "a load balancer or firewall on the way could not be read"))
-    if unseen or group.possible_grants:
-        return unknown(*unseen, *group.possible_grants, evidence=seen)
+    if unseen or group.missing:
+        return unknown(*unseen, *group.missing, evidence=seen)
     return Fail(seen)
 
 
@@ -214,17 +225,19 @@ def name_of(body: Any) -> str:
 def peered_with_strangers(network: Resource, index: Index) -> Verdict:
     path = "properties.virtualNetworkPeerings"
     if gone(network, path):
-        raise Unread(path, "the answer did not hold it")
+        raise not_returned(path)
     found = rows(network, path)
     if not found:
         return NotApplicable("it has no peering")
-    live = [each for each in found if connected(each)]
+    live = [each for each in found if is_connected(each)]
     if not live:
         return NotApplicable("no peering of it is connected, so no traffic flows over one")
     remote = "properties.remoteVirtualNetwork.id"
     ids = [get_path(each, remote) for each in live]
     foreign = [
-        each for each, id in zip(live, ids, strict=True) if isinstance(id, str) and not is_own(network, index, id)
+        each
+        for each, id in zip(live, ids, strict=True)
+        if isinstance(id, str) and not in_own_tenant(network, index, id)
     ]
     if foreign:
         seen = Evidence(
@@ -232,7 +245,7 @@ def peered_with_strangers(network: Resource, index: Index) -> Verdict:
         )
         return Fail((seen, *carries(foreign, path)))
     if not all(isinstance(each, str) for each in ids):
-        raise Unread(f"{path}[].{remote}", "the answer did not hold it")
+        raise not_returned(f"{path}[].{remote}")
     return Pass((Evidence(f"{path}[].{remote}", ids), *carries(live, path)))
 
 
@@ -301,7 +314,7 @@ def without_flow_logs(network: Resource, index: Index) -> Verdict:
         return Pass((Evidence(f"networkSecurityGroup.{path}", logged),))
     if gone(network, path) or value == []:
         return Fail((network.evidence(path, "a flow log"),))
-    return unknown(Unread(path, "this is no list"))
+    return unknown(not_a_list(path))
 
 
 # Public addresses and load balancers
@@ -422,11 +435,7 @@ def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
         seen = gateway.evidence(f"{old}.firewallMode", "Prevention")
         if same(mode, "Prevention"):
             return Pass((seen,))
-        return (
-            Fail((seen,))
-            if same(mode, "Detection")
-            else unknown(Unread(f"{old}.firewallMode", "its value is not known"))
-        )
+        return Fail((seen,)) if same(mode, "Detection") else unknown(unknown_value(f"{old}.firewallMode"))
     if not public_fronts(gateway):
         return NotApplicable("it has no public front")
     listeners = rows(gateway, "properties.httpListeners")
@@ -475,7 +484,7 @@ def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
     if isinstance(verdict, Pass):
         rows(gateway, "properties.sslProfiles")
         if None in said:
-            return unknown(Unread(path, "its value is not known"), evidence=verdict.evidence)
+            return unknown(unknown_value(path), evidence=verdict.evidence)
     return verdict
 
 
@@ -506,11 +515,7 @@ def main_tls(gateway: Resource) -> Verdict:
         seen = gateway.evidence("properties.sslPolicy.minProtocolVersion", "TLSv1_2")
         if lowest.lower() in ("tlsv1_2", "tlsv1_3"):
             return Pass((seen,))
-        return (
-            Fail((seen,))
-            if lowest.lower() in ("tlsv1_0", "tlsv1_1")
-            else unknown(Unread(seen.path, "its value is not known"))
-        )
+        return Fail((seen,)) if lowest.lower() in ("tlsv1_0", "tlsv1_1") else unknown(unknown_value(seen.path))
     path = "properties.sslPolicy.policyName"
     chosen = gateway.has(path)
     if not chosen:
@@ -519,7 +524,7 @@ def main_tls(gateway: Resource) -> Verdict:
     if any(same(name, each) for each in PREDEFINED_OLD):
         return Fail((seen,))
     if not any(same(name, each) for each in PREDEFINED):
-        return unknown(Unread(path, "its value is not known"))
+        return unknown(unknown_value(path))
     return Pass((seen,)) if chosen else unknown(Unread("properties.sslPolicy", DEFAULT_TLS), evidence=(seen,))
 
 
@@ -593,7 +598,7 @@ def waf(kind: ResourceType, id: str, page: str, argument: str, az: str, mode: st
             return Fail(seen)
         if same(policy.require(on), "Enabled") and same(policy.require(how), "Prevention"):
             return Pass(seen)
-        return unknown(Unread(how, "its value is not known"), evidence=seen)
+        return unknown(unknown_value(how), evidence=seen)
 
 
 waf(
@@ -685,7 +690,7 @@ def profile_without_waf(profile: Resource, index: Index) -> Verdict:
         return Pass((Evidence(f"securityPolicies[].{path}", "WebApplicationFirewall"),))
     found.all()
     if any(each.get(path) in (MISSING, None) for each in found):
-        raise Unread(f"securityPolicies[].{path}", "the answer did not hold it")
+        raise not_returned(f"securityPolicies[].{path}")
     return Fail((Evidence("securityPolicies", [each.name for each in found], "one with a web application firewall"),))
 
 
@@ -833,7 +838,7 @@ def vpn_without_entra(gateway: Resource, index: Index) -> Verdict:
         return Fail((seen,))
     if found and all(same(each, "AAD") for each in found):
         return Pass((seen,))
-    raise Unread(path, "its value is not known")
+    raise unknown_value(path)
 
 
 @LINK.rule(
@@ -861,7 +866,7 @@ def link_lets_strangers_in(service: Resource, index: Index) -> Verdict:
     if gone(service, path) and service.has("properties"):
         return Pass((service.evidence(path),))
     found = rows(service, path)
-    foreign = [each for each in found if each == "*" or not is_own(service, index, f"/subscriptions/{each}")]
+    foreign = [each for each in found if each == "*" or not in_own_tenant(service, index, f"/subscriptions/{each}")]
     if foreign:
         return Fail((Evidence(path, foreign, "subscriptions of the own tenant"),))
     return Pass((service.evidence(path),))

@@ -8,7 +8,7 @@ from scanner.model.json_paths import same
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Verdict
-from scanner.reach.firewall import Firewall, Rules, firewall, injected
+from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet
 
 from .common import ISO, LEARN, MCSB, NIST, at_least, judge_child
 
@@ -19,7 +19,7 @@ SUBNET = "properties.network.delegatedSubnetResourceId"
 
 def rules_count(server: Resource) -> bool:
     # postgresql/flexible-server/concepts-networking-private: inside a virtual network firewall rules do not apply.
-    return not injected(server, SUBNET) and not same(server.get(PUBLIC), "Disabled")
+    return not injection_subnet(server, SUBNET) and not same(server.get(PUBLIC), "Disabled")
 
 
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
@@ -31,7 +31,7 @@ ACL = Firewall(
     source="postgresql/flexible-server/concepts-networking-public: without a firewall rule no address is let in",
     name="PostgreSQL firewall",
     public=PUBLIC,
-    addresses=(Rules(child=FIREWALL, start="properties.startIpAddress", end="properties.endIpAddress"),),
+    addresses=(RuleList(child=FIREWALL, start="properties.startIpAddress", end="properties.endIpAddress"),),
     zero=True,
     injected=(SUBNET,),
 )
@@ -40,7 +40,7 @@ PASSWORDS = Switch(
     {"Disabled": Auth.identity, "Enabled": Auth.shared},
     absent="Enabled",
     source="azure-mgmt-postgresqlflexibleservers AuthConfig: password authentication is on by default; Azure Policy fa498b91",
-    says={Auth.shared: "a role's name and password open it"},
+    descriptions={Auth.shared: "a role's name and password open it"},
 )
 
 
@@ -52,7 +52,7 @@ def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(server, index, ACL),
         PASSWORDS.lock(server),
-        what="The PostgreSQL server",
+        display_name="The PostgreSQL server",
         address=host if isinstance(host, str) else "",
     )
 

@@ -7,8 +7,8 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, same
 from scanner.model.resource import Resource
 from scanner.model.rule import Controls, Fix, ResourceType
-from scanner.model.verdict import Unread
-from scanner.reach.firewall import Firewall, Rules, firewall, injected, private_endpoints
+from scanner.model.verdict import not_returned, unknown_value
+from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet, private_endpoints
 
 from .common import ISO, LEARN, MCSB, NIST, host
 
@@ -18,7 +18,7 @@ CLUSTER = ResourceType("Microsoft.Cache/redisEnterprise", api="2025-07-01")
 
 def rules_count(cache: Resource) -> bool:
     # Inside a virtual network, or with the public side off, the firewall rules open nothing to the public.
-    return not injected(cache, "properties.subnetId") and not same(
+    return not injection_subnet(cache, "properties.subnetId") and not same(
         cache.get("properties.publicNetworkAccess"), "Disabled"
     )
 
@@ -32,7 +32,7 @@ ACL = Firewall(
     "azure-mgmt-redis: publicNetworkAccess is Enabled by default",
     name="Redis firewall",
     absent="enabled",
-    addresses=(Rules(child=RULES, start="properties.startIP", end="properties.endIP"),),
+    addresses=(RuleList(child=RULES, start="properties.startIP", end="properties.endIP"),),
     # What a rule from 0.0.0.0 to 0.0.0.0 means here is not documented: it is taken for what it means to SQL.
     zero=True,
     injected=("properties.subnetId",),
@@ -60,13 +60,13 @@ def without_password(cache: Resource) -> Lock:
             or cache.api_version_unknown
             or not cache.has("properties.redisConfiguration")
         ):
-            return possible(Auth.anonymous, Unread(NO_PASSWORD, "the answer did not hold it"), seen)
+            return possible(Auth.anonymous, not_returned(NO_PASSWORD), seen)
         return NO_GRANT
     if same(value, True):
-        return grant(Auth.anonymous, seen, says="it asks for no password at all")
+        return grant(Auth.anonymous, seen, description="it asks for no password at all")
     if same(value, False):
         return NO_GRANT
-    return possible(Auth.anonymous, Unread(NO_PASSWORD, f"its value {value!r} is not known"), seen)
+    return possible(Auth.anonymous, unknown_value(NO_PASSWORD, value), seen)
 
 
 @CACHE.endpoints(data=("redis", "redis-plain"), reads=(RULES,))
@@ -74,7 +74,7 @@ def cache_endpoints(cache: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(cache, index, ACL)
     authentication = IDENTITY | KEYS.lock(cache) | without_password(cache)
     address = host(cache, "properties.hostName")
-    yield Exposure("redis", "data", reach, authentication, what="The cache", address=address)
+    yield Exposure("redis", "data", reach, authentication, display_name="The cache", address=address)
     yield plain(cache, reach, authentication, address)
 
 
@@ -83,14 +83,14 @@ def plain(cache: Resource, reach: Lock, authentication: Lock, address: str) -> E
     what = "The cache's unencrypted port"
     on = PLAIN.lock(cache)
     if on.widest is not None and on.widest.level == Reach.none:
-        return closed("redis-plain", "data", "only TLS is spoken", *on.widest.evidence, what=what)
+        return closed("redis-plain", "data", "only TLS is spoken", *on.widest.evidence, display_name=what)
     if on.possible_grants:
         missing = on.possible_grants[0].missing
         levels = [each.level for each in reach.grants] + [each.level for each in reach.possible_grants]
         level = max(levels, default=Reach.internet)
-        hop = Hop("switch", what, missing.why, lets=None)
+        hop = Hop("switch", what, missing.why, allows=None)
         reach = possible(level, missing, *on.possible_grants[0].evidence, hops=(*reach.hops, hop))
-    return Exposure("redis-plain", "data", reach, authentication, what=what, address=address)
+    return Exposure("redis-plain", "data", reach, authentication, display_name=what, address=address)
 
 
 def enterprise_acl(absent_is_open: bool) -> Firewall:
@@ -124,13 +124,15 @@ def cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
             "data",
             reach,
             DATABASE_KEYS.lock(database),
-            what=f"The Redis database {database.name}",
+            display_name=f"The Redis database {database.name}",
             subject=database,
             address=address,
         )
     if databases.gap is not None:
         authentication = possible(Auth.shared, databases.gap)
-        yield Exposure("redis/*", "data", reach, authentication, what="The cluster's databases", address=address)
+        yield Exposure(
+            "redis/*", "data", reach, authentication, display_name="The cluster's databases", address=address
+        )
 
 
 NETWORK: Controls = {MCSB: ("NS-2",), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)}

@@ -7,7 +7,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, ResourceType
-from scanner.reach.firewall import Firewall, Rules, firewall
+from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import ISO, LEARN, MCSB, NIST, by_perimeter, host, perimeter_only_learns
 
@@ -23,7 +23,7 @@ ACL = Firewall(
     name="IP rules",
     absent="enabled",
     acl="properties.networkRuleSet",
-    addresses=(Rules("properties.networkRuleSet.ipRules", address="value"),),
+    addresses=(RuleList("properties.networkRuleSet.ipRules", address="value"),),
     bypass="properties.networkRuleSet.bypass",
     # search/service-configure-firewall: IP rules need the Basic tier or above.
     sku_without_network_rules=("sku.name", WITHOUT_FIREWALL, WITH_FIREWALL),
@@ -62,9 +62,9 @@ def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(service, index, ACL),
         authentication,
-        what="The search service",
+        display_name="The search service",
         address=host(service, "properties.endpoint"),
-        closing=closing(service, authentication),
+        fix_instruction=closing(service, authentication),
     )
 
 

@@ -63,9 +63,9 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         firewall(namespace, index, ACL),
         authentication,
-        what="The Service Bus namespace",
+        display_name="The Service Bus namespace",
         address=host(namespace, "properties.serviceBusEndpoint"),
-        closing=closing(namespace, authentication, WITHOUT_FIREWALL, DISABLE, MOVE),
+        fix_instruction=closing(namespace, authentication, WITHOUT_FIREWALL, DISABLE, MOVE),
     )
 
 

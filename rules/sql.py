@@ -8,9 +8,21 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, same
 from scanner.model.resource import Children, Resource
 from scanner.model.rule import Fix, Read, ResourceType, judge_value
-from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
-from scanner.reach.firewall import Firewall, Rules, firewall, injected, private_endpoints
-from scanner.reach.open_ports import at_subnet
+from scanner.model.verdict import (
+    ABSENT,
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unknown,
+    Unread,
+    Verdict,
+    not_returned,
+    unknown,
+    unknown_value,
+)
+from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet, private_endpoints
+from scanner.reach.open_ports import subnet_port_lock
 from scanner.reach.perimeters import perimeters
 
 from .common import (
@@ -80,10 +92,10 @@ SERVER_ACL = Firewall(
     name="SQL firewall",
     absent="enabled",
     addresses=(
-        Rules(child=FIREWALL, start="properties.startIpAddress", end="properties.endIpAddress"),
-        Rules(child=IPV6_FIREWALL, start="properties.startIPv6Address", end="properties.endIPv6Address"),
+        RuleList(child=FIREWALL, start="properties.startIpAddress", end="properties.endIpAddress"),
+        RuleList(child=IPV6_FIREWALL, start="properties.startIPv6Address", end="properties.endIPv6Address"),
     ),
-    subnets=(Rules(child=SUBNETS, id="properties.virtualNetworkSubnetId"),),
+    subnets=(RuleList(child=SUBNETS, id="properties.virtualNetworkSubnetId"),),
     zero=True,
     configurations=PERIMETERS,
 )
@@ -95,7 +107,9 @@ INSTANCE_ACL = Firewall(
     injected=("properties.subnetId",),
 )
 LOGINS = Switch(
-    ENTRA_ONLY, {True: Auth.identity, False: Auth.shared}, says={Auth.shared: "a SQL login and its password open it"}
+    ENTRA_ONLY,
+    {True: Auth.identity, False: Auth.shared},
+    descriptions={Auth.shared: "a SQL login and its password open it"},
 )
 
 
@@ -103,7 +117,7 @@ def authentication(top: Resource, only: Read) -> Lock:
     """What a server or instance asks for: the inline switch, else the list of the same name, else that nothing says so."""
     if top.has(ENTRA_ONLY):
         return LOGINS.lock(top)
-    says = LOGINS.says[Auth.shared]
+    says = LOGINS.descriptions[Auth.shared]
     children = top.children(only)
     for each in children:
         path = "properties.azureADOnlyAuthentication"
@@ -111,12 +125,12 @@ def authentication(top: Resource, only: Read) -> Lock:
         seen = Evidence(f"{only.path}/{each.name} {path}", ABSENT if value is MISSING else value, True)
         level = LOGINS.level(value)
         if level is None:
-            return possible(Auth.shared, Unread(seen.path, "its value is not known"), seen)
-        return grant(level, seen, says=says if level is Auth.shared else "")
+            return possible(Auth.shared, unknown_value(seen.path), seen)
+        return grant(level, seen, description=says if level is Auth.shared else "")
     if children.gap is not None and (children.gap.gap or top.has("properties.administrators")):
         return possible(Auth.shared, children.gap, top.evidence(ENTRA_ONLY, True))
     # Entra-only stands on an Entra administrator: where there is no sign of one, passwords are all that is left.
-    return grant(Auth.shared, top.evidence(ENTRA_ONLY, True), says=says)
+    return grant(Auth.shared, top.evidence(ENTRA_ONLY, True), description=says)
 
 
 def lists(server: Resource) -> list[Children]:
@@ -154,7 +168,9 @@ def host(resource: Resource) -> str:
 def as_far_as_shown(reach: Lock) -> Lock:
     """The same reach, where "nobody" says that this is what the server's own rules come to."""
     says = "nobody by the server's rules, but rules inside the databases are not shown"
-    return replace(reach, grants=tuple(replace(each, says=says) if not each.level else each for each in reach.grants))
+    return replace(
+        reach, grants=tuple(replace(each, description=says) if not each.level else each for each in reach.grants)
+    )
 
 
 @SERVER.endpoints(data=("tds",), reads=(*RULES, PERIMETERS, SERVER_ONLY))
@@ -167,16 +183,16 @@ def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         "data",
         as_far_as_shown(reach) if hidden else reach,
         authentication(server, SERVER_ONLY),
-        what="The SQL server of a Synapse workspace" if synapse else "The SQL server",
+        display_name="The SQL server of a Synapse workspace" if synapse else "The SQL server",
         address=host(server),
-        closing=SYNAPSE if synapse else "",
-        hidden=HIDDEN if hidden else "",
+        fix_instruction=SYNAPSE if synapse else "",
+        hidden_rules=HIDDEN if hidden else "",
     )
 
 
 def inside(instance: Resource, index: Index) -> Lock:
     """An instance is always reachable in its subnet, and through private endpoints."""
-    if injected(instance, "properties.subnetId"):
+    if injection_subnet(instance, "properties.subnetId"):
         reach = firewall(instance, index, INSTANCE_ACL)
     else:
         reach = grant(Reach.private, instance.evidence("properties.subnetId"), hops=(Hop("subnet", "its subnet"),))
@@ -191,15 +207,15 @@ def outside(instance: Resource, index: Index) -> Lock:
     path = "properties.publicDataEndpointEnabled"
     value, seen = instance.get(path), instance.evidence(path, False)
     if same(value, False):
-        return grant(Reach.none, seen, hops=(Hop("switch", "Public data endpoint", "off", lets=False),))
+        return grant(Reach.none, seen, hops=(Hop("switch", "Public data endpoint", "off", allows=False),))
     subnet = instance.get("properties.subnetId")
     if same(value, True) and isinstance(subnet, str) and subnet:
-        return at_subnet(index, subnet, PUBLIC_PORT, Hop("switch", "Public data endpoint", "on"))
+        return subnet_port_lock(index, subnet, PUBLIC_PORT, Hop("switch", "Public data endpoint", "on"))
     gone = value is MISSING or value is None
     why = "the answer did not hold it" if gone else f"its value {value!r} is not known"
-    missing = Unread("properties.subnetId", "the answer did not hold it") if same(value, True) else Unread(path, why)
+    missing = not_returned("properties.subnetId") if same(value, True) else Unread(path, why)
     return possible(
-        Reach.internet, missing, seen, hops=(Hop("switch", "Public data endpoint", missing.why, lets=None),)
+        Reach.internet, missing, seen, hops=(Hop("switch", "Public data endpoint", missing.why, allows=None),)
     )
 
 
@@ -207,9 +223,16 @@ def outside(instance: Resource, index: Index) -> Lock:
 def instance_endpoints(instance: Resource, index: Index) -> Iterator[Exposure]:
     lock = authentication(instance, INSTANCE_ONLY)
     yield Exposure(
-        "tds", "data", inside(instance, index), lock, what="The managed instance in its subnet", address=host(instance)
+        "tds",
+        "data",
+        inside(instance, index),
+        lock,
+        display_name="The managed instance in its subnet",
+        address=host(instance),
     )
-    yield Exposure("tds-public", "data", outside(instance, index), lock, what="The managed instance's public endpoint")
+    yield Exposure(
+        "tds-public", "data", outside(instance, index), lock, display_name="The managed instance's public endpoint"
+    )
 
 
 UPDATE = "az sql server update --ids {id}"
@@ -300,7 +323,7 @@ def public_endpoint_without_rules(server: Resource, index: Index) -> Verdict:
         return NotApplicable("server rules use the public endpoint")
     missing = [each.gap for each in found if each.gap is not None]
     if value is not MISSING and value is not None and not same(value, "Enabled"):
-        missing.append(Unread(PUBLIC, f"its value {value!r} is not known"))
+        missing.append(unknown_value(PUBLIC, value))
     if around.missing is not None:
         missing.append(around.missing)
     if missing:

@@ -20,8 +20,21 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, ResourceType
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unread, Verdict, unknown
-from scanner.reach.firewall import Firewall, Rules, firewall
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Severity,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    not_returned,
+    not_returned_or_unknown,
+    unknown,
+    unknown_value,
+)
+from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import (
     CIS,
@@ -119,11 +132,11 @@ ACL = Firewall(
     default_absent="allow",
     acl="properties.networkAcls",
     addresses=(
-        Rules("properties.networkAcls.ipRules", address="value"),
-        Rules("properties.networkAcls.ipv6Rules", address="value"),
+        RuleList("properties.networkAcls.ipRules", address="value"),
+        RuleList("properties.networkAcls.ipv6Rules", address="value"),
     ),
-    subnets=(Rules("properties.networkAcls.virtualNetworkRules", id="id"),),
-    instances=(Rules("properties.networkAcls.resourceAccessRules", id="resourceId"),),
+    subnets=(RuleList("properties.networkAcls.virtualNetworkRules", id="id"),),
+    instances=(RuleList("properties.networkAcls.resourceAccessRules", id="resourceId"),),
     bypass="properties.networkAcls.bypass",
     configurations=PERIMETERS,
 )
@@ -146,9 +159,7 @@ def keys(account: Resource, service: str) -> Lock:
         return lock
     if same(value, False):
         return grant(Auth.identity, account.evidence(path, False))
-    return lock | possible(
-        Auth.shared, Unread(path, f"its value {value!r} is not known"), account.evidence(path, False)
-    )
+    return lock | possible(Auth.shared, unknown_value(path, value), account.evidence(path, False))
 
 
 def anonymous_containers(account: Resource) -> Lock:
@@ -173,12 +184,12 @@ def containers(account: Resource, reach: Lock) -> Iterator[Exposure]:
         proof = Evidence(path, "absent" if access is MISSING else access, "None")
         what = f"Container {container.name}"
         if same(access, "Blob"):
-            authentication = grant(Auth.anonymous, proof, seen, says="whoever knows a file's address reads it")
+            authentication = grant(Auth.anonymous, proof, seen, description="whoever knows a file's address reads it")
         elif same(access, "Container"):
-            authentication = grant(Auth.anonymous, proof, seen, says="anybody can list and read it")
+            authentication = grant(Auth.anonymous, proof, seen, description="anybody can list and read it")
         else:
-            authentication = IDENTITY | possible(Auth.anonymous, Unread(path, "its value is not known"), proof)
-        yield Exposure(f"blob/{container.name}", "data", reach, authentication, what=what, subject=container)
+            authentication = IDENTITY | possible(Auth.anonymous, unknown_value(path), proof)
+        yield Exposure(f"blob/{container.name}", "data", reach, authentication, display_name=what, subject=container)
 
 
 def static_site(account: Resource, reach: Lock) -> Exposure:
@@ -186,29 +197,31 @@ def static_site(account: Resource, reach: Lock) -> Exposure:
         service = account.child(BLOB_SERVICE)
         value = service.get("properties.staticWebsite.enabled") if service is not None else MISSING
         if value is MISSING or value is None:
-            raise Unread("blobServices/default properties.staticWebsite.enabled", "the answer did not hold it")
+            raise not_returned("blobServices/default properties.staticWebsite.enabled")
         if not same(value, True) and not same(value, False):
-            raise Unread("blobServices/default properties.staticWebsite.enabled", f"its value {value!r} is not known")
+            raise unknown_value("blobServices/default properties.staticWebsite.enabled", value)
     except Unread as missing:
         return Exposure(
-            "web", "app", reach, possible(Auth.anonymous, missing), what="The static website, if there is one,"
+            "web", "app", reach, possible(Auth.anonymous, missing), display_name="The static website, if there is one,"
         )
     proof = Evidence("blobServices/default properties.staticWebsite.enabled", value, False)
     if same(value, False):
-        return closed("web", "app", "no static website is switched on", proof, what="The static website")
+        return closed("web", "app", "no static website is switched on", proof, display_name="The static website")
     says = "it asks for no login: confirm that nothing private lies in $web"
-    return Exposure("web", "app", reach, grant(Auth.anonymous, proof, says=says), what="The static website")
+    return Exposure(
+        "web", "app", reach, grant(Auth.anonymous, proof, description=says), display_name="The static website"
+    )
 
 
 def sftp(account: Resource, reach: Lock) -> Exposure:
     what = "SFTP"
     on = SFTP.lock(account)
     if on.widest is not None and on.widest.level == Reach.none:
-        return closed("sftp", "data", "SFTP is not switched on", *on.widest.evidence, what=what)
+        return closed("sftp", "data", "SFTP is not switched on", *on.widest.evidence, display_name=what)
     lock = _gated(reach, on)
     seen = account.evidence("properties.isLocalUserEnabled", False)
     if same(account.get("properties.isLocalUserEnabled"), False):
-        return Exposure("sftp", "data", lock, grant(Auth.identity, seen), what=what)
+        return Exposure("sftp", "data", lock, grant(Auth.identity, seen), display_name=what)
     authentication = IDENTITY
     users = account.children(USERS)
     for user in users:
@@ -218,12 +231,12 @@ def sftp(account: Resource, reach: Lock) -> Exposure:
                 f"localUsers/{user.name} properties.{path}", "absent" if value is MISSING else value, False
             )
             if same(value, True):
-                authentication |= grant(Auth.shared, proof, says="a password or key of a local user opens it")
+                authentication |= grant(Auth.shared, proof, description="a password or key of a local user opens it")
             elif not same(value, False):
-                authentication |= possible(Auth.shared, Unread(proof.path, "the answer did not hold it"), proof)
+                authentication |= possible(Auth.shared, not_returned(proof.path), proof)
     if users.gap is not None:
         authentication |= possible(Auth.shared, users.gap)
-    return Exposure("sftp", "data", lock, authentication, what=what)
+    return Exposure("sftp", "data", lock, authentication, display_name=what)
 
 
 def _gated(reach: Lock, on: Lock) -> Lock:
@@ -253,7 +266,7 @@ def nfs(account: Resource, reach: Lock) -> Exposure:
             "data",
             "neither NFS 3.0 nor an NFS share is there",
             NFS.lock(account).grants[0].evidence[0],
-            what=what,
+            display_name=what,
         )
     lock = _nfs_reach(reach)
     if authentication is None:
@@ -264,10 +277,10 @@ def nfs(account: Resource, reach: Lock) -> Exposure:
         "data",
         lock,
         authentication,
-        what=what,
-        cap=Severity.low,
-        capped=Reach.private,
-        argument=NFS_ARGUMENT,
+        display_name=what,
+        max_severity=Severity.low,
+        max_severity_up_to=Reach.private,
+        justification=NFS_ARGUMENT,
     )
 
 
@@ -275,16 +288,16 @@ def _nfs_offered(account: Resource) -> tuple[Lock | None, Unread | None]:
     says = "NFS has no login"
     on = NFS.lock(account)
     if on.widest is not None and on.widest.level == Reach.internet:
-        return grant(Auth.anonymous, *on.widest.evidence, says=says), None
-    gap = on.worst.missing if on.worst is not None else None
+        return grant(Auth.anonymous, *on.widest.evidence, description=says), None
+    gap = on.widest_possible.missing if on.widest_possible is not None else None
     shares = account.children(SHARES)
     for share in shares:
         path = f"fileServices/default/shares/{share.name} properties.enabledProtocols"
         protocol = share.get("properties.enabledProtocols")
         if isinstance(protocol, str) and "nfs" in protocol.lower():
-            return grant(Auth.anonymous, Evidence(path, protocol, "SMB"), says=says), None
+            return grant(Auth.anonymous, Evidence(path, protocol, "SMB"), description=says), None
         if not same(protocol, "SMB"):
-            gap = gap or Unread(path, "the answer did not hold it, or its value is not known")
+            gap = gap or not_returned_or_unknown(path)
     return None, gap or (shares.gap if premium_files(account) else None)
 
 
@@ -320,7 +333,7 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         authentication = keys(account, name)
         if name == "blob":
             authentication |= anonymous_containers(account)
-        yield Exposure(name, "data", reach, authentication, what=what, address=host(account, name))
+        yield Exposure(name, "data", reach, authentication, display_name=what, address=host(account, name))
     yield from containers(account, reach)
     yield static_site(account, reach) if "web" in served else _not_served(account, "web")
     yield sftp(account, reach) if "sftp" in served else _not_served(account, "sftp")
@@ -329,7 +342,7 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
 
 def _not_served(account: Resource, name: str) -> Exposure:
     why = f"accounts of kind {account.get('kind')} do not have it"
-    return closed(name, "app" if name == "web" else "data", why, account.evidence("kind"), what=name)
+    return closed(name, "app" if name == "web" else "data", why, account.evidence("kind"), display_name=name)
 
 
 def host(account: Resource, name: str) -> str:
@@ -477,14 +490,14 @@ def wide_resource_rule(account: Resource, index: Index) -> Verdict:
     listed = account.items(path)
     if not listed:
         if account.api_version_unknown:
-            return unknown(Unread(path, "absent in a record whose api-version is not known"))
+            return unknown(absent_at_unknown_version(path))
         return NotApplicable("its firewall has no resource rule")
     ids = [get_path(each, "resourceId") for each in listed]
     wide = [each for each in ids if isinstance(each, str) and "*" in each]
     if wide:
         return Fail((Evidence(f"{path}[].resourceId", wide, "the id of one resource"),))
     if not all(isinstance(each, str) for each in ids):
-        return unknown(Unread(f"{path}[].resourceId", "the answer did not hold it"))
+        return unknown(not_returned(f"{path}[].resourceId"))
     return Pass((Evidence(f"{path}[].resourceId", ids, "the id of one resource"),))
 
 
@@ -591,7 +604,7 @@ def queue_table_platform_key(account: Resource, index: Index) -> Verdict:
     if same(source, "Microsoft.Storage"):
         return NotApplicable("the account has no key of its own")
     if not same(source, "Microsoft.Keyvault"):
-        return unknown(Unread("properties.encryption.keySource", f"its value {source!r} is not known"))
+        return unknown(unknown_value("properties.encryption.keySource", source))
     names = [each for each in ("queue", "table") if each in services(account)]
     if not names:
         return NotApplicable("accounts of this kind have neither queues nor tables")
@@ -602,7 +615,7 @@ def queue_table_platform_key(account: Resource, index: Index) -> Verdict:
         return Fail(seen)
     for path, value in zip(paths, values, strict=True):
         if not same(value, "Account"):
-            return unknown(Unread(path, "the answer did not hold it, or its value is not known"), evidence=seen)
+            return unknown(not_returned_or_unknown(path), evidence=seen)
     return Pass(seen)
 
 
@@ -619,7 +632,7 @@ def retention(service: Resource, where: str, path: str) -> Verdict:
         return Pass((seen,))
     if same(value, False):
         return Fail((seen,))
-    return unknown(Unread(seen.path, "the answer did not hold it, or its value is not known"), evidence=(seen,))
+    return unknown(not_returned_or_unknown(seen.path), evidence=(seen,))
 
 
 BLOB_UPDATE = "az storage account blob-service-properties update --account-name {name} --resource-group {group}"
@@ -708,7 +721,7 @@ def versioning_off(account: Resource, index: Index) -> Verdict:
         return Fail((seen,))
     if same(value, True):
         return Pass((seen,))
-    return unknown(Unread(seen.path, f"its value {value!r} is not known"), evidence=(seen,))
+    return unknown(unknown_value(seen.path, value), evidence=(seen,))
 
 
 @ACCOUNT.rule(
@@ -742,7 +755,7 @@ def permanent_delete_allowed(account: Resource, index: Index) -> Verdict:
         return Fail((seen,))
     if same(value, False):
         return Pass((seen,))
-    return unknown(Unread(seen.path, "the answer did not hold it, or its value is not known"), evidence=(seen,))
+    return unknown(not_returned_or_unknown(seen.path), evidence=(seen,))
 
 
 @ACCOUNT.rule(
@@ -823,7 +836,7 @@ def no_sas_limit(account: Resource, index: Index) -> Verdict:
         return Fail((seen,))
     if isinstance(value, str) and value[:1].isdigit():
         return Pass((seen,))
-    return unknown(Unread(path, f"its value {value!r} is not known"), evidence=(seen,))
+    return unknown(unknown_value(path, value), evidence=(seen,))
 
 
 ACCOUNT.setting(
@@ -877,4 +890,4 @@ def nfs_root_not_squashed(share: Resource, index: Index) -> Verdict:
         return Fail((seen,))
     if same(value, "RootSquash") or same(value, "AllSquash"):
         return Pass((seen,))
-    return unknown(Unread(path, f"its value {value!r} is not known"), evidence=(seen,))
+    return unknown(unknown_value(path, value), evidence=(seen,))

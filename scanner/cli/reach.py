@@ -9,7 +9,7 @@ from scanner.config.settings import Settings
 from scanner.errors import InputError, UserError, nearest
 from scanner.evaluate.run import Evaluation, now
 from scanner.exit_codes import FINE, INCOMPLETE
-from scanner.model.addresses import PUBLIC, BadAddress, parse
+from scanner.model.addresses import PUBLIC_ADDRESSES, BadAddress, parse
 from scanner.model.exposure import Exposure, Hop
 from scanner.model.ids import root_of, segments, subscription_of, type_of
 from scanner.model.json_paths import get_path, same
@@ -17,9 +17,12 @@ from scanner.model.resource import Bundle, Resource
 from scanner.model.rule import Read, ResourceType
 from scanner.model.verdict import Unread
 from scanner.output.storage import Storage
-from scanner.reach import query as answer
-from scanner.reach.front_ends import IN_FRONT
-from scanner.reach.query import INTERNET, Answer, Caller, Port
+from scanner.reach.answers import ReachAnswer
+from scanner.reach.callers import INTERNET, Caller, caller_of_resource
+from scanner.reach.front_ends import PUBLISHER_PREFIXES
+from scanner.reach.port_query import AskedPort, ask_port, endpoint_covers, internal_paths, parse_port, port_of_endpoint
+from scanner.reach.public_addresses import public_addresses
+from scanner.reach.query import ask_endpoint
 from scanner.reach.topology import Topology, topology
 from scanner.rulebook.loader import RuleSet, load
 from scanner.snapshot import files as snapshot
@@ -62,7 +65,7 @@ def ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
     """Answer on standard output; the exit code. Raises InputError, and what a collection raises."""
     question = Question(resource, settings["source"], settings["port"])
     rules = load()
-    named = answer.port(question.port)
+    named = parse_port(question.port)
     if "/" in question.port and named is None:
         raise InputError(f'"{question.port}" is no port', at=f"--port {question.port}", do="write tcp/22")
     if settings["from"]:
@@ -81,21 +84,21 @@ def ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
     return FINE
 
 
-def _lines(found: Sequence[Answer]) -> Iterator[Line]:
+def _lines(found: Sequence[ReachAnswer]) -> Iterator[Line]:
     for each in found:
-        yield Line(f"{each.verdict}: {each.says}", column=0, whole=True)
+        yield Line(f"{each.verdict}: {each.sentence}", column=0, whole=True)
         for hop in each.hops:
             name = clean(SHORT.get(hop.kind, hop.name) if not hop.resource else hop.name)
-            text = f"{WORDS[hop.lets]:<7}{name:<{NAME - 1}} {hop.detail}"
+            text = f"{WORDS[hop.allows]:<7}{name:<{NAME - 1}} {hop.detail}"
             yield Line(text.rstrip(), column=2, whole=True)
-        for said in each.beside:
+        for said in each.also_published:
             yield Line(f"{'also':<7}{clean(said)}", column=2, whole=True)
 
 
 # Answers of a snapshot
 
 
-def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[Answer]:
+def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAnswer]:
     """The answers for the endpoints of a resource. Raises InputError where it is not there, or the caller is not."""
     evaluation = Evaluation(taken, rules)
     bundle, others = _found(question, evaluation)
@@ -107,18 +110,18 @@ def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[Answer]
         why = gap.why() if gap is not None else "only parts of it were read"
         name = bundle.id.rsplit("/", 1)[-1]
         hop = Hop("resource", name, why, bundle.id, None)
-        return [Answer("not known", f"{name} could not be read", (hop,))]
+        return [ReachAnswer("not known", f"{name} could not be read", (hop,))]
     kind = next(each for each in evaluation.kinds[top.type.lower()] if each.endpoint_function is not None)
     return _of_kind(question, kind, top, caller, evaluation, topologies)
 
 
 def _of_kind(
     question: Question, kind: ResourceType, top: Resource, caller: Caller, evaluation: Evaluation, found: Topology
-) -> list[Answer]:
+) -> list[ReachAnswer]:
     exposures, problem = evaluation.exposures(kind, top)
     if problem is not None:
         raise problem
-    named = answer.port(question.port)
+    named = parse_port(question.port)
     if kind.path_function is None:
         chosen = [each for each in exposures if not question.port or _serves(each.endpoint, question.port, named)]
         if not chosen:
@@ -126,7 +129,7 @@ def _of_kind(
             raise InputError(
                 f"{top.name} has no endpoint on {question.port}", at=f"--port {question.port}", do=f"known: {ends}"
             )
-        return [_beside(answer.at_endpoint(each, top, caller, evaluation.index), [each]) for each in chosen]
+        return [_beside(ask_endpoint(each, top, caller, evaluation.index), [each]) for each in chosen]
     if question.port and named is None:
         raise InputError(f'"{question.port}" is no port', at=f"--port {question.port}", do="write tcp/22")
     missing: tuple[Unread, ...] = ()
@@ -134,19 +137,19 @@ def _of_kind(
         led, _, missing = kind.path_function(top, found)
     except Unread as stop:
         led, missing = [], (stop,)
-    inside = answer.from_inside(caller, found, _nics(top)) if caller.inside else []
+    inside = internal_paths(caller, found, _nics(top)) if caller.in_network else []
     if named is not None:
-        return [_beside(answer.at_port(named, [*inside, *led], missing, top, caller, found, exposures), exposures)]
-    places = [(each.endpoint, each.address) for each in exposures if each.proven_reach or each.undecided]
+        return [_beside(ask_port(named, [*inside, *led], missing, top, caller, found, exposures), exposures)]
+    places = [(each.endpoint, each.address) for each in exposures if each.proven_reach or each.inconclusive]
     for path in inside:
-        labels = [each.label for each in path.openings(found.fabric)]
-        places += [(label, path.front.address) for label in (["*/*"] if "*/*" in labels else labels)]
-    ports = [(answer.of_endpoint(label), address) for label, address in dict.fromkeys(places)]
+        labels = [each.label for each in path.open_ranges(found.fabric)]
+        places += [(label, path.front_end.address) for label in (["*/*"] if "*/*" in labels else labels)]
+    ports = [(port_of_endpoint(label), address) for label, address in dict.fromkeys(places)]
     if not ports or missing:
-        return [_beside(answer.at_endpoint(each, top, caller, evaluation.index), [each]) for each in exposures]
+        return [_beside(ask_endpoint(each, top, caller, evaluation.index), [each]) for each in exposures]
     every = [*inside, *led]
     found_at = [
-        answer.at_port(
+        ask_port(
             port, [each for each in every if each.front.address == address], missing, top, caller, found, exposures
         )
         for port, address in ports
@@ -155,19 +158,19 @@ def _of_kind(
     return [_beside(each, exposures) for each in found_at]
 
 
-def _beside(found: Answer, exposures: Sequence[Exposure]) -> Answer:
+def _beside(found: ReachAnswer, exposures: Sequence[Exposure]) -> ReachAnswer:
     """The answer with what else leads to these endpoints, as the report tells it."""
-    told = dict.fromkeys(said for each in exposures for said in each.admits if said.startswith(IN_FRONT))
-    return replace(found, beside=tuple(told))
+    told = dict.fromkeys(said for each in exposures for said in each.admits if said.startswith(PUBLISHER_PREFIXES))
+    return replace(found, also_published=tuple(told))
 
 
-def _serves(endpoint: str, text: str, named: Port | None) -> bool:
+def _serves(endpoint: str, text: str, named: AskedPort | None) -> bool:
     if same(endpoint, text):
         return True
     if named is None:
         return False
     if endpoint.startswith(("tcp/", "udp/", "*/")):
-        return answer.covers(endpoint, named)
+        return endpoint_covers(endpoint, named)
     return named.protocol == "tcp" and named.number == SERVES.get(endpoint.partition("/")[0], 443)
 
 
@@ -236,7 +239,7 @@ def _caller(source: str, others: Sequence[Resource], found: Topology) -> Caller:
         addresses = parse(source)
     except BadAddress:
         return _standing(source, others, found)
-    if not PUBLIC.covers(addresses):
+    if not PUBLIC_ADDRESSES.covers(addresses):
         raise InputError(
             f"{source} is no public address: who calls from inside is a resource",
             at=f"--source {source}",
@@ -248,11 +251,11 @@ def _caller(source: str, others: Sequence[Resource], found: Topology) -> Caller:
 def _standing(source: str, others: Sequence[Resource], found: Topology) -> Caller:
     fabric = found.fabric
     ids = {each.id.lower(): each.id for each in others}
-    for known in (*fabric.nics, *fabric.subnets, *(found.publics)):
+    for known in (*fabric.nics, *fabric.subnets, *public_addresses(found.index)):
         if _exact(source, known):
             ids.setdefault(known, known)
     if not ids:
-        names = {each.rsplit("/", 1)[-1] for each in (*fabric.nics, *fabric.subnets, *found.publics)}
+        names = {each.rsplit("/", 1)[-1] for each in (*fabric.nics, *fabric.subnets, *public_addresses(found.index))}
         near = nearest(source.rsplit("/", 1)[-1], names)
         hint = f"nearest: {', '.join(near)}; or " if near else ""
         raise InputError(
@@ -265,7 +268,7 @@ def _standing(source: str, others: Sequence[Resource], found: Topology) -> Calle
     id = next(iter(ids.values()))
     name = id.rsplit("/", 1)[-1]
     nics = _nics(others[0]) if others else []
-    made = answer.standing(name, id, found, nics)
+    made = caller_of_resource(name, id, found, nics)
     if made is None:
         raise InputError(
             f"where {name} stands in a network is not known here",

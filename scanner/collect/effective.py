@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from scanner.azure.errors import ReadError
 from scanner.collect.collector import Progress
 from scanner.evaluate.run import Policy, index_of
-from scanner.reach.effective_rules import ADMIN, GROUPS, all_differ, in_question
+from scanner.reach.effective_rules import ADMIN, GROUPS, all_differences, reachable_interfaces
 from scanner.reach.topology import topology
 from scanner.snapshot import files as snapshot
 from scanner.snapshot.files import Store
@@ -26,7 +26,7 @@ async def differences(reader: Reader, store: Store, progress: Progress) -> list[
     taken = snapshot.of_store(store)
     taken.load(frozenset())
     found = topology(index_of(taken, Policy()))
-    nics, networks = in_question(found)
+    nics, networks = reachable_interfaces(found)
     turn = asyncio.Semaphore(WIDTH)
 
     async def ask(path: str) -> dict[str, Any] | None:
@@ -40,7 +40,7 @@ async def differences(reader: Reader, store: Store, progress: Progress) -> list[
 
     groups = await asyncio.gather(*(ask(f"{nic.id}/{GROUPS}") for nic in nics))
     admin = await asyncio.gather(*(ask(f"{network}/{ADMIN}") for network in networks))
-    return all_differ(
+    return all_differences(
         found,
         [(nic, answer) for nic, answer in zip(nics, groups, strict=True) if answer is not None],
         [(network, answer) for network, answer in zip(networks, admin, strict=True) if answer is not None],

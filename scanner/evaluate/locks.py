@@ -4,7 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scanner.model.exposure import AUTH_SAYS, REACH_SAYS, Auth, Exposure, Lock, PossibleGrant, Reach, title
+from scanner.model.exposure import (
+    AUTH_DESCRIPTIONS,
+    REACH_DESCRIPTIONS,
+    Auth,
+    Exposure,
+    Lock,
+    PossibleGrant,
+    Reach,
+    title,
+)
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict
 
 Answer = Literal["fail", "unknown", "pass"]
@@ -58,7 +67,7 @@ def read(category: str, exposures: Sequence[Exposure], ways: Sequence[str] = ())
     """
     if not ways:
         return _read(category, exposures)
-    parts = [_asking(each, each.authentication.only(ways)) for each in exposures]
+    parts = [_asking(each, each.authentication.select(ways)) for each in exposures]
     whole = {id(part): each for part, each in zip(parts, exposures, strict=True)}
     if category == "network" and parts:
         parts = [each for each in parts if each.authentication.grants or each.authentication.possible_grants]
@@ -87,11 +96,11 @@ def _read(category: str, exposures: Sequence[Exposure]) -> Reading:
         return Reading(_unknown(category, undecided), undecided=undecided)
     if not exposures:
         return Reading(NotApplicable("it has no such endpoint"))
-    if all(each.off for each in exposures):
-        return Reading(NotApplicable(exposures[0].off))
+    if all(each.disabled_reason for each in exposures):
+        return Reading(NotApplicable(exposures[0].disabled_reason))
     # What only the service shows may let somebody in, and then a weak login counts.
-    if all(each.hidden for each in exposures) and (category == "network" or _weak(category, exposures)):
-        return Reading(NotApplicable(exposures[0].hidden))
+    if all(each.hidden_rules for each in exposures) and (category == "network" or _weak(category, exposures)):
+        return Reading(NotApplicable(exposures[0].hidden_rules))
     return Reading(Pass())
 
 
@@ -108,7 +117,7 @@ def _unknown(category: str, undecided: tuple[Exposure, ...]) -> Unknown:
     missing: list[Unread] = [possible.missing for possible in possible_grants]
     why = "; ".join(dict.fromkeys(f"{each.what}: {each.why}" for each in missing))
     gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
-    worst = max((each.worst for each in undecided if each.worst is not None), default=None)
+    worst = max((each.worst_severity for each in undecided if each.worst_severity is not None), default=None)
     seen = _unique(each for possible in possible_grants for each in possible.evidence)
     has_other_reasons = any(not each.gap for each in missing)
     return Unknown(why, gaps, worst, seen, tuple(each.endpoint for each in undecided), has_other_reasons)
@@ -131,7 +140,7 @@ def _context(seen: Iterable[Evidence]) -> list[Evidence]:
 def _evidence(category: str, exposures: Sequence[Exposure]) -> tuple[Evidence, ...]:
     rows: list[Evidence] = []
     for exposure in exposures:
-        reach, authentication = exposure.reach.proof, exposure.authentication.proof
+        reach, authentication = exposure.reach.evidence, exposure.authentication.evidence
         rows += [*reach, *_context(authentication)] if category == "network" else [*authentication, *_context(reach)]
     return _unique(rows)
 
@@ -143,10 +152,10 @@ def _message(failing: Sequence[Exposure]) -> str:
     for each in failing:
         reach, authentication = each.reach.widest, each.authentication.widest
         says = (
-            "" if reach is None else reach.says or REACH_SAYS[Reach(reach.level)],
+            "" if reach is None else reach.description or REACH_DESCRIPTIONS[Reach(reach.level)],
             "what they ask is not known"
             if authentication is None
-            else authentication.says or AUTH_SAYS[Auth(authentication.level)],
+            else authentication.description or AUTH_DESCRIPTIONS[Auth(authentication.level)],
         )
         groups.setdefault(says, []).append(each.endpoint)
     return " ".join(

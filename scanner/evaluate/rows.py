@@ -18,7 +18,7 @@ from scanner.model.ids import group_of, root_of
 from scanner.model.json_paths import member
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, Rule
-from scanner.model.verdict import Evidence, shown
+from scanner.model.verdict import Evidence, display_value
 
 
 def seen_row(evidence: Evidence) -> Seen:
@@ -67,7 +67,7 @@ class Rows:
         """The row of one endpoint."""
         self._look(exposure, top)
         reach, authentication = exposure.proven_reach, exposure.proven_authentication
-        severity, worst = exposure.severity, exposure.worst
+        severity, worst = exposure.severity, exposure.worst_severity
         return ExposureRow(
             resource=top.id,
             endpoint=exposure.endpoint,
@@ -99,11 +99,11 @@ class Rows:
         if reach is self._reach and authentication is self._asks and top is self._top:
             return
         if reach is not self._reach:
-            self._hops = [HopRow(hop.kind, hop.name, hop.detail, hop.resource, hop.lets) for hop in reach.hops]
+            self._hops = [HopRow(hop.kind, hop.name, hop.detail, hop.resource, hop.allows) for hop in reach.hops]
         if top is not self._top:
             self._managed = managed(top)
         self._reach, self._asks, self._top = reach, authentication, top
-        self._seen = _unique((*reach.proof, *authentication.proof, *self._managed))
+        self._seen = _unique((*reach.evidence, *authentication.evidence, *self._managed))
         self._asked = authentication_hop(exposure)
 
 
@@ -140,7 +140,7 @@ def authentication_hop(exposure: Exposure) -> HopRow:
 
 def _said(proof: Evidence) -> str:
     """What was seen, in short: the last word of a property's path and its value; of what is no property the value."""
-    value = shown(proof.value)
+    value = display_value(proof.value)
     return value if proof.path.startswith("the ") else f"{proof.path.rsplit('.', 1)[-1]} = {value}"
 
 

@@ -12,13 +12,13 @@ from typing import Protocol
 from scanner.document import schema as rows
 from scanner.evaluate import locks
 from scanner.evaluate.rows import Rows, filled, managed, resource_row, rule_row, seen_row
-from scanner.model.addresses import EMPTY, AddressSet
+from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.exposure import LOCKS, Exposure, unread
 from scanner.model.ids import root_of, segments, subscription_of, type_of
 from scanner.model.index import EXTENSIONS, INDEX_TYPES, Index
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.rule import Read, ResourceType, Rule
-from scanner.model.verdict import Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict, unknown
+from scanner.model.verdict import Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict, not_listed, unknown
 from scanner.reach.front_ends import publishers
 from scanner.reach.networks import ADMIN_RULES
 from scanner.rulebook.loader import RuleSet
@@ -111,7 +111,7 @@ class Policy:
     `part`: only some resources were asked for, so that a waiver without its finding is no sign.
     """
 
-    networks: AddressSet = EMPTY
+    networks: AddressSet = NO_ADDRESSES
     wide_ipv4: int = 65536
     wide_ipv6: int = 48
     intended: tuple[Intended, ...] = ()
@@ -256,7 +256,7 @@ def _missing_types(snapshot: Snapshot, index: Index) -> None:
         above = type.lower().rsplit("/", 1)[0]
         known = type.lower() in index.missing or above in index.missing
         if not known and not any(url.endswith(ending) for url in snapshot.reads):
-            index.missing[type.lower()] = Unread(type, "not among what was read")
+            index.missing[type.lower()] = not_listed(type)
         if above in index.missing:
             _inherit(index, type.lower(), above)
 
@@ -267,7 +267,7 @@ def _not_asked(snapshot: Snapshot, index: Index, type: str) -> None:
     seen = [scope.subscription.lower() for scope in snapshot.scopes if scope.view != "none"]
     lacking = [each for each in seen if f"/subscriptions/{each}/providers/{lower}" not in snapshot.reads]
     if lacking and len(lacking) < len(seen) and (lower not in index.missing or lower in index.unlisted):
-        missing = dict.fromkeys(lacking, Unread(type, "not among what was read"))
+        missing = dict.fromkeys(lacking, not_listed(type))
         index.missing.setdefault(lower, missing[lacking[0]])
         index.unlisted[lower] = {**missing, **index.unlisted.get(lower, {})}
 
@@ -444,7 +444,7 @@ class Evaluation:
     def _published(self, exposure: Exposure, top: Resource) -> Exposure:
         """The same, with what publishes it or names it in DNS."""
         told = publishers(self.index).of_endpoint(top.id, exposure.kind, exposure.address)
-        if exposure.off or not told:
+        if exposure.disabled_reason or not told:
             return exposure
         return replace(exposure, admits=tuple(dict.fromkeys((*exposure.admits, *told))))
 
@@ -472,7 +472,7 @@ class Evaluation:
         for each in exposures:
             mine = failed.get(id(each), [])
             self._exposure(out, top, each, mine, intended.get(id(each)))
-            if mine and each.undecided and out.exposures[-1].state in ("open", "waived"):
+            if mine and each.inconclusive and out.exposures[-1].state in ("open", "waived"):
                 # It fails, so that no rule is Unknown for all of it; but it may be worse than it fails.
                 self._open.update(agreed.left(each))
 
@@ -513,7 +513,7 @@ class Evaluation:
             undecided = [each for each in reading.undecided if id(each) not in intended]
             verdict = locks.read(rule.category, [*left, *undecided], rule.ways).verdict
         worst = max(left or reading.failing, key=lambda each: each.severity or Severity.info, default=None)
-        closing = (worst.closing or worst.remedies.get(rule.category, "")) if worst is not None else ""
+        closing = (worst.fix_instruction or worst.remedies.get(rule.category, "")) if worst is not None else ""
         row = self._finding(out, rule, subject.id, subject, verdict, top, closing)
         if row is None or row.status != "fail":
             return row
@@ -538,7 +538,7 @@ class Evaluation:
         waivers = [each.waiver for each in failed if each.waiver is not None]
         left = [each for each in failed if each.waiver is None]
         if severity is None:
-            state, reason = "closed", exposure.off or exposure.hidden
+            state, reason = "closed", exposure.disabled_reason or exposure.hidden_rules
         elif intended is not None:
             state, reason = "intended", intended
         elif failed and not left:
@@ -548,11 +548,11 @@ class Evaluation:
         order = [(each.rule.fix.cost, LOCKS.index(each.rule.category), each) for each in left or failed]
         cheapest = min(order, key=lambda each: each[:2])[2] if order else None
         fix = breaks = None
-        if exposure.closing and severity is not None:
-            fix = filled(exposure.closing, exposure.subject or top, top)
+        if exposure.fix_instruction and severity is not None:
+            fix = filled(exposure.fix_instruction, exposure.subject or top, top)
         elif cheapest is not None:
             fix, breaks = cheapest.row.fix, cheapest.rule.fix.breaks
-        row = self._rows.exposure(exposure, top, state, reason or exposure.argument, fix, breaks)
+        row = self._rows.exposure(exposure, top, state, reason or exposure.justification, fix, breaks)
         if state == "waived":
             row.waiver = min(waivers, key=_until)
         out.exposures.append(row)
@@ -561,7 +561,7 @@ class Evaluation:
 
     def _tally_exposure(self, exposure: Exposure, row: rows.ExposureRow) -> None:
         tally = self.tally
-        if exposure.undecided:
+        if exposure.inconclusive:
             tally.exposures["undecided"] += 1
         if row.state != "open":
             tally.exposures[row.state] += 1
@@ -868,10 +868,10 @@ def _below(id: str, roots: Collection[str]) -> bool:
 
 def _silenced(exposure: Exposure, silent: Unread) -> Exposure:
     """The same endpoint, of which nothing is sure: not even that its feature is off."""
-    if exposure.off:
-        return unread(exposure.endpoint, exposure.kind, silent, exposure.what)
+    if exposure.disabled_reason:
+        return unread(exposure.endpoint, exposure.kind, silent, exposure.display_name)
     return replace(
-        exposure, reach=exposure.reach.unproven(silent), authentication=exposure.authentication.unproven(silent)
+        exposure, reach=exposure.reach.as_possible(silent), authentication=exposure.authentication.as_possible(silent)
     )
 
 

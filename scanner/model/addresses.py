@@ -1,7 +1,7 @@
 """Sets of IPv4 and IPv6 addresses, as sorted, disjoint and merged integer intervals.
 
-Two sets are equal exactly when they hold the same addresses. Firewalls count by the union of their rules: `0.0.0.0/1`
-beside `128.0.0.0/1` is everybody, however the rules are spelled.
+Two sets are equal exactly when they hold the same addresses, because firewalls count by the union of their rules:
+`0.0.0.0/1` beside `128.0.0.0/1` is every IPv4 address, however the rules are written.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SHOWN: Final = 80
 
 
 class BadAddress(ValueError):
-    """A text that is no address, network or range. `text` is what was given, `str()` says what is wrong with it."""
+    """A text that is no address, network or range. `text` is the text, `str()` says what is wrong with it."""
 
     def __init__(self, text: object, why: str = "is not an address, a network or a range") -> None:
         shown = repr(text)
@@ -34,7 +34,10 @@ class BadAddress(ValueError):
 
 
 class AddressSet(msgspec.Struct, frozen=True, gc=False):
-    """An immutable set of addresses. Both members must be sorted, disjoint and merged: use `parse`, `span`, `union`."""
+    """An immutable set of addresses.
+
+    Both members must be sorted, disjoint and merged: make sets with `parse`, `address_range` and `union`.
+    """
 
     v4: Intervals = ()
     v6: Intervals = ()
@@ -51,7 +54,9 @@ class AddressSet(msgspec.Struct, frozen=True, gc=False):
         return AddressSet(_common(self.v4, _rest(other.v4, 4)), _common(self.v6, _rest(other.v6, 6)))
 
     def __contains__(self, address: str) -> bool:
-        """Whether all of `address` (one address, or anything that `parse` reads) is in the set. Raises BadAddress."""
+        """Return whether all of `address` (one address, or anything that `parse` reads) is in the set. Raises
+        BadAddress.
+        """
         return self.covers(parse(address))
 
     def __bool__(self) -> bool:
@@ -62,21 +67,27 @@ class AddressSet(msgspec.Struct, frozen=True, gc=False):
         return not self.v4 and not self.v6
 
     def intervals(self, version: Version) -> Intervals:
-        """The first and last address of each interval, as integers, ascending."""
+        """Return the first and last address of each interval, as integers, ascending."""
         return self.v4 if version == 4 else self.v6
 
+    def of_version(self, version: Version) -> AddressSet:
+        """Return the addresses of one IP version; this object itself where it has no others."""
+        if version == 4:
+            return AddressSet(v4=self.v4) if self.v6 else self
+        return AddressSet(v6=self.v6) if self.v4 else self
+
     def size(self, version: Version) -> int:
-        """How many addresses of one IP version are in the set."""
+        """Return the number of addresses of one IP version."""
         return sum(last - first + 1 for first, last in self.intervals(version))
 
     def covers(self, other: AddressSet) -> bool:
-        """Whether every address of `other` is in this set; true for an empty `other`."""
+        """Return whether every address of `other` is in this set; True for an empty `other`."""
         return _covers(self.v4, other.v4) and _covers(self.v6, other.v6)
 
     def describe(self, limit: int = 10) -> list[str]:
-        """The set as text, an interval an entry: an address, a CIDR, or `first-last` where no one CIDR fits.
+        """Return the set as texts, one for each interval: an address, a CIDR, or `first-last` where no one CIDR fits.
 
-        After `limit` entries one more says how many were left out.
+        After `limit` texts one more says how many were left out.
         """
         texts = [_text(interval, 4) for interval in self.v4[:limit]]
         texts += [_text(interval, 6) for interval in self.v6[: limit - len(texts)]]
@@ -85,10 +96,10 @@ class AddressSet(msgspec.Struct, frozen=True, gc=False):
 
 
 def union(sets: Iterable[AddressSet]) -> AddressSet:
-    """Every address that is in one of `sets`."""
+    """Return the addresses that are in at least one of `sets`."""
     sets = [each for each in sets if each.v4 or each.v6]
     if len(sets) < 2:
-        return sets[0] if sets else EMPTY
+        return sets[0] if sets else NO_ADDRESSES
     v4: list[Interval] = []
     v6: list[Interval] = []
     for one in sets:
@@ -98,11 +109,11 @@ def union(sets: Iterable[AddressSet]) -> AddressSet:
 
 
 def parse(text: str) -> AddressSet:
-    """The addresses that a rule's text stands for. Raises BadAddress; a service tag is a BadAddress (see reach.tags).
+    """Return the addresses that a rule's text names. Raises BadAddress, also for a service tag (see `service_tags`).
 
-    Understood: `*` and `any` (both IP versions), an address, a CIDR (also with host bits set, as Azure takes it) or a
-    network with a netmask, a range `first-last`, an IPv4 address in IPv6 clothes (`::ffff:192.0.2.1`, read as IPv4),
-    several of these with commas between (App Service), and white space around each.
+    Accepted: `*` and `any` (both IP versions); an address; a CIDR, also with host bits set, as Azure accepts it; a
+    network with a netmask; a range `first-last`; an IPv4-mapped IPv6 address (`::ffff:192.0.2.1`, read as IPv4);
+    several of these with commas between (App Service); white space around each.
     """
     if not isinstance(text, str):
         raise BadAddress(text, "is not a text")
@@ -110,12 +121,12 @@ def parse(text: str) -> AddressSet:
 
 
 def parse_all(texts: Iterable[str]) -> AddressSet:
-    """The union of `parse` over `texts`. Raises BadAddress at the first that cannot be read."""
+    """Return the union of `parse` over `texts`. Raises BadAddress at the first that cannot be read."""
     return union(map(parse, texts))
 
 
-def span(start: str, end: str) -> AddressSet:
-    """The addresses from `start` to `end`, both included (SQL, Redis, PostgreSQL). Raises BadAddress."""
+def address_range(start: str, end: str) -> AddressSet:
+    """Return the addresses from `start` to `end`, both included (SQL, Redis, PostgreSQL). Raises BadAddress."""
     for text in (start, end):
         if not isinstance(text, str):
             raise BadAddress(text, "is not a text")
@@ -125,7 +136,7 @@ def span(start: str, end: str) -> AddressSet:
 def _parse(text: str) -> AddressSet:
     stripped = text.strip()
     if stripped == "*" or stripped.lower() == "any":
-        return EVERYTHING
+        return ALL_ADDRESSES
     if "," in stripped:
         return union(_parse(part) for part in stripped.split(","))
     if "/" in stripped:
@@ -251,10 +262,10 @@ def _dotted(value: int, version: Version) -> str:
     return str(ipaddress.IPv4Address(value) if version == 4 else ipaddress.IPv6Address(value))
 
 
-EMPTY: Final = AddressSet()
+NO_ADDRESSES: Final = AddressSet()
 ALL_IPV4: Final = AddressSet(v4=((0, (1 << 32) - 1),))
 ALL_IPV6: Final = AddressSet(v6=((0, (1 << 128) - 1),))
-EVERYTHING: Final = ALL_IPV4 | ALL_IPV6
+ALL_ADDRESSES: Final = ALL_IPV4 | ALL_IPV6
 
 RESERVED_IPV4: Final = parse_all(
     (
@@ -271,30 +282,34 @@ RESERVED_IPV4: Final = parse_all(
         "240.0.0.0/4",
     )
 )
-"""What cannot be a caller from the internet: IANA IPv4 Special-Purpose Address Registry (RFC 6890), the rows that are
-not globally reachable, and multicast (RFC 5771). The documentation networks 192.0.2.0/24, 198.51.100.0/24 and
-203.0.113.0/24 count as public, as 2001:db8::/32 does in 2000::/3: nothing private stands behind them, and anonymised
-snapshots are full of them.
+"""The IPv4 addresses that no caller from the internet has.
+
+Source: IANA IPv4 Special-Purpose Address Registry (RFC 6890), the rows that are not globally reachable, and multicast
+(RFC 5771). The documentation networks 192.0.2.0/24, 198.51.100.0/24 and 203.0.113.0/24 count as public, as
+2001:db8::/32 does in 2000::/3, because no private network uses them and anonymised snapshots contain many of them.
 """
 
 PUBLIC_IPV4: Final = ALL_IPV4 - RESERVED_IPV4
 PUBLIC_IPV6: Final = parse("2000::/3")
-"""Global unicast: IANA Internet Protocol Version 6 Address Space (RFC 4291)."""
-PUBLIC: Final = PUBLIC_IPV4 | PUBLIC_IPV6
+"""Global unicast. Source: IANA Internet Protocol Version 6 Address Space (RFC 4291)."""
+PUBLIC_ADDRESSES: Final = PUBLIC_IPV4 | PUBLIC_IPV6
 
 HALF_IPV4: Final = PUBLIC_IPV4.size(4) // 2
 HALF_IPV6: Final = PUBLIC_IPV6.size(6) // 2
 
 
-def breadth(addresses: AddressSet, own: AddressSet = EMPTY, wide_ipv4: int = 65536, wide_ipv6: int = 48) -> Breadth:
-    """How wide a door `addresses` is, on a firewall that callers reach by the internet.
+def breadth(
+    addresses: AddressSet, own: AddressSet = NO_ADDRESSES, wide_ipv4: int = 65536, wide_ipv6: int = 48
+) -> Breadth:
+    """Return how many callers of the internet `addresses` allows on a public firewall.
 
-    `own` are the organisation's networks, which do not count; `wide_ipv4` is a number of addresses, `wide_ipv6` a
-    prefix length. "none": no public address at all, the rule has no effect. "own": nothing but own networks.
-    "internet": at least half of the public IPv4 space or of 2000::/3. "wide": more public addresses than the limits.
-    "selected": the rest.
+    `own`: the organisation's networks, which do not count. `wide_ipv4`: a number of addresses. `wide_ipv6`: a prefix
+    length.
+    "none": no public address, so the rule has no effect. "own": only own networks.
+    "internet": at least half of the public IPv4 space or of 2000::/3.
+    "wide": more public addresses than the limits. "selected": the rest.
     """
-    public = addresses & PUBLIC
+    public = addresses & PUBLIC_ADDRESSES
     foreign = public - own
     if foreign.is_empty:
         return "none" if public.is_empty else "own"

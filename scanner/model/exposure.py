@@ -1,4 +1,4 @@
-"""Endpoints and their two locks: who can connect (reach), and what a caller must show (authentication)."""
+"""Endpoints and their two locks: who can connect (reach), and which credential a caller needs (authentication)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -7,14 +7,14 @@ from functools import lru_cache
 from typing import Any, Literal, cast
 
 from scanner.model.addresses import AddressSet
-from scanner.model.json_paths import MISSING, same
+from scanner.model.json_paths import MISSING, is_absent, same
 from scanner.model.once import once
 from scanner.model.resource import Resource
-from scanner.model.verdict import ABSENT, Evidence, Severity, Unread
+from scanner.model.verdict import ABSENT, Evidence, Severity, Unread, not_returned, unknown_value
 
 
 class Reach(IntEnum):
-    """Who can open a connection, from narrow to wide (the words of the design)."""
+    """The callers that can open a connection, from few to all. JSON holds the name."""
 
     none = 0
     private = 1
@@ -25,7 +25,7 @@ class Reach(IntEnum):
 
 
 class Auth(IntEnum):
-    """The weakest credential with which a caller gets an answer, from strong to weak."""
+    """The weakest credential that an endpoint accepts, from strong to weak. JSON holds the name."""
 
     identity = 1
     shared = 2
@@ -50,65 +50,71 @@ _COLUMN = {Reach.internet: 0, Reach.azure: 1, Reach.wide: 1, Reach.selected: 2, 
 
 
 def cell(kind: EndpointKind, auth: Auth, reach: Reach) -> Severity | None:
-    """The severity of an endpoint with these two halves; None where it counts as closed."""
+    """Return the severity of an endpoint with these two locks; None where it counts as closed."""
     return None if reach is Reach.none else _TABLE[kind == "app", auth][_COLUMN[reach]]
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A step on the way in. `lets`: True lets through, False holds, None could not be read."""
+    """One step of the way to an endpoint. `allows`: True allows, False blocks, None could not be read."""
 
     kind: str
     name: str
     detail: str = ""
     resource: str = ""
-    lets: bool | None = True
+    allows: bool | None = True
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A sure way in: how wide, and what was seen that proves it. `says` is a clause for titles ("a key opens it").
+    """Access that is certain: its level, and the evidence that proves it.
 
-    `name` tells it from other ways of the same half, for lock rules that read only some of them (`Rule.ways`).
-    `who`: the addresses that come in, where it is a matter of addresses (None at reach `internet`: everybody); `ids`:
-    the subnets, private endpoints or subscriptions that do. `rules`: the rules that `who` is the union of, each
-    as it was read, with its addresses.
+    `description`: a clause for titles ("a key opens it"). `name`: the credential, for lock rules that read only some
+    credentials of an endpoint (`Rule.ways`).
+    `addresses`: the addresses that are allowed, where the grant is about addresses; None at reach `internet` is every
+    address.
+    `ids`: the subnets, private endpoints or subscriptions that are allowed.
+    `rules`: the rules of which `addresses` is the union, each as it was read, with its addresses.
     """
 
     level: Level
     evidence: tuple[Evidence, ...] = ()
-    says: str = ""
+    description: str = ""
     name: str = ""
-    who: AddressSet | None = None
+    addresses: AddressSet | None = None
     ids: tuple[str, ...] = ()
     rules: tuple[tuple[Any, AddressSet], ...] = field(default=(), compare=False)
 
-    def after(self, seen: tuple[Evidence, ...]) -> "Grant":
-        """The same way, with what was seen before it."""
-        return Grant(self.level, (*seen, *self.evidence), self.says, self.name, self.who, self.ids, self.rules)
+    def with_evidence(self, seen: tuple[Evidence, ...]) -> "Grant":
+        """Return the same grant with more evidence, which comes first."""
+        return Grant(
+            self.level, (*seen, *self.evidence), self.description, self.name, self.addresses, self.ids, self.rules
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class PossibleGrant:
-    """A way that something unread, or a value that nobody knows, may add."""
+    """Access that something unread, or a value that is not known, may add."""
 
     level: Level
     missing: Unread
     evidence: tuple[Evidence, ...] = ()
     name: str = ""
-    who: AddressSet | None = None
+    addresses: AddressSet | None = None
     ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Lock:
-    """One lock of an endpoint, as the set of its ways: those that are sure, and those that may be there."""
+    """One lock of an endpoint, as the set of its grants and possible grants."""
 
     grants: tuple[Grant, ...] = ()
     possible_grants: tuple[PossibleGrant, ...] = ()
     hops: tuple[Hop, ...] = ()
     admits: tuple[str, ...] = ()
-    """Ways in that demand an identity by themselves (trusted services, resource instances): told, never reach."""
+    """Access that requires an identity by itself (trusted services, resource instances): shown, never counted as
+    reach.
+    """
 
     def __or__(self, other: "Lock") -> "Lock":
         if not (other.grants or other.possible_grants or other.hops or other.admits):
@@ -120,15 +126,15 @@ class Lock:
             self.admits + other.admits,
         )
 
-    def named(self, name: str) -> "Lock":
-        """The same half, its ways under a name."""
+    def with_name(self, name: str) -> "Lock":
+        """Return the same lock with its grants under a name."""
         grants = tuple(replace(each, name=name) for each in self.grants)
         return replace(
             self, grants=grants, possible_grants=tuple(replace(each, name=name) for each in self.possible_grants)
         )
 
-    def only(self, names: Iterable[str]) -> "Lock":
-        """The half without the ways of other names; those without a name stay."""
+    def select(self, names: Iterable[str]) -> "Lock":
+        """Return the lock with the grants of these names, and those without a name."""
         known = {"", *names}
         if known.issuperset([each.name for each in self.grants] + [each.name for each in self.possible_grants]):
             return self
@@ -139,34 +145,35 @@ class Lock:
 
     @once
     def levels(self) -> tuple[Level, ...]:
-        """The level of each way, sure or not."""
+        """Return the level of each grant and possible grant."""
         return (*(grant.level for grant in self.grants), *(possible.level for possible in self.possible_grants))
 
     @once
-    def proof(self) -> tuple[Evidence, ...]:
-        """What proves it: the evidence of its widest way first."""
+    def evidence(self) -> tuple[Evidence, ...]:
+        """Return the evidence of the grants, the widest grant first, then that of the possible grants."""
         ways = [each.evidence for each in sorted(self.grants, key=lambda each: -each.level)]
         return tuple(seen for part in (*ways, *(each.evidence for each in self.possible_grants)) for seen in part)
 
     def has(self, level: Level) -> bool:
-        """Whether a sure way has just that level."""
+        """Return whether a grant has exactly that level."""
         return any(grant.level == level for grant in self.grants)
 
-    def unproven(self, missing: Unread) -> "Lock":
-        """The same ways, none of them sure."""
+    def as_possible(self, missing: Unread) -> "Lock":
+        """Return the same lock with every grant as a possible one."""
         possible_grants = tuple(
-            PossibleGrant(grant.level, missing, grant.evidence, who=grant.who, ids=grant.ids) for grant in self.grants
+            PossibleGrant(grant.level, missing, grant.evidence, addresses=grant.addresses, ids=grant.ids)
+            for grant in self.grants
         )
         return Lock((), possible_grants + self.possible_grants, self.hops, self.admits)
 
     @once
     def widest(self) -> Grant | None:
-        """The widest sure way, None where nothing is sure."""
+        """Return the widest grant; None without one."""
         return max(self.grants, key=lambda grant: grant.level) if self.grants else None
 
     @once
-    def worst(self) -> PossibleGrant | None:
-        """The widest way that an unread part could add beyond the sure ones, None where none would."""
+    def widest_possible(self) -> PossibleGrant | None:
+        """Return the widest possible grant beyond the certain ones; None where none is wider."""
         if not self.possible_grants:
             return None
         widest = self.widest
@@ -177,13 +184,13 @@ class Lock:
 NO_GRANT = Lock()
 
 
-def grant(level: Level, *evidence: Evidence, says: str = "", hops: Iterable[Hop] = ()) -> Lock:
-    """A half with one sure way."""
-    return Lock((Grant(level, evidence, says),), hops=tuple(hops))
+def grant(level: Level, *evidence: Evidence, description: str = "", hops: Iterable[Hop] = ()) -> Lock:
+    """Return a lock with one grant."""
+    return Lock((Grant(level, evidence, description),), hops=tuple(hops))
 
 
 def possible(level: Level, missing: Unread, *evidence: Evidence, hops: Iterable[Hop] = ()) -> Lock:
-    """A half with one way that may be there, since something was not read."""
+    """Return a lock with one possible grant, because something was not read."""
     return Lock(possible_grants=(PossibleGrant(level, missing, evidence),), hops=tuple(hops))
 
 
@@ -195,18 +202,20 @@ CLOSED = grant(Reach.none)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Switch:
-    """A property whose known values each mean a level; the row that an exposure function and a lock rule share.
+    """A property of which each known value means a level; an exposure function and a lock rule share it.
 
-    `values` maps known values to levels, `absent` is the value that an absent (or null) property stands for and
-    `source` names where Azure documents that; without `absent` an absent property is a doubt. A value that nobody
-    knows is never closed: nothing is sure, and the widest of the known levels may be there. `says` are clauses.
+    `values`: the known values and their levels. `absent`: the value that an absent or null property stands for;
+    `source` names where Azure documents that. Without `absent` an absent property is a possible grant of the widest
+    level.
+    So is a value that is not known, because it may be a new one that opens the endpoint.
+    `descriptions`: clauses for titles, by level.
     """
 
     path: str
     values: Mapping[Any, Level]
     absent: Any = MISSING
     source: str = ""
-    says: Mapping[Level, str] = field(default_factory=dict)
+    descriptions: Mapping[Level, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.absent is not MISSING and not self.source:
@@ -221,84 +230,93 @@ class Switch:
         return min(self.values.values())
 
     def expected(self) -> Any:
-        """The first value that stands for the strictest level."""
+        """Return the first value of the strictest level."""
         return next(value for value, level in self.values.items() if level == self.strictest)
 
     def level(self, value: Any) -> Level | None:
-        """The level that a value means, None where nobody knows the value."""
+        """Return the level of a value; None where the value is not known."""
         return next((level for known, level in self.values.items() if same(value, known)), None)
 
     def lock(self, resource: Resource) -> Lock:
-        """What the property of this resource says of its lock."""
+        """Return the lock that the property of this resource sets."""
         value = resource.get(self.path)
-        gone = value is MISSING or value is None
+        gone = is_absent(value)
         if gone and (self.absent is MISSING or resource.has_no_properties):
-            return self._doubt(resource, "the answer did not hold it")
+            return self._possible(resource, not_returned(self.path))
         lock = None if isinstance(value, list | dict) else _sure(self, value)
         if lock is None:
-            return self._doubt(resource, f"its value {value!r} is not known")
+            return self._possible(resource, unknown_value(self.path, value))
         if gone and resource.api_version_unknown and lock.grants[0].level < self.widest:
-            return self._doubt(resource, "absent in a record of unknown api-version")
+            return self._possible(resource, Unread(self.path, "absent in a record of unknown api-version"))
         return lock
 
-    def _doubt(self, resource: Resource, why: str) -> Lock:
-        return possible(self.widest, Unread(self.path, why), resource.evidence(self.path, self.expected()))
+    def _possible(self, resource: Resource, missing: Unread) -> Lock:
+        return possible(self.widest, missing, resource.evidence(self.path, self.expected()))
 
 
 @lru_cache(maxsize=4096, typed=True)
 def _sure(switch: Switch, value: Any) -> Lock | None:
-    """What a value of a switch says, one object for all resources that have it; None where nobody knows the value."""
-    gone = value is MISSING or value is None
+    """Return the lock that a value of a switch sets, one object for all resources that have the value; None where it
+    is not known.
+    """
+    gone = is_absent(value)
     level = switch.level(switch.absent if gone else value)
     if level is None:
         return None
     seen = Evidence(switch.path, ABSENT if value is MISSING else value, switch.expected())
-    return grant(level, seen, says=switch.says.get(level, ""))
+    return grant(level, seen, description=switch.descriptions.get(level, ""))
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """An endpoint with its two halves.
+    """An endpoint with its two locks.
 
-    `what` opens its title ("The blob service"); `subject` is the child that it stands for (an anonymous container);
-    `address` a host or an address; `off` says why an endpoint is not served at all (reach is then `none`);
-    `milder` makes every cell so many steps milder, `cap` is the highest severity of a reach up to `capped`, and a reach
-    up to `enough` counts as closed since nothing is left to close; all three with `argument` (reason and source);
-    `closing` is told in place of a command where this SKU cannot be closed; `admits` are identity-bound ways;
-    `hidden` names rules that only the service itself shows: where nothing else lets anybody in, its network rule is not
-    applicable, for that reason.
+    `display_name`: the begin of its title ("The blob service"). `subject`: the child that it stands for, as an
+    anonymous container. `address`: a host or an address. `disabled_reason`: why the endpoint is not served; its reach
+    is then `none`.
+    `severity_steps_down`: lowers every severity by so many steps. `max_severity`: the highest severity of a reach up to
+    `max_severity_up_to`. `counts_as_closed_up_to`: a reach up to this counts as closed, because nothing is left to
+    close. Each of the three needs a `justification` (reason and source).
+    `fix_instruction`: shown in place of a command where this SKU cannot be closed. `admits`: access that requires an
+    identity by itself.
+    `hidden_rules`: names rules that only the service itself shows. Where nothing else allows a caller, network rules
+    are not applicable for that reason.
     """
 
     endpoint: str
     kind: EndpointKind
     reach: Lock
     authentication: Lock
-    what: str = ""
+    display_name: str = ""
     subject: Resource | None = None
     address: str = ""
-    off: str = ""
-    cap: Severity | None = None
-    capped: Reach = Reach.internet
-    milder: int = 0
-    enough: Reach = Reach.none
-    argument: str = ""
-    closing: str = ""
+    disabled_reason: str = ""
+    max_severity: Severity | None = None
+    max_severity_up_to: Reach = Reach.internet
+    severity_steps_down: int = 0
+    counts_as_closed_up_to: Reach = Reach.none
+    justification: str = ""
+    fix_instruction: str = ""
     remedies: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Commands that close a lock of just this endpoint, by category; words in braces are filled in as in a `Fix`."""
+    """Commands that close a lock of this endpoint, by category; words in braces are filled in as in a `Fix`."""
     admits: tuple[str, ...] = ()
-    hidden: str = ""
+    hidden_rules: str = ""
 
     def __post_init__(self) -> None:
-        if (self.cap is not None or self.milder or self.enough) and not self.argument:
-            raise TypeError(f"{self.endpoint}: a milder cell needs an argument")
+        if (
+            self.max_severity is not None or self.severity_steps_down or self.counts_as_closed_up_to
+        ) and not self.justification:
+            raise TypeError(f"{self.endpoint}: a lower severity needs a justification")
 
     def rate(self, auth: Auth, reach: Reach) -> Severity | None:
-        """The cell of the table, with what the service argues for."""
-        severity = None if reach <= self.enough else cell(self.kind, auth, reach)
-        if severity is not None and self.milder:
-            severity = severity.milder(self.milder)
-        if severity is not None and self.cap is not None and reach <= self.capped:
-            severity = min(severity, self.cap)
+        """Return the severity of two levels by the table and by the limits of this endpoint; None where it counts as
+        closed.
+        """
+        severity = None if reach <= self.counts_as_closed_up_to else cell(self.kind, auth, reach)
+        if severity is not None and self.severity_steps_down:
+            severity = severity.lowered(self.severity_steps_down)
+        if severity is not None and self.max_severity is not None and reach <= self.max_severity_up_to:
+            severity = min(severity, self.max_severity)
         return severity
 
     @once
@@ -313,48 +331,59 @@ class Exposure:
 
     @once
     def possible_reach(self) -> Reach | None:
-        """The widest reach that an unread part could add, None where it would add nothing."""
-        worst = self.reach.worst
+        """Return the widest possible reach beyond the proven one; None where there is none."""
+        worst = self.reach.widest_possible
         return None if worst is None else cast("Reach", worst.level)
 
     @once
     def possible_authentication(self) -> Auth | None:
-        worst = self.authentication.worst
+        worst = self.authentication.widest_possible
         return None if worst is None else cast("Auth", worst.level)
 
     @once
     def severity(self) -> Severity | None:
-        """The cell of the sure ways. Where a half has none, its strongest lock is taken: nothing more is proven."""
+        """Return the severity of the certain grants; without one for authentication `identity` counts, because
+        nothing more is proven.
+        """
         reach = self.proven_reach
         return None if reach is None else self.rate(self.proven_authentication or Auth.identity, reach)
 
     @once
-    def worst(self) -> Severity | None:
-        """The cell with what unread parts may add."""
+    def worst_severity(self) -> Severity | None:
+        """Return the severity with the possible grants added."""
         reach = self.possible_reach if self.possible_reach is not None else self.proven_reach
         auth = self.possible_authentication or self.proven_authentication or Auth.anonymous
         return self.rate(auth, Reach.internet if reach is None else reach)
 
     @property
-    def undecided(self) -> bool:
-        """Whether an unread part could make this endpoint worse than what is proven."""
-        return (self.worst or -1) > (self.severity if self.severity is not None else -1)
+    def inconclusive(self) -> bool:
+        """Return whether a possible grant raises the severity."""
+        return (self.worst_severity or -1) > (self.severity if self.severity is not None else -1)
 
 
-def closed(endpoint: str, kind: EndpointKind, why: str, *evidence: Evidence, what: str = "") -> Exposure:
-    """An endpoint whose feature is off: reach `none`, counted as closed."""
-    hop = Hop("switch", what or endpoint, why, lets=False)
-    return Exposure(endpoint, kind, grant(Reach.none, *evidence, hops=(hop,)), IDENTITY, what=what, off=why)
+def closed(endpoint: str, kind: EndpointKind, why: str, *evidence: Evidence, display_name: str = "") -> Exposure:
+    """Return an endpoint whose feature is off: its reach is `none`, and it counts as closed."""
+    hop = Hop("switch", display_name or endpoint, why, allows=False)
+    return Exposure(
+        endpoint,
+        kind,
+        grant(Reach.none, *evidence, hops=(hop,)),
+        IDENTITY,
+        display_name=display_name,
+        disabled_reason=why,
+    )
 
 
-def unread(endpoint: str, kind: EndpointKind, missing: Unread, what: str = "") -> Exposure:
-    """An endpoint of which neither lock could be read."""
-    hop = Hop("switch", what or endpoint, missing.why, lets=None)
+def unread(endpoint: str, kind: EndpointKind, missing: Unread, display_name: str = "") -> Exposure:
+    """Return an endpoint of which neither lock could be read."""
+    hop = Hop("switch", display_name or endpoint, missing.why, allows=None)
     authentication = possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
-    return Exposure(endpoint, kind, possible(Reach.internet, missing, hops=(hop,)), authentication, what=what)
+    return Exposure(
+        endpoint, kind, possible(Reach.internet, missing, hops=(hop,)), authentication, display_name=display_name
+    )
 
 
-REACH_SAYS: dict[Reach, str] = {
+REACH_DESCRIPTIONS: dict[Reach, str] = {
     Reach.internet: "every address",
     Reach.azure: "every Azure tenant",
     Reach.wide: "large public ranges",
@@ -362,7 +391,7 @@ REACH_SAYS: dict[Reach, str] = {
     Reach.private: "private networks only",
     Reach.none: "nobody",
 }
-AUTH_SAYS: dict[Auth, str] = {
+AUTH_DESCRIPTIONS: dict[Auth, str] = {
     Auth.anonymous: "nothing is asked of the caller",
     Auth.shared: "a copied key or password opens it",
     Auth.identity: "an Entra identity is demanded",
@@ -370,21 +399,21 @@ AUTH_SAYS: dict[Auth, str] = {
 
 
 def title(exposure: Exposure) -> str:
-    """One sentence: what answers whom, and what is asked."""
-    what = exposure.what or exposure.endpoint
+    """Return one sentence: who can reach the endpoint, and which credential it accepts."""
+    what = exposure.display_name or exposure.endpoint
     reach, authentication = exposure.reach.widest, exposure.authentication.widest
-    if exposure.off:
-        return f"{what} is off: {exposure.off}"
+    if exposure.disabled_reason:
+        return f"{what} is off: {exposure.disabled_reason}"
     if reach is None:
         opening, _, rest = what.partition(" ")
         inner = f"{opening.lower()} {rest}" if opening in ("The", "A", "An", "Its") else what
         answers = f"Who can reach {inner} is not known"
     else:
-        answers = f"{what} answers {reach.says or REACH_SAYS[Reach(reach.level)]}"
+        answers = f"{what} answers {reach.description or REACH_DESCRIPTIONS[Reach(reach.level)]}"
     says = (
         "what it asks is not known"
         if authentication is None
-        else authentication.says or AUTH_SAYS[Auth(authentication.level)]
+        else authentication.description or AUTH_DESCRIPTIONS[Auth(authentication.level)]
     )
     return f"{answers}; {says}"
 
@@ -393,12 +422,12 @@ Endpoints = Callable[..., Iterable[Exposure]]
 
 __all__ = [
     "ANONYMOUS",
-    "AUTH_SAYS",
+    "AUTH_DESCRIPTIONS",
     "CLOSED",
     "IDENTITY",
     "LOCKS",
     "NO_GRANT",
-    "REACH_SAYS",
+    "REACH_DESCRIPTIONS",
     "SHARED",
     "Auth",
     "EndpointKind",

@@ -1,17 +1,17 @@
-"""What an ARM resource id or path says: its type, subscription, resource group, name, and the bundle it belongs to."""
+"""The parts of an ARM resource id or path: type, subscription, resource group, name, bundle."""
 
 from functools import lru_cache
 
 
 @lru_cache(maxsize=8192)
 def segments(url: str) -> tuple[str, ...]:
-    """The parts of an ARM id or path, in lower case, without empty ones and without the query."""
+    """Return the segments of an ARM id or path in lower case, without empty ones and without the query."""
     return tuple(part for part in url.split("?", 1)[0].lower().split("/") if part)
 
 
 @lru_cache(maxsize=8192)
 def type_of(resource_id: str) -> str:
-    """The ARM type that an id names, as the id spells it; "" for a subscription or a group."""
+    """Return the ARM type that an id names, as the id spells it; "" for a subscription or a resource group."""
     parts = [part for part in resource_id.split("?", 1)[0].split("/") if part]
     for place in range(len(parts) - 1, -1, -1):
         if parts[place].lower() == "providers":
@@ -21,14 +21,14 @@ def type_of(resource_id: str) -> str:
 
 
 def subscription_of(url: str) -> str:
-    """The subscription id that an id or path names, in lower case, or ""."""
+    """Return the subscription id that an id or path names, in lower case; "" without one."""
     parts = segments(url)
     return parts[1] if len(parts) > 1 and parts[0] == "subscriptions" else ""
 
 
 @lru_cache(maxsize=8192)
 def group_of(resource_id: str) -> str:
-    """The resource group that an id names, as it spells it, or ""."""
+    """Return the resource group that an id names, as the id spells it; "" without one."""
     parts = [part for part in resource_id.split("/") if part]
     return parts[3] if len(parts) > 3 and parts[2].lower() == "resourcegroups" else ""
 
@@ -46,12 +46,14 @@ _LISTED_NESTED = frozenset(
         "microsoft.network/firewallpolicies/rulecollectiongroups",
     }
 )
-"""Nested types of which a collection reads all in a subscription: below it, their path is a list, not a resource."""
+"""Nested types that one list reads for a whole subscription: the path below a parent is that list, not a resource."""
 
 
 @lru_cache(maxsize=2048)
 def root_of(url: str) -> str:
-    """The id (lower case) of the bundle that a resource, or a read below one, belongs to; "" for bulk reads."""
+    """Return the id (lower case) of the bundle of a resource, or of a read below one; "" for a list of a
+    subscription.
+    """
     parts = segments(url)
     if "providers" not in parts:
         return ""

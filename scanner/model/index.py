@@ -1,12 +1,12 @@
-"""What a rule may know of the whole snapshot: network resources, visible subscriptions, and the own networks."""
+"""What a rule may know of the whole snapshot: network resources, visible subscriptions, own networks."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from scanner.model.addresses import EMPTY, AddressSet
+from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.ids import segments, subscription_of
 from scanner.model.resource import Resource
-from scanner.model.verdict import Unread
+from scanner.model.verdict import Unread, not_listed
 
 INDEX_TYPES = (
     "Microsoft.Network/virtualNetworks",
@@ -39,72 +39,78 @@ INDEX_TYPES = (
     "Microsoft.Web/hostingEnvironments",
     "Microsoft.App/managedEnvironments",
 )
-"""The types that stand first in a grouped snapshot, since verdicts on other bundles may look them up."""
+"""The types that come first in a grouped snapshot, because verdicts on other bundles may need them."""
 
 EXTENSIONS = frozenset({"microsoft.network/effectivesecurityadminrules"})
-"""Types that only Resource Graph lists, below other resources, and that no role grants by their own name: whoever
-reads virtual networks sees them."""
+"""Types that only Resource Graph lists, below other resources. No role grants them by their own name: an identity
+that reads virtual networks sees them.
+"""
 
 _FOLDED = frozenset(each.lower() for each in INDEX_TYPES)
 
 
 def is_indexed(type: str) -> bool:
-    """Whether resources of that type belong to the index."""
+    """Return whether resources of that type belong to the index."""
     return type.lower() in _FOLDED
 
 
 @dataclass(slots=True)
 class Index:
-    """`live`: made of a collection that would know of more; then what no complete listing covers is Unread.
+    """The resources of INDEX_TYPES by id and type, and what of them may be missing.
 
-    A file of bare resources (`live=False`) is taken to hold all perimeters that are in use.
-    `subscriptions`: the ids that the caller can see, lower case, with their tenants.
+    `live`: made of a collection, so that what no complete listing covers is Unread. A file of bare resources
+    (`live=False`) counts as holding all perimeters that are in use.
+    `subscriptions`: the ids that this identity can see, in lower case, with their tenants.
     """
 
     resources: dict[str, Resource] = field(default_factory=dict)
     by_type: dict[str, list[Resource]] = field(default_factory=dict)
     missing: dict[str, Unread] = field(default_factory=dict)
-    """Why a type (lower case) is not known in whole."""
+    """Why a type (lower case) is not known in full."""
     unlisted: dict[str, dict[str, Unread]] = field(default_factory=dict)
-    """The same by subscription (lower case), where it is known which of them lack the type."""
+    """Why a type (lower case) is not known in a subscription (lower case), where it is known which ones lack it."""
     subscriptions: Mapping[str, str] = field(default_factory=dict)
-    networks: AddressSet = EMPTY
+    networks: AddressSet = NO_ADDRESSES
     wide_ipv4: int = 65536
     wide_ipv6: int = 48
     live: bool = True
     partial: frozenset[str] = frozenset()
-    """The subscriptions (lower case) of which only a part is seen: a list of theirs may lack what is there."""
+    """The subscriptions (lower case) with partial visibility: their lists may be incomplete."""
     memo: dict[object, object] = field(default_factory=dict)
-    """A place for parsed forms (perimeters, Front Door ids): built once by the reader that needs them."""
+    """Parsed forms, as perimeters and Front Door ids, each made once by the first function that needs it."""
 
     def add(self, resource: Resource) -> None:
         self.resources[resource.key] = resource
         self.by_type.setdefault(resource.type.lower(), []).append(resource)
 
     def of_type(self, type: str) -> tuple[list[Resource], Unread | None]:
-        """The known resources of a type, and what may be missing of them (None: the list is complete)."""
+        """Return the known resources of a type, and what may be missing of them (None: the list is complete)."""
         return self.by_type.get(type.lower(), []), self.missing.get(type.lower())
 
     def missing_in(self, type: str, resource_id: str) -> Unread | None:
-        """What may be missing of a type in the subscription that an id names; of all where nobody knows in which."""
+        """Return what may be missing of a type in the subscription that an id names; of all where it is not known in
+        which.
+        """
         whole, by = self.missing.get(type.lower()), self.unlisted.get(type.lower())
         where = subscription_of(resource_id)
         return by.get(where) if whole is not None and by is not None and where else whole
 
     def find(self, resource_id: str) -> Resource:
-        """The resource of that id; Unread where no listing covers it, also where it is in a subscription not seen."""
+        """Return the resource of that id. Raises Unread where no listing covers it, as in a subscription that is not
+        visible.
+        """
         found = self.resources.get("/" + "/".join(segments(resource_id)))
         if found is None:
-            raise Unread(resource_id, "not among what was read")
+            raise not_listed(resource_id)
         return found
 
-    def sees(self, resource_id: str) -> bool:
-        """Whether the subscription that an id names is one that the caller can see."""
+    def is_visible(self, resource_id: str) -> bool:
+        """Return whether this identity can see the subscription that an id names."""
         return subscription_of(resource_id) in self.subscriptions
 
 
 def build(resources: Iterable[Resource], **more: object) -> Index:
-    """An index of these resources; `more`: fields of `Index`."""
+    """Return an index of these resources; `more`: fields of `Index`."""
     index = Index(**more)  # type: ignore[arg-type]
     for resource in resources:
         index.add(resource)

@@ -1,4 +1,4 @@
-"""Values in JSON bodies by dotted path. Keys, texts and booleans compare without case, as ARM does."""
+"""Values in JSON bodies by dotted path. Keys, texts and booleans compare without case, as ARM compares them."""
 
 from functools import lru_cache
 from typing import Any
@@ -15,7 +15,7 @@ class _Missing:
 
 
 MISSING = _Missing()
-"""What `Resource.look` answers for a property that the body does not have."""
+"""What `get_path` and `Resource.get` return for a property that the body does not have."""
 
 
 @lru_cache(maxsize=4096)
@@ -29,7 +29,7 @@ def _folded(keys: tuple[str, ...]) -> dict[str, str]:
 
 
 def member(body: Any, name: str) -> Any:
-    """The member of a JSON object whatever its case, or MISSING; a body that is no object has none."""
+    """Return the member of a JSON object whatever its case; MISSING without one, and for a body that is no object."""
     if not isinstance(body, dict):
         return MISSING
     if name in body:
@@ -39,7 +39,7 @@ def member(body: Any, name: str) -> Any:
 
 
 def get_path(body: Any, path: str) -> Any:
-    """The value below a dotted path whatever the case of its keys, or MISSING."""
+    """Return the value below a dotted path whatever the case of its keys; MISSING without one."""
     for step in _steps(path):
         try:
             body = body[step]
@@ -51,7 +51,7 @@ def get_path(body: Any, path: str) -> Any:
 
 
 def same(seen: object, known: object) -> bool:
-    """Whether a value from Azure is a known one: text without case, and "true" for true."""
+    """Return whether a value from Azure equals a known one: texts without case, and "true" equals true."""
     if seen is known:
         return True
     if isinstance(known, bool) or isinstance(seen, bool):
@@ -59,3 +59,26 @@ def same(seen: object, known: object) -> bool:
     if isinstance(seen, str) and isinstance(known, str):
         return seen.lower() == known.lower()
     return seen == known
+
+
+def is_absent(value: object) -> bool:
+    """Return whether a value is MISSING or null; both mean that ARM did not return the property."""
+    return value is MISSING or value is None
+
+
+def text_at(body: Any, path: str) -> str:
+    """Return the text below a dotted path; "" where there is none."""
+    value = get_path(body, path)
+    return value if isinstance(value, str) else ""
+
+
+def texts_at(body: Any, path: str) -> list[str]:
+    """Return the texts of the list below a dotted path; [] where there is no list."""
+    value = get_path(body, path)
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
+def objects_at(body: Any, path: str) -> list[Any]:
+    """Return the JSON objects of the list below a dotted path; [] where there is no list."""
+    value = get_path(body, path)
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

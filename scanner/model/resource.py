@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from scanner.model.ids import group_of, name_of, segments, subscription_of, type_of
-from scanner.model.json_paths import MISSING, get_path, member
-from scanner.model.verdict import ABSENT, Evidence, Unread
+from scanner.model.json_paths import MISSING, get_path, is_absent, member
+from scanner.model.verdict import ABSENT, Evidence, Unread, not_a_list, not_returned
 
 
 class ChildRead(Protocol):
-    """A declared read below a resource, as far as a resource must know it; see `Read`."""
+    """The part of a declared read (`model.rule.Read`) that a resource needs."""
 
     path: str
     key: str
@@ -21,14 +21,14 @@ class ChildRead(Protocol):
 
 
 By = Literal["graph", "list", "get", "import"]
-"""How a record was read. Of `graph` rows and imported files the api-version is not known: see `Resource.thin`."""
+"""How a record was read. For `graph` and `import` its api-version is not known: see `Resource.api_version_unknown`."""
 
 RICHNESS: dict[str, int] = {"import": 0, "graph": 0, "list": 1, "get": 2}
 
 
 @dataclass(slots=True)
 class Children:
-    """The child resources that are known below one read; `gap` says what is missing, None when they are all there."""
+    """The child resources that are known below one read; `gap`: why some may be missing, None where all are known."""
 
     items: list["Resource"]
     gap: Unread | None = None
@@ -40,19 +40,21 @@ class Children:
         return len(self.items)
 
     def all(self) -> list["Resource"]:
-        """All of them, or Unread where some may be missing."""
+        """Return all children. Raises Unread where some may be missing."""
         if self.gap is not None:
             raise self.gap
         return self.items
 
 
 LOST = "SubscriptionMissing"
-"""The code of a gap that a history adds: an earlier scan saw the subscription, this one was not shown it."""
+"""The code of a gap that a history adds: an earlier scan saw the subscription, this one did not."""
 
 
 @dataclass(slots=True)
 class Gap:
-    """A read that failed or was refused. `status` 0: there was no answer; `code` is then Timeout, Reset or BadJson."""
+    """A read that failed or was refused. `status` 0: there was no response; `code` is then Timeout, Reset or
+    BadJson.
+    """
 
     url: str
     status: int
@@ -60,7 +62,7 @@ class Gap:
     action: str = ""
 
     def why(self) -> str:
-        """A clause for messages: what was answered, and what is missing."""
+        """Return a clause for messages: the status and code, and the missing action."""
         answer = f"{self.status} {self.code}".strip() if self.status else self.code
         return f"{answer}, missing {self.action}" if self.status in (401, 403) and self.action else answer
 
@@ -77,7 +79,7 @@ class Bundle:
     below: dict[str, list["Resource"]] = field(default_factory=dict)
 
     def add(self, resource: "Resource") -> None:
-        """Take a record; of one id the richer one stays."""
+        """Add a record; of two with one id the one with more properties stays."""
         known = self.resources.get(resource.key)
         if known is not None:
             if RICHNESS[resource.by] <= RICHNESS[known.by]:
@@ -109,7 +111,7 @@ class Resource:
         self.api = api
         self.by: By = by
         self.has_no_properties = not isinstance(member(body, "properties"), dict)
-        """Whether the answer held no properties at all: it shows neither that something is open, nor closed."""
+        """Whether the body has no properties at all: then nothing is known to be open or closed."""
         self.bundle = bundle if bundle is not None else Bundle(self.id)
         if bundle is None:
             self.bundle.add(self)
@@ -119,12 +121,14 @@ class Resource:
 
     @property
     def api_version_unknown(self) -> bool:
-        """Whether an absent property says nothing, since the api-version of the record is not known."""
+        """Return whether the api-version of the record is not known, so that an absent property has no known
+        meaning.
+        """
         return self.by in ("graph", "import")
 
     @property
     def why_absent_is_unknown(self) -> str:
-        """Why an absent property of this record says nothing; "" where it means what Azure documents."""
+        """Return why an absent property of this record has no known meaning; "" where it means what Azure documents."""
         if self.has_no_properties:
             return "the answer held no properties"
         return "absent in a record whose api-version is not known" if self.api_version_unknown else ""
@@ -139,7 +143,7 @@ class Resource:
 
     @property
     def location(self) -> str:
-        """The region as ARM names it (`norwayeast`), "" where the body has none."""
+        """Return the region as ARM names it (`norwayeast`); "" where the body has none."""
         value = member(self.body, "location")
         return value.lower().replace(" ", "") if isinstance(value, str) else ""
 
@@ -149,61 +153,66 @@ class Resource:
         return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}
 
     def get(self, path: str) -> Any:
-        """What the body has there, null included, or MISSING."""
+        """Return the value below a path, null included; MISSING without one."""
         return get_path(self.body, path)
 
     def has(self, path: str) -> bool:
-        """Whether the body has a value there that is not null."""
+        """Return whether the body has a value below a path that is not null."""
         return self.get(path) is not MISSING and self.get(path) is not None
 
     def require(self, path: str) -> Any:
-        """The value there; Unread where it is absent or null, since both mean that it was not returned."""
+        """Return the value below a path. Raises Unread where it is absent or null, because ARM did not return it
+        then.
+        """
         value = self.get(path)
-        if value is MISSING or value is None:
-            raise Unread(path, "the answer did not hold it")
+        if is_absent(value):
+            raise not_returned(path)
         return value
 
     def get_or_default(self, path: str, default: Any, *, source: str) -> Any:
-        """The value there, or what Azure documents for an absent one (`source` names where).
+        """Return the value below a path, or what Azure documents for an absent one (`source` names where).
 
-        Unread where the record is thin: use it for defaults that could pass, and a `Switch` for those that could fail.
+        Raises Unread where the meaning of an absent value is not known. Use it for defaults that may pass, and a
+        `Switch` for those that may fail.
         """
         if not source:
             raise TypeError("a default without a source is a guess")
         value = self.get(path)
-        if value is MISSING or value is None:
+        if is_absent(value):
             if self.api_version_unknown or self.has_no_properties:
                 raise Unread(path, self.why_absent_is_unknown)
             return default
         return value
 
     def items(self, path: str) -> list[Any]:
-        """The list there; [] where it is absent or null; Unread where it is something else."""
+        """Return the list below a path; [] where it is absent or null. Raises Unread where the value is no list."""
         value = self.get(path)
-        if value is MISSING or value is None:
+        if is_absent(value):
             return []
         if not isinstance(value, list):
-            raise Unread(path, "this is no list")
+            raise not_a_list(path)
         return value
 
     def evidence(self, path: str, expected: object = None) -> Evidence:
-        """Evidence of what the body has there."""
+        """Return the evidence for the value below a path."""
         value = self.get(path)
         return Evidence(path, ABSENT if value is MISSING else value, expected)
 
     def url(self, child: ChildRead) -> str:
-        """The ARM path of a read below this resource."""
+        """Return the ARM path of a read below this resource."""
         return f"{self.id}/{child.path}"
 
     def children(self, child: ChildRead) -> Children:
-        """What is known below a read; never raises: look at `.gap`."""
+        """Return what is known below a read. It never raises: check `.gap`."""
         found = self._below(child)
         if not child.needed(self):
             return Children(found)
         return Children(found, self._missing(child, len(found)))
 
     def child(self, child: ChildRead) -> "Resource | None":
-        """The one resource of a single read, None where Azure says that there is none; Unread where it is not known."""
+        """Return the one resource of a single read; None where Azure says that there is none. Raises Unread where
+        that is not known.
+        """
         found = self._below(child)
         if found:
             return found[0]
@@ -236,6 +245,6 @@ class Resource:
         return Unread(child.path, f"not read ({why})" if why else "it was not read")
 
     def off(self, child: ChildRead) -> str | None:
-        """The error code that says that this SKU or kind does not have such children, or None."""
+        """Return the error code with which Azure said that this SKU or kind has no such children; None without one."""
         why = self.bundle.skips.get(self.key + child.key)
         return why if why is not None and why in child.off else None

@@ -1,19 +1,21 @@
-"""The four answers of a rule, and the evidence that each one carries."""
+"""The four verdicts of a rule, their evidence, and what could not be read."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from scanner.model.json_paths import MISSING
+
 ABSENT: Final = "absent"
-"""How evidence shows a property that the body does not have; `None` shows one that is null."""
+"""The value of evidence for a property that the body does not have; `None` is a property that is null."""
 
 NOT_READ: Final = "not read"
-"""How evidence shows a part that could not be read."""
+"""The value of evidence for a part that could not be read."""
 
 
 class Severity(IntEnum):
-    """How bad a failure is, from `info` to `critical`; JSON holds the name."""
+    """The severity of a failure, from `info` to `critical`; JSON holds the name."""
 
     info = 0
     low = 1
@@ -21,15 +23,15 @@ class Severity(IntEnum):
     high = 3
     critical = 4
 
-    def milder(self, steps: int = 1) -> "Severity | None":
-        """The severity so many steps lower, or None below `low`."""
+    def lowered(self, steps: int = 1) -> "Severity | None":
+        """Return the severity so many steps lower; None below `low`."""
         lower = self - steps
         return Severity(lower) if lower >= Severity.low else None
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One value that was seen: where (`path`), what, and what a closed lock would show (None: context only)."""
+    """One value that was read: its path, the value, and the value that would pass (None: the row is context only)."""
 
     path: str
     value: object
@@ -37,9 +39,9 @@ class Evidence:
 
 
 class Unread(Exception):
-    """Something that a verdict needs was not read; the verdict is Unknown, never Pass.
+    """Something that a verdict needs and that was not read. The verdict is then Unknown, never Pass.
 
-    `what` names the part, `why` is a clause for the message, `gap` the URL of the failed read where there is one.
+    `what` names the part. `why` is a clause for the message. `gap` is the URL of the failed read, where there is one.
     """
 
     def __init__(self, what: str, why: str, gap: str | None = None) -> None:
@@ -49,16 +51,60 @@ class Unread(Exception):
         self.gap = gap
 
 
+NOT_LISTED: Final = "not among what was read"
+"""Why a resource that no listing covers is Unread; it may be in a subscription that this identity cannot see."""
+
+
+def not_returned(path: str, what: str = "it") -> Unread:
+    """Return the Unread for a property that ARM did not return; `what` is the pronoun or noun of the message."""
+    return Unread(path, f"the answer did not hold {what}")
+
+
+def malformed(path: str) -> Unread:
+    """Return the Unread for a property that ARM returned in a form that Azure does not document."""
+    return Unread(path, "the answer did not hold what it should")
+
+
+def unknown_value(path: str, value: object = MISSING) -> Unread:
+    """Return the Unread for a value that Twolocks does not know; without `value` the message does not show it."""
+    return Unread(path, "its value is not known" if value is MISSING else f"its value {value!r} is not known")
+
+
+def not_returned_or_unknown(path: str) -> Unread:
+    """Return the Unread for a property that is absent or has a value that Twolocks does not know."""
+    return Unread(path, "the answer did not hold it, or its value is not known")
+
+
+def absent_at_unknown_version(path: str) -> Unread:
+    """Return the Unread for a property that is absent in a record of Resource Graph or of an imported file."""
+    return Unread(path, "absent in a record whose api-version is not known")
+
+
+def not_a_list(path: str) -> Unread:
+    """Return the Unread for a property that should be a list and is not."""
+    return Unread(path, "this is no list")
+
+
+def not_listed(resource_id: str) -> Unread:
+    """Return the Unread for a resource that no listing of the scan covers."""
+    return Unread(resource_id, NOT_LISTED)
+
+
+def not_read(path: str) -> Unread:
+    """Return the Unread for a read that was not done."""
+    return Unread(path, "it was not read")
+
+
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """The fault was looked for and is not there."""
+    """The rule looked for the fault and did not find it."""
 
     evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The fault is there. `severity` overrides the rule's own; `message` says more than its title."""
+    """The fault is there. `severity` overrides the rule's own; `message` says more than the rule's title."""
 
     evidence: tuple[Evidence, ...]
     message: str = ""
@@ -70,9 +116,9 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It could not be decided. `worst` is what it could be at most, `gaps` the URLs of the reads that are missing.
+    """The rule is inconclusive. `worst`: the highest severity that it may have. `gaps`: the URLs of the missing reads.
 
-    `bare`: these gaps are not the whole reason, so that accepting them does not settle it.
+    `has_other_reasons`: something besides `gaps` is inconclusive, so accepting every gap does not resolve the finding.
     """
 
     why: str
@@ -85,7 +131,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class NotApplicable:
-    """The question does not arise for this resource."""
+    """The rule does not apply to this resource."""
 
     why: str
 
@@ -94,14 +140,16 @@ Verdict = Pass | Fail | Unknown | NotApplicable
 
 
 def unknown(*missing: Unread, worst: Severity | None = None, evidence: Iterable[Evidence] = ()) -> Unknown:
-    """The Unknown for parts that were not read."""
+    """Return the Unknown for parts that were not read."""
     why = "; ".join(dict.fromkeys(f"{each.what}: {each.why}" for each in missing))
     gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
     return Unknown(why, gaps, worst, tuple(evidence), has_other_reasons=any(not each.gap for each in missing))
 
 
-def shown(value: object) -> str:
-    """A value as one short word for drawings: JSON's spelling of null and booleans, text as it is."""
+def display_value(value: object) -> str:
+    """Return a value as one short text: JSON's spelling of null and booleans, a text as it is, at most 60
+    characters.
+    """
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,8 +1,9 @@
 """Ordered allow and deny rules: the access restrictions of App Service and the address lists of Container Apps.
 
-Microsoft Learn, app-service/overview-access-restrictions: rules go by priority, the first that matches decides. Without
-an explicit default action no rule at all lets everybody in, and with any rule the rest is denied; an explicit one wins.
-A header filter narrows nothing, since a caller can send any header, with one exception: Front Door sets `X-Azure-FDID`
+Source: Microsoft Learn, app-service/overview-access-restrictions. Rules go by priority, and the first that matches
+decides. Without an explicit default action no rule at all allows every caller, and any rule denies the rest; an
+explicit default action decides.
+A header filter narrows nothing, because a caller can send any header. The one exception: Front Door sets `X-Azure-FDID`
 itself, so the tag AzureFrontDoor.Backend together with the id of the own profile is a lock.
 """
 
@@ -10,50 +11,58 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from scanner.model.addresses import EMPTY, EVERYTHING, AddressSet, BadAddress, parse
+from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, BadAddress, parse
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.verdict import Evidence, Unread
-from scanner.reach.firewall import Subnets
-from scanner.reach.sources import KEPT, from_addresses, from_ids, from_tag, phrase, remembered, without_effect
+from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
+from scanner.reach.firewall import AllowedSubnets
+from scanner.reach.sources import (
+    MAX_LISTED,
+    cached,
+    grant_from_addresses,
+    grant_from_tag,
+    grants_from_ids,
+    join_with_and,
+    private_range_evidence,
+)
 
 FRONT_DOOR = "azurefrontdoor.backend"
 LAST = 2147483647
 PRIORITY = 65000
-"""What Azure gives a rule without a priority."""
+"""The priority that Azure gives a rule without one."""
 
 
 @dataclass(slots=True)
-class _Walk:
-    """A walk over the rules: what no rule has matched yet, and what was let in so far."""
+class _Evaluation:
+    """The evaluation of a list of rules: the addresses that no rule has matched yet, and what rules allow so far."""
 
     site: Resource
     index: Index
     path: str
-    rest: AddressSet = EVERYTHING
-    allowed: AddressSet = EMPTY
+    rest: AddressSet = ALL_ADDRESSES
+    allowed: AddressSet = NO_ADDRESSES
     subnets: list[str] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
-    ways: list[Grant] = field(default_factory=list)
+    grants: list[Grant] = field(default_factory=list)
     possible_grants: list[PossibleGrant] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
-    let: list[tuple[Any, AddressSet]] = field(default_factory=list)
-    """The rules that let in, with their addresses."""
+    allow_rules: list[tuple[Any, AddressSet]] = field(default_factory=list)
+    """The rules that allow, with their addresses."""
 
     def possible(self, why: str, level: Reach = Reach.internet) -> None:
         self.possible_grants.append(PossibleGrant(level, Unread(self.path, why)))
 
 
 def restrictions(site: Resource, index: Index, config: Resource, *, scm: bool = False) -> Lock:
-    """Whom the access restrictions of an app (or its SCM site) let in; `config` is its `config/web`."""
+    """Return the lock that the access restrictions of an app (or its SCM site) set; `config` is its `config/web`."""
     name = _list_of(config, scm)
     path, default_path = f"properties.{name}", f"properties.{name}DefaultAction"
     entries = config.get(path)
     if not isinstance(entries, list):
-        missing = Unread(path, "the answer did not hold it")
-        hop = Hop("firewall", "Access restrictions", missing.why, lets=None)
+        missing = not_returned(path)
+        hop = Hop("firewall", "Access restrictions", missing.why, allows=None)
         return Lock(possible_grants=(PossibleGrant(Reach.internet, missing, (config.evidence(path),)),), hops=(hop,))
     walk = _walked(site, index, path, entries)
     implicit = [entry for entry in entries if _implicit(entry)]
@@ -63,30 +72,32 @@ def restrictions(site: Resource, index: Index, config: Resource, *, scm: bool = 
     return _result(walk, "Access restrictions", len(rules), config.evidence(default_path, "Deny"))
 
 
-def restricted_subnets(site: Resource, index: Index, config: Resource) -> Subnets:
-    """The subnets that the access restrictions of an app or of its SCM site let in; `config` is its `config/web`."""
+def restricted_subnets(site: Resource, index: Index, config: Resource) -> AllowedSubnets:
+    """Return the subnets that the access restrictions of an app and its SCM site allow; `config` is its
+    `config/web`.
+    """
     ids: list[str] = []
     missing: Unread | None = None
     for name in dict.fromkeys(_list_of(config, scm) for scm in (False, True)):
         path = f"properties.{name}"
         entries = config.get(path)
         if not isinstance(entries, list):
-            missing = missing or Unread(path, "the answer did not hold it")
+            missing = missing or not_returned(path)
             continue
         ids += _walked(site, index, path, entries).subnets
-        if any(map(_strange, entries)):
+        if any(map(_may_name_unseen_subnet, entries)):
             missing = missing or Unread(path, "which subnet a rule lets in is not known")
-    return Subnets(f"{_list_of(config, False)}[].vnetSubnetResourceId", tuple(dict.fromkeys(ids)), missing)
+    return AllowedSubnets(f"{_list_of(config, False)}[].vnetSubnetResourceId", tuple(dict.fromkeys(ids)), missing)
 
 
-def _strange(entry: Any) -> bool:
-    """Whether a rule may let in a subnet that the walk does not see."""
+def _may_name_unseen_subnet(entry: Any) -> bool:
+    """Return whether a rule may allow a subnet that the evaluation does not see."""
     subnet, action = get_path(entry, "vnetSubnetResourceId"), get_path(entry, "action")
     if not isinstance(entry, dict):
         return True
     if subnet in (MISSING, None, ""):
         return get_path(entry, "ipAddress") in (MISSING, None, "")
-    said = action is MISSING or action is None or same(action, "Allow") or same(action, "Deny")
+    said = is_absent(action) or same(action, "Allow") or same(action, "Deny")
     return not (isinstance(subnet, str) and said and _placed(entry))
 
 
@@ -95,9 +106,9 @@ def _list_of(config: Resource, scm: bool) -> str:
     return "scmIpSecurityRestrictions" if own else "ipSecurityRestrictions"
 
 
-def _walked(site: Resource, index: Index, path: str, entries: list[Any]) -> _Walk:
-    """A walk over the rules of a list, by priority, up to the one that leaves nobody."""
-    walk = _Walk(site, index, path)
+def _walked(site: Resource, index: Index, path: str, entries: list[Any]) -> _Evaluation:
+    """Return the evaluation of a list of rules by priority, up to the one that leaves no address."""
+    walk = _Evaluation(site, index, path)
     rules = [entry for entry in entries if not _implicit(entry)]
     placed = [rule for rule in rules if _placed(rule)]
     if len(placed) < len(rules):
@@ -114,13 +125,14 @@ def _placed(entry: Any) -> bool:
 
 
 def address_list(app: Resource, index: Index, path: str, address: str = "ipAddressRange") -> Lock:
-    """Whom a list of address rules lets in where all rules allow or all deny (Container Apps ingress).
+    """Return the lock of a list of address rules where all rules allow or all deny (Container Apps ingress).
 
-    Microsoft Learn, container-apps/ip-restrictions: without rules everybody is let in; rules that deny let the rest in.
+    Source: Microsoft Learn, container-apps/ip-restrictions. Without rules every caller is allowed; deny rules allow the
+    rest.
     """
     entries = app.get(path)
-    walk = _Walk(app, index, path)
-    if entries is None or entries is MISSING:
+    walk = _Evaluation(app, index, path)
+    if is_absent(entries):
         entries = []
     if not isinstance(entries, list):
         walk.possible("this is no list")
@@ -134,7 +146,7 @@ def address_list(app: Resource, index: Index, path: str, address: str = "ipAddre
 
 
 def _implicit(entry: Any) -> bool:
-    """Whether this is the rule that Azure shows for what no rule matches."""
+    """Return whether this is the rule that Azure shows for what no rule matches."""
     return get_path(entry, "priority") == LAST and str(get_path(entry, "name")).lower() in ("allow all", "deny all")
 
 
@@ -144,14 +156,14 @@ def _order(entry: Any) -> tuple[int, bool]:
 
 
 def _priority(entry: Any) -> int | None:
-    """The priority of a rule, None where it has none, or one that is no number."""
+    """Return the priority of a rule; None without one, or for one that is no number."""
     value = get_path(entry, "priority")
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _action(walk: _Walk, entry: Any) -> str:
+def _action(walk: _Evaluation, entry: Any) -> str:
     value = get_path(entry, "action")
-    if value is MISSING or value is None or same(value, "Allow"):
+    if is_absent(value) or same(value, "Allow"):
         return "allow"
     if same(value, "Deny"):
         return "deny"
@@ -159,7 +171,7 @@ def _action(walk: _Walk, entry: Any) -> str:
     return "none"
 
 
-def _take(walk: _Walk, rule: Any) -> None:
+def _take(walk: _Evaluation, rule: Any) -> None:
     action = _action(walk, rule)
     headers = get_path(rule, "headers")
     headers = headers if isinstance(headers, dict) and any(headers.values()) else {}
@@ -185,7 +197,7 @@ def _take(walk: _Walk, rule: Any) -> None:
     _apply(walk, rule, action, text)
 
 
-def _apply(walk: _Walk, rule: Any, action: str, text: Any) -> None:
+def _apply(walk: _Evaluation, rule: Any, action: str, text: Any) -> None:
     try:
         addresses = parse(text)
     except BadAddress as bad:
@@ -195,19 +207,19 @@ def _apply(walk: _Walk, rule: Any, action: str, text: Any) -> None:
     if action == "allow":
         walk.allowed |= addresses & walk.rest
         walk.texts.append(str(text))
-        walk.let.append((rule, addresses & walk.rest))
+        walk.allow_rules.append((rule, addresses & walk.rest))
     if action != "none":
         walk.rest -= addresses
 
 
-def _subnet(walk: _Walk, subnet: str, action: str) -> None:
+def _subnet(walk: _Evaluation, subnet: str, action: str) -> None:
     if action == "deny":
         walk.refused.add(subnet.lower())
     elif action == "allow" and subnet.lower() not in walk.refused:
         walk.subnets.append(subnet)
 
 
-def _tags(walk: _Walk, text: str, headers: dict[str, Any]) -> None:
+def _tags(walk: _Evaluation, text: str, headers: dict[str, Any]) -> None:
     names = [name for name in (part.strip() for part in text.split(",")) if name]
     if not names:
         walk.possible("a rule for a service tag names none")
@@ -217,9 +229,9 @@ def _tags(walk: _Walk, text: str, headers: dict[str, Any]) -> None:
         if name.lower() == FRONT_DOOR and ids:
             _front_door(walk, ids, seen)
             continue
-        grant, tag = from_tag(name, seen)
+        grant, tag = grant_from_tag(name, seen)
         if grant is not None:
-            walk.ways.append(Grant(grant.level, grant.evidence, f"{tag.why} (the service tag {tag.name})"))
+            walk.grants.append(Grant(grant.level, grant.evidence, f"{tag.why} (the service tag {tag.name})"))
 
 
 def _front_door_ids(headers: dict[str, Any]) -> list[str]:
@@ -227,8 +239,8 @@ def _front_door_ids(headers: dict[str, Any]) -> list[str]:
     return [str(value) for value in values] if isinstance(values, list) else []
 
 
-def _front_door(walk: _Walk, ids: list[str], seen: Evidence) -> None:
-    known = remembered(walk.index, "front door ids", _profiles)
+def _front_door(walk: _Evaluation, ids: list[str], seen: Evidence) -> None:
+    known = cached(walk.index, "front door ids", _profiles)
     missing = walk.index.of_type("Microsoft.Cdn/profiles")[1] or walk.index.of_type("Microsoft.Network/frontDoors")[1]
     names = [known[each.lower()] for each in ids if each.lower() in known]
     strangers = [each for each in ids if each.lower() not in known]
@@ -236,46 +248,52 @@ def _front_door(walk: _Walk, ids: list[str], seen: Evidence) -> None:
         facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", strangers, "the id of a visible profile"))
         if missing is not None:
             walk.possible_grants.append(PossibleGrant(Reach.azure, missing, facts))
-        says = "whoever owns the Front Door profile of an id that cannot be seen"
-        walk.ways.append(Grant(Reach.azure if missing is None else Reach.selected, facts, says))
+        description = "whoever owns the Front Door profile of an id that cannot be seen"
+        walk.grants.append(Grant(Reach.azure if missing is None else Reach.selected, facts, description))
     if names:
         facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", ids))
-        walk.ways.append(Grant(Reach.selected, facts, f"the Front Door profile {phrase(names)}"))
+        walk.grants.append(Grant(Reach.selected, facts, f"the Front Door profile {join_with_and(names)}"))
 
 
 def _profiles(index: Index) -> dict[str, str]:
-    """The Front Door ids in scope, lower case, with the names of their profiles."""
+    """Return the Front Door ids in scope, in lower case, with the names of their profiles."""
     profiles = (*index.of_type("Microsoft.Cdn/profiles")[0], *index.of_type("Microsoft.Network/frontDoors")[0])
     ids = ((profile.get("properties.frontDoorId"), profile.name) for profile in profiles)
     return {key.lower(): name for key, name in ids if isinstance(key, str) and key}
 
 
-def _end(walk: _Walk, default: Any, rules: list[Any], implicit: list[Any], path: str, silence: str) -> None:
-    """What becomes of callers that no rule matched; `silence`: why an absent default action says nothing."""
-    if default is MISSING or default is None or default == "":
+def _end(walk: _Evaluation, default: Any, rules: list[Any], implicit: list[Any], path: str, why_unknown: str) -> None:
+    """Apply the default action to the addresses that no rule matched; `silence`: why an absent one has no known
+    meaning.
+    """
+    if is_absent(default) or default == "":
         allowed = _action(walk, implicit[-1]) == "allow" if implicit else not rules
-        if not allowed and not implicit and silence:
-            walk.possible(f"the default action: {silence}")
+        if not allowed and not implicit and why_unknown:
+            walk.possible(f"the default action: {why_unknown}")
     elif same(default, "Allow") or same(default, "Deny"):
         allowed = same(default, "Allow")
     else:
-        walk.possible_grants.append(PossibleGrant(Reach.internet, Unread(path, f"its value {default!r} is not known")))
+        walk.possible_grants.append(PossibleGrant(Reach.internet, unknown_value(path, default)))
         return
     if allowed:
         walk.allowed |= walk.rest
 
 
-def _result(walk: _Walk, name: str, count: int, *default: Evidence) -> Lock:
-    shown = walk.texts if len(walk.texts) <= KEPT else [*walk.texts[:KEPT], f"and {len(walk.texts) - KEPT} more"]
-    facts = (*default, Evidence(walk.path, shown or f"{count} rules"), *without_effect(walk.path, walk.allowed))
-    grant = from_addresses(walk.allowed, walk.index, *facts)
-    subnets = from_ids(walk.site, walk.index, walk.path, walk.subnets, "a subnet")
-    ways = (*((replace(grant, rules=tuple(walk.let)),) if grant else ()), *walk.ways, *subnets)
-    lets = True if ways else (None if walk.possible_grants else False)
-    detail = phrase(_details(ways)) or ("not read" if walk.possible_grants else f"{count} rules let nobody in")
-    if not ways and not walk.possible_grants:
-        ways = (Grant(Reach.none, facts),)
-    return Lock(ways, tuple(walk.possible_grants), (Hop("firewall", name, detail, lets=lets),))
+def _result(walk: _Evaluation, name: str, count: int, *default: Evidence) -> Lock:
+    shown = (
+        walk.texts
+        if len(walk.texts) <= MAX_LISTED
+        else [*walk.texts[:MAX_LISTED], f"and {len(walk.texts) - MAX_LISTED} more"]
+    )
+    facts = (*default, Evidence(walk.path, shown or f"{count} rules"), *private_range_evidence(walk.path, walk.allowed))
+    grant = grant_from_addresses(walk.allowed, walk.index, *facts)
+    subnets = grants_from_ids(walk.site, walk.index, walk.path, walk.subnets, "a subnet")
+    grants = (*((replace(grant, rules=tuple(walk.allow_rules)),) if grant else ()), *walk.grants, *subnets)
+    allows = True if grants else (None if walk.possible_grants else False)
+    detail = join_with_and(_details(grants)) or ("not read" if walk.possible_grants else f"{count} rules let nobody in")
+    if not grants and not walk.possible_grants:
+        grants = (Grant(Reach.none, facts),)
+    return Lock(grants, tuple(walk.possible_grants), (Hop("firewall", name, detail, allows=allows),))
 
 
 _LET_IN = {
@@ -288,8 +306,8 @@ _LET_IN = {
 }
 
 
-def _details(ways: Iterable[Grant]) -> list[str]:
-    return list(dict.fromkeys(grant.says or _LET_IN[Reach(grant.level)] for grant in ways))
+def _details(grants: Iterable[Grant]) -> list[str]:
+    return list(dict.fromkeys(grant.description or _LET_IN[Reach(grant.level)] for grant in grants))
 
 
 __all__ = ["address_list", "restricted_subnets", "restrictions"]

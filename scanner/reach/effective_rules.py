@@ -1,9 +1,9 @@
-"""Where Azure's own answer about effective rules differs from ours. Pure; what differs is a defect of Twolocks.
+"""Where Azure's own answer about effective rules differs from Twolocks; a difference is a defect of Twolocks. Pure.
 
-Sources: the shape of the answers, Microsoft Learn rest/api/virtualnetwork/network-interfaces/list-effective-network-
-security-groups and virtual-network-manager/effective-security-admin-rules. Compared is who is let in from outside.
-Effective rules spell "everybody" as 0.0.0.0/0; whether that holds over IPv6 as well is taken from our own rule of the
-same priority, since nothing says so.
+Sources: Microsoft Learn, rest/api/virtualnetwork/network-interfaces/list-effective-network-security-groups and
+virtual-network-manager/effective-security-admin-rules. The allowed outside callers are compared.
+Effective rules spell every address as 0.0.0.0/0. Whether that includes IPv6 is taken from our own rule of the same
+priority, because no page says so.
 """
 
 from collections.abc import Container, Iterable, Iterator
@@ -12,11 +12,12 @@ from typing import Any, Final
 from scanner.model.addresses import PUBLIC_IPV6, Version
 from scanner.model.json_paths import get_path, member, same
 from scanner.model.resource import Resource
-from scanner.reach.filtering import describe
-from scanner.reach.networks import Fabric, Nic, key_of, target_of
-from scanner.reach.nsg import Flow, Group, Receiver, admin_rules, group_of
+from scanner.reach.networks import Fabric, Nic, destination_of, key_of
+from scanner.reach.nsg import SecurityRules, admin_rules, security_rules_of
 from scanner.reach.port_ranges import CONNECTIONS, cut, label
-from scanner.reach.senders import NOBODY, Senders
+from scanner.reach.security_rules import AllowedRanges, DestinationFields
+from scanner.reach.source_grants import describe_sources
+from scanner.reach.source_sets import NO_SOURCES, SourceSet
 from scanner.reach.topology import Topology
 
 GROUPS: Final = "effectiveNetworkSecurityGroups"
@@ -25,19 +26,19 @@ ACTIONS: Final = (
     f"Microsoft.Network/networkInterfaces/{GROUPS}/action",
     f"Microsoft.Network/virtualNetworks/{ADMIN}/action",
 )
-"""What a role needs for `--effective`, beyond what a scan reads."""
+"""The actions that a role needs for `--effective`, besides those of a scan."""
 _NONE: Final = "no group"
 
 
-def in_question(found: Topology) -> tuple[list[Nic], list[str]]:
-    """The network interfaces with a path from outside, and the networks (keys) that they stand in; sorted."""
-    nics = [nic for nic in found.fabric.nics.values() if any(not path.front.unsure for path in found.paths(nic))]
+def reachable_interfaces(found: Topology) -> tuple[list[Nic], list[str]]:
+    """Return the network interfaces with a path from outside, and the keys of their networks; both sorted."""
+    nics = [nic for nic in found.fabric.nics.values() if any(not path.front_end.missing for path in found.paths(nic))]
     subnets = [found.fabric.subnets.get(each.subnet) for nic in nics for each in nic.configurations]
     return sorted(nics, key=lambda nic: nic.id), sorted({subnet.network for subnet in subnets if subnet is not None})
 
 
-def groups_differ(nic: Nic, fabric: Fabric, answer: Any) -> Iterator[str]:
-    """The differences for a network interface; `answer`: what Azure said of it."""
+def group_differences(nic: Nic, fabric: Fabric, answer: Any) -> Iterator[str]:
+    """Return the differences for a network interface; `answer`: what Azure returned for it."""
     theirs = _levels(answer)
     name = nic.id.rsplit("/", 1)[-1]
     for configuration in nic.configurations:
@@ -56,14 +57,14 @@ def groups_differ(nic: Nic, fabric: Fabric, answer: Any) -> Iterator[str]:
             if ours is None or other is None or key_of(ours.id) != key_of(id):
                 yield f"{place}: Azure applies {_called(id)}, Twolocks {_called(ours.id if ours else '')}"
                 continue
-            version, receiver = configuration.version, target_of(nic, configuration).receiver
+            version, receiver = configuration.version, destination_of(nic, configuration).fields
             everybody, everywhere = _wide(ours, receiver) if version == 6 else (None, None)
             theirs_now = _group(id, _rules(other[1], everybody, everywhere))
             yield from _group_differs(place, ours, theirs_now, receiver, version)
 
 
-def admin_differ(network: str, fabric: Fabric, answer: Any) -> Iterator[str]:
-    """The differences of the security admin rules of a network (its key), as its network interfaces meet them."""
+def admin_rule_differences(network: str, fabric: Fabric, answer: Any) -> Iterator[str]:
+    """Return the differences of the security admin rules of a network (its key), for each of its network interfaces."""
     values = member(answer, "value")
     bodies = [(str(member(each, "id") or ""), each) for each in values if isinstance(each, dict)]
     ours, theirs = fabric.admin(network), admin_rules(network, bodies)
@@ -80,34 +81,36 @@ def admin_differ(network: str, fabric: Fabric, answer: Any) -> Iterator[str]:
         yield from _group_differs(f"{name}, rules past the groups", ours.always, theirs.always, receiver, version)
 
 
-def _receivers(network: str, fabric: Fabric) -> Iterator[tuple[Receiver, Version]]:
+def _receivers(network: str, fabric: Fabric) -> Iterator[tuple[DestinationFields, Version]]:
     for nic in fabric.nics.values():
         for each in nic.configurations:
             subnet = fabric.subnets.get(each.subnet)
             if subnet is not None and subnet.network == network:
-                yield target_of(nic, each).receiver, each.version
+                yield destination_of(nic, each).fields, each.version
 
 
-def _wide(ours: Group, receiver: Receiver) -> tuple[set[int], set[int]]:
-    """The priorities of our rules that name every sender over IPv6, and of those that name every destination."""
+def _wide(ours: SecurityRules, receiver: DestinationFields) -> tuple[set[int], set[int]]:
+    """Return the priorities of our rules that name every IPv6 source, and of those that name every destination."""
     rules = ours.rules(receiver, False)
     everybody = {rule.priority for rule in rules if rule.source.outside.covers(PUBLIC_IPV6)}
     return everybody, {rule.priority for rule in rules if rule.destination is None}
 
 
-def _group_differs(place: str, ours: Group, theirs: Group, receiver: Receiver, version: Version) -> Iterator[str]:
+def _group_differs(
+    place: str, ours: SecurityRules, theirs: SecurityRules, receiver: DestinationFields, version: Version
+) -> Iterator[str]:
     if not ours.exact or not theirs.exact:
         return
-    found = _first(ours.flow(receiver, "outside", version), theirs.flow(receiver, "outside", version))
+    found = _first(ours.allowed(receiver, "outside", version), theirs.allowed(receiver, "outside", version))
     if found is not None:
         at, own, other = found
         protocol, port, _ = next(cut([(at, at)]))
-        said = f"Azure lets in {describe(other) or 'nobody'}, Twolocks {describe(own) or 'nobody'}"
-        yield f"{place}, {label(protocol, port, port)}{' over IPv6' if version == 6 else ''}: {said}"
+        sentence = f"Azure lets in {describe_sources(other) or 'nobody'}, Twolocks {describe_sources(own) or 'nobody'}"
+        yield f"{place}, {label(protocol, port, port)}{' over IPv6' if version == 6 else ''}: {sentence}"
 
 
-def _first(one: Flow, two: Flow) -> tuple[int, Senders, Senders] | None:
-    """The first place that two flows answer differently, with both answers."""
+def _first(one: AllowedRanges, two: AllowedRanges) -> tuple[int, SourceSet, SourceSet] | None:
+    """Return the first place at which two lists of ranges differ, with the sources of both."""
     starts = {0, *(each.first for each in (*one, *two)), *(each.last + 1 for each in (*one, *two))}
     for at in sorted(starts):
         own, other = _at(one, at), _at(two, at)
@@ -116,8 +119,8 @@ def _first(one: Flow, two: Flow) -> tuple[int, Senders, Senders] | None:
     return None
 
 
-def _at(flow: Flow, at: int) -> Senders:
-    return next((each.senders for each in flow if each.first <= at <= each.last), NOBODY)
+def _at(flow: AllowedRanges, at: int) -> SourceSet:
+    return next((each.sources for each in flow if each.first <= at <= each.last), NO_SOURCES)
 
 
 def _called(group: str) -> str:
@@ -125,7 +128,9 @@ def _called(group: str) -> str:
 
 
 def _levels(answer: Any) -> dict[str, tuple[str, Any]]:
-    """The groups that Azure applies and their rules, by the subnet or network interface (key) that they guard."""
+    """Return the groups that Azure applies and their rules, by the subnet or network interface (key) that they
+    protect.
+    """
     found: dict[str, tuple[str, Any]] = {}
     values = member(answer, "value")
     for each in values if isinstance(values, list) else ():
@@ -138,12 +143,15 @@ def _levels(answer: Any) -> dict[str, tuple[str, Any]]:
     return found
 
 
-def _group(id: str, rules: list[dict[str, Any]]) -> Group:
-    return group_of(Resource({"id": id, "properties": {"securityRules": rules}}))
+def _group(id: str, rules: list[dict[str, Any]]) -> SecurityRules:
+    return security_rules_of(Resource({"id": id, "properties": {"securityRules": rules}}))
 
 
 def _rules(values: Any, everybody: Container[int] | None, everywhere: Container[int] | None) -> list[dict[str, Any]]:
-    """Effective rules in the form of the rules of a group; the priorities at which 0.0.0.0/0 is all, None: at each."""
+    """Return effective rules in the form of the rules of a group.
+
+    `everybody`, `everywhere`: the priorities at which 0.0.0.0/0 is every source or destination; None: at each.
+    """
     found = [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
     return [_rule(each, everybody, everywhere) for each in found]
 
@@ -170,7 +178,7 @@ def _rule(body: Any, everybody: Container[int] | None, everywhere: Container[int
 
 
 def _texts(body: Any, one: str, many: str, whole: bool = True) -> list[str]:
-    """The plural member where it holds anything, else the singular one; everybody as `*` where that is the `whole`."""
+    """Return the plural member where it has values, else the singular one; with `whole` 0.0.0.0/0 becomes `*`."""
     values = member(body, many)
     found = [each for each in values if isinstance(each, str)] if isinstance(values, list) else []
     single = member(body, one)
@@ -178,11 +186,23 @@ def _texts(body: Any, one: str, many: str, whole: bool = True) -> list[str]:
     return ["*" if each == "0-65535" or (whole and each == "0.0.0.0/0") else each for each in found]
 
 
-def all_differ(found: Topology, groups: Iterable[tuple[Nic, Any]], admin: Iterable[tuple[str, Any]]) -> list[str]:
-    """Every difference, each once, in a fixed order."""
-    told = [said for nic, answer in groups for said in groups_differ(nic, found.fabric, answer)]
-    told += [said for network, answer in admin for said in admin_differ(network, found.fabric, answer)]
-    return list(dict.fromkeys(told))
+def all_differences(
+    topology: Topology, groups: Iterable[tuple[Nic, Any]], admin: Iterable[tuple[str, Any]]
+) -> list[str]:
+    """Return every difference, each once, in a fixed order."""
+    found = [sentence for nic, answer in groups for sentence in group_differences(nic, topology.fabric, answer)]
+    found += [
+        sentence for network, answer in admin for sentence in admin_rule_differences(network, topology.fabric, answer)
+    ]
+    return list(dict.fromkeys(found))
 
 
-__all__ = ["ACTIONS", "ADMIN", "GROUPS", "admin_differ", "all_differ", "groups_differ", "in_question"]
+__all__ = [
+    "ACTIONS",
+    "ADMIN",
+    "GROUPS",
+    "admin_rule_differences",
+    "all_differences",
+    "group_differences",
+    "reachable_interfaces",
+]

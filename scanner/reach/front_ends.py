@@ -1,8 +1,9 @@
-"""What stands in front of an endpoint: gateways that publish it, and DNS names that lead to it. Evidence, never reach.
+"""Gateways that publish an endpoint, and DNS names that lead to it. Evidence, never reach.
 
-What the endpoint itself lets in is judged all the same, and what was not read here makes no verdict worse: a gateway in
-front is no lock. Sources: azure-mgmt-cdn Route, AFDOrigin; azure-mgmt-frontdoor RoutingRule; azure-mgmt-apimanagement
-ApiContract, BackendContract; azure-mgmt-trafficmanager Endpoint; azure-mgmt-network ApplicationGateway.
+The endpoint itself is evaluated all the same, because a gateway in front of it is no lock; what was not read here
+changes no verdict.
+Sources: azure-mgmt-cdn Route, AFDOrigin; azure-mgmt-frontdoor RoutingRule; azure-mgmt-apimanagement ApiContract,
+BackendContract; azure-mgmt-trafficmanager Endpoint; azure-mgmt-network ApplicationGateway.
 """
 
 from __future__ import annotations
@@ -15,189 +16,189 @@ from urllib.parse import urlsplit
 
 from scanner.model.ids import root_of
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, same
+from scanner.model.json_paths import get_path, objects_at, same, text_at
 from scanner.model.resource import Resource
-from scanner.reach.networks import Nic, key_of
-from scanner.reach.sources import phrase, remembered
-from scanner.reach.topology import Path, Topology, configuration_key, network_of, objects, text, topology
+from scanner.reach.networks import Nic, key_of, network_of
+from scanner.reach.paths import NetworkPath, configuration_key
+from scanner.reach.sources import cached, join_with_and
+from scanner.reach.topology import Topology, topology
 
 NETWORK: Final = "Microsoft.Network"
 CDN: Final = "Microsoft.Cdn/profiles"
 APIM: Final = "Microsoft.ApiManagement/service"
-IN_FRONT: Final = ("published through ", "named by ")
-"""How what is told here begins."""
+PUBLISHER_PREFIXES: Final = ("published through ", "named by ")
+"""How the texts of this module begin."""
 MANAGER: Final = f"{NETWORK}/trafficManagerProfiles"
 
 
 @dataclass(slots=True)
-class Publishing:
-    """What publishes and names, in words, by what it leads to.
+class PublisherIndex:
+    """The texts about gateways (`by_target`) by what these lead to.
 
-    Keys: a host name or an address, the id of a resource, of an IP configuration or of a pool, as `key_of` gives it.
+    Keys: a host name or an address; the id of a resource, of an IP configuration or of a pool, as `key_of` returns it.
     """
 
     index: Index
-    at: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    named: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """The same for DNS, which publishes nothing."""
+    by_target: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    dns_names: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The same for DNS names, which publish nothing."""
     _ids: dict[str, list[str]] | None = None
-    """The ids of public addresses by their address, once somebody asked."""
+    """The ids of public addresses by their address, made at the first use."""
 
     @property
-    def found(self) -> Topology:
+    def topology(self) -> Topology:
         return topology(self.index)
 
-    # Questions
-
-    def of(self, keys: Iterable[str]) -> tuple[str, ...]:
-        """What publishes one of these, then what names it."""
-        known = [each.lower() for each in keys if each] if self.at or self.named else []
-        told = [said for source in (self.at, self.named) for key in known for said in source.get(key, ())]
-        return tuple(dict.fromkeys(told))
+    def publishers(self, keys: Iterable[str]) -> tuple[str, ...]:
+        """Return the gateways that publish one of these keys, then the DNS names that lead to it."""
+        known = [each.lower() for each in keys if each] if self.by_target or self.dns_names else []
+        whole_text = [
+            publisher
+            for source in (self.by_target, self.dns_names)
+            for key in known
+            for publisher in source.get(key, ())
+        ]
+        return tuple(dict.fromkeys(whole_text))
 
     def of_endpoint(self, id: str, kind: str, address: str) -> tuple[str, ...]:
-        """What publishes an endpoint: by its address and, where it is an app, by the resource's id."""
-        return self.of((address, key_of(id) if kind == "app" else "")) if self.at or self.named else ()
+        """Return what publishes an endpoint: by its address and, for an app, by the resource's id."""
+        return (
+            self.publishers((address, key_of(id) if kind == "app" else "")) if self.by_target or self.dns_names else ()
+        )
 
-    def of_machine(self, id: str, nics: Iterable[Nic], paths: Iterable[Path]) -> tuple[str, ...]:
-        """What publishes a machine: by its id, its network interfaces, and the public addresses on its paths."""
-        return self.of((key_of(id), *self._keys(nics, paths))) if self.at or self.named else ()
+    def of_machine(self, id: str, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> tuple[str, ...]:
+        """Return what publishes a machine: by its id, its network interfaces, and the public addresses on its paths."""
+        return self.publishers((key_of(id), *self._keys(nics, paths))) if self.by_target or self.dns_names else ()
 
-    def _keys(self, nics: Iterable[Nic], paths: Iterable[Path]) -> Iterator[str]:
+    def _keys(self, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> Iterator[str]:
         for nic in nics:
             for each in nic.configurations:
                 key = configuration_key(nic.id, each.name)
                 yield from (key, each.address, *self.public(each.public))
-                yield from (*self.found.pools_of.get(key, ()), *each.pools)
+                yield from (*self.topology.load_balancers.pools_of_configuration.get(key, ()), *each.pools)
                 for where in (network_of(each.subnet), "") if each.address else ():
-                    yield from self.found.pools_at.get((where, each.address), ())
+                    yield from self.topology.load_balancers.pools_of_address.get((where, each.address), ())
         for path in paths:
-            yield path.front.address
-            for id in self._ids_of(path.front.address):
+            yield path.front_end.address
+            for id in self._ids_of(path.front_end.address):
                 yield from self.public(id)
 
     def _ids_of(self, address: str) -> list[str]:
         if self._ids is None:
             self._ids = defaultdict(list)
             for each in self.index.of_type(f"{NETWORK}/publicIPAddresses")[0]:
-                self._ids[text(each.body, "properties.ipAddress")].append(each.id)
+                self._ids[text_at(each.body, "properties.ipAddress")].append(each.id)
         return self._ids.get(address, []) if address else []
 
     def public(self, id: str) -> list[str]:
-        """The keys of a public address (its id): the id, the address and its DNS name."""
+        """Return the keys of a public address (its id): the id, the address and its DNS name."""
         body = self.index.resources.get(key_of(id)) if id else None
         if body is None:
             return [key_of(id)]
-        return [body.key, text(body.body, "properties.ipAddress"), text(body.body, "properties.dnsSettings.fqdn")]
-
-    # Building
+        return [body.key, text_at(body.body, "properties.ipAddress"), text_at(body.body, "properties.dnsSettings.fqdn")]
 
     def read(self) -> None:
-        """Take the whole index: what stands furthest outside first, since an inner gateway tells what leads to it."""
+        """Read the whole index, the outermost gateways first, because an inner gateway names what leads to it."""
         for profile in self.index.of_type(MANAGER)[0]:
             self._manager(profile, f"named by Traffic Manager profile {profile.name}")
-        for door in self.index.of_type(f"{NETWORK}/frontDoors")[0]:
-            self._classic(door)
-        routes = _Routes(self.index)
+        for front_door in self.index.of_type(f"{NETWORK}/frontDoors")[0]:
+            self._classic(front_door)
+        routes = _FrontDoorRoutes(self.index)
         for origin in self.index.of_type(f"{CDN}/originGroups/origins")[0]:
             self._origin(origin, routes)
         self._api_management()
         for gateway in self.index.of_type(f"{NETWORK}/applicationGateways")[0]:
             self._gateway(gateway)
 
-    def _add(self, key: str, said: str) -> None:
+    def _add(self, key: str, publisher: str) -> None:
         if key:
-            self.at[key.lower()].append(said)
+            self.by_target[key.lower()].append(publisher)
 
-    # Traffic Manager
-
-    def _manager(self, profile: Resource, said: str) -> None:
-        """The targets of a profile, and those of the profiles that are nested in it."""
+    def _manager(self, profile: Resource, publisher: str) -> None:
+        """Add the targets of a Traffic Manager profile, and those of the profiles that are nested in it."""
         seen, left = {profile.key}, [profile]
         while left:
             for each in _live_endpoints(left.pop()):
-                target = key_of(text(each, "properties.targetResourceId"))
+                target = key_of(text_at(each, "properties.targetResourceId"))
                 inner = self.index.resources.get(target)
                 if inner is not None and same(inner.type, MANAGER):
                     left += [inner] if inner.key not in seen else []
                     seen.add(inner.key)
                     continue
-                for key in (target, text(each, "properties.target").lower()):
+                for key in (target, text_at(each, "properties.target").lower()):
                     if key:
-                        self.named[key].append(said)
+                        self.dns_names[key].append(publisher)
 
-    # Front Door
-
-    def _classic(self, door: Resource) -> None:
-        if same(get_path(door.body, "properties.enabledState"), "Disabled"):
+    def _classic(self, front_door: Resource) -> None:
+        if same(get_path(front_door.body, "properties.enabledState"), "Disabled"):
             return
-        said = f"published through the Front Door {door.name}"
-        routed, engine = _classic_pools(door)
-        for pool in objects(door.body, "properties.backendPools"):
-            told = said
+        publisher = f"published through the Front Door {front_door.name}"
+        routed, engine = _classic_pools(front_door)
+        for pool in objects_at(front_door.body, "properties.backendPools"):
+            whole_text = publisher
             if routed is not None and _named(pool) not in routed:
                 if not engine:
                     continue
-                told = f"{said}, if a rules engine leads there"
-            for each in objects(pool, "properties.backends"):
+                whole_text = f"{publisher}, if a rules engine leads there"
+            for each in objects_at(pool, "properties.backends"):
                 if same(get_path(each, "enabledState"), "Disabled"):
                     continue
-                linked = text(each, "privateLinkResourceId")
-                whole = f"{told}, by private link" if linked or text(each, "privateLinkAlias") else told
-                self._add(text(each, "address"), whole)
+                linked = text_at(each, "privateLinkResourceId")
+                whole = f"{whole_text}, by private link" if linked or text_at(each, "privateLinkAlias") else whole_text
+                self._add(text_at(each, "address"), whole)
                 self._by_id(linked, "", whole)
 
-    def _origin(self, origin: Resource, routes: _Routes) -> None:
-        """An origin of Front Door Standard or Premium, where a route leads to its group."""
+    def _origin(self, origin: Resource, routes: _FrontDoorRoutes) -> None:
+        """Add an origin of Front Door Standard or Premium, where a route leads to its group."""
         if same(get_path(origin.body, "properties.enabledState"), "Disabled"):
             return
         how = routes.lead(origin)
         if how is None:
             return
         link = "properties.sharedPrivateLinkResource"
-        linked = text(origin.body, f"{link}.privateLink.id")
-        said = f"published through the Front Door {self._top(origin)}{how}{', by private link' if linked else ''}"
-        self._add(text(origin.body, "properties.hostName"), said)
-        self._by_id(text(origin.body, "properties.azureOrigin.id"), "", said)
-        self._by_id(linked, text(origin.body, f"{link}.groupId"), said)
+        linked = text_at(origin.body, f"{link}.privateLink.id")
+        publisher = f"published through the Front Door {self._top(origin)}{how}{', by private link' if linked else ''}"
+        self._add(text_at(origin.body, "properties.hostName"), publisher)
+        self._by_id(text_at(origin.body, "properties.azureOrigin.id"), "", publisher)
+        self._by_id(linked, text_at(origin.body, f"{link}.groupId"), publisher)
 
-    def _by_id(self, id: str, part: str, said: str) -> None:
-        """What is named by its id: a slot by `part`; a private link service stands for what is behind it.
+    def _by_id(self, id: str, part: str, publisher: str) -> None:
+        """Add a target by its id: a slot by `part`; for a private link service what is behind it.
 
-        Of other parts (a service of a storage account) the host name tells which endpoint it is.
+        Of other parts (a service of a storage account) the host name says which endpoint it is.
         """
         key = key_of(id)
         if not key:
             return
         service = self.index.resources.get(key)
         if service is not None and same(service.type, f"{NETWORK}/privateLinkServices"):
-            for front in objects(service.body, "properties.loadBalancerFrontendIpConfigurations"):
-                for behind in self.found.behind_front(key_of(text(front, "id"))):
-                    self._add(behind, said)
+            for front in objects_at(service.body, "properties.loadBalancerFrontendIpConfigurations"):
+                for behind in self.topology.load_balancers.behind_front_end(key_of(text_at(front, "id"))):
+                    self._add(behind, publisher)
         slot = part.lower().partition("sites-")[2]
         if not part or "." in part or part.lower() in ("sites", "managedenvironments", "gateway") or slot:
-            self._add(f"{key}/slots/{slot}" if slot else key, said)
-
-    # API Management
+            self._add(f"{key}/slots/{slot}" if slot else key, publisher)
 
     def _api_management(self) -> None:
-        """Back ends and APIs by the host of their URL; a service that the internet does not get to publishes none."""
-        led: dict[tuple[str, str], list[str]] = defaultdict(list)
+        """Add back ends and APIs by the host of their URL; a service that the internet does not reach publishes
+        none.
+        """
+        apis: dict[tuple[str, str], list[str]] = defaultdict(list)
         for each in self.index.of_type(f"{APIM}/backends")[0]:
             if self._is_public(each):
-                self._led(led, each, _host(text(each.body, "properties.url")))
-                self._led(led, each, _arm(text(each.body, "properties.resourceId")))
+                self._add_api(apis, each, _host(text_at(each.body, "properties.url")))
+                self._add_api(apis, each, _arm(text_at(each.body, "properties.resourceId")))
         for each in self.index.of_type(f"{APIM}/apis")[0]:
             if self._is_public(each):
                 open_one = same(get_path(each.body, "properties.subscriptionRequired"), False)
-                host = _host(text(each.body, "properties.serviceUrl"))
-                self._led(led, each, host, each.name.partition(";")[0] if open_one else "")
-        for (service, key), names in led.items():
+                host = _host(text_at(each.body, "properties.serviceUrl"))
+                self._add_api(apis, each, host, each.name.partition(";")[0] if open_one else "")
+        for (service, key), names in apis.items():
             self._add(key, f"published through API Management {service}{_keyless(names)}")
 
-    def _led(self, led: dict[tuple[str, str], list[str]], each: Resource, key: str, keyless: str = "") -> None:
+    def _add_api(self, apis: dict[tuple[str, str], list[str]], each: Resource, key: str, keyless: str = "") -> None:
         if key:
-            led[self._top(each), key].extend([keyless] if keyless else [])
+            apis[self._top(each), key].extend([keyless] if keyless else [])
 
     def _is_public(self, below: Resource) -> bool:
         service = self.index.resources.get(key_of(root_of(below.id)))
@@ -206,35 +207,35 @@ class Publishing:
         inside = same(get_path(service.body, "properties.virtualNetworkType"), "Internal")
         return not (inside or same(get_path(service.body, "properties.publicNetworkAccess"), "Disabled"))
 
-    # Application Gateway
-
     def _gateway(self, gateway: Resource) -> None:
-        before = self.of((gateway.key,))
+        before = self.publishers((gateway.key,))
         fronts: dict[str, tuple[str, ...]] = {}
-        for each in objects(gateway.body, "properties.frontendIPConfigurations"):
-            public = text(each, "properties.publicIPAddress.id")
+        for each in objects_at(gateway.body, "properties.frontendIPConfigurations"):
+            public = text_at(each, "properties.publicIPAddress.id")
             if public or before:
-                fronts[_named(each)] = self.of(self.public(public)) if public else ()
+                fronts[_named(each)] = self.publishers(self.public(public)) if public else ()
         if not fronts:
             return
         # What leads to an outer gateway is told with that one: else texts double with each gateway in a row.
-        outer = dict.fromkeys(_alone(said) for each in (before, *fronts.values()) for said in each)
-        said = f"published through the application gateway {gateway.name}" + (f" ({'; '.join(outer)})" if outer else "")
+        outer = dict.fromkeys(_alone(publisher) for each in (before, *fronts.values()) for publisher in each)
+        publisher = f"published through the application gateway {gateway.name}" + (
+            f" ({'; '.join(outer)})" if outer else ""
+        )
         routed = _gateway_pools(gateway, set(fronts))
-        for pool in objects(gateway.body, "properties.backendAddressPools"):
+        for pool in objects_at(gateway.body, "properties.backendAddressPools"):
             if routed is not None and _named(pool) not in routed:
                 continue
-            for each in objects(pool, "properties.backendAddresses"):
-                self._add(text(each, "ipAddress") or text(each, "fqdn"), said)
-            for each in objects(pool, "properties.backendIPConfigurations"):
-                key = key_of(text(each, "id"))
-                self._add(key, said)
+            for each in objects_at(pool, "properties.backendAddresses"):
+                self._add(text_at(each, "ipAddress") or text_at(each, "fqdn"), publisher)
+            for each in objects_at(pool, "properties.backendIPConfigurations"):
+                key = key_of(text_at(each, "id"))
+                self._add(key, publisher)
                 if _SCALE_SET in key:
                     before_name, _, name = key.partition(_SCALE_SET)
-                    self._add(f"{before_name}{_SCALE_SET}{name.partition('/')[0]}", said)
+                    self._add(f"{before_name}{_SCALE_SET}{name.partition('/')[0]}", publisher)
 
     def _top(self, below: Resource) -> str:
-        """The name of the top-level resource, as it is spelled where that was read."""
+        """Return the name of the top-level resource, spelled as it was read."""
         root = root_of(below.id)
         found = self.index.resources.get(root)
         return found.name if found is not None else root.rsplit("/", 1)[-1]
@@ -243,20 +244,20 @@ class Publishing:
 _SCALE_SET: Final = "/virtualmachinescalesets/"
 
 
-def _alone(said: str) -> str:
-    return said.partition(" (published through ")[0].partition(" (named by ")[0]
+def _alone(publisher: str) -> str:
+    return publisher.partition(" (published through ")[0].partition(" (named by ")[0]
 
 
 def _live_endpoints(profile: Resource) -> list[Any]:
-    """The endpoints of a Traffic Manager profile that answers, but for those that are switched off."""
+    """Return the enabled endpoints of a Traffic Manager profile; [] for a disabled profile."""
     if same(get_path(profile.body, "properties.profileStatus"), "Disabled"):
         return []
-    every = objects(profile.body, "properties.endpoints")
+    every = objects_at(profile.body, "properties.endpoints")
     return [each for each in every if not same(get_path(each, "properties.endpointStatus"), "Disabled")]
 
 
-class _Routes:
-    """Which origin groups of Front Door Standard and Premium a route leads to."""
+class _FrontDoorRoutes:
+    """The routes of Front Door Standard and Premium, by endpoint and profile."""
 
     def __init__(self, index: Index) -> None:
         self.index = index
@@ -268,7 +269,10 @@ class _Routes:
             self.routes[each.key.rsplit("/", 2)[0]].append(each)
 
     def lead(self, origin: Resource) -> str | None:
-        """None where no route leads to an origin; else what restricts that, in words. Unread routes lead everywhere."""
+        """Return what restricts the routes to an origin, as a clause; None where no route leads there.
+
+        Routes that were not read count as leading everywhere.
+        """
         profile, group = root_of(origin.key), origin.key.rsplit("/", 2)[0]
         endpoints = self.endpoints.get(profile, [])
         reads = origin.bundle.reads
@@ -281,67 +285,74 @@ class _Routes:
             for route in self.routes.get(endpoint.key, ())
             if not same(get_path(route.body, "properties.enabledState"), "Disabled")
         ]
-        if any(key_of(text(route.body, "properties.originGroup.id")) == group for route in live):
+        if any(key_of(text_at(route.body, "properties.originGroup.id")) == group for route in live):
             return ""
-        rules = any(objects(route.body, "properties.ruleSets") for route in live)
+        rules = any(objects_at(route.body, "properties.ruleSets") for route in live)
         return ", if a rule set leads there" if rules else None
 
 
-def _classic_pools(door: Resource) -> tuple[set[str] | None, bool]:
-    """The pools (names, lower case) that routing rules lead to, None where they were not read; whether engines may."""
-    rules = get_path(door.body, "properties.routingRules")
+def _classic_pools(front_door: Resource) -> tuple[set[str] | None, bool]:
+    """Return the pools (names, lower case) that routing rules lead to, None where they were not read; and whether a
+    rules engine may lead to others.
+    """
+    rules = get_path(front_door.body, "properties.routingRules")
     if not isinstance(rules, list):
         return None, False
     live = [
         each
-        for each in objects(door.body, "properties.routingRules")
+        for each in objects_at(front_door.body, "properties.routingRules")
         if not same(get_path(each, "properties.enabledState"), "Disabled")
     ]
-    pools = {_last(text(each, "properties.routeConfiguration.backendPool.id")) for each in live}
-    return pools, any(text(each, "properties.rulesEngine.id") for each in live)
+    pools = {_last(text_at(each, "properties.routeConfiguration.backendPool.id")) for each in live}
+    return pools, any(text_at(each, "properties.rulesEngine.id") for each in live)
 
 
 def _gateway_pools(gateway: Resource, fronts: set[str]) -> set[str] | None:
-    """The pools (names, lower case) that rules of listeners on these fronts lead to; None where they were not read."""
+    """Return the pools (names, lower case) that rules of listeners on these fronts lead to; None where they were not
+    read.
+    """
     if not isinstance(get_path(gateway.body, "properties.requestRoutingRules"), list):
         return None
     listeners = {
-        _named(each): _last(text(each, "properties.frontendIPConfiguration.id"))
+        _named(each): _last(text_at(each, "properties.frontendIPConfiguration.id"))
         for name in ("httpListeners", "listeners")
-        for each in objects(gateway.body, f"properties.{name}")
+        for each in objects_at(gateway.body, f"properties.{name}")
     }
-    maps = {_named(each): each for each in objects(gateway.body, "properties.urlPathMaps")}
+    maps = {_named(each): each for each in objects_at(gateway.body, "properties.urlPathMaps")}
     pools: set[str] = set()
     for name in ("requestRoutingRules", "routingRules"):
-        for rule in objects(gateway.body, f"properties.{name}"):
-            listener = text(rule, "properties.httpListener.id") or text(rule, "properties.listener.id")
+        for rule in objects_at(gateway.body, f"properties.{name}"):
+            listener = text_at(rule, "properties.httpListener.id") or text_at(rule, "properties.listener.id")
             front = listeners.get(_last(listener), "")
             if front and front not in fronts:
                 continue
-            pools.add(_last(text(rule, "properties.backendAddressPool.id")))
-            paths = maps.get(_last(text(rule, "properties.urlPathMap.id")))
+            pools.add(_last(text_at(rule, "properties.backendAddressPool.id")))
+            paths = maps.get(_last(text_at(rule, "properties.urlPathMap.id")))
             pools |= _mapped(paths) if paths is not None else set()
     return pools
 
 
 def _mapped(paths: Any) -> set[str]:
-    rules = objects(paths, "properties.pathRules")
-    found = [text(paths, "properties.defaultBackendAddressPool.id")]
-    return {_last(each) for each in (*found, *(text(rule, "properties.backendAddressPool.id") for rule in rules))}
+    rules = objects_at(paths, "properties.pathRules")
+    found = [text_at(paths, "properties.defaultBackendAddressPool.id")]
+    return {_last(each) for each in (*found, *(text_at(rule, "properties.backendAddressPool.id") for rule in rules))}
 
 
 def _keyless(names: list[str]) -> str:
-    """What is told of APIs that ask for no subscription: azure-mgmt-apimanagement ApiContract.subscription_required."""
+    """Return a clause about APIs that require no subscription.
+
+    Source: azure-mgmt-apimanagement ApiContract.subscription_required.
+    """
     if not names:
         return ""
     if len(names) == 1:
         return f"; its API {names[0]} asks for no key"
     more = [f"and {len(names) - 3} more"] if len(names) > 3 else []
-    return f"; its APIs {phrase([*names[:3], *more])} ask for no key"
+    return f"; its APIs {join_with_and([*names[:3], *more])} ask for no key"
 
 
 def _named(body: Any) -> str:
-    return (text(body, "name") or _last(text(body, "id"))).lower()
+    return (text_at(body, "name") or _last(text_at(body, "id"))).lower()
 
 
 def _last(id: str) -> str:
@@ -356,20 +367,20 @@ def _host(url: str) -> str:
 
 
 def _arm(url: str) -> str:
-    """The key of the resource that the management URL of a back end names."""
+    """Return the key of the resource that the management URL of a back end names."""
     _, found, rest = url.partition("/subscriptions/")
     return key_of(f"/subscriptions/{rest}") if found else ""
 
 
-def publishers(index: Index) -> Publishing:
-    """What publishes what, of an index, made once."""
-    return remembered(index, "publishing", _made)
+def publishers(index: Index) -> PublisherIndex:
+    """Return the publishers of an index, made once."""
+    return cached(index, "publishing", _made)
 
 
-def _made(index: Index) -> Publishing:
-    found = Publishing(index)
+def _made(index: Index) -> PublisherIndex:
+    found = PublisherIndex(index)
     found.read()
     return found
 
 
-__all__ = ["IN_FRONT", "Publishing", "publishers"]
+__all__ = ["PUBLISHER_PREFIXES", "PublisherIndex", "publishers"]

@@ -1,8 +1,8 @@
-"""The table of known ports: what answers there, and how its exposure counts.
+"""The table of known ports: the service on each port, and how its exposure counts.
 
-`admin` administers or holds data: whoever logs in has the machine, its shares, its database or its cluster. `app` is
-the customer's own program on web ports. A port that is not in the table is `other`: one step milder. Numbers: IANA
-Service Name and Transport Protocol Port Number Registry; where it has none, the product's own documentation.
+`admin` administers or holds data: a login gives the machine, its shares, its database or its cluster. `app` is the
+customer's own program on web ports. A port that is not in the table is `other`: one severity step lower.
+Source: IANA Service Name and Transport Protocol Port Number Registry; where it has none, the product's documentation.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PortGroup = Literal["administration", "database", "files", "cluster", "web"]
 
 @dataclass(frozen=True, slots=True)
 class KnownPort:
-    """A port of the table. `name` opens titles ("SSH"), `why` is a clause: what whoever gets in there can do."""
+    """A port of the table. `name` begins titles ("SSH"); `why` is a clause: what a successful caller can do."""
 
     protocol: Protocol
     port: int
@@ -94,5 +94,5 @@ BY_PLACE: Final[dict[int, KnownPort]] = {known.place: known for known in KNOWN_P
 
 
 def known(protocol: Protocol, port: int) -> KnownPort | None:
-    """The row of a port, None where the table has none."""
+    """Return the row of a port; None where the table has none."""
     return BY_PLACE.get(place(protocol, port))

@@ -1,4 +1,4 @@
-"""The networks of a scan in the small form that the chain needs: groups, subnets, network interfaces, route tables.
+"""The virtual networks of a scan in the small form that filtering needs: groups, subnets, interfaces, route tables.
 
 A body is read once and not kept. Ids that many records name (subnets, groups) are one object for all of them.
 """
@@ -13,52 +13,62 @@ import msgspec
 
 from scanner.model.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, Version, parse
 from scanner.model.ids import segments, subscription_of
-from scanner.model.json_paths import MISSING, get_path, member, same
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent, member, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
-from scanner.reach.nsg import UNKNOWN_MEMBER, AdminRules, Group, Receiver, admin_rules, group_of
+from scanner.reach.nsg import AdminRules, SecurityRules, admin_rules, security_rules_of
+from scanner.reach.security_rules import UNKNOWN_APPLICATION_GROUP, DestinationFields
+from scanner.reach.sources import cached
 
 _NETWORK: Final = "microsoft.network"
 ADMIN_RULES: Final = f"{_NETWORK}/effectivesecurityadminrules"
-UNKNOWN_GROUP: Final = "/networksecuritygroup"
-"""The key of a security group whose id could not be read: no group has it."""
+UNKNOWN_SECURITY_GROUP: Final = "/networksecuritygroup"
+"""The key of a network security group whose id could not be read; no group has it."""
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
 
 
 def key_of(identity: str) -> str:
-    """The form under which ids compare: lower case, no empty parts."""
+    """Return the form in which ids compare: lower case, without empty segments."""
     if identity.startswith("/") and "//" not in identity and "?" not in identity and not identity.endswith("/"):
         return identity.lower()
     return "/" + "/".join(segments(identity)) if identity else ""
 
 
-class Configuration(msgspec.Struct, frozen=True, gc=False):
-    """An IP configuration of a network interface. `address` "" where it is not known; ids as `key_of` gives them."""
+def network_of(subnet: str) -> str:
+    """Return the key of the virtual network that a subnet's key names."""
+    return subnet.partition("/subnets/")[0]
+
+
+class IpConfiguration(msgspec.Struct, frozen=True, gc=False):
+    """An IP configuration of a network interface. `address` is "" where it is not known; ids are keys, as of
+    `key_of`.
+    """
 
     name: str
     address: str
     version: Version
     subnet: str
-    groups: frozenset[str]
+    application_groups: frozenset[str]
     public: str
     pools: tuple[str, ...] = ()
-    """The pools and NAT rules of load balancers in which it says that it is (keys)."""
+    """The pools and NAT rules of load balancers that the configuration itself names (keys)."""
 
 
 class Nic(msgspec.Struct, frozen=True, gc=False):
-    """A network interface; `id` is a key, and `group` that of its security group, "" without one.
+    """A network interface: `id` is a key, `group` the key of its network security group, "" without one.
 
-    `odd`: a member that is not what it should be, so that a path may not be seen; "" where all is well.
+    `malformed`: a malformed member, so that a path may not be seen; "" without one.
     """
 
     id: str
     group: str
-    configurations: tuple[Configuration, ...]
-    odd: str = ""
+    configurations: tuple[IpConfiguration, ...]
+    malformed: str = ""
 
 
 class Subnet(msgspec.Struct, frozen=True, gc=False):
-    """A subnet: its network, its security group and its route table (keys, "" without), and its prefixes."""
+    """A subnet: its network, its network security group and its route table (keys, "" without), and its prefixes."""
 
     id: str
     network: str
@@ -72,73 +82,82 @@ DefaultRoute = Literal["", "appliance", "gateway"]
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """A route table: where its default route sends everything, "" where it has none that matters."""
+    """A route table: the next hop of its default route, "" without one that matters."""
 
     id: str
     default: DefaultRoute = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What a packet reaches behind all translations. Ids in any case; `group` "" without; `address` "" if unknown."""
+class Destination:
+    """The destination of a packet after all translations. Ids in any case; `group` "" without; `address` "" if not
+    known.
+    """
 
     subnet: str
     group: str = ""
     address: str = ""
     version: Version = 4
-    groups: frozenset[str] = frozenset()
+    application_groups: frozenset[str] = frozenset()
 
     @property
-    def receiver(self) -> Receiver:
-        return _receiver(self.address, self.version, self.groups)
+    def fields(self) -> DestinationFields:
+        return _fields_of(self.address, self.version, self.application_groups)
 
 
 def application_groups(properties: Any, key: Callable[[str], str] = key_of) -> frozenset[str]:
-    """The application security groups (keys) of an IP configuration, with `UNKNOWN_MEMBER` for what is not known."""
+    """Return the application security groups (keys) of an IP configuration.
+
+    UNKNOWN_APPLICATION_GROUP is among them where some could not be read.
+    """
     groups = member(properties, "applicationSecurityGroups")
-    if groups is MISSING or groups is None or groups == []:
+    if is_absent(groups) or groups == []:
         return _NO_GROUPS
     ids = [member(each, "id") for each in groups] if isinstance(groups, list) else [None]
-    return frozenset(key(each) if isinstance(each, str) and each else UNKNOWN_MEMBER for each in ids)
+    return frozenset(key(each) if isinstance(each, str) and each else UNKNOWN_APPLICATION_GROUP for each in ids)
 
 
-def target_of(nic: Nic, configuration: Configuration) -> Target:
-    """The target behind an IP configuration."""
-    return Target(configuration.subnet, nic.group, configuration.address, configuration.version, configuration.groups)
+def destination_of(nic: Nic, configuration: IpConfiguration) -> Destination:
+    """Return the destination of an IP configuration."""
+    return Destination(
+        configuration.subnet, nic.group, configuration.address, configuration.version, configuration.application_groups
+    )
 
 
-def _receiver(address: str, version: Version, groups: frozenset[str]) -> Receiver:
+def _fields_of(address: str, version: Version, groups: frozenset[str]) -> DestinationFields:
     try:
         found = parse(address) if address else None
     except BadAddress:
         found = None
     if found is not None:
         found = found & (ALL_IPV4 if version == 4 else ALL_IPV6)
-    return Receiver(found or None, groups, found is not None and found.size(version) == 1)
+    return DestinationFields(found or None, groups, found is not None and found.size(version) == 1)
 
 
 @dataclass(slots=True)
 class Fabric:
-    """The parsed networks. Dictionaries go by `key_of` the id.
+    """The parsed virtual networks, by key.
 
-    `admin_missing`: why the security admin rules were not read; None where they were, or are taken as not in use.
+    `admin_missing`: why the security admin rules were not read; None where they were, or count as not in use.
     """
 
-    groups: dict[str, Group] = field(default_factory=dict)
+    groups: dict[str, SecurityRules] = field(default_factory=dict)
     subnets: dict[str, Subnet] = field(default_factory=dict)
     nics: dict[str, Nic] = field(default_factory=dict)
     tables: dict[str, RouteTable] = field(default_factory=dict)
     admin_bodies: dict[str, list[tuple[str, Any]]] = field(default_factory=dict)
     admin_missing: Unread | None = None
     admin_unlisted: dict[str, Unread] | None = None
-    """The same by subscription (lower case), where it is known which of them lack the list."""
+    """Why they were not read in a subscription (lower case), where it is known which ones lack the list."""
     memo: dict[object, Any] = field(default_factory=dict)
-    """Answers of the chain, a bounded number."""
+    """Filter chains, a bounded number."""
     _keys: dict[str, str] = field(default_factory=dict)
     _admin: dict[str, AdminRules] = field(default_factory=dict)
 
     def add(self, resource: Resource) -> bool:
-        """Take a record; True where its type is one that is kept here, so that nobody else needs its body."""
+        """Add a record. Return whether its type is one that the fabric keeps, so that its body is not needed any
+        more.
+        """
         reader = _READERS.get(resource.type.lower())
         if reader is None:
             return False
@@ -146,14 +165,14 @@ class Fabric:
         return True
 
     def key(self, identity: object) -> str:
-        """`key_of` an id, one object for equal ones; "" for what is no id."""
+        """Return the key of an id, one object for equal ones; "" for what is no id."""
         if not isinstance(identity, str) or not identity:
             return ""
         key = key_of(identity)
         return self._keys.setdefault(key, key)
 
     def admin(self, network: str) -> AdminRules | None:
-        """The security admin rules that are in force in a network (key), None where there are none."""
+        """Return the security admin rules in force in a network (its key); None without any."""
         if network not in self.admin_bodies:
             return None
         if network not in self._admin:
@@ -161,20 +180,20 @@ class Fabric:
         return self._admin[network]
 
     def admin_gap(self, network: str) -> Unread | None:
-        """Why security admin rules of a network (its key, "" if not known) may not be seen: they stand below it."""
+        """Return why security admin rules of a network (its key, "" if not known) may be missing; they are listed
+        below it.
+        """
         where = subscription_of(network)
         if self.admin_missing is None or self.admin_unlisted is None or not where:
             return self.admin_missing
         return self.admin_unlisted.get(where)
 
     def add_admin(self, network: str, identity: str, body: Any) -> None:
-        """Take one effective security admin rule of a virtual network (its id)."""
+        """Add one effective security admin rule of a virtual network (its id)."""
         self.admin_bodies.setdefault(self.key(network), []).append((identity, body))
 
-    # Readers
-
     def _group(self, resource: Resource) -> None:
-        self.groups[self.key(resource.id)] = group_of(resource)
+        self.groups[self.key(resource.id)] = security_rules_of(resource)
 
     def _network(self, resource: Resource) -> None:
         network = self.key(resource.id)
@@ -204,23 +223,25 @@ class Fabric:
         value = resource.get("properties.ipConfigurations")
         configurations = tuple(self._configuration(each) for each in (value if isinstance(value, list) else ()))
         key = key_of(resource.id)
-        self.nics[key] = Nic(key, self._group_key(resource.body), configurations, _odd(value))
+        self.nics[key] = Nic(key, self._group_key(resource.body), configurations, _malformed_member(value))
 
     def _group_key(self, body: Any) -> str:
-        """The key of a security group, "" without one; what cannot be read is a group that nobody knows."""
+        """Return the key of a network security group, "" without one; UNKNOWN_SECURITY_GROUP where it cannot be
+        read.
+        """
         properties = member(body, "properties")
         if not isinstance(properties, dict):
-            return UNKNOWN_GROUP
+            return UNKNOWN_SECURITY_GROUP
         value = member(properties, "networkSecurityGroup")
-        return "" if value is MISSING or value is None else self.key(member(value, "id")) or UNKNOWN_GROUP
+        return "" if is_absent(value) else self.key(member(value, "id")) or UNKNOWN_SECURITY_GROUP
 
-    def _configuration(self, body: Any) -> Configuration:
+    def _configuration(self, body: Any) -> IpConfiguration:
         properties, name = member(body, "properties"), member(body, "name")
         address = member(properties, "privateIPAddress")
         text = address if isinstance(address, str) else ""
         six = ":" in text or same(member(properties, "privateIPAddressVersion"), "IPv6")
         public = member(member(properties, "publicIPAddress"), "id")
-        return Configuration(
+        return IpConfiguration(
             self._shared(name if isinstance(name, str) else ""),
             text,
             6 if six else 4,
@@ -253,8 +274,10 @@ class Fabric:
         self.add_admin(network, resource.id, resource.body)
 
 
-def _odd(configurations: Any) -> str:
-    """The first member of IP configurations that is not what it should be: a path from outside may be behind it."""
+def _malformed_member(configurations: Any) -> str:
+    """Return the first malformed member of IP configurations, because a path from outside may be behind it; ""
+    without one.
+    """
     path = "properties.ipConfigurations"
     if not isinstance(configurations, list) or not configurations:
         return path
@@ -265,13 +288,13 @@ def _odd(configurations: Any) -> str:
         if not isinstance(member(body, "name"), str):
             return f"{path}[].name"
         public = member(properties, "publicIPAddress")
-        if public is not MISSING and public is not None and not isinstance(member(public, "id"), str):
+        if not is_absent(public) and not isinstance(member(public, "id"), str):
             return f"{path}[].properties.publicIPAddress.id"
     return ""
 
 
 def _default_route(route: Any) -> DefaultRoute:
-    """Where a default route sends everything."""
+    """Return the next hop of a default route that sends every address somewhere; "" for any other route."""
     prefix = get_path(route, "properties.addressPrefix")
     try:
         found = parse(prefix) if isinstance(prefix, str) else AddressSet()
@@ -295,4 +318,19 @@ _READERS: Final[dict[str, Callable[[Fabric, Resource], None]]] = {
     ADMIN_RULES: Fabric._admin_rule,
 }
 FABRIC_TYPES: Final = tuple(_READERS)
-"""The types that a fabric takes, in lower case."""
+"""The types that a fabric keeps, in lower case."""
+
+
+def fabric_of(index: Index) -> Fabric:
+    """Return the fabric of a whole index, made once."""
+    return cached(index, "fabric", _fabric)
+
+
+def _fabric(index: Index) -> Fabric:
+    fabric = Fabric()
+    for resource in index.resources.values():
+        fabric.add(resource)
+    if index.live:
+        fabric.admin_missing = index.missing.get(ADMIN_RULES)
+        fabric.admin_unlisted = index.unlisted.get(ADMIN_RULES)
+    return fabric

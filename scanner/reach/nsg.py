@@ -1,228 +1,127 @@
-"""One network security group, or one list of security admin rules: parsed once, then asked who gets to which port.
+"""The inbound rules of one network security group, or one list of security admin rules.
 
-A rule that cannot be read in full stands twice: in the list that proves what is sure (`sure`: an Allow by what it
-certainly matches, a Deny by what it may match) and in the list of what may be (`may`: the other way round). Where all
-is known both are the same object. Semantics: Microsoft Learn, virtual-network/network-security-groups-overview; what
-it leaves open is decided towards open.
+A rule that cannot be read in full is in two lists. In the certain one an Allow counts by what it certainly matches and
+a Deny by what it possibly matches; in the possible one it is the other way round. Where all is known both lists are the
+same object.
+Semantics: Microsoft Learn, virtual-network/network-security-groups-overview. What it leaves open counts as allowed.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
-from scanner.model.addresses import EMPTY, EVERYTHING, PUBLIC, AddressSet, BadAddress, Version, parse, union
-from scanner.model.ids import segments
-from scanner.model.json_paths import member
+from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, Version
 from scanner.model.resource import Resource
-from scanner.model.verdict import Unread
-from scanner.reach.port_ranges import ALL_PORTS, END, BadPort, Protocol, Spans, merged, places, ports, protocols
-from scanner.reach.senders import INSIDE, NO_NAMES, NOBODY, OUTSIDE, Senders, Term, senders, tag_name
-from scanner.reach.service_tags import lookup
+from scanner.model.verdict import Unread, not_returned
+from scanner.reach.packed_ranges import keep_recent, pack_ranges, unpack_ranges
+from scanner.reach.port_ranges import ALL_PORTS, Protocol, places, protocols
+from scanner.reach.rule_evaluation import allowed_ranges
+from scanner.reach.rule_fields import PackedRule, RuleFields, packed_admin_rule, packed_rule, unpack_fields
+from scanner.reach.rule_parsing import AFTER_CUSTOM_RULES, BEFORE_ALL_RULES, RulePair, rule_pair
+from scanner.reach.security_rules import (
+    ANY_SOURCE,
+    AllowedRanges,
+    DestinationFields,
+    RuleDestination,
+    RuleSource,
+    SecurityRule,
+    SourceSide,
+)
 
-Side: TypeAlias = Literal["outside", "inside"]
-"""Where the senders are: on the internet, or in what the tag VirtualNetwork stands for."""
-UNIVERSES: Final[dict[Side, AddressSet]] = {"outside": PUBLIC, "inside": EVERYTHING}
-
-EARLY: Final = -1
-LATE: Final = 64999
-"""The places of a rule without a readable priority: before all others, or after the customer's own."""
-
-_TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
-_NO_SENDERS: Final = frozenset({"AzureLoadBalancer"})
-"""Tags that stand for the platform's own host address: nobody sends from there."""
-
-
-class Source(msgspec.Struct, frozen=True, gc=False):
-    """The senders that a rule names: from outside addresses and service tags, from inside addresses and groups."""
-
-    outside: AddressSet = EMPTY
-    inside: AddressSet = EMPTY
-    tags: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-
-    def of(self, side: Side, version: Version) -> Match:
-        """The senders of one side and IP version."""
-        if side == "outside":
-            return _of(self.outside, version), self.tags
-        return _of(self.inside, version), self.groups
+ConditionalRule: TypeAlias = tuple[int, bool, RuleDestination]
+"""A rule that names destinations: its place in the list, whether it allows, and the destinations."""
 
 
-Match: TypeAlias = tuple[AddressSet, tuple[str, ...]]
+class ParsedRules(NamedTuple):
+    """The certain and the possible rules, why they differ, and of each list the rules that name destinations."""
 
-
-def _of(addresses: AddressSet, version: Version) -> AddressSet:
-    if version == 4:
-        return AddressSet(v4=addresses.v4) if addresses.v6 else addresses
-    return AddressSet(v6=addresses.v6) if addresses.v4 else addresses
-
-
-ANY_SOURCE: Final = Source(PUBLIC, EVERYTHING)
-NO_SOURCE: Final = Source()
-
-
-UNKNOWN_MEMBER: Final = "?"
-"""Among the application groups of a receiver: there may be others, which could not be read."""
-
-
-class Receiver(msgspec.Struct, frozen=True, gc=False):
-    """Whom a packet reaches, as a rule sees it: the private addresses (None: not known) and the application groups."""
-
-    addresses: AddressSet | None = None
-    groups: frozenset[str] = frozenset()
-    single: bool = False
-    """Whether it is one address, which is in a set or not."""
-
-
-class Destination(msgspec.Struct, frozen=True, gc=False):
-    """Where a rule applies: addresses, application security groups, and tags, which no private address bears."""
-
-    addresses: AddressSet = EMPTY
-    groups: frozenset[str] = frozenset()
-    tags: bool = False
-
-    def matches(self, receiver: Receiver) -> bool | None:
-        """Whether the rule applies to that receiver; None where its address is not known or only a part of it fits."""
-        if self.groups and self.groups & receiver.groups:
-            return True
-        if self.groups and UNKNOWN_MEMBER in receiver.groups:
-            return None
-        address = receiver.addresses
-        if address is None:
-            return None if self.tags or self.addresses else False
-        if self.addresses.covers(address):
-            return True
-        return None if not receiver.single and self.addresses & address else False
-
-
-NOWHERE: Final = Destination()
-
-
-class RuleRef(NamedTuple):
-    """A rule that decided. `resource`: its own id, where it has one (admin rules)."""
-
-    name: str
-    priority: int
-    lets: bool
-    resource: str = ""
-
-
-class Rule(msgspec.Struct, eq=False, gc=False):
-    """A parsed inbound rule. `destination` None: everywhere. `always`: an admin rule that skips the groups."""
-
-    name: str
-    priority: int
-    allow: bool
-    spans: Spans
-    source: Source
-    destination: Destination | None = None
-    always: bool = False
-    resource: str = ""
-
-    @property
-    def ref(self) -> RuleRef:
-        return RuleRef(self.name, self.priority, self.allow, self.resource)
-
-
-class Segment(msgspec.Struct, frozen=True, gc=False):
-    """The places from `first` to `last`: who gets there, and by which rules."""
-
-    first: int
-    last: int
-    senders: Senders
-    rules: tuple[RuleRef, ...]
-
-
-Flow: TypeAlias = tuple[Segment, ...]
-"""The open places of a group, ascending and disjoint."""
-Aim: TypeAlias = tuple[int, bool, Destination]
-"""A rule with a destination of its own: its place in the list, whether it allows, and where it applies."""
-
-
-class Parsed(NamedTuple):
-    """The rules of a group, what of them is not known, and those of `sure` and of `may` with a destination."""
-
-    certain: tuple[Rule, ...]
-    possible: tuple[Rule, ...]
-    possible_grants: tuple[Unread, ...]
-    aims: tuple[tuple[Aim, ...], tuple[Aim, ...]]
+    certain: tuple[SecurityRule, ...]
+    possible: tuple[SecurityRule, ...]
+    missing: tuple[Unread, ...]
+    conditional: tuple[tuple[ConditionalRule, ...], tuple[ConditionalRule, ...]]
 
 
 @dataclass(slots=True, eq=False)
-class Group:
-    """A list of rules, packed; parsed when somebody asks, and what was answered is kept: it is much smaller.
+class SecurityRules:
+    """A list of inbound rules in packed form, parsed on use. Answers are kept packed, because they are much smaller.
 
-    `packed`: the rows of the inbound rules. `fixed`: the parsed rules of a list that is kept as it is.
+    `packed`: the packed rules, and the priorities of the default rules that the body lacks. `unpacked`: the parsed
+    rules of a list that is kept parsed.
     """
 
     id: str
     packed: bytes = b""
-    fixed: Parsed | None = None
-    flows: dict[tuple[bool, int, Side, Version], bytes] = field(default_factory=dict)
-    _known: tuple[tuple[Unread, ...], tuple[tuple[Aim, ...], tuple[Aim, ...]]] | None = None
+    unpacked: ParsedRules | None = None
+    answers: dict[tuple[bool, int, SourceSide, Version], bytes] = field(default_factory=dict)
+    _known: tuple[tuple[Unread, ...], tuple[tuple[ConditionalRule, ...], tuple[ConditionalRule, ...]]] | None = None
 
     @property
-    def parsed(self) -> Parsed:
-        return self.fixed or _parsed(self)
+    def parsed(self) -> ParsedRules:
+        return self.unpacked or _unpacked(self)
 
     @property
-    def possible_grants(self) -> tuple[Unread, ...]:
-        """What of the rules could not be read or is not known."""
+    def missing(self) -> tuple[Unread, ...]:
+        """Return what of the rules could not be read or is not known."""
         return self._learned[0]
 
     @property
     def exact(self) -> bool:
-        """Whether what is sure and what may be are the same, as far as rules go."""
-        return not self.possible_grants
+        """Return whether the certain and the possible rules are the same."""
+        return not self.missing
 
     @property
-    def _learned(self) -> tuple[tuple[Unread, ...], tuple[tuple[Aim, ...], tuple[Aim, ...]]]:
+    def _learned(self) -> tuple[tuple[Unread, ...], tuple[tuple[ConditionalRule, ...], tuple[ConditionalRule, ...]]]:
         if self._known is None:
             parsed = self.parsed
-            self._known = (parsed.possible_grants, parsed.aims)
+            self._known = (parsed.missing, parsed.conditional)
         return self._known
 
-    def aim(self, receiver: Receiver) -> tuple[int, int]:
-        """What of a receiver matters here: equal for those to which the same rules apply."""
-        aims = self._learned[1]
-        certain, open_question = _skipped(aims[0], receiver, wide=False)
-        if aims[1] is aims[0] and not open_question:
-            return certain, certain
-        return certain, _skipped(aims[1], receiver, wide=True)[0]
+    def skipped(self, target: DestinationFields) -> tuple[int, int]:
+        """Return bits for the certain and the possible rules that do not apply to a destination.
 
-    def rules(self, receiver: Receiver, wide: bool) -> tuple[Rule, ...]:
-        """The rules that apply to a receiver, in order; `wide`: of what may be, else of what is sure."""
+        They are equal for destinations to which the same rules apply.
+        """
+        conditional = self._learned[1]
+        certain, open_question = _skipped(conditional[0], target, wide=False)
+        if conditional[1] is conditional[0] and not open_question:
+            return certain, certain
+        return certain, _skipped(conditional[1], target, wide=True)[0]
+
+    def rules(self, target: DestinationFields, wide: bool) -> tuple[SecurityRule, ...]:
+        """Return the rules that apply to a destination, in order; `wide`: the possible ones, else the certain ones."""
         parsed = self.parsed
         rules = parsed.possible if wide else parsed.certain
-        skipped = self.aim(receiver)[wide]
+        skipped = self.skipped(target)[wide]
         return tuple(rule for bit, rule in enumerate(rules) if not skipped >> bit & 1) if skipped else rules
 
-    def flow(self, receiver: Receiver, side: Side, version: Version, wide: bool = False) -> Flow:
-        """Who gets to which place of that receiver. Receivers to which the same rules apply share one answer."""
+    def allowed(
+        self, target: DestinationFields, side: SourceSide, version: Version, wide: bool = False
+    ) -> AllowedRanges:
+        """Return what the rules allow to a destination. Destinations to which the same rules apply share one answer."""
         apart = wide and not self.exact
-        key = (apart, self.aim(receiver)[wide], side, version)
-        packed = self.flows.get(key)
+        key = (apart, self.skipped(target)[wide], side, version)
+        packed = self.answers.get(key)
         if packed is not None:
-            return _RECENT.get((packed, side, version)) or _recent(packed, side, version, _flow(packed, side, version))
-        flow = walk(self.rules(receiver, wide), side, version)
-        packed = self.flows[key] = _kept(flow)
-        return _recent(packed, side, version, flow)
+            return unpack_ranges(packed, side, version)
+        ranges = allowed_ranges(self.rules(target, wide), side, version)
+        packed = self.answers[key] = pack_ranges(ranges)
+        return keep_recent(packed, side, version, ranges)
 
 
-def _skipped(aims: tuple[Aim, ...], receiver: Receiver, wide: bool) -> tuple[int, bool]:
-    """A bit for each rule that does not apply, and whether one left the question open.
+def _skipped(conditional: tuple[ConditionalRule, ...], target: DestinationFields, wide: bool) -> tuple[int, bool]:
+    """Return a bit for each rule that does not apply, and whether that is not known for one.
 
-    Open: what may be holds the Allow, what is sure holds the Deny.
+    Such a rule applies in the possible list where it allows, and in the certain list where it denies.
     """
     skipped, unknown = 0, False
-    for bit, allow, destination in aims:
-        fits = destination.matches(receiver)
+    for bit, allow, destination in conditional:
+        fits = destination.matches(target)
         if fits is None:
             unknown = True
             fits = allow is wide
@@ -231,691 +130,127 @@ def _skipped(aims: tuple[Aim, ...], receiver: Receiver, wide: bool) -> tuple[int
     return skipped, unknown
 
 
-# The walk
-
-
-class _State(NamedTuple):
-    """What the rules so far decided at a place: addresses and tags that are done with, and who was let in by which."""
-
-    decided: AddressSet = EMPTY
-    without: frozenset[str] = frozenset()
-    let: tuple[tuple[Term, Rule], ...] = ()
-
-
-_START: Final = _State()
-
-
-def walk(rules: Iterable[Rule], side: Side, version: Version) -> Flow:
-    """First match wins, at each place of the line for each sender; what no rule matches is denied.
-
-    The line is cut where a rule starts or ends. Places with the same history share one state, so that a rule is worked
-    out once for all of them.
-    """
-    universe = _universe(side, version)
-    matches = [(rule, rule.source.of(side, version)) for rule in rules]
-    relevant = [(rule, match) for rule, match in matches if match[1] or match[0]]
-    cuts = sorted({0, END}.union(*((first, last + 1) for rule, _ in relevant for first, last in rule.spans)))
-    at = {cut: number for number, cut in enumerate(cuts)}
-    states = [_START]
-    here: list[int] = [0] * (len(cuts) - 1)
-    closed: set[int] = set()
-    for rule, match in relevant:
-        moved: dict[int, int] = {}
-        for first, last in rule.spans:
-            for cell in range(at[first], at[last + 1]):
-                old = here[cell]
-                if old in closed:
-                    continue
-                new = moved.get(old)
-                if new is None:
-                    new = moved[old] = len(states)
-                    states.append(_step(states[old], rule, match, universe))
-                    if states[new].decided == universe:
-                        closed.add(new)
-                here[cell] = new
-    return _segments(cuts, [states[number].let for number in here])
-
-
-def decide(
-    rules: Iterable[Rule], side: Side, version: Version, at: int, asked: Senders
-) -> tuple[list[tuple[Rule, Senders]], Senders]:
-    """The rules that decide on these senders at one place, each with those it decides on; and who is let in."""
-    universe = _universe(side, version)
-    state, let = _START, NOBODY
-    decided: list[tuple[Rule, Senders]] = []
-    for rule in rules:
-        match = rule.source.of(side, version)
-        if not (match[0] or match[1]) or not any(first <= at <= last for first, last in rule.spans):
-            continue
-        part = senders(portion(state, match, universe)) & asked
-        if part:
-            decided.append((rule, part))
-            let = let | part if rule.allow else let
-        state = _step(state, rule, match, universe)
-    return decided, let
-
-
-@lru_cache(maxsize=8)
-def _universe(side: Side, version: Version) -> AddressSet:
-    return _of(UNIVERSES[side], version)
-
-
-def portion(state: _State, match: Match, universe: AddressSet) -> list[Term]:
-    """The senders that a rule decides on: those it matches and no rule before it did."""
-    addresses, tags = match
-    left = addresses - state.decided
-    terms = [] if left.is_empty else [Term(left, NO_NAMES, state.without)]
-    if tags:
-        rest = universe - state.decided
-        terms += (Term(rest, frozenset((tag,)), state.without) for tag in tags)
-    return terms
-
-
-def _step(state: _State, rule: Rule, match: Match, universe: AddressSet) -> _State:
-    addresses, tags = match
-    let = state.let
-    if rule.allow:
-        let += tuple((term, rule) for term in portion(state, match, universe) if not term.is_empty)
-    decided = universe if addresses == universe else state.decided | addresses
-    return _State(decided, state.without.union(tags) if tags else state.without, let)
-
-
-def _segments(cuts: list[int], lets: list[tuple[tuple[Term, Rule], ...]]) -> Flow:
-    refs: dict[int, RuleRef] = {}
-    known: dict[int, tuple[Senders, tuple[RuleRef, ...]]] = {}
-    out: list[Segment] = []
-    previous: object = None
-    for cell, let in enumerate(lets):
-        if not let:
-            previous = None
-        elif let is previous:
-            out[-1] = replace(out[-1], last=cuts[cell + 1] - 1)
-        else:
-            previous = let
-            if id(let) not in known:
-                who = shared(senders(term for term, _ in let))
-                known[id(let)] = (who, tuple({id(rule): _ref(refs, rule) for _, rule in let}.values()))
-            out.append(Segment(cuts[cell], cuts[cell + 1] - 1, *known[id(let)]))
-    return tuple(out)
-
-
-def _ref(refs: dict[int, RuleRef], rule: Rule) -> RuleRef:
-    """One object for all places of a rule."""
-    return refs.setdefault(id(rule), rule.ref)
-
-
-@lru_cache(maxsize=4096)
-def shared(group: Senders) -> Senders:
-    """One object for equal sets; those of everybody are the ones of `everybody`."""
-    return group
-
-
-@lru_cache(maxsize=8)
-def everybody(side: Side, version: Version) -> Senders:
-    """Every sender of a side and an IP version."""
-    return shared((OUTSIDE if side == "outside" else INSIDE).of(version))
-
-
-# Answers, packed: as objects they are five times as large, and Python's collector walks over them again and again
-
-
-class _Term(msgspec.Struct, array_like=True, frozen=True):
-    """A term: v4 as first, last, first...; v6 the same in 16 bytes each."""
-
-    v4: tuple[int, ...]
-    v6: bytes
-    tags: tuple[str, ...]
-    without: tuple[str, ...]
-
-
-class _Answer(msgspec.Struct, array_like=True, frozen=True):
-    """A flow: of each segment first, last, the number of its senders and of its rules in the lists that follow."""
-
-    segments: tuple[tuple[int, int, int, int], ...]
-    senders: tuple[tuple[_Term, ...], ...]
-    rules: tuple[tuple[int, ...], ...]
-    refs: tuple[tuple[str, int, bool, str], ...]
-
-
-_PACKER: Final = msgspec.msgpack.Encoder()
-_ANSWERS: Final = msgspec.msgpack.Decoder(_Answer)
-
-
-def _kept(flow: Flow) -> bytes:
-    who = {id(each.senders): each.senders for each in flow}
-    place = {key: number for number, key in enumerate(who)}
-    refs = {ref: number for number, ref in enumerate(dict.fromkeys(ref for each in flow for ref in each.rules))}
-    rules = {each: number for number, each in enumerate(dict.fromkeys(each.rules for each in flow))}
-    answer = _Answer(
-        tuple((each.first, each.last, place[id(each.senders)], rules[each.rules]) for each in flow),
-        tuple(tuple(map(_packed, group.terms)) for group in who.values()),
-        tuple(tuple(refs[ref] for ref in each) for each in rules),
-        tuple(refs),
-    )
-    return _PACKER.encode(answer)
-
-
-def _packed(term: Term) -> _Term:
-    v4 = tuple(each for interval in term.addresses.v4 for each in interval)
-    v6 = b"".join(each.to_bytes(16, "big") for interval in term.addresses.v6 for each in interval)
-    return _Term(v4, v6, tuple(sorted(term.tags)), tuple(sorted(term.without)))
-
-
-_RECENT: Final[dict[tuple[bytes, Side, Version], Flow]] = {}
-"""The flows that were asked for last, as objects: machines that share groups stand close together."""
-
-
-def _recent(packed: bytes, side: Side, version: Version, flow: Flow) -> Flow:
-    if len(_RECENT) >= 256:
-        del _RECENT[next(iter(_RECENT))]
-    _RECENT[packed, side, version] = flow
-    return flow
-
-
-def _flow(packed: bytes, side: Side, version: Version) -> Flow:
-    answer = _ANSWERS.decode(packed)
-    whole = everybody(side, version)
-    found = (Senders(tuple(map(_unpacked, terms))) for terms in answer.senders)
-    who = [whole if each == whole else each for each in found]
-    refs = [RuleRef(*each) for each in answer.refs]
-    rules = [tuple(refs[number] for number in each) for each in answer.rules]
-    return tuple(Segment(first, last, who[group], rules[by]) for first, last, group, by in answer.segments)
-
-
-def _unpacked(term: _Term) -> Term:
-    v6 = [int.from_bytes(term.v6[at : at + 16], "big") for at in range(0, len(term.v6), 16)]
-    addresses = AddressSet(
-        tuple(zip(term.v4[::2], term.v4[1::2], strict=True)), tuple(zip(v6[::2], v6[1::2], strict=True))
-    )
-    return Term(
-        addresses,
-        frozenset(term.tags) if term.tags else NO_NAMES,
-        frozenset(term.without) if term.without else NO_NAMES,
-    )
-
-
-# Rows: what of a rule's body matters, in a fixed order
-
-
-class Row(msgspec.Struct, array_like=True, frozen=True):
-    """An inbound rule, or one whose direction is not known. `says`: a `Says`, packed: many rules say the same."""
-
-    name: str
-    priority: int | None
-    says: bytes
-    resource: str = ""
-
-
-class Says(msgspec.Struct, array_like=True, frozen=True):
-    """What a rule says. Texts of a field are those of both its forms.
-
-    `allow`, `inbound`: None where the value is not known. `broken`: bits of the fields that hold what is no text.
-    `admin`: whether it is a security admin rule.
-    """
-
-    allow: bool | None
-    inbound: bool | None
-    always: bool
-    protocol: str | None
-    ports: tuple[str, ...]
-    own_ports: tuple[str, ...]
-    sources: tuple[str, ...]
-    destinations: tuple[str, ...]
-    source_groups: tuple[str, ...] = ()
-    destination_groups: tuple[str, ...] = ()
-    broken: int = 0
-    admin: bool = False
-
-
-_PORTS, _OWN_PORTS, _SOURCES, _DESTINATIONS = 1, 2, 4, 8
-_FIELDS: Final = (
-    *("direction", "access", "priority", "protocol"),
-    *("destinationPortRange", "destinationPortRanges", "sourcePortRange", "sourcePortRanges"),
-    *("sourceAddressPrefix", "sourceAddressPrefixes", "destinationAddressPrefix", "destinationAddressPrefixes"),
-    *("sourceApplicationSecurityGroups", "destinationApplicationSecurityGroups", "sources", "destinations"),
-)
-_DIRECTIONS: Final = {"inbound": True, "outbound": False}
-_ACCESS: Final = {"allow": True, "deny": False}
-_ADMIN_ACCESS: Final = {**_ACCESS, "alwaysallow": True}
-_MOST: Final = 1 << 31
-
-
-@lru_cache(maxsize=1024)
-def _spelled(keys: tuple[str, ...]) -> tuple[str | None, ...]:
-    """How a body with these keys spells each of the fields."""
-    folded = {key.lower(): key for key in reversed(keys)}
-    return tuple(name if name in keys else folded.get(name.lower()) for name in _FIELDS)
-
-
-def _values(properties: Any) -> list[Any]:
-    if not isinstance(properties, dict):
-        return [None] * len(_FIELDS)
-    return [None if key is None else properties[key] for key in _spelled(tuple(properties))]
-
-
-def row_of(body: Any) -> Row | None:
-    """The row of one entry of `securityRules` or `defaultSecurityRules`; None for an outbound rule."""
-    values = _values(member(body, "properties"))
-    inbound = _word(values[0], _DIRECTIONS)
-    if inbound is False:
-        return None
-    name = member(body, "name")
-    numbers, broken = _texts(values[4], values[5])
-    own, broken_own = _texts(values[6], values[7])
-    sources, broken_sources = _texts(values[8], values[9])
-    destinations, broken_destinations = _texts(values[10], values[11])
-    says = Says(
-        _word(values[1], _ACCESS),
-        inbound,
-        False,
-        values[3] if isinstance(values[3], str) else None,
-        numbers,
-        own,
-        sources,
-        destinations,
-        _ids(values[12]) if values[12] else (),
-        _ids(values[13]) if values[13] else (),
-        broken * _PORTS | broken_own * _OWN_PORTS | broken_sources * _SOURCES | broken_destinations * _DESTINATIONS,
-    )
-    return Row(name if isinstance(name, str) else "?", _priority(values[2]), _PACKER.encode(says))
-
-
-def admin_row_of(resource: str, body: Any) -> Row | None:
-    """The row of an effective security admin rule; None for an outbound rule."""
-    values = _values(member(body, "properties"))
-    inbound = _word(values[0], _DIRECTIONS)
-    if inbound is False:
-        return None
-    allow = _word(values[1], _ADMIN_ACCESS)
-    name = member(body, "name")
-    numbers, broken = _texts(values[4], values[5])
-    own, broken_own = _texts(values[6], values[7])
-    sources, source_groups, broken_sources = _prefixes(values[14])
-    destinations, destination_groups, broken_destinations = _prefixes(values[15])
-    says = Says(
-        allow,
-        inbound,
-        allow is None or values[1].strip().lower() == "alwaysallow",
-        values[3] if isinstance(values[3], str) else None,
-        numbers,
-        own,
-        sources,
-        destinations,
-        source_groups,
-        destination_groups,
-        broken * _PORTS | broken_own * _OWN_PORTS | broken_sources * _SOURCES | broken_destinations * _DESTINATIONS,
-        admin=True,
-    )
-    called = name if isinstance(name, str) and name else resource.rstrip("/").rsplit("/", 1)[-1] or "?"
-    return Row(called, _priority(values[2]), _PACKER.encode(says), resource)
-
-
-def _word(value: Any, words: Mapping[str, bool]) -> bool | None:
-    return words.get(value.strip().lower()) if isinstance(value, str) else None
-
-
-def _priority(value: Any) -> int | None:
-    known = isinstance(value, int) and not isinstance(value, bool) and -_MOST < value < _MOST
-    return value if known else None
-
-
-def _texts(one: Any, many: Any) -> tuple[tuple[str, ...], bool]:
-    """The texts of a field in both its forms, and whether there is one that is no text."""
-    if not many and isinstance(one, str) and one:
-        return (one,), False
-    found: list[str] = []
-    broken = False
-    for each in (one, *(many if isinstance(many, list) else (many,))):
-        if isinstance(each, str):
-            if each.strip():
-                found.append(each)
-        elif each is not None:
-            broken = True
-    return tuple(found), broken
-
-
-def _ids(value: Any) -> tuple[str, ...]:
-    """The ids of a list of references, in lower case."""
-    found = [member(each, "id") for each in value] if isinstance(value, list) else []
-    return tuple("/" + "/".join(segments(each)) for each in found if isinstance(each, str))
-
-
-def _prefixes(value: Any) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
-    """The prefixes of a list of an admin rule, the ids of its network groups, and whether one is neither."""
-    texts: list[str] = []
-    groups: list[str] = []
-    broken = value is not None and not isinstance(value, list)
-    for each in value if isinstance(value, list) else ():
-        text, kind = member(each, "addressPrefix"), member(each, "addressPrefixType")
-        known = kind.lower() if isinstance(kind, str) else ""
-        if not isinstance(text, str) or known not in ("ipprefix", "servicetag", "networkgroup"):
-            broken = True
-        elif known == "networkgroup":
-            groups.append("/" + "/".join(segments(text)))
-        else:
-            texts.append(text)
-    return tuple(texts), tuple(groups), broken
-
-
-# Groups
-
-
-def group_of(resource: Resource) -> Group:
-    """A network security group, from its body."""
+def security_rules_of(resource: Resource) -> SecurityRules:
+    """Return the inbound rules of a network security group, from its body."""
     custom = resource.get("properties.securityRules")
     if not isinstance(custom, list):
-        missing = Unread("properties.securityRules", "the answer did not hold it")
-        return Group(resource.id, fixed=_sorted([], [_everybody("rules that were not read", EARLY)], [missing]))
+        missing = not_returned("properties.securityRules")
+        return SecurityRules(
+            resource.id,
+            unpacked=_parsed_rules([], [_allow_everything("rules that were not read", BEFORE_ALL_RULES)], [missing]),
+        )
     defaults = resource.get("properties.defaultSecurityRules")
-    own = [row for body in custom if (row := row_of(body)) is not None]
-    given = [row for body in (defaults if isinstance(defaults, list) else ()) if (row := row_of(body)) is not None]
-    odd = [row for row in given if row not in _USUAL]
-    there = {row.priority for row in odd if _SAYS.decode(row.says).inbound}
-    usual = [rule.priority for rule in DEFAULTS if rule.priority not in there]
-    return Group(resource.id, _PACKER.encode((own + odd, usual)))
+    own = [row for body in custom if (row := packed_rule(body)) is not None]
+    given = [row for body in (defaults if isinstance(defaults, list) else ()) if (row := packed_rule(body)) is not None]
+    changed = [row for row in given if row not in _PACKED_DEFAULTS]
+    there = {row.priority for row in changed if unpack_fields(row.fields).inbound}
+    usual = [rule.priority for rule in DEFAULT_RULES if rule.priority not in there]
+    return SecurityRules(resource.id, _ENCODER.encode((own + changed, usual)))
 
 
-_UNPACKER: Final = msgspec.msgpack.Decoder(tuple[list[Row], list[int]])
-_SAYS: Final = msgspec.msgpack.Decoder(Says)
+_UNPACKER: Final = msgspec.msgpack.Decoder(tuple[list[PackedRule], list[int]])
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
 
 
 @lru_cache(maxsize=64)
-def _parsed(group: Group) -> Parsed:
+def _unpacked(group: SecurityRules) -> ParsedRules:
     rows, defaults = _UNPACKER.decode(group.packed)
-    possible_grants: list[Unread] = []
-    certain, possible = _both((_pair(row) for row in rows), possible_grants)
-    rest = [rule for rule in DEFAULTS if rule.priority in defaults]
-    return _sorted(certain + rest, possible + rest, possible_grants)
+    missing: list[Unread] = []
+    certain, possible = _certain_and_possible((rule_pair(row) for row in rows), missing)
+    rest = [rule for rule in DEFAULT_RULES if rule.priority in defaults]
+    return _parsed_rules(certain + rest, possible + rest, missing)
 
 
-Pair: TypeAlias = tuple[Rule | None, Rule | None, str]
-"""A rule as it surely acts and as it may act (None: not at all), and what of it is not known ("": everything is)."""
-
-
-def _both(pairs: Iterable[Pair], possible_grants: list[Unread]) -> tuple[list[Rule], list[Rule]]:
-    certain: list[Rule] = []
-    possible: list[Rule] = []
-    for narrow, wide, why in pairs:
-        if narrow is not None:
-            certain.append(narrow)
-        if wide is not None:
-            possible.append(wide)
-        if why:
-            possible_grants.append(Unread("rule", why))
+def _certain_and_possible(
+    pairs: Iterable[RulePair], missing: list[Unread]
+) -> tuple[list[SecurityRule], list[SecurityRule]]:
+    certain: list[SecurityRule] = []
+    possible: list[SecurityRule] = []
+    for sure, maybe, unclear in pairs:
+        if sure is not None:
+            certain.append(sure)
+        if maybe is not None:
+            possible.append(maybe)
+        if unclear:
+            missing.append(Unread("rule", unclear))
     return certain, possible
 
 
-def _sorted(certain: list[Rule], possible: list[Rule], possible_grants: list[Unread]) -> Parsed:
+def _parsed_rules(certain: list[SecurityRule], possible: list[SecurityRule], missing: list[Unread]) -> ParsedRules:
     # Two rules of one priority: which of them is first is not known.
     certain.sort(key=lambda rule: (rule.priority, rule.allow))
     possible.sort(key=lambda rule: (rule.priority, not rule.allow))
     same = len(certain) == len(possible) and all(one is two for one, two in zip(certain, possible, strict=True))
     first = tuple(certain)
     second = first if same else tuple(possible)
-    if not same and not possible_grants:
-        possible_grants.append(Unread("priority", "two rules share one, and which comes first is not known"))
-    aims = _aims(first)
-    return Parsed(first, second, tuple(possible_grants), (aims, aims if same else _aims(second)))
+    if not same and not missing:
+        missing.append(Unread("priority", "two rules share one, and which comes first is not known"))
+    conditional = _conditional_rules(first)
+    return ParsedRules(
+        first, second, tuple(missing), (conditional, conditional if same else _conditional_rules(second))
+    )
 
 
-def _aims(rules: tuple[Rule, ...]) -> tuple[Aim, ...]:
+def _conditional_rules(rules: tuple[SecurityRule, ...]) -> tuple[ConditionalRule, ...]:
     found = enumerate(rules)
     return tuple((bit, rule.allow, rule.destination) for bit, rule in found if rule.destination is not None)
 
 
-def _pair(row: Row) -> Pair:
-    """A rule as it surely acts and as it may act."""
-    meaning = _meaning(row.says)
-    if row.priority is not None and not meaning.whys and not meaning.switches:
-        rule = _rule(row, meaning.certain, row.priority)
-        return rule, rule, ""
-    whys = (*meaning.whys, *(("its priority is not known",) if row.priority is None else ()), *meaning.switches)
-    certain, possible = _rule(row, meaning.certain, LATE, EARLY), _rule(row, meaning.possible, EARLY, LATE)
-    return certain, possible, f"{row.name}: {'; '.join(whys)}"
-
-
-def _rule(row: Row, act: _Act | None, allow_at: int, deny_at: int = 0) -> Rule | None:
-    """The rule that acts so, None without an act; at that place, where its priority is not known."""
-    if act is None:
-        return None
-    at = row.priority if row.priority is not None else allow_at if act.allow else deny_at
-    return Rule(row.name, at, act.allow, act.spans, act.source, act.destination, act.always, row.resource)
-
-
-class _Act(NamedTuple):
-    """What a rule does, but for its place among the others: the members of `Rule`."""
-
-    allow: bool
-    spans: Spans
-    source: Source
-    destination: Destination | None
-    always: bool
-
-
-class _Meaning(NamedTuple):
-    """A rule as it surely acts and as it may act (None: not at all); what of its fields and switches is not known."""
-
-    certain: _Act | None
-    possible: _Act | None
-    whys: tuple[str, ...] = ()
-    switches: tuple[str, ...] = ()
-
-
-@lru_cache(maxsize=4096)
-def _meaning(packed: bytes) -> _Meaning:
-    says = _SAYS.decode(packed)
-    named = _ALL_PROTOCOLS if says.protocol is None else _protocol(says.protocol)
-    numbers = _numbers(says.ports, says.broken & _PORTS > 0)
-    own = _ANY_PORT if says.own_ports == ("*",) else _numbers(says.own_ports, says.broken & _OWN_PORTS > 0)
-    source = _source(says.sources, says.source_groups, says.broken & _SOURCES > 0)
-    destination = _ANYWHERE if says.destinations == ("*",) else _destination(says)
-    ends = (named, numbers, own, source, destination)
-    # Whoever calls chooses the source port: it matters to a Deny only.
-    asked = (named.why, numbers.why, source.why, destination.why, "" if says.allow else own.why)
-    whys = tuple(each for each in asked if each)
-    switches = (("access", says.allow), ("direction", says.inbound))
-    unknown = tuple(f"its {what} is not known" for what, value in switches if value is None)
-    if not whys and not unknown:
-        act = _act(says, ends, says.allow is True, wide=True)
-        return _Meaning(act, act)
-    certain = _act(says, ends, True, wide=False) if says.allow is True else _act(says, ends, False, wide=True)
-    possible = _act(says, ends, False, wide=False) if says.allow is False else _act(says, ends, True, wide=True)
-    return _Meaning(certain, possible, whys, unknown)
-
-
-def _act(says: Says, ends: tuple[_Read, ...], allow: bool, wide: bool) -> _Act | None:
-    """By what the rule may stand for, or by what it certainly does; None where that is nothing."""
-    if not wide and not says.inbound:
-        return None
-    named, numbers, own, origin, target = ends
-    source: Any = origin[wide]
-    destination: Any = target[wide]
-    locked = not allow and own[wide] != ALL_PORTS
-    if locked or source is NO_SOURCE or destination is NOWHERE:
-        return None
-    spans = places(named.wide if wide else named.narrow, numbers.wide if wide else numbers.narrow, allow)
-    return _Act(allow, spans, source, destination, says.always and allow) if spans else None
-
-
-class _Read(NamedTuple):
-    """A field of a rule: what it certainly stands for, and what it may stand for."""
-
-    narrow: Any
-    wide: Any
-    why: str = ""
-
-
-_ALL_PROTOCOLS: Final = _Read((), protocols("*"), "its protocol is not known")
-_ANY_PORT: Final = _Read(ALL_PORTS, ALL_PORTS)
-_ANYWHERE: Final = _Read(None, None)
-
-
-@lru_cache(maxsize=256)
-def _protocol(text: str) -> _Read:
-    try:
-        return _Read(protocols(text), protocols(text))
-    except BadPort as bad:
-        return _Read((), protocols("*"), str(bad))
-
-
-def _numbers(texts: tuple[str, ...], broken: bool) -> _Read:
-    found: list[tuple[int, int]] = []
-    why = "a port that is no text" if broken else "" if texts else "it names no ports"
-    for text in texts:
-        try:
-            found += ports(text)
-        except BadPort as bad:
-            why = str(bad)
-    numbers = merged(found)
-    return _Read(numbers, ALL_PORTS if why else numbers, why)
-
-
-@lru_cache(maxsize=256)
-def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Read:
-    addresses, tags, why = _names(texts)
-    why = why or ("a source that is no text" if broken else "" if texts or groups else "it names no source")
-    reaches = {tag: lookup(tag).reach for tag in tags}
-    sent = tuple(tag for tag in tags if reaches[tag] in ("azure", "none") and tag not in _NO_SENDERS)
-    outside = PUBLIC if "internet" in reaches.values() else _cut(addresses)
-    inside = EVERYTHING if "vnet" in reaches.values() else addresses
-    narrow = Source(outside, inside, sent, tuple(f"{group}/" for group in groups))
-    narrow = NO_SOURCE if narrow == NO_SOURCE else ANY_SOURCE if narrow == ANY_SOURCE else narrow
-    return _Read(narrow, ANY_SOURCE if why else narrow, why)
-
-
-def _cut(addresses: AddressSet) -> AddressSet:
-    """The public ones, in an object that is there already where it can be."""
-    if addresses is EVERYTHING:
-        return PUBLIC
-    public = addresses & PUBLIC
-    return addresses if public == addresses else PUBLIC if public == PUBLIC else public
-
-
-def _destination(says: Says) -> _Read:
-    read = _aimed(says.destinations, says.destination_groups, says.broken & _DESTINATIONS > 0)
-    if not says.admin or not says.destination_groups or (read.wide is None and not read.why):
-        return read
-    # Who is a member of the network group of an admin rule is not known.
-    narrow = _aimed(says.destinations, (), False).narrow if says.destinations else NOWHERE
-    return _Read(narrow, None, read.why or "the members of its network group are not known")
-
-
-def _aimed(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _Read:
-    addresses, tags, why = _names(texts)
-    why = why or ("a destination that is no text" if broken else "" if texts or groups else "it names no destination")
-    known = [lookup(tag) for tag in tags]
-    if any(tag.reach == "vnet" for tag in known) or addresses == EVERYTHING:
-        return _Read(None, None, why)
-    unknown = [tag.name for tag in known if not tag.known]
-    if unknown:
-        why = why or f"its destination {unknown[0]!r} is not known"
-    narrow = Destination(addresses, frozenset(groups), bool(tags))
-    return _Read(NOWHERE if narrow == NOWHERE else narrow, None if why else narrow, why)
-
-
-def _names(texts: Iterable[str]) -> tuple[AddressSet, tuple[str, ...], str]:
-    """The addresses and the tags of a list of prefixes, and what was neither."""
-    sets: list[AddressSet] = []
-    tags: list[str] = []
-    why = ""
-    for text in texts:
-        for part in text.split(","):
-            word = part.strip()
-            try:
-                found = parse(word)
-            except BadAddress:
-                if _TAG.fullmatch(word):
-                    tags.append(tag_name(word))
-                else:
-                    why = f"{word[:60]!r} is neither an address nor a tag"
-                continue
-            if word in ("0.0.0.0", "::"):  # noqa: S104
-                why = f"whether {word} stands for everybody is not documented"
-            else:
-                sets.append(found)
-    addresses = union(sets)
-    return EVERYTHING if addresses == EVERYTHING else addresses, tuple(dict.fromkeys(tags)), why
-
-
-def _everybody(name: str, priority: int) -> Rule:
-    """An Allow of everything."""
-    return Rule(name, priority, True, places(_EVERY, ALL_PORTS, True), ANY_SOURCE)
+def _allow_everything(name: str, priority: int) -> SecurityRule:
+    """Return a rule that allows everything."""
+    return SecurityRule(name, priority, True, places(_EVERY, ALL_PORTS, True), ANY_SOURCE)
 
 
 _EVERY: Final[tuple[Protocol, ...]] = protocols("*")
 
 
-def _usual(allow: bool, to: str) -> bytes:
-    return _PACKER.encode(Says(allow, True, False, "*", ("*",), ("*",), (to,), (to,)))
+def _packed_default(allow: bool, to: str) -> bytes:
+    return RuleFields(allow, True, False, "*", ("*",), ("*",), (to,), (to,)).packed
 
 
-DEFAULTS: Final = (
-    Rule("AllowVnetInBound", 65000, True, places(_EVERY, ALL_PORTS, True), Source(EMPTY, EVERYTHING)),
-    Rule("DenyAllInBound", 65500, False, places(_EVERY, ALL_PORTS, False), ANY_SOURCE),
+DEFAULT_RULES: Final = (
+    SecurityRule(
+        "AllowVnetInBound", 65000, True, places(_EVERY, ALL_PORTS, True), RuleSource(NO_ADDRESSES, ALL_ADDRESSES)
+    ),
+    SecurityRule("DenyAllInBound", 65500, False, places(_EVERY, ALL_PORTS, False), ANY_SOURCE),
 )
-"""The default inbound rules that decide on a caller: they cannot be removed, and are assumed where a body lacks them.
-AllowAzureLoadBalancerInBound (65001) lets in nothing but the platform's probes.
+"""The default inbound rules that decide on a caller. They cannot be removed, and count where a body lacks them.
+
+AllowAzureLoadBalancerInBound (65001) is not among them, because it allows only the platform's probes.
 """
 
 
-_USUAL: Final = (
-    Row("AllowVnetInBound", 65000, _usual(True, "VirtualNetwork")),
-    Row("DenyAllInBound", 65500, _usual(False, "*")),
+_PACKED_DEFAULTS: Final = (
+    PackedRule("AllowVnetInBound", 65000, _packed_default(True, "VirtualNetwork")),
+    PackedRule("DenyAllInBound", 65500, _packed_default(False, "*")),
 )
-"""How a body spells them: then they are not kept."""
-
-
-# Security admin rules of Virtual Network Manager
+"""The default rules as Azure returns them; these are not kept."""
 
 
 @dataclass(slots=True)
 class AdminRules:
-    """The deployed security admin rules of a network: `always` delivers past the groups, `passed` goes on to them."""
+    """The deployed security admin rules of a network: `always` bypasses the groups, `passed` goes on to them."""
 
-    always: Group
-    passed: Group
+    always: SecurityRules
+    passed: SecurityRules
 
     @property
-    def possible_grants(self) -> tuple[Unread, ...]:
-        return tuple(dict.fromkeys((*self.always.possible_grants, *self.passed.possible_grants)))
+    def missing(self) -> tuple[Unread, ...]:
+        return tuple(dict.fromkeys((*self.always.missing, *self.passed.missing)))
 
 
 def admin_rules(network: str, bodies: Iterable[tuple[str, Any]]) -> AdminRules:
-    """The admin rules that are in force in a network, from (id, body). Among them too the first match wins."""
-    possible_grants: list[Unread] = []
-    rows = [row for resource, body in bodies if (row := admin_row_of(resource, body)) is not None]
-    certain, possible = _both((_pair(row) for row in rows), possible_grants)
+    """Return the admin rules in force in a network, from (id, body). Among them too the first match decides."""
+    missing: list[Unread] = []
+    rows = [row for resource, body in bodies if (row := packed_admin_rule(resource, body)) is not None]
+    certain, possible = _certain_and_possible((rule_pair(row) for row in rows), missing)
     always = {
         id(rule): rule if rule.always or not rule.allow else replace(rule, allow=False) for rule in certain + possible
     }
     past = ([always[id(rule)] for rule in certain], [always[id(rule)] for rule in possible])
-    rest = [_everybody("no security admin rule", LATE)]
+    rest = [_allow_everything("no security admin rule", AFTER_CUSTOM_RULES)]
     return AdminRules(
-        Group(network, fixed=_sorted(*past, list(possible_grants))),
-        Group(network, fixed=_sorted(certain + rest, possible + rest, list(possible_grants))),
+        SecurityRules(network, unpacked=_parsed_rules(*past, list(missing))),
+        SecurityRules(network, unpacked=_parsed_rules(certain + rest, possible + rest, list(missing))),
     )
-
-
-__all__ = [
-    "ANY_SOURCE",
-    "DEFAULTS",
-    "UNIVERSES",
-    "AdminRules",
-    "Destination",
-    "Flow",
-    "Group",
-    "Receiver",
-    "Row",
-    "Rule",
-    "RuleRef",
-    "Segment",
-    "Side",
-    "Source",
-    "admin_rules",
-    "decide",
-    "everybody",
-    "group_of",
-    "row_of",
-    "shared",
-    "walk",
-]

@@ -1,10 +1,10 @@
-"""Network security perimeters: which one a resource belongs to, in which mode, and whom its access rules admit.
+"""Network security perimeters: the perimeter of a resource, its mode, and the callers that its access rules allow.
 
-Microsoft Learn, private-link/network-security-perimeter-transition: without an association the resource's own switch
-and rules decide, and `SecuredByPerimeter` is closed to the public. In Learning (now called Transition) mode the
-perimeter's inbound rules admit beside the own ones, also where the switch says Disabled; in Enforced mode they alone
-decide, whatever the switch says. Audit mode has no documentation: it is taken for Learning. Private endpoints work in
-every mode.
+Source: Microsoft Learn, private-link/network-security-perimeter-transition. Without an association the resource's own
+switch and rules decide, and `SecuredByPerimeter` is closed to the public. In Learning mode (now called Transition mode)
+the perimeter's inbound rules allow callers besides the own rules, also where the switch says Disabled; in Enforced mode
+they alone decide, whatever the switch says. Audit mode has no documentation and counts as Learning. Private endpoints
+work in every mode.
 """
 
 from collections.abc import Iterable
@@ -18,8 +18,8 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.rule import Read
-from scanner.model.verdict import Evidence, Unread
-from scanner.reach.sources import from_addresses, from_ids, from_tag, remembered, without_effect
+from scanner.model.verdict import Evidence, Unread, not_returned
+from scanner.reach.sources import cached, grant_from_addresses, grant_from_tag, grants_from_ids, private_range_evidence
 
 ASSOCIATIONS = "Microsoft.Network/networkSecurityPerimeters/resourceAssociations"
 ACCESS_RULES = "Microsoft.Network/networkSecurityPerimeters/profiles/accessRules"
@@ -40,13 +40,13 @@ _KNOWN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Perimeter:
-    """One association: the perimeter's id, its mode, whom its inbound rules admit, how many there are; its evidence."""
+    """One association: the perimeter's id, its mode, the lock of its inbound rules, their number, and the evidence."""
 
     id: str
     mode: str
-    admits: Lock
+    allowed: Lock
     count: int
-    seen: Evidence
+    evidence: Evidence
 
     @property
     def name(self) -> str:
@@ -59,37 +59,38 @@ class Perimeter:
 
 @dataclass(frozen=True, slots=True)
 class Perimeters:
-    """The perimeters of a resource; `missing` says what may be there beside them.
+    """The perimeters of a resource; `missing`: why there may be others.
 
-    `settled`: the resource itself was asked, so a perimeter outside the scanned scope would be known; `refused`: why
-    it was not, where that was tried.
+    `complete`: the resource itself was read, so a perimeter outside the scanned scope would be known. `read_error`: why
+    that read failed, where it was tried.
     """
 
     found: tuple[Perimeter, ...] = ()
     missing: Unread | None = None
-    settled: bool = False
-    refused: Unread | None = None
+    complete: bool = False
+    read_error: Unread | None = None
 
 
 def perimeters(resource: Resource, index: Index, configurations: Read | None = None) -> Perimeters:
-    """The perimeters of a resource, by its own configurations where these were read, else by the associations in scope.
+    """Return the perimeters of a resource, by its own configurations where these were read, else by the associations in
+    scope.
 
-    `configurations`: the row of `networkSecurityPerimeterConfigurations` below the resource's type, where it has one.
+    `configurations`: the read of `networkSecurityPerimeterConfigurations` below the resource's type, where it has one.
     """
-    asked, gap = False, None
+    was_read, gap = False, None
     if configurations is not None:
         children = resource.children(configurations)
         gap = children.gap
         if resource.key + configurations.key in resource.bundle.reads:
-            asked = gap is None
+            was_read = gap is None
             if children.items:
                 own = tuple(_configured(resource, index, each) for each in children.items)
-                return Perimeters(own, gap, settled=True)
+                return Perimeters(own, gap, complete=True)
     associations, missing = _associations(index)
     found = tuple(_associated(resource, index, each) for each in associations.get(resource.key, ()))
     if found:
         return Perimeters(found, None)
-    return Perimeters((), missing if index.live and not asked else None, settled=asked, refused=gap)
+    return Perimeters((), missing if index.live and not was_read else None, complete=was_read, read_error=gap)
 
 
 def _configured(resource: Resource, index: Index, body: Resource) -> Perimeter:
@@ -99,7 +100,7 @@ def _configured(resource: Resource, index: Index, body: Resource) -> Perimeter:
     where = body.get("properties.networkSecurityPerimeter.id")
     seen = Evidence(f"{path}.resourceAssociation.accessMode", None if mode is MISSING else mode)
     if not isinstance(rules, list):
-        lock = _unread(Unread(f"{path}.profile.accessRules", "the answer did not hold them"), seen)
+        lock = _unread(not_returned(f"{path}.profile.accessRules", "them"), seen)
     else:
         lock = access_rules(resource, index, rules, f"{path}.profile.accessRules", seen)
     return Perimeter(_text(where), _text(mode), lock, len(rules) if isinstance(rules, list) else 0, seen)
@@ -117,7 +118,7 @@ def _associated(resource: Resource, index: Index, association: Resource) -> Peri
 
 
 def access_rules(resource: Resource, index: Index, rules: Iterable[Any], path: str, seen: Evidence) -> Lock:
-    """Whom the inbound access rules of a profile admit, by their union. `seen`: evidence of the association."""
+    """Return the lock of the inbound access rules of a profile, by their union. `seen`: evidence of the association."""
     lock = Lock()
     addresses: list[AddressSet] = []
     subscriptions: list[str] = []
@@ -129,12 +130,12 @@ def access_rules(resource: Resource, index: Index, rules: Iterable[Any], path: s
         addresses += (each for _, each in texts)
         prefixes += (text for text, _ in texts)
         subscriptions += _ids(rule, "properties.subscriptions") + _ids(rule, "properties.networkSecurityPerimeters")
-        lock |= Lock(_tagged(rule, path, seen), wrong + _strange(rule, path))
+        lock |= Lock(_tagged(rule, path, seen), wrong + _unknown_members(rule, path))
     together = union(addresses)
-    evidence = (seen, Evidence(f"{path} addressPrefixes", prefixes[:20]), *without_effect(path, together))
-    grant = from_addresses(together, index, *evidence)
-    ways = from_ids(resource, index, f"{path} subscriptions", subscriptions, "resources")
-    return lock | Lock(((grant,) if grant else ()) + tuple(each.after((seen,)) for each in ways))
+    evidence = (seen, Evidence(f"{path} addressPrefixes", prefixes[:20]), *private_range_evidence(path, together))
+    grant = grant_from_addresses(together, index, *evidence)
+    grants = grants_from_ids(resource, index, f"{path} subscriptions", subscriptions, "resources")
+    return lock | Lock(((grant,) if grant else ()) + tuple(each.with_evidence((seen,)) for each in grants))
 
 
 def _parsed(rule: Any, path: str) -> tuple[list[tuple[str, AddressSet]], tuple[PossibleGrant, ...]]:
@@ -148,15 +149,15 @@ def _parsed(rule: Any, path: str) -> tuple[list[tuple[str, AddressSet]], tuple[P
 
 
 def _tagged(rule: Any, path: str, seen: Evidence) -> tuple[Grant, ...]:
-    ways = []
+    grants = []
     for text in _list(rule, "properties.serviceTags"):
-        grant, tag = from_tag(str(text), seen, Evidence(f"{path} serviceTags", text))
+        grant, tag = grant_from_tag(str(text), seen, Evidence(f"{path} serviceTags", text))
         if grant is not None:
-            ways.append(replace(grant, says=grant.says or tag.why))
-    return tuple(ways)
+            grants.append(replace(grant, description=grant.description or tag.why))
+    return tuple(grants)
 
 
-def _strange(rule: Any, path: str) -> tuple[PossibleGrant, ...]:
+def _unknown_members(rule: Any, path: str) -> tuple[PossibleGrant, ...]:
     body = get_path(rule, "properties")
     if not isinstance(body, dict):
         return (PossibleGrant(Reach.internet, Unread(path, "an access rule has no properties")),)
@@ -170,7 +171,7 @@ def _strange(rule: Any, path: str) -> tuple[PossibleGrant, ...]:
 
 
 def _associations(index: Index) -> tuple[dict[str, list[Resource]], Unread | None]:
-    return remembered(index, ASSOCIATIONS, _by_target), index.of_type(ASSOCIATIONS)[1]
+    return cached(index, ASSOCIATIONS, _by_target), index.of_type(ASSOCIATIONS)[1]
 
 
 def _by_target(index: Index) -> dict[str, list[Resource]]:
@@ -189,8 +190,8 @@ def _by_profile(index: Index) -> dict[str, list[Resource]]:
 
 def _profile(index: Index, profile: str) -> tuple[list[Resource], Unread | None]:
     missing = index.of_type(ACCESS_RULES)[1]
-    rules = remembered(index, ACCESS_RULES, _by_profile).get(f"{_key(profile)}/accessrules", [])
-    if not rules and missing is None and index.live and not index.sees(profile):
+    rules = cached(index, ACCESS_RULES, _by_profile).get(f"{_key(profile)}/accessrules", [])
+    if not rules and missing is None and index.live and not index.is_visible(profile):
         missing = Unread(f"{profile}/accessRules", "the perimeter is in a subscription that cannot be seen")
     if not index.live:
         missing = Unread(f"{profile}/accessRules", "a file of bare resources may not hold them all")

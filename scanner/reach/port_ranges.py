@@ -1,7 +1,7 @@
-"""What a packet is sent to: protocol and port, as places on one line, so that sets of them are sorted intervals.
+"""Protocol and port of a packet as places on one line, so that sets of them are sorted intervals.
 
-TCP's ports come first, then UDP's, then one place each for the protocols without ports. A set of places is the same
-kind of tuple as one version of an `AddressSet`.
+TCP's ports come first, then UDP's, then one place each for the protocols without ports. A set of places has the form of
+one IP version of an `AddressSet`.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ WITH_PORTS: Final[tuple[Protocol, ...]] = ("tcp", "udp")
 WITHOUT_PORTS: Final[tuple[Protocol, ...]] = ("icmp", "esp", "ah")
 EVERY_PACKET: Final[Spans] = ((0, END - 1),)
 CONNECTIONS: Final = 2 * PORTS
-"""The first place that has no port: what lies before it is TCP or UDP."""
+"""The first place without a port; all places before it are TCP or UDP."""
 
 
 class BadPort(ValueError):
-    """A text that is no port, no range of ports and not `*`; or one that names no protocol."""
+    """A text that is no port, no range of ports and not `*`, or that names no protocol."""
 
     def __init__(self, text: object, what: str = "a port") -> None:
         super().__init__(f"{str(text)[:60]!r} is not {what}")
 
 
 def place(protocol: Protocol, port: int = 0) -> int:
-    """Where a port stands on the line; the port of a protocol without ports does not count."""
+    """Return the place of a port on the line; for a protocol without ports the port does not count."""
     return _STARTS[protocol] + (port if protocol in WITH_PORTS else 0)
 
 
 def span(protocol: Protocol, first: int = 0, last: int = LAST_PORT) -> Span:
-    """The places of a range of ports."""
+    """Return the places of a range of ports."""
     return place(protocol, first), place(protocol, last)
 
 
 def cut(spans: Iterable[Span]) -> Iterator[tuple[Protocol, int, int]]:
-    """Intervals of the line as (protocol, first port, last port), ascending."""
+    """Return intervals of the line as (protocol, first port, last port), ascending."""
     for first, last in spans:
         for protocol in (*WITH_PORTS, *WITHOUT_PORTS):
             start, end = span(protocol)
@@ -61,7 +61,7 @@ def cut(spans: Iterable[Span]) -> Iterator[tuple[Protocol, int, int]]:
 
 
 def ports(text: str) -> Spans:
-    """The ports that a text of a rule names: `*`, `any`, `22`, `20-25`, several with commas. Raises BadPort."""
+    """Return the ports that a text of a rule names: `*`, `any`, `22`, `20-25`, several with commas. Raises BadPort."""
     found: list[Span] = []
     for part in text.split(","):
         name = part.strip()
@@ -87,7 +87,9 @@ def _port(name: str, text: str) -> int:
 
 
 def protocols(text: str) -> tuple[Protocol, ...]:
-    """The protocols that a text names: `*` and `Any` are all of them. Raises BadPort for one that nobody knows."""
+    """Return the protocols that a text names: `*` and `Any` are all of them. Raises BadPort for one that is not
+    known.
+    """
     name = text.strip().lower()
     if name in ("*", "any"):
         return (*WITH_PORTS, *WITHOUT_PORTS)
@@ -97,8 +99,10 @@ def protocols(text: str) -> tuple[Protocol, ...]:
 
 
 def places(named: tuple[Protocol, ...], numbers: Spans, allow: bool) -> Spans:
-    """The places that a rule matches. A protocol without ports has none to compare: an Allow ignores the ports that
-    the rule names, a Deny counts only with all of them. Unverified, so decided towards open.
+    """Return the places that a rule matches.
+
+    A protocol without ports has none to compare, so an Allow ignores the ports that the rule names, and a Deny counts
+    only with all of them. This is not verified; it is decided towards open.
     """
     found: list[Span] = []
     for each in named:
@@ -111,7 +115,7 @@ def places(named: tuple[Protocol, ...], numbers: Spans, allow: bool) -> Spans:
 
 
 def merged(spans: Iterable[Span]) -> Spans:
-    """The same places as sorted, disjoint and merged intervals."""
+    """Return the same places as sorted, disjoint and merged intervals."""
     spans = tuple(spans)
     if len(spans) < 2:
         return spans
@@ -125,7 +129,7 @@ def merged(spans: Iterable[Span]) -> Spans:
 
 
 def label(protocol: str, first: int, last: int) -> str:
-    """The name of an endpoint: `tcp/22`, `udp/500-600`, `*/*` (protocol `*`: TCP and UDP), `icmp/*`."""
+    """Return the name of an endpoint: `tcp/22`, `udp/500-600`, `*/*` (protocol `*`: TCP and UDP), `icmp/*`."""
     if (first, last) == (0, LAST_PORT) or protocol in WITHOUT_PORTS:
         return f"{protocol}/*"
     return f"{protocol}/{first}" if first == last else f"{protocol}/{first}-{last}"

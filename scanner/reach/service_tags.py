@@ -1,9 +1,9 @@
-"""Azure's service tags as sources of traffic: who can send from the addresses that a tag stands for.
+"""Azure's service tags as sources of traffic: who can send from the addresses of a tag.
 
-`internet`: everybody. `azure`: a service that carries the requests or the programs of any tenant; a tag is a lock only
-with something beside it that names the own instance. `vnet`: the own virtual network and what is connected to it.
-`none`: Microsoft's own management, probes and platform addresses, which the documentation names as such: evidence, no
-way in for others. In doubt it is `azure`; so is a tag that is not in the table.
+`internet`: every caller. `azure`: a service that carries the requests or the programs of any tenant; such a tag is a
+lock only together with something that names the own instance. `vnet`: the own virtual network and what is connected to
+it. `none`: Microsoft's own management, probes and platform addresses, by the documentation: evidence, never a grant.
+A tag for which that is not clear is `azure`; so is a tag that is not in the table.
 """
 
 from collections.abc import Iterable
@@ -19,8 +19,10 @@ HDINSIGHT: Final = "Microsoft Learn: hdinsight/hdinsight-service-tags"
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
-    """A service tag. `name` as Azure spells it; `why` a clause for messages; `source` "" for one that is not known."""
+class ServiceTag:
+    """A service tag. `name`: as Azure spells it. `why`: a clause for messages. `source`: "" for a tag that is not
+    known.
+    """
 
     name: str
     reach: TagReach
@@ -32,8 +34,8 @@ class Tag:
         return bool(self.source)
 
 
-def _rows(reach: TagReach, source: str, rows: Iterable[tuple[str, str]]) -> list[Tag]:
-    return [Tag(name, reach, why, source) for name, why in rows]
+def _rows(reach: TagReach, source: str, rows: Iterable[tuple[str, str]]) -> list[ServiceTag]:
+    return [ServiceTag(name, reach, why, source) for name, why in rows]
 
 
 _SHARED: Final = (
@@ -140,7 +142,7 @@ _NETWORK: Final = (
     ("VirtualNetwork", "the virtual network, what is peered or connected by gateways, and what routes add to it"),
 )
 
-TAGS: Final = (
+SERVICE_TAGS: Final = (
     *_rows("internet", OVERVIEW, _INTERNET),
     *_rows("vnet", OVERVIEW, _NETWORK),
     *_rows("azure", OVERVIEW, _SHARED),
@@ -150,20 +152,21 @@ TAGS: Final = (
     *_rows("none", HDINSIGHT, [("HDInsight", "the health and management services of HDInsight")]),
 )
 
-_BY_NAME: Final = {tag.name.lower(): tag for tag in TAGS}
+_BY_NAME: Final = {tag.name.lower(): tag for tag in SERVICE_TAGS}
 _CLASSIC: Final = {"azure_loadbalancer": "azureloadbalancer", "virtual_network": "virtualnetwork"}
 
 
-def lookup(tag: str) -> Tag:
-    """The row for a tag in any case, with or without a region (`Storage.NorwayEast`), also in the classic spelling.
+def service_tag(tag: str) -> ServiceTag:
+    """Return the row of a tag in any case, with or without a region (`Storage.NorwayEast`), also in the classic
+    spelling.
 
-    A tag that is not in the table is `azure`, under the name that was given.
+    A tag that is not in the table is `azure`, under the given name.
     """
     name = tag.strip()
     key = _CLASSIC.get(name.lower(), name.lower())
     while key:
         row = _BY_NAME.get(key)
         if row is not None:
-            return Tag(name, row.reach, row.why, row.source)
+            return ServiceTag(name, row.reach, row.why, row.source)
         key = key.rpartition(".")[0]
-    return Tag(name, "azure", "a tag that is not in the table: taken for a service that many tenants share", "")
+    return ServiceTag(name, "azure", "a tag that is not in the table: taken for a service that many tenants share", "")

@@ -25,7 +25,7 @@ import msgspec
 
 from scanner.model.resource import Resource
 from scanner.reach import filtering as chain
-from scanner.reach.networks import Fabric, target_of
+from scanner.reach.networks import Fabric, destination_of
 
 ROOT = "/subscriptions/00000000-0000-0000-0000-{0:012d}/resourceGroups/rg-{1}/providers/Microsoft.Network"
 SOURCES = ("VirtualNetwork", "VirtualNetwork", "AzureLoadBalancer", "Internet", "*", "AzureCloud", "Storage.NorwayEast")
@@ -145,7 +145,7 @@ def measure(interfaces: int, rules: int) -> dict[str, Any]:
     openings = exposed = hops = 0
     for nic in fabric.nics.values():
         for configuration in nic.configurations:
-            found = chain.passage(fabric, target_of(nic, configuration), "standard").openings
+            found = chain.filter_chain(fabric, destination_of(nic, configuration), "standard").open_ranges
             openings += len(found)
             exposed += bool(found)
             hops += sum(len(each.steps) for each in found)

@@ -171,7 +171,7 @@ def test_the_internet_s_answers_agree_with_the_findings(estate: tuple[Sandbox, P
         want = "yes" if row["reach"] == "internet" else "not known" if may == "internet" else "no"
         verdicts = {each.verdict for each in found}
         if want not in verdicts:
-            wrong.append((row["resource"], row["endpoint"], row["reach"], [each.says for each in found]))
+            wrong.append((row["resource"], row["endpoint"], row["reach"], [each.sentence for each in found]))
     assert len(seen) > 20
     assert wrong == []
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from scanner.reach.front_ends import IN_FRONT
+from scanner.reach.front_ends import PUBLISHER_PREFIXES
 from scanner.sandbox.estate import Estate
 
 TRUTH = Path(__file__).parent / "truth"
@@ -128,7 +128,7 @@ def published(document: dict[str, Any], estate: Estate) -> list[str]:
 
 
 def _fronts(row: dict[str, Any]) -> list[str]:
-    return [each for each in row["admits"] if each.startswith(IN_FRONT)]
+    return [each for each in row["admits"] if each.startswith(PUBLISHER_PREFIXES)]
 
 
 def _short(key: Key) -> str:

@@ -30,9 +30,9 @@ def exposure(reach: Lock, authentication: Lock, kind: str = "data") -> Exposure:
 
 
 def test_where_a_half_is_empty_the_worst_is_thought_of() -> None:
-    assert exposure(OPEN, NOTHING).worst is Severity.critical
-    assert exposure(NOTHING, grant(Auth.anonymous)).worst is Severity.critical
-    assert exposure(NOTHING, NOTHING).worst is Severity.critical
+    assert exposure(OPEN, NOTHING).worst_severity is Severity.critical
+    assert exposure(NOTHING, grant(Auth.anonymous)).worst_severity is Severity.critical
+    assert exposure(NOTHING, NOTHING).worst_severity is Severity.critical
 
 
 @pytest.mark.parametrize("lock", ["anonymous-access", "authentication", "network"])
@@ -66,15 +66,15 @@ def test_what_a_switch_should_say_is_its_strictest_value() -> None:
 
 def test_a_network_rule_of_some_credentials_passes_on_doors_that_ask_for_others() -> None:
     doors = [
-        Exposure("tcp/22", "admin", OPEN, SHARED.named("administration")),
-        Exposure("tcp/80", "app", OPEN, ANONYMOUS.named("web")),
+        Exposure("tcp/22", "admin", OPEN, SHARED.with_name("administration")),
+        Exposure("tcp/80", "app", OPEN, ANONYMOUS.with_name("web")),
     ]
     assert read("network", doors, ("administration",)).failing == (doors[0],)
     assert isinstance(read("network", doors, ("databases",)).verdict, Pass)
     assert isinstance(read("network", [], ("databases",)).verdict, NotApplicable)
 
 
-HIDDEN = Exposure("hidden", "data", grant(Reach.none), grant(Auth.shared), hidden="rules inside are not shown")
+HIDDEN = Exposure("hidden", "data", grant(Reach.none), grant(Auth.shared), hidden_rules="rules inside are not shown")
 
 
 def test_what_is_hidden_at_one_endpoint_of_two_does_not_settle_the_rule() -> None:

@@ -16,7 +16,7 @@ from scanner.model.addresses import parse
 from scanner.model.resource import Resource
 from scanner.model.rule import word
 from scanner.model.verdict import Severity
-from scanner.reach.filtering import fabric_of
+from scanner.reach.networks import fabric_of
 from scanner.rulebook import loader
 from scanner.snapshot.files import Head, Store, of_store
 

@@ -11,19 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner.model.addresses import (
+    ALL_ADDRESSES,
     ALL_IPV4,
     ALL_IPV6,
-    EMPTY,
-    EVERYTHING,
+    NO_ADDRESSES,
     PUBLIC_IPV4,
     PUBLIC_IPV6,
     RESERVED_IPV4,
     AddressSet,
     BadAddress,
+    address_range,
     breadth,
     parse,
     parse_all,
-    span,
     union,
 )
 
@@ -47,7 +47,7 @@ def pairs(draw: st.DrawFn) -> Pair:
         corner = draw(st.sampled_from(CORNERS[version]))
         first = corner + draw(st.integers(0, WINDOW - 1))
         last = draw(st.integers(first, corner + WINDOW - 1))
-        parts.append(span(dotted(first, version), dotted(last, version)))
+        parts.append(address_range(dotted(first, version), dotted(last, version)))
         model |= {(version, value) for value in range(first, last + 1)}
     return union(parts), model
 
@@ -183,14 +183,14 @@ def test_what_is_no_text_is_a_bad_address(value: object) -> None:
     with pytest.raises(BadAddress):
         parse(value)  # type: ignore[arg-type]
     with pytest.raises(BadAddress):
-        span("192.0.2.1", value)  # type: ignore[arg-type]
+        address_range("192.0.2.1", value)  # type: ignore[arg-type]
 
 
 def test_two_halves_are_everybody() -> None:
     assert parse("0.0.0.0/1") | parse("128.0.0.0/1") == ALL_IPV4
-    assert parse("*") == EVERYTHING == ALL_IPV4 | ALL_IPV6
-    assert EVERYTHING.covers(PUBLIC_IPV6)
-    assert EMPTY.is_empty
+    assert parse("*") == ALL_ADDRESSES == ALL_IPV4 | ALL_IPV6
+    assert ALL_ADDRESSES.covers(PUBLIC_IPV6)
+    assert NO_ADDRESSES.is_empty
 
 
 def test_description_says_what_it_left_out() -> None:
@@ -229,29 +229,29 @@ OWN = parse_all(("198.51.100.0/24", "20.0.0.0/8", "2001:db8::/32", "10.0.0.0/8")
 @pytest.mark.parametrize(
     ("rules", "own", "expected"),
     [
-        ([], EMPTY, "none"),
-        (["10.0.0.0/8", "192.168.0.0/16", "fd00::/8"], EMPTY, "none"),
+        ([], NO_ADDRESSES, "none"),
+        (["10.0.0.0/8", "192.168.0.0/16", "fd00::/8"], NO_ADDRESSES, "none"),
         (["10.0.0.0/8"], OWN, "none"),
         (["198.51.100.0/25"], OWN, "own"),
         (["198.51.100.0/25", "192.168.1.0/24"], OWN, "own"),
         (["20.0.0.0/8"], OWN, "own"),
-        (["192.0.2.1"], EMPTY, "selected"),
+        (["192.0.2.1"], NO_ADDRESSES, "selected"),
         (["192.0.2.1", "198.51.100.7"], OWN, "selected"),
-        (["40.0.0.0/16"], EMPTY, "selected"),
-        (["40.0.0.0/16", "192.0.2.1"], EMPTY, "wide"),
-        (["40.0.0.0/17", "41.0.0.0/17", "42.0.0.0/17"], EMPTY, "wide"),
-        (["20.0.0.0/8"], EMPTY, "wide"),
+        (["40.0.0.0/16"], NO_ADDRESSES, "selected"),
+        (["40.0.0.0/16", "192.0.2.1"], NO_ADDRESSES, "wide"),
+        (["40.0.0.0/17", "41.0.0.0/17", "42.0.0.0/17"], NO_ADDRESSES, "wide"),
+        (["20.0.0.0/8"], NO_ADDRESSES, "wide"),
         (["20.0.0.0/8", "40.0.0.0/16"], OWN, "selected"),
-        (["2a00::/48"], EMPTY, "selected"),
-        (["2a00::/48", "2a01::1"], EMPTY, "wide"),
+        (["2a00::/48"], NO_ADDRESSES, "selected"),
+        (["2a00::/48", "2a01::1"], NO_ADDRESSES, "wide"),
         (["2001:db8::/32"], OWN, "own"),
-        (["0.0.0.0/0"], EMPTY, "internet"),
-        (["0.0.0.0/1", "128.0.0.0/1"], EMPTY, "internet"),
-        (["0.0.0.0/1"], EMPTY, "internet"),
-        (["0.0.0.0/2"], EMPTY, "wide"),
-        (["::/0"], EMPTY, "internet"),
-        (["2000::/4"], EMPTY, "internet"),
-        (["2000::/5"], EMPTY, "wide"),
+        (["0.0.0.0/0"], NO_ADDRESSES, "internet"),
+        (["0.0.0.0/1", "128.0.0.0/1"], NO_ADDRESSES, "internet"),
+        (["0.0.0.0/1"], NO_ADDRESSES, "internet"),
+        (["0.0.0.0/2"], NO_ADDRESSES, "wide"),
+        (["::/0"], NO_ADDRESSES, "internet"),
+        (["2000::/4"], NO_ADDRESSES, "internet"),
+        (["2000::/5"], NO_ADDRESSES, "wide"),
         (["*"], OWN, "internet"),
     ],
 )

@@ -107,7 +107,7 @@ def _joined(parts: list[Lock]) -> Lock:
 @given(some_locks, auths, st.sampled_from(KINDS))
 def test_what_is_not_read_never_makes_an_exposure_milder(reach: Lock, authentication: Lock, kind: str) -> None:
     exposure = Exposure("blob", kind, reach, authentication)  # type: ignore[arg-type]
-    assert rank(exposure.worst) >= rank(exposure.severity)
+    assert rank(exposure.worst_severity) >= rank(exposure.severity)
 
 
 @given(some_locks, auths, st.sampled_from(Reach), st.sampled_from(KINDS))
@@ -121,46 +121,52 @@ def test_a_half_shows_its_widest_sure_way_and_what_an_unread_part_could_add() ->
     lock = SHARED | IDENTITY | possible(Auth.anonymous, GAP)
     assert lock.widest is not None
     assert lock.widest.level is Auth.shared
-    assert lock.worst is not None
-    assert lock.worst.level is Auth.anonymous
+    assert lock.widest_possible is not None
+    assert lock.widest_possible.level is Auth.anonymous
 
 
 def test_a_doubt_that_adds_nothing_is_not_told() -> None:
     exposure = Exposure("blob", "data", grant(Reach.internet), grant(Auth.anonymous) | possible(Auth.shared, GAP))
     assert exposure.possible_authentication is None
-    assert not exposure.undecided
+    assert not exposure.inconclusive
 
 
 def test_nothing_sure_is_unknown_and_could_be_the_worst() -> None:
     exposure = unread("blob", "data", GAP)
     assert (exposure.proven_reach, exposure.proven_authentication, exposure.severity) == (None, None, None)
-    assert exposure.worst is Severity.critical
-    assert exposure.undecided
+    assert exposure.worst_severity is Severity.critical
+    assert exposure.inconclusive
 
 
 def test_an_endpoint_that_is_off_is_closed_and_says_why() -> None:
-    exposure = closed("sftp", "data", "SFTP is not switched on", what="SFTP")
+    exposure = closed("sftp", "data", "SFTP is not switched on", display_name="SFTP")
     assert exposure.severity is None
     assert title(exposure) == "SFTP is off: SFTP is not switched on"
 
 
 def test_a_title_names_both_locks() -> None:
-    exposure = Exposure("blob", "data", grant(Reach.internet), SHARED, what="The blob service")
+    exposure = Exposure("blob", "data", grant(Reach.internet), SHARED, display_name="The blob service")
     assert title(exposure) == "The blob service answers every address; a copied key or password opens it"
 
 
 def test_a_milder_cell_needs_an_argument() -> None:
-    with pytest.raises(TypeError, match="argument"):
-        Exposure("nfs", "data", grant(Reach.private), grant(Auth.anonymous), cap=Severity.low)
+    with pytest.raises(TypeError, match="justification"):
+        Exposure("nfs", "data", grant(Reach.private), grant(Auth.anonymous), max_severity=Severity.low)
 
 
 @given(some_locks, auths)
 def test_a_cap_and_a_milder_cell_never_raise_a_severity(reach: Lock, authentication: Lock) -> None:
     plain = Exposure("tcp/22", "admin", reach, authentication)
-    milder = Exposure("tcp/22", "admin", reach, authentication, milder=1, argument="stopped")
-    capped = Exposure("tcp/22", "admin", reach, authentication, cap=Severity.low, argument="by design")
+    milder = Exposure("tcp/22", "admin", reach, authentication, severity_steps_down=1, justification="stopped")
+    capped = Exposure("tcp/22", "admin", reach, authentication, max_severity=Severity.low, justification="by design")
     inside = Exposure(
-        "nfs", "data", reach, authentication, cap=Severity.low, capped=Reach.private, argument="by design"
+        "nfs",
+        "data",
+        reach,
+        authentication,
+        max_severity=Severity.low,
+        max_severity_up_to=Reach.private,
+        justification="by design",
     )
     assert inside.rate(Auth.anonymous, Reach.private) is Severity.low
     assert inside.rate(Auth.anonymous, Reach.selected) is Severity.high
@@ -181,8 +187,8 @@ def test_a_switch_says_what_its_values_mean_whatever_their_case_or_type() -> Non
 def test_a_value_that_nobody_knows_is_never_closed() -> None:
     lock = SWITCH.lock(Resource({"id": "/x", "properties": {"keys": "maybe"}}))
     assert lock.widest is None
-    assert lock.worst is not None
-    assert lock.worst.level is Auth.shared
+    assert lock.widest_possible is not None
+    assert lock.widest_possible.level is Auth.shared
 
 
 def test_an_absent_switch_means_what_its_source_says() -> None:
@@ -204,17 +210,19 @@ def test_absent_without_a_source_does_not_load() -> None:
 
 
 def test_a_network_of_which_only_the_service_shows_the_rules_is_not_applicable_but_a_sure_way_in_fails() -> None:
-    closed_but = Exposure("tds", "data", grant(Reach.none), grant(Auth.shared), hidden="rules that nobody sees")
+    closed_but = Exposure("tds", "data", grant(Reach.none), grant(Auth.shared), hidden_rules="rules that nobody sees")
     assert locks.read("network", [closed_but]).verdict == NotApplicable("rules that nobody sees")
     assert locks.read("authentication", [closed_but]).verdict == NotApplicable("rules that nobody sees")
-    strong = Exposure("tds", "data", grant(Reach.none), grant(Auth.identity), hidden="rules that nobody sees")
+    strong = Exposure("tds", "data", grant(Reach.none), grant(Auth.identity), hidden_rules="rules that nobody sees")
     assert isinstance(locks.read("authentication", [strong]).verdict, Pass)
-    open_anyway = Exposure("tds", "data", grant(Reach.internet), grant(Auth.shared), hidden="rules that nobody sees")
+    open_anyway = Exposure(
+        "tds", "data", grant(Reach.internet), grant(Auth.shared), hidden_rules="rules that nobody sees"
+    )
     assert isinstance(locks.read("network", [open_anyway]).verdict, Fail)
 
 
 def test_rules_that_share_an_endpoint_each_read_their_own_credentials() -> None:
-    authentication = IDENTITY | SHARED.named("admin") | possible(Auth.shared, GAP).named("tokens")
+    authentication = IDENTITY | SHARED.with_name("admin") | possible(Auth.shared, GAP).with_name("tokens")
     exposure = Exposure("registry", "data", grant(Reach.internet), authentication)
     admin = locks.read("authentication", (exposure,), ("admin",))
     assert isinstance(admin.verdict, Fail)
@@ -228,9 +236,14 @@ def test_rules_that_share_an_endpoint_each_read_their_own_credentials() -> None:
 def test_a_reach_that_is_enough_counts_as_closed_and_a_wider_one_does_not(reach: Reach) -> None:
     authentication = grant(Auth.shared)
     exposure = Exposure(
-        "publish", "data", grant(reach), authentication, enough=Reach.selected, argument="no switch for the keys"
+        "publish",
+        "data",
+        grant(reach),
+        authentication,
+        counts_as_closed_up_to=Reach.selected,
+        justification="no switch for the keys",
     )
     plain = Exposure("publish", "data", grant(reach), authentication)
     assert exposure.severity == (None if reach <= Reach.selected else plain.severity)
-    with pytest.raises(TypeError, match="argument"):
-        Exposure("publish", "data", grant(reach), authentication, enough=Reach.selected)
+    with pytest.raises(TypeError, match="justification"):
+        Exposure("publish", "data", grant(reach), authentication, counts_as_closed_up_to=Reach.selected)

@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import Any
 
 QUIET_ARGUMENTS = frozenset(
-    ("says", "what", "address", "closing", "argument", "name", "source", "hops", "off", "why", "hidden", "expected")
+    (
+        *("says", "description", "descriptions", "what", "display_name", "address", "fix_instruction", "justification"),
+        *("name", "source", "hops", "off", "disabled_reason", "why", "hidden_rules", "expected"),
+    )
 )
 """Arguments that only words hang on."""
-QUIET_CALLS = frozenset(("Evidence", "Hop", "Unread", "seen", "phrase", "source_hop", "KeyError", "ValueError"))
+QUIET_CALLS = frozenset(
+    (
+        *("Evidence", "Hop", "Unread", "seen", "join_with_and", "source_hop", "KeyError", "ValueError"),
+        *("not_returned", "malformed", "unknown_value", "not_returned_or_unknown", "absent_at_unknown_version"),
+        *("not_a_list", "not_listed", "not_read"),
+    )
+)
 ROWS = frozenset(("Firewall", "Switch", "local_auth", "acl", "rule_set", "keys"))
 WEAKER = {"anonymous": "identity", "shared": "identity", "identity": "shared", "none": "internet"}
 QUIET_FIELDS = ("decorator_list", "returns", "args")
@@ -266,7 +275,7 @@ def _joined(node: ast.BoolOp | ast.BinOp) -> Iterator[Change]:
         return
     joined = "and" if isinstance(node.op, ast.And) else "or"
     for place, each in enumerate(node.values):
-        if any(word in ast.unparse(each) for word in ("None", "MISSING", ".thin")):
+        if any(word in ast.unparse(each) for word in ("None", "MISSING", ".api_version_unknown")):
             left = [*node.values[:place], *node.values[place + 1 :]]
             yield f"without {joined} {_short(each)}", left[0] if len(left) == 1 else ast.BoolOp(node.op, left)
 
@@ -284,7 +293,7 @@ def _levels(node: ast.AST) -> Iterator[Change]:
 
 def _row_variants(node: ast.keyword) -> Iterator[Change]:
     value = node.value
-    if node.arg in ("absent", "empty", "default_absent", "cap"):
+    if node.arg in ("absent", "empty", "default_absent", "max_severity"):
         if isinstance(value, ast.Constant) and value.value in FLIPPED:
             new = FLIPPED[value.value]
             yield f"{node.arg} {value.value} -> {new}", ast.keyword(node.arg, ast.Constant(new))
@@ -294,7 +303,16 @@ def _row_variants(node: ast.keyword) -> Iterator[Change]:
         for each in value.elts:
             left: list[ast.expr] = [other for other in value.elts if other is not each]
             yield f"{node.arg} without {_short(each)}", ast.keyword(node.arg, ast.Tuple(left, ast.Load()))
-    elif node.arg in ("zero", "filter", "injected", "unruly", "second", "configurations", "acl", "other"):
+    elif node.arg in (
+        "zero",
+        "filter",
+        "injected",
+        "sku_without_network_rules",
+        "second",
+        "configurations",
+        "acl",
+        "other",
+    ):
         yield f"without {node.arg}", None
     elif node.arg in ("public", "endpoints"):
         empty = ast.Constant("" if node.arg == "public" else None)
@@ -306,10 +324,10 @@ def _row_variants(node: ast.keyword) -> Iterator[Change]:
 
 def _call_variants(node: ast.Call) -> Iterator[Change]:
     name = _name(node.func)
-    if name in ("may", "unread", "Doubt"):
-        if name == "may":
-            lock = ast.Call(ast.Name("way", ast.Load()), [node.args[0]], [])
-            yield f"a sure way in place of {_short(node)}", lock
+    if name in ("possible", "unread", "PossibleGrant"):
+        if name == "possible":
+            lock = ast.Call(ast.Name("grant", ast.Load()), [node.args[0]], [])
+            yield f"a grant in place of {_short(node)}", lock
         return
     if name == "same" and len(node.args) == 2:
         yield f"not {_short(node)}", _not(node)

@@ -6,8 +6,8 @@ from typing import Any
 
 from scanner.model.addresses import Version
 from scanner.model.resource import Resource
-from scanner.reach.filtering import Entry, Passage, passage
-from scanner.reach.networks import Fabric, Target
+from scanner.reach.filtering import EntryKind, FilterChain, filter_chain
+from scanner.reach.networks import Destination, Fabric
 
 ROOT = "/subscriptions/00000000-0000-0000-0000-00000000000a/resourceGroups/rg/providers/Microsoft.Network"
 SUBNET = f"{ROOT}/virtualNetworks/net/subnets/inner"
@@ -59,14 +59,16 @@ def fabric(*resources: Resource) -> Fabric:
 
 
 def one_group(
-    *rules: dict[str, Any], entry: Entry = "standard", address: str = "10.0.0.4", groups: tuple[str, ...] = ()
-) -> Passage:
+    *rules: dict[str, Any], entry: EntryKind = "standard", address: str = "10.0.0.4", groups: tuple[str, ...] = ()
+) -> FilterChain:
     """The passage to a machine whose subnet has one group with these rules, and whose interface has none."""
     version: Version = 6 if ":" in address else 4
     made = fabric(network(ABOVE), nsg(ABOVE, *rules))
-    return passage(made, Target(SUBNET, "", address, version, frozenset(each.lower() for each in groups)), entry)
+    return filter_chain(
+        made, Destination(SUBNET, "", address, version, frozenset(each.lower() for each in groups)), entry
+    )
 
 
-def labels(passage: Passage) -> list[str]:
+def labels(passage: FilterChain) -> list[str]:
     """The endpoints that are open, with what is only maybe open in brackets."""
-    return [each.label if each.certain else f"({each.label})" for each in passage.openings]
+    return [each.label if each.certain else f"({each.label})" for each in passage.open_ranges]

@@ -10,10 +10,12 @@ from scanner.model.addresses import parse
 from scanner.model.index import build
 from scanner.model.resource import Children, Resource
 from scanner.reach import filtering as chain
-from scanner.reach.networks import Fabric, target_of
+from scanner.reach.networks import Fabric, destination_of
+from scanner.reach.paths import NetworkPath
 from scanner.reach.port_ranges import Protocol, place
-from scanner.reach.senders import Senders
-from scanner.reach.topology import Path, Topology
+from scanner.reach.scale_sets import scale_set_paths
+from scanner.reach.source_sets import SourceSet
+from scanner.reach.topology import Topology
 from tests.reach.estates import EVERYWHERE, FRONTS, Estate, Maker, Packet
 from tests.reach.oracle import Oracle, Verdicts, part
 
@@ -31,23 +33,23 @@ def fabric(estate: Estate) -> Fabric:
 def answers(networks: Fabric, estate: Estate, packet: Packet) -> Iterator[tuple[str, bool, bool]]:
     """Every form in which the evaluator says whether a packet gets in: (form, surely, maybe)."""
     nic = networks.nics[networks.key(estate.nics[packet.nic]["id"])]
-    target = target_of(nic, nic.configurations[packet.configuration])
-    passage = chain.passage(networks, target, cast("chain.Entry", packet.entry))
+    target = destination_of(nic, nic.configurations[packet.configuration])
+    passage = chain.filter_chain(networks, target, cast("chain.EntryKind", packet.entry))
     protocol = cast("Protocol", packet.protocol)
     at = place(protocol, packet.port)
-    pieces = [each for each in passage.pieces if each.first <= at <= each.last]
+    pieces = [each for each in passage.places if each.first <= at <= each.last]
     yield (
         "pieces",
         any(lets(each.certain, packet) for each in pieces),
         any(lets(each.possible, packet) for each in pieces),
     )
     steps = passage.explain(protocol, packet.port)
-    left = steps[-1].left if steps else passage.everybody
+    left = steps[-1].remaining if steps else passage.all_sources
     yield "explain", lets(left, packet), any(lets(each.possible, packet) for each in pieces)
     if packet.protocol in ("tcp", "udp"):
         here = [
             each
-            for each in passage.openings
+            for each in passage.open_ranges
             if each.protocol in ("*", packet.protocol) and each.first <= packet.port <= each.last
         ]
         yield (
@@ -69,7 +71,7 @@ def by_nat(networks: Fabric, estate: Estate, packet: Packet, rule: Any) -> tuple
     identity, _, name = part(part(properties, "backendIPConfiguration"), "id").rpartition("/ipConfigurations/")
     nic = networks.nics[networks.key(identity)]
     configuration = next(each for each in nic.configurations if each.name == name)
-    passage = chain.passage(networks, target_of(nic, configuration), cast("chain.Entry", packet.entry))
+    passage = chain.filter_chain(networks, destination_of(nic, configuration), cast("chain.EntryKind", packet.entry))
     port = part(properties, "backendPort")
     found = [
         each.shifted(part(properties, "frontendPort"))
@@ -82,9 +84,7 @@ def by_nat(networks: Fabric, estate: Estate, packet: Packet, rule: Any) -> tuple
 
 
 def topology(networks: Fabric, estate: Estate) -> Topology:
-    out = Topology(build(Resource(body) for body in (*estate.resources, *estate.balanced, *estate.over)), networks)
-    out.read()
-    return out
+    return Topology(build(Resource(body) for body in (*estate.resources, *estate.balanced, *estate.over)), networks)
 
 
 def by_balancer(
@@ -94,27 +94,27 @@ def by_balancer(
     here = [
         opening
         for path in (instance if scaled else interface)(paths, estate, packet)
-        if path.front.address == dialled
-        for opening in path.openings(paths.fabric)
+        if path.front_end.address == dialled
+        for opening in path.open_ranges(paths.fabric)
         if opening.first <= packet.port <= opening.last and opening.protocol in (packet.protocol, "*")
     ]
     form = f"{'instance' if scaled else 'balancer'} at {dialled}"
     return form, any(lets(each.certain, packet) for each in here), any(lets(each.possible, packet) for each in here)
 
 
-def interface(paths: Topology, estate: Estate, packet: Packet) -> list[Path]:
+def interface(paths: Topology, estate: Estate, packet: Packet) -> list[NetworkPath]:
     nic = paths.fabric.nics[paths.fabric.key(estate.nics[packet.nic]["id"])]
     return paths.paths_to(nic, nic.configurations[packet.configuration])
 
 
-def instance(paths: Topology, estate: Estate, packet: Packet) -> list[Path]:
+def instance(paths: Topology, estate: Estate, packet: Packet) -> list[NetworkPath]:
     model = estate.models[packet.nic]
     asked = [model["properties"]["ipConfigurations"][packet.configuration]]
     rows = Children([Resource(estate.nics[packet.nic])])
-    return paths.scale_set([{**model, "properties": {"ipConfigurations": asked}}], rows, Children([]))
+    return scale_set_paths(paths, [{**model, "properties": {"ipConfigurations": asked}}], rows, Children([]))
 
 
-def lets(who: Senders, packet: Packet) -> bool:
+def lets(who: SourceSet, packet: Packet) -> bool:
     groups = (f"/{each.lower().strip('/')}/" for each in packet.groups)
     return who.holds(parse(packet.sender), *packet.tags, *groups)
 

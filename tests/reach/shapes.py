@@ -9,7 +9,7 @@ from scanner.model.exposure import Lock, Reach
 from scanner.model.index import Index, build
 from scanner.model.resource import By, Gap, Resource
 from scanner.model.rule import Read, ResourceType
-from scanner.reach.firewall import Firewall, Rules
+from scanner.reach.firewall_row import Firewall, RuleList
 
 HOME = "00000000-0000-0000-0000-00000000000a"
 NEIGHBOUR = "00000000-0000-0000-0000-00000000000b"
@@ -47,11 +47,11 @@ ROWS = {
         default_absent="allow",
         acl="properties.networkAcls",
         addresses=(
-            Rules("properties.networkAcls.ipRules", address="value", action="action"),
-            Rules("properties.networkAcls.ipv6Rules", address="value", action="action"),
+            RuleList("properties.networkAcls.ipRules", address="value", action="action"),
+            RuleList("properties.networkAcls.ipv6Rules", address="value", action="action"),
         ),
-        subnets=(Rules("properties.networkAcls.virtualNetworkRules", id="id"),),
-        instances=(Rules("properties.networkAcls.resourceAccessRules", id="resourceId"),),
+        subnets=(RuleList("properties.networkAcls.virtualNetworkRules", id="id"),),
+        instances=(RuleList("properties.networkAcls.resourceAccessRules", id="resourceId"),),
         bypass="properties.networkAcls.bypass",
         configurations=STORAGE_PERIMETERS,
     ),
@@ -62,8 +62,8 @@ ROWS = {
         default="properties.networkAcls.defaultAction",
         default_absent="allow",
         acl="properties.networkAcls",
-        addresses=(Rules("properties.networkAcls.ipRules", address="value"),),
-        subnets=(Rules("properties.networkAcls.virtualNetworkRules", id="id"),),
+        addresses=(RuleList("properties.networkAcls.ipRules", address="value"),),
+        subnets=(RuleList("properties.networkAcls.virtualNetworkRules", id="id"),),
         bypass="properties.networkAcls.bypass",
     ),
     "sql": Firewall(
@@ -72,10 +72,10 @@ ROWS = {
         absent="enabled",
         zero=True,
         addresses=(
-            Rules(child=SQL_RULES, start="properties.startIpAddress", end="properties.endIpAddress"),
-            Rules(child=SQL_RULES6, start="properties.startIPv6Address", end="properties.endIPv6Address"),
+            RuleList(child=SQL_RULES, start="properties.startIpAddress", end="properties.endIpAddress"),
+            RuleList(child=SQL_RULES6, start="properties.startIPv6Address", end="properties.endIPv6Address"),
         ),
-        subnets=(Rules(child=SQL_SUBNETS, id="properties.virtualNetworkSubnetId"),),
+        subnets=(RuleList(child=SQL_SUBNETS, id="properties.virtualNetworkSubnetId"),),
     ),
     "cosmos": Firewall(
         empty="open",
@@ -83,16 +83,16 @@ ROWS = {
         absent="enabled",
         zero=True,
         filter="properties.isVirtualNetworkFilterEnabled",
-        addresses=(Rules("properties.ipRules", address="ipAddressOrRange"),),
-        subnets=(Rules("properties.virtualNetworkRules", id="id"),),
-        instances=(Rules("properties.networkAclBypassResourceIds"),),
+        addresses=(RuleList("properties.ipRules", address="ipAddressOrRange"),),
+        subnets=(RuleList("properties.virtualNetworkRules", id="id"),),
+        instances=(RuleList("properties.networkAclBypassResourceIds"),),
         bypass="properties.networkAclBypass",
     ),
     "redis": Firewall(
         empty="open",
         source="azure-cache-for-redis/cache-configure",
         absent="enabled",
-        addresses=(Rules(child=REDIS_RULES, start="properties.startIP", end="properties.endIP"),),
+        addresses=(RuleList(child=REDIS_RULES, start="properties.startIP", end="properties.endIP"),),
         injected=("properties.subnetId",),
     ),
     "events": Firewall(
@@ -103,8 +103,8 @@ ROWS = {
         second="properties.publicNetworkAccess",
         default="properties.defaultAction",
         acl="properties",
-        addresses=(Rules("properties.ipRules", address="ipMask", action="action"),),
-        subnets=(Rules("properties.virtualNetworkRules", id="subnet.id"),),
+        addresses=(RuleList("properties.ipRules", address="ipMask", action="action"),),
+        subnets=(RuleList("properties.virtualNetworkRules", id="subnet.id"),),
         bypass="properties.trustedServiceAccessEnabled",
         sku_without_network_rules=("sku.name", ("Basic",), ("Standard", "Premium")),
     ),
@@ -113,7 +113,7 @@ ROWS = {
         source="search/service-configure-firewall",
         absent="enabled",
         acl="properties.networkRuleSet",
-        addresses=(Rules("properties.networkRuleSet.ipRules", address="value"),),
+        addresses=(RuleList("properties.networkRuleSet.ipRules", address="value"),),
         bypass="properties.networkRuleSet.bypass",
         sku_without_network_rules=("sku.name", ("free",), ("basic", "standard")),
     ),
@@ -124,7 +124,7 @@ ROWS = {
         default="properties.networkRuleSet.defaultAction",
         default_absent="allow",
         acl="properties.networkRuleSet",
-        addresses=(Rules("properties.networkRuleSet.ipRules", address="value", action="action"),),
+        addresses=(RuleList("properties.networkRuleSet.ipRules", address="value", action="action"),),
         bypass="properties.networkRuleBypassOptions",
     ),
     "config": Firewall(empty="open", source="azure-app-configuration/howto-disable-public-access", absent="auto"),
@@ -136,7 +136,7 @@ ROWS = {
         disabled=(True,),
         secured=(),
         absent="enabled",
-        addresses=(Rules("properties.apiServerAccessProfile.authorizedIPRanges"),),
+        addresses=(RuleList("properties.apiServerAccessProfile.authorizedIPRanges"),),
         endpoints=None,
     ),
 }
@@ -200,4 +200,4 @@ def index(*resources: Resource, **more: Any) -> Index:
 def reach(lock: Lock) -> str:
     """The widest sure reach, and what may be added: "selected", "unknown, may internet"."""
     grants = "unknown" if lock.widest is None else Reach(lock.widest.level).name
-    return grants if lock.worst is None else f"{grants}, may {Reach(lock.worst.level).name}"
+    return grants if lock.widest_possible is None else f"{grants}, may {Reach(lock.widest_possible.level).name}"

@@ -13,7 +13,8 @@ from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.access_restrictions import address_list, restrictions
-from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.firewall import firewall
+from scanner.reach.firewall_row import Firewall
 from tests.reach import shapes
 from tests.reach.shapes import UNSEEN, reach, subnet
 
@@ -152,9 +153,9 @@ def test_restrictions(case: str) -> None:
 
 def test_the_profile_is_named() -> None:
     lock = restrictions(site(), front_doors(), config(tag("AzureFrontDoor.Backend", OURS)))
-    assert lock.grants[0].says == "the Front Door profile our-door"
+    assert lock.grants[0].description == "the Front Door profile our-door"
     lock = restrictions(site(), front_doors(), config(tag("AzureFrontDoor.Backend", THEIRS)))
-    assert "cannot be seen" in lock.grants[0].says
+    assert "cannot be seen" in lock.grants[0].description
     assert lock.grants[0].evidence[-1].value == [THEIRS]
 
 
@@ -197,7 +198,7 @@ def test_the_switch_stands_before_the_restrictions() -> None:
     closed = judged({"publicNetworkAccess": "Enabled"}, nobody)
     assert reach(closed) == "none"
     assert closed.grants[0].evidence[1].value == "Deny"
-    assert [(hop.kind, hop.lets) for hop in closed.hops] == [("source", True), ("switch", True), ("firewall", False)]
+    assert [(hop.kind, hop.allows) for hop in closed.hops] == [("source", True), ("switch", True), ("firewall", False)]
 
 
 @pytest.mark.parametrize(

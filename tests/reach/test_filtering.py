@@ -11,10 +11,11 @@ from scanner.model.exposure import Reach
 from scanner.model.index import Index, build
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
-from scanner.reach.filtering import KEPT, Entry, Passage, admits, describe, fabric_of, passage, ways
+from scanner.reach.filtering import MAX_CACHED_CHAINS, EntryKind, FilterChain, filter_chain
 from scanner.reach.known_ports import known
-from scanner.reach.networks import Fabric, Target, target_of
-from scanner.reach.senders import NOBODY, OUTSIDE, from_addresses
+from scanner.reach.networks import Destination, Fabric, destination_of, fabric_of
+from scanner.reach.source_grants import describe_sources, grants_from_sources, platform_tags
+from scanner.reach.source_sets import NO_SOURCES, OUTSIDE_SOURCES, sources_from_addresses
 from tests.reach.bodies import ABOVE, BELOW, ROOT, SUBNET, fabric, labels, network, nsg, one_group, routes, rule
 
 ALLOW = rule("ssh", 100, "Allow", "Internet", "22")
@@ -22,8 +23,8 @@ TABLE = f"{ROOT}/routeTables/table"
 NETWORK = f"{ROOT}/virtualNetworks/net"
 
 
-def target(group: str = "", **more: Any) -> Target:
-    return Target(SUBNET, group, **{"address": "10.0.0.4", **more})
+def target(group: str = "", **more: Any) -> Destination:
+    return Destination(SUBNET, group, **{"address": "10.0.0.4", **more})
 
 
 @pytest.mark.parametrize(
@@ -41,21 +42,21 @@ def target(group: str = "", **more: Any) -> Target:
     ],
 )
 def test_both_groups_must_let_it_in(
-    above: list[dict[str, Any]] | None, below: list[dict[str, Any]] | None, entry: Entry, expected: list[str]
+    above: list[dict[str, Any]] | None, below: list[dict[str, Any]] | None, entry: EntryKind, expected: list[str]
 ) -> None:
     made = fabric(network(ABOVE if above is not None else ""))
     for identity, rules in ((ABOVE, above), (BELOW, below)):
         if rules is not None:
             made.add(nsg(identity, *rules))
-    assert labels(passage(made, target(BELOW if below is not None else ""), entry)) == expected
+    assert labels(filter_chain(made, target(BELOW if below is not None else ""), entry)) == expected
 
 
 @pytest.mark.parametrize(("entry", "is_open"), [("standard", False), ("basic", True), ("inside", True)])
-def test_without_a_group_the_address_decides(entry: Entry, is_open: bool) -> None:
-    found = passage(fabric(network()), target(), entry)
+def test_without_a_group_the_address_decides(entry: EntryKind, is_open: bool) -> None:
+    found = filter_chain(fabric(network()), target(), entry)
     assert ("*/*" in labels(found)) is is_open
     step = found.explain("tcp", 22)[0]
-    assert (step.kind, step.lets) == ("no-nsg", is_open)
+    assert (step.kind, step.allows) == ("no-nsg", is_open)
     assert step.detail.startswith("no network security group: ")
 
 
@@ -65,24 +66,24 @@ def test_the_sources_that_are_left_after_each_hop() -> None:
         nsg(ABOVE, rule("wide", 100, "Allow", "20.0.0.0/8", "22")),
         nsg(BELOW, rule("not that one", 100, "Deny", "20.1.0.0/16", "22"), rule("all", 200, "Allow", "*", "*")),
     )
-    (opening,) = passage(made, target(BELOW), "standard").openings
+    (opening,) = filter_chain(made, target(BELOW), "standard").open_ranges
     assert [step.kind for step in opening.steps] == ["subnet-nsg", "nic-nsg"]
-    assert [[(ref.name, ref.priority, ref.lets) for ref in step.rules] for step in opening.steps] == [
+    assert [[(ref.name, ref.priority, ref.allows) for ref in step.rules] for step in opening.steps] == [
         [("wide", 100, True)],
         [("all", 200, True)],
     ]
-    left = [describe(step.left) for step in opening.steps]
+    left = [describe_sources(step.remaining) for step in opening.steps]
     assert left == ["20.0.0.0/8", "20.0.0.0/16 and 20.2.0.0-20.255.255.255"]
     hop = opening.steps[0].hop()
-    assert (hop.name, hop.resource, hop.lets) == ("above", ABOVE, True)
+    assert (hop.name, hop.resource, hop.allows) == ("above", ABOVE, True)
     assert hop.detail == "wide (100) lets in 20.0.0.0/8"
 
 
 def test_a_closed_port_names_the_rule_that_holds_it() -> None:
     passed = one_group(rule("never", 100, "Deny", "*", "22"), rule("all", 200, "Allow", "*", "*"))
     (step,) = passed.explain("tcp", 22)
-    assert [(ref.name, ref.lets) for ref in step.rules] == [("never", False)]
-    assert (step.lets, step.left) == (False, NOBODY)
+    assert [(ref.name, ref.allows) for ref in step.rules] == [("never", False)]
+    assert (step.allows, step.remaining) == (False, NO_SOURCES)
     assert step.hop().detail == "never (100) lets nobody in"
     (default,) = one_group().explain("tcp", 22)
     assert [ref.name for ref in default.rules] == ["DenyAllInBound"]
@@ -90,45 +91,45 @@ def test_a_closed_port_names_the_rule_that_holds_it() -> None:
 
 def test_one_sender_is_followed_alone() -> None:
     passed = one_group(rule("office", 100, "Allow", "203.0.113.0/24", "22"))
-    yes = passed.explain("tcp", 22, from_addresses(parse("203.0.113.9")))
-    no = passed.explain("tcp", 22, from_addresses(parse("198.51.100.1")))
-    assert [step.lets for step in yes] == [True]
+    yes = passed.explain("tcp", 22, sources_from_addresses(parse("203.0.113.9")))
+    no = passed.explain("tcp", 22, sources_from_addresses(parse("198.51.100.1")))
+    assert [step.allows for step in yes] == [True]
     assert [ref.name for ref in yes[0].rules] == ["office"]
-    assert [step.lets for step in no] == [False]
+    assert [step.allows for step in no] == [False]
     assert [ref.name for ref in no[0].rules] == ["DenyAllInBound"]
 
 
 # What was not read
 
 
-def unread(found: Passage) -> bool:
-    return all(not each.certain and each.possible and each.possible_grants for each in found.openings) and bool(
-        found.openings
+def unread(found: FilterChain) -> bool:
+    return all(not each.certain and each.possible and each.missing for each in found.open_ranges) and bool(
+        found.open_ranges
     )
 
 
 def test_a_group_that_was_not_read_may_let_in_everybody() -> None:
-    assert unread(passage(fabric(network(ABOVE)), target(), "standard"))
-    assert unread(passage(fabric(network()), target(BELOW), "standard"))
+    assert unread(filter_chain(fabric(network(ABOVE)), target(), "standard"))
+    assert unread(filter_chain(fabric(network()), target(BELOW), "standard"))
 
 
 def test_a_group_that_was_read_still_holds_behind_one_that_was_not() -> None:
     made = fabric(network(ABOVE), nsg(BELOW, ALLOW))
-    found = passage(made, target(BELOW), "standard")
+    found = filter_chain(made, target(BELOW), "standard")
     assert labels(found) == ["(tcp/22)"]
-    assert passage(fabric(network(ABOVE), nsg(BELOW)), target(BELOW), "standard").openings == ()
+    assert filter_chain(fabric(network(ABOVE), nsg(BELOW)), target(BELOW), "standard").open_ranges == ()
     step = found.explain("tcp", 22)[0]
-    assert (step.lets, step.detail) == (None, "the network security group was not read")
+    assert (step.allows, step.detail) == (None, "the network security group was not read")
 
 
 def test_a_subnet_that_was_not_read_may_have_any_group() -> None:
-    assert labels(passage(fabric(nsg(BELOW, ALLOW)), target(BELOW), "standard")) == ["(tcp/22)"]
-    assert unread(passage(fabric(), target(), "basic"))
-    assert unread(passage(fabric(), Target(""), "basic"))
+    assert labels(filter_chain(fabric(nsg(BELOW, ALLOW)), target(BELOW), "standard")) == ["(tcp/22)"]
+    assert unread(filter_chain(fabric(), target(), "basic"))
+    assert unread(filter_chain(fabric(), Destination(""), "basic"))
 
 
 def test_a_subnet_without_groups_that_was_not_read_is_not_closed() -> None:
-    assert unread(passage(fabric(), target(), "standard"))
+    assert unread(filter_chain(fabric(), target(), "standard"))
 
 
 # Security admin rules
@@ -152,11 +153,11 @@ def admin(
     return {"id": f"{ROOT}/networkManagers/m/rules/{name}", "properties": properties}
 
 
-def managed(*rules: dict[str, Any], group: bool = True, entry: Entry = "standard") -> Passage:
+def managed(*rules: dict[str, Any], group: bool = True, entry: EntryKind = "standard") -> FilterChain:
     made = fabric(network(ABOVE if group else ""), nsg(ABOVE, ALLOW))
     for each in rules:
         made.add_admin(NETWORK, each["id"], each)
-    return passage(made, target(), entry)
+    return filter_chain(made, target(), entry)
 
 
 @pytest.mark.parametrize(
@@ -200,12 +201,12 @@ def test_a_network_group_is_never_the_internet() -> None:
 def test_admin_rules_that_were_not_read_stand_in_may() -> None:
     made = fabric(network(ABOVE), nsg(ABOVE, ALLOW))
     made.admin_missing = Unread("security admin rules", "403 AuthorizationFailed")
-    found = passage(made, target(), "standard")
-    certain = [each for each in found.openings if each.certain]
-    assert [(each.label, each.possible_grants) for each in certain] == [("tcp/22", ())]
-    rest = [each for each in found.openings if not each.certain]
+    found = filter_chain(made, target(), "standard")
+    certain = [each for each in found.open_ranges if each.certain]
+    assert [(each.label, each.missing) for each in certain] == [("tcp/22", ())]
+    rest = [each for each in found.open_ranges if not each.certain]
     assert rest
-    assert all(each.possible.holds(parse("8.8.8.8")) and made.admin_missing in each.possible_grants for each in rest)
+    assert all(each.possible.holds(parse("8.8.8.8")) and made.admin_missing in each.missing for each in rest)
 
 
 # Default routes
@@ -225,23 +226,23 @@ def test_admin_rules_that_were_not_read_stand_in_may() -> None:
 )
 def test_a_default_route_is_evidence_to_check(prefix: str, hop: str, expected: bool) -> None:
     made = fabric(network(ABOVE, TABLE), nsg(ABOVE, ALLOW), routes(TABLE, (prefix, hop)))
-    found = passage(made, target(), "standard")
+    found = filter_chain(made, target(), "standard")
     assert labels(found) == ["tcp/22"]
-    assert (found.check is not None) is expected
-    steps = found.openings[0].steps
+    assert (found.route_warning is not None) is expected
+    steps = found.open_ranges[0].steps
     assert (steps[-1].kind == "route" and steps[-1].detail.startswith("check: ")) is expected
 
 
 def test_a_default_route_is_nothing_to_check_where_the_network_itself_is_held_off() -> None:
     closed = rule("nobody", 4000, "Deny", "*", "*", protocol="*")
     made = fabric(network(ABOVE, TABLE), nsg(ABOVE, closed), routes(TABLE, ("0.0.0.0/0", "VirtualAppliance")))
-    assert passage(made, target(), "standard").check is None
+    assert filter_chain(made, target(), "standard").route_warning is None
 
 
 def test_a_route_table_that_was_not_read_is_to_check() -> None:
-    found = passage(fabric(network(ABOVE, TABLE), nsg(ABOVE)), target(), "standard")
-    assert found.check is not None
-    assert (found.check.lets, found.openings) == (None, ())
+    found = filter_chain(fabric(network(ABOVE, TABLE), nsg(ABOVE)), target(), "standard")
+    assert found.route_warning is not None
+    assert (found.route_warning.allows, found.open_ranges) == (None, ())
 
 
 # Openings in other hands
@@ -250,23 +251,23 @@ def test_a_route_table_that_was_not_read_is_to_check() -> None:
 def test_a_port_outside_and_the_port_behind() -> None:
     (opening,) = one_group(ALLOW).within("tcp", 22, 22)
     seen = opening.shifted(50001)
-    assert (seen.label, seen.known) == ("tcp/50001", known("tcp", 22))
+    assert (seen.label, seen.known_port) == ("tcp/50001", known("tcp", 22))
     (wide,) = one_group(rule("a", 100, "Allow", "*", "3000-3100")).within("tcp", 3050, 3060)
     assert wide.shifted(60000).label == "tcp/60000-60010"
 
 
 def test_senders_that_something_before_it_lets_come() -> None:
-    (opening,) = one_group(ALLOW).openings
-    office = from_addresses(parse("203.0.113.0/24"))
-    assert describe(opening.limited(office).certain) == "203.0.113.0/24"
-    assert not opening.limited(from_addresses(parse("10.0.0.0/8"))).certain
+    (opening,) = one_group(ALLOW).open_ranges
+    office = sources_from_addresses(parse("203.0.113.0/24"))
+    assert describe_sources(opening.limited(office).certain) == "203.0.113.0/24"
+    assert not opening.limited(sources_from_addresses(parse("10.0.0.0/8"))).certain
 
 
 def test_within_cuts_to_what_was_asked() -> None:
     found = one_group(rule("a", 100, "Allow", "*", "*", protocol="*"))
     assert [each.label for each in found.within("*", 24, 30)] == ["*/24-30"]
     assert [each.label for each in found.within("udp", 24, 30)] == ["udp/24-30"]
-    assert found.within("tcp", 22, 22)[0].known == known("tcp", 22)
+    assert found.within("tcp", 22, 22)[0].known_port == known("tcp", 22)
 
 
 # Rating
@@ -289,8 +290,8 @@ def index(**more: Any) -> Index:
     ],
 )
 def test_ways_are_rated_in_the_words_of_the_design(rules: list[dict[str, Any]], expected: list[Reach]) -> None:
-    (opening,) = one_group(*rules).openings
-    assert [grant.level for grant in ways(opening.certain, index())] == expected
+    (opening,) = one_group(*rules).open_ranges
+    assert [grant.level for grant in grants_from_sources(opening.certain, index())] == expected
 
 
 def test_a_tag_behind_few_addresses_counts_as_these() -> None:
@@ -299,18 +300,18 @@ def test_a_tag_behind_few_addresses_counts_as_these() -> None:
         nsg(ABOVE, rule("a", 100, "Allow", "AzureCloud", "22")),
         nsg(BELOW, rule("b", 100, "Allow", "20.0.0.1", "22")),
     )
-    (opening,) = passage(made, target(BELOW), "standard").openings
-    assert [grant.level for grant in ways(opening.certain, index())] == [Reach.selected]
+    (opening,) = filter_chain(made, target(BELOW), "standard").open_ranges
+    assert [grant.level for grant in grants_from_sources(opening.certain, index())] == [Reach.selected]
 
 
 def test_control_planes_are_told_and_no_way() -> None:
-    (opening,) = one_group(rule("a", 100, "Allow", "GatewayManager", "22")).openings
-    assert admits(opening.certain) == ("GatewayManager: the management traffic of VPN and application gateways",)
+    (opening,) = one_group(rule("a", 100, "Allow", "GatewayManager", "22")).open_ranges
+    assert platform_tags(opening.certain) == ("GatewayManager: the management traffic of VPN and application gateways",)
 
 
 def test_own_networks_are_selected() -> None:
-    (opening,) = one_group(rule("a", 100, "Allow", "20.0.0.0/8", "22")).openings
-    found = ways(opening.certain, index(networks=parse("20.0.0.0/8")))
+    (opening,) = one_group(rule("a", 100, "Allow", "20.0.0.0/8", "22")).open_ranges
+    found = grants_from_sources(opening.certain, index(networks=parse("20.0.0.0/8")))
     assert [grant.level for grant in found] == [Reach.selected]
 
 
@@ -324,21 +325,23 @@ def test_own_networks_are_selected() -> None:
     ],
 )
 def test_senders_as_a_clause(sources: Any, expected: str) -> None:
-    (opening,) = one_group(rule("a", 100, "Allow", sources, "22")).openings
-    assert describe(opening.certain) == expected
+    (opening,) = one_group(rule("a", 100, "Allow", sources, "22")).open_ranges
+    assert describe_sources(opening.certain) == expected
 
 
 def test_many_tags_are_counted() -> None:
     tags = ["Storage", "Sql", "EventHub", "ServiceBus"]
-    (opening,) = one_group(rule("a", 100, "Allow", [*tags, *(f"20.0.0.{n}" for n in range(1, 11, 2))], "22")).openings
+    (opening,) = one_group(
+        rule("a", 100, "Allow", [*tags, *(f"20.0.0.{n}" for n in range(1, 11, 2))], "22")
+    ).open_ranges
     said = "the service tags EventHub, ServiceBus, Sql and 1 more, 20.0.0.1, 20.0.0.3, 20.0.0.5 and 2 more"
-    assert describe(opening.certain) == said
+    assert describe_sources(opening.certain) == said
 
 
 def test_everybody_but_a_few_is_told_so() -> None:
-    (opening,) = one_group(rule("d", 99, "Deny", ["20.0.0.0/8", "AzureCloud"], "22"), ALLOW).openings
-    assert describe(opening.certain) == "every address but 20.0.0.0/8 except of AzureCloud"
-    assert describe(OUTSIDE) == "every address"
+    (opening,) = one_group(rule("d", 99, "Deny", ["20.0.0.0/8", "AzureCloud"], "22"), ALLOW).open_ranges
+    assert describe_sources(opening.certain) == "every address but 20.0.0.0/8 except of AzureCloud"
+    assert describe_sources(OUTSIDE_SOURCES) == "every address"
 
 
 # The fabric
@@ -356,23 +359,28 @@ def nic(number: int, **more: Any) -> Resource:
 
 def test_interfaces_with_the_same_groups_share_a_passage() -> None:
     made = fabric(network(ABOVE), nsg(ABOVE, ALLOW), nsg(BELOW, ALLOW), nic(4), nic(5))
-    first, second = (passage(made, target_of(each, each.configurations[0]), "standard") for each in made.nics.values())
+    first, second = (
+        filter_chain(made, destination_of(each, each.configurations[0]), "standard") for each in made.nics.values()
+    )
     assert first is second
-    assert first.openings is second.openings
+    assert first.open_ranges is second.open_ranges
 
 
 def test_a_destination_of_its_own_parts_them() -> None:
     aimed = rule("only five", 100, "Allow", "*", "22", destinationAddressPrefix="10.0.0.5")
     made = fabric(network(), nsg(BELOW, aimed), nic(4), nic(5))
-    found = [labels(passage(made, target_of(each, each.configurations[0]), "standard")) for each in made.nics.values()]
+    found = [
+        labels(filter_chain(made, destination_of(each, each.configurations[0]), "standard"))
+        for each in made.nics.values()
+    ]
     assert found == [[], ["tcp/22"]]
 
 
 def test_remembered_passages_are_bounded() -> None:
     made = fabric(network(ABOVE), nsg(ABOVE, ALLOW))
-    for number in range(KEPT + 20):
-        passage(made, target(f"{BELOW}{number}"), "standard")
-    assert len(made.memo) == KEPT
+    for number in range(MAX_CACHED_CHAINS + 20):
+        filter_chain(made, target(f"{BELOW}{number}"), "standard")
+    assert len(made.memo) == MAX_CACHED_CHAINS
 
 
 def test_hostile_bodies_are_taken_as_they_are() -> None:
@@ -399,14 +407,14 @@ def test_admin_rules_of_a_listing_belong_to_their_network() -> None:
     body = admin("deny", 1, "Deny")
     record = Resource({**body, "id": f"{NETWORK}/providers/Microsoft.Network/effectiveSecurityAdminRules/r1"})
     made = fabric(network(ABOVE), nsg(ABOVE, ALLOW), record)
-    assert labels(passage(made, target(), "standard")) == []
+    assert labels(filter_chain(made, target(), "standard")) == []
 
 
 def test_the_fabric_of_an_index_is_made_once() -> None:
     whole = build((network(ABOVE), nsg(ABOVE, ALLOW)), live=False)
     made = fabric_of(whole)
     assert fabric_of(whole) is made
-    assert labels(passage(made, target(), "standard")) == ["tcp/22"]
+    assert labels(filter_chain(made, target(), "standard")) == ["tcp/22"]
     missing = Unread("effectiveSecurityAdminRules", "403")
     live = build((network(ABOVE),), missing={"microsoft.network/effectivesecurityadminrules": missing})
     assert fabric_of(live).admin_missing is missing
@@ -417,11 +425,11 @@ def test_admin_rules_in_both_forms_of_their_ids(between: str) -> None:
     body = admin("deny", 1, "Deny")
     record = Resource({**body, "id": f"{NETWORK}{between}/effectiveSecurityAdminRules/r1"})
     made = fabric(network(ABOVE), nsg(ABOVE, ALLOW), record)
-    assert labels(passage(made, target(), "standard")) == []
+    assert labels(filter_chain(made, target(), "standard")) == []
 
 
 def test_a_network_with_some_admin_rules_may_have_more_where_the_list_was_refused() -> None:
     made = fabric(network(ABOVE), nsg(ABOVE, ALLOW))
     made.add_admin(NETWORK, "r1", admin("deny", 1, "Deny"))
     made.admin_missing = Unread("effectiveSecurityAdminRules", "403")
-    assert "(tcp/22)" in labels(passage(made, target(), "standard"))
+    assert "(tcp/22)" in labels(filter_chain(made, target(), "standard"))

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from scanner.model.exposure import Lock
 from scanner.model.resource import Resource
-from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.firewall import firewall
+from scanner.reach.firewall_row import Firewall
 from tests.reach import shapes
 from tests.reach.shapes import (
     EVENTS_RULES,
@@ -171,9 +172,9 @@ def test_a_refused_rule_list_is_a_doubt_and_no_closed_door() -> None:
     rest: dict[Any, list[dict[str, Any]]] = {SQL_RULES6: [], SQL_SUBNETS: []}
     lock = judged("sql", {"publicNetworkAccess": "Enabled"}, children=rest, gaps={SQL_RULES: "AuthorizationFailed"})
     assert reach(lock) == "unknown, may internet"
-    assert lock.worst is not None
-    assert lock.worst.missing.gap is not None
-    assert [hop.lets for hop in lock.hops if hop.kind == "firewall"] == [None]
+    assert lock.widest_possible is not None
+    assert lock.widest_possible.missing.gap is not None
+    assert [hop.allows for hop in lock.hops if hop.kind == "firewall"] == [None]
     rest = {SQL_RULES: [span("203.0.113.7", "203.0.113.7")], SQL_SUBNETS: []}
     lock = judged("sql", {"publicNetworkAccess": "Enabled"}, children=rest, gaps={SQL_RULES6: "AuthorizationFailed"})
     assert reach(lock) == "selected, may internet"
@@ -299,7 +300,7 @@ def test_registry() -> None:
     assert reach(judged("registry", {"publicNetworkAccess": "Enabled", "networkRuleSet": some})) == "selected"
     lock = judged("registry", {"publicNetworkAccess": "Enabled", "networkRuleSet": own})
     assert reach(lock) == "selected"
-    assert lock.grants[0].says.startswith("the organisation's own networks")
+    assert lock.grants[0].description.startswith("the organisation's own networks")
 
 
 def test_app_configuration_closes_by_itself_with_an_approved_endpoint_only() -> None:
@@ -383,7 +384,7 @@ def test_a_thin_list_that_is_missing_beside_one_that_is_not_is_a_doubt() -> None
 def test_hops_run_from_the_source_to_the_private_endpoint() -> None:
     properties = acl(ipRules=values("203.0.113.7")) | {"privateEndpointConnections": [endpoint()]}
     lock = judged("storage", properties)
-    assert [(hop.kind, hop.lets) for hop in lock.hops] == [
+    assert [(hop.kind, hop.allows) for hop in lock.hops] == [
         ("source", True),
         ("switch", True),
         ("firewall", True),
@@ -391,7 +392,7 @@ def test_hops_run_from_the_source_to_the_private_endpoint() -> None:
     ]
     assert lock.hops[0].detail == "203.0.113.7"
     closed = judged("vault", {"publicNetworkAccess": "Disabled"})
-    assert [(hop.kind, hop.lets) for hop in closed.hops] == [("source", True), ("switch", False)]
+    assert [(hop.kind, hop.allows) for hop in closed.hops] == [("source", True), ("switch", False)]
     assert closed.hops[0].name == "Internet"
 
 
@@ -409,12 +410,12 @@ def test_evidence_says_what_decides() -> None:
 
 def test_a_wide_range_says_how_many_addresses() -> None:
     lock = judged("storage", acl(ipRules=values("40.0.0.0/12")))
-    assert lock.grants[0].says == "1,048,576 public IPv4 addresses (40.0.0.0/12)"
+    assert lock.grants[0].description == "1,048,576 public IPv4 addresses (40.0.0.0/12)"
 
 
 def test_a_subnet_that_cannot_be_seen_is_named() -> None:
     lock = judged("storage", acl(virtualNetworkRules=[{"id": subnet(UNSEEN)}]))
-    assert lock.grants[0].says == "inner, a subnet of a subscription that cannot be seen"
+    assert lock.grants[0].description == "inner, a subnet of a subscription that cannot be seen"
     assert lock.grants[0].evidence[-1].value == [subnet(UNSEEN)]
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from scanner.model.ids import root_of
 from scanner.model.index import build
 from scanner.model.resource import Bundle, Resource
-from scanner.reach.front_ends import Publishing, publishers
+from scanner.reach.front_ends import PublisherIndex, publishers
 from scanner.reach.topology import topology
 from tests.reach.test_topology import CONFIGURATION, NET, NIC, STRANGE, Body, group, network, nic, public, shown
 from tests.reach.test_topology import made as made_topology
@@ -21,7 +21,7 @@ HOST = "app.example.net"
 DOOR = "published through the Front Door afd"
 
 
-def made(*bodies: Body, reads: tuple[str, ...] = ()) -> Publishing:
+def made(*bodies: Body, reads: tuple[str, ...] = ()) -> PublisherIndex:
     """What publishes what; `reads`: the lists that were read, below `CDN`."""
     bundles: dict[str, Bundle] = {}
     resources = []
@@ -32,8 +32,8 @@ def made(*bodies: Body, reads: tuple[str, ...] = ()) -> Publishing:
     return publishers(build(resources))
 
 
-def of_nic(found: Publishing, *paths: Any) -> tuple[str, ...]:
-    return found.of_machine("", [found.found.fabric.nics[NIC.lower()]], paths)
+def of_nic(found: PublisherIndex, *paths: Any) -> tuple[str, ...]:
+    return found.of_machine("", [found.topology.fabric.nics[NIC.lower()]], paths)
 
 
 # What leads to itself, or to much
@@ -45,7 +45,7 @@ def test_profiles_that_are_nested_deeper_than_anybody_nests_them() -> None:
         {"id": id, "properties": {"endpoints": [{"properties": {"targetResourceId": to}}]}}
         for id, to in zip(ids, [*ids[1:], SITE], strict=True)
     ]
-    assert made(*profiles).of([SITE.lower()])[0] == "named by Traffic Manager profile t0"
+    assert made(*profiles).publishers([SITE.lower()])[0] == "named by Traffic Manager profile t0"
 
 
 def test_gateways_that_publish_each_other_end_in_few_words() -> None:
@@ -55,7 +55,7 @@ def test_gateways_that_publish_each_other_end_in_few_words() -> None:
         front = {"name": "out", "properties": {"publicIPAddress": {"id": f"{NET}/publicIPAddresses/p{place}"}}}
         body = gateway({"backendAddresses": further}, frontendIPConfigurations=[front])
         bodies += [public(f"p{place}", f"192.0.2.{place}"), {**body, "id": f"{NET}/applicationGateways/g{place:02}"}]
-    said = made(*bodies).of(["192.0.2.24"])
+    said = made(*bodies).publishers(["192.0.2.24"])
     assert len(said) == 24
     assert said[1] == f"{GATEWAY[0][:-3]}g01 ({GATEWAY[0][:-3]}g00)"
     assert max(map(len, said)) < 2000
@@ -87,8 +87,8 @@ def test_what_publishes_a_machine() -> None:
     }
     found = made(network(), group(), nic(public="pip"), public(), gateway(*pools), door)
     assert of_nic(found) == (*GATEWAY, "published through the Front Door fd")
-    assert found.of(["app.example.NET"]) == GATEWAY
-    assert found.of(["", "other.example.net"]) == ()
+    assert found.publishers(["app.example.NET"]) == GATEWAY
+    assert found.publishers(["", "other.example.net"]) == ()
     assert of_nic(made(network(), nic(), gateway({"backendAddresses": [{"ipAddress": "10.0.0.4"}]}))) == GATEWAY
     inside = gateway(*pools, frontendIPConfigurations=[{"name": "in", "properties": {}}])
     assert of_nic(made(network(), nic(), inside)) == ()
@@ -123,7 +123,7 @@ def test_a_gateway_publishes_what_a_rule_of_a_public_listener_leads_to(rules: An
     more = {"httpListeners": [listened("out", "out"), listened("in", "in")], "urlPathMaps": []}
     more["urlPathMaps"] = [{"name": "map", "properties": mapped}]
     found = made(gateway(*pools, requestRoutingRules=rules, **more))
-    assert {each for each in ("one", "two") if found.of([each])} == published
+    assert {each for each in ("one", "two") if found.publishers([each])} == published
 
 
 def test_a_gateway_publishes_a_scale_set_by_its_instances() -> None:
@@ -137,12 +137,12 @@ def test_a_gateway_tells_what_leads_to_itself() -> None:
     address = public("pip-agw", "192.0.2.9")
     pool = {"backendAddresses": [{"fqdn": "one"}]}
     found = made(address, gateway(pool), origin("192.0.2.9"), manager(azure(address["id"])))
-    assert found.of(["one"]) == (f"{GATEWAY[0]} ({DOOR}; named by Traffic Manager profile tm)",)
+    assert found.publishers(["one"]) == (f"{GATEWAY[0]} ({DOOR}; named by Traffic Manager profile tm)",)
     inner = gateway(pool, frontendIPConfigurations=[{"name": "in", "properties": {}}])
     link = {"privateLink": {"id": inner["id"]}, "groupId": "appGwPrivateFrontendIp"}
-    assert made(inner).of(["one"]) == ()
+    assert made(inner).publishers(["one"]) == ()
     linked = made(inner, origin("", sharedPrivateLinkResource={**link, "groupId": ""}))
-    assert linked.of(["one"]) == (f"{GATEWAY[0]} ({DOOR}, by private link)",)
+    assert linked.publishers(["one"]) == (f"{GATEWAY[0]} ({DOOR}, by private link)",)
 
 
 # Front Door
@@ -165,22 +165,22 @@ ALL = ("afdEndpoints", "afdEndpoints/web/routes")
 
 
 def test_what_front_door_publishes() -> None:
-    assert made(origin("App.Example.NET")).of([HOST]) == (DOOR,)
+    assert made(origin("App.Example.NET")).publishers([HOST]) == (DOOR,)
     private = {"privateLink": {"id": SITE}, "groupId": "sites"}
     linked = made(origin("", sharedPrivateLinkResource=private))
     assert linked.of_endpoint(SITE.upper(), "app", "") == (f"{DOOR}, by private link",)
     assert linked.of_endpoint(SITE, "admin", "") == ()
     twice = made(origin(HOST), origin(HOST, "two"), origin("", "three"))
-    assert twice.of([HOST]) == (DOOR,)
-    assert made(origin(HOST, enabledState="Disabled")).of([HOST]) == ()
+    assert twice.publishers([HOST]) == (DOOR,)
+    assert made(origin(HOST, enabledState="Disabled")).publishers([HOST]) == ()
     machine = made(network(), group(), nic(public="pip"), public(), origin("192.0.2.1"))
     assert of_nic(machine) == (DOOR,)
-    assert shown(machine.found) == {}
+    assert shown(machine.topology) == {}
     assert made(origin("", azureOrigin={"id": SITE})).of_endpoint(SITE, "app", "") == (DOOR,)
 
 
 def test_a_private_link_is_for_the_part_that_it_names() -> None:
-    def linked(part: str) -> Publishing:
+    def linked(part: str) -> PublisherIndex:
         return made(origin("", sharedPrivateLinkResource={"privateLink": {"id": SITE}, "groupId": part}))
 
     assert linked("sites-Test").of_endpoint(f"{SITE}/slots/test", "app", "") == (f"{DOOR}, by private link",)
@@ -245,7 +245,7 @@ def test_a_private_link_service_stands_for_the_pool_behind_it() -> None:
 def test_front_door_publishes_what_a_route_leads_to(
     bodies: tuple[Body, ...], reads: tuple[str, ...], said: tuple[str, ...]
 ) -> None:
-    assert made(origin(HOST), *bodies, reads=reads).of([HOST]) == said
+    assert made(origin(HOST), *bodies, reads=reads).publishers([HOST]) == said
 
 
 def classic(*rules: Body, **more: Any) -> Body:
@@ -260,14 +260,14 @@ def led(pool: str, **more: Any) -> Body:
 
 def test_classic_front_door_publishes_what_a_routing_rule_leads_to() -> None:
     said = "published through the Front Door fd"
-    assert made(classic(led("p"))).of([HOST]) == (said,)
-    assert made(classic(led("p"))).of(["off.example.net"]) == ()
-    assert made(classic(led("q"))).of([HOST]) == made(classic()).of([HOST]) == ()
-    assert made(classic(led("p"), enabledState="Disabled")).of([HOST]) == ()
-    assert made(classic(led("p", enabledState="Disabled"))).of([HOST]) == ()
+    assert made(classic(led("p"))).publishers([HOST]) == (said,)
+    assert made(classic(led("p"))).publishers(["off.example.net"]) == ()
+    assert made(classic(led("q"))).publishers([HOST]) == made(classic()).publishers([HOST]) == ()
+    assert made(classic(led("p"), enabledState="Disabled")).publishers([HOST]) == ()
+    assert made(classic(led("p", enabledState="Disabled"))).publishers([HOST]) == ()
     engine = classic(led("q", rulesEngine={"id": "x"}))
-    assert made(engine).of([HOST]) == (f"{said}, if a rules engine leads there",)
-    assert made(classic(routingRules="not read")).of([HOST]) == (said,)
+    assert made(engine).publishers([HOST]) == (f"{said}, if a rules engine leads there",)
+    assert made(classic(routingRules="not read")).publishers([HOST]) == (said,)
     linked = {"address": "", "privateLinkResourceId": SITE}
     private = classic(led("p"), backendPools=[{"name": "p", "properties": {"backends": [linked]}}])
     assert made(private).of_endpoint(SITE, "app", "") == (f"{said}, by private link",)
@@ -284,7 +284,7 @@ def test_what_api_management_publishes() -> None:
     said = ("published through API Management apim",)
     backend = {"id": f"{APIM}/backends/b", "properties": {"url": "https://App.Example.net:8443/api"}}
     found = made(network(), nic(), backend, api(url="http://10.0.0.4/x"))
-    assert found.of([HOST]) == of_nic(found) == said
+    assert found.publishers([HOST]) == of_nic(found) == said
     for more, published in (
         ({"virtualNetworkType": "None"}, said),
         ({"virtualNetworkType": "External"}, said),
@@ -292,9 +292,9 @@ def test_what_api_management_publishes() -> None:
         ({"publicNetworkAccess": "Enabled"}, said),
         ({"publicNetworkAccess": "Disabled"}, ()),
     ):
-        assert made({"id": APIM, "properties": more}, backend, api()).of([HOST]) == published
+        assert made({"id": APIM, "properties": more}, backend, api()).publishers([HOST]) == published
     for url in ("https://[bad", "app.example.net", "", None, 7, ["https://app.example.net"]):
-        assert made({**backend, "properties": {"url": url}}).of([HOST]) == ()
+        assert made({**backend, "properties": {"url": url}}).publishers([HOST]) == ()
 
 
 def test_a_back_end_is_named_by_the_management_url_of_its_resource() -> None:
@@ -302,17 +302,17 @@ def test_a_back_end_is_named_by_the_management_url_of_its_resource() -> None:
     for id in (f"https://management.azure.com{SITE}", SITE, f"https://management.chinacloudapi.cn{SITE}/"):
         backend = {"id": f"{APIM}/backends/b", "properties": {"url": "https://x", "resourceId": id}}
         assert made(backend).of_endpoint(SITE, "app", "") == said
-    assert made({"id": f"{APIM}/backends/b", "properties": {"resourceId": "https://x"}}).at == {}
+    assert made({"id": f"{APIM}/backends/b", "properties": {"resourceId": "https://x"}}).by_target == {}
 
 
 def test_an_api_without_subscriptions_is_told() -> None:
     said = "published through API Management apim"
-    assert made(api(subscriptionRequired=True), api("b")).of([HOST]) == (said,)
-    assert made(api(subscriptionRequired=False), api("b")).of([HOST]) == (f"{said}; its API a asks for no key",)
+    assert made(api(subscriptionRequired=True), api("b")).publishers([HOST]) == (said,)
+    assert made(api(subscriptionRequired=False), api("b")).publishers([HOST]) == (f"{said}; its API a asks for no key",)
     several = [api(f"{name};rev=2", subscriptionRequired=False) for name in "abcde"]
-    assert made(*several).of([HOST]) == (f"{said}; its APIs a, b, c and 2 more ask for no key",)
+    assert made(*several).publishers([HOST]) == (f"{said}; its APIs a, b, c and 2 more ask for no key",)
     elsewhere = made(api(), api("b", "https://other.example.net", subscriptionRequired=False))
-    assert elsewhere.of([HOST]) == (said,)
+    assert elsewhere.publishers([HOST]) == (said,)
 
 
 # Traffic Manager
@@ -341,18 +341,23 @@ TM = ("named by Traffic Manager profile tm",)
 
 def test_what_traffic_manager_names() -> None:
     found = made(manager(azure(SITE.upper(), target="x.azurewebsites.net"), outer("App.Example.NET")))
-    assert found.of_endpoint(SITE, "app", "") == found.of(["x.azurewebsites.net"]) == found.of([HOST]) == TM
+    assert (
+        found.of_endpoint(SITE, "app", "")
+        == found.publishers(["x.azurewebsites.net"])
+        == found.publishers([HOST])
+        == TM
+    )
     assert found.of_endpoint(SITE, "admin", "") == ()
-    assert made(manager(outer(HOST, endpointStatus="disabled"))).of([HOST]) == ()
-    assert made(manager(outer(HOST, endpointStatus="Enabled"))).of([HOST]) == TM
-    assert made(manager(outer(HOST), profileStatus="Disabled")).of([HOST]) == ()
+    assert made(manager(outer(HOST, endpointStatus="disabled"))).publishers([HOST]) == ()
+    assert made(manager(outer(HOST, endpointStatus="Enabled"))).publishers([HOST]) == TM
+    assert made(manager(outer(HOST), profileStatus="Disabled")).publishers([HOST]) == ()
 
 
 def test_traffic_manager_names_a_public_address() -> None:
     bodies = (network(), group(), nic(public="pip"), public())
     found = made(*bodies, manager(azure(f"{NET}/publicIPAddresses/PIP")))
     assert of_nic(found) == TM
-    assert shown(found.found) == shown(made_topology(*bodies))
+    assert shown(found.topology) == shown(made_topology(*bodies))
     named = public()
     named["properties"]["dnsSettings"] = {"fqdn": "VM.norwayeast.cloudapp.azure.com"}
     assert of_nic(made(*bodies[:3], named, manager(outer("vm.norwayeast.cloudapp.azure.com")))) == TM
@@ -368,9 +373,9 @@ def test_nested_profiles_are_followed_and_end() -> None:
     }
     back = azure(f"{NET}/trafficManagerProfiles/tm")
     found = made(manager(nested), manager(outer(HOST), back, name="inner"))
-    assert found.of([HOST]) == ("named by Traffic Manager profile tm", "named by Traffic Manager profile inner")
-    assert made(manager(nested), manager(outer(HOST), name="inner", profileStatus="Disabled")).of([HOST]) == ()
-    assert made(manager(nested)).of([HOST]) == ()
+    assert found.publishers([HOST]) == ("named by Traffic Manager profile tm", "named by Traffic Manager profile inner")
+    assert made(manager(nested), manager(outer(HOST), name="inner", profileStatus="Disabled")).publishers([HOST]) == ()
+    assert made(manager(nested)).publishers([HOST]) == ()
 
 
 # Whatever Azure sends
@@ -389,5 +394,5 @@ def test_no_body_breaks_it(strange: Any) -> None:
     ids += (f"{NET}/applicationGateways/a", f"{NET}/privateLinkServices/p", f"{NET}/publicIPAddresses/pip")
     reads = ("afdEndpoints", "afdEndpoints/e/routes")
     found = made(network(), nic(public="pip"), *({"id": id, "properties": strange} for id in ids), reads=reads)
-    assert found.of([""]) == ()
-    of_nic(found, *topology(found.index).paths(found.found.fabric.nics[NIC.lower()]))
+    assert found.publishers([""]) == ()
+    of_nic(found, *topology(found.index).paths(found.topology.fabric.nics[NIC.lower()]))

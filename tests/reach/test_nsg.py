@@ -9,8 +9,8 @@ import pytest
 
 from scanner.model.addresses import parse
 from scanner.model.resource import Resource
-from scanner.reach.filtering import describe
-from scanner.reach.nsg import group_of
+from scanner.reach.nsg import security_rules_of
+from scanner.reach.source_grants import describe_sources
 from tests.reach.bodies import ABOVE, ASG, labels, nsg, one_group, rule
 
 DENY = rule("deny", 200, "Deny", "*", "*", protocol="*")
@@ -101,10 +101,8 @@ def test_what_a_group_lets_in(name: str, rules: list[dict[str, Any]], expected: 
         assert set(found) > {"(tcp/*)"}
     else:
         assert [label for label in found if "icmp" not in label] == expected
-    assert bool(passage.possible_grants) == any(label.startswith("(") for label in found) or name.startswith(
-        "a good address"
-    )
-    assert not any(each.certain and not each.possible for each in passage.openings)
+    assert bool(passage.missing) == any(label.startswith("(") for label in found) or name.startswith("a good address")
+    assert not any(each.certain and not each.possible for each in passage.open_ranges)
 
 
 def test_a_known_port_stands_on_its_own() -> None:
@@ -119,7 +117,7 @@ def test_a_closed_known_port_cuts_the_range() -> None:
 
 
 def test_everything_is_one_range_beside_the_known_ports() -> None:
-    found = [each for each in one_group(allow(ports="*", protocol="*")).openings if each.known is None]
+    found = [each for each in one_group(allow(ports="*", protocol="*")).open_ranges if each.known_port is None]
     assert [each.label for each in found] == ["*/*"]
 
 
@@ -141,7 +139,7 @@ def test_ip_versions_are_apart(source: str, address: str, expected: list[str]) -
 
 def test_default_rules_count_where_the_body_lacks_them() -> None:
     inside = one_group(entry="inside")
-    assert [each.label for each in inside.openings if each.known is None] == ["*/*"]
+    assert [each.label for each in inside.open_ranges if each.known_port is None] == ["*/*"]
     denied = one_group(rule("d", 4096, "Deny", "VirtualNetwork", "*", protocol="*"), entry="inside")
     assert labels(denied) == []
 
@@ -153,10 +151,10 @@ def test_source_groups_and_tags_from_inside() -> None:
         entry="inside",
     )
     assert labels(passage) == OPEN
-    who = passage.openings[0].certain
+    who = passage.open_ranges[0].certain
     assert who.holds(parse("10.9.9.9"), f"{ASG.lower()}/")
     assert not who.holds(parse("10.9.9.9"))
-    assert describe(who) == "members of web"
+    assert describe_sources(who) == "members of web"
 
 
 @pytest.mark.parametrize(
@@ -164,8 +162,8 @@ def test_source_groups_and_tags_from_inside() -> None:
     [{}, {"properties": None}, {"properties": {"securityRules": None}}, {"properties": {"securityRules": "none"}}],
 )
 def test_rules_that_were_not_read_are_no_closed_door(body: dict[str, Any]) -> None:
-    group = group_of(Resource({"id": ABOVE, **body}))
-    assert group.possible_grants
+    group = security_rules_of(Resource({"id": ABOVE, **body}))
+    assert group.missing
     assert not group.exact
 
 
@@ -184,4 +182,7 @@ def test_usual_default_rules_are_not_kept() -> None:
         {"name": "AllowVnetInBound", "properties": {"priority": 65000, "access": "Allow", "direction": "Inbound", "protocol": "*", "sourceAddressPrefix": "VirtualNetwork", "destinationAddressPrefix": "VirtualNetwork", "sourcePortRange": "*", "destinationPortRange": "*"}},
         {"name": "DenyAllInBound", "properties": {"priority": 65500, "access": "Deny", "direction": "Inbound", "protocol": "*", "sourceAddressPrefix": "*", "destinationAddressPrefix": "*", "sourcePortRange": "*", "destinationPortRange": "*"}},
     ]  # fmt: skip
-    assert group_of(nsg(ABOVE, allow(), defaultSecurityRules=rows)).packed == group_of(nsg(ABOVE, allow())).packed
+    assert (
+        security_rules_of(nsg(ABOVE, allow(), defaultSecurityRules=rows)).packed
+        == security_rules_of(nsg(ABOVE, allow())).packed
+    )

@@ -264,16 +264,20 @@ def test_a_mode_that_nobody_knows_closes_nothing() -> None:
 def test_hops_name_the_perimeter() -> None:
     resource = account("Disabled")
     lock = judged(resource, in_scope(resource, "Learning", rule({"addressPrefixes": ["192.0.2.0/24"]})))
-    hops = [(hop.kind, hop.name, hop.lets) for hop in lock.hops]
+    hops = [(hop.kind, hop.name, hop.allows) for hop in lock.hops]
     assert hops == [
         ("source", "Named networks", True),
         ("switch", "Public network access", True),
         ("perimeter", "perimeter", True),
     ]
     closed = judged(resource, in_scope(resource, "Enforced"))
-    assert [(hop.kind, hop.lets) for hop in closed.hops] == [("source", True), ("switch", False), ("perimeter", False)]
+    assert [(hop.kind, hop.allows) for hop in closed.hops] == [
+        ("source", True),
+        ("switch", False),
+        ("perimeter", False),
+    ]
     lost = judged(resource, unread())
-    assert [(hop.kind, hop.lets) for hop in lost.hops] == [("source", True), ("switch", False), ("perimeter", None)]
+    assert [(hop.kind, hop.allows) for hop in lost.hops] == [("source", True), ("switch", False), ("perimeter", None)]
 
 
 def test_known_perimeters() -> None:

@@ -3,7 +3,8 @@
 from scanner.model.exposure import Grant, Lock, Reach
 from scanner.model.resource import By, Gap, Resource
 from scanner.model.rule import ResourceType
-from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.firewall import firewall
+from scanner.reach.firewall_row import Firewall
 from tests.reach import shapes
 from tests.reach.shapes import HOME, endpoint, reach
 

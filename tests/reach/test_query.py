@@ -10,12 +10,17 @@ from scanner.model.exposure import IDENTITY, SHARED, Exposure, Grant, Hop, Lock,
 from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
-from scanner.reach.filtering import Entry
-from scanner.reach.networks import target_of
+from scanner.reach.callers import INTERNET, Caller
+from scanner.reach.filtering import EntryKind
+from scanner.reach.networks import destination_of
+from scanner.reach.paths import FrontEnd, NetworkPath
+from scanner.reach.peerings import NOT_SEEN
+from scanner.reach.port_query import AskedPort, ask_port, endpoint_covers, parse_port, port_of_endpoint
 from scanner.reach.port_ranges import Protocol
-from scanner.reach.query import INTERNET, Caller, Port, at_endpoint, at_port, covers, of_endpoint, port
-from scanner.reach.sources import from_addresses
-from scanner.reach.topology import NOT_SEEN, Front, Path, Topology, topology
+from scanner.reach.public_addresses import public_addresses
+from scanner.reach.query import ask_endpoint
+from scanner.reach.sources import grant_from_addresses
+from scanner.reach.topology import Topology, topology
 from tests.reach.bodies import ABOVE, ROOT, SUBNET, network, nsg, rule
 from tests.reach.compare import fabric
 from tests.reach.estates import BORNE, Maker
@@ -31,10 +36,12 @@ OFFICE = parse_all(["203.0.113.0/26", "198.51.100.0/28"])
 def ranges(*texts: str) -> Lock:
     """A firewall with a rule for each of these."""
     rules = tuple(({"name": f"rule-{number}"}, parse(text)) for number, text in enumerate(texts))
-    found = from_addresses(parse_all(texts), INDEX)
+    found = grant_from_addresses(parse_all(texts), INDEX)
     assert found is not None
-    made = Grant(found.level, (), found.says, who=found.who, rules=rules)
-    return Lock((made,), hops=(Hop("source", "Named networks"), SWITCH, Hop("firewall", "SQL firewall", found.says)))
+    made = Grant(found.level, (), found.description, addresses=found.addresses, rules=rules)
+    return Lock(
+        (made,), hops=(Hop("source", "Named networks"), SWITCH, Hop("firewall", "SQL firewall", found.description))
+    )
 
 
 def endpoint(reach: Lock, authentication: Lock = SHARED) -> Exposure:
@@ -42,18 +49,18 @@ def endpoint(reach: Lock, authentication: Lock = SHARED) -> Exposure:
 
 
 def asked(reach: Lock, caller: Caller = HERE) -> tuple[str, str, list[tuple[bool | None, str, str]]]:
-    found = at_endpoint(endpoint(reach), TOP, caller, INDEX)
-    return found.verdict, found.says, [(hop.lets, hop.kind, hop.detail) for hop in found.hops]
+    found = ask_endpoint(endpoint(reach), TOP, caller, INDEX)
+    return found.verdict, found.sentence, [(hop.allows, hop.kind, hop.detail) for hop in found.hops]
 
 
 def test_a_peer_that_was_not_seen_is_told_with_every_no() -> None:
     said = f"the peered network hub {NOT_SEEN}"
     closed_port = dataclasses.replace(endpoint(grant(Reach.none)), admits=(said, "published through a gateway"))
-    found = at_endpoint(closed_port, TOP, INTERNET, INDEX)
-    assert (found.verdict, found.says) == ("no", f"the internet cannot open tds on door; {said}")
+    found = ask_endpoint(closed_port, TOP, INTERNET, INDEX)
+    assert (found.verdict, found.sentence) == ("no", f"the internet cannot open tds on door; {said}")
     alone = topology(Index(live=False))
-    given = at_port(Port("tcp", 22), [], (), TOP, INTERNET, alone, [closed_port])
-    assert (given.verdict, given.says) == ("no", f"the internet cannot open tcp/22 on door; {said}")
+    given = ask_port(AskedPort("tcp", 22), [], (), TOP, INTERNET, alone, [closed_port])
+    assert (given.verdict, given.sentence) == ("no", f"the internet cannot open tcp/22 on door; {said}")
 
 
 # Services
@@ -127,13 +134,13 @@ def test_a_subnet_rule_lets_in_who_stands_there_and_nobody_else() -> None:
 
 def test_what_was_not_read_leaves_the_question_open_only_where_it_could_let_in() -> None:
     gap = Unread("firewallRules", "403, missing Microsoft.Sql/servers/firewallRules/read", "/url")
-    hop = Hop("firewall", "SQL firewall", gap.why, lets=None)
+    hop = Hop("firewall", "SQL firewall", gap.why, allows=None)
     verdict, says, hops = asked(Lock(possible_grants=(PossibleGrant(Reach.internet, gap),), hops=(SWITCH, hop)))
     assert (verdict, says) == ("not known", "the firewall rules of door could not be read")
     assert hops[-1] == (None, "firewall", "403, missing Microsoft.Sql/servers/firewallRules/read")
     private = Lock((Grant(Reach.none),), (PossibleGrant(Reach.selected, gap),), (SWITCH,))
     assert asked(private)[0] == "no"
-    limited = Lock((Grant(Reach.none),), (PossibleGrant(Reach.selected, gap, who=OFFICE),), (SWITCH,))
+    limited = Lock((Grant(Reach.none),), (PossibleGrant(Reach.selected, gap, addresses=OFFICE),), (SWITCH,))
     assert asked(limited)[0] == "not known"
     assert asked(limited, Caller("8.8.8.8", parse("8.8.8.8")))[0] == "no"
 
@@ -144,7 +151,7 @@ def test_a_sure_way_answers_whatever_else_is_not_known() -> None:
 
 
 def test_a_switch_that_holds_is_the_last_hop() -> None:
-    shut = Hop("switch", "Public network access", "publicNetworkAccess = Disabled", lets=False)
+    shut = Hop("switch", "Public network access", "publicNetworkAccess = Disabled", allows=False)
     endpoint_hop = Hop("private-endpoint", "pe", "Approved", f"{ROOT}/privateEndpoints/pe")
     private = Lock((Grant(Reach.private, ids=(endpoint_hop.resource,)),), hops=(shut, endpoint_hop))
     assert asked(private)[2] == [(False, "switch", "publicNetworkAccess = Disabled")]
@@ -160,19 +167,19 @@ def test_a_private_endpoint_is_used_from_its_own_network() -> None:
     )
     index = Index(live=False)
     index.add(pe)
-    shut = Hop("switch", "Public network access", "publicNetworkAccess = Disabled", lets=False)
+    shut = Hop("switch", "Public network access", "publicNetworkAccess = Disabled", allows=False)
     reach = Lock((Grant(Reach.private, ids=(pe.id,)),), hops=(shut, Hop("private-endpoint", "pe", "Approved", pe.id)))
     inside = Caller("vm", parse("20.1.2.3"), frozenset({"/x/subnets/a"}), frozenset({SUBNET.lower()[:-14]}))
-    found = at_endpoint(endpoint(reach, IDENTITY), TOP, inside, index)
+    found = ask_endpoint(endpoint(reach, IDENTITY), TOP, inside, index)
     assert found.verdict == "yes"
-    assert [(hop.lets, hop.kind) for hop in found.hops] == [(True, "private-endpoint")]
+    assert [(hop.allows, hop.kind) for hop in found.hops] == [(True, "private-endpoint")]
     other = Caller("vm", parse("20.1.2.3"), frozenset({"/x/subnets/a"}), frozenset({"/x"}))
-    assert at_endpoint(endpoint(reach), TOP, other, index).verdict == "no"
+    assert ask_endpoint(endpoint(reach), TOP, other, index).verdict == "no"
 
 
 def test_an_endpoint_that_is_off_is_closed_to_everybody() -> None:
-    found = at_endpoint(closed("tds", "data", "SFTP is off"), TOP, INTERNET, INDEX)
-    assert (found.verdict, found.hops[0].detail, found.hops[0].lets) == ("no", "SFTP is off", False)
+    found = ask_endpoint(closed("tds", "data", "SFTP is off"), TOP, INTERNET, INDEX)
+    assert (found.verdict, found.hops[0].detail, found.hops[0].allows) == ("no", "SFTP is off", False)
 
 
 # Ports
@@ -180,19 +187,25 @@ def test_an_endpoint_that_is_off_is_closed_to_everybody() -> None:
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("tcp/22", Port("tcp", 22)), ("UDP/53", Port("udp", 53)), ("22", None), ("tcp/x", None), ("tcp/65536", None)],
+    [
+        ("tcp/22", AskedPort("tcp", 22)),
+        ("UDP/53", AskedPort("udp", 53)),
+        ("22", None),
+        ("tcp/x", None),
+        ("tcp/65536", None),
+    ],
 )
-def test_a_port_is_a_protocol_and_a_number(text: str, found: Port | None) -> None:
-    assert port(text) == found
+def test_a_port_is_a_protocol_and_a_number(text: str, found: AskedPort | None) -> None:
+    assert parse_port(text) == found
 
 
 def test_endpoints_are_named_by_their_ports() -> None:
-    assert covers("tcp/20-25", Port("tcp", 22))
-    assert not covers("tcp/20-25", Port("udp", 22))
-    assert covers("*/*", Port("udp", 22))
-    assert not covers("blob", Port("tcp", 443))
-    assert of_endpoint("udp/500-600") == Port("udp", 500, "udp/500-600")
-    assert of_endpoint("blob") is None
+    assert endpoint_covers("tcp/20-25", AskedPort("tcp", 22))
+    assert not endpoint_covers("tcp/20-25", AskedPort("udp", 22))
+    assert endpoint_covers("*/*", AskedPort("udp", 22))
+    assert not endpoint_covers("blob", AskedPort("tcp", 443))
+    assert port_of_endpoint("udp/500-600") == AskedPort("udp", 500, "udp/500-600")
+    assert port_of_endpoint("blob") is None
 
 
 def machine(*rules: dict[str, Any], address: str = "20.100.4.17", public: bool = True) -> tuple[Index, Resource]:
@@ -222,8 +235,8 @@ def at(index: Index, top: Resource, caller: Caller, number: int = 22) -> tuple[s
     found = topology(index)
     nic = next(iter(found.fabric.nics.values()))
     exposure = Exposure("tcp/22", "admin", grant(Reach.internet), SHARED)
-    given = at_port(Port("tcp", number), found.paths(nic), (), top, caller, found, [exposure])
-    return given.verdict, given.says, [(hop.lets, f"{hop.name} {hop.detail}") for hop in given.hops]
+    given = ask_port(AskedPort("tcp", number), found.paths(nic), (), top, caller, found, [exposure])
+    return given.verdict, given.sentence, [(hop.allows, f"{hop.name} {hop.detail}") for hop in given.hops]
 
 
 def test_each_group_says_which_rule_lets_in() -> None:
@@ -285,7 +298,7 @@ def test_nothing_leads_to_a_machine_without_an_address() -> None:
 def test_an_ipv4_caller_cannot_dial_an_ipv6_address() -> None:
     index, top = machine(rule("all", 200, "Allow", "*", "*"), address="2603:1020::7")
     found = topology(index)
-    assert next(iter(found.publics.values())).version == 6
+    assert next(iter(public_addresses(found.index).values())).version == 6
     assert at(index, top, HERE)[0] == "no"
 
 
@@ -305,15 +318,15 @@ def test_answers_agree_with_the_packet_oracle(seed: int) -> None:
         if packet.protocol not in ("tcp", "udp") or packet.entry == "inside":
             continue
         nic = networks.nics[networks.key(estate.nics[packet.nic]["id"])]
-        target = target_of(nic, nic.configurations[packet.configuration])
-        front = Front("", cast("Entry", packet.entry), version=target.version)
+        target = destination_of(nic, nic.configurations[packet.configuration])
+        front = FrontEnd("", cast("EntryKind", packet.entry), version=target.version)
         caller = Caller(packet.sender, parse(packet.sender))
-        asked = Port(cast("Protocol", packet.protocol), packet.port)
-        given = at_port(asked, [Path(front, target)], (), TOP, caller, found)
+        asked = AskedPort(cast("Protocol", packet.protocol), packet.port)
+        given = ask_port(asked, [NetworkPath(front, target)], (), TOP, caller, found)
         truth = {verdict for tags in BORNE for verdict in oracle.ask(dataclasses.replace(packet, tags=tags))}
         if (given.verdict == "yes" and truth != {True}) or (given.verdict == "no" and truth != {False}):
             wrong.append((packet, given, truth))
         if given.verdict != "not known":
-            holding = [hop for hop in given.hops if hop.lets is False]
+            holding = [hop for hop in given.hops if hop.allows is False]
             assert len(holding) == (given.verdict == "no"), given
     assert wrong == []

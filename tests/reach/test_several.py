@@ -13,9 +13,10 @@ from scanner.model.resource import By, Resource
 from scanner.model.rule import Read
 from scanner.model.verdict import Unread
 from scanner.reach.access_restrictions import address_list, restrictions
-from scanner.reach.firewall import Firewall, Rules, firewall
+from scanner.reach.firewall import firewall
+from scanner.reach.firewall_row import Firewall, RuleList
 from scanner.reach.perimeters import perimeters
-from scanner.reach.sources import from_ids, unproven
+from scanner.reach.sources import as_possible, grants_from_ids
 from tests.reach import shapes
 from tests.reach.shapes import EVENTS_RULES, GUEST, ROWS, STORAGE_PERIMETERS, UNSEEN, endpoint, make, reach, subnet
 
@@ -143,7 +144,7 @@ def test_a_rule_set_that_a_sku_does_not_have_leaves_the_default_open() -> None:
     )
     namespace.bundle.skips[namespace.key + EVENTS_RULES.key] = "SKU Basic"
     lock = firewall(namespace, shapes.index(), row)
-    assert lock.worst is not None or lock.widest is not None
+    assert lock.widest_possible is not None or lock.widest is not None
     assert reach(lock) in ("internet", "unknown, may internet")
 
 
@@ -163,7 +164,7 @@ def test_a_rule_set_that_a_sku_does_not_have_filters_nobody() -> None:
 
 
 def test_the_second_list_of_subnets_counts() -> None:
-    lists = (Rules("properties.networkAcls.more", id="id"), *ROWS["storage"].subnets)
+    lists = (RuleList("properties.networkAcls.more", id="id"), *ROWS["storage"].subnets)
     row = replace(ROWS["storage"], subnets=lists)
     assert reach(judged("storage", storage(more=[], virtualNetworkRules=[{"id": subnet()}]), row)) == "private"
 
@@ -172,7 +173,7 @@ def test_the_second_subnet_is_of_somebody_else() -> None:
     both = [{"id": subnet()}, {"id": subnet(UNSEEN)}]
     assert reach(judged("storage", storage(virtualNetworkRules=both))) == "selected"
     account = make("storage")
-    assert len(from_ids(account, shapes.index(), "path", [subnet(), subnet(GUEST)], "a subnet")) == 2
+    assert len(grants_from_ids(account, shapes.index(), "path", [subnet(), subnet(GUEST)], "a subnet")) == 2
 
 
 def test_what_a_thin_record_lacks_beside_a_subnet_may_be_anybody() -> None:
@@ -196,14 +197,14 @@ def test_a_null_bypass_admits_nothing() -> None:
 
 
 def test_the_second_list_of_instances_is_told() -> None:
-    lists = (Rules("properties.networkAcls.more", id="id"), *ROWS["storage"].instances)
+    lists = (RuleList("properties.networkAcls.more", id="id"), *ROWS["storage"].instances)
     row = replace(ROWS["storage"], instances=lists)
     told = judged("storage", storage(more=[], resourceAccessRules=[{"resourceId": "/a/b"}]), row).admits
     assert told == ("the resource /a/b",)
 
 
 def test_what_is_closed_is_not_doubted() -> None:
-    assert unproven(CLOSED, Unread("a", "b")).possible_grants == ()
+    assert as_possible(CLOSED, Unread("a", "b")).possible_grants == ()
 
 
 # Perimeters

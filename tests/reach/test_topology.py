@@ -12,8 +12,12 @@ from scanner.model.index import Index, build
 from scanner.model.resource import Children, Resource
 from scanner.model.verdict import Unread
 from scanner.reach.known_ports import known
-from scanner.reach.open_ports import doors
-from scanner.reach.topology import EVERY, Path, Port, Topology, _through, behind, topology
+from scanner.reach.open_ports import open_ports
+from scanner.reach.paths import EVERY_PORT, NetworkPath, PortMapping, chained
+from scanner.reach.peerings import peers_of, unseen_peers
+from scanner.reach.private_endpoints import private_endpoint_scope
+from scanner.reach.scale_sets import scale_set_paths
+from scanner.reach.topology import Topology, groups_on_paths, topology
 
 NET = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network"
 NIC = f"{NET}/networkInterfaces/nic"
@@ -125,13 +129,13 @@ def made(*bodies: Body, missing: tuple[str, ...] = ()) -> Topology:
     return topology(index)
 
 
-def paths(found: Topology, name: str = "nic") -> list[Path]:
+def paths(found: Topology, name: str = "nic") -> list[NetworkPath]:
     return found.paths(found.fabric.nics[f"{NET}/networkInterfaces/{name}".lower()])
 
 
 def shown(found: Topology, name: str = "nic") -> dict[str, str]:
     """What is open to a network interface: "address label" to the widest sure way."""
-    open_doors = doors(paths(found, name), found.fabric, found.index)
+    open_doors = open_ports(paths(found, name), found.fabric, found.index)
     return {
         f"{door.address} {door.label}": door.reach.widest.level.name if door.reach.widest else "unknown"
         for door in open_doors
@@ -177,8 +181,8 @@ def test_a_gateway_load_balancer_is_a_hop_that_nobody_can_read() -> None:
     }
     lb = balancer(front=front, loadBalancingRules=[balanced(22, 22)])
     found = made(network(), group(rule("ssh", "22")), nic(), public(), lb)
-    hops = paths(found)[0].front.hops
-    assert [(hop.kind, hop.name, hop.lets) for hop in hops] == [
+    hops = paths(found)[0].front_end.hops
+    assert [(hop.kind, hop.name, hop.allows) for hop in hops] == [
         ("public-ip", "pip", True),
         ("gateway-load-balancer", "gw", None),
         ("load-balancer", "lb", True),
@@ -198,7 +202,7 @@ def test_an_address_that_a_stopped_machine_has_not_now_is_still_a_path() -> None
     address = {"id": f"{NET}/publicIPAddresses/pip", "sku": {"name": "Standard"}, "properties": {}}
     found = made(network(), group(rule("ssh", "22")), nic(public="pip"), address)
     assert shown(found) == {" tcp/22": "internet"}
-    assert paths(found)[0].front.hops[0].detail == "has no address now"
+    assert paths(found)[0].front_end.hops[0].detail == "has no address now"
 
 
 def test_ranges_and_protocols_of_a_firewall() -> None:
@@ -391,8 +395,8 @@ def test_an_instance_that_a_pool_names() -> None:
     ):
         lb = balancer(members, loadBalancingRules=[balanced(22, 22)])
         found = made(network(), group(rule("ssh", "22")), public(), lb)
-        led = found.scale_set([model], rows, Children([]))
-        assert [path.front.address for path in led] == ["192.0.2.1"]
+        led = scale_set_paths(found, [model], rows, Children([]))
+        assert [path.front_end.address for path in led] == ["192.0.2.1"]
 
 
 def test_lists_that_were_not_read_may_hide_a_path() -> None:
@@ -537,16 +541,16 @@ def test_a_peer_that_was_not_seen_is_told() -> None:
     hub = f"/subscriptions/{OTHER}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/hub"
     said = "the peered network hub was not seen: a firewall there may publish this machine"
     found = made(network(peer=hub), group(), nic())
-    assert found.beyond([f"{VNET}/subnets/app".lower()]) == (said,)
+    assert unseen_peers(found.index, [f"{VNET}/subnets/app".lower()]) == (said,)
     assert shown(found) == {}
     seen = made(network(peer=hub), elsewhere(network(name="hub")), group(), nic())
-    assert seen.beyond([f"{VNET}/subnets/app".lower()]) == ()
+    assert unseen_peers(seen.index, [f"{VNET}/subnets/app".lower()]) == ()
     seen.index.partial = frozenset({OTHER})
-    assert seen.beyond([f"{VNET}/subnets/app".lower()]) == (f"a part of the subscription of {said}",)
+    assert unseen_peers(seen.index, [f"{VNET}/subnets/app".lower()]) == (f"a part of the subscription of {said}",)
     managed = hub.replace("virtualNetworks/hub", "virtualNetworks/HV_weu-hub_0a1b")
     hub_body = {"id": f"{NET}/virtualHubs/weu-hub", "properties": {}}
-    assert made(network(peer=managed), hub_body).beyond([f"{VNET}/subnets/app".lower()]) == ()
-    assert made(network(peer=managed)).beyond([f"{VNET}/subnets/app".lower()]) != ()
+    assert unseen_peers(made(network(peer=managed), hub_body).index, [f"{VNET}/subnets/app".lower()]) == ()
+    assert unseen_peers(made(network(peer=managed)).index, [f"{VNET}/subnets/app".lower()]) != ()
 
 
 def test_what_a_private_endpoint_is_open_to() -> None:
@@ -567,8 +571,8 @@ def test_what_a_private_endpoint_is_open_to() -> None:
         },
     ]
     said = "open to hub, 2 peers (1 not seen) and what comes through its gateway: 768 addresses"
-    assert behind(made(*bodies).index, endpoint["id"].upper()) == said
-    assert behind(made(endpoint).index, endpoint["id"]) == ""
+    assert private_endpoint_scope(made(*bodies).index, endpoint["id"].upper()) == said
+    assert private_endpoint_scope(made(endpoint).index, endpoint["id"]) == ""
 
 
 @pytest.mark.parametrize(
@@ -596,31 +600,35 @@ def test_a_peering_that_is_not_connected_opens_nothing(peering: Body, said: str)
     spaces = [{"addressSpace": {"addressPrefixes": [each]}} for each in ("10.0.0.0/24", "10.1.0.0/24")]
     first = {"id": hub, "properties": {**spaces[0], "virtualNetworkPeerings": peers}}
     found = made(endpoint, first, {"id": spoke, "properties": spaces[1]})
-    assert behind(found.index, endpoint["id"]) == said
-    assert bool(found.peers) == (" 1 peer" in said.partition(":")[0])
+    assert private_endpoint_scope(found.index, endpoint["id"]) == said
+    assert bool(peers_of(found.index)) == (" 1 peer" in said.partition(":")[0])
 
 
 def test_groups_on_a_path() -> None:
     nsg = group(rule("ssh", "22"))
-    assert made(network(), nsg, nic()).led() == set()
-    assert made(network(), nsg, nic(public="pip"), public()).led() == {nsg["id"].lower()}
+    assert groups_on_paths(made(network(), nsg, nic())) == set()
+    assert groups_on_paths(made(network(), nsg, nic(public="pip"), public())) == {nsg["id"].lower()}
 
 
 @pytest.mark.parametrize(
     ("outer", "inner", "expected"),
     [
-        (EVERY, Port("tcp", 80, 80, 8080), Port("tcp", 80, 80, 8080)),
-        (Port("tcp", 2222, 2222, 22), Port("tcp", 22, 22, 2022), Port("tcp", 2222, 2222, 2022)),
-        (Port("tcp", 2222, 2222, 23), Port("tcp", 22, 22, 2022), None),
-        (Port("udp", 2222, 2222, 22), Port("tcp", 22, 22, 2022), None),
-        (Port("*", 22, 22, 22), Port("tcp", 22, 22, 2022), Port("tcp", 22, 22, 2022)),
-        (Port("tcp", 100, 199, 0), Port("tcp", 50, 59, 22, True), Port("tcp", 150, 159, 22, True)),
-        (Port("tcp", 100, 199, 22, True), Port("tcp", 22, 22, 2022), Port("tcp", 100, 199, 2022, True)),
-        (Port("tcp", 443, 443, 8443), EVERY, Port("tcp", 443, 443, 8443)),
+        (EVERY_PORT, PortMapping("tcp", 80, 80, 8080), PortMapping("tcp", 80, 80, 8080)),
+        (PortMapping("tcp", 2222, 2222, 22), PortMapping("tcp", 22, 22, 2022), PortMapping("tcp", 2222, 2222, 2022)),
+        (PortMapping("tcp", 2222, 2222, 23), PortMapping("tcp", 22, 22, 2022), None),
+        (PortMapping("udp", 2222, 2222, 22), PortMapping("tcp", 22, 22, 2022), None),
+        (PortMapping("*", 22, 22, 22), PortMapping("tcp", 22, 22, 2022), PortMapping("tcp", 22, 22, 2022)),
+        (PortMapping("tcp", 100, 199, 0), PortMapping("tcp", 50, 59, 22, True), PortMapping("tcp", 150, 159, 22, True)),
+        (
+            PortMapping("tcp", 100, 199, 22, True),
+            PortMapping("tcp", 22, 22, 2022),
+            PortMapping("tcp", 100, 199, 2022, True),
+        ),
+        (PortMapping("tcp", 443, 443, 8443), EVERY_PORT, PortMapping("tcp", 443, 443, 8443)),
     ],
 )
-def test_two_translations_in_a_row(outer: Port, inner: Port, expected: Port | None) -> None:
-    assert _through(outer, inner) == expected
+def test_two_translations_in_a_row(outer: PortMapping, inner: PortMapping, expected: PortMapping | None) -> None:
+    assert chained(outer, inner) == expected
 
 
 def test_what_stands_behind_names_the_port_outside() -> None:
@@ -635,7 +643,10 @@ def test_what_stands_behind_names_the_port_outside() -> None:
                 "protocol": "Tcp", "frontendPort": 1433, "backendPort": 4000,
             }},
         ]))  # fmt: skip
-    names = {door.label: door.known and door.known.name for door in doors(paths(found), found.fabric, found.index)}
+    names = {
+        door.label: door.known_port and door.known_port.name
+        for door in open_ports(paths(found), found.fabric, found.index)
+    }
     assert names == {"tcp/80": "SSH", "tcp/1433": known("tcp", 1433).name}  # type: ignore[union-attr]
 
 
@@ -675,7 +686,7 @@ def test_no_body_breaks_it(strange: list[tuple[str, Any]]) -> None:
     bodies = [{"id": f"{NET}/{type}/{place}", "properties": body} for place, (type, body) in enumerate(strange)]
     found = made(network(), group(rule("ssh", "22")), nic(public="pip"), public(), *bodies)
     shown(found)
-    found.led()
+    groups_on_paths(found)
     assert "192.0.2.1 tcp/22" in shown(found)
 
 
@@ -815,7 +826,7 @@ def test_a_firewall_rule_that_leads_to_a_name() -> None:
     assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
     assert [
         possible.level.name
-        for door in doors(paths(found), found.fabric, found.index)
+        for door in open_ports(paths(found), found.fabric, found.index)
         for possible in door.reach.possible_grants
     ] == ["selected"]
 
@@ -831,5 +842,5 @@ def test_a_subscription_that_is_seen_in_part() -> None:
 def test_a_group_on_a_path_that_may_be_there_is_not_on_one_for_sure() -> None:
     guard = f"{NET}/networkSecurityGroups/nsg".lower()
     found = made(network(), group(), nic(), missing=("Microsoft.Network/loadBalancers",))
-    assert (found.led(), found.led(grants=False)) == (set(), {guard})
-    assert made(network(), group(), nic(public="pip"), public()).led() == {guard}
+    assert (groups_on_paths(found), groups_on_paths(found, certain=False)) == (set(), {guard})
+    assert groups_on_paths(made(network(), group(), nic(public="pip"), public())) == {guard}

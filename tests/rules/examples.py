@@ -39,7 +39,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner.evaluate import run as evaluate
-from scanner.model.addresses import EMPTY, parse, union
+from scanner.model.addresses import NO_ADDRESSES, parse, union
 from scanner.model.exposure import Exposure
 from scanner.model.ids import root_of
 from scanner.model.index import Index
@@ -234,7 +234,7 @@ def judge(case: Case) -> tuple[dict[str, str], dict[str, Exposure]]:
 
 
 def evaluation(case: Case) -> evaluate.Evaluation:
-    networks = union(parse(each) for each in case.networks) if case.networks else EMPTY
+    networks = union(parse(each) for each in case.networks) if case.networks else NO_ADDRESSES
     run = evaluate.Evaluation(Snapshot(Head(taken="2026-11-25T00:00:00Z")), rules(), evaluate.Policy(networks=networks))
     index = Index(subscriptions={SUBSCRIPTION: TENANT, OTHER: TENANT}, networks=networks, live=case.live)
     index.missing = {type.lower(): Unread(type, "not among what was read") for type in case.missing}
@@ -258,7 +258,7 @@ def shown(exposure: Exposure) -> str:
     auth, reach = exposure.possible_authentication, exposure.possible_reach
     if auth is None and reach is None:
         return text
-    worst = exposure.worst
+    worst = exposure.worst_severity
     return (
         f"{text} may {auth.name if auth else '-'} {'-' if reach is None else reach.name}"
         f" {'-' if worst is None else worst.name}"

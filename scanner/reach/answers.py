@@ -1,0 +1,77 @@
+"""The answer to a reach query, and the sentences that answers share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from scanner.model.exposure import AUTH_DESCRIPTIONS, Exposure, Hop
+from scanner.model.resource import Resource
+from scanner.model.verdict import NOT_LISTED, Unread
+from scanner.reach.callers import Caller
+from scanner.reach.peerings import NOT_SEEN
+
+ReachVerdict = Literal["yes", "no", "not known"]
+
+_AUTHENTICATION: Final = {
+    **{auth.name: description for auth, description in AUTH_DESCRIPTIONS.items()},
+    "shared": "a password or key opens it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReachAnswer:
+    """The answer for one endpoint: the sentence after the verdict, and the hops from the caller on.
+
+    `also_published`: what else leads to the endpoint besides these hops: a gateway that publishes it, a name in DNS.
+    """
+
+    verdict: ReachVerdict
+    sentence: str
+    hops: tuple[Hop, ...]
+    also_published: tuple[str, ...] = ()
+
+
+def unseen_text(exposures: Iterable[Exposure], caller: Caller) -> str:
+    """Return a clause about what may allow outside callers and was not seen; "" without any."""
+    if caller.in_network:
+        return ""
+    found = dict.fromkeys(each for exposure in exposures for each in exposure.admits if each.endswith(NOT_SEEN))
+    return "".join(f"; {each}" for each in found)
+
+
+def place_text(endpoint: str, top: Resource, *, opens: bool = False) -> str:
+    return f"{'every' if opens else 'any'} port of {top.name}" if endpoint == "*/*" else f"{endpoint} on {top.name}"
+
+
+def can_open(caller: Caller, place: str) -> str:
+    return f"{caller.name} can open {place}"
+
+
+def cannot_open(caller: Caller, place: str) -> str:
+    return f"{caller.name} cannot open {place}"
+
+
+def authentication_text(exposure: Exposure) -> str:
+    authentication = exposure.authentication.widest
+    if authentication is None:
+        return "what it asks is not known"
+    name = authentication.level.name
+    description = authentication.description or _AUTHENTICATION[name]
+    return f"{description}: {name}" if description.endswith(")") else f"{description} ({name})"
+
+
+def unread_text(missing: Unread, top: Resource) -> str:
+    """Return a clause about an unread part: `the firewall rules of sqlfag could not be read`."""
+    what = missing.what
+    if " " in what:
+        return f"{what}: {missing.why}"
+    if what.startswith("/"):
+        return f"{what.rstrip('/').rsplit('/', 1)[-1]}, on the way to {top.name}, could not be read"
+    name = what.rsplit(".", 1)[-1] if what.startswith("properties.") else what.rsplit("/", 1)[-1]
+    spoken = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
+    if missing.gap or missing.why == NOT_LISTED:
+        return f"the {spoken} of {top.name} could not be read"
+    return f"{name} of {top.name}: {missing.why}"

@@ -1,0 +1,219 @@
+"""Azure Firewall: the DNAT rules in force, and the private addresses that they publish.
+
+Source: Microsoft Learn, firewall/rule-processing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from scanner.model.addresses import Version
+from scanner.model.exposure import Hop
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, get_path, is_absent, member, objects_at, same, text_at, texts_at
+from scanner.model.resource import Resource
+from scanner.model.verdict import Unread, malformed, not_listed
+from scanner.reach.load_balancer_rules import PROTOCOLS
+from scanner.reach.load_balancers import LoadBalancers, front_end_address_unread
+from scanner.reach.networks import Fabric, key_of
+from scanner.reach.paths import FrontEnd, PortMapping, lacks_id, parsed_addresses, port_at
+from scanner.reach.peerings import networks_near, peerings_known, peers_of
+from scanner.reach.port_ranges import LAST_PORT, BadPort, ports
+from scanner.reach.public_addresses import public_address, public_addresses
+from scanner.reach.source_grants import describe_sources
+from scanner.reach.source_sets import OUTSIDE_SOURCES, SourceSet, sources_from_addresses
+
+FIREWALLS: Final = "Microsoft.Network/azureFirewalls"
+RULE_COLLECTION_GROUPS: Final = "Microsoft.Network/firewallPolicies/ruleCollectionGroups"
+
+DnatRule = tuple[Any, Unread | None]
+"""The body of a DNAT rule, or what was not read in its place."""
+
+
+def firewalls_unread(index: Index, subscription: str, network: str) -> Unread | None:
+    """Return why an unseen firewall may lead into a network: one in the network, in a peer or in a virtual hub."""
+    whole = index.missing.get(FIREWALLS.lower())
+    if whole is None:
+        return None
+    peers = peers_of(index).get(network, ())
+    if not (peerings_known(index, network) and all(map(index.is_visible, peers))):
+        return whole
+    gaps = (index.missing_in(FIREWALLS, each) for each in (f"/subscriptions/{subscription}", network, *peers))
+    return next((each for each in gaps if each is not None), None)
+
+
+def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -> None:
+    """Add the front ends that the DNAT rules of a firewall publish."""
+    index = balancers.index
+    configurations = objects_at(firewall.body, "properties.ipConfigurations")
+    subnets = [key_of(text_at(each, "properties.subnet.id")) for each in configurations]
+    subnet = next((fabric.subnets[each] for each in subnets if each in fabric.subnets), None)
+    inside = sources_from_addresses(parsed_addresses(subnet.prefixes)[0]) if subnet is not None else None
+    near, lost = networks_near(index, subnet.network if subnet is not None else "")
+    addresses, unread = _public_addresses(index, firewall)
+    for rule, missing in _dnat_rules(index, firewall):
+        if missing is not None:
+            hop = Hop("firewall", firewall.name, "its rules could not be read in full", firewall.id, None)
+            front = FrontEnd("", "inside", hops=(hop,), allowed_sources=OUTSIDE_SOURCES, missing=(missing,))
+            for where in near if near and not lost else {""}:
+                balancers.front_ends.by_address[where, ""].append(front)
+            continue
+        allowed, open_question = _allowed_sources(index, rule)
+        missing_parts = tuple(each for each in (open_question, unread) if each is not None)
+        for address in texts_at(rule, "destinationAddresses"):
+            if addresses and unread is None and not _overlap(address, addresses):
+                continue
+            for front in _front_ends(rule, address, firewall, allowed):
+                published = replace(front, translated_sources=inside or None, missing=missing_parts)
+                _translate(published, rule, near, balancers)
+                if lost is not None:
+                    _translate(published.without(lost), rule, set(), balancers)
+
+
+def _overlap(address: str, addresses: set[str]) -> bool:
+    return bool(parsed_addresses([address])[0] & parsed_addresses(addresses)[0])
+
+
+def _public_addresses(index: Index, firewall: Resource) -> tuple[set[str], Unread | None]:
+    """Return the public addresses of a firewall, and why there may be others."""
+    path = "properties.hubIPAddresses.publicIPs.addresses"
+    found = {text_at(each, "address") for each in objects_at(firewall.body, path)}
+    if "" in found:
+        return found - {""}, malformed(f"{firewall.name} {path}")
+    for each in objects_at(firewall.body, "properties.ipConfigurations"):
+        id = text_at(each, "properties.publicIPAddress.id")
+        if lacks_id(each, "publicIPAddress"):
+            return found, malformed(f"{firewall.name} ipConfigurations")
+        if not id:
+            continue
+        address = public_address(index, id).address
+        if key_of(id) not in public_addresses(index) or not address:
+            return found, not_listed(id)
+        found.add(address)
+    return found, None
+
+
+def _dnat_rules(index: Index, firewall: Resource) -> Iterator[DnatRule]:
+    """Return the DNAT rules in force: the firewall's own, those of its policy, and those of the parent policies."""
+    properties = get_path(firewall.body, "properties")
+    if not isinstance(properties, dict) or not properties:
+        yield None, malformed(f"{firewall.name} properties")
+    yield from _rules_in(firewall, "properties.natRuleCollections", "properties.rules")
+    above: Any = get_path(properties, "firewallPolicy")
+    seen: set[str] = set()
+    while not is_absent(above):
+        policy = key_of(text_at(above, "id"))
+        if policy in seen:
+            return
+        seen.add(policy)
+        unread = index.missing_in(RULE_COLLECTION_GROUPS, policy)
+        if unread is not None:
+            yield None, unread
+        for group in index.of_type(RULE_COLLECTION_GROUPS)[0]:
+            if policy and group.key.startswith(f"{policy}/"):
+                yield from _rules_in(group, "properties.ruleCollections", "rules")
+        found = index.resources.get(policy)
+        if found is None or not isinstance(get_path(found.body, "properties"), dict):
+            yield None, not_listed(policy or f"{firewall.name} firewallPolicy")
+            return
+        above = get_path(found.body, "properties.basePolicy")
+
+
+def _rules_in(holder: Resource, path: str, inner: str) -> Iterator[DnatRule]:
+    """Return the DNAT rules of a list of collections, with an Unread for each that is malformed."""
+    value = holder.get(path)
+    unread = malformed(f"{holder.name} {path}")
+    if value is None or (value is MISSING and isinstance(holder.get("properties"), dict)):
+        return
+    for collection in value if isinstance(value, list) else (None,):
+        if inner == "rules" and same(member(collection, "ruleCollectionType"), "FirewallPolicyFilterRuleCollection"):
+            continue
+        rules = get_path(collection, inner)
+        for rule in rules if isinstance(rules, list) else (None,):
+            yield (rule, None) if _is_complete(rule) else (None, unread)
+
+
+def _is_complete(rule: Any) -> bool:
+    """Return whether a DNAT rule says which addresses and ports it translates, and to what."""
+    lists = all(
+        texts_at(rule, path) and texts_at(rule, path) == get_path(rule, path)
+        for path in ("destinationAddresses", "destinationPorts")
+    )
+    to = text_at(rule, "translatedAddress")
+    ends = [*texts_at(rule, "destinationAddresses"), *([to] if to else [])]
+    translated = bool(to or text_at(rule, "translatedFqdn")) and port_at(rule, "translatedPort") is not None
+    return lists and translated and not parsed_addresses(ends)[1]
+
+
+def _allowed_sources(index: Index, rule: Any) -> tuple[SourceSet, Unread | None]:
+    """Return the sources that a DNAT rule allows, and what of them was not read; then they are all sources."""
+    said = list(texts_at(rule, "sourceAddresses"))
+    missing: Unread | None = None
+    for id in texts_at(rule, "sourceIpGroups"):
+        group = index.resources.get(key_of(id))
+        if group is None:
+            missing = not_listed(id)
+            continue
+        said += texts_at(group.body, "properties.ipAddresses")
+    if not said and missing is None:
+        return OUTSIDE_SOURCES, None
+    found, broken = parsed_addresses(said)
+    if missing is not None or broken:
+        return OUTSIDE_SOURCES, missing or Unread("sourceAddresses", f"{broken!r} is no address")
+    return sources_from_addresses(found) & OUTSIDE_SOURCES, None
+
+
+def _front_ends(rule: Any, address: str, firewall: Resource, allowed: SourceSet) -> Iterator[FrontEnd]:
+    """Return the front ends of a DNAT rule at one of its destination addresses."""
+    to = text_at(rule, "translatedAddress") or text_at(rule, "translatedFqdn")
+    name = text_at(rule, "name") or "?"
+    version: Version = 6 if ":" in address else 4
+    for port in _port_mappings(rule):
+        target = f"{to}:{port.backend}"
+        detail = f"DNAT rule {name}: {port.label} to {target}, for {describe_sources(allowed) or 'nobody'}"
+        hops = (Hop("firewall", firewall.name, detail, firewall.id),)
+        yield FrontEnd(address, "inside", port, version, hops, allowed_sources=allowed)
+
+
+def _port_mappings(rule: Any) -> Iterator[PortMapping]:
+    backend = port_at(rule, "translatedPort")
+    for said in texts_at(rule, "protocols") or texts_at(rule, "ipProtocols") or ["any"]:
+        protocol = PROTOCOLS.get(said.lower(), "*")
+        for first, last in _spans(texts_at(rule, "destinationPorts")):
+            single = bool(backend) and first != last
+            yield PortMapping(protocol, first, last, backend or first, single_backend=single)
+
+
+def _spans(texts: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """Return the port ranges of some texts; every port for a text that is none."""
+    for text in texts:
+        try:
+            yield from ports(text)
+        except BadPort:
+            yield 0, LAST_PORT
+
+
+def _translate(front: FrontEnd, rule: Any, near: set[str], balancers: LoadBalancers) -> None:
+    """Add what a DNAT rule publishes: a private address, or what is behind an internal load balancer there.
+
+    `near`: the networks that the firewall leads to; empty: any.
+    """
+    by_address = balancers.front_ends.by_address
+    address = text_at(rule, "translatedAddress")
+    if not address:
+        name = text_at(rule, "translatedFqdn")
+        missing = Unread(f"the name {name!r} of a DNAT rule", "which machine has it is not known")
+        for where in near or {""}:
+            by_address[where, ""].append(front.without(missing))
+        return
+    internal = balancers.internal_front_ends(address, near)
+    for key in internal:
+        balancers.follow(key, front, address, depth=1)
+    if internal:
+        return
+    for key in balancers.possible_internal_front_ends(address, near):
+        balancers.follow(key, front.without(front_end_address_unread()), "", depth=1)
+    for where in near or {""}:
+        by_address[where, address].append(front)

@@ -1,0 +1,88 @@
+"""The declarative row of a service's firewall: where its switch, rule lists and private endpoints stand in the body."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from scanner.model.rule import Read
+
+
+@dataclass(frozen=True, slots=True)
+class RuleList:
+    """One list of firewall rules in a body, and the members of an entry.
+
+    The list is inline (`path`, in the resource or in the row's `holder`) or child resources (`child`). An entry has an
+    `address` (address, CIDR or range; "" where the entry itself is the text), or `start` and `end`, or the `id` of a
+    subnet or a resource ("" where the entry itself is the id). `action` is the member that may say Deny.
+    """
+
+    path: str = ""
+    child: Read | None = None
+    address: str = ""
+    start: str = ""
+    end: str = ""
+    id: str = ""
+    action: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.path if self.child is None else self.child.path
+
+
+@dataclass(frozen=True, slots=True)
+class Firewall:
+    """The row of a service: its public switch, its rule lists and its private endpoints in the body, and the meaning of
+    absent values.
+
+    - `empty`: what no rule at all means where the default action does not decide: "open" or "closed".
+    - `public`: the path of the public switch ("" without one), with its known values. `absent`: what an absent or null
+      switch means: "enabled", "disabled", or "auto" (closed as soon as a private endpoint is approved); "" is not
+      known. `second`: the path of a switch in `holder` that must agree with the first.
+    - `default`: the path of the default action, with its values; `default_absent`: "allow", "deny" or "".
+    - `addresses`, `subnets`, `instances`: the lists. `acl`: the object that holds them; another list in it that has
+      entries makes the lock inconclusive, except for the names of `other`, which are known to allow no caller.
+    - `holder`: the single child that has the default action and the inline lists (rule sets of Event Hubs).
+    - `zero`: the address 0.0.0.0 (or the range from it to itself) allows every Azure tenant. Elsewhere it allows no
+      one.
+    - `filter`: a path whose value true makes an empty rule list closed (Cosmos DB).
+    - `bypass`: the path of the bypass for trusted services; `bypass_off`: its values that allow no service.
+    - `endpoints`: where private endpoint connections are: an inline path, a child, None without any.
+    - `injected`: paths; one that has a value puts the resource into a virtual network, whatever the switch says.
+    - `sku_without_network_rules`: the path of the SKU, the values on which the rule lists do not exist or are not
+      evaluated, and those on which they are; on any other value they may block no one. `lacks`: what such a SKU lacks,
+      after its name.
+    - `configurations`: the child `networkSecurityPerimeterConfigurations`.
+    - `source`: where Azure documents `absent`, `default_absent` and `empty`.
+    """
+
+    empty: Literal["open", "closed"]
+    source: str
+    name: str = "network rules"
+    public: str = "properties.publicNetworkAccess"
+    enabled: tuple[Any, ...] = ("Enabled",)
+    disabled: tuple[Any, ...] = ("Disabled",)
+    secured: tuple[Any, ...] = ("SecuredByPerimeter",)
+    absent: Literal["enabled", "disabled", "auto", ""] = ""
+    second: str = ""
+    default: str = ""
+    allow: tuple[Any, ...] = ("Allow",)
+    deny: tuple[Any, ...] = ("Deny",)
+    default_absent: Literal["allow", "deny", ""] = ""
+    addresses: tuple[RuleList, ...] = ()
+    subnets: tuple[RuleList, ...] = ()
+    instances: tuple[RuleList, ...] = ()
+    acl: str = ""
+    other: tuple[str, ...] = ()
+    holder: Read | None = None
+    zero: bool = False
+    filter: str = ""
+    bypass: str = ""
+    bypass_off: tuple[Any, ...] = ("None", "", False)
+    endpoints: str | Read | None = "properties.privateEndpointConnections"
+    injected: tuple[str, ...] = ()
+    sku_without_network_rules: tuple[str, tuple[str, ...], tuple[str, ...]] = ("", (), ())
+    lacks: str = "has no firewall"
+    configurations: Read | None = None
+
+    def __post_init__(self) -> None:
+        if not self.source:
+            raise TypeError("what an empty rule list means needs a source")

@@ -1,0 +1,213 @@
+"""Load balancers: the machines behind the rules of their public front ends.
+
+Sources: Microsoft Learn, load-balancer/skus, load-balancer/manage-inbound-nat-rules,
+load-balancer/cross-region-overview. Outbound rules make no network path.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+from scanner.model.exposure import Hop
+from scanner.model.ids import name_of, root_of
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at
+from scanner.model.resource import Resource
+from scanner.model.verdict import Unread, not_listed, not_returned
+from scanner.reach.filtering import EntryKind
+from scanner.reach.load_balancer_checks import MalformedLoadBalancer, malformed_load_balancer
+from scanner.reach.load_balancer_rules import balanced_ports, is_floating, name_in, translated_ports
+from scanner.reach.networks import key_of, network_of
+from scanner.reach.paths import FrontEnd, FrontEnds, PortMapping, chained, parsed_addresses, possible_front_end
+from scanner.reach.public_addresses import public_address
+
+LOAD_BALANCERS: Final = "Microsoft.Network/loadBalancers"
+
+
+class LoadBalancerRule(NamedTuple):
+    """A rule of a load balancer on one of its front ends; `floating` None: its value is not known. Ids are keys."""
+
+    balancer: str
+    name: str
+    port: PortMapping
+    floating: bool | None
+    pools: tuple[str, ...]
+    configurations: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class LoadBalancers:
+    """The load balancers of an index: the members of their pools and the rules of their front ends. Ids are keys."""
+
+    index: Index
+    front_ends: FrontEnds
+    pools_of_configuration: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The pools that an IP configuration is in."""
+    pools_of_address: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The pools that name an address as their member, by virtual network ("": any) and address."""
+    malformed: list[MalformedLoadBalancer] = field(default_factory=list)
+    _rules: dict[str, list[LoadBalancerRule]] = field(default_factory=lambda: defaultdict(list))
+    """By front end."""
+    _internal: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    """The internal front ends at a private address ("": not known), as (network, front end)."""
+    _addresses: dict[str, str] = field(default_factory=dict)
+    """The address of each front end."""
+    _regional: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The front ends of regional load balancers in a pool of a global one."""
+
+    def read(self) -> None:
+        """Read every load balancer of the index, and follow the rules of the public front ends."""
+        balancers = self.index.of_type(LOAD_BALANCERS)[0]
+        for each in balancers:
+            self._add(each)
+        for key, pools in self.pools_of_configuration.items():
+            if "/frontendipconfigurations/" in key:
+                for pool in pools:
+                    self._regional[pool].append(key)
+        for each in balancers:
+            self._follow_public(each)
+
+    def pools_at(self, network: str, address: str) -> list[str]:
+        """Return the pools that name an address as their member; none where the address is not known ("")."""
+        places = ((where, address) for where in (network, "") if address)
+        return [pool for place in places for pool in self.pools_of_address.get(place, ())]
+
+    def to_unknown_address(self, network: str, address: str) -> list[FrontEnd]:
+        """Return what may lead to a machine without a known address by pools that name members by address."""
+        if address or not self.pools_of_address:
+            return []
+        missing = Unread("the private address", "it is not known, and a load balancer leads to single ones")
+        pools = [
+            pool for (where, _), found in self.pools_of_address.items() if where in (network, "") for pool in found
+        ]
+        fronts = [front for pool in dict.fromkeys(pools) for front in self.front_ends.by_pool.get(pool, ())]
+        return [front.without(missing) for front in fronts]
+
+    def of_unread(self, pools: Iterable[str]) -> list[FrontEnd]:
+        """Return what may lead to pools whose load balancer was not read, as one in another subscription."""
+        return [
+            possible_front_end(not_listed(each), "load-balancer")
+            for each in dict.fromkeys(root_of(pool) or pool for pool in pools)
+            if each not in self.index.resources
+        ]
+
+    def behind_front_end(self, key: str) -> list[str]:
+        """Return the pools and IP configurations that the rules of a front end lead to."""
+        return [each for rule in self._rules.get(key, ()) for each in (*rule.pools, *rule.configurations)]
+
+    def internal_front_ends(self, address: str, near: set[str]) -> list[str]:
+        """Return the internal front ends at a private address in these networks (none: in any)."""
+        return [key for where, key in self._internal.get(address, ()) if not near or where in near]
+
+    def possible_internal_front_ends(self, address: str, near: set[str]) -> list[str]:
+        """Return the internal front ends that may be at a private address: theirs, or their network, is not known."""
+        found = [key for where, key in self._internal.get("", ()) if not near or not where or where in near]
+        return found + [key for where, key in self._internal.get(address, ()) if not where]
+
+    def follow(self, key: str, front: FrontEnd, own: str, depth: int = 0) -> None:
+        """Add what a packet reaches that arrives over `front` at a front end (`key`) whose address is `own`.
+
+        `depth` 0: the load balancer may be a global one, whose members are front ends of regional ones.
+        """
+        for rule in self._rules.get(key, ()):
+            port = chained(front.port, rule.port)
+            if port is None:
+                continue
+            detail = f"{rule.name}: {rule.port.label} to {rule.port.backend_text}"
+            hop = Hop("load-balancer", name_of(rule.balancer), detail, rule.balancer)
+            # With floating IP over two load balancers, or with a value that is not known, no address is certain.
+            kept_address = own if rule.floating and not front.floating else ""
+            floating = front.floating or rule.floating is not False
+            reached = replace(front, port=port, hops=(*front.hops, hop), floating=floating, kept_address=kept_address)
+            for one in rule.configurations:
+                self.front_ends.by_configuration[one].append(reached)
+            for pool in rule.pools:
+                nat = "/inboundnatpools/" in pool
+                (self.front_ends.by_nat_pool if nat else self.front_ends.by_pool)[pool].append(reached)
+                for regional in self._regional.get(pool, ()) if depth == 0 else ():
+                    self.follow(regional, reached, self._addresses.get(regional, ""), depth + 1)
+
+    def _add(self, balancer: Resource) -> None:
+        """Read the members of the pools, the front ends and the rules of a load balancer."""
+        found = malformed_load_balancer(balancer)
+        if found is not None:
+            self.malformed.append(found)
+        for pool in objects_at(balancer.body, "properties.backendAddressPools"):
+            self._add_members(key_of(text_at(pool, "id")), pool)
+        for front in objects_at(balancer.body, "properties.frontendIPConfigurations"):
+            self._add_front_end(front)
+        for rule in objects_at(balancer.body, "properties.loadBalancingRules"):
+            pools = [member(each, "id") for each in objects_at(rule, "properties.backendAddressPools")]
+            pools.append(get_path(rule, "properties.backendAddressPool.id"))
+            self._add_rule(balancer, rule, balanced_ports(rule), pools)
+        for rule in objects_at(balancer.body, "properties.inboundNatRules"):
+            one = text_at(rule, "properties.backendIPConfiguration.id")
+            pool = text_at(rule, "properties.backendAddressPool.id")
+            self._add_rule(balancer, rule, translated_ports(rule, bool(pool)), [pool], [one])
+        for rule in objects_at(balancer.body, "properties.inboundNatPools"):
+            pool = f"{balancer.id}/inboundNatPools/{name_in(rule)}"
+            self._add_rule(balancer, rule, translated_ports(rule, ranged=True), [pool])
+
+    def _add_front_end(self, front: Any) -> None:
+        key, private = key_of(text_at(front, "id")), text_at(front, "properties.privateIPAddress")
+        public = _public_id(front)
+        self._addresses[key] = public_address(self.index, public).address if public else private
+        network = network_of(key_of(text_at(front, "properties.subnet.id")))
+        if network or not (public or is_absent(get_path(front, "properties.privateIPAddress"))):
+            known = "" if parsed_addresses([private])[1] else private
+            self._internal[known].append((network, key))
+
+    def _add_members(self, pool: str, body: Any) -> None:
+        for each in objects_at(body, "properties.backendIPConfigurations"):
+            self.pools_of_configuration[key_of(text_at(each, "id"))].append(pool)
+        for each in objects_at(body, "properties.loadBalancerBackendAddresses"):
+            linked = text_at(each, "properties.networkInterfaceIPConfiguration.id")
+            front = text_at(each, "properties.loadBalancerFrontendIPConfiguration.id")
+            address = text_at(each, "properties.ipAddress")
+            if linked or front:
+                self.pools_of_configuration[key_of(linked or front)].append(pool)
+            elif address:
+                own, whole = (text_at(part, "properties.virtualNetwork.id") for part in (each, body))
+                network = key_of(own or whole) or network_of(key_of(text_at(each, "properties.subnet.id")))
+                self.pools_of_address[network, address].append(pool)
+
+    def _add_rule(
+        self, balancer: Resource, rule: Any, port: PortMapping | None, pools: Iterable[Any], ones: Iterable[str] = ()
+    ) -> None:
+        """Add a rule that leads to `pools` and to the IP configurations `ones` (ids)."""
+        front = key_of(text_at(rule, "properties.frontendIPConfiguration.id"))
+        if port is None or not front:
+            return
+        keys = tuple(dict.fromkeys(key_of(each) for each in pools if isinstance(each, str) and each))
+        configurations = tuple(key_of(each) for each in ones if each)
+        made = LoadBalancerRule(balancer.id, name_in(rule), port, is_floating(rule), keys, configurations)
+        self._rules[front].append(made)
+
+    def _follow_public(self, balancer: Resource) -> None:
+        for body in objects_at(balancer.body, "properties.frontendIPConfigurations"):
+            id = _public_id(body)
+            if not id:
+                continue
+            public = public_address(self.index, id)
+            hops: tuple[Hop, ...] = (public.hop,)
+            gateway = text_at(body, "properties.gatewayLoadBalancer.id")
+            if gateway:
+                detail = "an appliance sees every packet first; what it lets through is not known"
+                hops += (Hop("gateway-load-balancer", name_of(gateway.rsplit("/", 2)[0]), detail, gateway, None),)
+            basic = same(get_path(balancer.body, "sku.name"), "Basic")
+            entry: EntryKind = "basic" if basic else public.entry
+            front = FrontEnd(public.address, entry, version=public.version, hops=hops, sku_unread=public.sku_unread)
+            self.follow(key_of(text_at(body, "id")), front, public.address)
+
+
+def _public_id(front: Any) -> str:
+    """Return the id of the public IP address or prefix of a front end; "" for an internal one."""
+    return text_at(front, "properties.publicIPAddress.id") or text_at(front, "properties.publicIPPrefix.id")
+
+
+def front_end_address_unread() -> Unread:
+    """Return the Unread for an internal front end whose private address is not known."""
+    return not_returned("the private address of a load balancer")

@@ -1,0 +1,248 @@
+"""Network paths: through which public addresses, load balancers and firewalls a packet gets to a machine.
+
+A path has the ports outside and behind, the sources that a firewall on it allows, and its hops up to the network
+interface. The filter chain (`scanner.reach.filtering`) decides what passes from there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, Version, parse, union
+from scanner.model.exposure import Hop
+from scanner.model.ids import name_of
+from scanner.model.json_paths import get_path, is_absent, text_at
+from scanner.model.verdict import Unread
+from scanner.reach.filtering import EntryKind, FilterStep, OpenRange, filter_chain
+from scanner.reach.known_ports import known
+from scanner.reach.networks import Destination, Fabric, key_of
+from scanner.reach.port_ranges import LAST_PORT, Protocol, label
+from scanner.reach.source_sets import NO_SOURCES, OUTSIDE_SOURCES, SourceSet
+
+
+class PortMapping(NamedTuple):
+    """The ports of a translation: `first` to `last` outside, from `backend` on behind.
+
+    `single_backend`: every port outside leads to the one port `backend`, each on another machine.
+    """
+
+    protocol: str
+    first: int
+    last: int
+    backend: int
+    single_backend: bool = False
+
+    @property
+    def label(self) -> str:
+        return label(self.protocol, self.first, self.last)
+
+    @property
+    def backend_text(self) -> str:
+        """Return the ports behind as a phrase."""
+        if self == EVERY_PORT:
+            return "every port"
+        one = self.single_backend or self.first == self.last
+        return f"port {self.backend}" if one else f"ports from {self.backend}"
+
+    def outside(self, opened: OpenRange) -> OpenRange:
+        """Return an open range of ports behind as it looks from outside."""
+        if self.single_backend:
+            known_there, first, last = opened.known_port, self.first, self.last
+        else:
+            first = self.first + opened.first - self.backend
+            last, known_there = first + opened.last - opened.first, opened.known_port
+        if known_there is None and first == last and opened.protocol in ("tcp", "udp"):
+            known_there = known(opened.protocol, first)  # type: ignore[arg-type]
+        return replace(opened, first=first, last=last, known_port=known_there)
+
+
+EVERY_PORT: Final = PortMapping("*", 0, LAST_PORT, 0)
+
+
+def chained(outer: PortMapping, inner: PortMapping) -> PortMapping | None:
+    """Return two translations in a row: the ports of `outer` that `inner` takes; None where it takes none."""
+    if outer is EVERY_PORT:
+        return inner
+    if outer.protocol != "*" and inner.protocol != "*" and outer.protocol != inner.protocol:
+        return None
+    protocol = inner.protocol if outer.protocol == "*" else outer.protocol
+    last = outer.backend if outer.single_backend else outer.backend + outer.last - outer.first
+    first, end = max(outer.backend, inner.first), min(last, inner.last)
+    if first > end:
+        return None
+    backend = inner.backend if inner.single_backend else inner.backend + first - inner.first
+    if outer.single_backend:
+        return PortMapping(protocol, outer.first, outer.last, backend, single_backend=True)
+    start = outer.first + first - outer.backend
+    return PortMapping(protocol, start, start + end - first, backend, inner.single_backend)
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEnd:
+    """The way of a packet from outside up to a machine.
+
+    `address`: what callers dial, "" where that is not known; `version`: its IP version.
+    `floating`: the packet keeps its destination address, `kept_address`, "" where that is not known.
+    `allowed_sources`: the sources that a firewall on the way allows; None: all of them.
+    `translated_sources`: the addresses that such a firewall shows to what is behind it; None: not known.
+    `missing`: what was not read, so that the path may not exist; `sku_unread`: the same for the SKU of the address.
+    """
+
+    address: str
+    entry: EntryKind
+    port: PortMapping = EVERY_PORT
+    version: Version = 4
+    hops: tuple[Hop, ...] = ()
+    floating: bool = False
+    kept_address: str = ""
+    allowed_sources: SourceSet | None = None
+    translated_sources: SourceSet | None = None
+    missing: tuple[Unread, ...] = ()
+    sku_unread: Unread | None = None
+
+    def without(self, missing: Unread) -> FrontEnd:
+        """Return the same front end with one more thing that was not read."""
+        return replace(self, missing=(*self.missing, missing))
+
+
+@dataclass(slots=True)
+class FrontEnds:
+    """The front ends that lead to something, by what they lead to. Ids are keys, as `key_of` returns them."""
+
+    by_pool: dict[str, list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
+    by_nat_pool: dict[str, list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
+    by_configuration: dict[str, list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
+    by_address: dict[tuple[str, str], list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
+    """By virtual network ("": any) and private address ("": not known)."""
+
+    def at(self, network: str, address: str) -> list[FrontEnd]:
+        """Return the front ends of firewalls that lead, or may lead, to a private address ("": not known)."""
+        if address:
+            places = [(where, each) for where in (network, "") for each in (address, "")]
+            return [front for place in places for front in self.by_address.get(place, ())]
+        missing = Unread("the private address", "it is not known, and a firewall leads to single ones")
+        return [
+            front.without(missing)
+            for (where, _), fronts in self.by_address.items()
+            if where in (network, "")
+            for front in fronts
+        ]
+
+
+def possible_front_end(missing: Unread, kind: str = "path") -> FrontEnd:
+    """Return a front end that may exist, because what would tell was not read."""
+    hop = Hop(kind, name_of(missing.what), "could not be read", allows=None)
+    floating = kind == "load-balancer"
+    return FrontEnd("", "standard", hops=(hop,), floating=floating, missing=(missing,), sku_unread=missing)
+
+
+def unread_front_ends(load_balancers: Unread | None, firewalls: Unread | None) -> list[FrontEnd]:
+    """Return the front ends that load balancers and firewalls may add, where these were not read."""
+    found: list[FrontEnd] = []
+    if load_balancers is not None:
+        hop = Hop("load-balancer", "load balancers", "could not be read", allows=None)
+        found.append(
+            FrontEnd("", "standard", hops=(hop,), floating=True, missing=(load_balancers,), sku_unread=load_balancers)
+        )
+    if firewalls is not None:
+        hop = Hop("firewall", "firewalls", "their rules could not be read", allows=None)
+        found.append(FrontEnd("", "inside", hops=(hop,), allowed_sources=OUTSIDE_SOURCES, missing=(firewalls,)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPath:
+    """A front end and the destination that it leads to; `nic`: the key of the network interface, "" without one."""
+
+    front_end: FrontEnd
+    destination: Destination
+    nic: str = ""
+
+    @property
+    def effective_destination(self) -> Destination:
+        """Return the destination with the address that a packet has when it arrives."""
+        front = self.front_end
+        return replace(self.destination, address=front.kept_address) if front.floating else self.destination
+
+    @property
+    def end_hops(self) -> tuple[Hop, ...]:
+        """Return the last hop, the network interface; none for an instance of a scale set."""
+        detail = self.destination.address or "its private address is not known"
+        return (Hop("network-interface", name_of(self.nic), detail, self.nic),) if self.nic else ()
+
+    def explain(self, fabric: Fabric) -> tuple[FilterStep, ...]:
+        """Return what the filter chain decides at the port behind; at port 22 where the path takes every port."""
+        port = self.front_end.port
+        protocol: Protocol = "udp" if port.protocol == "udp" else "tcp"
+        chain = filter_chain(fabric, self.effective_destination, self.front_end.entry)
+        return chain.explain(protocol, 22 if port is EVERY_PORT else port.backend)
+
+    def open_ranges(self, fabric: Fabric) -> tuple[OpenRange, ...]:
+        """Return what is open on the path, by the ports that callers see."""
+        front = self.front_end
+        found = self._passed(fabric, front.entry)
+        if front.sku_unread is not None and not found:
+            found = [_unproven(each, front.sku_unread) for each in self._passed(fabric, "basic")]
+        for missing in front.missing:
+            found = [_unproven(each, missing) for each in found]
+        return tuple(front.port.outside(each) for each in found)
+
+    def _passed(self, fabric: Fabric, entry: EntryKind) -> list[OpenRange]:
+        port = self.front_end.port
+        last = port.backend if port.single_backend else port.backend + port.last - port.first
+        chain = filter_chain(fabric, self.effective_destination, entry)
+        every = port == EVERY_PORT
+        found = chain.open_ranges if every else chain.within(port.protocol, port.backend, min(last, LAST_PORT))
+        return [each for each in map(self._from_allowed_sources, found) if each.possible]
+
+    def _from_allowed_sources(self, opened: OpenRange) -> OpenRange:
+        """Return an open range as callers meet it: a firewall on the path translates and limits its sources."""
+        front = self.front_end
+        if front.allowed_sources is None:
+            return opened
+        certain, possible = (
+            each if front.translated_sources is None else each & front.translated_sources
+            for each in (opened.certain, opened.possible)
+        )
+        return replace(
+            opened,
+            certain=front.allowed_sources if certain else NO_SOURCES,
+            possible=front.allowed_sources if possible else NO_SOURCES,
+        )
+
+
+def _unproven(opened: OpenRange, missing: Unread) -> OpenRange:
+    return replace(opened, certain=NO_SOURCES, missing=(*opened.missing, missing))
+
+
+def configuration_key(nic: str, name: str) -> str:
+    """Return the key of an IP configuration of a network interface (its id)."""
+    return f"{key_of(nic)}/ipconfigurations/{name.lower()}"
+
+
+def port_at(body: Any, path: str) -> int | None:
+    """Return the port number below a dotted path, given as a number or a text; None where there is none."""
+    value = get_path(body, path)
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LAST_PORT else None
+
+
+def lacks_id(body: Any, name: str) -> bool:
+    """Return whether the reference `properties.<name>` is present and has no id."""
+    value = get_path(body, f"properties.{name}")
+    return not is_absent(value) and not text_at(value, "id")
+
+
+def parsed_addresses(texts: Iterable[str]) -> tuple[AddressSet, str]:
+    """Return the addresses of some texts and ""; no addresses and the text where one of them is no address."""
+    found: list[AddressSet] = []
+    for each in texts:
+        try:
+            found.append(parse("0.0.0.0/0" if each.strip() == "*" else each))
+        except BadAddress:
+            return NO_ADDRESSES, each
+    return union(found), ""

@@ -1,0 +1,293 @@
+"""Reach queries about the ports of a machine: the best of its network paths, hop by hop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from scanner.model.addresses import ALL_ADDRESSES, ALL_IPV4, ALL_IPV6, PUBLIC_ADDRESSES, AddressSet
+from scanner.model.exposure import Exposure, Hop, Reach
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.verdict import Unread
+from scanner.reach.answers import (
+    ReachAnswer,
+    ReachVerdict,
+    authentication_text,
+    can_open,
+    cannot_open,
+    place_text,
+    unread_text,
+    unseen_text,
+)
+from scanner.reach.callers import Caller
+from scanner.reach.filtering import FilterStep, OpenRange, filter_chain
+from scanner.reach.networks import destination_of, key_of, network_of
+from scanner.reach.paths import EVERY_PORT, FrontEnd, NetworkPath
+from scanner.reach.port_ranges import ALL_PORTS, CONNECTIONS, Protocol, cut, label
+from scanner.reach.security_rules import DestinationFields, SecurityRule
+from scanner.reach.source_grants import describe_sources, grants_from_sources
+from scanner.reach.source_sets import SourceSet, SourceTerm
+from scanner.reach.sources import join_with_and
+from scanner.reach.topology import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class AskedPort:
+    """The port of a query; `name` where it represents a range."""
+
+    protocol: Protocol
+    number: int
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.name or label(self.protocol, self.number, self.number)
+
+    def within(self, protocol: str, first: int, last: int) -> bool:
+        return protocol in ("*", self.protocol) and first <= self.number <= last
+
+
+def parse_port(text: str) -> AskedPort | None:
+    """Return the port of a text as `tcp/22`; None for any other text."""
+    protocol, _, number = text.strip().lower().partition("/")
+    if protocol in ("tcp", "udp") and number.isascii() and number.isdecimal() and len(number) <= 5:
+        return AskedPort("udp" if protocol == "udp" else "tcp", int(number)) if int(number) <= 65535 else None
+    return None
+
+
+def port_of_endpoint(endpoint: str) -> AskedPort | None:
+    """Return the port that represents an endpoint of a machine: the first of a range. None for a name without ports."""
+    protocol, _, numbers = endpoint.partition("/")
+    first = "0" if numbers == "*" else numbers.partition("-")[0]
+    found = parse_port(f"{'tcp' if protocol == '*' else protocol}/{first}")
+    return None if found is None else replace(found, name=endpoint)
+
+
+def endpoint_covers(endpoint: str, asked: AskedPort) -> bool:
+    """Return whether an endpoint that is named by its ports (`tcp/22`, `udp/500-600`, `*/*`) includes a port."""
+    protocol, _, numbers = endpoint.partition("/")
+    if numbers == "*":
+        return protocol in ("*", asked.protocol)
+    first, _, last = numbers.partition("-")
+    return first.isdecimal() and asked.within(protocol, int(first), int(last or first))
+
+
+def ask_port(
+    asked: AskedPort,
+    paths: Sequence[NetworkPath],
+    missing: Sequence[Unread],
+    top: Resource,
+    caller: Caller,
+    found: Topology,
+    exposures: Iterable[Exposure] = (),
+) -> ReachAnswer:
+    """Return the answer for a port of a machine: the best of its paths, hop by hop."""
+    place = place_text(asked.label, top)
+    tried = [each for each in (_along(path, asked, caller, found) for path in paths) if each is not None]
+    order = ("yes", "not known", "no")
+    best = min(tried, key=lambda each: order.index(each[0]), default=None)
+    if best is not None and best[0] == "yes":
+        how = next((authentication_text(each) for each in exposures if endpoint_covers(each.endpoint, asked)), "")
+        place = place_text(asked.label, top, opens=True)
+        return ReachAnswer("yes", can_open(caller, place) + (f"; {how}" if how else ""), best[1])
+    unread = best[2] if best is not None and best[0] == "not known" else next(iter(missing), None)
+    if unread is not None:
+        hops = best[1] if best is not None else (Hop("path", top.name, unread.why, allows=None),)
+        return ReachAnswer("not known", unread_text(unread, top), hops)
+    hidden = unseen_text(exposures, caller)
+    if best is not None:
+        return ReachAnswer("no", cannot_open(caller, place) + best[3] + hidden, best[1])
+    if paths:
+        why = "what leads to it from outside is for other ports"
+    else:
+        why = "no public address, load balancer or firewall leads to it"
+    return ReachAnswer("no", cannot_open(caller, place) + hidden, (Hop("path", top.name, why, allows=False),))
+
+
+_Tried = tuple[ReachVerdict, tuple[Hop, ...], Unread | None, str]
+
+
+def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) -> _Tried | None:
+    """Return the answer on one path; None where the port does not lead onto it."""
+    front = path.front_end
+    if not asked.within(front.port.protocol, front.port.first, front.port.last):
+        return None
+    opened = [each for each in path.open_ranges(found.fabric) if asked.within(each.protocol, each.first, each.last)]
+    stopped = _stopped(front, caller)
+    if stopped is not None and not any(each.missing for each in opened):
+        return "no", stopped, None, ""
+    verdict, missing = _through(opened, front, caller, found.index)
+    hops = (*_before(front), *_steps(path, asked, caller, found), *(path.end_hops if verdict == "yes" else ()))
+    others = ""
+    if verdict == "no" and caller.is_internet and any(each.certain for each in opened):
+        others = f"; only {describe_sources(opened[0].certain)} can"
+    if verdict == "no" and all(hop.allows is not False for hop in hops) and hops:
+        hops = (*hops[:-1], replace(hops[-1], allows=False))
+    if verdict == "not known" and all(hop.allows for hop in hops) and missing is not None:
+        hops = (*hops, Hop("path", "not known", missing.why, allows=None))
+    return verdict, hops, missing, others
+
+
+def _stopped(front: FrontEnd, caller: Caller) -> tuple[Hop, ...] | None:
+    """Return the hops up to one before the chain that blocks this caller: another IP version, or a firewall's
+    sources.
+    """
+    if not front.hops or not caller.addresses:
+        return None
+    family = ALL_IPV4 if front.version == 4 else ALL_IPV6
+    if front.entry != "inside" and front.sku_unread is None and not caller.addresses & family:
+        first = replace(front.hops[0], detail=f"{front.hops[0].detail}, not the same version of IP", allows=False)
+        return (first,)
+    if front.allowed_sources is not None and not any(
+        term.addresses & caller.addresses for term in front.allowed_sources.terms
+    ):
+        return (*front.hops[:-1], replace(front.hops[-1], allows=False))
+    return None
+
+
+def _through(
+    opened: Sequence[OpenRange], front: FrontEnd, caller: Caller, index: Index
+) -> tuple[ReachVerdict, Unread | None]:
+    own = _own(front, caller)
+    unsure: Unread | None = None
+    for each in opened:
+        if _holds(each.certain, caller, own, index):
+            return "yes", None
+        tags = [tag for tag in each.certain.tags if not tag.startswith("/")]
+        if unsure is None and _holds(each.certain, caller, own, index) is None:
+            named = join_with_and([*tags, *(tag for tag in each.certain.without if not tag.startswith("/"))])
+            unsure = Unread(f"the private address of {caller.name}", "it is not known")
+            if named:
+                unsure = Unread(f"whether {caller.name} belongs to {named}", "only Azure knows the addresses of a tag")
+        if _holds(each.possible, caller, own, index) is not False and each.certain != each.possible:
+            unsure = unsure or next(iter(each.missing), Unread("the private address", "a rule is for single addresses"))
+    return ("not known", unsure) if unsure is not None else ("no", None)
+
+
+def _own(front: FrontEnd, caller: Caller) -> AddressSet | None:
+    """Return the addresses that the chain meets of a caller; None: all addresses."""
+    if front.entry == "inside" and front.allowed_sources is None:
+        return caller.private_addresses
+    return caller.addresses
+
+
+def _holds(sources: SourceSet, caller: Caller, own: AddressSet | None, index: Index) -> bool | None:
+    if own is None:
+        return any(grant.level == Reach.internet for grant in grants_from_sources(sources, index))
+    if own.is_empty:
+        return None if sources else False
+    answers = [_term(term, own, caller.application_groups) for term in sources.terms]
+    return True if True in answers else None if None in answers else False
+
+
+def _term(term: SourceTerm, own: AddressSet, groups: frozenset[str]) -> bool | None:
+    """Return whether a term has these addresses; None where it requires tags that only Azure can tell."""
+    if not term.addresses.covers(own):
+        return False
+    named = {tag for tag in term.tags | term.without if not tag.startswith("/")}
+    tags = {tag.strip("/") for tag in term.tags if tag.startswith("/")}
+    without = {tag.strip("/") for tag in term.without if tag.startswith("/")}
+    own_groups = {each.strip("/") for each in groups}
+    if not tags <= own_groups or without & own_groups:
+        return False
+    return None if named else True
+
+
+def _before(front: FrontEnd) -> tuple[Hop, ...]:
+    """Return the hops up to the chain; a public address with its SKU."""
+    return tuple(
+        replace(hop, detail=f"{hop.detail}, {front.entry.capitalize()}")
+        if hop.kind == "public-ip" and front.entry != "inside" and hop.allows
+        else hop
+        for hop in front.hops
+    )
+
+
+def _steps(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) -> tuple[Hop, ...]:
+    """Return the chain's hops with the rules that decide on this caller."""
+    front = path.front_end
+    back = front.port.backend if front.port.single_backend else front.port.backend + asked.number - front.port.first
+    chain = filter_chain(found.fabric, path.effective_destination, front.entry)
+    own = _own(front, caller)
+    senders = (
+        SourceSet((SourceTerm(own, caller.application_groups if own is caller.private_addresses else frozenset()),))
+        if own
+        else None
+    )
+    if front.allowed_sources is not None:
+        senders = front.translated_sources
+    steps = chain.explain(asked.protocol, back, senders)
+    hops: list[Hop] = []
+    for step in steps:
+        if step.kind == "admin-rules" and step.allows and not any(ref.resource for ref in step.rules):
+            continue
+        hops.append(_hop_with_rules(step, found, chain.destination))
+        if senders is None and step.allows and not _holds(step.remaining, caller, None, found.index):
+            only = f"only by {hops[-1].detail}" if step.rules else hops[-1].detail
+            hops[-1] = replace(hops[-1], detail=only, allows=False)
+            break
+    return tuple(hops)
+
+
+def _hop_with_rules(step: FilterStep, found: Topology, receiver: DestinationFields) -> Hop:
+    """Return the hop of a step with its rules: `allow-ssh (300): Internet to tcp/22`."""
+    hop = step.hop()
+    group = found.fabric.groups.get(key_of(step.resource)) if step.resource else None
+    if group is None or not step.rules or step.detail:
+        return hop
+    allowing = (
+        [ref for ref in step.rules if ref.allows] if step.allows else [ref for ref in step.rules if not ref.allows]
+    )
+    rules = {rule.ref: rule for rule in group.rules(receiver, False)}
+    texts = [f"{ref.name} ({ref.priority}): {_rule(rules[ref])}" for ref in allowing[:2] if ref in rules]
+    more = len(allowing) - len(texts)
+    if not texts:
+        return hop
+    return replace(hop, detail="; ".join([*texts, f"and {more} more"] if more > 0 else texts))
+
+
+def _rule(rule: SecurityRule) -> str:
+    """Return a rule as people write it: `Internet to tcp/22`, `* to *`."""
+    source = rule.source
+    sources = [*source.tags, *(group.rstrip("/").rsplit("/", 1)[-1] for group in source.groups)]
+    if source.outside == PUBLIC_ADDRESSES:
+        sources.insert(0, "Internet" if source.inside.is_empty else "*")
+    elif source.inside == ALL_ADDRESSES:
+        sources.insert(0, "VirtualNetwork")
+    else:
+        sources = [*(source.outside | source.inside).describe(3), *sources]
+    return f"{', '.join(sources) or 'nobody'} to {_places(rule)}"
+
+
+def _places(rule: SecurityRule) -> str:
+    spans = [each for each in rule.spans if each[0] < CONNECTIONS]
+    found: dict[tuple[int, int], set[str]] = {}
+    for protocol, first, last in cut(spans):
+        if protocol in ("tcp", "udp"):
+            found.setdefault((first, last), set()).add(protocol)
+    if set(found) == set(ALL_PORTS) and found[ALL_PORTS[0]] == {"tcp", "udp"}:
+        return "*"
+    texts = [label("*" if len(which) == 2 else min(which), first, last) for (first, last), which in found.items()]
+    return ", ".join([*texts[:3], f"and {len(texts) - 3} more"] if len(texts) > 3 else texts) or "no port"
+
+
+def internal_paths(caller: Caller, found: Topology, nics: Iterable[str]) -> list[NetworkPath]:
+    """Return the paths inside a virtual network (or from its peers) from a caller to these network interfaces (ids)."""
+    paths: list[NetworkPath] = []
+    for id in nics:
+        nic = found.fabric.nics.get(key_of(id))
+        if nic is None:
+            continue
+        for each in nic.configurations:
+            if network_of(each.subnet) not in caller.networks:
+                continue
+            hop = Hop("network", network_of(each.subnet).rsplit("/", 1)[-1], "inside the virtual network or its peers")
+            paths.append(
+                NetworkPath(
+                    FrontEnd(each.address, "inside", EVERY_PORT, each.version, (hop,)),
+                    destination_of(nic, each),
+                    nic.id,
+                )
+            )
+    return paths

@@ -1,0 +1,141 @@
+"""Access through approved private endpoint connections."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from scanner.model.exposure import Hop, Lock, PossibleGrant, Reach
+from scanner.model.ids import name_of
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent, objects_at, same, text_at, texts_at
+from scanner.model.resource import Resource
+from scanner.model.rule import Read
+from scanner.model.verdict import Unread, absent_at_unknown_version, not_a_list
+from scanner.reach.networks import fabric_of, key_of
+from scanner.reach.paths import parsed_addresses
+from scanner.reach.peerings import is_connected, peers_of
+from scanner.reach.sources import MAX_LISTED, cached, grants_from_ids, join_with_and
+
+_NOT_CONNECTED = ("Pending", "Rejected", "Disconnected")
+"""The states of a connection besides Approved. Source: Microsoft Learn, private-link/manage-private-endpoint."""
+
+
+def private_endpoints(resource: Resource, index: Index, where: str | Read | None) -> Lock:
+    """Return the lock of approved private endpoints: `private` from own subscriptions, `selected` from others."""
+    if where is None:
+        return Lock()
+    path = where if isinstance(where, str) else where.path
+    connections, missing = _connections(resource, where)
+    approved: list[str] = []
+    possible_grants: list[PossibleGrant] = []
+    for each in connections:
+        status = get_path(each, "properties.privateLinkServiceConnectionState.status")
+        if same(status, "Approved"):
+            target = get_path(each, "properties.privateEndpoint.id")
+            approved.append(target if isinstance(target, str) else "")
+        elif not any(same(status, each) for each in _NOT_CONNECTED):
+            possible_grants.append(
+                PossibleGrant(Reach.selected, Unread(path, "a connection whose status is not known"))
+            )
+    if missing is not None:
+        possible_grants.append(PossibleGrant(Reach.selected, missing))
+    if missing is not None or (isinstance(where, Read) and not where.needed(resource)):
+        approved += _known_endpoints(resource, index)
+    grants = grants_from_ids(resource, index, path, dict.fromkeys(approved), "a private endpoint")
+    hops = [
+        Hop("private-endpoint", _endpoint_name(target), _approved(index, target), target)
+        for target in list(dict.fromkeys(approved))[:MAX_LISTED]
+    ]
+    return Lock(grants, tuple(possible_grants), tuple(hops))
+
+
+def _endpoint_name(endpoint: str) -> str:
+    return endpoint.rstrip("/").rsplit("/", 1)[-1] or "private endpoint"
+
+
+def _approved(index: Index, endpoint: str) -> str:
+    scope = private_endpoint_scope(index, endpoint)
+    return f"Approved; {scope}" if scope else "Approved"
+
+
+def _connections(resource: Resource, where: str | Read) -> tuple[list[Any], Unread | None]:
+    if isinstance(where, Read):
+        children = resource.children(where)
+        return [child.body for child in children.items], children.gap
+    value = resource.get(where)
+    if isinstance(value, list):
+        return value, None
+    if is_absent(value):
+        return [], absent_at_unknown_version(where) if resource.api_version_unknown else None
+    return [], not_a_list(where)
+
+
+def _known_endpoints(resource: Resource, index: Index) -> list[str]:
+    """Return the approved private endpoints in scope that point at the resource: the other end of the same
+    connections.
+    """
+    return cached(index, "private endpoints", _by_target).get(resource.key, [])
+
+
+def _by_target(index: Index) -> dict[str, list[str]]:
+    known: dict[str, list[str]] = {}
+    for endpoint in index.of_type("Microsoft.Network/privateEndpoints")[0]:
+        for target in _targets(endpoint):
+            known.setdefault(target, []).append(endpoint.id)
+    return known
+
+
+def _targets(endpoint: Resource) -> Iterable[str]:
+    for path in ("privateLinkServiceConnections", "manualPrivateLinkServiceConnections"):
+        value = endpoint.get(f"properties.{path}")
+        for each in value if isinstance(value, list) else ():
+            target = get_path(each, "properties.privateLinkServiceId")
+            status = get_path(each, "properties.privateLinkServiceConnectionState.status")
+            if isinstance(target, str) and same(status, "Approved"):
+                yield f"{target.rstrip('/')}{_slot(get_path(each, 'properties.groupIds'))}".lower()
+
+
+def _slot(groups: Any) -> str:
+    """Return the path of the slot that a private endpoint of an app serves (its group is `sites-<slot>`); "" for the
+    app.
+    """
+    names = [name for name in groups if isinstance(name, str)] if isinstance(groups, list) else []
+    slot = next((name[len("sites-") :] for name in names if name.lower().startswith("sites-")), "")
+    return f"/slots/{slot}" if slot else ""
+
+
+def private_endpoint_scope(index: Index, endpoint: str) -> str:
+    """Return the networks that can use a private endpoint (its id) as a clause: its own, the peers, a gateway.
+
+    "" where its network is not known.
+    """
+    found = index.resources.get(key_of(endpoint))
+    subnet = key_of(text_at(found.body, "properties.subnet.id")) if found is not None else ""
+    network = index.resources.get(subnet.partition("/subnets/")[0])
+    if network is None:
+        return ""
+    peers = peers_of(index).get(network.key, [])
+    seen = [index.resources[each] for each in peers if each in index.resources]
+    prefixes = [
+        each for body in (network, *seen) for each in texts_at(body.body, "properties.addressSpace.addressPrefixes")
+    ]
+    parts = [network.name]
+    if peers:
+        unseen = f" ({len(peers) - len(seen)} not seen)" if len(seen) < len(peers) else ""
+        parts.append(f"{len(peers)} peer{'s' if len(peers) > 1 else ''}{unseen}")
+    every = objects_at(network.body, "properties.virtualNetworkPeerings")
+    parts += _carried([each for each in every if is_connected(each)])
+    if f"{network.key}/subnets/gatewaysubnet" in fabric_of(index).subnets:
+        parts.append("what comes through its gateway")
+    dead = sum(not is_connected(each) for each in every)
+    rest = f"; {dead} peering{'s are' if dead > 1 else ' is'} not connected" if dead else ""
+    return f"open to {join_with_and(parts)}: {parsed_addresses(prefixes)[0].size(4):,} addresses{rest}"
+
+
+def _carried(peerings: list[Any]) -> Iterator[str]:
+    """Return what comes over peerings besides the peers themselves."""
+    if any(same(get_path(each, "properties.allowForwardedTraffic"), True) for each in peerings):
+        yield "what is forwarded over a peering"
+    for each in peerings:
+        if same(get_path(each, "properties.useRemoteGateways"), True):
+            network = name_of(text_at(each, "properties.remoteVirtualNetwork.id"))
+            yield f"what comes through the gateway of {network or '?'}"

@@ -1,0 +1,70 @@
+"""Public IP addresses and prefixes of an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scanner.model.addresses import Version
+from scanner.model.exposure import Hop
+from scanner.model.ids import name_of
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, same, text_at
+from scanner.model.resource import Resource
+from scanner.model.verdict import Unread, not_listed, unknown_value
+from scanner.reach.filtering import EntryKind
+from scanner.reach.networks import key_of
+from scanner.reach.sources import cached
+
+ADDRESSES = "Microsoft.Network/publicIPAddresses"
+PREFIXES = "Microsoft.Network/publicIPPrefixes"
+
+
+@dataclass(frozen=True, slots=True)
+class PublicAddress:
+    """A public IP address or prefix: `address` is "" while none is allocated; `entry` follows its SKU.
+
+    `sku_unread`: why the SKU is not known, so that it may be a Basic address.
+    """
+
+    id: str
+    address: str
+    version: Version
+    entry: EntryKind
+    sku_unread: Unread | None = None
+
+    @property
+    def hop(self) -> Hop:
+        detail = "could not be read" if self.sku_unread else self.address or "has no address now"
+        return Hop("public-ip", name_of(self.id), detail, self.id, None if self.sku_unread else True)
+
+
+def public_addresses(index: Index) -> dict[str, PublicAddress]:
+    """Return the public IP addresses and prefixes of an index by key."""
+    return cached(index, "public addresses", _public_addresses)
+
+
+def public_address(index: Index, id: str) -> PublicAddress:
+    """Return a public IP address or prefix by its id; one that was not read has an unread SKU."""
+    found = public_addresses(index).get(key_of(id))
+    if found is not None:
+        return found
+    return PublicAddress(id, "", 4, "standard", index.missing_in(ADDRESSES, id) or not_listed(id))
+
+
+def _public_addresses(index: Index) -> dict[str, PublicAddress]:
+    found = [_parsed(each, "properties.ipAddress") for each in index.of_type(ADDRESSES)[0]]
+    found += [_parsed(each, "properties.ipPrefix") for each in index.of_type(PREFIXES)[0]]
+    return {key_of(each.id): each for each in found}
+
+
+def _parsed(resource: Resource, path: str) -> PublicAddress:
+    address = text_at(resource.body, path)
+    sku = text_at(resource.body, "sku.name")
+    sku_unread = None
+    entry: EntryKind = "standard"
+    if same(sku, "Basic") or not sku:
+        entry = "basic"
+    elif sku.lower() not in ("standard", "standardv2"):
+        sku_unread = unknown_value(f"{resource.name} sku.name", sku)
+    six = same(get_path(resource.body, "properties.publicIPAddressVersion"), "IPv6") or ":" in address
+    return PublicAddress(resource.id, address, 6 if six else 4, entry, sku_unread)

@@ -1,0 +1,243 @@
+"""From the fields of a security rule to the rule as it certainly acts and as it possibly acts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from scanner.model.addresses import ALL_ADDRESSES, PUBLIC_ADDRESSES, AddressSet, BadAddress, parse, union
+from scanner.reach.port_ranges import ALL_PORTS, BadPort, Spans, merged, places, ports, protocols
+from scanner.reach.rule_fields import (
+    BROKEN_DESTINATIONS,
+    BROKEN_PORTS,
+    BROKEN_SOURCE_PORTS,
+    BROKEN_SOURCES,
+    PackedRule,
+    RuleFields,
+    unpack_fields,
+)
+from scanner.reach.security_rules import (
+    ANY_SOURCE,
+    MATCHES_NO_DESTINATION,
+    MATCHES_NO_SOURCE,
+    RuleDestination,
+    RuleSource,
+    SecurityRule,
+)
+from scanner.reach.service_tags import service_tag
+from scanner.reach.source_sets import tag_name
+
+BEFORE_ALL_RULES: Final = -1
+
+AFTER_CUSTOM_RULES: Final = 64999
+"""The priorities of a rule whose own cannot be read: before all others, or after the customer's rules."""
+
+_TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
+
+_PLATFORM_TAGS: Final = frozenset({"AzureLoadBalancer"})
+"""Tags of the platform's own host address, from which no caller sends."""
+
+
+RulePair: TypeAlias = tuple[SecurityRule | None, SecurityRule | None, str]
+"""A rule as it certainly acts and as it possibly acts (None: not at all), and what of it is not known (""  where all
+is).
+"""
+
+
+def rule_pair(row: PackedRule) -> RulePair:
+    """Return a rule as it certainly acts and as it possibly acts."""
+    effects = _rule_effects(row.fields)
+    if row.priority is not None and not effects.unclear and not effects.switches:
+        rule = _rule(row, effects.certain, row.priority)
+        return rule, rule, ""
+    unclear = (*effects.unclear, *(("its priority is not known",) if row.priority is None else ()), *effects.switches)
+    certain, possible = (
+        _rule(row, effects.certain, AFTER_CUSTOM_RULES, BEFORE_ALL_RULES),
+        _rule(row, effects.possible, BEFORE_ALL_RULES, AFTER_CUSTOM_RULES),
+    )
+    return certain, possible, f"{row.name}: {'; '.join(unclear)}"
+
+
+def _rule(row: PackedRule, effect: _RuleEffect | None, allow_at: int, deny_at: int = 0) -> SecurityRule | None:
+    """Return the rule with that effect, None without one. The priorities count where its own is not known."""
+    if effect is None:
+        return None
+    at = row.priority if row.priority is not None else allow_at if effect.allow else deny_at
+    return SecurityRule(
+        row.name, at, effect.allow, effect.spans, effect.source, effect.destination, effect.always, row.resource
+    )
+
+
+class _RuleEffect(NamedTuple):
+    """What a rule does, without its priority: members of `SecurityRule`."""
+
+    allow: bool
+    spans: Spans
+    source: RuleSource
+    destination: RuleDestination | None
+    always: bool
+
+
+class _RuleEffects(NamedTuple):
+    """What a rule certainly and possibly does (None: nothing), and why its fields and its switches are not known."""
+
+    certain: _RuleEffect | None
+    possible: _RuleEffect | None
+    unclear: tuple[str, ...] = ()
+    switches: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=4096)
+def _rule_effects(packed: bytes) -> _RuleEffects:
+    fields = unpack_fields(packed)
+    named = _ALL_PROTOCOLS if fields.protocol is None else _protocol(fields.protocol)
+    numbers = _numbers(fields.ports, fields.broken & BROKEN_PORTS > 0)
+    own = (
+        _ANY_PORT
+        if fields.source_ports == ("*",)
+        else _numbers(fields.source_ports, fields.broken & BROKEN_SOURCE_PORTS > 0)
+    )
+    source = _source(fields.sources, fields.source_groups, fields.broken & BROKEN_SOURCES > 0)
+    destination = _ANYWHERE if fields.destinations == ("*",) else _destination(fields)
+    values = (named, numbers, own, source, destination)
+    # Whoever calls chooses the source port: it matters to a Deny only.
+    asked = (named.unclear, numbers.unclear, source.unclear, destination.unclear, "" if fields.allow else own.unclear)
+    unclear = tuple(each for each in asked if each)
+    switches = (("access", fields.allow), ("direction", fields.inbound))
+    unknown = tuple(f"its {what} is not known" for what, value in switches if value is None)
+    if not unclear and not unknown:
+        effect = _rule_effect(fields, values, fields.allow is True, wide=True)
+        return _RuleEffects(effect, effect)
+    certain = (
+        _rule_effect(fields, values, True, wide=False)
+        if fields.allow is True
+        else _rule_effect(fields, values, False, wide=True)
+    )
+    possible = (
+        _rule_effect(fields, values, False, wide=False)
+        if fields.allow is False
+        else _rule_effect(fields, values, True, wide=True)
+    )
+    return _RuleEffects(certain, possible, unclear, unknown)
+
+
+def _rule_effect(fields: RuleFields, values: tuple[_FieldValue, ...], allow: bool, wide: bool) -> _RuleEffect | None:
+    """Return the effect by what the fields possibly match (`wide`) or certainly match; None where that is nothing."""
+    if not wide and not fields.inbound:
+        return None
+    named, numbers, own, origin, target = values
+    source: Any = origin[wide]
+    destination: Any = target[wide]
+    locked = not allow and own[wide] != ALL_PORTS
+    if locked or source is MATCHES_NO_SOURCE or destination is MATCHES_NO_DESTINATION:
+        return None
+    spans = places(named.possible if wide else named.certain, numbers.possible if wide else numbers.certain, allow)
+    return _RuleEffect(allow, spans, source, destination, fields.always and allow) if spans else None
+
+
+class _FieldValue(NamedTuple):
+    """What a field of a rule certainly matches and possibly matches, and why they differ."""
+
+    certain: Any
+    possible: Any
+    unclear: str = ""
+
+
+_ALL_PROTOCOLS: Final = _FieldValue((), protocols("*"), "its protocol is not known")
+
+_ANY_PORT: Final = _FieldValue(ALL_PORTS, ALL_PORTS)
+
+_ANYWHERE: Final = _FieldValue(None, None)
+
+
+@lru_cache(maxsize=256)
+def _protocol(text: str) -> _FieldValue:
+    try:
+        return _FieldValue(protocols(text), protocols(text))
+    except BadPort as bad:
+        return _FieldValue((), protocols("*"), str(bad))
+
+
+def _numbers(texts: tuple[str, ...], broken: bool) -> _FieldValue:
+    found: list[tuple[int, int]] = []
+    why = "a port that is no text" if broken else "" if texts else "it names no ports"
+    for text in texts:
+        try:
+            found += ports(text)
+        except BadPort as bad:
+            why = str(bad)
+    numbers = merged(found)
+    return _FieldValue(numbers, ALL_PORTS if why else numbers, why)
+
+
+@lru_cache(maxsize=256)
+def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _FieldValue:
+    addresses, tags, why = _addresses_and_tags(texts)
+    why = why or ("a source that is no text" if broken else "" if texts or groups else "it names no source")
+    reaches = {tag: service_tag(tag).reach for tag in tags}
+    sent = tuple(tag for tag in tags if reaches[tag] in ("azure", "none") and tag not in _PLATFORM_TAGS)
+    outside = PUBLIC_ADDRESSES if "internet" in reaches.values() else _public_part(addresses)
+    inside = ALL_ADDRESSES if "vnet" in reaches.values() else addresses
+    certain = RuleSource(outside, inside, sent, tuple(f"{group}/" for group in groups))
+    certain = MATCHES_NO_SOURCE if certain == MATCHES_NO_SOURCE else ANY_SOURCE if certain == ANY_SOURCE else certain
+    return _FieldValue(certain, ANY_SOURCE if why else certain, why)
+
+
+def _public_part(addresses: AddressSet) -> AddressSet:
+    """Return the public ones of these addresses, as an object that exists already where there is one."""
+    if addresses is ALL_ADDRESSES:
+        return PUBLIC_ADDRESSES
+    public = addresses & PUBLIC_ADDRESSES
+    return addresses if public == addresses else PUBLIC_ADDRESSES if public == PUBLIC_ADDRESSES else public
+
+
+def _destination(fields: RuleFields) -> _FieldValue:
+    read = _rule_destination(fields.destinations, fields.destination_groups, fields.broken & BROKEN_DESTINATIONS > 0)
+    if not fields.admin or not fields.destination_groups or (read.possible is None and not read.unclear):
+        return read
+    # Who is a member of the network group of an admin rule is not known.
+    certain = (
+        _rule_destination(fields.destinations, (), False).certain if fields.destinations else MATCHES_NO_DESTINATION
+    )
+    return _FieldValue(certain, None, read.unclear or "the members of its network group are not known")
+
+
+def _rule_destination(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _FieldValue:
+    addresses, tags, why = _addresses_and_tags(texts)
+    why = why or ("a destination that is no text" if broken else "" if texts or groups else "it names no destination")
+    known = [service_tag(tag) for tag in tags]
+    if any(tag.reach == "vnet" for tag in known) or addresses == ALL_ADDRESSES:
+        return _FieldValue(None, None, why)
+    unknown = [tag.name for tag in known if not tag.known]
+    if unknown:
+        why = why or f"its destination {unknown[0]!r} is not known"
+    certain = RuleDestination(addresses, frozenset(groups), bool(tags))
+    return _FieldValue(
+        MATCHES_NO_DESTINATION if certain == MATCHES_NO_DESTINATION else certain, None if why else certain, why
+    )
+
+
+def _addresses_and_tags(texts: Iterable[str]) -> tuple[AddressSet, tuple[str, ...], str]:
+    """Return the addresses and the tags of a list of prefixes, and why one of these is neither."""
+    sets: list[AddressSet] = []
+    tags: list[str] = []
+    why = ""
+    for text in texts:
+        for part in text.split(","):
+            word = part.strip()
+            try:
+                found = parse(word)
+            except BadAddress:
+                if _TAG.fullmatch(word):
+                    tags.append(tag_name(word))
+                else:
+                    why = f"{word[:60]!r} is neither an address nor a tag"
+                continue
+            if word in ("0.0.0.0", "::"):  # noqa: S104
+                why = f"whether {word} stands for everybody is not documented"
+            else:
+                sets.append(found)
+    addresses = union(sets)
+    return ALL_ADDRESSES if addresses == ALL_ADDRESSES else addresses, tuple(dict.fromkeys(tags)), why

@@ -1,0 +1,138 @@
+"""Network paths to the instances of a Uniform scale set.
+
+Source: Microsoft Learn, virtual-network/ip-services/public-ip-addresses and load-balancer/manage-inbound-nat-rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from scanner.model.addresses import Version
+from scanner.model.exposure import Hop
+from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at
+from scanner.model.resource import Children, Resource
+from scanner.model.verdict import malformed
+from scanner.reach.filtering import EntryKind
+from scanner.reach.load_balancer_rules import is_list_of_objects, is_list_of_resources, name_in
+from scanner.reach.networks import UNKNOWN_SECURITY_GROUP, Destination, application_groups, key_of, network_of
+from scanner.reach.paths import FrontEnd, NetworkPath, lacks_id
+from scanner.reach.sources import join_with_and
+from scanner.reach.topology import Topology
+
+_POOLS: Final = "loadBalancerBackendAddressPools"
+_NAT_POOLS: Final = "loadBalancerInboundNatPools"
+_OWN_ADDRESS: Final = "properties.publicIPAddressConfiguration"
+
+
+def scale_set_paths(topology: Topology, models: Iterable[Any], nics: Children, publics: Children) -> list[NetworkPath]:
+    """Return the paths to the instances of a scale set.
+
+    `models`: the network interface configurations of its model; `nics`, `publics`: what was read of its instances,
+    which may differ from the model until they are upgraded. Raises Unread for a malformed model.
+    """
+    addresses = _InstanceAddresses(publics)
+    found: list[NetworkPath] = []
+    for model in models:
+        _check_model(model)
+        group = _group_of(model)
+        for each in objects_at(model, "properties.ipConfigurations"):
+            instances = list(_instances(nics, name_in(model), each)) or [(_destination(each, group), each)]
+            for end, body in instances:
+                found += [NetworkPath(front, end) for front in _front_ends(topology, each, body, end, addresses)]
+                if end.address or nics.gap is not None:
+                    network = network_of(key_of(end.subnet))
+                    fronts = topology.front_ends.at(network, end.address)
+                    fronts += topology.load_balancers.to_unknown_address(network, end.address)
+                    found += [NetworkPath(front, end) for front in fronts]
+    return found
+
+
+def _front_ends(
+    topology: Topology, model: Any, body: Any, end: Destination, addresses: _InstanceAddresses
+) -> Iterator[FrontEnd]:
+    """Return what leads to an IP configuration: of the `model`, and of the `body` of an instance."""
+    balancers, network = topology.load_balancers, network_of(key_of(end.subnet))
+    own = key_of(text_at(body, "id"))
+    pools = [text_at(one, "id") for part in (model, body) for one in objects_at(part, f"properties.{_POOLS}")]
+    nat_pools = [text_at(one, "id") for one in objects_at(model, f"properties.{_NAT_POOLS}")]
+    named = [*balancers.pools_of_configuration.get(own, ()), *balancers.pools_at(network, end.address)]
+    for pool in dict.fromkeys((*map(key_of, pools), *named)):
+        yield from topology.front_ends.by_pool.get(pool, ())
+    for pool in dict.fromkeys(map(key_of, nat_pools)):
+        yield from topology.front_ends.by_nat_pool.get(pool, ())
+    yield from balancers.of_unread(key_of(each) for each in (*pools, *nat_pools) if each)
+    yield from addresses.front_ends(model, text_at(body, "id"))
+    yield from topology.possible_front_ends(end.subnet, network, (own, *map(key_of, (*pools, *nat_pools)), *named))
+
+
+@dataclass(slots=True)
+class _InstanceAddresses:
+    """The public addresses of a scale set's instances, by its model and by what was read of them."""
+
+    rows: Children
+
+    def front_ends(self, model: Any, configuration: str) -> Iterator[FrontEnd]:
+        """Return one front end for all instances of an IP configuration, because their addresses come and go."""
+        own = get_path(model, _OWN_ADDRESS)
+        version: Version = 6 if same(get_path(model, "properties.privateIPAddressVersion"), "IPv6") else 4
+        own_rows = [row for row in self.rows if self._belongs(row, configuration)]
+        if isinstance(own, dict) or own_rows:
+            sku = text_at(own, "sku.name") or next((text_at(row.body, "sku.name") for row in own_rows), "")
+            entry: EntryKind = "standard" if sku.lower().startswith("standard") else "basic"
+            known = [address for row in self.rows if (address := text_at(row.body, "properties.ipAddress"))]
+            detail = join_with_and(known[:3]) or "each instance has an address of its own"
+            name = text_at(own, "name") or "instance addresses"
+            yield FrontEnd("", entry, version=version, hops=(Hop("public-ip", name, detail),))
+        elif self.rows.gap is not None:
+            hop = Hop("public-ip", "instance addresses", "could not be read", allows=None)
+            yield FrontEnd("", "standard", version=version, hops=(hop,), missing=(self.rows.gap,))
+
+    @staticmethod
+    def _belongs(row: Resource, configuration: str) -> bool:
+        where = text_at(row.body, "properties.ipConfiguration.id")
+        return not configuration or not where or key_of(where) == key_of(configuration)
+
+
+def _destination(body: Any, group: str) -> Destination:
+    """Return the destination behind an IP configuration of a model or of an instance."""
+    address = text_at(body, "properties.privateIPAddress")
+    six = same(get_path(body, "properties.privateIPAddressVersion"), "IPv6") or ":" in address
+    groups = application_groups(member(body, "properties"))
+    return Destination(key_of(text_at(body, "properties.subnet.id")), key_of(group), address, 6 if six else 4, groups)
+
+
+def _instances(nics: Children, nic: str, model: Any) -> Iterator[tuple[Destination, Any]]:
+    """Return an IP configuration of the model as it is on every instance that was read."""
+    for each in nics:
+        name = text_at(each.body, "name").lower()
+        if name and name != nic.lower() and not name.endswith(f"-{nic.lower()}"):
+            continue
+        group = _group_of(each.body)
+        for body in objects_at(each.body, "properties.ipConfigurations"):
+            if name_in(body).lower() == name_in(model).lower():
+                yield _destination(body, group), body
+
+
+def _check_model(model: Any) -> None:
+    """Raise Unread for a malformed network interface of a scale set's model."""
+    configurations = get_path(model, "properties.ipConfigurations")
+    if not configurations or not is_list_of_resources(configurations):
+        raise malformed(f"{name_in(model)} ipConfigurations")
+    for body in configurations:
+        own = get_path(body, _OWN_ADDRESS)
+        if not is_absent(own) and not isinstance(own, dict):
+            raise malformed("publicIPAddressConfiguration")
+        for name in (_POOLS, _NAT_POOLS):
+            value = get_path(body, f"properties.{name}")
+            named = is_list_of_objects(value) and all(text_at(each, "id") for each in value)
+            if not is_absent(value) and not named:
+                raise malformed("load balancer pools")
+
+
+def _group_of(body: Any) -> str:
+    """Return the id of a network security group, "" without one; UNKNOWN_SECURITY_GROUP where it cannot be read."""
+    if lacks_id(body, "networkSecurityGroup"):
+        return UNKNOWN_SECURITY_GROUP
+    return text_at(body, "properties.networkSecurityGroup.id")

@@ -1,0 +1,104 @@
+"""Grants and descriptions of a set of sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from scanner.model.addresses import (
+    ALL_ADDRESSES,
+    ALL_IPV4,
+    ALL_IPV6,
+    PUBLIC_ADDRESSES,
+    PUBLIC_IPV4,
+    PUBLIC_IPV6,
+    AddressSet,
+)
+from scanner.model.exposure import Grant, Reach
+from scanner.model.index import Index
+from scanner.model.verdict import Evidence
+from scanner.reach.service_tags import service_tag
+from scanner.reach.source_sets import SourceSet
+from scanner.reach.sources import cached, grant_from_addresses, grant_from_tag, join_with_and
+
+MAX_NAMED_RULES: Final = 3
+
+
+@lru_cache(maxsize=4096)
+def describe_sources(sources: SourceSet, limit: int = MAX_NAMED_RULES) -> str:
+    """Return sources as a clause: "every address", "every address but 20.0.0.0/8", "the service tag Storage"."""
+    parts = _addresses(sources.addresses, limit)
+    if parts and sources.without:
+        parts[-1] += f" except of {_few(sources.without, limit)}"
+    tags = [tag for tag in sources.tags if not tag.startswith("/")]
+    groups = [tag.strip("/").rsplit("/", 1)[-1] for tag in sources.tags if tag.startswith("/")]
+    named = [f"the service tag{'s' if len(tags) > 1 else ''} {_few(tags, limit)}"] if tags else []
+    named += [f"members of {_few(groups, limit)}"] if groups else []
+    return join_with_and([*named, *parts] if parts and parts[-1].startswith("and ") else [*parts, *named])
+
+
+def _few(names: Sequence[str], limit: int) -> str:
+    shown = list(names[:limit])
+    return join_with_and([*shown, f"and {len(names) - limit} more"] if len(names) > limit else shown)
+
+
+def _addresses(addresses: AddressSet, limit: int) -> list[str]:
+    for universe in _UNIVERSES:
+        missing = universe - addresses
+        if addresses and universe.covers(addresses) and _count(missing) < _count(addresses):
+            return [f"every address but {join_with_and(missing.describe(limit))}" if missing else "every address"]
+    return addresses.describe(limit)
+
+
+def _count(addresses: AddressSet) -> int:
+    return len(addresses.v4) + len(addresses.v6)
+
+
+_UNIVERSES: Final = (PUBLIC_IPV4, PUBLIC_IPV6, PUBLIC_ADDRESSES, ALL_IPV4, ALL_IPV6, ALL_ADDRESSES)
+
+
+def grants_from_sources(sources: SourceSet, index: Index, *evidence: Evidence) -> tuple[Grant, ...]:
+    """Return the grants that sources make: addresses by their breadth, service tags as `azure`.
+
+    Tags of Microsoft's own control planes make none. A tag that also requires few addresses counts as these addresses.
+    Grants are kept by sources without the evidence, because the same sources reach many ports.
+    """
+    memo: dict[SourceSet, tuple[Grant, ...]] = cached(index, "ways", _no_ways)
+    found = memo.get(sources)
+    if found is None:
+        if len(memo) >= MAX_CACHED_GRANTS:
+            memo.clear()
+        found = memo[sources] = _grants_from_sources(sources, index)
+    return tuple(grant.with_evidence(evidence) for grant in found) if evidence else found
+
+
+MAX_CACHED_GRANTS: Final = 4096
+
+
+def _no_ways(index: Index) -> dict[SourceSet, tuple[Grant, ...]]:
+    return {}
+
+
+def _grants_from_sources(sources: SourceSet, index: Index) -> tuple[Grant, ...]:
+    found: list[Grant] = []
+    addresses = grant_from_addresses(sources.addresses, index)
+    if addresses is not None:
+        found.append(addresses)
+    for term in sources.terms:
+        open_ways = [grant_from_tag(tag)[0] for tag in sorted(term.tags) if not tag.startswith("/")]
+        if not open_ways or None in open_ways:
+            continue
+        bound = grant_from_addresses(term.addresses, index)
+        narrow = min((grant for grant in open_ways if grant is not None), key=lambda grant: grant.level)
+        if bound is not None:
+            found.append(bound if bound.level < Reach.azure else narrow)
+    return tuple(dict.fromkeys(found))
+
+
+def platform_tags(sources: SourceSet) -> tuple[str, ...]:
+    """Return the tags of Microsoft's own management and probes among the sources, with what they are: shown, never
+    reach.
+    """
+    found = [service_tag(tag) for tag in sources.tags if not tag.startswith("/")]
+    return tuple(f"{tag.name}: {tag.why}" for tag in found if tag.reach == "none")
