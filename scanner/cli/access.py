@@ -19,7 +19,8 @@ from scanner.model.ids import group_of, subscription_of
 from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook import permissions as access
 from scanner.rulebook.loader import RuleSet
-from scanner.snapshot.files import Head, Store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from scanner.terminal.screen import Line, Screen, clean, table
 from scanner.terminal.signals import Stop
 from scanner.version import version
@@ -273,7 +274,7 @@ async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> list[Right
     way = Way.of(settings)
     scope, groups = _scope_of(settings)
     async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
-        store = Store(Head(taken="", cloud=reader.cloud))
+        store = Store(Header(taken="", cloud=reader.cloud))
         seen = await look(reader, scope, Plan(rules.read(), ()), store, _Told(screen))
         screen.counts(0, 0, 0, 0)
         granted = {each.id.lower(): each.granted for each in seen}

@@ -23,7 +23,9 @@ from scanner.reach.query import INTERNET, Answer, Caller, Port
 from scanner.reach.topology import Topology, topology
 from scanner.rulebook.loader import RuleSet, load
 from scanner.snapshot import files as snapshot
-from scanner.snapshot.files import Snapshot, Store
+from scanner.snapshot.bundles import Snapshot, of_store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from scanner.terminal.screen import Line, Screen, clean, coloured, width_of
 from scanner.terminal.signals import Stop
 
@@ -70,7 +72,7 @@ def ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
         with storage.reading(settings["from"], settings.at("from", settings["from"])) as path:
             found = answers(question, snapshot.read(path), rules)
     else:
-        taken = snapshot.of_store(_collected(question, rules, settings, screen, stop))
+        taken = of_store(_collected(question, rules, settings, screen, stop))
         found = answers(question, taken, rules)
     for line in _lines(found):
         for row in line.render(width_of(sys.stdout), coloured(sys.stdout, {})):
@@ -283,7 +285,7 @@ def _exact(word: str, key: str) -> bool:
 
 
 def _collected(question: Question, rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> Store:
-    store = Store(snapshot.Head(taken=now(), cloud=settings["cloud"]))
+    store = Store(Header(taken=now(), cloud=settings["cloud"]))
     screen.begin("Reading")
     try:
         stop.run(_read(question, rules, settings, screen, store))
@@ -300,7 +302,7 @@ async def _read(question: Question, rules: RuleSet, settings: Settings, screen: 
     kinds = [kind for kind in rules.kinds if kind.endpoint_function is not None]
     judged = {type.lower() for kind in kinds for type in kind.types}
     async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
-        store.head.cloud, store.head.principal = reader.cloud, reader.account.name
+        store.header.cloud, store.header.principal = reader.cloud, reader.account.name
         finder = _Finder(reader, settings["subscription"])
         target = await finder.id(question.resource, judged, "RESOURCE")
         ids, beside = [target], []

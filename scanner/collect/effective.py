@@ -8,8 +8,8 @@ from scanner.collect.collector import Progress
 from scanner.evaluate.run import Policy, index_of
 from scanner.reach.effective_rules import ADMIN, GROUPS, all_differ, in_question
 from scanner.reach.topology import topology
-from scanner.snapshot import files as snapshot
-from scanner.snapshot.files import Store
+from scanner.snapshot.bundles import of_store
+from scanner.snapshot.store import Store
 
 WIDTH = 16
 """Questions under way at once."""
@@ -23,7 +23,7 @@ class Reader(Protocol):
 
 async def differences(reader: Reader, store: Store, progress: Progress) -> list[str]:
     """Where Azure disagrees. What it refuses, or does not answer, is a gap in the store, and the rest goes on."""
-    taken = snapshot.of_store(store)
+    taken = of_store(store)
     taken.load(frozenset())
     found = topology(index_of(taken, Policy()))
     nics, networks = in_question(found)

@@ -12,7 +12,8 @@ from scanner.model.ids import root_of, segments, subscription_of, type_of
 from scanner.model.resource import LOST, Gap
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import RuleSet
-from scanner.snapshot.files import Snapshot, Store
+from scanner.snapshot.bundles import Snapshot
+from scanner.snapshot.store import Store
 
 AGAIN = 1000
 """Resources that are looked at a second time in one night; what is beyond stays open until a later night."""
@@ -131,7 +132,7 @@ def _types(rules: RuleSet) -> frozenset[str]:
 
 def selection(settings: Settings, snapshot: Snapshot) -> str:
     """What was asked for, as one line: scans with the same line are compared, and drawn as one trend."""
-    head = snapshot.head
+    head = snapshot.header
     if settings["from"]:
         parts = ["from", *sorted({scope.subscription.lower() for scope in snapshot.scopes})]
         named = (("resource", head.resources), ("resource-group", head.groups), ("tag", head.tags))
@@ -149,7 +150,7 @@ def scopes(snapshot: Snapshot) -> tuple[str, ...]:
     """What the rules were asked about: subscriptions, or what `--resource`, `--resource-group` and `--tag` left of
     them; what a file of bare resources holds, nobody knows.
     """
-    head = snapshot.head
+    head = snapshot.header
     found = [f"/subscriptions/{each}" for each in sorted(seen(snapshot))]
     if head.resources:
         found = [root_of(each) for each in head.resources]
@@ -171,7 +172,7 @@ def looked(snapshot: Snapshot, rules: RuleSet, past: Past) -> Looked:
         subscriptions=seen(snapshot),
         rules={rule.first_id for rule in rules.enabled.values()},
         types=_types(rules),
-        whole=not snapshot.head.part,
+        whole=not snapshot.header.part,
         expected=past.last.subscriptions if past.last is not None else frozenset(),
         groups=frozenset(scopes(snapshot)),
     )
@@ -182,7 +183,7 @@ def listed_without(snapshot: Snapshot) -> Callable[[str], bool]:
     seen in full, so that one that is not there is gone.
     """
     full = {scope.subscription.lower() for scope in snapshot.scopes if scope.view == "full"}
-    listed = snapshot.listed if snapshot.head.live and not snapshot.head.part else frozenset()
+    listed = snapshot.listed_by_arm if snapshot.header.live and not snapshot.header.part else frozenset()
 
     def gone(resource: str) -> bool:
         subscription = subscription_of(resource)
@@ -245,7 +246,7 @@ def settled(
         return first, Doubts(gone, all_unconfirmed=True, gaps=failed)
     kept = frozenset(root_of(gap.url) for gap in failed)
     unsure = {root_of(each) for each in asked if subscription_of(each) in blind and networked(each)}
-    return first.renewed(second, kept, gone, blind), Doubts(gone, kept | unsure, gaps=failed)
+    return first.merged_with(second, kept, gone, blind), Doubts(gone, kept | unsure, gaps=failed)
 
 
 def networked(rules: RuleSet) -> Callable[[str], bool]:

@@ -47,7 +47,7 @@ def load(path: Path) -> Saved:
         ],
         resources=resources,
         refusals=[],
-        grants=list(grants(taken.scopes, ids)) if taken.head.live else [],
+        grants=list(grants(taken.scopes, ids)) if taken.header.live else [],
         quirks=Quirks(replies=tuple(reply(gap) for gap in gaps)),
     )
 

@@ -18,8 +18,9 @@ from scanner.model.resource import Gap
 from scanner.model.verdict import Severity
 from scanner.notify.notice import Earlier, Entry
 from scanner.rulebook.loader import RuleSet
-from scanner.snapshot import files as snapshot
-from scanner.snapshot.files import Snapshot, Store
+from scanner.snapshot.bundles import Snapshot
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from scanner.terminal.screen import Line, Screen
 from scanner.terminal.signals import Stop
 
@@ -85,13 +86,13 @@ class Night:
             asked = remember.selection(self.settings, taken)
             try:
                 past = self._recall(remember.seen(taken), asked, remember.scopes(taken))
-                self.past = past if self.live else remember.since_then(past, taken.head.taken)
+                self.past = past if self.live else remember.since_then(past, taken.header.taken)
             except HistoryError as error:
                 self._lost(error)
         if self.errors:
             return Counting()
-        taken.more = remember.missing(self.past, taken, self.doubts) if self.live else []
-        noting = Noting(self.past, taken.head.taken, remember.first_ids(self.rules))
+        taken.history_gaps = remember.missing(self.past, taken, self.doubts) if self.live else []
+        noting = Noting(self.past, taken.header.taken, remember.first_ids(self.rules))
         self.tags = noting.tags
         return noting
 
@@ -105,7 +106,7 @@ class Night:
         """
         if not isinstance(counting, Noting):
             return None
-        _told(taken.more, screen)
+        _told(taken.history_gaps, screen)
         at = remember.looked(taken, self.rules, self.past)
         found = compare(self.past.known, counting.sight, at, self.past.before)
         wanted = remember.doubtful(found, counting.sight, at.subscriptions)
@@ -115,7 +116,7 @@ class Night:
         self.doubts = Doubts(unconfirmed=unconfirmed)
         if not asked:
             return None
-        second = Store(snapshot.Head(taken=store.head.taken))
+        second = Store(Header(taken=store.header.taken))
         screen.begin("Again", lambda: f"a second look at {len(asked):,} resources whose state changed")
         try:
             gone = stop.run(self._read(asked, second, screen))

@@ -15,7 +15,8 @@ from scanner.collect.collector import Plan, Scope, collect
 from scanner.model.resource import Resource
 from scanner.model.rule import ResourceType
 from scanner.sandbox.server import Sandbox
-from scanner.snapshot.files import Head, Store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -161,7 +162,7 @@ async def scan(
     variables: dict[str, str] | None = None,
 ) -> Result:
     """A collection from a running sandbox; `fast`: without the pauses before retries."""
-    progress, store = Heard(), Store(Head(taken="2026-11-25T00:00:00Z"))
+    progress, store = Heard(), Store(Header(taken="2026-11-25T00:00:00Z"))
     with environment(running, **(variables or {})):
         chosen = replace(way or Way(auth="environment"), arm_endpoint=running.url)
         async with connect(chosen, wait=told or progress.wait) as reader:

@@ -8,7 +8,8 @@ from typing import Any
 
 from scanner.azure.clients import Reader
 from scanner.collect.collector import Scope, collect
-from scanner.snapshot.files import Head, Store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from tests.azure.requests import PLAN, Heard, box, reading
 
 ROOT = Path(__file__).parent.parent.parent
@@ -24,7 +25,7 @@ print(json.dumps({{"resources": len(found.resources), "modules": sorted(modules)
 
 def clients(graph: bool) -> dict[str, Any]:
     async def read(reader: Reader) -> dict[str, Any]:
-        await collect(reader, Scope(graph=graph), PLAN, Store(Head(taken="x")), Heard())
+        await collect(reader, Scope(graph=graph), PLAN, Store(Header(taken="x")), Heard())
         return dict(reader._arm._clients)
 
     return reading(box(), read)

@@ -30,7 +30,9 @@ from scanner.sandbox.copies import copies
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import Sandbox
 from scanner.sandbox.throttle import Limits
-from scanner.snapshot.files import Head, Store, of_store
+from scanner.snapshot.bundles import of_store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 
 IN_FLIGHT = 64
 GRAPH = "/providers/Microsoft.ResourceGraph/resources"
@@ -55,7 +57,7 @@ class Quiet:
 def read(url: str, limiter: bool) -> dict[str, Any]:
     """One scan: figures of this process, and its requests by kind."""
     requests: list[tuple[str, str]] = []
-    store = Store(Head(taken=now()))
+    store = Store(Header(taken=now()))
     found = loader.load(packages=False)
     wall, cpu = time.perf_counter(), time.process_time()
 

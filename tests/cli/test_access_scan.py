@@ -13,7 +13,8 @@ from scanner.model.ids import type_of
 from scanner.model.index import EXTENSIONS, INDEX_TYPES
 from scanner.rulebook import permissions as access
 from scanner.sandbox.world import RoleGrant
-from scanner.snapshot.files import Head, Store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from tests.cli.test_access_check import CONTAINERS, PROD, READER, TEST, answer, box, group, rules
 from tests.evaluate.test_run import run
 from tests.terminals import twolocks
@@ -54,7 +55,7 @@ def scanned(*grants: RoleGrant) -> tuple[Calls, dict[str, Any]]:
 
 def undecided(calls: Calls) -> set[tuple[str, str]]:
     """The subscriptions and rules with a check that is undecided."""
-    store = Store(Head(taken="2026-11-25T00:00:00Z"))
+    store = Store(Header(taken="2026-11-25T00:00:00Z"))
     for name, words in calls:
         getattr(store, name)(*words)
     document, _ = run(store, rules())

@@ -18,7 +18,9 @@ from scanner.rulebook import loader
 from scanner.sandbox.errors import Answer
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.world import Quirks, Refusal, RoleGrant
-from scanner.snapshot.files import Head, Line, Store, of_store
+from scanner.snapshot.bundles import of_store
+from scanner.snapshot.format import Header, SnapshotLine
+from scanner.snapshot.store import Store
 from tests.azure.requests import (
     ESTATE,
     KINDS,
@@ -384,9 +386,9 @@ def test_a_refused_list_of_children_gives_each_rule_one_unknown_on_the_parent() 
     kinds = [kind for kind in rules.kinds if kind.type == STORAGE.type]
     refusal = Refusal(action="Microsoft.Storage/storageAccounts/blobServices/containers/read")
     result = scanned(box(account("st0"), refusals=[refusal]), plan=Plan(kinds, rules.reads()))
-    store = Store(Head(taken="2026-11-25T00:00:00Z"))
+    store = Store(Header(taken="2026-11-25T00:00:00Z"))
     for line in result.lines:
-        store.add(msgspec.json.decode(line, type=Line))
+        store.add(msgspec.json.decode(line, type=SnapshotLine))
     evaluation = Evaluation(of_store(store), rules)
     writer, out = Writer(), BytesIO()
     evaluation.run(writer)

@@ -15,7 +15,9 @@ from scanner.rulebook import loader
 from scanner.sandbox.estate import Estate, load_estate
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
-from scanner.snapshot.files import Head, Store, of_store
+from scanner.snapshot.bundles import of_store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from tests.azure.requests import Heard, environment
 from tests.estate.compare import TRUTH, differences, published
 
@@ -69,7 +71,7 @@ class Scanned:
         self.estate: Estate = load_estate()
         self.rules = loader.load(packages=False)
         self.rules.enabled = dict(self.rules.rules)
-        store = Store(Head(taken="2026-11-25T00:00:00Z"))
+        store = Store(Header(taken="2026-11-25T00:00:00Z"))
         self.requests: list[Any] = asyncio.run(self._collect(store))
         evaluation = Evaluation(of_store(store), self.rules)
         writer, out = Writer(), BytesIO()

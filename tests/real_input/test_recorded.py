@@ -16,7 +16,9 @@ from scanner.model.ids import root_of, segments
 from scanner.model.resource import Resource
 from scanner.sandbox.server import Sandbox
 from scanner.snapshot import files as snapshot
-from scanner.snapshot.files import Head, Store, of_store
+from scanner.snapshot.bundles import of_store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from tests.azure.requests import Heard, environment
 from tests.real_input.counts import count
 from tests.real_input.recorded import Json, Outcome, bare, documented, judged, lines, live, paths, recorded
@@ -83,7 +85,7 @@ def test_what_passes_in_a_thin_record_does_not_fail_in_a_whole_one() -> None:
 
 def test_recorded_exchanges_are_scanned() -> None:
     exchanges = list(lines("exchanges-open.jsonl"))
-    store, progress = Store(Head(taken="2026-11-25T00:00:00Z")), Heard()
+    store, progress = Store(Header(taken="2026-11-25T00:00:00Z")), Heard()
     box = Sandbox.from_exchanges(exchanges, whole=True)
     rules = examples.rules()
 
