@@ -35,7 +35,6 @@ NETWORK = (
 """What types begin with that are in the table `networkresources`."""
 
 GROUPS = "microsoft.resources/subscriptions/resourcegroups"
-COLUMNS = ("id", "name", "type", "tenantId", "kind", "location", "resourceGroup", "subscriptionId", "managedBy")
 
 
 class Graph:
@@ -60,7 +59,7 @@ class Graph:
         except msgspec.DecodeError:
             return graph_error(400, "BadRequest", "InvalidQuery", "The body is not JSON.")
         options = asked.get("options") or {}
-        top, skip = int(options.get("$top") or 100), int(options.get("$skip") or 0)
+        top, skip = int(options.get("$top") or 100), 0
         if not 1 <= top <= 1000:
             return graph_error(400, "BadRequest", "InvalidQuery", "$top must be from 1 to 1000.")
         query = str(asked.get("query") or "")
@@ -73,18 +72,17 @@ class Graph:
             result = kusto.run(query, lambda name: self._scoped(name, asked, tenant))
         except kusto.BadQuery as wrong:
             return graph_error(400, "BadRequest", "InvalidQuery", f"Query is invalid: {wrong}.")
-        return self._page(result, query, top, skip, str(options.get("resultFormat") or "objectArray"))
+        return self._page(result, query, top, skip)
 
-    def _page(self, result: kusto.Result, query: str, top: int, skip: int, form: str) -> Answer:
+    def _page(self, result: kusto.QueryResult, query: str, top: int, skip: int) -> Answer:
         """One page. Without an order each page may have an order of its own: rows repeat or are lost."""
         rows = result.rows
         if not result.ordered and skip:
             rows = random.Random(skip).sample(rows, len(rows))  # noqa: S311
         page = rows[skip : skip + top]
         more = skip + len(page) < len(rows)
-        resumable = more and not result.cut and all("id" in row for row in page)
-        data: Any = page if form.lower() == "objectarray" else table(page)
-        body: Json = {"totalRecords": len(rows), "count": len(page), "data": data, "facets": []}
+        resumable = more and all("id" in row for row in page)
+        body: Json = {"totalRecords": len(rows), "count": len(page), "data": page, "facets": []}
         body["resultTruncated"] = "true" if more and not resumable else "false"
         if resumable:
             body["$skipToken"] = packed(query, skip + len(page))
@@ -100,31 +98,16 @@ class Graph:
     def _scoped(self, name: str, asked: Json, tenant: str) -> list[kusto.Row]:
         """The rows of a table within what the request names, and within the tenant of the caller."""
         own = {k for k, s in self.world.subscriptions.items() if s["tenantId"].lower() == tenant.lower()}
-        wanted = {str(s).lower() for s in asked.get("subscriptions") or ()}
-        for group in asked.get("managementGroups") or ():
-            wanted |= self._below(str(group).lower())
-        if asked.get("subscriptions") or asked.get("managementGroups"):
-            own &= wanted
+        if asked.get("subscriptions"):
+            own &= {str(s).lower() for s in asked["subscriptions"]}
         return [row for row in self._table(name) if str(row["subscriptionId"]).lower() in own]
-
-    def _below(self, group: str) -> set[str]:
-        found: set[str] = set()
-        for one in self.world.management_groups:
-            if str(one["name"]).lower() == group:
-                found |= {str(s).lower() for s in one.get("subscriptions", ())}
-            elif str(one.get("parent", "")).lower() == group:
-                found |= self._below(str(one["name"]).lower())
-        return found
 
     def _table(self, name: str) -> list[kusto.Row]:
         if name not in self.tables:
             if name not in TABLES:
                 raise kusto.BadQuery(f"unknown table {name!r}")
             member = TABLES[name]
-            nodes = [n for n in self.world.nodes.values() if member(n) and self._shows(n)]
-            self.tables[name] = [self._row(n) for n in nodes]
-            if name == "resourcecontainers":
-                self.tables[name] += self._subscriptions()
+            self.tables[name] = [self._row(n) for n in self.world.nodes.values() if member(n) and self._shows(n)]
         return self.tables[name]
 
     def _shows(self, made: Node) -> bool:
@@ -149,24 +132,6 @@ class Graph:
         rest = ("sku", "plan", "properties", "tags", "identity", "zones", "extendedLocation")
         return {**row, **{name: shown.get(name) for name in rest}}
 
-    def _subscriptions(self) -> list[kusto.Row]:
-        rows = []
-        for one in self.world.subscriptions.values():
-            if not self.world.enters(one["subscriptionId"]):
-                continue
-            row: kusto.Row = dict.fromkeys(COLUMNS, "")
-            row |= {
-                "id": one["id"],
-                "name": one["displayName"],
-                "type": "microsoft.resources/subscriptions",
-                "tenantId": one["tenantId"],
-                "subscriptionId": one["subscriptionId"],
-                "properties": {"state": one["state"], "subscriptionPolicies": one["subscriptionPolicies"]},
-                "tags": one.get("tags"),
-            }
-            rows.append(row)
-        return rows
-
 
 def _resource(made: Node) -> bool:
     if made.type.startswith(NETWORK) or made.type == GROUPS or made.id.count("/providers/") > 1:
@@ -179,8 +144,6 @@ def _resource(made: Node) -> bool:
 TABLES: dict[str, Callable[[Node], bool]] = {
     "resources": _resource,
     "networkresources": lambda made: made.type.startswith(NETWORK),
-    "resourcecontainers": lambda made: made.type == GROUPS,
-    "authorizationresources": lambda made: made.type.startswith("microsoft.authorization/"),
 }
 
 
@@ -196,10 +159,3 @@ def unpacked(token: str, query: str) -> int:
     except (ValueError, msgspec.DecodeError):
         return -1
     return found["row"] if found.get("query") == hash(query) else -1
-
-
-def table(rows: list[kusto.Row]) -> Json:
-    """The result format `table`: columns and rows."""
-    names = list(rows[0]) if rows else []
-    columns = [{"name": n, "type": "object" if isinstance(rows[0][n], dict | list) else "string"} for n in names]
-    return {"columns": columns, "rows": [[row.get(n) for n in names] for row in rows]}
