@@ -295,13 +295,13 @@ def _collected(question: Question, rules: RuleSet, settings: Settings, screen: S
 
 
 async def _read(question: Question, rules: RuleSet, settings: Settings, screen: Screen, store: Store) -> None:
-    from scanner.azure.clients import Way, connect
+    from scanner.azure.clients import ConnectionOptions, connect
     from scanner.collect.collector import Plan, Scope, collect
 
-    way = Way.of(settings)
+    way = ConnectionOptions.of(settings)
     kinds = [kind for kind in rules.kinds if kind.endpoint_function is not None]
     judged = {type.lower() for kind in kinds for type in kind.types}
-    async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
+    async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
         store.header.cloud, store.header.principal = reader.cloud, reader.account.name
         finder = _Finder(reader, settings["subscription"])
         target = await finder.id(question.resource, judged, "RESOURCE")
@@ -312,7 +312,9 @@ async def _read(question: Question, rules: RuleSet, settings: Settings, screen: 
             beside.append(subscription_of(other))
             if type_of(root_of(other)).lower() in _MACHINES:
                 ids.append(other)
-        scope = Scope(resources=tuple(dict.fromkeys(ids)), beside=tuple(dict.fromkeys(beside)), chained=True)
+        scope = Scope(
+            resources=tuple(dict.fromkeys(ids)), index_subscriptions=tuple(dict.fromkeys(beside)), admin_rules=True
+        )
         plan = Plan([*kinds, *_fronts(rules)], [*_reads(kinds), *rules.looked_up()])
         await collect(reader, scope, plan, store, screen)
 
@@ -374,11 +376,11 @@ class _Finder:
         raise _nothing(word, names)
 
     async def _query(self, kql: str) -> list[str]:
-        from scanner.azure.clients import Reader
+        from scanner.azure.clients import AzureReader
         from scanner.azure.errors import ReadError
 
         reader = self.reader
-        assert isinstance(reader, Reader)
+        assert isinstance(reader, AzureReader)
         known = await reader.named(self.wanted) if self.wanted else await reader.subscriptions()
         try:
             rows = await reader.query(kql, [each.id for each in known if each.readable])

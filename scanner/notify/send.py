@@ -94,6 +94,6 @@ def trust() -> ssl.SSLContext:
     from scanner.azure import transport
 
     try:
-        return transport.trust()
+        return transport.tls_context()
     except UserError as error:
         raise Failed(error.what) from None

@@ -272,7 +272,7 @@ def _decoded(writer: rows.Writer, words: tuple[Any, ...]) -> Any:
 
 async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
     # The SDKs are imported here, after the first line was printed.
-    from scanner.azure.clients import Way, connect
+    from scanner.azure.clients import ConnectionOptions, connect
     from scanner.collect.collector import Plan, Scope, collect
 
     settings, rules = job.settings, job.rules
@@ -284,8 +284,8 @@ async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
         tags=tuple((name.strip(), value) for name, _, value in (tag.partition("=") for tag in settings["tag"])),
         graph=not settings["no-graph"],
     )
-    way = Way.of(settings, agent=job.tool, limits=limits, effective=settings["effective"])
-    async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
+    way = ConnectionOptions.of(settings, agent=job.tool, limits=limits, effective=settings["effective"])
+    async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
         store.header.cloud, store.header.principal = reader.cloud, reader.account.name
         store.header.resources = list(settings["resource"])
         store.header.groups, store.header.tags = list(settings["resource-group"]), list(settings["tag"])

@@ -134,15 +134,15 @@ class Night:
         return made
 
     async def _read(self, asked: list[str], second: Store, screen: Screen) -> frozenset[str]:
-        from scanner.azure.clients import Way, connect
-        from scanner.collect.collector import Plan, Scope, again
+        from scanner.azure.clients import ConnectionOptions, connect
+        from scanner.collect.collector import Plan, Scope, reread
 
         settings = self.settings
-        way = Way.of(settings, agent=self.tool, more=True)
+        way = ConnectionOptions.of(settings, agent=self.tool, append_record=True)
         scope = Scope(resources=tuple(asked), graph=not settings["no-graph"])
         plan = Plan(self.rules.read(), self.rules.reads())
-        async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
-            return await again(reader, scope, plan, second, Silent())
+        async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
+            return await reread(reader, scope, plan, second, Silent())
 
     # At the end
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scanner.azure.clients import Reader
+from scanner.azure.clients import AzureReader
 from scanner.collect.collector import Scope, collect
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
@@ -24,7 +24,7 @@ print(json.dumps({{"resources": len(found.resources), "modules": sorted(modules)
 
 
 def clients(graph: bool) -> dict[str, Any]:
-    async def read(reader: Reader) -> dict[str, Any]:
+    async def read(reader: AzureReader) -> dict[str, Any]:
         await collect(reader, Scope(graph=graph), PLAN, Store(Header(taken="x")), Heard())
         return dict(reader._arm._clients)
 

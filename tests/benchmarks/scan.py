@@ -20,7 +20,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from scanner.azure.clients import Way, connect
+from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, collect
 from scanner.document.schema import Writer
 from scanner.evaluate.run import Evaluation, now
@@ -65,8 +65,8 @@ def read(url: str, limiter: bool) -> dict[str, Any]:
         def heard(method: str, path: str, status: int, milliseconds: float) -> None:
             requests.append((method, path))
 
-        way = Way(arm_endpoint=url, auth="environment", limits=limiter)
-        async with connect(way, heard=heard) as reader:
+        way = ConnectionOptions(arm_endpoint=url, auth="environment", limits=limiter)
+        async with connect(way, on_request=heard) as reader:
             await collect(reader, Scope(), Plan(found.kinds, found.reads()), store, Quiet())
 
     asyncio.run(main())

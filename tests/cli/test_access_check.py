@@ -10,7 +10,7 @@ import pytest
 
 from scanner.cli.access import DENIED, judged, missing, wanted
 from scanner.collect.bodies import Role
-from scanner.collect.permissions import Rights
+from scanner.collect.permissions import SubscriptionPermissions
 from scanner.rulebook import loader
 from scanner.rulebook import permissions as access
 from scanner.sandbox.estate import Estate, load_estate
@@ -292,8 +292,8 @@ def test_names_from_azure_end_no_line_and_no_cell() -> None:
 # The arithmetic
 
 
-def rights(view: str = "full", **more: Any) -> Rights:
-    return Rights(PROD, "prod", view, **more)
+def rights(view: str = "full", **more: Any) -> SubscriptionPermissions:
+    return SubscriptionPermissions(PROD, "prod", view, **more)
 
 
 def test_rights_on_groups_count_only_where_all_groups_have_them() -> None:
@@ -304,24 +304,24 @@ def test_rights_on_groups_count_only_where_all_groups_have_them() -> None:
     assert rights("partial", groups={"a": reader, "b": None}).allows("x/read") is None
     assert rights("partial", groups={"a": none, "b": None}).allows("x/read") is False
     assert rights("partial").allows("x/read") is None
-    assert rights("partial", whole=none).allows("x/read") is False
-    assert rights("full", whole=reader, groups={"a": None}).allows("x/read") is True
-    assert rights("full", whole=none, groups={"a": reader}).allows("x/read", listed=True) is False
-    assert rights("full", whole=none, groups={"a": reader}).allows("x/read") is True
-    assert rights("full", whole=None, groups={"a": reader}).allows("x/read", listed=True) is True
-    assert rights("full", whole=none, named=("a",), groups={"a": reader}).allows("x/read", listed=True) is True
+    assert rights("partial", roles=none).allows("x/read") is False
+    assert rights("full", roles=reader, groups={"a": None}).allows("x/read") is True
+    assert rights("full", roles=none, groups={"a": reader}).allows("x/read", listed=True) is False
+    assert rights("full", roles=none, groups={"a": reader}).allows("x/read") is True
+    assert rights("full", roles=None, groups={"a": reader}).allows("x/read", listed=True) is True
+    assert rights("full", roles=none, named=("a",), groups={"a": reader}).allows("x/read", listed=True) is True
 
 
 def test_what_one_entry_takes_back_another_may_give() -> None:
     two = [(["*"], ["Microsoft.Web/*"]), (["microsoft.web/sites/read"], [])]
-    assert rights(whole=two).allows("Microsoft.Web/sites/read") is True
-    assert rights(whole=two).allows("Microsoft.Web/sites/config/read") is False
+    assert rights(roles=two).allows("Microsoft.Web/sites/read") is True
+    assert rights(roles=two).allows("Microsoft.Web/sites/config/read") is False
 
 
 def test_an_action_of_the_index_that_one_subscription_lacks_counts_in_all() -> None:
     gate = "Microsoft.Network/loadBalancers/read"
-    reader = rights(whole=[(["*/read"], [])])
-    lacks = Rights(TEST, "test", "full", whole=[(["*/read"], [gate])])
+    reader = rights(roles=[(["*/read"], [])])
+    lacks = SubscriptionPermissions(TEST, "test", "full", roles=[(["*/read"], [gate])])
     places = judged(rules(), [reader, lacks])
     assert "machine-open-web" in places[0].lacking
     assert "load-balancer-basic" not in places[0].lacking
@@ -332,7 +332,7 @@ def test_an_action_of_the_index_that_one_subscription_lacks_counts_in_all() -> N
 
 def test_what_every_scan_asks_counts_too() -> None:
     for action in access.ALWAYS:
-        found = [rights(whole=[(["*/read"], [action])], groups={"rg": [(["*/read"], [action])]})]
+        found = [rights(roles=[(["*/read"], [action])], groups={"rg": [(["*/read"], [action])]})]
         rows = missing(rules(), judged(rules(), found))
         told = [row.action for row in rows]
         assert told == ([] if "managementGroups" in action else [action])

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from scanner.azure.errors import NothingReadable
-from scanner.collect.bodies import placed
+from scanner.collect.bodies import with_child_id
 from scanner.collect.collector import Plan, Scope, collect, cut
 from scanner.document.schema import Writer
 from scanner.errors import InputError
@@ -354,7 +354,9 @@ def test_subscriptions_are_asked_about_in_batches() -> None:
     made = Plan(KINDS, [], ())
     running = box([], many)
     plan = Plan(
-        [ResourceType(f"Microsoft.Web/kind{n}", api="2024-11-01") for n in range(300)] + list(made.kinds), [], ()
+        [ResourceType(f"Microsoft.Web/kind{n}", api="2024-11-01") for n in range(300)] + list(made.resource_types),
+        [],
+        (),
     )
     result = scanned(running, plan=plan)
     assert len(result.views) == 7
@@ -590,8 +592,8 @@ def test_interfaces_of_instances_keep_a_name_of_their_own() -> None:
     scale_set = f"/subscriptions/{S1}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachineScaleSets/web"
     url = f"{scale_set}/networkInterfaces"
     rows = [{"id": f"{scale_set}/virtualMachines/{number}/networkInterfaces/nic", "name": "nic"} for number in (0, 1)]
-    assert [placed(row, url)["id"] for row in rows] == [f"{url}/0-nic", f"{url}/1-nic"]
-    assert placed({"id": f"{url}/nic"}, url) == {"id": f"{url}/nic"}
+    assert [with_child_id(row, url)["id"] for row in rows] == [f"{url}/0-nic", f"{url}/1-nic"]
+    assert with_child_id({"id": f"{url}/nic"}, url) == {"id": f"{url}/nic"}
 
 
 def test_network_interfaces_are_listed_since_a_row_of_resource_graph_may_lack_what_opens_them() -> None:

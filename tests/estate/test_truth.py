@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scanner.azure.clients import Way, connect
+from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, collect
 from scanner.document.schema import Writer
 from scanner.evaluate.run import Evaluation
@@ -86,7 +86,7 @@ class Scanned:
         box = Sandbox.from_estate(self.estate, faults=self.faults, seed=self.seed)
         async with box:
             with environment(box):
-                async with connect(Way(arm_endpoint=box.url, auth="environment")) as reader:
+                async with connect(ConnectionOptions(arm_endpoint=box.url, auth="environment")) as reader:
                     await collect(reader, Scope(), Plan(self.rules.kinds, self.rules.reads()), store, Heard())
             return list(box.requests)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from scanner.azure.clients import Way, connect
-from scanner.azure.errors import understand
+from scanner.azure.clients import ConnectionOptions, connect
+from scanner.azure.errors import parse_error
 from scanner.collect.collector import Plan, Scope, collect
 from scanner.model.ids import root_of, segments
 from scanner.model.resource import Resource
@@ -92,7 +92,7 @@ def test_recorded_exchanges_are_scanned() -> None:
     async def scan() -> None:
         async with box:
             with environment(box):
-                async with connect(Way(arm_endpoint=box.url, auth="environment", limits=False)) as reader:
+                async with connect(ConnectionOptions(arm_endpoint=box.url, auth="environment", limits=False)) as reader:
                     await collect(reader, Scope(), Plan(rules.kinds, rules.reads()), store, progress)
 
     asyncio.run(scan())
@@ -109,7 +109,7 @@ def test_every_form_of_error_is_understood() -> None:
     for each in lines("errors.jsonl"):
         body = each["body"]
         raw = b"" if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
-        problem = understand(each["status"], raw)
+        problem = parse_error(each["status"], raw)
         found[each["error_form"]] = found.get(each["error_form"], 0) + 1
         code = str(each["error_code"] or "")
         if not problem.code or (code and not code[:3].isdigit() and code.lower() not in problem.code.lower()):
