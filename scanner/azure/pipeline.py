@@ -111,7 +111,7 @@ class RecordFile:
         self._file.close()
 
 
-class RetryPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+class LimitedRetryPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     """Wait for the limiters, send, and try again what may succeed later. It always ends.
 
     The option `limit_key` of a request decides its limiters. An answer that stays a failure is returned. Raises
@@ -222,7 +222,7 @@ def policies(
     return [
         RequestIdPolicy(),
         UserAgentPolicy(base_user_agent=agent, user_agent_use_env=False),
-        RetryPolicy(limiters, tokens, slots),
+        LimitedRetryPolicy(limiters, tokens, slots),
         AsyncARMChallengeAuthenticationPolicy(tokens, cloud.scope),
         RecordPolicy(on_request),
         ReadOnlyPolicy(cloud, effective),
