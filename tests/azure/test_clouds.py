@@ -110,7 +110,7 @@ def test_any_arm_endpoint_by_its_metadata() -> None:
     assert cloud_name == f"127.0.0.1:{running.port}"
     assert names == ["prod", "test"]
     assert running.requests[0].path == "/metadata/endpoints"
-    assert S1 in running.world.subscriptions
+    assert S1 in running.estate.subscriptions
 
 
 def test_an_endpoint_that_does_not_answer_as_arm_does() -> None:

@@ -17,8 +17,8 @@ from scanner.azure.pipeline import EFFECTIVE, NotARead
 from scanner.reach.effective_rules import ACTIONS
 from scanner.sandbox.errors import answer
 from scanner.sandbox.faults import Fault
+from scanner.sandbox.served_estate import RoleGrant
 from scanner.sandbox.server import Sandbox, running
-from scanner.sandbox.world import RoleGrant
 from tests.azure.requests import environment
 from tests.terminals import Ended, twolocks
 

@@ -17,7 +17,7 @@ from scanner.azure.pipeline import NotARead
 from scanner.errors import InputError
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
-from scanner.sandbox.throttle import Limits as Throttling
+from scanner.sandbox.throttle import ThrottleLimits
 from tests.azure.requests import (
     ESTATE,
     PLAN,
@@ -292,8 +292,8 @@ def test_random_refusals_change_nothing_in_the_end() -> None:
 
 def test_the_limits_of_arm_are_kept_without_one_refusal() -> None:
     estate = [row for number in range(40) for row in account(f"x{number:02}")]
-    throttling = Throttling(reads=40, reads_a_second=100)
-    free = box(estate, limits=Throttling())
+    throttling = ThrottleLimits(reads=40, reads_a_second=100)
+    free = box(estate, limits=ThrottleLimits())
     scanned(free)
     assert not [request for request in free.requests if request.status == 429]
     tight = box(estate, limits=throttling)

@@ -29,7 +29,7 @@ from scanner.rulebook import loader
 from scanner.sandbox.copies import copies
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import Sandbox
-from scanner.sandbox.throttle import Limits
+from scanner.sandbox.throttle import ThrottleLimits
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
@@ -40,7 +40,9 @@ GRAPH = "/providers/Microsoft.ResourceGraph/resources"
 
 async def serve(times: int, latency: float, throttle: bool) -> None:
     """The sandbox, until its standard input is closed."""
-    box = Sandbox.from_estate(copies(load_estate(), times), latency=latency, limits=Limits() if throttle else None)
+    box = Sandbox.from_estate(
+        copies(load_estate(), times), latency=latency, limits=ThrottleLimits() if throttle else None
+    )
     async with box:
         said = {"url": box.url, "ca": str(box.ca_file), "environment": box.environment(), "token": box.token()}
         print(json.dumps(said), flush=True)

@@ -12,7 +12,7 @@ from scanner.collect.collector import Plan, Scope, collect
 from scanner.model.ids import type_of
 from scanner.model.index import EXTENSIONS, INDEX_TYPES
 from scanner.rulebook import permissions as access
-from scanner.sandbox.world import RoleGrant
+from scanner.sandbox.served_estate import RoleGrant
 from scanner.snapshot.format import GapLine, Header, SnapshotLine, url_of
 from scanner.snapshot.store import LineBuffer, Store
 from tests.cli.test_access_check import CONTAINERS, PROD, READER, TEST, answer, box, group, rules

@@ -15,9 +15,9 @@ from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
 from scanner.model.rule import ResourceType
 from scanner.rulebook import loader
-from scanner.sandbox.errors import Answer
+from scanner.sandbox.errors import HttpAnswer
 from scanner.sandbox.faults import Fault
-from scanner.sandbox.world import Quirks, Refusal, RoleGrant
+from scanner.sandbox.served_estate import Refusal, ResponseOverrides, RoleGrant
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header, SnapshotLine
 from scanner.snapshot.store import Store
@@ -91,7 +91,7 @@ def test_what_a_list_names_twice_is_read_once() -> None:
         found = read(path, query, base, tenant)
         if path.endswith(("/storageAccounts", "/slots", "/containers")):
             body = msgspec.json.decode(found.body)
-            found = Answer(200, msgspec.json.encode({**body, "value": body["value"] * 2}))
+            found = HttpAnswer(200, msgspec.json.encode({**body, "value": body["value"] * 2}))
         return found
 
     running.arm.read = doubled  # type: ignore[method-assign, assignment]
@@ -294,8 +294,8 @@ def test_a_code_that_means_none_is_a_read_of_nothing() -> None:
 def test_a_code_that_means_not_on_this_sku_is_a_skip_that_names_it() -> None:
     kind = ResourceType("Microsoft.KeyVault/vaults", api="2024-11-01")
     read = kind.child("keys", off=("FeatureNotSupported",))
-    quirks = Quirks(replies=({"path": "*/keys", "status": 400, "code": "featurenotsupported"},))  # type: ignore[arg-type]
-    running = box(quirks=msgspec.convert(msgspec.to_builtins(quirks), Quirks))
+    overrides = ResponseOverrides(replies=({"path": "*/keys", "status": 400, "code": "featurenotsupported"},))  # type: ignore[arg-type]
+    running = box(overrides=msgspec.convert(msgspec.to_builtins(overrides), ResponseOverrides))
     result = scanned(running, plan=Plan([kind], [read]))
     assert result.skips[f"{VAULT['id']}/keys"] == "FeatureNotSupported"
 
@@ -326,7 +326,7 @@ def test_an_unregistered_provider_is_empty_and_complete_and_is_not_registered() 
 
 
 def test_a_thin_row_is_read_by_itself() -> None:
-    running = box(quirks=Quirks(thin=(ST0,)))
+    running = box(overrides=ResponseOverrides(without_properties=(ST0,)))
     result = scanned(running)
     assert result.by[ST0] == "get"
     assert result.resources[ST0]["properties"] == ESTATE[0]["properties"]

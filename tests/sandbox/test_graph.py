@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from scanner.sandbox.served_estate import Refusal, ResponseOverrides, RoleGrant
 from scanner.sandbox.server import Sandbox, serve
-from scanner.sandbox.throttle import Limits
-from scanner.sandbox.world import Quirks, Refusal, RoleGrant
+from scanner.sandbox.throttle import ThrottleLimits
 from tests.sandbox.sample import ACCOUNTS, RESOURCES, S1, S2, account
 from tests.sandbox.test_server import Answer, ask
 
@@ -83,7 +83,7 @@ def test_scope_and_roles_narrow_it_without_a_sign() -> None:
         assert {r["name"] for r in post(box, "resources").json["data"]} == {"app", "nsp", "nsg"}
     with serve(RESOURCES, refusals=["Microsoft.Storage/storageAccounts/read"]) as box:
         assert post(box, IDS).json["data"] == []
-    with serve(RESOURCES, quirks=Quirks(absent_from_graph=(ACCOUNTS[0]["id"],))) as box:
+    with serve(RESOURCES, overrides=ResponseOverrides(absent_from_graph=(ACCOUNTS[0]["id"],))) as box:
         assert post(box, IDS).json["totalRecords"] == 24
 
 
@@ -103,7 +103,7 @@ def test_a_page_over_the_payload_limit_fails_until_it_is_smaller() -> None:
 
 
 def test_quota() -> None:
-    with serve(RESOURCES, limits=Limits(queries=2, query_seconds=60)) as box:
+    with serve(RESOURCES, limits=ThrottleLimits(queries=2, query_seconds=60)) as box:
         first = post(box, "resources | project id")
         assert first.headers["x-ms-user-quota-remaining"] == "1"
         assert first.headers["x-ms-user-quota-resets-after"].startswith("00:0")
