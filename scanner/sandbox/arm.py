@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote
 
-from scanner.sandbox import errors
+from scanner.sandbox import errors, management_groups
 from scanner.sandbox.errors import HttpAnswer, answer, arm_error
 from scanner.sandbox.paths import CONTAINER_KINDS, ArmPath, below, matches, owner, parse_path
 from scanner.sandbox.served_estate import Json, RoleGrant, ServedEstate, ServedResource
@@ -190,7 +190,7 @@ class SandboxArm:
         if kind.endswith("microsoft.authorization/permissions"):
             return self._permissions(request)
         if kind.startswith("microsoft.management/managementgroups"):
-            return self._permission(request) or self._management_groups(request, kind)
+            return self._permission(request) or management_groups.answer_read(self.estate, at)
         return None
 
     def _containers(self, request: ArmRequest, kind: str) -> HttpAnswer | None:
@@ -207,7 +207,7 @@ class SandboxArm:
         if refused:
             return errors.forbidden(estate.principal, at.action, at.scope, refused.denied_by)
         if at.name and kind == CONTAINER_KINDS["providers"].lower():
-            return answer(self._provider(at, at.name.lower()))
+            return answer(provider_json(estate, at.subscription, at.name.lower()))
         if at.name:
             return None
         if kind == CONTAINER_KINDS["locations"].lower():
@@ -220,7 +220,9 @@ class SandboxArm:
                 n for n in estate.all_of(at.subscription, at.group) if estate.sees(n) and filtered(n, request.filter)
             ]
             return self._pages(request, nodes, lambda n: {k: v for k, v in n.json.items() if k in PLAIN})
-        return self._providers(at)
+        off = estate.unregistered.get(at.subscription, set())
+        spaces = sorted({each.split("/")[0] for each in estate.types} | off)
+        return answer({"value": [provider_json(estate, at.subscription, space) for space in spaces]})
 
     def _enters(self, group: ServedResource) -> bool:
         return any(below(g.scope, group.id) or below(group.id, g.scope) for g in self.estate.grants)
@@ -238,20 +240,6 @@ class SandboxArm:
         rows = [s for s in own if estate.enters(s["subscriptionId"])]
         return answer({"value": rows, "count": {"type": "Total", "value": len(rows)}})
 
-    def _providers(self, at: ArmPath) -> HttpAnswer:
-        off = self.estate.unregistered.get(at.subscription, set())
-        spaces = sorted({kind.split("/")[0] for kind in self.estate.types} | off)
-        return answer({"value": [self._provider(at, space) for space in spaces]})
-
-    def _provider(self, at: ArmPath, space: str) -> Json:
-        off = space in self.estate.unregistered.get(at.subscription, ())
-        return {
-            "id": f"/subscriptions/{at.subscription}/providers/{space}",
-            "namespace": space,
-            "registrationState": "NotRegistered" if off else "Registered",
-            "resourceTypes": [],
-        }
-
     def _permissions(self, request: ArmRequest) -> HttpAnswer:
         """Return the roles of the caller on a scope and above it, in pages."""
         at, estate = request.at, self.estate
@@ -264,39 +252,6 @@ class SandboxArm:
             return refused
         grants = [grant for grant in estate.grants if below(grant.scope, at.scope)]
         return self._pages(request, grants, permission)
-
-    def _management_groups(self, request: ArmRequest, kind: str) -> HttpAnswer:
-        at = request.at
-        groups = {str(g["name"]).lower(): g for g in self.estate.management_groups}
-        name = at.parents[0] if at.parents else at.name
-        if name and name.lower() not in groups:
-            return arm_error(404, "NotFound", f"'/providers/Microsoft.Management/managementGroups/{name}' not found")
-        if kind.endswith("/descendants"):
-            return answer({"value": self._descendants(name.lower(), groups), "@nextLink": None})
-        if name:
-            return answer(management_group(groups[name.lower()], self.estate.tenant))
-        return answer({"value": [management_group(g, self.estate.tenant) for g in groups.values()], "@nextLink": None})
-
-    def _descendants(self, name: str, groups: Mapping[str, Json]) -> list[Json]:
-        parent = {"id": f"/providers/Microsoft.Management/managementGroups/{groups[name]['name']}"}
-        rows: list[Json] = []
-        for subscription in groups[name].get("subscriptions", ()):
-            known = self.estate.subscriptions.get(str(subscription).lower(), {})
-            shown = {"displayName": known.get("displayName", subscription), "parent": parent}
-            rows.append(
-                {
-                    "id": f"/subscriptions/{subscription}",
-                    "type": "/subscriptions",
-                    "name": subscription,
-                    "properties": shown,
-                }
-            )
-        for child, group in groups.items():
-            if str(group.get("parent", "")).lower() == name:
-                row = management_group(group, self.estate.tenant)
-                shown = {"displayName": row["properties"]["displayName"], "parent": parent}
-                rows += [{**row, "properties": shown}, *self._descendants(child, groups)]
-        return rows
 
     def _generic(self, request: ArmRequest) -> HttpAnswer:
         at, estate = request.at, self.estate
@@ -357,6 +312,17 @@ class SandboxArm:
         return answer(body)
 
 
+def provider_json(estate: ServedEstate, subscription: str, space: str) -> Json:
+    """Return a resource provider of a subscription as ARM answers it. `space`: its namespace in lower case."""
+    off = space in estate.unregistered.get(subscription, ())
+    return {
+        "id": f"/subscriptions/{subscription}/providers/{space}",
+        "namespace": space,
+        "registrationState": "NotRegistered" if off else "Registered",
+        "resourceTypes": [],
+    }
+
+
 def permission(grant: RoleGrant) -> Json:
     """Return a role as the permissions of a scope show it."""
     actions, taken = list(grant.actions), list(grant.not_actions)
@@ -413,15 +379,4 @@ def region_json(subscription: str, name: str, display: str, group: str, place: s
         "displayName": display,
         "regionalDisplayName": shown,
         "metadata": metadata,
-    }
-
-
-def management_group(group: Json, tenant: str) -> Json:
-    """Return a management group as ARM answers it."""
-    name = group["name"]
-    return {
-        "id": f"/providers/Microsoft.Management/managementGroups/{name}",
-        "type": "Microsoft.Management/managementGroups",
-        "name": name,
-        "properties": {"tenantId": tenant, "displayName": group.get("displayName", name)},
     }

@@ -10,7 +10,7 @@ it; a base may start from another one (`like`). Keys of an entry beside ARM's ow
 - `id_case`: `odd` spells the id as Azure sometimes does: lower-case `resourcegroups` and namespace, upper-case group
 - `bare`: true leaves out `properties` altogether
 - `to`, `group_id`, `status` (private endpoints): the resource that it leads to; both sides get the connection
-- `foreign_endpoints` = [{ id, status }]: private endpoints of subscriptions that nobody here can see
+- `foreign_endpoints` = [{ id, status }]: private endpoints of subscriptions that are not visible
 
 In texts `{name}` is the resource's name, `{guid}` an id that is always the same for it; a text `@name` or
 `@name/below` is the id of the resource with that name.

@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from scanner.sandbox.entra import ISSUER_SECRET, jwt
+from scanner.sandbox.entra import ISSUER_SECRET, SandboxEntra, jwt
 
 CONNECTION = "55555555-5555-5555-5555-555555555555"
 
@@ -19,6 +19,29 @@ case "$*" in
   *) echo "ERROR: the sandbox's az only gives tokens" >&2; exit 1 ;;
 esac
 """
+
+
+def variables(auth: str, base: str, folder: Path, entra: SandboxEntra) -> dict[str, str]:
+    """Return the environment variables of a kind of login. `base`: the address of the sandbox.
+
+    Files go into `folder`. A kind that needs no variables gets none.
+    """
+    tenant = entra.estate.tenant
+    ids = {"AZURE_TENANT_ID": tenant, "AZURE_CLIENT_ID": entra.client}
+    match auth:
+        case "environment":
+            return {**ids, "AZURE_CLIENT_SECRET": entra.secret}
+        case "workload-identity":
+            return {**ids, "AZURE_FEDERATED_TOKEN_FILE": str(token_file(folder))}
+        case "github":
+            return {**ids, **github(base)}
+        case "azure-pipelines":
+            return pipelines(base, tenant, entra.client)
+        case "managed-identity":
+            return {"IDENTITY_ENDPOINT": f"{base}/identity", "IDENTITY_HEADER": ISSUER_SECRET}
+        case "cli":
+            return azure_cli(folder, entra.token(tenant, base), tenant)
+    return {}
 
 
 def token_file(folder: Path) -> Path:

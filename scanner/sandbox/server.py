@@ -16,7 +16,7 @@ from aiohttp import web
 from scanner.sandbox import certificates, errors, logins
 from scanner.sandbox.arm import SandboxArm
 from scanner.sandbox.effective_rules import SandboxEffectiveRules
-from scanner.sandbox.entra import ISSUER_SECRET, IssuedToken, SandboxEntra
+from scanner.sandbox.entra import IssuedToken, SandboxEntra
 from scanner.sandbox.errors import HttpAnswer
 from scanner.sandbox.estate import Estate
 from scanner.sandbox.exchanges import RecordedAnswers
@@ -139,7 +139,7 @@ class Sandbox:
         no variables.
         """
         return {
-            **self._login(auth),
+            **logins.variables(auth, self.url, Path(self.ca_file).parent, self.entra),
             "AZURE_AUTHORITY_HOST": self.authority,
             "SSL_CERT_FILE": self.ca_file,
             "REQUESTS_CA_BUNDLE": self.ca_file,
@@ -151,24 +151,6 @@ class Sandbox:
             "TWOLOCKS_ACCESS_AUTH": auth,
             "NO_PROXY": "127.0.0.1,localhost",
         }
-
-    def _login(self, auth: str) -> dict[str, str]:
-        ids = {"AZURE_TENANT_ID": self.estate.tenant, "AZURE_CLIENT_ID": self.entra.client}
-        folder = Path(self.ca_file).parent
-        match auth:
-            case "environment":
-                return {**ids, "AZURE_CLIENT_SECRET": self.entra.secret}
-            case "workload-identity":
-                return {**ids, "AZURE_FEDERATED_TOKEN_FILE": str(logins.token_file(folder))}
-            case "github":
-                return {**ids, **logins.github(self.url)}
-            case "azure-pipelines":
-                return logins.pipelines(self.url, self.estate.tenant, self.entra.client)
-            case "managed-identity":
-                return {"IDENTITY_ENDPOINT": f"{self.url}/identity", "IDENTITY_HEADER": ISSUER_SECRET}
-            case "cli":
-                return logins.azure_cli(folder, self.token(), self.estate.tenant)
-        return {}
 
     def token(self, tenant: str | None = None) -> str:
         """Return a valid bearer token, for tests that do not request one."""
