@@ -10,7 +10,8 @@ from typing import Any
 
 from scanner.cli.app import main
 from scanner.rulebook.loader import load
-from scanner.snapshot.files import Head, Store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 
 SUB = "3f0e9c1a-77aa-4c1e-9a55-0b8f3c1d2e4f"
 GROUP = f"/subscriptions/{SUB}/resourceGroups/rg-journal"
@@ -108,7 +109,7 @@ def listed(store: Store) -> None:
 
 def snapshot(path: Path, *bodies: dict[str, Any], view: str = "full", gaps: tuple[str, ...] = ()) -> Path:
     """A snapshot file of these resources, read with nothing below them."""
-    store = Store(Head(taken=TAKEN, tool="twolocks test", principal="kari", scopes=[SUB]))
+    store = Store(Header(taken=TAKEN, tool="twolocks test", principal="kari", scopes=[SUB]))
     store.scope(SUB, "prod-journal", "agency.example", view)
     listed(store)
     for body in bodies:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.azure.credentials import KINDS
+from scanner.azure.logins import KINDS
 from scanner.config.settings import TABLES, resolve
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import load

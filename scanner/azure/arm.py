@@ -11,12 +11,12 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import msgspec
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from scanner.azure.clouds import METADATA, Cloud, origin
-from scanner.azure.credentials import Tokens
-from scanner.azure.errors import ReadError, error_inside, failure, retry_after
-from scanner.azure.limits import Ask, Limits
-from scanner.azure.pipeline import GRAPH, Heard, flight, policies
-from scanner.azure.transport import Web, explain, proxy_of
+from scanner.azure.clouds import METADATA, Cloud, cloud, described, endpoint, origin
+from scanner.azure.credentials import TokenCache
+from scanner.azure.errors import ReadError, error_inside, read_error, retry_after
+from scanner.azure.limits import LimitKey, RateLimiters
+from scanner.azure.pipeline import GRAPH, OnRequest, policies, request_slots
+from scanner.azure.transport import HttpSession, explain_failure, proxy_of
 from scanner.errors import AccessError
 from scanner.model.ids import subscription_of
 from scanner.reach.effective_rules import ACTIONS
@@ -25,29 +25,32 @@ Json = dict[str, Any]
 AGENT = "twolocks"
 EFFECTIVE_API = "2025-05-01"
 EFFECTIVE_SECONDS = 120.0
-"""How long an answer about effective rules may be under way: Azure works it out while the caller asks again."""
+"""The seconds that Azure may take to work out effective rules, while the caller polls."""
 PAGES = 10_000
-"""More pages than any list has; one that goes on is taken as endless."""
+"""More pages than any list has. A list that goes on counts as endless."""
 
 
 @dataclass(slots=True)
-class Arm:
-    """One login's reads. A path with its query is sent once in a scan, but to try again."""
+class ArmClient:
+    """Reads of ARM with one login.
+
+    `answered`: whether any answer came. Before that, a failed connection or login ends the scan.
+    """
 
     cloud: Cloud
-    tokens: Tokens
-    limits: Limits
-    web: Web
-    heard: Heard
+    tokens: TokenCache
+    limiters: RateLimiters
+    http: HttpSession
+    on_request: OnRequest
     agent: str = AGENT
     effective: bool = False
     answered: bool = False
     _clients: dict[str, Any] = field(default_factory=dict)
-    _flight: asyncio.Semaphore = field(default_factory=flight)
+    _slots: asyncio.Semaphore = field(default_factory=request_slots)
 
     async def get(self, path: str, api: str, *, region: str = "", query: Mapping[str, str] | None = None) -> Json:
-        """The JSON object at an ARM path. Raises ReadError."""
-        body = await self._object(self._url(path, api, query), self._ask(path, region, listing=False), path)
+        """Return the JSON object at an ARM path. Raises ReadError."""
+        body = await self._object(self._url(path, api, query), self._limit_key(path, region, listing=False), path)
         if not isinstance(body, dict) or not body:
             raise ReadError(path, 0, "BadJson", message="the answer is no JSON object")
         return body
@@ -55,56 +58,56 @@ class Arm:
     async def pages(
         self, path: str, api: str, *, region: str = "", query: Mapping[str, str] | None = None
     ) -> AsyncIterator[list[Json]]:
-        """The pages of an ARM list, each a list of JSON objects. Raises ReadError, also after some pages."""
+        """Yield the pages of an ARM list, each a list of JSON objects. Raises ReadError, also after some pages."""
         url = self._url(path, api, query)
-        ask = self._ask(path, region, listing=True)
+        key = self._limit_key(path, region, listing=True)
         seen: set[str] = set()
         while url:
             if url in seen or len(seen) > PAGES:
                 raise ReadError(path, 200, "EndlessList", message="a page names itself as the next one")
             seen.add(url)
-            body = await self._object(url, ask, path)
+            body = await self._object(url, key, path)
             yield _rows(body, path)
             url = self._next(body, url, path)
 
     async def post_query(self, body: Json) -> Json:
-        """The answer to a Resource Graph query. Raises ReadError."""
+        """Return the answer to a Resource Graph query. Raises ReadError."""
         request = HttpRequest("POST", f"{GRAPH}?api-version=2021-03-01", json=body)
-        found = await self._decoded(request, Ask("", "", graph=True), GRAPH)
+        found = await self._decoded(request, LimitKey("", "", graph=True), GRAPH)
         if not isinstance(found, dict):
             raise ReadError(GRAPH, 0, "BadJson", message="the answer is no JSON object")
         return found
 
     async def post_effective(self, path: str, seconds: float = EFFECTIVE_SECONDS) -> Json:
-        """What Azure says that applies, from a POST of `--effective`, all pages in one.
+        """Return the effective rules at a path of `--effective`, all pages in one.
 
-        Raises ReadError, a Timeout where a page takes longer than `seconds`.
+        Raises ReadError, with the code Timeout where a page takes longer than `seconds`.
         """
         url = self._url(path, EFFECTIVE_API, None)
         request, rows, seen = HttpRequest("POST", url, json={}), [], set[object]()
         while True:
-            body = await self._worked_out(request, path, seconds)
+            body = await self._effective_page(request, path, seconds)
             rows += body["value"]
             link, token = self._next(body, url, path), body.get("skipToken")
             if not link and not token:
                 return {**body, "value": rows}
             if not link and not isinstance(token, str):
                 raise ReadError(path, 200, "BadNextLink", message="the token of the next page is no text")
-            key = link or token
-            if key in seen or len(seen) > PAGES:
+            page = link or token
+            if page in seen or len(seen) > PAGES:
                 raise ReadError(path, 200, "EndlessList", message="a page names itself as the next one")
-            seen.add(key)
+            seen.add(page)
             # azure-mgmt-network QueryRequestOptions: the token goes into the body of the next question.
             request = HttpRequest("GET", link) if link else HttpRequest("POST", url, json={"skipToken": token})
 
-    async def _worked_out(self, request: HttpRequest, path: str, seconds: float) -> Json:
-        """One page of an answer, once Azure has it."""
-        ask = self._ask(path, "", listing=False)
+    async def _effective_page(self, request: HttpRequest, path: str, seconds: float) -> Json:
+        """Return one page of effective rules, when Azure has worked it out."""
+        key = self._limit_key(path, "", listing=False)
         ends = time.monotonic() + seconds
         while True:
-            response = await self._send(request, ask, path)
+            response = await self._send(request, key, path)
             if response.status_code != HTTPStatus.ACCEPTED:
-                return _effective(path, response)
+                return _decoded_effective(path, response)
             where = urljoin(self.cloud.arm, response.headers.get("Location", ""))
             if urlsplit(where).scheme != "https" or origin(where) != self.cloud.host or where == self.cloud.arm:
                 raise ReadError(path, 202, "ForeignLocation", message="the answer is on another host, or nowhere")
@@ -118,18 +121,18 @@ class Arm:
         for client in self._clients.values():
             await client.close()
         await self.tokens.close()
-        await self.web.close()
+        await self.http.close()
 
     def _url(self, path: str, api: str, query: Mapping[str, str] | None) -> str:
         return f"{self.cloud.arm}{path}?{urlencode({**(query or {}), 'api-version': api}, safe='$,()')}"
 
-    def _ask(self, path: str, region: str, *, listing: bool) -> Ask:
+    def _limit_key(self, path: str, region: str, *, listing: bool) -> LimitKey:
         parts = path.lower().split("/")
         provider = parts[len(parts) - parts[::-1].index("providers")] if "providers" in parts[:-1] else ""
-        return Ask(subscription_of(path), provider, region, listing)
+        return LimitKey(subscription_of(path), provider, region, listing)
 
     def _next(self, body: Any, url: str, path: str) -> str:
-        """The URL of the next page, "" after the last. Raises ReadError where it leads to another host."""
+        """Return the URL of the next page, "" after the last. Raises ReadError where it leads to another host."""
         if not isinstance(body, dict):
             return ""
         link = next((body[key] for key in ("nextLink", "@nextLink", "@odata.nextLink") if body.get(key)), "")
@@ -142,15 +145,15 @@ class Arm:
             raise ReadError(path, 200, "ForeignNextLink", message="the next page is on another host; it was not read")
         return link
 
-    async def _object(self, url: str, ask: Ask, path: str) -> Any:
-        return await self._decoded(HttpRequest("GET", url), ask, path)
+    async def _object(self, url: str, key: LimitKey, path: str) -> Any:
+        return await self._decoded(HttpRequest("GET", url), key, path)
 
-    async def _decoded(self, request: HttpRequest, ask: Ask, path: str) -> Any:
-        """The JSON of an answer; one that does not decode is read once more."""
+    async def _decoded(self, request: HttpRequest, key: LimitKey, path: str) -> Any:
+        """Return the JSON of an answer. An answer that does not decode is read once more."""
         for last in (False, True):
-            response = await self._send(request, ask, path)
+            response = await self._send(request, key, path)
             if response.status_code >= 300:
-                raise failure(path, response.status_code, response.content)
+                raise read_error(path, response.status_code, response.content)
             try:
                 body = msgspec.json.decode(response.content)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -163,42 +166,42 @@ class Arm:
             return body
         raise AssertionError("unreachable")
 
-    async def _send(self, request: HttpRequest, ask: Ask, path: str) -> AsyncHttpResponse:
+    async def _send(self, request: HttpRequest, key: LimitKey, path: str) -> AsyncHttpResponse:
         try:
-            client = self._client(request.method, ask.provider, path)
-            response: AsyncHttpResponse = await client.send_request(request, ask=ask)
+            client = self._client(request.method, key.provider, path)
+            response: AsyncHttpResponse = await client.send_request(request, limit_key=key)
         except AccessError as ended:
             if self.answered:
                 raise ReadError(path, 401, type(ended).__name__, message=ended.what) from ended
             raise
         except ReadError as lost:
             if not self.answered and lost.status == 0:
-                way = await explain(lost, self.cloud.arm)
-                if way is not None:
-                    raise way from lost
+                explained = await explain_failure(lost, self.cloud.arm)
+                if explained is not None:
+                    raise explained from lost
             raise
         self.answered = True
         return response
 
     def _client(self, method: str, provider: str, path: str) -> Any:
-        """The management client whose pipeline a read goes through; the heavy ones only where they are needed."""
+        """Return the management client of a read. Clients that cost much to import are made where they are needed."""
         name = _client_for(method, provider, path)
         if name not in self._clients:
-            more = {
+            options = {
                 "base_url": self.cloud.arm,
                 "credential_scopes": [self.cloud.scope],
-                "transport": self.web.transport,
+                "transport": self.http.transport,
                 "policies": policies(
-                    self.cloud, self.tokens, self.limits, self._flight, self.heard, self.agent, self.effective
+                    self.cloud, self.tokens, self.limiters, self._slots, self.on_request, self.agent, self.effective
                 ),
             }
-            self._clients[name] = _make(name, self.tokens, more)
+            self._clients[name] = _make_client(name, self.tokens, options)
         return self._clients[name]
 
 
-def _effective(path: str, response: AsyncHttpResponse) -> Json:
+def _decoded_effective(path: str, response: AsyncHttpResponse) -> Json:
     if response.status_code >= 300:
-        error = failure(path, response.status_code, response.content)
+        error = read_error(path, response.status_code, response.content)
         if error.action:
             word = path.rsplit("/", 1)[-1].lower()
             error.action = next(each for each in ACTIONS if each.lower().split("/")[2] == word)
@@ -213,6 +216,7 @@ def _effective(path: str, response: AsyncHttpResponse) -> Json:
 
 
 def _client_for(method: str, provider: str, path: str) -> str:
+    """Return the name of the management client of a read."""
     below = path.lower().count("/") > 8
     match provider:
         case "microsoft.storage" if below:
@@ -227,33 +231,33 @@ def _client_for(method: str, provider: str, path: str) -> str:
     return "resources"
 
 
-def _make(name: str, credential: Tokens, more: Json) -> Any:
-    """A management client; the subscription in it is not used, since every path is whole."""
+def _make_client(name: str, credential: TokenCache, options: Json) -> Any:
+    """Return a management client. Its subscription is not used, because every path names one."""
     none = "00000000-0000-0000-0000-000000000000"
     match name:
         case "storage":
             from azure.mgmt.storage.aio import StorageManagementClient
 
-            return StorageManagementClient(credential, none, **more)
+            return StorageManagementClient(credential, none, **options)
         case "network":
             from azure.mgmt.network.aio import NetworkManagementClient
 
-            return NetworkManagementClient(credential, none, **more)
+            return NetworkManagementClient(credential, none, **options)
         case "managementgroups":
             from azure.mgmt.managementgroups.aio import ManagementGroupsMgmtClient
 
-            return ManagementGroupsMgmtClient(credential, **more)
+            return ManagementGroupsMgmtClient(credential, **options)
         case "subscriptions":
             from azure.mgmt.resource.subscriptions.aio import SubscriptionClient
 
-            return SubscriptionClient(credential, **more)
+            return SubscriptionClient(credential, **options)
     from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
-    return ResourceManagementClient(credential, none, **more)
+    return ResourceManagementClient(credential, none, **options)
 
 
 def _rows(body: Any, path: str) -> list[Json]:
-    """The resources of one page in any of the forms that ARM's lists have."""
+    """Return the resources of one page, in any of the forms of ARM's lists."""
     rows = body
     if isinstance(body, dict):
         rows = body.get("value")
@@ -264,25 +268,41 @@ def _rows(body: Any, path: str) -> list[Json]:
     return rows
 
 
-async def metadata(arm: str, web: Web, heard: Heard) -> Any:
-    """What an ARM endpoint says about itself, asked without a token. Raises an AccessError where it does not answer."""
+async def resolve_cloud(
+    name: str,
+    arm_endpoint: str,
+    http: HttpSession,
+    on_request: OnRequest = lambda method, path, status, milliseconds: None,
+) -> Cloud:
+    """Return the cloud of a name, or the one that an ARM endpoint describes where that is given.
+
+    Raises InputError, and an AccessError where the endpoint does not answer.
+    """
+    if not arm_endpoint:
+        return cloud(name)
+    arm = endpoint(arm_endpoint)
+    return described(arm, await _metadata(arm, http, on_request))
+
+
+async def _metadata(arm: str, http: HttpSession, on_request: OnRequest) -> Any:
+    """Return the metadata of an ARM endpoint, read without a token. Raises an AccessError where it does not answer."""
     url = arm + METADATA
     sent, status = time.perf_counter(), 0
-    asked = web.session.get(url, allow_redirects=False, auto_decompress=True, proxy=proxy_of(url))
+    request = http.session.get(url, allow_redirects=False, auto_decompress=True, proxy=proxy_of(url))
     try:
-        async with asyncio.timeout(60), asked as answer:
+        async with asyncio.timeout(60), request as answer:
             body, status = await answer.read(), answer.status
         if status == 200:
             return msgspec.json.decode(body)
     except msgspec.DecodeError:
         pass
     except Exception as error:
-        way = await explain(error, url)
-        if way is None:
+        explained = await explain_failure(error, url)
+        if explained is None:
             raise
-        raise way from error
+        raise explained from error
     finally:
-        heard("GET", METADATA, status, (time.perf_counter() - sent) * 1000)
+        on_request("GET", METADATA, status, (time.perf_counter() - sent) * 1000)
     raise AccessError(
         f"{urlsplit(url).hostname} does not answer as ARM does ({status})", at=url, do="check --arm-endpoint"
     )

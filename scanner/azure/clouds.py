@@ -1,4 +1,4 @@
-"""Azure's clouds: where ARM is, who signs in, and for which audience."""
+"""Azure's clouds: the address of ARM, the authority that signs in, and the audience of tokens."""
 
 import os
 from collections.abc import Mapping
@@ -9,12 +9,15 @@ from urllib.parse import urlsplit
 from scanner.errors import InputError, nearest
 
 METADATA = "/metadata/endpoints?api-version=2022-09-01"
-"""Where an ARM endpoint says who signs in for it; asked without a token."""
+"""The path where an ARM endpoint names its authority. It needs no token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """One cloud: `arm` and `authority` are https origins without a slash at the end, `scope` is what tokens are for."""
+    """One cloud. `arm` and `authority` are https origins without a slash at the end. `scope` is the scope of tokens.
+
+    `known`: its authority is one that azure-identity knows.
+    """
 
     name: str
     arm: str
@@ -24,7 +27,7 @@ class Cloud:
 
     @property
     def host(self) -> str:
-        """Host and port of ARM, the only ones that a token is ever sent to."""
+        """Return host and port of ARM. A token is sent to no others."""
         return origin(self.arm)
 
 
@@ -55,7 +58,7 @@ CLOUDS = {
 
 
 def cloud(name: str) -> Cloud:
-    """The cloud of that name, with AZURE_AUTHORITY_HOST applied. Raises InputError, naming the nearest."""
+    """Return the cloud of a name, with AZURE_AUTHORITY_HOST applied. Raises InputError that names the nearest."""
     found = CLOUDS.get(name.lower())
     if found is None:
         near = nearest(name, CLOUDS, 1)
@@ -65,7 +68,7 @@ def cloud(name: str) -> Cloud:
 
 
 def endpoint(url: str) -> str:
-    """An ARM endpoint as an https origin. Raises InputError for anything else, since a token goes there."""
+    """Return an ARM endpoint as an https origin. Raises InputError for anything else, because a token is sent there."""
     parts = urlsplit(url if "://" in url else f"https://{url}")
     if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query:
         raise InputError(
@@ -77,7 +80,7 @@ def endpoint(url: str) -> str:
 
 
 def described(arm: str, metadata: Any) -> Cloud:
-    """The cloud at `arm`, from what `GET /metadata/endpoints` answered there: one object, or a list of clouds."""
+    """Return the cloud at `arm` from the answer of `GET /metadata/endpoints`: one object, or a list of clouds."""
     entries = metadata if isinstance(metadata, list) else [metadata]
     described_there = [entry for entry in entries if isinstance(entry, Mapping)]
     own = [entry for entry in described_there if origin(str(entry.get("resourceManager", ""))) == origin(arm)]
@@ -96,7 +99,7 @@ def described(arm: str, metadata: Any) -> Cloud:
 
 
 def with_authority(known: Cloud) -> Cloud:
-    """The cloud with the authority of AZURE_AUTHORITY_HOST, which wins where it is set."""
+    """Return the cloud with the authority of AZURE_AUTHORITY_HOST where that is set."""
     host = os.environ.get("AZURE_AUTHORITY_HOST", "").strip().rstrip("/")
     if not host:
         return known
@@ -104,7 +107,7 @@ def with_authority(known: Cloud) -> Cloud:
 
 
 def origin(url: str) -> str:
-    """Host and port of a URL in lower case; the port is left out where it is https's own. "" where there is no host."""
+    """Return host and port of a URL in lower case, without port 443; "" where there is no host."""
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -1,6 +1,6 @@
-"""What Azure, and the way to it, answer when a read fails, and the errors that end a scan.
+"""The errors of a read, parsed from Azure's answers, and the errors that end a scan.
 
-Nothing here imports an SDK, so the command line may import it to print an error.
+Imports no SDK, so that the command line can import it quickly to print an error.
 """
 
 import re
@@ -16,7 +16,7 @@ import msgspec
 from scanner.errors import AccessError
 
 NO_ANSWER = ("Timeout", "Reset", "BadJson")
-"""The codes of a read without a usable answer."""
+"""The codes of a read without a usable answer, which are not Azure's."""
 
 _CODE = re.compile(r"[\w.\- ]{1,80}", re.ASCII)
 _ACTION = re.compile(r"[\w.*-]+(/[\w.*$-]+)+", re.ASCII)
@@ -30,10 +30,10 @@ _DENY = "DenyAssignmentAuthorizationFailed"
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """An error body, whatever its form: `code` never empty, `message` text for people, "" where there is none.
+class ErrorBody:
+    """What an error body says. `code` is never empty. `message` is "" where there is none.
 
-    `inner` is the code of its first detail, which says more where `code` is general (Resource Graph).
+    `inner` is the code of its first detail, which is specific where `code` is general (Resource Graph).
     """
 
     code: str
@@ -42,9 +42,9 @@ class Problem:
 
 
 class ReadError(Exception):
-    """A read that gave no usable answer. `url` is the ARM path without query; `status` 0 where nothing answered.
+    """A read that gave no usable answer. `url` is the ARM path without query. `status` is 0 where nothing answered.
 
-    `action` is the RBAC action that would allow the read, "" where no role cures it; `inner` see `Problem`.
+    `action` is the RBAC action that would allow the read, "" where no role would. `inner`: see `ErrorBody`.
     """
 
     def __init__(self, url: str, status: int, code: str, action: str = "", message: str = "", inner: str = "") -> None:
@@ -56,63 +56,63 @@ class ReadError(Exception):
         self.message = message
         self.inner = inner
         self.named = True
-        """Whether the answer itself named a code, as ARM's errors do and pages of a gateway do not."""
+        """Whether the answer named a code. Errors of ARM do, pages of a gateway do not."""
 
 
 class NoCredential(AccessError):
-    """No kind of login that was tried gave a token."""
+    """No login that was tried gave a token."""
 
 
 class ExpiredLogin(AccessError):
-    """There is a login, and Entra ID does not accept it any more."""
+    """Microsoft Entra ID no longer accepts the login."""
 
 
 class LoginRefused(AccessError):
-    """Entra ID refused the login for another reason, whose AADSTS code is named."""
+    """Microsoft Entra ID refused the login for another reason, whose AADSTS code the error names."""
 
 
 class WrongTenant(AccessError):
-    """What was asked for belongs to another tenant than the login."""
+    """What was requested belongs to another tenant than the login."""
 
 
 class NothingReadable(AccessError):
-    """The login works and may read nothing of what was asked for."""
+    """The login works, and may read nothing of what was requested."""
 
 
 class UntrustedCertificate(AccessError):
-    """A host on the way shows a certificate that the configured trust does not cover."""
+    """A host or proxy shows a certificate that is not trusted."""
 
 
 class ProxyRefused(AccessError):
-    """The proxy did not let a connection through."""
+    """The proxy refused a connection."""
 
 
 class Unreachable(AccessError):
-    """A host could not be reached at all."""
+    """A host could not be reached."""
 
 
-def understand(status: int, body: bytes | str) -> Problem:
-    """The code and message of an error body in any of the forms that ARM and what stands behind it use."""
+def parse_error(status: int, body: bytes | str) -> ErrorBody:
+    """Return the code and message of an error body, in any of the forms that ARM and the resource providers use."""
     decoded = _decoded(body)
-    code, message = _look_into(decoded, 0)
-    return Problem(_tidy(code, status), message, _inner(decoded))
+    code, message = _code_and_message(decoded, 0)
+    return ErrorBody(_clean_code(code, status), message, _inner(decoded))
 
 
-def error_inside(body: object) -> Problem | None:
-    """The error that an answer with status 200 carries instead of a resource, or None."""
+def error_inside(body: object) -> ErrorBody | None:
+    """Return the error that an answer with status 200 carries instead of a resource, or None."""
     if not isinstance(body, dict):
         return None
     inside = body.get("error", body.get("Error"))
     if not isinstance(inside, dict) or any(key in body for key in ("id", "value", "properties", "data")):
         return None
-    code, message = _look_into(inside, 0)
-    return Problem(_tidy(code, 200), message) if code or message else None
+    code, message = _code_and_message(inside, 0)
+    return ErrorBody(_clean_code(code, 200), message) if code or message else None
 
 
-def missing_action(status: int, problem: Problem, path: str) -> str:
-    """The action that would allow the read of `path`: as the refusal names it, else as the path implies it.
+def missing_action(status: int, problem: ErrorBody, path: str) -> str:
+    """Return the action that would allow the read of `path`: as the refusal names it, else as the path implies it.
 
-    "" where the refusal is no matter of roles: another status, or a deny assignment.
+    "" where roles did not cause the refusal: another status, or a deny assignment.
     """
     if status not in (401, 403) or problem.code == _DENY or "deny assignment" in problem.message.lower():
         return ""
@@ -122,19 +122,19 @@ def missing_action(status: int, problem: Problem, path: str) -> str:
     return read_action(path)
 
 
-def failure(path: str, status: int, body: bytes | str) -> ReadError:
-    """The ReadError for an answer with an error status; a deny assignment is told apart from a missing role."""
-    problem = understand(status, body)
+def read_error(path: str, status: int, body: bytes | str) -> ReadError:
+    """Return the ReadError of an answer with an error status. A deny assignment has a code of its own."""
+    problem = parse_error(status, body)
     if status == HTTPStatus.FORBIDDEN and "deny assignment" in problem.message.lower():
-        problem = Problem(_DENY, problem.message)
+        problem = ErrorBody(_DENY, problem.message)
     action = missing_action(status, problem, path)
     error = ReadError(path, status, problem.code, action, problem.message, problem.inner)
-    error.named = bool(_look_into(_decoded(body), 0)[0])
+    error.named = bool(_code_and_message(_decoded(body), 0)[0])
     return error
 
 
 def read_action(path: str) -> str:
-    """The RBAC action that a GET of an ARM path needs, e.g. `Microsoft.Storage/storageAccounts/read`."""
+    """Return the RBAC action that a GET of an ARM path needs, e.g. `Microsoft.Storage/storageAccounts/read`."""
     parts = [part for part in path.split("?", 1)[0].split("/") if part]
     for place in range(len(parts) - 1, -1, -1):
         if parts[place].lower() == "providers" and place + 1 < len(parts):
@@ -146,7 +146,7 @@ def read_action(path: str) -> str:
 
 
 def retry_after(headers: Mapping[str, str], message: str = "", *, now: datetime | None = None) -> float | None:
-    """The seconds after which Azure asks to come back, by headers, else by the message; None where it does not say."""
+    """Return the seconds after which Azure asks to come back, from headers, else from the message, else None."""
     lower = {key.lower(): value for key, value in headers.items()}
     for name, unit in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = lower.get(name, "").strip()
@@ -179,19 +179,19 @@ def _decoded(body: bytes | str) -> object:
         return {"message": (title[1] if title else text).strip()[:500]}
 
 
-def _look_into(body: object, depth: int) -> tuple[str, str]:
-    """Code and message of a decoded body; "" for each that it does not hold."""
+def _code_and_message(body: object, depth: int) -> tuple[str, str]:
+    """Return code and message of a decoded body; "" for each that it does not hold."""
     if isinstance(body, str):
         inner = _decoded(body) if body.lstrip().startswith("{") and depth < 4 else {"message": body[:500]}
-        return _look_into(inner, depth + 1)
+        return _code_and_message(inner, depth + 1)
     if not isinstance(body, dict) or depth > 4:
         return "", ""
     keys = {str(key).lower(): value for key, value in body.items()}
     for wrapper in ("error", "errorresponse", "odata.error"):
         if isinstance(keys.get(wrapper), dict | str) and "code" not in keys:
-            code, message = _look_into(keys[wrapper], depth + 1)
+            code, message = _code_and_message(keys[wrapper], depth + 1)
             if isinstance(keys[wrapper], str):
-                code, message = keys[wrapper], _words(keys.get("error_description"))
+                code, message = keys[wrapper], _text(keys.get("error_description"))
             if code or message:
                 return code, message
     return _first(keys, "code", "errorcode"), _first(keys, "message", "error_description", "detail", "title")
@@ -205,10 +205,10 @@ def _inner(body: object) -> str:
 
 
 def _first(keys: Mapping[str, Any], *names: str) -> str:
-    return next((text for name in names if (text := _words(keys.get(name)))), "")
+    return next((text for name in names if (text := _text(keys.get(name)))), "")
 
 
-def _words(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, dict):
         return next(_texts(value), "")
     return "" if value is None or isinstance(value, list | bool) else str(value)
@@ -220,8 +220,8 @@ def _texts(value: Mapping[str, Any]) -> Iterator[str]:
             yield text
 
 
-def _tidy(code: str, status: int) -> str:
-    """A code that says something: never empty, no bare copy of the status, no text that could forge a line."""
+def _clean_code(code: str, status: int) -> str:
+    """Return a code that is not empty and no copy of the status, without characters that could forge a line."""
     code = code.removeprefix(str(status)).strip() if len(code) > 3 and code[3:4] == " " else code.strip()
     if code and code != str(status) and _CODE.fullmatch(code):
         return code.replace(" ", "") if code.lower() == _phrase(status).lower() else code

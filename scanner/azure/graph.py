@@ -1,29 +1,32 @@
-"""Resource Graph: whole answers in pages, or an error; never a part that looks whole."""
+"""Queries of Resource Graph. An answer is complete, or the query raises."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from scanner.azure.arm import Arm, Json
+from scanner.azure.arm import ArmClient, Json
 from scanner.azure.errors import ReadError
 from scanner.azure.pipeline import GRAPH
 
 TOP = 1000
+"""The rows of a page: the most that Resource Graph takes."""
+
 BATCH = 1000
-"""Rows a page, and subscriptions a query: the most that Resource Graph takes."""
+"""The subscriptions of a query: the most that Resource Graph takes."""
 
 
-async def query(arm: Arm, kql: str, subscriptions: Sequence[str], *, batch: int = BATCH) -> list[Json]:
-    """All rows of a query over subscriptions. Raises ReadError, also where rows were lost on the way.
+async def query(arm: ArmClient, kql: str, subscriptions: Sequence[str], *, batch: int = BATCH) -> list[Json]:
+    """Return all rows of a query over subscriptions. Raises ReadError, also where rows were lost.
 
     A query that may have more rows than a page must have a column `id` and `order by id`.
     """
     rows: list[Json] = []
     for start in range(0, len(subscriptions), batch):
-        rows += await _whole(arm, kql, list(subscriptions[start : start + batch]))
+        rows += await _read_all(arm, kql, list(subscriptions[start : start + batch]))
     return rows
 
 
-async def _whole(arm: Arm, kql: str, subscriptions: list[str]) -> list[Json]:
+async def _read_all(arm: ArmClient, kql: str, subscriptions: list[str]) -> list[Json]:
+    """Return all rows of a query. A page that is too large is requested in halves."""
     rows: list[Json] = []
     token: str | None = None
     top = TOP
@@ -50,7 +53,7 @@ def _too_large(error: ReadError) -> bool:
 
 
 def _checked(rows: list[Json], answer: Json) -> list[Json]:
-    """The rows, if they are all there: not truncated, and as many as Resource Graph counted."""
+    """Return the rows where they are complete: not truncated, and as many as Resource Graph counted."""
     truncated = str(answer.get("resultTruncated", "")).lower() == "true"
     total = answer.get("totalRecords")
     if truncated or not isinstance(total, int) or total != len(rows):
@@ -59,7 +62,7 @@ def _checked(rows: list[Json], answer: Json) -> list[Json]:
 
 
 def _rows(answer: Json) -> list[Json]:
-    """Rows as objects, in whichever of its two forms Resource Graph sent them."""
+    """Return the rows as objects, from either of the two result formats of Resource Graph."""
     data: Any = answer.get("data")
     if isinstance(data, dict) and isinstance(data.get("columns"), list) and isinstance(data.get("rows"), list):
         names = [str(column.get("name")) for column in data["columns"]]

@@ -1,4 +1,4 @@
-"""How fast Azure may be asked. A limiter per bucket stays below what is known and learns the rest from answers."""
+"""Limits how fast Azure is asked. A limiter stays below the known limits, and learns the others from answers."""
 
 import asyncio
 import time
@@ -9,25 +9,31 @@ from typing import Protocol
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
-Told = Callable[[str, float], None]
+OnWait = Callable[[str, float], None]
+"""Called with the name of the limit that requests wait for, and with the seconds."""
 
 BUDGET = 600.0
-"""Seconds without one success after which a bucket that answers 429 is given up; what waits for it becomes gaps."""
+"""The seconds without one success after which a limiter that answers 429 gives up. Its waiting reads become gaps."""
 
 RETRIES = 100.0
-"""Retries that one bucket may spend on failures; each success earns a tenth of one back."""
+"""The retries that one limiter may spend on failures. Each success earns a tenth of a retry back."""
 
 
-class Rate(Protocol):
-    """A limit that is known: how long to wait for the next request, and that one was sent."""
+class KnownLimit(Protocol):
+    """A documented limit."""
 
-    def delay(self, now: float) -> float: ...
-    def take(self, now: float) -> None: ...
-    def learn(self, left: int, now: float) -> None: ...
+    def delay(self, now: float) -> float:
+        """Return the seconds until the next request may be sent."""
+
+    def take(self, now: float) -> None:
+        """Count a request that is sent now."""
+
+    def learn(self, left: int, now: float) -> None:
+        """Take over how many requests are left, as Azure says it. Only fewer is news, because others send too."""
 
 
-class Refill:
-    """A bucket of `burst` requests, refilled at so many a second (ARM's reads)."""
+class RefillingLimit:
+    """A limit of `burst` requests that is refilled with `per_second` requests a second (ARM's reads)."""
 
     def __init__(self, burst: int, per_second: float) -> None:
         self.burst = float(burst)
@@ -44,13 +50,12 @@ class Refill:
         self.left -= 1
 
     def learn(self, left: int, now: float) -> None:
-        """Azure says how many are left; others use the same bucket, so only fewer is news."""
         self.delay(now)
         self.left = min(self.left, float(left))
 
 
-class Window:
-    """At most `count` requests in any span of `seconds` (Resource Graph, the Storage provider)."""
+class SlidingWindow:
+    """A limit of `count` requests in any span of `seconds` (Resource Graph, the Storage provider)."""
 
     def __init__(self, count: int, seconds: float) -> None:
         self.count = count
@@ -66,46 +71,50 @@ class Window:
         self.sent.append(now)
 
     def learn(self, left: int, now: float) -> None:
-        """Azure says how many are left in the span: what it counts more than we sent, others sent."""
         for _ in range(self.count - len(self.sent) - max(0, left)):
             self.sent.append(now)
 
 
 @dataclass(slots=True)
-class Bucket:
-    """What is known of one limit, and what was learnt: until when to pause, and how far apart to send after that."""
+class RateLimiter:
+    """One limit: what is documented (`known`), and what was learnt from answers.
+
+    `pause`: the time until which no request is sent. `spacing`: the seconds between requests after that. `next`: the
+    time of the next request by that spacing. `refused_since`: the time of the first 429 without a success since.
+    `reported_until`: the end of the wait that was reported last. Times are those of the clock.
+    """
 
     name: str
-    rate: Rate | None = None
+    known: KnownLimit | None = None
     pause: float = 0.0
     spacing: float = 0.0
     next: float = 0.0
     refused_since: float | None = None
     given_up: bool = False
     retries: float = RETRIES
-    told: float = 0.0
-    line: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Only its holder, the first in the line, watches the clock; all others sleep until their turn."""
+    reported_until: float = 0.0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Only the request that holds it watches the clock. All others sleep until it is released."""
 
     def delay(self, now: float) -> float:
-        """Seconds until a request may go."""
-        known = self.rate.delay(now) if self.rate else 0.0
+        """Return the seconds until a request may be sent."""
+        known = self.known.delay(now) if self.known else 0.0
         return max(known, self.pause - now, self.next - now, 0.0)
 
     def take(self, now: float) -> None:
-        """A request goes now."""
+        """Count a request that is sent now."""
         self.next = now + self.spacing
-        if self.rate:
-            self.rate.take(now)
+        if self.known:
+            self.known.take(now)
 
     def succeeded(self) -> None:
-        """An answer came that was no refusal: send closer together again."""
+        """Note an answer other than 429, and send closer together again."""
         self.refused_since = None
         self.retries = min(RETRIES, self.retries + 0.1)
         self.spacing = 0.0 if self.spacing < 0.02 else self.spacing * 0.8
 
     def refused(self, now: float, after: float, budget: float) -> None:
-        """A 429 that asks to come back `after` seconds; given up where that ends behind the budget."""
+        """Note a 429 that asks to come back `after` seconds. Give up where that exceeds the budget."""
         if self.refused_since is None:
             self.refused_since = now
         if now + after - self.refused_since > budget:
@@ -114,7 +123,7 @@ class Bucket:
         self.spacing = min(2.0, max(0.05, self.spacing * 2))
 
     def retry(self) -> bool:
-        """Whether one more failure may be tried again."""
+        """Return whether one more failure may be tried again, and count that retry."""
         if self.retries < 1:
             return False
         self.retries -= 1
@@ -122,8 +131,8 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """What a limiter must know of a request. `region` "" where the URL and the caller do not tell."""
+class LimitKey:
+    """What decides which limits apply to a request. `region` is "" where it is not known."""
 
     subscription: str
     provider: str
@@ -133,92 +142,101 @@ class Ask:
 
 
 @dataclass(slots=True)
-class Limits:
-    """All buckets of a scan. `on=False` switches the known rates off; refusals are honoured all the same."""
+class RateLimiters:
+    """All limiters of a scan. `on=False` ignores the documented limits; 429 answers are honoured in any case.
+
+    `names`: the names of subscriptions by their id in lower case, for `on_wait`.
+    """
 
     on: bool = True
     budget: float = BUDGET
-    told: Told = lambda what, seconds: None
+    on_wait: OnWait = lambda what, seconds: None
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep
     names: dict[str, str] = field(default_factory=dict)
-    buckets: dict[tuple[str, ...], Bucket] = field(default_factory=dict)
+    _limiters: dict[tuple[str, ...], RateLimiter] = field(default_factory=dict)
 
-    def of(self, ask: Ask) -> tuple[Bucket, ...]:
-        """The buckets that a request falls into; the last one is the narrowest, which a 429 pauses."""
-        if ask.graph:
-            return (self._bucket(("graph",), "Resource Graph (15 queries in 5 seconds)", lambda: Window(15, 5)),)
-        whose = " ".join(filter(None, (self.names.get(ask.subscription, ask.subscription), ask.region)))
-        reads = self._bucket(("arm", ask.subscription), f"ARM reads (25 a second), {whose}", lambda: Refill(250, 25))
-        if ask.provider == "microsoft.storage":
-            return reads, self._storage(ask, whose)
-        if not ask.provider:
+    def of(self, key: LimitKey) -> tuple[RateLimiter, ...]:
+        """Return the limiters of a request, the widest first. A 429 pauses the last one, the narrowest."""
+        if key.graph:
+            name = "Resource Graph (15 queries in 5 seconds)"
+            return (self._limiter(("graph",), name, lambda: SlidingWindow(15, 5)),)
+        whose = " ".join(filter(None, (self.names.get(key.subscription, key.subscription), key.region)))
+        name = f"ARM reads (25 a second), {whose}"
+        reads = self._limiter(("arm", key.subscription), name, lambda: RefillingLimit(250, 25))
+        if key.provider == "microsoft.storage":
+            return reads, self._storage(key, whose)
+        if not key.provider:
             return (reads,)
-        service = ask.provider.removeprefix("microsoft.")
-        kind = "lists" if ask.listing else "reads"
-        own = self._bucket((ask.provider, ask.subscription, ask.region, kind), f"{service} {kind} (429), {whose}", None)
-        return reads, own
+        service = key.provider.removeprefix("microsoft.")
+        kind = "lists" if key.listing else "reads"
+        name = f"{service} {kind} (429), {whose}"
+        return reads, self._limiter((key.provider, key.subscription, key.region, kind), name, None)
 
-    def _storage(self, ask: Ask, whose: str) -> Bucket:
-        """Storage's own limits; whether lists of containers count as lists is not known, so they do."""
-        kind, count = ("lists", 100) if ask.listing else ("reads", 800)
+    def _storage(self, key: LimitKey, whose: str) -> RateLimiter:
+        """Return the limiter of the Storage provider.
+
+        Lists of containers count as lists, because whether they do is not known.
+        """
+        kind, count = ("lists", 100) if key.listing else ("reads", 800)
         name = f"storage {kind} ({count} in 5 minutes), {whose}"
-        return self._bucket(("storage", ask.subscription, ask.region, kind), name, lambda: Window(count, 300))
+        where = ("storage", key.subscription, key.region, kind)
+        return self._limiter(where, name, lambda: SlidingWindow(count, 300))
 
-    def _bucket(self, key: tuple[str, ...], name: str, rate: Callable[[], Rate] | None) -> Bucket:
-        found = self.buckets.get(key)
+    def _limiter(self, key: tuple[str, ...], name: str, known: Callable[[], KnownLimit] | None) -> RateLimiter:
+        found = self._limiters.get(key)
         if found is None:
-            found = self.buckets[key] = Bucket(name, rate() if rate and self.on else None)
+            found = self._limiters[key] = RateLimiter(name, known() if known and self.on else None)
         return found
 
-    async def turn(self, buckets: tuple[Bucket, ...]) -> bool:
-        """Wait until a request may go in all its buckets. False where one was given up: do not send.
+    async def wait_for_turn(self, limiters: tuple[RateLimiter, ...]) -> bool:
+        """Wait until all limiters allow a request, and count it. Return False where one gave up: nothing may be sent.
 
-        The narrowest comes first, so that who waits for it holds up nobody in the wide one.
+        The narrowest limiter is waited for first, so that its waiting requests delay no other ones in the wide one.
         """
-        wide, own = buckets[0], buckets[-1]
-        async with own.line:
-            while await self._free(own):
-                if wide is own:
-                    return self._take(buckets)
-                async with wide.line:
-                    if not await self._free(wide):
+        wide, narrow = limiters[0], limiters[-1]
+        async with narrow.lock:
+            while await self._wait_for(narrow):
+                if wide is narrow:
+                    return self._take(limiters)
+                async with wide.lock:
+                    if not await self._wait_for(wide):
                         return False
-                    if own.delay(self.clock()) <= 0:
-                        return self._take(buckets)
+                    if narrow.delay(self.clock()) <= 0:
+                        return self._take(limiters)
         return False
 
-    async def _free(self, bucket: Bucket) -> bool:
-        """Wait until a request may go in one bucket; False where it was given up."""
-        while not bucket.given_up:
+    async def _wait_for(self, limiter: RateLimiter) -> bool:
+        """Wait until one limiter allows a request. Return False where it gave up."""
+        while not limiter.given_up:
             now = self.clock()
-            seconds = bucket.delay(now)
+            seconds = limiter.delay(now)
             if seconds <= 0:
                 return True
-            if seconds > 1 and now + seconds > bucket.told + 0.5:
-                bucket.told = now + seconds
-                self.told(bucket.name, seconds)
+            if seconds > 1 and now + seconds > limiter.reported_until + 0.5:
+                limiter.reported_until = now + seconds
+                self.on_wait(limiter.name, seconds)
             await self.sleep(max(seconds, 0.001))
         return False
 
-    def _take(self, buckets: tuple[Bucket, ...]) -> bool:
-        for bucket in buckets:
-            bucket.take(self.clock())
+    def _take(self, limiters: tuple[RateLimiter, ...]) -> bool:
+        for limiter in limiters:
+            limiter.take(self.clock())
         return True
 
-    def learn(self, buckets: tuple[Bucket, ...], headers: Mapping[str, str]) -> None:
-        """Take what an answer's headers say is left."""
-        now = self.clock()
+    def learn(self, limiters: tuple[RateLimiter, ...], headers: Mapping[str, str]) -> None:
+        """Take over how many requests are left, as the headers of an answer say it."""
+        now, wide = self.clock(), limiters[0]
         reads = headers.get("x-ms-ratelimit-remaining-subscription-reads", "")
-        if reads.isdigit() and buckets[0].rate:
-            buckets[0].rate.learn(int(reads), now)
+        if reads.isdigit() and wide.known:
+            wide.known.learn(int(reads), now)
         quota = headers.get("x-ms-user-quota-remaining", "")
         if quota.isdigit() and int(quota) == 0:
-            buckets[0].pause = max(buckets[0].pause, now + _clock_time(headers.get("x-ms-user-quota-resets-after", "")))
+            wide.pause = max(wide.pause, now + _clock_time(headers.get("x-ms-user-quota-resets-after", "")))
 
 
 def _clock_time(text: str) -> float:
-    """The seconds of `hh:mm:ss`; 5, Resource Graph's own span, where it is none."""
+    """Return the seconds of `hh:mm:ss`, at most 60. For other texts 5, which is Resource Graph's own span."""
     parts = text.split(":")
     if len(parts) == 3 and all(part.replace(".", "", 1).isdigit() for part in parts):
         return min(60.0, float(parts[0]) * 3600 + float(parts[1]) * 60 + float(parts[2]))

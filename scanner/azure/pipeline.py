@@ -1,4 +1,4 @@
-"""What every request to ARM passes through: patience, signature, record, and a guard that lets only reads out."""
+"""The pipeline of every request to ARM: limits and retries, authentication, the record, and the read-only guard."""
 
 import asyncio
 import json
@@ -18,20 +18,21 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
 from scanner.azure.clouds import Cloud, origin
-from scanner.azure.credentials import Tokens
-from scanner.azure.errors import ReadError, retry_after, understand
-from scanner.azure.limits import Bucket, Limits
-from scanner.azure.transport import IN_FLIGHT
+from scanner.azure.credentials import TokenCache
+from scanner.azure.errors import ReadError, parse_error, retry_after
+from scanner.azure.limits import RateLimiter, RateLimiters
+from scanner.azure.transport import MAX_REQUESTS
 from scanner.errors import InputError
 
 Request = PipelineRequest[HttpRequest]
 Response = PipelineResponse[HttpRequest, AsyncHttpResponse]
-Heard = Callable[[str, str, int, float], None]
-"""Told of every request that left: method, path with query, status (0: no answer), milliseconds."""
+OnRequest = Callable[[str, str, int, float], None]
+"""Called for every request that left, with method, path with query, status (0: no answer) and milliseconds."""
 
 GRAPH = "/providers/Microsoft.ResourceGraph/resources"
 ALL_SECONDS = 150
-"""A whole try, body included: longer than connecting and reading may take, so that a dripping answer ends too."""
+"""The time limit of one try with its body. It is longer than connecting and reading may take, so that an answer that
+arrives byte by byte ends too."""
 
 EFFECTIVE = re.compile(
     r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.network/"
@@ -39,21 +40,22 @@ EFFECTIVE = re.compile(
     r"|virtualnetworks/[^/]+/listnetworkmanagereffectivesecurityadminrules)",
     re.IGNORECASE,
 )
-"""The paths of the POSTs of `--effective`: what Azure itself says that applies to a network interface or a network."""
+"""The paths of the POSTs of `--effective`, with which Azure returns the rules that apply to a network interface or a
+network."""
 
-_LATER = frozenset({408, 500, 502, 503, 504})
+_TRY_AGAIN = frozenset({408, 500, 502, 503, 504})
 _WHOLE_SUBSCRIPTION = "subscriptionrequeststhrottled"
-_STALE = frozenset({"expiredauthenticationtoken", "invalidauthenticationtoken", "authenticationfailed"})
+_RENEW_TOKEN = frozenset({"expiredauthenticationtoken", "invalidauthenticationtoken", "authenticationfailed"})
 
 
 class NotARead(Exception):
-    """A defect of ours: something other than a read of ARM was about to be sent. Nothing left."""
+    """A defect of Twolocks: something other than a read of ARM was about to be sent. Nothing was sent."""
 
 
-class ReadOnly(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Lets GET and HEAD of one host through, and the POST of a Resource Graph query; all else raises NotARead.
+class ReadOnlyPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """Allow GET and HEAD to one host, and the POST of a Resource Graph query. Raise NotARead for everything else.
 
-    `effective`: the POSTs that ask for effective rules too.
+    `effective`: allow the POSTs that read effective rules too.
     """
 
     def __init__(self, cloud: Cloud, effective: bool = False) -> None:
@@ -73,12 +75,12 @@ class ReadOnly(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         return await self.next.send(request)
 
 
-class Record(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Tells of every request that leaves, each try by itself; never a header or a body."""
+class RecordPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """Report every request that leaves, each try by itself. Headers and bodies are not reported."""
 
-    def __init__(self, heard: Heard) -> None:
+    def __init__(self, on_request: OnRequest) -> None:
         super().__init__()
-        self._heard = heard
+        self._on_request = on_request
 
     async def send(self, request: Request) -> Response:
         sent, status = time.perf_counter(), 0
@@ -89,19 +91,19 @@ class Record(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         finally:
             parts = urlsplit(request.http_request.url)
             path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-            self._heard(request.http_request.method, path, status, (time.perf_counter() - sent) * 1000)
+            self._on_request(request.http_request.method, path, status, (time.perf_counter() - sent) * 1000)
 
 
 class RecordFile:
-    """`--record FILE`: one JSON line a request, complete up to the last one whatever ends the scan."""
+    """The file of `--record FILE`: one JSON line a request, written at once so that none is lost when the scan ends."""
 
-    def __init__(self, path: Path, more: bool = False) -> None:
+    def __init__(self, path: Path, append: bool = False) -> None:
         try:
-            self._file: IO[str] = path.open("a" if more else "w", encoding="utf-8", buffering=1)
+            self._file: IO[str] = path.open("a" if append else "w", encoding="utf-8", buffering=1)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}", at=f"--record {path}") from None
 
-    def heard(self, method: str, path: str, status: int, milliseconds: float) -> None:
+    def add(self, method: str, path: str, status: int, milliseconds: float) -> None:
         line = {"method": method, "path": path, "status": status, "ms": round(milliseconds, 1)}
         self._file.write(json.dumps(line) + "\n")
 
@@ -109,44 +111,44 @@ class RecordFile:
         self._file.close()
 
 
-class Patience(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Waits for a turn, sends, and tries again what may succeed later; it always ends.
+class LimitedRetryPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """Wait for the limiters, send, and try again what may succeed later. It always ends.
 
-    The option `ask` says what is asked. An answer that stays a failure is returned as it is; raises ReadError where
-    there is no answer (`Timeout`, `Reset`), or where the bucket was given up (429).
+    The option `limit_key` of a request decides its limiters. An answer that stays a failure is returned. Raises
+    ReadError where there is no answer (`Timeout`, `Reset`), or where a limiter gave up (429).
     """
 
-    def __init__(self, limits: Limits, tokens: Tokens, flight: asyncio.Semaphore) -> None:
+    def __init__(self, limiters: RateLimiters, tokens: TokenCache, slots: asyncio.Semaphore) -> None:
         super().__init__()
-        self._limits = limits
+        self._all = limiters
         self._tokens = tokens
-        self._flight = flight
+        self._slots = slots
 
     async def send(self, request: Request) -> Response:
-        buckets = self._limits.of(request.context.options.pop("ask"))
+        limiters = self._all.of(request.context.options.pop("limit_key"))
         path = urlsplit(request.http_request.url).path
-        tries = _Tries(self._limits, buckets)
-        while await self._limits.turn(buckets):
+        attempts = _Attempts(self._all, limiters)
+        while await self._all.wait_for_turn(limiters):
             try:
-                response = await self._once(request)
+                response = await self._send_once(request)
             except ReadError as lost:
-                wait = tries.lost(lost.code)
+                wait = attempts.after_no_answer(lost.code)
                 if wait is None:
                     raise
             else:
-                self._limits.learn(buckets, response.http_response.headers)
-                wait = tries.answered(response)
+                self._all.learn(limiters, response.http_response.headers)
+                wait = attempts.after_answer(response)
                 if wait is None:
                     return response
                 if response.http_response.status_code == HTTPStatus.UNAUTHORIZED:
                     self._tokens.forget(request.http_request.headers.get("Authorization", ""))
-            await self._limits.sleep(wait)
-        raise ReadError(path, 429, "TooManyRequests", message=f"given up: {buckets[-1].name}")
+            await self._all.sleep(wait)
+        raise ReadError(path, 429, "TooManyRequests", message=f"given up: {limiters[-1].name}")
 
-    async def _once(self, request: Request) -> Response:
+    async def _send_once(self, request: Request) -> Response:
         path = urlsplit(request.http_request.url).path
         try:
-            async with self._flight, asyncio.timeout(ALL_SECONDS):
+            async with self._slots, asyncio.timeout(ALL_SECONDS):
                 return await self.next.send(request)
         except (ServiceRequestTimeoutError, ServiceResponseTimeoutError, TimeoutError) as error:
             raise ReadError(path, 0, "Timeout", message=str(error)) from error
@@ -154,76 +156,79 @@ class Patience(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             raise ReadError(path, 0, "Reset", message=str(error)) from error
 
 
-class _Tries:
-    """How often one request may still be tried, and after which pause."""
+class _Attempts:
+    """The tries of one request: whether there is another one, and after which pause."""
 
-    def __init__(self, limits: Limits, buckets: tuple[Bucket, ...]) -> None:
-        self._limits = limits
-        self._widest = buckets[0]
-        self._bucket = buckets[-1]
+    def __init__(self, all_limiters: RateLimiters, limiters: tuple[RateLimiter, ...]) -> None:
+        self._all = all_limiters
+        self._widest = limiters[0]
+        self._narrowest = limiters[-1]
         self._failed = 0
         self._renewed = False
         self._refused_since: float | None = None
 
-    def lost(self, code: str) -> float | None:
-        """Seconds before the next try after no answer; None: no more."""
+    def after_no_answer(self, code: str) -> float | None:
+        """Return the seconds before the next try after no answer; None: there is none."""
         return self._again(2 if code == "Timeout" else 4)
 
-    def answered(self, response: Response) -> float | None:
-        """Seconds before the next try after this answer; None: this answer is final."""
+    def after_answer(self, response: Response) -> float | None:
+        """Return the seconds before the next try after an answer; None: the answer is final."""
         answer = response.http_response
         if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-            return self._refused(answer)
-        if answer.status_code in _LATER:
+            return self._after_429(answer)
+        if answer.status_code in _TRY_AGAIN:
             return self._again(4, retry_after(answer.headers))
         self._widest.succeeded()
-        self._bucket.succeeded()
+        self._narrowest.succeeded()
         if answer.status_code == HTTPStatus.UNAUTHORIZED and not self._renewed:
-            self._renewed = understand(401, answer.content).code.lower() in _STALE
+            self._renewed = parse_error(401, answer.content).code.lower() in _RENEW_TOKEN
             return 0.0 if self._renewed else None
         return None
 
-    def _refused(self, answer: AsyncHttpResponse) -> float | None:
-        """A 429. One that says when to come back pauses its whole bucket; one that does not is this request's own."""
-        problem = understand(429, answer.content)
+    def _after_429(self, answer: AsyncHttpResponse) -> float | None:
+        """Return the seconds before the next try after a 429.
+
+        A 429 that says when to come back pauses its limiter. One that does not concerns this request only.
+        """
+        problem = parse_error(429, answer.content)
         after = retry_after(answer.headers, problem.message)
         if after is None:
             return self._again(4, unit=1.0)
-        now = self._limits.clock()
+        now = self._all.clock()
         self._refused_since = now if self._refused_since is None else self._refused_since
-        bucket = self._widest if problem.code.lower() == _WHOLE_SUBSCRIPTION else self._bucket
-        bucket.refused(now, max(after, 0.1), self._limits.budget)
-        if bucket.given_up or now + after - self._refused_since > self._limits.budget:
+        limiter = self._widest if problem.code.lower() == _WHOLE_SUBSCRIPTION else self._narrowest
+        limiter.refused(now, max(after, 0.1), self._all.budget)
+        if limiter.given_up or now + after - self._refused_since > self._all.budget:
             return None
         return 0.0
 
     def _again(self, most: int, after: float | None = None, unit: float = 0.5) -> float | None:
         self._failed += 1
-        if self._failed >= most or not self._bucket.retry():
+        if self._failed >= most or not self._narrowest.retry():
             return None
         return min(60.0, max(after or 0.0, unit * 2.0 ** (self._failed - 1)))
 
 
 def policies(
     cloud: Cloud,
-    tokens: Tokens,
-    limits: Limits,
-    flight: asyncio.Semaphore,
-    heard: Heard,
+    tokens: TokenCache,
+    limiters: RateLimiters,
+    slots: asyncio.Semaphore,
+    on_request: OnRequest,
     agent: str,
     effective: bool = False,
 ) -> list[Any]:
-    """The pipeline of one management client, in order. No registration of providers, no redirects, no logging."""
+    """Return the policies of one management client, in order. Providers are not registered, redirects not followed."""
     return [
         RequestIdPolicy(),
         UserAgentPolicy(base_user_agent=agent, user_agent_use_env=False),
-        Patience(limits, tokens, flight),
+        LimitedRetryPolicy(limiters, tokens, slots),
         AsyncARMChallengeAuthenticationPolicy(tokens, cloud.scope),
-        Record(heard),
-        ReadOnly(cloud, effective),
+        RecordPolicy(on_request),
+        ReadOnlyPolicy(cloud, effective),
     ]
 
 
-def flight() -> asyncio.Semaphore:
-    """How many requests may be under way at once, over all clients."""
-    return asyncio.Semaphore(IN_FLIGHT)
+def request_slots() -> asyncio.Semaphore:
+    """Return the semaphore that limits the requests under way at once, over all clients."""
+    return asyncio.Semaphore(MAX_REQUESTS)

@@ -1,18 +1,19 @@
-"""Which subscriptions are read: all that the login sees, those that were named, or those below management groups."""
+"""Finds the subscriptions to read: all that are visible, those that were named, or those below management groups."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scanner.azure.arm import Arm, Json
-from scanner.azure.credentials import Account, profile
+from scanner.azure.arm import ArmClient, Json
+from scanner.azure.cli_profile import profile
+from scanner.azure.credentials import SignedInAccount
 from scanner.azure.errors import NothingReadable, ReadError, WrongTenant
 from scanner.errors import InputError, nearest
 
 SUBSCRIPTIONS = "2022-12-01"
 GROUPS = "2023-04-01"
 READ_STATES = ("enabled", "warned", "pastdue")
-"""States in which a subscription's resources are read; a disabled one is named as not judged."""
+"""The states in which the resources of a subscription are read. A disabled one is reported as not assessed."""
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _TENANT = re.compile(r"match the tenant '(?:https://[^/']+/)?([0-9a-f-]{36})", re.I)
@@ -20,7 +21,7 @@ _TENANT = re.compile(r"match the tenant '(?:https://[^/']+/)?([0-9a-f-]{36})", r
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One subscription. `state` as Azure says it, "" for one that is known by its id only."""
+    """One subscription. `state` is Azure's, "" for a subscription of which only the id is known."""
 
     id: str
     name: str
@@ -29,11 +30,12 @@ class Subscription:
 
     @property
     def readable(self) -> bool:
+        """Return whether the resources of the subscription can be read in its state."""
         return self.state.lower() in READ_STATES
 
 
-async def visible(arm: Arm) -> list[Subscription]:
-    """All subscriptions that the login sees in its tenant. Raises ReadError."""
+async def visible(arm: ArmClient) -> list[Subscription]:
+    """Return all subscriptions that the identity can see in its tenant. Raises ReadError."""
     rows = [row async for page in arm.pages("/subscriptions", SUBSCRIPTIONS) for row in page]
     return [_subscription(row) for row in rows if isinstance(row.get("subscriptionId"), str)]
 
@@ -43,8 +45,8 @@ def _subscription(row: Json) -> Subscription:
     return Subscription(row["subscriptionId"], str(name), str(row.get("tenantId") or ""), str(row.get("state") or ""))
 
 
-async def tenants(arm: Arm) -> list[tuple[str, str]]:
-    """The tenants that the login knows: id, and a name or ""."""
+async def tenants(arm: ArmClient) -> list[tuple[str, str]]:
+    """Return the tenants that the identity belongs to: id, and a name or ""."""
     try:
         rows = [row async for page in arm.pages("/tenants", SUBSCRIPTIONS) for row in page]
     except ReadError:
@@ -52,19 +54,23 @@ async def tenants(arm: Arm) -> list[tuple[str, str]]:
     return [(str(row.get("tenantId")), str(row.get("defaultDomain") or row.get("displayName") or "")) for row in rows]
 
 
-async def named(arm: Arm, wanted: Sequence[str], known: Sequence[Subscription], account: Account) -> list[Subscription]:
-    """The subscriptions that `-s` names by id or name, each once. Raises InputError or WrongTenant."""
+async def named(
+    arm: ArmClient, wanted: Sequence[str], known: Sequence[Subscription], account: SignedInAccount
+) -> list[Subscription]:
+    """Return the subscriptions that `-s` names by id or name, each once. Raises InputError or WrongTenant."""
     found: dict[str, Subscription] = {}
     for word in wanted:
         fits = [each for each in known if word.lower() in (each.id.lower(), each.name.lower())]
         if not fits:
-            raise await _unknown(arm, word, known, account)
+            raise await _no_subscription(arm, word, known, account)
         found.update({each.id.lower(): each for each in fits})
     return list(found.values())
 
 
-async def _unknown(arm: Arm, word: str, known: Sequence[Subscription], account: Account) -> Exception:
-    tenant = await _home(arm, word) if _ID.fullmatch(word) else _remembered(word, account)
+async def _no_subscription(
+    arm: ArmClient, word: str, known: Sequence[Subscription], account: SignedInAccount
+) -> Exception:
+    tenant = await _tenant_of(arm, word) if _ID.fullmatch(word) else _tenant_in_profile(word, account)
     if tenant:
         return WrongTenant(
             f"subscription {word} belongs to another tenant than this login ({account.tenant})",
@@ -81,8 +87,8 @@ async def _unknown(arm: Arm, word: str, known: Sequence[Subscription], account: 
     )
 
 
-async def _home(arm: Arm, id: str) -> str:
-    """The tenant of a subscription that this login does not see, where Azure names it."""
+async def _tenant_of(arm: ArmClient, id: str) -> str:
+    """Return the tenant of a subscription that is not visible, where Azure's error names it, else ""."""
     try:
         await arm.get(f"/subscriptions/{id}", SUBSCRIPTIONS)
     except ReadError as error:
@@ -91,19 +97,19 @@ async def _home(arm: Arm, id: str) -> str:
     return ""
 
 
-def _remembered(name: str, account: Account) -> str:
-    """The other tenant in which the Azure CLI knows a subscription of that name."""
+def _tenant_in_profile(name: str, account: SignedInAccount) -> str:
+    """Return the other tenant in which the Azure CLI remembers a subscription of that name, or ""."""
     rows = profile() if account.kind == "cli" else []
     homes = {str(row.get("tenantId") or "") for row in rows if str(row.get("name")).lower() == name.lower()}
     return next((home for home in sorted(homes) if home.lower() != account.tenant.lower()), "")
 
 
-async def below(arm: Arm, groups: Sequence[str], known: Sequence[Subscription]) -> list[Subscription]:
-    """The subscriptions below management groups; one that the login does not see has no state.
+async def below(arm: ArmClient, groups: Sequence[str], known: Sequence[Subscription]) -> list[Subscription]:
+    """Return the subscriptions below management groups. One that is not visible has no state.
 
     Raises InputError or NothingReadable where a group's descendants cannot be listed.
     """
-    seen = {each.id.lower(): each for each in known}
+    visible_ids = {each.id.lower(): each for each in known}
     found: dict[str, Subscription] = {}
     for group in groups:
         path = f"/providers/Microsoft.Management/managementGroups/{group}/descendants"
@@ -123,11 +129,12 @@ async def below(arm: Arm, groups: Sequence[str], known: Sequence[Subscription]) 
             ) from error
         for row in rows:
             if str(row.get("type", "")).lower().endswith("/subscriptions") and isinstance(row.get("name"), str):
-                found.setdefault(row["name"].lower(), seen.get(row["name"].lower()) or _hidden(row))
+                found.setdefault(row["name"].lower(), visible_ids.get(row["name"].lower()) or _hidden(row))
     return list(found.values())
 
 
 def _hidden(row: Json) -> Subscription:
+    """Return a subscription that is not visible, from a row of descendants."""
     shown = row.get("properties")
     name = shown.get("displayName") if isinstance(shown, dict) else None
     return Subscription(row["name"], str(name or row["name"]), "")

@@ -1,4 +1,4 @@
-"""The one HTTP session of a scan: one trust, kept-alive connections, the proxy of the environment."""
+"""The HTTP session of a scan: its trusted certificates, its connections, and the proxy of the environment."""
 
 import asyncio
 import os
@@ -19,16 +19,20 @@ from scanner.errors import InputError
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
-IN_FLIGHT = 64
+MAX_REQUESTS = 64
+"""The requests that may be under way at once."""
 _PROXY_SETTINGS = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy")
 TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-"""Variables whose certificates are trusted besides the system's; the Azure CLI and OpenSSL read them too."""
+"""Variables that name certificates to trust besides the system's. The Azure CLI and OpenSSL read them too."""
 
 
-def trust() -> ssl.SSLContext:
-    """The system's trust and that of both variables together. Raises InputError where one names no certificates."""
+def tls_context() -> ssl.SSLContext:
+    """Return a context that trusts the system's certificates and those of both variables.
+
+    Raises InputError where a variable names no certificates.
+    """
     context = ssl.create_default_context()
-    # Python 3.13 began to demand extensions that inspection CAs of companies lack; az and requests do without.
+    # Python 3.13 began to require extensions that the CAs of inspecting proxies lack. az and requests do not.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     system = ssl.get_default_verify_paths()
     found = False
@@ -62,19 +66,19 @@ def _load(context: ssl.SSLContext, place: str) -> None:
 
 
 class Transport(AioHttpTransport):  # type: ignore[misc] # azure-core re-exports it without a type
-    """Sends through the proxy of the environment. aiohttp would look it up in a thread, twice for each request."""
+    """Send through the proxy of the environment, because aiohttp would look it up in a thread, twice a request."""
 
     async def send(self, request: Any, **config: Any) -> Any:
-        """The answer to a request, its body read."""
+        """Return the answer to a request, its body read."""
         return await super().send(request, proxy=proxy_of(request.url), **config)
 
 
-class Web:
-    """The session that all clients and credentials share; `transport` is what azure-core sends through."""
+class HttpSession:
+    """The session that all clients and credentials share. `transport` is its form for azure-core."""
 
     def __init__(self, context: ssl.SSLContext, *, proxies: bool = True) -> None:
         self.session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context, limit=IN_FLIGHT, keepalive_timeout=60),
+            connector=aiohttp.TCPConnector(ssl=context, limit=MAX_REQUESTS, keepalive_timeout=60),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
@@ -91,7 +95,7 @@ class Web:
 
 
 def proxy_of(url: str) -> str | None:
-    """The proxy that HTTPS_PROXY and NO_PROXY name for a URL; None for a direct way."""
+    """Return the proxy that HTTPS_PROXY and NO_PROXY name for a URL; None for a direct connection."""
     parts = urlsplit(url)
     settings = tuple(os.environ.get(name) for name in _PROXY_SETTINGS)
     return _proxy_for(parts.scheme, parts.hostname or "", settings)
@@ -102,22 +106,22 @@ def _proxy_for(scheme: str, host: str, _settings: tuple[str | None, ...]) -> str
     return None if proxy_bypass(host) else getproxies().get(scheme)
 
 
-async def explain(error: BaseException, url: str) -> UntrustedCertificate | ProxyRefused | Unreachable | None:
-    """The sentence for a failure on the way to a host, or None where it is not one that a person can mend.
+async def explain_failure(error: BaseException, url: str) -> UntrustedCertificate | ProxyRefused | Unreachable | None:
+    """Return the error for a failed connection to a host, or None for a failure that a person cannot fix.
 
-    For a certificate that is not trusted the host is asked once more for its issuer; nothing is sent to it.
+    For a certificate that is not trusted a second connection reads its issuer. No request is sent on it.
     """
     host = urlsplit(url).hostname or url
-    for cause in _chain(error):
+    for cause in _causes(error):
         if isinstance(cause, aiohttp.ClientHttpProxyError):
-            return _proxy(url, f"{cause.status} {cause.message}".strip())
+            return _proxy_refused(url, f"{cause.status} {cause.message}".strip())
         if isinstance(cause, aiohttp.ClientProxyConnectionError):
-            return _proxy(url, str(cause.os_error.strerror or "no connection"))
+            return _proxy_refused(url, str(cause.os_error.strerror or "no connection"))
         if isinstance(cause, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
-            who = await issuer(url)
+            issuer = await certificate_issuer(url)
             shown = (
-                f'a certificate from "{who}", which is not trusted here'
-                if who
+                f'a certificate from "{issuer}", which is not trusted here'
+                if issuer
                 else "a certificate that is not trusted here"
             )
             return UntrustedCertificate(
@@ -134,7 +138,7 @@ async def explain(error: BaseException, url: str) -> UntrustedCertificate | Prox
     return None
 
 
-def _proxy(url: str, why: str) -> ProxyRefused:
+def _proxy_refused(url: str, why: str) -> ProxyRefused:
     parts = urlsplit(url)
     proxy = urlsplit(proxy_of(url) or "")
     return ProxyRefused(
@@ -144,7 +148,8 @@ def _proxy(url: str, why: str) -> ProxyRefused:
     )
 
 
-def _chain(error: BaseException | None) -> list[BaseException]:
+def _causes(error: BaseException | None) -> list[BaseException]:
+    """Return an error and the errors that caused it."""
     seen: list[BaseException] = []
     while error is not None and error not in seen:
         seen.append(error)
@@ -153,8 +158,8 @@ def _chain(error: BaseException | None) -> list[BaseException]:
     return seen
 
 
-async def issuer(url: str) -> str:
-    """The organisation that signed what a host shows, as its certificate names it; "" where nothing was shown."""
+async def certificate_issuer(url: str) -> str:
+    """Return the issuer that the certificate of a host names; "" where the host shows no certificate."""
     from cryptography import x509
     from cryptography.x509.oid import NameOID
 
@@ -171,7 +176,7 @@ async def issuer(url: str) -> str:
 
 
 async def _certificate(url: str) -> bytes | None:
-    """What a host shows in a handshake that is not trusted and carries no request."""
+    """Return the certificate of a host from a handshake that trusts any certificate and carries no request."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 443
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from scanner.collect.permissions import Rights, ask
+from scanner.collect.permissions import SubscriptionPermissions, read_group_roles
 from scanner.collect.plan import Plan, Scope
 from scanner.config.settings import Settings
 from scanner.errors import InputError
@@ -19,7 +19,8 @@ from scanner.model.ids import group_of, subscription_of
 from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook import permissions as access
 from scanner.rulebook.loader import RuleSet
-from scanner.snapshot.files import Head, Store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from scanner.terminal.screen import Line, Screen, clean, table
 from scanner.terminal.signals import Stop
 from scanner.version import version
@@ -42,7 +43,7 @@ class Place:
     say enough; `denied`: all actions that are missing here, needed by a rule or not. Actions are in lower case.
     """
 
-    rights: Rights
+    rights: SubscriptionPermissions
     lacking: Mapping[str, frozenset[str]] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
     denied: frozenset[str] = frozenset()
@@ -78,7 +79,7 @@ def wanted(rules: RuleSet, effective: bool = False) -> dict[str, bool]:
     return {each: each in lists for each in access.actions(rules, effective) if not each.startswith(_GROUPS)}
 
 
-def judged(rules: RuleSet, found: Sequence[Rights], effective: bool = False) -> list[Place]:
+def judged(rules: RuleSet, found: Sequence[SubscriptionPermissions], effective: bool = False) -> list[Place]:
     """What becomes of the enabled rules in each place. What verdicts look up counts in all of them, wherever it is."""
     asked = wanted(rules, effective)
     said = [{each.lower(): right.allows(each, listed=listed) for each, listed in asked.items()} for right in found]
@@ -95,7 +96,7 @@ def _least(answers: Iterable[bool | None]) -> bool | None:
 Said = Mapping[str, bool | None]
 
 
-def _place(rules: RuleSet, right: Rights, said: Said, everywhere: Said) -> Place:
+def _place(rules: RuleSet, right: SubscriptionPermissions, said: Said, everywhere: Said) -> Place:
     if right.view == "none":
         return Place(right, unknown=frozenset(rules.enabled))
     lacking: dict[str, frozenset[str]] = {}
@@ -258,7 +259,7 @@ class _Told:
     def gap(self, url: str, status: int, code: str, action: str) -> None: ...
 
 
-def _asked(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> list[Rights]:
+def _asked(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> list[SubscriptionPermissions]:
     screen.begin("Asking", lambda: "what this login may do")
     try:
         return stop.run(_ask(rules, settings, screen))
@@ -266,23 +267,23 @@ def _asked(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> li
         screen.finish()
 
 
-async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> list[Rights]:
-    from scanner.azure.clients import Way, connect
-    from scanner.collect.collector import look
+async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> list[SubscriptionPermissions]:
+    from scanner.azure.clients import ConnectionOptions, connect
+    from scanner.collect.collector import view_subscriptions
 
-    way = Way.of(settings)
+    way = ConnectionOptions.of(settings)
     scope, groups = _scope_of(settings)
-    async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
-        store = Store(Head(taken="", cloud=reader.cloud))
-        seen = await look(reader, scope, Plan(rules.read(), ()), store, _Told(screen))
+    async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
+        store = Store(Header(taken="", cloud=reader.cloud))
+        seen = await view_subscriptions(reader, scope, Plan(rules.read(), ()), store, _Told(screen))
         screen.counts(0, 0, 0, 0)
-        granted = {each.id.lower(): each.granted for each in seen}
+        granted = {each.id.lower(): each.roles for each in seen}
         found = [
-            Rights(id, name, view, named, granted.get(id.lower()))
+            SubscriptionPermissions(id, name, view, named, granted.get(id.lower()))
             for id, name, view in screen.scopes
             for named in groups.get(id.lower(), [()])
         ]
-        await ask(reader, found, wanted(rules, settings["effective"]))
+        await read_group_roles(reader, found, wanted(rules, settings["effective"]))
     return found
 
 

@@ -26,7 +26,9 @@ from scanner.reach.query import ask_endpoint
 from scanner.reach.topology import Topology, topology
 from scanner.rulebook.loader import RuleSet, load
 from scanner.snapshot import files as snapshot
-from scanner.snapshot.files import Snapshot, Store
+from scanner.snapshot.bundles import Snapshot, of_store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from scanner.terminal.screen import Line, Screen, clean, coloured, width_of
 from scanner.terminal.signals import Stop
 
@@ -73,7 +75,7 @@ def ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
         with storage.reading(settings["from"], settings.at("from", settings["from"])) as path:
             found = answers(question, snapshot.read(path), rules)
     else:
-        taken = snapshot.of_store(_collected(question, rules, settings, screen, stop))
+        taken = of_store(_collected(question, rules, settings, screen, stop))
         found = answers(question, taken, rules)
     for line in _lines(found):
         for row in line.render(width_of(sys.stdout), coloured(sys.stdout, {})):
@@ -286,7 +288,7 @@ def _exact(word: str, key: str) -> bool:
 
 
 def _collected(question: Question, rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> Store:
-    store = Store(snapshot.Head(taken=now(), cloud=settings["cloud"]))
+    store = Store(Header(taken=now(), cloud=settings["cloud"]))
     screen.begin("Reading")
     try:
         stop.run(_read(question, rules, settings, screen, store))
@@ -296,14 +298,14 @@ def _collected(question: Question, rules: RuleSet, settings: Settings, screen: S
 
 
 async def _read(question: Question, rules: RuleSet, settings: Settings, screen: Screen, store: Store) -> None:
-    from scanner.azure.clients import Way, connect
+    from scanner.azure.clients import ConnectionOptions, connect
     from scanner.collect.collector import Plan, Scope, collect
 
-    way = Way.of(settings)
+    way = ConnectionOptions.of(settings)
     kinds = [kind for kind in rules.kinds if kind.endpoint_function is not None]
     judged = {type.lower() for kind in kinds for type in kind.types}
-    async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
-        store.head.cloud, store.head.principal = reader.cloud, reader.account.name
+    async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
+        store.header.cloud, store.header.principal = reader.cloud, reader.account.name
         finder = _Finder(reader, settings["subscription"])
         target = await finder.id(question.resource, judged, "RESOURCE")
         ids, beside = [target], []
@@ -313,7 +315,9 @@ async def _read(question: Question, rules: RuleSet, settings: Settings, screen: 
             beside.append(subscription_of(other))
             if type_of(root_of(other)).lower() in _MACHINES:
                 ids.append(other)
-        scope = Scope(resources=tuple(dict.fromkeys(ids)), beside=tuple(dict.fromkeys(beside)), chained=True)
+        scope = Scope(
+            resources=tuple(dict.fromkeys(ids)), index_subscriptions=tuple(dict.fromkeys(beside)), admin_rules=True
+        )
         plan = Plan([*kinds, *_fronts(rules)], [*_reads(kinds), *rules.looked_up()])
         await collect(reader, scope, plan, store, screen)
 
@@ -375,11 +379,11 @@ class _Finder:
         raise _nothing(word, names)
 
     async def _query(self, kql: str) -> list[str]:
-        from scanner.azure.clients import Reader
+        from scanner.azure.clients import AzureReader
         from scanner.azure.errors import ReadError
 
         reader = self.reader
-        assert isinstance(reader, Reader)
+        assert isinstance(reader, AzureReader)
         known = await reader.named(self.wanted) if self.wanted else await reader.subscriptions()
         try:
             rows = await reader.query(kql, [each.id for each in known if each.readable])

@@ -1,4 +1,4 @@
-"""Bodies, ids and paths as Azure sends them: cut, placed and made safe to ask for."""
+"""Functions on bodies, ids, paths and permissions as Azure sends them."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -26,13 +26,15 @@ _KEPT = (
 )
 
 NOT_KEPT = "not kept"
-"""What stands in a cut body for a value of an unexpected shape: it may be a secret, and is not nothing."""
+"""The text that replaces a value of unexpected shape in a cut body. The value may be a secret, and is not absent."""
 
 
 def cut(body: Json, keep: Sequence[str]) -> Json:
-    """A body that carries secrets, cut down to what names it and the paths in `keep`.
+    """Return a body without secrets: the members that every resource has, and the paths in `keep`.
 
-    `[]` steps into a list, `*` into each member of an object.
+    Without `keep` the body is returned whole.
+
+    In a path `[]` steps into a list, and `*` into each member of an object.
     """
     if not keep:
         return body
@@ -66,14 +68,14 @@ def _copy(source: Any, target: Any, steps: Sequence[str]) -> None:
         target[key] = None if value is None else NOT_KEPT
 
 
-def usable(row: Json, subscription: str) -> bool:
-    """Whether a row has an id that a read may be built on, in the subscription that was asked."""
+def has_usable_id(row: Json, subscription: str) -> bool:
+    """Return whether a row has an id in the subscription of the request, from which a read can be built."""
     id = row.get("id")
     return isinstance(id, str) and subscription_of(id) == subscription.lower() and not {".", ".."} & set(id.split("/"))
 
 
-def placed(row: Json, url: str) -> Json:
-    """A child with an id below its list; one without, or with one elsewhere, gets it from its names."""
+def with_child_id(row: Json, url: str) -> Json:
+    """Return a child with an id below its list. An id that is missing or elsewhere is made from the child's names."""
     given = row.get("id")
     id = given if isinstance(given, str) else ""
     if segments(id)[:-1] == segments(url) and id.rsplit("/", 1)[-1] not in (".", ".."):
@@ -85,59 +87,63 @@ def placed(row: Json, url: str) -> Json:
     return {**row, "id": f"{url}/{'-' if name == '.' else name.replace('..', '-')}"}
 
 
-def safe(path: str) -> str:
-    """A path as it may stand in a URL; escapes that it has stay."""
+def quoted_path(path: str) -> str:
+    """Return a path quoted for a URL. Escapes in it stay."""
     return quote("/" + "/".join(part for part in path.split("/") if part), safe="/-._~!$&'()*+,;=:@%")
 
 
 def list_path(subscription: str, type: str, group: str = "") -> str:
+    """Return the ARM path that lists a type in a subscription, or in one of its resource groups."""
     where = f"/resourceGroups/{group}" if group else ""
     return f"/subscriptions/{subscription}{where}/providers/{type}"
 
 
-def top(type: str) -> str:
+def top_type(type: str) -> str:
+    """Return the top-level type of a type, e.g. `Microsoft.Sql/servers` of `Microsoft.Sql/servers/databases`."""
     return "/".join(type.split("/")[:2])
 
 
 def texts(value: Any) -> list[str]:
+    """Return the strings in a list; [] where the value is no list."""
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
 Role = tuple[list[str], list[str]]
-"""What one role allows, and what it takes back of that: patterns of actions."""
+"""One role: the patterns of its actions, and those of its not-actions."""
 
 
 def roles(rows: Iterable[Json]) -> list[Role]:
-    """The entries of an answer about permissions; one that takes back what cannot be read allows nothing."""
+    """Return the roles in an answer about permissions. A role whose not-actions cannot be read is left out."""
     found: list[Role] = []
     for row in rows:
-        taken = row.get("notActions")
-        whole = taken is None or (isinstance(taken, list) and all(isinstance(each, str) for each in taken))
-        if whole:
-            found.append((texts(row.get("actions")), taken or []))
+        not_actions = row.get("notActions")
+        if not_actions is None or (isinstance(not_actions, list) and len(texts(not_actions)) == len(not_actions)):
+            found.append((texts(row.get("actions")), not_actions or []))
     return found
 
 
 def allows(role: Role, action: str) -> bool:
-    """Whether a role's actions, less its not-actions, hold an action: without case, `*` stands for any text."""
-    given, taken = (any(fnmatchcase(action.lower(), _only_stars(each.lower())) for each in side) for side in role)
-    return given and not taken
+    """Return whether a role's actions without its not-actions include an action. Without case; `*` is any text."""
+    included, excluded = (any(fnmatchcase(action.lower(), _only_stars(each.lower())) for each in side) for side in role)
+    return included and not excluded
 
 
 def _only_stars(pattern: str) -> str:
     return pattern.replace("[", "[[]").replace("?", "[?]")
 
 
-def quoted(types: Iterable[str]) -> str:
+def kusto_list(types: Iterable[str]) -> str:
+    """Return types as the items of a Kusto list."""
     return ", ".join(f"'{type}'" for type in types)
 
 
-def word(text: str) -> str:
+def letters_of(text: str) -> str:
+    """Return the first 40 ASCII letters of a text, for an error code."""
     return re.sub(r"[^A-Za-z]", "", text)[:40]
 
 
-def words(path: str) -> str:
-    """What a path segment or type reads, for people: `blobServices/default/containers` -> "containers"."""
+def display_name(path: str) -> str:
+    """Return what a path segment or type is called in messages: `blobServices/default/containers` -> "containers"."""
     last = path.rsplit("/", 1)[-1]
     name = last if last.lower() not in ("default", "web") else " ".join(path.split("/")[-2:])
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()

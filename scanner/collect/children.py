@@ -1,184 +1,199 @@
-"""Bundles: what lies below one resource, level by level, written when the bundle is whole or not at all."""
+"""Reads the bundle of a resource: everything below it, level by level. A bundle is written whole or not at all."""
 
 import asyncio
 
 import msgspec
 
 from scanner.azure.errors import ReadError
-from scanner.collect.bodies import cut, placed, safe, words
+from scanner.collect.bodies import cut, display_name, quoted_path, with_child_id
 from scanner.collect.plan import Json
-from scanner.collect.queue import UNREGISTERED, Crew, Desk, Gone, Out, Seen
+from scanner.collect.queue import UNREGISTERED, CollectionContext, JobQueue, ParentDeletedError, SubscriptionView
 from scanner.model.resource import By, Resource
 from scanner.model.rule import Read, ResourceType
+from scanner.snapshot.store import LineBuffer
 
-_GONE = frozenset({"resourcenotfound", "parentresourcenotfound", "resourcegroupnotfound", "notfound"})
+_NOT_FOUND = frozenset({"resourcenotfound", "parentresourcenotfound", "resourcegroupnotfound", "notfound"})
 
 
-class Bundles:
-    """Reads the bundles of one collection."""
+class BundleReader:
+    """Read the bundles of one collection."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        parents: set[ResourceType | Read] = {*desk.plan.kinds, *desk.plan.children}
-        self.below = {parent: desk.plan.below(parent) for parent in parents}
-        self.nested: dict[str, list[tuple[str, ResourceType]]] = {}
-        self.asked: dict[str, bool] = {}
-        self.seen_ids: set[str] = set()
+    def __init__(self, context: CollectionContext) -> None:
+        self.context = context
+        parents: set[ResourceType | Read] = {*context.plan.resource_types, *context.plan.reads}
+        self.found_ids: set[str] = set()
+        """The ids (lower case) of the resources whose bundles are read or will be."""
+        self._below = {parent: context.plan.below(parent) for parent in parents}
+        self._nested: dict[str, list[tuple[str, ResourceType]]] = {}
+        self._exists: dict[str, bool] = {}
+        """Whether a resource still exists, by its key, where a read below it gave 404."""
 
-    def bundle(self, crew: Crew, subscription: Seen, row: Json, kind: ResourceType, by: By) -> None:
-        """One bundle: written at once where nothing lies below, else a job of its lane."""
-        body = cut(row, kind.keep)
-        resource = Resource(body, api=kind.api, by=by)
-        out = Out()
-        children = self._needed(out, resource, kind)
-        self.desk.tally.resources += 1
+    def add(
+        self, jobs: JobQueue, subscription: SubscriptionView, row: Json, resource_type: ResourceType, by: By
+    ) -> None:
+        """Write a resource at once where nothing is read below it, else add a job that reads its bundle."""
+        body = cut(row, resource_type.keep)
+        resource = Resource(body, api=resource_type.api, by=by)
+        buffer = LineBuffer()
+        reads = self._needed(buffer, resource, resource_type)
+        self.context.counts.resources += 1
         nested = [each for each in self._nested_in(resource.type) if may_exist(subscription, each[0])]
-        if not children and not nested:
-            out.resource(body, kind.api, by)
-            self.desk.flush(out)
+        if not reads and not nested:
+            buffer.resource(body, resource_type.api, by)
+            self.context.flush(buffer)
             return
         packed = msgspec.json.encode(body)
-        lane = (subscription.id, resource.type.split("/", 1)[0].lower(), resource.location)
+        key = (subscription.id, resource.type.split("/", 1)[0].lower(), resource.location)
 
         async def job() -> None:
-            top = Resource(msgspec.json.decode(packed), api=kind.api, by=by)
-            out.resource(top.body, kind.api, by)
+            top = Resource(msgspec.json.decode(packed), api=resource_type.api, by=by)
+            buffer.resource(top.body, resource_type.api, by)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    for child in children:
-                        tasks.create_task(self._read(out, top, child, top))
+                    for read in reads:
+                        tasks.create_task(self._read_children(buffer, top, read, top))
                     for type, below in nested:
-                        tasks.create_task(self._nested_kind(crew, subscription, out, top, type, below))
-            except* Gone:
-                out.lines.clear()
-                out.skip(top.id, "deleted meanwhile")
-                self.desk.tally.resources -= 1
-            self.desk.flush(out)
+                        tasks.create_task(self._read_nested(jobs, subscription, buffer, top, type, below))
+            except* ParentDeletedError:
+                buffer.lines.clear()
+                buffer.skip(top.id, "deleted meanwhile")
+                self.context.counts.resources -= 1
+            self.context.flush(buffer)
 
-        crew.add(lane, job)
+        jobs.add(key, job)
 
     def _nested_in(self, type: str) -> list[tuple[str, ResourceType]]:
-        if type not in self.nested:
-            self.nested[type] = self.desk.plan.nested(type)
-        return self.nested[type]
+        if type not in self._nested:
+            self._nested[type] = self.context.plan.nested(type)
+        return self._nested[type]
 
-    def _needed(self, out: Out, parent: Resource, declared: ResourceType | Read) -> list[Read]:
-        """The children to read below a resource; those that are not needed are written as skips."""
+    def _needed(self, buffer: LineBuffer, parent: Resource, declared: ResourceType | Read) -> list[Read]:
+        """Return the reads to make below a resource. Reads that are not needed are written as skips."""
         needed = []
-        for child in self.below.get(declared, ()):
-            if _wanted(child, parent):
-                needed.append(child)
-                self.desk.tally.plan(words(child.path))
+        for read in self._below.get(declared, ()):
+            if _wanted(read, parent):
+                needed.append(read)
+                self.context.counts.expect(display_name(read.path))
             else:
-                out.skip(parent.url(child), "not needed")
+                buffer.skip(parent.url(read), "not needed")
         return needed
 
-    async def _nested_kind(
-        self, crew: Crew, subscription: Seen, out: Out, parent: Resource, type: str, kind: ResourceType
+    async def _read_nested(
+        self,
+        jobs: JobQueue,
+        subscription: SubscriptionView,
+        buffer: LineBuffer,
+        parent: Resource,
+        type: str,
+        resource_type: ResourceType,
     ) -> None:
-        """Bundles of their own that are listed below a resource (slots)."""
+        """List the resources below a resource that are bundles of their own (slots), and add them."""
         url = f"{parent.id}/{type.rsplit('/', 1)[1]}"
-        what = words(type.rsplit("/", 1)[1])
-        self.desk.tally.plan(what)
+        what = display_name(type.rsplit("/", 1)[1])
+        self.context.counts.expect(what)
         count = 0
         try:
-            async for page in self.desk.reader.pages(safe(url), kind.api, parent.location):
-                for row in (placed(each, url) for each in page):
-                    if row["id"].lower() not in self.seen_ids:
-                        self.seen_ids.add(row["id"].lower())
+            async for page in self.context.reader.pages(quoted_path(url), resource_type.api, parent.location):
+                for row in (with_child_id(each, url) for each in page):
+                    if row["id"].lower() not in self.found_ids:
+                        self.found_ids.add(row["id"].lower())
                         count += 1
-                        self.bundle(crew, subscription, row, kind, "list")
+                        self.add(jobs, subscription, row, resource_type, "list")
         except ReadError as error:
-            await self._maybe_gone(error, parent, parent)
-            self.desk.failed(out, url, error)
+            await self._check_parent(error, parent, parent)
+            self.context.add_failure(buffer, url, error)
         else:
-            out.read(url, count, "list")
-        self.desk.tally.ended(what, words(parent.type.rsplit("/", 1)[1]))
+            buffer.read(url, count, "list")
+        self.context.counts.finish(what, display_name(parent.type.rsplit("/", 1)[1]))
 
-    async def _read(self, out: Out, parent: Resource, child: Read, top: Resource) -> None:
-        """One read below a resource, and what lies below its result."""
-        url = parent.url(child)
-        what, of = words(child.path), words(parent.type.rsplit("/", 1)[1])
+    async def _read_children(self, buffer: LineBuffer, parent: Resource, read: Read, top: Resource) -> None:
+        """Make one read below a resource, and the reads below its results."""
+        url = parent.url(read)
+        what, of = display_name(read.path), display_name(parent.type.rsplit("/", 1)[1])
         found: dict[str, Resource] = {}
         try:
-            if child.one:
-                body = await self.desk.reader.get(safe(url), child.api, top.location)
-                found[url] = self._child(out, {**body, "id": url}, child, "get")
+            if read.one:
+                body = await self.context.reader.get(quoted_path(url), read.api, top.location)
+                found[url] = self._add_child(buffer, {**body, "id": url}, read, "get")
             else:
-                async for page in self.desk.reader.pages(safe(url), child.api, top.location):
-                    for row in (placed(each, url) for each in page):
-                        found[row["id"].lower()] = self._child(out, row, child, "list")
+                async for page in self.context.reader.pages(quoted_path(url), read.api, top.location):
+                    for row in (with_child_id(each, url) for each in page):
+                        found[row["id"].lower()] = self._add_child(buffer, row, read, "list")
         except ReadError as error:
-            await self._child_failed(out, url, child, error, parent, top)
+            await self._add_failure(buffer, url, read, error, parent, top)
         else:
-            out.read(url, len(found), "get" if child.one else "list")
-        self.desk.tally.ended(what, of)
+            buffer.read(url, len(found), "get" if read.one else "list")
+        self.context.counts.finish(what, of)
         async with asyncio.TaskGroup() as tasks:
             for resource in found.values():
-                if child.each:
-                    tasks.create_task(self._by_itself(out, resource, child, top))
-                for below in self._needed(out, resource, child):
-                    tasks.create_task(self._read(out, resource, below, top))
+                if read.each:
+                    tasks.create_task(self._read_row(buffer, resource, read, top))
+                for below in self._needed(buffer, resource, read):
+                    tasks.create_task(self._read_children(buffer, resource, below, top))
 
-    async def _by_itself(self, out: Out, row: Resource, child: Read, top: Resource) -> None:
-        """A row of a list that says too little: the resource itself takes its place."""
-        what, of = words(child.type.rsplit("/", 1)[1]), words(top.type.rsplit("/", 1)[1])
-        self.desk.tally.plan(what)
+    async def _read_row(self, buffer: LineBuffer, row: Resource, read: Read, top: Resource) -> None:
+        """Read a resource by GET, because its row in a list says too little."""
+        what, of = display_name(read.type.rsplit("/", 1)[1]), display_name(top.type.rsplit("/", 1)[1])
+        self.context.counts.expect(what)
         try:
-            body = await self.desk.reader.get(safe(row.id), child.api, top.location)
+            body = await self.context.reader.get(quoted_path(row.id), read.api, top.location)
         except ReadError as error:
-            self.desk.failed(out, row.id, error)
-            out.resource(row.body, None, "graph")  # too little to pass on: what it lacks is not known to be absent
+            self.context.add_failure(buffer, row.id, error)
+            buffer.resource(row.body, None, "graph")  # as a row of unknown api-version, where absent is not absence
         else:
-            out.resource(cut({**body, "id": row.id}, child.keep), child.api, "get")
-        self.desk.tally.ended(what, of)
+            buffer.resource(cut({**body, "id": row.id}, read.keep), read.api, "get")
+        self.context.counts.finish(what, of)
 
-    def _child(self, out: Out, body: Json, child: Read, by: By) -> Resource:
-        body = cut(body, child.keep)
-        if not child.each:
-            out.resource(body, child.api, by)
-        self.desk.tally.resources += 1
-        return Resource(body, api=child.api, by=by)
+    def _add_child(self, buffer: LineBuffer, body: Json, read: Read, by: By) -> Resource:
+        body = cut(body, read.keep)
+        if not read.each:
+            buffer.resource(body, read.api, by)
+        self.context.counts.resources += 1
+        return Resource(body, api=read.api, by=by)
 
-    async def _child_failed(
-        self, out: Out, url: str, child: Read, error: ReadError, parent: Resource, top: Resource
+    async def _add_failure(
+        self, buffer: LineBuffer, url: str, read: Read, error: ReadError, parent: Resource, top: Resource
     ) -> None:
-        """What a failed child read means: there is none, not on this SKU, deleted meanwhile, or a gap."""
+        """Write what a failed read means: there is none, not on this SKU, deleted meanwhile, or a gap."""
         code = error.code.lower()
-        off = next((each for each in child.off if each.lower() == code), None)
+        off = next((each for each in read.off if each.lower() == code), None)
         if off is not None:
-            out.skip(url, off)
-        elif code in {each.lower() for each in child.none} or code == UNREGISTERED:
-            out.read(url, 0, "get" if child.one else "list")
+            buffer.skip(url, off)
+        elif code in {each.lower() for each in read.none} or code == UNREGISTERED:
+            buffer.read(url, 0, "get" if read.one else "list")
         else:
-            await self._maybe_gone(error, parent, top)
-            self.desk.failed(out, url, error, child.action if len(child.actions) == 1 else "")
+            await self._check_parent(error, parent, top)
+            self.context.add_failure(buffer, url, error, read.action if len(read.actions) == 1 else "")
 
-    async def _maybe_gone(self, error: ReadError, parent: Resource, top: Resource) -> None:
-        """After a 404 that may mean the parent: ask for it. Raises Gone where it is not there any more."""
-        if error.status != 404 or error.code.lower() not in _GONE or top.by == "get":
+    async def _check_parent(self, error: ReadError, parent: Resource, top: Resource) -> None:
+        """Read the parent after a 404 that may mean it. Raises ParentDeletedError where it no longer exists."""
+        if error.status != 404 or error.code.lower() not in _NOT_FOUND or top.by == "get":
             return
-        async with self.desk.locks[top.key]:
-            if top.key not in self.asked:
-                self.asked[top.key] = await self._exists(top)
-        if not self.asked[top.key]:
-            raise Gone
+        async with self.context.locks[top.key]:
+            if top.key not in self._exists:
+                self._exists[top.key] = await self._still_exists(top)
+        if not self._exists[top.key]:
+            raise ParentDeletedError
 
-    async def _exists(self, resource: Resource) -> bool:
+    async def _still_exists(self, resource: Resource) -> bool:
         try:
-            await self.desk.reader.get(safe(resource.id), resource.api or "", resource.location)
+            await self.context.reader.get(quoted_path(resource.id), resource.api or "", resource.location)
         except ReadError as error:
             return error.status != 404
         return True
 
 
-def _wanted(child: Read, parent: Resource) -> bool:
-    """Whether a declaration asks for a read; one whose condition fails does, and evaluation names the fault."""
+def _wanted(read: Read, parent: Resource) -> bool:
+    """Return whether a read is needed below a resource.
+
+    A read whose condition raises is needed, because the evaluation then names the fault.
+    """
     try:
-        return child.needed(parent)
+        return read.needed(parent)
     except Exception:  # noqa: BLE001 - a rule file may raise anything
         return True
 
 
-def may_exist(subscription: Seen, type: str) -> bool:
-    return subscription.exists is None or type.lower() in subscription.exists
+def may_exist(subscription: SubscriptionView, type: str) -> bool:
+    """Return whether resources of a type exist in a subscription, as far as is known."""
+    return subscription.existing_types is None or type.lower() in subscription.existing_types

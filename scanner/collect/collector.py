@@ -1,56 +1,67 @@
-"""Step 1: reads what a plan names from Azure into a sink. It knows no rule, and imports no SDK."""
+"""Reads what a plan names from Azure into a store. Knows no rule and imports no SDK."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from scanner.azure.errors import NothingReadable, ReadError
-from scanner.collect.bodies import NOT_KEPT, cut, safe, words
-from scanner.collect.children import Bundles
-from scanner.collect.index_types import INDEX_APIS, Index
-from scanner.collect.lists import Lists
-from scanner.collect.plan import Plan, Progress, Reader, Scope, Sink, Subscription, nested
-from scanner.collect.queue import Crew, Desk, Seen
-from scanner.collect.visibility import Views
+from scanner.collect.bodies import NOT_KEPT, cut, display_name, quoted_path
+from scanner.collect.children import BundleReader
+from scanner.collect.index_types import INDEX_APIS, IndexReader
+from scanner.collect.lists import ListReader
+from scanner.collect.plan import Plan, Progress, Scope, nested
+from scanner.collect.queue import CollectionContext, JobQueue, SubscriptionView
+from scanner.collect.visibility import VisibilityReader
 from scanner.errors import InputError
 from scanner.model.ids import subscription_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.rule import ResourceType
+from scanner.snapshot.store import LineWriter
 
-__all__ = ["INDEX_APIS", "NOT_KEPT", "Plan", "Progress", "Reader", "Scope", "Sink", "again", "collect", "cut", "look"]
+if TYPE_CHECKING:
+    from scanner.azure.clients import AzureReader
+    from scanner.azure.subscriptions import Subscription
 
+__all__ = ["INDEX_APIS", "NOT_KEPT", "Plan", "Progress", "Scope", "collect", "cut", "reread", "view_subscriptions"]
 
-async def collect(reader: Reader, scope: Scope, plan: Plan, sink: Sink, progress: Progress) -> None:
-    """Read the scope into the sink. Raises InputError or an AccessError where nothing of it can be read."""
-    work = _Collection(reader, scope, plan, sink, progress)
-    try:
-        await work.run()
-    except BaseExceptionGroup as group:
-        raise _first(group) from None
+T = TypeVar("T")
 
 
-async def again(reader: Reader, scope: Scope, plan: Plan, sink: Sink, progress: Progress) -> frozenset[str]:
-    """A second look at the resources of the scope, and at the index of their subscriptions. Gives those (lower case)
-    of which ARM says that they are gone; what cannot be read is a gap, also where that is all.
+async def collect(reader: "AzureReader", scope: Scope, plan: Plan, store: LineWriter, progress: Progress) -> None:
+    """Read the scope into the store. Raises InputError, or an AccessError where nothing of it can be read."""
+    await _run(_Collection(reader, scope, plan, store, progress).run)
+
+
+async def reread(
+    reader: "AzureReader", scope: Scope, plan: Plan, store: LineWriter, progress: Progress
+) -> frozenset[str]:
+    """Re-read the named resources of the scope, and the index of their subscriptions.
+
+    Reports no account and no progress of scopes. Returns the ids (lower case) that ARM says no longer exist. What
+    cannot be read is a gap, even where that is everything.
     """
-    work = _Collection(reader, scope, plan, sink, progress)
-    try:
-        return await work.again()
-    except BaseExceptionGroup as group:
-        raise _first(group) from None
+    return await _run(_Collection(reader, scope, plan, store, progress).reread)
 
 
-async def look(reader: Reader, scope: Scope, plan: Plan, sink: Sink, progress: Progress) -> list[Seen]:
-    """Which subscriptions a collection would read, and how much of each the login sees; it reads no more than that."""
-    work = _Collection(reader, scope, plan, sink, progress)
+async def view_subscriptions(
+    reader: "AzureReader", scope: Scope, plan: Plan, store: LineWriter, progress: Progress
+) -> list[SubscriptionView]:
+    """Return the subscriptions that a collection would read, and how much of each is visible. Reads nothing else."""
+    return await _run(_Collection(reader, scope, plan, store, progress).view_subscriptions)
+
+
+async def _run(work: Callable[[], Awaitable[T]]) -> T:
+    """Run a collection. An error of its tasks is raised alone, without its group."""
     try:
-        return await work.look()
+        return await work()
     except BaseExceptionGroup as group:
         raise _first(group) from None
 
 
 def _says_gone(error: ReadError) -> bool:
-    """Whether ARM says that the resource is gone: not the subscription (for this login), or its type, and not a page of
-    something that stands between.
+    """Return whether ARM says that the resource does not exist.
+
+    A subscription that is not visible to the identity, an unknown type, and the page of a gateway do not say so.
     """
     code = error.code.lower()
     return error.status == 404 and error.named and code.endswith("notfound") and code != "subscriptionnotfound"
@@ -62,64 +73,63 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 class _Collection:
-    """One collection: who reads, where, and in which order."""
+    """The steps of one collection."""
 
-    def __init__(self, reader: Reader, scope: Scope, plan: Plan, sink: Sink, progress: Progress) -> None:
+    def __init__(self, reader: "AzureReader", scope: Scope, plan: Plan, store: LineWriter, progress: Progress) -> None:
         self.scope = scope
-        self.desk = Desk(reader, plan, sink, progress)
-        self.views = Views(self.desk)
-        self.index = Index(self.desk)
-        self.bundles = Bundles(self.desk)
-        self.lists = Lists(self.desk, self.bundles, scope)
+        self.context = CollectionContext(reader, plan, store, progress)
+        self.visibility = VisibilityReader(self.context)
+        self.index = IndexReader(self.context)
+        self.bundles = BundleReader(self.context)
+        self.lists = ListReader(self.context, self.bundles, scope)
         self.gone: dict[str, str] = {}
-        """Ids as they were given, by their lower case, with which ARM's code says that they are gone."""
+        """The named ids that do not exist, with ARM's error code, by id in lower case."""
         self.refused: list[ReadError] = []
 
     async def run(self) -> None:
-        """The whole collection."""
+        """Read the scope."""
         known = await self._known()
         if self.scope.resources:
             await self._named_resources(known)
-            self._all_there()
+            self._check_named()
             return
         targets = await self._targets(known)
-        seen = await self.views.of(targets)
+        views = await self.visibility.read(targets)
         if self.scope.graph:
-            await self.views.exist(seen)
-        await self.index.read(seen, self.scope.graph)
-        self.lists.know(seen)
+            await self.visibility.read_existing_types(views)
+        await self.index.read(views, self.scope.graph)
+        self.lists.set_existing(views)
         async with asyncio.TaskGroup() as tasks:
-            crew = Crew(tasks)
-            for subscription in seen:
-                for type, kind in self.desk.plan.types():
+            jobs = JobQueue(tasks)
+            for subscription in views:
+                for type, resource_type in self.context.plan.types():
                     if not nested(type):
-                        crew.add((subscription.id, "lists"), self.lists.job(crew, subscription, type, kind))
+                        jobs.add((subscription.id, "lists"), self.lists.job(jobs, subscription, type, resource_type))
 
-    async def look(self) -> list[Seen]:
-        """How much is seen of each subscription in scope."""
-        return await self.views.of(await self._targets(await self._known()))
+    async def view_subscriptions(self) -> list[SubscriptionView]:
+        """Return how much of each subscription in scope is visible."""
+        return await self.visibility.read(await self._targets(await self._known()))
 
-    # Who, and where
-
-    async def _known(self) -> Sequence[Subscription]:
+    async def _known(self) -> "Sequence[Subscription]":
+        """Return the subscriptions that the identity can see, and report the identity."""
         async with asyncio.TaskGroup() as tasks:
             subscriptions = tasks.create_task(self._subscriptions())
-            tenants = tasks.create_task(self.desk.reader.tenants())
+            tenants = tasks.create_task(self.context.reader.tenants())
         known = subscriptions.result()
-        self._account(tenants.result())
+        self._report_account(tenants.result())
         return known
 
-    def _account(self, tenants: list[tuple[str, str]]) -> None:
-        account = self.desk.reader.account
+    def _report_account(self, tenants: list[tuple[str, str]]) -> None:
+        account = self.context.reader.account
         names = dict(tenants)
         others = [name or id for id, name in tenants if id.lower() != account.tenant.lower()]
-        self.desk.progress.account(account.name, account.kind, names.get(account.tenant) or account.tenant, others)
+        self.context.progress.account(account.name, account.kind, names.get(account.tenant) or account.tenant, others)
 
-    async def _subscriptions(self) -> Sequence[Subscription]:
+    async def _subscriptions(self) -> "Sequence[Subscription]":
         try:
-            return await self.desk.reader.subscriptions()
+            return await self.context.reader.subscriptions()
         except ReadError as error:
-            account = self.desk.reader.account
+            account = self.context.reader.account
             raise NothingReadable(
                 f"the subscriptions of this login cannot be listed: {error.status or ''} {error.code}".replace(
                     ": 0", ":"
@@ -128,17 +138,18 @@ class _Collection:
                 do="try again later, or ask for Reader",
             ) from error
 
-    async def _targets(self, known: Sequence[Subscription]) -> list[Subscription]:
+    async def _targets(self, known: "Sequence[Subscription]") -> "list[Subscription]":
+        """Return the subscriptions in scope. Raises NothingReadable where none of them can be read."""
         scope = self.scope
         targets = list(known)
         if scope.subscriptions or scope.management_groups:
             found = [
-                *await self.desk.reader.named(scope.subscriptions),
-                *await self.desk.reader.below(scope.management_groups),
+                *await self.context.reader.named(scope.subscriptions),
+                *await self.context.reader.below(scope.management_groups),
             ]
             targets = list({each.id.lower(): each for each in found}.values())
         if not any(each.readable for each in targets):
-            account = self.desk.reader.account
+            account = self.context.reader.account
             states = ", ".join(sorted({f"{each.name} is {each.state or 'not seen'}" for each in targets})[:5])
             raise NothingReadable(
                 "this login can read no subscription" + (f" ({states})" if states else ""),
@@ -147,34 +158,38 @@ class _Collection:
             )
         return targets
 
-    async def again(self) -> frozenset[str]:
-        """Resources that were named, without a word on who reads and where."""
+    async def reread(self) -> frozenset[str]:
+        """Read the named resources. Return the ids (lower case) that do not exist."""
         await self._named_resources(await self._subscriptions())
         return frozenset(self.gone)
 
-    async def _named_resources(self, known: Sequence[Subscription]) -> None:
-        """`--resource`: each by GET, with what lies below; no probe. Resource Graph gives admin rules alone."""
+    async def _named_resources(self, known: "Sequence[Subscription]") -> None:
+        """Read the resources of `--resource` by GET, with everything below them, and the index of their subscriptions.
+
+        Nothing is probed. Resource Graph is asked for security admin rules only.
+        """
         tops = {top[0].lower(): top for top in (self._top_of(id) for id in self.scope.resources)}
         names = {each.id.lower(): each for each in known}
-        seen: dict[str, Seen] = {}
-        for subscription in (*(subscription_of(id) for id, _ in tops.values()), *self.scope.beside):
+        views: dict[str, SubscriptionView] = {}
+        for subscription in (*(subscription_of(id) for id, _ in tops.values()), *self.scope.index_subscriptions):
             found = names.get(subscription)
-            if subscription not in seen:
-                seen[subscription] = Seen(found.id if found else subscription)
+            if subscription not in views:
+                views[subscription] = SubscriptionView(found.id if found else subscription)
                 name = found.name if found else subscription
-                self.desk.sink.scope(seen[subscription].id, name, found.tenant if found else "", "full")
-                self.desk.sink.skip(f"/subscriptions/{seen[subscription].id}", "only resources that were named")
-                self.desk.progress.scope(seen[subscription].id, name, "full")
+                self.context.store.scope(views[subscription].id, name, found.tenant if found else "", "full")
+                self.context.store.skip(f"/subscriptions/{views[subscription].id}", "only resources that were named")
+                self.context.progress.scope(views[subscription].id, name, "full")
         async with asyncio.TaskGroup() as tasks:
-            crew = Crew(tasks)
-            chained = self.scope.chained or any(kind.path_function is not None for _, kind in tops.values())
-            tasks.create_task(self._whole_index(list(seen.values()), chained and self.scope.graph))
-            self._judged_index(crew, list(seen.values()), tops)
-            for id, kind in tops.values():
-                tasks.create_task(self._one(crew, seen[subscription_of(id)], id, kind))
+            jobs = JobQueue(tasks)
+            has_paths = any(resource_type.path_function is not None for _, resource_type in tops.values())
+            admin_rules = (self.scope.admin_rules or has_paths) and self.scope.graph
+            tasks.create_task(self._list_index(list(views.values()), admin_rules))
+            self._add_evaluated_index(jobs, list(views.values()), tops)
+            for id, resource_type in tops.values():
+                tasks.create_task(self._read_named(jobs, views[subscription_of(id)], id, resource_type))
 
-    def _all_there(self) -> None:
-        """Raises InputError where a resource that was named does not exist, NothingReadable where none can be read."""
+    def _check_named(self) -> None:
+        """Raise InputError where a named resource does not exist, and NothingReadable where none can be read."""
         if self.gone:
             raise InputError(
                 f"there is no resource {min(self.gone.values())}",
@@ -192,40 +207,43 @@ class _Collection:
     def _roots(self) -> list[str]:
         return [self._top_of(id)[0] for id in self.scope.resources]
 
-    async def _whole_index(self, seen: list[Seen], chained: bool) -> None:
-        await self.index.read(seen, graph=False)
-        if chained:
-            await self.index.extensions(seen)
+    async def _list_index(self, views: list[SubscriptionView], admin_rules: bool) -> None:
+        await self.index.read(views, graph=False)
+        if admin_rules:
+            await self.index.read_extensions(views)
 
-    def _judged_index(self, crew: Crew, seen: list[Seen], named: Collection[str]) -> None:
-        """The types of the index that rules are about, too: listed, with what verdicts on others look up below."""
-        desk = Desk(self.desk.reader, self.desk.plan.looked_up(), self.desk.sink, self.desk.progress)
-        desk.tally = self.desk.tally
-        bundles = Bundles(desk)
-        bundles.seen_ids.update(named)
-        lists = Lists(desk, bundles, Scope())
-        for subscription in seen:
-            for type, kind in desk.plan.types():
+    def _add_evaluated_index(self, jobs: JobQueue, views: list[SubscriptionView], named: Collection[str]) -> None:
+        """Add jobs that list the index types that rules are about, with the reads that other verdicts look up."""
+        whole = self.context
+        context = CollectionContext(whole.reader, whole.plan.looked_up(), whole.store, whole.progress)
+        context.counts = whole.counts
+        bundles = BundleReader(context)
+        bundles.found_ids.update(named)
+        lists = ListReader(context, bundles, Scope())
+        for subscription in views:
+            for type, resource_type in context.plan.types():
                 if is_indexed(type) and not nested(type):
-                    crew.add((subscription.id, "lists"), lists.job(crew, subscription, type, kind))
+                    jobs.add((subscription.id, "lists"), lists.job(jobs, subscription, type, resource_type))
 
-    async def _one(self, crew: Crew, subscription: Seen, id: str, kind: ResourceType) -> None:
-        self.desk.tally.plan(words(kind.type.rsplit("/", 1)[1]))
+    async def _read_named(
+        self, jobs: JobQueue, subscription: SubscriptionView, id: str, resource_type: ResourceType
+    ) -> None:
+        self.context.counts.expect(display_name(resource_type.type.rsplit("/", 1)[1]))
         try:
-            body = await self.desk.reader.get(safe(id), kind.api)
+            body = await self.context.reader.get(quoted_path(id), resource_type.api)
         except ReadError as error:
             if _says_gone(error):
                 self.gone[id.lower()] = f"{id} ({error.code})"
             else:
                 self.refused.append(error)
-                self.desk.failed(self.desk.sink, id, error)
+                self.context.add_failure(self.context.store, id, error)
         else:
-            self.bundles.bundle(crew, subscription, {**body, "id": id}, kind, "get")
-        self.desk.tally.ended(words(kind.type.rsplit("/", 1)[1]))
+            self.bundles.add(jobs, subscription, {**body, "id": id}, resource_type, "get")
+        self.context.counts.finish(display_name(resource_type.type.rsplit("/", 1)[1]))
 
     def _top_of(self, id: str) -> tuple[str, ResourceType]:
-        """The resource that a bundle starts with, of a resource or a child, and its declaration. Raises InputError."""
-        kinds = {type.lower(): kind for type, kind in self.desk.plan.types()}
+        """Return the top resource of the bundle that an id belongs to, and its declaration. Raises InputError."""
+        declared = {type.lower(): resource_type for type, resource_type in self.context.plan.types()}
         parts = [part for part in id.split("?", 1)[0].split("/") if part]
         lower = [part.lower() for part in parts]
         if lower[:1] != ["subscriptions"] or "providers" not in lower or {".", ".."} & set(parts):
@@ -234,9 +252,9 @@ class _Collection:
         names = range(len(parts) - (len(parts) - start) % 2, start + 3, -2)
         for end in names:
             candidate = "/" + "/".join(parts[:end])
-            kind = kinds.get(type_of(candidate).lower())
-            if kind is not None:
-                return candidate, kind
+            resource_type = declared.get(type_of(candidate).lower())
+            if resource_type is not None:
+                return candidate, resource_type
         raise InputError(
             f"no enabled rule is about {type_of(id) or 'this'}", at=f"--resource {id}", do="twolocks rules list"
         )

@@ -1,36 +1,33 @@
-"""`--effective`: asks Azure which rules apply to the network interfaces with a path from outside, and compares."""
+"""`--effective`: reads from Azure which rules apply to network interfaces with a path from outside, and compares."""
 
 import asyncio
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from scanner.azure.errors import ReadError
-from scanner.collect.collector import Progress
+from scanner.collect.plan import Progress
 from scanner.evaluate.run import Policy, index_of
 from scanner.reach.effective_rules import ADMIN, GROUPS, all_differences, reachable_interfaces
 from scanner.reach.topology import topology
-from scanner.snapshot import files as snapshot
-from scanner.snapshot.files import Store
+from scanner.snapshot.bundles import of_store
+from scanner.snapshot.store import Store
+
+if TYPE_CHECKING:
+    from scanner.azure.clients import AzureReader
 
 WIDTH = 16
-"""Questions under way at once."""
+"""The number of requests that are under way at once."""
 
 
-class Reader(Protocol):
-    """What asks; `scanner.azure.clients.Reader` is one."""
-
-    async def effective(self, path: str) -> dict[str, Any]: ...
-
-
-async def differences(reader: Reader, store: Store, progress: Progress) -> list[str]:
-    """Where Azure disagrees. What it refuses, or does not answer, is a gap in the store, and the rest goes on."""
-    taken = snapshot.of_store(store)
+async def differences(reader: "AzureReader", store: Store, progress: Progress) -> list[str]:
+    """Return a sentence for each place where Azure disagrees. A request that fails is a gap in the store."""
+    taken = of_store(store)
     taken.load(frozenset())
     found = topology(index_of(taken, Policy()))
     nics, networks = reachable_interfaces(found)
-    turn = asyncio.Semaphore(WIDTH)
+    slots = asyncio.Semaphore(WIDTH)
 
-    async def ask(path: str) -> dict[str, Any] | None:
-        async with turn:
+    async def read(path: str) -> dict[str, Any] | None:
+        async with slots:
             try:
                 return await reader.effective(path)
             except ReadError as error:
@@ -38,8 +35,8 @@ async def differences(reader: Reader, store: Store, progress: Progress) -> list[
                 progress.gap(path, error.status, error.code, error.action)
                 return None
 
-    groups = await asyncio.gather(*(ask(f"{nic.id}/{GROUPS}") for nic in nics))
-    admin = await asyncio.gather(*(ask(f"{network}/{ADMIN}") for network in networks))
+    groups = await asyncio.gather(*(read(f"{nic.id}/{GROUPS}") for nic in nics))
+    admin = await asyncio.gather(*(read(f"{network}/{ADMIN}") for network in networks))
     return all_differences(
         found,
         [(nic, answer) for nic, answer in zip(nics, groups, strict=True) if answer is not None],

@@ -1,15 +1,19 @@
-"""The index: network resources that verdicts on others look up, as rows of Resource Graph or as lists."""
+"""Reads the index, which is the network resources that verdicts on other resources look up.
+
+Rows come from Resource Graph, or from ARM lists.
+"""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
 from scanner.azure.errors import ReadError
-from scanner.collect.bodies import cut, list_path, quoted, safe, top, usable, words
+from scanner.collect.bodies import cut, display_name, has_usable_id, kusto_list, list_path, quoted_path, top_type
 from scanner.collect.plan import Json
-from scanner.collect.queue import UNREGISTERED, Desk, Out, Seen
+from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView
 from scanner.model.ids import subscription_of, type_of
 from scanner.model.index import EXTENSIONS
+from scanner.snapshot.store import LineBuffer
 
 QUERY = "/providers/Microsoft.ResourceGraph/resources"
 INDEX_APIS = {
@@ -42,142 +46,163 @@ INDEX_APIS = {
     "microsoft.web/hostingenvironments": "2025-03-01",
     "microsoft.app/managedenvironments": "2025-07-01",
 }
-"""The api-versions with which types of the index are listed where Resource Graph is not asked."""
+"""The api-versions with which ARM lists the types of the index, by type in lower case."""
 _KEEP = {"microsoft.apimanagement/service": ("properties.publicNetworkAccess", "properties.virtualNetworkType")}
-"""What to keep of bodies that may carry secrets."""
+"""The paths to keep of bodies that may carry secrets."""
 _LISTED = frozenset({"microsoft.network/networkinterfaces"})
-"""Types that are listed through ARM as well: what a row of Resource Graph lacks must not close a path."""
+"""Types that are always listed through ARM too, because a property that a Resource Graph row lacks must not close a
+network path."""
 _GRAPH_ONLY = ("tenantId", "subscriptionId", "resourceGroup")
+"""Columns of a Resource Graph row that ARM's bodies do not have."""
 
 
-class Index:
-    """Reads the index of one collection."""
+class IndexReader:
+    """Read the index of one collection."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, context: CollectionContext) -> None:
+        self.context = context
         self.refused: set[tuple[str, str]] = set()
-        """Subscriptions and types (lower case) whose list is a gap."""
+        """The subscriptions and types (lower case) whose list is a gap."""
 
-    async def extensions(self, seen: Sequence[Seen]) -> None:
-        """What only Resource Graph lists, where the rest of the index was listed: complete for who may list the type
-        that grants it. A query that fails is a gap of each subscription.
+    async def read_extensions(self, views: Sequence[SubscriptionView]) -> None:
+        """Read the types that only Resource Graph lists, after the rest of the index was listed through ARM.
+
+        They are complete where the list of the type that grants them was allowed. A query that fails is a gap of each
+        subscription.
         """
-        for type in (each for each in self.desk.plan.index_types if each.lower() in EXTENSIONS):
-            sure = [each for each in seen if (each.id.lower(), granting(type).lower()) not in self.refused]
-            kql = f"networkresources | where type in~ ({quoted([type.lower()])}) | order by id asc"
+        for type in (each for each in self.context.plan.index_types if each.lower() in EXTENSIONS):
+            complete = [each for each in views if (each.id.lower(), granting_type(type).lower()) not in self.refused]
+            kql = f"networkresources | where type in~ ({kusto_list([type.lower()])}) | order by id asc"
             try:
-                rows = await self.desk.reader.query(kql, [each.id for each in sure]) if sure else []
+                rows = await self.context.reader.query(kql, [each.id for each in complete]) if complete else []
             except ReadError as error:
-                for each in sure:
-                    self.desk.gap(self.desk.sink, list_path(each.id, type), error.status, error.code, error.action)
+                for each in complete:
+                    self.context.add_gap(
+                        self.context.store, list_path(each.id, type), error.status, error.code, error.action
+                    )
                 continue
             counts: dict[str, int] = defaultdict(int)
             for row in rows:
-                body = {key: value for key, value in row.items() if key not in _GRAPH_ONLY and value != ""}
-                self.desk.sink.resource(body, None, "graph")
+                self.context.store.resource(_body(row), None, "graph")
                 counts[subscription_of(str(row.get("id")))] += 1
-            self.desk.tally.resources += len(rows)
-            for each in sure:
-                self.desk.sink.read(list_path(each.id, type), counts[each.id.lower()], "graph")
+            self.context.counts.resources += len(rows)
+            for each in complete:
+                self.context.store.read(list_path(each.id, type), counts[each.id.lower()], "graph")
 
-    async def read(self, seen: list[Seen], graph: bool) -> None:
-        """Resource Graph's rows, or where it may not be asked or does not know all, lists."""
+    async def read(self, views: Sequence[SubscriptionView], graph: bool) -> None:
+        """Read the index from Resource Graph (`graph`), and from lists where its answer is refused or not complete."""
         types = [
             type
-            for type in self.desk.plan.index_types
-            if type.lower() not in {t.lower() for t, _ in self.desk.plan.types()}
+            for type in self.context.plan.index_types
+            if type.lower() not in {t.lower() for t, _ in self.context.plan.types()}
         ]
         if not types:
             return
-        tops = list(dict.fromkeys(top(type) for type in types if type.lower() not in EXTENSIONS))
-        listed = {(each.id, type) for each in seen for type in tops}
-        if all(each.exists is not None for each in seen) and graph:
+        tops = list(dict.fromkeys(top_type(type) for type in types if type.lower() not in EXTENSIONS))
+        listed = {(each.id, type) for each in views for type in tops}
+        if all(each.existing_types is not None for each in views) and graph:
             try:
-                listed = await self._by_graph(types, seen)
+                listed = await self._read_graph(types, views)
             except ReadError as error:
-                self.desk.sink.skip(QUERY, f"{error.status} {error.code}; network resources were listed instead")
+                self.context.store.skip(QUERY, f"{error.status} {error.code}; network resources were listed instead")
         async with asyncio.TaskGroup() as tasks:
-            for each in seen:
+            for each in views:
                 for type in tops:
                     if (each.id, type) in listed:
-                        tasks.create_task(self._by_list(each.id, type, types))
+                        tasks.create_task(self._list(each.id, type, types))
 
-    async def _by_graph(self, types: Sequence[str], seen: Sequence[Seen]) -> set[tuple[str, str]]:
-        """Every row of the index; the answer is what must be listed all the same (subscription, top-level type)."""
-        asked = quoted(type.lower() for type in types)
-        rows: dict[str, Json] = {}
-        for table in ("resources", "networkresources"):
-            kql = f"{table} | where type in~ ({asked}) | order by id asc"
-            found = await self.desk.reader.query(kql, [each.id for each in seen])
-            if not all(isinstance(row.get("id"), str) for row in found):
-                raise ReadError(QUERY, 200, "BadJson", message="a row has no id")
-            rows.update({row["id"].lower(): row for row in found})
+    async def _read_graph(self, types: Sequence[str], views: Sequence[SubscriptionView]) -> set[tuple[str, str]]:
+        """Write every row of the index. Return what must be listed as well (subscription, top-level type)."""
+        rows = await self._rows_of_graph(types, [each.id for each in views])
         counts: dict[tuple[str, str], int] = defaultdict(int)
         for id, row in rows.items():
-            body = {key: value for key, value in row.items() if key not in _GRAPH_ONLY and value != ""}
-            self.desk.sink.resource(cut(body, _KEEP.get(type_of(id).lower(), ())), None, "graph")
+            body = cut(_body(row), _KEEP.get(type_of(id).lower(), ()))
+            self.context.store.resource(body, None, "graph")
             counts[subscription_of(id), type_of(id).lower()] += 1
-        self.desk.tally.resources += len(rows)
-        unsure = {(each.id, top(type)) for each in seen for type in types if not each.sure(granting(type))}
-        for each in seen:
+        self.context.counts.resources += len(rows)
+        hidden = {
+            (each.id, top_type(type))
+            for each in views
+            for type in types
+            if not each.graph_is_complete(granting_type(type))
+        }
+        for each in views:
             for type in types:
-                if (each.id, top(type)) not in unsure:
-                    self.desk.sink.read(list_path(each.id, type), counts[each.id.lower(), type.lower()], "graph")
-                    self.desk.tally.plan("network resources")
-                    self.desk.tally.ended("network resources")
-        again = {
+                if (each.id, top_type(type)) not in hidden:
+                    count = counts[each.id.lower(), type.lower()]
+                    self.context.store.read(list_path(each.id, type), count, "graph")
+                    self.context.counts.expect("network resources")
+                    self.context.counts.finish("network resources")
+        listed_too = {
             (each.id, type)
-            for each in seen
+            for each in views
             for type in types
             if type.lower() in _LISTED and each.view == "full" and counts[each.id.lower(), type.lower()]
         }
-        return unsure | again
+        return hidden | listed_too
 
-    async def _by_list(self, subscription: str, type: str, types: Sequence[str]) -> None:
-        """One type of the index through ARM, with what of the index lies below it."""
+    async def _rows_of_graph(self, types: Sequence[str], subscriptions: Sequence[str]) -> dict[str, Json]:
+        """Return the rows of both tables by id in lower case. Raises ReadError."""
+        wanted = kusto_list(type.lower() for type in types)
+        rows: dict[str, Json] = {}
+        for table in ("resources", "networkresources"):
+            kql = f"{table} | where type in~ ({wanted}) | order by id asc"
+            found = await self.context.reader.query(kql, subscriptions)
+            if not all(isinstance(row.get("id"), str) for row in found):
+                raise ReadError(QUERY, 200, "BadJson", message="a row has no id")
+            rows.update({row["id"].lower(): row for row in found})
+        return rows
+
+    async def _list(self, subscription: str, type: str, types: Sequence[str]) -> None:
+        """List one type of the index through ARM, with the types of the index below it."""
         path = list_path(subscription, type)
-        out = Out()
-        rows = await self._rows(out, path, type)
+        buffer = LineBuffer()
+        rows = await self._list_rows(buffer, path, type)
         inside = [each for each in types if each.lower().startswith(f"{type.lower()}/")]
         for lower in sorted(inside, key=lambda each: each.count("/")) if rows is not None else ():
-            whole, count = True, 0
-            for parent in of_type(out, lower.rsplit("/", 1)[0]):
-                found = await self._rows(out, f"{parent['id']}/{lower.rsplit('/', 1)[1]}", lower)
-                whole, count = whole and found is not None, count + len(found or ())
-            if whole:
-                out.read(list_path(subscription, lower), count, "list")
-        self.desk.flush(out)
+            complete, count = True, 0
+            for parent in _of_type(buffer, lower.rsplit("/", 1)[0]):
+                found = await self._list_rows(buffer, f"{parent['id']}/{lower.rsplit('/', 1)[1]}", lower)
+                complete, count = complete and found is not None, count + len(found or ())
+            if complete:
+                buffer.read(list_path(subscription, lower), count, "list")
+        self.context.flush(buffer)
 
-    async def _rows(self, out: Out, path: str, type: str) -> list[Json] | None:
-        """The rows of one list, written; None where it is a gap."""
+    async def _list_rows(self, buffer: LineBuffer, path: str, type: str) -> list[Json] | None:
+        """Write the rows of one list and return them; None where the list is a gap."""
         api = INDEX_APIS[type.lower()]
-        what = words(type.rsplit("/", 1)[1])
-        self.desk.tally.plan(what)
+        what = display_name(type.rsplit("/", 1)[1])
+        self.context.counts.expect(what)
         rows: list[Json] = []
         try:
-            async for page in self.desk.reader.pages(safe(path), api):
-                if not all(usable(row, subscription_of(path)) for row in page):
+            async for page in self.context.reader.pages(quoted_path(path), api):
+                if not all(has_usable_id(row, subscription_of(path)) for row in page):
                     raise ReadError(path, 0, "BadJson", message="a row has no id, or one of another subscription")
                 rows += page
         except ReadError as error:
             if error.code.lower() != UNREGISTERED:
-                self.desk.failed(out, path, error)
-                self.desk.tally.ended(what)
+                self.context.add_failure(buffer, path, error)
+                self.context.counts.finish(what)
                 self.refused.add((subscription_of(path), type.lower()))
                 return None
         for row in rows:
-            out.resource(cut(row, _KEEP.get(type.lower(), ())), api, "list")
-        out.read(path, len(rows), "list")
-        self.desk.tally.resources += len(rows)
-        self.desk.tally.ended(what)
+            buffer.resource(cut(row, _KEEP.get(type.lower(), ())), api, "list")
+        buffer.read(path, len(rows), "list")
+        self.context.counts.resources += len(rows)
+        self.context.counts.finish(what)
         return rows
 
 
-def granting(type: str) -> str:
-    """The type that a role names, to let somebody see one."""
+def granting_type(type: str) -> str:
+    """Return the type whose read permission makes a type of the index visible."""
     return "Microsoft.Network/virtualNetworks" if type.lower() in EXTENSIONS else type
 
 
-def of_type(out: Out, type: str) -> list[Json]:
-    bodies = [words[0] for kind, words in out.lines if kind == "resource"]
+def _body(row: Json) -> Json:
+    """Return a Resource Graph row in the form of an ARM body."""
+    return {key: value for key, value in row.items() if key not in _GRAPH_ONLY and value != ""}
+
+
+def _of_type(buffer: LineBuffer, type: str) -> list[Json]:
+    bodies = [line.resource for line in buffer.lines if line.resource is not None]
     return [body for body in bodies if type_of(str(body["id"])).lower() == type.lower()]

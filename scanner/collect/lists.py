@@ -1,13 +1,16 @@
-"""Lists of types: in a subscription, in its groups, or resource by resource, as far as the login may see."""
+"""Lists the resources of each type: in a subscription, in its groups, or resource by resource.
+
+How depends on what the identity may list.
+"""
 
 import re
 from collections.abc import AsyncIterator, Iterable
 
 from scanner.azure.errors import ReadError
-from scanner.collect.bodies import list_path, safe, usable, words
-from scanner.collect.children import Bundles
+from scanner.collect.bodies import display_name, has_usable_id, list_path, quoted_path
+from scanner.collect.children import BundleReader
 from scanner.collect.plan import Json, Scope
-from scanner.collect.queue import UNREGISTERED, Crew, Desk, Job, Seen
+from scanner.collect.queue import UNREGISTERED, CollectionContext, Job, JobQueue, SubscriptionView
 from scanner.model.ids import group_of, type_of
 from scanner.model.json_paths import member
 from scanner.model.resource import Resource
@@ -19,42 +22,45 @@ GROUPS = "2025-04-01"
 _NAME = re.compile(r"[\w().-]{1,90}")
 
 
-class Lists:
-    """Lists the types of one collection."""
+class ListReader:
+    """List the types of one collection."""
 
-    def __init__(self, desk: Desk, bundles: Bundles, scope: Scope) -> None:
-        self.desk = desk
+    def __init__(self, context: CollectionContext, bundles: BundleReader, scope: Scope) -> None:
+        self.context = context
         self.bundles = bundles
         self.scope = scope
         self.groups = {group.lower() for group in scope.groups}
         self.groups_of: dict[str, list[str]] = {}
-        self.found = False
+        self.all_groups_exist = False
+        """Whether Resource Graph knows every resource group that the scope names."""
 
-    def know(self, seen: Iterable[Seen]) -> None:
-        """Take in what exists: a group that was named and is nowhere is no reason to leave a list out."""
-        there = {group.lower() for each in seen for groups in (each.exists or {}).values() for group in groups or ()}
-        self.found = self.groups <= there
+    def set_existing(self, views: Iterable[SubscriptionView]) -> None:
+        """Note whether the named groups exist. A list is left out for a group only where every group exists."""
+        existing = {
+            group.lower() for each in views for groups in (each.existing_types or {}).values() for group in groups or ()
+        }
+        self.all_groups_exist = self.groups <= existing
 
-    def job(self, crew: Crew, subscription: Seen, type: str, kind: ResourceType) -> Job:
-        """The job that lists one type in one subscription, where it exists."""
+    def job(self, jobs: JobQueue, subscription: SubscriptionView, type: str, resource_type: ResourceType) -> Job:
+        """Return the job that lists one type in one subscription, where it exists."""
         paths = self._list_paths(subscription, type)
-        self.desk.tally.plan(words(type.rsplit("/", 1)[1]), len(paths))
+        self.context.counts.expect(display_name(type.rsplit("/", 1)[1]), len(paths))
 
         async def run() -> None:
-            if subscription.view == "partial" and subscription.exists is None:
-                await self._list_groups(crew, subscription, type, kind)
+            if subscription.view == "partial" and subscription.existing_types is None:
+                await self._list_groups(jobs, subscription, type, resource_type)
             for path in paths:
-                await self._list(crew, subscription, path, type, kind)
-            if not paths and self.groups and self.found:
-                self.desk.sink.skip(list_path(subscription.id, type), "none in the groups that were named")
+                await self._list(jobs, subscription, path, type, resource_type)
+            if not paths and self.groups and self.all_groups_exist:
+                self.context.store.skip(list_path(subscription.id, type), "none in the groups that were named")
 
         return run
 
-    def _list_paths(self, subscription: Seen, type: str) -> list[str]:
-        """The list paths that together cover what of a type is in scope."""
-        exists = subscription.exists
+    def _list_paths(self, subscription: SubscriptionView, type: str) -> list[str]:
+        """Return the list paths that together cover the resources of a type in scope."""
+        exists = subscription.existing_types
         groups = None if exists is None else exists.get(type.lower(), [])
-        if groups == [] and type.lower() not in subscription.started:
+        if groups == [] and type.lower() not in subscription.first_pages:
             return []
         if self.groups:
             wanted = [
@@ -65,108 +71,123 @@ class Lists:
             return [list_path(subscription.id, type, group) for group in groups or ()]
         return [list_path(subscription.id, type)]
 
-    async def _list_groups(self, crew: Crew, subscription: Seen, type: str, kind: ResourceType) -> None:
-        """Without Resource Graph, and seen in part: list the type in each group that is seen."""
+    async def _list_groups(
+        self, jobs: JobQueue, subscription: SubscriptionView, type: str, resource_type: ResourceType
+    ) -> None:
+        """List a type in each visible group: the subscription is visible in part and Resource Graph is not asked."""
         if self.groups:
             return
-        async with self.desk.locks[subscription.id]:
+        async with self.context.locks[subscription.id]:
             if subscription.id not in self.groups_of:
                 self.groups_of[subscription.id] = await self._visible_groups(subscription.id)
         for group in self.groups_of[subscription.id]:
-            self.desk.tally.plan(words(type.rsplit("/", 1)[1]))
-            await self._list(crew, subscription, list_path(subscription.id, type, group), type, kind)
+            self.context.counts.expect(display_name(type.rsplit("/", 1)[1]))
+            await self._list(jobs, subscription, list_path(subscription.id, type, group), type, resource_type)
 
     async def _visible_groups(self, subscription: str) -> list[str]:
         path = f"/subscriptions/{subscription}/resourcegroups"
         try:
-            rows = [row async for page in self.desk.reader.pages(path, GROUPS) for row in page]
+            rows = [row async for page in self.context.reader.pages(path, GROUPS) for row in page]
         except ReadError as error:
-            self.desk.failed(self.desk.sink, path, error)
+            self.context.add_failure(self.context.store, path, error)
             return []
-        self.desk.sink.read(path, len(rows), "list")
+        self.context.store.read(path, len(rows), "list")
         return [str(row.get("name")) for row in rows]
 
-    async def _list(self, crew: Crew, subscription: Seen, path: str, type: str, kind: ResourceType) -> None:
-        what = words(type.rsplit("/", 1)[1])
-        count = odd = 0
+    async def _list(
+        self, jobs: JobQueue, subscription: SubscriptionView, path: str, type: str, resource_type: ResourceType
+    ) -> None:
+        what = display_name(type.rsplit("/", 1)[1])
+        count = unusable = 0
         try:
-            async for page in self._pages(subscription, path, type, kind):
+            async for page in self._pages(subscription, path, type, resource_type):
                 for row in page:
-                    if usable(row, subscription.id):
+                    if has_usable_id(row, subscription.id):
                         count += 1
-                        self._found(crew, subscription, row, kind)
+                        self._add(jobs, subscription, row, resource_type)
                     else:
-                        odd += 1
+                        unusable += 1
         except ReadError as error:
             if error.code.lower() == UNREGISTERED:
-                self.desk.sink.read(path, 0, "list")
-            elif not await self._by_ids(crew, subscription, path, kind, error):
-                self.desk.failed(self.desk.sink, path, error)
+                self.context.store.read(path, 0, "list")
+            elif not await self._read_each(jobs, subscription, path, resource_type, error):
+                self.context.add_failure(self.context.store, path, error)
         else:
-            if odd:
-                self.desk.gap(self.desk.sink, path, 0, "BadJson", "")
+            if unusable:
+                self.context.add_gap(self.context.store, path, 0, "BadJson", "")
             else:
-                self.desk.sink.read(path, count, "list")
-        self.desk.tally.ended(what)
+                self.context.store.read(path, count, "list")
+        self.context.counts.finish(what)
 
-    async def _by_ids(self, crew: Crew, subscription: Seen, path: str, kind: ResourceType, error: ReadError) -> bool:
-        """Who has roles on single resources may list no group, and reads each resource that Resource Graph shows."""
+    async def _read_each(
+        self, jobs: JobQueue, subscription: SubscriptionView, path: str, resource_type: ResourceType, error: ReadError
+    ) -> bool:
+        """Read each resource that Resource Graph shows in a group whose list was refused. Return whether there is any.
+
+        An identity with roles on single resources may list no group.
+        """
         group = group_of(path)
-        if error.status != 403 or subscription.exists is None or not group or not _NAME.fullmatch(group):
+        if error.status != 403 or subscription.existing_types is None or not group or not _NAME.fullmatch(group):
             return False
         wanted = f"type =~ '{type_of(path + '/x')}' and resourceGroup =~ '{group}'"
         kql = f"resources | where {wanted} | project id | order by id asc"
         try:
-            rows = [row for row in await self.desk.reader.query(kql, [subscription.id]) if usable(row, subscription.id)]
+            rows = [
+                row
+                for row in await self.context.reader.query(kql, [subscription.id])
+                if has_usable_id(row, subscription.id)
+            ]
         except ReadError:
             return False
         for row in rows:
-            if row["id"].lower() not in self.bundles.seen_ids:
-                self.bundles.seen_ids.add(row["id"].lower())
-                self._get_top(crew, subscription, row["id"], kind)
+            if row["id"].lower() not in self.bundles.found_ids:
+                self.bundles.found_ids.add(row["id"].lower())
+                self._add_get(jobs, subscription, row["id"], resource_type)
         if rows:
-            self.desk.sink.skip(path, f"{error.status} {error.code}; each resource that is seen was read by itself")
+            self.context.store.skip(path, f"{error.status} {error.code}; each resource that is seen was read by itself")
         return bool(rows)
 
-    async def _pages(self, subscription: Seen, path: str, type: str, kind: ResourceType) -> AsyncIterator[list[Json]]:
-        """The pages of a list; what the probe has read is not read again."""
+    async def _pages(
+        self, subscription: SubscriptionView, path: str, type: str, resource_type: ResourceType
+    ) -> AsyncIterator[list[Json]]:
+        """Yield the pages of a list. A page that the probe has read is not read again."""
         whole = path == list_path(subscription.id, type)
         if whole and (refused := subscription.refused.get(type.lower())):
             raise refused
-        started = subscription.started.pop(type.lower(), None) if whole else None
-        if started is not None:
-            yield started[0]
-        async for page in started[1] if started else self.desk.reader.pages(safe(path), kind.api):
+        first = subscription.first_pages.pop(type.lower(), None) if whole else None
+        if first is not None:
+            yield first[0]
+        async for page in first[1] if first else self.context.reader.pages(quoted_path(path), resource_type.api):
             yield page
 
-    def _found(self, crew: Crew, subscription: Seen, row: Json, kind: ResourceType) -> None:
-        """A top-level resource of a list: plan what is read below it."""
-        if not self._in_scope(row) or row["id"].lower() in self.bundles.seen_ids:
+    def _add(self, jobs: JobQueue, subscription: SubscriptionView, row: Json, resource_type: ResourceType) -> None:
+        """Add the bundle of a top-level resource that is in scope."""
+        if not self._in_scope(row) or row["id"].lower() in self.bundles.found_ids:
             return
-        self.bundles.seen_ids.add(row["id"].lower())
+        self.bundles.found_ids.add(row["id"].lower())
         if isinstance(member(row, "properties"), dict):
-            self.bundles.bundle(crew, subscription, row, kind, "list")
+            self.bundles.add(jobs, subscription, row, resource_type, "list")
         else:
-            self._get_top(crew, subscription, row["id"], kind)
+            self._add_get(jobs, subscription, row["id"], resource_type)
 
-    def _get_top(self, crew: Crew, subscription: Seen, id: str, kind: ResourceType) -> None:
-        """A resource of which the list has said too little: read it by itself."""
-        what = words(kind.type.rsplit("/", 1)[1])
-        self.desk.tally.plan(what)
+    def _add_get(self, jobs: JobQueue, subscription: SubscriptionView, id: str, resource_type: ResourceType) -> None:
+        """Add a job that reads a resource by GET, because its row in a list says too little."""
+        what = display_name(resource_type.type.rsplit("/", 1)[1])
+        self.context.counts.expect(what)
 
         async def run() -> None:
             try:
-                body = await self.desk.reader.get(safe(id), kind.api)
+                body = await self.context.reader.get(quoted_path(id), resource_type.api)
             except ReadError as error:
                 if error.status == 404:
-                    self.desk.sink.skip(id, "deleted meanwhile")
+                    self.context.store.skip(id, "deleted meanwhile")
                 else:
-                    self.desk.failed(self.desk.sink, id, error)
+                    self.context.add_failure(self.context.store, id, error)
             else:
-                self.bundles.bundle(crew, subscription, {**body, "id": id}, kind, "get")
-            self.desk.tally.ended(what)
+                self.bundles.add(jobs, subscription, {**body, "id": id}, resource_type, "get")
+            self.context.counts.finish(what)
 
-        crew.add((subscription.id, "gets", kind.type), run)
+        jobs.add((subscription.id, "gets", resource_type.type), run)
 
     def _in_scope(self, row: Json) -> bool:
         resource = Resource(row)

@@ -1,89 +1,98 @@
-"""What the login may do, before anything is read: ARM's permissions of a subscription, else of each of its groups."""
+"""Reads what the identity may do before anything else is read.
+
+ARM gives the permissions on a subscription. Where they do not suffice, those on each resource group are read.
+"""
 
 import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError
-from scanner.collect.bodies import Role, allows, roles, safe
+from scanner.collect.bodies import Role, allows, quoted_path, roles
 from scanner.collect.lists import GROUPS
-from scanner.collect.plan import Json, Reader
+from scanner.collect.plan import Json
 from scanner.collect.visibility import PERMISSIONS
 from scanner.errors import InputError
 
+if TYPE_CHECKING:
+    from scanner.azure.clients import AzureReader
+
 PATH = "providers/Microsoft.Authorization/permissions"
-GONE = "it does not exist"
+NO_GROUP = "it does not exist"
 _NAME = re.compile(r"[\w().-]{1,90}")
 
 
 @dataclass(slots=True)
-class Rights:
-    """What a login may do in a subscription. `named`: only in these groups of it, which were asked for.
+class SubscriptionPermissions:
+    """What the identity may do in a subscription, or only in the resource groups in `named`.
 
-    `whole` are its roles on the subscription, None where ARM did not say; `groups` those on each group that was asked,
-    None where ARM did not say, with the reason in `reasons`.
+    `roles`: its roles on the subscription. None: ARM did not say.
+    `groups`: its roles on each resource group that was asked for. None: ARM did not say, with the reason in `reasons`.
     """
 
     id: str
     name: str
     view: str
     named: tuple[str, ...] = ()
-    whole: list[Role] | None = None
+    roles: list[Role] | None = None
     groups: dict[str, list[Role] | None] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
 
     def on_whole(self, action: str) -> bool:
-        """Whether the roles on the subscription hold an action."""
-        return _any(self.whole or (), action)
+        """Return whether the roles on the subscription include an action."""
+        return _any(self.roles or (), action)
 
     def allows(self, action: str, *, listed: bool = False) -> bool | None:
-        """Whether an action is allowed everywhere here; None: that is not known.
+        """Return whether an action is allowed everywhere here; None: not known.
 
-        A list that a scan asks of the whole subscription (`listed`) is not allowed by roles on its groups.
+        `listed`: the scan lists the whole subscription with it, which roles on its groups do not allow.
         """
         if self.on_whole(action):
             return True
-        if listed and self.whole is not None and self.view == "full" and not self.named:
+        if listed and self.roles is not None and self.view == "full" and not self.named:
             return False
-        said = [None if each is None else _any(each, action) for each in self.groups.values()]
-        if False in said:
+        answers = [None if each is None else _any(each, action) for each in self.groups.values()]
+        if False in answers:
             return False
-        if None in said or (not said and self.whole is None):
+        if None in answers or (not answers and self.roles is None):
             return None
-        return bool(said)
+        return bool(answers)
 
 
 def _any(found: Collection[Role], action: str) -> bool:
     return any(allows(role, action) for role in found)
 
 
-async def ask(reader: Reader, places: Sequence[Rights], wanted: Mapping[str, bool]) -> None:
-    """Ask ARM for the roles on the groups of the places whose subscription does not say all.
+async def read_group_roles(
+    reader: "AzureReader", permissions: Sequence[SubscriptionPermissions], wanted: Mapping[str, bool]
+) -> None:
+    """Read the roles on resource groups where the roles on the subscription do not answer everything.
 
-    `wanted`: the actions, and whether each is one that a scan lists subscriptions with. Raises InputError for a named
+    `wanted`: the actions, and whether the scan lists whole subscriptions with each. Raises InputError for a named
     group that does not exist.
     """
     async with asyncio.TaskGroup() as tasks:
-        for place in places:
+        for place in permissions:
             if place.view != "none" and not _settled(place, wanted):
-                tasks.create_task(_groups(reader, place))
-    for place in places:
-        if GONE in place.reasons.values():
-            name = next(each for each in place.named if place.reasons.get(each) == GONE)
+                tasks.create_task(_read_groups(reader, place))
+    for place in permissions:
+        if NO_GROUP in place.reasons.values():
+            name = next(each for each in place.named if place.reasons.get(each) == NO_GROUP)
             what = f'there is no resource group "{name}" in {place.name}'
             raise InputError(what, at="--scope", do="az group list --output table")
 
 
-def _settled(place: Rights, wanted: Mapping[str, bool]) -> bool:
-    """Whether no answer about a group would change anything."""
-    if place.whole is None or place.named:
+def _settled(place: SubscriptionPermissions, wanted: Mapping[str, bool]) -> bool:
+    """Return whether the roles on groups could not change any answer."""
+    if place.roles is None or place.named:
         return False
     full = place.view == "full"
     return all(place.on_whole(action) for action, listed in wanted.items() if not (listed and full))
 
 
-async def _groups(reader: Reader, place: Rights) -> None:
+async def _read_groups(reader: "AzureReader", place: SubscriptionPermissions) -> None:
     names = place.named
     if not names:
         try:
@@ -95,25 +104,26 @@ async def _groups(reader: Reader, place: Rights) -> None:
         names = tuple(name if isinstance(name := row.get("name"), str) else "?" for row in rows)
     async with asyncio.TaskGroup() as tasks:
         for name in names:
-            tasks.create_task(_group(reader, place, name))
+            tasks.create_task(_read_group(reader, place, name))
 
 
-async def _group(reader: Reader, place: Rights, name: str) -> None:
+async def _read_group(reader: "AzureReader", place: SubscriptionPermissions, name: str) -> None:
     place.groups[name] = None
     if not _NAME.fullmatch(name) or name in (".", ".."):
         place.reasons[name] = "this is no name of a group"
         return
     path = f"/subscriptions/{place.id}/resourcegroups/{name}/{PATH}"
     try:
-        place.groups[name] = roles([row async for page in reader.pages(safe(path), PERMISSIONS) for row in page])
+        place.groups[name] = roles([row async for page in reader.pages(quoted_path(path), PERMISSIONS) for row in page])
     except ReadError as error:
-        gone = error.code.lower() == "resourcegroupnotfound"
-        if gone and not place.named:
+        missing = error.code.lower() == "resourcegroupnotfound"
+        if missing and not place.named:
             del place.groups[name]  # deleted meanwhile
         else:
-            place.reasons[name] = GONE if gone else _why(error)
+            place.reasons[name] = NO_GROUP if missing else _why(error)
 
 
 def _why(error: ReadError) -> str:
-    said = f"{error.status or ''} {error.code}".strip()
-    return f"{error.status}, missing {error.action}" if error.action else said
+    if error.action:
+        return f"{error.status}, missing {error.action}"
+    return f"{error.status or ''} {error.code}".strip()

@@ -1,132 +1,125 @@
-"""What the parts of a collection share: what is known of a subscription, the queue of jobs, and what is written."""
+"""What the parts of a collection share: its context, the queue of jobs, the counts, and the view of a subscription."""
 
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError
-from scanner.collect.bodies import allows
-from scanner.collect.plan import Json, Plan, Progress, Reader, Sink
-from scanner.model.resource import By
+from scanner.collect.bodies import Role, allows
+from scanner.collect.plan import Json, Plan, Progress
+from scanner.snapshot.store import LineBuffer, LineWriter
 
-Lane = tuple[str, ...]
+if TYPE_CHECKING:
+    from scanner.azure.clients import AzureReader
+
+QueueKey = tuple[str, ...]
 Job = Callable[[], Awaitable[None]]
 
 WIDTH = 32
-"""Bundles read at once of one provider in one subscription and region."""
+"""Jobs that run at once under one key: bundles of one provider in one subscription and region."""
 
 UNREGISTERED = "missingsubscriptionregistration"
-"""The code of a provider that is not in use in a subscription: nothing of it exists there."""
+"""The error code of a provider that is not registered in a subscription. It has no resources there."""
 
 
-class Gone(Exception):
-    """The parent of a read was deleted meanwhile."""
+class ParentDeletedError(Exception):
+    """The resource above a read was deleted during the collection."""
 
 
 @dataclass(slots=True)
-class Seen:
-    """A subscription that is read: how much is seen, and what is known to exist in it."""
+class SubscriptionView:
+    """How much of a subscription is visible to the identity, and what is known to exist in it.
+
+    `view`: "full", or "partial" where no list of the whole subscription is allowed.
+    `existing_types`: types in lower case, with the groups that hold any (None: not known). None: nothing is known, so
+    that every type is listed.
+    `first_pages`: lists whose first page the probe has read, with the iterator over the other pages, by type in lower
+    case. `refused`: the errors of the lists that the probe tried.
+    `roles`: the roles of the identity on the subscription. None: not known.
+    """
 
     id: str
     view: str = "full"
-    exists: dict[str, list[str] | None] | None = None
-    """Lower-case types to the groups that hold any (None: not known); None: not known of any type, list all."""
-    started: dict[str, tuple[list[Json], AsyncIterator[list[Json]]]] = field(default_factory=dict)
-    """Lists whose first page the probe has read."""
+    existing_types: dict[str, list[str] | None] | None = None
+    first_pages: dict[str, tuple[list[Json], AsyncIterator[list[Json]]]] = field(default_factory=dict)
     refused: dict[str, ReadError] = field(default_factory=dict)
-    granted: list[tuple[list[str], list[str]]] | None = None
-    """Actions and not-actions of the login's roles on the subscription; None: not known."""
+    roles: list[Role] | None = None
 
-    def sure(self, type: str) -> bool:
-        """Whether "Resource Graph shows none" means that there is none: it hides what may not be read."""
+    def graph_is_complete(self, type: str) -> bool:
+        """Return whether Resource Graph shows every resource of a type. It hides types that may not be read."""
         if type.lower() in self.refused:
             return False
-        return self.view == "partial" or any(allows(role, f"{type}/read") for role in self.granted or ())
+        return self.view == "partial" or any(allows(role, f"{type}/read") for role in self.roles or ())
 
 
-class Crew:
-    """Runs jobs, a few at once in each lane, so that a lane that waits for a limit holds no other up."""
+class JobQueue:
+    """Run jobs, at most `WIDTH` at once under each key, so that a key that waits for a limit delays no other one."""
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
-        self._jobs: dict[Lane, deque[Job]] = defaultdict(deque)
-        self._workers: dict[Lane, int] = defaultdict(int)
+        self._jobs: dict[QueueKey, deque[Job]] = defaultdict(deque)
+        self._workers: dict[QueueKey, int] = defaultdict(int)
 
-    def add(self, lane: Lane, job: Job) -> None:
-        self._jobs[lane].append(job)
-        if self._workers[lane] < WIDTH:
-            self._workers[lane] += 1
-            self._tasks.create_task(self._work(lane))
+    def add(self, key: QueueKey, job: Job) -> None:
+        """Add a job, and start a worker where fewer than `WIDTH` run under its key."""
+        self._jobs[key].append(job)
+        if self._workers[key] < WIDTH:
+            self._workers[key] += 1
+            self._tasks.create_task(self._work(key))
 
-    async def _work(self, lane: Lane) -> None:
-        jobs = self._jobs[lane]
+    async def _work(self, key: QueueKey) -> None:
+        jobs = self._jobs[key]
         while jobs:
             await jobs.popleft()()
-        self._workers[lane] -= 1
+        self._workers[key] -= 1
 
 
-class Tally:
-    """Counts what was read, for progress."""
+class ReadCounts:
+    """Count reads and resources, and report them to the progress."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self.done = self.known = self.resources = self.failed = 0
-        self._kinds: dict[str, list[int]] = {}
+        self.done = self.expected = self.resources = self.failed = 0
+        self._by_name: dict[str, list[int]] = {}
 
-    def plan(self, what: str, reads: int = 1) -> None:
-        self.known += reads
-        self._kinds.setdefault(what, [0, 0])[1] += reads
+    def expect(self, what: str, reads: int = 1) -> None:
+        """Count reads that will be made."""
+        self.expected += reads
+        self._by_name.setdefault(what, [0, 0])[1] += reads
 
-    def ended(self, what: str, of: str = "") -> None:
+    def finish(self, what: str, of: str = "") -> None:
+        """Count a read that ended, and report it. `of`: the name of the parents of `what`."""
         self.done += 1
-        kind = self._kinds.setdefault(what, [0, 0])
-        kind[0] += 1
-        self._progress.reading(what, kind[0], max(kind), of)
-        self._progress.counts(self.done, max(0, self.known - self.done), self.resources, self.failed)
+        counts = self._by_name.setdefault(what, [0, 0])
+        counts[0] += 1
+        self._progress.reading(what, counts[0], max(counts), of)
+        self._progress.counts(self.done, max(0, self.expected - self.done), self.resources, self.failed)
 
 
-class Out:
-    """What one bundle wrote; it reaches the sink when the bundle is whole, or not at all."""
+class CollectionContext:
+    """The reader, plan, store, progress and counts of one collection."""
 
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, tuple[Any, ...]]] = []
-
-    def resource(self, body: Json, api: str | None, by: By) -> None:
-        self.lines.append(("resource", (body, api, by)))
-
-    def read(self, url: str, count: int, by: str = "") -> None:
-        self.lines.append(("read", (url, count, by)))
-
-    def skip(self, url: str, why: str) -> None:
-        self.lines.append(("skip", (url, why)))
-
-    def gap(self, url: str, status: int, code: str, action: str = "") -> None:
-        self.lines.append(("gap", (url, status, code, action)))
-
-
-class Desk:
-    """One collection's reader, plan, sink and counts."""
-
-    def __init__(self, reader: Reader, plan: Plan, sink: Sink, progress: Progress) -> None:
+    def __init__(self, reader: "AzureReader", plan: Plan, store: LineWriter, progress: Progress) -> None:
         self.reader = reader
         self.plan = plan
-        self.sink = sink
+        self.store = store
         self.progress = progress
-        self.tally = Tally(progress)
+        self.counts = ReadCounts(progress)
         self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    def failed(self, out: Sink | Out, url: str, error: ReadError, action: str = "") -> None:
-        """Write a failed read as a gap; `action` where the declaration knows better than the answer."""
-        self.gap(out, url, error.status, error.code, error.action and (action or error.action))
+    def add_failure(self, writer: LineWriter, url: str, error: ReadError, action: str = "") -> None:
+        """Write a failed read as a gap. `action` replaces the action that was derived from the answer."""
+        self.add_gap(writer, url, error.status, error.code, error.action and (action or error.action))
 
-    def gap(self, out: Sink | Out, url: str, status: int, code: str, action: str) -> None:
-        out.gap(url, status, code, action)
-        self.tally.failed += 1
+    def add_gap(self, writer: LineWriter, url: str, status: int, code: str, action: str) -> None:
+        """Write a gap, count it and report it."""
+        writer.gap(url, status, code, action)
+        self.counts.failed += 1
         self.progress.gap(url, status, code, action)
 
-    def flush(self, out: Out) -> None:
-        """Hand what a bundle wrote to the sink."""
-        for kind, words in out.lines:
-            getattr(self.sink, kind)(*words)
+    def flush(self, buffer: LineBuffer) -> None:
+        """Write the lines of a finished bundle to the store."""
+        for line in buffer.lines:
+            self.store.add(line)

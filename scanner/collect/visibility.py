@@ -1,100 +1,110 @@
-"""How much of each subscription the login sees, and what exists in it."""
+"""Reads how much of each subscription is visible to the identity, and which types exist in it."""
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError, read_action
-from scanner.collect.bodies import Role, list_path, quoted, roles, word
+from scanner.collect.bodies import Role, kusto_list, letters_of, list_path, roles
 from scanner.collect.index_types import QUERY
-from scanner.collect.plan import Subscription, nested
-from scanner.collect.queue import UNREGISTERED, Desk, Seen
+from scanner.collect.plan import nested
+from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView
 from scanner.model.rule import ResourceType
 
+if TYPE_CHECKING:
+    from scanner.azure.subscriptions import Subscription
+
 PERMISSIONS = "2022-04-01"
-"""The api-version with which the login's permissions are read."""
+"""The api-version with which the permissions of the identity are read."""
 
 PROBES = 3
-"""Lists that are tried before a subscription counts as seen in part."""
+"""The number of lists that are tried before a subscription counts as visible in part."""
 
 
-class Views:
-    """Looks at the subscriptions of one collection."""
+class VisibilityReader:
+    """Read the visibility of the subscriptions of one collection."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, context: CollectionContext) -> None:
+        self.context = context
 
-    async def of(self, targets: Sequence[Subscription]) -> list[Seen]:
-        """How much of each subscription the login sees."""
-        kinds = [kind for kind in self.desk.plan.kinds if not nested(kind.type)]
-        read = [each for each in targets if each.readable]
+    async def read(self, subscriptions: "Sequence[Subscription]") -> list[SubscriptionView]:
+        """Write the view of each subscription, with a gap where it is not full. Return those of readable ones."""
+        resource_types = [each for each in self.context.plan.resource_types if not nested(each.type)]
         async with asyncio.TaskGroup() as tasks:
-            probes = [tasks.create_task(self._probe(each.id, kinds)) for each in read]
-        seen = [probe.result() for probe in probes]
-        views = {each.id: each.view for each in seen}
-        for each in targets:
-            view = views.get(each.id, "none")
-            self.desk.sink.scope(each.id, each.name, each.tenant, view)
-            self.desk.progress.scope(each.id, each.name, view)
+            probes = [
+                tasks.create_task(self._probe(each.id, resource_types)) for each in subscriptions if each.readable
+            ]
+        views = {view.id: view for view in (probe.result() for probe in probes)}
+        for each in subscriptions:
+            view = views[each.id].view if each.id in views else "none"
+            self.context.store.scope(each.id, each.name, each.tenant, view)
+            self.context.progress.scope(each.id, each.name, view)
             url = f"/subscriptions/{each.id}"
             if each.readable and view == "partial":
-                refusal = next(iter(next(one for one in seen if one.id == each.id).refused.values()))
-                self.desk.gap(self.desk.sink, url, refusal.status, refusal.code, refusal.action)
+                refusal = next(iter(views[each.id].refused.values()))
+                self.context.add_gap(self.context.store, url, refusal.status, refusal.code, refusal.action)
             elif not each.readable and each.state:
-                self.desk.gap(self.desk.sink, url, 0, f"Subscription{word(each.state)}", "")
+                self.context.add_gap(self.context.store, url, 0, f"Subscription{letters_of(each.state)}", "")
             elif not each.readable:
-                self.desk.gap(self.desk.sink, url, 403, "AuthorizationFailed", read_action(url))
-        return seen
+                self.context.add_gap(self.context.store, url, 403, "AuthorizationFailed", read_action(url))
+        return list(views.values())
 
-    async def _probe(self, id: str, kinds: Sequence[ResourceType]) -> Seen:
-        """Try provider lists at subscription scope; who has roles on groups only gets 403 there."""
-        seen = Seen(id)
-        seen.granted = await self._granted(id)
-        for kind in sorted(kinds, key=lambda kind: not seen.sure(kind.type))[:PROBES]:
-            pages = self.desk.reader.pages(list_path(id, kind.type), kind.api)
+    async def _probe(self, id: str, resource_types: Sequence[ResourceType]) -> SubscriptionView:
+        """Try lists at subscription scope, which are refused (403) to an identity with roles on groups only."""
+        view = SubscriptionView(id)
+        view.roles = await self._roles(id)
+        ordered = sorted(resource_types, key=lambda each: not view.graph_is_complete(each.type))
+        for resource_type in ordered[:PROBES]:
+            pages = self.context.reader.pages(list_path(id, resource_type.type), resource_type.api)
             try:
-                seen.started[kind.type.lower()] = (await anext(pages, []), pages)
+                view.first_pages[resource_type.type.lower()] = (await anext(pages, []), pages)
             except ReadError as error:
                 if error.code.lower() == UNREGISTERED:
-                    seen.started[kind.type.lower()] = ([], pages)
-                    return seen
-                seen.refused[kind.type.lower()] = error
+                    view.first_pages[resource_type.type.lower()] = ([], pages)
+                    return view
+                view.refused[resource_type.type.lower()] = error
             else:
-                return seen
-        seen.view = "partial" if kinds else "full"
-        return seen
+                return view
+        view.view = "partial" if resource_types else "full"
+        return view
 
-    async def _granted(self, id: str) -> list[Role] | None:
+    async def _roles(self, id: str) -> list[Role] | None:
         path = f"/subscriptions/{id}/providers/Microsoft.Authorization/permissions"
         try:
-            return roles([row async for page in self.desk.reader.pages(path, PERMISSIONS) for row in page])
+            return roles([row async for page in self.context.reader.pages(path, PERMISSIONS) for row in page])
         except ReadError:
             return None
 
-    async def exist(self, seen: list[Seen]) -> None:
-        """Which types exist, by Resource Graph: only those are listed. Where it is refused, all are."""
-        names = sorted({type.lower() for type, _ in self.desk.plan.types()})
+    async def read_existing_types(self, views: list[SubscriptionView]) -> None:
+        """Ask Resource Graph which types exist, because only those are listed. If it refuses, all are listed."""
+        names = sorted({type.lower() for type, _ in self.context.plan.types()})
         kql = (
-            f"resources | where type in~ ({quoted(names)}) "
+            f"resources | where type in~ ({kusto_list(names)}) "
             "| summarize count_=count(), groups=make_set(resourceGroup) by type, subscriptionId "
             "| order by subscriptionId asc, type asc"
         )
+        batch = max(1, 1000 // max(1, len(names)))
         try:
-            rows = await self.desk.reader.query(kql, [each.id for each in seen], max(1, 1000 // max(1, len(names))))
+            rows = await self.context.reader.query(kql, [each.id for each in views], batch)
         except ReadError as error:
-            self.desk.sink.skip(QUERY, f"{error.status} {error.code}; everything was listed instead")
+            self.context.store.skip(QUERY, f"{error.status} {error.code}; everything was listed instead")
             return
-        for each in seen:
-            each.exists = {}
-        by_id = {each.id.lower(): each for each in seen}
+        found: dict[str, dict[str, list[str] | None]] = {each.id.lower(): {} for each in views}
         for row in rows:
-            subscription = by_id.get(str(row.get("subscriptionId")).lower())
-            if subscription is not None and subscription.exists is not None:
-                groups = row.get("groups")
-                subscription.exists[str(row.get("type")).lower()] = [str(group) for group in groups or ()]
-        for each in seen:
-            for type, _ in self.desk.plan.types() if each.view == "full" else ():
-                if each.exists is not None and type.lower() not in each.exists:
-                    if not each.sure(type):
-                        each.exists[type.lower()] = None
-                    elif type.lower() not in each.started:
-                        self.desk.sink.read(list_path(each.id, type), 0, "graph")
+            types = found.get(str(row.get("subscriptionId")).lower())
+            if types is not None:
+                types[str(row.get("type")).lower()] = [str(group) for group in row.get("groups") or ()]
+        for each in views:
+            each.existing_types = found[each.id.lower()]
+            if each.view == "full":
+                self._add_absent_types(each, each.existing_types)
+
+    def _add_absent_types(self, view: SubscriptionView, existing: dict[str, list[str] | None]) -> None:
+        """Write a read of 0 resources for each type that does not exist. A type that may be hidden is not known."""
+        for type, _ in self.context.plan.types():
+            if type.lower() in existing:
+                continue
+            if not view.graph_is_complete(type):
+                existing[type.lower()] = None
+            elif type.lower() not in view.first_pages:
+                self.context.store.read(list_path(view.id, type), 0, "graph")

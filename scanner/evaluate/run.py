@@ -22,7 +22,7 @@ from scanner.model.verdict import Fail, NotApplicable, Pass, Severity, Unknown, 
 from scanner.reach.front_ends import publishers
 from scanner.reach.networks import ADMIN_RULES
 from scanner.rulebook.loader import RuleSet
-from scanner.snapshot.files import Snapshot
+from scanner.snapshot.bundles import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,13 +225,13 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
         networks=policy.networks,
         wide_ipv4=policy.wide_ipv4,
         wide_ipv6=policy.wide_ipv6,
-        live=snapshot.head.live,
+        live=snapshot.header.live,
     )
     for bundle in snapshot.index:
         for resource in bundle.resources.values():
             index.add(resource)
     index.memo["fabric"] = snapshot.fabric
-    if snapshot.head.live:
+    if snapshot.header.live:
         index.partial = frozenset(scope.subscription.lower() for scope in snapshot.scopes if scope.view == "partial")
         _missing_types(snapshot, index)
         snapshot.fabric.admin_missing = index.missing.get(ADMIN_RULES)
@@ -314,7 +314,7 @@ class Evaluation:
         return self.tally
 
     def _bundles(self) -> Iterator[Judged]:
-        named = {root_of(id) for id in self.snapshot.head.resources}
+        named = {root_of(id) for id in self.snapshot.header.resources}
         for bundle in self.snapshot.index:
             self._take(bundle)
         for bundle in _ordered(self.snapshot):
@@ -340,8 +340,8 @@ class Evaluation:
 
     def _scopes(self) -> Iterator[Judged]:
         self.tally.reads += len(self.snapshot.reads)
-        self.tally.resources += self.snapshot.parsed.total()
-        self.tally.types += self.snapshot.parsed
+        self.tally.resources += self.snapshot.parsed_counts.total()
+        self.tally.types += self.snapshot.parsed_counts
         outs: dict[str, Judged] = {}
         for (subscription, type), missing in self._unlisted().items():
             scope = f"/subscriptions/{subscription}"
@@ -360,7 +360,7 @@ class Evaluation:
             type = type_of(gap.url)
             found.setdefault((subscription_of(gap.url), type.lower()), []).append(Unread(type, gap.why(), gap.url))
         told = {(subscription_of(url), type_of(url).lower()) for url in (*snapshot.reads, *snapshot.skips)}
-        for scope in snapshot.scopes if snapshot.head.live else ():
+        for scope in snapshot.scopes if snapshot.header.live else ():
             subscription = scope.subscription.lower()
             # A skip of the subscription itself: only resources that were named were read, and no lists.
             if scope.view != "full" or (subscription, "") in told:
@@ -784,7 +784,7 @@ class Evaluation:
 
     def _finish(self) -> None:
         tally = self.tally
-        for gap in self.snapshot.more:
+        for gap in self.snapshot.history_gaps:
             self._gaps.setdefault(gap.url, (gap, set()))
         for gap, rules in sorted(self._gaps.values(), key=lambda each: each[0].url.lower()):
             waiver = self._agreed_gap(gap.url)
@@ -820,12 +820,12 @@ class Evaluation:
             scopes=sorted(self.snapshot.scopes, key=lambda scope: scope.subscription),
             types=types,
             rules_off=self.rules.off(),
-            notes=[*self.snapshot.head.notes, *self.notes()],
+            notes=[*self.snapshot.header.notes, *self.notes()],
         )
 
     def notes(self) -> list[str]:
         """What to tell of single waivers, after `run`."""
-        part = self.policy.part or self.snapshot.head.part
+        part = self.policy.part or self.snapshot.header.part
         scopes = [] if part else self.tally.scopes
         seen = {scope.subscription.lower() for scope in scopes if scope.view == "full"}
         whole = not part and len(seen) == len(scopes)
@@ -836,7 +836,7 @@ class Evaluation:
 
     def scan_row(self, *, started: str, finished: str, tool: str, mark: str = "") -> rows.ScanRow:
         """`mark` tells two scans of the same apart that start in the same second."""
-        head, tally = self.snapshot.head, self.tally
+        head, tally = self.snapshot.header, self.tally
         scopes = [scope.subscription for scope in self.snapshot.scopes]
         return rows.ScanRow(
             id=rows.fingerprint(head.taken, *sorted(scopes), started, *([mark] if mark else [])),
@@ -856,7 +856,7 @@ class Evaluation:
 def _ordered(snapshot: Snapshot) -> Iterator[Bundle]:
     return heapq.merge(
         sorted(snapshot.index, key=lambda each: rows.order(each.id)),
-        snapshot.rest,
+        snapshot.remaining,
         key=lambda each: rows.order(each.id),
     )
 

@@ -12,7 +12,7 @@ from scanner.history.observation import Observation, ScanCoverage
 from scanner.history.reverify import Reverification
 from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.rulebook.loader import RuleSet
-from scanner.snapshot.files import Snapshot
+from scanner.snapshot.bundles import Snapshot
 
 TREND = 60
 """Scans that a trend shows."""
@@ -142,7 +142,7 @@ def _types(rules: RuleSet) -> frozenset[str]:
 
 def selection(settings: Settings, snapshot: Snapshot) -> str:
     """Return what was asked for as one line. Scans with the same line are compared, and form one trend."""
-    head = snapshot.head
+    head = snapshot.header
     if settings["from"]:
         parts = ["from", *sorted({scope.subscription.lower() for scope in snapshot.scopes})]
         named = (("resource", head.resources), ("resource-group", head.groups), ("tag", head.tags))
@@ -162,7 +162,7 @@ def scopes(snapshot: Snapshot) -> tuple[str, ...]:
     They are subscriptions, or what `--resource`, `--resource-group` and `--tag` left of them. `?bare` marks a file of
     bare resources, because it does not say which resources it leaves out.
     """
-    head = snapshot.head
+    head = snapshot.header
     found = [f"/subscriptions/{each}" for each in sorted(visible_subscriptions(snapshot))]
     if head.resources:
         found = [root_of(each) for each in head.resources]
@@ -184,7 +184,7 @@ def coverage(snapshot: Snapshot, rules: RuleSet, baseline: Baseline) -> ScanCove
         subscriptions=visible_subscriptions(snapshot),
         rules=_enabled(rules),
         types=_types(rules),
-        unfiltered=not snapshot.head.part,
+        unfiltered=not snapshot.header.part,
         previous_subscriptions=baseline.previous_subscriptions,
         whole_scopes=frozenset(scopes(snapshot)),
     )
@@ -196,7 +196,7 @@ def gone_by_lists(snapshot: Snapshot) -> Callable[[str], bool]:
     It is gone where ARM itself listed its type in a subscription that is fully visible.
     """
     full = {scope.subscription.lower() for scope in snapshot.scopes if scope.view == "full"}
-    listed = snapshot.listed if snapshot.head.live and not snapshot.head.part else frozenset()
+    listed = snapshot.listed_by_arm if snapshot.header.live and not snapshot.header.part else frozenset()
 
     def is_gone(resource: str) -> bool:
         subscription = subscription_of(resource)

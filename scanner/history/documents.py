@@ -204,7 +204,7 @@ def document_of(path: Path, rules: RuleSet, tool: str) -> Document:
     evaluation, writer, out = Evaluation(taken, rules), Writer(), BytesIO()
     try:
         evaluation.run(writer)
-        scan = evaluation.scan_row(started=taken.head.taken, finished=taken.head.taken, tool=tool)
+        scan = evaluation.scan_row(started=taken.header.taken, finished=taken.header.taken, tool=tool)
         writer.finish(out, scan, evaluation.rule_rows(), evaluation.tally.gaps, evaluation.coverage())
     finally:
         writer.close()

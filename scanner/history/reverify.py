@@ -9,7 +9,8 @@ from scanner.model.ids import root_of, segments, subscription_of, type_of
 from scanner.model.resource import LOST, Gap
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import RuleSet
-from scanner.snapshot.files import Snapshot, Store
+from scanner.snapshot.bundles import Snapshot
+from scanner.snapshot.store import Store
 
 LIMIT = 1000
 """Resources that one scan reads again. What is beyond stays open until a later scan."""
@@ -76,7 +77,7 @@ def merged(
         return first, Reverification(gone, all_unconfirmed=True, gaps=failed)
     kept = frozenset(root_of(gap.url) for gap in failed)
     unsure = {root_of(each) for each in asked if subscription_of(each) in no_networks and on_network(each)}
-    return first.renewed(second, kept, gone, no_networks), Reverification(gone, kept | unsure, gaps=failed)
+    return first.merged_with(second, kept, gone, no_networks), Reverification(gone, kept | unsure, gaps=failed)
 
 
 def exposed_by_networks(rules: RuleSet) -> Callable[[str], bool]:

@@ -49,7 +49,7 @@ def trust() -> ssl.SSLContext:
     from scanner.azure import transport
 
     try:
-        return transport.trust()
+        return transport.tls_context()
     except UserError as error:
         raise DeliveryError(error.what) from None
 

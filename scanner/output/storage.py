@@ -17,7 +17,7 @@ from scanner.document.schema import Beside
 from scanner.errors import InputError, UserError
 
 if TYPE_CHECKING:
-    from scanner.azure.blobs import Blob, Door
+    from scanner.azure.blobs import Blob, BlobAccountOptions
 
 AZ = "az://"
 ACCOUNT, CONNECTION, ENDPOINT = (
@@ -104,7 +104,7 @@ class Storage:
     tell: Callable[[str], None] = lambda text: None
     busy: Callable[[str, str], AbstractContextManager[None]] = lambda verb, says: nullcontext()
     parts: list[Path] = field(default_factory=list)
-    _doors: dict[str, "Door"] = field(default_factory=dict)
+    _doors: dict[str, "BlobAccountOptions"] = field(default_factory=dict)
 
     def check(self, names: Iterable[tuple[str, str]]) -> None:
         """That each blob of (name, how it was given) can be put. Raises a UserError before anything is read."""
@@ -163,7 +163,7 @@ class Storage:
                 error.at, error.do = error.at.replace(str(local), name), error.do.replace(str(local), name)
                 raise
 
-    def _at(self, name: str, at: str) -> tuple["Door", "Blob"]:
+    def _at(self, name: str, at: str) -> tuple["BlobAccountOptions", "Blob"]:
         from scanner.azure.blobs import Blob
 
         found = place(name, at)
@@ -171,8 +171,8 @@ class Storage:
             self._doors[found.account] = self._door(found, at)
         return self._doors[found.account], Blob(found.container, found.path, at)
 
-    def _door(self, found: Place, at: str) -> "Door":
-        from scanner.azure.blobs import Door
+    def _door(self, found: Place, at: str) -> "BlobAccountOptions":
+        from scanner.azure.blobs import BlobAccountOptions
 
         def option(name: str, default: str = "") -> str:
             value = self.settings.options.get(name)
@@ -180,14 +180,14 @@ class Storage:
 
         connection = "" if found.account else self.environ.get(CONNECTION, "")
         cloud, arm = option("cloud", "public"), option("arm-endpoint")
-        return Door(
+        return BlobAccountOptions(
             endpoint="" if connection else endpoint(found.account, self.environ, cloud, arm, at),
             connection=connection,
             auth=option("auth", "default"),
             tenant=option("tenant"),
             cloud=cloud,
             arm_endpoint=arm,
-            tell=self.tell,
+            prompt=self.tell,
         )
 
 
@@ -237,22 +237,22 @@ def _unstored(name: str, error: UserError, local: Path) -> UserError:
     )
 
 
-async def _check(door: "Door", blob: "Blob") -> None:
-    from scanner.azure.blobs import opened
+async def _check(door: "BlobAccountOptions", blob: "Blob") -> None:
+    from scanner.azure.blobs import open_account
 
-    async with opened(door) as blobs:
+    async with open_account(door) as blobs:
         await blobs.check(blob)
 
 
-async def _put(door: "Door", blob: "Blob", file: IO[bytes], size: int, kind: str) -> None:
-    from scanner.azure.blobs import opened
+async def _put(door: "BlobAccountOptions", blob: "Blob", file: IO[bytes], size: int, kind: str) -> None:
+    from scanner.azure.blobs import open_account
 
-    async with opened(door) as blobs:
+    async with open_account(door) as blobs:
         await blobs.put(blob, file, size, kind)
 
 
-async def _get(door: "Door", blob: "Blob", file: IO[bytes]) -> None:
-    from scanner.azure.blobs import opened
+async def _get(door: "BlobAccountOptions", blob: "Blob", file: IO[bytes]) -> None:
+    from scanner.azure.blobs import open_account
 
-    async with opened(door) as blobs:
+    async with open_account(door) as blobs:
         await blobs.get(blob, file)

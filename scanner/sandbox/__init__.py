@@ -1,1 +1,1 @@
-"""A local stand-in for ARM, Resource Graph and Entra ID."""
+"""A local substitute for ARM, Resource Graph and Microsoft Entra ID."""

@@ -1,6 +1,4 @@
-"""A certificate authority and a server certificate for loopback, made at start; nothing of it outlives the sandbox."""
-
-from __future__ import annotations
+"""Makes a certificate authority and a server certificate for loopback, which are deleted with the sandbox."""
 
 import ipaddress
 import ssl
@@ -14,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 
 def make(folder: Path) -> Path:
-    """Write `ca.pem` (for clients) and `server.pem` (key and certificate) into the folder; the path of `ca.pem`."""
+    """Write `ca.pem` (for clients) and `server.pem` (key and certificate). Return the path of `ca.pem`."""
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer, subject = _name("Twolocks sandbox CA"), _name("localhost")
     ca = _builder(issuer, issuer, ca_key.public_key())
@@ -43,7 +41,7 @@ def make(folder: Path) -> Path:
 
 
 def server_context(folder: Path) -> ssl.SSLContext:
-    """TLS for the server whose certificate `make` wrote into the folder."""
+    """Return the TLS context of the server, from the certificate that `make` wrote into the folder."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem")
     return context

@@ -1,10 +1,8 @@
 """Answers the two POSTs about effective rules as Azure does, by a plain walk over the estate's own JSON.
 
-It shares nothing with `scanner.reach`, so that a scan can be compared with it. Azure answers 202 with a Location first
-and works the rules out meanwhile. Not verified: the code and text for a machine that does not run.
+It shares nothing with `scanner.reach`, so that a scan can be compared with it. Azure answers 202 with a Location first,
+because it works the rules out meanwhile. Not verified: the code and text for a virtual machine that does not run.
 """
-
-from __future__ import annotations
 
 import itertools
 import re
@@ -15,8 +13,8 @@ from typing import Any
 import msgspec
 
 from scanner.sandbox import errors
-from scanner.sandbox.errors import Answer, answer
-from scanner.sandbox.world import Json, World
+from scanner.sandbox.errors import HttpAnswer, answer
+from scanner.sandbox.served_estate import Json, ServedEstate
 
 NIC = "/effectivenetworksecuritygroups"
 NETWORK = "/listnetworkmanagereffectivesecurityadminrules"
@@ -27,37 +25,45 @@ ACTIONS = {
 RESULT = re.compile(r"/subscriptions/[^/]+/providers/microsoft\.network/locations/[^/]+/operationresults/(\d+)", re.I)
 
 
-class Effective:
-    """`disagrees`: patterns of names of network interfaces and networks on which Azure answers otherwise: their first
-    rule is turned round."""
+class SandboxEffectiveRules:
+    """Answer the POSTs about effective rules.
 
-    def __init__(self, world: World, disagrees: Iterable[str] = (), page: int = 100) -> None:
-        self.world = world
+    `disagrees`: name patterns of network interfaces and networks whose first rule is inverted, so that the answer does
+    not match the estate. `page`: the rows of a page.
+    """
+
+    def __init__(self, estate: ServedEstate, disagrees: Iterable[str] = (), page: int = 100) -> None:
+        self.estate = estate
         self.page = page
         self.disagrees = tuple(disagrees)
-        self._results: dict[int, Answer] = {}
+        self._results: dict[int, HttpAnswer] = {}
         self._numbers = itertools.count(1)
 
-    def asks(self, path: str) -> bool:
+    def serves(self, path: str) -> bool:
+        """Return whether a POST to a path is about effective rules."""
         return path.lower().endswith((NIC, NETWORK))
 
-    def waits(self, path: str) -> bool:
+    def is_result(self, path: str) -> bool:
+        """Return whether a path is the Location of a result."""
         return RESULT.fullmatch(path) is not None
 
-    def result(self, path: str) -> Answer:
-        """The answer that a Location leads to."""
+    def result(self, path: str) -> HttpAnswer:
+        """Return the answer at a Location."""
         found = RESULT.fullmatch(path)
         missing = errors.arm_error(404, "NotFound", "The operation was not found.")
         return self._results.get(int(found[1]), missing) if found else missing
 
-    def answer(self, path: str, base: str, body: bytes = b"") -> Answer:
-        """The answer to the POST: a refusal, or where the result will be; admin rules from the body's token on."""
+    def answer(self, path: str, base: str, body: bytes = b"") -> HttpAnswer:
+        """Return the answer to a POST: a refusal, the Location of the groups, or a page of admin rules.
+
+        The `skipToken` of the body says where the page starts.
+        """
         parent, _, word = path.rpartition("/")
         action = ACTIONS[f"/{word.lower()}"]
-        node = self.world.nodes.get(parent.lower())
-        if not self.world.may(action, parent):
-            refused = self.world.refused(action, parent, path)
-            return errors.forbidden(self.world.principal, action, parent, refused.denied_by if refused else None)
+        node = self.estate.nodes.get(parent.lower())
+        if not self.estate.may(action, parent):
+            refused = self.estate.refused(action, parent, path)
+            return errors.forbidden(self.estate.principal, action, parent, refused.denied_by if refused else None)
         if node is None:
             return errors.arm_error(404, "ResourceNotFound", f"The resource {parent} was not found.")
         if word.lower() == NETWORK[1:]:
@@ -75,54 +81,52 @@ class Effective:
         return answer({}, 202, Location=where, Retry_After="0")
 
     def _paged(self, rows: list[Json], results: str) -> str:
-        """Where the first page of rows is; each page has a link to the next."""
+        """Keep the pages of rows, each with a link to the next one. Return the URL of the first."""
         number, rest = next(self._numbers), rows[self.page :]
         more = {"nextLink": self._paged(rest, results)} if rest else {}
         self._results[number] = answer({"value": rows[: self.page], **more})
         return f"{results}/{number}?api-version=2025-05-01"
 
-    def _other(self, name: object) -> bool:
+    def _inverted(self, name: object) -> bool:
         return any(fnmatchcase(str(name).lower(), each.lower()) for each in self.disagrees)
 
     def _runs(self, nic: str) -> bool:
-        for each in self.world.nodes.values():
+        for each in self.estate.nodes.values():
             if each.type != "microsoft.compute/virtualmachines":
                 continue
             for row in _list(each.json, "properties", "networkProfile", "networkInterfaces"):
                 if str(row.get("id")).lower() == nic:
-                    view = self.world.nodes.get(f"{each.id}/instanceview")
+                    view = self.estate.nodes.get(f"{each.id}/instanceview")
                     statuses = [str(one.get("code")).lower() for one in _list(view.json if view else {}, "statuses")]
                     return not {"powerstate/deallocated", "powerstate/stopped"} & set(statuses)
         return False
 
-    # Groups
-
     def _groups(self, nic: Json) -> Iterator[Json]:
-        other = self._other(nic.get("name"))
+        inverted = self._inverted(nic.get("name"))
         own = _text(nic, "properties", "networkSecurityGroup", "id")
         subnets = {_text(each, "properties", "subnet", "id") for each in _list(nic, "properties", "ipConfigurations")}
         for subnet in sorted(subnets - {""}):
             group = self._group_of_subnet(subnet)
             if group:
-                yield self._group(group, {"subnet": {"id": subnet}}, other)
+                yield self._group(group, {"subnet": {"id": subnet}}, inverted)
         if own:
-            yield self._group(own, {"networkInterface": {"id": nic["id"]}}, other)
+            yield self._group(own, {"networkInterface": {"id": nic["id"]}}, inverted)
 
     def _group_of_subnet(self, subnet: str) -> str:
-        network = self.world.nodes.get(subnet.lower().split("/subnets/")[0])
+        network = self.estate.nodes.get(subnet.lower().split("/subnets/")[0])
         rows = _list(network.json, "properties", "subnets") if network else []
         name = subnet.rsplit("/", 1)[-1].lower()
         inside = next((row for row in rows if str(row.get("name") or row.get("id")).lower().endswith(name)), None)
-        child = self.world.nodes.get(subnet.lower())
+        child = self.estate.nodes.get(subnet.lower())
         return _text(inside or (child.json if child else {}), "properties", "networkSecurityGroup", "id")
 
-    def _group(self, id: str, association: Json, other: bool) -> Json:
-        node = self.world.nodes.get(id.lower())
+    def _group(self, id: str, association: Json, inverted: bool) -> Json:
+        node = self.estate.nodes.get(id.lower())
         body = node.json if node else {}
         rules = [self._rule(each, "securityRules") for each in _list(body, "properties", "securityRules")]
         rules += [self._rule(each, "defaultSecurityRules") for each in _defaults(body)]
         rules.sort(key=lambda rule: (rule["direction"] != "Inbound", rule["priority"]))
-        if other and rules:
+        if inverted and rules:
             rules[0]["access"] = "Deny" if rules[0]["access"] == "Allow" else "Allow"
         return {
             "networkSecurityGroup": {"id": id},
@@ -155,32 +159,30 @@ class Effective:
         return found + self._members(groups) if groups else found
 
     def _members(self, groups: set[str]) -> list[str]:
-        """The addresses of the network interfaces in application security groups."""
+        """Return the addresses of the network interfaces in application security groups."""
         return [
             f"{_text(each, 'properties', 'privateIPAddress')}/32"
-            for node in self.world.nodes.values()
+            for node in self.estate.nodes.values()
             if node.type == "microsoft.network/networkinterfaces"
             for each in _list(node.json, "properties", "ipConfigurations")
             if groups & {str(one.get("id")).lower() for one in _list(each, "properties", "applicationSecurityGroups")}
         ]
 
-    # Security admin rules
-
     def _admin(self, network: Json) -> list[Json]:
         below = f"{str(network['id']).lower()}/providers/microsoft.network/effectivesecurityadminrules/"
         rows = [
             {"id": node.json["id"], "kind": "Custom", "properties": dict(node.json.get("properties") or {})}
-            for node in self.world.nodes.values()
+            for node in self.estate.nodes.values()
             if node.id.startswith(below)
         ]
-        if self._other(network.get("name")) and rows:
+        if self._inverted(network.get("name")) and rows:
             first = min(rows, key=lambda row: row["properties"].get("priority", 0))["properties"]
             first["access"] = "AlwaysAllow" if first.get("access") == "Deny" else "Deny"
         return rows
 
 
 def _token(body: bytes) -> int:
-    """The place that the `skipToken` of a question names; 0 without one."""
+    """Return the row that the `skipToken` of a request names; 0 without one."""
     try:
         said = msgspec.json.decode(body or b"{}")
     except msgspec.DecodeError:
@@ -211,7 +213,7 @@ def _port(text: str) -> str:
 
 
 def _defaults(body: Json) -> list[Json]:
-    """The default rules, also where the estate does not spell them out."""
+    """Return the default rules of a group: those of the estate, else the usual ones."""
     given = _list(body, "properties", "defaultSecurityRules")
     usual = (
         ("AllowVnetInBound", 65000, "Allow", "VirtualNetwork", "VirtualNetwork"),

@@ -1,10 +1,7 @@
-"""Answers as Entra ID does: discovery, and tokens for client credentials, assertions and device codes.
+"""Answers as Microsoft Entra ID does: discovery, and tokens for client credentials, assertions and device codes.
 
-Also as the services do that give a workload its identity: GitHub's and Azure DevOps' token issuers, and App Service's
-managed identity.
+Also answers as the token issuers of GitHub and Azure DevOps do, and as the managed identity of App Service.
 """
-
-from __future__ import annotations
 
 import base64
 import secrets
@@ -15,57 +12,60 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from scanner.sandbox.errors import Answer, answer
-from scanner.sandbox.world import World
+from scanner.sandbox.errors import HttpAnswer, answer
+from scanner.sandbox.served_estate import ServedEstate
 
 CLIENT = "33333333-3333-3333-3333-333333333333"
 SECRET = "sandbox-secret-that-opens-nothing"  # noqa: S105
 ALIASES = {"common", "organizations"}
 ISSUER_SECRET = "sandbox-issuer-secret"  # noqa: S105
-"""What a job shows to its token issuer, and an app to its identity endpoint."""
+"""The secret that a job sends to its token issuer, and an app to its identity endpoint."""
 
 
-class Token(msgspec.Struct, frozen=True):
+class IssuedToken(msgspec.Struct, frozen=True):
     tenant: str
     expires: float
 
 
-class Entra:
-    """The token service of one sandbox; knows the tokens that it gave out."""
+class SandboxEntra:
+    """The token service of one sandbox. It remembers the tokens that it issued."""
 
-    def __init__(self, world: World, lifetime: float = 3600.0, client: str = CLIENT, secret: str = SECRET) -> None:
-        self.world = world
+    def __init__(
+        self, estate: ServedEstate, lifetime: float = 3600.0, client: str = CLIENT, secret: str = SECRET
+    ) -> None:
+        self.estate = estate
         self.lifetime = lifetime
         self.client = client
         self.secret = secret
-        self.tokens: dict[str, Token] = {}
+        self.tokens: dict[str, IssuedToken] = {}
         self.devices: dict[str, str] = {}
 
     def serves(self, path: str) -> bool:
+        """Return whether a path belongs to Microsoft Entra ID or a token issuer."""
         parts = path.strip("/").split("/")
         known = path.startswith(("/common/discovery/", "/oidc/", "/identity"))
         return known or "/oauth2/" in path or parts[-1] == "openid-configuration"
 
-    def answer(self, method: str, url: str, body: bytes, base: str, secret: str) -> Answer:
-        """The answer to a request that `serves`; `secret` is what its headers show to an issuer."""
+    def answer(self, method: str, url: str, body: bytes, base: str, secret: str) -> HttpAnswer:
+        """Return the answer to a request. `secret`: the one in its headers, for a token issuer."""
         path, _, query = url.partition("?")
         if path.startswith(("/oidc/", "/identity")):
             return self._issuer(path, dict(parse_qsl(query)), base, secret)
         return self.get(path, query, base) if method == "GET" else self.post(path, body, base)
 
-    def _issuer(self, path: str, query: Mapping[str, str], base: str, secret: str) -> Answer:
+    def _issuer(self, path: str, query: Mapping[str, str], base: str, secret: str) -> HttpAnswer:
         if secret.removeprefix("Bearer ") != ISSUER_SECRET:
             return answer({"message": "unauthorized"}, 401)
         if path.startswith("/identity"):
-            made = self._issue(self.world.tenant, {"client_id": self.client, "scope": query.get("resource", "")}, base)
+            made = self._issue(self.estate.tenant, {"client_id": self.client, "scope": query.get("resource", "")}, base)
             return answer(
                 {**made, "expires_on": str(int(time.time() + self.lifetime)), "resource": query.get("resource")}
             )
         token = jwt({"iss": f"{base}{path}", "sub": "job", "aud": query.get("audience", "api://AzureADTokenExchange")})
         return answer({"value": token, "oidcToken": token})
 
-    def get(self, path: str, query: str, base: str) -> Answer:
-        """Discovery of the instance and of a tenant."""
+    def get(self, path: str, query: str, base: str) -> HttpAnswer:
+        """Return the discovery document of the instance or of a tenant."""
         if path.startswith("/common/discovery/instance"):
             return self._instance(dict(parse_qsl(query)), base)
         tenant = path.strip("/").split("/")[0]
@@ -89,15 +89,15 @@ class Entra:
             }
         )
 
-    def _instance(self, query: Mapping[str, str], base: str) -> Answer:
+    def _instance(self, query: Mapping[str, str], base: str) -> HttpAnswer:
         asked = query.get("authorization_endpoint", "").split("/oauth2")[0] or f"{base}/common"
         host = base.removeprefix("https://")
         metadata = [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}]
         discovery = f"{asked}/v2.0/.well-known/openid-configuration"
         return answer({"tenant_discovery_endpoint": discovery, "api-version": "1.1", "metadata": metadata})
 
-    def post(self, path: str, body: bytes, base: str) -> Answer:
-        """A token, or a device code."""
+    def post(self, path: str, body: bytes, base: str) -> HttpAnswer:
+        """Return a token, or a device code."""
         form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
         name = path.strip("/").split("/")[0]
         tenant = self._tenant(name)
@@ -107,7 +107,7 @@ class Entra:
             return self._device(tenant, base)
         return self._token(tenant, form, base)
 
-    def _token(self, tenant: str, form: Mapping[str, str], base: str) -> Answer:
+    def _token(self, tenant: str, form: Mapping[str, str], base: str) -> HttpAnswer:
         match form.get("grant_type", ""):
             case "client_credentials":
                 return self._credentials(form) or answer(self._issue(tenant, form, base))
@@ -120,7 +120,7 @@ class Entra:
             case other:
                 return _refused(400, "unsupported_grant_type", 70003, f"The grant type '{other}' is not supported.")
 
-    def _credentials(self, form: Mapping[str, str]) -> Answer | None:
+    def _credentials(self, form: Mapping[str, str]) -> HttpAnswer | None:
         client = form.get("client_id", "")
         if client.lower() != self.client.lower():
             text = f"Application with identifier '{client}' was not found in the directory."
@@ -131,7 +131,7 @@ class Entra:
             return _refused(401, "invalid_client", 50027, "JWT token is invalid or malformed.")
         return None
 
-    def _device(self, tenant: str, base: str) -> Answer:
+    def _device(self, tenant: str, base: str) -> HttpAnswer:
         code = secrets.token_urlsafe(24)
         self.devices[code] = tenant
         return answer(
@@ -157,28 +157,28 @@ class Entra:
             "exp": expires,
             "appid": form.get("client_id", ""),
             "app_displayname": "Twolocks sandbox",
-            "oid": self.world.principal,
+            "oid": self.estate.principal,
             "tid": tenant,
             "jti": secrets.token_hex(8),
         }
         token = jwt(claims)
-        self.tokens[token] = Token(tenant, now + self.lifetime)
+        self.tokens[token] = IssuedToken(tenant, now + self.lifetime)
         seconds = int(self.lifetime)
         return {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}
 
     def _user(self, tenant: str, form: Mapping[str, str], base: str) -> dict[str, Any]:
-        """What a user's sign-in adds: a refresh token, an id token and who the user is."""
+        """Return what the sign-in of a user adds: a refresh token, an id token and the user."""
         claims = {
             "iss": f"{base}/{tenant}/v2.0",
             "aud": form.get("client_id", ""),
             "exp": int(time.time()) + 3600,
             "iat": int(time.time()),
-            "sub": self.world.principal,
-            "oid": self.world.principal,
+            "sub": self.estate.principal,
+            "oid": self.estate.principal,
             "tid": tenant,
             "preferred_username": "ola.nordmann@example.no",
         }
-        info = _encoded({"uid": self.world.principal, "utid": tenant})
+        info = _encoded({"uid": self.estate.principal, "utid": tenant})
         return {
             "refresh_token": secrets.token_urlsafe(24),
             "id_token": jwt(claims),
@@ -187,12 +187,12 @@ class Entra:
         }
 
     def token(self, tenant: str, base: str) -> str:
-        """A token of a tenant, given without asking."""
+        """Return a token of a tenant, without a request."""
         text: str = self._issue(tenant, {"client_id": self.client, "scope": base}, base)["access_token"]
         return text
 
-    def check(self, authorization: str | None) -> Token | str:
-        """The token of an Authorization header, or what is wrong: `missing`, `invalid` or `expired`."""
+    def check(self, authorization: str | None) -> IssuedToken | str:
+        """Return the token of an Authorization header, or what is wrong: `missing`, `invalid` or `expired`."""
         if not authorization:
             return "missing"
         word, _, text = authorization.partition(" ")
@@ -202,14 +202,14 @@ class Entra:
         return token if token.expires > time.time() else "expired"
 
     def _tenant(self, name: str) -> str | None:
-        tenants = {self.world.tenant.lower(), *(s["tenantId"].lower() for s in self.world.subscriptions.values())}
+        tenants = {self.estate.tenant.lower(), *(s["tenantId"].lower() for s in self.estate.subscriptions.values())}
         if name.lower() in ALIASES:
-            return self.world.tenant
+            return self.estate.tenant
         return name.lower() if name.lower() in tenants else None
 
 
 def jwt(claims: Mapping[str, Any]) -> str:
-    """A token that looks like one; its signature is noise."""
+    """Return a token in the form of a JWT with a random signature."""
     header = _encoded({"typ": "JWT", "alg": "RS256", "kid": "sandbox"})
     return f"{header}.{_encoded(dict(claims))}.{secrets.token_urlsafe(32)}"
 
@@ -218,11 +218,11 @@ def _encoded(value: Any) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(value)).decode().rstrip("=")
 
 
-def _no_tenant(tenant: str) -> Answer:
+def _no_tenant(tenant: str) -> HttpAnswer:
     text = f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
     return _refused(400, "invalid_tenant", 90002, text)
 
 
-def _refused(status: int, error: str, number: int, text: str) -> Answer:
+def _refused(status: int, error: str, number: int, text: str) -> HttpAnswer:
     shown = f"AADSTS{number}: {text} Trace ID: 00000000-0000-0000-0000-000000000000"
     return answer({"error": error, "error_description": shown, "error_codes": [number]}, status)

@@ -1,10 +1,8 @@
-"""Error answers in the forms that ARM, Resource Graph and Entra ID give them.
+"""Error answers in the forms of ARM, Resource Graph and Microsoft Entra ID.
 
-The shapes (where code and message sit, which headers go with them) follow recorded answers; the sentences are our own
-unless a client could reasonably match on them.
+The structure (place of code and message, headers) follows recorded answers. The sentences are our own unless a client
+could reasonably match on them.
 """
-
-from __future__ import annotations
 
 from typing import Any
 
@@ -13,8 +11,8 @@ import msgspec
 JSON = "application/json; charset=utf-8"
 
 
-class Answer(msgspec.Struct, frozen=False):
-    """One HTTP answer: status, headers, and the body as bytes; `packed` is the body in gzip, made when first wanted."""
+class HttpAnswer(msgspec.Struct, frozen=False):
+    """One HTTP answer. `packed`: the body in gzip, made when a client first accepts it."""
 
     status: int
     body: bytes = b""
@@ -23,31 +21,31 @@ class Answer(msgspec.Struct, frozen=False):
     packed: bytes | None = None
 
 
-def answer(value: Any, status: int = 200, **headers: str) -> Answer:
-    """`value` as JSON. Header names are given with `_` for `-`."""
+def answer(value: Any, status: int = 200, **headers: str) -> HttpAnswer:
+    """Return `value` as a JSON answer. Header names are given with `_` for `-`."""
     named = {name.replace("_", "-"): text for name, text in headers.items()}
-    return Answer(status, msgspec.json.encode(value), named)
+    return HttpAnswer(status, msgspec.json.encode(value), named)
 
 
-def arm_error(status: int, code: str, message: str, cause: str = "gateway", **more: Any) -> Answer:
-    """ARM's usual form: `{"error": {"code", "message", ...}}` and x-ms-failure-cause."""
+def arm_error(status: int, code: str, message: str, cause: str = "gateway", **more: Any) -> HttpAnswer:
+    """Return an error in ARM's usual form: `{"error": {"code", "message", ...}}` and x-ms-failure-cause."""
     return answer({"error": {"code": code, "message": message, **more}}, status, x_ms_failure_cause=cause)
 
 
-def web_error(status: int, code: str, message: str) -> Answer:
-    """App Service's form: capitals, the code as text, the message three times."""
+def web_error(status: int, code: str, message: str) -> HttpAnswer:
+    """Return an error in App Service's form: capitalised names, the code as text, the message three times."""
     entity = {"ExtendedCode": "51004", "MessageTemplate": message, "Parameters": [], "Code": code, "Message": message}
     details = [{"Message": message}, {"Code": code}, {"ErrorEntity": entity}]
     body = {"Code": code, "Message": message, "Target": None, "Details": details, "Innererror": None}
     return answer(body, status, x_ms_failure_cause="service")
 
 
-def missing_api_version() -> Answer:
+def missing_api_version() -> HttpAnswer:
     text = "The api-version query parameter (?api-version=) is required for all requests."
     return arm_error(400, "MissingApiVersionParameter", text)
 
 
-def no_registered_provider(kind: str, version: str, supported: str) -> Answer:
+def no_registered_provider(kind: str, version: str, supported: str) -> HttpAnswer:
     text = (
         f"No registered resource provider found for location 'global' and API version '{version}' for type '{kind}'. "
         f"The supported api-versions are '{supported}'. The supported locations are ', global'."
@@ -55,24 +53,24 @@ def no_registered_provider(kind: str, version: str, supported: str) -> Answer:
     return arm_error(400, "NoRegisteredProviderFound", text)
 
 
-def no_permissions(status: int) -> Answer:
-    """What a gateway says of the permissions of a whole subscription where it does not route them."""
+def no_permissions(status: int) -> HttpAnswer:
+    """Return the answer of a gateway that does not route the permissions of a whole subscription."""
     if status == 405:
         return arm_error(405, "MethodNotAllowed", "The requested resource does not support http method 'GET'.")
     text = "The resource type could not be found in the namespace 'Microsoft.Authorization'."
     return arm_error(status, "InvalidResourceType", text)
 
 
-def invalid_api_version(version: str) -> Answer:
+def invalid_api_version(version: str) -> HttpAnswer:
     return arm_error(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
 
 
-def invalid_type(namespace: str, kind: str, version: str) -> Answer:
+def invalid_type(namespace: str, kind: str, version: str) -> HttpAnswer:
     text = f"The resource type '{kind}' could not be found in the namespace '{namespace}' for api version '{version}'."
     return arm_error(404, "InvalidResourceType", text)
 
 
-def not_registered(namespace: str) -> Answer:
+def not_registered(namespace: str) -> HttpAnswer:
     text = (
         f"The subscription is not registered to use namespace '{namespace}'. "
         "See https://aka.ms/rps-not-found for how to register subscriptions."
@@ -81,8 +79,8 @@ def not_registered(namespace: str) -> Answer:
     return arm_error(409, "MissingSubscriptionRegistration", text, details=[detail])
 
 
-def forbidden(principal: str, action: str, scope: str, denied_by: str | None = None) -> Answer:
-    """403 as ARM words it; with `denied_by` (the id of a deny assignment) the form that names it."""
+def forbidden(principal: str, action: str, scope: str, denied_by: str | None = None) -> HttpAnswer:
+    """Return ARM's 403. `denied_by`: the id of a deny assignment, which the answer then names."""
     if denied_by:
         text = (
             f"The client '{principal}' with object id '{principal}' has permission to perform action '{action}' "
@@ -94,7 +92,7 @@ def forbidden(principal: str, action: str, scope: str, denied_by: str | None = N
 
 
 def refusal_text(principal: str, action: str, scope: str) -> str:
-    """What ARM says to somebody who lacks an action."""
+    """Return ARM's message for a missing action."""
     return (
         f"The client '{principal}' with object id '{principal}' does not have authorization "
         f"to perform action '{action}' over scope '{scope}' or the scope is invalid. "
@@ -102,20 +100,20 @@ def refusal_text(principal: str, action: str, scope: str) -> str:
     )
 
 
-def no_subscription(subscription: str) -> Answer:
+def no_subscription(subscription: str) -> HttpAnswer:
     return arm_error(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
 
 
-def no_group(group: str) -> Answer:
+def no_group(group: str) -> HttpAnswer:
     return arm_error(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
 
 
-def no_parent(name: str) -> Answer:
+def no_parent(name: str) -> HttpAnswer:
     text = f"Can not perform requested operation on nested resource. Parent resource '{name}' not found."
     return arm_error(404, "ParentResourceNotFound", text)
 
 
-def no_resource(kind: str, name: str, group: str) -> Answer:
+def no_resource(kind: str, name: str, group: str) -> HttpAnswer:
     text = (
         f"The Resource '{kind}/{name}' under resource group '{group}' was not found. "
         "For more details please go to https://aka.ms/ARMResourceNotFoundFix"
@@ -123,8 +121,8 @@ def no_resource(kind: str, name: str, group: str) -> Answer:
     return arm_error(404, "ResourceNotFound", text)
 
 
-def no_child(kind: str, name: str) -> Answer:
-    """A child that does not exist: each provider says it in its own way."""
+def no_child(kind: str, name: str) -> HttpAnswer:
+    """Return the answer for a child that does not exist. Each provider has its own code."""
     if kind.startswith("microsoft.web/"):
         return web_error(404, "NotFound", f"Cannot find {kind.rsplit('/', 1)[-1]} with name {name}.")
     codes = {
@@ -136,27 +134,27 @@ def no_child(kind: str, name: str) -> Answer:
     return arm_error(404, code, f"The requested resource of type '{kind}' with name '{name}' was not found.", "service")
 
 
-def read_only(method: str) -> Answer:
+def read_only(method: str) -> HttpAnswer:
     text = f"The sandbox is read-only: {method} is refused."
     return answer({"error": {"code": "MethodNotAllowed", "message": text}}, 405, Allow="GET, HEAD")
 
 
-def unauthenticated(tenant: str, authority: str, code: str, message: str, status: int = 401) -> Answer:
+def unauthenticated(tenant: str, authority: str, code: str, message: str, status: int = 401) -> HttpAnswer:
     why = f'Bearer authorization_uri="{authority}/{tenant}", error="invalid_token", error_description="{message}"'
     return answer(
         {"error": {"code": code, "message": message}}, status, WWW_Authenticate=why, x_ms_failure_cause="gateway"
     )
 
 
-def throttled(code: str, message: str, retry_after: int, **headers: str) -> Answer:
+def throttled(code: str, message: str, retry_after: int, **headers: str) -> HttpAnswer:
     found = arm_error(429, code, message)
     found.headers["Retry-After"] = str(retry_after)
     found.headers.update({name.replace("_", "-"): text for name, text in headers.items()})
     return found
 
 
-def graph_error(status: int, code: str, detail: str, message: str) -> Answer:
-    """Resource Graph's form: a general outer message, the telling code in `details`."""
+def graph_error(status: int, code: str, detail: str, message: str) -> HttpAnswer:
+    """Return an error in Resource Graph's form: a general outer message, and the specific code in `details`."""
     details = [{"code": detail, "message": message}]
     outer = "Please provide below info when asking for support: correlationId = 00000000-0000-0000-0000-000000000000."
     return arm_error(status, code, outer, "service", details=details)

@@ -10,7 +10,7 @@ it; a base may start from another one (`like`). Keys of an entry beside ARM's ow
 - `id_case`: `odd` spells the id as Azure sometimes does: lower-case `resourcegroups` and namespace, upper-case group
 - `bare`: true leaves out `properties` altogether
 - `to`, `group_id`, `status` (private endpoints): the resource that it leads to; both sides get the connection
-- `foreign_endpoints` = [{ id, status }]: private endpoints of subscriptions that nobody here can see
+- `foreign_endpoints` = [{ id, status }]: private endpoints of subscriptions that are not visible
 
 In texts `{name}` is the resource's name, `{guid}` an id that is always the same for it; a text `@name` or
 `@name/below` is the id of the resource with that name.
@@ -18,15 +18,14 @@ In texts `{name}` is the resource's name, `{guid}` an id that is always the same
 
 import tomllib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from scanner.model.ids import type_of
-
-Json = dict[str, Any]
+from scanner.sandbox.served_estate import Json, Refusal, ResponseOverrides, RoleGrant
 
 FOLDER = Path(__file__).parent / "sample"
 SPACE = uuid.UUID("3f0c7a52-9d1e-4b60-8c2f-5e7d1a904b36")
@@ -37,24 +36,23 @@ PERIMETER = "Microsoft.Network/networkSecurityPerimeters"
 
 @dataclass(frozen=True, slots=True)
 class Estate:
-    """Plain data, as the sandbox's `World` takes it.
+    """What a sandbox can serve, in the formats of `scanner.sandbox.served_estate`.
 
-    `subscriptions`: ARM's JSON, with `view` ("full" or "partial") beside. `resources`: ARM's JSON, children included.
-    `grants`, `refusals`, `quirks`: dicts with the fields of `world.Grant`, `world.Refusal` and `world.Quirks`.
-    `ids`: the id of each top-level resource by its name.
+    `subscriptions`: ARM's JSON. Those of the sample have `view` ("full" or "partial") too. `resources`: ARM's JSON,
+    children included. `ids`: the id of each top-level resource by its name, for an estate that was written by hand.
     """
 
     tenant: str
     subscriptions: list[Json]
     resources: list[Json]
-    grants: list[Json]
-    refusals: list[Json]
-    quirks: Json
-    ids: dict[str, str]
+    grants: Sequence[RoleGrant | Json]
+    refusals: Sequence[Refusal | Json | str]
+    overrides: ResponseOverrides | Json
+    ids: dict[str, str] = field(default_factory=dict)
 
 
 def load_estate(folder: Path | None = None) -> Estate:
-    """Read the estate in `folder`, else the one that comes with the product.
+    """Return the estate in `folder`, else the sample estate.
 
     Raises ValueError, naming the file or the resource, where a file is no TOML, an entry refers to a name or a group
     that does not exist, or a name is used twice.
@@ -109,10 +107,12 @@ class _Builder:
             resources=[*self._groups(), *self.bodies.values()],
             grants=list(self._grants()),
             refusals=[self._refusal(one) for one in self.frame.get("refusal", [])],
-            quirks={
-                "thin": tuple(self.ids[name] for name in self.frame["quirks"].get("thin", [])),
+            overrides={
+                "without_properties": tuple(
+                    self.ids[name] for name in self.frame["overrides"].get("without_properties", [])
+                ),
                 "absent_from_graph": tuple(
-                    self.ids[name] for name in self.frame["quirks"].get("absent_from_graph", [])
+                    self.ids[name] for name in self.frame["overrides"].get("absent_from_graph", [])
                 ),
             },
             ids=dict(self.ids),
@@ -180,9 +180,9 @@ class _Builder:
         return self.ids[name] + (f"/{below}" if below else "")
 
     def _connect(self, entry: Json) -> None:
-        """Write a private endpoint on both sides, and the endpoints of others on the side that can be seen."""
+        """Add a private endpoint on both sides, and private endpoints of other subscriptions on the visible side."""
         for one in entry.get("foreign_endpoints", []):
-            self._arrive(entry["name"], one["id"], one.get("status", "Approved"))
+            self._add_connection(entry["name"], one["id"], one.get("status", "Approved"))
         if "to" not in entry:
             return
         status = entry.get("status", "Approved")
@@ -199,9 +199,9 @@ class _Builder:
         }
         by_hand = "manualPrivateLinkServiceConnections" if status == "Pending" else "privateLinkServiceConnections"
         self.bodies[here.lower()]["properties"][by_hand] = [link]
-        self._arrive(entry["to"], here, status)
+        self._add_connection(entry["to"], here, status)
 
-    def _arrive(self, target: str, endpoint: str, status: str) -> None:
+    def _add_connection(self, target: str, endpoint: str, status: str) -> None:
         target_id = self._reference(target, target)
         body = self.bodies[target_id.lower()]
         name = f"{target.rsplit('/', 1)[-1]}.{uuid.uuid5(SPACE, endpoint.lower())}"
@@ -223,7 +223,7 @@ class _Builder:
             body["properties"]["privateEndpointConnections"] = [*listed, row]
 
     def _associate(self) -> None:
-        """Write each association of a perimeter on the resource's side too, with the profile's access rules."""
+        """Add each association of a perimeter on the resource too, with the access rules of its profile."""
         for body in list(self.bodies.values()):
             if body["type"] != f"{PERIMETER}/resourceAssociations":
                 continue
@@ -312,7 +312,7 @@ def _merge(base: Json, over: Json) -> Json:
 
 
 def _settled(child: Json) -> Json:
-    """A base's child with its `drop` and `null` carried out, so that entries may set those paths again."""
+    """Return the child of a base with its `drop` and `null` applied, so that entries may set those paths again."""
     return _cut(_own(child), child)
 
 

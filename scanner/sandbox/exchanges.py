@@ -1,6 +1,4 @@
-"""Serves recorded exchanges as they were."""
-
-from __future__ import annotations
+"""Answers requests as they were recorded."""
 
 import re
 from collections import defaultdict
@@ -9,25 +7,25 @@ from typing import Any
 
 import msgspec
 
-from scanner.sandbox.errors import JSON, Answer, answer
-from scanner.sandbox.world import SUBSCRIPTION
+from scanner.sandbox.errors import JSON, HttpAnswer, answer
+from scanner.sandbox.paths import SUBSCRIPTION
 
 HOST = re.compile(rb"https://management\.(?:azure\.com|chinacloudapi\.cn)(?::443)?/")
 DROPPED = {"content-length", "content-encoding", "transfer-encoding", "connection", "content-type"}
 
 
-class Tape:
+class RecordedAnswers:
     """Recorded exchanges: `{"method", "url", "status", "headers", "body", "body_kind"?}`, url with path and query.
 
-    Requests are found by method and by path and query without case; then by path alone, so that another api-version
-    than the recorded one is answered too. Several recordings of one request are given in turn, the last for ever. A
-    page that was not recorded is empty, and one that leads to itself (its token was taken out) is the last.
+    A request is found by method, path and query without case, else by path alone, so that other api-versions than the
+    recorded one are answered too. Several recordings of one request are given in turn, and the last one repeatedly. A
+    page that was not recorded is empty. A page that leads to itself (its token was redacted) is the last one.
     """
 
     def __init__(self, exchanges: Iterable[Mapping[str, Any]]) -> None:
         self.exact: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         self.paths: dict[str, Mapping[str, Any]] = {}
-        self.given: dict[str, int] = defaultdict(int)
+        self.times: dict[str, int] = defaultdict(int)
         self.subscriptions: list[str] = []
         self.resources: dict[str, dict[str, Any]] = {}
         for exchange in exchanges:
@@ -37,7 +35,7 @@ class Tape:
             self._learn(str(exchange["url"]), exchange.get("body") if exchange["status"] == 200 else None)
 
     def _learn(self, url: str, body: Any) -> None:
-        """Note the subscription, and the resources of the body: the fullest of each id."""
+        """Keep the subscription, and the resources of the body: of each id the one with the most text."""
         found = SUBSCRIPTION.match(url.partition("?")[0].lower())
         if found and found[1] not in self.subscriptions:
             self.subscriptions.append(found[1])
@@ -47,13 +45,13 @@ class Tape:
                 kept = self.resources.get(row["id"].lower(), {})
                 self.resources[row["id"].lower()] = max(kept, row, key=lambda one: len(str(one)))
 
-    def answer(self, method: str, path: str, query: str, base: str) -> Answer | None:
-        """The recorded answer, or None where this was not recorded."""
+    def answer(self, method: str, path: str, query: str, base: str) -> HttpAnswer | None:
+        """Return the recorded answer, or None where the request was not recorded."""
         key = _key(method, f"{path}?{query}")
         several = self.exact.get(key)
         if several:
-            exchange = several[min(self.given[key], len(several) - 1)]
-            self.given[key] += 1
+            exchange = several[min(self.times[key], len(several) - 1)]
+            self.times[key] += 1
         elif "skiptoken" in query.lower() and key.partition("?")[0] in self.paths:
             return answer({"value": []})
         elif key.partition("?")[0] in self.paths:
@@ -67,16 +65,16 @@ class Tape:
         return played(exchange, base)
 
 
-def played(exchange: Mapping[str, Any], base: str) -> Answer:
-    """The recorded answer; ARM's address in it becomes the sandbox's, so that nextLink can be followed."""
+def played(exchange: Mapping[str, Any], base: str) -> HttpAnswer:
+    """Return a recorded answer. ARM's address in it becomes the sandbox's, so that nextLink can be followed."""
     headers = {k: str(v) for k, v in (exchange.get("headers") or {}).items() if k.lower() not in DROPPED}
     kind, body = exchange.get("body_kind"), exchange.get("body")
     if kind == "empty":
-        return Answer(int(exchange["status"]), b"", headers)
+        return HttpAnswer(int(exchange["status"]), b"", headers)
     if kind == "text":
-        return Answer(int(exchange["status"]), str(body).encode(), headers, "text/plain; charset=utf-8")
+        return HttpAnswer(int(exchange["status"]), str(body).encode(), headers, "text/plain; charset=utf-8")
     raw = HOST.sub(f"{base}/".encode(), msgspec.json.encode(body))
-    return Answer(int(exchange["status"]), raw, headers, JSON)
+    return HttpAnswer(int(exchange["status"]), raw, headers, JSON)
 
 
 def _key(method: str, url: str) -> str:

@@ -1,6 +1,4 @@
-"""Faults that the sandbox is told to show: which requests, how often, and what happens to them."""
-
-from __future__ import annotations
+"""Faults of the sandbox: which requests they hit, how often, and what they do."""
 
 import random
 from collections import Counter
@@ -10,10 +8,10 @@ from typing import Literal
 import msgspec
 
 from scanner.sandbox import errors
-from scanner.sandbox.errors import Answer
-from scanner.sandbox.world import Target, matches, target
+from scanner.sandbox.errors import HttpAnswer
+from scanner.sandbox.paths import ArmPath, matches, parse_path
 
-ResourceType = Literal[
+FaultKind = Literal[
     "status", "html", "empty", "throttle", "refuse", "truncate", "cut", "reset", "slow",
     "empty-page", "endless", "foreign-link",
 ]  # fmt: skip
@@ -28,11 +26,11 @@ class Fault(msgspec.Struct, frozen=True):
     answer; `slow` waits `seconds` first. Of a list that answers: `empty-page` puts an empty page with a nextLink before
     it, `endless` makes its nextLink lead to the same page, `foreign-link` to another host.
 
-    `times` is how many requests are hit (None: all), `each` counts them for each path and query; `chance` hits by lot.
-    `headers` are sent besides.
+    `times`: how many requests are hit (None: all). `each`: count them for each path and query. `chance`: the share of
+    requests that are hit at random. `headers`: more headers to send.
     """
 
-    kind: ResourceType
+    kind: FaultKind
     path: str = "*"
     status: int = 500
     code: str = "InternalServerError"
@@ -48,46 +46,46 @@ class Fault(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
 
 
-class Faults:
-    """The faults of a sandbox, with what they have hit so far. One seed gives one order of lots."""
+class FaultPlan:
+    """The faults of a sandbox, and how often each was hit. The same seed gives the same random choices."""
 
     def __init__(self, faults: Iterable[Fault] = (), seed: int = 1) -> None:
         self.faults = list(faults)
         self.hits: Counter[tuple[int, str]] = Counter()
-        self.lots = random.Random(seed)  # noqa: S311
+        self.random = random.Random(seed)  # noqa: S311
 
     def hit(self, method: str, path: str, query: str) -> Fault | None:
-        """The first fault that strikes this request."""
+        """Return the first fault that hits a request, and count it."""
         for number, fault in enumerate(self.faults):
             if not (matches(fault.path, path) and matches(fault.method, method)):
                 continue
             key = (number, f"{method} {path.lower()}?{query}" if fault.each else "")
             if fault.times is not None and self.hits[key] >= fault.times:
                 continue
-            if fault.chance < 1 and self.lots.random() >= fault.chance:
+            if fault.chance < 1 and self.random.random() >= fault.chance:
                 continue
             self.hits[key] += 1
             return fault
         return None
 
 
-def instead(fault: Fault, path: str, principal: str) -> Answer | None:
-    """The answer that a fault puts in place of the true one; None where it only changes how that is sent."""
+def instead(fault: Fault, path: str, principal: str) -> HttpAnswer | None:
+    """Return the answer that replaces the true one; None where a fault changes only how that is sent."""
     match fault.kind:
         case "status" if fault.body is not None:
-            found = Answer(fault.status, fault.body.encode(), {}, fault.content_type)
+            found = HttpAnswer(fault.status, fault.body.encode(), {}, fault.content_type)
         case "status":
             found = errors.arm_error(fault.status, fault.code, fault.message, "service")
         case "html":
             page = b"<html>\r\n<head><title>Service Unavailable</title></head>\r\n<body>Try later.</body>\r\n</html>"
-            found = Answer(fault.status, page, {}, "text/html")
+            found = HttpAnswer(fault.status, page, {}, "text/html")
         case "empty":
-            found = Answer(fault.status)
+            found = HttpAnswer(fault.status)
         case "throttle":
             found = errors.throttled("TooManyRequests", "The request is being throttled.", 0)
             del found.headers["Retry-After"]
         case "refuse":
-            at = target(path) or Target(path, "Microsoft.Resources/subscriptions", "", path, "", "", ())
+            at = parse_path(path) or ArmPath(path, "Microsoft.Resources/subscriptions", "", path, "", "", ())
             return errors.forbidden(principal, at.action, at.scope)
         case _:
             return None
@@ -97,8 +95,8 @@ def instead(fault: Fault, path: str, principal: str) -> Answer | None:
     return found
 
 
-def changed(fault: Fault, found: Answer, url: str, base: str) -> Answer:
-    """The true answer to a list, changed where the fault is about its nextLink."""
+def changed(fault: Fault, found: HttpAnswer, url: str, base: str) -> HttpAnswer:
+    """Return the true answer to a list, changed where the fault is about its nextLink."""
     if found.status != 200 or fault.kind not in ("empty-page", "endless", "foreign-link"):
         return found
     body = msgspec.json.decode(found.body)

@@ -1,6 +1,4 @@
-"""Answers as Resource Graph does: rows of what the caller may see, in pages."""
-
-from __future__ import annotations
+"""Answers as Resource Graph does: the rows that the caller may see, in pages."""
 
 import base64
 import random
@@ -10,9 +8,10 @@ from typing import Any
 import msgspec
 
 from scanner.sandbox import kusto
-from scanner.sandbox.arm import thin
-from scanner.sandbox.errors import Answer, answer, graph_error
-from scanner.sandbox.world import Json, Node, World, matches
+from scanner.sandbox.arm import list_form
+from scanner.sandbox.errors import HttpAnswer, answer, graph_error
+from scanner.sandbox.paths import matches
+from scanner.sandbox.served_estate import Json, ServedEstate, ServedResource
 
 PATH = "/providers/microsoft.resourcegraph/resources"
 PAYLOAD = 16_777_216
@@ -32,59 +31,57 @@ NETWORK = (
     "microsoft.network/effectivesecurityadminrules",
     "microsoft.network/firewallpolicies/",
 )
-"""What types begin with that are in the table `networkresources`."""
+"""The beginnings of the types in the table `networkresources`."""
 
 GROUPS = "microsoft.resources/subscriptions/resourcegroups"
-COLUMNS = ("id", "name", "type", "tenantId", "kind", "location", "resourceGroup", "subscriptionId", "managedBy")
 
 
-class Graph:
-    """Resource Graph over a world. `payload` is the size, in bytes, from which a page is refused."""
+class SandboxGraph:
+    """Answer queries of an estate as Resource Graph does. A page of more than `payload` bytes is refused."""
 
-    def __init__(self, world: World, payload: int = PAYLOAD) -> None:
-        self.world = world
+    def __init__(self, estate: ServedEstate, payload: int = PAYLOAD) -> None:
+        self.estate = estate
         self.payload = payload
-        self.kept: dict[tuple[str, bytes], Answer] = {}
+        self.kept: dict[tuple[str, bytes], HttpAnswer] = {}
         self.tables: dict[str, list[kusto.Row]] = {}
 
-    def query(self, body: bytes, tenant: str) -> Answer:
-        """The answer to one POST."""
+    def query(self, body: bytes, tenant: str) -> HttpAnswer:
+        """Return the answer to one POST."""
         key = (tenant, body)
         if key not in self.kept:
             self.kept[key] = self._answer(body, tenant)
         return self.kept[key]
 
-    def _answer(self, body: bytes, tenant: str) -> Answer:
+    def _answer(self, body: bytes, tenant: str) -> HttpAnswer:
         try:
-            asked = msgspec.json.decode(body, type=dict[str, Any])
+            request = msgspec.json.decode(body, type=dict[str, Any])
         except msgspec.DecodeError:
             return graph_error(400, "BadRequest", "InvalidQuery", "The body is not JSON.")
-        options = asked.get("options") or {}
-        top, skip = int(options.get("$top") or 100), int(options.get("$skip") or 0)
+        options = request.get("options") or {}
+        top, skip = int(options.get("$top") or 100), 0
         if not 1 <= top <= 1000:
             return graph_error(400, "BadRequest", "InvalidQuery", "$top must be from 1 to 1000.")
-        query = str(asked.get("query") or "")
+        query = str(request.get("query") or "")
         token = options.get("$skipToken")
         if token:
             skip = unpacked(str(token), query)
             if skip < 0:
                 return graph_error(400, "BadRequest", "InvalidSkipToken", "The skip token does not fit the query.")
         try:
-            result = kusto.run(query, lambda name: self._scoped(name, asked, tenant))
+            result = kusto.run(query, lambda name: self._scoped(name, request, tenant))
         except kusto.BadQuery as wrong:
             return graph_error(400, "BadRequest", "InvalidQuery", f"Query is invalid: {wrong}.")
-        return self._page(result, query, top, skip, str(options.get("resultFormat") or "objectArray"))
+        return self._page(result, query, top, skip)
 
-    def _page(self, result: kusto.Result, query: str, top: int, skip: int, form: str) -> Answer:
-        """One page. Without an order each page may have an order of its own: rows repeat or are lost."""
+    def _page(self, result: kusto.QueryResult, query: str, top: int, skip: int) -> HttpAnswer:
+        """Return one page. Without an order each page has its own, so that rows repeat or are lost, as in Azure."""
         rows = result.rows
         if not result.ordered and skip:
             rows = random.Random(skip).sample(rows, len(rows))  # noqa: S311
         page = rows[skip : skip + top]
         more = skip + len(page) < len(rows)
-        resumable = more and not result.cut and all("id" in row for row in page)
-        data: Any = page if form.lower() == "objectarray" else table(page)
-        body: Json = {"totalRecords": len(rows), "count": len(page), "data": data, "facets": []}
+        resumable = more and all("id" in row for row in page)
+        body: Json = {"totalRecords": len(rows), "count": len(page), "data": page, "facets": []}
         body["resultTruncated"] = "true" if more and not resumable else "false"
         if resumable:
             body["$skipToken"] = packed(query, skip + len(page))
@@ -97,109 +94,67 @@ class Graph:
             return graph_error(400, "BadRequest", "ResponsePayloadTooLarge", text)
         return found
 
-    def _scoped(self, name: str, asked: Json, tenant: str) -> list[kusto.Row]:
-        """The rows of a table within what the request names, and within the tenant of the caller."""
-        own = {k for k, s in self.world.subscriptions.items() if s["tenantId"].lower() == tenant.lower()}
-        wanted = {str(s).lower() for s in asked.get("subscriptions") or ()}
-        for group in asked.get("managementGroups") or ():
-            wanted |= self._below(str(group).lower())
-        if asked.get("subscriptions") or asked.get("managementGroups"):
-            own &= wanted
+    def _scoped(self, name: str, request: Json, tenant: str) -> list[kusto.Row]:
+        """Return the rows of a table in the subscriptions of the request and in the tenant of the caller."""
+        own = {k for k, s in self.estate.subscriptions.items() if s["tenantId"].lower() == tenant.lower()}
+        if request.get("subscriptions"):
+            own &= {str(s).lower() for s in request["subscriptions"]}
         return [row for row in self._table(name) if str(row["subscriptionId"]).lower() in own]
-
-    def _below(self, group: str) -> set[str]:
-        found: set[str] = set()
-        for one in self.world.management_groups:
-            if str(one["name"]).lower() == group:
-                found |= {str(s).lower() for s in one.get("subscriptions", ())}
-            elif str(one.get("parent", "")).lower() == group:
-                found |= self._below(str(one["name"]).lower())
-        return found
 
     def _table(self, name: str) -> list[kusto.Row]:
         if name not in self.tables:
             if name not in TABLES:
                 raise kusto.BadQuery(f"unknown table {name!r}")
             member = TABLES[name]
-            nodes = [n for n in self.world.nodes.values() if member(n) and self._shows(n)]
-            self.tables[name] = [self._row(n) for n in nodes]
-            if name == "resourcecontainers":
-                self.tables[name] += self._subscriptions()
+            self.tables[name] = [self._row(n) for n in self.estate.nodes.values() if member(n) and self._shows(n)]
         return self.tables[name]
 
-    def _shows(self, made: Node) -> bool:
-        lagging = any(matches(pattern, made.id) for pattern in self.world.quirks.absent_from_graph)
-        return bool(made.subscription) and not lagging and self.world.sees(made)
+    def _shows(self, node: ServedResource) -> bool:
+        lagging = any(matches(pattern, node.id) for pattern in self.estate.overrides.absent_from_graph)
+        return bool(node.subscription) and not lagging and self.estate.sees(node)
 
-    def _row(self, made: Node) -> kusto.Row:
-        """A row: the columns that every row has, empty where ARM has nothing; type and group in lower case."""
-        shown = thin(made, self.world)
-        known = self.world.subscriptions[made.subscription]
+    def _row(self, node: ServedResource) -> kusto.Row:
+        """Return the row of a resource. Columns that ARM lacks are empty; type and group are in lower case."""
+        shown = list_form(node, self.estate)
+        known = self.estate.subscriptions[node.subscription]
         row: kusto.Row = {
             "id": shown["id"],
             "name": shown.get("name") or str(shown["id"]).rsplit("/", 1)[-1],
-            "type": made.type,
+            "type": node.type,
             "tenantId": known["tenantId"],
             "kind": shown.get("kind") or "",
             "location": shown.get("location") or "",
-            "resourceGroup": made.group,
+            "resourceGroup": node.group,
             "subscriptionId": known["subscriptionId"],
             "managedBy": shown.get("managedBy") or "",
         }
         rest = ("sku", "plan", "properties", "tags", "identity", "zones", "extendedLocation")
         return {**row, **{name: shown.get(name) for name in rest}}
 
-    def _subscriptions(self) -> list[kusto.Row]:
-        rows = []
-        for one in self.world.subscriptions.values():
-            if not self.world.enters(one["subscriptionId"]):
-                continue
-            row: kusto.Row = dict.fromkeys(COLUMNS, "")
-            row |= {
-                "id": one["id"],
-                "name": one["displayName"],
-                "type": "microsoft.resources/subscriptions",
-                "tenantId": one["tenantId"],
-                "subscriptionId": one["subscriptionId"],
-                "properties": {"state": one["state"], "subscriptionPolicies": one["subscriptionPolicies"]},
-                "tags": one.get("tags"),
-            }
-            rows.append(row)
-        return rows
 
-
-def _resource(made: Node) -> bool:
-    if made.type.startswith(NETWORK) or made.type == GROUPS or made.id.count("/providers/") > 1:
+def _resource(node: ServedResource) -> bool:
+    if node.type.startswith(NETWORK) or node.type == GROUPS or node.id.count("/providers/") > 1:
         return False
-    if made.type.startswith(("microsoft.authorization/", "microsoft.resources/")):
+    if node.type.startswith(("microsoft.authorization/", "microsoft.resources/")):
         return False
-    return made.top or made.type in CHILDREN
+    return node.top or node.type in CHILDREN
 
 
-TABLES: dict[str, Callable[[Node], bool]] = {
+TABLES: dict[str, Callable[[ServedResource], bool]] = {
     "resources": _resource,
-    "networkresources": lambda made: made.type.startswith(NETWORK),
-    "resourcecontainers": lambda made: made.type == GROUPS,
-    "authorizationresources": lambda made: made.type.startswith("microsoft.authorization/"),
+    "networkresources": lambda node: node.type.startswith(NETWORK),
 }
 
 
 def packed(query: str, row: int) -> str:
-    """A skip token: where the next page starts, and of which query."""
+    """Return a skip token: the row where the next page starts, and the query."""
     return base64.urlsafe_b64encode(msgspec.json.encode({"row": row, "query": hash(query)})).decode()
 
 
 def unpacked(token: str, query: str) -> int:
-    """Where the page starts, or -1 if the token is not of this query."""
+    """Return the row where the page starts, or -1 where the token is not of this query."""
     try:
         found = msgspec.json.decode(base64.urlsafe_b64decode(token), type=dict[str, int])
     except (ValueError, msgspec.DecodeError):
         return -1
     return found["row"] if found.get("query") == hash(query) else -1
-
-
-def table(rows: list[kusto.Row]) -> Json:
-    """The result format `table`: columns and rows."""
-    names = list(rows[0]) if rows else []
-    columns = [{"name": n, "type": "object" if isinstance(rows[0][n], dict | list) else "string"} for n in names]
-    return {"columns": columns, "rows": [[row.get(n) for n in names] for row in rows]}

@@ -1,6 +1,4 @@
-"""What a machine has where somebody is signed in there: variables, a token file, a program `az`."""
-
-from __future__ import annotations
+"""Makes the logins of a machine: environment variables, a token file, a program `az`."""
 
 import json
 import os
@@ -8,7 +6,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from scanner.sandbox.entra import ISSUER_SECRET, jwt
+from scanner.sandbox.entra import ISSUER_SECRET, SandboxEntra, jwt
 
 CONNECTION = "55555555-5555-5555-5555-555555555555"
 
@@ -23,15 +21,38 @@ esac
 """
 
 
+def variables(auth: str, base: str, folder: Path, entra: SandboxEntra) -> dict[str, str]:
+    """Return the environment variables of a kind of login. `base`: the address of the sandbox.
+
+    Files go into `folder`. A kind that needs no variables gets none.
+    """
+    tenant = entra.estate.tenant
+    ids = {"AZURE_TENANT_ID": tenant, "AZURE_CLIENT_ID": entra.client}
+    match auth:
+        case "environment":
+            return {**ids, "AZURE_CLIENT_SECRET": entra.secret}
+        case "workload-identity":
+            return {**ids, "AZURE_FEDERATED_TOKEN_FILE": str(token_file(folder))}
+        case "github":
+            return {**ids, **github(base)}
+        case "azure-pipelines":
+            return pipelines(base, tenant, entra.client)
+        case "managed-identity":
+            return {"IDENTITY_ENDPOINT": f"{base}/identity", "IDENTITY_HEADER": ISSUER_SECRET}
+        case "cli":
+            return azure_cli(folder, entra.token(tenant, base), tenant)
+    return {}
+
+
 def token_file(folder: Path) -> Path:
-    """A federated token, as Kubernetes projects it into a pod."""
+    """Write a federated token, as Kubernetes does for a pod. Return its path."""
     path = folder / "federated-token"
     path.write_text(jwt({"iss": "https://oidc.example.org", "sub": "system:serviceaccount:default:twolocks"}), "utf-8")
     return path
 
 
 def github(base: str) -> dict[str, str]:
-    """The variables of a GitHub Actions job that may ask for an id token."""
+    """Return the variables of a GitHub Actions job that may request an id token."""
     return {
         "ACTIONS_ID_TOKEN_REQUEST_URL": f"{base}/oidc/github?api-version=2.0",
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN": ISSUER_SECRET,
@@ -39,7 +60,7 @@ def github(base: str) -> dict[str, str]:
 
 
 def pipelines(base: str, tenant: str, client: str) -> dict[str, str]:
-    """The variables of an Azure Pipelines task with a service connection."""
+    """Return the variables of an Azure Pipelines task with a service connection."""
     return {
         "AZURESUBSCRIPTION_TENANT_ID": tenant,
         "AZURESUBSCRIPTION_CLIENT_ID": client,
@@ -50,7 +71,7 @@ def pipelines(base: str, tenant: str, client: str) -> dict[str, str]:
 
 
 def azure_cli(folder: Path, token: str, tenant: str) -> dict[str, str]:
-    """A program `az` in a folder of its own, first in PATH; `az.log` beside it has a line for each call."""
+    """Write a program `az`, which logs its calls to `az.log` beside it. Return a PATH that finds it first."""
     programs = folder / "bin"
     programs.mkdir(exist_ok=True)
     expires = int(time.time()) + 3600

@@ -1,34 +1,20 @@
-"""A snapshot file as an estate: it can be scanned again, and what could not be read then cannot be read now."""
-
-from __future__ import annotations
+"""Makes an estate from a snapshot file. It can be scanned again, with the same reads failing."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from scanner.document.schema import ScopeRow
 from scanner.model.resource import Gap
 from scanner.sandbox import errors
-from scanner.sandbox.world import TENANT, Json, Quirks, Reply, RoleGrant
+from scanner.sandbox.estate import Estate
+from scanner.sandbox.served_estate import TENANT, ErrorReply, Json, ResponseOverrides, RoleGrant
 from scanner.snapshot import files as snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """An estate, as `serve` takes it."""
+def load(path: Path) -> Estate:
+    """Return the estate of a snapshot, or of another file that `--from` takes. Raises InputError.
 
-    tenant: str
-    subscriptions: list[Json]
-    resources: list[Json]
-    refusals: list[str]
-    grants: list[RoleGrant]
-    quirks: Quirks
-
-
-def load(path: Path) -> Saved:
-    """The estate of a snapshot, or of a file that `--from` takes too. Raises InputError.
-
-    The caller gets roles as wide as the snapshot's views; its gaps become error answers with the same status and code.
+    The caller gets roles that match the visibility in the snapshot. Gaps become errors with the same status and code.
     """
     taken = snapshot.read(path)
     resources: list[Json] = []
@@ -39,7 +25,7 @@ def load(path: Path) -> Saved:
     ids = [str(body.get("id", "")).lower() for body in resources]
     tenants = [scope.tenant for scope in taken.scopes if scope.tenant]
     tenant = tenants[0] if tenants else TENANT
-    return Saved(
+    return Estate(
         tenant=tenant,
         subscriptions=[
             {"subscriptionId": s.subscription, "displayName": s.name, "tenantId": s.tenant or tenant}
@@ -47,13 +33,13 @@ def load(path: Path) -> Saved:
         ],
         resources=resources,
         refusals=[],
-        grants=list(grants(taken.scopes, ids)) if taken.head.live else [],
-        quirks=Quirks(replies=tuple(reply(gap) for gap in gaps)),
+        grants=list(grants(taken.scopes, ids)) if taken.header.live else [],
+        overrides=ResponseOverrides(replies=tuple(reply(gap) for gap in gaps)),
     )
 
 
 def grants(scopes: Iterable[ScopeRow], ids: Iterable[str]) -> Iterator[RoleGrant]:
-    """A role on each subscription that was seen whole; on the groups of resources where it was seen in part."""
+    """Yield a role on each subscription that was visible in full, else on the groups of its resources."""
     seen = {"/".join(text.split("/")[:5]) for text in ids}
     for scope in scopes:
         root = f"/subscriptions/{scope.subscription}"
@@ -65,11 +51,11 @@ def grants(scopes: Iterable[ScopeRow], ids: Iterable[str]) -> Iterator[RoleGrant
             )
 
 
-def reply(gap: Gap) -> Reply:
-    """The answer that made the gap; 504 where there was none."""
+def reply(gap: Gap) -> ErrorReply:
+    """Return the answer that made a gap; 504 where there was none."""
     if gap.status == 403 and gap.action:
         text = errors.refusal_text("sandbox", gap.action, gap.url)
-        return Reply(gap.url, 403, gap.code, text)
+        return ErrorReply(gap.url, 403, gap.code, text)
     if gap.status < 400:
-        return Reply(gap.url, 504, "GatewayTimeout", "The gateway did not receive a response in time.")
-    return Reply(gap.url, gap.status, gap.code, "Answered as when the snapshot was taken.")
+        return ErrorReply(gap.url, 504, "GatewayTimeout", "The gateway did not receive a response in time.")
+    return ErrorReply(gap.url, gap.status, gap.code, "Answered as when the snapshot was taken.")

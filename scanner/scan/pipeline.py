@@ -28,7 +28,9 @@ from scanner.scan.last_screen import Summary
 from scanner.scan.outcome import DISAGREES, SHOWN, Outcome, broken_rules, crashed_rules, disagreeing, stopped
 from scanner.scan.session import Night
 from scanner.snapshot import files as snapshot
-from scanner.snapshot.files import Snapshot, Store
+from scanner.snapshot.bundles import Snapshot, of_store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from scanner.terminal.screen import Line, Screen
 from scanner.terminal.signals import Stop, Stopped
 
@@ -77,7 +79,7 @@ class _Scan:
     def run(self, source: Path) -> Outcome:
         job, night, screen = self.job, self.night, self.screen
         store = None if job.settings["from"] else self._collected()
-        taken = snapshot.of_store(store) if store is not None else snapshot.read(source)
+        taken = of_store(store) if store is not None else snapshot.read(source)
         _seen(taken, screen, live=store is not None)
         _expired(job.policy.waivers, screen)
         try:
@@ -105,7 +107,7 @@ class _Scan:
     def _collected(self) -> Store:
         """What was read, with progress."""
         job, screen = self.job, self.screen
-        store = Store(snapshot.Head(taken=now(), cloud=job.settings["cloud"], tool=job.tool))
+        store = Store(Header(taken=now(), cloud=job.settings["cloud"], tool=job.tool))
         screen.begin("Reading")
         try:
             self.stop.run(_read(job, screen, store, self.limits))
@@ -116,7 +118,7 @@ class _Scan:
             raise
         finally:
             screen.finish()
-        store.head.scopes = [subscription for subscription, _, _ in screen.scopes]
+        store.header.scopes = [subscription for subscription, _, _ in screen.scopes]
         self.took = monotonic() - self.began
         self._keep(store)
         return store
@@ -149,7 +151,7 @@ class _Scan:
             return taken, evaluation, counting
         counting.close()
         self._keep(again)
-        taken = snapshot.of_store(again)
+        taken = of_store(again)
         return taken, *self._judged(taken)
 
     def _judged(self, taken: Snapshot) -> tuple[Evaluation, Counting]:
@@ -270,7 +272,7 @@ def _decoded(writer: rows.Writer, words: tuple[Any, ...]) -> Any:
 
 async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
     # The SDKs are imported here, after the first line was printed.
-    from scanner.azure.clients import Way, connect
+    from scanner.azure.clients import ConnectionOptions, connect
     from scanner.collect.collector import Plan, Scope, collect
 
     settings, rules = job.settings, job.rules
@@ -282,17 +284,17 @@ async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
         tags=tuple((name.strip(), value) for name, _, value in (tag.partition("=") for tag in settings["tag"])),
         graph=not settings["no-graph"],
     )
-    way = Way.of(settings, agent=job.tool, limits=limits, effective=settings["effective"])
-    async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
-        store.head.cloud, store.head.principal = reader.cloud, reader.account.name
-        store.head.resources = list(settings["resource"])
-        store.head.groups, store.head.tags = list(settings["resource-group"]), list(settings["tag"])
+    way = ConnectionOptions.of(settings, agent=job.tool, limits=limits, effective=settings["effective"])
+    async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
+        store.header.cloud, store.header.principal = reader.cloud, reader.account.name
+        store.header.resources = list(settings["resource"])
+        store.header.groups, store.header.tags = list(settings["resource-group"]), list(settings["tag"])
         await collect(reader, scope, Plan(rules.read(), rules.reads()), store, screen)
         if settings["effective"]:
             from scanner.collect.effective import differences
 
             job.disagreements += await differences(reader, store, screen)
-            store.head.notes += [f"{DISAGREES}: {said}" for said in job.disagreements]
+            store.header.notes += [f"{DISAGREES}: {said}" for said in job.disagreements]
 
 
 # What a person is told on the way
@@ -302,7 +304,7 @@ def _seen(taken: Snapshot, screen: Screen, *, live: bool) -> None:
     """Tell what a file says of its account and scopes."""
     if live:
         return
-    head = taken.head
+    head = taken.header
     text = f"{head.principal}, as of {head.taken}" if head.principal else f"as of {head.taken}"
     screen.write([Line(text, "Account" if head.principal else "Taken", whole=True)], "account", text)
     for scope in taken.scopes:

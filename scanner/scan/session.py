@@ -19,8 +19,9 @@ from scanner.model.resource import Gap
 from scanner.model.verdict import Severity
 from scanner.notify.notice import NoticeItem
 from scanner.rulebook.loader import RuleSet
-from scanner.snapshot import files as snapshot
-from scanner.snapshot.files import Snapshot, Store
+from scanner.snapshot.bundles import Snapshot
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from scanner.terminal.screen import Line, Screen
 from scanner.terminal.signals import Stop
 
@@ -82,14 +83,14 @@ class Night:
             asked = remember.selection(self.settings, taken)
             try:
                 baseline = self._recall(remember.visible_subscriptions(taken), asked, remember.scopes(taken))
-                self.baseline = baseline if self.live else baseline.as_of(taken.head.taken)
+                self.baseline = baseline if self.live else baseline.as_of(taken.header.taken)
             except HistoryError as error:
                 self._lost(error)
         if self.errors:
             return Counting()
         previous = self.baseline.previous_subscriptions
-        taken.more = reverify.history_gaps(previous, taken, self.verified) if self.live else []
-        writer = HistoryWriter(self.baseline, taken.head.taken, remember.first_ids(self.rules))
+        taken.history_gaps = reverify.history_gaps(previous, taken, self.verified) if self.live else []
+        writer = HistoryWriter(self.baseline, taken.header.taken, remember.first_ids(self.rules))
         self.tags = writer.tags
         return writer
 
@@ -103,7 +104,7 @@ class Night:
         """
         if not isinstance(counting, HistoryWriter):
             return None
-        _told(taken.more, screen)
+        _told(taken.history_gaps, screen)
         at = remember.coverage(taken, self.rules, self.baseline)
         found = compare(self.baseline.known, counting.observation, at, self.baseline.evaluated_before)
         wanted = reverify.resources_to_verify(found, counting.observation, at.subscriptions)
@@ -113,7 +114,7 @@ class Night:
         self.verified = Reverification(unconfirmed=unconfirmed)
         if not asked:
             return None
-        second = Store(snapshot.Head(taken=store.head.taken))
+        second = Store(Header(taken=store.header.taken))
         screen.begin("Again", lambda: f"a second look at {len(asked):,} resources whose state changed")
         try:
             gone = stop.run(self._read(asked, second, screen))
@@ -131,15 +132,15 @@ class Night:
         return made
 
     async def _read(self, asked: list[str], second: Store, screen: Screen) -> frozenset[str]:
-        from scanner.azure.clients import Way, connect
-        from scanner.collect.collector import Plan, Scope, again
+        from scanner.azure.clients import ConnectionOptions, connect
+        from scanner.collect.collector import Plan, Scope, reread
 
         settings = self.settings
-        way = Way.of(settings, agent=self.tool, more=True)
+        way = ConnectionOptions.of(settings, agent=self.tool, append_record=True)
         scope = Scope(resources=tuple(asked), graph=not settings["no-graph"])
         plan = Plan(self.rules.read(), self.rules.reads())
-        async with connect(way, wait=screen.wait, tell=screen.tell, heard=screen.heard) as reader:
-            return await again(reader, scope, plan, second, Silent())
+        async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
+            return await reread(reader, scope, plan, second, Silent())
 
     # At the end
 

@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from scanner.azure.clients import Reader, Way, connect
+from scanner.azure.clients import AzureReader, ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, collect
 from scanner.model.resource import Resource
 from scanner.model.rule import ResourceType
 from scanner.sandbox.server import Sandbox
-from scanner.snapshot.files import Head, Store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -155,18 +156,18 @@ async def scan(
     running: Sandbox,
     scope: Scope | None = None,
     plan: Plan = PLAN,
-    way: Way | None = None,
+    way: ConnectionOptions | None = None,
     told: Callable[[str, float], None] | None = None,
     fast: bool = False,
     variables: dict[str, str] | None = None,
 ) -> Result:
     """A collection from a running sandbox; `fast`: without the pauses before retries."""
-    progress, store = Heard(), Store(Head(taken="2026-11-25T00:00:00Z"))
+    progress, store = Heard(), Store(Header(taken="2026-11-25T00:00:00Z"))
     with environment(running, **(variables or {})):
-        chosen = replace(way or Way(auth="environment"), arm_endpoint=running.url)
-        async with connect(chosen, wait=told or progress.wait) as reader:
+        chosen = replace(way or ConnectionOptions(auth="environment"), arm_endpoint=running.url)
+        async with connect(chosen, on_wait=told or progress.wait) as reader:
             if fast:
-                reader._arm.limits.sleep = quickly
+                reader._arm.limiters.sleep = quickly
             await collect(reader, scope or Scope(), plan, store, progress)
     return Result(list(store.lines()), progress)
 
@@ -177,7 +178,12 @@ async def quickly(seconds: float) -> None:
 
 
 def scanned(
-    running: Sandbox, scope: Scope | None = None, plan: Plan = PLAN, way: Way | None = None, *, fast: bool = True
+    running: Sandbox,
+    scope: Scope | None = None,
+    plan: Plan = PLAN,
+    way: ConnectionOptions | None = None,
+    *,
+    fast: bool = True,
 ) -> Result:
     """The same, with the sandbox started and stopped around it."""
 
@@ -188,13 +194,15 @@ def scanned(
     return asyncio.run(main())
 
 
-def reading(running: Sandbox, read: Callable[[Reader], Awaitable[T]], **way: Any) -> T:
+def reading(running: Sandbox, read: Callable[[AzureReader], Awaitable[T]], **way: Any) -> T:
     """What `read` makes of a reader that is connected to the sandbox."""
 
     async def main() -> T:
         async with running:
             with environment(running):
-                async with connect(Way(arm_endpoint=running.url, **{"auth": "environment", **way})) as reader:
+                async with connect(
+                    ConnectionOptions(arm_endpoint=running.url, **{"auth": "environment", **way})
+                ) as reader:
                     return await read(reader)
 
     return asyncio.run(main())

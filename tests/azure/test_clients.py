@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scanner.azure.clients import Reader
+from scanner.azure.clients import AzureReader
+from scanner.azure.pipeline import LimitedRetryPolicy
 from scanner.collect.collector import Scope, collect
-from scanner.snapshot.files import Head, Store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from tests.azure.requests import PLAN, Heard, box, reading
 
 ROOT = Path(__file__).parent.parent.parent
@@ -23,8 +25,8 @@ print(json.dumps({{"resources": len(found.resources), "modules": sorted(modules)
 
 
 def clients(graph: bool) -> dict[str, Any]:
-    async def read(reader: Reader) -> dict[str, Any]:
-        await collect(reader, Scope(graph=graph), PLAN, Store(Head(taken="x")), Heard())
+    async def read(reader: AzureReader) -> dict[str, Any]:
+        await collect(reader, Scope(graph=graph), PLAN, Store(Header(taken="x")), Heard())
         return dict(reader._arm._clients)
 
     return reading(box(), read)
@@ -42,9 +44,11 @@ def test_reads_go_through_the_management_clients() -> None:
 def test_all_clients_share_one_session_one_token_cache_and_one_limiter() -> None:
     pipelines = [each._client._pipeline for each in clients(False).values()]
     assert len({id(each._transport) for each in pipelines}) == 1
-    patience = [policy for each in pipelines for policy in each._impl_policies if type(policy).__name__ == "Patience"]
-    assert len(patience) == len(pipelines)
-    assert len({(id(each._limits), id(each._tokens), id(each._flight)) for each in patience}) == 1
+    policies = [
+        policy for each in pipelines for policy in each._impl_policies if isinstance(policy, LimitedRetryPolicy)
+    ]
+    assert len(policies) == len(pipelines)
+    assert len({(id(each._all), id(each._tokens), id(each._slots)) for each in policies}) == 1
 
 
 def test_a_pipeline_has_no_policy_that_writes_redirects_or_logs() -> None:
@@ -53,10 +57,10 @@ def test_a_pipeline_has_no_policy_that_writes_redirects_or_logs() -> None:
     assert names == [
         "RequestIdPolicy",
         "UserAgentPolicy",
-        "Patience",
+        "LimitedRetryPolicy",
         "AsyncARMChallengeAuthenticationPolicy",
-        "Record",
-        "ReadOnly",
+        "RecordPolicy",
+        "ReadOnlyPolicy",
     ]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scanner.azure.clients import Reader
+from scanner.azure.clients import AzureReader
 from scanner.azure.clouds import CLOUDS, cloud, described, endpoint, origin
 from scanner.errors import AccessError, InputError
 from scanner.sandbox.faults import Fault
@@ -102,7 +102,7 @@ def test_origins_compare(url: str, same: str) -> None:
 
 
 def test_any_arm_endpoint_by_its_metadata() -> None:
-    async def read(reader: Reader) -> tuple[str, list[str]]:
+    async def read(reader: AzureReader) -> tuple[str, list[str]]:
         return reader.cloud, [each.name for each in await reader.subscriptions()]
 
     running = box()
@@ -110,10 +110,10 @@ def test_any_arm_endpoint_by_its_metadata() -> None:
     assert cloud_name == f"127.0.0.1:{running.port}"
     assert names == ["prod", "test"]
     assert running.requests[0].path == "/metadata/endpoints"
-    assert S1 in running.world.subscriptions
+    assert S1 in running.estate.subscriptions
 
 
 def test_an_endpoint_that_does_not_answer_as_arm_does() -> None:
     for fault in (Fault("status", "/metadata/*", status=404), Fault("html", "/metadata/*", status=200)):
         with pytest.raises(AccessError, match=r"127\.0\.0\.1 does not answer as ARM does"):
-            reading(box(faults=[fault]), Reader.subscriptions)
+            reading(box(faults=[fault]), AzureReader.subscriptions)

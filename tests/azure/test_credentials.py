@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from scanner.azure import credentials
-from scanner.azure.clients import Reader, Way, connect
-from scanner.azure.credentials import Account
+from scanner.azure import login_errors, logins
+from scanner.azure.clients import AzureReader, ConnectionOptions, connect
+from scanner.azure.credentials import SignedInAccount
 from scanner.azure.errors import ExpiredLogin, LoginRefused, NoCredential, Unreachable, WrongTenant
 from scanner.errors import InputError, UserError
 from scanner.sandbox.entra import jwt
@@ -58,15 +58,15 @@ def token_script(token: str) -> str:
     return f"""echo '{{"accessToken": "{token}", "expires_on": 4000000000, "tokenType": "Bearer"}}'"""
 
 
-def account(running: Sandbox, auth: str, tenant: str = "", **more: str) -> Account:
+def account(running: Sandbox, auth: str, tenant: str = "", **more: str) -> SignedInAccount:
     """The account that a kind of login gives; `more`: environment variables, "" to take one away."""
 
-    async def main() -> Account:
+    async def main() -> SignedInAccount:
         async with running:
             with environment(running, **{"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:9", **more}):
                 for name in [name for name, value in os.environ.items() if value == ""]:
                     del os.environ[name]
-                async with connect(Way(arm_endpoint=running.url, auth=auth, tenant=tenant)) as reader:
+                async with connect(ConnectionOptions(arm_endpoint=running.url, auth=auth, tenant=tenant)) as reader:
                     await reader.subscriptions()
                     return reader.account
 
@@ -98,7 +98,7 @@ def test_the_azure_cli_runs_once(tmp_path: Path) -> None:
     async def main() -> None:
         async with running:
             with environment(running, PATH=os.environ["PATH"]):
-                async with connect(Way(arm_endpoint=running.url, auth="cli")) as reader:
+                async with connect(ConnectionOptions(arm_endpoint=running.url, auth="cli")) as reader:
                     await asyncio.gather(*(reader.get(f"/subscriptions/{S1}", "2022-12-01") for _ in range(20)))
 
     asyncio.run(main())
@@ -111,7 +111,7 @@ def test_a_whole_scan_runs_the_azure_cli_once(tmp_path: Path) -> None:
 
     async def main() -> int:
         async with running:
-            result = await scan(running, way=Way(auth="cli"), variables={"PATH": os.environ["PATH"]})
+            result = await scan(running, way=ConnectionOptions(auth="cli"), variables={"PATH": os.environ["PATH"]})
             return len(result.resources)
 
     assert asyncio.run(main()) > 10
@@ -201,7 +201,7 @@ def test_github_fetches_its_assertion_anew_for_each_use() -> None:
     async def main(running: Sandbox) -> str:
         more = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{running.url}/oidc?x=1", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "job"}
         with environment(running, **more):
-            async with connect(Way(arm_endpoint=running.url, auth="github")) as reader:
+            async with connect(ConnectionOptions(arm_endpoint=running.url, auth="github")) as reader:
                 tokens = reader._arm.tokens
                 first = await tokens.get_token_info(reader._arm.cloud.scope)
                 tokens.forget(f"Bearer {first.token}")
@@ -215,15 +215,15 @@ def test_github_fetches_its_assertion_anew_for_each_use() -> None:
 
 def test_the_assertion_of_github_is_asked_over_tls_only() -> None:
     with pytest.raises(ValueError, match="not https"):
-        credentials._github_assertion("http://x?y=1", "t", ssl.create_default_context())
+        logins.github_assertion("http://x?y=1", "t", ssl.create_default_context())
 
 
 def test_azure_pipelines_signs_in_with_its_service_connection() -> None:
     """azure-identity's asynchronous credential never sent its request: a synchronous pipeline had our transport."""
     with serving(box()) as running, environment(running, **running.environment("azure-pipelines")):
 
-        async def main() -> Account:
-            async with connect(Way(arm_endpoint=running.url, auth="azure-pipelines")) as reader:
+        async def main() -> SignedInAccount:
+            async with connect(ConnectionOptions(arm_endpoint=running.url, auth="azure-pipelines")) as reader:
                 await reader.subscriptions()
                 return reader.account
 
@@ -236,7 +236,7 @@ def test_azure_pipelines_signs_in_with_its_service_connection() -> None:
 
 def test_the_assertion_of_azure_pipelines_is_asked_over_tls_only() -> None:
     with pytest.raises(ValueError, match="not https"):
-        credentials._pipelines_assertion("http://x", "c", "t", ssl.create_default_context())
+        logins.pipelines_assertion("http://x", "c", "t", ssl.create_default_context())
 
 
 def test_azure_pipelines_lacks_its_variables() -> None:
@@ -248,11 +248,11 @@ def test_azure_pipelines_lacks_its_variables() -> None:
 def test_the_device_code_is_told() -> None:
     told: list[str] = []
 
-    async def main() -> Account:
+    async def main() -> SignedInAccount:
         async with box() as running:
             with environment(running):
-                way = Way(arm_endpoint=running.url, auth="device-code", tenant=running.tenant)
-                async with connect(way, tell=told.append) as reader:
+                way = ConnectionOptions(arm_endpoint=running.url, auth="device-code", tenant=running.tenant)
+                async with connect(way, prompt=told.append) as reader:
                     return reader.account
 
     assert asyncio.run(main()).kind == "device-code"
@@ -262,8 +262,8 @@ def test_the_device_code_is_told() -> None:
 
 def test_all_kinds_are_made() -> None:
     running = box()
-    assert len(credentials.KINDS) == 9
-    assert set(credentials._NAMES) == set(credentials.KINDS) - {"default"}
+    assert len(logins.KINDS) == 9
+    assert set(login_errors.NAMES) == set(logins.KINDS) - {"default"}
     with pytest.raises(InputError) as raised:
         account(running, "device-kode")
     assert raised.value.do.startswith("nearest: device-code; known: default, environment, cli,")
@@ -329,7 +329,7 @@ def test_a_subscription_of_another_tenant() -> None:
     async def main() -> None:
         async with box(subscriptions=subscriptions) as running:
             with environment(running):
-                async with connect(Way(arm_endpoint=running.url, auth="environment")) as reader:
+                async with connect(ConnectionOptions(arm_endpoint=running.url, auth="environment")) as reader:
                     await reader.named([other])
 
     with pytest.raises(WrongTenant) as raised:
@@ -347,7 +347,7 @@ def test_a_name_that_the_azure_cli_knows_in_another_tenant(tmp_path: Path) -> No
         async with box() as running:
             az(tmp_path, token_script(running.token()))
             with environment(running, PATH=os.environ["PATH"], AZURE_CONFIG_DIR=str(tmp_path)):
-                async with connect(Way(arm_endpoint=running.url, auth="cli")) as reader:
+                async with connect(ConnectionOptions(arm_endpoint=running.url, auth="cli")) as reader:
                     await reader.named(["elsewhere"])
 
     with pytest.raises(WrongTenant, match="subscription elsewhere belongs to another tenant"):
@@ -378,7 +378,7 @@ def test_a_login_that_ends_in_a_scan_leaves_gaps_and_is_not_asked_for_at_each_re
 
     async def main() -> dict[str, Any]:
         async with running:
-            return (await scan(running, way=Way(auth="cli"), variables={"PATH": os.environ["PATH"]})).gaps
+            return (await scan(running, way=ConnectionOptions(auth="cli"), variables={"PATH": os.environ["PATH"]})).gaps
 
     gaps = asyncio.run(main())
     assert {(gap["status"], gap["code"]) for gap in gaps.values()} <= {
@@ -398,14 +398,14 @@ def test_every_login_error_ends_with_4_and_says_what_to_do() -> None:
 def test_a_token_that_soon_ends_is_renewed_once_and_not_for_each_request() -> None:
     running = box(token_lifetime=120.0)
 
-    async def read(reader: Reader) -> None:
+    async def read(reader: AzureReader) -> None:
         for number in range(10):
             await reader.get(f"/subscriptions/{S1}", f"2022-12-{number + 1:02}")
 
     async def main() -> None:
         async with running:
             with environment(running):
-                async with connect(Way(arm_endpoint=running.url, auth="environment")) as reader:
+                async with connect(ConnectionOptions(arm_endpoint=running.url, auth="environment")) as reader:
                     await read(reader)
 
     asyncio.run(main())

@@ -5,7 +5,7 @@ from scanner.model.index import Index
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.rule import ResourceType
 from scanner.sandbox.faults import Fault
-from scanner.sandbox.world import Quirks
+from scanner.sandbox.served_estate import ResponseOverrides
 from tests.azure.requests import box, child, resource, scanned
 from tests.rules import examples
 
@@ -17,7 +17,7 @@ IDS = [str(row["id"]) for row in ROWS]
 
 
 def test_each_row_is_read_by_itself_and_cut() -> None:
-    running = box([SITE, *ROWS], quirks=Quirks(thin=tuple(IDS)))
+    running = box([SITE, *ROWS], overrides=ResponseOverrides(without_properties=tuple(IDS)))
     result = scanned(running, plan=Plan([SITES], [WORKFLOWS]))
     assert [result.by[id] for id in IDS] == ["get", "get"]
     assert result.resources[IDS[0]]["properties"] == {"flowState": "Enabled"}

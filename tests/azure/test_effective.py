@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from azure.core.rest import HttpRequest
 
-from scanner.azure.clients import Reader, Way, connect
+from scanner.azure.clients import AzureReader, ConnectionOptions, connect
 from scanner.azure.errors import ReadError
-from scanner.azure.limits import Ask
+from scanner.azure.limits import LimitKey
 from scanner.azure.pipeline import EFFECTIVE, NotARead
 from scanner.reach.effective_rules import ACTIONS
 from scanner.sandbox.errors import answer
 from scanner.sandbox.faults import Fault
+from scanner.sandbox.served_estate import RoleGrant
 from scanner.sandbox.server import Sandbox, running
-from scanner.sandbox.world import RoleGrant
 from tests.azure.requests import environment
 from tests.terminals import Ended, twolocks
 
@@ -116,10 +116,10 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_other_post_leaves_even_with_the_option(path: str) -> None:
     assert EFFECTIVE.fullmatch(path) is None
 
-    async def send(reader: Reader) -> None:
+    async def send(reader: AzureReader) -> None:
         arm = reader._arm
         request = HttpRequest("POST", f"{arm.cloud.arm}{path}?api-version=2025-05-01", json={})
-        await arm._send(request, Ask("", ""), path)
+        await arm._send(request, LimitKey("", ""), path)
 
     with sandbox() as box:
         with pytest.raises(NotARead):
@@ -138,7 +138,7 @@ def test_without_the_option_not_even_these_leave() -> None:
 
 def using(box: Sandbox, what: Any, *, effective: bool) -> Any:
     async def run() -> Any:
-        way = Way(arm_endpoint=box.url, auth="environment", limits=False, effective=effective)
+        way = ConnectionOptions(arm_endpoint=box.url, auth="environment", limits=False, effective=effective)
         async with connect(way) as reader:
             return await what(reader)
 
@@ -262,7 +262,7 @@ def test_an_answer_that_never_comes_is_a_gap(monkeypatch: pytest.MonkeyPatch) ->
         never = f"{NIC}/effectiveNetworkSecurityGroups"
         monkeypatch.setattr(box.effective, "result", lambda path: box.effective.answer(never, box.url))
 
-        async def ask(reader: Reader) -> Any:
+        async def ask(reader: AzureReader) -> Any:
             return await reader._arm.post_effective(never, seconds=0.2)
 
         with pytest.raises(ReadError) as lost:

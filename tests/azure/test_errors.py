@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from scanner.azure.errors import error_inside, failure, read_action, retry_after, understand
+from scanner.azure.errors import error_inside, parse_error, read_action, read_error, retry_after
 
 REFUSED = "The client 'x' with object id 'x' does not have authorization to perform action '{}' over scope '/s'."
 LINKED = (
@@ -64,20 +64,20 @@ TEXTS: dict[str, tuple[int, bytes, str, str]] = {
 
 @pytest.mark.parametrize(("status", "body", "code"), FORMS.values(), ids=FORMS)
 def test_a_form(status: int, body: Any, code: str) -> None:
-    problem = understand(status, msgspec.json.encode(body))
+    problem = parse_error(status, msgspec.json.encode(body))
     assert (problem.code, problem.message) == (code, "m")
 
 
 @pytest.mark.parametrize(("status", "body", "code", "message"), TEXTS.values(), ids=TEXTS)
 def test_a_text(status: int, body: bytes, code: str, message: str) -> None:
-    problem = understand(status, body)
+    problem = parse_error(status, body)
     assert problem.code == code
     assert problem.message[:200] in (message, body.decode("utf-8", "replace")[:200])
 
 
 @pytest.mark.parametrize("code", ["a\n::error::b", "x" * 81, "\u202e", "<script>"])
 def test_a_code_cannot_forge_a_line(code: str) -> None:
-    assert understand(403, msgspec.json.encode({"error": {"code": code}})).code == "Forbidden"
+    assert parse_error(403, msgspec.json.encode({"error": {"code": code}})).code == "Forbidden"
 
 
 @pytest.mark.parametrize(
@@ -93,19 +93,21 @@ def test_a_code_cannot_forge_a_line(code: str) -> None:
     ],
 )
 def test_a_refusal_names_the_missing_action(message: str, action: str) -> None:
-    error = failure(ACCOUNT, 403, msgspec.json.encode({"error": {"code": "AuthorizationFailed", "message": message}}))
+    error = read_error(
+        ACCOUNT, 403, msgspec.json.encode({"error": {"code": "AuthorizationFailed", "message": message}})
+    )
     assert (error.status, error.code, error.action) == (403, "AuthorizationFailed", action)
 
 
 def test_a_deny_assignment_is_told_apart_and_no_role_cures_it() -> None:
     for code in ("AuthorizationFailed", "DenyAssignmentAuthorizationFailed"):
-        error = failure(ACCOUNT, 403, msgspec.json.encode({"error": {"code": code, "message": DENIED}}))
+        error = read_error(ACCOUNT, 403, msgspec.json.encode({"error": {"code": code, "message": DENIED}}))
         assert (error.code, error.action) == ("DenyAssignmentAuthorizationFailed", "")
 
 
 def test_only_a_refusal_has_an_action() -> None:
-    assert failure(ACCOUNT, 500, b"").action == ""
-    assert failure(ACCOUNT, 429, b"").action == ""
+    assert read_error(ACCOUNT, 500, b"").action == ""
+    assert read_error(ACCOUNT, 429, b"").action == ""
 
 
 @pytest.mark.parametrize(

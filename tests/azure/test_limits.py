@@ -1,4 +1,4 @@
-"""Limits, with a clock of their own: what is known is never exceeded, what is refused is learnt, and it ends."""
+"""RateLimiters, with a clock of their own: what is known is never exceeded, what is refused is learnt, and it ends."""
 
 import asyncio
 from itertools import pairwise
@@ -6,12 +6,12 @@ from itertools import pairwise
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scanner.azure.limits import Ask, Bucket, Limits, Refill, Window
+from scanner.azure.limits import LimitKey, RateLimiter, RateLimiters, RefillingLimit, SlidingWindow
 
-READ = Ask("s", "microsoft.sql")
-STORAGE = Ask("s", "microsoft.storage", "norwayeast")
-LIST = Ask("s", "microsoft.storage", "norwayeast", listing=True)
-GRAPH = Ask("", "", graph=True)
+READ = LimitKey("s", "microsoft.sql")
+STORAGE = LimitKey("s", "microsoft.storage", "norwayeast")
+LIST = LimitKey("s", "microsoft.storage", "norwayeast", listing=True)
+GRAPH = LimitKey("", "", graph=True)
 
 
 class Clock:
@@ -30,13 +30,13 @@ class Clock:
         await asyncio.sleep(0)
 
 
-def limits(clock: Clock, **more: object) -> Limits:
-    return Limits(clock=clock, sleep=clock.sleep, **more)  # type: ignore[arg-type]
+def limits(clock: Clock, **more: object) -> RateLimiters:
+    return RateLimiters(clock=clock, sleep=clock.sleep, **more)  # type: ignore[arg-type]
 
 
-async def sent(made: Limits, clock: Clock, asks: list[Ask]) -> list[float]:
+async def sent(made: RateLimiters, clock: Clock, keys: list[LimitKey]) -> list[float]:
     """When each of these went."""
-    return [clock.now for ask in asks if await made.turn(made.of(ask))]
+    return [clock.now for key in keys if await made.wait_for_turn(made.of(key))]
 
 
 def most_in(times: list[float], seconds: float) -> int:
@@ -70,35 +70,35 @@ def test_resource_graph_gives_15_in_any_five_seconds() -> None:
 
 @given(
     st.lists(
-        st.sampled_from([READ, STORAGE, LIST, GRAPH, Ask("t", "microsoft.storage", "eastus", listing=True)]),
+        st.sampled_from([READ, STORAGE, LIST, GRAPH, LimitKey("t", "microsoft.storage", "eastus", listing=True)]),
         max_size=400,
     )
 )
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_no_mix_of_requests_exceeds_what_is_known(asks: list[Ask]) -> None:
+def test_no_mix_of_requests_exceeds_what_is_known(keys: list[LimitKey]) -> None:
     clock = Clock()
     made = limits(clock)
 
-    async def main() -> dict[Ask, list[float]]:
-        times: dict[Ask, list[float]] = {}
-        for ask in asks:
-            await made.turn(made.of(ask))
-            times.setdefault(ask, []).append(clock.now)
+    async def main() -> dict[LimitKey, list[float]]:
+        times: dict[LimitKey, list[float]] = {}
+        for key in keys:
+            await made.wait_for_turn(made.of(key))
+            times.setdefault(key, []).append(clock.now)
         return times
 
-    for ask, times in asyncio.run(main()).items():
-        if ask.listing:
+    for key, times in asyncio.run(main()).items():
+        if key.listing:
             assert most_in(times, 299.9) <= 100
-        if ask.graph:
+        if key.graph:
             assert most_in(times, 4.9) <= 15
 
 
 def test_regions_and_subscriptions_have_buckets_of_their_own() -> None:
     made = limits(Clock())
-    here, there = made.of(LIST), made.of(Ask("s", "microsoft.storage", "eastus", listing=True))
+    here, there = made.of(LIST), made.of(LimitKey("s", "microsoft.storage", "eastus", listing=True))
     assert here[0] is there[0]
     assert here[1] is not there[1]
-    assert made.of(Ask("t", "microsoft.sql"))[0] is not here[0]
+    assert made.of(LimitKey("t", "microsoft.sql"))[0] is not here[0]
 
 
 def test_only_the_first_in_a_line_wakes_up() -> None:
@@ -109,9 +109,9 @@ def test_only_the_first_in_a_line_wakes_up() -> None:
         await asyncio.sleep(seconds)
 
     async def main() -> None:
-        made = Limits(sleep=sleep)
-        made.of(READ)[0].rate = Refill(10, 200)
-        assert all(await asyncio.gather(*(made.turn(made.of(READ)) for _ in range(60))))
+        made = RateLimiters(sleep=sleep)
+        made.of(READ)[0].known = RefillingLimit(10, 200)
+        assert all(await asyncio.gather(*(made.wait_for_turn(made.of(READ)) for _ in range(60))))
 
     asyncio.run(main())
     assert len(slept) <= 150, "all fifty that wait would wake up for each that goes"
@@ -124,11 +124,11 @@ def test_who_waits_for_a_narrow_limit_holds_up_nobody_in_the_wide_one() -> None:
         await asyncio.Event().wait()
 
     async def main() -> None:
-        made = Limits(clock=clock, sleep=forever)
-        lists = [asyncio.create_task(made.turn(made.of(LIST))) for _ in range(110)]
+        made = RateLimiters(clock=clock, sleep=forever)
+        lists = [asyncio.create_task(made.wait_for_turn(made.of(LIST))) for _ in range(110)]
         await asyncio.sleep(0)
         assert sum(each.done() for each in lists) == 100
-        assert await asyncio.wait_for(made.turn(made.of(READ)), 10)
+        assert await asyncio.wait_for(made.wait_for_turn(made.of(READ)), 10)
         for each in lists:
             each.cancel()
 
@@ -143,7 +143,7 @@ def test_switched_off_nothing_waits() -> None:
 
 def test_progress_hears_what_waits_and_for_how_long() -> None:
     clock, heard = Clock(), list[tuple[str, float]]()
-    made = limits(clock, told=lambda what, seconds: heard.append((what, seconds)), names={"s": "prod"})
+    made = limits(clock, on_wait=lambda what, seconds: heard.append((what, seconds)), names={"s": "prod"})
     asyncio.run(sent(made, clock, [LIST] * 102))
     assert heard == [("storage lists (100 in 5 minutes), prod norwayeast", 300.0)]
 
@@ -151,12 +151,12 @@ def test_progress_hears_what_waits_and_for_how_long() -> None:
 def test_what_azure_says_is_left_counts() -> None:
     clock = Clock()
     made = limits(clock)
-    buckets = made.of(READ)
-    made.learn(buckets, {"x-ms-ratelimit-remaining-subscription-reads": "0"})
+    limiters = made.of(READ)
+    made.learn(limiters, {"x-ms-ratelimit-remaining-subscription-reads": "0"})
     asyncio.run(sent(made, clock, [READ]))
     assert 0.03 < clock.slept < 0.05
-    made.learn(buckets, {"x-ms-ratelimit-remaining-subscription-reads": "11999"})
-    assert buckets[0].delay(clock.now) > 0, "more than we know is no news"
+    made.learn(limiters, {"x-ms-ratelimit-remaining-subscription-reads": "11999"})
+    assert limiters[0].delay(clock.now) > 0, "more than we know is no news"
 
 
 def test_resource_graph_says_when_its_quota_is_used_up() -> None:
@@ -170,51 +170,51 @@ def test_resource_graph_says_when_its_quota_is_used_up() -> None:
 def test_a_refusal_pauses_the_whole_bucket_and_what_follows_goes_one_by_one() -> None:
     clock = Clock()
     made = limits(clock)
-    bucket = made.of(READ)[-1]
-    bucket.refused(clock.now, 10, made.budget)
+    limiter = made.of(READ)[-1]
+    limiter.refused(clock.now, 10, made.budget)
     times = asyncio.run(sent(made, clock, [READ] * 5))
     assert times[0] == 1010
     assert all(later - earlier >= 0.049 for earlier, later in pairwise(times))
     for _ in range(30):
-        bucket.succeeded()
-    assert bucket.spacing == 0
+        limiter.succeeded()
+    assert limiter.spacing == 0
 
 
 def test_refusals_without_end_are_given_up_after_the_budget() -> None:
     clock = Clock()
     made = limits(clock)
-    bucket = made.of(READ)[-1]
+    limiter = made.of(READ)[-1]
     for _ in range(100):
-        if not asyncio.run(made.turn(made.of(READ))):
+        if not asyncio.run(made.wait_for_turn(made.of(READ))):
             break
-        bucket.refused(clock.now, 30, made.budget)
-    assert bucket.given_up
+        limiter.refused(clock.now, 30, made.budget)
+    assert limiter.given_up
     assert 500 < clock.slept <= 600
 
 
 def test_one_success_starts_the_budget_anew() -> None:
-    bucket = Bucket("b")
-    bucket.refused(0, 500, 600)
-    bucket.succeeded()
-    bucket.refused(500, 500, 600)
-    assert not bucket.given_up
+    limiter = RateLimiter("b")
+    limiter.refused(0, 500, 600)
+    limiter.succeeded()
+    limiter.refused(500, 500, 600)
+    assert not limiter.given_up
 
 
 def test_retries_of_a_bucket_run_out() -> None:
-    bucket = Bucket("b")
-    assert sum(bucket.retry() for _ in range(500)) == 100
+    limiter = RateLimiter("b")
+    assert sum(limiter.retry() for _ in range(500)) == 100
     for _ in range(11):
-        bucket.succeeded()
-    assert bucket.retry()
+        limiter.succeeded()
+    assert limiter.retry()
 
 
 def test_a_window_learns_of_other_senders() -> None:
-    window = Window(15, 5)
+    window = SlidingWindow(15, 5)
     window.learn(3, 100.0)
     assert len(window.sent) == 12
 
 
 def test_a_refill_never_holds_more_than_its_burst() -> None:
-    refill = Refill(10, 1)
+    refill = RefillingLimit(10, 1)
     refill.delay(1e9)
     assert refill.left == 10

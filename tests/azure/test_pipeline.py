@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from azure.core.rest import HttpRequest
 
-from scanner.azure.arm import Arm
-from scanner.azure.clients import Reader, Way
+from scanner.azure.arm import ArmClient
+from scanner.azure.clients import AzureReader, ConnectionOptions
 from scanner.azure.errors import ReadError
-from scanner.azure.limits import Ask
+from scanner.azure.limits import LimitKey
 from scanner.azure.pipeline import NotARead
 from scanner.errors import InputError
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
-from scanner.sandbox.throttle import Limits as Throttling
+from scanner.sandbox.throttle import ThrottleLimits
 from tests.azure.requests import (
     ESTATE,
     PLAN,
@@ -39,7 +39,7 @@ API = "2025-06-01"
 ROW = {"id": ESTATE[0]["id"], "name": "st0"}
 
 
-def arm_of(reader: Reader) -> Arm:
+def arm_of(reader: AzureReader) -> ArmClient:
     return reader._arm
 
 
@@ -54,7 +54,7 @@ def tape(*bodies: Any, path: str = LIST) -> Sandbox:
     return Sandbox.from_exchanges(exchanges)
 
 
-async def rows(reader: Reader, path: str = LIST) -> list[Json]:
+async def rows(reader: AzureReader, path: str = LIST) -> list[Json]:
     return [row async for page in reader.pages(path, API) for row in page]
 
 
@@ -67,7 +67,7 @@ def listed(running: Sandbox) -> list[Json]:
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "POST", "OPTIONS"])
 def test_nothing_but_reads_leaves(method: str) -> None:
-    async def read(reader: Reader) -> None:
+    async def read(reader: AzureReader) -> None:
         arm = arm_of(reader)
         for path in (
             ESTATE[0]["id"],
@@ -75,7 +75,9 @@ def test_nothing_but_reads_leaves(method: str) -> None:
             "/providers/Microsoft.ResourceGraph/resourcesHistory",
         ):
             with pytest.raises(NotARead):
-                await arm._send(HttpRequest(method, f"{path}?api-version={API}"), Ask(S1, "microsoft.storage"), path)
+                await arm._send(
+                    HttpRequest(method, f"{path}?api-version={API}"), LimitKey(S1, "microsoft.storage"), path
+                )
 
     running = box()
     reading(running, read)
@@ -84,22 +86,22 @@ def test_nothing_but_reads_leaves(method: str) -> None:
 
 
 def test_the_query_of_resource_graph_is_the_one_post() -> None:
-    async def read(reader: Reader) -> list[Json]:
+    async def read(reader: AzureReader) -> list[Json]:
         return await reader.query("resources | where type =~ 'microsoft.web/sites' | order by id asc", [S1])
 
     assert [row["name"] for row in reading(box(), read)] == ["app"]
 
 
 def test_a_token_is_sent_to_no_other_host() -> None:
-    async def read(reader: Reader) -> None:
-        reader._arm.limits.sleep = quickly
+    async def read(reader: AzureReader) -> None:
+        reader._arm.limiters.sleep = quickly
         for url in (
             "https://127.0.0.1:1/x",
             "https://evil.example/subscriptions",
             reader._arm.cloud.arm.replace("https", "http"),
         ):
             with pytest.raises((NotARead, ReadError)):
-                await arm_of(reader)._send(HttpRequest("GET", url), Ask(S1, ""), "/x")
+                await arm_of(reader)._send(HttpRequest("GET", url), LimitKey(S1, ""), "/x")
 
     running = box()
     reading(running, read)
@@ -110,7 +112,7 @@ def test_a_token_is_sent_to_no_other_host() -> None:
     "host", ["https://evil.example", "http://127.0.0.1:{port}", "https://127.0.0.1.evil.example", "//evil.example"]
 )
 def test_a_next_link_to_another_host_is_not_followed(host: str) -> None:
-    async def read(reader: Reader) -> str:
+    async def read(reader: AzureReader) -> str:
         with pytest.raises(ReadError) as raised:
             await rows(reader)
         return raised.value.code
@@ -120,7 +122,7 @@ def test_a_next_link_to_another_host_is_not_followed(host: str) -> None:
 
 
 def test_a_redirect_is_not_followed() -> None:
-    async def read(reader: Reader) -> int:
+    async def read(reader: AzureReader) -> int:
         with pytest.raises(ReadError) as raised:
             await rows(reader)
         return raised.value.status
@@ -129,7 +131,7 @@ def test_a_redirect_is_not_followed() -> None:
 
 
 def test_no_provider_is_registered() -> None:
-    async def read(reader: Reader) -> str:
+    async def read(reader: AzureReader) -> str:
         with pytest.raises(ReadError) as raised:
             await rows(reader)
         return raised.value.code
@@ -148,7 +150,7 @@ def test_the_end_of_a_list(end: Json) -> None:
 
 
 def test_a_next_link_that_is_no_text_does_not_end_the_list() -> None:
-    async def read(reader: Reader) -> str:
+    async def read(reader: AzureReader) -> str:
         with pytest.raises(ReadError) as raised:
             await rows(reader)
         return raised.value.code
@@ -175,7 +177,7 @@ def test_a_next_link(key: str, link: str) -> None:
 
 
 def test_a_list_that_names_itself_as_its_next_page_ends() -> None:
-    async def read(reader: Reader) -> str:
+    async def read(reader: AzureReader) -> str:
         with pytest.raises(ReadError) as raised:
             await rows(reader)
         return raised.value.code
@@ -194,7 +196,7 @@ def test_a_bare_array_and_a_single_object_are_lists() -> None:
     "body", [{}, {"value": None}, {"value": ["a"]}, {"value": {}}, "nonsense", None, '"text"', "true"]
 )
 def test_what_is_no_list_is_a_gap(body: Any) -> None:
-    async def read(reader: Reader) -> tuple[int, str]:
+    async def read(reader: AzureReader) -> tuple[int, str]:
         with pytest.raises(ReadError) as raised:
             await rows(reader)
         return raised.value.status, raised.value.code
@@ -203,7 +205,7 @@ def test_what_is_no_list_is_a_gap(body: Any) -> None:
 
 
 def test_an_error_inside_a_200_is_an_error() -> None:
-    async def read(reader: Reader) -> str:
+    async def read(reader: AzureReader) -> str:
         with pytest.raises(ReadError) as raised:
             await rows(reader)
         return raised.value.code
@@ -224,8 +226,8 @@ def test_numbers_and_unknown_members_are_kept_as_they_are() -> None:
 
 
 def failed(running: Sandbox, path: str = LIST) -> ReadError:
-    async def read(reader: Reader) -> ReadError:
-        reader._arm.limits.sleep = quickly
+    async def read(reader: AzureReader) -> ReadError:
+        reader._arm.limiters.sleep = quickly
         with pytest.raises(ReadError) as raised:
             await rows(reader, path)
         return raised.value
@@ -290,8 +292,8 @@ def test_random_refusals_change_nothing_in_the_end() -> None:
 
 def test_the_limits_of_arm_are_kept_without_one_refusal() -> None:
     estate = [row for number in range(40) for row in account(f"x{number:02}")]
-    throttling = Throttling(reads=40, reads_a_second=100)
-    free = box(estate, limits=Throttling())
+    throttling = ThrottleLimits(reads=40, reads_a_second=100)
+    free = box(estate, limits=ThrottleLimits())
     scanned(free)
     assert not [request for request in free.requests if request.status == 429]
     tight = box(estate, limits=throttling)
@@ -326,7 +328,7 @@ def test_storage_lists_wait_and_progress_says_so() -> None:
 def test_an_expired_token_is_renewed() -> None:
     running = box()
 
-    async def read(reader: Reader) -> int:
+    async def read(reader: AzureReader) -> int:
         first = len(await rows(reader))
         for token in running.entra.tokens.values():
             token.expires = 0  # type: ignore[misc]
@@ -361,7 +363,7 @@ class _Token:
 def test_the_record_holds_every_request_and_no_token(tmp_path: Path) -> None:
     path = tmp_path / "requests.jsonl"
     running = box()
-    scanned(running, way=Way(arm_endpoint="", auth="environment", record=path), plan=PLAN)
+    scanned(running, way=ConnectionOptions(arm_endpoint="", auth="environment", record=path), plan=PLAN)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert all(set(line) == {"method", "path", "status", "ms"} for line in lines)
     sent = sorted((r.method, r.url) for r in running.requests if "/oauth2/" not in r.path)
@@ -372,7 +374,7 @@ def test_the_record_holds_every_request_and_no_token(tmp_path: Path) -> None:
 
 def test_a_record_that_cannot_be_written() -> None:
     with pytest.raises(InputError, match="cannot be written"):
-        scanned(box(), way=Way(arm_endpoint="", auth="environment", record=Path("/nowhere/at/all.jsonl")))
+        scanned(box(), way=ConnectionOptions(arm_endpoint="", auth="environment", record=Path("/nowhere/at/all.jsonl")))
 
 
 def test_connections_stay_alive() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from scanner.azure.clients import Way, connect
+from scanner.azure.clients import ConnectionOptions, connect
 from scanner.azure.errors import ProxyRefused, Unreachable, UntrustedCertificate
-from scanner.azure.transport import CONNECT_SECONDS, READ_SECONDS, Web, trust
+from scanner.azure.transport import CONNECT_SECONDS, READ_SECONDS, HttpSession, tls_context
 from scanner.errors import InputError
 from scanner.sandbox.faults import Fault
 from tests.azure.proxies import CA_NAME, Proxy, inspection_ca
@@ -112,7 +112,7 @@ def test_a_login_that_blocks_goes_the_same_way(tmp_path: Path, auth: str) -> Non
             async with proxy:
                 more = {"HTTPS_PROXY": proxy.url, "SSL_CERT_FILE": str(ca), "REQUESTS_CA_BUNDLE": "", **NO}
                 with environment(running, **more):
-                    way = Way(arm_endpoint=running.url, auth=auth, tenant=running.tenant)
+                    way = ConnectionOptions(arm_endpoint=running.url, auth=auth, tenant=running.tenant)
                     async with connect(way) as reader:
                         return reader.account.kind
 
@@ -123,32 +123,32 @@ def test_a_login_that_blocks_goes_the_same_way(tmp_path: Path, auth: str) -> Non
 def test_both_variables_are_added_to_the_systems_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
-    system = len(trust().get_ca_certs())
+    system = len(tls_context().get_ca_certs())
     assert system > 0
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         inspection_ca(tmp_path / name)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "one" / "ca.pem"))
-    assert len(trust().get_ca_certs()) >= system + 1
+    assert len(tls_context().get_ca_certs()) >= system + 1
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "two" / "ca.pem"))
-    assert len(trust().get_ca_certs()) >= system + 2
-    assert trust().verify_mode is ssl.CERT_REQUIRED
-    assert trust().check_hostname
+    assert len(tls_context().get_ca_certs()) >= system + 2
+    assert tls_context().verify_mode is ssl.CERT_REQUIRED
+    assert tls_context().check_hostname
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
 def test_a_variable_that_names_no_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, str(tmp_path / "missing.pem"))
     with pytest.raises(InputError, match=f"{variable} names .*: no such file"):
-        trust()
+        tls_context()
     (tmp_path / "missing.pem").write_text("nothing")
     with pytest.raises(InputError, match="no certificates in PEM form"):
-        trust()
+        tls_context()
 
 
 def test_timeouts_are_10_and_60_seconds() -> None:
     async def main() -> tuple[float, float]:
-        web = Web(trust())
+        web = HttpSession(tls_context())
         found = (web.transport.connection_config.timeout, web.transport.connection_config.read_timeout)
         await web.close()
         return found
@@ -167,7 +167,7 @@ def test_an_endpoint_that_nobody_answers_at() -> None:
     async def main() -> None:
         async with box() as running:
             with environment(running):
-                async with connect(Way(arm_endpoint="https://127.0.0.1:9", auth="environment")):
+                async with connect(ConnectionOptions(arm_endpoint="https://127.0.0.1:9", auth="environment")):
                     pass
 
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1 cannot be reached"):

@@ -20,7 +20,9 @@ from scanner.evaluate.run import Evaluation, now
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource import Bundle
 from scanner.rulebook import loader
-from scanner.snapshot.files import Head, Snapshot, Store, of_store
+from scanner.snapshot.bundles import Snapshot, of_store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from tests.real_input import recorded
 from tests.rules import examples
 
@@ -29,7 +31,7 @@ RECORDED = Path(os.environ.get("RECORDED", "../shared/recorded"))
 
 def estate(bundles: Iterator[Bundle], count: int) -> Store:
     """A snapshot of that many copies of the bundles, each with its own name."""
-    store = Store(Head(taken="2026-11-25T00:00:00Z"))
+    store = Store(Header(taken="2026-11-25T00:00:00Z"))
     store.scope(examples.SUBSCRIPTION, "bench", examples.TENANT, "full")
     for type in INDEX_TYPES:
         store.read(f"/subscriptions/{examples.SUBSCRIPTION}/providers/{type}", 0)

@@ -20,7 +20,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from scanner.azure.clients import Way, connect
+from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, collect
 from scanner.document.schema import Writer
 from scanner.evaluate.run import Evaluation, now
@@ -29,8 +29,10 @@ from scanner.rulebook import loader
 from scanner.sandbox.copies import copies
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import Sandbox
-from scanner.sandbox.throttle import Limits
-from scanner.snapshot.files import Head, Store, of_store
+from scanner.sandbox.throttle import ThrottleLimits
+from scanner.snapshot.bundles import of_store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 
 IN_FLIGHT = 64
 GRAPH = "/providers/Microsoft.ResourceGraph/resources"
@@ -38,7 +40,9 @@ GRAPH = "/providers/Microsoft.ResourceGraph/resources"
 
 async def serve(times: int, latency: float, throttle: bool) -> None:
     """The sandbox, until its standard input is closed."""
-    box = Sandbox.from_estate(copies(load_estate(), times), latency=latency, limits=Limits() if throttle else None)
+    box = Sandbox.from_estate(
+        copies(load_estate(), times), latency=latency, limits=ThrottleLimits() if throttle else None
+    )
     async with box:
         said = {"url": box.url, "ca": str(box.ca_file), "environment": box.environment(), "token": box.token()}
         print(json.dumps(said), flush=True)
@@ -55,7 +59,7 @@ class Quiet:
 def read(url: str, limiter: bool) -> dict[str, Any]:
     """One scan: figures of this process, and its requests by kind."""
     requests: list[tuple[str, str]] = []
-    store = Store(Head(taken=now()))
+    store = Store(Header(taken=now()))
     found = loader.load(packages=False)
     wall, cpu = time.perf_counter(), time.process_time()
 
@@ -63,8 +67,8 @@ def read(url: str, limiter: bool) -> dict[str, Any]:
         def heard(method: str, path: str, status: int, milliseconds: float) -> None:
             requests.append((method, path))
 
-        way = Way(arm_endpoint=url, auth="environment", limits=limiter)
-        async with connect(way, heard=heard) as reader:
+        way = ConnectionOptions(arm_endpoint=url, auth="environment", limits=limiter)
+        async with connect(way, on_request=heard) as reader:
             await collect(reader, Scope(), Plan(found.kinds, found.reads()), store, Quiet())
 
     asyncio.run(main())

@@ -10,13 +10,13 @@ import pytest
 
 from scanner.cli.access import DENIED, judged, missing, wanted
 from scanner.collect.bodies import Role
-from scanner.collect.permissions import Rights
+from scanner.collect.permissions import SubscriptionPermissions
 from scanner.rulebook import loader
 from scanner.rulebook import permissions as access
 from scanner.sandbox.estate import Estate, load_estate
 from scanner.sandbox.faults import Fault
+from scanner.sandbox.served_estate import ResponseOverrides, RoleGrant
 from scanner.sandbox.server import Sandbox, running
-from scanner.sandbox.world import Quirks, RoleGrant
 from tests.terminals import Ended, twolocks
 
 PROD, TEST = "5b1d7c1e-0d2a-4c6b-9f53-2f6a1c0e7a10", "c4e0f7d2-7a31-4b8e-8d0c-91b6f2a3e5d4"
@@ -184,18 +184,18 @@ def test_no_login_ends_with_4() -> None:
 @pytest.mark.parametrize("status", [404, 405])
 def test_where_the_subscription_is_not_answered_each_group_is_asked(status: int) -> None:
     lacks = RoleGrant(f"/subscriptions/{PROD}", ("*/read",), (CONTAINERS,))
-    with box(lacks, quirks=Quirks(no_permissions=status)) as served:
+    with box(lacks, overrides=ResponseOverrides(no_permissions=status)) as served:
         document = answer(served, "-s", PROD)
         assert [row["action"] for row in document["missing"]] == [CONTAINERS]
         assert document["scopes"][0]["view"] == "full"
         assert document["scopes"][0]["unknown"] == []
-    with box(READER, quirks=Quirks(no_permissions=status)) as served:
+    with box(READER, overrides=ResponseOverrides(no_permissions=status)) as served:
         assert answer(served)["exit"] == 0
 
 
 def test_a_group_that_could_not_be_asked_is_not_known_and_never_can() -> None:
     fault = Fault("status", f"*/resourcegroups/rg-kart/{PERMISSIONS}", status=400, code="BadRequest")
-    with box(READER, quirks=Quirks(no_permissions=405), faults=[fault]) as served:
+    with box(READER, overrides=ResponseOverrides(no_permissions=405), faults=[fault]) as served:
         document = answer(served, "-s", "prod-journal")
         assert document["exit"] == 3
         assert (document["scopes"][0]["decided"], len(document["scopes"][0]["unknown"])) == (0, EVERY)
@@ -207,7 +207,7 @@ def test_a_group_that_could_not_be_asked_is_not_known_and_never_can() -> None:
 
 def test_groups_that_cannot_be_listed_leave_all_unknown() -> None:
     fault = Fault("status", f"/subscriptions/{PROD}/resourcegroups", status=400, code="BadRequest")
-    with box(READER, quirks=Quirks(no_permissions=404), faults=[fault]) as served:
+    with box(READER, overrides=ResponseOverrides(no_permissions=404), faults=[fault]) as served:
         document = answer(served, "-s", "prod-journal")
         assert (document["exit"], document["scopes"][0]["decided"]) == (3, 0)
         ended = check(served, "-s", "prod-journal", tty=True)
@@ -225,7 +225,7 @@ def test_a_login_that_may_not_read_its_own_permissions_knows_nothing() -> None:
 def test_groups_with_hostile_names_are_not_asked_and_not_known() -> None:
     body = json.dumps({"value": [{"name": "../../x"}, {"name": 5}, {"name": ".."}, {"name": "a\u202eb"}, {}]})
     fault = Fault("status", f"/subscriptions/{PROD}/resourcegroups", status=200, body=body)
-    with box(READER, quirks=Quirks(no_permissions=404), faults=[fault]) as served:
+    with box(READER, overrides=ResponseOverrides(no_permissions=404), faults=[fault]) as served:
         document = answer(served, "-s", "prod-journal")
         assert document["scopes"][0]["decided"] == 0
         asked = [request.path for request in served.requests if request.path.endswith(PERMISSIONS)]
@@ -292,8 +292,8 @@ def test_names_from_azure_end_no_line_and_no_cell() -> None:
 # The arithmetic
 
 
-def rights(view: str = "full", **more: Any) -> Rights:
-    return Rights(PROD, "prod", view, **more)
+def rights(view: str = "full", **more: Any) -> SubscriptionPermissions:
+    return SubscriptionPermissions(PROD, "prod", view, **more)
 
 
 def test_rights_on_groups_count_only_where_all_groups_have_them() -> None:
@@ -304,24 +304,24 @@ def test_rights_on_groups_count_only_where_all_groups_have_them() -> None:
     assert rights("partial", groups={"a": reader, "b": None}).allows("x/read") is None
     assert rights("partial", groups={"a": none, "b": None}).allows("x/read") is False
     assert rights("partial").allows("x/read") is None
-    assert rights("partial", whole=none).allows("x/read") is False
-    assert rights("full", whole=reader, groups={"a": None}).allows("x/read") is True
-    assert rights("full", whole=none, groups={"a": reader}).allows("x/read", listed=True) is False
-    assert rights("full", whole=none, groups={"a": reader}).allows("x/read") is True
-    assert rights("full", whole=None, groups={"a": reader}).allows("x/read", listed=True) is True
-    assert rights("full", whole=none, named=("a",), groups={"a": reader}).allows("x/read", listed=True) is True
+    assert rights("partial", roles=none).allows("x/read") is False
+    assert rights("full", roles=reader, groups={"a": None}).allows("x/read") is True
+    assert rights("full", roles=none, groups={"a": reader}).allows("x/read", listed=True) is False
+    assert rights("full", roles=none, groups={"a": reader}).allows("x/read") is True
+    assert rights("full", roles=None, groups={"a": reader}).allows("x/read", listed=True) is True
+    assert rights("full", roles=none, named=("a",), groups={"a": reader}).allows("x/read", listed=True) is True
 
 
 def test_what_one_entry_takes_back_another_may_give() -> None:
     two = [(["*"], ["Microsoft.Web/*"]), (["microsoft.web/sites/read"], [])]
-    assert rights(whole=two).allows("Microsoft.Web/sites/read") is True
-    assert rights(whole=two).allows("Microsoft.Web/sites/config/read") is False
+    assert rights(roles=two).allows("Microsoft.Web/sites/read") is True
+    assert rights(roles=two).allows("Microsoft.Web/sites/config/read") is False
 
 
 def test_an_action_of_the_index_that_one_subscription_lacks_counts_in_all() -> None:
     gate = "Microsoft.Network/loadBalancers/read"
-    reader = rights(whole=[(["*/read"], [])])
-    lacks = Rights(TEST, "test", "full", whole=[(["*/read"], [gate])])
+    reader = rights(roles=[(["*/read"], [])])
+    lacks = SubscriptionPermissions(TEST, "test", "full", roles=[(["*/read"], [gate])])
     places = judged(rules(), [reader, lacks])
     assert "machine-open-web" in places[0].lacking
     assert "load-balancer-basic" not in places[0].lacking
@@ -332,7 +332,7 @@ def test_an_action_of_the_index_that_one_subscription_lacks_counts_in_all() -> N
 
 def test_what_every_scan_asks_counts_too() -> None:
     for action in access.ALWAYS:
-        found = [rights(whole=[(["*/read"], [action])], groups={"rg": [(["*/read"], [action])]})]
+        found = [rights(roles=[(["*/read"], [action])], groups={"rg": [(["*/read"], [action])]})]
         rows = missing(rules(), judged(rules(), found))
         told = [row.action for row in rows]
         assert told == ([] if "managementGroups" in action else [action])

@@ -7,29 +7,19 @@ from typing import Any
 
 import pytest
 
-from scanner.azure.clients import Way, connect
+from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, collect
 from scanner.model.ids import type_of
 from scanner.model.index import EXTENSIONS, INDEX_TYPES
 from scanner.rulebook import permissions as access
-from scanner.sandbox.world import RoleGrant
-from scanner.snapshot.files import Head, Store
+from scanner.sandbox.served_estate import RoleGrant
+from scanner.snapshot.format import GapLine, Header, SnapshotLine, url_of
+from scanner.snapshot.store import LineBuffer, Store
 from tests.cli.test_access_check import CONTAINERS, PROD, READER, TEST, answer, box, group, rules
 from tests.evaluate.test_run import run
 from tests.terminals import twolocks
 
 SQL = "Microsoft.Sql/servers/firewallRules/read"
-Calls = list[tuple[str, tuple[Any, ...]]]
-
-
-class Sink:
-    """Takes what a collection writes, and hears what it tells."""
-
-    def __init__(self) -> None:
-        self.calls: Calls = []
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *words: self.calls.append((name, words))
 
 
 class Silent:
@@ -37,14 +27,14 @@ class Silent:
         return lambda *words: None
 
 
-def scanned(*grants: RoleGrant) -> tuple[Calls, dict[str, Any]]:
+def scanned(*grants: RoleGrant) -> tuple[list[SnapshotLine], dict[str, Any]]:
     """What a scan of the sample estate writes for a login with these roles, and what `access check` says of it."""
 
-    async def read(url: str) -> Calls:
-        sink = Sink()
-        async with connect(Way(arm_endpoint=url, auth="environment", limits=False)) as reader:
-            await collect(reader, Scope(), Plan(rules().read(), rules().reads()), sink, Silent())
-        return sink.calls
+    async def read(url: str) -> list[SnapshotLine]:
+        buffer = LineBuffer()
+        async with connect(ConnectionOptions(arm_endpoint=url, auth="environment", limits=False)) as reader:
+            await collect(reader, Scope(), Plan(rules().read(), rules().reads()), buffer, Silent())
+        return buffer.lines
 
     with box(*grants) as served, pytest.MonkeyPatch.context() as patch:
         for name, value in served.environment().items():
@@ -52,21 +42,21 @@ def scanned(*grants: RoleGrant) -> tuple[Calls, dict[str, Any]]:
         return asyncio.run(read(served.url)), answer(served)
 
 
-def undecided(calls: Calls) -> set[tuple[str, str]]:
+def undecided(lines: list[SnapshotLine]) -> set[tuple[str, str]]:
     """The subscriptions and rules with a check that is undecided."""
-    store = Store(Head(taken="2026-11-25T00:00:00Z"))
-    for name, words in calls:
-        getattr(store, name)(*words)
+    store = Store(Header(taken="2026-11-25T00:00:00Z"))
+    for line in lines:
+        store.add(line)
     document, _ = run(store, rules())
     found = (each for each in document["findings"] if each["status"] == "unknown")
     return {(each["resource"].split("/")[2].lower(), each["rule"]) for each in found}
 
 
 @lru_cache
-def whole() -> tuple[Calls, frozenset[tuple[str, str]]]:
+def whole() -> tuple[list[SnapshotLine], frozenset[tuple[str, str]]]:
     """A scan with all rights, and what is undecided all the same."""
-    calls, _ = scanned(READER)
-    return calls, frozenset(undecided(calls))
+    lines, _ = scanned(READER)
+    return lines, frozenset(undecided(lines))
 
 
 @lru_cache
@@ -93,8 +83,8 @@ LOGINS = {
 
 @pytest.mark.parametrize("login", LOGINS)
 def test_what_the_check_calls_decidable_a_scan_decides(login: str) -> None:
-    calls, said = scanned(*LOGINS[login])
-    missed = undecided(calls) - whole()[1]
+    lines, said = scanned(*LOGINS[login])
+    missed = undecided(lines) - whole()[1]
     for place in said["scopes"]:
         lacking = {*place["undecided"], *place["unknown"]}
         mine = {rule for subscription, rule in missed if subscription == place["scope"].split("/")[2]}
@@ -105,27 +95,26 @@ def test_what_the_check_calls_decidable_a_scan_decides(login: str) -> None:
 def test_what_a_type_of_the_index_leaves_undecided_needs_it(type: str) -> None:
     """The table of what verdicts look up, held to a scan in which each type of the index is refused in turn."""
 
-    def gone(name: str, words: tuple[Any, ...]) -> bool:
+    def gone(line: SnapshotLine) -> bool:
         below = f"{type}/".lower()
-        id = str(words[0]["id"]) if name == "resource" else str(words[0])
-        return name in ("resource", "read") and f"{type_of(id)}/".lower().startswith(below)
+        return bool(line.resource or line.read) and f"{type_of(url_of(line))}/".lower().startswith(below)
 
-    kept = [(name, words) for name, words in whole()[0] if not gone(name, words)]
+    kept = [line for line in whole()[0] if not gone(line)]
     above, last = type.rsplit("/", 1)
-    bodies = [words[0] for name, words in kept if name == "resource"]
+    bodies = [line.resource for line in kept if line.resource is not None]
     lists = [f"{each['id']}/{last}" for each in bodies if type_of(str(each["id"])).lower() == above.lower()]
     if above.count("/") == 0:
         lists = [f"/subscriptions/{each}/providers/{type}" for each in (PROD, TEST)]
-    refused = [("gap", (each, 403, "AuthorizationFailed", f"{type}/read")) for each in lists]
+    refused = [SnapshotLine(gap=GapLine(each, 403, "AuthorizationFailed", f"{type}/read")) for each in lists]
     for subscription, rule in undecided([*kept, *refused]) - whole()[1]:
         assert f"{type}/read" in access.needs(rules().rules[rule]), (subscription, rule)
 
 
 def test_without_resource_graph_the_chains_of_machines_are_undecided() -> None:
     admin = next(each for each in INDEX_TYPES if each.lower() in EXTENSIONS)
-    kept = [(name, words) for name, words in whole()[0] if not str(words[0]).lower().endswith(admin.lower())]
+    kept = [line for line in whole()[0] if line.resource or not url_of(line).lower().endswith(admin.lower())]
     refused = [
-        ("gap", (f"/subscriptions/{each}/providers/{admin}", 403, "AuthorizationFailed", access.GRAPH))
+        SnapshotLine(gap=GapLine(f"/subscriptions/{each}/providers/{admin}", 403, "AuthorizationFailed", access.GRAPH))
         for each in (PROD, TEST)
     ]
     missed = {rule for _, rule in undecided([*kept, *refused]) - whole()[1]}

@@ -18,8 +18,8 @@ from scanner.cli import help as texts
 from scanner.cli.app import app
 from scanner.config.settings import COMMANDS
 from scanner.sandbox.faults import Fault
+from scanner.sandbox.served_estate import Refusal
 from scanner.sandbox.server import Sandbox, running
-from scanner.sandbox.world import Refusal
 from tests.terminals import STORAGE, SUB, account, closed, files, snapshot, twolocks
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (start|account|scope|read|wait|gap|found|wrote|error|done) +\S")
@@ -361,7 +361,7 @@ def test_the_role_of_one_rule_is_smaller() -> None:
 
 
 def test_the_role_is_enough_for_a_whole_scan() -> None:
-    from scanner.sandbox.world import RoleGrant
+    from scanner.sandbox.served_estate import RoleGrant
 
     actions = json.loads(twolocks("access", "role").out)["Actions"]
     grant = RoleGrant(f"/subscriptions/{SUB}", tuple(actions))

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from scanner.sandbox.faults import Fault
+from scanner.sandbox.served_estate import RoleGrant
 from scanner.sandbox.server import Sandbox, running
-from scanner.sandbox.world import RoleGrant
 from tests.terminals import STORAGE, SUB, account, closed, files, snapshot, twolocks
 
 

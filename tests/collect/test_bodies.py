@@ -6,7 +6,16 @@ from urllib.parse import urlsplit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scanner.collect.bodies import allows, cut, list_path, placed, roles, safe, usable, words
+from scanner.collect.bodies import (
+    allows,
+    cut,
+    display_name,
+    has_usable_id,
+    list_path,
+    quoted_path,
+    roles,
+    with_child_id,
+)
 from scanner.model.ids import segments
 
 SUBSCRIPTION = "aaaaaaaa-0000-0000-0000-000000000001"
@@ -26,19 +35,19 @@ ROWS = st.fixed_dictionaries({}, optional={"id": JSON, "name": JSON, "properties
 @given(ROWS)
 @MANY
 def test_a_child_always_lies_below_its_list(row: dict[str, Any]) -> None:
-    id = placed(row, LIST)["id"]
+    id = with_child_id(row, LIST)["id"]
     assert segments(id)[:-1] == segments(LIST)
     assert not {".", ".."} & set(id.split("/"))
 
 
 def test_a_child_that_is_called_as_a_folder_is_not_one() -> None:
-    assert [placed({"id": name}, LIST)["id"] for name in (".", "..", "a/.")] == [f"{LIST}/-"] * 3
+    assert [with_child_id({"id": name}, LIST)["id"] for name in (".", "..", "a/.")] == [f"{LIST}/-"] * 3
 
 
 @given(ROWS)
 @MANY
 def test_a_usable_row_is_in_its_subscription(row: dict[str, Any]) -> None:
-    if usable(row, SUBSCRIPTION):
+    if has_usable_id(row, SUBSCRIPTION):
         assert segments(row["id"])[:2] == ("subscriptions", SUBSCRIPTION)
         assert not {".", ".."} & set(row["id"].split("/"))
 
@@ -46,7 +55,7 @@ def test_a_usable_row_is_in_its_subscription(row: dict[str, Any]) -> None:
 @given(TEXT)
 @MANY
 def test_a_path_stays_one_path(text: str) -> None:
-    url = f"https://host{safe(text)}?api-version=1"
+    url = f"https://host{quoted_path(text)}?api-version=1"
     parts = urlsplit(url)
     assert (parts.hostname, parts.query, parts.fragment) == ("host", "api-version=1", "")
     assert "//" not in parts.path
@@ -67,10 +76,10 @@ def test_paths_of_lists() -> None:
 
 
 def test_words_for_people() -> None:
-    assert words("blobServices/default/containers") == "containers"
-    assert words("blobServices/default") == "blob services default"
-    assert words("config/web") == "config web"
-    assert words("storageAccounts") == "storage accounts"
+    assert display_name("blobServices/default/containers") == "containers"
+    assert display_name("blobServices/default") == "blob services default"
+    assert display_name("config/web") == "config web"
+    assert display_name("storageAccounts") == "storage accounts"
 
 
 def test_roles() -> None:

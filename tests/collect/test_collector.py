@@ -8,17 +8,19 @@ import msgspec
 import pytest
 
 from scanner.azure.errors import NothingReadable
-from scanner.collect.bodies import placed
+from scanner.collect.bodies import with_child_id
 from scanner.collect.collector import Plan, Scope, collect, cut
 from scanner.document.schema import Writer
 from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
 from scanner.model.rule import ResourceType
 from scanner.rulebook import loader
-from scanner.sandbox.errors import Answer
+from scanner.sandbox.errors import HttpAnswer
 from scanner.sandbox.faults import Fault
-from scanner.sandbox.world import Quirks, Refusal, RoleGrant
-from scanner.snapshot.files import Head, Line, Store, of_store
+from scanner.sandbox.served_estate import Refusal, ResponseOverrides, RoleGrant
+from scanner.snapshot.bundles import of_store
+from scanner.snapshot.format import Header, SnapshotLine
+from scanner.snapshot.store import Store
 from tests.azure.requests import (
     ESTATE,
     KINDS,
@@ -89,7 +91,7 @@ def test_what_a_list_names_twice_is_read_once() -> None:
         found = read(path, query, base, tenant)
         if path.endswith(("/storageAccounts", "/slots", "/containers")):
             body = msgspec.json.decode(found.body)
-            found = Answer(200, msgspec.json.encode({**body, "value": body["value"] * 2}))
+            found = HttpAnswer(200, msgspec.json.encode({**body, "value": body["value"] * 2}))
         return found
 
     running.arm.read = doubled  # type: ignore[method-assign, assignment]
@@ -292,8 +294,8 @@ def test_a_code_that_means_none_is_a_read_of_nothing() -> None:
 def test_a_code_that_means_not_on_this_sku_is_a_skip_that_names_it() -> None:
     kind = ResourceType("Microsoft.KeyVault/vaults", api="2024-11-01")
     read = kind.child("keys", off=("FeatureNotSupported",))
-    quirks = Quirks(replies=({"path": "*/keys", "status": 400, "code": "featurenotsupported"},))  # type: ignore[arg-type]
-    running = box(quirks=msgspec.convert(msgspec.to_builtins(quirks), Quirks))
+    overrides = ResponseOverrides(replies=({"path": "*/keys", "status": 400, "code": "featurenotsupported"},))  # type: ignore[arg-type]
+    running = box(overrides=msgspec.convert(msgspec.to_builtins(overrides), ResponseOverrides))
     result = scanned(running, plan=Plan([kind], [read]))
     assert result.skips[f"{VAULT['id']}/keys"] == "FeatureNotSupported"
 
@@ -324,7 +326,7 @@ def test_an_unregistered_provider_is_empty_and_complete_and_is_not_registered() 
 
 
 def test_a_thin_row_is_read_by_itself() -> None:
-    running = box(quirks=Quirks(thin=(ST0,)))
+    running = box(overrides=ResponseOverrides(without_properties=(ST0,)))
     result = scanned(running)
     assert result.by[ST0] == "get"
     assert result.resources[ST0]["properties"] == ESTATE[0]["properties"]
@@ -352,7 +354,9 @@ def test_subscriptions_are_asked_about_in_batches() -> None:
     made = Plan(KINDS, [], ())
     running = box([], many)
     plan = Plan(
-        [ResourceType(f"Microsoft.Web/kind{n}", api="2024-11-01") for n in range(300)] + list(made.kinds), [], ()
+        [ResourceType(f"Microsoft.Web/kind{n}", api="2024-11-01") for n in range(300)] + list(made.resource_types),
+        [],
+        (),
     )
     result = scanned(running, plan=plan)
     assert len(result.views) == 7
@@ -384,9 +388,9 @@ def test_a_refused_list_of_children_gives_each_rule_one_unknown_on_the_parent() 
     kinds = [kind for kind in rules.kinds if kind.type == STORAGE.type]
     refusal = Refusal(action="Microsoft.Storage/storageAccounts/blobServices/containers/read")
     result = scanned(box(account("st0"), refusals=[refusal]), plan=Plan(kinds, rules.reads()))
-    store = Store(Head(taken="2026-11-25T00:00:00Z"))
+    store = Store(Header(taken="2026-11-25T00:00:00Z"))
     for line in result.lines:
-        store.add(msgspec.json.decode(line, type=Line))
+        store.add(msgspec.json.decode(line, type=SnapshotLine))
     evaluation = Evaluation(of_store(store), rules)
     writer, out = Writer(), BytesIO()
     evaluation.run(writer)
@@ -588,8 +592,8 @@ def test_interfaces_of_instances_keep_a_name_of_their_own() -> None:
     scale_set = f"/subscriptions/{S1}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachineScaleSets/web"
     url = f"{scale_set}/networkInterfaces"
     rows = [{"id": f"{scale_set}/virtualMachines/{number}/networkInterfaces/nic", "name": "nic"} for number in (0, 1)]
-    assert [placed(row, url)["id"] for row in rows] == [f"{url}/0-nic", f"{url}/1-nic"]
-    assert placed({"id": f"{url}/nic"}, url) == {"id": f"{url}/nic"}
+    assert [with_child_id(row, url)["id"] for row in rows] == [f"{url}/0-nic", f"{url}/1-nic"]
+    assert with_child_id({"id": f"{url}/nic"}, url) == {"id": f"{url}/nic"}
 
 
 def test_network_interfaces_are_listed_since_a_row_of_resource_graph_may_lack_what_opens_them() -> None:

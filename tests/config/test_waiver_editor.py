@@ -20,7 +20,8 @@ from scanner.document.schema import Writer
 from scanner.evaluate.run import Evaluation, Policy
 from scanner.rulebook import loader
 from scanner.snapshot import files as taken
-from scanner.snapshot.files import Head, Store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from tests.terminals import STORAGE, SUB, TAKEN, account, files, listed, snapshot, twolocks
 
 NOW = datetime.now(UTC).date()
@@ -41,7 +42,7 @@ def rules() -> loader.RuleSet:
 
 def containers(*names: str, public: bool = True, **properties: Any) -> Store:
     """An account whose named containers answer anybody."""
-    made = Store(Head(taken=TAKEN, tool="twolocks test", principal="kari", scopes=[SUB]))
+    made = Store(Header(taken=TAKEN, tool="twolocks test", principal="kari", scopes=[SUB]))
     made.scope(SUB, "prod-journal", "agency.example", "full")
     listed(made)
     body = {"allowBlobPublicAccess": True, "allowSharedKeyAccess": False, "minimumTlsVersion": "TLS1_2", **properties}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scanner.azure.clients import Way, connect
+from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, collect
 from scanner.document.schema import Writer
 from scanner.evaluate.run import Evaluation
@@ -15,7 +15,9 @@ from scanner.rulebook import loader
 from scanner.sandbox.estate import Estate, load_estate
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
-from scanner.snapshot.files import Head, Store, of_store
+from scanner.snapshot.bundles import of_store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from tests.azure.requests import Heard, environment
 from tests.estate.compare import TRUTH, differences, published
 
@@ -69,7 +71,7 @@ class Scanned:
         self.estate: Estate = load_estate()
         self.rules = loader.load(packages=False)
         self.rules.enabled = dict(self.rules.rules)
-        store = Store(Head(taken="2026-11-25T00:00:00Z"))
+        store = Store(Header(taken="2026-11-25T00:00:00Z"))
         self.requests: list[Any] = asyncio.run(self._collect(store))
         evaluation = Evaluation(of_store(store), self.rules)
         writer, out = Writer(), BytesIO()
@@ -84,7 +86,7 @@ class Scanned:
         box = Sandbox.from_estate(self.estate, faults=self.faults, seed=self.seed)
         async with box:
             with environment(box):
-                async with connect(Way(arm_endpoint=box.url, auth="environment")) as reader:
+                async with connect(ConnectionOptions(arm_endpoint=box.url, auth="environment")) as reader:
                     await collect(reader, Scope(), Plan(self.rules.kinds, self.rules.reads()), store, Heard())
             return list(box.requests)
 

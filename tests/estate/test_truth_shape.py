@@ -200,7 +200,7 @@ def test_every_endpoint_is_shown_open_half_open_and_closed() -> None:
 
 def test_an_estate_that_refers_to_nothing_is_refused(tmp_path: Path) -> None:
     (tmp_path / "estate.toml").write_text(
-        'tenant = "t"\n[subscriptions.s]\nid = "1"\nstate = "Enabled"\nview = "full"\n[quirks]\n[groups]\n'
+        'tenant = "t"\n[subscriptions.s]\nid = "1"\nstate = "Enabled"\nview = "full"\n[overrides]\n[groups]\n'
         'rg = { subscription = "s" }\n'
     )
     entry = '[[resource]]\ntype = "Microsoft.Storage/storageAccounts"\nname = "st"\ngroup = "rg"\n'

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from scanner.snapshot.files import Head, Store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from tests.evaluate.test_run import INDEX
 from tests.terminals import STORAGE, SUB, TAKEN, Ended, account, listed, twolocks
 
@@ -33,7 +34,7 @@ def gap(url: str, days: int = 30) -> str:
 
 def write(*names: str, more: tuple[str, ...] = (), view: str = "full", lost: bool = True, **properties: Any) -> None:
     """`lost`: the containers of the accounts could not be listed."""
-    store = Store(Head(taken=TAKEN, tool="twolocks test", principal="kari", scopes=[SUB]))
+    store = Store(Header(taken=TAKEN, tool="twolocks test", principal="kari", scopes=[SUB]))
     store.scope(SUB, "prod-journal", "agency.example", view)
     listed(store)
     for type in INDEX:

@@ -6,7 +6,9 @@ from scanner.document.schema import Writer
 from scanner.evaluate.run import Evaluation, Policy, index_of
 from scanner.model.index import INDEX_TYPES, Index
 from scanner.rulebook.loader import Broken, RuleSet
-from scanner.snapshot.files import Head, Store, of_store
+from scanner.snapshot.bundles import of_store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 
 ONE, TWO, THREE = (f"5{letter}000000-0000-4000-8000-000000000001" for letter in "abc")
 PERIMETERS = "Microsoft.Network/networkSecurityPerimeters"
@@ -15,7 +17,7 @@ PROFILES, RULES = f"{PERIMETERS}/profiles", f"{PERIMETERS}/profiles/accessRules"
 
 def index(*gaps: str, without: tuple[str, ...] = ()) -> Index:
     """Three subscriptions in which every list was read but those that are gaps; of `without`, none was."""
-    made = Store(Head(taken="2026-11-25T00:00:00Z"))
+    made = Store(Header(taken="2026-11-25T00:00:00Z"))
     for subscription in (ONE, TWO, THREE):
         made.scope(subscription, "prod", "tenant", "full")
         for type in INDEX_TYPES:
@@ -84,7 +86,7 @@ def test_a_gap_of_no_subscription_leaves_the_type_missing_everywhere() -> None:
 
 @pytest.mark.parametrize("views", [("full", "partial"), ("partial", "full"), ("full", "none")])
 def test_one_subscription_that_is_not_seen_in_full_leaves_a_scan_incomplete(views: tuple[str, ...]) -> None:
-    made = Store(Head(taken="2026-11-25T00:00:00Z"))
+    made = Store(Header(taken="2026-11-25T00:00:00Z"))
     for subscription, view in zip((ONE, TWO), views, strict=True):
         made.scope(subscription, "prod", "tenant", view)
     for type in INDEX_TYPES:
@@ -99,7 +101,7 @@ def test_a_rule_file_that_did_not_load_leaves_a_scan_incomplete() -> None:
 
 
 def index_only(subscription: str) -> Store:
-    made = Store(Head(taken="2026-11-25T00:00:00Z"))
+    made = Store(Header(taken="2026-11-25T00:00:00Z"))
     made.scope(subscription, "prod", "tenant", "full")
     for type in INDEX_TYPES:
         made.read(listed(subscription, type), 0)

@@ -18,7 +18,9 @@ from scanner.model.rule import word
 from scanner.model.verdict import Severity
 from scanner.reach.networks import fabric_of
 from scanner.rulebook import loader
-from scanner.snapshot.files import Head, Store, of_store
+from scanner.snapshot.bundles import of_store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 
 SUB = "5a000000-0000-4000-8000-000000000001"
 ACCOUNT = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st"
@@ -60,7 +62,7 @@ def fine(resource, index):
 
 
 def store(*bodies: dict[str, Any], view: str = "full") -> Store:
-    made = Store(Head(taken="2026-11-25T00:00:00Z"))
+    made = Store(Header(taken="2026-11-25T00:00:00Z"))
     made.scope(SUB, "prod", "tenant", view)
     for type in (*INDEX, "Microsoft.Storage/storageAccounts"):
         made.read(f"/subscriptions/{SUB}/providers/{type}", 0)
@@ -213,7 +215,7 @@ def test_the_networks_of_the_organisation_are_taken_out() -> None:
 
 def test_perimeters_that_were_not_read_may_widen_what_is_closed() -> None:
     body = {"id": ACCOUNT, "kind": "StorageV2", "properties": {"publicNetworkAccess": "Disabled"}}
-    made = Store(Head(taken="2026-11-25T00:00:00Z"))
+    made = Store(Header(taken="2026-11-25T00:00:00Z"))
     made.scope(SUB, "prod", "tenant", "full")
     made.resource(body, "2025-08-01", "get")
     document, _ = run(made, loader.load(packages=False))
@@ -245,7 +247,7 @@ def test_a_list_that_was_refused_is_missing_in_its_own_subscription() -> None:
     assert fabric.admin_gap(f"/subscriptions/{other}/resourcegroups/rg/x") is not None
     assert fabric.admin_gap(f"/subscriptions/{SUB.lower()}/resourcegroups/rg/x") is None
     assert fabric.admin_gap("") is not None
-    has_other_reasons = Store(Head(taken="2026-11-25T00:00:00Z"))
+    has_other_reasons = Store(Header(taken="2026-11-25T00:00:00Z"))
     has_other_reasons.scope(SUB, "prod", "tenant", "full")
     unread = index_of(of_store(has_other_reasons), Policy())
     assert unread.missing_in("Microsoft.Network/networkInterfaces", f"/subscriptions/{SUB}/x") is not None

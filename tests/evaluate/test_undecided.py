@@ -11,7 +11,8 @@ from scanner.evaluate.run import Intended, NoWaivers, Policy
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource import Gap
 from scanner.rulebook import loader
-from scanner.snapshot.files import Head, Store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from tests.evaluate.test_run import ACCOUNT, INDEX, RULES, SUB, run, store
 from tests.rules.hostile import STRANGE
 
@@ -28,7 +29,7 @@ def rules() -> loader.RuleSet:
 
 def listed(*left_out: str) -> Store:
     """A subscription that was seen in full, all its types listed but those."""
-    made = Store(Head(taken="2026-11-25T00:00:00Z"))
+    made = Store(Header(taken="2026-11-25T00:00:00Z"))
     made.scope(SUB, "prod", "tenant", "full")
     types = [type for kind in rules().kinds for type in kind.types if type.count("/") == 1]
     for type in dict.fromkeys([*types, *INDEX, "Microsoft.Web/hostingEnvironments"]):
@@ -68,7 +69,7 @@ def test_a_type_that_was_skipped_for_a_reason_was_not_forgotten() -> None:
 
 
 def test_only_what_was_named_is_missed_where_resources_were_named() -> None:
-    made = Store(Head(taken="2026-11-25T00:00:00Z"))
+    made = Store(Header(taken="2026-11-25T00:00:00Z"))
     made.scope(SUB, "prod", "tenant", "full")
     made.skip(f"/subscriptions/{SUB}", "only resources that were named")
     assert run(made, rules())[1].tally.complete

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scanner.sandbox.errors import Answer
+from scanner.sandbox.errors import HttpAnswer
+from scanner.sandbox.served_estate import Refusal, ResponseOverrides
 from scanner.sandbox.server import Sandbox, running
-from scanner.sandbox.world import Quirks, Refusal
 from tests.terminals import GROUP, STORAGE, SUB, Ended, account, closed, twolocks
 
 Json = dict[str, Any]
@@ -221,7 +221,7 @@ def sandbox(resources: list[Json], **options: Any) -> Sandbox:
 def _then(box: Sandbox, later: Sandbox) -> None:
     first, asked = box.arm.read, set[str]()
 
-    def read(path: str, query: str, base: str, tenant: str) -> Answer:
+    def read(path: str, query: str, base: str, tenant: str) -> HttpAnswer:
         if path in asked and len(asked) > 10:
             box.arm.read = later.arm.read  # type: ignore[method-assign]
             return later.arm.read(path, query, base, tenant)
@@ -234,7 +234,7 @@ def _then(box: Sandbox, later: Sandbox) -> None:
 def night(
     resources: list[Json], history: str, folder: Path, *words: str, later: Sandbox | None = None, **options: Any
 ) -> Told:
-    """One night's scan of these resources, with the options of the sandbox (refusals, quirks, faults).
+    """One night's scan of these resources, with the options of the sandbox (refusals, overrides, faults).
 
     `later` answers from the first read on that is asked for a second time: what the second look sees.
     """
@@ -256,8 +256,8 @@ __all__ = [
     "SERVER",
     "STORAGE",
     "Json",
-    "Quirks",
     "Refusal",
+    "ResponseOverrides",
     "Told",
     "closed",
     "container",

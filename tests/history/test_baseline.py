@@ -22,7 +22,9 @@ from scanner.model.resource import LOST, Gap
 from scanner.model.rule import Fix, ResourceType
 from scanner.model.verdict import Pass
 from scanner.rulebook.loader import RuleSet
-from scanner.snapshot.files import Head, Snapshot, Store, of_store
+from scanner.snapshot.bundles import Snapshot, of_store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from tests.history.test_compare import (
     COVERAGE,
     MONDAY,
@@ -72,7 +74,7 @@ def settings(**given: Any) -> Settings:
 
 
 def snapshot(*views: tuple[str, str], reads: Iterable[tuple[str, str]] = (), **head: Any) -> Snapshot:
-    made = Store(Head(taken=TUESDAY, **head))
+    made = Store(Header(taken=TUESDAY, **head))
     for subscription, view in views or ((SUB.upper(), "full"),):
         made.scope(subscription, "prod", "tenant", view)
     for url, by in reads:
@@ -342,7 +344,7 @@ def test_only_subscriptions_that_were_seen_are_looked_at_again_once_a_resource_a
 
 def looks(*paths: str, bodies: Iterable[str] = ()) -> Store:
     """A collection with these gaps and bodies."""
-    made = Store(Head(taken=TUESDAY))
+    made = Store(Header(taken=TUESDAY))
     for path in paths:
         made.gap(path, 403, "AuthorizationFailed", "")
     for id in bodies:

@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from scanner.sandbox.world import RoleGrant
+from scanner.sandbox.served_estate import RoleGrant
 from tests.history.changing_estate import (
     EVERYWHERE,
     SERVER,
     STORAGE,
     Json,
-    Quirks,
     Refusal,
+    ResponseOverrides,
     Told,
     closed,
     container,
@@ -58,7 +58,7 @@ EXPORT = container("eksport")
 PRIVATE = container("eksport", "None")
 SECOND = storage(public("stny"), container("bilder", above=f"{STORAGE}/stny/blobServices/default/containers"))
 DOORS = {f"stny: {endpoint}" for endpoint in ("blob", "blob/bilder", "dfs", "file", "queue", "table")}
-HIDDEN = Quirks(absent_from_graph=(SERVER,))
+HIDDEN = ResponseOverrides(absent_from_graph=(SERVER,))
 
 NIGHTS = [
     Planted("the same", estate()),
@@ -88,7 +88,7 @@ NIGHTS = [
         [*estate(addresses=EVERYWHERE), *SECOND],
         told={"unseen": {"stjournal: blob/scans", "stny: blob/bilder"}},
         code=3,
-        options={"refusals": [REFUSED, Refusal(path="*/blobservices/default/containers")], "quirks": HIDDEN},
+        options={"refusals": [REFUSED, Refusal(path="*/blobservices/default/containers")], "overrides": HIDDEN},
     ),
     Planted("they may be read again", [*estate(addresses=EVERYWHERE), *SECOND]),
     Planted(
@@ -211,10 +211,10 @@ def test_a_resource_that_is_gone_is_fixed_and_one_that_only_resource_graph_lost_
     whole = [*estate(), *SECOND]
     told = second_look(tmp_path, whole, estate(), estate())
     assert told.listed("fixed") >= DOORS
-    hidden = Quirks(absent_from_graph=tuple(each["id"] for each in SECOND))
+    hidden = ResponseOverrides(absent_from_graph=tuple(each["id"] for each in SECOND))
     history = str(tmp_path / "other.db")
     night(whole, history, tmp_path)
-    lost = night(whole, history, tmp_path, "--fail-on", "new:high", quirks=hidden)
+    lost = night(whole, history, tmp_path, "--fail-on", "new:high", overrides=hidden)
     assert (lost.counts, lost.ended.code) == ({}, 0)
 
 

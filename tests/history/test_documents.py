@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from scanner.model.index import INDEX_TYPES
-from scanner.snapshot.files import Head, Store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from tests.history.changing_estate import Json, container, public, server, storage
 from tests.terminals import STORAGE, SUB, TAKEN, Ended, closed, listed, twolocks
 
@@ -22,7 +23,7 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def taken(name: str, *bodies: Json, gaps: tuple[str, ...] = ()) -> str:
     """A snapshot in which every list was read, those of networks too."""
-    store = Store(Head(taken=TAKEN, tool="twolocks test", principal="kari", scopes=[SUB]))
+    store = Store(Header(taken=TAKEN, tool="twolocks test", principal="kari", scopes=[SUB]))
     store.scope(SUB, "prod-journal", "agency.example", "full")
     listed(store)
     for type in INDEX_TYPES:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from scanner.sandbox.faults import Fault
+from scanner.sandbox.served_estate import ErrorReply, Refusal, ResponseOverrides, RoleGrant
 from scanner.sandbox.server import Sandbox, running
-from scanner.sandbox.world import Quirks, Refusal, Reply, RoleGrant
 from scanner.scan import pipeline as scan
 from scanner.terminal.signals import Stopped
 from tests.history.changing_estate import SERVER, STORAGE, Json, Told, child, container, night, public, storage
@@ -99,14 +99,14 @@ def earlier(file: Path) -> None:
 # What could not be read
 
 
-def hidden(*ids: str) -> Quirks:
-    return Quirks(absent_from_graph=ids)
+def hidden(*ids: str) -> ResponseOverrides:
+    return ResponseOverrides(absent_from_graph=ids)
 
 
 def test_what_nobody_sees_and_nobody_may_read_again_is_no_quiet_night(tmp_path: Path) -> None:
     history, there = str(tmp_path / "history.db"), [each["id"] for each in estate() if "stjournal" in each["id"]]
     night(estate(), history, tmp_path, *NEWS)
-    odd: dict[str, Any] = {"quirks": hidden(*there), "refusals": [Refusal(path="*/stjournal*")]}
+    odd: dict[str, Any] = {"overrides": hidden(*there), "refusals": [Refusal(path="*/stjournal*")]}
     words = ("--only", "storage-*")
     told = night(estate(), history, tmp_path, "--fail-on", "high", *words, **odd)
     assert "stjournal: blob/scans" in told.listed("unseen")
@@ -141,8 +141,10 @@ def test_no_second_look_at_all_is_no_quiet_night(tmp_path: Path) -> None:
 
 
 def test_a_resource_whose_subscription_is_not_found_is_not_gone(tmp_path: Path) -> None:
-    lost = Reply(path="*/stjournal", status=404, code="SubscriptionNotFound")
-    told = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(PRIVATE), quirks=Quirks(replies=(lost,)))
+    lost = ErrorReply(path="*/stjournal", status=404, code="SubscriptionNotFound")
+    told = second_look(
+        tmp_path, estate(EXPORT), estate(PRIVATE), estate(PRIVATE), overrides=ResponseOverrides(replies=(lost,))
+    )
     assert (told.listed("unseen"), told.listed("fixed")) == ({"stjournal: blob/eksport"}, set())
 
 

@@ -47,7 +47,7 @@ PURE: dict[str, tuple[str, ...]] = {
         "_subscriptions",
         "_tops",
     ),
-    "scanner/snapshot/files.py": ("Store.renewed", "_Second", "_bulk_index", "_failed_in"),
+    "scanner/snapshot/store.py": ("Store.merged_with", "_Reread", "_is_index_list", "_failed_in"),
     "scanner/evaluate/run.py": (
         *("_missing_types", "_not_asked", "_inherit"),
         *("Evaluation._accepted", "Evaluation._waive", "Evaluation._settled", "Evaluation._finish"),

@@ -39,7 +39,7 @@ BY_TESTS = {
     "scanner/exit_codes.py": ("tests/test_exit_codes.py",),
     "scanner/config/waivers.py": WAIVES,
     "scanner/history/documents.py": ("tests/history/test_documents.py", "tests/history/test_difference.py"),
-    "scanner/snapshot/files.py": ("tests/snapshot/test_files.py",),
+    "scanner/snapshot/store.py": ("tests/snapshot/test_store.py",),
     "scanner/evaluate/run.py": ("tests/evaluate/test_run.py", "tests/evaluate/test_missing.py", *WAIVES[1:]),
 }
 """Modules that no example shows: the quick tests that judge their mutants, in the mutant's own process."""

@@ -16,7 +16,9 @@ from scanner.model.ids import root_of, subscription_of
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource import Bundle, Resource
 from scanner.model.rule import Read, ResourceType
-from scanner.snapshot.files import Head, Snapshot, Store, of_store
+from scanner.snapshot.bundles import Snapshot, of_store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from tests.rules import examples
 
 FOLDER = Path(os.environ.get("TWOLOCKS_RECORDED", "."))
@@ -95,7 +97,7 @@ def judged(snapshot: Snapshot) -> Outcome:
 
 def live(rows: Iterable[tuple[Json, str, str]], *, read: bool) -> Snapshot:
     """A collection of these (body, api-version, by). With `read`, each list below them counts as read."""
-    store = Store(Head(taken="2026-11-25T00:00:00Z"))
+    store = Store(Header(taken="2026-11-25T00:00:00Z"))
     bundles: dict[str, Bundle] = {}
     for body, api, by in rows:
         store.resource(body, api, by)  # type: ignore[arg-type]

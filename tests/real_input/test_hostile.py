@@ -8,7 +8,7 @@ from typing import Any
 from scanner.evaluate.run import Evaluation
 from scanner.model.ids import type_of
 from scanner.model.resource import Bundle, Resource
-from scanner.snapshot.files import Snapshot
+from scanner.snapshot.bundles import Snapshot
 from tests.real_input.counts import count
 from tests.real_input.recorded import bare, documented, live, recorded
 from tests.rules import examples

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from scanner.azure.clients import Way, connect
-from scanner.azure.errors import understand
+from scanner.azure.clients import ConnectionOptions, connect
+from scanner.azure.errors import parse_error
 from scanner.collect.collector import Plan, Scope, collect
 from scanner.model.ids import root_of, segments
 from scanner.model.resource import Resource
 from scanner.sandbox.server import Sandbox
 from scanner.snapshot import files as snapshot
-from scanner.snapshot.files import Head, Store, of_store
+from scanner.snapshot.bundles import of_store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from tests.azure.requests import Heard, environment
 from tests.real_input.counts import count
 from tests.real_input.recorded import Json, Outcome, bare, documented, judged, lines, live, paths, recorded
@@ -83,14 +85,14 @@ def test_what_passes_in_a_thin_record_does_not_fail_in_a_whole_one() -> None:
 
 def test_recorded_exchanges_are_scanned() -> None:
     exchanges = list(lines("exchanges-open.jsonl"))
-    store, progress = Store(Head(taken="2026-11-25T00:00:00Z")), Heard()
+    store, progress = Store(Header(taken="2026-11-25T00:00:00Z")), Heard()
     box = Sandbox.from_exchanges(exchanges, whole=True)
     rules = examples.rules()
 
     async def scan() -> None:
         async with box:
             with environment(box):
-                async with connect(Way(arm_endpoint=box.url, auth="environment", limits=False)) as reader:
+                async with connect(ConnectionOptions(arm_endpoint=box.url, auth="environment", limits=False)) as reader:
                     await collect(reader, Scope(), Plan(rules.kinds, rules.reads()), store, progress)
 
     asyncio.run(scan())
@@ -107,7 +109,7 @@ def test_every_form_of_error_is_understood() -> None:
     for each in lines("errors.jsonl"):
         body = each["body"]
         raw = b"" if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
-        problem = understand(each["status"], raw)
+        problem = parse_error(each["status"], raw)
         found[each["error_form"]] = found.get(each["error_form"], 0) + 1
         code = str(each["error_code"] or "")
         if not problem.code or (code and not code[:3].isdigit() and code.lower() not in problem.code.lower()):

@@ -47,7 +47,8 @@ from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.rule import Read, ResourceType, Rule
 from scanner.model.verdict import Unread
 from scanner.rulebook import loader
-from scanner.snapshot.files import Head, Snapshot
+from scanner.snapshot.bundles import Snapshot
+from scanner.snapshot.format import Header
 
 CASES = Path(__file__).parent / "cases"
 SUBSCRIPTION = "5a000000-0000-4000-8000-000000000001"
@@ -235,7 +236,8 @@ def judge(case: Case) -> tuple[dict[str, str], dict[str, Exposure]]:
 
 def evaluation(case: Case) -> evaluate.Evaluation:
     networks = union(parse(each) for each in case.networks) if case.networks else NO_ADDRESSES
-    run = evaluate.Evaluation(Snapshot(Head(taken="2026-11-25T00:00:00Z")), rules(), evaluate.Policy(networks=networks))
+    snapshot = Snapshot(Header(taken="2026-11-25T00:00:00Z"))
+    run = evaluate.Evaluation(snapshot, rules(), evaluate.Policy(networks=networks))
     index = Index(subscriptions={SUBSCRIPTION: TENANT, OTHER: TENANT}, networks=networks, live=case.live)
     index.missing = {type.lower(): Unread(type, "not among what was read") for type in case.missing}
     for body in case.also:

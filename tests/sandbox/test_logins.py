@@ -15,8 +15,8 @@ from azure.identity.aio import (
 
 from scanner.sandbox.entra import ISSUER_SECRET
 from scanner.sandbox.logins import CONNECTION
+from scanner.sandbox.served_estate import TENANT
 from scanner.sandbox.server import Sandbox, serve
-from scanner.sandbox.world import TENANT
 from tests.sandbox.sample import RESOURCES
 from tests.sandbox.test_server import API, ask
 

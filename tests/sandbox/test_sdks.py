@@ -20,8 +20,8 @@ from azure.mgmt.storage import StorageManagementClient
 from azure.mgmt.storage.aio import StorageManagementClient as AioStorageManagementClient
 
 from scanner.sandbox.entra import jwt
+from scanner.sandbox.served_estate import TENANT
 from scanner.sandbox.server import Sandbox, serve
-from scanner.sandbox.world import TENANT
 from tests.sandbox.sample import RESOURCES, S1, S2
 
 SCOPE = "https://management.azure.com/.default"
@@ -46,7 +46,7 @@ def test_environment_credential_gets_a_token_that_says_who(box: Sandbox, credent
     token = credential.get_token(SCOPE)
     part = token.token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    assert (claims["tid"], claims["oid"]) == (TENANT, box.world.principal)
+    assert (claims["tid"], claims["oid"]) == (TENANT, box.estate.principal)
 
 
 def test_the_asynchronous_one_too(box: Sandbox, credential: EnvironmentCredential) -> None:

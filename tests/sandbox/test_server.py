@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from scanner.sandbox.faults import Fault
+from scanner.sandbox.served_estate import TENANT, ErrorReply, Refusal, ResponseOverrides, RoleGrant
 from scanner.sandbox.server import Sandbox, exports, serve
-from scanner.sandbox.throttle import Limits
-from scanner.sandbox.world import TENANT, Quirks, Refusal, Reply, RoleGrant
+from scanner.sandbox.throttle import ThrottleLimits
 from tests.sandbox.sample import ACCOUNTS, BLOB, RESOURCES, S1, S2, SITE, Json, account
 
 STORAGE = f"/subscriptions/{S1}/providers/Microsoft.Storage/storageAccounts"
@@ -271,7 +271,7 @@ def test_permissions_are_those_of_the_roles_on_a_scope_and_above_it_in_pages() -
 @pytest.mark.parametrize(("status", "code"), [(404, "InvalidResourceType"), (405, "MethodNotAllowed")])
 def test_permissions_of_a_whole_subscription_may_be_missing(status: int, code: str) -> None:
     path = f"/providers/Microsoft.Authorization/permissions{API}"
-    with serve(RESOURCES, quirks=Quirks(no_permissions=status)) as box:
+    with serve(RESOURCES, overrides=ResponseOverrides(no_permissions=status)) as box:
         refused = ask(box, f"/subscriptions/{S1}{path}")
         assert (refused.status, refused.code) == (status, code)
         assert ask(box, f"/subscriptions/{S1}/resourceGroups/rg-b{path}").json["value"][0]["actions"] == ["*/read"]
@@ -289,13 +289,15 @@ def test_refusals_by_path_by_action_and_by_deny_assignment() -> None:
         assert denial.code == "DenyAssignmentAuthorizationFailed"
 
 
-def test_quirks() -> None:
-    quirks = Quirks(
-        replies=(Reply(f"{ACCOUNTS[0]['id']}/localUsers", 400, "FeatureNotSupportedForAccount", "Not on this kind."),),
-        thin=(ACCOUNTS[0]["id"],),
+def test_response_overrides() -> None:
+    overrides = ResponseOverrides(
+        replies=(
+            ErrorReply(f"{ACCOUNTS[0]['id']}/localUsers", 400, "FeatureNotSupportedForAccount", "Not on this kind."),
+        ),
+        without_properties=(ACCOUNTS[0]["id"],),
         empty_pages=(STORAGE,),
     )
-    with serve(RESOURCES, quirks=quirks) as box:
+    with serve(RESOURCES, overrides=overrides) as box:
         assert ask(box, f"{ACCOUNTS[0]['id']}/localUsers{API}").code == "FeatureNotSupportedForAccount"
         first = ask(box, STORAGE + API).json
         assert first["value"] == []
@@ -392,7 +394,7 @@ def test_latency_counts_and_calls_run_side_by_side() -> None:
 
 
 def test_arms_read_bucket_and_storages_own_limits() -> None:
-    with serve(RESOURCES, limits=Limits(reads=5, reads_a_second=0.1, storage_lists=2)) as box:
+    with serve(RESOURCES, limits=ThrottleLimits(reads=5, reads_a_second=0.1, storage_lists=2)) as box:
         assert ask(box, STORAGE + API).headers["x-ms-ratelimit-remaining-subscription-reads"] == "4"
         assert ask(box, STORAGE + API).status == 200
         storage = ask(box, STORAGE + API)
@@ -407,7 +409,7 @@ def test_arms_read_bucket_and_storages_own_limits() -> None:
 
 def test_storage_counts_reads_below_an_account_by_its_region() -> None:
     rows = [{**account("far"), "location": "westeurope"}, account("near")]
-    with serve(rows, limits=Limits(storage_lists=1)) as box:
+    with serve(rows, limits=ThrottleLimits(storage_lists=1)) as box:
         paths = [f"{row['id']}/localUsers{API}" for row in (rows[0], rows[0], rows[1])]
         assert [ask(box, path).status for path in paths] == [200, 429, 200]
 
@@ -454,7 +456,7 @@ def test_ids_that_say_nothing_are_left_out_and_odd_ones_served() -> None:
         {**odd, "id": odd["id"][1:].replace("resourceGroups", "RESOURCEGROUPS")},
     ]
     with serve(rows) as box:
-        assert box.world.dropped == 3
+        assert box.estate.dropped == 3
         assert ask(box, odd["id"] + API).status == 200
 
 

@@ -9,7 +9,8 @@ from scanner.document.schema import GapRow, ScopeRow
 from scanner.evaluate.run import Crash, Tally
 from scanner.exit_codes import decide
 from scanner.rulebook.loader import Broken
-from scanner.snapshot.files import Head, Store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from tests.terminals import STORAGE, SUB, account, closed, listed, twolocks
 
 RULES = ("--only", "storage-anonymous-blob-access", "--only", "storage-shared-key", "--only", "storage-plain-http")
@@ -28,7 +29,7 @@ def container(of: str, name: str, access: str) -> dict[str, Any]:
 
 def estate(path: Path, *, refused: bool = False, quiet: bool = False) -> None:
     """Two closed accounts; one whose containers answer anybody; with `refused`, one whose containers were not read."""
-    store = Store(Head(taken="2026-11-25T02:00:00Z", principal="kari", scopes=[SUB]))
+    store = Store(Header(taken="2026-11-25T02:00:00Z", principal="kari", scopes=[SUB]))
     store.scope(SUB, "prod-journal", "agency.example", "full")
     listed(store)
     for name in ("stlukket1", "stlukket2"):
@@ -49,7 +50,7 @@ def estate(path: Path, *, refused: bool = False, quiet: bool = False) -> None:
 
 
 def test_only_what_no_rule_judges_has_no_rule_however_its_type_is_spelled(tmp_path: Path) -> None:
-    store = Store(Head(taken="2026-11-25T02:00:00Z", principal="kari", scopes=[SUB]))
+    store = Store(Header(taken="2026-11-25T02:00:00Z", principal="kari", scopes=[SUB]))
     store.scope(SUB, "prod-journal", "agency.example", "full")
     store.resource(closed("stlukket1"), "2025-08-01", "list")
     group = STORAGE.split("/providers/")[0]
@@ -112,7 +113,7 @@ def test_all_clean(tmp_path: Path) -> None:
 
 
 def test_nothing_there_at_all(tmp_path: Path) -> None:
-    store = Store(Head(taken="2026-11-25T02:00:00Z", scopes=[SUB]))
+    store = Store(Header(taken="2026-11-25T02:00:00Z", scopes=[SUB]))
     store.scope(SUB, "prod-journal", "agency.example", "full")
     listed(store)
     store.write(tmp_path / "n.jsonl")

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from scanner.errors import InputError
 from scanner.snapshot import files as snapshot
-from scanner.snapshot.files import Head, Snapshot, Store
+from scanner.snapshot.bundles import Snapshot, of_store
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 
 SUB = "/subscriptions/5a000000-0000-4000-8000-000000000001"
 ACCOUNT = f"{SUB}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st"
@@ -21,7 +23,7 @@ NETWORK = f"{SUB}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/
 
 
 def store(count: int = 2) -> Store:
-    made = Store(Head(taken="2026-11-25T00:00:00Z", scopes=["5a000000-0000-4000-8000-000000000001"]))
+    made = Store(Header(taken="2026-11-25T00:00:00Z", scopes=["5a000000-0000-4000-8000-000000000001"]))
     for number in reversed(range(count)):
         id = f"{ACCOUNT}{number}"
         made.read(f"{id}/blobServices/default/containers", 1)
@@ -58,7 +60,7 @@ def whole(read: Snapshot) -> dict[str, Any]:
 def test_what_was_written_is_read_again(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     store().write(path)
-    assert whole(snapshot.read(path)) == whole(snapshot.of_store(store()))
+    assert whole(snapshot.read(path)) == whole(of_store(store()))
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -67,7 +69,7 @@ def test_the_index_stands_first_then_bundle_by_bundle(tmp_path: Path) -> None:
     store().write(path)
     read = snapshot.read(path)
     assert [bundle.id for bundle in read.index] == [NETWORK.lower()]
-    assert [bundle.id for bundle in read.rest] == [f"{ACCOUNT.lower()}0", f"{ACCOUNT.lower()}1"]
+    assert [bundle.id for bundle in read.remaining] == [f"{ACCOUNT.lower()}0", f"{ACCOUNT.lower()}1"]
 
 
 def test_the_end_line_counts_distinct_resources(tmp_path: Path) -> None:
@@ -89,17 +91,7 @@ def test_any_order_says_the_same(tmp_path_factory: pytest.TempPathFactory, seed:
     middle = lines[1:-1]
     random.Random(seed).shuffle(middle)
     path.write_text("\n".join([json.dumps(head), *middle, lines[-1]]) + "\n")
-    assert whole(snapshot.read(path)) == whole(snapshot.of_store(store(3)))
-
-
-def test_a_store_that_outgrows_memory_sorts_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = whole(snapshot.of_store(store(20)))
-    monkeypatch.setattr(snapshot, "_RUN_BYTES", 700)
-    spilled = store(20)
-    assert len(spilled._runs) > 3
-    assert whole(snapshot.of_store(spilled)) == expected
-    assert whole(snapshot.of_store(spilled)) == expected, "it can be read twice: once for the file, once for the rules"
-    spilled.close()
+    assert whole(snapshot.read(path)) == whole(of_store(store(3)))
 
 
 def _judged(path: Path) -> None:
@@ -172,7 +164,7 @@ def test_what_people_have_is_read_and_nothing_of_it_is_complete(tmp_path: Path, 
     bundles = list(read.bundles())
     assert bundles[0].top is not None
     assert bundles[0].top.api_version_unknown
-    assert not read.head.live
+    assert not read.header.live
     assert [scope.view for scope in read.scopes] == ["partial"]
 
 
@@ -234,123 +226,3 @@ def test_what_stands_too_late_in_a_grouped_snapshot_is_refused(tmp_path: Path, l
         whole(snapshot.read(path))
     path.write_bytes(b"".join(lines).replace(b'"grouped":true', b'"grouped":false', 1))
     assert whole(snapshot.read(path))["bundles"]
-
-
-# A second look
-
-STORES = f"{SUB}/providers/Microsoft.Storage/storageAccounts"
-NETWORKS = f"{SUB}/providers/Microsoft.Network/virtualNetworks"
-GROUPS = f"{SUB}/providers/Microsoft.Network/networkSecurityGroups"
-RULES = f"{SUB}/resourceGroups/rg/providers/Microsoft.Network/networkSecurityGroups/nsg"
-
-
-def looked(*lines: tuple[str, Any]) -> Store:
-    """A collection of bodies (path, properties), reads (path, number) and gaps (path, code)."""
-    made = Store(Head(taken="2026-11-25T00:00:00Z"))
-    made.scope("5a000000-0000-4000-8000-000000000001", "prod", "tenant", "full")
-    for path, what in lines:
-        if isinstance(what, int):
-            made.read(path, what)
-        elif isinstance(what, str):
-            made.gap(path, 403, what)
-        else:
-            made.resource({"id": path, "properties": what}, "2025-08-01", "get")
-    return made
-
-
-def said(made: Store) -> dict[str, Any]:
-    """Each line but those of scopes, by its path."""
-    found: dict[str, Any] = {}
-    for line in made.decoded():
-        if line.scope is None:
-            what: Any = line.resource["properties"] if line.resource else None
-            what = line.read.count if line.read else line.gap.code if line.gap else what
-            assert found.setdefault(snapshot.url_of(line), what) is what, "one line a path"
-    return found
-
-
-def again(first: Store, second: Store, kept: tuple[str, ...] = (), gone: tuple[str, ...] = ()) -> dict[str, Any]:
-    return said(first.renewed(second, {each.lower() for each in kept}, {each.lower() for each in gone}))
-
-
-def test_a_second_look_takes_the_place_of_the_whole_bundle() -> None:
-    containers = f"{ACCOUNT}/blobServices/default/containers"
-    first = looked((ACCOUNT, {"n": 1}), (f"{containers}/c", {}), (containers, 1), (f"{ACCOUNT}/localUsers", "x"))
-    first.resource({"id": f"{ACCOUNT}2", "properties": {"n": 1}}, None, "list")
-    second = looked((ACCOUNT, {"n": 2}), (containers, 0))
-    assert again(first, second) == {f"{ACCOUNT}2": {"n": 1}, ACCOUNT: {"n": 2}, containers: 0}
-
-
-def test_what_was_read_less_well_the_second_time_stays_as_it_was() -> None:
-    first = looked((ACCOUNT, {"n": 1}), (f"{ACCOUNT}2", {"n": 1}))
-    second = looked((ACCOUNT, "Throttled"), (f"{ACCOUNT}2", {"n": 2}))
-    assert again(first, second, kept=(ACCOUNT,)) == {ACCOUNT: {"n": 1}, f"{ACCOUNT}2": {"n": 2}}
-
-
-def test_what_is_gone_leaves_no_line() -> None:
-    first = looked((ACCOUNT, {"n": 1}), (f"{ACCOUNT}/localUsers", 1), (f"{ACCOUNT}2", {}), (NETWORK, {}))
-    assert again(first, looked(), gone=(ACCOUNT, NETWORK)) == {f"{ACCOUNT}2": {}}
-
-
-def test_scopes_and_lists_of_what_is_no_index_stay_those_of_the_first_look() -> None:
-    first = looked((STORES, 2), (f"{SUB}/providers/Microsoft.Sql/servers", "AuthorizationFailed"))
-    second = looked((STORES, 0), (f"{SUB}/providers/Microsoft.KeyVault/vaults", 0))
-    second.skip(SUB, "only resources that were named")
-    second.scope("5a000000-0000-4000-8000-000000000002", "other", "tenant", "full")
-    assert again(first, second) == said(first)
-    made = first.renewed(second, ())
-    assert [line.scope.name for line in made.decoded() if line.scope] == ["prod"]
-    assert made.head is first.head
-
-
-def test_of_the_index_what_was_read_again_wins_and_the_rest_stays() -> None:
-    first = looked((NETWORKS, 1), (NETWORK, {"n": 1}), (GROUPS, 1), (RULES, {"n": 1}), (ACCOUNT, {}))
-    second = looked((GROUPS, 1), (RULES, {"n": 2}))
-    assert again(first, second) == {NETWORKS: 1, NETWORK: {"n": 1}, GROUPS: 1, RULES: {"n": 2}, ACCOUNT: {}}
-
-
-def test_an_index_that_could_be_read_the_second_time_keeps_no_gap_and_one_that_could_not_has_one() -> None:
-    first = looked((GROUPS, "AuthorizationFailed"), (NETWORKS, 1))
-    second = looked((GROUPS, 1), (RULES, {}))
-    assert again(first, second) == {GROUPS: 1, RULES: {}, NETWORKS: 1}
-    both = list(first.renewed(looked((NETWORKS, "Throttled")), ()).decoded())
-    assert {snapshot.url_of(line) for line in both if line.gap} == {GROUPS, NETWORKS}
-
-
-def test_what_a_list_of_the_index_does_not_hold_any_more_is_out() -> None:
-    below = f"{RULES}/securityRules"
-    first = looked((GROUPS, 2), (RULES, {}), (f"{RULES}2", {"n": 1}), (f"{RULES}2/securityRules", 1), (NETWORK, {}))
-    assert again(first, looked((GROUPS, 1), (f"{RULES}2", {"n": 2}))) == {
-        GROUPS: 1,
-        f"{RULES}2": {"n": 2},
-        NETWORK: {},
-        # Of what is listed again, what was not read again stays.
-        f"{RULES}2/securityRules": 1,
-    }
-    rules = looked((RULES, {}), (below, 2), (f"{below}/ssh", {"n": 1}), (f"{below}/rdp", {}))
-    assert again(rules, looked((RULES, {}), (below.upper(), 1), (f"{below}/ssh", {"n": 2}))) == {
-        RULES: {},
-        below.upper(): 1,
-        f"{below}/ssh": {"n": 2},
-    }
-
-
-def test_a_list_below_the_index_that_was_not_read_again_takes_nothing_away() -> None:
-    below = f"{RULES}/securityRules"
-    rules = looked((RULES, {}), (below, 2), (f"{below}/ssh", {"n": 1}))
-    assert again(rules, looked((RULES, {}), (below, "Throttled")))[f"{below}/ssh"] == {"n": 1}
-
-
-def test_what_could_not_be_read_of_a_list_stays_a_gap_where_only_the_list_was_read_again() -> None:
-    below = f"{RULES}/securityRules"
-    rules = looked((RULES, {}), (below, 2), (f"{below}/ssh", "Throttled"))
-    assert again(rules, looked((RULES, {}), (below, 1)))[f"{below}/ssh"] == "Throttled"
-
-
-def test_networks_that_a_login_of_a_group_cannot_list_again_leave_no_new_gap() -> None:
-    other = NETWORKS.replace("000001/", "000002/")
-    first = looked((NETWORKS, 1), (NETWORK, {}), (other, 1))
-    second = looked((NETWORKS, "AuthorizationFailed"), (other, "AuthorizationFailed"))
-    lines = list(first.renewed(second, (), blind={SUB.rpartition("/")[2]}).decoded())
-    assert {snapshot.url_of(line) for line in lines if line.gap} == {other}
-    assert {snapshot.url_of(line) for line in lines if line.read or line.resource} == {NETWORKS, NETWORK}

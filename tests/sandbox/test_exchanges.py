@@ -40,7 +40,7 @@ def test_recorded_answers() -> None:
         assert [ask(box, "/turn").status for _ in range(3)] == [202, 200, 200]
         assert ask(box, "/other").status == 404
         assert ask(box, "/text", Authorization="").status == 401
-        assert box.world.subscriptions.keys() == {S1}
+        assert box.estate.subscriptions.keys() == {S1}
 
 
 def test_a_page_whose_token_was_taken_out_does_not_lead_to_itself() -> None:
@@ -70,4 +70,4 @@ def test_a_page_that_was_not_recorded_is_empty_and_odd_paths_name_no_subscriptio
     odd = {"method": "GET", "url": "/subscriptions//providers/Microsoft.Web/sites?api-version=1", "status": 200}
     with running(Sandbox.from_exchanges([*EXCHANGES, {**odd, "headers": {}, "body": {}}], whole=True)) as box:
         assert ask(box, f"{LIST}?api-version=2019-09-01&$skiptoken=other").json == {"value": []}
-        assert box.world.subscriptions.keys() == {S1}
+        assert box.estate.subscriptions.keys() == {S1}

@@ -1,0 +1,254 @@
+"""The kinds of `--auth`: which variables each needs, and its credential of azure-identity."""
+
+import asyncio
+import json
+import os
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
+from urllib.request import Request, urlopen
+
+from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
+from azure.identity import CredentialUnavailableError, DeviceCodeCredential, InteractiveBrowserCredential
+from azure.identity.aio import (
+    AzureCliCredential,
+    ClientAssertionCredential,
+    EnvironmentCredential,
+    ManagedIdentityCredential,
+    WorkloadIdentityCredential,
+)
+
+from scanner.azure.clouds import Cloud
+from scanner.azure.transport import HttpSession
+
+KINDS = (
+    "default",
+    "environment",
+    "cli",
+    "managed-identity",
+    "workload-identity",
+    "github",
+    "azure-pipelines",
+    "device-code",
+    "browser",
+)
+GITHUB_AUDIENCE = "api://AzureADTokenExchange"
+REQUIRED_VARIABLES = {
+    "environment": ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH"),
+    "workload-identity": ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE"),
+    "github": ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
+    "azure-pipelines": (
+        "AZURESUBSCRIPTION_TENANT_ID",
+        "AZURESUBSCRIPTION_CLIENT_ID",
+        "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",
+        "SYSTEM_ACCESSTOKEN",
+        "SYSTEM_OIDCREQUESTURI",
+    ),
+}
+"""The environment variables that a kind of login needs."""
+
+
+class Credential(Protocol):
+    """What azure-identity's asynchronous credentials offer."""
+
+    async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo: ...
+    async def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Login:
+    """A kind of login. `make` makes its credential; `missing` says which variables are not set, "" where none is."""
+
+    kind: str
+    make: Callable[[], Credential]
+    missing: str = ""
+
+
+@dataclass(slots=True)
+class LoginFactory:
+    """Makes logins. `chained`: other kinds are tried after the first, so that an absent one must fail quickly.
+
+    `prompt` is called with what a person must do to sign in (the sentence of the device code).
+    """
+
+    cloud: Cloud
+    tenant: str
+    http: HttpSession
+    context: ssl.SSLContext
+    prompt: Callable[[str], None]
+    chained: bool
+
+    def login(self, kind: str) -> Login:
+        """Return the login of a kind."""
+        make: dict[str, Callable[[], Credential]] = {
+            "environment": lambda: EnvironmentCredential(**self._options()),
+            "workload-identity": lambda: WorkloadIdentityCredential(**self._tenant_option(), **self._options()),
+            "cli": lambda: AzureCliCredential(
+                tenant_id=self.tenant, additionally_allowed_tenants=["*"], process_timeout=30
+            ),
+            "managed-identity": self._managed,
+            "github": self._github,
+            "azure-pipelines": self._pipelines,
+            "device-code": lambda: _ThreadedCredential(
+                DeviceCodeCredential(
+                    prompt_callback=self._show_code, **self._tenant_option(), **self._blocking_options()
+                )
+            ),
+            "browser": lambda: _ThreadedCredential(
+                InteractiveBrowserCredential(**self._tenant_option(), **self._blocking_options())
+            ),
+        }
+        return Login(kind, make[kind], _missing(kind))
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "authority": self.cloud.authority,
+            "additionally_allowed_tenants": ["*"],
+            "transport": self.http.transport,
+            "retry_total": 3,
+            "disable_instance_discovery": not self.cloud.known,
+        }
+
+    def _tenant_option(self) -> dict[str, Any]:
+        return {"tenant_id": self.tenant} if self.tenant else {}
+
+    def _blocking_options(self) -> dict[str, Any]:
+        """Return the options of the two credentials without an asyncio form. They trust the same, through requests."""
+        from azure.core.pipeline.transport import RequestsTransport
+
+        return {
+            **self._options(),
+            "transport": RequestsTransport(session=_requests_session(self.context), session_owner=False),
+        }
+
+    def _managed(self) -> Credential:
+        client = os.environ.get("AZURE_CLIENT_ID")
+        session = HttpSession(self.context, proxies=False)
+        credential = ManagedIdentityCredential(client_id=client, transport=session.transport, retry_total=2)
+        has_endpoint = bool(os.environ.get("IDENTITY_ENDPOINT") or os.environ.get("MSI_ENDPOINT"))
+        seconds = 15 if has_endpoint or not self.chained else 2
+        return _SessionCredential(_TimedCredential(credential, seconds), session)
+
+    def _github(self) -> Credential:
+        url, bearer = os.environ["ACTIONS_ID_TOKEN_REQUEST_URL"], os.environ["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]
+
+        def assertion() -> str:
+            return github_assertion(url, bearer, self.context)
+
+        tenant = self.tenant or os.environ["AZURE_TENANT_ID"]
+        return ClientAssertionCredential(tenant, os.environ["AZURE_CLIENT_ID"], assertion, **self._options())
+
+    def _pipelines(self) -> Credential:
+        """Return a credential like azure-identity's own, whose asynchronous form sends nothing with our transport."""
+        url, bearer = os.environ["SYSTEM_OIDCREQUESTURI"], os.environ["SYSTEM_ACCESSTOKEN"]
+        connection = os.environ["AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"]
+
+        def assertion() -> str:
+            return pipelines_assertion(url, connection, bearer, self.context)
+
+        tenant = self.tenant or os.environ["AZURESUBSCRIPTION_TENANT_ID"]
+        return ClientAssertionCredential(
+            tenant, os.environ["AZURESUBSCRIPTION_CLIENT_ID"], assertion, **self._options()
+        )
+
+    def _show_code(self, address: str, code: str, _expires: object) -> None:
+        self.prompt(f"To sign in, open {address} and enter the code {code}")
+
+
+class _ThreadedCredential:
+    """Run a blocking credential in a thread."""
+
+    def __init__(self, blocking: Any) -> None:
+        self._blocking = blocking
+
+    async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+        found: AccessTokenInfo = await asyncio.to_thread(self._blocking.get_token_info, *scopes, options=options)
+        return found
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._blocking.close)
+
+
+class _TimedCredential:
+    """Give up on a managed identity after `seconds` without an answer of the metadata service."""
+
+    def __init__(self, credential: Credential, seconds: float) -> None:
+        self._credential = credential
+        self._seconds = seconds
+
+    async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._credential.get_token_info(*scopes, options=options)
+        except TimeoutError:
+            raise CredentialUnavailableError(message="no metadata service answers") from None
+
+    async def close(self) -> None:
+        await self._credential.close()
+
+
+class _SessionCredential:
+    """Close the session of a credential with it. The session uses no proxy, because the metadata service is local."""
+
+    def __init__(self, credential: Credential, http: HttpSession) -> None:
+        self._credential = credential
+        self._http = http
+
+    async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+        return await self._credential.get_token_info(*scopes, options=options)
+
+    async def close(self) -> None:
+        await self._credential.close()
+        await self._http.close()
+
+
+def _missing(kind: str) -> str:
+    """Return which variables of a kind of login are not set, "" where none is missing."""
+    unset = [
+        name
+        for name in REQUIRED_VARIABLES.get(kind, ())
+        if not any(os.environ.get(each) for each in name.split(" or "))
+    ]
+    if not unset:
+        return ""
+    return "not set" if len(unset) == len(REQUIRED_VARIABLES[kind]) else f"{', '.join(unset)} not set"
+
+
+def github_assertion(url: str, bearer: str, context: ssl.SSLContext) -> str:
+    """Return an OIDC token of the running job. It is fetched for each use, because it is valid for five minutes."""
+    if urlsplit(url).scheme != "https":
+        raise ValueError("ACTIONS_ID_TOKEN_REQUEST_URL is not https")
+    address = f"{url}&audience={quote(GITHUB_AUDIENCE, safe='')}"
+    request = Request(address, headers={"Authorization": f"Bearer {bearer}"})  # noqa: S310
+    with urlopen(request, timeout=30, context=context) as answer:  # noqa: S310
+        return str(json.load(answer)["value"])
+
+
+def pipelines_assertion(url: str, connection: str, bearer: str, context: ssl.SSLContext) -> str:
+    """Return an OIDC token of a service connection (distributedtask/oidctoken/create). It is fetched for each use."""
+    if urlsplit(url).scheme != "https":
+        raise ValueError("SYSTEM_OIDCREQUESTURI is not https")
+    headers = {"Authorization": f"Bearer {bearer}", "Content-Type": "application/json"}
+    headers["X-TFS-FedAuthRedirect"] = "Suppress"
+    address = f"{url.rstrip('/')}?api-version=7.1&serviceConnectionId={quote(connection, safe='')}"
+    with urlopen(Request(address, b"", headers), timeout=30, context=context) as answer:  # noqa: S310
+        return str(json.load(answer)["oidcToken"])
+
+
+def _requests_session(context: ssl.SSLContext) -> Any:
+    """Return a session of requests that trusts what the context trusts."""
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    class ContextAdapter(HTTPAdapter):
+        def init_poolmanager(self, *words: Any, **more: Any) -> Any:
+            return super().init_poolmanager(*words, ssl_context=context, **more)
+
+        def proxy_manager_for(self, proxy: str, **more: Any) -> Any:
+            return super().proxy_manager_for(proxy, ssl_context=context, **more)
+
+    session = requests.Session()
+    session.mount("https://", ContextAdapter())
+    return session

@@ -1,0 +1,166 @@
+"""Snapshots in memory: the lines of a grouped snapshot as an index of network resources and a stream of bundles."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from scanner.document.schema import ScopeRow
+from scanner.errors import InputError
+from scanner.model.ids import root_of, type_of
+from scanner.model.index import is_indexed
+from scanner.model.resource import Bundle, Gap, Resource
+from scanner.reach.networks import Fabric
+from scanner.snapshot.format import GapLine, Header, SnapshotLine, url_of
+from scanner.snapshot.store import Store
+
+_ONLY_PARSED = frozenset({f"microsoft.network/{each}" for each in ("networkinterfaces", "routetables")})
+"""Types of the index that are only used in parsed form, unless a rule is about them."""
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """A grouped snapshot. Scopes and bulk reads are read at once, bundles as a stream.
+
+    `reads`: the number of resources of each bulk read, by path in lower case. `skips`: why a bulk read was not made.
+    `listed_by_arm`: the bulk reads that ARM answered, not Resource Graph.
+    `history_gaps`: what is missing compared with the history. It makes nothing in this snapshot inconclusive.
+    `fabric`: the networks of the index, parsed. `parsed_counts`: how many resources of the index are kept in the
+    fabric only, by type in lower case.
+    """
+
+    header: Header
+    scopes: list[ScopeRow] = field(default_factory=list)
+    reads: dict[str, int] = field(default_factory=dict)
+    listed_by_arm: set[str] = field(default_factory=set)
+    gaps: list[Gap] = field(default_factory=list)
+    skips: dict[str, str] = field(default_factory=dict)
+    history_gaps: list[Gap] = field(default_factory=list)
+    remaining: Iterator[Bundle] = field(default_factory=lambda: iter(()))
+    """The bundles that were not read yet: after `load`, those after the index."""
+    fabric: Fabric = field(default_factory=Fabric)
+    parsed_counts: Counter[str] = field(default_factory=Counter)
+    _index: list[Bundle] | None = None
+
+    @property
+    def index(self) -> list[Bundle]:
+        """Return the bundles of the index that are kept."""
+        return self.load()
+
+    def load(self, evaluated_types: Collection[str] | None = None) -> list[Bundle]:
+        """Read the index, once, and return its bundles.
+
+        A type that only the fabric uses is kept as bundles only where rules are about it (`evaluated_types`, in lower
+        case; None: rules are about every type).
+        """
+        if self._index is not None:
+            return self._index
+        self._index = []
+        for bundle in self.remaining:
+            if not is_indexed(type_of(bundle.id)):
+                self.remaining = _after_index(bundle, self.remaining)
+                break
+            self._add_to_index(bundle, evaluated_types)
+        return self._index
+
+    def _add_to_index(self, bundle: Bundle, evaluated_types: Collection[str] | None) -> None:
+        for resource in bundle.resources.values():
+            self.fabric.add(resource)
+        type = type_of(bundle.id).lower()
+        only_parsed = type in _ONLY_PARSED and evaluated_types is not None and type not in evaluated_types
+        if only_parsed and not bundle.gaps:
+            self.parsed_counts[type] += len(bundle.resources)
+        else:
+            self.index.append(bundle)
+
+    def bundles(self) -> Iterator[Bundle]:
+        """Yield every bundle, those of the index first. Works once."""
+        yield from self.index
+        yield from self.remaining
+
+
+def of_store(store: Store) -> Snapshot:
+    """Return the snapshot that a collection made, without a file."""
+    return grouped(store.header, store.decoded())
+
+
+def grouped(header: Header, lines: Iterable[SnapshotLine]) -> Snapshot:
+    """Return a snapshot from lines in grouped order. Raises InputError, also later, where the order is wrong."""
+    snapshot = Snapshot(header)
+    rest = _bundles(snapshot, iter(lines))
+    first = next(rest, None)
+    snapshot.remaining = iter(()) if first is None else chain([first], rest)
+    return snapshot
+
+
+def _after_index(first: Bundle, rest: Iterator[Bundle]) -> Iterator[Bundle]:
+    """Yield the bundles after those of the index. Raises InputError where another bundle of the index follows."""
+    yield first
+    for bundle in rest:
+        if is_indexed(type_of(bundle.id)):
+            raise _unordered(bundle.id)
+        yield bundle
+
+
+def _unordered(where: str) -> InputError:
+    return InputError(
+        "the snapshot says that it is grouped, and this stands too late in it to count for what came before",
+        at=where,
+        do='write "grouped": false in its first line, and any order will do',
+    )
+
+
+def _bundles(snapshot: Snapshot, lines: Iterator[SnapshotLine]) -> Iterator[Bundle]:
+    """Yield the bundles of grouped lines. The lines before the first bundle are added to the snapshot."""
+    bundle: Bundle | None = None
+    root = ""
+    for line in lines:
+        if line.scope is not None:
+            if bundle is not None:
+                raise _unordered(f"scope {line.scope.subscription}")
+            snapshot.scopes.append(line.scope)
+            continue
+        url = url_of(line)
+        if not (line_root := root_of(url)):
+            if bundle is not None:
+                raise _unordered(url)
+            _add_bulk_read(snapshot, line)
+            continue
+        if line_root != root or bundle is None:
+            if bundle is not None:
+                yield bundle
+            bundle, root = Bundle(line_root), line_root
+        _add_to_bundle(bundle, line)
+    if bundle is not None:
+        yield bundle
+
+
+def _add_bulk_read(snapshot: Snapshot, line: SnapshotLine) -> None:
+    if line.read is not None:
+        url = _path(line.read.url)
+        snapshot.reads[url] = line.read.count
+        if line.read.by != "graph":
+            snapshot.listed_by_arm.add(url)
+    elif line.gap is not None:
+        snapshot.gaps.append(_gap(line.gap))
+    elif line.skip is not None:
+        snapshot.skips[_path(line.skip.url)] = line.skip.why
+
+
+def _add_to_bundle(bundle: Bundle, line: SnapshotLine) -> None:
+    if line.resource is not None:
+        bundle.add(Resource(line.resource, api=line.api, by=line.by, bundle=bundle))
+    elif line.read is not None:
+        bundle.reads[_path(line.read.url)] = line.read.count
+    elif line.skip is not None:
+        bundle.skips[_path(line.skip.url)] = line.skip.why
+    elif line.gap is not None:
+        bundle.gaps[_path(line.gap.url)] = _gap(line.gap)
+
+
+def _path(url: str) -> str:
+    return url.lower().rstrip("/")
+
+
+def _gap(line: GapLine) -> Gap:
+    return Gap(line.url, line.status, line.code, line.action)

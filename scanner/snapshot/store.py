@@ -1,0 +1,220 @@
+"""The store that a collection writes to: it sorts snapshot lines, on disk where they are many, and writes the file."""
+
+import gzip
+import heapq
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import zstandard
+
+from scanner.document.schema import Beside, ScopeRow
+from scanner.model.ids import root_of, subscription_of, type_of
+from scanner.model.index import is_indexed
+from scanner.model.resource import By
+from scanner.snapshot.format import (
+    EndLine,
+    GapLine,
+    Header,
+    ReadLine,
+    SkipLine,
+    SnapshotLine,
+    decoder,
+    encoder,
+    sort_key,
+    url_of,
+)
+
+_RUN_BYTES = 64 << 20
+"""The size of a sorted run: a store that holds more bytes than this in memory writes them to a temporary file."""
+
+
+class SupportsWrite(Protocol):
+    """A file, or a compressor around one."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+class LineWriter:
+    """What a collection writes to, in any order. Subclasses implement `add`."""
+
+    def add(self, line: SnapshotLine) -> None:
+        """Take one line."""
+        raise NotImplementedError
+
+    def scope(self, subscription: str, name: str, tenant: str, view: str) -> None:
+        """Add a subscription and how much of it is visible: "full", "partial" or "none"."""
+        self.add(SnapshotLine(scope=ScopeRow(subscription=subscription, name=name, tenant=tenant, view=view)))
+
+    def resource(self, body: dict[str, Any], api: str | None, by: By) -> None:
+        """Add a resource. `api`: its api-version, None where it is not known."""
+        self.add(SnapshotLine(resource=body, api=api, by=by))
+
+    def read(self, url: str, count: int, by: str = "") -> None:
+        """Add a read that succeeded, with the number of resources that it gave."""
+        self.add(SnapshotLine(read=ReadLine(url, count, by)))
+
+    def skip(self, url: str, why: str) -> None:
+        """Add a read that was not made."""
+        self.add(SnapshotLine(skip=SkipLine(url, why)))
+
+    def gap(self, url: str, status: int, code: str, action: str = "") -> None:
+        """Add a read that failed. `action`: the RBAC action that would allow it."""
+        self.add(SnapshotLine(gap=GapLine(url, status, code, action)))
+
+
+class LineBuffer(LineWriter):
+    """Keep lines in a list, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self.lines: list[SnapshotLine] = []
+
+    def add(self, line: SnapshotLine) -> None:
+        self.lines.append(line)
+
+
+class Store(LineWriter):
+    """Take lines in any order and return them grouped. More than 64 MB are sorted on disk."""
+
+    def __init__(self, header: Header) -> None:
+        self.header = header
+        self._lines: list[tuple[str, bytes]] = []
+        self._bytes = 0
+        self._runs: list[IO[bytes]] = []
+
+    def add(self, line: SnapshotLine) -> None:
+        encoded = encoder.encode(line)
+        self._lines.append((sort_key(line), encoded))
+        self._bytes += len(encoded)
+        if self._bytes > _RUN_BYTES:
+            self._write_run()
+
+    def _write_run(self) -> None:
+        self._lines.sort()
+        run = tempfile.TemporaryFile()  # noqa: SIM115
+        for key, line in self._lines:
+            run.write(key.encode("utf-8", "surrogatepass") + b"\t" + line + b"\n")
+        run.seek(0)
+        self._runs.append(run)
+        self._lines, self._bytes = [], 0
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield every line, encoded, in grouped order. May be called again."""
+        self._lines.sort()
+        if not self._runs:
+            yield from (line for _, line in self._lines)
+            return
+        for run in self._runs:
+            run.seek(0)
+        in_memory = ((key.encode("utf-8", "surrogatepass"), line) for key, line in self._lines)
+        on_disk = [_read_run(run) for run in self._runs]
+        yield from (line for _, line in heapq.merge(*on_disk, in_memory))
+
+    def decoded(self) -> Iterator[SnapshotLine]:
+        """Yield every line in grouped order. May be called again."""
+        return (decoder.decode(line) for line in self.lines())
+
+    def merged_with(
+        self, reread: "Store", kept: Collection[str], gone: Collection[str] = (), partial: Collection[str] = ()
+    ) -> "Store":
+        """Return this collection updated by a re-verification (`reread`).
+
+        A bundle of `reread` replaces the bundle of the same root, except for the roots in `kept` (lower case). Bundles
+        with roots in `gone` are left out. In the index a line that was read again replaces the line of the same key.
+        A list that failed in a subscription of `partial` changes nothing.
+        """
+        second = _Reread(reread, kept, gone, partial)
+        made = Store(self.header)
+        for line in self.decoded():
+            if not second.replaces(line):
+                made.add(line)
+        for line in second.lines:
+            made.add(line)
+        return made
+
+    def close(self) -> None:
+        """Delete the temporary files."""
+        for run in self._runs:
+            run.close()
+        self._runs.clear()
+
+    def write(self, path: Path) -> None:
+        """Write the snapshot file, compressed by its suffix (.gz, .zst). It appears when it is complete."""
+        with Beside(path) as raw:
+            self.into(raw, path)
+
+    def into(self, raw: IO[bytes], path: Path) -> None:
+        """Write the snapshot into an open file, compressed by the suffix of `path`."""
+        resources: set[str] = set()
+        reads = gaps = 0
+        with _compressed(raw, path) as out:
+            out.write(encoder.encode({"snapshot": self.header}) + b"\n")
+            for encoded in self.lines():
+                out.write(encoded + b"\n")
+                line = decoder.decode(encoded)
+                if line.resource is not None:
+                    resources.add(str(line.resource.get("id")).lower())
+                reads += line.read is not None
+                gaps += line.gap is not None
+            out.write(encoder.encode({"end": EndLine(len(resources), reads, gaps)}) + b"\n")
+
+
+class _Reread:
+    """The lines of a re-verification that count, and which lines of the first collection they replace."""
+
+    def __init__(self, store: Store, kept: Collection[str], gone: Collection[str], partial: Collection[str]) -> None:
+        self._gone = gone
+        self.lines = [
+            line
+            for line in store.decoded()
+            if (root_of(url_of(line)) or (_is_index_list(line) and not _failed_in(line, partial)))
+            and root_of(url_of(line)) not in kept
+        ]
+        self._roots = {root for line in self.lines if (root := root_of(url_of(line)))}
+        self._keys = {sort_key(line) for line in self.lines}
+        self._lists = {url_of(line).lower().rstrip("/") for line in self.lines if line.read is not None}
+
+    def replaces(self, line: SnapshotLine) -> bool:
+        """Return whether a line of the first collection is replaced, or is out of date."""
+        if line.scope is not None:
+            return False
+        url = url_of(line)
+        root = root_of(url)
+        if root in self._gone:
+            return True
+        if not is_indexed(type_of(root)) and root:
+            return root in self._roots
+        if sort_key(line) in self._keys:
+            return True
+        # A resource that a list of the index, or of something below it, no longer holds.
+        above = f"/subscriptions/{subscription_of(url)}/providers/{type_of(root).lower()}" if root else ""
+        listed = line.resource is not None and url.lower().rsplit("/", 1)[0] in self._lists
+        return listed or (above in self._lists and root not in self._roots)
+
+
+def _failed_in(line: SnapshotLine, subscriptions: Collection[str]) -> bool:
+    return line.gap is not None and subscription_of(line.gap.url) in subscriptions
+
+
+def _is_index_list(line: SnapshotLine) -> bool:
+    return is_indexed(type_of(url_of(line)))
+
+
+def _read_run(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    for row in file:
+        key, _, line = row.rstrip(b"\n").partition(b"\t")
+        yield key, line
+
+
+@contextmanager
+def _compressed(raw: IO[bytes], path: Path) -> Iterator[SupportsWrite]:
+    if path.suffix == ".gz":
+        with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as out:
+            yield out
+    elif path.suffix == ".zst":
+        with zstandard.ZstdCompressor(level=3).stream_writer(raw, closefd=False) as out:
+            yield out
+    else:
+        yield raw

@@ -1,0 +1,22 @@
+"""An estate several times over."""
+
+from scanner.sandbox.copies import copies
+from scanner.sandbox.estate import load_estate
+from scanner.sandbox.served_estate import ServedEstate
+
+
+def test_three_copies_hold_three_times_as_much_and_stay_connected() -> None:
+    estate = load_estate()
+    many = copies(estate, 3)
+    served = ServedEstate(
+        many.resources, many.subscriptions, grants=many.grants, refusals=many.refusals, overrides=many.overrides
+    )
+    assert len(served.nodes) == 3 * len({str(one["id"]).lower() for one in estate.resources})
+    assert served.dropped == 0
+    assert len(served.subscriptions) == len(estate.subscriptions)
+    assert len(served.refusals) == 3 * len(estate.refusals)
+    endpoint = next(n for n in served.nodes.values() if n.type.endswith("/privateendpoints") and "-2/" in n.id)
+    properties = endpoint.json["properties"]
+    link = (properties.get("privateLinkServiceConnections") or properties["manualPrivateLinkServiceConnections"])[0]
+    assert link["properties"]["privateLinkServiceId"].lower() in served.nodes
+    assert "-2/" in link["properties"]["privateLinkServiceId"]
