@@ -21,6 +21,9 @@ from tests.mutants.run import Check, run
 ROOT = Path(__file__).parents[2]
 SCANNER = (
     "scanner/reach/firewall.py",
+    "scanner/reach/firewall_rules.py",
+    "scanner/reach/private_endpoints.py",
+    "scanner/reach/public_switch.py",
     "scanner/reach/perimeters.py",
     "scanner/reach/access_restrictions.py",
     "scanner/reach/sources.py",

@@ -275,7 +275,7 @@ def _joined(node: ast.BoolOp | ast.BinOp) -> Iterator[Change]:
         return
     joined = "and" if isinstance(node.op, ast.And) else "or"
     for place, each in enumerate(node.values):
-        if any(word in ast.unparse(each) for word in ("None", "MISSING", ".api_version_unknown")):
+        if any(word in ast.unparse(each) for word in ("None", "MISSING", "is_absent(", ".api_version_unknown")):
             left = [*node.values[:place], *node.values[place + 1 :]]
             yield f"without {joined} {_short(each)}", left[0] if len(left) == 1 else ast.BoolOp(node.op, left)
 
