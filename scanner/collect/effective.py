@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 from scanner.azure.errors import ReadError
 from scanner.collect.collector import Progress
-from scanner.evaluate.run import Policy, index_of
+from scanner.evaluate.missing import index_of
+from scanner.evaluate.policy import Policy
 from scanner.reach.effective_rules import ADMIN, GROUPS, all_differ, in_question
 from scanner.reach.topology import topology
 from scanner.snapshot import files as snapshot

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
 
 from scanner.config.settings import Settings
 from scanner.document import schema as rows
-from scanner.evaluate.counts import Counting
+from scanner.document.writer import Writer
 from scanner.history import compare as news
 from scanner.history.compare import Change, Changes, Item, Key, Looked, News, Sight
 from scanner.model.ids import root_of, segments, subscription_of, type_of
@@ -13,6 +16,8 @@ from scanner.model.resource import LOST, Gap
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.files import Snapshot, Store
+
+R = TypeVar("R", rows.ExposureRow, rows.FindingRow)
 
 AGAIN = 1000
 """Resources that are looked at a second time in one night; what is beyond stays open until a later night."""
@@ -63,7 +68,7 @@ def since_then(past: Past, taken: str) -> Past:
     return Past(past.known, before, past.last, latest)
 
 
-class Noting(Counting):
+class Noting(Writer):
     """A writer that says of each row whether it is new and since when, and keeps what the comparison needs."""
 
     def __init__(self, past: Past, taken: str, first: Callable[[str], str]) -> None:
@@ -77,19 +82,20 @@ class Noting(Counting):
         self.sight.exposure(row)
         if row.severity is not None and row.state != "closed":
             key: Key = ("exposure", row.fingerprint)
-            self._note(row, key, type_of(row.resource).lower(), is_open=row.state == "open")
+            row = self._noted(row, key, type_of(row.resource).lower(), is_open=row.state == "open")
         super().exposure(row)
 
     def finding(self, row: rows.FindingRow) -> None:
         self.sight.finding(row)
         if row.status in ("fail", "waived"):
-            self._note(row, ("finding", row.fingerprint), self.sight.first(row.rule), is_open=row.status == "fail")
+            key: Key = ("finding", row.fingerprint)
+            row = self._noted(row, key, self.sight.first(row.rule), is_open=row.status == "fail")
         super().finding(row)
 
-    def _note(self, row: rows.ExposureRow | rows.FindingRow, key: Key, word: str, *, is_open: bool) -> None:
+    def _noted(self, row: R, key: Key, word: str, *, is_open: bool) -> R:
         was = self.past.known.get(key)
-        row.since = was.since if was is not None else self.sight.taken
-        row.new = was is None and is_open and self.past.before(row.resource, word)
+        is_new = was is None and is_open and self.past.before(row.resource, word)
+        return msgspec.structs.replace(row, since=self.sight.taken if was is None else was.since, new=is_new)
 
     def resource(self, id: str, row: rows.ResourceRow) -> None:
         self.sight.resource(id)

@@ -10,7 +10,7 @@ import msgspec
 from scanner.config.notifications import Target
 from scanner.config.waivers import Expiring
 from scanner.document.schema import ChangesRow, GapRow, ScanRow
-from scanner.evaluate.run import Tally
+from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
 from scanner.history import compare as news
 from scanner.history.compare import Change, Item
@@ -118,7 +118,7 @@ class Facts:
     """What a scan came to. `row` and `changes` are None where the history could not be read."""
 
     scan: ScanRow
-    tally: Tally
+    result: EvaluationResult
     end: Exit
     today: date
     row: ChangesRow | None = None
@@ -139,8 +139,7 @@ def notice(target: Target, facts: Facts, earlier: Earlier) -> Notice | None:
     broke = kind == "news" and not facts.scan.complete and earlier.complete
     if kind == "news" and not (items or ends or broke):
         return None
-    tally = facts.tally
-    standing = {each.name: tally.exposures[each.name] + tally.others[each.name] for each in reversed(Severity)}
+    standing = facts.result.counts.by_severity
     return Notice(
         notification=target.name,
         kind=kind,
@@ -151,7 +150,7 @@ def notice(target: Target, facts: Facts, earlier: Earlier) -> Notice | None:
         open=standing,
         items=items,
         waivers=ends if kind == "news" else [],
-        gaps=_holes(facts.tally.gaps),
+        gaps=_holes(facts.result.gaps),
         files=list(facts.files),
     )
 
@@ -236,7 +235,7 @@ def _holes(gaps: Iterable[GapRow]) -> list[Hole]:
 
 def _told(facts: Facts) -> Told:
     scan = facts.scan
-    names = {scope.subscription.lower(): scope.name for scope in facts.tally.scopes}
+    names = {scope.subscription.lower(): scope.name for scope in facts.result.scopes}
     return Told(
         id=scan.id,
         taken=scan.taken,
@@ -281,10 +280,10 @@ def _standing(standing: Mapping[str, int]) -> str:
 def _remarks(kind: ResourceType, facts: Facts, ends: Sequence[Ends], *, broke: bool) -> Iterator[str]:
     """What must be known to read the rest, the gravest first."""
     if not facts.scan.complete:
-        yield _incomplete(facts.tally) + (". The scan before could read everything" if broke else "")
+        yield _incomplete(facts.result) + (". The scan before could read everything" if broke else "")
     yield from (f"The history was not written: {each}. The same may be told again" for each in facts.lost)
-    if facts.tally.errors:
-        rules = len({each.rule for each in facts.tally.errors})
+    if facts.result.crashes:
+        rules = len({each.rule for each in facts.result.crashes})
         yield f"{rules:,} {'rule' if rules == 1 else 'rules'} crashed; what they judge is not decided"
     if kind == "baseline":
         yield "Nothing in it is new. From now on only what changes is told"
@@ -296,8 +295,8 @@ def _remarks(kind: ResourceType, facts: Facts, ends: Sequence[Ends], *, broke: b
         yield from (each[:1].upper() + each[1:] for each in facts.row.notes)
 
 
-def _incomplete(tally: Tally) -> str:
-    gaps, checks = tally.unaccepted, tally.statuses["unknown"] - tally.settled
+def _incomplete(result: EvaluationResult) -> str:
+    gaps, checks = result.counts.unaccepted_gaps, result.counts.inconclusive
     said = [f"{gaps:,} {'read' if gaps == 1 else 'reads'} failed"] if gaps else []
     said += [f"{checks:,} {'check is' if checks == 1 else 'checks are'} undecided"] if checks else []
     more = f": {', '.join(said)}" if said else ""

@@ -17,7 +17,8 @@ from typing import IO, Any, BinaryIO, Protocol
 import msgspec
 import zstandard
 
-from scanner.document.schema import Beside, ScopeRow
+from scanner.document.schema import ScopeRow
+from scanner.document.writer import AtomicFile
 from scanner.errors import InputError
 from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.model.index import is_indexed
@@ -203,7 +204,7 @@ class Store:
 
     def write(self, path: Path) -> None:
         """The snapshot file, compressed by its suffix (.gz, .zst), written beside and renamed."""
-        with Beside(path) as raw:
+        with AtomicFile(path) as raw:
             self.into(raw, path)
 
     def into(self, raw: IO[bytes], path: Path) -> None:
