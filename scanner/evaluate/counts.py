@@ -10,6 +10,7 @@ from scanner.model.verdict import Severity
 
 SEVERITIES = tuple(each.name for each in reversed(Severity))
 """The names of the severities, critical first."""
+_RANKS = {name: place for place, name in enumerate(SEVERITIES)}
 GROUPS = 200
 """The number of fix groups that are kept, the worst ones."""
 
@@ -96,7 +97,7 @@ class Counts:
         """Count an exposure."""
         self.endpoints += 1
         self.states[row.state] += 1
-        self.not_assessed += _rank(row.worst) < _rank(row.severity) and _rank(row.worst) <= _rank("high")
+        self.not_assessed += _rank(row.worst) < _rank(row.severity) and row.worst in ("critical", "high")
         if row.state != "open":
             return
         self.open[str(row.severity)] += 1
@@ -176,4 +177,4 @@ def count(document: rows.Document) -> Counts:
 
 def _rank(severity: str | None) -> int:
     """Return 0 for critical; None ranks behind info."""
-    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
+    return _RANKS.get(severity or "", len(SEVERITIES))

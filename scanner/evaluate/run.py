@@ -2,9 +2,9 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
-from scanner.document.schema import Coverage, RuleRow, ScanRow, TypeRow, fingerprint, order
+from scanner.document.schema import Coverage, GapRow, RuleRow, ScanRow, TypeRow, fingerprint, order
 from scanner.document.writer import Writer
 from scanner.evaluate.checks import Context, check_resource, check_unread
 from scanner.evaluate.counts import Counts
@@ -129,7 +129,7 @@ class Evaluation:
             writer.resource(id, resource_row(resource, self.policy.tags))
 
     def _finish(self) -> None:
-        """Complete the result, after the last bundle."""
+        """Complete counts and result, after the last bundle."""
         snapshot, counts, result = self.snapshot, self.counts, self.result
         counts.reads += len(snapshot.reads)
         counts.resources += snapshot.parsed.total()
@@ -142,12 +142,16 @@ class Evaluation:
         for gap in result.gaps:
             counts.gap(gap)
         result.accepted_by_rule = self._gaps.accepted_by_rule
-        accepted = {row.url.lower() for row in result.gaps if row.accepted}
-        seen_in_full = all(
+        result.complete = self._is_complete(result.gaps)
+
+    def _is_complete(self, gaps: Sequence[GapRow]) -> bool:
+        """Return whether everything was evaluated that the scan was asked for, but for what is accepted."""
+        accepted = {row.url.lower() for row in gaps if row.accepted}
+        in_full = all(
             scope.view == "full" or f"/subscriptions/{scope.subscription.lower()}" in accepted
-            for scope in snapshot.scopes
+            for scope in self.snapshot.scopes
         )
-        result.complete = self._gaps.all_accepted(result.gaps) and seen_in_full and not self.rules.broken
+        return in_full and self._gaps.all_accepted(gaps) and not self.rules.broken
 
     # The rest of the document, after `run`
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner.config.waivers import WaiverFile, load
-from scanner.evaluate.policy import Policy
+from scanner.evaluate.policy import Intended, Policy
 from scanner.model.resource import Gap
 from scanner.rulebook import loader
 from tests.evaluate.test_run import ACCOUNT, run, store
@@ -139,3 +139,12 @@ def test_a_property_that_is_worse_than_the_accepted_severity_is_not_waived(tmp_p
     assert finding(document, "mine-named")["status"] == "fail"
     document, *_ = judged(tmp_path, entry("mine-named", 'severity = "low"'))
     assert finding(document, "mine-named")["status"] == "waived"
+
+
+def test_a_finding_does_not_call_accepted_what_the_settings_intend(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(RULES.replace("REACH", "grant(Reach.internet)"))
+    rules = loader.load([tmp_path], built_in=False, packages=False)
+    policy = Policy(intended=(Intended("*/st", "one", "the public site"),))
+    row = finding(run(store({"id": ACCOUNT, "properties": {}}), rules, policy)[0], "mine-network")
+    assert (row["status"], row["endpoints"]) == ("fail", ["two"])
+    assert "Accepted" not in row["message"]

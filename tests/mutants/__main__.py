@@ -46,10 +46,10 @@ PURE: dict[str, tuple[str, ...]] = {
         "_tops",
     ),
     "scanner/snapshot/files.py": ("Store.renewed", "_Second", "_bulk_index", "_failed_in"),
-    "scanner/evaluate/run.py": (
-        *("_missing_types", "_not_asked", "_inherit"),
-        *("Evaluation._accepted", "Evaluation._waive", "Evaluation._settled", "Evaluation._finish"),
-    ),
+    "scanner/evaluate/missing.py": ("_missing_types", "_unread_subscriptions", "_inherit"),
+    "scanner/evaluate/waiving.py": ("accept_property", "accept_endpoints", "accept_lock"),
+    "scanner/evaluate/gaps.py": ("GapLedger.accept", "GapLedger.all_accepted"),
+    "scanner/evaluate/run.py": ("Evaluation._is_complete",),
 }
 """What remembers, waives and compares, and the functions or classes of each that decide something; () for all."""
 
