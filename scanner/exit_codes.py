@@ -6,7 +6,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scanner.evaluate.run import Tally
+from scanner.evaluate.counts import Counts
+from scanner.evaluate.results import EvaluationResult
 from scanner.history.items import ALERTS, Changes
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import Broken
@@ -25,7 +26,7 @@ class Exit:
 
 
 def decide(
-    tally: Tally,
+    result: EvaluationResult,
     fail_on: str,
     *,
     broken: Sequence[Broken] = (),
@@ -38,7 +39,7 @@ def decide(
     where Azure's effective rules are not ours: that hides no finding, but nothing may end as fine or as incomplete.
     `found`: what changed, by the history; without it `new:SEVERITY` counts all that stands open.
     """
-    also = f"; also incomplete{_incomplete(tally)}" if not tally.complete else ""
+    also = f"; also incomplete{_incomplete(result)}" if not result.complete else ""
     wrong = f"Azure disagrees in {defects:,} {_s(defects, 'place', 'places')}: a defect of Twolocks"
     also = f"; {wrong}{also}" if defects else also
     if broken or unwritten:
@@ -47,17 +48,19 @@ def decide(
             [f"{', '.join(unwritten)} {'was' if len(unwritten) == 1 else 'were'} not written"] if unwritten else []
         )
         return Exit(WRONG, "; ".join(faults) + also)
-    endpoints, others = counted(tally, fail_on, found)
-    if endpoints or others or tally.errors:
-        return Exit(FOUND, _found(endpoints, others, tally, fail_on, found) + also)
+    endpoints, others = counted(result.counts, fail_on, found)
+    if endpoints or others or result.crashes:
+        return Exit(FOUND, _found(endpoints, others, result, fail_on, found) + also)
     if defects:
         return Exit(DEFECT, also.removeprefix("; "))
-    if not tally.complete:
-        return Exit(INCOMPLETE, f"incomplete{_incomplete(tally)}{note}", f"incomplete{_incomplete(tally, checks=True)}")
-    return Exit(FINE, clean_words(tally, fail_on))
+    if not result.complete:
+        return Exit(
+            INCOMPLETE, f"incomplete{_incomplete(result)}{note}", f"incomplete{_incomplete(result, checks=True)}"
+        )
+    return Exit(FINE, clean_words(result.counts, fail_on))
 
 
-def counted(tally: Tally, fail_on: str, found: Changes | None = None) -> tuple[int, int]:
+def counted(counts: Counts, fail_on: str, found: Changes | None = None) -> tuple[int, int]:
     """Open exposures, and failed findings outside the lock categories, at or above a severity ("never": none)."""
     if fail_on == "never":
         return 0, 0
@@ -67,10 +70,10 @@ def counted(tally: Tally, fail_on: str, found: Changes | None = None) -> tuple[i
         return endpoints, len(alerts) - endpoints
     fail_on = fail_on.removeprefix(NEW)
     names = [each.name for each in Severity if each >= Severity[fail_on]]
-    return sum(tally.exposures[name] for name in names), sum(tally.others[name] for name in names)
+    return sum(counts.open[name] for name in names), sum(counts.other_failures[name] for name in names)
 
 
-def _found(endpoints: int, others: int, tally: Tally, fail_on: str, news: Changes | None) -> str:
+def _found(endpoints: int, others: int, result: EvaluationResult, fail_on: str, news: Changes | None) -> str:
     parts = []
     if endpoints:
         parts.append(f"{endpoints:,} {_s(endpoints, 'endpoint', 'endpoints')}")
@@ -82,8 +85,8 @@ def _found(endpoints: int, others: int, tally: Tally, fail_on: str, news: Change
     text = f"{' and '.join(parts)} at {least}{level}" if parts else ""
     if fail_on.startswith(NEW) and parts:
         text = f"{' and '.join(parts)} {_kinds(fail_on, news)} at {least}{level} (--fail-on {fail_on})"
-    if tally.errors:
-        rules = len({crash.rule for crash in tally.errors})
+    if result.crashes:
+        rules = len({crash.rule for crash in result.crashes})
         crashed = f"{rules} {_s(rules, 'rule', 'rules')} crashed"
         text = f"{text}; {crashed}" if text else crashed
     return text
@@ -96,10 +99,9 @@ def _kinds(fail_on: str, news: Changes | None) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
-def clean_words(tally: Tally, fail_on: str) -> str:
+def clean_words(counts: Counts, fail_on: str) -> str:
     """`nothing at high or above; 4 medium, 6 low`."""
-    left = tally.exposures + tally.others
-    said = [f"{left[each.name]:,} {each.name}" for each in reversed(Severity) if left[each.name]]
+    said = [f"{number:,} {name}" for name, number in counts.by_severity.items() if number]
     if fail_on == "never":
         return f"--fail-on never; {', '.join(said)}" if said else "nothing was found"
     least = fail_on.removeprefix(NEW)
@@ -107,12 +109,12 @@ def clean_words(tally: Tally, fail_on: str) -> str:
     return "; ".join([head, *([", ".join(said)] if said else [])])
 
 
-def _incomplete(tally: Tally, *, checks: bool = False) -> str:
-    undecided, gaps = tally.statuses["unknown"] - tally.settled, tally.unaccepted
-    if not undecided and not gaps:
+def _incomplete(result: EvaluationResult, *, checks: bool = False) -> str:
+    checks_left, gaps = result.counts.inconclusive, result.counts.unaccepted_gaps
+    if not checks_left and not gaps:
         return ": not all that was asked for could be seen"
-    some = undecided and (checks or not gaps)
-    said = f", {undecided:,} {_s(undecided, 'check', 'checks')} undecided" if some else ""
+    some = checks_left and (checks or not gaps)
+    said = f", {checks_left:,} {_s(checks_left, 'check', 'checks')} undecided" if some else ""
     return said + (f" ({gaps:,} {_s(gaps, 'gap', 'gaps')})" if gaps else "")
 
 

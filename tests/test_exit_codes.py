@@ -1,22 +1,43 @@
 """Exit codes: the first that fits of 2, 1, 70, 3, 0, and the sentence that says why."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from scanner.evaluate.run import Crash, Tally
+from scanner.evaluate.counts import Counts
+from scanner.evaluate.results import Crash, EvaluationResult
 from scanner.exit_codes import DEFECT, FINE, FOUND, INCOMPLETE, WRONG, counted, decide
 from scanner.history.items import Change, ChangeKind, Changes, Item
 from scanner.rulebook.loader import Broken
 
 CRASH = Crash("mine", "/subscriptions/s", "KeyError", 7)
+NONE: Mapping[str, int] = {}
 BROKEN = Broken("mine.py", 3, "SyntaxError")
 
 
-def tally(**more: Any) -> Tally:
-    counters = {name: Counter(value) for name, value in more.items() if isinstance(value, dict)}
-    return Tally(**{**more, **counters})
+def result(
+    *,
+    open: Mapping[str, int] = NONE,
+    states: Mapping[str, int] = NONE,
+    others: Mapping[str, int] = NONE,
+    crashes: Sequence[Crash] = (),
+    complete: bool = True,
+    unknown: int = 0,
+    accepted: int = 0,
+    gaps: int = 0,
+) -> EvaluationResult:
+    """A result: failures by severity, inconclusive checks and those of them that are accepted, gaps."""
+    counts = Counts(
+        open=Counter(open),
+        states=Counter(states),
+        other_failures=Counter(others),
+        statuses=Counter(unknown=unknown),
+        accepted_inconclusive=accepted,
+        gaps=gaps,
+    )
+    return EvaluationResult(counts, crashes=list(crashes), complete=complete)
 
 
 def change(kind: str, severity: str, *, of: Any = "exposure", category: str = "") -> Change:
@@ -29,66 +50,66 @@ def change(kind: str, severity: str, *, of: Any = "exposure", category: str = ""
 @pytest.mark.parametrize(
     ("made", "more", "code", "why"),
     [
-        (tally(), {}, FINE, "nothing at high or above"),
-        (tally(exposures={"medium": 4}, others={"low": 6}), {}, FINE, "nothing at high or above; 4 medium, 6 low"),
-        (tally(exposures={"high": 1}), {}, FOUND, "1 endpoint at high or above"),
-        (tally(exposures={"critical": 2}), {}, FOUND, "2 endpoints at high or above"),
-        (tally(others={"high": 1}), {}, FOUND, "1 finding at high or above"),
+        (result(), {}, FINE, "nothing at high or above"),
+        (result(open={"medium": 4}, others={"low": 6}), {}, FINE, "nothing at high or above; 4 medium, 6 low"),
+        (result(open={"high": 1}), {}, FOUND, "1 endpoint at high or above"),
+        (result(open={"critical": 2}), {}, FOUND, "2 endpoints at high or above"),
+        (result(others={"high": 1}), {}, FOUND, "1 finding at high or above"),
         (
-            tally(exposures={"high": 1}, others={"high": 2, "critical": 1}),
+            result(open={"high": 1}, others={"high": 2, "critical": 1}),
             {},
             FOUND,
             "1 endpoint and 3 other findings at high or above",
         ),
-        (tally(errors=[CRASH]), {}, FOUND, "1 rule crashed"),
-        (tally(errors=[CRASH, CRASH], exposures={"high": 1}), {}, FOUND, "1 endpoint at high or above; 1 rule crashed"),
-        (tally(complete=False), {}, INCOMPLETE, "incomplete: not all that was asked for could be seen"),
-        (tally(complete=False, statuses={"unknown": 2}), {}, INCOMPLETE, "incomplete, 2 checks undecided"),
-        (tally(complete=False, statuses={"unknown": 2}, unaccepted=1), {}, INCOMPLETE, "incomplete (1 gap)"),
+        (result(crashes=[CRASH]), {}, FOUND, "1 rule crashed"),
+        (result(crashes=[CRASH, CRASH], open={"high": 1}), {}, FOUND, "1 endpoint at high or above; 1 rule crashed"),
+        (result(complete=False), {}, INCOMPLETE, "incomplete: not all that was asked for could be seen"),
+        (result(complete=False, unknown=2), {}, INCOMPLETE, "incomplete, 2 checks undecided"),
+        (result(complete=False, unknown=2, gaps=1), {}, INCOMPLETE, "incomplete (1 gap)"),
         (
-            tally(complete=False, statuses={"unknown": 2}, settled=2),
+            result(complete=False, unknown=2, accepted=2),
             {},
             INCOMPLETE,
             "incomplete: not all that was asked for could be seen",
         ),
         (
-            tally(complete=False, exposures={"high": 1}, unaccepted=2),
+            result(complete=False, open={"high": 1}, gaps=2),
             {},
             FOUND,
             "1 endpoint at high or above; also incomplete (2 gaps)",
         ),
-        (tally(exposures={"high": 1}), {"broken": [BROKEN]}, WRONG, "1 rule file was not loaded"),
-        (tally(), {"broken": [BROKEN, BROKEN]}, WRONG, "2 rule files were not loaded"),
-        (tally(exposures={"high": 1}), {"unwritten": ["a.json"]}, WRONG, "a.json was not written"),
+        (result(open={"high": 1}), {"broken": [BROKEN]}, WRONG, "1 rule file was not loaded"),
+        (result(), {"broken": [BROKEN, BROKEN]}, WRONG, "2 rule files were not loaded"),
+        (result(open={"high": 1}), {"unwritten": ["a.json"]}, WRONG, "a.json was not written"),
         (
-            tally(complete=False, unaccepted=1),
+            result(complete=False, gaps=1),
             {"broken": [BROKEN], "unwritten": ["a.json", "b.html"], "defects": 2},
             WRONG,
             "1 rule file was not loaded; a.json, b.html were not written; Azure disagrees in 2 places: a defect of"
             " Twolocks; also incomplete (1 gap)",
         ),
-        (tally(), {"defects": 1}, DEFECT, "Azure disagrees in 1 place: a defect of Twolocks"),
+        (result(), {"defects": 1}, DEFECT, "Azure disagrees in 1 place: a defect of Twolocks"),
         (
-            tally(complete=False, unaccepted=1),
+            result(complete=False, gaps=1),
             {"defects": 1},
             DEFECT,
             "Azure disagrees in 1 place: a defect of Twolocks; also incomplete (1 gap)",
         ),
         (
-            tally(others={"high": 1}),
+            result(others={"high": 1}),
             {"defects": 1},
             FOUND,
             "1 finding at high or above; Azure disagrees in 1 place: a defect of Twolocks",
         ),
     ],
 )
-def test_the_first_that_fits(made: Tally, more: dict[str, Any], code: int, why: str) -> None:
+def test_the_first_that_fits(made: EvaluationResult, more: dict[str, Any], code: int, why: str) -> None:
     ended = decide(made, "high", **more)
     assert (ended.code, ended.why) == (code, why)
 
 
 def test_the_log_of_an_incomplete_scan_names_checks_and_gaps() -> None:
-    ended = decide(tally(complete=False, statuses={"unknown": 1200}, unaccepted=1), "high", note="; see coverage")
+    ended = decide(result(complete=False, unknown=1200, gaps=1), "high", note="; see coverage")
     assert ended.why == "incomplete (1 gap); see coverage"
     assert ended.log == "incomplete, 1,200 checks undecided (1 gap)"
 
@@ -103,25 +124,25 @@ def test_the_log_of_an_incomplete_scan_names_checks_and_gaps() -> None:
     ],
 )
 def test_what_fails_a_scan(fail_on: str, code: int, why: str) -> None:
-    ended = decide(tally(exposures={"critical": 1}, others={"medium": 1}), fail_on)
+    ended = decide(result(open={"critical": 1}, others={"medium": 1}), fail_on)
     assert (ended.code, ended.why) == (code, why)
 
 
 def test_never_is_fine_but_a_crash_and_a_gap_are_told() -> None:
-    assert decide(tally(), "never").why == "nothing was found"
-    assert decide(tally(errors=[CRASH]), "never").code == FOUND
-    assert decide(tally(complete=False), "never").code == INCOMPLETE
+    assert decide(result(), "never").why == "nothing was found"
+    assert decide(result(crashes=[CRASH]), "never").code == FOUND
+    assert decide(result(complete=False), "never").code == INCOMPLETE
 
 
 @pytest.mark.parametrize("news", ["new", "reopened", "worse"])
 def test_with_a_history_only_what_is_news_fails(news: str) -> None:
-    stands = tally(exposures={"critical": 9}, others={"critical": 9})
+    stands = result(open={"critical": 9}, others={"critical": 9})
     assert decide(stands, "new:high", found=Changes()).code == FINE
     found = Changes([change(news, "high"), change(news, "high", of="finding"), change(news, "medium")])
-    assert counted(stands, "new:high", found) == (1, 1)
+    assert counted(stands.counts, "new:high", found) == (1, 1)
     assert decide(stands, "new:high", found=found).code == FOUND
-    assert counted(stands, "high", found) == (9, 9)
-    assert counted(stands, "never", found) == (0, 0)
+    assert counted(stands.counts, "high", found) == (9, 9)
+    assert counted(stands.counts, "never", found) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +155,7 @@ def test_with_a_history_only_what_is_news_fails(news: str) -> None:
 )
 def test_news_are_called_what_they_are(news: list[str], said: str) -> None:
     found = Changes([*(change(each, "high") for each in news), change("new", "low")])
-    ended = decide(tally(exposures={"high": 3}), "new:high", found=found)
+    ended = decide(result(open={"high": 3}), "new:high", found=found)
     assert ended.why == f"{said} at high or above (--fail-on new:high)"
 
 
@@ -142,25 +163,25 @@ def test_what_is_old_mended_or_shown_by_an_exposure_fails_nothing_new() -> None:
     quiet: list[str] = ["first-looked", "better", "accepted", "again", "fixed", "unseen"]
     found = Changes([*(change(each, "critical") for each in quiet)])
     found.changed.append(change("new", "critical", of="finding", category="network"))
-    assert counted(tally(), "new:info", found) == (0, 0)
-    ended = decide(tally(exposures={"critical": 3}), "new:critical", found=found)
+    assert counted(result().counts, "new:info", found) == (0, 0)
+    ended = decide(result(open={"critical": 3}), "new:critical", found=found)
     assert (ended.code, ended.why) == (FINE, "nothing new at critical; 3 critical")
 
 
 def test_a_crash_alone_is_told_without_words_of_what_is_new() -> None:
-    ended = decide(tally(errors=[CRASH]), "new:high", found=Changes())
+    ended = decide(result(crashes=[CRASH]), "new:high", found=Changes())
     assert (ended.code, ended.why) == (FOUND, "1 rule crashed")
 
 
 def test_the_log_of_a_scan_that_misses_reads_alone_names_no_checks() -> None:
-    assert decide(tally(complete=False, unaccepted=2), "high").log == "incomplete (2 gaps)"
+    assert decide(result(complete=False, gaps=2), "high").log == "incomplete (2 gaps)"
 
 
 def test_without_a_history_new_counts_all_that_stands() -> None:
-    assert counted(tally(exposures={"high": 2, "low": 1}, others={"high": 3}), "new:high") == (2, 3)
+    assert counted(result(open={"high": 2, "low": 1}, others={"high": 3}).counts, "new:high") == (2, 3)
 
 
 def test_a_new_thing_does_not_hide_that_a_scan_is_incomplete() -> None:
-    assert decide(tally(complete=False), "new:high", found=Changes()).code == INCOMPLETE
-    ended = decide(tally(complete=False, unaccepted=1), "new:high", found=Changes([change("new", "high")]))
+    assert decide(result(complete=False), "new:high", found=Changes()).code == INCOMPLETE
+    ended = decide(result(complete=False, gaps=1), "new:high", found=Changes([change("new", "high")]))
     assert ended.why == "1 endpoint new at high or above (--fail-on new:high); also incomplete (1 gap)"

@@ -70,13 +70,13 @@ def _environment(more: Mapping[str, str]) -> Iterator[None]:
 
 def _end(outcome: Outcome, settings: Settings, folder: Path, screen: Screen) -> None:
     summary, end = outcome.summary, outcome.end
-    tally = summary.tally
-    reads = f"{tally.reads:,} of {many(tally.reads + summary.failed, 'read')}"
+    counts = summary.counts
+    reads = f"{counts.reads:,} of {many(counts.reads + summary.failed, 'read')}"
     refused = "is" if summary.failed == 1 else "are"
     lines = [
         Line("the sample estate, served on this machine; no Azure account is used", "Demo"),
         Line(
-            f"{many(tally.resources, 'resource')} with {reads} in {span(summary.took or 0)}; "
+            f"{many(counts.resources, 'resource')} with {reads} in {span(summary.took or 0)}; "
             f"{many(summary.failed, 'read')} {refused} refused on purpose",
             "Read",
         ),
@@ -97,7 +97,7 @@ def _end(outcome: Outcome, settings: Settings, folder: Path, screen: Screen) -> 
 def _exit(outcome: Outcome, settings: Settings) -> str:
     if settings["fail-on"] != "never":
         return outcome.end.why
-    would = decide(outcome.summary.tally, "high").code
+    would = decide(outcome.summary.evaluation, "high").code
     return f"a demo ends with 0; a scan of this estate would end with {would}"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from scanner.config.settings import Settings
-from scanner.document.schema import Beside
+from scanner.document.writer import AtomicFile
 from scanner.errors import InputError
 from scanner.history import queries as questions
 from scanner.history.items import Change, Item, ScanRecord
@@ -89,7 +89,7 @@ def export(settings: Settings) -> int:
                 sys.stdout.buffer.write(line)
             return 0
         try:
-            with Beside(Path(settings["out"])) as file:
+            with AtomicFile(Path(settings["out"])) as file:
                 file.writelines(lines)
         except OSError as error:
             said = (error.strerror or type(error).__name__).lower()

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from scanner.config.settings import Settings
+from scanner.document.schema import now
 from scanner.errors import InputError, UserError, nearest
-from scanner.evaluate.run import Evaluation, now
+from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import FINE, INCOMPLETE
 from scanner.model.addresses import PUBLIC_ADDRESSES, BadAddress, parse
 from scanner.model.exposure import Exposure, Hop

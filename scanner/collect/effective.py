@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from scanner.azure.errors import ReadError
 from scanner.collect.plan import Progress
-from scanner.evaluate.run import Policy, index_of
+from scanner.evaluate.missing import index_of
+from scanner.evaluate.policy import Policy
 from scanner.reach.effective_rules import ADMIN, GROUPS, all_differences, reachable_interfaces
 from scanner.reach.topology import topology
 from scanner.snapshot.bundles import of_store

@@ -10,7 +10,7 @@ from scanner.config import notifications as notification
 from scanner.config import toml
 from scanner.config.toml import TomlFile
 from scanner.errors import InputError, nearest
-from scanner.evaluate.run import Intended
+from scanner.evaluate.policy import Intended
 from scanner.model.addresses import AddressSet, breadth, parse, union
 from scanner.model.verdict import Severity
 

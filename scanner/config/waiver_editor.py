@@ -19,8 +19,9 @@ from scanner.config.settings import Settings
 from scanner.config.waivers import WaiverFile, literal
 from scanner.document import schema as rows
 from scanner.document.schema import Document, ExposureRow, FindingRow
+from scanner.document.writer import AtomicFile
 from scanner.errors import InputError, UserError, nearest
-from scanner.evaluate.run import Spot
+from scanner.evaluate.policy import Failure
 from scanner.model.exposure import LOCKS, Auth, Reach
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import RuleSet
@@ -52,12 +53,12 @@ class Part:
     table: str = "waiver"
 
     @property
-    def spots(self) -> list[Spot]:
+    def failures(self) -> list[Failure]:
         severity = Severity[self.severity]
         if not self.endpoints:
-            return [Spot(severity=severity)]
+            return [Failure(severity=severity)]
         split = [name.rpartition("@") if "@" in name else (name, "", "") for name in self.endpoints]
-        return [Spot(name, address, self.cell, severity) for name, _, address in split]
+        return [Failure(name, address, self.cell, severity) for name, _, address in split]
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,8 +399,8 @@ def _covered(known: WaiverFile, part: Part, rules: RuleSet) -> bool:
     if rule is None:
         raise InputError(f'there is no rule "{part.rule}"', do="give the --rules of the scan, or scan again")
     if part.table == "gap":
-        return known.settled(rule, part.resource) is not None
-    return all(known.waived(rule, part.resource, {}, spot) for spot in part.spots)
+        return known.accepted_check(rule, part.resource) is not None
+    return all(known.waived(rule, part.resource, {}, failure) for failure in part.failures)
 
 
 def _expired(known: WaiverFile, parts: Sequence[Part], rules: RuleSet) -> tuple[str, ...]:
@@ -407,10 +408,10 @@ def _expired(known: WaiverFile, parts: Sequence[Part], rules: RuleSet) -> tuple[
     known.begin()
     for part in parts:
         if part.table == "gap":
-            known.settled(rules.rules[part.rule], part.resource)
+            known.accepted_check(rules.rules[part.rule], part.resource)
             continue
-        for spot in part.spots:
-            known.past(rules.rules[part.rule], part.resource, {}, spot)
+        for failure in part.failures:
+            known.past(rules.rules[part.rule], part.resource, {}, failure)
     return tuple(sorted({each.at for each in known.lapsed if known.used[each]}))
 
 
@@ -458,7 +459,7 @@ def _replace(path: Path, text: str) -> None:
     target = path.resolve()
     try:
         mode = target.stat().st_mode if target.exists() else None
-        with rows.Beside(target) as file:
+        with AtomicFile(target) as file:
             if mode is not None:
                 os.fchmod(file.fileno(), mode & 0o7777)
             file.write(text.encode())

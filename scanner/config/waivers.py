@@ -13,7 +13,7 @@ from scanner.config import toml
 from scanner.config.toml import TomlFile
 from scanner.document.schema import WaiverRow
 from scanner.errors import InputError
-from scanner.evaluate.run import Spot
+from scanner.evaluate.policy import Failure
 from scanner.model.exposure import Auth, EndpointKind, Reach
 from scanner.model.ids import subscription_of, type_of
 from scanner.model.resource import LOST, Gap
@@ -68,13 +68,13 @@ class Waiver:
         name, value = self.tag
         return any(each.lower() == name.lower() and text == value for each, text in tags.items())
 
-    def covers(self, spot: Spot) -> bool:
+    def covers(self, failure: Failure) -> bool:
         """Whether it accepts this endpoint of a failed finding, as bad as it is now."""
-        if self.severity is not None and spot.severity is not None and spot.severity > self.severity:
+        if self.severity is not None and failure.severity is not None and failure.severity > self.severity:
             return False
-        if self.endpoints and not any(_listed(spot, pattern) for pattern in self.endpoints):
+        if self.endpoints and not any(_listed(failure, pattern) for pattern in self.endpoints):
             return False
-        return self.cell is None or _within(spot.cell, self.cell)
+        return self.cell is None or _within(failure.cell, self.cell)
 
     def row(self) -> WaiverRow:
         return WaiverRow(self.reason, self.owner, self.expires.isoformat(), self.ticket)
@@ -132,7 +132,7 @@ class Expiring:
 
 @dataclass(slots=True)
 class WaiverFile:
-    """What a waiver file accepts today: a `scanner.evaluate.run.Waivers`. `lapsed` entries cover nothing any more.
+    """What a waiver file accepts today: a `scanner.evaluate.policy.Waivers`. `lapsed` entries cover nothing any more.
 
     It remembers what it was asked, so that `notes` can name the entries that match nothing.
     """
@@ -155,20 +155,20 @@ class WaiverFile:
     def expired(self) -> int:
         return len(self.lapsed)
 
-    def waived(self, rule: Rule, resource: str, tags: Mapping[str, str], spot: Spot) -> WaiverRow | None:
+    def waived(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> WaiverRow | None:
         """The waiver that covers an endpoint of a failed finding: of several the one that lasts longest."""
-        found = self._covering(rule, resource, tags, spot)
+        found = self._covering(rule, resource, tags, failure)
         live = [each for each in found if each not in self._gone]
         self.used.update(live)
         return max(live, key=lambda each: each.expires).row() if live else None
 
-    def past(self, rule: Rule, resource: str, tags: Mapping[str, str], spot: Spot) -> WaiverRow | None:
+    def past(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> WaiverRow | None:
         """The waiver that covered it and has expired: of several the one that lasted longest."""
-        gone = [each for each in self._covering(rule, resource, tags, spot) if each in self._gone]
+        gone = [each for each in self._covering(rule, resource, tags, failure) if each in self._gone]
         self.used.update(gone)
         return max(gone, key=lambda each: each.expires).row() if gone else None
 
-    def undecided(self, rule: Rule, resource: str) -> None:
+    def inconclusive(self, rule: Rule, resource: str) -> None:
         """Take in that a rule is Unknown on a resource or on something below it: no waiver there is needless."""
         exact, patterns = self._by_rule(rule)
         checks, wide = self._checks_of(rule)
@@ -178,7 +178,7 @@ class WaiverFile:
             self.met.update(*below)
         self.met.update(patterns, (each for each in wide if each.means(resource)))
 
-    def settled(self, rule: Rule, resource: str) -> WaiverRow | None:
+    def accepted_check(self, rule: Rule, resource: str) -> WaiverRow | None:
         """The entry that accepts that the rule is Unknown on this resource: of several the one that lasts longest."""
         exact, patterns = self._checks_of(rule)
         found = [*exact.get(_plain(resource), ()), *(each for each in patterns if each.means(resource))]
@@ -191,7 +191,7 @@ class WaiverFile:
         self.used.clear()
         self.met.clear()
 
-    def accepted(self, gap: Gap) -> WaiverRow | None:
+    def accepted_gap(self, gap: Gap) -> WaiverRow | None:
         """The entry that accepts a gap: of several the one that lasts longest."""
         # Who accepts that a subscription is seen in part has not accepted that it is not there any more.
         found = [each for each in self.gaps if not each.rule and each.means(gap.url) and gap.code != LOST]
@@ -258,10 +258,10 @@ class WaiverFile:
             found = self._checks[rule.id] = _sorted([*self.gaps, *past], rule)
         return found
 
-    def _covering(self, rule: Rule, resource: str, tags: Mapping[str, str], spot: Spot) -> list[Waiver]:
+    def _covering(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> list[Waiver]:
         about = list(self._about(rule, resource, tags))
         self.met.update(about)
-        return [each for each in about if each.covers(spot)]
+        return [each for each in about if each.covers(failure)]
 
 
 _Sorted = tuple[dict[str, list[E]], list[E]]
@@ -320,11 +320,11 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(re.escape("*").join(parts), re.DOTALL)
 
 
-def _listed(spot: Spot, pattern: str) -> bool:
+def _listed(failure: Failure, pattern: str) -> bool:
     """Whether a pattern means an endpoint: its name, or `name@address` where a machine has several."""
-    if spot.address and fits(f"{spot.endpoint}@{spot.address}", pattern):
+    if failure.address and fits(f"{failure.endpoint}@{failure.address}", pattern):
         return True
-    return fits(spot.endpoint, pattern)
+    return fits(failure.endpoint, pattern)
 
 
 def _within(text: str, accepted: Cell) -> bool:

@@ -1,18 +1,16 @@
-"""The findings document (schema `twolocks/1`): its parts as Structs, fingerprints, and how it is written and read."""
+"""The findings document (schema `twolocks/1`): its parts as Structs, fingerprints, the order of rows."""
 
 import hashlib
-import os
-import tempfile
-from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
 SCHEMA = "twolocks/1"
 
 
-class Seen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class EvidenceRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One value of the evidence; `expected` is left out where the value is context only."""
 
     path: str
@@ -35,7 +33,7 @@ class May(msgspec.Struct, frozen=True, gc=False):
     authentication: str | None
 
 
-class ExposureRow(msgspec.Struct, kw_only=True):
+class ExposureRow(msgspec.Struct, kw_only=True, frozen=True):
     """An exposure as the document holds it. `reason`: why it is closed, intended or waived, or rated milder.
 
     With history: `new`, whether it was not there when an earlier scan looked; `since`, when a scan saw it first.
@@ -53,7 +51,7 @@ class ExposureRow(msgspec.Struct, kw_only=True):
     state: str
     reason: str
     title: str
-    evidence: list[Seen]
+    evidence: list[EvidenceRow]
     hops: list[HopRow]
     admits: list[str]
     fix: str | None
@@ -74,7 +72,7 @@ class WaiverRow(msgspec.Struct, frozen=True, omit_defaults=True):
     ticket: str = ""
 
 
-class FindingRow(msgspec.Struct, kw_only=True):
+class FindingRow(msgspec.Struct, kw_only=True, frozen=True):
     """A finding as the document holds it. `status`: fail, unknown, error or waived. `new`, `since`: as of exposures.
 
     `waiver`: who accepted it, where it is `waived`, or who accepted that it is `unknown`.
@@ -88,7 +86,7 @@ class FindingRow(msgspec.Struct, kw_only=True):
     resource: str
     endpoints: list[str]
     message: str
-    evidence: list[Seen]
+    evidence: list[EvidenceRow]
     fix: str | None
     gaps: list[str]
     fingerprint: str
@@ -99,7 +97,7 @@ class FindingRow(msgspec.Struct, kw_only=True):
     since: str | msgspec.UnsetType = msgspec.UNSET
 
 
-class ResourceRow(msgspec.Struct, kw_only=True):
+class ResourceRow(msgspec.Struct, kw_only=True, frozen=True):
     type: str
     name: str
     location: str
@@ -109,7 +107,7 @@ class ResourceRow(msgspec.Struct, kw_only=True):
     parent: str | None
 
 
-class GapRow(msgspec.Struct, kw_only=True):
+class GapRow(msgspec.Struct, kw_only=True, frozen=True):
     url: str
     status: int
     code: str
@@ -120,27 +118,27 @@ class GapRow(msgspec.Struct, kw_only=True):
     """Who accepted it."""
 
 
-class ScopeRow(msgspec.Struct, kw_only=True):
+class ScopeRow(msgspec.Struct, kw_only=True, frozen=True):
     subscription: str
     name: str
     tenant: str
     view: str
 
 
-class TypeRow(msgspec.Struct, kw_only=True):
+class TypeRow(msgspec.Struct, kw_only=True, frozen=True):
     type: str
     resources: int
     judged: bool
 
 
-class Coverage(msgspec.Struct, kw_only=True):
+class Coverage(msgspec.Struct, kw_only=True, frozen=True):
     scopes: list[ScopeRow]
     types: list[TypeRow]
     rules_off: list[str]
     notes: list[str] = []
 
 
-class ScanRow(msgspec.Struct, kw_only=True):
+class ScanRow(msgspec.Struct, kw_only=True, frozen=True):
     """Where the document comes from; nothing else in it depends on the time or the order of answers."""
 
     id: str
@@ -212,7 +210,7 @@ class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
     undecided: int
 
 
-class ChangesRow(msgspec.Struct, kw_only=True):
+class ChangesRow(msgspec.Struct, kw_only=True, frozen=True):
     """What changed since the last scan of the scope. `since`: its time, null at the baseline. `confirmed`: whether a
     second live look was taken. `counts`: new, first_looked, reopened, worse, better, fixed, unseen, open. What is new
     stands in its row. `trend`: scans of the same selection, the oldest first, this one last.
@@ -248,7 +246,9 @@ class Document(msgspec.Struct, kw_only=True):
 
 
 def fingerprint(*parts: str) -> str:
-    """The first 16 hex digits of SHA-256 over the parts joined by LF (UTF-8). Ids and endpoints in lower case."""
+    """Return the first 16 hex digits of SHA-256 over the parts joined by LF (UTF-8). Give ids and endpoints in lower
+    case.
+    """
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -262,118 +262,15 @@ def exposure_fingerprint(resource_id: str, endpoint: str, address: str) -> str:
 
 
 def order(resource_id: str) -> str:
-    """The key that findings are sorted by: the id in lower case, a parent before what is below it."""
+    """Return the key that findings are sorted by: the id in lower case, a parent before what is below it."""
     return resource_id.lower().replace("/", "\x01")
 
 
-_encoder = msgspec.json.Encoder(enc_hook=str)
-_SECTIONS = ("resources", "exposures", "findings", "passed", "not_applicable")
-_LISTS = frozenset({"exposures", "findings"})
-_BATCH = 512
-
-
-class Writer:
-    """Writes a document as a stream: rows in their final order, one a line, sections spooled until `finish`."""
-
-    def __init__(self) -> None:
-        self._spools: dict[str, IO[bytes]] = {
-            name: tempfile.SpooledTemporaryFile(max_size=64 << 20)  # noqa: SIM115
-            for name in _SECTIONS
-        }
-        self._filled: set[str] = set()
-        self._waiting: dict[str, list[bytes]] = {name: [] for name in _SECTIONS}
-
-    def _line(self, section: str, line: bytes) -> None:
-        waiting = self._waiting[section]
-        waiting.append(line)
-        if len(waiting) >= _BATCH:
-            self._spill(section)
-
-    def _spill(self, section: str) -> None:
-        waiting = self._waiting[section]
-        if waiting:
-            text = b",\n".join(waiting)
-            self._spools[section].write((b",\n" if section in self._filled else b"\n") + text)
-            self._filled.add(section)
-            waiting.clear()
-
-    def exposure(self, row: ExposureRow) -> None:
-        self._line("exposures", _encoder.encode(row))
-
-    def finding(self, row: FindingRow) -> None:
-        self._line("findings", _encoder.encode(row))
-
-    def resource(self, id: str, row: ResourceRow) -> None:
-        self._line("resources", _encoder.encode(id) + b": " + _encoder.encode(row))
-
-    def passed(self, id: str, rules: list[str]) -> None:
-        self._line("passed", _encoder.encode(id) + b": " + _encoder.encode(rules))
-
-    def not_applicable(self, id: str, rules: dict[str, str]) -> None:
-        self._line("not_applicable", _encoder.encode(id) + b": " + _encoder.encode(rules))
-
-    def finish(
-        self,
-        out: IO[bytes],
-        scan: ScanRow,
-        rules: dict[str, RuleRow],
-        gaps: list[GapRow],
-        coverage: Coverage,
-        changes: ChangesRow | None = None,
-    ) -> None:
-        """Write the document; may be called once for each output."""
-        out.write(b'{"schema": ' + _encoder.encode(SCHEMA) + b',\n"scan": ' + _encoder.encode(scan) + b',\n"rules": {')
-        for place, (id, rule) in enumerate(sorted(rules.items())):
-            out.write((b",\n" if place else b"\n") + _encoder.encode(id) + b": " + _encoder.encode(rule))
-        out.write(b"\n}")
-        for name in _SECTIONS:
-            opens, closes = (b"[", b"\n]") if name in _LISTS else (b"{", b"\n}")
-            out.write(b',\n"' + name.encode() + b'": ' + opens)
-            self._spill(name)
-            spool = self._spools[name]
-            spool.seek(0)
-            while block := spool.read(1 << 20):
-                out.write(block)
-            out.write(closes)
-        out.write(b',\n"gaps": [')
-        for place, gap in enumerate(gaps):
-            out.write((b",\n" if place else b"\n") + _encoder.encode(gap))
-        out.write(b'\n],\n"coverage": ' + _encoder.encode(coverage))
-        if changes is not None:
-            out.write(b',\n"changes": ' + _encoder.encode(changes))
-        out.write(b"}\n")
-
-    def close(self) -> None:
-        for spool in self._spools.values():
-            spool.close()
+def now() -> str:
+    """Return the time of the wall clock in UTC, as documents hold it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def read_document(path: Path) -> Document:
-    """A findings document from a file; msgspec.DecodeError or ValidationError where it is none."""
+    """Return the findings document of a file. Raises msgspec.DecodeError or ValidationError where it is none."""
     return msgspec.json.decode(path.read_bytes(), type=Document)
-
-
-class Beside:
-    """A file that is written beside its place and renamed when it is whole, so that none is ever half."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.part = path.with_name(f".{path.name}.{os.getpid()}.part")
-
-    def __enter__(self) -> IO[bytes]:
-        self._file = self.part.open("wb")
-        return self._file
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        try:
-            self._file.close()
-            if kind is None:
-                self.part.replace(self.path)
-        finally:
-            self.part.unlink(missing_ok=True)
-
-
-def rows(document: Document) -> Iterator[ExposureRow | FindingRow]:
-    """Exposures, then findings, in the document's order."""
-    yield from document.exposures
-    yield from document.findings

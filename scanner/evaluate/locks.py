@@ -1,4 +1,4 @@
-"""What the lock rules read out of an exposure: does it fail, could it, and how bad."""
+"""The verdict of a lock rule on the endpoints that it reads: fail, inconclusive, pass or not applicable."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,9 +21,9 @@ _ASKED = {"anonymous-access": Auth.anonymous, "authentication": Auth.shared}
 
 
 def answer(category: str, exposure: Exposure) -> Answer:
-    """How a lock rule of that category reads one endpoint.
+    """Return how a lock rule of that category reads one endpoint.
 
-    It fails on a sure way that has a cell, is unknown where a way that it would fail on may be there, else passes.
+    It fails on a grant that has a cell, is unknown where a possible grant would make it fail, else passes.
     """
     if category == "network":
         return _network(exposure)
@@ -51,89 +51,90 @@ def _network(exposure: Exposure) -> Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """The verdict of a lock rule on some endpoints, with those that fail and those that are undecided."""
+class LockVerdict:
+    """The verdict of a lock rule on some endpoints, with those that fail and those that are inconclusive."""
 
     verdict: Verdict
     failing: tuple[Exposure, ...] = ()
-    undecided: tuple[Exposure, ...] = ()
+    inconclusive: tuple[Exposure, ...] = ()
 
 
-def read(category: str, exposures: Sequence[Exposure], ways: Sequence[str] = ()) -> Reading:
-    """The verdict of a lock rule on its endpoints: one that fails decides, else one that is undecided.
+def evaluate(category: str, exposures: Sequence[Exposure], ways: Sequence[str] = ()) -> LockVerdict:
+    """Return the verdict of a lock rule on its endpoints: Fail where one fails, else Unknown where one is inconclusive.
 
-    With `ways` it reads only the credentials of these names; a network rule then passes on endpoints that ask for none
-    of them. The reading holds the exposures as they were given.
+    With `ways` only the credentials of these names are read; a network rule then passes on endpoints that ask for none
+    of them. The result holds the exposures as they were given.
     """
     if not ways:
-        return _read(category, exposures)
-    parts = [_asking(each, each.authentication.select(ways)) for each in exposures]
+        return _evaluate(category, exposures)
+    parts = [_with_authentication(each, each.authentication.select(ways)) for each in exposures]
     whole = {id(part): each for part, each in zip(parts, exposures, strict=True)}
     if category == "network" and parts:
         parts = [each for each in parts if each.authentication.grants or each.authentication.possible_grants]
         if not parts:
-            return Reading(Pass())
-    found = _read(category, parts)
+            return LockVerdict(Pass())
+    found = _evaluate(category, parts)
     failing = tuple(whole[id(part)] for part in found.failing)
-    return Reading(found.verdict, failing, tuple(whole[id(part)] for part in found.undecided))
+    return LockVerdict(found.verdict, failing, tuple(whole[id(part)] for part in found.inconclusive))
 
 
-def _asking(exposure: Exposure, authentication: Lock) -> Exposure:
+def _with_authentication(exposure: Exposure, authentication: Lock) -> Exposure:
     return exposure if authentication is exposure.authentication else replace(exposure, authentication=authentication)
 
 
-def _read(category: str, exposures: Sequence[Exposure]) -> Reading:
+def _evaluate(category: str, exposures: Sequence[Exposure]) -> LockVerdict:
     answers = [(answer(category, each), each) for each in exposures]
-    failing = tuple(each for said, each in answers if said == "fail")
-    undecided = tuple(each for said, each in answers if said == "unknown")
+    failing = tuple(each for found, each in answers if found == "fail")
+    inconclusive = tuple(each for found, each in answers if found == "unknown")
     if failing:
         worst = max((each.severity for each in failing if each.severity is not None), default=Severity.low)
-        missing = tuple(each.missing for exposure in undecided for each in _doubts(exposure))
+        missing = tuple(each.missing for exposure in inconclusive for each in _possible_grants(exposure))
         names = tuple(each.endpoint for each in failing)
         verdict: Verdict = Fail(_evidence(category, failing), _message(failing), worst, names, missing)
-        return Reading(verdict, failing, undecided)
-    if undecided:
-        return Reading(_unknown(category, undecided), undecided=undecided)
+        return LockVerdict(verdict, failing, inconclusive)
+    if inconclusive:
+        return LockVerdict(_unknown(category, inconclusive), inconclusive=inconclusive)
     if not exposures:
-        return Reading(NotApplicable("it has no such endpoint"))
+        return LockVerdict(NotApplicable("it has no such endpoint"))
     if all(each.disabled_reason for each in exposures):
-        return Reading(NotApplicable(exposures[0].disabled_reason))
-    # What only the service shows may let somebody in, and then a weak login counts.
+        return LockVerdict(NotApplicable(exposures[0].disabled_reason))
+    # Rules that only the service shows may allow callers, and then weak authentication counts.
     if all(each.hidden_rules for each in exposures) and (category == "network" or _weak(category, exposures)):
-        return Reading(NotApplicable(exposures[0].hidden_rules))
-    return Reading(Pass())
+        return LockVerdict(NotApplicable(exposures[0].hidden_rules))
+    return LockVerdict(Pass())
 
 
 def _weak(category: str, exposures: Sequence[Exposure]) -> bool:
     return any(_ASKED[category] in each.authentication.levels for each in exposures)
 
 
-def _doubts(exposure: Exposure) -> list[PossibleGrant]:
+def _possible_grants(exposure: Exposure) -> list[PossibleGrant]:
     return [*exposure.reach.possible_grants, *exposure.authentication.possible_grants]
 
 
-def _unknown(category: str, undecided: tuple[Exposure, ...]) -> Unknown:
-    possible_grants = [possible for exposure in undecided for possible in _doubts(exposure)]
+def _unknown(category: str, inconclusive: tuple[Exposure, ...]) -> Unknown:
+    possible_grants = [possible for exposure in inconclusive for possible in _possible_grants(exposure)]
     missing: list[Unread] = [possible.missing for possible in possible_grants]
     why = "; ".join(dict.fromkeys(f"{each.what}: {each.why}" for each in missing))
     gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
-    worst = max((each.worst_severity for each in undecided if each.worst_severity is not None), default=None)
+    worst = max((each.worst_severity for each in inconclusive if each.worst_severity is not None), default=None)
     seen = _unique(each for possible in possible_grants for each in possible.evidence)
     has_other_reasons = any(not each.gap for each in missing)
-    return Unknown(why, gaps, worst, seen, tuple(each.endpoint for each in undecided), has_other_reasons)
+    return Unknown(why, gaps, worst, seen, tuple(each.endpoint for each in inconclusive), has_other_reasons)
 
 
 def _unique(rows: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """Each path and value once; of two that differ in their expectation the one that has one."""
-    shown: dict[tuple[str, str], Evidence] = {}
+    """Return each path and value once. Of two that differ in their expectation, the one that has one stays."""
+    display_value: dict[tuple[str, str], Evidence] = {}
     for row in rows:
         key = (row.path, repr(row.value))
-        if key not in shown or (shown[key].expected is None and row.expected is not None):
-            shown[key] = row
-    return tuple(shown.values())
+        if key not in display_value or (display_value[key].expected is None and row.expected is not None):
+            display_value[key] = row
+    return tuple(display_value.values())
 
 
 def _context(seen: Iterable[Evidence]) -> list[Evidence]:
+    """Return evidence without its expectations."""
     return [Evidence(each.path, each.value) for each in seen]
 
 
@@ -165,15 +166,15 @@ def _message(failing: Sequence[Exposure]) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in a sentence: at most six of them."""
+    """Return names as they stand in a sentence, at most six of them."""
     if len(names) == 1:
         return names[0]
-    shown = list(names) if len(names) <= 6 else [*names[:5], f"{len(names) - 5} more"]
-    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+    display_value = list(names) if len(names) <= 6 else [*names[:5], f"{len(names) - 5} more"]
+    return f"{', '.join(display_value[:-1])} and {display_value[-1]}"
 
 
 def cell_text(exposure: Exposure) -> str:
-    """The cell of an exposure as waivers name it: "admin/shared/internet"."""
+    """Return the cell of an exposure as waivers name it: "admin/shared/internet"."""
     reach, authentication = exposure.proven_reach, exposure.proven_authentication
     return "/".join(
         (

@@ -1,33 +1,108 @@
-"""How verdicts become rows of the findings document: evidence, hops, commands with the names filled in."""
+"""Rows of the findings document, made of verdicts and exposures, with commands whose names are filled in."""
 
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
+
 from scanner.document.schema import (
+    EvidenceRow,
     ExposureRow,
+    FindingRow,
     HopRow,
     May,
     Remediation,
     ResourceRow,
     RuleRow,
-    Seen,
+    WaiverRow,
     exposure_fingerprint,
+    finding_fingerprint,
 )
+from scanner.evaluate.waiving import Acceptance
 from scanner.model.exposure import Exposure, Lock, title
 from scanner.model.ids import group_of, root_of
 from scanner.model.json_paths import member
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, Rule
-from scanner.model.verdict import Evidence, display_value
+from scanner.model.verdict import Evidence, Fail, Severity, Unknown, display_value
 
 
-def seen_row(evidence: Evidence) -> Seen:
-    return Seen(evidence.path, evidence.value, evidence.expected)
+def failed_row(
+    rule: Rule,
+    verdict: Fail,
+    subject: Resource,
+    top: Resource,
+    severity: Severity,
+    acceptance: Acceptance,
+    fix: str = "",
+) -> FindingRow:
+    """Return the finding of a failed check. `fix`: the command of just this failure, where there is one."""
+    message = verdict.message or f"{rule.title}."
+    if verdict.undecided:
+        message += f" Other endpoints are undecided: {verdict.undecided[0]}."
+    return FindingRow(
+        rule=rule.id,
+        title=rule.title,
+        category=rule.category,
+        status="fail" if acceptance.waiver is None else "waived",
+        severity=severity.name,
+        resource=subject.id,
+        endpoints=sorted(verdict.endpoints),
+        message=message + acceptance.message,
+        evidence=[evidence_row(each) for each in (*verdict.evidence, *managed(top))],
+        fix=filled(fix or verdict.fix or rule.fix.az, subject, top),
+        gaps=list(dict.fromkeys(each.gap for each in verdict.undecided if each.gap)),
+        fingerprint=finding_fingerprint(rule.first_id, subject.id),
+        waiver=acceptance.waiver,
+        lapsed=acceptance.lapsed or msgspec.UNSET,
+    )
 
 
-# What services call the groups that they make, unless somebody chose a name. MC_: Microsoft Learn, aks/faq; the other
-# two are not verified, and only make a word of evidence.
-GROUPS = (
+def inconclusive_row(rule: Rule, resource: str, verdict: Unknown, waiver: WaiverRow | None) -> FindingRow:
+    """Return the finding of an inconclusive check. `waiver`: who accepted that."""
+    worst = rule.severity if verdict.worst is None else verdict.worst
+    return FindingRow(
+        rule=rule.id,
+        title=rule.title,
+        category=rule.category,
+        status="unknown",
+        severity=None if worst is None else worst.name,
+        resource=resource,
+        endpoints=sorted(verdict.endpoints),
+        message=f"{verdict.why}.",
+        evidence=[evidence_row(each) for each in verdict.evidence],
+        fix=None,
+        gaps=list(verdict.gaps),
+        fingerprint=finding_fingerprint(rule.first_id, resource),
+        waiver=waiver,
+    )
+
+
+def crashed_row(rule: Rule, resource: str, severity: Severity, message: str) -> FindingRow:
+    """Return the finding of a rule that raised an exception on a resource."""
+    return FindingRow(
+        rule=rule.id,
+        title=rule.title,
+        category=rule.category,
+        status="error",
+        severity=severity.name,
+        resource=resource,
+        endpoints=[],
+        message=f"The rule crashed: {message}",
+        evidence=[],
+        fix=None,
+        gaps=[],
+        fingerprint=finding_fingerprint(rule.first_id, resource),
+    )
+
+
+def evidence_row(evidence: Evidence) -> EvidenceRow:
+    return EvidenceRow(evidence.path, evidence.value, evidence.expected)
+
+
+# The prefixes of the resource groups that services create, unless somebody chose a name. MC_: Microsoft Learn, aks/faq;
+# the other two are not verified, and only appear in evidence.
+MANAGED_GROUPS = (
     ("mc_", "a Kubernetes cluster"),
     ("databricks-rg-", "a Databricks workspace"),
     ("synapseworkspace-managedrg-", "a Synapse workspace"),
@@ -35,37 +110,45 @@ GROUPS = (
 
 
 def managed(top: Resource) -> tuple[Evidence, ...]:
-    """What manages a resource, so that it is set right there: by its own `managedBy`, else by its group's name.
+    """Return what manages a resource, by its `managedBy`, else by the name of its resource group.
 
-    Resource groups are not read, and so not their `managedBy`; the name alone says what kind of service it is.
+    Resource groups are not read, so their `managedBy` is not known; the name alone tells the kind of service.
     """
     by = member(top.body, "managedBy")
     if isinstance(by, str) and by:
         return (Evidence("managedBy", by),)
-    for start, what in GROUPS:
+    for start, what in MANAGED_GROUPS:
         if top.group.lower().startswith(start):
             said = f"{top.group}, by its name made by {what}, which undoes changes: set it right there"
             return (Evidence("the resource group", said),)
     return ()
 
 
-class Rows:
-    """Makes rows of exposures; what endpoints of one resource share (the reach, mostly) is made once."""
+class ExposureRows:
+    """Makes exposure rows. What endpoints of one resource share (mostly the reach) is made once."""
 
     def __init__(self) -> None:
-        self._reach: Lock | None = None
-        self._hops: list[HopRow] = []
-        self._asks: Lock | None = None
         self._top: Resource | None = None
+        self._reach: Lock | None = None
+        self._authentication: Lock | None = None
         self._managed: tuple[Evidence, ...] = ()
-        self._seen: list[Seen] = []
-        self._asked = HopRow("", "", "", "", None)
+        self._evidence: list[EvidenceRow] = []
+        self._reach_hops: list[HopRow] = []
+        self._authentication_hop = HopRow("", "", "", "", None)
 
-    def exposure(
-        self, exposure: Exposure, top: Resource, state: str, reason: str, fix: str | None, breaks: str | None
+    def row(
+        self,
+        exposure: Exposure,
+        top: Resource,
+        *,
+        state: str,
+        reason: str,
+        waiver: WaiverRow | None,
+        fix: str | None,
+        breaks: str | None,
     ) -> ExposureRow:
-        """The row of one endpoint."""
-        self._look(exposure, top)
+        """Return the row of one endpoint. `waiver`: who accepted it, where its state is `waived`."""
+        self._share(exposure, top)
         reach, authentication = exposure.proven_reach, exposure.proven_authentication
         severity, worst = exposure.severity, exposure.worst_severity
         return ExposureRow(
@@ -81,44 +164,46 @@ class Rows:
             state=state,
             reason=reason,
             title=title(exposure),
-            evidence=self._seen,
+            evidence=self._evidence,
             hops=[
-                *self._hops,
-                self._asked,
+                *self._reach_hops,
+                self._authentication_hop,
                 HopRow("endpoint", top.name, exposure.endpoint, top.id, True),
             ],
             admits=[*exposure.admits, *exposure.reach.admits],
             fix=fix,
             breaks=breaks,
             fingerprint=exposure_fingerprint(top.id, exposure.endpoint, exposure.address),
+            waiver=waiver or msgspec.UNSET,
         )
 
-    def _look(self, exposure: Exposure, top: Resource) -> None:
-        """Make what depends on resource and halves alone, where they are not those of the exposure before."""
+    def _share(self, exposure: Exposure, top: Resource) -> None:
+        """Make what depends on the resource and the locks alone, where they differ from those of the last exposure."""
         reach, authentication = exposure.reach, exposure.authentication
-        if reach is self._reach and authentication is self._asks and top is self._top:
+        if reach is self._reach and authentication is self._authentication and top is self._top:
             return
         if reach is not self._reach:
-            self._hops = [HopRow(hop.kind, hop.name, hop.detail, hop.resource, hop.allows) for hop in reach.hops]
+            self._reach_hops = [HopRow(hop.kind, hop.name, hop.detail, hop.resource, hop.allows) for hop in reach.hops]
         if top is not self._top:
             self._managed = managed(top)
-        self._reach, self._asks, self._top = reach, authentication, top
-        self._seen = _unique((*reach.evidence, *authentication.evidence, *self._managed))
-        self._asked = authentication_hop(exposure)
+        self._reach, self._authentication, self._top = reach, authentication, top
+        self._evidence = _unique((*reach.evidence, *authentication.evidence, *self._managed))
+        self._authentication_hop = authentication_hop(exposure)
 
 
 def may_row(exposure: Exposure) -> May | None:
-    """What an unread part could add, None where it would add nothing."""
+    """Return the widest reach and weakest authentication that an unread part could add, None where it adds nothing."""
     reach, auth = exposure.possible_reach, exposure.possible_authentication
     if reach is None and auth is None:
         return None
     return May(None if reach is None else reach.name, None if auth is None else auth.name)
 
 
-def _unique(seen: Iterable[Evidence]) -> list[Seen]:
-    kept: dict[tuple[str, str], Seen] = {}
-    for each in seen:
-        kept.setdefault((each.path, repr(each.value)), seen_row(each))
+def _unique(evidence: Iterable[Evidence]) -> list[EvidenceRow]:
+    """Return each path and value once."""
+    kept: dict[tuple[str, str], EvidenceRow] = {}
+    for each in evidence:
+        kept.setdefault((each.path, repr(each.value)), evidence_row(each))
     return list(kept.values())
 
 
@@ -127,7 +212,7 @@ def authentication_hop(exposure: Exposure) -> HopRow:
     if authentication is None:
         return HopRow("authentication", "Authentication", "not known", "", None)
     proof = authentication.evidence[0] if authentication.evidence else None
-    detail = _said(proof) if proof is not None else ""
+    detail = _shown_short(proof) if proof is not None else ""
     lets = authentication.level.name != "identity"
     return HopRow(
         "authentication",
@@ -138,14 +223,14 @@ def authentication_hop(exposure: Exposure) -> HopRow:
     )
 
 
-def _said(proof: Evidence) -> str:
-    """What was seen, in short: the last word of a property's path and its value; of what is no property the value."""
+def _shown_short(proof: Evidence) -> str:
+    """Return the last word of a property's path and its value; of what is no property, the value."""
     value = display_value(proof.value)
     return value if proof.path.startswith("the ") else f"{proof.path.rsplit('.', 1)[-1]} = {value}"
 
 
 def resource_row(resource: Resource, tags: Sequence[str]) -> ResourceRow:
-    """A resource as the document names it; of its tags only the chosen ones."""
+    """Return a resource as the document describes it, with the chosen ones of its tags."""
     top = resource.bundle.top
     child = resource.key != root_of(resource.id) and top is not None
     return ResourceRow(
@@ -159,7 +244,7 @@ def resource_row(resource: Resource, tags: Sequence[str]) -> ResourceRow:
     )
 
 
-_WORDS: dict[str, Callable[[Resource, Resource], str]] = {
+_PLACEHOLDERS: dict[str, Callable[[Resource, Resource], str]] = {
     "name": lambda subject, top: subject.name,
     "id": lambda subject, top: subject.id,
     "group": lambda subject, top: subject.group,
@@ -170,25 +255,25 @@ _WORDS: dict[str, Callable[[Resource, Resource], str]] = {
 }
 
 
-class _Words(dict[str, str]):
-    """The words of a command, made as it asks for them; braces around anything else stay."""
+class _Placeholders(dict[str, str]):
+    """The values of a command's placeholders, made when they are looked up. Other words in braces stay."""
 
     def __init__(self, subject: Resource, top: Resource) -> None:
         self._subject = subject
         self._top = top
 
     def __missing__(self, key: str) -> str:
-        make = _WORDS.get(key)
+        make = _PLACEHOLDERS.get(key)
         return "{" + key + "}" if make is None else shlex.quote(make(self._subject, self._top))
 
 
 def filled(template: str, subject: Resource, top: Resource) -> str:
-    """A command with the names of a resource filled in, each quoted for POSIX shells; "" stays ""."""
-    return template.format_map(_Words(subject, top))
+    """Return a command with the names of a resource filled in, each quoted for POSIX shells; "" stays ""."""
+    return template.format_map(_Placeholders(subject, top))
 
 
 def rule_row(rule: Rule) -> RuleRow:
-    """A rule as the findings document holds it."""
+    """Return a rule as the document describes it."""
     return RuleRow(
         title=rule.title,
         category=rule.category,

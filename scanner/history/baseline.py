@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
 
 from scanner.config.settings import Settings
 from scanner.document import schema as rows
-from scanner.evaluate.counts import Counting
+from scanner.document.writer import Writer
 from scanner.history.compare import EvaluatedBefore, compare
 from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, ScanRecord
 from scanner.history.observation import Observation, ScanCoverage
@@ -13,6 +16,8 @@ from scanner.history.reverify import Reverification
 from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot
+
+Row = TypeVar("Row", rows.ExposureRow, rows.FindingRow)
 
 TREND = 60
 """Scans that a trend shows."""
@@ -69,7 +74,7 @@ class Baseline:
         return bool(self.last_seen) and seen > taken
 
 
-class HistoryWriter(Counting):
+class HistoryWriter(Writer):
     """A writer that sets `new` and `since` in each row, and collects the observation for the comparison."""
 
     def __init__(self, baseline: Baseline, taken: str, first_id: Callable[[str], str]) -> None:
@@ -83,20 +88,20 @@ class HistoryWriter(Counting):
         self.observation.exposure(row)
         if row.severity is not None and row.state != "closed":
             key: ItemKey = ("exposure", row.fingerprint)
-            self._mark(row, key, type_of(row.resource).lower(), is_open=row.state == "open")
+            row = self._marked(row, key, type_of(row.resource).lower(), is_open=row.state == "open")
         super().exposure(row)
 
     def finding(self, row: rows.FindingRow) -> None:
         self.observation.finding(row)
         if row.status in ("fail", "waived"):
             rule = self.observation.first_id(row.rule)
-            self._mark(row, ("finding", row.fingerprint), rule, is_open=row.status == "fail")
+            row = self._marked(row, ("finding", row.fingerprint), rule, is_open=row.status == "fail")
         super().finding(row)
 
-    def _mark(self, row: rows.ExposureRow | rows.FindingRow, key: ItemKey, rule_or_type: str, *, is_open: bool) -> None:
+    def _marked(self, row: Row, key: ItemKey, rule_or_type: str, *, is_open: bool) -> Row:
         was = self.baseline.known.get(key)
-        row.since = was.since if was is not None else self.observation.taken
-        row.new = was is None and is_open and self.baseline.evaluated_before(row.resource, rule_or_type)
+        is_new = was is None and is_open and self.baseline.evaluated_before(row.resource, rule_or_type)
+        return msgspec.structs.replace(row, since=self.observation.taken if was is None else was.since, new=is_new)
 
     def resource(self, id: str, row: rows.ResourceRow) -> None:
         self.observation.resource(id)

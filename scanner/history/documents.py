@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from scanner.document.schema import SCHEMA, ChangeRow, Document, ResourceRow, Writer, order
+from scanner.document.schema import SCHEMA, ChangeRow, Document, ResourceRow, order
+from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
 from scanner.history.baseline import change_row, first_ids
@@ -205,7 +206,7 @@ def document_of(path: Path, rules: RuleSet, tool: str) -> Document:
     try:
         evaluation.run(writer)
         scan = evaluation.scan_row(started=taken.header.taken, finished=taken.header.taken, tool=tool)
-        writer.finish(out, scan, evaluation.rule_rows(), evaluation.tally.gaps, evaluation.coverage())
+        writer.finish(out, scan, evaluation.rule_rows(), evaluation.result.gaps, evaluation.coverage())
     finally:
         writer.close()
     return msgspec.json.decode(out.getbuffer(), type=Document)

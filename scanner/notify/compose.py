@@ -39,8 +39,7 @@ def notice(target: Target, result: ScanResult, reported: Reported) -> Notice | N
     turned_incomplete = kind == "news" and not result.scan.complete and was_complete
     if kind == "news" and not (items or expiring or turned_incomplete):
         return None
-    tally = result.tally
-    standing = {each.name: tally.exposures[each.name] + tally.others[each.name] for each in reversed(Severity)}
+    standing = result.evaluation.counts.by_severity
     return Notice(
         notification=target.name,
         kind=kind,
@@ -53,7 +52,7 @@ def notice(target: Target, result: ScanResult, reported: Reported) -> Notice | N
         open=standing,
         items=items,
         waivers=expiring if kind == "news" else [],
-        gaps=_gaps(result.tally.gaps),
+        gaps=_gaps(result.evaluation.gaps),
         files=list(result.files),
     )
 
@@ -139,7 +138,7 @@ def _gaps(gaps: Iterable[GapRow]) -> list[NoticeGap]:
 
 def _scan(result: ScanResult) -> NoticeScan:
     scan = result.scan
-    names = {scope.subscription.lower(): scope.name for scope in result.tally.scopes}
+    names = {scope.subscription.lower(): scope.name for scope in result.evaluation.scopes}
     return NoticeScan(
         id=scan.id,
         taken=scan.taken,

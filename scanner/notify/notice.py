@@ -9,7 +9,7 @@ import msgspec
 
 from scanner.config.waivers import Expiring
 from scanner.document.schema import ChangesRow, ScanRow
-from scanner.evaluate.run import Tally
+from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
 from scanner.history.items import Changes
 
@@ -100,7 +100,7 @@ class ScanResult:
     """What a scan came to. `row` and `changes` are None where the history could not be read."""
 
     scan: ScanRow
-    tally: Tally
+    evaluation: EvaluationResult
     end: Exit
     today: date
     row: ChangesRow | None = None

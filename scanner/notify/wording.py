@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from scanner.evaluate.run import Tally
+from scanner.evaluate.results import EvaluationResult
 from scanner.history.items import top_of
 from scanner.model.ids import segments
 from scanner.notify.notice import (
@@ -65,11 +65,11 @@ def remarks(
     `expiring`: the number of waivers that expire within so many `days`.
     """
     if not result.scan.complete:
-        yield _incomplete(result.tally) + (". The scan before could read everything" if turned_incomplete else "")
+        yield _incomplete(result.evaluation) + (". The scan before could read everything" if turned_incomplete else "")
     errors = result.history_errors
     yield from (f"The history was not written: {each}. The same may be told again" for each in errors)
-    if result.tally.errors:
-        rules = len({each.rule for each in result.tally.errors})
+    if result.evaluation.crashes:
+        rules = len({each.rule for each in result.evaluation.crashes})
         yield f"{rules:,} {'rule' if rules == 1 else 'rules'} crashed; what they judge is not decided"
     if kind == "baseline":
         yield "Nothing in it is new. From now on only what changes is told"
@@ -82,8 +82,8 @@ def remarks(
         yield from (each[:1].upper() + each[1:] for each in result.row.notes)
 
 
-def _incomplete(tally: Tally) -> str:
-    gaps, checks = tally.unaccepted, tally.statuses["unknown"] - tally.settled
+def _incomplete(result: EvaluationResult) -> str:
+    gaps, checks = result.counts.unaccepted_gaps, result.counts.inconclusive
     said = [f"{gaps:,} {'read' if gaps == 1 else 'reads'} failed"] if gaps else []
     said += [f"{checks:,} {'check is' if checks == 1 else 'checks are'} undecided"] if checks else []
     more = f": {', '.join(said)}" if said else ""

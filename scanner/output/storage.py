@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from scanner.config.settings import Settings, masked
-from scanner.document.schema import Beside
+from scanner.document.writer import AtomicFile
 from scanner.errors import InputError, UserError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Storage:
     def writing(self, name: str) -> Iterator[IO[bytes]]:
         """A file that becomes `name` when it is whole. Raises OSError; where a blob cannot be put, Unstored."""
         if not is_blob(name):
-            with Beside(Path(name)) as file:
+            with AtomicFile(Path(name)) as file:
                 yield file
             return
         folder = Path(tempfile.mkdtemp(prefix="twolocks-"))

@@ -1,4 +1,4 @@
-"""A scan that is about to begin: its settings, rules and outputs, found right before anything is read."""
+"""A scan that is about to begin: its settings, rules and outputs, checked before anything is read."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 from scanner.config import waivers
 from scanner.config.notifications import Target
 from scanner.config.settings import Settings
-from scanner.document import schema as rows
+from scanner.document.writer import AtomicFile
 from scanner.errors import InputError, nearest
-from scanner.evaluate.run import NoWaivers, Policy, Waivers
+from scanner.evaluate.policy import NoWaivers, Policy, Waivers
 from scanner.output.formats import STDOUT, Out, folder, outputs, ready
 from scanner.output.storage import Storage, is_blob, no_other_url
 from scanner.rulebook.loader import RuleSet, load
@@ -19,7 +19,7 @@ SNAPSHOTS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".gz", ".zst", ".ndjson")
 
 @dataclass(slots=True)
 class Job:
-    """A scan whose input was found right: nothing was read yet."""
+    """A scan whose input is checked and that has read nothing yet."""
 
     settings: Settings
     rules: RuleSet
@@ -27,22 +27,21 @@ class Job:
     outs: tuple[Out, ...]
     tool: str = field(default_factory=lambda: f"twolocks {version()}")
     storage: Storage | None = None
-    told: bool = False
-    """Whether it was stopped, and that was said."""
-
+    is_stop_shown: bool = False
+    """Whether it was stopped and that was shown."""
     whom: tuple[Target, ...] = ()
-    """Whom `--notify` names."""
+    """The notifications that `--notify` names."""
     disagreements: list[str] = field(default_factory=list)
-    """Where Azure's effective rules are not what we worked out: defects of ours."""
+    """The places where Azure's effective rules differ from ours: defects of Twolocks."""
 
     def parts(self) -> list[Path]:
-        """The files that may lie beside their places while they are written."""
+        """Return the temporary files of the outputs, which may exist while these are written."""
         names = [out.name for out in self.outs if out.format != STDOUT]
         names += [self.settings["snapshot"]] if self.settings["snapshot"] else []
-        return [rows.Beside(Path(name)).part for name in names if not is_blob(name)]
+        return [AtomicFile(Path(name)).part for name in names if not is_blob(name)]
 
     def blobs(self) -> list[tuple[str, str]]:
-        """The blobs that are to be written, each with how it was given."""
+        """Return the blobs to write, each with the option or setting that names it."""
         at = self.settings.at
         names = [(out.name, at("out", out.name)) for out in self.outs]
         names.append((self.settings["snapshot"], at("snapshot", self.settings["snapshot"])))
@@ -81,7 +80,7 @@ def prepare(settings: Settings) -> Job:
 
 
 def chosen(settings: Settings) -> RuleSet:
-    """The rules of the settings. Raises InputError for a folder or pattern that is wrong."""
+    """Return the rules of the settings. Raises InputError for a folder or pattern that is wrong."""
     rules = load([Path(each) for each in settings["rules"]])
     for option in ("only", "skip"):
         for pattern in settings[option]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from scanner.document import schema as rows
-from scanner.evaluate.counts import Counting
-from scanner.evaluate.run import Tally
+from scanner.evaluate.counts import SEVERITIES, Counts
+from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
 from scanner.model.ids import type_of
 from scanner.model.verdict import Severity
@@ -16,15 +16,13 @@ from scanner.terminal.screen import Line, named, odd, rows_of, span
 
 WORST, GAPS = 5, 3
 INDENT = 2
-_NAMES = tuple(each.name for each in reversed(Severity))
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """All that the last screen says. `took` in seconds, None where nothing was read from Azure."""
 
-    tally: Tally
-    counted: Counting
+    evaluation: EvaluationResult
     rules: RuleSet
     took: float | None
     wrote: Sequence[str]
@@ -34,11 +32,15 @@ class Summary:
     news: News | None = None
 
     @property
+    def counts(self) -> Counts:
+        return self.evaluation.counts
+
+    @property
     def failed(self) -> int:
-        return len(self.tally.gaps)
+        return self.counts.gaps
 
     def names(self) -> dict[str, str]:
-        return {scope.subscription.lower(): scope.name for scope in self.tally.scopes}
+        return {scope.subscription.lower(): scope.name for scope in self.evaluation.scopes}
 
     # The screen
 
@@ -59,49 +61,50 @@ class Summary:
         return [Line(), *self.result(), *self.files(), Line(self.end.why, f"Exit {self.end.code}")]
 
     def read(self) -> str:
-        tally = self.tally
-        resources = many(tally.resources, "resource")
+        counts = self.counts
+        resources = many(counts.resources, "resource")
         if self.took is None:
-            done = f"{resources} of a file, with {many(tally.reads, 'read')}"
+            done = f"{resources} of a file, with {many(counts.reads, 'read')}"
         else:
-            done = f"{resources} with {tally.reads:,} of {many(tally.reads + self.failed, 'read')} in {span(self.took)}"
+            done = (
+                f"{resources} with {counts.reads:,} of {many(counts.reads + self.failed, 'read')} in {span(self.took)}"
+            )
         return done + (f"; {many(self.failed, 'read')} failed" if self.failed else "")
 
     def read_log(self) -> str:
-        tally = self.tally
+        counts = self.counts
         if self.took is None:
             return self.read()
-        every = tally.reads + self.failed
+        every = counts.reads + self.failed
         failed = f"; {self.failed:,} failed" if self.failed else ""
-        read = f"{many(tally.resources, 'resource')}, {tally.reads:,} of {every:,} reads{failed}"
+        read = f"{many(counts.resources, 'resource')}, {counts.reads:,} of {every:,} reads{failed}"
         return f"finished in {span(self.took)}: {read}"
 
     def judged(self) -> str:
-        tally = self.tally
-        checks = sum(tally.statuses.values())
-        rest = {type: count for type, count in tally.types.items() if type.lower() not in tally.judged}
-        counts = ((self.counted.endpoints, "endpoint"), (checks, "check"), (len(self.rules.enabled), "rule"))
-        said = ", ".join(many(count, word) for count, word in counts)
+        counts = self.counts
+        rest, resources = counts.uncovered, sum(each.resources for each in counts.uncovered)
+        known = ((counts.endpoints, "endpoint"), (counts.checks, "check"), (len(self.rules.enabled), "rule"))
+        said = ", ".join(many(count, word) for count, word in known)
         if rest:
-            have = "has" if sum(rest.values()) == 1 else "have"
-            said += f"; {many(sum(rest.values()), 'resource')} of {many(len(rest), 'type')} {have} no rule"
+            have = "has" if resources == 1 else "have"
+            said += f"; {many(resources, 'resource')} of {many(len(rest), 'type')} {have} no rule"
         return said
 
     def worst(self, count: int) -> Iterator[Line]:
-        doors = self.counted.doors()
+        doors = self.counts.fix_groups()
         shown = doors[:count]
         if not shown:
             return
         yield Line()
         told = sum(len(door.endpoints) for door in shown)
-        yield Line(f"Worst {told:,} of {many(self.counted.endpoints, 'endpoint')}", column=0)
+        yield Line(f"Worst {told:,} of {many(self.counts.endpoints, 'endpoint')}", column=0)
         for door in shown:
             yield Line(door.sentence(), door.severity, 10, door.severity)
             yield from closing(door.fix)
 
     def not_read(self, count: int) -> Iterator[Line]:
         holes = self.holes()
-        undecided = self.tally.statuses["unknown"] - self.tally.settled
+        undecided = self.counts.inconclusive
         accepted = self.accepted()
         if holes or undecided or accepted:
             yield Line()
@@ -117,18 +120,19 @@ class Summary:
 
     def accepted(self) -> str:
         """What is accepted of what is undecided, "" without anything."""
-        count, checks = len(self.tally.gaps) - self.tally.unaccepted, self.tally.agreed
+        count, checks = self.counts.accepted_gaps, self.evaluation.accepted_by_rule
         none = "none of them counts as passed"
         if not count:
             one = "it does not count as passed" if checks == 1 else none
             return f"Accepted: {many(checks, 'undecided check')}; {one}" if checks else ""
-        by_gap = f"{many(self.tally.settled - checks, 'check')} undecided by {'it' if count == 1 else 'them'} alone"
+        them, others = "it" if count == 1 else "them", self.counts.accepted_inconclusive - checks
+        by_gap = f"{many(others, 'check')} undecided by {them} alone"
         other = f", {checks:,} more for other reasons;" if checks else ","
         return f"Accepted: {many(count, 'gap')}; {by_gap}{other} {none}"
 
     def _undecided(self, gaps: int, checks: int) -> str:
         """How many checks the gaps leave undecided, and how many are so for another reason."""
-        other = self.tally.undecided[""] if gaps else 0
+        other = self.counts.inconclusive_by_gap[""] if gaps else 0
         if not gaps:
             return f"{many(checks, 'check')} undecided"
         said = f"{many(gaps, 'gap')} {'leaves' if gaps == 1 else 'leave'} {many(checks - other, 'check')} undecided"
@@ -145,16 +149,16 @@ class Summary:
 
     def holes(self) -> list["Hole"]:
         """The gaps that were not accepted, the worst first."""
-        tally, names = self.tally, self.names()
+        counts, names = self.counts, self.names()
         found = [
             Hole(
                 named(gap.url, names),
                 gap,
-                tally.undecided.get(gap.url, 0),
-                tally.undecided_worst.get(gap.url),
+                counts.inconclusive_by_gap.get(gap.url, 0),
+                counts.worst_by_gap.get(gap.url),
                 is_scope=not type_of(gap.url),
             )
-            for gap in tally.gaps
+            for gap in self.evaluation.gaps
             if not gap.accepted
         ]
         return sorted(
@@ -168,17 +172,17 @@ class Summary:
             yield Line(each)
 
     def result_sentences(self) -> list[str]:
-        counted, tally = self.counted, self.tally
-        if not counted.endpoints and not tally.statuses:
-            where = ", ".join(scope.name for scope in tally.scopes[:3]) or "what was given"
+        counts, evaluation = self.counts, self.evaluation
+        if not counts.endpoints and not counts.statuses:
+            where = ", ".join(scope.name for scope in evaluation.scopes[:3]) or "what was given"
             return [f"No resource of a known type was found in {where}"]
-        if counted.anyone or counted.copied:
+        if counts.without_authentication or counts.shared_key_only:
             return [*self._open(), *self._may()]
-        if not tally.complete:
-            failed = f": {many(tally.unaccepted, 'read')} failed" if tally.unaccepted else ""
-            checks = tally.statuses["unknown"] - tally.settled
+        if not evaluation.complete:
+            failed = f": {many(counts.unaccepted_gaps, 'read')} failed" if counts.unaccepted_gaps else ""
+            checks = counts.inconclusive
             are = "is" if checks == 1 else "are"
-            if not checks and not tally.unaccepted:
+            if not checks and not counts.unaccepted_gaps:
                 return ["No open endpoint found, but not everything could be read"]
             return [
                 "No open endpoint found, but not everything could be read",
@@ -186,14 +190,14 @@ class Summary:
             ]
         first = "No endpoint stands open to anyone; none needs only a copied key or password"
         if self.accepted():
-            what = "could not be decided" if tally.unaccepted == len(tally.gaps) else "was not read"
+            what = "could not be decided" if counts.unaccepted_gaps == counts.gaps else "was not read"
             return [first, f"What {what} is accepted, and is not decided"]
         if self.took is None:
             return [first]
-        return [first, f"Everything that was asked for was read: {tally.reads:,} of {many(tally.reads, 'read')}"]
+        return [first, f"Everything that was asked for was read: {counts.reads:,} of {many(counts.reads, 'read')}"]
 
     def _open(self) -> list[str]:
-        anyone, copied = self.counted.anyone, self.counted.copied
+        anyone, copied = self.counts.without_authentication, self.counts.shared_key_only
         if not anyone:
             need = "needs" if copied == 1 else "need"
             return [f"No endpoint stands open to anyone; {copied:,} {need} only a copied key or password"]
@@ -202,7 +206,7 @@ class Summary:
         return [f"{many(anyone, 'endpoint')} {stand} open to anyone{more}"]
 
     def _may(self) -> list[str]:
-        count = self.counted.unread
+        count = self.counts.not_assessed
         return [f"{count:,} could not be read and may be open too"] if count else []
 
     def files(self) -> list[Line]:
@@ -212,13 +216,13 @@ class Summary:
 
     def found(self) -> str:
         """`5 critical, 14 high, 1 not read, 26 closed`."""
-        standing = self.counted.standing
-        said = [f"{standing[name]:,} {name}" for name in _NAMES if standing[name]]
-        said += [f"{self.counted.unread:,} not read"] if self.counted.unread else []
-        said += [f"{standing[name]:,} {name}" for name in ("waived", "intended", "closed") if standing[name]]
-        accepted = len(self.tally.gaps) - self.tally.unaccepted
-        said += [f"{many(accepted, 'gap')} accepted"] if accepted else []
-        said += [f"{many(self.tally.agreed, 'undecided check')} accepted"] if self.tally.agreed else []
+        counts = self.counts
+        said = [f"{counts.open[name]:,} {name}" for name in SEVERITIES if counts.open[name]]
+        said += [f"{self.counts.not_assessed:,} not read"] if self.counts.not_assessed else []
+        said += [f"{counts.states[name]:,} {name}" for name in ("waived", "intended", "closed") if counts.states[name]]
+        said += [f"{many(counts.accepted_gaps, 'gap')} accepted"] if counts.accepted_gaps else []
+        by_rule = self.evaluation.accepted_by_rule
+        said += [f"{many(by_rule, 'undecided check')} accepted"] if by_rule else []
         return ", ".join(said) or "no endpoint"
 
     def found_lines(self) -> list[str]:
@@ -227,7 +231,7 @@ class Summary:
         return [
             f"{door.severity} {' '.join((door.name, door.endpoints[0]))}"
             f"{f' and {len(door.endpoints) - 1} more' if len(door.endpoints) > 1 else ''} {door.fingerprint}"
-            for door in self.counted.doors()
+            for door in self.counts.fix_groups()
             if Severity[door.severity] >= least
         ]
 

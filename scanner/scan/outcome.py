@@ -1,11 +1,11 @@
-"""How a scan ends: the faults of rules, what a stopped scan leaves, and the last screen or the end of a log."""
+"""The end of a scan: errors of rules, what a stopped scan leaves, the last screen or the end of a log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from scanner.errors import InputError, UserError
-from scanner.evaluate.run import Crash, Evaluation
+from scanner.evaluate.results import Crash, EvaluationResult
 from scanner.exit_codes import DEFECT, Exit
 from scanner.output.formats import STDOUT
 from scanner.output.storage import is_blob
@@ -20,7 +20,7 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a scan came to."""
+    """How a scan ended: its exit code, its last screen, its errors."""
 
     end: Exit
     summary: Summary
@@ -28,12 +28,12 @@ class Outcome:
 
 
 def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str] = (), *, left: str = "") -> None:
-    """What a stopped scan leaves behind; `left` says so where it is not plain."""
-    job.told = True
+    """Show what a stopped scan leaves behind. `left`: a clause in place of the usual one."""
+    job.is_stop_shown = True
     asked = [*(out.name for out in job.outs if out.format != STDOUT), job.settings["snapshot"]]
     before = [name for name in asked if name and name not in wrote and (is_blob(name) or Path(name).exists())]
-    judged = left or ("not everything was written" if wrote else "nothing was judged")
-    said = f"{when}; {judged}" + (
+    progress = left or ("not everything was written" if wrote else "nothing was judged")
+    said = f"{when}; {progress}" + (
         f". {', '.join(before)} {'is' if len(before) == 1 else 'are'} as before" if before else ""
     )
     kept = [*wrote, *([f"{job.settings['record']} (--record, complete up to here)"] if job.settings["record"] else [])]
@@ -43,7 +43,7 @@ def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str]
 
 
 def broken_rules(job: Job) -> list[UserError]:
-    """Rule files that did not import."""
+    """Return an error for each rule file that did not import."""
     count = len(job.rules.enabled)
     return [
         InputError(
@@ -55,10 +55,10 @@ def broken_rules(job: Job) -> list[UserError]:
     ]
 
 
-def crashed_rules(rules: RuleSet, evaluation: Evaluation) -> list[UserError]:
-    """Rules that raised, one error a rule."""
+def crashed_rules(rules: RuleSet, result: EvaluationResult) -> list[UserError]:
+    """Return an error for each rule that raised an exception, at most five."""
     found: dict[str, list[Crash]] = {}
-    for crash in evaluation.tally.errors:
+    for crash in result.crashes:
         found.setdefault(crash.rule, []).append(crash)
     return [_crashed(crashes, rules.files.get(rule, "")) for rule, crashes in list(found.items())[:5]]
 
@@ -74,7 +74,7 @@ def _crashed(crashes: Sequence[Crash], file: str) -> UserError:
 
 
 def disagreeing(found: Sequence[str]) -> list[UserError]:
-    """Where Azure's effective rules are not ours, the first few."""
+    """Return errors for the places where Azure's effective rules differ from ours, the first few."""
     more = f"; {len(found) - SHOWN:,} more in the report" if len(found) > SHOWN else ""
     do = "report it, with this output; on these paths believe Azure, not this scan"
     return [
@@ -84,7 +84,7 @@ def disagreeing(found: Sequence[str]) -> list[UserError]:
 
 
 def _near(file: str) -> str:
-    """A path from the working folder where it lies below it."""
+    """Return a path relative to the working folder, where it lies below that."""
     try:
         return str(Path(file).relative_to(Path.cwd()))
     except ValueError:
@@ -92,7 +92,7 @@ def _near(file: str) -> str:
 
 
 def show(outcome: Outcome, screen: Screen) -> None:
-    """The last screen, the end of a log, or the one line of `--quiet`."""
+    """Print the last screen, the end of a log, or the one line of `--quiet`."""
     summary = outcome.summary
     if screen.mode == "quiet":
         for error in outcome.errors:
@@ -110,7 +110,7 @@ def show(outcome: Outcome, screen: Screen) -> None:
 
 
 def log(outcome: Outcome, screen: Screen) -> None:
-    """The end of a log."""
+    """Print the end of a log."""
     summary = outcome.summary
     screen.rest("gap", "gaps")
     screen.log("read", summary.read_log())

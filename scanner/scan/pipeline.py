@@ -1,32 +1,29 @@
-"""The four steps in a row: what the command line, the demo and a distributed worker call."""
+"""The four steps of a scan in a row: read, keep the snapshot, evaluate, write."""
 
-import os
 import secrets
-import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 from time import monotonic
-from typing import Any
-
-import msgspec
+from typing import NamedTuple
 
 from scanner.config import waivers
-from scanner.document import schema as rows
+from scanner.document.schema import ScanRow, now
+from scanner.document.writer import Writer
 from scanner.errors import UserError
-from scanner.evaluate.counts import Counting
-from scanner.evaluate.run import Evaluation, Waivers, now
+from scanner.evaluate.counts import Counts
+from scanner.evaluate.policy import Waivers
+from scanner.evaluate.results import EvaluationResult
+from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import Exit, decide
-from scanner.output.formats import STDOUT, Unwritable, unwritable
 from scanner.output.storage import Storage, is_blob
 from scanner.scan.change_lines import News
 from scanner.scan.job import Job
 from scanner.scan.last_screen import Summary
+from scanner.scan.notifying import notify
 from scanner.scan.outcome import DISAGREES, SHOWN, Outcome, broken_rules, crashed_rules, disagreeing, stopped
-from scanner.scan.session import Night
+from scanner.scan.outputs import Outputs, Sections
+from scanner.scan.session import HistorySession
 from scanner.snapshot import files as snapshot
 from scanner.snapshot.bundles import Snapshot, of_store
 from scanner.snapshot.format import Header
@@ -35,242 +32,99 @@ from scanner.terminal.screen import Line, Screen
 from scanner.terminal.signals import Stop, Stopped
 
 
+class _Context(NamedTuple):
+    """What the steps of a scan share. `session`: its history, None without `--history`."""
+
+    job: Job
+    session: HistorySession | None
+    outputs: Outputs
+    screen: Screen
+    stop: Stop
+
+
+class _Evaluated(NamedTuple):
+    """A snapshot, its evaluation, and the writer that holds the rows."""
+
+    snapshot: Snapshot
+    evaluation: Evaluation
+    writer: Writer
+
+
 def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome:
-    """Collect (or open a snapshot), judge, write. Raises UserError where nothing comes of it, Stopped on a signal."""
+    """Read Azure or open a snapshot, evaluate it, write. Raises UserError where nothing comes of it, Stopped on a
+    signal.
+    """
     stop.parts = job.parts()
     job.storage = Storage(job.settings, stop.run, tell=screen.tell, busy=screen.busy, parts=stop.parts)
     source = job.settings["from"]
     try:
         job.storage.check(job.blobs())
         with job.storage.reading(source, job.settings.at("from", source)) as path:
-            return _Scan(job, job.storage, screen, stop, limits, _night(job, screen)).run(path)
+            context = _Context(job, _history(job, screen), Outputs(job.storage), screen, stop)
+            return _run(context, path, limits)
     except Stopped:
-        if not job.told:
+        if not job.is_stop_shown:
             stopped(job, screen, stop.code, "at the storage account" if job.blobs() or is_blob(source) else "at once")
         raise
 
 
-def _night(job: Job, screen: Screen) -> Night | None:
-    """The history of a scan that was asked to remember."""
+def _history(job: Job, screen: Screen) -> HistorySession | None:
+    """Return the history of the scan, None where it was asked for none."""
     if not job.settings["history"]:
         return None
-    night = Night(job.settings, job.rules, job.tool, live=not job.settings["from"])
-    night.check(screen)
-    return night
+    session = HistorySession(job.settings, job.rules, job.tool, live=not job.settings["from"])
+    session.check(screen)
+    return session
 
 
-@dataclass(slots=True)
-class _Scan:
-    """One run of a job, and what goes on from step to step."""
-
-    job: Job
-    storage: Storage
-    screen: Screen
-    stop: Stop
-    limits: bool
-    night: Night | None
-    started: str = field(default_factory=now)
-    began: float = field(default_factory=monotonic)
-    took: float | None = None
-    """Seconds of reading; None where nothing was read from Azure."""
-    wrote: list[str] = field(default_factory=list)
-    errors: list[UserError] = field(default_factory=list)
-
-    def run(self, source: Path) -> Outcome:
-        job, night, screen = self.job, self.night, self.screen
-        store = None if job.settings["from"] else self._collected()
-        taken = of_store(store) if store is not None else snapshot.read(source)
-        _seen(taken, screen, live=store is not None)
-        _expired(job.policy.waivers, screen)
-        try:
-            taken, evaluation, counting = self._settled(taken, store)
-            # Its lines are not needed any more, and the documents that are written now take room.
-            store = None
-            with closing(counting):
-                _noted(evaluation.notes(), screen)
-                mark = secrets.token_hex(8)
-                scan = evaluation.scan_row(started=self.started, finished=now(), tool=job.tool, mark=mark)
-                if night is not None:
-                    night.compare(scan, taken, evaluation, counting)
-                unwritten = self._write(counting, evaluation, scan)
-                if night is not None:
-                    night.write(scan, taken, evaluation, counting)
-        except Stopped:
-            screen.finish()
-            stopped(job, screen, self.stop.code, "while judging", self.wrote)
-            raise
-        self._faults(evaluation)
-        return self._outcome(evaluation, counting, scan, unwritten)
-
-    # Step 1
-
-    def _collected(self) -> Store:
-        """What was read, with progress."""
-        job, screen = self.job, self.screen
-        store = Store(Header(taken=now(), cloud=job.settings["cloud"], tool=job.tool))
-        screen.begin("Reading")
-        try:
-            self.stop.run(_read(job, screen, store, self.limits))
-        except Stopped:
-            screen.finish()
-            known = f"{screen.done:,} of {screen.done + screen.to_come:,} known reads"
-            stopped(job, screen, self.stop.code, f"after {known}")
-            raise
-        finally:
-            screen.finish()
-        store.header.scopes = [subscription for subscription, _, _ in screen.scopes]
-        self.took = monotonic() - self.began
-        self._keep(store)
-        return store
-
-    # Step 2
-
-    def _keep(self, store: Store) -> None:
-        """Write the snapshot that was asked for."""
-        name = self.job.settings["snapshot"]
-        if not name:
-            return
-        if name in self.wrote:
-            self.wrote.remove(name)
-        try:
-            with self.storage.writing(name) as file:
-                store.into(file, Path(name))
-            self.wrote.append(name)
-        except OSError as error:
-            self.errors.append(unwritable(name, error, self.wrote))
-
-    # Step 3
-
-    def _settled(self, taken: Snapshot, store: Store | None) -> tuple[Snapshot, Evaluation, Counting]:
-        """Judged; where a history is kept, once more after a second look at what seems to have changed."""
-        evaluation, counting = self._judged(taken)
-        if self.night is None or store is None:
-            return taken, evaluation, counting
-        again = self.night.again(store, taken, counting, self.screen, self.stop)
-        if again is None:
-            return taken, evaluation, counting
-        counting.close()
-        self._keep(again)
-        taken = of_store(again)
-        return taken, *self._judged(taken)
-
-    def _judged(self, taken: Snapshot) -> tuple[Evaluation, Counting]:
-        """The rules over a snapshot, with progress."""
-        counting = self.night.writer(taken) if self.night is not None else Counting()
-        self.screen.begin("Judging", lambda: f"{counting.endpoints:,} endpoints so far")
-        try:
-            evaluation = Evaluation(taken, self.job.rules, self.job.policy)
-            evaluation.run(counting)
-        except BaseException:
-            counting.close()
-            raise
-        finally:
-            self.screen.finish()
-        return evaluation, counting
-
-    # Step 4
-
-    def _write(self, writer: rows.Writer, evaluation: Evaluation, scan: rows.ScanRow) -> list[str]:
-        """Write every output. Those that could not be written are named and told; the others go on."""
-        from scanner.output.writers import write as made
-
-        changes = self.night.row if self.night is not None else None
-        words = (scan, evaluation.rule_rows(), evaluation.tally.gaps, evaluation.coverage(), changes)
-        unwritten = [error.what_file for error in self.errors if isinstance(error, Unwritable)]
-        document: Any = None
-        for out in sorted(self.job.outs, key=lambda each: each.format not in (STDOUT, ".json")):
-            try:
-                if out.format == STDOUT:
-                    writer.finish(sys.stdout.buffer, *words)
-                    sys.stdout.buffer.flush()
-                    continue
-                if out.format != ".json" and document is None:
-                    document = _decoded(writer, words)
-                with self.storage.writing(out.name) as file:
-                    if out.format == ".json":
-                        writer.finish(file, *words)
-                    else:
-                        made(out.format, document, file)
-                self.wrote.append(out.name)
-            except BrokenPipeError:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                unwritten.append("standard output")
-            except OSError as error:
-                self.errors.append(unwritable(out.name, error, self.wrote))
-                unwritten.append(out.name)
-        return unwritten
-
-    # The end
-
-    def _faults(self, evaluation: Evaluation) -> None:
-        job = self.job
-        self.errors += broken_rules(job)
-        self.errors += crashed_rules(job.rules, evaluation)
-        self.errors += disagreeing(job.disagreements)
-        self.errors += self.night.told(self.wrote) if self.night is not None else []
-
-    def _outcome(
-        self, evaluation: Evaluation, counting: Counting, scan: rows.ScanRow, unwritten: Sequence[str]
-    ) -> Outcome:
-        job, night = self.job, self.night
-        end = decide(
-            evaluation.tally,
-            job.settings["fail-on"],
-            broken=job.rules.broken,
-            unwritten=[*unwritten, *(["the history"] if night is not None and night.errors else [])],
-            defects=len(job.disagreements),
-            found=night.found if night is not None else None,
-        )
-        asked = (*(out.name for out in job.outs), job.settings["snapshot"])
-        wrote = [name for name in asked if name in self.wrote]
-        if night is not None and job.whom:
-            self.errors += self._tell(night, evaluation, scan, end, wrote)
-        summary = Summary(
-            evaluation.tally,
-            counting,
-            job.rules,
-            self.took,
-            wrote,
-            end,
-            job.settings["fail-on"],
-            news=News.of(night.row, night.found) if night is not None and night.row and night.found else None,
-        )
-        return Outcome(end, summary, self.errors)
-
-    def _tell(
-        self, night: Night, evaluation: Evaluation, scan: rows.ScanRow, end: Exit, wrote: Sequence[str]
-    ) -> list[UserError]:
-        """Tell whom the scan was asked to tell; the errors of those that were not reached."""
-        from scanner.notify import after_scan
-        from scanner.notify.notice import ScanResult
-
-        result = ScanResult(
-            scan=scan,
-            tally=evaluation.tally,
-            end=end,
-            today=datetime.now(UTC).date(),
-            row=night.row,
-            changes=night.found,
-            owners=night.owners(self.job.settings.owner_tag),
-            expiring=waivers.expiring(self.job.policy.waivers),
-            history_errors=[error.what for error in night.errors],
-            files=wrote,
-        )
-        try:
-            return after_scan.notify(self.job.whom, result, night, self.screen)
-        except Stopped:
-            self.screen.finish()
-            stopped(self.job, self.screen, self.stop.code, "while notices were sent", wrote, left="all was written")
-            raise
+def _run(context: _Context, source: Path, limits: bool) -> Outcome:
+    job, _, outputs, screen, stop = context
+    started, began = now(), monotonic()
+    store, took = None, None
+    if not job.settings["from"]:
+        store = _collect(context, limits)
+        took = monotonic() - began
+        outputs.write_snapshot(store, job.settings["snapshot"])
+    taken = of_store(store) if store is not None else snapshot.read(source)
+    if store is None:
+        _show_source(taken, screen)
+    _show_expired(job.policy.waivers, screen)
+    try:
+        found = _evaluate_and_reverify(context, taken, store)
+        # Its lines are not needed any more, and the documents that are written now take memory.
+        store = None
+        with closing(found.writer):
+            scan = _write(context, found, started)
+    except Stopped:
+        screen.finish()
+        stopped(job, screen, stop.code, "while judging", outputs.wrote)
+        raise
+    return _outcome(context, found.evaluation, scan, took)
 
 
-def _decoded(writer: rows.Writer, words: tuple[Any, ...]) -> Any:
-    whole = BytesIO()
-    writer.finish(whole, *words)
-    return msgspec.json.decode(whole.getbuffer())
+# Steps 1 and 2
+
+
+def _collect(context: _Context, limits: bool) -> Store:
+    """Read Azure, with progress."""
+    job, _, _, screen, stop = context
+    store = Store(Header(taken=now(), cloud=job.settings["cloud"], tool=job.tool))
+    screen.begin("Reading")
+    try:
+        stop.run(_read(job, screen, store, limits))
+    except Stopped:
+        screen.finish()
+        known = f"{screen.done:,} of {screen.done + screen.to_come:,} known reads"
+        stopped(job, screen, stop.code, f"after {known}")
+        raise
+    finally:
+        screen.finish()
+    store.header.scopes = [subscription for subscription, _, _ in screen.scopes]
+    return store
 
 
 async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
+    """Read Azure into a store, as the settings say."""
     # The SDKs are imported here, after the first line was printed.
     from scanner.azure.clients import ConnectionOptions, connect
     from scanner.collect.collector import Plan, Scope, collect
@@ -294,16 +148,118 @@ async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
             from scanner.collect.effective import differences
 
             job.disagreements += await differences(reader, store, screen)
-            store.header.notes += [f"{DISAGREES}: {said}" for said in job.disagreements]
+            store.header.notes += [f"{DISAGREES}: {each}" for each in job.disagreements]
 
 
-# What a person is told on the way
+# Step 3
 
 
-def _seen(taken: Snapshot, screen: Screen, *, live: bool) -> None:
-    """Tell what a file says of its account and scopes."""
-    if live:
-        return
+def _evaluate_and_reverify(context: _Context, taken: Snapshot, store: Store | None) -> _Evaluated:
+    """Evaluate a snapshot; with a history, once more after the re-verification of what seems to have changed."""
+    job, session, outputs, screen, stop = context
+    found = _evaluate(context, taken)
+    if session is None or store is None:
+        return found
+    both = session.reverify(store, taken, found.writer, screen, stop)
+    if both is None:
+        return found
+    found.writer.close()
+    outputs.write_snapshot(both, job.settings["snapshot"])
+    return _evaluate(context, of_store(both))
+
+
+def _evaluate(context: _Context, taken: Snapshot) -> _Evaluated:
+    """Evaluate the rules over a snapshot, with progress."""
+    job, session, _, screen, _ = context
+    writer = session.writer(taken) if session is not None else Writer()
+    counts = Counts()
+    screen.begin("Judging", lambda: f"{counts.endpoints:,} endpoints so far")
+    try:
+        evaluation = Evaluation(taken, job.rules, job.policy, counts=counts)
+        evaluation.run(writer)
+    except BaseException:
+        writer.close()
+        raise
+    finally:
+        screen.finish()
+    return _Evaluated(taken, evaluation, writer)
+
+
+# Step 4
+
+
+def _write(context: _Context, found: _Evaluated, started: str) -> ScanRow:
+    """Compare with the history, write every output, then the history."""
+    job, session, outputs, screen, _ = context
+    taken, evaluation, writer = found
+    result = evaluation.result
+    _show_notes(evaluation.notes(), screen)
+    mark = secrets.token_hex(8)
+    scan = evaluation.scan_row(started=started, finished=now(), tool=job.tool, mark=mark)
+    if session is not None:
+        session.compare(scan, taken, result.counts, writer)
+    changes = session.row if session is not None else None
+    sections = Sections(scan, evaluation.rule_rows(), result.gaps, evaluation.coverage(), changes)
+    outputs.write_documents(job.outs, writer, sections)
+    if session is not None:
+        session.write(scan, taken, result.counts, writer)
+    return scan
+
+
+def _outcome(context: _Context, evaluation: Evaluation, scan: ScanRow, took: float | None) -> Outcome:
+    """Decide the exit code, send the notifications, and return how the scan ended."""
+    job, session, outputs, _, _ = context
+    errors: list[UserError] = [
+        *outputs.errors,
+        *broken_rules(job),
+        *crashed_rules(job.rules, evaluation.result),
+        *disagreeing(job.disagreements),
+        *(session.errors_with(outputs.wrote) if session is not None else []),
+    ]
+    end = decide(
+        evaluation.result,
+        job.settings["fail-on"],
+        broken=job.rules.broken,
+        unwritten=[*outputs.unwritten, *(["the history"] if session is not None and session.errors else [])],
+        defects=len(job.disagreements),
+        found=session.changes if session is not None else None,
+    )
+    asked = (*(out.name for out in job.outs), job.settings["snapshot"])
+    wrote = [name for name in asked if name in outputs.wrote]
+    if session is not None and job.whom:
+        errors += _notify(context, session, evaluation.result, scan, end, wrote)
+    summary = Summary(evaluation.result, job.rules, took, wrote, end, job.settings["fail-on"], news=_news(session))
+    return Outcome(end, summary, errors)
+
+
+def _notify(
+    context: _Context,
+    session: HistorySession,
+    result: EvaluationResult,
+    scan: ScanRow,
+    end: Exit,
+    wrote: Sequence[str],
+) -> list[UserError]:
+    job, screen, stop = context.job, context.screen, context.stop
+    try:
+        return notify(job, session, result, scan, end, wrote, screen)
+    except Stopped:
+        screen.finish()
+        stopped(job, screen, stop.code, "while notices were sent", wrote, left="all was written")
+        raise
+
+
+def _news(session: HistorySession | None) -> News | None:
+    if session is None or session.row is None or session.changes is None:
+        return None
+    return News.of(session.row, session.changes)
+
+
+# What is shown on the way
+
+
+def _show_source(taken: Snapshot, screen: Screen) -> None:
+    """Show the account and the scopes of a snapshot."""
     head = taken.header
     text = f"{head.principal}, as of {head.taken}" if head.principal else f"as of {head.taken}"
     screen.write([Line(text, "Account" if head.principal else "Taken", whole=True)], "account", text)
@@ -313,8 +269,8 @@ def _seen(taken: Snapshot, screen: Screen, *, live: bool) -> None:
         screen.write([Line(note, "Note")], "scope", note)
 
 
-def _expired(accepted: Waivers, screen: Screen) -> None:
-    """Tell how many waivers have expired."""
+def _show_expired(accepted: Waivers, screen: Screen) -> None:
+    """Show how many waivers have expired."""
     count = accepted.expired if isinstance(accepted, waivers.WaiverFile) else 0
     if count:
         have = "waiver has" if count == 1 else "waivers have"
@@ -322,8 +278,8 @@ def _expired(accepted: Waivers, screen: Screen) -> None:
         screen.write([Line(said, "Waivers")], "found", said)
 
 
-def _noted(notes: Sequence[str], screen: Screen) -> None:
-    """Tell of waivers that expired or match nothing; a terminal shows the first few, all are in the report."""
+def _show_notes(notes: Sequence[str], screen: Screen) -> None:
+    """Show waivers that expired or match nothing. A terminal shows the first few; the report has all."""
     for note in notes:
         screen.log("found", note)
     if screen.mode == "live" and notes:

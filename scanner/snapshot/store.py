@@ -10,7 +10,8 @@ from typing import IO, Any, Protocol
 
 import zstandard
 
-from scanner.document.schema import Beside, ScopeRow
+from scanner.document.schema import ScopeRow
+from scanner.document.writer import AtomicFile
 from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.resource import By
@@ -142,7 +143,7 @@ class Store(LineWriter):
 
     def write(self, path: Path) -> None:
         """Write the snapshot file, compressed by its suffix (.gz, .zst). It appears when it is complete."""
-        with Beside(path) as raw:
+        with AtomicFile(path) as raw:
             self.into(raw, path)
 
     def into(self, raw: IO[bytes], path: Path) -> None:

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scanner.document.schema import Writer
-from scanner.evaluate.run import Evaluation, now
+from scanner.document.schema import now
+from scanner.document.writer import Writer
+from scanner.evaluate.run import Evaluation
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource import Bundle
 from scanner.rulebook import loader
@@ -60,22 +61,22 @@ def measure(snapshot: Snapshot) -> dict[str, Any]:
     wall, cpu = time.perf_counter(), time.process_time()
     evaluation = Evaluation(snapshot, found)
     writer = Writer()
-    tally = evaluation.run(writer)
+    result = evaluation.run(writer)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "findings.json"
         with path.open("wb") as out:
             scan = evaluation.scan_row(started=now(), finished=now(), tool="bench")
-            writer.finish(out, scan, evaluation.rule_rows(), tally.gaps, evaluation.coverage())
+            writer.finish(out, scan, evaluation.rule_rows(), result.gaps, evaluation.coverage())
         size = path.stat().st_size
     writer.close()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return {
-        "resources": tally.resources,
+        "resources": result.counts.resources,
         "wall_s": round(wall, 3),
         "cpu_s": round(cpu, 3),
-        "resources_a_second": round(tally.resources / cpu),
-        "kb_a_resource": round(size / tally.resources / 1000, 2),
-        "findings": tally.statuses["fail"] + tally.statuses["unknown"],
+        "resources_a_second": round(result.counts.resources / cpu),
+        "kb_a_resource": round(size / result.counts.resources / 1000, 2),
+        "findings": result.counts.statuses["fail"] + result.counts.statuses["unknown"],
         "peak_mb": round(usage.getrusage(usage.RUSAGE_SELF).ru_maxrss / 1024),
     }
 

@@ -22,8 +22,9 @@ import msgspec
 
 from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, collect
-from scanner.document.schema import Writer
-from scanner.evaluate.run import Evaluation, now
+from scanner.document.schema import now
+from scanner.document.writer import Writer
+from scanner.evaluate.run import Evaluation
 from scanner.report.html import write_html
 from scanner.rulebook import loader
 from scanner.sandbox.copies import copies
@@ -75,18 +76,18 @@ def read(url: str, limiter: bool) -> dict[str, Any]:
     reading = time.perf_counter() - wall
     evaluation = Evaluation(of_store(store), found)
     writer = Writer()
-    tally = evaluation.run(writer)
+    result = evaluation.run(writer)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "findings.json"
         with path.open("wb") as out:
             scan = evaluation.scan_row(started=now(), finished=now(), tool="bench")
-            writer.finish(out, scan, evaluation.rule_rows(), tally.gaps, evaluation.coverage())
+            writer.finish(out, scan, evaluation.rule_rows(), result.gaps, evaluation.coverage())
         write_html(msgspec.json.decode(path.read_bytes()), Path(folder) / "report.html")
     if record := os.environ.get("TWOLOCKS_BENCH_PATHS"):
         Path(record).write_text(json.dumps([path for method, path in requests if method == "GET"]))
     kinds = collections.Counter(_kind(method, path) for method, path in requests)
     return {
-        "resources": tally.resources,
+        "resources": result.counts.resources,
         "requests": len(requests),
         "by_kind": dict(kinds.most_common(12)),
         "reading_s": round(reading, 2),

@@ -10,7 +10,7 @@ import pytest
 from scanner.azure.errors import NothingReadable
 from scanner.collect.bodies import with_child_id
 from scanner.collect.collector import Plan, Scope, collect, cut
-from scanner.document.schema import Writer
+from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
 from scanner.model.rule import ResourceType
@@ -395,7 +395,7 @@ def test_a_refused_list_of_children_gives_each_rule_one_unknown_on_the_parent() 
     writer, out = Writer(), BytesIO()
     evaluation.run(writer)
     scan_row = evaluation.scan_row(started="2026-11-25T00:00:00Z", finished="2026-11-25T00:00:01Z", tool="t")
-    writer.finish(out, scan_row, evaluation.rule_rows(), evaluation.tally.gaps, evaluation.coverage())
+    writer.finish(out, scan_row, evaluation.rule_rows(), evaluation.result.gaps, evaluation.coverage())
     writer.close()
     url = f"{ST0}/blobServices/default/containers"
     document = json.loads(out.getvalue())

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from scanner.config.waiver_editor import Terms, appended, chosen, opened
 from scanner.config.waivers import load
-from scanner.document.schema import Writer
-from scanner.evaluate.run import Evaluation, Policy
+from scanner.document.writer import Writer
+from scanner.evaluate.policy import Policy
+from scanner.evaluate.run import Evaluation
 from scanner.rulebook import loader
 from scanner.snapshot import files as taken
 from scanner.snapshot.format import Header
@@ -269,7 +270,7 @@ def judged(folder: Path, file: Path) -> dict[str, Any]:
     writer, out = Writer(), BytesIO()
     evaluation.run(writer)
     scan = evaluation.scan_row(started="", finished="", tool="test")
-    writer.finish(out, scan, {}, evaluation.tally.gaps, evaluation.coverage())
+    writer.finish(out, scan, {}, evaluation.result.gaps, evaluation.coverage())
     writer.close()
     document: dict[str, Any] = json.loads(out.getvalue())
     return document

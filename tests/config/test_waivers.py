@@ -13,7 +13,7 @@ from scanner.config.waivers import WaiverFile, expiring, parse_cell
 from scanner.config.waivers import load as waivers
 from scanner.document.schema import WaiverRow
 from scanner.errors import InputError
-from scanner.evaluate.run import NoWaivers, Spot
+from scanner.evaluate.policy import Failure, NoWaivers
 from scanner.model.exposure import Reach
 from scanner.model.resource import LOST, Gap
 from scanner.model.rule import Fix, ResourceType
@@ -61,13 +61,13 @@ def accepts(**more: str) -> str:
     return "[[gap]]\n" + "".join(f"{name} = {value}\n" for name, value in fields.items())
 
 
-PROPERTY = Spot(severity=Severity.high)
+PROPERTY = Failure(severity=Severity.high)
 
 
 def covered(
     found: WaiverFile,
     rules: RuleSet,
-    *spots: Spot,
+    *spots: Failure,
     rule: str = "storage-plain-http",
     resource: str = ID,
     tags: Mapping[str, str] | None = None,
@@ -75,8 +75,8 @@ def covered(
     return all(found.waived(rules.rules[rule], resource, tags or {}, each) for each in spots or (PROPERTY,))
 
 
-def spot(endpoint: str, cell: str, address: str = "", severity: Severity = Severity.high) -> Spot:
-    return Spot(endpoint, address, cell, severity)
+def spot(endpoint: str, cell: str, address: str = "", severity: Severity = Severity.high) -> Failure:
+    return Failure(endpoint, address, cell, severity)
 
 
 def test_a_waiver_covers_its_rule_on_its_resource_whatever_the_case(tmp_path: Path, rules: RuleSet) -> None:
@@ -164,9 +164,9 @@ def test_an_accepted_app_accepts_no_data(tmp_path: Path, rules: RuleSet) -> None
 def test_accepted_gaps(tmp_path: Path, rules: RuleSet) -> None:
     text = '[[gap]]\nurl = "*/blobServices/default"\nreason = "r"\nowner = "o"\nexpires = 2026-12-31\n'
     found = file(text, tmp_path, rules)
-    assert found.accepted(Gap(f"{ID}/blobServices/Default", 403, "AuthorizationFailed"))
-    assert not found.accepted(Gap(f"{ID}/blobServices/default/containers", 403, "AuthorizationFailed"))
-    assert not file(text.replace("2026-12", "2026-10"), tmp_path, rules).accepted(
+    assert found.accepted_gap(Gap(f"{ID}/blobServices/Default", 403, "AuthorizationFailed"))
+    assert not found.accepted_gap(Gap(f"{ID}/blobServices/default/containers", 403, "AuthorizationFailed"))
+    assert not file(text.replace("2026-12", "2026-10"), tmp_path, rules).accepted_gap(
         Gap(f"{ID}/blobServices/default", 403, "x")
     )
 
@@ -188,29 +188,29 @@ def test_accepted_gaps(tmp_path: Path, rules: RuleSet) -> None:
 )
 def test_accepted_checks(rule: str, resource: str, id: str, covers: bool, tmp_path: Path, rules: RuleSet) -> None:
     found = file(accepts(rule=f'"{rule}"', resource=f'"{resource}"'), tmp_path, rules)
-    row = found.settled(rules.rules["storage-plain-http"], id)
+    row = found.accepted_check(rules.rules["storage-plain-http"], id)
     assert row == (WaiverRow("r", "ola", "2026-12-31") if covers else None)
-    assert not found.accepted(Gap(id, 403, "")), "a rule is no read"
+    assert not found.accepted_gap(Gap(id, 403, "")), "a rule is no read"
     assert not covered(found, rules, resource=id), "what fails is not covered"
 
 
 def test_no_entry_accepts_that_a_subscription_is_gone(tmp_path: Path, rules: RuleSet) -> None:
     text = '[[gap]]\nurl = "/subscriptions/s1"\nreason = "r"\nowner = "o"\nexpires = 2026-12-31\n'
     found = file(text, tmp_path, rules)
-    assert found.accepted(Gap("/subscriptions/s1", 403, "AuthorizationFailed")) is not None
-    assert found.accepted(Gap("/subscriptions/s1", 0, LOST)) is None
+    assert found.accepted_gap(Gap("/subscriptions/s1", 403, "AuthorizationFailed")) is not None
+    assert found.accepted_gap(Gap("/subscriptions/s1", 0, LOST)) is None
 
 
 def test_an_expired_check_is_not_met_by_a_gap(tmp_path: Path, rules: RuleSet) -> None:
     found = file(accepts(resource='"*"', expires="2026-11-01"), tmp_path, rules)
-    assert found.accepted(Gap(f"{ID}/blobServices/default", 403, "x")) is None
+    assert found.accepted_gap(Gap(f"{ID}/blobServices/default", 403, "x")) is None
     assert not found.met
 
 
 def test_a_waiver_accepts_no_unknown(tmp_path: Path, rules: RuleSet) -> None:
     for expires in ("2026-12-31", "2026-11-01"):
         found = file(entry(expires=expires), tmp_path, rules)
-        assert found.settled(rules.rules["storage-plain-http"], ID) is None
+        assert found.accepted_check(rules.rules["storage-plain-http"], ID) is None
         assert not found.used
 
 
@@ -222,7 +222,7 @@ def test_a_rule_that_is_left_out_is_one_fault(tmp_path: Path, rules: RuleSet) ->
 
 def test_of_several_accepted_checks_the_last_to_end_counts(tmp_path: Path, rules: RuleSet) -> None:
     text = accepts(expires="2026-12-01") + accepts(expires="2026-12-24") + accepts(expires="2026-11-01")
-    row = file(text, tmp_path, rules).settled(rules.rules["storage-plain-http"], ID)
+    row = file(text, tmp_path, rules).accepted_check(rules.rules["storage-plain-http"], ID)
     assert row is not None
     assert row.expires == "2026-12-24"
 
@@ -330,8 +330,8 @@ def test_what_is_wrong_with_a_tag(text: str, what: str, tmp_path: Path, rules: R
 
 def test_what_is_worse_than_its_severity_is_not_covered(tmp_path: Path, rules: RuleSet) -> None:
     found = file(entry(severity='"medium"'), tmp_path, rules)
-    assert covered(found, rules, Spot(severity=Severity.medium))
-    assert not covered(found, rules, Spot(severity=Severity.high))
+    assert covered(found, rules, Failure(severity=Severity.medium))
+    assert not covered(found, rules, Failure(severity=Severity.high))
     machine = file(entry(rule='"machine-*"', cell='"admin/shared/internet"', severity='"medium"'), tmp_path, rules)
     rule = next(id for id in rules.rules if id.startswith("machine-"))
     stopped = spot("tcp/22", "admin/shared/internet", severity=Severity.medium)
@@ -422,10 +422,10 @@ def test_what_is_undecided_here_or_above_is_not_called_needless(tmp_path: Path, 
     rule = rules.rules["storage-anonymous-blob-access"]
     for above in (container, ID, "/subscriptions/s"):
         found = file(entry(rule=f'"{rule.id}"', resource=f'"{container}"'), tmp_path, rules)
-        found.undecided(rule, above)
+        found.inconclusive(rule, above)
         assert "matches nothing" not in told(found, rules)[0]
     found.begin()
-    found.undecided(rule, f"{ID}2")
+    found.inconclusive(rule, f"{ID}2")
     assert "matches nothing" in told(found, rules)[0]
 
 
@@ -433,7 +433,7 @@ def test_what_expired_says_whether_something_counts_again(tmp_path: Path, rules:
     gap = '[[gap]]\nurl = "*/x/y"\nreason = "r"\nowner = "ola"\nexpires = 2026-01-01\n'
     found = file(entry(expires="2026-11-24") + gap, tmp_path, rules)
     assert found.past(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
-    assert not found.accepted(Gap("/subscriptions/s/providers/x/y", 403, ""))
+    assert not found.accepted_gap(Gap("/subscriptions/s/providers/x/y", 403, ""))
     assert told(found, rules) == [
         "waivers.toml:1: the waiver of kari for storage-plain-http on stjournal expired on 2026-11-24; "
         "what it covered (1) counts again",
@@ -468,7 +468,7 @@ def test_what_is_about_to_expire(tmp_path: Path, rules: RuleSet) -> None:
 def test_a_subscription_is_accepted_only_by_its_whole_path(tmp_path: Path, rules: RuleSet) -> None:
     for url, accepts in (("/subscriptions/s1", True), ("/subscriptions/s*", False), ("*1", False)):
         text = f'[[gap]]\nurl = "{url}"\nreason = "r"\nowner = "o"\nexpires = 2026-12-31\n'
-        assert bool(file(text, tmp_path, rules).accepted(Gap("/subscriptions/S1", 403, ""))) is accepts
+        assert bool(file(text, tmp_path, rules).accepted_gap(Gap("/subscriptions/S1", 403, ""))) is accepts
 
 
 def test_a_tag_counts_by_its_own_name_alone(tmp_path: Path, rules: RuleSet) -> None:
@@ -481,7 +481,7 @@ def test_a_tag_counts_by_its_own_name_alone(tmp_path: Path, rules: RuleSet) -> N
 
 def test_a_severity_that_is_not_known_is_no_reason_to_refuse(tmp_path: Path, rules: RuleSet) -> None:
     found = file(entry(severity='"low"'), tmp_path, rules)
-    assert covered(found, rules, Spot())
+    assert covered(found, rules, Failure())
     assert not covered(found, rules, PROPERTY)
 
 
@@ -502,12 +502,12 @@ def test_an_accepted_gap_is_used_and_an_expired_one_is_named_only_where_it_is_th
 ) -> None:
     gap = '[[gap]]\nurl = "*/x/y"\nreason = "r"\nowner = "ola"\nexpires = {}\n'
     found = file(gap.format("2026-12-31"), tmp_path, rules)
-    assert found.accepted(Gap("/subscriptions/s/providers/x/y", 403, ""))
-    assert not found.accepted(Gap("/subscriptions/s/providers/x/z", 403, ""))
+    assert found.accepted_gap(Gap("/subscriptions/s/providers/x/y", 403, ""))
+    assert not found.accepted_gap(Gap("/subscriptions/s/providers/x/z", 403, ""))
     assert told(found, rules) == []
     assert found.used.total() == 1
     found = file(gap.format("2026-01-01") + entry(expires="2026-01-01"), tmp_path, rules)
-    assert not found.accepted(Gap("/subscriptions/s/providers/x/z", 403, ""))
+    assert not found.accepted_gap(Gap("/subscriptions/s/providers/x/z", 403, ""))
     assert told(found, rules)[0].endswith("there is no such gap any more")
 
 

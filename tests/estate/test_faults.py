@@ -45,7 +45,7 @@ def harm(whole: Scanned, hurt: Scanned) -> Verdicts:
         type = resource.split("/providers/")[-1].split("/")
         lost = f"/providers/{type[0]}/{type[1]}"
         assert any(url.endswith(lost) or resource.startswith(url) for url in gaps), (resource, rule)
-    assert hurt.tally.errors == []
+    assert hurt.result.crashes == []
     return {key: status for key, status in changed.items() if key not in grants}
 
 
@@ -64,7 +64,7 @@ def test_the_list_of_storage_accounts_is_not_to_be_had(whole: Scanned, status: i
     rules = {rule for _, rule in changed}
     assert {resource.count("/") for resource, _ in changed} == {2}, "one Unknown on the subscription"
     assert rules == {rule.id for rule in hurt.rules.rules.values() if rule.kind.type.endswith("storageAccounts")}
-    assert decide(hurt.tally, "never").code == INCOMPLETE
+    assert decide(hurt.result, "never").code == INCOMPLETE
 
 
 def test_a_tenth_of_the_child_reads_is_refused(whole: Scanned) -> None:
@@ -72,7 +72,7 @@ def test_a_tenth_of_the_child_reads_is_refused(whole: Scanned) -> None:
     refused = len(hurt.document["gaps"]) - len(whole.document["gaps"])
     assert 20 <= refused <= 90
     assert len(harm(whole, hurt)) >= refused / 3
-    assert decide(hurt.tally, "never").code == INCOMPLETE
+    assert decide(hurt.result, "never").code == INCOMPLETE
 
 
 @pytest.mark.parametrize("kind", ["truncate", "cut", "reset"])
@@ -99,7 +99,7 @@ def test_a_list_that_answers_500_for_ever_leaves_the_rest_as_it_was(whole: Scann
     changed = harm(whole, hurt)
     assert changed
     assert all(rule.startswith(("app-", "function-", "logic-app-")) for _, rule in changed)
-    assert decide(hurt.tally, "never").code == INCOMPLETE
+    assert decide(hurt.result, "never").code == INCOMPLETE
 
 
 def test_traffic_manager_that_may_not_be_read_costs_its_names_and_nothing_else() -> None:
@@ -114,4 +114,4 @@ def test_traffic_manager_that_may_not_be_read_costs_its_names_and_nothing_else()
     assert any("named by" in said for row in before for said in row["admits"])
     assert not any("named by" in said for row in after for said in row["admits"])
     assert [{**row, "admits": []} for row in after] == [{**row, "admits": []} for row in before]
-    assert decide(hurt.tally, "never").code == INCOMPLETE
+    assert decide(hurt.result, "never").code == INCOMPLETE

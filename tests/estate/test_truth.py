@@ -9,7 +9,7 @@ import pytest
 
 from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, collect
-from scanner.document.schema import Writer
+from scanner.document.writer import Writer
 from scanner.evaluate.run import Evaluation
 from scanner.rulebook import loader
 from scanner.sandbox.estate import Estate, load_estate
@@ -75,9 +75,9 @@ class Scanned:
         self.requests: list[Any] = asyncio.run(self._collect(store))
         evaluation = Evaluation(of_store(store), self.rules)
         writer, out = Writer(), BytesIO()
-        self.tally = evaluation.run(writer)
+        self.result = evaluation.run(writer)
         scan = evaluation.scan_row(started="", finished="", tool="test")
-        writer.finish(out, scan, evaluation.rule_rows(), self.tally.gaps, evaluation.coverage())
+        writer.finish(out, scan, evaluation.rule_rows(), self.result.gaps, evaluation.coverage())
         writer.close()
         store.close()
         self.document: dict[str, Any] = json.loads(out.getvalue())
@@ -106,7 +106,7 @@ def test_every_service_has_truth() -> None:
 
 
 def test_no_rule_crashed(scanned: Scanned) -> None:
-    assert scanned.tally.errors == []
+    assert scanned.result.crashes == []
 
 
 def test_what_stands_in_front_of_an_endpoint_is_told_and_nothing_else(scanned: Scanned) -> None:

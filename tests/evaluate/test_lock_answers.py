@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from scanner.evaluate.locks import answer, read
+from scanner.evaluate.locks import answer, evaluate
 from scanner.model.exposure import (
     ANONYMOUS,
     IDENTITY,
@@ -69,9 +69,9 @@ def test_a_network_rule_of_some_credentials_passes_on_doors_that_ask_for_others(
         Exposure("tcp/22", "admin", OPEN, SHARED.with_name("administration")),
         Exposure("tcp/80", "app", OPEN, ANONYMOUS.with_name("web")),
     ]
-    assert read("network", doors, ("administration",)).failing == (doors[0],)
-    assert isinstance(read("network", doors, ("databases",)).verdict, Pass)
-    assert isinstance(read("network", [], ("databases",)).verdict, NotApplicable)
+    assert evaluate("network", doors, ("administration",)).failing == (doors[0],)
+    assert isinstance(evaluate("network", doors, ("databases",)).verdict, Pass)
+    assert isinstance(evaluate("network", [], ("databases",)).verdict, NotApplicable)
 
 
 HIDDEN = Exposure("hidden", "data", grant(Reach.none), grant(Auth.shared), hidden_rules="rules inside are not shown")
@@ -79,19 +79,19 @@ HIDDEN = Exposure("hidden", "data", grant(Reach.none), grant(Auth.shared), hidde
 
 def test_what_is_hidden_at_one_endpoint_of_two_does_not_settle_the_rule() -> None:
     shut = exposure(grant(Reach.none), IDENTITY)
-    assert isinstance(read("network", [HIDDEN]).verdict, NotApplicable)
-    assert isinstance(read("network", [HIDDEN, shut]).verdict, Pass)
+    assert isinstance(evaluate("network", [HIDDEN]).verdict, NotApplicable)
+    assert isinstance(evaluate("network", [HIDDEN, shut]).verdict, Pass)
 
 
 def test_a_weak_login_at_one_hidden_endpoint_is_enough() -> None:
     strong = replace(HIDDEN, authentication=IDENTITY)
-    assert isinstance(read("authentication", [strong]).verdict, Pass)
-    assert isinstance(read("authentication", [strong, HIDDEN]).verdict, NotApplicable)
+    assert isinstance(evaluate("authentication", [strong]).verdict, Pass)
+    assert isinstance(evaluate("authentication", [strong, HIDDEN]).verdict, NotApplicable)
 
 
 def test_an_unknown_says_whether_something_is_missing_beside_its_gaps() -> None:
     refused = Unread("a list", "403", "/a/list")
     gap = exposure(OPEN, IDENTITY | possible(Auth.anonymous, refused))
     both = exposure(OPEN, IDENTITY | possible(Auth.anonymous, refused) | possible(Auth.anonymous, LOST))
-    verdicts = [read("anonymous-access", [each]).verdict for each in (gap, both)]
+    verdicts = [evaluate("anonymous-access", [each]).verdict for each in (gap, both)]
     assert [verdict.has_other_reasons for verdict in verdicts if isinstance(verdict, Unknown)] == [False, True]

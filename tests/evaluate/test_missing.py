@@ -2,8 +2,10 @@
 
 import pytest
 
-from scanner.document.schema import Writer
-from scanner.evaluate.run import Evaluation, Policy, index_of
+from scanner.document.writer import Writer
+from scanner.evaluate.missing import index_of
+from scanner.evaluate.policy import Policy
+from scanner.evaluate.run import Evaluation
 from scanner.model.index import INDEX_TYPES, Index
 from scanner.rulebook.loader import Broken, RuleSet
 from scanner.snapshot.bundles import of_store
@@ -111,9 +113,9 @@ def index_only(subscription: str) -> Store:
 def completes(made: Store, rules: RuleSet) -> bool:
     """Whether an evaluation ends as complete."""
     writer = Writer()
-    tally = Evaluation(of_store(made), rules).run(writer)
+    result = Evaluation(of_store(made), rules).run(writer)
     writer.close()
-    return tally.complete
+    return result.complete
 
 
 def test_a_gap_in_a_bundle_of_the_index_leaves_its_own_type_missing_alone() -> None:

@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 
 from scanner.document import schema as finding
-from scanner.document.schema import Writer, exposure_fingerprint, finding_fingerprint
+from scanner.document.schema import exposure_fingerprint, finding_fingerprint
+from scanner.document.writer import Writer
 from scanner.errors import InputError
+from scanner.evaluate.missing import index_of
+from scanner.evaluate.policy import Intended, Policy
+from scanner.evaluate.results import Crash
 from scanner.evaluate.rows import filled
-from scanner.evaluate.run import Crash, Evaluation, Intended, Policy, index_of
+from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import parse
 from scanner.model.resource import Resource
 from scanner.model.rule import word
@@ -77,7 +81,7 @@ def run(made: Store, rules: loader.RuleSet, policy: Policy | None = None) -> tup
     evaluation.run(writer)
     out = BytesIO()
     scan = evaluation.scan_row(started="2026-11-25T00:00:00Z", finished="2026-11-25T00:00:01Z", tool="t")
-    writer.finish(out, scan, evaluation.rule_rows(), evaluation.tally.gaps, evaluation.coverage())
+    writer.finish(out, scan, evaluation.rule_rows(), evaluation.result.gaps, evaluation.coverage())
     writer.close()
     return json.loads(out.getvalue()), evaluation
 
@@ -95,7 +99,7 @@ def test_a_rule_that_crashes_is_an_error_that_names_it_and_the_others_go_on(tmp_
     document, evaluation = run(store({"id": ACCOUNT, "properties": {}}), rules(tmp_path))
     assert statuses(document) == {"mine-network": "fail", "mine-crash": "error"}
     assert document["passed"] == {ACCOUNT: ["mine-fine"]}
-    assert evaluation.tally.errors == [Crash("mine-crash", ACCOUNT, "KeyError: 'x'", 19)]
+    assert evaluation.result.crashes == [Crash("mine-crash", ACCOUNT, "KeyError: 'x'", 19)]
 
 
 def test_an_exposure_function_that_crashes_makes_its_lock_rules_errors(tmp_path: Path) -> None:
@@ -150,7 +154,7 @@ def test_a_refused_list_leaves_each_rule_of_the_type_undecided_on_the_subscripti
     assert {row["resource"] for row in document["findings"]} == {f"/subscriptions/{SUB}"}
     assert document["gaps"][0]["rules"] == ["mine-crash", "mine-fine", "mine-network"]
     assert "missing Microsoft.Storage/storageAccounts/read" in document["findings"][0]["message"]
-    assert not evaluation.tally.complete
+    assert not evaluation.result.complete
 
 
 def test_a_resource_that_could_not_be_read_is_undecided(tmp_path: Path) -> None:
@@ -165,12 +169,12 @@ def test_an_answer_without_properties_neither_fails_nor_passes(tmp_path: Path) -
     assert set(statuses(document).values()) == {"unknown"}
     assert document["passed"] == {}
     assert {row["reach"] for row in document["exposures"]} == {"unknown"}
-    assert not evaluation.tally.complete
+    assert not evaluation.result.complete
 
 
 def test_a_subscription_seen_in_part_makes_the_scan_incomplete(tmp_path: Path) -> None:
-    assert run(store(view="full"), rules(tmp_path))[1].tally.complete
-    assert not run(store(view="partial"), rules(tmp_path))[1].tally.complete
+    assert run(store(view="full"), rules(tmp_path))[1].result.complete
+    assert not run(store(view="partial"), rules(tmp_path))[1].result.complete
 
 
 def test_what_is_intended_stays_in_the_report_and_is_no_failure(tmp_path: Path) -> None:
@@ -179,8 +183,8 @@ def test_what_is_intended_stays_in_the_report_and_is_no_failure(tmp_path: Path) 
     row = next(row for row in document["exposures"] if row["endpoint"] == "one")
     assert (row["state"], row["reason"], row["severity"]) == ("intended", "the public site", "medium")
     assert statuses(document)["mine-network"] == "waived"
-    assert evaluation.tally.exposures["intended"] == 1
-    assert evaluation.tally.exposures["medium"] == 0
+    assert evaluation.result.counts.states["intended"] == 1
+    assert evaluation.result.counts.open["medium"] == 0
 
 
 def test_a_severity_from_the_settings_wins(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scanner.document.schema import WaiverRow
-from scanner.evaluate.run import Intended, NoWaivers, Policy
+from scanner.evaluate.policy import Intended, NoWaivers, Policy
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource import Gap
 from scanner.rulebook import loader
@@ -48,31 +48,31 @@ class Accepted(NoWaivers):
     def __init__(self, *urls: str) -> None:
         self.urls = urls
 
-    def accepted(self, gap: Gap) -> WaiverRow | None:
+    def accepted_gap(self, gap: Gap) -> WaiverRow | None:
         return WaiverRow("r", "kari", "2026-12-31") if gap.url in self.urls else None
 
 
 def test_a_type_that_was_not_listed_is_undecided_on_the_subscription() -> None:
     document, evaluation = run(listed(), rules())
     assert document["findings"] == []
-    assert evaluation.tally.complete
+    assert evaluation.result.complete
     document, evaluation = run(listed("Microsoft.Sql/servers"), rules())
     assert status(document, "sql-open-network") == [(f"/subscriptions/{SUB}", "unknown")]
     assert {row["rule"].split("-")[0] for row in document["findings"]} == {"sql"}
-    assert not evaluation.tally.complete
+    assert not evaluation.result.complete
 
 
 def test_a_type_that_was_skipped_for_a_reason_was_not_forgotten() -> None:
     made = listed("Microsoft.Sql/servers")
     made.skip(f"{PREFIX}/Microsoft.Sql/servers", "none in the groups that were named")
-    assert run(made, rules())[1].tally.complete
+    assert run(made, rules())[1].result.complete
 
 
 def test_only_what_was_named_is_missed_where_resources_were_named() -> None:
     made = Store(Header(taken="2026-11-25T00:00:00Z"))
     made.scope(SUB, "prod", "tenant", "full")
     made.skip(f"/subscriptions/{SUB}", "only resources that were named")
-    assert run(made, rules())[1].tally.complete
+    assert run(made, rules())[1].result.complete
 
 
 def test_two_refused_lists_of_a_type_make_one_finding() -> None:
@@ -90,7 +90,7 @@ def test_parts_of_a_resource_that_was_not_read_itself_are_undecided() -> None:
     made.resource({"id": f"{ACCOUNT}/blobServices/default", "properties": {}}, "2025-08-01", "get")
     document, evaluation = run(made, rules())
     assert status(document, "storage-open-network") == [(ACCOUNT.lower(), "unknown")]
-    assert not evaluation.tally.complete
+    assert not evaluation.result.complete
 
 
 def test_a_resource_that_was_deleted_meanwhile_is_not_missed() -> None:
@@ -98,7 +98,7 @@ def test_a_resource_that_was_deleted_meanwhile_is_not_missed() -> None:
     made.skip(ACCOUNT, "deleted meanwhile")
     document, evaluation = run(made, rules())
     assert document["findings"] == []
-    assert evaluation.tally.complete
+    assert evaluation.result.complete
 
 
 def test_slots_that_could_not_be_listed_are_undecided() -> None:
@@ -140,7 +140,7 @@ def test_what_is_undecided_beside_a_failure_makes_the_scan_incomplete_also_where
     policy = Policy(intended=(Intended("*", "one", "meant"),))
     document, evaluation = run(store({"id": ACCOUNT, "properties": {}}), found, policy)
     assert [(row["status"], row["endpoints"]) for row in document["findings"]] == [("fail", ["three"])]
-    assert not evaluation.tally.complete
+    assert not evaluation.result.complete
 
 
 def containers_refused(**properties: Any) -> Store:
@@ -168,14 +168,14 @@ SET = {
 
 def test_an_accepted_gap_settles_what_it_alone_leaves_undecided() -> None:
     policy = Policy(waivers=Accepted(f"{ACCOUNT}/blobServices/default/containers"))
-    assert not run(containers_refused(**SET), rules())[1].tally.complete
-    assert run(containers_refused(**SET), rules(), policy)[1].tally.complete
+    assert not run(containers_refused(**SET), rules())[1].result.complete
+    assert run(containers_refused(**SET), rules(), policy)[1].result.complete
 
 
 def test_an_accepted_gap_does_not_settle_a_value_that_nobody_knows() -> None:
     policy = Policy(waivers=Accepted(f"{ACCOUNT}/blobServices/default/containers"))
     made = containers_refused(**SET, publicNetworkAccess="Sometimes", allowSharedKeyAccess=False)
-    assert not run(made, rules(), policy)[1].tally.complete
+    assert not run(made, rules(), policy)[1].result.complete
 
 
 def test_an_endpoint_that_fails_and_may_be_worse_makes_the_scan_incomplete() -> None:
@@ -196,7 +196,7 @@ def test_an_endpoint_that_fails_and_may_be_worse_makes_the_scan_incomplete() -> 
     document, evaluation = run(made, found)
     assert [(row["status"], row["severity"]) for row in document["findings"]] == [("fail", "low")]
     assert document["exposures"][0]["worst"] == "medium"
-    assert not evaluation.tally.complete
+    assert not evaluation.result.complete
 
 
 def test_a_list_of_which_a_row_was_lost_is_not_known_in_whole() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner.config.waivers import WaiverFile, load
-from scanner.evaluate.run import Policy
+from scanner.evaluate.policy import Intended, Policy
 from scanner.model.resource import Gap
 from scanner.rulebook import loader
 from tests.evaluate.test_run import ACCOUNT, run, store
@@ -67,7 +67,7 @@ def test_an_endpoint_is_waived_only_when_each_rule_that_fails_on_it_is(tmp_path:
     assert states(document) == {"one": "open", "two": "open"}
     document, evaluation, _ = judged(tmp_path, entry("mine-network", one) + entry("mine-login", one))
     assert states(document) == {"one": "waived", "two": "open"}
-    assert (evaluation.tally.exposures["waived"], evaluation.tally.exposures["high"]) == (1, 1)
+    assert (evaluation.result.counts.states["waived"], evaluation.result.counts.open["high"]) == (1, 1)
     row = finding(document, "mine-network")
     assert (row["status"], row["endpoints"], row["waiver"]) == ("fail", ["two"], None)
     assert row["message"].endswith(" Accepted: one.")
@@ -98,7 +98,7 @@ def test_what_is_waived_but_may_be_worse_is_still_incomplete(tmp_path: Path) -> 
     document, evaluation = run(store({"id": ACCOUNT, "properties": {}}), rules, Policy(waivers=found))
     assert states(document) == {"one": "waived", "two": "waived"}
     assert "unknown" not in {row["status"] for row in document["findings"]}
-    assert not evaluation.tally.complete
+    assert not evaluation.result.complete
 
 
 def test_an_expired_waiver_opens_the_finding_again_and_says_so(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_second_evaluation_counts_anew(tmp_path: Path) -> None:
     assert used
     run(store(), evaluation.rules, evaluation.policy)
     assert sum(found.used.values()) == 0
-    assert not found.accepted(Gap("/x", 403, ""))
+    assert not found.accepted_gap(Gap("/x", 403, ""))
 
 
 def test_a_property_that_is_worse_than_the_accepted_severity_is_not_waived(tmp_path: Path) -> None:
@@ -139,3 +139,12 @@ def test_a_property_that_is_worse_than_the_accepted_severity_is_not_waived(tmp_p
     assert finding(document, "mine-named")["status"] == "fail"
     document, *_ = judged(tmp_path, entry("mine-named", 'severity = "low"'))
     assert finding(document, "mine-named")["status"] == "waived"
+
+
+def test_a_finding_does_not_call_accepted_what_the_settings_intend(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(RULES.replace("REACH", "grant(Reach.internet)"))
+    rules = loader.load([tmp_path], built_in=False, packages=False)
+    policy = Policy(intended=(Intended("*/st", "one", "the public site"),))
+    row = finding(run(store({"id": ACCOUNT, "properties": {}}), rules, policy)[0], "mine-network")
+    assert (row["status"], row["endpoints"]) == ("fail", ["two"])
+    assert "Accepted" not in row["message"]

@@ -105,28 +105,40 @@ def noting() -> Iterator[Made]:
 # Rows as they are written
 
 
+def written(writer: HistoryWriter) -> Document:
+    """The document that a writer has come to."""
+    scan = ScanRow(
+        id="", started="", finished="", taken=TUESDAY, tool="", cloud="", principal="", scopes=[], resources=1,
+        reads=0, complete=True,
+    )  # fmt: skip
+    writer.finish(out := BytesIO(), scan, {}, [], Coverage(scopes=[], types=[], rules_off=[]))
+    return msgspec.json.decode(out.getvalue(), type=Document)
+
+
 def test_a_row_says_whether_it_is_new_and_since_when(noting: Made) -> None:
-    writer, door, fault = noting(items(exposure())), exposure(), finding()
-    writer.exposure(door)
-    writer.finding(fault)
+    writer, made = noting(items(exposure())), (exposure(), finding())
+    writer.exposure(made[0])
+    writer.finding(made[1])
+    [door], [fault] = written(writer).exposures, written(writer).findings
     assert (door.new, door.since) == (False, MONDAY)
     assert (fault.new, fault.since) == (True, TUESDAY)
-    assert writer.observation.items.keys() == items(door, fault).keys()
-    assert (writer.endpoints, writer.standing["high"]) == (1, 1)
+    assert writer.observation.items.keys() == items(*made).keys()
 
 
 @pytest.mark.parametrize("state", ["waived", "intended"])
 def test_what_is_accepted_is_never_new(noting: Made, state: str) -> None:
-    writer, door, fault = noting({}), exposure(state=state), finding(status="waived")
-    writer.exposure(door)
-    writer.finding(fault)
+    writer = noting({})
+    writer.exposure(exposure(state=state))
+    writer.finding(finding(status="waived"))
+    [door], [fault] = written(writer).exposures, written(writer).findings
     assert (door.new, fault.new) == (False, False)
     assert (door.since, fault.since) == (TUESDAY, TUESDAY)
 
 
 def test_what_nobody_looked_for_before_is_not_new(noting: Made) -> None:
-    writer, door = noting({}, lambda *_: False), exposure()
-    writer.exposure(door)
+    writer = noting({}, lambda *_: False)
+    writer.exposure(exposure())
+    [door] = written(writer).exposures
     assert (door.new, door.since) == (False, TUESDAY)
 
 
@@ -145,10 +157,11 @@ def test_before_is_asked_for_the_type_or_the_first_id_of_the_rule(noting: Made) 
 
 def test_what_does_not_stand_is_neither_old_nor_new(noting: Made) -> None:
     writer = noting({})
-    doors, fault = [exposure(state="closed"), exposure(severity=None, worst="high")], finding(status="unknown")
-    for row in doors:
+    for row in (exposure(state="closed"), exposure(severity=None, worst="high")):
         writer.exposure(row)
-    writer.finding(fault)
+    writer.finding(finding(status="unknown"))
+    doors, [fault] = written(writer).exposures, written(writer).findings
+    assert len(doors) == 2
     assert [*(row.new for row in doors), fault.new] == [msgspec.UNSET] * 3
     assert len(writer.observation.closed) == 1
     assert len(writer.observation.inconclusive) == 1
@@ -177,13 +190,10 @@ def test_a_scan_that_remembers_writes_every_row_into_its_document(noting: Made) 
     writer.resource(account("st"), row)
     writer.passed(account("st"), ["purge"])
     writer.not_applicable(account("st"), {"anonymous": "it has none"})
-    scan = ScanRow(
-        id="", started="", finished="", taken=TUESDAY, tool="", cloud="", principal="", scopes=[], resources=1,
-        reads=0, complete=True,
-    )  # fmt: skip
-    writer.finish(out := BytesIO(), scan, {}, [], Coverage(scopes=[], types=[], rules_off=[]))
-    made = msgspec.json.decode(out.getvalue(), type=Document)
-    assert (made.exposures, made.findings) == ([door], [fault])
+    made = written(writer)
+    new = {"new": True, "since": TUESDAY}
+    assert made.exposures == [msgspec.structs.replace(door, **new)]
+    assert made.findings == [msgspec.structs.replace(fault, **new)]
     assert made.resources == {account("st"): row}
     assert made.passed == {account("st"): ["purge"]}
     assert made.not_applicable == {account("st"): {"anonymous": "it has none"}}

@@ -738,10 +738,12 @@ def test_a_resource_that_is_listed_and_could_not_be_read_is_not_gone() -> None:
 def test_a_list_that_is_refused_hides_its_own_type_alone() -> None:
     known = items(exposure(container("c"), "blob/c"))
     refused = finding(f"/subscriptions/{SUB}", "sql-open", status="unknown", category="network")
-    refused.gaps = [f"/subscriptions/{SUB}/providers/Microsoft.Sql/servers"]
+    refused = msgspec.structs.replace(refused, gaps=[f"/subscriptions/{SUB}/providers/Microsoft.Sql/servers"])
     looked = ScanCoverage({SUB}, set(), {f"{TYPE}/blobservices/containers"})
     assert one(changed(known, observed(known, [refused]), looked)).kind == "fixed"
-    refused.gaps = [f"/subscriptions/{SUB}/providers/Microsoft.Storage/storageAccounts"]
+    refused = msgspec.structs.replace(
+        refused, gaps=[f"/subscriptions/{SUB}/providers/Microsoft.Storage/storageAccounts"]
+    )
     assert one(changed(known, observed(known, [refused]), looked)).kind == "unseen"
-    refused.gaps = []
+    refused = msgspec.structs.replace(refused, gaps=[])
     assert one(changed(known, observed(known, [refused]), looked)).kind == "unseen"

@@ -43,7 +43,7 @@ def document(
 ) -> Document:
     made = rows_of(rows, passed or {}, resources)
     made.not_applicable.clear()
-    made.scan.taken = taken
+    made.scan = msgspec.structs.replace(made.scan, taken=taken)
     made.coverage.scopes[:] = [ScopeRow(subscription=SUB.upper(), name="prod", tenant="t", view=view)]
     made.rules.clear()
     made.rules.update(dict.fromkeys(rules))  # type: ignore[arg-type]
@@ -166,7 +166,7 @@ def test_resources_appear_and_vanish_by_their_top_level() -> None:
 
 def test_what_must_be_known_to_read_a_difference() -> None:
     old, new = document(taken=TUESDAY), document(taken=MONDAY)
-    new.scan.tool, new.scan.complete = "twolocks 2", False
+    new.scan = msgspec.structs.replace(new.scan, tool="twolocks 2", complete=False)
     assert differ(old, new).notes == [
         f"The old file is the newer one: {TUESDAY} after {MONDAY}",
         f"Judged by {old.scan.tool} and by twolocks 2",

@@ -10,7 +10,7 @@ import pytest
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.served_estate import ErrorReply, Refusal, ResponseOverrides, RoleGrant
 from scanner.sandbox.server import Sandbox, running
-from scanner.scan import pipeline as scan
+from scanner.scan.outputs import Outputs
 from scanner.terminal.signals import Stopped
 from tests.history.changing_estate import SERVER, STORAGE, Json, Told, child, container, night, public, storage
 from tests.history.test_changing_estate import EXPORT, PRIVATE, estate, second_look
@@ -218,7 +218,7 @@ def test_what_nobody_was_told_since_the_scan_was_stopped_is_told_the_next_night(
         raise Stopped(143)
 
     with monkeypatch.context() as patch:
-        patch.setattr(scan._Scan, "_write", stopped)
+        patch.setattr(Outputs, "write_documents", stopped)
         assert night(estate(EXPORT), history, tmp_path, *NEWS).ended.code == 143
     told = night(estate(EXPORT), history, tmp_path, *NEWS)
     assert (told.new(), told.ended.code) == ({"stjournal: blob/eksport"}, 1)

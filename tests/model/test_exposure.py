@@ -211,25 +211,25 @@ def test_absent_without_a_source_does_not_load() -> None:
 
 def test_a_network_of_which_only_the_service_shows_the_rules_is_not_applicable_but_a_sure_way_in_fails() -> None:
     closed_but = Exposure("tds", "data", grant(Reach.none), grant(Auth.shared), hidden_rules="rules that nobody sees")
-    assert locks.read("network", [closed_but]).verdict == NotApplicable("rules that nobody sees")
-    assert locks.read("authentication", [closed_but]).verdict == NotApplicable("rules that nobody sees")
+    assert locks.evaluate("network", [closed_but]).verdict == NotApplicable("rules that nobody sees")
+    assert locks.evaluate("authentication", [closed_but]).verdict == NotApplicable("rules that nobody sees")
     strong = Exposure("tds", "data", grant(Reach.none), grant(Auth.identity), hidden_rules="rules that nobody sees")
-    assert isinstance(locks.read("authentication", [strong]).verdict, Pass)
+    assert isinstance(locks.evaluate("authentication", [strong]).verdict, Pass)
     open_anyway = Exposure(
         "tds", "data", grant(Reach.internet), grant(Auth.shared), hidden_rules="rules that nobody sees"
     )
-    assert isinstance(locks.read("network", [open_anyway]).verdict, Fail)
+    assert isinstance(locks.evaluate("network", [open_anyway]).verdict, Fail)
 
 
 def test_rules_that_share_an_endpoint_each_read_their_own_credentials() -> None:
     authentication = IDENTITY | SHARED.with_name("admin") | possible(Auth.shared, GAP).with_name("tokens")
     exposure = Exposure("registry", "data", grant(Reach.internet), authentication)
-    admin = locks.read("authentication", (exposure,), ("admin",))
+    admin = locks.evaluate("authentication", (exposure,), ("admin",))
     assert isinstance(admin.verdict, Fail)
     assert admin.failing == (exposure,)
-    assert isinstance(locks.read("authentication", (exposure,), ("tokens",)).verdict, Unknown)
-    assert isinstance(locks.read("authentication", (exposure,), ("others",)).verdict, Pass)
-    assert isinstance(locks.read("authentication", (exposure,)).verdict, Fail)
+    assert isinstance(locks.evaluate("authentication", (exposure,), ("tokens",)).verdict, Unknown)
+    assert isinstance(locks.evaluate("authentication", (exposure,), ("others",)).verdict, Pass)
+    assert isinstance(locks.evaluate("authentication", (exposure,)).verdict, Fail)
 
 
 @pytest.mark.parametrize("reach", Reach)

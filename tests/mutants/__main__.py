@@ -21,9 +21,6 @@ from tests.mutants.run import Check, run
 ROOT = Path(__file__).parents[2]
 SCANNER = (
     "scanner/reach/firewall.py",
-    "scanner/reach/firewall_rules.py",
-    "scanner/reach/private_endpoints.py",
-    "scanner/reach/public_switch.py",
     "scanner/reach/perimeters.py",
     "scanner/reach/access_restrictions.py",
     "scanner/reach/sources.py",
@@ -31,30 +28,28 @@ SCANNER = (
     "scanner/evaluate/locks.py",
 )
 PURE: dict[str, tuple[str, ...]] = {
-    "scanner/history/items.py": (),
-    "scanner/history/observation.py": (),
     "scanner/history/compare.py": (),
     "scanner/history/baseline.py": (),
-    "scanner/history/reverify.py": (),
     "scanner/exit_codes.py": (),
     "scanner/config/waivers.py": (
         *("Waiver", "Accepted", "WaiverFile", "_Reader.gap", "_Reader._width"),
         *("expiring", "_asked", "_sorted", "fits", "_listed", "_within", "parse_cell", "judged", "day"),
     ),
     "scanner/history/documents.py": (
-        "_Pair",
+        "_Sides",
         "difference",
-        "_why_new",
+        "_of",
+        "_undecided",
         "_vanished",
-        "_why_vanished",
+        "_silence",
         "_subscriptions",
         "_tops",
     ),
-    "scanner/snapshot/store.py": ("Store.merged_with", "_Reread", "_is_index_list", "_failed_in"),
-    "scanner/evaluate/run.py": (
-        *("_missing_types", "_not_asked", "_inherit"),
-        *("Evaluation._accepted", "Evaluation._waive", "Evaluation._settled", "Evaluation._finish"),
-    ),
+    "scanner/snapshot/files.py": ("Store.renewed", "_Second", "_bulk_index", "_failed_in"),
+    "scanner/evaluate/missing.py": ("_missing_types", "_unread_subscriptions", "_inherit"),
+    "scanner/evaluate/waiving.py": ("accept_property", "accept_endpoints", "accept_lock"),
+    "scanner/evaluate/gaps.py": ("GapLedger.accept", "GapLedger.all_accepted"),
+    "scanner/evaluate/run.py": ("Evaluation._is_complete",),
 }
 """What remembers, waives and compares, and the functions or classes of each that decide something; () for all."""
 

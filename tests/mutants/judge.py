@@ -30,17 +30,18 @@ OTHERS = {
 """The tests beside the examples, for mutants of rule files and of the scanner."""
 REMEMBERS = ("tests/history/test_compare.py", "tests/history/test_baseline.py")
 WAIVES = ("tests/config/test_waivers.py", "tests/evaluate/test_waived.py", "tests/evaluate/test_gaps.py")
+EVALUATES = ("tests/evaluate/test_run.py", "tests/evaluate/test_missing.py", *WAIVES[1:])
 BY_TESTS = {
-    "scanner/history/items.py": REMEMBERS,
-    "scanner/history/observation.py": REMEMBERS,
     "scanner/history/compare.py": REMEMBERS,
     "scanner/history/baseline.py": REMEMBERS,
-    "scanner/history/reverify.py": REMEMBERS,
     "scanner/exit_codes.py": ("tests/test_exit_codes.py",),
     "scanner/config/waivers.py": WAIVES,
     "scanner/history/documents.py": ("tests/history/test_documents.py", "tests/history/test_difference.py"),
-    "scanner/snapshot/store.py": ("tests/snapshot/test_store.py",),
-    "scanner/evaluate/run.py": ("tests/evaluate/test_run.py", "tests/evaluate/test_missing.py", *WAIVES[1:]),
+    "scanner/snapshot/files.py": ("tests/snapshot/test_files.py",),
+    "scanner/evaluate/missing.py": EVALUATES,
+    "scanner/evaluate/waiving.py": EVALUATES,
+    "scanner/evaluate/gaps.py": EVALUATES,
+    "scanner/evaluate/run.py": EVALUATES,
 }
 """Modules that no example shows: the quick tests that judge their mutants, in the mutant's own process."""
 HELPERS = {"easy_auth": ("appservice", "containerapps"), "messaging": ("eventhub", "servicebus")}

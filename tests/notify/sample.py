@@ -8,7 +8,8 @@ from datetime import date
 from scanner.config.notifications import Mailbox, Target
 from scanner.config.waivers import Expiring
 from scanner.document.schema import ChangesRow, GapRow, ScanRow, ScopeRow
-from scanner.evaluate.run import Tally
+from scanner.evaluate.counts import Counts
+from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
 from scanner.history.baseline import COUNTS
 from scanner.history.items import Change, ChangeKind, Changes, Item, Reported, ScanRecord
@@ -76,18 +77,22 @@ def facts(
     notes: Sequence[str] = (),
     lost: Sequence[str] = (),
 ) -> ScanResult:
-    tally = Tally(exposures=Counter(critical=2, high=1, medium=9), others=Counter(high=1, low=4), complete=complete)
-    tally.scopes = [ScopeRow(subscription=SUB, name="prod-journal", tenant="agency.example", view="full")]
-    tally.gaps, tally.unaccepted = list(gaps), len(gaps)
-    tally.statuses["unknown"] = 6 * len(gaps)
+    counts = Counts(
+        open=Counter(critical=2, high=1, medium=9),
+        other_failures=Counter(high=1, low=4),
+        statuses=Counter(unknown=6 * len(gaps)),
+        gaps=len(gaps),
+    )
+    scopes = [ScopeRow(subscription=SUB, name="prod-journal", tenant="agency.example", view="full")]
+    evaluation = EvaluationResult(counts, list(gaps), scopes, complete=complete)
     changes = Changes(list(found))
-    counts = {kind.value.replace("-", "_"): len(changes.counted(kind)) for kind in COUNTS}
+    changed = {kind.value.replace("-", "_"): len(changes.counted(kind)) for kind in COUNTS}
     row = ChangesRow(
         since=None if baseline else "2026-11-24T02:00:00Z",
         baseline=baseline,
         confirmed=True,
         notes=list(notes),
-        counts={**counts, "open": 17},
+        counts={**changed, "open": 17},
         reopened=[], worse=[], better=[], fixed=[], unseen=[], trend=[],
     )  # fmt: skip
     return ScanResult(
@@ -104,7 +109,7 @@ def facts(
             reads=1317,
             complete=complete,
         ),
-        tally=tally,
+        evaluation=evaluation,
         end=Exit(1, "4 endpoints new at high or above (--fail-on new:high)"),
         today=TODAY,
         row=row if known else None,

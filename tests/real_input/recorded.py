@@ -10,8 +10,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from scanner.document.schema import Writer
-from scanner.evaluate.run import Crash, Evaluation
+from scanner.document.writer import Writer
+from scanner.evaluate.results import Crash
+from scanner.evaluate.run import Evaluation
 from scanner.model.ids import root_of, subscription_of
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource import Bundle, Resource
@@ -88,11 +89,11 @@ class Outcome:
 
 def judged(snapshot: Snapshot) -> Outcome:
     run, writer, out = Evaluation(snapshot, examples.rules()), Writer(), BytesIO()
-    tally = run.run(writer)
+    result = run.run(writer)
     scan = run.scan_row(started="", finished="", tool="test")
-    writer.finish(out, scan, run.rule_rows(), tally.gaps, run.coverage())
+    writer.finish(out, scan, run.rule_rows(), result.gaps, run.coverage())
     writer.close()
-    return Outcome(json.loads(out.getvalue()), tally.statuses, tally.errors, tally.resources)
+    return Outcome(json.loads(out.getvalue()), result.counts.statuses, result.crashes, result.counts.resources)
 
 
 def live(rows: Iterable[tuple[Json, str, str]], *, read: bool) -> Snapshot:

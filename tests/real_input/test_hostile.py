@@ -73,7 +73,7 @@ def _paths(body: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def passing(run: Evaluation, bundle: Bundle) -> set[tuple[str, str]]:
-    return {(id.lower(), rule) for id, rules in run.judge(bundle).passed.items() for rule in rules}
+    return {(id.lower(), rule) for id, rules in run.evaluate(bundle).passed.items() for rule in rules}
 
 
 def test_no_pass_of_a_thin_record_rests_on_what_is_absent() -> None:
@@ -91,7 +91,7 @@ def test_no_pass_of_a_thin_record_rests_on_what_is_absent() -> None:
             for value in chance.sample(some, min(len(some), 4)):
                 tried += 1
                 changed = with_body(bundle, resource.key, written(resource.body, path, value))
-                for row in run.judge(changed).findings:
+                for row in run.evaluate(changed).findings:
                     if row.status == "fail" and (row.resource.lower(), row.rule) in passed:
                         wrong.setdefault(f"{row.rule} {path} {value!r}", row.resource)
     count(f"absent values given to thin records: {tried:,}")
@@ -103,5 +103,5 @@ def absent(run: Evaluation, bundle: Bundle) -> Iterator[tuple[Resource, str]]:
     """What the rules looked for in each resource of a bundle, and did not find."""
     for resource in list(bundle.resources.values()):
         log: Log = set()
-        run.judge(with_body(bundle, resource.key, traced(resource.body, log)))
+        run.evaluate(with_body(bundle, resource.key, traced(resource.body, log)))
         yield from ((resource, path) for path, there in sorted(log) if not there and "[" not in path)

@@ -38,7 +38,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from scanner.evaluate import run as evaluate
+from scanner.evaluate.policy import Policy
+from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import NO_ADDRESSES, parse, union
 from scanner.model.exposure import Exposure
 from scanner.model.ids import root_of
@@ -214,7 +215,7 @@ def judge(case: Case) -> tuple[dict[str, str], dict[str, Exposure]]:
     """The worst status of each rule, and the exposures by endpoint."""
     made = bundle(case)
     run = evaluation(case)
-    out = run.judge(made)
+    out = run.evaluate(made)
     statuses: dict[str, str] = {}
     for row in out.findings:
         _worse(statuses, row.rule, row.status)
@@ -234,16 +235,14 @@ def judge(case: Case) -> tuple[dict[str, str], dict[str, Exposure]]:
     return statuses, exposures
 
 
-def evaluation(case: Case) -> evaluate.Evaluation:
+def evaluation(case: Case) -> Evaluation:
     networks = union(parse(each) for each in case.networks) if case.networks else NO_ADDRESSES
-    snapshot = Snapshot(Header(taken="2026-11-25T00:00:00Z"))
-    run = evaluate.Evaluation(snapshot, rules(), evaluate.Policy(networks=networks))
     index = Index(subscriptions={SUBSCRIPTION: TENANT, OTHER: TENANT}, networks=networks, live=case.live)
     index.missing = {type.lower(): Unread(type, "not among what was read") for type in case.missing}
     for body in case.also:
         index.add(Resource(nulls(body), by="get"))
-    run.index = index
-    return run
+    snapshot = Snapshot(Header(taken="2026-11-25T00:00:00Z"))
+    return Evaluation(snapshot, rules(), Policy(networks=networks), index=index)
 
 
 def _worse(statuses: dict[str, str], rule: str, status: str) -> None:

@@ -73,4 +73,4 @@ def with_body(bundle: Bundle, key: str, body: dict[str, Any]) -> Bundle:
 
 def errors(run: Evaluation, bundle: Bundle) -> list[str]:
     """What crashed while the bundle was judged."""
-    return [f"{row.rule}: {row.message}" for row in run.judge(bundle).findings if row.status == "error"]
+    return [f"{row.rule}: {row.message}" for row in run.evaluate(bundle).findings if row.status == "error"]

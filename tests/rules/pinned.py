@@ -99,7 +99,7 @@ def looked_at() -> dict[str, dict[str, str]]:
         for each in run.index.resources.values():
             logs.append((each, set()))
             each.body = traced(each.body, logs[-1][1])
-        run.judge(made)
+        run.evaluate(made)
         for each, log in logs:
             for path in plain(log):
                 found[read_of(each)].setdefault(path, case.id)

@@ -26,7 +26,7 @@ def test_example(case: Case) -> None:
 @pytest.mark.parametrize("case", [case for case in CASES if case.gaps], ids=lambda case: case.id)
 def test_a_read_that_was_refused_is_named_where_something_is_undecided(case: Case) -> None:
     made = examples.bundle(case)
-    findings = examples.evaluation(case).judge(made).findings
+    findings = examples.evaluation(case).evaluate(made).findings
     named = {url.lower() for row in findings for url in row.gaps}
     unnamed = [gap.url for gap in made.gaps.values() if gap.url.lower() not in named]
     assert not unnamed or all(row.status != "unknown" for row in findings)

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from scanner.document.schema import GapRow, ScopeRow
-from scanner.evaluate.run import Crash, Tally
+from scanner.evaluate.results import Crash, EvaluationResult
 from scanner.exit_codes import decide
 from scanner.rulebook.loader import Broken
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 from tests.terminals import STORAGE, SUB, account, closed, listed, twolocks
+from tests.test_exit_codes import result
 
 RULES = ("--only", "storage-anonymous-blob-access", "--only", "storage-shared-key", "--only", "storage-plain-http")
 
@@ -122,64 +122,51 @@ def test_nothing_there_at_all(tmp_path: Path) -> None:
     assert ended.code == 0
 
 
-def tally(**more: Any) -> Tally:
-    made = Tally(scopes=[ScopeRow(subscription=SUB, name="prod", tenant="t", view="full")])
-    for name, value in more.items():
-        if isinstance(value, dict):
-            getattr(made, name).update(value)
-        else:
-            setattr(made, name, value)
-    return made
-
-
-GAP = GapRow(url="/x", status=403, code="AuthorizationFailed", action="a/read", rules=[])
-
-
 @pytest.mark.parametrize(
     ("made", "fail_on", "code", "why"),
     [
-        (tally(), "high", 0, "nothing at high or above"),
+        (result(), "high", 0, "nothing at high or above"),
         (
-            tally(exposures={"medium": 3}, others={"medium": 1, "low": 6}),
+            result(open={"medium": 3}, others={"medium": 1, "low": 6}),
             "high",
             0,
             "nothing at high or above; 4 medium, 6 low",
         ),
         (
-            tally(exposures={"critical": 5, "high": 14}, others={"high": 3}),
+            result(open={"critical": 5, "high": 14}, others={"high": 3}),
             "high",
             1,
             "19 endpoints and 3 other findings at high or above",
         ),
-        (tally(exposures={"high": 1}), "critical", 0, "nothing at critical; 1 high"),
-        (tally(exposures={"critical": 1}), "critical", 1, "1 endpoint at critical"),
-        (tally(others={"info": 1}), "info", 1, "1 finding at info or above"),
-        (tally(exposures={"waived": 3, "intended": 2, "closed": 9}), "info", 0, "nothing at info or above"),
-        (tally(exposures={"critical": 2}), "never", 0, "--fail-on never; 2 critical"),
-        (tally(errors=[Crash("r", "x", "m", 1), Crash("r", "y", "m", 1)]), "never", 1, "1 rule crashed"),
+        (result(open={"high": 1}), "critical", 0, "nothing at critical; 1 high"),
+        (result(open={"critical": 1}), "critical", 1, "1 endpoint at critical"),
+        (result(others={"info": 1}), "info", 1, "1 finding at info or above"),
+        (result(states={"waived": 3, "intended": 2, "closed": 9}), "info", 0, "nothing at info or above"),
+        (result(open={"critical": 2}), "never", 0, "--fail-on never; 2 critical"),
+        (result(crashes=[Crash("r", "x", "m", 1), Crash("r", "y", "m", 1)]), "never", 1, "1 rule crashed"),
         (
-            tally(exposures={"high": 2}, errors=[Crash("r", "x", "m", 1)]),
+            result(open={"high": 2}, crashes=[Crash("r", "x", "m", 1)]),
             "high",
             1,
             "2 endpoints at high or above; 1 rule crashed",
         ),
-        (tally(complete=False, unaccepted=5, statuses={"unknown": 27}), "high", 3, "incomplete (5 gaps)"),
-        (tally(complete=False, statuses={"unknown": 1}), "high", 3, "incomplete, 1 check undecided"),
+        (result(complete=False, gaps=5, unknown=27), "high", 3, "incomplete (5 gaps)"),
+        (result(complete=False, unknown=1), "high", 3, "incomplete, 1 check undecided"),
         (
-            tally(complete=False, unaccepted=1, exposures={"high": 1}),
+            result(complete=False, gaps=1, open={"high": 1}),
             "high",
             1,
             "1 endpoint at high or above; also incomplete (1 gap)",
         ),
     ],
 )
-def test_the_first_code_that_fits(made: Tally, fail_on: str, code: int, why: str) -> None:
+def test_the_first_code_that_fits(made: EvaluationResult, fail_on: str, code: int, why: str) -> None:
     end = decide(made, fail_on)
     assert (end.code, end.why) == (code, why)
 
 
 def test_a_rule_file_or_an_output_that_is_missing_comes_before_findings() -> None:
-    found = tally(exposures={"critical": 1})
+    found = result(open={"critical": 1})
     assert decide(found, "high", broken=[Broken("sql.py", 3, "x")]).code == 2
     end = decide(found, "high", unwritten=["report.html", "a.json"])
     assert (end.code, end.why) == (2, "report.html, a.json were not written")

@@ -1,0 +1,259 @@
+"""The checks of one bundle: each enabled rule of its type, on its top-level resource and on what lies below that."""
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from scanner.document.schema import WaiverRow
+from scanner.evaluate import locks
+from scanner.evaluate.endpoints import by_subject, exposures_of, parents_of
+from scanner.evaluate.gaps import GapLedger, ends
+from scanner.evaluate.policy import Policy
+from scanner.evaluate.results import BundleResult, Crash
+from scanner.evaluate.rows import ExposureRows, crashed_row, failed_row, filled, inconclusive_row
+from scanner.evaluate.waiving import AcceptedLocks, accept_endpoints, accept_lock, accept_property, intended_of
+from scanner.model.exposure import LOCKS, Exposure
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.rule import ResourceType, Rule
+from scanner.model.verdict import Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict, unknown
+from scanner.rulebook.loader import RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What all checks of an evaluation share."""
+
+    rules: RuleSet
+    policy: Policy
+    index: Index
+    gaps: GapLedger
+    crashes: list[Crash] = field(default_factory=list)
+    exposure_rows: ExposureRows = field(default_factory=ExposureRows)
+    _enabled: dict[int, list[Rule]] = field(default_factory=dict)
+
+    def enabled(self, kind: ResourceType) -> list[Rule]:
+        """Return the enabled rules of a type."""
+        found = self._enabled.get(id(kind))
+        if found is None:
+            found = self._enabled[id(kind)] = [rule for rule in kind.rules if rule.id in self.rules.enabled]
+        return found
+
+
+def check_resource(context: Context, result: BundleResult, kind: ResourceType, top: Resource) -> None:
+    """Check a top-level resource, and what lies below it, by the rules of one type."""
+    _check_locks(context, result, kind, top)
+    for rule in context.enabled(kind):
+        if not rule.lock:
+            _check_property(context, result, rule, top)
+
+
+def check_unread(context: Context, result: BundleResult, kind: ResourceType, place: str, *missing: Unread) -> None:
+    """Make every rule of a type inconclusive on a subscription, a list or a resource that was not read."""
+    for rule in context.enabled(kind):
+        _add(context, result, rule, place, unknown(*missing, worst=_most(rule)))
+
+
+# Property rules
+
+
+def _check_property(context: Context, result: BundleResult, rule: Rule, top: Resource) -> None:
+    if rule.subject is None:
+        _check_subject(context, result, rule, top, top)
+        return
+    parents, missing = parents_of(rule.subject, top)
+    for parent in parents:
+        children = parent.children(rule.subject)
+        for child in children:
+            _check_subject(context, result, rule, child, top)
+        if children.gap is not None:
+            missing.append(children.gap)
+        elif off := parent.off(rule.subject):
+            result.describe(parent, top)
+            _add(context, result, rule, parent.id, NotApplicable(f"not on this SKU or kind: {off}"))
+    if missing:
+        result.describe(top)
+        _add(context, result, rule, top.id, unknown(*missing, worst=rule.severity))
+
+
+def _check_subject(context: Context, result: BundleResult, rule: Rule, subject: Resource, top: Resource) -> None:
+    try:
+        verdict = _verdict(rule, subject, context.index)
+    except Exception as error:  # noqa: BLE001 - a rule file may raise anything; the others go on
+        _add_crash(context, result, rule, subject, error)
+        return
+    result.describe(subject, top)
+    if not isinstance(verdict, Fail):
+        _add(context, result, rule, subject.id, verdict)
+        return
+    severity = _severity(context.policy, rule, verdict)
+    acceptance = accept_property(context.policy.waivers, rule, subject, sorted(verdict.endpoints), severity)
+    context.gaps.add_partial(rule, verdict.undecided)
+    result.findings.append(failed_row(rule, verdict, subject, top, severity, acceptance))
+
+
+def _verdict(rule: Rule, subject: Resource, index: Index) -> Verdict:
+    assert rule.judge is not None
+    try:
+        verdict = rule.judge(subject, index)
+    except Unread as missing:
+        return unknown(missing, worst=rule.severity)
+    if subject.has_no_properties and isinstance(verdict, Pass | Fail):
+        return unknown(Unread("properties", subject.why_absent_is_unknown), worst=rule.severity)
+    return verdict
+
+
+# Lock rules
+
+
+class LockFailure(NamedTuple):
+    """A lock rule that failed on an endpoint, the command of its finding, and who accepted that for this endpoint."""
+
+    rule: Rule
+    fix: str | None
+    waiver: WaiverRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoints:
+    """What the lock rules found on the endpoints of one resource. Keys are the `id()` of exposures."""
+
+    top: Resource
+    intended: dict[int, str]
+    failures: dict[int, list[LockFailure]] = field(default_factory=dict)
+    accepted: AcceptedLocks = field(default_factory=AcceptedLocks)
+
+
+def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top: Resource) -> None:
+    rules = [rule for rule in context.enabled(kind) if rule.lock]
+    if not rules:
+        return
+    exposures, problem = exposures_of(kind, top, context.index)
+    endpoints = _Endpoints(top, intended_of(exposures, top, context.policy.intended))
+    for rule in rules:
+        if problem is not None:
+            _add_crash(context, result, rule, top, problem)
+            continue
+        for subject, group in by_subject(rule, top, exposures):
+            _check_lock(context, result, rule, subject, group, endpoints)
+    for each in exposures:
+        _add_exposure(context, result, each, endpoints)
+
+
+def _check_lock(
+    context: Context,
+    result: BundleResult,
+    rule: Rule,
+    subject: Resource,
+    group: Sequence[Exposure],
+    endpoints: _Endpoints,
+) -> None:
+    """Check a lock rule on the endpoints of one subject. The finding names those that nobody accepted, if any."""
+    found = locks.evaluate(rule.category, group, rule.ways)
+    result.describe(subject, endpoints.top)
+    if not isinstance(found.verdict, Fail):
+        waiver = _add(context, result, rule, subject.id, found.verdict)
+        if isinstance(found.verdict, Unknown):
+            endpoints.accepted.add(rule, found.inconclusive, waiver)
+        return
+    waivers, intended = context.policy.waivers, endpoints.intended
+    accepted = accept_endpoints(waivers, rule, subject, found.failing, intended)
+    left = [each for each in found.failing if id(each) not in accepted]
+    verdict: Verdict = found.verdict
+    if accepted and left:
+        inconclusive = [each for each in found.inconclusive if id(each) not in intended]
+        verdict = locks.evaluate(rule.category, [*left, *inconclusive], rule.ways).verdict
+    assert isinstance(verdict, Fail)
+    worst = max(left or found.failing, key=lambda each: each.severity or Severity.info)
+    fix = worst.fix_instruction or worst.remedies.get(rule.category, "")
+    severity = _severity(context.policy, rule, verdict)
+    acceptance = accept_lock(waivers, rule, subject, found.failing, accepted, intended)
+    context.gaps.add_partial(rule, verdict.undecided)
+    row = failed_row(rule, verdict, subject, endpoints.top, severity, acceptance, fix)
+    result.findings.append(row)
+    for each in found.failing:
+        failure = LockFailure(rule, row.fix, accepted.get(id(each)))
+        endpoints.failures.setdefault(id(each), []).append(failure)
+
+
+def _add_exposure(context: Context, result: BundleResult, exposure: Exposure, endpoints: _Endpoints) -> None:
+    top, failures = endpoints.top, endpoints.failures.get(id(exposure), [])
+    state, reason, waiver = _state(exposure, failures, endpoints.intended.get(id(exposure)))
+    fix, breaks = _fix(exposure, failures, top)
+    reason = reason or exposure.justification
+    row = context.exposure_rows.row(exposure, top, state=state, reason=reason, waiver=waiver, fix=fix, breaks=breaks)
+    result.exposures.append(row)
+    result.describe(top)
+    if failures and exposure.inconclusive and state in ("open", "waived"):
+        # A rule fails on it, so none is Unknown for all of it; but it may be worse than proven.
+        context.gaps.leave_unresolved(endpoints.accepted.unresolved(exposure))
+
+
+def _state(
+    exposure: Exposure, failures: Sequence[LockFailure], intended: str | None
+) -> tuple[str, str, WaiverRow | None]:
+    """Return the state of an endpoint, its reason, and who accepted it where it is waived."""
+    if exposure.severity is None:
+        return "closed", exposure.disabled_reason or exposure.hidden_rules, None
+    if intended is not None:
+        return "intended", intended, None
+    waivers = [each.waiver for each in failures if each.waiver is not None]
+    if waivers and len(waivers) == len(failures):
+        waiver = min(waivers, key=ends)
+        return "waived", waiver.reason, waiver
+    return "open", "", None
+
+
+def _fix(exposure: Exposure, failures: Sequence[LockFailure], top: Resource) -> tuple[str | None, str | None]:
+    """Return the command that fixes an endpoint, and what it breaks: of those that nobody accepted, the cheapest."""
+    if exposure.fix_instruction and exposure.severity is not None:
+        return filled(exposure.fix_instruction, exposure.subject or top, top), None
+    left = [each for each in failures if each.waiver is None] or failures
+    cheapest = min(left, key=lambda each: (each.rule.fix.cost, LOCKS.index(each.rule.category)), default=None)
+    return (None, None) if cheapest is None else (cheapest.fix, cheapest.rule.fix.breaks)
+
+
+# Findings
+
+
+def _add(
+    context: Context, result: BundleResult, rule: Rule, id: str, verdict: Pass | NotApplicable | Unknown
+) -> WaiverRow | None:
+    """Add a check that did not fail. Return who accepted that it is Unknown."""
+    if isinstance(verdict, Pass):
+        result.passed.setdefault(id, []).append(rule.id)
+        return None
+    if isinstance(verdict, NotApplicable):
+        result.not_applicable.setdefault(id, {})[rule.id] = verdict.why
+        return None
+    waiver = context.gaps.accept(rule, id, verdict)
+    result.findings.append(inconclusive_row(rule, id, verdict, waiver))
+    return waiver
+
+
+def _add_crash(context: Context, result: BundleResult, rule: Rule, subject: Resource, error: Exception) -> None:
+    message = f"{type(error).__name__}: {error}"
+    context.policy.waivers.inconclusive(rule, subject.id)
+    result.describe(subject)
+    result.findings.append(crashed_row(rule, subject.id, _most(rule), message))
+    line = _line_in(context.rules.files.get(rule.id, ""), error)
+    context.crashes.append(Crash(rule.id, subject.id, message, line))
+
+
+def _line_in(file: str, error: Exception) -> int:
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return (lines[-1] or 0) if lines else 0
+
+
+def _severity(policy: Policy, rule: Rule, verdict: Fail) -> Severity:
+    """Return the severity of a failed check: the settings', else the verdict's, else the rule's."""
+    if rule.retired_on:
+        return Severity.info
+    given = (policy.severities.get(rule.id), verdict.severity, rule.severity)
+    return next((each for each in given if each is not None), Severity.low)
+
+
+def _most(rule: Rule) -> Severity:
+    """Return the highest severity of a rule's findings. Exposures rate a lock rule, so it may be critical."""
+    return Severity.critical if rule.severity is None else rule.severity

@@ -1,0 +1,96 @@
+"""The exposures of a resource: its exposure function, and what that function did not emit."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from scanner.model.exposure import Exposure, unread
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.rule import Read, ResourceType, Rule
+from scanner.model.verdict import Unread
+from scanner.reach.front_ends import publishers
+
+
+def exposures_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Exposure], Exception | None]:
+    """Return the exposures of a resource, and the exception that its exposure function raised.
+
+    Declared endpoints that the function did not emit are unread where it stopped at something unread. A function that
+    leaves one out otherwise is a ValueError.
+    """
+    found, stop, problem = _emitted(kind, top, index)
+    if top.has_no_properties:
+        silent = Unread("properties", top.why_absent_is_unknown)
+        found = [_unproven(each, silent) for each in found]
+    names = {each.endpoint for each in found}
+    left = [name for name in kind.endpoint_kinds if "*" not in name and name not in names]
+    if left and problem is None and stop is None:
+        problem = ValueError(f"the exposure function of {kind.type} left out {', '.join(left)}")
+    if stop is not None and not found and not left:
+        left = list(kind.endpoint_kinds)  # patterns alone: it stopped before the first of them
+    missing = stop or Unread("endpoints", "the exposure function did not get that far")
+    found += [unread(name, kind.endpoint_kinds[name], missing) for name in left]
+    return [_published(each, top, index) for each in found], problem
+
+
+def _emitted(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Exposure], Unread | None, Exception | None]:
+    """Return what the exposure function emitted, and the Unread or the other exception that it stopped at."""
+    found: list[Exposure] = []
+    if kind.endpoint_function is None:
+        return found, None, None
+    try:
+        for exposure in kind.endpoint_function(top, index):
+            found.append(exposure)  # noqa: PERF402 - what came before a fault is kept
+    except Unread as stop:
+        return found, stop, None
+    except Exception as error:  # noqa: BLE001 - a rule file may raise anything; its lock rules become errors
+        return found, None, error
+    return found, None, None
+
+
+def _unproven(exposure: Exposure, missing: Unread) -> Exposure:
+    """Return the same endpoint with nothing proven, not even that its feature is off."""
+    if exposure.disabled_reason:
+        return unread(exposure.endpoint, exposure.kind, missing, exposure.display_name)
+    return replace(
+        exposure, reach=exposure.reach.as_possible(missing), authentication=exposure.authentication.as_possible(missing)
+    )
+
+
+def _published(exposure: Exposure, top: Resource, index: Index) -> Exposure:
+    """Return the same endpoint with the front ends that publish it and the DNS names that it has."""
+    front_ends = publishers(index).of_endpoint(top.id, exposure.kind, exposure.address)
+    if exposure.disabled_reason or not front_ends:
+        return exposure
+    return replace(exposure, admits=tuple(dict.fromkeys((*exposure.admits, *front_ends))))
+
+
+def by_subject(rule: Rule, top: Resource, exposures: list[Exposure]) -> Iterator[tuple[Resource, list[Exposure]]]:
+    """Yield the endpoints that a lock rule reads: those of the resource, and those of each child that is its subject.
+
+    A rule without a subject reads all of them as the resource's own.
+    """
+    named = [each for each in exposures if rule.names(each.endpoint)]
+    if rule.subject is None:
+        yield top, named
+        return
+    own = [each for each in named if each.subject is None]
+    if own:
+        yield top, own
+    parents, _ = parents_of(rule.subject, top)
+    for parent in parents:
+        for child in parent.children(rule.subject):
+            yield child, [each for each in named if each.subject is not None and each.subject.key == child.key]
+
+
+def parents_of(subject: Read, top: Resource) -> tuple[list[Resource], list[Unread]]:
+    """Return the resources that a read is made below, and the lists above it that were not read."""
+    if isinstance(subject.parent, ResourceType):
+        return [top], []
+    grand, missing = parents_of(subject.parent, top)
+    found: list[Resource] = []
+    for parent in grand:
+        children = parent.children(subject.parent)
+        found += children.items
+        if children.gap is not None:
+            missing.append(children.gap)
+    return found, missing

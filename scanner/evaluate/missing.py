@@ -1,0 +1,127 @@
+"""The index of a snapshot, and what was not read: types of the index, types of a subscription, whole resources."""
+
+from collections.abc import Collection, Iterator
+
+from scanner.evaluate.policy import Policy
+from scanner.model.ids import segments, subscription_of, type_of
+from scanner.model.index import EXTENSIONS, INDEX_TYPES, Index
+from scanner.model.resource import Bundle, Gap
+from scanner.model.verdict import Unread
+from scanner.reach.networks import ADMIN_RULES
+from scanner.snapshot.bundles import Snapshot
+
+
+def index_of(snapshot: Snapshot, policy: Policy) -> Index:
+    """Return the index of a snapshot: network resources, what of them is missing, and the networks of the settings."""
+    index = Index(
+        subscriptions={scope.subscription.lower(): scope.tenant for scope in snapshot.scopes if scope.view != "none"},
+        networks=policy.networks,
+        wide_ipv4=policy.wide_ipv4,
+        wide_ipv6=policy.wide_ipv6,
+        live=snapshot.header.live,
+    )
+    for bundle in snapshot.index:
+        for resource in bundle.resources.values():
+            index.add(resource)
+    index.memo["fabric"] = snapshot.fabric
+    if snapshot.header.live:
+        index.partial = frozenset(scope.subscription.lower() for scope in snapshot.scopes if scope.view == "partial")
+        _missing_types(snapshot, index)
+        snapshot.fabric.admin_missing = index.missing.get(ADMIN_RULES)
+        snapshot.fabric.admin_unlisted = index.unlisted.get(ADMIN_RULES)
+    return index
+
+
+def _missing_types(snapshot: Snapshot, index: Index) -> None:
+    """Record in the index which of its types were not read, or not in whole, and in which subscriptions."""
+    for type in INDEX_TYPES:
+        ending = f"/providers/{type.lower()}"
+        refused = [gap for gap in snapshot.gaps if gap.url.lower().rstrip("/").endswith(ending)]
+        below = [
+            gap for bundle in snapshot.index for gap in bundle.gaps.values() if type_of(gap.url).lower() == type.lower()
+        ]
+        if refused or below:
+            found = [(subscription_of(gap.url), Unread(type, gap.why(), gap.url)) for gap in (*refused, *below)]
+            index.missing[type.lower()] = found[0][1]
+            if all(subscription for subscription, _ in found):
+                index.unlisted[type.lower()] = dict(reversed(found))
+        if type.lower() in EXTENSIONS:
+            _unread_subscriptions(snapshot, index, type)
+        above = type.lower().rsplit("/", 1)[0]
+        known = type.lower() in index.missing or above in index.missing
+        if not known and not any(url.endswith(ending) for url in snapshot.reads):
+            index.missing[type.lower()] = Unread(type, "not among what was read")
+        if above in index.missing:
+            _inherit(index, type.lower(), above)
+
+
+def _unread_subscriptions(snapshot: Snapshot, index: Index, type: str) -> None:
+    """Record the subscriptions in which a type was not read, where it was read in others.
+
+    Only for types that Resource Graph alone lists.
+    """
+    lower = type.lower()
+    seen = [scope.subscription.lower() for scope in snapshot.scopes if scope.view != "none"]
+    lacking = [each for each in seen if f"/subscriptions/{each}/providers/{lower}" not in snapshot.reads]
+    if lacking and len(lacking) < len(seen) and (lower not in index.missing or lower in index.unlisted):
+        missing = dict.fromkeys(lacking, Unread(type, "not among what was read"))
+        index.missing.setdefault(lower, missing[lacking[0]])
+        index.unlisted[lower] = {**missing, **index.unlisted.get(lower, {})}
+
+
+def _inherit(index: Index, type: str, above: str) -> None:
+    """Record that what is missing of a type is missing of the type below it too."""
+    if type not in index.missing:
+        index.missing[type] = index.missing[above]
+        if above in index.unlisted:
+            index.unlisted[type] = index.unlisted[above]
+    elif type in index.unlisted and above in index.unlisted:
+        index.unlisted[type] = index.unlisted[above] | index.unlisted[type]
+    else:
+        index.unlisted.pop(type, None)
+
+
+def unlisted(snapshot: Snapshot, types: Collection[str]) -> dict[tuple[str, str], list[Unread]]:
+    """Return the subscriptions and types (both in lower case) that were not listed, or not in whole, and why.
+
+    `types`: the types (lower case) that rules cover.
+    """
+    found: dict[tuple[str, str], list[Unread]] = {}
+    for gap in snapshot.gaps:
+        type = type_of(gap.url)
+        found.setdefault((subscription_of(gap.url), type.lower()), []).append(unread_of(gap))
+    recorded = {(subscription_of(url), type_of(url).lower()) for url in (*snapshot.reads, *snapshot.skips)}
+    for scope in snapshot.scopes if snapshot.header.live else ():
+        subscription = scope.subscription.lower()
+        # A skip of the subscription itself: only named resources were read, and no lists.
+        if scope.view != "full" or (subscription, "") in recorded:
+            continue
+        for type in (type for type in types if type.count("/") == 1):
+            if (subscription, type) not in recorded:
+                found.setdefault((subscription, type), [Unread(type, "it was not listed")])
+    return found
+
+
+def unread_top(bundle: Bundle) -> tuple[str, Unread] | None:
+    """Return the id that a bundle without its top-level resource is reported on, and why that resource is missing.
+
+    None where it was skipped, or where the bundle holds nothing.
+    """
+    place = "/" + "/".join(segments(bundle.id))
+    gap = bundle.gaps.get(place)
+    if gap is not None:
+        return gap.url, Unread(type_of(bundle.id), gap.why(), gap.url)
+    if place in bundle.skips or not (bundle.resources or bundle.reads or bundle.gaps):
+        return None
+    return bundle.id, Unread(type_of(bundle.id), "only parts of it were read")
+
+
+def unread_below(bundle: Bundle) -> Iterator[tuple[str, Unread]]:
+    """Yield the gaps below the top-level resource of a bundle, each with its URL."""
+    for gap in bundle.gaps.values():
+        if gap.url.lower().rstrip("/") != bundle.id.lower():
+            yield gap.url, unread_of(gap)
+
+
+def unread_of(gap: Gap) -> Unread:
+    return Unread(type_of(gap.url), gap.why(), gap.url)

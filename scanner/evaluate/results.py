@@ -1,0 +1,52 @@
+"""What an evaluation comes to: the rows of one bundle, and the result of the whole scan."""
+
+from dataclasses import dataclass, field
+
+from scanner.document.schema import ExposureRow, FindingRow, GapRow, ScopeRow
+from scanner.evaluate.counts import Counts
+from scanner.model.resource import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A rule that raised an exception on a resource. `line`: the line of its file, 0 where no frame is of that file."""
+
+    rule: str
+    resource: str
+    message: str
+    line: int
+
+
+@dataclass(slots=True)
+class BundleResult:
+    """The rows of one bundle, or of one subscription, before they are written. `key`: its place in the document."""
+
+    key: str
+    exposures: list[ExposureRow] = field(default_factory=list)
+    findings: list[FindingRow] = field(default_factory=list)
+    passed: dict[str, list[str]] = field(default_factory=dict)
+    """The ids of the rules that passed, by resource id."""
+    not_applicable: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Why rules do not apply, by resource id and rule id."""
+    resources: dict[str, Resource] = field(default_factory=dict)
+    """The resources that the document describes, by id."""
+
+    def describe(self, *resources: Resource) -> None:
+        """Add resources to those that the document describes."""
+        for each in resources:
+            self.resources[each.id] = each
+
+
+@dataclass(slots=True)
+class EvaluationResult:
+    """The result of a whole evaluation.
+
+    `accepted_by_rule`: of the accepted inconclusive checks, those that a waiver file accepts by their rule.
+    """
+
+    counts: Counts = field(default_factory=Counts)
+    gaps: list[GapRow] = field(default_factory=list)
+    scopes: list[ScopeRow] = field(default_factory=list)
+    crashes: list[Crash] = field(default_factory=list)
+    accepted_by_rule: int = 0
+    complete: bool = True

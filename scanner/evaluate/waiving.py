@@ -1,0 +1,123 @@
+"""What waivers and settings accept of a failed finding, and of the endpoints of a resource."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from scanner.document.schema import WaiverRow
+from scanner.evaluate.gaps import ends
+from scanner.evaluate.locks import cell_text, listed
+from scanner.evaluate.policy import Failure, Intended, Waivers
+from scanner.model.exposure import Exposure
+from scanner.model.resource import Resource
+from scanner.model.rule import Rule
+from scanner.model.verdict import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What is accepted of a failed finding. `waiver`: who accepted all of it; `lapsed`: the waiver of a part that has
+    expired; `message`: the sentences that this adds to the finding's message.
+    """
+
+    waiver: WaiverRow | None = None
+    lapsed: WaiverRow | None = None
+    message: str = ""
+
+
+def accept_property(
+    waivers: Waivers, rule: Rule, subject: Resource, endpoints: Sequence[str], severity: Severity
+) -> Acceptance:
+    """Return what is accepted of the finding of a property rule, which names these endpoints or none."""
+    tags = tags_of(subject)
+    failures = [Failure(name, severity=severity) for name in endpoints or ("",)]
+    found = [(each, waivers.waived(rule, subject.id, tags, each)) for each in failures]
+    left = [each for each, waiver in found if waiver is None]
+    if left:
+        return _lapsed(waivers, rule, subject, left)
+    return Acceptance(min((waiver for _, waiver in found if waiver), key=ends))
+
+
+def accept_endpoints(
+    waivers: Waivers, rule: Rule, subject: Resource, failing: Iterable[Exposure], intended: Mapping[int, str]
+) -> dict[int, WaiverRow]:
+    """Return who accepted each failing endpoint, by the `id()` of its exposure: a waiver, or the settings."""
+    tags = tags_of(subject)
+    found: dict[int, WaiverRow] = {}
+    for each in failing:
+        if (reason := intended.get(id(each))) is not None:
+            found[id(each)] = WaiverRow(reason, "settings", "")
+        elif waiver := waivers.waived(rule, subject.id, tags, failure_of(each)):
+            found[id(each)] = waiver
+    return found
+
+
+def accept_lock(
+    waivers: Waivers,
+    rule: Rule,
+    subject: Resource,
+    failing: Sequence[Exposure],
+    accepted: Mapping[int, WaiverRow],
+    intended: Mapping[int, str],
+) -> Acceptance:
+    """Return what is accepted of the finding of a lock rule, by what is accepted of its failing endpoints."""
+    left = [each for each in failing if id(each) not in accepted]
+    if not left:
+        return Acceptance(min(accepted.values(), key=ends))
+    waived = [each.endpoint for each in failing if id(each) in accepted and id(each) not in intended]
+    message = f" Accepted: {listed(waived)}." if waived else ""
+    return _lapsed(waivers, rule, subject, [failure_of(each) for each in left], message)
+
+
+def _lapsed(
+    waivers: Waivers, rule: Rule, subject: Resource, failures: Iterable[Failure], message: str = ""
+) -> Acceptance:
+    """Return the waiver that covered one of these failures and has expired, of several the last to end."""
+    tags = tags_of(subject)
+    found = [past for each in failures if (past := waivers.past(rule, subject.id, tags, each))]
+    if not found:
+        return Acceptance(message=message)
+    lapsed = max(found, key=ends)
+    return Acceptance(None, lapsed, f"{message} The waiver of {lapsed.owner} expired on {lapsed.expires}.")
+
+
+def failure_of(exposure: Exposure) -> Failure:
+    """Return a failing endpoint as waivers see it."""
+    return Failure(exposure.endpoint, exposure.address, cell_text(exposure), exposure.severity)
+
+
+def tags_of(resource: Resource) -> Mapping[str, str]:
+    """Return the tags of a resource, or those of its top-level resource where it has none."""
+    top = resource.bundle.top
+    return resource.tags or (top.tags if top is not None else {})
+
+
+def intended_of(exposures: Iterable[Exposure], top: Resource, entries: Sequence[Intended]) -> dict[int, str]:
+    """Return the reason of each endpoint that the settings declare public, by the `id()` of its exposure."""
+    return {
+        id(each): entry.reason
+        for each in exposures
+        for entry in entries
+        if entry.covers((each.subject or top).id, each.endpoint) or entry.covers(top.id, each.endpoint)
+    }
+
+
+@dataclass(slots=True)
+class AcceptedLocks:
+    """For each lock of an endpoint: whether every rule that is Unknown for it was accepted."""
+
+    locks: dict[tuple[int, bool], bool] = field(default_factory=dict)
+    """Keyed by the `id()` of the exposure, and whether it is its network lock."""
+
+    def add(self, rule: Rule, inconclusive: Iterable[Exposure], waiver: WaiverRow | None) -> None:
+        """Record a rule that is Unknown on these endpoints, and who accepted that."""
+        for each in inconclusive:
+            lock = id(each), rule.category == "network"
+            self.locks[lock] = self.locks.get(lock, True) and waiver is not None
+
+    def unresolved(self, exposure: Exposure) -> Iterator[str]:
+        """Yield the gaps that leave open how bad an endpoint is; "" for a possible grant without a gap that nobody
+        accepted.
+        """
+        for is_network, lock in ((True, exposure.reach), (False, exposure.authentication)):
+            accepted = self.locks.get((id(exposure), is_network), False)
+            yield from (each.missing.gap or "" for each in lock.possible_grants if each.missing.gap or not accepted)

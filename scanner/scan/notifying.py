@@ -1,0 +1,86 @@
+"""Notifications after a scan, and what the history remembers of them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from scanner.config import waivers
+from scanner.document.schema import ScanRow
+from scanner.errors import HistoryError, UserError
+from scanner.evaluate.results import EvaluationResult
+from scanner.exit_codes import Exit
+from scanner.scan.job import Job
+from scanner.scan.session import HistorySession
+from scanner.terminal.screen import Screen
+
+if TYPE_CHECKING:
+    from scanner.history.items import Reported
+    from scanner.notify.notice import NoticeItem
+
+
+def notify(
+    job: Job,
+    session: HistorySession,
+    result: EvaluationResult,
+    scan: ScanRow,
+    end: Exit,
+    wrote: Sequence[str],
+    screen: Screen,
+) -> list[UserError]:
+    """Send the notifications that the scan was asked for. Return the errors of those that did not arrive."""
+    from scanner.notify import after_scan
+    from scanner.notify.notice import ScanResult
+
+    facts = ScanResult(
+        scan=scan,
+        evaluation=result,
+        end=end,
+        today=datetime.now(UTC).date(),
+        row=session.row,
+        changes=session.changes,
+        owners=_owners(session, job.settings.owner_tag),
+        expiring=waivers.expiring(job.policy.waivers),
+        history_errors=[error.what for error in session.errors],
+        files=wrote,
+    )
+    return after_scan.notify(job.whom, facts, HistoryReportLog(session), screen)
+
+
+def _owners(session: HistorySession, tag: str) -> dict[str, str]:
+    """Return the owner of each resource that has this tag, by its id in lower case."""
+    return {id: tags[tag] for id, tags in session.tags.items() if tags.get(tag)} if tag else {}
+
+
+class HistoryReportLog:
+    """What the history of a scan holds of notifications: a `scanner.notify.after_scan.ReportLog`."""
+
+    def __init__(self, session: HistorySession) -> None:
+        self._session = session
+        self._record = None if session.errors else session.record
+
+    def reported(self, name: str) -> "Reported":
+        """Return what a notification was told before. Return nothing where the history cannot be read, because
+        reporting twice is better than never.
+        """
+        from scanner.history import notified
+        from scanner.history.items import Reported
+
+        record = self._record
+        if record is None:
+            return Reported()
+        try:
+            with self._session.open() as history:
+                return notified.reported(history, name, record.selection, record.id, set(record.subscriptions))
+        except HistoryError:
+            return Reported()
+
+    def mark_reported(self, name: str, items: "Sequence[NoticeItem]") -> None:
+        """Write that a notification was told of these items. Raises HistoryError."""
+        from scanner.history import notified
+
+        record = self._record
+        if record is None:
+            return
+        keys = [(each.kind, each.fingerprint) for each in items]
+        with self._session.open() as history:
+            notified.mark_reported(history, name, record.selection, record.id, keys)

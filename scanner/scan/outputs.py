@@ -1,0 +1,93 @@
+"""Step 4 of a scan: the files that it writes, and those that it could not write."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from scanner.document.schema import ChangesRow, Coverage, GapRow, RuleRow, ScanRow
+from scanner.document.writer import Writer
+from scanner.errors import UserError
+from scanner.output.formats import STDOUT, Out, unwritable
+from scanner.output.storage import Storage
+from scanner.snapshot.store import Store
+
+
+class Sections(NamedTuple):
+    """What a document holds beside the rows of its writer: the other arguments of `Writer.finish`."""
+
+    scan: ScanRow
+    rules: dict[str, RuleRow]
+    gaps: list[GapRow]
+    coverage: Coverage
+    changes: ChangesRow | None
+
+
+@dataclass(slots=True)
+class Outputs:
+    """Writes the outputs of a scan. What cannot be written is an error at its end; the other outputs are written."""
+
+    storage: Storage
+    wrote: list[str] = field(default_factory=list)
+    unwritten: list[str] = field(default_factory=list)
+    errors: list[UserError] = field(default_factory=list)
+
+    def write_snapshot(self, store: Store, name: str) -> None:
+        """Write a snapshot, again where it was written before. "" is no name."""
+        if not name:
+            return
+        if name in self.wrote:
+            self.wrote.remove(name)
+        try:
+            with self.storage.writing(name) as file:
+                store.into(file, Path(name))
+            self.wrote.append(name)
+        except OSError as error:
+            self._failed(name, error)
+
+    def write_documents(self, outs: Sequence[Out], writer: Writer, sections: Sections) -> None:
+        """Write every output of a document, those that need no decoding first."""
+        document: Any = None
+        for out in sorted(outs, key=lambda each: each.format not in (STDOUT, ".json")):
+            try:
+                if out.format == STDOUT:
+                    _print(writer, sections)
+                elif out.format == ".json":
+                    with self.storage.writing(out.name) as file:
+                        writer.finish(file, *sections)
+                else:
+                    document = _decoded(writer, sections) if document is None else document
+                    self._write_report(out, document)
+            except BrokenPipeError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                self.unwritten.append("standard output")
+            except OSError as error:
+                self._failed(out.name, error)
+            else:
+                self.wrote += [out.name] if out.format != STDOUT else []
+
+    def _write_report(self, out: Out, document: Any) -> None:
+        from scanner.output.writers import write
+
+        with self.storage.writing(out.name) as file:
+            write(out.format, document, file)
+
+    def _failed(self, name: str, error: OSError) -> None:
+        self.errors.append(unwritable(name, error, self.wrote))
+        self.unwritten.append(name)
+
+
+def _print(writer: Writer, sections: Sections) -> None:
+    writer.finish(sys.stdout.buffer, *sections)
+    sys.stdout.buffer.flush()
+
+
+def _decoded(writer: Writer, sections: Sections) -> Any:
+    whole = BytesIO()
+    writer.finish(whole, *sections)
+    return msgspec.json.decode(whole.getbuffer())

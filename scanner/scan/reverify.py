@@ -1,0 +1,90 @@
+"""Re-verification: a second, live read of the resources that seem new and critical, fixed, or gone."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from scanner.collect.plan import Plan, Scope
+from scanner.config.settings import Settings
+from scanner.errors import UserError
+from scanner.history import baseline as baselines
+from scanner.history import reverify
+from scanner.history.baseline import Baseline, HistoryWriter
+from scanner.history.compare import compare
+from scanner.history.reverify import Reverification
+from scanner.model.ids import root_of
+from scanner.model.resource import Gap
+from scanner.rulebook.loader import RuleSet
+from scanner.snapshot.bundles import Snapshot
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
+from scanner.terminal.screen import Line, Screen
+from scanner.terminal.signals import Stop
+
+
+def wanted(rules: RuleSet, baseline: Baseline, taken: Snapshot, writer: HistoryWriter) -> list[str]:
+    """Return the ids of the resources to re-verify, the worst first."""
+    at = baselines.coverage(taken, rules, baseline)
+    found = compare(baseline.known, writer.observation, at, baseline.evaluated_before)
+    return reverify.resources_to_verify(found, writer.observation, at.subscriptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Reverifier:
+    """Reads resources a second time, as the settings say."""
+
+    settings: Settings
+    rules: RuleSet
+    tool: str
+    screen: Screen
+    stop: Stop
+
+    def run(self, store: Store, asked: Sequence[str], rest: Iterable[str]) -> tuple[Store, Reverification]:
+        """Return both reads in one collection, and what could not be confirmed.
+
+        One GET of each resource, with what lies below it, and the networks of its subscription. Where Azure cannot be
+        reached any more, nothing counts as fixed, what is new is reported, and the scan is incomplete. `rest`:
+        resources that are not read again, and so not confirmed.
+        """
+        with closing(Store(Header(taken=store.header.taken))) as second:
+            self.screen.begin("Again", lambda: f"a second look at {len(asked):,} resources whose state changed")
+            try:
+                gone = self.stop.run(self._read(asked, second))
+            except UserError as error:
+                said = f"no second look: {error.what}"
+                self.screen.write([Line(said, "Note")], "scope", said)
+                return store, Reverification(all_unconfirmed=True, gaps=(Gap("/subscriptions", 0, "NoSecondLook"),))
+            finally:
+                self.screen.finish()
+            both, verified = reverify.merged(store, second, asked, gone, reverify.exposed_by_networks(self.rules))
+        show_gaps(verified.gaps, self.screen)
+        unconfirmed = verified.unconfirmed | {root_of(each) for each in rest}
+        return both, replace(verified, unconfirmed=unconfirmed)
+
+    async def _read(self, asked: Sequence[str], second: Store) -> frozenset[str]:
+        """Read these resources into `second`. Return the ids (lower case) that ARM says no longer exist."""
+        # The SDKs are imported here, after the first line was printed.
+        from scanner.azure.clients import ConnectionOptions, connect
+        from scanner.collect.collector import reread
+
+        settings, screen = self.settings, self.screen
+        options = ConnectionOptions.of(settings, agent=self.tool, append_record=True)
+        scope = Scope(resources=tuple(asked), graph=not settings["no-graph"])
+        plan = Plan(self.rules.read(), self.rules.reads())
+        async with connect(options, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
+            return await reread(reader, scope, plan, second, QuietProgress())
+
+
+def show_gaps(gaps: Iterable[Gap], screen: Screen) -> None:
+    for gap in gaps:
+        screen.gap(gap.url, gap.status, gap.code, gap.action)
+
+
+class QuietProgress:
+    """Ignores the progress of a re-verification: the first read has reported account and scopes."""
+
+    def account(self, name: str, kind: str, tenant: str, others: Sequence[str]) -> None: ...
+    def scope(self, subscription: str, name: str, view: str) -> None: ...
+    def counts(self, done: int, to_come: int, resources: int, failed: int) -> None: ...
+    def reading(self, what: str, done: int, total: int, of: str) -> None: ...
+    def gap(self, url: str, status: int, code: str, action: str) -> None: ...

@@ -1,0 +1,85 @@
+"""The numbers of a scan: the same while it runs and from its document."""
+
+from io import BytesIO
+
+import msgspec
+import pytest
+
+from scanner.document.schema import Document
+from scanner.document.writer import Writer
+from scanner.evaluate.counts import GROUPS, Counts, count
+from scanner.evaluate.policy import Intended, Policy
+from scanner.evaluate.run import Evaluation
+from scanner.rulebook import loader
+from scanner.snapshot.bundles import of_store
+from tests.benchmarks.evaluate import bundles, estate
+from tests.history.test_compare import account, exposure, finding
+
+
+@pytest.fixture(scope="module")
+def evaluated() -> tuple[Counts, Document]:
+    """The counts of an evaluation of two examples of each kind, and its document."""
+    policy = Policy(intended=(Intended("*0", "*", "meant"),))
+    evaluation, writer, out = (
+        Evaluation(of_store(estate(bundles(), 200)), loader.load(packages=False), policy),
+        Writer(),
+        BytesIO(),
+    )
+    result = evaluation.run(writer)
+    scan = evaluation.scan_row(started="", finished="", tool="t")
+    writer.finish(out, scan, evaluation.rule_rows(), result.gaps, evaluation.coverage())
+    writer.close()
+    return result.counts, msgspec.json.decode(out.getvalue(), type=Document)
+
+
+def test_a_document_counts_as_its_scan_did(evaluated: tuple[Counts, Document]) -> None:
+    streamed, document = evaluated
+    assert count(document) == streamed
+    assert streamed.states["intended"]
+    assert streamed.inconclusive_by_gap
+
+
+def test_each_number_is_what_the_document_holds(evaluated: tuple[Counts, Document]) -> None:
+    counts, document = evaluated
+    opened = [row for row in document.exposures if row.state == "open"]
+    assert counts.endpoints == len(document.exposures)
+    assert counts.open.total() == counts.states["open"] == len(opened)
+    assert counts.without_authentication == sum(row.severity == "critical" for row in opened)
+    failed = [row for row in document.findings if row.status == "fail"]
+    locks = ("anonymous-access", "authentication", "network")
+    assert counts.other_failures.total() == sum(row.category not in locks for row in failed)
+    assert counts.checks == len(document.findings) + sum(
+        map(len, [*document.passed.values(), *document.not_applicable.values()])
+    )
+    assert (counts.gaps, counts.resources, counts.reads) == (
+        len(document.gaps),
+        document.scan.resources,
+        document.scan.reads,
+    )
+
+
+def test_endpoints_of_one_command_are_one_group_led_by_the_worst() -> None:
+    counts = Counts()
+    for endpoint, severity in (("one", "medium"), ("two", "critical"), ("three", "high")):
+        counts.exposure(msgspec.structs.replace(exposure(account("st"), endpoint, severity=severity), fix="az close"))
+    counts.exposure(exposure(account("other"), "one", severity="high"))
+    first, second = counts.fix_groups()
+    assert (first.severity, first.endpoints) == ("critical", ["two", "one", "three"])
+    assert (second.name, second.endpoints) == ("other", ["one"])
+
+
+def test_the_worst_groups_are_kept() -> None:
+    counts = Counts()
+    for number in range(3 * GROUPS):
+        counts.exposure(exposure(account(f"st{number}"), severity="critical" if number % 3 == 0 else "low"))
+    assert counts.endpoints == 3 * GROUPS
+    assert [group.severity for group in counts.fix_groups()][:GROUPS] == ["critical"] * GROUPS
+
+
+def test_an_accepted_check_is_counted_apart() -> None:
+    counts = Counts()
+    for waiver in (None, {"reason": "r", "owner": "kari", "expires": ""}):
+        row = finding(status="unknown")
+        counts.finding(msgspec.convert({**msgspec.to_builtins(row), "waiver": waiver}, type(row)))
+    assert (counts.statuses["unknown"], counts.inconclusive, counts.accepted_inconclusive) == (2, 1, 1)
+    assert counts.inconclusive_by_gap == {"": 1}
