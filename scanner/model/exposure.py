@@ -204,7 +204,7 @@ CLOSED = grant(Reach.none)
 class Switch:
     """A property of which each known value means a level; an exposure function and a lock rule share it.
 
-    `values`: the known values and their levels. `absent`: the value that an absent or null property stands for;
+    `values`: the known values and their levels. `absent`: the value that an absent or null property means;
     `source` names where Azure documents that. Without `absent` an absent property is a possible grant of the widest
     level.
     So is a value that is not known, because it may be a new one that opens the endpoint.
@@ -271,7 +271,7 @@ def _sure(switch: Switch, value: Any) -> Lock | None:
 class Exposure:
     """An endpoint with its two locks.
 
-    `display_name`: the begin of its title ("The blob service"). `subject`: the child that it stands for, as an
+    `display_name`: the begin of its title ("The blob service"). `subject`: the child that it represents, as an
     anonymous container. `address`: a host or an address. `disabled_reason`: why the endpoint is not served; its reach
     is then `none`.
     `severity_steps_down`: lowers every severity by so many steps. `max_severity`: the highest severity of a reach up to

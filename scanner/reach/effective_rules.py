@@ -58,8 +58,8 @@ def group_differences(nic: Nic, fabric: Fabric, answer: Any) -> Iterator[str]:
                 yield f"{place}: Azure applies {_called(id)}, Twolocks {_called(ours.id if ours else '')}"
                 continue
             version, receiver = configuration.version, destination_of(nic, configuration).fields
-            everybody, everywhere = _wide(ours, receiver) if version == 6 else (None, None)
-            theirs_now = _group(id, _rules(other[1], everybody, everywhere))
+            every_source, every_destination = _wide(ours, receiver) if version == 6 else (None, None)
+            theirs_now = _group(id, _rules(other[1], every_source, every_destination))
             yield from _group_differs(place, ours, theirs_now, receiver, version)
 
 
@@ -92,8 +92,8 @@ def _receivers(network: str, fabric: Fabric) -> Iterator[tuple[DestinationFields
 def _wide(ours: SecurityRules, receiver: DestinationFields) -> tuple[set[int], set[int]]:
     """Return the priorities of our rules that name every IPv6 source, and of those that name every destination."""
     rules = ours.rules(receiver, False)
-    everybody = {rule.priority for rule in rules if rule.source.outside.covers(PUBLIC_IPV6)}
-    return everybody, {rule.priority for rule in rules if rule.destination is None}
+    every_source = {rule.priority for rule in rules if rule.source.outside.covers(PUBLIC_IPV6)}
+    return every_source, {rule.priority for rule in rules if rule.destination is None}
 
 
 def _group_differs(
@@ -147,19 +147,21 @@ def _group(id: str, rules: list[dict[str, Any]]) -> SecurityRules:
     return security_rules_of(Resource({"id": id, "properties": {"securityRules": rules}}))
 
 
-def _rules(values: Any, everybody: Container[int] | None, everywhere: Container[int] | None) -> list[dict[str, Any]]:
+def _rules(
+    values: Any, every_source: Container[int] | None, every_destination: Container[int] | None
+) -> list[dict[str, Any]]:
     """Return effective rules in the form of the rules of a group.
 
-    `everybody`, `everywhere`: the priorities at which 0.0.0.0/0 is every source or destination; None: at each.
+    `every_source`, `every_destination`: the priorities at which 0.0.0.0/0 means all of them; None: at each.
     """
     found = [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
-    return [_rule(each, everybody, everywhere) for each in found]
+    return [_rule(each, every_source, every_destination) for each in found]
 
 
-def _rule(body: Any, everybody: Container[int] | None, everywhere: Container[int] | None) -> dict[str, Any]:
+def _rule(body: Any, every_source: Container[int] | None, every_destination: Container[int] | None) -> dict[str, Any]:
     protocol, priority = member(body, "protocol"), member(body, "priority")
-    senders = everybody is None or priority in everybody
-    places = everywhere is None or priority in everywhere
+    senders = every_source is None or priority in every_source
+    places = every_destination is None or priority in every_destination
     return {
         "name": str(member(body, "name") or "").rsplit("/", 1)[-1],
         "properties": {

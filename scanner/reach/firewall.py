@@ -98,7 +98,7 @@ def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedS
     missing = next((gap for _, _, gap in read if gap is not None), None)
     if not ids and default_action(reading)[0] and not (reading.holder or resource).api_version_unknown:
         return AllowedSubnets(path, not_used="it lets every network in, and names none")
-    # An empty rule set that lets everybody in needs no list to be told so; whose subnets it names still does.
+    # A rule set that allows every network is known to name no subnets without a list; any other needs its list.
     absent = reading.holder is not None and any(
         rules.child is None and not isinstance(reading.holder.get(rules.path), list) for rules in row.subnets
     )

@@ -1,4 +1,4 @@
-"""The declarative row of a service's firewall: where its switch, rule lists and private endpoints stand in the body."""
+"""The row of a service's firewall: the paths of its switch, rule lists and private endpoints in the body."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

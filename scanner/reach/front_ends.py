@@ -216,7 +216,7 @@ class PublisherIndex:
                 fronts[_named(each)] = self.publishers(self.public(public)) if public else ()
         if not fronts:
             return
-        # What leads to an outer gateway is told with that one: else texts double with each gateway in a row.
+        # An outer gateway names what leads to it, because the texts would double with each gateway in a row.
         outer = dict.fromkeys(_alone(publisher) for each in (before, *fronts.values()) for publisher in each)
         publisher = f"published through the application gateway {gateway.name}" + (
             f" ({'; '.join(outer)})" if outer else ""

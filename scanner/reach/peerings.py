@@ -62,7 +62,7 @@ def networks_near(index: Index, network: str) -> tuple[set[str], Unread | None]:
 
 
 def unseen_peers(index: Index, subnets: Iterable[str]) -> tuple[str, ...]:
-    """Return a sentence for each peer of these subnets (keys) in which a firewall may stand that was not seen."""
+    """Return a sentence for each peer of these subnets (keys) that may have a firewall that was not seen."""
     networks = dict.fromkeys(network_of(each) for each in subnets)
     found: list[str] = []
     for each in dict.fromkeys(peer for network in networks for peer in peers_of(index).get(network, ())):
