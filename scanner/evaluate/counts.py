@@ -1,13 +1,157 @@
-"""Counts what a scan found, in one place."""
+"""The numbers of a scan. Every output takes its numbers from here, while rows are made or from a decoded document."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from scanner.document import schema as rows
+from scanner.model.exposure import LOCKS
 from scanner.model.verdict import Severity
 
+SEVERITIES = tuple(each.name for each in reversed(Severity))
+"""The names of the severities, critical first."""
 GROUPS = 200
-_NAMES = tuple(each.name for each in reversed(Severity))
+"""The number of fix groups that are kept, the worst ones."""
+
+
+@dataclass(slots=True)
+class FixGroup:
+    """The open endpoints of one resource that one command closes. Title and fingerprint are those of the worst one."""
+
+    resource: str
+    fix: str
+    severity: str
+    title: str
+    endpoints: list[str] = field(default_factory=list)
+    fingerprint: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.resource.rstrip("/").rsplit("/", 1)[-1]
+
+    def sentence(self) -> str:
+        more = len(self.endpoints) - 1
+        return f"{self.name}: {self.endpoints[0]}{f' and {more:,} more' if more else ''}. {self.title}"
+
+
+@dataclass(slots=True)
+class Counts:
+    """The numbers of a scan. Feed each exposure, finding and gap row once; the rest is set as a whole."""
+
+    endpoints: int = 0
+    open: Counter[str] = field(default_factory=Counter)
+    """Open exposures by severity name."""
+    states: Counter[str] = field(default_factory=Counter)
+    """Exposures by state: `open`, `closed`, `waived`, `intended`."""
+    without_authentication: int = 0
+    """Open exposures rated critical."""
+    shared_key_only: int = 0
+    """Open data and admin endpoints behind a shared key or password, reachable from the internet, any Azure tenant or
+    broad ranges.
+    """
+    not_assessed: int = 0
+    """Exposures that an unread part could make worse, up to high or critical."""
+    statuses: Counter[str] = field(default_factory=Counter)
+    """Checks by status: `fail`, `unknown`, `error`, `waived`, `pass`, `not-applicable`."""
+    other_failures: Counter[str] = field(default_factory=Counter)
+    """Failed findings outside the lock categories, by severity name."""
+    accepted_inconclusive: int = 0
+    """Inconclusive checks that a waiver file accepts."""
+    inconclusive_by_gap: Counter[str] = field(default_factory=Counter)
+    """Inconclusive checks by the URL of each gap that makes them so; "" where no gap does and nobody accepted it."""
+    worst_by_gap: dict[str, Severity] = field(default_factory=dict)
+    """The worst severity that those checks could have, by the same URL."""
+    gaps: int = 0
+    accepted_gaps: int = 0
+    resources: int = 0
+    reads: int = 0
+    """Reads that were answered."""
+    types: list[rows.TypeRow] = field(default_factory=list)
+    _groups: dict[tuple[str, str], FixGroup] = field(default_factory=dict)
+
+    @property
+    def checks(self) -> int:
+        return self.statuses.total()
+
+    @property
+    def inconclusive(self) -> int:
+        """Inconclusive checks that nobody accepted."""
+        return self.statuses["unknown"] - self.accepted_inconclusive
+
+    @property
+    def unaccepted_gaps(self) -> int:
+        return self.gaps - self.accepted_gaps
+
+    @property
+    def by_severity(self) -> dict[str, int]:
+        """Open exposures and other failures together, by severity name, critical first."""
+        return {name: self.open[name] + self.other_failures[name] for name in SEVERITIES}
+
+    @property
+    def uncovered(self) -> list[rows.TypeRow]:
+        """The types that no rule covers."""
+        return [each for each in self.types if not each.judged]
+
+    def exposure(self, row: rows.ExposureRow) -> None:
+        """Count an exposure."""
+        self.endpoints += 1
+        self.states[row.state] += 1
+        self.not_assessed += _rank(row.worst) < _rank(row.severity) and _rank(row.worst) <= _rank("high")
+        if row.state != "open":
+            return
+        self.open[str(row.severity)] += 1
+        if row.severity == "critical":
+            self.without_authentication += 1
+        elif row.kind != "app" and row.authentication == "shared":
+            self.shared_key_only += row.reach in ("internet", "azure", "wide")
+        if row.severity:
+            self._group(row)
+
+    def finding(self, row: rows.FindingRow) -> None:
+        """Count a finding."""
+        self.statuses[row.status] += 1
+        if row.status == "fail" and row.category not in LOCKS:
+            self.other_failures[str(row.severity)] += 1
+        elif row.status == "unknown":
+            self._inconclusive(row)
+
+    def passed(self, rules: Collection[str]) -> None:
+        """Count the rules that passed on a resource."""
+        self.statuses["pass"] += len(rules)
+
+    def not_applicable(self, rules: Collection[str]) -> None:
+        """Count the rules that do not apply to a resource."""
+        self.statuses["not-applicable"] += len(rules)
+
+    def gap(self, row: rows.GapRow) -> None:
+        """Count a gap."""
+        self.gaps += 1
+        self.accepted_gaps += row.accepted
+
+    def fix_groups(self) -> list[FixGroup]:
+        """Return the fix groups, the worst first, then in the order of the document; at least the first `GROUPS`."""
+        return sorted(self._groups.values(), key=lambda group: _rank(group.severity))
+
+    def _inconclusive(self, row: rows.FindingRow) -> None:
+        self.accepted_inconclusive += row.waiver is not None
+        for url in row.gaps or (("",) if row.waiver is None else ()):
+            self.inconclusive_by_gap[url] += 1
+            if row.severity is not None:
+                worst = Severity[row.severity]
+                self.worst_by_gap[url] = max(worst, self.worst_by_gap.get(url, worst))
+
+    def _group(self, row: rows.ExposureRow) -> None:
+        key = (row.resource.lower(), row.fix or row.endpoint)
+        group = self._groups.get(key)
+        if group is None or _rank(row.severity) < _rank(group.severity):
+            known = group.endpoints if group else []
+            known.insert(0, row.endpoint)
+            severity = str(row.severity)
+            self._groups[key] = FixGroup(row.resource, row.fix or "", severity, row.title, known, row.fingerprint)
+        else:
+            group.endpoints.append(row.endpoint)
+        if len(self._groups) > 2 * GROUPS:
+            self._groups = dict(sorted(self._groups.items(), key=lambda each: _rank(each[1].severity))[:GROUPS])
 
 
 @dataclass
@@ -72,5 +216,26 @@ class Counting(rows.Writer):
         return sorted(self._doors.values(), key=lambda door: _rank(door.severity))
 
 
+def count(document: rows.Document) -> Counts:
+    """Return the numbers of a whole findings document."""
+    counts = Counts(
+        resources=document.scan.resources,
+        reads=document.scan.reads,
+        types=document.coverage.types,
+    )
+    for exposure in document.exposures:
+        counts.exposure(exposure)
+    for finding in document.findings:
+        counts.finding(finding)
+    for passed in document.passed.values():
+        counts.passed(passed)
+    for reasons in document.not_applicable.values():
+        counts.not_applicable(reasons)
+    for gap in document.gaps:
+        counts.gap(gap)
+    return counts
+
+
 def _rank(severity: str | None) -> int:
-    return _NAMES.index(severity) if severity in _NAMES else len(_NAMES)
+    """Return 0 for critical; None ranks behind info."""
+    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
