@@ -20,8 +20,8 @@ from scanner.errors import UserError
 from scanner.evaluate.counts import Counting
 from scanner.evaluate.run import Evaluation, Waivers, now
 from scanner.exit_codes import Exit, decide
-from scanner.output.formats import STDOUT, Unwritable, unwritable
 from scanner.output.storage import Storage, is_blob
+from scanner.output.targets import STDOUT, WriteError, write_error
 from scanner.scan.change_lines import News
 from scanner.scan.job import Job
 from scanner.scan.last_screen import Summary
@@ -36,7 +36,7 @@ from scanner.terminal.signals import Stop, Stopped
 def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome:
     """Collect (or open a snapshot), judge, write. Raises UserError where nothing comes of it, Stopped on a signal."""
     stop.parts = job.parts()
-    job.storage = Storage(job.settings, stop.run, tell=screen.tell, busy=screen.busy, parts=stop.parts)
+    job.storage = Storage(job.settings, stop.run, show=screen.tell, busy=screen.busy, parts=stop.parts)
     source = job.settings["from"]
     try:
         job.storage.check(job.blobs())
@@ -135,7 +135,7 @@ class _Scan:
                 store.into(file, Path(name))
             self.wrote.append(name)
         except OSError as error:
-            self.errors.append(unwritable(name, error, self.wrote))
+            self.errors.append(write_error(name, error, self.wrote))
 
     # Step 3
 
@@ -174,27 +174,26 @@ class _Scan:
 
         changes = self.night.row if self.night is not None else None
         words = (scan, evaluation.rule_rows(), evaluation.tally.gaps, evaluation.coverage(), changes)
-        unwritten = [error.what_file for error in self.errors if isinstance(error, Unwritable)]
-        document: Any = None
+        unwritten = [error.name for error in self.errors if isinstance(error, WriteError)]
+        document: rows.Document | None = None
         for out in sorted(self.job.outs, key=lambda each: each.format not in (STDOUT, ".json")):
             try:
                 if out.format == STDOUT:
                     writer.finish(sys.stdout.buffer, *words)
                     sys.stdout.buffer.flush()
                     continue
-                if out.format != ".json" and document is None:
-                    document = _decoded(writer, words)
                 with self.storage.writing(out.name) as file:
                     if out.format == ".json":
                         writer.finish(file, *words)
                     else:
+                        document = document or _decoded(writer, words)
                         made(out.format, document, file)
                 self.wrote.append(out.name)
             except BrokenPipeError:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 unwritten.append("standard output")
             except OSError as error:
-                self.errors.append(unwritable(out.name, error, self.wrote))
+                self.errors.append(write_error(out.name, error, self.wrote))
                 unwritten.append(out.name)
         return unwritten
 
@@ -262,10 +261,10 @@ class _Scan:
             raise
 
 
-def _decoded(writer: rows.Writer, words: tuple[Any, ...]) -> Any:
+def _decoded(writer: rows.Writer, words: tuple[Any, ...]) -> rows.Document:
     whole = BytesIO()
     writer.finish(whole, *words)
-    return msgspec.json.decode(whole.getbuffer())
+    return msgspec.json.decode(whole.getbuffer(), type=rows.Document)
 
 
 async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
