@@ -22,7 +22,7 @@ import msgspec
 
 from scanner.azure.clients import Way, connect
 from scanner.collect.collector import Plan, Scope, collect
-from scanner.document.schema import Writer
+from scanner.document.schema import Document, Writer
 from scanner.evaluate.run import Evaluation, now
 from scanner.report.html import write_html
 from scanner.rulebook import loader
@@ -77,7 +77,7 @@ def read(url: str, limiter: bool) -> dict[str, Any]:
         with path.open("wb") as out:
             scan = evaluation.scan_row(started=now(), finished=now(), tool="bench")
             writer.finish(out, scan, evaluation.rule_rows(), tally.gaps, evaluation.coverage())
-        write_html(msgspec.json.decode(path.read_bytes()), Path(folder) / "report.html")
+        write_html(msgspec.json.decode(path.read_bytes(), type=Document), Path(folder) / "report.html")
     if record := os.environ.get("TWOLOCKS_BENCH_PATHS"):
         Path(record).write_text(json.dumps([path for method, path in requests if method == "GET"]))
     kinds = collections.Counter(_kind(method, path) for method, path in requests)
