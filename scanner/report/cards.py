@@ -51,7 +51,7 @@ def rating_word(words: Words, rating: str) -> str:
 
 
 def first_seen(words: Words, since: str | msgspec.UnsetType | None, taken: str | None, *, short: bool = False) -> str:
-    """Return `First seen 34 days ago, on 22 October 2026`, or `short` without the date; `card.js` has the same."""
+    """Return `First seen 34 days ago, on 22 October 2026`, `short` without the date; as in `finding_card.js`."""
     if not since:
         return ""
     if since == taken:

@@ -1,9 +1,9 @@
 """The data block of the report: tables once, everything else as columns of indexes into them, gzip in base64.
 
 Texts that name their resource are kept as patterns: U+0001 and a letter stand for the resource's id (i), name (n),
-group (g), subscription (s) and its parent's id (q) and name (p); `island.js` puts them back. So a command or a message
-that differs in the resource alone is stored once. Texts that JSON would escape are never replaced, so that patterns of
-JSON remain JSON.
+group (g), subscription (s) and its parent's id (q) and name (p); `data_block.js` puts them back. So a command or a
+message that differs in the resource alone is stored once. Texts that JSON would escape are never replaced, so that
+patterns of JSON remain JSON.
 """
 
 import base64

@@ -22,8 +22,8 @@ from scanner.report.words import Words
 
 _STYLES = ("tokens.css", "page.css", "matrix.css", "cards.css", "changes.css", "print.css")
 _SCRIPTS = (
-    "words.js", "dom.js", "island.js", "query.js", "state.js", "way.js", "doors.js", "card.js", "groups.js",
-    "findings.js", "changes.js", "print.js", "keys.js", "main.js",
+    "words.js", "dom.js", "data_block.js", "query.js", "state.js", "path.js", "endpoints.js", "finding_card.js",
+    "groups.js", "findings.js", "changes.js", "print.js", "keys.js", "main.js",
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from tests.report import sample
 
 
 class Opened:
-    """The block as `island.js` reads it."""
+    """The block as `data_block.js` reads it."""
 
     def __init__(self, block: dict[str, Any]) -> None:
         self.block, self.resources, self.strings = block, block["resources"], block["strings"]
