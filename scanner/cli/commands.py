@@ -75,7 +75,7 @@ def report(file: str, given: Mapping[str, Any]) -> int:
         raise InputError("nothing says where to write", do=f"twolocks report {file} --out report.html")
     screen = Screen()
     with _watch(screen).watching() as stop:
-        storage = Storage(settings, stop.run, show=screen.tell, busy=screen.busy, parts=stop.parts)
+        storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy, parts=stop.parts)
         wrote = convert(file, parse_targets(settings["out"], settings.at), storage, settings.at)
     if wrote:
         screen.last([Line(", ".join(wrote), "Wrote", whole=True)])
@@ -98,7 +98,7 @@ def diff(old: str, new: str, given: Mapping[str, Any]) -> int:
     rules = chosen(settings)
     screen = Screen()
     with _watch(screen).watching() as stop:
-        storage = Storage(settings, stop.run, show=screen.tell, busy=screen.busy, parts=stop.parts)
+        storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy, parts=stop.parts)
         storage.check((out.name, settings.at("out", out.name)) for out in outs)
         with storage.reading(old, old) as first, storage.reading(new, new) as second:
             found = compared(first, second, rules, f"twolocks {version()}", (old, new))

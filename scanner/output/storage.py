@@ -80,14 +80,14 @@ class BlobWriteError(OSError):
 class Storage:
     """The files and blobs of one command.
 
-    `settings` name the login, `run` runs a coroutine to its end, `show` prints a line, and `busy` shows
+    `settings` name the login, `run` runs a coroutine to its end, `prompt` shows how to sign in, and `busy` shows
     progress. `parts` are local files that are deleted if the command ends early.
     """
 
     settings: Settings
     run: Callable[[Coroutine[Any, Any, Any]], Any]
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    show: Callable[[str], None] = lambda text: None
+    prompt: Callable[[str], None] = lambda text: None
     busy: Callable[[str, str], AbstractContextManager[None]] = lambda verb, says: nullcontext()
     parts: list[Path] = field(default_factory=list)
     _accounts: dict[str, "Door"] = field(default_factory=dict)
@@ -174,7 +174,7 @@ class Storage:
             tenant=self._option("tenant"),
             cloud=cloud,
             arm_endpoint=arm,
-            tell=self.show,
+            tell=self.prompt,
         )
 
     def _option(self, name: str, default: str = "") -> str:

@@ -36,7 +36,7 @@ from scanner.terminal.signals import Stop, Stopped
 def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome:
     """Collect (or open a snapshot), judge, write. Raises UserError where nothing comes of it, Stopped on a signal."""
     stop.parts = job.parts()
-    job.storage = Storage(job.settings, stop.run, show=screen.tell, busy=screen.busy, parts=stop.parts)
+    job.storage = Storage(job.settings, stop.run, prompt=screen.tell, busy=screen.busy, parts=stop.parts)
     source = job.settings["from"]
     try:
         job.storage.check(job.blobs())
