@@ -66,8 +66,8 @@ def reach(resource: str, given: Mapping[str, Any]) -> int:
 
 
 def report(file: str, given: Mapping[str, Any]) -> int:
-    from scanner.output.formats import outputs
     from scanner.output.storage import Storage
+    from scanner.output.targets import parse_targets
     from scanner.output.writers import convert
 
     settings = _ready("report", given)
@@ -75,8 +75,8 @@ def report(file: str, given: Mapping[str, Any]) -> int:
         raise InputError("nothing says where to write", do=f"twolocks report {file} --out report.html")
     screen = Screen()
     with _watch(screen).watching() as stop:
-        storage = Storage(settings, stop.run, tell=screen.tell, busy=screen.busy, parts=stop.parts)
-        wrote = convert(file, outputs(settings["out"], settings.at), storage, settings.at)
+        storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy, parts=stop.parts)
+        wrote = convert(file, parse_targets(settings["out"], settings.at), storage, settings.at)
     if wrote:
         screen.last([Line(", ".join(wrote), "Wrote", whole=True)])
     return 0
@@ -84,8 +84,9 @@ def report(file: str, given: Mapping[str, Any]) -> int:
 
 def diff(old: str, new: str, given: Mapping[str, Any]) -> int:
     from scanner.history.documents import compared
-    from scanner.output.formats import STDOUT, outputs
+    from scanner.output.formats import DIFF_FORMATS
     from scanner.output.storage import Storage
+    from scanner.output.targets import STDOUT, parse_targets
     from scanner.output.writers import write_difference
     from scanner.report import diff as differences
     from scanner.scan.job import chosen
@@ -93,11 +94,11 @@ def diff(old: str, new: str, given: Mapping[str, Any]) -> int:
 
     settings = _ready("diff", given)
     _format(settings, FORMATS)
-    outs = outputs(settings["out"], settings.at, tuple(differences.WRITERS))
+    outs = parse_targets(settings["out"], settings.at, DIFF_FORMATS)
     rules = chosen(settings)
     screen = Screen()
     with _watch(screen).watching() as stop:
-        storage = Storage(settings, stop.run, tell=screen.tell, busy=screen.busy, parts=stop.parts)
+        storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy, parts=stop.parts)
         storage.check((out.name, settings.at("out", out.name)) for out in outs)
         with storage.reading(old, old) as first, storage.reading(new, new) as second:
             found = compared(first, second, rules, f"twolocks {version()}", (old, new))

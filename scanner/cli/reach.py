@@ -72,7 +72,7 @@ def ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
     if "/" in question.port and named is None:
         raise InputError(f'"{question.port}" is no port', at=f"--port {question.port}", do="write tcp/22")
     if settings["from"]:
-        storage = Storage(settings, stop.run, tell=screen.tell, busy=screen.busy)
+        storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
         with storage.reading(settings["from"], settings.at("from", settings["from"])) as path:
             found = answers(question, snapshot.read(path), rules)
     else:

@@ -1,108 +1,101 @@
-"""Where results go: the outputs by their suffixes, and what is said of one that cannot be written."""
+"""The formats of output files, one row a format. Whatever lists, writes or describes formats reads these rows."""
 
-import errno
-import os
-import shlex
-import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
-
-from scanner.errors import InputError, nearest
-from scanner.output.storage import Unstored, is_blob, no_other_url, place
-
-FORMATS = (".html", ".json", ".csv", ".md", ".sarif", ".junit.xml")
-STDOUT = "-"
+from importlib import import_module
+from typing import IO, Any
 
 
 @dataclass(frozen=True, slots=True)
-class Out:
-    """One `--out`: a path and its format, or standard output."""
+class Format:
+    """A format of output files, known by the suffix of their names.
 
-    name: str
-    format: str
+    `writer` is `module:function` below `scanner.report`; the function takes what is reported and a binary file. It is
+    imported when a file is written. It is "" for JSON of a scan, because the findings document itself is that file.
+    `purpose` and `contents` are the cells of the format in `docs/formats.md`, in Markdown.
+    """
 
-    @property
-    def path(self) -> Path:
-        return Path(self.name)
-
-
-def outputs(names: Iterable[str], at: Callable[[str, object], str], known: Sequence[str] = FORMATS) -> tuple[Out, ...]:
-    """The outputs by their suffixes. Raises InputError for an unknown one, and for a folder that is not there."""
-    return tuple(_output(name, at("out", name), known) for name in dict.fromkeys(names))
-
-
-def _output(name: str, at: str, known: Sequence[str]) -> Out:
-    if name == STDOUT:
-        return Out(name, STDOUT)
-    no_other_url(name, at)
-    found = next((suffix for suffix in known if name.lower().endswith(suffix)), None)
-    if found is None:
-        if is_blob(name) and "?" in name:
-            place(name, at)
-        suffix = Path(name).suffix
-        near = nearest(suffix, known, 1)
-        raise InputError(
-            f"no format has the suffix {suffix}; nothing was read"
-            if suffix
-            else "this name has no suffix; nothing was read",
-            at=at,
-            do=(f"nearest: {near[0]}; " if near else "") + f"known: {' '.join(known)}, or - for JSON",
-        )
-    ready(name, at)
-    return Out(name, found)
+    suffix: str
+    media_type: str
+    writer: str
+    purpose: str
+    contents: str
 
 
-def ready(name: str, at: str) -> None:
-    """Raises InputError where `name` can be no result: a blob's name is wrong, or a file could not be written there."""
-    if is_blob(name):
-        place(name, at)
-    else:
-        folder(Path(name), at)
+FORMATS = (
+    Format(
+        ".html",
+        "text/html; charset=utf-8",
+        "html:write_html",
+        "people who decide and mend",
+        "everything, in one file that asks for nothing",
+    ),
+    Format(
+        ".json",
+        "application/json",
+        "",
+        "programs; everything else is made of it",
+        "everything, by [its schema](findings.schema.json), one row a line",
+    ),
+    Format(
+        ".csv",
+        "text/csv; charset=utf-8",
+        "csv:write_csv",
+        "a spreadsheet",
+        "every exposure, finding and failed read, a row each",
+    ),
+    Format(
+        ".md",
+        "text/markdown; charset=utf-8",
+        "markdown:write_markdown",
+        "the page of a job (`$GITHUB_STEP_SUMMARY`, Azure DevOps), a comment",
+        "counts, the worst open endpoints with the command that closes them, changes, what was not read; "
+        "at most 900 kB",
+    ),
+    Format(
+        ".sarif",
+        "application/sarif+json",
+        "sarif:write_sarif",
+        "code scanning (GitHub), SARIF viewers",
+        "every finding but those that passed",
+    ),
+    Format(
+        ".junit.xml",
+        "application/xml",
+        "junit:write_junit",
+        "the test page of a CI system",
+        "every rule on every resource as a test",
+    ),
+)
+"""The formats of `twolocks scan --out` and `twolocks report --out`."""
+
+DIFF_FORMATS = (
+    Format(".html", "text/html; charset=utf-8", "diff:write_html", "people", "every list, at most 1,000 rows each"),
+    Format(".json", "application/json", "diff:write_json", "programs", "everything"),
+    Format(
+        ".md", "text/markdown; charset=utf-8", "diff:write_markdown", "the page of a job", "at most 200 rows a list"
+    ),
+)
+"""The formats of `twolocks diff --out`. Their writers take a `scanner.history.documents.Difference`."""
+
+_SNAPSHOTS = {".jsonl": "application/x-ndjson", ".gz": "application/gzip", ".zst": "application/zstd"}
 
 
-def folder(path: Path, at: str) -> None:
-    """Raises InputError where a file could not be written there."""
-    if not path.parent.is_dir():
-        raise InputError(
-            f"there is no folder {path.parent}; nothing was read", at=at, do=f"mkdir -p {shlex.quote(str(path.parent))}"
-        )
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; nothing was read", at=at, do="name a file in it")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"the folder {path.parent} cannot be written; nothing was read", at=at)
+def format_of(name: str, formats: Iterable[Format] = FORMATS) -> Format | None:
+    """Return the format that the suffix of a name stands for, None where it stands for none."""
+    return next((each for each in formats if name.lower().endswith(each.suffix)), None)
 
 
-class Unwritable(InputError):
-    """A file that could not be written; the old one is as before."""
+def media_type(name: str) -> str:
+    """Return the media type of an output or a snapshot, by the suffix of its name."""
+    if found := format_of(name, (*FORMATS, *DIFF_FORMATS)):
+        return found.media_type
+    suffixes = (suffix for suffix in _SNAPSHOTS if name.lower().endswith(suffix))
+    return _SNAPSHOTS.get(next(suffixes, ""), "application/octet-stream")
 
-    what_file = ""
 
-
-def unwritable(name: str, error: OSError, wrote: Sequence[str], source: str | None = None) -> Unwritable:
-    """The error for a file that could not be written; `source` is the findings file that it can be made of."""
-    if isinstance(error, Unstored):
-        found = Unwritable(error.told.what, at=error.told.at, do=error.told.do)
-        found.what_file = name
-        return found
-    path = Path(name)
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    old = "; the old one is as before" if path.exists() else ""
-    written = f", {', '.join(wrote)} {'was' if len(wrote) == 1 else 'were'} written" if wrote else ""
-    what = f"no space left for {path.name}" if full else f"{path.name} cannot be written: {error.strerror}"
-    source = source or next((each for each in wrote if each.endswith(".json")), None)
-    again = f"twolocks report {source} --out {name}" if source else "scan again"
-    found = Unwritable(
-        f"{what}{old}{written}",
-        at=f"{path.parent}{_free(path.parent) if full else ''}",
-        do=f"{'free space' if full else 'mend it'}, then: {again}",
-    )
-    found.what_file = name
+def writer(format: Format) -> Callable[[Any, IO[bytes]], None]:
+    """Return the function that writes files of a format. The format must name one."""
+    module, _, name = format.writer.partition(":")
+    found: Callable[[Any, IO[bytes]], None] = getattr(import_module(f"scanner.report.{module}"), name)
     return found
-
-
-def _free(folder: Path) -> str:
-    try:
-        return f" ({shutil.disk_usage(folder).free / 1e6:.1f} MB free)"
-    except OSError:
-        return ""

@@ -1,6 +1,6 @@
-"""Where results go, and where they are read from: a file beside its place, or a blob, `az://container/path`.
+"""Reads and writes files and blobs alike; a blob is named `az://container/path`.
 
-A blob is made as a file first and put in one go when it is whole, so that an interrupted upload changes nothing.
+A blob is made as a file first and put as a whole when it is complete, so that an interrupted upload changes nothing.
 """
 
 import os
@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from scanner.config.settings import Settings, masked
 from scanner.document.writer import AtomicFile
 from scanner.errors import InputError, UserError
+from scanner.output.formats import media_type
 
 if TYPE_CHECKING:
     from scanner.azure.blobs import Blob, BlobAccountOptions
@@ -25,17 +26,6 @@ ACCOUNT, CONNECTION, ENDPOINT = (
 )  # fmt: skip
 """Variables, named as the Azure CLI and adlfs name them."""
 
-KINDS = {
-    ".html": "text/html; charset=utf-8",
-    ".json": "application/json",
-    ".csv": "text/csv; charset=utf-8",
-    ".md": "text/markdown; charset=utf-8",
-    ".sarif": "application/sarif+json",
-    ".xml": "application/xml",
-    ".jsonl": "application/x-ndjson",
-    ".gz": "application/gzip",
-    ".zst": "application/zstd",
-}
 _CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _URL = re.compile(r"(?i)[a-z][a-z0-9+.-]*://")
@@ -43,32 +33,27 @@ _NAME_A_BLOB = f"write az://CONTAINER/PATH, and set {ACCOUNT}"
 
 
 def is_blob(name: object) -> bool:
-    """Whether a name is one of a blob."""
+    """Return whether a name is the name of a blob."""
     return str(name).lower().startswith(AZ)
 
 
-def no_other_url(name: str, at: str) -> None:
-    """Raises InputError, and keeps what may be a signature to itself, where a name is a URL, but not one of a blob."""
+def refuse_other_urls(name: str, at: str) -> None:
+    """Raise InputError where a name is a URL but no name of a blob. The error masks what may be a signature."""
     if _URL.match(name) and not is_blob(name):
         raise InputError("a file or a blob can be named here, no other URL", at=masked(at), do=_NAME_A_BLOB)
 
 
-def beside(name: str, folder: Path) -> str:
-    """A name of a settings file, which starts from its folder; `-` and blobs stay as they are."""
-    return name if name == "-" or is_blob(name) else str(folder / name)
-
-
 @dataclass(frozen=True, slots=True)
-class Place:
-    """What a blob's name says. `account` is a name or a host, "" where the environment says it."""
+class BlobName:
+    """The parts of a blob's name. `account` is an account's name or host, "" where the environment names it."""
 
     container: str
     path: str
     account: str = ""
 
 
-def place(name: str, at: str) -> Place:
-    """`az://container/path` or `az://container@account/path`. Raises InputError for anything else."""
+def parse_blob_name(name: str, at: str) -> BlobName:
+    """Return the parts of `az://container/path` or `az://container@account/path`. Raise InputError for other names."""
     known = _NAME_A_BLOB
     head, _, path = name[len(AZ) :].partition("/")
     container, _, account = head.partition("@")
@@ -80,47 +65,50 @@ def place(name: str, at: str) -> Place:
         raise InputError(f'no container can be called "{container}"', at=at, do=known)
     if not path or path.endswith(("/", ".")) or len(path) > 1024 or not path.isprintable():
         raise InputError("this names a container and no blob in it", at=at, do=known)
-    return Place(container, path, account.lower())
+    return BlobName(container, path, account.lower())
 
 
-class Unstored(OSError):
-    """A blob that could not be put; `told` says what was done with what it should hold."""
+class BlobWriteError(OSError):
+    """A blob that could not be put. `error` says why, and where the file is that should become the blob."""
 
-    def __init__(self, told: UserError) -> None:
-        super().__init__(told.what)
-        self.told = told
+    def __init__(self, error: UserError) -> None:
+        super().__init__(error.what)
+        self.error = error
 
 
 @dataclass(slots=True)
 class Storage:
-    """Files and blobs of one command. `settings` say who signs in, `run` runs a coroutine to its end.
+    """The files and blobs of one command.
 
-    `parts` are files that go away if the command ends at once.
+    `settings` name the login, `run` runs a coroutine to its end, `prompt` shows how to sign in, and `busy` shows
+    progress. `parts` are local files that are deleted if the command ends early.
     """
 
     settings: Settings
     run: Callable[[Coroutine[Any, Any, Any]], Any]
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    tell: Callable[[str], None] = lambda text: None
+    prompt: Callable[[str], None] = lambda text: None
     busy: Callable[[str, str], AbstractContextManager[None]] = lambda verb, says: nullcontext()
     parts: list[Path] = field(default_factory=list)
-    _doors: dict[str, "BlobAccountOptions"] = field(default_factory=dict)
+    _accounts: dict[str, "BlobAccountOptions"] = field(default_factory=dict)
 
     def check(self, names: Iterable[tuple[str, str]]) -> None:
-        """That each blob of (name, how it was given) can be put. Raises a UserError before anything is read."""
+        """Check that each blob can be put, of pairs (name, how it was given). Raise UserError for one that cannot."""
         for name, at in names:
             if is_blob(name):
-                door, blob = self._at(name, at)
+                account, blob = self._blob(name, at)
                 with self.busy("Storing", f"checks that {name} can be written"):
-                    self.run(_check(door, blob))
+                    self.run(_check(account, blob))
+
+    def writing(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        """Open a file that becomes `name` when it is complete.
+
+        Raises OSError where the file cannot be written, and BlobWriteError where the blob cannot be put.
+        """
+        return self._writing_blob(name) if is_blob(name) else AtomicFile(Path(name))
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[IO[bytes]]:
-        """A file that becomes `name` when it is whole. Raises OSError; where a blob cannot be put, Unstored."""
-        if not is_blob(name):
-            with AtomicFile(Path(name)) as file:
-                yield file
-            return
+    def _writing_blob(self, name: str) -> Iterator[IO[bytes]]:
         folder = Path(tempfile.mkdtemp(prefix="twolocks-"))
         local = folder / (Path(name).name or "result")
         self.parts.append(local)
@@ -129,33 +117,36 @@ class Storage:
             with local.open("w+b") as file:
                 yield file
                 file.flush()
-                size = file.tell()
-                file.seek(0)
-                door, blob = self._at(name, name)
+                account, blob = self._blob(name, name)
                 try:
-                    with self.busy("Storing", f"{name}, {size / 1e6:,.1f} MB"):
-                        self.run(_put(door, blob, file, size, kind(name)))
+                    self._put(account, blob, name, file)
                 except UserError as error:
                     kept = True
-                    raise Unstored(_unstored(name, error, local)) from error
+                    raise BlobWriteError(_not_stored(name, error, local)) from error
         finally:
             self.parts.remove(local)
             if not kept:
                 local.unlink(missing_ok=True)
                 folder.rmdir()
 
+    def _put(self, account: "BlobAccountOptions", blob: "Blob", name: str, file: IO[bytes]) -> None:
+        size = file.tell()
+        file.seek(0)
+        with self.busy("Storing", f"{name}, {size / 1e6:,.1f} MB"):
+            self.run(_put(account, blob, file, size, media_type(name)))
+
     @contextmanager
     def reading(self, name: str, at: str) -> Iterator[Path]:
-        """A path to read `name` from, while it lasts. Errors that are raised meanwhile name the blob, not the copy."""
+        """Give a local path to read `name` from. Errors raised inside name the blob, not its local copy."""
         if not is_blob(name):
-            no_other_url(name, at)
+            refuse_other_urls(name, at)
             yield Path(name)
             return
-        door, blob = self._at(name, at)
+        account, blob = self._blob(name, at)
         with tempfile.TemporaryDirectory(prefix="twolocks-") as folder:
             local = Path(folder) / Path(name).name
             with local.open("wb") as file, self.busy("Fetching", name):
-                self.run(_get(door, blob, file))
+                self.run(_get(account, blob, file))
             try:
                 yield local
             except UserError as error:
@@ -163,41 +154,42 @@ class Storage:
                 error.at, error.do = error.at.replace(str(local), name), error.do.replace(str(local), name)
                 raise
 
-    def _at(self, name: str, at: str) -> tuple["BlobAccountOptions", "Blob"]:
+    def _blob(self, name: str, at: str) -> tuple["BlobAccountOptions", "Blob"]:
         from scanner.azure.blobs import Blob
 
-        found = place(name, at)
-        if found.account not in self._doors:
-            self._doors[found.account] = self._door(found, at)
-        return self._doors[found.account], Blob(found.container, found.path, at)
+        found = parse_blob_name(name, at)
+        if found.account not in self._accounts:
+            self._accounts[found.account] = self._account(found, at)
+        return self._accounts[found.account], Blob(found.container, found.path, at)
 
-    def _door(self, found: Place, at: str) -> "BlobAccountOptions":
+    def _account(self, found: BlobName, at: str) -> "BlobAccountOptions":
         from scanner.azure.blobs import BlobAccountOptions
 
-        def option(name: str, default: str = "") -> str:
-            value = self.settings.options.get(name)
-            return str(value.value) if value is not None and value.value else default
-
         connection = "" if found.account else self.environ.get(CONNECTION, "")
-        cloud, arm = option("cloud", "public"), option("arm-endpoint")
+        cloud, arm = self._option("cloud", "public"), self._option("arm-endpoint")
         return BlobAccountOptions(
             endpoint="" if connection else endpoint(found.account, self.environ, cloud, arm, at),
             connection=connection,
-            auth=option("auth", "default"),
-            tenant=option("tenant"),
+            auth=self._option("auth", "default"),
+            tenant=self._option("tenant"),
             cloud=cloud,
             arm_endpoint=arm,
-            prompt=self.tell,
+            prompt=self.prompt,
         )
+
+    def _option(self, name: str, default: str = "") -> str:
+        value = self.settings.options.get(name)
+        return str(value.value) if value is not None and value.value else default
 
 
 def endpoint(account: str, environ: Mapping[str, str], cloud: str, arm_endpoint: str, at: str) -> str:
-    """The https origin of the account that a name or the environment says. Raises InputError for none, and for others.
+    """Return the https origin of the storage account that a name or the environment names.
 
-    A token goes there, so a host must be one of Azure's; any other is named by AZURE_STORAGE_SERVICE_ENDPOINT alone.
+    Raises InputError where none is named, and for a host that is not Azure's, because a token is sent there. Only
+    AZURE_STORAGE_SERVICE_ENDPOINT may name another host.
     """
     from scanner.azure.blobs import OTHERS, SUFFIXES
-    from scanner.azure.clouds import CLOUDS, origin
+    from scanner.azure.clouds import origin
 
     own = environ.get(ENDPOINT, "").rstrip("/")
     name = account or environ.get(ACCOUNT, "").lower()
@@ -218,18 +210,20 @@ def endpoint(account: str, environ: Mapping[str, str], cloud: str, arm_endpoint:
     if not _ACCOUNT.fullmatch(name):
         where = at if account else ACCOUNT
         raise InputError(f'no storage account can be called "{name}"', at=where, do="3 to 24 small letters and digits")
+    return f"https://{name}.{SUFFIXES[_storage_cloud(cloud, arm_endpoint, at)]}"
+
+
+def _storage_cloud(cloud: str, arm_endpoint: str, at: str) -> str:
+    """Return the cloud whose storage hosts belong to an ARM endpoint. Raise InputError where it is not known."""
+    from scanner.azure.clouds import CLOUDS, origin
+
     known = next((each.name for each in CLOUDS.values() if arm_endpoint and each.host == origin(arm_endpoint)), cloud)
     if arm_endpoint and known == cloud and CLOUDS[known].host != origin(arm_endpoint):
         raise InputError(f"where accounts of {arm_endpoint} answer is not known", at=at, do=f"set {ENDPOINT}")
-    return f"https://{name}.{SUFFIXES[known]}"
+    return known
 
 
-def kind(name: str) -> str:
-    """The content type of a result, by its suffix."""
-    return KINDS.get(Path(name).suffix.lower(), "application/octet-stream")
-
-
-def _unstored(name: str, error: UserError, local: Path) -> UserError:
+def _not_stored(name: str, error: UserError, local: Path) -> UserError:
     return InputError(
         f"{name} was not stored: {error.what}; what stood there is as before",
         at=error.at,
@@ -237,22 +231,22 @@ def _unstored(name: str, error: UserError, local: Path) -> UserError:
     )
 
 
-async def _check(door: "BlobAccountOptions", blob: "Blob") -> None:
+async def _check(account: "BlobAccountOptions", blob: "Blob") -> None:
     from scanner.azure.blobs import open_account
 
-    async with open_account(door) as blobs:
+    async with open_account(account) as blobs:
         await blobs.check(blob)
 
 
-async def _put(door: "BlobAccountOptions", blob: "Blob", file: IO[bytes], size: int, kind: str) -> None:
+async def _put(account: "BlobAccountOptions", blob: "Blob", file: IO[bytes], size: int, media_type: str) -> None:
     from scanner.azure.blobs import open_account
 
-    async with open_account(door) as blobs:
-        await blobs.put(blob, file, size, kind)
+    async with open_account(account) as blobs:
+        await blobs.put(blob, file, size, media_type)
 
 
-async def _get(door: "BlobAccountOptions", blob: "Blob", file: IO[bytes]) -> None:
+async def _get(account: "BlobAccountOptions", blob: "Blob", file: IO[bytes]) -> None:
     from scanner.azure.blobs import open_account
 
-    async with open_account(door) as blobs:
+    async with open_account(account) as blobs:
         await blobs.get(blob, file)

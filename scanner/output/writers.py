@@ -1,79 +1,72 @@
-"""A findings file made into other files."""
+"""Writes the outputs that are made of a findings file, or of the difference between two."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
 from scanner.document.schema import SCHEMA, Document
 from scanner.errors import InputError
-from scanner.output.formats import STDOUT, Out, Unwritable, unwritable
+from scanner.output.formats import DIFF_FORMATS, FORMATS, writer
 from scanner.output.storage import Storage
+from scanner.output.targets import STDOUT, OutputTarget, write_error
 
 if TYPE_CHECKING:
     from scanner.history.documents import DiffDocument
 
-WRITERS = {
-    ".html": ("html", "write_html"),
-    ".csv": ("csv", "write_csv"),
-    ".md": ("markdown", "write_markdown"),
-    ".sarif": ("sarif", "write_sarif"),
-    ".junit.xml": ("junit", "write_junit"),
-}
-"""What makes a file of a decoded findings document, by suffix; JSON is the document itself."""
+_FORMATS = {each.suffix: each for each in FORMATS}
+_DIFF_FORMATS = {each.suffix: each for each in DIFF_FORMATS}
 
 
-def write(format: str, document: Mapping[str, Any], out: IO[bytes]) -> None:
-    """Write a findings document in a format of `WRITERS`. The same document gives the same bytes."""
-    module, name = WRITERS[format]
-    made: Callable[[Mapping[str, Any], IO[bytes]], None] = getattr(import_module(f"scanner.report.{module}"), name)
-    made(document, out)
+def write(suffix: str, document: Document, out: IO[bytes]) -> None:
+    """Write a findings document in the format of a suffix, which is not `.json`. The same document, the same bytes."""
+    writer(_FORMATS[suffix])(document, out)
 
 
 def convert(
     file: str,
-    outs: Sequence[Out],
+    targets: Sequence[OutputTarget],
     storage: Storage,
     at: Callable[[str, object], str] = lambda option, value: str(value),
 ) -> list[str]:
-    """Write each output from a findings file. Raises InputError where it is none, or one cannot be written."""
-    storage.check((out.name, at("out", out.name)) for out in outs)
+    """Write each target from a findings file; return the names of the written ones.
+
+    Raises InputError for a file that holds no findings, and for a target that cannot be written.
+    """
+    storage.check((target.name, at("out", target.name)) for target in targets)
     with storage.reading(file, file) as path:
         text = _read(path)
-        document = _document(path, text)
+        document = _decode(path, text)
     wrote: list[str] = []
-    for out in outs:
-        if out.format == STDOUT:
+    for target in targets:
+        if target.format == STDOUT:
             sys.stdout.buffer.write(text)
             sys.stdout.buffer.flush()
             continue
         try:
-            with storage.writing(out.name) as target:
-                if out.format in WRITERS:
-                    write(out.format, document, target)
+            with storage.writing(target.name) as out:
+                if _FORMATS[target.format].writer:
+                    write(target.format, document, out)
                 else:
-                    target.write(text)
+                    out.write(text)
         except OSError as error:
-            raise unwritable(out.name, error, wrote, file) from None
-        wrote.append(out.name)
+            raise write_error(target.name, error, wrote, file) from None
+        wrote.append(target.name)
     return wrote
 
 
-def write_difference(found: "DiffDocument", outs: Sequence[Out], storage: Storage) -> list[str]:
-    """Write each output; return the names of those that were. Raises InputError where one cannot be written."""
-    from scanner.report import diff
-
+def write_difference(found: "DiffDocument", targets: Sequence[OutputTarget], storage: Storage) -> list[str]:
+    """Write each target; return the names of the written ones. Raise InputError for one that cannot be written."""
     wrote: list[str] = []
-    for out in outs:
+    for target in targets:
         try:
-            with storage.writing(out.name) as file:
-                diff.WRITERS[out.format](found, file)
+            with storage.writing(target.name) as file:
+                writer(_DIFF_FORMATS[target.format])(found, file)
         except OSError as error:
-            raise unwritable(out.name, error, wrote) from None
-        wrote.append(out.name)
+            raise write_error(target.name, error, wrote) from None
+        wrote.append(target.name)
     return wrote
 
 
@@ -86,7 +79,18 @@ def _read(file: Path) -> bytes:
         ) from None
 
 
-def _document(file: Path, text: bytes) -> dict[str, object]:
+def _decode(file: Path, text: bytes) -> Document:
+    try:
+        document = msgspec.json.decode(text, type=Document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        document = _decode_in_steps(file, text)
+    if document.schema != SCHEMA:
+        raise _other_schema(file, document.schema)
+    return document
+
+
+def _decode_in_steps(file: Path, text: bytes) -> Document:
+    """Decode a text that is no findings document. Raise InputError with the first of the four reasons that holds."""
     make = "give what twolocks scan --out findings.json wrote"
     try:
         document = msgspec.json.decode(text)
@@ -95,14 +99,12 @@ def _document(file: Path, text: bytes) -> dict[str, object]:
     if not isinstance(document, dict) or "findings" not in document:
         raise InputError("this JSON holds no findings", at=str(file), do=make)
     if document.get("schema") != SCHEMA:
-        raise InputError(
-            f"the schema is {document.get('schema')}, this version knows {SCHEMA}", at=str(file), do="upgrade twolocks"
-        )
+        raise _other_schema(file, document.get("schema"))
     try:
-        msgspec.convert(document, Document)
+        return msgspec.convert(document, Document)
     except msgspec.ValidationError as error:
         raise InputError(f"this is no findings file: {error}", at=str(file), do=make) from None
-    return document
 
 
-__all__ = ["Unwritable", "convert"]
+def _other_schema(file: Path, schema: object) -> InputError:
+    return InputError(f"the schema is {schema}, this version knows {SCHEMA}", at=str(file), do="upgrade twolocks")

@@ -1,6 +1,6 @@
-"""The findings as CSV, for a spreadsheet: one row an exposure, a finding, and a read that failed.
+"""Writes the findings as CSV for a spreadsheet: one row an exposure, a finding, and a read that failed.
 
-With a byte order mark, since without it a spreadsheet reads `å` as two letters; who reads by program has the JSON.
+The file begins with a byte order mark, because a spreadsheet reads `å` as two letters without it. Programs read JSON.
 """
 
 import csv
@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from io import StringIO
-from typing import IO, Any
+from typing import IO
 
-from scanner.report.gaps import subscription_of
-from scanner.report.text import plain
+import msgspec
 
-Item = Mapping[str, Any]
+from scanner.document.schema import Document, ExposureRow, FindingRow, GapRow, ResourceRow, WaiverRow
+from scanner.report.gaps import answer, subscription_of
+from scanner.report.text import last_segment, plain
 
 COLUMNS = (
     "record", "status", "severity", "worst", "new", "since", "rule", "category", "title", "subscription",
@@ -21,20 +22,21 @@ COLUMNS = (
     "authentication", "message", "fix", "waiver_reason", "waiver_owner", "waiver_expires", "waiver_ticket", "tags",
     "fingerprint", "resource", "waiver_lapsed",
 )  # fmt: skip
-"""What each holds stands in `docs/formats.md`; a new one is added at the end."""
+"""The columns in their order; `docs/formats.md` describes each. A new one is added at the end."""
 
 LONGEST = 32_000
-"""Characters of a cell; beyond 32,767 a spreadsheet moves the rest into the next row."""
+"""Characters of a cell. A spreadsheet moves what exceeds 32,767 characters into the next row."""
 
 _CUT = " [cut]"
 _SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212"
 _LEAD = re.compile(rf"(^|[;,])(?=[\s\"'`\u2018\u2019\u201c\u201d]*[{_SIGNS}])")
 _GUARDED = re.compile(rf"(^|[;,])'(?=[\s\"'`\u2018\u2019\u201c\u201d]*[{_SIGNS}])")
 _ROWS = 512
+Row = dict[str, object]
 
 
-def write_csv(document: Item, out: IO[bytes]) -> None:
-    """Writes a findings document (schema `twolocks/1`, decoded). The same document gives the same bytes."""
+def write_csv(document: Document, out: IO[bytes]) -> None:
+    """Write a findings document as CSV. The same document gives the same bytes."""
     text = StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerow(COLUMNS)
@@ -53,9 +55,10 @@ def _flush(text: StringIO, out: IO[bytes]) -> None:
 
 
 def cell(value: object) -> str:
-    """A value that no spreadsheet takes for a formula: controls made visible, an apostrophe before a sign.
+    """Return a value as text that no spreadsheet takes for a formula, with its invisible characters written out.
 
-    Also after a comma or semicolon: where the semicolon separates, a spreadsheet splits there, quotes or not.
+    An apostrophe is put before a sign, also after a comma or semicolon, because a spreadsheet that is set to one of
+    them splits there, whether quoted or not.
     """
     return "" if value is None else _cell(str(value))
 
@@ -70,78 +73,93 @@ def _cell(text: str) -> str:
 
 
 def unguarded(text: str) -> str:
-    """The value of a cell without the apostrophes that `cell` put there."""
+    """Return the value of a cell without the apostrophes that `cell` put there."""
     return _GUARDED.sub(r"\1", text)
 
 
-def _rows(document: Item) -> Iterator[dict[str, Any]]:
-    names = {scope["subscription"].lower(): scope["name"] for scope in document["coverage"]["scopes"]}
-    resources = document["resources"]
-    for exposure in document["exposures"]:
-        yield {**_resource(exposure["resource"], resources, names), **_exposure(exposure)}
-    for finding in document["findings"]:
-        yield {**_resource(finding["resource"], resources, names), **_finding(finding)}
-    for gap in document["gaps"]:
-        yield {**_resource(gap["url"], resources, names), **_gap(gap)}
+def _rows(document: Document) -> Iterator[Row]:
+    names = {scope.subscription.lower(): scope.name for scope in document.coverage.scopes}
+    resources = document.resources
+    for exposure in document.exposures:
+        yield _resource(exposure.resource, resources, names) | _exposure(exposure)
+    for finding in document.findings:
+        yield _resource(finding.resource, resources, names) | _finding(finding)
+    for gap in document.gaps:
+        yield _resource(gap.url, resources, names) | _gap(gap)
 
 
-def _resource(id: str, resources: Mapping[str, Item], names: Mapping[str, str]) -> dict[str, Any]:
-    row = resources.get(id, {})
-    subscription = str(row.get("subscription") or subscription_of(id))
+def _resource(id: str, resources: Mapping[str, ResourceRow], names: Mapping[str, str]) -> Row:
+    row = resources.get(id)
+    subscription = (row.subscription if row else "") or subscription_of(id)
     return {
         "resource": id,
         "subscription": subscription,
         "subscription_name": names.get(subscription.lower(), ""),
-        "resource_group": row.get("resource_group"),
-        "type": row.get("type"),
-        "name": row.get("name") or id.rstrip("/").rsplit("/", 1)[-1],
-        "location": row.get("location"),
-        "tags": "; ".join(f"{name}={value}" for name, value in sorted((row.get("tags") or {}).items())),
+        "resource_group": row and row.resource_group,
+        "type": row and row.type,
+        "name": (row.name if row else "") or last_segment(id),
+        "location": row and row.location,
+        "tags": "; ".join(f"{name}={value}" for name, value in sorted(row.tags.items())) if row else "",
     }
 
 
-def _exposure(row: Item) -> dict[str, Any]:
+def _exposure(row: ExposureRow) -> Row:
     return {
-        **{name: row[name] for name in ("severity", "worst", "title", "endpoint", "kind", "address", "reach")},
-        **{name: row[name] for name in ("authentication", "fix", "fingerprint")},
         "record": "exposure",
-        "status": row["state"],
-        "message": row["reason"],
-        **_waiver(row),
-        **_since(row),
+        "status": row.state,
+        "severity": row.severity,
+        "worst": row.worst,
+        "title": row.title,
+        "endpoint": row.endpoint,
+        "kind": row.kind,
+        "address": row.address,
+        "reach": row.reach,
+        "authentication": row.authentication,
+        "message": row.reason,
+        "fix": row.fix,
+        "fingerprint": row.fingerprint,
+        **_waiver(row.waiver),
+        **_history(row),
     }
 
 
-def _finding(row: Item) -> dict[str, Any]:
-    proven = row["status"] in ("fail", "waived")
+def _finding(row: FindingRow) -> Row:
     return {
-        **{name: row[name] for name in ("rule", "category", "title", "status", "message", "fix", "fingerprint")},
         "record": "finding",
-        # What could not be decided has no severity: it may be as bad as `worst`.
-        "severity": row["severity"] if proven else None,
-        "worst": row["severity"],
-        "endpoint": ", ".join(row["endpoints"]),
-        **_waiver(row),
-        "waiver_lapsed": (row.get("lapsed") or {}).get("expires"),
-        **_since(row),
+        "status": row.status,
+        # A finding that is not proven has no severity, because it may be as bad as `worst`.
+        "severity": row.severity if row.status in ("fail", "waived") else None,
+        "worst": row.severity,
+        "rule": row.rule,
+        "category": row.category,
+        "title": row.title,
+        "endpoint": ", ".join(row.endpoints),
+        "message": row.message,
+        "fix": row.fix,
+        "fingerprint": row.fingerprint,
+        **_waiver(row.waiver),
+        "waiver_lapsed": row.lapsed.expires if row.lapsed else None,
+        **_history(row),
     }
 
 
-def _gap(row: Item) -> dict[str, Any]:
-    answer = " ".join(str(part) for part in (row["status"], row["code"]) if part)
+def _gap(row: GapRow) -> Row:
     return {
         "record": "gap",
-        "status": "accepted" if row.get("accepted") else "not read",
-        "message": answer + (f", missing {row['action']}" if row["action"] else ""),
-        "rule": ", ".join(row["rules"]),
-        **_waiver(row),
+        "status": "accepted" if row.accepted else "not read",
+        "message": answer(row) + (f", missing {row.action}" if row.action else ""),
+        "rule": ", ".join(row.rules),
+        **_waiver(row.waiver),
     }
 
 
-def _waiver(row: Item) -> dict[str, Any]:
-    waiver = row.get("waiver") or {}
-    return {f"waiver_{name}": waiver.get(name) for name in ("reason", "owner", "expires", "ticket")}
+def _waiver(waiver: WaiverRow | msgspec.UnsetType | None) -> Row:
+    if not waiver:
+        return {}
+    return {f"waiver_{name}": getattr(waiver, name) for name in ("reason", "owner", "expires", "ticket")}
 
 
-def _since(row: Item) -> dict[str, Any]:
-    return {"new": "yes" if row.get("new") else "no" if "new" in row else None, "since": row.get("since")}
+def _history(row: ExposureRow | FindingRow) -> Row:
+    """Return `new` and `since` of a document with history, else nothing."""
+    since: Row = {} if row.since is msgspec.UNSET else {"since": row.since}
+    return since if row.new is msgspec.UNSET else {"new": "yes" if row.new else "no", **since}

@@ -1,8 +1,9 @@
 """The data block of the report: tables once, everything else as columns of indexes into them, gzip in base64.
 
 Texts that name their resource are kept as patterns: U+0001 and a letter stand for the resource's id (i), name (n),
-group (g), subscription (s) and its parent's id (q) and name (p); `island.js` puts them back. So a command or a message
-that differs only in the resource is stored once. What JSON would escape is never replaced: patterns of JSON stay JSON.
+group (g), subscription (s) and its parent's id (q) and name (p); `data_block.js` puts them back. So a command or a
+message that differs in the resource alone is stored once. Texts that JSON would escape are never replaced, so that
+patterns of JSON remain JSON.
 """
 
 import base64
@@ -12,20 +13,22 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from scanner.report.gaps import subscription_of
-from scanner.report.summary import SEVERITIES, STATUSES, Item, standing
-from scanner.report.words import Words, parse
+from scanner.document.schema import Document, ExposureRow, FindingRow, ResourceRow
+from scanner.evaluate.counts import SEVERITIES
+from scanner.report.gaps import scope_names, subscription_of
+from scanner.report.summary import STATUSES, rating
+from scanner.report.words import Words, parse_time
 
 MARK = "\x01"
 _PLAIN = re.compile(r"[\w ./()+:;,=@~%*!?-]{3,}", re.ASCII)
 _WAIVER_DAYS, _EXPIRING_DAYS = 90, 30
 _STATUS = {name: at for at, name in enumerate(STATUSES)}
 _SEVERITY: dict[str | None, int] = {name: at for at, name in enumerate(SEVERITIES)}
-_DOOR = (
+_EXPOSURE = (
     "resource", "endpoint", "kind", "address", "reach", "auth", "mayReach", "mayAuth", "severity", "worst", "state",
     "standing", "reason", "title", "hops", "admits", "fix", "breaks", "new", "since",
 )  # fmt: skip
@@ -34,11 +37,12 @@ _FINDING = (
     "new", "since",
 )  # fmt: skip
 Columns = dict[str, Any]
-_encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="deterministic").encode
+_Row = TypeVar("_Row", ExposureRow, FindingRow)
+_encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="sorted").encode
 
 
-class Table(dict[Any, int]):
-    """Distinct values in the order in which they came; `table[value]` is the index of one."""
+class IndexTable(dict[Any, int]):
+    """Distinct values in the order in which they came; `table[value]` adds a new value and returns its index."""
 
     def __init__(self, *first: Any) -> None:
         super().__init__({value: at for at, value in enumerate(first)})
@@ -48,22 +52,23 @@ class Table(dict[Any, int]):
         return index
 
 
-class Resources:
+class ResourceTable:
     """The table of resources: each id as a prefix and its last segment, with the names that cards show."""
 
-    def __init__(self, known: Mapping[str, Item], subscription_names: Mapping[str, str]) -> None:
-        self._known = {key.lower(): (key, value) for key, value in known.items()}
+    def __init__(self, known: Mapping[str, ResourceRow], subscription_names: Mapping[str, str]) -> None:
+        self._known = {id.lower(): (id, row) for id, row in known.items()}
         self._index: dict[str, int] = {}
         self._names = subscription_names
-        self._swaps: list[list[tuple[str, str]]] = []
-        self.subscriptions, self.groups, self.types, self.regions = Table(""), Table(""), Table(""), Table("")
-        self.prefixes = Table("")
+        self._marks: list[list[tuple[str, str]]] = []
+        """For each resource, pairs of a text and the mark that stands for it, the longest text first."""
+        self.subscriptions, self.groups, self.types, self.regions = (IndexTable("") for _ in range(4))
+        self.prefixes = IndexTable("")
         self.columns: dict[str, list[Any]] = {
             name: [] for name in ("prefix", "last", "name", "sub", "group", "type", "region", "parent")
         }
 
     def at(self, resource: str) -> int:
-        """The index of a resource id; ids are compared without case."""
+        """Return the index of a resource id; ids are compared without case."""
         index = self._index.get(resource)
         if index is None:
             lower = resource.lower()
@@ -75,99 +80,90 @@ class Resources:
         return index
 
     def _add(self, resource: str) -> int:
-        own, about = self._known.get(resource.lower(), (resource, {}))
-        parent = about.get("parent") or ""
+        own, row = self._known.get(resource.lower(), (resource, None))
+        parent = (row.parent if row else "") or ""
         above = self.at(parent) if parent and own.lower().startswith(parent.lower() + "/") else -1
-        index = len(self._swaps)
         head, slash, last = own.rpartition("/")
-        name = about.get("name") or last
-        group = about.get("resource_group") or _group(own)
-        subscription = (about.get("subscription") or subscription_of(own)).lower()
+        name = (row.name if row else "") or last
+        group = (row.resource_group if row else "") or _group(own)
+        subscription = ((row.subscription if row else "") or subscription_of(own)).lower()
         values = (
             self.prefixes[head + slash],
             last,
             0 if name == last else name,
             self.subscriptions[subscription],
             self.groups[group],
-            self.types[about.get("type") or _type(own)],
-            self.regions[about.get("location") or ""],
+            self.types[(row.type if row else "") or _type(own)],
+            self.regions[row.location if row else ""],
             above,
         )
+        index = len(self._marks)
         for column, value in zip(self.columns.values(), values, strict=True):
             column.append(value)
-        swaps = [(own, "i"), (last, "n"), (group, "g"), (subscription, "s")]
+        letters = [(own, "i"), (last, "n"), (group, "g"), (subscription, "s")]
         if above >= 0:
-            parent = self._known.get(parent.lower(), (parent, {}))[0]
-            swaps += [(parent, "q"), (parent.rpartition("/")[2], "p")]
-        swaps.sort(key=lambda swap: -len(swap[0]))
-        self._swaps.append([(text, MARK + letter) for text, letter in swaps if _PLAIN.fullmatch(text)])
+            parent, _ = self._known.get(parent.lower(), (parent, None))
+            letters += [(parent, "q"), (parent.rpartition("/")[2], "p")]
+        letters.sort(key=lambda each: -len(each[0]))
+        self._marks.append([(text, MARK + letter) for text, letter in letters if _PLAIN.fullmatch(text)])
         return index
 
     def pattern(self, text: str, index: int) -> str:
-        """The text with what the resource gives it replaced by marks."""
+        """Return a text with marks in place of what its resource says."""
         if MARK in text:
             text = text.replace(MARK, MARK + "x")
-        for value, mark in self._swaps[index]:
+        for value, mark in self._marks[index]:
             if value in text:
                 text = text.replace(value, mark)
         return text
 
-    def export(self) -> Item:
-        subscriptions = [[each, self._names.get(each, each)] for each in self.subscriptions]
+    def export(self) -> Columns:
+        """Return the table, ready for JSON."""
         return {
             **self.columns,
             "prefixes": list(self.prefixes),
-            "subs": subscriptions,
+            "subs": [[each, self._names.get(each, each)] for each in self.subscriptions],
             "groups": list(self.groups),
             "types": list(self.types),
             "regions": list(self.regions),
         }
 
 
-def _segment(resource: str, key: str) -> str:
+def _group(resource: str) -> str:
+    """Return the resource group in a resource id, "" where there is none."""
     pieces = resource.split("/")
     lower = [piece.lower() for piece in pieces]
-    return pieces[lower.index(key) + 1] if key in lower[:-1] else ""
-
-
-def _group(resource: str) -> str:
-    return _segment(resource, "resourcegroups")
+    return pieces[lower.index("resourcegroups") + 1] if "resourcegroups" in lower[:-1] else ""
 
 
 def _type(resource: str) -> str:
+    """Return the type in a resource id, "" where there is none."""
     tail = resource.rpartition("/providers/")[2].split("/")
     return "/".join([tail[0], *tail[1::2]]) if len(tail) > 2 else ""
 
 
-class Island:
+class DataBlock:
     """Collects the columns of one document."""
 
-    def __init__(self, document: Item, doors: Sequence[Item], findings: Sequence[Item]) -> None:
+    def __init__(self, document: Document, exposures: Sequence[ExposureRow], findings: Sequence[FindingRow]) -> None:
         self.document = document
-        names = {s["subscription"].lower(): s.get("name") or s["subscription"] for s in _scopes(document)}
-        self.resources = Resources(document.get("resources", {}), names)
-        self.strings = Table("")
-        self.gap_sets = Table(())
-        self.rules = Table()
-        self.gaps = [{key: g.get(key) for key in ("url", "status", "code", "action")} for g in document.get("gaps", ())]
-        self._gap_at = {gap["url"].lower(): at for at, gap in enumerate(self.gaps)}
-        self._titles = {rule: about.get("title") for rule, about in document.get("rules", {}).items()}
-        self.doors = self._columns(doors, _DOOR, self._door)
-        self.findings = self._columns(findings, _FINDING, self._finding)
-
-    def _columns(self, items: Sequence[Item], names: Sequence[str], row: Callable[[Item], tuple[int, ...]]) -> Columns:
-        columns: Columns = {
-            name: _pack(values) for name, values in zip(names, zip(*map(row, items), strict=True), strict=False)
-        }
-        columns["fingerprint"] = "".join([str(item.get("fingerprint") or "")[:16].ljust(16) for item in items])
-        columns["length"] = len(items)
-        return columns
+        self.resources = ResourceTable(document.resources, scope_names(document))
+        self.strings = IndexTable("")
+        self.gap_sets = IndexTable(())
+        self.rules = IndexTable()
+        self.gaps = [
+            {"url": gap.url, "status": gap.status, "code": gap.code, "action": gap.action} for gap in document.gaps
+        ]
+        self._gap_at = {gap.url.lower(): at for at, gap in enumerate(document.gaps)}
+        self._titles = {id: rule.title for id, rule in document.rules.items()}
+        self.exposures = _columns(exposures, _EXPOSURE, self._exposure)
+        self.findings = _columns(findings, _FINDING, self._finding)
 
     def _text(self, text: str | None, resource: int) -> int:
         return self.strings[self.resources.pattern(text, resource)] if text else 0
 
     def _data(self, value: Any, resource: int) -> int:
-        """A structure as JSON text in the table of strings, 0 where it is empty."""
+        """Return the index of a structure as JSON text, 0 where it is empty."""
         return self._text(_json(value), resource) if value else 0
 
     def _gap_set(self, urls: Iterable[str]) -> int:
@@ -180,64 +176,61 @@ class Island:
             found.append(at)
         return self.gap_sets[tuple(found)]
 
-    def _door(self, door: Item) -> tuple[int, ...]:
-        get, strings = door.get, self.strings
-        resource = self.resources.at(door["resource"])
-        may = get("may") or {}
+    def _exposure(self, row: ExposureRow) -> tuple[int, ...]:
+        strings, resource, may = self.strings, self.resources.at(row.resource), row.may
         return (
             resource,
-            strings[door["endpoint"]],
-            strings[get("kind") or ""],
-            self._text(get("address"), resource),
-            strings[get("reach") or "unknown"],
-            strings[get("authentication") or "unknown"],
-            strings[may.get("reach") or ""],
-            strings[may.get("authentication") or ""],
-            strings[get("severity") or ""],
-            strings[get("worst") or ""],
-            strings[get("state") or ""],
-            strings[standing(door)],
-            self._text(get("reason"), resource),
-            self._text(get("title"), resource),
-            self._data(get("hops"), resource),
-            self._data(get("admits"), resource),
-            self._text(get("fix"), resource),
-            self._text(get("breaks"), resource),
-            int(bool(get("new"))),
-            strings[str(get("since") or "")],
+            strings[row.endpoint],
+            strings[row.kind],
+            self._text(row.address, resource),
+            strings[row.reach or "unknown"],
+            strings[row.authentication or "unknown"],
+            strings[(may and may.reach) or ""],
+            strings[(may and may.authentication) or ""],
+            strings[row.severity or ""],
+            strings[row.worst or ""],
+            strings[row.state],
+            strings[rating(row)],
+            self._text(row.reason, resource),
+            self._text(row.title, resource),
+            self._data(row.hops, resource),
+            self._data(row.admits, resource),
+            self._text(row.fix, resource),
+            self._text(row.breaks, resource),
+            int(bool(row.new)),
+            strings[row.since or ""],
         )
 
-    def _finding(self, finding: Item) -> tuple[int, ...]:
-        get, rule = finding.get, finding["rule"]
-        resource = self.resources.at(finding["resource"])
-        title, gaps = get("title"), get("gaps")
+    def _finding(self, row: FindingRow) -> tuple[int, ...]:
+        resource = self.resources.at(row.resource)
         return (
-            self.rules[rule],
+            self.rules[row.rule],
             resource,
-            _STATUS[finding["status"]],
-            _SEVERITY.get(get("severity"), -1),
-            0 if title == self._titles.get(rule) else self._text(title, resource),
-            self._data(get("endpoints"), resource),
-            self._text(get("message"), resource),
-            self._data(get("evidence"), resource),
-            self._text(get("fix"), resource),
-            self._gap_set(gaps) if gaps else 0,
-            self._data(get("waiver"), resource),
-            int(bool(get("new"))),
-            self.strings[str(get("since") or "")],
+            _STATUS[row.status],
+            _SEVERITY.get(row.severity, -1),
+            0 if row.title == self._titles.get(row.rule) else self._text(row.title, resource),
+            self._data(row.endpoints, resource),
+            self._text(row.message, resource),
+            self._data(row.evidence, resource),
+            self._text(row.fix, resource),
+            self._gap_set(row.gaps) if row.gaps else 0,
+            self._data(row.waiver, resource),
+            int(bool(row.new)),
+            self.strings[row.since or ""],
         )
 
-    def _history(self) -> Item:
-        """Whether there is a history, when this scan was, and the fingerprints of what the filter `is:` names."""
-        changes = self.document.get("changes")
+    def _history(self) -> Columns:
+        """Return whether there is a history, the time of this scan, and fingerprints for the filter `is:`."""
+        changes = self.document.changes
         if changes is None:
             return {"history": False}
-        lists = {name: [row["fingerprint"] for row in changes[name]] for name in ("reopened", "worse", "better")}
-        return {"history": True, "taken": str(self.document["scan"]["taken"]), "changed": lists}
+        lists = {"reopened": changes.reopened, "worse": changes.worse, "better": changes.better}
+        changed = {name: [row.fingerprint for row in rows] for name, rows in lists.items()}
+        return {"history": True, "taken": self.document.scan.taken, "changed": changed}
 
     def _passed(self) -> list[Any]:
         by_rule: dict[int, list[int]] = defaultdict(list)
-        for resource, rules in sorted(self.document.get("passed", {}).items()):
+        for resource, rules in sorted(self.document.passed.items()):
             at = self.resources.at(resource)
             for rule in rules:
                 by_rule[self.rules[rule]].append(at)
@@ -245,19 +238,22 @@ class Island:
 
     def _not_applicable(self) -> list[Any]:
         by_rule: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-        for resource, rules in sorted(self.document.get("not_applicable", {}).items()):
+        for resource, rules in sorted(self.document.not_applicable.items()):
             at = self.resources.at(resource)
-            for rule, why in rules.items():
-                places, whys = by_rule[self.rules[rule]]
-                places.append(at)
-                whys.append(self._text(why, at))
+            for rule, reason in rules.items():
+                resources, reasons = by_rule[self.rules[rule]]
+                resources.append(at)
+                reasons.append(self._text(reason, at))
         return [[rule, *by_rule[rule]] for rule in sorted(by_rule, key=list(self.rules).__getitem__)]
 
-    def export(self, words: Words) -> Item:
-        """The whole block, ready for JSON."""
+    def _rules(self) -> list[Columns]:
+        known = self.document.rules
+        return [{"id": id, **(msgspec.structs.asdict(known[id]) if id in known else {})} for id in self.rules]
+
+    def export(self, words: Words) -> Columns:
+        """Return the whole block, ready for JSON."""
         passed, not_applicable = self._passed(), self._not_applicable()
-        about = self.document.get("rules", {})
-        finished = parse(str(self.document.get("scan", {}).get("finished") or ""))
+        finished = parse_time(self.document.scan.finished)
         days = {
             name: (finished + timedelta(count)).date().isoformat() if finished else ""
             for name, count in (("waiverExpires", _WAIVER_DAYS), ("expiringBefore", _EXPIRING_DAYS))
@@ -269,9 +265,9 @@ class Island:
             "statuses": STATUSES,
             "severities": SEVERITIES,
             **days,
-            "rules": [{"id": rule, **about.get(rule, {})} for rule in self.rules],
+            "rules": self._rules(),
             "resources": self.resources.export(),
-            "doors": self.doors,
+            "doors": self.exposures,
             "findings": self.findings,
             "passed": passed,
             "notApplicable": not_applicable,
@@ -281,13 +277,18 @@ class Island:
         }
 
 
-def _scopes(document: Item) -> Sequence[Item]:
-    scopes: Sequence[Item] = document.get("coverage", {}).get("scopes", ())
-    return scopes
+def _columns(rows: Sequence[_Row], names: Sequence[str], indexes: Callable[[_Row], tuple[int, ...]]) -> Columns:
+    """Return the columns of rows by name; `indexes` gives the values of a row in the order of the names."""
+    columns: Columns = {
+        name: _column(values) for name, values in zip(names, zip(*map(indexes, rows), strict=True), strict=False)
+    }
+    columns["fingerprint"] = "".join([row.fingerprint[:16].ljust(16) for row in rows])
+    columns["length"] = len(rows)
+    return columns
 
 
-def _pack(values: tuple[int, ...]) -> Any:
-    """A column, or its one value where all are the same."""
+def _column(values: tuple[int, ...]) -> Any:
+    """Return a column, or its one value where all are the same."""
     return values[0] if len(set(values)) == 1 else values
 
 
@@ -295,9 +296,9 @@ def _json(value: Any) -> str:
     try:
         return _encode(value).decode()
     except UnicodeEncodeError:
-        return json.dumps(value, sort_keys=True)
+        return json.dumps(msgspec.to_builtins(value), sort_keys=True)
 
 
-def pack(block: Item) -> str:
-    """The block as base64 of gzip of JSON; the same block gives the same text."""
+def pack(block: Columns) -> str:
+    """Return a block as base64 of gzip of JSON. The same block gives the same text."""
     return base64.b64encode(gzip.compress(_json(block).encode("utf-8"), 6, mtime=0)).decode("ascii")

@@ -1,13 +1,15 @@
-"""What could not be read: gaps merged by action and scope, and what closes them."""
+"""Groups the reads that failed by missing permission (or error) and subscription, and names what closes each group."""
 
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from scanner.report.summary import Item, rank
+import msgspec
+
+from scanner.document.schema import Document, FindingRow, GapRow, WaiverRow
+from scanner.report.summary import rank
 from scanner.report.words import Words
 
 ROLE = "Twolocks gaps"
@@ -17,8 +19,13 @@ _MANY_RULES = 12
 
 
 @dataclass
-class Entry:
-    """Gaps of one action (or error) in one subscription, with the undecided checks that hang on them."""
+class GapGroup:
+    """Gaps of one missing permission (or error) in one subscription, and the inconclusive checks that they cause.
+
+    `action` is the missing permission, or the error where no permission is missing. `subscription` is an id in lower
+    case, `scope` its name. `errors` are answers such as `403 AuthorizationFailed`. `worst` is the worst severity that
+    one of the `checks` could have. `query` is the filter of the page that selects them.
+    """
 
     action: str
     subscription: str
@@ -27,56 +34,67 @@ class Entry:
     rules: set[str] = field(default_factory=set)
     checks: int = 0
     worst: str | None = None
-    curable: bool = False
+    missing_permission: bool = False
     accepted: bool = False
-    waiver: Item | None = None
+    waiver: WaiverRow | None = None
     what: str = ""
     scope: str = ""
     query: str = ""
 
     @property
-    def by(self) -> str:
-        """Who accepted them, why and until when."""
+    def accepted_by(self) -> str:
+        """Who accepted the gaps, why and until when."""
         return accepted_by(self.waiver)
 
     @property
-    def secret(self) -> bool:
-        """Whether the missing action hands out secrets."""
+    def gives_secrets(self) -> bool:
+        """Whether the missing permission hands out secrets."""
         return bool(_SECRETS.search(self.action))
 
     @property
-    def blind(self) -> bool:
-        """Whether a whole scope was seen in part only."""
+    def is_partial_visibility(self) -> bool:
+        """Whether this identity cannot read everything in the subscription."""
         return any(_is_scope(url) for url in self.urls)
+
+    def add(self, gap: GapRow) -> None:
+        """Add a gap."""
+        self.urls.append(gap.url)
+        error = answer(gap)
+        if error and error not in self.errors:
+            self.errors.append(error)
+        self.rules.update(gap.rules)
 
 
 @dataclass
-class Agreed:
-    """Undecided checks that no gap explains, accepted in the same words; `places` are pairs of rule and resource."""
+class AcceptedChecks:
+    """Inconclusive checks without a gap, accepted by waivers of the same words. `checks` are (rule, resource)."""
 
-    waiver: Item
-    places: list[tuple[str, str]] = field(default_factory=list)
+    waiver: WaiverRow
+    checks: list[tuple[str, str]] = field(default_factory=list)
     worst: str | None = None
 
 
 @dataclass
-class NotRead:
-    """Everything that could not be read, worst first. `other` counts undecided checks that no gap explains, without
-    those that somebody accepted.
+class NotAssessed:
+    """Everything that was not assessed, the worst group first.
+
+    `unexplained` counts the inconclusive checks without a gap that nobody accepted, `accepted` holds the accepted ones.
     """
 
-    entries: list[Entry]
-    other: int
-    other_worst: str | None
-    agreed: list["Agreed"] = field(default_factory=list)
+    groups: list[GapGroup]
+    unexplained: int = 0
+    unexplained_worst: str | None = None
+    accepted: list[AcceptedChecks] = field(default_factory=list)
 
     @property
-    def curable(self) -> list[Entry]:
-        return [entry for entry in self.entries if entry.curable and not entry.accepted]
+    def missing_permission(self) -> list[GapGroup]:
+        """The groups that a role closes."""
+        return [group for group in self.groups if group.missing_permission and not group.accepted]
 
     @property
-    def others(self) -> list[Entry]:
-        return [entry for entry in self.entries if not entry.curable and not entry.accepted]
+    def other_errors(self) -> list[GapGroup]:
+        """The groups that no role closes."""
+        return [group for group in self.groups if not group.missing_permission and not group.accepted]
 
 
 def _is_scope(url: str) -> bool:
@@ -84,84 +102,91 @@ def _is_scope(url: str) -> bool:
 
 
 def subscription_of(url: str) -> str:
-    """The subscription id in an ARM path, lower case; empty where there is none."""
+    """Return the subscription id in an ARM path, in lower case; "" where there is none."""
     found = _SUBSCRIPTION.match(url)
     return found[1].lower() if found else ""
 
 
-def curable(gap: Item) -> bool:
-    """Whether a role would cure the gap: a refusal that names its action."""
-    return bool(gap.get("action")) and gap.get("status") in (401, 403)
+def scope_names(document: Document) -> dict[str, str]:
+    """Return the name of each subscription by its id in lower case; the id where it has no name."""
+    scopes = document.coverage.scopes
+    return {scope.subscription.lower(): scope.name or scope.subscription for scope in scopes}
 
 
-def gather(document: Item, words: Words) -> NotRead:
-    """The entries of a findings document."""
-    names = {scope["subscription"].lower(): scope.get("name") or scope["subscription"] for scope in _scopes(document)}
-    entries, by_url = _merge(document.get("gaps", ()))
-    other, other_worst, agreed = _count(document.get("findings", ()), by_url)
-    for entry in entries:
-        entry.scope = names.get(entry.subscription, entry.subscription)
-        entry.what = describe(entry.urls, entry.scope, words)
-        entry.query = f"status:unknown gap:{_quoted(entry.action)}" + (
-            f" sub:{entry.subscription}" if entry.subscription else ""
-        )
-    entries.sort(key=lambda entry: (entry.accepted, rank(entry.worst), -entry.checks, entry.what, entry.action))
-    return NotRead(entries, other, other_worst, agreed)
+def answer(gap: GapRow) -> str:
+    """Return what Azure answered to a read that failed: `403 AuthorizationFailed`."""
+    return " ".join(str(part) for part in (gap.status, gap.code) if part)
 
 
-def accepted_by(waiver: Item | None) -> str:
-    """`accepted by kari until 2026-12-31: Personal files [OPS-7]`; a document of before that time does not say who."""
+def misses_permission(gap: GapRow) -> bool:
+    """Return whether a role would close a gap: Azure refused and named the permission."""
+    return bool(gap.action) and gap.status in (401, 403)
+
+
+def group_gaps(document: Document, words: Words) -> NotAssessed:
+    """Return what a findings document could not assess, in groups."""
+    names = scope_names(document)
+    groups, by_url = _groups(document.gaps)
+    found = NotAssessed(groups)
+    _count_checks(document.findings, by_url, found)
+    for group in groups:
+        group.scope = names.get(group.subscription, group.subscription)
+        group.what = describe(group.urls, group.scope, words)
+        group.query = f"status:unknown gap:{_quoted(group.action)}"
+        group.query += f" sub:{group.subscription}" if group.subscription else ""
+    groups.sort(key=lambda group: (group.accepted, rank(group.worst), -group.checks, group.what, group.action))
+    return found
+
+
+def accepted_by(waiver: WaiverRow | None) -> str:
+    """Return `accepted by kari until 2026-12-31: Personal files [OPS-7]`; older documents do not name who accepted."""
     if not waiver:
         return "accepted"
-    until = f" until {waiver['expires']}" if waiver.get("expires") else ""
-    ticket = f" [{waiver['ticket']}]" if waiver.get("ticket") else ""
-    return f"accepted by {waiver['owner']}{until}: {waiver['reason']}{ticket}"
+    until = f" until {waiver.expires}" if waiver.expires else ""
+    ticket = f" [{waiver.ticket}]" if waiver.ticket else ""
+    return f"accepted by {waiver.owner}{until}: {waiver.reason}{ticket}"
 
 
-def _scopes(document: Item) -> Sequence[Item]:
-    scopes: Sequence[Item] = document.get("coverage", {}).get("scopes", ())
-    return scopes
+def waiver_of(gap: GapRow) -> WaiverRow | None:
+    """Return the waiver of a gap, None where it has none."""
+    return None if gap.waiver is msgspec.UNSET else gap.waiver
 
 
-def _merge(gaps: Sequence[Item]) -> tuple[list[Entry], dict[str, Entry]]:
-    entries: dict[tuple[str, str, bool, bool, str], Entry] = {}
-    by_url: dict[str, Entry] = {}
+def _groups(gaps: Iterable[GapRow]) -> tuple[list[GapGroup], dict[str, GapGroup]]:
+    """Return the groups, and each group by the URLs of its gaps in lower case."""
+    groups: dict[tuple[str, str, bool, bool, str], GapGroup] = {}
+    by_url: dict[str, GapGroup] = {}
     for gap in gaps:
-        cure = curable(gap)
-        label = gap["action"] if cure else str(gap.get("code") or gap.get("status") or "")
-        accepted, waiver = bool(gap.get("accepted")), gap.get("waiver")
-        key = (label, subscription_of(gap["url"]), cure, accepted, accepted_by(waiver))
-        entry = entries.setdefault(key, Entry(label, key[1], curable=cure, accepted=accepted, waiver=waiver))
-        entry.urls.append(gap["url"])
-        error = " ".join(str(part) for part in (gap.get("status"), gap.get("code")) if part)
-        if error and error not in entry.errors:
-            entry.errors.append(error)
-        entry.rules.update(gap.get("rules") or ())
-        by_url[gap["url"].lower()] = entry
-    return list(entries.values()), by_url
+        refused, waiver = misses_permission(gap), waiver_of(gap)
+        action = gap.action if refused else str(gap.code or gap.status or "")
+        key = (action, subscription_of(gap.url), refused, gap.accepted, accepted_by(waiver))
+        if key not in groups:
+            groups[key] = GapGroup(action, key[1], missing_permission=refused, accepted=gap.accepted, waiver=waiver)
+        groups[key].add(gap)
+        by_url[gap.url.lower()] = groups[key]
+    return list(groups.values()), by_url
 
 
-def _count(findings: Sequence[Item], by_url: Mapping[str, Entry]) -> tuple[int, str | None, list[Agreed]]:
-    other, other_worst = 0, None
-    agreed: dict[str, Agreed] = {}
+def _count_checks(findings: Iterable[FindingRow], by_url: Mapping[str, GapGroup], found: NotAssessed) -> None:
+    """Add each inconclusive check to the groups that cause it, else to the accepted or the unexplained ones."""
+    accepted: dict[str, AcceptedChecks] = {}
     for finding in findings:
-        if finding["status"] != "unknown":
+        if finding.status != "unknown":
             continue
-        severity = finding.get("severity")
-        hit = {id(entry): entry for url in finding.get("gaps") or () if (entry := by_url.get(url.lower()))}
-        for entry in hit.values():
-            entry.checks += 1
-            entry.worst = _worse(entry.worst, severity)
-        if hit:
+        causes = {id(group): group for url in finding.gaps if (group := by_url.get(url.lower()))}
+        for group in causes.values():
+            group.checks += 1
+            group.worst = _worse(group.worst, finding.severity)
+        if causes:
             continue
-        if waiver := finding.get("waiver"):
-            group = agreed.setdefault(accepted_by(waiver), Agreed(waiver))
-            group.places.append((finding["rule"], finding["resource"]))
-            group.worst = _worse(group.worst, severity)
+        if finding.waiver:
+            same = accepted.setdefault(accepted_by(finding.waiver), AcceptedChecks(finding.waiver))
+            same.checks.append((finding.rule, finding.resource))
+            same.worst = _worse(same.worst, finding.severity)
         else:
-            other += 1
-            other_worst = _worse(other_worst, severity)
-    return other, other_worst, [agreed[said] for said in sorted(agreed)]
+            found.unexplained += 1
+            found.unexplained_worst = _worse(found.unexplained_worst, finding.severity)
+    found.accepted = [accepted[who] for who in sorted(accepted)]
 
 
 def _worse(one: str | None, two: str | None) -> str | None:
@@ -173,7 +198,10 @@ def _quoted(value: str) -> str:
 
 
 def _parts(url: str) -> tuple[str, str]:
-    """(owner's name, child) of a read's path; a list at subscription scope has no owner, a resource itself no child."""
+    """Return (name of the resource, path below it) of a read.
+
+    A list of a whole subscription has no resource; the read of a resource itself has no path below it.
+    """
     _, found, tail = url.partition("?")[0].strip("/").rpartition("/providers/")
     if not found:
         return "", ""
@@ -184,79 +212,72 @@ def _parts(url: str) -> tuple[str, str]:
 
 
 def describe(urls: Sequence[str], scope: str, words: Words) -> str:
-    """What the reads were after: `containers of stjournal`, `servers (Microsoft.Sql) in prod-citizen`."""
+    """Return what reads were to read: `containers of stjournal`, `servers (Microsoft.Sql) in prod-citizen`."""
     parts = [_parts(url) for url in urls if not _is_scope(url)]
     lists = sorted({child for owner, child in parts if not owner})
     owners = sorted({owner for owner, _ in parts if owner})
     children = sorted({_short(child) for owner, child in parts if owner and child})
-    said = []
+    found = []
     if len(parts) < len(urls):
-        said.append(words("notread.part_of", scope=scope))
+        found.append(words("notread.part_of", scope=scope))
     if lists:
-        said.append(words("notread.list_of", types=", ".join(lists), scope=scope))
-    if owners and children:
-        child = ", ".join(children)
-        one = len(owners) == 1
-        said.append(
-            words("notread.child_of", child=child, name=owners[0])
-            if one
-            else words("notread.child_of_many", len(owners), child=child)
-        )
-    elif owners:
-        said.append(words("notread.itself", name=owners[0]) if len(owners) == 1 else words("notread.many", len(owners)))
-    return "; ".join(said)
+        found.append(words("notread.list_of", types=", ".join(lists), scope=scope))
+    if owners:
+        found.append(_describe_resources(owners, ", ".join(children), words))
+    return "; ".join(found)
+
+
+def _describe_resources(owners: Sequence[str], children: str, words: Words) -> str:
+    only = owners[0] if len(owners) == 1 else ""
+    if children and only:
+        return words("notread.child_of", child=children, name=only)
+    if children:
+        return words("notread.child_of_many", len(owners), child=children)
+    return words("notread.itself", name=only) if only else words("notread.many", len(owners))
 
 
 def _short(child: str) -> str:
-    """The last collection of a child path: `blobServices/default/containers` as `containers`."""
+    """Return the last collection of a child path: `blobServices/default/containers` as `containers`."""
     pieces = child.split("/")
     return pieces[-1] if len(pieces) % 2 else "/".join(pieces[-2:])
 
 
-def role(entries: Sequence[Entry]) -> str:
-    """A custom role with just the missing actions, as `az role definition create` takes it."""
+def role_definition(groups: Sequence[GapGroup]) -> str:
+    """Return a custom role with the missing permissions alone, as `az role definition create` takes it."""
     return json.dumps(
         {
             "Name": ROLE,
             "IsCustom": True,
             "Description": "Reads that Twolocks was refused",
-            "Actions": sorted({entry.action for entry in entries}),
+            "Actions": sorted({group.action for group in groups}),
             "NotActions": [],
             "DataActions": [],
             "NotDataActions": [],
-            "AssignableScopes": _assignable(entries),
+            "AssignableScopes": _assignable_scopes(groups),
         },
         indent=2,
         ensure_ascii=False,
     )
 
 
-def _assignable(entries: Sequence[Entry]) -> list[str]:
-    return sorted({f"/subscriptions/{entry.subscription}" for entry in entries if entry.subscription})
+def _assignable_scopes(groups: Sequence[GapGroup]) -> list[str]:
+    return sorted({f"/subscriptions/{group.subscription}" for group in groups if group.subscription})
 
 
-def grant(entries: Sequence[Entry], principal: str) -> list[str]:
-    """The commands that create the role and assign it to the scan's principal, a scope each."""
+def role_commands(groups: Sequence[GapGroup], principal: str) -> list[str]:
+    """Return the commands that create the role and assign it to the scan's identity in each subscription."""
     assign = f"az role assignment create --assignee {shlex.quote(principal)} --role {shlex.quote(ROLE)} --scope "
     return [
         "az role definition create --role-definition role.json",
-        *(assign + shlex.quote(scope) for scope in _assignable(entries)),
+        *(assign + shlex.quote(scope) for scope in _assignable_scopes(groups)),
     ]
 
 
-def rescan(entries: Sequence[Entry]) -> str:
-    """The command that scans again only what these gaps left undecided."""
-    subscriptions = sorted({entry.subscription for entry in entries if entry.subscription})
-    rules = sorted({rule for entry in entries for rule in entry.rules})
-    words = ["twolocks scan", *(f"-s {shlex.quote(each)}" for each in subscriptions)]
+def rescan_command(groups: Sequence[GapGroup]) -> str:
+    """Return the command that scans again what these groups left inconclusive."""
+    subscriptions = sorted({group.subscription for group in groups if group.subscription})
+    rules = sorted({rule for group in groups for rule in group.rules})
+    command = ["twolocks scan", *(f"-s {shlex.quote(each)}" for each in subscriptions)]
     if len(rules) <= _MANY_RULES:
-        words += [f"--only {shlex.quote(rule)}" for rule in rules]
-    return " ".join(words)
-
-
-def principal_of(document: Item, words: Words) -> str:
-    """The object id or name that the scan ran as, or a placeholder."""
-    principal: Any = document.get("scan", {}).get("principal")
-    if isinstance(principal, Mapping):
-        principal = principal.get("object_id") or principal.get("id") or principal.get("name")
-    return str(principal) if principal else words("notread.principal_missing")
+        command += [f"--only {shlex.quote(rule)}" for rule in rules]
+    return " ".join(command)

@@ -1,21 +1,20 @@
-"""The findings as JUnit XML, for a CI system's page of tests: a suite a subscription, a test a rule and resource.
+"""Writes the findings as JUnit XML for a CI system's page of tests: a suite a subscription, a test a rule and resource.
 
-A rule that failed is a failure. One that could not be decided is an error, never a skipped test: those look green.
-What somebody accepted, also that it is not decided, is skipped, with who and why. Rules that do not apply to a resource
-are no tests. A read that failed is a test of its own, so that a subscription of which nothing was seen does not look
-well tested.
+A rule that failed is a failure. An inconclusive rule is an error and no skipped test, because skipped tests look
+passed. What somebody accepted, inconclusive or not, is skipped, with who accepted it and why. Rules that do not apply
+to a resource are no tests. A read that failed is a test of its own, so that a subscription of which nothing was read
+does not look well tested.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import IO, Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
-from scanner.report.gaps import subscription_of
-from scanner.report.text import plain
-
-Item = Mapping[str, Any]
+from scanner.document.schema import Document, FindingRow, GapRow, RuleRow, WaiverRow
+from scanner.report.gaps import answer, subscription_of, waiver_of
+from scanner.report.text import shortened
 
 ELSEWHERE = "outside a subscription"
 READ = "everything-was-read"
@@ -24,70 +23,90 @@ _LONGEST = 2_000
 
 @dataclass(frozen=True, slots=True)
 class _Test:
-    """A rule on a resource, or `READ` for a read; `finding` where it did not pass."""
+    """A test: a rule on a resource, or `READ` on the URL of a read.
+
+    `outcome` is `failure`, `error`, `skipped`, or "" for a test that passed. `details` are the lines below the message.
+    """
 
     rule: str
     resource: str
-    finding: Item | None = None
-
-    @property
-    def outcome(self) -> str:
-        """`failure`, `error`, `skipped`, or "" for a test that passed."""
-        status = self.finding["status"] if self.finding else "pass"
-        if status == "unknown" and self.finding and self.finding.get("waiver"):
-            return "skipped"
-        return {"fail": "failure", "waived": "skipped", "pass": ""}.get(status, "error")
+    outcome: str = ""
+    type: str = ""
+    message: str = ""
+    details: Sequence[str] = field(default=())
 
 
-def write_junit(document: Item, out: IO[bytes]) -> None:
-    """Writes a findings document (schema `twolocks/1`, decoded). The same document gives the same bytes."""
-    names = {scope["subscription"].lower(): scope["name"] for scope in document["coverage"]["scopes"]}
+def write_junit(document: Document, out: IO[bytes]) -> None:
+    """Write a findings document as JUnit XML. The same document gives the same bytes."""
+    names = {scope.subscription.lower(): scope.name for scope in document.coverage.scopes}
     suites = _suites(document)
     every = [test for tests in suites.values() for test in tests]
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f'<testsuites name="twolocks"{_counts(every)}>']
-    taken = _attribute("timestamp", document["scan"]["taken"].removesuffix("Z"))
+    taken = _attribute("timestamp", document.scan.taken.removesuffix("Z"))
     for subscription in sorted(suites):
-        who = _attribute("name", names.get(subscription, subscription) or ELSEWHERE) + _attribute("id", subscription)
-        lines.append(f"<testsuite{who}{taken}{_counts(suites[subscription])}>")
+        name = _attribute("name", names.get(subscription, subscription) or ELSEWHERE) + _attribute("id", subscription)
+        lines.append(f"<testsuite{name}{taken}{_counts(suites[subscription])}>")
         out.write(("\n".join(lines) + "\n").encode())
-        lines = [line for test in suites[subscription] for line in _case(test, document["rules"])]
+        lines = [line for test in suites[subscription] for line in _test_case(test, document.rules)]
         lines.append("</testsuite>")
     out.write(("\n".join([*lines, "</testsuites>"]) + "\n").encode())
 
 
-def _suites(document: Item) -> dict[str, list[_Test]]:
-    """The tests of each subscription (its id in lower case), by resource and rule."""
+def _suites(document: Document) -> dict[str, list[_Test]]:
+    """Return the tests of each subscription (its id in lower case), by resource and rule."""
     suites: dict[str, list[_Test]] = defaultdict(list)
-    for finding in document["findings"]:
-        suites[subscription_of(finding["resource"])].append(_Test(finding["rule"], finding["resource"], finding))
-    for resource, rules in document["passed"].items():
+    for finding in document.findings:
+        suites[subscription_of(finding.resource)].append(_finding_test(finding))
+    for resource, rules in document.passed.items():
         suites[subscription_of(resource)] += [_Test(rule, resource) for rule in rules]
-    for gap in document["gaps"]:
-        suites[subscription_of(gap["url"])].append(_Test(READ, gap["url"], _gap(gap)))
+    for gap in document.gaps:
+        suites[subscription_of(gap.url)].append(_gap_test(gap))
     for tests in suites.values():
         tests.sort(key=lambda test: (test.resource.lower(), test.rule))
     return suites
 
 
-def _gap(gap: Item) -> Item:
-    """A read that failed, told as a finding is."""
-    answer = " ".join(str(part) for part in (gap["status"], gap["code"]) if part)
-    accepted = gap.get("waiver") or {"owner": "the waivers", "reason": "the gap is accepted"}
-    return {
-        "status": "waived" if gap.get("accepted") else "unknown",
-        "severity": None,
-        "message": f"this read failed: {answer}" + (f", missing {gap['action']}" if gap["action"] else ""),
-        "waiver": accepted if gap.get("accepted") else None,
-        "resource": gap["url"],
-        "endpoints": (),
-        "gaps": gap["rules"],
-        "hangs": "not decided for it",
-        "fix": None,
-        "fingerprint": "",
-    }
+def _finding_test(finding: FindingRow) -> _Test:
+    if finding.status == "waived" or (finding.status == "unknown" and finding.waiver):
+        return _skipped(finding.rule, finding.resource, finding.status, finding.waiver, finding.message)
+    details = [
+        *([f"endpoints: {', '.join(finding.endpoints)}"] if finding.endpoints else []),
+        *([f"close it: {finding.fix}"] if finding.fix else []),
+        *(f"not read: {url}" for url in finding.gaps),
+        *(["new since the scan before"] if finding.new else []),
+        *([f"first seen: {finding.since}"] if finding.since else []),
+        f"resource: {finding.resource}",
+        *([f"fingerprint: {finding.fingerprint}"] if finding.fingerprint else []),
+    ]
+    if finding.status == "fail":
+        return _Test(finding.rule, finding.resource, "failure", finding.severity or "", finding.message, details)
+    type = "not decided" if finding.status == "unknown" else "rule crashed"
+    return _Test(finding.rule, finding.resource, "error", type, _inconclusive(finding.message), details)
 
 
-def _counts(tests: list[_Test]) -> str:
+def _gap_test(gap: GapRow) -> _Test:
+    message = f"this read failed: {answer(gap)}" + (f", missing {gap.action}" if gap.action else "")
+    if gap.accepted:
+        waiver = waiver_of(gap) or WaiverRow(owner="the waivers", reason="the gap is accepted", expires="")
+        return _skipped(READ, gap.url, "waived", waiver, message)
+    details = [*(f"not decided for it: {rule}" for rule in gap.rules), f"resource: {gap.url}"]
+    return _Test(READ, gap.url, "error", "not decided", _inconclusive(message), details)
+
+
+def _inconclusive(message: str) -> str:
+    return f"Not decided, which is no pass: {message}"
+
+
+def _skipped(rule: str, resource: str, status: str, waiver: WaiverRow | None, message: str) -> _Test:
+    owner, reason, expires = (waiver.owner, waiver.reason, waiver.expires) if waiver else ("", "", "")
+    until = f" until {expires}" if expires else ""
+    accepted = f"accepted by {owner or 'the settings'}{until}: {reason or message}"
+    if status == "unknown":
+        accepted = f"Not decided, which is no pass; {accepted}"
+    return _Test(rule, resource, "skipped", message=accepted)
+
+
+def _counts(tests: Sequence[_Test]) -> str:
     outcomes = [test.outcome for test in tests]
     counted = {
         "tests": len(tests),
@@ -98,53 +117,28 @@ def _counts(tests: list[_Test]) -> str:
     return "".join(f' {name}="{count}"' for name, count in counted.items()) + ' time="0"'
 
 
-def _case(test: _Test, rules: Mapping[str, Item]) -> Iterator[str]:
-    # CI systems group tests by the class: the resource, in the order in which people look for it.
+def _test_case(test: _Test, rules: Mapping[str, RuleRow]) -> Iterator[str]:
+    # CI systems group tests by class, so the class is the resource, in the order in which people look for it.
     parts = test.resource.strip("/").split("/")
     place = "/".join(parts[2:]) if parts[0].lower() == "subscriptions" and len(parts) > 2 else test.resource
-    title = rules.get(test.rule, {}).get("title", "")
+    title = rules[test.rule].title if test.rule in rules else ""
     name = f"{test.rule}: {title}" if title else test.rule
     head = f'<testcase{_attribute("classname", place)}{_attribute("name", name)} time="0"'
-    if test.finding is None:
+    if not test.outcome:
         yield head + "/>"
         return
     yield head + ">"
-    yield _said(test.outcome, test.finding)
+    yield _result(test)
     yield "</testcase>"
 
 
-def _said(outcome: str, finding: Item) -> str:
-    endpoints = ", ".join(finding["endpoints"])
-    if outcome == "skipped":
-        waiver = finding.get("waiver") or {}
-        until = f" until {waiver['expires']}" if waiver.get("expires") else ""
-        said = (
-            f"accepted by {waiver.get('owner') or 'the settings'}{until}: {waiver.get('reason') or finding['message']}"
-        )
-        if finding["status"] == "unknown":
-            said = f"Not decided, which is no pass; {said}"
-        return f"<skipped{_attribute('message', said)}/>"
-    kind = {"fail": finding["severity"], "unknown": "not decided"}.get(finding["status"], "rule crashed")
-    head = "" if finding["status"] == "fail" else "Not decided, which is no pass: "
-    message = f"{head}{finding['message']}"
-    lines = [
-        message,
-        *([f"endpoints: {endpoints}"] if endpoints else []),
-        *([f"close it: {finding['fix']}"] if finding["fix"] else []),
-        *(f"{finding.get('hangs', 'not read')}: {each}" for each in finding["gaps"]),
-        *(["new since the scan before"] if finding.get("new") else []),
-        *([f"first seen: {finding['since']}"] if finding.get("since") else []),
-        f"resource: {finding['resource']}",
-        *([f"fingerprint: {finding['fingerprint']}"] if finding["fingerprint"] else []),
-    ]
-    body = "\n".join(escape(_short(line)) for line in lines)
-    return f"<{outcome}{_attribute('type', kind or '')}{_attribute('message', message)}>{body}</{outcome}>"
+def _result(test: _Test) -> str:
+    message = _attribute("message", test.message)
+    if test.outcome == "skipped":
+        return f"<skipped{message}/>"
+    body = "\n".join(escape(shortened(line, _LONGEST)) for line in (test.message, *test.details))
+    return f"<{test.outcome}{_attribute('type', test.type)}{message}>{body}</{test.outcome}>"
 
 
 def _attribute(name: str, value: str) -> str:
-    return f" {name}={quoteattr(_short(value))}"
-
-
-def _short(text: str) -> str:
-    text = plain(text)
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + " [cut]"
+    return f" {name}={quoteattr(shortened(value, _LONGEST))}"

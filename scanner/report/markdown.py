@@ -1,33 +1,34 @@
-"""A summary in Markdown, for the page of a job (`$GITHUB_STEP_SUMMARY`, Azure DevOps) or a comment.
+"""Writes a summary in Markdown for the page of a job (`$GITHUB_STEP_SUMMARY`, Azure DevOps) or a comment.
 
-It is no report: what is worst, what changed, what could not be read, each with its count and "and N more". Names and
-messages come from Azure, so they stand in code spans, where nothing is markup, a link or a mention.
+It is no full report: it holds the worst endpoints, the changes, and what was not assessed, each list with its count and
+"and N more". Names and messages come from Azure, so they are in code spans, where nothing is markup, a link or a
+mention.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, Any
+from collections.abc import Iterator, Sequence
+from typing import IO
 
+from scanner.document.schema import ChangeRow, ChangesRow, Document, ExposureRow, FindingRow
+from scanner.evaluate.counts import SEVERITIES, Counts
 from scanner.model.exposure import LOCKS
-from scanner.report.gaps import accepted_by, gather
-from scanner.report.summary import SEVERITIES, rank, summarise, unread, worse
-from scanner.report.text import invisible, plain, split_fix
+from scanner.report.gaps import GapGroup, accepted_by, group_gaps
+from scanner.report.summary import ReportSummary, has_unknown_lock, may_be_worse, rank, summarize
+from scanner.report.text import has_invisible, last_segment, shortened, split_fix
 from scanner.report.words import Words
-
-Item = Mapping[str, Any]
 
 MOST_BYTES = 900_000
 """GitHub refuses a summary above 1 MiB (1,048,576 bytes)."""
 
-DOORS, RULES, GAPS, CHANGES, NOTES = 20, 20, 20, 20, 10
+ENDPOINTS, RULES, GAPS, CHANGES, NOTES = 20, 20, 20, 20, 10
 _LONGEST = 300
 _TICKS = re.compile("`+")
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>+\-.!|~:&$])")
 
 
-def write_markdown(document: Item, out: IO[bytes]) -> None:
-    """Writes a findings document (schema `twolocks/1`, decoded). The same document gives the same bytes."""
+def write_markdown(document: Document, out: IO[bytes]) -> None:
+    """Write a summary of a findings document. The same document gives the same bytes."""
     parts: list[str] = []
     room = MOST_BYTES
     for part in _parts(document):
@@ -40,154 +41,145 @@ def write_markdown(document: Item, out: IO[bytes]) -> None:
 
 
 def code(text: object) -> str:
-    """Foreign text as a code span: nothing in it is markup, and hidden characters show as `[U+202E]`."""
-    said = _short(plain(text))
-    fence = "`" * (max((len(run) for run in _TICKS.findall(said)), default=0) + 1)
-    pad = " " if said.startswith(("`", " ")) or said.endswith(("`", " ")) or not said else ""
-    return f"{fence}{pad}{said}{pad}{fence}"
+    """Return foreign text as a code span: nothing in it is markup, and invisible characters show as `[U+202E]`."""
+    found = shortened(text, _LONGEST)
+    fence = "`" * (max((len(run) for run in _TICKS.findall(found)), default=0) + 1)
+    pad = " " if found.startswith(("`", " ")) or found.endswith(("`", " ")) or not found else ""
+    return f"{fence}{pad}{found}{pad}{fence}"
 
 
-def text(said: object) -> str:
-    """A sentence with its markup escaped. `@` and `#` stand in code spans, since GitHub links them even if escaped."""
-    escaped = _MARKUP.sub(r"\\\1", _short(plain(said)))
-    return re.sub("[@#]", lambda hit: f"`{hit[0]}`", escaped)
+def text(sentence: object) -> str:
+    """Return a sentence with its markup escaped. `@` and `#` become code spans: GitHub links them even if escaped."""
+    found = _MARKUP.sub(r"\\\1", shortened(sentence, _LONGEST))
+    return re.sub("[@#]", lambda hit: f"`{hit[0]}`", found)
 
 
 def block(command: str) -> str:
-    """A command in a fence that it cannot end."""
+    """Return a command in a fence that the command cannot end."""
     fence = "`" * max(3, max((len(run) for run in _TICKS.findall(command)), default=0) + 1)
     return f"  {fence}sh\n  {command}\n  {fence}"
 
 
-def _short(said: str) -> str:
-    return said if len(said) <= _LONGEST else said[:_LONGEST] + " [cut]"
-
-
-def _parts(document: Item) -> Iterator[str]:
-    words = Words()
-    yield _headline(document)
+def _parts(document: Document) -> Iterator[str]:
+    words, summary = Words(), summarize(document)
+    yield _headline(document, summary)
     yield _scope(document, words)
-    yield _counts(document)
-    if document.get("changes"):
-        yield from _changes(document)
-    yield from _doors(document)
-    yield from _others(document)
-    yield from _not_read(document, words)
+    yield _counts(summary.counts, document.findings)
+    if document.changes:
+        yield from _changes(document, document.changes, words)
+    yield from _endpoints(document)
+    yield from _other_findings(document)
+    yield from _not_assessed(document, words)
     yield from _notes(document)
 
 
-def _headline(document: Item) -> str:
-    """The same sentences as the last screen of a scan."""
-    summary = summarise(document)
-    shared = f"{summary.shared:,} {'needs' if summary.shared == 1 else 'need'} only a copied key or password"
-    if not document["exposures"] and not summary.findings:
+def _headline(document: Document, summary: ReportSummary) -> str:
+    """Return the sentences of the last screen of a scan."""
+    open, shared = summary.counts.without_authentication, summary.counts.shared_key_only
+    keys = f"{shared:,} {'needs' if shared == 1 else 'need'} only a copied key or password"
+    if not document.exposures and not summary.counts.checks:
         first = "no resource of a known type was found"
-    elif summary.open:
-        stand = "endpoint stands" if summary.open == 1 else "endpoints stand"
-        more = f"; {shared.replace(' need', ' more need', 1)}" if summary.shared else ""
-        first = f"{summary.open:,} {stand} open to anyone{more}"
-    elif summary.shared:
-        first = f"no endpoint stands open to anyone; {shared}"
-    elif not summary.whole:
+    elif open:
+        more = f"; {keys.replace(' need', ' more need', 1)}" if shared else ""
+        first = f"{open:,} {'endpoint stands' if open == 1 else 'endpoints stand'} open to anyone{more}"
+    elif shared:
+        first = f"no endpoint stands open to anyone; {keys}"
+    elif not summary.nothing_missing:
         first = "no open endpoint found, but not everything could be read"
     else:
         first = "no endpoint stands open to anyone; none needs only a copied key or password"
-    may = f"\n\n**{summary.unread:,} could not be read and may be open too.**" if summary.unread else ""
-    return f"# Twolocks: {first}{may}\n"
+    unread = summary.counts.not_assessed
+    may_be_open = f"\n\n**{unread:,} could not be read and may be open too.**" if unread else ""
+    return f"# Twolocks: {first}{may_be_open}\n"
 
 
-def _scope(document: Item, words: Words) -> str:
-    scan, scopes = document["scan"], document["coverage"]["scopes"]
-    named = [code(scope["name"] or scope["subscription"]) + _view(scope["view"]) for scope in scopes[:10]]
+def _scope(document: Document, words: Words) -> str:
+    scan, scopes = document.scan, document.coverage.scopes
+    views = {"full": "", "partial": " (seen in part)"}
+    named = [code(scope.name or scope.subscription) + views.get(scope.view, " (not seen)") for scope in scopes[:10]]
     named += [f"and {len(scopes) - 10:,} more"] if len(scopes) > 10 else []
-    whole = "everything that was asked for was read" if scan["complete"] else "**incomplete**: see what was not read"
+    complete = "everything that was asked for was read" if scan.complete else "**incomplete**: see what was not read"
     where = f" of {', '.join(named)}" if named else ""
-    return f"{scan['resources']:,} resources{where}, {words.moment(scan['taken'])}; {whole}.\n"
+    return f"{scan.resources:,} resources{where}, {words.date_and_time(scan.taken)}; {complete}.\n"
 
 
-def _view(view: str) -> str:
-    return {"full": "", "partial": " (seen in part)"}.get(view, " (not seen)")
-
-
-def _counts(document: Item) -> str:
-    doors = Counter(row["severity"] for row in document["exposures"] if row["state"] == "open")
-    states = Counter(row["state"] for row in document["exposures"])
-    other = Counter(row["severity"] for row in document["findings"] if row["status"] == "fail" and not _lock(row))
-    statuses = Counter(row["status"] for row in document["findings"])
+def _counts(counts: Counts, findings: Sequence[FindingRow]) -> str:
+    other = Counter(row.severity for row in findings if _is_other_failure(row))
     lines = ["| severity | open endpoints | other findings |", "| --- | ---: | ---: |"]
-    lines += [f"| {name} | {doors[name]:,} | {other[name]:,} |" for name in SEVERITIES]
-    said = [f"{statuses['unknown']:,} checks undecided; none of them counts as passed"] if statuses["unknown"] else []
-    said += [f"{statuses['error']:,} checks crashed"] if statuses["error"] else []
-    said += [f"{states[name]:,} endpoints {name}" for name in ("waived", "intended", "closed") if states[name]]
-    return "\n".join(lines) + (f"\n\n{'; '.join(said)}.\n" if said else "\n")
+    lines += [f"| {name} | {counts.open[name]:,} | {other[name]:,} |" for name in SEVERITIES]
+    unknown, errors, states = counts.statuses["unknown"], counts.statuses["error"], counts.states
+    more = [f"{unknown:,} checks undecided; none of them counts as passed"] if unknown else []
+    more += [f"{errors:,} checks crashed"] if errors else []
+    more += [f"{states[name]:,} endpoints {name}" for name in ("waived", "intended", "closed") if states[name]]
+    return "\n".join(lines) + (f"\n\n{'; '.join(more)}.\n" if more else "\n")
 
 
-def _lock(row: Item) -> bool:
-    return row["category"] in ("anonymous-access", "authentication", "network") and bool(row["endpoints"])
+def _is_other_failure(row: FindingRow) -> bool:
+    """Return whether a finding fails and no endpoint stands for it."""
+    return row.status == "fail" and not (row.category in LOCKS and row.endpoints)
 
 
-def _changes(document: Item) -> Iterator[str]:
-    changes = document["changes"]
-    counts = changes.get("counts") or {}
-    since = changes.get("since")
-    yield f"## Changes{f' since {Words().moment(since)}' if since else ''}\n"
-    if changes.get("baseline"):
+def _changes(document: Document, changes: ChangesRow, words: Words) -> Iterator[str]:
+    yield f"## Changes{f' since {words.date_and_time(changes.since)}' if changes.since else ''}\n"
+    if changes.baseline:
         yield "The first scan: the baseline. Nothing in it is new.\n"
-    told = (
-        ("new", "new"), ("reopened", "reopened"), ("worse", "worse"), ("better", "better"), ("fixed", "fixed"),
-        ("unseen", "lost sight of"), ("first_looked", "looked at for the first time"), ("open", "still open"),
-    )  # fmt: skip
-    said = [f"{counts[key]:,} {word}" for key, word in told if counts.get(key) or (key == "new" and counts)]
-    yield f"{', '.join(said)}.\n" if said else ""
-    yield from (f"{text(note)}\n" for note in changes.get("notes") or ())
-    fresh = [row for row in document["exposures"] if row.get("new") and row["state"] == "open" and row["severity"]]
-    counted = [row for row in document["findings"] if row["category"] not in LOCKS]
-    fresh += [row for row in counted if row.get("new") and row["status"] == "fail"]
-    for word, items in (("new", fresh), *((key, changes.get(key) or ()) for key in ("reopened", "worse", "fixed"))):
-        yield from _listed(word, sorted(items, key=_order))
-    yield from _listed("lost sight of, not fixed", sorted(changes.get("unseen") or (), key=_order))
+    yield _change_counts(changes.counts)
+    yield from (f"{text(note)}\n" for note in changes.notes)
+    exposures = [row for row in document.exposures if row.new and row.state == "open" and row.severity]
+    findings = [row for row in document.findings if row.new and row.status == "fail" and row.category not in LOCKS]
+    yield from _change_list("new", [*exposures, *findings])
+    yield from _change_list("reopened", changes.reopened)
+    yield from _change_list("worse", changes.worse)
+    yield from _change_list("fixed", changes.fixed)
+    yield from _change_list("lost sight of, not fixed", changes.unseen)
 
 
-def _order(item: Item) -> tuple[int, str, str]:
-    return rank(item.get("severity")), str(item.get("resource")).lower(), str(item.get("fingerprint"))
+def _change_counts(counts: dict[str, int]) -> str:
+    names = {
+        "new": "new", "reopened": "reopened", "worse": "worse", "better": "better", "fixed": "fixed",
+        "unseen": "lost sight of", "first_looked": "looked at for the first time", "open": "still open",
+    }  # fmt: skip
+    counted = [f"{counts[key]:,} {word}" for key, word in names.items() if counts.get(key) or (key == "new" and counts)]
+    return f"{', '.join(counted)}.\n" if counted else ""
 
 
-def _listed(word: str, items: Sequence[Item]) -> Iterator[str]:
-    for item in items[:CHANGES]:
-        endpoint = item.get("endpoint") or ", ".join(item.get("endpoints") or ())
-        where = f"{code(_name(item['resource']))}{f' {code(endpoint)}' if endpoint else ''}"
-        why = item.get("why") or item.get("title") or ""
-        yield f"- **{word}** {item.get('severity') or ''} {where}: {text(why)}".replace("  ", " ")
-    if len(items) > CHANGES:
-        yield f"- and {len(items) - CHANGES:,} more {word}"
-    if items:
+def _change_list(word: str, rows: Sequence[ExposureRow | FindingRow | ChangeRow]) -> Iterator[str]:
+    ordered = sorted(rows, key=lambda row: (rank(row.severity), row.resource.lower(), row.fingerprint))
+    for row in ordered[:CHANGES]:
+        endpoint = ", ".join(row.endpoints) if isinstance(row, FindingRow) else row.endpoint
+        where = f"{code(last_segment(row.resource))}{f' {code(endpoint)}' if endpoint else ''}"
+        why = (row.why if isinstance(row, ChangeRow) else "") or row.title
+        yield f"- **{word}** {row.severity or ''} {where}: {text(why)}".replace("  ", " ")
+    if len(ordered) > CHANGES:
+        yield f"- and {len(ordered) - CHANGES:,} more {word}"
+    if ordered:
         yield ""
 
 
-def _doors(document: Item) -> Iterator[str]:
-    """The worst open endpoints; those of one resource that one command closes are one entry."""
-    rows = [row for row in document["exposures"] if row["state"] == "open" and row["severity"]]
-    entries: dict[tuple[str, str], list[Item]] = {}
-    for row in sorted(rows, key=lambda row: rank(row["severity"])):
-        entries.setdefault((row["resource"].lower(), row["fix"] or row["endpoint"]), []).append(row)
-    if not entries:
+def _endpoints(document: Document) -> Iterator[str]:
+    """List the worst open endpoints; those of one resource that one command closes are one entry."""
+    rows = [row for row in document.exposures if row.state == "open" and row.severity]
+    groups: dict[tuple[str, str], list[ExposureRow]] = {}
+    for row in sorted(rows, key=lambda row: rank(row.severity)):
+        groups.setdefault((row.resource.lower(), row.fix or row.endpoint), []).append(row)
+    if not groups:
         return
     yield "## Worst first\n"
-    for same in list(entries.values())[:DOORS]:
+    for same in list(groups.values())[:ENDPOINTS]:
         first, more = same[0], len(same) - 1
         others = f" and {more:,} more" if more else ""
-        name = code(_name(first["resource"]))
-        yield f"- **{first['severity']}** {name} {code(first['endpoint'])}{others}: {text(first['title'])}"
-        yield from _closing(first["fix"])
-    if len(entries) > DOORS:
-        left = sum(len(same) for same in list(entries.values())[DOORS:])
+        name = code(last_segment(first.resource))
+        yield f"- **{first.severity}** {name} {code(first.endpoint)}{others}: {text(first.title)}"
+        yield from _fix(first.fix)
+    if len(groups) > ENDPOINTS:
+        left = sum(len(same) for same in list(groups.values())[ENDPOINTS:])
         yield f"- and {left:,} more open endpoints"
     yield ""
 
 
-def _closing(fix: str | None) -> Iterator[str]:
+def _fix(fix: str | None) -> Iterator[str]:
     sentence, command = split_fix(fix)
-    if command and invisible(command):
+    if command and has_invisible(command):
         yield "\n  No command is offered: the name holds characters that do not show. Use the portal.\n"
     elif command:
         yield f"\n{block(command)}\n"
@@ -195,12 +187,13 @@ def _closing(fix: str | None) -> Iterator[str]:
         yield f"  {text(sentence)}"
 
 
-def _others(document: Item) -> Iterator[str]:
-    """What fails outside the two locks: by rule, with how many resources."""
-    counted: Counter[tuple[int, str, str]] = Counter()
-    for row in document["findings"]:
-        if row["status"] == "fail" and not _lock(row) and rank(row["severity"]) <= rank("medium"):
-            counted[rank(row["severity"]), row["rule"], row["title"]] += 1
+def _other_findings(document: Document) -> Iterator[str]:
+    """List the rules that fail without an endpoint, with the number of resources."""
+    counted = Counter(
+        (rank(row.severity), row.rule, row.title)
+        for row in document.findings
+        if _is_other_failure(row) and rank(row.severity) <= rank("medium")
+    )
     if not counted:
         return
     ordered = sorted(counted.items(), key=lambda each: (each[0][0], -each[1], each[0][1]))
@@ -212,33 +205,36 @@ def _others(document: Item) -> Iterator[str]:
     yield ""
 
 
-def _not_read(document: Item, words: Words) -> Iterator[str]:
-    missing = gather(document, words)
-    maybe = [row for row in document["exposures"] if unread(row) or worse(row)]
-    if not (missing.entries or missing.other or missing.agreed):
+def _not_assessed(document: Document, words: Words) -> Iterator[str]:
+    missing = group_gaps(document, words)
+    if not (missing.groups or missing.unexplained or missing.accepted):
         return
     yield "## Not read; none of it counts as passed\n"
-    if maybe:
-        yield f"{len(maybe):,} endpoints may be wider open than what is told above.\n"
-    for entry in missing.entries[:GAPS]:
-        why = f"missing {code(entry.action)}" if entry.curable else code(", ".join(entry.errors) or "no answer")
-        up_to = f"up to **{entry.worst}**, " if entry.worst else ""
-        checks = f"{up_to}{entry.checks:,} {'check' if entry.checks == 1 else 'checks'}: " if entry.checks else ""
-        accepted = f"; {text(accepted_by(entry.waiver))}" if entry.accepted else ""
-        yield f"- {checks}{code(entry.what)}, {why}{accepted}"
-    if len(missing.entries) > GAPS:
-        yield f"- and {len(missing.entries) - GAPS:,} more"
-    for group in missing.agreed[:GAPS]:
-        checks = f"{len(group.places):,} {'check' if len(group.places) == 1 else 'checks'}"
-        yield f"- {checks} undecided for another reason; {text(accepted_by(group.waiver))}"
-    if missing.other:
-        yield f"- {missing.other:,} checks undecided for another reason than a read that failed"
+    may_be_open = sum(has_unknown_lock(row) or may_be_worse(row) for row in document.exposures)
+    if may_be_open:
+        yield f"{may_be_open:,} endpoints may be wider open than what is told above.\n"
+    yield from (_gap(group) for group in missing.groups[:GAPS])
+    if len(missing.groups) > GAPS:
+        yield f"- and {len(missing.groups) - GAPS:,} more"
+    for same in missing.accepted[:GAPS]:
+        checks = f"{len(same.checks):,} {'check' if len(same.checks) == 1 else 'checks'}"
+        yield f"- {checks} undecided for another reason; {text(accepted_by(same.waiver))}"
+    if missing.unexplained:
+        yield f"- {missing.unexplained:,} checks undecided for another reason than a read that failed"
     yield ""
 
 
-def _notes(document: Item) -> Iterator[str]:
-    """What is said of the scan as a whole: waivers that expired or match nothing, what a file cannot show."""
-    notes = document["coverage"].get("notes") or ()
+def _gap(group: GapGroup) -> str:
+    why = f"missing {code(group.action)}" if group.missing_permission else code(", ".join(group.errors) or "no answer")
+    up_to = f"up to **{group.worst}**, " if group.worst else ""
+    checks = f"{up_to}{group.checks:,} {'check' if group.checks == 1 else 'checks'}: " if group.checks else ""
+    accepted = f"; {text(group.accepted_by)}" if group.accepted else ""
+    return f"- {checks}{code(group.what)}, {why}{accepted}"
+
+
+def _notes(document: Document) -> Iterator[str]:
+    """List the notes on the scan: waivers that expired or match nothing, what a file of resources cannot show."""
+    notes = document.coverage.notes
     if not notes:
         return
     yield "## Notes\n"
@@ -246,7 +242,3 @@ def _notes(document: Item) -> Iterator[str]:
     if len(notes) > NOTES:
         yield f"- and {len(notes) - NOTES:,} more"
     yield ""
-
-
-def _name(resource: str) -> str:
-    return resource.rstrip("/").rsplit("/", 1)[-1]

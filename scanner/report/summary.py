@@ -1,20 +1,18 @@
-"""What the first screen says: counts, the matrix of the two locks, and the order of the doors."""
+"""The numbers of the first screen, the matrix of the two locks, and the order of endpoints and findings."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-Item = Mapping[str, Any]
+from scanner.document.schema import Document, ExposureRow, FindingRow
+from scanner.evaluate.counts import SEVERITIES, Counts, count
 
-SEVERITIES = ("critical", "high", "medium", "low", "info")
 STATUSES = ("fail", "unknown", "error", "waived", "pass", "not-applicable")
 ROWS = ("anonymous", "shared", "identity", "app_open", "app_guarded", "unknown")
 COLUMNS = ("internet", "azure", "wide", "selected", "private", "none", "unknown")
-STANDINGS = ("critical", "high", "unknown", "medium", "low", "info", "waived", "intended", "closed")
-"""How doors are ordered: an unread door ranks below a proven one and above a moderate one."""
+RATINGS = ("critical", "high", "unknown", "medium", "low", "info", "waived", "intended", "closed")
+"""The order of endpoints: one that was not assessed ranks below a proven high and above a proven medium."""
 
-_COLOURS = (*SEVERITIES, "waived", "intended", "closed")
+_PROVEN_RATINGS = (*SEVERITIES, "waived", "intended", "closed")
 _ROW_QUERY = {
     "anonymous": "kind:data,admin auth:anonymous",
     "shared": "kind:data,admin auth:shared",
@@ -23,161 +21,144 @@ _ROW_QUERY = {
     "app_guarded": "kind:app auth:shared,identity",
     "unknown": "auth:unknown",
 }
+"""The filter of the page that selects the endpoints of a row of the matrix."""
 
 
 def rank(severity: str | None) -> int:
-    """0 for critical; None ranks behind info."""
+    """Return 0 for critical; None ranks behind info."""
     return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
 
 
-def worse(exposure: Item) -> bool:
-    """Whether what was not read could make this endpoint worse than what is proven."""
-    return rank(exposure.get("worst")) < rank(exposure.get("severity"))
+def may_be_worse(exposure: ExposureRow) -> bool:
+    """Return whether unread parts could rate an endpoint worse than what is proven."""
+    return rank(exposure.worst) < rank(exposure.severity)
 
 
-def unread(exposure: Item) -> bool:
-    """Whether a half of the endpoint is not known at all, and that matters."""
-    blind = "unknown" in (exposure.get("reach"), exposure.get("authentication"))
-    return blind and (exposure.get("state") == "open" or exposure.get("worst") is not None)
+def has_unknown_lock(exposure: ExposureRow) -> bool:
+    """Return whether nothing is known of one lock of an endpoint, and the endpoint could be open."""
+    unknown = "unknown" in (exposure.reach, exposure.authentication)
+    return unknown and (exposure.state == "open" or exposure.worst is not None)
 
 
-def known(exposure: Item) -> str:
-    """Severity or state of what is proven: one of `critical` ... `info`, `waived`, `intended`, `closed`."""
-    state = exposure.get("state")
-    if state in ("waived", "intended"):
-        return str(state)
-    return exposure.get("severity") or "closed"
+def proven_rating(exposure: ExposureRow) -> str:
+    """Return the severity or state of what is proven: `critical` to `info`, `waived`, `intended` or `closed`."""
+    if exposure.state in ("waived", "intended"):
+        return exposure.state
+    return exposure.severity or "closed"
 
 
-def standing(exposure: Item) -> str:
-    """The badge of a door and its place in the order, one of STANDINGS."""
-    proven = known(exposure)
+def rating(exposure: ExposureRow) -> str:
+    """Return what the badge of an endpoint says, one of RATINGS."""
+    proven = proven_rating(exposure)
     if proven in ("critical", "high", "waived", "intended"):
         return proven
-    severe = worse(exposure) and rank(exposure.get("worst")) <= rank("high")
-    return "unknown" if severe or unread(exposure) else proven
+    may_be_high = may_be_worse(exposure) and rank(exposure.worst) <= rank("high")
+    return "unknown" if may_be_high or has_unknown_lock(exposure) else proven
 
 
-def row(exposure: Item) -> str:
-    """The row of the matrix that the endpoint stands in, one of ROWS."""
-    asks = str(exposure.get("authentication"))
-    if asks not in ("anonymous", "shared", "identity"):
+def matrix_row(exposure: ExposureRow) -> str:
+    """Return the row of the matrix that an endpoint belongs to, one of ROWS."""
+    authentication = exposure.authentication
+    if authentication not in ("anonymous", "shared", "identity"):
         return "unknown"
-    if exposure.get("kind") != "app":
-        return asks
-    return "app_open" if asks == "anonymous" else "app_guarded"
+    if exposure.kind != "app":
+        return authentication
+    return "app_open" if authentication == "anonymous" else "app_guarded"
 
 
-def column(exposure: Item) -> str:
-    """The column of the matrix that the endpoint stands in, one of COLUMNS."""
-    reach = str(exposure.get("reach"))
-    return reach if reach in COLUMNS else "unknown"
+def matrix_column(exposure: ExposureRow) -> str:
+    """Return the column of the matrix that an endpoint belongs to, one of COLUMNS."""
+    return exposure.reach if exposure.reach in COLUMNS else "unknown"
 
 
 @dataclass
-class Cell:
-    """One cell of the matrix: `colour` and word are those of its worst endpoint."""
+class MatrixCell:
+    """A cell of the matrix. `query` selects its endpoints, `proven` is the worst proven rating of them.
+
+    `worse` counts the endpoints that unread parts could rate worse.
+    """
 
     row: str
     column: str
     query: str
     count: int = 0
     worse: int = 0
-    colour: str = "closed"
-    blind: bool = False
+    proven: str = "closed"
+    has_unknown_lock: bool = False
 
-    def add(self, exposure: Item) -> None:
+    def add(self, exposure: ExposureRow) -> None:
+        """Count an endpoint."""
         self.count += 1
-        self.worse += worse(exposure)
-        self.blind = self.blind or unread(exposure)
-        self.colour = min(self.colour, known(exposure), key=_COLOURS.index)
+        self.worse += may_be_worse(exposure)
+        self.has_unknown_lock = self.has_unknown_lock or has_unknown_lock(exposure)
+        self.proven = min(self.proven, proven_rating(exposure), key=_PROVEN_RATINGS.index)
 
     @property
-    def look(self) -> str:
-        return "unknown" if self.blind else self.colour
+    def rating(self) -> str:
+        """What the cell says, one of RATINGS."""
+        return "unknown" if self.has_unknown_lock else self.proven
 
 
-def matrix(exposures: Iterable[Item]) -> list[list[Cell]]:
-    """Rows of cells; every endpoint is counted in exactly one."""
-    cells = {(r, c): Cell(r, c, f"{_ROW_QUERY[r]} reach:{c}") for r in ROWS for c in COLUMNS}
+def matrix(exposures: Iterable[ExposureRow]) -> list[list[MatrixCell]]:
+    """Return the cells by ROWS and COLUMNS. Each endpoint is counted in one cell."""
+    cells = {
+        (row, column): MatrixCell(row, column, f"{_ROW_QUERY[row]} reach:{column}")
+        for row in ROWS
+        for column in COLUMNS
+    }
     for exposure in exposures:
-        cells[row(exposure), column(exposure)].add(exposure)
-    return [[cells[r, c] for c in COLUMNS] for r in ROWS]
+        cells[matrix_row(exposure), matrix_column(exposure)].add(exposure)
+    return [[cells[row, column] for column in COLUMNS] for row in ROWS]
 
 
-@dataclass
-class Summary:
-    """The counts that headline, lead, chips and navigation are made of."""
+@dataclass(frozen=True)
+class ReportSummary:
+    """The numbers of headline, lead, chips and navigation: those of `Counts`, and what only a history knows."""
 
-    open: int = 0
-    shared: int = 0
-    unread: int = 0
-    statuses: Counter[str] = field(default_factory=Counter)
-    new: int = 0
-    new_doors: int = 0
-    reads_done: int = 0
-    reads_failed: int = 0
-    complete: bool = True
+    counts: Counts
+    new_exposures: int
+    new_findings: int
+    complete: bool
 
     @property
-    def findings(self) -> int:
-        return self.statuses.total()
+    def all_reads(self) -> int:
+        """The reads that were tried."""
+        return self.counts.reads + self.counts.gaps
 
     @property
-    def reads_all(self) -> int:
-        return self.reads_done + self.reads_failed
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing is missing, so that zero may look clean."""
-        return self.complete and not (self.reads_failed or self.unread or self.statuses["unknown"])
+    def nothing_missing(self) -> bool:
+        """Whether everything was read and assessed, so that zero endpoints may be shown as a good result."""
+        counts = self.counts
+        return self.complete and not (counts.gaps or counts.not_assessed or counts.statuses["unknown"])
 
 
-def summarise(document: Item) -> Summary:
-    """The counts of a findings document."""
-    summary = Summary()
-    for exposure in document.get("exposures", ()):
-        is_open = exposure.get("state") == "open"
-        summary.open += is_open and exposure.get("severity") == "critical"
-        summary.shared += is_open and row(exposure) == "shared" and column(exposure) in ("internet", "azure", "wide")
-        missing = unread(exposure) or worse(exposure)
-        summary.unread += missing and rank(exposure.get("worst")) <= rank("high")
-        summary.new_doors += bool(exposure.get("new"))
-    summary.statuses = Counter(finding["status"] for finding in document.get("findings", ()))
-    summary.new = sum(bool(finding.get("new")) for finding in document.get("findings", ()))
-    summary.statuses["pass"] += sum(len(rules) for rules in document.get("passed", {}).values())
-    summary.statuses["not-applicable"] += sum(len(rules) for rules in document.get("not_applicable", {}).values())
-    scan = document.get("scan", {})
-    reads = scan.get("reads", 0)
-    summary.reads_done = reads if isinstance(reads, int) else len(reads)
-    summary.reads_failed = len(document.get("gaps", ()))
-    summary.complete = scan.get("complete", True) is not False
-    return summary
-
-
-def ordered_doors(exposures: Iterable[Item]) -> list[Item]:
-    """Worst first: critical, high, not read, medium, low, closed; then by id and endpoint."""
-    return sorted(
-        exposures,
-        key=lambda e: (
-            STANDINGS.index(standing(e)),
-            str(e["resource"]).lower(),
-            str(e["endpoint"]),
-            e.get("address") or "",
-        ),
+def summarize(document: Document) -> ReportSummary:
+    """Return the numbers of a findings document."""
+    return ReportSummary(
+        count(document),
+        new_exposures=sum(bool(exposure.new) for exposure in document.exposures),
+        new_findings=sum(bool(finding.new) for finding in document.findings),
+        complete=document.scan.complete,
     )
 
 
-def ordered_findings(findings: Iterable[Item]) -> list[Item]:
-    """By status, severity, rule, resource, endpoint."""
+def ordered_exposures(exposures: Iterable[ExposureRow]) -> list[ExposureRow]:
+    """Return endpoints by RATINGS, then by resource id, endpoint and address."""
+    return sorted(
+        exposures, key=lambda each: (RATINGS.index(rating(each)), each.resource.lower(), each.endpoint, each.address)
+    )
+
+
+def ordered_findings(findings: Iterable[FindingRow]) -> list[FindingRow]:
+    """Return findings by status, severity, rule, resource id and endpoints."""
     status = {name: at for at, name in enumerate(STATUSES)}
     return sorted(
         findings,
-        key=lambda f: (
-            status.get(f["status"], 1),
-            rank(f.get("severity")),
-            f["rule"],
-            f["resource"].lower(),
-            list(f.get("endpoints") or ()),
+        key=lambda each: (
+            status.get(each.status, 1),
+            rank(each.severity),
+            each.rule,
+            each.resource.lower(),
+            each.endpoints,
         ),
     )

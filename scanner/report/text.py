@@ -1,7 +1,6 @@
-"""Foreign text, made visible: no character may hide, turn the direction, or act as markup."""
+"""Makes foreign text safe to show: none of its characters stays invisible, turns the direction, or acts as markup."""
 
 import re
-import unicodedata
 
 from markupsafe import Markup, escape
 
@@ -12,35 +11,41 @@ INVISIBLE = re.compile(
 """Control, zero-width, bidirectional and unpaired characters. `templates/report/dom.js` has the same list."""
 
 
-def invisible(text: str) -> bool:
-    """Whether the text holds a character that does not show or that changes how others show."""
+def has_invisible(text: str) -> bool:
+    """Return whether a text holds a character that is invisible or changes how others are shown."""
     return INVISIBLE.search(text) is not None
 
 
-def code(char: str) -> str:
-    """`U+202E` for the character."""
+def code_point(char: str) -> str:
+    """Return `U+202E` for the character U+202E."""
     return f"U+{ord(char):04X}"
 
 
 def plain(text: object) -> str:
-    """The text for places without markup (titles, attributes): hidden characters as `[U+202E]`."""
-    return INVISIBLE.sub(lambda hit: f"[{code(hit[0])}]", str(text))
+    """Return a text for places without markup, such as titles and attributes, with `[U+202E]` for U+202E."""
+    return INVISIBLE.sub(lambda hit: f"[{code_point(hit[0])}]", str(text))
 
 
-def shown(text: object) -> Markup:
-    """The text as markup: escaped, hidden characters boxed, and held apart from its surroundings' direction."""
+def shortened(text: object, longest: int) -> str:
+    """Return `plain` text of at most so many characters; ` [cut]` follows what was cut."""
+    found = plain(text)
+    return found if len(found) <= longest else found[:longest] + " [cut]"
+
+
+def escaped(text: object) -> Markup:
+    """Return a text as HTML: escaped, invisible characters in boxes, apart from the direction of its surroundings."""
     pieces: list[str] = []
     at = 0
     text = str(text)
     for hit in INVISIBLE.finditer(text):
-        pieces += [str(escape(text[at : hit.start()])), f'<span class="hid">{code(hit[0])}</span>']
+        pieces += [str(escape(text[at : hit.start()])), f'<span class="hid">{code_point(hit[0])}</span>']
         at = hit.end()
     pieces.append(str(escape(text[at:])))
     return Markup("<bdi>{}</bdi>").format(Markup("".join(pieces)))  # noqa: S704
 
 
 def split_fix(fix: str | None) -> tuple[str, str]:
-    """A fix as (sentence, command). `Cannot be closed on Basic. Move to Premium: az ...` has both."""
+    """Return a fix as (sentence, command). `Cannot be closed on Basic. Move to Premium: az ...` has both."""
     if not fix:
         return "", ""
     if fix.startswith("az "):
@@ -49,6 +54,6 @@ def split_fix(fix: str | None) -> tuple[str, str]:
     return (sentence + ".", "az " + command) if colon else (fix, "")
 
 
-def normal(text: str) -> str:
-    """The text as search compares it: lower case, composed."""
-    return unicodedata.normalize("NFC", text).lower()
+def last_segment(resource: str) -> str:
+    """Return the last segment of a resource id, which is the name of the resource."""
+    return resource.rstrip("/").rpartition("/")[2]

@@ -1,17 +1,18 @@
-"""The trend as lanes of columns: one lane a severity, one column a scan, at its place in time.
+"""Draws the trend as lanes of columns: one lane a severity, one column a scan, placed by its time.
 
-Nothing is drawn between two scans: what stood open in a pause was not seen. Each lane has a scale of its own, since
-five critical doors matter beside two hundred medium ones.
+Nothing is drawn between two scans, because what was open in a pause is not known. Each lane has a scale of its own,
+because five critical endpoints matter beside two hundred medium ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from scanner.report.summary import SEVERITIES
-from scanner.report.words import Words, parse
+from scanner.document.schema import TrendRow
+from scanner.evaluate.counts import SEVERITIES
+from scanner.report.words import Words, parse_time
 
 WIDTH, HEIGHT = 1000, 40
 """Units of a lane; the page stretches it in width."""
@@ -20,31 +21,39 @@ _NARROWEST, _WIDEST, _EDGE, _PAUSE, _LEAST, _HOUR = 4.0, 18.0, 10.0, 2.5, 3.0, 3
 _ALWAYS = ("critical", "high", "medium", "low")
 
 
-def trend(rows: Sequence[Mapping[str, Any]], words: Words) -> dict[str, Any] | None:
-    """What the template draws of the scans of a trend (oldest first): None where fewer than two can be placed."""
-    scans = [(moment, row) for row in rows[-SCANS:] if (moment := parse(str(row["taken"])))]
+def trend(rows: Sequence[TrendRow], words: Words) -> dict[str, Any] | None:
+    """Return what the template draws of the scans of a trend (oldest first), None where fewer than two have a time."""
+    scans = [(time, row) for row in rows[-SCANS:] if (time := parse_time(row.taken))]
     if len(scans) < 2:
         return None
-    moments = [moment for moment, _ in scans]
-    places, width = _places(moments)
-    gaps = pauses(moments)
+    times = [time for time, _ in scans]
+    middles, width = _columns(times)
+    gaps = pauses(times)
     names = [*SEVERITIES, "undecided"]
-    shown = [name for name in names if name in _ALWAYS or any(row[name] for _, row in scans)]
-    span = [words.date(end.isoformat()) for end in (min(moments), max(moments))]
-    if span[0] == span[1]:
-        span = [f"{span[0]}, {min(moments):%H:%M}", f"{max(moments):%H:%M} {words('utc')}"]
+    counts = {name: [int(getattr(row, name)) for _, row in scans] for name in names}
+    drawn = [name for name in names if name in _ALWAYS or any(counts[name])]
+    span = _span(times, words)
     return {
-        "lanes": [_lane(name, [int(row[name]) for _, row in scans], places, width, span, words) for name in shown],
-        "pauses": _pauses(gaps, moments, width),
+        "lanes": [_lane(name, counts[name], middles, width, span, words) for name in drawn],
+        "pauses": _draw_pauses(gaps, times, width),
         "span": span,
         "count": words("trend.scans", len(scans)),
-        "paused": _said(gaps, words),
+        "paused": _describe_pauses(gaps, words),
         "names": [(name, _word(name, words)) for name in names],
         "table": [
-            [f"{moment:%Y-%m-%d %H:%M}", *(words.number(int(row[name])) for name in names)]
-            for moment, row in reversed(scans)
+            [f"{time:%Y-%m-%d %H:%M}", *(words.number(counts[name][at]) for name in names)]
+            for at, (time, _) in reversed(list(enumerate(scans)))
         ],
     }
+
+
+def _span(times: Sequence[datetime], words: Words) -> list[str]:
+    """Return the first and the last day; with the time of day where both are the same."""
+    first, last = min(times), max(times)
+    days = [words.date(first.isoformat()), words.date(last.isoformat())]
+    if days[0] != days[1]:
+        return days
+    return [f"{days[0]}, {first:%H:%M}", f"{last:%H:%M} {words('utc')}"]
 
 
 def _word(name: str, words: Words) -> str:
@@ -52,48 +61,47 @@ def _word(name: str, words: Words) -> str:
 
 
 def _lane(
-    name: str, values: Sequence[int], places: Sequence[float], width: float, span: Sequence[str], words: Words
+    name: str, values: Sequence[int], middles: Sequence[float], width: float, span: Sequence[str], words: Words
 ) -> dict[str, Any]:
     most = max(values)
-    now, *ends = (words.number(value) for value in (values[-1], min(values), most))
+    now, least, greatest = (words.number(value) for value in (values[-1], min(values), most))
     word = _word(name, words)
+    columns = list(zip(middles, values, strict=True))
     return {
         "look": "unknown" if name == "undecided" else name,
         "word": word,
         "now": now,
-        "range": words("trend.steady") if ends[0] == ends[1] else words("trend.range", least=ends[0], most=ends[1]),
-        "label": words("trend.label", word=word, now=now, least=ends[0], most=ends[1], first=span[0], last=span[1]),
+        "range": words("trend.steady") if least == greatest else words("trend.range", least=least, most=greatest),
+        "label": words("trend.label", word=word, now=now, least=least, most=greatest, first=span[0], last=span[1]),
         "columns": "".join(
-            _column(x, width, max(_LEAST, value / most * (HEIGHT - 2)))
-            for x, value in zip(places, values, strict=True)
-            if value
+            _column(x, width, max(_LEAST, value / most * (HEIGHT - 2))) for x, value in columns if value
         ),
-        "zeros": "".join(_column(x, width, 1) for x, value in zip(places, values, strict=True) if not value),
+        "zeros": "".join(_column(x, width, 1) for x, value in columns if not value),
     }
 
 
 def _column(x: float, width: float, height: float) -> str:
-    return f"M{_n(x - width / 2)} {HEIGHT}V{_n(HEIGHT - height)}h{_n(width)}V{HEIGHT}z"
+    return f"M{_number(x - width / 2)} {HEIGHT}V{_number(HEIGHT - height)}h{_number(width)}V{HEIGHT}z"
 
 
-def _n(value: float) -> str:
+def _number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def _places(moments: Sequence[datetime]) -> tuple[list[float], float]:
-    """The middle of each scan's column, by time, and the width of all columns."""
-    first, whole = min(moments), max(moments) - min(moments)
+def _columns(times: Sequence[datetime]) -> tuple[list[float], float]:
+    """Return the middle of each scan's column, by time, and the width of all columns."""
+    first, whole = min(times), max(times) - min(times)
     room = WIDTH - 2 * _EDGE
     if not whole:
-        return [WIDTH - _EDGE] * len(moments), _WIDEST
-    places = [_EDGE + (moment - first) / whole * room for moment in moments]
-    steps = [b - a for a, b in pairwise(sorted(places)) if b > a]
-    return places, min(_WIDEST, max(_NARROWEST, min(steps) * 0.75))
+        return [WIDTH - _EDGE] * len(times), _WIDEST
+    middles = [_EDGE + (time - first) / whole * room for time in times]
+    steps = [b - a for a, b in pairwise(sorted(middles)) if b > a]
+    return middles, min(_WIDEST, max(_NARROWEST, min(steps) * 0.75))
 
 
-def pauses(moments: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
-    """Where no scan was made for much longer than is usual between these scans: from the one before to the next."""
-    order = sorted(moments)
+def pauses(times: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
+    """Return pairs of consecutive scans with much more time between them than is usual in the trend."""
+    order = sorted(times)
     if len(order) < 3:
         return []
     usual = median((b - a).total_seconds() for a, b in pairwise(order))
@@ -101,16 +109,17 @@ def pauses(moments: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
     return [(a, b) for a, b in pairwise(order) if b - a > long]
 
 
-def _pauses(gaps: Sequence[tuple[datetime, datetime]], moments: Sequence[datetime], width: float) -> str:
-    first, whole = min(moments), max(moments) - min(moments)
+def _draw_pauses(gaps: Sequence[tuple[datetime, datetime]], times: Sequence[datetime], width: float) -> str:
+    first, whole = min(times), max(times) - min(times)
     drawn = ""
     for gap in gaps:
-        start, end = (_EDGE + (moment - first) / whole * (WIDTH - 2 * _EDGE) for moment in gap)
-        drawn += f"M{_n(start + width)} 0H{_n(end - width)}V{HEIGHT}H{_n(start + width)}z"
+        start, end = (_EDGE + (time - first) / whole * (WIDTH - 2 * _EDGE) for time in gap)
+        drawn += f"M{_number(start + width)} 0H{_number(end - width)}V{HEIGHT}H{_number(start + width)}z"
     return drawn
 
 
-def _said(gaps: Sequence[tuple[datetime, datetime]], words: Words) -> str:
+def _describe_pauses(gaps: Sequence[tuple[datetime, datetime]], words: Words) -> str:
+    """Return a sentence that names the longest pause, "" where there is none."""
     if not gaps:
         return ""
     start, end = max(gaps, key=lambda gap: gap[1] - gap[0])

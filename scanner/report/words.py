@@ -1,4 +1,4 @@
-"""The report's words: one catalogue a language, with plurals, numbers and dates."""
+"""The report's texts in one language, with plurals, numbers and dates."""
 
 import tomllib
 from datetime import UTC, datetime
@@ -13,10 +13,10 @@ _MONTHS = (
 
 
 class Words:
-    """The catalogue `templates/report/<language>.toml`.
+    """The texts of `templates/report/<language>.toml`.
 
     `words("headline.open", 3)` picks the plural form for 3 and fills `{n}`; named values fill the other braces.
-    Raises KeyError for a word that the catalogue does not have.
+    Raises KeyError for a key that the file does not have.
     """
 
     def __init__(self, language: str = "en") -> None:
@@ -39,24 +39,24 @@ class Words:
         return text
 
     def number(self, value: int) -> str:
-        """1204 as `1,204`."""
+        """Return 1204 as `1,204`."""
         return f"{value:,}"
 
     def date(self, iso: str) -> str:
-        """An ISO 8601 moment as `25 November 2026`; what is no moment stays as it is."""
-        moment = parse(iso)
-        return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}" if moment else iso
+        """Return an ISO 8601 time as `25 November 2026`, and any other text unchanged."""
+        time = parse_time(iso)
+        return f"{time.day} {_MONTHS[time.month - 1]} {time.year}" if time else iso
 
-    def moment(self, iso: str) -> str:
-        """An ISO 8601 moment as `25 November 2026, 14:12 UTC`; what is no moment stays as it is."""
-        moment = parse(iso)
-        return f"{self.date(iso)}, {moment:%H:%M} {self('utc')}" if moment else iso
+    def date_and_time(self, iso: str) -> str:
+        """Return an ISO 8601 time as `25 November 2026, 14:12 UTC`, and any other text unchanged."""
+        time = parse_time(iso)
+        return f"{self.date(iso)}, {time:%H:%M} {self('utc')}" if time else iso
 
 
-def parse(iso: str) -> datetime | None:
-    """The moment in UTC, None where the text is none."""
+def parse_time(iso: str) -> datetime | None:
+    """Return an ISO 8601 time in UTC, None for any other text."""
     try:
-        moment = datetime.fromisoformat(iso)
+        time = datetime.fromisoformat(iso)
     except ValueError:
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

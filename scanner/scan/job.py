@@ -9,8 +9,8 @@ from scanner.config.settings import Settings
 from scanner.document.writer import AtomicFile
 from scanner.errors import InputError, nearest
 from scanner.evaluate.policy import NoWaivers, Policy, Waivers
-from scanner.output.formats import STDOUT, Out, folder, outputs, ready
-from scanner.output.storage import Storage, is_blob, no_other_url
+from scanner.output.storage import Storage, is_blob, refuse_other_urls
+from scanner.output.targets import STDOUT, OutputTarget, check_folder, check_target, parse_targets
 from scanner.rulebook.loader import RuleSet, load
 from scanner.version import version
 
@@ -24,7 +24,7 @@ class Job:
     settings: Settings
     rules: RuleSet
     policy: Policy
-    outs: tuple[Out, ...]
+    outs: tuple[OutputTarget, ...]
     tool: str = field(default_factory=lambda: f"twolocks {version()}")
     storage: Storage | None = None
     is_stop_shown: bool = False
@@ -50,17 +50,17 @@ class Job:
 
 def prepare(settings: Settings) -> Job:
     """Check all that can be checked without reading. Raises InputError."""
-    outs = outputs(settings["out"], settings.at)
+    outs = parse_targets(settings["out"], settings.at)
     if settings["snapshot"]:
         name = settings["snapshot"]
-        no_other_url(name, settings.at("snapshot", name))
+        refuse_other_urls(name, settings.at("snapshot", name))
         if not name.endswith(SNAPSHOTS):
             raise InputError(
                 f"a snapshot has no suffix {Path(name).suffix or 'at all'}; nothing was read",
                 at=settings.at("snapshot", name),
                 do="known: .jsonl, .jsonl.gz, .jsonl.zst",
             )
-        ready(name, settings.at("snapshot", name))
+        check_target(name, settings.at("snapshot", name))
     if settings["record"]:
         _record(settings["record"], settings.at("record", settings["record"]))
     _tags(settings)
@@ -138,4 +138,4 @@ def _tags(settings: Settings) -> None:
 def _record(name: str, at: str) -> None:
     if is_blob(name):
         raise InputError("--record writes a file, which grows while it lasts, and no blob", at=at, do="name a file")
-    folder(Path(name), at)
+    check_folder(Path(name), at)

@@ -7,8 +7,8 @@ from pathlib import Path
 from scanner.errors import InputError, UserError
 from scanner.evaluate.results import Crash, EvaluationResult
 from scanner.exit_codes import DEFECT, Exit
-from scanner.output.formats import STDOUT
 from scanner.output.storage import is_blob
+from scanner.output.targets import STDOUT
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.job import Job
 from scanner.scan.last_screen import Summary

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from scanner.document.schema import ChangesRow, Coverage, GapRow, RuleRow, ScanRow
+from scanner.document.schema import ChangesRow, Coverage, Document, GapRow, RuleRow, ScanRow
 from scanner.document.writer import Writer
 from scanner.errors import UserError
-from scanner.output.formats import STDOUT, Out, unwritable
 from scanner.output.storage import Storage
+from scanner.output.targets import STDOUT, OutputTarget, write_error
 from scanner.snapshot.store import Store
 
 
@@ -50,9 +50,9 @@ class Outputs:
         except OSError as error:
             self._failed(name, error)
 
-    def write_documents(self, outs: Sequence[Out], writer: Writer, sections: Sections) -> None:
+    def write_documents(self, outs: Sequence[OutputTarget], writer: Writer, sections: Sections) -> None:
         """Write every output of a document, those that need no decoding first."""
-        document: Any = None
+        document: Document | None = None
         for out in sorted(outs, key=lambda each: each.format not in (STDOUT, ".json")):
             try:
                 if out.format == STDOUT:
@@ -71,14 +71,14 @@ class Outputs:
             else:
                 self.wrote += [out.name] if out.format != STDOUT else []
 
-    def _write_report(self, out: Out, document: Any) -> None:
+    def _write_report(self, out: OutputTarget, document: Document) -> None:
         from scanner.output.writers import write
 
         with self.storage.writing(out.name) as file:
             write(out.format, document, file)
 
     def _failed(self, name: str, error: OSError) -> None:
-        self.errors.append(unwritable(name, error, self.wrote))
+        self.errors.append(write_error(name, error, self.wrote))
         self.unwritten.append(name)
 
 
@@ -87,7 +87,7 @@ def _print(writer: Writer, sections: Sections) -> None:
     sys.stdout.buffer.flush()
 
 
-def _decoded(writer: Writer, sections: Sections) -> Any:
+def _decoded(writer: Writer, sections: Sections) -> Document:
     whole = BytesIO()
     writer.finish(whole, *sections)
-    return msgspec.json.decode(whole.getbuffer())
+    return msgspec.json.decode(whole.getbuffer(), type=Document)

@@ -55,7 +55,7 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
     signal.
     """
     stop.parts = job.parts()
-    job.storage = Storage(job.settings, stop.run, tell=screen.tell, busy=screen.busy, parts=stop.parts)
+    job.storage = Storage(job.settings, stop.run, prompt=screen.tell, busy=screen.busy, parts=stop.parts)
     source = job.settings["from"]
     try:
         job.storage.check(job.blobs())

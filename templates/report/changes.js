@@ -1,4 +1,4 @@
-// The view of changes stands in the page; here its commands are made known to the keys, and its links lead to its lists.
+// The view of changes is written into the page. This registers its commands for the keys, and follows links to its lists.
 function makeChanges() {
   for (const card of document.querySelectorAll("#changes [data-card]")) commands.set(card, card.querySelector(".cmd code")?.textContent || "");
 }

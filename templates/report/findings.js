@@ -54,7 +54,7 @@ function resourceRanks() {
   return ranks;
 }
 
-function tell(hits, terms) {
+function showCounts(hits, terms) {
   const counts = data.statuses.map(() => 0), byCategory = new Map(CATEGORIES.map((name) => [name, 0]));
   const categories = data.rules.map((rule) => rule.category);
   for (const row of hits) {
@@ -83,7 +83,7 @@ function renderFindings(state) {
   if (state.f) return renderOne(target, state);
   const terms = readQuery(state.q, FINDING_NAMES);
   found = select(rows.length, terms, FINDING_KEYS);
-  tell(found, terms);
+  showCounts(found, terms);
   if (!found.length) return renderNothing(target, state);
   if (state.group === "none") return renderPage(target, sorted(found, state.sort), state);
   const groups = makeGroups(found, state.group);
@@ -121,7 +121,7 @@ function rowWith(mark) {
 function renderOne(target, state) {
   const row = rowWith(state.f);
   found = row < 0 ? [] : [row];
-  tell(found, []);
+  showCounts(found, []);
   const all = h("p", null, t("findings.one"), " ", h("a", { href: hashOf({ ...state, f: "" }) }, t("findings.all")));
   if (row < 0) return target.replaceChildren(h("p", { class: "nothing" }, t("findings.none")), all);
   target.replaceChildren(all, findingCard(row, { open: true }));

@@ -30,7 +30,7 @@ function groupCounts(list) {
 function groupSection(list, key, state, draw) {
   const first = list[0], { failed, worst, commands: fixes } = groupCounts(list);
   const body = h("div", { class: "group-body" });
-  const button = h("button", { type: "button", class: "fold", "aria-expanded": "false" }, shown(GROUP_KEYS[key].name(first) || t("findings.none_group")));
+  const button = h("button", { type: "button", class: "fold", "aria-expanded": "false" }, visible(GROUP_KEYS[key].name(first) || t("findings.none_group")));
   const section = h("section", { class: "group" },
     h("div", { class: "group-head" }, h("h2", null, button, key === "rule" && h("small", null, ruleOf(first).title)),
       worst && badge(worst, t("severity." + worst)), h("span", null, separated([t("count.findings", list.length), t("count.failed", failed)])),

@@ -1,18 +1,18 @@
 // Keys, copying, light and dark.
 let lettersOff = false;
 
-function say(message) {
+function showMessage(message) {
   byId("toast").textContent = message;
-  clearTimeout(say.timer);
-  say.timer = setTimeout(() => { byId("toast").textContent = ""; }, 2500);
+  clearTimeout(showMessage.timer);
+  showMessage.timer = setTimeout(() => { byId("toast").textContent = ""; }, 2500);
 }
 
 async function copyText(value) {
   try {
     await navigator.clipboard.writeText(value);
-    say(t("copied"));
+    showMessage(t("copied"));
   } catch {
-    say(t(copyBySelection(value) ? "copied" : "not_copied"));
+    showMessage(t(copyBySelection(value) ? "copied" : "not_copied"));
   }
 }
 

@@ -12,7 +12,7 @@ function showView(name) {
 function render() {
   const state = readState();
   showView(state.view);
-  if (state.view === "doors") renderDoors(state);
+  if (state.view === "doors") renderExposures(state);
   if (state.view === "findings") renderFindings(state);
   if (state.view === "changes") renderChanges(state);
   if (lastView && lastView !== state.view) {
@@ -23,7 +23,7 @@ function render() {
   lastView = state.view;
 }
 
-function giveUp(error) {
+function showFailure(error) {
   const line = byId("noscript");
   line.textContent = line.dataset.failed.replace("{reason}", error.message === "old" ? line.dataset.old : line.dataset.damaged);
   document.documentElement.className = "";
@@ -45,7 +45,7 @@ async function start() {
     render();
     document.documentElement.dataset.ready = "true";
   } catch (error) {
-    giveUp(error);
+    showFailure(error);
   }
 }
 

@@ -39,7 +39,7 @@ function sinceTest({ compare, values }) {
   return (index) => index !== 0 && test(data.strings[index].toLowerCase());
 }
 
-/** is:new, known, first (seen, without being new), reopened, worse, better: of a table of doors or findings. */
+/** is:new, known, first (seen, without being new), reopened, worse, better: of a table of endpoints or findings. */
 function historyTest(values, columns) {
   const lists = new Set(values.flatMap((value) => (Object.hasOwn(data.changed || {}, value) ? data.changed[value] : [])));
   const print = (at) => columns.fingerprint.slice(at * 16, at * 16 + 16);
@@ -77,7 +77,7 @@ const byResource = (test) => table(data.resources.last.length, test);
 const byRule = (test) => table(data.rules.length, (at) => test(data.rules[at]));
 const controlsOf = (rule) => Object.entries(rule.controls || {}).flatMap(([name, ids]) => ids.map((id) => `${name} ${id}`));
 
-/** What the keys about resources mean, for findings and doors alike: values -> lookup table. */
+/** What the keys about resources mean, for findings and endpoints alike: values -> lookup table. */
 const RESOURCE_KEYS = {
   type: (values) => { const test = part(values); return byResource((at) => test(typeOf(at))); },
   sub: (values) => { const test = part(values); return byResource((at) => subOf(at).some(test)); },
@@ -114,14 +114,14 @@ function findingWord(word) {
   };
 }
 
-/** kind, auth, reach: what the doors say that a finding names. */
-function doorTest(column, values) {
-  const hits = table(data.doors.length, (at) => values.includes(door(at, column)));
+/** kind, auth, reach: of the endpoints that a finding names. */
+function exposureTest(column, values) {
+  const hits = table(data.doors.length, (at) => values.includes(exposure(at, column)));
   const memory = new Map();
   return (row) => {
     if (row >= rows.own || !data.findings.endpoints[row]) return false;
     const key = rows.resource[row] + ":" + data.findings.endpoints[row];
-    if (!memory.has(key)) memory.set(key, doorsOf(row).some((at) => hits[at]));
+    if (!memory.has(key)) memory.set(key, exposuresOf(row).some((at) => hits[at]));
     return memory.get(key);
   };
 }
@@ -130,9 +130,9 @@ const FINDING_KEYS = {
   status: (term) => { const hits = data.statuses.map((name) => term.values.includes(name)); return (row) => hits[rows.status[row]]; },
   severity: (term) => { const test = severityTest(term), hits = data.severities.map(test); return (row) => rows.severity[row] >= 0 && hits[rows.severity[row]]; },
   endpoint: (term) => { const test = remembered((index, resource) => parsed(index, resource, []).some(part(term.values))); return (row) => { const index = field(row, "endpoints"); return index !== 0 && test(index, rows.resource[row]); }; },
-  kind: (term) => doorTest("kind", term.values),
-  auth: (term) => doorTest("auth", term.values),
-  reach: (term) => doorTest("reach", term.values),
+  kind: (term) => exposureTest("kind", term.values),
+  auth: (term) => exposureTest("auth", term.values),
+  reach: (term) => exposureTest("reach", term.values),
   gap: (term) => gapTest(term.values),
   is: ({ values }) => { const test = historyTest(values, data.findings); return (row) => row < rows.own && (test(row) || (values.includes("expiring") && isExpiring(row))); },
   since: (term) => { const test = sinceTest(term); return (row) => row < rows.own && test(data.findings.since[row]); },
@@ -141,27 +141,27 @@ const FINDING_KEYS = {
 for (const [key, make] of Object.entries(RESOURCE_KEYS)) FINDING_KEYS[key] = (term) => { const hits = make(term.values); return (row) => hits[rows.resource[row]] === 1; };
 for (const [key, make] of Object.entries(RULE_KEYS)) FINDING_KEYS[key] = (term) => { const hits = make(term.values); return (row) => hits[rows.rule[row]] === 1; };
 
-function doorWord(word) {
+function exposureWord(word) {
   const has = part([word]);
   const resources = byResource((at) => has(idOf(at)));
   const print = (at) => data.doors.fingerprint.slice(at * 16, at * 16 + 16);
-  return (at) => resources[data.doors.resource[at]] === 1 || has(door(at, "endpoint")) || has(doorText(at, "title")) || has(doorText(at, "address")) || has(print(at));
+  return (at) => resources[data.doors.resource[at]] === 1 || has(exposure(at, "endpoint")) || has(exposureText(at, "title")) || has(exposureText(at, "address")) || has(print(at));
 }
 
-const doorColumn = (column) => (term) => { const test = whole(term.values); return (at) => test(door(at, column)); };
-const DOOR_KEYS = {
-  status: doorColumn("state"), kind: doorColumn("kind"), auth: doorColumn("auth"), reach: doorColumn("reach"),
-  severity: (term) => { const test = severityTest(term); return (at) => test(door(at, "severity")); },
-  endpoint: (term) => { const test = part(term.values); return (at) => test(door(at, "endpoint")); },
+const exposureColumn = (column) => (term) => { const test = whole(term.values); return (at) => test(exposure(at, column)); };
+const EXPOSURE_KEYS = {
+  status: exposureColumn("state"), kind: exposureColumn("kind"), auth: exposureColumn("auth"), reach: exposureColumn("reach"),
+  severity: (term) => { const test = severityTest(term); return (at) => test(exposure(at, "severity")); },
+  endpoint: (term) => { const test = part(term.values); return (at) => test(exposure(at, "endpoint")); },
   is: ({ values }) => historyTest(values, data.doors),
   since: (term) => { const test = sinceTest(term); return (at) => test(data.doors.since[at]); },
-  "": (term) => doorWord(term.values[0]),
+  "": (term) => exposureWord(term.values[0]),
 };
-for (const [key, make] of Object.entries(RESOURCE_KEYS)) DOOR_KEYS[key] = (term) => { const hits = make(term.values); return (at) => hits[data.doors.resource[at]] === 1; };
+for (const [key, make] of Object.entries(RESOURCE_KEYS)) EXPOSURE_KEYS[key] = (term) => { const hits = make(term.values); return (at) => hits[data.doors.resource[at]] === 1; };
 
 const keysOf = (meanings) => new Set(Object.keys(meanings).filter(Boolean));
 const FINDING_NAMES = keysOf(FINDING_KEYS);
-const DOOR_NAMES = keysOf(DOOR_KEYS);
+const EXPOSURE_NAMES = keysOf(EXPOSURE_KEYS);
 
 /** The numbers from 0 to length for which every term holds. */
 function select(length, terms, meanings) {

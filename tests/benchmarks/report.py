@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 from scanner.report.html import write_html
-from tests.report.sample import document
+from tests.report.sample import document, typed
 
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
-    made = document(count)
+    made = typed(document(count))
     before = usage.getrusage(usage.RUSAGE_SELF).ru_maxrss
     wall, cpu = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:

@@ -22,7 +22,7 @@ import msgspec
 
 from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, collect
-from scanner.document.schema import now
+from scanner.document.schema import Document, now
 from scanner.document.writer import Writer
 from scanner.evaluate.run import Evaluation
 from scanner.report.html import write_html
@@ -82,7 +82,7 @@ def read(url: str, limiter: bool) -> dict[str, Any]:
         with path.open("wb") as out:
             scan = evaluation.scan_row(started=now(), finished=now(), tool="bench")
             writer.finish(out, scan, evaluation.rule_rows(), result.gaps, evaluation.coverage())
-        write_html(msgspec.json.decode(path.read_bytes()), Path(folder) / "report.html")
+        write_html(msgspec.json.decode(path.read_bytes(), type=Document), Path(folder) / "report.html")
     if record := os.environ.get("TWOLOCKS_BENCH_PATHS"):
         Path(record).write_text(json.dumps([path for method, path in requests if method == "GET"]))
     kinds = collections.Counter(_kind(method, path) for method, path in requests)

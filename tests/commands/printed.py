@@ -84,9 +84,9 @@ def of_findings(file: Path) -> Iterator[tuple[str, str]]:
 
 def of_report() -> list[str]:
     """What the report offers to grant the reads that were refused."""
-    from scanner.report.gaps import Entry, grant
+    from scanner.report.gaps import GapGroup, role_commands
 
-    return grant([Entry(action="Microsoft.Sql/servers/read", subscription=SUBSCRIPTION)], "twolocks-nightly")
+    return role_commands([GapGroup(action="Microsoft.Sql/servers/read", subscription=SUBSCRIPTION)], "twolocks-nightly")
 
 
 def in_page(text: str) -> Iterator[str]:

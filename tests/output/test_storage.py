@@ -21,7 +21,7 @@ from adlfs import AzureBlobFileSystem  # type: ignore[import-untyped]
 from scanner.azure.blobs import BLOCK, WHOLE
 from scanner.config.settings import Settings
 from scanner.errors import InputError
-from scanner.output.storage import Place, Storage, endpoint, place
+from scanner.output.storage import BlobName, Storage, endpoint, parse_blob_name
 from scanner.sandbox.server import Sandbox, running
 from tests.output.azurite import ACCOUNT, KEY, Azurite, azurite
 from tests.output.relay import relay
@@ -46,17 +46,17 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("az://reports/night.json", Place("reports", "night.json")),
-        ("AZ://reports/2026/11/n\u00f8tt 1.html", Place("reports", "2026/11/n\u00f8tt 1.html")),
-        ("az://reports@stnightly/n.json", Place("reports", "n.json", "stnightly")),
+        ("az://reports/night.json", BlobName("reports", "night.json")),
+        ("AZ://reports/2026/11/n\u00f8tt 1.html", BlobName("reports", "2026/11/n\u00f8tt 1.html")),
+        ("az://reports@stnightly/n.json", BlobName("reports", "n.json", "stnightly")),
         (
             "az://reports@STNightly.blob.core.windows.net/a/n.json",
-            Place("reports", "a/n.json", "stnightly.blob.core.windows.net"),
+            BlobName("reports", "a/n.json", "stnightly.blob.core.windows.net"),
         ),
     ],
 )
-def test_names(name: str, expected: Place) -> None:
-    assert place(name, "--out") == expected
+def test_names(name: str, expected: BlobName) -> None:
+    assert parse_blob_name(name, "--out") == expected
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_names(name: str, expected: Place) -> None:
 )
 def test_names_that_are_none(name: str) -> None:
     with pytest.raises(InputError) as refused:
-        place(name, "--out")
+        parse_blob_name(name, "--out")
     assert "sig=abc" not in refused.value.at + refused.value.what
 
 

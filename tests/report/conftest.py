@@ -83,7 +83,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, Any]],
 
     def write(document: dict[str, Any]) -> Path:
         path = tmp_path_factory.mktemp("report") / "report.html"
-        write_html(document, path)
+        write_html(sample.typed(document), path)
         return path
 
     return write

@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
+from scanner.document.schema import Document, ExposureRow
+
 SUBSCRIPTIONS = {
     "5f1c0f9a-1111-4c1e-9a52-0d2f4b7c1a01": "prod-innbygger",
     "5f1c0f9a-2222-4c1e-9a52-0d2f4b7c1a02": "test-innbygger",
@@ -517,6 +521,25 @@ def setting_findings(estate: Estate, service: Service, identity: str) -> None:
             estate.not_applicable.setdefault(identity, {})[name] = "This SKU does not have the feature"
         else:
             estate.passed.setdefault(identity, []).append(name)
+
+
+def typed(made: dict[str, Any]) -> Document:
+    """Return a made document as reports take it."""
+    return msgspec.convert(made, Document)
+
+
+def row(made: dict[str, Any]) -> ExposureRow:
+    """Return an exposure as reports take it; what is not given is empty."""
+    empty: dict[str, Any] = {
+        "address": "",
+        "may": None,
+        "reason": "",
+        "title": "",
+        "evidence": [],
+        "hops": [],
+        "admits": [],
+    }
+    return msgspec.convert({**empty, "fix": None, "breaks": None, "fingerprint": "", **made}, ExposureRow)
 
 
 def document(size: int = 200, hostile: bool = True) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def test_a_cell_filters_the_doors_and_a_second_click_clears_it(
     reader: Reader, report: Path, document: dict[str, Any]
 ) -> None:
     page = reader.open(report)
-    expected = [cell for row in matrix(document["exposures"]) for cell in row if cell.count]
+    expected = [cell for row in matrix(sample.typed(document).exposures) for cell in row if cell.count]
     for at, cell in enumerate(expected):
         link = page.locator("a.cell").nth(at)
         link.click()
@@ -481,7 +481,7 @@ def test_printing_draws_more_and_puts_it_back(reader: Reader, make: Make) -> Non
 
 def test_fifty_thousand_findings_are_small_and_usable(reader: Reader, tmp_path: Path) -> None:
     path = tmp_path / "big.html"
-    write_html(sample.document(50_000), path)
+    write_html(sample.typed(sample.document(50_000)), path)
     assert path.stat().st_size <= 8_000_000
     page = reader.page()
     page.goto(path.as_uri())

@@ -9,11 +9,13 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from playwright.sync_api import Page, expect
 
+from scanner.document.schema import TrendRow
 from scanner.model.exposure import LOCKS
-from scanner.report.changes import first_seen
+from scanner.report.cards import first_seen
 from scanner.report.html import render, write_html
 from scanner.report.trend import trend
 from scanner.report.words import Words
@@ -61,7 +63,7 @@ def test_how_long_something_is_known(since: str | None, said: str) -> None:
 
 
 def headline(document: dict[str, Any]) -> str:
-    found = re.search(r'id="changes".*?<h1[^>]*>(.*?)</h1>', render(document, Words()), re.DOTALL)
+    found = re.search(r'id="changes".*?<h1[^>]*>(.*?)</h1>', render(sample.typed(document), Words()), re.DOTALL)
     assert found
     return found[1]
 
@@ -77,26 +79,26 @@ def test_the_headline_says_what_somebody_must_look_at() -> None:
 
 
 def test_a_night_without_changes_says_so() -> None:
-    page = render(sample.with_history(60, changed=0), Words())
+    page = render(sample.typed(sample.with_history(60, changed=0)), Words())
     assert "Nothing changed. What stands open stood open before." in page
 
 
 def test_without_history_there_is_no_such_view() -> None:
-    assert 'href="#changes"' not in render(sample.document(5), Words())
+    assert 'href="#changes"' not in render(sample.typed(sample.document(5)), Words())
 
 
 def test_the_list_of_what_is_new_is_as_long_as_its_count(document: dict[str, Any]) -> None:
     rows = [row for row in (*document["exposures"], *document["findings"]) if row.get("new")]
     counted = [row for row in rows if "rule" not in row or row["category"] not in LOCKS]
     assert document["changes"]["counts"]["new"] == len(counted)
-    assert f"<small>{len(counted)} · Open now." in render(document, Words())
+    assert f"<small>{len(counted)} · Open now." in render(sample.typed(document), Words())
 
 
 # The trend
 
 
 def lanes(scans: list[dict[str, Any]]) -> dict[str, Any]:
-    drawn = trend(scans, Words())
+    drawn = trend(msgspec.convert(scans, list[TrendRow]), Words())
     assert drawn
     return {lane["look"]: lane for lane in drawn["lanes"]}
 
@@ -110,7 +112,7 @@ def test_a_scan_stands_at_its_time() -> None:
     rows = [row | {"taken": f"2026-11-{1 + day:02}T02:00:00Z"} for row, day in zip(sample.trend(4), days, strict=True)]
     places = middles(lanes([row | {"high": 3} for row in rows])["high"]["columns"])
     assert places == pytest.approx([10 + day * 98 for day in days], abs=0.2)
-    drawn = trend(rows, Words())
+    drawn = trend(msgspec.convert(rows, list[TrendRow]), Words())
     assert drawn
     assert drawn["paused"] == "Grey: no scan from 3 November 2026 to 11 November 2026"
 
@@ -123,7 +125,7 @@ def test_zero_is_drawn_as_a_scan_that_saw_none() -> None:
 
 @pytest.mark.parametrize("scans", [0, 1])
 def test_one_scan_is_no_trend(scans: int) -> None:
-    assert trend(sample.trend(scans), Words()) is None
+    assert trend(msgspec.convert(sample.trend(scans), list[TrendRow]), Words()) is None
 
 
 def test_two_scans_stand_at_the_ends() -> None:
@@ -140,7 +142,7 @@ def test_scans_of_one_moment_and_a_clock_that_went_back_are_drawn() -> None:
 
 
 def test_no_more_than_sixty_scans_are_drawn() -> None:
-    drawn = trend(sample.trend(100), Words())
+    drawn = trend(msgspec.convert(sample.trend(100), list[TrendRow]), Words())
     assert drawn
     assert len(drawn["table"]) == 60
     assert drawn["table"][0][0] == "2026-11-25 14:10"
@@ -373,7 +375,7 @@ def test_on_paper_changes_follow_the_summary(reader: Reader, report: Path) -> No
 def test_fifty_thousand_findings_of_which_many_are_new(reader: Reader, tmp_path: Path) -> None:
     made = sample.with_history(50_000, scans=60, changed=3000)
     path = tmp_path / "big.html"
-    write_html(made, path)
+    write_html(sample.typed(made), path)
     assert path.stat().st_size <= 8_000_000
     page = reader.page()
     page.goto(path.as_uri())

@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from scanner.report.gaps import describe, gather, grant, rescan, role
+from scanner.document.schema import WaiverRow
+from scanner.report.gaps import NotAssessed, describe, group_gaps, rescan_command, role_commands, role_definition
 from scanner.report.words import Words
 from tests.report import sample
 
@@ -30,6 +32,22 @@ def undecided(*urls: str, severity: str = "high") -> dict[str, Any]:
     }
 
 
+def gather(document: dict[str, Any]) -> NotAssessed:
+    """Group the gaps of a document that holds nothing else."""
+    whole = sample.empty() | document
+    whole["findings"] = [FINDING | row for row in whole["findings"]]
+    return group_gaps(sample.typed(whole), Words())
+
+
+FINDING: dict[str, Any] = {
+    "title": "",
+    "category": "network",
+    "endpoints": [],
+    "message": "",
+    "evidence": [],
+    "fix": None,
+    "fingerprint": "",
+}
 A, B = (f"{STORAGE}/{name}/blobServices/default/containers" for name in "ab")
 
 
@@ -37,13 +55,17 @@ def test_gaps_are_merged_by_action_and_scope_and_count_their_checks() -> None:
     document = {
         "gaps": [gap(A), gap(B), gap(STORAGE + "/a/fileServices", 504, "Timeout")],
         "findings": [undecided(A), undecided(A, B, severity="critical"), undecided(severity="low")],
-        "coverage": {"scopes": [{"subscription": "S1", "name": "prod", "view": "full"}]},
+        "coverage": {
+            "scopes": [{"subscription": "S1", "name": "prod", "tenant": "t", "view": "full"}],
+            "types": [],
+            "rules_off": [],
+        },
     }
-    found = gather(document, Words())
-    first, second = found.entries
+    found = gather(document)
+    first, second = found.groups
     assert (first.what, first.checks, first.worst, first.scope) == ("containers of 2 resources", 2, "critical", "prod")
-    assert (second.action, second.curable, second.checks) == ("Timeout", False, 0)
-    assert (found.other, found.other_worst) == (1, "low")
+    assert (second.action, second.missing_permission, second.checks) == ("Timeout", False, 0)
+    assert (found.unexplained, found.unexplained_worst) == (1, "low")
     assert first.query == f"status:unknown gap:{ACTION} sub:s1"
 
 
@@ -63,22 +85,22 @@ def test_what_was_not_read(urls: list[str], said: str) -> None:
 
 
 def test_the_role_holds_just_the_missing_actions() -> None:
-    entries = gather({"gaps": [gap(A), gap(B)], "findings": []}, Words()).curable
-    assert json.loads(role(entries))["Actions"] == [ACTION]
-    assert json.loads(role(entries))["AssignableScopes"] == ["/subscriptions/s1"]
-    assert grant(entries, "it's")[1] == (
+    entries = gather({"gaps": [gap(A), gap(B)], "findings": []}).missing_permission
+    assert json.loads(role_definition(entries))["Actions"] == [ACTION]
+    assert json.loads(role_definition(entries))["AssignableScopes"] == ["/subscriptions/s1"]
+    assert role_commands(entries, "it's")[1] == (
         """az role assignment create --assignee 'it'"'"'s' --role 'Twolocks gaps' --scope /subscriptions/s1"""
     )
 
 
 def test_what_no_role_cures_is_scanned_again() -> None:
-    entries = gather({"gaps": [gap(A, 500, "InternalServerError")], "findings": []}, Words()).others
-    assert rescan(entries) == "twolocks scan -s s1 --only storage-x"
+    entries = gather({"gaps": [gap(A, 500, "InternalServerError")], "findings": []}).other_errors
+    assert rescan_command(entries) == "twolocks scan -s s1 --only storage-x"
 
 
 def test_an_accepted_gap_asks_for_no_role() -> None:
-    found = gather({"gaps": [gap(A, accepted=True)], "findings": []}, Words())
-    assert (found.curable, found.others, len(found.entries)) == ([], [], 1)
+    found = gather({"gaps": [gap(A, accepted=True)], "findings": []})
+    assert (found.missing_permission, found.other_errors, len(found.groups)) == ([], [], 1)
 
 
 WAIVER = {"reason": "A preview", "owner": "kari", "expires": "2026-12-31"}
@@ -87,33 +109,32 @@ WAIVER = {"reason": "A preview", "owner": "kari", "expires": "2026-12-31"}
 def test_gaps_that_others_accepted_stand_apart_with_who_and_why() -> None:
     theirs = {**WAIVER, "owner": "ola", "ticket": "OPS-7"}
     gaps = [gap(A, accepted=True, waiver=WAIVER), gap(B, accepted=True, waiver=theirs), gap(SUB, accepted=True)]
-    found = gather({"gaps": gaps, "findings": [{**undecided(A), "waiver": WAIVER}]}, Words())
-    assert {entry.by: entry.urls for entry in found.entries} == {
+    found = gather({"gaps": gaps, "findings": [{**undecided(A), "waiver": WAIVER}]})
+    assert {entry.accepted_by: entry.urls for entry in found.groups} == {
         "accepted by kari until 2026-12-31: A preview": [A],
         "accepted by ola until 2026-12-31: A preview [OPS-7]": [B],
         "accepted": [SUB],
     }
-    assert (found.other, found.agreed) == (0, [])
+    assert (found.unexplained, found.accepted) == (0, [])
 
 
 def test_accepted_checks_that_no_gap_explains_are_not_counted_with_the_others() -> None:
     rows = [{**undecided(severity=each), "waiver": WAIVER} for each in ("low", "critical")]
-    found = gather({"gaps": [], "findings": [*rows, undecided(severity="high")]}, Words())
-    assert (found.other, found.other_worst) == (1, "high")
-    [group] = found.agreed
-    assert (group.waiver, group.worst, group.places) == (WAIVER, "critical", [("storage-x", STORAGE + "/a")] * 2)
+    found = gather({"gaps": [], "findings": [*rows, undecided(severity="high")]})
+    assert (found.unexplained, found.unexplained_worst) == (1, "high")
+    [group] = found.accepted
+    assert group.waiver == msgspec.convert(WAIVER, WaiverRow)
+    assert (group.worst, group.checks) == ("critical", [("storage-x", STORAGE + "/a")] * 2)
 
 
 def test_an_action_that_yields_secrets_says_so() -> None:
-    entry = gather(
-        {"gaps": [gap(A, action="Microsoft.Web/sites/config/list/Action")], "findings": []}, Words()
-    ).entries[0]
-    assert entry.secret
+    entry = gather({"gaps": [gap(A, action="Microsoft.Web/sites/config/list/Action")], "findings": []}).groups[0]
+    assert entry.gives_secrets
 
 
 def test_no_check_is_lost() -> None:
     document = sample.document(2000)
-    found = gather(document, Words())
+    found = gather(document)
     unknown = [f for f in document["findings"] if f["status"] == "unknown"]
-    assert sum(entry.checks for entry in found.entries) + found.other >= len(unknown)
-    assert found.other == sum(not f["gaps"] for f in unknown)
+    assert sum(entry.checks for entry in found.groups) + found.unexplained >= len(unknown)
+    assert found.unexplained == sum(not f["gaps"] for f in unknown)

@@ -19,7 +19,7 @@ FOLDER = content("templates") / "report"
 
 @pytest.fixture(scope="module")
 def page(document: dict[str, Any]) -> str:
-    return render(document, Words())
+    return render(sample.typed(document), Words())
 
 
 def static(page: str) -> str:
@@ -29,8 +29,8 @@ def static(page: str) -> str:
 
 def test_the_same_findings_give_the_same_bytes(document: dict[str, Any], tmp_path: Path) -> None:
     out = io.BytesIO()
-    write_html(document, out)
-    write_html(sample.document(), tmp_path / "report.html")
+    write_html(sample.typed(document), out)
+    write_html(sample.typed(sample.document()), tmp_path / "report.html")
     assert (tmp_path / "report.html").read_bytes() == out.getvalue()
 
 
@@ -40,12 +40,14 @@ def test_the_order_of_answers_changes_nothing(document: dict[str, Any]) -> None:
         mixed[name] = random.Random(1).sample(document[name], len(document[name]))
     for name in ("resources", "passed", "not_applicable", "rules"):
         mixed[name] = dict(random.Random(2).sample(list(document[name].items()), len(document[name])))
-    assert static(render(mixed, Words())) == static(render(document, Words()))
+    assert static(render(sample.typed(mixed), Words())) == static(render(sample.typed(document), Words()))
 
 
 def test_nothing_is_written_when_rendering_fails(tmp_path: Path) -> None:
+    document = sample.document(5)
+    document["findings"][0]["status"] = "strange"
     with pytest.raises(KeyError):
-        write_html({"exposures": [], "findings": [{}]}, tmp_path / "report.html")
+        write_html(sample.typed(document), tmp_path / "report.html")
     assert not list(tmp_path.iterdir())
 
 
@@ -98,7 +100,7 @@ def test_no_command_is_offered_for_a_name_with_invisible_characters(document: di
         "state": "open",
         "fix": f"az storage --ids '{place}'",
     }
-    text = static(render(document | {"exposures": [worst]}, Words()))
+    text = static(render(sample.typed(document | {"exposures": [worst]}), Words()))
     assert "No command is offered: the name holds invisible characters." in text
     assert "az storage --ids" not in text
 
@@ -106,7 +108,7 @@ def test_no_command_is_offered_for_a_name_with_invisible_characters(document: di
 def test_a_hundred_static_cards_weigh_at_most_a_hundred_kilobytes(document: dict[str, Any]) -> None:
     cards = re.findall(
         r'<details class="finding">.*?</details>',
-        static(render(sample.document(1000, hostile=False), Words())),
+        static(render(sample.typed(sample.document(1000, hostile=False)), Words())),
         re.DOTALL,
     )
     assert len(cards) == 100
@@ -117,7 +119,7 @@ def test_a_hundred_static_cards_weigh_at_most_a_hundred_kilobytes(document: dict
     ("size", "line"), [(0, "all 0 findings"), (30, "This is the whole summary and all"), (300, "worst 100 of 3")]
 )
 def test_what_a_reader_without_scripts_is_told(size: int, line: str) -> None:
-    assert line in render(sample.document(size), Words())
+    assert line in render(sample.typed(sample.document(size)), Words())
 
 
 def test_what_no_rule_judged_is_said(page: str) -> None:
@@ -128,14 +130,14 @@ def test_what_no_rule_judged_is_said(page: str) -> None:
 def test_a_broken_pair_of_surrogates_does_not_stop_the_report(tmp_path: Path) -> None:
     document = sample.document(5)
     document["findings"][0]["message"] = "half a pair: \ud800"
-    write_html(document, tmp_path / "report.html")
+    write_html(sample.typed(document), tmp_path / "report.html")
     assert (tmp_path / "report.html").read_bytes().decode("utf-8")
 
 
 def test_not_read_says_who_accepted_what_and_until_when() -> None:
     document = sample.accepted()
     document["gaps"][0]["waiver"]["reason"] = "<b>A preview</b>"
-    said = static(render(document, Words()))
+    said = static(render(sample.typed(document), Words()))
     view = said[said.index('id="not-read"') :]
     assert "<b><bdi>accepted by kari until 2026-12-31: &lt;b&gt;A preview&lt;/b&gt;</bdi></b>" in view
     assert view.count("accepted by kari until 2026-12-31") >= 2

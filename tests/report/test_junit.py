@@ -12,7 +12,7 @@ from tests.report import sample
 
 def written(document: dict[str, Any]) -> bytes:
     out = io.BytesIO()
-    write_junit(document, out)
+    write_junit(sample.typed(document), out)
     return out.getvalue()
 
 

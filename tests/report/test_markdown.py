@@ -9,7 +9,7 @@ import html5lib  # type: ignore[import-untyped]
 import pytest
 from cmarkgfm.cmark import Options  # type: ignore[import-untyped]
 
-from scanner.report.markdown import CHANGES, DOORS, MOST_BYTES, code, text, write_markdown
+from scanner.report.markdown import CHANGES, ENDPOINTS, MOST_BYTES, code, text, write_markdown
 from tests.report import sample
 
 NASTY = (
@@ -30,7 +30,7 @@ NASTY = (
 
 def written(document: dict[str, Any]) -> str:
     out = io.BytesIO()
-    write_markdown(document, out)
+    write_markdown(sample.typed(document), out)
     return out.getvalue().decode()
 
 
@@ -95,7 +95,7 @@ def test_it_says_what_the_terminal_says(document: dict[str, Any]) -> None:
     assert "**incomplete**: see what was not read" in made
     assert "## Not read; none of it counts as passed" in made
     assert re.search(r"^- and [\d,]+ more open endpoints$", made, re.MULTILINE)
-    assert made.count("\n- **critical** ") + made.count("\n- **high** ") >= DOORS
+    assert made.count("\n- **critical** ") + made.count("\n- **high** ") >= ENDPOINTS
 
 
 def test_zero_never_stands_alone_while_a_read_is_missing() -> None:
@@ -115,12 +115,12 @@ def test_changes_are_told_with_counts_and_capped() -> None:
         "kind": "exposure", "fingerprint": "3fa9c1e07b52d8aa", "resource": "/subscriptions/a/providers/b/c/stjournal",
         "endpoint": "blob/export", "address": "", "rule": "", "title": "Open", "severity": "critical",
         "reach": "internet", "authentication": "anonymous", "since": "2026-11-01T02:00:00Z", "last_seen": "",
-        "why": "allowBlobPublicAccess: true -> false", "was": "",
+        "why": "allowBlobPublicAccess: true -> false", "was": None,
     }  # fmt: skip
     counts = {"new": CHANGES + 5, "fixed": 1, "reopened": 0, "worse": 0, "better": 0, "unseen": 1, "open": 36}
     document["changes"] = {
         "since": "2026-11-24T02:00:00Z", "baseline": False, "confirmed": True, "notes": ["a <b>note</b>"],
-        "counts": {**counts, "first_looked": 0}, "reopened": [], "worse": [], "fixed": [item],
+        "counts": {**counts, "first_looked": 0}, "reopened": [], "worse": [], "better": [], "fixed": [item],
         "unseen": [{**item, "why": "could not be read now"}], "trend": [],
     }  # fmt: skip
     made = written(document)
@@ -142,7 +142,7 @@ def test_notes_of_the_scan_are_told() -> None:
 
 def test_the_first_scan_is_the_baseline() -> None:
     document = sample.document(20)
-    document["changes"] = {"since": None, "baseline": True, "confirmed": True, "notes": [], "counts": {"new": 0}}
+    document["changes"] = sample.baseline()["changes"] | {"counts": {"new": 0}}
     assert "The first scan: the baseline. Nothing in it is new." in written(document)
 
 

@@ -30,7 +30,7 @@ SETTLED = {
 
 def written(document: dict[str, Any]) -> bytes:
     out = io.BytesIO()
-    write_sarif(document, out)
+    write_sarif(sample.typed(document), out)
     return out.getvalue()
 
 
@@ -130,7 +130,7 @@ def test_waived_findings_are_suppressed_with_who_and_why(document: dict[str, Any
 def test_what_is_undecided_and_accepted_is_suppressed_and_stays_undecided() -> None:
     document = sample.accepted()
     out = io.BytesIO()
-    write_sarif(document, out)
+    write_sarif(sample.typed(document), out)
     [run] = json.loads(out.getvalue())["runs"]
     found = [each for each in run["results"] if each["suppressions"] and each["kind"] == "open"]
     assert len(found) == sample.agreed(document) > 1

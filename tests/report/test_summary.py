@@ -3,16 +3,18 @@
 from itertools import product
 from typing import Any
 
+import msgspec
 import pytest
 
+from scanner.document.schema import Document, ExposureRow
 from scanner.report.html import render
-from scanner.report.summary import COLUMNS, matrix, ordered_doors, ordered_findings, standing, summarise
+from scanner.report.summary import COLUMNS, matrix, ordered_exposures, ordered_findings, rating, summarize
 from scanner.report.words import Words
 from tests.report import sample
 
 
-def door(**changes: Any) -> dict[str, Any]:
-    return {
+def door(**changes: Any) -> ExposureRow:
+    made = {
         "resource": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st",
         "endpoint": "blob",
         "kind": "data",
@@ -21,7 +23,8 @@ def door(**changes: Any) -> dict[str, Any]:
         "severity": "critical",
         "worst": "critical",
         "state": "open",
-    } | changes
+    }
+    return sample.row(made | changes)
 
 
 CLOSED = {"reach": "none", "severity": None, "worst": None, "state": "closed"}
@@ -53,19 +56,19 @@ def test_every_endpoint_is_in_exactly_one_cell() -> None:
         ([door(severity="medium")], "medium", 1),
     ],
 )
-def test_a_cell_looks_like_its_worst_open_endpoint(doors: list[dict[str, Any]], look: str, may_be_worse: int) -> None:
+def test_a_cell_looks_like_its_worst_open_endpoint(doors: list[ExposureRow], look: str, may_be_worse: int) -> None:
     cell = matrix(doors)[0][0]
-    assert (cell.look, cell.worse) == (look, may_be_worse)
+    assert (cell.rating, cell.worse) == (look, may_be_worse)
 
 
 def test_a_half_that_was_not_read_looks_not_read_whatever_it_might_be() -> None:
     rows = matrix([door(authentication="unknown", severity="medium")])
-    assert rows[5][0].look == "unknown"
+    assert rows[5][0].rating == "unknown"
 
 
 def test_an_endpoint_that_is_off_is_closed_though_nobody_read_what_it_asks() -> None:
     rows = matrix([door(authentication="unknown", **CLOSED)])
-    assert rows[5][5].look == "closed"
+    assert rows[5][5].rating == "closed"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,7 @@ def test_an_endpoint_that_is_off_is_closed_though_nobody_read_what_it_asks() -> 
 def test_an_unread_door_ranks_below_a_proven_one_and_above_a_moderate_one(
     changes: dict[str, Any], expected: str
 ) -> None:
-    assert standing(door(**changes)) == expected
+    assert rating(door(**changes)) == expected
 
 
 def test_doors_are_ordered_worst_first() -> None:
@@ -94,17 +97,19 @@ def test_doors_are_ordered_worst_first() -> None:
         door(severity=None, reach="unknown"),
         door(severity="high"),
     ]
-    assert [standing(each) for each in ordered_doors(mixed)] == ["critical", "high", "unknown", "low", "closed"]
+    assert [rating(each) for each in ordered_exposures(mixed)] == ["critical", "high", "unknown", "low", "closed"]
 
 
 def test_findings_are_ordered_by_status_then_severity() -> None:
-    found = [(f["status"], f["severity"]) for f in ordered_findings(sample.document()["findings"])]
+    found = [(f.status, f.severity) for f in ordered_findings(sample.typed(sample.document()).findings)]
     assert found[0] == ("fail", "critical")
     assert [s for s, _ in found] == sorted((s for s, _ in found), key=["fail", "unknown", "error", "waived"].index)
 
 
-def with_doors(*doors: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    return sample.clean() | {"exposures": list(doors)} | changes
+def with_doors(*doors: ExposureRow) -> Document:
+    made = sample.typed(sample.clean())
+    made.exposures = list(doors)
+    return made
 
 
 GAP = {
@@ -122,30 +127,32 @@ GAP = {
         (with_doors(door(), door()), "2 doors stand open to anyone"),
         (with_doors(door()), "1 door stands open to anyone"),
         (with_doors(door(state="waived")), "No door stands open to anyone"),
-        (sample.clean(), "No door stands open to anyone"),
-        (sample.clean() | {"gaps": [GAP]}, "No open door found, but not everything could be read"),
+        (sample.typed(sample.clean()), "No door stands open to anyone"),
+        (sample.typed(sample.clean() | {"gaps": [GAP]}), "No open door found, but not everything could be read"),
         (with_doors(door(severity="medium")), "No open door found, but not everything could be read"),
-        (sample.empty(), "No resource of a known type was found in these subscriptions."),
+        (sample.typed(sample.empty()), "No resource of a known type was found in these subscriptions."),
     ],
 )
-def test_headline(document: dict[str, Any], headline: str) -> None:
+def test_headline(document: Document, headline: str) -> None:
     page = render(document, Words())
     assert f">{headline}</h1>" in page
 
 
 def test_zero_does_not_look_clean_when_the_scan_is_incomplete() -> None:
-    document = sample.clean()
-    document["scan"]["complete"] = False
+    document = sample.typed(sample.clean())
+    document.scan = msgspec.structs.replace(document.scan, complete=False)
     assert ">No open door found, but not everything could be read</h1>" in render(document, Words())
 
 
 def test_the_lead_counts_copied_keys_and_what_may_be_open() -> None:
     key = {"authentication": "shared", "severity": "high", "worst": "high"}
-    summary = summarise(
+    counts = summarize(
         with_doors(door(), door(**key), door(**key, reach="selected"), door(severity=None, authentication="unknown"))
-    )
-    assert (summary.open, summary.shared, summary.unread) == (1, 1, 1)
+    ).counts
+    assert (counts.without_authentication, counts.shared_key_only, counts.not_assessed) == (1, 1, 1)
 
 
 def test_that_everything_was_read_is_said() -> None:
-    assert "Everything that was asked for was read: 1,308 of 1,308 reads." in render(sample.clean(), Words())
+    assert "Everything that was asked for was read: 1,308 of 1,308 reads." in render(
+        sample.typed(sample.clean()), Words()
+    )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from scanner.content import content
-from scanner.report.words import Words, parse
+from scanner.report.words import Words, parse_time
 
 FOLDER = content("templates") / "report"
 SOURCES = [
@@ -52,10 +52,10 @@ def test_units_are_spelled_with_their_number(count: int, said: str) -> None:
 
 def test_dates_are_written_in_utc() -> None:
     words = Words()
-    assert words.moment("2026-11-25T14:12:03Z") == "25 November 2026, 14:12 UTC"
-    assert words.moment("2026-11-25T15:12:03+01:00") == "25 November 2026, 14:12 UTC"
+    assert words.date_and_time("2026-11-25T14:12:03Z") == "25 November 2026, 14:12 UTC"
+    assert words.date_and_time("2026-11-25T15:12:03+01:00") == "25 November 2026, 14:12 UTC"
     assert words.date("yesterday") == "yesterday"
-    assert parse("") is None
+    assert parse_time("") is None
 
 
 def test_an_unknown_word_is_an_error() -> None:

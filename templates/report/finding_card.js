@@ -1,14 +1,14 @@
-// A finding: its row, and what it holds when it is opened.
+// A finding: its closed row, and its contents, which are made when it is opened.
 const lookOf = (row) => (rows.status[row] === FAIL ? severityOf(row) || "info" : statusOf(row));
 const wordOf = (row) => (rows.status[row] === FAIL && severityOf(row) ? t("severity." + severityOf(row)) : t("status." + statusOf(row)));
 const rowBadge = (row) => badge(lookOf(row), wordOf(row));
 
 function whereOf(row) {
   const resource = rows.resource[row];
-  return separated([nameOf(resource), endpointsOf(row).join(", "), subOf(resource)[1], groupOf(resource), regionOf(resource)].filter(Boolean).map(shown));
+  return separated([nameOf(resource), endpointsOf(row).join(", "), subOf(resource)[1], groupOf(resource), regionOf(resource)].filter(Boolean).map(visible));
 }
 
-/** How long something has been known, "" where that is not kept; as first_seen in changes.py. */
+/** How long something has been known, "" where that is not kept; as first_seen in cards.py. */
 function firstSeen(index, short) {
   const since = data.strings[index];
   if (!since) return "";
@@ -25,7 +25,7 @@ const isNew = (row) => row < rows.own && data.findings.new[row] === 1;
 function findingCard(row, options) {
   const { open = false, bare = false } = options || {};
   const card = h("details", { class: "finding", "data-card": "", toggle: () => { if (card.open) openCard(card, row); } },
-    h("summary", { click: () => openCard(card, row) }, rowBadge(row), h("span", { class: "ft" }, shown(titleOf(row)), isNew(row) && [" ", newBadge()], isExpiring(row) && [" ", badge("waived", t("expiring"))]),
+    h("summary", { click: () => openCard(card, row) }, rowBadge(row), h("span", { class: "ft" }, visible(titleOf(row)), isNew(row) && [" ", newBadge()], isExpiring(row) && [" ", badge("waived", t("expiring"))]),
       !bare && mono(ruleOf(row).id), h("span", { class: "fw" }, whereOf(row))));
   commands.set(card, commandOf(row));
   if (open) {
@@ -37,12 +37,12 @@ function findingCard(row, options) {
 
 function openCard(card, row) {
   if (card.childElementCount > 1) return;
-  card.append(h("div", { class: "body" }, h("div", null, leftColumn(row)), h("div", null, rightColumn(row)), waysOf(row)));
+  card.append(h("div", { class: "body" }, h("div", null, leftColumn(row)), h("div", null, rightColumn(row)), pathsOf(row)));
 }
 
 const quoted = (value) => (/^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'"'"'`)}'`);
 
-/** A command of a rule with the names of a resource filled in, quoted for POSIX shells; as `filled` in evaluate.py. */
+/** A command of a rule with the names of a resource filled in, quoted for POSIX shells; as `filled` in evaluate/rows.py. */
 function filled(template, resource) {
   let top = resource;
   while (parentOf(top) >= 0) top = parentOf(top);
@@ -62,9 +62,9 @@ function leftColumn(row) {
   const rule = ruleOf(row), message = text(row, "message");
   const evidence = json(row, "evidence", []);
   return [
-    titled("card.why", rule.why && h("p", null, rule.why), message && rows.status[row] !== UNKNOWN && h("p", null, shown(message))),
+    titled("card.why", rule.why && h("p", null, rule.why), message && rows.status[row] !== UNKNOWN && h("p", null, visible(message))),
     rows.status[row] === PASS && h("p", null, t("card.passed")),
-    rows.status[row] === NOT_APPLICABLE && titled("card.not_applicable", h("p", null, shown(whyNot(row)))),
+    rows.status[row] === NOT_APPLICABLE && titled("card.not_applicable", h("p", null, visible(whyNot(row)))),
     rows.status[row] < PASS && titled("card.evidence", evidence.length ? evidenceTable(evidence, rows.status[row] === FAIL) : h("p", null, t("card.no_evidence"))),
     h("p", { class: "id" }, mono(idOf(rows.resource[row]))),
   ];
@@ -88,11 +88,11 @@ function evidenceTable(evidence, failed) {
 }
 
 function rightColumn(row) {
-  const make = { [FAIL]: closeIt, [UNKNOWN]: closeTheGap, [ERROR]: crashed, [WAIVED]: waived }[rows.status[row]];
+  const make = { [FAIL]: fixSection, [UNKNOWN]: gapSection, [ERROR]: crashed, [WAIVED]: waived }[rows.status[row]];
   return [make && make(row), controls(row), references(row), rows.status[row] === FAIL && waiverToPaste(row), row < rows.own && footer(row)];
 }
 
-function closeIt(row) {
+function fixSection(row) {
   const { breaks = "", first_step: firstStep = "", ...forms } = ruleOf(row).remediation || {};
   return [
     titled("card.close", remedy(text(row, "fix"), t("card.no_fix"))),
@@ -103,12 +103,12 @@ function closeIt(row) {
   ];
 }
 
-function closeTheGap(row) {
+function gapSection(row) {
   const gaps = data.gapSets[data.findings.gaps[row]].map((at) => data.gaps[at]);
   const message = text(row, "message");
-  const line = (gap) => h("li", null, gap.action ? [t("card.missing"), " ", mono(gap.action)] : mono(String(gap.code || gap.status || "")), h("br"), h("small", null, shown(gap.url), gap.code && [" · ", shown(`${gap.status || ""} ${gap.code}`.trim())]));
+  const line = (gap) => h("li", null, gap.action ? [t("card.missing"), " ", mono(gap.action)] : mono(String(gap.code || gap.status || "")), h("br"), h("small", null, visible(gap.url), gap.code && [" · ", visible(`${gap.status || ""} ${gap.code}`.trim())]));
   return [
-    titled("card.undecided_why", message && h("p", null, shown(message))),
+    titled("card.undecided_why", message && h("p", null, visible(message))),
     gaps.length ? h("ul", { class: "plain gaps" }, gaps.map(line)) : h("p", null, t("card.no_gap")),
     gaps.length > 0 && h("p", null, h("a", { href: "#not-read" }, t("card.how_to_close"))),
     json(row, "waiver", {}).owner && waived(row),
@@ -121,7 +121,7 @@ function crashed(row) {
 
 function waived(row) {
   const waiver = json(row, "waiver", {});
-  const line = (key) => waiver[key] && [h("dt", null, t("card." + key)), h("dd", null, shown(String(waiver[key])))];
+  const line = (key) => waiver[key] && [h("dt", null, t("card." + key)), h("dd", null, visible(String(waiver[key])))];
   return titled("card.waived", h("dl", null, ["reason", "owner", "expires", "ticket"].map(line)));
 }
 
@@ -150,11 +150,11 @@ function footer(row) {
   return h("p", { class: "where" }, separated([seen, link]));
 }
 
-/** The ways in to a finding's endpoints; all but the first are folded. */
-function waysOf(row) {
-  const drawn = doorsOf(row).filter((at) => data.doors.hops[at]);
+/** The network paths to a finding's endpoints; all but the first are folded. */
+function pathsOf(row) {
+  const drawn = exposuresOf(row).filter((at) => data.doors.hops[at]);
   if (!drawn.length) return null;
   const [first, ...others] = drawn;
-  return h("div", { class: "ways" }, heading(t("card.way"), drawn.length > 1 && [": ", shown(door(first, "endpoint"))]), wayTo(first),
-    others.map((at) => lazyDetails([t("card.way"), ": ", shown(door(at, "endpoint"))], () => wayTo(at))));
+  return h("div", { class: "ways" }, heading(t("card.way"), drawn.length > 1 && [": ", visible(exposure(first, "endpoint"))]), pathTo(first),
+    others.map((at) => lazyDetails([t("card.way"), ": ", visible(exposure(at, "endpoint"))], () => pathTo(at))));
 }

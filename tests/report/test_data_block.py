@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.report.data_block import Island, pack
-from scanner.report.summary import ordered_doors, ordered_findings
+from scanner.report.data_block import DataBlock, pack
+from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.words import Words
 from tests.report import sample
 
 
 class Opened:
-    """The block as `island.js` reads it."""
+    """The block as `data_block.js` reads it."""
 
     def __init__(self, block: dict[str, Any]) -> None:
         self.block, self.resources, self.strings = block, block["resources"], block["strings"]
@@ -45,9 +45,11 @@ class Opened:
 
 
 def opened(document: dict[str, Any]) -> tuple[Opened, list[Any], list[Any]]:
-    doors, findings = ordered_doors(document["exposures"]), ordered_findings(document["findings"])
-    text = pack(Island(document, doors, findings).export(Words()))
-    return Opened(json.loads(gzip.decompress(base64.b64decode(text)))), doors, findings
+    made = sample.typed(document)
+    exposures, findings = ordered_exposures(made.exposures), ordered_findings(made.findings)
+    text = pack(DataBlock(made, exposures, findings).export(Words()))
+    opened = Opened(json.loads(gzip.decompress(base64.b64decode(text))))
+    return opened, msgspec.to_builtins(exposures), msgspec.to_builtins(findings)
 
 
 def check(document: dict[str, Any]) -> None:

@@ -58,7 +58,7 @@ const typeOf = (resource) => data.resources.types[data.resources.type[resource]]
 const regionOf = (resource) => data.resources.regions[data.resources.region[resource]];
 const parentOf = (resource) => data.resources.parent[resource];
 
-/** A text of the table with what its resource gives it put back (island.py says which letter means what). */
+/** A text of the table with what its resource gives it put back (data_block.py lists the letters). */
 function expand(index, resource) {
   const text = data.strings[index];
   if (!text.includes("\u0001")) return text;
@@ -85,35 +85,35 @@ const endpointsOf = (row) => json(row, "endpoints", []);
 const ruleOf = (row) => data.rules[rows.rule[row]];
 const statusOf = (row) => data.statuses[rows.status[row]];
 const severityOf = (row) => data.severities[rows.severity[row]] || "";
-const bareTitle = (row) => text(row, "title") || ruleOf(row).title || ruleOf(row).id;
-const titleOf = (row) => (rows.status[row] === FAIL ? bareTitle(row) : t("title." + statusOf(row), null, { title: bareTitle(row) }));
+const ruleTitle = (row) => text(row, "title") || ruleOf(row).title || ruleOf(row).id;
+const titleOf = (row) => (rows.status[row] === FAIL ? ruleTitle(row) : t("title." + statusOf(row), null, { title: ruleTitle(row) }));
 const isExpiring = (row) => [WAIVED, UNKNOWN].includes(rows.status[row]) && (json(row, "waiver", {}).expires || "9") < data.expiringBefore;
 
-const door = (at, name) => data.strings[data.doors[name][at]];
-const doorText = (at, name) => expand(data.doors[name][at], data.doors.resource[at]);
-const doorJson = (at, name, otherwise) => parsed(data.doors[name][at], data.doors.resource[at], otherwise);
+const exposure = (at, name) => data.strings[data.doors[name][at]];
+const exposureText = (at, name) => expand(data.doors[name][at], data.doors.resource[at]);
+const exposureJson = (at, name, otherwise) => parsed(data.doors[name][at], data.doors.resource[at], otherwise);
 
-let doorIndex = null;
-/** Endpoints by resource: a list of door numbers for each resource that has any. */
-function doorsAt(resource) {
-  if (!doorIndex) {
-    doorIndex = new Map();
+let exposureIndex = null;
+/** Endpoints by resource: a list of endpoint numbers for each resource that has any. */
+function exposuresAt(resource) {
+  if (!exposureIndex) {
+    exposureIndex = new Map();
     for (let at = 0; at < data.doors.length; at++) {
       const of = data.doors.resource[at];
-      if (doorIndex.has(of)) doorIndex.get(of).push(at);
-      else doorIndex.set(of, [at]);
+      if (exposureIndex.has(of)) exposureIndex.get(of).push(at);
+      else exposureIndex.set(of, [at]);
     }
   }
-  return doorIndex.get(resource) || [];
+  return exposureIndex.get(resource) || [];
 }
 
-/** The doors that a finding names; a finding on a child (a container) has its doors on the parent. */
-function doorsOf(row) {
+/** The endpoints that a finding names; a finding on a child (a container) has its endpoints on the parent. */
+function exposuresOf(row) {
   if (row >= rows.own || !data.findings.endpoints[row]) return [];
   const names = new Set(endpointsOf(row));
   const found = [];
   for (let resource = rows.resource[row]; resource >= 0 && !found.length; resource = parentOf(resource)) {
-    found.push(...doorsAt(resource).filter((at) => names.has(door(at, "endpoint"))));
+    found.push(...exposuresAt(resource).filter((at) => names.has(exposure(at, "endpoint"))));
   }
   return found;
 }

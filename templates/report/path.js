@@ -1,9 +1,9 @@
-// The way in, drawn: source, hops, authentication, endpoint; six in a row. Narrow pages show the list instead.
+// The drawing of a network path: source, hops, authentication, endpoint; six in a row. Narrow pages show a list instead.
 const BOX = { width: 166, height: 84, gap: 28, top: 34, row: 138, perRow: 6 };
 const MOST_HOPS = 12;
 const isLock = (hop) => !["source", "endpoint", "authentication"].includes(hop.kind);
 
-/** At most twelve hops: runs in the middle that let through are folded; a hop that holds never is. */
+/** At most twelve hops: runs of allowing hops in the middle are folded; a blocking hop never is. */
 function foldHops(hops) {
   if (hops.length <= MOST_HOPS) return hops;
   const runs = [];
@@ -31,7 +31,7 @@ function foldHops(hops) {
 
 const lockState = (hops) => (hops.some((hop) => hop.lets === false) ? "holds" : hops.some((hop) => hop.lets !== true) ? "unknown" : "open");
 const hopLook = (hop) => (hop.kind === "source" || hop.kind === "endpoint" ? hop.kind : hop.lets === true ? "open" : hop.lets === false ? "holds" : "unknown");
-const hopSays = (hop) => ({ open: t("way.lets"), holds: t("way.stops"), unknown: t("way.unread") })[hopLook(hop)] || "";
+const hopState = (hop) => ({ open: t("way.lets"), holds: t("way.stops"), unknown: t("way.unread") })[hopLook(hop)] || "";
 const place = (at) => ({ x: 2 + (at % BOX.perRow) * (BOX.width + BOX.gap), y: BOX.top + Math.floor(at / BOX.perRow) * BOX.row });
 
 const pen = document.createElement("canvas").getContext("2d");
@@ -74,11 +74,11 @@ function drawHop(hop, at) {
   const name = lines(hop.name, room, hop.kind === "folded" ? 3 : 1, "name");
   const detail = hop.detail ? lines(hop.detail, room, 2, "detail") : [];
   return s("g", { class: "hop " + look },
-    s("title", null, plain([hop.name, hop.detail, hopSays(hop)].filter(Boolean).join(": "))),
+    s("title", null, plain([hop.name, hop.detail, hopState(hop)].filter(Boolean).join(": "))),
     s("rect", { x, y, width: BOX.width, height: BOX.height, rx: look === "source" ? 42 : 7 }),
     name.map((line, row) => s("text", { x: x + inset, y: y + 20 + row * 15, class: "hop-name" }, line)),
     detail.map((line, row) => s("text", { x: x + inset, y: y + 37 + row * 15, class: "hop-detail" }, line)),
-    hopSays(hop) && s("text", { x: x + inset, y: y + 73, class: "hop-says" }, hopSays(hop)));
+    hopState(hop) && s("text", { x: x + inset, y: y + 73, class: "hop-says" }, hopState(hop)));
 }
 
 /** An arrow to hop `at`; one that turns to the next row ends above the bracket there, where there is one. */
@@ -94,7 +94,7 @@ function drawArrow(at, bracketed) {
     s("path", { class: "head", d: `M${x + BOX.width / 2 - 5} ${end - 10}l5 10 5-10z` }));
 }
 
-/** A bracket over hops `first` to `last`, once for each row that they stand in; the label stands on the first. */
+/** A bracket over hops `first` to `last`, once for each row that they are in; the first one has the label. */
 function drawBracket(first, last, state, label) {
   const parts = [];
   for (let start = first; start <= last; start = (Math.floor(start / BOX.perRow) + 1) * BOX.perRow) {
@@ -111,27 +111,27 @@ function drawBracket(first, last, state, label) {
 }
 
 /**
- * The drawing and, for narrow pages, the same as an ordered list. `blind` names the locks of which nothing is known:
- * such a lock is not open because the hops that were read let through.
+ * The drawing and, for narrow pages, the same as an ordered list. `unknownLocks` names the locks of which nothing is known:
+ * such a lock is not open where the hops that were read allow the connection.
  */
-function wayIn(hops, blind = []) {
+function pathFigure(hops, unknownLocks = []) {
   const folded = foldHops(hops);
   const network = folded.map((hop, at) => ({ hop, at })).filter(({ hop }) => isLock(hop));
   const asks = folded.map((hop, at) => ({ hop, at })).filter(({ hop }) => hop.kind === "authentication");
   const brackets = [["network", network], ["authentication", asks]].filter(([, list]) => list.length).map(([name, list]) => {
     const proven = lockState(list.map(({ hop }) => hop));
-    const state = proven === "open" && blind.includes(name) ? "unknown" : proven;
+    const state = proven === "open" && unknownLocks.includes(name) ? "unknown" : proven;
     return { first: list[0].at, last: list[list.length - 1].at, state, label: t("way." + name, null, { state: t("way." + state) }) };
   });
   const count = folded.length;
   const width = Math.min(count, BOX.perRow) * (BOX.width + BOX.gap) - BOX.gap + 4;
   const height = Math.floor((count - 1) / BOX.perRow) * BOX.row + BOX.top + BOX.height + 4;
-  const path = folded.map((hop) => [hop.name, hop.detail, hopSays(hop)].filter(Boolean).join(", ")).join("; then ");
+  const path = folded.map((hop) => [hop.name, hop.detail, hopState(hop)].filter(Boolean).join(", ")).join("; then ");
   const label = plain([t("way.label"), ...brackets.map((bracket) => bracket.label), path].join(". "));
   const drawing = s("svg", { class: "way", role: "img", "aria-label": label, viewBox: `0 0 ${width} ${height}`, width, height },
     brackets.map((each) => drawBracket(each.first, each.last, each.state, each.label)),
     folded.map((hop, at) => (at ? drawArrow(at, brackets.some((each) => each.first <= at && at <= each.last)) : null)), folded.map(drawHop));
-  const list = h("ol", { class: "way-list" }, folded.map((hop) => h("li", null, h("b", null, shown(hop.name)), " ", hop.detail && shown(hop.detail), " ", h("span", { class: "hop-state " + hopLook(hop) }, hopSays(hop)))));
+  const list = h("ol", { class: "way-list" }, folded.map((hop) => h("li", null, h("b", null, visible(hop.name)), " ", hop.detail && visible(hop.detail), " ", h("span", { class: "hop-state " + hopLook(hop) }, hopState(hop)))));
   const locks = h("p", { class: "way-locks" }, separated(brackets.map((each) => each.label)));
   return h("div", { class: "way-in" }, drawing, locks, list);
 }

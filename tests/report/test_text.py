@@ -2,7 +2,7 @@
 
 import pytest
 
-from scanner.report.text import invisible, plain, shown, split_fix
+from scanner.report.text import escaped, has_invisible, plain, split_fix
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from scanner.report.text import invisible, plain, shown, split_fix
     ],
 )
 def test_markup(text: str, markup: str) -> None:
-    assert shown(text) == markup
+    assert escaped(text) == markup
 
 
 def test_places_without_markup() -> None:
@@ -26,8 +26,8 @@ def test_places_without_markup() -> None:
 
 
 def test_what_is_invisible() -> None:
-    assert invisible("a\u2066b")
-    assert not invisible("a b'\"<>")
+    assert has_invisible("a\u2066b")
+    assert not has_invisible("a b'\"<>")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,117 @@
+"""The targets of `--out`: files, blobs and standard output; their checks, and the error where one cannot be written."""
+
+import errno
+import os
+import shlex
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scanner.errors import InputError, nearest
+from scanner.output.formats import FORMATS, Format, format_of
+from scanner.output.storage import BlobWriteError, is_blob, parse_blob_name, refuse_other_urls
+
+STDOUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputTarget:
+    """The value of one `--out`: a name and the suffix of its format; both are `-` for standard output."""
+
+    name: str
+    format: str
+
+
+def parse_targets(
+    names: Iterable[str], at: Callable[[str, object], str], formats: Sequence[Format] = FORMATS
+) -> tuple[OutputTarget, ...]:
+    """Return the target of each name, once each. `at` says how an option was given, for errors.
+
+    Raises InputError for a suffix of no format, and for a folder that does not exist.
+    """
+    return tuple(_parse_target(name, at("out", name), formats) for name in dict.fromkeys(names))
+
+
+def _parse_target(name: str, at: str, formats: Sequence[Format]) -> OutputTarget:
+    if name == STDOUT:
+        return OutputTarget(name, STDOUT)
+    refuse_other_urls(name, at)
+    found = format_of(name, formats)
+    if found is None:
+        if is_blob(name) and "?" in name:
+            parse_blob_name(name, at)
+        raise _unknown_suffix(Path(name).suffix, at, [each.suffix for each in formats])
+    check_target(name, at)
+    return OutputTarget(name, found.suffix)
+
+
+def _unknown_suffix(suffix: str, at: str, known: Sequence[str]) -> InputError:
+    near = nearest(suffix, known, 1)
+    return InputError(
+        f"no format has the suffix {suffix}; nothing was read"
+        if suffix
+        else "this name has no suffix; nothing was read",
+        at=at,
+        do=(f"nearest: {near[0]}; " if near else "") + f"known: {' '.join(known)}, or - for JSON",
+    )
+
+
+def check_target(name: str, at: str) -> None:
+    """Raise InputError where `name` is no name of a blob, or a file could not be written there."""
+    if is_blob(name):
+        parse_blob_name(name, at)
+    else:
+        check_folder(Path(name), at)
+
+
+def check_folder(path: Path, at: str) -> None:
+    """Raise InputError where a file could not be written at a path."""
+    if not path.parent.is_dir():
+        raise InputError(
+            f"there is no folder {path.parent}; nothing was read", at=at, do=f"mkdir -p {shlex.quote(str(path.parent))}"
+        )
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; nothing was read", at=at, do="name a file in it")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"the folder {path.parent} cannot be written; nothing was read", at=at)
+
+
+class WriteError(InputError):
+    """An output that could not be written. `name` is its name; the file or blob of that name is unchanged."""
+
+    name = ""
+
+
+def write_error(name: str, error: OSError, wrote: Sequence[str], source: str | None = None) -> WriteError:
+    """Return the error for an output that could not be written.
+
+    `wrote` names the outputs that were written. `source` is the findings file that the output can be made of.
+    """
+    if isinstance(error, BlobWriteError):
+        found = WriteError(error.error.what, at=error.error.at, do=error.error.do)
+    else:
+        source = source or next((each for each in wrote if each.endswith(".json")), None)
+        again = f"twolocks report {source} --out {name}" if source else "scan again"
+        found = _file_error(Path(name), error, wrote, again)
+    found.name = name
+    return found
+
+
+def _file_error(path: Path, error: OSError, wrote: Sequence[str], again: str) -> WriteError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    old = "; the old one is as before" if path.exists() else ""
+    written = f", {', '.join(wrote)} {'was' if len(wrote) == 1 else 'were'} written" if wrote else ""
+    what = f"no space left for {path.name}" if full else f"{path.name} cannot be written: {error.strerror}"
+    return WriteError(
+        f"{what}{old}{written}",
+        at=f"{path.parent}{_free_space(path.parent) if full else ''}",
+        do=f"{'free space' if full else 'mend it'}, then: {again}",
+    )
+
+
+def _free_space(folder: Path) -> str:
+    try:
+        return f" ({shutil.disk_usage(folder).free / 1e6:.1f} MB free)"
+    except OSError:
+        return ""

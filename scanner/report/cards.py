@@ -1,0 +1,141 @@
+"""The cards of the page: endpoints, findings, and the names of their resources."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from scanner.document.schema import Document, EvidenceRow, ExposureRow, FindingRow, HopRow
+from scanner.evaluate.counts import SEVERITIES
+from scanner.report.gaps import scope_names, subscription_of
+from scanner.report.summary import rating
+from scanner.report.text import has_invisible, split_fix
+from scanner.report.words import Words, parse_time
+
+_LONGEST_EVIDENCE, _MOST_EVIDENCE = 300, 4
+
+
+class ResourceNames:
+    """The names of resources, of their groups and subscriptions, as cards show them."""
+
+    def __init__(self, document: Document) -> None:
+        self._scopes = scope_names(document)
+        self._resources = {id.lower(): row for id, row in document.resources.items()}
+
+    def of(self, resource: str) -> dict[str, str]:
+        """Return `name`, `sub` (subscription), `group` and `region` of a resource id; "" for what is not known."""
+        row = self._resources.get(resource.lower())
+        subscription = (row.subscription if row else "") or subscription_of(resource)
+        return {
+            "name": (row.name if row else "") or resource.rpartition("/")[2],
+            "sub": self._scopes.get(subscription.lower(), subscription),
+            "group": row.resource_group if row else "",
+            "region": row.location if row else "",
+        }
+
+    def place(self, resource: str) -> str:
+        """Return subscription and resource group: `prod-innbygger / rg-skjema`."""
+        names = self.of(resource)
+        return " / ".join(filter(None, (names["sub"], names["group"])))
+
+
+def remedy(fix: str | None) -> dict[str, Any]:
+    """Return a fix as `sentence` and `command`; `hidden` where a command holds invisible characters."""
+    sentence, command = split_fix(fix)
+    return {"sentence": sentence, "command": command, "hidden": bool(command) and has_invisible(command)}
+
+
+def rating_word(words: Words, rating: str) -> str:
+    """Return the word of a severity or of another rating."""
+    return words(f"severity.{rating}" if rating in SEVERITIES else f"standing.{rating}")
+
+
+def first_seen(words: Words, since: str | msgspec.UnsetType | None, taken: str | None, *, short: bool = False) -> str:
+    """Return `First seen 34 days ago, on 22 October 2026`, `short` without the date; as in `finding_card.js`."""
+    if not since:
+        return ""
+    if since == taken:
+        return words("age.first")
+    start, end = parse_time(since), parse_time(str(taken))
+    days = (end.date() - start.date()).days if start and end else 0
+    date = words.date(since)
+    if days <= 0:
+        return words("age.day", date=date)
+    return words("age.days_short", days) if short else words("age.days", days, date=date)
+
+
+def exposure_card(exposure: ExposureRow, names: ResourceNames, words: Words, taken: str) -> dict[str, Any]:
+    """Return what the template draws of an endpoint; `taken` is the time of the scan."""
+    rated, name, fix = rating(exposure), names.of(exposure.resource)["name"], remedy(exposure.fix)
+    if not exposure.fix and rated != "unknown":
+        fix["sentence"] = words("doors.nothing_to_close" if rated == "closed" else "doors.no_fix")
+    return {
+        **fix,
+        "rating": rated,
+        "word": rating_word(words, rated),
+        "title": exposure.title or exposure.endpoint,
+        "name": name,
+        "endpoint": exposure.endpoint,
+        "place": names.place(exposure.resource),
+        "new": bool(exposure.new),
+        "age": first_seen(words, exposure.since, taken, short=True),
+        "because": _because(exposure.hops),
+        "hops": [
+            {"name": hop.name, "detail": hop.detail, "state": _hop_state(hop, words)}
+            for hop in _with_endpoint(exposure, name)
+        ],
+    }
+
+
+def _with_endpoint(exposure: ExposureRow, name: str) -> list[HopRow]:
+    """Return the hops of an endpoint, with the endpoint as the last one."""
+    hops = exposure.hops
+    if not hops or hops[-1].kind == "endpoint":
+        return hops
+    return [*hops, HopRow("endpoint", name, exposure.endpoint, "", None)]
+
+
+def _hop_state(hop: HopRow, words: Words) -> str:
+    if hop.kind in ("source", "endpoint"):
+        return words("way." + hop.kind)
+    if hop.lets is None:
+        return words("way.unread")
+    return words("way.lets" if hop.lets else "way.stops")
+
+
+def _because(hops: Sequence[HopRow]) -> list[str]:
+    """Return at most three facts: those of the last two hops of the network lock, and that of authentication."""
+    network = [hop for hop in hops if hop.kind not in ("source", "endpoint", "authentication")]
+    authentication = [hop for hop in hops if hop.kind == "authentication"]
+    return [hop.detail or hop.name for hop in (*network[-2:], *authentication[-1:])]
+
+
+def finding_card(finding: FindingRow, names: ResourceNames, words: Words, taken: str) -> dict[str, Any]:
+    """Return what the template draws of a finding; `taken` is the time of the scan."""
+    status, place = finding.status, names.of(finding.resource)
+    severity = finding.severity if status == "fail" and finding.severity in SEVERITIES else None
+    title = finding.title or finding.rule
+    parts = (place["name"], ", ".join(finding.endpoints), place["sub"], place["group"], place["region"])
+    return {
+        **remedy(finding.fix if status == "fail" else None),
+        "look": severity or status,
+        "word": words(f"severity.{severity}" if severity else f"status.{status}"),
+        "title": title if status == "fail" else words("title." + status, title=title),
+        "rule": finding.rule,
+        "place": " · ".join(filter(None, parts)),
+        "evidence": [_evidence(each, words) for each in finding.evidence[:_MOST_EVIDENCE]],
+        "new": bool(finding.new),
+        "age": first_seen(words, finding.since, taken),
+    }
+
+
+def _evidence(item: EvidenceRow, words: Words) -> str:
+    text = f"{item.path} = {_value(item.value)}"
+    if item.expected is not None:
+        text += f" ({words('card.expected').lower()}: {_value(item.expected)})"
+    return text if len(text) <= _LONGEST_EVIDENCE else text[:_LONGEST_EVIDENCE] + "…"
+
+
+def _value(value: Any) -> str:
+    """Return a value of evidence: a string as it is, everything else as JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

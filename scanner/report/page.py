@@ -1,0 +1,124 @@
+"""The variables that the template of the report is filled with."""
+
+from typing import Any
+
+from scanner.document.schema import Document
+from scanner.report.cards import ResourceNames, exposure_card, finding_card, rating_word
+from scanner.report.changes import ChangesView
+from scanner.report.data_block import DataBlock, pack
+from scanner.report.gaps import scope_names
+from scanner.report.page_gaps import coverage, not_assessed
+from scanner.report.summary import (
+    COLUMNS,
+    MatrixCell,
+    ReportSummary,
+    matrix,
+    ordered_exposures,
+    ordered_findings,
+    summarize,
+)
+from scanner.report.text import plain
+from scanner.report.words import Words
+
+_EXPOSURES, _FINDINGS, _SCOPES = 20, 100, 3
+"""The most endpoints, findings and subscriptions that are written into the page; the data block holds all."""
+
+
+def context(document: Document, t: Words) -> dict[str, Any]:
+    """Return the variables of `report.html.j2`, but for styles and scripts."""
+    summary, names, taken = summarize(document), ResourceNames(document), document.scan.taken
+    exposures, findings = ordered_exposures(document.exposures), ordered_findings(document.findings)
+    changes = ChangesView(document, document.changes, t, names).context() if document.changes else None
+    return {
+        "words": t,
+        "statuses": summary.counts.statuses,
+        "complete": summary.complete,
+        "data_block": pack(DataBlock(document, exposures, findings).export(t)),
+        "date": t.date_and_time(document.scan.finished),
+        "changes": changes,
+        "compared": changes["compared"] if changes else "",
+        "scope_line": _scope_line(document, t),
+        "matrix": _matrix(document),
+        "columns": COLUMNS,
+        "exposures": [exposure_card(each, names, t, taken) for each in exposures[:_EXPOSURES]],
+        "exposures_total": len(exposures),
+        "findings": [finding_card(each, names, t, taken) for each in findings[:_FINDINGS]],
+        "chips": _chips(summary, with_history=changes is not None),
+        **_headings(document, summary, t),
+        **_without_scripts(len(findings), t),
+        **not_assessed(document, summary, t),
+        **coverage(document.coverage, t),
+    }
+
+
+def _headings(document: Document, summary: ReportSummary, t: Words) -> dict[str, Any]:
+    counts = summary.counts
+    open, shared, unread = counts.without_authentication, counts.shared_key_only, counts.not_assessed
+    empty = not document.exposures and not counts.checks and not document.resources
+    if empty:
+        headline = t("headline.empty")
+    elif open:
+        headline = t("headline.open", open)
+    else:
+        headline = t("headline.none" if summary.nothing_missing else "headline.unsure")
+    shared_key = "headline.shared" if open else "headline.shared_first"
+    unread_key = "headline.unread" if open or shared else "headline.unread_first"
+    return {
+        "empty": empty,
+        "headline": headline,
+        "lead": t(shared_key, shared) if shared else "",
+        "lead_not_assessed": t(unread_key, unread) if unread else "",
+        "page_title": f"{t('brand')}: {headline} · {plain(t.date(document.scan.finished))}",
+    }
+
+
+def _chips(summary: ReportSummary, *, with_history: bool) -> list[dict[str, Any]]:
+    """Return the counts below the headline, each a link to what it counts."""
+    statuses = summary.counts.statuses
+    chips = [
+        _chip("findings", f"status:{status}", statuses[status], status, icon=status)
+        for status in ("fail", "unknown", "error", "waived", "pass")
+        if statuses[status] or status != "error"
+    ]
+    new = [_chip("findings", "is:new", summary.new_findings, "new", icon="new")]
+    if summary.new_exposures:
+        new.insert(0, _chip("doors", "is:new", summary.new_exposures, "new_doors", icon="new"))
+    return [*new, *chips] if with_history else chips
+
+
+def _chip(view: str, query: str, count: int, word: str, *, icon: str) -> dict[str, Any]:
+    return {"icon": icon, "count": count, "word": word, "view": view, "query": query}
+
+
+def _scope_line(document: Document, t: Words) -> str:
+    """Return the subscriptions and the numbers of resources and rules."""
+    names = sorted(scope_names(document).values())
+    more = [t("more_named", len(names) - _SCOPES)] if len(names) > _SCOPES else []
+    counts = [t("count.resources", document.scan.resources), t("count.rules", len(document.rules))]
+    return " · ".join([", ".join(names[:_SCOPES] + more), *counts] if names else counts)
+
+
+def _matrix(document: Document) -> list[list[list[MatrixCell]]]:
+    """Return the rows in three groups: data and administration, applications, not assessed."""
+    rows = matrix(document.exposures)
+    return [rows[:3], rows[3:5], rows[5:]]
+
+
+def cell_label(t: Words, cell: MatrixCell) -> str:
+    """Return what a screen reader says of a cell of the matrix."""
+    label = t(
+        "matrix.cell",
+        cell.count,
+        word=rating_word(t, cell.rating),
+        row=t("row." + cell.row),
+        column=t("column." + cell.column),
+    )
+    return f"{label}, {t('matrix.cell_may', cell.worse)}" if cell.worse and not cell.has_unknown_lock else label
+
+
+def _without_scripts(total: int, t: Words) -> dict[str, Any]:
+    """Return what is shown where scripts do not run, and where they fail."""
+    written, every = min(total, _FINDINGS), t("count.findings", total)
+    whole = total <= _FINDINGS
+    line = t("noscript.line_all", all=every) if whole else t("noscript.line", shown=written, all=every)
+    return {"noscript_line": line, "noscript_failed": t("noscript.failed", shown=written, all=every)}

@@ -1,0 +1,86 @@
+"""What the page says of reads that failed, inconclusive checks, and what no rule covers."""
+
+from typing import Any
+
+from scanner.document.schema import Coverage, Document
+from scanner.report import gaps
+from scanner.report.gaps import AcceptedChecks
+from scanner.report.summary import ReportSummary
+from scanner.report.text import last_segment
+from scanner.report.words import Words
+
+_GROUPS, _PARTIAL_SCOPES, _NAMED_CHECKS = 200, 2, 20
+"""The most groups on the page, scopes on the first screen, and checks of an accepted group."""
+
+
+def not_assessed(document: Document, summary: ReportSummary, t: Words) -> dict[str, Any]:
+    """Return the variables of the template about what was not assessed, and what closes it."""
+    found = gaps.group_gaps(document, t)
+    principal = document.scan.principal or t("notread.principal_missing")
+    complete = not (found.groups or found.unexplained or found.accepted) and summary.complete
+    return {
+        "gaps": found.groups[:_GROUPS],
+        "gaps_cut": max(0, len(found.groups) - _GROUPS),
+        "gaps_total": len(found.groups),
+        "unexplained": found.unexplained,
+        "unexplained_worst": found.unexplained_worst,
+        "accepted": [_accepted(each) for each in found.accepted[:_GROUPS]],
+        "missing_permission": found.missing_permission,
+        "other_errors": found.other_errors,
+        "role": gaps.role_definition(found.missing_permission),
+        "role_commands": gaps.role_commands(found.missing_permission, principal),
+        "rescan": gaps.rescan_command(found.other_errors),
+        "all_read": complete,
+        **_headings(summary, t),
+        **_partial_scopes(document, t),
+    }
+
+
+def _headings(summary: ReportSummary, t: Words) -> dict[str, Any]:
+    counts = summary.counts
+    inconclusive, failed = counts.statuses["unknown"], counts.gaps
+    reads = t("notread.reads_failed", failed) if failed else t("notread.no_read_failed")
+    done, every = t.number(counts.reads), t("count.reads", summary.all_reads)
+    all_read = t("notread.all_read", done=done, all=every) if summary.all_reads else t("notread.all_read_file")
+    lead = t("notread.lead") + (" " + t("notread.reads_done", done=done, all=every) if summary.all_reads else "")
+    return {
+        "inconclusive": inconclusive,
+        "gaps_headline": t("notread.heading", inconclusive, reads=reads)
+        if inconclusive
+        else t("notread.no_checks", reads=reads),
+        "gaps_lead": lead if inconclusive or failed else all_read,
+        "all_read_line": all_read,
+    }
+
+
+def _accepted(same: AcceptedChecks) -> dict[str, Any]:
+    """Return inconclusive checks that were accepted in the same words; the first of them by name."""
+    names = [f"{rule}: {last_segment(resource)}" for rule, resource in same.checks]
+    by = gaps.accepted_by(same.waiver)
+    return {"by": by, "worst": same.worst, "checks": len(names), "first": names[:_NAMED_CHECKS]}
+
+
+def _partial_scopes(document: Document, t: Words) -> dict[str, Any]:
+    keys = {"partial": "notread.partial", "none": "notread.no_view"}
+    lines = [
+        t(keys[scope.view], name=scope.name or scope.subscription)
+        for scope in document.coverage.scopes
+        if scope.view in keys
+    ]
+    more = len(lines) - _PARTIAL_SCOPES
+    first = lines[:_PARTIAL_SCOPES] + ([t("notread.more_partial", more)] if more > 0 else [])
+    return {"partial": lines, "partial_first": first}
+
+
+def coverage(found: Coverage, t: Words) -> dict[str, Any]:
+    """Return the variables of the template about types that no rule covers, rules that are off, and notes."""
+    uncovered = sorted((each for each in found.types if not each.judged), key=lambda each: each.type.lower())
+    resources = sum(each.resources for each in uncovered)
+    types = t("notread.unjudged_types", len(uncovered))
+    line = t("notread.unjudged", resources, resources=t("count.resources", resources), types=types)
+    return {
+        "uncovered": uncovered,
+        "uncovered_line": line if uncovered else "",
+        "rules_off": sorted(found.rules_off),
+        "notes": found.notes,
+    }
