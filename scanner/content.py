@@ -1,4 +1,4 @@
-"""Where the content lies: rule plugins and templates are read by path, never imported by the names of their folders."""
+"""The folders of rules and templates. They are read by path, never imported by their folders' names."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def content(name: str) -> Path:
-    """The folder `rules` or `templates`: inside the package when installed, beside it in a working copy.
+    """Return the folder `rules` or `templates`: inside the package when installed, beside it in a working copy.
 
     A sibling counts only where `pyproject.toml` lies beside it too: site-packages may hold somebody else's `rules`.
     Raises FileNotFoundError, naming both places, where there is neither.

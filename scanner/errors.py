@@ -33,5 +33,5 @@ class AccessError(UserError):
 
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """The known words that a mistyped one is likely to mean, nearest first."""
+    """Return the known words that are nearest to a mistyped one, nearest first."""
     return difflib.get_close_matches(word.lower(), list(known), n=count, cutoff=0.5)

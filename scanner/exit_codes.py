@@ -1,6 +1,6 @@
-"""Exit codes, decided in one place: the first that fits of 4, 2, 1, 70, 3, 0.
+"""Exit codes, and the decision between them: the first that fits of 4, 2, 1, 70, 3, 0.
 
-4 and 2 are also raised, where nothing comes of a scan (`UserError.code`).
+A scan that ends early raises 4 and 2 (`UserError.code`).
 """
 
 from collections.abc import Sequence
@@ -35,9 +35,11 @@ def decide(
     defects: int = 0,
     found: Changes | None = None,
 ) -> Exit:
-    """The end of a scan whose evaluation ran. `unwritten` names files that could not be written; `defects` counts
-    where Azure's effective rules are not ours: that hides no finding, but nothing may end as fine or as incomplete.
-    `found`: what changed, by the history; without it `new:SEVERITY` counts all that stands open.
+    """Return how a scan ends whose evaluation ran.
+
+    `unwritten`: the files that could not be written. `defects`: the places where Azure's effective rules differ from
+    ours; they hide no finding, but such a scan ends neither as fine nor as merely incomplete. `found`: the changes that
+    the history knows; without them `new:SEVERITY` counts every open failure.
     """
     also = f"; also incomplete{_incomplete(result)}" if not result.complete else ""
     wrong = f"Azure disagrees in {defects:,} {_s(defects, 'place', 'places')}: a defect of Twolocks"
@@ -61,7 +63,10 @@ def decide(
 
 
 def counted(counts: Counts, fail_on: str, found: Changes | None = None) -> tuple[int, int]:
-    """Open exposures, and failed findings outside the lock categories, at or above a severity ("never": none)."""
+    """Return the open exposures, and the failed findings outside the lock categories, at or above a severity.
+
+    "never" counts none.
+    """
     if fail_on == "never":
         return 0, 0
     if fail_on.startswith(NEW) and found is not None:
@@ -93,14 +98,14 @@ def _found(endpoints: int, others: int, result: EvaluationResult, fail_on: str, 
 
 
 def _kinds(fail_on: str, news: Changes | None) -> str:
-    """`new`, `reopened`, `new, reopened or worse`: as what they count for `--fail-on new:SEVERITY`."""
+    """Return what is counted for `--fail-on new:SEVERITY`: `new`, `reopened`, `new, reopened or worse`."""
     there = {each.kind for each in news.alerts(Severity[fail_on.removeprefix(NEW)])} if news else set()
     *first, last = [kind.value for kind in ALERTS if kind in there] or ["new"]
     return f"{', '.join(first)} or {last}" if first else last
 
 
 def clean_words(counts: Counts, fail_on: str) -> str:
-    """`nothing at high or above; 4 medium, 6 low`."""
+    """Return the sentence of exit 0: `nothing at high or above; 4 medium, 6 low`."""
     said = [f"{number:,} {name}" for name, number in counts.by_severity.items() if number]
     if fail_on == "never":
         return f"--fail-on never; {', '.join(said)}" if said else "nothing was found"

@@ -1,1 +1,1 @@
-"""Turns bundles into findings and exposures. Pure; knows no Azure."""
+"""Evaluation: rules over the bundles of a snapshot give findings and exposures. Pure; knows no Azure."""

@@ -1,1 +1,1 @@
-"""Runs a scan from the settings to the exit code."""
+"""The steps of a scan, from its settings to its exit code."""
