@@ -1,6 +1,6 @@
 """The generated pages of docs/, and the roles of deploy/: `make docs` writes them, `make docs-check` compares them.
 
-`python -m scanner.docs` runs from the root of a working copy. With `--check` it writes nothing, and names every page
+`python -m docs.build` runs from the root of a working copy. With `--check` it writes nothing, and names every page
 that is missing, old or stale; it then ends with 1.
 """
 
@@ -14,12 +14,13 @@ from typing import Any
 import click
 import jinja2
 import msgspec
-import typer
 
-from docs import schemas
+from scanner.config import schema as schemas
 from scanner.content import content
 from scanner.document.schema import Document
 from scanner.model.rule import CATEGORIES, Rule
+from scanner.notify.channels.webhook import Body
+from scanner.notify.notice import SCHEMA
 from scanner.rulebook import permissions as access
 from scanner.rulebook.loader import RuleSet, load
 
@@ -35,7 +36,7 @@ def pages() -> Iterator[tuple[str, str]]:
     """Every generated page: its path from docs/ and its text, without the mark. A new kind of page is added here."""
     yield "cli.md", command_line()
     yield "findings.schema.json", schema()
-    yield "notice.schema.json", _json(schemas.notice())
+    yield "notice.schema.json", _json(notice())
     yield "settings.schema.json", _json(schemas.settings())
     yield "waivers.schema.json", _json(schemas.waivers())
     rules = load(packages=False)
@@ -73,6 +74,12 @@ def schema() -> str:
     made = msgspec.json.schema(Document)
     made = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "twolocks/1", **made}
     return _json(made)
+
+
+def notice() -> dict[str, Any]:
+    """Return the JSON Schema of what a web hook is sent."""
+    made = msgspec.json.schema(Body)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **made}
 
 
 def _json(made: dict[str, Any]) -> str:
@@ -144,11 +151,11 @@ def rule_pages(rules: RuleSet, named: dict[str, dict[str, list[str]]]) -> Iterat
 
 
 def command_line() -> str:
-    """The help of every command, as the terminal shows it at 100 columns."""
-    from scanner.cli.app import app
+    """Return the help of every command."""
+    from scanner.cli.app import root
 
     parts = ["# Command line\n\nWhat `--help` prints, command by command.\n"]
-    for name, text in helps(typer.main.get_command(app), "twolocks", None):
+    for name, text in helps(root(), "twolocks", None):
         parts.append(f"## {name}\n\n```text\n{text}\n```\n")
     return "\n".join(parts)
 

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
+from scanner.cli.common import print_json, show_broken, stopping
 from scanner.collect.permissions import Rights, ask
 from scanner.collect.plan import Plan, Scope
 from scanner.config.settings import Settings
@@ -19,6 +18,7 @@ from scanner.model.ids import group_of, subscription_of
 from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook import permissions as access
 from scanner.rulebook.loader import RuleSet
+from scanner.scan.job import chosen
 from scanner.snapshot.files import Head, Store
 from scanner.terminal.screen import Line, Screen, clean, table
 from scanner.terminal.signals import Stop
@@ -132,13 +132,38 @@ def missing(rules: RuleSet, places: Sequence[Place], effective: bool = False) ->
 # How it is told
 
 
-def check(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> int:
-    """Answer on standard output; the exit code. Raises InputError, and what a collection raises."""
+def check(settings: Settings) -> int:
+    """Print which rules can be decided, and return the exit code. Raises InputError, and what a collection raises."""
+    rules = chosen(settings)
+    screen = Screen()
+    with stopping(screen) as stop:
+        code = _check(rules, settings, screen, stop)
+    show_broken(rules.broken)
+    return 2 if rules.broken else code
+
+
+def role(settings: Settings) -> int:
+    """Print the smallest role, and return the exit code. Raises InputError."""
+    scopes = [access.scope(each, settings.at("scope", each)) for each in settings["scope"]]
+    rules = chosen(settings)
+    actions = access.actions(rules, settings["effective"])
+    sys.stdout.write(access.role(actions, scopes, settings["format"]) + "\n")
+    show_broken(rules.broken)
+    is_json = settings["format"] == "json"
+    said = f"Role: {len(actions)} read actions for {len(rules.enabled)} rules; no secrets, no writes."
+    if not settings["scope"]:
+        said += " Put your subscription into it, or give --scope /subscriptions/ID."
+    command = Line("az role definition create --role-definition role.json", column=0, whole=True)
+    Screen().last([Line(f"{said} Next:", column=0), command] if is_json else [Line(said, column=0)])
+    return 2 if rules.broken else 0
+
+
+def _check(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> int:
     places = judged(rules, _asked(rules, settings, screen, stop), settings["effective"])
     lacks = missing(rules, places, settings["effective"])
     code, why = end(places, lacks, len(rules.enabled))
     if settings["format"] == "json":
-        sys.stdout.write(_json(places, lacks, rules, code))
+        print_json(_document(places, lacks, rules, code))
     else:
         _text(places, lacks, len(rules.enabled))
     screen.last([*_notes(places, lacks, settings), Line(why, f"Exit {code}")])
@@ -222,8 +247,8 @@ def _notes(places: Sequence[Place], lacks: Sequence[Missing], settings: Settings
     return lines
 
 
-def _json(places: Sequence[Place], lacks: Sequence[Missing], rules: RuleSet, code: int) -> str:
-    document: dict[str, Any] = {
+def _document(places: Sequence[Place], lacks: Sequence[Missing], rules: RuleSet, code: int) -> dict[str, Any]:
+    return {
         "tool": f"twolocks {version()}",
         "rules": len(rules.enabled),
         "scopes": [
@@ -241,7 +266,6 @@ def _json(places: Sequence[Place], lacks: Sequence[Missing], rules: RuleSet, cod
         "missing": [{"action": each.action, "rules": each.rules, "scopes": each.scopes} for each in lacks],
         "exit": code,
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
 
 
 # Live

@@ -9,19 +9,19 @@ from typing import Any
 
 import msgspec
 
+from scanner.cli.common import print_json, say
 from scanner.config.settings import Settings
 from scanner.document.schema import Beside
 from scanner.errors import InputError
 from scanner.history import queries as questions
 from scanner.history.compare import Change, Item
 from scanner.history.store import SEVERITIES, History, ScanRecord
-from scanner.terminal import screen as terminal
-from scanner.terminal.screen import Line, Screen
+from scanner.terminal.screen import table
 
 Row = tuple[str, ...]
 
 
-def listed(settings: Settings) -> int:
+def list_scans(settings: Settings) -> int:
     """All scans."""
     with _open(settings) as history:
         found = questions.all_scans(history)
@@ -137,11 +137,16 @@ def _day(settings: Settings) -> str:
 
 
 def _table(rows: Iterable[Row], name: int = -1) -> None:
-    terminal.table(list(rows), sys.stdout, os.environ, name)
+    table(list(rows), sys.stdout, os.environ, name)
 
 
 def _say(text: str) -> int:
-    Screen().last([Line(text, column=0)])
+    say(text)
+    return 0
+
+
+def _json(value: object) -> int:
+    print_json(value)
     return 0
 
 
@@ -183,11 +188,6 @@ def _count(count: int, word: str) -> str:
 
 
 # JSON
-
-
-def _json(value: object) -> int:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
-    return 0
 
 
 def _scan(scan: ScanRecord) -> Mapping[str, Any]:

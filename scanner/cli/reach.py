@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from scanner.cli.common import stopping
 from scanner.config.settings import Settings
 from scanner.errors import InputError, UserError, nearest
 from scanner.evaluate.run import Evaluation, now
@@ -58,8 +59,14 @@ class Question:
     port: str
 
 
-def ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
-    """Answer on standard output; the exit code. Raises InputError, and what a collection raises."""
+def run(settings: Settings, resource: str) -> int:
+    """Print the answers, and return the exit code. Raises InputError, and what a collection raises."""
+    screen = Screen()
+    with stopping(screen) as stop:
+        return _ask(resource, settings, screen, stop)
+
+
+def _ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
     question = Question(resource, settings["source"], settings["port"])
     rules = load()
     named = answer.port(question.port)
@@ -387,6 +394,3 @@ class _Finder:
                 code=4,
             ) from error
         return [row["id"] for row in rows if isinstance(row.get("id"), str)]
-
-
-__all__ = ["Question", "answers", "ask"]

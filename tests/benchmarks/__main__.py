@@ -158,7 +158,7 @@ def started(found: Figures) -> str:
 
 {table([("command", "CPU ms", "wall ms"), *rows])}
 
-What limits it: typer and click; nothing of Azure, jinja2 or the rules is imported for help."""
+What limits it: click; nothing of Azure, jinja2 or the rules is imported for help."""
 
 
 def judged(found: Figures) -> str:

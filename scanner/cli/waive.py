@@ -1,0 +1,21 @@
+"""`twolocks waive`: accepts a finding, by an entry in the waiver file."""
+
+from pathlib import Path
+
+from scanner.config.settings import Settings
+from scanner.config.waiver_editor import Undecided, undecided_lines, waive
+from scanner.rulebook.loader import load
+from scanner.terminal.screen import Line, Screen, error_lines
+
+
+def run(settings: Settings, fingerprint: str) -> int:
+    """Write the entry, say what was accepted, and return the exit code. Raises InputError."""
+    rules = load([Path(each) for each in settings["rules"]])
+    try:
+        written = waive(fingerprint, settings, rules)
+    except Undecided as error:
+        code = Line(f"exit {error.code}", column=0)
+        Screen().last([*error_lines(error), *undecided_lines(error), code])
+        return error.code
+    Screen().last(written.lines())
+    return 0
