@@ -13,7 +13,7 @@ import pytest
 from scanner.config import schema as schemas
 from scanner.config.commands import SCAN
 from scanner.config.settings import resolve
-from scanner.config.waivers import load
+from scanner.config.waiver_reader import load
 from scanner.errors import InputError
 from scanner.rulebook import loader
 

@@ -5,16 +5,18 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from scanner.config.commands import Command
 from scanner.config.settings import Settings, resolve
 from scanner.errors import InputError
-from scanner.rulebook.loader import Broken
 from scanner.terminal.screen import Line, Screen, error_lines, prepare
 from scanner.terminal.signals import Stop
+
+if TYPE_CHECKING:
+    from scanner.rulebook.loader import Broken
 
 
 def settings_of(row: Command, given: Mapping[str, Any]) -> Settings:
@@ -36,7 +38,7 @@ def stopping(screen: Screen) -> Iterator[Stop]:
         yield stop
 
 
-def show_broken(broken: Sequence[Broken]) -> None:
+def show_broken(broken: "Sequence[Broken]") -> None:
     """Print the rule files that were not loaded, on standard error."""
     for each in broken:
         error = InputError(f"a rule file was not loaded: {each.error}", at=f"{each.file}:{each.line}", do="mend it")

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from scanner.config.settings import Settings
-from scanner.config.waiver_editor import Undecided, undecided_lines, waive
+from scanner.config.waiver_editor import waive
+from scanner.config.waiver_proposal import NotAccepted
 from scanner.rulebook.loader import load
 from scanner.terminal.screen import Line, Screen, error_lines
 
@@ -13,9 +14,9 @@ def run(settings: Settings, fingerprint: str) -> int:
     rules = load([Path(each) for each in settings["rules"]])
     try:
         written = waive(fingerprint, settings, rules)
-    except Undecided as error:
-        code = Line(f"exit {error.code}", column=0)
-        Screen().last([*error_lines(error), *undecided_lines(error), code])
+    except NotAccepted as error:
+        entry = [Line(text, column=2, whole=True) for text in error.entry]
+        Screen().last([*error_lines(error), *entry, Line(f"exit {error.code}", column=0)])
         return error.code
     Screen().last(written.lines())
     return 0

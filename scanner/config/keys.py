@@ -5,7 +5,7 @@ fault: a person is told all faults of a file at once, each with its line and the
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
@@ -198,21 +198,25 @@ GAP = (
 )
 
 
-def texts(file: TomlFile, what: str, entry: Mapping[str, Any], keys: tuple[Key, ...], *at: str | int) -> dict[str, str]:
+def texts(
+    file: TomlFile, what: str, entry: Mapping[str, Any], keys: Sequence[Key], *at: str | int, but: Sequence[str] = ()
+) -> dict[str, str]:
     """Return the texts of one entry by key. Gather faults for keys that do not exist, and for texts that are missing.
 
-    `what` names the entry in errors.
+    `what` names the entry in errors. `but`: keys that are no texts.
     """
     known = [key.name for key in keys]
     for name in entry:
         if name not in known:
             file.unknown(f'{what} has no key "{name}"', name, known, *at, name)
-    return {key.name: _text(file, what, entry, key, *at) for key in keys}
+    return {key.name: _text(file, what, entry, key, *at) for key in keys if key.name not in but}
 
 
 def _text(file: TomlFile, what: str, entry: Mapping[str, Any], key: Key, *at: str | int) -> str:
     value = entry.get(key.name, "")
-    if isinstance(value, str) and (value.strip() or not key.needed):
-        return value
-    file.fault(f"{what} needs {key.name}", *at, key.name, do=f'add {key.name} = "..."')
-    return ""
+    if not isinstance(value, str):
+        file.fault(f"{key.name} is text", *at, key.name, do=f'write {key.name} = "..."')
+        return ""
+    if key.needed and not value.strip():
+        file.fault(f"{what} needs {key.name}", *at, key.name, do=f'add {key.name} = "..."')
+    return value

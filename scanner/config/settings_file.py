@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scanner.config import notifications
 from scanner.config.keys import INTENDED, MAX_DAYS, SEVERITY, TABLES, VALUES, Key, texts
 from scanner.config.options import SEVERITIES, Option
 from scanner.config.toml import TomlFile
-from scanner.evaluate.run import Intended
 from scanner.model.addresses import AddressSet, breadth, parse, union
 from scanner.model.verdict import Severity
+
+if TYPE_CHECKING:
+    from scanner.evaluate.run import Intended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,7 @@ class Tables:
     own: AddressSet = field(default_factory=AddressSet)
     wide_ipv4: int = 65536
     wide_ipv6: int = 48
-    intended: tuple[Intended, ...] = ()
+    intended: "tuple[Intended, ...]" = ()
     severities: Mapping[str, Severity] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
@@ -140,8 +142,11 @@ def _value(file: TomlFile, table: str, key: Key, sources: dict[str, str]) -> Any
     return tuple(value) if isinstance(value, list) else value
 
 
-def _intended(file: TomlFile, sources: dict[str, str]) -> tuple[Intended, ...]:
+def _intended(file: TomlFile, sources: dict[str, str]) -> "tuple[Intended, ...]":
     """Return the endpoints that are meant to be public."""
+    # Not above, because a scan writes its first line before it imports rules and evaluation.
+    from scanner.evaluate.run import Intended
+
     entries = file.data.get("intended", [])
     if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
         file.fault("intended is no list of tables", "intended", do="write [[intended]]")
@@ -168,7 +173,7 @@ def _severities(file: TomlFile, sources: dict[str, str]) -> tuple[dict[str, Seve
         if to in SEVERITIES:
             severities[rule], reasons[rule] = Severity[to], said["reason"]
             sources[f"severity.{rule}"] = file.at("severity", rule)
-        elif to:
+        elif to.strip():
             names = list(Severity.__members__)
             more = f"known: {', '.join(names)}"
             file.unknown(f'no severity is called "{to}"', to, names, "severity", rule, "to", more=more)

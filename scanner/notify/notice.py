@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from scanner.config.notifications import Target
-from scanner.config.waivers import Expiring
+from scanner.config.waivers import ExpiringEntry
 from scanner.document.schema import ChangesRow, GapRow, ScanRow
 from scanner.evaluate.run import Tally
 from scanner.exit_codes import Exit
@@ -125,7 +125,7 @@ class Facts:
     changes: news.Changes | None = None
     owners: Mapping[str, str] = field(default_factory=dict)
     """The owner tag of each resource that has one, by its id in lower case."""
-    expiring: Sequence[Expiring] = ()
+    expiring: Sequence[ExpiringEntry] = ()
     lost: Sequence[str] = ()
     """What went wrong with the history."""
     files: Sequence[str] = ()
