@@ -20,8 +20,10 @@ from scanner.rulebook import permissions as access
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.job import chosen
 from scanner.snapshot.files import Head, Store
-from scanner.terminal.screen import Line, Screen, clean, table
+from scanner.terminal.lines import Line, table
+from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
+from scanner.terminal.text import clean
 from scanner.version import version
 
 VIEWS = {"full": "seen in full", "partial": "seen in part", "none": "not seen"}

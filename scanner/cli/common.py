@@ -12,7 +12,8 @@ import msgspec
 from scanner.config.commands import Command
 from scanner.config.settings import Settings, resolve
 from scanner.errors import InputError
-from scanner.terminal.screen import Line, Screen, error_lines, prepare
+from scanner.terminal.lines import Line, error_lines, prepare
+from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import os
 import sys
 
 from scanner.config.settings import Settings
-from scanner.terminal.screen import table
+from scanner.terminal.lines import table
 
 
 def show(settings: Settings) -> int:

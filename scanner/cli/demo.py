@@ -17,8 +17,10 @@ from scanner.scan import pipeline
 from scanner.scan.job import prepare
 from scanner.scan.last_screen import many
 from scanner.scan.outcome import Outcome
-from scanner.terminal.screen import Line, Screen, error_lines, span
+from scanner.terminal.lines import Line, error_lines
+from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
+from scanner.terminal.text import span
 
 FILES = ("report.html", "findings.json", "snapshot.jsonl")
 

@@ -11,7 +11,8 @@ from scanner.output.storage import Storage
 from scanner.output.writers import write_difference
 from scanner.report import diff as differences
 from scanner.scan.job import chosen
-from scanner.terminal.screen import Line, Screen, table
+from scanner.terminal.lines import Line, table
+from scanner.terminal.screen import Screen
 from scanner.version import version
 
 

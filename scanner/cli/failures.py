@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from scanner.errors import InputError, UserError, nearest
-from scanner.terminal.screen import Line, Screen, error_lines, prepare
+from scanner.terminal.lines import Line, error_lines, prepare
+from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stopped
 
 DEFECT = 70

@@ -16,7 +16,7 @@ from scanner.errors import InputError
 from scanner.history import queries as questions
 from scanner.history.compare import Change, Item
 from scanner.history.store import SEVERITIES, History, ScanRecord
-from scanner.terminal.screen import table
+from scanner.terminal.lines import table
 
 Row = tuple[str, ...]
 

@@ -25,8 +25,10 @@ from scanner.reach.topology import Topology, topology
 from scanner.rulebook.loader import RuleSet, load
 from scanner.snapshot import files as snapshot
 from scanner.snapshot.files import Snapshot, Store
-from scanner.terminal.screen import Line, Screen, clean, coloured, width_of
+from scanner.terminal.lines import Line, coloured, width_of
+from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
+from scanner.terminal.text import clean
 
 NAME = 18
 SHORT = {"firewall": "firewall", "switch": "public access", "no-nsg": "no group"}

@@ -6,7 +6,8 @@ from scanner.errors import InputError
 from scanner.output.formats import outputs
 from scanner.output.storage import Storage
 from scanner.output.writers import convert
-from scanner.terminal.screen import Line, Screen
+from scanner.terminal.lines import Line
+from scanner.terminal.screen import Screen
 
 
 def run(settings: Settings, file: str) -> int:

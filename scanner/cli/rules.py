@@ -15,7 +15,8 @@ from scanner.model.rule import Read, Rule
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import RuleSet, load, matches
 from scanner.scan.job import chosen
-from scanner.terminal.screen import Line, coloured, named, table, width_of
+from scanner.terminal.lines import Line, coloured, table, width_of
+from scanner.terminal.text import named
 
 
 def list_rules(settings: Settings) -> int:

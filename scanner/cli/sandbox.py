@@ -7,7 +7,8 @@ from pathlib import Path
 from scanner.cli.common import stopping
 from scanner.config.settings import Settings
 from scanner.errors import InputError
-from scanner.terminal.screen import Line, Screen
+from scanner.terminal.lines import Line
+from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
 
 

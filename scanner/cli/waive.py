@@ -6,7 +6,8 @@ from scanner.config.settings import Settings
 from scanner.config.waiver_editor import waive
 from scanner.config.waiver_proposal import NotAccepted
 from scanner.rulebook.loader import load
-from scanner.terminal.screen import Line, Screen, error_lines
+from scanner.terminal.lines import Line, error_lines
+from scanner.terminal.screen import Screen
 
 
 def run(settings: Settings, fingerprint: str) -> int:

@@ -18,7 +18,7 @@ from scanner.config.waivers import WaiverFile, literal, utc_today
 from scanner.document import schema as rows
 from scanner.errors import InputError, UserError
 from scanner.rulebook.loader import RuleSet
-from scanner.terminal.screen import Line
+from scanner.terminal.lines import Line
 
 FILE = "waivers.toml"
 

@@ -11,7 +11,8 @@ from scanner.errors import HistoryError, InputError, UserError, nearest
 from scanner.notify import notice
 from scanner.notify import send as deliver
 from scanner.notify.notice import Earlier, Entry, Facts
-from scanner.terminal.screen import Line, Screen
+from scanner.terminal.lines import Line
+from scanner.terminal.screen import Screen
 
 LATER = "twolocks notify test {name}; what is not told now is told after the next scan"
 

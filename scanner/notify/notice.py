@@ -16,7 +16,7 @@ from scanner.history import compare as news
 from scanner.history.compare import Change, Item
 from scanner.model.ids import segments, type_of
 from scanner.model.verdict import Severity
-from scanner.terminal.screen import clean, middle
+from scanner.terminal.text import clean, middle
 
 SCHEMA = "twolocks-notice/1"
 WARNED = (14, 3)

@@ -7,7 +7,7 @@ from datetime import datetime
 from scanner.document import schema as rows
 from scanner.history.compare import Change, Changes
 from scanner.history.compare import News as ResourceType
-from scanner.terminal.screen import Line
+from scanner.terminal.lines import Line
 
 SHOWN = 5
 _LABELS: dict[ResourceType, str] = {

@@ -12,7 +12,8 @@ from scanner.model.verdict import Severity
 from scanner.report.text import split_fix
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.change_lines import News
-from scanner.terminal.screen import Line, named, odd, rows_of, span
+from scanner.terminal.lines import Line, rows_of
+from scanner.terminal.text import named, odd, span
 
 WORST, GAPS = 5, 3
 INDENT = 2

@@ -12,7 +12,8 @@ from scanner.output.storage import is_blob
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.job import Job
 from scanner.scan.last_screen import Summary
-from scanner.terminal.screen import Line, Screen, error_lines, height_of, width_of
+from scanner.terminal.lines import Line, error_lines, height_of, width_of
+from scanner.terminal.screen import Screen
 
 DISAGREES = "Azure disagrees with Twolocks, a defect of Twolocks"
 SHOWN = 5

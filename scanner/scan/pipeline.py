@@ -29,7 +29,8 @@ from scanner.scan.outcome import DISAGREES, SHOWN, Outcome, broken_rules, crashe
 from scanner.scan.session import Night
 from scanner.snapshot import files as snapshot
 from scanner.snapshot.files import Snapshot, Store
-from scanner.terminal.screen import Line, Screen
+from scanner.terminal.lines import Line
+from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop, Stopped
 
 
@@ -111,7 +112,7 @@ class _Scan:
             self.stop.run(_read(job, screen, store, self.limits))
         except Stopped:
             screen.finish()
-            known = f"{screen.done:,} of {screen.done + screen.to_come:,} known reads"
+            known = f"{screen.progress.done:,} of {screen.progress.done + screen.progress.to_come:,} known reads"
             stopped(job, screen, self.stop.code, f"after {known}")
             raise
         finally:

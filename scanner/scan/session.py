@@ -20,7 +20,8 @@ from scanner.notify.notice import Earlier, Entry
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot import files as snapshot
 from scanner.snapshot.files import Snapshot, Store
-from scanner.terminal.screen import Line, Screen
+from scanner.terminal.lines import Line
+from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
 
 if TYPE_CHECKING:
