@@ -33,7 +33,7 @@ WIDTH = 100
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """Every generated page: its path from docs/ and its text, without the mark. A new kind of page is added here."""
+    """Yield every generated page: its path from docs/, and its text without the mark. Add a new kind of page here."""
     yield "cli.md", command_line()
     yield "findings.schema.json", schema()
     yield "notice.schema.json", _json(notice())
@@ -47,7 +47,7 @@ def pages() -> Iterator[tuple[str, str]]:
 
 
 def bicep_role(rules: RuleSet) -> str:
-    """`access role --format bicep` as a module: where the role may be assigned is a parameter, its id an output."""
+    """Return `access role --format bicep` as a module: the assignable scopes are a parameter, its id an output."""
     text = access.role(access.actions(rules), format="bicep")
     scopes = f"assignableScopes: [\n      '{access.PLACEHOLDER}'\n    ]"
     parameter = "targetScope = 'subscription'\n\nparam assignableScopes array = [subscription().id]\n"
@@ -56,7 +56,7 @@ def bicep_role(rules: RuleSet) -> str:
 
 
 def terraform_role(rules: RuleSet) -> str:
-    """`access role --format terraform` as a module, with the variable `scopes`."""
+    """Return `access role --format terraform` as a module, with the variable `scopes`."""
     text = access.role(access.actions(rules), format="terraform")
     text = _once(text, f'scope       = "{access.PLACEHOLDER}"', "scope       = var.scopes[0]")
     scopes = f'assignable_scopes = [\n    "{access.PLACEHOLDER}",\n  ]'
@@ -70,7 +70,7 @@ def _once(text: str, old: str, new: str) -> str:
 
 
 def schema() -> str:
-    """The JSON Schema of a findings document."""
+    """Return the JSON Schema of a findings document."""
     made = msgspec.json.schema(Document)
     made = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "twolocks/1", **made}
     return _json(made)
@@ -87,7 +87,7 @@ def _json(made: dict[str, Any]) -> str:
 
 
 def _dedented(made: Any) -> Any:
-    """A schema whose descriptions are docstrings as every Python has them: from 3.13 on they are not indented."""
+    """Return a schema without the indents of docstrings in its descriptions, because Python 3.13 has removed them."""
     if isinstance(made, list):
         return [_dedented(each) for each in made]
     if not isinstance(made, dict):
@@ -97,7 +97,7 @@ def _dedented(made: Any) -> Any:
 
 
 def rule_list(rules: RuleSet) -> str:
-    """Every rule, by category."""
+    """Return the list of all rules, by category."""
     parts = [f"# Rules\n\n{len(rules.rules)} rules on {len(_types(rules))} types. `exposure`: rated by what is open.\n"]
     for category in CATEGORIES:
         found = sorted((rule for rule in rules.rules.values() if rule.category == category), key=lambda rule: rule.id)
@@ -114,14 +114,14 @@ def _types(rules: RuleSet) -> set[str]:
 
 
 def rated(rule: Rule) -> str:
-    """The severity as lists show it."""
+    """Return the severity as lists show it."""
     if rule.retired_on:
         return "info"
     return "exposure" if rule.severity is None else rule.severity.name
 
 
 def examples(folder: Path) -> dict[str, dict[str, list[str]]]:
-    """The names of the examples of each rule, by status."""
+    """Return the names of the examples of each rule, by status."""
     found: dict[str, dict[str, list[str]]] = {}
     for path in sorted(folder.glob("*.toml")):
         for case in tomllib.loads(path.read_text("utf-8")).get("case", []):
@@ -131,7 +131,7 @@ def examples(folder: Path) -> dict[str, dict[str, list[str]]]:
 
 
 def rule_pages(rules: RuleSet, named: dict[str, dict[str, list[str]]]) -> Iterator[tuple[str, str]]:
-    """A page for each rule."""
+    """Yield a page for each rule."""
     loader = jinja2.FileSystemLoader(content("templates"))
     environment = jinja2.Environment(loader=loader, autoescape=False, undefined=jinja2.StrictUndefined)  # noqa: S701
     template = environment.get_template("rule.md.j2")
@@ -161,7 +161,7 @@ def command_line() -> str:
 
 
 def helps(command: click.Command, name: str, parent: click.Context | None) -> Iterator[tuple[str, str]]:
-    """Name and help of a command and of all commands below it."""
+    """Yield name and help of a command and of all commands below it."""
     context = click.Context(command, parent=parent, info_name=name, terminal_width=WIDTH)
     yield context.command_path, "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
     if isinstance(command, click.Group):
@@ -172,12 +172,12 @@ def helps(command: click.Command, name: str, parent: click.Context | None) -> It
 
 
 def marked(name: str, text: str) -> str:
-    """The text of a page as it lies in the folder."""
+    """Return the text of a page with its mark."""
     return MARKS.get(Path(name).suffix, MARK) + text
 
 
 def compare(folder: Path, wanted: dict[str, str]) -> dict[str, str]:
-    """What is wrong in the folder: path -> `missing`, `old` or `stale` (ours by its mark, and no longer made)."""
+    """Return what is wrong, by path: `missing`, `old`, or `stale` (a generated page that nothing makes any more)."""
     faults = {}
     for name, text in wanted.items():
         path = folder / name
@@ -193,7 +193,7 @@ def compare(folder: Path, wanted: dict[str, str]) -> dict[str, str]:
 
 
 def write(folder: Path, wanted: dict[str, str], faults: dict[str, str]) -> None:
-    """Bring the folder up to date."""
+    """Write and delete pages, so that the folder has what is wanted."""
     for name, fault in faults.items():
         path = folder / name
         if fault == "stale":

@@ -1,4 +1,4 @@
-"""The demo: the sample estate in the sandbox, scanned through the real SDKs; no network and no Azure account."""
+"""`twolocks demo`: scans the sample estate in the sandbox with the real SDKs; no network and no Azure account."""
 
 import os
 import shlex
@@ -65,7 +65,7 @@ def _scan(settings: Settings, folder: Path, url: str) -> Settings:
 
 @contextmanager
 def _environment(more: Mapping[str, str]) -> Iterator[None]:
-    """Sign in to the sandbox and nowhere else, while it lasts."""
+    """Set the variables of the sandbox, and unset all others of Azure, during a `with` block."""
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith(("AZURE_", "ARM_")) or name.lower().endswith("_proxy")]:
         del os.environ[name]
@@ -111,7 +111,7 @@ def _exit(outcome: Outcome, settings: Settings) -> str:
 
 
 def command() -> str:
-    """How the person at the terminal starts Twolocks."""
+    """Return the command with which this run was started."""
     here = Path(sys.argv[0])
     if here.name != "twolocks":
         return "twolocks"

@@ -1,4 +1,4 @@
-"""What `twolocks history ...` prints: answers on stdout, one sentence on stderr. Each returns its exit code."""
+"""`twolocks history`: prints answers on stdout and one sentence on stderr. Each command returns its exit code."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ Row = tuple[str, ...]
 
 
 def list_scans(settings: Settings) -> int:
-    """All scans."""
+    """Print all scans."""
     with _open(settings) as history:
         found = questions.all_scans(history)
     if settings["format"] == "json":
@@ -32,7 +32,7 @@ def list_scans(settings: Settings) -> int:
 
 
 def show(settings: Settings, scan: str) -> int:
-    """One scan: what changed, and what stood open."""
+    """Print what changed in a scan, and what was open after it."""
     with _open(settings) as history:
         found = questions.show(history, scan)
     if settings["format"] == "json":
@@ -45,7 +45,7 @@ def show(settings: Settings, scan: str) -> int:
 
 
 def diff(settings: Settings, first: str, then: str) -> int:
-    """What changed between two scans."""
+    """Print what changed between two scans."""
     with _open(settings) as history:
         found = questions.diff(history, first, then)
     if settings["format"] == "json":
@@ -57,7 +57,7 @@ def diff(settings: Settings, first: str, then: str) -> int:
 
 
 def trend(settings: Settings, scan: str) -> int:
-    """What stood open after each scan of one selection."""
+    """Print what was open after each scan of one selection."""
     with _open(settings) as history:
         asked = questions.find(history, scan)
         found = history.trend(asked.selection)
@@ -71,7 +71,7 @@ def trend(settings: Settings, scan: str) -> int:
 
 
 def prune(settings: Settings) -> int:
-    """Forget old scans."""
+    """Delete old scans."""
     day = _day(settings)
     with _open(settings) as history:
         gone = questions.prune(history, day)
@@ -80,7 +80,7 @@ def prune(settings: Settings) -> int:
 
 
 def export(settings: Settings) -> int:
-    """Everything, as JSON lines."""
+    """Write everything, as JSON lines."""
     with _open(settings) as history:
         lines = (msgspec.json.encode(row) + b"\n" for row in questions.export(history))
         if settings["out"] in ("", "-"):
@@ -98,7 +98,7 @@ def export(settings: Settings) -> int:
 
 
 def upgrade(settings: Settings) -> int:
-    """Bring the schema up to date."""
+    """Upgrade the schema."""
     before, after = questions.upgrade(_url(settings), at=settings.at("history", _url(settings)))
     if before == after:
         return _say(f"The history has schema {after}, the newest")
@@ -158,7 +158,7 @@ def _facts(scan: ScanRecord) -> Row:
 
 
 def _named(item: Item) -> Row:
-    """Severity, a name for people, the fingerprint."""
+    """Return severity, a name for people, the fingerprint."""
     what = item.endpoint + (f" {item.address}" if item.address else "") if item.kind == "exposure" else item.rule
     return item.severity, f"{item.resource.rstrip('/').rsplit('/', 1)[-1]}: {what}", item.fingerprint
 

@@ -1,4 +1,4 @@
-"""Rules for people and programs: the lines of `rules list`, the page of `rules show`, and both as JSON."""
+"""`twolocks rules`: the lines of `rules list`, the page of `rules show`, and both as JSON."""
 
 import os
 import re
@@ -52,7 +52,7 @@ def show(settings: Settings, id: str) -> int:
 
 
 def wanted(rules: RuleSet, settings: Settings) -> list[Rule]:
-    """The rules that the patterns mean, costly ones too, by category and id."""
+    """Return the rules that the patterns mean, costly ones too, by id."""
     found = [
         rule
         for rule in rules.rules.values()
@@ -71,7 +71,7 @@ def off(rule: Rule) -> str:
 
 
 def facts(rule: Rule) -> dict[str, Any]:
-    """A rule as JSON, by the contract; with what `rules show` prints beside."""
+    """Return a rule as JSON, by the contract, with what `rules show` prints beside."""
     return {
         "id": rule.id,
         "title": rule.title,
@@ -92,14 +92,14 @@ def facts(rule: Rule) -> dict[str, Any]:
 
 
 def reads(rule: Rule) -> list[Read]:
-    """What is read below the resource to decide it."""
+    """Return what is read below the resource to decide the rule."""
     found = [*rule.reads, *([rule.subject] if rule.subject is not None else [])]
     found += rule.kind.endpoint_reads if rule.lock else []
     return list(dict.fromkeys(found))
 
 
 def page(rule: Rule) -> Iterator[Line]:
-    """What `rules show` prints."""
+    """Yield what `rules show` prints."""
     how = f"rated {_range(rule)} by exposure" if rule.category in LOCKS and rule.lock else rated(rule)
     yield Line(f"{rule.title} ({rule.category}; {how})", column=0)
     yield Line(rule.why, "Why")
@@ -158,7 +158,7 @@ def _fix(rule: Rule) -> Iterator[Line]:
 
 
 def template(text: str) -> str:
-    """A command with words in capitals where a finding has names: `{top_id}` as `ID`."""
+    """Return a command with words in capitals where a finding has names: `{top_id}` as `ID`."""
     return (
         re.sub(r"\{(?:top_)?(\w+)\}", lambda hit: hit[1].upper() if hit[1] != "top" else "NAME", text)
         .replace("{{", "{")

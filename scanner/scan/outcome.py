@@ -11,7 +11,7 @@ from scanner.output.formats import STDOUT
 from scanner.output.storage import is_blob
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.job import Job
-from scanner.scan.last_screen import Summary
+from scanner.scan.last_screen import LastScreen
 from scanner.terminal.lines import Line, error_lines, height_of, width_of
 from scanner.terminal.screen import Screen
 
@@ -24,7 +24,7 @@ class Outcome:
     """What a scan came to."""
 
     end: Exit
-    summary: Summary
+    summary: LastScreen
     errors: Sequence[UserError] = ()
 
 

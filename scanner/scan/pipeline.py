@@ -22,9 +22,9 @@ from scanner.evaluate.run import Evaluation, Waivers, now
 from scanner.exit_codes import Exit, decide
 from scanner.output.formats import STDOUT, Unwritable, unwritable
 from scanner.output.storage import Storage, is_blob
-from scanner.scan.change_lines import News
+from scanner.scan.change_lines import ChangeLines
 from scanner.scan.job import Job
-from scanner.scan.last_screen import Summary
+from scanner.scan.last_screen import LastScreen
 from scanner.scan.outcome import DISAGREES, SHOWN, Outcome, broken_rules, crashed_rules, disagreeing, stopped
 from scanner.scan.session import Night
 from scanner.snapshot import files as snapshot
@@ -224,7 +224,7 @@ class _Scan:
         wrote = [name for name in asked if name in self.wrote]
         if night is not None and job.whom:
             self.errors += self._tell(night, evaluation, scan, end, wrote)
-        summary = Summary(
+        summary = LastScreen(
             evaluation.tally,
             counting,
             job.rules,
@@ -232,7 +232,7 @@ class _Scan:
             wrote,
             end,
             job.settings["fail-on"],
-            news=News.of(night.row, night.found) if night is not None and night.row and night.found else None,
+            news=ChangeLines.of(night.row, night.found) if night is not None and night.row and night.found else None,
         )
         return Outcome(end, summary, self.errors)
 
