@@ -23,7 +23,7 @@ from scanner.snapshot.files import Head, Store
 from scanner.terminal.lines import Line, table
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
-from scanner.terminal.text import clean
+from scanner.terminal.text import clean, many
 from scanner.version import version
 
 VIEWS = {"full": "seen in full", "partial": "seen in part", "none": "not seen"}
@@ -181,10 +181,12 @@ def end(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: in
     said = []
     if len(short) > SHOWN:
         most = max(each.undecided for each in short)
-        said.append(f"up to {_rules(most)} in {len(short):,} of {len(places):,} subscriptions would stay undecided")
+        said.append(
+            f"up to {many(most, 'rule')} in {len(short):,} of {len(places):,} subscriptions would stay undecided"
+        )
     elif short:
         first, *others = [(each.undecided, each.name) for each in short]
-        more = _and([f"{_rules(first[0])} in {first[1]}", *(f"{number:,} in {name}" for number, name in others)])
+        more = _and([f"{many(first[0], 'rule')} in {first[1]}", *(f"{number:,} in {name}" for number, name in others)])
         said.append(f"{more} would stay undecided")
     if partly:
         said.append(
@@ -195,10 +197,6 @@ def end(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: in
     if said:
         return INCOMPLETE, "; ".join(said)
     return FINE, f"all {count:,} rules can be decided in {_named([each.name for each in places])}"
-
-
-def _rules(count: int) -> str:
-    return f"{count:,} {'rule' if count == 1 else 'rules'}"
 
 
 def _named(names: Sequence[str]) -> str:
@@ -213,7 +211,7 @@ def _text(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: 
     piped = not sys.stdout.isatty()
     rows = []
     for each in places:
-        said = f"{count - each.undecided:,} of {_rules(count)} can be decided"
+        said = f"{count - each.undecided:,} of {many(count, 'rule')} can be decided"
         said += f", {len(each.unknown):,} not known" if each.unknown else ""
         rows.append([each.name, said, VIEWS[each.rights.view], *([each.scope] if piped else [])])
     table(rows, sys.stdout, os.environ)
@@ -227,7 +225,7 @@ def _text(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: 
 
 
 def _affected(row: MissingAction) -> str:
-    return "scan --effective" if row.action in EFFECTIVE else _rules(len(row.rules))
+    return "scan --effective" if row.action in EFFECTIVE else many(len(row.rules), "rule")
 
 
 def _notes(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], settings: Settings) -> list[Line]:

@@ -15,12 +15,11 @@ from scanner.errors import InputError
 from scanner.exit_codes import FINE, decide
 from scanner.scan import pipeline
 from scanner.scan.job import prepare
-from scanner.scan.last_screen import many
 from scanner.scan.outcome import Outcome
 from scanner.terminal.lines import Line, error_lines
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
-from scanner.terminal.text import span
+from scanner.terminal.text import many, span
 
 FILES = ("report.html", "findings.json", "snapshot.jsonl")
 

@@ -17,6 +17,7 @@ from scanner.history import queries as questions
 from scanner.history.compare import Change, Item
 from scanner.history.store import SEVERITIES, History, ScanRecord
 from scanner.terminal.lines import table
+from scanner.terminal.text import many
 
 Row = tuple[str, ...]
 
@@ -28,7 +29,7 @@ def list_scans(settings: Settings) -> int:
     if settings["format"] == "json":
         return _json([_scan(each) for each in found])
     _table((str(each.number), *_facts(each)) for each in found)
-    return _say(f"{_count(len(found), 'scan')}. One of them: twolocks history show NUMBER" if found else "No scan yet")
+    return _say(f"{many(len(found), 'scan')}. One of them: twolocks history show NUMBER" if found else "No scan yet")
 
 
 def show(settings: Settings, scan: str) -> int:
@@ -65,9 +66,7 @@ def trend(settings: Settings, scan: str) -> int:
         return _json(found)
     rows = [tuple(str(getattr(row, name)) for name in ("taken", *SEVERITIES, "undecided")) for row in found]
     _table([("taken", *SEVERITIES, "undecided"), *rows] if sys.stdout.isatty() else rows)
-    return _say(
-        f"{_count(len(found), 'scan')} of the selection of scan {asked.number}; open by severity, and undecided"
-    )
+    return _say(f"{many(len(found), 'scan')} of the selection of scan {asked.number}; open by severity, and undecided")
 
 
 def prune(settings: Settings) -> int:
@@ -75,7 +74,7 @@ def prune(settings: Settings) -> int:
     day = _day(settings)
     with _open(settings) as history:
         gone = questions.prune(history, day)
-    parts = (_count(gone.scans, "scan"), _count(gone.events, "event"), _count(gone.items, "fixed item"))
+    parts = (many(gone.scans, "scan"), many(gone.events, "event"), many(gone.items, "fixed item"))
     return _say(f"Removed what was before {day}: {', '.join(parts)}. {gone.left:,} items are left")
 
 
@@ -153,8 +152,8 @@ def _json(value: object) -> int:
 def _facts(scan: ScanRecord) -> Row:
     standing = ", ".join(f"{scan.standing[name]} {name}" for name in SEVERITIES if scan.standing[name])
     whole = "complete" if scan.complete else f"incomplete, {scan.undecided} undecided"
-    many = _count(len(scan.subscriptions), "subscription")
-    return scan.taken, standing or "nothing open", whole, many, scan.id, scan.selection
+    subscriptions = many(len(scan.subscriptions), "subscription")
+    return scan.taken, standing or "nothing open", whole, subscriptions, scan.id, scan.selection
 
 
 def _named(item: Item) -> Row:
@@ -180,11 +179,7 @@ def _age(item: Item, now: str) -> str:
         days = (date.fromisoformat(now[:10]) - date.fromisoformat(item.since[:10])).days
     except ValueError:
         return f"since {item.since}{lost}"
-    return f"since {item.since[:10]}, {_count(max(days, 0), 'day')}{lost}"
-
-
-def _count(count: int, word: str) -> str:
-    return f"{count:,} {word}" + ("" if count == 1 else "s")
+    return f"since {item.since[:10]}, {many(max(days, 0), 'day')}{lost}"
 
 
 # JSON

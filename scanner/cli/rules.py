@@ -16,7 +16,7 @@ from scanner.model.verdict import Severity
 from scanner.rulebook.loader import RuleSet, load, matches
 from scanner.scan.job import chosen
 from scanner.terminal.lines import Line, coloured, table, width_of
-from scanner.terminal.text import named
+from scanner.terminal.text import many, named
 
 
 def list_rules(settings: Settings) -> int:
@@ -29,8 +29,8 @@ def list_rules(settings: Settings) -> int:
         table([(rated(rule), rule.id, rule.category, rule.title + off(rule)) for rule in found], sys.stdout, os.environ)
     show_broken(rules.broken)
     types = len({type for rule in found for type in rule.types})
-    said = f"{len(found)} rule{'' if len(found) == 1 else 's'} on {types} type{'' if types == 1 else 's'}."
-    say(said + ' "exposure": rated by what is open. More: twolocks rules show ID')
+    said = f"{many(len(found), 'rule')} on {many(types, 'type')}."
+    say(f'{said} "exposure": rated by what is open. More: twolocks rules show ID')
     return 2 if rules.broken else 0
 
 

@@ -13,7 +13,7 @@ from scanner.report.text import split_fix
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.change_lines import ChangeLines
 from scanner.terminal.lines import Line, rows_of
-from scanner.terminal.text import named, odd, span
+from scanner.terminal.text import many, named, odd, span
 
 WORST, GAPS = 5, 3
 INDENT = 2
@@ -293,11 +293,6 @@ def closing(fix: str) -> Iterator[Line]:
         yield Line(command, column=INDENT, whole=True)
     elif sentence:
         yield Line(sentence, column=INDENT)
-
-
-def many(count: int, word: str) -> str:
-    """Return a count with its word: `1 gap`, `1,204 gaps`."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _listed(names: Sequence[str]) -> str:

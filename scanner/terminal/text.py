@@ -85,6 +85,11 @@ def span(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def many(count: int, word: str) -> str:
+    """Return a count with its word: `1 gap`, `1,204 gaps`."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
 def named(url: str, subscriptions: Mapping[str, str]) -> str:
     """Return the name of a read for people, from its ARM path: `containers of stjournal`.
 
