@@ -1,6 +1,6 @@
 """The generated pages of docs/, and the roles of deploy/: `make docs` writes them, `make docs-check` compares them.
 
-`python -m scanner.docs` runs from the root of a working copy. With `--check` it writes nothing, and names every page
+`python -m docs.build` runs from the root of a working copy. With `--check` it writes nothing, and names every page
 that is missing, old or stale; it then ends with 1.
 """
 
@@ -14,12 +14,13 @@ from typing import Any
 import click
 import jinja2
 import msgspec
-import typer
 
-from docs import schemas
+from scanner.config import schema as schemas
 from scanner.content import content
 from scanner.document.schema import Document
 from scanner.model.rule import CATEGORIES, Rule
+from scanner.notify.channels.webhook import WebhookBody
+from scanner.notify.notice import SCHEMA
 from scanner.rulebook import permissions as access
 from scanner.rulebook.loader import RuleSet, load
 
@@ -32,10 +33,10 @@ WIDTH = 100
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """Every generated page: its path from docs/ and its text, without the mark. A new kind of page is added here."""
+    """Yield every generated page: its path from docs/, and its text without the mark. Add a new kind of page here."""
     yield "cli.md", command_line()
     yield "findings.schema.json", schema()
-    yield "notice.schema.json", _json(schemas.notice())
+    yield "notice.schema.json", _json(notice())
     yield "settings.schema.json", _json(schemas.settings())
     yield "waivers.schema.json", _json(schemas.waivers())
     rules = load(packages=False)
@@ -46,7 +47,7 @@ def pages() -> Iterator[tuple[str, str]]:
 
 
 def bicep_role(rules: RuleSet) -> str:
-    """`access role --format bicep` as a module: where the role may be assigned is a parameter, its id an output."""
+    """Return `access role --format bicep` as a module: the assignable scopes are a parameter, its id an output."""
     text = access.role(access.actions(rules), format="bicep")
     scopes = f"assignableScopes: [\n      '{access.PLACEHOLDER}'\n    ]"
     parameter = "targetScope = 'subscription'\n\nparam assignableScopes array = [subscription().id]\n"
@@ -55,7 +56,7 @@ def bicep_role(rules: RuleSet) -> str:
 
 
 def terraform_role(rules: RuleSet) -> str:
-    """`access role --format terraform` as a module, with the variable `scopes`."""
+    """Return `access role --format terraform` as a module, with the variable `scopes`."""
     text = access.role(access.actions(rules), format="terraform")
     text = _once(text, f'scope       = "{access.PLACEHOLDER}"', "scope       = var.scopes[0]")
     scopes = f'assignable_scopes = [\n    "{access.PLACEHOLDER}",\n  ]'
@@ -69,10 +70,16 @@ def _once(text: str, old: str, new: str) -> str:
 
 
 def schema() -> str:
-    """The JSON Schema of a findings document."""
+    """Return the JSON Schema of a findings document."""
     made = msgspec.json.schema(Document)
     made = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "twolocks/1", **made}
     return _json(made)
+
+
+def notice() -> dict[str, Any]:
+    """Return the JSON Schema of what a web hook is sent."""
+    made = msgspec.json.schema(WebhookBody)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **made}
 
 
 def _json(made: dict[str, Any]) -> str:
@@ -80,7 +87,7 @@ def _json(made: dict[str, Any]) -> str:
 
 
 def _dedented(made: Any) -> Any:
-    """A schema whose descriptions are docstrings as every Python has them: from 3.13 on they are not indented."""
+    """Return a schema without the indents of docstrings in its descriptions, because Python 3.13 has removed them."""
     if isinstance(made, list):
         return [_dedented(each) for each in made]
     if not isinstance(made, dict):
@@ -90,7 +97,7 @@ def _dedented(made: Any) -> Any:
 
 
 def rule_list(rules: RuleSet) -> str:
-    """Every rule, by category."""
+    """Return the list of all rules, by category."""
     parts = [f"# Rules\n\n{len(rules.rules)} rules on {len(_types(rules))} types. `exposure`: rated by what is open.\n"]
     for category in CATEGORIES:
         found = sorted((rule for rule in rules.rules.values() if rule.category == category), key=lambda rule: rule.id)
@@ -107,14 +114,14 @@ def _types(rules: RuleSet) -> set[str]:
 
 
 def rated(rule: Rule) -> str:
-    """The severity as lists show it."""
+    """Return the severity as lists show it."""
     if rule.retired_on:
         return "info"
     return "exposure" if rule.severity is None else rule.severity.name
 
 
 def examples(folder: Path) -> dict[str, dict[str, list[str]]]:
-    """The names of the examples of each rule, by status."""
+    """Return the names of the examples of each rule, by status."""
     found: dict[str, dict[str, list[str]]] = {}
     for path in sorted(folder.glob("*.toml")):
         for case in tomllib.loads(path.read_text("utf-8")).get("case", []):
@@ -124,7 +131,7 @@ def examples(folder: Path) -> dict[str, dict[str, list[str]]]:
 
 
 def rule_pages(rules: RuleSet, named: dict[str, dict[str, list[str]]]) -> Iterator[tuple[str, str]]:
-    """A page for each rule."""
+    """Yield a page for each rule."""
     loader = jinja2.FileSystemLoader(content("templates"))
     environment = jinja2.Environment(loader=loader, autoescape=False, undefined=jinja2.StrictUndefined)  # noqa: S701
     template = environment.get_template("rule.md.j2")
@@ -144,17 +151,17 @@ def rule_pages(rules: RuleSet, named: dict[str, dict[str, list[str]]]) -> Iterat
 
 
 def command_line() -> str:
-    """The help of every command, as the terminal shows it at 100 columns."""
-    from scanner.cli.app import app
+    """Return the help of every command."""
+    from scanner.cli.app import root
 
     parts = ["# Command line\n\nWhat `--help` prints, command by command.\n"]
-    for name, text in helps(typer.main.get_command(app), "twolocks", None):
+    for name, text in helps(root(), "twolocks", None):
         parts.append(f"## {name}\n\n```text\n{text}\n```\n")
     return "\n".join(parts)
 
 
 def helps(command: click.Command, name: str, parent: click.Context | None) -> Iterator[tuple[str, str]]:
-    """Name and help of a command and of all commands below it."""
+    """Yield name and help of a command and of all commands below it."""
     context = click.Context(command, parent=parent, info_name=name, terminal_width=WIDTH)
     yield context.command_path, "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
     if isinstance(command, click.Group):
@@ -165,12 +172,12 @@ def helps(command: click.Command, name: str, parent: click.Context | None) -> It
 
 
 def marked(name: str, text: str) -> str:
-    """The text of a page as it lies in the folder."""
+    """Return the text of a page with its mark."""
     return MARKS.get(Path(name).suffix, MARK) + text
 
 
 def compare(folder: Path, wanted: dict[str, str]) -> dict[str, str]:
-    """What is wrong in the folder: path -> `missing`, `old` or `stale` (ours by its mark, and no longer made)."""
+    """Return what is wrong, by path: `missing`, `old`, or `stale` (a generated page that nothing makes any more)."""
     faults = {}
     for name, text in wanted.items():
         path = folder / name
@@ -186,7 +193,7 @@ def compare(folder: Path, wanted: dict[str, str]) -> dict[str, str]:
 
 
 def write(folder: Path, wanted: dict[str, str], faults: dict[str, str]) -> None:
-    """Bring the folder up to date."""
+    """Write and delete pages, so that the folder has what is wanted."""
     for name, fault in faults.items():
         path = folder / name
         if fault == "stale":

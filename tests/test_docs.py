@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+import click
 import pytest
-import typer
 
 from docs import build as docs
 from docs.build import MARK, compare, helps, main, write
@@ -35,13 +35,9 @@ def test_check_writes_nothing_and_ends_with_1(
 
 
 def test_help_of_commands_below_commands_is_there() -> None:
-    app = typer.Typer(rich_markup_mode=None)
-    below = typer.Typer(rich_markup_mode=None)
-    below.command("list", help="All of them.")(lambda: None)
-    below.command("show", help="One of them.")(lambda: None)
-    app.add_typer(below, name="rules")
-    app.command("secret", hidden=True)(lambda: None)
-    assert [name for name, _ in helps(typer.main.get_command(app), "twolocks", None)] == [
+    below = click.Group("rules", commands=[click.Command("list"), click.Command("show")])
+    app = click.Group("twolocks", commands=[below, click.Command("secret", hidden=True)])
+    assert [name for name, _ in helps(app, "twolocks", None)] == [
         "twolocks",
         "twolocks rules",
         "twolocks rules list",

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from scanner.azure.logins import KINDS
-from scanner.config.settings import TABLES, resolve
+from scanner.config.keys import TABLES
+from scanner.config.settings import resolve
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import load
 
@@ -31,7 +32,7 @@ def test_every_table_key_and_way_to_sign_in_is_on_it() -> None:
     for name, keys in TABLES.items():
         assert re.search(rf"\[{name}(\.\w[\w-]*)?\]", PAGE, re.IGNORECASE), name
         for key in keys or ():
-            assert re.search(rf"^{key} = ", TOML, re.MULTILINE), key
+            assert re.search(rf"^{key.name} = ", TOML, re.MULTILINE), key
     for kind in KINDS:
         assert f"`{kind}`" in PAGE, kind
 

@@ -1,4 +1,4 @@
-"""`twolocks access check`: which enabled rules the login at hand can decide, before any scan; and how that is told."""
+"""`twolocks access`: which rules the login at hand can decide, before any scan; and the smallest role for them."""
 
 import os
 import shlex
@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
+from scanner.cli.common import print_json, show_broken, stopping
 from scanner.collect.permissions import SubscriptionPermissions, read_group_roles
 from scanner.collect.plan import Plan, Scope
 from scanner.config.settings import Settings
@@ -19,25 +18,28 @@ from scanner.model.ids import group_of, subscription_of
 from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook import permissions as access
 from scanner.rulebook.loader import RuleSet
+from scanner.scan.job import chosen
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
-from scanner.terminal.screen import Line, Screen, clean, table
+from scanner.terminal.lines import Line, table
+from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
+from scanner.terminal.text import clean, many
 from scanner.version import version
 
 VIEWS = {"full": "seen in full", "partial": "seen in part", "none": "not seen"}
 DENIED = "deny assignments are not in Azure's answer; one may still refuse a read that a role allows"
 SHOWN = 3
 _GROUPS = "Microsoft.Management/managementGroups/"
-"""What starts the action that a subscription's roles do not show; where it was needed, it was used."""
+"""The beginning of actions that a subscription's roles do not show. A scan that needs one has used it."""
 
 
-# What becomes of the rules
+# What can be decided
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A subscription, or a group in it, and what becomes of the enabled rules there.
+class ScopeAccess:
+    """The access to a subscription, or to a group in it, and the enabled rules that it cannot decide.
 
     `lacking`: the rules that missing actions leave undecided, each with these; `unknown`: those of which Azure did not
     say enough; `denied`: all actions that are missing here, needed by a rule or not. Actions are in lower case.
@@ -58,14 +60,14 @@ class Place:
 
     @property
     def scope(self) -> str:
-        """Its id, as role assignments name it."""
+        """Return its id, as role assignments name it."""
         groups = (f"resourceGroups/{each}" for each in self.rights.named)
         return "/".join((f"/subscriptions/{self.rights.id}", *groups))
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """A missing action, the rules that it leaves undecided, and where it is missing (names, and ids of scopes)."""
+class MissingAction:
+    """A missing action, the rules that it leaves undecided, and the scopes (names and ids) where it is missing."""
 
     action: str
     rules: tuple[str, ...]
@@ -74,13 +76,13 @@ class Missing:
 
 
 def wanted(rules: RuleSet, effective: bool = False) -> dict[str, bool]:
-    """The actions that matter, and whether a scan lists whole subscriptions with each."""
+    """Return the actions that the rules need, and for each whether a scan lists whole subscriptions with it."""
     lists = access.listed(rules)
     return {each: each in lists for each in access.actions(rules, effective) if not each.startswith(_GROUPS)}
 
 
-def judged(rules: RuleSet, found: Sequence[SubscriptionPermissions], effective: bool = False) -> list[Place]:
-    """What becomes of the enabled rules in each place. What verdicts look up counts in all of them, wherever it is."""
+def assess(rules: RuleSet, found: Sequence[SubscriptionPermissions], effective: bool = False) -> list[ScopeAccess]:
+    """Return the access in each scope. An action that verdicts look things up with counts in all scopes."""
     asked = wanted(rules, effective)
     said = [{each.lower(): right.allows(each, listed=listed) for each, listed in asked.items()} for right in found]
     seen = [each for each, right in zip(said, found, strict=True) if right.view != "none"]
@@ -93,12 +95,12 @@ def _least(answers: Iterable[bool | None]) -> bool | None:
     return False if False in said else None if None in said else True
 
 
-Said = Mapping[str, bool | None]
+Answers = Mapping[str, bool | None]
 
 
-def _place(rules: RuleSet, right: SubscriptionPermissions, said: Said, everywhere: Said) -> Place:
+def _place(rules: RuleSet, right: SubscriptionPermissions, said: Answers, everywhere: Answers) -> ScopeAccess:
     if right.view == "none":
-        return Place(right, unknown=frozenset(rules.enabled))
+        return ScopeAccess(right, unknown=frozenset(rules.enabled))
     lacking: dict[str, frozenset[str]] = {}
     unknown: set[str] = set()
     for id, rule in rules.enabled.items():
@@ -111,52 +113,81 @@ def _place(rules: RuleSet, right: SubscriptionPermissions, said: Said, everywher
         elif None in answers.values():
             unknown.add(id)
     denied = frozenset(each for each, answer in said.items() if answer is False)
-    return Place(right, lacking, frozenset(unknown), denied)
+    return ScopeAccess(right, lacking, frozenset(unknown), denied)
 
 
-def missing(rules: RuleSet, places: Sequence[Place], effective: bool = False) -> list[Missing]:
-    """The missing actions; those that leave the most rules undecided first."""
-    hung: dict[str, set[str]] = defaultdict(set)
+def missing(rules: RuleSet, places: Sequence[ScopeAccess], effective: bool = False) -> list[MissingAction]:
+    """Return the missing actions, those that leave the most rules undecided first."""
+    affected: dict[str, set[str]] = defaultdict(set)
     for place in places:
         for id, lacks in place.lacking.items():
             for each in lacks:
-                hung[each].add(id)
+                affected[each].add(id)
     rows = []
     for action in wanted(rules, effective):
         where = [place for place in places if action.lower() in place.denied]
         if where:
             ids = tuple(each.scope for each in where)
-            rows.append(Missing(action, tuple(sorted(hung[action.lower()])), tuple(each.name for each in where), ids))
+            rows.append(
+                MissingAction(action, tuple(sorted(affected[action.lower()])), tuple(each.name for each in where), ids)
+            )
     return sorted(rows, key=lambda row: (-len(row.rules), row.action.lower()))
 
 
-# How it is told
+# The answer
 
 
-def check(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> int:
-    """Answer on standard output; the exit code. Raises InputError, and what a collection raises."""
-    places = judged(rules, _asked(rules, settings, screen, stop), settings["effective"])
+def check(settings: Settings) -> int:
+    """Print which rules can be decided, and return the exit code. Raises InputError, and what a collection raises."""
+    rules = chosen(settings)
+    screen = Screen()
+    with stopping(screen) as stop:
+        code = _check(rules, settings, screen, stop)
+    show_broken(rules.broken)
+    return 2 if rules.broken else code
+
+
+def role(settings: Settings) -> int:
+    """Print the smallest role, and return the exit code. Raises InputError."""
+    scopes = [access.scope(each, settings.at("scope", each)) for each in settings["scope"]]
+    rules = chosen(settings)
+    actions = access.actions(rules, settings["effective"])
+    sys.stdout.write(access.role(actions, scopes, settings["format"]) + "\n")
+    show_broken(rules.broken)
+    is_json = settings["format"] == "json"
+    said = f"Role: {len(actions)} read actions for {len(rules.enabled)} rules; no secrets, no writes."
+    if not settings["scope"]:
+        said += " Put your subscription into it, or give --scope /subscriptions/ID."
+    command = Line("az role definition create --role-definition role.json", column=0, whole=True)
+    Screen().last([Line(f"{said} Next:", column=0), command] if is_json else [Line(said, column=0)])
+    return 2 if rules.broken else 0
+
+
+def _check(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> int:
+    places = assess(rules, _asked(rules, settings, screen, stop), settings["effective"])
     lacks = missing(rules, places, settings["effective"])
     code, why = end(places, lacks, len(rules.enabled))
     if settings["format"] == "json":
-        sys.stdout.write(_json(places, lacks, rules, code))
+        print_json(_document(places, lacks, rules, code))
     else:
         _text(places, lacks, len(rules.enabled))
     screen.last([*_notes(places, lacks, settings), Line(why, f"Exit {code}")])
     return code
 
 
-def end(places: Sequence[Place], lacks: Sequence[Missing], count: int) -> tuple[int, str]:
-    """The exit code, and the sentence that says why."""
+def end(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: int) -> tuple[int, str]:
+    """Return the exit code, and the sentence that says why."""
     short = [each for each in places if each.undecided]
     partly = [each.name for each in places if each.rights.view == "partial"]
     said = []
     if len(short) > SHOWN:
         most = max(each.undecided for each in short)
-        said.append(f"up to {_rules(most)} in {len(short):,} of {len(places):,} subscriptions would stay undecided")
+        said.append(
+            f"up to {many(most, 'rule')} in {len(short):,} of {len(places):,} subscriptions would stay undecided"
+        )
     elif short:
         first, *others = [(each.undecided, each.name) for each in short]
-        more = _and([f"{_rules(first[0])} in {first[1]}", *(f"{number:,} in {name}" for number, name in others)])
+        more = _and([f"{many(first[0], 'rule')} in {first[1]}", *(f"{number:,} in {name}" for number, name in others)])
         said.append(f"{more} would stay undecided")
     if partly:
         said.append(
@@ -169,10 +200,6 @@ def end(places: Sequence[Place], lacks: Sequence[Missing], count: int) -> tuple[
     return FINE, f"all {count:,} rules can be decided in {_named([each.name for each in places])}"
 
 
-def _rules(count: int) -> str:
-    return f"{count:,} {'rule' if count == 1 else 'rules'}"
-
-
 def _named(names: Sequence[str]) -> str:
     return _and(names) if len(names) <= SHOWN else f"{len(names):,} subscriptions"
 
@@ -181,28 +208,28 @@ def _and(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _text(places: Sequence[Place], lacks: Sequence[Missing], count: int) -> None:
+def _text(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: int) -> None:
     piped = not sys.stdout.isatty()
     rows = []
     for each in places:
-        said = f"{count - each.undecided:,} of {_rules(count)} can be decided"
+        said = f"{count - each.undecided:,} of {many(count, 'rule')} can be decided"
         said += f", {len(each.unknown):,} not known" if each.unknown else ""
         rows.append([each.name, said, VIEWS[each.rights.view], *([each.scope] if piped else [])])
     table(rows, sys.stdout, os.environ)
     if piped:
-        more = [["missing", _hang(row), row.action, ", ".join(row.names), ", ".join(row.rules)] for row in lacks]
+        more = [["missing", _affected(row), row.action, ", ".join(row.names), ", ".join(row.rules)] for row in lacks]
         table(more, sys.stdout, os.environ)
         return
-    wide = max((len(_hang(row)) for row in lacks), default=0)
+    wide = max((len(_affected(row)) for row in lacks), default=0)
     for row in lacks:
-        sys.stdout.write(f"missing  {_hang(row):<{wide}}  {clean(row.action)}\n")
+        sys.stdout.write(f"missing  {_affected(row):<{wide}}  {clean(row.action)}\n")
 
 
-def _hang(row: Missing) -> str:
-    return "scan --effective" if row.action in EFFECTIVE else _rules(len(row.rules))
+def _affected(row: MissingAction) -> str:
+    return "scan --effective" if row.action in EFFECTIVE else many(len(row.rules), "rule")
 
 
-def _notes(places: Sequence[Place], lacks: Sequence[Missing], settings: Settings) -> list[Line]:
+def _notes(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], settings: Settings) -> list[Line]:
     lines = []
     for place in places:
         silent = [f"{name} ({why})" for name, why in place.rights.reasons.items() if name != "*"]
@@ -223,8 +250,10 @@ def _notes(places: Sequence[Place], lacks: Sequence[Missing], settings: Settings
     return lines
 
 
-def _json(places: Sequence[Place], lacks: Sequence[Missing], rules: RuleSet, code: int) -> str:
-    document: dict[str, Any] = {
+def _document(
+    places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], rules: RuleSet, code: int
+) -> dict[str, Any]:
+    return {
         "tool": f"twolocks {version()}",
         "rules": len(rules.enabled),
         "scopes": [
@@ -242,14 +271,13 @@ def _json(places: Sequence[Place], lacks: Sequence[Missing], rules: RuleSet, cod
         "missing": [{"action": each.action, "rules": each.rules, "scopes": each.scopes} for each in lacks],
         "exit": code,
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
 
 
 # Live
 
 
-class _Told:
-    """Of what a collection tells, who reads and where; the rest is this command's own answer."""
+class _AccountAndScopes:
+    """Reports account and scopes of a collection alone, because the rest is this command's own answer."""
 
     def __init__(self, screen: Screen) -> None:
         self.account, self.scope = screen.account, screen.scope
@@ -275,7 +303,7 @@ async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> list[Subsc
     scope, groups = _scope_of(settings)
     async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
         store = Store(Header(taken="", cloud=reader.cloud))
-        seen = await view_subscriptions(reader, scope, Plan(rules.read(), ()), store, _Told(screen))
+        seen = await view_subscriptions(reader, scope, Plan(rules.read(), ()), store, _AccountAndScopes(screen))
         screen.counts(0, 0, 0, 0)
         granted = {each.id.lower(): each.roles for each in seen}
         found = [
@@ -288,9 +316,9 @@ async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> list[Subsc
 
 
 def _scope_of(settings: Settings) -> tuple[Scope, dict[str, list[tuple[str, ...]]]]:
-    """Where to look, and the groups by subscription (ids in lower case) of those of which only groups were named.
+    """Return the scope, and the resource groups by subscription id (lower case) where only groups were named.
 
-    Raises InputError.
+    Raise InputError.
     """
     whole, above = list(settings["subscription"]), list(settings["management-group"])
     groups: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)

@@ -1,4 +1,4 @@
-"""The demo: the sample estate in the sandbox, scanned through the real SDKs; no network and no Azure account."""
+"""`twolocks demo`: scans the sample estate in the sandbox with the real SDKs; no network and no Azure account."""
 
 import os
 import shlex
@@ -9,21 +9,29 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from scanner.cli.common import stopping
 from scanner.config.settings import Settings, Value, resolve
 from scanner.errors import InputError
 from scanner.exit_codes import FINE, decide
+from scanner.scan import pipeline
 from scanner.scan.job import prepare
-from scanner.scan.last_screen import many
 from scanner.scan.outcome import Outcome
-from scanner.scan.pipeline import run
-from scanner.terminal.screen import Line, Screen, error_lines, span
+from scanner.terminal.lines import Line, error_lines
+from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
+from scanner.terminal.text import many, span
 
 FILES = ("report.html", "findings.json", "snapshot.jsonl")
 
 
-def demo(settings: Settings, screen: Screen, stop: Stop) -> int:
-    """Serve, scan, write into `--dir`, say what was found. The exit code is 0 unless `--fail-on` was given."""
+def run(settings: Settings) -> int:
+    """Serve, scan, write into `--dir`, say what was found. Return 0 as the exit code unless `--fail-on` was given."""
+    screen = Screen(quiet=settings["quiet"], verbose=settings["verbose"])
+    with stopping(screen) as stop:
+        return _demo(settings, screen, stop)
+
+
+def _demo(settings: Settings, screen: Screen, stop: Stop) -> int:
     said = "the sample estate, served on this machine; no Azure account is used"
     screen.write([Line(said, "Demo")], "start", f"the demo: {said}")
     from scanner.sandbox.estate import load_estate
@@ -32,7 +40,7 @@ def demo(settings: Settings, screen: Screen, stop: Stop) -> int:
     folder = Path(settings["dir"])
     _make(folder)
     with serve(load_estate()) as box, _environment(box.environment()):
-        outcome = run(prepare(_scan(settings, folder, box.url)), screen, stop, limits=False)
+        outcome = pipeline.run(prepare(_scan(settings, folder, box.url)), screen, stop, limits=False)
     _end(outcome, settings, folder, screen)
     if settings["open"]:
         _browse(folder / FILES[0])
@@ -56,7 +64,7 @@ def _scan(settings: Settings, folder: Path, url: str) -> Settings:
 
 @contextmanager
 def _environment(more: Mapping[str, str]) -> Iterator[None]:
-    """Sign in to the sandbox and nowhere else, while it lasts."""
+    """Set the variables of the sandbox, and unset all others of Azure, during a `with` block."""
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith(("AZURE_", "ARM_")) or name.lower().endswith("_proxy")]:
         del os.environ[name]
@@ -102,7 +110,7 @@ def _exit(outcome: Outcome, settings: Settings) -> str:
 
 
 def command() -> str:
-    """How the person at the terminal starts Twolocks."""
+    """Return the command with which this run was started."""
     here = Path(sys.argv[0])
     if here.name != "twolocks":
         return "twolocks"
@@ -118,6 +126,3 @@ def _browse(report: Path) -> None:
     import webbrowser
 
     webbrowser.open(report.resolve().as_uri())
-
-
-__all__ = ["command", "demo"]

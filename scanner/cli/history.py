@@ -1,4 +1,4 @@
-"""What `twolocks history ...` prints: answers on stdout, one sentence on stderr. Each returns its exit code."""
+"""`twolocks history`: prints answers on stdout and one sentence on stderr. Each command returns its exit code."""
 
 import os
 import sys
@@ -9,30 +9,31 @@ from typing import Any
 
 import msgspec
 
+from scanner.cli.common import print_json, say
 from scanner.config.settings import Settings
 from scanner.document.writer import AtomicFile
 from scanner.errors import InputError
 from scanner.history import queries as questions
 from scanner.history.items import Change, Item, ScanRecord
 from scanner.history.store import SEVERITIES, History
-from scanner.terminal import screen as terminal
-from scanner.terminal.screen import Line, Screen
+from scanner.terminal.lines import table
+from scanner.terminal.text import many
 
 Row = tuple[str, ...]
 
 
-def listed(settings: Settings) -> int:
-    """All scans."""
+def list_scans(settings: Settings) -> int:
+    """Print all scans."""
     with _open(settings) as history:
         found = questions.all_scans(history)
     if settings["format"] == "json":
         return _json([_scan(each) for each in found])
     _table((str(each.number), *_facts(each)) for each in found)
-    return _say(f"{_count(len(found), 'scan')}. One of them: twolocks history show NUMBER" if found else "No scan yet")
+    return _say(f"{many(len(found), 'scan')}. One of them: twolocks history show NUMBER" if found else "No scan yet")
 
 
 def show(settings: Settings, scan: str) -> int:
-    """One scan: what changed, and what stood open."""
+    """Print what changed in a scan, and what was open after it."""
     with _open(settings) as history:
         found = questions.show(history, scan)
     if settings["format"] == "json":
@@ -45,7 +46,7 @@ def show(settings: Settings, scan: str) -> int:
 
 
 def diff(settings: Settings, first: str, then: str) -> int:
-    """What changed between two scans."""
+    """Print what changed between two scans."""
     with _open(settings) as history:
         found = questions.diff(history, first, then)
     if settings["format"] == "json":
@@ -57,7 +58,7 @@ def diff(settings: Settings, first: str, then: str) -> int:
 
 
 def trend(settings: Settings, scan: str) -> int:
-    """What stood open after each scan of one selection."""
+    """Print what was open after each scan of one selection."""
     with _open(settings) as history:
         asked = questions.find(history, scan)
         found = history.trend(asked.selection)
@@ -65,22 +66,20 @@ def trend(settings: Settings, scan: str) -> int:
         return _json(found)
     rows = [tuple(str(getattr(row, name)) for name in ("taken", *SEVERITIES, "undecided")) for row in found]
     _table([("taken", *SEVERITIES, "undecided"), *rows] if sys.stdout.isatty() else rows)
-    return _say(
-        f"{_count(len(found), 'scan')} of the selection of scan {asked.number}; open by severity, and undecided"
-    )
+    return _say(f"{many(len(found), 'scan')} of the selection of scan {asked.number}; open by severity, and undecided")
 
 
 def prune(settings: Settings) -> int:
-    """Forget old scans."""
+    """Delete old scans."""
     day = _day(settings)
     with _open(settings) as history:
         gone = questions.prune(history, day)
-    parts = (_count(gone.scans, "scan"), _count(gone.events, "event"), _count(gone.items, "fixed item"))
+    parts = (many(gone.scans, "scan"), many(gone.events, "event"), many(gone.items, "fixed item"))
     return _say(f"Removed what was before {day}: {', '.join(parts)}. {gone.left:,} items are left")
 
 
 def export(settings: Settings) -> int:
-    """Everything, as JSON lines."""
+    """Write everything, as JSON lines."""
     with _open(settings) as history:
         lines = (msgspec.json.encode(row) + b"\n" for row in questions.export(history))
         if settings["out"] in ("", "-"):
@@ -98,7 +97,7 @@ def export(settings: Settings) -> int:
 
 
 def upgrade(settings: Settings) -> int:
-    """Bring the schema up to date."""
+    """Upgrade the schema."""
     before, after = questions.upgrade(_url(settings), at=settings.at("history", _url(settings)))
     if before == after:
         return _say(f"The history has schema {after}, the newest")
@@ -137,23 +136,28 @@ def _day(settings: Settings) -> str:
 
 
 def _table(rows: Iterable[Row], name: int = -1) -> None:
-    terminal.table(list(rows), sys.stdout, os.environ, name)
+    table(list(rows), sys.stdout, os.environ, name)
 
 
 def _say(text: str) -> int:
-    Screen().last([Line(text, column=0)])
+    say(text)
+    return 0
+
+
+def _json(value: object) -> int:
+    print_json(value)
     return 0
 
 
 def _facts(scan: ScanRecord) -> Row:
     standing = ", ".join(f"{scan.standing[name]} {name}" for name in SEVERITIES if scan.standing[name])
     whole = "complete" if scan.complete else f"incomplete, {scan.undecided} undecided"
-    many = _count(len(scan.subscriptions), "subscription")
-    return scan.taken, standing or "nothing open", whole, many, scan.id, scan.selection
+    subscriptions = many(len(scan.subscriptions), "subscription")
+    return scan.taken, standing or "nothing open", whole, subscriptions, scan.id, scan.selection
 
 
 def _named(item: Item) -> Row:
-    """Severity, a name for people, the fingerprint."""
+    """Return severity, a name for people, the fingerprint."""
     what = item.endpoint + (f" {item.address}" if item.address else "") if item.kind == "exposure" else item.rule
     return item.severity, f"{item.resource.rstrip('/').rsplit('/', 1)[-1]}: {what}", item.fingerprint
 
@@ -175,19 +179,10 @@ def _age(item: Item, now: str) -> str:
         days = (date.fromisoformat(now[:10]) - date.fromisoformat(item.since[:10])).days
     except ValueError:
         return f"since {item.since}{lost}"
-    return f"since {item.since[:10]}, {_count(max(days, 0), 'day')}{lost}"
-
-
-def _count(count: int, word: str) -> str:
-    return f"{count:,} {word}" + ("" if count == 1 else "s")
+    return f"since {item.since[:10]}, {many(max(days, 0), 'day')}{lost}"
 
 
 # JSON
-
-
-def _json(value: object) -> int:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
-    return 0
 
 
 def _scan(scan: ScanRecord) -> Mapping[str, Any]:

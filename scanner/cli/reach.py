@@ -1,10 +1,11 @@
-"""`twolocks reach`: finds resource and caller in a snapshot or live, asks `scanner.reach.query`, and prints."""
+"""`twolocks reach`: finds resource and caller in a snapshot or live, queries `scanner.reach.query`, and prints."""
 
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from scanner.cli.common import stopping
 from scanner.config.settings import Settings
 from scanner.document.schema import now
 from scanner.errors import InputError, UserError, nearest
@@ -30,8 +31,10 @@ from scanner.snapshot import files as snapshot
 from scanner.snapshot.bundles import Snapshot, of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
-from scanner.terminal.screen import Line, Screen, clean, coloured, width_of
+from scanner.terminal.lines import Line, coloured, width_of
+from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
+from scanner.terminal.text import clean
 
 NAME = 18
 SHORT = {"firewall": "firewall", "switch": "public access", "no-nsg": "no group"}
@@ -57,15 +60,21 @@ _NAME = re.compile(r"[\w.() -]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was asked, as it was given; `port` None: every endpoint."""
+    """The options as they were given. `port` "": every endpoint."""
 
     resource: str
     source: str
     port: str
 
 
-def ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
-    """Answer on standard output; the exit code. Raises InputError, and what a collection raises."""
+def run(settings: Settings, resource: str) -> int:
+    """Print the answers, and return the exit code. Raises InputError, and what a collection raises."""
+    screen = Screen()
+    with stopping(screen) as stop:
+        return _ask(resource, settings, screen, stop)
+
+
+def _ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
     question = Question(resource, settings["source"], settings["port"])
     rules = load()
     named = parse_port(question.port)
@@ -102,9 +111,9 @@ def _lines(found: Sequence[ReachAnswer]) -> Iterator[Line]:
 
 
 def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAnswer]:
-    """The answers for the endpoints of a resource. Raises InputError where it is not there, or the caller is not."""
+    """Return the answers for the endpoints of a resource. Raise InputError where it or the caller is not there."""
     evaluation = Evaluation(taken, rules)
-    bundle, others = _found(question, evaluation)
+    bundle, others = _target(question, evaluation)
     topologies = topology(evaluation.index)
     caller = _caller(question.source, others, topologies)
     top = bundle.top
@@ -132,7 +141,7 @@ def _of_kind(
             raise InputError(
                 f"{top.name} has no endpoint on {question.port}", at=f"--port {question.port}", do=f"known: {ends}"
             )
-        return [_beside(ask_endpoint(each, top, caller, evaluation.index), [each]) for each in chosen]
+        return [_with_front_ends(ask_endpoint(each, top, caller, evaluation.index), [each]) for each in chosen]
     if question.port and named is None:
         raise InputError(f'"{question.port}" is no port', at=f"--port {question.port}", do="write tcp/22")
     missing: tuple[Unread, ...] = ()
@@ -142,27 +151,27 @@ def _of_kind(
         led, missing = [], (stop,)
     inside = internal_paths(caller, found, _nics(top)) if caller.in_network else []
     if named is not None:
-        return [_beside(ask_port(named, [*inside, *led], missing, top, caller, found, exposures), exposures)]
+        return [_with_front_ends(ask_port(named, [*inside, *led], missing, top, caller, found, exposures), exposures)]
     places = [(each.endpoint, each.address) for each in exposures if each.proven_reach or each.inconclusive]
     for path in inside:
         labels = [each.label for each in path.open_ranges(found.fabric)]
         places += [(label, path.front_end.address) for label in (["*/*"] if "*/*" in labels else labels)]
     ports = [(port_of_endpoint(label), address) for label, address in dict.fromkeys(places)]
     if not ports or missing:
-        return [_beside(ask_endpoint(each, top, caller, evaluation.index), [each]) for each in exposures]
+        return [_with_front_ends(ask_endpoint(each, top, caller, evaluation.index), [each]) for each in exposures]
     every = [*inside, *led]
     found_at = [
         ask_port(
-            port, [each for each in every if each.front.address == address], missing, top, caller, found, exposures
+            port, [each for each in every if each.front_end.address == address], missing, top, caller, found, exposures
         )
         for port, address in ports
         if port is not None
     ]
-    return [_beside(each, exposures) for each in found_at]
+    return [_with_front_ends(each, exposures) for each in found_at]
 
 
-def _beside(found: ReachAnswer, exposures: Sequence[Exposure]) -> ReachAnswer:
-    """The answer with what else leads to these endpoints, as the report tells it."""
+def _with_front_ends(found: ReachAnswer, exposures: Sequence[Exposure]) -> ReachAnswer:
+    """Return the answer with what else leads to these endpoints, as the report says it."""
     told = dict.fromkeys(said for each in exposures for said in each.admits if said.startswith(PUBLISHER_PREFIXES))
     return replace(found, also_published=tuple(told))
 
@@ -186,8 +195,8 @@ def _nics(machine: Resource) -> list[str]:
 # Finding what was named
 
 
-def _found(question: Question, evaluation: Evaluation) -> tuple[Bundle, list[Resource]]:
-    """The bundle of the resource, and the resources that the caller may be."""
+def _target(question: Question, evaluation: Evaluation) -> tuple[Bundle, list[Resource]]:
+    """Return the bundle of the resource, and the resources that the caller may be."""
     judged = {type for type, kinds in evaluation.kinds.items() if any(each.endpoint_function for each in kinds)}
     fits: dict[str, Bundle] = {}
     others: list[Resource] = []
@@ -206,25 +215,27 @@ def _found(question: Question, evaluation: Evaluation) -> tuple[Bundle, list[Res
     if len(fits) == 1:
         return next(iter(fits.values())), others
     if fits:
-        raise _several(question.resource, [each.top.id if each.top else each.id for each in fits.values()], "RESOURCE")
-    raise _nothing(question.resource, names)
+        raise _ambiguous(
+            question.resource, [each.top.id if each.top else each.id for each in fits.values()], "RESOURCE"
+        )
+    raise _unknown_resource(question.resource, names)
 
 
 def _names(word: str, id: str) -> bool:
-    """Whether a word names a resource: its name, its id, or the id of something below it."""
+    """Return whether a word names a resource: its name, its id, or the id of something below it."""
     if not word.startswith("/"):
         return same(word, id.rsplit("/", 1)[-1])
     asked, own = segments(word), segments(id)
     return asked[: len(own)] == own
 
 
-def _several(word: str, ids: Sequence[str], at: str) -> InputError:
+def _ambiguous(word: str, ids: Sequence[str], at: str) -> InputError:
     return InputError(
         f'"{word}" names {len(ids)} resources', at=at, do=f"give the id: {', '.join(sorted(ids, key=str.lower)[:3])}"
     )
 
 
-def _nothing(word: str, names: set[str]) -> InputError:
+def _unknown_resource(word: str, names: set[str]) -> InputError:
     short = word.rstrip("/").rsplit("/", 1)[-1]
     known = {name.lower(): name for name in names}
     near = [known[each] for each in nearest(short, known)]
@@ -235,13 +246,13 @@ def _nothing(word: str, names: set[str]) -> InputError:
 
 
 def _caller(source: str, others: Sequence[Resource], found: Topology) -> Caller:
-    """Who calls: the internet, an address or range, or a resource."""
+    """Return the caller: the internet, an address or range, or a resource."""
     if source.lower() in ("", "internet", "*"):
         return INTERNET
     try:
         addresses = parse(source)
     except BadAddress:
-        return _standing(source, others, found)
+        return _inside_caller(source, others, found)
     if not PUBLIC_ADDRESSES.covers(addresses):
         raise InputError(
             f"{source} is no public address: who calls from inside is a resource",
@@ -251,7 +262,7 @@ def _caller(source: str, others: Sequence[Resource], found: Topology) -> Caller:
     return Caller(source, addresses)
 
 
-def _standing(source: str, others: Sequence[Resource], found: Topology) -> Caller:
+def _inside_caller(source: str, others: Sequence[Resource], found: Topology) -> Caller:
     fabric = found.fabric
     ids = {each.id.lower(): each.id for each in others}
     for known in (*fabric.nics, *fabric.subnets, *public_addresses(found.index)):
@@ -267,7 +278,7 @@ def _standing(source: str, others: Sequence[Resource], found: Topology) -> Calle
             do=f"{hint}internet, an address, or the name or id of a machine, a subnet or a network",
         )
     if len(ids) > 1:
-        raise _several(source, list(ids.values()), f"--source {source}")
+        raise _ambiguous(source, list(ids.values()), f"--source {source}")
     id = next(iter(ids.values()))
     name = id.rsplit("/", 1)[-1]
     nics = _nics(others[0]) if others else []
@@ -307,7 +318,7 @@ async def _read(question: Question, rules: RuleSet, settings: Settings, screen: 
     judged = {type.lower() for kind in kinds for type in kind.types}
     async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
         store.header.cloud, store.header.principal = reader.cloud, reader.account.name
-        finder = _Finder(reader, settings["subscription"])
+        finder = _IdFinder(reader, settings["subscription"])
         target = await finder.id(question.resource, judged, "RESOURCE")
         ids, beside = [target], []
         source = question.source
@@ -327,14 +338,14 @@ _MACHINES = ("microsoft.compute/virtualmachines",)
 
 
 def _fronts(rules: RuleSet) -> list[ResourceType]:
-    """The kinds of which something below is looked up for others: Front Doors, API Management."""
+    """Return the resource types of which a child is looked up for others: Front Doors, API Management."""
     return [
         kind for kind in rules.kinds if kind.endpoint_function is None and any(each.always for each in kind.children)
     ]
 
 
 def _reads(kinds: Sequence[ResourceType]) -> Iterator[Read]:
-    """What exposures read, parents first."""
+    """Yield what exposures read, parents first."""
     seen: set[int] = set()
     for kind in kinds:
         for child in kind.endpoint_reads:
@@ -355,7 +366,7 @@ def _is_address(text: str) -> bool:
     return True
 
 
-class _Finder:
+class _IdFinder:
     """Finds ids by name with one query of Resource Graph."""
 
     def __init__(self, reader: object, wanted: Sequence[str]) -> None:
@@ -363,7 +374,7 @@ class _Finder:
         self.wanted = wanted
 
     async def id(self, word: str, judged: set[str], at: str) -> str:
-        """The id that a word names. Raises InputError."""
+        """Return the id that a word names. Raise InputError."""
         if word.startswith("/"):
             return word
         if not _NAME.fullmatch(word):
@@ -374,10 +385,10 @@ class _Finder:
         if len(rows) == 1:
             return rows[0]
         if rows:
-            raise _several(word, rows, at)
+            raise _ambiguous(word, rows, at)
         every = await self._query("resources | project id | order by id asc")
         names = {each.rsplit("/", 1)[-1] for each in every if not judged or type_of(each).lower() in judged}
-        raise _nothing(word, names)
+        raise _unknown_resource(word, names)
 
     async def _query(self, kql: str) -> list[str]:
         from scanner.azure.clients import AzureReader
@@ -395,6 +406,3 @@ class _Finder:
                 code=4,
             ) from error
         return [row["id"] for row in rows if isinstance(row.get("id"), str)]
-
-
-__all__ = ["Question", "answers", "ask"]

@@ -1,21 +1,58 @@
-"""Rules for people and programs: the lines of `rules list`, the page of `rules show`, and both as JSON."""
+"""`twolocks rules`: the lines of `rules list`, the page of `rules show`, and both as JSON."""
 
+import os
 import re
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from scanner.cli.common import print_json, say, show_broken
 from scanner.config.settings import Settings
+from scanner.errors import InputError, nearest
 from scanner.model.exposure import LOCKS
 from scanner.model.rule import Read, Rule
 from scanner.model.verdict import Severity
-from scanner.rulebook.loader import RuleSet, matches
-from scanner.terminal.screen import Line, named
+from scanner.rulebook.loader import RuleSet, load, matches
+from scanner.scan.job import chosen
+from scanner.terminal.lines import Line, coloured, table, width_of
+from scanner.terminal.text import many, named
+
+
+def list_rules(settings: Settings) -> int:
+    """Print the rules, one a line, and return the exit code. Raises InputError."""
+    rules = chosen(settings)
+    found = wanted(rules, settings)
+    if settings["format"] == "json":
+        print_json([facts(rule) for rule in found])
+    else:
+        table([(rated(rule), rule.id, rule.category, rule.title + off(rule)) for rule in found], sys.stdout, os.environ)
+    show_broken(rules.broken)
+    types = len({type for rule in found for type in rule.types})
+    said = f"{many(len(found), 'rule')} on {many(types, 'type')}."
+    say(f'{said} "exposure": rated by what is open. More: twolocks rules show ID')
+    return 2 if rules.broken else 0
+
+
+def show(settings: Settings, id: str) -> int:
+    """Print one rule, and return the exit code. Raises InputError."""
+    rules = load([Path(each) for each in settings["rules"]])
+    rule = rules.rules.get(id) or next((each for each in rules.rules.values() if id in each.aliases), None)
+    if rule is None:
+        near = nearest(id, rules.rules)
+        hint = f"nearest: {', '.join(near)}; " if near else ""
+        raise InputError(f'there is no rule "{id}"', do=f"{hint}all: twolocks rules list")
+    if settings["format"] == "json":
+        print_json(facts(rule))
+        return 0
+    width, colour = width_of(sys.stdout), coloured(sys.stdout, os.environ)
+    for line in page(rule):
+        sys.stdout.writelines(row + "\n" for row in line.render(width, colour))
+    return 0
 
 
 def wanted(rules: RuleSet, settings: Settings) -> list[Rule]:
-    """The rules that the patterns mean, costly ones too, by category and id."""
+    """Return the rules that the patterns mean, costly ones too, by id."""
     found = [
         rule
         for rule in rules.rules.values()
@@ -23,11 +60,6 @@ def wanted(rules: RuleSet, settings: Settings) -> list[Rule]:
         and not any(matches(rule, each) for each in settings["skip"])
     ]
     return sorted(found, key=lambda rule: rule.id)
-
-
-def words(rules: RuleSet, settings: Settings) -> list[tuple[str, str, str, str]]:
-    """One row a rule: severity, id, category, title."""
-    return [(rated(rule), rule.id, rule.category, rule.title + off(rule)) for rule in wanted(rules, settings)]
 
 
 def rated(rule: Rule) -> str:
@@ -38,20 +70,8 @@ def off(rule: Rule) -> str:
     return " (off: costs many requests; name it with --only)" if rule.costly else ""
 
 
-def listed(rules: RuleSet, settings: Settings) -> str:
-    return _json([facts(rule) for rule in wanted(rules, settings)])
-
-
-def shown(rule: Rule) -> str:
-    return _json(facts(rule))
-
-
-def _json(value: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
-
-
 def facts(rule: Rule) -> dict[str, Any]:
-    """A rule as JSON, by the contract; with what `rules show` prints beside."""
+    """Return a rule as JSON, by the contract, with what `rules show` prints beside."""
     return {
         "id": rule.id,
         "title": rule.title,
@@ -72,14 +92,14 @@ def facts(rule: Rule) -> dict[str, Any]:
 
 
 def reads(rule: Rule) -> list[Read]:
-    """What is read below the resource to decide it."""
+    """Return what is read below the resource to decide the rule."""
     found = [*rule.reads, *([rule.subject] if rule.subject is not None else [])]
     found += rule.kind.endpoint_reads if rule.lock else []
     return list(dict.fromkeys(found))
 
 
 def page(rule: Rule) -> Iterator[Line]:
-    """What `rules show` prints."""
+    """Yield what `rules show` prints."""
     how = f"rated {_range(rule)} by exposure" if rule.category in LOCKS and rule.lock else rated(rule)
     yield Line(f"{rule.title} ({rule.category}; {how})", column=0)
     yield Line(rule.why, "Why")
@@ -138,7 +158,7 @@ def _fix(rule: Rule) -> Iterator[Line]:
 
 
 def template(text: str) -> str:
-    """A command with words in capitals where a finding has names: `{top_id}` as `ID`."""
+    """Return a command with words in capitals where a finding has names: `{top_id}` as `ID`."""
     return (
         re.sub(r"\{(?:top_)?(\w+)\}", lambda hit: hit[1].upper() if hit[1] != "top" else "NAME", text)
         .replace("{{", "{")

@@ -1,17 +1,27 @@
-"""`twolocks sandbox`: the sample estate, or a snapshot, served until Ctrl-C."""
+"""`twolocks sandbox`: serves the sample estate, or a snapshot, until Ctrl-C."""
 
 import asyncio
 import sys
 from pathlib import Path
 
+from scanner.cli.common import stopping
 from scanner.config.settings import Settings
 from scanner.errors import InputError
-from scanner.terminal.screen import Line, Screen
+from scanner.terminal.lines import Line
+from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
 
 
-def serving(file: Path | None, settings: Settings, screen: Screen, stop: Stop) -> None:
-    """Serve; the variables that lead there go to stdout. Raises Stopped at its end."""
+def run(settings: Settings, file: str) -> int:
+    """Serve until Ctrl-C, which raises Stopped."""
+    screen = Screen()
+    with stopping(screen) as stop:
+        _serve(Path(file) if file else None, settings, screen, stop)
+    return 0
+
+
+def _serve(file: Path | None, settings: Settings, screen: Screen, stop: Stop) -> None:
+    """Serve, and print the variables with which a scan finds the sandbox. Raises Stopped at its end."""
     from scanner.sandbox.estate import load_estate
     from scanner.sandbox.server import sandbox
     from scanner.sandbox.snapshot_estate import load

@@ -1,84 +1,30 @@
-"""What a table [notify.NAME] of the settings may say, kind by kind, and the target that is made of it."""
+"""Checks a table [notify.NAME] of the settings, and makes its target with the secrets that it names."""
 
 import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from scanner.config.keys import KINDS, NAME, Key, keys_of
 from scanner.config.toml import TomlFile
 from scanner.errors import InputError
 from scanner.model.verdict import Severity
 
-Shape = Literal["text", "number", "list", "choice"]
-
-SEVERITIES = tuple(each.name for each in reversed(Severity))
-TLS = ("starttls", "implicit", "none")
 PORTS = {"starttls": 587, "implicit": 465, "none": 25}
 LEAST_SECRET = 16
-MOST = 64 << 10
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MOST_BYTES = 64 << 10
+"""How much of a file with a secret is read."""
+LITERAL = ("url", "secret", "password")
+"""What never stands in the settings itself."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key of a table: `needed`, or one of two where it names the other in `other`; `known` are a choice's words."""
-
-    name: str
-    about: str
-    shape: Shape = "text"
-    needed: bool = False
-    other: str = ""
-    known: tuple[str, ...] = ()
-
-
-def _secret(name: str, about: str, needed: bool = True) -> tuple[Key, Key]:
-    return (
-        Key(f"{name}-env", f"The variable that holds {about}", needed=needed, other=f"{name}-file"),
-        Key(f"{name}-file", f"The file that holds {about}", needed=needed, other=f"{name}-env"),
-    )
-
-
-COMMON = (
-    Key("kind", "How it is told"),
-    Key("min-severity", "The least severe that is told (default: high)", "choice", known=SEVERITIES),
-    Key("owner", "Only what carries this value of the owner tag, and waivers of this owner"),
-)
-URL = _secret("url", "its address, which is a secret")
-KINDS: dict[str, tuple[Key, ...]] = {
-    "teams": URL,
-    "slack": URL,
-    "webhook": (*URL, *_secret("secret", "the key that signs")),
-    "mail": (
-        Key("host", "The mail server", needed=True),
-        Key("port", "Default: 587 with starttls, 465 with implicit", "number"),
-        Key("tls", "starttls (default), implicit; none on this machine only", "choice", known=TLS),
-        Key("from", "The address that it comes from", needed=True),
-        Key("to", "Whom it goes to", "list", needed=True),
-        Key("user", "The login, where the server asks for one"),
-        *_secret("password", "the password of the login", needed=False),
-    ),
-    "github": (),
-    "azure-devops": (),
-}
-"""The kinds, each with the keys that it has beside COMMON."""
-LITERAL = ("url", "secret", "password")
-"""What never stands in the settings itself."""
-
-
-def keys_of(kind: str) -> tuple[Key, ...]:
-    return (*COMMON, *KINDS[kind])
-
-
-# The settings
-
-
 def check(file: TomlFile, name: str, table: Mapping[str, Any]) -> None:
-    """Gather the faults of one table. `kind` is text."""
+    """Gather the faults of one table, whose `kind` is text."""
     place, kind = ("notify", name), table["kind"]
     if not NAME.fullmatch(name):
         file.fault(f'"{name}" is no name of a notification', *place, do="letters, digits, dots, - and _")
@@ -94,24 +40,18 @@ def check(file: TomlFile, name: str, table: Mapping[str, Any]) -> None:
         elif given not in known_keys:
             file.unknown(f'notify.{name} ({kind}) has no key "{given}"', given, known_keys, *place, given)
         else:
-            _shape(file, place, known_keys[given], value)
+            _value(file, place, known_keys[given], value)
     for key in known_keys.values():
         _present(file, place, key, table)
     if kind == "mail":
         _mail(file, place, table)
 
 
-def _shape(file: TomlFile, place: tuple[str, str], key: Key, value: Any) -> None:
+def _value(file: TomlFile, place: tuple[str, str], key: Key, value: Any) -> None:
+    """Gather the fault of one value."""
     what, at = f"notify.{place[1]}.{key.name}", (*place, key.name)
-    if key.shape == "number":
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
-            file.fault(f"{what} is a port, a number from 1 to 65535", *at)
-    elif key.shape == "list":
-        many = [value] if isinstance(value, str) else value
-        if not isinstance(many, list) or not many or not all(isinstance(each, str) for each in many):
-            file.fault(f"{what} is a list of addresses", *at, do='["ops@agency.example"]')
-    elif not isinstance(value, str) or not value.strip():
-        file.fault(f"{what} is text", *at)
+    if not key.fits(value):
+        file.fault(f"{what} is {key.takes}", *at, do=key.do)
     elif key.known and value not in key.known:
         file.unknown(f'{what} "{value}" is not known', value, key.known, *at, more=f"known: {', '.join(key.known)}")
     elif key.name.endswith("-env") and not _VARIABLE.fullmatch(value):
@@ -122,6 +62,7 @@ def _shape(file: TomlFile, place: tuple[str, str], key: Key, value: Any) -> None
 
 
 def _present(file: TomlFile, place: tuple[str, str], key: Key, table: Mapping[str, Any]) -> None:
+    """Gather the fault of a key that is missing, or that is there beside the other of its pair."""
     if key.other and key.name in table and key.other in table and key.name < key.other:
         file.fault(f"{key.name} and {key.other} say the same", *place, key.other, do="leave one of them out")
     if not key.needed or key.name in table or key.other in table or (key.other and key.name > key.other):
@@ -129,13 +70,14 @@ def _present(file: TomlFile, place: tuple[str, str], key: Key, table: Mapping[st
     word = key.name.removesuffix("-env")
     if word in table:
         return
-    value = '["..."]' if key.shape == "list" else '"..."'
+    value = '["..."]' if key.name == "to" else '"..."'
     more = f", or {key.other} = {value}" if key.other else ""
     what = f"{key.name} or {key.other}" if key.other else key.name
     file.fault(f"notify.{place[1]} needs {what}", *place, do=f"add {key.name} = {value}{more}")
 
 
 def _mail(file: TomlFile, place: tuple[str, str], table: Mapping[str, Any]) -> None:
+    """Gather the faults that only mail has: addresses, TLS, a login without its other half."""
     to = table.get("to", [])
     given = [("from", table.get("from")), *(("to", each) for each in ([to] if isinstance(to, str) else to or []))]
     for key, text in given:
@@ -151,7 +93,7 @@ def _mail(file: TomlFile, place: tuple[str, str], table: Mapping[str, Any]) -> N
 
 
 def loopback(host: str) -> bool:
-    """Whether a host is this machine, by its name or literal address."""
+    """Return whether a host is this machine, by its name or literal address."""
     if host.lower().rstrip(".") == "localhost":
         return True
     try:
@@ -160,12 +102,9 @@ def loopback(host: str) -> bool:
         return False
 
 
-# Targets
-
-
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """How mail is sent."""
+    """A mail server, its login, and the addresses."""
 
     host: str
     port: int
@@ -178,7 +117,7 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom to tell, and how, with its secrets. `at`: where the settings name it."""
+    """A notification, with its secrets. `at`: `file:line` of its table. `least`: the least severe that is sent."""
 
     name: str
     kind: str
@@ -191,14 +130,14 @@ class Target:
 
     @property
     def host(self) -> str:
-        """The one part of an address that may be shown."""
+        """Return the one part of the address that may be shown."""
         return self.mail.host if self.mail is not None else urlsplit(self.url).hostname or ""
 
 
 def target(name: str, table: Mapping[str, Any], at: str, folder: Path, environ: Mapping[str, str]) -> Target:
-    """The target of a table that was checked, with the secrets that it names. Raises InputError where one is missing.
+    """Return the target of a checked table, with the secrets that it names. Raise InputError where one is missing.
 
-    Files are named from the folder of the settings.
+    `folder`: that of the settings, where the names of files start.
     """
 
     def secret(word: str) -> str:
@@ -237,7 +176,7 @@ def _mailbox(table: Mapping[str, Any], password: str) -> Mailbox:
 
 
 def _read(name: str, word: str, table: Mapping[str, Any], at: str, folder: Path, environ: Mapping[str, str]) -> str:
-    """A secret, from the variable or the file that the table names; "" where it names none."""
+    """Return a secret, from the variable or the file that the table names; "" where it names none."""
     variable, file = table.get(f"{word}-env", ""), table.get(f"{word}-file", "")
     if variable:
         if given := environ.get(variable, "").strip():
@@ -248,7 +187,7 @@ def _read(name: str, word: str, table: Mapping[str, Any], at: str, folder: Path,
         return ""
     try:
         with (folder / file).open("rb") as opened:
-            text: str = opened.read(MOST).decode().strip()
+            text: str = opened.read(MOST_BYTES).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is no text"
         what = f'notification "{name}" needs the file {file}, which cannot be read: {why}; nothing was read'
@@ -259,7 +198,7 @@ def _read(name: str, word: str, table: Mapping[str, Any], at: str, folder: Path,
 
 
 def _address(found: Target) -> None:
-    """Refuse an address that cannot be used or would not be safe. No error repeats it."""
+    """Raise InputError for an address that cannot be used or would not be safe. No error repeats it."""
 
     def wrong(why: str, do: str) -> InputError:
         return InputError(f'the address of notification "{found.name}" {why}; nothing was read', at=found.at, do=do)

@@ -1,4 +1,4 @@
-"""TOML files of people: what they say, and on which line each key stands, so that a fault can be shown."""
+"""TOML files that people write: their data, and the line of each key, so that a fault names it."""
 
 import re
 import tomllib
@@ -16,7 +16,7 @@ _DATE = re.compile(r"=\s*(\d{4}-\d{1,2}-\d{1,2})\b")
 
 
 class Faults(InputError):
-    """All faults of one input file; the first one stands for it."""
+    """All faults of one input file; the message is that of the first."""
 
     def __init__(self, faults: list[InputError]) -> None:
         first = faults[0]
@@ -26,7 +26,7 @@ class Faults(InputError):
 
 @dataclass(slots=True)
 class TomlFile:
-    """A file that was read. `lines`: the line of each key, by its path; `faults` are gathered and raised by `check`."""
+    """A file that was read. `lines`: the line of each key, by its path. `faults`: what was gathered, for `check`."""
 
     path: Path
     data: dict[str, Any]
@@ -34,17 +34,18 @@ class TomlFile:
     faults: list[InputError] = field(default_factory=list)
 
     def at(self, *key: str | int) -> str:
-        """`file:line` of the nearest key that has a line."""
+        """Return `file:line` of the nearest key that has a line."""
         while key and key not in self.lines:
             first = (*key, 0)
             key = first if first in self.lines else key[:-1]
         return f"{self.path}:{self.lines[key]}" if key else str(self.path)
 
     def fault(self, what: str, *key: str | int, do: str = "") -> None:
+        """Gather a fault of a key; `do`: what helps."""
         self.faults.append(InputError(what, at=self.at(*key), do=do))
 
     def unknown(self, what: str, word: str, known: Iterable[str], *key: str | int, more: str = "") -> None:
-        """A fault that names the nearest known word."""
+        """Gather a fault that names the nearest known word."""
         near = nearest(word, known, 1)
         hint = [f"nearest: {near[0]}"] if near else []
         self.fault(what, *key, do="; ".join([*hint, *([more] if more else [])]) or f"known: {', '.join(known)}")
@@ -61,7 +62,7 @@ def _line(fault: InputError) -> int:
 
 
 def read(path: Path, option: str) -> TomlFile:
-    """The file. Raises InputError where it cannot be read or is no TOML, naming the line."""
+    """Return a file, which `option` named. Raise InputError, with the line, where it cannot be read or is no TOML."""
     try:
         text = path.read_text("utf-8-sig")
     except OSError as error:
@@ -72,7 +73,7 @@ def read(path: Path, option: str) -> TomlFile:
 
 
 def parsed(path: Path, text: str) -> TomlFile:
-    """A file of this text. Raises as `read` does."""
+    """Return a file of this text. Raise as `read` does."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     try:
         data = tomllib.loads(text)
@@ -93,7 +94,7 @@ def _broken(path: Path, text: str, why: str) -> InputError:
 
 
 def _lines(text: str) -> Iterator[tuple[Key, int]]:
-    """The path and line of each key. Each statement is parsed by itself, since tomllib tells no positions."""
+    """Yield the path and line of each key. Each statement is parsed by itself, because tomllib gives no positions."""
     table: Key = ()
     counts: dict[Key, int] = {}
     held: list[str] = []
@@ -115,7 +116,7 @@ def _lines(text: str) -> Iterator[tuple[Key, int]]:
 
 
 def _table(parsed: dict[str, Any], counts: dict[Key, int]) -> Key:
-    """The path of a header; of an array of tables with the place of the entry."""
+    """Return the path of a header; for an array of tables with the place of the entry."""
     key: Key = ()
     at: Any = parsed
     while isinstance(at, dict) and at:

@@ -12,7 +12,8 @@ from scanner.history.items import Reported
 from scanner.notify import compose
 from scanner.notify.notice import NoticeItem, ScanResult
 from scanner.notify.send import CHANNELS, DeliveryLimits, not_delivered, send_all
-from scanner.terminal.screen import Line, Screen
+from scanner.terminal.lines import Line
+from scanner.terminal.screen import Screen
 
 LATER = "twolocks notify test {name}; what is not told now is told after the next scan"
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from scanner.config.waivers import Expiring
+from scanner.config.waivers import ExpiringEntry
 from scanner.document.schema import ChangesRow, ScanRow
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
@@ -107,7 +107,7 @@ class ScanResult:
     changes: Changes | None = None
     owners: Mapping[str, str] = field(default_factory=dict)
     """The owner tag of each resource that has one, by its id in lower case."""
-    expiring: Sequence[Expiring] = ()
+    expiring: Sequence[ExpiringEntry] = ()
     history_errors: Sequence[str] = ()
     """The errors of the history, which was then not written."""
     files: Sequence[str] = ()

@@ -15,7 +15,7 @@ from scanner.notify.notice import (
     NoticeScan,
     ScanResult,
 )
-from scanner.terminal.screen import clean, middle
+from scanner.terminal.text import clean, middle
 
 WIDTH = 400
 """Columns of a sentence."""

@@ -23,7 +23,6 @@ ALWAYS = (
 """What finding subscriptions, and what is in them, needs whatever the rules are."""
 
 PLACEHOLDER = "/subscriptions/00000000-0000-0000-0000-000000000000"
-FORMATS = ("json", "bicep", "terraform")
 GROUP = "/providers/Microsoft.Management/managementGroups/"
 _SCOPE = re.compile(
     r"/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(/resourceGroups/[\w().-]{1,90})?"

@@ -1,4 +1,4 @@
-"""What changed since the last scan, in words: for the last screen, a log, and `--quiet`."""
+"""What changed since the last scan, as lines of the last screen, of a log, and of `--quiet`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from datetime import datetime
 
 from scanner.document import schema as rows
 from scanner.history.items import Change, ChangeKind, Changes
-from scanner.terminal.screen import Line
+from scanner.terminal.lines import Line
 
 SHOWN = 5
-_LABELS = {
+_LABELS: dict[ChangeKind, str] = {
     ChangeKind.new: "new",
     ChangeKind.reopened: "reopened",
     ChangeKind.raised: "worse",
@@ -25,14 +25,14 @@ _WHY = {
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """The changes of a scan that count, by kind, and what the document says of them."""
+class ChangeLines:
+    """The changes of a scan that count, by kind. `row`: the changes of its document."""
 
     row: rows.ChangesRow
     changes: dict[ChangeKind, list[Change]]
 
     @classmethod
-    def of(cls, row: rows.ChangesRow, found: Changes) -> "News":
+    def of(cls, row: rows.ChangesRow, found: Changes) -> "ChangeLines":
         return cls(row, {name: found.counted(name) for name in _LABELS})
 
     def head(self) -> str:
@@ -41,7 +41,7 @@ class News:
         return f"Changes since {date_of(self.row.since)}"
 
     def lines(self, count: int = SHOWN) -> Iterator[Line]:
-        """The block of the last screen."""
+        """Yield the block of the last screen, at most `count` changes of a kind."""
         yield Line()
         yield Line(self.head(), column=0)
         for name, found in self.changes.items():
@@ -80,7 +80,7 @@ class News:
                 yield f"{_LABELS[name]} {item.severity} {name_of(item.resource)}{endpoint} {item.fingerprint}"
 
     def quiet(self) -> str:
-        """`nothing new`, `2 new`; "" at the baseline."""
+        """Return `nothing new` or `2 new`; "" at the baseline."""
         counts = self.row.counts
         if self.row.baseline:
             return ""
@@ -94,7 +94,7 @@ def name_of(resource: str) -> str:
 
 
 def sentence(name: str, change: Change) -> str:
-    """`sqlfag: tds. Every Azure tenant can connect; a password opens it`."""
+    """Return a change as a sentence: `sqlfag: tds. Every Azure tenant can connect; a password opens it`."""
     item = change.item
     what = f"{name_of(item.resource)}: {item.endpoint}" if item.endpoint else name_of(item.resource)
     text = _WHY.get(name, "{title}").format(why=change.why, title=item.title)
@@ -103,7 +103,7 @@ def sentence(name: str, change: Change) -> str:
 
 
 def date_of(time: str | None) -> str:
-    """`24 November 2026, 02:00 UTC`, of a time as documents hold it."""
+    """Return a time of a document for people: `24 November 2026, 02:00 UTC`."""
     if not time:
         return "the scan before"
     try:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scanner.config import waivers
+from scanner.config import waiver_reader
 from scanner.config.notifications import Target
 from scanner.config.settings import Settings
 from scanner.document.writer import AtomicFile
@@ -118,7 +118,7 @@ def _waivers(settings: Settings, rules: RuleSet) -> Waivers:
     name = settings["waivers"]
     if not name:
         return NoWaivers()
-    return waivers.load(Path(name), rules, max_days=settings.max_days, allow_tag=settings.allow_tag)
+    return waiver_reader.load(Path(name), rules, max_days=settings.max_days, allow_tag=settings.allow_tag)
 
 
 def _whom(settings: Settings) -> tuple[Target, ...]:

@@ -11,16 +11,19 @@ from scanner.model.ids import type_of
 from scanner.model.verdict import Severity
 from scanner.report.text import split_fix
 from scanner.rulebook.loader import RuleSet
-from scanner.scan.change_lines import News
-from scanner.terminal.screen import Line, named, odd, rows_of, span
+from scanner.scan.change_lines import ChangeLines
+from scanner.terminal.lines import Line, rows_of
+from scanner.terminal.text import many, named, odd, span
 
 WORST, GAPS = 5, 3
 INDENT = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """All that the last screen says. `took` in seconds, None where nothing was read from Azure."""
+class LastScreen:
+    """The last screen of a scan. `took`: seconds of reading, None where nothing was read from Azure. `wrote`: names of
+    files. `role`: the command that makes a role with the missing permissions.
+    """
 
     evaluation: EvaluationResult
     rules: RuleSet
@@ -29,7 +32,7 @@ class Summary:
     end: Exit
     fail_on: str
     role: str = "twolocks access role > role.json"
-    news: News | None = None
+    news: ChangeLines | None = None
 
     @property
     def counts(self) -> Counts:
@@ -45,7 +48,7 @@ class Summary:
     # The screen
 
     def body(self, height: int, width: int) -> list[Line]:
-        """What stands above the result. From what was not read to the exit it takes at most `height` rows."""
+        """Return the lines above the result. From what was not read to the exit they take at most `height` rows."""
         room = height - rows_of(self.tail(), width)
         gaps = next((count for count in range(GAPS, 1, -1) if rows_of(self.not_read(count), width) <= room), 1)
         return [
@@ -57,7 +60,7 @@ class Summary:
         ]
 
     def tail(self) -> list[Line]:
-        """Result, files, exit."""
+        """Return result, files and exit."""
         return [Line(), *self.result(), *self.files(), Line(self.end.why, f"Exit {self.end.code}")]
 
     def read(self) -> str:
@@ -81,9 +84,8 @@ class Summary:
         return f"finished in {span(self.took)}: {read}"
 
     def judged(self) -> str:
-        counts = self.counts
-        rest, resources = counts.uncovered, sum(each.resources for each in counts.uncovered)
-        known = ((counts.endpoints, "endpoint"), (counts.checks, "check"), (len(self.rules.enabled), "rule"))
+        rest, resources = self.counts.uncovered, sum(each.resources for each in self.counts.uncovered)
+        known = ((self.counts.endpoints, "endpoint"), (self.counts.checks, "check"), (len(self.rules.enabled), "rule"))
         said = ", ".join(many(count, word) for count, word in known)
         if rest:
             have = "has" if resources == 1 else "have"
@@ -91,35 +93,35 @@ class Summary:
         return said
 
     def worst(self, count: int) -> Iterator[Line]:
-        doors = self.counts.fix_groups()
-        shown = doors[:count]
+        groups = self.counts.fix_groups()
+        shown = groups[:count]
         if not shown:
             return
         yield Line()
-        told = sum(len(door.endpoints) for door in shown)
+        told = sum(len(group.endpoints) for group in shown)
         yield Line(f"Worst {told:,} of {many(self.counts.endpoints, 'endpoint')}", column=0)
-        for door in shown:
-            yield Line(door.sentence(), door.severity, 10, door.severity)
-            yield from closing(door.fix)
+        for group in shown:
+            yield Line(group.sentence(), group.severity, 10, group.severity)
+            yield from closing(group.fix)
 
     def not_read(self, count: int) -> Iterator[Line]:
-        holes = self.holes()
+        gaps = self.gap_lines()
         undecided = self.counts.inconclusive
         accepted = self.accepted()
-        if holes or undecided or accepted:
+        if gaps or undecided or accepted:
             yield Line()
-        if holes or undecided:
-            yield Line(f"Not read: {self._undecided(len(holes), undecided)}; none of them counts as passed", column=0)
-        for hole in holes[:count]:
-            yield Line(hole.sentence(), hole.label, 10, "not read")
-            if hole.action:
-                yield Line(f"missing {hole.action}", column=INDENT, whole=True)
-        yield from self._more(len(holes) - count, holes)
+        if gaps or undecided:
+            yield Line(f"Not read: {self._undecided(len(gaps), undecided)}; none of them counts as passed", column=0)
+        for gap in gaps[:count]:
+            yield Line(gap.sentence(), gap.label, 10, "not read")
+            if gap.action:
+                yield Line(f"missing {gap.action}", column=INDENT, whole=True)
+        yield from self._more(len(gaps) - count, gaps)
         if accepted:
             yield Line(accepted, column=0)
 
     def accepted(self) -> str:
-        """What is accepted of what is undecided, "" without anything."""
+        """Return what is accepted of what is inconclusive, "" without anything."""
         count, checks = self.counts.accepted_gaps, self.evaluation.accepted_by_rule
         none = "none of them counts as passed"
         if not count:
@@ -131,27 +133,27 @@ class Summary:
         return f"Accepted: {many(count, 'gap')}; {by_gap}{other} {none}"
 
     def _undecided(self, gaps: int, checks: int) -> str:
-        """How many checks the gaps leave undecided, and how many are so for another reason."""
+        """Return how many checks are inconclusive because of gaps, and how many for another reason."""
         other = self.counts.inconclusive_by_gap[""] if gaps else 0
         if not gaps:
             return f"{many(checks, 'check')} undecided"
         said = f"{many(gaps, 'gap')} {'leaves' if gaps == 1 else 'leave'} {many(checks - other, 'check')} undecided"
         return f"{said}, {other:,} more for other reasons" if other else said
 
-    def _more(self, more: int, holes: Sequence["Hole"]) -> Iterator[Line]:
-        cured = sum(bool(hole.action) for hole in holes)
-        which = "it" if len(holes) == 1 else "all" if cured == len(holes) else f"{cured:,} of the {len(holes):,}"
+    def _more(self, more: int, gaps: Sequence["GapLine"]) -> Iterator[Line]:
+        cured = sum(bool(gap.action) for gap in gaps)
+        which = "it" if len(gaps) == 1 else "all" if cured == len(gaps) else f"{cured:,} of the {len(gaps):,}"
         role = f"A role that closes {which}: {self.role}" if cured else ""
         if more > 0:
             yield Line(f"and {many(more, 'more gap')}{f'. {role}' if role else ''}", column=0)
         elif role:
             yield Line(role, column=0)
 
-    def holes(self) -> list["Hole"]:
-        """The gaps that were not accepted, the worst first."""
+    def gap_lines(self) -> list["GapLine"]:
+        """Return the gaps that were not accepted, the worst first."""
         counts, names = self.counts, self.names()
         found = [
-            Hole(
+            GapLine(
                 named(gap.url, names),
                 gap,
                 counts.inconclusive_by_gap.get(gap.url, 0),
@@ -161,9 +163,7 @@ class Summary:
             for gap in self.evaluation.gaps
             if not gap.accepted
         ]
-        return sorted(
-            found, key=lambda hole: (-(hole.worst if hole.worst is not None else -1), -hole.checks, hole.what)
-        )
+        return sorted(found, key=lambda gap: (-(gap.worst if gap.worst is not None else -1), -gap.checks, gap.what))
 
     def result(self) -> Iterator[Line]:
         first, *more = self.result_sentences()
@@ -215,7 +215,7 @@ class Summary:
     # The log
 
     def found(self) -> str:
-        """`5 critical, 14 high, 1 not read, 26 closed`."""
+        """Return the endpoints by severity and state: `5 critical, 14 high, 1 not read, 26 closed`."""
         counts = self.counts
         said = [f"{counts.open[name]:,} {name}" for name in SEVERITIES if counts.open[name]]
         said += [f"{self.counts.not_assessed:,} not read"] if self.counts.not_assessed else []
@@ -226,31 +226,35 @@ class Summary:
         return ", ".join(said) or "no endpoint"
 
     def found_lines(self) -> list[str]:
-        """The open endpoints at or above `--fail-on` (never: high), the worst first."""
+        """Return the open endpoints at or above `--fail-on` (never: high), the worst first."""
         least = Severity["high" if self.fail_on == "never" else self.fail_on.removeprefix("new:")]
         return [
-            f"{door.severity} {' '.join((door.name, door.endpoints[0]))}"
-            f"{f' and {len(door.endpoints) - 1} more' if len(door.endpoints) > 1 else ''} {door.fingerprint}"
-            for door in self.counts.fix_groups()
-            if Severity[door.severity] >= least
+            f"{group.severity} {' '.join((group.name, group.endpoints[0]))}"
+            f"{f' and {len(group.endpoints) - 1} more' if len(group.endpoints) > 1 else ''} {group.fingerprint}"
+            for group in self.counts.fix_groups()
+            if Severity[group.severity] >= least
         ]
 
     def quiet(self) -> str:
-        """The one line of `--quiet`, "" on exit 0."""
+        """Return the one line of `--quiet`, "" on exit 0."""
         if not self.end.code:
             return ""
         see = f"; see {self.wrote[0]}" if self.wrote else ""
         return f"twolocks: exit {self.end.code}: {self.why()}{see}"
 
     def why(self) -> str:
-        """Why it ends so, for one line; with what is new, where a history knows."""
+        """Return the reason of the exit code in one line, with what is new by the history."""
         news = self.news.quiet() if self.news is not None and "new" not in self.end.why else ""
         return f"{self.end.log or self.end.why}{f'; {news}' if news else ''}"
 
 
 @dataclass(frozen=True, slots=True)
-class Hole:
-    """A gap as the last screen tells it: what was to be read, what it leaves undecided, how bad that may be."""
+class GapLine:
+    """A gap on the last screen: `what` was not read, how many `checks` are inconclusive because of it, their worst
+    severity.
+
+    `is_scope`: it is a whole subscription.
+    """
 
     what: str
     gap: rows.GapRow
@@ -267,7 +271,7 @@ class Hole:
         return self.gap.action if self.gap.status in (401, 403) else ""
 
     def _scope(self) -> str:
-        """How a subscription is missing: in part, or as a whole, since it is disabled or failed."""
+        """Return how a subscription is missing: in part, or as a whole, because it is disabled or failed."""
         if self.gap.status == 403:
             return "is seen in part; what else it holds is not known"
         if self.gap.code.startswith("Subscription"):
@@ -284,7 +288,7 @@ class Hole:
 
 
 def closing(fix: str) -> Iterator[Line]:
-    """The command that closes an endpoint, on a line of its own and whole; none where a name in it does not show."""
+    """Yield the command that closes an endpoint, on a line of its own; none where a name in it does not show."""
     sentence, command = split_fix(fix)
     if command and (char := odd(command)):
         yield Line(f"No command is offered: the name holds {char}. Use the portal.", column=INDENT)
@@ -292,11 +296,6 @@ def closing(fix: str) -> Iterator[Line]:
         yield Line(command, column=INDENT, whole=True)
     elif sentence:
         yield Line(sentence, column=INDENT)
-
-
-def many(count: int, word: str) -> str:
-    """`1 gap`, `1,204 gaps`."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _listed(names: Sequence[str]) -> str:

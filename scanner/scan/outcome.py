@@ -11,8 +11,9 @@ from scanner.output.storage import is_blob
 from scanner.output.targets import STDOUT
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.job import Job
-from scanner.scan.last_screen import Summary
-from scanner.terminal.screen import Line, Screen, error_lines, height_of, width_of
+from scanner.scan.last_screen import LastScreen
+from scanner.terminal.lines import Line, error_lines, height_of, width_of
+from scanner.terminal.screen import Screen
 
 DISAGREES = "Azure disagrees with Twolocks, a defect of Twolocks"
 SHOWN = 5
@@ -23,7 +24,7 @@ class Outcome:
     """How a scan ended: its exit code, its last screen, its errors."""
 
     end: Exit
-    summary: Summary
+    summary: LastScreen
     errors: Sequence[UserError] = ()
 
 

@@ -17,9 +17,9 @@ from scanner.evaluate.results import EvaluationResult
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import Exit, decide
 from scanner.output.storage import Storage, is_blob
-from scanner.scan.change_lines import News
+from scanner.scan.change_lines import ChangeLines
 from scanner.scan.job import Job
-from scanner.scan.last_screen import Summary
+from scanner.scan.last_screen import LastScreen
 from scanner.scan.notifying import notify
 from scanner.scan.outcome import DISAGREES, SHOWN, Outcome, broken_rules, crashed_rules, disagreeing, stopped
 from scanner.scan.outputs import Outputs, Sections
@@ -28,7 +28,8 @@ from scanner.snapshot import files as snapshot
 from scanner.snapshot.bundles import Snapshot, of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
-from scanner.terminal.screen import Line, Screen
+from scanner.terminal.lines import Line
+from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop, Stopped
 
 
@@ -114,7 +115,7 @@ def _collect(context: _Context, limits: bool) -> Store:
         stop.run(_read(job, screen, store, limits))
     except Stopped:
         screen.finish()
-        known = f"{screen.done:,} of {screen.done + screen.to_come:,} known reads"
+        known = f"{screen.progress.done:,} of {screen.progress.done + screen.progress.to_come:,} known reads"
         stopped(job, screen, stop.code, f"after {known}")
         raise
     finally:
@@ -228,7 +229,7 @@ def _outcome(context: _Context, evaluation: Evaluation, scan: ScanRow, took: flo
     wrote = [name for name in asked if name in outputs.wrote]
     if session is not None and job.whom:
         errors += _notify(context, session, evaluation.result, scan, end, wrote)
-    summary = Summary(evaluation.result, job.rules, took, wrote, end, job.settings["fail-on"], news=_news(session))
+    summary = LastScreen(evaluation.result, job.rules, took, wrote, end, job.settings["fail-on"], news=_news(session))
     return Outcome(end, summary, errors)
 
 
@@ -249,10 +250,10 @@ def _notify(
         raise
 
 
-def _news(session: HistorySession | None) -> News | None:
+def _news(session: HistorySession | None) -> ChangeLines | None:
     if session is None or session.row is None or session.changes is None:
         return None
-    return News.of(session.row, session.changes)
+    return ChangeLines.of(session.row, session.changes)
 
 
 # What is shown on the way

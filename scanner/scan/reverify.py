@@ -18,7 +18,8 @@ from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
-from scanner.terminal.screen import Line, Screen
+from scanner.terminal.lines import Line
+from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
 
 

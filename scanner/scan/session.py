@@ -19,7 +19,8 @@ from scanner.rulebook.loader import RuleSet
 from scanner.scan.reverify import Reverifier, show_gaps, wanted
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.store import Store
-from scanner.terminal.screen import Line, Screen
+from scanner.terminal.lines import Line
+from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
 
 if TYPE_CHECKING:

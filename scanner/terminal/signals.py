@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: once ends cleanly, twice at once; no half file stays."""
+"""Ctrl-C and SIGTERM: the first ends a command cleanly, the second at once. No partial file stays."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Stopped(BaseException):
-    """Somebody ended the run; `code` is its exit code."""
+    """A signal ended the run; `code` is its exit code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -22,7 +22,7 @@ class Stopped(BaseException):
 
 
 class Stop:
-    """What the two signals do while a command runs. `parts`: files that are removed where it ends at once."""
+    """The handling of both signals while a command runs. `parts`: files that are removed where it ends at once."""
 
     def __init__(self, tell: Callable[[int], None]) -> None:
         self.parts: list[Path] = []

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scanner.cli.access import DENIED, judged, missing, wanted
+from scanner.cli.access import DENIED, assess, missing, wanted
 from scanner.collect.bodies import Role
 from scanner.collect.permissions import SubscriptionPermissions
 from scanner.rulebook import loader
@@ -322,7 +322,7 @@ def test_an_action_of_the_index_that_one_subscription_lacks_counts_in_all() -> N
     gate = "Microsoft.Network/loadBalancers/read"
     reader = rights(roles=[(["*/read"], [])])
     lacks = SubscriptionPermissions(TEST, "test", "full", roles=[(["*/read"], [gate])])
-    places = judged(rules(), [reader, lacks])
+    places = assess(rules(), [reader, lacks])
     assert "machine-open-web" in places[0].lacking
     assert "load-balancer-basic" not in places[0].lacking
     assert "load-balancer-basic" in places[1].lacking
@@ -333,7 +333,7 @@ def test_an_action_of_the_index_that_one_subscription_lacks_counts_in_all() -> N
 def test_what_every_scan_asks_counts_too() -> None:
     for action in access.ALWAYS:
         found = [rights(roles=[(["*/read"], [action])], groups={"rg": [(["*/read"], [action])]})]
-        rows = missing(rules(), judged(rules(), found))
+        rows = missing(rules(), assess(rules(), found))
         told = [row.action for row in rows]
         assert told == ([] if "managementGroups" in action else [action])
     assert access.GRAPH in wanted(rules())

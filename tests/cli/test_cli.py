@@ -7,16 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import click
 import pytest
-import typer
 
 from docs.build import helps
-from scanner.cli import help as texts
-from scanner.cli.app import app
-from scanner.config.settings import COMMANDS
+from scanner.cli.app import root
+from scanner.cli.help import text as help_of
+from scanner.config.commands import COMMANDS, Command
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.served_estate import Refusal
 from scanner.sandbox.server import Sandbox, running
@@ -35,24 +35,35 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # Help
 
 
-def commands() -> list[tuple[str, click.Command]]:
-    root = typer.main.get_command(app)
-    assert isinstance(root, click.Group)
-    found: list[tuple[str, click.Command]] = []
-    for name, command in root.commands.items():
-        if isinstance(command, click.Group):
-            found += [(f"{name} {below}", each) for below, each in command.commands.items()]
-        else:
-            found.append((name, command))
+RUNS = [row for row in COMMANDS.values() if row.runs]
+
+
+def built(row: Command) -> click.Command:
+    """The command that click has of a row."""
+    found: click.Command = root()
+    for word in row.name.split():
+        assert isinstance(found, click.Group)
+        found = found.commands[word]
     return found
 
 
-@pytest.mark.parametrize(("name", "command"), commands(), ids=[name for name, _ in commands()])
-def test_help_names_exactly_the_options_that_there_are(name: str, command: click.Command) -> None:
-    text = getattr(texts, name.replace(" ", "_").upper())
-    there = {option for param in command.params for option in param.opts if option.startswith("--")} | {"--help"}
-    told = set(re.findall(r"(?<![\w-])--[a-z-]+", text.split("\nEach option is")[0]))
-    assert told == there
+@pytest.mark.parametrize("row", RUNS, ids=lambda row: row.name)
+def test_help_names_exactly_the_options_that_there_are(row: Command) -> None:
+    there = {option for param in built(row).params for option in param.opts if option.startswith("--")} | {"--help"}
+    parts = [part for part in help_of(row).split("\n\n") if re.search(r"^  --help", part, re.MULTILINE)]
+    assert set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", "\n".join(parts), re.MULTILINE)) == there
+
+
+@pytest.mark.parametrize("row", RUNS, ids=lambda row: row.name)
+def test_every_option_that_a_help_names_is_one_of_some_command(row: Command) -> None:
+    known = {f"--{option.name}" for each in RUNS for option in each.options} | {"--config", "--help"}
+    assert set(re.findall(r"(?<![\w-])--[a-z-]+", help_of(row))) <= known
+
+
+@pytest.mark.parametrize("row", RUNS, ids=lambda row: row.name)
+def test_every_command_has_a_function(row: Command) -> None:
+    module, _, function = row.runs.partition(":")
+    assert callable(getattr(import_module(f"scanner.cli.{module}"), function))
 
 
 @pytest.mark.parametrize("name", ["", "history", "rules"])
@@ -62,15 +73,8 @@ def test_without_a_command_the_help_is_told(name: str) -> None:
     assert ended.err == twolocks(*name.split(), "--help").out
 
 
-@pytest.mark.parametrize(("name", "command"), commands(), ids=[name for name, _ in commands()])
-def test_every_option_is_a_variable_too(name: str, command: click.Command) -> None:
-    known = {option.name for option in COMMANDS[name.split()[0]]}
-    there = {opt[2:] for param in command.params for opt in param.opts if opt.startswith("--")} - {"help", "config"}
-    assert there <= known
-
-
 def test_help_fits_eighty_columns_and_is_ascii() -> None:
-    for name, text in helps(typer.main.get_command(app), "twolocks", None):
+    for name, text in helps(root(), "twolocks", None):
         assert text.isascii(), name
         assert max(map(len, text.splitlines())) <= 80, name
 
@@ -78,8 +82,8 @@ def test_help_fits_eighty_columns_and_is_ascii() -> None:
 def test_help_goes_to_standard_output() -> None:
     ended = twolocks("scan", "--help")
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == texts.SCAN + "\n"
-    assert twolocks("--help").out == texts.MAIN + "\n"
+    assert ended.out == help_of(COMMANDS["scan"]) + "\n"
+    assert twolocks("--help").out == help_of(COMMANDS[""]) + "\n"
     assert twolocks("--version").out.startswith("twolocks ")
 
 

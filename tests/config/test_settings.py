@@ -8,17 +8,10 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from scanner.config import toml
-from scanner.config.settings import (
-    COMMANDS,
-    DEFAULT,
-    HISTORY,
-    SCAN,
-    TABLES,
-    Settings,
-    has_password,
-    masked,
-    resolve,
-)
+from scanner.config.commands import COMMANDS, SCAN, Command
+from scanner.config.keys import TABLES
+from scanner.config.options import HISTORY
+from scanner.config.settings import DEFAULT, Settings, has_password, masked, resolve
 from scanner.config.toml import Faults
 from scanner.errors import InputError
 from scanner.model.verdict import Severity
@@ -309,7 +302,7 @@ def test_no_secret_of_a_notification_is_shown(tmp_path: Path) -> None:
 
 
 def test_an_option_that_scan_shares_counts_for_another_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(COMMANDS, "other", (HISTORY,))
+    monkeypatch.setitem(COMMANDS, "other", Command("other", "", rows=(HISTORY,)))
     (tmp_path / "twolocks.toml").write_text("[scan]\nquiet = true\n")
     environ = {"TWOLOCKS_SCAN_HISTORY": "scan.db"}
     assert resolve("other", {}, environ, folder=tmp_path).options["history"].source == "TWOLOCKS_SCAN_HISTORY"
@@ -318,7 +311,7 @@ def test_an_option_that_scan_shares_counts_for_another_command(tmp_path: Path, m
 
 
 def test_a_variable_that_sets_nothing_is_refused(tmp_path: Path) -> None:
-    for command in ("scan", "config"):
+    for command in ("scan", "config show"):
         with pytest.raises(InputError) as raised:
             resolve(command, {}, {"TWOLOCKS_SCAN_FAILON": "low"}, folder=tmp_path)
         assert (raised.value.what, raised.value.at, raised.value.do) == (
@@ -345,16 +338,16 @@ def test_config_show_lists_everything_that_a_file_may_say(tmp_path: Path) -> Non
         "[networks]\na = '10.0.0.0/8'\n[[intended]]\nresource = 'r'\nendpoint = 'e'\nreason = 'x'\n"
         "[severity.r]\nto = 'low'\nreason = 'x'\n[notify.n]\nkind = 'github'\n"
     )
-    names = [name for name, _, _ in resolve("config", {}, {}, folder=tmp_path).rows()]
+    names = [name for name, _, _ in resolve("config show", {}, {}, folder=tmp_path).rows()]
     for table, keys in TABLES.items():
-        for key in [option.name for option in SCAN] if table == "scan" else keys or ():
-            assert f"{table}.{key}" in names
+        for key in SCAN if table == "scan" else keys or ():
+            assert f"{table}.{key.name}" in names
     assert {"networks.a", "intended.1", "severity.r", "notify.n.kind"} <= set(names)
 
 
 def test_access_and_reach_ask_as_the_scan_does(tmp_path: Path) -> None:
     (tmp_path / "twolocks.toml").write_text('[scan]\nauth = "cli"\ntenant = "t1"\nskip = ["category:logging"]\n')
-    found = resolve("access", {"tenant": "t2"}, {"TWOLOCKS_SCAN_ONLY": "sql-*"}, folder=tmp_path)
+    found = resolve("access check", {"tenant": "t2"}, {"TWOLOCKS_SCAN_ONLY": "sql-*"}, folder=tmp_path)
     assert [found[name] for name in ("auth", "tenant", "skip", "only")] == [
         "cli",
         "t2",
@@ -363,4 +356,4 @@ def test_access_and_reach_ask_as_the_scan_does(tmp_path: Path) -> None:
     ]
     assert found.options["auth"].source.endswith("twolocks.toml:2")
     assert resolve("reach", {}, {}, folder=tmp_path)["tenant"] == "t1"
-    assert resolve("rules", {}, {}, folder=tmp_path)["skip"] == ()
+    assert resolve("rules list", {}, {}, folder=tmp_path)["skip"] == ()

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from scanner.config.waiver_editor import Terms, appended, chosen, opened
-from scanner.config.waivers import load
+from scanner.config.waiver_editor import WaiverTerms, append_entries
+from scanner.config.waiver_proposal import propose, read_findings
+from scanner.config.waiver_reader import load
 from scanner.document.writer import Writer
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.run import Evaluation
@@ -306,13 +307,13 @@ def test_exactly_the_endpoint_that_was_accepted_is_waived(data: st.DataObject, e
 
 def test_everything_of_the_sample_estate_can_be_accepted(estate: Path) -> None:
     before = json.loads((estate / "findings.json").read_text())
-    document = opened(estate / "findings.json", "")
+    document = read_findings(estate / "findings.json", "")
     failed = [row for row in before["findings"] if row["status"] == "fail"]
     wanted = [row["fingerprint"] for row in failed if not row["endpoints"]]
     wanted += [row["fingerprint"] for row in before["exposures"] if row["state"] == "open"]
-    parts = [part for each in wanted for part in chosen(document, each, estate, NOW).parts]
-    terms = Terms("Closed in March", "kari", date.fromisoformat(LATER))
-    Path("waivers.toml").write_text(appended("", parts, terms, Path("waivers.toml")))
+    entries = [entry for each in wanted for entry in propose(document, each, estate, NOW).entries]
+    terms = WaiverTerms("Closed in March", "kari", date.fromisoformat(LATER))
+    Path("waivers.toml").write_text(append_entries("", entries, terms, Path("waivers.toml")))
     after = judged(estate, Path("waivers.toml"))
     assert [row["rule"] for row in after["findings"] if row["status"] == "fail"] == []
     assert {row["state"] for row in after["exposures"]} == {"closed", "waived"}
@@ -324,13 +325,13 @@ def test_everything_of_the_sample_estate_can_be_accepted(estate: Path) -> None:
 
 def test_every_check_of_the_sample_estate_that_no_read_explains_can_be_accepted_as_undecided(estate: Path) -> None:
     before = json.loads((estate / "findings.json").read_text())
-    document = opened(estate / "findings.json", "")
+    document = read_findings(estate / "findings.json", "")
     bare = [row for row in before["findings"] if row["status"] == "unknown" and not row["gaps"]]
-    parts = [part for row in bare for part in chosen(document, row["fingerprint"], estate, NOW).parts]
+    entries = [entry for row in bare for entry in propose(document, row["fingerprint"], estate, NOW).entries]
     assert len(bare) >= 10
-    assert {part.table for part in parts} == {"gap"}
-    terms = Terms("A preview", "kari", date.fromisoformat(LATER))
-    Path("waivers.toml").write_text(appended("", parts, terms, Path("waivers.toml")))
+    assert {entry.table for entry in entries} == {"gap"}
+    terms = WaiverTerms("A preview", "kari", date.fromisoformat(LATER))
+    Path("waivers.toml").write_text(append_entries("", entries, terms, Path("waivers.toml")))
     after = judged(estate, Path("waivers.toml"))
     marked = {row["fingerprint"] for row in after["findings"] if row["waiver"] is not None}
     assert marked == {row["fingerprint"] for row in bare}

@@ -9,8 +9,8 @@ from time import perf_counter
 import pytest
 
 from scanner.config.toml import Faults
+from scanner.config.waiver_reader import load as waivers
 from scanner.config.waivers import WaiverFile, expiring, parse_cell
-from scanner.config.waivers import load as waivers
 from scanner.document.schema import WaiverRow
 from scanner.errors import InputError
 from scanner.evaluate.policy import Failure, NoWaivers

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 import pytest
-import typer
 import yaml
 
-from scanner.cli.app import app
-from scanner.config.settings import COMMANDS, resolve
+from scanner.cli.app import root
+from scanner.config.commands import COMMANDS
+from scanner.config.settings import resolve
 from tests.deploy.files import DEPLOY, ROOT, files
 from tests.deploy.test_container_apps import blocks, made
 
@@ -22,12 +22,6 @@ TOML = re.compile(r"^```toml\n(.*?)^```", re.M | re.S)
 CODE = re.compile(r"`([^`]+)`")
 ENDS = ("||", "&&", ";", "|", ">", "<", ">>", "2>", "#", "&")
 PROGRAM = re.compile(r"(^|.*/)twolocks$")
-
-
-def group() -> click.Group:
-    found = typer.main.get_command(app)
-    assert isinstance(found, click.Group)
-    return found
 
 
 def texts(path: Path) -> Iterator[tuple[str, bool]]:
@@ -77,7 +71,7 @@ def calls() -> Iterator[tuple[str, list[str], bool]]:
 
 def parse(words: list[str], named: bool = False) -> None:
     """Raises click's error for a command, an option or an argument that there is not; nothing runs."""
-    command: click.Command = group()
+    command: click.Command = root()
     context = click.Context(command, info_name="twolocks")
     rest = list(words)
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
@@ -136,7 +130,7 @@ def variables() -> Iterator[tuple[str, str]]:
 
 
 def test_every_variable_is_an_option() -> None:
-    known = {f"TWOLOCKS_{command}_{option.key}".upper() for command, options in COMMANDS.items() for option in options}
+    known = {f"TWOLOCKS_{row.word}_{option.key}".upper() for row in COMMANDS.values() for option in row.options}
     known |= {"TWOLOCKS_SCAN_CONFIG", "TWOLOCKS_POSTGRES_SCOPE"}
     assert [(where, name) for where, name in variables() if name not in known] == []
 
@@ -166,6 +160,6 @@ def test_the_page_has_every_exit_code() -> None:
 def test_every_option_that_is_named_in_the_page_is_one() -> None:
     page = FENCED.sub("", (ROOT / "docs" / "operating.md").read_text("utf-8"))
     named = {code.split()[0] for code in CODE.findall(page) if code.startswith("--")}
-    known = {f"--{option.name}" for options in COMMANDS.values() for option in options} | {"--verbose", "--config"}
+    known = {f"--{option.name}" for row in COMMANDS.values() for option in row.options} | {"--verbose", "--config"}
     assert named - known == set()
     assert len(named) >= 6

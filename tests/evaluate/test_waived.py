@@ -4,7 +4,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from scanner.config.waivers import WaiverFile, load
+from scanner.config.waiver_reader import load
+from scanner.config.waivers import WaiverFile
 from scanner.evaluate.policy import Intended, Policy
 from scanner.model.resource import Gap
 from scanner.rulebook import loader

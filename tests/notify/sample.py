@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from scanner.config.notifications import Mailbox, Target
-from scanner.config.waivers import Expiring
+from scanner.config.waivers import ExpiringEntry
 from scanner.document.schema import ChangesRow, GapRow, ScanRow, ScopeRow
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
@@ -54,7 +54,7 @@ NEWS = (
     ),
     change("new", VAULT, severity="high", rule="keyvault-no-purge-protection", title="A deleted vault can be purged"),
 )  # fmt: skip
-ENDS = (Expiring("storage-plain-http on stjournal", "kari", date(2026, 12, 9), "waivers.toml:3", 2),)
+ENDS = (ExpiringEntry("storage-plain-http on stjournal", "kari", date(2026, 12, 9), "waivers.toml:3", 2),)
 GAP = GapRow(
     url=f"{GROUP}/providers/Microsoft.Storage/storageAccounts/stlukket/blobServices/default/containers",
     status=403,
@@ -71,7 +71,7 @@ def facts(
     baseline: bool = False,
     known: bool = True,
     owners: Mapping[str, str] = OWNERS,
-    expiring: Sequence[Expiring] = (),
+    expiring: Sequence[ExpiringEntry] = (),
     gaps: Sequence[GapRow] = (),
     files: Sequence[str] = ("findings.json", "report.html"),
     notes: Sequence[str] = (),

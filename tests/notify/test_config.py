@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from scanner.config.notifications import COMMON, KINDS, keys_of, loopback
+from scanner.config.keys import COMMON, KINDS, keys_of
+from scanner.config.notifications import loopback
 from scanner.config.settings import Settings, resolve
 from scanner.errors import InputError
 from scanner.notify import after_scan

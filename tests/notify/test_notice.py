@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from scanner.config.waivers import Expiring
+from scanner.config.waivers import ExpiringEntry
 from scanner.history.items import ChangeKind
 from scanner.model.verdict import Severity
 from scanner.notify.compose import notice
@@ -146,8 +146,8 @@ def test_a_history_that_could_not_be_written_is_said() -> None:
 # Waivers
 
 
-def ends(days: int, used: int = 1, owner: str = "kari") -> Expiring:
-    return Expiring("storage-* on stjournal", owner, TODAY + timedelta(days=days), "waivers.toml:3", used)
+def ends(days: int, used: int = 1, owner: str = "kari") -> ExpiringEntry:
+    return ExpiringEntry("storage-* on stjournal", owner, TODAY + timedelta(days=days), "waivers.toml:3", used)
 
 
 def expiring(days: int, before: int | None = 1, used: int = 1) -> Notice | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scanner.config.notifications import KINDS
+from scanner.config.keys import KINDS
 from scanner.config.settings import resolve
 from scanner.notify.channels.webhook import WebhookBody, headers
 from scanner.notify.compose import WARNING_DAYS

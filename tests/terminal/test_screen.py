@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from scanner.errors import InputError
 from scanner.scan.last_screen import closing
-from scanner.terminal import screen as terminal
-from scanner.terminal.screen import Line, Screen, cells, clean, coloured, middle, mode_of, named, odd, span, table, wrap
+from scanner.terminal.lines import Line, coloured, error_lines, prepare, table
+from scanner.terminal.screen import Screen, mode_of
+from scanner.terminal.text import cells, clean, middle, named, odd, span, wrap
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -103,8 +104,8 @@ def test_sentences_are_wrapped_and_lose_nothing(words: list[str], width: int) ->
 )  # fmt: skip
 def test_no_name_is_a_command_wherever_it_stands_in_a_line(name: str, shown: str) -> None:
     """The agent of Azure Pipelines looks for `##vso[` anywhere in a line, the runner of GitHub for `##[`."""
-    assert terminal.clean(name) == shown
-    assert terminal.clean(shown) == shown
+    assert clean(name) == shown
+    assert clean(shown) == shown
 
 
 def test_a_command_is_whole_and_a_hidden_character_in_it_is_told() -> None:
@@ -119,7 +120,7 @@ def test_a_letter_that_the_stream_cannot_encode_is_escaped(monkeypatch: pytest.M
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, "ascii")
     monkeypatch.setattr("sys.stderr", stream)
-    terminal.prepare()
+    prepare()
     stream.write("blåbær \U0001f600\n")
     stream.flush()
     assert raw.getvalue() == b"bl\\u00e5b\\u00e6r \\U0001f600\n"
@@ -363,5 +364,5 @@ def test_a_read_is_named_for_people(url: str, text: str) -> None:
 
 
 def test_an_error_is_what_where_and_what_to_do() -> None:
-    lines = [line.text for line in terminal.error_lines(InputError("it broke", at="file:3", do="mend it"))]
+    lines = [line.text for line in error_lines(InputError("it broke", at="file:3", do="mend it"))]
     assert lines == ["error: it broke", "at: file:3", "do: mend it"]

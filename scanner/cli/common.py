@@ -1,0 +1,61 @@
+"""What several commands share: their settings, the reaction to Ctrl-C, rule files that were not loaded, JSON."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from scanner.config.commands import Command
+from scanner.config.settings import Settings, resolve
+from scanner.errors import InputError
+from scanner.terminal.lines import Line, error_lines, prepare
+from scanner.terminal.screen import Screen
+from scanner.terminal.signals import Stop
+
+if TYPE_CHECKING:
+    from scanner.rulebook.loader import Broken
+
+
+def settings_of(row: Command, given: Mapping[str, Any]) -> Settings:
+    """Return the settings of a command, from its options as click read them. Raises InputError."""
+    prepare()
+    config = given.get("config")
+    return resolve(row.name, given, os.environ, config=Path(config) if config else None)
+
+
+@contextmanager
+def stopping(screen: Screen) -> Iterator[Stop]:
+    """Watch for Ctrl-C and SIGTERM while a command runs, and say on the screen that it stops."""
+
+    def tell(code: int) -> None:
+        how = "Ctrl-C again stops at once" if code == 130 else "SIGTERM again stops at once"
+        screen.write([Line(f"Stopping; {how}", column=0)], "done", f"stopping; {how}")
+
+    with Stop(tell).watching() as stop:
+        yield stop
+
+
+def show_broken(broken: "Sequence[Broken]") -> None:
+    """Print the rule files that were not loaded, on standard error."""
+    for each in broken:
+        error = InputError(f"a rule file was not loaded: {each.error}", at=f"{each.file}:{each.line}", do="mend it")
+        Screen().last(error_lines(error))
+
+
+def say(text: str) -> None:
+    """Print one sentence on standard error."""
+    Screen().last([Line(text, column=0)])
+
+
+def json_text(value: object) -> str:
+    """Return a value as indented JSON with a line break at its end."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON on standard output."""
+    sys.stdout.write(json_text(value))

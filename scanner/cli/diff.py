@@ -1,0 +1,39 @@
+"""`twolocks diff`: compares two findings files or snapshots."""
+
+import os
+import sys
+
+from scanner.cli.common import show_broken, stopping
+from scanner.config.settings import Settings
+from scanner.history.documents import compared
+from scanner.output.formats import DIFF_FORMATS
+from scanner.output.storage import Storage
+from scanner.output.targets import STDOUT, parse_targets
+from scanner.output.writers import write_difference
+from scanner.report import diff as differences
+from scanner.scan.job import chosen
+from scanner.terminal.lines import Line, table
+from scanner.terminal.screen import Screen
+from scanner.version import version
+
+
+def run(settings: Settings, old: str, new: str) -> int:
+    """Print and write what differs, and return the exit code. Raises InputError."""
+    outs = parse_targets(settings["out"], settings.at, DIFF_FORMATS)
+    rules = chosen(settings)
+    screen = Screen()
+    with stopping(screen) as stop:
+        storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy, parts=stop.parts)
+        storage.check((out.name, settings.at("out", out.name)) for out in outs)
+        with storage.reading(old, old) as first, storage.reading(new, new) as second:
+            found = compared(first, second, rules, f"twolocks {version()}", (old, new))
+        wrote = write_difference(found, [out for out in outs if out.format != STDOUT], storage)
+    if settings["format"] == "json" or any(out.format == STDOUT for out in outs):
+        differences.write_json(found, sys.stdout.buffer)
+    else:
+        sys.stdout.write(differences.sentence(found) + "\n")
+        table(differences.rows(found), sys.stdout, os.environ, 2)
+    lines = [Line(note, "Note") for note in found.notes]
+    screen.last([*lines, *([Line(", ".join(wrote), "Wrote", whole=True)] if wrote else [])])
+    show_broken(rules.broken)
+    return 2 if rules.broken else 0

@@ -1,0 +1,82 @@
+"""Reports whatever ends a command: errors of people, stops, defects; one place for their exit codes."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from scanner.errors import InputError, UserError, nearest
+from scanner.terminal.lines import Line, error_lines, prepare
+from scanner.terminal.screen import Screen
+from scanner.terminal.signals import Stopped
+
+DEFECT = 70
+
+
+def report(error: BaseException, words: Sequence[str]) -> int:
+    """Print an error on standard error, and return its exit code. `words`: the command line."""
+    prepare()
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        sys.stderr.write(error.format_message().rstrip("\n") + "\n")
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        return _print(_usage(error, words))
+    if (code := _silent(error)) is not None:
+        return code
+    if "--verbose" in words or os.environ.get("TWOLOCKS_SCAN_VERBOSE"):
+        sys.stderr.writelines(traceback.format_exception(error))
+    return _print(error if isinstance(error, UserError) else _defect(error))
+
+
+def _silent(error: BaseException) -> int | None:
+    """Return the exit code of what ends a command without a message; None for all else."""
+    if isinstance(error, Stopped):
+        return error.code
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else DEFECT
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return None
+
+
+def _print(error: UserError) -> int:
+    Screen(quiet=False).plain([*error_lines(error), Line(f"exit {error.code}", column=0)])
+    return error.code
+
+
+def _usage(error: click.ClickException, words: Sequence[str]) -> UserError:
+    """Return click's error in our words, with the nearest name."""
+    context = getattr(error, "ctx", None)
+    if context is None:
+        context = click.Context(click.Command("twolocks"), info_name="twolocks")
+    command = context.command_path
+    if isinstance(error, click.NoSuchOption):
+        known = [option for each in context.command.params for option in each.opts]
+        return _unknown(f"there is no option {error.option_name}", error.option_name, known, command)
+    text = error.format_message().rstrip(".")
+    if text.startswith("No such command") and isinstance(context.command, click.Group):
+        word = next((each for each in words if not each.startswith("-") and each not in command.split()), "")
+        return _unknown(f'there is no command "{word}"', word, context.command.commands, command)
+    return InputError(text[:1].lower() + text[1:], do=f"{command} --help")
+
+
+def _unknown(what: str, word: str, known: Iterable[str], command: str) -> InputError:
+    near = nearest(word, known, 1)
+    return InputError(what, do=(f"nearest: {near[0]}; " if near else "") + f"all: {command} --help")
+
+
+def _defect(error: BaseException) -> UserError:
+    """Return what a person is told of an error that we did not foresee."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "scanner" in Path(frame.filename).parts]
+    where = "/".join(Path(frames[-1].filename).with_suffix("").parts[-2:]) if frames else "?"
+    return UserError(
+        f"twolocks failed: {type(error).__name__} in {where}; no file was written",
+        do="run again with --verbose and report the output",
+        code=DEFECT,
+    )

@@ -1,0 +1,10 @@
+"""`twolocks notify test`: sends a test message to a notification of the settings."""
+
+from scanner.config.settings import Settings
+from scanner.notify import after_scan
+from scanner.version import version
+
+
+def test(settings: Settings, name: str) -> int:
+    """Send a message that is marked as a test, and return the exit code. Raises UserError where it did not arrive."""
+    return after_scan.trial(settings, name, f"twolocks {version()}")

@@ -1,0 +1,23 @@
+"""`twolocks report`: makes a report from findings."""
+
+from scanner.cli.common import stopping
+from scanner.config.settings import Settings
+from scanner.errors import InputError
+from scanner.output.storage import Storage
+from scanner.output.targets import parse_targets
+from scanner.output.writers import convert
+from scanner.terminal.lines import Line
+from scanner.terminal.screen import Screen
+
+
+def run(settings: Settings, file: str) -> int:
+    """Write the findings of a file in the formats of `--out`, and return the exit code. Raises InputError."""
+    if not settings["out"]:
+        raise InputError("nothing says where to write", do=f"twolocks report {file} --out report.html")
+    screen = Screen()
+    with stopping(screen) as stop:
+        storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy, parts=stop.parts)
+        wrote = convert(file, parse_targets(settings["out"], settings.at), storage, settings.at)
+    if wrote:
+        screen.last([Line(", ".join(wrote), "Wrote", whole=True)])
+    return 0

@@ -1,0 +1,21 @@
+"""`twolocks scan`: reads subscriptions or a snapshot, evaluates, writes the outputs."""
+
+from scanner.cli.common import stopping
+from scanner.config.settings import Settings
+from scanner.terminal.screen import Screen
+from scanner.version import version
+
+
+def run(settings: Settings) -> int:
+    """Scan, and return the exit code."""
+    screen = Screen(quiet=settings["quiet"], verbose=settings["verbose"])
+    screen.start(f"twolocks {version()}, reads only")
+    # Imported after the first line is on the screen, because it takes longer than 0.3 s.
+    from scanner.scan.job import prepare
+    from scanner.scan.outcome import show
+    from scanner.scan.pipeline import run as scan
+
+    with stopping(screen) as stop:
+        outcome = scan(prepare(settings), screen, stop)
+        show(outcome, screen)
+    return outcome.end.code

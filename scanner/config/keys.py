@@ -1,0 +1,222 @@
+"""The keys of files that people write, one row each. Readers and the schemas for editors are made of them.
+
+msgspec checks the value of one key and knows its schema. It does not read whole tables, because it stops at the first
+fault: a person is told all faults of a file at once, each with its line and the nearest name.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from scanner.config.options import SEVERITIES, Option
+from scanner.config.toml import TomlFile
+from scanner.model.exposure import Auth, Reach
+
+Schema = dict[str, Any]
+TEXT: Any = Annotated[str, Meta(pattern=r"\S")]
+ONE: Any = Annotated[str, Meta(min_length=1)]
+# Without a pattern, because msgspec 0.22 crashes where one type holds a pattern twice.
+ONE_OR_MORE: Any = ONE | Annotated[list[ONE], Meta(min_length=1)]
+NAMES: Any = Annotated[list[TEXT], Meta(min_length=1)]
+PORT: Any = Annotated[int, Meta(ge=1, le=65535)]
+CELL: Any = Annotated[
+    str, Meta(pattern=f"^(data|admin|app)/({'|'.join(Auth.__members__)}|unknown)/({'|'.join(Reach.__members__)})$")
+]
+TAG: Any = Annotated[str, Meta(pattern=r"^\s*[^\s=][^=]*=\s*\S")]
+MAX_DAYS = 365
+"""How far ahead a waiver may expire, in days, where the settings say nothing else."""
+TLS = ("starttls", "implicit", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of a table.
+
+    `type`: what msgspec takes for it. `about`: its description in the schema. `takes`: what errors say of it. `do`: how
+    to write it, for errors. `needed`: it must be there, or else the key named in `other`. `known`: its values, where it
+    has only these.
+    """
+
+    name: str
+    about: str = ""
+    type: Any = TEXT
+    takes: str = "text"
+    do: str = ""
+    default: Any = None
+    needed: bool = False
+    other: str = ""
+    known: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return self.name.replace("-", "_")
+
+    def fits(self, value: object) -> bool:
+        """Return whether the key may have this value."""
+        try:
+            msgspec.convert(value, self.type)
+        except msgspec.ValidationError:
+            return False
+        return True
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema of its value."""
+        found: Schema = {"enum": list(self.known)} if self.known else msgspec.json.schema(self.type)
+        found |= {"default": self.default} if self.default not in (None, "", ()) else {}
+        return found | ({"description": self.about} if self.about else {})
+
+
+def number(name: str, about: str, least: int, most: int, default: int) -> Key:
+    """Return a key whose value is a number from `least` to `most`."""
+    type: Any = Annotated[int, Meta(ge=least, le=most)]
+    return Key(name, about, type, f"a number from {least} to {most}", default=default)
+
+
+def option_key(option: Option) -> Key:
+    """Return the key of [scan] that sets an option."""
+    if option.flag:
+        return Key(option.name, option.about, bool, "yes or no (true, false)", default=False)
+    if option.many:
+        return Key(option.name, option.about, ONE | list[str], "text or a list of texts")
+    return Key(option.name, option.about, ONE, default=option.default if option.known else None, known=option.known)
+
+
+# The settings file
+
+INTENDED = (
+    Key("resource", "An id, or a pattern with *", needed=True),
+    Key("endpoint", "A name, or a pattern with *", needed=True),
+    Key("reason", needed=True),
+)
+SEVERITY = (Key("to", known=SEVERITIES, needed=True), Key("reason", needed=True))
+NETWORK = (
+    number("wide-ipv4", "From how many IPv4 addresses on a union is wide", 1, 2**32, 65536),
+    number("wide-ipv6", "A union of more than one IPv6 network of this length is wide", 0, 128, 48),
+)
+REPORT = (
+    Key("tags", "Tags that findings keep", list[str], "a list of names", 'tags = ["owner"]', ()),
+    Key("owner-tag", "The tag that names the owner", TEXT, "the name of a tag", default=""),
+)
+WAIVERS = (
+    number("max-days", "How far ahead a waiver may expire", 1, 3660, MAX_DAYS),
+    Key(
+        "allow-tag",
+        "Waivers by tag: who may write tags may then waive",
+        bool,
+        "yes or no (true, false)",
+        default=False,
+    ),
+)
+VALUES: Mapping[str, tuple[Key, ...]] = {"network": NETWORK, "report": REPORT, "waivers": WAIVERS}
+"""The tables of single values."""
+TABLES: Mapping[str, tuple[Key, ...] | None] = {
+    "scan": (),
+    **VALUES,
+    "networks": None,
+    "severity": None,
+    "intended": None,
+    "notify": None,
+}
+"""The tables of a settings file and their keys; None where people choose the keys, () for the options of `scan`."""
+
+
+# Notifications
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""The name of a notification."""
+
+
+def _secret(name: str, about: str, needed: bool = True) -> tuple[Key, Key]:
+    return (
+        Key(f"{name}-env", f"The variable that holds {about}", needed=needed, other=f"{name}-file"),
+        Key(f"{name}-file", f"The file that holds {about}", needed=needed, other=f"{name}-env"),
+    )
+
+
+_URL = _secret("url", "its address, which is a secret")
+COMMON = (
+    Key("kind", "How it is told"),
+    Key("min-severity", "The least severe that is told (default: high)", known=SEVERITIES),
+    Key("owner", "Only what carries this value of the owner tag, and waivers of this owner"),
+)
+KINDS: Mapping[str, tuple[Key, ...]] = {
+    "teams": _URL,
+    "slack": _URL,
+    "webhook": (*_URL, *_secret("secret", "the key that signs")),
+    "mail": (
+        Key("host", "The mail server", needed=True),
+        Key("port", "Default: 587 with starttls, 465 with implicit", PORT, "a port, a number from 1 to 65535"),
+        Key("tls", "starttls (default), implicit; none on this machine only", known=TLS),
+        Key("from", "The address that it comes from", needed=True),
+        Key("to", "Whom it goes to", ONE_OR_MORE, "a list of addresses", '["ops@agency.example"]', needed=True),
+        Key("user", "The login, where the server asks for one"),
+        *_secret("password", "the password of the login", needed=False),
+    ),
+    "github": (),
+    "azure-devops": (),
+}
+"""The kinds of notifications, each with the keys that it has beside COMMON."""
+
+
+def keys_of(kind: str) -> tuple[Key, ...]:
+    """Return all keys of a notification of this kind."""
+    return (*COMMON, *KINDS[kind])
+
+
+# The waiver file
+
+_REASON = Key("reason", "Why it is accepted", needed=True)
+_OWNER = Key("owner", "Who answers for it", needed=True)
+_EXPIRES = Key("expires", "The last day on which it counts", date, needed=True)
+_RESOURCE = Key("resource", "An id, or a pattern with * ([*] is a star)")
+_TICKET = Key("ticket", "Where it was decided", str)
+WAIVER = (
+    Key("rule", "A rule, or a pattern: sql-*, category:network, severity:high, type:, control:", needed=True),
+    _RESOURCE,
+    Key("tag", "NAME=VALUE, if allowed", TAG),
+    *(_REASON, _OWNER, _EXPIRES),
+    Key(
+        "endpoints",
+        "What it covers of a lock finding; without it, all",
+        NAMES,
+        "a list of names",
+        'endpoints = ["blob"]',
+    ),
+    Key("cell", "Accepted up to kind/authentication/reach", CELL),
+    Key("severity", "Accepted up to this", known=SEVERITIES),
+    _TICKET,
+)
+GAP = (
+    Key("url", "The path of the read that fails, or a pattern with *"),
+    Key("rule", "A rule, or a pattern, that is undecided on the resource, and not for a read that failed"),
+    *(_RESOURCE, _REASON, _OWNER, _EXPIRES, _TICKET),
+)
+
+
+def texts(
+    file: TomlFile, what: str, entry: Mapping[str, Any], keys: Sequence[Key], *at: str | int, but: Sequence[str] = ()
+) -> dict[str, str]:
+    """Return the texts of one entry by key. Gather faults for keys that do not exist, and for texts that are missing.
+
+    `what` names the entry in errors. `but`: keys that are no texts.
+    """
+    known = [key.name for key in keys]
+    for name in entry:
+        if name not in known:
+            file.unknown(f'{what} has no key "{name}"', name, known, *at, name)
+    return {key.name: _text(file, what, entry, key, *at) for key in keys if key.name not in but}
+
+
+def _text(file: TomlFile, what: str, entry: Mapping[str, Any], key: Key, *at: str | int) -> str:
+    value = entry.get(key.name, "")
+    if not isinstance(value, str):
+        file.fault(f"{key.name} is text", *at, key.name, do=f'write {key.name} = "..."')
+        return ""
+    if key.needed and not value.strip():
+        file.fault(f"{what} needs {key.name}", *at, key.name, do=f'add {key.name} = "..."')
+    return value

@@ -1,0 +1,97 @@
+"""JSON Schemas of `twolocks.toml` and the waiver file, for editors; made of the rows of `keys` and `options`.
+
+They say which keys exist and what each is. The readers alone check what needs the rules, the day or arithmetic: a rule
+that does not exist, a date too far ahead, networks that are the internet. Draft 7, because editors of TOML know it.
+"""
+
+from scanner.config.commands import SCAN
+from scanner.config.keys import (
+    GAP,
+    INTENDED,
+    KINDS,
+    NAME,
+    NETWORK,
+    REPORT,
+    SEVERITY,
+    TABLES,
+    WAIVER,
+    WAIVERS,
+    Key,
+    Schema,
+    keys_of,
+    option_key,
+)
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+
+
+def settings() -> Schema:
+    """Return the schema of `twolocks.toml`."""
+    ranges = {"type": "string", "description": "An address or a range, such as 198.51.100.0/24"}
+    tables: Schema = {
+        "scan": {"description": "The options of twolocks scan", **_table([option_key(option) for option in SCAN])},
+        "networks": _named(
+            "Ranges of the organisation, by name; they do not count as open",
+            {"anyOf": [ranges, {"type": "array", "items": ranges}]},
+        ),
+        "network": _table(NETWORK),
+        "intended": _list("Endpoints that are meant to be public", _table(INTENDED)),
+        "severity": _named("Other severities, by rule", _table(SEVERITY)),
+        "report": _table(REPORT),
+        "waivers": _table(WAIVERS),
+        "notify": {
+            "propertyNames": {"pattern": f"^{NAME.pattern}$"},
+            **_named("Whom to tell what is new, by name", {"oneOf": [_notification(kind) for kind in KINDS]}),
+        },
+    }
+    assert tables.keys() == TABLES.keys()
+    return {"$schema": DRAFT, "title": "twolocks.toml", **_object(tables)}
+
+
+def waivers() -> Schema:
+    """Return the schema of a waiver file."""
+    waiver, gap = _table(WAIVER), _table(GAP)
+    waiver["oneOf"] = [{"required": ["resource"]}, {"required": ["tag"]}]
+    by_rule: Schema = {"anyOf": [{"required": ["rule"]}, {"required": ["resource"]}]}
+    gap["oneOf"] = [
+        {"required": ["url"], "not": by_rule},
+        {"required": ["rule", "resource"], "not": {"required": ["url"]}},
+    ]
+    tables = {
+        "waiver": _list("Findings that somebody accepted", waiver),
+        "gap": _list("Reads that will not be granted, and what else stays undecided", gap),
+    }
+    return {"$schema": DRAFT, "title": "Waivers of Twolocks", **_object(tables)}
+
+
+def _object(properties: Schema) -> Schema:
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _table(keys: list[Key] | tuple[Key, ...]) -> Schema:
+    """Return the schema of a table with these keys."""
+    needed = [key.name for key in keys if key.needed and not key.other]
+    return _object({key.name: key.schema() for key in keys}) | ({"required": needed} if needed else {})
+
+
+def _named(about: str, item: Schema) -> Schema:
+    """Return the schema of a table whose keys people choose."""
+    return {"type": "object", "additionalProperties": item, "description": about}
+
+
+def _list(about: str, item: Schema) -> Schema:
+    return {"type": "array", "items": item, "description": about}
+
+
+def _notification(kind: str) -> Schema:
+    """Return the schema of a table [notify.NAME] of one kind. Of a pair of keys one is needed, or one at most."""
+    keys = keys_of(kind)
+    found = _table(keys)
+    found["properties"]["kind"] = {"const": kind}
+    found["required"] = ["kind", *found.get("required", ())]
+    pairs = [(key, [key.name, key.other]) for key in keys if key.other > key.name]
+    both = [
+        {"oneOf": [{"required": [name]} for name in pair]} if key.needed else {"not": {"required": pair}}
+        for key, pair in pairs
+    ]
+    return found | ({"allOf": both} if both else {})

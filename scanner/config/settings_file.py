@@ -1,0 +1,197 @@
+"""Reads every table of `twolocks.toml` but `[scan]`, and gathers its faults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from scanner.config import notifications
+from scanner.config.keys import INTENDED, MAX_DAYS, SEVERITY, TABLES, VALUES, Key, texts
+from scanner.config.options import SEVERITIES, Option
+from scanner.config.toml import TomlFile
+from scanner.model.addresses import AddressSet, breadth, parse, union
+from scanner.model.verdict import Severity
+
+if TYPE_CHECKING:
+    from scanner.evaluate.policy import Intended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """What the tables of a settings file say. `sources`: `file:line` of each setting, by its name."""
+
+    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own: AddressSet = field(default_factory=AddressSet)
+    wide_ipv4: int = 65536
+    wide_ipv6: int = 48
+    intended: "tuple[Intended, ...]" = ()
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    owner_tag: str = ""
+    max_days: int = MAX_DAYS
+    allow_tag: bool = False
+    notify: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The tables [notify.NAME] as the file has them; `kind` is text."""
+    file: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    read: TomlFile | None = field(default=None, compare=False, repr=False)
+
+
+def read_tables(file: TomlFile, options: tuple[Option, ...]) -> dict[str, Any]:
+    """Return the fields of `Tables`. Raise Faults, with all faults of the file; `options` are those of [scan]."""
+    _check_names(file, [option.name for option in options])
+    sources: dict[str, str] = {}
+    networks, own = _networks(file, sources)
+    severities, reasons = _severities(file, sources)
+    found = {
+        "networks": networks,
+        "own": own,
+        "intended": _intended(file, sources),
+        "severities": severities,
+        "reasons": reasons,
+        "notify": _notify(file, sources),
+        **_values(file, sources),
+        "file": str(file.path),
+        "sources": sources,
+        "read": file,
+    }
+    file.check()
+    return found
+
+
+def table_of(file: TomlFile, name: str) -> dict[str, Any]:
+    """Return a table of the file, empty where there is none."""
+    found = file.data.get(name, {})
+    return found if isinstance(found, dict) else {}
+
+
+def _check_names(file: TomlFile, options: list[str]) -> None:
+    """Gather faults for tables and keys that do not exist."""
+    keys = {table: None if known is None else [key.name for key in known] for table, known in TABLES.items()}
+    keys["scan"] = options
+    every = [f"{table}.{name}" for table, names in keys.items() for name in names or ()]
+    for table, value in file.data.items():
+        if table not in keys:
+            _unknown(file, table, [*keys, *every], table)
+            continue
+        names = keys[table]
+        if names is None:
+            continue
+        if not isinstance(value, dict):
+            file.fault(f"{table} is a table", table, do=f"write [{table}]")
+            continue
+        for name in value:
+            if name not in names:
+                _unknown(file, f"{table}.{name}", every, table, name)
+
+
+def _unknown(file: TomlFile, word: str, known: list[str], *key: str) -> None:
+    file.unknown(f"there is no setting {word}", word, known, *key, more="all: twolocks config show")
+
+
+def _chosen_names(file: TomlFile, name: str) -> dict[str, Any]:
+    """Return a table whose keys people choose."""
+    found = file.data.get(name, {})
+    if isinstance(found, dict):
+        return found
+    file.fault(f"{name} is a table", name, do=f"write [{name}]")
+    return {}
+
+
+def _networks(file: TomlFile, sources: dict[str, str]) -> tuple[dict[str, tuple[str, ...]], AddressSet]:
+    """Return the ranges of the organisation by name, and all of them together."""
+    networks: dict[str, tuple[str, ...]] = {}
+    sets: list[AddressSet] = []
+    for name, value in _chosen_names(file, "networks").items():
+        ranges = [value] if isinstance(value, str) else value
+        if not isinstance(ranges, list) or not all(isinstance(each, str) for each in ranges):
+            file.fault(f"networks.{name} is a list of ranges", "networks", name, do='["198.51.100.0/24"]')
+            continue
+        for text in ranges:
+            try:
+                sets.append(parse(text))
+            except ValueError as error:
+                file.fault(str(error), "networks", name, do='write ranges as "198.51.100.0/24"')
+        networks[name] = tuple(ranges)
+        sources[f"networks.{name}"] = file.at("networks", name)
+    own = union(sets)
+    if breadth(own) == "internet":
+        file.fault(
+            "these networks are the internet, so that no endpoint would count as open",
+            "networks",
+            do="name the ranges of your own organisation",
+        )
+    return networks, own
+
+
+def _values(file: TomlFile, sources: dict[str, str]) -> dict[str, Any]:
+    """Return the values of [network], [report] and [waivers], by field."""
+    return {key.key: _value(file, table, key, sources) for table, keys in VALUES.items() for key in keys}
+
+
+def _value(file: TomlFile, table: str, key: Key, sources: dict[str, str]) -> Any:
+    given = table_of(file, table)
+    if key.name not in given:
+        return key.default
+    value = given[key.name]
+    if not key.fits(value):
+        file.fault(f"{table}.{key.name} is {key.takes}", table, key.name, do=key.do)
+        return key.default
+    if value != []:
+        sources[f"{table}.{key.name}"] = file.at(table, key.name)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _intended(file: TomlFile, sources: dict[str, str]) -> "tuple[Intended, ...]":
+    """Return the endpoints that are meant to be public."""
+    # Not above, because a scan writes its first line before it imports rules and evaluation.
+    from scanner.evaluate.policy import Intended
+
+    entries = file.data.get("intended", [])
+    if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+        file.fault("intended is no list of tables", "intended", do="write [[intended]]")
+        return ()
+    found = []
+    for place, entry in enumerate(entries):
+        said = texts(file, "intended", entry, INTENDED, "intended", place)
+        found.append(Intended(said["resource"], said["endpoint"], said["reason"]))
+        sources[f"intended.{place + 1}"] = file.at("intended", place)
+    return tuple(found)
+
+
+def _severities(file: TomlFile, sources: dict[str, str]) -> tuple[dict[str, Severity], dict[str, str]]:
+    """Return the severities that the file sets, and their reasons, by rule."""
+    severities: dict[str, Severity] = {}
+    reasons: dict[str, str] = {}
+    for rule, entry in _chosen_names(file, "severity").items():
+        if not isinstance(entry, dict):
+            what = f"severity.{rule} is a table with to and reason"
+            file.fault(what, "severity", rule, do=f"write [severity.{rule}]")
+            continue
+        said = texts(file, f"severity.{rule}", entry, SEVERITY, "severity", rule)
+        to = said["to"]
+        if to in SEVERITIES:
+            severities[rule], reasons[rule] = Severity[to], said["reason"]
+            sources[f"severity.{rule}"] = file.at("severity", rule)
+        elif to.strip():
+            names = list(Severity.__members__)
+            more = f"known: {', '.join(names)}"
+            file.unknown(f'no severity is called "{to}"', to, names, "severity", rule, "to", more=more)
+    return severities, reasons
+
+
+def _notify(file: TomlFile, sources: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the tables [notify.NAME]."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, table in _chosen_names(file, "notify").items():
+        if not isinstance(table, dict):
+            file.fault(f"notify.{name} is a table", "notify", name, do=f"write [notify.{name}]")
+            continue
+        kind = table.get("kind")
+        if isinstance(kind, str) and kind.strip():
+            notifications.check(file, name, table)
+        else:
+            file.fault(f"notify.{name} needs kind", "notify", name, "kind", do='add kind = "..."')
+        found[name] = table
+        sources.update({f"notify.{name}.{key}": file.at("notify", name, key) for key in table})
+    return found

@@ -1,0 +1,253 @@
+"""What a fingerprint means in a findings document, and the entries of a waiver file that accept it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from ipaddress import ip_address
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+import tomlkit
+
+from scanner.config import waiver_reader
+from scanner.config.keys import MAX_DAYS
+from scanner.document import schema as rows
+from scanner.document.schema import Document, ExposureRow, FindingRow
+from scanner.errors import InputError, nearest
+from scanner.evaluate.policy import Failure
+from scanner.model.exposure import LOCKS, Auth, Reach
+from scanner.model.verdict import Severity
+
+LEAST = 6
+"""The fewest digits of a fingerprint that are taken."""
+SHOWN = 3
+MAKE = "give what twolocks scan --out findings.json wrote"
+
+
+class NotAccepted(InputError):
+    """A finding is Unknown because of reads that failed, so a waiver cannot accept it.
+
+    `entry`: the lines of the [[gap]] entries that accept the reads instead.
+    """
+
+    def __init__(self, what: str, *, at: str, do: str, entry: Sequence[str] = ()) -> None:
+        super().__init__(what, at=at, do=do)
+        self.entry = entry
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An entry to write: a rule on a resource, at some endpoints of one cell. `table` is "gap" for what is Unknown."""
+
+    rule: str
+    resource: str
+    endpoints: tuple[str, ...]
+    cell: str
+    severity: str
+    table: str = "waiver"
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Return what it must cover."""
+        severity = Severity[self.severity]
+        if not self.endpoints:
+            return [Failure(severity=severity)]
+        split = [name.rpartition("@") if "@" in name else (name, "", "") for name in self.endpoints]
+        return [Failure(name, address, self.cell, severity) for name, _, address in split]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a fingerprint means, in words, and the entries that accept it.
+
+    `left`: a rule that still fails on an endpoint of the finding.
+    """
+
+    said: str
+    severity: str
+    cell: str
+    entries: tuple[NewEntry, ...]
+    left: str = ""
+
+
+def read_findings(path: Path, at: str) -> Document:
+    """Return the findings document of a file. Raise InputError for a file that is none; `at`: how it was given."""
+    try:
+        return rows.read_document(path)
+    except OSError as error:
+        make = "make one: twolocks scan --out findings.json"
+        raise InputError(f"{path} cannot be read: {error.strerror}", at=at, do=make) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if _is_snapshot(path):
+            judge = f"judge it first: twolocks scan --from {path} --out findings.json"
+            raise InputError("this is a snapshot, not findings", at=str(path), do=judge) from None
+        word = "is no findings file" if isinstance(error, msgspec.ValidationError) else "is not JSON"
+        raise InputError(f"this {word}: {error}", at=str(path), do=MAKE) from None
+
+
+def _is_snapshot(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(16)
+    return start.startswith((b'{"snapshot"', b"\x1f\x8b", b"\x28\xb5\x2f\xfd"))
+
+
+def propose(document: Document, fingerprint: str, source: Path, today: date) -> Proposal:
+    """Return what a fingerprint (or its beginning) means in a findings document; `source` is its file.
+
+    Raise InputError where nothing can accept it.
+    """
+    row = _found(document, fingerprint.strip().lower(), source)
+    at = f"{source}: {row.fingerprint}"
+    if isinstance(row, FindingRow):
+        return _finding(document, row, at, today)
+    return _exposure(document, row, at)
+
+
+def _found(document: Document, text: str, source: Path) -> ExposureRow | FindingRow:
+    if len(text) < LEAST:
+        raise InputError(f'"{text}" is too short for a fingerprint', do=f"give its first {LEAST} digits, or all 16")
+    every: list[ExposureRow | FindingRow] = [*document.exposures, *document.findings]
+    # A parent that fails may be undecided as well, where a list below it was refused: one fingerprint, two rows.
+    found: dict[str, ExposureRow | FindingRow] = {}
+    for row in every:
+        if row.fingerprint.startswith(text) and (row.fingerprint not in found or _status(row) != "unknown"):
+            found[row.fingerprint] = row
+    if len(found) > 1:
+        some = "; ".join(f"{each} {_says(row)}" for each, row in list(found.items())[:SHOWN])
+        raise InputError(f'"{text}" is the beginning of {len(found):,} fingerprints', do=f"give more: {some}")
+    if not found:
+        near = nearest(text, [row.fingerprint for row in every], 1)
+        hint = f"nearest: {near[0]}; " if near else ""
+        raise InputError(
+            f'there is no finding and no endpoint "{text}"', at=str(source), do=f"{hint}each line of {source} holds one"
+        )
+    return next(iter(found.values()))
+
+
+def _status(row: ExposureRow | FindingRow) -> str:
+    return row.status if isinstance(row, FindingRow) else row.state
+
+
+def _says(row: ExposureRow | FindingRow) -> str:
+    return f"{_name(row.resource)}: {row.endpoint if isinstance(row, ExposureRow) else row.rule}"
+
+
+def _name(resource: str) -> str:
+    return resource.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _finding(document: Document, row: FindingRow, at: str, today: date) -> Proposal:
+    if row.status == "unknown":
+        return _inconclusive(document, row, at, today)
+    if row.status == "error":
+        raise InputError(f"{_says(row)}: the rule crashed; nothing was found", at=at, do="report it")
+    if row.status == "waived" and row.waiver is not None:
+        raise _already(_says(row), row.waiver, at)
+    exposures = [each for each in document.exposures if _names(document, row, each)]
+    entries = _entries(row, exposures) if exposures else _property(row)
+    worst = max(exposures, key=_rank, default=None)
+    said = _says(row)
+    if row.endpoints:
+        said += f" at {', '.join(row.endpoints[:SHOWN])}"
+        said += f" and {len(row.endpoints) - SHOWN:,} more" if len(row.endpoints) > SHOWN else ""
+    left = [
+        each.rule
+        for each in document.findings
+        if each.status == "fail" and each is not row and any(_names(document, each, exposure) for exposure in exposures)
+    ]
+    cell = _crossed(worst) if worst is not None else ""
+    return Proposal(said, str(row.severity), cell, entries, next(iter(left), ""))
+
+
+def _exposure(document: Document, row: ExposureRow, at: str) -> Proposal:
+    says = _says(row)
+    if row.state == "waived" and isinstance(row.waiver, rows.WaiverRow):
+        raise _already(says, row.waiver, at)
+    if row.state != "open":
+        why = f": {row.reason}" if row.reason else ""
+        raise InputError(f"{says} is {row.state}{why}; there is nothing to accept", at=at)
+    failed = [each for each in document.findings if each.status == "fail" and _names(document, each, row)]
+    entries = tuple(entry for each in failed for entry in _entries(each, [row]))
+    if not entries:
+        raise InputError(
+            f"no rule of this scan fails on {says}, so there is nothing to waive",
+            at=at,
+            do="name it as meant to be public: [[intended]] in twolocks.toml",
+        )
+    return Proposal(says, str(row.severity), _crossed(row), entries)
+
+
+def _names(document: Document, finding: FindingRow, row: ExposureRow) -> bool:
+    """Return whether a lock finding is about an endpoint."""
+    if finding.category not in LOCKS or row.endpoint not in finding.endpoints or row.severity is None:
+        return False
+    if finding.category == "network" and Reach.__members__.get(row.reach, Reach.none) < Reach.wide:
+        return False
+    if finding.category == "anonymous-access" and row.authentication != Auth.anonymous.name:
+        return False
+    known = document.resources.get(finding.resource)
+    return row.resource in (finding.resource, known.parent if known is not None else None)
+
+
+def _rank(row: ExposureRow) -> Severity:
+    return Severity[row.severity or "info"]
+
+
+def _cell(row: ExposureRow) -> str:
+    return f"{row.kind}/{row.authentication}/{row.reach}"
+
+
+def _crossed(row: ExposureRow) -> str:
+    return f"{row.authentication} x {row.reach}"
+
+
+def _entries(finding: FindingRow, exposures: Sequence[ExposureRow]) -> tuple[NewEntry, ...]:
+    """Return an entry for each cell and severity of the endpoints, so that none may get as bad as another."""
+
+    def key(row: ExposureRow) -> tuple[str, str]:
+        return _cell(row), str(row.severity)
+
+    found = []
+    for (cell, severity), group in groupby(sorted(exposures, key=key), key=key):
+        endpoints = tuple(sorted({_listed(each) for each in group}))
+        found.append(NewEntry(finding.rule, finding.resource, endpoints, cell, severity))
+    return tuple(found)
+
+
+def _property(finding: FindingRow) -> tuple[NewEntry, ...]:
+    return (NewEntry(finding.rule, finding.resource, tuple(finding.endpoints), "", str(finding.severity)),)
+
+
+def _listed(row: ExposureRow) -> str:
+    """Return an endpoint as a waiver lists it: with its address, because a port may be open on several."""
+    try:
+        ip_address(row.address)
+    except ValueError:
+        return row.endpoint
+    return f"{row.endpoint}@{row.address}"
+
+
+def _already(said: str, waiver: rows.WaiverRow, at: str, how: str = "waived") -> InputError:
+    who = f"by {waiver.owner} until {waiver.expires}" if waiver.expires else "by the settings ([[intended]])"
+    return InputError(f"{said} is already {how}, {who}", at=at, do="change the entry in the waiver file")
+
+
+def _inconclusive(document: Document, row: FindingRow, at: str, today: date) -> Proposal:
+    if row.waiver is not None:
+        raise _already(_says(row), row.waiver, at, "accepted")
+    accepted = {gap.url for gap in document.gaps if gap.accepted}
+    gaps = [url for url in row.gaps if url not in accepted]
+    if not gaps:
+        entry = NewEntry(row.rule, row.resource, (), "", str(row.severity), "gap")
+        return Proposal(_says(row), entry.severity, "", (entry,))
+    what = f"{_says(row)} is Unknown: {row.message.rstrip('.')}"
+    lines = [line for url in gaps for line in gap_entry(url, today)]
+    do = "an Unknown ends by a read, or its gap is accepted by [[gap]] in the waiver file:"
+    raise NotAccepted(what, at=at, do=do, entry=lines)
+
+
+def gap_entry(url: str, today: date) -> list[str]:
+    """Return the lines of an entry that accepts a gap; a person fills in reason and owner."""
+    expires = waiver_reader.expiry(today, MAX_DAYS).partition(",")[0]
+    return ["[[gap]]", f"url = {tomlkit.item(url).as_string()}", 'reason = ""', 'owner = ""', expires]

@@ -1,0 +1,249 @@
+"""Reads a waiver file, and gathers its faults."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from scanner.config import toml
+from scanner.config.keys import GAP, MAX_DAYS, WAIVER, Key, texts
+from scanner.config.toml import TomlFile
+from scanner.config.waivers import Cell, Entry, GapEntry, Waiver, WaiverFile, fits, parse_cell, utc_today
+from scanner.errors import InputError
+from scanner.model.verdict import Severity
+from scanner.rulebook.loader import RuleSet, matches
+
+TABLES = {"waiver": WAIVER, "gap": GAP}
+_ENDPOINTS = next(key for key in WAIVER if key.name == "endpoints")
+# Two reads, and two resources, that have nothing in common: a pattern that means both names nothing.
+_PROBES = (
+    "/subscriptions/1/resourcegroups/a/providers/microsoft.sql/servers/b/firewallrules",
+    "/subscriptions/2/resourcegroups/c/providers/microsoft.keyvault/vaults/d/keys",
+)
+
+
+def load(
+    path: Path, rules: RuleSet, *, today: date | None = None, max_days: int = MAX_DAYS, allow_tag: bool = False
+) -> WaiverFile:
+    """Return the waivers of a file. Raise InputError, with all faults at once, for what is wrong in it or missing."""
+    return read(toml.read(path, "--waivers"), rules, today=today, max_days=max_days, allow_tag=allow_tag)
+
+
+def read(
+    file: TomlFile, rules: RuleSet, *, today: date | None = None, max_days: int = MAX_DAYS, allow_tag: bool = False
+) -> WaiverFile:
+    """Return the waivers of a file that was parsed. Raise as `load` does."""
+    today = today or utc_today()
+    limits = _Limits(file, rules, today, max_days, allow_tag)
+    for name in file.data:
+        if name not in TABLES:
+            file.unknown(f'a waiver file has no table "{name}"', name, TABLES, name)
+    waivers = [_waiver(limits, place, entry) for place, entry in _entries(file, "waiver")]
+    gaps = [_gap(limits, place, entry) for place, entry in _entries(file, "gap")]
+    file.check()
+    known: list[Entry] = [each for each in (*waivers, *gaps) if each is not None]
+    live = [each for each in known if each.expires >= today]
+    return WaiverFile(
+        tuple(each for each in live if isinstance(each, Waiver)),
+        tuple(each for each in live if isinstance(each, GapEntry)),
+        tuple(each for each in known if each.expires < today),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """What an entry may say: rules that exist, dates within `max_days`, tags where `allow_tag`."""
+
+    file: TomlFile
+    rules: RuleSet
+    today: date
+    max_days: int
+    allow_tag: bool
+
+
+def _entries(file: TomlFile, table: str) -> Iterable[tuple[int, dict[str, Any]]]:
+    """Return the entries of a table with their places."""
+    found = file.data.get(table, [])
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        file.fault(f"{table} is no list of tables", table, do=f"write [[{table}]]")
+        return []
+    return enumerate(found)
+
+
+def _waiver(limits: _Limits, place: int, entry: Mapping[str, Any]) -> Waiver | None:
+    """Return an entry of [[waiver]]; None without a date."""
+    file = limits.file
+    said = _texts(file, "waiver", place, entry, ("rule", "reason", "owner"))
+    expires = _expires(limits, "waiver", place, entry)
+    waiver = Waiver(
+        rule=said["rule"],
+        resource=said["resource"],
+        reason=said["reason"],
+        owner=said["owner"],
+        expires=expires or limits.today,
+        endpoints=_endpoints(file, place, entry),
+        cell=_cell(file, place, said["cell"]),
+        severity=_severity(file, place, said["severity"]),
+        ticket=said["ticket"],
+        tag=_tag(limits, place, entry, said["tag"]),
+        line=_line(file, "waiver", place),
+        at=_at(file, "waiver", place),
+    )
+    if waiver.tag is None:
+        _check_width(limits, "waiver", place, waiver.rule, waiver.resource)
+    elif waiver.rule.strip():
+        _check_rule(limits, "waiver", place, waiver.rule)
+    return waiver if expires is not None else None
+
+
+def _gap(limits: _Limits, place: int, entry: Mapping[str, Any]) -> GapEntry | None:
+    """Return an entry of [[gap]]; None without a date."""
+    file = limits.file
+    by_rule = "rule" in entry or "resource" in entry
+    both = by_rule and "url" in entry
+    needed = () if both else ("rule", "resource") if by_rule else ("url",)
+    said = _texts(file, "gap", place, entry, (*needed, "reason", "owner"))
+    expires = _expires(limits, "gap", place, entry)
+    if both:
+        do = "a read that fails has a url; what is undecided without one, rule and resource"
+        file.fault("a gap has a url, or a rule and a resource, not both", "gap", place, "url", do=do)
+    elif by_rule:
+        _check_width(limits, "gap", place, said["rule"], said["resource"])
+    elif said["url"] and all(fits(probe, said["url"]) for probe in _PROBES):
+        file.fault(
+            f'"{said["url"]}" accepts every read that may ever fail',
+            *("gap", place, "url"),
+            do='name the reads: url = "*/blobServices/default/containers"',
+        )
+    if expires is None:
+        return None
+    return GapEntry(**said, expires=expires, line=_line(file, "gap", place), at=_at(file, "gap", place))
+
+
+def _texts(file: TomlFile, table: str, place: int, entry: Mapping[str, Any], needed: tuple[str, ...]) -> dict[str, str]:
+    """Return the texts of an entry by key."""
+    keys: list[Key] = [replace(key, needed=key.name in needed) for key in TABLES[table]]
+    return texts(file, f"a {table}", entry, keys, table, place, but=("expires", "endpoints"))
+
+
+def _line(file: TomlFile, table: str, place: int) -> int:
+    line = file.at(table, place).rpartition(":")[2]
+    return int(line) if line.isdigit() else 0
+
+
+def _at(file: TomlFile, table: str, place: int) -> str:
+    return f"{file.path.name}:{_line(file, table, place)}"
+
+
+def _endpoints(file: TomlFile, place: int, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    if "endpoints" not in entry:
+        return ()
+    if _ENDPOINTS.fits(entry["endpoints"]):
+        return tuple(entry["endpoints"])
+    file.fault(f"endpoints is {_ENDPOINTS.takes}", "waiver", place, "endpoints", do=_ENDPOINTS.do)
+    return ()
+
+
+def _cell(file: TomlFile, place: int, text: str) -> Cell | None:
+    found = parse_cell(text) if text else None
+    if text and found is None:
+        file.fault(f'"{text}" is no cell', "waiver", place, "cell", do='write cell = "admin/shared/internet"')
+    return found
+
+
+def _severity(file: TomlFile, place: int, text: str) -> Severity | None:
+    known = Severity.__members__
+    if text and text not in known:
+        file.unknown(f'no severity is called "{text}"', text, known, "waiver", place, "severity")
+    return known.get(text)
+
+
+def _tag(limits: _Limits, place: int, entry: Mapping[str, Any], text: str) -> tuple[str, str] | None:
+    """Return name and value of the tag that names the resources; None where a resource is named."""
+    file, key = limits.file, ("waiver", place, "tag")
+    named = bool(str(entry.get("resource", "")).strip())
+    if "tag" not in entry:
+        if not named:
+            more = ' or tag = "NAME=VALUE"' if limits.allow_tag else ""
+            file.fault("a waiver needs resource", "waiver", place, do=f'add resource = "..."{more}')
+        return None
+    name, equals, value = text.partition("=")
+    if not limits.allow_tag:
+        do = "name the resource, or set allow-tag in [waivers] of twolocks.toml: who may write tags may then waive"
+        file.fault("the settings do not allow a waiver by tag", *key, do=do)
+    elif named:
+        file.fault("a waiver has a resource or a tag, not both", *key, do="leave one of them out")
+    elif not (name.strip() and equals and value.strip()):
+        file.fault(f'"{text}" is no tag', *key, do='write tag = "NAME=VALUE"')
+    return name.strip(), value.strip()
+
+
+def _expires(limits: _Limits, table: str, place: int, entry: Mapping[str, Any]) -> date | None:
+    value = entry.get("expires")
+    if value is None:
+        do = f"write {expiry(limits.today, limits.max_days)}"
+        limits.file.fault(f"a {table} needs expires", table, place, "expires", do=do)
+        return None
+    try:
+        return day(value, limits.today, limits.max_days)
+    except InputError as error:
+        limits.file.fault(error.what, table, place, "expires", do=error.do)
+        return None
+
+
+def _check_rule(limits: _Limits, table: str, place: int, pattern: str) -> bool:
+    """Return whether a rule or a pattern of rules exists; gather the fault where it does not."""
+    try:
+        limits.rules.check(pattern, f"{table} of")
+    except InputError as error:
+        limits.file.fault(error.what, table, place, "rule", do=error.do)
+        return False
+    return True
+
+
+def _check_width(limits: _Limits, table: str, place: int, rule: str, resource: str) -> None:
+    """Gather the fault of rules that do not exist, and of several on every resource, because that accepts what nobody
+    has seen.
+    """
+    if not rule.strip() or not _check_rule(limits, table, place, rule):
+        return
+    if not all(fits(probe, resource) for probe in _PROBES):
+        return
+    count = sum(matches(each, rule) for each in limits.rules.rules.values())
+    if count > 1:
+        limits.file.fault(
+            f"this {table} is too wide: it accepts {count:,} rules on every resource, also what nobody has seen yet",
+            *(table, place, "resource"),
+            do='name the resources, resource = "*/resourceGroups/NAME/*", or one rule',
+        )
+
+
+def day(value: object, today: date, max_days: int) -> date:
+    """Return the date of an `expires`. Raise InputError where it is none, or more than `max_days` ahead."""
+    do = f"write {expiry(today, max_days)}"
+    found: object = value
+    if isinstance(value, str):
+        try:
+            found = date.fromisoformat(value.strip())
+        except ValueError:
+            found = None
+    if isinstance(found, datetime):
+        found = found.date()
+    if not isinstance(found, date):
+        raise InputError(f'"{value}" is no date', do=do)
+    if found > today + timedelta(days=max_days):
+        raise InputError(f"{found} is more than {max_days} days ahead", do=do)
+    return found
+
+
+def expiry(today: date, max_days: int) -> str:
+    """Return how to write an `expires`, for errors."""
+    ahead = min(_ahead(today), today + timedelta(days=max_days))
+    return f"expires = {ahead}, at most {'a year' if max_days == MAX_DAYS else f'{max_days} days'} ahead"
+
+
+def _ahead(today: date) -> date:
+    """Return the end of this year, or the middle of the next one where that is near."""
+    end = date(today.year, 12, 31)
+    return end if end - today > timedelta(days=14) else date(today.year + 1, 6, 30)

@@ -1,0 +1,139 @@
+"""Lines, tables and errors for a terminal or a pipe; colour and width of a stream."""
+
+import codecs
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+from scanner.errors import UserError
+from scanner.terminal.text import cells, clean, middle, wrap
+
+COLOURS = {
+    "critical": "1;31",
+    "high": "31",
+    "medium": "33",
+    "low": "36",
+    "not read": "35",
+    "fixed": "32",
+}
+COLUMN = 9
+"""Where the text behind a label starts."""
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end]
+    return "".join(f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}" for char in lost), error.end
+
+
+def prepare() -> None:
+    """Write a letter that a stream cannot encode as `\\u00f8`, because it must not end the run."""
+    codecs.register_error("twolocks", _escape)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="twolocks")
+
+
+def is_terminal(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    return stream.isatty() and environ.get("TERM", "") not in ("", "dumb")
+
+
+def coloured(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Return whether a stream has colour: NO_COLOR wins, then FORCE_COLOR, then a terminal that is not dumb."""
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR", "") not in ("", "0"):
+        return True
+    return is_terminal(stream, environ)
+
+
+def width_of(stream: TextIO) -> int:
+    """Return the width of a stream: 80 to 200 columns from the terminal, 100 without one."""
+    if not stream.isatty():
+        return 100
+    return min(200, max(80, shutil.get_terminal_size((100, 24)).columns))
+
+
+def height_of(stream: TextIO) -> int:
+    return max(24, shutil.get_terminal_size((100, 24)).lines) if stream.isatty() else 24
+
+
+def paint(text: str, tone: str, on: bool) -> str:
+    return f"\x1b[{COLOURS[tone]}m{text}\x1b[0m" if on and tone in COLOURS else text
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sentence behind a label, in column `column`. `tone`: the word of COLOURS that colours the label. `whole`: never
+    wrapped, as commands and paths are.
+    """
+
+    text: str = ""
+    label: str = ""
+    column: int = COLUMN
+    tone: str = ""
+    whole: bool = False
+
+    def render(self, width: int, colour: bool) -> Iterator[str]:
+        text, label = clean(self.text), clean(self.label)
+        head = paint(label, self.tone, colour) + " " * (self.column - len(label)) if label else " " * self.column
+        if label and len(label) >= self.column:
+            head = paint(label, self.tone, colour) + ("  " if self.tone else " ")
+        rows = [text] if self.whole else list(wrap(text, width, self.column))
+        for place, row in enumerate(rows):
+            yield ((head if place == 0 else " " * self.column) + row).rstrip()
+
+
+def rows_of(lines: Iterable[Line], width: int) -> int:
+    return sum(1 for line in lines for _ in line.render(width, False))
+
+
+def error_lines(error: UserError) -> list[Line]:
+    """Return the lines of an error: what, where and what to do; of all faults where it has several."""
+    faults: Sequence[UserError] = getattr(error, "all", None) or [error]
+    lines = []
+    for fault in faults:
+        lines.append(Line(f"error: {fault.what}", column=0, whole=True))
+        lines += [Line(f"at: {fault.at}", column=0, whole=True)] if fault.at else []
+        lines += [Line(f"do: {fault.do}", column=0, whole=True)] if fault.do else []
+    return lines
+
+
+_SENTENCE = 24
+"""How many columns of the last cell, a sentence that is never cut, count when the width is shared out."""
+
+
+def table(rows: Sequence[Sequence[str]], stream: TextIO, environ: Mapping[str, str], name: int = -1) -> None:
+    """Write one row a line: in columns on a terminal, else separated by tabs and whole. A severity may come first.
+
+    Where a line is too long for a terminal, the cells of the column `name` lose their middle (default: of the last).
+    """
+    names = [[clean(cell) for cell in row] for row in rows]
+    colour = coloured(stream, environ)
+    if not stream.isatty():
+        for row in names:
+            stream.write("\t".join([paint(row[0], row[0], colour), *row[1:]]) + "\n")
+        return
+    wide, name = _widths(names, name, width_of(stream))
+    for row in names:
+        line = ""
+        for place, cell in enumerate(row):
+            shown = middle(cell, wide[place]) if place == name else cell
+            filled = "" if place == len(row) - 1 else " " * (wide[place] - cells(shown) + 2)
+            line += (paint(shown, shown, colour) if place == 0 else shown) + filled
+        stream.write(line.rstrip() + "\n")
+
+
+def _widths(rows: Sequence[Sequence[str]], name: int, room: int) -> tuple[list[int], int]:
+    """Return the width of each column, and the place of the column that is cut."""
+    wide = [max((cells(row[place]) for row in rows), default=0) for place in range(max(map(len, rows), default=0))]
+    if not wide:
+        return wide, name
+    name = name % len(wide)
+    others = [*wide[:-1], min(wide[-1], _SENTENCE)]
+    others.pop(name)
+    wide[name] = min(wide[name], max(room - sum(others) - 2 * len(others), 16))
+    return wide, name
