@@ -150,7 +150,7 @@ def _of_kind(
     every = [*inside, *led]
     found_at = [
         ask_port(
-            port, [each for each in every if each.front.address == address], missing, top, caller, found, exposures
+            port, [each for each in every if each.front_end.address == address], missing, top, caller, found, exposures
         )
         for port, address in ports
         if port is not None
