@@ -129,7 +129,7 @@ def rule_pages(rules: RuleSet, named: dict[str, dict[str, list[str]]]) -> Iterat
     environment = jinja2.Environment(loader=loader, autoescape=False, undefined=jinja2.StrictUndefined)  # noqa: S701
     template = environment.get_template("rule.md.j2")
     for id, rule in sorted(rules.rules.items()):
-        reads = rule.reads + (rule.kind.endpoint_reads if rule.lock else ())
+        reads = rule.reads + (rule.resource_type.endpoint_reads if rule.lock else ())
         reads += (rule.subject,) if rule.subject is not None and rule.subject not in reads else ()
         text = template.render(
             rule=rule,

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.checks import check_value
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 from scanner.reach.access_restrictions import address_list
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import source_hop, unproven
 
-from .common import LEARN, MCSB, NIST
 from .easy_auth import NO_LOGIN, easy_auth
 
 INGRESS = "properties.configuration.ingress"
@@ -212,79 +212,15 @@ def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
     )
 
 
-APP.lock(
-    "container-app-answers-anybody",
-    "anonymous-access",
-    "The container app answers anybody, and the platform asks for no login",
-    only=("ingress", "ingress/*"),
-    why="Every request reaches the program itself. For a public site that is meant; name it as intended. For anything else let the platform "
-    "ask first, or serve the app inside its environment alone. Whether the app has a login of its own is not visible.",
-    fix=Fix(
-        az="az containerapp auth update --ids {id} --enabled true --unauthenticated-client-action Return401",
-        first_step="az containerapp auth show --ids {id}",
-        breaks="Callers that do not sign in, health probes and webhooks among them. Set up the identity provider of your own tenant first.",
-        bicep="authConfigs/current: { platform: { enabled: true }, globalValidation: { unauthenticatedClientAction: 'Return401' } }",
-        terraform="azurerm_container_app.ingress.external_enabled = false",
-        terraform_page="container_app",
-        portal="Container app > Authentication > Add identity provider, or Ingress > Limited to Container Apps Environment",
-        cost=2,
-    ),
-    controls={MCSB: ("IM-1",), NIST: ("AC-3", "IA-2")},
-    references=(f"{LEARN}/container-apps/authentication",),
-)
-
-
-def no_plain_http(app: Resource) -> str | None:
+def plain_http(app: Resource, index: Index) -> Verdict:
     ingress = ingress_of(app)
     if ingress is None:
-        return NO_INGRESS
-    return "its ingress speaks TCP" if same(get_path(ingress, "transport"), "tcp") else None
+        return NotApplicable(NO_INGRESS)
+    if same(get_path(ingress, "transport"), "tcp"):
+        return NotApplicable("its ingress speaks TCP")
+    return check_value(app, f"{INGRESS}.allowInsecure", good=(False,), bad=(True,), absent=False)
 
 
-APP.setting(
-    "container-app-plain-http",
-    "transport",
-    "The container app accepts plain HTTP",
-    f"{INGRESS}.allowInsecure",
-    allowed=(False,),
-    absent=False,
-    source="container-apps/ingress-how-to: by default requests to port 80 are redirected to HTTPS",
-    severity="medium",
-    unless=no_plain_http,
-    why="Over plain HTTP cookies, tokens and answers travel readable, and whoever sits on the way can change them.",
-    fix=Fix(
-        az="az containerapp ingress update --ids {id} --allow-insecure false",
-        breaks="Clients that call http:// and do not follow a redirect.",
-        bicep="configuration: { ingress: { allowInsecure: false } }",
-        terraform="azurerm_container_app.ingress.allow_insecure_connections = false",
-        terraform_page="container_app",
-        portal="Container app > Ingress > Insecure connections: not allowed",
-    ),
-    controls={MCSB: ("DP-3",), NIST: ("SC-8",)},
-    references=(f"{LEARN}/container-apps/ingress-how-to",),
-)
-
-
-@APP.rule(
-    "container-app-registry-password",
-    "governance",
-    "The container app pulls its image with a password",
-    severity="low",
-    why="The password of a registry is one for everybody who pulls, does not expire by itself, and lies in the secrets of each app that "
-    "uses it. A managed identity needs none.",
-    fix=Fix(
-        az="az containerapp registry set --ids {id} --server REGISTRY.azurecr.io --identity system",
-        first_step="az containerapp registry list --name {name} --resource-group {group} --subscription {subscription}",
-        breaks="New revisions do not start until the app's identity has the role AcrPull on the registry: grant it first.",
-        bicep="configuration: { registries: [ { server: 'REGISTRY.azurecr.io', identity: 'system' } ] }",
-        terraform='azurerm_container_app.registry.identity = "IDENTITY_ID"',
-        terraform_page="container_app",
-        portal="Container app > Containers > Registry > Authentication: Managed identity",
-        cost=2,
-    ),
-    controls={MCSB: ("IM-3", "IM-8"), NIST: ("IA-5",)},
-    references=(f"{LEARN}/container-apps/managed-identity-image-pull",),
-)
 def registry_password(app: Resource, index: Index) -> Verdict:
     path = f"{REGISTRIES}[].passwordSecretRef"
     registries = app.items(REGISTRIES)
@@ -302,38 +238,3 @@ def registry_password(app: Resource, index: Index) -> Verdict:
     if not all(secret == "" or (isinstance(identity, str) and identity) for _, secret, identity in named):
         return unknown(Unread(path, "the answer held neither a password nor an identity"))
     return Pass((Evidence(f"{REGISTRIES}[].identity", [identity for _, _, identity in named]),))
-
-
-@ENVIRONMENT.rule(
-    "container-environment-plain-peers",
-    "transport",
-    "Container apps talk to each other unencrypted",
-    severity="low",
-    source="terraform-provider-azurerm reads an absent mtls.enabled as false",
-    why="Inside an environment requests go from app to app in the clear, unless the environment encrypts them; whoever gets onto its "
-    "network reads along.",
-    fix=Fix(
-        az="az containerapp env update --ids {id} --enable-mtls true",
-        breaks="Calls between apps take a little longer; callers that use neither the ingress nor Dapr stay as they are.",
-        bicep="peerTrafficConfiguration: { encryption: { enabled: true } }",
-        terraform="azurerm_container_app_environment.mutual_tls_enabled = true",
-        terraform_page="container_app_environment",
-        portal="Container Apps environment > Networking > Peer-to-peer encryption",
-    ),
-    controls={MCSB: ("DP-3",), NIST: ("SC-8",)},
-    references=(f"{LEARN}/container-apps/networking",),
-)
-def plain_peers(environment: Resource, index: Index) -> Verdict:
-    paths = ("properties.peerTrafficConfiguration.encryption.enabled", "properties.peerAuthentication.mtls.enabled")
-    seen = tuple(environment.evidence(path, True) for path in paths)
-    values = [environment.get(path) for path in paths]
-    if any(same(value, True) for value in values):
-        return Pass(seen)
-    strange = [
-        each
-        for each, value in zip(seen, values, strict=True)
-        if value not in (MISSING, None) and not same(value, False)
-    ]
-    if strange:
-        return unknown(Unread(strange[0].path, f"its value {strange[0].value!r} is not known"), evidence=seen)
-    return Fail(seen)

@@ -6,15 +6,14 @@ from scanner.model.exposure import ANONYMOUS, SHARED, Auth, Exposure, Hop, Lock,
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, ResourceType, word
+from scanner.model.resource_type import ResourceType
+from scanner.model.rule import word
 from scanner.model.verdict import Evidence, Severity, Unread
 from scanner.reach.front_ends import publishers
 from scanner.reach.known_ports import KnownPort, known
 from scanner.reach.networks import Nic, key_of
 from scanner.reach.open_ports import Door, closed_path, doors
 from scanner.reach.topology import Path, Topology, objects, topology
-
-from .common import CIS, ISO, LEARN, MCSB, NIST
 
 VM = "Microsoft.Compute/virtualMachines"
 SET = "Microsoft.Compute/virtualMachineScaleSets"
@@ -199,117 +198,8 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     yield shut(why, [hop for path in led[:1] for hop in closed_path(path, found.fabric)], told)
 
 
-OPEN = {MCSB: ("NS-1", "NS-2"), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)}
 NSG = "az network nsg rule list --resource-group {group} --nsg-name NSG --output table"
-CLOSE = f"{NARROW} --resource-group {{group}} --nsg-name NSG --name RULE"
-PORTAL = "Virtual machine > Networking > Network settings > Inbound port rules"
 PORTS = ("tcp/*", "udp/*", "*/*")
-
-
-def open_port(id: str, title: str, group: str, why: str, breaks: str, controls: dict[str, tuple[str, ...]]) -> None:
-    """The network rule of one group of ports."""
-    MACHINE.lock(
-        id,
-        "network",
-        title,
-        only=PORTS,
-        ways=(group,),
-        why=why,
-        fix=Fix(
-            az=CLOSE,
-            first_step=NSG,
-            breaks=breaks,
-            terraform="azurerm_network_security_rule.source_address_prefix",
-            terraform_page="network_security_rule",
-            portal=PORTAL,
-        ),
-        controls=controls,
-        references=(f"{LEARN}/virtual-network/network-security-groups-overview",),
-    )
-
-
-open_port(
-    "machine-open-administration",
-    "A port of administration answers networks that are not yours",
-    "administration",
-    "SSH, RDP and their like are tried by robots within minutes. Whoever has a password, a key or a flaw gets the whole machine.",
-    "Administrators outside the range; give them Bastion or a VPN first, or just-in-time access.",
-    {CIS: ("7.1", "7.2"), **OPEN},
-)
-open_port(
-    "machine-open-databases",
-    "A database on the machine answers networks that are not yours",
-    "database",
-    "What answers here holds the data itself. Many of these programs ask for no password unless somebody set one.",
-    "Clients outside the range; let them come through the virtual network.",
-    OPEN,
-)
-open_port(
-    "machine-open-file-sharing",
-    "File shares of the machine answer networks that are not yours",
-    "files",
-    "SMB and its like were made for a local network: worms spread over them, and passwords are guessed.",
-    "Clients that mount a share over the internet; use Azure Files with an identity, or a VPN.",
-    OPEN,
-)
-open_port(
-    "machine-open-cluster-control",
-    "Control of a cluster answers networks that are not yours",
-    "cluster",
-    "Whoever gets an answer from Docker, etcd, kubelet or their like runs code on every node.",
-    "Tools that steer the cluster from outside; let them come through the virtual network.",
-    OPEN,
-)
-open_port(
-    "machine-open-everything",
-    "Every port of the machine answers networks that are not yours",
-    EVERYTHING,
-    "Nothing is filtered: whatever program starts to listen on this machine, today or next year, is on the internet.",
-    "Clients of ports that nobody has written down; read the flow logs before.",
-    {CIS: ("7.3",), **OPEN},
-)
-open_port(
-    "machine-open-other-ports",
-    "Ports of the machine answer networks that are not yours",
-    "other",
-    "What listens here is not known to anybody who reads the rule. Each open port is one more program that must have no flaw.",
-    "Clients outside the range.",
-    OPEN,
-)
-MACHINE.lock(
-    "machine-open-web",
-    "anonymous-access",
-    "A web port of the machine answers without asking who calls",
-    only=PORTS,
-    ways=("web",),
-    why="The program behind the port is on the internet with nothing before it: no web application firewall, and its own login, "
-    "if it has one, is not visible here.",
-    fix=Fix(
-        az=CLOSE,
-        first_step=NSG,
-        breaks="Visitors, unless they come through a gateway: publish the site through Application Gateway or Front Door first.",
-        portal=PORTAL,
-        cost=3,
-    ),
-    controls=OPEN,
-    references=(f"{LEARN}/web-application-firewall/overview",),
-)
-MACHINE.lock(
-    "machine-shared-login",
-    "authentication",
-    "A copied key or password opens a port of the machine",
-    only=PORTS,
-    why="No second factor guards the login, it names no single person in Entra ID, and nobody takes it away when a person leaves.",
-    fix=Fix(
-        az="az vm extension set --ids {id} --publisher Microsoft.Azure.ActiveDirectory --name AADSSHLoginForLinux",
-        first_step="az role assignment list --scope {id} --include-inherited --output table",
-        breaks="Nothing at once: logins with keys go on working until they are taken out of the machine. Windows: AADLoginForWindows.",
-        portal="Virtual machine > Extensions; then close the port to all but Bastion",
-        cost=2,
-    ),
-    controls={MCSB: ("IM-1",), NIST: ("AC-2", "IA-2"), ISO: ("A.5.17",)},
-    references=(f"{LEARN}/active-directory/devices/howto-vm-sign-in-azure-ad-linux",),
-)
 
 
 # Container groups: a public address has no firewall of any kind in front of it.
@@ -375,57 +265,3 @@ def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
         door = Door(where, f"{protocol}/{port}", row, False, reach)
         authentication = ANONYMOUS if row is not None and row.kind == "app" else SHARED
         yield exposure(door, authentication.named("web") if authentication is ANONYMOUS else authentication, resting)
-
-
-MOVE = "az container create --resource-group {group} --name {name} --vnet VNET --subnet SUBNET --image IMAGE"
-MOVING = (
-    "The address changes and its DNS name with it: make the group anew in a subnet, and publish it through a gateway."
-)
-GROUP_PAGE = {"terraform": 'azurerm_container_group.ip_address_type = "Private"', "terraform_page": "container_group"}
-
-GROUP.lock(
-    "container-group-open-port",
-    "network",
-    "Ports of the container group answer the internet",
-    only=PORTS,
-    ways=("administration", "database", "files", "cluster", "other", EVERYTHING),
-    why="A public container group has no firewall: every port that it names answers every address.",
-    fix=Fix(
-        az=MOVE,
-        breaks=MOVING,
-        bicep="ipAddress: { type: 'Private' }",
-        portal="Container instances > Create > Networking: Private",
-        cost=3,
-        **GROUP_PAGE,
-    ),
-    controls=OPEN,
-    references=(f"{LEARN}/container-instances/container-instances-virtual-network-concepts",),
-)
-GROUP.lock(
-    "container-group-open-web",
-    "anonymous-access",
-    "A web port of the container group answers without asking who calls",
-    only=PORTS,
-    ways=("web",),
-    why="The program is on the internet with nothing before it, and its own login, if it has one, is not visible here.",
-    fix=Fix(
-        az=MOVE,
-        breaks=MOVING,
-        bicep="ipAddress: { type: 'Private' }",
-        portal="Container instances > Create > Networking: Private",
-        cost=3,
-        **GROUP_PAGE,
-    ),
-    controls=OPEN,
-    references=(f"{LEARN}/container-instances/container-instances-virtual-network-concepts",),
-)
-GROUP.lock(
-    "container-group-shared-login",
-    "authentication",
-    "A copied key or password opens a port of the container group",
-    only=PORTS,
-    why="What the program on the port asks for is its own password at best: no second factor, no single person, no end when somebody leaves.",
-    fix=Fix(az=MOVE, breaks=MOVING, portal="Container instances > Create > Networking: Private", cost=3),
-    controls={MCSB: ("IM-1",), NIST: ("AC-2", "IA-2"), ISO: ("A.5.17",)},
-    references=(f"{LEARN}/container-instances/container-instances-virtual-network-concepts",),
-)

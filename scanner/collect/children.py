@@ -9,7 +9,7 @@ from scanner.collect.bodies import cut, placed, safe, words
 from scanner.collect.plan import Json
 from scanner.collect.queue import UNREGISTERED, Crew, Desk, Gone, Out, Seen
 from scanner.model.resource import By, Resource
-from scanner.model.rule import Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 
 _GONE = frozenset({"resourcenotfound", "parentresourcenotfound", "resourcegroupnotfound", "notfound"})
 

@@ -14,7 +14,7 @@ from scanner.collect.visibility import Views
 from scanner.errors import InputError
 from scanner.model.ids import subscription_of, type_of
 from scanner.model.index import is_indexed
-from scanner.model.rule import ResourceType
+from scanner.model.resource_type import ResourceType
 
 __all__ = ["INDEX_APIS", "NOT_KEPT", "Plan", "Progress", "Reader", "Scope", "Sink", "again", "collect", "cut", "look"]
 

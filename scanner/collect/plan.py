@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource import By
-from scanner.model.rule import Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 
 Json = dict[str, Any]
 

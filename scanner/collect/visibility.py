@@ -8,7 +8,7 @@ from scanner.collect.bodies import Role, list_path, quoted, roles, word
 from scanner.collect.index_types import QUERY
 from scanner.collect.plan import Subscription, nested
 from scanner.collect.queue import UNREGISTERED, Desk, Seen
-from scanner.model.rule import ResourceType
+from scanner.model.resource_type import ResourceType
 
 PERMISSIONS = "2022-04-01"
 """The api-version with which the login's permissions are read."""

@@ -17,7 +17,8 @@ from scanner.model.exposure import LOCKS, Exposure, unread
 from scanner.model.ids import root_of, segments, subscription_of, type_of
 from scanner.model.index import EXTENSIONS, INDEX_TYPES, Index
 from scanner.model.resource import Bundle, Gap, Resource
-from scanner.model.rule import Read, ResourceType, Rule
+from scanner.model.resource_type import Read, ResourceType
+from scanner.model.rule import Rule
 from scanner.model.verdict import Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict, unknown
 from scanner.reach.front_ends import publishers
 from scanner.reach.networks import ADMIN_RULES
@@ -375,7 +376,9 @@ class Evaluation:
     def _enabled(self, kind: ResourceType) -> list[Rule]:
         found = self._rules_of.get(id(kind))
         if found is None:
-            found = self._rules_of[id(kind)] = [rule for rule in kind.rules if rule.id in self.rules.enabled]
+            found = self._rules_of[id(kind)] = [
+                each for each in self.rules.rules_of(kind) if each.id in self.rules.enabled
+            ]
         return found
 
     def judge(self, bundle: Bundle) -> Judged:
@@ -462,7 +465,7 @@ class Evaluation:
                 continue
             named = [each for each in exposures if rule.names(each.endpoint)]
             for subject, group in _by_subject(rule, top, named):
-                reading = locks.read(rule.category, group, rule.ways)
+                reading = locks.read(rule.category, group, rule.credentials)
                 accepted = self._accepted(rule, subject or top, reading, intended)
                 row = self._lock(out, rule, subject or top, top, reading, intended, accepted)
                 if row is not None:
@@ -511,7 +514,7 @@ class Evaluation:
         verdict = reading.verdict
         if accepted and left:
             undecided = [each for each in reading.undecided if id(each) not in intended]
-            verdict = locks.read(rule.category, [*left, *undecided], rule.ways).verdict
+            verdict = locks.read(rule.category, [*left, *undecided], rule.credentials).verdict
         worst = max(left or reading.failing, key=lambda each: each.severity or Severity.info, default=None)
         closing = (worst.closing or worst.remedies.get(rule.category, "")) if worst is not None else ""
         row = self._finding(out, rule, subject.id, subject, verdict, top, closing)
@@ -551,7 +554,7 @@ class Evaluation:
         if exposure.closing and severity is not None:
             fix = filled(exposure.closing, exposure.subject or top, top)
         elif cheapest is not None:
-            fix, breaks = cheapest.row.fix, cheapest.rule.fix.breaks
+            fix, breaks = cheapest.row.fix, cheapest.rule.fix.impact
         row = self._rows.exposure(exposure, top, state, reason or exposure.argument, fix, breaks)
         if state == "waived":
             row.waiver = min(waivers, key=_until)
@@ -594,9 +597,9 @@ class Evaluation:
             self._finding(out, rule, top.id, top, unknown(*missing, worst=rule.severity), top)
 
     def _judge(self, out: Judged, rule: Rule, subject: Resource, top: Resource) -> None:
-        assert rule.judge is not None
+        assert rule.check is not None
         try:
-            verdict = rule.judge(subject, self.index)
+            verdict = rule.check(subject, self.index)
         except Unread as missing:
             verdict = unknown(missing, worst=rule.severity)
         except Exception as error:  # noqa: BLE001 - a rule file may raise anything; the others go on

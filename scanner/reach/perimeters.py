@@ -17,7 +17,7 @@ from scanner.model.ids import segments
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Read
+from scanner.model.resource_type import Read
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.sources import from_addresses, from_ids, from_tag, remembered, without_effect
 

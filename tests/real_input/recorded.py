@@ -15,7 +15,7 @@ from scanner.evaluate.run import Crash, Evaluation
 from scanner.model.ids import root_of, subscription_of
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource import Bundle, Resource
-from scanner.model.rule import Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.snapshot.files import Head, Snapshot, Store, of_store
 from tests.rules import examples
 

@@ -44,7 +44,8 @@ from scanner.model.exposure import Exposure
 from scanner.model.ids import root_of
 from scanner.model.index import Index
 from scanner.model.resource import Bundle, Gap, Resource
-from scanner.model.rule import Read, ResourceType, Rule
+from scanner.model.resource_type import Read, ResourceType
+from scanner.model.rule import Rule
 from scanner.model.verdict import Unread
 from scanner.rulebook import loader
 from scanner.snapshot.files import Head, Snapshot

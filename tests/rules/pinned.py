@@ -18,7 +18,7 @@ from typing import Any
 from scanner.collect.collector import INDEX_APIS
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource import Bundle, Resource
-from scanner.model.rule import Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from tests.rules import examples
 from tests.rules.traced import Log, plain, traced
 

@@ -45,7 +45,7 @@ def test_rule_has_a_good_a_bad_and_an_unknown_example(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
 def test_an_empty_resource_never_passes(rule: Rule) -> None:
-    for type in rule.kind.types:
+    for type in rule.resource_type.types:
         statuses, _ = examples.judge(Case("empty", rule.id, type, {"properties": {}}, {}, read=False))
         if statuses.get(rule.id) == "pass":
             assert rule.id in examples.safe(), "passes on a resource without properties, and no source says why it may"
@@ -53,7 +53,7 @@ def test_an_empty_resource_never_passes(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
 def test_an_answer_without_properties_neither_fails_nor_passes(rule: Rule) -> None:
-    for type in rule.kind.types:
+    for type in rule.resource_type.types:
         statuses, _ = examples.judge(Case("mute", rule.id, type, {}, {}, read=False))
         assert statuses.get(rule.id) not in ("pass", "fail")
 

@@ -45,7 +45,7 @@ WRITTEN: dict[str, str] = {
 def test_it_says_how_it_is_closed_and_what_may_break(rule: Rule) -> None:
     fix = rule.fix
     assert fix.az.startswith("az ")
-    assert fix.breaks.endswith((".", "!")) or len(fix.breaks) > 20
+    assert fix.impact.endswith((".", "!")) or len(fix.impact) > 20
     assert fix.cost in (1, 2, 3)
     assert bool(fix.portal) != (rule.id in NO_PORTAL)
     for command in (fix.az, fix.first_step):
@@ -61,7 +61,7 @@ def _names(bicep: str) -> set[str]:
 def _known(rule: Rule) -> set[str]:
     """Every member of the paths that rules look at on the type and below it, and the reads themselves."""
     found: set[str] = set()
-    for type in rule.kind.types:
+    for type in rule.resource_type.types:
         for read, entry in pinned.pinned().items():
             if read.lower() == type.lower() or read.lower().startswith(f"{type.lower()}/"):
                 found |= {step.removesuffix("[]") for path in entry["paths"] for step in path.split(".")}
