@@ -42,7 +42,8 @@ def check_value(
     value = resource.get(path)
     gone = is_gone(value)
     if gone and (absent is MISSING or resource.has_no_properties):
-        return unknown(Unread(path, unclear or NOT_HELD), evidence=(seen,))
+        why = NOT_HELD if not unclear or "{value}" in unclear else unclear
+        return unknown(Unread(path, why), evidence=(seen,))
     value = absent if gone else value
     if is_one(value, good):
         if gone and resource.api_version_unknown:
@@ -118,15 +119,16 @@ def check_items(
     bad: tuple[Any, ...],
     absent: Any = MISSING,
     expected: str = "",
+    unclear: str = "",
 ) -> Verdict:
     """Return the verdict on one property of each item of a list: `path` is LIST[].PROPERTY.
 
-    Fail names the items with a bad value. A list that is absent or empty is Unknown.
+    Fail names the items with a bad value. A list that is absent or empty is Unknown, by the reason `unclear`.
     """
     listed, _, inner = path.partition("[].")
     items = resource.require(listed)
     if not isinstance(items, list) or not items:
-        return unknown(Unread(listed, "the answer held no item"))
+        return unknown(Unread(listed, unclear or "the answer held no item"))
     usable = MISSING if resource.why_absent_is_unknown else absent
     values = [get_path(item, inner) for item in items]
     values = [usable if is_gone(value) else value for value in values]
@@ -134,21 +136,24 @@ def check_items(
     failing = [name for name, value in zip(names, values, strict=True) if is_one(value, bad)]
     if failing:
         return Fail((Evidence(path, failing, expected or good[0]),))
-    unclear = [name for name, value in zip(names, values, strict=True) if not is_one(value, good)]
-    if unclear:
-        return unknown(Unread(path, f"{NOT_HELD} for {', '.join(unclear[:5])}"))
+    missing = [name for name, value in zip(names, values, strict=True) if not is_one(value, good)]
+    if missing:
+        return unknown(Unread(path, f"{NOT_HELD} for {_and(missing)}"))
     return Pass((Evidence(path, values, good[0]),))
 
 
+def _and(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
 def check_child(
-    parent: Resource, read: Read, check: Callable[[Resource], Verdict], *, none: str = "", named: bool = False
+    found: Resource | None, read: Read, check: Callable[[Resource], Verdict], *, none: str = "", named: bool = False
 ) -> Verdict:
     """Return the verdict on the one resource of a single read; its evidence names the read.
 
-    Raise Unread where it was not read. `none`: why the rule does not apply where Azure says that there is none;
-    without it that is Unknown. `named`: the reason of an Unknown names the read too.
+    `none`: why the rule does not apply where Azure says that there is none; without it that is Unknown.
+    `named`: the reason of an Unknown names the read too.
     """
-    found = parent.child(read)
     if found is None:
         return NotApplicable(none) if none else unknown(Unread(read.path, "Azure says that there is none"))
     verdict = check(found)

@@ -1,24 +1,23 @@
-"""Rules as data: the keys of a row, and the `Rule` that a row makes."""
+"""Rules as data: the `Rule` that a row makes."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET
 
 from scanner.model import checks
 from scanner.model.json_paths import MISSING
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
-from scanner.model.rule import LEARN, Check, Fix, Rule, SeverityName, subject_of
+from scanner.model.rule import LEARN, Check, Fix, Rule, subject_of
+from scanner.model.rule_row import CheckRow, Names, RuleRow, UnlessRow, Value
 from scanner.model.verdict import NotApplicable, Severity, Unread, Verdict
 
 if TYPE_CHECKING:
     from scanner.model.index import Index
 
-Value = bool | int | str
-Names = tuple[str, ...]
 Lookup = Callable[[str], object]
 """The Python object of a variable's name; raises BadRow for a name that does not exist."""
 
@@ -32,108 +31,6 @@ class BadRow(Exception):
         self.key = key
         self.word = word
         self.known = tuple(known)
-
-
-class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """The question of a property rule: one of `good`, `at_least`, `set` and `function`.
-
-    `of`: the Python variable of the type or read. The only type of the `.py` beside may be left out. A single read
-    (`one`) is a child of the resource that the rule assesses; each resource of a list is assessed by itself.
-    `path`: the property; LIST[].PROPERTY asks each item of a list. `any_of`: paths of which one must be good.
-    `good`, `bad`: the known values. The bad values of a switch may be left out.
-    `absent`: the value that an absent property stands for; needs the row's `source`.
-    `at_least`: a number, a version ("1.2") or an ISO 8601 period ("P30D").
-    `set`: what must stand there, in words; `like`: the pattern that it must fit, in lower case.
-    `expected`: what the evidence on a list names as right. `unclear`: the reason where the value is not known.
-    `function`: the Python function (resource, index, **arguments) in the `.py` beside. `arguments`: its Python
-    variables by name.
-    """
-
-    of: str = ""
-    path: str = ""
-    any_of: Names = ()
-    good: tuple[Value, ...] = ()
-    bad: tuple[Value, ...] | UnsetType = UNSET
-    absent: Value | UnsetType = UNSET
-    at_least: int | str | UnsetType = UNSET
-    set: str = ""
-    like: str = "?*"
-    expected: str = ""
-    unclear: str = ""
-    function: str = ""
-    arguments: dict[str, str] = {}
-
-    @property
-    def bad_values(self) -> tuple[Value, ...]:
-        """Return the values that fail; those of a switch are its other value."""
-        if self.bad is not UNSET:
-            return self.bad
-        return tuple(not value for value in self.good if isinstance(value, bool))
-
-
-class UnlessRow(Struct, frozen=True, forbid_unknown_fields=True, rename={"is_": "is"}):
-    """A condition under which the rule does not apply, and `because` of what.
-
-    `path` has a value of `is`, or it is `absent`, or it is `present`. `of` names the single read that has the path.
-    `required`: an absent value makes the rule Unknown.
-    `without`: the resource has no such child, as the read's own condition says.
-    """
-
-    because: str
-    path: str = ""
-    of: str = ""
-    is_: tuple[Value, ...] = ()
-    absent: bool = False
-    present: bool = False
-    required: bool = False
-    without: str = ""
-
-
-class LockRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """The endpoints (patterns) that a lock rule reads, and the `credentials` of them where rules share an endpoint.
-
-    `of`: the type, or the list whose resources are assessed one by one, by the exposures that name them.
-    """
-
-    endpoints: Names
-    of: str = ""
-    credentials: Names = ()
-
-
-class FixRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """The fix; see `Fix`. A `bicep` that is left out follows from the path of the check."""
-
-    az: str
-    impact: str
-    bicep: str | None = None
-    terraform: str = ""
-    terraform_page: str = ""
-    portal: str = ""
-    check_first: str = ""
-    try_first: str = ""
-    cost: Literal[1, 2, 3] = 1
-
-
-class RuleRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """A rule as data, with a `check` or a `lock`. `learn`: pages of Microsoft Learn below /azure/."""
-
-    title: str
-    category: str
-    why: str
-    fix: FixRow
-    check: CheckRow | None = None
-    lock: LockRow | None = None
-    unless: tuple[UnlessRow, ...] = ()
-    severity: SeverityName | None = None
-    pass_title: str = ""
-    source: str = ""
-    controls: str | Names = ()
-    learn: str | Names = ()
-    references: Names = ()
-    aliases: Names = ()
-    reads: Names = ()
-    costly: bool = False
-    retired_on: str = ""
 
 
 FIELDS = frozenset(RuleRow.__struct_fields__)
@@ -174,8 +71,7 @@ def rule_of(id: str, row: RuleRow, lookup: Lookup, default: Callable[[], Resourc
     reads = [_read(lookup, name, "reads") for name in row.reads]
     check = None
     if row.check is not None:
-        conditions = [_condition(each, lookup) for each in row.unless]
-        check, needed = _check(row.check, of, row.unless, conditions, lookup)
+        check, needed = _check(row.check, of, row.unless, lookup)
         reads += needed + [_read(lookup, each.of, "unless") for each in row.unless if each.of]
     return Rule(
         id=id,
@@ -197,6 +93,7 @@ def rule_of(id: str, row: RuleRow, lookup: Lookup, default: Callable[[], Resourc
         source=row.source,
         costly=row.costly,
         retired_on=row.retired_on,
+        row=row,
     )
 
 
@@ -251,26 +148,31 @@ def _meets(row: UnlessRow, read: Read | None, resource: Resource) -> bool:
 
 
 def _check(
-    row: CheckRow,
-    of: ResourceType | Read,
-    unless: tuple[UnlessRow, ...],
-    conditions: list[Condition],
-    lookup: Lookup,
+    row: CheckRow, of: ResourceType | Read, unless: tuple[UnlessRow, ...], lookup: Lookup
 ) -> tuple[Check, list[Read]]:
-    """Return the check of a row, and the reads that it needs."""
+    """Return the check of a row, and the reads that it needs.
+
+    A single child is read after the conditions `without`, and before the others: an unread child is Unknown.
+    """
     if row.function:
         return _called(row, lookup)
     fact = _fact(row)
+    lacking = [(each.because, _condition(each, lookup)) for each in unless if each.without]
+    others = [(each.because, _condition(each, lookup)) for each in unless if not each.without]
     single = of if isinstance(of, Read) and of.one else None
-    none = next((each.because for each in unless if each.without), "")
+    none = lacking[0][0] if lacking else ""
 
     def check(resource: Resource, index: "Index") -> Verdict:
-        for each, condition in zip(unless, conditions, strict=True):
+        for because, condition in lacking:
             if condition(resource):
-                return NotApplicable(each.because)
+                return NotApplicable(because)
+        child = resource.child(single) if single is not None else None
+        for because, condition in others:
+            if condition(resource):
+                return NotApplicable(because)
         if single is None:
             return fact(resource)
-        return checks.check_child(resource, single, fact, none=none, named=bool(row.unclear))
+        return checks.check_child(child, single, fact, none=none, named=bool(row.unclear))
 
     return check, [single] if single is not None else []
 
@@ -293,7 +195,7 @@ def _fact(row: CheckRow) -> Callable[[Resource], Verdict]:
     if row.any_of:
         return partial(checks.check_any_of, paths=row.any_of, **known)
     if "[]." in row.path:
-        return partial(checks.check_items, path=row.path, expected=row.expected, **known)
+        return partial(checks.check_items, path=row.path, expected=row.expected, unclear=row.unclear, **known)
     return partial(checks.check_value, path=row.path, unclear=row.unclear, **known)
 
 

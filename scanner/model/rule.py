@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from scanner.model.exposure import LOCKS
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
+from scanner.model.rule_row import RuleRow, SeverityName
 from scanner.model.verdict import Severity, Verdict
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ CATEGORIES = (
     "logging",
 )
 LEARN = "https://learn.microsoft.com/azure"
-SeverityName = Literal["critical", "high", "medium", "low", "info"]
 Check = Callable[[Resource, "Index"], Verdict]
 Controls = Mapping[str, tuple[str, ...]]
 """Framework and version to control ids: {"CIS Azure 4.0.0": ("9.3.8",), "MCSB": ("NS-2",)}."""
@@ -73,6 +73,7 @@ class Rule:
     `endpoints`: the endpoints (patterns) whose lock of the rule's category a lock rule reads.
     `credentials`: the credentials that a lock rule reads, where several rules share an endpoint. Empty: all.
     `control_sets`: names of sets in `controls.toml`. The loader puts their ids into `controls`.
+    `row`: the data that the rule was made of, None for a rule of a Python file.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Rule:
     source: str = ""
     costly: bool = False
     retired_on: str = ""
+    row: RuleRow | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for a category that does not fit the rule."""

@@ -1,6 +1,6 @@
 """Files of rules as data (`*.toml`): read, and each fault named with its line and the nearest known word.
 
-    [storage-versioning-off]            a rule: its id, and the keys of `scanner.model.rows.RuleRow`
+    [storage-versioning-off]            a rule: its id, and the keys of `scanner.model.rule_row.RuleRow`
     title = "..."
 
     [table.tls]                         what many rules share; {words} are filled from their rows
@@ -27,9 +27,10 @@ from scanner.errors import nearest
 from scanner.model.resource_type import ResourceType
 from scanner.model.rows import FIELDS, BadRow, row_of, rule_of
 from scanner.model.rule import Controls, Rule
+from scanner.model.rule_row import CheckRow, FixRow, LockRow, UnlessRow
 
-AZ_WORDS = frozenset(("name", "id", "group", "subscription", "top", "top_id", "location", "sku"))
-"""The words of a fix that are filled for each finding."""
+LATER = frozenset(("name", "id", "group", "subscription", "top", "top_id", "location", "sku", "value"))
+"""The words that are filled for each finding."""
 
 _WORD = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
 _HEADER = re.compile(r"\s*\[\[?([^\[\]]+)\]\]?\s*(?:#.*)?$")
@@ -148,7 +149,7 @@ def _filled(template: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
     words = {name: text for name, text in row.items() if name not in FIELDS and isinstance(text, str)}
     merged: dict[str, Any] = _merged(template, {name: each for name, each in row.items() if name not in words})
     del merged["rows"]
-    wanted = _words(merged) - AZ_WORDS
+    wanted = _words(merged) - LATER
     for name in words.keys() - wanted:
         raise BadRow(f'unknown key "{name}"', name, word=name, known=(*FIELDS, *wanted))
     for name in wanted - words.keys():
@@ -231,9 +232,7 @@ def _unfit(error: msgspec.ValidationError) -> BadRow:
 
 def _fields(key: Key) -> Iterable[str]:
     """Return the keys that a table of a row may have."""
-    from scanner.model import rows
-
-    structs = {"check": rows.CheckRow, "lock": rows.LockRow, "fix": rows.FixRow, "unless": rows.UnlessRow}
+    structs = {"check": CheckRow, "lock": LockRow, "fix": FixRow, "unless": UnlessRow}
     return structs[key[0]].__struct_encode_fields__ if key and key[0] in structs else FIELDS
 
 
