@@ -237,8 +237,9 @@ def _fields(key: Key) -> Iterable[str]:
 
 
 def _broken(file: Path, text: str, key: Key, fault: BadRow) -> Broken:
-    near = nearest(fault.word, fault.known, 1) if fault.word else []
-    hint = f" (nearest: {near[0]})" if near else ""
+    folded = {each.lower(): each for each in fault.known}
+    near = nearest(fault.word, folded, 1) if fault.word else []
+    hint = f" (nearest: {folded[near[0]]})" if near else ""
     return Broken(str(file), line_of(text, (*key, *fault.key)), f"{'.'.join(key[-1:])}: {fault.what}{hint}")
 
 
