@@ -208,7 +208,7 @@ def _python_rule(found: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> No
     if files.taken.get(rule.id) is rule:
         return  # a file that imports another one has its rules among its variables
     try:
-        made = with_controls(rule, files.controls)
+        made = with_controls(rule, files)
     except BadRow as fault:
         found.broken.append(Broken(str(file), 1, f"{rule.id}: {fault.what}"))
         return

@@ -53,6 +53,7 @@ class Broken:
 class RuleFiles:
     """The rule files that were read: modules by name (`storage`), the sets of controls, and what is broken.
 
+    `frameworks`: their names by short name, in the order in which they are shown.
     `failed`: the names of Python files that did not load; rows that need one are left out without a fault of their own.
     `taken`: the rule of each id and alias.
     """
@@ -61,6 +62,7 @@ class RuleFiles:
     failed: set[str] = field(default_factory=set)
     taken: dict[str, Rule] = field(default_factory=dict)
     controls: dict[str, Controls] = field(default_factory=dict)
+    frameworks: dict[str, str] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
 
 
@@ -88,14 +90,14 @@ def _not_toml(file: Path, why: str) -> Broken:
 def read_controls(file: Path, files: RuleFiles) -> None:
     """Add the sets of a `controls.toml`: control ids by framework, whose short names stand in its [frameworks]."""
     tables, text = read_toml(file, files)
-    frameworks = tables.pop("frameworks", {})
+    files.frameworks |= tables.pop("frameworks", {})
     for name, ids in tables.items():
-        unknown = [each for each in ids if each not in frameworks]
+        unknown = [each for each in ids if each not in files.frameworks]
         if unknown:
-            fault = BadRow(f'no framework "{unknown[0]}"', unknown[0], word=unknown[0], known=frameworks)
+            fault = BadRow(f'no framework "{unknown[0]}"', unknown[0], word=unknown[0], known=files.frameworks)
             files.broken.append(_broken(file, text, (name,), fault))
             continue
-        files.controls[name] = {frameworks[short]: tuple(found) for short, found in ids.items()}
+        files.controls[name] = {files.frameworks[short]: tuple(found) for short, found in ids.items()}
 
 
 def read_rows(file: Path, files: RuleFiles, beside: ModuleType | None) -> list[Rule]:
@@ -107,7 +109,7 @@ def read_rows(file: Path, files: RuleFiles, beside: ModuleType | None) -> list[R
     for id, key, template, row in _rows(tables):
         try:
             made = rule_of(id, row_of(_filled(template, row) if template else row), lookup, only_type)
-            rules.append(with_controls(made, files.controls))
+            rules.append(with_controls(made, files))
         except _NotLoaded:
             continue
         except BadRow as fault:
@@ -119,15 +121,18 @@ def read_rows(file: Path, files: RuleFiles, beside: ModuleType | None) -> list[R
     return rules
 
 
-def with_controls(rule: Rule, known: Mapping[str, Controls]) -> Rule:
+def with_controls(rule: Rule, files: RuleFiles) -> Rule:
     """Return the rule with the control ids of its sets. Raise BadRow for a set that does not exist."""
+    if not rule.control_sets:
+        return rule
     found: dict[str, tuple[str, ...]] = dict(rule.controls)
     for name in rule.control_sets:
-        if name not in known:
-            raise BadRow(f'no control set "{name}"', "controls", word=name, known=known)
-        for framework, ids in known[name].items():
+        if name not in files.controls:
+            raise BadRow(f'no control set "{name}"', "controls", word=name, known=files.controls)
+        for framework, ids in files.controls[name].items():
             found[framework] = tuple(dict.fromkeys((*found.get(framework, ()), *ids)))
-    return replace(rule, controls=found) if rule.control_sets else rule
+    order = dict.fromkeys((*files.frameworks.values(), *found))
+    return replace(rule, controls={framework: found[framework] for framework in order if framework in found})
 
 
 # Tables: what many rows share
