@@ -18,7 +18,7 @@ CONNECTIONS = "properties.privateEndpointConnections"
 
 
 def maybe_reached(registry: Resource) -> bool:
-    """Whether anybody may get to the registry at all: its tokens count for nothing behind a switch that is off."""
+    """Return whether any network may reach the registry: its tokens do not count while public access is off."""
     if not same(registry.get("properties.publicNetworkAccess"), "Disabled"):
         return True
     value = registry.get(CONNECTIONS)
@@ -47,7 +47,7 @@ ACL = Firewall(
     # container-registry/container-registry-skus: firewall rules and private endpoints are features of Premium.
     sku_without_network_rules=("sku.name", ("Classic", "Basic", "Standard"), ("Premium",)),
 )
-# Both are off by default, but this api-version always returns them: one that is missing says nothing.
+# Both are off by default, but this api-version always returns them: an absent one is not known.
 ANONYMOUS_PULL = Switch(
     "properties.anonymousPullEnabled",
     {False: Auth.identity, True: Auth.anonymous},
@@ -61,7 +61,7 @@ ADMIN = Switch(
 
 
 def credentials(token: Resource) -> list[Any] | None:
-    """The passwords and certificates of a token; None where the answer did not hold them."""
+    """Return the passwords and certificates of a token, None where the answer did not hold them."""
     passwords = token.get("properties.credentials.passwords")
     certificates = token.get("properties.credentials.certificates")
     found = [each for value in (passwords, certificates) if isinstance(value, list) for each in value]
@@ -74,7 +74,7 @@ def expires(credential: Any) -> bool:
 
 
 def tokens(registry: Resource, reach: Lock) -> tuple[Lock, bool]:
-    """What the registry's tokens let in, and whether each of their passwords has a date on which it ends."""
+    """Return the grants of the registry's tokens, and whether each of their passwords has an expiry date."""
     children = registry.children(TOKENS)
     lock = Lock()
     dated = True

@@ -1,4 +1,4 @@
-"""Azure AI services (Cognitive Services accounts, Azure OpenAI, AI Foundry): keys, network rules, the own name."""
+"""Azure AI services (Cognitive Services accounts, Azure OpenAI, AI Foundry): keys, network rules, the custom subdomain."""
 
 from collections.abc import Iterator
 
@@ -40,7 +40,7 @@ NAME = "properties.customSubDomainName"
 
 
 def authentication(account: Resource) -> Lock:
-    """What the account asks for. Without a name of its own it stands behind the host of the region, which takes no tokens."""
+    """Return the authentication lock. An account without a custom subdomain uses the host of its region, which takes no tokens."""
     lock = KEYS.lock(account)
     value = account.get(NAME)
     if isinstance(value, str) and value:

@@ -1,4 +1,4 @@
-"""Azure Kubernetes Service: the API server of a cluster, and how the cluster itself is governed."""
+"""Azure Kubernetes Service: the API server of a cluster, and the cluster's own settings."""
 
 from collections.abc import Iterator
 
@@ -31,7 +31,7 @@ CLUSTER = ResourceType(
 PRIVATE = "properties.apiServerAccessProfile.enablePrivateCluster"
 RANGES = "properties.apiServerAccessProfile.authorizedIPRanges"
 
-# The API server has no public switch of its own: properties.publicNetworkAccess is never returned and says nothing.
+# The API server has no public switch of its own, because properties.publicNetworkAccess is never returned.
 SERVER = Firewall(
     empty="open",
     source="aks/api-server-authorized-ip-ranges: without ranges the API server is reachable from everywhere",
@@ -50,9 +50,9 @@ ACCOUNTS = CLUSTER.local_auth(
 
 
 def authorized(cluster: Resource, index: Index) -> Lock:
-    """Whom the authorized ranges let in: addresses, or a service tag; none at all is everybody.
+    """Return the network lock of the authorized ranges: addresses or a service tag. No range allows every address.
 
-    0.0.0.0/32 stands for the cluster's own way out and adds nobody.
+    0.0.0.0/32 means the cluster's own outbound address and allows nothing more.
     """
     value = cluster.get(RANGES)
     if value in (MISSING, None):
@@ -87,7 +87,7 @@ def authorized(cluster: Resource, index: Index) -> Lock:
 
 
 def reach_of(cluster: Resource, index: Index) -> Lock:
-    """Who can reach the API server: a private cluster has no public side, whatever else is set."""
+    """Return the network lock of the API server. A private cluster has no public endpoint, whatever else is set."""
     private = cluster.get(PRIVATE)
     inside = grant(Reach.private, cluster.evidence(PRIVATE, True))
     if same(private, True):

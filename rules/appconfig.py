@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import Auth, Exposure, Lock
+from scanner.model.exposure import Exposure
 from scanner.model.index import Index
-from scanner.model.json_paths import same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import host
+from .common import closing, host
 
 STORE = ResourceType("Microsoft.AppConfiguration/configurationStores", api="2024-06-01")
 ACL = Firewall(
@@ -29,21 +28,7 @@ KEYS = STORE.local_auth(
 )
 UPDATE = "az appconfig update --name {name} --resource-group {group}"
 DISABLE = f"{UPDATE} --disable-local-auth true"
-
-
-def is_free(store: Resource) -> bool:
-    return same(store.get("sku.name"), "free")
-
-
-def closing(store: Resource, authentication: Lock) -> str:
-    """What closes a free store, which has no private endpoint: its keys, and where these are off the move."""
-    if not is_free(store):
-        return ""
-    if Auth.shared in [each.level for each in authentication.grants] + [
-        each.level for each in authentication.possible_grants
-    ]:
-        return DISABLE
-    return "The free tier has no private endpoint: move the store to a paid tier, and turn its public side off there"
+MOVE = "The free tier has no private endpoint: move the store to a paid tier, and turn its public side off there"
 
 
 @STORE.endpoints(data=("config",))
@@ -56,5 +41,5 @@ def endpoints(store: Resource, index: Index) -> Iterator[Exposure]:
         authentication,
         what="The App Configuration store",
         address=host(store, "properties.endpoint"),
-        closing=closing(store, authentication),
+        closing=closing(store, authentication, ("free",), DISABLE, MOVE),
     )

@@ -32,7 +32,7 @@ SITE = ResourceType("Microsoft.Web/sites", "Microsoft.Web/sites/slots", api="202
 
 
 def runs(site: Resource) -> str:
-    """What stands behind the app's addresses: "web", "functions", "workflows", or "" where its kind is not known."""
+    """Return what the app runs: "web", "functions", "workflows", or "" where its kind is not known."""
     kind = site.get("kind")
     words = {word.strip() for word in kind.lower().split(",")} if isinstance(kind, str) else set()
     if "workflowapp" in words:
@@ -47,7 +47,7 @@ def stopped(site: Resource) -> bool:
 
 
 def has_functions(site: Resource) -> bool:
-    # An app whose kind is not known is asked.
+    # The functions of an app whose kind is not known are read.
     return runs(site) in ("functions", "")
 
 
@@ -56,7 +56,7 @@ def has_workflows(site: Resource) -> bool:
 
 
 def asks_for_login(site: Resource) -> bool:
-    # Easy Auth is not in the way of a signed trigger address, and a logic app has no other door.
+    # Easy Auth does not apply to a signed trigger address, and a logic app has no other endpoint.
     return runs(site) != "workflows"
 
 
@@ -84,7 +84,7 @@ WEB = SITE.child(
 LOGIN = SITE.child("config/authsettingsV2", one=True, none=("AuthConfigNotFound",), when=asks_for_login)
 POLICIES = SITE.child("basicPublishingCredentialsPolicies")
 CONNECTIONS = SITE.child("privateEndpointConnections", when=endpoints_decide)
-# The host answers these two, and a stopped app has none.
+# The app's host answers these two reads, and a stopped app has no host.
 FUNCTIONS = SITE.child(
     "functions",
     when=lambda site: has_functions(site) and not stopped(site),
@@ -105,7 +105,7 @@ SWITCH = Firewall(
     endpoints=CONNECTIONS,
 )
 
-# Which doors an internal load balancer holds: azure-mgmt-web LoadBalancingMode (Web: ports 80 and 443, Publishing: FTP).
+# The endpoints behind an internal load balancer: azure-mgmt-web LoadBalancingMode (Web: ports 80 and 443, Publishing: FTP).
 INTERNAL: dict[str, tuple[str, ...]] = {
     "none": (),
     "0": (),
@@ -119,7 +119,7 @@ INTERNAL: dict[str, tuple[str, ...]] = {
 
 
 def config_of(site: Resource) -> Resource:
-    """The app's `config/web`; Unread where it was not read."""
+    """Return the app's `config/web`. Raise Unread where it was not read."""
     config = site.child(WEB)
     if config is None:
         raise Unread(WEB.path, "the answer did not hold it")
@@ -129,7 +129,7 @@ def config_of(site: Resource) -> Resource:
 
 
 def reach_of(site: Resource, index: Index, *, scm: bool = False) -> Lock:
-    """Who can reach the app, or its SCM site: switch, restrictions, private endpoints, and its environment."""
+    """Return the network lock of the app, or of its SCM site: switch, restrictions, private endpoints, environment."""
     try:
         rules = restrictions(site, index, config_of(site), scm=scm)
     except Unread as gap:
@@ -138,7 +138,7 @@ def reach_of(site: Resource, index: Index, *, scm: bool = False) -> Lock:
 
 
 def placed(site: Resource, index: Index, usual: Lock, door: str) -> Lock:
-    """The reach of a door; in an App Service Environment with an internal load balancer it has no public side."""
+    """Return the network lock of an endpoint. An App Service Environment with an internal load balancer has no public side."""
     path = "properties.hostingEnvironmentProfile.id"
     environment = site.get(path)
     if not isinstance(environment, str) or not environment:
@@ -167,7 +167,7 @@ def _found(index: Index, id: str) -> Resource:
 
 
 def login(site: Resource) -> Lock:
-    """What Easy Auth asks in front of the app."""
+    """Return the authentication lock of Easy Auth."""
     try:
         settings = site.child(LOGIN)
     except Unread as gap:
@@ -179,7 +179,7 @@ def login(site: Resource) -> Lock:
 
 
 def behind(front: Lock, own: Lock) -> Lock:
-    """What is asked in all: Easy Auth's identity where it is enforced, else what the function itself asks."""
+    """Return the authentication lock of both: Easy Auth's identity where it is enforced, else the function's own."""
     if front.widest is not None and front.worst is None:
         return front if front.widest.level == Auth.identity else own
     missing = front.worst.missing if front.worst is not None else Unread(LOGIN.path, "it was not read")
@@ -192,7 +192,7 @@ def host(site: Resource) -> str:
 
 
 def own_hosts(site: Resource) -> list[str]:
-    """The host names that people gave it: its default one is the address of its endpoints."""
+    """Return the app's host names, the default one and custom ones."""
     names = site.get("properties.hostNames")
     return [each for each in names if isinstance(each, str)] if isinstance(names, list) else []
 
@@ -238,7 +238,9 @@ def app(site: Resource, reach: Lock, front: Lock) -> Exposure:
 
 
 def host_keys(site: Resource, reach: Lock, front: Lock) -> Exposure:
-    """/admin and /runtime/webhooks are always there, and ask for a key (azure-functions/function-keys-how-to)."""
+    """Return the exposure of /admin and /runtime/webhooks, which always exist and need a key.
+
+    Source: azure-functions/function-keys-how-to."""
     kind = runs(site)
     what = "The function host"
     if kind in ("web", "workflows"):
@@ -270,7 +272,7 @@ def functions(site: Resource, reach: Lock, front: Lock) -> Iterator[Exposure]:
             )
     missing = found.gap
     if missing is None and not found.items:
-        # The host answers with an empty list also where it never synced its triggers.
+        # The host also returns an empty list where it never synced its triggers.
         missing = Unread(
             FUNCTIONS.path, "a running app answered with an empty list, as one does that never told its functions"
         )
@@ -280,7 +282,7 @@ def functions(site: Resource, reach: Lock, front: Lock) -> Iterator[Exposure]:
 
 
 def function_asks(function: Resource) -> Lock | None:
-    """What a function asks by itself, by the level of its HTTP trigger; None where it has no such trigger."""
+    """Return the authentication lock of a function by the level of its HTTP trigger, None where it has no such trigger."""
     path = f"functions/{function.name} properties.config.bindings"
     bindings = function.get("properties.config.bindings")
     if not isinstance(bindings, list):
@@ -338,7 +340,9 @@ def triggers(site: Resource, reach: Lock) -> Iterator[Exposure]:
 
 
 def signature(workflow: Resource) -> Lock | None:
-    """A Request trigger carries its key, a signature, in its address; None where no call starts the workflow."""
+    """Return the authentication lock of a workflow, None where no call starts it.
+
+    The address of a Request trigger contains its key, a signature."""
     path = f"workflows/{workflow.name} properties.files.workflow.json.definition.triggers"
     triggers = get_path(member(workflow.get("properties.files"), "workflow.json"), "definition.triggers")
     if not isinstance(triggers, dict):
@@ -355,7 +359,7 @@ def signature(workflow: Resource) -> Lock | None:
 
 
 def publishing(site: Resource, name: str) -> tuple[Any, Evidence, Unread]:
-    """Whether user name and password are taken by "scm" or "ftp": the value, its evidence, and why it may be unread."""
+    """Return whether "scm" or "ftp" accepts user name and password: the value, its evidence, and why it may be unread."""
     path = f"basicPublishingCredentialsPolicies/{name} properties.allow"
     found = site.children(POLICIES)
     policy = next((each for each in found if each.name.lower() == name), None)
@@ -370,7 +374,7 @@ PROFILE = "a user name and password of the publish profile opens it"
 
 
 def scm(site: Resource, index: Index) -> Exposure:
-    """The deployment site: console, files and environment of the app. It stays up when the app is stopped."""
+    """Return the exposure of the deployment site: console, files and environment of the app. A stopped app keeps it."""
     allow, seen, missing = publishing(site, "scm")
     if same(allow, True):
         authentication = grant(Auth.shared, seen, says=PROFILE)
@@ -383,7 +387,7 @@ def scm(site: Resource, index: Index) -> Exposure:
 
 
 def ftp(site: Resource, index: Index) -> Exposure:
-    """FTP knows basic credentials alone. It comes in by the public address, never through a private endpoint."""
+    """Return the exposure of FTP, which accepts basic credentials alone, at the public address, not through a private endpoint."""
     what = "FTP"
     allow, seen, missing = publishing(site, "ftp")
     if same(allow, False):
@@ -409,7 +413,9 @@ def ftp(site: Resource, index: Index) -> Exposure:
 
 
 def ftp_reach(site: Resource, index: Index) -> Lock:
-    """By the public switch alone: whether access restrictions filter FTP is not documented, so they do not count."""
+    """Return the network lock of FTP by the public switch alone.
+
+    Access restrictions do not count, because it is not documented whether they filter FTP."""
     lock = firewall(site, index, SWITCH, restricted_by_nothing())
     grants = tuple(each for each in lock.grants if each.level > Reach.selected)
     possible_grants = tuple(each for each in lock.possible_grants if each.level > Reach.selected)
@@ -425,7 +431,7 @@ def restricted_by_nothing() -> Lock:
 
 
 def let_in(site: Resource, index: Index) -> Subnets:
-    """The subnets that its access restrictions let in, where its switch lets them decide."""
+    """Return the subnets that the access restrictions allow, where the public switch leaves the decision to them."""
     if site.has_no_properties:
         return Subnets(WEB.path, missing=Unread("properties", site.why_absent_is_unknown))
     why = idle(site, index, SWITCH)
@@ -437,7 +443,7 @@ def _names(headers: Any) -> set[str]:
 
 
 def _locked(rule: Any, names: set[str]) -> bool:
-    """Whether the header comes from Front Door, which sets it itself and is named as the only source."""
+    """Return whether only Front Door can set the header: the rule names its service tag, and Front Door overwrites X-Azure-FDID."""
     tag = get_path(rule, "ipAddress")
     from_front_door = (
         isinstance(tag, str) and tag.strip().lower() == FRONT_DOOR and same(get_path(rule, "tag"), "ServiceTag")

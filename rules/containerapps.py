@@ -44,13 +44,13 @@ ENVIRONMENT = ResourceType(
     ),
 )
 
-# container-apps/ingress-how-to: without ingress nothing reaches the app from outside; `external` is false by default.
+# container-apps/ingress-how-to: without ingress the app is not reachable from outside; `external` is false by default.
 NO_INGRESS = "it has no ingress"
 INSIDE = "its ingress serves the environment alone"
 
 
 def ingress_of(app: Resource) -> Any:
-    """The ingress as ARM has it, None where there is none; Unread where a thin record does not say."""
+    """Return the ingress, None where there is none. Raise Unread where the record may leave it out."""
     value = app.get(INGRESS)
     if app.api_version_unknown and (value is MISSING or value is None):
         raise Unread(INGRESS, "absent in a record whose api-version is not known")
@@ -62,13 +62,13 @@ def ingress_of(app: Resource) -> Any:
 
 
 def serves_outside(app: Resource) -> bool:
-    """Whether a login in front of the app could matter: its ingress is not known to be closed."""
+    """Return whether the platform's login matters: the ingress is not known to be closed."""
     ingress = ingress_of(app)
     return ingress is not None and (not same(get_path(ingress, "external"), False) or bool(ports(ingress)))
 
 
 def ports(ingress: Any) -> list[Any]:
-    """The additional ports that are not surely closed to the outside."""
+    """Return the additional ports that are not known to be internal."""
     value = get_path(ingress, "additionalPortMappings")
     mappings = value if isinstance(value, list) else []
     return [each for each in mappings if not same(get_path(each, "external"), False)]
@@ -84,7 +84,7 @@ DOOR = Firewall(
 
 
 def reach_of(app: Resource, index: Index) -> Lock:
-    """Who can reach an external ingress: the environment's own side, its public switch, and the app's address rules."""
+    """Return the network lock of an external ingress: the environment's network, its public switch, the app's address rules."""
     listed = address_list(app, index, f"{INGRESS}.ipSecurityRestrictions")
     try:
         environment = environment_of(app, index)
@@ -105,7 +105,7 @@ def reach_of(app: Resource, index: Index) -> Lock:
 
 
 def environment_of(app: Resource, index: Index) -> Resource:
-    """The environment of an app; Unread where it is not among what was read."""
+    """Return the environment of an app. Raise Unread where it was not read."""
     for path in ("properties.environmentId", "properties.managedEnvironmentId"):
         value = app.get(path)
         if isinstance(value, str) and value:
@@ -117,7 +117,7 @@ def environment_of(app: Resource, index: Index) -> Resource:
 
 
 def _named(lock: Lock, environment: Resource) -> Lock:
-    """The same ways; what was seen on the environment says so."""
+    """Return the same lock, with the environment named in the evidence that comes from it."""
     own = (DOOR.public, DOOR.endpoints)
 
     def named(seen: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
@@ -132,7 +132,7 @@ def _named(lock: Lock, environment: Resource) -> Lock:
 
 
 def asks_of(app: Resource, ingress: Any) -> Lock:
-    """What the platform asks on the main port: Easy Auth's login, or nothing. Over TCP it has none."""
+    """Return the authentication lock of the main port: Easy Auth, or none. Over TCP there is none."""
     transport = get_path(ingress, "transport")
     seen = Evidence(f"{INGRESS}.transport", ABSENT if transport is MISSING else transport, "http")
     if same(transport, "tcp"):
@@ -197,7 +197,7 @@ def main_port(app: Resource, ingress: Any, reach: Lock) -> Exposure:
 
 
 def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
-    """An additional port: always TCP (container-apps/ingress-overview), so without a login."""
+    """Return the exposure of an additional port: always TCP (container-apps/ingress-overview), so without a login."""
     number = get_path(mapping, "exposedPort")
     if number in (MISSING, None, 0):
         number = get_path(mapping, "targetPort")

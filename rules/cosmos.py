@@ -12,6 +12,8 @@ from scanner.model.verdict import NotApplicable, Unread, Verdict
 from scanner.reach.firewall import Firewall, Rules, firewall
 from scanner.reach.sources import unproven
 
+from .common import host
+
 ACCOUNT = ResourceType("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15")
 CLUSTER = ResourceType("Microsoft.DocumentDB/mongoClusters", api="2026-06-01")
 PUBLIC = "properties.publicNetworkAccess"
@@ -80,7 +82,7 @@ KEYS_STAY = ("enablemongo", "enablecassandra")
 
 
 def reach(account: Resource, index: Index) -> Lock:
-    """Rules of subnets count only while the filter is on; left over without it, they close nothing."""
+    """Return the network lock. Rules for subnets count only while the filter is on."""
     value = account.get(FILTER)
     if same(value, True):
         return firewall(account, index, WITH_FILTER)
@@ -92,7 +94,7 @@ def reach(account: Resource, index: Index) -> Lock:
 
 
 def without_filter(account: Resource) -> str | None:
-    """Why the account's rules for virtual networks decide nothing, None where they do."""
+    """Return why the account's rules for virtual networks do not count, None where they do."""
     value = account.get(FILTER)
     if same(value, True):
         return None
@@ -103,14 +105,14 @@ def without_filter(account: Resource) -> str | None:
 
 
 def capabilities(account: Resource) -> list[str] | None:
-    """The names of the account's capabilities in lower case, None where the answer does not hold them."""
+    """Return the names of the account's capabilities in lower case, None where the answer does not hold them."""
     value = account.get("properties.capabilities")
     names = [get_path(each, "name") for each in value] if isinstance(value, list) else [None]
     return [str(name).lower() for name in names] if all(isinstance(name, str) for name in names) else None
 
 
 def keys_stay(account: Resource) -> bool | None:
-    """Whether the account's API takes keys whatever disableLocalAuth says; None where the API is not known."""
+    """Return whether the account's API accepts keys whatever disableLocalAuth says, None where the API is not known."""
     names = capabilities(account)
     if same(account.get("kind"), "MongoDB") or any(name in KEYS_STAY for name in names or ()):
         return True
@@ -133,11 +135,6 @@ def authentication(account: Resource) -> Lock:
     return grant(Auth.shared, *seen, says="an account key opens it, since this API cannot do without")
 
 
-def host(account: Resource) -> str:
-    value = account.get("properties.documentEndpoint")
-    return value.removeprefix("https://").split("/")[0].split(":")[0] if isinstance(value, str) else ""
-
-
 CLOSE = "az cosmosdb update --ids {id} --public-network-access DISABLED"
 
 
@@ -149,7 +146,7 @@ def account_endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         reach(account, index),
         authentication(account),
         what="The Cosmos DB account",
-        address=host(account),
+        address=host(account, "properties.documentEndpoint"),
         closing=CLOSE if keys_stay(account) else "",
     )
 

@@ -80,7 +80,7 @@ def namespace_endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]
 
 
 def mqtt(namespace: Resource, reach: Lock) -> Exposure:
-    """The MQTT broker on port 8883: its clients are registered, each with a certificate or a token of its own."""
+    """Return the exposure of the MQTT broker on port 8883. Each client is registered with a certificate or token of its own."""
     what = "The MQTT broker"
     on = MQTT.lock(namespace)
     if on.widest is not None and on.widest.level == Reach.none:

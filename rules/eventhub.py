@@ -9,11 +9,8 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
-from .common import (
-    by_perimeter,
-    host,
-)
-from .messaging import closing, keys, rule_set
+from .common import by_perimeter, closing, host
+from .messaging import keys, rule_set
 
 NAMESPACE = ResourceType("Microsoft.EventHub/namespaces", api="2024-01-01")
 WITHOUT_FIREWALL = ("Basic",)

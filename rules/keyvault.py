@@ -10,6 +10,8 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Rules, firewall
 
+from .common import host
+
 VAULT = ResourceType("Microsoft.KeyVault/vaults", api="2026-02-01")
 KEYS = VAULT.child("keys", costly=True)
 SECRETS = VAULT.child("secrets", costly=True)
@@ -17,7 +19,7 @@ HSM = ResourceType("Microsoft.KeyVault/managedHSMs", api="2026-02-01")
 
 
 def acl(source: str) -> Firewall:
-    """The firewall that vaults and managed HSMs share."""
+    """Return the firewall row that vaults and managed HSMs share."""
     return Firewall(
         empty="closed",
         source=source,
@@ -40,12 +42,6 @@ HSM_ACL = acl(
     "azure-mgmt-keyvault ManagedHsmProperties: publicNetworkAccess is Enabled by default; Azure Policy "
     "ManagedHsm_FirewallEnabled flags a firewall that is not Deny"
 )
-
-
-def host(resource: Resource, path: str) -> str:
-    """The host of the address that the resource names."""
-    value = resource.get(path)
-    return value.removeprefix("https://").rstrip("/") if isinstance(value, str) else ""
 
 
 @VAULT.endpoints(data=("vault",))
@@ -104,7 +100,7 @@ def deployment_access(vault: Resource, index: Index) -> Verdict:
 
 
 def expiry(item: Resource, index: Index) -> Verdict:
-    """The verdict on the expiry of a key or secret: seconds since 1970, absent on one that never expires."""
+    """Fail where a key or secret has no expiry date: seconds since 1970, absent on one that never expires."""
     if not isinstance(item.require("properties.attributes"), dict):
         return Unknown("properties.attributes: this is no object")
     if same(item.get("properties.attributes.enabled"), False):

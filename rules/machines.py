@@ -1,4 +1,4 @@
-"""Machines: virtual machines, scale sets and container groups, by the ports that answer from outside."""
+"""Virtual machines, scale sets and container groups, by the ports that are reachable from outside."""
 
 from collections.abc import Iterable, Iterator
 
@@ -40,7 +40,7 @@ def is_vm(machine: Resource) -> bool:
 
 
 def is_uniform(machine: Resource) -> bool:
-    """Instances of a Flexible scale set are virtual machines of their own."""
+    """Return whether it is a Uniform scale set. Instances of a Flexible one are virtual machines of their own."""
     return not is_vm(machine) and not same(machine.get("properties.orchestrationMode"), "Flexible")
 
 
@@ -57,7 +57,7 @@ EVERYTHING = "everything"
 
 
 def listed(machine: Resource, path: str) -> list[object]:
-    """The list there; Unread where it is no list, or empty: a machine has a network interface."""
+    """Return the list at a path. Raise Unread where it is no list, or empty, because a machine has a network interface."""
     value = machine.require(path)
     if not isinstance(value, list) or not value:
         raise Unread(path, "the answer held no network interface")
@@ -66,7 +66,7 @@ def listed(machine: Resource, path: str) -> list[object]:
 
 @MACHINE.paths
 def paths(machine: Resource, found: Topology) -> tuple[list[Path], tuple[str, ...], tuple[Unread, ...]]:
-    """The paths to a machine, what publishes it, and what of it was not read."""
+    """Return the network paths to a machine, what publishes it, and what was not read."""
     front = publishers(found.index)
     if not is_vm(machine):
         if not is_uniform(machine):
@@ -89,7 +89,7 @@ def paths(machine: Resource, found: Topology) -> tuple[list[Path], tuple[str, ..
 
 
 def subnets(machine: Resource, found: Topology) -> Iterator[str]:
-    """The subnets (keys) that a machine is known to stand in."""
+    """Yield the keys of the subnets that a machine is known to be in."""
     if not is_vm(machine):
         for model in objects(machine.body, MODEL):
             for each in objects(model, "properties.ipConfigurations"):
@@ -102,7 +102,7 @@ def subnets(machine: Resource, found: Topology) -> Iterator[str]:
 
 
 def stopped(machine: Resource) -> bool:
-    """Whether it is known not to run; what is not known runs."""
+    """Return whether the machine is known to be stopped."""
     if not is_vm(machine):
         return False
     try:
@@ -115,7 +115,7 @@ def stopped(machine: Resource) -> bool:
 
 
 def login(machine: Resource, port: KnownPort | None) -> Lock:
-    """What a port asks for, in the name of its group."""
+    """Return the authentication lock of a port, named by the port's group."""
     if port is not None and port.kind == "app":
         return grant(Auth.anonymous, Evidence("the port", f"{port.name}: {port.why}")).named(port.group)
     if port is None:
@@ -129,7 +129,7 @@ def login(machine: Resource, port: KnownPort | None) -> Lock:
 
 
 def what(door: Door) -> str:
-    """What opens the title of a door."""
+    """Return the subject of the title of an open port."""
     port = door.known
     if port is None:
         return "Every port" if door.whole else f"Port {door.label}" if "-" not in door.label else f"Ports {door.label}"
@@ -138,7 +138,7 @@ def what(door: Door) -> str:
 
 
 def exposure(door: Door, authentication: Lock, resting: bool, admits: tuple[str, ...] = ()) -> Exposure:
-    """The exposure of a door, as the design rates it."""
+    """Return the exposure of an open port."""
     port = door.known
     if port is None:
         authentication = authentication.named(EVERYTHING if door.whole else "other")
@@ -158,17 +158,17 @@ def exposure(door: Door, authentication: Lock, resting: bool, admits: tuple[str,
 
 
 def shut(why: str, hops: Iterable[Hop] = (), admits: tuple[str, ...] = ()) -> Exposure:
-    """The one exposure of a machine that nobody outside gets to."""
+    """Return the one exposure of a machine that is not reachable from outside."""
     reach = grant(Reach.none, Evidence("paths from outside", why), hops=tuple(hops))
     return Exposure("*/*", "admin", reach, SHARED, what="Every port", admits=admits)
 
 
 def hidden(missing: Unread) -> Exposure:
-    """The exposure of a machine of which a part that leads to it was not read."""
+    """Return the exposure of a machine where a part of the network path was not read."""
     return replace(unread("*/*", "admin", missing, "Every port"), cap=Severity.high, argument=WORST)
 
 
-# Where nothing of an address is sure, one row says so for all its ports.
+# An address without any certain grant is one row for all its ports.
 @MACHINE.endpoints(admin=("tcp/*", "udp/*", "*/*"), reads=(VIEW, NICS, ADDRESSES))
 def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     found = topology(index)
@@ -202,7 +202,7 @@ NSG = "az network nsg rule list --resource-group {group} --nsg-name NSG --output
 PORTS = ("tcp/*", "udp/*", "*/*")
 
 
-# Container groups: a public address has no firewall of any kind in front of it.
+# Container groups: a public address has no firewall.
 
 GROUP = ResourceType(
     "Microsoft.ContainerInstance/containerGroups",
@@ -219,7 +219,7 @@ ADDRESS = "properties.ipAddress"
 
 
 def group_ports(group: Resource) -> list[tuple[str, int]]:
-    """The ports of its address, TCP where the protocol is not said. Unread where they are not what they should be."""
+    """Return the ports of the group's address, TCP where no protocol is given. Raise Unread where they are no ports."""
     found: list[tuple[str, int]] = []
     value = group.require(f"{ADDRESS}.ports")
     if not isinstance(value, list):
@@ -240,7 +240,7 @@ def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
         yield hidden(Unread("properties", "the answer did not hold them"))
         return
     address, kind = group.get(ADDRESS), group.get(f"{ADDRESS}.type")
-    # terraform-provider-azurerm container_group: with ip_address_type None there is no ipAddress, and nothing answers.
+    # terraform-provider-azurerm container_group: with ip_address_type None there is no ipAddress, and no endpoint.
     if (address is MISSING or address is None) and not group.api_version_unknown:
         yield shut("the group has no address")
         return

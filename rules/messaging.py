@@ -1,6 +1,6 @@
-"""What Event Hubs and Service Bus share: namespaces with a rule set, shared access keys, and their authorization rules."""
+"""Event Hubs and Service Bus: namespaces with a rule set, shared access keys, and authorization rules."""
 
-from scanner.model.exposure import Auth, Lock, Switch
+from scanner.model.exposure import Switch
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
@@ -20,9 +20,9 @@ def rule_set(
     configurations: Read | None = None,
     lacks: str = "has no firewall",
 ) -> Firewall:
-    """The firewall of a namespace: it stands on the rule set `default`, which does not count on the tiers `tiers`.
+    """Return the firewall row of a namespace: its rule set `default`, which does not count on the tiers `tiers`.
 
-    A rule set that denies without a rule is not enforced, so nothing is denied then.
+    A rule set that denies by default but has no rule is not enforced, so it denies nothing.
     """
     return Firewall(
         empty="open",
@@ -44,7 +44,7 @@ def rule_set(
 
 
 def keys(kind: ResourceType, source: str) -> Switch:
-    """The switch of the shared access keys."""
+    """Return the switch of the shared access keys."""
     return kind.local_auth(
         DISABLE_LOCAL_AUTH,
         off=(True,),
@@ -55,18 +55,8 @@ def keys(kind: ResourceType, source: str) -> Switch:
     )
 
 
-def closing(namespace: Resource, authentication: Lock, tiers: tuple[str, ...], disable: str, move: str) -> str:
-    """What closes a namespace of a tier without a firewall: its keys, and where these are off the move."""
-    if not any(same(namespace.get("sku.name"), tier) for tier in tiers):
-        return ""
-    keyed = Auth.shared in [each.level for each in authentication.grants] + [
-        each.level for each in authentication.possible_grants
-    ]
-    return disable if keyed else move
-
-
 def manages(rule: Resource) -> bool | None:
-    """Whether an authorization rule grants Manage; None where its rights are not known."""
+    """Return whether an authorization rule grants Manage, None where its rights are not known."""
     rights = rule.get("properties.rights")
     if not isinstance(rights, list):
         return None

@@ -10,6 +10,8 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unknown, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Rules, firewall, injected
 
+from .common import host
+
 SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30")
 PUBLIC = "properties.network.publicNetworkAccess"
 SUBNET = "properties.network.delegatedSubnetResourceId"
@@ -42,7 +44,7 @@ LOGINS = Switch(
 
 
 def authentication(server: Resource) -> Lock:
-    """What the server asks for: Entra-only is a server parameter."""
+    """Return the authentication lock. Entra-only is a server parameter."""
     try:
         parameter = server.child(ENTRA_ONLY)
     except Unread as missing:
@@ -54,14 +56,13 @@ def authentication(server: Resource) -> Lock:
 
 @SERVER.endpoints(data=("mysql",), reads=(FIREWALL, ENTRA_ONLY))
 def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
-    host = server.get("properties.fullyQualifiedDomainName")
     yield Exposure(
         "mysql",
         "data",
         firewall(server, index, ACL),
         authentication(server),
         what="The MySQL server",
-        address=host if isinstance(host, str) else "",
+        address=host(server, "properties.fullyQualifiedDomainName"),
     )
 
 

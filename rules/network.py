@@ -1,4 +1,4 @@
-"""Networks themselves: what has no path yet, and the gateways and firewalls that stand in front."""
+"""Networks, network security groups, public addresses, and the gateways and firewalls in front of services."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -37,7 +37,7 @@ GATES = ResourceType(
 
 
 def rows(resource: Resource, path: str) -> list[Any]:
-    """The list there; Unread where it was not returned, or is no list."""
+    """Return the list at a path. Raise Unread where it was not returned, or is no list."""
     value = resource.require(path)
     if not isinstance(value, list):
         raise Unread(path, "this is no list")
@@ -45,7 +45,7 @@ def rows(resource: Resource, path: str) -> list[Any]:
 
 
 def gone(resource: Resource, path: str) -> bool:
-    """Whether there is nothing there; Unread where the record is too thin to say."""
+    """Return whether a path has no value. Raise Unread where the record may leave it out."""
     value = resource.get(path)
     if value is not MISSING and value is not None:
         return False
@@ -82,14 +82,14 @@ def open_to_nobody(nsg: Resource, index: Index) -> Verdict:
     return Fail(seen)
 
 
-# A group guards subnets and interfaces of its own subscription, and they have addresses of it.
+# A group applies to subnets and interfaces of its own subscription, whose addresses are in it too.
 OWN_TYPES = tuple(f"Microsoft.Network/{each}" for each in ("virtualNetworks", "networkInterfaces", "publicIPAddresses"))
-# These lead into networks of other subscriptions as well.
+# These also send traffic into networks of other subscriptions.
 FAR_TYPES = tuple(f"microsoft.network/{each}" for each in ("loadbalancers", "azurefirewalls", "applicationgateways"))
 
 
 def serves_platform(nsg: Resource, index: Index) -> bool:
-    """Whether it guards scale sets, gateways or platform services, which have addresses of their own."""
+    """Return whether the group applies to scale sets, gateways or platform services, which have addresses of their own."""
     if any(
         "/virtualmachinescalesets/" in str(get_path(each, "id")).lower()
         for each in nsg.items("properties.networkInterfaces")
@@ -103,7 +103,7 @@ def serves_platform(nsg: Resource, index: Index) -> bool:
 
 
 def platform_subnets(index: Index) -> set[str]:
-    """Subnets that are delegated to a service, or hold scale sets or application gateways."""
+    """Return the subnets that are delegated to a service, or contain scale sets or application gateways."""
     found: set[str] = set()
     for network in index.of_type(VNET.type)[0]:
         for each in network.items("properties.subnets"):
@@ -121,7 +121,7 @@ def platform_subnets(index: Index) -> set[str]:
 # Virtual networks
 
 # Sources, in this order: vpn-gateway/vpn-gateway-about-vpn-gateway-settings (not supported there), firewall/firewall-faq
-# (the platform guards both), route-server/route-server-faq (not supported), bastion/bastion-nsg (optional).
+# (the platform protects both), route-server/route-server-faq (not supported), bastion/bastion-nsg (optional).
 WITHOUT = (
     "gatewaysubnet",
     "azurefirewallsubnet",
@@ -175,7 +175,7 @@ def peered_with_strangers(network: Resource, index: Index) -> Verdict:
 
 
 def carries(peerings: list[Any], path: str) -> Iterator[Evidence]:
-    """What peerings say of themselves: their state, and what else they let through."""
+    """Yield evidence of the peerings: their state, and the traffic that they allow."""
     for name in ("peeringState", "allowForwardedTraffic", "allowGatewayTransit", "useRemoteGateways"):
         values = [get_path(each, f"properties.{name}") for each in peerings]
         if any(each is not MISSING and each is not None for each in values):
@@ -256,7 +256,7 @@ def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
 
 
 def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
-    """Its own policy, and those of the profiles that a listener may take instead."""
+    """Fail where the gateway's policy, or one of a profile that a listener may use instead, accepts TLS 1.0 or 1.1."""
     path = "properties.sslProfiles[].properties.sslPolicy"
     profiles = gateway.items("properties.sslProfiles")
     said = [profile_tls(each) for each in profiles]
@@ -276,7 +276,7 @@ OWN_TLS = "properties.sslPolicy"
 
 
 def profile_tls(profile: Any) -> bool | None:
-    """Whether a profile is good, which one without a policy of its own leaves to the gateway; None: not known."""
+    """Return whether a profile needs TLS 1.2, None where that is not known. One without a policy uses the gateway's."""
     policy = get_path(profile, OWN_TLS)
     if policy is MISSING or policy is None:
         return True if isinstance(get_path(profile, "properties"), dict) else None
@@ -284,7 +284,7 @@ def profile_tls(profile: Any) -> bool | None:
 
 
 def is_new_tls(policy: Any) -> bool | None:
-    """Whether a policy asks for TLS 1.2 at least; None where that is not known."""
+    """Return whether a policy needs at least TLS 1.2, None where that is not known."""
     lowest, name = get_path(policy, "minProtocolVersion"), get_path(policy, "policyName")
     if isinstance(lowest, str):
         return {"tlsv1_0": False, "tlsv1_1": False, "tlsv1_2": True, "tlsv1_3": True}.get(lowest.lower())
@@ -377,7 +377,9 @@ def classic_without_waf(door: Resource, index: Index) -> Verdict:
 
 
 def is_front_door(profile: Resource) -> bool:
-    """azure-mgmt-cdn: the SKUs Standard_AzureFrontDoor and Premium_AzureFrontDoor; the others are classic CDN."""
+    """Return whether the profile is a Front Door.
+
+    azure-mgmt-cdn: the SKUs Standard_AzureFrontDoor and Premium_AzureFrontDoor. The others are classic CDN."""
     return str(profile.require("sku.name")).lower().endswith("_azurefrontdoor")
 
 

@@ -9,6 +9,8 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, Rules, firewall, injected
 
+from .common import host
+
 SERVER = ResourceType("Microsoft.DBforPostgreSQL/flexibleServers", api="2025-08-01")
 PUBLIC = "properties.network.publicNetworkAccess"
 SUBNET = "properties.network.delegatedSubnetResourceId"
@@ -43,12 +45,11 @@ PASSWORDS = Switch(
 
 @SERVER.endpoints(data=("postgres",), reads=(FIREWALL,))
 def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
-    host = server.get("properties.fullyQualifiedDomainName")
     yield Exposure(
         "postgres",
         "data",
         firewall(server, index, ACL),
         PASSWORDS.lock(server),
         what="The PostgreSQL server",
-        address=host if isinstance(host, str) else "",
+        address=host(server, "properties.fullyQualifiedDomainName"),
     )

@@ -33,7 +33,7 @@ ACL = Firewall(
     name="Redis firewall",
     absent="enabled",
     addresses=(Rules(child=RULES, start="properties.startIP", end="properties.endIP"),),
-    # What a rule from 0.0.0.0 to 0.0.0.0 means here is not documented: it is taken for what it means to SQL.
+    # What a rule from 0.0.0.0 to 0.0.0.0 means here is not documented: it counts as it does for SQL.
     zero=True,
     injected=("properties.subnetId",),
 )
@@ -50,11 +50,11 @@ NO_PASSWORD = "properties.redisConfiguration.authnotrequired"
 
 
 def without_password(cache: Resource) -> Lock:
-    """Whether the cache asks for nothing at all, which only a cache inside a virtual network can be told to do."""
+    """Return the anonymous grant of a cache without a password, which only a cache inside a virtual network can have."""
     value = cache.get(NO_PASSWORD)
     seen = cache.evidence(NO_PASSWORD, "false")
     if value is MISSING or value is None:
-        # Only a cache inside a virtual network can do without (cache-configure); all else that is silent asks for one.
+        # Only a cache inside a virtual network can do without (cache-configure); every other one needs it.
         if (
             cache.has("properties.subnetId")
             or cache.api_version_unknown
@@ -79,7 +79,7 @@ def cache_endpoints(cache: Resource, index: Index) -> Iterator[Exposure]:
 
 
 def plain(cache: Resource, reach: Lock, authentication: Lock, address: str) -> Exposure:
-    """Port 6379, which speaks no TLS."""
+    """Return the exposure of port 6379, which has no TLS."""
     what = "The cache's unencrypted port"
     on = PLAIN.lock(cache)
     if on.widest is not None and on.widest.level == Reach.none:
@@ -94,7 +94,7 @@ def plain(cache: Resource, reach: Lock, authentication: Lock, address: str) -> E
 
 
 def enterprise_acl(absent_is_open: bool) -> Firewall:
-    """A cluster has a public switch and nothing else; those of older versions have not even the switch."""
+    """Return the firewall row of a cluster: a public switch, which clusters of older versions lack."""
     return Firewall(
         empty="open",
         source="azure-mgmt-redisenterprise: null is returned only for clusters that were created with a version without the "

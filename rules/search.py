@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import Auth, Exposure, Lock
+from scanner.model.exposure import Exposure
 from scanner.model.index import Index
-from scanner.model.json_paths import same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, Rules, firewall
 
-from .common import by_perimeter, host
+from .common import by_perimeter, closing, host
 
 SERVICE = ResourceType("Microsoft.Search/searchServices", api="2025-05-01")
 PERIMETERS = SERVICE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
@@ -39,19 +38,7 @@ KEYS = SERVICE.local_auth(
 )
 UPDATE = "az search service update --name {name} --resource-group {group}"
 DISABLE = f"{UPDATE} --disable-local-auth true"
-
-
-def closing(service: Resource, authentication: Lock) -> str:
-    """What closes a service of the free tier, which has no IP rules: its keys, and where these are off the move."""
-    if not any(same(service.get("sku.name"), tier) for tier in WITHOUT_FIREWALL):
-        return ""
-    if Auth.shared in [each.level for each in authentication.grants] + [
-        each.level for each in authentication.possible_grants
-    ]:
-        return DISABLE
-    return (
-        "The free tier has neither IP rules nor private endpoints: make the index anew in a service of the Basic tier"
-    )
+MOVE = "The free tier has neither IP rules nor private endpoints: make the index anew in a service of the Basic tier"
 
 
 @SERVICE.endpoints(data=("search",), reads=(PERIMETERS,))
@@ -64,5 +51,5 @@ def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
         authentication,
         what="The search service",
         address=host(service, "properties.endpoint"),
-        closing=closing(service, authentication),
+        closing=closing(service, authentication, WITHOUT_FIREWALL, DISABLE, MOVE),
     )

@@ -9,10 +9,8 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
-from .common import (
-    host,
-)
-from .messaging import closing, keys, rule_set
+from .common import closing, host
+from .messaging import keys, rule_set
 
 NAMESPACE = ResourceType("Microsoft.ServiceBus/namespaces", api="2024-01-01")
 WITHOUT_FIREWALL = ("Basic", "Standard")
@@ -20,7 +18,7 @@ WITHOUT_FIREWALL = ("Basic", "Standard")
 
 def has_firewall(namespace: Resource) -> bool:
     # service-bus-messaging/service-bus-service-endpoints: rules for virtual networks are a feature of the Premium tier.
-    # What IP rules do below it is told in two ways (service-bus-ip-filtering, 2020 and 2023), so they close nothing here.
+    # What IP rules do below it is documented in two ways (service-bus-ip-filtering, 2020 and 2023), so they do not count.
     return not any(same(namespace.get("sku.name"), tier) for tier in WITHOUT_FIREWALL)
 
 

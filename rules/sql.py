@@ -13,6 +13,8 @@ from scanner.reach.firewall import Firewall, Rules, firewall, injected, private_
 from scanner.reach.open_ports import at_subnet
 from scanner.reach.perimeters import perimeters
 
+from .common import host
+
 API = "2025-01-01"
 SERVER = ResourceType("Microsoft.Sql/servers", api=API)
 INSTANCE = ResourceType("Microsoft.Sql/managedInstances", api=API)
@@ -21,7 +23,7 @@ ENTRA_ONLY = "properties.administrators.azureADOnlyAuthentication"
 
 
 def rules_count(server: Resource) -> bool:
-    """Whether the server's own rules can let anybody in: not behind a switch that is off, or left to a perimeter."""
+    """Return whether the server's own rules count: public access is not off, and not left to a perimeter."""
     value = server.get(PUBLIC)
     return not same(value, "Disabled") and not same(value, "SecuredByPerimeter")
 
@@ -31,7 +33,7 @@ def by_perimeter(server: Resource) -> bool:
 
 
 # The REST specification returns administrators inline with $expand=administrators/activedirectory, and recorded answers
-# hold them without; an answer that leaves them out says nothing yet.
+# hold them without. An answer that leaves them out does not mean that there are none.
 def entra_only_not_inline(top: Resource) -> bool:
     return not top.has(ENTRA_ONLY)
 
@@ -87,7 +89,7 @@ LOGINS = Switch(
 
 
 def authentication(top: Resource, only: Read) -> Lock:
-    """What a server or instance asks for: the inline switch, else the list of the same name, else that nothing says so."""
+    """Return the authentication lock of a server or instance: by the inline switch, else by the list of the same name."""
     if top.has(ENTRA_ONLY):
         return LOGINS.lock(top)
     says = LOGINS.says[Auth.shared]
@@ -102,7 +104,7 @@ def authentication(top: Resource, only: Read) -> Lock:
         return grant(level, seen, says=says if level is Auth.shared else "")
     if children.gap is not None and (children.gap.gap or top.has("properties.administrators")):
         return possible(Auth.shared, children.gap, top.evidence(ENTRA_ONLY, True))
-    # Entra-only stands on an Entra administrator: where there is no sign of one, passwords are all that is left.
+    # Entra-only needs an Entra administrator: without any sign of one, only passwords remain.
     return grant(Auth.shared, top.evidence(ENTRA_ONLY, True), says=says)
 
 
@@ -111,7 +113,7 @@ def lists(server: Resource) -> list[Children]:
 
 
 def without_rules(server: Resource, index: Index) -> bool:
-    """Whether the public side is on, no perimeter decides, and no rule of the server was seen."""
+    """Return whether public access is on, no perimeter decides, and no rule of the server was seen."""
     value = server.get(PUBLIC)
     on = value is MISSING or value is None or same(value, "Enabled")
     around = perimeters(server, index, PERIMETERS)
@@ -133,13 +135,8 @@ def of_synapse(server: Resource) -> bool:
     return "analytics" in str(server.get("kind")).lower()
 
 
-def host(resource: Resource) -> str:
-    value = resource.get("properties.fullyQualifiedDomainName")
-    return value if isinstance(value, str) else ""
-
-
 def as_far_as_shown(reach: Lock) -> Lock:
-    """The same reach, where "nobody" says that this is what the server's own rules come to."""
+    """Return the same lock, where "nobody" is said to be the result of the server's own rules."""
     says = "nobody by the server's rules, but rules inside the databases are not shown"
     return replace(reach, grants=tuple(replace(each, says=says) if not each.level else each for each in reach.grants))
 
@@ -155,14 +152,14 @@ def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         as_far_as_shown(reach) if hidden else reach,
         authentication(server, SERVER_ONLY),
         what="The SQL server of a Synapse workspace" if synapse else "The SQL server",
-        address=host(server),
+        address=host(server, "properties.fullyQualifiedDomainName"),
         closing=SYNAPSE if synapse else "",
         hidden=HIDDEN if hidden else "",
     )
 
 
 def inside(instance: Resource, index: Index) -> Lock:
-    """An instance is always reachable in its subnet, and through private endpoints."""
+    """Return the network lock of an instance: always reachable in its subnet, and through private endpoints."""
     if injected(instance, "properties.subnetId"):
         reach = firewall(instance, index, INSTANCE_ACL)
     else:
@@ -174,7 +171,7 @@ PUBLIC_PORT = 3342
 
 
 def outside(instance: Resource, index: Index) -> Lock:
-    """Who reaches port 3342: nobody while it is off; else whom the network security group of the subnet lets in."""
+    """Return the network lock of port 3342: no one while it is off, else the network security group of the subnet decides."""
     path = "properties.publicDataEndpointEnabled"
     value, seen = instance.get(path), instance.evidence(path, False)
     if same(value, False):
@@ -194,7 +191,12 @@ def outside(instance: Resource, index: Index) -> Lock:
 def instance_endpoints(instance: Resource, index: Index) -> Iterator[Exposure]:
     lock = authentication(instance, INSTANCE_ONLY)
     yield Exposure(
-        "tds", "data", inside(instance, index), lock, what="The managed instance in its subnet", address=host(instance)
+        "tds",
+        "data",
+        inside(instance, index),
+        lock,
+        what="The managed instance in its subnet",
+        address=host(instance, "properties.fullyQualifiedDomainName"),
     )
     yield Exposure("tds-public", "data", outside(instance, index), lock, what="The managed instance's public endpoint")
 
@@ -222,7 +224,7 @@ def public_endpoint_without_rules(server: Resource, index: Index) -> Verdict:
 
 
 def entra_admin(top: Resource, index: Index, *, administrators: Read) -> Verdict:
-    """The verdict on the Entra administrator, inline or in the list of administrators."""
+    """Fail where no Entra administrator is set, inline or in the list of administrators."""
     path = "properties.administrators.login"
     if top.has("properties.administrators"):
         top.require(path)

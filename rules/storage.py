@@ -23,6 +23,8 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Rules, firewall
 
+from .common import host
+
 ACCOUNT = ResourceType("Microsoft.Storage/storageAccounts", api="2026-04-01")
 
 # Which services an account of a kind has: storage/common/storage-account-overview, "Types of storage accounts".
@@ -37,7 +39,7 @@ PREMIUM_PAGES = ("blob",)
 
 
 def services(account: Resource) -> tuple[str, ...]:
-    """The services that an account of this kind has; all of them where the kind is not known."""
+    """Return the services that an account of this kind has, all of them where the kind is not known."""
     kind = account.get("kind")
     kind = kind.lower() if isinstance(kind, str) else ""
     if kind == "storagev2" and str(account.get("sku.name")).lower().startswith("premium"):
@@ -50,7 +52,9 @@ def has_blobs(account: Resource) -> bool:
 
 
 def anonymous_possible(account: Resource) -> bool:
-    """Absent counts as allowed: sources conflict (REST specification: false; anonymous-read-access-prevent: true)."""
+    """Return whether containers may be anonymous.
+
+    Absent counts as allowed: sources conflict (REST specification: false; anonymous-read-access-prevent: true)."""
     return has_blobs(account) and not same(account.get("properties.allowBlobPublicAccess"), False)
 
 
@@ -125,7 +129,7 @@ KEYS = ACCOUNT.local_auth(
 
 
 def keys(account: Resource, service: str) -> Lock:
-    """What the service asks for: the switch of the account, and the newer one of the service, which may close alone."""
+    """Return the authentication lock of a service: the account's switch, and the newer one of the service, which may only close."""
     lock = KEYS.lock(account)
     path = f"properties.allowSharedKeyAccessForServices.{'blob' if service == 'dfs' else service}.enabled"
     value = account.get(path)
@@ -139,7 +143,7 @@ def keys(account: Resource, service: str) -> Lock:
 
 
 def anonymous_containers(account: Resource) -> Lock:
-    """Each container that is known to be anonymous is an endpoint of its own; this is about those that are not known."""
+    """Return the possible anonymous grant of containers that are not known. A known one is an endpoint of its own."""
     if not anonymous_possible(account):
         return NO_GRANT
     gap = account.children(CONTAINERS).gap
@@ -214,7 +218,7 @@ def sftp(account: Resource, reach: Lock) -> Exposure:
 
 
 def _gated(reach: Lock, on: Lock) -> Lock:
-    """The reach of a service whose own switch is not known: all of it is a doubt."""
+    """Return the network lock of a service whose own switch is not known: all of its grants are possible grants."""
     if on.possible_grants and not on.grants:
         missing = on.possible_grants[0].missing
         level = max(reach.levels)
@@ -231,7 +235,7 @@ NFS_ARGUMENT = (
 
 
 def nfs(account: Resource, reach: Lock) -> Exposure:
-    """NFS 3 on blobs, or NFS shares: no login at all, and only traffic that comes from a virtual network is taken."""
+    """Return the exposure of NFS 3 on blobs, or NFS shares: no login, and only traffic from a virtual network is accepted."""
     what = "NFS"
     authentication, gap = _nfs_offered(account)
     if authentication is None and gap is None:
@@ -276,7 +280,9 @@ def _nfs_offered(account: Resource) -> tuple[Lock | None, Unread | None]:
 
 
 def _nfs_reach(reach: Lock) -> Lock:
-    """Traffic from outside a virtual network is refused, so an open firewall means: any virtual network with a route."""
+    """Return the network lock of NFS: with an open firewall, any virtual network with a route.
+
+    Traffic from outside a virtual network is refused."""
     hop = Hop("nfs", "NFS", "takes traffic of virtual networks only")
     says = "virtual networks that have a route to it"
     ways = tuple(
@@ -307,7 +313,9 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         authentication = keys(account, name)
         if name == "blob":
             authentication |= anonymous_containers(account)
-        yield Exposure(name, "data", reach, authentication, what=what, address=host(account, name))
+        yield Exposure(
+            name, "data", reach, authentication, what=what, address=host(account, f"properties.primaryEndpoints.{name}")
+        )
     yield from containers(account, reach)
     yield static_site(account, reach) if "web" in served else _not_served(account, "web")
     yield sftp(account, reach) if "sftp" in served else _not_served(account, "sftp")
@@ -317,12 +325,6 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
 def _not_served(account: Resource, name: str) -> Exposure:
     why = f"accounts of kind {account.get('kind')} do not have it"
     return closed(name, "app" if name == "web" else "data", why, account.evidence("kind"), what=name)
-
-
-def host(account: Resource, name: str) -> str:
-    """The host of a service as the account names it."""
-    value = account.get(f"properties.primaryEndpoints.{name}")
-    return value.removeprefix("https://").rstrip("/") if isinstance(value, str) else ""
 
 
 def wide_resource_rule(account: Resource, index: Index) -> Verdict:
