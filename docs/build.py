@@ -136,18 +136,37 @@ def rule_pages(rules: RuleSet, named: dict[str, dict[str, list[str]]]) -> Iterat
     environment = jinja2.Environment(loader=loader, autoescape=False, undefined=jinja2.StrictUndefined)  # noqa: S701
     template = environment.get_template("rule.md.j2")
     for id, rule in sorted(rules.rules.items()):
-        reads = rule.reads + (rule.kind.endpoint_reads if rule.lock else ())
+        reads = rule.reads + (rule.resource_type.endpoint_reads if rule.lock else ())
         reads += (rule.subject,) if rule.subject is not None and rule.subject not in reads else ()
         text = template.render(
             rule=rule,
             rated=rated(rule) if rule.severity is not None or rule.retired_on else "rated by exposure",
             reads=reads,
             unknown="when what it needs was not returned, or has a value that is not known",
-            examples={
-                status: named.get(id, {}).get(status, []) for status in ("fail", "pass", "unknown") if named.get(id)
-            },
+            examples=_shown(named.get(id, {}), of_row(rule)),
         )
         yield f"rules/{id}.md", text.rstrip("\n") + "\n"
+
+
+def of_row(rule: Rule) -> dict[str, list[str]]:
+    """Return the examples that follow from a rule's row, by status; {} for a rule that needs code."""
+    check = rule.row.check if rule.row is not None else None
+    if check is None or not check.good or not check.path:
+        return {}
+    found = {"fail": check.bad_values, "pass": check.good}
+    shown = {status: [f"`{check.path}` is {_json_value(each)}" for each in values] for status, values in found.items()}
+    return {**shown, "unknown": [f"`{check.path}` has a value that is not known"]}
+
+
+def _json_value(value: object) -> str:
+    return msgspec.json.encode(value).decode().strip('"')
+
+
+def _shown(named: dict[str, list[str]], derived: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return the examples of a page by status: those with a name, else those that follow from the row."""
+    if not named and not derived:
+        return {}
+    return {status: named.get(status) or derived.get(status, []) for status in ("fail", "pass", "unknown")}
 
 
 def command_line() -> str:

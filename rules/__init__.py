@@ -1,1 +1,1 @@
-"""The built-in rules: one file a service. They are loaded by path, never imported by this name."""
+"""The built-in rules: for each service a Python file (types, reads, exposures) and a file of rows. They are loaded by path."""

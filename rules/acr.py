@@ -7,18 +7,18 @@ from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, ResourceType
-from scanner.model.verdict import Evidence, Unread, not_returned
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Evidence, Unread
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import ISO, LEARN, MCSB, NIST, host, pending_private_endpoint, strange_private_endpoint
+from .common import host
 
 REGISTRY = ResourceType("Microsoft.ContainerRegistry/registries", api="2025-11-01")
 CONNECTIONS = "properties.privateEndpointConnections"
 
 
 def maybe_reached(registry: Resource) -> bool:
-    """Whether anybody may get to the registry at all: its tokens count for nothing behind a switch that is off."""
+    """Return whether any network may reach the registry: its tokens do not count while public access is off."""
     if not same(registry.get("properties.publicNetworkAccess"), "Disabled"):
         return True
     value = registry.get(CONNECTIONS)
@@ -47,7 +47,7 @@ ACL = Firewall(
     # container-registry/container-registry-skus: firewall rules and private endpoints are features of Premium.
     sku_without_network_rules=("sku.name", ("Classic", "Basic", "Standard"), ("Premium",)),
 )
-# Both are off by default, but this api-version always returns them: one that is missing says nothing.
+# Both are off by default, but this api-version always returns them: an absent one is not known.
 ANONYMOUS_PULL = Switch(
     "properties.anonymousPullEnabled",
     {False: Auth.identity, True: Auth.anonymous},
@@ -61,7 +61,7 @@ ADMIN = Switch(
 
 
 def credentials(token: Resource) -> list[Any] | None:
-    """The passwords and certificates of a token; None where the answer did not hold them."""
+    """Return the passwords and certificates of a token, None where the answer did not hold them."""
     passwords = token.get("properties.credentials.passwords")
     certificates = token.get("properties.credentials.certificates")
     found = [each for value in (passwords, certificates) if isinstance(value, list) for each in value]
@@ -74,7 +74,7 @@ def expires(credential: Any) -> bool:
 
 
 def tokens(registry: Resource, reach: Lock) -> tuple[Lock, bool]:
-    """What the registry's tokens let in, and whether each of their passwords has a date on which it ends."""
+    """Return the grants of the registry's tokens, and whether each of their passwords has an expiry date."""
     children = registry.children(TOKENS)
     lock = Lock()
     dated = True
@@ -84,7 +84,7 @@ def tokens(registry: Resource, reach: Lock) -> tuple[Lock, bool]:
         found = credentials(token)
         path = f"tokens/{token.name} properties.credentials"
         if found is None:
-            lock |= possible(Auth.shared, not_returned(path, "them"))
+            lock |= possible(Auth.shared, Unread(path, "the answer did not hold them"))
             continue
         if not found:
             continue
@@ -135,146 +135,3 @@ def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
         if ends
         else "",
     )
-
-
-UPDATE = "az acr update --name {name} --resource-group {group}"
-PAGE = "container_registry"
-
-REGISTRY.lock(
-    "acr-anonymous-pull",
-    "anonymous-access",
-    "Anybody can pull images",
-    only=("registry",),
-    why="Images hold the program, and often what was left in it: keys, addresses, tools. Whoever knows the registry's name "
-    "lists and pulls all of it without signing in. For images that are meant to be public, waive it.",
-    fix=Fix(
-        az=f"{UPDATE} --anonymous-pull-enabled false",
-        first_step="az acr repository list --name {name} --output table",
-        breaks="Clusters and people that pull without signing in.",
-        bicep="anonymousPullEnabled: false",
-        terraform="azurerm_container_registry.anonymous_pull_enabled = false",
-        terraform_page=PAGE,
-    ),
-    controls={MCSB: ("IM-1", "DP-2"), NIST: ("AC-3",), ISO: ("A.8.3",)},
-    references=(f"{LEARN}/container-registry/anonymous-pull-access",),
-)
-REGISTRY.lock(
-    "acr-admin-user",
-    "authentication",
-    "The registry's admin user is on",
-    only=("registry",),
-    ways=("admin",),
-    why="The admin user is one account with two passwords for everybody. Whoever has one replaces an image that the clusters "
-    "then run, and no log says who it was.",
-    fix=Fix(
-        az=f"{UPDATE} --admin-enabled false",
-        first_step="az acr show --name {name} --query adminUserEnabled",
-        breaks="Everything that signs in with the admin's password: web apps and pipelines that were set up by hand. Give "
-        "them the role AcrPull and a managed identity first.",
-        bicep="adminUserEnabled: false",
-        terraform="azurerm_container_registry.admin_enabled = false",
-        terraform_page=PAGE,
-        portal="Container registry > Access keys > Admin user: off",
-        cost=2,
-    ),
-    controls={MCSB: ("IM-1",), NIST: ("AC-2", "IA-2"), ISO: ("A.5.17",)},
-    references=(f"{LEARN}/container-registry/container-registry-authentication",),
-)
-REGISTRY.lock(
-    "acr-token-passwords",
-    "authentication",
-    "Tokens with passwords open the registry",
-    only=("registry",),
-    ways=("tokens",),
-    why="A token is a password that several machines can share. One without a date stays valid for whoever copied it; one "
-    "with a date, and a narrow scope map, is one step milder.",
-    fix=Fix(
-        az="az acr token update --registry {name} --resource-group {group} --name TOKEN --status disabled",
-        first_step="az acr token list --registry {name} --resource-group {group} --output table",
-        breaks="Whoever signs in with the token; enabling it again brings that back.",
-        bicep="tokens: { status: 'disabled' }",
-        terraform="azurerm_container_registry_token.enabled = false",
-        terraform_page="container_registry_token",
-        portal="Container registry > Tokens > the token > Disabled",
-        cost=2,
-    ),
-    controls={MCSB: ("IM-1", "IM-8"), NIST: ("AC-2", "IA-5"), ISO: ("A.5.17",)},
-    references=(f"{LEARN}/container-registry/container-registry-token-based-authentication",),
-)
-REGISTRY.lock(
-    "acr-open-network",
-    "network",
-    "The registry answers networks that are not yours",
-    only=("registry",),
-    why="One lock is left: a password or a token that got lost pulls, and maybe replaces, images from anywhere. Only the "
-    "Premium tier has a firewall and private endpoints; on the others turn the admin user and the tokens off.",
-    fix=Fix(
-        az=f"{UPDATE} --sku Premium --default-action Deny && "
-        "az acr network-rule add --name {name} --resource-group {group} --ip-address YOUR_RANGE",
-        first_step="az acr network-rule list --name {name} --resource-group {group}",
-        breaks="Clusters, pipelines and people outside the ranges and private endpoints that the registry names. Premium "
-        "costs more than Basic and Standard.",
-        bicep="networkRuleSet: { defaultAction: 'Deny', ipRules: [{ action: 'Allow', value: '...' }] }",
-        terraform='azurerm_container_registry.network_rule_set.default_action = "Deny"',
-        terraform_page=PAGE,
-        portal="Container registry > Networking > Public access > Selected networks",
-        cost=3,
-    ),
-    controls={MCSB: ("NS-2",), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)},
-    references=(
-        f"{LEARN}/container-registry/container-registry-access-selected-networks",
-        f"{LEARN}/container-registry/container-registry-skus",
-    ),
-)
-pending_private_endpoint(REGISTRY, "acr-private-endpoint-pending", "the registry")
-strange_private_endpoint(REGISTRY, "acr-private-endpoint-of-strangers", "the registry")
-REGISTRY.setting(
-    "acr-arm-tokens-accepted",
-    "governance",
-    "The registry accepts tokens that were made for Azure Resource Manager",
-    "properties.policies.azureADAuthenticationAsArmPolicy.status",
-    allowed=("disabled",),
-    bad=("enabled",),
-    severity="low",
-    why="Tokens for Azure Resource Manager are made by many tools and end in many logs. A registry that takes only tokens "
-    "of its own audience cannot be opened with one of those.",
-    fix=Fix(
-        az="az acr config authentication-as-arm update --registry {name} --resource-group {group} --status disabled",
-        first_step="az acr config authentication-as-arm show --registry {name} --resource-group {group}",
-        breaks="Old clients that sign in with a token for Azure Resource Manager.",
-        bicep="policies: { azureADAuthenticationAsArmPolicy: { status: 'disabled' } }",
-        portal="Azure Policy: Container registries should have ARM audience token authentication disabled",
-    ),
-    controls={MCSB: ("IM-1",), NIST: ("IA-2",)},
-    references=(f"{LEARN}/container-registry/container-registry-disable-authentication-as-arm",),
-)
-
-
-def exports_matter(registry: Resource) -> str | None:
-    if same(registry.get("properties.publicNetworkAccess"), "Enabled"):
-        return "exports can be stopped only where public access is off"
-    if any(same(registry.get("sku.name"), tier) for tier in ("Classic", "Basic", "Standard")):
-        return "exports can be stopped only on the Premium tier"
-    return None
-
-
-REGISTRY.setting(
-    "acr-export-allowed",
-    "governance",
-    "Images can be exported out of a closed registry",
-    "properties.policies.exportPolicy.status",
-    allowed=("disabled",),
-    bad=("enabled",),
-    severity="low",
-    unless=exports_matter,
-    why="The network of the registry is closed, but whoever may manage it can still copy its images into another registry.",
-    fix=Fix(
-        az=f"{UPDATE} --allow-exports false",
-        breaks="Imports into other registries and transfer pipelines that start here.",
-        bicep="policies: { exportPolicy: { status: 'disabled' } }",
-        terraform="azurerm_container_registry.export_policy_enabled = false",
-        terraform_page=PAGE,
-    ),
-    controls={MCSB: ("DP-2",), NIST: ("AC-4",)},
-    references=(f"{LEARN}/container-registry/data-loss-prevention",),
-)

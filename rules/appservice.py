@@ -19,36 +19,20 @@ from scanner.model.exposure import (
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, member, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Controls, Fix, ResourceType, SeverityName, judge_value
-from scanner.model.verdict import (
-    ABSENT,
-    Evidence,
-    Fail,
-    NotApplicable,
-    Pass,
-    Unknown,
-    Unread,
-    Verdict,
-    absent_at_unknown_version,
-    not_read,
-    not_returned,
-    not_returned_or_unknown,
-    unknown,
-    unknown_value,
-)
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 from scanner.reach.access_restrictions import FRONT_DOOR, restricted_subnets, restrictions
 from scanner.reach.firewall import AllowedSubnets, Firewall, firewall, why_rules_not_used
 from scanner.reach.front_ends import publishers
 from scanner.reach.sources import as_possible, source_hop
 
-from .common import ISO, LEARN, MCSB, NIST, NSM, strange_subnets
 from .easy_auth import NO_LOGIN, easy_auth
 
 SITE = ResourceType("Microsoft.Web/sites", "Microsoft.Web/sites/slots", api="2025-03-01")
 
 
 def runs(site: Resource) -> str:
-    """What stands behind the app's addresses: "web", "functions", "workflows", or "" where its kind is not known."""
+    """Return what the app runs: "web", "functions", "workflows", or "" where its kind is not known."""
     kind = site.get("kind")
     words = {word.strip() for word in kind.lower().split(",")} if isinstance(kind, str) else set()
     if "workflowapp" in words:
@@ -63,7 +47,7 @@ def stopped(site: Resource) -> bool:
 
 
 def has_functions(site: Resource) -> bool:
-    # An app whose kind is not known is asked.
+    # The functions of an app whose kind is not known are read.
     return runs(site) in ("functions", "")
 
 
@@ -72,7 +56,7 @@ def has_workflows(site: Resource) -> bool:
 
 
 def asks_for_login(site: Resource) -> bool:
-    # Easy Auth is not in the way of a signed trigger address, and a logic app has no other door.
+    # Easy Auth does not apply to a signed trigger address, and a logic app has no other endpoint.
     return runs(site) != "workflows"
 
 
@@ -100,7 +84,7 @@ WEB = SITE.child(
 LOGIN = SITE.child("config/authsettingsV2", one=True, none=("AuthConfigNotFound",), when=asks_for_login)
 POLICIES = SITE.child("basicPublishingCredentialsPolicies")
 CONNECTIONS = SITE.child("privateEndpointConnections", when=endpoints_decide)
-# The host answers these two, and a stopped app has none.
+# The app's host answers these two reads, and a stopped app has no host.
 FUNCTIONS = SITE.child(
     "functions",
     when=lambda site: has_functions(site) and not stopped(site),
@@ -121,7 +105,7 @@ SWITCH = Firewall(
     endpoints=CONNECTIONS,
 )
 
-# Which doors an internal load balancer holds: azure-mgmt-web LoadBalancingMode (Web: ports 80 and 443, Publishing: FTP).
+# The endpoints behind an internal load balancer: azure-mgmt-web LoadBalancingMode (Web: ports 80 and 443, Publishing: FTP).
 INTERNAL: dict[str, tuple[str, ...]] = {
     "none": (),
     "0": (),
@@ -135,17 +119,17 @@ INTERNAL: dict[str, tuple[str, ...]] = {
 
 
 def config_of(site: Resource) -> Resource:
-    """The app's `config/web`; Unread where it was not read."""
+    """Return the app's `config/web`. Raise Unread where it was not read."""
     config = site.child(WEB)
     if config is None:
-        raise not_returned(WEB.path)
+        raise Unread(WEB.path, "the answer did not hold it")
     if config.has_no_properties:
         raise Unread(WEB.path, config.why_absent_is_unknown)
     return config
 
 
 def reach_of(site: Resource, index: Index, *, scm: bool = False) -> Lock:
-    """Who can reach the app, or its SCM site: switch, restrictions, private endpoints, and its environment."""
+    """Return the network lock of the app, or of its SCM site: switch, restrictions, private endpoints, environment."""
     try:
         rules = restrictions(site, index, config_of(site), scm=scm)
     except Unread as gap:
@@ -154,7 +138,7 @@ def reach_of(site: Resource, index: Index, *, scm: bool = False) -> Lock:
 
 
 def placed(site: Resource, index: Index, usual: Lock, door: str) -> Lock:
-    """The reach of a door; in an App Service Environment with an internal load balancer it has no public side."""
+    """Return the network lock of an endpoint. An App Service Environment with an internal load balancer has no public side."""
     path = "properties.hostingEnvironmentProfile.id"
     environment = site.get(path)
     if not isinstance(environment, str) or not environment:
@@ -166,7 +150,7 @@ def placed(site: Resource, index: Index, usual: Lock, door: str) -> Lock:
     held = INTERNAL.get(str(mode).lower().replace(" ", ""))
     seen = Evidence("hostingEnvironments properties.internalLoadBalancingMode", mode, "Web, Publishing")
     if held is None:
-        strange = unknown_value(seen.path, mode)
+        strange = Unread(seen.path, f"its value {mode!r} is not known")
         return as_possible(usual, strange) | possible(Reach.private, strange, seen)
     if door not in held:
         return usual
@@ -183,7 +167,7 @@ def _found(index: Index, id: str) -> Resource:
 
 
 def login(site: Resource) -> Lock:
-    """What Easy Auth asks in front of the app."""
+    """Return the authentication lock of Easy Auth."""
     try:
         settings = site.child(LOGIN)
     except Unread as gap:
@@ -195,10 +179,12 @@ def login(site: Resource) -> Lock:
 
 
 def behind(front: Lock, own: Lock) -> Lock:
-    """What is asked in all: Easy Auth's identity where it is enforced, else what the function itself asks."""
+    """Return the authentication lock of both: Easy Auth's identity where it is enforced, else the function's own."""
     if front.widest is not None and front.widest_possible is None:
         return front if front.widest.level == Auth.identity else own
-    missing = front.widest_possible.missing if front.widest_possible is not None else not_read(LOGIN.path)
+    missing = (
+        front.widest_possible.missing if front.widest_possible is not None else Unread(LOGIN.path, "it was not read")
+    )
     return replace(
         as_possible(own, missing), grants=tuple(each for each in front.grants if each.level == Auth.identity)
     )
@@ -210,7 +196,7 @@ def host(site: Resource) -> str:
 
 
 def own_hosts(site: Resource) -> list[str]:
-    """The host names that people gave it: its default one is the address of its endpoints."""
+    """Return the app's host names, the default one and custom ones."""
     names = site.get("properties.hostNames")
     return [each for each in names if isinstance(each, str)] if isinstance(names, list) else []
 
@@ -238,8 +224,8 @@ def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     else:
         front = login(site)
         told = publishers(index).publishers(own_hosts(site))
-        doors = (app(site, reach, front), host_keys(site, reach, front), *functions(site, reach, front))
-        for each in (*doors, *triggers(site, reach)):
+        exposures = (app(site, reach, front), host_keys(site, reach, front), *functions(site, reach, front))
+        for each in (*exposures, *triggers(site, reach)):
             yield each if each.disabled_reason else replace(each, admits=told)
     yield scm(site, index)
     yield ftp(site, index)
@@ -258,7 +244,9 @@ def app(site: Resource, reach: Lock, front: Lock) -> Exposure:
 
 
 def host_keys(site: Resource, reach: Lock, front: Lock) -> Exposure:
-    """/admin and /runtime/webhooks are always there, and ask for a key (azure-functions/function-keys-how-to)."""
+    """Return the exposure of /admin and /runtime/webhooks, which always exist and need a key.
+
+    Source: azure-functions/function-keys-how-to."""
     kind = runs(site)
     what = "The function host"
     if kind in ("web", "workflows"):
@@ -290,7 +278,7 @@ def functions(site: Resource, reach: Lock, front: Lock) -> Iterator[Exposure]:
             )
     missing = found.gap
     if missing is None and not found.items:
-        # The host answers with an empty list also where it never synced its triggers.
+        # The host also returns an empty list where it never synced its triggers.
         missing = Unread(
             FUNCTIONS.path, "a running app answered with an empty list, as one does that never told its functions"
         )
@@ -300,17 +288,17 @@ def functions(site: Resource, reach: Lock, front: Lock) -> Iterator[Exposure]:
 
 
 def function_asks(function: Resource) -> Lock | None:
-    """What a function asks by itself, by the level of its HTTP trigger; None where it has no such trigger."""
+    """Return the authentication lock of a function by the level of its HTTP trigger, None where it has no such trigger."""
     path = f"functions/{function.name} properties.config.bindings"
     bindings = function.get("properties.config.bindings")
     if not isinstance(bindings, list):
-        missing = not_returned(path, "them")
+        missing = Unread(path, "the answer did not hold them")
         return possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
     lock: Lock | None = None
     for binding in bindings:
         type = get_path(binding, "type")
         if not isinstance(type, str):
-            missing = not_returned(f"{path}[].type")
+            missing = Unread(f"{path}[].type", "the answer did not hold it")
             lock = (lock or Lock()) | possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
         elif same(type, "httpTrigger"):
             lock = (lock or Lock()) | _level(get_path(binding, "authLevel"), f"{path}[].authLevel")
@@ -331,7 +319,7 @@ def _level(level: Any, path: str) -> Lock:
         # The default is "function" in function.json and "anonymous" in the newer model of Node.js
         # (azure-functions/functions-bindings-http-webhook-trigger).
         return key | possible(Auth.anonymous, Unread(path, "its default hangs on the language"), seen)
-    missing = unknown_value(path, level)
+    missing = Unread(path, f"its value {level!r} is not known")
     return possible(Auth.anonymous, missing, seen) | possible(Auth.shared, missing, seen)
 
 
@@ -360,12 +348,14 @@ def triggers(site: Resource, reach: Lock) -> Iterator[Exposure]:
 
 
 def signature(workflow: Resource) -> Lock | None:
-    """A Request trigger carries its key, a signature, in its address; None where no call starts the workflow."""
+    """Return the authentication lock of a workflow, None where no call starts it.
+
+    The address of a Request trigger contains its key, a signature."""
     path = f"workflows/{workflow.name} properties.files.workflow.json.definition.triggers"
     triggers = get_path(member(workflow.get("properties.files"), "workflow.json"), "definition.triggers")
     if not isinstance(triggers, dict):
         gap = workflow.bundle.gaps.get(workflow.key)
-        missing = not_returned(path, "them") if gap is None else Unread(path, gap.why(), gap.url)
+        missing = Unread(path, "the answer did not hold them") if gap is None else Unread(path, gap.why(), gap.url)
         return possible(Auth.shared, missing)
     types = [get_path(each, "type") for each in triggers.values()]
     seen = Evidence(path, [str(each) for each in types])
@@ -377,22 +367,22 @@ def signature(workflow: Resource) -> Lock | None:
 
 
 def publishing(site: Resource, name: str) -> tuple[Any, Evidence, Unread]:
-    """Whether user name and password are taken by "scm" or "ftp": the value, its evidence, and why it may be unread."""
+    """Return whether "scm" or "ftp" accepts user name and password: the value, its evidence, and why it may be unread."""
     path = f"basicPublishingCredentialsPolicies/{name} properties.allow"
     found = site.children(POLICIES)
     policy = next((each for each in found if each.name.lower() == name), None)
     if policy is None:
-        return MISSING, Evidence(path, ABSENT, False), found.gap or not_returned(path)
+        return MISSING, Evidence(path, ABSENT, False), found.gap or Unread(path, "the answer did not hold it")
     value = policy.get("properties.allow")
     seen = Evidence(path, ABSENT if value is MISSING else value, False)
-    return value, seen, not_returned_or_unknown(path)
+    return value, seen, Unread(path, "the answer did not hold it, or its value is not known")
 
 
 PROFILE = "a user name and password of the publish profile opens it"
 
 
 def scm(site: Resource, index: Index) -> Exposure:
-    """The deployment site: console, files and environment of the app. It stays up when the app is stopped."""
+    """Return the exposure of the deployment site: console, files and environment of the app. A stopped app keeps it."""
     allow, seen, missing = publishing(site, "scm")
     if same(allow, True):
         authentication = grant(Auth.shared, seen, description=PROFILE)
@@ -407,7 +397,7 @@ def scm(site: Resource, index: Index) -> Exposure:
 
 
 def ftp(site: Resource, index: Index) -> Exposure:
-    """FTP knows basic credentials alone. It comes in by the public address, never through a private endpoint."""
+    """Return the exposure of FTP, which accepts basic credentials alone, at the public address, not through a private endpoint."""
     what = "FTP"
     allow, seen, missing = publishing(site, "ftp")
     if same(allow, False):
@@ -422,7 +412,7 @@ def ftp(site: Resource, index: Index) -> Exposure:
         if same(state, "Disabled"):
             return closed("ftp", "admin", "FTP is switched off", proof, display_name=what)
         if not any(same(state, each) for each in ("AllAllowed", "FtpsOnly")):
-            possible_grants.append(not_returned_or_unknown(path))
+            possible_grants.append(Unread(path, "the answer did not hold it, or its value is not known"))
     except Unread as gap:
         possible_grants.append(gap)
     reach = ftp_reach(site, index)
@@ -433,7 +423,9 @@ def ftp(site: Resource, index: Index) -> Exposure:
 
 
 def ftp_reach(site: Resource, index: Index) -> Lock:
-    """By the public switch alone: whether access restrictions filter FTP is not documented, so they do not count."""
+    """Return the network lock of FTP by the public switch alone.
+
+    Access restrictions do not count, because it is not documented whether they filter FTP."""
     lock = firewall(site, index, SWITCH, restricted_by_nothing())
     grants = tuple(each for each in lock.grants if each.level > Reach.selected)
     possible_grants = tuple(each for each in lock.possible_grants if each.level > Reach.selected)
@@ -448,202 +440,12 @@ def restricted_by_nothing() -> Lock:
     return grant(Reach.internet, hops=(hop,))
 
 
-CONFIG = "az resource update --ids {id}/config/web --set properties."
-LOGIN_AZ = (
-    "az resource update --ids {top_id}/config/authsettingsV2 --set properties.platform.enabled=true "
-    "properties.globalValidation.requireAuthentication=true properties.globalValidation.unauthenticatedClientAction=Return401"
-)
-LOGIN_STEP = "az resource show --ids {top_id}/config/authsettingsV2 --query properties"
-LOGIN_FIX = {
-    "az": LOGIN_AZ,
-    "first_step": LOGIN_STEP,
-    "bicep": "config/authsettingsV2: { globalValidation: { requireAuthentication: true } }",
-    "terraform": "azurerm_linux_web_app.auth_settings_v2.require_authentication = true",
-    "terraform_page": "linux_web_app",
-    "portal": "App > Authentication > Add identity provider, Restrict access: Require authentication",
-}
-EASY_AUTH = f"{LEARN}/app-service/overview-authentication-authorization"
-PAGE = "linux_web_app"
-
-SITE.lock(
-    "app-answers-anybody",
-    "anonymous-access",
-    "The app answers anybody, and the platform asks for no login (the app's own login is not visible)",
-    only=("app",),
-    why="Every request reaches the program itself: each of its pages, and each flaw in it, is open to whoever finds the address. "
-    "For a public site that is meant; name it as intended. For anything else let the platform ask first.",
-    fix=Fix(
-        **LOGIN_FIX,
-        breaks="Callers that do not sign in, health probes and webhooks among them. Set up the identity provider of your own tenant first.",
-        cost=2,
-    ),
-    controls={MCSB: ("IM-1",), NIST: ("AC-3", "IA-2")},
-    references=(EASY_AUTH,),
-)
-SITE.lock(
-    "function-answers-anybody",
-    "anonymous-access",
-    "An HTTP function answers anybody",
-    only=("function/*",),
-    subject=FUNCTIONS,
-    why="The level of the function is anonymous: whoever knows the address starts it, with the rights of the app's identity behind it. "
-    "The level stands in the code, so it is easily left over from a test.",
-    fix=Fix(
-        **LOGIN_FIX,
-        breaks="Callers that do not sign in. To ask for a key instead, set authLevel in the function's code and deploy it.",
-        cost=2,
-    ),
-    controls={MCSB: ("IM-1",), NIST: ("AC-3", "IA-2"), ISO: ("A.8.3",)},
-    references=(f"{LEARN}/azure-functions/security-concepts",),
-)
-SITE.lock(
-    "function-key-only",
-    "authentication",
-    "An HTTP function asks for nothing but a key",
-    only=("function/*",),
-    subject=FUNCTIONS,
-    why="A function key travels in addresses and headers, ends up in logs and scripts, never expires and names nobody.",
-    fix=Fix(
-        **LOGIN_FIX,
-        breaks="Callers that send the key alone; they need a token of your tenant.",
-        cost=2,
-    ),
-    controls={MCSB: ("IM-1",), NIST: ("IA-2",), ISO: ("A.8.3",)},
-    references=(f"{LEARN}/azure-functions/function-keys-how-to",),
-)
-SITE.lock(
-    "function-host-keys",
-    "authentication",
-    "The function host is administered with a key",
-    only=("host-keys",),
-    why="The master key opens /admin, which starts every function and hands out the other keys; system keys open the webhooks of "
-    "extensions. The keys never expire and name nobody.",
-    fix=Fix(
-        **LOGIN_FIX,
-        breaks="Event Grid and other services that call /runtime/webhooks with a key: restrict them by network instead.",
-        cost=2,
-    ),
-    controls={MCSB: ("IM-1",), NIST: ("IA-2",), ISO: ("A.8.3",)},
-    references=(f"{LEARN}/azure-functions/function-keys-how-to",),
-)
-SITE.lock(
-    "logic-app-trigger-signature",
-    "authentication",
-    "A workflow starts for whoever has its signed address",
-    only=("trigger/*",),
-    why="The signature stands in the address, does not expire, and is the same for every caller. Whoever sees the address once, in a log or "
-    "a mail, can start the workflow.",
-    fix=Fix(
-        az="az resource update --ids {id}/config/web --set properties.ipSecurityRestrictionsDefaultAction=Deny",
-        first_step="az resource show --ids {id}/config/web --query properties.ipSecurityRestrictions",
-        breaks="Callers outside the networks that the restrictions name; add an Allow rule for each first.",
-        bicep="siteConfig: { ipSecurityRestrictionsDefaultAction: 'Deny' }",
-        terraform="azurerm_logic_app_standard.site_config.ip_restriction",
-        terraform_page="logic_app_standard",
-        portal="Logic app > Networking > Public network access > Enabled from select virtual networks and IP addresses",
-        cost=2,
-    ),
-    controls={MCSB: ("IM-1",), NIST: ("IA-2",)},
-    references=(f"{LEARN}/logic-apps/logic-apps-securing-a-logic-app",),
-)
-SITE.lock(
-    "app-scm-basic-credentials",
-    "authentication",
-    "The deployment site accepts user name and password",
-    only=("scm",),
-    why="The publish profile's password opens the console, the files and the settings of the app, secrets included. It is one for "
-    "everybody, lies in pipelines and mailboxes, and no second factor protects it.",
-    fix=Fix(
-        az="az resource update --ids {id}/basicPublishingCredentialsPolicies/scm --set properties.allow=false",
-        first_step="az resource show --ids {id}/basicPublishingCredentialsPolicies/scm",
-        breaks="Deployments with a publish profile, local Git and older pipeline tasks; they must sign in with Entra ID.",
-        bicep="basicPublishingCredentialsPolicies/scm: { allow: false }",
-        terraform="azurerm_linux_web_app.webdeploy_publish_basic_authentication_enabled = false",
-        terraform_page=PAGE,
-        portal="App > Configuration > General settings > SCM Basic Auth Publishing: Off",
-    ),
-    controls={MCSB: ("IM-1",), NIST: ("AC-3", "IA-2"), ISO: ("A.5.17",)},
-    references=(f"{LEARN}/app-service/configure-basic-auth-disable",),
-)
-SITE.lock(
-    "app-scm-open-network",
-    "network",
-    "The deployment site answers networks that are not yours",
-    only=("scm",),
-    why="The deployment site has rules of its own: restrictions on the app do not protect it unless it is told to follow them. "
-    "Whoever gets hold of a credential can use it from anywhere.",
-    fix=Fix(
-        az="az resource update --ids {id}/config/web --set properties.scmIpSecurityRestrictionsDefaultAction=Deny",
-        first_step="az resource show --ids {id}/config/web --query properties.scmIpSecurityRestrictions",
-        breaks="Deployments from outside the networks that the rules name: add the build agents first.",
-        bicep="siteConfig: { scmIpSecurityRestrictionsDefaultAction: 'Deny' }",
-        terraform='azurerm_linux_web_app.site_config.scm_ip_restriction_default_action = "Deny"',
-        terraform_page=PAGE,
-        portal="App > Networking > Public network access > Advanced tool site > Unmatched rule action: Deny",
-        cost=2,
-    ),
-    controls={MCSB: ("NS-2",), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)},
-    references=(f"{LEARN}/app-service/overview-access-restrictions",),
-)
-SITE.lock(
-    "app-ftp-basic-credentials",
-    "authentication",
-    "FTP accepts user name and password",
-    only=("ftp",),
-    why="FTP writes the app's files, and knows no other login than a password that is one for everybody.",
-    fix=Fix(
-        az="az resource update --ids {id}/basicPublishingCredentialsPolicies/ftp --set properties.allow=false",
-        first_step="az resource show --ids {id}/basicPublishingCredentialsPolicies/ftp",
-        breaks="Deployments by FTP; deploy as a package instead.",
-        bicep="basicPublishingCredentialsPolicies/ftp: { allow: false }",
-        terraform="azurerm_linux_web_app.ftp_publish_basic_authentication_enabled = false",
-        terraform_page=PAGE,
-        portal="App > Configuration > General settings > FTP Basic Auth Publishing: Off",
-    ),
-    controls={MCSB: ("IM-1",), NIST: ("AC-3", "IA-2"), ISO: ("A.5.17",)},
-    references=(f"{LEARN}/app-service/configure-basic-auth-disable",),
-)
-SITE.lock(
-    "app-ftp-open-network",
-    "network",
-    "FTP answers networks that are not yours",
-    only=("ftp",),
-    why="FTP comes in by the public address of App Service. Whether access restrictions hold it is not documented, so they do not "
-    "count here: only the public switch does, or FTP itself being off.",
-    fix=Fix(
-        az="az resource update --ids {id}/config/web --set properties.ftpsState=Disabled",
-        first_step="az resource show --ids {id}/config/web --query properties.ftpsState",
-        breaks="Deployments by FTP; deploy as a package instead.",
-        bicep="siteConfig: { ftpsState: 'Disabled' }",
-        terraform='azurerm_linux_web_app.site_config.ftps_state = "Disabled"',
-        terraform_page=PAGE,
-        portal="App > Configuration > General settings > FTP state: Disabled",
-    ),
-    controls={MCSB: ("NS-2", "NS-8"), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)},
-    references=(f"{LEARN}/app-service/deploy-ftp",),
-)
-
-
 def let_in(site: Resource, index: Index) -> AllowedSubnets:
-    """The subnets that its access restrictions let in, where its switch lets them decide."""
+    """Return the subnets that the access restrictions allow, where the public switch leaves the decision to them."""
     if site.has_no_properties:
         return AllowedSubnets(WEB.path, missing=Unread("properties", site.why_absent_is_unknown))
     why = why_rules_not_used(site, index, SWITCH)
     return AllowedSubnets(WEB.path, not_used=why) if why else restricted_subnets(site, index, config_of(site))
-
-
-strange_subnets(
-    SITE,
-    "app-subnet-of-strangers",
-    "the app",
-    let_in,
-    (WEB, CONNECTIONS),
-    "az resource update --ids {id}/config/web --set properties.ipSecurityRestrictions=RULES_WITHOUT_IT",
-    "az resource show --ids {id}/config/web --query properties.ipSecurityRestrictions",
-    "App > Networking > Public network access > Site access and rules",
-)
-
-FORGEABLE = ("x-forwarded-for", "x-forwarded-host")
 
 
 def _names(headers: Any) -> set[str]:
@@ -651,7 +453,7 @@ def _names(headers: Any) -> set[str]:
 
 
 def _locked(rule: Any, names: set[str]) -> bool:
-    """Whether the header comes from Front Door, which sets it itself and is named as the only source."""
+    """Return whether only Front Door can set the header: the rule names its service tag, and Front Door overwrites X-Azure-FDID."""
     tag = get_path(rule, "ipAddress")
     from_front_door = (
         isinstance(tag, str) and tag.strip().lower() == FRONT_DOOR and same(get_path(rule, "tag"), "ServiceTag")
@@ -659,28 +461,11 @@ def _locked(rule: Any, names: set[str]) -> bool:
     return "x-azure-fdid" in names and from_front_door
 
 
-@SITE.rule(
-    "app-forgeable-header-filter",
-    "network",
-    "An access restriction trusts a header that anybody can forge",
-    severity="low",
-    reads=(WEB,),
-    why="A caller writes X-Forwarded-For and X-Forwarded-Host at will, and X-Azure-FDID too where he need not come through Front "
-    "Door. A rule that lets in by such a header lets in everybody who knows of it.",
-    fix=Fix(
-        az="az resource show --ids {id}/config/web --query properties.ipSecurityRestrictions",
-        breaks="Callers that the rule lets in today; give them a rule by address, subnet, or Front Door with the id of your profile.",
-        portal="App > Networking > Public network access > the rule > Http headers filter settings",
-        cost=2,
-    ),
-    controls={MCSB: ("NS-2",), NIST: ("AC-4", "SC-7")},
-    references=(f"{LEARN}/app-service/overview-access-restrictions",),
-)
 def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
     path = "config/web properties.ipSecurityRestrictions[].headers"
     entries = config_of(site).get("properties.ipSecurityRestrictions")
     if not isinstance(entries, list):
-        return unknown(not_returned("config/web properties.ipSecurityRestrictions"))
+        return unknown(Unread("config/web properties.ipSecurityRestrictions", "the answer did not hold it"))
     filters = [
         (each, get_path(each, "headers"))
         for each in entries
@@ -694,188 +479,17 @@ def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
     if weak:
         return Fail((Evidence(path, weak, "x-azure-fdid, with the tag AzureFrontDoor.Backend"),))
     if not all(isinstance(headers, dict) for _, headers in filters):
-        return unknown(unknown_value(path))
+        return unknown(Unread(path, "its value is not known"))
     return Pass((Evidence(path, [sorted(_names(headers)) for _, headers in filters]),))
 
 
-SITE.setting(
-    "app-plain-http",
-    "transport",
-    "The app accepts plain HTTP",
-    "properties.httpsOnly",
-    allowed=(True,),
-    severity="medium",
-    why="Over plain HTTP cookies, tokens and pages travel readable, and whoever sits on the way can change them.",
-    fix=Fix(
-        az="az resource update --ids {id} --set properties.httpsOnly=true",
-        breaks="Clients that call http:// and do not follow a redirect.",
-        bicep="httpsOnly: true",
-        terraform="azurerm_linux_web_app.https_only = true",
-        terraform_page=PAGE,
-        portal="App > Configuration > General settings > HTTPS Only: On",
-    ),
-    controls={MCSB: ("DP-3",), NIST: ("SC-8",), ISO: ("A.8.24",), NSM: ("2.7.4",)},
-    references=(f"{LEARN}/app-service/configure-ssl-bindings",),
-)
-
-
-def config_setting(
-    id: str,
-    category: str,
-    title: str,
-    path: str,
-    *,
-    allowed: tuple[Any, ...],
-    bad: tuple[Any, ...],
-    severity: SeverityName,
-    why: str,
-    fix: Fix,
-    controls: Controls,
-    references: tuple[str, ...],
-) -> None:
-    """A rule that is one property of `config/web`."""
-
-    @SITE.rule(
-        id, category, title, severity=severity, why=why, fix=fix, controls=controls, references=references, reads=(WEB,)
-    )
-    def judge(site: Resource, index: Index) -> Verdict:
-        return _in_config(judge_value(config_of(site), path, allowed=allowed, bad=bad))
-
-
-def _in_config(verdict: Verdict) -> Verdict:
-    if isinstance(verdict, NotApplicable):
-        return verdict
-    seen = tuple(Evidence(f"config/web {each.path}", each.value, each.expected) for each in verdict.evidence)
-    return replace(verdict, evidence=seen)
-
-
-TLS: Controls = {MCSB: ("DP-3",), NIST: ("SC-8",), ISO: ("A.8.24",), NSM: ("2.7.4",)}
-
-config_setting(
-    "app-old-tls",
-    "transport",
-    "The app accepts old TLS versions",
-    "properties.minTlsVersion",
-    allowed=("1.2", "1.3"),
-    bad=("1.0", "1.1"),
-    severity="medium",
-    why="TLS 1.0 and 1.1 have known weaknesses; a client can be talked down to them.",
-    fix=Fix(
-        az=f"{CONFIG}minTlsVersion=1.2",
-        breaks="Clients that know no newer version than TLS 1.1.",
-        bicep="siteConfig: { minTlsVersion: '1.2' }",
-        terraform='azurerm_linux_web_app.site_config.minimum_tls_version = "1.2"',
-        terraform_page=PAGE,
-        portal="App > Configuration > General settings > Minimum Inbound TLS Version: 1.2",
-    ),
-    controls=TLS,
-    references=(f"{LEARN}/app-service/configure-ssl-bindings",),
-)
-config_setting(
-    "app-scm-old-tls",
-    "transport",
-    "The deployment site accepts old TLS versions",
-    "properties.scmMinTlsVersion",
-    allowed=("1.2", "1.3"),
-    bad=("1.0", "1.1"),
-    severity="low",
-    why="Deployments carry the app's files and credentials; over TLS 1.0 and 1.1 they travel less safely than they need to.",
-    fix=Fix(
-        az=f"{CONFIG}scmMinTlsVersion=1.2",
-        breaks="Deployment tools that know no newer version than TLS 1.1.",
-        bicep="siteConfig: { scmMinTlsVersion: '1.2' }",
-        terraform='azurerm_linux_web_app.site_config.scm_minimum_tls_version = "1.2"',
-        terraform_page=PAGE,
-        portal="App > Configuration > General settings > SCM Minimum Inbound TLS Version: 1.2",
-    ),
-    controls=TLS,
-    references=(f"{LEARN}/app-service/configure-ssl-bindings",),
-)
-config_setting(
-    "app-plain-ftp",
-    "transport",
-    "Files travel to the app over plain FTP",
-    "properties.ftpsState",
-    allowed=("FtpsOnly", "Disabled"),
-    bad=("AllAllowed",),
-    severity="medium",
-    why="Plain FTP sends the password and the files readable for everybody on the way.",
-    fix=Fix(
-        az=f"{CONFIG}ftpsState=FtpsOnly",
-        breaks="FTP clients that do not speak FTPS.",
-        bicep="siteConfig: { ftpsState: 'FtpsOnly' }",
-        terraform='azurerm_linux_web_app.site_config.ftps_state = "FtpsOnly"',
-        terraform_page=PAGE,
-        portal="App > Configuration > General settings > FTP state: FTPS only",
-    ),
-    controls=TLS,
-    references=(f"{LEARN}/app-service/deploy-ftp",),
-)
-SITE.setting(
-    "app-plain-inner-hop",
-    "transport",
-    "Traffic between the front end and the app is not encrypted",
-    "properties.endToEndEncryptionEnabled",
-    allowed=(True,),
-    severity="info",
-    why="The front end of App Service ends TLS and passes requests on inside Microsoft's network in the clear, unless told otherwise.",
-    fix=Fix(
-        az="az resource update --ids {id} --set properties.endToEndEncryptionEnabled=true",
-        breaks="Nothing that is known; it needs a plan of a tier that has it (Standard and above).",
-        bicep="endToEndEncryptionEnabled: true",
-        portal="App > Configuration > General settings > End-to-end TLS encryption: On",
-    ),
-    controls={MCSB: ("DP-3",), NIST: ("SC-8",)},
-    references=(f"{LEARN}/app-service/overview-tls",),
-)
-config_setting(
-    "app-remote-debugging",
-    "governance",
-    "A remote debugger can be attached to the app",
-    "properties.remoteDebuggingEnabled",
-    allowed=(False,),
-    bad=(True,),
-    severity="medium",
-    why="Remote debugging opens more ports on the app, and whoever attaches reads its memory, secrets included, and stops it.",
-    fix=Fix(
-        az=f"{CONFIG}remoteDebuggingEnabled=false",
-        breaks="A debugging session that runs now.",
-        bicep="siteConfig: { remoteDebuggingEnabled: false }",
-        terraform="azurerm_linux_web_app.site_config.remote_debugging_enabled = false",
-        terraform_page=PAGE,
-        portal="App > Configuration > General settings > Remote debugging: Off",
-    ),
-    controls={MCSB: ("PV-2",), NIST: ("CM-7",)},
-    references=(f"{LEARN}/app-service/configure-common",),
-)
-
-
-@SITE.rule(
-    "app-cors-any-origin",
-    "governance",
-    "Any web site may call the app from a visitor's browser",
-    severity="low",
-    reads=(WEB,),
-    why="With the origin * a page anywhere can read what the app answers to a visitor's browser, from inside the visitor's network.",
-    fix=Fix(
-        az="az resource update --ids {id}/config/web --set properties.cors.allowedOrigins='[\"https://www.example.com\"]'",
-        first_step="az resource show --ids {id}/config/web --query properties.cors",
-        breaks="Web pages of other origins that call the app; name each one that is meant.",
-        bicep="siteConfig: { cors: { allowedOrigins: [ 'https://www.example.com' ] } }",
-        terraform="azurerm_linux_web_app.site_config.cors.allowed_origins",
-        terraform_page=PAGE,
-        portal="App > API > CORS > Allowed Origins",
-    ),
-    controls={MCSB: ("PV-2",), NIST: ("CM-6",)},
-    references=(f"{LEARN}/app-service/app-service-web-tutorial-rest-api",),
-)
 def cors_any_origin(site: Resource, index: Index) -> Verdict:
     config = config_of(site)
     cors = config.get("properties.cors")
     path = "config/web properties.cors.allowedOrigins"
     if cors is MISSING or cors is None:
         if config.api_version_unknown:
-            return unknown(absent_at_unknown_version(path))
+            return unknown(Unread(path, "absent in a record whose api-version is not known"))
         return NotApplicable("no other origin may call it from a browser")
     origins = get_path(cors, "allowedOrigins")
     if isinstance(cors, dict) and (origins is MISSING or origins is None or origins == []):

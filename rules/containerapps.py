@@ -3,29 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.checks import check_value
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, ResourceType
-from scanner.model.verdict import (
-    ABSENT,
-    Evidence,
-    Fail,
-    NotApplicable,
-    Pass,
-    Unread,
-    Verdict,
-    absent_at_unknown_version,
-    not_returned,
-    unknown,
-    unknown_value,
-)
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 from scanner.reach.access_restrictions import address_list
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import as_possible, source_hop
 
-from .common import LEARN, MCSB, NIST
 from .easy_auth import NO_LOGIN, easy_auth
 
 INGRESS = "properties.configuration.ingress"
@@ -56,31 +44,31 @@ ENVIRONMENT = ResourceType(
     ),
 )
 
-# container-apps/ingress-how-to: without ingress nothing reaches the app from outside; `external` is false by default.
+# container-apps/ingress-how-to: without ingress the app is not reachable from outside; `external` is false by default.
 NO_INGRESS = "it has no ingress"
 INSIDE = "its ingress serves the environment alone"
 
 
 def ingress_of(app: Resource) -> Any:
-    """The ingress as ARM has it, None where there is none; Unread where a thin record does not say."""
+    """Return the ingress, None where there is none. Raise Unread where the record may leave it out."""
     value = app.get(INGRESS)
     if app.api_version_unknown and (value is MISSING or value is None):
-        raise absent_at_unknown_version(INGRESS)
+        raise Unread(INGRESS, "absent in a record whose api-version is not known")
     if not isinstance(app.get("properties.configuration"), dict):
-        raise not_returned("properties.configuration")
+        raise Unread("properties.configuration", "the answer did not hold it")
     if value is not MISSING and value is not None and not isinstance(value, dict):
         raise Unread(INGRESS, "this is no ingress")
     return None if value is MISSING else value
 
 
 def serves_outside(app: Resource) -> bool:
-    """Whether a login in front of the app could matter: its ingress is not known to be closed."""
+    """Return whether the platform's login matters: the ingress is not known to be closed."""
     ingress = ingress_of(app)
     return ingress is not None and (not same(get_path(ingress, "external"), False) or bool(ports(ingress)))
 
 
 def ports(ingress: Any) -> list[Any]:
-    """The additional ports that are not surely closed to the outside."""
+    """Return the additional ports that are not known to be internal."""
     value = get_path(ingress, "additionalPortMappings")
     mappings = value if isinstance(value, list) else []
     return [each for each in mappings if not same(get_path(each, "external"), False)]
@@ -96,7 +84,7 @@ DOOR = Firewall(
 
 
 def reach_of(app: Resource, index: Index) -> Lock:
-    """Who can reach an external ingress: the environment's own side, its public switch, and the app's address rules."""
+    """Return the network lock of an external ingress: the environment's network, its public switch, the app's address rules."""
     listed = address_list(app, index, f"{INGRESS}.ipSecurityRestrictions")
     try:
         environment = environment_of(app, index)
@@ -112,12 +100,12 @@ def reach_of(app: Resource, index: Index) -> Lock:
     usual = _named(firewall(environment, index, DOOR, listed), environment)
     if internal is MISSING or internal is None or same(internal, False):
         return usual
-    strange = unknown_value(path, internal)
+    strange = Unread(path, f"its value {internal!r} is not known")
     return as_possible(usual, strange) | possible(Reach.private, strange)
 
 
 def environment_of(app: Resource, index: Index) -> Resource:
-    """The environment of an app; Unread where it is not among what was read."""
+    """Return the environment of an app. Raise Unread where it was not read."""
     for path in ("properties.environmentId", "properties.managedEnvironmentId"):
         value = app.get(path)
         if isinstance(value, str) and value:
@@ -125,11 +113,11 @@ def environment_of(app: Resource, index: Index) -> Resource:
                 return index.find(value)
             except Unread as missing:
                 raise index.of_type("Microsoft.App/managedEnvironments")[1] or missing from None
-    raise not_returned("properties.environmentId")
+    raise Unread("properties.environmentId", "the answer did not hold it")
 
 
 def _named(lock: Lock, environment: Resource) -> Lock:
-    """The same ways; what was seen on the environment says so."""
+    """Return the same lock, with the environment named in the evidence that comes from it."""
     own = (DOOR.public, DOOR.endpoints)
 
     def named(seen: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
@@ -144,7 +132,7 @@ def _named(lock: Lock, environment: Resource) -> Lock:
 
 
 def asks_of(app: Resource, ingress: Any) -> Lock:
-    """What the platform asks on the main port: Easy Auth's login, or nothing. Over TCP it has none."""
+    """Return the authentication lock of the main port: Easy Auth, or none. Over TCP there is none."""
     transport = get_path(ingress, "transport")
     seen = Evidence(f"{INGRESS}.transport", ABSENT if transport is MISSING else transport, "http")
     if same(transport, "tcp"):
@@ -215,14 +203,14 @@ def main_port(app: Resource, ingress: Any, reach: Lock) -> Exposure:
 
 
 def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
-    """An additional port: always TCP (container-apps/ingress-overview), so without a login."""
+    """Return the exposure of an additional port: always TCP (container-apps/ingress-overview), so without a login."""
     number = get_path(mapping, "exposedPort")
     if number in (MISSING, None, 0):
         number = get_path(mapping, "targetPort")
     path = f"{INGRESS}.additionalPortMappings[].external"
     seen = Evidence(path, get_path(mapping, "external"), False)
     if not same(seen.value, True):
-        reach = as_possible(reach, unknown_value(path, seen.value))
+        reach = as_possible(reach, Unread(path, f"its value {seen.value!r} is not known"))
     authentication = grant(Auth.anonymous, seen, description=OVER_TCP)
     name = "*" if number in (MISSING, None) else number
     return Exposure(
@@ -235,85 +223,21 @@ def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
     )
 
 
-APP.lock(
-    "container-app-answers-anybody",
-    "anonymous-access",
-    "The container app answers anybody, and the platform asks for no login",
-    only=("ingress", "ingress/*"),
-    why="Every request reaches the program itself. For a public site that is meant; name it as intended. For anything else let the platform "
-    "ask first, or serve the app inside its environment alone. Whether the app has a login of its own is not visible.",
-    fix=Fix(
-        az="az containerapp auth update --ids {id} --enabled true --unauthenticated-client-action Return401",
-        first_step="az containerapp auth show --ids {id}",
-        breaks="Callers that do not sign in, health probes and webhooks among them. Set up the identity provider of your own tenant first.",
-        bicep="authConfigs/current: { platform: { enabled: true }, globalValidation: { unauthenticatedClientAction: 'Return401' } }",
-        terraform="azurerm_container_app.ingress.external_enabled = false",
-        terraform_page="container_app",
-        portal="Container app > Authentication > Add identity provider, or Ingress > Limited to Container Apps Environment",
-        cost=2,
-    ),
-    controls={MCSB: ("IM-1",), NIST: ("AC-3", "IA-2")},
-    references=(f"{LEARN}/container-apps/authentication",),
-)
-
-
-def no_plain_http(app: Resource) -> str | None:
+def plain_http(app: Resource, index: Index) -> Verdict:
     ingress = ingress_of(app)
     if ingress is None:
-        return NO_INGRESS
-    return "its ingress speaks TCP" if same(get_path(ingress, "transport"), "tcp") else None
+        return NotApplicable(NO_INGRESS)
+    if same(get_path(ingress, "transport"), "tcp"):
+        return NotApplicable("its ingress speaks TCP")
+    return check_value(app, f"{INGRESS}.allowInsecure", good=(False,), bad=(True,), absent=False)
 
 
-APP.setting(
-    "container-app-plain-http",
-    "transport",
-    "The container app accepts plain HTTP",
-    f"{INGRESS}.allowInsecure",
-    allowed=(False,),
-    absent=False,
-    source="container-apps/ingress-how-to: by default requests to port 80 are redirected to HTTPS",
-    severity="medium",
-    unless=no_plain_http,
-    why="Over plain HTTP cookies, tokens and answers travel readable, and whoever sits on the way can change them.",
-    fix=Fix(
-        az="az containerapp ingress update --ids {id} --allow-insecure false",
-        breaks="Clients that call http:// and do not follow a redirect.",
-        bicep="configuration: { ingress: { allowInsecure: false } }",
-        terraform="azurerm_container_app.ingress.allow_insecure_connections = false",
-        terraform_page="container_app",
-        portal="Container app > Ingress > Insecure connections: not allowed",
-    ),
-    controls={MCSB: ("DP-3",), NIST: ("SC-8",)},
-    references=(f"{LEARN}/container-apps/ingress-how-to",),
-)
-
-
-@APP.rule(
-    "container-app-registry-password",
-    "governance",
-    "The container app pulls its image with a password",
-    severity="low",
-    why="The password of a registry is one for everybody who pulls, does not expire by itself, and lies in the secrets of each app that "
-    "uses it. A managed identity needs none.",
-    fix=Fix(
-        az="az containerapp registry set --ids {id} --server REGISTRY.azurecr.io --identity system",
-        first_step="az containerapp registry list --name {name} --resource-group {group} --subscription {subscription}",
-        breaks="New revisions do not start until the app's identity has the role AcrPull on the registry: grant it first.",
-        bicep="configuration: { registries: [ { server: 'REGISTRY.azurecr.io', identity: 'system' } ] }",
-        terraform='azurerm_container_app.registry.identity = "IDENTITY_ID"',
-        terraform_page="container_app",
-        portal="Container app > Containers > Registry > Authentication: Managed identity",
-        cost=2,
-    ),
-    controls={MCSB: ("IM-3", "IM-8"), NIST: ("IA-5",)},
-    references=(f"{LEARN}/container-apps/managed-identity-image-pull",),
-)
 def registry_password(app: Resource, index: Index) -> Verdict:
     path = f"{REGISTRIES}[].passwordSecretRef"
     registries = app.items(REGISTRIES)
     if not registries:
         if app.api_version_unknown:
-            return unknown(absent_at_unknown_version(REGISTRIES))
+            return unknown(Unread(REGISTRIES, "absent in a record whose api-version is not known"))
         return NotApplicable("it pulls from no registry that asks for a login")
     named = [
         (str(get_path(each, "server")), get_path(each, "passwordSecretRef"), get_path(each, "identity"))
@@ -325,38 +249,3 @@ def registry_password(app: Resource, index: Index) -> Verdict:
     if not all(secret == "" or (isinstance(identity, str) and identity) for _, secret, identity in named):
         return unknown(Unread(path, "the answer held neither a password nor an identity"))
     return Pass((Evidence(f"{REGISTRIES}[].identity", [identity for _, _, identity in named]),))
-
-
-@ENVIRONMENT.rule(
-    "container-environment-plain-peers",
-    "transport",
-    "Container apps talk to each other unencrypted",
-    severity="low",
-    source="terraform-provider-azurerm reads an absent mtls.enabled as false",
-    why="Inside an environment requests go from app to app in the clear, unless the environment encrypts them; whoever gets onto its "
-    "network reads along.",
-    fix=Fix(
-        az="az containerapp env update --ids {id} --enable-mtls true",
-        breaks="Calls between apps take a little longer; callers that use neither the ingress nor Dapr stay as they are.",
-        bicep="peerTrafficConfiguration: { encryption: { enabled: true } }",
-        terraform="azurerm_container_app_environment.mutual_tls_enabled = true",
-        terraform_page="container_app_environment",
-        portal="Container Apps environment > Networking > Peer-to-peer encryption",
-    ),
-    controls={MCSB: ("DP-3",), NIST: ("SC-8",)},
-    references=(f"{LEARN}/container-apps/networking",),
-)
-def plain_peers(environment: Resource, index: Index) -> Verdict:
-    paths = ("properties.peerTrafficConfiguration.encryption.enabled", "properties.peerAuthentication.mtls.enabled")
-    seen = tuple(environment.evidence(path, True) for path in paths)
-    values = [environment.get(path) for path in paths]
-    if any(same(value, True) for value in values):
-        return Pass(seen)
-    strange = [
-        each
-        for each, value in zip(seen, values, strict=True)
-        if value not in (MISSING, None) and not same(value, False)
-    ]
-    if strange:
-        return unknown(unknown_value(strange[0].path, strange[0].value), evidence=seen)
-    return Fail(seen)

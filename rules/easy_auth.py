@@ -1,7 +1,7 @@
-"""What the built-in login of App Service and Container Apps ("Easy Auth") asks of a caller.
+"""The built-in login of App Service and Container Apps ("Easy Auth").
 
-It is a lock only where it is on, lets no path through without a login, and takes logins of one tenant. A provider that
-anybody can sign up to (a social login, the Entra endpoints for all tenants) asks for an account, not for one of ours.
+It is a lock only where it is on, excludes no path, and accepts accounts of one tenant. A provider with open sign-up (a
+social login, the Entra endpoints for all tenants) needs an account, but not one of the own organisation.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ ISSUERS = (
     "sts.chinacloudapi.cn",
 )
 SOCIAL = ("apple", "facebook", "gitHub", "google", "legacyMicrosoftAccount", "twitter")
-# What an entry of a provider holds once it is set up: an export shows the others as enabled, with an empty registration.
+# Members of a provider's entry once it is set up. An export shows the others as enabled, with an empty registration.
 CLIENT = ("clientId", "appId", "consumerKey")
 
 NO_LOGIN = "the platform asks for no login (whether the app has one of its own is not visible)"
@@ -34,7 +34,7 @@ ANY_ACCOUNT = "the platform takes a login that anybody can make"
 
 
 def easy_auth(config: Resource, where: str) -> Lock:
-    """What the settings in `config` (its path below the app is `where`) ask: an identity, or nothing."""
+    """Return the authentication lock of the settings in `config`; `where` is their path below the app."""
     on = _proof(config, where, "properties.platform.enabled", True)
     if same(on.value, False):
         return grant(Auth.anonymous, on, description=NO_LOGIN)
@@ -55,7 +55,7 @@ def _proof(config: Resource, where: str, path: str, expected: object = None) -> 
 
 
 def _demand(config: Resource, where: str, on: Evidence) -> Lock | None:
-    """The half where a login is not demanded, or not surely; None where it is."""
+    """Return the lock where a login is not required, or where that is not known; None where it is required."""
     required = _proof(config, where, "properties.globalValidation.requireAuthentication", True)
     action = _proof(config, where, "properties.globalValidation.unauthenticatedClientAction", "Return401")
     refuses = any(same(action.value, each) for each in ENFORCED)
@@ -76,7 +76,7 @@ def _demand(config: Resource, where: str, on: Evidence) -> Lock | None:
 
 
 def _paths(config: Resource, where: str) -> Lock | None:
-    """The half where some paths are let through without a login."""
+    """Return the lock where some paths are excluded from the login, None where no path is."""
     path = "properties.globalValidation.excludedPaths"
     value = config.get(path)
     if value is MISSING or value is None or value == []:
@@ -90,7 +90,7 @@ def _paths(config: Resource, where: str) -> Lock | None:
 
 
 def _hidden(config: Resource, where: str) -> Lock:
-    """What a record that leaves things out may hide: paths without a login."""
+    """Return the possible grant of a record that may leave out excluded paths."""
     path = "properties.globalValidation.excludedPaths"
     if config.api_version_unknown and not config.has(path):
         return possible(Auth.anonymous, Unread(f"{where} {path}", config.why_absent_is_unknown))
@@ -98,7 +98,7 @@ def _hidden(config: Resource, where: str) -> Lock:
 
 
 def _providers(config: Resource, where: str, on: Evidence) -> Lock:
-    """Whose logins are taken: the weakest of the providers that are set up."""
+    """Return the lock of the weakest provider that is set up."""
     path = f"{where} properties.identityProviders"
     named = config.get("properties.identityProviders")
     entries: dict[str, Any] = named if isinstance(named, dict) else {}
@@ -124,7 +124,7 @@ def _providers(config: Resource, where: str, on: Evidence) -> Lock:
 
 
 def _odd(entry: Any) -> bool:
-    """Whether an entry is no object, or its registration none."""
+    """Return whether an entry is no object, or its registration none."""
     registration = get_path(entry, "registration")
     return not (entry is None or isinstance(entry, dict)) or not (
         registration in (MISSING, None) or isinstance(registration, dict)

@@ -6,11 +6,11 @@ from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, clo
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.rule import Controls, Fix, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import ISO, LEARN, MCSB, NIST, host
+from .common import host
 
 API = "2025-02-15"
 TOPIC = ResourceType("Microsoft.EventGrid/topics", "Microsoft.EventGrid/domains", api=API)
@@ -80,7 +80,7 @@ def namespace_endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]
 
 
 def mqtt(namespace: Resource, reach: Lock) -> Exposure:
-    """The MQTT broker on port 8883: its clients are registered, each with a certificate or a token of its own."""
+    """Return the exposure of the MQTT broker on port 8883. Each client is registered with a certificate or token of its own."""
     what = "The MQTT broker"
     on = MQTT.lock(namespace)
     if on.widest is not None and on.widest.level == Reach.none:
@@ -97,100 +97,4 @@ def mqtt(namespace: Resource, reach: Lock) -> Exposure:
     return Exposure("mqtt", "data", reach, authentication, display_name=what, address=address)
 
 
-NETWORK: Controls = {MCSB: ("NS-2",), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)}
-TLS: Controls = {MCSB: ("DP-3",), NIST: ("SC-8",), ISO: ("A.8.24",)}
 RULE = 'properties.inboundIpRules=\'[{{"ipMask": "YOUR_RANGE", "action": "Allow"}}]\''
-
-TOPIC.lock(
-    "eventgrid-access-keys",
-    "authentication",
-    "Event Grid accepts access keys",
-    only=("publish",),
-    why="Whoever holds a key publishes events, and what listens believes them: functions run, workflows start. A key names "
-    "nobody and never expires.",
-    fix=Fix(
-        az="az resource update --ids {id} --set properties.disableLocalAuth=true",
-        first_step="az monitor metrics list --resource {id} --metric PublishSuccessCount --interval PT1H",
-        breaks="Every publisher that uses a key or a signature: give it a managed identity and the role EventGrid Data "
-        "Sender first.",
-        bicep="disableLocalAuth: true",
-        terraform="azurerm_eventgrid_topic.local_auth_enabled = false",
-        terraform_page="eventgrid_topic",
-        portal="Event Grid topic or domain > Configuration > Enable local authentication: off",
-        cost=2,
-    ),
-    controls={MCSB: ("IM-1",), NIST: ("AC-3", "IA-2"), ISO: ("A.5.17",)},
-    references=(f"{LEARN}/event-grid/authenticate-with-microsoft-entra-id",),
-)
-TOPIC.lock(
-    "eventgrid-open-network",
-    "network",
-    "Event Grid takes events from networks that are not yours",
-    only=("publish",),
-    why="One lock is left: a key or a token that got lost is enough to send events from anywhere. Without an inbound rule "
-    "every address may publish.",
-    fix=Fix(
-        az=f"az resource update --ids {{id}} --set {RULE}",
-        first_step="az resource show --ids {id} --query properties.inboundIpRules",
-        breaks="Publishers outside the ranges and private endpoints that the topic names. With private endpoints alone, "
-        "set properties.publicNetworkAccess to Disabled instead.",
-        bicep="inboundIpRules: [{ ipMask: '...', action: 'Allow' }]",
-        terraform='azurerm_eventgrid_topic.inbound_ip_rule.action = "Allow"',
-        terraform_page="eventgrid_topic",
-        portal="Event Grid topic or domain > Networking > Public access",
-        cost=2,
-    ),
-    controls=NETWORK,
-    references=(f"{LEARN}/event-grid/network-security", f"{LEARN}/event-grid/configure-firewall"),
-)
-NAMESPACE.lock(
-    "eventgrid-namespace-open-network",
-    "network",
-    "The Event Grid namespace answers networks that are not yours",
-    only=("publish", "mqtt"),
-    why="A namespace takes access keys whatever its settings say, so its network is the lock that can be closed. Left open, "
-    "a key that got lost publishes from anywhere, and the MQTT broker answers everybody on port 8883.",
-    fix=Fix(
-        az=f"az resource update --ids {{id}} --set {RULE}",
-        first_step="az resource show --ids {id} --query properties.inboundIpRules",
-        breaks="Publishers, subscribers and MQTT clients outside the ranges and private endpoints that the namespace names.",
-        bicep="inboundIpRules: [{ ipMask: '...', action: 'Allow' }]",
-        terraform='azurerm_eventgrid_namespace.inbound_ip_rule.action = "Allow"',
-        terraform_page="eventgrid_namespace",
-        portal="Event Grid namespace > Networking > Public access",
-        cost=2,
-    ),
-    controls=NETWORK,
-    references=(f"{LEARN}/event-grid/configure-firewall-namespaces", f"{LEARN}/event-grid/mqtt-client-authentication"),
-)
-
-
-def old_tls(kind: ResourceType, id: str, title: str, why: str) -> None:
-    """The row for the lowest TLS version."""
-    kind.setting(
-        id,
-        "transport",
-        title,
-        "properties.minimumTlsVersionAllowed",
-        allowed=("1.2", "1.3"),
-        bad=("1.0", "1.1"),
-        severity="low",
-        why=why,
-        fix=Fix(
-            az="az resource update --ids {id} --set properties.minimumTlsVersionAllowed=1.2 --force-string",
-            first_step="az resource show --ids {id} --query properties.minimumTlsVersionAllowed",
-            breaks="Publishers that speak nothing newer than TLS 1.1.",
-            bicep="minimumTlsVersionAllowed: '1.2'",
-            portal="Event Grid > Configuration > Minimum TLS version",
-        ),
-        controls=TLS,
-        references=(f"{LEARN}/event-grid/transport-layer-security-configure-minimum-version",),
-    )
-
-
-old_tls(
-    TOPIC,
-    "eventgrid-old-tls",
-    "Event Grid accepts old TLS versions",
-    "TLS 1.0 and 1.1 have known weaknesses. A publisher that is made to speak them can be listened to, and its key read.",
-)

@@ -1,4 +1,4 @@
-"""Machines: virtual machines, scale sets and container groups, by the ports that answer from outside."""
+"""Virtual machines, scale sets and container groups, by the ports that are reachable from outside."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,8 +6,9 @@ from scanner.model.exposure import ANONYMOUS, SHARED, Auth, Exposure, Hop, Lock,
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, objects_at, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, ResourceType, word
-from scanner.model.verdict import Evidence, Severity, Unread, not_a_list, not_returned, unknown_value
+from scanner.model.resource_type import ResourceType
+from scanner.model.rule import word
+from scanner.model.verdict import Evidence, Severity, Unread
 from scanner.reach.front_ends import publishers
 from scanner.reach.known_ports import KnownPort, known
 from scanner.reach.networks import Nic, key_of
@@ -16,8 +17,6 @@ from scanner.reach.paths import NetworkPath
 from scanner.reach.peerings import unseen_peers
 from scanner.reach.scale_sets import scale_set_paths
 from scanner.reach.topology import Topology, topology
-
-from .common import CIS, ISO, LEARN, MCSB, NIST
 
 VM = "Microsoft.Compute/virtualMachines"
 SET = "Microsoft.Compute/virtualMachineScaleSets"
@@ -44,7 +43,7 @@ def is_vm(machine: Resource) -> bool:
 
 
 def is_uniform(machine: Resource) -> bool:
-    """Instances of a Flexible scale set are virtual machines of their own."""
+    """Return whether it is a Uniform scale set. Instances of a Flexible one are virtual machines of their own."""
     return not is_vm(machine) and not same(machine.get("properties.orchestrationMode"), "Flexible")
 
 
@@ -57,11 +56,11 @@ NARROW = "az network nsg rule update --source-address-prefixes 203.0.113.0/24"
 OTHER = "what answers on a port that is not known is rated one step milder than a port of administration or data"
 STOPPED = "the machine is stopped: one step milder, since it is open again as soon as it runs"
 WORST = "no port of a machine is rated higher"
-EVERYTHING = "everything"
+ALL_ADDRESSES = "everything"
 
 
 def listed(machine: Resource, path: str) -> list[object]:
-    """The list there; Unread where it is no list, or empty: a machine has a network interface."""
+    """Return the list at a path. Raise Unread where it is no list, or empty, because a machine has a network interface."""
     value = machine.require(path)
     if not isinstance(value, list) or not value:
         raise Unread(path, "the answer held no network interface")
@@ -70,7 +69,7 @@ def listed(machine: Resource, path: str) -> list[object]:
 
 @MACHINE.paths
 def paths(machine: Resource, found: Topology) -> tuple[list[NetworkPath], tuple[str, ...], tuple[Unread, ...]]:
-    """The paths to a machine, what publishes it, and what of it was not read."""
+    """Return the network paths to a machine, what publishes it, and what was not read."""
     front = publishers(found.index)
     if not is_vm(machine):
         if not is_uniform(machine):
@@ -93,7 +92,7 @@ def paths(machine: Resource, found: Topology) -> tuple[list[NetworkPath], tuple[
 
 
 def subnets(machine: Resource, found: Topology) -> Iterator[str]:
-    """The subnets (keys) that a machine is known to stand in."""
+    """Yield the keys of the subnets that a machine is known to be in."""
     if not is_vm(machine):
         for model in objects_at(machine.body, MODEL):
             for each in objects_at(model, "properties.ipConfigurations"):
@@ -106,7 +105,7 @@ def subnets(machine: Resource, found: Topology) -> Iterator[str]:
 
 
 def stopped(machine: Resource) -> bool:
-    """Whether it is known not to run; what is not known runs."""
+    """Return whether the machine is known to be stopped."""
     if not is_vm(machine):
         return False
     try:
@@ -119,7 +118,7 @@ def stopped(machine: Resource) -> bool:
 
 
 def login(machine: Resource, port: KnownPort | None) -> Lock:
-    """What a port asks for, in the name of its group."""
+    """Return the authentication lock of a port, named by the port's group."""
     if port is not None and port.kind == "app":
         return grant(Auth.anonymous, Evidence("the port", f"{port.name}: {port.why}")).with_name(port.group)
     if port is None:
@@ -132,53 +131,53 @@ def login(machine: Resource, port: KnownPort | None) -> Lock:
     return lock.with_name(port.group)
 
 
-def what(door: OpenPorts) -> str:
-    """What opens the title of a door."""
-    port = door.known_port
+def what(open_port: OpenPorts) -> str:
+    """Return the subject of the title of an open port."""
+    port = open_port.known_port
     if port is None:
         return (
             "Every port"
-            if door.every_port
-            else f"Port {door.label}"
-            if "-" not in door.label
-            else f"Ports {door.label}"
+            if open_port.every_port
+            else f"Port {open_port.label}"
+            if "-" not in open_port.label
+            else f"Ports {open_port.label}"
         )
     usual = f"{port.protocol}/{port.port}"
-    return f"The {port.name} port" if usual == door.label else f"The {port.name} port behind {door.label}"
+    return f"The {port.name} port" if usual == open_port.label else f"The {port.name} port behind {open_port.label}"
 
 
-def exposure(door: OpenPorts, authentication: Lock, resting: bool, admits: tuple[str, ...] = ()) -> Exposure:
-    """The exposure of a door, as the design rates it."""
-    port = door.known_port
+def exposure(open_port: OpenPorts, authentication: Lock, resting: bool, admits: tuple[str, ...] = ()) -> Exposure:
+    """Return the exposure of an open port."""
+    port = open_port.known_port
     if port is None:
-        authentication = authentication.with_name(EVERYTHING if door.every_port else "other")
+        authentication = authentication.with_name(ALL_ADDRESSES if open_port.every_port else "other")
     steps, why = (int(resting) + int(port is None)), [OTHER] * (port is None) + [STOPPED] * resting
     return Exposure(
-        door.label,
+        open_port.label,
         "admin" if port is None else port.kind,
-        door.reach,
+        open_port.reach,
         authentication,
-        display_name=what(door),
-        address=door.address,
+        display_name=what(open_port),
+        address=open_port.address,
         severity_steps_down=steps,
         justification="; ".join(why),
         admits=admits,
-        remedies={"network": f"{NARROW} --ids {word(door.rule_id)}"} if door.rule_id else {},
+        remedies={"network": f"{NARROW} --ids {word(open_port.rule_id)}"} if open_port.rule_id else {},
     )
 
 
 def shut(why: str, hops: Iterable[Hop] = (), admits: tuple[str, ...] = ()) -> Exposure:
-    """The one exposure of a machine that nobody outside gets to."""
+    """Return the one exposure of a machine that is not reachable from outside."""
     reach = grant(Reach.none, Evidence("paths from outside", why), hops=tuple(hops))
     return Exposure("*/*", "admin", reach, SHARED, display_name="Every port", admits=admits)
 
 
 def hidden(missing: Unread) -> Exposure:
-    """The exposure of a machine of which a part that leads to it was not read."""
+    """Return the exposure of a machine where a part of the network path was not read."""
     return replace(unread("*/*", "admin", missing, "Every port"), max_severity=Severity.high, justification=WORST)
 
 
-# Where nothing of an address is sure, one row says so for all its ports.
+# An address without any certain grant is one row for all its ports.
 @MACHINE.endpoints(admin=("tcp/*", "udp/*", "*/*"), reads=(VIEW, NICS, ADDRESSES))
 def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     found = topology(index)
@@ -188,19 +187,22 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     except Unread as stop:
         led, told, missing = [], (), (stop,)
     told = (*told, *unseen_peers(index, subnets(machine, found)))
-    open_doors = open_ports(led, found.fabric, index)
-    resting = stopped(machine) if open_doors else False
-    blind = {door.address for door in open_doors if door.every_port and not door.reach.grants}
-    for door in open_doors:
-        if door.reach.grants or door.address not in blind:
-            yield exposure(door, login(machine, door.known_port), resting, told)
-        elif door.every_port:
+    found_ports = open_ports(led, found.fabric, index)
+    resting = stopped(machine) if found_ports else False
+    blind = {open_port.address for open_port in found_ports if open_port.every_port and not open_port.reach.grants}
+    for open_port in found_ports:
+        if open_port.reach.grants or open_port.address not in blind:
+            yield exposure(open_port, login(machine, open_port.known_port), resting, told)
+        elif open_port.every_port:
             yield replace(
-                hidden(door.reach.possible_grants[0].missing), reach=door.reach, address=door.address, admits=told
+                hidden(open_port.reach.possible_grants[0].missing),
+                reach=open_port.reach,
+                address=open_port.address,
+                admits=told,
             )
     for each in missing[:1]:
         yield hidden(each)
-    if open_doors or missing:
+    if found_ports or missing:
         return
     if not is_vm(machine) and not is_uniform(machine):
         return
@@ -208,120 +210,11 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     yield shut(why, [hop for path in led[:1] for hop in closed_path_hops(path, found.fabric)], told)
 
 
-OPEN = {MCSB: ("NS-1", "NS-2"), NIST: ("AC-4", "SC-7"), ISO: ("A.8.20",)}
 NSG = "az network nsg rule list --resource-group {group} --nsg-name NSG --output table"
-CLOSE = f"{NARROW} --resource-group {{group}} --nsg-name NSG --name RULE"
-PORTAL = "Virtual machine > Networking > Network settings > Inbound port rules"
 PORTS = ("tcp/*", "udp/*", "*/*")
 
 
-def open_port(id: str, title: str, group: str, why: str, breaks: str, controls: dict[str, tuple[str, ...]]) -> None:
-    """The network rule of one group of ports."""
-    MACHINE.lock(
-        id,
-        "network",
-        title,
-        only=PORTS,
-        ways=(group,),
-        why=why,
-        fix=Fix(
-            az=CLOSE,
-            first_step=NSG,
-            breaks=breaks,
-            terraform="azurerm_network_security_rule.source_address_prefix",
-            terraform_page="network_security_rule",
-            portal=PORTAL,
-        ),
-        controls=controls,
-        references=(f"{LEARN}/virtual-network/network-security-groups-overview",),
-    )
-
-
-open_port(
-    "machine-open-administration",
-    "A port of administration answers networks that are not yours",
-    "administration",
-    "SSH, RDP and their like are tried by robots within minutes. Whoever has a password, a key or a flaw gets the whole machine.",
-    "Administrators outside the range; give them Bastion or a VPN first, or just-in-time access.",
-    {CIS: ("7.1", "7.2"), **OPEN},
-)
-open_port(
-    "machine-open-databases",
-    "A database on the machine answers networks that are not yours",
-    "database",
-    "What answers here holds the data itself. Many of these programs ask for no password unless somebody set one.",
-    "Clients outside the range; let them come through the virtual network.",
-    OPEN,
-)
-open_port(
-    "machine-open-file-sharing",
-    "File shares of the machine answer networks that are not yours",
-    "files",
-    "SMB and its like were made for a local network: worms spread over them, and passwords are guessed.",
-    "Clients that mount a share over the internet; use Azure Files with an identity, or a VPN.",
-    OPEN,
-)
-open_port(
-    "machine-open-cluster-control",
-    "Control of a cluster answers networks that are not yours",
-    "cluster",
-    "Whoever gets an answer from Docker, etcd, kubelet or their like runs code on every node.",
-    "Tools that steer the cluster from outside; let them come through the virtual network.",
-    OPEN,
-)
-open_port(
-    "machine-open-everything",
-    "Every port of the machine answers networks that are not yours",
-    EVERYTHING,
-    "Nothing is filtered: whatever program starts to listen on this machine, today or next year, is on the internet.",
-    "Clients of ports that nobody has written down; read the flow logs before.",
-    {CIS: ("7.3",), **OPEN},
-)
-open_port(
-    "machine-open-other-ports",
-    "Ports of the machine answer networks that are not yours",
-    "other",
-    "What listens here is not known to anybody who reads the rule. Each open port is one more program that must have no flaw.",
-    "Clients outside the range.",
-    OPEN,
-)
-MACHINE.lock(
-    "machine-open-web",
-    "anonymous-access",
-    "A web port of the machine answers without asking who calls",
-    only=PORTS,
-    ways=("web",),
-    why="The program behind the port is on the internet with nothing before it: no web application firewall, and its own login, "
-    "if it has one, is not visible here.",
-    fix=Fix(
-        az=CLOSE,
-        first_step=NSG,
-        breaks="Visitors, unless they come through a gateway: publish the site through Application Gateway or Front Door first.",
-        portal=PORTAL,
-        cost=3,
-    ),
-    controls=OPEN,
-    references=(f"{LEARN}/web-application-firewall/overview",),
-)
-MACHINE.lock(
-    "machine-shared-login",
-    "authentication",
-    "A copied key or password opens a port of the machine",
-    only=PORTS,
-    why="No second factor guards the login, it names no single person in Entra ID, and nobody takes it away when a person leaves.",
-    fix=Fix(
-        az="az vm extension set --ids {id} --publisher Microsoft.Azure.ActiveDirectory --name AADSSHLoginForLinux",
-        first_step="az role assignment list --scope {id} --include-inherited --output table",
-        breaks="Nothing at once: logins with keys go on working until they are taken out of the machine. Windows: AADLoginForWindows.",
-        portal="Virtual machine > Extensions; then close the port to all but Bastion",
-        cost=2,
-    ),
-    controls={MCSB: ("IM-1",), NIST: ("AC-2", "IA-2"), ISO: ("A.5.17",)},
-    references=(f"{LEARN}/active-directory/devices/howto-vm-sign-in-azure-ad-linux",),
-)
-
-
-# Container groups: a public address has no firewall of any kind in front of it.
+# Container groups: a public address has no firewall.
 
 GROUP = ResourceType(
     "Microsoft.ContainerInstance/containerGroups",
@@ -338,11 +231,11 @@ ADDRESS = "properties.ipAddress"
 
 
 def group_ports(group: Resource) -> list[tuple[str, int]]:
-    """The ports of its address, TCP where the protocol is not said. Unread where they are not what they should be."""
+    """Return the ports of the group's address, TCP where no protocol is given. Raise Unread where they are no ports."""
     found: list[tuple[str, int]] = []
     value = group.require(f"{ADDRESS}.ports")
     if not isinstance(value, list):
-        raise not_a_list(f"{ADDRESS}.ports")
+        raise Unread(f"{ADDRESS}.ports", "this is no list")
     for each in value:
         port, said = get_path(each, "port"), get_path(each, "protocol")
         if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
@@ -356,10 +249,10 @@ def group_ports(group: Resource) -> list[tuple[str, int]]:
 @GROUP.endpoints(admin=PORTS)
 def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
     if not isinstance(group.get("properties"), dict):
-        yield hidden(not_returned("properties", "them"))
+        yield hidden(Unread("properties", "the answer did not hold them"))
         return
     address, kind = group.get(ADDRESS), group.get(f"{ADDRESS}.type")
-    # terraform-provider-azurerm container_group: with ip_address_type None there is no ipAddress, and nothing answers.
+    # terraform-provider-azurerm container_group: with ip_address_type None there is no ipAddress, and no endpoint.
     if (address is MISSING or address is None) and not group.api_version_unknown:
         yield shut("the group has no address")
         return
@@ -372,7 +265,7 @@ def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
     hops = (Hop("source", "Internet", "every address"), Hop("public-ip", "Public address", where or "Public"))
     reach = grant(Reach.internet, seen, hops=hops)
     if not same(kind, "Public"):
-        reach = possible(Reach.internet, unknown_value(f"{ADDRESS}.type", kind), seen)
+        reach = possible(Reach.internet, Unread(f"{ADDRESS}.type", f"its value {kind!r} is not known"), seen)
     resting = any(same(group.get("properties.instanceView.state"), each) for each in AT_REST)
     try:
         ports = group_ports(group)
@@ -381,62 +274,8 @@ def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
         return
     for protocol, port in ports:
         row = known("udp" if protocol == "udp" else "tcp", port)
-        door = OpenPorts(where, f"{protocol}/{port}", row, False, reach)
+        open_port = OpenPorts(where, f"{protocol}/{port}", row, False, reach)
         authentication = ANONYMOUS if row is not None and row.kind == "app" else SHARED
         yield exposure(
-            door, authentication.with_name("web") if authentication is ANONYMOUS else authentication, resting
+            open_port, authentication.with_name("web") if authentication is ANONYMOUS else authentication, resting
         )
-
-
-MOVE = "az container create --resource-group {group} --name {name} --vnet VNET --subnet SUBNET --image IMAGE"
-MOVING = (
-    "The address changes and its DNS name with it: make the group anew in a subnet, and publish it through a gateway."
-)
-GROUP_PAGE = {"terraform": 'azurerm_container_group.ip_address_type = "Private"', "terraform_page": "container_group"}
-
-GROUP.lock(
-    "container-group-open-port",
-    "network",
-    "Ports of the container group answer the internet",
-    only=PORTS,
-    ways=("administration", "database", "files", "cluster", "other", EVERYTHING),
-    why="A public container group has no firewall: every port that it names answers every address.",
-    fix=Fix(
-        az=MOVE,
-        breaks=MOVING,
-        bicep="ipAddress: { type: 'Private' }",
-        portal="Container instances > Create > Networking: Private",
-        cost=3,
-        **GROUP_PAGE,
-    ),
-    controls=OPEN,
-    references=(f"{LEARN}/container-instances/container-instances-virtual-network-concepts",),
-)
-GROUP.lock(
-    "container-group-open-web",
-    "anonymous-access",
-    "A web port of the container group answers without asking who calls",
-    only=PORTS,
-    ways=("web",),
-    why="The program is on the internet with nothing before it, and its own login, if it has one, is not visible here.",
-    fix=Fix(
-        az=MOVE,
-        breaks=MOVING,
-        bicep="ipAddress: { type: 'Private' }",
-        portal="Container instances > Create > Networking: Private",
-        cost=3,
-        **GROUP_PAGE,
-    ),
-    controls=OPEN,
-    references=(f"{LEARN}/container-instances/container-instances-virtual-network-concepts",),
-)
-GROUP.lock(
-    "container-group-shared-login",
-    "authentication",
-    "A copied key or password opens a port of the container group",
-    only=PORTS,
-    why="What the program on the port asks for is its own password at best: no second factor, no single person, no end when somebody leaves.",
-    fix=Fix(az=MOVE, breaks=MOVING, portal="Container instances > Create > Networking: Private", cost=3),
-    controls={MCSB: ("IM-1",), NIST: ("AC-2", "IA-2"), ISO: ("A.5.17",)},
-    references=(f"{LEARN}/container-instances/container-instances-virtual-network-concepts",),
-)

@@ -1,18 +1,13 @@
-"""What Event Hubs and Service Bus share: namespaces with a rule set, shared access keys, and their authorization rules."""
+"""Event Hubs and Service Bus: namespaces with a rule set, shared access keys, and authorization rules."""
 
-from scanner.model.exposure import Auth, Lock, Switch
+from scanner.model.exposure import Switch
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.rule import Controls, Fix, Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, RuleList
 
-from .common import ISO, LEARN, MCSB, NIST
-
-KEYS_OFF: Controls = {MCSB: ("IM-1",), NIST: ("AC-3", "IA-2"), ISO: ("A.5.18",)}
-TLS: Controls = {MCSB: ("DP-3",), NIST: ("SC-8",), ISO: ("A.8.24",)}
-RETIRED = "2025-10-31"
 ROOT = "RootManageSharedAccessKey"
 TIERS = ("Basic", "Standard", "Premium")
 DISABLE_LOCAL_AUTH = "properties.disableLocalAuth"
@@ -25,9 +20,9 @@ def rule_set(
     configurations: Read | None = None,
     lacks: str = "has no firewall",
 ) -> Firewall:
-    """The firewall of a namespace: it stands on the rule set `default`, which does not count on the tiers `tiers`.
+    """Return the firewall row of a namespace: its rule set `default`, which does not count on the tiers `tiers`.
 
-    A rule set that denies without a rule is not enforced, so nothing is denied then.
+    A rule set that denies by default but has no rule is not enforced, so it denies nothing.
     """
     return Firewall(
         empty="open",
@@ -49,7 +44,7 @@ def rule_set(
 
 
 def keys(kind: ResourceType, source: str) -> Switch:
-    """The switch of the shared access keys."""
+    """Return the switch of the shared access keys."""
     return kind.local_auth(
         DISABLE_LOCAL_AUTH,
         off=(True,),
@@ -60,18 +55,8 @@ def keys(kind: ResourceType, source: str) -> Switch:
     )
 
 
-def closing(namespace: Resource, authentication: Lock, tiers: tuple[str, ...], disable: str, move: str) -> str:
-    """What closes a namespace of a tier without a firewall: its keys, and where these are off the move."""
-    if not any(same(namespace.get("sku.name"), tier) for tier in tiers):
-        return ""
-    keyed = Auth.shared in [each.level for each in authentication.grants] + [
-        each.level for each in authentication.possible_grants
-    ]
-    return disable if keyed else move
-
-
 def manages(rule: Resource) -> bool | None:
-    """Whether an authorization rule grants Manage; None where its rights are not known."""
+    """Return whether an authorization rule grants Manage, None where its rights are not known."""
     rights = rule.get("properties.rights")
     if not isinstance(rights, list):
         return None
@@ -80,42 +65,19 @@ def manages(rule: Resource) -> bool | None:
     return False if all(same(each, "Listen") or same(each, "Send") for each in rights) else None
 
 
-def extra_manage_rule(
-    kind: ResourceType, id: str, what: str, rules: Read, delete: str, list_them: str, page: str
-) -> None:
-    """The rule for keys beside the first one that may manage the whole namespace; `what`: the service's name."""
-
-    @kind.rule(
-        id,
-        "governance",
-        f"A second key may manage the whole {what} namespace",
-        severity="low",
-        reads=(rules,),
-        why="A key with the right Manage reads, writes and deletes everything in the namespace and makes more keys. The "
-        f"first one, {ROOT}, always exists; each further one is one more secret that somebody can lose.",
-        fix=Fix(
-            az=delete,
-            first_step=list_them,
-            breaks="Whoever still uses the key: give each program a key of one queue, hub or topic with the one right "
-            "that it needs, or better a managed identity.",
-            portal="Shared access policies > the policy > untick Manage, or delete it",
-            cost=2,
-        ),
-        controls={MCSB: ("PA-7", "IM-1"), NIST: ("AC-6",), ISO: ("A.5.18", "A.8.2")},
-        references=(f"{LEARN}/{page}",),
-    )
-    def extra(namespace: Resource, index: Index) -> Verdict:
-        if same(namespace.get(DISABLE_LOCAL_AUTH), True):
-            return NotApplicable("its keys are off, so no key manages anything")
-        children = namespace.children(rules)
-        others = [each for each in children if each.name.lower() != ROOT.lower()]
-        wide = [each.name for each in others if manages(each) is True]
-        strange = [each.name for each in others if manages(each) is None]
-        path = f"{rules.path}[].properties.rights"
-        if wide:
-            return Fail((Evidence(path, [f"Manage for {name}" for name in wide], "no Manage beside the first key"),))
-        if children.gap is not None:
-            return unknown(children.gap)
-        if strange:
-            return unknown(Unread(path, f"not held, or not known, for {', '.join(strange[:5])}"))
-        return Pass((Evidence(path, f"{len(children)} rules, none but {ROOT} may manage"),))
+def extra_manage_rule(namespace: Resource, index: Index, *, rules: Read) -> Verdict:
+    """Fail where an authorization rule besides the first one may manage the whole namespace."""
+    if same(namespace.get(DISABLE_LOCAL_AUTH), True):
+        return NotApplicable("its keys are off, so no key manages anything")
+    children = namespace.children(rules)
+    others = [each for each in children if each.name.lower() != ROOT.lower()]
+    wide = [each.name for each in others if manages(each) is True]
+    strange = [each.name for each in others if manages(each) is None]
+    path = f"{rules.path}[].properties.rights"
+    if wide:
+        return Fail((Evidence(path, [f"Manage for {name}" for name in wide], "no Manage beside the first key"),))
+    if children.gap is not None:
+        return unknown(children.gap)
+    if strange:
+        return unknown(Unread(path, f"not held, or not known, for {', '.join(strange[:5])}"))
+    return Pass((Evidence(path, f"{len(children)} rules, none but {ROOT} may manage"),))

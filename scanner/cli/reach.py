@@ -16,7 +16,7 @@ from scanner.model.exposure import Exposure, Hop
 from scanner.model.ids import root_of, segments, subscription_of, type_of
 from scanner.model.json_paths import get_path, same
 from scanner.model.resource import Bundle, Resource
-from scanner.model.rule import Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Unread
 from scanner.output.storage import Storage
 from scanner.reach.answers import ReachAnswer

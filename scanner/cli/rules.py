@@ -11,7 +11,8 @@ from scanner.cli.common import print_json, say, show_broken
 from scanner.config.settings import Settings
 from scanner.errors import InputError, nearest
 from scanner.model.exposure import LOCKS
-from scanner.model.rule import Read, Rule
+from scanner.model.resource_type import Read
+from scanner.model.rule import Rule
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import RuleSet, load, matches
 from scanner.scan.job import chosen
@@ -85,7 +86,7 @@ def facts(rule: Rule) -> dict[str, Any]:
         "controls": {framework: list(ids) for framework, ids in rule.controls.items()},
         "references": list(rule.references),
         "why": rule.why,
-        "endpoints": list(rule.only),
+        "endpoints": list(rule.endpoints),
         "costly": rule.costly,
         "aliases": list(rule.aliases),
     }
@@ -94,7 +95,7 @@ def facts(rule: Rule) -> dict[str, Any]:
 def reads(rule: Rule) -> list[Read]:
     """Return what is read below the resource to decide the rule."""
     found = [*rule.reads, *([rule.subject] if rule.subject is not None else [])]
-    found += rule.kind.endpoint_reads if rule.lock else []
+    found += rule.resource_type.endpoint_reads if rule.lock else []
     return list(dict.fromkeys(found))
 
 
@@ -103,12 +104,12 @@ def page(rule: Rule) -> Iterator[Line]:
     how = f"rated {_range(rule)} by exposure" if rule.category in LOCKS and rule.lock else rated(rule)
     yield Line(f"{rule.title} ({rule.category}; {how})", column=0)
     yield Line(rule.why, "Why")
-    rows = [f"{type}, api {rule.kind.api}" for type in rule.kind.types]
+    rows = [f"{type}, api {rule.resource_type.api}" for type in rule.resource_type.types]
     rows += [f"{read.type}, api {read.api}" for read in reads(rule)]
     for place, row in enumerate(rows):
         yield Line(row, "" if place else "Reads", whole=True)
-    if rule.only:
-        yield Line(", ".join(rule.only), "Endpoint")
+    if rule.endpoints:
+        yield Line(", ".join(rule.endpoints), "Endpoint")
     yield Line(_unknown(rule), "Unknown")
     yield from _fix(rule)
     if rule.controls:
@@ -125,7 +126,9 @@ def _range(rule: Rule) -> str:
 
     auths = {"anonymous-access": [Auth.anonymous], "authentication": [Auth.shared]}.get(rule.category, list(Auth))
     kinds = {
-        rule.kind.endpoint_kinds[name] for name in rule.kind.endpoint_kinds if rule.names(name) or name in rule.only
+        rule.resource_type.endpoint_kinds[name]
+        for name in rule.resource_type.endpoint_kinds
+        if rule.names(name) or name in rule.endpoints
     }
     wide = [Reach.wide, Reach.azure, Reach.internet] if rule.category == "network" else list(Reach)
     found = [cell(kind, auth, reach) for kind in kinds for auth in auths for reach in wide]
@@ -153,8 +156,8 @@ def _fix(rule: Rule) -> Iterator[Line]:
     ):
         if text:
             yield Line(template(text), label, whole=text.startswith("az ") or label in ("Bicep", "Terraform"))
-    if fix.breaks:
-        yield Line(fix.breaks, "Breaks")
+    if fix.impact:
+        yield Line(fix.impact, "Breaks")
 
 
 def template(text: str) -> str:

@@ -9,7 +9,7 @@ from scanner.collect.bodies import cut, display_name, quoted_path, with_child_id
 from scanner.collect.plan import Json
 from scanner.collect.queue import UNREGISTERED, CollectionContext, JobQueue, ParentDeletedError, SubscriptionView
 from scanner.model.resource import By, Resource
-from scanner.model.rule import Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.snapshot.store import LineBuffer
 
 _NOT_FOUND = frozenset({"resourcenotfound", "parentresourcenotfound", "resourcegroupnotfound", "notfound"})

@@ -15,7 +15,7 @@ from scanner.collect.visibility import VisibilityReader
 from scanner.errors import InputError
 from scanner.model.ids import subscription_of, type_of
 from scanner.model.index import is_indexed
-from scanner.model.rule import ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.snapshot.store import LineWriter
 
 if TYPE_CHECKING:

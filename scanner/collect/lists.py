@@ -14,7 +14,7 @@ from scanner.collect.queue import UNREGISTERED, CollectionContext, Job, JobQueue
 from scanner.model.ids import group_of, type_of
 from scanner.model.json_paths import member
 from scanner.model.resource import Resource
-from scanner.model.rule import ResourceType
+from scanner.model.resource_type import ResourceType
 
 GROUPS = "2025-04-01"
 """The api-version with which resource groups are listed."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from scanner.model.index import INDEX_TYPES
-from scanner.model.rule import Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 
 Json = dict[str, Any]
 

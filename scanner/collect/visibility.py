@@ -9,7 +9,7 @@ from scanner.collect.bodies import Role, kusto_list, letters_of, list_path, role
 from scanner.collect.index_types import QUERY
 from scanner.collect.plan import nested
 from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView
-from scanner.model.rule import ResourceType
+from scanner.model.resource_type import ResourceType
 
 if TYPE_CHECKING:
     from scanner.azure.subscriptions import Subscription

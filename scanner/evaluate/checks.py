@@ -16,7 +16,8 @@ from scanner.evaluate.waiving import AcceptedLocks, accept_endpoints, accept_loc
 from scanner.model.exposure import LOCKS, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.rule import ResourceType, Rule
+from scanner.model.resource_type import ResourceType
+from scanner.model.rule import Rule
 from scanner.model.verdict import Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict, unknown
 from scanner.rulebook.loader import RuleSet
 
@@ -37,7 +38,9 @@ class Context:
         """Return the enabled rules of a type."""
         found = self._enabled.get(id(kind))
         if found is None:
-            found = self._enabled[id(kind)] = [rule for rule in kind.rules if rule.id in self.rules.enabled]
+            found = self._enabled[id(kind)] = [
+                rule for rule in self.rules.rules_of(kind) if rule.id in self.rules.enabled
+            ]
         return found
 
 
@@ -94,9 +97,9 @@ def _check_subject(context: Context, result: BundleResult, rule: Rule, subject: 
 
 
 def _verdict(rule: Rule, subject: Resource, index: Index) -> Verdict:
-    assert rule.judge is not None
+    assert rule.check is not None
     try:
-        verdict = rule.judge(subject, index)
+        verdict = rule.check(subject, index)
     except Unread as missing:
         return unknown(missing, worst=rule.severity)
     if subject.has_no_properties and isinstance(verdict, Pass | Fail):
@@ -150,7 +153,7 @@ def _check_lock(
     endpoints: _Endpoints,
 ) -> None:
     """Check a lock rule on the endpoints of one subject. The finding names those that nobody accepted, if any."""
-    found = locks.evaluate(rule.category, group, rule.ways)
+    found = locks.evaluate(rule.category, group, rule.credentials)
     result.describe(subject, endpoints.top)
     if not isinstance(found.verdict, Fail):
         waiver = _add(context, result, rule, subject.id, found.verdict)
@@ -163,7 +166,7 @@ def _check_lock(
     verdict: Verdict = found.verdict
     if accepted and left:
         inconclusive = [each for each in found.inconclusive if id(each) not in intended]
-        verdict = locks.evaluate(rule.category, [*left, *inconclusive], rule.ways).verdict
+        verdict = locks.evaluate(rule.category, [*left, *inconclusive], rule.credentials).verdict
     assert isinstance(verdict, Fail)
     worst = max(left or found.failing, key=lambda each: each.severity or Severity.info)
     fix = worst.fix_instruction or worst.remedies.get(rule.category, "")
@@ -211,7 +214,7 @@ def _fix(exposure: Exposure, failures: Sequence[LockFailure], top: Resource) -> 
         return filled(exposure.fix_instruction, exposure.subject or top, top), None
     left = [each for each in failures if each.waiver is None] or failures
     cheapest = min(left, key=lambda each: (each.rule.fix.cost, LOCKS.index(each.rule.category)), default=None)
-    return (None, None) if cheapest is None else (cheapest.fix, cheapest.rule.fix.breaks)
+    return (None, None) if cheapest is None else (cheapest.fix, cheapest.rule.fix.impact)
 
 
 # Findings

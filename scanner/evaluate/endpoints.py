@@ -6,7 +6,8 @@ from dataclasses import replace
 from scanner.model.exposure import Exposure, unread
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.rule import Read, ResourceType, Rule
+from scanner.model.resource_type import Read, ResourceType
+from scanner.model.rule import Rule
 from scanner.model.verdict import Unread
 from scanner.reach.front_ends import publishers
 

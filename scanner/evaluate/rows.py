@@ -291,6 +291,6 @@ def remediation(fix: Fix) -> Remediation:
         bicep=fix.bicep,
         terraform=fix.terraform,
         portal=fix.portal,
-        breaks=fix.breaks,
+        breaks=fix.impact,
         first_step=fix.first_step,
     )

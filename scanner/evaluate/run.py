@@ -18,7 +18,7 @@ from scanner.model.exposure import Exposure
 from scanner.model.ids import root_of, type_of
 from scanner.model.index import Index
 from scanner.model.resource import Bundle, Resource
-from scanner.model.rule import ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot
 

@@ -140,7 +140,8 @@ def _types(rules: RuleSet) -> frozenset[str]:
     return frozenset(
         type.lower()
         for kind in rules.kinds
-        if kind.endpoint_function is not None and any(rule.lock and rule.id in rules.enabled for rule in kind.rules)
+        if kind.endpoint_function is not None
+        and any(rule.lock and rule.id in rules.enabled for rule in rules.rules_of(kind))
         for type in kind.types
     )
 

@@ -97,7 +97,7 @@ class _Pair:
         known = {
             type.lower()
             for kind in self.rules.kinds
-            if any(rule.lock and rule.first_id in evaluated for rule in kind.rules)
+            if any(rule.lock and rule.first_id in evaluated for rule in self.rules.rules_of(kind))
             for type in kind.types
         }
         return frozenset(known | {type_of(row.resource).lower() for row in document.exposures})

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from scanner.model.rule import Read
+from scanner.model.resource_type import Read
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from scanner.model.exposure import REACH_DESCRIPTIONS, Grant, Hop, Lock, Possibl
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Read
+from scanner.model.resource_type import Read
 from scanner.model.verdict import Evidence, Unread, display_value, not_a_list, not_read, not_returned, unknown_value
 from scanner.reach.firewall_row import Firewall, RuleList
 from scanner.reach.sources import (

@@ -17,7 +17,7 @@ from scanner.model.ids import segments
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.rule import Read
+from scanner.model.resource_type import Read
 from scanner.model.verdict import Evidence, Unread, not_returned
 from scanner.reach.sources import cached, grant_from_addresses, grant_from_tag, grants_from_ids, private_range_evidence
 

@@ -8,7 +8,7 @@ from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, objects_at, same, text_at, texts_at
 from scanner.model.resource import Resource
-from scanner.model.rule import Read
+from scanner.model.resource_type import Read
 from scanner.model.verdict import Unread, absent_at_unknown_version, not_a_list
 from scanner.reach.networks import fabric_of, key_of
 from scanner.reach.paths import parsed_addresses

@@ -1,4 +1,8 @@
-"""Loads rule files: the built-in folder, packages of the entry-point group `twolocks.rules`, and a user's folders."""
+"""Load rule files: the built-in folder, packages of the entry-point group `twolocks.rules`, and a user's folders.
+
+A folder holds Python files (types, reads, exposure functions, rules that need code), files of rows beside them
+(`storage.toml` beside `storage.py`), `tables/` with both, and `controls.toml`. `test_*.py` is no rule file.
+"""
 
 import importlib
 import importlib.metadata
@@ -12,19 +16,16 @@ from types import ModuleType
 
 from scanner.content import content
 from scanner.errors import InputError, nearest
-from scanner.model.rule import CATEGORIES, Read, ResourceType, Rule
+from scanner.model.resource_type import Read, ResourceType
+from scanner.model.rows import BadRow
+from scanner.model.rule import CATEGORIES, Rule
 from scanner.model.verdict import Severity
+from scanner.rulebook.row_files import Broken, RuleFiles, read_controls, read_rows, types_of, with_controls
 
+__all__ = ["Broken", "RuleSet", "load", "matches", "reads_of"]
 GROUP = "twolocks.rules"
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A rule file that did not load: the others go on, and the scan ends with 2."""
-
-    file: str
-    line: int
-    error: str
+TABLES = "tables"
+CONTROLS = "controls.toml"
 
 
 @dataclass(slots=True)
@@ -37,38 +38,44 @@ class RuleSet:
     broken: list[Broken] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
 
+    def rules_of(self, resource_type: ResourceType) -> list[Rule]:
+        """Return the rules of a resource type, enabled or not."""
+        return [rule for rule in self.rules.values() if rule.resource_type is resource_type]
+
     def by_type(self) -> dict[str, list[ResourceType]]:
-        """The kinds of each type (lower case) that has an enabled rule."""
+        """Return the resource types of each ARM type (lower case) that has an enabled rule."""
         found: dict[str, list[ResourceType]] = {}
         for kind in self.kinds:
-            if any(rule.id in self.enabled for rule in kind.rules):
+            if any(rule.id in self.enabled for rule in self.rules_of(kind)):
                 for type in kind.types:
                     found.setdefault(type.lower(), []).append(kind)
         return found
 
     def read(self) -> list[ResourceType]:
-        """The kinds that a scan reads: those with an enabled rule, and those that verdicts on others alone look up."""
-        return [
-            kind
-            for kind in self.kinds
-            if any(rule.id in self.enabled for rule in kind.rules)
-            or (not kind.rules and any(each.always for each in kind.children))
-        ]
+        """Return what a scan reads: types with an enabled rule, and types that only verdicts on others look up."""
+        return [kind for kind in self.kinds if self._is_read(kind)]
+
+    def _is_read(self, kind: ResourceType) -> bool:
+        rules = self.rules_of(kind)
+        return any(each.id in self.enabled for each in rules) or (
+            not rules and any(each.always for each in kind.children)
+        )
 
     def reads(self) -> list[Read]:
-        """The reads that the enabled rules need, and those that verdicts on others look up, parents first."""
+        """Return the reads that the enabled rules need, and those that verdicts on others look up, parents first."""
         wanted = [*self.looked_up(), *(child for rule in self.enabled.values() for child in reads_of(rule))]
         return list({id(child): child for child in wanted}.values())
 
     def looked_up(self) -> list[Read]:
-        """The reads that verdicts on others look up, parents first."""
+        """Return the reads that verdicts on others look up, parents first."""
         return [child for kind in self.read() for each in kind.children if each.always for child in _line(each)]
 
     def off(self) -> list[str]:
+        """Return the ids of the rules that are not enabled, sorted."""
         return sorted(set(self.rules) - set(self.enabled))
 
     def select(self, only: Sequence[str] = (), skip: Sequence[str] = (), named: Iterable[str] = ()) -> None:
-        """Enable what the patterns say; costly rules only where `only` or `named` (the settings) name them."""
+        """Enable what the patterns select; costly rules only where `only` or `named` (the settings) name them."""
         for pattern in (*only, *skip):
             self.check(pattern)
         named = frozenset(named)
@@ -81,7 +88,7 @@ class RuleSet:
         }
 
     def check(self, pattern: str, option: str = "--only/--skip") -> None:
-        """InputError with the nearest names where a pattern matches no rule, or names no category, severity or key."""
+        """Raise InputError with the nearest names where a pattern matches no rule, or names no category or severity."""
         key, colon, value = pattern.partition(":")
         if colon and key not in ("category", "severity", "type", "control"):
             raise InputError(f'{option} "{pattern}": no such key', do="known: category, severity, type, control")
@@ -102,13 +109,14 @@ class RuleSet:
 
 
 def reads_of(rule: Rule) -> list[Read]:
-    """The reads below its type that a rule needs, parents first."""
-    reads = (*rule.reads, *(rule.kind.endpoint_reads if rule.lock else ()), *((rule.subject,) if rule.subject else ()))
-    return [child for each in reads for child in _line(each)]
+    """Return the reads below its type that a rule needs, parents first."""
+    exposed = rule.resource_type.endpoint_reads if rule.lock else ()
+    subject = (rule.subject,) if rule.subject else ()
+    return [child for each in (*rule.reads, *exposed, *subject) for child in _line(each)]
 
 
 def _line(child: Read) -> list[Read]:
-    """A read and those above it, parents first."""
+    """Return a read and those above it, parents first."""
     return [*(_line(child.parent) if isinstance(child.parent, Read) else ()), child]
 
 
@@ -117,7 +125,7 @@ def _names(rule: Rule, pattern: str) -> bool:
 
 
 def matches(rule: Rule, pattern: str) -> bool:
-    """Whether a PATTERN of the contract means a rule: an id with `*`, or category:, severity:, type:, control:."""
+    """Return whether a PATTERN of the contract means a rule: an id with `*`, category:, severity:, type:, control:."""
     key, colon, value = pattern.partition(":")
     if not colon:
         return any(fnmatchcase(each, pattern.lower()) for each in (rule.id, *rule.aliases))
@@ -127,7 +135,7 @@ def matches(rule: Rule, pattern: str) -> bool:
     if key == "severity":
         return rule.severity is not None and fnmatchcase(rule.severity.name, value)
     if key == "type":
-        return any(fnmatchcase(each.lower(), value) for each in (*rule.kind.types, *rule.types))
+        return any(fnmatchcase(each.lower(), value) for each in (*rule.resource_type.types, *rule.types))
     if key == "control":
         ids = [f"{framework} {id}" for framework, found in rule.controls.items() for id in found]
         return any(
@@ -137,27 +145,40 @@ def matches(rule: Rule, pattern: str) -> bool:
 
 
 def load(folders: Sequence[Path] = (), *, built_in: bool = True, packages: bool = True) -> RuleSet:
-    """Every rule file of the built-in folder, of installed rule packages, and of these folders; all enabled but costly.
+    """Return every rule of the built-in folder, of installed rule packages, and of these folders.
 
-    A file that does not import is told in `broken`; an id that stands twice is an InputError.
+    All are enabled but the costly ones. A rule or file that does not load stands in `broken`. Raise InputError for an
+    id that stands twice.
     """
     found = RuleSet()
+    files = RuleFiles(broken=found.broken)
     if built_in:
-        _folder(found, content("rules"), "scanner.rules")
+        _folder(found, files, content("rules"), "scanner.rules")
     if packages:
         for place, entry in enumerate(importlib.metadata.entry_points(group=GROUP)):
             module = entry.load()
-            _folder(found, Path(str(module.__file__)).parent, f"scanner.rules_package_{place}")
+            _folder(found, files, Path(str(module.__file__)).parent, f"scanner.rules_package_{place}")
     for place, folder in enumerate(folders):
         if not folder.is_dir():
             raise InputError(f"there is no folder {folder}", at=f"--rules {folder}", do="give a folder of rule files")
-        _folder(found, folder.resolve(), f"scanner.rules_user_{place}")
+        _folder(found, files, folder.resolve(), f"scanner.rules_user_{place}")
     found.select()
     return found
 
 
-def _folder(found: RuleSet, folder: Path, name: str) -> None:
-    # One namespace module per folder, so that two files named alike never clash and helpers import beside each other.
+def _folder(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
+    """Load a folder: its controls, its Python files, and then the rows, which name variables of these."""
+    if (folder / CONTROLS).is_file():
+        read_controls(folder / CONTROLS, files)
+    for part, package in ((folder, name), (folder / TABLES, f"{name}.{TABLES}")):
+        if part.is_dir():
+            _namespace(part, package)
+            _modules(found, files, part, package)
+            _row_files(found, files, part, package)
+
+
+def _namespace(folder: Path, name: str) -> None:
+    """Make one namespace module of a folder, so that files named alike never clash and import beside each other."""
     package = sys.modules.get(name)
     if package is None or list(getattr(package, "__path__", ())) != [str(folder)]:
         for stale in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
@@ -165,34 +186,54 @@ def _folder(found: RuleSet, folder: Path, name: str) -> None:
         package = ModuleType(name)
         package.__path__ = [str(folder)]
         sys.modules[name] = package
+
+
+def _modules(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
     for file in sorted(folder.glob("*.py")):
-        if file.name.startswith("__"):
+        if file.name.startswith(("__", "test_")):
             continue
         try:
             module = importlib.import_module(f"{name}.{file.stem}")
         except Exception as error:  # noqa: BLE001 - a rule file may raise anything while it is imported
             found.broken.append(_broken(file, error))
+            files.failed.add(file.stem)
             continue
-        _take(found, module, file)
+        files.modules[file.stem] = module
+        found.kinds += [kind for kind in types_of(module) if kind not in found.kinds]
+        for each in dict.fromkeys(each for each in vars(module).values() if isinstance(each, Rule)):
+            _python_rule(found, files, each, file)
+
+
+def _python_rule(found: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> None:
+    if files.taken.get(rule.id) is rule:
+        return  # a file that imports another one has its rules among its variables
+    try:
+        made = with_controls(rule, files)
+    except BadRow as fault:
+        found.broken.append(Broken(str(file), 1, f"{rule.id}: {fault.what}"))
+        return
+    _add(found, files, made, file)
+    files.taken[rule.id] = rule
+
+
+def _row_files(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
+    for file in sorted(folder.glob("*.toml")):
+        if file.name != CONTROLS:
+            beside = sys.modules.get(f"{name}.{file.stem}")
+            for rule in read_rows(file, files, beside):
+                _add(found, files, rule, file)
+
+
+def _add(found: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> None:
+    for id in (rule.id, *rule.aliases):
+        if id in files.taken:
+            raise InputError(f"the rule id {id} stands twice", at=str(file), do="ids are unique and never reused")
+        files.taken[id] = rule
+    found.rules[rule.id] = rule
+    found.files[rule.id] = str(file)
 
 
 def _broken(file: Path, error: Exception) -> Broken:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
     line = frames[-1].lineno if frames else getattr(error, "lineno", None)
     return Broken(str(file), line or 1, f"{type(error).__name__}: {error}")
-
-
-def _take(found: RuleSet, module: ModuleType, file: Path) -> None:
-    kinds = [each for each in vars(module).values() if isinstance(each, ResourceType)]
-    for kind in dict.fromkeys(kinds):
-        if kind in found.kinds:
-            continue
-        found.kinds.append(kind)
-        for rule in kind.rules:
-            for id in (rule.id, *rule.aliases):
-                if id in found.rules or any(id in each.aliases for each in found.rules.values()):
-                    raise InputError(
-                        f"the rule id {id} stands twice", at=str(file), do="ids are unique and never reused"
-                    )
-            found.rules[rule.id] = rule
-            found.files[rule.id] = str(file)

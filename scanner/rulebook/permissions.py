@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from scanner.errors import InputError
 from scanner.model.index import EXTENSIONS, INDEX_TYPES
-from scanner.model.rule import ResourceType, Rule
+from scanner.model.resource_type import ResourceType
+from scanner.model.rule import Rule
 from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook.loader import RuleSet, reads_of
 
@@ -63,7 +64,7 @@ _MORE = {
 
 def needs(rule: Rule) -> frozenset[str]:
     """The actions without which a rule may stay undecided: of its type, of what it reads below, of what it looks up."""
-    wanted = [f"{type}/read" for type in rule.kind.types]
+    wanted = [f"{type}/read" for type in rule.resource_type.types]
     wanted += [action for child in reads_of(rule) for action in child.actions]
     return frozenset(wanted) | looks(rule)
 
@@ -73,7 +74,7 @@ def looks(rule: Rule) -> frozenset[str]:
 
     Rather too many than too few: of a type with endpoints, the lock rules and all of the category network look there.
     """
-    kind = rule.kind
+    kind = rule.resource_type
     if not (rule.lock or rule.category == "network"):
         return frozenset()
     more = _MORE.get(kind.type.lower(), ())
@@ -84,7 +85,7 @@ def looks(rule: Rule) -> frozenset[str]:
 
 def indexed(rules: RuleSet) -> frozenset[str]:
     """The actions of the index: a scan reads it whole, whatever the rules are."""
-    beside: list[ResourceType] = [kind for kind in rules.read() if not kind.rules]
+    beside: list[ResourceType] = [kind for kind in rules.read() if not rules.rules_of(kind)]
     wanted = [f"{type}/read" for kind in beside for type in kind.types]
     wanted += [action for child in rules.looked_up() for action in child.actions]
     return frozenset([*wanted, *(f"{type}/read" for type in INDEX_TYPES if type.lower() not in EXTENSIONS)])

@@ -13,7 +13,7 @@ import msgspec
 from scanner.azure.clients import AzureReader, ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, collect
 from scanner.model.resource import Resource
-from scanner.model.rule import ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.sandbox.server import Sandbox
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store

@@ -17,7 +17,7 @@ from scanner.azure import graph
 from scanner.azure import subscriptions as scope
 from scanner.azure.pipeline import GRAPH
 from scanner.collect.collector import INDEX_APIS
-from scanner.model.rule import Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.rulebook import loader
 
 ANY = "0000"

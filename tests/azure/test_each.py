@@ -3,7 +3,7 @@
 from scanner.collect.collector import Plan
 from scanner.model.index import Index
 from scanner.model.resource import Bundle, Gap, Resource
-from scanner.model.rule import ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.served_estate import ResponseOverrides
 from tests.azure.requests import box, child, resource, scanned

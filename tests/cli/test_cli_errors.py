@@ -198,13 +198,14 @@ def test_a_rules_folder_that_is_not_there(night: str) -> None:
 
 
 CRASHING = '''"""Mine."""
-from scanner.model.rule import Fix, ResourceType
+from scanner.model.resource_type import ResourceType
+from scanner.model.rule import Fix, rule
 
 ACCOUNT = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 
-@ACCOUNT.rule(
-    "my-plain-tls", "transport", "It is plain", severity="low", why="Because.", fix=Fix(az="az version", breaks="")
-)
+FIX = Fix(az="az version", impact="")
+
+@rule(ACCOUNT, "my-plain-tls", title="It is plain", category="transport", severity="low", why="Because.", fix=FIX)
 def plain(account, index):
     raise KeyError("minimalTlsVersion")
 '''

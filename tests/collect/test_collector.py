@@ -13,7 +13,7 @@ from scanner.collect.collector import Plan, Scope, collect, cut
 from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
-from scanner.model.rule import ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.rulebook import loader
 from scanner.sandbox.errors import HttpAnswer
 from scanner.sandbox.faults import Fault

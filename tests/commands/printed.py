@@ -16,7 +16,8 @@ import msgspec
 
 from scanner.evaluate.rows import filled
 from scanner.model.resource import Resource
-from scanner.model.rule import Read, Rule
+from scanner.model.resource_type import Read
+from scanner.model.rule import Rule
 from scanner.rulebook.loader import load
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
@@ -47,7 +48,7 @@ def printed(root: Path, rules: list[Rule]) -> Iterator[tuple[str, str]]:
 
 def of_rule(rule: Rule) -> Iterator[tuple[str, str]]:
     """The commands of a rule's fix. A rule whose fix is told in words has none."""
-    for type in rule.kind.types:
+    for type in rule.resource_type.types:
         top = sample(type)
         subject = top if rule.subject is None else below(rule.subject, top)
         for field in ("az", "first_step"):

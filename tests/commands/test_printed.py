@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-from scanner.model.rule import Fix, ResourceType
+from scanner.model.resource_type import ResourceType
+from scanner.model.rule import Fix, Rule
+from scanner.model.verdict import Pass
 from tests.commands.printed import SUBSCRIPTION, below, in_page, of_findings, of_report, of_rule, printed, sample
 
 PAGE = """
@@ -34,16 +36,15 @@ def test_a_rule_gives_its_fix_and_its_first_step_with_a_sample_filled_in() -> No
     kind = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
     fix = Fix(
         az="az storage account update -g {group} -n {name} --https-only true",
-        first_step="az resource show --ids {id}",
-        breaks="Clients that speak plain HTTP.",
+        check_first="az resource show --ids {id}",
+        impact="Clients that speak plain HTTP.",
     )
-    rule = kind.setting(
-        "storage-plain-http",
-        "transport",
-        "Storage accepts plain HTTP",
-        "a.b",
-        allowed=(True,),
-        severity="high",
+    rule = Rule(
+        id="storage-plain-http",
+        category="transport",
+        title="Storage accepts plain HTTP",
+        resource_type=kind,
+        check=lambda resource, index: Pass(),
         why="",
         fix=fix,
     )
@@ -58,8 +59,8 @@ def test_a_rule_gives_its_fix_and_its_first_step_with_a_sample_filled_in() -> No
 
 def test_a_fix_in_words_is_no_command() -> None:
     kind = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
-    fix = Fix(az="", first_step="Look at the log for a week.", breaks="")
-    rule = kind.setting("x", "transport", "X", "a", allowed=(True,), severity="low", why="", fix=fix)
+    fix = Fix(az="", check_first="Look at the log for a week.", impact="")
+    rule = Rule(id="x", category="transport", title="X", resource_type=kind, check=lambda r, i: Pass(), why="", fix=fix)
     assert not list(of_rule(rule))
 
 

@@ -16,13 +16,14 @@ from scanner.errors import InputError
 from scanner.evaluate.policy import Failure, NoWaivers
 from scanner.model.exposure import Reach
 from scanner.model.resource import LOST, Gap
-from scanner.model.rule import Fix, ResourceType
-from scanner.model.verdict import Severity
+from scanner.model.resource_type import ResourceType
+from scanner.model.rule import Fix, rule
+from scanner.model.verdict import Pass, Severity
 from scanner.rulebook.loader import RuleSet, load
 
 TODAY = date(2026, 11, 25)
 ID = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/stjournal"
-FIX = Fix(az="az version", breaks="")
+FIX = Fix(az="az version", impact="")
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +110,10 @@ def test_patterns_of_rules_and_resources(tmp_path: Path, rules: RuleSet) -> None
 
 def test_an_alias_of_a_rule_still_names_it(tmp_path: Path) -> None:
     kind = ResourceType("Microsoft.Storage/storageAccounts", api="1")
-    kind.setting(
-        "new-name", "transport", "T", "p", allowed=(True,), severity="low", why="w", fix=FIX, aliases=("old-name",)
+    named = rule(
+        kind, "new-name", title="T", category="transport", severity="low", why="w", fix=FIX, aliases=("old-name",)
     )
-    rules = RuleSet(rules={rule.id: rule for rule in kind.rules})
+    rules = RuleSet(rules={"new-name": named(lambda resource, index: Pass())})
     found = file(entry(rule='"old-name"'), tmp_path, rules)
     assert covered(found, rules, rule="new-name")
 

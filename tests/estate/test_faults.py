@@ -63,7 +63,9 @@ def test_the_list_of_storage_accounts_is_not_to_be_had(whole: Scanned, status: i
     changed = harm(whole, hurt)
     rules = {rule for _, rule in changed}
     assert {resource.count("/") for resource, _ in changed} == {2}, "one Unknown on the subscription"
-    assert rules == {rule.id for rule in hurt.rules.rules.values() if rule.kind.type.endswith("storageAccounts")}
+    assert rules == {
+        rule.id for rule in hurt.rules.rules.values() if rule.resource_type.type.endswith("storageAccounts")
+    }
     assert decide(hurt.result, "never").code == INCOMPLETE
 
 

@@ -41,11 +41,12 @@ INDEX = (
 )
 RULES = """
 from scanner.model.exposure import Auth, Exposure, Reach, grant
-from scanner.model.rule import Fix, ResourceType
+from scanner.model.resource_type import ResourceType
+from scanner.model.rule import Fix, Rule, rule
 from scanner.model.verdict import Fail, Pass, Unread
 
 STORE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
-FIX = Fix(az="az thing close --ids {id}", breaks="x")
+FIX = Fix(az="az thing close --ids {id}", impact="x")
 
 @STORE.endpoints(data=("one", "two"))
 def endpoints(resource, index):
@@ -53,13 +54,16 @@ def endpoints(resource, index):
     BODY
     yield Exposure("two", "data", grant(Reach.none), grant(Auth.identity))
 
-STORE.lock("mine-network", "network", "Open", only=("one", "two"), why="w", fix=FIX)
+TEXT = {"why": "w", "fix": FIX}
+NETWORK = Rule(
+    id="mine-network", category="network", title="Open", resource_type=STORE, endpoints=("one", "two"), **TEXT
+)
 
-@STORE.rule("mine-crash", "governance", "Crashes", severity="low", why="w", fix=FIX)
+@rule(STORE, "mine-crash", category="governance", title="Crashes", severity="low", **TEXT)
 def crash(resource, index):
     return {}["x"]
 
-@STORE.rule("mine-fine", "governance", "Fine", severity="low", why="w", fix=FIX)
+@rule(STORE, "mine-fine", category="governance", title="Fine", severity="low", **TEXT)
 def fine(resource, index):
     return Pass()
 """
@@ -99,7 +103,7 @@ def test_a_rule_that_crashes_is_an_error_that_names_it_and_the_others_go_on(tmp_
     document, evaluation = run(store({"id": ACCOUNT, "properties": {}}), rules(tmp_path))
     assert statuses(document) == {"mine-network": "fail", "mine-crash": "error"}
     assert document["passed"] == {ACCOUNT: ["mine-fine"]}
-    assert evaluation.result.crashes == [Crash("mine-crash", ACCOUNT, "KeyError: 'x'", 19)]
+    assert evaluation.result.crashes == [Crash("mine-crash", ACCOUNT, "KeyError: 'x'", 23)]
 
 
 def test_an_exposure_function_that_crashes_makes_its_lock_rules_errors(tmp_path: Path) -> None:
@@ -122,15 +126,19 @@ def test_an_exposure_function_that_stops_at_something_unread_loses_no_endpoint(t
 
 
 def test_an_exposure_function_that_stops_before_the_first_port_leaves_its_locks_undecided(tmp_path: Path) -> None:
-    body = """from scanner.model.rule import Fix, ResourceType
+    body = """from scanner.model.resource_type import ResourceType
+from scanner.model.rule import Fix, Rule
 from scanner.model.verdict import Unread
 PORTS = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 @PORTS.endpoints(admin=("tcp/*", "*/*"))
 def endpoints(machine, index):
     raise Unread("ports", "this is no list")
     yield
-FIX = Fix(az="az thing close --ids {id}", breaks="x")
-PORTS.lock("mine-network", "network", "Open", only=("tcp/*", "*/*"), why="w", fix=FIX)
+FIX = Fix(az="az thing close --ids {id}", impact="x")
+NETWORK = Rule(
+    id="mine-network", category="network", title="Open", resource_type=PORTS, endpoints=("tcp/*", "*/*"),
+    why="w", fix=FIX
+)
 """
     (tmp_path / "mine.py").write_text(body)
     document, _ = run(store({"id": ACCOUNT, "properties": {}}), loader.load([tmp_path], built_in=False, packages=False))

@@ -14,21 +14,24 @@ from tests.evaluate.test_run import ACCOUNT, run, store
 TODAY = date(2026, 11, 25)
 RULES = """
 from scanner.model.exposure import Auth, Exposure, Reach, possible, grant
-from scanner.model.rule import Fix, ResourceType
+from scanner.model.resource_type import ResourceType
+from scanner.model.rule import Fix, Rule, rule
 from scanner.model.verdict import Fail, Pass, Unread
 
 STORE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
-FIX = Fix(az="az thing close --ids {id}", breaks="x")
+FIX = Fix(az="az thing close --ids {id}", impact="x")
 
 @STORE.endpoints(data=("one", "two"))
 def endpoints(resource, index):
     yield Exposure("one", "data", REACH, grant(Auth.shared))
     yield Exposure("two", "data", grant(Reach.internet), grant(Auth.shared))
 
-STORE.lock("mine-network", "network", "Open", only=("one", "two"), why="w", fix=FIX)
-STORE.lock("mine-login", "authentication", "Keys", only=("one", "two"), why="w", fix=FIX)
+TEXT = {"why": "w", "fix": FIX}
+LOCK = {"resource_type": STORE, "endpoints": ("one", "two"), **TEXT}
+NETWORK = Rule(id="mine-network", category="network", title="Open", **LOCK)
+LOGIN = Rule(id="mine-login", category="authentication", title="Keys", **LOCK)
 
-@STORE.rule("mine-named", "governance", "Names two", severity="low", why="w", fix=FIX)
+@rule(STORE, "mine-named", category="governance", title="Names two", severity="low", **TEXT)
 def named(resource, index):
     return Fail((), endpoints=("a", "b"))
 """
@@ -92,7 +95,7 @@ def test_a_property_that_names_endpoints_is_waived_when_all_of_them_are(tmp_path
 def test_what_is_waived_but_may_be_worse_is_still_incomplete(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     text = RULES.replace("REACH", "grant(Reach.selected) | possible(Reach.internet, Unread('rules', '403'))")
-    text = text.replace('STORE.lock("mine-network"', 'None and STORE.lock("mine-network"')
+    text = text.replace('Rule(id="mine-network"', 'None and Rule(id="mine-network"')
     (tmp_path / "mine" / "mine.py").write_text(text)
     rules = loader.load([tmp_path / "mine"], built_in=False, packages=False)
     found = accepted(tmp_path, rules, entry("mine-*"))

@@ -19,7 +19,8 @@ from scanner.history.observation import ScanCoverage
 from scanner.history.reverify import Reverification
 from scanner.model.ids import root_of
 from scanner.model.resource import LOST, Gap
-from scanner.model.rule import Fix, ResourceType
+from scanner.model.resource_type import ResourceType
+from scanner.model.rule import Fix, Rule
 from scanner.model.verdict import Pass
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot, of_store
@@ -43,28 +44,37 @@ from tests.history.test_compare import (
     observed,
 )
 
-FIX = Fix(az="az version", breaks="")
+FIX = Fix(az="az version", impact="")
 STORES = f"/subscriptions/{SUB}/providers/Microsoft.Storage/storageAccounts"
 NETWORKS = f"/subscriptions/{SUB}/providers/Microsoft.Network/virtualNetworks"
 
 
+STORE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
+STORE.endpoints(data=("blob",))(lambda resource, index: iter(()))
+VAULT = ResourceType("Microsoft.KeyVault/vaults", api="2025-08-01")
+VAULT.endpoints(data=("vault",))(lambda resource, index: iter(()))
+SERVER = ResourceType("Microsoft.Sql/servers", api="2025-08-01")
+
+
+def rule(id: str, category: str, kind: ResourceType, **more: Any) -> Rule:
+    return Rule(id=id, category=category, title=id, resource_type=kind, why="w", fix=FIX, **more)
+
+
+RULES = (
+    rule("keys", "authentication", STORE, endpoints=("blob",), aliases=("old-keys",)),
+    rule("http", "transport", STORE, check=lambda resource, index: Pass()),
+    rule("purge", "governance", VAULT, check=lambda resource, index: Pass()),
+    rule("bare", "network", SERVER, endpoints=("tds",)),
+)
+
+
 def kinds() -> list[ResourceType]:
-    store = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
-    store.lock("keys", "authentication", "Keys", only=("blob",), why="w", fix=FIX, aliases=("old-keys",))
-    store.rule("http", "transport", "HTTP", severity="low", why="w", fix=FIX)(lambda resource, index: Pass())
-    store.endpoints(data=("blob",))(lambda resource, index: iter(()))
-    vault = ResourceType("Microsoft.KeyVault/vaults", api="2025-08-01")
-    vault.rule("purge", "governance", "Purge", severity="low", why="w", fix=FIX)(lambda resource, index: Pass())
-    vault.endpoints(data=("vault",))(lambda resource, index: iter(()))
-    bare = ResourceType("Microsoft.Sql/servers", api="2025-08-01")
-    bare.lock("bare", "network", "Bare", only=("tds",), why="w", fix=FIX)
-    return [store, vault, bare]
+    return [STORE, VAULT, SERVER]
 
 
 def rules(*off: str) -> RuleSet:
-    made = kinds()
-    found = {rule.id: rule for kind in made for rule in kind.rules}
-    return RuleSet(kinds=made, rules=found, enabled={id: rule for id, rule in found.items() if id not in off})
+    found = {rule.id: rule for rule in RULES}
+    return RuleSet(kinds=kinds(), rules=found, enabled={id: rule for id, rule in found.items() if id not in off})
 
 
 def settings(**given: Any) -> Settings:

@@ -9,24 +9,27 @@ from scanner.document.schema import ChangeRow, Document, ExposureRow, ScopeRow
 from scanner.history.documents import DiffDocument, difference
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.rule import Fix, ResourceType
+from scanner.model.resource_type import ResourceType
+from scanner.model.rule import Fix, Rule, rule
 from scanner.model.verdict import Pass, Verdict
 from scanner.rulebook.loader import RuleSet
 from tests.history.test_compare import MONDAY, SUB, TUESDAY, Row, account, exposure, finding
 from tests.history.test_compare import document as rows_of
 
-FIX = Fix(az="az version", breaks="")
+FIX = Fix(az="az version", impact="")
 STORE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
-STORE.lock("keys", "authentication", "Keys", only=("blob",), why="w", fix=FIX)
+KEYS = Rule(
+    id="keys", category="authentication", title="Keys", resource_type=STORE, endpoints=("blob",), why="w", fix=FIX
+)
 VAULT = ResourceType("Microsoft.KeyVault/vaults", api="2025-08-01")
 
 
-@VAULT.rule("purge", "governance", "No purge protection", severity="low", why="w", fix=FIX)
+@rule(VAULT, "purge", category="governance", title="No purge protection", severity="low", why="w", fix=FIX)
 def purge(resource: Resource, index: Index) -> Verdict:
     return Pass()
 
 
-RULES = RuleSet(kinds=[STORE, VAULT], rules={rule.id: rule for kind in (STORE, VAULT) for rule in kind.rules})
+RULES = RuleSet(kinds=[STORE, VAULT], rules={each.id: each for each in (KEYS, purge)})
 
 
 BLOB = f"{account('st')}/blobServices/default"

@@ -237,19 +237,23 @@ def test_what_is_deleted_is_fixed_for_who_scans_a_group(tmp_path: Path) -> None:
 
 
 OWN = """
-from scanner.model.rule import Read, Fix, ResourceType
+from scanner.model.resource_type import Read, ResourceType
+from scanner.model.rule import Fix, rule
 from scanner.model.verdict import Fail
 
 ACCOUNT = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 QUEUES = Read(ACCOUNT, "queueServices/default", "2025-08-01", one=True)
 
 
-@ACCOUNT.rule("own-kind", "governance", "It has a kind", severity="low", why="x", fix=Fix("az x", "x"))
+TEXT = {"category": "governance", "severity": "low", "why": "x", "fix": Fix(az="az x", impact="x")}
+
+
+@rule(ACCOUNT, "own-kind", title="It has a kind", **TEXT)
 def own_kind(account, index):
     return Fail((account.evidence("kind"),))
 
 
-@ACCOUNT.rule("own-queues", "governance", "Queues", severity="low", why="x", fix=Fix("az x", "x"), reads=(QUEUES,))
+@rule(ACCOUNT, "own-queues", title="Queues", reads=(QUEUES,), **TEXT)
 def own_queues(account, index):
     return Fail((account.child(QUEUES).evidence("properties.queues"),))
 """

@@ -8,7 +8,7 @@ from scanner.model.addresses import parse_all
 from scanner.model.exposure import Lock, Reach
 from scanner.model.index import Index, build
 from scanner.model.resource import By, Gap, Resource
-from scanner.model.rule import Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.reach.firewall_row import Firewall, RuleList
 
 HOME = "00000000-0000-0000-0000-00000000000a"

@@ -2,7 +2,7 @@
 
 from scanner.model.exposure import Grant, Lock, Reach
 from scanner.model.resource import By, Gap, Resource
-from scanner.model.rule import ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 from scanner.reach.firewall_row import Firewall
 from tests.reach import shapes

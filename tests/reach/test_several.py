@@ -10,7 +10,7 @@ import pytest
 
 from scanner.model.exposure import CLOSED, Lock
 from scanner.model.resource import By, Resource
-from scanner.model.rule import Read
+from scanner.model.resource_type import Read
 from scanner.model.verdict import Unread
 from scanner.reach.access_restrictions import address_list, restrictions
 from scanner.reach.firewall import firewall

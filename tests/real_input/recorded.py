@@ -16,7 +16,7 @@ from scanner.evaluate.run import Evaluation
 from scanner.model.ids import root_of, subscription_of
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource import Bundle, Resource
-from scanner.model.rule import Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.snapshot.bundles import Snapshot, of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store

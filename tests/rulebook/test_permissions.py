@@ -36,7 +36,7 @@ def folded(actions: Any) -> set[str]:
 @pytest.mark.parametrize("rule", rules().rules.values(), ids=lambda rule: rule.id)
 def test_a_rule_needs_at_least_the_read_of_its_type(rule: Rule) -> None:
     needed = access.needs(rule)
-    assert {f"{type}/read" for type in rule.kind.types} <= needed
+    assert {f"{type}/read" for type in rule.resource_type.types} <= needed
     if rule.subject is not None:
         assert set(rule.subject.actions) <= needed
     assert all(each.endswith("/read") for each in needed)
@@ -49,7 +49,7 @@ def test_the_role_is_what_the_rules_need_with_the_index_and_what_every_scan_read
         needed = {action for rule in found.enabled.values() for action in access.needs(rule)}
         index = {f"{type}/read" for type in INDEX_TYPES if type.lower() not in EXTENSIONS}
         index |= {action for child in found.looked_up() for action in child.actions}
-        index |= {f"{type}/read" for kind in found.read() if not kind.rules for type in kind.types}
+        index |= {f"{type}/read" for kind in found.read() if not found.rules_of(kind) for type in kind.types}
         assert folded(access.actions(found)) == folded({*needed, *access.ALWAYS, *index})
 
 

@@ -45,7 +45,8 @@ from scanner.model.exposure import Exposure
 from scanner.model.ids import root_of
 from scanner.model.index import Index
 from scanner.model.resource import Bundle, Gap, Resource
-from scanner.model.rule import Read, ResourceType, Rule
+from scanner.model.resource_type import Read, ResourceType
+from scanner.model.rule import Rule
 from scanner.model.verdict import Unread
 from scanner.rulebook import loader
 from scanner.snapshot.bundles import Snapshot
@@ -108,13 +109,30 @@ def load(file: str) -> tuple[tuple[Case, ...], dict[str, str], dict[str, str]]:
     return cases, parsed.get("safe", {}), parsed.get("never", {})
 
 
+@lru_cache
+def healthy(type: str) -> Case:
+    """Return the healthy resource of a type: its [[base]]. Raise KeyError where there is none."""
+    for path in sorted(CASES.glob("*.toml")):
+        parsed = tomllib.loads(path.read_text("utf-8"))
+        bases = {base["type"].lower(): base for base in parsed.get("base", [])}
+        if type.lower() in bases:
+            return _case(path.stem, {"name": "healthy", "type": type}, bases)
+    raise KeyError(f"{type} has no [[base]] in tests/rules/cases")
+
+
 def cases() -> Iterator[Case]:
     for path in sorted(CASES.glob("*.toml")):
         yield from load(path.name)[0]
 
 
 def safe() -> dict[str, str]:
-    return {key: source for path in sorted(CASES.glob("*.toml")) for key, source in load(path.name)[1].items()}
+    """Return where a missing or unknown value may pass, with the source; a row that says so names it itself."""
+    found = {key: source for path in sorted(CASES.glob("*.toml")) for key, source in load(path.name)[1].items()}
+    for rule in all_rules():
+        check = rule.row.check if rule.row is not None else None
+        if check is not None and check.absent in check.good:
+            found |= {rule.id: rule.source, f"{rule.id}:{check.path}": rule.source}
+    return found
 
 
 def never() -> set[str]:

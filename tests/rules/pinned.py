@@ -1,4 +1,6 @@
-"""The pinned paths of `tests/rules/paths.toml`, and what the rules look at in all examples.
+"""The pinned paths, and what the rules look at in all examples.
+
+The paths of rows follow from the rows. `tests/rules/paths.toml` lists those that Python code looks at:
 
 ["Microsoft.Storage/storageAccounts"]       a type, or a read below it by its path ("Microsoft.Web/sites/config/web")
 api = "2025-08-01"                          the api-version that it is read with
@@ -18,7 +20,7 @@ from typing import Any
 from scanner.collect.collector import INDEX_APIS
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource import Bundle, Resource
-from scanner.model.rule import Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from tests.rules import examples
 from tests.rules.traced import Log, plain, traced
 
@@ -30,7 +32,25 @@ NESTED = "properties.privateEndpointConnections[]."
 @lru_cache
 def pinned() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "paths.toml").read_text("utf-8"))
-    return {read: {**found.get(entry.get("like", ""), {}), **entry} for read, entry in found.items()}
+    whole = {read: {**found.get(entry.get("like", ""), {}), **entry} for read, entry in found.items()}
+    rows = row_paths()
+    return {read: {**entry, "paths": sorted({*entry["paths"], *rows.get(read, ())})} for read, entry in whole.items()}
+
+
+@lru_cache
+def row_paths() -> dict[str, set[str]]:
+    """Return the paths that rows look at, by type or read."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for rule in examples.all_rules():
+        row, single = rule.row, next((read for read in rule.reads if read.one), None)
+        if row is None or row.check is None or row.check.function:
+            continue
+        looked = [(row.check.of, path) for path in row.check.any_of or (row.check.path,)]
+        for of, path in (*looked, *((each.of, each.path) for each in row.unless if each.path)):
+            read = (single if of else None) or rule.subject
+            for type in rule.resource_type.types:
+                found[type + (_below(read)[0] if read is not None else "")].add(path)
+    return {read: paths - ENVELOPE for read, paths in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scanner.model.rule import Rule
-from tests.rules import examples
+from tests.rules import derived, examples
 from tests.rules.examples import Case
 
 CASES = list(examples.cases())
@@ -21,6 +21,12 @@ def test_example(case: Case) -> None:
     assert {rule: statuses.get(rule) for rule in case.expect} == case.expect
     shown = {endpoint: examples.shown(exposure) for endpoint, exposure in exposures.items()}
     assert {endpoint: shown.get(endpoint) for endpoint in case.exposures} == case.exposures
+
+
+@pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
+def test_examples_that_follow_from_the_row(rule: Rule) -> None:
+    found = {case.name: (examples.judge(case)[0].get(rule.id), case.expect[rule.id]) for case in derived.of_rule(rule)}
+    assert {name: each for name, each in found.items() if each[0] != each[1]} == {}
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.gaps], ids=lambda case: case.id)
@@ -38,14 +44,14 @@ def test_example_names_are_unique() -> None:
 
 @pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
 def test_rule_has_a_good_a_bad_and_an_unknown_example(rule: Rule) -> None:
-    found = {case.expect[rule.id] for case in CASES if rule.id in case.expect}
+    found = {case.expect[rule.id] for case in (*CASES, *derived.cases()) if rule.id in case.expect}
     needed = {status for status in ("pass", "fail", "unknown") if f"{rule.id}:{status}" not in examples.never()}
     assert needed <= found
 
 
 @pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
 def test_an_empty_resource_never_passes(rule: Rule) -> None:
-    for type in rule.kind.types:
+    for type in rule.resource_type.types:
         statuses, _ = examples.judge(Case("empty", rule.id, type, {"properties": {}}, {}, read=False))
         if statuses.get(rule.id) == "pass":
             assert rule.id in examples.safe(), "passes on a resource without properties, and no source says why it may"
@@ -53,7 +59,7 @@ def test_an_empty_resource_never_passes(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
 def test_an_answer_without_properties_neither_fails_nor_passes(rule: Rule) -> None:
-    for type in rule.kind.types:
+    for type in rule.resource_type.types:
         statuses, _ = examples.judge(Case("mute", rule.id, type, {}, {}, read=False))
         assert statuses.get(rule.id) not in ("pass", "fail")
 

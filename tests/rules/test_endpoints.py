@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scanner.model.exposure import LOCKS
-from scanner.model.rule import ResourceType
+from scanner.model.resource_type import ResourceType
 from tests.rules import examples
 from tests.rules.examples import Case
 
@@ -23,7 +23,11 @@ PLACES = [
 
 
 def read_by(kind: ResourceType, lock: str, endpoint: str) -> list[str]:
-    return [rule.id for rule in kind.rules if rule.lock and rule.category == lock and endpoint in rule.only]
+    return [
+        rule.id
+        for rule in examples.rules().rules_of(kind)
+        if rule.lock and rule.category == lock and endpoint in rule.endpoints
+    ]
 
 
 def test_every_type_with_endpoints_stands_in_the_contract() -> None:

@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from scanner.collect.collector import NOT_KEPT, cut
-from scanner.model.rule import ResourceType
+from scanner.model.resource_type import ResourceType
 from tests.rules import examples
 from tests.rules.examples import Case
 

@@ -1,0 +1,21 @@
+"""The check of network security perimeters: whether the association of a resource is enforced."""
+
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.resource_type import Read
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, unknown
+from scanner.reach.perimeters import perimeters
+
+
+def learning(resource: Resource, index: Index, *, configurations: Read | None = None) -> Verdict:
+    """Fail where a perimeter of the resource is in Learning mode. `configurations`: the read of its associations."""
+    known = perimeters(resource, index, configurations)
+    lax = [each for each in known.found if not each.enforced]
+    if lax:
+        return Fail(tuple(Evidence(f"{each.id} accessMode", each.mode, "Enforced") for each in lax))
+    missing = known.missing or known.read_error
+    if missing is not None:
+        return unknown(missing)
+    if not known.found:
+        return NotApplicable("it is in no network security perimeter")
+    return Pass(tuple(Evidence(f"{each.id} accessMode", each.mode, "Enforced") for each in known.found))

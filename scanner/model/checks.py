@@ -1,0 +1,165 @@
+"""The questions that a row can ask of a property. Each returns a verdict with its evidence."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import Read
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
+
+NOT_HELD = "the answer did not hold it"
+
+
+def is_gone(value: Any) -> bool:
+    """Return whether a value is absent or null: both mean that it was not returned."""
+    return value is MISSING or value is None
+
+
+def is_one(value: Any, known: tuple[Any, ...]) -> bool:
+    """Return whether a value is one of the known ones, without case."""
+    return any(same(value, each) for each in known)
+
+
+def check_value(
+    resource: Resource,
+    path: str,
+    *,
+    good: tuple[Any, ...],
+    bad: tuple[Any, ...],
+    absent: Any = MISSING,
+    unclear: str = "",
+) -> Verdict:
+    """Return Pass for a good value, Fail for a bad one, Unknown for any other.
+
+    `absent`: the value that an absent property stands for. Without it an absent property is Unknown.
+    `unclear`: the reason of an Unknown in place of the usual two; `{value}` stands for the value.
+    """
+    seen = resource.evidence(path, good[0])
+    value = resource.get(path)
+    gone = is_gone(value)
+    if gone and (absent is MISSING or resource.has_no_properties):
+        why = NOT_HELD if not unclear or "{value}" in unclear else unclear
+        return unknown(Unread(path, why), evidence=(seen,))
+    value = absent if gone else value
+    if is_one(value, good):
+        if gone and resource.api_version_unknown:
+            return unknown(Unread(path, "absent in a record whose api-version is not known"), evidence=(seen,))
+        return Pass((seen,))
+    if is_one(value, bad):
+        return Fail((seen,))
+    return _strange(seen, value, unclear)
+
+
+def _strange(seen: Evidence, value: Any, unclear: str = "") -> Unknown:
+    why = (unclear or "its value {value} is not known").replace("{value}", repr(value))
+    return Unknown(f"{seen.path}: {why}", evidence=(seen,))
+
+
+def check_any_of(
+    resource: Resource, paths: tuple[str, ...], *, good: tuple[Any, ...], bad: tuple[Any, ...], absent: Any = MISSING
+) -> Verdict:
+    """Return Pass where one of the paths has a good value, Fail where all have a bad one."""
+    verdicts = [check_value(resource, path, good=good, bad=bad, absent=absent) for path in paths]
+    seen = tuple(resource.evidence(path, good[0]) for path in paths)
+    if any(isinstance(each, Pass) for each in verdicts):
+        return Pass(seen)
+    for each in verdicts:
+        if isinstance(each, Unknown):
+            return replace(each, evidence=seen)
+    return Fail(seen)
+
+
+def check_set(resource: Resource, path: str, *, expected: str, like: str = "?*") -> Verdict:
+    """Return Pass for a text that fits the pattern `like`, Fail where it is absent, null or empty, else Unknown."""
+    value, seen = resource.get(path), resource.evidence(path, expected)
+    if is_gone(value) or value == "":
+        return Fail((seen,))
+    if isinstance(value, str) and fnmatchcase(value.lower(), like):
+        return Pass((seen,))
+    return _strange(seen, value)
+
+
+def check_at_least(resource: Resource, path: str, least: int | str) -> Verdict:
+    """Return Pass for a number, version or ISO 8601 period that is not smaller. Raise Unread where it is absent."""
+    value = resource.require(path)
+    seen = Evidence(path, value, f"{least} or more")
+    size = _size(value, least)
+    if size is None:
+        return _strange(seen, value)
+    return Pass((seen,)) if size >= (_size(least, least) or ()) else Fail((seen,))
+
+
+_PERIOD = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.I)
+_SECONDS = (365 * 86400, 30 * 86400, 7 * 86400, 86400, 3600, 60, 1)
+
+
+def _size(value: Any, like: int | str) -> tuple[int, ...] | None:
+    """Return a value of the same sort as `like` in a form that compares, None where it is of another sort."""
+    if isinstance(like, int):
+        return (value,) if isinstance(value, int) and not isinstance(value, bool) else None
+    if not isinstance(value, str):
+        return None
+    if re.fullmatch(r"\d+(\.\d+)*", like):
+        return tuple(int(part) for part in value.split(".")) if re.fullmatch(r"\d+(\.\d+)*", value) else None
+    found = _PERIOD.fullmatch(value)
+    if found is None or not any(found.groups()):
+        return None
+    return (sum(int(part or 0) * seconds for part, seconds in zip(found.groups(), _SECONDS, strict=True)),)
+
+
+def check_items(
+    resource: Resource,
+    path: str,
+    *,
+    good: tuple[Any, ...],
+    bad: tuple[Any, ...],
+    absent: Any = MISSING,
+    expected: str = "",
+    unclear: str = "",
+) -> Verdict:
+    """Return the verdict on one property of each item of a list: `path` is LIST[].PROPERTY.
+
+    Fail names the items with a bad value. A list that is absent or empty is Unknown, by the reason `unclear`.
+    """
+    listed, _, inner = path.partition("[].")
+    items = resource.require(listed)
+    if not isinstance(items, list) or not items:
+        return unknown(Unread(listed, unclear or "the answer held no item"))
+    usable = MISSING if resource.why_absent_is_unknown else absent
+    values = [get_path(item, inner) for item in items]
+    values = [usable if is_gone(value) else value for value in values]
+    names = [str(get_path(item, "name")) for item in items]
+    failing = [name for name, value in zip(names, values, strict=True) if is_one(value, bad)]
+    if failing:
+        return Fail((Evidence(path, failing, expected or good[0]),))
+    missing = [name for name, value in zip(names, values, strict=True) if not is_one(value, good)]
+    if missing:
+        return unknown(Unread(path, f"{NOT_HELD} for {_and(missing)}"))
+    return Pass((Evidence(path, values, good[0]),))
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def check_child(
+    found: Resource | None, read: Read, check: Callable[[Resource], Verdict], *, none: str = "", named: bool = False
+) -> Verdict:
+    """Return the verdict on the one resource of a single read; its evidence names the read.
+
+    `none`: why the rule does not apply where Azure says that there is none; without it that is Unknown.
+    `named`: the reason of an Unknown names the read too.
+    """
+    if found is None:
+        return NotApplicable(none) if none else unknown(Unread(read.path, "Azure says that there is none"))
+    verdict = check(found)
+    if isinstance(verdict, NotApplicable):
+        return verdict
+    evidence = tuple(replace(each, path=f"{read.path} {each.path}") for each in verdict.evidence)
+    if named and isinstance(verdict, Unknown):
+        return replace(verdict, why=f"{read.path} {verdict.why}", evidence=evidence)
+    return replace(verdict, evidence=evidence)

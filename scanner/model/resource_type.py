@@ -1,0 +1,173 @@
+"""The vocabulary of what is read: ARM types at a pinned api-version, and the reads below their resources."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from scanner.model.exposure import Auth, EndpointKind, Exposure, Level, Switch
+from scanner.model.json_paths import MISSING
+from scanner.model.resource import Resource
+from scanner.model.verdict import Unread
+
+if TYPE_CHECKING:
+    from scanner.model.index import Index
+
+EndpointFunction = Callable[[Resource, "Index"], Iterable[Exposure]]
+
+
+class Read:
+    """A read below each resource of its parent: `GET {parent id}/{path}`, a list, or one resource (`one`).
+
+    `when(parent)`: whether the read is needed. A condition on a SKU or kind names its source in a comment.
+    `none`: error codes that mean "there is none". `off`: error codes that mean "not on this SKU or kind".
+    `keep`: the paths to keep of bodies that carry secrets.
+    `costly`: many requests. Off unless a rule that needs it is named.
+    `action`: the RBAC action, where it does not follow from the path.
+    `each`: read each row of the list by itself too, because the list returns too little. A read of a row that fails is
+    a gap with the row's URL, and the row stays as the list returned it.
+    `only`: the types of its resource type that have such children. Empty: all of them.
+    `always`: read wherever its resource type is read, whether or not a rule needs it, because verdicts on other
+    resources look it up in the index.
+    """
+
+    def __init__(
+        self,
+        parent: "ResourceType | Read",
+        path: str,
+        api: str,
+        *,
+        one: bool = False,
+        when: Callable[[Resource], bool] | None = None,
+        none: Iterable[str] = (),
+        off: Iterable[str] = (),
+        keep: tuple[str, ...] = (),
+        costly: bool = False,
+        action: str = "",
+        each: bool = False,
+        only: tuple[str, ...] = (),
+        always: bool = False,
+    ) -> None:
+        self.parent: ResourceType | Read = parent
+        self.path = path.strip("/")
+        self.key = f"/{self.path.lower()}"
+        self.api = api
+        self.one = one
+        self.when = when
+        self.none = frozenset(none)
+        self.off = frozenset(off)
+        self.keep = keep
+        self.costly = costly
+        self.each = each
+        self.always = always
+        self.type: str = "/".join([parent.type, *self.path.split("/")[::2]])
+        self.action = action or f"{self.type}/read"
+        self.resource_type: ResourceType = parent if isinstance(parent, ResourceType) else parent.resource_type
+        self.tops: tuple[str, ...] = only or (parent.types if isinstance(parent, ResourceType) else parent.tops)
+        """The types of its resource type below which it is read."""
+        self._folded = frozenset(each.lower() for each in only)
+        self.resource_type.children.append(self)
+
+    def __repr__(self) -> str:
+        return f"Read({self.type})"
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Return its ARM type below each type of its resource type."""
+        below = self.type[len(self.resource_type.type) :]
+        return tuple(f"{each}{below}" for each in self.tops)
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Return the RBAC actions of the read, one below each type of its resource type."""
+        usual = self.action == f"{self.type}/read"
+        return tuple(f"{each}/read" for each in self.types) if usual else (self.action,)
+
+    def child(self, path: str, *, api: str | None = None, **more: Any) -> "Read":
+        """Return a new read below each of these resources."""
+        return Read(self, path, api or self.api, **more)
+
+    def needed(self, parent: Resource) -> bool:
+        """Return whether a verdict depends on this read. A condition that is inconclusive needs it."""
+        if self._folded and parent.type.lower() not in self._folded:
+            return False
+        if self.when is None:
+            return True
+        try:
+            return self.when(parent)
+        except Unread:
+            return True
+
+
+class ResourceType:
+    """A top-level ARM type, or several that share their rules, at a pinned api-version.
+
+    A nested type (`Microsoft.Web/sites/slots`) is listed below each resource of its parent type. Each of its resources
+    is a bundle of its own.
+    """
+
+    def __init__(self, type: str, *also: str, api: str, keep: tuple[str, ...] = ()) -> None:
+        self.type = type
+        self.types = (type, *also)
+        self.api = api
+        self.keep = keep
+        self.children: list[Read] = []
+        self.endpoint_kinds: dict[str, EndpointKind] = {}
+        self.endpoint_reads: tuple[Read, ...] = ()
+        self.endpoint_function: EndpointFunction | None = None
+        self.path_function: Callable[..., Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"ResourceType({self.type})"
+
+    def child(self, path: str, *, api: str | None = None, **more: Any) -> Read:
+        """Return a new read below each resource of this type. See `Read`."""
+        return Read(self, path, api or self.api, **more)
+
+    def endpoints(
+        self,
+        *,
+        data: tuple[str, ...] = (),
+        admin: tuple[str, ...] = (),
+        app: tuple[str, ...] = (),
+        reads: tuple[Read, ...] = (),
+    ) -> Callable[[EndpointFunction], EndpointFunction]:
+        """Make the decorated function (resource, index) -> exposures the exposure function of this type.
+
+        Its endpoints by kind are a fixed list: plain names are emitted always, patterns (`blob/*`) any number of times.
+        """
+        kinds: dict[str, EndpointKind] = {}
+        kinds.update(dict.fromkeys(data, "data"))
+        kinds.update(dict.fromkeys(admin, "admin"))
+        kinds.update(dict.fromkeys(app, "app"))
+
+        def register(function: EndpointFunction) -> EndpointFunction:
+            if self.endpoint_function is not None:
+                raise ValueError(f"{self.type} has two exposure functions")
+            self.endpoint_kinds, self.endpoint_reads, self.endpoint_function = kinds, reads, function
+            return function
+
+        return register
+
+    def paths(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Make the decorated function return the network paths to a resource whose endpoints are ports.
+
+        It takes (resource, topology) and returns (paths, what publishes it, what was not read). `twolocks reach` walks
+        the paths.
+        """
+        self.path_function = function
+        return function
+
+    def local_auth(
+        self,
+        path: str,
+        *,
+        off: tuple[Any, ...],
+        on: tuple[Any, ...],
+        absent: Any = MISSING,
+        source: str = "",
+        says: str = "",
+    ) -> Switch:
+        """Return the switch that many types share: a value of `off` accepts Entra ID alone, one of `on` keys too."""
+        levels: dict[Any, Level] = {}
+        levels.update(dict.fromkeys(off, Auth.identity))
+        levels.update(dict.fromkeys(on, Auth.shared))
+        return Switch(path, levels, absent, source, {Auth.shared: says} if says else {})

@@ -1,0 +1,235 @@
+"""Rules as data: the `Rule` that a row makes."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET
+
+from scanner.model import checks
+from scanner.model.json_paths import MISSING
+from scanner.model.resource import Resource
+from scanner.model.resource_type import Read, ResourceType
+from scanner.model.rule import LEARN, Check, Fix, Rule, subject_of
+from scanner.model.rule_row import CheckRow, Names, RuleRow, UnlessRow, Value
+from scanner.model.verdict import NotApplicable, Severity, Unread, Verdict
+
+if TYPE_CHECKING:
+    from scanner.model.index import Index
+
+Lookup = Callable[[str], object]
+"""The Python object of a variable's name; raises BadRow for a name that does not exist."""
+
+
+class BadRow(Exception):
+    """A fault of a row. `key`: its place below the row. `word` is no `known` one."""
+
+    def __init__(self, what: str, *key: str, word: str = "", known: Iterable[str] = ()) -> None:
+        super().__init__(what)
+        self.what = what
+        self.key = key
+        self.word = word
+        self.known = tuple(known)
+
+
+FIELDS = frozenset(RuleRow.__struct_fields__)
+
+
+def row_of(data: dict[str, Any]) -> RuleRow:
+    """Return a row of parsed TOML. Raise `msgspec.ValidationError`, or BadRow for keys that contradict each other."""
+    row = msgspec.convert(data, RuleRow)
+    if (row.check is None) == (row.lock is None):
+        raise BadRow("a rule has a check or a lock")
+    if row.check is not None:
+        _consistent(row, row.check)
+    return row
+
+
+def _consistent(row: RuleRow, check: CheckRow) -> None:
+    asked = [bool(check.good), check.at_least is not UNSET, bool(check.set), bool(check.function)]
+    if asked.count(True) != 1:
+        raise BadRow("a check has one of good, at_least, set and function", "check")
+    if not check.function and bool(check.path) == bool(check.any_of):
+        raise BadRow("a check has a path, or any_of", "check")
+    if row.severity is None:
+        raise BadRow("a rule with a check has a severity")
+    if (check.absent is not UNSET or check.set) and not row.source:
+        raise BadRow("an absent value has a meaning only by a source: the key source is missing", "check")
+    if check.good and not check.bad_values:
+        raise BadRow("the bad values are missing", "check", "good")
+
+
+def rule_of(id: str, row: RuleRow, lookup: Lookup, default: Callable[[], ResourceType]) -> Rule:
+    """Return the rule of a row. `default` is the type of a row that names none.
+
+    Raise BadRow, or ValueError for a category that does not fit.
+    """
+    named = row.check.of if row.check is not None else row.lock.of if row.lock is not None else ""
+    of = _read_or_type(lookup, named, "check" if row.check else "lock", "of") if named else default()
+    resource_type, subject = subject_of(of)
+    reads = [_read(lookup, name, "reads") for name in row.reads]
+    check = None
+    if row.check is not None:
+        check, needed = _check(row.check, of, row.unless, lookup)
+        reads += needed + [_read(lookup, each.of, "unless") for each in row.unless if each.of]
+    return Rule(
+        id=id,
+        title=row.title,
+        pass_title=row.pass_title,
+        category=row.category,
+        resource_type=resource_type,
+        why=row.why,
+        fix=_fix(row, of),
+        severity=Severity[row.severity] if row.severity is not None else None,
+        subject=subject,
+        reads=tuple(dict.fromkeys(reads)),
+        endpoints=row.lock.endpoints if row.lock else (),
+        credentials=row.lock.credentials if row.lock else (),
+        check=check,
+        control_sets=_names(row.controls),
+        references=(*(f"{LEARN}/{page}" for page in _names(row.learn)), *row.references),
+        aliases=row.aliases,
+        source=row.source,
+        costly=row.costly,
+        retired_on=row.retired_on,
+        row=row,
+    )
+
+
+def _names(value: str | Names) -> Names:
+    return (value,) if isinstance(value, str) else value
+
+
+def _read_or_type(lookup: Lookup, name: str, *key: str) -> ResourceType | Read:
+    found = lookup(name)
+    if not isinstance(found, ResourceType | Read):
+        raise BadRow(f"{name} is neither a type nor a read", *key)
+    return found
+
+
+def _read(lookup: Lookup, name: str, *key: str) -> Read:
+    found = lookup(name)
+    if not isinstance(found, Read):
+        raise BadRow(f"{name} is no read", *key)
+    return found
+
+
+# Conditions
+
+Condition = Callable[[Resource], bool]
+
+
+def _condition(row: UnlessRow, lookup: Lookup) -> Condition:
+    if row.without:
+        return partial(_lacks, _read(lookup, row.without, "unless"))
+    if not row.path or not (row.is_ or row.absent or row.present):
+        raise BadRow("a condition has without, or a path with is, absent or present", "unless")
+    return partial(_meets, row, _read(lookup, row.of, "unless") if row.of else None)
+
+
+def _lacks(read: Read, resource: Resource) -> bool:
+    return not read.needed(resource)
+
+
+def _meets(row: UnlessRow, read: Read | None, resource: Resource) -> bool:
+    of = resource.child(read) if read is not None else resource
+    if of is None:
+        return False
+    value = of.require(row.path) if row.required else of.get(row.path)
+    if not checks.is_gone(value):
+        return row.present or checks.is_one(value, row.is_)
+    if row.absent and of.api_version_unknown:
+        raise Unread(row.path, "absent in a record whose api-version is not known")
+    return row.absent
+
+
+# Checks
+
+
+def _check(
+    row: CheckRow, of: ResourceType | Read, unless: tuple[UnlessRow, ...], lookup: Lookup
+) -> tuple[Check, list[Read]]:
+    """Return the check of a row, and the reads that it needs.
+
+    A single child is read after the conditions `without`, and before the others: an unread child is Unknown.
+    """
+    if row.function:
+        return _called(row, lookup)
+    fact = _fact(row)
+    lacking = [(each.because, _condition(each, lookup)) for each in unless if each.without]
+    others = [(each.because, _condition(each, lookup)) for each in unless if not each.without]
+    single = of if isinstance(of, Read) and of.one else None
+    none = lacking[0][0] if lacking else ""
+
+    def check(resource: Resource, index: "Index") -> Verdict:
+        for because, condition in lacking:
+            if condition(resource):
+                return NotApplicable(because)
+        child = resource.child(single) if single is not None else None
+        for because, condition in others:
+            if condition(resource):
+                return NotApplicable(because)
+        if single is None:
+            return fact(resource)
+        return checks.check_child(child, single, fact, none=none, named=bool(row.unclear))
+
+    return check, [single] if single is not None else []
+
+
+def _called(row: CheckRow, lookup: Lookup) -> tuple[Check, list[Read]]:
+    function = lookup(row.function)
+    if not callable(function):
+        raise BadRow(f"{row.function} is no function", "check", "function")
+    arguments = {name: lookup(variable) for name, variable in row.arguments.items()}
+    return partial(function, **arguments), [each for each in arguments.values() if isinstance(each, Read)]
+
+
+def _fact(row: CheckRow) -> Callable[[Resource], Verdict]:
+    absent = MISSING if row.absent is UNSET else row.absent
+    if row.set:
+        return partial(checks.check_set, path=row.path, expected=row.set, like=row.like)
+    if row.at_least is not UNSET:
+        return partial(checks.check_at_least, path=row.path, least=row.at_least)
+    known: dict[str, Any] = {"good": row.good, "bad": row.bad_values, "absent": absent}
+    if row.any_of:
+        return partial(checks.check_any_of, paths=row.any_of, **known)
+    if "[]." in row.path:
+        return partial(checks.check_items, path=row.path, expected=row.expected, unclear=row.unclear, **known)
+    return partial(checks.check_value, path=row.path, unclear=row.unclear, **known)
+
+
+# Fixes
+
+
+def _fix(row: RuleRow, of: ResourceType | Read) -> Fix:
+    fix = row.fix
+    bicep = fix.bicep if fix.bicep is not None else _bicep(row.check, of) if row.check is not None else ""
+    page = fix.terraform_page or fix.terraform.partition(".")[0].removeprefix("azurerm_")
+    return Fix(
+        az=fix.az,
+        impact=fix.impact,
+        bicep=bicep,
+        terraform=fix.terraform,
+        terraform_page=page,
+        portal=fix.portal,
+        check_first=fix.check_first,
+        try_first=fix.try_first,
+        cost=fix.cost,
+    )
+
+
+def _bicep(row: CheckRow, of: ResourceType | Read) -> str:
+    """Return the Bicep that sets the first good value at the path, "" where the path does not say it."""
+    if not row.good or not row.path or "[]" in row.path:
+        return ""
+    text = _literal(row.good[0])
+    steps = row.path.removeprefix("properties.").split(".")
+    for step in reversed(steps[1:]):
+        text = f"{{ {step}: {text} }}"
+    text = f"{steps[0]}: {text}"
+    return f"{of.path.split('/')[0]}: {{ {text} }}" if isinstance(of, Read) and of.one else text
+
+
+def _literal(value: Value) -> str:
+    return f"'{value}'" if isinstance(value, str) else str(value).lower()

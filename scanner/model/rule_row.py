@@ -1,0 +1,111 @@
+"""The keys of a row: a rule as data."""
+
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+SeverityName = Literal["critical", "high", "medium", "low", "info"]
+Value = bool | int | str
+Names = tuple[str, ...]
+
+
+class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """The question of a property rule: one of `good`, `at_least`, `set` and `function`.
+
+    `of`: the Python variable of the type or read. The only type of the `.py` beside may be left out. A single read
+    (`one`) is a child of the resource that the rule assesses; each resource of a list is assessed by itself.
+    `path`: the property; LIST[].PROPERTY asks each item of a list. `any_of`: paths of which one must be good.
+    `good`, `bad`: the known values. The bad values of a switch may be left out.
+    `absent`: the value that an absent property stands for; needs the row's `source`.
+    `at_least`: a number, a version ("1.2") or an ISO 8601 period ("P30D").
+    `set`: what must stand there, in words; `like`: the pattern that it must fit, in lower case.
+    `expected`: what the evidence on a list names as right. `unclear`: the reason where the value is not known.
+    `function`: the Python function (resource, index, **arguments) in the `.py` beside. `arguments`: its Python
+    variables by name.
+    """
+
+    of: str = ""
+    path: str = ""
+    any_of: Names = ()
+    good: tuple[Value, ...] = ()
+    bad: tuple[Value, ...] | UnsetType = UNSET
+    absent: Value | UnsetType = UNSET
+    at_least: int | str | UnsetType = UNSET
+    set: str = ""
+    like: str = "?*"
+    expected: str = ""
+    unclear: str = ""
+    function: str = ""
+    arguments: dict[str, str] = {}
+
+    @property
+    def bad_values(self) -> tuple[Value, ...]:
+        """Return the values that fail; those of a switch are its other value."""
+        if self.bad is not UNSET:
+            return self.bad
+        return tuple(not value for value in self.good if isinstance(value, bool))
+
+
+class UnlessRow(Struct, frozen=True, forbid_unknown_fields=True, rename={"is_": "is"}):
+    """A condition under which the rule does not apply, and `because` of what.
+
+    `path` has a value of `is`, or it is `absent`, or it is `present`. `of` names the single read that has the path.
+    `required`: an absent value makes the rule Unknown.
+    `without`: the resource has no such child, as the read's own condition says.
+    """
+
+    because: str
+    path: str = ""
+    of: str = ""
+    is_: tuple[Value, ...] = ()
+    absent: bool = False
+    present: bool = False
+    required: bool = False
+    without: str = ""
+
+
+class LockRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """The endpoints (patterns) that a lock rule reads, and the `credentials` of them where rules share an endpoint.
+
+    `of`: the type, or the list whose resources are assessed one by one, by the exposures that name them.
+    """
+
+    endpoints: Names
+    of: str = ""
+    credentials: Names = ()
+
+
+class FixRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """The fix; see `Fix`. A `bicep` that is left out follows from the path of the check."""
+
+    az: str
+    impact: str
+    bicep: str | None = None
+    terraform: str = ""
+    terraform_page: str = ""
+    portal: str = ""
+    check_first: str = ""
+    try_first: str = ""
+    cost: Literal[1, 2, 3] = 1
+
+
+class RuleRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """A rule as data, with a `check` or a `lock`. `learn`: pages of Microsoft Learn below /azure/."""
+
+    title: str
+    category: str
+    why: str
+    fix: FixRow
+    check: CheckRow | None = None
+    lock: LockRow | None = None
+    unless: tuple[UnlessRow, ...] = ()
+    severity: SeverityName | None = None
+    pass_title: str = ""
+    source: str = ""
+    controls: str | Names = ()
+    learn: str | Names = ()
+    references: Names = ()
+    aliases: Names = ()
+    reads: Names = ()
+    costly: bool = False
+    retired_on: str = ""

@@ -1,0 +1,267 @@
+"""Files of rules as data (`*.toml`): read, and each fault named with its line and the nearest known word.
+
+    [storage-versioning-off]            a rule: its id, and the keys of `scanner.model.rule_row.RuleRow`
+    title = "..."
+
+    [table.tls]                         what many rules share; {words} are filled from their rows
+    title = "{what} accepts old TLS versions"
+    [table.tls.rows]
+    redis-old-tls = { what = "The cache", check = { of = "redis.CACHE" } }
+
+`of` and the other names of Python variables mean the `.py` beside; `storage.ACCOUNT` means another one.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import rtoml
+
+from scanner.errors import nearest
+from scanner.model.resource_type import ResourceType
+from scanner.model.rows import FIELDS, BadRow, row_of, rule_of
+from scanner.model.rule import Controls, Rule
+from scanner.model.rule_row import CheckRow, FixRow, LockRow, UnlessRow
+
+LATER = frozenset(("name", "id", "group", "subscription", "top", "top_id", "location", "sku", "value"))
+"""The words that are filled for each finding."""
+
+_WORD = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
+_HEADER = re.compile(r"\s*\[\[?([^\[\]]+)\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(r"\s*([\w.\"-]+)\s*=")
+_PLACE = re.compile(r"\(at (?:line (\d+), column \d+|end of document)\)")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.+?)`")
+_AT = re.compile(r" - at `\$\.?(.*?)`$")
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A rule, or a whole rule file, that did not load. The others go on, and the scan ends with 2."""
+
+    file: str
+    line: int
+    error: str
+
+
+@dataclass(slots=True)
+class RuleFiles:
+    """The rule files that were read: modules by name (`storage`), the sets of controls, and what is broken.
+
+    `frameworks`: their names by short name, in the order in which they are shown.
+    `failed`: the names of Python files that did not load; rows that need one are left out without a fault of their own.
+    `taken`: the rule of each id and alias.
+    """
+
+    modules: dict[str, ModuleType] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    taken: dict[str, Rule] = field(default_factory=dict)
+    controls: dict[str, Controls] = field(default_factory=dict)
+    frameworks: dict[str, str] = field(default_factory=dict)
+    broken: list[Broken] = field(default_factory=list)
+
+
+def read_toml(file: Path, files: RuleFiles) -> tuple[dict[str, Any], str]:
+    """Return a TOML file's tables and text; nothing, and an entry in `broken`, where it is not TOML."""
+    try:
+        text = file.read_text("utf-8")
+        return rtoml.loads(text), text
+    except (rtoml.TomlParsingError, UnicodeDecodeError) as error:
+        files.broken.append(_not_toml(file, str(error)))
+        return {}, ""
+
+
+def _not_toml(file: Path, why: str) -> Broken:
+    """Return what tomllib says, because it names the place in one form."""
+    try:
+        tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        why = str(error)
+    found = _PLACE.search(why)
+    line = int(found[1]) if found and found[1] else 1
+    return Broken(str(file), line, f"this is not TOML: {_PLACE.sub('', why).strip()}")
+
+
+def read_controls(file: Path, files: RuleFiles) -> None:
+    """Add the sets of a `controls.toml`: control ids by framework, whose short names stand in its [frameworks]."""
+    tables, text = read_toml(file, files)
+    files.frameworks |= tables.pop("frameworks", {})
+    for name, ids in tables.items():
+        unknown = [each for each in ids if each not in files.frameworks]
+        if unknown:
+            fault = BadRow(f'no framework "{unknown[0]}"', unknown[0], word=unknown[0], known=files.frameworks)
+            files.broken.append(_broken(file, text, (name,), fault))
+            continue
+        files.controls[name] = {files.frameworks[short]: tuple(found) for short, found in ids.items()}
+
+
+def read_rows(file: Path, files: RuleFiles, beside: ModuleType | None) -> list[Rule]:
+    """Return the rules of a file of rows; what is wrong with one is added to `broken`, and the others go on."""
+    tables, text = read_toml(file, files)
+    rules: list[Rule] = []
+    lookup = _lookup(files, file.stem, beside)
+    only_type = partial(_only_type, files, file.stem, beside)
+    for id, key, template, row in _rows(tables):
+        try:
+            made = rule_of(id, row_of(_filled(template, row) if template else row), lookup, only_type)
+            rules.append(with_controls(made, files))
+        except _NotLoaded:
+            continue
+        except BadRow as fault:
+            files.broken.append(_broken(file, text, key, fault))
+        except msgspec.ValidationError as error:
+            files.broken.append(_broken(file, text, key, _unfit(error)))
+        except ValueError as error:
+            files.broken.append(_broken(file, text, key, BadRow(str(error), "category")))
+    return rules
+
+
+def with_controls(rule: Rule, files: RuleFiles) -> Rule:
+    """Return the rule with the control ids of its sets. Raise BadRow for a set that does not exist."""
+    if not rule.control_sets:
+        return rule
+    found: dict[str, tuple[str, ...]] = dict(rule.controls)
+    for name in rule.control_sets:
+        if name not in files.controls:
+            raise BadRow(f'no control set "{name}"', "controls", word=name, known=files.controls)
+        for framework, ids in files.controls[name].items():
+            found[framework] = tuple(dict.fromkeys((*found.get(framework, ()), *ids)))
+    order = dict.fromkeys((*files.frameworks.values(), *found))
+    return replace(rule, controls={framework: found[framework] for framework in order if framework in found})
+
+
+# Tables: what many rows share
+
+Key = tuple[str, ...]
+
+
+def _rows(tables: dict[str, Any]) -> Iterator[tuple[str, Key, dict[str, Any], dict[str, Any]]]:
+    """Yield id, place in the file, what its table shares ({} outside a table), and data of each row."""
+    shared = tables.pop("table", {})
+    for id, row in tables.items():
+        yield id, (id,), {}, row
+    for topic, template in shared.items():
+        for id, row in template.get("rows", {}).items():
+            yield id, ("table", topic, "rows", id), template, row
+
+
+def _filled(template: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    words = {name: text for name, text in row.items() if name not in FIELDS and isinstance(text, str)}
+    merged: dict[str, Any] = _merged(template, {name: each for name, each in row.items() if name not in words})
+    del merged["rows"]
+    wanted = _words(merged) - LATER
+    for name in words.keys() - wanted:
+        raise BadRow(f'unknown key "{name}"', name, word=name, known=(*FIELDS, *wanted))
+    for name in wanted - words.keys():
+        raise BadRow(f"the key {name} is missing: its table names it")
+    found: dict[str, Any] = _fill(merged, words)
+    return found
+
+
+def _merged(below: Any, above: Any) -> Any:
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return above
+    return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
+
+
+def _words(value: Any) -> set[str]:
+    if isinstance(value, str):
+        return set(_WORD.findall(value))
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {word for part in parts for word in _words(part)}
+
+
+def _fill(value: Any, words: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return _WORD.sub(lambda found: words.get(found[1], found[0]), value)
+    if isinstance(value, dict):
+        return {key: _fill(each, words) for key, each in value.items()}
+    return [_fill(each, words) for each in value] if isinstance(value, list) else value
+
+
+# Names of Python variables
+
+
+class _NotLoaded(Exception):
+    """A row needs a Python file that did not load."""
+
+
+def _lookup(files: RuleFiles, own: str, beside: ModuleType | None) -> Callable[[str], object]:
+    def lookup(name: str) -> object:
+        file, _, variable = name.rpartition(".")
+        module = files.modules.get(file) if file else beside
+        if (file or own) in files.failed:
+            raise _NotLoaded
+        if module is None:
+            raise BadRow(f'"{name}": there is no {file or own}.py', "check", word=file or own, known=files.modules)
+        if not hasattr(module, variable):
+            raise BadRow(f'"{name}" is no variable of its .py', "check", word=variable, known=vars(module))
+        return getattr(module, variable)
+
+    return lookup
+
+
+def _only_type(files: RuleFiles, own: str, beside: ModuleType | None) -> ResourceType:
+    if own in files.failed:
+        raise _NotLoaded
+    found = types_of(beside) if beside is not None else []
+    if len(found) != 1:
+        raise BadRow(f"the key of is missing: the .py beside has {len(found)} types")
+    return found[0]
+
+
+def types_of(module: ModuleType) -> list[ResourceType]:
+    """Return the resource types among a module's variables."""
+    return list(dict.fromkeys(each for each in vars(module).values() if isinstance(each, ResourceType)))
+
+
+# Faults
+
+
+def _unfit(error: msgspec.ValidationError) -> BadRow:
+    """Return the fault that msgspec found."""
+    text = str(error)
+    at = _AT.search(text)
+    key = tuple(part for part in re.sub(r"\[\d*\.*\]", "", at[1] if at else "").split(".") if part)
+    text = _AT.sub("", text)
+    unknown = _UNKNOWN.match(text)
+    if unknown:
+        return BadRow(f'unknown key "{unknown[1]}"', *key, unknown[1], word=unknown[1], known=_fields(key))
+    return BadRow(text.replace("Object missing required field", "missing key").replace("`", '"'), *key)
+
+
+def _fields(key: Key) -> Iterable[str]:
+    """Return the keys that a table of a row may have."""
+    structs = {"check": CheckRow, "lock": LockRow, "fix": FixRow, "unless": UnlessRow}
+    return structs[key[0]].__struct_encode_fields__ if key and key[0] in structs else FIELDS
+
+
+def _broken(file: Path, text: str, key: Key, fault: BadRow) -> Broken:
+    folded = {each.lower(): each for each in fault.known}
+    near = nearest(fault.word, folded, 1) if fault.word else []
+    hint = f" (nearest: {folded[near[0]]})" if near else ""
+    return Broken(str(file), line_of(text, (*key, *fault.key)), f"{'.'.join(key[-1:])}: {fault.what}{hint}")
+
+
+def line_of(text: str, key: Key) -> int:
+    """Return the line (from 1) of the longest part of a key that has a line of its own."""
+    table: Key = ()
+    best, depth = 1, 0
+    for number, line in enumerate(text.split("\n"), 1):
+        header, own = _HEADER.match(line), _KEY.match(line)
+        if header:
+            table = _parts(header[1])
+        if header or own:
+            at = table if header else (*table, *_parts(own[1])) if own else ()
+            if len(at) > depth and key[: len(at)] == at:
+                best, depth = number, len(at)
+    return best
+
+
+def _parts(name: str) -> Key:
+    return tuple(part.strip().strip('"') for part in name.split("."))

@@ -1,0 +1,59 @@
+"""CPU time of loading rules, in a fresh process: `python -m tests.benchmarks.rules COUNT`.
+
+COUNT rules by copies of the rows; 0 for the built-in rules as they are.
+"""
+
+import json
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import scanner.evaluate.run  # noqa: F401 - a scan has imported it, and with it what rule files import
+from scanner.content import content
+from scanner.rulebook import loader
+
+
+def copied(folder: Path, count: int) -> Path:
+    """Copy the built-in rules, and their rows again under other ids until there are at least `count` rules."""
+    made = folder / "rules"
+    shutil.copytree(content("rules"), made, ignore=shutil.ignore_patterns("__pycache__"))
+    rules = Counter(Path(file).relative_to(content("rules")) for file in loader.load(packages=False).files.values())
+    have = rules.total()
+    for number in range(1, 1 + count // have):
+        for path, more in rules.items():
+            if have < count:
+                text = (content("rules") / path).read_text("utf-8")
+                with (made / path).open("a", encoding="utf-8") as file:
+                    file.write(f"\n{renamed(text, number)}")
+                have += more
+    return made
+
+
+def renamed(text: str, number: int) -> str:
+    """Return a file of rows with other ids."""
+    text = re.sub(r"^(\[+table\.[\w-]+)(\.rows\.[\w-]+)?", rf"\g<1>-{number}\g<2>", text, flags=re.M)
+    text = re.sub(r"^(\[+(?!table\.)[\w-]+|\[+table\.[\w-]+\.rows\.[\w-]+)", rf"\g<1>-{number}", text, flags=re.M)
+    return re.sub(r"^([\w-]+)( = \{ what)", rf"\g<1>-{number}\g<2>", text, flags=re.M)
+
+
+def main(count: int) -> None:
+    """Print the number of rules, and the milliseconds of CPU that loading them took."""
+    sys.dont_write_bytecode = False
+    with tempfile.TemporaryDirectory() as folder:
+        rules = copied(Path(folder), count)
+        loader.load([rules], built_in=False, packages=False)  # writes the bytecode, as an installation does
+        for name in [name for name in sys.modules if name.startswith("scanner.rules_user_0")]:
+            del sys.modules[name]
+        start = time.process_time()
+        found = loader.load([rules], built_in=False, packages=False)
+        spent = time.process_time() - start
+    assert not found.broken, found.broken[0]
+    print(json.dumps({"rules": len(found.rules), "cpu_ms": round(spent * 1000, 1)}))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,197 @@
+"""Files of rows: what they say, and what is refused with its line and the nearest known word."""
+
+from pathlib import Path
+
+import pytest
+
+from scanner.errors import InputError
+from scanner.model.resource import Resource
+from scanner.model.rule import Rule
+from scanner.model.verdict import Fail, NotApplicable, Pass, Severity, Unknown, Verdict
+from scanner.rulebook import loader
+from scanner.rulebook.row_files import line_of
+
+ACCOUNT = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st"
+TYPES = """
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Fail
+
+STORE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
+SERVICE = STORE.child("blobServices/default", one=True)
+
+def always(resource, index, *, read=None):
+    return Fail((), message=repr(read))
+"""
+ROW = """[my-rule]
+title = "T"
+category = "governance"
+severity = "low"
+check = { path = "properties.x", good = [true] }
+why = "w"
+controls = "mine"
+learn = "a/b"
+[my-rule.fix]
+az = "az version"
+impact = "None."
+"""
+CONTROLS = """[frameworks]
+own = "Own 1"
+
+[mine]
+own = ["A.1"]
+
+[more]
+own = ["A.1", "A.2"]
+"""
+
+
+def load(folder: Path, rows: str = ROW, *, types: str = TYPES) -> loader.RuleSet:
+    (folder / "mine.py").write_text(types)
+    (folder / "mine.toml").write_text(rows)
+    (folder / "controls.toml").write_text(CONTROLS)
+    return loader.load([folder], built_in=False, packages=False)
+
+
+def only(found: loader.RuleSet) -> Rule:
+    assert found.broken == []
+    (rule,) = found.rules.values()
+    return rule
+
+
+def verdict(rule: Rule, **properties: object) -> Verdict:
+    assert rule.check is not None
+    return rule.check(Resource({"id": ACCOUNT, "properties": properties}, by="get"), None)  # type: ignore[arg-type]
+
+
+def test_a_row_makes_a_rule(tmp_path: Path) -> None:
+    rule = only(load(tmp_path))
+    assert (rule.id, rule.title, rule.types) == ("my-rule", "T", ("Microsoft.Storage/storageAccounts",))
+    assert rule.controls == {"Own 1": ("A.1",)}
+    assert rule.references == ("https://learn.microsoft.com/azure/a/b",)
+    assert rule.fix.bicep == "x: true"
+    assert isinstance(verdict(rule, x=True), Pass)
+    assert isinstance(verdict(rule, x="False"), Fail)
+    assert isinstance(verdict(rule), Unknown)
+
+
+def test_the_ids_of_several_sets_count_together(tmp_path: Path) -> None:
+    rule = only(load(tmp_path, ROW.replace('"mine"', '["mine", "more"]')))
+    assert rule.controls == {"Own 1": ("A.1", "A.2")}
+
+
+@pytest.mark.parametrize(
+    ("check", "good", "bad"),
+    [
+        ('path = "properties.x", at_least = 7', 7, 6),
+        ('path = "properties.x", at_least = "1.2"', "1.10", "1.1"),
+        ('path = "properties.x", at_least = "P30D"', "P1M", "P4WT23H"),
+        ('path = "properties.x", set = "a key", like = "https://*"', "HTTPS://kv", ""),
+        ('path = "properties.x", good = ["a"], bad = ["b"], absent = "b"', "A", None),
+        ('path = "properties.x[].on", good = [false]', [{"name": "n", "on": False}], [{"name": "n", "on": True}]),
+        ('any_of = ["properties.x", "properties.y"], good = [true], absent = false', True, False),
+    ],
+)
+def test_what_a_check_can_ask(check: str, good: object, bad: object, tmp_path: Path) -> None:
+    rows = ROW.replace('path = "properties.x", good = [true]', check).replace("why =", 'source = "s"\nwhy =')
+    rule = only(load(tmp_path, rows))
+    assert isinstance(verdict(rule, x=good), Pass)
+    assert isinstance(verdict(rule, x=bad), Fail)
+    assert isinstance(verdict(rule, x={"strange": 1}), Unknown) or "any_of" not in check
+
+
+def test_a_condition_says_why_the_rule_does_not_apply(tmp_path: Path) -> None:
+    unless = 'unless = [{ path = "properties.y", is = ["Off"], because = "it is off" }]\nwhy ='
+    rule = only(load(tmp_path, ROW.replace("why =", unless)))
+    assert verdict(rule, x=False, y="off") == NotApplicable("it is off")
+    assert isinstance(verdict(rule, x=False, y="on"), Fail)
+
+
+def test_a_row_may_call_a_function_with_variables_of_its_python_file(tmp_path: Path) -> None:
+    check = 'function = "always", arguments = { read = "SERVICE" }'
+    rule = only(load(tmp_path, ROW.replace('path = "properties.x", good = [true]', check)))
+    assert verdict(rule) == Fail((), message="Read(Microsoft.Storage/storageAccounts/blobServices)")
+    assert [read.path for read in rule.reads] == ["blobServices/default"]
+
+
+def test_a_row_may_be_about_a_type_of_another_file(tmp_path: Path) -> None:
+    (tmp_path / "other.toml").write_text(
+        ROW.replace("[my-rule", "[other-rule").replace("path", 'of = "mine.STORE", path')
+    )
+    found = load(tmp_path)
+    assert (found.broken, set(found.rules)) == ([], {"my-rule", "other-rule"})
+
+
+def test_the_rows_of_a_table_share_its_keys(tmp_path: Path) -> None:
+    table = ROW.replace("[my-rule", "[table.t").replace('"T"', '"{what} is wrong"')
+    rows = (
+        '[table.t.rows]\na = { what = "It" }\nb = { what = "He", severity = "info", check = { path = "properties.z" } }'
+    )
+    found = load(tmp_path, table + rows)
+    assert found.broken == []
+    assert [(rule.title, rule.severity) for rule in found.rules.values()] == [
+        ("It is wrong", Severity.low),
+        ("He is wrong", Severity.info),
+    ]
+    assert isinstance(verdict(found.rules["b"], z=True), Pass)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "error"),
+    [
+        ("severity =", "sevrity =", 4, 'my-rule: unknown key "sevrity" (nearest: severity)'),
+        ("good =", "goood =", 5, 'my-rule: unknown key "goood" (nearest: good)'),
+        ('impact = "None."', "", 9, 'my-rule: missing key "impact"'),
+        ("good = [true]", "good = [true], absent = false", 5, "the key source is missing"),
+        ('"mine"', '"mnie"', 7, 'my-rule: no control set "mnie" (nearest: mine)'),
+        ("check = { path", 'check = { of = "STOER", path', 5, '"STOER" is no variable of its .py (nearest: STORE)'),
+        ("check = { path", 'check = { of = "storag.X", path', 5, '"storag.X": there is no storag.py'),
+        ('severity = "low"', "severity = 7", 4, "my-rule: "),
+        ('"governance"', '"governnace"', 3, "no category 'governnace'"),
+        ("good = [true]", 'good = ["a"]', 5, "the bad values are missing"),
+        ("good = [true]", "good = [true], at_least = 3", 5, "one of good, at_least, set and function"),
+        ('title = "T"', 'title = "T', 2, "this is not TOML: Illegal character"),
+    ],
+)
+def test_a_fault_is_named_with_its_line(old: str, new: str, line: int, error: str, tmp_path: Path) -> None:
+    assert old in ROW
+    found = load(tmp_path, ROW.replace(old, new))
+    assert found.rules == {}
+    (broken,) = found.broken
+    assert (broken.file, broken.line) == (str(tmp_path / "mine.toml"), line)
+    assert error in broken.error
+
+
+def test_one_faulty_row_takes_no_other_away(tmp_path: Path) -> None:
+    found = load(tmp_path, ROW.replace("severity", "sevrity") + "\n" + ROW.replace("[my-rule", "[good-rule"))
+    assert (set(found.rules), len(found.broken)) == ({"good-rule"}, 1)
+
+
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [('a = { what = "It", waht = "It" }', 'unknown key "waht"'), ("a = {}", "the key what is missing")],
+)
+def test_the_words_of_a_table_are_those_that_it_names(row: str, error: str, tmp_path: Path) -> None:
+    table = ROW.replace("[my-rule", "[table.t").replace('"T"', '"{what} is wrong"')
+    (broken,) = load(tmp_path, f"{table}[table.t.rows]\n{row}\n").broken
+    assert (broken.line, error in broken.error) == (13, True)
+
+
+def test_a_python_file_that_does_not_load_is_the_one_fault_of_its_rows(tmp_path: Path) -> None:
+    found = load(tmp_path, types="import nothing_of_this_name")
+    assert [broken.file for broken in found.broken] == [str(tmp_path / "mine.py")]
+
+
+def test_tests_beside_rules_are_no_rules(tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text("raise RuntimeError")
+    only(load(tmp_path))
+
+
+def test_an_id_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other.toml").write_text(ROW.replace("path", 'of = "mine.STORE", path'))
+    with pytest.raises(InputError, match="the rule id my-rule stands twice"):
+        load(tmp_path)
+
+
+def test_the_line_of_a_key_is_that_of_its_longest_part() -> None:
+    text = 'a = 1\n[b.c]\nd = { e = 1 }\n"f.g" = 2\n'
+    assert [line_of(text, key) for key in (("a",), ("b", "c", "d", "e"), ("b", "c", "x"), ("z",))] == [1, 3, 2, 1]

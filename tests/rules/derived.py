@@ -1,0 +1,119 @@
+"""Examples that follow from the rows: a good, a bad, an absent, a null and a strange value, and each condition.
+
+They change the healthy resource of a type (`[[base]]` in `tests/rules/cases`), and so need no example by hand.
+"""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from msgspec import UNSET
+
+from scanner.model.resource_type import Read
+from scanner.model.rule import Rule
+from scanner.model.rule_row import CheckRow, RuleRow, UnlessRow
+from tests.rules import examples
+from tests.rules.examples import Case
+
+STRANGE = "a-value-nobody-knows"
+GONE = object()
+"""A property that is taken away."""
+
+
+@lru_cache
+def cases() -> tuple[Case, ...]:
+    """Return the examples of every rule that is a row, but for those that call a function."""
+    return tuple(case for rule in examples.all_rules() for case in of_rule(rule))
+
+
+def of_rule(rule: Rule) -> Iterator[Case]:
+    """Yield the examples of one rule, for each of its types."""
+    row = rule.row
+    if row is None or row.check is None or row.check.function:
+        return
+    for type in rule.resource_type.types:
+        base = examples.healthy(type)
+        for each in row.unless:
+            base = _with(base, rule, each.of, each.path, _outside(each))
+        yield from _facts(base, rule, row, row.check)
+        yield from _conditions(base, rule, row)
+
+
+def _facts(base: Case, rule: Rule, row: RuleRow, check: CheckRow) -> Iterator[Case]:
+    for path in check.any_of or (check.path,):
+        for what, value, status in _values(row, check):
+            changed = base
+            for other in check.any_of:
+                changed = _with(changed, rule, check.of, other, check.bad_values[0])
+            changed = _with(changed, rule, check.of, path, value)
+            yield replace(changed, name=f"{rule.id}: {path} {what}", expect={rule.id: status})
+
+
+def _conditions(base: Case, rule: Rule, row: RuleRow) -> Iterator[Case]:
+    for each in row.unless:
+        if each.path and each.path != "name":
+            value = GONE if each.absent else each.is_[0] if each.is_ else STRANGE
+            met = _with(base, rule, each.of, each.path, value)
+            yield replace(met, name=f"{rule.id}: {each.because}", expect={rule.id: "not-applicable"})
+
+
+def _values(row: RuleRow, check: CheckRow) -> Iterator[tuple[str, Any, str]]:
+    """Yield each value of the property with the status that it leads to."""
+    yield from ((f"is {value!r}", value, "pass") for value in check.good)
+    yield from ((f"is {value!r}", value, "fail") for value in (check.bad_values if check.good else ()))
+    if isinstance(check.at_least, int):
+        yield from (("is enough", check.at_least, "pass"), ("is too small", check.at_least - 1, "fail"))
+    if check.set:
+        yield "is set", check.like.replace("?*", "x").replace("[0-9]*", "7.00:00:00").replace("*", "x"), "pass"
+        yield "is empty", "", "fail"
+    absent = "fail" if check.set else "unknown"
+    if check.absent is not UNSET:
+        absent = "pass" if check.absent in check.good else "fail"
+    yield from (("is absent", GONE, absent), ("is null", None, absent))
+    yield "is strange", 7 if check.set else STRANGE, "unknown"
+
+
+def _outside(row: UnlessRow) -> Any:
+    """Return a value of a condition's path that does not meet it."""
+    if row.is_:
+        return not row.is_[0] if isinstance(row.is_[0], bool) else STRANGE
+    return {} if row.absent else GONE
+
+
+def _with(case: Case, rule: Rule, of: str, path: str, value: Any) -> Case:
+    """Return the example with a value at a path of the resource that `of` names; GONE takes the property away."""
+    if not path or path == "name":
+        return case
+    single = next((read for read in rule.reads if read.one), None) if of else None
+    place = _place(case, single or rule.subject)
+    if not place:
+        return replace(case, body=written(case.body, path, value))
+    return replace(case, children={**case.children, place: written(case.children.get(place, {}), path, value)})
+
+
+def _place(case: Case, read: Read | None) -> str:
+    """Return the path of a resource of the read below the example's, "" for the example's own."""
+    if read is None:
+        return ""
+    above = _place(case, read.parent) if isinstance(read.parent, Read) else ""
+    path = f"{above}/{read.path}".lstrip("/")
+    if read.one:
+        return path
+    known = (each for each in case.children if each.rpartition("/")[0] == path)
+    return next(known, f"{path}/sample")
+
+
+def written(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return a copy of the body with the value at a path; LIST[].PROPERTY means the first item of the list."""
+    made = copy.deepcopy(body)
+    inner: Any = made
+    *above, last = path.replace("[]", ".0").split(".")
+    for step in above:
+        inner = inner[int(step)] if step.isdigit() else inner.setdefault(step, {})
+    if value is GONE:
+        inner.pop(last, None)
+    else:
+        inner[last] = value
+    return made
