@@ -10,7 +10,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import by_perimeter, closing, host
-from .messaging import keys, rule_set
+from .messaging import keys, keys_on, rule_set
 
 NAMESPACE = ResourceType("Microsoft.EventHub/namespaces", api="2024-01-01")
 WITHOUT_FIREWALL = ("Basic",)
@@ -19,10 +19,6 @@ WITHOUT_FIREWALL = ("Basic",)
 def has_firewall(namespace: Resource) -> bool:
     # event-hubs/event-hubs-ip-filtering: "This feature isn't supported in the basic tier."
     return not any(same(namespace.get("sku.name"), tier) for tier in WITHOUT_FIREWALL)
-
-
-def keys_on(namespace: Resource) -> bool:
-    return not same(namespace.get("properties.disableLocalAuth"), True)
 
 
 RULE_SET = NAMESPACE.child("networkRuleSets/default", one=True, when=has_firewall)

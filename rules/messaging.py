@@ -55,6 +55,11 @@ def keys(kind: ResourceType, source: str) -> Switch:
     )
 
 
+def keys_on(namespace: Resource) -> bool:
+    """Return whether the namespace may accept shared access keys."""
+    return not same(namespace.get(DISABLE_LOCAL_AUTH), True)
+
+
 def manages(rule: Resource) -> bool | None:
     """Return whether an authorization rule grants Manage, None where its rights are not known."""
     rights = rule.get("properties.rights")
@@ -67,7 +72,7 @@ def manages(rule: Resource) -> bool | None:
 
 def extra_manage_rule(namespace: Resource, index: Index, *, rules: Read) -> Verdict:
     """Fail where an authorization rule besides the first one may manage the whole namespace."""
-    if same(namespace.get(DISABLE_LOCAL_AUTH), True):
+    if not keys_on(namespace):
         return NotApplicable("its keys are off, so no key manages anything")
     children = namespace.children(rules)
     others = [each for each in children if each.name.lower() != ROOT.lower()]

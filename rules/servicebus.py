@@ -10,7 +10,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import closing, host
-from .messaging import keys, rule_set
+from .messaging import keys, keys_on, rule_set
 
 NAMESPACE = ResourceType("Microsoft.ServiceBus/namespaces", api="2024-01-01")
 WITHOUT_FIREWALL = ("Basic", "Standard")
@@ -20,10 +20,6 @@ def has_firewall(namespace: Resource) -> bool:
     # service-bus-messaging/service-bus-service-endpoints: rules for virtual networks are a feature of the Premium tier.
     # What IP rules do below it is documented in two ways (service-bus-ip-filtering, 2020 and 2023), so they do not count.
     return not any(same(namespace.get("sku.name"), tier) for tier in WITHOUT_FIREWALL)
-
-
-def keys_on(namespace: Resource) -> bool:
-    return not same(namespace.get("properties.disableLocalAuth"), True)
 
 
 RULE_SET = NAMESPACE.child("networkRuleSets/default", one=True, when=has_firewall)

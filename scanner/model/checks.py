@@ -62,14 +62,20 @@ def _strange(seen: Evidence, value: Any, unclear: str = "") -> Unknown:
 def check_any_of(
     resource: Resource, paths: tuple[str, ...], *, good: tuple[Any, ...], bad: tuple[Any, ...], absent: Any = MISSING
 ) -> Verdict:
-    """Return Pass where one of the paths has a good value, Fail where all have a bad one."""
-    verdicts = [check_value(resource, path, good=good, bad=bad, absent=absent) for path in paths]
+    """Return Pass where one of the paths has a good value, Fail where all have a bad one.
+
+    `absent`: the value that an absent property stands for. It makes no Pass where the api-version is not known.
+    """
     seen = tuple(resource.evidence(path, good[0]) for path in paths)
-    if any(isinstance(each, Pass) for each in verdicts):
+    values = {path: resource.get(path) for path in paths}
+    usable = MISSING if resource.api_version_unknown and is_one(absent, good) else absent
+    values = {path: usable if is_gone(value) else value for path, value in values.items()}
+    if any(is_one(value, good) for value in values.values()):
         return Pass(seen)
-    for each in verdicts:
-        if isinstance(each, Unknown):
-            return replace(each, evidence=seen)
+    for path, value in values.items():
+        if not is_one(value, bad):
+            why = NOT_HELD if value is MISSING else f"its value {value!r} is not known"
+            return unknown(Unread(path, why), evidence=seen)
     return Fail(seen)
 
 

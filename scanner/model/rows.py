@@ -136,7 +136,7 @@ def _meets(row: UnlessRow, read: Read | None, resource: Resource) -> bool:
     of = resource.child(read) if read is not None else resource
     if of is None:
         return False
-    value = of.require(row.path) if row.required else of.get(row.path)
+    value = of.name if row.path == "name" else of.require(row.path) if row.required else of.get(row.path)
     if not checks.is_gone(value):
         return row.present or checks.is_one(value, row.is_)
     if row.absent and of.api_version_unknown:

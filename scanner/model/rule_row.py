@@ -50,6 +50,7 @@ class UnlessRow(Struct, frozen=True, forbid_unknown_fields=True, rename={"is_": 
     """A condition under which the rule does not apply, and `because` of what.
 
     `path` has a value of `is`, or it is `absent`, or it is `present`. `of` names the single read that has the path.
+    The path `name` is the name in the resource's id.
     `required`: an absent value makes the rule Unknown.
     `without`: the resource has no such child, as the read's own condition says.
     """

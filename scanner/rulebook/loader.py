@@ -6,6 +6,7 @@ A folder holds Python files (types, reads, exposure functions, rules that need c
 
 import importlib
 import importlib.metadata
+import inspect
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
@@ -37,6 +38,7 @@ class RuleSet:
     enabled: dict[str, Rule] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
+    """The file of each rule: the Python that it runs, else its row's."""
 
     def rules_of(self, resource_type: ResourceType) -> list[Rule]:
         """Return the rules of a resource type, enabled or not."""
@@ -230,7 +232,13 @@ def _add(found: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> None:
             raise InputError(f"the rule id {id} stands twice", at=str(file), do="ids are unique and never reused")
         files.taken[id] = rule
     found.rules[rule.id] = rule
-    found.files[rule.id] = str(file)
+    found.files[rule.id] = _code_of(rule) or str(file)
+
+
+def _code_of(rule: Rule) -> str:
+    """Return the Python file that a rule runs, "" for a row that runs none."""
+    function = rule.resource_type.endpoint_function if rule.lock else getattr(rule.check, "func", None)
+    return inspect.getfile(function) if function is not None else ""
 
 
 def _broken(file: Path, error: Exception) -> Broken:

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
+import tomllib
 from pathlib import Path
 
 import scanner.evaluate.run  # noqa: F401 - a scan has imported it, and with it what rule files import
@@ -21,16 +21,23 @@ def copied(folder: Path, count: int) -> Path:
     """Copy the built-in rules, and their rows again under other ids until there are at least `count` rules."""
     made = folder / "rules"
     shutil.copytree(content("rules"), made, ignore=shutil.ignore_patterns("__pycache__"))
-    rules = Counter(Path(file).relative_to(content("rules")) for file in loader.load(packages=False).files.values())
-    have = rules.total()
+    paths = [path for path in (*made.glob("*.toml"), *made.glob("tables/*.toml")) if path.name != loader.CONTROLS]
+    texts = {path: path.read_text("utf-8") for path in paths}
+    have = sum(map(rows, texts.values()))
     for number in range(1, 1 + count // have):
-        for path, more in rules.items():
+        for path, text in texts.items():
             if have < count:
-                text = (content("rules") / path).read_text("utf-8")
-                with (made / path).open("a", encoding="utf-8") as file:
+                with path.open("a", encoding="utf-8") as file:
                     file.write(f"\n{renamed(text, number)}")
-                have += more
+                have += rows(text)
     return made
+
+
+def rows(text: str) -> int:
+    """Return the number of rules in a file of rows."""
+    tables = tomllib.loads(text)
+    shared = tables.pop("table", {})
+    return len(tables) + sum(len(table["rows"]) for table in shared.values())
 
 
 def renamed(text: str, number: int) -> str:
