@@ -4,13 +4,11 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Auth, Exposure, Lock, Switch, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import same
+from scanner.model.json_paths import same, text_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unknown, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet
-
-from .common import host
 
 SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30")
 PUBLIC_ADDRESSES = "properties.network.publicNetworkAccess"
@@ -62,7 +60,7 @@ def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         firewall(server, index, ACL),
         authentication(server),
         display_name="The MySQL server",
-        address=host(server, "properties.fullyQualifiedDomainName"),
+        address=text_at(server.body, "properties.fullyQualifiedDomainName"),
     )
 
 

@@ -4,12 +4,10 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Auth, Exposure, Switch
 from scanner.model.index import Index
-from scanner.model.json_paths import same
+from scanner.model.json_paths import same, text_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet
-
-from .common import host
 
 SERVER = ResourceType("Microsoft.DBforPostgreSQL/flexibleServers", api="2025-08-01")
 PUBLIC_ADDRESSES = "properties.network.publicNetworkAccess"
@@ -51,5 +49,5 @@ def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         firewall(server, index, ACL),
         PASSWORDS.lock(server),
         display_name="The PostgreSQL server",
-        address=host(server, "properties.fullyQualifiedDomainName"),
+        address=text_at(server.body, "properties.fullyQualifiedDomainName"),
     )
