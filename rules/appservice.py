@@ -26,6 +26,7 @@ from scanner.reach.firewall import Firewall, Subnets, firewall, idle
 from scanner.reach.front_ends import publishers
 from scanner.reach.sources import source_hop, unproven
 
+from .common import text
 from .easy_auth import NO_LOGIN, easy_auth
 
 SITE = ResourceType("Microsoft.Web/sites", "Microsoft.Web/sites/slots", api="2025-03-01")
@@ -187,8 +188,7 @@ def behind(front: Lock, own: Lock) -> Lock:
 
 
 def host(site: Resource) -> str:
-    value = site.get("properties.defaultHostName")
-    return value if isinstance(value, str) else ""
+    return text(site, "properties.defaultHostName")
 
 
 def own_hosts(site: Resource) -> list[str]:

@@ -6,9 +6,14 @@ from scanner.model.resource import Resource
 
 
 def host(resource: Resource, path: str) -> str:
-    """Return the host of an address that the resource names, "" where it names none."""
+    """Return the host of the URL at a path, "" where there is none."""
+    return text(resource, path).split("://", 1)[-1].split("/", 1)[0].split(":", 1)[0]
+
+
+def text(resource: Resource, path: str) -> str:
+    """Return the text at a path, "" where there is none."""
     value = resource.get(path)
-    return value.split("://", 1)[-1].split("/", 1)[0].split(":", 1)[0] if isinstance(value, str) else ""
+    return value if isinstance(value, str) else ""
 
 
 def by_perimeter(resource: Resource) -> bool:

@@ -10,7 +10,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unknown, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, Rules, firewall, injected
 
-from .common import host
+from .common import text
 
 SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30")
 PUBLIC = "properties.network.publicNetworkAccess"
@@ -62,7 +62,7 @@ def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         firewall(server, index, ACL),
         authentication(server),
         what="The MySQL server",
-        address=host(server, "properties.fullyQualifiedDomainName"),
+        address=text(server, "properties.fullyQualifiedDomainName"),
     )
 
 

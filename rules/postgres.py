@@ -9,7 +9,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, Rules, firewall, injected
 
-from .common import host
+from .common import text
 
 SERVER = ResourceType("Microsoft.DBforPostgreSQL/flexibleServers", api="2025-08-01")
 PUBLIC = "properties.network.publicNetworkAccess"
@@ -51,5 +51,5 @@ def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         firewall(server, index, ACL),
         PASSWORDS.lock(server),
         what="The PostgreSQL server",
-        address=host(server, "properties.fullyQualifiedDomainName"),
+        address=text(server, "properties.fullyQualifiedDomainName"),
     )

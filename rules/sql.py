@@ -13,7 +13,7 @@ from scanner.reach.firewall import Firewall, Rules, firewall, injected, private_
 from scanner.reach.open_ports import at_subnet
 from scanner.reach.perimeters import perimeters
 
-from .common import host
+from .common import text
 
 API = "2025-01-01"
 SERVER = ResourceType("Microsoft.Sql/servers", api=API)
@@ -152,7 +152,7 @@ def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         as_far_as_shown(reach) if hidden else reach,
         authentication(server, SERVER_ONLY),
         what="The SQL server of a Synapse workspace" if synapse else "The SQL server",
-        address=host(server, "properties.fullyQualifiedDomainName"),
+        address=text(server, "properties.fullyQualifiedDomainName"),
         closing=SYNAPSE if synapse else "",
         hidden=HIDDEN if hidden else "",
     )
@@ -196,7 +196,7 @@ def instance_endpoints(instance: Resource, index: Index) -> Iterator[Exposure]:
         inside(instance, index),
         lock,
         what="The managed instance in its subnet",
-        address=host(instance, "properties.fullyQualifiedDomainName"),
+        address=text(instance, "properties.fullyQualifiedDomainName"),
     )
     yield Exposure("tds-public", "data", outside(instance, index), lock, what="The managed instance's public endpoint")
 
