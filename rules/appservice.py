@@ -17,7 +17,7 @@ from scanner.model.exposure import (
     replace,
 )
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, member, same
+from scanner.model.json_paths import MISSING, get_path, member, same, text_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
@@ -191,8 +191,7 @@ def behind(front: Lock, own: Lock) -> Lock:
 
 
 def host(site: Resource) -> str:
-    value = site.get("properties.defaultHostName")
-    return value if isinstance(value, str) else ""
+    return text_at(site.body, "properties.defaultHostName")
 
 
 def own_hosts(site: Resource) -> list[str]:

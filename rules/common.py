@@ -1,14 +1,13 @@
 """Helpers that the rule files of several services share."""
 
 from scanner.model.exposure import Auth, Lock
-from scanner.model.json_paths import same
+from scanner.model.json_paths import same, text_at
 from scanner.model.resource import Resource
 
 
 def host(resource: Resource, path: str) -> str:
-    """Return the host of an address that the resource names, "" where it names none."""
-    value = resource.get(path)
-    return value.split("://", 1)[-1].split("/", 1)[0].split(":", 1)[0] if isinstance(value, str) else ""
+    """Return the host of the URL at a path, "" where there is none."""
+    return text_at(resource.body, path).split("://", 1)[-1].split("/", 1)[0].split(":", 1)[0]
 
 
 def by_perimeter(resource: Resource) -> bool:

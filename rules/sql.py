@@ -5,15 +5,13 @@ from dataclasses import replace
 
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, same
+from scanner.model.json_paths import MISSING, same, text_at
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet, private_endpoints
 from scanner.reach.open_ports import subnet_port_lock
 from scanner.reach.perimeters import perimeters
-
-from .common import host
 
 API = "2025-01-01"
 SERVER = ResourceType("Microsoft.Sql/servers", api=API)
@@ -156,7 +154,7 @@ def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         as_far_as_shown(reach) if hidden else reach,
         authentication(server, SERVER_ONLY),
         display_name="The SQL server of a Synapse workspace" if synapse else "The SQL server",
-        address=host(server, "properties.fullyQualifiedDomainName"),
+        address=text_at(server.body, "properties.fullyQualifiedDomainName"),
         fix_instruction=SYNAPSE if synapse else "",
         hidden_rules=HIDDEN if hidden else "",
     )
@@ -200,7 +198,7 @@ def instance_endpoints(instance: Resource, index: Index) -> Iterator[Exposure]:
         inside(instance, index),
         lock,
         display_name="The managed instance in its subnet",
-        address=host(instance, "properties.fullyQualifiedDomainName"),
+        address=text_at(instance.body, "properties.fullyQualifiedDomainName"),
     )
     yield Exposure(
         "tds-public", "data", outside(instance, index), lock, display_name="The managed instance's public endpoint"
