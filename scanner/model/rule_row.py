@@ -94,6 +94,7 @@ class RuleRow(Struct, frozen=True, forbid_unknown_fields=True):
     """A rule as data, with a `check` or a `lock`. `learn`: pages of Microsoft Learn below /azure/."""
 
     title: str
+    pass_title: str
     category: str
     why: str
     fix: FixRow
@@ -101,7 +102,6 @@ class RuleRow(Struct, frozen=True, forbid_unknown_fields=True):
     lock: LockRow | None = None
     unless: tuple[UnlessRow, ...] = ()
     severity: SeverityName | None = None
-    pass_title: str = ""
     source: str = ""
     controls: str | Names = ()
     learn: str | Names = ()

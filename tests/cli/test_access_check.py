@@ -323,9 +323,9 @@ def test_an_action_of_the_index_that_one_subscription_lacks_counts_in_all() -> N
     reader = rights(roles=[(["*/read"], [])])
     lacks = SubscriptionPermissions(TEST, "test", "full", roles=[(["*/read"], [gate])])
     places = assess(rules(), [reader, lacks])
-    assert "machine-open-web" in places[0].lacking
-    assert "load-balancer-basic" not in places[0].lacking
-    assert "load-balancer-basic" in places[1].lacking
+    assert "machine-web-port-anonymous" in places[0].lacking
+    assert "load-balancer-basic-sku" not in places[0].lacking
+    assert "load-balancer-basic-sku" in places[1].lacking
     rows = missing(rules(), places)
     assert [(row.action, row.names) for row in rows] == [(gate, ("test",))]
 

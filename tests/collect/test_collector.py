@@ -244,7 +244,7 @@ def test_what_publishes_is_read_and_its_secrets_are_not_kept(graph: bool) -> Non
     api = child(service, "apis/a", serviceUrl="https://app.example.net", authenticationSettings={"x": "secret-3"})
     estate = [service, door, other, child(door, "originGroups/g"), origin, backend, api]
     rules = loader.load(packages=False)
-    rules.select(only=["front-door-without-waf"])
+    rules.select(only=["front-door-no-waf"])
     assert {kind.type for kind in rules.read()} == {"Microsoft.Cdn/profiles", "Microsoft.ApiManagement/service"}
     result = scanned(box(estate), Scope(graph=graph), Plan(rules.read(), rules.reads()))
     assert result.resources[origin["id"]]["properties"] == {"hostName": "app.example.net"}

@@ -101,7 +101,7 @@ def test_an_endpoint_is_accepted_with_all_rules_that_fail_on_it_as_it_is() -> No
     ]
     assert Path("waivers.toml").read_text() == (
         f"""[[waiver]]
-rule = "storage-open-network"
+rule = "storage-network-unrestricted"
 resource = "{ST}"
 endpoints = ["blob/scans"]
 cell = "data/anonymous/internet"
@@ -132,7 +132,7 @@ ticket = "OPS-7"
         "ticket": "OPS-7",
     }
     # Another endpoint of the same finding was not accepted, and stays.
-    network = finding(again, "storage-open-network")
+    network = finding(again, "storage-network-unrestricted")
     assert (network["status"], "blob/scans" in network["endpoints"], "blob" in network["endpoints"]) == (
         ("fail", False, True)
     )
@@ -147,7 +147,7 @@ def test_an_endpoint_that_appears_later_is_not_covered() -> None:
     assert "fail" not in {row["status"] for row in scanned(containers("scans"), *WITH)["findings"]}
     later = scanned(containers("scans", "export"), *WITH)
     assert states(later) == dict.fromkeys(states(document), "waived") | {"blob/export": "open"}
-    network = finding(later, "storage-open-network")
+    network = finding(later, "storage-network-unrestricted")
     assert (network["status"], network["endpoints"]) == ("fail", ["blob/export"])
 
 
@@ -197,12 +197,12 @@ def test_what_stands_in_the_file_stays_as_it_is() -> None:
 
 
 def test_a_finding_says_what_still_fails_beside_it() -> None:
-    row = finding(scanned(containers("scans")), "storage-open-network")
+    row = finding(scanned(containers("scans")), "storage-network-unrestricted")
     assert "storage-anonymous-blob-access still fails there" in accepted(
         row["fingerprint"], "--in", "findings.json", *WORDS
     )
     again = scanned(containers("scans"), *WITH)
-    assert finding(again, "storage-open-network")["status"] == "waived"
+    assert finding(again, "storage-network-unrestricted")["status"] == "waived"
     assert states(again)["blob/scans"] == "open"
 
 

@@ -86,7 +86,7 @@ def test_a_waiver_covers_its_rule_on_its_resource_whatever_the_case(tmp_path: Pa
     assert covered(found, rules, resource=ID.upper())
     assert not covered(found, rules, resource=f"{ID}2")
     assert not covered(
-        found, rules, rule="storage-weak-tls" if "storage-weak-tls" in rules.rules else "storage-shared-key"
+        found, rules, rule="storage-weak-tls" if "storage-weak-tls" in rules.rules else "storage-shared-key-enabled"
     )
 
 
@@ -132,8 +132,8 @@ def test_the_last_day_counts_and_an_expired_waiver_covers_nothing(
 def test_an_endpoint_that_is_not_listed_keeps_the_finding(tmp_path: Path, rules: RuleSet) -> None:
     found = file(entry(rule='"storage-*"', endpoints='["blob", "blob/*"]'), tmp_path, rules)
     blob, container = spot("blob", "data/shared/internet"), spot("blob/x", "data/anonymous/internet")
-    assert covered(found, rules, blob, container, rule="storage-shared-key")
-    assert not covered(found, rules, blob, spot("file", "data/shared/internet"), rule="storage-shared-key")
+    assert covered(found, rules, blob, container, rule="storage-shared-key-enabled")
+    assert not covered(found, rules, blob, spot("file", "data/shared/internet"), rule="storage-shared-key-enabled")
     assert not covered(found, rules), "a property is no endpoint"
 
 
@@ -153,13 +153,13 @@ def test_an_endpoint_that_is_worse_than_the_cell_keeps_the_finding(
     cell: str, covers: bool, tmp_path: Path, rules: RuleSet
 ) -> None:
     found = file(entry(rule='"storage-*"', cell='"admin/shared/azure"'), tmp_path, rules)
-    assert covered(found, rules, spot("blob", cell), rule="storage-shared-key") is covers
+    assert covered(found, rules, spot("blob", cell), rule="storage-shared-key-enabled") is covers
 
 
 def test_an_accepted_app_accepts_no_data(tmp_path: Path, rules: RuleSet) -> None:
     found = file(entry(rule='"storage-*"', cell='"app/anonymous/internet"'), tmp_path, rules)
-    assert covered(found, rules, spot("web", "app/anonymous/internet"), rule="storage-shared-key")
-    assert not covered(found, rules, spot("blob", "data/identity/selected"), rule="storage-shared-key")
+    assert covered(found, rules, spot("web", "app/anonymous/internet"), rule="storage-shared-key-enabled")
+    assert not covered(found, rules, spot("blob", "data/identity/selected"), rule="storage-shared-key-enabled")
 
 
 def test_accepted_gaps(tmp_path: Path, rules: RuleSet) -> None:
@@ -181,7 +181,7 @@ def test_accepted_gaps(tmp_path: Path, rules: RuleSet) -> None:
         ("storage-plain-http", "*", ID, True),
         ("storage-plain-http", ID, f"{ID}2", False),
         ("storage-plain-http", ID, f"{ID}/blobServices/default", False),
-        ("storage-shared-key", ID, ID, False),
+        ("storage-shared-key-enabled", ID, ID, False),
         ("storage-plain-http", "/subscriptions/s1", "/subscriptions/S1", True),
         ("storage-plain-http", "/subscriptions/*", "/subscriptions/s1", False),
         ("storage-plain-http", "*", "/subscriptions/s1", False),

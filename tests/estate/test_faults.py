@@ -33,11 +33,11 @@ def harm(whole: Scanned, hurt: Scanned) -> Verdicts:
     grants = {key for key, status in changed.items() if status == "pass" and sure_pass(hurt, *key)}
     # Without the list of its rules a server may have database rules alone: its lock does not apply, and the rule on
     # servers without rules says Unknown in its place, so that nothing ends in silence.
-    asked = "sql-public-endpoint-without-rules"
+    asked = "sql-public-access-without-rules"
     grants |= {
         (resource, rule)
         for (resource, rule), status in changed.items()
-        if (rule, status) == ("sql-open-network", "n/a") and after[resource, asked] == "unknown"
+        if (rule, status) == ("sql-network-unrestricted", "n/a") and after[resource, asked] == "unknown"
     }
     assert {key: status for key, status in changed.items() if status != "unknown" and key not in grants} == {}
     gaps = [row["url"].lower() for row in hurt.document["gaps"]]

@@ -15,7 +15,7 @@ from tests.terminals import STORAGE, SUB, TAKEN, Ended, account, listed, twolock
 
 NOW = datetime.now(UTC).date()
 RULE = "storage-anonymous-blob-access"
-NETWORK = "storage-open-network"
+NETWORK = "storage-network-unrestricted"
 
 
 @pytest.fixture(autouse=True)
@@ -231,7 +231,7 @@ def test_who_accepted_the_gap_accepted_what_hangs_on_it_alone() -> None:
 def test_what_fails_and_may_be_worse_is_accepted_with_its_gap(accepted: str, code: int) -> None:
     write("st1", allowSharedKeyAccess=True)
     Path("waivers.toml").write_text(accepted)
-    words = ("--only", RULE, "--only", "storage-shared-key", "--fail-on", "never", "--waivers", "waivers.toml")
+    words = ("--only", RULE, "--only", "storage-shared-key-enabled", "--fail-on", "never", "--waivers", "waivers.toml")
     assert twolocks("scan", "--from", "night.jsonl", *words, "--out", "findings.json").code == code
     assert "fail" in {row["status"] for row in document()["findings"]}
 

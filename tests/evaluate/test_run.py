@@ -233,7 +233,7 @@ def test_perimeters_that_were_not_read_may_widen_what_is_closed() -> None:
     document, _ = run(made, loader.load(packages=False))
     blob = next(row for row in document["exposures"] if row["endpoint"] == "blob")
     assert blob["may"]["reach"] == "internet"
-    assert statuses(document)["storage-open-network"] == "unknown"
+    assert statuses(document)["storage-network-unrestricted"] == "unknown"
 
 
 def test_a_list_that_was_refused_is_missing_in_its_own_subscription() -> None:
@@ -326,7 +326,7 @@ def test_two_folders_with_files_named_alike_do_not_clash(tmp_path: Path) -> None
         folder.mkdir()
         (folder / "storage.py").write_text(RULES.replace("BODY", "pass").replace("mine-", f"{place}-"))
     found = loader.load([tmp_path / "a", tmp_path / "b"])
-    assert {"a-network", "b-network", "storage-shared-key"} <= set(found.rules)
+    assert {"a-network", "b-network", "storage-shared-key-enabled"} <= set(found.rules)
 
 
 @pytest.mark.parametrize(
@@ -348,16 +348,16 @@ def test_a_pattern_that_matches_nothing_is_refused_with_the_nearest(pattern: str
 def test_patterns_select_by_id_category_severity_type_and_control() -> None:
     found = loader.load(packages=False)
     for pattern, one in (
-        ("storage-*", "storage-shared-key"),
-        ("category:network", "storage-open-network"),
+        ("storage-*", "storage-shared-key-enabled"),
+        ("category:network", "storage-network-unrestricted"),
         ("severity:high", "storage-plain-http"),
-        ("type:microsoft.storage/*", "storage-shared-key"),
+        ("type:microsoft.storage/*", "storage-shared-key-enabled"),
         ("control:CIS*", "storage-plain-http"),
     ):
         found.select([pattern])
         assert one in found.enabled, pattern
     found.select([], ["category:network"])
-    assert "storage-open-network" not in found.enabled
+    assert "storage-network-unrestricted" not in found.enabled
 
 
 def test_a_name_in_a_command_is_one_word_and_keeps_its_braces() -> None:

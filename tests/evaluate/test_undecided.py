@@ -57,7 +57,7 @@ def test_a_type_that_was_not_listed_is_undecided_on_the_subscription() -> None:
     assert document["findings"] == []
     assert evaluation.result.complete
     document, evaluation = run(listed("Microsoft.Sql/servers"), rules())
-    assert status(document, "sql-open-network") == [(f"/subscriptions/{SUB}", "unknown")]
+    assert status(document, "sql-network-unrestricted") == [(f"/subscriptions/{SUB}", "unknown")]
     assert {row["rule"].split("-")[0] for row in document["findings"]} == {"sql"}
     assert not evaluation.result.complete
 
@@ -81,7 +81,7 @@ def test_two_refused_lists_of_a_type_make_one_finding() -> None:
     for url in urls:
         made.gap(url, 403, "AuthorizationFailed", "Microsoft.Sql/servers/read")
     document, _ = run(made, rules())
-    assert status(document, "sql-open-network") == [(f"/subscriptions/{SUB}", "unknown")]
+    assert status(document, "sql-network-unrestricted") == [(f"/subscriptions/{SUB}", "unknown")]
     assert next(row for row in document["findings"])["gaps"] == urls
 
 
@@ -89,7 +89,7 @@ def test_parts_of_a_resource_that_was_not_read_itself_are_undecided() -> None:
     made = listed()
     made.resource({"id": f"{ACCOUNT}/blobServices/default", "properties": {}}, "2025-08-01", "get")
     document, evaluation = run(made, rules())
-    assert status(document, "storage-open-network") == [(ACCOUNT.lower(), "unknown")]
+    assert status(document, "storage-network-unrestricted") == [(ACCOUNT.lower(), "unknown")]
     assert not evaluation.result.complete
 
 
@@ -106,14 +106,14 @@ def test_slots_that_could_not_be_listed_are_undecided() -> None:
     made.resource({"id": SITE, "kind": "app", "properties": {"state": "Running"}}, "2025-03-01", "list")
     made.gap(f"{SITE}/slots", 403, "AuthorizationFailed", "Microsoft.Web/sites/slots/read")
     document, _ = run(made, rules())
-    assert (f"{SITE}/slots", "unknown") in status(document, "app-answers-anybody")
+    assert (f"{SITE}/slots", "unknown") in status(document, "app-no-platform-sign-in")
 
 
 def test_an_answer_without_properties_does_not_say_that_a_door_is_off() -> None:
     made = listed()
     made.resource({"id": APP}, "2025-07-01", "list")
     document, _ = run(made, rules())
-    assert status(document, "container-app-answers-anybody") == [(APP, "unknown")]
+    assert status(document, "container-app-no-platform-sign-in") == [(APP, "unknown")]
 
 
 def test_rules_of_a_perimeter_whose_profiles_were_refused_may_be_there() -> None:
@@ -127,7 +127,7 @@ def test_rules_of_a_perimeter_whose_profiles_were_refused_may_be_there() -> None
     made.gap(f"{PERIMETER}/profiles", 500, "InternalServerError", "")
     made.resource({"id": ACCOUNT, "kind": "StorageV2", "properties": {}}, "2026-04-01", "get")
     document, _ = run(made, rules())
-    assert status(document, "storage-open-network") == [(ACCOUNT, "unknown")]
+    assert status(document, "storage-network-unrestricted") == [(ACCOUNT, "unknown")]
 
 
 def test_what_is_undecided_beside_a_failure_makes_the_scan_incomplete_also_where_another_is_intended(
@@ -192,7 +192,7 @@ def test_an_endpoint_that_fails_and_may_be_worse_makes_the_scan_incomplete() -> 
     }
     made.resource({"id": vault, "sku": {"name": "standard"}, "properties": body}, "2024-06-01", "get")
     found = loader.load(packages=False)
-    found.select(["appconfig-access-keys"])
+    found.select(["appconfig-access-keys-enabled"])
     document, evaluation = run(made, found)
     assert [(row["status"], row["severity"]) for row in document["findings"]] == [("fail", "low")]
     assert document["exposures"][0]["worst"] == "medium"
@@ -211,7 +211,7 @@ def test_a_list_of_which_a_row_was_lost_is_not_known_in_whole() -> None:
     made.read(f"{server}/ipv6FirewallRules", 0)
     made.read(f"{server}/virtualNetworkRules", 0)
     document, _ = run(made, rules())
-    assert status(document, "sql-open-network") == [(server, "unknown")]
+    assert status(document, "sql-network-unrestricted") == [(server, "unknown")]
 
 
 NET = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Network"
@@ -273,7 +273,7 @@ RUNS = [{"code": "PowerState/running"}]
 
 @pytest.mark.parametrize("strange", STRANGE, ids=lambda value: ascii(value)[:20])
 def test_a_machine_that_is_not_as_it_should_be_is_none_without_ports(strange: Any) -> None:
-    rule = "machine-open-administration"
+    rule = "machine-management-port-exposed"
     assert status(machine(networks(), RUNS, OWN_NIC, SSH), rule) == [(VM, "fail")]
     assert status(machine(networks(), strange, OWN_NIC, SSH), rule) == [(VM, "fail")]
     assert status(machine(networks(), RUNS, strange, SSH), rule) == [(VM, "unknown")]
@@ -281,7 +281,7 @@ def test_a_machine_that_is_not_as_it_should_be_is_none_without_ports(strange: An
 
 def test_admin_rules_that_were_read_in_another_subscription_alone_may_open_a_port() -> None:
     other = "5b000000-0000-4000-8000-000000000001"
-    rule, type = "machine-open-administration", "Microsoft.Network/effectiveSecurityAdminRules"
+    rule, type = "machine-management-port-exposed", "Microsoft.Network/effectiveSecurityAdminRules"
     assert status(machine(networks(), RUNS, OWN_NIC), rule) == []
     made = networks(type)
     made.scope(other, "test", "tenant", "full")

@@ -60,7 +60,7 @@ def test_a_child_s_parents_are_needed_too() -> None:
 
 
 def test_paths_of_machines_hang_on_the_networks_and_a_plain_setting_does_not() -> None:
-    machine, plain = (access.looks(rules().rules[id]) for id in ("machine-open-web", "storage-plain-http"))
+    machine, plain = (access.looks(rules().rules[id]) for id in ("machine-web-port-anonymous", "storage-plain-http"))
     assert "Microsoft.Network/loadBalancers/read" in machine
     assert access.GRAPH in machine
     assert not plain

@@ -30,6 +30,7 @@ check = { path = "properties.x", good = [true] }
 why = "w"
 controls = "mine"
 learn = "a/b"
+pass_title = "P"
 [my-rule.fix]
 az = "az version"
 impact = "None."
@@ -140,7 +141,7 @@ def test_the_rows_of_a_table_share_its_keys(tmp_path: Path) -> None:
     [
         ("severity =", "sevrity =", 4, 'my-rule: unknown key "sevrity" (nearest: severity)'),
         ("good =", "goood =", 5, 'my-rule: unknown key "goood" (nearest: good)'),
-        ('impact = "None."', "", 9, 'my-rule: missing key "impact"'),
+        ('impact = "None."', "", 10, 'my-rule: missing key "impact"'),
         ("good = [true]", "good = [true], absent = false", 5, "the key source is missing"),
         ('"mine"', '"mnie"', 7, 'my-rule: no control set "mnie" (nearest: mine)'),
         ("check = { path", 'check = { of = "STOER", path', 5, '"STOER" is no variable of its .py (nearest: STORE)'),

@@ -12,10 +12,10 @@ RULES = examples.all_rules()
 NO_PORTAL = frozenset(
     (
         "acr-anonymous-pull",
-        "acr-export-allowed",
+        "acr-export-enabled",
         "cosmos-key-metadata-writes",
-        "mongo-vcore-data-api-on",
-        "redis-no-authentication",
+        "mongo-vcore-data-api-enabled",
+        "redis-authentication-disabled",
     )
 )
 """Rules about what the portal has no switch for."""

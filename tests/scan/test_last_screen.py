@@ -13,7 +13,14 @@ from scanner.snapshot.store import Store
 from tests.terminals import STORAGE, SUB, account, closed, listed, twolocks
 from tests.test_exit_codes import result
 
-RULES = ("--only", "storage-anonymous-blob-access", "--only", "storage-shared-key", "--only", "storage-plain-http")
+RULES = (
+    "--only",
+    "storage-anonymous-blob-access",
+    "--only",
+    "storage-shared-key-enabled",
+    "--only",
+    "storage-plain-http",
+)
 
 
 @pytest.fixture(autouse=True)
