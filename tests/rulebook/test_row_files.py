@@ -174,7 +174,7 @@ def test_one_faulty_row_takes_no_other_away(tmp_path: Path) -> None:
 def test_the_words_of_a_table_are_those_that_it_names(row: str, error: str, tmp_path: Path) -> None:
     table = ROW.replace("[my-rule", "[table.t").replace('"T"', '"{what} is wrong"')
     (broken,) = load(tmp_path, f"{table}[table.t.rows]\n{row}\n").broken
-    assert (broken.line, error in broken.error) == (13, True)
+    assert (broken.line, error in broken.error) == (14, True)
 
 
 def test_a_python_file_that_does_not_load_is_the_one_fault_of_its_rows(tmp_path: Path) -> None:
