@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from scanner import version
 from scanner.cli.common import print_json, show_broken, stopping
 from scanner.collect.permissions import SubscriptionPermissions, read_group_roles
 from scanner.collect.plan import Plan, Scope
@@ -25,7 +26,6 @@ from scanner.terminal.lines import Line, table
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
 from scanner.terminal.text import clean, many
-from scanner.version import version
 
 VIEWS = {"full": "seen in full", "partial": "seen in part", "none": "not seen"}
 DENIED = "deny assignments are not in Azure's answer; one may still refuse a read that a role allows"

@@ -69,7 +69,7 @@ def _callback(row: Command) -> Callable[..., int]:
 
 def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from scanner.version import version
+        from scanner import version
 
         print(f"twolocks {version()}")
         ctx.exit()

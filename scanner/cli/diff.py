@@ -3,6 +3,7 @@
 import os
 import sys
 
+from scanner import version
 from scanner.cli.common import show_broken, stopping
 from scanner.config.settings import Settings
 from scanner.history.documents import compared
@@ -14,7 +15,6 @@ from scanner.report import diff as differences
 from scanner.scan.job import chosen
 from scanner.terminal.lines import Line, table
 from scanner.terminal.screen import Screen
-from scanner.version import version
 
 
 def run(settings: Settings, old: str, new: str) -> int:

@@ -1,8 +1,8 @@
 """`twolocks notify test`: sends a test message to a notification of the settings."""
 
+from scanner import version
 from scanner.config.settings import Settings
 from scanner.notify import after_scan
-from scanner.version import version
 
 
 def test(settings: Settings, name: str) -> int:

@@ -1,9 +1,9 @@
 """`twolocks scan`: reads subscriptions or a snapshot, evaluates, writes the outputs."""
 
+from scanner import version
 from scanner.cli.common import stopping
 from scanner.config.settings import Settings
 from scanner.terminal.screen import Screen
-from scanner.version import version
 
 
 def run(settings: Settings) -> int:

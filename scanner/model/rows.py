@@ -12,7 +12,7 @@ from scanner.model.json_paths import MISSING
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import LEARN, Check, Fix, Rule, subject_of
-from scanner.model.rule_row import CheckRow, Names, RuleRow, UnlessRow, Value
+from scanner.model.rule_row import CheckRow, Names, RuleData, UnlessRow, Value
 from scanner.model.verdict import NotApplicable, Severity, Unread, Verdict
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ class BadRow(Exception):
         self.known = tuple(known)
 
 
-FIELDS = frozenset(RuleRow.__struct_fields__)
+FIELDS = frozenset(RuleData.__struct_fields__)
 
 
-def row_of(data: dict[str, Any]) -> RuleRow:
+def row_of(data: dict[str, Any]) -> RuleData:
     """Return a row of parsed TOML. Raise `msgspec.ValidationError`, or BadRow for keys that contradict each other."""
-    row = msgspec.convert(data, RuleRow)
+    row = msgspec.convert(data, RuleData)
     if (row.check is None) == (row.lock is None):
         raise BadRow("a rule has a check or a lock")
     if row.check is not None:
@@ -46,7 +46,7 @@ def row_of(data: dict[str, Any]) -> RuleRow:
     return row
 
 
-def _consistent(row: RuleRow, check: CheckRow) -> None:
+def _consistent(row: RuleData, check: CheckRow) -> None:
     asked = [bool(check.good), check.at_least is not UNSET, bool(check.set), bool(check.function)]
     if asked.count(True) != 1:
         raise BadRow("a check has one of good, at_least, set and function", "check")
@@ -60,7 +60,7 @@ def _consistent(row: RuleRow, check: CheckRow) -> None:
         raise BadRow("the bad values are missing", "check", "good")
 
 
-def rule_of(id: str, row: RuleRow, lookup: Lookup, default: Callable[[], ResourceType]) -> Rule:
+def rule_of(id: str, row: RuleData, lookup: Lookup, default: Callable[[], ResourceType]) -> Rule:
     """Return the rule of a row. `default` is the type of a row that names none.
 
     Raise BadRow, or ValueError for a category that does not fit.
@@ -202,7 +202,7 @@ def _fact(row: CheckRow) -> Callable[[Resource], Verdict]:
 # Fixes
 
 
-def _fix(row: RuleRow, of: ResourceType | Read) -> Fix:
+def _fix(row: RuleData, of: ResourceType | Read) -> Fix:
     fix = row.fix
     bicep = fix.bicep if fix.bicep is not None else _bicep(row.check, of) if row.check is not None else ""
     page = fix.terraform_page or fix.terraform.partition(".")[0].removeprefix("azurerm_")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from scanner.model.exposure import LOCKS
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
-from scanner.model.rule_row import RuleRow, SeverityName
+from scanner.model.rule_row import RuleData, SeverityName
 from scanner.model.verdict import Severity, Verdict
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Rule:
     source: str = ""
     costly: bool = False
     retired_on: str = ""
-    row: RuleRow | None = None
+    row: RuleData | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for a category that does not fit the rule."""

@@ -90,7 +90,7 @@ class FixRow(Struct, frozen=True, forbid_unknown_fields=True):
     cost: Literal[1, 2, 3] = 1
 
 
-class RuleRow(Struct, frozen=True, forbid_unknown_fields=True):
+class RuleData(Struct, frozen=True, forbid_unknown_fields=True):
     """A rule as data, with a `check` or a `lock`. `learn`: pages of Microsoft Learn below /azure/."""
 
     title: str

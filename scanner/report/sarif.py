@@ -3,8 +3,8 @@
 The file is made for how GitHub reads it (November 2026), where that differs from the standard:
 
 - GitHub takes a severity from the rule alone (`security-severity`), but the severity of a lock rule depends on who can
-  connect. So a lock rule has one descriptor a severity (`storage-shared-key-enabled.high`), and a raised severity is a new
-  alert.
+  connect. So a lock rule has one descriptor a severity (`storage-shared-key-enabled.high`), and a raised severity is a
+  new alert.
 - GitHub shows every result as an alert, whatever its `kind` and in spite of `suppressions`. So what is inconclusive or
   accepted has a descriptor of its own (`RULE.undecided`, `RULE.waived`) without a severity: it is shown and blocks
   nothing.

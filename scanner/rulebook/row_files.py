@@ -1,6 +1,6 @@
 """Files of rules as data (`*.toml`): read, and each fault named with its line and the nearest known word.
 
-    [storage-versioning-disabled]            a rule: its id, and the keys of `scanner.model.rule_row.RuleRow`
+    [storage-versioning-disabled]            a rule: its id, and the keys of `scanner.model.rule_row.RuleData`
     title = "..."
 
     [table.tls]                         what many rules share; {words} are filled from their rows

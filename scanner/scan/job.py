@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scanner import version
 from scanner.config import waiver_reader
 from scanner.config.notifications import Target
 from scanner.config.settings import Settings
@@ -12,7 +13,6 @@ from scanner.evaluate.policy import NoWaivers, Policy, Waivers
 from scanner.output.storage import Storage, is_blob, refuse_other_urls
 from scanner.output.targets import STDOUT, OutputTarget, check_folder, check_target, parse_targets
 from scanner.rulebook.loader import RuleSet, load
-from scanner.version import version
 
 SNAPSHOTS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".gz", ".zst", ".ndjson")
 

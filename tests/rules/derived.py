@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from scanner.model.resource_type import Read
 from scanner.model.rule import Rule
-from scanner.model.rule_row import CheckRow, RuleRow, UnlessRow
+from scanner.model.rule_row import CheckRow, RuleData, UnlessRow
 from tests.rules import examples
 from tests.rules.examples import Case
 
@@ -41,7 +41,7 @@ def of_rule(rule: Rule) -> Iterator[Case]:
         yield from _conditions(base, rule, row)
 
 
-def _facts(base: Case, rule: Rule, row: RuleRow, check: CheckRow) -> Iterator[Case]:
+def _facts(base: Case, rule: Rule, row: RuleData, check: CheckRow) -> Iterator[Case]:
     for path in check.any_of or (check.path,):
         for what, value, status in _values(row, check):
             changed = base
@@ -51,7 +51,7 @@ def _facts(base: Case, rule: Rule, row: RuleRow, check: CheckRow) -> Iterator[Ca
             yield replace(changed, name=f"{rule.id}: {path} {what}", expect={rule.id: status})
 
 
-def _conditions(base: Case, rule: Rule, row: RuleRow) -> Iterator[Case]:
+def _conditions(base: Case, rule: Rule, row: RuleData) -> Iterator[Case]:
     for each in row.unless:
         if each.path and each.path != "name":
             value = GONE if each.absent else each.is_[0] if each.is_ else STRANGE
@@ -59,7 +59,7 @@ def _conditions(base: Case, rule: Rule, row: RuleRow) -> Iterator[Case]:
             yield replace(met, name=f"{rule.id}: {each.because}", expect={rule.id: "not-applicable"})
 
 
-def _values(row: RuleRow, check: CheckRow) -> Iterator[tuple[str, Any, str]]:
+def _values(row: RuleData, check: CheckRow) -> Iterator[tuple[str, Any, str]]:
     """Yield each value of the property with the status that it leads to."""
     yield from ((f"is {value!r}", value, "pass") for value in check.good)
     yield from ((f"is {value!r}", value, "fail") for value in (check.bad_values if check.good else ()))

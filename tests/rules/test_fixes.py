@@ -1,6 +1,8 @@
 """Every rule says how it is closed, and what may break; what it says in Bicep and Terraform exists."""
 
 import re
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from scanner.model.rule import Rule
 from tests.rules import examples, pinned
 
 RULES = examples.all_rules()
+PAGES: dict[str, list[str]] = tomllib.loads((Path(__file__).parent / "terraform.toml").read_text("utf-8"))
 NO_PORTAL = frozenset(
     (
         "acr-anonymous-pull",
@@ -78,6 +81,8 @@ def test_what_it_writes_in_bicep_is_what_rules_look_at(rule: Rule) -> None:
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule.fix.terraform], ids=lambda rule: rule.id)
 def test_what_it_writes_in_terraform_is_an_argument_of_the_page_that_was_read(rule: Rule) -> None:
     left, _, value = rule.fix.terraform.partition(" = ")
+    argument = left.partition(".")[2]
+    assert argument in PAGES[rule.fix.terraform_page], "read the page and add it to terraform.toml"
     assert re.fullmatch(r"azurerm_[a-z_]+(\.[a-z0-9_]+)*", left)
     assert left.partition(".")[0] == f"azurerm_{rule.fix.terraform_page}"
     assert not value or re.fullmatch(r'"[^"]+"|\[("[^"]+"(, )?)+\]|true|false|\d+', value)
