@@ -2,12 +2,14 @@
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from scanner.errors import InputError
 from scanner.rulebook.loader import RuleSet, load
 from scanner.rulebook.renamed import new_id, new_ids, renamed
+from tests.same.compare import renamed as from_page
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +68,9 @@ def test_where_the_new_rule_is_not_loaded_its_id_is_not_given() -> None:
         with pytest.raises(InputError, match="matches no rule") as caught:
             RuleSet().check(pattern)
         assert "storage-shared-key-enabled" not in caught.value.do
+
+
+def test_the_page_lists_each() -> None:
+    """`make same` reads the page, because an earlier commit has no list."""
+    page = Path(__file__).parents[2] / "docs/dev/renamed.md"
+    assert from_page(page) == renamed()
