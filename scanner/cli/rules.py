@@ -40,6 +40,7 @@ def show(settings: Settings, id: str) -> int:
     rules = load([Path(each) for each in settings["rules"]])
     rule = rules.rules.get(id) or next((each for each in rules.rules.values() if id in each.aliases), None)
     if rule is None:
+        rules.check_renamed(id, at="", rewrite="twolocks rules show {}")
         near = nearest(id, rules.rules)
         hint = f"nearest: {', '.join(near)}; " if near else ""
         raise InputError(f'there is no rule "{id}"', do=f"{hint}all: twolocks rules list")

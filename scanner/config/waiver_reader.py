@@ -195,7 +195,7 @@ def _expires(limits: _Limits, table: str, place: int, entry: Mapping[str, Any]) 
 def _check_rule(limits: _Limits, table: str, place: int, pattern: str) -> bool:
     """Return whether a rule or a pattern of rules exists; gather the fault where it does not."""
     try:
-        limits.rules.check(pattern, f"{table} of")
+        limits.rules.check(pattern, f"{table} of", 'write rule = "{}"')
     except InputError as error:
         limits.file.fault(error.what, table, place, "rule", do=error.do)
         return False

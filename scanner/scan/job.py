@@ -88,7 +88,7 @@ def chosen(settings: Settings) -> RuleSet:
                 rules.check(pattern, f"--{option}")
             except InputError as error:
                 source = settings.options[option].source
-                error.at = error.at or ("" if source.startswith("--") else source)
+                error.at = error.at if source.startswith("--") else source
                 raise
     rules.select(settings["only"], settings["skip"])
     if not rules.enabled and rules.rules:
@@ -106,10 +106,12 @@ def _patterns(settings: Settings) -> str:
 def _severities(settings: Settings, rules: RuleSet) -> None:
     for rule in settings.severities:
         if rule not in rules.rules:
+            at = settings.sources.get(f"severity.{rule}", settings.file)
+            rules.check_renamed(rule, at=at, rewrite="write [severity.{}]")
             near = nearest(rule, rules.rules, 1)
             raise InputError(
                 f'there is no rule "{rule}"',
-                at=settings.sources.get(f"severity.{rule}", settings.file),
+                at=at,
                 do=(f"nearest: {near[0]}; " if near else "") + "all: twolocks rules list",
             )
 

@@ -120,6 +120,45 @@ def test_an_unknown_rule(night: str) -> None:
     assert "; all: twolocks rules list\nexit 2\n" in ended.err
 
 
+OLD, NEW = "storage-shared-key", "storage-shared-key-enabled"
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "at", "do"),
+    [
+        (["--only", OLD], "", f"--only {OLD}", f'write "{NEW}"'),
+        (["--skip", OLD.upper()], "", f"--skip {OLD.upper()}", f'write "{NEW}"'),
+        ([], f'[scan]\nskip = ["{OLD}"]\n', "twolocks.toml:2", f'write "{NEW}"'),
+        ([], f'[severity.{OLD}]\nto = "low"\nreason = "r"\n', "twolocks.toml:1", f"write [severity.{NEW}]"),
+    ],
+)
+def test_the_old_id_of_a_rule(night: str, words: list[str], settings: str, at: str, do: str) -> None:
+    if settings:
+        Path("twolocks.toml").write_text(settings)
+    ended = twolocks("scan", "--from", night, *words)
+    assert ended.code == 2
+    name = OLD.upper() if OLD.upper() in words else OLD
+    assert ended.err.endswith(error(f'error: the rule "{name}" is now "{NEW}"', f"at: {at}", f"do: {do}", "exit 2"))
+
+
+def test_the_old_id_of_a_rule_in_a_waiver(night: str) -> None:
+    Path("waivers.toml").write_text(
+        f"[[waiver]]\nrule = '{OLD}'\nresource = '*'\nreason = 'r'\nowner = 'o'\nexpires = 2026-12-31\n"
+    )
+    ended = twolocks("scan", "--from", night, "--waivers", "waivers.toml")
+    assert ended.code == 2
+    assert f'error: the rule "{OLD}" is now "{NEW}"' in ended.err
+    assert f'at: waivers.toml:2\ndo: write rule = "{NEW}"\nexit 2\n' in ended.err
+
+
+def test_the_old_id_of_a_rule_to_show() -> None:
+    ended = twolocks("rules", "show", OLD)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.endswith(
+        error(f'error: the rule "{OLD}" is now "{NEW}"', f"do: twolocks rules show {NEW}", "exit 2")
+    )
+
+
 def test_an_unknown_category(night: str) -> None:
     ended = twolocks("scan", "--from", night, "--skip", "category:networks")
     assert ended.code == 2

@@ -243,6 +243,7 @@ def test_brackets_in_a_pattern_are_brackets(tmp_path: Path, rules: RuleSet) -> N
         (entry(rule=""), "a waiver needs rule", 1),
         (entry(resource=""), "a waiver needs resource", 1),
         (entry(rule='"storage-plane-http"'), 'waiver of "storage-plane-http" matches no rule', 2),
+        (entry(rule='"storage-shared-key"'), 'the rule "storage-shared-key" is now "storage-shared-key-enabled"', 2),
         (entry(expires="2027-11-27"), "2027-11-27 is more than 365 days ahead", 6),
         (entry(expires="7"), '"7" is no date', 6),
         (entry(endpoints='"blob"'), "endpoints is a list of names", 7),
@@ -272,6 +273,7 @@ def test_brackets_in_a_pattern_are_brackets(tmp_path: Path, rules: RuleSet) -> N
         (accepts(rule='""'), "a gap needs rule", 2),
         (accepts(resource='""'), "a gap needs resource", 3),
         (accepts(rule='"storage-plane-http"'), 'gap of "storage-plane-http" matches no rule', 2),
+        (accepts(rule='"sql-auditing-off"'), 'the rule "sql-auditing-off" is now "sql-auditing-disabled"', 2),
         (
             accepts(rule='"storage-*"', resource='"/subscriptions/*"'),
             "this gap is too wide: it accepts 24 rules on every resource, also what nobody has seen yet",
@@ -287,6 +289,12 @@ def test_what_is_wrong_is_told_with_its_line(text: str, what: str, line: int, tm
         file(text, tmp_path, rules)
     first = raised.value.all[0]
     assert (first.what, first.at.rpartition(":")[2]) == (what, str(line))
+
+
+def test_an_old_id_is_an_error_that_gives_the_new_id(tmp_path: Path, rules: RuleSet) -> None:
+    with pytest.raises(Faults) as raised:
+        file(entry(rule='"storage-shared-key"'), tmp_path, rules)
+    assert raised.value.do == 'write rule = "storage-shared-key-enabled"'
 
 
 def test_a_file_that_is_not_there(tmp_path: Path, rules: RuleSet) -> None:
