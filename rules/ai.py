@@ -34,7 +34,7 @@ KEYS = ACCOUNT.local_auth(
     on=(False,),
     absent=False,
     source="Azure Policy 71ef260a: everything but true is non-compliant; most responses do not include it",
-    says="account keys are accepted",
+    says="accepts account keys",
 )
 NAME = "properties.customSubDomainName"
 
@@ -50,7 +50,7 @@ def authentication(account: Resource) -> Lock:
         return lock | possible(Auth.shared, unknown_value(NAME, value), seen)
     if account.api_version_unknown:
         return lock | possible(Auth.shared, absent_at_unknown_version(NAME), seen)
-    return lock | grant(Auth.shared, seen, description="only keys are accepted, because it has no custom subdomain")
+    return lock | grant(Auth.shared, seen, description="accepts only keys, because it has no custom subdomain")
 
 
 @ACCOUNT.endpoints(data=("ai",), reads=(PERIMETERS,))

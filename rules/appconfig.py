@@ -24,7 +24,7 @@ KEYS = STORE.local_auth(
     on=(False,),
     absent=False,
     source="azure-mgmt-appconfiguration: the default value of disableLocalAuth is false",
-    says="access keys are accepted",
+    says="accepts access keys",
 )
 UPDATE = "az appconfig update --name {name} --resource-group {group}"
 DISABLE = f"{UPDATE} --disable-local-auth true"

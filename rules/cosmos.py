@@ -76,7 +76,7 @@ KEYS = ACCOUNT.local_auth(
     on=(False,),
     absent=False,
     source="Azure Policy Cosmos_DisableLocalAuth flags an absent value; terraform-provider-azurerm reads it as keys allowed",
-    says="account keys are accepted",
+    says="accepts account keys",
 )
 # disableLocalAuth is documented for NoSQL, Table and Gremlin. The built-in policy 5450f5bd leaves out Mongo and Cassandra,
 # for which no lasting effect could be verified.
@@ -134,7 +134,7 @@ def authentication(account: Resource) -> Lock:
     if not stay:
         return lock
     seen = (account.evidence(KEYS.path), account.evidence("kind"), account.evidence("properties.capabilities"))
-    return grant(Auth.shared, *seen, description="account keys are accepted, because this API cannot disable them")
+    return grant(Auth.shared, *seen, description="accepts account keys, because this API cannot disable them")
 
 
 DISABLE_PUBLIC_ACCESS = "az cosmosdb update --ids {id} --public-network-access DISABLED"
@@ -156,7 +156,7 @@ def account_endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
 def cluster_authentication(cluster: Resource) -> Lock:
     path = "properties.authConfig.allowedModes"
     value, seen = cluster.get(path), cluster.evidence(path, ["MicrosoftEntraID"])
-    description = "user passwords are accepted"
+    description = "accepts user passwords"
     if value is MISSING or value is None:
         # terraform-provider-azurerm mongo_cluster: NativeAuth where authConfig is not set.
         return grant(Auth.shared, seen, description=description)

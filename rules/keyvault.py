@@ -113,7 +113,7 @@ def deployment_access(vault: Resource, index: Index) -> Verdict:
 def expiry(item: Resource, index: Index) -> Verdict:
     """Fail where a key or secret has no expiry date: seconds since 1970, absent on one that never expires."""
     if not isinstance(item.require("properties.attributes"), dict):
-        return Unknown("properties.attributes: it is not an object")
+        return Unknown("properties.attributes: not an object")
     if same(item.get("properties.attributes.enabled"), False):
         return NotApplicable("it is disabled")
     path = "properties.attributes.exp"

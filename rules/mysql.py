@@ -37,7 +37,7 @@ ACL = Firewall(
 LOGINS = Switch(
     "properties.value",
     {"ON": Auth.identity, "OFF": Auth.shared},
-    descriptions={Auth.shared: "user passwords are accepted"},
+    descriptions={Auth.shared: "accepts user passwords"},
 )
 
 

@@ -37,7 +37,7 @@ PASSWORDS = Switch(
     {"Disabled": Auth.identity, "Enabled": Auth.shared},
     absent="Enabled",
     source="azure-mgmt-postgresqlflexibleservers AuthConfig: password authentication is on by default; Azure Policy fa498b91",
-    descriptions={Auth.shared: "role passwords are accepted"},
+    descriptions={Auth.shared: "accepts role passwords"},
 )
 
 

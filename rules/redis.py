@@ -43,7 +43,7 @@ KEYS = CACHE.local_auth(
     on=(False,),
     absent=False,
     source="azure-mgmt-redis: the default value of disableAccessKeyAuthentication is false",
-    says="access keys are accepted",
+    says="accepts access keys",
 )
 PLAIN = Switch("properties.enableNonSslPort", {False: Reach.none, True: Reach.internet})
 NO_PASSWORD = "properties.redisConfiguration.authnotrequired"
@@ -63,7 +63,7 @@ def without_password(cache: Resource) -> Lock:
             return possible(Auth.anonymous, not_returned(NO_PASSWORD), seen)
         return NO_GRANT
     if same(value, True):
-        return grant(Auth.anonymous, seen, description="no authentication is required")
+        return grant(Auth.anonymous, seen, description="requires no authentication")
     if same(value, False):
         return NO_GRANT
     return possible(Auth.anonymous, unknown_value(NO_PASSWORD, value), seen)
@@ -110,7 +110,7 @@ DATABASE_KEYS = CLUSTER.local_auth(
     "properties.accessKeysAuthentication",
     off=("Disabled",),
     on=("Enabled",),
-    says="access keys are accepted",
+    says="accepts access keys",
 )
 
 

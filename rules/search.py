@@ -34,7 +34,7 @@ KEYS = SERVICE.local_auth(
     on=(False,),
     absent=False,
     source="Azure Policy 6300012e: everything but true is non-compliant; search/search-security-api-keys: keys are the default",
-    says="API keys are accepted",
+    says="accepts API keys",
 )
 UPDATE = "az search service update --name {name} --resource-group {group}"
 DISABLE = f"{UPDATE} --disable-local-auth true"

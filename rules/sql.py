@@ -94,7 +94,7 @@ INSTANCE_ACL = Firewall(
 LOGINS = Switch(
     ENTRA_ONLY,
     {True: Auth.identity, False: Auth.shared},
-    descriptions={Auth.shared: "SQL logins with a password are accepted"},
+    descriptions={Auth.shared: "accepts SQL logins with a password"},
 )
 
 
@@ -147,7 +147,7 @@ def of_synapse(server: Resource) -> bool:
 
 def as_far_as_shown(reach: Lock) -> Lock:
     """Return the same lock, where the description of a closed grant refers to the server's own rules."""
-    description = "no one according to the server's rules, but rules inside the databases are not shown"
+    description = "no network by the server's rules, but rules inside the databases are not shown"
     return replace(
         reach, grants=tuple(replace(each, description=description) if not each.level else each for each in reach.grants)
     )

@@ -137,7 +137,7 @@ KEYS = ACCOUNT.local_auth(
     on=(True,),
     absent=True,
     source='REST specification: "the default value is null, which is equivalent to true"',
-    says="account keys are accepted",
+    says="accepts account keys",
 )
 
 
@@ -175,9 +175,11 @@ def containers(account: Resource, reach: Lock) -> Iterator[Exposure]:
         proof = Evidence(path, "absent" if access is MISSING else access, "None")
         what = f"Container {container.name}"
         if same(access, "Blob"):
-            authentication = grant(Auth.anonymous, proof, seen, description="anyone who knows a blob's URL can read it")
+            authentication = grant(
+                Auth.anonymous, proof, seen, description="allows anyone who knows a blob's URL to read it"
+            )
         elif same(access, "Container"):
-            authentication = grant(Auth.anonymous, proof, seen, description="anyone can list and read its blobs")
+            authentication = grant(Auth.anonymous, proof, seen, description="allows anyone to list and read its blobs")
         else:
             authentication = IDENTITY | possible(Auth.anonymous, unknown_value(path), proof)
         yield Exposure(f"blob/{container.name}", "data", reach, authentication, display_name=what, subject=container)
@@ -198,7 +200,7 @@ def static_site(account: Resource, reach: Lock) -> Exposure:
     proof = Evidence("blobServices/default properties.staticWebsite.enabled", value, False)
     if same(value, False):
         return closed("web", "app", "static website hosting is disabled", proof, display_name="The static website")
-    description = "no sign-in is required: confirm that $web contains no private data"
+    description = "requires no sign-in: confirm that $web contains no private data"
     return Exposure(
         "web", "app", reach, grant(Auth.anonymous, proof, description=description), display_name="The static website"
     )
@@ -222,7 +224,7 @@ def sftp(account: Resource, reach: Lock) -> Exposure:
                 f"localUsers/{user.name} properties.{path}", "absent" if value is MISSING else value, False
             )
             if same(value, True):
-                authentication |= grant(Auth.shared, proof, description="passwords or keys of local users are accepted")
+                authentication |= grant(Auth.shared, proof, description="accepts passwords or keys of local users")
             elif not same(value, False):
                 authentication |= possible(Auth.shared, not_returned(proof.path), proof)
     if users.gap is not None:
@@ -276,7 +278,7 @@ def nfs(account: Resource, reach: Lock) -> Exposure:
 
 
 def _nfs_offered(account: Resource) -> tuple[Lock | None, Unread | None]:
-    description = "NFS requires no authentication"
+    description = "requires no authentication"
     on = NFS.lock(account)
     if on.widest is not None and on.widest.level == Reach.internet:
         return grant(Auth.anonymous, *on.widest.evidence, description=description), None

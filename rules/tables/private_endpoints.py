@@ -55,7 +55,7 @@ def foreign(resource: Resource, index: Index) -> Verdict:
         return Fail((Evidence(f"{PATH}[].{TARGET}", others, "endpoints in your own tenant"),))
     unclear = [status for status, _ in rows if not any(same(status, each) for each in (*SETTLED, "Pending"))]
     if unclear or not all(isinstance(each, str) and each for each in approved):
-        return unknown(Unread(PATH, "the response did not include who connects, or the state is not known"))
+        return unknown(Unread(PATH, "Azure did not return who connects, or returned an unrecognized state"))
     if not approved:
         return NotApplicable("no private endpoint is approved")
     return Pass((Evidence(f"{PATH}[].{TARGET}", approved),))
