@@ -7,7 +7,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Unread
+from scanner.model.verdict import absent_at_unknown_version, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import by_perimeter, host
@@ -16,7 +16,7 @@ ACCOUNT = ResourceType("Microsoft.CognitiveServices/accounts", api="2025-09-01")
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 ACL = Firewall(
     empty="closed",
-    source="ai-services/cognitive-services-virtual-networks: by default an account is reached from all networks; Azure Policy "
+    source="ai-services/cognitive-services-virtual-networks: by default an account is reachable from all networks; Azure Policy "
     "037eea7a flags an absent switch and everything but Deny",
     name="AI services firewall",
     absent="enabled",
@@ -33,24 +33,24 @@ KEYS = ACCOUNT.local_auth(
     off=(True,),
     on=(False,),
     absent=False,
-    source="Azure Policy 71ef260a: everything but true is non-compliant; most answers do not hold it",
-    says="an account key opens it",
+    source="Azure Policy 71ef260a: everything but true is non-compliant; most responses do not include it",
+    says="accepts account keys",
 )
 NAME = "properties.customSubDomainName"
 
 
 def authentication(account: Resource) -> Lock:
-    """Return the authentication lock. An account without a custom subdomain uses the host of its region, which takes no tokens."""
+    """Return the authentication lock. An account without a custom subdomain uses the host of its region, which does not accept tokens."""
     lock = KEYS.lock(account)
     value = account.get(NAME)
     if isinstance(value, str) and value:
         return lock
     seen = account.evidence(NAME, "a name")
     if value is not MISSING and value is not None and value != "":
-        return lock | possible(Auth.shared, Unread(NAME, f"its value {value!r} is not known"), seen)
+        return lock | possible(Auth.shared, unknown_value(NAME, value), seen)
     if account.api_version_unknown:
-        return lock | possible(Auth.shared, Unread(NAME, "absent in a record whose api-version is not known"), seen)
-    return lock | grant(Auth.shared, seen, description="without a name of its own it takes keys only")
+        return lock | possible(Auth.shared, absent_at_unknown_version(NAME), seen)
+    return lock | grant(Auth.shared, seen, description="accepts only keys, because it has no custom subdomain")
 
 
 @ACCOUNT.endpoints(data=("ai",), reads=(PERIMETERS,))

@@ -1,4 +1,4 @@
-"""App Configuration stores: access keys, the public switch that a private endpoint turns off, deletion."""
+"""App Configuration stores: access keys, public network access (a private endpoint turns it off), deletion."""
 
 from collections.abc import Iterator
 
@@ -13,8 +13,8 @@ from .common import closing, host
 STORE = ResourceType("Microsoft.AppConfiguration/configurationStores", api="2024-06-01")
 ACL = Firewall(
     empty="open",
-    source="azure-app-configuration/howto-disable-public-access: automatic (null) is open until a private endpoint exists, and "
-    "closed from then on; a store has no rules for addresses",
+    source="azure-app-configuration/howto-disable-public-access: automatic (null) allows public access until a private endpoint "
+    "exists, and disables it from then on; a store has no address rules",
     name="Network rules",
     absent="auto",
 )
@@ -24,11 +24,11 @@ KEYS = STORE.local_auth(
     on=(False,),
     absent=False,
     source="azure-mgmt-appconfiguration: the default value of disableLocalAuth is false",
-    says="an access key opens it",
+    says="accepts access keys",
 )
 UPDATE = "az appconfig update --name {name} --resource-group {group}"
 DISABLE = f"{UPDATE} --disable-local-auth true"
-MOVE = "The free tier has no private endpoint: move the store to a paid tier, and turn its public side off there"
+MOVE = "The free tier has no private endpoints: move the store to a paid tier, and disable public network access there"
 
 
 @STORE.endpoints(data=("config",))

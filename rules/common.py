@@ -6,18 +6,18 @@ from scanner.model.resource import Resource
 
 
 def host(resource: Resource, path: str) -> str:
-    """Return the host of the URL at a path, "" where there is none."""
+    """Return the host of the URL at a path; "" without one."""
     return text_at(resource.body, path).split("://", 1)[-1].split("/", 1)[0].split(":", 1)[0]
 
 
 def by_perimeter(resource: Resource) -> bool:
-    """Return whether a perimeter may decide over a resource: its public switch says so, or has no known value."""
+    """Return whether a perimeter may control access to a resource: publicNetworkAccess is neither Enabled nor Disabled."""
     value = resource.get("properties.publicNetworkAccess")
     return not same(value, "Enabled") and not same(value, "Disabled")
 
 
 def closing(resource: Resource, authentication: Lock, tiers: tuple[str, ...], disable: str, move: str) -> str:
-    """Return the fix of a resource whose tier has no firewall: `disable` its keys, or the `move` where these are off.
+    """Return the fix of a resource in a tier without a firewall: `disable` its keys, or `move` it where keys are disabled.
 
     "" for a resource of another tier.
     """

@@ -8,7 +8,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import NotApplicable, Unread, Verdict
+from scanner.model.verdict import NotApplicable, Unread, Verdict, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 from scanner.reach.sources import as_possible
 
@@ -16,23 +16,25 @@ from .common import host
 
 ACCOUNT = ResourceType("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15")
 CLUSTER = ResourceType("Microsoft.DocumentDB/mongoClusters", api="2026-06-01")
-PUBLIC_ADDRESSES = "properties.publicNetworkAccess"
+PUBLIC_NETWORK_ACCESS = "properties.publicNetworkAccess"
 FILTER = "properties.isVirtualNetworkFilterEnabled"
 
 
 def by_perimeter(account: Resource) -> bool:
-    return same(account.get(PUBLIC_ADDRESSES), "SecuredByPerimeter")
+    return same(account.get(PUBLIC_NETWORK_ACCESS), "SecuredByPerimeter")
 
 
 # No stable version has this read: azure-sdk-for-go armcosmos, generated from 2024-12-01-preview.
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", api="2024-12-01-preview", when=by_perimeter)
-CLUSTER_RULES = CLUSTER.child("firewallRules", when=lambda cluster: not same(cluster.get(PUBLIC_ADDRESSES), "Disabled"))
+CLUSTER_RULES = CLUSTER.child(
+    "firewallRules", when=lambda cluster: not same(cluster.get(PUBLIC_NETWORK_ACCESS), "Disabled")
+)
 
 IP_RULES = RuleList("properties.ipRules", address="ipAddressOrRange")
 SUBNETS = RuleList("properties.virtualNetworkRules", id="id")
 BYPASS = RuleList("properties.networkAclBypassResourceIds", id="")
 SOURCE = (
-    "cosmos-db/how-to-configure-firewall: without a rule the account takes requests from the whole internet; Azure Policy "
+    "cosmos-db/how-to-configure-firewall: without a rule the account accepts requests from the whole internet; Azure Policy "
     "Cosmos_PrivateNetworkAccess flags an absent switch"
 )
 WITHOUT_FILTER = Firewall(
@@ -48,8 +50,8 @@ WITHOUT_FILTER = Firewall(
 )
 WITH_FILTER = Firewall(
     empty="closed",
-    source="azure-mgmt-cosmosdb: isVirtualNetworkFilterEnabled turns the virtual network rules on, and the account off for "
-    "everybody that no rule names",
+    source="azure-mgmt-cosmosdb: isVirtualNetworkFilterEnabled turns the virtual network rules on, and blocks every "
+    "caller that no rule allows",
     name="Cosmos DB firewall",
     absent="enabled",
     addresses=(IP_RULES,),
@@ -74,15 +76,15 @@ KEYS = ACCOUNT.local_auth(
     on=(False,),
     absent=False,
     source="Azure Policy Cosmos_DisableLocalAuth flags an absent value; terraform-provider-azurerm reads it as keys allowed",
-    says="an account key opens it",
+    says="accepts account keys",
 )
-# Which APIs obey disableLocalAuth: documented for NoSQL, Table and Gremlin; the built-in policy 5450f5bd leaves out Mongo
-# and Cassandra, for which no lasting effect could be verified.
+# disableLocalAuth is documented for NoSQL, Table and Gremlin. The built-in policy 5450f5bd leaves out Mongo and Cassandra,
+# for which no lasting effect could be verified.
 KEYS_STAY = ("enablemongo", "enablecassandra")
 
 
 def reach(account: Resource, index: Index) -> Lock:
-    """Return the network lock. Rules for subnets count only while the filter is on."""
+    """Return the network lock. Virtual network rules are used only while the filter is on."""
     value = account.get(FILTER)
     if same(value, True):
         return firewall(account, index, WITH_FILTER)
@@ -90,29 +92,29 @@ def reach(account: Resource, index: Index) -> Lock:
     known = value is MISSING or value is None or same(value, False)
     if known or (lock.widest is not None and lock.widest.level == Reach.none):
         return lock
-    return as_possible(lock, Unread(FILTER, f"its value {value!r} is not known"))
+    return as_possible(lock, unknown_value(FILTER, value))
 
 
 def without_filter(account: Resource) -> str | None:
-    """Return why the account's rules for virtual networks do not count, None where they do."""
+    """Return why the account's virtual network rules are not used; None where they are."""
     value = account.get(FILTER)
     if same(value, True):
         return None
     absent = value is MISSING or value is None
     if (absent and account.api_version_unknown) or not (absent or same(value, False)):
-        raise Unread(FILTER, "it does not say whether the rules for virtual networks count")
-    return "its filter for virtual networks is off, so no such rule decides"
+        raise Unread(FILTER, "the response does not show whether virtual network rules are used")
+    return "its virtual network filter is off, so virtual network rules are not used"
 
 
 def capabilities(account: Resource) -> list[str] | None:
-    """Return the names of the account's capabilities in lower case, None where the answer does not hold them."""
+    """Return the names of the account's capabilities in lower case; None where the response does not include them."""
     value = account.get("properties.capabilities")
     names = [get_path(each, "name") for each in value] if isinstance(value, list) else [None]
     return [str(name).lower() for name in names] if all(isinstance(name, str) for name in names) else None
 
 
 def keys_stay(account: Resource) -> bool | None:
-    """Return whether the account's API accepts keys whatever disableLocalAuth says, None where the API is not known."""
+    """Return whether the account's API accepts keys regardless of disableLocalAuth; None for an unknown API."""
     names = capabilities(account)
     if same(account.get("kind"), "MongoDB") or any(name in KEYS_STAY for name in names or ()):
         return True
@@ -125,17 +127,17 @@ def authentication(account: Resource) -> Lock:
         return lock
     stay = keys_stay(account)
     if stay is None:
-        missing = Unread("kind and properties.capabilities", "which API the account has is not known")
+        missing = Unread("kind and properties.capabilities", "the account's API is not known")
         return lock | possible(
             Auth.shared, missing, account.evidence("kind"), account.evidence("properties.capabilities")
         )
     if not stay:
         return lock
     seen = (account.evidence(KEYS.path), account.evidence("kind"), account.evidence("properties.capabilities"))
-    return grant(Auth.shared, *seen, description="an account key opens it, since this API cannot do without")
+    return grant(Auth.shared, *seen, description="accepts account keys, because this API cannot disable them")
 
 
-CLOSE = "az cosmosdb update --ids {id} --public-network-access DISABLED"
+DISABLE_PUBLIC_ACCESS = "az cosmosdb update --ids {id} --public-network-access DISABLED"
 
 
 @ACCOUNT.endpoints(data=("cosmos",), reads=(PERIMETERS,))
@@ -147,34 +149,34 @@ def account_endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         authentication(account),
         display_name="The Cosmos DB account",
         address=host(account, "properties.documentEndpoint"),
-        fix_instruction=CLOSE if keys_stay(account) else "",
+        fix_instruction=DISABLE_PUBLIC_ACCESS if keys_stay(account) else "",
     )
 
 
-def cluster_asks(cluster: Resource) -> Lock:
+def cluster_authentication(cluster: Resource) -> Lock:
     path = "properties.authConfig.allowedModes"
     value, seen = cluster.get(path), cluster.evidence(path, ["MicrosoftEntraID"])
-    says = "a user's name and password open it"
+    description = "accepts user passwords"
     if value is MISSING or value is None:
         # terraform-provider-azurerm mongo_cluster: NativeAuth where authConfig is not set.
-        return grant(Auth.shared, seen, description=says)
+        return grant(Auth.shared, seen, description=description)
     if not isinstance(value, list) or not value:
-        return possible(Auth.shared, Unread(path, "this names no way to sign in"), seen)
+        return possible(Auth.shared, Unread(path, "it names no authentication mode"), seen)
     if any(same(each, "NativeAuth") for each in value):
-        return grant(Auth.shared, seen, description=says)
+        return grant(Auth.shared, seen, description=description)
     if all(same(each, "MicrosoftEntraID") for each in value):
         return grant(Auth.identity, seen)
-    return possible(Auth.shared, Unread(path, f"its value {value!r} is not known"), seen)
+    return possible(Auth.shared, unknown_value(path, value), seen)
 
 
 @CLUSTER.endpoints(data=("mongo",), reads=(CLUSTER_RULES,))
 def cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     lock = firewall(cluster, index, CLUSTER_ACL)
-    yield Exposure("mongo", "data", lock, cluster_asks(cluster), display_name="The MongoDB cluster")
+    yield Exposure("mongo", "data", lock, cluster_authentication(cluster), display_name="The MongoDB cluster")
 
 
 def key_metadata_writes(account: Resource, index: Index) -> Verdict:
     lock = authentication(account)
     if lock.widest is not None and lock.widest.level is Auth.identity and lock.widest_possible is None:
-        return NotApplicable("the account takes no keys")
+        return NotApplicable("the account does not accept keys")
     return check_value(account, "properties.disableKeyBasedMetadataWriteAccess", good=(True,), bad=(False,))

@@ -1,4 +1,4 @@
-"""Key Vault: vaults and managed HSMs, their firewalls, deletion, access policies, and dates of keys and secrets."""
+"""Key Vault: vaults and managed HSMs, their firewalls, deletion, access policies, and expiry dates of keys and secrets."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,18 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unknown,
+    Verdict,
+    not_returned,
+    not_returned_or_unknown,
+    unknown,
+    unknown_value,
+)
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import host
@@ -36,7 +47,7 @@ def acl(source: str) -> Firewall:
 
 VAULT_ACL = acl(
     "azure-mgmt-keyvault VaultProperties: publicNetworkAccess is enabled by default; key-vault/general/network-security: "
-    "without a firewall all networks are let in"
+    "without a firewall all networks are allowed"
 )
 HSM_ACL = acl(
     "azure-mgmt-keyvault ManagedHsmProperties: publicNetworkAccess is Enabled by default; Azure Policy "
@@ -46,7 +57,7 @@ HSM_ACL = acl(
 
 @VAULT.endpoints(data=("vault",))
 def vault_endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
-    authentication = grant(Auth.identity, Evidence("every call", "carries an Entra token"))
+    authentication = grant(Auth.identity, Evidence("every call", "requires a Microsoft Entra ID token"))
     address = host(vault, "properties.vaultUri")
     yield Exposure(
         "vault", "data", firewall(vault, index, VAULT_ACL), authentication, display_name="The vault", address=address
@@ -55,7 +66,7 @@ def vault_endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
 
 @HSM.endpoints(data=("hsm",))
 def hsm_endpoints(hsm: Resource, index: Index) -> Iterator[Exposure]:
-    authentication = grant(Auth.identity, Evidence("every call", "carries an Entra token"))
+    authentication = grant(Auth.identity, Evidence("every call", "requires a Microsoft Entra ID token"))
     address = host(hsm, "properties.hsmUri")
     yield Exposure(
         "hsm", "data", firewall(hsm, index, HSM_ACL), authentication, display_name="The managed HSM", address=address
@@ -64,13 +75,13 @@ def hsm_endpoints(hsm: Resource, index: Index) -> Iterator[Exposure]:
 
 def policy_grants_all(vault: Resource, index: Index) -> Verdict:
     if same(vault.get("properties.enableRbacAuthorization"), True):
-        return NotApplicable("roles govern the vault, so its access policies have no effect")
+        return NotApplicable("the vault uses Azure RBAC, so its access policies have no effect")
     path = "properties.accessPolicies"
     vault.require(path)
     policies = vault.items(path)
     if not policies:
         return NotApplicable("it has no access policy")
-    wide, strange = [], []
+    wide, unrecognized = [], []
     for policy in policies:
         permissions = get_path(policy, "permissions")
         groups = list(permissions.values()) if isinstance(permissions, dict) else [str(permissions)]
@@ -78,11 +89,11 @@ def policy_grants_all(vault: Resource, index: Index) -> Verdict:
         if any(same(each, "all") for group in groups if isinstance(group, list) for each in group):
             wide.append(who)
         elif any(group is not None and not isinstance(group, list) for group in groups):
-            strange.append(who)
+            unrecognized.append(who)
     if wide:
         return Fail((Evidence(f"{path}[].permissions", [f"all for {who}" for who in wide], "the permissions in use"),))
-    if strange:
-        return unknown(Unread(f"{path}[].permissions", "the answer did not hold lists of permissions"))
+    if unrecognized:
+        return unknown(not_returned(f"{path}[].permissions", "lists of permissions"))
     return Pass((Evidence(f"{path}[].permissions", f"{len(policies)} policies, none grants all"),))
 
 
@@ -95,14 +106,14 @@ def deployment_access(vault: Resource, index: Index) -> Verdict:
         if path == paths[0] and not vault.has(path) and not vault.why_absent_is_unknown:
             continue
         if not same(vault.get(path), False):
-            return unknown(Unread(path, "the answer did not hold it, or its value is not known"), evidence=seen)
+            return unknown(not_returned_or_unknown(path), evidence=seen)
     return Pass(seen)
 
 
 def expiry(item: Resource, index: Index) -> Verdict:
     """Fail where a key or secret has no expiry date: seconds since 1970, absent on one that never expires."""
     if not isinstance(item.require("properties.attributes"), dict):
-        return Unknown("properties.attributes: this is no object")
+        return Unknown("properties.attributes: not an object")
     if same(item.get("properties.attributes.enabled"), False):
         return NotApplicable("it is disabled")
     path = "properties.attributes.exp"
@@ -112,4 +123,4 @@ def expiry(item: Resource, index: Index) -> Verdict:
         return Fail((seen,))
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return Pass((seen,))
-    return Unknown(f"{path}: its value {value!r} is not known", evidence=(seen,))
+    return unknown(unknown_value(path, value), evidence=(seen,))

@@ -7,17 +7,17 @@ from scanner.model.index import Index
 from scanner.model.json_paths import same, text_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Fail, Pass, Unknown, Unread, Verdict, unknown
+from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet
 
 SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30")
-PUBLIC_ADDRESSES = "properties.network.publicNetworkAccess"
+PUBLIC_NETWORK_ACCESS = "properties.network.publicNetworkAccess"
 SUBNET = "properties.network.delegatedSubnetResourceId"
 
 
 def rules_count(server: Resource) -> bool:
     # mysql/flexible-server/concepts-networking-vnet: inside a virtual network firewall rules do not apply.
-    return not injection_subnet(server, SUBNET) and not same(server.get(PUBLIC_ADDRESSES), "Disabled")
+    return not injection_subnet(server, SUBNET) and not same(server.get(PUBLIC_NETWORK_ACCESS), "Disabled")
 
 
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
@@ -27,9 +27,9 @@ TLS_VERSION = SERVER.child("configurations/tls_version", one=True)
 
 ACL = Firewall(
     empty="closed",
-    source="mysql/flexible-server/concepts-networking-public: without a firewall rule no address is let in",
+    source="mysql/flexible-server/concepts-networking-public: without a firewall rule no address is allowed",
     name="MySQL firewall",
-    public=PUBLIC_ADDRESSES,
+    public=PUBLIC_NETWORK_ACCESS,
     addresses=(RuleList(child=FIREWALL, start="properties.startIpAddress", end="properties.endIpAddress"),),
     zero=True,
     injected=(SUBNET,),
@@ -37,7 +37,7 @@ ACL = Firewall(
 LOGINS = Switch(
     "properties.value",
     {"ON": Auth.identity, "OFF": Auth.shared},
-    descriptions={Auth.shared: "a user's name and password open it"},
+    descriptions={Auth.shared: "accepts user passwords"},
 )
 
 
@@ -48,7 +48,7 @@ def authentication(server: Resource) -> Lock:
     except Unread as missing:
         return possible(Auth.shared, missing)
     if parameter is None:
-        return possible(Auth.shared, Unread(ENTRA_ONLY.path, "Azure says that there is none"))
+        return possible(Auth.shared, Unread(ENTRA_ONLY.path, "Azure reports that it does not exist"))
     return LOGINS.lock(parameter)
 
 
@@ -67,7 +67,7 @@ def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
 def old_tls(server: Resource, index: Index) -> Verdict:
     parameter = server.child(TLS_VERSION)
     if parameter is None:
-        return unknown(Unread(TLS_VERSION.path, "Azure says that there is none"))
+        return unknown(Unread(TLS_VERSION.path, "Azure reports that it does not exist"))
     value = parameter.require("properties.value")
     seen = Evidence(f"{TLS_VERSION.path} properties.value", value, "TLSv1.2, TLSv1.3")
     versions = [each.strip().lower() for each in str(value).split(",")]
@@ -75,4 +75,4 @@ def old_tls(server: Resource, index: Index) -> Verdict:
         return Fail((seen,))
     if all(each in ("tlsv1.2", "tlsv1.3") for each in versions):
         return Pass((seen,))
-    return Unknown(f"{seen.path}: its value {value!r} is not known", evidence=(seen,))
+    return unknown(unknown_value(seen.path, value), evidence=(seen,))

@@ -10,13 +10,13 @@ from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet
 
 SERVER = ResourceType("Microsoft.DBforPostgreSQL/flexibleServers", api="2025-08-01")
-PUBLIC_ADDRESSES = "properties.network.publicNetworkAccess"
+PUBLIC_NETWORK_ACCESS = "properties.network.publicNetworkAccess"
 SUBNET = "properties.network.delegatedSubnetResourceId"
 
 
 def rules_count(server: Resource) -> bool:
     # postgresql/flexible-server/concepts-networking-private: inside a virtual network firewall rules do not apply.
-    return not injection_subnet(server, SUBNET) and not same(server.get(PUBLIC_ADDRESSES), "Disabled")
+    return not injection_subnet(server, SUBNET) and not same(server.get(PUBLIC_NETWORK_ACCESS), "Disabled")
 
 
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
@@ -25,9 +25,9 @@ TLS_VERSION = SERVER.child("configurations/ssl_min_protocol_version", one=True)
 
 ACL = Firewall(
     empty="closed",
-    source="postgresql/flexible-server/concepts-networking-public: without a firewall rule no address is let in",
+    source="postgresql/flexible-server/concepts-networking-public: without a firewall rule no address is allowed",
     name="PostgreSQL firewall",
-    public=PUBLIC_ADDRESSES,
+    public=PUBLIC_NETWORK_ACCESS,
     addresses=(RuleList(child=FIREWALL, start="properties.startIpAddress", end="properties.endIpAddress"),),
     zero=True,
     injected=(SUBNET,),
@@ -37,7 +37,7 @@ PASSWORDS = Switch(
     {"Disabled": Auth.identity, "Enabled": Auth.shared},
     absent="Enabled",
     source="azure-mgmt-postgresqlflexibleservers AuthConfig: password authentication is on by default; Azure Policy fa498b91",
-    descriptions={Auth.shared: "a role's name and password open it"},
+    descriptions={Auth.shared: "accepts role passwords"},
 )
 
 

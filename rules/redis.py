@@ -7,7 +7,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Unread
+from scanner.model.verdict import not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet, private_endpoints
 
 from .common import host
@@ -17,7 +17,7 @@ CLUSTER = ResourceType("Microsoft.Cache/redisEnterprise", api="2025-07-01")
 
 
 def rules_count(cache: Resource) -> bool:
-    # Inside a virtual network, or with the public side off, the firewall rules open nothing to the public.
+    # Inside a virtual network, or with public network access disabled, the firewall rules allow no public access.
     return not injection_subnet(cache, "properties.subnetId") and not same(
         cache.get("properties.publicNetworkAccess"), "Disabled"
     )
@@ -28,12 +28,12 @@ DATABASES = CLUSTER.child("databases")
 
 ACL = Firewall(
     empty="open",
-    source="azure-cache-for-redis/cache-network-isolation: without firewall rules every address is let in; "
+    source="azure-cache-for-redis/cache-network-isolation: without firewall rules every address is allowed; "
     "azure-mgmt-redis: publicNetworkAccess is Enabled by default",
     name="Redis firewall",
     absent="enabled",
     addresses=(RuleList(child=RULES, start="properties.startIP", end="properties.endIP"),),
-    # What a rule from 0.0.0.0 to 0.0.0.0 means here is not documented: it counts as it does for SQL.
+    # What a rule from 0.0.0.0 to 0.0.0.0 means here is not documented. It is evaluated as for SQL.
     zero=True,
     injected=("properties.subnetId",),
 )
@@ -43,30 +43,30 @@ KEYS = CACHE.local_auth(
     on=(False,),
     absent=False,
     source="azure-mgmt-redis: the default value of disableAccessKeyAuthentication is false",
-    says="an access key opens it",
+    says="accepts access keys",
 )
 PLAIN = Switch("properties.enableNonSslPort", {False: Reach.none, True: Reach.internet})
 NO_PASSWORD = "properties.redisConfiguration.authnotrequired"
 
 
 def without_password(cache: Resource) -> Lock:
-    """Return the anonymous grant of a cache without a password, which only a cache inside a virtual network can have."""
+    """Return the anonymous grant of a cache that requires no authentication, which only a cache inside a virtual network allows."""
     value = cache.get(NO_PASSWORD)
     seen = cache.evidence(NO_PASSWORD, "false")
     if value is MISSING or value is None:
-        # Only a cache inside a virtual network can do without (cache-configure); every other one needs it.
+        # Only a cache inside a virtual network can disable authentication (cache-configure).
         if (
             cache.has("properties.subnetId")
             or cache.api_version_unknown
             or not cache.has("properties.redisConfiguration")
         ):
-            return possible(Auth.anonymous, Unread(NO_PASSWORD, "the answer did not hold it"), seen)
+            return possible(Auth.anonymous, not_returned(NO_PASSWORD), seen)
         return NO_GRANT
     if same(value, True):
-        return grant(Auth.anonymous, seen, description="it asks for no password at all")
+        return grant(Auth.anonymous, seen, description="requires no authentication")
     if same(value, False):
         return NO_GRANT
-    return possible(Auth.anonymous, Unread(NO_PASSWORD, f"its value {value!r} is not known"), seen)
+    return possible(Auth.anonymous, unknown_value(NO_PASSWORD, value), seen)
 
 
 @CACHE.endpoints(data=("redis", "redis-plain"), reads=(RULES,))
@@ -80,10 +80,10 @@ def cache_endpoints(cache: Resource, index: Index) -> Iterator[Exposure]:
 
 def plain(cache: Resource, reach: Lock, authentication: Lock, address: str) -> Exposure:
     """Return the exposure of port 6379, which has no TLS."""
-    what = "The cache's unencrypted port"
+    what = "The cache's non-TLS port"
     on = PLAIN.lock(cache)
     if on.widest is not None and on.widest.level == Reach.none:
-        return closed("redis-plain", "data", "only TLS is spoken", *on.widest.evidence, display_name=what)
+        return closed("redis-plain", "data", "the non-TLS port is disabled", *on.widest.evidence, display_name=what)
     if on.possible_grants:
         missing = on.possible_grants[0].missing
         levels = [each.level for each in reach.grants] + [each.level for each in reach.possible_grants]
@@ -94,11 +94,11 @@ def plain(cache: Resource, reach: Lock, authentication: Lock, address: str) -> E
 
 
 def enterprise_acl(absent_is_open: bool) -> Firewall:
-    """Return the firewall row of a cluster: a public switch, which clusters of older versions lack."""
+    """Return the firewall row of a cluster: a switch for public network access, which clusters of older versions lack."""
     return Firewall(
         empty="open",
         source="azure-mgmt-redisenterprise: null is returned only for clusters that were created with a version without the "
-        "switch; nothing says whether a private endpoint closes their public side, so that is left open",
+        "switch; no source documents whether a private endpoint disables their public access, so it is inconclusive",
         name="Redis Enterprise",
         absent="enabled" if absent_is_open else "",
     )
@@ -110,7 +110,7 @@ DATABASE_KEYS = CLUSTER.local_auth(
     "properties.accessKeysAuthentication",
     off=("Disabled",),
     on=("Enabled",),
-    says="an access key opens it",
+    says="accepts access keys",
 )
 
 

@@ -34,11 +34,11 @@ KEYS = SERVICE.local_auth(
     on=(False,),
     absent=False,
     source="Azure Policy 6300012e: everything but true is non-compliant; search/search-security-api-keys: keys are the default",
-    says="an API key opens it",
+    says="accepts API keys",
 )
 UPDATE = "az search service update --name {name} --resource-group {group}"
 DISABLE = f"{UPDATE} --disable-local-auth true"
-MOVE = "The free tier has neither IP rules nor private endpoints: make the index anew in a service of the Basic tier"
+MOVE = "The free tier has neither IP rules nor private endpoints: recreate the index in a service of the Basic tier"
 
 
 @SERVICE.endpoints(data=("search",), reads=(PERIMETERS,))

@@ -8,7 +8,17 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, same, text_at
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
-from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
+from scanner.model.verdict import (
+    ABSENT,
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Verdict,
+    not_returned,
+    unknown,
+    unknown_value,
+)
 from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet, private_endpoints
 from scanner.reach.open_ports import subnet_port_lock
 from scanner.reach.perimeters import perimeters
@@ -16,22 +26,22 @@ from scanner.reach.perimeters import perimeters
 API = "2025-01-01"
 SERVER = ResourceType("Microsoft.Sql/servers", api=API)
 INSTANCE = ResourceType("Microsoft.Sql/managedInstances", api=API)
-PUBLIC_ADDRESSES = "properties.publicNetworkAccess"
+PUBLIC_NETWORK_ACCESS = "properties.publicNetworkAccess"
 ENTRA_ONLY = "properties.administrators.azureADOnlyAuthentication"
 
 
 def rules_count(server: Resource) -> bool:
-    """Return whether the server's own rules count: public access is not off, and not left to a perimeter."""
-    value = server.get(PUBLIC_ADDRESSES)
+    """Return whether the server's own rules are used: public network access is neither disabled nor controlled by a perimeter."""
+    value = server.get(PUBLIC_NETWORK_ACCESS)
     return not same(value, "Disabled") and not same(value, "SecuredByPerimeter")
 
 
 def by_perimeter(server: Resource) -> bool:
-    return same(server.get(PUBLIC_ADDRESSES), "SecuredByPerimeter")
+    return same(server.get(PUBLIC_NETWORK_ACCESS), "SecuredByPerimeter")
 
 
-# The REST specification returns administrators inline with $expand=administrators/activedirectory, and recorded answers
-# hold them without. An answer that leaves them out does not mean that there are none.
+# The REST specification returns administrators inline with $expand=administrators/activedirectory, and recorded responses
+# include them without it. A response that omits them does not mean that there are none.
 def entra_only_not_inline(top: Resource) -> bool:
     return not top.has(ENTRA_ONLY)
 
@@ -62,7 +72,7 @@ RETENTION = DATABASES.child("backupShortTermRetentionPolicies/default", one=True
 RULES = (FIREWALL, IPV6_FIREWALL, SUBNETS)
 SERVER_ACL = Firewall(
     empty="closed",
-    source="azure-sql/database/firewall-configure: without a rule nobody passes the server's firewall; Azure Policy "
+    source="azure-sql/database/firewall-configure: without a rule the server's firewall allows no one; Azure Policy "
     "SqlServer_PublicNetworkAccess flags an absent switch",
     name="SQL firewall",
     absent="enabled",
@@ -76,7 +86,7 @@ SERVER_ACL = Firewall(
 )
 INSTANCE_ACL = Firewall(
     empty="closed",
-    source="azure-sql/managed-instance/connectivity-architecture-overview: an instance stands in its own subnet",
+    source="azure-sql/managed-instance/connectivity-architecture-overview: an instance is deployed in its own subnet",
     name="Subnet",
     public="",
     injected=("properties.subnetId",),
@@ -84,15 +94,15 @@ INSTANCE_ACL = Firewall(
 LOGINS = Switch(
     ENTRA_ONLY,
     {True: Auth.identity, False: Auth.shared},
-    descriptions={Auth.shared: "a SQL login and its password open it"},
+    descriptions={Auth.shared: "accepts SQL logins with a password"},
 )
 
 
 def authentication(top: Resource, only: Read) -> Lock:
-    """Return the authentication lock of a server or instance: by the inline switch, else by the list of the same name."""
+    """Return the authentication lock of a server or instance: from the inline switch, else from the list of the same name."""
     if top.has(ENTRA_ONLY):
         return LOGINS.lock(top)
-    says = LOGINS.descriptions[Auth.shared]
+    description = LOGINS.descriptions[Auth.shared]
     children = top.children(only)
     for each in children:
         path = "properties.azureADOnlyAuthentication"
@@ -100,12 +110,12 @@ def authentication(top: Resource, only: Read) -> Lock:
         seen = Evidence(f"{only.path}/{each.name} {path}", ABSENT if value is MISSING else value, True)
         level = LOGINS.level(value)
         if level is None:
-            return possible(Auth.shared, Unread(seen.path, "its value is not known"), seen)
-        return grant(level, seen, description=says if level is Auth.shared else "")
+            return possible(Auth.shared, unknown_value(seen.path), seen)
+        return grant(level, seen, description=description if level is Auth.shared else "")
     if children.gap is not None and (children.gap.gap or top.has("properties.administrators")):
         return possible(Auth.shared, children.gap, top.evidence(ENTRA_ONLY, True))
     # Entra-only needs an Entra administrator: without any sign of one, only passwords remain.
-    return grant(Auth.shared, top.evidence(ENTRA_ONLY, True), description=says)
+    return grant(Auth.shared, top.evidence(ENTRA_ONLY, True), description=description)
 
 
 def lists(server: Resource) -> list[Children]:
@@ -113,8 +123,8 @@ def lists(server: Resource) -> list[Children]:
 
 
 def without_rules(server: Resource, index: Index) -> bool:
-    """Return whether public access is on, no perimeter decides, and no rule of the server was seen."""
-    value = server.get(PUBLIC_ADDRESSES)
+    """Return whether public network access is on, no perimeter is enforced, and no server rule was read."""
+    value = server.get(PUBLIC_NETWORK_ACCESS)
     on = value is MISSING or value is None or same(value, "Enabled")
     around = perimeters(server, index, PERIMETERS)
     enforced = any(each.enforced for each in around.found)
@@ -122,7 +132,7 @@ def without_rules(server: Resource, index: Index) -> bool:
 
 
 HIDDEN = (
-    "no server rule lets anybody in, but rules inside the databases are asked first, and only T-SQL shows them "
+    "no server rule allows a caller, but rules inside the databases are evaluated first, and only T-SQL shows them "
     "(sys.database_firewall_rules)"
 )
 SYNAPSE = (
@@ -136,10 +146,10 @@ def of_synapse(server: Resource) -> bool:
 
 
 def as_far_as_shown(reach: Lock) -> Lock:
-    """Return the same lock, where "nobody" is said to be the result of the server's own rules."""
-    says = "nobody by the server's rules, but rules inside the databases are not shown"
+    """Return the same lock, where the description of a closed grant refers to the server's own rules."""
+    description = "no network by the server's rules, but rules inside the databases are not shown"
     return replace(
-        reach, grants=tuple(replace(each, description=says) if not each.level else each for each in reach.grants)
+        reach, grants=tuple(replace(each, description=description) if not each.level else each for each in reach.grants)
     )
 
 
@@ -173,7 +183,7 @@ PUBLIC_PORT = 3342
 
 
 def outside(instance: Resource, index: Index) -> Lock:
-    """Return the network lock of port 3342: no one while it is off, else the network security group of the subnet decides."""
+    """Return the network lock of port 3342: no one while it is off, else by the network security group of the subnet."""
     path = "properties.publicDataEndpointEnabled"
     value, seen = instance.get(path), instance.evidence(path, False)
     if same(value, False):
@@ -182,8 +192,8 @@ def outside(instance: Resource, index: Index) -> Lock:
     if same(value, True) and isinstance(subnet, str) and subnet:
         return subnet_port_lock(index, subnet, PUBLIC_PORT, Hop("switch", "Public data endpoint", "on"))
     gone = value is MISSING or value is None
-    why = "the answer did not hold it" if gone else f"its value {value!r} is not known"
-    missing = Unread("properties.subnetId", "the answer did not hold it") if same(value, True) else Unread(path, why)
+    unclear = not_returned(path) if gone else unknown_value(path, value)
+    missing = not_returned("properties.subnetId") if same(value, True) else unclear
     return possible(
         Reach.internet, missing, seen, hops=(Hop("switch", "Public data endpoint", missing.why, allows=None),)
     )
@@ -206,20 +216,20 @@ def instance_endpoints(instance: Resource, index: Index) -> Iterator[Exposure]:
 
 
 def public_endpoint_without_rules(server: Resource, index: Index) -> Verdict:
-    value, seen = server.get(PUBLIC_ADDRESSES), server.evidence(PUBLIC_ADDRESSES, "Disabled")
+    value, seen = server.get(PUBLIC_NETWORK_ACCESS), server.evidence(PUBLIC_NETWORK_ACCESS, "Disabled")
     if same(value, "Disabled"):
         return Pass((seen,))
     if same(value, "SecuredByPerimeter"):
-        return NotApplicable("a perimeter decides, not the server's rules")
+        return NotApplicable("a network security perimeter controls access, not the server's rules")
     around = perimeters(server, index, PERIMETERS)
     if any(each.enforced for each in around.found):
-        return NotApplicable("an enforced perimeter decides, not the server's rules")
+        return NotApplicable("an enforced network security perimeter controls access, not the server's rules")
     found = lists(server)
     if any(len(each) for each in found):
-        return NotApplicable("server rules use the public endpoint")
+        return NotApplicable("the server has rules for its public endpoint")
     missing = [each.gap for each in found if each.gap is not None]
     if value is not MISSING and value is not None and not same(value, "Enabled"):
-        missing.append(Unread(PUBLIC_ADDRESSES, f"its value {value!r} is not known"))
+        missing.append(unknown_value(PUBLIC_NETWORK_ACCESS, value))
     if around.missing is not None:
         missing.append(around.missing)
     if missing:
@@ -228,14 +238,14 @@ def public_endpoint_without_rules(server: Resource, index: Index) -> Verdict:
 
 
 def entra_admin(top: Resource, index: Index, *, administrators: Read) -> Verdict:
-    """Fail where no Entra administrator is set, inline or in the list of administrators."""
+    """Fail where no Microsoft Entra administrator is set, inline or in the list of administrators."""
     path = "properties.administrators.login"
     if top.has("properties.administrators"):
         top.require(path)
         return Pass((top.evidence(path),))
     children = top.children(administrators)
     for each in children:
-        return Pass((Evidence(f"administrators/{each.name}", "there"),))
+        return Pass((Evidence(f"administrators/{each.name}", "present"),))
     if children.gap is not None and children.gap.gap:
         return unknown(children.gap, evidence=(top.evidence(path),))
-    return Fail((top.evidence(path, "an Entra group or user"),))
+    return Fail((top.evidence(path, "a Microsoft Entra group or user"),))

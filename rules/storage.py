@@ -20,7 +20,20 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unread, Verdict, unknown
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Severity,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    not_returned,
+    not_returned_or_unknown,
+    unknown,
+    unknown_value,
+)
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import host
@@ -39,7 +52,7 @@ PREMIUM_PAGES = ("blob",)
 
 
 def services(account: Resource) -> tuple[str, ...]:
-    """Return the services that an account of this kind has, all of them where the kind is not known."""
+    """Return the services that an account of this kind has, all of them for an unknown kind."""
     kind = account.get("kind")
     kind = kind.lower() if isinstance(kind, str) else ""
     if kind == "storagev2" and str(account.get("sku.name")).lower().startswith("premium"):
@@ -63,7 +76,7 @@ def has_files(account: Resource) -> bool:
 
 
 def premium_files(account: Resource) -> bool:
-    # Only premium file shares speak NFS: storage/files/files-nfs-protocol.
+    # Only premium file shares support NFS: storage/files/files-nfs-protocol.
     kind = account.get("kind")
     return not isinstance(kind, str) or kind.lower() in ("filestorage", "") or kind.lower() not in SERVICES
 
@@ -124,12 +137,12 @@ KEYS = ACCOUNT.local_auth(
     on=(True,),
     absent=True,
     source='REST specification: "the default value is null, which is equivalent to true"',
-    says="an account key opens it",
+    says="accepts account keys",
 )
 
 
 def keys(account: Resource, service: str) -> Lock:
-    """Return the authentication lock of a service: the account's switch, and the newer one of the service, which may only close."""
+    """Return the authentication lock of a service: the account's switch, and the newer one of the service, which can only restrict it."""
     lock = KEYS.lock(account)
     path = f"properties.allowSharedKeyAccessForServices.{'blob' if service == 'dfs' else service}.enabled"
     value = account.get(path)
@@ -137,13 +150,11 @@ def keys(account: Resource, service: str) -> Lock:
         return lock
     if same(value, False):
         return grant(Auth.identity, account.evidence(path, False))
-    return lock | possible(
-        Auth.shared, Unread(path, f"its value {value!r} is not known"), account.evidence(path, False)
-    )
+    return lock | possible(Auth.shared, unknown_value(path, value), account.evidence(path, False))
 
 
 def anonymous_containers(account: Resource) -> Lock:
-    """Return the possible anonymous grant of containers that are not known. A known one is an endpoint of its own."""
+    """Return the possible anonymous grant of containers that were not read. A container that was read is an endpoint of its own."""
     if not anonymous_possible(account):
         return NO_GRANT
     gap = account.children(CONTAINERS).gap
@@ -164,11 +175,13 @@ def containers(account: Resource, reach: Lock) -> Iterator[Exposure]:
         proof = Evidence(path, "absent" if access is MISSING else access, "None")
         what = f"Container {container.name}"
         if same(access, "Blob"):
-            authentication = grant(Auth.anonymous, proof, seen, description="whoever knows a file's address reads it")
+            authentication = grant(
+                Auth.anonymous, proof, seen, description="allows anyone who knows a blob's URL to read it"
+            )
         elif same(access, "Container"):
-            authentication = grant(Auth.anonymous, proof, seen, description="anybody can list and read it")
+            authentication = grant(Auth.anonymous, proof, seen, description="allows anyone to list and read its blobs")
         else:
-            authentication = IDENTITY | possible(Auth.anonymous, Unread(path, "its value is not known"), proof)
+            authentication = IDENTITY | possible(Auth.anonymous, unknown_value(path), proof)
         yield Exposure(f"blob/{container.name}", "data", reach, authentication, display_name=what, subject=container)
 
 
@@ -177,19 +190,19 @@ def static_site(account: Resource, reach: Lock) -> Exposure:
         service = account.child(BLOB_SERVICE)
         value = service.get("properties.staticWebsite.enabled") if service is not None else MISSING
         if value is MISSING or value is None:
-            raise Unread("blobServices/default properties.staticWebsite.enabled", "the answer did not hold it")
+            raise not_returned("blobServices/default properties.staticWebsite.enabled")
         if not same(value, True) and not same(value, False):
-            raise Unread("blobServices/default properties.staticWebsite.enabled", f"its value {value!r} is not known")
+            raise unknown_value("blobServices/default properties.staticWebsite.enabled", value)
     except Unread as missing:
         return Exposure(
-            "web", "app", reach, possible(Auth.anonymous, missing), display_name="The static website, if there is one,"
+            "web", "app", reach, possible(Auth.anonymous, missing), display_name="The static website (if enabled)"
         )
     proof = Evidence("blobServices/default properties.staticWebsite.enabled", value, False)
     if same(value, False):
-        return closed("web", "app", "no static website is switched on", proof, display_name="The static website")
-    says = "it asks for no login: confirm that nothing private lies in $web"
+        return closed("web", "app", "static website hosting is disabled", proof, display_name="The static website")
+    description = "requires no sign-in: confirm that $web contains no private data"
     return Exposure(
-        "web", "app", reach, grant(Auth.anonymous, proof, description=says), display_name="The static website"
+        "web", "app", reach, grant(Auth.anonymous, proof, description=description), display_name="The static website"
     )
 
 
@@ -197,7 +210,7 @@ def sftp(account: Resource, reach: Lock) -> Exposure:
     what = "SFTP"
     on = SFTP.lock(account)
     if on.widest is not None and on.widest.level == Reach.none:
-        return closed("sftp", "data", "SFTP is not switched on", *on.widest.evidence, display_name=what)
+        return closed("sftp", "data", "SFTP support is disabled", *on.widest.evidence, display_name=what)
     lock = _gated(reach, on)
     seen = account.evidence("properties.isLocalUserEnabled", False)
     if same(account.get("properties.isLocalUserEnabled"), False):
@@ -211,16 +224,16 @@ def sftp(account: Resource, reach: Lock) -> Exposure:
                 f"localUsers/{user.name} properties.{path}", "absent" if value is MISSING else value, False
             )
             if same(value, True):
-                authentication |= grant(Auth.shared, proof, description="a password or key of a local user opens it")
+                authentication |= grant(Auth.shared, proof, description="accepts passwords or keys of local users")
             elif not same(value, False):
-                authentication |= possible(Auth.shared, Unread(proof.path, "the answer did not hold it"), proof)
+                authentication |= possible(Auth.shared, not_returned(proof.path), proof)
     if users.gap is not None:
         authentication |= possible(Auth.shared, users.gap)
     return Exposure("sftp", "data", lock, authentication, display_name=what)
 
 
 def _gated(reach: Lock, on: Lock) -> Lock:
-    """Return the network lock of a service whose own switch is not known: all of its grants are possible grants."""
+    """Return the network lock of a service with an unknown switch of its own: all of its grants are possible grants."""
     if on.possible_grants and not on.grants:
         missing = on.possible_grants[0].missing
         level = max(reach.levels)
@@ -231,20 +244,20 @@ def _gated(reach: Lock, on: Lock) -> Lock:
 
 
 NFS_ARGUMENT = (
-    "NFS has no login by design and takes traffic of virtual networks only (storage/blobs/network-file-system-protocol-support):"
-    " from the own network it is low"
+    "NFS has no authentication by design and accepts traffic from virtual networks only "
+    "(storage/blobs/network-file-system-protocol-support): from your own network the severity is low"
 )
 
 
 def nfs(account: Resource, reach: Lock) -> Exposure:
-    """Return the exposure of NFS 3 on blobs, or NFS shares: no login, and only traffic from a virtual network is accepted."""
+    """Return the exposure of NFS 3 on blobs, or NFS shares: no authentication, and only traffic from a virtual network is accepted."""
     what = "NFS"
     authentication, gap = _nfs_offered(account)
     if authentication is None and gap is None:
         return closed(
             "nfs",
             "data",
-            "neither NFS 3.0 nor an NFS share is there",
+            "NFS 3.0 is disabled, and there is no NFS share",
             NFS.lock(account).grants[0].evidence[0],
             display_name=what,
         )
@@ -265,37 +278,37 @@ def nfs(account: Resource, reach: Lock) -> Exposure:
 
 
 def _nfs_offered(account: Resource) -> tuple[Lock | None, Unread | None]:
-    says = "NFS has no login"
+    description = "requires no authentication"
     on = NFS.lock(account)
     if on.widest is not None and on.widest.level == Reach.internet:
-        return grant(Auth.anonymous, *on.widest.evidence, description=says), None
+        return grant(Auth.anonymous, *on.widest.evidence, description=description), None
     gap = on.widest_possible.missing if on.widest_possible is not None else None
     shares = account.children(SHARES)
     for share in shares:
         path = f"fileServices/default/shares/{share.name} properties.enabledProtocols"
         protocol = share.get("properties.enabledProtocols")
         if isinstance(protocol, str) and "nfs" in protocol.lower():
-            return grant(Auth.anonymous, Evidence(path, protocol, "SMB"), description=says), None
+            return grant(Auth.anonymous, Evidence(path, protocol, "SMB"), description=description), None
         if not same(protocol, "SMB"):
-            gap = gap or Unread(path, "the answer did not hold it, or its value is not known")
+            gap = gap or not_returned_or_unknown(path)
     return None, gap or (shares.gap if premium_files(account) else None)
 
 
 def _nfs_reach(reach: Lock) -> Lock:
-    """Return the network lock of NFS: with an open firewall, any virtual network with a route.
+    """Return the network lock of NFS: if the firewall allows every network, any virtual network with a route.
 
-    Traffic from outside a virtual network is refused."""
-    hop = Hop("nfs", "NFS", "takes traffic of virtual networks only")
-    says = "virtual networks that have a route to it"
-    ways = tuple(
-        Grant(min(each.level, Reach.selected), each.evidence, says) if each.level > Reach.private else each
+    Traffic from outside a virtual network is blocked."""
+    hop = Hop("nfs", "NFS", "accepts traffic from virtual networks only")
+    description = "virtual networks that have a route to it"
+    grants = tuple(
+        Grant(min(each.level, Reach.selected), each.evidence, description) if each.level > Reach.private else each
         for each in reach.grants
     )
     possible_grants = tuple(
         possible(min(each.level, Reach.selected), each.missing, *each.evidence).possible_grants[0]
         for each in reach.possible_grants
     )
-    return Lock(ways, possible_grants, (*reach.hops, hop), reach.admits)
+    return Lock(grants, possible_grants, (*reach.hops, hop), reach.admits)
 
 
 @ACCOUNT.endpoints(
@@ -330,7 +343,7 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
 
 
 def _not_served(account: Resource, name: str) -> Exposure:
-    why = f"accounts of kind {account.get('kind')} do not have it"
+    why = f"accounts of kind {account.get('kind')} do not support it"
     return closed(name, "app" if name == "web" else "data", why, account.evidence("kind"), display_name=name)
 
 
@@ -339,23 +352,23 @@ def wide_resource_rule(account: Resource, index: Index) -> Verdict:
     listed = account.items(path)
     if not listed:
         if account.api_version_unknown:
-            return unknown(Unread(path, "absent in a record whose api-version is not known"))
-        return NotApplicable("its firewall has no resource rule")
+            return unknown(absent_at_unknown_version(path))
+        return NotApplicable("its firewall has no resource instance rule")
     ids = [get_path(each, "resourceId") for each in listed]
     wide = [each for each in ids if isinstance(each, str) and "*" in each]
     if wide:
         return Fail((Evidence(f"{path}[].resourceId", wide, "the id of one resource"),))
     if not all(isinstance(each, str) for each in ids):
-        return unknown(Unread(f"{path}[].resourceId", "the answer did not hold it"))
+        return unknown(not_returned(f"{path}[].resourceId"))
     return Pass((Evidence(f"{path}[].resourceId", ids, "the id of one resource"),))
 
 
 def queue_table_platform_key(account: Resource, index: Index) -> Verdict:
     source = account.require("properties.encryption.keySource")
     if same(source, "Microsoft.Storage"):
-        return NotApplicable("the account has no key of its own")
+        return NotApplicable("the account has no customer-managed key")
     if not same(source, "Microsoft.Keyvault"):
-        return unknown(Unread("properties.encryption.keySource", f"its value {source!r} is not known"))
+        return unknown(unknown_value("properties.encryption.keySource", source))
     names = [each for each in ("queue", "table") if each in services(account)]
     if not names:
         return NotApplicable("accounts of this kind have neither queues nor tables")
@@ -366,5 +379,5 @@ def queue_table_platform_key(account: Resource, index: Index) -> Verdict:
         return Fail(seen)
     for path, value in zip(paths, values, strict=True):
         if not same(value, "Account"):
-            return unknown(Unread(path, "the answer did not hold it, or its value is not known"), evidence=seen)
+            return unknown(not_returned_or_unknown(path), evidence=seen)
     return Pass(seen)

@@ -10,12 +10,12 @@ from scanner.reach.perimeters import perimeters
 def learning(resource: Resource, index: Index, *, configurations: Read | None = None) -> Verdict:
     """Fail where a perimeter of the resource is in Learning mode. `configurations`: the read of its associations."""
     known = perimeters(resource, index, configurations)
-    lax = [each for each in known.found if not each.enforced]
-    if lax:
-        return Fail(tuple(Evidence(f"{each.id} accessMode", each.mode, "Enforced") for each in lax))
+    not_enforced = [each for each in known.found if not each.enforced]
+    if not_enforced:
+        return Fail(tuple(Evidence(f"{each.id} accessMode", each.mode, "Enforced") for each in not_enforced))
     missing = known.missing or known.read_error
     if missing is not None:
         return unknown(missing)
     if not known.found:
-        return NotApplicable("it is in no network security perimeter")
+        return NotApplicable("it is not in a network security perimeter")
     return Pass(tuple(Evidence(f"{each.id} accessMode", each.mode, "Enforced") for each in known.found))

@@ -1,9 +1,19 @@
-"""Checks of private endpoint connections: those that wait for approval, and approved ones of external subscriptions."""
+"""Checks of private endpoint connections: pending connections, and approved ones of external subscriptions."""
 
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    not_returned_or_unknown,
+    unknown,
+)
 from scanner.reach.sources import in_own_tenant
 
 PATH = "properties.privateEndpointConnections"
@@ -14,38 +24,38 @@ SETTLED = ("Approved", "Rejected", "Disconnected")
 
 
 def hidden(resource: Resource) -> bool:
-    """Return whether the record may leave the connections out."""
+    """Return whether the record may omit the connections."""
     return resource.api_version_unknown and resource.get(PATH) in (MISSING, None)
 
 
 def pending(resource: Resource, index: Index) -> Verdict:
-    """Fail where a private endpoint connection waits for approval."""
+    """Fail where a private endpoint connection is pending approval."""
     if hidden(resource):
-        return unknown(Unread(PATH, "absent in a record whose api-version is not known"))
+        return unknown(absent_at_unknown_version(PATH))
     connections = resource.items(PATH)
     if not connections:
         return NotApplicable("it has no private endpoint connection")
-    waiting = [each for each in connections if same(get_path(each, STATE), "Pending")]
-    if waiting:
-        names = [str(get_path(each, "id") or get_path(each, "name")) for each in waiting]
+    unapproved = [each for each in connections if same(get_path(each, STATE), "Pending")]
+    if unapproved:
+        names = [str(get_path(each, "id") or get_path(each, "name")) for each in unapproved]
         return Fail((Evidence(f"{PATH}[].{STATE}", names, "no connection that is Pending"),))
     if any(not any(same(get_path(each, STATE), known) for known in SETTLED) for each in connections):
-        return unknown(Unread(f"{PATH}[].{STATE}", "the answer did not hold it, or its value is not known"))
+        return unknown(not_returned_or_unknown(f"{PATH}[].{STATE}"))
     return Pass((Evidence(f"{PATH}[].{STATE}", [get_path(each, STATE) for each in connections]),))
 
 
 def foreign(resource: Resource, index: Index) -> Verdict:
-    """Fail where an approved private endpoint belongs to a subscription of another organisation."""
+    """Fail where an approved private endpoint is in an external subscription."""
     if hidden(resource):
-        return unknown(Unread(PATH, "absent in a record whose api-version is not known"))
+        return unknown(absent_at_unknown_version(PATH))
     rows = [(get_path(each, STATE), get_path(each, TARGET)) for each in resource.items(PATH)]
     approved = [target for status, target in rows if same(status, "Approved")]
     others = [each for each in approved if isinstance(each, str) and each and not in_own_tenant(resource, index, each)]
     if others:
-        return Fail((Evidence(f"{PATH}[].{TARGET}", others, "endpoints of the own tenant"),))
+        return Fail((Evidence(f"{PATH}[].{TARGET}", others, "endpoints in your own tenant"),))
     unclear = [status for status, _ in rows if not any(same(status, each) for each in (*SETTLED, "Pending"))]
     if unclear or not all(isinstance(each, str) and each for each in approved):
-        return unknown(Unread(PATH, "the answer did not hold who connects, or the state is not known"))
+        return unknown(Unread(PATH, "Azure did not return who connects, or returned an unrecognized state"))
     if not approved:
         return NotApplicable("no private endpoint is approved")
     return Pass((Evidence(f"{PATH}[].{TARGET}", approved),))

@@ -1,10 +1,10 @@
-"""The check of a firewall's rules for subnets: which of them belong to external subscriptions."""
+"""The check of a firewall's virtual network rules: which of them allow a subnet in an external subscription."""
 
 from collections.abc import Callable
 
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned, unknown
 from scanner.reach.firewall import AllowedSubnets, Firewall, allowed_subnets
 from scanner.reach.sources import in_own_tenant
 
@@ -12,31 +12,35 @@ from scanner.reach.sources import in_own_tenant
 def foreign(
     resource: Resource, index: Index, *, firewall: Firewall, unless: Callable[[Resource], str | None] | None = None
 ) -> Verdict:
-    """Fail where a rule of the firewall admits a subnet of an external subscription.
+    """Fail where a firewall rule allows a subnet in an external subscription.
 
-    `unless`: why the rules for virtual networks decide nothing, None where they do.
+    `unless`: why virtual network rules are not used; None where they are.
     """
     reason = unless(resource) if unless is not None else None
-    return NotApplicable(reason) if reason else decided(resource, index, allowed_subnets(resource, index, firewall))
+    return (
+        NotApplicable(reason)
+        if reason
+        else subnets_verdict(resource, index, allowed_subnets(resource, index, firewall))
+    )
 
 
 def foreign_of(resource: Resource, index: Index, *, read: Callable[[Resource, Index], AllowedSubnets]) -> Verdict:
-    """Fail where a subnet that `read` returns belongs to an external subscription."""
-    return decided(resource, index, read(resource, index))
+    """Fail where a subnet that `read` returns is in an external subscription."""
+    return subnets_verdict(resource, index, read(resource, index))
 
 
-def decided(resource: Resource, index: Index, known: AllowedSubnets) -> Verdict:
-    """Return the verdict on the admitted subnets."""
+def subnets_verdict(resource: Resource, index: Index, known: AllowedSubnets) -> Verdict:
+    """Return the verdict on the allowed subnets."""
     path = f"{known.path}[]"
     if known.not_used:
         return NotApplicable(known.not_used)
     others = [each for each in known.ids if each and not in_own_tenant(resource, index, each)]
     if others:
-        return Fail((Evidence(path, others, "subnets of the own tenant"),))
+        return Fail((Evidence(path, others, "subnets in your own tenant"),))
     if known.missing is not None:
         return unknown(known.missing)
     if not all(known.ids):
-        return unknown(Unread(path, "the answer did not hold which subnet it is"))
+        return unknown(not_returned(path, "which subnet it is"))
     if not known.ids:
-        return NotApplicable("it has no rule for a virtual network")
+        return NotApplicable("it has no virtual network rule")
     return Pass((Evidence(path, list(known.ids)),))

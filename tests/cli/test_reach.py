@@ -135,7 +135,7 @@ def test_a_name_from_azure_stays_on_its_line(tmp_path: Path) -> None:
         (
             ("redis-okonomi", "--port", "redis", "--source", "203.0.113.9"),
             [
-                "yes: 203.0.113.9 can open redis on redis-okonomi; an access key opens it (shared)",
+                "yes: 203.0.113.9 can open redis on redis-okonomi; accepts access keys (shared)",
                 "  lets   public access     publicNetworkAccess = Enabled",
                 "  lets   firewall          oslo: 203.0.113.0/26",
             ],
