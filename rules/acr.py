@@ -51,17 +51,17 @@ ACL = Firewall(
 ANONYMOUS_PULL = Switch(
     "properties.anonymousPullEnabled",
     {False: Auth.identity, True: Auth.anonymous},
-    descriptions={Auth.anonymous: "its images can be pulled without signing in"},
+    descriptions={Auth.anonymous: "allows anonymous pull"},
 )
 ADMIN = Switch(
     "properties.adminUserEnabled",
     {False: Auth.identity, True: Auth.shared},
-    descriptions={Auth.shared: "the password of the admin user is accepted"},
+    descriptions={Auth.shared: "accepts the password of the admin user"},
 )
 
 
 def credentials(token: Resource) -> list[Any] | None:
-    """Return the passwords and certificates of a token, None if the response does not contain them."""
+    """Return the passwords and certificates of a token, None if Azure did not return them."""
     passwords = token.get("properties.credentials.passwords")
     certificates = token.get("properties.credentials.certificates")
     found = [each for value in (passwords, certificates) if isinstance(value, list) for each in value]
@@ -92,14 +92,14 @@ def tokens(registry: Resource, reach: Lock) -> tuple[Lock, bool]:
         proof = Evidence(path, [f"expires {each}" for each in ends], "no password")
         if same(token.get("properties.status"), "enabled"):
             lock |= grant(
-                Auth.shared, proof, description=f"the password or certificate of the token {token.name} is accepted"
+                Auth.shared, proof, description=f"accepts a password or certificate of the token {token.name}"
             )
         else:
             lock |= possible(Auth.shared, unknown_value(f"tokens/{token.name} properties.status"), proof)
         dated = dated and all(expires(each) for each in found)
     missing = children.gap
     if missing is None and not maybe_reached(registry) and _open(reach):
-        missing = Unread("tokens", "not read, because public network access to the registry is disabled")
+        missing = Unread("tokens", "not collected, because public network access to the registry is disabled")
     if missing is not None:
         lock |= possible(Auth.shared, missing)
     return lock, dated

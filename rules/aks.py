@@ -53,7 +53,7 @@ ACCOUNTS = CLUSTER.local_auth(
     on=(False,),
     absent=False,
     source="aks/local-accounts: local accounts are enabled by default",
-    says="the local administrator certificate is accepted",
+    says="accepts the local administrator certificate",
 )
 
 
@@ -128,5 +128,5 @@ def no_entra(cluster: Resource, index: Index) -> Verdict:
     if seen.value is None or cluster.get("properties.aadProfile") is MISSING:
         return Fail((cluster.evidence("properties.aadProfile", "a profile"),))
     if not isinstance(seen.value, dict):
-        return unknown(Unread("properties.aadProfile", "its value is not an object"))
+        return unknown(Unread("properties.aadProfile", "not an object"))
     return Pass((Evidence("properties.aadProfile", "set", "a profile"),))

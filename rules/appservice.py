@@ -265,7 +265,7 @@ def host_keys(site: Resource, reach: Lock, sign_in: Lock) -> Exposure:
     if kind in ("web", "workflows"):
         return closed("host-keys", "app", "only a function app has host keys", site.evidence("kind"), display_name=what)
     seen = site.evidence("kind")
-    key = grant(Auth.shared, seen, description="a host key gives access to /admin and /runtime/webhooks")
+    key = grant(Auth.shared, seen, description="accepts a host key for /admin and /runtime/webhooks")
     if not kind:
         key = possible(Auth.shared, Unread("kind", "it is not known whether this is a function app"), seen)
     return Exposure("host-keys", "app", reach, behind(sign_in, key), display_name=what, address=host(site))
@@ -316,7 +316,7 @@ def function_lock(function: Resource) -> Lock | None:
         elif same(type, "httpTrigger"):
             lock = (lock or Lock()) | _level(get_path(binding, "authLevel"), f"{path}[].authLevel")
     if lock is None and not any(str(get_path(each, "type")).lower().endswith("trigger") for each in bindings):
-        missing = Unread(path, "they contain no trigger")
+        missing = Unread(path, "it contains no trigger")
         return possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
     return lock
 
@@ -324,8 +324,8 @@ def function_lock(function: Resource) -> Lock | None:
 def _level(level: Any, path: str) -> Lock:
     seen = Evidence(path, ABSENT if level is MISSING else level, "function")
     if same(level, "anonymous"):
-        return grant(Auth.anonymous, seen, description="no key is required")
-    key = grant(Auth.shared, seen, description="a function key, which is copied along with the URL, is accepted")
+        return grant(Auth.anonymous, seen, description="requires no key")
+    key = grant(Auth.shared, seen, description="accepts a function key, which is copied along with the URL")
     if same(level, "function") or same(level, "admin"):
         return key
     if level in (MISSING, None):
@@ -373,7 +373,7 @@ def signature(workflow: Resource) -> Lock | None:
     types = [get_path(each, "type") for each in triggers.values()]
     seen = Evidence(path, [str(each) for each in types])
     if any(same(each, "Request") for each in types):
-        return grant(Auth.shared, seen, description="anyone with its signed URL can start it")
+        return grant(Auth.shared, seen, description="accepts every caller that has its signed URL")
     if all(any(same(each, type_without_call) for type_without_call in NOT_CALLABLE) for each in types):
         return None
     return possible(Auth.shared, Unread(path, "it is not known whether a call can start it"), seen)
@@ -391,7 +391,7 @@ def publishing(site: Resource, name: str) -> tuple[Any, Evidence, Unread]:
     return value, seen, not_returned_or_unknown(path)
 
 
-PROFILE = "the user name and password of the publish profile are accepted"
+PROFILE = "accepts the user name and password of the publish profile"
 
 
 def scm(site: Resource, index: Index) -> Exposure:

@@ -70,7 +70,7 @@ def ingress_of(app: Resource) -> Any:
     if not isinstance(app.get("properties.configuration"), dict):
         raise not_returned("properties.configuration")
     if value is not MISSING and value is not None and not isinstance(value, dict):
-        raise Unread(INGRESS, "its value is not an object")
+        raise Unread(INGRESS, "not an object")
     return None if value is MISSING else value
 
 
@@ -158,7 +158,7 @@ def sign_in_of(app: Resource, ingress: Any) -> Lock:
     return sign_in | possible(Auth.anonymous, missing, seen)
 
 
-OVER_TCP = "platform sign-in does not apply to TCP"
+OVER_TCP = "requires no platform sign-in over TCP"
 PROTECT = "az containerapp ingress update --ids {id} --type internal"
 
 
@@ -259,5 +259,5 @@ def registry_password(app: Resource, index: Index) -> Verdict:
     if weak:
         return Fail((Evidence(path, weak, "a managed identity"),))
     if not all(secret == "" or (isinstance(identity, str) and identity) for _, secret, identity in named):
-        return unknown(Unread(path, "the response contains neither a password nor an identity"))
+        return unknown(Unread(path, "Azure returned neither a password nor an identity"))
     return Pass((Evidence(f"{REGISTRIES}[].identity", [identity for _, _, identity in named]),))

@@ -29,8 +29,8 @@ SOCIAL = ("apple", "facebook", "gitHub", "google", "legacyMicrosoftAccount", "tw
 # Members of a provider's entry once it is set up. An export shows the others as enabled, with an empty registration.
 CLIENT = ("clientId", "appId", "consumerKey")
 
-NO_LOGIN = "platform sign-in is not required (whether the app has its own sign-in is not visible)"
-ANY_ACCOUNT = "platform sign-in accepts accounts that anyone can create"
+NO_LOGIN = "requires no platform sign-in (whether the app has its own sign-in is not visible)"
+ANY_ACCOUNT = "accepts accounts that anyone can create"
 
 
 def easy_auth(config: Resource, where: str) -> Lock:
@@ -88,7 +88,7 @@ def _excluded_paths(config: Resource, where: str) -> Lock | None:
     seen = Evidence(f"{where} {path}", value, [])
     if isinstance(value, list):
         return grant(
-            Auth.anonymous, seen, description=f"platform sign-in is not required on {', '.join(map(str, value[:3]))}"
+            Auth.anonymous, seen, description=f"requires no platform sign-in on {', '.join(map(str, value[:3]))}"
         )
     return possible(Auth.anonymous, not_a_list(seen.path), seen)
 
@@ -121,7 +121,7 @@ def _providers(config: Resource, where: str, on: Evidence) -> Lock:
         elif name.lower() == "customopenidconnectproviders" and isinstance(entry, dict):
             lock |= _custom(entry, f"{path}.{name}")
         elif name.lower() not in (each.lower() for each in (*SOCIAL, "azureStaticWebApps")):
-            lock |= possible(Auth.anonymous, Unread(f"{path}.{name}", "its type is not known"))
+            lock |= possible(Auth.anonymous, Unread(f"{path}.{name}", "unrecognized provider"))
     if lock.grants or lock.possible_grants:
         return lock
     return possible(Auth.anonymous, Unread(path, "no identity provider was found"), on)

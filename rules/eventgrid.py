@@ -30,7 +30,7 @@ KEYS = TOPIC.local_auth(
     on=(False,),
     absent=False,
     source="azure-mgmt-eventgrid: the default value of disableLocalAuth is false",
-    says="an access key, or a signature made with it, is accepted",
+    says="accepts access keys and signatures made with them",
 )
 MQTT = Switch(
     "properties.topicSpacesConfiguration.state",
@@ -64,7 +64,7 @@ def namespace_endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]
     keys = grant(
         Auth.shared,
         Evidence("access keys", "cannot be disabled on a namespace"),
-        description="an access key is accepted, and keys of a namespace cannot be disabled",
+        description="accepts access keys, which cannot be disabled on a namespace",
     )
     yield Exposure(
         "publish",
@@ -89,7 +89,7 @@ def mqtt(namespace: Resource, reach: Lock) -> Exposure:
         missing = on.possible_grants[0].missing
         hop = Hop("switch", what, missing.why, allows=None)
         reach = possible(Reach.internet, missing, *on.possible_grants[0].evidence, hops=(*reach.hops, hop))
-    says = "each client authenticates with its own certificate or token"
+    says = "requires each client's own certificate or token"
     authentication = grant(
         Auth.identity, Evidence("clients", "are registered, each with a certificate or a token"), description=says
     )

@@ -63,7 +63,7 @@ def listed(machine: Resource, path: str) -> list[object]:
     """Return the list at a path. Raise Unread if it is not a list or is empty, because a machine has a network interface."""
     value = machine.require(path)
     if not isinstance(value, list) or not value:
-        raise Unread(path, "the response contains no network interface")
+        raise Unread(path, "Azure returned no network interface")
     return value
 
 
@@ -86,7 +86,7 @@ def paths(machine: Resource, found: Topology) -> tuple[list[NetworkPath], tuple[
         nic = found.fabric.nics.get(key_of(id)) if isinstance(id, str) else None
         if nic is None:
             gap = found.index.missing_in("Microsoft.Network/networkInterfaces", str(id))
-            missing.append(gap or Unread(str(id), "the network interface was not read"))
+            missing.append(gap or Unread(str(id), "the network interface was not collected"))
             continue
         network_paths += found.paths(nic)
         nics.append(nic)
@@ -129,7 +129,7 @@ def login(machine: Resource, port: KnownPort | None) -> Lock:
     inner = "properties" if is_vm(machine) else "properties.virtualMachineProfile"
     path = f"{inner}.{LINUX}"
     if port.name == "SSH" and same(machine.get(path), True):
-        lock = grant(Auth.shared, machine.evidence(path, True), description="an SSH key is accepted")
+        lock = grant(Auth.shared, machine.evidence(path, True), description="accepts SSH keys")
     return lock.with_name(port.group)
 
 
@@ -243,10 +243,10 @@ def group_ports(group: Resource) -> list[tuple[str, int]]:
     for each in value:
         port, transport = get_path(each, "port"), get_path(each, "protocol")
         if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
-            raise Unread(f"{ADDRESS}.ports[].port", "its value is not a port number")
+            raise Unread(f"{ADDRESS}.ports[].port", "not a port number")
         found.append(("udp" if same(transport, "UDP") else "tcp", port))
     if not found:
-        raise Unread(f"{ADDRESS}.ports", "the response contains no port")
+        raise Unread(f"{ADDRESS}.ports", "Azure returned no port")
     return found
 
 

@@ -51,7 +51,7 @@ def keys(kind: ResourceType, source: str) -> Switch:
         on=(False,),
         absent=False,
         source=source,
-        says="a shared access key, or a signature made with it, is accepted",
+        says="accepts shared access keys and signatures made with them",
     )
 
 
@@ -84,5 +84,7 @@ def extra_manage_rule(namespace: Resource, index: Index, *, rules: Read) -> Verd
     if children.gap is not None:
         return unknown(children.gap)
     if strange:
-        return unknown(Unread(path, f"not returned, or not known, for {', '.join(strange[:5])}"))
+        return unknown(
+            Unread(path, f"Azure did not return them, or returned unrecognized values, for {', '.join(strange[:5])}")
+        )
     return Pass((Evidence(path, f"{len(children)} rules, none except {ROOT} has Manage"),))

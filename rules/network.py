@@ -88,7 +88,7 @@ def unused_internet_rule(nsg: Resource, index: Index) -> Verdict:
     unseen = [each for each in gaps if each is not None]
     if not unseen and nsg.key in groups_on_paths(topology(index), certain=False):
         unseen.append(
-            Unread("the paths from outside", "a load balancer or firewall on a network path could not be read")
+            Unread("the paths from outside", "a load balancer or firewall on a network path could not be assessed")
         )
     if unseen or group.missing:
         return unknown(*unseen, *group.missing, evidence=seen)
@@ -233,7 +233,7 @@ PREDEFINED = ("AppGwSslPolicy20170401S", "AppGwSslPolicy20220101", "AppGwSslPoli
 def has_public_frontend(gateway: Resource) -> bool:
     frontends = rows(gateway, "properties.frontendIPConfigurations")
     if not frontends:
-        raise Unread("properties.frontendIPConfigurations", "the response contains none")
+        raise Unread("properties.frontendIPConfigurations", "Azure returned none")
     return any(get_path(each, "properties.publicIPAddress.id") not in (MISSING, None) for each in frontends)
 
 
@@ -323,7 +323,7 @@ def main_tls(gateway: Resource) -> Verdict:
 
 # application-gateway-ssl-policy-overview: AppGwSslPolicy20150501 (TLS 1.0) before api-version 2023-02-01.
 DEFAULT_TLS = (
-    "no policy is set, and the default depends on the api-version that created the gateway, which no response contains"
+    "no policy is set, and the default depends on the api-version that created the gateway, which Azure does not return"
 )
 
 
@@ -345,7 +345,7 @@ def gateway_plain_http(gateway: Resource, index: Index) -> Verdict:
     if open_ones:
         return Fail((Evidence(path, open_ones, "Https, or a redirect"),))
     if unread:
-        raise Unread(path, f"it is not known for {', '.join(unread)}")
+        raise Unread(path, f"missing or unrecognized for {', '.join(unread)}")
     return Pass((Evidence(path, [str(get_path(each, "properties.protocol")) for each in listeners]),))
 
 
@@ -371,7 +371,7 @@ def classic_front_door_without_waf(front_door: Resource, index: Index) -> Verdic
     path = "properties.frontendEndpoints"
     ends = rows(front_door, path)
     if not ends:
-        raise Unread(path, "the response contains none")
+        raise Unread(path, "Azure returned none")
     link = f"{path}[].properties.webApplicationFirewallPolicyLink.id"
     unprotected = [
         name_of(each)
