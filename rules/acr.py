@@ -8,7 +8,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Unread
+from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import host
@@ -47,21 +47,21 @@ ACL = Firewall(
     # container-registry/container-registry-skus: firewall rules and private endpoints are features of Premium.
     sku_without_network_rules=("sku.name", ("Classic", "Basic", "Standard"), ("Premium",)),
 )
-# Both are off by default, but this api-version always returns them: an absent one is not known.
+# Both are off by default, but this api-version always returns them: an absent one is unknown.
 ANONYMOUS_PULL = Switch(
     "properties.anonymousPullEnabled",
     {False: Auth.identity, True: Auth.anonymous},
-    descriptions={Auth.anonymous: "anybody may pull its images without signing in"},
+    descriptions={Auth.anonymous: "allows anonymous pull"},
 )
 ADMIN = Switch(
     "properties.adminUserEnabled",
     {False: Auth.identity, True: Auth.shared},
-    descriptions={Auth.shared: "the password of the admin user opens it"},
+    descriptions={Auth.shared: "accepts the password of the admin user"},
 )
 
 
 def credentials(token: Resource) -> list[Any] | None:
-    """Return the passwords and certificates of a token, None where the answer did not hold them."""
+    """Return the passwords and certificates of a token, None if Azure did not return them."""
     passwords = token.get("properties.credentials.passwords")
     certificates = token.get("properties.credentials.certificates")
     found = [each for value in (passwords, certificates) if isinstance(value, list) for each in value]
@@ -84,7 +84,7 @@ def tokens(registry: Resource, reach: Lock) -> tuple[Lock, bool]:
         found = credentials(token)
         path = f"tokens/{token.name} properties.credentials"
         if found is None:
-            lock |= possible(Auth.shared, Unread(path, "the answer did not hold them"))
+            lock |= possible(Auth.shared, not_returned(path, "them"))
             continue
         if not found:
             continue
@@ -92,14 +92,14 @@ def tokens(registry: Resource, reach: Lock) -> tuple[Lock, bool]:
         proof = Evidence(path, [f"expires {each}" for each in ends], "no password")
         if same(token.get("properties.status"), "enabled"):
             lock |= grant(
-                Auth.shared, proof, description=f"the token {token.name} and its password or certificate open it"
+                Auth.shared, proof, description=f"accepts a password or certificate of the token {token.name}"
             )
         else:
-            lock |= possible(Auth.shared, Unread(f"tokens/{token.name} properties.status", "it is not known"), proof)
+            lock |= possible(Auth.shared, unknown_value(f"tokens/{token.name} properties.status"), proof)
         dated = dated and all(expires(each) for each in found)
     missing = children.gap
     if missing is None and not maybe_reached(registry) and _open(reach):
-        missing = Unread("tokens", "not read, since the registry's own switch is off")
+        missing = Unread("tokens", "not collected, because public network access to the registry is disabled")
     if missing is not None:
         lock |= possible(Auth.shared, missing)
     return lock, dated
@@ -131,7 +131,7 @@ def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
         display_name="The registry",
         address=host(registry, "properties.loginServer"),
         severity_steps_down=1 if ends else 0,
-        justification="Only tokens open it besides identities: each is limited to its scope, and each password ends on a date"
+        justification="Besides Microsoft Entra ID, only tokens are accepted: each is limited to its scope, and each password has an expiry date"
         if ends
         else "",
     )

@@ -8,7 +8,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown
+from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_a_list, unknown, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import (
     MAX_LISTED,
@@ -42,7 +42,7 @@ RANGES = "properties.apiServerAccessProfile.authorizedIPRanges"
 # The API server has no public switch of its own, because properties.publicNetworkAccess is never returned.
 SERVER = Firewall(
     empty="open",
-    source="aks/api-server-authorized-ip-ranges: without ranges the API server is reachable from everywhere",
+    source="aks/api-server-authorized-ip-ranges: without ranges the API server is reachable from every address",
     name="Authorized address ranges",
     public="",
     endpoints=None,
@@ -53,32 +53,32 @@ ACCOUNTS = CLUSTER.local_auth(
     on=(False,),
     absent=False,
     source="aks/local-accounts: local accounts are enabled by default",
-    says="a copy of its local administrator certificate opens it",
+    says="accepts the local administrator certificate",
 )
 
 
 def authorized(cluster: Resource, index: Index) -> Lock:
     """Return the network lock of the authorized ranges: addresses or a service tag. No range allows every address.
 
-    0.0.0.0/32 means the cluster's own outbound address and allows nothing more.
+    0.0.0.0/32 means only the cluster's own outbound address.
     """
     value = cluster.get(RANGES)
     if value in (MISSING, None):
         value = []
     if not isinstance(value, list):
-        missing = Unread(RANGES, "this is no list")
+        missing = not_a_list(RANGES)
         return possible(Reach.internet, missing, hops=(Hop("firewall", SERVER.name, missing.why, allows=None),))
-    seen = cluster.evidence(RANGES, "the ranges that are yours")
+    seen = cluster.evidence(RANGES, "your own address ranges")
     if not value:
         return grant(Reach.internet, seen, hops=(Hop("firewall", SERVER.name, "none"),))
     found: list[AddressSet] = []
-    ways: list[Grant] = []
+    grants: list[Grant] = []
     possible_grants: list[PossibleGrant] = []
     for entry in value:
         if isinstance(entry, str) and entry[:1].isalpha() and ":" not in entry:
             named, tag = grant_from_tag(entry, Evidence(RANGES, entry))
             if named is not None:
-                ways.append(replace(named, description=f"{tag.why} (the service tag {tag.name})"))
+                grants.append(replace(named, description=f"{tag.why} (the service tag {tag.name})"))
             continue
         try:
             found.append(parse(entry))
@@ -88,16 +88,16 @@ def authorized(cluster: Resource, index: Index) -> Lock:
         RANGES, value if len(value) <= MAX_LISTED else [*value[:MAX_LISTED], f"and {len(value) - MAX_LISTED} more"]
     )
     own = grant_from_addresses(union(found), index, shown, *private_range_evidence(RANGES, union(found)))
-    ways += [own] if own is not None else []
-    detail = join_with_and([each.description or each.level.name for each in ways]) or "nobody but the cluster itself"
-    hop = Hop("firewall", SERVER.name, detail, allows=True if ways else None if possible_grants else False)
-    if not ways and not possible_grants:
-        ways = [Grant(Reach.none, (shown,))]
-    return Lock(tuple(ways), tuple(possible_grants), (hop,))
+    grants += [own] if own is not None else []
+    detail = join_with_and([each.description or each.level.name for each in grants]) or "only the cluster itself"
+    hop = Hop("firewall", SERVER.name, detail, allows=True if grants else None if possible_grants else False)
+    if not grants and not possible_grants:
+        grants = [Grant(Reach.none, (shown,))]
+    return Lock(tuple(grants), tuple(possible_grants), (hop,))
 
 
 def reach_of(cluster: Resource, index: Index) -> Lock:
-    """Return the network lock of the API server. A private cluster has no public endpoint, whatever else is set."""
+    """Return the network lock of the API server. A private cluster has no public endpoint, whatever its other settings."""
     private = cluster.get(PRIVATE)
     inside = grant(Reach.private, cluster.evidence(PRIVATE, True))
     if same(private, True):
@@ -106,8 +106,8 @@ def reach_of(cluster: Resource, index: Index) -> Lock:
     usual = firewall(cluster, index, SERVER, authorized(cluster, index))
     if private is MISSING or private is None or same(private, False):
         return usual
-    strange = Unread(PRIVATE, f"its value {private!r} is not known")
-    return as_possible(usual, strange) | possible(Reach.private, strange)
+    unexpected = unknown_value(PRIVATE, private)
+    return as_possible(usual, unexpected) | possible(Reach.private, unexpected)
 
 
 def address(cluster: Resource) -> str:
@@ -128,5 +128,5 @@ def no_entra(cluster: Resource, index: Index) -> Verdict:
     if seen.value is None or cluster.get("properties.aadProfile") is MISSING:
         return Fail((cluster.evidence("properties.aadProfile", "a profile"),))
     if not isinstance(seen.value, dict):
-        return unknown(Unread("properties.aadProfile", "this is no profile"))
+        return unknown(Unread("properties.aadProfile", "not an object"))
     return Pass((Evidence("properties.aadProfile", "set", "a profile"),))

@@ -20,7 +20,23 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, member, same, text_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
+from scanner.model.verdict import (
+    ABSENT,
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unknown,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    not_a_list,
+    not_read,
+    not_returned,
+    not_returned_or_unknown,
+    unknown,
+    unknown_value,
+)
 from scanner.reach.access_restrictions import FRONT_DOOR, restricted_subnets, restrictions
 from scanner.reach.firewall import AllowedSubnets, Firewall, firewall, why_rules_not_used
 from scanner.reach.front_ends import publishers
@@ -32,7 +48,7 @@ SITE = ResourceType("Microsoft.Web/sites", "Microsoft.Web/sites/slots", api="202
 
 
 def runs(site: Resource) -> str:
-    """Return what the app runs: "web", "functions", "workflows", or "" where its kind is not known."""
+    """Return what the app runs: "web", "functions", "workflows", or "" if its kind is unknown."""
     kind = site.get("kind")
     words = {word.strip() for word in kind.lower().split(",")} if isinstance(kind, str) else set()
     if "workflowapp" in words:
@@ -47,7 +63,7 @@ def stopped(site: Resource) -> bool:
 
 
 def has_functions(site: Resource) -> bool:
-    # The functions of an app whose kind is not known are read.
+    # Also read the functions of an app of unknown kind.
     return runs(site) in ("functions", "")
 
 
@@ -55,13 +71,13 @@ def has_workflows(site: Resource) -> bool:
     return runs(site) in ("workflows", "")
 
 
-def asks_for_login(site: Resource) -> bool:
+def sign_in_applies(site: Resource) -> bool:
     # Easy Auth does not apply to a signed trigger address, and a logic app has no other endpoint.
     return runs(site) != "workflows"
 
 
 def endpoints_decide(site: Resource) -> bool:
-    # app-service/overview-access-restrictions: with an explicit "Enabled" private endpoints change nothing for others.
+    # app-service/overview-access-restrictions: with an explicit "Enabled", private endpoints do not affect other callers.
     return not same(site.get("properties.publicNetworkAccess"), "Enabled")
 
 
@@ -81,10 +97,10 @@ WEB = SITE.child(
         "properties.scmMinTlsVersion",
     ),
 )
-LOGIN = SITE.child("config/authsettingsV2", one=True, none=("AuthConfigNotFound",), when=asks_for_login)
+LOGIN = SITE.child("config/authsettingsV2", one=True, none=("AuthConfigNotFound",), when=sign_in_applies)
 POLICIES = SITE.child("basicPublishingCredentialsPolicies")
 CONNECTIONS = SITE.child("privateEndpointConnections", when=endpoints_decide)
-# The app's host answers these two reads, and a stopped app has no host.
+# The app's host serves these two reads, and a stopped app has no host.
 FUNCTIONS = SITE.child(
     "functions",
     when=lambda site: has_functions(site) and not stopped(site),
@@ -99,7 +115,7 @@ WORKFLOWS = SITE.child(
 
 SWITCH = Firewall(
     empty="open",
-    source="app-service/overview-access-restrictions: an unset switch is on until a private endpoint is approved",
+    source="app-service/overview-access-restrictions: an unset switch means enabled until a private endpoint is approved",
     name="Access restrictions",
     absent="auto",
     endpoints=CONNECTIONS,
@@ -119,10 +135,10 @@ INTERNAL: dict[str, tuple[str, ...]] = {
 
 
 def config_of(site: Resource) -> Resource:
-    """Return the app's `config/web`. Raise Unread where it was not read."""
+    """Return the app's `config/web`. Raise Unread if it was not read."""
     config = site.child(WEB)
     if config is None:
-        raise Unread(WEB.path, "the answer did not hold it")
+        raise not_returned(WEB.path)
     if config.has_no_properties:
         raise Unread(WEB.path, config.why_absent_is_unknown)
     return config
@@ -137,8 +153,8 @@ def reach_of(site: Resource, index: Index, *, scm: bool = False) -> Lock:
     return placed(site, index, firewall(site, index, SWITCH, rules), "web")
 
 
-def placed(site: Resource, index: Index, usual: Lock, door: str) -> Lock:
-    """Return the network lock of an endpoint. An App Service Environment with an internal load balancer has no public side."""
+def placed(site: Resource, index: Index, usual: Lock, service: str) -> Lock:
+    """Return the network lock of an endpoint. An App Service Environment with an internal load balancer has no public endpoint."""
     path = "properties.hostingEnvironmentProfile.id"
     environment = site.get(path)
     if not isinstance(environment, str) or not environment:
@@ -147,12 +163,12 @@ def placed(site: Resource, index: Index, usual: Lock, door: str) -> Lock:
         mode = _found(index, environment).require("properties.internalLoadBalancingMode")
     except Unread as missing:
         return as_possible(usual, missing) | possible(Reach.private, missing, site.evidence(path))
-    held = INTERNAL.get(str(mode).lower().replace(" ", ""))
+    internal = INTERNAL.get(str(mode).lower().replace(" ", ""))
     seen = Evidence("hostingEnvironments properties.internalLoadBalancingMode", mode, "Web, Publishing")
-    if held is None:
-        strange = Unread(seen.path, f"its value {mode!r} is not known")
-        return as_possible(usual, strange) | possible(Reach.private, strange, seen)
-    if door not in held:
+    if internal is None:
+        unexpected = unknown_value(seen.path, mode)
+        return as_possible(usual, unexpected) | possible(Reach.private, unexpected, seen)
+    if service not in internal:
         return usual
     inside = grant(Reach.private, site.evidence(path), seen)
     name = environment.rstrip("/").rsplit("/", 1)[-1]
@@ -178,15 +194,13 @@ def login(site: Resource) -> Lock:
     return easy_auth(settings, LOGIN.path)
 
 
-def behind(front: Lock, own: Lock) -> Lock:
-    """Return the authentication lock of both: Easy Auth's identity where it is enforced, else the function's own."""
-    if front.widest is not None and front.widest_possible is None:
-        return front if front.widest.level == Auth.identity else own
-    missing = (
-        front.widest_possible.missing if front.widest_possible is not None else Unread(LOGIN.path, "it was not read")
-    )
+def behind(sign_in: Lock, own: Lock) -> Lock:
+    """Return the authentication lock of both: Easy Auth's identity if it is enforced, else the function's own."""
+    if sign_in.widest is not None and sign_in.widest_possible is None:
+        return sign_in if sign_in.widest.level == Auth.identity else own
+    missing = sign_in.widest_possible.missing if sign_in.widest_possible is not None else not_read(LOGIN.path)
     return replace(
-        as_possible(own, missing), grants=tuple(each for each in front.grants if each.level == Auth.identity)
+        as_possible(own, missing), grants=tuple(each for each in sign_in.grants if each.level == Auth.identity)
     )
 
 
@@ -221,29 +235,29 @@ def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
         yield closed("app", "app", "the app is stopped", state, display_name="The app")
         yield closed("host-keys", "app", "the app is stopped", state, display_name="The function host")
     else:
-        front = login(site)
-        told = publishers(index).publishers(own_hosts(site))
-        exposures = (app(site, reach, front), host_keys(site, reach, front), *functions(site, reach, front))
+        sign_in = login(site)
+        published_by = publishers(index).publishers(own_hosts(site))
+        exposures = (app(site, reach, sign_in), host_keys(site, reach, sign_in), *functions(site, reach, sign_in))
         for each in (*exposures, *triggers(site, reach)):
-            yield each if each.disabled_reason else replace(each, admits=told)
+            yield each if each.disabled_reason else replace(each, admits=published_by)
     yield scm(site, index)
     yield ftp(site, index)
 
 
-def app(site: Resource, reach: Lock, front: Lock) -> Exposure:
+def app(site: Resource, reach: Lock, sign_in: Lock) -> Exposure:
     kind = runs(site)
     if kind == "functions":
-        why = "a function app is reached by its functions and its host's own addresses"
+        why = "a function app is called through its functions and host endpoints"
         return closed("app", "app", why, site.evidence("kind"), display_name="The app")
     if kind == "workflows":
         return closed(
-            "app", "app", "a logic app is reached by its triggers", site.evidence("kind"), display_name="The app"
+            "app", "app", "a logic app is called through its triggers", site.evidence("kind"), display_name="The app"
         )
-    return Exposure("app", "app", reach, front, display_name="The app", address=host(site))
+    return Exposure("app", "app", reach, sign_in, display_name="The app", address=host(site))
 
 
-def host_keys(site: Resource, reach: Lock, front: Lock) -> Exposure:
-    """Return the exposure of /admin and /runtime/webhooks, which always exist and need a key.
+def host_keys(site: Resource, reach: Lock, sign_in: Lock) -> Exposure:
+    """Return the exposure of /admin and /runtime/webhooks, which always exist and require a key.
 
     Source: azure-functions/function-keys-how-to."""
     kind = runs(site)
@@ -251,21 +265,21 @@ def host_keys(site: Resource, reach: Lock, front: Lock) -> Exposure:
     if kind in ("web", "workflows"):
         return closed("host-keys", "app", "only a function app has host keys", site.evidence("kind"), display_name=what)
     seen = site.evidence("kind")
-    key = grant(Auth.shared, seen, description="a key of the host opens /admin and /runtime/webhooks")
+    key = grant(Auth.shared, seen, description="accepts a host key for /admin and /runtime/webhooks")
     if not kind:
-        key = possible(Auth.shared, Unread("kind", "whether it is a function app is not known"), seen)
-    return Exposure("host-keys", "app", reach, behind(front, key), display_name=what, address=host(site))
+        key = possible(Auth.shared, Unread("kind", "it is not known whether this is a function app"), seen)
+    return Exposure("host-keys", "app", reach, behind(sign_in, key), display_name=what, address=host(site))
 
 
-def functions(site: Resource, reach: Lock, front: Lock) -> Iterator[Exposure]:
+def functions(site: Resource, reach: Lock, sign_in: Lock) -> Iterator[Exposure]:
     if not has_functions(site):
         return
     found = site.children(FUNCTIONS)
     for function in found:
-        own = function_asks(function)
+        own = function_lock(function)
         if own is not None and not same(function.get("properties.isDisabled"), True):
             what = f"Function {function.name}"
-            authentication = behind(front, own)
+            authentication = behind(sign_in, own)
             yield Exposure(
                 f"function/{function.name}",
                 "app",
@@ -277,32 +291,32 @@ def functions(site: Resource, reach: Lock, front: Lock) -> Iterator[Exposure]:
             )
     missing = found.gap
     if missing is None and not found.items:
-        # The host also returns an empty list where it never synced its triggers.
+        # The host also returns an empty list if it never synced its triggers.
         missing = Unread(
-            FUNCTIONS.path, "a running app answered with an empty list, as one does that never told its functions"
+            FUNCTIONS.path, "the running app returned an empty list, as it also does if it never synced its functions"
         )
     if missing is not None:
-        authentication = behind(front, possible(Auth.anonymous, missing) | possible(Auth.shared, missing))
+        authentication = behind(sign_in, possible(Auth.anonymous, missing) | possible(Auth.shared, missing))
         yield Exposure("function/*", "app", reach, authentication, display_name="A function of the app")
 
 
-def function_asks(function: Resource) -> Lock | None:
-    """Return the authentication lock of a function by the level of its HTTP trigger, None where it has no such trigger."""
+def function_lock(function: Resource) -> Lock | None:
+    """Return the authentication lock of a function by the level of its HTTP trigger, None if it has no such trigger."""
     path = f"functions/{function.name} properties.config.bindings"
     bindings = function.get("properties.config.bindings")
     if not isinstance(bindings, list):
-        missing = Unread(path, "the answer did not hold them")
+        missing = not_returned(path, "them")
         return possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
     lock: Lock | None = None
     for binding in bindings:
         type = get_path(binding, "type")
         if not isinstance(type, str):
-            missing = Unread(f"{path}[].type", "the answer did not hold it")
+            missing = not_returned(f"{path}[].type")
             lock = (lock or Lock()) | possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
         elif same(type, "httpTrigger"):
             lock = (lock or Lock()) | _level(get_path(binding, "authLevel"), f"{path}[].authLevel")
     if lock is None and not any(str(get_path(each, "type")).lower().endswith("trigger") for each in bindings):
-        missing = Unread(path, "no trigger is among them")
+        missing = Unread(path, "it contains no trigger")
         return possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
     return lock
 
@@ -310,20 +324,20 @@ def function_asks(function: Resource) -> Lock | None:
 def _level(level: Any, path: str) -> Lock:
     seen = Evidence(path, ABSENT if level is MISSING else level, "function")
     if same(level, "anonymous"):
-        return grant(Auth.anonymous, seen, description="it asks for no key")
-    key = grant(Auth.shared, seen, description="a function key, which is copied along with the address, opens it")
+        return grant(Auth.anonymous, seen, description="requires no key")
+    key = grant(Auth.shared, seen, description="accepts a function key, which is copied along with the URL")
     if same(level, "function") or same(level, "admin"):
         return key
     if level in (MISSING, None):
         # The default is "function" in function.json and "anonymous" in the newer model of Node.js
         # (azure-functions/functions-bindings-http-webhook-trigger).
-        return key | possible(Auth.anonymous, Unread(path, "its default hangs on the language"), seen)
-    missing = Unread(path, f"its value {level!r} is not known")
+        return key | possible(Auth.anonymous, Unread(path, "its default depends on the language"), seen)
+    missing = unknown_value(path, level)
     return possible(Auth.anonymous, missing, seen) | possible(Auth.shared, missing, seen)
 
 
-# Triggers that no call starts: logic-apps/logic-apps-workflow-actions-triggers, "Trigger types list" (the last two poll).
-QUIET = ("Recurrence", "SlidingWindow", "ApiConnection", "Http")
+# Triggers that no call can start: logic-apps/logic-apps-workflow-actions-triggers, "Trigger types list" (the last two poll).
+NOT_CALLABLE = ("Recurrence", "SlidingWindow", "ApiConnection", "Http")
 
 
 def triggers(site: Resource, reach: Lock) -> Iterator[Exposure]:
@@ -340,29 +354,29 @@ def triggers(site: Resource, reach: Lock) -> Iterator[Exposure]:
     missing = found.gap
     if missing is None and not found.items:
         missing = Unread(
-            WORKFLOWS.path, "a running app answered with an empty list, as one does that never told its workflows"
+            WORKFLOWS.path, "the running app returned an empty list, as it also does if it never synced its workflows"
         )
     if missing is not None:
-        yield Exposure("trigger/*", "app", reach, possible(Auth.shared, missing), display_name="Its workflows")
+        yield Exposure("trigger/*", "app", reach, possible(Auth.shared, missing), display_name="A workflow of the app")
 
 
 def signature(workflow: Resource) -> Lock | None:
-    """Return the authentication lock of a workflow, None where no call starts it.
+    """Return the authentication lock of a workflow, None if no call can start it.
 
-    The address of a Request trigger contains its key, a signature."""
+    The URL of a Request trigger contains its key, a signature."""
     path = f"workflows/{workflow.name} properties.files.workflow.json.definition.triggers"
     triggers = get_path(member(workflow.get("properties.files"), "workflow.json"), "definition.triggers")
     if not isinstance(triggers, dict):
         gap = workflow.bundle.gaps.get(workflow.key)
-        missing = Unread(path, "the answer did not hold them") if gap is None else Unread(path, gap.why(), gap.url)
+        missing = not_returned(path, "them") if gap is None else Unread(path, gap.why(), gap.url)
         return possible(Auth.shared, missing)
     types = [get_path(each, "type") for each in triggers.values()]
     seen = Evidence(path, [str(each) for each in types])
     if any(same(each, "Request") for each in types):
-        return grant(Auth.shared, seen, description="whoever holds its signed address starts it")
-    if all(any(same(each, quiet) for quiet in QUIET) for each in types):
+        return grant(Auth.shared, seen, description="accepts every caller that has its signed URL")
+    if all(any(same(each, type_without_call) for type_without_call in NOT_CALLABLE) for each in types):
         return None
-    return possible(Auth.shared, Unread(path, "whether a call starts it is not known"), seen)
+    return possible(Auth.shared, Unread(path, "it is not known whether a call can start it"), seen)
 
 
 def publishing(site: Resource, name: str) -> tuple[Any, Evidence, Unread]:
@@ -371,17 +385,17 @@ def publishing(site: Resource, name: str) -> tuple[Any, Evidence, Unread]:
     found = site.children(POLICIES)
     policy = next((each for each in found if each.name.lower() == name), None)
     if policy is None:
-        return MISSING, Evidence(path, ABSENT, False), found.gap or Unread(path, "the answer did not hold it")
+        return MISSING, Evidence(path, ABSENT, False), found.gap or not_returned(path)
     value = policy.get("properties.allow")
     seen = Evidence(path, ABSENT if value is MISSING else value, False)
-    return value, seen, Unread(path, "the answer did not hold it, or its value is not known")
+    return value, seen, not_returned_or_unknown(path)
 
 
-PROFILE = "a user name and password of the publish profile opens it"
+PROFILE = "accepts the user name and password of the publish profile"
 
 
 def scm(site: Resource, index: Index) -> Exposure:
-    """Return the exposure of the deployment site: console, files and environment of the app. A stopped app keeps it."""
+    """Return the exposure of the deployment site: console, files and environment of the app. A stopped app still serves it."""
     allow, seen, missing = publishing(site, "scm")
     if same(allow, True):
         authentication = grant(Auth.shared, seen, description=PROFILE)
@@ -396,11 +410,11 @@ def scm(site: Resource, index: Index) -> Exposure:
 
 
 def ftp(site: Resource, index: Index) -> Exposure:
-    """Return the exposure of FTP, which accepts basic credentials alone, at the public address, not through a private endpoint."""
+    """Return the exposure of FTP, which accepts only basic credentials, at the public address, not through a private endpoint."""
     what = "FTP"
     allow, seen, missing = publishing(site, "ftp")
     if same(allow, False):
-        why = "FTP knows only basic credentials, and they are off"
+        why = "FTP accepts only basic authentication, which is disabled"
         return closed("ftp", "admin", why, seen, display_name=what)
     possible_grants = [] if same(allow, True) else [missing]
     path = "config/web properties.ftpsState"
@@ -409,9 +423,9 @@ def ftp(site: Resource, index: Index) -> Exposure:
         state = config_of(site).get("properties.ftpsState")
         proof = Evidence(path, ABSENT if state is MISSING else state, "Disabled")
         if same(state, "Disabled"):
-            return closed("ftp", "admin", "FTP is switched off", proof, display_name=what)
+            return closed("ftp", "admin", "the FTP state is Disabled", proof, display_name=what)
         if not any(same(state, each) for each in ("AllAllowed", "FtpsOnly")):
-            possible_grants.append(Unread(path, "the answer did not hold it, or its value is not known"))
+            possible_grants.append(not_returned_or_unknown(path))
     except Unread as gap:
         possible_grants.append(gap)
     reach = ftp_reach(site, index)
@@ -425,7 +439,7 @@ def ftp_reach(site: Resource, index: Index) -> Lock:
     """Return the network lock of FTP by the public switch alone.
 
     Access restrictions do not count, because it is not documented whether they filter FTP."""
-    lock = firewall(site, index, SWITCH, restricted_by_nothing())
+    lock = firewall(site, index, SWITCH, no_restrictions())
     grants = tuple(each for each in lock.grants if each.level > Reach.selected)
     possible_grants = tuple(each for each in lock.possible_grants if each.level > Reach.selected)
     if not grants and not possible_grants:
@@ -434,13 +448,13 @@ def ftp_reach(site: Resource, index: Index) -> Lock:
     return placed(site, index, replace(lock, grants=grants, possible_grants=possible_grants, hops=hops), "ftp")
 
 
-def restricted_by_nothing() -> Lock:
-    hop = Hop("firewall", "Access restrictions", "not known to hold FTP")
+def no_restrictions() -> Lock:
+    hop = Hop("firewall", "Access restrictions", "not documented to apply to FTP")
     return grant(Reach.internet, hops=(hop,))
 
 
-def let_in(site: Resource, index: Index) -> AllowedSubnets:
-    """Return the subnets that the access restrictions allow, where the public switch leaves the decision to them."""
+def allowed_subnets(site: Resource, index: Index) -> AllowedSubnets:
+    """Return the subnets that the access restrictions allow, if the public switch leaves the decision to them."""
     if site.has_no_properties:
         return AllowedSubnets(WEB.path, missing=Unread("properties", site.why_absent_is_unknown))
     why = why_rules_not_used(site, index, SWITCH)
@@ -451,7 +465,7 @@ def _names(headers: Any) -> set[str]:
     return {name.lower() for name, value in headers.items() if value} if isinstance(headers, dict) else set()
 
 
-def _locked(rule: Any, names: set[str]) -> bool:
+def _set_by_front_door(rule: Any, names: set[str]) -> bool:
     """Return whether only Front Door can set the header: the rule names its service tag, and Front Door overwrites X-Azure-FDID."""
     tag = get_path(rule, "ipAddress")
     from_front_door = (
@@ -464,21 +478,23 @@ def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
     path = "config/web properties.ipSecurityRestrictions[].headers"
     entries = config_of(site).get("properties.ipSecurityRestrictions")
     if not isinstance(entries, list):
-        return unknown(Unread("config/web properties.ipSecurityRestrictions", "the answer did not hold it"))
+        return unknown(not_returned("config/web properties.ipSecurityRestrictions"))
     filters = [
         (each, get_path(each, "headers"))
         for each in entries
         if get_path(each, "headers") not in (MISSING, None, {}) and not same(get_path(each, "action"), "Deny")
     ]
     if not filters:
-        return NotApplicable("no rule lets in by a header")
+        return NotApplicable("no rule allows requests by a header")
     weak = [
-        sorted(_names(headers)) for each, headers in filters if _names(headers) and not _locked(each, _names(headers))
+        sorted(_names(headers))
+        for each, headers in filters
+        if _names(headers) and not _set_by_front_door(each, _names(headers))
     ]
     if weak:
         return Fail((Evidence(path, weak, "x-azure-fdid, with the tag AzureFrontDoor.Backend"),))
     if not all(isinstance(headers, dict) for _, headers in filters):
-        return unknown(Unread(path, "its value is not known"))
+        return unknown(unknown_value(path))
     return Pass((Evidence(path, [sorted(_names(headers)) for _, headers in filters]),))
 
 
@@ -488,12 +504,12 @@ def cors_any_origin(site: Resource, index: Index) -> Verdict:
     path = "config/web properties.cors.allowedOrigins"
     if cors is MISSING or cors is None:
         if config.api_version_unknown:
-            return unknown(Unread(path, "absent in a record whose api-version is not known"))
-        return NotApplicable("no other origin may call it from a browser")
+            return unknown(absent_at_unknown_version(path))
+        return NotApplicable("no other origin is allowed")
     origins = get_path(cors, "allowedOrigins")
     if isinstance(cors, dict) and (origins is MISSING or origins is None or origins == []):
-        return NotApplicable("no other origin may call it from a browser")
+        return NotApplicable("no other origin is allowed")
     if not isinstance(origins, list):
-        return Unknown(f"{path}: this is no list")
-    seen = Evidence(path, origins, "the origins that are meant")
+        return Unknown(str(not_a_list(path)))
+    seen = Evidence(path, origins, "the intended origins")
     return Fail((seen,)) if "*" in origins else Pass((seen,))

@@ -9,7 +9,20 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
+from scanner.model.verdict import (
+    ABSENT,
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    not_a_list,
+    not_returned,
+    unknown,
+    unknown_value,
+)
 from scanner.reach.access_restrictions import address_list
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import as_possible, source_hop
@@ -46,23 +59,23 @@ ENVIRONMENT = ResourceType(
 
 # container-apps/ingress-how-to: without ingress the app is not reachable from outside; `external` is false by default.
 NO_INGRESS = "it has no ingress"
-INSIDE = "its ingress serves the environment alone"
+INTERNAL = "its ingress serves only the environment"
 
 
 def ingress_of(app: Resource) -> Any:
-    """Return the ingress, None where there is none. Raise Unread where the record may leave it out."""
+    """Return the ingress, None if there is none. Raise Unread if the record may omit it."""
     value = app.get(INGRESS)
     if app.api_version_unknown and (value is MISSING or value is None):
-        raise Unread(INGRESS, "absent in a record whose api-version is not known")
+        raise absent_at_unknown_version(INGRESS)
     if not isinstance(app.get("properties.configuration"), dict):
-        raise Unread("properties.configuration", "the answer did not hold it")
+        raise not_returned("properties.configuration")
     if value is not MISSING and value is not None and not isinstance(value, dict):
-        raise Unread(INGRESS, "this is no ingress")
+        raise Unread(INGRESS, "not an object")
     return None if value is MISSING else value
 
 
 def serves_outside(app: Resource) -> bool:
-    """Return whether the platform's login matters: the ingress is not known to be closed."""
+    """Return whether platform sign-in is relevant: the ingress may serve callers outside the environment."""
     ingress = ingress_of(app)
     return ingress is not None and (not same(get_path(ingress, "external"), False) or bool(ports(ingress)))
 
@@ -76,9 +89,9 @@ def ports(ingress: Any) -> list[Any]:
 
 LOGIN = APP.child("authConfigs", when=serves_outside)
 
-DOOR = Firewall(
+ENVIRONMENT_FIREWALL = Firewall(
     empty="open",
-    source="container-apps/networking: the switch may be Enabled or Disabled; nothing says what an absent one means",
+    source="container-apps/networking: the switch may be Enabled or Disabled; the meaning of an absent switch is not documented",
     name="Address restrictions",
 )
 
@@ -97,15 +110,15 @@ def reach_of(app: Resource, index: Index) -> Lock:
         inside = grant(Reach.private, Evidence(path, internal, True))
         hop = Hop("environment", environment.name, "internal: no public address", environment.id)
         return replace(inside, hops=(source_hop(inside), hop))
-    usual = _named(firewall(environment, index, DOOR, listed), environment)
+    usual = _named(firewall(environment, index, ENVIRONMENT_FIREWALL, listed), environment)
     if internal is MISSING or internal is None or same(internal, False):
         return usual
-    strange = Unread(path, f"its value {internal!r} is not known")
-    return as_possible(usual, strange) | possible(Reach.private, strange)
+    unexpected = unknown_value(path, internal)
+    return as_possible(usual, unexpected) | possible(Reach.private, unexpected)
 
 
 def environment_of(app: Resource, index: Index) -> Resource:
-    """Return the environment of an app. Raise Unread where it was not read."""
+    """Return the environment of an app. Raise Unread if it was not read."""
     for path in ("properties.environmentId", "properties.managedEnvironmentId"):
         value = app.get(path)
         if isinstance(value, str) and value:
@@ -113,12 +126,12 @@ def environment_of(app: Resource, index: Index) -> Resource:
                 return index.find(value)
             except Unread as missing:
                 raise index.of_type("Microsoft.App/managedEnvironments")[1] or missing from None
-    raise Unread("properties.environmentId", "the answer did not hold it")
+    raise not_returned("properties.environmentId")
 
 
 def _named(lock: Lock, environment: Resource) -> Lock:
     """Return the same lock, with the environment named in the evidence that comes from it."""
-    own = (DOOR.public, DOOR.endpoints)
+    own = (ENVIRONMENT_FIREWALL.public, ENVIRONMENT_FIREWALL.endpoints)
 
     def named(seen: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
         return tuple(
@@ -126,26 +139,26 @@ def _named(lock: Lock, environment: Resource) -> Lock:
             for each in seen
         )
 
-    ways = tuple(replace(each, evidence=named(each.evidence)) for each in lock.grants)
+    grants = tuple(replace(each, evidence=named(each.evidence)) for each in lock.grants)
     possible_grants = tuple(replace(each, evidence=named(each.evidence)) for each in lock.possible_grants)
-    return replace(lock, grants=ways, possible_grants=possible_grants)
+    return replace(lock, grants=grants, possible_grants=possible_grants)
 
 
-def asks_of(app: Resource, ingress: Any) -> Lock:
-    """Return the authentication lock of the main port: Easy Auth, or none. Over TCP there is none."""
+def sign_in_of(app: Resource, ingress: Any) -> Lock:
+    """Return the authentication lock of the main port: Easy Auth, or none. TCP has none."""
     transport = get_path(ingress, "transport")
     seen = Evidence(f"{INGRESS}.transport", ABSENT if transport is MISSING else transport, "http")
     if same(transport, "tcp"):
         return grant(Auth.anonymous, seen, description=OVER_TCP)
-    front = login(app)
-    gone = transport in (MISSING, None)
-    if (gone and not app.api_version_unknown) or any(same(transport, each) for each in ("auto", "http", "http2")):
-        return front
-    why = "the answer did not hold it" if gone else f"its value {transport!r} is not known"
-    return front | possible(Auth.anonymous, Unread(seen.path, why), seen)
+    sign_in = login(app)
+    absent = transport in (MISSING, None)
+    if (absent and not app.api_version_unknown) or any(same(transport, each) for each in ("auto", "http", "http2")):
+        return sign_in
+    missing = not_returned(seen.path) if absent else unknown_value(seen.path, transport)
+    return sign_in | possible(Auth.anonymous, missing, seen)
 
 
-OVER_TCP = "over TCP the platform asks for no login"
+OVER_TCP = "requires no platform sign-in over TCP"
 PROTECT = "az containerapp ingress update --ids {id} --type internal"
 
 
@@ -173,14 +186,14 @@ def endpoints(app: Resource, index: Index) -> Iterator[Exposure]:
     mappings = get_path(ingress, "additionalPortMappings")
     hidden = app.api_version_unknown and (mappings is MISSING or mappings is None)
     if hidden or (mappings not in (MISSING, None) and not isinstance(mappings, list)):
-        why = "absent in a record whose api-version is not known" if hidden else "this is no list"
-        strange = Unread(f"{INGRESS}.additionalPortMappings", why)
+        path = f"{INGRESS}.additionalPortMappings"
+        missing = absent_at_unknown_version(path) if hidden else not_a_list(path)
         yield Exposure(
             "ingress/*",
             "app",
-            as_possible(reach, strange),
-            possible(Auth.anonymous, strange),
-            display_name="Its other ports",
+            as_possible(reach, missing),
+            possible(Auth.anonymous, missing),
+            display_name="An additional port of the container app",
         )
 
 
@@ -188,29 +201,28 @@ def main_port(app: Resource, ingress: Any, reach: Lock) -> Exposure:
     what = "The container app"
     external = get_path(ingress, "external")
     path = f"{INGRESS}.external"
-    gone = external in (MISSING, None)
-    if same(external, False) or (gone and not app.api_version_unknown):
-        return closed("ingress", "app", INSIDE, app.evidence(path), display_name=what)
+    absent = external in (MISSING, None)
+    if same(external, False) or (absent and not app.api_version_unknown):
+        return closed("ingress", "app", INTERNAL, app.evidence(path), display_name=what)
     if not same(external, True):
-        why = "the answer did not hold it" if gone else f"its value {external!r} is not known"
-        reach = as_possible(reach, Unread(path, why))
+        reach = as_possible(reach, not_returned(path) if absent else unknown_value(path, external))
     closing = PROTECT if same(get_path(ingress, "transport"), "tcp") else ""
     value = get_path(ingress, "fqdn")
     address = value if isinstance(value, str) else ""
     return Exposure(
-        "ingress", "app", reach, asks_of(app, ingress), display_name=what, address=address, fix_instruction=closing
+        "ingress", "app", reach, sign_in_of(app, ingress), display_name=what, address=address, fix_instruction=closing
     )
 
 
 def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
-    """Return the exposure of an additional port: always TCP (container-apps/ingress-overview), so without a login."""
+    """Return the exposure of an additional port: always TCP (container-apps/ingress-overview), so without sign-in."""
     number = get_path(mapping, "exposedPort")
     if number in (MISSING, None, 0):
         number = get_path(mapping, "targetPort")
     path = f"{INGRESS}.additionalPortMappings[].external"
     seen = Evidence(path, get_path(mapping, "external"), False)
     if not same(seen.value, True):
-        reach = as_possible(reach, Unread(path, f"its value {seen.value!r} is not known"))
+        reach = as_possible(reach, unknown_value(path, seen.value))
     authentication = grant(Auth.anonymous, seen, description=OVER_TCP)
     name = "*" if number in (MISSING, None) else number
     return Exposure(
@@ -228,7 +240,7 @@ def plain_http(app: Resource, index: Index) -> Verdict:
     if ingress is None:
         return NotApplicable(NO_INGRESS)
     if same(get_path(ingress, "transport"), "tcp"):
-        return NotApplicable("its ingress speaks TCP")
+        return NotApplicable("its ingress uses TCP")
     return check_value(app, f"{INGRESS}.allowInsecure", good=(False,), bad=(True,), absent=False)
 
 
@@ -237,15 +249,15 @@ def registry_password(app: Resource, index: Index) -> Verdict:
     registries = app.items(REGISTRIES)
     if not registries:
         if app.api_version_unknown:
-            return unknown(Unread(REGISTRIES, "absent in a record whose api-version is not known"))
-        return NotApplicable("it pulls from no registry that asks for a login")
+            return unknown(absent_at_unknown_version(REGISTRIES))
+        return NotApplicable("it pulls from no registry that requires sign-in")
     named = [
         (str(get_path(each, "server")), get_path(each, "passwordSecretRef"), get_path(each, "identity"))
         for each in registries
     ]
     weak = [server for server, secret, _ in named if isinstance(secret, str) and secret]
     if weak:
-        return Fail((Evidence(path, weak, "an identity instead"),))
+        return Fail((Evidence(path, weak, "a managed identity"),))
     if not all(secret == "" or (isinstance(identity, str) and identity) for _, secret, identity in named):
-        return unknown(Unread(path, "the answer held neither a password nor an identity"))
+        return unknown(Unread(path, "Azure returned neither a password nor an identity"))
     return Pass((Evidence(f"{REGISTRIES}[].identity", [identity for _, _, identity in named]),))

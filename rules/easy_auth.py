@@ -1,7 +1,7 @@
-"""The built-in login of App Service and Container Apps ("Easy Auth").
+"""The platform sign-in of App Service and Container Apps ("Easy Auth").
 
-It is a lock only where it is on, excludes no path, and accepts accounts of one tenant. A provider with open sign-up (a
-social login, the Entra endpoints for all tenants) needs an account, but not one of the own organisation.
+It counts as a lock only if it is enabled, excludes no path, and accepts accounts of a single tenant. A provider with
+open sign-up (a social provider, the Entra endpoints for all tenants) accepts accounts outside the organization.
 """
 
 from typing import Any
@@ -29,8 +29,8 @@ SOCIAL = ("apple", "facebook", "gitHub", "google", "legacyMicrosoftAccount", "tw
 # Members of a provider's entry once it is set up. An export shows the others as enabled, with an empty registration.
 CLIENT = ("clientId", "appId", "consumerKey")
 
-NO_LOGIN = "the platform asks for no login (whether the app has one of its own is not visible)"
-ANY_ACCOUNT = "the platform takes a login that anybody can make"
+NO_LOGIN = "requires no platform sign-in (whether the app has its own sign-in is not visible)"
+ANY_ACCOUNT = "accepts accounts that anyone can create"
 
 
 def easy_auth(config: Resource, where: str) -> Lock:
@@ -40,13 +40,17 @@ def easy_auth(config: Resource, where: str) -> Lock:
         return grant(Auth.anonymous, on, description=NO_LOGIN)
     file = config.get("properties.platform.configFilePath")
     if isinstance(file, str) and file:
-        missing = Unread(f"{where} properties.platform.configFilePath", "the settings stand in a file of the app")
+        missing = Unread(f"{where} properties.platform.configFilePath", "the settings are in a file of the app")
         return possible(Auth.anonymous, missing, Evidence(missing.what, file))
     if on.value in (ABSENT, None):
         return grant(Auth.anonymous, on, description=NO_LOGIN)
     if not same(on.value, True):
         return possible(Auth.anonymous, unknown_value(on.path, on.value), on)
-    return _demand(config, where, on) or _paths(config, where) or _providers(config, where, on) | _hidden(config, where)
+    return (
+        _requirement(config, where, on)
+        or _excluded_paths(config, where)
+        or _providers(config, where, on) | _omitted_paths(config, where)
+    )
 
 
 def _proof(config: Resource, where: str, path: str, expected: object = None) -> Evidence:
@@ -54,29 +58,29 @@ def _proof(config: Resource, where: str, path: str, expected: object = None) -> 
     return Evidence(f"{where} {path}", seen.value, expected)
 
 
-def _demand(config: Resource, where: str, on: Evidence) -> Lock | None:
-    """Return the lock where a login is not required, or where that is not known; None where it is required."""
+def _requirement(config: Resource, where: str, on: Evidence) -> Lock | None:
+    """Return the lock if sign-in is not required or this is unknown; None if it is required."""
     required = _proof(config, where, "properties.globalValidation.requireAuthentication", True)
     action = _proof(config, where, "properties.globalValidation.unauthenticatedClientAction", "Return401")
     refuses = any(same(action.value, each) for each in ENFORCED)
-    silent = action.value in (ABSENT, None)
+    unset = action.value in (ABSENT, None)
     if same(action.value, "AllowAnonymous"):
         return grant(Auth.anonymous, on, action, description=NO_LOGIN)
-    if same(required.value, False) and silent:
+    if same(required.value, False) and unset:
         return grant(Auth.anonymous, on, required, description=NO_LOGIN)
     if same(required.value, False) and refuses:
         return possible(
             Auth.anonymous, Unread(required.path, "it contradicts unauthenticatedClientAction"), required, action
         )
-    known = refuses or (silent and same(required.value, True))
+    known = refuses or (unset and same(required.value, True))
     if known and (required.value in (ABSENT, None) or same(required.value, True)):
         return None
-    seen = action if not known and not silent else required
+    seen = action if not known and not unset else required
     return possible(Auth.anonymous, not_returned_or_unknown(seen.path), on, seen)
 
 
-def _paths(config: Resource, where: str) -> Lock | None:
-    """Return the lock where some paths are excluded from the login, None where no path is."""
+def _excluded_paths(config: Resource, where: str) -> Lock | None:
+    """Return the lock if some paths are excluded from sign-in, None if no path is."""
     path = "properties.globalValidation.excludedPaths"
     value = config.get(path)
     if value is MISSING or value is None or value == []:
@@ -84,13 +88,13 @@ def _paths(config: Resource, where: str) -> Lock | None:
     seen = Evidence(f"{where} {path}", value, [])
     if isinstance(value, list):
         return grant(
-            Auth.anonymous, seen, description=f"the platform asks for no login on {', '.join(map(str, value[:3]))}"
+            Auth.anonymous, seen, description=f"requires no platform sign-in on {', '.join(map(str, value[:3]))}"
         )
     return possible(Auth.anonymous, not_a_list(seen.path), seen)
 
 
-def _hidden(config: Resource, where: str) -> Lock:
-    """Return the possible grant of a record that may leave out excluded paths."""
+def _omitted_paths(config: Resource, where: str) -> Lock:
+    """Return the possible grant of a record that may omit excluded paths."""
     path = "properties.globalValidation.excludedPaths"
     if config.api_version_unknown and not config.has(path):
         return possible(Auth.anonymous, Unread(f"{where} {path}", config.why_absent_is_unknown))
@@ -106,8 +110,8 @@ def _providers(config: Resource, where: str, on: Evidence) -> Lock:
     for name, entry in entries.items():
         if same(get_path(entry, "enabled"), False):
             continue
-        if name.lower() in (each.lower() for each in SOCIAL) and _odd(entry):
-            lock |= possible(Auth.anonymous, Unread(f"{path}.{name}", "whether it is set up is not known"))
+        if name.lower() in (each.lower() for each in SOCIAL) and _malformed(entry):
+            lock |= possible(Auth.anonymous, Unread(f"{path}.{name}", "it is not known whether it is set up"))
         elif name.lower() in (each.lower() for each in SOCIAL) and _set_up(entry):
             lock |= grant(
                 Auth.anonymous, Evidence(f"{path}.{name}", "set up", "no social login"), description=ANY_ACCOUNT
@@ -117,14 +121,14 @@ def _providers(config: Resource, where: str, on: Evidence) -> Lock:
         elif name.lower() == "customopenidconnectproviders" and isinstance(entry, dict):
             lock |= _custom(entry, f"{path}.{name}")
         elif name.lower() not in (each.lower() for each in (*SOCIAL, "azureStaticWebApps")):
-            lock |= possible(Auth.anonymous, Unread(f"{path}.{name}", "a provider that is not known"))
+            lock |= possible(Auth.anonymous, Unread(f"{path}.{name}", "unrecognized provider"))
     if lock.grants or lock.possible_grants:
         return lock
-    return possible(Auth.anonymous, Unread(path, "no login provider was seen"), on)
+    return possible(Auth.anonymous, Unread(path, "no identity provider was found"), on)
 
 
-def _odd(entry: Any) -> bool:
-    """Return whether an entry is no object, or its registration none."""
+def _malformed(entry: Any) -> bool:
+    """Return whether an entry or its registration is not an object."""
     registration = get_path(entry, "registration")
     return not (entry is None or isinstance(entry, dict)) or not (
         registration in (MISSING, None) or isinstance(registration, dict)
@@ -140,14 +144,14 @@ def _entra(entry: Any, path: str, on: Evidence) -> Lock:
     issuer = get_path(entry, "registration.openIdIssuer")
     if issuer in (MISSING, None, "") and not _set_up(entry):
         return Lock()
-    seen = Evidence(path, ABSENT if issuer is MISSING else issuer, "the issuer of one tenant")
+    seen = Evidence(path, ABSENT if issuer is MISSING else issuer, "the issuer of a single tenant")
     parts = [each for each in issuer.lower().split("/") if each] if isinstance(issuer, str) else []
     host, tenant = (parts[1], parts[2]) if len(parts) > 2 and parts[0] == "https:" else ("", "")
     if host in ISSUERS and tenant in EVERY_TENANT:
         return grant(Auth.anonymous, seen, description=ANY_ACCOUNT)
     if host in ISSUERS and tenant not in ("{tenantid}", "v2.0"):
         return grant(Auth.identity, on, seen)
-    return possible(Auth.anonymous, Unread(path, "whose tenant issues the logins is not known"), seen)
+    return possible(Auth.anonymous, Unread(path, "the tenant that issues the tokens is not known"), seen)
 
 
 def _custom(entries: dict[str, Any], path: str) -> Lock:
@@ -155,6 +159,6 @@ def _custom(entries: dict[str, Any], path: str) -> Lock:
     for name, entry in entries.items():
         if not same(get_path(entry, "enabled"), False):
             lock |= possible(
-                Auth.anonymous, Unread(f"{path}.{name}", "whether anybody can sign up there is not visible")
+                Auth.anonymous, Unread(f"{path}.{name}", "it is not visible whether anyone can sign up there")
             )
     return lock

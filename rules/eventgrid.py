@@ -18,7 +18,7 @@ NAMESPACE = ResourceType("Microsoft.EventGrid/namespaces", api=API)
 
 ACL = Firewall(
     empty="open",
-    source="event-grid/network-security: by default topics and domains are reached from the internet; azure-mgmt-eventgrid: "
+    source="event-grid/network-security: by default topics and domains are reachable from the internet; azure-mgmt-eventgrid: "
     "public network access is enabled by default, inbound rules restrict it",
     name="Inbound IP rules",
     absent="enabled",
@@ -30,7 +30,7 @@ KEYS = TOPIC.local_auth(
     on=(False,),
     absent=False,
     source="azure-mgmt-eventgrid: the default value of disableLocalAuth is false",
-    says="an access key or a signature made with it opens it",
+    says="accepts access keys and signatures made with them",
 )
 MQTT = Switch(
     "properties.topicSpacesConfiguration.state",
@@ -43,9 +43,9 @@ MQTT = Switch(
 @TOPIC.endpoints(data=("publish",))
 def topic_endpoints(topic: Resource, index: Index) -> Iterator[Exposure]:
     what = "The Event Grid domain" if topic.type.lower().endswith("/domains") else "The Event Grid topic"
-    # Azure Policy 1adadefe leaves topics of this kind out: they run in the customer's Kubernetes cluster.
+    # Azure Policy 1adadefe excludes topics of this kind: they run in the customer's Kubernetes cluster.
     if same(topic.get("kind"), "AzureArc"):
-        why = "a topic of kind AzureArc runs in an own Kubernetes cluster, not in Azure"
+        why = "a topic of kind AzureArc runs in the customer's Kubernetes cluster, not in Azure"
         yield closed("publish", "data", why, topic.evidence("kind"), display_name=what)
         return
     address = host(topic, "properties.endpoint")
@@ -53,8 +53,8 @@ def topic_endpoints(topic: Resource, index: Index) -> Iterator[Exposure]:
 
 
 KEYS_STAY = (
-    "The access keys of a namespace cannot be turned off (azure-mgmt-eventgrid NamespaceProperties has no disableLocalAuth), "
-    "so once its network is narrow nothing is left to close"
+    "The access keys of a namespace cannot be disabled (azure-mgmt-eventgrid NamespaceProperties has no disableLocalAuth), "
+    "so once its network is restricted there is nothing left to fix"
 )
 
 
@@ -63,8 +63,8 @@ def namespace_endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]
     reach = firewall(namespace, index, ACL)
     keys = grant(
         Auth.shared,
-        Evidence("access keys", "cannot be turned off on a namespace"),
-        description="an access key opens it, and keys of a namespace cannot be turned off",
+        Evidence("access keys", "cannot be disabled on a namespace"),
+        description="accepts access keys, which cannot be disabled on a namespace",
     )
     yield Exposure(
         "publish",
@@ -84,12 +84,12 @@ def mqtt(namespace: Resource, reach: Lock) -> Exposure:
     what = "The MQTT broker"
     on = MQTT.lock(namespace)
     if on.widest is not None and on.widest.level == Reach.none:
-        return closed("mqtt", "data", "the namespace has no topic spaces", *on.widest.evidence, display_name=what)
+        return closed("mqtt", "data", "topic spaces are disabled", *on.widest.evidence, display_name=what)
     if on.possible_grants:
         missing = on.possible_grants[0].missing
         hop = Hop("switch", what, missing.why, allows=None)
         reach = possible(Reach.internet, missing, *on.possible_grants[0].evidence, hops=(*reach.hops, hop))
-    says = "a client shows a certificate or token of its own"
+    says = "requires each client's own certificate or token"
     authentication = grant(
         Auth.identity, Evidence("clients", "are registered, each with a certificate or a token"), description=says
     )

@@ -27,15 +27,15 @@ PERIMETERS = NAMESPACE.child("networkSecurityPerimeterConfigurations", when=by_p
 ACL = rule_set(
     RULE_SET,
     WITHOUT_FIREWALL,
-    "event-hubs/event-hubs-ip-filtering: a rule set that denies without any rule leaves the namespace open; "
+    "event-hubs/event-hubs-ip-filtering: a rule set that denies by default but has no rule blocks nothing; "
     "azure-mgmt-eventhub: public network access is enabled by default",
     PERIMETERS,
 )
-KEYS = keys(NAMESPACE, "Azure Policy 5d4e3c65: everything but true is non-compliant")
+KEYS = keys(NAMESPACE, "Azure Policy 5d4e3c65: every value except true is non-compliant")
 UPDATE = "az eventhubs namespace update --name {name} --resource-group {group}"
 DISABLE = f"{UPDATE} --disable-local-auth true"
 MOVE = (
-    "The Basic tier has no firewall and no private endpoint: move to a namespace of the Standard tier or above, and close "
+    "The Basic tier has no firewall and no private endpoint: move to a namespace of the Standard tier or above, and restrict "
     "its network there"
 )
 

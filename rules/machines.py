@@ -8,7 +8,7 @@ from scanner.model.json_paths import MISSING, get_path, objects_at, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import word
-from scanner.model.verdict import Evidence, Severity, Unread
+from scanner.model.verdict import Evidence, Severity, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.front_ends import publishers
 from scanner.reach.known_ports import KnownPort, known
 from scanner.reach.networks import Nic, key_of
@@ -53,30 +53,32 @@ NICS = MACHINE.child("networkInterfaces", api="2018-10-01", when=is_uniform, onl
 ADDRESSES = MACHINE.child("publicIPAddresses", api="2018-10-01", when=is_uniform, only=(SET,))
 
 NARROW = "az network nsg rule update --source-address-prefixes 203.0.113.0/24"
-OTHER = "what answers on a port that is not known is rated one step milder than a port of administration or data"
-STOPPED = "the machine is stopped: one step milder, since it is open again as soon as it runs"
+OTHER = "a port with an unknown service is rated one step lower than a management or data port"
+STOPPED = "the machine is stopped: one step lower, because the port is reachable again once the machine runs"
 WORST = "no port of a machine is rated higher"
 ALL_ADDRESSES = "everything"
 
 
 def listed(machine: Resource, path: str) -> list[object]:
-    """Return the list at a path. Raise Unread where it is no list, or empty, because a machine has a network interface."""
+    """Return the list at a path. Raise Unread if it is not a list or is empty, because a machine has a network interface."""
     value = machine.require(path)
     if not isinstance(value, list) or not value:
-        raise Unread(path, "the answer held no network interface")
+        raise Unread(path, "Azure returned no network interface")
     return value
 
 
 @MACHINE.paths
 def paths(machine: Resource, found: Topology) -> tuple[list[NetworkPath], tuple[str, ...], tuple[Unread, ...]]:
-    """Return the network paths to a machine, what publishes it, and what was not read."""
-    front = publishers(found.index)
+    """Return the network paths to a machine, its publishers, and the parts that were not read."""
+    front_ends = publishers(found.index)
     if not is_vm(machine):
         if not is_uniform(machine):
             return [], (), ()
-        led = scale_set_paths(found, listed(machine, MODEL), machine.children(NICS), machine.children(ADDRESSES))
-        return led, front.of_machine(machine.id, (), led), ()
-    led = []
+        network_paths = scale_set_paths(
+            found, listed(machine, MODEL), machine.children(NICS), machine.children(ADDRESSES)
+        )
+        return network_paths, front_ends.of_machine(machine.id, (), network_paths), ()
+    network_paths = []
     nics: list[Nic] = []
     missing: list[Unread] = []
     for each in listed(machine, "properties.networkProfile.networkInterfaces"):
@@ -84,11 +86,11 @@ def paths(machine: Resource, found: Topology) -> tuple[list[NetworkPath], tuple[
         nic = found.fabric.nics.get(key_of(id)) if isinstance(id, str) else None
         if nic is None:
             gap = found.index.missing_in("Microsoft.Network/networkInterfaces", str(id))
-            missing.append(gap or Unread(str(id), "the network interface is not among what was read"))
+            missing.append(gap or Unread(str(id), "the network interface was not collected"))
             continue
-        led += found.paths(nic)
+        network_paths += found.paths(nic)
         nics.append(nic)
-    return led, front.of_machine(machine.id, nics, led), tuple(missing)
+    return network_paths, front_ends.of_machine(machine.id, nics, network_paths), tuple(missing)
 
 
 def subnets(machine: Resource, found: Topology) -> Iterator[str]:
@@ -127,7 +129,7 @@ def login(machine: Resource, port: KnownPort | None) -> Lock:
     inner = "properties" if is_vm(machine) else "properties.virtualMachineProfile"
     path = f"{inner}.{LINUX}"
     if port.name == "SSH" and same(machine.get(path), True):
-        lock = grant(Auth.shared, machine.evidence(path, True), description="a copied key opens it")
+        lock = grant(Auth.shared, machine.evidence(path, True), description="accepts SSH keys")
     return lock.with_name(port.group)
 
 
@@ -166,14 +168,14 @@ def exposure(open_port: OpenPorts, authentication: Lock, resting: bool, admits: 
     )
 
 
-def shut(why: str, hops: Iterable[Hop] = (), admits: tuple[str, ...] = ()) -> Exposure:
+def unreachable(why: str, hops: Iterable[Hop] = (), admits: tuple[str, ...] = ()) -> Exposure:
     """Return the one exposure of a machine that is not reachable from outside."""
     reach = grant(Reach.none, Evidence("paths from outside", why), hops=tuple(hops))
     return Exposure("*/*", "admin", reach, SHARED, display_name="Every port", admits=admits)
 
 
-def hidden(missing: Unread) -> Exposure:
-    """Return the exposure of a machine where a part of the network path was not read."""
+def not_assessed(missing: Unread) -> Exposure:
+    """Return the exposure of a machine if a part of the network path was not read."""
     return replace(unread("*/*", "admin", missing, "Every port"), max_severity=Severity.high, justification=WORST)
 
 
@@ -183,31 +185,33 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     found = topology(index)
     try:
         machine.require("properties")
-        led, told, missing = paths(machine, found)
+        network_paths, published_by, missing = paths(machine, found)
     except Unread as stop:
-        led, told, missing = [], (), (stop,)
-    told = (*told, *unseen_peers(index, subnets(machine, found)))
-    found_ports = open_ports(led, found.fabric, index)
+        network_paths, published_by, missing = [], (), (stop,)
+    published_by = (*published_by, *unseen_peers(index, subnets(machine, found)))
+    found_ports = open_ports(network_paths, found.fabric, index)
     resting = stopped(machine) if found_ports else False
     blind = {open_port.address for open_port in found_ports if open_port.every_port and not open_port.reach.grants}
     for open_port in found_ports:
         if open_port.reach.grants or open_port.address not in blind:
-            yield exposure(open_port, login(machine, open_port.known_port), resting, told)
+            yield exposure(open_port, login(machine, open_port.known_port), resting, published_by)
         elif open_port.every_port:
             yield replace(
-                hidden(open_port.reach.possible_grants[0].missing),
+                not_assessed(open_port.reach.possible_grants[0].missing),
                 reach=open_port.reach,
                 address=open_port.address,
-                admits=told,
+                admits=published_by,
             )
     for each in missing[:1]:
-        yield hidden(each)
+        yield not_assessed(each)
     if found_ports or missing:
         return
     if not is_vm(machine) and not is_uniform(machine):
         return
-    why = "none lets anybody through" if led else "there is none"
-    yield shut(why, [hop for path in led[:1] for hop in closed_path_hops(path, found.fabric)], told)
+    why = "none allows traffic" if network_paths else "there is none"
+    yield unreachable(
+        why, [hop for path in network_paths[:1] for hop in closed_path_hops(path, found.fabric)], published_by
+    )
 
 
 NSG = "az network nsg rule list --resource-group {group} --nsg-name NSG --output table"
@@ -231,33 +235,33 @@ ADDRESS = "properties.ipAddress"
 
 
 def group_ports(group: Resource) -> list[tuple[str, int]]:
-    """Return the ports of the group's address, TCP where no protocol is given. Raise Unread where they are no ports."""
+    """Return the ports of the group's address, TCP if no protocol is given. Raise Unread if they are not ports."""
     found: list[tuple[str, int]] = []
     value = group.require(f"{ADDRESS}.ports")
     if not isinstance(value, list):
-        raise Unread(f"{ADDRESS}.ports", "this is no list")
+        raise not_a_list(f"{ADDRESS}.ports")
     for each in value:
-        port, said = get_path(each, "port"), get_path(each, "protocol")
+        port, transport = get_path(each, "port"), get_path(each, "protocol")
         if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
-            raise Unread(f"{ADDRESS}.ports[].port", "this is no port")
-        found.append(("udp" if same(said, "UDP") else "tcp", port))
+            raise Unread(f"{ADDRESS}.ports[].port", "not a port number")
+        found.append(("udp" if same(transport, "UDP") else "tcp", port))
     if not found:
-        raise Unread(f"{ADDRESS}.ports", "the answer held no port")
+        raise Unread(f"{ADDRESS}.ports", "Azure returned no port")
     return found
 
 
 @GROUP.endpoints(admin=PORTS)
 def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
     if not isinstance(group.get("properties"), dict):
-        yield hidden(Unread("properties", "the answer did not hold them"))
+        yield not_assessed(not_returned("properties", "them"))
         return
     address, kind = group.get(ADDRESS), group.get(f"{ADDRESS}.type")
     # terraform-provider-azurerm container_group: with ip_address_type None there is no ipAddress, and no endpoint.
     if (address is MISSING or address is None) and not group.api_version_unknown:
-        yield shut("the group has no address")
+        yield unreachable("the group has no address")
         return
     if same(kind, "Private"):
-        yield shut("the address is private")
+        yield unreachable("the address is private")
         return
     host = group.get(f"{ADDRESS}.ip")
     where = host if isinstance(host, str) else ""
@@ -265,12 +269,12 @@ def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
     hops = (Hop("source", "Internet", "every address"), Hop("public-ip", "Public address", where or "Public"))
     reach = grant(Reach.internet, seen, hops=hops)
     if not same(kind, "Public"):
-        reach = possible(Reach.internet, Unread(f"{ADDRESS}.type", f"its value {kind!r} is not known"), seen)
+        reach = possible(Reach.internet, unknown_value(f"{ADDRESS}.type", kind), seen)
     resting = any(same(group.get("properties.instanceView.state"), each) for each in AT_REST)
     try:
         ports = group_ports(group)
     except Unread as missing:
-        yield hidden(missing)
+        yield not_assessed(missing)
         return
     for protocol, port in ports:
         row = known("udp" if protocol == "udp" else "tcp", port)

@@ -22,7 +22,7 @@ def rule_set(
 ) -> Firewall:
     """Return the firewall row of a namespace: its rule set `default`, which does not count on the tiers `tiers`.
 
-    A rule set that denies by default but has no rule is not enforced, so it denies nothing.
+    A rule set that denies by default but has no rule is not enforced, so it blocks nothing.
     """
     return Firewall(
         empty="open",
@@ -51,7 +51,7 @@ def keys(kind: ResourceType, source: str) -> Switch:
         on=(False,),
         absent=False,
         source=source,
-        says="a shared access key or a signature made with it opens it",
+        says="accepts shared access keys and signatures made with them",
     )
 
 
@@ -61,7 +61,7 @@ def keys_on(namespace: Resource) -> bool:
 
 
 def manages(rule: Resource) -> bool | None:
-    """Return whether an authorization rule grants Manage, None where its rights are not known."""
+    """Return whether an authorization rule grants Manage, None if its rights are unknown."""
     rights = rule.get("properties.rights")
     if not isinstance(rights, list):
         return None
@@ -71,18 +71,20 @@ def manages(rule: Resource) -> bool | None:
 
 
 def extra_manage_rule(namespace: Resource, index: Index, *, rules: Read) -> Verdict:
-    """Fail where an authorization rule besides the first one may manage the whole namespace."""
+    """Fail if an authorization rule other than the default one has the Manage right."""
     if not keys_on(namespace):
-        return NotApplicable("its keys are off, so no key manages anything")
+        return NotApplicable("shared access keys are disabled")
     children = namespace.children(rules)
     others = [each for each in children if each.name.lower() != ROOT.lower()]
     wide = [each.name for each in others if manages(each) is True]
     strange = [each.name for each in others if manages(each) is None]
     path = f"{rules.path}[].properties.rights"
     if wide:
-        return Fail((Evidence(path, [f"Manage for {name}" for name in wide], "no Manage beside the first key"),))
+        return Fail((Evidence(path, [f"Manage for {name}" for name in wide], f"Manage only for {ROOT}"),))
     if children.gap is not None:
         return unknown(children.gap)
     if strange:
-        return unknown(Unread(path, f"not held, or not known, for {', '.join(strange[:5])}"))
-    return Pass((Evidence(path, f"{len(children)} rules, none but {ROOT} may manage"),))
+        return unknown(
+            Unread(path, f"Azure did not return them, or returned unrecognized values, for {', '.join(strange[:5])}")
+        )
+    return Pass((Evidence(path, f"{len(children)} rules, none except {ROOT} has Manage"),))

@@ -1,4 +1,4 @@
-"""Networks, network security groups, public addresses, and the gateways and firewalls in front of services."""
+"""Networks, network security groups, public addresses, and the gateways and firewalls of services."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,20 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
+from scanner.model.verdict import (
+    ABSENT,
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    not_a_list,
+    not_returned,
+    unknown,
+    unknown_value,
+)
 from scanner.reach.networks import fabric_of, key_of
 from scanner.reach.open_ports import broad_allow_rules
 from scanner.reach.peerings import is_connected
@@ -37,29 +50,29 @@ GATES = ResourceType(
 
 
 def rows(resource: Resource, path: str) -> list[Any]:
-    """Return the list at a path. Raise Unread where it was not returned, or is no list."""
+    """Return the list at a path. Raise Unread if it was not returned or is not a list."""
     value = resource.require(path)
     if not isinstance(value, list):
-        raise Unread(path, "this is no list")
+        raise not_a_list(path)
     return value
 
 
 def gone(resource: Resource, path: str) -> bool:
-    """Return whether a path has no value. Raise Unread where the record may leave it out."""
+    """Return whether a path has no value. Raise Unread if the record may omit it."""
     value = resource.get(path)
     if value is not MISSING and value is not None:
         return False
     if resource.api_version_unknown:
-        raise Unread(path, "absent in a record whose api-version is not known")
+        raise absent_at_unknown_version(path)
     return True
 
 
 # Security groups
 
-SERVED = "what stands behind it answers for what it lets in"
+REPORTED_BEHIND = "the traffic that it allows is reported on the resources behind it"
 
 
-def open_to_nobody(nsg: Resource, index: Index) -> Verdict:
+def unused_internet_rule(nsg: Resource, index: Index) -> Verdict:
     rows(nsg, "properties.securityRules")
     group = fabric_of(index).groups.get(nsg.key)
     if group is None:
@@ -70,11 +83,13 @@ def open_to_nobody(nsg: Resource, index: Index) -> Verdict:
             Pass((nsg.evidence("properties.securityRules[].name"),)) if not group.missing else unknown(*group.missing)
         )
     if serves_platform(nsg, index) or nsg.key in groups_on_paths(topology(index)):
-        return NotApplicable(SERVED)
+        return NotApplicable(REPORTED_BEHIND)
     gaps = [index.missing_in(each, nsg.id) for each in OWN_TYPES] + [index.missing.get(each) for each in FAR_TYPES]
     unseen = [each for each in gaps if each is not None]
     if not unseen and nsg.key in groups_on_paths(topology(index), certain=False):
-        unseen.append(Unread("the paths from outside", "a load balancer or firewall on the way could not be read"))
+        unseen.append(
+            Unread("the paths from outside", "a load balancer or firewall on a network path could not be assessed")
+        )
     if unseen or group.missing:
         return unknown(*unseen, *group.missing, evidence=seen)
     return Fail(seen)
@@ -94,9 +109,9 @@ def serves_platform(nsg: Resource, index: Index) -> bool:
     ):
         return True
     fabric = fabric_of(index)
-    guarded = {key for key, subnet in fabric.subnets.items() if subnet.group == nsg.key}
-    return any(key in guarded for key in platform_subnets(index)) or any(
-        key.endswith("/azurebastionsubnet") for key in guarded
+    group_subnets = {key for key, subnet in fabric.subnets.items() if subnet.group == nsg.key}
+    return any(key in group_subnets for key in platform_subnets(index)) or any(
+        key.endswith("/azurebastionsubnet") for key in group_subnets
     )
 
 
@@ -120,7 +135,7 @@ def platform_subnets(index: Index) -> set[str]:
 
 # Sources, in this order: vpn-gateway/vpn-gateway-about-vpn-gateway-settings (not supported there), firewall/firewall-faq
 # (the platform protects both), route-server/route-server-faq (not supported), bastion/bastion-nsg (optional).
-WITHOUT = (
+SUBNETS_WITHOUT_NSG = (
     "gatewaysubnet",
     "azurefirewallsubnet",
     "azurefirewallmanagementsubnet",
@@ -131,14 +146,14 @@ WITHOUT = (
 
 def subnet_without_nsg(network: Resource, index: Index) -> Verdict:
     path = "properties.subnets[].properties.networkSecurityGroup"
-    subnets = [each for each in rows(network, "properties.subnets") if name_of(each).lower() not in WITHOUT]
-    has_other_reasons = [
+    subnets = [each for each in rows(network, "properties.subnets") if name_of(each).lower() not in SUBNETS_WITHOUT_NSG]
+    unprotected = [
         name_of(each) for each in subnets if get_path(each, "properties.networkSecurityGroup.id") in (MISSING, None)
     ]
-    if has_other_reasons:
-        return Fail((Evidence(path, has_other_reasons, "no subnet"),))
+    if unprotected:
+        return Fail((Evidence(path, unprotected, "no subnet"),))
     if not subnets:
-        return NotApplicable("it has no subnet that takes a network security group")
+        return NotApplicable("it has no subnet that supports a network security group")
     return Pass((Evidence(path, "on every subnet"),))
 
 
@@ -147,16 +162,16 @@ def name_of(body: Any) -> str:
     return name if isinstance(name, str) and name else str(get_path(body, "id")).rsplit("/", 1)[-1]
 
 
-def peered_with_strangers(network: Resource, index: Index) -> Verdict:
+def peered_externally(network: Resource, index: Index) -> Verdict:
     path = "properties.virtualNetworkPeerings"
     if gone(network, path):
-        raise Unread(path, "the answer did not hold it")
+        raise not_returned(path)
     found = rows(network, path)
     if not found:
         return NotApplicable("it has no peering")
     live = [each for each in found if is_connected(each)]
     if not live:
-        return NotApplicable("no peering of it is connected, so no traffic flows over one")
+        return NotApplicable("none of its peerings is connected, so no traffic flows over them")
     remote = "properties.remoteVirtualNetwork.id"
     ids = [get_path(each, remote) for each in live]
     foreign = [
@@ -165,16 +180,14 @@ def peered_with_strangers(network: Resource, index: Index) -> Verdict:
         if isinstance(id, str) and not in_own_tenant(network, index, id)
     ]
     if foreign:
-        seen = Evidence(
-            f"{path}[].{remote}", [get_path(each, remote) for each in foreign], "networks of the own tenant"
-        )
-        return Fail((seen, *carries(foreign, path)))
+        seen = Evidence(f"{path}[].{remote}", [get_path(each, remote) for each in foreign], "networks of this tenant")
+        return Fail((seen, *peering_evidence(foreign, path)))
     if not all(isinstance(each, str) for each in ids):
-        raise Unread(f"{path}[].{remote}", "the answer did not hold it")
-    return Pass((Evidence(f"{path}[].{remote}", ids), *carries(live, path)))
+        raise not_returned(f"{path}[].{remote}")
+    return Pass((Evidence(f"{path}[].{remote}", ids), *peering_evidence(live, path)))
 
 
-def carries(peerings: list[Any], path: str) -> Iterator[Evidence]:
+def peering_evidence(peerings: list[Any], path: str) -> Iterator[Evidence]:
     """Yield evidence of the peerings: their state, and the traffic that they allow."""
     for name in ("peeringState", "allowForwardedTraffic", "allowGatewayTransit", "useRemoteGateways"):
         values = [get_path(each, f"properties.{name}") for each in peerings]
@@ -197,7 +210,7 @@ def without_flow_logs(network: Resource, index: Index) -> Verdict:
         return Pass((Evidence(f"networkSecurityGroup.{path}", logged),))
     if gone(network, path) or value == []:
         return Fail((network.evidence(path, "a flow log"),))
-    return unknown(Unread(path, "this is no list"))
+    return unknown(not_a_list(path))
 
 
 # Public addresses and load balancers
@@ -208,7 +221,7 @@ def address_unattached(address: Resource, index: Index) -> Verdict:
         value = address.get(path)
         if isinstance(value, str) and value:
             return Pass((address.evidence(path),))
-    return Fail((address.evidence("properties.ipConfiguration", "what it is attached to"),))
+    return Fail((address.evidence("properties.ipConfiguration", "an attached resource"),))
 
 
 # Application gateways
@@ -217,11 +230,11 @@ PREDEFINED_OLD = ("AppGwSslPolicy20150501", "AppGwSslPolicy20170401")
 PREDEFINED = ("AppGwSslPolicy20170401S", "AppGwSslPolicy20220101", "AppGwSslPolicy20220101S")
 
 
-def public_fronts(gateway: Resource) -> bool:
-    fronts = rows(gateway, "properties.frontendIPConfigurations")
-    if not fronts:
-        raise Unread("properties.frontendIPConfigurations", "the answer held none")
-    return any(get_path(each, "properties.publicIPAddress.id") not in (MISSING, None) for each in fronts)
+def has_public_frontend(gateway: Resource) -> bool:
+    frontends = rows(gateway, "properties.frontendIPConfigurations")
+    if not frontends:
+        raise Unread("properties.frontendIPConfigurations", "Azure returned none")
+    return any(get_path(each, "properties.publicIPAddress.id") not in (MISSING, None) for each in frontends)
 
 
 def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
@@ -234,41 +247,37 @@ def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
         seen = gateway.evidence(f"{old}.firewallMode", "Prevention")
         if same(mode, "Prevention"):
             return Pass((seen,))
-        return (
-            Fail((seen,))
-            if same(mode, "Detection")
-            else unknown(Unread(f"{old}.firewallMode", "its value is not known"))
-        )
-    if not public_fronts(gateway):
-        return NotApplicable("it has no public front")
+        return Fail((seen,)) if same(mode, "Detection") else unknown(unknown_value(f"{old}.firewallMode"))
+    if not has_public_frontend(gateway):
+        return NotApplicable("it has no public frontend")
     listeners = rows(gateway, "properties.httpListeners")
-    has_other_reasons = [
+    unprotected = [
         name_of(each) for each in listeners if not isinstance(get_path(each, "properties.firewallPolicy.id"), str)
     ]
-    if listeners and not has_other_reasons:
+    if listeners and not unprotected:
         return Pass((Evidence("properties.httpListeners[].properties.firewallPolicy.id", "on every listener"),))
     return Fail(
         (
             gateway.evidence("properties.firewallPolicy", "a policy"),
-            Evidence("properties.httpListeners", has_other_reasons),
+            Evidence("properties.httpListeners", unprotected),
         )
     )
 
 
 def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
-    """Fail where the gateway's policy, or one of a profile that a listener may use instead, accepts TLS 1.0 or 1.1."""
+    """Fail if the gateway's policy, or one of a profile that a listener may use instead, accepts TLS 1.0 or 1.1."""
     path = "properties.sslProfiles[].properties.sslPolicy"
     profiles = gateway.items("properties.sslProfiles")
-    said = [profile_tls(each) for each in profiles]
-    old = [get_path(each, "name") for each, new in zip(profiles, said, strict=True) if new is False]
+    minimums = [profile_tls(each) for each in profiles]
+    old = [get_path(each, "name") for each, new in zip(profiles, minimums, strict=True) if new is False]
     weak = [ABSENT if name is MISSING else name for name in old]
     if weak:
         return Fail((Evidence(path, weak, "TLSv1_2"),))
     verdict = main_tls(gateway)
     if isinstance(verdict, Pass):
         rows(gateway, "properties.sslProfiles")
-        if None in said:
-            return unknown(Unread(path, "its value is not known"), evidence=verdict.evidence)
+        if None in minimums:
+            return unknown(unknown_value(path), evidence=verdict.evidence)
     return verdict
 
 
@@ -276,7 +285,7 @@ OWN_TLS = "properties.sslPolicy"
 
 
 def profile_tls(profile: Any) -> bool | None:
-    """Return whether a profile needs TLS 1.2, None where that is not known. One without a policy uses the gateway's."""
+    """Return whether a profile needs TLS 1.2, None if this is unknown. One without a policy uses the gateway's."""
     policy = get_path(profile, OWN_TLS)
     if policy is MISSING or policy is None:
         return True if isinstance(get_path(profile, "properties"), dict) else None
@@ -284,7 +293,7 @@ def profile_tls(profile: Any) -> bool | None:
 
 
 def is_new_tls(policy: Any) -> bool | None:
-    """Return whether a policy needs at least TLS 1.2, None where that is not known."""
+    """Return whether a policy needs at least TLS 1.2, None if this is unknown."""
     lowest, name = get_path(policy, "minProtocolVersion"), get_path(policy, "policyName")
     if isinstance(lowest, str):
         return {"tlsv1_0": False, "tlsv1_1": False, "tlsv1_2": True, "tlsv1_3": True}.get(lowest.lower())
@@ -299,11 +308,7 @@ def main_tls(gateway: Resource) -> Verdict:
         seen = gateway.evidence("properties.sslPolicy.minProtocolVersion", "TLSv1_2")
         if lowest.lower() in ("tlsv1_2", "tlsv1_3"):
             return Pass((seen,))
-        return (
-            Fail((seen,))
-            if lowest.lower() in ("tlsv1_0", "tlsv1_1")
-            else unknown(Unread(seen.path, "its value is not known"))
-        )
+        return Fail((seen,)) if lowest.lower() in ("tlsv1_0", "tlsv1_1") else unknown(unknown_value(seen.path))
     path = "properties.sslPolicy.policyName"
     chosen = gateway.has(path)
     if not chosen:
@@ -312,12 +317,14 @@ def main_tls(gateway: Resource) -> Verdict:
     if any(same(name, each) for each in PREDEFINED_OLD):
         return Fail((seen,))
     if not any(same(name, each) for each in PREDEFINED):
-        return unknown(Unread(path, "its value is not known"))
+        return unknown(unknown_value(path))
     return Pass((seen,)) if chosen else unknown(Unread("properties.sslPolicy", DEFAULT_TLS), evidence=(seen,))
 
 
 # application-gateway-ssl-policy-overview: AppGwSslPolicy20150501 (TLS 1.0) before api-version 2023-02-01.
-DEFAULT_TLS = "none is chosen, and the default is that of the api-version which made the gateway: no answer names it"
+DEFAULT_TLS = (
+    "no policy is set, and the default depends on the api-version that created the gateway, which Azure does not return"
+)
 
 
 def gateway_plain_http(gateway: Resource, index: Index) -> Verdict:
@@ -325,18 +332,20 @@ def gateway_plain_http(gateway: Resource, index: Index) -> Verdict:
     path = "properties.httpListeners[].properties.protocol"
     plain = [each for each in listeners if not same(get_path(each, "properties.protocol"), "Https")]
     unread = [name_of(each) for each in plain if not same(get_path(each, "properties.protocol"), "Http")]
-    led = {
+    redirected = {
         str(get_path(each, "properties.httpListener.id")).lower()
         for each in rules
         if isinstance(get_path(each, "properties.redirectConfiguration.id"), str)
     }
     open_ones = [
-        name_of(each) for each in plain if str(get_path(each, "id")).lower() not in led and name_of(each) not in unread
+        name_of(each)
+        for each in plain
+        if str(get_path(each, "id")).lower() not in redirected and name_of(each) not in unread
     ]
     if open_ones:
         return Fail((Evidence(path, open_ones, "Https, or a redirect"),))
     if unread:
-        raise Unread(path, f"it is not known for {', '.join(unread)}")
+        raise Unread(path, f"missing or unrecognized for {', '.join(unread)}")
     return Pass((Evidence(path, [str(get_path(each, "properties.protocol")) for each in listeners]),))
 
 
@@ -345,33 +354,33 @@ FRONT_STATE = "properties.policySettings.enabledState"
 
 
 def only_detects(policy: Resource, index: Index, *, state: str) -> Verdict:
-    """Fail where the policy of a web application firewall is off, or in detection mode."""
+    """Fail if the policy of a web application firewall is disabled or in detection mode."""
     how = "properties.policySettings.mode"
     seen = (policy.evidence(state, "Enabled"), policy.evidence(how, "Prevention"))
     if same(policy.get(state), "Disabled") or same(policy.get(how), "Detection"):
         return Fail(seen)
     if same(policy.require(state), "Enabled") and same(policy.require(how), "Prevention"):
         return Pass(seen)
-    return unknown(Unread(how, "its value is not known"), evidence=seen)
+    return unknown(unknown_value(how), evidence=seen)
 
 
 # Front Door
 
 
-def classic_without_waf(door: Resource, index: Index) -> Verdict:
+def classic_front_door_without_waf(front_door: Resource, index: Index) -> Verdict:
     path = "properties.frontendEndpoints"
-    ends = rows(door, path)
+    ends = rows(front_door, path)
     if not ends:
-        raise Unread(path, "the answer held none")
+        raise Unread(path, "Azure returned none")
     link = f"{path}[].properties.webApplicationFirewallPolicyLink.id"
-    has_other_reasons = [
+    unprotected = [
         name_of(each)
         for each in ends
         if not isinstance(get_path(each, "properties.webApplicationFirewallPolicyLink.id"), str)
     ]
     return (
-        Fail((Evidence(link, has_other_reasons, "a policy on every host"),))
-        if has_other_reasons
+        Fail((Evidence(link, unprotected, "a policy on every host"),))
+        if unprotected
         else Pass((Evidence(link, "on every host"),))
     )
 
@@ -392,14 +401,14 @@ APIS = GATES.child("apis", keep=("properties.serviceUrl", "properties.subscripti
 
 def profile_without_waf(profile: Resource, index: Index) -> Verdict:
     if not is_front_door(profile):
-        return NotApplicable("a classic CDN profile takes no web application firewall here")
+        return NotApplicable("a classic CDN profile has no security policies")
     path = "properties.parameters.type"
     found = profile.children(SECURITY)
     if any(same(each.get(path), "WebApplicationFirewall") for each in found):
         return Pass((Evidence(f"securityPolicies[].{path}", "WebApplicationFirewall"),))
     found.all()
     if any(each.get(path) in (MISSING, None) for each in found):
-        raise Unread(f"securityPolicies[].{path}", "the answer did not hold it")
+        raise not_returned(f"securityPolicies[].{path}")
     return Fail((Evidence("securityPolicies", [each.name for each in found], "one with a web application firewall"),))
 
 
@@ -408,17 +417,17 @@ def profile_without_waf(profile: Resource, index: Index) -> Verdict:
 
 def vpn_without_entra(gateway: Resource, index: Index) -> Verdict:
     if same(gateway.require("properties.gatewayType"), "ExpressRoute"):
-        return NotApplicable("ExpressRoute has no people who dial in")
+        return NotApplicable("an ExpressRoute gateway has no point-to-site users")
     # azure-policy 21a6bc25 flags gateways with a client configuration only.
     if gone(gateway, "properties.vpnClientConfiguration"):
-        return NotApplicable("nobody dials in: it has no client configuration")
+        return NotApplicable("point-to-site is not configured: there is no client configuration")
     client = "properties.vpnClientConfiguration"
     path = f"{client}.vpnAuthenticationTypes"
     if (
         gone(gateway, f"{client}.vpnClientAddressPool")
         or gateway.get(f"{client}.vpnClientAddressPool.addressPrefixes") == []
     ):
-        return NotApplicable("nobody dials in: there is no pool of addresses for clients")
+        return NotApplicable("point-to-site is not configured: there is no address pool for clients")
     certificates = gateway.get(f"{client}.vpnClientRootCertificates")
     if not gateway.has(path) and isinstance(certificates, list) and certificates:
         return Fail((Evidence(f"{client}.vpnClientRootCertificates", [name_of(each) for each in certificates]),))
@@ -428,10 +437,10 @@ def vpn_without_entra(gateway: Resource, index: Index) -> Verdict:
         return Fail((seen,))
     if found and all(same(each, "AAD") for each in found):
         return Pass((seen,))
-    raise Unread(path, "its value is not known")
+    raise unknown_value(path)
 
 
-def link_lets_strangers_in(service: Resource, index: Index) -> Verdict:
+def approves_external_subscriptions(service: Resource, index: Index) -> Verdict:
     path = "properties.autoApproval.subscriptions"
     # private-link/private-link-service-overview: without automatic approval each connection waits for approval.
     if gone(service, path) and service.has("properties"):
@@ -439,5 +448,5 @@ def link_lets_strangers_in(service: Resource, index: Index) -> Verdict:
     found = rows(service, path)
     foreign = [each for each in found if each == "*" or not in_own_tenant(service, index, f"/subscriptions/{each}")]
     if foreign:
-        return Fail((Evidence(path, foreign, "subscriptions of the own tenant"),))
+        return Fail((Evidence(path, foreign, "subscriptions of this tenant"),))
     return Pass((service.evidence(path),))

@@ -18,7 +18,7 @@ WITHOUT_FIREWALL = ("Basic", "Standard")
 
 def has_firewall(namespace: Resource) -> bool:
     # service-bus-messaging/service-bus-service-endpoints: rules for virtual networks are a feature of the Premium tier.
-    # What IP rules do below it is documented in two ways (service-bus-ip-filtering, 2020 and 2023), so they do not count.
+    # The documentation of IP rules below it is contradictory (service-bus-ip-filtering, 2020 and 2023), so they do not count.
     return not any(same(namespace.get("sku.name"), tier) for tier in WITHOUT_FIREWALL)
 
 
@@ -27,16 +27,16 @@ RULES = NAMESPACE.child("authorizationRules", when=keys_on)
 ACL = rule_set(
     RULE_SET,
     WITHOUT_FIREWALL,
-    "service-bus-messaging/service-bus-ip-filtering: a rule set that denies without any rule leaves the namespace open; "
+    "service-bus-messaging/service-bus-ip-filtering: a rule set that denies by default but has no rule blocks nothing; "
     "azure-mgmt-servicebus: public network access is enabled by default",
     lacks="has neither private endpoints nor rules for virtual networks",
 )
-KEYS = keys(NAMESPACE, "Azure Policy cfb11c26: everything but true is non-compliant")
+KEYS = keys(NAMESPACE, "Azure Policy cfb11c26: every value except true is non-compliant")
 UPDATE = "az servicebus namespace update --name {name} --resource-group {group}"
 DISABLE = f"{UPDATE} --disable-local-auth true"
 MOVE = (
     "Only the Premium tier has private endpoints and rules for virtual networks: migrate the namespace to Premium, and "
-    "close its network there"
+    "restrict its network there"
 )
 
 

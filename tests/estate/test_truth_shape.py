@@ -188,7 +188,7 @@ CANNOT = {
     ("udp/*", "closed"): "of ports that nobody gets to there is one row, */*",
     ("udp/*", "half open"): "tcp/* shows it",
     ("*/*", "half open"): "tcp/* shows it",
-    ("ftp", "half open"): "FTP knows only basic credentials, and no network but everybody's or nobody's",
+    ("ftp", "half open"): "FTP accepts only basic authentication, and its network is either unrestricted or disabled",
     ("redis-plain", "half open"): "the port is open or not; `redis` shows its locks",
 }
 
