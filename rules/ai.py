@@ -40,7 +40,9 @@ NAME = "properties.customSubDomainName"
 
 
 def authentication(account: Resource) -> Lock:
-    """Return the authentication lock. An account without a custom subdomain uses the host of its region, which does not accept tokens."""
+    """Return the authentication lock.
+
+    An account without a custom subdomain uses the host of its region, which does not accept tokens."""
     lock = KEYS.lock(account)
     value = account.get(NAME)
     if isinstance(value, str) and value:

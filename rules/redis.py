@@ -50,7 +50,7 @@ NO_PASSWORD = "properties.redisConfiguration.authnotrequired"
 
 
 def without_password(cache: Resource) -> Lock:
-    """Return the anonymous grant of a cache that requires no authentication, which only a cache inside a virtual network allows."""
+    """Return the anonymous grant of a cache that requires no authentication."""
     value = cache.get(NO_PASSWORD)
     seen = cache.evidence(NO_PASSWORD, "false")
     if value is MISSING or value is None:
@@ -94,7 +94,7 @@ def plain(cache: Resource, reach: Lock, authentication: Lock, address: str) -> E
 
 
 def enterprise_acl(absent_is_open: bool) -> Firewall:
-    """Return the firewall row of a cluster: a switch for public network access, which clusters of older versions lack."""
+    """Return the firewall row of a cluster. Clusters of older versions have no switch for public network access."""
     return Firewall(
         empty="open",
         source="azure-mgmt-redisenterprise: null is returned only for clusters that were created with a version without the "

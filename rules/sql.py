@@ -31,7 +31,7 @@ ENTRA_ONLY = "properties.administrators.azureADOnlyAuthentication"
 
 
 def rules_count(server: Resource) -> bool:
-    """Return whether the server's own rules are used: public network access is neither disabled nor controlled by a perimeter."""
+    """Return whether the server's own rules are used: publicNetworkAccess is not Disabled or SecuredByPerimeter."""
     value = server.get(PUBLIC_NETWORK_ACCESS)
     return not same(value, "Disabled") and not same(value, "SecuredByPerimeter")
 
@@ -40,8 +40,8 @@ def by_perimeter(server: Resource) -> bool:
     return same(server.get(PUBLIC_NETWORK_ACCESS), "SecuredByPerimeter")
 
 
-# The REST specification returns administrators inline with $expand=administrators/activedirectory, and recorded responses
-# include them without it. A response that omits them does not mean that there are none.
+# The REST specification returns administrators inline with $expand=administrators/activedirectory, and recorded
+# responses include them without it. A response that omits them does not mean that there are none.
 def entra_only_not_inline(top: Resource) -> bool:
     return not top.has(ENTRA_ONLY)
 
@@ -99,7 +99,7 @@ LOGINS = Switch(
 
 
 def authentication(top: Resource, only: Read) -> Lock:
-    """Return the authentication lock of a server or instance: from the inline switch, else from the list of the same name."""
+    """Return the authentication lock of a server or instance, from the inline switch, else from the list."""
     if top.has(ENTRA_ONLY):
         return LOGINS.lock(top)
     description = LOGINS.descriptions[Auth.shared]

@@ -142,7 +142,9 @@ KEYS = ACCOUNT.local_auth(
 
 
 def keys(account: Resource, service: str) -> Lock:
-    """Return the authentication lock of a service: the account's switch, and the newer one of the service, which can only restrict it."""
+    """Return the authentication lock of a service.
+
+    The account's switch sets it; the newer switch of the service can only restrict it."""
     lock = KEYS.lock(account)
     path = f"properties.allowSharedKeyAccessForServices.{'blob' if service == 'dfs' else service}.enabled"
     value = account.get(path)
@@ -154,7 +156,9 @@ def keys(account: Resource, service: str) -> Lock:
 
 
 def anonymous_containers(account: Resource) -> Lock:
-    """Return the possible anonymous grant of containers that were not read. A container that was read is an endpoint of its own."""
+    """Return the possible anonymous grant of containers that were not read.
+
+    A container that was read is an endpoint of its own."""
     if not anonymous_possible(account):
         return NO_GRANT
     gap = account.children(CONTAINERS).gap
@@ -250,7 +254,7 @@ NFS_ARGUMENT = (
 
 
 def nfs(account: Resource, reach: Lock) -> Exposure:
-    """Return the exposure of NFS 3 on blobs, or NFS shares: no authentication, and only traffic from a virtual network is accepted."""
+    """Return the exposure of NFS 3.0 on blobs, or of NFS shares: no authentication, and virtual networks only."""
     what = "NFS"
     authentication, gap = _nfs_offered(account)
     if authentication is None and gap is None:

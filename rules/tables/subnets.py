@@ -17,11 +17,9 @@ def foreign(
     `unless`: why virtual network rules are not used; None where they are.
     """
     reason = unless(resource) if unless is not None else None
-    return (
-        NotApplicable(reason)
-        if reason
-        else subnets_verdict(resource, index, allowed_subnets(resource, index, firewall))
-    )
+    if reason:
+        return NotApplicable(reason)
+    return subnets_verdict(resource, index, allowed_subnets(resource, index, firewall))
 
 
 def foreign_of(resource: Resource, index: Index, *, read: Callable[[Resource, Index], AllowedSubnets]) -> Verdict:
