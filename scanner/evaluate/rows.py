@@ -39,7 +39,7 @@ def failed_row(
     """Return the finding of a failed check. `fix`: the command of just this failure, where there is one."""
     message = verdict.message or f"{rule.title}."
     if verdict.undecided:
-        message += f" Other endpoints are undecided: {verdict.undecided[0]}."
+        message += f" Other endpoints are inconclusive: {verdict.undecided[0]}."
     return FindingRow(
         rule=rule.id,
         title=rule.title,
@@ -88,7 +88,7 @@ def crashed_row(rule: Rule, resource: str, severity: Severity, message: str) -> 
         severity=severity.name,
         resource=resource,
         endpoints=[],
-        message=f"The rule crashed: {message}",
+        message=f"The rule failed with an error: {message}",
         evidence=[],
         fix=None,
         gaps=[],
@@ -119,7 +119,7 @@ def managed(top: Resource) -> tuple[Evidence, ...]:
         return (Evidence("managedBy", by),)
     for start, what in MANAGED_GROUPS:
         if top.group.lower().startswith(start):
-            said = f"{top.group}, by its name made by {what}, which undoes changes: set it right there"
+            said = f"{top.group}, by its name created by {what}, which reverts changes: change the setting there"
             return (Evidence("the resource group", said),)
     return ()
 

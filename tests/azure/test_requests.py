@@ -88,7 +88,7 @@ def test_a_proxy_that_opens_tls_and_is_not_trusted(tmp_path: Path) -> None:
     inspection_ca(tmp_path)
     with pytest.raises(UntrustedCertificate) as raised:
         through(Proxy(inspects=tmp_path))
-    assert raised.value.what == f'127.0.0.1 shows a certificate from "{CA_NAME}", which is not trusted here'
+    assert raised.value.what == f'127.0.0.1 shows a certificate from "{CA_NAME}", which this machine does not trust'
     assert raised.value.do.startswith("export REQUESTS_CA_BUNDLE=/path/to/that-ca.pem (az reads it too); the check")
 
 

@@ -171,7 +171,7 @@ def test_a_login_without_any_right_ends_with_4() -> None:
     with box(RoleGrant("/subscriptions/of-others")) as served:
         ended = check(served)
         assert (ended.code, ended.out) == (4, "")
-        assert "error: this login can read no subscription" in ended.err
+        assert "error: this login cannot read any subscription" in ended.err
 
 
 def test_no_login_ends_with_4() -> None:

@@ -50,9 +50,9 @@ def test_findings_are_no_snapshot(night: str) -> None:
     assert ended.code == 2
     assert ended.err.endswith(
         error(
-            "error: these are findings, not what a scan read",
+            "error: this is a findings file, not a snapshot",
             "at: findings.json",
-            "do: twolocks report findings.json --out report.html; what a scan read is kept by scan --snapshot FILE",
+            "do: twolocks report findings.json --out report.html; scan --snapshot FILE keeps a snapshot",
             "exit 2",
         )
     )
@@ -149,7 +149,7 @@ def test_a_truncated_snapshot(night: str) -> None:
         error(
             "error: the snapshot is truncated: it stops without an end line",
             f"at: night.jsonl:{len(whole) - 1}, after 1 resources",
-            "do: take it again (scan --snapshot night.jsonl); a part is never judged as the whole",
+            "do: collect it again (scan --snapshot night.jsonl); a partial snapshot is not evaluated",
             "exit 2",
         )
     )
@@ -280,7 +280,7 @@ def test_a_wrong_setting(night: str) -> None:
 def test_settings_that_are_no_toml_and_not_there(night: str) -> None:
     Path("twolocks.toml").write_text("[scan]\nout = \n")
     ended = twolocks("scan", "--from", night)
-    assert (ended.code, "error: this is not TOML: invalid value\nat: twolocks.toml:2" in ended.err) == (2, True)
+    assert (ended.code, "error: invalid TOML: invalid value\nat: twolocks.toml:2" in ended.err) == (2, True)
     ended = twolocks("scan", "--config", "ours.toml")
     assert (ended.code, "error: ours.toml cannot be read" in ended.err) == (2, True)
 
@@ -449,8 +449,8 @@ def test_a_login_that_can_read_nothing() -> None:
     with running(Sandbox([closed("st")], [SUB], grants=[RoleGrant("/subscriptions/of-others")])) as box:
         ended = twolocks("scan", env=box.environment())
     assert ended.code == 4
-    assert "error: this login can read no subscription\nat: Twolocks sandbox, tenant " in ended.err
-    assert "do: ask for Reader, or for less: twolocks access role > role.json\nexit 4" in ended.err
+    assert "error: this login cannot read any subscription\nat: Twolocks sandbox, tenant " in ended.err
+    assert "do: request the Reader role, or a smaller role: twolocks access role > role.json\nexit 4" in ended.err
 
 
 def test_tls_interception(box: Sandbox) -> None:
@@ -458,8 +458,8 @@ def test_tls_interception(box: Sandbox) -> None:
     ended = twolocks("scan", env=env)
     assert ended.code == 4
     assert "error: 127.0.0.1 shows a certificate from" in ended.err
-    assert "which is not trusted here\ndo: export REQUESTS_CA_BUNDLE=" in ended.err
-    assert "the check itself cannot be switched off" in ended.err
+    assert "which this machine does not trust\ndo: export REQUESTS_CA_BUNDLE=" in ended.err
+    assert "the check cannot be disabled" in ended.err
 
 
 def test_a_proxy_that_refuses(box: Sandbox) -> None:

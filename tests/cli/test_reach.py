@@ -64,7 +64,7 @@ def test_what_is_not_known_ends_with_3(tmp_path: Path) -> None:
     ("words", "what", "do"),
     [
         (("stnamd",), 'there is no resource "stnamd" with an endpoint', "nearest: stnamed"),
-        (("stnamed", "--port", "22/tcp"), '"22/tcp" is no port', "write tcp/22"),
+        (("stnamed", "--port", "22/tcp"), '"22/tcp" is not a port', "write tcp/22"),
         (("stnamed", "--port", "tcp/22"), "", ""),
         (("stnamed", "--port", "tcp/99"), "stnamed has no endpoint on tcp/99", "known: blob, "),
         (("stnamed", "--source", "10.0.0.4"), "10.0.0.4 is no public address", "give the name or id of a machine"),
@@ -107,7 +107,7 @@ def test_a_name_from_azure_stays_on_its_line(tmp_path: Path) -> None:
         (
             ("vm-nat01", "--port", "tcp/50001"),
             [
-                "yes: the internet can open tcp/50001 on vm-nat01; a password or key opens it (shared)",
+                "yes: the internet can open tcp/50001 on vm-nat01; accepts a password or key (shared)",
                 "  lets   pip-drift         192.0.2.30, Standard",
                 "  lets   lb-drift          rdp: tcp/50001 to port 3389",
                 "  lets   nsg-hopp          fjernstyring (100): * to tcp/22, tcp/3389",
@@ -118,7 +118,7 @@ def test_a_name_from_azure_stays_on_its_line(tmp_path: Path) -> None:
             ("vm-fag03", "--source", "198.51.100.7"),
             [
                 "no: 198.51.100.7 cannot open tcp/443 on vm-fag03"
-                "; the peered network vnet-drift was not seen: a firewall there may publish this machine",
+                "; the peered network vnet-drift is not visible to this scan: a firewall there may publish this machine",
                 "  holds  fw-hub            DNAT rule rdp-fag03: tcp/443 to 10.40.3.5:3389, for 203.0.113.0/26",
                 "  also   published through the Front Door afd-journal, by private link",
             ],
@@ -260,7 +260,7 @@ FRONTS = [
         ],
     ),
     (("app-arkivportal", "--port", "app"), "no", ["named by Traffic Manager profile tm-innsyn"]),
-    (("app-helsesjekk",), "yes", ["published through API Management apim-journal; its API helsesjekk asks for no key"]),
+    (("app-helsesjekk",), "yes", ["published through API Management apim-journal; its API helsesjekk requires no key"]),
     (("app-postliste",), "no", ["published through the Front Door afd-journal"]),
     (("vm-fag03", "--port", "tcp/443"), "no", ["published through the Front Door afd-journal, by private link"]),
     (("app-okonomi", "--port", "app"), "no", []),

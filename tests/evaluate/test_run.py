@@ -132,7 +132,7 @@ from scanner.model.verdict import Unread
 PORTS = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 @PORTS.endpoints(admin=("tcp/*", "*/*"))
 def endpoints(machine, index):
-    raise Unread("ports", "this is no list")
+    raise Unread("ports", "not a list")
     yield
 FIX = Fix(az="az thing close --ids {id}", impact="x")
 NETWORK = Rule(

@@ -42,7 +42,7 @@ def refused(what: str, do: str = "", at: str = "") -> Iterator[None]:
 
 @pytest.mark.parametrize("url", ["", "sqlite://", "sqlite:///", "sqlite:///:memory:", ":memory:", "sqlite://host/x"])
 def test_no_file_is_named(url: str) -> None:
-    with refused("this names no file", at="--history", do="history.db"):
+    with refused("no file name", at="--history", do="history.db"):
         History.open(url, at="--history x")
 
 
@@ -53,7 +53,7 @@ def test_another_kind_of_database(url: str) -> None:
 
 
 def test_no_url_at_all() -> None:
-    with refused("this is no URL of a database", do="postgresql+psycopg://"):
+    with refused("not a database URL", do="postgresql+psycopg://"):
         History.open("postgresql+psycopg://[::1/x:y:z")
 
 
@@ -106,7 +106,7 @@ def test_without_psycopg_only_postgresql_is_missing(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database(file: Path) -> None:
     file.write_text("a diary\n" * 200)
-    with refused("this file is no database", do="another file", at=str(file)):
+    with refused("this file is not a database", do="another file", at=str(file)):
         History.open(str(file))
     assert file.read_text().startswith("a diary")
 
@@ -186,7 +186,7 @@ def test_newer_than_this_version(url: str, server: Server) -> None:
             History.open(url).close()
             raw.executescript("UPDATE twolocks_schema SET version_num = '0007'")
     for ask in (History.open, upgrade):
-        with refused(f"the history has schema 7, this version knows up to {NEWEST}", do="upgrade twolocks"):
+        with refused(f"the history has schema 7; this version supports up to {NEWEST}", do="upgrade twolocks"):
             ask(url)
 
 
@@ -255,8 +255,8 @@ def test_an_account_without_rights(file: Path) -> None:
     try:
         for mode in (0o444, 0o000):
             file.chmod(mode)
-            assert _as_nobody(lambda: History.open(str(file))) == "the history may not be written here"
-        assert _as_nobody(lambda: History.open(str(file.with_name("new.db")))) == "the history may not be written here"
+            assert _as_nobody(lambda: History.open(str(file))) == "no permission to write the history"
+        assert _as_nobody(lambda: History.open(str(file.with_name("new.db")))) == "no permission to write the history"
         file.parent.chmod(0o000)
         assert _as_nobody(lambda: History.open(str(file))) == "the history cannot be reached: permission denied"
     finally:
@@ -301,7 +301,7 @@ def test_held_by_another(url: str, server: Server, monkeypatch: pytest.MonkeyPat
     try:
         holds.wait(30)
         with History.open(url) as history:
-            with refused("another process has held the history for 30 s", do="run again"):
+            with refused("another process has locked the history for 30 s", do="run again"):
                 night(history, 2)
             may_go.set()
             thread.join(30)
@@ -323,7 +323,7 @@ def test_the_wait_is_the_one_that_is_told() -> None:
 
 def test_a_new_database_needs_an_upgrade(server: Server) -> None:
     url = server.url(server.database())
-    with refused("this database holds no history yet", do="twolocks history upgrade", at=url):
+    with refused("this database has no history yet", do="twolocks history upgrade", at=url):
         History.open(url)
     assert upgrade(url) == (0, NEWEST)
     assert upgrade(url) == (NEWEST, NEWEST)
@@ -349,7 +349,7 @@ def test_a_mark_of_another_program(server: Server) -> None:
 
 def test_a_schema_that_is_not_there(server: Server) -> None:
     url = server.url(server.database(), query="?options=-csearch_path%3Dnowhere")
-    with refused("the schema that search_path names is not there", do="CREATE SCHEMA"):
+    with refused("the schema in search_path does not exist", do="CREATE SCHEMA"):
         upgrade(url)
 
 

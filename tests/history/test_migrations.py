@@ -156,7 +156,7 @@ def test_a_server_is_upgraded_by_a_command(server: Server, newer: Path, monkeypa
     start(url, monkeypatch)
     with pytest.raises(HistoryError) as caught:
         History.open(url)
-    assert caught.value.what == f"the history has schema {TODAY}, this version needs {TODAY + 1}"
+    assert caught.value.what == f"the history has schema {TODAY}; this version needs {TODAY + 1}"
     assert caught.value.do == "twolocks history upgrade"
     assert upgrade(url) == (TODAY, TODAY + 1)
     assert server.run("SELECT count(*), max(colour) FROM items", name) == [(len(expected(1)[0]), "red")]

@@ -312,7 +312,7 @@ def answering(status: int, code: str, after: int = 0) -> Iterator[dict[str, str]
         (
             403,
             "AuthorizationFailure",
-            '"Storage Blob Data Contributor" there, and let its firewall admit this machine\n',
+            '"Storage Blob Data Contributor" there, and allow this machine in its firewall\n',
         ),
         (403, "KeyBasedAuthenticationNotPermitted", "do: unset AZURE_STORAGE_CONNECTION_STRING and set AZURE_STORAGE"),
         (409, "BlobImmutableDueToPolicy", "refused to write n.json: 409 BlobImmutableDueToPolicy\n"),

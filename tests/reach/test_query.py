@@ -40,7 +40,8 @@ def ranges(*texts: str) -> Lock:
     assert found is not None
     made = Grant(found.level, (), found.description, addresses=found.addresses, rules=rules)
     return Lock(
-        (made,), hops=(Hop("source", "Named networks"), SWITCH, Hop("firewall", "SQL firewall", found.description))
+        (made,),
+        hops=(Hop("source", "Allow-listed networks"), SWITCH, Hop("firewall", "SQL firewall", found.description)),
     )
 
 
@@ -68,7 +69,7 @@ def test_a_peer_that_was_not_seen_is_told_with_every_no() -> None:
 
 def test_an_address_in_the_union_is_let_in_by_the_rule_that_holds_it() -> None:
     verdict, says, hops = asked(ranges("203.0.113.0/26", "198.51.100.0/28"))
-    assert (verdict, says) == ("yes", "198.51.100.7 can open tds on door; a password or key opens it (shared)")
+    assert (verdict, says) == ("yes", "198.51.100.7 can open tds on door; accepts a password or key (shared)")
     assert hops[-1] == (True, "firewall", "rule-1: 198.51.100.0/28")
 
 
@@ -118,7 +119,7 @@ def test_every_azure_tenant_holds_a_machine_in_azure() -> None:
     zero = Lock((Grant(Reach.azure, (), "every Azure tenant"),))
     machine = Caller("vm", parse("20.1.2.3"), frozenset({"/net/subnets/a"}), frozenset({"/net"}))
     assert asked(zero, machine)[0] == "yes"
-    assert asked(zero)[1] == "whether 198.51.100.7 is an address of Azure: every Azure tenant is let in"
+    assert asked(zero)[1] == "whether 198.51.100.7 is an address of Azure: any Azure tenant is allowed"
 
 
 def test_a_subnet_rule_lets_in_who_stands_there_and_nobody_else() -> None:
@@ -243,7 +244,7 @@ def test_each_group_says_which_rule_lets_in() -> None:
     index, top = machine(rule("allow-ssh", 300, "Allow", "Internet", "22"))
     verdict, says, hops = at(index, top, INTERNET)
     assert verdict == "yes"
-    assert says == "the internet can open tcp/22 on vm-jump; a password or key opens it (shared)"
+    assert says == "the internet can open tcp/22 on vm-jump; accepts a password or key (shared)"
     assert hops[:2] == [
         (True, "pip-jump 20.100.4.17, Standard"),
         (True, "above allow-ssh (300): Internet to tcp/22"),
@@ -291,7 +292,7 @@ def test_nothing_leads_to_a_machine_without_an_address() -> None:
     index, top = machine(rule("all", 200, "Allow", "*", "*"), public=False)
     assert at(index, top, INTERNET)[::2] == (
         "no",
-        [(False, "vm-jump no public address, load balancer or firewall leads to it")],
+        [(False, "vm-jump it has no public address, load balancer or firewall in front of it")],
     )
 
 

@@ -514,7 +514,7 @@ def setting_findings(estate: Estate, service: Service, identity: str) -> None:
                 name,
                 identity,
                 "unknown",
-                message=f"{path}: the answer did not hold it",
+                message=f"{path}: Azure did not return it",
                 evidence=[{"path": path, "value": "not read", "expected": good}],
             )
         elif chance < 0.25:
@@ -661,8 +661,8 @@ def with_history(size: int = 200, hostile: bool = True, scans: int = 40, changed
             change(row, was={"severity": "critical", "reach": "", "authentication": ""})
             for row in others[changed : 2 * changed]
         ],
-        "fixed": [row | {"why": "the resource is gone", "was": was} for row in gone[:changed]],
-        "unseen": [row | {"why": "it could not be decided"} for row in gone[changed : 2 * changed]],
+        "fixed": [row | {"why": "the resource no longer exists", "was": was} for row in gone[:changed]],
+        "unseen": [row | {"why": "it is inconclusive"} for row in gone[changed : 2 * changed]],
     }
     counts = {name: len(rows) for name, rows in lists.items()}
     counts |= {"new": len(fresh), "first_looked": 3, "open": len(doors) + len(others)}

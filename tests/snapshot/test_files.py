@@ -1,4 +1,4 @@
-"""Snapshots: what was written is read again, in any order and compression; a part is never judged as the whole."""
+"""Snapshots: what was written is read again, in any order and compression; a partial snapshot is not evaluated."""
 
 import gzip
 import json
