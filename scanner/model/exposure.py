@@ -69,8 +69,8 @@ class Hop:
 class Grant:
     """Access that is certain: its level, and the evidence that proves it.
 
-    `description`: a part of titles, see `access_sentence` ("accepts an access key"). `name`: the credential, for lock rules that read only some
-    credentials of an endpoint (`Rule.ways`).
+    `description`: a part of titles, see `access_sentence` ("accepts an access key"). `name`: the credential, for lock
+    rules that read only some credentials of an endpoint (`Rule.ways`).
     `addresses`: the addresses that are allowed, where the grant is about addresses; None at reach `internet` is every
     address.
     `ids`: the subnets, private endpoints or subscriptions that are allowed.

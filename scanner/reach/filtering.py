@@ -357,12 +357,8 @@ def _no_group(entry: EntryKind, whole: AllowedRanges, unsure: bool) -> FilterLev
     if entry == "standard":
         why = "no network security group: a Standard address blocks all inbound traffic"
         return FilterLevel("no-nsg", "", (), whole if unsure else (), detail=why)
-    kind = (
-        "a Basic address allows all inbound traffic"
-        if entry == "basic"
-        else "all traffic from inside the network is allowed"
-    )
-    return FilterLevel("no-nsg", "", whole, whole, detail=f"no network security group: {kind}")
+    allowed = "a Basic address allows all inbound traffic" if entry == "basic" else "all inside traffic is allowed"
+    return FilterLevel("no-nsg", "", whole, whole, detail=f"no network security group: {allowed}")
 
 
 def _route_warning(fabric: Fabric, target: Destination, outside: FilterChain) -> FilterStep | None:
@@ -376,7 +372,7 @@ def _route_warning(fabric: Fabric, target: Destination, outside: FilterChain) ->
     if not filter_chain(fabric, target, "inside").places:
         return None
     if table is None:
-        warning = "check: the route table was not collected; with a default route the tag VirtualNetwork may include every address"
+        warning = "check: route table not collected; a default route may extend the tag VirtualNetwork to every address"
         return FilterStep("route", subnet.table, (), None, NO_SOURCES, warning)
     warning = (
         f"check: a default route through {_HOPS[table.default]} may extend the tag VirtualNetwork to every address"

@@ -137,9 +137,7 @@ def security_rules_of(resource: Resource) -> SecurityRules:
         missing = not_returned("properties.securityRules")
         return SecurityRules(
             resource.id,
-            unpacked=_parsed_rules(
-                [], [_allow_everything("rules that were not collected", BEFORE_ALL_RULES)], [missing]
-            ),
+            unpacked=_parsed_rules([], [_allow_everything("uncollected rules", BEFORE_ALL_RULES)], [missing]),
         )
     defaults = resource.get("properties.defaultSecurityRules")
     own = [row for body in custom if (row := packed_rule(body)) is not None]

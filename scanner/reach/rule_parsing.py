@@ -162,7 +162,7 @@ def _protocol(text: str) -> _FieldValue:
 
 def _numbers(texts: tuple[str, ...], broken: bool) -> _FieldValue:
     found: list[tuple[int, int]] = []
-    why = "a port that is not a string" if broken else "" if texts else "it has no ports"
+    why = "a port is not a string" if broken else "" if texts else "it has no ports"
     for text in texts:
         try:
             found += ports(text)
@@ -175,7 +175,7 @@ def _numbers(texts: tuple[str, ...], broken: bool) -> _FieldValue:
 @lru_cache(maxsize=256)
 def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _FieldValue:
     addresses, tags, why = _addresses_and_tags(texts)
-    why = why or ("a source that is not a string" if broken else "" if texts or groups else "it has no source")
+    why = why or ("a source is not a string" if broken else "" if texts or groups else "it has no source")
     reaches = {tag: service_tag(tag).reach for tag in tags}
     sent = tuple(tag for tag in tags if reaches[tag] in ("azure", "none") and tag not in _PLATFORM_TAGS)
     outside = PUBLIC_ADDRESSES if "internet" in reaches.values() else _public_part(addresses)
@@ -206,9 +206,7 @@ def _destination(fields: RuleFields) -> _FieldValue:
 
 def _rule_destination(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _FieldValue:
     addresses, tags, why = _addresses_and_tags(texts)
-    why = why or (
-        "a destination that is not a string" if broken else "" if texts or groups else "it has no destination"
-    )
+    why = why or ("a destination is not a string" if broken else "" if texts or groups else "it has no destination")
     known = [service_tag(tag) for tag in tags]
     if any(tag.reach == "vnet" for tag in known) or addresses == ALL_ADDRESSES:
         return _FieldValue(None, None, why)

@@ -141,7 +141,7 @@ _INTERNET: Final = (("Internet", "everything outside the virtual network, other 
 _NETWORK: Final = (
     (
         "VirtualNetwork",
-        "the virtual network, peered networks, networks connected by gateways, and prefixes added by routes",
+        "the virtual network, peered networks, networks behind gateways, and prefixes added by routes",
     ),
 )
 

@@ -76,7 +76,7 @@ def test_the_sources_that_are_left_after_each_hop() -> None:
     assert left == ["20.0.0.0/8", "20.0.0.0/16 and 20.2.0.0-20.255.255.255"]
     hop = opening.steps[0].hop()
     assert (hop.name, hop.resource, hop.allows) == ("above", ABOVE, True)
-    assert hop.detail == "wide (100) lets in 20.0.0.0/8"
+    assert hop.detail == "wide (100) allows 20.0.0.0/8"
 
 
 def test_a_closed_port_names_the_rule_that_holds_it() -> None:
@@ -84,7 +84,7 @@ def test_a_closed_port_names_the_rule_that_holds_it() -> None:
     (step,) = passed.explain("tcp", 22)
     assert [(ref.name, ref.allows) for ref in step.rules] == [("never", False)]
     assert (step.allows, step.remaining) == (False, NO_SOURCES)
-    assert step.hop().detail == "never (100) lets nobody in"
+    assert step.hop().detail == "never (100) allows no one"
     (default,) = one_group().explain("tcp", 22)
     assert [ref.name for ref in default.rules] == ["DenyAllInBound"]
 

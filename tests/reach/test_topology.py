@@ -546,7 +546,7 @@ def test_a_peer_that_was_not_seen_is_told() -> None:
     seen = made(network(peer=hub), elsewhere(network(name="hub")), group(), nic())
     assert unseen_peers(seen.index, [f"{VNET}/subnets/app".lower()]) == ()
     seen.index.partial = frozenset({OTHER})
-    assert unseen_peers(seen.index, [f"{VNET}/subnets/app".lower()]) == (f"a part of the subscription of {said}",)
+    assert unseen_peers(seen.index, [f"{VNET}/subnets/app".lower()]) == (f"part of the subscription of {said}",)
     managed = hub.replace("virtualNetworks/hub", "virtualNetworks/HV_weu-hub_0a1b")
     hub_body = {"id": f"{NET}/virtualHubs/weu-hub", "properties": {}}
     assert unseen_peers(made(network(peer=managed), hub_body).index, [f"{VNET}/subnets/app".lower()]) == ()
