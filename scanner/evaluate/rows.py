@@ -19,7 +19,7 @@ from scanner.document.schema import (
     finding_fingerprint,
 )
 from scanner.evaluate.waiving import Acceptance
-from scanner.model.exposure import Exposure, Lock, title
+from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Lock, title
 from scanner.model.ids import group_of, root_of
 from scanner.model.json_paths import member
 from scanner.model.resource import Resource
@@ -210,14 +210,15 @@ def _unique(evidence: Iterable[Evidence]) -> list[EvidenceRow]:
 def authentication_hop(exposure: Exposure) -> HopRow:
     authentication = exposure.authentication.widest
     if authentication is None:
-        return HopRow("authentication", "Authentication", "not known", "", None)
+        return HopRow("authentication", "Authentication", "not assessed", "", None)
     proof = authentication.evidence[0] if authentication.evidence else None
     detail = _shown_short(proof) if proof is not None else ""
+    name = AUTH_NAMES[Auth(authentication.level)]
     lets = authentication.level.name != "identity"
     return HopRow(
         "authentication",
         "Authentication",
-        f"{authentication.level.name}: {detail}" if detail else authentication.level.name,
+        f"{name}: {detail}" if detail else name,
         "",
         lets,
     )

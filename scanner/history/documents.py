@@ -195,10 +195,12 @@ def document_of(path: Path, rules: RuleSet, tool: str) -> Document:
         try:
             document = msgspec.json.decode(path.read_bytes(), type=Document)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InputError(f"not a findings file: {error}", at=str(path), do=_GIVE) from None
+            raise InputError(f"the file is not a findings file: {error}", at=str(path), do=_GIVE) from None
         if document.schema != SCHEMA:
             raise InputError(
-                f"the schema is {document.schema}; this version supports {SCHEMA}", at=str(path), do="upgrade twolocks"
+                f"the file has schema {document.schema}; this version supports {SCHEMA}",
+                at=str(path),
+                do="upgrade twolocks",
             )
         return document
     taken = snapshot.read(path)

@@ -398,6 +398,12 @@ AUTH_DESCRIPTIONS: dict[Auth, str] = {
     Auth.shared: "accepts a shared key or password",
     Auth.identity: "requires Microsoft Entra ID authentication",
 }
+AUTH_NAMES: dict[Auth, str] = {
+    Auth.anonymous: "none",
+    Auth.shared: "shared key or password",
+    Auth.identity: "Microsoft Entra ID",
+}
+"""The names of the levels as people read them; JSON holds the name of the member."""
 _VERBS = tuple(each.split()[0] for each in AUTH_DESCRIPTIONS.values())
 _UNKNOWN_AUTH = "authentication could not be assessed"
 
@@ -455,6 +461,7 @@ Endpoints = Callable[..., Iterable[Exposure]]
 __all__ = [
     "ANONYMOUS",
     "AUTH_DESCRIPTIONS",
+    "AUTH_NAMES",
     "CLOSED",
     "IDENTITY",
     "LOCKS",

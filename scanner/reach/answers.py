@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from scanner.model.exposure import Exposure, Hop, authentication_clause
+from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Hop, authentication_clause
 from scanner.model.resource import Resource
 from scanner.model.verdict import NOT_LISTED, Unread
 from scanner.reach.callers import Caller
@@ -52,10 +52,9 @@ def cannot_open(caller: Caller, place: str) -> str:
 def authentication_text(exposure: Exposure) -> str:
     authentication = exposure.authentication.widest
     clause = authentication_clause(authentication)
-    if authentication is None:
+    if authentication is None or not authentication.description:
         return clause
-    name = authentication.level.name
-    return f"{clause}: {name}" if clause.endswith(")") else f"{clause} ({name})"
+    return f"{clause}; authentication: {AUTH_NAMES[Auth(authentication.level)]}"
 
 
 def unread_text(missing: Unread, top: Resource) -> str:

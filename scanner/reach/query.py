@@ -62,6 +62,7 @@ def _others(lock: Lock, caller: Caller) -> str:
         return ""
     names = {**REACH_DESCRIPTIONS, Reach.private: "private networks"}
     found = [each.description or names[Reach(each.level)] for each in lock.grants if each.level > Reach.none]
+    found = ["Azure tenants" if each == TENANTS else each for each in found]
     return f"; only {join_with_and(list(dict.fromkeys(found)))} can" if found else ""
 
 
@@ -174,7 +175,9 @@ def _lock(
         if hop.allows is None:
             return hop
         if caller.is_internet and hop.allows:
-            return replace(hop, detail=f"only {hop.detail.removesuffix(' only')}", allows=False)
+            return replace(
+                hop, detail=f"only {hop.detail.removesuffix(' only').replace(TENANTS, 'Azure tenants')}", allows=False
+            )
         return replace(hop, detail=_none_of(lock, caller) or hop.detail, allows=False)
     return replace(hop, detail=missing.why if missing is not None else hop.detail, allows=None)
 

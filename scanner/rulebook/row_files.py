@@ -84,7 +84,7 @@ def _not_toml(file: Path, why: str) -> Broken:
         why = str(error)
     found = _PLACE.search(why)
     line = int(found[1]) if found and found[1] else 1
-    return Broken(str(file), line, f"invalid TOML: {_PLACE.sub('', why).strip()}")
+    return Broken(str(file), line, f"the file is not TOML: {_PLACE.sub('', why).strip()}")
 
 
 def read_controls(file: Path, files: RuleFiles) -> None:

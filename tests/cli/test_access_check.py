@@ -261,8 +261,11 @@ def test_a_management_group_is_all_subscriptions_below_it() -> None:
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (("--scope", "prod-journal"), '"prod-journal" is no scope'),
-        (("--scope", f"/subscriptions/{PROD}/resourceGroups/none"), 'no resource group "none" in prod-journal'),
+        (("--scope", "prod-journal"), '"prod-journal" is not a scope'),
+        (
+            ("--scope", f"/subscriptions/{PROD}/resourceGroups/none"),
+            'resource group "none" does not exist in prod-journal',
+        ),
         (("--scope", f"/subscriptions/{PROD}/resourceGroups/a", "-s", TEST), "cannot be checked together"),
         (("-s", "prod-jurnal"), 'subscription "prod-jurnal" is none of the 2'),
         (("--format", "bicep"), 'no format is called "bicep"'),

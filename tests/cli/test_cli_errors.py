@@ -125,7 +125,7 @@ def test_an_unknown_category(night: str) -> None:
     assert ended.code == 2
     assert ended.err.endswith(
         error(
-            'error: --skip "category:networks": no such category',
+            'error: --skip "category:networks": unknown category',
             "do: nearest: network; known: anonymous-access, authentication, network, transport, encryption, recovery,"
             " residency, governance, logging",
             "exit 2",
@@ -134,8 +134,8 @@ def test_an_unknown_category(night: str) -> None:
 
 
 def test_an_unknown_severity_key_and_no_rule_left(night: str) -> None:
-    assert "no such severity" in twolocks("scan", "--from", night, "--only", "severity:hihg").err
-    assert "no such key" in twolocks("scan", "--from", night, "--only", "sku:basic").err
+    assert "unknown severity" in twolocks("scan", "--from", night, "--only", "severity:hihg").err
+    assert "unknown key" in twolocks("scan", "--from", night, "--only", "sku:basic").err
     ended = twolocks("scan", "--from", night, "--only", "storage-*", "--skip", "*")
     assert (ended.code, "leave no rule to judge by" in ended.err) == (2, True)
 
@@ -194,7 +194,7 @@ def test_a_rule_file_that_does_not_import(night: str) -> None:
 
 def test_a_rules_folder_that_is_not_there(night: str) -> None:
     ended = twolocks("scan", "--from", night, "--rules", "nowhere")
-    assert (ended.code, "error: there is no folder nowhere\nat: --rules nowhere" in ended.err) == (2, True)
+    assert (ended.code, "error: folder nowhere does not exist\nat: --rules nowhere" in ended.err) == (2, True)
 
 
 CRASHING = '''"""Mine."""
@@ -280,7 +280,7 @@ def test_a_wrong_setting(night: str) -> None:
 def test_settings_that_are_no_toml_and_not_there(night: str) -> None:
     Path("twolocks.toml").write_text("[scan]\nout = \n")
     ended = twolocks("scan", "--from", night)
-    assert (ended.code, "error: invalid TOML: invalid value\nat: twolocks.toml:2" in ended.err) == (2, True)
+    assert (ended.code, "error: this is not TOML: invalid value\nat: twolocks.toml:2" in ended.err) == (2, True)
     ended = twolocks("scan", "--config", "ours.toml")
     assert (ended.code, "error: ours.toml cannot be read" in ended.err) == (2, True)
 
@@ -415,7 +415,7 @@ def test_an_unknown_way_to_sign_in_cloud_and_endpoint() -> None:
     ended = twolocks("scan", "--auth", "clip")
     assert (
         ended.code,
-        'error: no way to sign in is called "clip"\nat: --auth clip\ndo: nearest: cli' in ended.err,
+        'error: unknown login method "clip"\nat: --auth clip\ndo: nearest: cli' in ended.err,
     ) == (2, True)
     ended = twolocks("scan", "--cloud", "publik", "--auth", "environment")
     assert (ended.code, "do: nearest: public; known: public, us-government, china" in ended.err) == (2, True)
@@ -457,7 +457,7 @@ def test_tls_interception(box: Sandbox) -> None:
     env = {name: value for name, value in box.environment().items() if not name.endswith(("_FILE", "_BUNDLE"))}
     ended = twolocks("scan", env=env)
     assert ended.code == 4
-    assert "error: 127.0.0.1 shows a certificate from" in ended.err
+    assert "error: 127.0.0.1 presents a certificate from" in ended.err
     assert "which this machine does not trust\ndo: export REQUESTS_CA_BUNDLE=" in ended.err
     assert "the check cannot be disabled" in ended.err
 
@@ -489,7 +489,7 @@ def test_a_proxy_that_refuses(box: Sandbox) -> None:
 
 def test_a_resource_that_is_not_there(box: Sandbox) -> None:
     ended = twolocks("scan", "--resource", f"{STORAGE}/stborte", env=box.environment())
-    assert (ended.code, "error: there is no resource" in ended.err) == (2, True)
+    assert (ended.code, "error: no such resource" in ended.err) == (2, True)
     ended = twolocks("scan", "--resource", "stlukket", env=box.environment())
     assert (ended.code, "at: --resource stlukket" in ended.err) == (2, True)
 

@@ -111,7 +111,7 @@ def test_a_name_from_azure_stays_on_its_line(tmp_path: Path) -> None:
         (
             ("vm-nat01", "--port", "tcp/50001"),
             [
-                "yes: the internet can open tcp/50001 on vm-nat01; it accepts a shared key or password (shared)",
+                "yes: the internet can open tcp/50001 on vm-nat01; it accepts a shared key or password",
                 "  allows  pip-drift         192.0.2.30, Standard",
                 "  allows  lb-drift          rdp: tcp/50001 to port 3389",
                 "  allows  nsg-hopp          fjernstyring (100): * to tcp/22, tcp/3389",
@@ -140,7 +140,7 @@ def test_a_name_from_azure_stays_on_its_line(tmp_path: Path) -> None:
         (
             ("redis-okonomi", "--port", "redis", "--source", "203.0.113.9"),
             [
-                "yes: 203.0.113.9 can open redis on redis-okonomi; an access key opens it (shared)",
+                "yes: 203.0.113.9 can open redis on redis-okonomi; an access key opens it; authentication: shared key or password",
                 "  allows  public access     publicNetworkAccess = Enabled",
                 "  allows  firewall          oslo: 203.0.113.0/26",
             ],
@@ -281,5 +281,5 @@ def test_what_stands_in_front_is_told_live_as_of_a_scan(
     assert (live.code, live.out) == (of_file.code, of_file.out)
     assert live.out.startswith(f"{verdict}: ")
     assert [line.strip() for line in live.out.splitlines() if line.startswith("  also")] == [
-        f"also   {each}" for each in also
+        f"also    {each}" for each in also
     ]

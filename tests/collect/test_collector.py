@@ -458,7 +458,7 @@ def test_below_a_management_group_what_cannot_be_read_is_a_named_gap() -> None:
 
 
 def test_an_unknown_management_group() -> None:
-    with pytest.raises(InputError, match='there is no management group "nope"'):
+    with pytest.raises(InputError, match='management group "nope" does not exist'):
         scanned(box(), Scope(management_groups=("nope",)))
 
 
@@ -530,7 +530,7 @@ def test_a_child_names_its_bundle() -> None:
         ("nonsense", "not a resource id"),
         (f"/subscriptions/{S1}/resourceGroups/a/providers/Microsoft.Storage/../x", "not a resource id"),
         (f"/subscriptions/{S1}/resourceGroups/a/providers/Microsoft.Nothing/things/x", "no enabled rule is about"),
-        (f"{ST0}x", "there is no resource"),
+        (f"{ST0}x", "no such resource"),
     ],
 )
 def test_a_resource_that_cannot_be_scanned(id: str, what: str) -> None:

@@ -101,16 +101,14 @@ def test_a_certificate_that_is_not_trusted_gets_nothing(strange: Path) -> None:
     clock = Clock()
     with web(folder=strange) as server:
         said = send(hook(server.url), clock=clock)
-    assert said.startswith("127.0.0.1 shows a certificate that this machine does not trust: ")
+    assert said.startswith("127.0.0.1 shows a certificate that is not trusted here: ")
     assert (server.received, clock.paused) == ([], [])
 
 
 def test_a_certificate_of_another_host_gets_nothing(trusted: Path) -> None:
     with web(folder=trusted) as server:
         said = send(hook(server.url.replace("127.0.0.1", "127.0.0.2")))
-    assert said.startswith(
-        ("127.0.0.2 shows a certificate that this machine does not trust", "127.0.0.2 cannot be reached")
-    )
+    assert said.startswith(("127.0.0.2 shows a certificate that is not trusted here", "127.0.0.2 cannot be reached"))
     assert server.received == []
 
 
@@ -226,7 +224,7 @@ def test_what_is_no_http() -> None:
         thread.start()
         said = send(hook(f"http://127.0.0.1:{listening.getsockname()[1]}"))
         thread.join()
-    assert said.startswith(("127.0.0.1 did not respond that is HTTP, at 3", "127.0.0.1 cannot be reached: Connection"))
+    assert said.startswith(("127.0.0.1 gave no answer that is HTTP, at 3", "127.0.0.1 cannot be reached: Connection"))
 
 
 def test_one_that_hangs_holds_up_no_other() -> None:
@@ -329,7 +327,7 @@ def test_a_wrong_password_is_told_and_not_shown(trusted: Path) -> None:
 def test_a_mail_server_that_is_not_trusted_gets_nothing(tls: str, strange: Path) -> None:
     with mail(strange, tls, login=True) as server:
         said = send(box(server.port, tls, user="two", password="geheim-passord"))
-    assert said.startswith("127.0.0.1 shows a certificate that this machine does not trust")
+    assert said.startswith("127.0.0.1 shows a certificate that is not trusted here")
     assert (server.mails, server.logins) == ([], [])
 
 

@@ -69,7 +69,7 @@ def test_a_peer_that_was_not_seen_is_told_with_every_no() -> None:
 
 def test_an_address_in_the_union_is_let_in_by_the_rule_that_holds_it() -> None:
     verdict, says, hops = asked(ranges("203.0.113.0/26", "198.51.100.0/28"))
-    assert (verdict, says) == ("yes", "198.51.100.7 can open tds on door; it accepts a shared key or password (shared)")
+    assert (verdict, says) == ("yes", "198.51.100.7 can open tds on door; it accepts a shared key or password")
     assert hops[-1] == (True, "firewall", "rule-1: 198.51.100.0/28")
 
 
@@ -88,7 +88,7 @@ def test_two_rules_may_hold_a_range_together() -> None:
     assert (verdict, hops[-1][2]) == ("yes", "2 rules together include 198.51.100.0/24")
     verdict, _, hops = asked(ranges("198.51.100.0/25"), both)
     assert verdict == "no"
-    assert "only a part of 198.51.100.0/24" in hops[-1][2]
+    assert "only part of 198.51.100.0/24" in hops[-1][2]
 
 
 def test_half_of_the_internet_is_not_all_of_it() -> None:
@@ -119,7 +119,7 @@ def test_every_azure_tenant_holds_a_machine_in_azure() -> None:
     zero = Lock((Grant(Reach.azure, (), "any Azure tenant"),))
     machine = Caller("vm", parse("20.1.2.3"), frozenset({"/net/subnets/a"}), frozenset({"/net"}))
     assert asked(zero, machine)[0] == "yes"
-    assert asked(zero)[1] == "whether 198.51.100.7 is an address of Azure: any Azure tenant is allowed"
+    assert asked(zero)[1] == "whether 198.51.100.7 has an Azure address: any Azure tenant is allowed"
 
 
 def test_a_subnet_rule_lets_in_who_stands_there_and_nobody_else() -> None:
@@ -244,7 +244,7 @@ def test_each_group_says_which_rule_lets_in() -> None:
     index, top = machine(rule("allow-ssh", 300, "Allow", "Internet", "22"))
     verdict, says, hops = at(index, top, INTERNET)
     assert verdict == "yes"
-    assert says == "the internet can open tcp/22 on vm-jump; it accepts a shared key or password (shared)"
+    assert says == "the internet can open tcp/22 on vm-jump; it accepts a shared key or password"
     assert hops[:2] == [
         (True, "pip-jump 20.100.4.17, Standard"),
         (True, "above allow-ssh (300): Internet to tcp/22"),
