@@ -140,7 +140,8 @@ def test_a_name_from_azure_stays_on_its_line(tmp_path: Path) -> None:
         (
             ("redis-okonomi", "--port", "redis", "--source", "203.0.113.9"),
             [
-                "yes: 203.0.113.9 can open redis on redis-okonomi; an access key opens it; authentication: shared key or password",
+                "yes: 203.0.113.9 can open redis on redis-okonomi; an access key opens it"
+                "; authentication: shared key or password",
                 "  allows  public access     publicNetworkAccess = Enabled",
                 "  allows  firewall          oslo: 203.0.113.0/26",
             ],

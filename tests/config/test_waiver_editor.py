@@ -477,7 +477,7 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
     Path("x.json").write_text("{")
     assert refused(*words, "x.json")[0].startswith("error: this is not JSON: ")
     Path("x.json").write_text("[]")
-    assert refused(*words, "x.json")[0].startswith("error: not a findings file: ")
+    assert refused(*words, "x.json")[0].startswith("error: this is no findings file: ")
     snapshot(Path("night.jsonl"))
     assert refused(*words, "night.jsonl")[::2][:2] == (
         "error: this is a snapshot, not findings",
