@@ -529,7 +529,7 @@ def test_a_child_names_its_bundle() -> None:
     [
         ("nonsense", "not a resource id"),
         (f"/subscriptions/{S1}/resourceGroups/a/providers/Microsoft.Storage/../x", "not a resource id"),
-        (f"/subscriptions/{S1}/resourceGroups/a/providers/Microsoft.Nothing/things/x", "no enabled rule is about"),
+        (f"/subscriptions/{S1}/resourceGroups/a/providers/Microsoft.Nothing/things/x", "no enabled rule covers"),
         (f"{ST0}x", "no such resource"),
     ],
 )

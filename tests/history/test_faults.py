@@ -48,7 +48,7 @@ def test_no_file_is_named(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["mysql://h/x", "postgresql://h/x", "postgres://h/x", "postgresql+asyncpg://h/x"])
 def test_another_kind_of_database(url: str) -> None:
-    with refused("no history is kept in", do="postgresql+psycopg://host/database"):
+    with refused("a history cannot be kept in", do="postgresql+psycopg://host/database"):
         History.open(url)
 
 
@@ -209,7 +209,7 @@ def test_a_file_that_was_deleted_while_it_was_written(file: Path) -> None:
             file.unlink()
             return Changes()
 
-        with refused("the history was deleted, or replaced, while this scan was written"):
+        with refused("the history was deleted or replaced while this scan was written"):
             history.record(scan(2), judged)
 
 
@@ -217,9 +217,9 @@ def test_a_file_that_another_history_replaced(file: Path) -> None:
     with History.open(str(file)) as history:
         file.unlink()
         History.open(str(file)).close()
-        with refused("another history stands here", do="restore it"):
+        with refused("the history was replaced by another one", do="restore it"):
             night(history, 1)
-        with refused("another history stands here"):
+        with refused("the history was replaced by another one"):
             history.latest()
 
 
@@ -242,7 +242,7 @@ def test_no_right_to_write(file: Path) -> None:
     with History.open(str(file)) as history:
         night(history, 1)
         _limited(history, "PRAGMA query_only = ON")
-        with refused("may not be written", do="let this account write it"):
+        with refused("no permission to write", do="let this account write it"):
             night(history, 2)
 
 
@@ -359,12 +359,12 @@ def test_no_such_host() -> None:
 
 
 def test_nobody_listens() -> None:
-    with refused("does not answer", do="look whether it runs"):
+    with refused("does not respond", do="look whether it runs"):
         History.open("postgresql+psycopg://test:secret@127.0.0.1:1/two?password=secret")
 
 
 def test_no_such_database(server: Server) -> None:
-    with refused("no such database", do="createdb"):
+    with refused("database does not exist", do="createdb"):
         History.open(server.url("nothing_here"))
 
 
@@ -381,7 +381,7 @@ def test_the_password_may_come_from_the_environment(
     monkeypatch.setenv("PGPASSWORD", "right")
     with History.open(server.url(database, LOCKED_OUT)) as history:
         assert history.latest() is None
-        with refused("may not work on the history", do="grant"):
+        with refused("no permission on the history", do="grant"):
             night(history, 1)
 
 
@@ -396,8 +396,8 @@ def test_a_replica_is_read_only(server: Server, database: str) -> None:
     [
         ("53100", "no space is left"),
         ("XX001", "damaged"),
-        ("57014", "cancelled the work"),
-        ("53300", "no room for this connection"),
+        ("57014", "cancelled the query"),
+        ("53300", "no free connection"),
         ("ZZ999", "the history failed: ZZ999"),
     ],
 )
@@ -422,7 +422,7 @@ def test_a_connection_that_is_lost(server: Server, database: str) -> None:
             server.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
             return Changes()
 
-        with refused("was lost", do="when the server is back"):
+        with refused("was lost", do="when the server is available"):
             history.record(scan(2), judged)
         latest = history.latest()
         assert latest is not None
@@ -440,7 +440,7 @@ def test_a_database_that_was_emptied_meanwhile(server: Server, database: str) ->
     with History.open(server.url(database)) as history:
         server.run("DROP SCHEMA public CASCADE", database)
         server.run("CREATE SCHEMA public", database)
-        with refused("another history stands here"):
+        with refused("the history was replaced by another one"):
             night(history, 1)
 
 

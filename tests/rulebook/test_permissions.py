@@ -92,7 +92,7 @@ def test_a_scope(text: str) -> None:
     ],
 )
 def test_no_scope(text: str) -> None:
-    with pytest.raises(InputError, match="is no scope"):
+    with pytest.raises(InputError, match="is not a scope"):
         access.scope(text, "--scope X")
     ended = twolocks("access", "role", "--scope", text)
     assert (ended.code, ended.out) == (2, "")
