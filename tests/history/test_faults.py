@@ -59,7 +59,7 @@ def test_no_url_at_all() -> None:
 
 def test_no_folder(tmp_path: Path) -> None:
     where = tmp_path / "no" / "history.db"
-    with refused(f"there is no folder {where.parent}", do=f"mkdir -p {where.parent}", at=str(where)):
+    with refused(f"folder {where.parent} of the history does not exist", do=f"mkdir -p {where.parent}", at=str(where)):
         History.open(str(where))
 
 
@@ -196,7 +196,7 @@ def test_newer_than_this_version(url: str, server: Server) -> None:
 def test_a_file_that_was_deleted_meanwhile_is_not_made_anew(file: Path) -> None:
     with History.open(str(file)) as history:
         file.unlink()
-        with refused("the history is gone", do="restore it", at=str(file)):
+        with refused("the history was deleted or moved", do="restore it", at=str(file)):
             night(history, 1)
         assert not file.exists()
 
@@ -242,7 +242,7 @@ def test_no_right_to_write(file: Path) -> None:
     with History.open(str(file)) as history:
         night(history, 1)
         _limited(history, "PRAGMA query_only = ON")
-        with refused("no permission to write", do="let this account write it"):
+        with refused("no permission to write", do="give this account write access"):
             night(history, 2)
 
 
@@ -359,7 +359,7 @@ def test_no_such_host() -> None:
 
 
 def test_nobody_listens() -> None:
-    with refused("does not respond", do="look whether it runs"):
+    with refused("does not respond", do="check that it runs"):
         History.open("postgresql+psycopg://test:secret@127.0.0.1:1/two?password=secret")
 
 
@@ -432,7 +432,7 @@ def test_a_connection_that_is_lost(server: Server, database: str) -> None:
 def test_tables_that_are_dropped_meanwhile(server: Server, database: str) -> None:
     with History.open(server.url(database)) as history:
         server.run("DROP TABLE looks", database)
-        with refused("the history is gone"):
+        with refused("the tables of the history were dropped"):
             night(history, 1)
 
 

@@ -170,7 +170,7 @@ def test_a_history_that_was_upgraded_during_a_scan_is_not_written(
         today.setattr(schema, "MIGRATIONS", Path(schema.__file__).parent / "migrations")
         history = History.open(url)
     upgrade(url)
-    with history, pytest.raises(HistoryError, match="another history stands here"):
+    with history, pytest.raises(HistoryError, match="the history was replaced by another one"):
         night(history, 2)
 
 

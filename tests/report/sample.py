@@ -672,7 +672,7 @@ def with_history(size: int = 200, hostile: bool = True, scans: int = 40, changed
         "since": SINCE,
         "baseline": False,
         "confirmed": True,
-        "notes": [f"the scan before was judged by {HOSTILE[2]}, this one by twolocks 0.1.0"],
+        "notes": [f"the previous scan was evaluated by {HOSTILE[2]}, this one by twolocks 0.1.0"],
         "counts": counts,
         **lists,
         "trend": trend(scans),

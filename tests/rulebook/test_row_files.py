@@ -144,7 +144,12 @@ def test_the_rows_of_a_table_share_its_keys(tmp_path: Path) -> None:
         ('impact = "None."', "", 10, 'my-rule: missing key "impact"'),
         ("good = [true]", "good = [true], absent = false", 5, "the key source is missing"),
         ('"mine"', '"mnie"', 7, 'my-rule: unknown control set "mnie" (nearest: mine)'),
-        ("check = { path", 'check = { of = "STOER", path', 5, '"STOER" is not a variable of its .py file (nearest: STORE)'),
+        (
+            "check = { path",
+            'check = { of = "STOER", path',
+            5,
+            '"STOER" is not a variable of its .py file (nearest: STORE)',
+        ),
         ("check = { path", 'check = { of = "storag.X", path', 5, '"storag.X": storag.py does not exist'),
         ('severity = "low"', "severity = 7", 4, "my-rule: "),
         ('"governance"', '"governnace"', 3, "unknown category 'governnace'"),
