@@ -52,7 +52,7 @@ class ArmClient:
         """Return the JSON object at an ARM path. Raises ReadError."""
         body = await self._object(self._url(path, api, query), self._limit_key(path, region, listing=False), path)
         if not isinstance(body, dict) or not body:
-            raise ReadError(path, 0, "BadJson", message="the answer is no JSON object")
+            raise ReadError(path, 0, "BadJson", message="the response is not a JSON object")
         return body
 
     async def pages(
@@ -64,7 +64,7 @@ class ArmClient:
         seen: set[str] = set()
         while url:
             if url in seen or len(seen) > PAGES:
-                raise ReadError(path, 200, "EndlessList", message="a page names itself as the next one")
+                raise ReadError(path, 200, "EndlessList", message="a page links to itself as the next page")
             seen.add(url)
             body = await self._object(url, key, path)
             yield _rows(body, path)
@@ -75,7 +75,7 @@ class ArmClient:
         request = HttpRequest("POST", f"{GRAPH}?api-version=2021-03-01", json=body)
         found = await self._decoded(request, LimitKey("", "", graph=True), GRAPH)
         if not isinstance(found, dict):
-            raise ReadError(GRAPH, 0, "BadJson", message="the answer is no JSON object")
+            raise ReadError(GRAPH, 0, "BadJson", message="the response is not a JSON object")
         return found
 
     async def post_effective(self, path: str, seconds: float = EFFECTIVE_SECONDS) -> Json:
@@ -92,10 +92,10 @@ class ArmClient:
             if not link and not token:
                 return {**body, "value": rows}
             if not link and not isinstance(token, str):
-                raise ReadError(path, 200, "BadNextLink", message="the token of the next page is no text")
+                raise ReadError(path, 200, "BadNextLink", message="the token of the next page is not a string")
             page = link or token
             if page in seen or len(seen) > PAGES:
-                raise ReadError(path, 200, "EndlessList", message="a page names itself as the next one")
+                raise ReadError(path, 200, "EndlessList", message="a page links to itself as the next page")
             seen.add(page)
             # azure-mgmt-network QueryRequestOptions: the token goes into the body of the next question.
             request = HttpRequest("GET", link) if link else HttpRequest("POST", url, json={"skipToken": token})
@@ -110,9 +110,9 @@ class ArmClient:
                 return _decoded_effective(path, response)
             where = urljoin(self.cloud.arm, response.headers.get("Location", ""))
             if urlsplit(where).scheme != "https" or origin(where) != self.cloud.host or where == self.cloud.arm:
-                raise ReadError(path, 202, "ForeignLocation", message="the answer is on another host, or nowhere")
+                raise ReadError(path, 202, "ForeignLocation", message="the response has no link on the same host")
             if time.monotonic() >= ends:
-                raise ReadError(path, 0, "Timeout", message="Azure did not work it out in time")
+                raise ReadError(path, 0, "Timeout", message="Azure did not finish the operation in time")
             wait = retry_after(response.headers)
             await asyncio.sleep(min(1.0 if wait is None else wait, 10.0, seconds))
             request = HttpRequest("GET", where)
@@ -139,10 +139,12 @@ class ArmClient:
         if not link:
             return ""
         if not isinstance(link, str):
-            raise ReadError(path, 200, "BadNextLink", message="the link to the next page is no text; it was not read")
+            raise ReadError(
+                path, 200, "BadNextLink", message="the link to the next page is not a string, so that page was not read"
+            )
         link = urljoin(urljoin(self.cloud.arm, url), link.replace(" ", "%20"))
         if urlsplit(link).scheme != "https" or origin(link) != self.cloud.host:
-            raise ReadError(path, 200, "ForeignNextLink", message="the next page is on another host; it was not read")
+            raise ReadError(path, 200, "ForeignNextLink", message="the next page is on another host and was not read")
         return link
 
     async def _object(self, url: str, key: LimitKey, path: str) -> Any:
@@ -158,7 +160,7 @@ class ArmClient:
                 body = msgspec.json.decode(response.content)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 if last:
-                    raise ReadError(path, 0, "BadJson", message="the answer is no JSON") from None
+                    raise ReadError(path, 0, "BadJson", message="the response is not JSON") from None
                 continue
             inside = error_inside(body)
             if inside is not None:
@@ -211,7 +213,7 @@ def _decoded_effective(path: str, response: AsyncHttpResponse) -> Json:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body = None
     if not isinstance(body, dict) or not isinstance(body.get("value"), list):
-        raise ReadError(path, 0, "BadJson", message="the answer holds no effective rules")
+        raise ReadError(path, 0, "BadJson", message="the response contains no effective rules")
     return body
 
 
@@ -264,7 +266,7 @@ def _rows(body: Any, path: str) -> list[Json]:
         if rows is None and isinstance(body.get("id"), str):
             rows = [body]
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ReadError(path, 0, "BadJson", message="the answer is no list of resources")
+        raise ReadError(path, 0, "BadJson", message="the response is not a list of resources")
     return rows
 
 
@@ -303,6 +305,4 @@ async def _metadata(arm: str, http: HttpSession, on_request: OnRequest) -> Any:
         raise explained from error
     finally:
         on_request("GET", METADATA, status, (time.perf_counter() - sent) * 1000)
-    raise AccessError(
-        f"{urlsplit(url).hostname} does not answer as ARM does ({status})", at=url, do="check --arm-endpoint"
-    )
+    raise AccessError(f"{urlsplit(url).hostname} is not an ARM endpoint ({status})", at=url, do="check --arm-endpoint")

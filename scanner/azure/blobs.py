@@ -145,7 +145,7 @@ class BlobAccount:
         if not isinstance(error, HttpResponseError) or error.status_code is None:
             found = await explain_failure(error, self._service.url)
             host = urlsplit(self._service.url).hostname
-            said = f"the storage account {self.account} gave no answer"
+            said = f"the storage account {self.account} did not respond"
             # An InputError (exit 2), because it concerns the results and does not mean that Azure cannot be read.
             return InputError(found.what if found else said, at=blob.at, do=found.do if found else f"check {host}")
         return _refused(_code(error), error.status_code, blob, what, self.account)
@@ -177,22 +177,22 @@ def _refused(code: str, status: int, blob: Blob, what: str, account: str) -> Inp
     if code == "ContainerNotFound":
         make = f"az storage container create --account-name {account} --name {blob.container} --auth-mode login"
         return InputError(
-            f"there is no container {blob.container} in the storage account {account}", at=blob.at, do=make
+            f"container {blob.container} does not exist in the storage account {account}", at=blob.at, do=make
         )
     if code in ("BlobNotFound", "ResourceNotFound") or (status == 404 and what == "read"):
-        return InputError(f"there is no blob {blob.path} in {where}", at=blob.at, do="check the name")
+        return InputError(f"blob {blob.path} does not exist in {where}", at=blob.at, do="check the name")
     if code == "KeyBasedAuthenticationNotPermitted":
         return InputError(
-            f"the storage account {account} takes no keys ({code})",
+            f"the storage account {account} does not accept keys ({code})",
             at=blob.at,
-            do="unset AZURE_STORAGE_CONNECTION_STRING and set AZURE_STORAGE_ACCOUNT_NAME: then your own login counts",
+            do="unset AZURE_STORAGE_CONNECTION_STRING and set AZURE_STORAGE_ACCOUNT_NAME: then your own login is used",
         )
     if code in ("AuthorizationPermissionMismatch", "InsufficientAccountPermissions", "AuthorizationFailure"):
         role = _READER if what == "read" else _WRITER
-        firewall = ", and let its firewall admit this machine" if code == "AuthorizationFailure" else ""
+        firewall = ", and allow this machine in its firewall" if code == "AuthorizationFailure" else ""
         verb = "read" if what == "read" else "write to"
         return InputError(
-            f"this login may not {verb} {where} ({status} {code})",
+            f"this login is not allowed to {verb} {where} ({status} {code})",
             at=blob.at,
             do=f'give it the role "{role}" there{firewall}',
         )
@@ -203,7 +203,7 @@ def _refused(code: str, status: int, blob: Blob, what: str, account: str) -> Inp
             do="check the key, or the account's tenant: --tenant",
         )
     return InputError(
-        f"{where} refused to {what} {blob.path}: {status} {code}", at=blob.at, do="mend it, then run again"
+        f"{where} refused to {what} {blob.path}: {status} {code}", at=blob.at, do="fix it, then run again"
     )
 
 
@@ -236,7 +236,7 @@ async def _service(options: BlobAccountOptions, http: HttpSession, context: Any)
 
 def _connected(connection: str, http: HttpSession, more: dict[str, Any]) -> BlobServiceClient:
     wrong: UserError = InputError(
-        "AZURE_STORAGE_CONNECTION_STRING is no connection string of a storage account",
+        "AZURE_STORAGE_CONNECTION_STRING is not a connection string of a storage account",
         do="unset it and set AZURE_STORAGE_ACCOUNT_NAME, or copy it again",
     )
     with suppress(ValueError):

@@ -63,7 +63,7 @@ def cloud(name: str) -> Cloud:
     if found is None:
         near = nearest(name, CLOUDS, 1)
         hint = f"nearest: {near[0]}; " if near else ""
-        raise InputError(f'no cloud is called "{name}"', at=f"--cloud {name}", do=f"{hint}known: {', '.join(CLOUDS)}")
+        raise InputError(f'unknown cloud "{name}"', at=f"--cloud {name}", do=f"{hint}known: {', '.join(CLOUDS)}")
     return with_authority(found)
 
 
@@ -72,7 +72,7 @@ def endpoint(url: str) -> str:
     parts = urlsplit(url if "://" in url else f"https://{url}")
     if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query:
         raise InputError(
-            "an ARM endpoint is https and a host, with nothing behind it",
+            "an ARM endpoint is https:// and a host, without a path",
             at=f"--arm-endpoint {url}",
             do="for example --arm-endpoint https://management.azure.com",
         )
@@ -92,7 +92,7 @@ def described(arm: str, metadata: Any) -> Cloud:
             authority = str(login["loginEndpoint"]).rstrip("/").removesuffix("/adfs")
             return with_authority(Cloud(origin(arm), arm, authority, scope, known=False))
     raise InputError(
-        "this endpoint does not say who signs in for it",
+        "this endpoint does not name its login authority",
         at=f"{arm}/metadata/endpoints",
         do="check --arm-endpoint, or set AZURE_AUTHORITY_HOST",
     )

@@ -183,9 +183,7 @@ def tokens(
     if kind not in KINDS:
         near = nearest(kind, KINDS, 1)
         hint = f"nearest: {near[0]}; " if near else ""
-        raise InputError(
-            f'no way to sign in is called "{kind}"', at=f"--auth {kind}", do=f"{hint}known: {', '.join(KINDS)}"
-        )
+        raise InputError(f'unknown login method "{kind}"', at=f"--auth {kind}", do=f"{hint}known: {', '.join(KINDS)}")
     factory = LoginFactory(cloud, tenant, http, context, prompt, kind == "default")
     chain = ("environment", "workload-identity", "cli", "managed-identity") if kind == "default" else (kind,)
     return TokenCache([factory.login(each) for each in chain], cloud, tenant)

@@ -57,7 +57,7 @@ def _checked(rows: list[Json], answer: Json) -> list[Json]:
     truncated = str(answer.get("resultTruncated", "")).lower() == "true"
     total = answer.get("totalRecords")
     if truncated or not isinstance(total, int) or total != len(rows):
-        raise ReadError(GRAPH, 200, "RowsLost", message=f"{len(rows)} of {total} rows came")
+        raise ReadError(GRAPH, 200, "RowsLost", message=f"{len(rows)} of {total} rows were returned")
     return rows
 
 
@@ -68,5 +68,5 @@ def _rows(answer: Json) -> list[Json]:
         names = [str(column.get("name")) for column in data["columns"]]
         data = [dict(zip(names, row, strict=True)) for row in data["rows"]]
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
-        raise ReadError(GRAPH, 0, "BadJson", message="the answer holds no rows")
+        raise ReadError(GRAPH, 0, "BadJson", message="the response contains no rows")
     return data

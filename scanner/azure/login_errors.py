@@ -46,7 +46,7 @@ _HINTS = {
     "github": "give the job `permissions: id-token: write`, and set AZURE_TENANT_ID and AZURE_CLIENT_ID",
     "azure-pipelines": "run in an AzureCLI@2 task with a service connection, and map SYSTEM_ACCESSTOKEN",
     "device-code": "run again, and enter the code within 15 minutes",
-    "browser": "run again, or use --auth device-code where no browser can be opened",
+    "browser": "run again, or use --auth device-code where no browser is available",
 }
 
 

@@ -183,7 +183,7 @@ class _TimedCredential:
             async with asyncio.timeout(self._seconds):
                 return await self._credential.get_token_info(*scopes, options=options)
         except TimeoutError:
-            raise CredentialUnavailableError(message="no metadata service answers") from None
+            raise CredentialUnavailableError(message="no metadata service responds") from None
 
     async def close(self) -> None:
         await self._credential.close()

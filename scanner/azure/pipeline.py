@@ -143,7 +143,7 @@ class LimitedRetryPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 if response.http_response.status_code == HTTPStatus.UNAUTHORIZED:
                     self._tokens.forget(request.http_request.headers.get("Authorization", ""))
             await self._all.sleep(wait)
-        raise ReadError(path, 429, "TooManyRequests", message=f"given up: {limiters[-1].name}")
+        raise ReadError(path, 429, "TooManyRequests", message=f"gave up: {limiters[-1].name}")
 
     async def _send_once(self, request: Request) -> Response:
         path = urlsplit(request.http_request.url).path

@@ -118,14 +118,14 @@ async def below(arm: ArmClient, groups: Sequence[str], known: Sequence[Subscript
         except ReadError as error:
             if error.status == 404:
                 raise InputError(
-                    f'there is no management group "{group}"',
+                    f'management group "{group}" does not exist',
                     at=f"--management-group {group}",
                     do="az account management-group list --output table",
                 ) from error
             raise NothingReadable(
                 f'the subscriptions below management group "{group}" cannot be listed: {error.status} {error.code}',
                 at=f"missing {error.action}" if error.action else "",
-                do="name them with -s, or ask for Management Group Reader",
+                do="name them with -s, or request the Management Group Reader role",
             ) from error
         for row in rows:
             if str(row.get("type", "")).lower().endswith("/subscriptions") and isinstance(row.get("name"), str):

@@ -51,9 +51,9 @@ def tls_context() -> ssl.SSLContext:
             except (OSError, ssl.SSLError) as error:
                 reason = "no such file" if isinstance(error, FileNotFoundError) else "no certificates in PEM form"
                 raise InputError(
-                    f"{name} names {place}: {reason}",
+                    f"{name} is set to {place}: {reason}",
                     at=f"{name}={place}",
-                    do=f"unset {name}, or let it name a PEM file",
+                    do=f"unset {name}, or set it to a PEM file",
                 ) from error
     return context
 
@@ -120,18 +120,17 @@ async def explain_failure(error: BaseException, url: str) -> UntrustedCertificat
         if isinstance(cause, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
             issuer = await certificate_issuer(url)
             shown = (
-                f'a certificate from "{issuer}", which is not trusted here'
+                f'a certificate from "{issuer}", which this machine does not trust'
                 if issuer
-                else "a certificate that is not trusted here"
+                else "a certificate that this machine does not trust"
             )
             return UntrustedCertificate(
-                f"{host} shows {shown}",
-                do="export REQUESTS_CA_BUNDLE=/path/to/that-ca.pem (az reads it too);"
-                " the check itself cannot be switched off",
+                f"{host} presents {shown}",
+                do="export REQUESTS_CA_BUNDLE=/path/to/that-ca.pem (az reads it too); the check cannot be disabled",
             )
         if isinstance(cause, aiohttp.ClientConnectorError | TimeoutError):
             proxy = " through the proxy" if proxy_of(url) else ""
-            why = getattr(getattr(cause, "os_error", None), "strerror", None) or "no answer in time"
+            why = getattr(getattr(cause, "os_error", None), "strerror", None) or "no response in time"
             return Unreachable(
                 f"{host} cannot be reached{proxy}: {why}", at=url, do="check the network, HTTPS_PROXY and NO_PROXY"
             )

@@ -37,9 +37,9 @@ from scanner.terminal.signals import Stop
 from scanner.terminal.text import clean
 
 NAME = 18
-SHORT = {"firewall": "firewall", "switch": "public access", "no-nsg": "no group"}
+SHORT = {"firewall": "firewall", "switch": "public access", "no-nsg": "no network security group"}
 """Names of locks that are no resources of their own."""
-WORDS = {True: "lets", False: "holds", None: "?"}
+WORDS = {True: "allows", False: "blocks", None: "unknown"}
 SERVES = {
     "tds": 1433,
     "tds-public": 3342,
@@ -79,7 +79,7 @@ def _ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
     rules = load()
     named = parse_port(question.port)
     if "/" in question.port and named is None:
-        raise InputError(f'"{question.port}" is no port', at=f"--port {question.port}", do="write tcp/22")
+        raise InputError(f'"{question.port}" is not a port', at=f"--port {question.port}", do="write tcp/22")
     if settings["from"]:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
         with storage.reading(settings["from"], settings.at("from", settings["from"])) as path:
@@ -101,10 +101,10 @@ def _lines(found: Sequence[ReachAnswer]) -> Iterator[Line]:
         yield Line(f"{each.verdict}: {each.sentence}", column=0, whole=True)
         for hop in each.hops:
             name = clean(SHORT.get(hop.kind, hop.name) if not hop.resource else hop.name)
-            text = f"{WORDS[hop.allows]:<7}{name:<{NAME - 1}} {hop.detail}"
+            text = f"{WORDS[hop.allows]:<8}{name:<{NAME - 1}} {hop.detail}"
             yield Line(text.rstrip(), column=2, whole=True)
         for said in each.also_published:
-            yield Line(f"{'also':<7}{clean(said)}", column=2, whole=True)
+            yield Line(f"{'also':<8}{clean(said)}", column=2, whole=True)
 
 
 # Answers of a snapshot
@@ -119,10 +119,10 @@ def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAn
     top = bundle.top
     if top is None:
         gap = next(iter(bundle.gaps.values()), None)
-        why = gap.why() if gap is not None else "only parts of it were read"
+        why = gap.why() if gap is not None else "only parts of it were collected"
         name = bundle.id.rsplit("/", 1)[-1]
         hop = Hop("resource", name, why, bundle.id, None)
-        return [ReachAnswer("not known", f"{name} could not be read", (hop,))]
+        return [ReachAnswer("not known", f"{name} could not be assessed", (hop,))]
     kind = next(each for each in evaluation.kinds[top.type.lower()] if each.endpoint_function is not None)
     return _of_kind(question, kind, top, caller, evaluation, topologies)
 
@@ -143,7 +143,7 @@ def _of_kind(
             )
         return [_with_front_ends(ask_endpoint(each, top, caller, evaluation.index), [each]) for each in chosen]
     if question.port and named is None:
-        raise InputError(f'"{question.port}" is no port', at=f"--port {question.port}", do="write tcp/22")
+        raise InputError(f'"{question.port}" is not a port', at=f"--port {question.port}", do="write tcp/22")
     missing: tuple[Unread, ...] = ()
     try:
         led, _, missing = kind.path_function(top, found)
@@ -240,9 +240,9 @@ def _unknown_resource(word: str, names: set[str]) -> InputError:
     known = {name.lower(): name for name in names}
     near = [known[each] for each in nearest(short, known)]
     if word.startswith("/") and type_of(root_of(word) or word) and not near:
-        return InputError(f"there is no endpoint on {word}", do="give the id of a resource that was read")
-    do = f"nearest: {', '.join(near)}" if near else f"{len(names):,} resources with endpoints are known here"
-    return InputError(f'there is no resource "{short}" with an endpoint', do=do)
+        return InputError(f"no endpoint on {word}", do="give the id of a resource that was collected")
+    do = f"nearest: {', '.join(near)}" if near else f"{len(names):,} resources with endpoints were collected"
+    return InputError(f'no resource "{short}" with an endpoint', do=do)
 
 
 def _caller(source: str, others: Sequence[Resource], found: Topology) -> Caller:
@@ -255,7 +255,7 @@ def _caller(source: str, others: Sequence[Resource], found: Topology) -> Caller:
         return _inside_caller(source, others, found)
     if not PUBLIC_ADDRESSES.covers(addresses):
         raise InputError(
-            f"{source} is no public address: who calls from inside is a resource",
+            f"{source} is not a public address; name an inside caller as a resource",
             at=f"--source {source}",
             do="give the name or id of a machine, a subnet or a network",
         )
@@ -273,7 +273,7 @@ def _inside_caller(source: str, others: Sequence[Resource], found: Topology) -> 
         near = nearest(source.rsplit("/", 1)[-1], names)
         hint = f"nearest: {', '.join(near)}; or " if near else ""
         raise InputError(
-            f'"{source}" is no address and no resource that is known here',
+            f'"{source}" is not an address or a collected resource',
             at=f"--source {source}",
             do=f"{hint}internet, an address, or the name or id of a machine, a subnet or a network",
         )
@@ -285,7 +285,7 @@ def _inside_caller(source: str, others: Sequence[Resource], found: Topology) -> 
     made = caller_of_resource(name, id, found, nics)
     if made is None:
         raise InputError(
-            f"where {name} stands in a network is not known here",
+            f"the network position of {name} is not known",
             at=f"--source {source}",
             do="give a machine, a network interface, a subnet, a network or a public address",
         )
@@ -378,7 +378,7 @@ class _IdFinder:
         if word.startswith("/"):
             return word
         if not _NAME.fullmatch(word):
-            raise InputError(f'"{word}" is no name of a resource', at=at, do="give its id")
+            raise InputError(f'"{word}" is not a resource name', at=at, do="give its id")
         rows = await self._query(f"resources | where name =~ '{word}' | project id | order by id asc")
         if judged:
             rows = [each for each in rows if type_of(each).lower() in judged]
@@ -401,7 +401,7 @@ class _IdFinder:
             rows = await reader.query(kql, [each.id for each in known if each.readable])
         except ReadError as error:
             raise UserError(
-                f"Resource Graph cannot be asked for the name: {error.status} {error.code}",
+                f"Resource Graph cannot look up the name: {error.status} {error.code}",
                 do="give the id of the resource",
                 code=4,
             ) from error

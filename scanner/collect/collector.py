@@ -135,7 +135,7 @@ class _Collection:
                     ": 0", ":"
                 ),
                 at=f"{account.name}, tenant {account.tenant}",
-                do="try again later, or ask for Reader",
+                do="try again later, or request the Reader role",
             ) from error
 
     async def _targets(self, known: "Sequence[Subscription]") -> "list[Subscription]":
@@ -150,11 +150,11 @@ class _Collection:
             targets = list({each.id.lower(): each for each in found}.values())
         if not any(each.readable for each in targets):
             account = self.context.reader.account
-            states = ", ".join(sorted({f"{each.name} is {each.state or 'not seen'}" for each in targets})[:5])
+            states = ", ".join(sorted({f"{each.name} is {each.state or 'not visible'}" for each in targets})[:5])
             raise NothingReadable(
-                "this login can read no subscription" + (f" ({states})" if states else ""),
+                "this login cannot read any subscription" + (f" ({states})" if states else ""),
                 at=f"{account.name}, tenant {account.tenant}",
-                do="ask for Reader, or for less: twolocks access role > role.json",
+                do="request the Reader role, or a smaller role: twolocks access role > role.json",
             )
         return targets
 
@@ -177,7 +177,7 @@ class _Collection:
                 views[subscription] = SubscriptionView(found.id if found else subscription)
                 name = found.name if found else subscription
                 self.context.store.scope(views[subscription].id, name, found.tenant if found else "", "full")
-                self.context.store.skip(f"/subscriptions/{views[subscription].id}", "only resources that were named")
+                self.context.store.skip(f"/subscriptions/{views[subscription].id}", "only the named resources")
                 self.context.progress.scope(views[subscription].id, name, "full")
         async with asyncio.TaskGroup() as tasks:
             jobs = JobQueue(tasks)
@@ -192,7 +192,7 @@ class _Collection:
         """Raise InputError where a named resource does not exist, and NothingReadable where none can be read."""
         if self.gone:
             raise InputError(
-                f"there is no resource {min(self.gone.values())}",
+                f"no such resource: {min(self.gone.values())}",
                 at="--resource",
                 do="az resource list --output table",
             )
@@ -201,7 +201,7 @@ class _Collection:
             raise NothingReadable(
                 f"{error.url} cannot be read: {error.status or ''} {error.code}",
                 at=f"missing {error.action}" if error.action else "",
-                do="ask for Reader, or for less: twolocks access role > role.json",
+                do="request the Reader role, or a smaller role: twolocks access role > role.json",
             )
 
     def _roots(self) -> list[str]:
@@ -247,7 +247,7 @@ class _Collection:
         parts = [part for part in id.split("?", 1)[0].split("/") if part]
         lower = [part.lower() for part in parts]
         if lower[:1] != ["subscriptions"] or "providers" not in lower or {".", ".."} & set(parts):
-            raise InputError("this is no resource id", at=f"--resource {id}", do="az resource show ... --query id")
+            raise InputError("not a resource id", at=f"--resource {id}", do="az resource show ... --query id")
         start = lower.index("providers")
         names = range(len(parts) - (len(parts) - start) % 2, start + 3, -2)
         for end in names:
@@ -256,5 +256,5 @@ class _Collection:
             if resource_type is not None:
                 return candidate, resource_type
         raise InputError(
-            f"no enabled rule is about {type_of(id) or 'this'}", at=f"--resource {id}", do="twolocks rules list"
+            f"no enabled rule covers {type_of(id) or 'this'}", at=f"--resource {id}", do="twolocks rules list"
         )

@@ -177,7 +177,7 @@ class IndexReader:
         try:
             async for page in self.context.reader.pages(quoted_path(path), api):
                 if not all(has_usable_id(row, subscription_of(path)) for row in page):
-                    raise ReadError(path, 0, "BadJson", message="a row has no id, or one of another subscription")
+                    raise ReadError(path, 0, "BadJson", message="a row has no id or the id of another subscription")
                 rows += page
         except ReadError as error:
             if error.code.lower() != UNREGISTERED:

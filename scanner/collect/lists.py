@@ -52,7 +52,7 @@ class ListReader:
             for path in paths:
                 await self._list(jobs, subscription, path, type, resource_type)
             if not paths and self.groups and self.all_groups_exist:
-                self.context.store.skip(list_path(subscription.id, type), "none in the groups that were named")
+                self.context.store.skip(list_path(subscription.id, type), "none in the named groups")
 
         return run
 
@@ -144,7 +144,7 @@ class ListReader:
                 self.bundles.found_ids.add(row["id"].lower())
                 self._add_get(jobs, subscription, row["id"], resource_type)
         if rows:
-            self.context.store.skip(path, f"{error.status} {error.code}; each resource that is seen was read by itself")
+            self.context.store.skip(path, f"{error.status} {error.code}; each visible resource was read separately")
         return bool(rows)
 
     async def _pages(

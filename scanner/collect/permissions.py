@@ -80,7 +80,7 @@ async def read_group_roles(
     for place in permissions:
         if NO_GROUP in place.reasons.values():
             name = next(each for each in place.named if place.reasons.get(each) == NO_GROUP)
-            what = f'there is no resource group "{name}" in {place.name}'
+            what = f'resource group "{name}" does not exist in {place.name}'
             raise InputError(what, at="--scope", do="az group list --output table")
 
 
@@ -110,7 +110,7 @@ async def _read_groups(reader: "AzureReader", place: SubscriptionPermissions) ->
 async def _read_group(reader: "AzureReader", place: SubscriptionPermissions, name: str) -> None:
     place.groups[name] = None
     if not _NAME.fullmatch(name) or name in (".", ".."):
-        place.reasons[name] = "this is no name of a group"
+        place.reasons[name] = "not a resource group name"
         return
     path = f"/subscriptions/{place.id}/resourcegroups/{name}/{PATH}"
     try:

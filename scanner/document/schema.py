@@ -27,16 +27,17 @@ class HopRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class May(msgspec.Struct, frozen=True, gc=False):
-    """The widest halves that an unread part could add; null where it would add nothing."""
+    """The widest reach and the weakest authentication that an unread part could add; null: it adds nothing."""
 
     reach: str | None
     authentication: str | None
 
 
 class ExposureRow(msgspec.Struct, kw_only=True, frozen=True):
-    """An exposure as the document holds it. `reason`: why it is closed, intended or waived, or rated milder.
+    """An exposure. `reason`: why it is closed, intended, waived or of lower severity.
 
-    With history: `new`, whether it was not there when an earlier scan looked; `since`, when a scan saw it first.
+    With history: `new`, whether an earlier scan covered it and did not find it; `since`, the time of the first scan
+    that found it.
     """
 
     resource: str
@@ -58,13 +59,13 @@ class ExposureRow(msgspec.Struct, kw_only=True, frozen=True):
     breaks: str | None
     fingerprint: str
     waiver: "WaiverRow | msgspec.UnsetType" = msgspec.UNSET
-    """Who accepted it, where its state is `waived`."""
+    """The waiver that accepts it, where its state is `waived`."""
     new: bool | msgspec.UnsetType = msgspec.UNSET
     since: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class WaiverRow(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who accepted a finding or an exposure, why, and until when; `expires` is "" for what the settings intend."""
+    """The acceptance of a finding or an exposure: reason, owner and end; `expires` is "" for intended exposures."""
 
     reason: str
     owner: str
@@ -73,9 +74,9 @@ class WaiverRow(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class FindingRow(msgspec.Struct, kw_only=True, frozen=True):
-    """A finding as the document holds it. `status`: fail, unknown, error or waived. `new`, `since`: as of exposures.
+    """A finding. `status`: fail, unknown, error or waived. `new`, `since`: as in exposures.
 
-    `waiver`: who accepted it, where it is `waived`, or who accepted that it is `unknown`.
+    `waiver`: the waiver that accepts it, where it is `waived`, or that accepts that it is `unknown`.
     """
 
     rule: str
@@ -92,7 +93,7 @@ class FindingRow(msgspec.Struct, kw_only=True, frozen=True):
     fingerprint: str
     waiver: WaiverRow | None = None
     lapsed: WaiverRow | msgspec.UnsetType = msgspec.UNSET
-    """The waiver that covered it and has expired, where it fails again."""
+    """The expired waiver that covered it, where it fails again."""
     new: bool | msgspec.UnsetType = msgspec.UNSET
     since: str | msgspec.UnsetType = msgspec.UNSET
 
@@ -115,7 +116,7 @@ class GapRow(msgspec.Struct, kw_only=True, frozen=True):
     rules: list[str]
     accepted: bool = False
     waiver: WaiverRow | msgspec.UnsetType = msgspec.UNSET
-    """Who accepted it."""
+    """The waiver that accepts it."""
 
 
 class ScopeRow(msgspec.Struct, kw_only=True, frozen=True):
@@ -139,7 +140,7 @@ class Coverage(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class ScanRow(msgspec.Struct, kw_only=True, frozen=True):
-    """Where the document comes from; nothing else in it depends on the time or the order of answers."""
+    """The scan that made the document; nothing else in it depends on the time or the order of responses."""
 
     id: str
     started: str
@@ -180,7 +181,7 @@ class CellRow(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class ChangeRow(msgspec.Struct, kw_only=True, frozen=True):
-    """One thing that changed; `last_seen` is the time of the last scan that saw it, `was` how it was rated then."""
+    """One change; `last_seen` is the time of the last scan that found it, `was` its levels and severity then."""
 
     kind: str
     fingerprint: str
@@ -199,7 +200,7 @@ class ChangeRow(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
-    """One scan of the same selection: its time, what stood open by severity, and the checks that were undecided."""
+    """One scan of the same selection: its time, the open items by severity, and the inconclusive checks."""
 
     taken: str
     critical: int
@@ -211,9 +212,9 @@ class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class ChangesRow(msgspec.Struct, kw_only=True, frozen=True):
-    """What changed since the last scan of the scope. `since`: its time, null at the baseline. `confirmed`: whether a
-    second live look was taken. `counts`: new, first_looked, reopened, worse, better, fixed, unseen, open. What is new
-    stands in its row. `trend`: scans of the same selection, the oldest first, this one last.
+    """What changed since the last scan of the scope. `since`: its time, null at the baseline. `confirmed`: whether
+    the changes were re-verified live. `counts`: new, first_looked, reopened, worse, better, fixed, unseen, open. New
+    items are marked in their own rows. `trend`: scans of the same selection, the oldest first, this one last.
     """
 
     since: str | None
@@ -230,7 +231,7 @@ class ChangesRow(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Document(msgspec.Struct, kw_only=True):
-    """A whole findings document, in memory; `Writer` makes one as a stream."""
+    """A whole findings document, in memory; `Writer` writes one as a stream."""
 
     schema: str
     scan: ScanRow
@@ -267,7 +268,7 @@ def order(resource_id: str) -> str:
 
 
 def now() -> str:
-    """Return the time of the wall clock in UTC, as documents hold it."""
+    """Return the current time in UTC in the format of documents."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

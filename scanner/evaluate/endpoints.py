@@ -25,10 +25,10 @@ def exposures_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[
     names = {each.endpoint for each in found}
     left = [name for name in kind.endpoint_kinds if "*" not in name and name not in names]
     if left and problem is None and stop is None:
-        problem = ValueError(f"the exposure function of {kind.type} left out {', '.join(left)}")
+        problem = ValueError(f"the exposure function of {kind.type} omitted {', '.join(left)}")
     if stop is not None and not found and not left:
         left = list(kind.endpoint_kinds)  # patterns alone: it stopped before the first of them
-    missing = stop or Unread("endpoints", "the exposure function did not get that far")
+    missing = stop or Unread("endpoints", "the exposure function stopped before it")
     found += [unread(name, kind.endpoint_kinds[name], missing) for name in left]
     return [_published(each, top, index) for each in found], problem
 

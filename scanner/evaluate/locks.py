@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from scanner.model.exposure import (
-    AUTH_DESCRIPTIONS,
     REACH_DESCRIPTIONS,
     Auth,
     Exposure,
     Lock,
     PossibleGrant,
     Reach,
+    access_sentence,
+    authentication_text,
     title,
 )
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict
@@ -149,19 +150,20 @@ def _evidence(category: str, exposures: Sequence[Exposure]) -> tuple[Evidence, .
 def _message(failing: Sequence[Exposure]) -> str:
     if len(failing) == 1:
         return title(failing[0]) + "."
-    groups: dict[tuple[str, str], list[str]] = {}
+    groups: dict[tuple[str, str], list[Exposure]] = {}
     for each in failing:
-        reach, authentication = each.reach.widest, each.authentication.widest
-        says = (
-            "" if reach is None else reach.description or REACH_DESCRIPTIONS[Reach(reach.level)],
-            "what they ask is not known"
-            if authentication is None
-            else authentication.description or AUTH_DESCRIPTIONS[Auth(authentication.level)],
-        )
-        groups.setdefault(says, []).append(each.endpoint)
+        reach = each.reach.widest
+        source = "" if reach is None else reach.description or REACH_DESCRIPTIONS[Reach(reach.level)]
+        groups.setdefault((source, authentication_text(each.authentication.widest)), []).append(each)
     return " ".join(
-        f"{listed(names)} {'answers' if len(names) == 1 else 'answer'} {says[0]}; {says[1]}."
-        for says, names in groups.items()
+        access_sentence(
+            listed([each.endpoint for each in group]),
+            group[0].reach.widest,
+            group[0].authentication.widest,
+            plural=len(group) > 1,
+        )
+        + "."
+        for group in groups.values()
     )
 
 

@@ -50,7 +50,7 @@ def _missing_types(snapshot: Snapshot, index: Index) -> None:
         above = type.lower().rsplit("/", 1)[0]
         known = type.lower() in index.missing or above in index.missing
         if not known and not any(url.endswith(ending) for url in snapshot.reads):
-            index.missing[type.lower()] = Unread(type, "not among what was read")
+            index.missing[type.lower()] = Unread(type, "not collected")
         if above in index.missing:
             _inherit(index, type.lower(), above)
 
@@ -64,7 +64,7 @@ def _unread_subscriptions(snapshot: Snapshot, index: Index, type: str) -> None:
     seen = [scope.subscription.lower() for scope in snapshot.scopes if scope.view != "none"]
     lacking = [each for each in seen if f"/subscriptions/{each}/providers/{lower}" not in snapshot.reads]
     if lacking and len(lacking) < len(seen) and (lower not in index.missing or lower in index.unlisted):
-        missing = dict.fromkeys(lacking, Unread(type, "not among what was read"))
+        missing = dict.fromkeys(lacking, Unread(type, "not collected"))
         index.missing.setdefault(lower, missing[lacking[0]])
         index.unlisted[lower] = {**missing, **index.unlisted.get(lower, {})}
 
@@ -98,7 +98,7 @@ def unlisted(snapshot: Snapshot, types: Collection[str]) -> dict[tuple[str, str]
             continue
         for type in (type for type in types if type.count("/") == 1):
             if (subscription, type) not in recorded:
-                found.setdefault((subscription, type), [Unread(type, "it was not listed")])
+                found.setdefault((subscription, type), [Unread(type, "not listed")])
     return found
 
 
@@ -113,7 +113,7 @@ def unread_top(bundle: Bundle) -> tuple[str, Unread] | None:
         return gap.url, Unread(type_of(bundle.id), gap.why(), gap.url)
     if place in bundle.skips or not (bundle.resources or bundle.reads or bundle.gaps):
         return None
-    return bundle.id, Unread(type_of(bundle.id), "only parts of it were read")
+    return bundle.id, Unread(type_of(bundle.id), "only parts of it were collected")
 
 
 def unread_below(bundle: Bundle) -> Iterator[tuple[str, Unread]]:

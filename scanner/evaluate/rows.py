@@ -19,7 +19,7 @@ from scanner.document.schema import (
     finding_fingerprint,
 )
 from scanner.evaluate.waiving import Acceptance
-from scanner.model.exposure import Exposure, Lock, title
+from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Lock, title
 from scanner.model.ids import group_of, root_of
 from scanner.model.json_paths import member
 from scanner.model.resource import Resource
@@ -39,7 +39,7 @@ def failed_row(
     """Return the finding of a failed check. `fix`: the command of just this failure, where there is one."""
     message = verdict.message or f"{rule.title}."
     if verdict.undecided:
-        message += f" Other endpoints are undecided: {verdict.undecided[0]}."
+        message += f" Other endpoints are inconclusive: {verdict.undecided[0]}."
     return FindingRow(
         rule=rule.id,
         title=rule.title,
@@ -88,7 +88,7 @@ def crashed_row(rule: Rule, resource: str, severity: Severity, message: str) -> 
         severity=severity.name,
         resource=resource,
         endpoints=[],
-        message=f"The rule crashed: {message}",
+        message=f"The rule failed with an error: {message}",
         evidence=[],
         fix=None,
         gaps=[],
@@ -119,7 +119,7 @@ def managed(top: Resource) -> tuple[Evidence, ...]:
         return (Evidence("managedBy", by),)
     for start, what in MANAGED_GROUPS:
         if top.group.lower().startswith(start):
-            said = f"{top.group}, by its name made by {what}, which undoes changes: set it right there"
+            said = f"{top.group}, by its name created by {what}, which reverts changes: change the setting there"
             return (Evidence("the resource group", said),)
     return ()
 
@@ -210,14 +210,15 @@ def _unique(evidence: Iterable[Evidence]) -> list[EvidenceRow]:
 def authentication_hop(exposure: Exposure) -> HopRow:
     authentication = exposure.authentication.widest
     if authentication is None:
-        return HopRow("authentication", "Authentication", "not known", "", None)
+        return HopRow("authentication", "Authentication", "not assessed", "", None)
     proof = authentication.evidence[0] if authentication.evidence else None
     detail = _shown_short(proof) if proof is not None else ""
+    name = AUTH_NAMES[Auth(authentication.level)]
     lets = authentication.level.name != "identity"
     return HopRow(
         "authentication",
         "Authentication",
-        f"{authentication.level.name}: {detail}" if detail else authentication.level.name,
+        f"{name}: {detail}" if detail else name,
         "",
         lets,
     )

@@ -297,15 +297,15 @@ def notes(
     """
     found: list[str] = []
     if last is not None and last.taken > taken:
-        found.append(f"the clock went back: this scan is of {taken}, the one before of {last.taken}")
+        found.append(f"the clock went back: this scan is from {taken}, the previous one from {last.taken}")
     if last is not None and last.tool != tool:
-        found.append(f"the scan before was judged by {last.tool}, this one by {tool}")
+        found.append(f"the previous scan was evaluated by {last.tool}, this one by {tool}")
     if not confirmed:
-        found.append("judged from a file: nothing was looked at a second time")
+        found.append("evaluated from a file: nothing was re-verified")
     if superseded:
-        found.append(f"a later scan has seen {superseded:,} of these otherwise; an older file changes nothing of that")
+        found.append(f"a later scan has other results for {superseded:,} of these; an older file does not change them")
     if verified.all_unconfirmed:
-        found.append("a second look could not read the networks, so nothing counts as fixed")
+        found.append("re-verification could not read the networks, so nothing counts as fixed")
     if unverified:
-        found.append(f"{unverified:,} more resources would need a second look; they stay open until a later scan")
+        found.append(f"{unverified:,} more resources need re-verification; they remain open until a later scan")
     return found

@@ -79,7 +79,7 @@ def _seen(
         if was.state == "fixed":
             return Change(ChangeKind.reopened, item, was, "it was fixed before")
         if was.state == "accepted":
-            return Change(ChangeKind.reopened, item, was, "it is not accepted any more")
+            return Change(ChangeKind.reopened, item, was, "it is no longer accepted")
         if why := _rated_differently(was, now, raised=True):
             return Change(ChangeKind.raised, item, was, why)
         if why := _rated_differently(was, now, raised=False):
@@ -100,23 +100,23 @@ def _not_seen(was: Item, observation: Observation, is_gone: Resources, is_unconf
         hidden = msgspec.structs.replace(was, visible=False)
         return Change(ChangeKind.no_longer_visible, hidden, was, why) if was.visible else hidden
     fixed = msgspec.structs.replace(was, state="fixed", visible=True, seen=observation.taken)
-    why = "" if observation.is_present(was.resource) else "the resource is gone"
+    why = "" if observation.is_present(was.resource) else "the resource no longer exists"
     return Change(ChangeKind.fixed, fixed, was, why)
 
 
 def _may_be_open(was: Item, observation: Observation, is_gone: Resources, is_unconfirmed: Resources) -> str:
     """Return why an item that the scan did not see may still be open, "" where it is not."""
     if is_unconfirmed(was.resource):
-        return "it could not be looked at a second time"
+        return "re-verification could not read it"
     if was.key in observation.inconclusive or observation.closed.get(was.key):
-        return "it could not be decided"
+        return "it is inconclusive"
     if was.key in observation.closed:
         return ""
     if observation.is_uncertain(was):
-        return "what could not be read may hide it"
+        return "a part that could not be read may contain it"
     if observation.is_present(was.resource) or is_gone(was.resource):
         return ""
-    return "the resource was not seen, and nothing says that it is gone"
+    return "the resource was not visible, and its deletion is not confirmed"
 
 
 def _rated_differently(was: Item, now: Item, *, raised: bool) -> str:

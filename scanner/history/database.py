@@ -67,7 +67,7 @@ class Database:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
             yield connection
         if self._inode() != before and before is not None:
-            raise self.error("the history was deleted, or replaced, while this scan was written to it")
+            raise self.error("the history was deleted or replaced while this scan was written to it")
 
     @contextmanager
     def _connected(self, *, write: bool) -> Iterator[Connection]:
@@ -128,14 +128,14 @@ def database_at(url: str, *, at: str = "", create: bool = True, vfs: str = "") -
     if url.startswith("sqlite://"):
         name = url.removeprefix("sqlite://")
         if not name.startswith("/") or not name[1:] or name[1:] == ":memory:":
-            raise HistoryError("this names no file", at=at, do="write sqlite:///history.db, or the path alone")
+            raise HistoryError("no file name", at=at, do="write sqlite:///history.db, or the path alone")
         return _file(name[1:], at, create, vfs)
     return _server(url, at)
 
 
 def _file(name: str, at: str, create: bool, vfs: str) -> Database:
     if not name or name == ":memory:":
-        raise HistoryError("this names no file", at=at, do="write the path of a file, such as history.db")
+        raise HistoryError("no file name", at=at, do="write the path of a file, such as history.db")
     path = Path(name)
     found = Database(name, at, path=path, may_create=create, vfs=vfs)
     try:
@@ -143,7 +143,7 @@ def _file(name: str, at: str, create: bool, vfs: str) -> Database:
     except OSError as error:
         said = (error.strerror or type(error).__name__).lower()
         raise found.error(
-            f"the history cannot be reached: {said}", "let this account enter the folders of it"
+            f"the history cannot be reached: {said}", "give this account access to its folders"
         ) from error
     found.engine = create_engine("sqlite://", creator=lambda: _connect(found), poolclass=NullPool, hide_parameters=True)
     event.listen(found.engine, "begin", _begin)
@@ -152,11 +152,11 @@ def _file(name: str, at: str, create: bool, vfs: str) -> Database:
 
 def _check_path(found: Database, path: Path) -> None:
     if not path.parent.is_dir():
-        raise found.error(f"there is no folder {path.parent} for the history", f"mkdir -p {path.parent}")
+        raise found.error(f"folder {path.parent} of the history does not exist", f"mkdir -p {path.parent}")
     if path.is_dir():
         raise found.error("this is a folder, not a history", f"give a file in it: {path / 'history.db'}")
     if not found.may_create and not path.exists():
-        raise found.error("there is no history here", f"a scan makes one: twolocks scan --history {found.shown}")
+        raise found.error("no history exists here", f"a scan creates one: twolocks scan --history {found.shown}")
 
 
 def _connect(found: Database) -> sqlite3.Connection:
@@ -183,11 +183,11 @@ def _server(given: str, at: str) -> Database:
     scheme = given.split("://", 1)[0]
     if scheme != SERVER:
         do = f"write a file's path, or {SERVER}://host/database"
-        raise HistoryError(f'no history is kept in "{scheme}"', at=at, do=do)
+        raise HistoryError(f'a history cannot be kept in "{scheme}"', at=at, do=do)
     try:
         url = make_url(given)
     except (ArgumentError, ValueError):
-        raise HistoryError("this is no URL of a database", at=at, do=f"write {SERVER}://host/database") from None
+        raise HistoryError("not a database URL", at=at, do=f"write {SERVER}://host/database") from None
     found = Database(masked(given), at, url=url)
     arguments = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_SECONDS}
     try:
@@ -236,7 +236,7 @@ def schema_state(connection: Connection, database: Database) -> SchemaState:
     revision = connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar() or ""
     known = revisions()
     if revision not in known:
-        what = f"the history has schema {revision.lstrip('0')}, this version knows up to {known[-1].lstrip('0')}"
+        what = f"the history has schema {revision.lstrip('0')}; this version supports up to {known[-1].lstrip('0')}"
         raise database.error(what, "upgrade twolocks")
     return SchemaState(row.id, revision)
 
@@ -246,11 +246,11 @@ def _refuse_foreign(names: set[str], application: int, database: Database) -> No
     if database.path is not None and (names or application):
         if application == APPLICATION_ID:
             raise database.error("the history is damaged", "restore it from a backup, or start a new one")
-        raise database.error("this is a database of another program", "give another file; a scan makes a new history")
+        raise database.error("this is a database of another program", "give another file; a scan creates a new history")
     if taken := sorted(names & {*metadata.tables, VERSION_TABLE}):
         raise database.error(
             f"the database has tables of another program: {', '.join(taken)}",
-            "give the history a database of its own, or a schema: add ?options=-csearch_path%3DSCHEMA",
+            "give the history its own database, or a schema: add ?options=-csearch_path%3DSCHEMA",
         )
 
 

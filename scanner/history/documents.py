@@ -135,7 +135,7 @@ def difference(old: Document, new: Document, files: tuple[str, str], rules: Rule
 
 def _why_new(change: Change, before: Observation) -> str:
     if change.kind is ChangeKind.new and before.is_uncertain(change.item):
-        return "it could not be decided before"
+        return "it was inconclusive before"
     return change.why
 
 
@@ -170,11 +170,11 @@ def _side(file: str, document: Document) -> DiffSide:
 def _notes(old: Document, new: Document) -> list[str]:
     found = []
     if old.scan.taken > new.scan.taken:
-        found.append(f"The old file is the newer one: {old.scan.taken} after {new.scan.taken}")
+        found.append(f"The old file is the more recent one: {old.scan.taken} after {new.scan.taken}")
     if old.scan.tool != new.scan.tool:
-        found.append(f"Judged by {old.scan.tool} and by {new.scan.tool}")
+        found.append(f"Evaluated by {old.scan.tool} and by {new.scan.tool}")
     if not new.scan.complete:
-        found.append("The new scan is incomplete: what it could not read is not fixed")
+        found.append("The new scan is incomplete: what it could not read does not count as fixed")
     return found
 
 
@@ -195,10 +195,12 @@ def document_of(path: Path, rules: RuleSet, tool: str) -> Document:
         try:
             document = msgspec.json.decode(path.read_bytes(), type=Document)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InputError(f"this is no findings file: {error}", at=str(path), do=_GIVE) from None
+            raise InputError(f"the file is not a findings file: {error}", at=str(path), do=_GIVE) from None
         if document.schema != SCHEMA:
             raise InputError(
-                f"the schema is {document.schema}, this version knows {SCHEMA}", at=str(path), do="upgrade twolocks"
+                f"the file has schema {document.schema}; this version supports {SCHEMA}",
+                at=str(path),
+                do="upgrade twolocks",
             )
         return document
     taken = snapshot.read(path)
@@ -212,7 +214,7 @@ def document_of(path: Path, rules: RuleSet, tool: str) -> Document:
     return msgspec.json.decode(out.getbuffer(), type=Document)
 
 
-_GIVE = "give what twolocks scan --out findings.json or --snapshot wrote"
+_GIVE = "give a file written by twolocks scan --out findings.json or --snapshot"
 
 
 def _is_findings(path: Path) -> bool:

@@ -11,18 +11,18 @@ from scanner.errors import HistoryError
 Message = tuple[str, str]
 """What is wrong, and what to do."""
 
-LOCKED = ("another process has held the history for 30 s", "run again when the other scan has ended")
+LOCKED = ("another process has locked the history for 30 s", "run again when the other scan has ended")
 _READ_ONLY = (
-    "the history may not be written here",
-    "let this account write it: the file, and the folder that it is in",
+    "no permission to write the history",
+    "give this account write access to the file and its folder",
 )
 _FULL = ("no space is left for the history", "free space, then run again")
 _DAMAGED = ("the history is damaged", "restore it from a backup, or start a new one")
-_GONE = ("the history is gone: it was deleted, or moved, since this command began", "restore it, then run again")
-_DISCONNECTED = ("the connection to the history's server was lost", "run again when the server is back")
+_GONE = ("the history was deleted or moved while this command ran", "restore it, then run again")
+_DISCONNECTED = ("the connection to the history's server was lost", "run again when the server is available")
 _UNREACHABLE = (
-    "the history's server does not answer",
-    "look whether it runs, and whether this machine may connect to it",
+    "the history's server does not respond",
+    "check that it runs and that this machine can connect to it",
 )
 
 _SQLITE_ERRORS: dict[str, Message] = {
@@ -33,8 +33,8 @@ _SQLITE_ERRORS: dict[str, Message] = {
     "SQLITE_READONLY_DBMOVED": _GONE,
     "SQLITE_FULL": _FULL,
     "SQLITE_CORRUPT": _DAMAGED,
-    "SQLITE_NOTADB": ("this file is no database", "give another file; a scan makes a new history"),
-    "SQLITE_IOERR": ("the disk failed under the history", "look at the disk and the file system, then run again"),
+    "SQLITE_NOTADB": ("this file is not a database", "give another file; a scan creates a new history"),
+    "SQLITE_IOERR": ("the disk of the history failed", "check the disk and the file system, then run again"),
     "SQLITE_PROTOCOL": ("this file system cannot lock the history", "keep it on a local disk, or in PostgreSQL"),
 }
 _SQLSTATES: dict[str, Message] = {
@@ -42,24 +42,24 @@ _SQLSTATES: dict[str, Message] = {
     "25006": ("the history's server is read-only", "connect to the primary, not to a replica"),
     "28": (
         "the history's server refused this login",
-        "look at user and password: PGUSER, PGPASSWORD, pgpass or TWOLOCKS_SCAN_HISTORY",
+        "check user and password: PGUSER, PGPASSWORD, pgpass or TWOLOCKS_SCAN_HISTORY",
     ),
-    "3D000": ("the history's server has no such database", "createdb, then: twolocks history upgrade"),
-    "3F000": ("the schema that search_path names is not there", "CREATE SCHEMA, then: twolocks history upgrade"),
-    "42501": ("this login may not work on the history", "grant it USAGE and CREATE on the schema, and its tables"),
+    "3D000": ("the history's database does not exist on the server", "createdb, then: twolocks history upgrade"),
+    "3F000": ("the schema in search_path does not exist", "CREATE SCHEMA, then: twolocks history upgrade"),
+    "42501": ("this login has no permission on the history", "grant it USAGE and CREATE on the schema, and its tables"),
     "42703": _DAMAGED,
-    "42P01": ("the history is gone: its tables were dropped since this command began", "twolocks history upgrade"),
+    "42P01": ("the tables of the history were dropped while this command ran", "twolocks history upgrade"),
     "53100": _FULL,
-    "53": ("the history's server has no room for this connection", "run again later"),
+    "53": ("the history's server has no free connection", "run again later"),
     "55P03": LOCKED,
-    "57014": ("the history's server cancelled the work", "run again; statement_timeout may be too short"),
+    "57014": ("the history's server cancelled the query", "run again; statement_timeout may be too short"),
     "57": _DISCONNECTED,
     "XX001": _DAMAGED,
 }
 _TEXTS: tuple[tuple[str, Message], ...] = (
-    ("resolve host", ("the history's server was not found", "look at the host's name")),
-    ("translate host name", ("the history's server was not found", "look at the host's name")),
-    ("name or service not known", ("the history's server was not found", "look at the host's name")),
+    ("resolve host", ("the history's server was not found", "check the host name")),
+    ("translate host name", ("the history's server was not found", "check the host name")),
+    ("name or service not known", ("the history's server was not found", "check the host name")),
     ("no password supplied", _SQLSTATES["28"]),
     ("authentication failed", _SQLSTATES["28"]),
     ("no pg_hba.conf entry", _SQLSTATES["28"]),

@@ -154,7 +154,7 @@ def upgrade(url: str, *, at: str = "") -> tuple[int, int]:
 def _find(connection: Connection, history: History, word: str) -> ScanRecord:
     if not word:
         if (last := latest(connection)) is None:
-            raise history.database.error("the history holds no scan yet", "twolocks scan --history does the first")
+            raise history.database.error("the history has no scan yet", "twolocks scan --history creates the first")
         return last
     query = select(scans).order_by(scans.c.number.desc())
     if word.isdecimal() and len(word) < 8:

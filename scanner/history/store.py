@@ -141,7 +141,7 @@ class History:
     def _check(self, connection: Connection) -> None:
         """Raise HistoryError where another history has replaced the one that was opened."""
         if schema_state(connection, self.database) != self.schema:
-            what = "another history stands here than the one that was opened"
+            what = "the history was replaced by another one since it was opened"
             raise self.database.error(what, "restore it, then run again")
 
 
@@ -152,8 +152,8 @@ def opened(database: Database) -> History:
     if database.path is None:
         if schema.is_outdated:
             newest = revisions()[-1].lstrip("0")
-            old = f"the history has schema {schema.revision.lstrip('0')}, this version needs {newest}"
-            raise database.error(old if schema.id else "this database holds no history yet", "twolocks history upgrade")
+            old = f"the history has schema {schema.revision.lstrip('0')}; this version needs {newest}"
+            raise database.error(old if schema.id else "this database has no history yet", "twolocks history upgrade")
         return History(database, schema)
     if not schema.id or schema.is_outdated:
         mode = database.enable_wal()

@@ -116,7 +116,7 @@ def parse(text: str) -> AddressSet:
     several of these with commas between (App Service); white space around each.
     """
     if not isinstance(text, str):
-        raise BadAddress(text, "is not a text")
+        raise BadAddress(text, "is not a string")
     return _parse(text)
 
 
@@ -129,7 +129,7 @@ def address_range(start: str, end: str) -> AddressSet:
     """Return the addresses from `start` to `end`, both included (SQL, Redis, PostgreSQL). Raises BadAddress."""
     for text in (start, end):
         if not isinstance(text, str):
-            raise BadAddress(text, "is not a text")
+            raise BadAddress(text, "is not a string")
     return _between(start.strip(), end.strip(), f"{start}-{end}")
 
 
@@ -160,10 +160,10 @@ def _prefix(length: str, version: int, text: str) -> int:
     if version == 4 and "." in length:
         hosts = 0xFFFFFFFF ^ _address(length, text)[1]
         if hosts & (hosts + 1):
-            raise BadAddress(text, "has a netmask with holes")
+            raise BadAddress(text, "has a non-contiguous netmask")
         return 32 - hosts.bit_length()
     if not (length.isascii() and length.isdecimal() and len(length) <= 3 and int(length) <= BITS[version]):
-        raise BadAddress(text, f"has no prefix length from 0 to {BITS[version]}")
+        raise BadAddress(text, f"does not have a prefix length from 0 to {BITS[version]}")
     return int(length)
 
 

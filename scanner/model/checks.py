@@ -11,7 +11,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
-NOT_HELD = "the answer did not hold it"
+NOT_HELD = "Azure did not return it"
 
 
 def is_gone(value: Any) -> bool:
@@ -47,7 +47,7 @@ def check_value(
     value = absent if gone else value
     if is_one(value, good):
         if gone and resource.api_version_unknown:
-            return unknown(Unread(path, "absent in a record whose api-version is not known"), evidence=(seen,))
+            return unknown(Unread(path, "missing from a record of unknown API version"), evidence=(seen,))
         return Pass((seen,))
     if is_one(value, bad):
         return Fail((seen,))
@@ -55,7 +55,7 @@ def check_value(
 
 
 def _strange(seen: Evidence, value: Any, unclear: str = "") -> Unknown:
-    why = (unclear or "its value {value} is not known").replace("{value}", repr(value))
+    why = (unclear or "unrecognized value {value}").replace("{value}", repr(value))
     return Unknown(f"{seen.path}: {why}", evidence=(seen,))
 
 
@@ -74,7 +74,7 @@ def check_any_of(
         return Pass(seen)
     for path, value in values.items():
         if not is_one(value, bad):
-            why = NOT_HELD if value is MISSING else f"its value {value!r} is not known"
+            why = NOT_HELD if value is MISSING else f"unrecognized value {value!r}"
             return unknown(Unread(path, why), evidence=seen)
     return Fail(seen)
 
@@ -134,7 +134,7 @@ def check_items(
     listed, _, inner = path.partition("[].")
     items = resource.require(listed)
     if not isinstance(items, list) or not items:
-        return unknown(Unread(listed, unclear or "the answer held no item"))
+        return unknown(Unread(listed, unclear or "Azure returned no items"))
     usable = MISSING if resource.why_absent_is_unknown else absent
     values = [get_path(item, inner) for item in items]
     values = [usable if is_gone(value) else value for value in values]
@@ -157,11 +157,11 @@ def check_child(
 ) -> Verdict:
     """Return the verdict on the one resource of a single read; its evidence names the read.
 
-    `none`: why the rule does not apply where Azure says that there is none; without it that is Unknown.
+    `none`: why the rule does not apply where Azure reports that it does not exist; without it that is Unknown.
     `named`: the reason of an Unknown names the read too.
     """
     if found is None:
-        return NotApplicable(none) if none else unknown(Unread(read.path, "Azure says that there is none"))
+        return NotApplicable(none) if none else unknown(Unread(read.path, "Azure reports that it does not exist"))
     verdict = check(found)
     if isinstance(verdict, NotApplicable):
         return verdict

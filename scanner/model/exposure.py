@@ -69,8 +69,8 @@ class Hop:
 class Grant:
     """Access that is certain: its level, and the evidence that proves it.
 
-    `description`: a clause for titles ("a key opens it"). `name`: the credential, for lock rules that read only some
-    credentials of an endpoint (`Rule.ways`).
+    `description`: a part of titles, see `access_sentence` ("accepts an access key"). `name`: the credential, for lock
+    rules that read only some credentials of an endpoint (`Rule.ways`).
     `addresses`: the addresses that are allowed, where the grant is about addresses; None at reach `internet` is every
     address.
     `ids`: the subnets, private endpoints or subscriptions that are allowed.
@@ -208,7 +208,7 @@ class Switch:
     `source` names where Azure documents that. Without `absent` an absent property is a possible grant of the widest
     level.
     So is a value that is not known, because it may be a new one that opens the endpoint.
-    `descriptions`: clauses for titles, by level.
+    `descriptions`: parts of titles, by level.
     """
 
     path: str
@@ -247,7 +247,7 @@ class Switch:
         if lock is None:
             return self._possible(resource, unknown_value(self.path, value))
         if gone and resource.api_version_unknown and lock.grants[0].level < self.widest:
-            return self._possible(resource, Unread(self.path, "absent in a record of unknown api-version"))
+            return self._possible(resource, Unread(self.path, "missing from a record of unknown API version"))
         return lock
 
     def _possible(self, resource: Resource, missing: Unread) -> Lock:
@@ -384,38 +384,76 @@ def unread(endpoint: str, kind: EndpointKind, missing: Unread, display_name: str
 
 
 REACH_DESCRIPTIONS: dict[Reach, str] = {
-    Reach.internet: "every address",
-    Reach.azure: "every Azure tenant",
-    Reach.wide: "large public ranges",
-    Reach.selected: "named networks",
+    Reach.internet: "the internet",
+    Reach.azure: "any Azure tenant",
+    Reach.wide: "broad ranges",
+    Reach.selected: "allow-listed networks",
     Reach.private: "private networks only",
-    Reach.none: "nobody",
+    Reach.none: "no network",
 }
+"""The callers of each level, as they follow "is reachable from"."""
+
 AUTH_DESCRIPTIONS: dict[Auth, str] = {
-    Auth.anonymous: "nothing is asked of the caller",
-    Auth.shared: "a copied key or password opens it",
-    Auth.identity: "an Entra identity is demanded",
+    Auth.anonymous: "allows anonymous access",
+    Auth.shared: "accepts a shared key or password",
+    Auth.identity: "requires Microsoft Entra ID authentication",
 }
+AUTH_NAMES: dict[Auth, str] = {
+    Auth.anonymous: "none",
+    Auth.shared: "shared key or password",
+    Auth.identity: "Microsoft Entra ID",
+}
+"""The names of the levels as people read them; JSON holds the name of the member."""
+_VERBS = tuple(each.split()[0] for each in AUTH_DESCRIPTIONS.values())
+_UNKNOWN_AUTH = "authentication could not be assessed"
 
 
 def title(exposure: Exposure) -> str:
     """Return one sentence: who can reach the endpoint, and which credential it accepts."""
     what = exposure.display_name or exposure.endpoint
-    reach, authentication = exposure.reach.widest, exposure.authentication.widest
     if exposure.disabled_reason:
         return f"{what} is off: {exposure.disabled_reason}"
+    return access_sentence(what, exposure.reach.widest, exposure.authentication.widest)
+
+
+def access_sentence(what: str, reach: Grant | None, authentication: Grant | None, *, plural: bool = False) -> str:
+    """Return the two locks of one endpoint as a sentence without a full stop; `plural`: of several endpoints.
+
+    A description of the authentication that begins with "allows", "accepts" or "requires" continues the sentence; any
+    other is a clause of its own.
+    """
     if reach is None:
         opening, _, rest = what.partition(" ")
         inner = f"{opening.lower()} {rest}" if opening in ("The", "A", "An", "Its") else what
-        answers = f"Who can reach {inner} is not known"
-    else:
-        answers = f"{what} answers {reach.description or REACH_DESCRIPTIONS[Reach(reach.level)]}"
-    says = (
-        "what it asks is not known"
-        if authentication is None
-        else authentication.description or AUTH_DESCRIPTIONS[Auth(authentication.level)]
-    )
-    return f"{answers}; {says}"
+        clause = authentication_clause(authentication, plural=plural)
+        return f"Network access to {inner} could not be assessed; {clause}"
+    source = reach.description or REACH_DESCRIPTIONS[Reach(reach.level)]
+    reachable = f"{what} {'are' if plural else 'is'} reachable from {source}"
+    text = authentication_text(authentication)
+    if text.partition(" ")[0] not in _VERBS:
+        return f"{reachable}; {text}"
+    return f"{reachable} and {_plural(text) if plural else text}"
+
+
+def authentication_text(authentication: Grant | None) -> str:
+    """Return which credential an endpoint accepts: a verb phrase ("allows anonymous access"), or a clause."""
+    if authentication is None:
+        return _UNKNOWN_AUTH
+    return authentication.description or AUTH_DESCRIPTIONS[Auth(authentication.level)]
+
+
+def authentication_clause(authentication: Grant | None, *, plural: bool = False) -> str:
+    """Return which credential an endpoint accepts, as a clause with a subject ("it allows anonymous access")."""
+    text = authentication_text(authentication)
+    if text.partition(" ")[0] not in _VERBS:
+        return text
+    return f"they {_plural(text)}" if plural else f"it {text}"
+
+
+def _plural(text: str) -> str:
+    """Return a verb phrase for several subjects: "allow anonymous access"."""
+    verb, _, rest = text.partition(" ")
+    return f"{verb.removesuffix('s')} {rest}"
 
 
 Endpoints = Callable[..., Iterable[Exposure]]
@@ -423,6 +461,7 @@ Endpoints = Callable[..., Iterable[Exposure]]
 __all__ = [
     "ANONYMOUS",
     "AUTH_DESCRIPTIONS",
+    "AUTH_NAMES",
     "CLOSED",
     "IDENTITY",
     "LOCKS",
@@ -440,6 +479,9 @@ __all__ = [
     "Reach",
     "State",
     "Switch",
+    "access_sentence",
+    "authentication_clause",
+    "authentication_text",
     "cell",
     "closed",
     "grant",

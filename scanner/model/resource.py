@@ -130,8 +130,8 @@ class Resource:
     def why_absent_is_unknown(self) -> str:
         """Return why an absent property of this record has no known meaning; "" where it means what Azure documents."""
         if self.has_no_properties:
-            return "the answer held no properties"
-        return "absent in a record whose api-version is not known" if self.api_version_unknown else ""
+            return "Azure returned no properties"
+        return "missing from a record of unknown API version" if self.api_version_unknown else ""
 
     @property
     def subscription(self) -> str:
@@ -176,7 +176,7 @@ class Resource:
         `Switch` for those that may fail.
         """
         if not source:
-            raise TypeError("a default without a source is a guess")
+            raise TypeError("a default needs a source")
         value = self.get(path)
         if is_absent(value):
             if self.api_version_unknown or self.has_no_properties:
@@ -235,14 +235,14 @@ class Resource:
         bundle = self.bundle
         count = bundle.reads.get(place)
         if count is not None:
-            return Unread(child.path, f"{count} were read, {found} are here") if count > found else None
+            return Unread(child.path, f"{count} were collected, {found} are in the snapshot") if count > found else None
         gap = bundle.gaps.get(place)
         if gap is not None:
             return Unread(child.path, gap.why(), gap.url)
         why = bundle.skips.get(place)
         if why is not None and why in child.off:
             return None
-        return Unread(child.path, f"not read ({why})" if why else "it was not read")
+        return Unread(child.path, f"not collected ({why})" if why else "not collected")
 
     def off(self, child: ChildRead) -> str | None:
         """Return the error code with which Azure said that this SKU or kind has no such children; None without one."""

@@ -40,7 +40,7 @@ def row_of(data: dict[str, Any]) -> RuleData:
     """Return a row of parsed TOML. Raise `msgspec.ValidationError`, or BadRow for keys that contradict each other."""
     row = msgspec.convert(data, RuleData)
     if (row.check is None) == (row.lock is None):
-        raise BadRow("a rule has a check or a lock")
+        raise BadRow("a rule needs a check or a lock")
     if row.check is not None:
         _consistent(row, row.check)
     return row
@@ -49,15 +49,15 @@ def row_of(data: dict[str, Any]) -> RuleData:
 def _consistent(row: RuleData, check: CheckRow) -> None:
     asked = [bool(check.good), check.at_least is not UNSET, bool(check.set), bool(check.function)]
     if asked.count(True) != 1:
-        raise BadRow("a check has one of good, at_least, set and function", "check")
+        raise BadRow("a check needs exactly one of good, at_least, set and function", "check")
     if not check.function and bool(check.path) == bool(check.any_of):
-        raise BadRow("a check has a path, or any_of", "check")
+        raise BadRow("a check needs path or any_of", "check")
     if row.severity is None:
-        raise BadRow("a rule with a check has a severity")
+        raise BadRow("a rule with a check needs a severity")
     if (check.absent is not UNSET or check.set) and not row.source:
-        raise BadRow("an absent value has a meaning only by a source: the key source is missing", "check")
+        raise BadRow("the key source is missing: absent needs a source", "check")
     if check.good and not check.bad_values:
-        raise BadRow("the bad values are missing", "check", "good")
+        raise BadRow("the key bad is missing", "check", "good")
 
 
 def rule_of(id: str, row: RuleData, lookup: Lookup, default: Callable[[], ResourceType]) -> Rule:
@@ -104,14 +104,14 @@ def _names(value: str | Names) -> Names:
 def _read_or_type(lookup: Lookup, name: str, *key: str) -> ResourceType | Read:
     found = lookup(name)
     if not isinstance(found, ResourceType | Read):
-        raise BadRow(f"{name} is neither a type nor a read", *key)
+        raise BadRow(f"{name} is not a type or a read", *key)
     return found
 
 
 def _read(lookup: Lookup, name: str, *key: str) -> Read:
     found = lookup(name)
     if not isinstance(found, Read):
-        raise BadRow(f"{name} is no read", *key)
+        raise BadRow(f"{name} is not a read", *key)
     return found
 
 
@@ -124,7 +124,7 @@ def _condition(row: UnlessRow, lookup: Lookup) -> Condition:
     if row.without:
         return partial(_lacks, _read(lookup, row.without, "unless"))
     if not row.path or not (row.is_ or row.absent or row.present):
-        raise BadRow("a condition has without, or a path with is, absent or present", "unless")
+        raise BadRow("a condition needs without, or a path with is, absent or present", "unless")
     return partial(_meets, row, _read(lookup, row.of, "unless") if row.of else None)
 
 
@@ -140,7 +140,7 @@ def _meets(row: UnlessRow, read: Read | None, resource: Resource) -> bool:
     if not checks.is_gone(value):
         return row.present or checks.is_one(value, row.is_)
     if row.absent and of.api_version_unknown:
-        raise Unread(row.path, "absent in a record whose api-version is not known")
+        raise Unread(row.path, "missing from a record of unknown API version")
     return row.absent
 
 
@@ -180,7 +180,7 @@ def _check(
 def _called(row: CheckRow, lookup: Lookup) -> tuple[Check, list[Read]]:
     function = lookup(row.function)
     if not callable(function):
-        raise BadRow(f"{row.function} is no function", "check", "function")
+        raise BadRow(f"{row.function} is not a function", "check", "function")
     arguments = {name: lookup(variable) for name, variable in row.arguments.items()}
     return partial(function, **arguments), [each for each in arguments.values() if isinstance(each, Read)]
 

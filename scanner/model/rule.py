@@ -101,11 +101,11 @@ class Rule:
     def __post_init__(self) -> None:
         """Raise ValueError for a category that does not fit the rule."""
         if self.category not in CATEGORIES:
-            raise ValueError(f"{self.id}: no category {self.category!r}")
+            raise ValueError(f"{self.id}: unknown category {self.category!r}")
         if self.lock and self.category not in LOCKS:
-            raise ValueError(f"{self.id}: {self.category!r} is no lock")
+            raise ValueError(f"{self.id}: {self.category!r} is not a lock")
         if self.category in LOCKS and not self.lock and self.severity is not None and self.severity > Severity.medium:
-            raise ValueError(f"{self.id}: a property rule of {self.category} is at most medium")
+            raise ValueError(f"{self.id}: the severity of a property rule of {self.category} is at most medium")
 
     @property
     def lock(self) -> bool:

@@ -51,38 +51,38 @@ class Unread(Exception):
         self.gap = gap
 
 
-NOT_LISTED: Final = "not among what was read"
+NOT_LISTED: Final = "not collected"
 """Why a resource that no listing covers is Unread; it may be in a subscription that this identity cannot see."""
 
 
 def not_returned(path: str, what: str = "it") -> Unread:
     """Return the Unread for a property that ARM did not return; `what` is the pronoun or noun of the message."""
-    return Unread(path, f"the answer did not hold {what}")
+    return Unread(path, f"Azure did not return {what}")
 
 
 def malformed(path: str) -> Unread:
     """Return the Unread for a property that ARM returned in a form that Azure does not document."""
-    return Unread(path, "the answer did not hold what it should")
+    return Unread(path, "Azure returned it in an undocumented form")
 
 
 def unknown_value(path: str, value: object = MISSING) -> Unread:
     """Return the Unread for a value that Twolocks does not know; without `value` the message does not show it."""
-    return Unread(path, "its value is not known" if value is MISSING else f"its value {value!r} is not known")
+    return Unread(path, "unrecognized value" if value is MISSING else f"unrecognized value {value!r}")
 
 
 def not_returned_or_unknown(path: str) -> Unread:
     """Return the Unread for a property that is absent or has a value that Twolocks does not know."""
-    return Unread(path, "the answer did not hold it, or its value is not known")
+    return Unread(path, "Azure did not return it, or returned an unrecognized value")
 
 
 def absent_at_unknown_version(path: str) -> Unread:
     """Return the Unread for a property that is absent in a record of Resource Graph or of an imported file."""
-    return Unread(path, "absent in a record whose api-version is not known")
+    return Unread(path, "missing from a record of unknown API version")
 
 
 def not_a_list(path: str) -> Unread:
     """Return the Unread for a property that should be a list and is not."""
-    return Unread(path, "this is no list")
+    return Unread(path, "not a list")
 
 
 def not_listed(resource_id: str) -> Unread:
@@ -92,7 +92,7 @@ def not_listed(resource_id: str) -> Unread:
 
 def not_read(path: str) -> Unread:
     """Return the Unread for a read that was not done."""
-    return Unread(path, "it was not read")
+    return Unread(path, "not collected")
 
 
 @dataclass(frozen=True, slots=True)

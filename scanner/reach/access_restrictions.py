@@ -86,7 +86,7 @@ def restricted_subnets(site: Resource, index: Index, config: Resource) -> Allowe
             continue
         ids += _walked(site, index, path, entries).subnets
         if any(map(_may_name_unseen_subnet, entries)):
-            missing = missing or Unread(path, "which subnet a rule lets in is not known")
+            missing = missing or Unread(path, "the subnet that a rule allows is not known")
     return AllowedSubnets(f"{_list_of(config, False)}[].vnetSubnetResourceId", tuple(dict.fromkeys(ids)), missing)
 
 
@@ -112,7 +112,7 @@ def _walked(site: Resource, index: Index, path: str, entries: list[Any]) -> _Eva
     rules = [entry for entry in entries if not _implicit(entry)]
     placed = [rule for rule in rules if _placed(rule)]
     if len(placed) < len(rules):
-        walk.possible("a rule has a priority that is no number")
+        walk.possible("the priority of a rule is not a number")
     for rule in sorted(placed, key=_order):
         if walk.rest.is_empty:
             break
@@ -135,7 +135,7 @@ def address_list(app: Resource, index: Index, path: str, address: str = "ipAddre
     if is_absent(entries):
         entries = []
     if not isinstance(entries, list):
-        walk.possible("this is no list")
+        walk.possible("not a list")
         entries = []
     allows = [entry for entry in entries if not same(get_path(entry, "action"), "Deny")]
     for entry in sorted(entries, key=lambda each: same(get_path(each, "action"), "Deny")):
@@ -167,7 +167,7 @@ def _action(walk: _Evaluation, entry: Any) -> str:
         return "allow"
     if same(value, "Deny"):
         return "deny"
-    walk.possible(f"the action {value!r} is not known")
+    walk.possible(f"unrecognized action {value!r}")
     return "none"
 
 
@@ -189,7 +189,7 @@ def _take(walk: _Evaluation, rule: Any) -> None:
         return
     if tag not in (MISSING, None, "") and not same(tag, "Default"):
         if action == "allow":
-            walk.possible(f"a rule of kind {tag!r} filters by a header that a caller can send")
+            walk.possible(f"a rule of kind {tag!r} filters by a header that any caller can send")
         return
     mask = get_path(rule, "subnetMask")
     if isinstance(mask, str) and mask and isinstance(text, str) and "/" not in text:
@@ -222,7 +222,7 @@ def _subnet(walk: _Evaluation, subnet: str, action: str) -> None:
 def _tags(walk: _Evaluation, text: str, headers: dict[str, Any]) -> None:
     names = [name for name in (part.strip() for part in text.split(",")) if name]
     if not names:
-        walk.possible("a rule for a service tag names none")
+        walk.possible("a service tag rule names no tag")
     for name in names:
         seen = Evidence(walk.path, f"the service tag {name}")
         ids = _front_door_ids(headers)
@@ -248,7 +248,7 @@ def _front_door(walk: _Evaluation, ids: list[str], seen: Evidence) -> None:
         facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", strangers, "the id of a visible profile"))
         if missing is not None:
             walk.possible_grants.append(PossibleGrant(Reach.azure, missing, facts))
-        description = "whoever owns the Front Door profile of an id that cannot be seen"
+        description = "a Front Door profile that is not visible to this scan"
         walk.grants.append(Grant(Reach.azure if missing is None else Reach.selected, facts, description))
     if names:
         facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", ids))
@@ -290,19 +290,19 @@ def _result(walk: _Evaluation, name: str, count: int, *default: Evidence) -> Loc
     subnets = grants_from_ids(walk.site, walk.index, walk.path, walk.subnets, "a subnet")
     grants = (*((replace(grant, rules=tuple(walk.allow_rules)),) if grant else ()), *walk.grants, *subnets)
     allows = True if grants else (None if walk.possible_grants else False)
-    detail = join_with_and(_details(grants)) or ("not read" if walk.possible_grants else f"{count} rules let nobody in")
+    detail = join_with_and(_details(grants)) or ("not read" if walk.possible_grants else f"{count} rules allow no one")
     if not grants and not walk.possible_grants:
         grants = (Grant(Reach.none, facts),)
     return Lock(grants, tuple(walk.possible_grants), (Hop("firewall", name, detail, allows=allows),))
 
 
 _LET_IN = {
-    Reach.internet: "everybody is let in",
-    Reach.azure: "every Azure tenant is let in",
-    Reach.wide: "large public ranges are let in",
-    Reach.selected: "named networks are let in",
-    Reach.private: "own subnets are let in",
-    Reach.none: "nobody is let in",
+    Reach.internet: "every address is allowed",
+    Reach.azure: "any Azure tenant is allowed",
+    Reach.wide: "broad ranges are allowed",
+    Reach.selected: "listed networks are allowed",
+    Reach.private: "own subnets are allowed",
+    Reach.none: "no one is allowed",
 }
 
 

@@ -5,20 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
-from scanner.model.exposure import AUTH_DESCRIPTIONS, Exposure, Hop
+from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Hop, authentication_clause
 from scanner.model.resource import Resource
 from scanner.model.verdict import NOT_LISTED, Unread
 from scanner.reach.callers import Caller
 from scanner.reach.peerings import NOT_SEEN
 
 ReachVerdict = Literal["yes", "no", "not known"]
-
-_AUTHENTICATION: Final = {
-    **{auth.name: description for auth, description in AUTH_DESCRIPTIONS.items()},
-    "shared": "a password or key opens it",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +51,10 @@ def cannot_open(caller: Caller, place: str) -> str:
 
 def authentication_text(exposure: Exposure) -> str:
     authentication = exposure.authentication.widest
-    if authentication is None:
-        return "what it asks is not known"
-    name = authentication.level.name
-    description = authentication.description or _AUTHENTICATION[name]
-    return f"{description}: {name}" if description.endswith(")") else f"{description} ({name})"
+    clause = authentication_clause(authentication)
+    if authentication is None or not authentication.description:
+        return clause
+    return f"{clause}; authentication: {AUTH_NAMES[Auth(authentication.level)]}"
 
 
 def unread_text(missing: Unread, top: Resource) -> str:
@@ -69,9 +63,9 @@ def unread_text(missing: Unread, top: Resource) -> str:
     if " " in what:
         return f"{what}: {missing.why}"
     if what.startswith("/"):
-        return f"{what.rstrip('/').rsplit('/', 1)[-1]}, on the way to {top.name}, could not be read"
+        return f"{what.rstrip('/').rsplit('/', 1)[-1]}, on the path to {top.name}, could not be assessed"
     name = what.rsplit(".", 1)[-1] if what.startswith("properties.") else what.rsplit("/", 1)[-1]
     spoken = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
     if missing.gap or missing.why == NOT_LISTED:
-        return f"the {spoken} of {top.name} could not be read"
+        return f"the {spoken} of {top.name} could not be assessed"
     return f"{name} of {top.name}: {missing.why}"

@@ -55,7 +55,7 @@ def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -
     addresses, unread = _public_addresses(index, firewall)
     for rule, missing in _dnat_rules(index, firewall):
         if missing is not None:
-            hop = Hop("firewall", firewall.name, "its rules could not be read in full", firewall.id, None)
+            hop = Hop("firewall", firewall.name, "its rules could not be read completely", firewall.id, None)
             front = FrontEnd("", "inside", hops=(hop,), allowed_sources=OUTSIDE_SOURCES, missing=(missing,))
             for where in near if near and not lost else {""}:
                 balancers.front_ends.by_address[where, ""].append(front)
@@ -161,7 +161,7 @@ def _allowed_sources(index: Index, rule: Any) -> tuple[SourceSet, Unread | None]
         return OUTSIDE_SOURCES, None
     found, broken = parsed_addresses(said)
     if missing is not None or broken:
-        return OUTSIDE_SOURCES, missing or Unread("sourceAddresses", f"{broken!r} is no address")
+        return OUTSIDE_SOURCES, missing or Unread("sourceAddresses", f"{broken!r} is not an address")
     return sources_from_addresses(found) & OUTSIDE_SOURCES, None
 
 
@@ -172,7 +172,7 @@ def _front_ends(rule: Any, address: str, firewall: Resource, allowed: SourceSet)
     version: Version = 6 if ":" in address else 4
     for port in _port_mappings(rule):
         target = f"{to}:{port.backend}"
-        detail = f"DNAT rule {name}: {port.label} to {target}, for {describe_sources(allowed) or 'nobody'}"
+        detail = f"DNAT rule {name}: {port.label} to {target}, for {describe_sources(allowed) or 'no one'}"
         hops = (Hop("firewall", firewall.name, detail, firewall.id),)
         yield FrontEnd(address, "inside", port, version, hops, allowed_sources=allowed)
 
@@ -204,7 +204,7 @@ def _translate(front: FrontEnd, rule: Any, near: set[str], balancers: LoadBalanc
     address = text_at(rule, "translatedAddress")
     if not address:
         name = text_at(rule, "translatedFqdn")
-        missing = Unread(f"the name {name!r} of a DNAT rule", "which machine has it is not known")
+        missing = Unread(f"the name {name!r} of a DNAT rule", "the machine that has it is not known")
         for where in near or {""}:
             by_address[where, ""].append(front.without(missing))
         return

@@ -27,7 +27,7 @@ ACTIONS: Final = (
     f"Microsoft.Network/virtualNetworks/{ADMIN}/action",
 )
 """The actions that a role needs for `--effective`, besides those of a scan."""
-_NONE: Final = "no group"
+_NONE: Final = "no network security group"
 
 
 def reachable_interfaces(found: Topology) -> tuple[list[Nic], list[str]]:
@@ -78,7 +78,9 @@ def admin_rule_differences(network: str, fabric: Fabric, answer: Any) -> Iterato
         return
     for receiver, version in _receivers(network, fabric):
         yield from _group_differs(f"{name}, security admin rules", ours.passed, theirs.passed, receiver, version)
-        yield from _group_differs(f"{name}, rules past the groups", ours.always, theirs.always, receiver, version)
+        yield from _group_differs(
+            f"{name}, rules that override the network security groups", ours.always, theirs.always, receiver, version
+        )
 
 
 def _receivers(network: str, fabric: Fabric) -> Iterator[tuple[DestinationFields, Version]]:
@@ -105,7 +107,7 @@ def _group_differs(
     if found is not None:
         at, own, other = found
         protocol, port, _ = next(cut([(at, at)]))
-        sentence = f"Azure lets in {describe_sources(other) or 'nobody'}, Twolocks {describe_sources(own) or 'nobody'}"
+        sentence = f"Azure allows {describe_sources(other) or 'no one'}, Twolocks {describe_sources(own) or 'no one'}"
         yield f"{place}, {label(protocol, port, port)}{' over IPv6' if version == 6 else ''}: {sentence}"
 
 

@@ -68,7 +68,7 @@ class FilterStep:
         texts = [f"{rule.name} ({rule.priority})" for rule in self.rules[:MAX_NAMED_RULES]]
         more = len(self.rules) - len(texts)
         rules = join_with_and([*texts, f"and {more} more"] if more > 0 else texts)
-        sources = f"lets in {describe_sources(self.remaining)}" if self.remaining else "lets nobody in"
+        sources = f"allows {describe_sources(self.remaining)}" if self.remaining else "allows no one"
         detail = self.detail or (f"{rules} {sources}" if rules else sources)
         return Hop(self.kind, name, detail, self.resource, self.allows)
 
@@ -313,7 +313,9 @@ def _made(fabric: Fabric, target: Destination, entry: EntryKind, fields: Destina
     named: list[tuple[FilterKind, str]] = [("nic-nsg", fabric.key(target.group))]
     if subnet is None:
         missing = not_listed(target.subnet or "the subnet")
-        levels.append(FilterLevel("subnet-nsg", target.subnet, (), whole, (missing,), detail="the subnet was not read"))
+        levels.append(
+            FilterLevel("subnet-nsg", target.subnet, (), whole, (missing,), detail="the subnet was not collected")
+        )
     else:
         named.insert(0, ("subnet-nsg", subnet.group))
     groups = [(kind, key) for kind, key in named if key]
@@ -322,7 +324,7 @@ def _made(fabric: Fabric, target: Destination, entry: EntryKind, fields: Destina
         if group is None:
             missing = not_listed(key)
             levels.append(
-                FilterLevel(kind, key, (), whole, (missing,), detail="the network security group was not read")
+                FilterLevel(kind, key, (), whole, (missing,), detail="the network security group was not collected")
             )
         else:
             levels.append(_level(kind, group, fields, side, version, group.missing))
@@ -353,10 +355,10 @@ def _everything(sources: SourceSet) -> AllowedRanges:
 
 def _no_group(entry: EntryKind, whole: AllowedRanges, unsure: bool) -> FilterLevel:
     if entry == "standard":
-        why = "no network security group: a Standard address is closed"
+        why = "no network security group: a Standard address blocks all inbound traffic"
         return FilterLevel("no-nsg", "", (), whole if unsure else (), detail=why)
-    kind = "a Basic address is open" if entry == "basic" else "everything inside gets in"
-    return FilterLevel("no-nsg", "", whole, whole, detail=f"no network security group: {kind}")
+    allowed = "a Basic address allows all inbound traffic" if entry == "basic" else "all inside traffic is allowed"
+    return FilterLevel("no-nsg", "", whole, whole, detail=f"no network security group: {allowed}")
 
 
 def _route_warning(fabric: Fabric, target: Destination, outside: FilterChain) -> FilterStep | None:
@@ -370,12 +372,10 @@ def _route_warning(fabric: Fabric, target: Destination, outside: FilterChain) ->
     if not filter_chain(fabric, target, "inside").places:
         return None
     if table is None:
-        warning = (
-            "check: the route table was not read; with a default route the tag VirtualNetwork may stand for everybody"
-        )
+        warning = "check: route table not collected; a default route may extend the tag VirtualNetwork to every address"
         return FilterStep("route", subnet.table, (), None, NO_SOURCES, warning)
     warning = (
-        f"check: a default route through {_HOPS[table.default]} may make the tag VirtualNetwork stand for everybody"
+        f"check: a default route through {_HOPS[table.default]} may extend the tag VirtualNetwork to every address"
     )
     return FilterStep("route", table.id, (), None, NO_SOURCES, warning)
 

@@ -97,7 +97,7 @@ def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedS
     ids = tuple(text_member(entry, member) for member, entries, _ in read for entry in entries)
     missing = next((gap for _, _, gap in read if gap is not None), None)
     if not ids and default_action(reading)[0] and not (reading.holder or resource).api_version_unknown:
-        return AllowedSubnets(path, not_used="it lets every network in, and names none")
+        return AllowedSubnets(path, not_used="it allows every network and names none")
     # A rule set that allows every network is known to name no subnets without a list; any other needs its list.
     absent = reading.holder is not None and any(
         rules.child is None and not isinstance(reading.holder.get(rules.path), list) for rules in row.subnets
@@ -118,12 +118,12 @@ def _why_rules_not_used(reading: FirewallReading) -> str:
     resource, row = reading.resource, reading.row
     switch = public_switch(reading, private_endpoints(resource, reading.index, row.endpoints))
     if switch.state != "enabled" and switch.possible is None:
-        return "its public network access is off, so no rule lets anybody in"
+        return "its public network access is disabled, so its rules allow no one"
     sku, lacking, _ = row.sku_without_network_rules
     if sku and any(same(resource.get(sku), each) for each in lacking):
-        return "this tier has no rules for virtual networks"
+        return "this tier does not support virtual network rules"
     if any(each.enforced for each in perimeters(resource, reading.index, row.configurations).found):
-        return "its perimeter decides"
+        return "its network security perimeter replaces them"
     return ""
 
 
@@ -151,7 +151,7 @@ def _maybe_injected(resource: Resource, row: Firewall) -> tuple[PossibleGrant, .
         value = resource.get(path)
         if is_absent(value):
             if resource.api_version_unknown:
-                why = "absent in a record whose api-version is not known"
+                why = "missing from a record of unknown API version"
                 possible_grants.append(PossibleGrant(Reach.private, Unread(path, why)))
         elif not injection_subnet(resource, path) and value != "":
             possible_grants.append(PossibleGrant(Reach.private, unknown_value(path, value)))
@@ -183,7 +183,9 @@ def _with_perimeters(reading: FirewallReading, switch: PublicSwitch, own: Lock, 
     # A type that has no such child cannot be asked: SecuredByPerimeter without a known association is closed then.
     askable = reading.row.configurations is not None and reading.index.live
     if missing is None and switch.state == "secured" and not around.found and not around.complete and askable:
-        missing = around.read_error or Unread(CONFIGURATIONS, "a perimeter outside the scanned scope is not seen")
+        missing = around.read_error or Unread(
+            CONFIGURATIONS, "a perimeter outside the scanned scope is not visible to this scan"
+        )
     return public if missing is None else public | Lock(possible_grants=(PossibleGrant(Reach.internet, missing),))
 
 
@@ -192,7 +194,7 @@ def _switch_hop(row: Firewall, switch: PublicSwitch, around: Perimeters, public:
         return ()
     detail = switch.detail
     if around.found and (public.grants or public.possible_grants):
-        return (Hop("switch", "Public network access", f"{detail}; the perimeter admits", allows=True),)
+        return (Hop("switch", "Public network access", f"{detail}; the perimeter allows access", allows=True),)
     if switch.possible is not None:
         return (Hop("switch", "Public network access", detail, allows=None),)
     return (Hop("switch", "Public network access", detail, allows=switch.state == "enabled"),)
@@ -203,7 +205,7 @@ def _perimeter_hops(around: Perimeters) -> tuple[Hop, ...]:
         Hop(
             "perimeter",
             perimeter.name,
-            f"{perimeter.mode or 'mode not known'}, {perimeter.count} access rules",
+            f"{perimeter.mode or 'unknown mode'}, {perimeter.count} access rules",
             perimeter.id,
             allows(perimeter.allowed, otherwise=not perimeter.enforced),
         )

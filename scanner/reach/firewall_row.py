@@ -85,4 +85,4 @@ class Firewall:
 
     def __post_init__(self) -> None:
         if not self.source:
-            raise TypeError("what an empty rule list means needs a source")
+            raise TypeError("the meaning of an empty rule list needs a source")

@@ -60,7 +60,7 @@ def rules_lock(reading: FirewallReading) -> Lock:
     if path and any(same(reading.resource.get(path), each) for each in lacking):
         sku = reading.resource.evidence(path)
         hop = Hop("firewall", row.name, f"not available on {sku.value}")
-        description = f"every address, since {sku.value} {row.lacks}"
+        description = f"the internet, because {sku.value} {row.lacks}"
         return Lock((Grant(Reach.internet, (sku,), description),), hops=(hop,))
     if reading.holder_gap is not None:
         return _possible_lock(reading, reading.holder_gap)
@@ -75,13 +75,13 @@ def rules_lock(reading: FirewallReading) -> Lock:
         listed |= Lock(possible_grants=(PossibleGrant(Reach.internet, missing, seen),))
     if not listed.grants and not listed.possible_grants and not total_entries(reading) and open_when_empty(reading):
         facts = (*seen, *(entry_count(reading, rules) for rules in (*row.addresses, *row.subnets)))
-        hop = Hop("firewall", row.name, "no rule: everybody is let in")
+        hop = Hop("firewall", row.name, "no rule: every address is allowed")
         return Lock((Grant(Reach.internet, facts),), hops=(hop,))
     listed |= possible_without_rules(reading)
     reading.facts += [*seen, *(entry_count(reading, rules) for rules in (*row.addresses, *row.subnets))]
     detail = (
         join_with_and([grant.description or REACH_DESCRIPTIONS[Reach(grant.level)] for grant in listed.grants])
-        or "no rule lets anybody in"
+        or "no rule allows access"
     )
     hop = Hop(
         "firewall",
@@ -179,7 +179,7 @@ def _addresses(
         if rules.action and same(get_path(entry, rules.action), "Deny"):
             continue
         if reading.row.zero and _is_zero(entry, rules):
-            zero = (Grant(Reach.azure, (Evidence(rules.name, ZERO, "no rule for 0.0.0.0"),), "every Azure tenant"),)
+            zero = (Grant(Reach.azure, (Evidence(rules.name, ZERO, "no rule for 0.0.0.0"),), "any Azure tenant"),)
             continue
         try:
             found.append((entry, _parsed(entry, rules)))
@@ -245,7 +245,7 @@ def _read(reading: FirewallReading, rules: RuleList) -> tuple[list[Any], Unread 
     # Recorded answers spell out each list, empty or not: one that is missing was not returned. It can only add ways.
     if open_when_empty(reading) and _no_entries(reading):
         return [], None
-    return [], Unread(rules.path, holder.why_absent_is_unknown or "the answer did not hold it")
+    return [], Unread(rules.path, holder.why_absent_is_unknown or "Azure did not return it")
 
 
 def _was_read(resource: Resource, child: Read) -> bool:
@@ -267,7 +267,7 @@ def _unknown_lists(reading: FirewallReading) -> tuple[PossibleGrant, ...]:
     lists = (*row.addresses, *row.subnets, *row.instances)
     known = {rules.path.rsplit(".", 1)[-1].lower() for rules in lists} | {name.lower() for name in row.other}
     return tuple(
-        PossibleGrant(Reach.internet, Unread(f"{row.acl}.{key}", "a list of rules that is not known"))
+        PossibleGrant(Reach.internet, Unread(f"{row.acl}.{key}", "an unrecognized list of rules"))
         for key, value in body.items()
         if isinstance(value, list) and value and key.lower() not in known
     )
@@ -281,7 +281,7 @@ def trusted_access(reading: FirewallReading) -> tuple[str, ...]:
     found: list[str] = []
     value = holder.get(row.bypass) if row.bypass else MISSING
     if not is_absent(value) and not any(same(value, each) for each in row.bypass_off):
-        found.append(f"trusted services still enter ({row.bypass} is {value})")
+        found.append(f"trusted Microsoft services are still allowed ({row.bypass} is {value})")
     for rules in row.instances:
         entries, _ = entries_of(reading, rules)
         found += [f"the resource {text_member(entry, rules.id) or 'without an id'}" for entry in entries[:MAX_LISTED]]

@@ -139,7 +139,7 @@ class PublisherIndex:
             if routed is not None and _named(pool) not in routed:
                 if not engine:
                     continue
-                whole_text = f"{publisher}, if a rules engine leads there"
+                whole_text = f"{publisher}, if a rules engine routes there"
             for each in objects_at(pool, "properties.backends"):
                 if same(get_path(each, "enabledState"), "Disabled"):
                     continue
@@ -288,7 +288,7 @@ class _FrontDoorRoutes:
         if any(key_of(text_at(route.body, "properties.originGroup.id")) == group for route in live):
             return ""
         rules = any(objects_at(route.body, "properties.ruleSets") for route in live)
-        return ", if a rule set leads there" if rules else None
+        return ", if a rule set routes there" if rules else None
 
 
 def _classic_pools(front_door: Resource) -> tuple[set[str] | None, bool]:
@@ -346,9 +346,9 @@ def _keyless(names: list[str]) -> str:
     if not names:
         return ""
     if len(names) == 1:
-        return f"; its API {names[0]} asks for no key"
+        return f"; its API {names[0]} requires no key"
     more = [f"and {len(names) - 3} more"] if len(names) > 3 else []
-    return f"; its APIs {join_with_and([*names[:3], *more])} ask for no key"
+    return f"; its APIs {join_with_and([*names[:3], *more])} require no key"
 
 
 def _named(body: Any) -> str:

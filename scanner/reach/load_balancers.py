@@ -79,7 +79,7 @@ class LoadBalancers:
         """Return what may lead to a machine without a known address by pools that name members by address."""
         if address or not self.pools_of_address:
             return []
-        missing = Unread("the private address", "it is not known, and a load balancer leads to single ones")
+        missing = Unread("the private address", "it is not known, and a load balancer rule names single addresses")
         pools = [
             pool for (where, _), found in self.pools_of_address.items() if where in (network, "") for pool in found
         ]
@@ -195,7 +195,7 @@ class LoadBalancers:
             hops: tuple[Hop, ...] = (public.hop,)
             gateway = text_at(body, "properties.gatewayLoadBalancer.id")
             if gateway:
-                detail = "an appliance sees every packet first; what it lets through is not known"
+                detail = "an appliance filters every packet first; what it allows is not known"
                 hops += (Hop("gateway-load-balancer", name_of(gateway.rsplit("/", 2)[0]), detail, gateway, None),)
             basic = same(get_path(balancer.body, "sku.name"), "Basic")
             entry: EntryKind = "basic" if basic else public.entry

@@ -137,7 +137,7 @@ def security_rules_of(resource: Resource) -> SecurityRules:
         missing = not_returned("properties.securityRules")
         return SecurityRules(
             resource.id,
-            unpacked=_parsed_rules([], [_allow_everything("rules that were not read", BEFORE_ALL_RULES)], [missing]),
+            unpacked=_parsed_rules([], [_allow_everything("uncollected rules", BEFORE_ALL_RULES)], [missing]),
         )
     defaults = resource.get("properties.defaultSecurityRules")
     own = [row for body in custom if (row := packed_rule(body)) is not None]
@@ -185,7 +185,7 @@ def _parsed_rules(certain: list[SecurityRule], possible: list[SecurityRule], mis
     first = tuple(certain)
     second = first if same else tuple(possible)
     if not same and not missing:
-        missing.append(Unread("priority", "two rules share one, and which comes first is not known"))
+        missing.append(Unread("priority", "two rules have the same priority, and which one applies first is not known"))
     conditional = _conditional_rules(first)
     return ParsedRules(
         first, second, tuple(missing), (conditional, conditional if same else _conditional_rules(second))

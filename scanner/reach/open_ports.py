@@ -23,7 +23,7 @@ from scanner.reach.sources import join_with_and, source_hop
 FIRST_DEFAULT_PRIORITY = 65000
 """The priority from which on the rules are Azure's own, which cannot be changed."""
 
-NO_ADDRESS = Unread("the private address", "it is not known, and a rule is for single addresses")
+NO_ADDRESS = Unread("the private address", "it is not known, and a rule names single addresses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def chain_hops(steps: Iterable[FilterStep], inside: bool = False) -> tuple[Hop, 
     for step in steps:
         hop = step.hop()
         if inside:
-            hop = replace(hop, detail=hop.detail.replace("lets in every address", "lets in the firewall"))
+            hop = replace(hop, detail=hop.detail.replace("allows every address", "allows the firewall"))
         if step.kind in ("subnet-nsg", "nic-nsg") and not step.rules and step.detail:
             hop = replace(hop, allows=None)
         if not _nothing(step):
@@ -142,7 +142,7 @@ def subnet_port_lock(index: Index, subnet: str, port: int, *before: Hop) -> Lock
     if found:
         return found[0]
     steps = chain.explain("tcp", port)
-    seen = tuple(Evidence(_name(step), f"lets nobody in: {_rules(step)}") for step in steps if not step.remaining)
+    seen = tuple(Evidence(_name(step), f"allows no one: {_rules(step)}") for step in steps if not step.remaining)
     hops = (Hop("source", "Internet", "every address"), *before, *chain_hops(steps))
     return Lock((Grant(Reach.none, seen),), hops=hops)
 
@@ -158,7 +158,7 @@ def broad_allow_rules(group: SecurityRules, index: Index) -> tuple[Evidence, ...
             for rule in segment.rules:
                 found.setdefault(
                     rule.name,
-                    Evidence(rule.name, f"priority {rule.priority} lets in {describe_sources(segment.sources)}"),
+                    Evidence(rule.name, f"priority {rule.priority} allows {describe_sources(segment.sources)}"),
                 )
     return tuple(found.values())
 
@@ -184,8 +184,8 @@ def step_evidence(steps: Iterable[FilterStep]) -> tuple[Evidence, ...]:
         found += [
             Evidence(
                 f"{name} {rule.name}",
-                f"priority {rule.priority} lets in {describe_sources(step.remaining)}",
-                "the addresses that need it",
+                f"priority {rule.priority} allows {describe_sources(step.remaining)}",
+                "only the required addresses",
             )
             for rule in step.rules
         ]

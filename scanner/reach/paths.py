@@ -123,7 +123,7 @@ class FrontEnds:
         if address:
             places = [(where, each) for where in (network, "") for each in (address, "")]
             return [front for place in places for front in self.by_address.get(place, ())]
-        missing = Unread("the private address", "it is not known, and a firewall leads to single ones")
+        missing = Unread("the private address", "it is not known, and a DNAT rule names single addresses")
         return [
             front.without(missing)
             for (where, _), fronts in self.by_address.items()

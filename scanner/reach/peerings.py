@@ -15,7 +15,7 @@ from scanner.model.verdict import Unread, malformed
 from scanner.reach.networks import key_of, network_of
 from scanner.reach.sources import cached
 
-NOT_SEEN: Final = "was not seen: a firewall there may publish this machine"
+NOT_SEEN: Final = "is not visible to this scan: a firewall there may publish this machine"
 
 
 def is_connected(peering: Any) -> bool:
@@ -68,7 +68,7 @@ def unseen_peers(index: Index, subnets: Iterable[str]) -> tuple[str, ...]:
     for each in dict.fromkeys(peer for network in networks for peer in peers_of(index).get(network, ())):
         seen = each in index.resources
         if seen and subscription_of(each) in index.partial:
-            found.append(f"a part of the subscription of the peered network {name_of(each)} {NOT_SEEN}")
+            found.append(f"part of the subscription of the peered network {name_of(each)} {NOT_SEEN}")
         elif not seen and not _is_virtual_hub(index, each):
             found.append(f"the peered network {name_of(each)} {NOT_SEEN}")
     return tuple(found)

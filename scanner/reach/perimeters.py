@@ -162,9 +162,9 @@ def _unknown_members(rule: Any, path: str) -> tuple[PossibleGrant, ...]:
     if not isinstance(body, dict):
         return (PossibleGrant(Reach.internet, Unread(path, "an access rule has no properties")),)
     if not any(isinstance(value, list) and value for value in body.values()):
-        return (PossibleGrant(Reach.internet, Unread(path, "an access rule names no source")),)
+        return (PossibleGrant(Reach.internet, Unread(path, "an access rule has no source")),)
     return tuple(
-        PossibleGrant(Reach.internet, Unread(f"{path} {key}", "a member of an access rule that is not known"))
+        PossibleGrant(Reach.internet, Unread(f"{path} {key}", "an unrecognized member of an access rule"))
         for key, value in body.items()
         if value and isinstance(value, list) != (key.lower() in _KNOWN)
     )
@@ -192,9 +192,11 @@ def _profile(index: Index, profile: str) -> tuple[list[Resource], Unread | None]
     missing = index.of_type(ACCESS_RULES)[1]
     rules = cached(index, ACCESS_RULES, _by_profile).get(f"{_key(profile)}/accessrules", [])
     if not rules and missing is None and index.live and not index.is_visible(profile):
-        missing = Unread(f"{profile}/accessRules", "the perimeter is in a subscription that cannot be seen")
+        missing = Unread(
+            f"{profile}/accessRules", "the perimeter is in a subscription that is not visible to this scan"
+        )
     if not index.live:
-        missing = Unread(f"{profile}/accessRules", "a file of bare resources may not hold them all")
+        missing = Unread(f"{profile}/accessRules", "a file of bare resources may be incomplete")
     return rules, missing
 
 

@@ -99,9 +99,9 @@ def ask_port(
     if best is not None:
         return ReachAnswer("no", cannot_open(caller, place) + best[3] + hidden, best[1])
     if paths:
-        why = "what leads to it from outside is for other ports"
+        why = "its network paths from outside are for other ports"
     else:
-        why = "no public address, load balancer or firewall leads to it"
+        why = "it has no public address, load balancer or firewall in front of it"
     return ReachAnswer("no", cannot_open(caller, place) + hidden, (Hop("path", top.name, why, allows=False),))
 
 
@@ -137,7 +137,7 @@ def _stopped(front: FrontEnd, caller: Caller) -> tuple[Hop, ...] | None:
         return None
     family = ALL_IPV4 if front.version == 4 else ALL_IPV6
     if front.entry != "inside" and front.sku_unread is None and not caller.addresses & family:
-        first = replace(front.hops[0], detail=f"{front.hops[0].detail}, not the same version of IP", allows=False)
+        first = replace(front.hops[0], detail=f"{front.hops[0].detail}, a different IP version", allows=False)
         return (first,)
     if front.allowed_sources is not None and not any(
         term.addresses & caller.addresses for term in front.allowed_sources.terms
@@ -159,9 +159,11 @@ def _through(
             named = join_with_and([*tags, *(tag for tag in each.certain.without if not tag.startswith("/"))])
             unsure = Unread(f"the private address of {caller.name}", "it is not known")
             if named:
-                unsure = Unread(f"whether {caller.name} belongs to {named}", "only Azure knows the addresses of a tag")
+                unsure = Unread(
+                    f"whether {caller.name} belongs to {named}", "the addresses of a tag are known only to Azure"
+                )
         if _holds(each.possible, caller, own, index) is not False and each.certain != each.possible:
-            unsure = unsure or next(iter(each.missing), Unread("the private address", "a rule is for single addresses"))
+            unsure = unsure or next(iter(each.missing), Unread("the private address", "a rule names single addresses"))
     return ("not known", unsure) if unsure is not None else ("no", None)
 
 
@@ -257,7 +259,7 @@ def _rule(rule: SecurityRule) -> str:
         sources.insert(0, "VirtualNetwork")
     else:
         sources = [*(source.outside | source.inside).describe(3), *sources]
-    return f"{', '.join(sources) or 'nobody'} to {_places(rule)}"
+    return f"{', '.join(sources) or 'no one'} to {_places(rule)}"
 
 
 def _places(rule: SecurityRule) -> str:

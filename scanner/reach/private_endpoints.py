@@ -34,7 +34,7 @@ def private_endpoints(resource: Resource, index: Index, where: str | Read | None
             approved.append(target if isinstance(target, str) else "")
         elif not any(same(status, each) for each in _NOT_CONNECTED):
             possible_grants.append(
-                PossibleGrant(Reach.selected, Unread(path, "a connection whose status is not known"))
+                PossibleGrant(Reach.selected, Unread(path, "a connection with an unrecognized status"))
             )
     if missing is not None:
         possible_grants.append(PossibleGrant(Reach.selected, missing))
@@ -120,12 +120,12 @@ def private_endpoint_scope(index: Index, endpoint: str) -> str:
     ]
     parts = [network.name]
     if peers:
-        unseen = f" ({len(peers) - len(seen)} not seen)" if len(seen) < len(peers) else ""
+        unseen = f" ({len(peers) - len(seen)} not visible)" if len(seen) < len(peers) else ""
         parts.append(f"{len(peers)} peer{'s' if len(peers) > 1 else ''}{unseen}")
     every = objects_at(network.body, "properties.virtualNetworkPeerings")
     parts += _carried([each for each in every if is_connected(each)])
     if f"{network.key}/subnets/gatewaysubnet" in fabric_of(index).subnets:
-        parts.append("what comes through its gateway")
+        parts.append("traffic through its gateway")
     dead = sum(not is_connected(each) for each in every)
     rest = f"; {dead} peering{'s are' if dead > 1 else ' is'} not connected" if dead else ""
     return f"open to {join_with_and(parts)}: {parsed_addresses(prefixes)[0].size(4):,} addresses{rest}"
@@ -134,8 +134,8 @@ def private_endpoint_scope(index: Index, endpoint: str) -> str:
 def _carried(peerings: list[Any]) -> Iterator[str]:
     """Return what comes over peerings besides the peers themselves."""
     if any(same(get_path(each, "properties.allowForwardedTraffic"), True) for each in peerings):
-        yield "what is forwarded over a peering"
+        yield "traffic forwarded over a peering"
     for each in peerings:
         if same(get_path(each, "properties.useRemoteGateways"), True):
             network = name_of(text_at(each, "properties.remoteVirtualNetwork.id"))
-            yield f"what comes through the gateway of {network or '?'}"
+            yield f"traffic through the gateway of {network or '?'}"

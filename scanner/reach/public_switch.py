@@ -46,9 +46,7 @@ def public_switch(reading: FirewallReading, private: Lock) -> PublicSwitch:
     if state != "enabled" and path and any(same(resource.get(path), each) for each in lacking):
         # What the feature needs is a higher SKU, and nothing documents what the switch does without.
         sku = resource.get(path)
-        return PublicSwitch(
-            "enabled", seen, text, Unread(row.public, f"whether it holds on {sku} is not documented"), True
-        )
+        return PublicSwitch("enabled", seen, text, Unread(row.public, f"its effect on {sku} is not documented"), True)
     return _agreed(reading, PublicSwitch(state, seen, text))
 
 
@@ -63,10 +61,10 @@ def _absent(reading: FirewallReading, private: Lock, seen: tuple[Evidence, ...])
         if private.grants:
             unread = _absent_unread(reading.resource, row.public)
             return PublicSwitch(
-                "enabled" if unread else "disabled", seen, "automatic: closed by a private endpoint", unread
+                "enabled" if unread else "disabled", seen, "automatic: disabled by a private endpoint", unread
             )
         possible = private.possible_grants[0].missing if private.possible_grants else None
-        return PublicSwitch("enabled", seen, "automatic: no approved private endpoint", possible)
+        return PublicSwitch("enabled", seen, "automatic: enabled, no approved private endpoint", possible)
     return PublicSwitch("enabled", seen, "not set", not_returned(row.public), True)
 
 
@@ -88,7 +86,7 @@ def _agreed(reading: FirewallReading, switch: PublicSwitch) -> PublicSwitch:
     if is_absent(value) or _state(row, value) == switch.state:
         return switch
     both = (*switch.seen, reading.holder.evidence(row.second, row.disabled[0]))
-    why = f"the resource says {switch.detail}, its rule set says {value!r}"
+    why = f"the resource has {switch.detail}, its rule set has {value!r}"
     return PublicSwitch("enabled", both, f"{switch.detail}, the rule set {value}", Unread(row.public, why))
 
 

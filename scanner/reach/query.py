@@ -33,7 +33,7 @@ from scanner.reach.sources import join_with_and
 
 _ENDPOINT: Final = "microsoft.network/privateendpoints"
 
-TENANTS: Final = "every Azure tenant"
+TENANTS: Final = "any Azure tenant"
 
 
 def ask_endpoint(exposure: Exposure, top: Resource, caller: Caller, index: Index) -> ReachAnswer:
@@ -41,7 +41,7 @@ def ask_endpoint(exposure: Exposure, top: Resource, caller: Caller, index: Index
     place = place_text(exposure.endpoint, top)
     if exposure.disabled_reason:
         return ReachAnswer(
-            "no", cannot_open(caller, place), (Hop("off", "switched off", exposure.disabled_reason, allows=False),)
+            "no", cannot_open(caller, place), (Hop("off", "disabled", exposure.disabled_reason, allows=False),)
         )
     verdict, grant, missing = _decided(exposure.reach, caller, index)
     hops = tuple(_hops(exposure.reach, verdict, grant, missing, caller))
@@ -62,6 +62,7 @@ def _others(lock: Lock, caller: Caller) -> str:
         return ""
     names = {**REACH_DESCRIPTIONS, Reach.private: "private networks"}
     found = [each.description or names[Reach(each.level)] for each in lock.grants if each.level > Reach.none]
+    found = ["Azure tenants" if each == TENANTS else each for each in found]
     return f"; only {join_with_and(list(dict.fromkeys(found)))} can" if found else ""
 
 
@@ -87,11 +88,11 @@ def _injected(lock: Lock) -> bool:
 
 def _undecided(grant: Grant, caller: Caller) -> Unread:
     if caller.in_network and not caller.addresses:
-        return Unread(f"the address from which {caller.name} goes out", "it has no public address of its own")
+        return Unread(f"the outbound address of {caller.name}", "it has no own public address")
     if grant.description == TENANTS:
-        return Unread(f"whether {caller.name} is an address of Azure", "every Azure tenant is let in")
+        return Unread(f"whether {caller.name} has an Azure address", "any Azure tenant is allowed")
     description = grant.description or "this source"
-    return Unread(f"whether {caller.name} belongs to {description}", "only Azure knows the addresses")
+    return Unread(f"whether {caller.name} belongs to {description}", "its addresses are known only to Azure")
 
 
 def _fits(grant: Grant, caller: Caller, index: Index, *, injected: bool = False) -> bool | None:
@@ -158,7 +159,7 @@ def _hops(
         if hop.allows is False and verdict == "no":
             return
     if verdict == "no" and not decided:
-        yield Hop("firewall", "network rules", f"none lets {caller.name} in", allows=False)
+        yield Hop("firewall", "network rules", f"no rule allows {caller.name}", allows=False)
     if verdict == "not known" and not decided and missing is not None:
         yield Hop("firewall", "network rules", missing.why, allows=None)
 
@@ -174,7 +175,9 @@ def _lock(
         if hop.allows is None:
             return hop
         if caller.is_internet and hop.allows:
-            return replace(hop, detail=f"only {hop.detail.removesuffix(' only')}", allows=False)
+            return replace(
+                hop, detail=f"only {hop.detail.removesuffix(' only').replace(TENANTS, 'Azure tenants')}", allows=False
+            )
         return replace(hop, detail=_none_of(lock, caller) or hop.detail, allows=False)
     return replace(hop, detail=missing.why if missing is not None else hop.detail, allows=None)
 
@@ -187,7 +190,7 @@ def _which(grant: Grant, caller: Caller) -> str:
         if addresses.covers(caller.addresses):
             name = text_at(rule, "name") if isinstance(rule, dict) else ""
             return f"{name}: {join_with_and(addresses.describe(3))}" if name else join_with_and(addresses.describe(3))
-    return f"{len(grant.rules):,} rules together hold {caller.name}"
+    return f"{len(grant.rules):,} rules together include {caller.name}"
 
 
 def _none_of(lock: Lock, caller: Caller) -> str:
@@ -202,5 +205,5 @@ def _none_of(lock: Lock, caller: Caller) -> str:
     counted = f"{rules:,} {'rule' if rules == 1 else 'rules'}, " if rules else ""
     many = f"{size:,} {'address' if size == 1 else 'addresses'}"
     if caller.addresses and any(each & caller.addresses for each in sets):
-        return f"{counted}{many}; they hold only a part of {caller.name}"
+        return f"{counted}{many}; they include only part of {caller.name}"
     return f"{counted}{many}; none is {caller.name}"

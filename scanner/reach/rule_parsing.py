@@ -52,7 +52,7 @@ def rule_pair(row: PackedRule) -> RulePair:
     if row.priority is not None and not effects.unclear and not effects.switches:
         rule = _rule(row, effects.certain, row.priority)
         return rule, rule, ""
-    unclear = (*effects.unclear, *(("its priority is not known",) if row.priority is None else ()), *effects.switches)
+    unclear = (*effects.unclear, *(("unknown priority",) if row.priority is None else ()), *effects.switches)
     certain, possible = (
         _rule(row, effects.certain, AFTER_CUSTOM_RULES, BEFORE_ALL_RULES),
         _rule(row, effects.possible, BEFORE_ALL_RULES, AFTER_CUSTOM_RULES),
@@ -145,7 +145,7 @@ class _FieldValue(NamedTuple):
     unclear: str = ""
 
 
-_ALL_PROTOCOLS: Final = _FieldValue((), protocols("*"), "its protocol is not known")
+_ALL_PROTOCOLS: Final = _FieldValue((), protocols("*"), "unrecognized protocol")
 
 _ANY_PORT: Final = _FieldValue(ALL_PORTS, ALL_PORTS)
 
@@ -162,7 +162,7 @@ def _protocol(text: str) -> _FieldValue:
 
 def _numbers(texts: tuple[str, ...], broken: bool) -> _FieldValue:
     found: list[tuple[int, int]] = []
-    why = "a port that is no text" if broken else "" if texts else "it names no ports"
+    why = "a port is not a string" if broken else "" if texts else "it has no ports"
     for text in texts:
         try:
             found += ports(text)
@@ -175,7 +175,7 @@ def _numbers(texts: tuple[str, ...], broken: bool) -> _FieldValue:
 @lru_cache(maxsize=256)
 def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _FieldValue:
     addresses, tags, why = _addresses_and_tags(texts)
-    why = why or ("a source that is no text" if broken else "" if texts or groups else "it names no source")
+    why = why or ("a source is not a string" if broken else "" if texts or groups else "it has no source")
     reaches = {tag: service_tag(tag).reach for tag in tags}
     sent = tuple(tag for tag in tags if reaches[tag] in ("azure", "none") and tag not in _PLATFORM_TAGS)
     outside = PUBLIC_ADDRESSES if "internet" in reaches.values() else _public_part(addresses)
@@ -206,13 +206,13 @@ def _destination(fields: RuleFields) -> _FieldValue:
 
 def _rule_destination(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _FieldValue:
     addresses, tags, why = _addresses_and_tags(texts)
-    why = why or ("a destination that is no text" if broken else "" if texts or groups else "it names no destination")
+    why = why or ("a destination is not a string" if broken else "" if texts or groups else "it has no destination")
     known = [service_tag(tag) for tag in tags]
     if any(tag.reach == "vnet" for tag in known) or addresses == ALL_ADDRESSES:
         return _FieldValue(None, None, why)
     unknown = [tag.name for tag in known if not tag.known]
     if unknown:
-        why = why or f"its destination {unknown[0]!r} is not known"
+        why = why or f"unrecognized destination {unknown[0]!r}"
     certain = RuleDestination(addresses, frozenset(groups), bool(tags))
     return _FieldValue(
         MATCHES_NO_DESTINATION if certain == MATCHES_NO_DESTINATION else certain, None if why else certain, why
@@ -233,10 +233,10 @@ def _addresses_and_tags(texts: Iterable[str]) -> tuple[AddressSet, tuple[str, ..
                 if _TAG.fullmatch(word):
                     tags.append(tag_name(word))
                 else:
-                    why = f"{word[:60]!r} is neither an address nor a tag"
+                    why = f"{word[:60]!r} is not an address or a tag"
                 continue
             if word in ("0.0.0.0", "::"):  # noqa: S104
-                why = f"whether {word} stands for everybody is not documented"
+                why = f"whether {word} includes every address is not documented"
             else:
                 sets.append(found)
     addresses = union(sets)

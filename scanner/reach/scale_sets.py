@@ -82,7 +82,7 @@ class _InstanceAddresses:
             sku = text_at(own, "sku.name") or next((text_at(row.body, "sku.name") for row in own_rows), "")
             entry: EntryKind = "standard" if sku.lower().startswith("standard") else "basic"
             known = [address for row in self.rows if (address := text_at(row.body, "properties.ipAddress"))]
-            detail = join_with_and(known[:3]) or "each instance has an address of its own"
+            detail = join_with_and(known[:3]) or "each instance has its own address"
             name = text_at(own, "name") or "instance addresses"
             yield FrontEnd("", entry, version=version, hops=(Hop("public-ip", name, detail),))
         elif self.rows.gap is not None:

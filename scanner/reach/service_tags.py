@@ -63,7 +63,7 @@ _SHARED: Final = (
     ("AzureDevOps", "Azure DevOps, which any organisation can use"),
     ("AzureDigitalTwins", "Digital Twins"),
     ("AzureEventGrid", "Event Grid, which delivers the events of any tenant"),
-    ("AzureFrontDoor.FirstParty", "Front Door, the part that serves Microsoft's own sites"),
+    ("AzureFrontDoor.FirstParty", "Front Door, for Microsoft's own sites"),
     ("AzureFrontDoor.Frontend", "Front Door, the addresses that clients call"),
     ("AzureFrontDoor", "Front Door, which any tenant can point at any address"),
     ("AzureHealthcareAPIs", "Health Data Services"),
@@ -123,11 +123,11 @@ _MANAGEMENT: Final = (
     ("AzureLoadBalancer", "the health probes of the load balancer, 168.63.129.16"),
     (
         "AzureLoadTestingInstanceManagement",
-        "Load Testing's connection to the load generators in the own virtual network",
+        "Load Testing's connection to the load generators in your virtual network",
     ),
-    ("AzurePlatformDNS", "the platform's own name service"),
-    ("AzurePlatformIMDS", "the platform's own metadata service"),
-    ("AzurePlatformLKM", "the platform's own licence service"),
+    ("AzurePlatformDNS", "Azure's DNS service"),
+    ("AzurePlatformIMDS", "Azure's instance metadata service"),
+    ("AzurePlatformLKM", "Azure's licensing service"),
     ("AzureTrafficManager", "the health probes of Traffic Manager"),
     ("BatchNodeManagement", "the management traffic of Batch"),
     ("DataFactoryManagement", "the management traffic of Data Factory"),
@@ -139,7 +139,10 @@ _MANAGEMENT: Final = (
 
 _INTERNET: Final = (("Internet", "everything outside the virtual network, other tenants' Azure addresses included"),)
 _NETWORK: Final = (
-    ("VirtualNetwork", "the virtual network, what is peered or connected by gateways, and what routes add to it"),
+    (
+        "VirtualNetwork",
+        "the virtual network, peered networks, networks behind gateways, and prefixes added by routes",
+    ),
 )
 
 SERVICE_TAGS: Final = (
@@ -169,4 +172,4 @@ def service_tag(tag: str) -> ServiceTag:
         if row is not None:
             return ServiceTag(name, row.reach, row.why, row.source)
         key = key.rpartition(".")[0]
-    return ServiceTag(name, "azure", "a tag that is not in the table: taken for a service that many tenants share", "")
+    return ServiceTag(name, "azure", "a tag that is not in the table: treated as a service shared by many tenants", "")

@@ -27,10 +27,10 @@ MAX_NAMED_RULES: Final = 3
 
 @lru_cache(maxsize=4096)
 def describe_sources(sources: SourceSet, limit: int = MAX_NAMED_RULES) -> str:
-    """Return sources as a clause: "every address", "every address but 20.0.0.0/8", "the service tag Storage"."""
+    """Return sources as a clause: "every address", "every address except 20.0.0.0/8", "the service tag Storage"."""
     parts = _addresses(sources.addresses, limit)
     if parts and sources.without:
-        parts[-1] += f" except of {_few(sources.without, limit)}"
+        parts[-1] += f" except {_few(sources.without, limit)}"
     tags = [tag for tag in sources.tags if not tag.startswith("/")]
     groups = [tag.strip("/").rsplit("/", 1)[-1] for tag in sources.tags if tag.startswith("/")]
     named = [f"the service tag{'s' if len(tags) > 1 else ''} {_few(tags, limit)}"] if tags else []
@@ -47,7 +47,7 @@ def _addresses(addresses: AddressSet, limit: int) -> list[str]:
     for universe in _UNIVERSES:
         missing = universe - addresses
         if addresses and universe.covers(addresses) and _count(missing) < _count(addresses):
-            return [f"every address but {join_with_and(missing.describe(limit))}" if missing else "every address"]
+            return [f"every address except {join_with_and(missing.describe(limit))}" if missing else "every address"]
     return addresses.describe(limit)
 
 

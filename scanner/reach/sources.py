@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 
 MAX_NAMED = 3
 MAX_LISTED = 20
-NO_EFFECT = "no effect: a private range never calls a public address"
+NO_EFFECT = "no effect: requests from private ranges do not arrive at a public address"
 
 
 def join_with_and(parts: Sequence[str]) -> str:
@@ -74,8 +74,8 @@ def grants_from_ids(resource: Resource, index: Index, path: str, ids: Iterable[s
         (own if in_own_tenant(resource, index, each) else foreign).append(each)
     grants: list[Grant] = []
     if foreign:
-        description = f"{join_with_and(_names(foreign))}, {what} of a subscription that cannot be seen"
-        seen = Evidence(path, foreign[:MAX_LISTED], f"{what} of a visible subscription")
+        description = f"{join_with_and(_names(foreign))}, {what} in an external subscription (not visible to this scan)"
+        seen = Evidence(path, foreign[:MAX_LISTED], f"{what} in a visible subscription")
         grants.append(Grant(Reach.selected, (seen,), description, ids=tuple(foreign)))
     if own:
         grants.append(Grant(Reach.private, (Evidence(path, own[:MAX_LISTED]),), ids=tuple(own)))
@@ -114,10 +114,10 @@ def source_hop(lock: Lock) -> Hop:
     if widest is None or widest.level in (Reach.none, Reach.internet):
         return Hop("source", "Internet", "every address")
     if widest.level == Reach.azure:
-        return Hop("source", "Azure", widest.description or "every tenant")
+        return Hop("source", "Azure", widest.description or "any Azure tenant")
     if widest.level == Reach.private:
         return Hop("source", "Private network", widest.description)
-    return Hop("source", "Named networks", widest.description)
+    return Hop("source", "Allow-listed networks", widest.description)
 
 
 def _names(ids: Sequence[str]) -> list[str]:

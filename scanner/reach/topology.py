@@ -50,7 +50,7 @@ class Topology:
         """Return the paths to a network interface, on every address of it."""
         found = [path for each in nic.configurations for path in self.paths_to(nic, each)]
         if nic.malformed:
-            front = possible_front_end(Unread(nic.malformed, f"{name_of(nic.id)} does not hold what it should"))
+            front = possible_front_end(Unread(nic.malformed, f"{name_of(nic.id)} has an undocumented form"))
             ends = [Destination("", nic.group, version=version) for version in _VERSIONS]
             found += [NetworkPath(front, end, nic.id) for end in ends]
         return found
@@ -93,7 +93,7 @@ class Topology:
             region = known.location if known is not None else ""
             found += [each.front_end for each in self.load_balancers.malformed if each.reaches(network, region, keys)]
         if subscription in index.partial:
-            missing = Unread(f"/subscriptions/{subscription}", "only a part of the subscription is seen")
+            missing = Unread(f"/subscriptions/{subscription}", "only part of the subscription is visible to this scan")
             found += unread_front_ends(missing, missing)
         return found
 

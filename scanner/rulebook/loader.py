@@ -97,12 +97,12 @@ class RuleSet:
         """
         key, colon, value = pattern.partition(":")
         if colon and key not in ("category", "severity", "type", "control"):
-            raise InputError(f'{option} "{pattern}": no such key', do="known: category, severity, type, control")
+            raise InputError(f'{option} "{pattern}": unknown key', do="known: category, severity, type, control")
         known = {"category": CATEGORIES, "severity": tuple(Severity.__members__)}.get(key) if colon else None
         if known is not None and not any(fnmatchcase(each, value.lower()) for each in known):
             near = nearest(value, known, 1)
             raise InputError(
-                f'{option} "{pattern}": no such {key}',
+                f'{option} "{pattern}": unknown {key}',
                 do=(f"nearest: {near[0]}; " if near else "") + f"known: {', '.join(known)}",
             )
         if not any(matches(rule, pattern) for rule in self.rules.values()) and known is None:
@@ -173,7 +173,9 @@ def load(folders: Sequence[Path] = (), *, built_in: bool = True, packages: bool 
             _folder(found, files, Path(str(module.__file__)).parent, f"scanner.rules_package_{place}")
     for place, folder in enumerate(folders):
         if not folder.is_dir():
-            raise InputError(f"there is no folder {folder}", at=f"--rules {folder}", do="give a folder of rule files")
+            raise InputError(
+                f"folder {folder} does not exist", at=f"--rules {folder}", do="give a folder of rule files"
+            )
         _folder(found, files, folder.resolve(), f"scanner.rules_user_{place}")
     found.select()
     return found
@@ -240,7 +242,7 @@ def _row_files(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> Non
 def _add(found: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> None:
     for id in (rule.id, *rule.aliases):
         if id in files.taken:
-            raise InputError(f"the rule id {id} stands twice", at=str(file), do="ids are unique and never reused")
+            raise InputError(f"duplicate rule id {id}", at=str(file), do="ids are unique and never reused")
         files.taken[id] = rule
     found.rules[rule.id] = rule
     found.files[rule.id] = _code_of(rule) or str(file)

@@ -12,7 +12,7 @@ from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook.loader import RuleSet, reads_of
 
 NAME = "Twolocks reader"
-DESCRIPTION = "Reads what Twolocks judges; no secrets, no writes"
+DESCRIPTION = "Reads the settings that Twolocks evaluates; no secrets, no writes"
 GRAPH = "Microsoft.ResourceGraph/resources/read"
 ALWAYS = (
     "Microsoft.Authorization/permissions/read",
@@ -114,7 +114,7 @@ def scope(text: str, at: str = "") -> str:
     """
     if _SCOPE.fullmatch(text.rstrip("/")) is None:
         raise InputError(
-            f'"{text}" is no scope',
+            f'"{text}" is not a scope',
             at=at,
             do=f"write /subscriptions/ID, /subscriptions/ID/resourceGroups/NAME or {GROUP}NAME",
         )
@@ -136,9 +136,9 @@ def role(found: Sequence[str], scopes: Iterable[str] = (), format: str = "json")
     groups = [each for each in where if in_management_group(each)]
     if len(groups) > 1:
         raise InputError(
-            f"a custom role can name one management group, not {len(groups)}",
+            f"a custom role can have one management group, not {len(groups)}",
             at=f"--scope {groups[1]}",
-            do="make a role for each, or name the group above them",
+            do="create one role for each, or use their parent group",
         )
     return {"json": _json, "bicep": _bicep, "terraform": _terraform}[format](found, where)
 

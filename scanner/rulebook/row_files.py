@@ -84,7 +84,7 @@ def _not_toml(file: Path, why: str) -> Broken:
         why = str(error)
     found = _PLACE.search(why)
     line = int(found[1]) if found and found[1] else 1
-    return Broken(str(file), line, f"this is not TOML: {_PLACE.sub('', why).strip()}")
+    return Broken(str(file), line, f"the file is not TOML: {_PLACE.sub('', why).strip()}")
 
 
 def read_controls(file: Path, files: RuleFiles) -> None:
@@ -94,7 +94,7 @@ def read_controls(file: Path, files: RuleFiles) -> None:
     for name, ids in tables.items():
         unknown = [each for each in ids if each not in files.frameworks]
         if unknown:
-            fault = BadRow(f'no framework "{unknown[0]}"', unknown[0], word=unknown[0], known=files.frameworks)
+            fault = BadRow(f'unknown framework "{unknown[0]}"', unknown[0], word=unknown[0], known=files.frameworks)
             files.broken.append(_broken(file, text, (name,), fault))
             continue
         files.controls[name] = {files.frameworks[short]: tuple(found) for short, found in ids.items()}
@@ -128,7 +128,7 @@ def with_controls(rule: Rule, files: RuleFiles) -> Rule:
     found: dict[str, tuple[str, ...]] = dict(rule.controls)
     for name in rule.control_sets:
         if name not in files.controls:
-            raise BadRow(f'no control set "{name}"', "controls", word=name, known=files.controls)
+            raise BadRow(f'unknown control set "{name}"', "controls", word=name, known=files.controls)
         for framework, ids in files.controls[name].items():
             found[framework] = tuple(dict.fromkeys((*found.get(framework, ()), *ids)))
     order = dict.fromkeys((*files.frameworks.values(), *found))
@@ -158,7 +158,7 @@ def _filled(template: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
     for name in words.keys() - wanted:
         raise BadRow(f'unknown key "{name}"', name, word=name, known=(*FIELDS, *wanted))
     for name in wanted - words.keys():
-        raise BadRow(f"the key {name} is missing: its table names it")
+        raise BadRow(f"the key {name} is missing, but its table uses it")
     found: dict[str, Any] = _fill(merged, words)
     return found
 
@@ -198,9 +198,9 @@ def _lookup(files: RuleFiles, own: str, beside: ModuleType | None) -> Callable[[
         if (file or own) in files.failed:
             raise _NotLoaded
         if module is None:
-            raise BadRow(f'"{name}": there is no {file or own}.py', "check", word=file or own, known=files.modules)
+            raise BadRow(f'"{name}": {file or own}.py does not exist', "check", word=file or own, known=files.modules)
         if not hasattr(module, variable):
-            raise BadRow(f'"{name}" is no variable of its .py', "check", word=variable, known=vars(module))
+            raise BadRow(f'"{name}" is not a variable of its .py file', "check", word=variable, known=vars(module))
         return getattr(module, variable)
 
     return lookup
@@ -211,7 +211,7 @@ def _only_type(files: RuleFiles, own: str, beside: ModuleType | None) -> Resourc
         raise _NotLoaded
     found = types_of(beside) if beside is not None else []
     if len(found) != 1:
-        raise BadRow(f"the key of is missing: the .py beside has {len(found)} types")
+        raise BadRow(f"the key of is missing: the .py file of the same name has {len(found)} types")
     return found[0]
 
 

@@ -104,9 +104,9 @@ def _after_index(first: Bundle, rest: Iterator[Bundle]) -> Iterator[Bundle]:
 
 def _unordered(where: str) -> InputError:
     return InputError(
-        "the snapshot says that it is grouped, and this stands too late in it to count for what came before",
+        "the snapshot is marked as grouped, but this line is out of order",
         at=where,
-        do='write "grouped": false in its first line, and any order will do',
+        do='write "grouped": false in its first line to allow any order',
     )
 
 

@@ -58,8 +58,8 @@ def _read_any(path: Path, file: BinaryIO) -> Snapshot:
     try:
         first, number = _first_line(path, file)
         if _FINDINGS.match(first):
-            do = f"twolocks report {path} --out report.html; what a scan read is kept by scan --snapshot FILE"
-            raise InputError("these are findings, not what a scan read", at=str(path), do=do)
+            do = f"twolocks report {path} --out report.html; scan --snapshot FILE keeps a snapshot"
+            raise InputError("this is a findings file, not a snapshot", at=str(path), do=do)
         parsed = _parsed(first)
         if isinstance(parsed, dict) and "snapshot" in parsed:
             return _read_snapshot(path, first, number, file)
@@ -104,11 +104,11 @@ def _read_snapshot(path: Path, first: bytes, number: int, file: BinaryIO) -> Sna
     try:
         header = decoder.decode(first).snapshot
     except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
-        raise InputError(f"the snapshot's first line is wrong: {error}", at=f"{path}:{number}") from None
+        raise InputError(f"the snapshot's first line is invalid: {error}", at=f"{path}:{number}") from None
     assert header is not None
     if header.version > VERSION:
         raise InputError(
-            f"the snapshot has version {header.version}, this twolocks knows {VERSION}",
+            f"the snapshot has version {header.version}; this version of twolocks supports {VERSION}",
             at=f"{path}:1",
             do="upgrade twolocks",
         )
@@ -132,9 +132,9 @@ def _checked_lines(path: Path, number: int, file: BinaryIO) -> Iterator[Snapshot
                 continue
             if ended:
                 raise InputError(
-                    "the snapshot goes on after its end line",
+                    "the snapshot continues after its end line",
                     at=f"{path}:{number}",
-                    do="give one snapshot at a time; what follows was not judged",
+                    do="give one snapshot at a time; the rest was not evaluated",
                 )
             if not raw.endswith(b"\n"):
                 ended = _is_end(raw)
@@ -167,7 +167,7 @@ def _decoded_line(path: Path, number: int, raw: bytes) -> SnapshotLine:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
         raise InputError(
-            f"this line is not of a snapshot: {error}", at=f"{path}:{number}", do="take it again"
+            f"this is not a snapshot line: {error}", at=f"{path}:{number}", do="collect it again"
         ) from None
     except _NOT_JSON:
         raise _not_json(path, number, raw) from None
@@ -190,7 +190,7 @@ def _truncated(path: Path, number: int, resources: int, why: str = "") -> InputE
     return InputError(
         f"the snapshot is truncated: it stops without an end line{why}",
         at=f"{path}:{number}, after {resources:,} resources",
-        do=f"take it again (scan --snapshot {path.name}); a part is never judged as the whole",
+        do=f"collect it again (scan --snapshot {path.name}); a partial snapshot is not evaluated",
     )
 
 
@@ -212,7 +212,7 @@ def _records_of_document(path: Path, text: bytes) -> Iterator[dict[str, Any]]:
     if isinstance(document, dict):
         document = document.get("value", document.get("data", [document]))
     if not isinstance(document, list):
-        raise InputError("this JSON holds no resources", at=str(path), do=f"give {_FORMATS}")
+        raise InputError("this JSON contains no resources", at=str(path), do=f"give {_FORMATS}")
     for place, record in enumerate(document, 1):
         yield _record(path, place, record)
 
@@ -223,7 +223,7 @@ def _record(path: Path, place: int, record: Any) -> dict[str, Any]:
     if isinstance(inner, dict):
         record = inner if isinstance(inner.get("id"), str) else {**inner, "id": record.get("id")}
     if not isinstance(record, dict) or not isinstance(record.get("id"), str):
-        raise InputError("this is no ARM resource: it has no id", at=f"{path}:{place}", do=f"give {_FORMATS}")
+        raise InputError("this is not an ARM resource: it has no id", at=f"{path}:{place}", do=f"give {_FORMATS}")
     return record
 
 

@@ -115,5 +115,5 @@ def test_any_arm_endpoint_by_its_metadata() -> None:
 
 def test_an_endpoint_that_does_not_answer_as_arm_does() -> None:
     for fault in (Fault("status", "/metadata/*", status=404), Fault("html", "/metadata/*", status=200)):
-        with pytest.raises(AccessError, match=r"127\.0\.0\.1 does not answer as ARM does"):
+        with pytest.raises(AccessError, match=r"127\.0\.0\.1 is not an ARM endpoint"):
             reading(box(faults=[fault]), AzureReader.subscriptions)

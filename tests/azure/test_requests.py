@@ -88,7 +88,7 @@ def test_a_proxy_that_opens_tls_and_is_not_trusted(tmp_path: Path) -> None:
     inspection_ca(tmp_path)
     with pytest.raises(UntrustedCertificate) as raised:
         through(Proxy(inspects=tmp_path))
-    assert raised.value.what == f'127.0.0.1 shows a certificate from "{CA_NAME}", which is not trusted here'
+    assert raised.value.what == f'127.0.0.1 presents a certificate from "{CA_NAME}", which this machine does not trust'
     assert raised.value.do.startswith("export REQUESTS_CA_BUNDLE=/path/to/that-ca.pem (az reads it too); the check")
 
 
@@ -97,7 +97,7 @@ def test_a_host_that_is_not_trusted_without_a_proxy(tmp_path: Path) -> None:
         async with box() as running:
             await scan(running, variables={"SSL_CERT_FILE": "", "REQUESTS_CA_BUNDLE": ""})
 
-    with pytest.raises(UntrustedCertificate, match=r'127\.0\.0\.1 shows a certificate from "Twolocks sandbox CA"'):
+    with pytest.raises(UntrustedCertificate, match=r'127\.0\.0\.1 presents a certificate from "Twolocks sandbox CA"'):
         asyncio.run(main())
 
 
@@ -139,7 +139,7 @@ def test_both_variables_are_added_to_the_systems_trust(tmp_path: Path, monkeypat
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
 def test_a_variable_that_names_no_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, str(tmp_path / "missing.pem"))
-    with pytest.raises(InputError, match=f"{variable} names .*: no such file"):
+    with pytest.raises(InputError, match=f"{variable} is set to .*: no such file"):
         tls_context()
     (tmp_path / "missing.pem").write_text("nothing")
     with pytest.raises(InputError, match="no certificates in PEM form"):

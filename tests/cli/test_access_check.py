@@ -171,7 +171,7 @@ def test_a_login_without_any_right_ends_with_4() -> None:
     with box(RoleGrant("/subscriptions/of-others")) as served:
         ended = check(served)
         assert (ended.code, ended.out) == (4, "")
-        assert "error: this login can read no subscription" in ended.err
+        assert "error: this login cannot read any subscription" in ended.err
 
 
 def test_no_login_ends_with_4() -> None:
@@ -261,8 +261,11 @@ def test_a_management_group_is_all_subscriptions_below_it() -> None:
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (("--scope", "prod-journal"), '"prod-journal" is no scope'),
-        (("--scope", f"/subscriptions/{PROD}/resourceGroups/none"), 'no resource group "none" in prod-journal'),
+        (("--scope", "prod-journal"), '"prod-journal" is not a scope'),
+        (
+            ("--scope", f"/subscriptions/{PROD}/resourceGroups/none"),
+            'resource group "none" does not exist in prod-journal',
+        ),
         (("--scope", f"/subscriptions/{PROD}/resourceGroups/a", "-s", TEST), "cannot be checked together"),
         (("-s", "prod-jurnal"), 'subscription "prod-jurnal" is none of the 2'),
         (("--format", "bicep"), 'no format is called "bicep"'),

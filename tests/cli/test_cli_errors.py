@@ -50,9 +50,9 @@ def test_findings_are_no_snapshot(night: str) -> None:
     assert ended.code == 2
     assert ended.err.endswith(
         error(
-            "error: these are findings, not what a scan read",
+            "error: this is a findings file, not a snapshot",
             "at: findings.json",
-            "do: twolocks report findings.json --out report.html; what a scan read is kept by scan --snapshot FILE",
+            "do: twolocks report findings.json --out report.html; scan --snapshot FILE keeps a snapshot",
             "exit 2",
         )
     )
@@ -164,7 +164,7 @@ def test_an_unknown_category(night: str) -> None:
     assert ended.code == 2
     assert ended.err.endswith(
         error(
-            'error: --skip "category:networks": no such category',
+            'error: --skip "category:networks": unknown category',
             "do: nearest: network; known: anonymous-access, authentication, network, transport, encryption, recovery,"
             " residency, governance, logging",
             "exit 2",
@@ -173,8 +173,8 @@ def test_an_unknown_category(night: str) -> None:
 
 
 def test_an_unknown_severity_key_and_no_rule_left(night: str) -> None:
-    assert "no such severity" in twolocks("scan", "--from", night, "--only", "severity:hihg").err
-    assert "no such key" in twolocks("scan", "--from", night, "--only", "sku:basic").err
+    assert "unknown severity" in twolocks("scan", "--from", night, "--only", "severity:hihg").err
+    assert "unknown key" in twolocks("scan", "--from", night, "--only", "sku:basic").err
     ended = twolocks("scan", "--from", night, "--only", "storage-*", "--skip", "*")
     assert (ended.code, "leave no rule to judge by" in ended.err) == (2, True)
 
@@ -188,7 +188,7 @@ def test_a_truncated_snapshot(night: str) -> None:
         error(
             "error: the snapshot is truncated: it stops without an end line",
             f"at: night.jsonl:{len(whole) - 1}, after 1 resources",
-            "do: take it again (scan --snapshot night.jsonl); a part is never judged as the whole",
+            "do: collect it again (scan --snapshot night.jsonl); a partial snapshot is not evaluated",
             "exit 2",
         )
     )
@@ -233,7 +233,7 @@ def test_a_rule_file_that_does_not_import(night: str) -> None:
 
 def test_a_rules_folder_that_is_not_there(night: str) -> None:
     ended = twolocks("scan", "--from", night, "--rules", "nowhere")
-    assert (ended.code, "error: there is no folder nowhere\nat: --rules nowhere" in ended.err) == (2, True)
+    assert (ended.code, "error: folder nowhere does not exist\nat: --rules nowhere" in ended.err) == (2, True)
 
 
 CRASHING = '''"""Mine."""
@@ -454,7 +454,7 @@ def test_an_unknown_way_to_sign_in_cloud_and_endpoint() -> None:
     ended = twolocks("scan", "--auth", "clip")
     assert (
         ended.code,
-        'error: no way to sign in is called "clip"\nat: --auth clip\ndo: nearest: cli' in ended.err,
+        'error: unknown login method "clip"\nat: --auth clip\ndo: nearest: cli' in ended.err,
     ) == (2, True)
     ended = twolocks("scan", "--cloud", "publik", "--auth", "environment")
     assert (ended.code, "do: nearest: public; known: public, us-government, china" in ended.err) == (2, True)
@@ -488,17 +488,17 @@ def test_a_login_that_can_read_nothing() -> None:
     with running(Sandbox([closed("st")], [SUB], grants=[RoleGrant("/subscriptions/of-others")])) as box:
         ended = twolocks("scan", env=box.environment())
     assert ended.code == 4
-    assert "error: this login can read no subscription\nat: Twolocks sandbox, tenant " in ended.err
-    assert "do: ask for Reader, or for less: twolocks access role > role.json\nexit 4" in ended.err
+    assert "error: this login cannot read any subscription\nat: Twolocks sandbox, tenant " in ended.err
+    assert "do: request the Reader role, or a smaller role: twolocks access role > role.json\nexit 4" in ended.err
 
 
 def test_tls_interception(box: Sandbox) -> None:
     env = {name: value for name, value in box.environment().items() if not name.endswith(("_FILE", "_BUNDLE"))}
     ended = twolocks("scan", env=env)
     assert ended.code == 4
-    assert "error: 127.0.0.1 shows a certificate from" in ended.err
-    assert "which is not trusted here\ndo: export REQUESTS_CA_BUNDLE=" in ended.err
-    assert "the check itself cannot be switched off" in ended.err
+    assert "error: 127.0.0.1 presents a certificate from" in ended.err
+    assert "which this machine does not trust\ndo: export REQUESTS_CA_BUNDLE=" in ended.err
+    assert "the check cannot be disabled" in ended.err
 
 
 def test_a_proxy_that_refuses(box: Sandbox) -> None:
@@ -528,7 +528,7 @@ def test_a_proxy_that_refuses(box: Sandbox) -> None:
 
 def test_a_resource_that_is_not_there(box: Sandbox) -> None:
     ended = twolocks("scan", "--resource", f"{STORAGE}/stborte", env=box.environment())
-    assert (ended.code, "error: there is no resource" in ended.err) == (2, True)
+    assert (ended.code, "error: no such resource" in ended.err) == (2, True)
     ended = twolocks("scan", "--resource", "stlukket", env=box.environment())
     assert (ended.code, "at: --resource stlukket" in ended.err) == (2, True)
 

@@ -37,8 +37,8 @@ def test_answers_of_a_file_go_to_standard_output(tmp_path: Path) -> None:
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.splitlines() == [
         "no: 198.51.100.7 cannot open blob on stnamed",
-        "  lets   public access     publicNetworkAccess = Enabled",
-        "  holds  firewall          1 rule, 64 addresses; none is 198.51.100.7",
+        "  allows  public access     publicNetworkAccess = Enabled",
+        "  blocks  firewall          1 rule, 64 addresses; none is 198.51.100.7",
     ]
     ended = twolocks("reach", "stnamed", "--source", "203.0.113.7", "--port", "blob", "--from", file)
     assert ended.code == 0
@@ -57,18 +57,22 @@ def test_what_is_not_known_ends_with_3(tmp_path: Path) -> None:
     odd = account("stodd", publicNetworkAccess="Perhaps", allowBlobPublicAccess=False)
     ended = twolocks("reach", "stodd", "--port", "blob", "--from", snapshot(tmp_path / "a.jsonl", odd))
     assert (ended.code, ended.err) == (3, "Exit 3\n")
-    assert ended.out.startswith("not known: publicNetworkAccess of stodd: its value 'Perhaps' is not known\n  ?      ")
+    assert ended.out.startswith("not known: publicNetworkAccess of stodd: unrecognized value 'Perhaps'\n  unknown ")
 
 
 @pytest.mark.parametrize(
     ("words", "what", "do"),
     [
-        (("stnamd",), 'there is no resource "stnamd" with an endpoint', "nearest: stnamed"),
-        (("stnamed", "--port", "22/tcp"), '"22/tcp" is no port', "write tcp/22"),
+        (("stnamd",), 'no resource "stnamd" with an endpoint', "nearest: stnamed"),
+        (("stnamed", "--port", "22/tcp"), '"22/tcp" is not a port', "write tcp/22"),
         (("stnamed", "--port", "tcp/22"), "", ""),
         (("stnamed", "--port", "tcp/99"), "stnamed has no endpoint on tcp/99", "known: blob, "),
-        (("stnamed", "--source", "10.0.0.4"), "10.0.0.4 is no public address", "give the name or id of a machine"),
-        (("stnamed", "--source", "vm-none"), '"vm-none" is no address and no resource', "internet, an address"),
+        (("stnamed", "--source", "10.0.0.4"), "10.0.0.4 is not a public address", "give the name or id of a machine"),
+        (
+            ("stnamed", "--source", "vm-none"),
+            '"vm-none" is not an address or a collected resource',
+            "internet, an address",
+        ),
     ],
 )
 def test_wrong_input_ends_with_2_and_the_nearest_names(
@@ -107,37 +111,39 @@ def test_a_name_from_azure_stays_on_its_line(tmp_path: Path) -> None:
         (
             ("vm-nat01", "--port", "tcp/50001"),
             [
-                "yes: the internet can open tcp/50001 on vm-nat01; a password or key opens it (shared)",
-                "  lets   pip-drift         192.0.2.30, Standard",
-                "  lets   lb-drift          rdp: tcp/50001 to port 3389",
-                "  lets   nsg-hopp          fjernstyring (100): * to tcp/22, tcp/3389",
-                "  lets   nic-nat01         10.40.1.7",
+                "yes: the internet can open tcp/50001 on vm-nat01; it accepts a shared key or password",
+                "  allows  pip-drift         192.0.2.30, Standard",
+                "  allows  lb-drift          rdp: tcp/50001 to port 3389",
+                "  allows  nsg-hopp          fjernstyring (100): * to tcp/22, tcp/3389",
+                "  allows  nic-nat01         10.40.1.7",
             ],
         ),
         (
             ("vm-fag03", "--source", "198.51.100.7"),
             [
                 "no: 198.51.100.7 cannot open tcp/443 on vm-fag03"
-                "; the peered network vnet-drift was not seen: a firewall there may publish this machine",
-                "  holds  fw-hub            DNAT rule rdp-fag03: tcp/443 to 10.40.3.5:3389, for 203.0.113.0/26",
-                "  also   published through the Front Door afd-journal, by private link",
+                "; the peered network vnet-drift is not visible to this scan: "
+                "a firewall there may publish this machine",
+                "  blocks  fw-hub            DNAT rule rdp-fag03: tcp/443 to 10.40.3.5:3389, for 203.0.113.0/26",
+                "  also    published through the Front Door afd-journal, by private link",
             ],
         ),
         (
             ("vm-fag04", "--port", "tcp/22", "--source", "vm-fag03"),
             [
                 "yes: vm-fag03 can open tcp/22 on vm-fag04",
-                "  lets   vnet-maskiner     inside the virtual network or its peers",
-                "  lets   nsg-lukket        AllowVnetInBound (65000): VirtualNetwork to *",
-                "  lets   nic-fag04         10.40.3.6",
+                "  allows  vnet-maskiner     inside the virtual network or its peers",
+                "  allows  nsg-lukket        AllowVnetInBound (65000): VirtualNetwork to *",
+                "  allows  nic-fag04         10.40.3.6",
             ],
         ),
         (
             ("redis-okonomi", "--port", "redis", "--source", "203.0.113.9"),
             [
-                "yes: 203.0.113.9 can open redis on redis-okonomi; accepts access keys (shared)",
-                "  lets   public access     publicNetworkAccess = Enabled",
-                "  lets   firewall          oslo: 203.0.113.0/26",
+                "yes: 203.0.113.9 can open redis on redis-okonomi; accepts access keys"
+                "; authentication: shared key or password",
+                "  allows  public access     publicNetworkAccess = Enabled",
+                "  allows  firewall          oslo: 203.0.113.0/26",
             ],
         ),
     ],
@@ -227,7 +233,7 @@ def test_live_it_reads_the_resource_and_the_networks_and_nothing_else(estate: tu
 def test_live_a_machine_is_found_by_name(estate: tuple[Sandbox, Path, Path]) -> None:
     ended = twolocks("reach", "vm-nat01", "--port", "tcp/50001", env=estate[0].environment())
     assert ended.code == 0, ended.err
-    assert ended.out.splitlines()[2] == "  lets   lb-drift          rdp: tcp/50001 to port 3389"
+    assert ended.out.splitlines()[2] == "  allows  lb-drift          rdp: tcp/50001 to port 3389"
     ended = twolocks("reach", "vm-nat0", env=estate[0].environment())
     assert ended.code == 2
     assert "nearest: vm-nat0" in ended.err
@@ -260,7 +266,7 @@ FRONTS = [
         ],
     ),
     (("app-arkivportal", "--port", "app"), "no", ["named by Traffic Manager profile tm-innsyn"]),
-    (("app-helsesjekk",), "yes", ["published through API Management apim-journal; its API helsesjekk asks for no key"]),
+    (("app-helsesjekk",), "yes", ["published through API Management apim-journal; its API helsesjekk requires no key"]),
     (("app-postliste",), "no", ["published through the Front Door afd-journal"]),
     (("vm-fag03", "--port", "tcp/443"), "no", ["published through the Front Door afd-journal, by private link"]),
     (("app-okonomi", "--port", "app"), "no", []),
@@ -276,5 +282,5 @@ def test_what_stands_in_front_is_told_live_as_of_a_scan(
     assert (live.code, live.out) == (of_file.code, of_file.out)
     assert live.out.startswith(f"{verdict}: ")
     assert [line.strip() for line in live.out.splitlines() if line.startswith("  also")] == [
-        f"also   {each}" for each in also
+        f"also    {each}" for each in also
     ]

@@ -458,7 +458,7 @@ def test_below_a_management_group_what_cannot_be_read_is_a_named_gap() -> None:
 
 
 def test_an_unknown_management_group() -> None:
-    with pytest.raises(InputError, match='there is no management group "nope"'):
+    with pytest.raises(InputError, match='management group "nope" does not exist'):
         scanned(box(), Scope(management_groups=("nope",)))
 
 
@@ -479,8 +479,8 @@ def test_a_subscription_that_is_warned_is_read(state: str) -> None:
 def test_a_login_that_reads_nothing() -> None:
     with pytest.raises(NothingReadable) as raised:
         scanned(box(grants=[RoleGrant("/subscriptions/other")]))
-    assert raised.value.what == "this login can read no subscription"
-    assert raised.value.do == "ask for Reader, or for less: twolocks access role > role.json"
+    assert raised.value.what == "this login cannot read any subscription"
+    assert raised.value.do == "request the Reader role, or a smaller role: twolocks access role > role.json"
 
 
 def test_what_a_group_does_not_hold_is_a_skip_and_a_group_that_is_nowhere_skips_nothing() -> None:
@@ -497,7 +497,7 @@ def test_what_a_group_does_not_hold_is_a_skip_and_a_group_that_is_nowhere_skips_
 
 def test_named_resources_say_that_nothing_was_listed() -> None:
     result = scanned(box(), Scope(resources=(VAULT["id"],)))
-    assert result.skips["/".join(VAULT["id"].split("/")[:3])] == "only resources that were named"
+    assert result.skips["/".join(VAULT["id"].split("/")[:3])] == "only the named resources"
 
 
 def test_resource_groups_and_tags_narrow_the_scope() -> None:
@@ -527,10 +527,10 @@ def test_a_child_names_its_bundle() -> None:
 @pytest.mark.parametrize(
     ("id", "what"),
     [
-        ("nonsense", "this is no resource id"),
-        (f"/subscriptions/{S1}/resourceGroups/a/providers/Microsoft.Storage/../x", "this is no resource id"),
-        (f"/subscriptions/{S1}/resourceGroups/a/providers/Microsoft.Nothing/things/x", "no enabled rule is about"),
-        (f"{ST0}x", "there is no resource"),
+        ("nonsense", "not a resource id"),
+        (f"/subscriptions/{S1}/resourceGroups/a/providers/Microsoft.Storage/../x", "not a resource id"),
+        (f"/subscriptions/{S1}/resourceGroups/a/providers/Microsoft.Nothing/things/x", "no enabled rule covers"),
+        (f"{ST0}x", "no such resource"),
     ],
 )
 def test_a_resource_that_cannot_be_scanned(id: str, what: str) -> None:

@@ -20,7 +20,7 @@ from scanner.model.exposure import (
 )
 from scanner.model.verdict import NotApplicable, Pass, Severity, Unknown, Unread
 
-LOST = Unread("a part", "it was not read")
+LOST = Unread("a part", "not collected")
 NOTHING = Lock()
 OPEN = grant(Reach.internet)
 

@@ -132,7 +132,7 @@ from scanner.model.verdict import Unread
 PORTS = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 @PORTS.endpoints(admin=("tcp/*", "*/*"))
 def endpoints(machine, index):
-    raise Unread("ports", "this is no list")
+    raise Unread("ports", "not a list")
     yield
 FIX = Fix(az="az thing close --ids {id}", impact="x")
 NETWORK = Rule(
@@ -268,8 +268,8 @@ def test_a_list_that_was_refused_is_missing_in_its_own_subscription() -> None:
 @pytest.mark.parametrize(
     ("group", "by", "path", "said"),
     [
-        ("MC_rg-plattform_aks-journal_norwayeast", None, "the resource group", "made by a Kubernetes cluster"),
-        ("databricks-rg-dbw-1a2b", None, "the resource group", "made by a Databricks workspace"),
+        ("MC_rg-plattform_aks-journal_norwayeast", None, "the resource group", "created by a Kubernetes cluster"),
+        ("databricks-rg-dbw-1a2b", None, "the resource group", "created by a Databricks workspace"),
         ("rg", "/subscriptions/s/resourceGroups/g/providers/T/t/parent", "managedBy", "/providers/T/t/parent"),
         ("rg-mc_x", None, "", ""),
         ("rg", ["parent"], "", ""),
@@ -316,7 +316,7 @@ def test_a_rule_file_with_a_syntax_error_names_its_line(tmp_path: Path) -> None:
 
 def test_an_id_that_stands_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.py").write_text(RULES.replace("BODY", "pass"))
-    with pytest.raises(InputError, match="stands twice"):
+    with pytest.raises(InputError, match="duplicate rule id"):
         rules(tmp_path)
 
 

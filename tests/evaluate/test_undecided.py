@@ -64,14 +64,14 @@ def test_a_type_that_was_not_listed_is_undecided_on_the_subscription() -> None:
 
 def test_a_type_that_was_skipped_for_a_reason_was_not_forgotten() -> None:
     made = listed("Microsoft.Sql/servers")
-    made.skip(f"{PREFIX}/Microsoft.Sql/servers", "none in the groups that were named")
+    made.skip(f"{PREFIX}/Microsoft.Sql/servers", "none in the named groups")
     assert run(made, rules())[1].result.complete
 
 
 def test_only_what_was_named_is_missed_where_resources_were_named() -> None:
     made = Store(Header(taken="2026-11-25T00:00:00Z"))
     made.scope(SUB, "prod", "tenant", "full")
-    made.skip(f"/subscriptions/{SUB}", "only resources that were named")
+    made.skip(f"/subscriptions/{SUB}", "only the named resources")
     assert run(made, rules())[1].result.complete
 
 

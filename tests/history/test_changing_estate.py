@@ -197,14 +197,16 @@ def test_what_cannot_be_looked_at_again_is_not_fixed(tmp_path: Path) -> None:
     refused = Refusal(path="*/stjournal*")
     told = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(PRIVATE), refusals=[refused])
     assert told.listed("unseen") == {"stjournal: blob/eksport"}
-    assert told.document["changes"]["unseen"][0]["why"] == "it could not be looked at a second time"
+    assert told.document["changes"]["unseen"][0]["why"] == "re-verification could not read it"
 
 
 def test_networks_that_cannot_be_read_again_fix_nothing(tmp_path: Path) -> None:
     refused = Refusal(action="Microsoft.Network/networkSecurityGroups/read")
     told = second_look(tmp_path, estate(ssh="Internet"), estate(), estate(), refusals=[refused])
     assert told.listed("unseen") == {"vm-hopp: tcp/22"}
-    assert "a second look could not read the networks, so nothing counts as fixed" in told.document["changes"]["notes"]
+    assert (
+        "re-verification could not read the networks, so nothing counts as fixed" in told.document["changes"]["notes"]
+    )
 
 
 def test_a_resource_that_is_gone_is_fixed_and_one_that_only_resource_graph_lost_is_not(tmp_path: Path) -> None:
@@ -248,4 +250,4 @@ def test_a_clock_that_goes_back_is_told(tmp_path: Path) -> None:
     assert (
         "the clock went back: this scan is of 2026-11-20T02:00:00Z, the one before of 2026-11-25T02:00:00Z" in ended.err
     )
-    assert "judged from a file: nothing was looked at a second time" in ended.err
+    assert "evaluated from a file: nothing was re-verified" in ended.err

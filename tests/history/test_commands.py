@@ -83,7 +83,8 @@ def test_show() -> None:
     assert ended.code == 0
     assert ended.out.splitlines() == [
         "worse\tcritical\tst00002: blob\t0000000211111111\thigh -> critical, authentication shared -> anonymous",
-        "unseen\thigh\tst00004: blob\t0000000411111111\tthe resource was not seen, and nothing says that it is gone",
+        "unseen\thigh\tst00004: blob\t0000000411111111"
+        "\tthe resource was not visible, and its deletion is not confirmed",
         f"open\tcritical\tst00002: blob\t0000000211111111\tsince {taken(1)[:10]}, 2 days",
         f"open\thigh\tst00004: blob\t0000000411111111\tsince {taken(1)[:10]}, 2 days, not seen since {taken(2)[:10]}",
         f"open\thigh\tst00005: storage-plain-http\t0000000511111111\tsince {taken(2)[:10]}, 1 day",
@@ -208,7 +209,7 @@ def test_upgrade(server: Server) -> None:
     url = server.url(server.database())
     refused = twolocks("history", "list", "--history", url)
     assert refused.err.splitlines() == [
-        "error: this database holds no history yet",
+        "error: this database has no history yet",
         f"at: --history {url}",
         "do: twolocks history upgrade",
         "exit 2",
@@ -246,9 +247,9 @@ def test_no_history_is_named() -> None:
 def test_a_question_makes_no_file() -> None:
     ended = twolocks("history", "show", "--history", DB)
     assert ended.err.splitlines()[:3] == [
-        "error: there is no history here",
+        "error: no history exists here",
         f"at: --history {DB}",
-        f"do: a scan makes one: twolocks scan --history {DB}",
+        f"do: a scan creates one: twolocks scan --history {DB}",
     ]
     assert not Path(DB).exists()
 

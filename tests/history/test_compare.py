@@ -203,7 +203,7 @@ def test_fixed_and_seen_again_is_reopened_with_its_first_day() -> None:
 def test_what_is_not_accepted_any_more_is_reopened() -> None:
     known = items(finding(status="waived"))
     change = one(changed(known, observed(known, [finding()])))
-    assert (change.kind, change.why) == ("reopened", "it is not accepted any more")
+    assert (change.kind, change.why) == ("reopened", "it is no longer accepted")
 
 
 def test_accepted_now() -> None:
@@ -263,7 +263,7 @@ def test_a_closed_exposure_is_fixed() -> None:
 def test_a_closed_exposure_that_an_unread_part_may_open_is_not_fixed() -> None:
     known = items(exposure())
     change = one(changed(known, observed(known, [exposure(severity=None, worst="high", state="closed")])))
-    assert (change.kind, change.why) == ("unseen", "it could not be decided")
+    assert (change.kind, change.why) == ("unseen", "it is inconclusive")
     assert change.item.seen == MONDAY
 
 
@@ -282,14 +282,14 @@ def test_a_pass_counts_where_its_resource_was_not_listed() -> None:
 def test_an_undecided_finding_is_not_fixed(status: str) -> None:
     known = items(finding())
     change = one(changed(known, observed(known, [finding(status=status)])))
-    assert (change.kind, change.why) == ("unseen", "it could not be decided")
+    assert (change.kind, change.why) == ("unseen", "it is inconclusive")
 
 
 @pytest.mark.parametrize("above", [account("st"), f"{account('st')}/blobServices/default/", f"/subscriptions/{SUB}/"])
 def test_an_undecided_parent_keeps_what_is_below_it(above: str) -> None:
     known = items(finding(container("a"), "anonymous"))
     change = one(changed(known, observed(known, [finding(above.upper(), "anonymous", status="unknown")])))
-    assert (change.kind, change.why) == ("unseen", "what could not be read may hide it")
+    assert (change.kind, change.why) == ("unseen", "a part that could not be read may contain it")
 
 
 def test_another_rule_that_is_undecided_keeps_nothing() -> None:
@@ -323,7 +323,7 @@ def test_a_resource_that_was_not_seen_is_kept_unless_it_is_certain_that_it_is_go
     kept = one(changed(known, nowhere))
     assert (kept.kind, kept.item.state, kept.item.visible) == ("unseen", "open", False)
     fixed = one(changed(known, nowhere, is_gone=lambda id: id == account("st")))
-    assert (fixed.kind, fixed.why) == ("fixed", "the resource is gone")
+    assert (fixed.kind, fixed.why) == ("fixed", "the resource no longer exists")
 
 
 def test_what_was_lost_before_is_lost_quietly() -> None:
@@ -337,7 +337,7 @@ def test_nothing_is_fixed_where_the_second_look_failed() -> None:
     known = items(exposure(), finding())
     seen = observed(known, [exposure(severity=None, state="closed")], passed=[(account("st"), "plain-http")])
     found = changed(known, seen, is_unconfirmed=lambda _: True)
-    assert {(each.kind, each.why) for each in found.changed} == {("unseen", "it could not be looked at a second time")}
+    assert {(each.kind, each.why) for each in found.changed} == {("unseen", "re-verification could not read it")}
 
 
 def test_what_is_fixed_stays_fixed_in_silence() -> None:
@@ -403,7 +403,7 @@ def test_a_slot_that_is_seen_fixes_nothing_of_its_site_nor_of_another_slot() -> 
         ] == news
     seen = observed(known, [exposure(site, "app")], resources=[site])
     found = changed(known, seen, ScanCoverage({SUB}, set(), types), is_gone=lambda id: "/slots/" in id)
-    assert [(each.kind, each.why) for each in found.changed] == [("fixed", "the resource is gone")] * 2
+    assert [(each.kind, each.why) for each in found.changed] == [("fixed", "the resource no longer exists")] * 2
 
 
 def test_a_subscription_or_a_group_that_is_seen_fixes_nothing_of_another() -> None:

@@ -69,7 +69,7 @@ def test_what_is_accepted_now_is_listed_and_what_came_accepted_is_not() -> None:
     made = differ(old, new)
     assert said(made.accepted) == [("blob", "")]
     assert (made.same, made.new, made.fixed, made.vanished) == (0, [], [], [])
-    assert said(differ(new, old).new) == [("blob", "it is not accepted any more")]
+    assert said(differ(new, old).new) == [("blob", "it is no longer accepted")]
 
 
 def test_the_same_counts_what_stands_open_and_is_no_lock_finding() -> None:
@@ -96,12 +96,12 @@ def test_what_could_not_be_decided_before_is_new_and_says_so(doubt: list[Row]) -
     now: list[Row] = [row for row in doubt if isinstance(row, ExposureRow) and row.severity]
     now.append(exposure(endpoint="file"))
     made = differ(document(*doubt), document(*now))
-    assert said(made.new) == [("file", "it could not be decided before")]
+    assert said(made.new) == [("file", "it was inconclusive before")]
 
 
 def test_a_finding_that_could_not_be_decided_before_is_new_and_says_so() -> None:
     made = differ(document(finding(status="unknown")), document(finding()))
-    assert said(made.new) == [("plain-http", "it could not be decided before")]
+    assert said(made.new) == [("plain-http", "it was inconclusive before")]
     closed = document(exposure(severity=None, state="closed"), passed={account("st"): ["plain-http"]})
     assert said(differ(closed, document(exposure(), finding())).new) == [("blob", ""), ("plain-http", "")]
 
@@ -109,7 +109,7 @@ def test_a_finding_that_could_not_be_decided_before_is_new_and_says_so() -> None
 def test_what_is_not_accepted_any_more_says_so_also_where_a_lock_was_in_doubt() -> None:
     doubt = finding(rule="keys", category="authentication", status="unknown")
     made = differ(document(exposure(state="waived"), doubt), document(exposure(), doubt))
-    assert said(made.new) == [("blob", "it is not accepted any more")]
+    assert said(made.new) == [("blob", "it is no longer accepted")]
 
 
 def test_what_is_judged_for_the_first_time_says_nothing_of_before() -> None:
@@ -171,8 +171,8 @@ def test_what_must_be_known_to_read_a_difference() -> None:
     old, new = document(taken=TUESDAY), document(taken=MONDAY)
     new.scan = msgspec.structs.replace(new.scan, tool="twolocks 2", complete=False)
     assert differ(old, new).notes == [
-        f"The old file is the newer one: {TUESDAY} after {MONDAY}",
-        f"Judged by {old.scan.tool} and by twolocks 2",
-        "The new scan is incomplete: what it could not read is not fixed",
+        f"The old file is the more recent one: {TUESDAY} after {MONDAY}",
+        f"Evaluated by {old.scan.tool} and by twolocks 2",
+        "The new scan is incomplete: what it could not read does not count as fixed",
     ]
     assert differ(old, old).notes == []

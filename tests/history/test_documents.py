@@ -93,9 +93,9 @@ def test_what_cannot_be_decided_any_more_is_unknown_now() -> None:
     found, ended = compare(whole, part)
     assert found["fixed"] == []
     assert "stjournal: blob/scans" in doors(found["unknown"])
-    assert "The new scan is incomplete: what it could not read is not fixed" in ended.err
+    assert "The new scan is incomplete: what it could not read does not count as fixed" in ended.err
     back, _ = compare(part, whole)
-    assert {row["why"] for row in back["new"] if row["endpoint"] == "blob/scans"} == {"it could not be decided before"}
+    assert {row["why"] for row in back["new"] if row["endpoint"] == "blob/scans"} == {"it was inconclusive before"}
 
 
 def test_a_rule_that_was_not_judged_before_is_no_news() -> None:

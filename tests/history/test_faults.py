@@ -42,24 +42,24 @@ def refused(what: str, do: str = "", at: str = "") -> Iterator[None]:
 
 @pytest.mark.parametrize("url", ["", "sqlite://", "sqlite:///", "sqlite:///:memory:", ":memory:", "sqlite://host/x"])
 def test_no_file_is_named(url: str) -> None:
-    with refused("this names no file", at="--history", do="history.db"):
+    with refused("no file name", at="--history", do="history.db"):
         History.open(url, at="--history x")
 
 
 @pytest.mark.parametrize("url", ["mysql://h/x", "postgresql://h/x", "postgres://h/x", "postgresql+asyncpg://h/x"])
 def test_another_kind_of_database(url: str) -> None:
-    with refused("no history is kept in", do="postgresql+psycopg://host/database"):
+    with refused("a history cannot be kept in", do="postgresql+psycopg://host/database"):
         History.open(url)
 
 
 def test_no_url_at_all() -> None:
-    with refused("this is no URL of a database", do="postgresql+psycopg://"):
+    with refused("not a database URL", do="postgresql+psycopg://"):
         History.open("postgresql+psycopg://[::1/x:y:z")
 
 
 def test_no_folder(tmp_path: Path) -> None:
     where = tmp_path / "no" / "history.db"
-    with refused(f"there is no folder {where.parent}", do=f"mkdir -p {where.parent}", at=str(where)):
+    with refused(f"folder {where.parent} of the history does not exist", do=f"mkdir -p {where.parent}", at=str(where)):
         History.open(str(where))
 
 
@@ -106,7 +106,7 @@ def test_without_psycopg_only_postgresql_is_missing(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database(file: Path) -> None:
     file.write_text("a diary\n" * 200)
-    with refused("this file is no database", do="another file", at=str(file)):
+    with refused("this file is not a database", do="another file", at=str(file)):
         History.open(str(file))
     assert file.read_text().startswith("a diary")
 
@@ -186,7 +186,7 @@ def test_newer_than_this_version(url: str, server: Server) -> None:
             History.open(url).close()
             raw.executescript("UPDATE twolocks_schema SET version_num = '0007'")
     for ask in (History.open, upgrade):
-        with refused(f"the history has schema 7, this version knows up to {NEWEST}", do="upgrade twolocks"):
+        with refused(f"the history has schema 7; this version supports up to {NEWEST}", do="upgrade twolocks"):
             ask(url)
 
 
@@ -196,7 +196,7 @@ def test_newer_than_this_version(url: str, server: Server) -> None:
 def test_a_file_that_was_deleted_meanwhile_is_not_made_anew(file: Path) -> None:
     with History.open(str(file)) as history:
         file.unlink()
-        with refused("the history is gone", do="restore it", at=str(file)):
+        with refused("the history was deleted or moved", do="restore it", at=str(file)):
             night(history, 1)
         assert not file.exists()
 
@@ -209,7 +209,7 @@ def test_a_file_that_was_deleted_while_it_was_written(file: Path) -> None:
             file.unlink()
             return Changes()
 
-        with refused("the history was deleted, or replaced, while this scan was written"):
+        with refused("the history was deleted or replaced while this scan was written"):
             history.record(scan(2), judged)
 
 
@@ -217,9 +217,9 @@ def test_a_file_that_another_history_replaced(file: Path) -> None:
     with History.open(str(file)) as history:
         file.unlink()
         History.open(str(file)).close()
-        with refused("another history stands here", do="restore it"):
+        with refused("the history was replaced by another one", do="restore it"):
             night(history, 1)
-        with refused("another history stands here"):
+        with refused("the history was replaced by another one"):
             history.latest()
 
 
@@ -242,7 +242,7 @@ def test_no_right_to_write(file: Path) -> None:
     with History.open(str(file)) as history:
         night(history, 1)
         _limited(history, "PRAGMA query_only = ON")
-        with refused("may not be written", do="let this account write it"):
+        with refused("no permission to write", do="give this account write access"):
             night(history, 2)
 
 
@@ -255,8 +255,8 @@ def test_an_account_without_rights(file: Path) -> None:
     try:
         for mode in (0o444, 0o000):
             file.chmod(mode)
-            assert _as_nobody(lambda: History.open(str(file))) == "the history may not be written here"
-        assert _as_nobody(lambda: History.open(str(file.with_name("new.db")))) == "the history may not be written here"
+            assert _as_nobody(lambda: History.open(str(file))) == "no permission to write the history"
+        assert _as_nobody(lambda: History.open(str(file.with_name("new.db")))) == "no permission to write the history"
         file.parent.chmod(0o000)
         assert _as_nobody(lambda: History.open(str(file))) == "the history cannot be reached: permission denied"
     finally:
@@ -301,7 +301,7 @@ def test_held_by_another(url: str, server: Server, monkeypatch: pytest.MonkeyPat
     try:
         holds.wait(30)
         with History.open(url) as history:
-            with refused("another process has held the history for 30 s", do="run again"):
+            with refused("another process has locked the history for 30 s", do="run again"):
                 night(history, 2)
             may_go.set()
             thread.join(30)
@@ -323,7 +323,7 @@ def test_the_wait_is_the_one_that_is_told() -> None:
 
 def test_a_new_database_needs_an_upgrade(server: Server) -> None:
     url = server.url(server.database())
-    with refused("this database holds no history yet", do="twolocks history upgrade", at=url):
+    with refused("this database has no history yet", do="twolocks history upgrade", at=url):
         History.open(url)
     assert upgrade(url) == (0, NEWEST)
     assert upgrade(url) == (NEWEST, NEWEST)
@@ -349,7 +349,7 @@ def test_a_mark_of_another_program(server: Server) -> None:
 
 def test_a_schema_that_is_not_there(server: Server) -> None:
     url = server.url(server.database(), query="?options=-csearch_path%3Dnowhere")
-    with refused("the schema that search_path names is not there", do="CREATE SCHEMA"):
+    with refused("the schema in search_path does not exist", do="CREATE SCHEMA"):
         upgrade(url)
 
 
@@ -359,12 +359,12 @@ def test_no_such_host() -> None:
 
 
 def test_nobody_listens() -> None:
-    with refused("does not answer", do="look whether it runs"):
+    with refused("does not respond", do="check that it runs"):
         History.open("postgresql+psycopg://test:secret@127.0.0.1:1/two?password=secret")
 
 
 def test_no_such_database(server: Server) -> None:
-    with refused("no such database", do="createdb"):
+    with refused("database does not exist", do="createdb"):
         History.open(server.url("nothing_here"))
 
 
@@ -381,7 +381,7 @@ def test_the_password_may_come_from_the_environment(
     monkeypatch.setenv("PGPASSWORD", "right")
     with History.open(server.url(database, LOCKED_OUT)) as history:
         assert history.latest() is None
-        with refused("may not work on the history", do="grant"):
+        with refused("no permission on the history", do="grant"):
             night(history, 1)
 
 
@@ -396,8 +396,8 @@ def test_a_replica_is_read_only(server: Server, database: str) -> None:
     [
         ("53100", "no space is left"),
         ("XX001", "damaged"),
-        ("57014", "cancelled the work"),
-        ("53300", "no room for this connection"),
+        ("57014", "cancelled the query"),
+        ("53300", "no free connection"),
         ("ZZ999", "the history failed: ZZ999"),
     ],
 )
@@ -422,7 +422,7 @@ def test_a_connection_that_is_lost(server: Server, database: str) -> None:
             server.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
             return Changes()
 
-        with refused("was lost", do="when the server is back"):
+        with refused("was lost", do="when the server is available"):
             history.record(scan(2), judged)
         latest = history.latest()
         assert latest is not None
@@ -432,7 +432,7 @@ def test_a_connection_that_is_lost(server: Server, database: str) -> None:
 def test_tables_that_are_dropped_meanwhile(server: Server, database: str) -> None:
     with History.open(server.url(database)) as history:
         server.run("DROP TABLE looks", database)
-        with refused("the history is gone"):
+        with refused("the tables of the history were dropped"):
             night(history, 1)
 
 
@@ -440,7 +440,7 @@ def test_a_database_that_was_emptied_meanwhile(server: Server, database: str) ->
     with History.open(server.url(database)) as history:
         server.run("DROP SCHEMA public CASCADE", database)
         server.run("CREATE SCHEMA public", database)
-        with refused("another history stands here"):
+        with refused("the history was replaced by another one"):
             night(history, 1)
 
 

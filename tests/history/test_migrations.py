@@ -292,7 +292,7 @@ def test_a_server_is_upgraded_by_a_command(server: Server, newer: Path, monkeypa
     start(url, monkeypatch)
     with pytest.raises(HistoryError) as caught:
         History.open(url)
-    assert caught.value.what == f"the history has schema {TODAY}, this version needs {TODAY + 1}"
+    assert caught.value.what == f"the history has schema {TODAY}; this version needs {TODAY + 1}"
     assert caught.value.do == "twolocks history upgrade"
     assert upgrade(url) == (TODAY, TODAY + 1)
     assert server.run("SELECT count(*), max(colour) FROM items", name) == [(len(expected(1)[0]), "red")]
@@ -306,7 +306,7 @@ def test_a_history_that_was_upgraded_during_a_scan_is_not_written(
         today.setattr(schema, "MIGRATIONS", Path(schema.__file__).parent / "migrations")
         history = History.open(url)
     upgrade(url)
-    with history, pytest.raises(HistoryError, match="another history stands here"):
+    with history, pytest.raises(HistoryError, match="the history was replaced by another one"):
         night(history, 2)
 
 

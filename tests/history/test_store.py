@@ -374,7 +374,7 @@ def test_after_says_what_a_history_keeps() -> None:
 
 
 def test_an_open_that_must_not_make_a_file_makes_none(file: Path) -> None:
-    with pytest.raises(HistoryError, match="there is no history here"):
+    with pytest.raises(HistoryError, match="no history exists here"):
         History.open(str(file), create=False)
     assert not file.exists()
 

@@ -146,7 +146,7 @@ def test_an_endpoint_that_is_off_is_closed_and_says_why() -> None:
 
 def test_a_title_names_both_locks() -> None:
     exposure = Exposure("blob", "data", grant(Reach.internet), SHARED, display_name="The blob service")
-    assert title(exposure) == "The blob service answers every address; a copied key or password opens it"
+    assert title(exposure) == "The blob service is reachable from the internet and accepts a shared key or password"
 
 
 def test_a_milder_cell_needs_an_argument() -> None:

@@ -11,20 +11,23 @@ from scanner.model.verdict import Unread
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (lambda: verdict.not_returned("sku"), "sku: the answer did not hold it"),
-        (lambda: verdict.not_returned("rules", "them"), "rules: the answer did not hold them"),
-        (lambda: verdict.malformed("rules"), "rules: the answer did not hold what it should"),
-        (lambda: verdict.unknown_value("sku"), "sku: its value is not known"),
-        (lambda: verdict.unknown_value("sku", None), "sku: its value None is not known"),
-        (lambda: verdict.unknown_value("sku", "New"), "sku: its value 'New' is not known"),
-        (lambda: verdict.not_returned_or_unknown("sku"), "sku: the answer did not hold it, or its value is not known"),
+        (lambda: verdict.not_returned("sku"), "sku: Azure did not return it"),
+        (lambda: verdict.not_returned("rules", "them"), "rules: Azure did not return them"),
+        (lambda: verdict.malformed("rules"), "rules: Azure returned it in an undocumented form"),
+        (lambda: verdict.unknown_value("sku"), "sku: unrecognized value"),
+        (lambda: verdict.unknown_value("sku", None), "sku: unrecognized value None"),
+        (lambda: verdict.unknown_value("sku", "New"), "sku: unrecognized value 'New'"),
+        (
+            lambda: verdict.not_returned_or_unknown("sku"),
+            "sku: Azure did not return it, or returned an unrecognized value",
+        ),
         (
             lambda: verdict.absent_at_unknown_version("sku"),
-            "sku: absent in a record whose api-version is not known",
+            "sku: missing from a record of unknown API version",
         ),
-        (lambda: verdict.not_a_list("rules"), "rules: this is no list"),
-        (lambda: verdict.not_listed("/x"), "/x: not among what was read"),
-        (lambda: verdict.not_read("/x"), "/x: it was not read"),
+        (lambda: verdict.not_a_list("rules"), "rules: not a list"),
+        (lambda: verdict.not_listed("/x"), "/x: not collected"),
+        (lambda: verdict.not_read("/x"), "/x: not collected"),
     ],
 )
 def test_what_is_not_known_has_one_text(made: Callable[[], Unread], said: str) -> None:

@@ -213,7 +213,7 @@ def test_what_a_waiver_covered_is_told_when_it_expired(watch: Watch) -> None:
     watch.night(estate(), notify=("all",))
     notice = watch.one()
     assert "reopened stjournal: blob" in doors(notice)
-    assert {each["why"] for each in notice["items"]} == {"it is not accepted any more"}
+    assert {each["why"] for each in notice["items"]} == {"it is no longer accepted"}
 
 
 # What did not arrive

@@ -128,12 +128,12 @@ def test_an_accepted_gap_is_not_told() -> None:
 
 
 def test_a_history_that_could_not_be_read_is_told_each_night() -> None:
-    made = notice(target(), facts(known=False, lost=["another process has held the history for 30 s"]), YESTERDAY)
+    made = notice(target(), facts(known=False, lost=["another process has locked the history for 30 s"]), YESTERDAY)
     assert made is not None
     assert (made.kind, made.items) == ("unknown", [])
     assert made.title.startswith("What is new is not known: the history could not be read; 17 stand open")
     assert made.remarks == [
-        "The history was not written: another process has held the history for 30 s. The same may be told again"
+        "The history was not written: another process has locked the history for 30 s. The same may be told again"
     ]
 
 

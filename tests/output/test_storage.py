@@ -244,7 +244,7 @@ def test_a_container_that_is_not_there(store: Azurite, words: tuple[str, str]) -
         assert not [request for request in box.requests if "/subscriptions" in request.url]
     assert ended.code == 2
     assert ended.err.endswith(
-        f"error: there is no container nothere in the storage account {ACCOUNT}\nat: {' '.join(words)}\n"
+        f"error: container nothere does not exist in the storage account {ACCOUNT}\nat: {' '.join(words)}\n"
         f"do: az storage container create --account-name {ACCOUNT} --name nothere --auth-mode login\nexit 2\n"
     )
 
@@ -252,7 +252,7 @@ def test_a_container_that_is_not_there(store: Azurite, words: tuple[str, str]) -
 def test_a_blob_that_is_not_there_and_one_that_is_cut(store: Azurite) -> None:
     ended = twolocks("scan", "--from", "az://reports/none.jsonl", env=store.env)
     assert ended.code == 2
-    assert f"error: there is no blob none.jsonl in container reports of the storage account {ACCOUNT}" in ended.err
+    assert f"error: blob none.jsonl does not exist in container reports of the storage account {ACCOUNT}" in ended.err
     lines = Path(NIGHT).read_bytes().splitlines(keepends=True)
     store.put("reports", "cut.jsonl", b"".join(lines[:-1]))
     ended = twolocks("scan", "--from", "az://reports/cut.jsonl", env=store.env)
@@ -312,7 +312,7 @@ def answering(status: int, code: str, after: int = 0) -> Iterator[dict[str, str]
         (
             403,
             "AuthorizationFailure",
-            '"Storage Blob Data Contributor" there, and let its firewall admit this machine\n',
+            '"Storage Blob Data Contributor" there, and allow this machine in its firewall\n',
         ),
         (403, "KeyBasedAuthenticationNotPermitted", "do: unset AZURE_STORAGE_CONNECTION_STRING and set AZURE_STORAGE"),
         (409, "BlobImmutableDueToPolicy", "refused to write n.json: 409 BlobImmutableDueToPolicy\n"),
@@ -343,7 +343,10 @@ def test_a_blob_that_cannot_be_put_is_told_and_kept_and_the_rest_is_written() ->
         ended = twolocks("scan", "--from", NIGHT, *ONLY, "--out", "az://reports/n.json", "--out", "n.md", env=env)
     assert ended.code == 2
     assert Path("n.md").is_file()
-    assert "error: az://reports/n.json was not stored: this login may not write to container reports" in ended.err
+    assert (
+        "error: az://reports/n.json was not stored: this login is not allowed to write to container reports"
+        in ended.err
+    )
     assert "done     exit 2: az://reports/n.json was not written" in ended.err
     found = re.search(r"then upload (\S+), where it was kept", ended.err)
     assert found

@@ -155,7 +155,7 @@ def test_the_profile_is_named() -> None:
     lock = restrictions(site(), front_doors(), config(tag("AzureFrontDoor.Backend", OURS)))
     assert lock.grants[0].description == "the Front Door profile our-door"
     lock = restrictions(site(), front_doors(), config(tag("AzureFrontDoor.Backend", THEIRS)))
-    assert "cannot be seen" in lock.grants[0].description
+    assert "not visible to this scan" in lock.grants[0].description
     assert lock.grants[0].evidence[-1].value == [THEIRS]
 
 

@@ -76,7 +76,7 @@ def test_the_sources_that_are_left_after_each_hop() -> None:
     assert left == ["20.0.0.0/8", "20.0.0.0/16 and 20.2.0.0-20.255.255.255"]
     hop = opening.steps[0].hop()
     assert (hop.name, hop.resource, hop.allows) == ("above", ABOVE, True)
-    assert hop.detail == "wide (100) lets in 20.0.0.0/8"
+    assert hop.detail == "wide (100) allows 20.0.0.0/8"
 
 
 def test_a_closed_port_names_the_rule_that_holds_it() -> None:
@@ -84,7 +84,7 @@ def test_a_closed_port_names_the_rule_that_holds_it() -> None:
     (step,) = passed.explain("tcp", 22)
     assert [(ref.name, ref.allows) for ref in step.rules] == [("never", False)]
     assert (step.allows, step.remaining) == (False, NO_SOURCES)
-    assert step.hop().detail == "never (100) lets nobody in"
+    assert step.hop().detail == "never (100) allows no one"
     (default,) = one_group().explain("tcp", 22)
     assert [ref.name for ref in default.rules] == ["DenyAllInBound"]
 
@@ -119,7 +119,7 @@ def test_a_group_that_was_read_still_holds_behind_one_that_was_not() -> None:
     assert labels(found) == ["(tcp/22)"]
     assert filter_chain(fabric(network(ABOVE), nsg(BELOW)), target(BELOW), "standard").open_ranges == ()
     step = found.explain("tcp", 22)[0]
-    assert (step.allows, step.detail) == (None, "the network security group was not read")
+    assert (step.allows, step.detail) == (None, "the network security group was not collected")
 
 
 def test_a_subnet_that_was_not_read_may_have_any_group() -> None:
@@ -340,7 +340,7 @@ def test_many_tags_are_counted() -> None:
 
 def test_everybody_but_a_few_is_told_so() -> None:
     (opening,) = one_group(rule("d", 99, "Deny", ["20.0.0.0/8", "AzureCloud"], "22"), ALLOW).open_ranges
-    assert describe_sources(opening.certain) == "every address but 20.0.0.0/8 except of AzureCloud"
+    assert describe_sources(opening.certain) == "every address except 20.0.0.0/8 except AzureCloud"
     assert describe_sources(OUTSIDE_SOURCES) == "every address"
 
 

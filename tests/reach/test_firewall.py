@@ -126,7 +126,9 @@ def test_vault(case: str) -> None:
 def test_bypass_is_told_and_is_no_reach() -> None:
     lock = judged("vault", acl(bypass="AzureServices") | {"publicNetworkAccess": "Disabled"})
     assert reach(lock) == "none"
-    assert lock.admits == ("trusted services still enter (properties.networkAcls.bypass is AzureServices)",)
+    assert lock.admits == (
+        "trusted Microsoft services are still allowed (properties.networkAcls.bypass is AzureServices)",
+    )
     lock = judged("storage", acl(bypass="Logging, Metrics, AzureServices"))
     assert "Logging, Metrics, AzureServices" in lock.admits[0]
     assert judged("vault", acl("Allow", bypass="AzureServices")).admits == ()
@@ -415,7 +417,7 @@ def test_a_wide_range_says_how_many_addresses() -> None:
 
 def test_a_subnet_that_cannot_be_seen_is_named() -> None:
     lock = judged("storage", acl(virtualNetworkRules=[{"id": subnet(UNSEEN)}]))
-    assert lock.grants[0].description == "inner, a subnet of a subscription that cannot be seen"
+    assert lock.grants[0].description == "inner, a subnet in an external subscription (not visible to this scan)"
     assert lock.grants[0].evidence[-1].value == [subnet(UNSEEN)]
 
 

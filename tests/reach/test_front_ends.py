@@ -220,7 +220,7 @@ def test_a_private_link_service_stands_for_the_pool_behind_it() -> None:
         ((), ("afdEndpoints",), ()),
         ((end(enabledState="disabled"), route("g")), ALL, ()),
         ((end(enabledState="Enabled"), route("g", enabledState="Disabled")), ALL, ()),
-        ((end(), route("other", ruleSets=[{"id": "x"}])), ALL, (f"{DOOR}, if a rule set leads there",)),
+        ((end(), route("other", ruleSets=[{"id": "x"}])), ALL, (f"{DOOR}, if a rule set routes there",)),
         ((end(), route("other", enabledState="Disabled", ruleSets=[{"id": "x"}])), ALL, ()),
         ((end(enabledState="Disabled"), end("two"), route("g", "two")), (*ALL, "afdEndpoints/two/routes"), (DOOR,)),
         ((end(), end("two"), route("other")), ALL, (DOOR,)),
@@ -266,7 +266,7 @@ def test_classic_front_door_publishes_what_a_routing_rule_leads_to() -> None:
     assert made(classic(led("p"), enabledState="Disabled")).publishers([HOST]) == ()
     assert made(classic(led("p", enabledState="Disabled"))).publishers([HOST]) == ()
     engine = classic(led("q", rulesEngine={"id": "x"}))
-    assert made(engine).publishers([HOST]) == (f"{said}, if a rules engine leads there",)
+    assert made(engine).publishers([HOST]) == (f"{said}, if a rules engine routes there",)
     assert made(classic(routingRules="not read")).publishers([HOST]) == (said,)
     linked = {"address": "", "privateLinkResourceId": SITE}
     private = classic(led("p"), backendPools=[{"name": "p", "properties": {"backends": [linked]}}])
@@ -308,9 +308,9 @@ def test_a_back_end_is_named_by_the_management_url_of_its_resource() -> None:
 def test_an_api_without_subscriptions_is_told() -> None:
     said = "published through API Management apim"
     assert made(api(subscriptionRequired=True), api("b")).publishers([HOST]) == (said,)
-    assert made(api(subscriptionRequired=False), api("b")).publishers([HOST]) == (f"{said}; its API a asks for no key",)
+    assert made(api(subscriptionRequired=False), api("b")).publishers([HOST]) == (f"{said}; its API a requires no key",)
     several = [api(f"{name};rev=2", subscriptionRequired=False) for name in "abcde"]
-    assert made(*several).publishers([HOST]) == (f"{said}; its APIs a, b, c and 2 more ask for no key",)
+    assert made(*several).publishers([HOST]) == (f"{said}; its APIs a, b, c and 2 more require no key",)
     elsewhere = made(api(), api("b", "https://other.example.net", subscriptionRequired=False))
     assert elsewhere.publishers([HOST]) == (said,)
 

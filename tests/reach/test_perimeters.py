@@ -266,7 +266,7 @@ def test_hops_name_the_perimeter() -> None:
     lock = judged(resource, in_scope(resource, "Learning", rule({"addressPrefixes": ["192.0.2.0/24"]})))
     hops = [(hop.kind, hop.name, hop.allows) for hop in lock.hops]
     assert hops == [
-        ("source", "Named networks", True),
+        ("source", "Allow-listed networks", True),
         ("switch", "Public network access", True),
         ("perimeter", "perimeter", True),
     ]

@@ -40,7 +40,8 @@ def ranges(*texts: str) -> Lock:
     assert found is not None
     made = Grant(found.level, (), found.description, addresses=found.addresses, rules=rules)
     return Lock(
-        (made,), hops=(Hop("source", "Named networks"), SWITCH, Hop("firewall", "SQL firewall", found.description))
+        (made,),
+        hops=(Hop("source", "Allow-listed networks"), SWITCH, Hop("firewall", "SQL firewall", found.description)),
     )
 
 
@@ -68,7 +69,7 @@ def test_a_peer_that_was_not_seen_is_told_with_every_no() -> None:
 
 def test_an_address_in_the_union_is_let_in_by_the_rule_that_holds_it() -> None:
     verdict, says, hops = asked(ranges("203.0.113.0/26", "198.51.100.0/28"))
-    assert (verdict, says) == ("yes", "198.51.100.7 can open tds on door; a password or key opens it (shared)")
+    assert (verdict, says) == ("yes", "198.51.100.7 can open tds on door; it accepts a shared key or password")
     assert hops[-1] == (True, "firewall", "rule-1: 198.51.100.0/28")
 
 
@@ -84,10 +85,10 @@ def test_an_address_beside_the_union_is_held_and_the_union_is_counted() -> None:
 def test_two_rules_may_hold_a_range_together() -> None:
     both = Caller("198.51.100.0/24", parse("198.51.100.0/24"))
     verdict, _, hops = asked(ranges("198.51.100.0/25", "198.51.100.128/25"), both)
-    assert (verdict, hops[-1][2]) == ("yes", "2 rules together hold 198.51.100.0/24")
+    assert (verdict, hops[-1][2]) == ("yes", "2 rules together include 198.51.100.0/24")
     verdict, _, hops = asked(ranges("198.51.100.0/25"), both)
     assert verdict == "no"
-    assert "only a part of 198.51.100.0/24" in hops[-1][2]
+    assert "only part of 198.51.100.0/24" in hops[-1][2]
 
 
 def test_half_of_the_internet_is_not_all_of_it() -> None:
@@ -115,10 +116,10 @@ def test_a_tag_is_known_to_azure_alone() -> None:
 
 
 def test_every_azure_tenant_holds_a_machine_in_azure() -> None:
-    zero = Lock((Grant(Reach.azure, (), "every Azure tenant"),))
+    zero = Lock((Grant(Reach.azure, (), "any Azure tenant"),))
     machine = Caller("vm", parse("20.1.2.3"), frozenset({"/net/subnets/a"}), frozenset({"/net"}))
     assert asked(zero, machine)[0] == "yes"
-    assert asked(zero)[1] == "whether 198.51.100.7 is an address of Azure: every Azure tenant is let in"
+    assert asked(zero)[1] == "whether 198.51.100.7 has an Azure address: any Azure tenant is allowed"
 
 
 def test_a_subnet_rule_lets_in_who_stands_there_and_nobody_else() -> None:
@@ -136,7 +137,7 @@ def test_what_was_not_read_leaves_the_question_open_only_where_it_could_let_in()
     gap = Unread("firewallRules", "403, missing Microsoft.Sql/servers/firewallRules/read", "/url")
     hop = Hop("firewall", "SQL firewall", gap.why, allows=None)
     verdict, says, hops = asked(Lock(possible_grants=(PossibleGrant(Reach.internet, gap),), hops=(SWITCH, hop)))
-    assert (verdict, says) == ("not known", "the firewall rules of door could not be read")
+    assert (verdict, says) == ("not known", "the firewall rules of door could not be assessed")
     assert hops[-1] == (None, "firewall", "403, missing Microsoft.Sql/servers/firewallRules/read")
     private = Lock((Grant(Reach.none),), (PossibleGrant(Reach.selected, gap),), (SWITCH,))
     assert asked(private)[0] == "no"
@@ -243,7 +244,7 @@ def test_each_group_says_which_rule_lets_in() -> None:
     index, top = machine(rule("allow-ssh", 300, "Allow", "Internet", "22"))
     verdict, says, hops = at(index, top, INTERNET)
     assert verdict == "yes"
-    assert says == "the internet can open tcp/22 on vm-jump; a password or key opens it (shared)"
+    assert says == "the internet can open tcp/22 on vm-jump; it accepts a shared key or password"
     assert hops[:2] == [
         (True, "pip-jump 20.100.4.17, Standard"),
         (True, "above allow-ssh (300): Internet to tcp/22"),
@@ -291,7 +292,7 @@ def test_nothing_leads_to_a_machine_without_an_address() -> None:
     index, top = machine(rule("all", 200, "Allow", "*", "*"), public=False)
     assert at(index, top, INTERNET)[::2] == (
         "no",
-        [(False, "vm-jump no public address, load balancer or firewall leads to it")],
+        [(False, "vm-jump it has no public address, load balancer or firewall in front of it")],
     )
 
 

@@ -125,7 +125,7 @@ def dnat(**more: Any) -> Body:
 
 def made(*bodies: Body, missing: tuple[str, ...] = ()) -> Topology:
     index: Index = build([Resource(body, by="get") for body in bodies])
-    index.missing = {type.lower(): Unread(type, "not among what was read") for type in missing}
+    index.missing = {type.lower(): Unread(type, "not collected") for type in missing}
     return topology(index)
 
 
@@ -539,14 +539,14 @@ def test_a_strange_load_balancer_over_regions_is_a_doubt_behind_the_others() -> 
 def test_a_peer_that_was_not_seen_is_told() -> None:
     """A firewall in it may publish a machine; a doubt for every spoke of a landing zone would hide all others."""
     hub = f"/subscriptions/{OTHER}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/hub"
-    said = "the peered network hub was not seen: a firewall there may publish this machine"
+    said = "the peered network hub is not visible to this scan: a firewall there may publish this machine"
     found = made(network(peer=hub), group(), nic())
     assert unseen_peers(found.index, [f"{VNET}/subnets/app".lower()]) == (said,)
     assert shown(found) == {}
     seen = made(network(peer=hub), elsewhere(network(name="hub")), group(), nic())
     assert unseen_peers(seen.index, [f"{VNET}/subnets/app".lower()]) == ()
     seen.index.partial = frozenset({OTHER})
-    assert unseen_peers(seen.index, [f"{VNET}/subnets/app".lower()]) == (f"a part of the subscription of {said}",)
+    assert unseen_peers(seen.index, [f"{VNET}/subnets/app".lower()]) == (f"part of the subscription of {said}",)
     managed = hub.replace("virtualNetworks/hub", "virtualNetworks/HV_weu-hub_0a1b")
     hub_body = {"id": f"{NET}/virtualHubs/weu-hub", "properties": {}}
     assert unseen_peers(made(network(peer=managed), hub_body).index, [f"{VNET}/subnets/app".lower()]) == ()
@@ -570,7 +570,7 @@ def test_what_a_private_endpoint_is_open_to() -> None:
             },
         },
     ]
-    said = "open to hub, 2 peers (1 not seen) and what comes through its gateway: 768 addresses"
+    said = "open to hub, 2 peers (1 not visible) and traffic through its gateway: 768 addresses"
     assert private_endpoint_scope(made(*bodies).index, endpoint["id"].upper()) == said
     assert private_endpoint_scope(made(endpoint).index, endpoint["id"]) == ""
 
@@ -584,7 +584,7 @@ def test_what_a_private_endpoint_is_open_to() -> None:
         ({"peeringState": "Disconnected"}, "open to hub: 256 addresses; 1 peering is not connected"),
         (
             {"allowForwardedTraffic": True, "useRemoteGateways": True},
-            "open to hub, 1 peer, what is forwarded over a peering and what comes through the gateway of spoke"
+            "open to hub, 1 peer, traffic forwarded over a peering and traffic through the gateway of spoke"
             ": 512 addresses",
         ),
         (

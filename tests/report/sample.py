@@ -278,9 +278,11 @@ def hops(service: Service, name: str, endpoint: str, reach: str, asks: str, long
     lets: bool | None = reach in REACHES[:3]
     if reach == "unknown":
         public, firewall, lets = "not read", "not read", None
-    says = {"anonymous": "nothing is asked", "shared": "a copied key opens it", "identity": "Entra ID is demanded"}.get(
-        asks, "not read"
-    )
+    says = {
+        "anonymous": "nothing is asked",
+        "shared": "it accepts a shared key or password",
+        "identity": "Entra ID is demanded",
+    }.get(asks, "not read")
     middle = (
         [
             {
@@ -350,19 +352,19 @@ def exposure(estate: Estate, service: Service, identity: str, endpoint: str, kin
         move = f"az eventhubs namespace update --ids {quoted(identity)} --sku Premium"
         fix = f"Cannot be closed on Basic. Move to Premium: {move}"
     says = {
-        "anonymous": "nothing is asked of the caller",
-        "shared": "a copied key opens it",
-        "identity": "an Entra identity is demanded",
-        "unknown": "what it asks is not known",
+        "anonymous": "it allows anonymous access",
+        "shared": "it accepts a shared key or password",
+        "identity": "it requires Microsoft Entra ID authentication",
+        "unknown": "authentication could not be assessed",
     }[asks]
     who = {
-        "internet": "every address on the internet",
-        "azure": "every Azure tenant",
-        "wide": "large public ranges",
-        "selected": "named networks",
+        "internet": "the internet",
+        "azure": "any Azure tenant",
+        "wide": "broad ranges",
+        "selected": "allow-listed networks",
         "private": "private networks only",
-        "none": "nobody",
-        "unknown": "an unknown circle",
+        "none": "no network",
+        "unknown": "unknown networks",
     }[reach]
     return {
         "resource": identity,
@@ -376,7 +378,7 @@ def exposure(estate: Estate, service: Service, identity: str, endpoint: str, kin
         "worst": worst,
         "state": state,
         "reason": "Open data for everybody, decided by the board" if state == "intended" else "",
-        "title": f"The {endpoint} of {name} answers {who}; {says}",
+        "title": f"The {endpoint} of {name} is reachable from {who}; {says}",
         "evidence": [{"path": service.path, "value": "Enabled", "expected": "Disabled"}],
         "hops": hops(service, name, endpoint, reach, asks, pick.random() < 0.02),
         "admits": ["Trusted Microsoft services, each with its own identity"] if pick.random() < 0.2 else [],
@@ -514,7 +516,7 @@ def setting_findings(estate: Estate, service: Service, identity: str) -> None:
                 name,
                 identity,
                 "unknown",
-                message=f"{path}: the answer did not hold it",
+                message=f"{path}: Azure did not return it",
                 evidence=[{"path": path, "value": "not read", "expected": good}],
             )
         elif chance < 0.25:
@@ -661,8 +663,8 @@ def with_history(size: int = 200, hostile: bool = True, scans: int = 40, changed
             change(row, was={"severity": "critical", "reach": "", "authentication": ""})
             for row in others[changed : 2 * changed]
         ],
-        "fixed": [row | {"why": "the resource is gone", "was": was} for row in gone[:changed]],
-        "unseen": [row | {"why": "it could not be decided"} for row in gone[changed : 2 * changed]],
+        "fixed": [row | {"why": "the resource no longer exists", "was": was} for row in gone[:changed]],
+        "unseen": [row | {"why": "it is inconclusive"} for row in gone[changed : 2 * changed]],
     }
     counts = {name: len(rows) for name, rows in lists.items()}
     counts |= {"new": len(fresh), "first_looked": 3, "open": len(doors) + len(others)}
@@ -670,7 +672,7 @@ def with_history(size: int = 200, hostile: bool = True, scans: int = 40, changed
         "since": SINCE,
         "baseline": False,
         "confirmed": True,
-        "notes": [f"the scan before was judged by {HOSTILE[2]}, this one by twolocks 0.1.0"],
+        "notes": [f"the previous scan was evaluated by {HOSTILE[2]}, this one by twolocks 0.1.0"],
         "counts": counts,
         **lists,
         "trend": trend(scans),

@@ -210,10 +210,11 @@ def test_each_list_holds_what_changed(reader: Reader, report: Path, document: di
     assert "Low: shared × private → " in section(page, "worse").inner_text()
     assert "Critical → " in section(page, "better").inner_text()
     assert "Was: " in section(page, "fixed").inner_text()
-    assert "the resource is gone · First seen on 22 October 2026, last seen on 24 November 2026, 02:00 UTC" in (
-        section(page, "fixed").inner_text()
+    assert (
+        "the resource no longer exists · First seen on 22 October 2026, last seen on 24 November 2026, 02:00 UTC"
+        in (section(page, "fixed").inner_text())
     )
-    assert "Not fixed: it could not be decided" in section(page, "unseen").inner_text()
+    assert "Not fixed: it is inconclusive" in section(page, "unseen").inner_text()
     assert "Open again: it was fixed before" in section(page, "reopened").inner_text()
 
 

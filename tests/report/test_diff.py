@@ -28,7 +28,7 @@ def row(at: int, name: str, severity: str = "high") -> ChangeRow:
         endpoint=f"blob/{name}",
         address="",
         rule="",
-        title=f"{name} answers every address; an account key opens it",
+        title=f"{name} is reachable from the internet; an account key opens it",
         severity=severity,
         reach="internet",
         authentication="shared",
@@ -44,7 +44,7 @@ def found(count: int = 6) -> DiffDocument:
         rows = [row(each, names[(each + at) % len(names)], sample.RANKS[each % 5]) for each in range(count)]
         setattr(made, name, rows)
     made.appeared_resources = [f"/subscriptions/s/{name}" for name in sample.HOSTILE]
-    made.notes = ["The new scan is incomplete: what it could not read is not fixed", sample.HOSTILE[3]]
+    made.notes = ["The new scan is incomplete: what it could not read does not count as fixed", sample.HOSTILE[3]]
     return made
 
 

@@ -143,14 +143,19 @@ def test_the_rows_of_a_table_share_its_keys(tmp_path: Path) -> None:
         ("good =", "goood =", 5, 'my-rule: unknown key "goood" (nearest: good)'),
         ('impact = "None."', "", 10, 'my-rule: missing key "impact"'),
         ("good = [true]", "good = [true], absent = false", 5, "the key source is missing"),
-        ('"mine"', '"mnie"', 7, 'my-rule: no control set "mnie" (nearest: mine)'),
-        ("check = { path", 'check = { of = "STOER", path', 5, '"STOER" is no variable of its .py (nearest: STORE)'),
-        ("check = { path", 'check = { of = "storag.X", path', 5, '"storag.X": there is no storag.py'),
+        ('"mine"', '"mnie"', 7, 'my-rule: unknown control set "mnie" (nearest: mine)'),
+        (
+            "check = { path",
+            'check = { of = "STOER", path',
+            5,
+            '"STOER" is not a variable of its .py file (nearest: STORE)',
+        ),
+        ("check = { path", 'check = { of = "storag.X", path', 5, '"storag.X": storag.py does not exist'),
         ('severity = "low"', "severity = 7", 4, "my-rule: "),
-        ('"governance"', '"governnace"', 3, "no category 'governnace'"),
-        ("good = [true]", 'good = ["a"]', 5, "the bad values are missing"),
+        ('"governance"', '"governnace"', 3, "unknown category 'governnace'"),
+        ("good = [true]", 'good = ["a"]', 5, "the key bad is missing"),
         ("good = [true]", "good = [true], at_least = 3", 5, "one of good, at_least, set and function"),
-        ('title = "T"', 'title = "T', 2, "this is not TOML: Illegal character"),
+        ('title = "T"', 'title = "T', 2, "the file is not TOML: Illegal character"),
     ],
 )
 def test_a_fault_is_named_with_its_line(old: str, new: str, line: int, error: str, tmp_path: Path) -> None:
@@ -189,7 +194,7 @@ def test_tests_beside_rules_are_no_rules(tmp_path: Path) -> None:
 
 def test_an_id_that_stands_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.toml").write_text(ROW.replace("path", 'of = "mine.STORE", path'))
-    with pytest.raises(InputError, match="the rule id my-rule stands twice"):
+    with pytest.raises(InputError, match="duplicate rule id my-rule"):
         load(tmp_path)
 
 

@@ -256,7 +256,7 @@ def judge(case: Case) -> tuple[dict[str, str], dict[str, Exposure]]:
 def evaluation(case: Case) -> Evaluation:
     networks = union(parse(each) for each in case.networks) if case.networks else NO_ADDRESSES
     index = Index(subscriptions={SUBSCRIPTION: TENANT, OTHER: TENANT}, networks=networks, live=case.live)
-    index.missing = {type.lower(): Unread(type, "not among what was read") for type in case.missing}
+    index.missing = {type.lower(): Unread(type, "not collected") for type in case.missing}
     for body in case.also:
         index.add(Resource(nulls(body), by="get"))
     snapshot = Snapshot(Header(taken="2026-11-25T00:00:00Z"))

@@ -1,4 +1,4 @@
-"""Snapshots: what was written is read again, in any order and compression; a part is never judged as the whole."""
+"""Snapshots: what was written is read again, in any order and compression; a partial snapshot is not evaluated."""
 
 import gzip
 import json
@@ -109,7 +109,7 @@ def test_a_truncated_snapshot_is_refused_naming_the_line(tmp_path: Path, name: s
         with pytest.raises(InputError, match="truncated") as caught:
             _judged(path)
         assert path.name in caught.value.at
-        assert "never judged as the whole" in caught.value.do
+        assert "a partial snapshot is not evaluated" in caught.value.do
 
 
 def test_a_snapshot_without_its_end_line_is_refused(tmp_path: Path) -> None:
@@ -173,9 +173,9 @@ def test_what_people_have_is_read_and_nothing_of_it_is_complete(tmp_path: Path, 
     [
         ("", "empty"),
         ("hello", "not JSON"),
-        ("[1]", "no ARM resource"),
-        ('{"a": 1}\n{"b": 2}\n', "no ARM resource"),
-        ('"text"', "holds no resources"),
+        ("[1]", "not an ARM resource"),
+        ('{"a": 1}\n{"b": 2}\n', "not an ARM resource"),
+        ('"text"', "contains no resources"),
         ('[{"id": "/x"', "not JSON"),
         ("\x00\x01", "not JSON"),
     ],
@@ -204,7 +204,7 @@ def test_two_snapshots_in_one_file_are_not_judged_as_one(tmp_path: Path) -> None
     path = tmp_path / "night.jsonl"
     store().write(path)
     path.write_bytes(path.read_bytes() * 2)
-    with pytest.raises(InputError, match="goes on after its end line"):
+    with pytest.raises(InputError, match="continues after its end line"):
         whole(snapshot.read(path))
 
 
@@ -222,7 +222,7 @@ def test_what_stands_too_late_in_a_grouped_snapshot_is_refused(tmp_path: Path, l
     lines = path.read_bytes().splitlines(keepends=True)
     lines.insert(-1, json.dumps(late).encode() + b"\n")
     path.write_bytes(b"".join(lines))
-    with pytest.raises(InputError, match="too late"):
+    with pytest.raises(InputError, match="out of order"):
         whole(snapshot.read(path))
     path.write_bytes(b"".join(lines).replace(b'"grouped":true', b'"grouped":false', 1))
     assert whole(snapshot.read(path))["bundles"]

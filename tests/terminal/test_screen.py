@@ -189,7 +189,7 @@ def test_a_long_name_in_the_middle_of_a_row_is_cut_and_the_sentence_behind_it_is
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     screen = Stream()
-    why = "the resource was not seen, and nothing says that it is gone"
+    why = "the resource was not visible, and its deletion is not confirmed"
     table([("new", "n" * 90, "0123456789abcdef", ""), ("unseen", "kort", "0123456789abcdef", why)], screen, TTY, 1)
     first, second = screen.getvalue().splitlines()
     assert first == f"new     {'n' * 18}...{'n' * 27}  0123456789abcdef"
