@@ -112,16 +112,16 @@ function drawBracket(first, last, state, label) {
 
 /**
  * The drawing and, for narrow pages, the same as an ordered list. `unknownLocks` names the locks of which nothing is known:
- * such a lock is not open where the hops that were read allow the connection.
+ * such a lock is not open where the hops that were read allow the connection. `words` has the word of each lock.
  */
-function pathFigure(hops, unknownLocks = []) {
+function pathFigure(hops, unknownLocks, words) {
   const folded = foldHops(hops);
   const network = folded.map((hop, at) => ({ hop, at })).filter(({ hop }) => isLock(hop));
   const asks = folded.map((hop, at) => ({ hop, at })).filter(({ hop }) => hop.kind === "authentication");
   const brackets = [["network", network], ["authentication", asks]].filter(([, list]) => list.length).map(([name, list]) => {
     const proven = lockState(list.map(({ hop }) => hop));
     const state = proven === "open" && unknownLocks.includes(name) ? "unknown" : proven;
-    return { first: list[0].at, last: list[list.length - 1].at, state, label: t("way." + name, null, { state: t("way." + state) }) };
+    return { first: list[0].at, last: list[list.length - 1].at, state, label: t("way." + name, null, { state: state === "unknown" ? t("way.unknown") : words[name] }) };
   });
   const count = folded.length;
   const width = Math.min(count, BOX.perRow) * (BOX.width + BOX.gap) - BOX.gap + 4;
