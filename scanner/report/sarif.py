@@ -3,8 +3,8 @@
 Where GitHub (November 2026) differs from the standard, the file follows GitHub:
 
 - GitHub takes a severity from the rule alone (`security-severity`), but the severity of a lock rule depends on who can
-  connect. So a lock rule has one descriptor a severity (`storage-shared-key-enabled.high`), and a raised severity is a new
-  alert.
+  connect. So a lock rule has one descriptor per severity (`storage-shared-key-enabled.high`), and a raised severity is
+  a new alert.
 - GitHub shows every result as an alert, whatever its `kind` and in spite of `suppressions`. So what is inconclusive or
   accepted has a descriptor of its own (`RULE.undecided`, `RULE.waived`) without a severity: it is shown and blocks
   nothing.
