@@ -62,7 +62,7 @@ def trial(target: Target, tool: str) -> Notice:
     return Notice(
         notification=target.name,
         kind="test",
-        title=f"Test of the notification {target.name}; nothing was scanned",
+        title=f"This is a test of the notification {target.name}; nothing was scanned",
         scan=None,
         remarks=[f"Sent by {tool}. No action is needed"],
         counts={},

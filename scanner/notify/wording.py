@@ -69,9 +69,7 @@ def remarks(
     if not result.scan.complete:
         yield _incomplete(result.evaluation) + (". The previous scan was complete" if turned_incomplete else "")
     errors = result.history_errors
-    yield from (
-        f"The history was not written: {each}. The next notification may repeat the same items" for each in errors
-    )
+    yield from (f"The history was not written: {each}. The same items may be reported again" for each in errors)
     if result.evaluation.crashes:
         rules = len({each.rule for each in result.evaluation.crashes})
         yield f"{rules:,} {'rule' if rules == 1 else 'rules'} crashed; their checks have no result"

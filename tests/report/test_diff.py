@@ -78,7 +78,7 @@ def test_every_list_is_told_and_a_tile_leads_to_it(reader: Reader, file: Path) -
     opened = reader.page(java_script_enabled=False)
     opened.goto(file.as_uri())
     assert opened.locator("h1").inner_text().startswith("6 new, 6 first judged, 6 fixed, ")
-    assert opened.locator(".lead").inner_text() == "34 the same; 10 resources appeared, 0 vanished."
+    assert opened.locator(".lead").inner_text() == "34 unchanged; 10 resources added, 0 removed."
     assert opened.locator(".door").count() == 6 * len(LISTS)
     changed = opened.locator("section[aria-labelledby=h-changed]")
     assert "Medium: shared × selected → Critical: shared × internet" in changed.inner_text()

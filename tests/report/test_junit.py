@@ -42,7 +42,7 @@ def test_what_is_undecided_and_accepted_is_skipped_and_says_so() -> None:
     found = [case for case in cases(document) if outcome(case) is Skipped]
     said = [case.result[0].message for case in found]
     who = "accepted by kari until 2026-12-31: A preview"
-    assert said.count(f"Not decided, which is no pass; {who}") == sample.agreed(document) > 1
+    assert said.count(f"Inconclusive, not passed; {who}") == sample.agreed(document) > 1
     assert said.count(who) == 1, "the gap"
 
 
@@ -67,7 +67,7 @@ def test_a_subscription_of_which_nothing_was_read_does_not_look_tested() -> None
     document |= {"findings": [], "passed": {}, "gaps": [gap]}
     [case] = cases(document)
     assert (case.name, outcome(case)) == (READ, Error)
-    assert "403 AuthorizationFailed, missing */read" in case.result[0].message
+    assert "403 AuthorizationFailed, missing permission */read" in case.result[0].message
 
 
 def test_with_history_a_failure_says_since_when() -> None:
