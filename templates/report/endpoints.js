@@ -12,7 +12,8 @@ function hopsOf(at) {
 /** The drawing of the network path to an endpoint. */
 function pathTo(at) {
   const unknownLocks = [["reach", "network"], ["auth", "authentication"]].filter(([column]) => exposure(at, column) === "unknown").map(([, lock]) => lock);
-  return pathFigure(hopsOf(at), unknownLocks, { network: t("column." + exposure(at, "reach")), authentication: t("row." + exposure(at, "auth")) });
+  const reach = exposure(at, "reach");
+  return pathFigure(hopsOf(at), unknownLocks, { network: reach === "internet" ? t("way.unrestricted") : t("column." + reach), authentication: t("row." + exposure(at, "auth")) });
 }
 
 function because(hops) {

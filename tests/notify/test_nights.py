@@ -139,7 +139,7 @@ def test_a_gap_that_is_new_is_told_once(watch: Watch) -> None:
     notice = watch.one()
     assert notice["title"] == "The scan is incomplete, the previous one was complete"
     assert notice["items"] == []
-    assert notice["remarks"][0].startswith("Not everything could be read: 2 reads failed")
+    assert notice["remarks"][0].startswith("The scan is incomplete: 2 reads failed")
     assert not notice["scan"]["complete"]
     assert {each["status"] for each in notice["gaps"]} == {403}
     assert notice["counts"]["fixed"] == 0

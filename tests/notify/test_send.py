@@ -224,9 +224,7 @@ def test_what_is_no_http() -> None:
         thread.start()
         said = send(hook(f"http://127.0.0.1:{listening.getsockname()[1]}"))
         thread.join()
-    assert said.startswith(
-        ("127.0.0.1 sent no valid HTTP response, after 3", "127.0.0.1 cannot be reached: Connection")
-    )
+    assert said.startswith(("127.0.0.1 sent no valid HTTP response, after", "127.0.0.1 cannot be reached: Connection"))
 
 
 def test_one_that_hangs_holds_up_no_other() -> None:
@@ -302,7 +300,7 @@ def test_mail_arrives_with_both_parts(tls: str, trusted: Path) -> None:
     made = server.mails[0]
     assert server.envelopes[0].rcpt_tos == ["ops@agency.example", "vakt@agency.example"]
     assert server.secured == [tls != "none"]
-    assert made["Subject"] == "[Twolocks] 2 new, 1 reopened, 1 worse; highest severity: critical"
+    assert made["Subject"] == "[Twolocks] 2 new, 1 reopened, 1 raised; highest severity: critical"
     assert (made["From"], made["To"]) == ("two@agency.example", "ops@agency.example, vakt@agency.example")
     assert made["Auto-Submitted"] == "auto-generated"
     plain, html = (made.get_body((kind,)) for kind in ("plain", "html"))
@@ -335,7 +333,7 @@ def test_a_mail_server_that_is_not_trusted_gets_nothing(tls: str, strange: Path)
 
 def test_mail_is_never_sent_in_the_open_where_tls_is_asked_for(trusted: Path) -> None:
     with mail(trusted, "none") as server:
-        assert send(box(server.port, user="two", password="geheim-passord")) == "127.0.0.1 offers no STARTTLS"
+        assert send(box(server.port, user="two", password="geheim-passord")) == "127.0.0.1 does not support STARTTLS"
     assert (server.mails, server.logins) == ([], [])
 
 

@@ -74,7 +74,7 @@ def test_with_history_a_failure_says_since_when() -> None:
     document = sample.with_history(60)
     said = [each.text or "" for each in ET.fromstring(written(document)).iter("failure")]
     failed = [row for row in document["findings"] if row["status"] == "fail"]
-    assert sum("new since the scan before" in text for text in said) == sum(row["new"] for row in failed) > 0
+    assert sum("new since the previous scan" in text for text in said) == sum(row["new"] for row in failed) > 0
     assert sum("first seen: 2026-10-22T02:00:03Z" in text for text in said) == sum(not row["new"] for row in failed)
 
 

@@ -134,7 +134,7 @@ def test_changes_are_told_with_counts_and_capped() -> None:
     assert f"{CHANGES + 5} new, 1 fixed, 1 no longer visible, 36 still open." in made
     assert "- and 5 more new" in made
     assert re.search(r"- \*\*fixed\*\* critical `stjournal` `blob/export`: allowBlobPublicAccess", made)
-    assert "- **lost sight of, not fixed** critical `stjournal`" in made
+    assert "- **no longer visible, not fixed** critical `stjournal`" in made
     assert "<b>" not in re.sub(r"`[^`]*`", "", made.replace("\\<", ""))
 
 
