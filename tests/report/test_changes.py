@@ -75,7 +75,7 @@ def test_the_headline_says_what_somebody_must_look_at() -> None:
     assert headline(document) == "Nothing is new, 1 no longer visible since 24 November 2026, 02:00 UTC"
     document["changes"]["counts"] |= {"unseen": 0}
     assert headline(document) == "Nothing is new since 24 November 2026, 02:00 UTC"
-    assert headline(sample.baseline()) == "This is the baseline: nothing in a first scan is new"
+    assert headline(sample.baseline()) == "This is the baseline: nothing in the first scan is new"
 
 
 def test_a_night_without_changes_says_so() -> None:

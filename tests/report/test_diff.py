@@ -117,7 +117,7 @@ def test_a_long_list_is_cut_and_says_where_the_rest_is() -> None:
     made = DiffDocument(old=side("a"), newer=side("b"), new=[row(at, f"st{at}") for at in range(MOST_SHOWN + 204)])
     text = page(made)
     assert text.count('<article class="door') == MOST_SHOWN
-    assert "204 more: <code>--out diff.json</code> has all." in text
+    assert "204 more: <code>--out diff.json</code> lists all." in text
 
 
 def test_on_paper(reader: Reader, file: Path) -> None:
