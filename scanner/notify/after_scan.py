@@ -1,4 +1,4 @@
-"""Notifies after a scan: checks the targets before it, sends what is new after it, and marks what was reported."""
+"""Notify after a scan: check the targets before it, send the changes after it, and mark what was reported."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from scanner.notify.send import CHANNELS, DeliveryLimits, not_delivered, send_al
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 
-LATER = "twolocks notify test {name}; what is not told now is told after the next scan"
+LATER = "twolocks notify test {name}; what was not reported now is reported after the next scan"
 
 
 def targets(settings: Settings, names: Iterable[str]) -> tuple[Target, ...]:
@@ -38,38 +38,38 @@ def checked(settings: Settings) -> tuple[Target, ...]:
     """Return the notifications of a scan. Raises InputError, before anything is read, for what cannot work."""
     names = settings["notify"]
     if names and not settings["history"]:
-        what = "notifications need a history to know what is new; nothing was read"
+        what = "notifications require a history to detect changes; nothing was read"
         raise InputError(what, at=settings.at("notify", names[0]), do="add --history FILE")
     found = targets(settings, names)
     for each in found:
         if each.owner and not settings.owner_tag:
-            what = f'notification "{each.name}" is for one owner, and no tag names owners; nothing was read'
+            what = f'notification "{each.name}" filters by owner, but no owner tag is set; nothing was read'
             raise InputError(what, at=settings.at_key("notify", each.name, "owner"), do="set owner-tag in [report]")
         if CHANNELS[each.kind].on_stdout and "-" in settings["out"]:
-            what = f'notification "{each.name}" writes to standard output, as --out - does; nothing was read'
-            raise InputError(what, at=settings.at("notify", each.name), do="write the findings into a file")
+            what = f'notification "{each.name}" writes to standard output, and so does --out -; nothing was read'
+            raise InputError(what, at=settings.at("notify", each.name), do="write the findings to a file")
     return found
 
 
 class ReportLog(Protocol):
-    """What notifications were told before."""
+    """What was reported to notifications before."""
 
     def reported(self, name: str) -> Reported:
-        """Return what a notification was told and missed before this scan."""
+        """Return what was reported to a notification, and what it missed, before this scan."""
 
     def mark_reported(self, name: str, items: Sequence[NoticeItem]) -> None:
-        """Write that a notification was told of these items, or that nothing was new for it. Raises HistoryError."""
+        """Record that these items were reported, or that nothing was new. Raises HistoryError."""
 
 
 def notify(
     targets: Sequence[Target], result: ScanResult, log: ReportLog, screen: Screen, limits: DeliveryLimits | None = None
 ) -> list[UserError]:
-    """Send each target what is new for it, and return the errors of those that it did not reach."""
+    """Send each target its changes. Return an error for each failed delivery."""
     composed = {each: compose.notice(each, result, log.reported(each.name)) for each in targets}
     notices = {each: notice for each, notice in composed.items() if notice is not None}
     failed: dict[Target, str] = {}
     if notices:
-        with screen.busy("Telling", ", ".join(each.name for each in notices)):
+        with screen.busy("Notifying", ", ".join(each.name for each in notices)):
             failed = send_all(notices, result.scan.tool, limits)
     errors: list[UserError] = [not_delivered(each, why, LATER.format(name=each.name)) for each, why in failed.items()]
     for each, notice in composed.items():
@@ -78,7 +78,7 @@ def notify(
         try:
             log.mark_reported(each.name, notice.items if notice is not None else ())
         except HistoryError as error:
-            what = f'{error.what}; what "{each.name}" was told may be told again'
+            what = f'{error.what}; items already reported to "{each.name}" may be reported again'
             errors.append(HistoryError(what, at=error.at, do=error.do))
         if notice is not None:
             said = f"notice to {each.name}: {notice.title}"
@@ -87,11 +87,11 @@ def notify(
 
 
 def trial(settings: Settings, name: str, tool: str) -> int:
-    """Send the notice of `twolocks notify test NAME`. Return 0, or raise InputError where it did not arrive."""
+    """Send the notice of `twolocks notify test NAME`. Return 0, or raise InputError if it was not delivered."""
     target = named(settings, name)
     failed = send_all({target: compose.trial(target, tool)}, tool)
     if failed:
-        raise not_delivered(target, failed[target], "mend it, then test again")
+        raise not_delivered(target, failed[target], "fix it, then test again")
     if not CHANNELS[target.kind].on_stdout:
-        Screen().last([Line(f"{name}: {target.host} took a test message", "Told")])
+        Screen().last([Line(f"{name}: {target.host} accepted the test message", "Sent")])
     return 0

@@ -1,4 +1,4 @@
-"""Decides what a notification is told after a scan: a notice, or None where nothing is new for it. Pure."""
+"""Compose the notice for a notification after a scan, None where nothing is new for it. Pure."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -64,7 +64,7 @@ def trial(target: Target, tool: str) -> Notice:
         kind="test",
         title=f"This is a test of the notification {target.name}; nothing was scanned",
         scan=None,
-        remarks=[f"Sent by {tool}. Nothing needs to be done"],
+        remarks=[f"Sent by {tool}. No action is needed"],
         counts={},
         open={},
         items=[],

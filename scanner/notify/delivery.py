@@ -1,4 +1,4 @@
-"""One attempt to deliver a notice within its time, and more where they may help. No error holds a secret."""
+"""Deliver a notice within a time limit, with retries where they may help. No error contains a secret."""
 
 import ssl
 import threading
@@ -10,17 +10,17 @@ from scanner.errors import UserError
 PAUSES = (1.0, 3.0)
 """The seconds between three attempts."""
 LONGEST_PAUSE = 30.0
-"""The longest Retry-After, in seconds, that is waited for."""
+"""The longest wait for a Retry-After, in seconds."""
 
 OnOpen = Callable[[Callable[[], None]], None]
-"""Is called with a function that ends the connection of an attempt, as soon as there is one."""
+"""Receives a function that ends the connection of an attempt, as soon as there is one."""
 Attempt = Callable[[float, OnOpen], None]
 """(seconds, on_open) -> None. Delivers a notice once, or raises DeliveryError. No wait for the network is longer than
 the seconds."""
 
 
 class DeliveryError(Exception):
-    """The reason why a notice did not arrive, whether another attempt may help, and after how many seconds at least."""
+    """The reason of a failed delivery, whether a retry may help, and after how many seconds at least."""
 
     def __init__(self, why: str, *, can_retry: bool = False, retry_after: float | None = None) -> None:
         super().__init__(why)
@@ -30,22 +30,22 @@ class DeliveryError(Exception):
 
 
 def delivery_error(error: BaseException, host: str) -> DeliveryError:
-    """Return the error for what a socket or TLS raised, never with its own text, because some repeat the address."""
+    """Return the error for an exception of a socket or TLS, without its text, because some texts repeat the URL."""
     if isinstance(error, ssl.SSLCertVerificationError):
         why = error.verify_message.rstrip(".")
-        return DeliveryError(f"{host} shows a certificate that is not trusted here: {why}")
+        return DeliveryError(f"the certificate of {host} is not trusted: {why}")
     if isinstance(error, TimeoutError):
-        return DeliveryError(f"{host} does not answer")
+        return DeliveryError(f"{host} does not respond")
     if isinstance(error, ssl.SSLError):
-        return DeliveryError(f"{host} speaks no TLS that is understood here ({error.reason or 'no reason given'})")
+        return DeliveryError(f"TLS handshake with {host} failed ({error.reason or 'no reason given'})")
     if isinstance(error, UserError):
         return DeliveryError(error.what)
-    why = getattr(error, "strerror", None) or "the connection broke"
+    why = getattr(error, "strerror", None) or "the connection was lost"
     return DeliveryError(f"{host} cannot be reached: {why}", can_retry=True)
 
 
 def trust() -> ssl.SSLContext:
-    """Return the TLS context that scans use, with both variables for certificates. Raises DeliveryError."""
+    """Return the TLS context of scans, which reads both variables for certificates. Raises DeliveryError."""
     from scanner.azure import transport
 
     try:
@@ -57,8 +57,8 @@ def trust() -> ssl.SSLContext:
 def attempt_within(seconds: float, host: str, attempt: Attempt) -> None:
     """Run an attempt in at most so many seconds, or raise DeliveryError.
 
-    It runs in a thread that is left behind, because time limits of sockets count from one byte to the next, so that a
-    server that sends one now and then holds them for ever, and because the look-up of a name has none.
+    It runs in a thread that is abandoned after the time limit, because socket timeouts restart with each byte, so a
+    slow server can extend them without limit, and because a DNS lookup has no timeout.
     """
     ends: list[Callable[[], None]] = []
     errors: list[BaseException] = []
@@ -66,7 +66,7 @@ def attempt_within(seconds: float, host: str, attempt: Attempt) -> None:
     def run() -> None:
         try:
             attempt(seconds + 1, ends.append)
-        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
             errors.append(error)
 
     thread = threading.Thread(target=run, name=f"notice to {host}", daemon=True)
@@ -76,7 +76,7 @@ def attempt_within(seconds: float, host: str, attempt: Attempt) -> None:
         for end in ends:
             end()
         thread.join(0.5)
-        raise DeliveryError(f"{host} did not answer within {seconds:g} s")
+        raise DeliveryError(f"{host} did not respond within {seconds:g} s")
     if errors:
         raise errors[0]
 
@@ -91,7 +91,7 @@ def with_retries(
             attempt()
         except DeliveryError as error:
             if not error.can_retry or not left:
-                error.why += f", at {len(pauses) - len(left) + 1} tries" if len(left) < len(pauses) else ""
+                error.why += f", after {len(pauses) - len(left) + 1} attempts" if len(left) < len(pauses) else ""
                 raise
             sleep(min(LONGEST_PAUSE, max(left.pop(0), error.retry_after or 0)))
         else:

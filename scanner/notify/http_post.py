@@ -1,4 +1,4 @@
-"""One POST to a web hook: with the trust of scans and the proxy of the environment, without redirects and .netrc."""
+"""Post to a webhook, with the CA certificates and proxy settings of scans, without redirects or .netrc."""
 
 import base64
 import re
@@ -14,20 +14,20 @@ from scanner.config.notifications import loopback
 from scanner.notify.delivery import Attempt, DeliveryError, OnOpen, delivery_error, trust
 
 LARGEST_ANSWER = 2048
-"""The bytes of an answer that are read."""
+"""The bytes of a response that are read."""
 RETRIED = (408, 425, 429, 500, 502, 503, 504)
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 _WORD = re.compile(r"[a-z][a-z_]{2,40}")
 
 
 def post_attempt(url: str, text: bytes, tool: str, headers: Mapping[str, str] | None = None) -> Attempt:
-    """Return an attempt that posts JSON to a URL, with a User-Agent that names the tool."""
+    """Return an attempt that posts JSON to a URL, with the tool as User-Agent."""
     sent = {"User-Agent": tool.replace(" ", "/"), **(headers or {})}
     return lambda seconds, on_open: post(url, text, sent, seconds=seconds, on_open=on_open)
 
 
 def post(url: str, text: bytes, headers: Mapping[str, str], *, seconds: float, on_open: OnOpen) -> None:
-    """Post JSON. Raises DeliveryError, which names the host and never the rest of the address."""
+    """Post JSON. Raises DeliveryError, which has the host and never the rest of the URL."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     connection: HTTPConnection | None = None
@@ -41,10 +41,10 @@ def post(url: str, text: bytes, headers: Mapping[str, str], *, seconds: float, o
     except DeliveryError:
         raise
     except HTTPException:
-        raise DeliveryError(f"{host} gave no answer that is HTTP", can_retry=True) from None
+        raise DeliveryError(f"{host} sent no valid HTTP response", can_retry=True) from None
     except OSError as error:
         if refused := _TUNNEL.match(str(error)):
-            raise DeliveryError(f"the proxy refused {host}: {refused[1]}") from None
+            raise DeliveryError(f"the proxy refused the connection to {host}: {refused[1]}") from None
         raise delivery_error(error, host) from None
     finally:
         if connection is not None:
@@ -68,7 +68,7 @@ def _connection(parts: SplitResult, seconds: float) -> HTTPConnection:
 
 
 def _end_of(connection: HTTPConnection) -> Callable[[], None]:
-    """Return a function that ends a connection from another thread, by its socket, so that a waiting one returns."""
+    """Return a function that ends a connection from another thread by its socket, so that a blocked call returns."""
 
     def end() -> None:
         opened: socket.socket | None = connection.sock
@@ -80,14 +80,14 @@ def _end_of(connection: HTTPConnection) -> Callable[[], None]:
 
 
 def _check_answer(answer: HTTPResponse, host: str) -> None:
-    """Raise DeliveryError unless the answer is a success."""
+    """Raise DeliveryError unless the response is a success."""
     status = answer.status
     if 200 <= status < 300:
         return
     if 300 <= status < 400:
-        raise DeliveryError(f"{host} answered {status} and names another address, which is not followed")
-    said = f"{host} answered {status}"
-    # Slack answers one word that says what is wrong (`invalid_token`). Any other text may repeat the address.
+        raise DeliveryError(f"{host} responded {status}, a redirect, which is not followed")
+    said = f"{host} responded {status}"
+    # Slack responds with one word for the error (`invalid_token`). Any other text may repeat the URL.
     with suppress(OSError, HTTPException):
         word = answer.read(LARGEST_ANSWER).decode("ascii", "replace").strip()
         said += f" {word}" if _WORD.fullmatch(word) else ""

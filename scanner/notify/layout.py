@@ -1,4 +1,4 @@
-"""The items of a notice grouped by owner and resource, and how many of them a message can hold."""
+"""Group the items of a notice by owner and resource, and compute how many of them fit into a message."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class OwnerSection:
 
 
 def sections(items: Sequence[NoticeItem]) -> list[OwnerSection]:
-    """Return the items by owner, and by top-level resource, in the order in which owners and resources come first."""
+    """Return the items by owner, and by top-level resource, in the order of their first item."""
     owners: dict[str, dict[str, list[NoticeItem]]] = {}
     for each in items:
         owners.setdefault(each.owner, {}).setdefault(top_of(each.resource), []).append(each)
@@ -55,11 +55,11 @@ def sections(items: Sequence[NoticeItem]) -> list[OwnerSection]:
 
 
 def _heading(owner: str) -> str:
-    return f"Owner: {short(owner)}" if owner else "Without an owner"
+    return f"Owner: {short(owner)}" if owner else "No owner"
 
 
 def capacity(fits: Callable[[int, int], bool], total: int, most: int) -> tuple[int, int]:
-    """Return how many items a message can hold, at most `most`, and how many waivers and gaps.
+    """Return how many items fit into a message, at most `most`, and how many waivers and gaps.
 
     `fits(items, listed)`: whether a message with so many is small enough.
     """

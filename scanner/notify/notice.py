@@ -76,9 +76,9 @@ class NoticeGap(msgspec.Struct, kw_only=True, frozen=True):
 class Notice(msgspec.Struct, kw_only=True, frozen=True):
     """A notice.
 
-    `kind`: news; baseline (the first scan: counts only); unknown (the history could not be read, so that nothing says
-    what is new); test. `remarks`: what must be known to read it, with what was not read. `counts`: of this scan, for
-    every receiver alike. `open`: by severity. `items`: the most severe first.
+    `kind`: news; baseline (the first scan: counts only); unknown (the history could not be read, so changes are
+    unknown); test. `remarks`: remarks on the scan, such as failed reads. `counts`: of this scan, the same for every
+    receiver. `open`: by severity. `items`: the most severe first.
     """
 
     schema: str = SCHEMA
@@ -97,7 +97,7 @@ class Notice(msgspec.Struct, kw_only=True, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """What a scan came to. `row` and `changes` are None where the history could not be read."""
+    """The result of a scan. `row` and `changes` are None where the history could not be read."""
 
     scan: ScanRow
     evaluation: EvaluationResult
@@ -109,5 +109,5 @@ class ScanResult:
     """The owner tag of each resource that has one, by its id in lower case."""
     expiring: Sequence[ExpiringEntry] = ()
     history_errors: Sequence[str] = ()
-    """The errors of the history, which was then not written."""
+    """The errors of the history, which was not written in that case."""
     files: Sequence[str] = ()

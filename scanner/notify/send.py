@@ -1,4 +1,4 @@
-"""Sends notices, all at once, each within its time, over the channel of its target."""
+"""Send all notices in parallel, each within its time limit, through the channel of its target."""
 
 import threading
 import time
@@ -14,16 +14,16 @@ from scanner.notify.notice import Notice
 
 
 class Prepare(Protocol):
-    """What a channel does: it formats a notice once, and returns the attempt that delivers it."""
+    """Format a notice once, and return the attempt that delivers it."""
 
     def __call__(self, notice: Notice, target: Target, tool: str) -> Attempt: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel. `seconds`: the time of an attempt, from the look-up of the name to the answer.
+    """A channel. `seconds`: the time limit of an attempt, from the DNS lookup to the response.
 
-    `on_stdout`: it writes lines to standard output, which cannot fail for a time.
+    `on_stdout`: it writes lines to standard output, which needs no retry.
     """
 
     prepare: Prepare
@@ -44,7 +44,7 @@ CHANNELS = {
 
 @dataclass(frozen=True, slots=True)
 class DeliveryLimits:
-    """How long and how often a delivery is tried. `seconds`: of an attempt, in place of the channel's own."""
+    """Time limit and retries of a delivery. `seconds`: of an attempt, in place of the channel's own."""
 
     seconds: float | None = None
     pauses: Sequence[float] = PAUSES
@@ -52,7 +52,7 @@ class DeliveryLimits:
 
 
 def send_all(notices: Mapping[Target, Notice], tool: str, limits: DeliveryLimits | None = None) -> dict[Target, str]:
-    """Send each notice to its target. Return why some did not arrive, without a secret, when all have ended."""
+    """Send each notice to its target. Return the reason of each failure, without secrets, when all have ended."""
     failed: dict[Target, str] = {}
 
     def send(target: Target, notice: Notice) -> None:
@@ -60,8 +60,8 @@ def send_all(notices: Mapping[Target, Notice], tool: str, limits: DeliveryLimits
             _send(target, notice, tool, limits or DeliveryLimits())
         except DeliveryError as error:
             failed[target] = error.why
-        except Exception as error:  # noqa: BLE001 - one notice that fails stops no other, and no scan
-            failed[target] = f"a defect of Twolocks, {type(error).__name__}"
+        except Exception as error:  # noqa: BLE001 - one failed notice must not stop the others or the scan
+            failed[target] = f"internal error of Twolocks, {type(error).__name__}"
 
     threads = []
     for target, notice in notices.items():
@@ -78,7 +78,7 @@ def send_all(notices: Mapping[Target, Notice], tool: str, limits: DeliveryLimits
 
 
 def not_delivered(target: Target, why: str, do: str) -> InputError:
-    """Return the error for a notice that did not arrive."""
+    """Return the error for a notice that was not delivered."""
     return InputError(f'notification "{target.name}" was not delivered: {why}', at=target.at, do=do)
 
 

@@ -1,4 +1,4 @@
-"""The formats of output files, one row a format. Whatever lists, writes or describes formats reads these rows."""
+"""The formats of output files, one row per format. All code that lists, writes or describes formats uses these rows."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import IO, Any
 class Format:
     """A format of output files, known by the suffix of their names.
 
-    `writer` is `module:function` below `scanner.report`; the function takes what is reported and a binary file. It is
+    `writer` is `module:function` below `scanner.report`; the function takes the document and a binary file. It is
     imported when a file is written. It is "" for JSON of a scan, because the findings document itself is that file.
     `purpose` and `contents` are the cells of the format in `docs/formats.md`, in Markdown.
     """
@@ -27,14 +27,14 @@ FORMATS = (
         ".html",
         "text/html; charset=utf-8",
         "html:write_html",
-        "people who decide and mend",
-        "everything, in one file that asks for nothing",
+        "people who decide and who fix",
+        "everything, in one self-contained file",
     ),
     Format(
         ".json",
         "application/json",
         "",
-        "programs; everything else is made of it",
+        "programs; all other formats are made of it",
         "everything, by [its schema](findings.schema.json), one row a line",
     ),
     Format(
@@ -42,28 +42,27 @@ FORMATS = (
         "text/csv; charset=utf-8",
         "csv:write_csv",
         "a spreadsheet",
-        "every exposure, finding and failed read, a row each",
+        "every exposure, finding and failed read, one row each",
     ),
     Format(
         ".md",
         "text/markdown; charset=utf-8",
         "markdown:write_markdown",
-        "the page of a job (`$GITHUB_STEP_SUMMARY`, Azure DevOps), a comment",
-        "counts, the worst open endpoints with the command that closes them, changes, what was not read; "
-        "at most 900 kB",
+        "the summary of a job (`$GITHUB_STEP_SUMMARY`, Azure DevOps), a comment",
+        "counts, the worst endpoints with the command that fixes them, changes, what was not assessed; at most 900 kB",
     ),
     Format(
         ".sarif",
         "application/sarif+json",
         "sarif:write_sarif",
         "code scanning (GitHub), SARIF viewers",
-        "every finding but those that passed",
+        "every finding except those that passed",
     ),
     Format(
         ".junit.xml",
         "application/xml",
         "junit:write_junit",
-        "the test page of a CI system",
+        "the test results of a CI system",
         "every rule on every resource as a test",
     ),
 )
@@ -82,7 +81,7 @@ _SNAPSHOTS = {".jsonl": "application/x-ndjson", ".gz": "application/gzip", ".zst
 
 
 def format_of(name: str, formats: Iterable[Format] = FORMATS) -> Format | None:
-    """Return the format that the suffix of a name stands for, None where it stands for none."""
+    """Return the format of the suffix of a name, None for an unknown suffix."""
     return next((each for each in formats if name.lower().endswith(each.suffix)), None)
 
 

@@ -65,7 +65,7 @@ def first_seen(words: Words, since: str | msgspec.UnsetType | None, taken: str |
 
 
 def exposure_card(exposure: ExposureRow, names: ResourceNames, words: Words, taken: str) -> dict[str, Any]:
-    """Return what the template draws of an endpoint; `taken` is the time of the scan."""
+    """Return the variables of the card of an endpoint; `taken` is the time of the scan."""
     rated, name, fix = rating(exposure), names.of(exposure.resource)["name"], remedy(exposure.fix)
     if not exposure.fix and rated != "unknown":
         fix["sentence"] = words("doors.nothing_to_close" if rated == "closed" else "doors.no_fix")
@@ -111,7 +111,7 @@ def _because(hops: Sequence[HopRow]) -> list[str]:
 
 
 def finding_card(finding: FindingRow, names: ResourceNames, words: Words, taken: str) -> dict[str, Any]:
-    """Return what the template draws of a finding; `taken` is the time of the scan."""
+    """Return the variables of the card of a finding; `taken` is the time of the scan."""
     status, place = finding.status, names.of(finding.resource)
     severity = finding.severity if status == "fail" and finding.severity in SEVERITIES else None
     title = finding.title or finding.rule

@@ -12,29 +12,28 @@ from scanner.report.trend import trend
 from scanner.report.words import Words
 
 LISTED = 200
-"""The most changes of a list that are drawn; the filters show the others."""
+"""The most changes of a list on the page; the filters show the others."""
 NAMES = ("new", "reopened", "worse", "unseen", "fixed", "better")
 _LOOKS = {"unseen": "unknown", "fixed": "pass"}
-"""The look of a list that is not rated any more. Entries of other lists look as severe as they are."""
+"""The look of a list without a current rating. Entries of other lists have the look of their severity."""
 _ICONS = {"new": "new", "reopened": "fail", "worse": "worse", "unseen": "unknown", "fixed": "pass", "better": "better"}
 _FILTERED = ("new", "reopened", "worse", "better")
 Changed = ChangeRow | ExposureRow | FindingRow
-"""A row of a list; those of what is new are exposures and findings themselves."""
+"""A row of a list; the rows of the list of new changes are exposures and findings themselves."""
 
 
 def cell_text(words: Words, severity: str | None, authentication: str, reach: str) -> str:
-    """Return `High: anonymous × internet`, or the severity alone where there is no endpoint."""
+    """Return `High, authentication: none, network: unrestricted`, or the severity alone where there is no endpoint."""
 
     def word(table: str, name: str | None) -> str:
         return str(words.catalogue[table].get(name, name or ""))
 
-    lock = [word("row", authentication), word("column", reach)]
-    rated = word("severity", severity)
-    return f"{rated}: {' × '.join(lock)}" if all(lock) else rated
+    row, column, rated = word("row", authentication), word("column", reach), word("severity", severity)
+    return f"{rated}, {words('matrix.locks', row=row, column=column)}" if row and column else rated
 
 
 class ChangesView:
-    """What the template draws of the `changes` of a document."""
+    """The variables of the view of changes, from the `changes` of a document."""
 
     def __init__(self, document: Document, changes: ChangesRow, words: Words, names: ResourceNames) -> None:
         self.changes = changes
@@ -106,7 +105,7 @@ class ChangesView:
         }
 
     def _new(self) -> list[ExposureRow | FindingRow]:
-        """Return what is open and new, as it is counted: endpoints, and findings outside the lock categories."""
+        """Return the new open rows, as they are counted: endpoints, and findings outside the lock categories."""
         exposures = [row for row in self._exposures.values() if row.new and row.state == "open"]
         findings = [
             row for row in self._findings.values() if row.new and row.status == "fail" and row.category not in LOCKS

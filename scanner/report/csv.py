@@ -1,4 +1,4 @@
-"""Writes the findings as CSV for a spreadsheet: one row an exposure, a finding, and a read that failed.
+"""Write the findings as CSV for a spreadsheet: one row per exposure, finding and failed read.
 
 The file begins with a byte order mark, because a spreadsheet reads `å` as two letters without it. Programs read JSON.
 """
@@ -55,7 +55,7 @@ def _flush(text: StringIO, out: IO[bytes]) -> None:
 
 
 def cell(value: object) -> str:
-    """Return a value as text that no spreadsheet takes for a formula, with its invisible characters written out.
+    """Return a value as text that no spreadsheet reads as a formula, with its invisible characters written out.
 
     An apostrophe is put before a sign, also after a comma or semicolon, because a spreadsheet that is set to one of
     them splits there, whether quoted or not.
@@ -127,7 +127,7 @@ def _finding(row: FindingRow) -> Row:
     return {
         "record": "finding",
         "status": row.status,
-        # A finding that is not proven has no severity, because it may be as bad as `worst`.
+        # A finding that is not proven has no severity; `worst` has the possible one.
         "severity": row.severity if row.status in ("fail", "waived") else None,
         "worst": row.severity,
         "rule": row.rule,
@@ -147,7 +147,7 @@ def _gap(row: GapRow) -> Row:
     return {
         "record": "gap",
         "status": "accepted" if row.accepted else "not read",
-        "message": answer(row) + (f", missing {row.action}" if row.action else ""),
+        "message": answer(row) + (f", missing permission {row.action}" if row.action else ""),
         "rule": ", ".join(row.rules),
         **_waiver(row.waiver),
     }

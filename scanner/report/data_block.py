@@ -109,7 +109,7 @@ class ResourceTable:
         return index
 
     def pattern(self, text: str, index: int) -> str:
-        """Return a text with marks in place of what its resource says."""
+        """Return a text with marks in place of the names of its resource."""
         if MARK in text:
             text = text.replace(MARK, MARK + "x")
         for value, mark in self._marks[index]:

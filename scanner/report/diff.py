@@ -1,4 +1,4 @@
-"""Writes what `twolocks diff` found: a sentence and a table for the terminal, JSON, Markdown, and a page of HTML."""
+"""Write the result of `twolocks diff`: a sentence and a table for the terminal, JSON, Markdown, and a page of HTML."""
 
 from typing import IO, Any
 
@@ -16,12 +16,12 @@ from scanner.report.words import Words
 
 WORDS = {
     "new": "new",
-    "first_judged": "first judged",
+    "first_judged": "first evaluated",
     "fixed": "fixed",
     "accepted": "accepted",
     "changed": "changed",
-    "unknown": "unknown now",
-    "vanished": "vanished",
+    "unknown": "inconclusive now",
+    "vanished": "no longer visible",
 }
 """The word of each list, in the order of the output."""
 ALWAYS = ("new", "fixed", "changed", "unknown")
@@ -30,9 +30,9 @@ MEANING = {
     "first_judged": "Open now; its rule or its subscription was not in the old file",
     "fixed": "Open before, closed now",
     "accepted": "Open before, waived or intended now",
-    "changed": "Open before and now, and rated differently",
-    "unknown": "Open before; could not be decided now, so it is not fixed",
-    "vanished": "Open before; not in the new file, so nothing says that it is fixed",
+    "changed": "Open before and now, with another rating",
+    "unknown": "Open before; inconclusive now, so not fixed",
+    "vanished": "Open before; not in the new file, so not known to be fixed",
 }
 MOST = 200
 """Rows of a list in Markdown: a job's page takes less than 1 MiB."""
@@ -43,12 +43,12 @@ _ICONS = {
     "unknown": "unknown", "vanished": "unknown",
 }  # fmt: skip
 _LOOKS = {"fixed": "pass", "accepted": "waived", "unknown": "unknown", "vanished": "unknown"}
-"""The look of a list that is not rated any more. Rows of other lists look as severe as they are."""
+"""The look of a list without a current rating. Rows of other lists have the look of their severity."""
 _STYLES = ("tokens.css", "page.css", "cards.css", "changes.css", "print.css")
 
 
 def sentence(found: DiffDocument) -> str:
-    """Return `1 new, 1 fixed, 1 changed, 1 unknown now, 34 the same; 2 resources appeared, 1 vanished`."""
+    """Return `1 new, 1 fixed, 1 changed, 1 inconclusive now, 34 unchanged; 2 resources added, 1 removed`."""
     counts = found.counts
     counted = [f"{counts[name]:,} {word}" for name, word in WORDS.items() if counts[name] or name in ALWAYS]
     return f"{', '.join(counted)}, {_rest(found)}"
@@ -61,10 +61,10 @@ def _headline(found: DiffDocument) -> str:
 
 
 def _rest(found: DiffDocument) -> str:
-    """Return `34 the same; 2 resources appeared, 1 vanished`."""
+    """Return `34 unchanged; 2 resources added, 1 removed`."""
     appeared, vanished = len(found.appeared_resources), len(found.vanished_resources)
-    resources = f"{appeared:,} {'resource' if appeared == 1 else 'resources'} appeared, {vanished:,} vanished"
-    return f"{found.same:,} the same; {resources}"
+    resources = f"{appeared:,} {'resource' if appeared == 1 else 'resources'} added, {vanished:,} removed"
+    return f"{found.same:,} unchanged; {resources}"
 
 
 def rows(found: DiffDocument) -> list[list[str]]:
@@ -83,7 +83,7 @@ def _changes(found: DiffDocument, name: str) -> list[ChangeRow]:
 
 
 def _resources(found: DiffDocument) -> dict[str, list[str]]:
-    return {"appeared": found.appeared_resources, "vanished": found.vanished_resources}
+    return {"added": found.appeared_resources, "removed": found.vanished_resources}
 
 
 def _label(row: ChangeRow) -> str:
@@ -98,7 +98,7 @@ def write_json(found: DiffDocument, out: IO[bytes]) -> None:
 
 def write_markdown(found: DiffDocument, out: IO[bytes]) -> None:
     """Write a difference as Markdown, at most `MOST` rows of each list."""
-    lines = ["# Twolocks: what changed", ""]
+    lines = ["# Twolocks: changes", ""]
     lines += [f"{text(sentence(found))}.", ""]
     sides = [f"{code(each.file)} ({text(each.taken)})" for each in (found.old, found.newer)]
     lines += [f"From {sides[0]} to {sides[1]}."]
@@ -112,7 +112,7 @@ def write_markdown(found: DiffDocument, out: IO[bytes]) -> None:
             lines += [f"\nand {len(listed) - MOST:,} more"] if len(listed) > MOST else []
     for word, ids in _resources(found).items():
         if ids:
-            lines += ["", f"## Resources that {word}", ""]
+            lines += ["", f"## Resources {word}", ""]
             lines += [f"- {code(id)}" for id in ids[:MOST]]
             lines += [f"- and {len(ids) - MOST:,} more"] if len(ids) > MOST else []
     out.write(("\n".join(lines) + "\n").encode())
@@ -173,7 +173,7 @@ def _card(name: str, row: ChangeRow, words: Words) -> dict[str, str]:
 
 
 def _remark(name: str, row: ChangeRow, words: Words) -> str:
-    """Return how a row is rated, was rated or both, and why it is in its list."""
+    """Return the rating of a row now, before, or both, and why it is in its list."""
     now = cell_text(words, row.severity, row.authentication, row.reach)
     was = cell_text(words, row.was.severity, row.was.authentication, row.was.reach) if row.was else now
     if name == "changed":

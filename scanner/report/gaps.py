@@ -1,4 +1,4 @@
-"""Groups the reads that failed by missing permission (or error) and subscription, and names what closes each group."""
+"""Group the failed reads by missing permission (or error) and subscription, with the way to resolve each group."""
 
 import json
 import re
@@ -43,12 +43,12 @@ class GapGroup:
 
     @property
     def accepted_by(self) -> str:
-        """Who accepted the gaps, why and until when."""
+        """The owner, reason and expiry of the waiver."""
         return accepted_by(self.waiver)
 
     @property
     def gives_secrets(self) -> bool:
-        """Whether the missing permission hands out secrets."""
+        """Whether the missing permission returns secrets."""
         return bool(_SECRETS.search(self.action))
 
     @property
@@ -78,7 +78,7 @@ class AcceptedChecks:
 class NotAssessed:
     """Everything that was not assessed, the worst group first.
 
-    `unexplained` counts the inconclusive checks without a gap that nobody accepted, `accepted` holds the accepted ones.
+    `unexplained` counts the inconclusive checks without a gap that no one accepted, `accepted` holds the accepted ones.
     """
 
     groups: list[GapGroup]
@@ -88,12 +88,12 @@ class NotAssessed:
 
     @property
     def missing_permission(self) -> list[GapGroup]:
-        """The groups that a role closes."""
+        """The groups that a role resolves."""
         return [group for group in self.groups if group.missing_permission and not group.accepted]
 
     @property
     def other_errors(self) -> list[GapGroup]:
-        """The groups that no role closes."""
+        """The groups that no role resolves."""
         return [group for group in self.groups if not group.missing_permission and not group.accepted]
 
 
@@ -114,17 +114,17 @@ def scope_names(document: Document) -> dict[str, str]:
 
 
 def answer(gap: GapRow) -> str:
-    """Return what Azure answered to a read that failed: `403 AuthorizationFailed`."""
+    """Return the response of Azure to a failed read: `403 AuthorizationFailed`."""
     return " ".join(str(part) for part in (gap.status, gap.code) if part)
 
 
 def misses_permission(gap: GapRow) -> bool:
-    """Return whether a role would close a gap: Azure refused and named the permission."""
+    """Return whether a role resolves a gap: Azure refused and named the permission."""
     return bool(gap.action) and gap.status in (401, 403)
 
 
 def group_gaps(document: Document, words: Words) -> NotAssessed:
-    """Return what a findings document could not assess, in groups."""
+    """Return the gaps and inconclusive checks of a findings document, in groups."""
     names = scope_names(document)
     groups, by_url = _groups(document.gaps)
     found = NotAssessed(groups)
@@ -212,7 +212,7 @@ def _parts(url: str) -> tuple[str, str]:
 
 
 def describe(urls: Sequence[str], scope: str, words: Words) -> str:
-    """Return what reads were to read: `containers of stjournal`, `servers (Microsoft.Sql) in prod-citizen`."""
+    """Return the objects of failed reads: `containers of stjournal`, `servers (Microsoft.Sql) in prod-citizen`."""
     parts = [_parts(url) for url in urls if not _is_scope(url)]
     lists = sorted({child for owner, child in parts if not owner})
     owners = sorted({owner for owner, _ in parts if owner})
@@ -248,7 +248,7 @@ def role_definition(groups: Sequence[GapGroup]) -> str:
         {
             "Name": ROLE,
             "IsCustom": True,
-            "Description": "Reads that Twolocks was refused",
+            "Description": "Read permissions that Twolocks lacks",
             "Actions": sorted({group.action for group in groups}),
             "NotActions": [],
             "DataActions": [],
@@ -274,7 +274,7 @@ def role_commands(groups: Sequence[GapGroup], principal: str) -> list[str]:
 
 
 def rescan_command(groups: Sequence[GapGroup]) -> str:
-    """Return the command that scans again what these groups left inconclusive."""
+    """Return the command that repeats the scan for the subscriptions and rules of these groups."""
     subscriptions = sorted({group.subscription for group in groups if group.subscription})
     rules = sorted({rule for group in groups for rule in group.rules})
     command = ["twolocks scan", *(f"-s {shlex.quote(each)}" for each in subscriptions)]

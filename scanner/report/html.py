@@ -1,4 +1,4 @@
-"""Writes the HTML report: one file that opens from disk, loads nothing and runs no script but its own."""
+"""Write the HTML report: one file that opens from disk, loads nothing and runs only its own script."""
 
 import base64
 import gc

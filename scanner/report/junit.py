@@ -1,9 +1,10 @@
-"""Writes the findings as JUnit XML for a CI system's page of tests: a suite a subscription, a test a rule and resource.
+"""Write the findings as JUnit XML for the test results of a CI system: one suite per subscription, one test per rule
+and resource.
 
-A rule that failed is a failure. An inconclusive rule is an error and no skipped test, because skipped tests look
-passed. What somebody accepted, inconclusive or not, is skipped, with who accepted it and why. Rules that do not apply
-to a resource are no tests. A read that failed is a test of its own, so that a subscription of which nothing was read
-does not look well tested.
+A rule that failed is a failure. An inconclusive rule is an error, not a skipped test, because skipped tests look
+passed. Accepted findings and accepted inconclusive checks are skipped, with owner and reason. Rules that do not apply
+to a resource are not tests. A failed read is a test of its own, so that a subscription that could not be read does not
+look well tested.
 """
 
 from collections import defaultdict
@@ -71,30 +72,30 @@ def _finding_test(finding: FindingRow) -> _Test:
         return _skipped(finding.rule, finding.resource, finding.status, finding.waiver, finding.message)
     details = [
         *([f"endpoints: {', '.join(finding.endpoints)}"] if finding.endpoints else []),
-        *([f"close it: {finding.fix}"] if finding.fix else []),
-        *(f"not read: {url}" for url in finding.gaps),
-        *(["new since the scan before"] if finding.new else []),
+        *([f"fix: {finding.fix}"] if finding.fix else []),
+        *(f"failed read: {url}" for url in finding.gaps),
+        *(["new since the previous scan"] if finding.new else []),
         *([f"first seen: {finding.since}"] if finding.since else []),
         f"resource: {finding.resource}",
         *([f"fingerprint: {finding.fingerprint}"] if finding.fingerprint else []),
     ]
     if finding.status == "fail":
         return _Test(finding.rule, finding.resource, "failure", finding.severity or "", finding.message, details)
-    type = "not decided" if finding.status == "unknown" else "rule crashed"
+    type = "inconclusive" if finding.status == "unknown" else "rule crashed"
     return _Test(finding.rule, finding.resource, "error", type, _inconclusive(finding.message), details)
 
 
 def _gap_test(gap: GapRow) -> _Test:
-    message = f"this read failed: {answer(gap)}" + (f", missing {gap.action}" if gap.action else "")
+    message = f"this read failed: {answer(gap)}" + (f", missing permission {gap.action}" if gap.action else "")
     if gap.accepted:
         waiver = waiver_of(gap) or WaiverRow(owner="the waivers", reason="the gap is accepted", expires="")
         return _skipped(READ, gap.url, "waived", waiver, message)
-    details = [*(f"not decided for it: {rule}" for rule in gap.rules), f"resource: {gap.url}"]
-    return _Test(READ, gap.url, "error", "not decided", _inconclusive(message), details)
+    details = [*(f"inconclusive because of it: {rule}" for rule in gap.rules), f"resource: {gap.url}"]
+    return _Test(READ, gap.url, "error", "inconclusive", _inconclusive(message), details)
 
 
 def _inconclusive(message: str) -> str:
-    return f"Not decided, which is no pass: {message}"
+    return f"Inconclusive, not passed: {message}"
 
 
 def _skipped(rule: str, resource: str, status: str, waiver: WaiverRow | None, message: str) -> _Test:
@@ -102,7 +103,7 @@ def _skipped(rule: str, resource: str, status: str, waiver: WaiverRow | None, me
     until = f" until {expires}" if expires else ""
     accepted = f"accepted by {owner or 'the settings'}{until}: {reason or message}"
     if status == "unknown":
-        accepted = f"Not decided, which is no pass; {accepted}"
+        accepted = f"Inconclusive, not passed; {accepted}"
     return _Test(rule, resource, "skipped", message=accepted)
 
 
@@ -118,7 +119,7 @@ def _counts(tests: Sequence[_Test]) -> str:
 
 
 def _test_case(test: _Test, rules: Mapping[str, RuleRow]) -> Iterator[str]:
-    # CI systems group tests by class, so the class is the resource, in the order in which people look for it.
+    # CI systems group tests by class, so the class is the resource: group, type and name.
     parts = test.resource.strip("/").split("/")
     place = "/".join(parts[2:]) if parts[0].lower() == "subscriptions" and len(parts) > 2 else test.resource
     title = rules[test.rule].title if test.rule in rules else ""

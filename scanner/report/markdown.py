@@ -1,8 +1,8 @@
-"""Writes a summary in Markdown for the page of a job (`$GITHUB_STEP_SUMMARY`, Azure DevOps) or a comment.
+"""Write a summary in Markdown for the page of a job (`$GITHUB_STEP_SUMMARY`, Azure DevOps) or a comment.
 
-It is no full report: it holds the worst endpoints, the changes, and what was not assessed, each list with its count and
-"and N more". Names and messages come from Azure, so they are in code spans, where nothing is markup, a link or a
-mention.
+It is not a full report: it has the most severe endpoints, the changes, and what was not assessed, each list with its
+count and "and N more". Names and messages come from Azure, so they are in code spans, where nothing is markup, a link
+or a mention.
 """
 
 import re
@@ -34,7 +34,7 @@ def write_markdown(document: Document, out: IO[bytes]) -> None:
     for part in _parts(document):
         room -= len(part.encode()) + 1
         if room < 0:
-            parts.append("More does not fit here; the findings file has all.\n")
+            parts.append("The summary is cut here; the findings file has everything.\n")
             break
         parts.append(part)
     out.write("\n".join(parts).encode())
@@ -74,31 +74,38 @@ def _parts(document: Document) -> Iterator[str]:
 
 
 def _headline(document: Document, summary: ReportSummary) -> str:
-    """Return the sentences of the last screen of a scan."""
+    """Return the sentences of the result of a scan."""
     open, shared = summary.counts.without_authentication, summary.counts.shared_key_only
-    keys = f"{shared:,} {'needs' if shared == 1 else 'need'} only a copied key or password"
+    verb = "is" if shared == 1 else "are"
+    keys = f"{verb} protected only by a shared key or password"
     if not document.exposures and not summary.counts.checks:
         first = "no resource of a known type was found"
     elif open:
-        more = f"; {keys.replace(' need', ' more need', 1)}" if shared else ""
-        first = f"{open:,} {'endpoint stands' if open == 1 else 'endpoints stand'} open to anyone{more}"
+        more = f"; {shared:,} more {keys}" if shared else ""
+        accessible = "endpoint is" if open == 1 else "endpoints are"
+        first = f"{open:,} {accessible} publicly accessible without authentication{more}"
     elif shared:
-        first = f"no endpoint stands open to anyone; {keys}"
+        first = f"no endpoint is publicly accessible without authentication; {shared:,} {keys}"
     elif not summary.nothing_missing:
-        first = "no open endpoint found, but not everything could be read"
+        first = "no publicly accessible endpoint was found, but not everything could be assessed"
     else:
-        first = "no endpoint stands open to anyone; none needs only a copied key or password"
+        first = (
+            "no endpoint is publicly accessible without authentication; "
+            "none is protected only by a shared key or password"
+        )
     unread = summary.counts.not_assessed
-    may_be_open = f"\n\n**{unread:,} could not be read and may be open too.**" if unread else ""
+    may_be_open = f"\n\n**{unread:,} could not be assessed and may be publicly accessible too.**" if unread else ""
     return f"# Twolocks: {first}{may_be_open}\n"
 
 
 def _scope(document: Document, words: Words) -> str:
     scan, scopes = document.scan, document.coverage.scopes
-    views = {"full": "", "partial": " (seen in part)"}
-    named = [code(scope.name or scope.subscription) + views.get(scope.view, " (not seen)") for scope in scopes[:10]]
+    views = {"full": "", "partial": " (partial visibility)"}
+    named = [
+        code(scope.name or scope.subscription) + views.get(scope.view, " (no visibility)") for scope in scopes[:10]
+    ]
     named += [f"and {len(scopes) - 10:,} more"] if len(scopes) > 10 else []
-    complete = "everything that was asked for was read" if scan.complete else "**incomplete**: see what was not read"
+    complete = "complete" if scan.complete else "**incomplete**: see what was not assessed"
     where = f" of {', '.join(named)}" if named else ""
     return f"{scan.resources:,} resources{where}, {words.date_and_time(scan.taken)}; {complete}.\n"
 
@@ -108,7 +115,7 @@ def _counts(counts: Counts, findings: Sequence[FindingRow]) -> str:
     lines = ["| severity | open endpoints | other findings |", "| --- | ---: | ---: |"]
     lines += [f"| {name} | {counts.open[name]:,} | {other[name]:,} |" for name in SEVERITIES]
     unknown, errors, states = counts.statuses["unknown"], counts.statuses["error"], counts.states
-    more = [f"{unknown:,} checks undecided; none of them counts as passed"] if unknown else []
+    more = [f"{unknown:,} checks inconclusive; none of them counts as passed"] if unknown else []
     more += [f"{errors:,} checks crashed"] if errors else []
     more += [f"{states[name]:,} endpoints {name}" for name in ("waived", "intended", "closed") if states[name]]
     return "\n".join(lines) + (f"\n\n{'; '.join(more)}.\n" if more else "\n")
@@ -122,22 +129,22 @@ def _is_other_failure(row: FindingRow) -> bool:
 def _changes(document: Document, changes: ChangesRow, words: Words) -> Iterator[str]:
     yield f"## Changes{f' since {words.date_and_time(changes.since)}' if changes.since else ''}\n"
     if changes.baseline:
-        yield "The first scan: the baseline. Nothing in it is new.\n"
+        yield "This is the first scan, the baseline. Nothing in it is new.\n"
     yield _change_counts(changes.counts)
     yield from (f"{text(note)}\n" for note in changes.notes)
     exposures = [row for row in document.exposures if row.new and row.state == "open" and row.severity]
     findings = [row for row in document.findings if row.new and row.status == "fail" and row.category not in LOCKS]
     yield from _change_list("new", [*exposures, *findings])
     yield from _change_list("reopened", changes.reopened)
-    yield from _change_list("worse", changes.worse)
+    yield from _change_list("raised", changes.worse)
     yield from _change_list("fixed", changes.fixed)
-    yield from _change_list("lost sight of, not fixed", changes.unseen)
+    yield from _change_list("no longer visible, not fixed", changes.unseen)
 
 
 def _change_counts(counts: dict[str, int]) -> str:
     names = {
-        "new": "new", "reopened": "reopened", "worse": "worse", "better": "better", "fixed": "fixed",
-        "unseen": "lost sight of", "first_looked": "looked at for the first time", "open": "still open",
+        "new": "new", "reopened": "reopened", "worse": "raised", "better": "lowered", "fixed": "fixed",
+        "unseen": "no longer visible", "first_looked": "evaluated for the first time", "open": "still open",
     }  # fmt: skip
     counted = [f"{counts[key]:,} {word}" for key, word in names.items() if counts.get(key) or (key == "new" and counts)]
     return f"{', '.join(counted)}.\n" if counted else ""
@@ -157,14 +164,14 @@ def _change_list(word: str, rows: Sequence[ExposureRow | FindingRow | ChangeRow]
 
 
 def _endpoints(document: Document) -> Iterator[str]:
-    """List the worst open endpoints; those of one resource that one command closes are one entry."""
+    """List the most severe open endpoints; those of one resource that one command fixes are one entry."""
     rows = [row for row in document.exposures if row.state == "open" and row.severity]
     groups: dict[tuple[str, str], list[ExposureRow]] = {}
     for row in sorted(rows, key=lambda row: rank(row.severity)):
         groups.setdefault((row.resource.lower(), row.fix or row.endpoint), []).append(row)
     if not groups:
         return
-    yield "## Worst first\n"
+    yield "## Most severe endpoints\n"
     for same in list(groups.values())[:ENDPOINTS]:
         first, more = same[0], len(same) - 1
         others = f" and {more:,} more" if more else ""
@@ -180,7 +187,7 @@ def _endpoints(document: Document) -> Iterator[str]:
 def _fix(fix: str | None) -> Iterator[str]:
     sentence, command = split_fix(fix)
     if command and has_invisible(command):
-        yield "\n  No command is offered: the name holds characters that do not show. Use the portal.\n"
+        yield "\n  No command is shown because the name contains invisible characters. Use the portal.\n"
     elif command:
         yield f"\n{block(command)}\n"
     elif sentence:
@@ -209,23 +216,27 @@ def _not_assessed(document: Document, words: Words) -> Iterator[str]:
     missing = group_gaps(document, words)
     if not (missing.groups or missing.unexplained or missing.accepted):
         return
-    yield "## Not read; none of it counts as passed\n"
+    yield "## Not assessed; none of it counts as passed\n"
     may_be_open = sum(has_unknown_lock(row) or may_be_worse(row) for row in document.exposures)
     if may_be_open:
-        yield f"{may_be_open:,} endpoints may be wider open than what is told above.\n"
+        yield f"{may_be_open:,} endpoints may be more exposed than shown above.\n"
     yield from (_gap(group) for group in missing.groups[:GAPS])
     if len(missing.groups) > GAPS:
         yield f"- and {len(missing.groups) - GAPS:,} more"
     for same in missing.accepted[:GAPS]:
         checks = f"{len(same.checks):,} {'check' if len(same.checks) == 1 else 'checks'}"
-        yield f"- {checks} undecided for another reason; {text(accepted_by(same.waiver))}"
+        yield f"- {checks} inconclusive for another reason; {text(accepted_by(same.waiver))}"
     if missing.unexplained:
-        yield f"- {missing.unexplained:,} checks undecided for another reason than a read that failed"
+        yield f"- {missing.unexplained:,} checks inconclusive, although every read succeeded"
     yield ""
 
 
 def _gap(group: GapGroup) -> str:
-    why = f"missing {code(group.action)}" if group.missing_permission else code(", ".join(group.errors) or "no answer")
+    why = (
+        f"missing permission {code(group.action)}"
+        if group.missing_permission
+        else code(", ".join(group.errors) or "no answer")
+    )
     up_to = f"up to **{group.worst}**, " if group.worst else ""
     checks = f"{up_to}{group.checks:,} {'check' if group.checks == 1 else 'checks'}: " if group.checks else ""
     accepted = f"; {text(group.accepted_by)}" if group.accepted else ""
@@ -233,7 +244,7 @@ def _gap(group: GapGroup) -> str:
 
 
 def _notes(document: Document) -> Iterator[str]:
-    """List the notes on the scan: waivers that expired or match nothing, what a file of resources cannot show."""
+    """List the notes of the scan, such as waivers that expired or match nothing."""
     notes = document.coverage.notes
     if not notes:
         return

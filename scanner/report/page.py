@@ -1,4 +1,4 @@
-"""The variables that the template of the report is filled with."""
+"""The variables of the report template."""
 
 from typing import Any
 
@@ -59,8 +59,10 @@ def _headings(document: Document, summary: ReportSummary, t: Words) -> dict[str,
         headline = t("headline.empty")
     elif open:
         headline = t("headline.open", open)
+    elif summary.nothing_missing:
+        headline = t("headline.none")
     else:
-        headline = t("headline.none" if summary.nothing_missing else "headline.unsure")
+        headline = t("headline.unsure_shared" if shared else "headline.unsure")
     shared_key = "headline.shared" if open else "headline.shared_first"
     unread_key = "headline.unread" if open or shared else "headline.unread_first"
     return {
@@ -73,7 +75,7 @@ def _headings(document: Document, summary: ReportSummary, t: Words) -> dict[str,
 
 
 def _chips(summary: ReportSummary, *, with_history: bool) -> list[dict[str, Any]]:
-    """Return the counts below the headline, each a link to what it counts."""
+    """Return the counts below the headline, each a link to its filter."""
     statuses = summary.counts.statuses
     chips = [
         _chip("findings", f"status:{status}", statuses[status], status, icon=status)
@@ -105,19 +107,18 @@ def _matrix(document: Document) -> list[list[list[MatrixCell]]]:
 
 
 def cell_label(t: Words, cell: MatrixCell) -> str:
-    """Return what a screen reader says of a cell of the matrix."""
+    """Return the label of a cell of the matrix for screen readers."""
     label = t(
         "matrix.cell",
         cell.count,
         word=rating_word(t, cell.rating),
-        row=t("row." + cell.row),
-        column=t("column." + cell.column),
+        locks=t("matrix.locks", row=t("row." + cell.row), column=t("column." + cell.column)),
     )
     return f"{label}, {t('matrix.cell_may', cell.worse)}" if cell.worse and not cell.has_unknown_lock else label
 
 
 def _without_scripts(total: int, t: Words) -> dict[str, Any]:
-    """Return what is shown where scripts do not run, and where they fail."""
+    """Return the lines that are shown where scripts are disabled or fail."""
     written, every = min(total, _FINDINGS), t("count.findings", total)
     whole = total <= _FINDINGS
     line = t("noscript.line_all", all=every) if whole else t("noscript.line", shown=written, all=every)

@@ -1,4 +1,4 @@
-"""What the page says of reads that failed, inconclusive checks, and what no rule covers."""
+"""The part of the page about failed reads, inconclusive checks, and types that no rule covers."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _GROUPS, _PARTIAL_SCOPES, _NAMED_CHECKS = 200, 2, 20
 
 
 def not_assessed(document: Document, summary: ReportSummary, t: Words) -> dict[str, Any]:
-    """Return the variables of the template about what was not assessed, and what closes it."""
+    """Return the variables of the template about what was not assessed, and how to resolve it."""
     found = gaps.group_gaps(document, t)
     principal = document.scan.principal or t("notread.principal_missing")
     complete = not (found.groups or found.unexplained or found.accepted) and summary.complete

@@ -1,10 +1,10 @@
-"""Writes the findings as SARIF 2.1.0 for code scanning: what fails, what is inconclusive, what was accepted.
+"""Write the findings as SARIF 2.1.0 for code scanning: failed, inconclusive and accepted checks.
 
-The file is made for how GitHub reads it (November 2026), where that differs from the standard:
+Where GitHub (November 2026) differs from the standard, the file follows GitHub:
 
 - GitHub takes a severity from the rule alone (`security-severity`), but the severity of a lock rule depends on who can
-  connect. So a lock rule has one descriptor a severity (`storage-shared-key-enabled.high`), and a raised severity is a
-  new alert.
+  connect. So a lock rule has one descriptor per severity (`storage-shared-key-enabled.high`), and a raised severity is
+  a new alert.
 - GitHub shows every result as an alert, whatever its `kind` and in spite of `suppressions`. So what is inconclusive or
   accepted has a descriptor of its own (`RULE.undecided`, `RULE.waived`) without a severity: it is shown and blocks
   nothing.
@@ -24,7 +24,7 @@ from scanner.document.schema import ChangesRow, Document, FindingRow, Remediatio
 from scanner.evaluate.counts import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.summary import rank
-from scanner.report.text import last_segment, plain, shortened
+from scanner.report.text import first_step_label, last_segment, plain, shortened
 from scanner.report.words import Words
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -97,7 +97,7 @@ def _descriptor(key: str, rule: RuleRow | None) -> dict[str, Any]:
     """Return a descriptor; a rule that the document does not describe has its id as title."""
     id, _, kind = key.partition(".")
     title = rule.title if rule else id
-    title = _sentence({"undecided": "Not decided: ", "waived": "Accepted: "}.get(kind, "") + title)
+    title = _sentence({"undecided": "Not assessed: ", "waived": "Accepted: "}.get(kind, "") + title)
     severity = kind if kind in SEVERITIES else "" if kind or not rule else rule.severity or ""
     return {
         "id": key,
@@ -132,7 +132,7 @@ def _sentence(text: str) -> str:
 def _help(rule: RuleRow) -> str:
     fix = rule.remediation
     fixes = [("Azure CLI", fix.az), ("Bicep", fix.bicep), ("Terraform", fix.terraform), ("Portal", fix.portal)]
-    fixes += [("What may break", fix.breaks), ("First step", fix.first_step)]
+    fixes += [("Impact", fix.breaks), (first_step_label(fix.first_step), fix.first_step)]
     lines = [rule.why, *(f"{name}: {text}" for name, text in fixes if text), *rule.references]
     return "\n".join(line for line in lines if line)
 
@@ -141,7 +141,7 @@ def _help_markdown(rule: RuleRow) -> str:
     fix = rule.remediation
     parts = [rule.why, *_code_blocks(fix)]
     parts += [f"**Portal:** {fix.portal}"] if fix.portal else []
-    parts += [f"**What may break:** {fix.breaks}"] if fix.breaks else []
+    parts += [f"**Impact:** {fix.breaks}"] if fix.breaks else []
     parts += [f"<{url}>" for url in rule.references]
     return "\n\n".join(part for part in parts if part)
 
@@ -182,7 +182,7 @@ def _result(row: FindingRow, key: str, index: int) -> dict[str, Any]:
 
 def _message(row: FindingRow) -> str:
     endpoints = f" ({', '.join(row.endpoints)})" if row.endpoints else ""
-    prefixes = {"unknown": "Not decided, which is no pass: ", "error": "The rule crashed, which is no pass: "}
+    prefixes = {"unknown": "Inconclusive, not passed: ", "error": "The rule crashed, not passed: "}
     return f"{last_segment(row.resource)}{endpoints}: {prefixes.get(row.status, '')}{row.message}"
 
 
@@ -267,9 +267,9 @@ def _invocation(document: Document, omitted: Sequence[FindingRow]) -> dict[str, 
     notifications = [_notification(_omitted(omitted), "error")] if omitted else []
     notifications += found[:NOTES]
     if len(found) > NOTES:
-        notifications.append(_notification(f"And {len(found) - NOTES:,} more could not be read; the JSON has all."))
+        notifications.append(_notification(f"And {len(found) - NOTES:,} more were not assessed; the JSON has all."))
     return {
-        # A run that could not read everything is no success, either.
+        # A run with failed reads is not successful either.
         "executionSuccessful": scan.complete and not crashed,
         "startTimeUtc": scan.started,
         "endTimeUtc": scan.finished,
@@ -282,8 +282,8 @@ def _omitted(omitted: Sequence[FindingRow]) -> str:
     counts = Counter(row.severity or "none" for row in omitted)
     counted = ", ".join(f"{counts[name]:,} {name}" for name in (*SEVERITIES, "none") if counts[name])
     return (
-        f"{len(omitted):,} results are left off, the mildest ones ({counted}): "
-        f"no more than {MOST:,} fit. The JSON has all."
+        f"{len(omitted):,} results were omitted, the least severe ones ({counted}): "
+        f"a file has at most {MOST:,}. The JSON has all."
     )
 
 
@@ -297,17 +297,19 @@ def _notifications(document: Document) -> Iterator[dict[str, Any]]:
         yield _notification(_gap_text(group), "note" if group.accepted else "warning", group.urls[0])
     for same in missing.accepted:
         checks = f"{len(same.checks):,} {'check is' if len(same.checks) == 1 else 'checks are'}"
-        yield _notification(f"{checks} undecided for another reason; {accepted_by(same.waiver)}.", "note")
+        yield _notification(f"{checks} inconclusive for another reason; {accepted_by(same.waiver)}.", "note")
     if missing.unexplained:
-        yield _notification(f"{missing.unexplained:,} checks are undecided for another reason than a read that failed.")
+        yield _notification(f"{missing.unexplained:,} checks are inconclusive, although every read succeeded.")
 
 
 def _gap_text(group: GapGroup) -> str:
-    missing = f"missing {group.action}" if group.missing_permission else ", ".join(group.errors)
+    missing = f"missing permission {group.action}" if group.missing_permission else ", ".join(group.errors)
     up_to = f", up to {group.worst}" if group.worst else ""
-    checks = f"; {group.checks:,} {'check' if group.checks == 1 else 'checks'} undecided{up_to}" if group.checks else ""
+    checks = (
+        f"; {group.checks:,} {'check' if group.checks == 1 else 'checks'} inconclusive{up_to}" if group.checks else ""
+    )
     accepted = f"; {group.accepted_by}" if group.accepted else ""
-    return f"Not read: {group.what}: {missing}{checks}{accepted}."
+    return f"Not assessed: {group.what}: {missing}{checks}{accepted}."
 
 
 def _notification(text: str, level: str = "warning", resource: str = "") -> dict[str, Any]:

@@ -30,25 +30,25 @@ def rank(severity: str | None) -> int:
 
 
 def may_be_worse(exposure: ExposureRow) -> bool:
-    """Return whether unread parts could rate an endpoint worse than what is proven."""
+    """Return whether unread parts could raise the rating of an endpoint above the proven one."""
     return rank(exposure.worst) < rank(exposure.severity)
 
 
 def has_unknown_lock(exposure: ExposureRow) -> bool:
-    """Return whether nothing is known of one lock of an endpoint, and the endpoint could be open."""
+    """Return whether one lock of an endpoint is unknown, and the endpoint could be open."""
     unknown = "unknown" in (exposure.reach, exposure.authentication)
     return unknown and (exposure.state == "open" or exposure.worst is not None)
 
 
 def proven_rating(exposure: ExposureRow) -> str:
-    """Return the severity or state of what is proven: `critical` to `info`, `waived`, `intended` or `closed`."""
+    """Return the proven severity or state: `critical` to `info`, `waived`, `intended` or `closed`."""
     if exposure.state in ("waived", "intended"):
         return exposure.state
     return exposure.severity or "closed"
 
 
 def rating(exposure: ExposureRow) -> str:
-    """Return what the badge of an endpoint says, one of RATINGS."""
+    """Return the rating on the badge of an endpoint, one of RATINGS."""
     proven = proven_rating(exposure)
     if proven in ("critical", "high", "waived", "intended"):
         return proven
@@ -75,7 +75,7 @@ def matrix_column(exposure: ExposureRow) -> str:
 class MatrixCell:
     """A cell of the matrix. `query` selects its endpoints, `proven` is the worst proven rating of them.
 
-    `worse` counts the endpoints that unread parts could rate worse.
+    `worse` counts the endpoints whose rating unread parts could raise.
     """
 
     row: str
@@ -95,7 +95,7 @@ class MatrixCell:
 
     @property
     def rating(self) -> str:
-        """What the cell says, one of RATINGS."""
+        """The rating of the cell, one of RATINGS."""
         return "unknown" if self.has_unknown_lock else self.proven
 
 
@@ -113,7 +113,7 @@ def matrix(exposures: Iterable[ExposureRow]) -> list[list[MatrixCell]]:
 
 @dataclass(frozen=True)
 class ReportSummary:
-    """The numbers of headline, lead, chips and navigation: those of `Counts`, and what only a history knows."""
+    """The numbers of headline, lead, chips and navigation: `Counts`, and the numbers from the history."""
 
     counts: Counts
     new_exposures: int
@@ -127,7 +127,7 @@ class ReportSummary:
 
     @property
     def nothing_missing(self) -> bool:
-        """Whether everything was read and assessed, so that zero endpoints may be shown as a good result."""
+        """Whether everything was read and assessed, so that zero endpoints may be shown as passed."""
         counts = self.counts
         return self.complete and not (counts.gaps or counts.not_assessed or counts.statuses["unknown"])
 

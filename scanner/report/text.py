@@ -1,4 +1,4 @@
-"""Makes foreign text safe to show: none of its characters stays invisible, turns the direction, or acts as markup."""
+"""Makes foreign text safe to show: no character stays invisible, changes the direction, or acts as markup."""
 
 import re
 
@@ -9,6 +9,9 @@ INVISIBLE = re.compile(
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff\ud800-\udfff]"
 )
 """Control, zero-width, bidirectional and unpaired characters. `templates/report/dom.js` has the same list."""
+
+READS_ONLY = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)")
+"""A command that only reads. `templates/report/finding_card.js` has the same pattern."""
 
 
 def has_invisible(text: str) -> bool:
@@ -45,13 +48,18 @@ def escaped(text: object) -> Markup:
 
 
 def split_fix(fix: str | None) -> tuple[str, str]:
-    """Return a fix as (sentence, command). `Cannot be closed on Basic. Move to Premium: az ...` has both."""
+    """Return a fix as (sentence, command). `Not supported on Basic. Move to Premium: az ...` has both."""
     if not fix:
         return "", ""
     if fix.startswith("az "):
         return "", fix
     sentence, colon, command = fix.partition(": az ")
     return (sentence + ".", "az " + command) if colon else (fix, "")
+
+
+def first_step_label(command: str) -> str:
+    """Return the label of a first step: `Check first` for a command that only reads, else `Try first`."""
+    return "Check first" if READS_ONLY.match(command) else "Try first"
 
 
 def last_segment(resource: str) -> str:

@@ -1,6 +1,6 @@
-"""Draws the trend as lanes of columns: one lane a severity, one column a scan, placed by its time.
+"""Draw the trend as lanes of columns: one lane per severity, one column per scan, placed by its time.
 
-Nothing is drawn between two scans, because what was open in a pause is not known. Each lane has a scale of its own,
+Nothing is drawn between two scans, because the state in a pause is not known. Each lane has a scale of its own,
 because five critical endpoints matter beside two hundred medium ones.
 """
 
@@ -22,7 +22,7 @@ _ALWAYS = ("critical", "high", "medium", "low")
 
 
 def trend(rows: Sequence[TrendRow], words: Words) -> dict[str, Any] | None:
-    """Return what the template draws of the scans of a trend (oldest first), None where fewer than two have a time."""
+    """Return the drawing of the scans of a trend (oldest first), None where fewer than two have a time."""
     scans = [(time, row) for row in rows[-SCANS:] if (time := parse_time(row.taken))]
     if len(scans) < 2:
         return None

@@ -12,7 +12,8 @@ function hopsOf(at) {
 /** The drawing of the network path to an endpoint. */
 function pathTo(at) {
   const unknownLocks = [["reach", "network"], ["auth", "authentication"]].filter(([column]) => exposure(at, column) === "unknown").map(([, lock]) => lock);
-  return pathFigure(hopsOf(at), unknownLocks);
+  const reach = exposure(at, "reach");
+  return pathFigure(hopsOf(at), unknownLocks, { network: reach === "internet" ? t("way.unrestricted") : t("column." + reach), authentication: t("row." + exposure(at, "auth")) });
 }
 
 function because(hops) {
@@ -25,9 +26,9 @@ function possibleGrantNote(at) {
   const reach = exposure(at, "mayReach"), auth = exposure(at, "mayAuth"), worst = exposure(at, "worst");
   if (!reach && !auth) return null;
   const says = (kind, value) => t(kind + "." + value);
-  const auths = { anonymous: says("row", "anonymous"), shared: says("row", "shared"), identity: says("row", "identity"), unknown: says("row", "unknown") };
   return h("p", { class: "said violet" }, t("doors.may", null, {
-    reach: says("column", reach || exposure(at, "reach")), auth: auths[auth || exposure(at, "auth")], severity: ratingWord(worst || "closed").toLowerCase(),
+    locks: t("matrix.locks", null, { row: says("row", auth || exposure(at, "auth")), column: says("column", reach || exposure(at, "reach")) }),
+    severity: ratingWord(worst || "closed").toLowerCase(),
   }));
 }
 

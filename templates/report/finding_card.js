@@ -53,6 +53,9 @@ function filled(template, resource) {
   return template.replace(/\{(\w+)\}/g, (whole, name) => (name in names ? quoted(names[name]) : whole));
 }
 
+/** Whether a command only reads. `scanner/report/text.py` has the same pattern. */
+const READS_ONLY = /^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)/;
+
 const commandOf = (row) => (rows.status[row] === FAIL ? usable(splitFix(text(row, "fix"))[1]) : "");
 // One level below the view's or the group's heading.
 const heading = (...content) => h(readState().group === "none" ? "h2" : "h3", { class: "sub" }, content);
@@ -97,7 +100,7 @@ function fixSection(row) {
   return [
     titled("card.close", remedy(text(row, "fix"), t("card.no_fix"))),
     breaks && h("p", { class: "said" }, t("doors.cuts", null, { text: breaks })),
-    firstStep && h("details", null, h("summary", null, t("card.first_step")), remedy(filled(firstStep, rows.resource[row]))),
+    firstStep && h("details", null, h("summary", null, t(READS_ONLY.test(firstStep) ? "card.check_first" : "card.try_first")), remedy(filled(firstStep, rows.resource[row]))),
     ["bicep", "terraform", "portal"].filter((form) => forms[form]).map((form) => h("details", null, h("summary", null, t("card." + form)),
       form === "portal" ? h("p", null, forms[form]) : block(forms[form], t("card." + form)))),
   ];

@@ -30,6 +30,7 @@ function foldHops(hops) {
 }
 
 const lockState = (hops) => (hops.some((hop) => hop.lets === false) ? "holds" : hops.some((hop) => hop.lets !== true) ? "unknown" : "open");
+const lockWord = (name, state, words) => (state === "unknown" ? t("way.unknown") : state === "holds" && name === "network" ? t("way.restricted") : words[name]);
 const hopLook = (hop) => (hop.kind === "source" || hop.kind === "endpoint" ? hop.kind : hop.lets === true ? "open" : hop.lets === false ? "holds" : "unknown");
 const hopState = (hop) => ({ open: t("way.lets"), holds: t("way.stops"), unknown: t("way.unread") })[hopLook(hop)] || "";
 const place = (at) => ({ x: 2 + (at % BOX.perRow) * (BOX.width + BOX.gap), y: BOX.top + Math.floor(at / BOX.perRow) * BOX.row });
@@ -112,16 +113,16 @@ function drawBracket(first, last, state, label) {
 
 /**
  * The drawing and, for narrow pages, the same as an ordered list. `unknownLocks` names the locks of which nothing is known:
- * such a lock is not open where the hops that were read allow the connection.
+ * such a lock is not open where the hops that were read allow the connection. `words` has the words of an open network and of authentication.
  */
-function pathFigure(hops, unknownLocks = []) {
+function pathFigure(hops, unknownLocks, words) {
   const folded = foldHops(hops);
   const network = folded.map((hop, at) => ({ hop, at })).filter(({ hop }) => isLock(hop));
   const asks = folded.map((hop, at) => ({ hop, at })).filter(({ hop }) => hop.kind === "authentication");
   const brackets = [["network", network], ["authentication", asks]].filter(([, list]) => list.length).map(([name, list]) => {
     const proven = lockState(list.map(({ hop }) => hop));
     const state = proven === "open" && unknownLocks.includes(name) ? "unknown" : proven;
-    return { first: list[0].at, last: list[list.length - 1].at, state, label: t("way." + name, null, { state: t("way." + state) }) };
+    return { first: list[0].at, last: list[list.length - 1].at, state, label: t("way." + name, null, { state: lockWord(name, state, words) }) };
   });
   const count = folded.length;
   const width = Math.min(count, BOX.perRow) * (BOX.width + BOX.gap) - BOX.gap + 4;

@@ -132,7 +132,7 @@ def test_the_table_and_the_files() -> None:
     ended = twolocks("diff", old, new, "--out", "d.html", "--out", "d.md", "--out", "d.json")
     assert ended.code == 0
     first, *rows = ended.out.splitlines()
-    assert first.endswith("; 0 resources appeared, 0 vanished")
+    assert first.endswith("; 0 resources added, 0 removed")
     assert rows[0].split("\t")[:2] == ["new", "high"]
     page = Path("d.html").read_text()
     assert "<script" not in page

@@ -204,7 +204,7 @@ def test_no_name_is_in_a_header_of_a_mail() -> None:
             "Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress",
             "X-Twolocks-Notification", "MIME-Version", "Content-Type",
         }  # fmt: skip
-        assert found["Subject"] == "[Twolocks] 1 new, 1 worse; the worst is critical; 1 waiver is about to expire"
+        assert found["Subject"] == "[Twolocks] 1 new, 1 raised; highest severity: critical; 1 waiver is about to expire"
         assert found["To"] == "ops@agency.example, vakt@agency.example"
 
 

@@ -176,13 +176,13 @@ def test_what_is_missing_is_told_before_anything_is_read(tmp_path: Path, monkeyp
 
 def test_options_that_cannot_work_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ready(tmp_path, "kind = 'github'", {}, monkeypatch, history="") == (
-        "notifications need a history to know what is new; nothing was read | --notify ops | add --history FILE"
+        "notifications require a history to detect changes; nothing was read | --notify ops | add --history FILE"
     )
     assert ready(tmp_path, "kind = 'github'", {}, monkeypatch, out=["-"]).startswith(
-        'notification "ops" writes to standard output, as --out - does; nothing was read | --notify ops | '
+        'notification "ops" writes to standard output, and so does --out -; nothing was read | --notify ops | '
     )
     assert ready(tmp_path, "kind = 'github'\nowner = 'kari'", {}, monkeypatch) == (
-        'notification "ops" is for one owner, and no tag names owners; nothing was read | twolocks.toml:3 | '
+        'notification "ops" filters by owner, but no owner tag is set; nothing was read | twolocks.toml:3 | '
         "set owner-tag in [report]"
     )
 

@@ -91,7 +91,7 @@ def test_a_week(watch: Watch) -> None:
 
     told = watch.night(estate(EXPORT, ssh="Internet"))
     assert told.ended.code == 1
-    assert "notice to ops: 2 new; the worst is critical" in told.ended.err
+    assert "notice to ops: 2 new; highest severity: critical" in told.ended.err
     news = watch.one()
     assert doors(news) == {"new stjournal: blob/eksport", "new vm-hopp: tcp/22"}
     assert news["scan"]["id"] == told.document["scan"]["id"]
@@ -137,9 +137,9 @@ def test_a_gap_that_is_new_is_told_once(watch: Watch) -> None:
     told = watch.night(estate(), refusals=[CONTAINERS])
     assert told.ended.code == 3
     notice = watch.one()
-    assert notice["title"] == "Not everything could be read any more"
+    assert notice["title"] == "The scan is incomplete, the previous one was complete"
     assert notice["items"] == []
-    assert notice["remarks"][0].startswith("Not everything could be read: 2 reads failed")
+    assert notice["remarks"][0].startswith("The scan is incomplete: 2 reads failed")
     assert not notice["scan"]["complete"]
     assert {each["status"] for each in notice["gaps"]} == {403}
     assert notice["counts"]["fixed"] == 0
@@ -167,7 +167,7 @@ def test_a_notice_of_an_incomplete_night_says_so_first(watch: Watch) -> None:
     watch.night(estate(ssh="Internet"), refusals=[REFUSED])
     notice = watch.one()
     assert doors(notice) == {"new vm-hopp: tcp/22"}
-    assert notice["remarks"][0].startswith("Not everything could be read: 1 read failed")
+    assert notice["remarks"][0].startswith("The scan is incomplete: 1 read failed")
 
 
 # Waivers
@@ -226,9 +226,9 @@ def test_what_was_not_delivered_is_told_the_next_night_and_only_then(watch: Watc
     told = watch.night(estate(EXPORT))
     assert told.ended.code == 1
     assert [line for line in told.ended.err.splitlines() if line.startswith(("error:", "at:", "do:"))] == [
-        'error: notification "ops" was not delivered: 127.0.0.1 answered 404',
+        'error: notification "ops" was not delivered: 127.0.0.1 responded 404',
         f"at: {watch.folder}/twolocks.toml:2",
-        "do: twolocks notify test ops; what is not told now is told after the next scan",
+        "do: twolocks notify test ops; what was not reported now is reported after the next scan",
     ]
     assert "exit 1: 1 endpoint new at high" in told.ended.err
     watch.heard()
@@ -253,7 +253,7 @@ def test_one_that_does_not_arrive_leaves_the_others_told(watch: Watch) -> None:
         assert watch.heard() == []
         late = broken.received[before:]
         assert len(late) == 1
-        assert "found by an earlier scan, not told then" in late[0].body.decode()
+        assert "found by an earlier scan, not reported then" in late[0].body.decode()
 
 
 def test_quiet_is_not_silent_when_a_notice_is_lost(watch: Watch) -> None:
@@ -318,7 +318,7 @@ def test_a_history_that_cannot_be_read_is_told_and_never_as_all_clear(watch: Wat
     assert told.ended.code == 2
     notice = watch.one()
     assert (notice["kind"], notice["items"]) == ("unknown", [])
-    assert notice["title"].startswith("What is new is not known: the history could not be read; ")
+    assert notice["title"].startswith("Changes are unknown because the history could not be read: ")
     assert notice["remarks"][0].startswith("The history was not written: ")
 
 
@@ -393,16 +393,16 @@ def test_notify_test(watch: Watch) -> None:
     config = watch.folder / "twolocks.toml"
     ended = twolocks("notify", "test", "ops", "--config", config)
     assert (ended.code, ended.out) == (0, "")
-    assert "ops: 127.0.0.1 took a test message" in ended.err
+    assert "ops: 127.0.0.1 accepted the test message" in ended.err
     notice = watch.one()
     assert (notice["kind"], notice["items"], notice["scan"]) == ("test", [], None)
     watch.server.answers = (Answer(401),)
     ended = twolocks("notify", "test", "ops", "--config", config)
     assert ended.code == 2
     assert ended.err.splitlines() == [
-        'error: notification "ops" was not delivered: 127.0.0.1 answered 401',
+        'error: notification "ops" was not delivered: 127.0.0.1 responded 401',
         f"at: {config}:2",
-        "do: mend it, then test again",
+        "do: fix it, then test again",
         "exit 2",
     ]
     ended = twolocks("notify", "test", "opps", "--config", config)

@@ -93,9 +93,9 @@ def test_a_baseline_gives_counts_only() -> None:
     made = notice(target(), facts(found, baseline=True, expiring=ENDS, complete=False, gaps=[GAP]), reported())
     assert made is not None
     assert (made.kind, made.items, made.waivers) == ("baseline", [], [])
-    assert made.title == "First scan, the baseline: 17 stand open (2 critical, 2 high, 9 medium, 4 low)"
+    assert made.title == "First scan, the baseline: 17 open (2 critical, 2 high, 9 medium, 4 low)"
     assert made.remarks[0] == (
-        "Not everything could be read: 1 read failed, 6 checks are undecided. What was not read may be open too"
+        "The scan is incomplete: 1 read failed, 6 checks are inconclusive. What was not assessed may be open too"
     )
     assert "1 waiver expires within 14 days" in made.remarks
 
@@ -107,8 +107,8 @@ def test_a_series_that_turned_incomplete_is_told_once() -> None:
     found = facts([], complete=False, gaps=[GAP])
     made = notice(target(), found, YESTERDAY)
     assert made is not None
-    assert made.title == "Not everything could be read any more"
-    assert made.remarks[0].endswith("What was not read may be open too. The scan before could read everything")
+    assert made.title == "The scan is incomplete, the previous one was complete"
+    assert made.remarks[0].endswith("What was not assessed may be open too. The previous scan was complete")
     assert made.gaps[0].action == GAP.action
     assert notice(target(), found, reported(TODAY - timedelta(days=1), complete=False)) is None
 
@@ -116,7 +116,7 @@ def test_a_series_that_turned_incomplete_is_told_once() -> None:
 def test_no_notice_of_an_incomplete_scan_reads_as_if_all_were_known() -> None:
     made = notice(target(), facts(complete=False, gaps=[GAP]), reported(TODAY - timedelta(days=1), complete=False))
     assert made is not None
-    assert made.remarks[0].startswith("Not everything could be read: 1 read failed")
+    assert made.remarks[0].startswith("The scan is incomplete: 1 read failed")
     assert made.scan is not None
     assert not made.scan.complete
 
@@ -131,15 +131,16 @@ def test_a_history_that_could_not_be_read_is_told_each_night() -> None:
     made = notice(target(), facts(known=False, lost=["another process has locked the history for 30 s"]), YESTERDAY)
     assert made is not None
     assert (made.kind, made.items) == ("unknown", [])
-    assert made.title.startswith("What is new is not known: the history could not be read; 17 stand open")
+    assert made.title.startswith("Changes are unknown because the history could not be read: 17 open")
     assert made.remarks == [
-        "The history was not written: another process has locked the history for 30 s. The same may be told again"
+        "The history was not written: another process has locked the history for 30 s. "
+        "The same items may be reported again"
     ]
 
 
 def test_a_history_that_could_not_be_written_is_said() -> None:
     assert news(lost=["no space is left"]).remarks == [
-        "The history was not written: no space is left. The same may be told again"
+        "The history was not written: no space is left. The same items may be reported again"
     ]
 
 
@@ -212,7 +213,7 @@ def shape(made: Notice) -> list[tuple[str, list[tuple[str, list[str]]]]]:
 def test_grouped_by_owner_and_parent_the_worst_first() -> None:
     assert shape(news()) == [
         ("Owner: kari", [("stjournal", ["blob/eksport", "blob/scans"])]),
-        ("Without an owner", [("kv-skjema", ["keyvault-no-purge-protection"])]),
+        ("No owner", [("kv-skjema", ["keyvault-no-purge-protection"])]),
         ("Owner: team-a", [("sqlfag", ["tds"])]),
     ]
 

@@ -101,21 +101,21 @@ def test_a_certificate_that_is_not_trusted_gets_nothing(strange: Path) -> None:
     clock = Clock()
     with web(folder=strange) as server:
         said = send(hook(server.url), clock=clock)
-    assert said.startswith("127.0.0.1 shows a certificate that is not trusted here: ")
+    assert said.startswith("the certificate of 127.0.0.1 is not trusted: ")
     assert (server.received, clock.paused) == ([], [])
 
 
 def test_a_certificate_of_another_host_gets_nothing(trusted: Path) -> None:
     with web(folder=trusted) as server:
         said = send(hook(server.url.replace("127.0.0.1", "127.0.0.2")))
-    assert said.startswith(("127.0.0.2 shows a certificate that is not trusted here", "127.0.0.2 cannot be reached"))
+    assert said.startswith(("the certificate of 127.0.0.2 is not trusted", "127.0.0.2 cannot be reached"))
     assert server.received == []
 
 
 def test_no_tls_where_tls_is_expected(trusted: Path) -> None:
     with web() as server:
         said = send(hook(server.url.replace("http:", "https:")))
-    assert said.startswith("127.0.0.1 speaks no TLS that is understood here")
+    assert said.startswith("TLS handshake with 127.0.0.1 failed")
     assert server.received == []
 
 
@@ -139,20 +139,20 @@ def test_what_may_pass_is_tried_again(status: int) -> None:
 def test_three_tries_are_enough() -> None:
     clock = Clock()
     with web(Answer(503)) as server:
-        assert send(hook(server.url), clock=clock) == "127.0.0.1 answered 503, at 3 tries"
+        assert send(hook(server.url), clock=clock) == "127.0.0.1 responded 503, after 3 attempts"
     assert (len(server.received), clock.paused) == (3, [1.0, 3.0])
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 413, 501])
 def test_what_will_not_pass_is_not(status: int) -> None:
     with web(Answer(status, body=b"<h1>/workflows/7f3a?sig=c2VjcmV0</h1>")) as server:
-        assert send(hook(server.url)) == f"127.0.0.1 answered {status}"
+        assert send(hook(server.url)) == f"127.0.0.1 responded {status}"
     assert len(server.received) == 1
 
 
 def test_slacks_word_is_told() -> None:
     with web(Answer(400, body=b"invalid_blocks")) as server:
-        assert send(hook(server.url, "slack")) == "127.0.0.1 answered 400 invalid_blocks"
+        assert send(hook(server.url, "slack")) == "127.0.0.1 responded 400 invalid_blocks"
 
 
 def test_slack_that_is_busy_is_asked_again() -> None:
@@ -178,14 +178,14 @@ def test_retry_after_is_heeded_up_to_a_limit(after: str, pause: float) -> None:
 def test_a_redirect_is_not_followed(status: int) -> None:
     with web() as elsewhere, web(Answer(status, {"Location": f"{elsewhere.url}/?sig=c2VjcmV0"})) as server:
         said = send(hook(server.url))
-    assert said == f"127.0.0.1 answered {status} and names another address, which is not followed"
+    assert said == f"127.0.0.1 responded {status}, a redirect, which is not followed"
     assert elsewhere.received == []
     assert len(server.received) == 1
 
 
 def test_nobody_listens() -> None:
     clock = Clock()
-    assert send(hook(refused()), clock=clock) == "127.0.0.1 cannot be reached: Connection refused, at 3 tries"
+    assert send(hook(refused()), clock=clock) == "127.0.0.1 cannot be reached: Connection refused, after 3 attempts"
     assert clock.paused == [1.0, 3.0]
 
 
@@ -198,7 +198,7 @@ def test_a_name_that_nobody_knows() -> None:
 def test_a_server_that_hangs_is_given_up_in_time(answer: Answer) -> None:
     clock, began = Clock(), time.monotonic()
     with web(answer) as server:
-        assert send(hook(server.url), seconds=0.4, clock=clock) == "127.0.0.1 did not answer within 0.4 s"
+        assert send(hook(server.url), seconds=0.4, clock=clock) == "127.0.0.1 did not respond within 0.4 s"
         assert time.monotonic() - began < 2
         until(lambda: not [each for each in threading.enumerate() if each.name.startswith("notice to")], 0.9)
     assert (len(server.received), clock.paused) == (1, [])
@@ -224,7 +224,7 @@ def test_what_is_no_http() -> None:
         thread.start()
         said = send(hook(f"http://127.0.0.1:{listening.getsockname()[1]}"))
         thread.join()
-    assert said.startswith(("127.0.0.1 gave no answer that is HTTP, at 3", "127.0.0.1 cannot be reached: Connection"))
+    assert said.startswith(("127.0.0.1 sent no valid HTTP response, after", "127.0.0.1 cannot be reached: Connection"))
 
 
 def test_one_that_hangs_holds_up_no_other() -> None:
@@ -248,7 +248,7 @@ def test_through_the_proxy_of_the_environment(trusted: Path, monkeypatch: pytest
         monkeypatch.delenv("no_proxy", raising=False)
         said = send(target(url=f"https://hooks.agency.invalid{PATH}", secret=SECRET))
     # The certificate is of 127.0.0.1, so that it is refused: the tunnel was there, and ended at the proxy's server.
-    assert "certificate that is not trusted here" in said
+    assert "the certificate of hooks.agency.invalid is not trusted" in said
     assert [each.rpartition(" ")[0] for each in way.asked] == ["CONNECT hooks.agency.invalid:443"]
     assert way.login == "Basic a2FyaTpwYSBzcw=="
 
@@ -259,7 +259,7 @@ def test_a_proxy_that_refuses_is_named_and_its_login_is_not(monkeypatch: pytest.
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
         said = send(target(url=f"https://hooks.agency.invalid{PATH}", secret=SECRET))
-    assert said == "the proxy refused hooks.agency.invalid: 501"
+    assert said == "the proxy refused the connection to hooks.agency.invalid: 501"
     assert server.received == []
 
 
@@ -269,7 +269,7 @@ def test_an_error_names_the_place_and_what_helps() -> None:
         failed = send_all({whom: news()}, TOOL, DeliveryLimits(5))
     error = not_delivered(whom, failed[whom], "twolocks notify test ops")
     assert (error.what, error.at, error.do) == (
-        'notification "ops" was not delivered: 127.0.0.1 answered 404', "twolocks.toml:1", "twolocks notify test ops"
+        'notification "ops" was not delivered: 127.0.0.1 responded 404', "twolocks.toml:1", "twolocks notify test ops"
     )  # fmt: skip
 
 
@@ -300,7 +300,7 @@ def test_mail_arrives_with_both_parts(tls: str, trusted: Path) -> None:
     made = server.mails[0]
     assert server.envelopes[0].rcpt_tos == ["ops@agency.example", "vakt@agency.example"]
     assert server.secured == [tls != "none"]
-    assert made["Subject"] == "[Twolocks] 2 new, 1 reopened, 1 worse; the worst is critical"
+    assert made["Subject"] == "[Twolocks] 2 new, 1 reopened, 1 raised; highest severity: critical"
     assert (made["From"], made["To"]) == ("two@agency.example", "ops@agency.example, vakt@agency.example")
     assert made["Auto-Submitted"] == "auto-generated"
     plain, html = (made.get_body((kind,)) for kind in ("plain", "html"))
@@ -327,13 +327,13 @@ def test_a_wrong_password_is_told_and_not_shown(trusted: Path) -> None:
 def test_a_mail_server_that_is_not_trusted_gets_nothing(tls: str, strange: Path) -> None:
     with mail(strange, tls, login=True) as server:
         said = send(box(server.port, tls, user="two", password="geheim-passord"))
-    assert said.startswith("127.0.0.1 shows a certificate that is not trusted here")
+    assert said.startswith("the certificate of 127.0.0.1 is not trusted")
     assert (server.mails, server.logins) == ([], [])
 
 
 def test_mail_is_never_sent_in_the_open_where_tls_is_asked_for(trusted: Path) -> None:
     with mail(trusted, "none") as server:
-        assert send(box(server.port, user="two", password="geheim-passord")) == "127.0.0.1 offers no STARTTLS"
+        assert send(box(server.port, user="two", password="geheim-passord")) == "127.0.0.1 does not support STARTTLS"
     assert (server.mails, server.logins) == ([], [])
 
 
@@ -351,20 +351,20 @@ def test_a_busy_mail_server_is_tried_again(trusted: Path) -> None:
         assert send(box(server.port), clock=clock) == ""
     assert (len(server.mails), clock.paused) == (1, [1.0, 3.0])
     with mail(trusted, busy=9) as server:
-        assert send(box(server.port)) == "127.0.0.1 answered 451, at 3 tries"
+        assert send(box(server.port)) == "127.0.0.1 responded 451, after 3 attempts"
 
 
 def test_a_mail_server_that_hangs(trusted: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
         said = send(box(silent.getsockname()[1]), seconds=0.3)
-    assert said == "127.0.0.1 did not answer within 0.3 s"
+    assert said == "127.0.0.1 did not respond within 0.3 s"
     assert time.monotonic() - began < 2
 
 
 def test_no_mail_server_there(trusted: Path) -> None:
     port = int(refused().rpartition(":")[2])
-    assert send(box(port)) == "127.0.0.1 cannot be reached: Connection refused, at 3 tries"
+    assert send(box(port)) == "127.0.0.1 cannot be reached: Connection refused, after 3 attempts"
 
 
 @pytest.mark.parametrize(

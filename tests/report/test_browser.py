@@ -156,7 +156,7 @@ def test_filters_select_what_a_slow_reading_selects(reader: Reader, report: Path
         page.locator("#filter").fill(query)
         found = oracle.selected(document, rows, terms)
         counts = [sum(row.status == name for row in found) for name in ("fail", "unknown", "waived", "pass")]
-        expected = "{} of {} findings: {} failed, {} undecided, {} waived, {} passed".format(
+        expected = "{} of {} findings: {} failed, {} not assessed, {} waived, {} passed".format(
             len(found), len(rows), *counts
         )
         assert status(page).replace(",", "").startswith(expected.replace(",", "")), query
@@ -246,14 +246,14 @@ def test_a_card_of_each_status(reader: Reader, report: Path, kind: str) -> None:
     card.locator("summary").first.click()
     text = card.inner_text()
     assert {
-        "fail": "Close it",
-        "unknown": "Why it is undecided",
+        "fail": "Fix",
+        "unknown": "Why it was not assessed",
         "error": "KeyError: 'properties'",
         "waived": "Moved behind the gateway in January",
-        "pass": "The fault was looked for and is not there.",
+        "pass": "This check passed: the fault was not found.",
         "not-applicable": "This SKU does not have the feature",
     }[kind] in text
-    assert ("Close it" in text) == (kind == "fail")
+    assert ("Fix" in text) == (kind == "fail")
 
 
 def test_the_card_of_an_undecided_check_says_who_accepted_it(reader: Reader, make: Make) -> None:
@@ -261,7 +261,7 @@ def test_the_card_of_an_undecided_check_says_who_accepted_it(reader: Reader, mak
     card = page.locator("#finding-list .finding").first
     card.locator("summary").first.click()
     text = card.inner_text()
-    assert "Why it is undecided" in text
+    assert "Why it was not assessed" in text
     assert all(said in text for said in ("Accepted", "kari", "2026-12-31", "A preview"))
     assert "Expires soon" not in text
 
@@ -272,7 +272,7 @@ def test_a_waiver_to_paste_names_rule_and_resource(reader: Reader, make: Make, n
     finding = next(f for f in document["findings"] if f["status"] == "fail" and f["resource"].endswith(name))
     report = make(document)
     page = reader.open(report, f"#findings?f={finding['fingerprint']}")
-    page.get_by_text("Accept it: waiver to paste").click()
+    page.get_by_text("Accept: waiver to paste").click()
     text = page.locator(".finding pre code").last.text_content() or ""
     waiver = tomllib.loads(text)["waiver"][0]
     assert (waiver["rule"], waiver["resource"]) == (finding["rule"], finding["resource"])
@@ -286,7 +286,7 @@ def test_a_first_step_names_the_resource(reader: Reader, make: Make) -> None:
         "az x show --name {name} --ids {top_id} --query {y}"
     )
     page = reader.open(make(document), f"#findings?f={finding['fingerprint']}")
-    page.get_by_text("A reversible first step").click()
+    page.get_by_text("Check first (reads only)").click()
     name = document["resources"][finding["resource"]]["name"]
     assert page.get_by_text(f"az x show --name {name} --ids {finding['resource']} --query {{y}}").is_visible()
 
@@ -297,7 +297,7 @@ def test_a_lock_of_which_nothing_is_known_is_not_drawn_as_open(reader: Reader, m
     document["exposures"] = [worst | {"reach": "unknown", "severity": None}]
     page = reader.open(make(document))
     page.locator("#door-list button.fold").first.click()
-    assert "Network lock: not read" in (page.locator("svg.way").text_content() or "")
+    assert "Network: not assessed" in (page.locator("svg.way").text_content() or "")
 
 
 def test_the_keyboard_reaches_a_copied_command_in_two_keys(reader: Reader, report: Path) -> None:
@@ -350,7 +350,7 @@ def test_the_tab_key_alone_reaches_everything(reader: Reader, report: Path) -> N
 def test_the_way_in_is_drawn_and_listed_when_narrow(reader: Reader, report: Path) -> None:
     page = reader.open(report)
     page.locator("#door-list button.fold").first.click()
-    drawing = page.get_by_role("img", name=re.compile("Way in, from source to endpoint. Network lock: "))
+    drawing = page.get_by_role("img", name=re.compile("Network path, from source to endpoint. Network: "))
     assert drawing.is_visible()
     page.set_viewport_size({"width": 390, "height": 844})
     assert not drawing.is_visible()
@@ -369,8 +369,8 @@ def test_a_long_way_in_folds_what_lets_through_and_never_what_holds(reader: Read
     names = page.locator("svg.way .hop-name").all_text_contents()
     assert page.locator("svg.way .hop").count() == 12
     assert "Hop 7" in names
-    assert "more hops, all let through" in " ".join(names)
-    assert "Network lock: holds" in (page.locator("svg.way").text_content() or "")
+    assert "more hops, all allow the connection" in " ".join(names)
+    assert "Network: restricted" in (page.locator("svg.way").text_content() or "")
 
 
 def test_a_door_leads_to_its_findings(reader: Reader, report: Path, document: dict[str, Any]) -> None:
@@ -382,7 +382,7 @@ def test_a_door_leads_to_its_findings(reader: Reader, report: Path, document: di
 
 def test_the_undecided_checks_of_a_gap_are_those_that_it_counts(reader: Reader, make: Make) -> None:
     page = reader.open(make(sample.document(1500)), "#not-read")
-    links = page.get_by_role("link", name=re.compile("^Show the .* undecided check"))
+    links = page.get_by_role("link", name=re.compile("^Show the .* inconclusive check"))
     for at in range(links.count()):
         counted = re.findall(r"[\d,]+", links.nth(at).inner_text())[0]
         links.nth(at).click()
@@ -449,7 +449,7 @@ def test_a_damaged_file_says_why_and_keeps_the_summary(reader: Reader, report: P
     page = reader.page()
     page.goto(cut.as_uri())
     page.wait_for_selector("#noscript:visible")
-    assert "its data block is damaged or cut off" in page.locator("#noscript").inner_text()
+    assert "its data block is damaged or truncated" in page.locator("#noscript").inner_text()
     assert page.locator(".view:visible").count() == 4
 
 

@@ -70,17 +70,17 @@ def headline(document: dict[str, Any]) -> str:
 
 def test_the_headline_says_what_somebody_must_look_at() -> None:
     document = sample.with_history(60, changed=1)
-    assert headline(document) == "2 new, 1 reopened, 1 worse, 1 lost sight of since 24 November 2026, 02:00 UTC"
+    assert headline(document) == "2 new, 1 reopened, 1 raised, 1 no longer visible since 24 November 2026, 02:00 UTC"
     document["changes"]["counts"] |= {"new": 0, "reopened": 0, "worse": 0}
-    assert headline(document) == "Nothing is new, 1 lost sight of since 24 November 2026, 02:00 UTC"
+    assert headline(document) == "Nothing is new, 1 no longer visible since 24 November 2026, 02:00 UTC"
     document["changes"]["counts"] |= {"unseen": 0}
     assert headline(document) == "Nothing is new since 24 November 2026, 02:00 UTC"
-    assert headline(sample.baseline()) == "This is the baseline: nothing in a first scan is new"
+    assert headline(sample.baseline()) == "This is the baseline: nothing in the first scan is new"
 
 
 def test_a_night_without_changes_says_so() -> None:
     page = render(sample.typed(sample.with_history(60, changed=0)), Words())
-    assert "Nothing changed. What stands open stood open before." in page
+    assert "Nothing changed. Everything that is open was open before." in page
 
 
 def test_without_history_there_is_no_such_view() -> None:
@@ -207,7 +207,10 @@ def test_each_list_holds_what_changed(reader: Reader, report: Path, document: di
         cards = section(page, name).locator("[data-card]").count()
         others = section(page, name).locator(".door-what details li").count()
         assert cards + others == counted, name
-    assert "Low: shared × private → " in section(page, "worse").inner_text()
+    assert (
+        "Low, authentication: shared key or password, network: private network → "
+        in section(page, "worse").inner_text()
+    )
     assert "Critical → " in section(page, "better").inner_text()
     assert "Was: " in section(page, "fixed").inner_text()
     assert (
@@ -255,7 +258,7 @@ def test_what_is_new_says_so_everywhere(reader: Reader, report: Path, document: 
     doors = sum(bool(row.get("new")) for row in document["exposures"])
     findings = sum(bool(row.get("new")) for row in document["findings"])
     page = reader.open(report)
-    page.get_by_role("link", name=f"{doors} new doors").click()
+    page.get_by_role("link", name=f"{doors} new endpoints").click()
     expect(page.locator("#door-list .badge.new")).to_have_count(doors)
     expect(page.locator("#door-list .door")).to_have_count(doors)
     assert "First seen in this scan" in page.locator("#door-list .door").first.inner_text()

@@ -77,11 +77,13 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
 def test_every_list_is_told_and_a_tile_leads_to_it(reader: Reader, file: Path) -> None:
     opened = reader.page(java_script_enabled=False)
     opened.goto(file.as_uri())
-    assert opened.locator("h1").inner_text().startswith("6 new, 6 first judged, 6 fixed, ")
-    assert opened.locator(".lead").inner_text() == "34 the same; 10 resources appeared, 0 vanished."
+    assert opened.locator("h1").inner_text().startswith("6 new, 6 first evaluated, 6 fixed, ")
+    assert opened.locator(".lead").inner_text() == "34 unchanged; 10 resources added, 0 removed."
     assert opened.locator(".door").count() == 6 * len(LISTS)
     changed = opened.locator("section[aria-labelledby=h-changed]")
-    assert "Medium: shared × selected → Critical: shared × internet" in changed.inner_text()
+    was = "Medium, authentication: shared key or password, network: allow-listed"
+    now = "Critical, authentication: shared key or password, network: Internet"
+    assert f"{was} → {now}" in changed.inner_text()
     assert (
         opened.locator("section[aria-labelledby=h-fixed] h3")
         .first.inner_text()
@@ -115,7 +117,7 @@ def test_a_long_list_is_cut_and_says_where_the_rest_is() -> None:
     made = DiffDocument(old=side("a"), newer=side("b"), new=[row(at, f"st{at}") for at in range(MOST_SHOWN + 204)])
     text = page(made)
     assert text.count('<article class="door') == MOST_SHOWN
-    assert "204 more: <code>--out diff.json</code> has all." in text
+    assert "204 more: <code>--out diff.json</code> lists all." in text
 
 
 def test_on_paper(reader: Reader, file: Path) -> None:

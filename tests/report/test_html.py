@@ -101,7 +101,7 @@ def test_no_command_is_offered_for_a_name_with_invisible_characters(document: di
         "fix": f"az storage --ids '{place}'",
     }
     text = static(render(sample.typed(document | {"exposures": [worst]}), Words()))
-    assert "No command is offered: the name holds invisible characters." in text
+    assert "No command is shown because the name contains invisible characters." in text
     assert "az storage --ids" not in text
 
 
@@ -116,15 +116,15 @@ def test_a_hundred_static_cards_weigh_at_most_a_hundred_kilobytes(document: dict
 
 
 @pytest.mark.parametrize(
-    ("size", "line"), [(0, "all 0 findings"), (30, "This is the whole summary and all"), (300, "worst 100 of 3")]
+    ("size", "line"), [(0, "all 0 findings"), (30, "This is the whole summary and all"), (300, "100 most severe of 3")]
 )
 def test_what_a_reader_without_scripts_is_told(size: int, line: str) -> None:
     assert line in render(sample.typed(sample.document(size)), Words())
 
 
 def test_what_no_rule_judged_is_said(page: str) -> None:
-    assert "160 resources of 6 types are judged by no rule</a>" in page
-    assert "felles-plattform was seen in part" in page
+    assert "160 resources of 6 types are not covered by any rule</a>" in page
+    assert "felles-plattform: partial visibility." in page
 
 
 def test_a_broken_pair_of_surrogates_does_not_stop_the_report(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_what_is_undecided_and_accepted_is_skipped_and_says_so() -> None:
     found = [case for case in cases(document) if outcome(case) is Skipped]
     said = [case.result[0].message for case in found]
     who = "accepted by kari until 2026-12-31: A preview"
-    assert said.count(f"Not decided, which is no pass; {who}") == sample.agreed(document) > 1
+    assert said.count(f"Inconclusive, not passed; {who}") == sample.agreed(document) > 1
     assert said.count(who) == 1, "the gap"
 
 
@@ -67,14 +67,14 @@ def test_a_subscription_of_which_nothing_was_read_does_not_look_tested() -> None
     document |= {"findings": [], "passed": {}, "gaps": [gap]}
     [case] = cases(document)
     assert (case.name, outcome(case)) == (READ, Error)
-    assert "403 AuthorizationFailed, missing */read" in case.result[0].message
+    assert "403 AuthorizationFailed, missing permission */read" in case.result[0].message
 
 
 def test_with_history_a_failure_says_since_when() -> None:
     document = sample.with_history(60)
     said = [each.text or "" for each in ET.fromstring(written(document)).iter("failure")]
     failed = [row for row in document["findings"] if row["status"] == "fail"]
-    assert sum("new since the scan before" in text for text in said) == sum(row["new"] for row in failed) > 0
+    assert sum("new since the previous scan" in text for text in said) == sum(row["new"] for row in failed) > 0
     assert sum("first seen: 2026-10-22T02:00:03Z" in text for text in said) == sum(not row["new"] for row in failed)
 
 

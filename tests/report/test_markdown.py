@@ -85,15 +85,19 @@ def test_a_hostile_estate_makes_only_our_own_structure() -> None:
     assert tags(made) <= ours
     assert len(list(tree(made).iter("table"))) == 1
     assert {each.text for each in tree(made).iter("h2")} <= {
-        "Worst first", "Other findings, medium or above", "Not read; none of it counts as passed",
+        "Most severe endpoints", "Other findings, medium or above", "Not assessed; none of it counts as passed",
     }  # fmt: skip
 
 
 def test_it_says_what_the_terminal_says(document: dict[str, Any]) -> None:
     made = written(document)
-    assert re.match(r"# Twolocks: [\d,]+ endpoints stand open to anyone; [\d,]+ more need only a copied key", made)
-    assert "**incomplete**: see what was not read" in made
-    assert "## Not read; none of it counts as passed" in made
+    headline = (
+        r"# Twolocks: [\d,]+ endpoints are publicly accessible without authentication; "
+        r"[\d,]+ more are protected only by a shared key or password\n"
+    )
+    assert re.match(headline, made)
+    assert "**incomplete**: see what was not assessed" in made
+    assert "## Not assessed; none of it counts as passed" in made
     assert re.search(r"^- and [\d,]+ more open endpoints$", made, re.MULTILINE)
     assert made.count("\n- **critical** ") + made.count("\n- **high** ") >= ENDPOINTS
 
@@ -102,7 +106,9 @@ def test_zero_never_stands_alone_while_a_read_is_missing() -> None:
     document = sample.document(40)
     document |= {"exposures": [], "findings": [row for row in document["findings"] if row["status"] == "unknown"]}
     assert document["findings"]
-    assert written(document).startswith("# Twolocks: no open endpoint found, but not everything could be read\n")
+    assert written(document).startswith(
+        "# Twolocks: no publicly accessible endpoint was found, but not everything could be assessed\n"
+    )
 
 
 def test_changes_are_told_with_counts_and_capped() -> None:
@@ -125,10 +131,10 @@ def test_changes_are_told_with_counts_and_capped() -> None:
     }  # fmt: skip
     made = written(document)
     assert "## Changes since 24 November 2026, 02:00 UTC" in made
-    assert f"{CHANGES + 5} new, 1 fixed, 1 lost sight of, 36 still open." in made
+    assert f"{CHANGES + 5} new, 1 fixed, 1 no longer visible, 36 still open." in made
     assert "- and 5 more new" in made
     assert re.search(r"- \*\*fixed\*\* critical `stjournal` `blob/export`: allowBlobPublicAccess", made)
-    assert "- **lost sight of, not fixed** critical `stjournal`" in made
+    assert "- **no longer visible, not fixed** critical `stjournal`" in made
     assert "<b>" not in re.sub(r"`[^`]*`", "", made.replace("\\<", ""))
 
 
@@ -143,7 +149,7 @@ def test_notes_of_the_scan_are_told() -> None:
 def test_the_first_scan_is_the_baseline() -> None:
     document = sample.document(20)
     document["changes"] = sample.baseline()["changes"] | {"counts": {"new": 0}}
-    assert "The first scan: the baseline. Nothing in it is new." in written(document)
+    assert "This is the first scan, the baseline. Nothing in it is new." in written(document)
 
 
 def test_it_fits_into_a_job_summary_whatever_the_names_are() -> None:
@@ -164,4 +170,4 @@ def test_what_is_accepted_says_by_whom_and_until_when() -> None:
     document["gaps"] = document["gaps"][:3]
     said = "".join(tree(written(document)).itertext())
     assert said.count("accepted by kari until 2026-12-31: A preview") == 2
-    assert "checks undecided for another reason; accepted by kari" in said
+    assert "checks inconclusive for another reason; accepted by kari" in said

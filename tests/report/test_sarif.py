@@ -106,7 +106,7 @@ def test_what_is_not_proven_has_no_severity_and_is_not_lost(document: dict[str, 
         assert (result["kind"], result["level"]) == ("open", "none")
         assert result["ruleId"].endswith(".undecided")
         assert "security-severity" not in rules[result["ruleIndex"]]["properties"]
-        assert "no pass" in result["message"]["text"]
+        assert "not passed" in result["message"]["text"]
     [invocation] = run["invocations"]
     assert not invocation["executionSuccessful"]
     told = " ".join(each["message"]["text"] for each in invocation["toolExecutionNotifications"])
@@ -191,7 +191,9 @@ def test_what_does_not_fit_is_the_mildest_and_is_told(
     assert {each["properties"]["severity"] for each in made["results"]} == {"critical"}
     first = made["invocations"][0]["toolExecutionNotifications"][0]
     assert first["level"] == "error"
-    assert first["message"]["text"].startswith(f"{len(run['results']) - 10:,} results are left off, the mildest ones (")
+    assert first["message"]["text"].startswith(
+        f"{len(run['results']) - 10:,} results were omitted, the least severe ones ("
+    )
     assert {result["ruleIndex"] for result in made["results"]} == set(range(len(made["tool"]["driver"]["rules"])))
 
 

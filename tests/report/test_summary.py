@@ -124,12 +124,18 @@ GAP = {
 @pytest.mark.parametrize(
     ("document", "headline"),
     [
-        (with_doors(door(), door()), "2 doors stand open to anyone"),
-        (with_doors(door()), "1 door stands open to anyone"),
-        (with_doors(door(state="waived")), "No door stands open to anyone"),
-        (sample.typed(sample.clean()), "No door stands open to anyone"),
-        (sample.typed(sample.clean() | {"gaps": [GAP]}), "No open door found, but not everything could be read"),
-        (with_doors(door(severity="medium")), "No open door found, but not everything could be read"),
+        (with_doors(door(), door()), "2 endpoints are publicly accessible without authentication"),
+        (with_doors(door()), "1 endpoint is publicly accessible without authentication"),
+        (with_doors(door(state="waived")), "No endpoint is publicly accessible without authentication"),
+        (sample.typed(sample.clean()), "No endpoint is publicly accessible without authentication"),
+        (
+            sample.typed(sample.clean() | {"gaps": [GAP]}),
+            "No publicly accessible endpoint was found, but not everything could be assessed",
+        ),
+        (
+            with_doors(door(severity="medium")),
+            "No publicly accessible endpoint was found, but not everything could be assessed",
+        ),
         (sample.typed(sample.empty()), "No resource of a known type was found in these subscriptions."),
     ],
 )
@@ -141,7 +147,9 @@ def test_headline(document: Document, headline: str) -> None:
 def test_zero_does_not_look_clean_when_the_scan_is_incomplete() -> None:
     document = sample.typed(sample.clean())
     document.scan = msgspec.structs.replace(document.scan, complete=False)
-    assert ">No open door found, but not everything could be read</h1>" in render(document, Words())
+    assert ">No publicly accessible endpoint was found, but not everything could be assessed</h1>" in render(
+        document, Words()
+    )
 
 
 def test_the_lead_counts_copied_keys_and_what_may_be_open() -> None:
@@ -153,6 +161,4 @@ def test_the_lead_counts_copied_keys_and_what_may_be_open() -> None:
 
 
 def test_that_everything_was_read_is_said() -> None:
-    assert "Everything that was asked for was read: 1,308 of 1,308 reads." in render(
-        sample.typed(sample.clean()), Words()
-    )
+    assert "Every read succeeded: 1,308 of 1,308 reads." in render(sample.typed(sample.clean()), Words())

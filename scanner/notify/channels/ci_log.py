@@ -9,7 +9,7 @@ from scanner.notify.delivery import Attempt, OnOpen
 from scanner.notify.notice import Notice
 
 ITEMS = 9
-"""GitHub shows ten errors and ten warnings of a step; the tenth says how many more there are."""
+"""GitHub shows ten errors and ten warnings per step; the tenth has the number of the others."""
 ERRORS = ("critical", "high")
 """The severities that are errors; all others are warnings."""
 
@@ -64,7 +64,7 @@ def _commands(notice: Notice) -> Iterator[tuple[str, str, str]]:
 
 
 def data_of(text: str) -> str:
-    """Return a text behind the second `::`. Characters that do not show, line ends too, were replaced before."""
+    """Return a text behind the second `::`. Invisible characters and line ends were replaced before."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -1,4 +1,4 @@
-"""A notice as a mail, as text and HTML, with the report attached where one was written."""
+"""A notice as an e-mail, in text and HTML, with the report attached if one was written."""
 
 import smtplib
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from scanner.notify.notice import Notice
 
 ITEMS = 200
 LARGEST_ATTACHMENT = 5 << 20
-"""Larger reports are named only."""
+"""Larger reports are not attached."""
 SUBJECT = 150
 RETRIED = (421, 450, 451, 452, 454)
 COLOURS = {"critical": "#b00020", "high": "#b00020", "medium": "#8a5a00"}
@@ -30,9 +30,9 @@ def attempt(notice: Notice, target: Target, tool: str) -> Attempt:
 
 
 def message(notice: Notice, box: Mailbox, name: str) -> EmailMessage:
-    """Return the mail. Only its body has names from Azure, so that none can be a header."""
+    """Return the mail. Only the body contains names from Azure, so no name can become a header."""
     made = EmailMessage(policy=SMTP)
-    # Our own words and numbers, and a name of letters and digits: nothing in a header comes from Azure.
+    # Headers have fixed words, numbers, and the name of the notification: nothing comes from Azure.
     made["Subject"] = wording.line(f"[Twolocks] {notice.title}", SUBJECT).encode("ascii", "replace").decode()
     made["From"] = box.sender
     made["To"] = ", ".join(box.to)
@@ -57,7 +57,7 @@ def _report(files: Sequence[str]) -> tuple[bytes | None, str]:
             continue
         try:
             if Path(name).stat().st_size > LARGEST_ATTACHMENT:
-                return None, f"The report is larger than {LARGEST_ATTACHMENT >> 20} MB and not attached."
+                return None, f"The report is larger than {LARGEST_ATTACHMENT >> 20} MB and was not attached."
             return Path(name).read_bytes(), "The report is attached."
         except OSError as error:
             return None, f"The report could not be attached: {error.strerror}."
@@ -134,7 +134,7 @@ def _li(text: str, severity: str = "") -> str:
 
 
 def send(mail: EmailMessage, box: Mailbox, *, seconds: float) -> None:
-    """Send a mail. Raises DeliveryError. `seconds`: the longest wait for an answer."""
+    """Send a mail. Raises DeliveryError. `seconds`: the timeout of a response."""
     try:
         with _session(box, seconds) as session:
             if box.user:
@@ -145,9 +145,9 @@ def send(mail: EmailMessage, box: Mailbox, *, seconds: float) -> None:
     except smtplib.SMTPAuthenticationError as error:
         raise DeliveryError(f"{box.host} refused the login ({error.smtp_code})") from None
     except smtplib.SMTPResponseException as error:
-        raise DeliveryError(f"{box.host} answered {error.smtp_code}", can_retry=error.smtp_code in RETRIED) from None
+        raise DeliveryError(f"{box.host} responded {error.smtp_code}", can_retry=error.smtp_code in RETRIED) from None
     except smtplib.SMTPNotSupportedError:
-        raise DeliveryError(f"{box.host} offers no {'STARTTLS' if box.tls == 'starttls' else 'login'}") from None
+        raise DeliveryError(f"{box.host} does not support {'STARTTLS' if box.tls == 'starttls' else 'login'}") from None
     except smtplib.SMTPException:
         raise DeliveryError(f"{box.host} ended the connection", can_retry=True) from None
     except OSError as error:

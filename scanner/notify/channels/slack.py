@@ -1,6 +1,6 @@
 """A notice as blocks for an incoming webhook of Slack.
 
-Texts are escaped and `verbatim`: no name can be a link, a mention or a channel.
+Texts are escaped and `verbatim`, so no name can become a link, a mention or a channel.
 """
 
 from collections.abc import Iterable, Iterator
@@ -69,7 +69,7 @@ def _resource(resource: ResourceSection) -> Iterator[str]:
 
 
 def _sections(lines: Iterable[str]) -> Iterator[Json]:
-    """Return as few sections as hold these lines."""
+    """Return these lines in as few sections as possible."""
     text = ""
     for line in lines:
         if text and len(text) + 1 + len(line) > SECTION:
@@ -96,5 +96,5 @@ def _one(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return a text as Slack asks for it, so that `<!channel>` and `<https://...|text>` show as they are."""
+    """Return a text escaped for Slack, so that `<!channel>` and `<https://...|text>` show as they are."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,6 +1,6 @@
 """A notice as an adaptive card for the workflow webhook of Microsoft Teams.
 
-Names are in text runs, because Teams reads no Markdown there, so that no name can be a link or a mention.
+Names are in text runs, where Teams does not interpret Markdown, so no name can become a link or a mention.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A notice as JSON of our own, signed, so that the receiver can verify who sent it and when."""
+"""A notice as signed JSON, so that the receiver can verify the sender and the time."""
 
 import hashlib
 import hmac
@@ -16,7 +16,7 @@ LARGEST = 1 << 20
 
 
 class WebhookBody(Notice, kw_only=True, frozen=True):
-    """The body of the request: the notice, and in `more` the number of items that were left out."""
+    """The body of the request: the notice, and in `more` the number of omitted items."""
 
     more: int = 0
 
