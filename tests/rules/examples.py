@@ -51,7 +51,9 @@ def load(file: str) -> tuple[tuple[Case, ...], dict[str, str], dict[str, str]]:
 
 def healthy(type: str) -> Case:
     """Return the healthy resource of a type: its [[base]], else one of whose properties nothing is known."""
-    return next((each.healthy[type.lower()] for each in all_files() if type.lower() in each.healthy), derived.plain(type))
+    return next(
+        (each.healthy[type.lower()] for each in all_files() if type.lower() in each.healthy), derived.plain(type)
+    )
 
 
 def of_rule(rule: Rule) -> list[Case]:
