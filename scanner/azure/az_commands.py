@@ -20,14 +20,14 @@ class NoAzureCli(Exception):
 
 def refused(commands: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """Return what the Azure CLI refuses, by the place of the command. Raise NoAzureCli."""
-    lines = [json.dumps({"where": where, "command": command}) for where, command in commands]
+    lines = "\n".join(json.dumps({"where": where, "command": command}) for where, command in commands)
     if not lines:
         return {}
     # -I: the modules beside the script are no modules of the Azure CLI.
     words = [str(python()), "-I", "-W", "ignore", str(PARSER)]
     try:
-        done = subprocess.run(
-            words, input="\n".join(lines), capture_output=True, text=True, timeout=SECONDS, check=False
+        done = subprocess.run(  # noqa: S603 - our script, by the Python of the installed Azure CLI
+            words, input=lines, capture_output=True, text=True, timeout=SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoAzureCli(f"the Azure CLI did not start: {error}") from None

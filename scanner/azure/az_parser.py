@@ -23,7 +23,7 @@ SEPARATORS = ";&|\n"
 
 
 def split(text: str) -> Iterator[list[str]]:
-    """Yield the arguments of each `az` command of a shell text. Raise ValueError for open quotes, or az inside a line."""
+    """Yield the arguments of each `az` command of a text. Raise ValueError for open quotes, or az inside a line."""
     lexer = shlex.shlex(text.replace("\\\n", " "), posix=True, punctuation_chars=SEPARATORS)
     lexer.whitespace = " \t"
     lexer.whitespace_split = True

@@ -27,7 +27,7 @@ def plain(type: str) -> Case:
 
 def safe(rules: Iterable[Rule]) -> dict[str, str]:
     """Return the rules whose absent value passes, and their paths ("rule:path"), with the source of the row."""
-    found = {}
+    found: dict[str, str] = {}
     for rule in rules:
         check = rule.row.check if rule.row is not None else None
         if check is not None and check.absent in check.good:

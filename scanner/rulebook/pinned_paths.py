@@ -24,7 +24,7 @@ Pins = dict[str, dict[str, Any]]
 
 
 def read_pins(path: Path) -> Pins:
-    """Return the pinned paths by type or read; {} where there is no such file. Raise InputError for a file that is bad."""
+    """Return the pinned paths by type or read; {} where there is no file. Raise InputError for a bad file."""
     if not path.is_file():
         return {}
     try:

@@ -1,4 +1,4 @@
-"""The examples of the built-in rules: `tests/rules/cases/<service>.toml`, by the format of `scanner.rulebook.examples`."""
+"""The examples of the built-in rules, `tests/rules/cases/*.toml`; `scanner.rulebook.examples` has the format."""
 
 from collections.abc import Iterator
 from functools import lru_cache
