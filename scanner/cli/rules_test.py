@@ -176,6 +176,6 @@ def _commands(rules: RuleSet, found: dict[str, Result]) -> None:
             result.faults.append(f"its fix is no template: {error}")
     try:
         for id, faults in refused(commands).items():
-            found[id].faults += [f"az: {each}" for each in faults]
+            found[id].faults += [f"az: {each}" for each in dict.fromkeys(faults)]
     except NoAzureCli as why:
         say(f"The az commands were not parsed: {why}.")

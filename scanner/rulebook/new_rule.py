@@ -23,7 +23,7 @@ WIDTH = 120
 BUILT_IN = "scanner.rules"
 STUB = '''
 
-def {name}({of}: Resource, index: Index) -> Verdict:
+def {name}(resource: Resource, index: Index) -> Verdict:
     """Return Fail with evidence, Pass, Unknown or NotApplicable with the reason."""
     return Unknown("{name} is not written yet")
 '''
@@ -155,8 +155,7 @@ def add_function(files: Files, target: Target, id: str) -> str:
     own = target.file.parent == files.folder
     path = target.file if own else files.folder / f"{target.module}_checks.py"
     text = files.text(path) or f'"""Checks of {target.module} that a row cannot express."""\n'
-    of = _type_of(target.of).type.rpartition("/")[2].lower().removesuffix("s")
-    files.after[path] = _with_imports(text).rstrip("\n") + "\n" + STUB.format(name=name, of=of)
+    files.after[path] = _with_imports(text).rstrip("\n") + "\n" + STUB.format(name=name)
     return name if own else f"{path.stem}.{name}"
 
 
@@ -223,7 +222,7 @@ def _pair(key: str, value: Any) -> Iterator[str]:
         yield line
         return
     words = _value(value)[1:-1]
-    lines = textwrap.wrap(words, WIDTH - 4, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(words, WIDTH - 5, break_long_words=False, break_on_hyphens=False)
     yield f'{key} = """\\'
     yield from (f"  {each} \\" for each in lines[:-1])
     yield f'  {lines[-1]}"""'
