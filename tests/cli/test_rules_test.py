@@ -1,6 +1,5 @@
 """`twolocks rules test`: the examples of a rules folder, its paths and its commands."""
 
-import os
 import stat
 import sys
 from pathlib import Path
@@ -49,7 +48,7 @@ def pins(path: str) -> str:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A rules folder with one row, on a machine without the Azure CLI."""
     monkeypatch.setattr(az_commands, "content", lambda name: tmp_path / name)
-    monkeypatch.setenv("PATH", os.path.dirname(sys.executable))
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "storage.toml").write_text(ROW)
     return tmp_path / "own"
@@ -183,7 +182,7 @@ def test_there_is_no_folder(tmp_path: Path) -> None:
 
 
 def test_the_built_in_rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", os.path.dirname(sys.executable))
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     done = twolocks("rules", "test", "rules", "--only", "acr-*")
     assert done.code == 0
     assert all(line.startswith("ok\t") for line in done.out.splitlines())

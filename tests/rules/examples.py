@@ -1,8 +1,10 @@
 """The examples of the built-in rules, `tests/rules/cases/*.toml`; `scanner.rulebook.examples` has the format."""
 
+import tomllib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from scanner.evaluate import examples
 from scanner.evaluate.examples import OTHER, TENANT, shown
@@ -59,6 +61,14 @@ def healthy(type: str) -> Case:
 def of_rule(rule: Rule) -> list[Case]:
     """Return the examples that follow from a rule's row."""
     return list(derived.of_rule(rule, healthy))
+
+
+def by_type(name: str) -> dict[str, dict[str, Any]]:
+    """Return `tests/rules/NAME.toml`, and the tables [NAME."TYPE"] that lie beside the examples of a service."""
+    found: dict[str, dict[str, Any]] = tomllib.loads((CASES.parent / f"{name}.toml").read_text("utf-8"))
+    for path in sorted(CASES.glob("*.toml")):
+        found |= tomllib.loads(path.read_text("utf-8")).get(name, {})
+    return found
 
 
 def cases() -> Iterator[Case]:

@@ -10,11 +10,9 @@ paths = ["properties.x", "properties.list[].y"]
 """
 
 import re
-import tomllib
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from scanner.collect.collector import INDEX_APIS
@@ -31,7 +29,7 @@ NESTED = "properties.privateEndpointConnections[]."
 
 @lru_cache
 def pinned() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "paths.toml").read_text("utf-8"))
+    found = examples.by_type("paths")
     whole = {read: {**found.get(entry.get("like", ""), {}), **entry} for read, entry in found.items()}
     rows = row_paths()
     return {read: {**entry, "paths": sorted({*entry["paths"], *rows.get(read, ())})} for read, entry in whole.items()}
