@@ -49,7 +49,7 @@ def run(settings: Settings, id: str) -> int:
     new_rule.check_loaded(files, id, built_in=built_in)
     for each, line in [(path, new_rule.line(path, id)), *_code_lines(files)]:
         sys.stdout.write(f"{_shown(each)}:{line}\n")
-    say(f"Next: twolocks rules test {_shown(folder)}")
+    say(f"Next: twolocks rules test {_shown(folder)} --only {id}")
     return 0
 
 

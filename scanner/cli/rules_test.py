@@ -24,6 +24,8 @@ from scanner.terminal.lines import table
 from scanner.terminal.text import many
 
 CASES = "cases"
+SHOWN = 3
+"""How many faults of a rule are printed."""
 
 
 @dataclass(slots=True)
@@ -36,7 +38,8 @@ class Result:
     def row(self, id: str) -> tuple[str, str, str]:
         """Return the line of the rule."""
         if self.faults:
-            return "fail", id, "; ".join(self.faults)
+            more = f"; and {len(self.faults) - SHOWN} more" if len(self.faults) > SHOWN else ""
+            return "fail", id, "; ".join(self.faults[:SHOWN]) + more
         if not self.count:
             return "none", id, f"no example: its row calls code or reads endpoints; write one in {CASES}/"
         return "ok", id, many(self.count, "example")

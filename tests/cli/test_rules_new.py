@@ -50,7 +50,7 @@ def test_a_row_of_a_known_type(own: Path) -> None:
     done = new()
     assert done.code == 0
     assert done.out == "own/storage.toml:1\n"
-    assert done.err == "Next: twolocks rules test own\n"
+    assert done.err == "Next: twolocks rules test own --only storage-sftp\n"
     assert (own / "storage.toml").read_text() == ROW
     assert twolocks("rules", "test", "own").code == 0
 
