@@ -91,7 +91,7 @@ same: $(DEV)  ## No verdict differs from an earlier commit: make same OLD=COMMIT
 commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI
 	@rm -rf .venv-az/demo && $(BIN)/twolocks demo --dir .venv-az/demo 2>.venv-az/demo.log || { cat .venv-az/demo.log >&2; exit 1; }
 	@{ $(BIN)/python -m tests.commands.printed .venv-az/demo/findings.json; $(BIN)/python -m tests.deploy.commands; } \
-	  | .venv-az/bin/python -W ignore tests/commands/parse.py
+	  | .venv-az/bin/python -W ignore scanner/azure/az_parser.py
 
 lock: $(RUN)  ## Renew the pins
 	$(COMPILE) pyproject.toml --extra postgres -o requirements.lock

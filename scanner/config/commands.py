@@ -139,7 +139,7 @@ Who can open a connection to a resource: yes, no or not known, with the rule
 that decides at each hop. RESOURCE is an id, or a name that only one resource
 has. Ends with 0 after yes and no, with 3 where it is not known.""",
     ),
-    Command("rules", "List and show rules"),
+    Command("rules", "List and show rules; write and test your own"),
     Command("rules list", "All rules, one a line", "rules:list_rules", rows=(ONLY, SKIP, RULES, FORMAT)),
     Command(
         "rules show",
@@ -148,6 +148,57 @@ has. Ends with 0 after yes and no, with 3 where it is not known.""",
         arguments=("ID",),
         rows=(RULES, FORMAT),
         example="format",
+    ),
+    Command(
+        "rules new",
+        "Write a rule into a rules folder",
+        "rules_new:run",
+        arguments=("ID",),
+        rows=(
+            "What it reads",
+            Option("type", "TYPE", "The resource type, or a read below it by its path"),
+            Option("path", "PATH", "The property, such as properties.minimumTlsVersion"),
+            Option("good", "VALUE", "A value that passes", many=True),
+            Option("bad", "VALUE", "A value that fails (true and false: the other one)", many=True),
+            Option("absent", "VALUE", "The value that an absent property stands for"),
+            Option("source", "TEXT", "The page that says so; required with --absent"),
+            "What it says",
+            Option("title", "TEXT", "The fault, in at most nine words"),
+            Option("pass-title", "TEXT", "What holds when it passes"),
+            Option("category", "NAME", "transport, recovery, ...: twolocks rules list"),
+            Option("severity", "NAME", "critical, high, medium, low, info"),
+            Option("why", "TEXT", "What can happen"),
+            Option("fix-az", "COMMAND", "The az command; {id}, {name}, {group} are filled in"),
+            Option("fix-impact", "TEXT", "What may stop working"),
+            Option("fix-terraform", "TEXT", "RESOURCE.ARGUMENT = VALUE"),
+            Option("fix-portal", "TEXT", "Where the portal has the setting"),
+            Option("controls", "NAME", "A set of controls.toml", many=True),
+            Option("learn", "PAGE", "A page below learn.microsoft.com/azure", many=True),
+            "Where it goes",
+            Option("into", "DIR", "A rules folder (default: the built-in one of a working copy)", path=True),
+            Option("api", "VERSION", "The api-version of a type that no rule file names yet"),
+            Option("code", about="Write a Python function in place of path and values"),
+        ),
+        intro="""\
+Writes a rule as a row into the TOML file of its service, and prints file and
+line. Asks nothing: an error lists each option that is missing. A type that no
+rule file names needs --api, and gets a Python file with its ResourceType.""",
+        example="into",
+    ),
+    Command(
+        "rules test",
+        "Run the examples of a rules folder",
+        "rules_test:run",
+        arguments=("DIR",),
+        rows=(saying(ONLY, "Only these rules"), saying(SKIP, "Not these rules")),
+        intro="""\
+Runs the examples of a rules folder: those that follow from each row (its good,
+bad, absent, null and unknown values), and those of DIR/cases/*.toml. Compares
+the paths of rows with DIR/paths.toml where it exists. The Azure CLI, where it
+is installed, parses the az commands of the fixes; it runs none.""",
+        outro="""\
+One line a rule: ok, fail or none (no example), id, what. Ends with 0, with 1
+where a rule fails, with 2 where a file does not load.""",
     ),
     Command("access", "What this login can decide; the smallest role that suffices"),
     Command(

@@ -1,7 +1,8 @@
 """Load rule files: the built-in folder, packages of the entry-point group `twolocks.rules`, and a user's folders.
 
 A folder holds Python files (types, reads, exposure functions, rules that need code), files of rows beside them
-(`storage.toml` beside `storage.py`), `tables/` with both, and `controls.toml`. `test_*.py` is no rule file.
+(`storage.toml` beside `storage.py`), `tables/` with both, `controls.toml`, and for `twolocks rules test` `paths.toml`
+and `cases/`. `test_*.py` is no rule file.
 """
 
 import importlib
@@ -28,6 +29,7 @@ __all__ = ["Broken", "RuleSet", "load", "matches", "reads_of"]
 GROUP = "twolocks.rules"
 TABLES = "tables"
 CONTROLS = "controls.toml"
+PATHS = "paths.toml"
 
 
 @dataclass(slots=True)
@@ -40,6 +42,8 @@ class RuleSet:
     broken: list[Broken] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     """The file of each rule: the Python that it runs, else its row's."""
+    modules: dict[str, ModuleType] = field(default_factory=dict)
+    """The Python files by name (`storage`)."""
 
     def rules_of(self, resource_type: ResourceType) -> list[Rule]:
         """Return the rules of a resource type, enabled or not."""
@@ -164,7 +168,7 @@ def load(folders: Sequence[Path] = (), *, built_in: bool = True, packages: bool 
     id that stands twice.
     """
     found = RuleSet()
-    files = RuleFiles(broken=found.broken)
+    files = RuleFiles(modules=found.modules, broken=found.broken)
     if built_in:
         _folder(found, files, content("rules"), "scanner.rules")
     if packages:
@@ -233,7 +237,7 @@ def _python_rule(found: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> No
 
 def _row_files(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
     for file in sorted(folder.glob("*.toml")):
-        if file.name != CONTROLS:
+        if file.name not in (CONTROLS, PATHS):
             beside = sys.modules.get(f"{name}.{file.stem}")
             for rule in read_rows(file, files, beside):
                 _add(found, files, rule, file)

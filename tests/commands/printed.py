@@ -14,18 +14,14 @@ from pathlib import Path
 
 import msgspec
 
-from scanner.evaluate.rows import filled
-from scanner.model.resource import Resource
-from scanner.model.resource_type import Read
+from scanner.evaluate.fix_commands import AZ, SUBSCRIPTION, commands_of
 from scanner.model.rule import Rule
 from scanner.rulebook.loader import load
 
-SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "deploy/*.md")
 CODE = ("scanner/**/*.py", "templates/**/*")
 FENCE = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 QUOTED = re.compile(r"`(az [a-z][^`\n]*)`")
-AZ = re.compile(r"\baz [a-z]")
 OPTION = re.compile(r" -")
 LINE = re.compile(r"^(?:\$ )?(az (?:[^\n]*\\\n)*[^\n]*)", re.MULTILINE)
 
@@ -33,7 +29,7 @@ LINE = re.compile(r"^(?:\$ )?(az (?:[^\n]*\\\n)*[^\n]*)", re.MULTILINE)
 def printed(root: Path, rules: list[Rule]) -> Iterator[tuple[str, str]]:
     """(where it stands, the command) of all of them."""
     for rule in rules:
-        yield from of_rule(rule)
+        yield from commands_of(rule)
     for number, command in enumerate(of_report(), 1):
         yield f"report: what to grant, line {number}", command
     for pattern in PAGES:
@@ -44,31 +40,6 @@ def printed(root: Path, rules: list[Rule]) -> Iterator[tuple[str, str]]:
         for path in sorted(path for path in root.glob(pattern) if path.is_file() and path.suffix != ".pyc"):
             for command in filter(OPTION.search, QUOTED.findall(path.read_text("utf-8"))):
                 yield path.relative_to(root).as_posix(), command
-
-
-def of_rule(rule: Rule) -> Iterator[tuple[str, str]]:
-    """The commands of a rule's fix. A rule whose fix is told in words has none."""
-    for type in rule.resource_type.types:
-        top = sample(type)
-        subject = top if rule.subject is None else below(rule.subject, top)
-        for field in ("az", "first_step"):
-            template: str = getattr(rule.fix, field)
-            if AZ.search(template):
-                yield f"{rule.id}, {field}", filled(template, subject, top)
-
-
-def sample(type: str) -> Resource:
-    """A made-up resource of a type."""
-    namespace, *types = type.split("/")
-    path = "".join(f"/{each}/sample" for each in types)
-    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-sample"
-    return Resource({"id": f"{group}/providers/{namespace}{path}", "location": "norwayeast"})
-
-
-def below(child: Read, top: Resource) -> Resource:
-    """A made-up resource of a read below a top-level one."""
-    parent = below(child.parent, top) if isinstance(child.parent, Read) else top
-    return Resource({"id": f"{parent.id}/{child.path}" + ("" if child.one else "/sample")})
 
 
 def of_findings(file: Path) -> Iterator[tuple[str, str]]:

@@ -1,8 +1,8 @@
-"""How shell text is taken apart before the Azure CLI judges it (the CLI itself runs in `make commands` only)."""
+"""How shell text is taken apart before the Azure CLI parses it (the CLI itself runs in `make commands` only)."""
 
 import pytest
 
-from tests.commands.parse import judge, split
+from scanner.azure.az_parser import check, split
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,11 @@ def test_split(text: str, commands: list[list[str]]) -> None:
         ("open the portal", "no az command"),
     ],
 )
-def test_what_cannot_be_judged_is_refused(text: str, complaint: str) -> None:
-    count, errors = judge(text, lambda _: "")
+def test_what_cannot_be_checked_is_refused(text: str, complaint: str) -> None:
+    count, errors = check(text, lambda _: "")
     assert count == 1
     assert complaint in errors[0]
 
 
-def test_each_command_of_a_line_is_judged() -> None:
-    assert judge("az a && az b && az c", lambda args: "no" if args == ["b"] else "") == (3, ["no"])
+def test_each_command_of_a_line_is_checked() -> None:
+    assert check("az a && az b && az c", lambda args: "no" if args == ["b"] else "") == (3, ["no"])

@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+from scanner.evaluate.fix_commands import SUBSCRIPTION, below, commands_of, sample
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Fix, Rule
 from scanner.model.verdict import Pass
-from tests.commands.printed import SUBSCRIPTION, below, in_page, of_findings, of_report, of_rule, printed, sample
+from tests.commands.printed import in_page, of_findings, of_report, printed
 
 PAGE = """
 Log in with `az login`, or `pip install .`:
@@ -51,7 +52,7 @@ def test_a_rule_gives_its_fix_and_its_first_step_with_a_sample_filled_in() -> No
     account = (
         f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-sample/providers/Microsoft.Storage/storageAccounts/sample"
     )
-    assert list(of_rule(rule)) == [
+    assert list(commands_of(rule)) == [
         ("storage-plain-http, az", "az storage account update -g rg-sample -n sample --https-only true"),
         ("storage-plain-http, first_step", f"az resource show --ids {account}"),
     ]
@@ -61,7 +62,7 @@ def test_a_fix_in_words_is_no_command() -> None:
     kind = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
     fix = Fix(az="", check_first="Look at the log for a week.", impact="")
     rule = Rule(id="x", category="transport", title="X", resource_type=kind, check=lambda r, i: Pass(), why="", fix=fix)
-    assert not list(of_rule(rule))
+    assert not list(commands_of(rule))
 
 
 def test_a_child_is_named_below_its_parents() -> None:

@@ -1,4 +1,4 @@
-"""Every `az` command of deploy/ and docs/operating.md, as `tests/commands/parse.py` takes them: `make commands`."""
+"""Every `az` command of deploy/ and docs/operating.md, as `scanner/azure/az_parser.py` takes them: `make commands`."""
 
 import json
 import re

@@ -10,28 +10,26 @@ paths = ["properties.x", "properties.list[].y"]
 """
 
 import re
-import tomllib
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from scanner.collect.collector import INDEX_APIS
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import Read, ResourceType
+from scanner.rulebook import pinned_paths
+from scanner.rulebook.pinned_paths import ENVELOPE, pattern
 from tests.rules import examples
 from tests.rules.traced import Log, plain, traced
 
-ENVELOPE = frozenset(("id", "name", "type", "location", "tags", "managedBy", "properties"))
-"""What every ARM resource may have (azure-mgmt-resource GenericResource), also one that stands in a list of another."""
 NESTED = "properties.privateEndpointConnections[]."
 
 
 @lru_cache
 def pinned() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "paths.toml").read_text("utf-8"))
+    found = examples.by_type("paths")
     whole = {read: {**found.get(entry.get("like", ""), {}), **entry} for read, entry in found.items()}
     rows = row_paths()
     return {read: {**entry, "paths": sorted({*entry["paths"], *rows.get(read, ())})} for read, entry in whole.items()}
@@ -42,14 +40,8 @@ def row_paths() -> dict[str, set[str]]:
     """Return the paths that rows look at, by type or read."""
     found: dict[str, set[str]] = defaultdict(set)
     for rule in examples.all_rules():
-        row, single = rule.row, next((read for read in rule.reads if read.one), None)
-        if row is None or row.check is None or row.check.function:
-            continue
-        looked = [(row.check.of, path) for path in row.check.any_of or (row.check.path,)]
-        for of, path in (*looked, *((each.of, each.path) for each in row.unless if each.path)):
-            read = (single if of else None) or rule.subject
-            for type in rule.resource_type.types:
-                found[type + (_below(read)[0] if read is not None else "")].add(path)
+        for read, _, path in pinned_paths.row_paths(rule):
+            found[read].add(path)
     return {read: paths - ENVELOPE for read, paths in found.items()}
 
 
@@ -130,16 +122,6 @@ def looked_at() -> dict[str, dict[str, str]]:
 def _listed(read: str) -> tuple[re.Pattern[str], ...]:
     entry = pinned().get(read, {})
     return tuple(pattern(path) for path in (*entry.get("paths", ()), *entry.get("shared", ())))
-
-
-def pattern(path: str) -> re.Pattern[str]:
-    """What a listed path stands for: itself, and the objects and lists on the way to it."""
-    steps = re.split(r"(\.|\[\])", path)
-    text = ""
-    for place in range(len(steps) - 1, -1, -1):
-        own = "[^.]+" if steps[place] == "*" else re.escape(steps[place])
-        text = f"{own}(?:{text})?" if text else own
-    return re.compile(text.replace("[^.]+", r"(?:\*|[^.]+?)"))
 
 
 def known(read: str, path: str) -> bool:

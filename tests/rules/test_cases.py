@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scanner.model.rule import Rule
-from tests.rules import derived, examples
+from tests.rules import examples
 from tests.rules.examples import Case
 
 CASES = list(examples.cases())
@@ -25,7 +25,7 @@ def test_example(case: Case) -> None:
 
 @pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
 def test_examples_that_follow_from_the_row(rule: Rule) -> None:
-    found = {case.name: (examples.judge(case)[0].get(rule.id), case.expect[rule.id]) for case in derived.of_rule(rule)}
+    found = {case.name: (examples.judge(case)[0].get(rule.id), case.expect[rule.id]) for case in examples.of_rule(rule)}
     assert {name: each for name, each in found.items() if each[0] != each[1]} == {}
 
 
@@ -44,7 +44,7 @@ def test_example_names_are_unique() -> None:
 
 @pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
 def test_rule_has_a_good_a_bad_and_an_unknown_example(rule: Rule) -> None:
-    found = {case.expect[rule.id] for case in (*CASES, *derived.cases()) if rule.id in case.expect}
+    found = {case.expect[rule.id] for case in (*CASES, *examples.of_rule(rule)) if rule.id in case.expect}
     needed = {status for status in ("pass", "fail", "unknown") if f"{rule.id}:{status}" not in examples.never()}
     assert needed <= found
 

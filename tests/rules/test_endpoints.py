@@ -1,8 +1,6 @@
 """Each endpoint of the contract can fail on each of its locks, or it stands here why it cannot."""
 
-import tomllib
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +10,7 @@ from scanner.model.resource_type import ResourceType
 from tests.rules import examples
 from tests.rules.examples import Case
 
-CONTRACT: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "endpoints.toml").read_text("utf-8"))
+CONTRACT: dict[str, dict[str, Any]] = examples.by_type("endpoints")
 KINDS = {kind.type: kind for kind in examples.rules().kinds if kind.endpoint_function is not None}
 PLACES = [
     (type, name)

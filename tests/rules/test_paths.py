@@ -2,6 +2,7 @@
 
 import pytest
 
+from scanner.rulebook.pinned_paths import pattern
 from tests.rules import pinned
 
 PINS = {pin.name: pin for pin in pinned.pins()}
@@ -21,7 +22,7 @@ def test_the_list_is_of_the_version_that_is_read(read: str) -> None:
 
 
 def test_a_path_stands_for_what_leads_to_it() -> None:
-    path = pinned.pattern("properties.list[].*.value")
+    path = pattern("properties.list[].*.value")
     for text in (
         "properties",
         "properties.list",

@@ -1,12 +1,11 @@
 """Examples that follow from the rows: a good, a bad, an absent, a null and a strange value, and each condition.
 
-They change the healthy resource of a type (`[[base]]` in `tests/rules/cases`), and so need no example by hand.
+They change the healthy resource of a type (`[[base]]` of a file of examples), and so need no example by hand.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 from msgspec import UNSET
@@ -14,27 +13,35 @@ from msgspec import UNSET
 from scanner.model.resource_type import Read
 from scanner.model.rule import Rule
 from scanner.model.rule_row import CheckRow, RuleData, UnlessRow
-from tests.rules import examples
-from tests.rules.examples import Case
+from scanner.rulebook.examples import Case
 
 STRANGE = "a-value-nobody-knows"
 GONE = object()
 """A property that is taken away."""
 
 
-@lru_cache
-def cases() -> tuple[Case, ...]:
-    """Return the examples of every rule that is a row, but for those that call a function."""
-    return tuple(case for rule in examples.all_rules() for case in of_rule(rule))
+def plain(type: str) -> Case:
+    """Return a resource of a type of which no example says what a healthy one looks like."""
+    return Case("", "plain", type, _some({}), {})
 
 
-def of_rule(rule: Rule) -> Iterator[Case]:
-    """Yield the examples of one rule, for each of its types."""
+def safe(rules: Iterable[Rule]) -> dict[str, str]:
+    """Return the rules whose absent value passes, and their paths ("rule:path"), with the source of the row."""
+    found: dict[str, str] = {}
+    for rule in rules:
+        check = rule.row.check if rule.row is not None else None
+        if check is not None and check.absent in check.good:
+            found |= {rule.id: rule.source, f"{rule.id}:{check.path}": rule.source}
+    return found
+
+
+def of_rule(rule: Rule, healthy: Callable[[str], Case]) -> Iterator[Case]:
+    """Yield the examples of a rule, for each of its types; none for a rule that is no row or calls a function."""
     row = rule.row
     if row is None or row.check is None or row.check.function:
         return
     for type in rule.resource_type.types:
-        base = examples.healthy(type)
+        base = healthy(type)
         for each in row.unless:
             base = _with(base, rule, each.of, each.path, _outside(each))
         yield from _facts(base, rule, row, row.check)
@@ -90,7 +97,13 @@ def _with(case: Case, rule: Rule, of: str, path: str, value: Any) -> Case:
     place = _place(case, single or rule.subject)
     if not place:
         return replace(case, body=written(case.body, path, value))
-    return replace(case, children={**case.children, place: written(case.children.get(place, {}), path, value)})
+    child = written(case.children.get(place) or _some({}), path, value)
+    return replace(case, children={**case.children, place: child})
+
+
+def _some(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a body with a property, because one without any says nothing about the properties that are absent."""
+    return {**body, "properties": {"provisioningState": "Succeeded", **body.get("properties", {})}}
 
 
 def _place(case: Case, read: Read | None) -> str:

@@ -1,10 +1,10 @@
-"""Parse `az` commands with the real Azure CLI, without running any: `make commands`.
+"""Parse `az` commands with the real Azure CLI, without running any: `make commands` and `twolocks rules test`.
 
 Reads JSON lines `{"where": "storage-plain-http fix", "command": "az storage account update ..."}` from standard input;
 a command may be several, joined by newlines, `&&`, `;` or `|`. Prints each refused one with the parser's error.
 Exit 0 when all are accepted, 1 when one is refused, 2 without any.
 
-Runs with the Python of .venv-az. Nothing is sent: the step that would call Azure is never taken.
+Run as a script by the Python of the Azure CLI. Nothing is sent: the step that would call Azure is never taken.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ SEPARATORS = ";&|\n"
 
 
 def split(text: str) -> Iterator[list[str]]:
-    """The arguments of each `az` command in a piece of shell; ValueError where quotes do not close, or az is inside."""
+    """Yield the arguments of each `az` command of a text. Raise ValueError for open quotes, or az inside a line."""
     lexer = shlex.shlex(text.replace("\\\n", " "), posix=True, punctuation_chars=SEPARATORS)
     lexer.whitespace = " \t"
     lexer.whitespace_split = True
@@ -40,12 +40,12 @@ def split(text: str) -> Iterator[list[str]]:
         if words and words[0] == "az":
             yield words[1:]
         if any(NESTED.match(word) for word in words[1:]):
-            raise ValueError("an az command inside another line of shell is not judged; write it on a line of its own")
+            raise ValueError("an az command inside another line of shell is not checked; write it on a line of its own")
         words = []
 
 
 def parser() -> Callable[[list[str]], str]:
-    """A function that answers with the CLI's complaint about an argument list, or with ''."""
+    """Return a function that returns the complaint of the CLI about an argument list, "" for none."""
     from azure.cli.core import get_default_cli
     from azure.cli.core.commands.events import EVENT_INVOKER_PRE_LOAD_ARGUMENTS
     from knack.events import EVENT_INVOKER_POST_CMD_TBL_CREATE
@@ -82,8 +82,8 @@ def parser() -> Callable[[list[str]], str]:
     return complaint
 
 
-def judge(text: str, complaint: Callable[[list[str]], str]) -> tuple[int, list[str]]:
-    """How many commands stand in the text, and what is wrong with them."""
+def check(text: str, complaint: Callable[[list[str]], str]) -> tuple[int, list[str]]:
+    """Return the number of commands in a text, and what is wrong with them."""
     if left := PLACEHOLDER.search(text):
         return 1, [f"the placeholder {left.group()} was not filled in"]
     try:
@@ -101,7 +101,7 @@ def main() -> int:
     refused = 0
     for line in sys.stdin:
         entry = json.loads(line)
-        found, errors = judge(entry["command"], complaint)
+        found, errors = check(entry["command"], complaint)
         count += found
         refused += len(errors)
         for error in errors:

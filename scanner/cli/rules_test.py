@@ -1,0 +1,184 @@
+"""`twolocks rules test`: runs the examples of a rules folder, and checks its paths and `az` commands."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from scanner.azure.az_commands import NoAzureCli, refused
+from scanner.cli.common import say, show_broken
+from scanner.config.settings import Settings
+from scanner.content import content
+from scanner.errors import InputError, nearest
+from scanner.evaluate.examples import evaluate, shown
+from scanner.evaluate.fix_commands import commands_of
+from scanner.model.rule import Rule
+from scanner.rulebook import derived
+from scanner.rulebook.examples import Case, CaseFile, read_cases
+from scanner.rulebook.loader import PATHS, RuleSet, load, matches
+from scanner.rulebook.pinned_paths import not_returned, read_pins
+from scanner.terminal.lines import table
+from scanner.terminal.text import many
+
+CASES = "cases"
+SHOWN = 3
+"""How many faults of a rule are printed."""
+
+
+@dataclass(slots=True)
+class Result:
+    """How many examples of a rule were run, and what is wrong with it."""
+
+    count: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    def row(self, id: str) -> tuple[str, str, str]:
+        """Return the line of the rule."""
+        if self.faults:
+            more = f"; and {len(self.faults) - SHOWN} more" if len(self.faults) > SHOWN else ""
+            return "fail", id, "; ".join(self.faults[:SHOWN]) + more
+        if not self.count:
+            return "none", id, f"no example: its row calls code or reads endpoints; write one in {CASES}/"
+        return "ok", id, many(self.count, "example")
+
+
+def run(settings: Settings, folder: str) -> int:
+    """Print a line for each rule, and return the exit code. Raises InputError."""
+    rules, tested, files = _loaded(Path(folder))
+    found = {rule.id: Result() for rule in _chosen(rules, tested, settings)}
+    for id, result in found.items():
+        _derived(rules, rules.rules[id], files, result)
+    _written(rules, files, found)
+    _paths(rules, Path(folder), found)
+    _commands(rules, found)
+    table([result.row(id) for id, result in sorted(found.items())], sys.stdout, os.environ)
+    show_broken(rules.broken)
+    return _ended(rules, list(found.values()))
+
+
+def _ended(rules: RuleSet, results: list[Result]) -> int:
+    failed = sum(1 for each in results if each.faults)
+    none = sum(1 for each in results if not each.count and not each.faults)
+    examples = sum(each.count for each in results)
+    said = f"{many(len(results), 'rule')}, {many(examples, 'example')}: {failed} failed"
+    say(f"{said}, {none} without an example." if none else f"{said}.")
+    return 2 if rules.broken else 1 if failed else 0
+
+
+def _loaded(folder: Path) -> tuple[RuleSet, list[Rule], list[CaseFile]]:
+    """Return all rules, those of the folder, and its files of examples. Raise InputError."""
+    built_in = content("rules")
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}", do="give a folder of rule files")
+    if folder.resolve() == built_in:
+        rules = load(packages=False)
+        return rules, list(rules.rules.values()), _files(built_in.parent / "tests" / "rules" / CASES)
+    known = load(packages=False).rules
+    rules = load([folder], packages=False)
+    return rules, [rule for id, rule in rules.rules.items() if id not in known], _files(folder / CASES)
+
+
+def _files(folder: Path) -> list[CaseFile]:
+    return [read_cases(path) for path in sorted(folder.glob("*.toml"))]
+
+
+def _chosen(rules: RuleSet, tested: list[Rule], settings: Settings) -> list[Rule]:
+    for pattern in (*settings["only"], *settings["skip"]):
+        rules.check(pattern)
+    return [
+        rule
+        for rule in tested
+        if (not settings["only"] or any(matches(rule, each) for each in settings["only"]))
+        and not any(matches(rule, each) for each in settings["skip"])
+    ]
+
+
+# Examples
+
+
+def _derived(rules: RuleSet, rule: Rule, files: Sequence[CaseFile], result: Result) -> None:
+    """Run the examples that follow from a row, and the empty resource, which must not pass without a source."""
+    rules.enabled = {rule.id: rule}
+    for case in derived.of_rule(rule, partial(_healthy, files)):
+        result.count += 1
+        result.faults += _differences(case, rules, of=rule.id)
+    safe = derived.safe([rule]).keys() | {key for each in files for key in each.safe}
+    for type in rule.resource_type.types:
+        empty = Case("", "an empty resource", type, {"properties": {}}, {}, read=False)
+        if rule.id not in safe and _statuses(empty, rules).get(rule.id) == "pass":
+            result.faults.append("passes on a resource without properties")
+
+
+def _healthy(files: Sequence[CaseFile], type: str) -> Case:
+    """Return the [[base]] of a type, else a resource of whose properties nothing is known."""
+    return next((each.healthy[type.lower()] for each in files if type.lower() in each.healthy), derived.plain(type))
+
+
+def _written(rules: RuleSet, files: Sequence[CaseFile], found: dict[str, Result]) -> None:
+    """Run the examples of the files that name a rule of the folder."""
+    rules.enabled = dict(rules.rules)
+    for case in chain.from_iterable(each.cases for each in files):
+        for id in case.expect:
+            if id not in rules.rules:
+                near = nearest(id, rules.rules, 1)
+                raise InputError(
+                    f'an example names no rule: "{id}"', at=case.id, do=f"nearest: {near[0]}" if near else ""
+                )
+        about = [id for id in case.expect if id in found]
+        faults = _differences(case, rules) if about else []
+        for id in about:
+            found[id].count += 1
+            found[id].faults += [each for each in faults if each.startswith((f"{id} ", "endpoint ", "crashed "))]
+
+
+def _differences(case: Case, rules: RuleSet, of: str = "") -> list[str]:
+    """Return how an example ended otherwise than it expects. `of`: the rule that need not be named."""
+    name = case.name.removeprefix(f"{of}: ") if of else case.id
+    try:
+        statuses, exposures = evaluate(case, rules)
+    except Exception as error:  # noqa: BLE001 - the code of a rule may raise anything
+        return [f"crashed on {name}: {type(error).__name__}: {error}"]
+    faults = []
+    for id, status in case.expect.items():
+        ended = statuses.get(id, "not evaluated")
+        if ended != status:
+            faults.append(f"{name}: {ended}, not {status}" if of else f"{id} in {name}: {ended}, not {status}")
+    for endpoint, text in case.exposures.items():
+        ended = shown(exposures[endpoint]) if endpoint in exposures else "not exposed"
+        if ended != text:
+            faults.append(f"endpoint {endpoint} in {name}: {ended}, not {text}")
+    return faults
+
+
+def _statuses(case: Case, rules: RuleSet) -> dict[str, str]:
+    try:
+        return evaluate(case, rules)[0]
+    except Exception:  # noqa: BLE001 - the code of a rule may raise anything; a crash is no pass
+        return {}
+
+
+# Paths and commands
+
+
+def _paths(rules: RuleSet, folder: Path, found: dict[str, Result]) -> None:
+    pins = read_pins(folder / PATHS)
+    for id, result in found.items():
+        result.faults += not_returned(rules.rules[id], pins)
+
+
+def _commands(rules: RuleSet, found: dict[str, Result]) -> None:
+    """Have the Azure CLI parse the commands of the fixes. Without it, say so."""
+    commands = []
+    for id, result in found.items():
+        try:
+            commands += [(id, command) for _, command in commands_of(rules.rules[id])]
+        except ValueError as error:
+            result.faults.append(f"its fix is no template: {error}")
+    try:
+        for id, faults in refused(commands).items():
+            found[id].faults += [f"az: {each}" for each in dict.fromkeys(faults)]
+    except NoAzureCli as why:
+        say(f"The az commands were not parsed: {why}.")

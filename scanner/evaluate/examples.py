@@ -1,0 +1,80 @@
+"""Examples of rules, evaluated."""
+
+from scanner.evaluate.policy import Policy
+from scanner.evaluate.run import Evaluation
+from scanner.model.addresses import NO_ADDRESSES, parse, union
+from scanner.model.exposure import Exposure
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Unread
+from scanner.rulebook.examples import SUBSCRIPTION, Case, bundle, nulls
+from scanner.rulebook.loader import RuleSet
+from scanner.snapshot.bundles import Snapshot
+from scanner.snapshot.format import Header
+
+OTHER = "5a000000-0000-4000-8000-000000000002"
+TENANT = "7e000000-0000-4000-8000-000000000001"
+ORDER = ("fail", "error", "unknown", "pass", "not-applicable")
+
+
+def kinds_of(type: str, rules: RuleSet) -> list[ResourceType]:
+    """Return the resource types of an ARM type."""
+    return [kind for kind in rules.kinds if type.lower() in (each.lower() for each in kind.types)]
+
+
+def evaluate(case: Case, rules: RuleSet) -> tuple[dict[str, str], dict[str, Exposure]]:
+    """Return the worst status of each rule, and the exposures by endpoint."""
+    kinds = kinds_of(case.type, rules)
+    made = bundle(case, kinds)
+    run = evaluation(case, rules)
+    out = run.evaluate(made)
+    statuses: dict[str, str] = {}
+    for row in out.findings:
+        _worse(statuses, row.rule, row.status)
+    for passed in out.passed.values():
+        for rule in passed:
+            _worse(statuses, rule, "pass")
+    for reasons in out.not_applicable.values():
+        for rule in reasons:
+            _worse(statuses, rule, "not-applicable")
+    exposures: dict[str, Exposure] = {}
+    for kind in kinds:
+        if made.top is not None:
+            found, problem = run.exposures(kind, made.top)
+            if problem is not None:
+                raise problem
+            exposures |= {each.endpoint: each for each in found}
+    return statuses, exposures
+
+
+def evaluation(case: Case, rules: RuleSet) -> Evaluation:
+    """Return the evaluation of an example, beside the resources of its index."""
+    networks = union(parse(each) for each in case.networks) if case.networks else NO_ADDRESSES
+    index = Index(subscriptions={SUBSCRIPTION: TENANT, OTHER: TENANT}, networks=networks, live=case.live)
+    index.missing = {type.lower(): Unread(type, "not among what was read") for type in case.missing}
+    for body in case.also:
+        index.add(Resource(nulls(body), by="get"))
+    snapshot = Snapshot(Header(taken="2026-11-25T00:00:00Z"))
+    return Evaluation(snapshot, rules, Policy(networks=networks), index=index)
+
+
+def _worse(statuses: dict[str, str], rule: str, status: str) -> None:
+    known = statuses.get(rule)
+    if known is None or ORDER.index(status) < ORDER.index(known):
+        statuses[rule] = status
+
+
+def shown(exposure: Exposure) -> str:
+    """Return an exposure as the examples spell it."""
+    auth, reach, severity = exposure.proven_authentication, exposure.proven_reach, exposure.severity
+    text = f"{auth.name if auth else 'unknown'} {'unknown' if reach is None else reach.name}"
+    text += f" {'-' if severity is None else severity.name}"
+    auth, reach = exposure.possible_authentication, exposure.possible_reach
+    if auth is None and reach is None:
+        return text
+    worst = exposure.worst_severity
+    return (
+        f"{text} may {auth.name if auth else '-'} {'-' if reach is None else reach.name}"
+        f" {'-' if worst is None else worst.name}"
+    )

@@ -1,0 +1,37 @@
+"""The `az` commands of a rule's fix, with the names of a sample filled in."""
+
+import re
+from collections.abc import Iterator
+
+from scanner.evaluate.rows import filled
+from scanner.model.resource import Resource
+from scanner.model.resource_type import Read
+from scanner.model.rule import Rule
+
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+AZ = re.compile(r"\baz [a-z]")
+
+
+def commands_of(rule: Rule) -> Iterator[tuple[str, str]]:
+    """Yield place and text of each command of a rule's fix. A fix that is described in words has none."""
+    for type in rule.resource_type.types:
+        top = sample(type)
+        subject = top if rule.subject is None else below(rule.subject, top)
+        for field in ("az", "first_step"):
+            template: str = getattr(rule.fix, field)
+            if AZ.search(template):
+                yield f"{rule.id}, {field}", filled(template, subject, top)
+
+
+def sample(type: str) -> Resource:
+    """Return a made-up resource of a type."""
+    namespace, *types = type.split("/")
+    path = "".join(f"/{each}/sample" for each in types)
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-sample"
+    return Resource({"id": f"{group}/providers/{namespace}{path}", "location": "norwayeast"})
+
+
+def below(child: Read, top: Resource) -> Resource:
+    """Return a made-up resource of a read below a top-level one."""
+    parent = below(child.parent, top) if isinstance(child.parent, Read) else top
+    return Resource({"id": f"{parent.id}/{child.path}" + ("" if child.one else "/sample")})

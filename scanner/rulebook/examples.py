@@ -1,0 +1,199 @@
+"""Examples of rules: `cases/<service>.toml` read into bundles.
+
+    [[base]]                        what a healthy resource of a type looks like; cases of the type start from it
+    type = "Microsoft.Storage/storageAccounts"
+    [base.body]
+    [[base.child]]                  path below the resource, and the members of its body
+    path = "blobServices/default"
+
+    [[case]]
+    name = "an anonymous container behind an open firewall"
+    type = "Microsoft.Storage/storageAccounts"
+    expect = { storage-anonymous-blob-access = "fail" }         the worst status over the resource and its children
+    exposures = { blob = "shared internet high" }
+    gaps = ["blobServices/default/containers"]                  reads that were refused
+    by = "graph"                                                a thin record; "import": its children too; default "get"
+    networks = ["203.0.113.0/24"]                               the organisation's own
+    read = false                                                nothing was read below it
+    missing = ["Microsoft.Network/..."]                         types of the index that could not be read
+    body.properties.x = 1                                       merged into the base; "ABSENT" takes it away, "NULL"
+    [[case.child]]                                              replaces the base's child of the same path
+    [[case.also]]                                               resources of the index, with their id
+    parts = ["network"]                                         more of them, by the names of [[part]] tables
+
+    [safe]                          where a missing or unknown value may pass: "rule" or "rule:path" = source
+    [never]                         "rule:status" = why no resource can have it, so that no example shows it
+
+Lists that no child is given for were read and are empty; single reads that no child is given for were not read, but for
+those in `none`, of which Azure said that there is none. An exposure is "authentication reach severity", with "-" for
+closed, and "may authentication reach worst" behind it where an unread part may add something. In texts "~/" stands for
+the providers of a resource group of networks.
+"""
+
+import copy
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scanner.errors import InputError
+from scanner.model.ids import root_of
+from scanner.model.resource import Bundle, Gap, Resource
+from scanner.model.resource_type import Read, ResourceType
+
+SUBSCRIPTION = "5a000000-0000-4000-8000-000000000001"
+
+
+@dataclass(slots=True)
+class Case:
+    """One example, ready to be evaluated."""
+
+    file: str
+    name: str
+    type: str
+    body: dict[str, Any]
+    children: dict[str, dict[str, Any]]
+    expect: dict[str, str] = field(default_factory=dict)
+    exposures: dict[str, str] = field(default_factory=dict)
+    gaps: list[str] = field(default_factory=list)
+    none: list[str] = field(default_factory=list)
+    by: str = "get"
+    networks: list[str] = field(default_factory=list)
+    also: list[dict[str, Any]] = field(default_factory=list)
+    live: bool = True
+    missing: list[str] = field(default_factory=list)
+    read: bool = True
+    """Whether lists without children were read, and are empty."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.file}: {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """The cases of a file, its `safe` and `never` tables, and the healthy resource of each type (lower case)."""
+
+    cases: tuple[Case, ...] = ()
+    safe: dict[str, str] = field(default_factory=dict)
+    never: dict[str, str] = field(default_factory=dict)
+    healthy: dict[str, Case] = field(default_factory=dict)
+
+
+def read_cases(path: Path) -> CaseFile:
+    """Return the examples of a file. Raise InputError where it is not one."""
+    try:
+        text = path.read_text("utf-8")
+        parsed = tomllib.loads(text.replace('"~/', f'"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-net/providers/'))
+        return _file(path.stem, parsed)
+    except (OSError, ValueError) as error:
+        raise InputError(f"a file of examples was not loaded: {error}", at=str(path), do="fix it") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        what = f"the key {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"a file of examples was not loaded: {what}", at=str(path), do="fix it") from None
+
+
+def _file(stem: str, parsed: dict[str, Any]) -> CaseFile:
+    parts = {part["name"]: part["body"] for part in parsed.get("part", [])}
+    for raw in parsed.get("case", []):
+        raw["also"] = [*(parts[name] for name in raw.pop("parts", [])), *raw.get("also", [])]
+    bases = {base["type"].lower(): base for base in parsed.get("base", [])}
+    return CaseFile(
+        tuple(_case(stem, raw, bases) for raw in parsed.get("case", [])),
+        parsed.get("safe", {}),
+        parsed.get("never", {}),
+        {type: _case(stem, {"name": "healthy", "type": base["type"]}, bases) for type, base in bases.items()},
+    )
+
+
+def _case(file: str, raw: dict[str, Any], bases: dict[str, Any]) -> Case:
+    base = nulls(bases.get(raw["type"].lower(), {}))
+    body = merged(base.get("body", {}), raw.get("body", {}))
+    children = {child["path"]: _child(child) for child in base.get("child", [])}
+    for child in raw.get("child", []):
+        children[child["path"]] = merged(children.get(child["path"], {}), _child(child))
+    gaps = raw.get("gaps", [])
+    children = {path: child for path, child in children.items() if not _below(path, [*gaps, *raw.get("none", [])])}
+    keys = ("expect", "exposures", "none", "by", "networks", "also", "live", "missing", "read")
+    return Case(
+        file, raw["name"], raw["type"], body, children, gaps=gaps, **{key: raw[key] for key in keys if key in raw}
+    )
+
+
+def _below(path: str, gaps: list[str]) -> bool:
+    return any(path == gap or path.rsplit("/", 1)[0] == gap for gap in gaps)
+
+
+def _child(raw: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in raw.items() if key != "path"}
+
+
+def merged(base: Any, over: Any) -> Any:
+    """Return `over` laid on `base`, tables member by member; "ABSENT" takes a member away, "NULL" is null."""
+    if isinstance(base, dict) and isinstance(over, dict):
+        out = {key: copy.deepcopy(value) for key, value in base.items()}
+        for key, value in over.items():
+            if value == "ABSENT":
+                out.pop(key, None)
+            else:
+                out[key] = merged(out.get(key), value)
+        return out
+    return nulls(over)
+
+
+def nulls(value: Any) -> Any:
+    """Return a copy of a value with null for each "NULL", and without the members that are "ABSENT"."""
+    if isinstance(value, dict):
+        return {key: nulls(each) for key, each in value.items() if each != "ABSENT"}
+    if isinstance(value, list):
+        return [nulls(each) for each in value]
+    return None if value == "NULL" else copy.deepcopy(value)
+
+
+def resource_id(type: str, name: str) -> str:
+    """Return the id of a resource of a type, in the resource group of the examples."""
+    namespace, *parts = type.split("/")
+    names = [*(f"{name}-{part.lower()}" for part in parts[:-1]), name]
+    path = "/".join(f"{part}/{each}" for part, each in zip(parts, names, strict=True))
+    return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-example/providers/{namespace}/{path}"
+
+
+def bundle(case: Case, kinds: Iterable[ResourceType]) -> Bundle:
+    """Return the bundle that a collection of the example's resource, of these resource types, would make."""
+    name = case.body.get("name", "example")
+    id = resource_id(case.type, name)
+    made = Bundle(root_of(id))
+    top = {"id": id, "name": name, "type": case.type, "location": "norwayeast", **case.body}
+    made.add(Resource(top, api="", by=case.by, bundle=made))  # type: ignore[arg-type]
+    for path, body in sorted(case.children.items()):
+        child = {"id": f"{id}/{path}", "name": path.rsplit("/", 1)[-1], **body}
+        by = "import" if case.by == "import" else "get"
+        made.add(Resource(child, api="", by=by, bundle=made))  # type: ignore[arg-type]
+    _reads(case, made, id, kinds)
+    return made
+
+
+def _reads(case: Case, made: Bundle, id: str, kinds: Iterable[ResourceType]) -> None:
+    for path in case.gaps:
+        url = f"{id}/{path}"
+        made.gaps[url.lower()] = Gap(url, 403, "AuthorizationFailed", "an/action")
+    for path in case.none:
+        made.reads[f"{id}/{path}".lower()] = 0
+    for kind in kinds if case.read else ():
+        for child in kind.children:
+            for parent in _parents_of(child, made, id):
+                url = f"{parent}/{child.path}".lower()
+                present = url in made.resources if child.one else child.needed(made.resources[parent.lower()])
+                if present and url not in made.gaps:
+                    made.reads.setdefault(url, len(made.below.get(url, ())))
+
+
+def _parents_of(child: Read, made: Bundle, id: str) -> list[str]:
+    if isinstance(child.parent, ResourceType):
+        return [id]
+    found = []
+    for grand in _parents_of(child.parent, made, id):
+        url = f"{grand}/{child.parent.path}".lower()
+        found += [url] if child.parent.one else [each.id for each in made.below.get(url, ())]
+    return found

@@ -1,0 +1,81 @@
+"""The paths that a pinned api-version returns: `paths.toml` beside the rules.
+
+["Microsoft.Storage/storageAccounts"]   a type, or a read below it by its path ("Microsoft.Web/sites/config/web")
+api = "2025-08-01"                      the api-version that it is read with
+source = "..."                          the page or model that lists these paths for this version
+paths = ["properties.x", "properties.list[].y"]
+[".../newer"]                           path = source, of paths that the source does not list
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from scanner.errors import InputError
+from scanner.model.resource_type import Read, ResourceType
+from scanner.model.rule import Rule
+
+ENVELOPE = frozenset(("id", "name", "type", "location", "tags", "managedBy", "properties"))
+"""What every ARM resource may have (azure-mgmt-resource GenericResource)."""
+
+Pins = dict[str, dict[str, Any]]
+
+
+def read_pins(path: Path) -> Pins:
+    """Return the pinned paths by type or read; {} where there is no file. Raise InputError for a bad file."""
+    if not path.is_file():
+        return {}
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"the pinned paths were not loaded: {error}", at=str(path), do="fix it") from None
+    for name, entry in found.items():
+        lacking = [key for key in ("api", "source", "paths") if not isinstance(entry, dict) or not entry.get(key)]
+        if lacking:
+            raise InputError(
+                f'"{name}" has no {" and no ".join(lacking)}', at=str(path), do="give each type api, source and paths"
+            )
+    return found
+
+
+def row_paths(rule: Rule) -> Iterator[tuple[str, str, str]]:
+    """Yield type or read, api-version and path of each property that a row reads."""
+    row, single = rule.row, next((read for read in rule.reads if read.one), None)
+    if row is None or row.check is None or row.check.function:
+        return
+    read = [(row.check.of, path) for path in row.check.any_of or (row.check.path,)]
+    for of, path in (*read, *((each.of, each.path) for each in row.unless if each.path)):
+        below = (single if of else None) or rule.subject
+        for type in rule.resource_type.types:
+            yield type + path_below(below), (below or rule.resource_type).api, path
+
+
+def path_below(read: ResourceType | Read | None) -> str:
+    """Return the path of a read below its resource type: `/config/web`."""
+    return f"{path_below(read.parent)}/{read.path}" if isinstance(read, Read) else ""
+
+
+def not_returned(rule: Rule, pins: Pins) -> list[str]:
+    """Return what is wrong with the paths of a row, by the types and reads whose paths are pinned."""
+    faults = []
+    for name, api, path in row_paths(rule):
+        entry = pins.get(name)
+        if entry is None or path in ENVELOPE:
+            continue
+        if entry["api"] != api:
+            faults.append(f"paths.toml pins {name} at {entry['api']}, the rule reads {api}")
+        elif not any(pattern(each).fullmatch(path) for each in (*entry["paths"], *entry.get("newer", ()))):
+            faults.append(f"{path} is not returned by {name} at {api} (paths.toml)")
+    return list(dict.fromkeys(faults))
+
+
+def pattern(path: str) -> re.Pattern[str]:
+    """Return what a listed path stands for: itself, and the objects and lists on the way to it."""
+    steps = re.split(r"(\.|\[\])", path)
+    text = ""
+    for place in range(len(steps) - 1, -1, -1):
+        own = "[^.]+" if steps[place] == "*" else re.escape(steps[place])
+        text = f"{own}(?:{text})?" if text else own
+    return re.compile(text.replace("[^.]+", r"(?:\*|[^.]+?)"))
