@@ -27,14 +27,14 @@ FORMATS = (
         ".html",
         "text/html; charset=utf-8",
         "html:write_html",
-        "people who decide and mend",
-        "everything, in one file that asks for nothing",
+        "people who prioritise and fix",
+        "everything, in one self-contained file",
     ),
     Format(
         ".json",
         "application/json",
         "",
-        "programs; everything else is made of it",
+        "programs; all other formats are generated from it",
         "everything, by [its schema](findings.schema.json), one row a line",
     ),
     Format(
@@ -42,14 +42,14 @@ FORMATS = (
         "text/csv; charset=utf-8",
         "csv:write_csv",
         "a spreadsheet",
-        "every exposure, finding and failed read, a row each",
+        "every exposure, finding and failed read, one per row",
     ),
     Format(
         ".md",
         "text/markdown; charset=utf-8",
         "markdown:write_markdown",
-        "the page of a job (`$GITHUB_STEP_SUMMARY`, Azure DevOps), a comment",
-        "counts, the worst open endpoints with the command that closes them, changes, what was not read; "
+        "a job summary (`$GITHUB_STEP_SUMMARY`, Azure DevOps), a comment",
+        "counts, the worst exposed endpoints with the commands that fix them, changes, gaps; "
         "at most 900 kB",
     ),
     Format(
@@ -57,7 +57,7 @@ FORMATS = (
         "application/sarif+json",
         "sarif:write_sarif",
         "code scanning (GitHub), SARIF viewers",
-        "every finding but those that passed",
+        "every finding except passed ones",
     ),
     Format(
         ".junit.xml",
@@ -73,7 +73,7 @@ DIFF_FORMATS = (
     Format(".html", "text/html; charset=utf-8", "diff:write_html", "people", "every list, at most 1,000 rows each"),
     Format(".json", "application/json", "diff:write_json", "programs", "everything"),
     Format(
-        ".md", "text/markdown; charset=utf-8", "diff:write_markdown", "the page of a job", "at most 200 rows a list"
+        ".md", "text/markdown; charset=utf-8", "diff:write_markdown", "a job summary", "at most 200 rows per list"
     ),
 )
 """The formats of `twolocks diff --out`. Their writers take a `scanner.history.documents.Difference`."""

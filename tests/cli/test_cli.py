@@ -180,7 +180,7 @@ def test_an_expired_waiver_covers_nothing_and_is_told() -> None:
     )
     ended = twolocks("scan", "--from", "night.jsonl", *ONLY, "--waivers", "waivers.toml")
     assert ended.code == 1
-    assert "found    1 waiver has expired; what was accepted by that counts again" in ended.err
+    assert "found    1 waiver has expired; the findings and gaps that they accepted count again" in ended.err
 
 
 def test_intended_endpoints_and_severities_of_the_settings() -> None:
@@ -272,7 +272,7 @@ def test_a_signal_ends_a_scan_cleanly(number: signal.Signals, code: int) -> None
         rest = process.communicate(timeout=10)[1]
     assert process.returncode == code, rest
     assert "nothing was judged. report.html is as before" in rest
-    assert "kept: r.jsonl (--record, complete up to here)" in rest
+    assert "kept: r.jsonl (--record, complete up to this point)" in rest
     assert Path("report.html").read_text() == "the old one"
     assert files() == ["r.jsonl", "report.html"]
 

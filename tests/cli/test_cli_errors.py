@@ -61,7 +61,7 @@ def test_findings_are_no_snapshot(night: str) -> None:
 def test_no_suffix(night: str) -> None:
     ended = twolocks("scan", "--from", night, "--out", "report")
     assert ended.code == 2
-    assert "error: this name has no suffix; nothing was read\nat: --out report\ndo: known: .html .json" in ended.err
+    assert "error: the name has no suffix; nothing was read\nat: --out report\ndo: known: .html .json" in ended.err
 
 
 SIGNED = "https://felles.blob.core.windows.net/reports/night{}?sv=2026-02-06&sig=c2VjcmV0"
@@ -280,7 +280,7 @@ def test_a_wrong_setting(night: str) -> None:
 def test_settings_that_are_no_toml_and_not_there(night: str) -> None:
     Path("twolocks.toml").write_text("[scan]\nout = \n")
     ended = twolocks("scan", "--from", night)
-    assert (ended.code, "error: this is not TOML: invalid value\nat: twolocks.toml:2" in ended.err) == (2, True)
+    assert (ended.code, "error: the file is not TOML: invalid value\nat: twolocks.toml:2" in ended.err) == (2, True)
     ended = twolocks("scan", "--config", "ours.toml")
     assert (ended.code, "error: ours.toml cannot be read" in ended.err) == (2, True)
 
@@ -324,7 +324,7 @@ def test_a_disk_that_is_full(night: str, monkeypatch: pytest.MonkeyPatch) -> Non
     ended = twolocks("scan", "--from", night, "--out", "report.html", "--out", "findings.json")
     assert ended.code == 2
     assert (
-        "error: no space left for report.html; the old one is as before, findings.json was written\nat: . ("
+        "error: no space left for report.html; the old one is unchanged, findings.json was written\nat: . ("
         in ended.err
     )
     assert "do: free space, then: twolocks report findings.json --out report.html\n" in ended.err

@@ -134,7 +134,7 @@ url-env = "OPS_HOOK"
         ("[scna]\nout = []", ("there is no setting scna", "twolocks.toml:1", "nearest: scan")),
         ("[report]\ntag = ['x']", ("there is no setting report.tag", "twolocks.toml:2", "nearest: report.tags")),
         ("scan = 1", ("scan is a table", "twolocks.toml:1", "write [scan]")),
-        ("[scan]\nquiet = 'yes'", ("scan.quiet is yes or no (true, false)", "twolocks.toml:2", "")),
+        ("[scan]\nquiet = 'yes'", ("scan.quiet is true or false", "twolocks.toml:2", "")),
         ("[scan]\nonly = [1]", ("scan.only is text or a list of texts", "twolocks.toml:2", "")),
         ("[scan]\nauth = ['cli']", ("scan.auth is text", "twolocks.toml:2", "")),
         ("[networks]\na = ['10.0.0.0/33']", ("'10.0.0.0/33'", "twolocks.toml:2", "write ranges as")),
@@ -142,14 +142,14 @@ url-env = "OPS_HOOK"
         ("[networks]\na = 5", ("networks.a is a list of ranges", "twolocks.toml:2", "")),
         ("[network]\nwide-ipv6 = 129", ("network.wide-ipv6 is a number from 0 to 128", "twolocks.toml:2", "")),
         ("[[intended]]\nresource = '*'\nendpoint = 'web'", ("intended needs reason", "twolocks.toml:1", "add reason")),
-        ("[intended]\nresource = '*'", ("intended is no list of tables", "twolocks.toml:1", "write [[intended]]")),
+        ("[intended]\nresource = '*'", ("intended must be a list of tables", "twolocks.toml:1", "write [[intended]]")),
         (
             "[severity.a]\nto = 'hihg'\nreason = 'x'",
             ('no severity is called "hihg"', "twolocks.toml:2", "nearest: high"),
         ),
         ("[severity]\na = 'low'", ("severity.a is a table with to and reason", "twolocks.toml:2", "")),
         ("[report]\nowner-tag = ''", ("report.owner-tag is the name of a tag", "twolocks.toml:2", "")),
-        ("[waivers]\nallow-tag = 1", ("waivers.allow-tag is yes or no (true, false)", "twolocks.toml:2", "")),
+        ("[waivers]\nallow-tag = 1", ("waivers.allow-tag is true or false", "twolocks.toml:2", "")),
         ("[notify]\nkind = 'mail'", ("notify.kind is a table", "twolocks.toml:2", "write [notify.kind]")),
         ("[notify.ops]\nurl-env = 'A'", ("notify.ops needs kind", "twolocks.toml:1", "add kind")),
         ("[report]\ntags = 'owner'", ("report.tags is a list of names", "twolocks.toml:2", "")),
@@ -231,7 +231,7 @@ def test_a_history_is_a_file_beside_the_settings_or_a_url(given: str, value: str
 )
 def test_a_password_in_the_url_of_a_history_is_refused_but_in_the_variable(url: str, tmp_path: Path) -> None:
     assert has_password(url)
-    with pytest.raises(InputError, match="the URL of the history holds a password") as raised:
+    with pytest.raises(InputError, match="the URL of the history contains a password") as raised:
         resolve("scan", {"history": url}, {}, folder=tmp_path)
     error = raised.value
     assert (error.code, error.do) == (

@@ -241,7 +241,7 @@ def test_brackets_in_a_pattern_are_brackets(tmp_path: Path, rules: RuleSet) -> N
         (entry(owner='"  "'), "a waiver needs owner", 5),
         (entry(expires=""), "a waiver needs expires", 1),
         (entry(rule=""), "a waiver needs rule", 1),
-        (entry(resource=""), "a waiver needs resource", 1),
+        (entry(resource=""), "a waiver requires resource", 1),
         (entry(rule='"storage-plane-http"'), 'waiver of "storage-plane-http" matches no rule', 2),
         (entry(expires="2027-11-27"), "2027-11-27 is more than 365 days ahead", 6),
         (entry(expires="7"), '"7" is no date', 6),
@@ -251,7 +251,7 @@ def test_brackets_in_a_pattern_are_brackets(tmp_path: Path, rules: RuleSet) -> N
         (entry(owner="7"), "owner is text", 5),
         (entry(endpoints="[]"), "endpoints is a list of names", 7),
         (entry(severity='"hihg"'), 'no severity is called "hihg"', 7),
-        (entry(tag='"a=b"'), "the settings do not allow a waiver by tag", 7),
+        (entry(tag='"a=b"'), "the settings do not allow waivers by tag", 7),
         (
             entry(rule='"storage-*"', resource='"*"'),
             "this waiver is too wide: it accepts 24 rules on every resource, also what nobody has seen yet",
@@ -259,14 +259,14 @@ def test_brackets_in_a_pattern_are_brackets(tmp_path: Path, rules: RuleSet) -> N
         ),
         (
             "[[gap]]\nurl = '/subscriptions/*'\nreason = 'r'\nowner = 'o'\nexpires = 2026-12-31\n",
-            '"/subscriptions/*" accepts every read that may ever fail',
+            '"/subscriptions/*" accepts every failed read',
             2,
         ),
         ("[waiver]\nrule = 'x'\n", "waiver is no list of tables", 1),
         ("[[waivers]]\n", 'a waiver file has no table "waivers"', 1),
         (
             "[[gap]]\nurl = '*/a'\nreason = 'r'\nowner = 'o'\nexpires = 2026-12-31\nrule = 'x'\n",
-            "a gap has a url, or a rule and a resource, not both",
+            "a gap requires a url, or a rule and a resource, not both",
             2,
         ),
         (accepts(rule='""'), "a gap needs rule", 2),
@@ -317,7 +317,7 @@ def test_a_tag_names_resources_only_if_the_settings_allow_it(tmp_path: Path, rul
         (entry(resource="", tag='"a"'), '"a" is no tag'),
         (entry(resource="", tag='"a="'), '"a=" is no tag'),
         (entry(resource="", tag='"=b"'), '"=b" is no tag'),
-        (entry(resource=""), "a waiver needs resource"),
+        (entry(resource=""), "a waiver requires resource"),
     ],
 )
 def test_what_is_wrong_with_a_tag(text: str, what: str, tmp_path: Path, rules: RuleSet) -> None:
@@ -404,17 +404,17 @@ def test_what_matches_nothing_is_told_by_line(tmp_path: Path, rules: RuleSet) ->
     found = file(entry() + "\n" + entry(resource='"*/other"') + gap, tmp_path, rules)
     assert covered(found, rules)
     assert told(found, rules) == [
-        "waivers.toml:8: storage-plain-http on other matches nothing; delete it if that is mended",
-        "waivers.toml:14: the gap */x/y matches nothing; delete it if that is mended",
+        "waivers.toml:8: storage-plain-http on other matches nothing; delete it if this is fixed",
+        "waivers.toml:14: the gap */x/y matches nothing; delete it if this is fixed",
     ]
     assert told(found, rules, whole=False) == []
     found.begin()
     assert told(found, rules, whole=False) == [
-        "waivers.toml:1: storage-plain-http on stjournal matches nothing; delete it if that is mended"
+        "waivers.toml:1: storage-plain-http on stjournal matches nothing; delete it if this is fixed"
     ]
     assert told(found, rules, "another", whole=False) == []
     assert found.notes([], {"s"}, whole=True) == [
-        "waivers.toml:14: the gap */x/y matches nothing; delete it if that is mended"
+        "waivers.toml:14: the gap */x/y matches nothing; delete it if this is fixed"
     ]
 
 

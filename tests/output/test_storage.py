@@ -232,7 +232,7 @@ def test_no_account_is_named(store: Azurite) -> None:
     ended = twolocks("scan", "--from", "none.jsonl", "--out", "az://reports/n.json")
     assert ended.code == 2
     assert ended.err.endswith(
-        "error: nothing says in which storage account\nat: --out az://reports/n.json\n"
+        "error: no storage account is set\nat: --out az://reports/n.json\n"
         "do: export AZURE_STORAGE_ACCOUNT_NAME=NAME\nexit 2\n"
     )
 

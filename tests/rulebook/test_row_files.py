@@ -150,7 +150,7 @@ def test_the_rows_of_a_table_share_its_keys(tmp_path: Path) -> None:
         ('"governance"', '"governnace"', 3, "no category 'governnace'"),
         ("good = [true]", 'good = ["a"]', 5, "the bad values are missing"),
         ("good = [true]", "good = [true], at_least = 3", 5, "one of good, at_least, set and function"),
-        ('title = "T"', 'title = "T', 2, "this is not TOML: Illegal character"),
+        ('title = "T"', 'title = "T', 2, "the file is not TOML: Illegal character"),
     ],
 )
 def test_a_fault_is_named_with_its_line(old: str, new: str, line: int, error: str, tmp_path: Path) -> None:

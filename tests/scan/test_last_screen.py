@@ -102,7 +102,7 @@ def test_gaps_and_nothing_found_is_never_zero_alone(tmp_path: Path) -> None:
     lines = ended.err.splitlines()
     result = next(place for place, line in enumerate(lines) if line.startswith("Result"))
     assert lines[result:] == [
-        "Result   No open endpoint found, but not everything could be read",
+        "Result   No exposed endpoint found, but not everything could be assessed",
         "         1 check is undecided: 1 read failed. None of them counts as passed",
         "Exit 3   incomplete (1 gap)",
     ]
@@ -112,7 +112,7 @@ def test_all_clean(tmp_path: Path) -> None:
     estate(tmp_path / "n.jsonl", quiet=True)
     ended = twolocks("scan", "--from", "n.jsonl", *RULES, tty=True)
     assert ended.err.splitlines()[-2:] == [
-        "Result   No endpoint stands open to anyone; none needs only a copied key or password",
+        "Result   No endpoint is publicly accessible without authentication, or protected only by a shared key or password",
         "Exit 0   nothing at high or above",
     ]
     assert "Worst" not in ended.err
