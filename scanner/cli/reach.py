@@ -37,9 +37,9 @@ from scanner.terminal.signals import Stop
 from scanner.terminal.text import clean
 
 NAME = 18
-SHORT = {"firewall": "firewall", "switch": "public access", "no-nsg": "no group"}
-"""Names of locks that are no resources of their own."""
-WORDS = {True: "lets", False: "holds", None: "?"}
+SHORT = {"firewall": "firewall", "switch": "public access", "no-nsg": "no NSG"}
+"""Names of network controls that are not resources of their own."""
+WORDS = {True: "allows", False: "blocks", None: "?"}
 SERVES = {
     "tds": 1433,
     "tds-public": 3342,
@@ -54,13 +54,13 @@ SERVES = {
     "mqtt": 8883,
     "mongo": 10260,
 }
-"""The TCP port of endpoints that are not named by it; the others answer on 443."""
+"""The TCP ports of endpoints without a port in their name; all others use 443."""
 _NAME = re.compile(r"[\w.() -]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The options as they were given. `port` "": every endpoint."""
+    """The options of the command. `port` "": every endpoint."""
 
     resource: str
     source: str
@@ -79,7 +79,7 @@ def _ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
     rules = load()
     named = parse_port(question.port)
     if "/" in question.port and named is None:
-        raise InputError(f'"{question.port}" is no port', at=f"--port {question.port}", do="write tcp/22")
+        raise InputError(f'"{question.port}" is not a port', at=f"--port {question.port}", do="write tcp/22")
     if settings["from"]:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
         with storage.reading(settings["from"], settings.at("from", settings["from"])) as path:
@@ -101,17 +101,17 @@ def _lines(found: Sequence[ReachAnswer]) -> Iterator[Line]:
         yield Line(f"{each.verdict}: {each.sentence}", column=0, whole=True)
         for hop in each.hops:
             name = clean(SHORT.get(hop.kind, hop.name) if not hop.resource else hop.name)
-            text = f"{WORDS[hop.allows]:<7}{name:<{NAME - 1}} {hop.detail}"
+            text = f"{WORDS[hop.allows]:<8}{name:<{NAME - 1}} {hop.detail}"
             yield Line(text.rstrip(), column=2, whole=True)
         for said in each.also_published:
-            yield Line(f"{'also':<7}{clean(said)}", column=2, whole=True)
+            yield Line(f"{'also':<8}{clean(said)}", column=2, whole=True)
 
 
 # Answers of a snapshot
 
 
 def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAnswer]:
-    """Return the answers for the endpoints of a resource. Raise InputError where it or the caller is not there."""
+    """Return the answers for the endpoints of a resource. Raise InputError if it or the caller does not exist."""
     evaluation = Evaluation(taken, rules)
     bundle, others = _target(question, evaluation)
     topologies = topology(evaluation.index)
@@ -119,7 +119,7 @@ def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAn
     top = bundle.top
     if top is None:
         gap = next(iter(bundle.gaps.values()), None)
-        why = gap.why() if gap is not None else "only parts of it were read"
+        why = gap.why() if gap is not None else "only its children were read"
         name = bundle.id.rsplit("/", 1)[-1]
         hop = Hop("resource", name, why, bundle.id, None)
         return [ReachAnswer("not known", f"{name} could not be read", (hop,))]
@@ -143,7 +143,7 @@ def _of_kind(
             )
         return [_with_front_ends(ask_endpoint(each, top, caller, evaluation.index), [each]) for each in chosen]
     if question.port and named is None:
-        raise InputError(f'"{question.port}" is no port', at=f"--port {question.port}", do="write tcp/22")
+        raise InputError(f'"{question.port}" is not a port', at=f"--port {question.port}", do="write tcp/22")
     missing: tuple[Unread, ...] = ()
     try:
         led, _, missing = kind.path_function(top, found)
@@ -171,9 +171,9 @@ def _of_kind(
 
 
 def _with_front_ends(found: ReachAnswer, exposures: Sequence[Exposure]) -> ReachAnswer:
-    """Return the answer with what else leads to these endpoints, as the report says it."""
-    told = dict.fromkeys(said for each in exposures for said in each.admits if said.startswith(PUBLISHER_PREFIXES))
-    return replace(found, also_published=tuple(told))
+    """Return the answer with other resources that publish these endpoints, in the words of the report."""
+    published = dict.fromkeys(said for each in exposures for said in each.admits if said.startswith(PUBLISHER_PREFIXES))
+    return replace(found, also_published=tuple(published))
 
 
 def _serves(endpoint: str, text: str, named: AskedPort | None) -> bool:
@@ -192,7 +192,7 @@ def _nics(machine: Resource) -> list[str]:
     return [each for each in ids if isinstance(each, str)]
 
 
-# Finding what was named
+# Finding resources by name
 
 
 def _target(question: Question, evaluation: Evaluation) -> tuple[Bundle, list[Resource]]:
@@ -231,7 +231,7 @@ def _names(word: str, id: str) -> bool:
 
 def _ambiguous(word: str, ids: Sequence[str], at: str) -> InputError:
     return InputError(
-        f'"{word}" names {len(ids)} resources', at=at, do=f"give the id: {', '.join(sorted(ids, key=str.lower)[:3])}"
+        f'"{word}" matches {len(ids)} resources', at=at, do=f"give the id: {', '.join(sorted(ids, key=str.lower)[:3])}"
     )
 
 
@@ -240,9 +240,9 @@ def _unknown_resource(word: str, names: set[str]) -> InputError:
     known = {name.lower(): name for name in names}
     near = [known[each] for each in nearest(short, known)]
     if word.startswith("/") and type_of(root_of(word) or word) and not near:
-        return InputError(f"there is no endpoint on {word}", do="give the id of a resource that was read")
-    do = f"nearest: {', '.join(near)}" if near else f"{len(names):,} resources with endpoints are known here"
-    return InputError(f'there is no resource "{short}" with an endpoint', do=do)
+        return InputError(f"{word} has no endpoint", do="give the id of a resource that was read")
+    do = f"nearest: {', '.join(near)}" if near else f"{len(names):,} resources with endpoints were read"
+    return InputError(f'no resource "{short}" with an endpoint was found', do=do)
 
 
 def _caller(source: str, others: Sequence[Resource], found: Topology) -> Caller:
@@ -255,7 +255,7 @@ def _caller(source: str, others: Sequence[Resource], found: Topology) -> Caller:
         return _inside_caller(source, others, found)
     if not PUBLIC_ADDRESSES.covers(addresses):
         raise InputError(
-            f"{source} is no public address: who calls from inside is a resource",
+            f"{source} is not a public address; a caller inside a network must be a resource",
             at=f"--source {source}",
             do="give the name or id of a machine, a subnet or a network",
         )
@@ -273,7 +273,7 @@ def _inside_caller(source: str, others: Sequence[Resource], found: Topology) -> 
         near = nearest(source.rsplit("/", 1)[-1], names)
         hint = f"nearest: {', '.join(near)}; or " if near else ""
         raise InputError(
-            f'"{source}" is no address and no resource that is known here',
+            f'"{source}" is not an address or a known resource',
             at=f"--source {source}",
             do=f"{hint}internet, an address, or the name or id of a machine, a subnet or a network",
         )
@@ -285,7 +285,7 @@ def _inside_caller(source: str, others: Sequence[Resource], found: Topology) -> 
     made = caller_of_resource(name, id, found, nics)
     if made is None:
         raise InputError(
-            f"where {name} stands in a network is not known here",
+            f"the location of {name} in a network is unknown",
             at=f"--source {source}",
             do="give a machine, a network interface, a subnet, a network or a public address",
         )
@@ -378,7 +378,7 @@ class _IdFinder:
         if word.startswith("/"):
             return word
         if not _NAME.fullmatch(word):
-            raise InputError(f'"{word}" is no name of a resource', at=at, do="give its id")
+            raise InputError(f'"{word}" is not a resource name', at=at, do="give its id")
         rows = await self._query(f"resources | where name =~ '{word}' | project id | order by id asc")
         if judged:
             rows = [each for each in rows if type_of(each).lower() in judged]
@@ -401,7 +401,7 @@ class _IdFinder:
             rows = await reader.query(kql, [each.id for each in known if each.readable])
         except ReadError as error:
             raise UserError(
-                f"Resource Graph cannot be asked for the name: {error.status} {error.code}",
+                f"Resource Graph cannot look up the name: {error.status} {error.code}",
                 do="give the id of the resource",
                 code=4,
             ) from error

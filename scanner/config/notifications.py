@@ -85,7 +85,9 @@ def _mail(file: TomlFile, place: tuple[str, str], table: Mapping[str, Any]) -> N
             file.fault(f'"{text}" is not a mail address', *place, key, do="write name@agency.example, in ASCII")
     host = table.get("host", "")
     if table.get("tls") == "none" and isinstance(host, str) and not loopback(host):
-        file.fault("mail without TLS is allowed on this machine only", *place, "tls", do='write tls = "starttls" or "implicit"')
+        file.fault(
+            "mail without TLS is allowed on this machine only", *place, "tls", do='write tls = "starttls" or "implicit"'
+        )
     password = "password-env" in table or "password-file" in table
     if ("user" in table) != password:
         missing = "password-env" if "user" in table else "user"

@@ -84,7 +84,7 @@ def _list(about: str, item: Schema) -> Schema:
 
 
 def _notification(kind: str) -> Schema:
-    """Return the schema of a table [notify.NAME] of one kind. Of a pair of keys, exactly one or at most one is allowed."""
+    """Return the schema of a table [notify.NAME] of one kind. Of a pair of keys, one is required or allowed."""
     keys = keys_of(kind)
     found = _table(keys)
     found["properties"]["kind"] = {"const": kind}

@@ -290,6 +290,4 @@ def _contradictions(settings: Settings) -> None:
     reading = (*where, "record", "snapshot", "effective")
     for name in reading:
         if name in options and options[name].source == f"--{name}":
-            raise InputError(
-                f"--from reads a file, so --{name} has no effect", do=f"remove --from or --{name}"
-            )
+            raise InputError(f"--from reads a file, so --{name} has no effect", do=f"remove --from or --{name}")

@@ -56,14 +56,14 @@ class WrittenEntries:
             said = f"{self.proposal.said}, inconclusive, until {_date(self.terms.expires)}; {where}"
             return [
                 Line(said, "Accepted", whole=True),
-                Line("Every report still shows it as inconclusive, with the owner. If the check fails later, it counts"),
+                Line("Reports still show it as inconclusive, with the owner. If the check fails later, it counts"),
                 *self._after(),
             ]
         where += f" and {more:,} more {'entry' if more == 1 else 'entries'}" if more else ""
         cell = f" ({self.proposal.cell})" if self.proposal.cell else ""
         said = f"{self.proposal.said}, {self.proposal.severity}{cell}, until {_date(self.terms.expires)}; {where}"
         lines = [Line(said, "Waived", whole=True)]
-        lines.append(Line("If the severity rises, it counts again. Every report still shows it, with the owner"))
+        lines.append(Line("If the severity rises, it counts again. Reports still show it, with the owner"))
         if self.proposal.left:
             still = f"{self.proposal.left} still fails there, so the endpoint still counts"
             lines.append(Line(f"{still}; use the fingerprint of the endpoint to accept both"))
@@ -77,7 +77,7 @@ class WrittenEntries:
 
 
 def waive(fingerprint: str, settings: Settings, rules: RuleSet, *, today: date | None = None) -> WrittenEntries:
-    """Accept the finding of a fingerprint (or its first digits). Raise InputError; the waiver file is then unchanged."""
+    """Accept the finding of a fingerprint (or its first digits). Raise InputError; the file is then unchanged."""
     today = today or utc_today()
     terms = _terms(settings, today)
     if "://" in settings["in"]:

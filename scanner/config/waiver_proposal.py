@@ -120,7 +120,9 @@ def _found(document: Document, text: str, source: Path) -> ExposureRow | Finding
         near = nearest(text, [row.fingerprint for row in every], 1)
         hint = f"nearest: {near[0]}; " if near else ""
         raise InputError(
-            f'no finding or endpoint has the fingerprint "{text}"', at=str(source), do=f"{hint}each line of {source} has one"
+            f'no finding or endpoint has the fingerprint "{text}"',
+            at=str(source),
+            do=f"{hint}each line of {source} has one",
         )
     return next(iter(found.values()))
 

@@ -138,7 +138,7 @@ class _ByRule(Generic[E]):
 
 @dataclass(slots=True)
 class WaiverFile:
-    """The entries of a waiver file that apply today: a `scanner.evaluate.policy.Waivers`. `lapsed` entries have expired.
+    """The entries of a waiver file that apply today: a `scanner.evaluate.policy.Waivers`. `lapsed` ones have expired.
 
     It records the requests of an evaluation, so that `notes` can name the entries that match nothing.
     """
@@ -176,7 +176,7 @@ class WaiverFile:
         return row_of(gone)
 
     def inconclusive(self, rule: Rule, resource: str) -> None:
-        """Record that a rule is Unknown on a resource or on something below it, so no waiver there is reported as needless."""
+        """Record that a rule is Unknown on a resource or a child of it, so no waiver there is reported as needless."""
         exact, patterns = self._waivers.of(rule)
         checks, wide = self._checks.of(rule)
         place = _plain(resource)
@@ -210,8 +210,8 @@ class WaiverFile:
     def notes(self, enabled: Iterable[Rule], subscriptions: Collection[str], *, whole: bool) -> list[str]:
         """Return notes on single entries, after a scan: those that have expired, or cover nothing.
 
-        `subscriptions` (lower case) have full visibility; `whole`: so does the whole scope. An entry that covers nothing
-        is reported only if everything that it selects had full visibility.
+        `subscriptions` (lower case) have full visibility; `whole`: so does the whole scope. An entry that covers
+        nothing is reported only if everything that it selects had full visibility.
         """
         rules = list(enabled)
         notes = []
@@ -236,7 +236,8 @@ class WaiverFile:
         if each not in self.met:
             return f"{each.at}: {each.says()} matches nothing; delete it if this is fixed"
         if isinstance(each, Waiver):
-            return f"{each.at}: {each.says()} is not covered: inconclusive, above the accepted severity, or at other endpoints"
+            why = "inconclusive, above the accepted severity, or at other endpoints"
+            return f"{each.at}: {each.says()} is not covered: {why}"
         return f"{each.at}: {each.says()} is not covered: it depends on a failed read, or its rule crashed"
 
     def _covering(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> list[Waiver]:

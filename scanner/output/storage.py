@@ -59,7 +59,8 @@ def parse_blob_name(name: str, at: str) -> BlobName:
     container, _, account = head.partition("@")
     if "?" in name or "#" in name:
         raise InputError(
-            "the name of a blob must not contain ? or #, because keys and signatures must not be on the command line", do=known
+            "the name of a blob must not contain ? or #, because keys and signatures must not be on the command line",
+            do=known,
         )
     if not _CONTAINER.fullmatch(container):
         raise InputError(f'invalid container name "{container}"', at=at, do=known)
@@ -195,7 +196,9 @@ def endpoint(account: str, environ: Mapping[str, str], cloud: str, arm_endpoint:
     name = account or environ.get(ACCOUNT, "").lower()
     if own and not account:
         if not own.lower().startswith("https://") or not origin(own):
-            raise InputError(f"{ENDPOINT} is not an https address", at=ENDPOINT, do=f"https://NAME.{SUFFIXES['public']}")
+            raise InputError(
+                f"{ENDPOINT} is not an https address", at=ENDPOINT, do=f"https://NAME.{SUFFIXES['public']}"
+            )
         return own
     if not name:
         raise InputError("no storage account is set", at=at, do=f"export {ACCOUNT}=NAME")
@@ -209,7 +212,9 @@ def endpoint(account: str, environ: Mapping[str, str], cloud: str, arm_endpoint:
         return f"https://{name}"
     if not _ACCOUNT.fullmatch(name):
         where = at if account else ACCOUNT
-        raise InputError(f'invalid storage account name "{name}"', at=where, do="use 3 to 24 lowercase letters and digits")
+        raise InputError(
+            f'invalid storage account name "{name}"', at=where, do="use 3 to 24 lowercase letters and digits"
+        )
     return f"https://{name}.{SUFFIXES[_storage_cloud(cloud, arm_endpoint, at)]}"
 
 

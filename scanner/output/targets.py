@@ -49,9 +49,7 @@ def _parse_target(name: str, at: str, formats: Sequence[Format]) -> OutputTarget
 def _unknown_suffix(suffix: str, at: str, known: Sequence[str]) -> InputError:
     near = nearest(suffix, known, 1)
     return InputError(
-        f"unknown suffix {suffix}; nothing was read"
-        if suffix
-        else "the name has no suffix; nothing was read",
+        f"unknown suffix {suffix}; nothing was read" if suffix else "the name has no suffix; nothing was read",
         at=at,
         do=(f"nearest: {near[0]}; " if near else "") + f"known: {' '.join(known)}, or - for JSON",
     )
@@ -69,7 +67,9 @@ def check_folder(path: Path, at: str) -> None:
     """Raise InputError if a file cannot be written at a path."""
     if not path.parent.is_dir():
         raise InputError(
-            f"folder {path.parent} does not exist; nothing was read", at=at, do=f"mkdir -p {shlex.quote(str(path.parent))}"
+            f"folder {path.parent} does not exist; nothing was read",
+            at=at,
+            do=f"mkdir -p {shlex.quote(str(path.parent))}",
         )
     if path.is_dir():
         raise InputError(f"{path} is a folder; nothing was read", at=at, do="give the path of a file in it")

@@ -75,7 +75,9 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise InputError(
-            f"{file} cannot be read: {error.strerror}", at=str(file), do="create it with: twolocks scan --out findings.json"
+            f"{file} cannot be read: {error.strerror}",
+            at=str(file),
+            do="create it with: twolocks scan --out findings.json",
         ) from None
 
 
@@ -107,4 +109,6 @@ def _decode_in_steps(file: Path, text: bytes) -> Document:
 
 
 def _other_schema(file: Path, schema: object) -> InputError:
-    return InputError(f"the file has schema {schema}; this version supports {SCHEMA}", at=str(file), do="upgrade twolocks")
+    return InputError(
+        f"the file has schema {schema}; this version supports {SCHEMA}", at=str(file), do="upgrade twolocks"
+    )

@@ -92,9 +92,7 @@ def chosen(settings: Settings) -> RuleSet:
                 raise
     rules.select(settings["only"], settings["skip"])
     if not rules.enabled and rules.rules:
-        raise InputError(
-            "these options select no rule", at=_patterns(settings), do="all: twolocks rules list"
-        )
+        raise InputError("these options select no rule", at=_patterns(settings), do="all: twolocks rules list")
     return rules
 
 

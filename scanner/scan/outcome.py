@@ -37,7 +37,10 @@ def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str]
     said = f"{when}; {progress}" + (
         f". {', '.join(before)} {'is' if len(before) == 1 else 'are'} unchanged" if before else ""
     )
-    kept = [*wrote, *([f"{job.settings['record']} (--record, complete up to this point)"] if job.settings["record"] else [])]
+    kept = [
+        *wrote,
+        *([f"{job.settings['record']} (--record, complete up to this point)"] if job.settings["record"] else []),
+    ]
     rest = f"kept: {', '.join(kept)}" if kept else "nothing was written"
     lines = [Line(said, "Stopped"), Line(rest, f"Exit {code}")]
     screen.write(lines, "done", f"exit {code}: stopped {said}; {rest}")

@@ -65,7 +65,12 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
             return _run(context, path, limits)
     except Stopped:
         if not job.is_stop_shown:
-            stopped(job, screen, stop.code, "while accessing the storage account" if job.blobs() or is_blob(source) else "before reading")
+            stopped(
+                job,
+                screen,
+                stop.code,
+                "while accessing the storage account" if job.blobs() or is_blob(source) else "before reading",
+            )
         raise
 
 

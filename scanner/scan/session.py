@@ -151,8 +151,8 @@ class HistorySession:
     def write(self, scan: ScanRow, taken: Snapshot, counts: Counts, writer: Writer) -> None:
         """Write the scan into the history in one transaction, after its files are written.
 
-        A scan that is stopped earlier is not in the history. The next scan reports its findings, because reporting twice
-        is better than never.
+        A scan that is stopped earlier is not in the history. The next scan reports its findings, because reporting
+        twice is better than never.
         """
         if not isinstance(writer, HistoryWriter):
             return

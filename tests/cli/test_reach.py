@@ -37,8 +37,8 @@ def test_answers_of_a_file_go_to_standard_output(tmp_path: Path) -> None:
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.splitlines() == [
         "no: 198.51.100.7 cannot open blob on stnamed",
-        "  lets   public access     publicNetworkAccess = Enabled",
-        "  holds  firewall          1 rule, 64 addresses; none is 198.51.100.7",
+        "  allows  public access     publicNetworkAccess = Enabled",
+        "  blocks  firewall          1 rule, 64 addresses; none is 198.51.100.7",
     ]
     ended = twolocks("reach", "stnamed", "--source", "203.0.113.7", "--port", "blob", "--from", file)
     assert ended.code == 0
@@ -57,7 +57,7 @@ def test_what_is_not_known_ends_with_3(tmp_path: Path) -> None:
     odd = account("stodd", publicNetworkAccess="Perhaps", allowBlobPublicAccess=False)
     ended = twolocks("reach", "stodd", "--port", "blob", "--from", snapshot(tmp_path / "a.jsonl", odd))
     assert (ended.code, ended.err) == (3, "Exit 3\n")
-    assert ended.out.startswith("not known: publicNetworkAccess of stodd: its value 'Perhaps' is not known\n  ?      ")
+    assert ended.out.startswith("not known: publicNetworkAccess of stodd: its value 'Perhaps' is not known\n  ?       ")
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,10 @@ def test_a_name_from_azure_stays_on_its_line(tmp_path: Path) -> None:
             ("vm-nat01", "--port", "tcp/50001"),
             [
                 "yes: the internet can open tcp/50001 on vm-nat01; a password or key opens it (shared)",
-                "  lets   pip-drift         192.0.2.30, Standard",
-                "  lets   lb-drift          rdp: tcp/50001 to port 3389",
-                "  lets   nsg-hopp          fjernstyring (100): * to tcp/22, tcp/3389",
-                "  lets   nic-nat01         10.40.1.7",
+                "  allows  pip-drift         192.0.2.30, Standard",
+                "  allows  lb-drift          rdp: tcp/50001 to port 3389",
+                "  allows  nsg-hopp          fjernstyring (100): * to tcp/22, tcp/3389",
+                "  allows  nic-nat01         10.40.1.7",
             ],
         ),
         (
@@ -119,7 +119,7 @@ def test_a_name_from_azure_stays_on_its_line(tmp_path: Path) -> None:
             [
                 "no: 198.51.100.7 cannot open tcp/443 on vm-fag03"
                 "; the peered network vnet-drift was not seen: a firewall there may publish this machine",
-                "  holds  fw-hub            DNAT rule rdp-fag03: tcp/443 to 10.40.3.5:3389, for 203.0.113.0/26",
+                "  blocks  fw-hub            DNAT rule rdp-fag03: tcp/443 to 10.40.3.5:3389, for 203.0.113.0/26",
                 "  also   published through the Front Door afd-journal, by private link",
             ],
         ),
@@ -127,17 +127,17 @@ def test_a_name_from_azure_stays_on_its_line(tmp_path: Path) -> None:
             ("vm-fag04", "--port", "tcp/22", "--source", "vm-fag03"),
             [
                 "yes: vm-fag03 can open tcp/22 on vm-fag04",
-                "  lets   vnet-maskiner     inside the virtual network or its peers",
-                "  lets   nsg-lukket        AllowVnetInBound (65000): VirtualNetwork to *",
-                "  lets   nic-fag04         10.40.3.6",
+                "  allows  vnet-maskiner     inside the virtual network or its peers",
+                "  allows  nsg-lukket        AllowVnetInBound (65000): VirtualNetwork to *",
+                "  allows  nic-fag04         10.40.3.6",
             ],
         ),
         (
             ("redis-okonomi", "--port", "redis", "--source", "203.0.113.9"),
             [
                 "yes: 203.0.113.9 can open redis on redis-okonomi; an access key opens it (shared)",
-                "  lets   public access     publicNetworkAccess = Enabled",
-                "  lets   firewall          oslo: 203.0.113.0/26",
+                "  allows  public access     publicNetworkAccess = Enabled",
+                "  allows  firewall          oslo: 203.0.113.0/26",
             ],
         ),
     ],
@@ -227,7 +227,7 @@ def test_live_it_reads_the_resource_and_the_networks_and_nothing_else(estate: tu
 def test_live_a_machine_is_found_by_name(estate: tuple[Sandbox, Path, Path]) -> None:
     ended = twolocks("reach", "vm-nat01", "--port", "tcp/50001", env=estate[0].environment())
     assert ended.code == 0, ended.err
-    assert ended.out.splitlines()[2] == "  lets   lb-drift          rdp: tcp/50001 to port 3389"
+    assert ended.out.splitlines()[2] == "  allows  lb-drift          rdp: tcp/50001 to port 3389"
     ended = twolocks("reach", "vm-nat0", env=estate[0].environment())
     assert ended.code == 2
     assert "nearest: vm-nat0" in ended.err

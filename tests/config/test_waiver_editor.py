@@ -94,7 +94,7 @@ def test_an_endpoint_is_accepted_with_all_rules_that_fail_on_it_as_it_is() -> No
     said = accepted(row["fingerprint"], "--in", "findings.json", *WORDS, "--ticket", "OPS-7")
     day = datetime.fromisoformat(LATER)
     assert said.splitlines() == [
-        "Waived   stjournal: blob/scans, critical (anonymous x internet), until "
+        "Waived    stjournal: blob/scans, critical (anonymous x internet), until "
         f"{day.day} {day:%B %Y}; waivers.toml:1 and 1 more entry",
         "         If it gets worse, it counts again. It stays in every report, with your name",
         "         Scan with it: twolocks scan --waivers waivers.toml",
@@ -361,7 +361,7 @@ def refused(*words: str) -> tuple[str, ...]:
 def test_what_is_missing_is_told_at_once() -> None:
     assert refused("9b01c2", "--in", "f.json", "--owner", "kari")[:2] == (
         "error: waive needs --reason and --expires",
-        "do: --reason ... --expires ...; more: twolocks waive --help",
+        "hint: --reason ... --expires ...; more: twolocks waive --help",
     )
 
 
@@ -376,8 +376,8 @@ def test_what_is_missing_is_told_at_once() -> None:
 )
 def test_a_day_that_is_none(day: str, what: str) -> None:
     told = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--reason", "x", "--expires", day)
-    assert told[:2] == (f"error: {what}", f"at: --expires {day}")
-    assert re.fullmatch(r"do: --expires \d{4}-\d\d-\d\d, at most a year ahead", told[2])
+    assert told[:2] == (f"error: {what}", f"--> --expires {day}")
+    assert re.fullmatch(r"hint: --expires \d{4}-\d\d-\d\d, at most a year ahead", told[2])
 
 
 def test_the_settings_say_how_far_ahead() -> None:
@@ -394,7 +394,7 @@ def test_fingerprints_that_mean_nothing_or_too_much() -> None:
     wrong = one[:-1] + ("0" if one[-1] != "0" else "1")
     told = refused(wrong, "--in", "findings.json", *WORDS)
     assert told[0] == f'error: there is no finding and no endpoint "{wrong}"'
-    assert told[2].startswith(f"do: nearest: {one}; ")
+    assert told[2].startswith(f"hint: nearest: {one}; ")
     document["findings"][0]["fingerprint"] = one[:-1] + "x"
     Path("findings.json").write_text(json.dumps(document))
     assert refused(one[:8], "--in", "findings.json", *WORDS)[0] == (
@@ -409,8 +409,8 @@ def test_what_is_waived_already() -> None:
     accepted(one, "--in", "findings.json", *WORDS)
     assert refused(one, "--in", "findings.json", *WORDS)[:3] == (
         "error: stjournal: blob/scans is already waived",
-        "at: waivers.toml",
-        "do: scan again: these findings are older than the waiver",
+        "--> waivers.toml",
+        "hint: scan again: these findings are older than the waiver",
     )
     scanned(containers("scans"), *WITH)
     assert refused(one, "--in", "findings.json", *WORDS)[0] == (
@@ -438,7 +438,7 @@ def test_an_unknown_is_not_waived_and_its_gap_is_offered() -> None:
     told = refused(row["fingerprint"], "--in", "findings.json", *WORDS)
     assert told[0].startswith("error: stjournal: storage-anonymous-blob-access is Unknown: ")
     assert told[2:6] == (
-        "do: an Unknown ends by a read, or its gap is accepted by [[gap]] in the waiver file:",
+        "hint: an Unknown ends by a read, or its gap is accepted by [[gap]] in the waiver file:",
         "  [[gap]]",
         f'  url = "{url}"',
         '  reason = ""',
@@ -481,13 +481,13 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
     snapshot(Path("night.jsonl"))
     assert refused(*words, "night.jsonl")[::2][:2] == (
         "error: this is a snapshot, not findings",
-        "do: judge it first: twolocks scan --from night.jsonl --out findings.json",
+        "hint: judge it first: twolocks scan --from night.jsonl --out findings.json",
     )
     one = door(scanned(containers("scans")), "blob/scans")["fingerprint"]
     Path("waivers.toml").write_text('[[waiver]]\nexpiry = "x"\n')
     told = refused(one, *WORDS, "--in", "findings.json")
     assert 'error: a waiver has no key "expiry"' in told
-    assert "do: nearest: expires" in told
+    assert "hint: nearest: expires" in told
     assert Path("waivers.toml").read_text() == '[[waiver]]\nexpiry = "x"\n'
     Path("waivers.toml").write_text(
         f'waiver = [{{ rule = "a-*", resource = "b", reason = "c", owner = "d", expires = {LATER} }}]'.replace(

@@ -200,7 +200,7 @@ def test_export() -> None:
     wrong = twolocks("history", "export", "--history", DB, "--out", "no/all.jsonl")
     assert (wrong.code, wrong.err.splitlines()[:2]) == (
         2,
-        ["error: the export was not written: no such file or directory", "at: --out no/all.jsonl"],
+        ["error: the export was not written: no such file or directory", "--> --out no/all.jsonl"],
     )
 
 
@@ -209,8 +209,8 @@ def test_upgrade(server: Server) -> None:
     refused = twolocks("history", "list", "--history", url)
     assert refused.err.splitlines() == [
         "error: this database holds no history yet",
-        f"at: --history {url}",
-        "do: twolocks history upgrade",
+        f"--> --history {url}",
+        "hint: twolocks history upgrade",
         "exit 2",
     ]
     newest = f"The history has schema {int(revisions()[-1])}"
@@ -238,7 +238,7 @@ def test_no_history_is_named() -> None:
     assert ended.code == 2
     assert ended.err.splitlines() == [
         "error: nothing says where the history is",
-        "do: add --history FILE, or history to [scan] of twolocks.toml",
+        "hint: add --history FILE, or history to [scan] of twolocks.toml",
         "exit 2",
     ]
 
@@ -247,8 +247,8 @@ def test_a_question_makes_no_file() -> None:
     ended = twolocks("history", "show", "--history", DB)
     assert ended.err.splitlines()[:3] == [
         "error: there is no history here",
-        f"at: --history {DB}",
-        f"do: a scan makes one: twolocks scan --history {DB}",
+        f"--> --history {DB}",
+        f"hint: a scan makes one: twolocks scan --history {DB}",
     ]
     assert not Path(DB).exists()
 
