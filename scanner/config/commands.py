@@ -79,7 +79,7 @@ _ROWS = (
         "Find Azure endpoints that lack a lock.",
         beside="Find Azure endpoints that lack a lock.",
         outro="""\
-Exit: 0 passed, 1 findings, 2 wrong input, 3 incomplete, 4 nothing could be read.
+Exit: 0 passed, 1 findings, 2 wrong input, 3 incomplete, 4 nothing was read.
 Help on a command: twolocks COMMAND --help. Version: twolocks --version.""",
     ),
     Command(

@@ -74,5 +74,5 @@ class ProgressState:
         if not waits:
             return []
         seconds, what = waits[0]
-        more = f"; {len(waits) - 1} more waits" if len(waits) > 1 else "; other reads continue"
+        more = f"; {len(waits) - 1} more waits" if len(waits) > 1 else "; other reads go on"
         return [f"  wait   {span(seconds)} more for {what}{more}"]

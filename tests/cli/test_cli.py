@@ -201,7 +201,7 @@ def test_quiet_says_nothing_on_0_and_one_line_else() -> None:
     assert twolocks("scan", "--from", "night.jsonl", *ONLY, "--quiet").err == ""
     snapshot(Path("night.jsonl"), account("st"), view="partial")
     ended = twolocks("scan", "--from", "night.jsonl", *ONLY, "--quiet", "--out", "report.html")
-    assert ended.err == "twolocks: exit 3: incomplete: not all that was asked for could be seen; see report.html\n"
+    assert ended.err == "twolocks: exit 3: incomplete: part of the scope could not be assessed; see report.html\n"
     ended = twolocks("scan", "--from", "none.jsonl", "--quiet")
     assert ended.err.startswith("error: none.jsonl cannot be read")
 
@@ -214,7 +214,7 @@ def test_a_hostile_name_forges_nothing_on_a_terminal_or_in_a_log() -> None:
         assert "::error::x<U+001B>[2J<U+202E>$(id)" in ended.err
         assert not [line for line in ended.last if line.lstrip().startswith("::")]
         assert "\x1b" not in ended.err.replace("\x1b[1A", "").replace("\x1b[J", "")
-    assert "No command is offered: the name holds U+000A. Use the portal." in ended.err
+    assert "No command is shown because the name contains U+000A. Use the portal." in ended.err
 
 
 # Live, against the sandbox
@@ -271,7 +271,7 @@ def test_a_signal_ends_a_scan_cleanly(number: signal.Signals, code: int) -> None
         process.send_signal(number)
         rest = process.communicate(timeout=10)[1]
     assert process.returncode == code, rest
-    assert "nothing was judged. report.html is as before" in rest
+    assert "nothing was evaluated. report.html is unchanged" in rest
     assert "kept: r.jsonl (--record, complete up to this point)" in rest
     assert Path("report.html").read_text() == "the old one"
     assert files() == ["r.jsonl", "report.html"]
@@ -288,13 +288,14 @@ def test_the_demo_ends_with_what_was_found_and_where() -> None:
     end = ended.last[-7:]
     assert end[0] == "Demo      sample environment, served on this machine; no Azure account is used"
     assert re.fullmatch(
-        r"Read      \d+ resources with [\d,]+ of [\d,]+ reads in \d+ s; \d+ reads are refused on purpose", end[1]
+        r"Read      \d+ resources with [\d,]+ of [\d,]+ reads in \d+ s; \d+ reads are refused by design", end[1]
     )
     assert re.fullmatch(
-        r"Result    \d+ endpoints stand open to anyone; \d+ more need only a copied key or password", end[2]
+        r"Result    \d+ endpoints are publicly accessible without authentication; \d+ more are protected only by",
+        end[2],
     )
     assert end[4] == f"Wrote     {Path('out/demo').resolve()}/report.html (and findings.json, snapshot.jsonl)"
-    assert end[5] == "Exit 0    a demo ends with 0; a scan of this estate would end with 1"
+    assert end[5] == "Exit 0    a demo exits with 0; a scan of this environment would exit with 1"
     assert end[6] == "Next      az login, then: twolocks scan --out report.html"
     assert "AZURE_CLIENT_SECRET" not in os.environ
 
@@ -338,7 +339,7 @@ def test_rules_are_listed_and_shown() -> None:
     shown = twolocks("rules", "show", "storage-anonymous-blob-access")
     assert shown.out.splitlines()[0].endswith("(anonymous-access; rated medium to critical by exposure)")
     assert "\nWhy      " in shown.out
-    assert re.search(r"^Fix      az .* (ID|NAME)( |$)", shown.out, re.MULTILINE)
+    assert re.search(r"^Fix           az .* (ID|NAME)( |$)", shown.out, re.MULTILINE)
     assert "{" not in shown.out
     assert json.loads(twolocks("rules", "show", "storage-plain-http", "--format", "json").out)["severity"] == "high"
     ended = twolocks("rules", "show", "storage-plane-http")

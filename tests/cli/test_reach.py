@@ -63,12 +63,12 @@ def test_what_is_not_known_ends_with_3(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "what", "do"),
     [
-        (("stnamd",), 'there is no resource "stnamd" with an endpoint', "nearest: stnamed"),
-        (("stnamed", "--port", "22/tcp"), '"22/tcp" is no port', "write tcp/22"),
+        (("stnamd",), 'no resource "stnamd" with an endpoint', "nearest: stnamed"),
+        (("stnamed", "--port", "22/tcp"), '"22/tcp" is not a port', "write tcp/22"),
         (("stnamed", "--port", "tcp/22"), "", ""),
         (("stnamed", "--port", "tcp/99"), "stnamed has no endpoint on tcp/99", "known: blob, "),
-        (("stnamed", "--source", "10.0.0.4"), "10.0.0.4 is no public address", "give the name or id of a machine"),
-        (("stnamed", "--source", "vm-none"), '"vm-none" is no address and no resource', "internet, an address"),
+        (("stnamed", "--source", "10.0.0.4"), "10.0.0.4 is not a public address", "give the name or id of a machine"),
+        (("stnamed", "--source", "vm-none"), '"vm-none" is not an address or a known resource', "internet, an address"),
     ],
 )
 def test_wrong_input_ends_with_2_and_the_nearest_names(
@@ -88,7 +88,7 @@ def test_a_name_that_two_resources_have_is_no_name(tmp_path: Path) -> None:
     twin = {**OPEN, "id": OPEN["id"].replace("rg-journal", "rg-other")}
     ended = twolocks("reach", "stopen", "--from", snapshot(tmp_path / "a.jsonl", OPEN, twin))
     assert ended.code == 2
-    assert '"stopen" names 2 resources' in ended.err
+    assert '"stopen" matches 2 resources' in ended.err
     assert OPEN["id"] in ended.err
 
 
@@ -120,7 +120,7 @@ def test_a_name_from_azure_stays_on_its_line(tmp_path: Path) -> None:
                 "no: 198.51.100.7 cannot open tcp/443 on vm-fag03"
                 "; the peered network vnet-drift was not seen: a firewall there may publish this machine",
                 "  blocks  fw-hub            DNAT rule rdp-fag03: tcp/443 to 10.40.3.5:3389, for 203.0.113.0/26",
-                "  also   published through the Front Door afd-journal, by private link",
+                "  also    published through the Front Door afd-journal, by private link",
             ],
         ),
         (

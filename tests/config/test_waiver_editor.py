@@ -96,7 +96,7 @@ def test_an_endpoint_is_accepted_with_all_rules_that_fail_on_it_as_it_is() -> No
     assert said.splitlines() == [
         "Waived    stjournal: blob/scans, critical (anonymous x internet), until "
         f"{day.day} {day:%B %Y}; waivers.toml:1 and 1 more entry",
-        "         If it gets worse, it counts again. It stays in every report, with your name",
+        "          If the severity rises, it counts again. Reports still show it, with the owner",
         "         Scan with it: twolocks scan --waivers waivers.toml",
     ]
     assert Path("waivers.toml").read_text() == (
@@ -239,7 +239,7 @@ def test_an_expired_waiver_of_the_same_is_named() -> None:
     lapsed = finding(scanned(containers(supportsHttpsTrafficOnly=False), *WITH), "storage-plain-http")
     assert lapsed["lapsed"]["owner"] == "ola"
     assert lapsed["message"].endswith("The waiver of ola expired on 2026-01-01.")
-    assert "Expired, and needed no more: waivers.toml:1" in accepted(
+    assert "Expired and no longer needed: waivers.toml:1" in accepted(
         row["fingerprint"], "--in", "findings.json", *WORDS
     )
 
@@ -360,7 +360,7 @@ def refused(*words: str) -> tuple[str, ...]:
 
 def test_what_is_missing_is_told_at_once() -> None:
     assert refused("9b01c2", "--in", "f.json", "--owner", "kari")[:2] == (
-        "error: waive needs --reason and --expires",
+        "error: waive requires --reason and --expires",
         "hint: --reason ... --expires ...; more: twolocks waive --help",
     )
 
@@ -368,8 +368,8 @@ def test_what_is_missing_is_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("day", "what"),
     [
-        ("2026-13-01", '"2026-13-01" is no date'),
-        ("soon", '"soon" is no date'),
+        ("2026-13-01", '"2026-13-01" is not a date'),
+        ("soon", '"soon" is not a date'),
         ((NOW - timedelta(days=1)).isoformat(), f"{NOW - timedelta(days=1)} is past"),
         ((NOW + timedelta(days=366)).isoformat(), f"{NOW + timedelta(days=366)} is more than 365 days ahead"),
     ],
@@ -397,9 +397,7 @@ def test_fingerprints_that_mean_nothing_or_too_much() -> None:
     assert told[2].startswith(f"hint: nearest: {one}; ")
     document["findings"][0]["fingerprint"] = one[:-1] + "x"
     Path("findings.json").write_text(json.dumps(document))
-    assert refused(one[:8], "--in", "findings.json", *WORDS)[0] == (
-        f'error: "{one[:8]}" is the beginning of 2 fingerprints'
-    )
+    assert refused(one[:8], "--in", "findings.json", *WORDS)[0] == (f'error: "{one[:8]}" matches 2 fingerprints')
     assert not Path("waivers.toml").exists()
 
 
@@ -455,7 +453,7 @@ def test_an_unknown_that_no_read_explains_is_accepted_as_a_gap_by_its_rule() -> 
     assert row["gaps"] == []
     Path("waivers.toml").write_text(before)
     told = accepted(row["fingerprint"], "--in", "findings.json", *WORDS, "--ticket", "OPS-7")
-    assert told.startswith(f"Accepted stjournal: {row['rule']}, undecided, until ")
+    assert told.startswith(f"Accepted stjournal: {row['rule']}, inconclusive, until ")
     assert "; waivers.toml:8\n" in told
     text = Path("waivers.toml").read_text()
     assert text.startswith(before)
@@ -477,7 +475,7 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
     Path("x.json").write_text("{")
     assert refused(*words, "x.json")[0].startswith("error: this is not JSON: ")
     Path("x.json").write_text("[]")
-    assert refused(*words, "x.json")[0].startswith("error: this is no findings file: ")
+    assert refused(*words, "x.json")[0].startswith("error: the file is not a findings file: ")
     snapshot(Path("night.jsonl"))
     assert refused(*words, "night.jsonl")[::2][:2] == (
         "error: this is a snapshot, not findings",

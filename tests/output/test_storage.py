@@ -314,7 +314,11 @@ def answering(status: int, code: str, after: int = 0) -> Iterator[dict[str, str]
             "AuthorizationFailure",
             '"Storage Blob Data Contributor" there, and let its firewall admit this machine\n',
         ),
-        (403, "KeyBasedAuthenticationNotPermitted", "hint: unset AZURE_STORAGE_CONNECTION_STRING and set AZURE_STORAGE"),
+        (
+            403,
+            "KeyBasedAuthenticationNotPermitted",
+            "hint: unset AZURE_STORAGE_CONNECTION_STRING and set AZURE_STORAGE",
+        ),
         (409, "BlobImmutableDueToPolicy", "refused to write n.json: 409 BlobImmutableDueToPolicy\n"),
     ],
 )
@@ -418,7 +422,7 @@ def test_a_scan_that_is_stopped_at_the_storage_account_says_so(store: Azurite, l
             _, said = process.communicate(timeout=60)
     assert reached
     assert process.returncode == 143, said
-    end = f"exit 143: stopped at the storage account; nothing was judged. {name} is as before; nothing was written"
+    end = f"exit 143: stopped while accessing the storage account; nothing was evaluated. {name} is unchanged; nothing was written"
     assert end in said
     assert not [blob for blob in store.blobs("reports") if blob.startswith(f"stopped-{limit}")]
     assert not Path("n.json").exists()

@@ -104,7 +104,7 @@ def test_gaps_and_nothing_found_is_never_zero_alone(tmp_path: Path) -> None:
     assert lines[result:] == [
         "Result    No exposed endpoint found, but not everything could be assessed",
         "          1 check is inconclusive: 1 read failed. None of them counts as passed",
-        "Exit 3     incomplete (1 gap)",
+        "Exit 3    incomplete (1 gap)",
     ]
 
 

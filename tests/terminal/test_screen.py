@@ -223,7 +223,7 @@ def live(clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sc
 
 
 def test_a_live_screen_says_who_where_and_how_far(live: Screen, clock: SimpleNamespace) -> None:
-    live.start("twolocks 0.1.0, reads only")
+    live.start("twolocks 0.1.0, read-only")
     live.begin("Reading")
     assert live.block() == ["Reading   0 s: signing in"]
     live.account("kari@agency.example", "cli", "agency.example", ["other.example"])
@@ -237,7 +237,7 @@ def test_a_live_screen_says_who_where_and_how_far(live: Screen, clock: SimpleNam
     assert live.block() == [
         "Reading   11 s: 1,204 reads done, 113 remaining; 247 resources; 9 failed",
         "  now    functions, 31 of 40 function apps",
-        "  wait   27 s more for storage lists (100 in 5 minutes), prod-journal norwayeast; other reads continue",
+        "  wait   27 s more for storage lists (100 in 5 minutes), prod-journal norwayeast; other reads go on",
     ]
     live.reading("functions", 40, 40, "function apps")
     clock.now += 30
