@@ -189,7 +189,10 @@ class LastScreen:
                 "No exposed endpoint found, but not everything could be assessed",
                 f"{many(checks, 'check')} {are} inconclusive{failed}. None of them counts as passed",
             ]
-        first = "No endpoint is publicly accessible without authentication; none is protected only by a shared key or password"
+        first = (
+            "No endpoint is publicly accessible without authentication; "
+            "none is protected only by a shared key or password"
+        )
         if self.accepted():
             what = "inconclusive checks" if counts.unaccepted_gaps == counts.gaps else "gaps"
             return [first, f"The {what} are accepted, not resolved"]

@@ -138,7 +138,7 @@ url-env = "OPS_HOOK"
         ("[scan]\nonly = [1]", ("scan.only must be text or a list of texts", "twolocks.toml:2", "")),
         ("[scan]\nauth = ['cli']", ("scan.auth must be text", "twolocks.toml:2", "")),
         ("[networks]\na = ['10.0.0.0/33']", ("'10.0.0.0/33'", "twolocks.toml:2", "write ranges as")),
-        ("[networks]\na = ['0.0.0.0/1']\nb = ['128.0.0.0/1']", ("these networks cover", "twolocks.toml:1", "name the")),
+        ("[networks]\na = ['0.0.0.0/1']\nb = ['128.0.0.0/1']", ("these networks cover", "twolocks.toml:1", "list the")),
         ("[networks]\na = 5", ("networks.a must be a list of ranges", "twolocks.toml:2", "")),
         ("[network]\nwide-ipv6 = 129", ("network.wide-ipv6 must be a number from 0 to 128", "twolocks.toml:2", "")),
         (
@@ -242,7 +242,7 @@ def test_a_password_in_the_url_of_a_history_is_refused_but_in_the_variable(url: 
     )  # fmt: skip
     assert "im@" not in error.what + error.at + error.do
     assert "geheim" not in error.what + error.at + error.do
-    with pytest.raises(InputError, match="holds a password") as raised:
+    with pytest.raises(InputError, match="contains a password") as raised:
         resolved(f'[scan]\nhistory = "{url}"\n', tmp_path)
     assert raised.value.at == f"{tmp_path}/twolocks.toml:2"
     (tmp_path / "twolocks.toml").unlink()
@@ -274,7 +274,7 @@ def test_what_a_nightly_scan_may_not_say(tmp_path: Path) -> None:
         "--fail-on new:hihg",
         "nearest: new:high; known: critical, high, medium, low, info, never, new:SEVERITY",
     )
-    assert told(history="mysql://db/two")[:2] == ('no history is kept in "mysql"', "--history mysql://db/two")
+    assert told(history="mysql://db/two")[:2] == ('unsupported history "mysql"', "--history mysql://db/two")
     assert told(history="postgresql://db/two")[2].startswith("nearest: postgresql+psycopg://; known: a file,")
     assert told(notify=["ops"]) == (
         'unknown notification "ops"',

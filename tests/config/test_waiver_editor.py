@@ -97,7 +97,7 @@ def test_an_endpoint_is_accepted_with_all_rules_that_fail_on_it_as_it_is() -> No
         "Waived    stjournal: blob/scans, critical (anonymous x internet), until "
         f"{day.day} {day:%B %Y}; waivers.toml:1 and 1 more entry",
         "          If the severity rises, it counts again. Reports still show it, with the owner",
-        "         Scan with it: twolocks scan --waivers waivers.toml",
+        "          Scan with it: twolocks scan --waivers waivers.toml",
     ]
     assert Path("waivers.toml").read_text() == (
         f"""[[waiver]]
@@ -370,7 +370,7 @@ def test_what_is_missing_is_told_at_once() -> None:
     [
         ("2026-13-01", '"2026-13-01" is not a date'),
         ("soon", '"soon" is not a date'),
-        ((NOW - timedelta(days=1)).isoformat(), f"{NOW - timedelta(days=1)} is past"),
+        ((NOW - timedelta(days=1)).isoformat(), f"{NOW - timedelta(days=1)} is in the past"),
         ((NOW + timedelta(days=366)).isoformat(), f"{NOW + timedelta(days=366)} is more than 365 days ahead"),
     ],
 )
@@ -393,7 +393,7 @@ def test_fingerprints_that_mean_nothing_or_too_much() -> None:
     assert refused(one[:5], "--in", "findings.json", *WORDS)[0] == f'error: "{one[:5]}" is too short for a fingerprint'
     wrong = one[:-1] + ("0" if one[-1] != "0" else "1")
     told = refused(wrong, "--in", "findings.json", *WORDS)
-    assert told[0] == f'error: there is no finding and no endpoint "{wrong}"'
+    assert told[0] == f'error: no finding or endpoint has the fingerprint "{wrong}"'
     assert told[2].startswith(f"hint: nearest: {one}; ")
     document["findings"][0]["fingerprint"] = one[:-1] + "x"
     Path("findings.json").write_text(json.dumps(document))
@@ -408,7 +408,7 @@ def test_what_is_waived_already() -> None:
     assert refused(one, "--in", "findings.json", *WORDS)[:3] == (
         "error: stjournal: blob/scans is already waived",
         "--> waivers.toml",
-        "hint: scan again: these findings are older than the waiver",
+        "hint: scan again; these findings are older than the waiver",
     )
     scanned(containers("scans"), *WITH)
     assert refused(one, "--in", "findings.json", *WORDS)[0] == (
@@ -434,7 +434,7 @@ def test_an_unknown_is_not_waived_and_its_gap_is_offered() -> None:
     row = finding(document, "storage-anonymous-blob-access")
     assert row["status"] == "unknown"
     told = refused(row["fingerprint"], "--in", "findings.json", *WORDS)
-    assert told[0].startswith("error: stjournal: storage-anonymous-blob-access is Unknown: ")
+    assert told[0].startswith("error: stjournal: storage-anonymous-blob-access is inconclusive: ")
     assert told[2:6] == (
         "hint: an Unknown ends by a read, or its gap is accepted by [[gap]] in the waiver file:",
         "  [[gap]]",
@@ -453,7 +453,7 @@ def test_an_unknown_that_no_read_explains_is_accepted_as_a_gap_by_its_rule() -> 
     assert row["gaps"] == []
     Path("waivers.toml").write_text(before)
     told = accepted(row["fingerprint"], "--in", "findings.json", *WORDS, "--ticket", "OPS-7")
-    assert told.startswith(f"Accepted stjournal: {row['rule']}, inconclusive, until ")
+    assert told.startswith(f"Accepted  stjournal: {row['rule']}, inconclusive, until ")
     assert "; waivers.toml:8\n" in told
     text = Path("waivers.toml").read_text()
     assert text.startswith(before)
@@ -473,7 +473,7 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
     words = ("9b01c2", *WORDS, "--in")
     assert refused(*words, "none.json")[0] == "error: none.json cannot be read: No such file or directory"
     Path("x.json").write_text("{")
-    assert refused(*words, "x.json")[0].startswith("error: this is not JSON: ")
+    assert refused(*words, "x.json")[0].startswith("error: the file is not JSON: ")
     Path("x.json").write_text("[]")
     assert refused(*words, "x.json")[0].startswith("error: the file is not a findings file: ")
     snapshot(Path("night.jsonl"))
@@ -501,7 +501,7 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
 @pytest.mark.parametrize("text", ["one\ntwo", "a\u202eb", "\udcff"])
 def test_a_reason_is_one_line_of_text(text: str) -> None:
     told = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--expires", LATER, "--reason", text)
-    assert told[0] == "error: --reason is one line of text"
+    assert told[0] == "error: --reason must be one line of text"
 
 
 def test_quotes_and_backslashes_in_a_reason_come_back() -> None:

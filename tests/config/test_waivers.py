@@ -263,7 +263,7 @@ def test_brackets_in_a_pattern_are_brackets(tmp_path: Path, rules: RuleSet) -> N
             2,
         ),
         ("[waiver]\nrule = 'x'\n", "waiver must be a list of tables", 1),
-        ("[[waivers]]\n", 'a waiver file has no table "waivers"', 1),
+        ("[[waivers]]\n", 'unknown table "waivers" in a waiver file', 1),
         (
             "[[gap]]\nurl = '*/a'\nreason = 'r'\nowner = 'o'\nexpires = 2026-12-31\nrule = 'x'\n",
             "a gap requires a url, or a rule and a resource, not both",
@@ -307,13 +307,13 @@ def test_a_tag_names_resources_only_if_the_settings_allow_it(tmp_path: Path, rul
     assert not covered(found, rules)
     with pytest.raises(Faults) as raised:
         file(text, tmp_path, rules)
-    assert raised.value.all[0].do.endswith("who may write tags may then waive")
+    assert raised.value.all[0].do.endswith("whoever can write tags can then waive")
 
 
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        (entry(tag='"a=b"'), "a waiver has a resource or a tag, not both"),
+        (entry(tag='"a=b"'), "a waiver requires a resource or a tag, not both"),
         (entry(resource="", tag='"a"'), '"a" is not a tag'),
         (entry(resource="", tag='"a="'), '"a=" is not a tag'),
         (entry(resource="", tag='"=b"'), '"=b" is not a tag'),
@@ -531,7 +531,7 @@ def test_a_waiver_that_was_met_and_did_not_cover_is_called_so(tmp_path: Path, ru
 def test_twenty_notes_are_all_told(tmp_path: Path, rules: RuleSet) -> None:
     found = file("".join(entry(resource=f'"*/st{number}"') for number in range(20)), tmp_path, rules)
     assert len(told(found, rules)) == 20
-    assert told(found, rules)[-1].endswith("if that is mended")
+    assert told(found, rules)[-1].endswith("if this is fixed")
 
 
 def test_a_pattern_of_subscriptions_is_needless_only_after_a_scan_of_all(tmp_path: Path, rules: RuleSet) -> None:
@@ -555,5 +555,5 @@ def test_a_thousand_waivers_are_looked_up_and_not_searched(tmp_path: Path, rules
 
 
 def test_each_table_that_nobody_knows_is_told(tmp_path: Path, rules: RuleSet) -> None:
-    with pytest.raises(Faults, match="no table"):
+    with pytest.raises(Faults, match="unknown table"):
         file(entry() + '[[wavier]]\nrule = "x"\n', tmp_path, rules)
