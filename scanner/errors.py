@@ -1,11 +1,11 @@
-"""Errors that a person can act on: what is wrong, where, and what to do; with the exit code that they end with."""
+"""Errors that a user can act on: what is wrong, where, and what to do; with their exit codes."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """`what` is one clause, `at` where it is (a file and line, an option), `do` what helps; exit code `code`."""
+    """`what` is one clause, `at` the place (a file and line, an option), `do` the hint, `code` the exit code."""
 
     code = 2
 
@@ -27,7 +27,7 @@ class HistoryError(UserError):
 
 
 class AccessError(UserError):
-    """Nothing could be read, for want of a login, a network or a permission: exit code 4."""
+    """Nothing could be read because of the credentials, the network or a permission: exit code 4."""
 
     code = 4
 

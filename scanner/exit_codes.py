@@ -1,4 +1,4 @@
-"""Exit codes, and the decision between them: the first that fits of 4, 2, 1, 70, 3, 0.
+"""Exit codes, and the choice between them: the first that applies of 4, 2, 1, 70, 3, 0.
 
 A scan that ends early raises 4 and 2 (`UserError.code`).
 """
@@ -18,7 +18,7 @@ FINE, FOUND, WRONG, INCOMPLETE, NOTHING_READ, DEFECT = 0, 1, 2, 3, 4, 70
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """A code, and the sentence that says why; `log` says more, for logs and `--quiet`."""
+    """An exit code and its reason. `log`: a longer reason, for logs and `--quiet`."""
 
     code: int
     why: str
@@ -35,11 +35,11 @@ def decide(
     defects: int = 0,
     found: Changes | None = None,
 ) -> Exit:
-    """Return how a scan ends whose evaluation ran.
+    """Return the exit code of a scan after its evaluation.
 
-    `unwritten`: the files that could not be written. `defects`: the places where Azure's effective rules differ from
-    ours; they hide no finding, but such a scan ends neither as fine nor as merely incomplete. `found`: the changes that
-    the history knows; without them `new:SEVERITY` counts every open failure.
+    `unwritten`: the files that could not be written. `defects`: the number of places where Azure's effective rules
+    differ from ours; they outrank codes 0 and 3, but not findings. `found`: the changes against the history; without
+    them `new:SEVERITY` counts every open failure.
     """
     also = f"; also incomplete{_incomplete(result)}" if not result.complete else ""
     wrong = f"Azure disagrees in {defects:,} {_s(defects, 'place', 'places')}: a defect of Twolocks"
@@ -98,9 +98,9 @@ def _found(endpoints: int, others: int, result: EvaluationResult, fail_on: str, 
 
 
 def _kinds(fail_on: str, news: Changes | None) -> str:
-    """Return what is counted for `--fail-on new:SEVERITY`: `new`, `reopened`, `new, reopened or worse`."""
+    """Return the kinds of changes for `--fail-on new:SEVERITY`: `new`, `reopened`, `new, reopened or raised`."""
     there = {each.kind for each in news.alerts(Severity[fail_on.removeprefix(NEW)])} if news else set()
-    *first, last = [kind.value for kind in ALERTS if kind in there] or ["new"]
+    *first, last = [kind.name for kind in ALERTS if kind in there] or ["new"]
     return f"{', '.join(first)} or {last}" if first else last
 
 
@@ -108,7 +108,7 @@ def clean_words(counts: Counts, fail_on: str) -> str:
     """Return the sentence of exit 0: `nothing at high or above; 4 medium, 6 low`."""
     said = [f"{number:,} {name}" for name, number in counts.by_severity.items() if number]
     if fail_on == "never":
-        return f"--fail-on never; {', '.join(said)}" if said else "nothing was found"
+        return f"--fail-on never; {', '.join(said)}" if said else "nothing found"
     least = fail_on.removeprefix(NEW)
     head = f"nothing {'new ' if fail_on.startswith(NEW) else ''}at {least}{'' if least == 'critical' else ' or above'}"
     return "; ".join([head, *([", ".join(said)] if said else [])])
@@ -117,9 +117,9 @@ def clean_words(counts: Counts, fail_on: str) -> str:
 def _incomplete(result: EvaluationResult, *, checks: bool = False) -> str:
     checks_left, gaps = result.counts.inconclusive, result.counts.unaccepted_gaps
     if not checks_left and not gaps:
-        return ": not all that was asked for could be seen"
+        return ": part of the scope could not be assessed"
     some = checks_left and (checks or not gaps)
-    said = f", {checks_left:,} {_s(checks_left, 'check', 'checks')} undecided" if some else ""
+    said = f", {checks_left:,} {_s(checks_left, 'check', 'checks')} inconclusive" if some else ""
     return said + (f" ({gaps:,} {_s(gaps, 'gap', 'gaps')})" if gaps else "")
 
 

@@ -63,14 +63,14 @@ def change(kind: str, severity: str, *, of: Any = "exposure", category: str = ""
         ),
         (result(crashes=[CRASH]), {}, FOUND, "1 rule crashed"),
         (result(crashes=[CRASH, CRASH], open={"high": 1}), {}, FOUND, "1 endpoint at high or above; 1 rule crashed"),
-        (result(complete=False), {}, INCOMPLETE, "incomplete: not all that was asked for could be seen"),
-        (result(complete=False, unknown=2), {}, INCOMPLETE, "incomplete, 2 checks undecided"),
+        (result(complete=False), {}, INCOMPLETE, "incomplete: part of the scope could not be assessed"),
+        (result(complete=False, unknown=2), {}, INCOMPLETE, "incomplete, 2 checks inconclusive"),
         (result(complete=False, unknown=2, gaps=1), {}, INCOMPLETE, "incomplete (1 gap)"),
         (
             result(complete=False, unknown=2, accepted=2),
             {},
             INCOMPLETE,
-            "incomplete: not all that was asked for could be seen",
+            "incomplete: part of the scope could not be assessed",
         ),
         (
             result(complete=False, open={"high": 1}, gaps=2),
@@ -111,7 +111,7 @@ def test_the_first_that_fits(made: EvaluationResult, more: dict[str, Any], code:
 def test_the_log_of_an_incomplete_scan_names_checks_and_gaps() -> None:
     ended = decide(result(complete=False, unknown=1200, gaps=1), "high", note="; see coverage")
     assert ended.why == "incomplete (1 gap); see coverage"
-    assert ended.log == "incomplete, 1,200 checks undecided (1 gap)"
+    assert ended.log == "incomplete, 1,200 checks inconclusive (1 gap)"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_what_fails_a_scan(fail_on: str, code: int, why: str) -> None:
 
 
 def test_never_is_fine_but_a_crash_and_a_gap_are_told() -> None:
-    assert decide(result(), "never").why == "nothing was found"
+    assert decide(result(), "never").why == "nothing found"
     assert decide(result(crashes=[CRASH]), "never").code == FOUND
     assert decide(result(complete=False), "never").code == INCOMPLETE
 
@@ -148,9 +148,9 @@ def test_with_a_history_only_what_is_news_fails(news: str) -> None:
 @pytest.mark.parametrize(
     ("news", "said"),
     [
-        (["worse"], "1 endpoint worse"),
+        (["worse"], "1 endpoint raised"),
         (["reopened", "new"], "2 endpoints new or reopened"),
-        (["worse", "reopened", "new"], "3 endpoints new, reopened or worse"),
+        (["worse", "reopened", "new"], "3 endpoints new, reopened or raised"),
     ],
 )
 def test_news_are_called_what_they_are(news: list[str], said: str) -> None:

@@ -1,4 +1,4 @@
-"""`twolocks access`: which rules the login at hand can decide, before any scan; and the smallest role for them."""
+"""`twolocks access`: the rules that the current identity can evaluate, and the least-privilege role for them."""
 
 import os
 import shlex
@@ -23,26 +23,25 @@ from scanner.scan.job import chosen
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 from scanner.terminal.lines import Line, table
-from scanner.terminal.screen import Screen
+from scanner.terminal.screen import VIEWS, Screen
 from scanner.terminal.signals import Stop
 from scanner.terminal.text import clean, many
 
-VIEWS = {"full": "seen in full", "partial": "seen in part", "none": "not seen"}
-DENIED = "deny assignments are not in Azure's answer; one may still refuse a read that a role allows"
+DENIED = "Azure's response does not include deny assignments; one may still block a read that a role allows"
 SHOWN = 3
 _GROUPS = "Microsoft.Management/managementGroups/"
-"""The beginning of actions that a subscription's roles do not show. A scan that needs one has used it."""
+"""The prefix of actions that the roles of a subscription do not show. A scan that requires one has used it."""
 
 
-# What can be decided
+# What can be evaluated
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeAccess:
-    """The access to a subscription, or to a group in it, and the enabled rules that it cannot decide.
+    """The access to a subscription, or to a group in it, and the enabled rules that cannot be evaluated with it.
 
-    `lacking`: the rules that missing actions leave undecided, each with these; `unknown`: those of which Azure did not
-    say enough; `denied`: all actions that are missing here, needed by a rule or not. Actions are in lower case.
+    `lacking`: the rules that are inconclusive because of missing actions, with these actions; `unknown`: the rules for
+    which Azure returned too little; `denied`: all missing actions, required by a rule or not. Lower case.
     """
 
     rights: SubscriptionPermissions
@@ -51,7 +50,7 @@ class ScopeAccess:
     denied: frozenset[str] = frozenset()
 
     @property
-    def undecided(self) -> int:
+    def inconclusive(self) -> int:
         return len(self.lacking) + len(self.unknown)
 
     @property
@@ -67,7 +66,7 @@ class ScopeAccess:
 
 @dataclass(frozen=True, slots=True)
 class MissingAction:
-    """A missing action, the rules that it leaves undecided, and the scopes (names and ids) where it is missing."""
+    """A missing action, the rules that it leaves inconclusive, and the scopes (names and ids) without it."""
 
     action: str
     rules: tuple[str, ...]
@@ -76,13 +75,13 @@ class MissingAction:
 
 
 def wanted(rules: RuleSet, effective: bool = False) -> dict[str, bool]:
-    """Return the actions that the rules need, and for each whether a scan lists whole subscriptions with it."""
+    """Return the actions that the rules require, and for each whether a scan lists whole subscriptions with it."""
     lists = access.listed(rules)
     return {each: each in lists for each in access.actions(rules, effective) if not each.startswith(_GROUPS)}
 
 
 def assess(rules: RuleSet, found: Sequence[SubscriptionPermissions], effective: bool = False) -> list[ScopeAccess]:
-    """Return the access in each scope. An action that verdicts look things up with counts in all scopes."""
+    """Return the access in each scope. An action for lookups is required in all scopes."""
     asked = wanted(rules, effective)
     said = [{each.lower(): right.allows(each, listed=listed) for each, listed in asked.items()} for right in found]
     seen = [each for each, right in zip(said, found, strict=True) if right.view != "none"]
@@ -117,7 +116,7 @@ def _place(rules: RuleSet, right: SubscriptionPermissions, said: Answers, everyw
 
 
 def missing(rules: RuleSet, places: Sequence[ScopeAccess], effective: bool = False) -> list[MissingAction]:
-    """Return the missing actions, those that leave the most rules undecided first."""
+    """Return the missing actions, those that affect the most rules first."""
     affected: dict[str, set[str]] = defaultdict(set)
     for place in places:
         for id, lacks in place.lacking.items():
@@ -138,7 +137,7 @@ def missing(rules: RuleSet, places: Sequence[ScopeAccess], effective: bool = Fal
 
 
 def check(settings: Settings) -> int:
-    """Print which rules can be decided, and return the exit code. Raises InputError, and what a collection raises."""
+    """Print which rules can be evaluated, and return the exit code. Raises InputError and errors of a collection."""
     rules = chosen(settings)
     screen = Screen()
     with stopping(screen) as stop:
@@ -148,7 +147,7 @@ def check(settings: Settings) -> int:
 
 
 def role(settings: Settings) -> int:
-    """Print the smallest role, and return the exit code. Raises InputError."""
+    """Print the least-privilege role, and return the exit code. Raises InputError."""
     scopes = [access.scope(each, settings.at("scope", each)) for each in settings["scope"]]
     rules = chosen(settings)
     actions = access.actions(rules, settings["effective"])
@@ -157,7 +156,7 @@ def role(settings: Settings) -> int:
     is_json = settings["format"] == "json"
     said = f"Role: {len(actions)} read actions for {len(rules.enabled)} rules; no secrets, no writes."
     if not settings["scope"]:
-        said += " Put your subscription into it, or give --scope /subscriptions/ID."
+        said += " Add your subscription to it, or use --scope /subscriptions/ID."
     command = Line("az role definition create --role-definition role.json", column=0, whole=True)
     Screen().last([Line(f"{said} Next:", column=0), command] if is_json else [Line(said, column=0)])
     return 2 if rules.broken else 0
@@ -176,28 +175,28 @@ def _check(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> in
 
 
 def end(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: int) -> tuple[int, str]:
-    """Return the exit code, and the sentence that says why."""
-    short = [each for each in places if each.undecided]
+    """Return the exit code and its reason."""
+    short = [each for each in places if each.inconclusive]
     partly = [each.name for each in places if each.rights.view == "partial"]
     said = []
     if len(short) > SHOWN:
-        most = max(each.undecided for each in short)
+        most = max(each.inconclusive for each in short)
         said.append(
-            f"up to {many(most, 'rule')} in {len(short):,} of {len(places):,} subscriptions would stay undecided"
+            f"up to {many(most, 'rule')} in {len(short):,} of {len(places):,} subscriptions cannot be evaluated"
         )
     elif short:
-        first, *others = [(each.undecided, each.name) for each in short]
+        first, *others = [(each.inconclusive, each.name) for each in short]
         more = _and([f"{many(first[0], 'rule')} in {first[1]}", *(f"{number:,} in {name}" for number, name in others)])
-        said.append(f"{more} would stay undecided")
+        said.append(f"{more} cannot be evaluated")
     if partly:
         said.append(
-            f"{_named(partly)} {'is' if len(partly) == 1 else 'are'} seen in part; what else is there is not known"
+            f"{_named(partly)} {'has' if len(partly) == 1 else 'have'} partial visibility; other resources may exist"
         )
     if any(each.action in EFFECTIVE for each in lacks):
         said.append("scan --effective would be incomplete")
     if said:
         return INCOMPLETE, "; ".join(said)
-    return FINE, f"all {count:,} rules can be decided in {_named([each.name for each in places])}"
+    return FINE, f"all {count:,} rules can be evaluated in {_named([each.name for each in places])}"
 
 
 def _named(names: Sequence[str]) -> str:
@@ -212,8 +211,8 @@ def _text(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: 
     piped = not sys.stdout.isatty()
     rows = []
     for each in places:
-        said = f"{count - each.undecided:,} of {many(count, 'rule')} can be decided"
-        said += f", {len(each.unknown):,} not known" if each.unknown else ""
+        said = f"{count - each.inconclusive:,} of {many(count, 'rule')} can be evaluated"
+        said += f", {len(each.unknown):,} unknown" if each.unknown else ""
         rows.append([each.name, said, VIEWS[each.rights.view], *([each.scope] if piped else [])])
     table(rows, sys.stdout, os.environ)
     if piped:
@@ -235,18 +234,21 @@ def _notes(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], settin
         silent = [f"{name} ({why})" for name, why in place.rights.reasons.items() if name != "*"]
         if "*" in place.rights.reasons:
             lines.append(
-                Line(f"the groups of {place.name} could not be listed: {place.rights.reasons['*']}", "Unknown")
+                Line(f"the resource groups of {place.name} could not be listed: {place.rights.reasons['*']}", "Unknown")
             )
         if silent:
             more = f" and {len(silent) - SHOWN:,} more" if len(silent) > SHOWN else ""
-            lines.append(Line(f"groups of {place.name}: {', '.join(silent[:SHOWN])}{more}", "Unknown"))
+            lines.append(Line(f"resource groups of {place.name}: {', '.join(silent[:SHOWN])}{more}", "Unknown"))
     lines.append(Line(DENIED, "Note"))
     if lacks:
         command = ["twolocks", "access", "role", *(["--effective"] if settings["effective"] else [])]
         command += [
             word for name in ("only", "skip", "rules") for each in settings[name] for word in (f"--{name}", each)
         ]
-        lines += [Line("a role that allows all:", "Next"), Line(f"{shlex.join(command)} > role.json", whole=True)]
+        lines += [
+            Line("create a role that allows all of them:", "Next"),
+            Line(f"{shlex.join(command)} > role.json", whole=True),
+        ]
     return lines
 
 
@@ -261,7 +263,7 @@ def _document(
                 "scope": each.scope,
                 "name": each.name,
                 "view": each.rights.view,
-                "decided": len(rules.enabled) - each.undecided,
+                "decided": len(rules.enabled) - each.inconclusive,
                 "undecided": sorted(each.lacking),
                 "unknown": sorted(each.unknown),
                 "not-asked": dict(sorted(each.rights.reasons.items())),
@@ -277,7 +279,7 @@ def _document(
 
 
 class _AccountAndScopes:
-    """Reports account and scopes of a collection alone, because the rest is this command's own answer."""
+    """Reports only the account and scopes of a collection, because this command prints the rest itself."""
 
     def __init__(self, screen: Screen) -> None:
         self.account, self.scope = screen.account, screen.scope
@@ -288,7 +290,7 @@ class _AccountAndScopes:
 
 
 def _asked(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> list[SubscriptionPermissions]:
-    screen.begin("Asking", lambda: "what this login may do")
+    screen.begin("Checking", lambda: "permissions of this identity")
     try:
         return stop.run(_ask(rules, settings, screen))
     finally:
@@ -316,7 +318,7 @@ async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> list[Subsc
 
 
 def _scope_of(settings: Settings) -> tuple[Scope, dict[str, list[tuple[str, ...]]]]:
-    """Return the scope, and the resource groups by subscription id (lower case) where only groups were named.
+    """Return the scope, and the resource groups by subscription id (lower case) if only groups were named.
 
     Raise InputError.
     """
@@ -332,9 +334,9 @@ def _scope_of(settings: Settings) -> tuple[Scope, dict[str, list[tuple[str, ...]
             whole.append(subscription_of(place))
     if groups and (whole or above):
         raise InputError(
-            "resource groups, and subscriptions or management groups, cannot be checked together",
+            "resource groups cannot be checked together with subscriptions or management groups",
             at="--scope",
-            do="check them one after the other",
+            do="check them separately",
         )
     named = {subscription: list(each.values()) for subscription, each in groups.items()}
     return Scope(subscriptions=(*whole, *named), management_groups=tuple(above)), named

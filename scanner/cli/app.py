@@ -1,4 +1,4 @@
-"""The command line, made of the rows of `scanner.config.commands`. `--help` imports this, the rows and click alone."""
+"""The command line, generated from `scanner.config.commands`. `--help` imports only this, the rows and click."""
 
 import sys
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from scanner.config.options import Option
 
 
 class _Command(click.Command):
-    """A command whose help is made of its row."""
+    """A command with the help of its row."""
 
     def __init__(self, row: Command) -> None:
         params: list[click.Parameter] = [_argument(place, word) for place, word in enumerate(row.arguments)]

@@ -1,4 +1,4 @@
-"""What several commands share: their settings, the reaction to Ctrl-C, rule files that were not loaded, JSON."""
+"""Shared parts of commands: settings, handling of Ctrl-C, errors of rule files, JSON."""
 
 import os
 import sys
@@ -29,10 +29,10 @@ def settings_of(row: Command, given: Mapping[str, Any]) -> Settings:
 
 @contextmanager
 def stopping(screen: Screen) -> Iterator[Stop]:
-    """Watch for Ctrl-C and SIGTERM while a command runs, and say on the screen that it stops."""
+    """Watch for Ctrl-C and SIGTERM while a command runs, and print that it stops."""
 
     def tell(code: int) -> None:
-        how = "Ctrl-C again stops at once" if code == 130 else "SIGTERM again stops at once"
+        how = "Ctrl-C again stops immediately" if code == 130 else "SIGTERM again stops immediately"
         screen.write([Line(f"Stopping; {how}", column=0)], "done", f"stopping; {how}")
 
     with Stop(tell).watching() as stop:
@@ -42,7 +42,7 @@ def stopping(screen: Screen) -> Iterator[Stop]:
 def show_broken(broken: "Sequence[Broken]") -> None:
     """Print the rule files that were not loaded, on standard error."""
     for each in broken:
-        error = InputError(f"a rule file was not loaded: {each.error}", at=f"{each.file}:{each.line}", do="mend it")
+        error = InputError(f"rule file not loaded: {each.error}", at=f"{each.file}:{each.line}", do="fix it")
         Screen().last(error_lines(error))
 
 

@@ -1,4 +1,4 @@
-"""`twolocks demo`: scans the sample estate in the sandbox with the real SDKs; no network and no Azure account."""
+"""`twolocks demo`: scans the sample environment in the sandbox with the real SDKs, without network or account."""
 
 import os
 import shlex
@@ -25,15 +25,15 @@ FILES = ("report.html", "findings.json", "snapshot.jsonl")
 
 
 def run(settings: Settings) -> int:
-    """Serve, scan, write into `--dir`, say what was found. Return 0 as the exit code unless `--fail-on` was given."""
+    """Serve, scan, write to `--dir`, print the result. Return 0 as the exit code unless `--fail-on` is set."""
     screen = Screen(quiet=settings["quiet"], verbose=settings["verbose"])
     with stopping(screen) as stop:
         return _demo(settings, screen, stop)
 
 
 def _demo(settings: Settings, screen: Screen, stop: Stop) -> int:
-    said = "the sample estate, served on this machine; no Azure account is used"
-    screen.write([Line(said, "Demo")], "start", f"the demo: {said}")
+    said = "sample environment, served on this machine; no Azure account is used"
+    screen.write([Line(said, "Demo")], "start", f"demo: {said}")
     from scanner.sandbox.estate import load_estate
     from scanner.sandbox.server import serve
 
@@ -51,7 +51,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"the folder {folder} cannot be made: {error.strerror}", at=f"--dir {folder}") from None
+        raise InputError(f"folder {folder} cannot be created: {error.strerror}", at=f"--dir {folder}") from None
 
 
 def _scan(settings: Settings, folder: Path, url: str) -> Settings:
@@ -82,10 +82,10 @@ def _end(outcome: Outcome, settings: Settings, folder: Path, screen: Screen) -> 
     reads = f"{counts.reads:,} of {many(counts.reads + summary.failed, 'read')}"
     refused = "is" if summary.failed == 1 else "are"
     lines = [
-        Line("the sample estate, served on this machine; no Azure account is used", "Demo"),
+        Line("sample environment, served on this machine; no Azure account is used", "Demo"),
         Line(
             f"{many(counts.resources, 'resource')} with {reads} in {span(summary.took or 0)}; "
-            f"{many(summary.failed, 'read')} {refused} refused on purpose",
+            f"{many(summary.failed, 'read')} {refused} refused by design",
             "Read",
         ),
         *summary.result(),
@@ -106,11 +106,11 @@ def _exit(outcome: Outcome, settings: Settings) -> str:
     if settings["fail-on"] != "never":
         return outcome.end.why
     would = decide(outcome.summary.evaluation, "high").code
-    return f"a demo ends with 0; a scan of this estate would end with {would}"
+    return f"a demo exits with 0; a scan of this environment would exit with {would}"
 
 
 def command() -> str:
-    """Return the command with which this run was started."""
+    """Return the command that started this run."""
     here = Path(sys.argv[0])
     if here.name != "twolocks":
         return "twolocks"

@@ -18,7 +18,7 @@ from scanner.terminal.screen import Screen
 
 
 def run(settings: Settings, old: str, new: str) -> int:
-    """Print and write what differs, and return the exit code. Raises InputError."""
+    """Print and write the differences, and return the exit code. Raises InputError."""
     outs = parse_targets(settings["out"], settings.at, DIFF_FORMATS)
     rules = chosen(settings)
     screen = Screen()

@@ -1,4 +1,4 @@
-"""Reports whatever ends a command: errors of people, stops, defects; one place for their exit codes."""
+"""Reports everything that ends a command: user errors, signals, defects; and returns the exit codes."""
 
 import os
 import sys
@@ -32,7 +32,7 @@ def report(error: BaseException, words: Sequence[str]) -> int:
 
 
 def _silent(error: BaseException) -> int | None:
-    """Return the exit code of what ends a command without a message; None for all else."""
+    """Return the exit code of errors without a message; None for all others."""
     if isinstance(error, Stopped):
         return error.code
     if isinstance(error, KeyboardInterrupt):
@@ -51,19 +51,19 @@ def _print(error: UserError) -> int:
 
 
 def _usage(error: click.ClickException, words: Sequence[str]) -> UserError:
-    """Return click's error in our words, with the nearest name."""
+    """Return click's error as a UserError, with the nearest name."""
     context = getattr(error, "ctx", None)
     if context is None:
         context = click.Context(click.Command("twolocks"), info_name="twolocks")
     command = context.command_path
     if isinstance(error, click.NoSuchOption):
         known = [option for each in context.command.params for option in each.opts]
-        return _unknown(f"there is no option {error.option_name}", error.option_name, known, command)
+        return _unknown(f"unknown option {error.option_name}", error.option_name, known, command)
     text = error.format_message().rstrip(".")
     if text.startswith("No such command") and isinstance(context.command, click.Group):
         word = next((each for each in words if not each.startswith("-") and each not in command.split()), "")
-        return _unknown(f'there is no command "{word}"', word, context.command.commands, command)
-    return InputError(text[:1].lower() + text[1:], do=f"{command} --help")
+        return _unknown(f'unknown command "{word}"', word, context.command.commands, command)
+    return InputError(text[:1].lower() + text[1:], do=f"see {command} --help")
 
 
 def _unknown(what: str, word: str, known: Iterable[str], command: str) -> InputError:
@@ -72,11 +72,11 @@ def _unknown(what: str, word: str, known: Iterable[str], command: str) -> InputE
 
 
 def _defect(error: BaseException) -> UserError:
-    """Return what a person is told of an error that we did not foresee."""
+    """Return the error that reports an unexpected exception."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "scanner" in Path(frame.filename).parts]
     where = "/".join(Path(frames[-1].filename).with_suffix("").parts[-2:]) if frames else "?"
     return UserError(
         f"twolocks failed: {type(error).__name__} in {where}; no file was written",
-        do="run again with --verbose and report the output",
+        do="run again with --verbose, and report the output as a defect",
         code=DEFECT,
     )

@@ -1,4 +1,4 @@
-"""The help of each command, made of its row: plain text, at most 80 columns."""
+"""The help of each command, generated from its row: plain text, at most 80 columns."""
 
 import textwrap
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from scanner.config.options import Option
 
 WIDTH = 80
 BESIDE = 44
-"""The column of what stands beside a usage line."""
-MANY = "+ can be given more than once"
+"""The column of the text beside a usage line."""
+MANY = "+ may be repeated"
 
 
 def text(command: Command) -> str:
-    """Return what `--help` prints, without a line break at its end."""
+    """Return the text of `--help`, without a final line break."""
     parts = _group(command) if not command.runs else _single(command)
     return "\n\n".join(part for part in parts if part)
 
@@ -47,7 +47,7 @@ def _single(command: Command) -> Iterator[str]:
 
 
 def _rows(rows: tuple[Option | str, ...], note: str) -> Iterator[str]:
-    """Yield a line or more for each option. `note` stands beside `--help`."""
+    """Yield one or more lines for each option. `note` is printed beside `--help`."""
     options = [each for each in rows if isinstance(each, Option)]
     wide = max(len(_signature(each)) for each in options)
     many = any(each.many for each in options)
@@ -74,14 +74,14 @@ def _signature(option: Option) -> str:
 
 
 def _variable(command: Command) -> str:
-    """Return the sentence on variables; "" where no option has one."""
+    """Return the sentence on variables; "" if no option has one."""
     if not command.options:
         return ""
     option = next(each for each in command.options if each.name == (command.example or each.name))
-    said = f"Each option is also a variable: --{option.name} is {variable(command.word, option)}"
+    said = f"Each option can be set by a variable: --{option.name} is {variable(command.word, option)}"
     if command.name != "scan":
         return f"{said}."
-    said += f"; several values stand between commas. And a setting: {option.name} in [scan] of twolocks.toml."
+    said += f". Commas separate several values. It can also be set in [scan] of twolocks.toml: {option.name}."
     return textwrap.fill(said, WIDTH, break_on_hyphens=False)
 
 

@@ -1,7 +1,8 @@
-"""`twolocks history`: prints answers on stdout and one sentence on stderr. Each command returns its exit code."""
+"""`twolocks history`: prints results on stdout and one sentence on stderr. Each command returns its exit code."""
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from scanner.config.settings import Settings
 from scanner.document.writer import AtomicFile
 from scanner.errors import InputError
 from scanner.history import queries as questions
-from scanner.history.items import Change, Item, ScanRecord
+from scanner.history.items import Change, ChangeKind, Item, ScanRecord
 from scanner.history.store import SEVERITIES, History
 from scanner.terminal.lines import table
 from scanner.terminal.text import many
@@ -29,11 +30,11 @@ def list_scans(settings: Settings) -> int:
     if settings["format"] == "json":
         return _json([_scan(each) for each in found])
     _table((str(each.number), *_facts(each)) for each in found)
-    return _say(f"{many(len(found), 'scan')}. One of them: twolocks history show NUMBER" if found else "No scan yet")
+    return _say(f"{many(len(found), 'scan')}. Details: twolocks history show NUMBER" if found else "No scans yet")
 
 
 def show(settings: Settings, scan: str) -> int:
-    """Print what changed in a scan, and what was open after it."""
+    """Print the changes in a scan, and the findings that were open after it."""
     with _open(settings) as history:
         found = questions.show(history, scan)
     if settings["format"] == "json":
@@ -42,11 +43,11 @@ def show(settings: Settings, scan: str) -> int:
     changes = [each for each in found.changes if each.item.is_counted]
     stands = [each for each in found.open if each.is_counted]
     _table([*map(_changed, changes), *(("open", *_named(each), _age(each, found.scan.taken)) for each in stands)], 2)
-    return _say(f"Scan {found.scan.number}, {found.scan.taken}: {_sums(changes)}; {len(stands):,} stand open")
+    return _say(f"Scan {found.scan.number}, {found.scan.taken}: {_sums(changes)}; {len(stands):,} open")
 
 
 def diff(settings: Settings, first: str, then: str) -> int:
-    """Print what changed between two scans."""
+    """Print the changes between two scans."""
     with _open(settings) as history:
         found = questions.diff(history, first, then)
     if settings["format"] == "json":
@@ -54,19 +55,20 @@ def diff(settings: Settings, first: str, then: str) -> int:
         return _json({"from": _scan(found.old), "to": _scan(found.new), "changes": rows, "same": found.same})
     changes = [each for each in found.changes if each.item.is_counted]
     _table(map(_changed, changes), 2)
-    return _say(f"From {found.old.taken} to {found.new.taken}: {_sums(changes)}; {found.same:,} the same")
+    return _say(f"From {found.old.taken} to {found.new.taken}: {_sums(changes)}; {found.same:,} unchanged")
 
 
 def trend(settings: Settings, scan: str) -> int:
-    """Print what was open after each scan of one selection."""
+    """Print the number of open findings after each scan of one selection."""
     with _open(settings) as history:
         asked = questions.find(history, scan)
         found = history.trend(asked.selection)
     if settings["format"] == "json":
         return _json(found)
     rows = [tuple(str(getattr(row, name)) for name in ("taken", *SEVERITIES, "undecided")) for row in found]
-    _table([("taken", *SEVERITIES, "undecided"), *rows] if sys.stdout.isatty() else rows)
-    return _say(f"{many(len(found), 'scan')} of the selection of scan {asked.number}; open by severity, and undecided")
+    _table([("taken", *SEVERITIES, "inconclusive"), *rows] if sys.stdout.isatty() else rows)
+    said = f"{many(len(found), 'scan')} with the selection of scan {asked.number}"
+    return _say(f"{said}: open findings by severity, and inconclusive checks")
 
 
 def prune(settings: Settings) -> int:
@@ -75,7 +77,7 @@ def prune(settings: Settings) -> int:
     with _open(settings) as history:
         gone = questions.prune(history, day)
     parts = (many(gone.scans, "scan"), many(gone.events, "event"), many(gone.items, "fixed item"))
-    return _say(f"Removed what was before {day}: {', '.join(parts)}. {gone.left:,} items are left")
+    return _say(f"Deleted data from before {day}: {', '.join(parts)}. {gone.left:,} items remain")
 
 
 def export(settings: Settings) -> int:
@@ -100,14 +102,17 @@ def upgrade(settings: Settings) -> int:
     """Upgrade the schema."""
     before, after = questions.upgrade(_url(settings), at=settings.at("history", _url(settings)))
     if before == after:
-        return _say(f"The history has schema {after}, the newest")
-    return _say(f"The history has schema {after} now" + (f"; it had {before}" if before else "; it is new and empty"))
+        return _say(f"The history is up to date (schema {after})")
+    source = f"from schema {before}" if before else "and is new and empty"
+    return _say(
+        f"The history was upgraded to schema {after} {source}" if before else f"The history has schema {after} {source}"
+    )
 
 
 def _url(settings: Settings) -> str:
     if not settings["history"]:
         do = "add --history FILE, or history to [scan] of twolocks.toml"
-        raise InputError("nothing says where the history is", do=do)
+        raise InputError("no history is set", do=do)
     return str(settings["history"])
 
 
@@ -119,7 +124,7 @@ def _open(settings: Settings) -> History:
 def _day(settings: Settings) -> str:
     given = settings["older-than"]
     if not given:
-        raise InputError("nothing says how old is too old", do="give a number of days: --older-than 400")
+        raise InputError("--older-than is not set", do="give a number of days: --older-than 400")
     try:
         days = int(given)
         if days < 1:
@@ -128,7 +133,7 @@ def _day(settings: Settings) -> str:
     except (ValueError, OverflowError):
         at = settings.at("older-than", given)
         raise InputError(
-            f'"{given}" is no number of days', at=at, do="give one day at least: --older-than 400"
+            f'"{given}" is not a number of days', at=at, do="give at least one day: --older-than 400"
         ) from None
 
 
@@ -151,30 +156,33 @@ def _json(value: object) -> int:
 
 def _facts(scan: ScanRecord) -> Row:
     standing = ", ".join(f"{scan.standing[name]} {name}" for name in SEVERITIES if scan.standing[name])
-    whole = "complete" if scan.complete else f"incomplete, {scan.undecided} undecided"
+    whole = "complete" if scan.complete else f"incomplete, {scan.undecided} inconclusive"
     subscriptions = many(len(scan.subscriptions), "subscription")
     return scan.taken, standing or "nothing open", whole, subscriptions, scan.id, scan.selection
 
 
 def _named(item: Item) -> Row:
-    """Return severity, a name for people, the fingerprint."""
+    """Return severity, displayed name, fingerprint."""
     what = item.endpoint + (f" {item.address}" if item.address else "") if item.kind == "exposure" else item.rule
     return item.severity, f"{item.resource.rstrip('/').rsplit('/', 1)[-1]}: {what}", item.fingerprint
 
 
 def _changed(change: Change) -> Row:
-    return (change.kind.value, *_named(change.item), change.why)
+    return (_word(change.kind), *_named(change.item), change.why)
 
 
 def _sums(changes: list[Change]) -> str:
-    counts: dict[str, int] = {}
-    for change in changes:
-        counts[change.kind] = counts.get(change.kind, 0) + 1
-    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items()) or "nothing changed"
+    counts = Counter(_word(change.kind) for change in changes)
+    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items()) or "no changes"
+
+
+def _word(kind: ChangeKind) -> str:
+    """Return the displayed name of a kind of change: `first evaluated`."""
+    return kind.name.replace("_", " ")
 
 
 def _age(item: Item, now: str) -> str:
-    lost = "" if item.visible else f", not seen since {item.seen[:10]}"
+    lost = "" if item.visible else f", not visible since {item.seen[:10]}"
     try:
         days = (date.fromisoformat(now[:10]) - date.fromisoformat(item.since[:10])).days
     except ValueError:

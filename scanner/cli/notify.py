@@ -6,5 +6,5 @@ from scanner.notify import after_scan
 
 
 def test(settings: Settings, name: str) -> int:
-    """Send a message that is marked as a test, and return the exit code. Raises UserError where it did not arrive."""
+    """Send a message that is marked as a test, and return the exit code. Raises UserError if it was not delivered."""
     return after_scan.trial(settings, name, f"twolocks {version()}")

@@ -54,13 +54,13 @@ SERVES = {
     "mqtt": 8883,
     "mongo": 10260,
 }
-"""The TCP port of endpoints that are not named by it; the others answer on 443."""
+"""The TCP ports of endpoints without a port in their name; all others use 443."""
 _NAME = re.compile(r"[\w.() -]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The options as they were given. `port` "": every endpoint."""
+    """The options of the command. `port` "": every endpoint."""
 
     resource: str
     source: str
@@ -111,7 +111,7 @@ def _lines(found: Sequence[ReachAnswer]) -> Iterator[Line]:
 
 
 def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAnswer]:
-    """Return the answers for the endpoints of a resource. Raise InputError where it or the caller is not there."""
+    """Return the answers for the endpoints of a resource. Raise InputError if it or the caller does not exist."""
     evaluation = Evaluation(taken, rules)
     bundle, others = _target(question, evaluation)
     topologies = topology(evaluation.index)
@@ -171,9 +171,9 @@ def _of_kind(
 
 
 def _with_front_ends(found: ReachAnswer, exposures: Sequence[Exposure]) -> ReachAnswer:
-    """Return the answer with what else leads to these endpoints, as the report says it."""
-    told = dict.fromkeys(said for each in exposures for said in each.admits if said.startswith(PUBLISHER_PREFIXES))
-    return replace(found, also_published=tuple(told))
+    """Return the answer with other resources that publish these endpoints, in the words of the report."""
+    published = dict.fromkeys(said for each in exposures for said in each.admits if said.startswith(PUBLISHER_PREFIXES))
+    return replace(found, also_published=tuple(published))
 
 
 def _serves(endpoint: str, text: str, named: AskedPort | None) -> bool:
@@ -192,7 +192,7 @@ def _nics(machine: Resource) -> list[str]:
     return [each for each in ids if isinstance(each, str)]
 
 
-# Finding what was named
+# Finding resources by name
 
 
 def _target(question: Question, evaluation: Evaluation) -> tuple[Bundle, list[Resource]]:
@@ -231,7 +231,7 @@ def _names(word: str, id: str) -> bool:
 
 def _ambiguous(word: str, ids: Sequence[str], at: str) -> InputError:
     return InputError(
-        f'"{word}" names {len(ids)} resources', at=at, do=f"give the id: {', '.join(sorted(ids, key=str.lower)[:3])}"
+        f'"{word}" matches {len(ids)} resources', at=at, do=f"give the id: {', '.join(sorted(ids, key=str.lower)[:3])}"
     )
 
 

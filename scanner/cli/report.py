@@ -1,4 +1,4 @@
-"""`twolocks report`: makes a report from findings."""
+"""`twolocks report`: creates a report from a findings file."""
 
 from scanner.cli.common import stopping
 from scanner.config.settings import Settings
@@ -13,7 +13,7 @@ from scanner.terminal.screen import Screen
 def run(settings: Settings, file: str) -> int:
     """Write the findings of a file in the formats of `--out`, and return the exit code. Raises InputError."""
     if not settings["out"]:
-        raise InputError("nothing says where to write", do=f"twolocks report {file} --out report.html")
+        raise InputError("no output file is set", do=f"twolocks report {file} --out report.html")
     screen = Screen()
     with stopping(screen) as stop:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy, parts=stop.parts)

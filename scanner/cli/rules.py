@@ -19,9 +19,12 @@ from scanner.scan.job import chosen
 from scanner.terminal.lines import Line, coloured, table, width_of
 from scanner.terminal.text import many, named
 
+_COLUMN = 14
+"""The column in which the text after a label of `rules show` starts."""
+
 
 def list_rules(settings: Settings) -> int:
-    """Print the rules, one a line, and return the exit code. Raises InputError."""
+    """Print the rules, one per line, and return the exit code. Raises InputError."""
     rules = chosen(settings)
     found = wanted(rules, settings)
     if settings["format"] == "json":
@@ -31,7 +34,7 @@ def list_rules(settings: Settings) -> int:
     show_broken(rules.broken)
     types = len({type for rule in found for type in rule.types})
     said = f"{many(len(found), 'rule')} on {many(types, 'type')}."
-    say(f'{said} "exposure": rated by what is open. More: twolocks rules show ID')
+    say(f'{said} "exposure": the severity depends on the exposure. Details: twolocks rules show ID')
     return 2 if rules.broken else 0
 
 
@@ -43,7 +46,7 @@ def show(settings: Settings, id: str) -> int:
         rules.check_renamed(id, at="", rewrite="twolocks rules show {}")
         near = nearest(id, rules.rules)
         hint = f"nearest: {', '.join(near)}; " if near else ""
-        raise InputError(f'there is no rule "{id}"', do=f"{hint}all: twolocks rules list")
+        raise InputError(f'unknown rule "{id}"', do=f"{hint}all: twolocks rules list")
     if settings["format"] == "json":
         print_json(facts(rule))
         return 0
@@ -54,7 +57,7 @@ def show(settings: Settings, id: str) -> int:
 
 
 def wanted(rules: RuleSet, settings: Settings) -> list[Rule]:
-    """Return the rules that the patterns mean, costly ones too, by id."""
+    """Return the rules that the patterns select, including costly ones, by id."""
     found = [
         rule
         for rule in rules.rules.values()
@@ -69,11 +72,11 @@ def rated(rule: Rule) -> str:
 
 
 def off(rule: Rule) -> str:
-    return " (off: costs many requests; name it with --only)" if rule.costly else ""
+    return " (off by default: many requests; enable with --only)" if rule.costly else ""
 
 
 def facts(rule: Rule) -> dict[str, Any]:
-    """Return a rule as JSON, by the contract, with what `rules show` prints beside."""
+    """Return a rule as JSON, by the contract, with the facts that `rules show` prints."""
     return {
         "id": rule.id,
         "title": rule.title,
@@ -94,32 +97,32 @@ def facts(rule: Rule) -> dict[str, Any]:
 
 
 def reads(rule: Rule) -> list[Read]:
-    """Return what is read below the resource to decide the rule."""
+    """Return the reads below the resource that the rule requires."""
     found = [*rule.reads, *([rule.subject] if rule.subject is not None else [])]
     found += rule.resource_type.endpoint_reads if rule.lock else []
     return list(dict.fromkeys(found))
 
 
 def page(rule: Rule) -> Iterator[Line]:
-    """Yield what `rules show` prints."""
+    """Yield the lines of `rules show`."""
     how = f"rated {_range(rule)} by exposure" if rule.category in LOCKS and rule.lock else rated(rule)
     yield Line(f"{rule.title} ({rule.category}; {how})", column=0)
-    yield Line(rule.why, "Why")
+    yield Line(rule.why, "Why", _COLUMN)
     rows = [f"{type}, api {rule.resource_type.api}" for type in rule.resource_type.types]
     rows += [f"{read.type}, api {read.api}" for read in reads(rule)]
     for place, row in enumerate(rows):
-        yield Line(row, "" if place else "Reads", whole=True)
+        yield Line(row, "" if place else "Reads", _COLUMN, whole=True)
     if rule.endpoints:
-        yield Line(", ".join(rule.endpoints), "Endpoint")
-    yield Line(_unknown(rule), "Unknown")
+        yield Line(", ".join(rule.endpoints), "Endpoints", _COLUMN)
+    yield Line(_not_assessed(rule), "Not assessed", _COLUMN)
     yield from _fix(rule)
     if rule.controls:
         said = "; ".join(f"{framework} {', '.join(ids)}" for framework, ids in rule.controls.items())
-        yield Line(said, "Controls")
+        yield Line(said, "Controls", _COLUMN)
     for place, reference in enumerate(rule.references):
-        yield Line(reference, "" if place else "More", whole=True)
+        yield Line(reference, "" if place else "References", _COLUMN, whole=True)
     if rule.costly:
-        yield Line("costs many requests; it runs where --only names it", "Off")
+        yield Line("off by default: many requests; enable with --only", "Default", _COLUMN)
 
 
 def _range(rule: Rule) -> str:
@@ -135,34 +138,35 @@ def _range(rule: Rule) -> str:
     found = [cell(kind, auth, reach) for kind in kinds for auth in auths for reach in wide]
     rates = sorted({each for each in found if each is not None}, key=int)
     if not rates:
-        return "by the endpoint,"
+        return "for each endpoint,"
     return rates[0].name if len(rates) == 1 else f"{rates[0].name} to {Severity(rates[-1]).name}"
 
 
-def _unknown(rule: Rule) -> str:
+def _not_assessed(rule: Rule) -> str:
     names = sorted({named(f"/providers/a/b/c/{read.path}", {}).removesuffix(" of c") for read in reads(rule)})
     if not names:
-        return "when a value that decides it was not returned"
-    return f"when {', '.join(names)} could not be read, or a value that decides it was not returned"
+        return "when a required value was not returned"
+    return f"when {', '.join(names)} could not be read, or a required value was not returned"
 
 
 def _fix(rule: Rule) -> Iterator[Line]:
     fix = rule.fix
     for label, text in (
         ("Fix", fix.az),
-        ("First", fix.first_step),
+        ("Check first", fix.first_step),
         ("Bicep", fix.bicep),
         ("Terraform", fix.terraform),
         ("Portal", fix.portal),
     ):
         if text:
-            yield Line(template(text), label, whole=text.startswith("az ") or label in ("Bicep", "Terraform"))
+            is_whole = text.startswith("az ") or label in ("Bicep", "Terraform")
+            yield Line(template(text), label, _COLUMN, whole=is_whole)
     if fix.impact:
-        yield Line(fix.impact, "Breaks")
+        yield Line(fix.impact, "Impact", _COLUMN)
 
 
 def template(text: str) -> str:
-    """Return a command with words in capitals where a finding has names: `{top_id}` as `ID`."""
+    """Return a command with words in capitals for the names of a finding: `{top_id}` as `ID`."""
     return (
         re.sub(r"\{(?:top_)?(\w+)\}", lambda hit: hit[1].upper() if hit[1] != "top" else "NAME", text)
         .replace("{{", "{")

@@ -1,4 +1,4 @@
-"""`twolocks sandbox`: serves the sample estate, or a snapshot, until Ctrl-C."""
+"""`twolocks sandbox`: serves the sample environment, or a snapshot, until Ctrl-C."""
 
 import asyncio
 import sys
@@ -21,7 +21,7 @@ def run(settings: Settings, file: str) -> int:
 
 
 def _serve(file: Path | None, settings: Settings, screen: Screen, stop: Stop) -> None:
-    """Serve, and print the variables with which a scan finds the sandbox. Raises Stopped at its end."""
+    """Serve, and print the variables for a scan of the sandbox. Raises Stopped at its end."""
     from scanner.sandbox.estate import load_estate
     from scanner.sandbox.server import sandbox
     from scanner.sandbox.snapshot_estate import load
@@ -39,13 +39,13 @@ def _serve(file: Path | None, settings: Settings, screen: Screen, stop: Stop) ->
             await box.start()
         except OSError as error:
             raise InputError(
-                f"port {port} cannot be used: {error.strerror}", at=settings.at("port", port), do="give another --port"
+                f"port {port} cannot be used: {error.strerror}", at=settings.at("port", port), do="use another --port"
             ) from None
         try:
             for name, value in box.environment().items():
                 sys.stdout.write(f"export {name}={value}\n")
             sys.stdout.flush()
-            said = f"{file or 'the sample estate'} at {box.url}; Ctrl-C ends it"
+            said = f"{file or 'sample environment'} at {box.url}; Ctrl-C stops it"
             screen.last([Line(said, "Serving", whole=True)])
             await asyncio.Event().wait()
         finally:
@@ -57,5 +57,5 @@ def _serve(file: Path | None, settings: Settings, screen: Screen, stop: Stop) ->
 def _number(settings: Settings, name: str, most: int) -> int:
     text = settings[name]
     if not text.isascii() or not text.isdigit() or int(text) > most:
-        raise InputError(f'"{text}" is no number from 0 to {most:,}', at=settings.at(name, text))
+        raise InputError(f'"{text}" is not a number from 0 to {most:,}', at=settings.at(name, text))
     return int(text)

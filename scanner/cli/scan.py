@@ -9,8 +9,8 @@ from scanner.terminal.screen import Screen
 def run(settings: Settings) -> int:
     """Scan, and return the exit code."""
     screen = Screen(quiet=settings["quiet"], verbose=settings["verbose"])
-    screen.start(f"twolocks {version()}, reads only")
-    # Imported after the first line is on the screen, because it takes longer than 0.3 s.
+    screen.start(f"twolocks {version()}, read-only")
+    # Imported after the first line is printed, because the import takes longer than 0.3 s.
     from scanner.scan.job import prepare
     from scanner.scan.outcome import show
     from scanner.scan.pipeline import run as scan

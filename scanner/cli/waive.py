@@ -11,7 +11,7 @@ from scanner.terminal.screen import Screen
 
 
 def run(settings: Settings, fingerprint: str) -> int:
-    """Write the entry, say what was accepted, and return the exit code. Raises InputError."""
+    """Write the entry, print what was accepted, and return the exit code. Raises InputError."""
     rules = load([Path(each) for each in settings["rules"]])
     try:
         written = waive(fingerprint, settings, rules)

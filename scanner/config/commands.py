@@ -1,4 +1,4 @@
-"""The commands of Twolocks, one row each: arguments and options, the function that runs, the words of the help."""
+"""The commands of Twolocks, one row each: arguments and options, the function that runs, the text of the help."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,10 +43,10 @@ class Command:
     """A command, such as `scan` or `rules list`; without `runs` a group of the commands whose names begin with its own.
 
     `about`: its line in the list of commands. `runs`: `module:function` in `scanner.cli`; the function takes the
-    settings and the arguments, and returns the exit code. `arguments`: as the usage line shows them, `[SCAN]` where one
-    may be left out. `rows`: its options, with headings between them. `intro` and `outro`: what the help says before and
-    after them. `example`: the option whose variable the help names (default: the first). `beside`: what stands beside
-    the usage line of a group.
+    settings and the arguments, and returns the exit code. `arguments`: as the usage line shows them, `[SCAN]` for an
+    optional one. `rows`: its options, with headings between them. `intro` and `outro`: the text of the help before and
+    after them. `example`: the option whose variable the help names (default: the first). `beside`: the text beside the
+    usage line of a group.
     """
 
     name: str
@@ -61,30 +61,30 @@ class Command:
 
     @cached_property
     def options(self) -> tuple[Option, ...]:
-        """Return what may be set by an option or a variable."""
+        """Return the options that can also be set by a variable."""
         return tuple(each for each in self.rows if isinstance(each, Option) and each is not CONFIG)
 
     @property
     def word(self) -> str:
-        """Return the first word, which the names of the variables hold."""
+        """Return the first word, which is part of the names of the variables."""
         return self.name.partition(" ")[0]
 
 
-_SUFFIXES = saying(OUT, "Suffix decides: .html .json .csv .md .sarif .junit.xml; - is JSON on stdout")
+_SUFFIXES = saying(OUT, "Format by suffix: .html .json .csv .md .sarif .junit.xml; - is JSON on stdout")
 _WHERE = saying(HISTORY, "A file, or postgresql+psycopg://HOST/DATABASE")
 
 _ROWS = (
     Command(
         "",
-        "Finds Azure endpoints that lack a lock.",
-        beside="Finds Azure endpoints that lack a lock.",
+        "Find Azure endpoints that lack a lock.",
+        beside="Find Azure endpoints that lack a lock.",
         outro="""\
-Exit: 0 fine, 1 found, 2 wrong input, 3 incomplete, 4 nothing could be read.
-Each has more: twolocks COMMAND --help. The version: twolocks --version.""",
+Exit: 0 passed, 1 findings, 2 wrong input, 3 incomplete, 4 nothing was read.
+Help on a command: twolocks COMMAND --help. Version: twolocks --version.""",
     ),
     Command(
         "demo",
-        "Scan a sample estate; needs no Azure account",
+        "Scan a sample environment; needs no Azure account",
         "demo:run",
         rows=(
             Option("dir", "DIR", "Where to write (default: ./twolocks-demo)", "twolocks-demo", path=True),
@@ -94,56 +94,56 @@ Each has more: twolocks COMMAND --help. The version: twolocks --version.""",
             VERBOSE,
         ),
         intro="""\
-Scans a sample estate that is served on this machine. No Azure account is used.
-Writes report.html, findings.json and snapshot.jsonl.""",
+Scan a sample environment that is served on this machine. No Azure account is
+used. Writes report.html, findings.json and snapshot.jsonl.""",
     ),
     Command(
         "scan",
-        "Scan subscriptions, or a snapshot; reads only",
+        "Scan subscriptions or a snapshot; read-only",
         "scan:run",
         rows=(
-            "What to scan (default: all subscriptions that this login can read)",
+            "Scope (default: all subscriptions that this identity can read)",
             *(SUBSCRIPTION, MANAGEMENT_GROUP, RESOURCE, RESOURCE_GROUP, TAG, FROM),
-            "What to judge",
+            "Rules and waivers",
             *(ONLY, SKIP, RULES, WAIVERS, FAIL_ON_SCAN),
-            "What to write",
+            "Output",
             saying(OUT, f"{_SUFFIXES.about}. Also a blob: az://CONTAINER/PATH, with --auth"),
             *(SNAPSHOT, HISTORY, NOTIFY),
-            "How to read",
+            "Sign-in and reads",
             *(*SIGN_IN, NO_GRAPH, EFFECTIVE, RECORD),
-            "How to print",
+            "Terminal",
             *(QUIET, VERBOSE, CONFIG),
         ),
         example="fail-on",
     ),
     Command(
         "reach",
-        "Who can open a connection to a resource, hop by hop",
+        "Check who can connect to a resource, hop by hop",
         "reach:run",
         arguments=("RESOURCE",),
         rows=(
             Option(
                 "source",
-                "WHO",
-                "internet (default), an address or range, or a machine, subnet or network by name or id",
+                "SOURCE",
+                "internet (default), an address or range, or the name or id of a machine, subnet or network",
                 "internet",
             ),
             Option("port", "PORT", "tcp/22, or the name of an endpoint (default: every endpoint)"),
             FROM,
-            "How to read (only the resource, what lies below it, and the networks)",
-            saying(SUBSCRIPTION, "Where the name is looked up"),
+            "Sign-in and reads (reads only the resource, its children and the networks)",
+            saying(SUBSCRIPTION, "Subscription in which the name is looked up"),
             *shared(*SIGN_IN),
         ),
         intro="""\
-Who can open a connection to a resource: yes, no or not known, with the rule
-that decides at each hop. RESOURCE is an id, or a name that only one resource
-has. Ends with 0 after yes and no, with 3 where it is not known.""",
+Check who can connect to a resource: yes, no or not known, with the rule that
+allows or blocks at each hop. RESOURCE is an id or a unique name. Exits with 0
+for yes and no, with 3 for not known.""",
     ),
     Command("rules", "List and show rules; write and test your own"),
-    Command("rules list", "All rules, one a line", "rules:list_rules", rows=(ONLY, SKIP, RULES, FORMAT)),
+    Command("rules list", "List all rules", "rules:list_rules", rows=(ONLY, SKIP, RULES, FORMAT)),
     Command(
         "rules show",
-        "One rule: why, what it reads, how to close it",
+        "Show one rule: rationale, reads, fix",
         "rules:show",
         arguments=("ID",),
         rows=(RULES, FORMAT),
@@ -200,46 +200,46 @@ is installed, parses the az commands of the fixes; it runs none.""",
 One line a rule: ok, fail or none (no example), id, what. Ends with 0, with 1
 where a rule fails, with 2 where a file does not load.""",
     ),
-    Command("access", "What this login can decide; the smallest role that suffices"),
+    Command("access", "Check permissions; create a least-privilege role"),
     Command(
         "access check",
-        "How many rules this login can decide, and which actions it lacks",
+        "Show which rules this identity can evaluate, and missing actions",
         "access:check",
         rows=(
             Option(
                 "scope",
                 "ID",
-                "A subscription, a resource group or a management group (default: all subscriptions that this login "
-                "can read)",
+                "A subscription, resource group or management group (default: all subscriptions that this identity can "
+                "read)",
                 many=True,
             ),
             *(SUBSCRIPTION, MANAGEMENT_GROUP),
-            saying(EFFECTIVE, "With what scan --effective asks for"),
-            *shared(saying(ONLY, "Only these rules"), saying(SKIP, "Not these rules"), RULES, *SIGN_IN),
+            saying(EFFECTIVE, "Include the actions of scan --effective"),
+            *shared(saying(ONLY, "Only these rules"), saying(SKIP, "Without these rules"), RULES, *SIGN_IN),
             FORMAT,
         ),
         intro="""\
-Before any scan: how many of the enabled rules the login at hand can decide in
-each subscription, and which actions are missing, those first that leave most
-rules undecided. Asks Azure for permissions, and reads nothing else but the
-first page of a list, to see how much is seen. Deny assignments are not in
-Azure's answer. Ends with 0 where all can be decided, else with 3.""",
+Check before a scan how many of the enabled rules this identity can evaluate in
+each subscription, and which actions are missing. Actions that affect the most
+rules come first. Queries Azure for permissions, and reads only the first page
+of one list to determine visibility. Azure's response does not include deny
+assignments. Exits with 0 if all rules can be evaluated, else with 3.""",
         outro="""\
-Piped, the text is rows of cells between tabs: name, count, view, scope; then
-"missing", rules that it leaves undecided, action, where, their ids.
+In a pipe, the text is tab-separated: name, count, view, scope; then "missing",
+number of affected rules, action, where, rule ids.
 JSON: {tool, rules, scopes: [{scope, name, view: full, partial or none, decided,
 undecided: [rule], unknown: [rule], not-asked: {group: why}}], missing:
 [{action, rules, scopes}], exit}.""",
     ),
     Command(
         "access role",
-        "The smallest role with which the rules can be decided",
+        "Create the least-privilege role for the rules",
         "access:role",
         rows=(
             Option(
                 "scope",
                 "ID",
-                "Where it may be assigned: subscriptions, resource groups of them, one management group at most",
+                "Assignable scope: subscriptions, resource groups, at most one management group",
                 many=True,
             ),
             Option(
@@ -249,22 +249,22 @@ undecided: [rule], unknown: [rule], not-asked: {group: why}}], missing:
                 "json",
                 known=("json", "bicep", "terraform"),
             ),
-            saying(EFFECTIVE, "With what scan --effective asks for"),
-            *shared(saying(ONLY, "Only for these rules"), saying(SKIP, "Not for these rules"), RULES),
+            saying(EFFECTIVE, "Include the actions of scan --effective"),
+            *shared(saying(ONLY, "Only for these rules"), saying(SKIP, "Without these rules"), RULES),
         ),
         intro="""\
-A custom role that allows exactly the reads of the enabled rules: no secrets, no
-writes. It calls nothing.""",
+Print a custom role that allows exactly the reads of the enabled rules: no
+secrets, no writes. Sends no requests.""",
     ),
     Command(
         "report",
-        "Make a report from findings",
+        "Create a report from a findings file",
         "report:run",
         arguments=("FILE",),
         rows=(needed(_SUFFIXES), AUTH, TENANT, CLOUD),
         intro="""\
-Makes a report from a findings file (scan --out findings.json). Each FILE may be
-a blob, az://CONTAINER/PATH, in the account AZURE_STORAGE_ACCOUNT_NAME.""",
+Create a report from a findings file (scan --out findings.json). Each FILE may
+be a blob, az://CONTAINER/PATH, in the account AZURE_STORAGE_ACCOUNT_NAME.""",
     ),
     Command(
         "diff",
@@ -272,55 +272,56 @@ a blob, az://CONTAINER/PATH, in the account AZURE_STORAGE_ACCOUNT_NAME.""",
         "diff:run",
         arguments=("OLD", "NEW"),
         rows=(
-            saying(OUT, "Suffix decides: .html .json .md; - is JSON on stdout"),
+            saying(OUT, "Format by suffix: .html .json .md; - is JSON on stdout"),
             FORMAT,
-            saying(ONLY, "Of snapshots, judge by these rules alone"),
-            saying(SKIP, "Not by these"),
+            saying(ONLY, "For snapshots: evaluate only these rules"),
+            saying(SKIP, "For snapshots: without these rules"),
             RULES,
             saying(AUTH, f"{AUTH.about} (for blobs)"),
             TENANT,
             CLOUD,
         ),
         intro="""\
-What differs between two findings files, or snapshots, without a history: new,
-fixed, changed, unknown now, and resources that appeared or vanished. What the
-new file says nothing of is vanished, not fixed. Each file may be a blob,
-az://CONTAINER/PATH. Ends with 0, whatever differs.""",
+Compare two findings files or snapshots without a history: new, fixed, changed
+and newly inconclusive findings, resources that appeared or disappeared. A
+resource that is missing from the new file counts as disappeared, not as fixed.
+Each file may be a blob, az://CONTAINER/PATH. Exits with 0 in any case.""",
     ),
     Command(
         "history",
-        "Scans over time",
-        beside="What scan --history remembers",
+        "List and compare stored scans",
+        beside="Scans stored by scan --history",
         outro="""\
-A history is an SQLite file, which is upgraded by itself, or a PostgreSQL
-database: postgresql+psycopg://HOST/DATABASE. Every command finds it by
---history, by TWOLOCKS_HISTORY_HISTORY or TWOLOCKS_SCAN_HISTORY, or by history
-in [scan] of twolocks.toml. A scan is named by its number, its id or the
-beginning of it, or its day (2026-11-24: the last one of that day).""",
+A history is an SQLite file, which is upgraded automatically, or a PostgreSQL
+database: postgresql+psycopg://HOST/DATABASE. It is set by --history, by
+TWOLOCKS_HISTORY_HISTORY or TWOLOCKS_SCAN_HISTORY, or by history in [scan] of
+twolocks.toml. SCAN is a number, an id or its first characters, or a day
+(2026-11-24: the last scan of that day).""",
     ),
     Command(
         "history list",
-        "All scans, one a line",
+        "List all scans",
         "history:list_scans",
         rows=(_WHERE, FORMAT, CONFIG),
         outro="""\
-Number, time, what stood open, whether it was complete, how many subscriptions,
-id, what was asked for ("all only=sql-*"). JSON: [{number, id, taken, started,
-finished, tool, selection, subscriptions, complete, confirmed, standing:
+Columns: number, time, open findings, complete or not, number of subscriptions,
+id, selection ("all only=sql-*"). JSON: [{number, id, taken, started, finished,
+tool, selection, subscriptions, complete, confirmed, standing:
 {severity: count}, undecided}].""",
     ),
     Command(
         "history show",
-        "One scan: what changed, and what stood open, with its age",
+        "Show one scan: changes, and open findings with their age",
         "history:show",
         arguments=("[SCAN]",),
         rows=(_WHERE, FORMAT, CONFIG),
         intro="""\
-What changed in a scan (default: the last one), and what stood open after it in
-its subscriptions, the oldest first: news, severity, name, fingerprint, why or
-age. News are new, first-looked (a rule or type that no scan had looked at),
-reopened, worse, better, accepted, again (seen again), fixed, unseen. Endpoints
-and findings outside the lock categories, as a scan counts; JSON has them all.""",
+Show the changes in a scan (default: the last one), and the findings that were
+open after it in its subscriptions, oldest first. Columns: change, severity,
+name, fingerprint, reason or age. Changes: new, first evaluated (by a new rule
+or of a new type), reopened, raised, lowered, accepted, visible again, fixed,
+no longer visible. Shows endpoints and findings outside the lock categories, as
+counted by a scan; JSON contains all.""",
         outro="""\
 JSON: {scan: {as of list}, changes: [{news, why, item..., was: {severity, reach,
 authentication, state} or null}], open: [item]}; an item is {kind, fingerprint,
@@ -329,67 +330,68 @@ authentication, state: open, accepted or fixed, since, seen, sighted}.""",
     ),
     Command(
         "history diff",
-        "What changed between two scans",
+        "Show changes between two scans",
         "history:diff",
         arguments=("SCAN", "SCAN"),
         rows=(_WHERE, FORMAT, CONFIG),
         intro="""\
-What changed from the older of two scans to the newer: news, severity, name,
-fingerprint, why. What came and went in between is not told.""",
+Show the changes from the older of two scans to the newer: change, severity,
+name, fingerprint, reason. Findings that appeared and were fixed in between are
+not shown.""",
         outro="JSON: {from: scan, to: scan, changes: [{as of show}], same: count}.",
     ),
     Command(
         "history trend",
-        "What stood open after each scan, by severity",
+        "Show open findings after each scan, by severity",
         "history:trend",
         arguments=("[SCAN]",),
         rows=(_WHERE, FORMAT, CONFIG),
         intro="""\
-The last 60 scans that asked for the same as SCAN (default: the last one), the
-oldest first: time, what stood open as critical, high, medium, low and info, and
-how many verdicts were undecided.""",
+Show the last 60 scans with the same selection as SCAN (default: the last one),
+oldest first: time, number of open critical, high, medium, low and info
+findings, number of inconclusive checks.""",
         outro="JSON: [{taken, critical, high, medium, low, info, undecided}].",
     ),
     Command(
         "history upgrade",
-        "Bring the schema up to date; for PostgreSQL, the first time too",
+        "Create or upgrade the schema (required for PostgreSQL)",
         "history:upgrade",
         rows=(_WHERE, CONFIG),
         intro="""\
-Makes the tables of a history in an empty database, or brings them up to date,
-in one transaction. Back it up before. A scan upgrades a file by itself.""",
+Create the tables of a history in an empty database, or upgrade them, in one
+transaction. Back up the database first. A scan upgrades an SQLite file itself.""",
     ),
     Command(
         "history prune",
-        "Forget old scans; what stands open stays",
+        "Delete old scans; open findings stay",
         "history:prune",
-        rows=(Option("older-than", "DAYS", "Such as 400", needed=True), _WHERE, CONFIG),
+        rows=(Option("older-than", "DAYS", "Number of days, such as 400", needed=True), _WHERE, CONFIG),
         intro="""\
-Forgets scans that are older, what became of findings in them, and findings that
-were fixed before: one of those that comes back is new. The last scan of each
-selection stays, and all that stands open, with the day it was first seen.""",
+Delete older scans, their changes, and findings that were fixed before. Such a
+finding counts as new if it returns. The last scan of each selection and all
+open findings stay, with the day on which they were first seen.""",
         example="history",
     ),
     Command(
         "history export",
-        "Everything, as JSON lines",
+        "Export everything as JSON lines",
         "history:export",
         rows=(Option("out", "FILE", "Default: stdout", path=True), _WHERE, CONFIG),
         intro="""\
-Everything that is remembered, as JSON lines: {"history": {id, schema}}, then
+Export the whole history as JSON lines: {"history": {id, schema}}, then
 {"scans": {...}}, {"scan_subscriptions": {...}}, {"looks": {...}},
 {"items": {...}} and {"events": {...}} for each row, always in the same order.""",
     ),
     Command("notify", "Test a notification"),
     Command(
         "notify test",
-        "Send a message that is marked as a test",
+        "Send a test message",
         "notify:test",
         arguments=("NAME",),
         rows=(CONFIG,),
         intro="""\
-Sends a message that is marked as a test to [notify.NAME] of twolocks.toml, in
-the way of a scan that tells NAME. Ends with 0 where it arrived, else with 2.""",
+Send a message that is marked as a test to [notify.NAME] of twolocks.toml, as a
+scan with --notify NAME would. Exits with 0 if it was delivered, else with 2.""",
     ),
     Command(
         "waive",
@@ -397,47 +399,46 @@ the way of a scan that tells NAME. Ends with 0 where it arrived, else with 2."""
         "waive:run",
         arguments=("FINGERPRINT",),
         rows=(
-            Option("in", "FILE", "The findings of a scan (findings.json)", path=True, needed=True),
+            Option("in", "FILE", "Findings file of a scan (findings.json)", path=True, needed=True),
             Option("reason", "TEXT", "Why it is accepted"),
-            Option("owner", "NAME", "Who answers for it"),
-            Option("expires", "DATE", "The last day, such as 2027-06-30; at most a year ahead"),
-            Option("ticket", "TEXT", "Where it was decided"),
+            Option("owner", "NAME", "Person responsible"),
+            Option("expires", "DATE", "Last day, such as 2027-06-30; at most a year ahead"),
+            Option("ticket", "TEXT", "Reference to the decision"),
             *shared(
-                saying(WAIVERS, "Where to write (default: that of the settings, else waivers.toml)"),
+                saying(WAIVERS, "Waiver file (default: that of the settings, else waivers.toml)"),
                 RULES,
             ),
             CONFIG,
         ),
         intro="""\
-Accepts a finding, or all that fails on an endpoint, by an entry in the waiver
-file: for the endpoints that it has now, as bad as it is now. What opens later,
-or gets worse, counts again. A check that no failed read leaves undecided is
-accepted as undecided. FINGERPRINT may be its first 6 digits.""",
+Accept a finding, or all findings of an endpoint, by an entry in the waiver
+file: for its current endpoints, at the current severity. New endpoints and a
+raised severity count again. A check that is inconclusive without a failed read
+is accepted as inconclusive. FINGERPRINT may be its first 6 digits.""",
         example="owner",
     ),
-    Command("config", "Show each setting and where it comes from"),
+    Command("config", "Show the settings and their sources"),
     Command(
         "config show",
-        "Each setting of a scan, its value, and where it comes from",
+        "Show each setting of a scan, its value and its source",
         "config:show",
         rows=(CONFIG,),
         outro="""\
-An option wins over a variable, a variable over the file, the file over the
-default.""",
+An option overrides a variable, a variable the file, the file the default.""",
     ),
     Command(
         "sandbox",
-        "Serve an estate as Azure would, on this machine",
+        "Emulate Azure for a snapshot, on this machine",
         "sandbox:run",
         arguments=("[FILE]",),
         rows=(
-            Option("port", "PORT", "Default: a free one", "0"),
-            Option("latency", "MS", "Wait so long before each answer", "0"),
+            Option("port", "PORT", "Default: a free port", "0"),
+            Option("latency", "MS", "Delay before each response", "0"),
         ),
         intro="""\
-Serves the sample estate, or the resources of a snapshot, on this machine as
-Entra ID, Azure Resource Manager and Resource Graph would. Prints the variables
-with which twolocks scan and the Azure SDKs use it. Ctrl-C ends it.""",
+Emulate Microsoft Entra ID, Azure Resource Manager and Resource Graph on this
+machine, with the sample environment or the resources of a snapshot. Prints the
+variables for twolocks scan and the Azure SDKs. Ctrl-C stops it.""",
     ),
 )
 COMMANDS = {command.name: command for command in _ROWS}

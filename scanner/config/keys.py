@@ -1,7 +1,7 @@
-"""The keys of files that people write, one row each. Readers and the schemas for editors are made of them.
+"""The keys of settings and waiver files, one row each. Readers and the schemas for editors are generated from them.
 
-msgspec checks the value of one key and knows its schema. It does not read whole tables, because it stops at the first
-fault: a person is told all faults of a file at once, each with its line and the nearest name.
+msgspec checks the value of one key and returns its schema. It does not read whole tables, because it stops at the first
+fault. Users see all faults of a file at once, each with its line and the nearest name.
 """
 
 import re
@@ -29,7 +29,7 @@ CELL: Any = Annotated[
 ]
 TAG: Any = Annotated[str, Meta(pattern=r"^\s*[^\s=][^=]*=\s*\S")]
 MAX_DAYS = 365
-"""How far ahead a waiver may expire, in days, where the settings say nothing else."""
+"""The default for how far ahead a waiver may expire, in days."""
 TLS = ("starttls", "implicit", "none")
 
 
@@ -37,9 +37,9 @@ TLS = ("starttls", "implicit", "none")
 class Key:
     """A key of a table.
 
-    `type`: what msgspec takes for it. `about`: its description in the schema. `takes`: what errors say of it. `do`: how
-    to write it, for errors. `needed`: it must be there, or else the key named in `other`. `known`: its values, where it
-    has only these.
+    `type`: its type for msgspec. `about`: its description in the schema. `takes`: the expected value, for errors. `do`:
+    how to write it, for errors. `needed`: it is required unless the key named in `other` is set. `known`: its only
+    values, if they are fixed.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Key:
         return self.name.replace("-", "_")
 
     def fits(self, value: object) -> bool:
-        """Return whether the key may have this value."""
+        """Return whether the key accepts this value."""
         try:
             msgspec.convert(value, self.type)
         except msgspec.ValidationError:
@@ -80,7 +80,7 @@ def number(name: str, about: str, least: int, most: int, default: int) -> Key:
 def option_key(option: Option) -> Key:
     """Return the key of [scan] that sets an option."""
     if option.flag:
-        return Key(option.name, option.about, bool, "yes or no (true, false)", default=False)
+        return Key(option.name, option.about, bool, "true or false", default=False)
     if option.many:
         return Key(option.name, option.about, ONE | list[str], "text or a list of texts")
     return Key(option.name, option.about, ONE, default=option.default if option.known else None, known=option.known)
@@ -95,20 +95,20 @@ INTENDED = (
 )
 SEVERITY = (Key("to", known=SEVERITIES, needed=True), Key("reason", needed=True))
 NETWORK = (
-    number("wide-ipv4", "From how many IPv4 addresses on a union is wide", 1, 2**32, 65536),
-    number("wide-ipv6", "A union of more than one IPv6 network of this length is wide", 0, 128, 48),
+    number("wide-ipv4", "Number of IPv4 addresses from which allowed networks count as broad ranges", 1, 2**32, 65536),
+    number("wide-ipv6", "More than one IPv6 network of this prefix length counts as broad ranges", 0, 128, 48),
 )
 REPORT = (
-    Key("tags", "Tags that findings keep", list[str], "a list of names", 'tags = ["owner"]', ()),
-    Key("owner-tag", "The tag that names the owner", TEXT, "the name of a tag", default=""),
+    Key("tags", "Tags that findings and reports show", list[str], "a list of names", 'tags = ["owner"]', ()),
+    Key("owner-tag", "Tag whose value is the owner", TEXT, "the name of a tag", default=""),
 )
 WAIVERS = (
     number("max-days", "How far ahead a waiver may expire", 1, 3660, MAX_DAYS),
     Key(
         "allow-tag",
-        "Waivers by tag: who may write tags may then waive",
+        "Allow waivers by tag; anyone who can write tags can then waive findings",
         bool,
-        "yes or no (true, false)",
+        "true or false",
         default=False,
     ),
 )
@@ -122,7 +122,7 @@ TABLES: Mapping[str, tuple[Key, ...] | None] = {
     "intended": None,
     "notify": None,
 }
-"""The tables of a settings file and their keys; None where people choose the keys, () for the options of `scan`."""
+"""The tables of a settings file and their keys; None for free keys, () for the options of `scan`."""
 
 
 # Notifications
@@ -133,34 +133,41 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 def _secret(name: str, about: str, needed: bool = True) -> tuple[Key, Key]:
     return (
-        Key(f"{name}-env", f"The variable that holds {about}", needed=needed, other=f"{name}-file"),
-        Key(f"{name}-file", f"The file that holds {about}", needed=needed, other=f"{name}-env"),
+        Key(f"{name}-env", f"Environment variable that contains {about}", needed=needed, other=f"{name}-file"),
+        Key(f"{name}-file", f"File that contains {about}", needed=needed, other=f"{name}-env"),
     )
 
 
-_URL = _secret("url", "its address, which is a secret")
+_URL = _secret("url", "the URL, which is a secret")
 COMMON = (
-    Key("kind", "How it is told"),
-    Key("min-severity", "The least severe that is told (default: high)", known=SEVERITIES),
-    Key("owner", "Only what carries this value of the owner tag, and waivers of this owner"),
+    Key("kind", "Channel of the notification"),
+    Key("min-severity", "Lowest severity to report (default: high)", known=SEVERITIES),
+    Key("owner", "Report only resources with this value of the owner tag, and waivers of this owner"),
 )
 KINDS: Mapping[str, tuple[Key, ...]] = {
     "teams": _URL,
     "slack": _URL,
-    "webhook": (*_URL, *_secret("secret", "the key that signs")),
+    "webhook": (*_URL, *_secret("secret", "the signing key")),
     "mail": (
-        Key("host", "The mail server", needed=True),
+        Key("host", "Mail server", needed=True),
         Key("port", "Default: 587 with starttls, 465 with implicit", PORT, "a port, a number from 1 to 65535"),
-        Key("tls", "starttls (default), implicit; none on this machine only", known=TLS),
-        Key("from", "The address that it comes from", needed=True),
-        Key("to", "Whom it goes to", ONE_OR_MORE, "a list of addresses", '["ops@agency.example"]', needed=True),
-        Key("user", "The login, where the server asks for one"),
-        *_secret("password", "the password of the login", needed=False),
+        Key("tls", "starttls (default), implicit, or none (this machine only)", known=TLS),
+        Key("from", "Sender", needed=True),
+        Key(
+            "to",
+            "Addresses of the recipients",
+            ONE_OR_MORE,
+            "a list of addresses",
+            '["ops@agency.example"]',
+            needed=True,
+        ),
+        Key("user", "User name, if the server requires a login"),
+        *_secret("password", "the password of the user", needed=False),
     ),
     "github": (),
     "azure-devops": (),
 }
-"""The kinds of notifications, each with the keys that it has beside COMMON."""
+"""The kinds of notifications, each with its keys in addition to COMMON."""
 
 
 def keys_of(kind: str) -> tuple[Key, ...]:
@@ -171,29 +178,29 @@ def keys_of(kind: str) -> tuple[Key, ...]:
 # The waiver file
 
 _REASON = Key("reason", "Why it is accepted", needed=True)
-_OWNER = Key("owner", "Who answers for it", needed=True)
-_EXPIRES = Key("expires", "The last day on which it counts", date, needed=True)
-_RESOURCE = Key("resource", "An id, or a pattern with * ([*] is a star)")
-_TICKET = Key("ticket", "Where it was decided", str)
+_OWNER = Key("owner", "Person responsible", needed=True)
+_EXPIRES = Key("expires", "Last day on which it applies", date, needed=True)
+_RESOURCE = Key("resource", "An id, or a pattern with * ([*] is an asterisk)")
+_TICKET = Key("ticket", "Reference to the decision", str)
 WAIVER = (
     Key("rule", "A rule, or a pattern: sql-*, category:network, severity:high, type:, control:", needed=True),
     _RESOURCE,
-    Key("tag", "NAME=VALUE, if allowed", TAG),
+    Key("tag", "NAME=VALUE, if the settings allow it", TAG),
     *(_REASON, _OWNER, _EXPIRES),
     Key(
         "endpoints",
-        "What it covers of a lock finding; without it, all",
+        "Endpoints of a finding that it covers; default: all",
         NAMES,
         "a list of names",
         'endpoints = ["blob"]',
     ),
     Key("cell", "Accepted up to kind/authentication/reach", CELL),
-    Key("severity", "Accepted up to this", known=SEVERITIES),
+    Key("severity", "Accepted up to this severity", known=SEVERITIES),
     _TICKET,
 )
 GAP = (
-    Key("url", "The path of the read that fails, or a pattern with *"),
-    Key("rule", "A rule, or a pattern, that is undecided on the resource, and not for a read that failed"),
+    Key("url", "Path of the failed read, or a pattern with *"),
+    Key("rule", "A rule, or a pattern, that is inconclusive on the resource without a failed read"),
     *(_RESOURCE, _REASON, _OWNER, _EXPIRES, _TICKET),
 )
 
@@ -201,9 +208,9 @@ GAP = (
 def texts(
     file: TomlFile, what: str, entry: Mapping[str, Any], keys: Sequence[Key], *at: str | int, but: Sequence[str] = ()
 ) -> dict[str, str]:
-    """Return the texts of one entry by key. Gather faults for keys that do not exist, and for texts that are missing.
+    """Return the text values of one entry by key. Collect faults for unknown keys and missing values.
 
-    `what` names the entry in errors. `but`: keys that are no texts.
+    `what` names the entry in errors. `but`: keys whose values are not text.
     """
     known = [key.name for key in keys]
     for name in entry:
@@ -215,8 +222,8 @@ def texts(
 def _text(file: TomlFile, what: str, entry: Mapping[str, Any], key: Key, *at: str | int) -> str:
     value = entry.get(key.name, "")
     if not isinstance(value, str):
-        file.fault(f"{key.name} is text", *at, key.name, do=f'write {key.name} = "..."')
+        file.fault(f"{key.name} must be text", *at, key.name, do=f'write {key.name} = "..."')
         return ""
     if key.needed and not value.strip():
-        file.fault(f"{what} needs {key.name}", *at, key.name, do=f'add {key.name} = "..."')
+        file.fault(f"{what} requires {key.name}", *at, key.name, do=f'add {key.name} = "..."')
     return value

@@ -10,7 +10,7 @@ from scanner.model.verdict import Severity
 SEVERITIES = tuple(each.name for each in reversed(Severity))
 FAIL_ON = (*SEVERITIES, "never")
 NEW = tuple(f"new:{name}" for name in SEVERITIES)
-"""Values of `--fail-on` for scans with a history: count only what is new to it, reopened or of raised severity."""
+"""Values of `--fail-on` for scans with a history: count only findings that are new, reopened or raised."""
 FORMATS = ("text", "json")
 
 
@@ -19,9 +19,9 @@ class Option:
     """An option of a command.
 
     `value`: the word for its value in the help; a flag has none. `about`: its help. `known`: the values that it takes.
-    `many`: may be given more than once. `path`: names a file or folder, which in a settings file starts from its
-    folder. `url`: a path only where it is no URL. `shared`: on another command than `scan`, the variable and the
-    setting of `scan` count too (`TWOLOCKS_SCAN_WAIVERS`, `waivers` in [scan]). `needed`: part of the usage line.
+    `many`: may be given more than once. `path`: names a file or folder; in a settings file it is relative to the folder
+    of that file. `url`: a path unless it is a URL. `shared`: a command other than `scan` also uses the variable and the
+    setting of `scan` (`TWOLOCKS_SCAN_WAIVERS`, `waivers` in [scan]). `needed`: part of the usage line.
     `short`: its short form, such as `-s`.
     """
 
@@ -47,7 +47,7 @@ class Option:
 
     @property
     def unset(self) -> Any:
-        """Return the value that counts where none is given."""
+        """Return the default value."""
         return () if self.many else False if self.flag else self.default
 
 
@@ -62,38 +62,38 @@ def needed(option: Option) -> Option:
 
 
 def shared(*options: Option) -> tuple[Option, ...]:
-    """Return the options so that the variables and settings of `scan` count for them too."""
+    """Return the options, which then also use the variables and settings of `scan`."""
     return tuple(replace(option, shared=True) for option in options)
 
 
 # What to read
 
 SUBSCRIPTION = Option("subscription", "NAME|ID", "These subscriptions", many=True, short="-s")
-MANAGEMENT_GROUP = Option("management-group", "ID", "All subscriptions below it", many=True)
-RESOURCE = Option("resource", "ID", "One resource; quick, to check a fix", many=True)
-RESOURCE_GROUP = Option("resource-group", "NAME", "Only in these groups", many=True)
-TAG = Option("tag", "NAME=VALUE", "Only what carries the tag", many=True)
-FROM = Option("from", "FILE", "A snapshot or other JSON; calls nothing", path=True)
+MANAGEMENT_GROUP = Option("management-group", "ID", "All subscriptions in this management group", many=True)
+RESOURCE = Option("resource", "ID", "One resource, to check a fix quickly", many=True)
+RESOURCE_GROUP = Option("resource-group", "NAME", "Only these resource groups", many=True)
+TAG = Option("tag", "NAME=VALUE", "Only resources with this tag", many=True)
+FROM = Option("from", "FILE", "A snapshot or other JSON; sends no requests", path=True)
 
 # Which rules count, and how
 
 ONLY = Option("only", "PATTERN", "sql-*, category:, severity:, type:, control:", many=True)
-SKIP = Option("skip", "PATTERN", "The same, left out", many=True)
-RULES = Option("rules", "DIR", "Your own rules too", many=True, path=True)
-WAIVERS = Option("waivers", "FILE", "What was accepted", path=True)
+SKIP = Option("skip", "PATTERN", "Rules to leave out; same patterns", many=True)
+RULES = Option("rules", "DIR", "Folder of additional rules", many=True, path=True)
+WAIVERS = Option("waivers", "FILE", "Waiver file", path=True)
 FAIL_ON_SCAN = Option(
-    "fail-on", "SEVERITY", "high (default), never, new:high (also reopened)", "high", known=(*FAIL_ON, *NEW)
+    "fail-on", "SEVERITY", "high (default), never, new:high (new, reopened, raised)", "high", known=(*FAIL_ON, *NEW)
 )
 FAIL_ON_DEMO = Option(
-    "fail-on", "SEVERITY", "End as a scan would: critical, high, medium, low, info", "never", known=FAIL_ON
+    "fail-on", "SEVERITY", "Exit code as for a scan: critical, high, medium, low, info", "never", known=FAIL_ON
 )
 
 # What to write
 
 OUT = Option("out", "FILE", many=True, path=True)
-SNAPSHOT = Option("snapshot", "FILE", "What was read (.jsonl, .gz, .zst); also a blob", path=True)
-HISTORY = Option("history", "URL", "Remember, and compare with earlier scans", path=True, url=True, shared=True)
-NOTIFY = Option("notify", "NAME", "Tell what is new: [notify.NAME] in the settings", many=True)
+SNAPSHOT = Option("snapshot", "FILE", "Store what was read (.jsonl, .gz, .zst); also a blob", path=True)
+HISTORY = Option("history", "URL", "Store the scan; compare with earlier ones", path=True, url=True, shared=True)
+NOTIFY = Option("notify", "NAME", "Send changes to [notify.NAME] of the settings", many=True)
 FORMAT = Option("format", "FORMAT", "text (default) or json", "text", known=FORMATS)
 
 # How to read
@@ -101,15 +101,15 @@ FORMAT = Option("format", "FORMAT", "text (default) or json", "text", known=FORM
 AUTH = Option("auth", "KIND", "cli, managed-identity, github, ...", "default")
 TENANT = Option("tenant", "ID", "Sign in to this tenant")
 CLOUD = Option("cloud", "NAME", "public (default), us-government, china", "public")
-ARM_ENDPOINT = Option("arm-endpoint", "URL", "Any other cloud")
+ARM_ENDPOINT = Option("arm-endpoint", "URL", "ARM endpoint of another cloud")
 SIGN_IN = (AUTH, TENANT, CLOUD, ARM_ENDPOINT)
-NO_GRAPH = Option("no-graph", about="List everything; no Resource Graph")
-EFFECTIVE = Option("effective", about="Ask Azure for the effective rules too")
-RECORD = Option("record", "FILE", "Log of requests, without bodies", path=True)
+NO_GRAPH = Option("no-graph", about="Use lists instead of Resource Graph")
+EFFECTIVE = Option("effective", about="Compare with effective rules from Azure")
+RECORD = Option("record", "FILE", "Log requests, without bodies", path=True)
 
 # How to print
 
-QUIET = Option("quiet", about="Silent unless exit is not 0")
-VERBOSE = Option("verbose", about="A line a request")
+QUIET = Option("quiet", about="Print nothing if the exit code is 0")
+VERBOSE = Option("verbose", about="Print a line for each request")
 CONFIG = Option("config", "FILE", "Settings (default: twolocks.toml in this folder)", path=True)
-"""Names the settings file, so that it is no setting itself."""
+"""Names the settings file, so it is not a setting itself."""

@@ -1,7 +1,7 @@
-"""JSON Schemas of `twolocks.toml` and the waiver file, for editors; made of the rows of `keys` and `options`.
+"""JSON Schemas of `twolocks.toml` and the waiver file, for editors; generated from the rows of `keys` and `options`.
 
-They say which keys exist and what each is. The readers alone check what needs the rules, the day or arithmetic: a rule
-that does not exist, a date too far ahead, networks that are the internet. Draft 7, because editors of TOML know it.
+They define the keys and their values. Only the readers check the rest: rules that do not exist, dates too far ahead,
+networks that cover the internet. Draft 7, because TOML editors support it.
 """
 
 from scanner.config.commands import SCAN
@@ -31,17 +31,17 @@ def settings() -> Schema:
     tables: Schema = {
         "scan": {"description": "The options of twolocks scan", **_table([option_key(option) for option in SCAN])},
         "networks": _named(
-            "Ranges of the organisation, by name; they do not count as open",
+            "Address ranges of the organisation, by name; never counted as broad ranges",
             {"anyOf": [ranges, {"type": "array", "items": ranges}]},
         ),
         "network": _table(NETWORK),
-        "intended": _list("Endpoints that are meant to be public", _table(INTENDED)),
-        "severity": _named("Other severities, by rule", _table(SEVERITY)),
+        "intended": _list("Endpoints that are public on purpose", _table(INTENDED)),
+        "severity": _named("Changed severities, by rule", _table(SEVERITY)),
         "report": _table(REPORT),
         "waivers": _table(WAIVERS),
         "notify": {
             "propertyNames": {"pattern": f"^{NAME.pattern}$"},
-            **_named("Whom to tell what is new, by name", {"oneOf": [_notification(kind) for kind in KINDS]}),
+            **_named("Notifications, by name", {"oneOf": [_notification(kind) for kind in KINDS]}),
         },
     }
     assert tables.keys() == TABLES.keys()
@@ -58,8 +58,8 @@ def waivers() -> Schema:
         {"required": ["rule", "resource"], "not": {"required": ["url"]}},
     ]
     tables = {
-        "waiver": _list("Findings that somebody accepted", waiver),
-        "gap": _list("Reads that will not be granted, and what else stays undecided", gap),
+        "waiver": _list("Accepted findings", waiver),
+        "gap": _list("Accepted failed reads, and other accepted inconclusive checks", gap),
     }
     return {"$schema": DRAFT, "title": "Waivers of Twolocks", **_object(tables)}
 
@@ -75,7 +75,7 @@ def _table(keys: list[Key] | tuple[Key, ...]) -> Schema:
 
 
 def _named(about: str, item: Schema) -> Schema:
-    """Return the schema of a table whose keys people choose."""
+    """Return the schema of a table with free keys."""
     return {"type": "object", "additionalProperties": item, "description": about}
 
 
@@ -84,7 +84,7 @@ def _list(about: str, item: Schema) -> Schema:
 
 
 def _notification(kind: str) -> Schema:
-    """Return the schema of a table [notify.NAME] of one kind. Of a pair of keys one is needed, or one at most."""
+    """Return the schema of a table [notify.NAME] of one kind. Of a pair of keys, one is required or allowed."""
     keys = keys_of(kind)
     found = _table(keys)
     found["properties"]["kind"] = {"const": kind}

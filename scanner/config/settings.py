@@ -1,4 +1,4 @@
-"""The settings of a command: options over variables over `twolocks.toml` over defaults, each with its source."""
+"""The settings of a command, each with its source: options, variables, `twolocks.toml` and defaults, in this order."""
 
 import re
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ class Settings(Tables):
         return self.options[option].value
 
     def at(self, option: str, value: object) -> str:
-        """Return how a value was given, for errors: `--out a.htm`, or the variable or line that sets it."""
+        """Return the source of a value, for errors: `--out a.htm`, or the variable or line that sets it."""
         source = self.options[option].source
         return f"--{option} {masked(str(value))}" if source.startswith("--") or source == DEFAULT else source
 
@@ -50,7 +50,7 @@ class Settings(Tables):
 
     @property
     def kept_tags(self) -> tuple[str, ...]:
-        """Return the tags that findings keep: those to show, and the one that names the owner."""
+        """Return the tags of findings: those to show, and the owner tag."""
         return tuple(dict.fromkeys([*self.tags, *([self.owner_tag] if self.owner_tag else [])]))
 
     def rows(self) -> list[tuple[str, str, str]]:
@@ -76,7 +76,7 @@ class Settings(Tables):
 
 
 def shown(value: Any) -> str:
-    """Return a value as `config show` prints it, without passwords; `-` where there is none."""
+    """Return a value as `config show` prints it, without passwords; `-` for no value."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple | list):
@@ -85,12 +85,12 @@ def shown(value: Any) -> str:
 
 
 def masked(text: str) -> str:
-    """Return a text with `***` for the logins and secrets of the URLs in it."""
+    """Return a text with `***` for the logins and secrets in its URLs."""
     return _SECRETS.sub(r"\1***", _LOGIN.sub("***@", text))
 
 
 def has_password(url: str) -> bool:
-    """Return whether a URL holds a password, as SQLAlchemy and libpq read it."""
+    """Return whether a URL contains a password, as SQLAlchemy and libpq read it."""
     return bool(_LOGIN.search(url) or re.search(r"(?i)[?&](?:ssl)?password=", url))
 
 
@@ -104,8 +104,8 @@ def resolve(
 ) -> Settings:
     """Return the settings of a command: its options as given (None or empty: not), the environment, the settings file.
 
-    `config` is the file that was named; without it `twolocks.toml` in `folder` (the working folder) counts where it
-    exists. Raise InputError for what is wrong in any of them; for the file all faults at once.
+    `config` is the file of `--config`; without it, `twolocks.toml` in `folder` (the working folder) is used if it
+    exists. Raise InputError for invalid settings; for the file with all faults at once.
     """
     row = COMMANDS[command]
     _variables(row, environ)
@@ -119,12 +119,12 @@ def resolve(
 
 
 def _shows_scan(row: Command) -> bool:
-    """Return whether the settings are those of `scan`: `config show` prints them."""
+    """Return whether the command uses the settings of `scan`."""
     return row.name in ("scan", "config show")
 
 
 def _variables(row: Command, environ: Mapping[str, str]) -> None:
-    """Raise InputError for a variable that sets nothing, because it is a misspelt one."""
+    """Raise InputError for a misspelt variable."""
     if not _shows_scan(row):
         return
     known = [f"TWOLOCKS_SCAN_{option.key}".upper() for option in (*SCAN, CONFIG)]
@@ -132,11 +132,11 @@ def _variables(row: Command, environ: Mapping[str, str]) -> None:
         if name.startswith("TWOLOCKS_SCAN_") and environ[name] and name not in known:
             near = nearest(name.lower(), [each.lower() for each in known], 1)
             hint = f"nearest: {near[0].upper()}; " if near else ""
-            raise InputError(f"there is no setting {name}", at="the environment", do=f"{hint}all: twolocks scan --help")
+            raise InputError(f"unknown setting {name}", at="the environment", do=f"{hint}all: twolocks scan --help")
 
 
 def _file(row: Command, config: Path | None, environ: Mapping[str, str], folder: Path) -> TomlFile | None:
-    """Return the settings file of a command; None where there is none, or the command takes nothing from it."""
+    """Return the settings file of a command; None if there is none or the command does not use it."""
     if CONFIG not in row.rows and not any(option.shared for option in row.options):
         return None
     names = (f"TWOLOCKS_{row.word}_CONFIG".upper(), "TWOLOCKS_SCAN_CONFIG")
@@ -176,13 +176,13 @@ def _option(
 
 
 def _of_text(option: Option, text: str, variable: str) -> Any:
-    """Return a variable's value. Commas separate several; lines do where one of them holds a comma."""
+    """Return a variable's value. Commas separate several values, or line breaks if a value contains a comma."""
     if option.flag:
         if text.lower() in ("1", "true", "yes", "on"):
             return True
         if text.lower() in ("0", "false", "no", "off"):
             return False
-        raise InputError(f'"{text}" is neither yes nor no', at=variable, do=f"{variable}=1, or unset it")
+        raise InputError(f'"{text}" is not true or false', at=variable, do=f"{variable}=1, or unset it")
     if option.many:
         parts = text.split("\n" if "\n" in text else ",")
         return tuple(part.strip() for part in parts if part.strip())
@@ -190,10 +190,10 @@ def _of_text(option: Option, text: str, variable: str) -> Any:
 
 
 def _of_toml(option: Option, value: Any, file: TomlFile) -> Any:
-    """Return the value of a key of [scan]. Paths start from the folder of the file."""
+    """Return the value of a key of [scan]. Paths are relative to the folder of the file."""
     key = option_key(option)
     if not key.fits(value):
-        file.fault(f"scan.{option.name} is {key.takes}", "scan", option.name)
+        file.fault(f"scan.{option.name} must be {key.takes}", "scan", option.name)
         return option.unset
     if option.flag:
         return value
@@ -211,29 +211,29 @@ def _path(option: Option, text: str, folder: Path) -> str:
     return text if text in ("", "-") or elsewhere else str(folder / text)
 
 
-# What is wrong in values
+# Invalid values
 
 
 def _known(settings: Settings, row: Command) -> None:
-    """Raise InputError for a value that an option does not have."""
+    """Raise InputError for an unknown value of an option."""
     for option in SCAN if _shows_scan(row) else row.options:
         given = settings.options[option.name]
         if not option.known or given.value in option.known:
             continue
         near = nearest(str(given.value), option.known, 1)
-        told = [each for each in option.known if not each.startswith("new:")]
-        told += ["new:SEVERITY"] if len(told) < len(option.known) else []
+        listed = [each for each in option.known if not each.startswith("new:")]
+        listed += ["new:SEVERITY"] if len(listed) < len(option.known) else []
         what = "severity" if option.name == "fail-on" else option.name
         raise InputError(
-            f'no {what} is called "{given.value}"',
+            f'unknown {what} "{given.value}"',
             at=settings.at(option.name, given.value),
-            do=(f"nearest: {near[0]}; " if near else "") + f"known: {', '.join(told)}",
+            do=(f"nearest: {near[0]}; " if near else "") + f"known: {', '.join(listed)}",
         )
 
 
 def _history(settings: Settings) -> None:
-    """Raise InputError for a history that cannot be: one that is neither SQLite nor PostgreSQL, or whose URL holds a
-    password elsewhere than in a variable.
+    """Raise InputError for a history that is neither SQLite nor PostgreSQL, and for a URL with a password unless a
+    variable sets it.
     """
     given = settings.options.get("history")
     if given is None:
@@ -241,7 +241,7 @@ def _history(settings: Settings) -> None:
     failing = settings.options.get("fail-on")
     if not given.value and failing is not None and str(failing.value).startswith("new:"):
         raise InputError(
-            f'"{failing.value}" needs a history to know what is new',
+            f'"{failing.value}" requires a history',
             at=settings.at("fail-on", failing.value),
             do="add --history FILE",
         )
@@ -249,30 +249,30 @@ def _history(settings: Settings) -> None:
     if is_url and scheme not in HISTORIES:
         near = nearest(scheme, HISTORIES, 1)
         raise InputError(
-            f'no history is kept in "{scheme}"',
+            f'unsupported history "{scheme}"',
             at=settings.at("history", given.value),
             do=(f"nearest: {near[0]}://; " if near else "") + "known: a file, sqlite:///FILE, postgresql+psycopg://",
         )
     if has_password(str(given.value)) and not given.source.startswith("TWOLOCKS_"):
         raise InputError(
-            "the URL of the history holds a password",
+            "the URL of the history contains a password",
             at=settings.at("history", given.value),
-            do="leave it out: PGPASSWORD, pgpass or TWOLOCKS_SCAN_HISTORY may hold it",
+            do="remove it; use PGPASSWORD, pgpass or TWOLOCKS_SCAN_HISTORY",
         )
 
 
 def _notifications(settings: Settings) -> None:
-    """Raise InputError for a notification that the settings file does not have."""
+    """Raise InputError for a notification that is not in the settings file."""
     given = settings.options.get("notify")
     for name in given.value if given is not None else ():
         if name not in settings.notify:
             near = nearest(name, settings.notify, 1)
             known = ", ".join(settings.notify)
             raise InputError(
-                f'there is no notification "{name}"',
+                f'unknown notification "{name}"',
                 at=settings.at("notify", name),
                 do=(f"nearest: {near[0]}; " if near else "")
-                + (f"known: {known}" if known else f"write [notify.{name}] with its kind into {FILE}"),
+                + (f"known: {known}" if known else f"add [notify.{name}] with its kind to {FILE}"),
             )
 
 
@@ -283,13 +283,11 @@ def _contradictions(settings: Settings) -> None:
         return
     cloud, endpoint = options["cloud"], options["arm-endpoint"]
     if cloud.source != DEFAULT and endpoint.value:
-        raise InputError("--cloud and --arm-endpoint name two clouds", at=endpoint.source, do="give one of them")
+        raise InputError("--cloud and --arm-endpoint exclude each other", at=endpoint.source, do="use only one of them")
     if "from" not in options or not options["from"].value:
         return
     where = ("subscription", "management-group", "resource", "resource-group", "tag")
     reading = (*where, "record", "snapshot", "effective")
     for name in reading:
         if name in options and options[name].source == f"--{name}":
-            raise InputError(
-                f"--from reads a file, so --{name} has nothing to work on", do=f"leave out --from, or --{name}"
-            )
+            raise InputError(f"--from reads a file, so --{name} has no effect", do=f"remove --from or --{name}")

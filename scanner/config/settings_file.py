@@ -1,4 +1,4 @@
-"""Reads every table of `twolocks.toml` but `[scan]`, and gathers its faults."""
+"""Reads every table of `twolocks.toml` except `[scan]`, and collects its faults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
-    """What the tables of a settings file say. `sources`: `file:line` of each setting, by its name."""
+    """The tables of a settings file. `sources`: `file:line` of each setting, by its name."""
 
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     own: AddressSet = field(default_factory=AddressSet)
@@ -31,7 +31,7 @@ class Tables:
     max_days: int = MAX_DAYS
     allow_tag: bool = False
     notify: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """The tables [notify.NAME] as the file has them; `kind` is text."""
+    """The tables [notify.NAME] of the file; `kind` is text."""
     file: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
     read: TomlFile | None = field(default=None, compare=False, repr=False)
@@ -60,13 +60,13 @@ def read_tables(file: TomlFile, options: tuple[Option, ...]) -> dict[str, Any]:
 
 
 def table_of(file: TomlFile, name: str) -> dict[str, Any]:
-    """Return a table of the file, empty where there is none."""
+    """Return a table of the file, empty if there is none."""
     found = file.data.get(name, {})
     return found if isinstance(found, dict) else {}
 
 
 def _check_names(file: TomlFile, options: list[str]) -> None:
-    """Gather faults for tables and keys that do not exist."""
+    """Collect faults for unknown tables and keys."""
     keys = {table: None if known is None else [key.name for key in known] for table, known in TABLES.items()}
     keys["scan"] = options
     every = [f"{table}.{name}" for table, names in keys.items() for name in names or ()]
@@ -78,7 +78,7 @@ def _check_names(file: TomlFile, options: list[str]) -> None:
         if names is None:
             continue
         if not isinstance(value, dict):
-            file.fault(f"{table} is a table", table, do=f"write [{table}]")
+            file.fault(f"{table} must be a table", table, do=f"write [{table}]")
             continue
         for name in value:
             if name not in names:
@@ -86,15 +86,15 @@ def _check_names(file: TomlFile, options: list[str]) -> None:
 
 
 def _unknown(file: TomlFile, word: str, known: list[str], *key: str) -> None:
-    file.unknown(f"there is no setting {word}", word, known, *key, more="all: twolocks config show")
+    file.unknown(f"unknown setting {word}", word, known, *key, more="all: twolocks config show")
 
 
 def _chosen_names(file: TomlFile, name: str) -> dict[str, Any]:
-    """Return a table whose keys people choose."""
+    """Return a table with free keys."""
     found = file.data.get(name, {})
     if isinstance(found, dict):
         return found
-    file.fault(f"{name} is a table", name, do=f"write [{name}]")
+    file.fault(f"{name} must be a table", name, do=f"write [{name}]")
     return {}
 
 
@@ -105,7 +105,7 @@ def _networks(file: TomlFile, sources: dict[str, str]) -> tuple[dict[str, tuple[
     for name, value in _chosen_names(file, "networks").items():
         ranges = [value] if isinstance(value, str) else value
         if not isinstance(ranges, list) or not all(isinstance(each, str) for each in ranges):
-            file.fault(f"networks.{name} is a list of ranges", "networks", name, do='["198.51.100.0/24"]')
+            file.fault(f"networks.{name} must be a list of ranges", "networks", name, do='["198.51.100.0/24"]')
             continue
         for text in ranges:
             try:
@@ -117,9 +117,9 @@ def _networks(file: TomlFile, sources: dict[str, str]) -> tuple[dict[str, tuple[
     own = union(sets)
     if breadth(own) == "internet":
         file.fault(
-            "these networks are the internet, so that no endpoint would count as open",
+            "these networks cover the internet, so no endpoint would count as exposed",
             "networks",
-            do="name the ranges of your own organisation",
+            do="list the address ranges of your organisation",
         )
     return networks, own
 
@@ -135,7 +135,7 @@ def _value(file: TomlFile, table: str, key: Key, sources: dict[str, str]) -> Any
         return key.default
     value = given[key.name]
     if not key.fits(value):
-        file.fault(f"{table}.{key.name} is {key.takes}", table, key.name, do=key.do)
+        file.fault(f"{table}.{key.name} must be {key.takes}", table, key.name, do=key.do)
         return key.default
     if value != []:
         sources[f"{table}.{key.name}"] = file.at(table, key.name)
@@ -143,13 +143,13 @@ def _value(file: TomlFile, table: str, key: Key, sources: dict[str, str]) -> Any
 
 
 def _intended(file: TomlFile, sources: dict[str, str]) -> "tuple[Intended, ...]":
-    """Return the endpoints that are meant to be public."""
-    # Not above, because a scan writes its first line before it imports rules and evaluation.
+    """Return the endpoints that are public on purpose."""
+    # Imported here, because a scan prints its first line before it imports rules and evaluation.
     from scanner.evaluate.policy import Intended
 
     entries = file.data.get("intended", [])
     if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
-        file.fault("intended is no list of tables", "intended", do="write [[intended]]")
+        file.fault("intended must be a list of tables", "intended", do="write [[intended]]")
         return ()
     found = []
     for place, entry in enumerate(entries):
@@ -160,12 +160,12 @@ def _intended(file: TomlFile, sources: dict[str, str]) -> "tuple[Intended, ...]"
 
 
 def _severities(file: TomlFile, sources: dict[str, str]) -> tuple[dict[str, Severity], dict[str, str]]:
-    """Return the severities that the file sets, and their reasons, by rule."""
+    """Return the severities in the file, and their reasons, by rule."""
     severities: dict[str, Severity] = {}
     reasons: dict[str, str] = {}
     for rule, entry in _chosen_names(file, "severity").items():
         if not isinstance(entry, dict):
-            what = f"severity.{rule} is a table with to and reason"
+            what = f"severity.{rule} must be a table with to and reason"
             file.fault(what, "severity", rule, do=f"write [severity.{rule}]")
             continue
         said = texts(file, f"severity.{rule}", entry, SEVERITY, "severity", rule)
@@ -176,7 +176,7 @@ def _severities(file: TomlFile, sources: dict[str, str]) -> tuple[dict[str, Seve
         elif to.strip():
             names = list(Severity.__members__)
             more = f"known: {', '.join(names)}"
-            file.unknown(f'no severity is called "{to}"', to, names, "severity", rule, "to", more=more)
+            file.unknown(f'unknown severity "{to}"', to, names, "severity", rule, "to", more=more)
     return severities, reasons
 
 
@@ -185,13 +185,13 @@ def _notify(file: TomlFile, sources: dict[str, str]) -> dict[str, dict[str, Any]
     found: dict[str, dict[str, Any]] = {}
     for name, table in _chosen_names(file, "notify").items():
         if not isinstance(table, dict):
-            file.fault(f"notify.{name} is a table", "notify", name, do=f"write [notify.{name}]")
+            file.fault(f"notify.{name} must be a table", "notify", name, do=f"write [notify.{name}]")
             continue
         kind = table.get("kind")
         if isinstance(kind, str) and kind.strip():
             notifications.check(file, name, table)
         else:
-            file.fault(f"notify.{name} needs kind", "notify", name, "kind", do='add kind = "..."')
+            file.fault(f"notify.{name} requires kind", "notify", name, "kind", do='add kind = "..."')
         found[name] = table
         sources.update({f"notify.{name}.{key}": file.at("notify", name, key) for key in table})
     return found

@@ -1,4 +1,4 @@
-"""TOML files that people write: their data, and the line of each key, so that a fault names it."""
+"""TOML files: their data, and the line of each key for errors."""
 
 import re
 import tomllib
@@ -26,7 +26,7 @@ class Faults(InputError):
 
 @dataclass(slots=True)
 class TomlFile:
-    """A file that was read. `lines`: the line of each key, by its path. `faults`: what was gathered, for `check`."""
+    """A file that was read. `lines`: the line of each key, by its path. `faults`: the collected faults, for `check`."""
 
     path: Path
     data: dict[str, Any]
@@ -34,24 +34,24 @@ class TomlFile:
     faults: list[InputError] = field(default_factory=list)
 
     def at(self, *key: str | int) -> str:
-        """Return `file:line` of the nearest key that has a line."""
+        """Return `file:line` of the key, or of the nearest key above it."""
         while key and key not in self.lines:
             first = (*key, 0)
             key = first if first in self.lines else key[:-1]
         return f"{self.path}:{self.lines[key]}" if key else str(self.path)
 
     def fault(self, what: str, *key: str | int, do: str = "") -> None:
-        """Gather a fault of a key; `do`: what helps."""
+        """Collect a fault of a key; `do`: the hint."""
         self.faults.append(InputError(what, at=self.at(*key), do=do))
 
     def unknown(self, what: str, word: str, known: Iterable[str], *key: str | int, more: str = "") -> None:
-        """Gather a fault that names the nearest known word."""
+        """Collect a fault that names the nearest known word."""
         near = nearest(word, known, 1)
         hint = [f"nearest: {near[0]}"] if near else []
         self.fault(what, *key, do="; ".join([*hint, *([more] if more else [])]) or f"known: {', '.join(known)}")
 
     def check(self) -> None:
-        """Raise what was gathered, in the order of the lines."""
+        """Raise the collected faults, in the order of the lines."""
         if self.faults:
             raise Faults(sorted(self.faults, key=_line))
 
@@ -62,18 +62,18 @@ def _line(fault: InputError) -> int:
 
 
 def read(path: Path, option: str) -> TomlFile:
-    """Return a file, which `option` named. Raise InputError, with the line, where it cannot be read or is no TOML."""
+    """Return the file of an option. Raise InputError, with the line, if it cannot be read or is not TOML."""
     try:
         text = path.read_text("utf-8-sig")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", at=f"{option} {path}") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"this is not UTF-8, at byte {error.start + 1}", at=str(path)) from None
+        raise InputError(f"the file is not UTF-8, at byte {error.start + 1}", at=str(path)) from None
     return parsed(path, text)
 
 
 def parsed(path: Path, text: str) -> TomlFile:
-    """Return a file of this text. Raise as `read` does."""
+    """Return a file with this text. Raise the same errors as `read`."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     try:
         data = tomllib.loads(text)
@@ -88,9 +88,9 @@ def _broken(path: Path, text: str, why: str) -> InputError:
     rows = text.split("\n")
     row = rows[number - 1] if number <= len(rows) else ""
     if date := _DATE.search(row):
-        return InputError(f'"{date[1]}" is no date', at=f"{path}:{number}", do="write it as expires = 2026-12-31")
+        return InputError(f'"{date[1]}" is not a date', at=f"{path}:{number}", do="write it as expires = 2026-12-31")
     clause = _PLACE.sub("", why).replace("(at end of document)", "").strip()
-    return InputError(f"this is not TOML: {clause[:1].lower()}{clause[1:]}", at=f"{path}:{number}")
+    return InputError(f"the file is not TOML: {clause[:1].lower()}{clause[1:]}", at=f"{path}:{number}")
 
 
 def _lines(text: str) -> Iterator[tuple[Key, int]]:
@@ -116,7 +116,7 @@ def _lines(text: str) -> Iterator[tuple[Key, int]]:
 
 
 def _table(parsed: dict[str, Any], counts: dict[Key, int]) -> Key:
-    """Return the path of a header; for an array of tables with the place of the entry."""
+    """Return the path of a header; for an array of tables with the index of the entry."""
     key: Key = ()
     at: Any = parsed
     while isinstance(at, dict) and at:

@@ -25,7 +25,7 @@ FILE = "waivers.toml"
 
 @dataclass(frozen=True, slots=True)
 class WaiverTerms:
-    """Reason, owner and expiry of what is accepted."""
+    """Reason, owner and expiry of a waiver."""
 
     reason: str
     owner: str
@@ -35,7 +35,7 @@ class WaiverTerms:
 
 @dataclass(frozen=True, slots=True)
 class WrittenEntries:
-    """What was accepted: `count` entries, the first at `path`:`line`.
+    """The written entries: `count` entries, the first at `path`:`line`.
 
     `renewed`: `file:line` of expired entries that covered the same. `hint`: how to scan with the file.
     """
@@ -53,35 +53,35 @@ class WrittenEntries:
         more = self.count - 1
         where = f"{self.path}:{self.line}"
         if self.proposal.entries[0].table == "gap":
-            said = f"{self.proposal.said}, undecided, until {_date(self.terms.expires)}; {where}"
+            said = f"{self.proposal.said}, inconclusive, until {_date(self.terms.expires)}; {where}"
             return [
                 Line(said, "Accepted", whole=True),
-                Line("It stays undecided in every report, with your name. If it fails one day, that counts"),
+                Line("Reports still show it as inconclusive, with the owner. If the check fails later, it counts"),
                 *self._after(),
             ]
         where += f" and {more:,} more {'entry' if more == 1 else 'entries'}" if more else ""
         cell = f" ({self.proposal.cell})" if self.proposal.cell else ""
         said = f"{self.proposal.said}, {self.proposal.severity}{cell}, until {_date(self.terms.expires)}; {where}"
         lines = [Line(said, "Waived", whole=True)]
-        lines.append(Line("If it gets worse, it counts again. It stays in every report, with your name"))
+        lines.append(Line("If the severity rises, it counts again. Reports still show it, with the owner"))
         if self.proposal.left:
-            still = f"{self.proposal.left} still fails there, so the endpoint stays open"
-            lines.append(Line(f"{still}; its own fingerprint accepts both"))
+            still = f"{self.proposal.left} still fails there, so the endpoint still counts"
+            lines.append(Line(f"{still}; use the fingerprint of the endpoint to accept both"))
         return [*lines, *self._after()]
 
     def _after(self) -> Iterator[Line]:
         if self.renewed:
-            yield Line(f"Expired, and needed no more: {', '.join(self.renewed)}")
+            yield Line(f"Expired and no longer needed: {', '.join(self.renewed)}")
         if self.hint:
             yield Line(self.hint)
 
 
 def waive(fingerprint: str, settings: Settings, rules: RuleSet, *, today: date | None = None) -> WrittenEntries:
-    """Accept what the fingerprint (or its beginning) means. Raise InputError; the waiver file is then as before."""
+    """Accept the finding of a fingerprint (or its first digits). Raise InputError; the file is then unchanged."""
     today = today or utc_today()
     terms = _terms(settings, today)
     if "://" in settings["in"]:
-        raise InputError("--in names a file on this machine", at=settings.at("in", settings["in"]), do="download it")
+        raise InputError("--in requires a local file", at=settings.at("in", settings["in"]), do="download it")
     source = Path(settings["in"])
     document = read_findings(source, settings.at("in", source))
     proposal = propose(document, fingerprint, source, today)
@@ -95,15 +95,15 @@ def _terms(settings: Settings, today: date) -> WaiverTerms:
     if missing:
         words = missing[0] if len(missing) == 1 else f"{', '.join(missing[:-1])} and {missing[-1]}"
         do = f"{' '.join(f'{name} ...' for name in missing)}; more: twolocks waive --help"
-        raise InputError(f"waive needs {words}", do=do)
+        raise InputError(f"waive requires {words}", do=do)
     for name in ("reason", "owner", "ticket"):
         if not settings[name].isprintable():
-            raise InputError(f"--{name} is one line of text", do=f'write --{name} "..."')
+            raise InputError(f"--{name} must be one line of text", do=f'write --{name} "..."')
     given = settings["expires"]
     try:
         expires = waiver_reader.day(given, today, settings.max_days)
         if expires < today:
-            raise InputError(f"{expires} is past", do=f"write {waiver_reader.expiry(today, settings.max_days)}")
+            raise InputError(f"{expires} is in the past", do=f"write {waiver_reader.expiry(today, settings.max_days)}")
     except InputError as error:
         error.at = settings.at("expires", given)
         error.do = error.do.replace("write expires = ", "--expires ")
@@ -113,10 +113,10 @@ def _terms(settings: Settings, today: date) -> WaiverTerms:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Lock the folder of a file against other processes that write waivers. Go on where folders cannot be locked."""
+    """Lock the folder of a file against other processes that write waivers. Continue if it cannot be locked."""
     folder = path.resolve().parent
     if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}", at=f"--waivers {path}", do=f"mkdir -p {folder}")
+        raise InputError(f"folder {folder} does not exist", at=f"--waivers {path}", do=f"mkdir -p {folder}")
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError as error:
@@ -142,13 +142,13 @@ def _write(
         raise InputError(
             f"{proposal.said} is already waived",
             at=str(path),
-            do="scan again: these findings are older than the waiver",
+            do="scan again; these findings are older than the waiver",
         )
     renewed = _expired(known, missing, rules)
     after = append_entries(before, missing, terms, path)
     made = waiver_reader.read(toml.parsed(path, after), rules, **limits)
     if not all(_covers(made, each, rules) for each in missing):
-        raise UserError("the waiver would not cover what it is for; nothing was written", do="report it", code=70)
+        raise UserError("the waiver would not cover the finding; nothing was written", do="report this defect", code=70)
     _replace(path, after)
     lines, table = toml.parsed(path, after).lines, missing[0].table
     first = len(toml.parsed(path, before).data.get(table, ()))
@@ -163,22 +163,22 @@ def _before(path: Path) -> str:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", at=f"--waivers {path}") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"this is not UTF-8, at byte {error.start + 1}", at=str(path)) from None
+        raise InputError(f"the file is not UTF-8, at byte {error.start + 1}", at=str(path)) from None
 
 
 def _covers(known: WaiverFile, new: NewEntry, rules: RuleSet) -> bool:
-    """Return whether a waiver file accepts all that an entry is for."""
+    """Return whether a waiver file accepts everything that an entry covers."""
     rule = rules.rules.get(new.rule)
     if rule is None:
         rules.check_renamed(new.rule, at="", rewrite="scan again; a new findings file has the new id, {}")
-        raise InputError(f'there is no rule "{new.rule}"', do="give the --rules of the scan, or scan again")
+        raise InputError(f'unknown rule "{new.rule}"', do="give the --rules of the scan, or scan again")
     if new.table == "gap":
         return known.accepted_check(rule, new.resource) is not None
     return all(known.waived(rule, new.resource, {}, failure) for failure in new.failures)
 
 
 def _expired(known: WaiverFile, new: Sequence[NewEntry], rules: RuleSet) -> tuple[str, ...]:
-    """Return `file:line` of the entries that covered the same and have expired."""
+    """Return `file:line` of the expired entries that covered the same."""
     known.begin()
     for each in new:
         if each.table == "gap":
@@ -190,11 +190,11 @@ def _expired(known: WaiverFile, new: Sequence[NewEntry], rules: RuleSet) -> tupl
 
 
 def append_entries(before: str, new: Sequence[NewEntry], terms: WaiverTerms, path: Path) -> str:
-    """Return the file with the new entries at its end; all that it had stays as it was, to the byte."""
+    """Return the file with the new entries at its end; the existing text stays unchanged, byte for byte."""
     there, table = toml.parsed(path, before), new[0].table
     if table in there.data and (table, 0) not in there.lines:
         raise InputError(
-            f"the {table}s stand in one list, in which no comment has a place",
+            f"the {table}s are an inline list, which cannot be extended",
             at=str(path),
             do=f"write each as [[{table}]]",
         )
@@ -235,7 +235,7 @@ def _replace(path: Path, text: str) -> None:
             file.write(text.encode())
     except OSError as error:
         raise InputError(
-            f"{path} cannot be written: {error.strerror}; it is as before", at=f"--waivers {path}"
+            f"{path} cannot be written: {error.strerror}; it is unchanged", at=f"--waivers {path}"
         ) from None
 
 

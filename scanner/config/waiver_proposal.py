@@ -1,4 +1,4 @@
-"""What a fingerprint means in a findings document, and the entries of a waiver file that accept it."""
+"""The finding or endpoint of a fingerprint, and the entries of a waiver file that accept it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from scanner.model.exposure import LOCKS, Auth, Reach
 from scanner.model.verdict import Severity
 
 LEAST = 6
-"""The fewest digits of a fingerprint that are taken."""
+"""The minimum number of digits of a fingerprint."""
 SHOWN = 3
-MAKE = "give what twolocks scan --out findings.json wrote"
+MAKE = "use a file that twolocks scan --out findings.json wrote"
 
 
 class NotAccepted(InputError):
@@ -49,7 +49,7 @@ class NewEntry:
 
     @property
     def failures(self) -> list[Failure]:
-        """Return what it must cover."""
+        """Return the failures that it must cover."""
         severity = Severity[self.severity]
         if not self.endpoints:
             return [Failure(severity=severity)]
@@ -59,7 +59,7 @@ class NewEntry:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a fingerprint means, in words, and the entries that accept it.
+    """The description of what a fingerprint selects, and the entries that accept it.
 
     `left`: a rule that still fails on an endpoint of the finding.
     """
@@ -72,18 +72,18 @@ class Proposal:
 
 
 def read_findings(path: Path, at: str) -> Document:
-    """Return the findings document of a file. Raise InputError for a file that is none; `at`: how it was given."""
+    """Return the findings document of a file. Raise InputError for any other file; `at`: its source."""
     try:
         return rows.read_document(path)
     except OSError as error:
-        make = "make one: twolocks scan --out findings.json"
+        make = "create it with: twolocks scan --out findings.json"
         raise InputError(f"{path} cannot be read: {error.strerror}", at=at, do=make) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if _is_snapshot(path):
-            judge = f"judge it first: twolocks scan --from {path} --out findings.json"
-            raise InputError("this is a snapshot, not findings", at=str(path), do=judge) from None
-        word = "is no findings file" if isinstance(error, msgspec.ValidationError) else "is not JSON"
-        raise InputError(f"this {word}: {error}", at=str(path), do=MAKE) from None
+            hint = f"evaluate it first: twolocks scan --from {path} --out findings.json"
+            raise InputError("this is a snapshot, not a findings file", at=str(path), do=hint) from None
+        word = "not a findings file" if isinstance(error, msgspec.ValidationError) else "not JSON"
+        raise InputError(f"the file is {word}: {error}", at=str(path), do=MAKE) from None
 
 
 def _is_snapshot(path: Path) -> bool:
@@ -93,9 +93,9 @@ def _is_snapshot(path: Path) -> bool:
 
 
 def propose(document: Document, fingerprint: str, source: Path, today: date) -> Proposal:
-    """Return what a fingerprint (or its beginning) means in a findings document; `source` is its file.
+    """Return the proposal for a fingerprint (or its first digits); `source` is the file of the document.
 
-    Raise InputError where nothing can accept it.
+    Raise InputError if it cannot be accepted.
     """
     row = _found(document, fingerprint.strip().lower(), source)
     at = f"{source}: {row.fingerprint}"
@@ -108,19 +108,21 @@ def _found(document: Document, text: str, source: Path) -> ExposureRow | Finding
     if len(text) < LEAST:
         raise InputError(f'"{text}" is too short for a fingerprint', do=f"give its first {LEAST} digits, or all 16")
     every: list[ExposureRow | FindingRow] = [*document.exposures, *document.findings]
-    # A parent that fails may be undecided as well, where a list below it was refused: one fingerprint, two rows.
+    # A parent may both fail and be inconclusive, if a list below it was refused: one fingerprint, two rows.
     found: dict[str, ExposureRow | FindingRow] = {}
     for row in every:
         if row.fingerprint.startswith(text) and (row.fingerprint not in found or _status(row) != "unknown"):
             found[row.fingerprint] = row
     if len(found) > 1:
         some = "; ".join(f"{each} {_says(row)}" for each, row in list(found.items())[:SHOWN])
-        raise InputError(f'"{text}" is the beginning of {len(found):,} fingerprints', do=f"give more: {some}")
+        raise InputError(f'"{text}" matches {len(found):,} fingerprints', do=f"give more digits: {some}")
     if not found:
         near = nearest(text, [row.fingerprint for row in every], 1)
         hint = f"nearest: {near[0]}; " if near else ""
         raise InputError(
-            f'there is no finding and no endpoint "{text}"', at=str(source), do=f"{hint}each line of {source} holds one"
+            f'no finding or endpoint has the fingerprint "{text}"',
+            at=str(source),
+            do=f"{hint}each line of {source} has one",
         )
     return next(iter(found.values()))
 
@@ -141,7 +143,7 @@ def _finding(document: Document, row: FindingRow, at: str, today: date) -> Propo
     if row.status == "unknown":
         return _inconclusive(document, row, at, today)
     if row.status == "error":
-        raise InputError(f"{_says(row)}: the rule crashed; nothing was found", at=at, do="report it")
+        raise InputError(f"{_says(row)}: the rule crashed, so there is no finding", at=at, do="report this defect")
     if row.status == "waived" and row.waiver is not None:
         raise _already(_says(row), row.waiver, at)
     exposures = [each for each in document.exposures if _names(document, row, each)]
@@ -173,13 +175,13 @@ def _exposure(document: Document, row: ExposureRow, at: str) -> Proposal:
         raise InputError(
             f"no rule of this scan fails on {says}, so there is nothing to waive",
             at=at,
-            do="name it as meant to be public: [[intended]] in twolocks.toml",
+            do="mark it as public on purpose: [[intended]] in twolocks.toml",
         )
     return Proposal(says, str(row.severity), _crossed(row), entries)
 
 
 def _names(document: Document, finding: FindingRow, row: ExposureRow) -> bool:
-    """Return whether a lock finding is about an endpoint."""
+    """Return whether a lock finding covers an endpoint."""
     if finding.category not in LOCKS or row.endpoint not in finding.endpoints or row.severity is None:
         return False
     if finding.category == "network" and Reach.__members__.get(row.reach, Reach.none) < Reach.wide:
@@ -203,7 +205,7 @@ def _crossed(row: ExposureRow) -> str:
 
 
 def _entries(finding: FindingRow, exposures: Sequence[ExposureRow]) -> tuple[NewEntry, ...]:
-    """Return an entry for each cell and severity of the endpoints, so that none may get as bad as another."""
+    """Return an entry for each cell and severity of the endpoints, so that none may rise to the level of another."""
 
     def key(row: ExposureRow) -> tuple[str, str]:
         return _cell(row), str(row.severity)
@@ -220,7 +222,7 @@ def _property(finding: FindingRow) -> tuple[NewEntry, ...]:
 
 
 def _listed(row: ExposureRow) -> str:
-    """Return an endpoint as a waiver lists it: with its address, because a port may be open on several."""
+    """Return an endpoint as a waiver lists it: with its address, because a port may be open on several addresses."""
     try:
         ip_address(row.address)
     except ValueError:
@@ -241,13 +243,13 @@ def _inconclusive(document: Document, row: FindingRow, at: str, today: date) -> 
     if not gaps:
         entry = NewEntry(row.rule, row.resource, (), "", str(row.severity), "gap")
         return Proposal(_says(row), entry.severity, "", (entry,))
-    what = f"{_says(row)} is Unknown: {row.message.rstrip('.')}"
+    what = f"{_says(row)} is inconclusive: {row.message.rstrip('.')}"
     lines = [line for url in gaps for line in gap_entry(url, today)]
-    do = "an Unknown ends by a read, or its gap is accepted by [[gap]] in the waiver file:"
+    do = "grant the missing permission, or accept the gap by [[gap]] in the waiver file:"
     raise NotAccepted(what, at=at, do=do, entry=lines)
 
 
 def gap_entry(url: str, today: date) -> list[str]:
-    """Return the lines of an entry that accepts a gap; a person fills in reason and owner."""
+    """Return the lines of an entry that accepts a gap; the user fills in reason and owner."""
     expires = waiver_reader.expiry(today, MAX_DAYS).partition(",")[0]
     return ["[[gap]]", f"url = {tomlkit.item(url).as_string()}", 'reason = ""', 'owner = ""', expires]

@@ -1,4 +1,4 @@
-"""Reads a waiver file, and gathers its faults."""
+"""Reads a waiver file, and collects its faults."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from scanner.rulebook.loader import RuleSet, matches
 
 TABLES = {"waiver": WAIVER, "gap": GAP}
 _ENDPOINTS = next(key for key in WAIVER if key.name == "endpoints")
-# Two reads, and two resources, that have nothing in common: a pattern that means both names nothing.
+# Two unrelated reads and resources: a pattern that matches both is too wide.
 _PROBES = (
     "/subscriptions/1/resourcegroups/a/providers/microsoft.sql/servers/b/firewallrules",
     "/subscriptions/2/resourcegroups/c/providers/microsoft.keyvault/vaults/d/keys",
@@ -26,19 +26,19 @@ _PROBES = (
 def load(
     path: Path, rules: RuleSet, *, today: date | None = None, max_days: int = MAX_DAYS, allow_tag: bool = False
 ) -> WaiverFile:
-    """Return the waivers of a file. Raise InputError, with all faults at once, for what is wrong in it or missing."""
+    """Return the waivers of a file. Raise InputError, with all faults at once, for an invalid or missing file."""
     return read(toml.read(path, "--waivers"), rules, today=today, max_days=max_days, allow_tag=allow_tag)
 
 
 def read(
     file: TomlFile, rules: RuleSet, *, today: date | None = None, max_days: int = MAX_DAYS, allow_tag: bool = False
 ) -> WaiverFile:
-    """Return the waivers of a file that was parsed. Raise as `load` does."""
+    """Return the waivers of a parsed file. Raise the same errors as `load`."""
     today = today or utc_today()
     limits = _Limits(file, rules, today, max_days, allow_tag)
     for name in file.data:
         if name not in TABLES:
-            file.unknown(f'a waiver file has no table "{name}"', name, TABLES, name)
+            file.unknown(f'unknown table "{name}" in a waiver file', name, TABLES, name)
     waivers = [_waiver(limits, place, entry) for place, entry in _entries(file, "waiver")]
     gaps = [_gap(limits, place, entry) for place, entry in _entries(file, "gap")]
     file.check()
@@ -53,7 +53,7 @@ def read(
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
-    """What an entry may say: rules that exist, dates within `max_days`, tags where `allow_tag`."""
+    """The limits of an entry: known rules, dates within `max_days`, tags if `allow_tag`."""
 
     file: TomlFile
     rules: RuleSet
@@ -63,10 +63,10 @@ class _Limits:
 
 
 def _entries(file: TomlFile, table: str) -> Iterable[tuple[int, dict[str, Any]]]:
-    """Return the entries of a table with their places."""
+    """Return the entries of a table with their indexes."""
     found = file.data.get(table, [])
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        file.fault(f"{table} is no list of tables", table, do=f"write [[{table}]]")
+        file.fault(f"{table} must be a list of tables", table, do=f"write [[{table}]]")
         return []
     return enumerate(found)
 
@@ -106,15 +106,15 @@ def _gap(limits: _Limits, place: int, entry: Mapping[str, Any]) -> GapEntry | No
     said = _texts(file, "gap", place, entry, (*needed, "reason", "owner"))
     expires = _expires(limits, "gap", place, entry)
     if both:
-        do = "a read that fails has a url; what is undecided without one, rule and resource"
-        file.fault("a gap has a url, or a rule and a resource, not both", "gap", place, "url", do=do)
+        do = "use url for a failed read; use rule and resource for a check that is inconclusive without one"
+        file.fault("a gap requires a url, or a rule and a resource, not both", "gap", place, "url", do=do)
     elif by_rule:
         _check_width(limits, "gap", place, said["rule"], said["resource"])
     elif said["url"] and all(fits(probe, said["url"]) for probe in _PROBES):
         file.fault(
-            f'"{said["url"]}" accepts every read that may ever fail',
+            f'"{said["url"]}" accepts every failed read',
             *("gap", place, "url"),
-            do='name the reads: url = "*/blobServices/default/containers"',
+            do='select the reads: url = "*/blobServices/default/containers"',
         )
     if expires is None:
         return None
@@ -122,7 +122,7 @@ def _gap(limits: _Limits, place: int, entry: Mapping[str, Any]) -> GapEntry | No
 
 
 def _texts(file: TomlFile, table: str, place: int, entry: Mapping[str, Any], needed: tuple[str, ...]) -> dict[str, str]:
-    """Return the texts of an entry by key."""
+    """Return the text values of an entry by key."""
     keys: list[Key] = [replace(key, needed=key.name in needed) for key in TABLES[table]]
     return texts(file, f"a {table}", entry, keys, table, place, but=("expires", "endpoints"))
 
@@ -141,41 +141,41 @@ def _endpoints(file: TomlFile, place: int, entry: Mapping[str, Any]) -> tuple[st
         return ()
     if _ENDPOINTS.fits(entry["endpoints"]):
         return tuple(entry["endpoints"])
-    file.fault(f"endpoints is {_ENDPOINTS.takes}", "waiver", place, "endpoints", do=_ENDPOINTS.do)
+    file.fault(f"endpoints must be {_ENDPOINTS.takes}", "waiver", place, "endpoints", do=_ENDPOINTS.do)
     return ()
 
 
 def _cell(file: TomlFile, place: int, text: str) -> Cell | None:
     found = parse_cell(text) if text else None
     if text and found is None:
-        file.fault(f'"{text}" is no cell', "waiver", place, "cell", do='write cell = "admin/shared/internet"')
+        file.fault(f'"{text}" is not a cell', "waiver", place, "cell", do='write cell = "admin/shared/internet"')
     return found
 
 
 def _severity(file: TomlFile, place: int, text: str) -> Severity | None:
     known = Severity.__members__
     if text and text not in known:
-        file.unknown(f'no severity is called "{text}"', text, known, "waiver", place, "severity")
+        file.unknown(f'unknown severity "{text}"', text, known, "waiver", place, "severity")
     return known.get(text)
 
 
 def _tag(limits: _Limits, place: int, entry: Mapping[str, Any], text: str) -> tuple[str, str] | None:
-    """Return name and value of the tag that names the resources; None where a resource is named."""
+    """Return name and value of the tag that selects the resources; None if a resource is named."""
     file, key = limits.file, ("waiver", place, "tag")
     named = bool(str(entry.get("resource", "")).strip())
     if "tag" not in entry:
         if not named:
             more = ' or tag = "NAME=VALUE"' if limits.allow_tag else ""
-            file.fault("a waiver needs resource", "waiver", place, do=f'add resource = "..."{more}')
+            file.fault("a waiver requires resource", "waiver", place, do=f'add resource = "..."{more}')
         return None
     name, equals, value = text.partition("=")
     if not limits.allow_tag:
-        do = "name the resource, or set allow-tag in [waivers] of twolocks.toml: who may write tags may then waive"
-        file.fault("the settings do not allow a waiver by tag", *key, do=do)
+        do = "name the resource, or set allow-tag in [waivers] of twolocks.toml: whoever can write tags can then waive"
+        file.fault("the settings do not allow waivers by tag", *key, do=do)
     elif named:
-        file.fault("a waiver has a resource or a tag, not both", *key, do="leave one of them out")
+        file.fault("a waiver requires a resource or a tag, not both", *key, do="remove one of them")
     elif not (name.strip() and equals and value.strip()):
-        file.fault(f'"{text}" is no tag', *key, do='write tag = "NAME=VALUE"')
+        file.fault(f'"{text}" is not a tag', *key, do='write tag = "NAME=VALUE"')
     return name.strip(), value.strip()
 
 
@@ -183,7 +183,7 @@ def _expires(limits: _Limits, table: str, place: int, entry: Mapping[str, Any]) 
     value = entry.get("expires")
     if value is None:
         do = f"write {expiry(limits.today, limits.max_days)}"
-        limits.file.fault(f"a {table} needs expires", table, place, "expires", do=do)
+        limits.file.fault(f"a {table} requires expires", table, place, "expires", do=do)
         return None
     try:
         return day(value, limits.today, limits.max_days)
@@ -193,7 +193,7 @@ def _expires(limits: _Limits, table: str, place: int, entry: Mapping[str, Any]) 
 
 
 def _check_rule(limits: _Limits, table: str, place: int, pattern: str) -> bool:
-    """Return whether a rule or a pattern of rules exists; gather the fault where it does not."""
+    """Return whether a pattern matches a rule; collect the fault if it does not."""
     try:
         limits.rules.check(pattern, f"{table} of", 'write rule = "{}"')
     except InputError as error:
@@ -203,8 +203,8 @@ def _check_rule(limits: _Limits, table: str, place: int, pattern: str) -> bool:
 
 
 def _check_width(limits: _Limits, table: str, place: int, rule: str, resource: str) -> None:
-    """Gather the fault of rules that do not exist, and of several on every resource, because that accepts what nobody
-    has seen.
+    """Collect the faults of unknown rules, and of several rules on every resource, because that would accept findings
+    that no one has reviewed.
     """
     if not rule.strip() or not _check_rule(limits, table, place, rule):
         return
@@ -213,14 +213,14 @@ def _check_width(limits: _Limits, table: str, place: int, rule: str, resource: s
     count = sum(matches(each, rule) for each in limits.rules.rules.values())
     if count > 1:
         limits.file.fault(
-            f"this {table} is too wide: it accepts {count:,} rules on every resource, also what nobody has seen yet",
+            f"this {table} is too broad: it accepts {count:,} rules on every resource, including future findings",
             *(table, place, "resource"),
-            do='name the resources, resource = "*/resourceGroups/NAME/*", or one rule',
+            do='select resources, such as resource = "*/resourceGroups/NAME/*", or one rule',
         )
 
 
 def day(value: object, today: date, max_days: int) -> date:
-    """Return the date of an `expires`. Raise InputError where it is none, or more than `max_days` ahead."""
+    """Return the date of an `expires`. Raise InputError if it is not a date, or more than `max_days` ahead."""
     do = f"write {expiry(today, max_days)}"
     found: object = value
     if isinstance(value, str):
@@ -231,7 +231,7 @@ def day(value: object, today: date, max_days: int) -> date:
     if isinstance(found, datetime):
         found = found.date()
     if not isinstance(found, date):
-        raise InputError(f'"{value}" is no date', do=do)
+        raise InputError(f'"{value}" is not a date', do=do)
     if found > today + timedelta(days=max_days):
         raise InputError(f"{found} is more than {max_days} days ahead", do=do)
     return found
@@ -244,6 +244,6 @@ def expiry(today: date, max_days: int) -> str:
 
 
 def _ahead(today: date) -> date:
-    """Return the end of this year, or the middle of the next one where that is near."""
+    """Return the end of this year, or the middle of the next one if the end of the year is near."""
     end = date(today.year, 12, 31)
     return end if end - today > timedelta(days=14) else date(today.year + 1, 6, 30)

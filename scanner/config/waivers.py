@@ -1,4 +1,4 @@
-"""Waivers: findings that a person accepted, and reads that will not be granted; with reason, owner and expiry."""
+"""Waivers: accepted findings and accepted failed reads, with reason, owner and expiry."""
 
 import re
 from collections import Counter
@@ -28,11 +28,11 @@ Cell = tuple[EndpointKind, Auth | None, Reach]
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """An entry of [[waiver]]: a finding that is accepted. `rule` is a PATTERN; `resource` an id, or a pattern with `*`,
+    """An entry of [[waiver]]: an accepted finding. `rule` is a PATTERN; `resource` an id, or a pattern with `*`,
     or else `tag` (name, value).
 
-    An endpoint that is not among `endpoints`, or is worse than `cell` (kind, authentication, reach) or `severity`, is
-    not covered. `line` is that of the entry, `at` is `file:line`.
+    An endpoint that is not in `endpoints`, or exceeds `cell` (kind, authentication, reach) or `severity`, is not
+    covered. `line` is that of the entry, `at` is `file:line`.
     """
 
     rule: str
@@ -49,14 +49,14 @@ class Waiver:
     at: str = ""
 
     def means(self, resource: str, tags: Mapping[str, str]) -> bool:
-        """Return whether it names this resource. Names of tags compare without case, their values with it."""
+        """Return whether it selects this resource. Names of tags are compared without case, values with case."""
         if self.tag is None:
             return fits(resource, self.resource)
         name, value = self.tag
         return any(each.lower() == name.lower() and text == value for each, text in tags.items())
 
     def covers(self, failure: Failure) -> bool:
-        """Return whether it accepts this endpoint of a failed finding, as bad as it is now."""
+        """Return whether it accepts this endpoint of a failed finding at its current severity."""
         if self.severity is not None and failure.severity is not None and failure.severity > self.severity:
             return False
         if self.endpoints and not any(_is_listed(failure, pattern) for pattern in self.endpoints):
@@ -64,7 +64,7 @@ class Waiver:
         return self.cell is None or _is_within(failure.cell, self.cell)
 
     def says(self) -> str:
-        """Return what it accepts, in short: `storage-plain-http on stjournal`."""
+        """Return a short description: `storage-plain-http on stjournal`."""
         where = f"tag {'='.join(self.tag)}" if self.tag is not None else _name(self.resource)
         return f"{self.rule} on {where}"
 
@@ -88,13 +88,13 @@ class GapEntry:
     at: str = ""
 
     def means(self, id: str, tags: Mapping[str, str] | None = None) -> bool:
-        """Return whether it names the read of this path, or this resource."""
+        """Return whether it selects the read of this path, or this resource."""
         pattern = self.resource if self.rule else self.url
         return fits(id, pattern) and (bool(type_of(id)) or "*" not in pattern)
 
     def says(self) -> str:
-        """Return what it accepts, in short."""
-        return f"the undecided {self.rule} on {_name(self.resource)}" if self.rule else f"the gap {self.url}"
+        """Return a short description."""
+        return f"inconclusive {self.rule} on {_name(self.resource)}" if self.rule else f"the gap {self.url}"
 
 
 Entry = Waiver | GapEntry
@@ -102,7 +102,7 @@ E = TypeVar("E", bound=Entry)
 
 
 def row_of(entries: Iterable[Entry]) -> WaiverRow | None:
-    """Return the row of the entry that lasts longest, None without any."""
+    """Return the row of the entry that expires last, None without any."""
     last = max(entries, key=lambda each: each.expires, default=None)
     return None if last is None else WaiverRow(last.reason, last.owner, last.expires.isoformat(), last.ticket)
 
@@ -138,9 +138,9 @@ class _ByRule(Generic[E]):
 
 @dataclass(slots=True)
 class WaiverFile:
-    """What a waiver file accepts today: a `scanner.evaluate.policy.Waivers`. `lapsed` entries have expired.
+    """The entries of a waiver file that apply today: a `scanner.evaluate.policy.Waivers`. `lapsed` ones have expired.
 
-    It records what an evaluation asks, so that `notes` can name the entries that match nothing.
+    It records the requests of an evaluation, so that `notes` can name the entries that match nothing.
     """
 
     waivers: tuple[Waiver, ...] = ()
@@ -164,19 +164,19 @@ class WaiverFile:
         return len(self.lapsed)
 
     def waived(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> WaiverRow | None:
-        """Return the waiver that covers an endpoint of a failed finding: of several the one that lasts longest."""
+        """Return the waiver that covers an endpoint of a failed finding: of several the one that expires last."""
         live = [each for each in self._covering(rule, resource, tags, failure) if each not in self._gone]
         self.used.update(live)
         return row_of(live)
 
     def past(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> WaiverRow | None:
-        """Return the waiver that covered it and has expired: of several the one that lasted longest."""
+        """Return the waiver that covered it and has expired: of several the one that expired last."""
         gone = [each for each in self._covering(rule, resource, tags, failure) if each in self._gone]
         self.used.update(gone)
         return row_of(gone)
 
     def inconclusive(self, rule: Rule, resource: str) -> None:
-        """Record that a rule is Unknown on a resource or on something below it, so no waiver there is needless."""
+        """Record that a rule is Unknown on a resource or a child of it, so no waiver there is reported as needless."""
         exact, patterns = self._waivers.of(rule)
         checks, wide = self._checks.of(rule)
         place = _plain(resource)
@@ -187,21 +187,21 @@ class WaiverFile:
         self.met.update(patterns, (each for each in wide if each.means(resource)))
 
     def accepted_check(self, rule: Rule, resource: str) -> WaiverRow | None:
-        """Return the entry that accepts that the rule is Unknown on this resource: the one that lasts longest."""
+        """Return the entry that accepts that the rule is Unknown on this resource: the one that expires last."""
         found = self._checks.about(rule, resource, {})
         self.used.update(found)
         return row_of(each for each in found if each not in self._gone)
 
     def begin(self) -> None:
-        """Forget what an earlier evaluation asked."""
+        """Discard the records of an earlier evaluation."""
         self.used.clear()
         self.met.clear()
 
     def accepted_gap(self, gap: Gap) -> WaiverRow | None:
-        """Return the entry that accepts a gap: of several the one that lasts longest."""
+        """Return the entry that accepts a gap: of several the one that expires last."""
         about = [each for each in self._checks.entries if not each.rule and each.means(gap.url)]
         past = [each for each in about if each in self._gone]
-        # Who accepts partial visibility of a subscription has not accepted that it is not there any more.
+        # An entry that accepts partial visibility of a subscription does not accept that it is no longer listed.
         live = [each for each in about if each not in self._gone and gap.code != LOST]
         self.met.update(live, past)
         self.used.update(live)
@@ -210,34 +210,35 @@ class WaiverFile:
     def notes(self, enabled: Iterable[Rule], subscriptions: Collection[str], *, whole: bool) -> list[str]:
         """Return notes on single entries, after a scan: those that have expired, or cover nothing.
 
-        `subscriptions` (lower case) were seen in full, and nothing but them where `whole`. An entry that covers nothing
-        is named where all that it is about was seen in full.
+        `subscriptions` (lower case) have full visibility; `whole`: so does the whole scope. An entry that covers
+        nothing is reported only if everything that it selects had full visibility.
         """
         rules = list(enabled)
-        told = []
+        notes = []
         for each in sorted([*self.waivers, *self.gaps, *self.lapsed], key=lambda each: each.line):
             asked = _was_evaluated(each, rules, subscriptions, whole)
             if each in self._gone and (asked or self.used[each]):
-                told.append(self._expired_note(each))
+                notes.append(self._expired_note(each))
             elif each not in self._gone and asked and not self.used[each]:
-                told.append(self._needless_note(each))
-        more = len(told) - NOTES
-        return [*told[:NOTES], *([f"and {more:,} more notes on waivers"] if more > 0 else [])]
+                notes.append(self._needless_note(each))
+        more = len(notes) - NOTES
+        return [*notes[:NOTES], *([f"and {more:,} more notes on waivers"] if more > 0 else [])]
 
     def _expired_note(self, each: Entry) -> str:
         gone = f"{each.at}: the waiver of {each.owner} for {each.says()} expired on {each.expires}"
         if isinstance(each, GapEntry):
             word = "check" if each.rule else "gap"
-            return gone + (f"; the {word} counts again" if each in self.met else f"; there is no such {word} any more")
+            return gone + (f"; the {word} counts again" if each in self.met else f"; this {word} no longer exists")
         count = self.used[each]
         return gone + (f"; what it covered ({count:,}) counts again" if count else "; it covered nothing")
 
     def _needless_note(self, each: Entry) -> str:
         if each not in self.met:
-            return f"{each.at}: {each.says()} matches nothing; delete it if that is mended"
+            return f"{each.at}: {each.says()} matches nothing; delete it if this is fixed"
         if isinstance(each, Waiver):
-            return f"{each.at}: {each.says()} is not covered: undecided, worse than accepted, or at other endpoints"
-        return f"{each.at}: {each.says()} is not covered: it hangs on a read that failed, or its rule crashed"
+            why = "inconclusive, above the accepted severity, or at other endpoints"
+            return f"{each.at}: {each.says()} is not covered: {why}"
+        return f"{each.at}: {each.says()} is not covered: it depends on a failed read, or its rule crashed"
 
     def _covering(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> list[Waiver]:
         about = self._waivers.about(rule, resource, tags)
@@ -257,7 +258,7 @@ class ExpiringEntry:
 
 
 def expiring(file: object, today: date | None = None, days: int = EXPIRING_DAYS) -> list[ExpiringEntry]:
-    """Return the live entries of a `WaiverFile` that expire within so many days, the next first; none of all else."""
+    """Return the live entries of a `WaiverFile` that expire within `days`, soonest first; [] for other objects."""
     if not isinstance(file, WaiverFile):
         return []
     last = (today or utc_today()) + timedelta(days=days)
@@ -276,7 +277,7 @@ def utc_today() -> date:
 
 
 def _was_evaluated(each: Entry, rules: Sequence[Rule], subscriptions: Collection[str], whole: bool) -> bool:
-    """Return whether this scan evaluated all that the entry is about."""
+    """Return whether this scan evaluated everything that the entry selects."""
     about = each.resource if each.rule else each.url if isinstance(each, GapEntry) else ""
     subscription = subscription_of(about) if about.startswith("/") else ""
     seen = subscription in subscriptions if subscription and "*" not in subscription else whole
@@ -287,12 +288,12 @@ def _was_evaluated(each: Entry, rules: Sequence[Rule], subscriptions: Collection
 
 
 def fits(text: str, pattern: str) -> bool:
-    """Return whether a pattern means an id, a path or a name: `*` is anything, `[*]` a star; without case."""
+    """Return whether a pattern matches an id, a path or a name, without case: `*` is anything, `[*]` an asterisk."""
     return _pattern(_plain(pattern)).fullmatch(_plain(text)) is not None
 
 
 def literal(text: str) -> str:
-    """Return the pattern that means this text alone."""
+    """Return the pattern that matches only this text."""
     return text.replace("*", "[*]")
 
 
@@ -311,14 +312,14 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def _is_listed(failure: Failure, pattern: str) -> bool:
-    """Return whether a pattern means an endpoint: its name, or `name@address` where a machine has several."""
+    """Return whether a pattern matches an endpoint: its name, or `name@address` if a machine has several."""
     if failure.address and fits(f"{failure.endpoint}@{failure.address}", pattern):
         return True
     return fits(failure.endpoint, pattern)
 
 
 def _is_within(text: str, accepted: Cell) -> bool:
-    """Return whether a cell is no worse than the accepted one. Data and admin endpoints are worse than apps."""
+    """Return whether a cell does not exceed the accepted one. Data and admin endpoints rank above apps."""
     parts = parse_cell(text)
     if parts is None:
         return False
@@ -326,12 +327,12 @@ def _is_within(text: str, accepted: Cell) -> bool:
     known, most_auth, most_reach = accepted
     if (known == "app" and kind != "app") or reach > most_reach:
         return False
-    # Unknown authentication counts as an identity where it was accepted, and as anything where it was not.
+    # Unknown authentication counts as an identity in the accepted cell, and as anything in the current one.
     return most_auth is None if auth is None else auth <= (most_auth or Auth.identity)
 
 
 def parse_cell(text: str) -> Cell | None:
-    """Return the parts of a cell such as `admin/shared/internet`; None where it is none."""
+    """Return the parts of a cell such as `admin/shared/internet`; None if the text is not a cell."""
     parts = text.strip().lower().split("/")
     if len(parts) != 3 or parts[0] not in _KINDS:
         return None

@@ -71,9 +71,7 @@ FORMATS = (
 DIFF_FORMATS = (
     Format(".html", "text/html; charset=utf-8", "diff:write_html", "people", "every list, at most 1,000 rows each"),
     Format(".json", "application/json", "diff:write_json", "programs", "everything"),
-    Format(
-        ".md", "text/markdown; charset=utf-8", "diff:write_markdown", "the page of a job", "at most 200 rows a list"
-    ),
+    Format(".md", "text/markdown; charset=utf-8", "diff:write_markdown", "a job summary", "at most 200 rows per list"),
 )
 """The formats of `twolocks diff --out`. Their writers take a `scanner.history.documents.Difference`."""
 

@@ -1,6 +1,6 @@
-"""Reads and writes files and blobs alike; a blob is named `az://container/path`.
+"""Reads and writes files and blobs; the name of a blob is `az://container/path`.
 
-A blob is made as a file first and put as a whole when it is complete, so that an interrupted upload changes nothing.
+A blob is written to a local file first and uploaded when it is complete, so an interrupted upload changes nothing.
 """
 
 import os
@@ -40,7 +40,7 @@ def is_blob(name: object) -> bool:
 def refuse_other_urls(name: str, at: str) -> None:
     """Raise InputError where a name is a URL but no name of a blob. The error masks what may be a signature."""
     if _URL.match(name) and not is_blob(name):
-        raise InputError("a file or a blob can be named here, no other URL", at=masked(at), do=_NAME_A_BLOB)
+        raise InputError("only a file or a blob is supported here, no other URL", at=masked(at), do=_NAME_A_BLOB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +59,18 @@ def parse_blob_name(name: str, at: str) -> BlobName:
     container, _, account = head.partition("@")
     if "?" in name or "#" in name:
         raise InputError(
-            "a blob's name holds no ? and no #: keys and signatures are never on the command line", do=known
+            "the name of a blob must not contain ? or #, because keys and signatures must not be on the command line",
+            do=known,
         )
     if not _CONTAINER.fullmatch(container):
-        raise InputError(f'no container can be called "{container}"', at=at, do=known)
+        raise InputError(f'invalid container name "{container}"', at=at, do=known)
     if not path or path.endswith(("/", ".")) or len(path) > 1024 or not path.isprintable():
-        raise InputError("this names a container and no blob in it", at=at, do=known)
+        raise InputError("the name has a container but no blob", at=at, do=known)
     return BlobName(container, path, account.lower())
 
 
 class BlobWriteError(OSError):
-    """A blob that could not be put. `error` says why, and where the file is that should become the blob."""
+    """A blob that could not be uploaded. `error` contains the reason and the path of the local copy."""
 
     def __init__(self, error: UserError) -> None:
         super().__init__(error.what)
@@ -93,11 +94,11 @@ class Storage:
     _accounts: dict[str, "BlobAccountOptions"] = field(default_factory=dict)
 
     def check(self, names: Iterable[tuple[str, str]]) -> None:
-        """Check that each blob can be put, of pairs (name, how it was given). Raise UserError for one that cannot."""
+        """Check that each blob can be written, from pairs (name, source). Raise UserError for one that cannot."""
         for name, at in names:
             if is_blob(name):
                 account, blob = self._blob(name, at)
-                with self.busy("Storing", f"checks that {name} can be written"):
+                with self.busy("Storing", f"checking write access to {name}"):
                     self.run(_check(account, blob))
 
     def writing(self, name: str) -> AbstractContextManager[IO[bytes]]:
@@ -195,21 +196,25 @@ def endpoint(account: str, environ: Mapping[str, str], cloud: str, arm_endpoint:
     name = account or environ.get(ACCOUNT, "").lower()
     if own and not account:
         if not own.lower().startswith("https://") or not origin(own):
-            raise InputError(f"{ENDPOINT} is no https address", at=ENDPOINT, do=f"https://NAME.{SUFFIXES['public']}")
+            raise InputError(
+                f"{ENDPOINT} is not an https address", at=ENDPOINT, do=f"https://NAME.{SUFFIXES['public']}"
+            )
         return own
     if not name:
-        raise InputError("nothing says in which storage account", at=at, do=f"export {ACCOUNT}=NAME")
+        raise InputError("no storage account is set", at=at, do=f"export {ACCOUNT}=NAME")
     if "." in name:
         if not name.endswith(tuple(f".{suffix}" for suffix in (*SUFFIXES.values(), *OTHERS))):
             raise InputError(
-                f"{name} is no host of a storage account",
+                f"{name} is not the host of a storage account",
                 at=at,
-                do=f"write the account's name, or set {ENDPOINT} where it is yours",
+                do=f"write the name of the account, or set {ENDPOINT} for a host of your own",
             )
         return f"https://{name}"
     if not _ACCOUNT.fullmatch(name):
         where = at if account else ACCOUNT
-        raise InputError(f'no storage account can be called "{name}"', at=where, do="3 to 24 small letters and digits")
+        raise InputError(
+            f'invalid storage account name "{name}"', at=where, do="use 3 to 24 lowercase letters and digits"
+        )
     return f"https://{name}.{SUFFIXES[_storage_cloud(cloud, arm_endpoint, at)]}"
 
 
@@ -219,15 +224,15 @@ def _storage_cloud(cloud: str, arm_endpoint: str, at: str) -> str:
 
     known = next((each.name for each in CLOUDS.values() if arm_endpoint and each.host == origin(arm_endpoint)), cloud)
     if arm_endpoint and known == cloud and CLOUDS[known].host != origin(arm_endpoint):
-        raise InputError(f"where accounts of {arm_endpoint} answer is not known", at=at, do=f"set {ENDPOINT}")
+        raise InputError(f"the storage endpoint for {arm_endpoint} is unknown", at=at, do=f"set {ENDPOINT}")
     return known
 
 
 def _not_stored(name: str, error: UserError, local: Path) -> UserError:
     return InputError(
-        f"{name} was not stored: {error.what}; what stood there is as before",
+        f"{name} was not stored: {error.what}; an existing blob is unchanged",
         at=error.at,
-        do=f"{error.do + ', then' if error.do else 'mend it, then'} upload {local}, where it was kept",
+        do=f"{error.do + ', then' if error.do else 'fix it, then'} upload the local copy {local}",
     )
 
 

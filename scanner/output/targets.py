@@ -26,7 +26,7 @@ class OutputTarget:
 def parse_targets(
     names: Iterable[str], at: Callable[[str, object], str], formats: Sequence[Format] = FORMATS
 ) -> tuple[OutputTarget, ...]:
-    """Return the target of each name, once each. `at` says how an option was given, for errors.
+    """Return the target of each name, once each. `at` returns the source of an option, for errors.
 
     Raises InputError for a suffix of no format, and for a folder that does not exist.
     """
@@ -49,16 +49,14 @@ def _parse_target(name: str, at: str, formats: Sequence[Format]) -> OutputTarget
 def _unknown_suffix(suffix: str, at: str, known: Sequence[str]) -> InputError:
     near = nearest(suffix, known, 1)
     return InputError(
-        f"no format has the suffix {suffix}; nothing was read"
-        if suffix
-        else "this name has no suffix; nothing was read",
+        f"unknown suffix {suffix}; nothing was read" if suffix else "the name has no suffix; nothing was read",
         at=at,
         do=(f"nearest: {near[0]}; " if near else "") + f"known: {' '.join(known)}, or - for JSON",
     )
 
 
 def check_target(name: str, at: str) -> None:
-    """Raise InputError where `name` is no name of a blob, or a file could not be written there."""
+    """Raise InputError if `name` is not a valid blob name, or a file cannot be written there."""
     if is_blob(name):
         parse_blob_name(name, at)
     else:
@@ -66,15 +64,17 @@ def check_target(name: str, at: str) -> None:
 
 
 def check_folder(path: Path, at: str) -> None:
-    """Raise InputError where a file could not be written at a path."""
+    """Raise InputError if a file cannot be written at a path."""
     if not path.parent.is_dir():
         raise InputError(
-            f"there is no folder {path.parent}; nothing was read", at=at, do=f"mkdir -p {shlex.quote(str(path.parent))}"
+            f"folder {path.parent} does not exist; nothing was read",
+            at=at,
+            do=f"mkdir -p {shlex.quote(str(path.parent))}",
         )
     if path.is_dir():
-        raise InputError(f"{path} is a folder; nothing was read", at=at, do="name a file in it")
+        raise InputError(f"{path} is a folder; nothing was read", at=at, do="give the path of a file in it")
     if not os.access(path.parent, os.W_OK):
-        raise InputError(f"the folder {path.parent} cannot be written; nothing was read", at=at)
+        raise InputError(f"folder {path.parent} is not writable; nothing was read", at=at)
 
 
 class WriteError(InputError):
@@ -100,13 +100,13 @@ def write_error(name: str, error: OSError, wrote: Sequence[str], source: str | N
 
 def _file_error(path: Path, error: OSError, wrote: Sequence[str], again: str) -> WriteError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    old = "; the old one is as before" if path.exists() else ""
+    old = "; the old one is unchanged" if path.exists() else ""
     written = f", {', '.join(wrote)} {'was' if len(wrote) == 1 else 'were'} written" if wrote else ""
     what = f"no space left for {path.name}" if full else f"{path.name} cannot be written: {error.strerror}"
     return WriteError(
         f"{what}{old}{written}",
         at=f"{path.parent}{_free_space(path.parent) if full else ''}",
-        do=f"{'free space' if full else 'mend it'}, then: {again}",
+        do=f"{'free space' if full else 'fix it'}, then: {again}",
     )
 
 

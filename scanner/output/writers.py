@@ -75,7 +75,9 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise InputError(
-            f"{file} cannot be read: {error.strerror}", at=str(file), do="make one: twolocks scan --out findings.json"
+            f"{file} cannot be read: {error.strerror}",
+            at=str(file),
+            do="create it with: twolocks scan --out findings.json",
         ) from None
 
 
@@ -90,21 +92,23 @@ def _decode(file: Path, text: bytes) -> Document:
 
 
 def _decode_in_steps(file: Path, text: bytes) -> Document:
-    """Decode a text that is no findings document. Raise InputError with the first of the four reasons that holds."""
-    make = "give what twolocks scan --out findings.json wrote"
+    """Decode a text that is not a findings document. Raise InputError with the first of four reasons that applies."""
+    make = "use a file that twolocks scan --out findings.json wrote"
     try:
         document = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"this is not JSON: {error}", at=str(file), do=make) from None
+        raise InputError(f"the file is not JSON: {error}", at=str(file), do=make) from None
     if not isinstance(document, dict) or "findings" not in document:
-        raise InputError("this JSON holds no findings", at=str(file), do=make)
+        raise InputError("the JSON contains no findings", at=str(file), do=make)
     if document.get("schema") != SCHEMA:
         raise _other_schema(file, document.get("schema"))
     try:
         return msgspec.convert(document, Document)
     except msgspec.ValidationError as error:
-        raise InputError(f"this is no findings file: {error}", at=str(file), do=make) from None
+        raise InputError(f"the file is not a findings file: {error}", at=str(file), do=make) from None
 
 
 def _other_schema(file: Path, schema: object) -> InputError:
-    return InputError(f"the schema is {schema}, this version knows {SCHEMA}", at=str(file), do="upgrade twolocks")
+    return InputError(
+        f"the file has schema {schema}; this version supports {SCHEMA}", at=str(file), do="upgrade twolocks"
+    )

@@ -1,4 +1,4 @@
-"""What changed since the last scan, as lines of the last screen, of a log, and of `--quiet`."""
+"""The changes since the last scan, as lines of the last screen, of a log, and of `--quiet`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,24 +9,26 @@ from scanner.history.items import Change, ChangeKind, Changes
 from scanner.terminal.lines import Line
 
 SHOWN = 5
+_ALERTS = (("new", "new"), ("reopened", "reopened"), ("worse", "raised"))
+"""Names of counts in the document, and the words for them."""
 _LABELS: dict[ChangeKind, str] = {
     ChangeKind.new: "new",
     ChangeKind.reopened: "reopened",
-    ChangeKind.raised: "worse",
+    ChangeKind.raised: "raised",
     ChangeKind.fixed: "fixed",
-    ChangeKind.no_longer_visible: "lost",
+    ChangeKind.no_longer_visible: "not visible",
 }
 _WHY = {
-    "reopened": "Open again: {why}",
-    "worse": "{title}; worse: {why}",
+    "reopened": "Reopened: {why}",
+    "worse": "{title}; raised: {why}",
     "fixed": "Was: {title}",
-    "unseen": "Failed before; {why}; not fixed",
+    "unseen": "No longer visible: {why}; not counted as fixed",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeLines:
-    """The changes of a scan that count, by kind. `row`: the changes of its document."""
+    """The changes of a scan that count, by kind. `row`: the changes in its document."""
 
     row: rows.ChangesRow
     changes: dict[ChangeKind, list[Change]]
@@ -37,7 +39,7 @@ class ChangeLines:
 
     def head(self) -> str:
         if self.row.baseline:
-            return "First scan: the baseline. Nothing in it is new"
+            return "First scan: this is the baseline. Nothing in it counts as new"
         return f"Changes since {date_of(self.row.since)}"
 
     def lines(self, count: int = SHOWN) -> Iterator[Line]:
@@ -51,9 +53,9 @@ class ChangeLines:
             if len(found) > count:
                 yield Line(f"and {len(found) - count:,} more {_LABELS[name]}", column=10)
         if not self.row.baseline and not any(self.changes.values()):
-            yield Line("nothing", column=10)
+            yield Line("none", column=10)
         if looked := self.row.counts["first_looked"]:
-            said = "looked at for the first time: no news" if not self.row.baseline else "stand in the baseline"
+            said = "evaluated for the first time; not counted as new" if not self.row.baseline else "in the baseline"
             yield Line(f"{looked:,} {said}", column=10)
         for note in self.row.notes:
             yield Line(note, "Note", 10)
@@ -63,12 +65,12 @@ class ChangeLines:
     def log(self) -> str:
         counts = self.row.counts
         if self.row.baseline:
-            return f"first scan: the baseline, {counts['open']:,} open; nothing in it is new"
+            return f"first scan: baseline, {counts['open']:,} open; nothing in it counts as new"
         said = [f"{counts['new']:,} new"]
-        said += [f"{counts[name]:,} {name}" for name in ("reopened", "worse") if counts[name]]
+        said += [f"{counts[name]:,} {word}" for name, word in _ALERTS[1:] if counts[name]]
         said += [f"{counts['fixed']:,} fixed"]
-        said += [f"{counts['unseen']:,} lost sight of"] if counts["unseen"] else []
-        said += [f"{counts['first_looked']:,} looked at for the first time"] if counts["first_looked"] else []
+        said += [f"{counts['unseen']:,} no longer visible"] if counts["unseen"] else []
+        said += [f"{counts['first_looked']:,} evaluated for the first time"] if counts["first_looked"] else []
         said += [f"{counts['open']:,} open"]
         return f"since {(self.row.since or '')[:10]}: {', '.join(said)}"
 
@@ -84,9 +86,7 @@ class ChangeLines:
         counts = self.row.counts
         if self.row.baseline:
             return ""
-        return ", ".join(f"{counts[name]:,} {name}" for name in ("new", "reopened", "worse") if counts[name]) or (
-            "nothing new"
-        )
+        return ", ".join(f"{counts[name]:,} {word}" for name, word in _ALERTS if counts[name]) or "nothing new"
 
 
 def name_of(resource: str) -> str:
@@ -94,7 +94,7 @@ def name_of(resource: str) -> str:
 
 
 def sentence(name: str, change: Change) -> str:
-    """Return a change as a sentence: `sqlfag: tds. Every Azure tenant can connect; a password opens it`."""
+    """Return a change as a sentence: the name of the endpoint, then its title and the reason."""
     item = change.item
     what = f"{name_of(item.resource)}: {item.endpoint}" if item.endpoint else name_of(item.resource)
     text = _WHY.get(name, "{title}").format(why=change.why, title=item.title)
@@ -105,7 +105,7 @@ def sentence(name: str, change: Change) -> str:
 def date_of(time: str | None) -> str:
     """Return a time of a document for people: `24 November 2026, 02:00 UTC`."""
     if not time:
-        return "the scan before"
+        return "the previous scan"
     try:
         found = datetime.fromisoformat(time)
     except ValueError:

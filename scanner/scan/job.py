@@ -1,4 +1,4 @@
-"""A scan that is about to begin: its settings, rules and outputs, checked before anything is read."""
+"""A scan before it starts: its settings, rules and outputs, checked before anything is read."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ SNAPSHOTS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".gz", ".zst", ".ndjson")
 
 @dataclass(slots=True)
 class Job:
-    """A scan whose input is checked and that has read nothing yet."""
+    """A scan whose input is checked and that has not read anything yet."""
 
     settings: Settings
     rules: RuleSet
@@ -49,14 +49,14 @@ class Job:
 
 
 def prepare(settings: Settings) -> Job:
-    """Check all that can be checked without reading. Raises InputError."""
+    """Check everything that can be checked without reading. Raises InputError."""
     outs = parse_targets(settings["out"], settings.at)
     if settings["snapshot"]:
         name = settings["snapshot"]
         refuse_other_urls(name, settings.at("snapshot", name))
         if not name.endswith(SNAPSHOTS):
             raise InputError(
-                f"a snapshot has no suffix {Path(name).suffix or 'at all'}; nothing was read",
+                f"unknown suffix of a snapshot: {Path(name).suffix or 'none'}; nothing was read",
                 at=settings.at("snapshot", name),
                 do="known: .jsonl, .jsonl.gz, .jsonl.zst",
             )
@@ -80,7 +80,7 @@ def prepare(settings: Settings) -> Job:
 
 
 def chosen(settings: Settings) -> RuleSet:
-    """Return the rules of the settings. Raises InputError for a folder or pattern that is wrong."""
+    """Return the rules that the settings select. Raises InputError for an invalid folder or pattern."""
     rules = load([Path(each) for each in settings["rules"]])
     for option in ("only", "skip"):
         for pattern in settings[option]:
@@ -92,9 +92,7 @@ def chosen(settings: Settings) -> RuleSet:
                 raise
     rules.select(settings["only"], settings["skip"])
     if not rules.enabled and rules.rules:
-        raise InputError(
-            "these options leave no rule to judge by", at=_patterns(settings), do="all: twolocks rules list"
-        )
+        raise InputError("these options select no rule", at=_patterns(settings), do="all: twolocks rules list")
     return rules
 
 
@@ -110,7 +108,7 @@ def _severities(settings: Settings, rules: RuleSet) -> None:
             rules.check_renamed(rule, at=at, rewrite="write [severity.{}]")
             near = nearest(rule, rules.rules, 1)
             raise InputError(
-                f'there is no rule "{rule}"',
+                f'unknown rule "{rule}"',
                 at=at,
                 do=(f"nearest: {near[0]}; " if near else "") + "all: twolocks rules list",
             )
@@ -134,10 +132,10 @@ def _whom(settings: Settings) -> tuple[Target, ...]:
 def _tags(settings: Settings) -> None:
     for tag in settings["tag"]:
         if not tag.partition("=")[0].strip() or "=" not in tag:
-            raise InputError(f'"{tag}" is no tag', at=settings.at("tag", tag), do="write --tag NAME=VALUE")
+            raise InputError(f'"{tag}" is not a tag', at=settings.at("tag", tag), do="write --tag NAME=VALUE")
 
 
 def _record(name: str, at: str) -> None:
     if is_blob(name):
-        raise InputError("--record writes a file, which grows while it lasts, and no blob", at=at, do="name a file")
+        raise InputError("--record writes to a file, not to a blob", at=at, do="give the path of a file")
     check_folder(Path(name), at)

@@ -1,4 +1,4 @@
-"""The last screen of a scan: read, judged, worst, not read, result, files, exit; and the same as lines of a log."""
+"""The last screen of a scan: reads, evaluation, worst endpoints, gaps, result, files, exit code; also as a log."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ INDENT = 2
 
 @dataclass(frozen=True, slots=True)
 class LastScreen:
-    """The last screen of a scan. `took`: seconds of reading, None where nothing was read from Azure. `wrote`: names of
+    """The last screen of a scan. `took`: seconds of reading, None if nothing was read from Azure. `wrote`: names of
     files. `role`: the command that makes a role with the missing permissions.
     """
 
@@ -48,15 +48,15 @@ class LastScreen:
     # The screen
 
     def body(self, height: int, width: int) -> list[Line]:
-        """Return the lines above the result. From what was not read to the exit they take at most `height` rows."""
+        """Return the lines above the result. The lines from the gaps to the exit code take at most `height` rows."""
         room = height - rows_of(self.tail(), width)
-        gaps = next((count for count in range(GAPS, 1, -1) if rows_of(self.not_read(count), width) <= room), 1)
+        gaps = next((count for count in range(GAPS, 1, -1) if rows_of(self.not_assessed(count), width) <= room), 1)
         return [
             Line(self.read(), "Read"),
-            Line(self.judged(), "Judged"),
+            Line(self.evaluated(), "Evaluated"),
             *self.worst(WORST),
             *(self.news.lines() if self.news is not None else ()),
-            *self.not_read(gaps),
+            *self.not_assessed(gaps),
         ]
 
     def tail(self) -> list[Line]:
@@ -67,7 +67,7 @@ class LastScreen:
         counts = self.counts
         resources = many(counts.resources, "resource")
         if self.took is None:
-            done = f"{resources} of a file, with {many(counts.reads, 'read')}"
+            done = f"{resources} from a file, with {many(counts.reads, 'read')}"
         else:
             done = (
                 f"{resources} with {counts.reads:,} of {many(counts.reads + self.failed, 'read')} in {span(self.took)}"
@@ -83,13 +83,13 @@ class LastScreen:
         read = f"{many(counts.resources, 'resource')}, {counts.reads:,} of {every:,} reads{failed}"
         return f"finished in {span(self.took)}: {read}"
 
-    def judged(self) -> str:
+    def evaluated(self) -> str:
         rest, resources = self.counts.uncovered, sum(each.resources for each in self.counts.uncovered)
         known = ((self.counts.endpoints, "endpoint"), (self.counts.checks, "check"), (len(self.rules.enabled), "rule"))
         said = ", ".join(many(count, word) for count, word in known)
         if rest:
-            have = "has" if resources == 1 else "have"
-            said += f"; {many(resources, 'resource')} of {many(len(rest), 'type')} {have} no rule"
+            are = "is" if resources == 1 else "are"
+            said += f"; {many(resources, 'resource')} of {many(len(rest), 'type')} {are} not covered by any rule"
         return said
 
     def worst(self, count: int) -> Iterator[Line]:
@@ -98,22 +98,23 @@ class LastScreen:
         if not shown:
             return
         yield Line()
-        told = sum(len(group.endpoints) for group in shown)
-        yield Line(f"Worst {told:,} of {many(self.counts.endpoints, 'endpoint')}", column=0)
+        listed = sum(len(group.endpoints) for group in shown)
+        yield Line(f"Worst {listed:,} of {many(self.counts.endpoints, 'endpoint')}", column=0)
         for group in shown:
             yield Line(group.sentence(), group.severity, 10, group.severity)
             yield from closing(group.fix)
 
-    def not_read(self, count: int) -> Iterator[Line]:
+    def not_assessed(self, count: int) -> Iterator[Line]:
         gaps = self.gap_lines()
-        undecided = self.counts.inconclusive
+        inconclusive = self.counts.inconclusive
         accepted = self.accepted()
-        if gaps or undecided or accepted:
+        if gaps or inconclusive or accepted:
             yield Line()
-        if gaps or undecided:
-            yield Line(f"Not read: {self._undecided(len(gaps), undecided)}; none of them counts as passed", column=0)
+        if gaps or inconclusive:
+            said = self._inconclusive(len(gaps), inconclusive)
+            yield Line(f"Not assessed: {said}; none of them counts as passed", column=0)
         for gap in gaps[:count]:
-            yield Line(gap.sentence(), gap.label, 10, "not read")
+            yield Line(gap.sentence(), gap.label, 10, "not assessed")
             if gap.action:
                 yield Line(f"missing {gap.action}", column=INDENT, whole=True)
         yield from self._more(len(gaps) - count, gaps)
@@ -121,29 +122,29 @@ class LastScreen:
             yield Line(accepted, column=0)
 
     def accepted(self) -> str:
-        """Return what is accepted of what is inconclusive, "" without anything."""
+        """Return the sentence on accepted gaps and inconclusive checks, "" without any."""
         count, checks = self.counts.accepted_gaps, self.evaluation.accepted_by_rule
         none = "none of them counts as passed"
         if not count:
             one = "it does not count as passed" if checks == 1 else none
-            return f"Accepted: {many(checks, 'undecided check')}; {one}" if checks else ""
+            return f"Accepted: {many(checks, 'inconclusive check')}; {one}" if checks else ""
         them, others = "it" if count == 1 else "them", self.counts.accepted_inconclusive - checks
-        by_gap = f"{many(others, 'check')} undecided by {them} alone"
+        by_gap = f"{many(others, 'check')} inconclusive because of {them} alone"
         other = f", {checks:,} more for other reasons;" if checks else ","
         return f"Accepted: {many(count, 'gap')}; {by_gap}{other} {none}"
 
-    def _undecided(self, gaps: int, checks: int) -> str:
+    def _inconclusive(self, gaps: int, checks: int) -> str:
         """Return how many checks are inconclusive because of gaps, and how many for another reason."""
         other = self.counts.inconclusive_by_gap[""] if gaps else 0
         if not gaps:
-            return f"{many(checks, 'check')} undecided"
-        said = f"{many(gaps, 'gap')} {'leaves' if gaps == 1 else 'leave'} {many(checks - other, 'check')} undecided"
+            return f"{many(checks, 'check')} inconclusive"
+        said = f"{many(gaps, 'gap')} {'leaves' if gaps == 1 else 'leave'} {many(checks - other, 'check')} inconclusive"
         return f"{said}, {other:,} more for other reasons" if other else said
 
     def _more(self, more: int, gaps: Sequence["GapLine"]) -> Iterator[Line]:
         cured = sum(bool(gap.action) for gap in gaps)
         which = "it" if len(gaps) == 1 else "all" if cured == len(gaps) else f"{cured:,} of the {len(gaps):,}"
-        role = f"A role that closes {which}: {self.role}" if cured else ""
+        role = f"To create a role that resolves {which}: {self.role}" if cured else ""
         if more > 0:
             yield Line(f"and {many(more, 'more gap')}{f'. {role}' if role else ''}", column=0)
         elif role:
@@ -174,40 +175,43 @@ class LastScreen:
     def result_sentences(self) -> list[str]:
         counts, evaluation = self.counts, self.evaluation
         if not counts.endpoints and not counts.statuses:
-            where = ", ".join(scope.name for scope in evaluation.scopes[:3]) or "what was given"
-            return [f"No resource of a known type was found in {where}"]
+            where = ", ".join(scope.name for scope in evaluation.scopes[:3]) or "the input"
+            return [f"No resource of a supported type was found in {where}"]
         if counts.without_authentication or counts.shared_key_only:
-            return [*self._open(), *self._may()]
+            return [*self._exposed(), *self._may()]
         if not evaluation.complete:
             failed = f": {many(counts.unaccepted_gaps, 'read')} failed" if counts.unaccepted_gaps else ""
             checks = counts.inconclusive
             are = "is" if checks == 1 else "are"
             if not checks and not counts.unaccepted_gaps:
-                return ["No open endpoint found, but not everything could be read"]
+                return ["No exposed endpoint found, but not everything could be assessed"]
             return [
-                "No open endpoint found, but not everything could be read",
-                f"{many(checks, 'check')} {are} undecided{failed}. None of them counts as passed",
+                "No exposed endpoint found, but not everything could be assessed",
+                f"{many(checks, 'check')} {are} inconclusive{failed}. None of them counts as passed",
             ]
-        first = "No endpoint stands open to anyone; none needs only a copied key or password"
+        first = (
+            "No endpoint is publicly accessible without authentication; "
+            "none is protected only by a shared key or password"
+        )
         if self.accepted():
-            what = "could not be decided" if counts.unaccepted_gaps == counts.gaps else "was not read"
-            return [first, f"What {what} is accepted, and is not decided"]
+            what = "inconclusive checks" if counts.unaccepted_gaps == counts.gaps else "gaps"
+            return [first, f"The {what} are accepted, not resolved"]
         if self.took is None:
             return [first]
-        return [first, f"Everything that was asked for was read: {counts.reads:,} of {many(counts.reads, 'read')}"]
+        return [first, f"Everything in scope was read: {counts.reads:,} of {many(counts.reads, 'read')}"]
 
-    def _open(self) -> list[str]:
-        anyone, copied = self.counts.without_authentication, self.counts.shared_key_only
-        if not anyone:
-            need = "needs" if copied == 1 else "need"
-            return [f"No endpoint stands open to anyone; {copied:,} {need} only a copied key or password"]
-        stand = "stands" if anyone == 1 else "stand"
-        more = f"; {copied:,} more {'needs' if copied == 1 else 'need'} only a copied key or password" if copied else ""
-        return [f"{many(anyone, 'endpoint')} {stand} open to anyone{more}"]
+    def _exposed(self) -> list[str]:
+        public, shared = self.counts.without_authentication, self.counts.shared_key_only
+        protected = f"{'is' if shared == 1 else 'are'} protected only by a shared key or password"
+        if not public:
+            return [f"No endpoint is publicly accessible without authentication; {shared:,} {protected}"]
+        are = "is" if public == 1 else "are"
+        more = f"; {shared:,} more {protected}" if shared else ""
+        return [f"{many(public, 'endpoint')} {are} publicly accessible without authentication{more}"]
 
     def _may(self) -> list[str]:
         count = self.counts.not_assessed
-        return [f"{count:,} could not be read and may be open too"] if count else []
+        return [f"{many(count, 'endpoint')} could not be assessed and may be exposed"] if count else []
 
     def files(self) -> list[Line]:
         return [Line(_listed(self.wrote), "Wrote", whole=True)] if self.wrote else []
@@ -215,18 +219,18 @@ class LastScreen:
     # The log
 
     def found(self) -> str:
-        """Return the endpoints by severity and state: `5 critical, 14 high, 1 not read, 26 closed`."""
+        """Return the endpoints by severity and state: `5 critical, 14 high, 1 not assessed, 26 closed`."""
         counts = self.counts
         said = [f"{counts.open[name]:,} {name}" for name in SEVERITIES if counts.open[name]]
-        said += [f"{self.counts.not_assessed:,} not read"] if self.counts.not_assessed else []
+        said += [f"{self.counts.not_assessed:,} not assessed"] if self.counts.not_assessed else []
         said += [f"{counts.states[name]:,} {name}" for name in ("waived", "intended", "closed") if counts.states[name]]
         said += [f"{many(counts.accepted_gaps, 'gap')} accepted"] if counts.accepted_gaps else []
         by_rule = self.evaluation.accepted_by_rule
-        said += [f"{many(by_rule, 'undecided check')} accepted"] if by_rule else []
+        said += [f"{many(by_rule, 'inconclusive check')} accepted"] if by_rule else []
         return ", ".join(said) or "no endpoint"
 
     def found_lines(self) -> list[str]:
-        """Return the open endpoints at or above `--fail-on` (never: high), the worst first."""
+        """Return the exposed endpoints at or above `--fail-on` (never: high), the worst first."""
         least = Severity["high" if self.fail_on == "never" else self.fail_on.removeprefix("new:")]
         return [
             f"{group.severity} {' '.join((group.name, group.endpoints[0]))}"
@@ -243,17 +247,15 @@ class LastScreen:
         return f"twolocks: exit {self.end.code}: {self.why()}{see}"
 
     def why(self) -> str:
-        """Return the reason of the exit code in one line, with what is new by the history."""
+        """Return the reason for the exit code in one line, with the number of new findings from the history."""
         news = self.news.quiet() if self.news is not None and "new" not in self.end.why else ""
         return f"{self.end.log or self.end.why}{f'; {news}' if news else ''}"
 
 
 @dataclass(frozen=True, slots=True)
 class GapLine:
-    """A gap on the last screen: `what` was not read, how many `checks` are inconclusive because of it, their worst
-    severity.
-
-    `is_scope`: it is a whole subscription.
+    """A gap on the last screen. `what`: the name of the failed read. `checks`: the number of checks that it leaves
+    inconclusive. `worst`: their highest severity. `is_scope`: it is a whole subscription.
     """
 
     what: str
@@ -264,18 +266,18 @@ class GapLine:
 
     @property
     def label(self) -> str:
-        return f"up to {self.worst.name}" if self.worst is not None else "not read"
+        return f"up to {self.worst.name}" if self.worst is not None else "not assessed"
 
     @property
     def action(self) -> str:
         return self.gap.action if self.gap.status in (401, 403) else ""
 
     def _scope(self) -> str:
-        """Return how a subscription is missing: in part, or as a whole, because it is disabled or failed."""
+        """Return why a subscription was not assessed, or only in part."""
         if self.gap.status == 403:
-            return "is seen in part; what else it holds is not known"
+            return "has partial visibility; this identity cannot read everything in it"
         if self.gap.code.startswith("Subscription"):
-            return f"is {self.gap.code.removeprefix('Subscription').lower()}; it was not judged"
+            return f"is {self.gap.code.removeprefix('Subscription').lower()}; it was not evaluated"
         return f"was not read, {self.gap.code}"
 
     def sentence(self) -> str:
@@ -283,15 +285,15 @@ class GapLine:
         if self.is_scope:
             return f"{checks}{self.what} {self._scope()}"
         answer = " ".join(str(part) for part in (self.gap.status, self.gap.code) if part)
-        cure = "" if self.action else "; no role cures this"
+        cure = "" if self.action else "; no role resolves this"
         return f"{checks}{self.what}, {answer}{cure}"
 
 
 def closing(fix: str) -> Iterator[Line]:
-    """Yield the command that closes an endpoint, on a line of its own; none where a name in it does not show."""
+    """Yield the command that fixes an endpoint, on a line of its own; none if a name in it has hidden characters."""
     sentence, command = split_fix(fix)
     if command and (char := odd(command)):
-        yield Line(f"No command is offered: the name holds {char}. Use the portal.", column=INDENT)
+        yield Line(f"No command is shown because the name contains {char}. Use the portal.", column=INDENT)
     elif command:
         yield Line(command, column=INDENT, whole=True)
     elif sentence:

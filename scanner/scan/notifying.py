@@ -1,4 +1,4 @@
-"""Notifications after a scan, and what the history remembers of them."""
+"""Notifications after a scan, and their records in the history."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ def notify(
     wrote: Sequence[str],
     screen: Screen,
 ) -> list[UserError]:
-    """Send the notifications that the scan was asked for. Return the errors of those that did not arrive."""
+    """Send the notifications that `--notify` names. Return the errors of those that were not delivered."""
     from scanner.notify import after_scan
     from scanner.notify.notice import ScanResult
 
@@ -52,14 +52,14 @@ def _owners(session: HistorySession, tag: str) -> dict[str, str]:
 
 
 class HistoryReportLog:
-    """What the history of a scan holds of notifications: a `scanner.notify.after_scan.ReportLog`."""
+    """The records of notifications in the history: a `scanner.notify.after_scan.ReportLog`."""
 
     def __init__(self, session: HistorySession) -> None:
         self._session = session
         self._record = None if session.errors else session.record
 
     def reported(self, name: str) -> "Reported":
-        """Return what a notification was told before. Return nothing where the history cannot be read, because
+        """Return what a notification has reported before. Return nothing if the history cannot be read, because
         reporting twice is better than never.
         """
         from scanner.history import notified
@@ -75,7 +75,7 @@ class HistoryReportLog:
             return Reported()
 
     def mark_reported(self, name: str, items: "Sequence[NoticeItem]") -> None:
-        """Write that a notification was told of these items. Raises HistoryError."""
+        """Record that a notification has reported these items. Raises HistoryError."""
         from scanner.history import notified
 
         record = self._record

@@ -1,4 +1,4 @@
-"""The end of a scan: errors of rules, what a stopped scan leaves, the last screen or the end of a log."""
+"""The end of a scan: errors of rules, the files of a stopped scan, the last screen or the end of a log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,28 +29,31 @@ class Outcome:
 
 
 def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str] = (), *, left: str = "") -> None:
-    """Show what a stopped scan leaves behind. `left`: a clause in place of the usual one."""
+    """Show which files a stopped scan wrote or left unchanged. `left`: a clause instead of the usual one."""
     job.is_stop_shown = True
     asked = [*(out.name for out in job.outs if out.format != STDOUT), job.settings["snapshot"]]
     before = [name for name in asked if name and name not in wrote and (is_blob(name) or Path(name).exists())]
-    progress = left or ("not everything was written" if wrote else "nothing was judged")
+    progress = left or ("not everything was written" if wrote else "nothing was evaluated")
     said = f"{when}; {progress}" + (
-        f". {', '.join(before)} {'is' if len(before) == 1 else 'are'} as before" if before else ""
+        f". {', '.join(before)} {'is' if len(before) == 1 else 'are'} unchanged" if before else ""
     )
-    kept = [*wrote, *([f"{job.settings['record']} (--record, complete up to here)"] if job.settings["record"] else [])]
+    kept = [
+        *wrote,
+        *([f"{job.settings['record']} (--record, complete up to this point)"] if job.settings["record"] else []),
+    ]
     rest = f"kept: {', '.join(kept)}" if kept else "nothing was written"
     lines = [Line(said, "Stopped"), Line(rest, f"Exit {code}")]
     screen.write(lines, "done", f"exit {code}: stopped {said}; {rest}")
 
 
 def broken_rules(job: Job) -> list[UserError]:
-    """Return an error for each rule file that did not import."""
+    """Return an error for each rule file that could not be imported."""
     count = len(job.rules.enabled)
     return [
         InputError(
-            f"a rule file was not loaded: {each.error}",
+            f"rule file not loaded: {each.error}",
             at=f"{_near(each.file)}:{each.line}",
-            do=f"mend it; the {count:,} other rules ran, and what was asked for is written",
+            do=f"fix it; the other {count:,} rules ran, and all outputs were written",
         )
         for each in job.rules.broken
     ]
@@ -69,15 +72,15 @@ def _crashed(crashes: Sequence[Crash], file: str) -> UserError:
     return UserError(
         f"rule {first.rule} crashed on {first.resource.rstrip('/').rsplit('/', 1)[-1]}: {first.message}",
         at=_near(file) + (f":{first.line}" if first.line else ""),
-        do=f"report it; the others went on, its {count:,} {'check is' if count == 1 else 'checks are'}"
-        ' "error", none passed',
+        do=f"report this defect; the other rules ran; {count:,} {'check has' if count == 1 else 'checks have'}"
+        ' the status "error", which never counts as passed',
     )
 
 
 def disagreeing(found: Sequence[str]) -> list[UserError]:
-    """Return errors for the places where Azure's effective rules differ from ours, the first few."""
+    """Return errors for the first places where Azure's effective rules differ from ours."""
     more = f"; {len(found) - SHOWN:,} more in the report" if len(found) > SHOWN else ""
-    do = "report it, with this output; on these paths believe Azure, not this scan"
+    do = "report this defect with this output; for these paths trust Azure, not this scan"
     return [
         UserError(f"{DISAGREES}: {said}", do=do + (more if place == SHOWN - 1 else ""), code=DEFECT)
         for place, said in enumerate(found[:SHOWN])
@@ -124,7 +127,7 @@ def log(outcome: Outcome, screen: Screen) -> None:
             screen.log("found", note)
     for line in summary.found_lines():
         screen.limited("found", line)
-    screen.rest("found", "open endpoints")
+    screen.rest("found", "exposed endpoints")
     for sentence in summary.result_sentences():
         screen.log("found", sentence)
     for error in outcome.errors:

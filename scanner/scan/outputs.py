@@ -19,7 +19,7 @@ from scanner.snapshot.store import Store
 
 
 class Sections(NamedTuple):
-    """What a document holds beside the rows of its writer: the other arguments of `Writer.finish`."""
+    """The sections of a document other than the rows of its writer: the arguments of `Writer.finish`."""
 
     scan: ScanRow
     rules: dict[str, RuleRow]
@@ -38,7 +38,7 @@ class Outputs:
     errors: list[UserError] = field(default_factory=list)
 
     def write_snapshot(self, store: Store, name: str) -> None:
-        """Write a snapshot, again where it was written before. "" is no name."""
+        """Write a snapshot, and replace an earlier one of this scan. Do nothing for the name ""."""
         if not name:
             return
         if name in self.wrote:

@@ -1,4 +1,4 @@
-"""The four steps of a scan in a row: read, keep the snapshot, evaluate, write."""
+"""The four steps of a scan: read, write the snapshot, evaluate, write the outputs."""
 
 import secrets
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ from scanner.terminal.signals import Stop, Stopped
 
 
 class _Context(NamedTuple):
-    """What the steps of a scan share. `session`: its history, None without `--history`."""
+    """The state that the steps of a scan share. `session`: its history, None without `--history`."""
 
     job: Job
     session: HistorySession | None
@@ -44,7 +44,7 @@ class _Context(NamedTuple):
 
 
 class _Evaluated(NamedTuple):
-    """A snapshot, its evaluation, and the writer that holds the rows."""
+    """A snapshot, its evaluation, and the writer of its rows."""
 
     snapshot: Snapshot
     evaluation: Evaluation
@@ -52,8 +52,8 @@ class _Evaluated(NamedTuple):
 
 
 def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome:
-    """Read Azure or open a snapshot, evaluate it, write. Raises UserError where nothing comes of it, Stopped on a
-    signal.
+    """Read Azure or open a snapshot, evaluate it, write the outputs. Raises UserError if there is no result, Stopped on
+    a signal.
     """
     stop.parts = job.parts()
     job.storage = Storage(job.settings, stop.run, prompt=screen.tell, busy=screen.busy, parts=stop.parts)
@@ -65,12 +65,17 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
             return _run(context, path, limits)
     except Stopped:
         if not job.is_stop_shown:
-            stopped(job, screen, stop.code, "at the storage account" if job.blobs() or is_blob(source) else "at once")
+            stopped(
+                job,
+                screen,
+                stop.code,
+                "while accessing the storage account" if job.blobs() or is_blob(source) else "before reading",
+            )
         raise
 
 
 def _history(job: Job, screen: Screen) -> HistorySession | None:
-    """Return the history of the scan, None where it was asked for none."""
+    """Return the history of the scan, None without `--history`."""
     if not job.settings["history"]:
         return None
     session = HistorySession(job.settings, job.rules, job.tool, live=not job.settings["from"])
@@ -98,7 +103,7 @@ def _run(context: _Context, source: Path, limits: bool) -> Outcome:
             scan = _write(context, found, started)
     except Stopped:
         screen.finish()
-        stopped(job, screen, stop.code, "while judging", outputs.wrote)
+        stopped(job, screen, stop.code, "during evaluation", outputs.wrote)
         raise
     return _outcome(context, found.evaluation, scan, took)
 
@@ -125,7 +130,7 @@ def _collect(context: _Context, limits: bool) -> Store:
 
 
 async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
-    """Read Azure into a store, as the settings say."""
+    """Read Azure into a store, with the settings of the scan."""
     # The SDKs are imported here, after the first line was printed.
     from scanner.azure.clients import ConnectionOptions, connect
     from scanner.collect.collector import Plan, Scope, collect
@@ -156,7 +161,7 @@ async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
 
 
 def _evaluate_and_reverify(context: _Context, taken: Snapshot, store: Store | None) -> _Evaluated:
-    """Evaluate a snapshot; with a history, once more after the re-verification of what seems to have changed."""
+    """Evaluate a snapshot; with a history, evaluate again after re-verification of changes."""
     job, session, outputs, screen, stop = context
     found = _evaluate(context, taken)
     if session is None or store is None:
@@ -174,7 +179,7 @@ def _evaluate(context: _Context, taken: Snapshot) -> _Evaluated:
     job, session, _, screen, _ = context
     writer = session.writer(taken) if session is not None else Writer()
     counts = Counts()
-    screen.begin("Judging", lambda: f"{counts.endpoints:,} endpoints so far")
+    screen.begin("Evaluating", lambda: f"{counts.endpoints:,} endpoints so far")
     try:
         evaluation = Evaluation(taken, job.rules, job.policy, counts=counts)
         evaluation.run(writer)
@@ -246,7 +251,7 @@ def _notify(
         return notify(job, session, result, scan, end, wrote, screen)
     except Stopped:
         screen.finish()
-        stopped(job, screen, stop.code, "while notices were sent", wrote, left="all was written")
+        stopped(job, screen, stop.code, "while sending notices", wrote, left="everything was written")
         raise
 
 
@@ -256,7 +261,7 @@ def _news(session: HistorySession | None) -> ChangeLines | None:
     return ChangeLines.of(session.row, session.changes)
 
 
-# What is shown on the way
+# What is shown during the scan
 
 
 def _show_source(taken: Snapshot, screen: Screen) -> None:
@@ -275,15 +280,15 @@ def _show_expired(accepted: Waivers, screen: Screen) -> None:
     count = accepted.expired if isinstance(accepted, waivers.WaiverFile) else 0
     if count:
         have = "waiver has" if count == 1 else "waivers have"
-        said = f"{count:,} {have} expired; what was accepted by that counts again"
+        said = f"{count:,} {have} expired; the findings and gaps that they accepted count again"
         screen.write([Line(said, "Waivers")], "found", said)
 
 
 def _show_notes(notes: Sequence[str], screen: Screen) -> None:
-    """Show waivers that expired or match nothing. A terminal shows the first few; the report has all."""
+    """Show waivers that expired or match nothing. A terminal shows the first few; the report lists all."""
     for note in notes:
         screen.log("found", note)
     if screen.mode == "live" and notes:
         more = len(notes) - SHOWN
-        lines = [*notes[:SHOWN], *([f"and {more:,} more; all stand in the findings"] if more > 0 else [])]
+        lines = [*notes[:SHOWN], *([f"and {more:,} more; the findings list all of them"] if more > 0 else [])]
         screen.write([Line(line, "" if place else "Waivers") for place, line in enumerate(lines)])

@@ -1,4 +1,4 @@
-"""Re-verification: a second, live read of the resources that seem new and critical, fixed, or gone."""
+"""Re-verification: a second, live read of resources with new critical findings, fixed findings, or that are gone."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -32,7 +32,7 @@ def wanted(rules: RuleSet, baseline: Baseline, taken: Snapshot, writer: HistoryW
 
 @dataclass(frozen=True, slots=True)
 class Reverifier:
-    """Reads resources a second time, as the settings say."""
+    """Reads resources a second time, with the settings of the scan."""
 
     settings: Settings
     rules: RuleSet
@@ -48,11 +48,11 @@ class Reverifier:
         resources that are not read again, and so not confirmed.
         """
         with closing(Store(Header(taken=store.header.taken))) as second:
-            self.screen.begin("Again", lambda: f"a second look at {len(asked):,} resources whose state changed")
+            self.screen.begin("Verifying", lambda: f"re-verification of {len(asked):,} resources whose state changed")
             try:
                 gone = self.stop.run(self._read(asked, second))
             except UserError as error:
-                said = f"no second look: {error.what}"
+                said = f"re-verification failed: {error.what}"
                 self.screen.write([Line(said, "Note")], "scope", said)
                 return store, Reverification(all_unconfirmed=True, gaps=(Gap("/subscriptions", 0, "NoSecondLook"),))
             finally:

@@ -1,4 +1,4 @@
-"""A scan with `--history`: what it knows of earlier scans, how it compares, and what it writes."""
+"""A scan with `--history`: reads earlier scans, compares with them, and stores the scan."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class HistorySession:
-    """One scan and its history. A history that fails never ends the scan: `errors` are reported at its end."""
+    """One scan and its history. An error of the history never ends the scan: `errors` are reported at its end."""
 
     settings: Settings
     rules: RuleSet
@@ -40,13 +40,13 @@ class HistorySession:
     row: ChangesRow | None = None
     baseline: Baseline = field(default_factory=Baseline)
     verified: Reverification = field(default_factory=Reverification)
-    """What the re-verification showed."""
+    """The result of the re-verification."""
     unverified: int = 0
-    """The number of resources that one re-verification is too short for."""
+    """The number of resources beyond the limit of one re-verification."""
     trend: list[TrendRow] = field(default_factory=list)
     """The earlier scans of the same selection, the oldest first."""
     record: ScanRecord | None = None
-    """The scan as the history holds it."""
+    """The scan as it is stored in the history."""
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The chosen tags of each resource that has any, by its id in lower case."""
 
@@ -58,14 +58,14 @@ class HistorySession:
         return History.open(name, at=self.settings.at("history", name))
 
     def check(self, screen: Screen) -> None:
-        """Report at once what is wrong with the history; the scan goes on."""
+        """Report errors of the history immediately; the scan continues."""
         try:
             with self.open() as history:
                 for note in history.notes:
                     screen.write([Line(note, "History")], "scope", f"history: {note}")
         except HistoryError as error:
             self._lost(error)
-            said = f"{error.what}; the scan goes on without it"
+            said = f"{error.what}; the scan continues without the history"
             screen.write([Line(said, "History")], "error", f"history: {said}")
 
     def _lost(self, error: HistoryError) -> None:
@@ -75,7 +75,7 @@ class HistorySession:
     # Before the evaluation
 
     def writer(self, taken: Snapshot) -> Writer:
-        """Return the writer of the evaluation: it marks what is new, where the history can be read."""
+        """Return the writer of the evaluation. It marks new items if the history can be read."""
         if not self.errors:
             try:
                 selection = baselines.selection(self.settings, taken)
@@ -102,9 +102,7 @@ class HistorySession:
     # After the evaluation
 
     def reverify(self, store: Store, taken: Snapshot, writer: Writer, screen: Screen, stop: Stop) -> Store | None:
-        """Return the collection with a second read of what seems new and critical, fixed or gone; None where nothing
-        does.
-        """
+        """Return the collection after re-verification; None if nothing needs re-verification."""
         if not isinstance(writer, HistoryWriter):
             return None
         show_gaps(taken.history_gaps, screen)
@@ -119,7 +117,7 @@ class HistorySession:
         return both
 
     def compare(self, scan: ScanRow, taken: Snapshot, counts: Counts, writer: Writer) -> None:
-        """Compare with what was known when the scan began. Set `changes` and `row`."""
+        """Compare with the history as it was at the start of the scan. Set `changes` and `row`."""
         if not isinstance(writer, HistoryWriter):
             return
         self.changes = self._changes(self.baseline.known, taken, writer)
@@ -153,8 +151,8 @@ class HistorySession:
     def write(self, scan: ScanRow, taken: Snapshot, counts: Counts, writer: Writer) -> None:
         """Write the scan into the history in one transaction, after its files are written.
 
-        A scan that is stopped before is not in the history, and the next one reports what it found: rather twice than
-        never.
+        A scan that is stopped earlier is not in the history. The next scan reports its findings, because reporting
+        twice is better than never.
         """
         if not isinstance(writer, HistoryWriter):
             return
@@ -188,9 +186,9 @@ class HistorySession:
         )
 
     def errors_with(self, wrote: Sequence[str]) -> list[UserError]:
-        """Return the errors of the history; each names the files that were written all the same."""
+        """Return the errors of the history; each names the files that were written."""
         files = f"{', '.join(wrote)} {'was' if len(wrote) == 1 else 'were'} written, " if wrote else ""
         return [
-            HistoryError(f"{each.what}; {files}this scan is not in the history", at=each.at, do=each.do)
+            HistoryError(f"{each.what}; {files}this scan was not stored in the history", at=each.at, do=each.do)
             for each in self.errors
         ]

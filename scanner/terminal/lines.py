@@ -15,11 +15,11 @@ COLOURS = {
     "high": "31",
     "medium": "33",
     "low": "36",
-    "not read": "35",
+    "not assessed": "35",
     "fixed": "32",
 }
-COLUMN = 9
-"""Where the text behind a label starts."""
+COLUMN = 10
+"""The column in which the text after a label starts."""
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
@@ -30,7 +30,7 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 
 
 def prepare() -> None:
-    """Write a letter that a stream cannot encode as `\\u00f8`, because it must not end the run."""
+    """Write a character that a stream cannot encode as `\\u00f8`, because it must not end the run."""
     codecs.register_error("twolocks", _escape)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -42,7 +42,7 @@ def is_terminal(stream: TextIO, environ: Mapping[str, str]) -> bool:
 
 
 def coloured(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Return whether a stream has colour: NO_COLOR wins, then FORCE_COLOR, then a terminal that is not dumb."""
+    """Return whether to write colours: NO_COLOR overrides FORCE_COLOR, which overrides the check for a terminal."""
     if environ.get("NO_COLOR"):
         return False
     if environ.get("FORCE_COLOR", "") not in ("", "0"):
@@ -67,7 +67,7 @@ def paint(text: str, tone: str, on: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A sentence behind a label, in column `column`. `tone`: the word of COLOURS that colours the label. `whole`: never
+    """A sentence after a label, in column `column`. `tone`: the word of COLOURS that colours the label. `whole`: never
     wrapped, as commands and paths are.
     """
 
@@ -92,13 +92,13 @@ def rows_of(lines: Iterable[Line], width: int) -> int:
 
 
 def error_lines(error: UserError) -> list[Line]:
-    """Return the lines of an error: what, where and what to do; of all faults where it has several."""
+    """Return the lines of an error: what is wrong, where, and a hint; for all faults if it has several."""
     faults: Sequence[UserError] = getattr(error, "all", None) or [error]
     lines = []
     for fault in faults:
         lines.append(Line(f"error: {fault.what}", column=0, whole=True))
-        lines += [Line(f"at: {fault.at}", column=0, whole=True)] if fault.at else []
-        lines += [Line(f"do: {fault.do}", column=0, whole=True)] if fault.do else []
+        lines += [Line(f"--> {fault.at}", column=0, whole=True)] if fault.at else []
+        lines += [Line(f"hint: {fault.do}", column=0, whole=True)] if fault.do else []
     return lines
 
 

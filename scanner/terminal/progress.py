@@ -1,4 +1,4 @@
-"""The progress of a collection or of other work: what was read, what is read now, which limits are waited for."""
+"""The progress of a collection or of other work: reads done, current reads, and limits that reads wait for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ MOST_LINES = 4
 
 @dataclass
 class ProgressState:
-    """The state that the block of a live screen and the lines of a log are made of. Times are seconds of one clock.
+    """The state behind the block of a live screen and the lines of a log. Times are seconds of one clock.
 
-    `scopes`: id, name and visibility of each subscription. `who`: the account, "" before it is known. `verb`: what is
-    done, "" between two works. `says`: the sentence of work that is no collection.
+    `scopes`: id, name and visibility of each subscription. `who`: the account, "" before it is known. `verb`: the
+    current activity, "" if there is none. `says`: the sentence of an activity other than a collection.
     """
 
     began: float
@@ -30,7 +30,7 @@ class ProgressState:
     _waits: dict[str, float] = field(default_factory=dict)
 
     def reading(self, what: str, done: int, total: int, of: str) -> None:
-        """Record how many of the parents `of` were asked for `what`."""
+        """Record for how many of the parents `of` the reads of `what` are done."""
         self._kinds.pop(what, None)
         if done < total:
             self._kinds[what] = (done, total, of)
@@ -40,7 +40,7 @@ class ProgressState:
         self._waits[what] = until
 
     def sentence(self) -> str:
-        """Return how far it is."""
+        """Return the progress as a sentence."""
         if self.says is not None:
             return self.says()
         if not self.who:
@@ -48,7 +48,7 @@ class ProgressState:
         if not self.scopes:
             return "looking for subscriptions"
         failed = f"; {self.failed:,} failed" if self.failed else ""
-        return f"{self.done:,} reads done, {self.to_come:,} known to come; {self.resources:,} resources{failed}"
+        return f"{self.done:,} reads done, {self.to_come:,} remaining; {self.resources:,} resources{failed}"
 
     def log(self, now: float) -> str:
         """Return the line of a log."""

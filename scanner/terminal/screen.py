@@ -20,11 +20,11 @@ SCOPES = 8
 LOG_LINES = 20
 LOG_SECONDS = 30.0
 FRAME_SECONDS = 0.25
-VIEWS = {"full": "seen in full", "partial": "seen in part", "none": "not seen"}
+VIEWS = {"full": "full visibility", "partial": "partial visibility", "none": "not visible"}
 
 
 def mode_of(stream: TextIO, environ: Mapping[str, str], *, quiet: bool = False, verbose: bool = False) -> Mode:
-    """Return `live` on a terminal, `log` where there is none or a CI system reads, `quiet` where that was asked."""
+    """Return `live` on a terminal, `log` without one or in a CI system, `quiet` with `--quiet`."""
     if quiet:
         return "quiet"
     return "live" if is_terminal(stream, environ) and not environ.get("CI") and not verbose else "log"
@@ -32,7 +32,7 @@ def mode_of(stream: TextIO, environ: Mapping[str, str], *, quiet: bool = False, 
 
 @dataclass
 class Screen:
-    """Progress and the last screen, on stderr; what a collection reports to. Safe to call from any thread."""
+    """Progress and the last screen, on stderr. A collection reports to it. Safe to call from any thread."""
 
     stream: TextIO = field(default_factory=lambda: sys.stderr)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -97,7 +97,7 @@ class Screen:
                 self._log(word, text)
 
     def limited(self, word: str, text: str, limit: int = LOG_LINES) -> None:
-        """Print a stamped line in a log, at most `limit` of one word; `rest` says how many more there were."""
+        """Print a stamped line in a log, at most `limit` of one word; `rest` prints how many more there were."""
         with self._lock:
             self._counts[word] = self._counts.get(word, 0) + 1
             if self._counts[word] <= limit:
@@ -106,7 +106,7 @@ class Screen:
                 self._held[word] = self._held.get(word, 0) + 1
 
     def rest(self, word: str, what: str) -> None:
-        """Print how many lines `limited` held back."""
+        """Print how many lines `limited` did not print."""
         if more := self._held.pop(word, 0):
             self.log(word, f"and {more:,} more {what}")
 
@@ -122,16 +122,16 @@ class Screen:
                 self.stream.write(row + "\n")
         self.stream.flush()
 
-    # What a collection reports
+    # Reports of a collection
 
     def account(self, name: str, kind: str, tenant: str, others: Sequence[str]) -> None:
-        """Report the account, its tenant, and tenants that are not read."""
+        """Report the account, its tenant, and tenants that are not scanned."""
         self.progress.who = name
         text = f"{name} ({kind}), tenant {tenant}"
         lines = [Line(text, "Account", whole=True)]
         if others:
-            lines.append(Line(f"not read: {_some(others)}; --tenant changes that"))
-        self.write(lines, "account", text + (f"; not read: {_some(others)}" if others else ""))
+            lines.append(Line(f"not scanned: {_some(others)}; use --tenant to select one"))
+        self.write(lines, "account", text + (f"; not scanned: {_some(others)}" if others else ""))
 
     def scope(self, subscription: str, name: str, view: str) -> None:
         """Report a subscription, and how much of it is visible: `full`, `partial` or `none`."""
@@ -153,7 +153,7 @@ class Screen:
             self.write([Line(f"and {more:,} more subscriptions")], "scope", f"and {more:,} more subscriptions")
 
     def reading(self, what: str, done: int, total: int, of: str) -> None:
-        """Report how many of the parents `of` were asked for `what`."""
+        """Report for how many of the parents `of` the reads of `what` are done."""
         with self._lock:
             self.progress.reading(what, done, total, of)
 
@@ -165,7 +165,7 @@ class Screen:
             self.limited("gap", f"{self.named(url)}: {why}")
 
     def wait(self, what: str, seconds: float) -> None:
-        """Report which limit is waited for, and how long."""
+        """Report the limit that reads wait for, and how long."""
         now = self.clock()
         with self._lock:
             self.progress.wait(what, now + seconds)
@@ -174,7 +174,7 @@ class Screen:
                 self.limited("wait", f"{span(seconds)} for {what}", 40)
 
     def tell(self, text: str) -> None:
-        """Print what a person must do now (sign in), in every mode."""
+        """Print what the user must do now (sign in), in every mode."""
         if self.mode == "log":
             self.log("account", text)
         else:
@@ -186,7 +186,7 @@ class Screen:
             self.log("read", f"{method} {path} {status or 'no answer'} {milliseconds:.0f} ms")
 
     def named(self, url: str) -> str:
-        """Return the name of a read for people: `containers of stjournal`, `sites of prod-journal`."""
+        """Return the displayed name of a read: `containers of stjournal`, `sites of prod-journal`."""
         return named(url, {subscription.lower(): name for subscription, name, _ in self.scopes})
 
     # The block that is redrawn

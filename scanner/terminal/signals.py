@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends a command cleanly, the second at once. No partial file stays."""
+"""Ctrl-C and SIGTERM: the first stops a command cleanly, the second immediately. Partial files are deleted."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ class Stopped(BaseException):
 
 
 class Stop:
-    """The handling of both signals while a command runs. `parts`: files that are removed where it ends at once."""
+    """Handles both signals while a command runs. `parts`: files that are deleted if it ends immediately."""
 
     def __init__(self, tell: Callable[[int], None]) -> None:
         self.parts: list[Path] = []
@@ -63,7 +63,7 @@ class Stop:
                 part.unlink(missing_ok=True)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end. Raises Stopped where a signal came first, when what it opened is closed."""
+        """Run a coroutine to its end. Raises Stopped after a signal, when everything that it opened is closed."""
 
         async def main() -> T:
             self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Text for a terminal: names made harmless, widths, wrapping, times, names of reads."""
+"""Text for a terminal: escaping of names, widths, wrapping, times, names of reads."""
 
 import re
 import unicodedata
@@ -20,7 +20,7 @@ def clean(text: object) -> str:
 
 
 def hides(char: str) -> bool:
-    """Return whether a character does not show as itself."""
+    """Return whether a character is not displayed as itself."""
     kind = unicodedata.category(char)
     return kind in _HIDDEN or (kind == "Zs" and char != " ")
 
@@ -76,7 +76,7 @@ def wrap(text: str, width: int, column: int) -> Iterator[str]:
 
 
 def span(seconds: float) -> str:
-    """Return a time for people: `38 s`, `4 min 12 s`, `2 h 5 min`."""
+    """Return a duration as text: `38 s`, `4 min 12 s`, `2 h 5 min`."""
     whole = max(0, round(seconds))
     if whole < 100:
         return f"{whole} s"
@@ -91,7 +91,7 @@ def many(count: int, word: str) -> str:
 
 
 def named(url: str, subscriptions: Mapping[str, str]) -> str:
-    """Return the name of a read for people, from its ARM path: `containers of stjournal`.
+    """Return the displayed name of a read, from its ARM path: `containers of stjournal`.
 
     `subscriptions`: names by id (lower case).
     """

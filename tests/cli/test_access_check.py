@@ -69,15 +69,15 @@ def test_all_rights_decide_all_rules() -> None:
         ended = check(served, tty=True)
         assert ended.code == 0
         assert ended.out.splitlines() == [
-            f"prod-journal  {EVERY} of {EVERY} rules can be decided  seen in full",
-            f"test-journal  {EVERY} of {EVERY} rules can be decided  seen in full",
+            f"prod-journal  {EVERY} of {EVERY} rules can be evaluated  full visibility",
+            f"test-journal  {EVERY} of {EVERY} rules can be evaluated  full visibility",
         ]
-        assert f"Exit 0   all {EVERY} rules can be decided in prod-journal and test-journal" in ended.err
+        assert f"Exit 0    all {EVERY} rules can be evaluated in prod-journal and test-journal" in ended.err
         assert DENIED[:40] in ended.err
         piped = check(served).out.splitlines()
         assert piped[0].split("\t") == [
             "prod-journal",
-            f"{EVERY} of {EVERY} rules can be decided",
+            f"{EVERY} of {EVERY} rules can be evaluated",
             "seen in full",
             f"/subscriptions/{PROD}",
         ]
@@ -100,7 +100,7 @@ def test_the_role_that_is_printed_decides_all_rules() -> None:
         effective = check(served, "--effective", tty=True)
         assert effective.code == 3
         assert "missing  scan --effective  Microsoft.Network/networkInterfaces/effective" in effective.out
-        assert "Exit 3   scan --effective would be incomplete" in effective.err
+        assert "Exit 3    scan --effective would be incomplete" in effective.err
     effective_role = json.loads(twolocks("access", "role", "--effective").out)["Actions"]
     with box(RoleGrant("/", tuple(effective_role))) as served:
         assert check(served, "--effective").code == 0
@@ -111,10 +111,10 @@ def test_a_role_that_lacks_an_action_says_which_rules_hang_on_it() -> None:
         hung = sorted(id for id, rule in rules().enabled.items() if CONTAINERS in access.needs(rule))
         ended = check(served, tty=True)
         assert ended.code == 3
-        assert f"prod-journal  {EVERY - len(hung)} of {EVERY} rules can be decided  seen in full" in ended.out
+        assert f"prod-journal  {EVERY - len(hung)} of {EVERY} rules can be evaluated  full visibility" in ended.out
         assert ended.out.splitlines()[2:] == [f"missing  {len(hung)} rules  {CONTAINERS}"]
         count = len(hung)
-        assert f"Exit 3   {count} rules in prod-journal and {count} in test-journal would stay undecided" in ended.err
+        assert f"Exit 3    {count} rules in prod-journal and {count} in test-journal cannot be evaluated" in ended.err
         assert "twolocks access role > role.json" in ended.err
         row = check(served).out.splitlines()[-1].split("\t")
         assert row == ["missing", f"{count} rules", CONTAINERS, "prod-journal, test-journal", ", ".join(hung)]
@@ -124,7 +124,7 @@ def test_a_role_that_lacks_an_action_says_which_rules_hang_on_it() -> None:
         ]
         assert [each["undecided"] for each in document["scopes"]] == [hung, hung]
         one = check(served, "--only", "storage-plain-http", "-s", "prod-journal", tty=True)
-        assert (one.code, one.out) == (0, "prod-journal  1 of 1 rule can be decided  seen in full\n")
+        assert (one.code, one.out) == (0, "prod-journal  1 of 1 rule can be decided  full visibility\n")
 
 
 def test_missing_actions_are_sorted_by_the_rules_that_they_leave_undecided() -> None:
@@ -144,7 +144,7 @@ def test_rights_in_groups_alone_are_asked_group_by_group() -> None:
         asked = {request.path for request in served.requests if request.path.endswith(PERMISSIONS)}
         assert {path.split("/")[4] for path in asked if "resourcegroups" in path} == {"rg-test-data", "rg-test-web"}
         ended = check(served, tty=True)
-        assert "test-journal is seen in part" in ended.err
+        assert "test-journal has partial visibility" in ended.err
         assert ended.code == 3
         one = answer(served, "--scope", group("rg-test-data", TEST))
         assert [(each["name"], each["decided"]) for each in one["scopes"]] == [("test-journal/rg-test-data", EVERY)]
@@ -153,7 +153,7 @@ def test_rights_in_groups_alone_are_asked_group_by_group() -> None:
 def test_in_part_but_with_all_rights_there_says_so() -> None:
     with box(RoleGrant(group("rg-test-data", TEST)), RoleGrant(group("rg-test-web", TEST))) as served:
         ended = check(served, tty=True)
-        assert ended.out == f"test-journal  {EVERY} of {EVERY} rules can be decided  seen in part\n"
+        assert ended.out == f"test-journal  {EVERY} of {EVERY} rules can be evaluated  partial visibility\n"
         assert ended.code == 3
 
 
@@ -201,7 +201,7 @@ def test_a_group_that_could_not_be_asked_is_not_known_and_never_can() -> None:
         assert (document["scopes"][0]["decided"], len(document["scopes"][0]["unknown"])) == (0, EVERY)
         assert document["scopes"][0]["not-asked"] == {"rg-kart": "400 BadRequest"}
         ended = check(served, "-s", "prod-journal", tty=True)
-        assert f"prod-journal  0 of {EVERY} rules can be decided, {EVERY} not known  seen in full" in ended.out
+        assert f"prod-journal  0 of {EVERY} rules can be evaluated, {EVERY} unknown  full visibility" in ended.out
         assert "groups of prod-journal: rg-kart (400 BadRequest)" in ended.err
 
 
@@ -211,7 +211,7 @@ def test_groups_that_cannot_be_listed_leave_all_unknown() -> None:
         document = answer(served, "-s", "prod-journal")
         assert (document["exit"], document["scopes"][0]["decided"]) == (3, 0)
         ended = check(served, "-s", "prod-journal", tty=True)
-        assert "the groups of prod-journal could not be listed: 400 BadRequest" in " ".join(ended.err.split())
+        assert "the resource groups of prod-journal could not be listed: 400 BadRequest" in " ".join(ended.err.split())
 
 
 def test_a_login_that_may_not_read_its_own_permissions_knows_nothing() -> None:
@@ -268,9 +268,9 @@ def test_a_management_group_is_all_subscriptions_below_it() -> None:
         ),
         (("--scope", f"/subscriptions/{PROD}/resourceGroups/a", "-s", TEST), "cannot be checked together"),
         (("-s", "prod-jurnal"), 'subscription "prod-jurnal" is none of the 2'),
-        (("--format", "bicep"), 'no format is called "bicep"'),
+        (("--format", "bicep"), 'unknown format "bicep"'),
         (("--only", "storage-none"), "matches no rule"),
-        (("--cloud", "china"), "--cloud and --arm-endpoint name two clouds"),
+        (("--cloud", "china"), "--cloud and --arm-endpoint exclude each other"),
     ],
 )
 def test_wrong_input_ends_with_2(words: tuple[str, ...], what: str) -> None:

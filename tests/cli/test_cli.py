@@ -151,7 +151,7 @@ def test_a_refused_list_of_a_type_is_incomplete_until_its_gap_is_accepted() -> N
     snapshot(Path("night.jsonl"), gaps=(url,))
     ended = twolocks("scan", "--from", "night.jsonl", *ONLY, "--fail-on", "never")
     assert ended.code == 3
-    assert ended.last[-1].endswith("exit 3: incomplete, 1 check undecided (1 gap)")
+    assert ended.last[-1].endswith("exit 3: incomplete, 1 check inconclusive (1 gap)")
     Path("waivers.toml").write_text(
         '[[gap]]\nurl = "*/Microsoft.Storage/storageAccounts"\nreason = "not ours"\nowner = "kari"\n'
         f"expires = {time.strftime('%Y-%m-%d')}\n"
@@ -180,7 +180,7 @@ def test_an_expired_waiver_covers_nothing_and_is_told() -> None:
     )
     ended = twolocks("scan", "--from", "night.jsonl", *ONLY, "--waivers", "waivers.toml")
     assert ended.code == 1
-    assert "found    1 waiver has expired; what was accepted by that counts again" in ended.err
+    assert "found    1 waiver has expired; the findings and gaps that they accepted count again" in ended.err
 
 
 def test_intended_endpoints_and_severities_of_the_settings() -> None:
@@ -193,7 +193,7 @@ def test_intended_endpoints_and_severities_of_the_settings() -> None:
     assert json.loads(ended.out)["findings"][0]["severity"] == "low"
     Path("twolocks.toml").write_text('[severity.storage-plane-http]\nto = "low"\nreason = "x"\n')
     ended = twolocks("scan", "--from", "night.jsonl")
-    assert (ended.code, "at: twolocks.toml:1\ndo: nearest: storage-plain-http" in ended.err) == (2, True)
+    assert (ended.code, "--> twolocks.toml:1\nhint: nearest: storage-plain-http" in ended.err) == (2, True)
 
 
 def test_quiet_says_nothing_on_0_and_one_line_else() -> None:
@@ -201,7 +201,7 @@ def test_quiet_says_nothing_on_0_and_one_line_else() -> None:
     assert twolocks("scan", "--from", "night.jsonl", *ONLY, "--quiet").err == ""
     snapshot(Path("night.jsonl"), account("st"), view="partial")
     ended = twolocks("scan", "--from", "night.jsonl", *ONLY, "--quiet", "--out", "report.html")
-    assert ended.err == "twolocks: exit 3: incomplete: not all that was asked for could be seen; see report.html\n"
+    assert ended.err == "twolocks: exit 3: incomplete: part of the scope could not be assessed; see report.html\n"
     ended = twolocks("scan", "--from", "none.jsonl", "--quiet")
     assert ended.err.startswith("error: none.jsonl cannot be read")
 
@@ -214,7 +214,7 @@ def test_a_hostile_name_forges_nothing_on_a_terminal_or_in_a_log() -> None:
         assert "::error::x<U+001B>[2J<U+202E>$(id)" in ended.err
         assert not [line for line in ended.last if line.lstrip().startswith("::")]
         assert "\x1b" not in ended.err.replace("\x1b[1A", "").replace("\x1b[J", "")
-    assert "No command is offered: the name holds U+000A. Use the portal." in ended.err
+    assert "No command is shown because the name contains U+000A. Use the portal." in ended.err
 
 
 # Live, against the sandbox
@@ -233,7 +233,7 @@ def test_a_scan_of_the_sandbox_keeps_a_snapshot_that_gives_the_same_findings() -
     assert again.code == live.code
     records = [json.loads(line) for line in Path("r.jsonl").read_text().splitlines()]
     assert {"method", "path", "status", "ms"} == set(records[0])
-    assert "prod-journal 3f0e9c1a-77aa-4c1e-9a55-0b8f3c1d2e4f, seen in full" in live.err
+    assert "prod-journal 3f0e9c1a-77aa-4c1e-9a55-0b8f3c1d2e4f, full visibility" in live.err
 
 
 def test_a_refused_read_is_told_with_the_action_that_is_missing() -> None:
@@ -271,8 +271,8 @@ def test_a_signal_ends_a_scan_cleanly(number: signal.Signals, code: int) -> None
         process.send_signal(number)
         rest = process.communicate(timeout=10)[1]
     assert process.returncode == code, rest
-    assert "nothing was judged. report.html is as before" in rest
-    assert "kept: r.jsonl (--record, complete up to here)" in rest
+    assert "nothing was evaluated. report.html is unchanged" in rest
+    assert "kept: r.jsonl (--record, complete up to this point)" in rest
     assert Path("report.html").read_text() == "the old one"
     assert files() == ["r.jsonl", "report.html"]
 
@@ -285,17 +285,17 @@ def test_the_demo_ends_with_what_was_found_and_where() -> None:
     assert ended.code == 0
     assert ended.out == ""
     assert files("out/demo") == ["findings.json", "report.html", "snapshot.jsonl"]
-    end = ended.last[-7:]
-    assert end[0] == "Demo     the sample estate, served on this machine; no Azure account is used"
+    end = ended.last[-8:]
+    assert end[0] == "Demo      sample environment, served on this machine; no Azure account is used"
     assert re.fullmatch(
-        r"Read     \d+ resources with [\d,]+ of [\d,]+ reads in \d+ s; \d+ reads are refused on purpose", end[1]
+        r"Read      \d+ resources with [\d,]+ of [\d,]+ reads in \d+ s; \d+ reads are refused by design", end[1]
     )
-    assert re.fullmatch(
-        r"Result   \d+ endpoints stand open to anyone; \d+ more need only a copied key or password", end[2]
-    )
-    assert end[4] == f"Wrote    {Path('out/demo').resolve()}/report.html (and findings.json, snapshot.jsonl)"
-    assert end[5] == "Exit 0   a demo ends with 0; a scan of this estate would end with 1"
-    assert end[6] == "Next     az login, then: twolocks scan --out report.html"
+    public = r"Result    \d+ endpoints are publicly accessible without authentication; \d+ more are protected only by"
+    assert re.fullmatch(public, end[2])
+    assert end[3] == "          a shared key or password"
+    assert end[5] == f"Wrote     {Path('out/demo').resolve()}/report.html (and findings.json, snapshot.jsonl)"
+    assert end[6] == "Exit 0    a demo exits with 0; a scan of this environment would exit with 1"
+    assert end[7] == "Next      az login, then: twolocks scan --out report.html"
     assert "AZURE_CLIENT_SECRET" not in os.environ
 
 
@@ -307,7 +307,7 @@ def test_report_makes_a_report_of_findings() -> None:
     snapshot(Path("night.jsonl"), OPEN)
     twolocks("scan", "--from", "night.jsonl", "--out", "findings.json", "--out", "report.html")
     ended = twolocks("report", "findings.json", "--out", "again.html", "--out", "again.json")
-    assert (ended.code, ended.out, ended.err) == (0, "", "Wrote    again.html, again.json\n")
+    assert (ended.code, ended.out, ended.err) == (0, "", "Wrote     again.html, again.json\n")
     assert Path("again.html").read_bytes() == Path("report.html").read_bytes()
     assert Path("again.json").read_bytes() == Path("findings.json").read_bytes()
 
@@ -338,11 +338,11 @@ def test_rules_are_listed_and_shown() -> None:
     shown = twolocks("rules", "show", "storage-anonymous-blob-access")
     assert shown.out.splitlines()[0].endswith("(anonymous-access; rated medium to critical by exposure)")
     assert "\nWhy      " in shown.out
-    assert re.search(r"^Fix      az .* (ID|NAME)( |$)", shown.out, re.MULTILINE)
+    assert re.search(r"^Fix           az .* (ID|NAME)( |$)", shown.out, re.MULTILINE)
     assert "{" not in shown.out
     assert json.loads(twolocks("rules", "show", "storage-plain-http", "--format", "json").out)["severity"] == "high"
     ended = twolocks("rules", "show", "storage-plane-http")
-    assert (ended.code, "do: nearest: storage-plain-http" in ended.err) == (2, True)
+    assert (ended.code, "hint: nearest: storage-plain-http" in ended.err) == (2, True)
 
 
 @pytest.mark.parametrize("format", ["json", "bicep", "terraform"])

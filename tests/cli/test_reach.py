@@ -92,7 +92,7 @@ def test_a_name_that_two_resources_have_is_no_name(tmp_path: Path) -> None:
     twin = {**OPEN, "id": OPEN["id"].replace("rg-journal", "rg-other")}
     ended = twolocks("reach", "stopen", "--from", snapshot(tmp_path / "a.jsonl", OPEN, twin))
     assert ended.code == 2
-    assert '"stopen" names 2 resources' in ended.err
+    assert '"stopen" matches 2 resources' in ended.err
     assert OPEN["id"] in ended.err
 
 

@@ -94,10 +94,10 @@ def test_an_endpoint_is_accepted_with_all_rules_that_fail_on_it_as_it_is() -> No
     said = accepted(row["fingerprint"], "--in", "findings.json", *WORDS, "--ticket", "OPS-7")
     day = datetime.fromisoformat(LATER)
     assert said.splitlines() == [
-        "Waived   stjournal: blob/scans, critical (anonymous x internet), until "
+        "Waived    stjournal: blob/scans, critical (anonymous x internet), until "
         f"{day.day} {day:%B %Y}; waivers.toml:1 and 1 more entry",
-        "         If it gets worse, it counts again. It stays in every report, with your name",
-        "         Scan with it: twolocks scan --waivers waivers.toml",
+        "          If the severity rises, it counts again. Reports still show it, with the owner",
+        "          Scan with it: twolocks scan --waivers waivers.toml",
     ]
     assert Path("waivers.toml").read_text() == (
         f"""[[waiver]]
@@ -239,7 +239,7 @@ def test_an_expired_waiver_of_the_same_is_named() -> None:
     lapsed = finding(scanned(containers(supportsHttpsTrafficOnly=False), *WITH), "storage-plain-http")
     assert lapsed["lapsed"]["owner"] == "ola"
     assert lapsed["message"].endswith("The waiver of ola expired on 2026-01-01.")
-    assert "Expired, and needed no more: waivers.toml:1" in accepted(
+    assert "Expired and no longer needed: waivers.toml:1" in accepted(
         row["fingerprint"], "--in", "findings.json", *WORDS
     )
 
@@ -360,24 +360,24 @@ def refused(*words: str) -> tuple[str, ...]:
 
 def test_what_is_missing_is_told_at_once() -> None:
     assert refused("9b01c2", "--in", "f.json", "--owner", "kari")[:2] == (
-        "error: waive needs --reason and --expires",
-        "do: --reason ... --expires ...; more: twolocks waive --help",
+        "error: waive requires --reason and --expires",
+        "hint: --reason ... --expires ...; more: twolocks waive --help",
     )
 
 
 @pytest.mark.parametrize(
     ("day", "what"),
     [
-        ("2026-13-01", '"2026-13-01" is no date'),
-        ("soon", '"soon" is no date'),
-        ((NOW - timedelta(days=1)).isoformat(), f"{NOW - timedelta(days=1)} is past"),
+        ("2026-13-01", '"2026-13-01" is not a date'),
+        ("soon", '"soon" is not a date'),
+        ((NOW - timedelta(days=1)).isoformat(), f"{NOW - timedelta(days=1)} is in the past"),
         ((NOW + timedelta(days=366)).isoformat(), f"{NOW + timedelta(days=366)} is more than 365 days ahead"),
     ],
 )
 def test_a_day_that_is_none(day: str, what: str) -> None:
     told = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--reason", "x", "--expires", day)
-    assert told[:2] == (f"error: {what}", f"at: --expires {day}")
-    assert re.fullmatch(r"do: --expires \d{4}-\d\d-\d\d, at most a year ahead", told[2])
+    assert told[:2] == (f"error: {what}", f"--> --expires {day}")
+    assert re.fullmatch(r"hint: --expires \d{4}-\d\d-\d\d, at most a year ahead", told[2])
 
 
 def test_the_settings_say_how_far_ahead() -> None:
@@ -393,13 +393,11 @@ def test_fingerprints_that_mean_nothing_or_too_much() -> None:
     assert refused(one[:5], "--in", "findings.json", *WORDS)[0] == f'error: "{one[:5]}" is too short for a fingerprint'
     wrong = one[:-1] + ("0" if one[-1] != "0" else "1")
     told = refused(wrong, "--in", "findings.json", *WORDS)
-    assert told[0] == f'error: there is no finding and no endpoint "{wrong}"'
-    assert told[2].startswith(f"do: nearest: {one}; ")
+    assert told[0] == f'error: no finding or endpoint has the fingerprint "{wrong}"'
+    assert told[2].startswith(f"hint: nearest: {one}; ")
     document["findings"][0]["fingerprint"] = one[:-1] + "x"
     Path("findings.json").write_text(json.dumps(document))
-    assert refused(one[:8], "--in", "findings.json", *WORDS)[0] == (
-        f'error: "{one[:8]}" is the beginning of 2 fingerprints'
-    )
+    assert refused(one[:8], "--in", "findings.json", *WORDS)[0] == (f'error: "{one[:8]}" matches 2 fingerprints')
     assert not Path("waivers.toml").exists()
 
 
@@ -409,8 +407,8 @@ def test_what_is_waived_already() -> None:
     accepted(one, "--in", "findings.json", *WORDS)
     assert refused(one, "--in", "findings.json", *WORDS)[:3] == (
         "error: stjournal: blob/scans is already waived",
-        "at: waivers.toml",
-        "do: scan again: these findings are older than the waiver",
+        "--> waivers.toml",
+        "hint: scan again; these findings are older than the waiver",
     )
     scanned(containers("scans"), *WITH)
     assert refused(one, "--in", "findings.json", *WORDS)[0] == (
@@ -436,9 +434,9 @@ def test_an_unknown_is_not_waived_and_its_gap_is_offered() -> None:
     row = finding(document, "storage-anonymous-blob-access")
     assert row["status"] == "unknown"
     told = refused(row["fingerprint"], "--in", "findings.json", *WORDS)
-    assert told[0].startswith("error: stjournal: storage-anonymous-blob-access is Unknown: ")
+    assert told[0].startswith("error: stjournal: storage-anonymous-blob-access is inconclusive: ")
     assert told[2:6] == (
-        "do: an Unknown ends by a read, or its gap is accepted by [[gap]] in the waiver file:",
+        "hint: an Unknown ends by a read, or its gap is accepted by [[gap]] in the waiver file:",
         "  [[gap]]",
         f'  url = "{url}"',
         '  reason = ""',
@@ -455,7 +453,7 @@ def test_an_unknown_that_no_read_explains_is_accepted_as_a_gap_by_its_rule() -> 
     assert row["gaps"] == []
     Path("waivers.toml").write_text(before)
     told = accepted(row["fingerprint"], "--in", "findings.json", *WORDS, "--ticket", "OPS-7")
-    assert told.startswith(f"Accepted stjournal: {row['rule']}, undecided, until ")
+    assert told.startswith(f"Accepted  stjournal: {row['rule']}, inconclusive, until ")
     assert "; waivers.toml:8\n" in told
     text = Path("waivers.toml").read_text()
     assert text.startswith(before)
@@ -475,19 +473,19 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
     words = ("9b01c2", *WORDS, "--in")
     assert refused(*words, "none.json")[0] == "error: none.json cannot be read: No such file or directory"
     Path("x.json").write_text("{")
-    assert refused(*words, "x.json")[0].startswith("error: this is not JSON: ")
+    assert refused(*words, "x.json")[0].startswith("error: the file is not JSON: ")
     Path("x.json").write_text("[]")
-    assert refused(*words, "x.json")[0].startswith("error: this is no findings file: ")
+    assert refused(*words, "x.json")[0].startswith("error: the file is not a findings file: ")
     snapshot(Path("night.jsonl"))
     assert refused(*words, "night.jsonl")[::2][:2] == (
         "error: this is a snapshot, not findings",
-        "do: judge it first: twolocks scan --from night.jsonl --out findings.json",
+        "hint: judge it first: twolocks scan --from night.jsonl --out findings.json",
     )
     one = door(scanned(containers("scans")), "blob/scans")["fingerprint"]
     Path("waivers.toml").write_text('[[waiver]]\nexpiry = "x"\n')
     told = refused(one, *WORDS, "--in", "findings.json")
     assert 'error: a waiver has no key "expiry"' in told
-    assert "do: nearest: expires" in told
+    assert "hint: nearest: expires" in told
     assert Path("waivers.toml").read_text() == '[[waiver]]\nexpiry = "x"\n'
     Path("waivers.toml").write_text(
         f'waiver = [{{ rule = "a-*", resource = "b", reason = "c", owner = "d", expires = {LATER} }}]'.replace(
@@ -503,7 +501,7 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
 @pytest.mark.parametrize("text", ["one\ntwo", "a\u202eb", "\udcff"])
 def test_a_reason_is_one_line_of_text(text: str) -> None:
     told = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--expires", LATER, "--reason", text)
-    assert told[0] == "error: --reason is one line of text"
+    assert told[0] == "error: --reason must be one line of text"
 
 
 def test_quotes_and_backslashes_in_a_reason_come_back() -> None:
@@ -522,5 +520,5 @@ def test_findings_of_a_renamed_rule_are_not_accepted_under_the_old_id() -> None:
     ended = twolocks("waive", row["fingerprint"], "--in", "findings.json", *WORDS)
     assert ended.code == 2
     assert f'error: the rule "{old}" is now "{new}"' in ended.err
-    assert f"do: scan again; a new findings file has the new id, {new}\n" in ended.err
+    assert f"hint: scan again; a new findings file has the new id, {new}\n" in ended.err
     assert not Path("waivers.toml").exists()

@@ -218,7 +218,7 @@ def test_a_waiver_accepts_no_unknown(tmp_path: Path, rules: RuleSet) -> None:
 def test_a_rule_that_is_left_out_is_one_fault(tmp_path: Path, rules: RuleSet) -> None:
     with pytest.raises(Faults) as raised:
         file(accepts(rule='""'), tmp_path, rules)
-    assert [each.what for each in raised.value.all] == ["a gap needs rule"]
+    assert [each.what for each in raised.value.all] == ["a gap requires rule"]
 
 
 def test_of_several_accepted_checks_the_last_to_end_counts(tmp_path: Path, rules: RuleSet) -> None:
@@ -237,50 +237,50 @@ def test_brackets_in_a_pattern_are_brackets(tmp_path: Path, rules: RuleSet) -> N
 @pytest.mark.parametrize(
     ("text", "what", "line"),
     [
-        (entry(reason=""), "a waiver needs reason", 1),
-        (entry(owner='"  "'), "a waiver needs owner", 5),
-        (entry(expires=""), "a waiver needs expires", 1),
-        (entry(rule=""), "a waiver needs rule", 1),
-        (entry(resource=""), "a waiver needs resource", 1),
+        (entry(reason=""), "a waiver requires reason", 1),
+        (entry(owner='"  "'), "a waiver requires owner", 5),
+        (entry(expires=""), "a waiver requires expires", 1),
+        (entry(rule=""), "a waiver requires rule", 1),
+        (entry(resource=""), "a waiver requires resource", 1),
         (entry(rule='"storage-plane-http"'), 'waiver of "storage-plane-http" matches no rule', 2),
         (entry(rule='"storage-shared-key"'), 'the rule "storage-shared-key" is now "storage-shared-key-enabled"', 2),
         (entry(expires="2027-11-27"), "2027-11-27 is more than 365 days ahead", 6),
-        (entry(expires="7"), '"7" is no date', 6),
-        (entry(endpoints='"blob"'), "endpoints is a list of names", 7),
-        (entry(cell='"admin/shared"'), '"admin/shared" is no cell', 7),
-        (entry(cell='"door/shared/internet"'), '"door/shared/internet" is no cell', 7),
-        (entry(owner="7"), "owner is text", 5),
-        (entry(endpoints="[]"), "endpoints is a list of names", 7),
-        (entry(severity='"hihg"'), 'no severity is called "hihg"', 7),
-        (entry(tag='"a=b"'), "the settings do not allow a waiver by tag", 7),
+        (entry(expires="7"), '"7" is not a date', 6),
+        (entry(endpoints='"blob"'), "endpoints must be a list of names", 7),
+        (entry(cell='"admin/shared"'), '"admin/shared" is not a cell', 7),
+        (entry(cell='"door/shared/internet"'), '"door/shared/internet" is not a cell', 7),
+        (entry(owner="7"), "owner must be text", 5),
+        (entry(endpoints="[]"), "endpoints must be a list of names", 7),
+        (entry(severity='"hihg"'), 'unknown severity "hihg"', 7),
+        (entry(tag='"a=b"'), "the settings do not allow waivers by tag", 7),
         (
             entry(rule='"storage-*"', resource='"*"'),
-            "this waiver is too wide: it accepts 24 rules on every resource, also what nobody has seen yet",
+            "this waiver is too broad: it accepts 24 rules on every resource, including future findings",
             3,
         ),
         (
             "[[gap]]\nurl = '/subscriptions/*'\nreason = 'r'\nowner = 'o'\nexpires = 2026-12-31\n",
-            '"/subscriptions/*" accepts every read that may ever fail',
+            '"/subscriptions/*" accepts every failed read',
             2,
         ),
-        ("[waiver]\nrule = 'x'\n", "waiver is no list of tables", 1),
-        ("[[waivers]]\n", 'a waiver file has no table "waivers"', 1),
+        ("[waiver]\nrule = 'x'\n", "waiver must be a list of tables", 1),
+        ("[[waivers]]\n", 'unknown table "waivers" in a waiver file', 1),
         (
             "[[gap]]\nurl = '*/a'\nreason = 'r'\nowner = 'o'\nexpires = 2026-12-31\nrule = 'x'\n",
-            "a gap has a url, or a rule and a resource, not both",
+            "a gap requires a url, or a rule and a resource, not both",
             2,
         ),
-        (accepts(rule='""'), "a gap needs rule", 2),
-        (accepts(resource='""'), "a gap needs resource", 3),
+        (accepts(rule='""'), "a gap requires rule", 2),
+        (accepts(resource='""'), "a gap requires resource", 3),
         (accepts(rule='"storage-plane-http"'), 'gap of "storage-plane-http" matches no rule', 2),
         (accepts(rule='"sql-auditing-off"'), 'the rule "sql-auditing-off" is now "sql-auditing-disabled"', 2),
         (
             accepts(rule='"storage-*"', resource='"/subscriptions/*"'),
-            "this gap is too wide: it accepts 24 rules on every resource, also what nobody has seen yet",
+            "this gap is too broad: it accepts 24 rules on every resource, including future findings",
             3,
         ),
         (accepts(endpoints='["blob"]'), 'a gap has no key "endpoints"', 7),
-        (accepts(owner='""'), "a gap needs owner", 5),
+        (accepts(owner='""'), "a gap requires owner", 5),
         (accepts(expires="2027-11-27"), "2027-11-27 is more than 365 days ahead", 6),
     ],
 )
@@ -315,17 +315,17 @@ def test_a_tag_names_resources_only_if_the_settings_allow_it(tmp_path: Path, rul
     assert not covered(found, rules)
     with pytest.raises(Faults) as raised:
         file(text, tmp_path, rules)
-    assert raised.value.all[0].do.endswith("who may write tags may then waive")
+    assert raised.value.all[0].do.endswith("whoever can write tags can then waive")
 
 
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        (entry(tag='"a=b"'), "a waiver has a resource or a tag, not both"),
-        (entry(resource="", tag='"a"'), '"a" is no tag'),
-        (entry(resource="", tag='"a="'), '"a=" is no tag'),
-        (entry(resource="", tag='"=b"'), '"=b" is no tag'),
-        (entry(resource=""), "a waiver needs resource"),
+        (entry(tag='"a=b"'), "a waiver requires a resource or a tag, not both"),
+        (entry(resource="", tag='"a"'), '"a" is not a tag'),
+        (entry(resource="", tag='"a="'), '"a=" is not a tag'),
+        (entry(resource="", tag='"=b"'), '"=b" is not a tag'),
+        (entry(resource=""), "a waiver requires resource"),
     ],
 )
 def test_what_is_wrong_with_a_tag(text: str, what: str, tmp_path: Path, rules: RuleSet) -> None:
@@ -412,17 +412,17 @@ def test_what_matches_nothing_is_told_by_line(tmp_path: Path, rules: RuleSet) ->
     found = file(entry() + "\n" + entry(resource='"*/other"') + gap, tmp_path, rules)
     assert covered(found, rules)
     assert told(found, rules) == [
-        "waivers.toml:8: storage-plain-http on other matches nothing; delete it if that is mended",
-        "waivers.toml:14: the gap */x/y matches nothing; delete it if that is mended",
+        "waivers.toml:8: storage-plain-http on other matches nothing; delete it if this is fixed",
+        "waivers.toml:14: the gap */x/y matches nothing; delete it if this is fixed",
     ]
     assert told(found, rules, whole=False) == []
     found.begin()
     assert told(found, rules, whole=False) == [
-        "waivers.toml:1: storage-plain-http on stjournal matches nothing; delete it if that is mended"
+        "waivers.toml:1: storage-plain-http on stjournal matches nothing; delete it if this is fixed"
     ]
     assert told(found, rules, "another", whole=False) == []
     assert found.notes([], {"s"}, whole=True) == [
-        "waivers.toml:14: the gap */x/y matches nothing; delete it if that is mended"
+        "waivers.toml:14: the gap */x/y matches nothing; delete it if this is fixed"
     ]
 
 
@@ -451,7 +451,7 @@ def test_what_expired_says_whether_something_counts_again(tmp_path: Path, rules:
     found.begin()
     assert [note.rpartition("; ")[2] for note in told(found, rules)] == [
         "it covered nothing",
-        "there is no such gap any more",
+        "this gap no longer exists",
     ]
 
 
@@ -517,7 +517,7 @@ def test_an_accepted_gap_is_used_and_an_expired_one_is_named_only_where_it_is_th
     assert found.used.total() == 1
     found = file(gap.format("2026-01-01") + entry(expires="2026-01-01"), tmp_path, rules)
     assert not found.accepted_gap(Gap("/subscriptions/s/providers/x/z", 403, ""))
-    assert told(found, rules)[0].endswith("there is no such gap any more")
+    assert told(found, rules)[0].endswith("this gap no longer exists")
 
 
 def test_an_expired_waiver_is_told_where_it_was_asked_for_or_covered_something(tmp_path: Path, rules: RuleSet) -> None:
@@ -532,14 +532,14 @@ def test_a_waiver_that_was_met_and_did_not_cover_is_called_so(tmp_path: Path, ru
     assert not covered(found, rules)
     assert told(found, rules) == [
         "waivers.toml:1: storage-plain-http on stjournal is not covered: "
-        "undecided, worse than accepted, or at other endpoints"
+        "inconclusive, above the accepted severity, or at other endpoints"
     ]
 
 
 def test_twenty_notes_are_all_told(tmp_path: Path, rules: RuleSet) -> None:
     found = file("".join(entry(resource=f'"*/st{number}"') for number in range(20)), tmp_path, rules)
     assert len(told(found, rules)) == 20
-    assert told(found, rules)[-1].endswith("if that is mended")
+    assert told(found, rules)[-1].endswith("if this is fixed")
 
 
 def test_a_pattern_of_subscriptions_is_needless_only_after_a_scan_of_all(tmp_path: Path, rules: RuleSet) -> None:
@@ -563,5 +563,5 @@ def test_a_thousand_waivers_are_looked_up_and_not_searched(tmp_path: Path, rules
 
 
 def test_each_table_that_nobody_knows_is_told(tmp_path: Path, rules: RuleSet) -> None:
-    with pytest.raises(Faults, match="no table"):
+    with pytest.raises(Faults, match="unknown table"):
         file(entry() + '[[wavier]]\nrule = "x"\n', tmp_path, rules)

@@ -248,7 +248,7 @@ def test_the_alerts_read_the_line_with_which_a_scan_ends() -> None:
     assert found == {r"^(?:\S+ done +)?exit (\d+)"}
     (pattern,) = found
     for line, code in {
-        "2026-11-25T02:00:53Z done     exit 3: incomplete, 6 checks undecided (1 gap); nothing new": "3",
+        "2026-11-25T02:00:53Z done     exit 3: incomplete, 6 checks inconclusive (1 gap); nothing new": "3",
         "2026-11-25T02:00:53Z done     exit 0: nothing at high or above": "0",
         "exit 4": "4",
         "exit 70": "70",

@@ -248,7 +248,7 @@ def test_a_check_that_is_decided_is_told() -> None:
     Path("waivers.toml").write_text(check())
     ended = twolocks("scan", "--from", "night.jsonl", "--only", NETWORK, "--waivers", "waivers.toml")
     assert ended.code == 0
-    assert f"the undecided {NETWORK} on st1 matches nothing; delete it if that is mended" in ended.err
+    assert f"the undecided {NETWORK} on st1 matches nothing; delete it if this is fixed" in ended.err
 
 
 @pytest.mark.parametrize("days", [30, -1])

@@ -43,7 +43,7 @@ def test_list() -> None:
         f"2\t{taken(2)}\t3 high\tcomplete\t1 subscription\tscan000000000002\tall",
         f"3\t{taken(3)}\t2 high\tcomplete\t2 subscriptions\tscan000000000003\tall",
     ]
-    assert ended.err == "3 scans. One of them: twolocks history show NUMBER\n"
+    assert ended.err == "3 scans. Details: twolocks history show NUMBER\n"
 
 
 @pytest.mark.usefixtures("nights")
@@ -68,13 +68,13 @@ def test_list_as_json() -> None:
 def test_list_of_an_empty_history() -> None:
     History.open(DB).close()
     ended = twolocks("history", "list", "--history", DB)
-    assert (ended.code, ended.out, ended.err) == (0, "", "No scan yet\n")
+    assert (ended.code, ended.out, ended.err) == (0, "", "No scans yet\n")
 
 
 def test_an_incomplete_scan_says_so() -> None:
     with History.open(DB) as history:
         history.record(replace(scan(1), complete=False, undecided=6), judge(1, []))
-    assert "\tnothing open\tincomplete, 6 undecided\t" in twolocks("history", "list", "--history", DB).out
+    assert "\tnothing open\tincomplete, 6 inconclusive\t" in twolocks("history", "list", "--history", DB).out
 
 
 @pytest.mark.usefixtures("nights")
@@ -178,8 +178,8 @@ def test_prune() -> None:
 
 @pytest.mark.parametrize(
     ("days", "what"),
-    [((), "nothing says how old is too old"), (("--older-than", "0"), '"0" is no number of days'),
-     (("--older-than", "many"), '"many" is no number'), (("--older-than", "9" * 30), "is no number of days")],
+    [((), "--older-than is not set"), (("--older-than", "0"), '"0" is not a number of days'),
+     (("--older-than", "many"), '"many" is not a number'), (("--older-than", "9" * 30), "is not a number of days")],
 )  # fmt: skip
 @pytest.mark.usefixtures("nights")
 def test_prune_needs_a_number_of_days(days: tuple[str, ...], what: str) -> None:
@@ -201,7 +201,7 @@ def test_export() -> None:
     wrong = twolocks("history", "export", "--history", DB, "--out", "no/all.jsonl")
     assert (wrong.code, wrong.err.splitlines()[:2]) == (
         2,
-        ["error: the export was not written: no such file or directory", "at: --out no/all.jsonl"],
+        ["error: the export was not written: no such file or directory", "--> --out no/all.jsonl"],
     )
 
 
@@ -210,14 +210,14 @@ def test_upgrade(server: Server) -> None:
     refused = twolocks("history", "list", "--history", url)
     assert refused.err.splitlines() == [
         "error: this database has no history yet",
-        f"at: --history {url}",
-        "do: twolocks history upgrade",
+        f"--> --history {url}",
+        "hint: twolocks history upgrade",
         "exit 2",
     ]
     newest = f"The history has schema {int(revisions()[-1])}"
     assert twolocks("history", "upgrade", "--history", url).err == f"{newest} now; it is new and empty\n"
     assert twolocks("history", "upgrade", "--history", url).err == f"{newest}, the newest\n"
-    assert twolocks("history", "list", "--history", url).err == "No scan yet\n"
+    assert twolocks("history", "list", "--history", url).err == "No scans yet\n"
 
 
 # Where the history is
@@ -238,8 +238,8 @@ def test_no_history_is_named() -> None:
     ended = twolocks("history", "list")
     assert ended.code == 2
     assert ended.err.splitlines() == [
-        "error: nothing says where the history is",
-        "do: add --history FILE, or history to [scan] of twolocks.toml",
+        "error: no history is set",
+        "hint: add --history FILE, or history to [scan] of twolocks.toml",
         "exit 2",
     ]
 
@@ -248,8 +248,8 @@ def test_a_question_makes_no_file() -> None:
     ended = twolocks("history", "show", "--history", DB)
     assert ended.err.splitlines()[:3] == [
         "error: no history exists here",
-        f"at: --history {DB}",
-        f"do: a scan creates one: twolocks scan --history {DB}",
+        f"--> --history {DB}",
+        f"hint: a scan creates one: twolocks scan --history {DB}",
     ]
     assert not Path(DB).exists()
 

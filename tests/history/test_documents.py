@@ -142,7 +142,7 @@ def test_the_table_and_the_files() -> None:
     assert lines
     assert all(line.replace("\\|", "").count("|") == 5 for line in lines)
     assert json.loads(Path("d.json").read_text())["schema"] == "twolocks-diff/1"
-    assert ended.err.endswith("Wrote    d.html, d.md, d.json\n")
+    assert ended.err.endswith("Wrote     d.html, d.md, d.json\n")
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"schema": "twolocks/1"}', '{"schema": "twolocks/9"}', "[1]"])
@@ -150,7 +150,7 @@ def test_what_is_neither_findings_nor_a_snapshot(text: str) -> None:
     Path("bad.json").write_text(text)
     ended = twolocks("diff", "bad.json", taken("new.jsonl", closed("stx")))
     assert ended.code == 2
-    assert "at: bad.json" in ended.err
+    assert "--> bad.json" in ended.err
 
 
 def test_a_file_that_is_not_there() -> None:

@@ -31,28 +31,28 @@ def faults(folder: Path, text: str, *, name: str = "ops") -> list[tuple[str, str
 @pytest.mark.parametrize(
     ("text", "what", "line", "do"),
     [
-        ("kind = 'temas'", 'there is no kind of notification "temas"', "2", "nearest: teams; known: teams, slack, web"),
-        ("kind = 'slack'", "notify.ops needs url-env or url-file", "1", 'add url-env = "...", or url-file = "..."'),
+        ("kind = 'temas'", 'unknown kind of notification "temas"', "2", "nearest: teams; known: teams, slack, web"),
+        ("kind = 'slack'", "notify.ops requires url-env or url-file", "1", 'add url-env = "...", or url-file = "..."'),
         ("kind = 'slack'\nurl-evn = 'A'\nurl-file = 'x'", 'notify.ops (slack) has no key "url-evn"', "3",
          "nearest: url-env"),
-        ("kind = 'slack'\nurl-env = 'A'\nurl-file = 'x'", "url-env and url-file say the same", "4", "leave one"),
-        ("kind = 'slack'\nurl-env = 'A'\nmin-severity = 'hihg'", 'notify.ops.min-severity "hihg" is not known', "4",
+        ("kind = 'slack'\nurl-env = 'A'\nurl-file = 'x'", "url-env and url-file exclude each other", "4", "remove one"),
+        ("kind = 'slack'\nurl-env = 'A'\nmin-severity = 'hihg'", 'unknown notify.ops.min-severity "hihg"', "4",
          "nearest: high; known: critical, high"),
-        ("kind = 'slack'\nurl-env = ''", "notify.ops.url-env is text", "3", ""),
-        ("kind = 'slack'\nurl-env = 7", "notify.ops.url-env is text", "3", ""),
-        ("kind = 'webhook'\nurl-env = 'A'", "notify.ops needs secret-env or secret-file", "1", "add secret-env"),
+        ("kind = 'slack'\nurl-env = ''", "notify.ops.url-env must be text", "3", ""),
+        ("kind = 'slack'\nurl-env = 7", "notify.ops.url-env must be text", "3", ""),
+        ("kind = 'webhook'\nurl-env = 'A'", "notify.ops requires secret-env or secret-file", "1", "add secret-env"),
         ("kind = 'github'\nurl-env = 'A'", 'notify.ops (github) has no key "url-env"', "3", ""),
-        (MAIL + "port = 70000", "notify.ops.port is a port, a number from 1 to 65535", "6", ""),
-        (MAIL + "tls = 'startls'", 'notify.ops.tls "startls" is not known', "6", "nearest: starttls; known:"),
-        (MAIL + "tls = 'none'", "mail without TLS goes to this machine only", "6", 'tls = "starttls"'),
-        (MAIL + "user = 'two'", "notify.ops needs password-env", "1", "a login is a user and a password"),
-        (MAIL + "password-env = 'P'", "notify.ops needs user", "1", "a login is a user and a password"),
-        (MAIL.replace("['ops@agency.example']", "[]"), "notify.ops.to is a list of addresses", "5", ""),
-        (MAIL.replace("['ops@agency.example']", "['a@b.example', 'ops']"), '"ops" is no mail address', "5", "write na"),
+        (MAIL + "port = 70000", "notify.ops.port must be a port, a number from 1 to 65535", "6", ""),
+        (MAIL + "tls = 'startls'", 'unknown notify.ops.tls "startls"', "6", "nearest: starttls; known:"),
+        (MAIL + "tls = 'none'", "mail without TLS is allowed on this machine only", "6", 'tls = "starttls"'),
+        (MAIL + "user = 'two'", "notify.ops requires password-env", "1", "a login consists of a user and a password"),
+        (MAIL + "password-env = 'P'", "notify.ops requires user", "1", "a login consists of a user and a password"),
+        (MAIL.replace("['ops@agency.example']", "[]"), "notify.ops.to must be a list of addresses", "5", ""),
+        (MAIL.replace("['ops@agency.example']", "['a@b.example', 'ops']"), '"ops" is not a mail address', "5", "write"),
         (MAIL.replace("two@agency.example", "two@agency.example\\nBcc: x@y.example"),
-         '"two@agency.example\\nBcc: x@y.example" is no mail address', "4", "write name@agency.example, in ASCII"),
+         '"two@agency.example\\nBcc: x@y.example" is not a mail address', "4", "write name@agency.example, in ASCII"),
         (MAIL.replace("'two@agency.example'", '"two@x\\nBcc: x@y.example"'),
-         '"two@x\nBcc: x@y.example" is no mail address', "4", "write name@agency.example, in ASCII"),
+         '"two@x\nBcc: x@y.example" is not a mail address', "4", "write name@agency.example, in ASCII"),
         (MAIL.replace("from", "form"), 'notify.ops (mail) has no key "form"', "4", "nearest: from"),
     ],
 )  # fmt: skip
@@ -65,7 +65,7 @@ def test_a_fault_has_its_line_and_what_helps(text: str, what: str, line: str, do
 def test_a_secret_in_the_settings_is_refused_and_not_repeated(word: str, tmp_path: Path) -> None:
     kind = {"url": "teams", "secret": "webhook", "password": "mail"}[word]
     found = faults(tmp_path, f"kind = '{kind}'\n{word} = '{HOOK}'")
-    said = (f"{word} is a secret and does not stand in the settings", "3")
+    said = (f"{word} is a secret and must not be in the settings", "3")
     assert said in [each[:2] for each in found]
     assert f'{word}-env = "NAME_OF_A_VARIABLE"' in str(found)
     assert not [each for each in found if f"needs {word}-env" in each[0]]
@@ -77,13 +77,13 @@ def test_a_secret_in_the_place_of_its_name_is_refused_and_not_repeated(key: str,
     found = faults(tmp_path, f"kind = 'teams'\n{key} = '{HOOK}'")
     assert "c2VjcmV0" not in str(found)
     assert "hooks.agency.example" not in str(found)
-    assert "is the name of a" in found[0][0]
+    assert "must be the name of a" in found[0][0]
 
 
 @pytest.mark.parametrize("name", ["'o p'", '"o\\np"', "'øps'", "''", "'::error'"])
 def test_a_name_is_letters_and_digits(name: str, tmp_path: Path) -> None:
     (tmp_path / "twolocks.toml").write_text(f"[notify.{name}]\nkind = 'github'\n")
-    with pytest.raises(InputError, match="is no name of a notification"):
+    with pytest.raises(InputError, match="is not a valid name of a notification"):
         resolve("scan", {}, {}, folder=tmp_path)
 
 
@@ -126,15 +126,15 @@ def test_the_address_comes_from_a_variable_or_a_file(tmp_path: Path, monkeypatch
     [
         ("http://hooks.agency.example/geheim", "is not https"),
         ("http://127.0.0.1.agency.example/geheim", "is not https"),
-        ("ftp://hooks.agency.example/geheim", "is no web address"),
-        ("hooks.agency.example/geheim", "is no web address"),
-        ("https://", "is no web address"),
-        ("https://hooks.agency.example:port/geheim", "is no web address"),
-        ("https://[::1/geheim", "is no web address"),
-        ("https://kari:geheim@hooks.agency.example/", "holds a login"),
-        ("https://hooks.agency.example/ge heim", "holds blanks or letters that no address has"),
-        ("https://hooks.agency.example/ge\r\nHost: x", "holds blanks or letters that no address has"),
-        ("https://høks.agency.example/geheim", "holds blanks or letters that no address has"),
+        ("ftp://hooks.agency.example/geheim", "is not a web address"),
+        ("hooks.agency.example/geheim", "is not a web address"),
+        ("https://", "is not a web address"),
+        ("https://hooks.agency.example:port/geheim", "is not a web address"),
+        ("https://[::1/geheim", "is not a web address"),
+        ("https://kari:geheim@hooks.agency.example/", "contains a login"),
+        ("https://hooks.agency.example/ge heim", "contains characters that are not allowed in a URL"),
+        ("https://hooks.agency.example/ge\r\nHost: x", "contains characters that are not allowed in a URL"),
+        ("https://høks.agency.example/geheim", "contains characters that are not allowed in a URL"),
     ],
 )
 def test_an_address_that_is_wrong_is_refused_and_not_repeated(

@@ -225,10 +225,10 @@ def test_what_was_not_delivered_is_told_the_next_night_and_only_then(watch: Watc
     watch.server.answers = (Answer(404),)
     told = watch.night(estate(EXPORT))
     assert told.ended.code == 1
-    assert [line for line in told.ended.err.splitlines() if line.startswith(("error:", "at:", "do:"))] == [
+    assert [line for line in told.ended.err.splitlines() if line.startswith(("error:", "-->", "hint:"))] == [
         'error: notification "ops" was not delivered: 127.0.0.1 responded 404',
-        f"at: {watch.folder}/twolocks.toml:2",
-        "do: twolocks notify test ops; what was not reported now is reported after the next scan",
+        f"--> {watch.folder}/twolocks.toml:2",
+        "hint: twolocks notify test ops; what was not reported now is reported after the next scan",
     ]
     assert "exit 1: 1 endpoint new at high" in told.ended.err
     watch.heard()
@@ -401,13 +401,13 @@ def test_notify_test(watch: Watch) -> None:
     assert ended.code == 2
     assert ended.err.splitlines() == [
         'error: notification "ops" was not delivered: 127.0.0.1 responded 401',
-        f"at: {config}:2",
-        "do: fix it, then test again",
+        f"--> {config}:2",
+        "hint: fix it, then test again",
         "exit 2",
     ]
     ended = twolocks("notify", "test", "opps", "--config", config)
     assert ended.code == 2
-    assert ended.err.splitlines()[:2] == ['error: there is no notification "opps"', "do: nearest: ops; known: ops"]
+    assert ended.err.splitlines()[:2] == ['error: there is no notification "opps"', "hint: nearest: ops; known: ops"]
 
 
 def test_notify_test_of_a_log_command(watch: Watch) -> None:

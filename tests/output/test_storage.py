@@ -232,8 +232,8 @@ def test_no_account_is_named(store: Azurite) -> None:
     ended = twolocks("scan", "--from", "none.jsonl", "--out", "az://reports/n.json")
     assert ended.code == 2
     assert ended.err.endswith(
-        "error: nothing says in which storage account\nat: --out az://reports/n.json\n"
-        "do: export AZURE_STORAGE_ACCOUNT_NAME=NAME\nexit 2\n"
+        "error: no storage account is set\n--> --out az://reports/n.json\n"
+        "hint: export AZURE_STORAGE_ACCOUNT_NAME=NAME\nexit 2\n"
     )
 
 
@@ -244,8 +244,8 @@ def test_a_container_that_is_not_there(store: Azurite, words: tuple[str, str]) -
         assert not [request for request in box.requests if "/subscriptions" in request.url]
     assert ended.code == 2
     assert ended.err.endswith(
-        f"error: container nothere does not exist in the storage account {ACCOUNT}\nat: {' '.join(words)}\n"
-        f"do: az storage container create --account-name {ACCOUNT} --name nothere --auth-mode login\nexit 2\n"
+        f"error: container nothere does not exist in the storage account {ACCOUNT}\n--> {' '.join(words)}\n"
+        f"hint: az storage container create --account-name {ACCOUNT} --name nothere --auth-mode login\nexit 2\n"
     )
 
 
@@ -258,7 +258,7 @@ def test_a_blob_that_is_not_there_and_one_that_is_cut(store: Azurite) -> None:
     ended = twolocks("scan", "--from", "az://reports/cut.jsonl", env=store.env)
     assert ended.code == 2
     assert "error: the snapshot is truncated" in ended.err
-    assert "at: az://reports/cut.jsonl:" in ended.err
+    assert "--> az://reports/cut.jsonl:" in ended.err
     assert "/tmp" not in ended.err
 
 
@@ -308,13 +308,17 @@ def answering(status: int, code: str, after: int = 0) -> Iterator[dict[str, str]
 @pytest.mark.parametrize(
     ("status", "code", "says"),
     [
-        (403, "AuthorizationPermissionMismatch", 'do: give it the role "Storage Blob Data Contributor" there\n'),
+        (403, "AuthorizationPermissionMismatch", 'hint: give it the role "Storage Blob Data Contributor" there\n'),
         (
             403,
             "AuthorizationFailure",
             '"Storage Blob Data Contributor" there, and allow this machine in its firewall\n',
         ),
-        (403, "KeyBasedAuthenticationNotPermitted", "do: unset AZURE_STORAGE_CONNECTION_STRING and set AZURE_STORAGE"),
+        (
+            403,
+            "KeyBasedAuthenticationNotPermitted",
+            "hint: unset AZURE_STORAGE_CONNECTION_STRING and set AZURE_STORAGE",
+        ),
         (409, "BlobImmutableDueToPolicy", "refused to write n.json: 409 BlobImmutableDueToPolicy\n"),
     ],
 )
@@ -324,7 +328,7 @@ def test_what_storage_refuses_names_what_is_missing(status: int, code: str, says
     assert ended.code == 2
     assert says in ended.err
     assert code in ended.err
-    assert "at: --out az://reports/n.json\n" in ended.err
+    assert "--> --out az://reports/n.json\n" in ended.err
 
 
 def test_nobody_answers() -> None:
@@ -421,8 +425,8 @@ def test_a_scan_that_is_stopped_at_the_storage_account_says_so(store: Azurite, l
             _, said = process.communicate(timeout=60)
     assert reached
     assert process.returncode == 143, said
-    end = f"exit 143: stopped at the storage account; nothing was judged. {name} is as before; nothing was written"
-    assert end in said
+    left = f"nothing was evaluated. {name} is unchanged; nothing was written"
+    assert f"exit 143: stopped while accessing the storage account; {left}" in said
     assert not [blob for blob in store.blobs("reports") if blob.startswith(f"stopped-{limit}")]
     assert not Path("n.json").exists()
 

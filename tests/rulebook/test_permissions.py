@@ -102,7 +102,7 @@ def test_no_scope(text: str) -> None:
 def test_a_role_names_one_management_group_at_most() -> None:
     ended = twolocks("access", "role", "--scope", AGENCY, "--scope", f"{AGENCY}-2")
     assert (ended.code, ended.out) == (2, "")
-    assert "error: a custom role can have one management group, not 2\nat: --scope " in ended.err
+    assert "error: a custom role can have one management group, not 2\n--> --scope " in ended.err
 
 
 # The three forms

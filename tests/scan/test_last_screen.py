@@ -65,8 +65,8 @@ def test_only_what_no_rule_judges_has_no_rule_however_its_type_is_spelled(tmp_pa
     store.resource(odd, "2025-08-01", "list")
     store.write(tmp_path / "n.jsonl")
     ended = twolocks("scan", "--from", "n.jsonl", *RULES, "--fail-on", "never", tty=True)
-    judged = next(line for line in ended.err.splitlines() if line.startswith("Judged"))
-    assert judged.endswith("3 rules; 1 resource of 1 type has no rule")
+    judged = next(line for line in ended.err.splitlines() if line.startswith("Evaluated"))
+    assert judged.endswith("3 rules; 1 resource of 1 type is not covered by any rule")
 
 
 def test_the_last_screen(tmp_path: Path) -> None:
@@ -74,24 +74,24 @@ def test_the_last_screen(tmp_path: Path) -> None:
     ended = twolocks("scan", "--from", "n.jsonl", *RULES, "--out", "report.html", tty=True)
     assert ended.out == ""
     lines = ended.err.splitlines()
-    assert lines[0] == "twolocks 0.1.0, reads only"
-    assert lines[1] == "Account  kari, as of 2026-11-25T02:00:00Z"
-    assert lines[2] == f"Scope    prod-journal  {SUB}  seen in full"
+    assert lines[0] == "twolocks 0.1.0, read-only"
+    assert lines[1] == "Account   kari, as of 2026-11-25T02:00:00Z"
+    assert lines[2] == f"Scope     prod-journal  {SUB}  full visibility"
     worst = next(place for place, line in enumerate(lines) if line.startswith("Worst "))
     assert lines[worst + 1].startswith("critical  stjournal: blob/eksport and 1 more. Container eksport ")
     assert f"  az storage account update --ids {STORAGE}/stjournal --allow-blob-public-access false" in lines
-    place = next(place for place, line in enumerate(lines) if line.startswith("Not read: "))
+    place = next(place for place, line in enumerate(lines) if line.startswith("Not assessed: "))
     assert lines[place - 1] == ""
-    assert lines[place].startswith("Not read: 1 gap leaves 1 check undecided")
+    assert lines[place].startswith("Not assessed: 1 gap leaves 1 check inconclusive")
     assert lines[place + 1 :][:3] == [
         "up to critical  1 check: containers of stvedlegg, 403 AuthorizationFailed",
         "  missing Microsoft.Storage/storageAccounts/blobServices/containers/read",
-        "A role that closes it: twolocks access role > role.json",
+        "To create a role that resolves it: twolocks access role > role.json",
     ]
-    assert lines[-4].startswith("Result   2 endpoints stand open to anyone")
-    assert lines[-3].endswith("could not be read and may be open too")
-    assert lines[-2] == "Wrote    report.html"
-    assert lines[-1].startswith("Exit 1   2 endpoints at high or above; also incomplete (1 gap)")
+    assert lines[-4].startswith("Result    2 endpoints are publicly accessible without authentication")
+    assert lines[-3].endswith("1 endpoint could not be assessed and may be exposed")
+    assert lines[-2] == "Wrote     report.html"
+    assert lines[-1].startswith("Exit 1    2 endpoints at high or above; also incomplete (1 gap)")
     assert len(lines) - place <= 24
     assert max(len(line) for line in lines if not line.startswith("  ")) <= 90
 
@@ -102,21 +102,22 @@ def test_gaps_and_nothing_found_is_never_zero_alone(tmp_path: Path) -> None:
     lines = ended.err.splitlines()
     result = next(place for place, line in enumerate(lines) if line.startswith("Result"))
     assert lines[result:] == [
-        "Result   No open endpoint found, but not everything could be read",
-        "         1 check is undecided: 1 read failed. None of them counts as passed",
-        "Exit 3   incomplete (1 gap)",
+        "Result    No exposed endpoint found, but not everything could be assessed",
+        "          1 check is inconclusive: 1 read failed. None of them counts as passed",
+        "Exit 3    incomplete (1 gap)",
     ]
 
 
 def test_all_clean(tmp_path: Path) -> None:
     estate(tmp_path / "n.jsonl", quiet=True)
     ended = twolocks("scan", "--from", "n.jsonl", *RULES, tty=True)
-    assert ended.err.splitlines()[-2:] == [
-        "Result   No endpoint stands open to anyone; none needs only a copied key or password",
-        "Exit 0   nothing at high or above",
+    assert ended.err.splitlines()[-3:] == [
+        "Result    No endpoint is publicly accessible without authentication; none is protected",
+        "          only by a shared key or password",
+        "Exit 0    nothing at high or above",
     ]
     assert "Worst" not in ended.err
-    assert "Not read" not in ended.err
+    assert "Not assessed" not in ended.err
 
 
 def test_nothing_there_at_all(tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_nothing_there_at_all(tmp_path: Path) -> None:
     listed(store)
     store.write(tmp_path / "n.jsonl")
     ended = twolocks("scan", "--from", "n.jsonl", tty=True)
-    assert "Result   No resource of a known type was found in prod-journal" in ended.err
+    assert "Result    No resource of a supported type was found in prod-journal" in ended.err
     assert ended.code == 0
 
 
@@ -158,7 +159,7 @@ def test_nothing_there_at_all(tmp_path: Path) -> None:
             "2 endpoints at high or above; 1 rule crashed",
         ),
         (result(complete=False, gaps=5, unknown=27), "high", 3, "incomplete (5 gaps)"),
-        (result(complete=False, unknown=1), "high", 3, "incomplete, 1 check undecided"),
+        (result(complete=False, unknown=1), "high", 3, "incomplete, 1 check inconclusive"),
         (
             result(complete=False, gaps=1, open={"high": 1}),
             "high",

@@ -112,7 +112,7 @@ def test_a_command_is_whole_and_a_hidden_character_in_it_is_told() -> None:
     command = "az storage account update -n " + "x" * 200
     assert list(next(closing(command)).render(80, False)) == [f"  {command}"]
     lines = [row for line in closing("az storage account delete -n 'a\u202eb'") for row in line.render(80, False)]
-    assert lines == ["  No command is offered: the name holds U+202E. Use the portal."]
+    assert lines == ["  No command is shown because the name contains U+202E. Use the portal."]
     assert [line.text for line in closing("Close it. Then: az version")] == ["az version"]
 
 
@@ -167,7 +167,7 @@ def test_only_the_word_is_coloured() -> None:
     assert list(Line("stjournal: blob", "critical", 10, "critical").render(80, True)) == [
         "\x1b[1;31mcritical\x1b[0m  stjournal: blob"
     ]
-    assert list(Line("x", "Read").render(80, True)) == ["Read     x"]
+    assert list(Line("x", "Read").render(80, True)) == ["Read      x"]
 
 
 def test_tables_are_columns_on_a_terminal_and_tabs_in_a_pipe() -> None:
@@ -223,11 +223,11 @@ def live(clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sc
 
 
 def test_a_live_screen_says_who_where_and_how_far(live: Screen, clock: SimpleNamespace) -> None:
-    live.start("twolocks 0.1.0, reads only")
+    live.start("twolocks 0.1.0, read-only")
     live.begin("Reading")
-    assert live.block() == ["Reading  0 s: signing in"]
+    assert live.block() == ["Reading   0 s: signing in"]
     live.account("kari@agency.example", "cli", "agency.example", ["other.example"])
-    assert live.block() == ["Reading  0 s: looking for subscriptions"]
+    assert live.block() == ["Reading   0 s: looking for subscriptions"]
     live.scope("3f0e9c1a-77aa-4c1e-9a55-0b8f3c1d2e4f", "prod-journal", "full")
     live.scope("8b21d0c4-1f6e-4d0b-8e77-52c9a6e0f913", "test-journal", "partial")
     live.counts(1204, 113, 247, 9)
@@ -235,7 +235,7 @@ def test_a_live_screen_says_who_where_and_how_far(live: Screen, clock: SimpleNam
     live.wait("storage lists (100 in 5 minutes), prod-journal norwayeast", 38.0)
     clock.now += 11
     assert live.block() == [
-        "Reading  11 s: 1,204 reads done, 113 known to come; 247 resources; 9 failed",
+        "Reading   11 s: 1,204 reads done, 113 remaining; 247 resources; 9 failed",
         "  now    functions, 31 of 40 function apps",
         "  wait   27 s more for storage lists (100 in 5 minutes), prod-journal norwayeast; other reads go on",
     ]
@@ -244,10 +244,10 @@ def test_a_live_screen_says_who_where_and_how_far(live: Screen, clock: SimpleNam
     assert len(live.block()) == 1
     live.finish()
     lines = ANSI.sub("", written(live)).splitlines()
-    assert "Account  kari@agency.example (cli), tenant agency.example" in lines
-    assert "         not read: other.example; --tenant changes that" in lines
-    assert "Scope    prod-journal  3f0e9c1a-77aa-4c1e-9a55-0b8f3c1d2e4f  seen in full" in lines
-    assert "         test-journal  8b21d0c4-1f6e-4d0b-8e77-52c9a6e0f913  seen in part" in lines
+    assert "Account   kari@agency.example (cli), tenant agency.example" in lines
+    assert "          not scanned: other.example; use --tenant to select one" in lines
+    assert "Scope     prod-journal  3f0e9c1a-77aa-4c1e-9a55-0b8f3c1d2e4f  full visibility" in lines
+    assert "          test-journal  8b21d0c4-1f6e-4d0b-8e77-52c9a6e0f913  partial visibility" in lines
 
 
 def test_the_block_has_at_most_four_lines_and_never_wraps(live: Screen) -> None:
@@ -296,7 +296,7 @@ def test_a_log_is_never_silent_for_longer_than_half_a_minute(clock: SimpleNamesp
     time.sleep(0.6)
     log.finish()
     reads = [line for line in written(log).splitlines() if " read " in line]
-    assert reads == ["2026-11-25T02:00:00Z read     31 s: 1,204 reads done, 113 known to come; 247 resources; 1 failed"]
+    assert reads == ["2026-11-25T02:00:00Z read     31 s: 1,204 reads done, 113 remaining; 247 resources; 1 failed"]
 
 
 def test_a_wait_is_told_once_in_half_a_minute(clock: SimpleNamespace) -> None:
@@ -332,7 +332,7 @@ def test_many_subscriptions_are_counted(live: Screen) -> None:
     for number in range(30):
         live.scope(f"s{number}", f"n{number}", "full")
     live.counts(1, 2, 3, 0)
-    assert written(live).count("seen in full") == 8
+    assert written(live).count("full visibility") == 8
     assert "and 22 more subscriptions" in written(live)
 
 
@@ -364,5 +364,5 @@ def test_a_read_is_named_for_people(url: str, text: str) -> None:
 
 
 def test_an_error_is_what_where_and_what_to_do() -> None:
-    lines = [line.text for line in error_lines(InputError("it broke", at="file:3", do="mend it"))]
-    assert lines == ["error: it broke", "at: file:3", "do: mend it"]
+    lines = [line.text for line in error_lines(InputError("it broke", at="file:3", do="fix it"))]
+    assert lines == ["error: it broke", "--> file:3", "hint: fix it"]
