@@ -7,7 +7,7 @@ resource twolocks 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(subscription().id, 'Twolocks reader')
   properties: {
     roleName: 'Twolocks reader'
-    description: 'Reads what Twolocks judges; no secrets, no writes'
+    description: 'Reads the settings that Twolocks evaluates; no secrets, no writes'
     type: 'CustomRole'
     permissions: [
       {
