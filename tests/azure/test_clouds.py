@@ -75,7 +75,7 @@ def test_an_endpoint_says_who_signs_in(metadata: Any) -> None:
     [None, [], "x", {}, {"authentication": {}}, {"authentication": {**LOGIN, "loginEndpoint": "http://login.example"}}],
 )
 def test_an_endpoint_that_does_not_say(metadata: Any) -> None:
-    with pytest.raises(InputError, match="does not say who signs in"):
+    with pytest.raises(InputError, match="does not name its login authority"):
         described("https://arm.example", metadata)
 
 
@@ -83,7 +83,7 @@ def test_an_endpoint_that_does_not_say(metadata: Any) -> None:
     "url", ["http://arm.example", "https://user@arm.example", "https://arm.example/path", "https://", "ftp://x"]
 )
 def test_what_is_no_endpoint(url: str) -> None:
-    with pytest.raises(InputError, match="an ARM endpoint is https and a host"):
+    with pytest.raises(InputError, match="an ARM endpoint is https:// and a host"):
         endpoint(url)
 
 

@@ -353,9 +353,9 @@ def test_log_commands_stand_on_standard_output_alone(watch: Watch) -> None:
     told = watch.night(estate(EXPORT), notify=("gh", "ado"))
     assert told.ended.out.splitlines() == [
         "::error title=Twolocks%2C critical::stjournal: new: blob/eksport. "
-        "Container eksport answers every address; allows anyone to list and read its blobs",
+        "Container eksport is reachable from the internet and allows anyone to list and read its blobs",
         "##vso[task.logissue type=error]Twolocks, critical: stjournal: new: blob/eksport. "
-        "Container eksport answers every address; allows anyone to list and read its blobs",
+        "Container eksport is reachable from the internet and allows anyone to list and read its blobs",
     ]
     assert "::error" not in told.ended.err
     assert "##" not in told.ended.err
