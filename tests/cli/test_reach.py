@@ -276,5 +276,5 @@ def test_what_stands_in_front_is_told_live_as_of_a_scan(
     assert (live.code, live.out) == (of_file.code, of_file.out)
     assert live.out.startswith(f"{verdict}: ")
     assert [line.strip() for line in live.out.splitlines() if line.startswith("  also")] == [
-        f"also   {each}" for each in also
+        f"also    {each}" for each in also
     ]
