@@ -103,10 +103,9 @@ def upgrade(settings: Settings) -> int:
     before, after = questions.upgrade(_url(settings), at=settings.at("history", _url(settings)))
     if before == after:
         return _say(f"The history is up to date (schema {after})")
-    source = f"from schema {before}" if before else "and is new and empty"
-    return _say(
-        f"The history was upgraded to schema {after} {source}" if before else f"The history has schema {after} {source}"
-    )
+    if not before:
+        return _say(f"The history was created with schema {after} and is empty")
+    return _say(f"The history was upgraded from schema {before} to {after}")
 
 
 def _url(settings: Settings) -> str:

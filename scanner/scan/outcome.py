@@ -53,7 +53,7 @@ def broken_rules(job: Job) -> list[UserError]:
         InputError(
             f"rule file not loaded: {each.error}",
             at=f"{_near(each.file)}:{each.line}",
-            do=f"fix it; the other {count:,} rules ran, and all outputs were written",
+            do=f"fix it; the {count:,} other rules ran, and all outputs were written",
         )
         for each in job.rules.broken
     ]

@@ -279,7 +279,7 @@ def test_what_a_nightly_scan_may_not_say(tmp_path: Path) -> None:
     assert told(notify=["ops"]) == (
         'unknown notification "ops"',
         "--notify ops",
-        "write [notify.ops] with its kind into twolocks.toml",
+        "add [notify.ops] with its kind to twolocks.toml",
     )
     (tmp_path / "twolocks.toml").write_text("[notify.ops]\nkind = 'github'\n[scan]\nnotify = 'opps'\n")
     assert told()[1:] == (f"{tmp_path}/twolocks.toml:4", "nearest: ops; known: ops")

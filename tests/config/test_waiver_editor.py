@@ -436,7 +436,7 @@ def test_an_unknown_is_not_waived_and_its_gap_is_offered() -> None:
     told = refused(row["fingerprint"], "--in", "findings.json", *WORDS)
     assert told[0].startswith("error: stjournal: storage-anonymous-blob-access is inconclusive: ")
     assert told[2:6] == (
-        "hint: an Unknown ends by a read, or its gap is accepted by [[gap]] in the waiver file:",
+        "hint: grant the missing permission, or accept the gap by [[gap]] in the waiver file:",
         "  [[gap]]",
         f'  url = "{url}"',
         '  reason = ""',
@@ -478,8 +478,8 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
     assert refused(*words, "x.json")[0].startswith("error: the file is not a findings file: ")
     snapshot(Path("night.jsonl"))
     assert refused(*words, "night.jsonl")[::2][:2] == (
-        "error: this is a snapshot, not findings",
-        "hint: judge it first: twolocks scan --from night.jsonl --out findings.json",
+        "error: this is a snapshot, not a findings file",
+        "hint: evaluate it first: twolocks scan --from night.jsonl --out findings.json",
     )
     one = door(scanned(containers("scans")), "blob/scans")["fingerprint"]
     Path("waivers.toml").write_text('[[waiver]]\nexpiry = "x"\n')

@@ -82,14 +82,14 @@ def test_show() -> None:
     ended = twolocks("history", "show", "--history", DB)
     assert ended.code == 0
     assert ended.out.splitlines() == [
-        "worse\tcritical\tst00002: blob\t0000000211111111\thigh -> critical, authentication shared -> anonymous",
-        "unseen\thigh\tst00004: blob\t0000000411111111"
+        "raised\tcritical\tst00002: blob\t0000000211111111\thigh -> critical, authentication shared -> anonymous",
+        "no longer visible\thigh\tst00004: blob\t0000000411111111"
         "\tthe resource was not visible, and its deletion is not confirmed",
         f"open\tcritical\tst00002: blob\t0000000211111111\tsince {taken(1)[:10]}, 2 days",
         f"open\thigh\tst00004: blob\t0000000411111111\tsince {taken(1)[:10]}, 2 days, not seen since {taken(2)[:10]}",
         f"open\thigh\tst00005: storage-plain-http\t0000000511111111\tsince {taken(2)[:10]}, 1 day",
     ]
-    assert ended.err == f"Scan 3, {taken(3)}: 1 worse, 1 unseen; 3 stand open\n"
+    assert ended.err == f"Scan 3, {taken(3)}: 1 raised, 1 no longer visible; 3 open\n"
     earlier = twolocks("history", "show", taken(2)[:10], "--history", DB)
     assert [line.split("\t")[0] for line in earlier.out.splitlines()] == ["new", "fixed", "open", "open", "open"]
 
@@ -108,7 +108,7 @@ def test_counts_are_those_of_a_scan_and_of_one_age_the_worst_comes_first() -> No
         ["open", "high", "st00006: blob"],
         ["open", "low", "st00002: blob"],
     ]
-    assert ended.err == f"Scan 2, {taken(2)}: 2 new; 3 stand open\n"
+    assert ended.err == f"Scan 2, {taken(2)}: 2 new; 3 open\n"
     assert twolocks("history", "diff", "1", "2", "--history", DB).err.endswith(": 2 new; 1 the same\n")
     found = json.loads(twolocks("history", "show", "--history", DB, "--format", "json").out)
     assert (len(found["changes"]), len(found["open"])) == (3, 5)
@@ -138,11 +138,11 @@ def test_diff() -> None:
     ended = twolocks("history", "diff", "1", "3", "--history", DB)
     assert [line.split("\t")[:3] for line in ended.out.splitlines()] == [
         ["new", "high", "st00005: storage-plain-http"],
-        ["worse", "critical", "st00002: blob"],
+        ["raised", "critical", "st00002: blob"],
         ["fixed", "high", "st00003: storage-plain-http"],
-        ["unseen", "high", "st00004: blob"],
+        ["no longer visible", "high", "st00004: blob"],
     ]
-    assert ended.err.endswith(": 1 new, 1 worse, 1 fixed, 1 unseen; 0 the same\n")
+    assert ended.err.endswith(": 1 new, 1 raised, 1 fixed, 1 no longer visible; 0 unchanged\n")
     found = json.loads(twolocks("history", "diff", "1", "3", "--history", DB, "--format", "json").out)
     assert (found["from"]["number"], found["to"]["number"], found["same"]) == (1, 3, 0)
     assert len(found["changes"]) == 4
@@ -162,7 +162,7 @@ def test_trend() -> None:
 @pytest.mark.usefixtures("nights")
 def test_a_terminal_gets_columns_and_the_trend_a_heading() -> None:
     lines = twolocks("history", "trend", "--history", DB, tty=True).out.splitlines()
-    assert lines[0].split() == ["taken", "critical", "high", "medium", "low", "info", "undecided"]
+    assert lines[0].split() == ["taken", "critical", "high", "medium", "low", "info", "inconclusive"]
     assert lines[1].split() == [taken(1), "0", "3", "0", "0", "0", "0"]
 
 
@@ -170,8 +170,8 @@ def test_a_terminal_gets_columns_and_the_trend_a_heading() -> None:
 def test_prune() -> None:
     ended = twolocks("history", "prune", "--older-than", "1", "--history", DB)
     assert ended.code == 0
-    assert ended.err.startswith("Removed what was before 20")
-    assert ended.err.endswith(": 2 scans, 4 events, 1 fixed item. 3 items are left\n")
+    assert ended.err.startswith("Deleted data from before 20")
+    assert ended.err.endswith(": 2 scans, 4 events, 1 fixed item. 3 items remain\n")
     assert len(twolocks("history", "list", "--history", DB).out.splitlines()) == 1
     assert [path.name for path in Path().iterdir()] == [DB]
 
@@ -214,9 +214,11 @@ def test_upgrade(server: Server) -> None:
         "hint: twolocks history upgrade",
         "exit 2",
     ]
-    newest = f"The history has schema {int(revisions()[-1])}"
-    assert twolocks("history", "upgrade", "--history", url).err == f"{newest} now; it is new and empty\n"
-    assert twolocks("history", "upgrade", "--history", url).err == f"{newest}, the newest\n"
+    newest = f"schema {int(revisions()[-1])}"
+    assert (
+        twolocks("history", "upgrade", "--history", url).err == f"The history was created with {newest} and is empty\n"
+    )
+    assert twolocks("history", "upgrade", "--history", url).err == f"The history is up to date ({newest})\n"
     assert twolocks("history", "list", "--history", url).err == "No scans yet\n"
 
 
