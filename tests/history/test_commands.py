@@ -86,7 +86,7 @@ def test_show() -> None:
         "no longer visible\thigh\tst00004: blob\t0000000411111111"
         "\tthe resource was not visible, and its deletion is not confirmed",
         f"open\tcritical\tst00002: blob\t0000000211111111\tsince {taken(1)[:10]}, 2 days",
-        f"open\thigh\tst00004: blob\t0000000411111111\tsince {taken(1)[:10]}, 2 days, not seen since {taken(2)[:10]}",
+        f"open\thigh\tst00004: blob\t0000000411111111\tsince {taken(1)[:10]}, 2 days, not visible since {taken(2)[:10]}",
         f"open\thigh\tst00005: storage-plain-http\t0000000511111111\tsince {taken(2)[:10]}, 1 day",
     ]
     assert ended.err == f"Scan 3, {taken(3)}: 1 raised, 1 no longer visible; 3 open\n"
