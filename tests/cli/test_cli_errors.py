@@ -199,7 +199,7 @@ def test_no_json(night: str) -> None:
     Path(night).write_text('{"id": "/subscriptions/x"}\n{"id": 1 "name"}\n')
     ended = twolocks("scan", "--from", night)
     assert ended.code == 2
-    assert "error: the file is not JSON: " in ended.err
+    assert "error: this is not JSON: " in ended.err
     assert "--> night.jsonl:2\n" in ended.err
     assert (
         'hint: give a snapshot, {"value": [...]}, the output of az graph query, or JSON lines of resources' in ended.err

@@ -140,7 +140,7 @@ def test_a_name_from_azure_stays_on_its_line(tmp_path: Path) -> None:
         (
             ("redis-okonomi", "--port", "redis", "--source", "203.0.113.9"),
             [
-                "yes: 203.0.113.9 can open redis on redis-okonomi; accepts access keys"
+                "yes: 203.0.113.9 can open redis on redis-okonomi; it accepts access keys"
                 "; authentication: shared key or password",
                 "  allows  public access     publicNetworkAccess = Enabled",
                 "  allows  firewall          oslo: 203.0.113.0/26",

@@ -492,7 +492,7 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
             "a-*", "storage-plain-http"
         )
     )
-    assert refused(one, *WORDS, "--in", "findings.json")[0].startswith("error: the waivers stand in one list")
+    assert refused(one, *WORDS, "--in", "findings.json")[0].startswith("error: the waivers are an inline list")
     assert refused(one, *WORDS, "--in", "findings.json", "--waivers", "none/w.toml")[0].startswith(
         "error: there is no folder"
     )

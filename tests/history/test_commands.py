@@ -81,6 +81,7 @@ def test_an_incomplete_scan_says_so() -> None:
 def test_show() -> None:
     ended = twolocks("history", "show", "--history", DB)
     assert ended.code == 0
+<<<<<<< HEAD
     assert ended.out.splitlines() == [
         "raised\tcritical\tst00002: blob\t0000000211111111\thigh -> critical, authentication shared -> anonymous",
         "no longer visible\thigh\tst00004: blob\t0000000411111111"
@@ -89,6 +90,18 @@ def test_show() -> None:
         f"open\thigh\tst00004: blob\t0000000411111111\tsince {taken(1)[:10]}, 2 days, not visible since {taken(2)[:10]}",
         f"open\thigh\tst00005: storage-plain-http\t0000000511111111\tsince {taken(2)[:10]}, 1 day",
     ]
+=======
+    assert (
+        ended.out.splitlines()
+        == [
+            "raised\tcritical\tst00002: blob\t0000000211111111\thigh -> critical, authentication shared -> anonymous",
+            "no longer visible\thigh\tst00004: blob\t0000000411111111\tthe resource was not seen, and nothing says that it is gone",  # noqa: E501
+            f"open\tcritical\tst00002: blob\t0000000211111111\tsince {taken(1)[:10]}, 2 days",
+            f"open\thigh\tst00004: blob\t0000000411111111\tsince {taken(1)[:10]}, 2 days, not visible since {taken(2)[:10]}",  # noqa: E501
+            f"open\thigh\tst00005: storage-plain-http\t0000000511111111\tsince {taken(2)[:10]}, 1 day",
+        ]
+    )
+>>>>>>> w2-term
     assert ended.err == f"Scan 3, {taken(3)}: 1 raised, 1 no longer visible; 3 open\n"
     earlier = twolocks("history", "show", taken(2)[:10], "--history", DB)
     assert [line.split("\t")[0] for line in earlier.out.splitlines()] == ["new", "fixed", "open", "open", "open"]
@@ -109,7 +122,7 @@ def test_counts_are_those_of_a_scan_and_of_one_age_the_worst_comes_first() -> No
         ["open", "low", "st00002: blob"],
     ]
     assert ended.err == f"Scan 2, {taken(2)}: 2 new; 3 open\n"
-    assert twolocks("history", "diff", "1", "2", "--history", DB).err.endswith(": 2 new; 1 the same\n")
+    assert twolocks("history", "diff", "1", "2", "--history", DB).err.endswith(": 2 new; 1 unchanged\n")
     found = json.loads(twolocks("history", "show", "--history", DB, "--format", "json").out)
     assert (len(found["changes"]), len(found["open"])) == (3, 5)
 
@@ -142,11 +155,11 @@ def test_diff() -> None:
         ["fixed", "high", "st00003: storage-plain-http"],
         ["no longer visible", "high", "st00004: blob"],
     ]
-    assert ended.err.endswith(": 1 new, 1 raised, 1 fixed, 1 no longer visible; 0 unchanged\n")
+    assert ended.err.endswith(": 1 new, 1 raised, 1 fixed, 1 no longer visible; 0\nunchanged\n")
     found = json.loads(twolocks("history", "diff", "1", "3", "--history", DB, "--format", "json").out)
     assert (found["from"]["number"], found["to"]["number"], found["same"]) == (1, 3, 0)
     assert len(found["changes"]) == 4
-    assert twolocks("history", "diff", "2", "2", "--history", DB).err.endswith(": nothing changed; 3 the same\n")
+    assert twolocks("history", "diff", "2", "2", "--history", DB).err.endswith(": no changes; 3 unchanged\n")
 
 
 @pytest.mark.usefixtures("nights")

@@ -43,8 +43,8 @@ def faults(folder: Path, text: str, *, name: str = "ops") -> list[tuple[str, str
         ("kind = 'webhook'\nurl-env = 'A'", "notify.ops requires secret-env or secret-file", "1", "add secret-env"),
         ("kind = 'github'\nurl-env = 'A'", 'notify.ops (github) has no key "url-env"', "3", ""),
         (MAIL + "port = 70000", "notify.ops.port must be a port, a number from 1 to 65535", "6", ""),
-        (MAIL + "write tls = 'startls'", 'unknown notify.ops.tls "startls"', "6", "nearest: starttls; known:"),
-        (MAIL + "write tls = 'none'", "mail without TLS is allowed on this machine only", "6", 'tls = "starttls"'),
+        (MAIL + "tls = 'startls'", 'unknown notify.ops.tls "startls"', "6", "nearest: starttls; known:"),
+        (MAIL + "tls = 'none'", "mail without TLS is allowed on this machine only", "6", 'write tls = "starttls"'),
         (MAIL + "user = 'two'", "notify.ops requires password-env", "1", "a login consists of a user and a password"),
         (MAIL + "password-env = 'P'", "notify.ops requires user", "1", "a login consists of a user and a password"),
         (MAIL.replace("['ops@agency.example']", "[]"), "notify.ops.to must be a list of addresses", "5", ""),
@@ -166,7 +166,7 @@ def test_what_is_missing_is_told_before_anything_is_read(tmp_path: Path, monkeyp
     (tmp_path / "hook").write_bytes(b" \n")
     assert "is empty" in ready(tmp_path, slack + "url-file = 'hook'", {}, monkeypatch)
     (tmp_path / "hook").write_bytes(b"\xff\xfe")
-    assert "it is no text" in ready(tmp_path, slack + "url-file = 'hook'", {}, monkeypatch)
+    assert "it is not text" in ready(tmp_path, slack + "url-file = 'hook'", {}, monkeypatch)
     webhook = "kind = 'webhook'\nurl-env = 'HOOK'\nsecret-env = 'SIGN'"
     said = ready(tmp_path, webhook, {"HOOK": HOOK, "SIGN": "short"}, monkeypatch)
     assert said.startswith('the secret of notification "ops" has fewer than 16 characters')
@@ -208,7 +208,7 @@ def test_no_secret_is_in_a_targets_text(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("tls", "port"), [("", 587), ("write tls = 'implicit'\n", 465), ("write tls = 'starttls'\nport = 2525\n", 2525)]
+    ("tls", "port"), [("", 587), ("tls = 'implicit'\n", 465), ("tls = 'starttls'\nport = 2525\n", 2525)]
 )
 def test_ports_follow_the_way_of_tls(tls: str, port: int, tmp_path: Path) -> None:
     found = after_scan.checked(settings(tmp_path, MAIL + tls))[0].mail
