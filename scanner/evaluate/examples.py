@@ -52,7 +52,7 @@ def evaluation(case: Case, rules: RuleSet) -> Evaluation:
     """Return the evaluation of an example, beside the resources of its index."""
     networks = union(parse(each) for each in case.networks) if case.networks else NO_ADDRESSES
     index = Index(subscriptions={SUBSCRIPTION: TENANT, OTHER: TENANT}, networks=networks, live=case.live)
-    index.missing = {type.lower(): Unread(type, "not among what was read") for type in case.missing}
+    index.missing = {type.lower(): Unread(type, "not collected") for type in case.missing}
     for body in case.also:
         index.add(Resource(nulls(body), by="get"))
     snapshot = Snapshot(Header(taken="2026-11-25T00:00:00Z"))

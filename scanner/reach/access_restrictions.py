@@ -243,9 +243,9 @@ def _front_door(walk: _Evaluation, ids: list[str], seen: Evidence) -> None:
     known = cached(walk.index, "front door ids", _profiles)
     missing = walk.index.of_type("Microsoft.Cdn/profiles")[1] or walk.index.of_type("Microsoft.Network/frontDoors")[1]
     names = [known[each.lower()] for each in ids if each.lower() in known]
-    strangers = [each for each in ids if each.lower() not in known]
-    if strangers:
-        facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", strangers, "the id of a visible profile"))
+    unknown_profiles = [each for each in ids if each.lower() not in known]
+    if unknown_profiles:
+        facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", unknown_profiles, "the id of a visible profile"))
         if missing is not None:
             walk.possible_grants.append(PossibleGrant(Reach.azure, missing, facts))
         description = "a Front Door profile that is not visible to this scan"
