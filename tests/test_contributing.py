@@ -11,12 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-TUTORIALS = {
-    title: (int(count), text)
-    for title, count, text in re.findall(
-        r"^## ([^\n]+) \((\d) files?[^\n)]*\)\n(.*?)(?=^## )", PAGE, re.MULTILINE | re.DOTALL
-    )
-}
+TUTORIAL = re.compile(r"^## ([^\n]+) \((\d) files?[^\n)]*\)\n(.*?)(?=^## )", re.MULTILINE | re.DOTALL)
+TUTORIALS = {title: (int(count), text) for title, count, text in TUTORIAL.findall(PAGE)}
 BLOCK = re.compile(r"^```(\w+) ?(\S*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NOT_RUN = ("git ", "make ")
 ENDS = {
