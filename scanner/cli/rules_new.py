@@ -14,7 +14,7 @@ from scanner.errors import InputError
 from scanner.model.rule import CATEGORIES
 from scanner.rulebook import loader, new_rule
 from scanner.rulebook.loader import RuleSet
-from scanner.rulebook.new_rule import Files, Target
+from scanner.rulebook.new_rule import Files, RulePlace
 
 EXAMPLES = {
     "type": "Microsoft.Storage/storageAccounts",
@@ -107,7 +107,7 @@ def _new_id(id: str, rules: RuleSet) -> None:
         raise InputError(f"the id {id} is taken: it was an id of {now}", do="ids are never reused; choose another one")
 
 
-def _target(settings: Settings, id: str, files: Files, rules: RuleSet) -> Target:
+def _target(settings: Settings, id: str, files: Files, rules: RuleSet) -> RulePlace:
     """Return what the rule reads; a type that no rule file names gets its Python file."""
     type, api = settings["type"], settings["api"]
     target = new_rule.find(type, rules)
@@ -120,7 +120,7 @@ def _target(settings: Settings, id: str, files: Files, rules: RuleSet) -> Target
     return target
 
 
-def _row(settings: Settings, id: str, files: Files, target: Target, rules: RuleSet) -> dict[str, Any]:
+def _row(settings: Settings, id: str, files: Files, target: RulePlace, rules: RuleSet) -> dict[str, Any]:
     of = new_rule.named_in(files, target, rules)
     check: dict[str, Any] = {"of": of} if of else {}
     if settings["code"]:

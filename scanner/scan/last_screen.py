@@ -141,7 +141,7 @@ class LastScreen:
         said = f"{many(gaps, 'gap')} {'leaves' if gaps == 1 else 'leave'} {many(checks - other, 'check')} inconclusive"
         return f"{said}, {other:,} more for other reasons" if other else said
 
-    def _more(self, more: int, gaps: Sequence["GapLine"]) -> Iterator[Line]:
+    def _more(self, more: int, gaps: Sequence["ShownGap"]) -> Iterator[Line]:
         cured = sum(bool(gap.action) for gap in gaps)
         which = "it" if len(gaps) == 1 else "all" if cured == len(gaps) else f"{cured:,} of the {len(gaps):,}"
         role = f"To create a role that resolves {which}: {self.role}" if cured else ""
@@ -150,11 +150,11 @@ class LastScreen:
         elif role:
             yield Line(role, column=0)
 
-    def gap_lines(self) -> list["GapLine"]:
+    def gap_lines(self) -> list["ShownGap"]:
         """Return the gaps that were not accepted, the worst first."""
         counts, names = self.counts, self.names()
         found = [
-            GapLine(
+            ShownGap(
                 named(gap.url, names),
                 gap,
                 counts.inconclusive_by_gap.get(gap.url, 0),
@@ -253,7 +253,7 @@ class LastScreen:
 
 
 @dataclass(frozen=True, slots=True)
-class GapLine:
+class ShownGap:
     """A gap on the last screen. `what`: the name of the failed read. `checks`: the number of checks that it leaves
     inconclusive. `worst`: their highest severity. `is_scope`: it is a whole subscription.
     """

@@ -163,7 +163,7 @@ def test_where_azure_agrees_nothing_is_told() -> None:
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ("nic", "nic, at a, tcp/0: Azure lets in 198.51.100.0/24, Twolocks nobody"),
+        ("nic", "nic, at a, tcp/0: Azure allows 198.51.100.0/24, Twolocks no one"),
         ("net", "net, security admin rules"),
     ],
 )
@@ -254,7 +254,7 @@ def test_ipv6_is_compared_where_the_interface_has_it(disagrees: list[str], code:
     with running(Sandbox(bodies, [SUB], grants=ALL, disagrees=disagrees)) as box:
         ended = scan(box)
         assert ended.code == code, ended.err
-        assert ("over IPv6: Azure lets in" in ended.err) == bool(disagrees)
+        assert ("over IPv6: Azure allows" in ended.err) == bool(disagrees)
 
 
 def test_an_answer_that_never_comes_is_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,4 +290,4 @@ def test_the_role_names_the_extra_actions_only_when_asked() -> None:
 def test_a_file_cannot_be_asked() -> None:
     ended = twolocks("scan", "--from", "x.jsonl", "--effective")
     assert ended.code == 2
-    assert "so --effective has nothing to work on" in ended.err
+    assert "so --effective has no effect" in ended.err

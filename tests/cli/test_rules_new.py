@@ -86,7 +86,7 @@ def test_nothing_is_asked_and_each_missing_option_is_named_with_an_example() -> 
         ({"api": "2020-01-01"}, "is read at"),
         ({"api": "latest"}, '"latest" is no api-version'),
         ({"title": "one\ntwo"}, "--title is one line of text"),
-        ({"controls": "sftp"}, 'no control set "sftp"'),
+        ({"controls": "sftp"}, 'unknown control set "sftp"'),
         ({"category": "network", "severity": "high"}, "is at most medium; nothing was written"),
         ({"into": "nowhere"}, "there is no folder"),
     ],
@@ -122,7 +122,7 @@ def test_an_id_of_the_own_folder_is_taken(own: Path) -> None:
 def test_a_file_that_does_not_load_is_put_back(own: Path) -> None:
     (own / "storage.toml").write_text("[storage-sftp-two\n")
     done = new()
-    assert "this is not TOML" in done.err
+    assert "the file is not TOML" in done.err
     assert "nothing was written" in done.err
     assert (own / "storage.toml").read_text() == "[storage-sftp-two\n"
 

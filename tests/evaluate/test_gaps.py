@@ -69,31 +69,31 @@ def document() -> dict[str, Any]:
 def test_until_it_is_accepted_a_gap_ends_with_3() -> None:
     ended = night("st1")
     assert ended.code == 3
-    assert ended.last[-1].endswith("exit 3: incomplete, 1 check undecided (1 gap)")
+    assert ended.last[-1].endswith("exit 3: incomplete, 1 check inconclusive (1 gap)")
 
 
 def test_an_accepted_gap_ends_with_0_and_is_told_and_passes_nothing() -> None:
     ended = night("st1", accepted=gap(containers("st1")))
     assert ended.code == 0
     assert "1 gap accepted" in ended.err
-    assert "What was not read is accepted, and is not decided" in ended.err
+    assert "The gaps are accepted, not resolved" in ended.err
     assert "Everything that was asked for was read" not in ended.err
     assert document()["scan"]["complete"] is True
     assert [row["status"] for row in document()["findings"]] == ["unknown"]
     assert document()["passed"] == {}
     screen = night("st1", accepted=gap(containers("st1")), tty=True).err
-    assert "Accepted: 1 gap; 1 check undecided by it alone, none of them counts as passed" in screen
+    assert "Accepted: 1 gap; 1 check inconclusive because of it alone, none of them counts as passed" in screen
     assert "Not read" not in screen
 
 
 def test_a_new_gap_ends_with_3_and_only_its_checks_are_counted() -> None:
     ended = night("st1", "st2", accepted=gap(containers("st1")))
     assert ended.code == 3
-    assert ended.last[-1].endswith("exit 3: incomplete, 1 check undecided (1 gap)")
+    assert ended.last[-1].endswith("exit 3: incomplete, 1 check inconclusive (1 gap)")
     assert {row["url"].split("/")[8]: row["accepted"] for row in document()["gaps"]} == {"st1": True, "st2": False}
     screen = night("st1", "st2", accepted=gap(containers("st1")), tty=True).err
-    assert "Not read: 1 gap leaves 1 check undecided; none of them counts as passed" in screen
-    assert "Accepted: 1 gap; 1 check undecided by it alone" in screen
+    assert "Not assessed: 1 gap leaves 1 check inconclusive; none of them counts as passed" in screen
+    assert "Accepted: 1 gap; 1 check inconclusive because of it alone" in screen
 
 
 def test_an_expired_one_ends_with_3_again_and_says_so() -> None:
@@ -114,7 +114,7 @@ def test_a_check_that_hangs_on_another_gap_too_is_not_settled() -> None:
     both = (perimeters,)
     ended = night("st1", accepted=gap(containers("st1")), more=both)
     assert ended.code == 3
-    assert ended.last[-1].endswith("exit 3: incomplete, 1 check undecided (1 gap)")
+    assert ended.last[-1].endswith("exit 3: incomplete, 1 check inconclusive (1 gap)")
     ended = night("st1", accepted=gap(containers("st1")) + gap(perimeters), more=both)
     assert ended.code == 0
 
@@ -156,11 +156,11 @@ def test_no_url_accepts_a_value_that_nobody_knows() -> None:
 
 @pytest.mark.parametrize("resource", [f"{STORAGE}/st1", f"{STORAGE}/ST1/", "*/storageAccounts/*"])
 def test_an_accepted_check_ends_with_0_and_is_told_and_passes_nothing(resource: str) -> None:
-    assert values("st1").last[-1].endswith("exit 3: incomplete, 1 check undecided")
+    assert values("st1").last[-1].endswith("exit 3: incomplete, 1 check inconclusive")
     ended = values("st1", accepted=check(resource=resource))
     assert ended.code == 0
-    assert "1 undecided check accepted" in ended.err
-    assert "What could not be decided is accepted, and is not decided" in ended.err
+    assert "1 inconclusive check accepted" in ended.err
+    assert "The inconclusive checks are accepted, not resolved" in ended.err
     found = document()
     assert found["scan"]["complete"] is True
     assert not any("waivers.toml" in note for note in found["coverage"]["notes"])
@@ -169,7 +169,7 @@ def test_an_accepted_check_ends_with_0_and_is_told_and_passes_nothing(resource: 
     assert (row["waiver"]["expires"], row["waiver"]["ticket"]) == (str(NOW + timedelta(days=30)), "OPS-7")
     assert found["passed"] == {}
     screen = values("st1", accepted=check(), tty=True).err
-    assert "Accepted: 1 undecided check; it does not count as passed" in screen
+    assert "Accepted: 1 inconclusive check; it does not count as passed" in screen
     assert "Not read" not in screen
 
 
@@ -185,14 +185,14 @@ def test_checks_and_gaps_that_are_accepted_are_told_apart() -> None:
     entries = gap("*/containers") + check() + check(RULE)
     ended = values("st1", accepted=entries, only=(NETWORK, RULE), lost=True, tty=True)
     assert ended.code == 0
-    said = "Accepted: 1 gap; 0 checks undecided by it alone, 2 more for other reasons; none of them counts as passed"
+    said = "Accepted: 1 gap; 0 checks inconclusive because of it alone, 2 more for other reasons; none of them counts as passed"
     assert said in " ".join(ended.err.split())
     ended = values("st1", "st2", accepted=check(resource="*"), tty=True)
-    assert "Accepted: 2 undecided checks; none of them counts as passed" in ended.err
+    assert "Accepted: 2 inconclusive checks; none of them counts as passed" in ended.err
 
 
 def test_another_resource_or_rule_is_not_accepted() -> None:
-    assert values("st1", "st2", accepted=check()).last[-1].endswith("exit 3: incomplete, 1 check undecided")
+    assert values("st1", "st2", accepted=check()).last[-1].endswith("exit 3: incomplete, 1 check inconclusive")
     assert {row["resource"][-3:]: row["waiver"] is None for row in document()["findings"]} == {
         "st1": False,
         "st2": True,
@@ -204,11 +204,11 @@ def test_another_resource_or_rule_is_not_accepted() -> None:
 def test_a_check_that_hangs_on_a_gap_is_accepted_only_with_it() -> None:
     ended = night("st1", accepted=check(RULE))
     assert ended.code == 3
-    assert f"the undecided {RULE} on st1 is not covered: it hangs on a read that failed" in ended.err
+    assert f"inconclusive {RULE} on st1 is not covered: it depends on a failed read" in ended.err
     assert [row["waiver"] for row in document()["findings"]] == [None]
     ended = night("st1", accepted=check(RULE, "*/storageAccounts/*") + check(RULE, "*/storageAccounts/other*"))
-    assert f"waivers.toml:1: the undecided {RULE} on * is not covered: it hangs on a read that failed" in ended.err
-    assert f"waivers.toml:8: the undecided {RULE} on other* matches nothing" in ended.err
+    assert f"waivers.toml:1: inconclusive {RULE} on * is not covered: it depends on a failed read" in ended.err
+    assert f"waivers.toml:8: inconclusive {RULE} on other* matches nothing" in ended.err
     ended = values("st1", accepted=check(RULE), only=(RULE,), lost=True)
     assert ended.code == 3
     ended = values("st1", accepted=gap(containers("st1")), only=(RULE,), lost=True)
@@ -239,7 +239,7 @@ def test_what_fails_and_may_be_worse_is_accepted_with_its_gap(accepted: str, cod
 def test_an_expired_check_counts_again_and_says_so() -> None:
     ended = values("st1", accepted=check(days=-1))
     assert ended.code == 3
-    assert f"waivers.toml:1: the waiver of kari for the undecided {NETWORK} on st1 expired on" in ended.err
+    assert f"waivers.toml:1: the waiver of kari for inconclusive {NETWORK} on st1 expired on" in ended.err
     assert any(note.endswith("; the check counts again") for note in document()["coverage"]["notes"])
 
 
@@ -248,7 +248,7 @@ def test_a_check_that_is_decided_is_told() -> None:
     Path("waivers.toml").write_text(check())
     ended = twolocks("scan", "--from", "night.jsonl", "--only", NETWORK, "--waivers", "waivers.toml")
     assert ended.code == 0
-    assert f"the undecided {NETWORK} on st1 matches nothing; delete it if this is fixed" in ended.err
+    assert f"inconclusive {NETWORK} on st1 matches nothing; delete it if this is fixed" in ended.err
 
 
 @pytest.mark.parametrize("days", [30, -1])

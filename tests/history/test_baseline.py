@@ -593,10 +593,10 @@ def test_what_must_be_known_to_read_the_changes() -> None:
     assert remarks(
         later, confirmed=False, verified=Reverification(all_unconfirmed=True), unverified=1200, superseded=3
     ) == [
-        f"the clock went back: this scan is of {TUESDAY}, the one before of 2026-11-25T02:00:00Z",
+        f"the clock went back: this scan is from {TUESDAY}, the previous one from 2026-11-25T02:00:00Z",
         "the previous scan was evaluated by twolocks 1, this one by twolocks 2",
         "evaluated from a file: nothing was re-verified",
-        "a later scan has seen 3 of these otherwise; an older file changes nothing of that",
+        "a later scan has other results for 3 of these; an older file does not change them",
         "re-verification could not read the networks, so nothing counts as fixed",
         "1,200 more resources need re-verification; they remain open until a later scan",
     ]

@@ -248,6 +248,7 @@ def test_a_clock_that_goes_back_is_told(tmp_path: Path) -> None:
     twolocks("scan", "--from", late, "--history", history, "--fail-on", "never")
     ended = twolocks("scan", "--from", tmp_path / "early.jsonl", "--history", history, "--fail-on", "never")
     assert (
-        "the clock went back: this scan is of 2026-11-20T02:00:00Z, the one before of 2026-11-25T02:00:00Z" in ended.err
+        "the clock went back: this scan is from 2026-11-20T02:00:00Z, "
+        "the previous one from 2026-11-25T02:00:00Z" in ended.err
     )
     assert "evaluated from a file: nothing was re-verified" in ended.err

@@ -305,7 +305,7 @@ def test_ctrl_c_while_it_tells_ends_at_once_and_says_what_is_there(watch: Watch)
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=8)
     assert child.returncode == 130
-    assert "stopped while notices were sent; all was written; kept: " in err
+    assert "stopped while notices were sent; everything was written; kept: " in err
     assert (folder / "report.html").exists()
 
 
@@ -385,7 +385,9 @@ def test_nothing_is_read_when_a_secret_is_missing(watch: Watch) -> None:
     (watch.folder / "hook").unlink()
     told = watch.night(estate())
     assert told.ended.code == 2
-    assert told.ended.err.splitlines()[-4].startswith('error: notification "ops" needs the file hook, which cannot be ')
+    assert told.ended.err.splitlines()[-4].startswith(
+        'error: notification "ops" requires the file hook, which cannot be '
+    )
     assert not (watch.folder / "history.db").exists()
 
 

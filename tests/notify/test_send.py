@@ -122,7 +122,7 @@ def test_no_tls_where_tls_is_expected(trusted: Path) -> None:
 def test_trust_that_cannot_be_read_is_told(strange: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
     with web(folder=strange) as server:
-        assert send(hook(server.url)) == "SSL_CERT_FILE names /nowhere/ca.pem: no such file"
+        assert send(hook(server.url)) == "SSL_CERT_FILE is set to /nowhere/ca.pem: no such file"
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])

@@ -21,7 +21,7 @@ def test_the_page_about_formats_has_the_row_of_every_format() -> None:
 def test_the_help_of_out_names_every_format(command: str, formats: tuple[Format, ...]) -> None:
     page = (DOCS / "cli.md").read_text("utf-8")
     text = page.partition(f"\n## twolocks {command}\n")[2].partition("\n## ")[0]
-    listed = text.partition("Suffix decides:")[2].partition(";")[0]
+    listed = text.partition("Format by suffix:")[2].partition(";")[0]
     assert listed.split() == [each.suffix for each in formats]
 
 

@@ -434,4 +434,4 @@ def test_a_scan_that_is_stopped_at_the_storage_account_says_so(store: Azurite, l
 def test_a_record_is_no_blob(store: Azurite) -> None:
     ended = twolocks("scan", "--record", "az://reports/r.jsonl", env=store.env)
     assert ended.code == 2
-    assert "error: --record writes a file, which grows while it lasts, and no blob" in ended.err
+    assert "error: --record writes to a file, not to a blob" in ended.err

@@ -167,7 +167,7 @@ def test_filters_select_what_a_slow_reading_selects(reader: Reader, report: Path
 
 def test_an_unknown_key_is_searched_as_text_and_said(reader: Reader, report: Path) -> None:
     page = reader.open(report, "#findings?q=foo:bar")
-    assert "`foo` is no key: searched as text." in status(page)
+    assert "`foo` is not a filter key: searched as text." in status(page)
     assert "Nothing matches this filter." in page.locator("#finding-list").inner_text()
     page.get_by_role("button", name="Clear the filter").click()
     assert page.evaluate("location.hash") == "#findings"
@@ -434,7 +434,7 @@ def test_without_scripts_the_summary_and_the_worst_hundred_stand(reader: Reader,
     assert (
         page.locator("#noscript")
         .inner_text()
-        .startswith("Scripts are off. This is the whole summary and the worst 100 of ")
+        .startswith("Scripts are disabled. This is the whole summary and the 100 most severe of ")
     )
     assert page.locator(".view:visible").count() == 4
     assert page.locator(".finding").count() == 100
