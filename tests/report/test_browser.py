@@ -329,7 +329,7 @@ def test_keys(reader: Reader, report: Path) -> None:
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
     page.keyboard.press("?")
     assert page.locator("#keys").is_visible()
-    page.get_by_label("Turn the single letters off").check()
+    page.get_by_label("Turn single-letter keys off").check()
     page.keyboard.press("Escape")
     page.keyboard.press("1")
     assert page.locator("#not-read").is_visible()
