@@ -185,7 +185,8 @@ def test_checks_and_gaps_that_are_accepted_are_told_apart() -> None:
     entries = gap("*/containers") + check() + check(RULE)
     ended = values("st1", accepted=entries, only=(NETWORK, RULE), lost=True, tty=True)
     assert ended.code == 0
-    said = "Accepted: 1 gap; 0 checks inconclusive because of it alone, 2 more for other reasons; none of them counts as passed"
+    said = "Accepted: 1 gap; 0 checks inconclusive because of it alone, 2 more for other reasons; "
+    said += "none of them counts as passed"
     assert said in " ".join(ended.err.split())
     ended = values("st1", "st2", accepted=check(resource="*"), tty=True)
     assert "Accepted: 2 inconclusive checks; none of them counts as passed" in ended.err

@@ -305,7 +305,7 @@ def test_ctrl_c_while_it_tells_ends_at_once_and_says_what_is_there(watch: Watch)
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=8)
     assert child.returncode == 130
-    assert "stopped while notices were sent; everything was written; kept: " in err
+    assert "stopped while sending notices; everything was written; kept: " in err
     assert (folder / "report.html").exists()
 
 

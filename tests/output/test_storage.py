@@ -352,7 +352,7 @@ def test_a_blob_that_cannot_be_put_is_told_and_kept_and_the_rest_is_written() ->
         in ended.err
     )
     assert "done     exit 2: az://reports/n.json was not written" in ended.err
-    found = re.search(r"then upload (\S+), where it was kept", ended.err)
+    found = re.search(r"then upload the local copy (\S+)", ended.err)
     assert found
     assert json.loads(Path(found[1]).read_text())["schema"] == "twolocks/1"
     assert Path(found[1]).parent.stat().st_mode & 0o077 == 0
