@@ -44,7 +44,7 @@ def renamed(text: str, number: int) -> str:
     """Return a file of rows with other ids."""
     text = re.sub(r"^(\[+table\.[\w-]+)(\.rows\.[\w-]+)?", rf"\g<1>-{number}\g<2>", text, flags=re.M)
     text = re.sub(r"^(\[+(?!table\.)[\w-]+|\[+table\.[\w-]+\.rows\.[\w-]+)", rf"\g<1>-{number}", text, flags=re.M)
-    return re.sub(r"^([\w-]+)( = \{ what)", rf"\g<1>-{number}\g<2>", text, flags=re.M)
+    return re.sub(r"^([\w-]+)( = \{ (?:what|product))", rf"\g<1>-{number}\g<2>", text, flags=re.M)
 
 
 def main(count: int) -> None:
