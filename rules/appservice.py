@@ -43,6 +43,7 @@ from scanner.reach.front_ends import publishers
 from scanner.reach.sources import as_possible, source_hop
 
 from .easy_auth import NO_LOGIN, easy_auth
+from .function_bindings import function_lock
 
 SITE = ResourceType("Microsoft.Web/sites", "Microsoft.Web/sites/slots", api="2025-03-01")
 
@@ -298,42 +299,6 @@ def functions(site: Resource, reach: Lock, sign_in: Lock) -> Iterator[Exposure]:
     if missing is not None:
         authentication = behind(sign_in, possible(Auth.anonymous, missing) | possible(Auth.shared, missing))
         yield Exposure("function/*", "app", reach, authentication, display_name="A function of the app")
-
-
-def function_lock(function: Resource) -> Lock | None:
-    """Return the authentication lock of a function by the level of its HTTP trigger, None if it has no such trigger."""
-    path = f"functions/{function.name} properties.config.bindings"
-    bindings = function.get("properties.config.bindings")
-    if not isinstance(bindings, list):
-        missing = not_returned(path, "them")
-        return possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
-    lock: Lock | None = None
-    for binding in bindings:
-        type = get_path(binding, "type")
-        if not isinstance(type, str):
-            missing = not_returned(f"{path}[].type")
-            lock = (lock or Lock()) | possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
-        elif same(type, "httpTrigger"):
-            lock = (lock or Lock()) | _level(get_path(binding, "authLevel"), f"{path}[].authLevel")
-    if lock is None and not any(str(get_path(each, "type")).lower().endswith("trigger") for each in bindings):
-        missing = Unread(path, "it contains no trigger")
-        return possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
-    return lock
-
-
-def _level(level: Any, path: str) -> Lock:
-    seen = Evidence(path, ABSENT if level is MISSING else level, "function")
-    if same(level, "anonymous"):
-        return grant(Auth.anonymous, seen, description="requires no key")
-    key = grant(Auth.shared, seen, description="accepts a function key, which is copied along with the URL")
-    if same(level, "function") or same(level, "admin"):
-        return key
-    if level in (MISSING, None):
-        # The default is "function" in function.json and "anonymous" in the newer model of Node.js
-        # (azure-functions/functions-bindings-http-webhook-trigger).
-        return key | possible(Auth.anonymous, Unread(path, "its default depends on the language"), seen)
-    missing = unknown_value(path, level)
-    return possible(Auth.anonymous, missing, seen) | possible(Auth.shared, missing, seen)
 
 
 # Triggers that no call can start: logic-apps/logic-apps-workflow-actions-triggers, "Trigger types list" (the last two poll).
