@@ -4,7 +4,7 @@ import hashlib
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -26,9 +26,13 @@ PROSE = {
 MAY_BE_DATA = {"evidence.path", "evidence.value", "fix", "remediation.first_step"}
 """Prose only where it has a space and is no command."""
 RUN = ("id", "started", "finished", "tool")
-_DATA = r"""/subscriptions/[^\s,;]+|https?://[^\s,;]+
+_DATA = re.compile(
+    r"""/subscriptions/[^\s,;]+|https?://[^\s,;]+
 |(?<!\w)(?P<quote>['"`]).*?(?P=quote)(?!\w)|\[.*\]|\{.*\}|(?<==\ )\S+
-|[\w.-]*\w\.\w[\w.-]*\w|[\w./:*-]*\d(?:[\w./:*-]*[\w/*])?|\b[a-z]+[A-Z]\w*|\b(?:True|False|None|true|false|null)\b"""
+|[\w.-]*\w\.\w[\w.-]*\w|[\w./:*-]*\d(?:[\w./:*-]*[\w/*])?|\b[a-z]+[A-Z]\w*|\b(?:True|False|None|true|false|null)\b
+|(?<![\w-])(?P<word>\w+(?:-\w+)+|\w*_\w*)(?![\w-])""",
+    re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +134,13 @@ class Comparison:
 
     def __init__(self, names: Names) -> None:
         self.names, self.result = names, Result()
-        self.data = re.compile(_DATA, re.VERBOSE)
+        self.resources: frozenset[str] = frozenset()
+        self.seen: set[tuple[str, str, str]] = set()
 
     def documents(self, name: str, old: Json, new: Json) -> None:
         """Compare two documents of one input."""
         before, after = keyed(old, self.names), keyed(new, Names())
-        self.data = _data(old)
+        self.resources = _names(old)
         self.result.counts["documents"] += 1
         for key, row in before.items():
             self._count(key[0], row)
@@ -196,11 +201,15 @@ class Comparison:
                 self.result.differ("rule: controls", said)
 
     def _text(self, where: str, old: str, new: str, at: str) -> None:
+        """Note a pair of texts. Documents repeat most of them, so that each is looked at once."""
         self.result.counts["texts that differ"] += 1
-        pair = where, *masked(old, new, self.data)
-        if self.data.sub("{}", old) == self.data.sub("{}", new):
+        if (where, old, new) in self.seen:
+            return
+        self.seen.add((where, old, new))
+        if blank(old, self.resources) == blank(new, self.resources):
             self.result.differ(f"{where}: data", f"{at}: {old} -> {new}")
         else:
+            pair = where, *masked(old, new, self.resources)
             self.result.pairs.setdefault(pair, f"{at}: {old} -> {new}"[:600])
 
 
@@ -225,19 +234,26 @@ def _short(value: Any) -> str:
     return str(value)[:280]
 
 
-def _data(document: Json) -> re.Pattern[str]:
-    """Return what counts as data in the texts of a document: ids, numbers, quoted values, names of resources."""
-    segments = {each for id in document["resources"] for each in id.split("/")[4::2] if len(each) > 3}
-    names = sorted((re.escape(each) for each in segments if re.search(r"[\d_-]", each)), key=len, reverse=True)
-    pattern = "|".join([*(rf"(?<![\w-]){each}(?![\w-])" for each in names[:400]), _DATA])
-    return re.compile(pattern, re.VERBOSE)
+def _names(document: Json) -> frozenset[str]:
+    """Return the names of a document's resources that a text may hold."""
+    return frozenset(each for id in document["resources"] for each in id.split("/")[4::2] if len(each) > 3)
 
 
-def masked(old: str, new: str, data: re.Pattern[str]) -> tuple[str, str]:
+def replace(text: str, names: frozenset[str], put: Callable[[str], str]) -> str:
+    """Replace what is data in a text: ids, numbers, quoted values, and words with a hyphen that name a resource."""
+    return _DATA.sub(lambda found: put(found[0]) if found["word"] is None or found[0] in names else found[0], text)
+
+
+def blank(text: str, names: frozenset[str]) -> str:
+    """Return a text without its data."""
+    return replace(text, names, lambda _: "{}")
+
+
+def masked(old: str, new: str, names: frozenset[str] = frozenset()) -> tuple[str, str]:
     """Return two texts with numbers for the data of the old one; what the new one has besides stays as it is."""
     known: dict[str, str] = {}
-    before = data.sub(lambda found: known.setdefault(found[0], f"{{{len(known) + 1}}}"), old)
-    return before, data.sub(lambda found: known.get(found[0], found[0]), new)
+    before = replace(old, names, lambda found: known.setdefault(found, f"{{{len(known) + 1}}}"))
+    return before, replace(new, names, lambda found: known.get(found, found))
 
 
 class Wording:
