@@ -176,7 +176,7 @@ def main() -> int:
     parser.add_argument("old", metavar="OLD", help="the commit to compare with")
     parser.add_argument("--inputs", help="the commit whose tests make the inputs (default: OLD)")
     parser.add_argument("--recorded", default="", help="the folder of recorded resources")
-    parser.add_argument("--accept-wording", action="store_true", help="add new pairs of texts to wording.toml")
+    parser.add_argument("--accept-wording", action="store_true", help="add new pairs of clauses to wording.toml")
     given = parser.parse_args()
     recorded = str(Path(given.recorded).resolve()) if given.recorded and Path(given.recorded).is_dir() else ""
     folder = inputs(given.inputs or given.old, recorded)

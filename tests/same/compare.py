@@ -25,10 +25,11 @@ PROSE = {
 """Texts that people read, by section and path. The rest is compared as it is."""
 MAY_BE_DATA = {"evidence.path", "evidence.value", "fix", "remediation.first_step"}
 """Prose only where it has a space and is no command."""
+_END = re.compile(r"(?<=[.;:])\s+")
 RUN = ("id", "started", "finished", "tool")
 _DATA = re.compile(
     r"""/subscriptions/[^\s,;]+|https?://[^\s,;]+
-|(?<!\w)(?P<quote>['"`]).*?(?P=quote)(?!\w)|\[.*\]|\{.*\}|(?<==\ )\S+
+|(?<!\w)(?P<quote>['"`]).*?(?P=quote)(?!\w)|\[(?!\]).*\]|\{(?!\}).*\}|(?<==\ )\S+
 |[\w.-]*\w\.\w[\w.-]*\w|[\w./:*-]*\d(?:[\w./:*-]*[\w/*])?|\b[a-z]+[A-Z]\w*|\b(?:True|False|None|true|false|null)\b
 |(?<![\w-])(?P<word>\w+(?:-\w+)+|\w*_\w*)(?![\w-])""",
     re.VERBOSE,
@@ -49,12 +50,12 @@ class Names:
 
 @dataclass(slots=True)
 class Result:
-    """What was compared, what differs (kind and example), and the pairs of texts (field, old, new) with an example."""
+    """What was compared, what differs (kind and example), and the pairs of texts (old, new) with an example."""
 
     counts: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
-    pairs: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    pairs: dict[tuple[str, str], str] = field(default_factory=dict)
     on_purpose: dict[str, set[str]] = field(default_factory=dict)
 
     def differ(self, kind: str, example: str) -> None:
@@ -208,9 +209,9 @@ class Comparison:
         self.seen.add((where, old, new))
         if blank(old, self.resources) == blank(new, self.resources):
             self.result.differ(f"{where}: data", f"{at}: {old} -> {new}")
-        else:
-            pair = where, *masked(old, new, self.resources)
-            self.result.pairs.setdefault(pair, f"{at}: {old} -> {new}"[:600])
+        for one, other in clauses(old, new):
+            pair = masked(one, other, self.resources)
+            self.result.pairs.setdefault(pair, f"{where}: {at}: {old} -> {new}"[:600])
 
 
 def _same(old: Any, new: Any) -> bool:
@@ -244,6 +245,14 @@ def replace(text: str, names: frozenset[str], put: Callable[[str], str]) -> str:
     return _DATA.sub(lambda found: put(found[0]) if found["word"] is None or found[0] in names else found[0], text)
 
 
+def clauses(old: str, new: str) -> list[tuple[str, str]]:
+    """Return the clauses of two texts that differ, pair by pair; the whole texts where they have not as many."""
+    parts = [_END.split(text) for text in (old, new)]
+    if len(parts[0]) != len(parts[1]):
+        return [(old, new)]
+    return [(one, other) for one, other in zip(*parts, strict=True) if one != other]
+
+
 def blank(text: str, names: frozenset[str]) -> str:
     """Return a text without its data."""
     return replace(text, names, lambda _: "{}")
@@ -257,37 +266,33 @@ def masked(old: str, new: str, names: frozenset[str] = frozenset()) -> tuple[str
 
 
 class Wording:
-    """The map of texts that were changed on purpose: one old text has one new text in each field."""
+    """The map of texts that were changed on purpose: an old clause, and the new ones that say the same."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        entries = tomllib.loads(path.read_text("utf-8")).get("text", []) if path.exists() else []
-        self.known: dict[tuple[str, str], str] = {(each["field"], each["old"]): each["new"] for each in entries}
-        self.used: set[tuple[str, str]] = set()
+        self.known: dict[str, list[str]] = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+        self.used: set[str] = set()
 
     def check(self, result: Result, *, accept: bool) -> None:
         """Count the pairs that are in the map; the others differ, or are added."""
-        for (where, old, new), example in sorted(result.pairs.items()):
-            if accept:
-                self.known.setdefault((where, old), new)
-            if self.known.get((where, old)) == new:
-                self.used.add((where, old))
+        for (old, new), example in sorted(result.pairs.items()):
+            known = self.known.setdefault(old, []) if accept else self.known.get(old, [])
+            if accept and new not in known:
+                known.append(new)
+            if new in known:
+                self.used.add(old)
                 result.counts["wording pairs in the map"] += 1
             else:
-                why = " (the map has another new text)" if (where, old) in self.known else ""
-                result.differ(f"wording of {where}{why}", f"{old!r} -> {new!r} ({example})")
+                result.differ("wording", f"{old!r} -> {new!r} ({example})")
 
     def stale(self) -> list[str]:
-        return [f"{where}: {old!r}" for where, old in sorted(self.known.keys() - self.used)]
+        return sorted(self.known.keys() - self.used)
 
     def write(self) -> None:
-        """Write the map, sorted."""
-        blocks = [
-            f"[[text]]\nfield = {_toml(where)}\nold = {_toml(old)}\nnew = {_toml(new)}\n"
-            for (where, old), new in sorted(self.known.items())
-        ]
+        """Write the map, sorted, one old clause a line."""
         comment = "".join(line for line in self.path.read_text("utf-8").splitlines(True) if line.startswith("#"))
-        self.path.write_text("\n".join([comment, *blocks]), "utf-8")
+        lines = (f"{_toml(old)} = [{', '.join(map(_toml, sorted(new)))}]\n" for old, new in sorted(self.known.items()))
+        self.path.write_text("".join((comment, *lines)), "utf-8")
 
 
 def _toml(text: str) -> str:

@@ -98,11 +98,11 @@ def test_new_wording_is_a_difference_until_the_map_has_it(tmp_path: Path) -> Non
     new["findings"][0]["message"] = "4 ranges can reach stkart1."
     result = compared(new)
     Wording(path).check(result, accept=False)
-    assert list(result.kinds) == ["wording of verdict message"]
+    assert list(result.kinds) == ["wording"]
     accepting = Wording(path)
     accepting.check(compared(new), accept=True)
     accepting.write()
-    assert 'old = "{1} answers {2} ranges."\nnew = "{2} ranges can reach {1}."' in path.read_text()
+    assert '"{1} answers {2} ranges." = ["{2} ranges can reach {1}."]' in path.read_text()
     known, again = Wording(path), compared(new)
     known.check(again, accept=False)
     assert (again.kinds, known.stale()) == ({}, [])
