@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 RECORDED ?= ../shared/recorded
+# About half of the time of the tests is spent waiting, so that two cores serve four workers.
+WORKERS ?= 4
 BIN := .venv/bin
 RUN := .venv/.setup
 DEV := .venv/.setup-dev
@@ -72,7 +74,7 @@ machine:
 	@tests/machine
 
 test: machine $(DEV) $(NODE) lint docs-check  ## All checks; the test runner's closing line comes last
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/real_input
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --ignore tests/real_input
 
 bench: $(DEV)  ## The figures of docs/performance.md
 	$(BIN)/python -m tests.benchmarks
