@@ -12,13 +12,13 @@ from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_a_l
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import (
     MAX_LISTED,
-    as_possible,
     grant_from_addresses,
     grant_from_tag,
     join_with_and,
     private_range_evidence,
-    source_hop,
 )
+
+from .common import perhaps_private, private_only
 
 CLUSTER = ResourceType(
     "Microsoft.ContainerService/managedClusters",
@@ -99,15 +99,13 @@ def authorized(cluster: Resource, index: Index) -> Lock:
 def reach_of(cluster: Resource, index: Index) -> Lock:
     """Return the network lock of the API server. A private cluster has no public endpoint, whatever its other settings."""
     private = cluster.get(PRIVATE)
-    inside = grant(Reach.private, cluster.evidence(PRIVATE, True))
     if same(private, True):
         hop = Hop("private-cluster", "Private cluster", "the API server has a private address")
-        return replace(inside, hops=(source_hop(inside), hop))
+        return private_only(hop, cluster.evidence(PRIVATE, True))
     usual = firewall(cluster, index, SERVER, authorized(cluster, index))
     if private is MISSING or private is None or same(private, False):
         return usual
-    unexpected = unknown_value(PRIVATE, private)
-    return as_possible(usual, unexpected) | possible(Reach.private, unexpected)
+    return perhaps_private(usual, unknown_value(PRIVATE, private))
 
 
 def address(cluster: Resource) -> str:

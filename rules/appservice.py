@@ -40,8 +40,9 @@ from scanner.model.verdict import (
 from scanner.reach.access_restrictions import FRONT_DOOR, restricted_subnets, restrictions
 from scanner.reach.firewall import AllowedSubnets, Firewall, firewall, why_rules_not_used
 from scanner.reach.front_ends import publishers
-from scanner.reach.sources import as_possible, source_hop
+from scanner.reach.sources import as_possible
 
+from .common import child_evidence, find, perhaps_private, private_only
 from .easy_auth import NO_LOGIN, easy_auth
 from .function_bindings import function_lock
 
@@ -161,26 +162,19 @@ def placed(site: Resource, index: Index, usual: Lock, service: str) -> Lock:
     if not isinstance(environment, str) or not environment:
         return usual
     try:
-        mode = _found(index, environment).require("properties.internalLoadBalancingMode")
+        found = find(index, environment, "Microsoft.Web/hostingEnvironments")
+        mode = found.require("properties.internalLoadBalancingMode")
     except Unread as missing:
-        return as_possible(usual, missing) | possible(Reach.private, missing, site.evidence(path))
+        return perhaps_private(usual, missing, site.evidence(path))
     internal = INTERNAL.get(str(mode).lower().replace(" ", ""))
     seen = Evidence("hostingEnvironments properties.internalLoadBalancingMode", mode, "Web, Publishing")
     if internal is None:
-        unexpected = unknown_value(seen.path, mode)
-        return as_possible(usual, unexpected) | possible(Reach.private, unexpected, seen)
+        return perhaps_private(usual, unknown_value(seen.path, mode), seen)
     if service not in internal:
         return usual
-    inside = grant(Reach.private, site.evidence(path), seen)
     name = environment.rstrip("/").rsplit("/", 1)[-1]
-    return replace(inside, hops=(source_hop(inside), Hop("environment", name, "internal load balancer", environment)))
-
-
-def _found(index: Index, id: str) -> Resource:
-    try:
-        return index.find(id)
-    except Unread as missing:
-        raise index.of_type("Microsoft.Web/hostingEnvironments")[1] or missing from None
+    hop = Hop("environment", name, "internal load balancer", environment)
+    return private_only(hop, site.evidence(path), seen)
 
 
 def login(site: Resource) -> Lock:
@@ -346,14 +340,13 @@ def signature(workflow: Resource) -> Lock | None:
 
 def publishing(site: Resource, name: str) -> tuple[Any, Evidence, Unread]:
     """Return whether "scm" or "ftp" accepts user name and password: the value, its evidence, and why it may be unread."""
-    path = f"basicPublishingCredentialsPolicies/{name} properties.allow"
+    where, path = f"basicPublishingCredentialsPolicies/{name}", "properties.allow"
     found = site.children(POLICIES)
     policy = next((each for each in found if each.name.lower() == name), None)
     if policy is None:
-        return MISSING, Evidence(path, ABSENT, False), found.gap or not_returned(path)
-    value = policy.get("properties.allow")
-    seen = Evidence(path, ABSENT if value is MISSING else value, False)
-    return value, seen, not_returned_or_unknown(path)
+        return MISSING, Evidence(f"{where} {path}", ABSENT, False), found.gap or not_returned(f"{where} {path}")
+    seen = child_evidence(policy, where, path, False)
+    return policy.get(path), seen, not_returned_or_unknown(seen.path)
 
 
 PROFILE = "accepts the user name and password of the publish profile"

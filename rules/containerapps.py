@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.checks import check_value
-from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace
+from scanner.model.exposure import Auth, Exposure, Hop, Lock, closed, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
@@ -25,8 +25,9 @@ from scanner.model.verdict import (
 )
 from scanner.reach.access_restrictions import address_list
 from scanner.reach.firewall import Firewall, firewall
-from scanner.reach.sources import as_possible, source_hop
+from scanner.reach.sources import as_possible
 
+from .common import find, perhaps_private, private_only
 from .easy_auth import NO_LOGIN, easy_auth
 
 INGRESS = "properties.configuration.ingress"
@@ -102,19 +103,17 @@ def reach_of(app: Resource, index: Index) -> Lock:
     try:
         environment = environment_of(app, index)
     except Unread as missing:
-        lock = as_possible(listed, missing) | possible(Reach.private, missing)
+        lock = perhaps_private(listed, missing)
         return replace(lock, hops=(*lock.hops, Hop("environment", "Environment", missing.why, allows=None)))
     path = f"environment {environment.name} properties.vnetConfiguration.internal"
     internal = environment.get("properties.vnetConfiguration.internal")
     if same(internal, True):
-        inside = grant(Reach.private, Evidence(path, internal, True))
         hop = Hop("environment", environment.name, "internal: no public address", environment.id)
-        return replace(inside, hops=(source_hop(inside), hop))
+        return private_only(hop, Evidence(path, internal, True))
     usual = _named(firewall(environment, index, ENVIRONMENT_FIREWALL, listed), environment)
     if internal is MISSING or internal is None or same(internal, False):
         return usual
-    unexpected = unknown_value(path, internal)
-    return as_possible(usual, unexpected) | possible(Reach.private, unexpected)
+    return perhaps_private(usual, unknown_value(path, internal))
 
 
 def environment_of(app: Resource, index: Index) -> Resource:
@@ -122,10 +121,7 @@ def environment_of(app: Resource, index: Index) -> Resource:
     for path in ("properties.environmentId", "properties.managedEnvironmentId"):
         value = app.get(path)
         if isinstance(value, str) and value:
-            try:
-                return index.find(value)
-            except Unread as missing:
-                raise index.of_type("Microsoft.App/managedEnvironments")[1] or missing from None
+            return find(index, value, "Microsoft.App/managedEnvironments")
     raise not_returned("properties.environmentId")
 
 

@@ -19,58 +19,38 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import Firewall, RuleList, firewall
+from scanner.reach.firewall import firewall
 
-from .common import host
+from .common import host, network_acls
 
 VAULT = ResourceType("Microsoft.KeyVault/vaults", api="2026-02-01")
 KEYS = VAULT.child("keys", costly=True)
 SECRETS = VAULT.child("secrets", costly=True)
 HSM = ResourceType("Microsoft.KeyVault/managedHSMs", api="2026-02-01")
-
-
-def acl(source: str) -> Firewall:
-    """Return the firewall row that vaults and managed HSMs share."""
-    return Firewall(
-        empty="closed",
-        source=source,
-        name="Key Vault firewall",
-        absent="enabled",
-        default="properties.networkAcls.defaultAction",
-        default_absent="allow",
-        acl="properties.networkAcls",
-        addresses=(RuleList("properties.networkAcls.ipRules", address="value"),),
-        subnets=(RuleList("properties.networkAcls.virtualNetworkRules", id="id"),),
-        bypass="properties.networkAcls.bypass",
-    )
-
-
-VAULT_ACL = acl(
+FIREWALL = "Key Vault firewall"
+VAULT_ACL = network_acls(
+    FIREWALL,
     "azure-mgmt-keyvault VaultProperties: publicNetworkAccess is enabled by default; key-vault/general/network-security: "
-    "without a firewall all networks are allowed"
+    "without a firewall all networks are allowed",
 )
-HSM_ACL = acl(
+HSM_ACL = network_acls(
+    FIREWALL,
     "azure-mgmt-keyvault ManagedHsmProperties: publicNetworkAccess is Enabled by default; Azure Policy "
-    "ManagedHsm_FirewallEnabled flags a firewall that is not Deny"
+    "ManagedHsm_FirewallEnabled flags a firewall that is not Deny",
 )
+TOKEN = grant(Auth.identity, Evidence("every call", "requires a Microsoft Entra ID token"))
 
 
 @VAULT.endpoints(data=("vault",))
 def vault_endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
-    authentication = grant(Auth.identity, Evidence("every call", "requires a Microsoft Entra ID token"))
     address = host(vault, "properties.vaultUri")
-    yield Exposure(
-        "vault", "data", firewall(vault, index, VAULT_ACL), authentication, display_name="The vault", address=address
-    )
+    yield Exposure("vault", "data", firewall(vault, index, VAULT_ACL), TOKEN, display_name="The vault", address=address)
 
 
 @HSM.endpoints(data=("hsm",))
 def hsm_endpoints(hsm: Resource, index: Index) -> Iterator[Exposure]:
-    authentication = grant(Auth.identity, Evidence("every call", "requires a Microsoft Entra ID token"))
     address = host(hsm, "properties.hsmUri")
-    yield Exposure(
-        "hsm", "data", firewall(hsm, index, HSM_ACL), authentication, display_name="The managed HSM", address=address
-    )
+    yield Exposure("hsm", "data", firewall(hsm, index, HSM_ACL), TOKEN, display_name="The managed HSM", address=address)
 
 
 def policy_grants_all(vault: Resource, index: Index) -> Verdict:

@@ -214,7 +214,6 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     )
 
 
-NSG = "az network nsg rule list --resource-group {group} --nsg-name NSG --output table"
 PORTS = ("tcp/*", "udp/*", "*/*")
 
 

@@ -9,7 +9,6 @@ from scanner.model.json_paths import MISSING, same, text_at
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import (
-    ABSENT,
     Evidence,
     Fail,
     NotApplicable,
@@ -23,6 +22,8 @@ from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subne
 from scanner.reach.open_ports import subnet_port_lock
 from scanner.reach.perimeters import perimeters
 
+from .common import child_evidence, secured_by_perimeter
+
 API = "2025-01-01"
 SERVER = ResourceType("Microsoft.Sql/servers", api=API)
 INSTANCE = ResourceType("Microsoft.Sql/managedInstances", api=API)
@@ -32,12 +33,7 @@ ENTRA_ONLY = "properties.administrators.azureADOnlyAuthentication"
 
 def rules_count(server: Resource) -> bool:
     """Return whether the server's own rules are used: publicNetworkAccess is not Disabled or SecuredByPerimeter."""
-    value = server.get(PUBLIC_NETWORK_ACCESS)
-    return not same(value, "Disabled") and not same(value, "SecuredByPerimeter")
-
-
-def by_perimeter(server: Resource) -> bool:
-    return same(server.get(PUBLIC_NETWORK_ACCESS), "SecuredByPerimeter")
+    return not same(server.get(PUBLIC_NETWORK_ACCESS), "Disabled") and not secured_by_perimeter(server)
 
 
 # The REST specification returns administrators inline with $expand=administrators/activedirectory, and recorded
@@ -53,7 +49,7 @@ def admins_not_inline(top: Resource) -> bool:
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
 IPV6_FIREWALL = SERVER.child("ipv6FirewallRules", when=rules_count)
 SUBNETS = SERVER.child("virtualNetworkRules", when=rules_count)
-PERIMETERS = SERVER.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
+PERIMETERS = SERVER.child("networkSecurityPerimeterConfigurations", when=secured_by_perimeter)
 SERVER_ONLY = SERVER.child("azureADOnlyAuthentications", when=entra_only_not_inline)
 SERVER_ADMINS = SERVER.child("administrators", when=admins_not_inline)
 AUDITING = SERVER.child("auditingSettings/default", one=True)
@@ -105,10 +101,8 @@ def authentication(top: Resource, only: Read) -> Lock:
     description = LOGINS.descriptions[Auth.shared]
     children = top.children(only)
     for each in children:
-        path = "properties.azureADOnlyAuthentication"
-        value = each.get(path)
-        seen = Evidence(f"{only.path}/{each.name} {path}", ABSENT if value is MISSING else value, True)
-        level = LOGINS.level(value)
+        seen = child_evidence(each, f"{only.path}/{each.name}", "properties.azureADOnlyAuthentication", True)
+        level = LOGINS.level(seen.value)
         if level is None:
             return possible(Auth.shared, unknown_value(seen.path), seen)
         return grant(level, seen, description=description if level is Auth.shared else "")
@@ -219,7 +213,7 @@ def public_endpoint_without_rules(server: Resource, index: Index) -> Verdict:
     value, seen = server.get(PUBLIC_NETWORK_ACCESS), server.evidence(PUBLIC_NETWORK_ACCESS, "Disabled")
     if same(value, "Disabled"):
         return Pass((seen,))
-    if same(value, "SecuredByPerimeter"):
+    if secured_by_perimeter(server):
         return NotApplicable("a network security perimeter controls access, not the server's rules")
     around = perimeters(server, index, PERIMETERS)
     if any(each.enforced for each in around.found):
