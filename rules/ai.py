@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Auth, Exposure, Lock, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING
+from scanner.model.json_paths import is_absent
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import absent_at_unknown_version, unknown_value
@@ -37,7 +37,7 @@ def authentication(account: Resource) -> Lock:
     if isinstance(value, str) and value:
         return lock
     seen = account.evidence(NAME, "a name")
-    if value is not MISSING and value is not None and value != "":
+    if not is_absent(value) and value != "":
         return lock | possible(Auth.shared, unknown_value(NAME, value), seen)
     if account.api_version_unknown:
         return lock | possible(Auth.shared, absent_at_unknown_version(NAME), seen)

@@ -17,9 +17,9 @@ from scanner.model.exposure import (
     replace,
 )
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, member, same, text_at
-from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.json_paths import MISSING, get_path, is_absent, member, same, text_at
+from scanner.model.resource import Children, Resource
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import (
     ABSENT,
     Evidence,
@@ -266,6 +266,15 @@ def host_keys(site: Resource, reach: Lock, sign_in: Lock) -> Exposure:
     return Exposure("host-keys", "app", reach, behind(sign_in, key), display_name=what, address=host(site))
 
 
+def not_listed(found: Children, read: Read) -> Unread | None:
+    """Return why some functions or workflows may be missing: the host also returns an empty list if it never synced them."""
+    if found.gap is not None or found.items:
+        return found.gap
+    return Unread(
+        read.path, f"the running app returned an empty list, as it also does if it never synced its {read.path}"
+    )
+
+
 def functions(site: Resource, reach: Lock, sign_in: Lock) -> Iterator[Exposure]:
     if not has_functions(site):
         return
@@ -284,12 +293,7 @@ def functions(site: Resource, reach: Lock, sign_in: Lock) -> Iterator[Exposure]:
                 subject=function,
                 address=host(site),
             )
-    missing = found.gap
-    if missing is None and not found.items:
-        # The host also returns an empty list if it never synced its triggers.
-        missing = Unread(
-            FUNCTIONS.path, "the running app returned an empty list, as it also does if it never synced its functions"
-        )
+    missing = not_listed(found, FUNCTIONS)
     if missing is not None:
         authentication = behind(sign_in, possible(Auth.anonymous, missing) | possible(Auth.shared, missing))
         yield Exposure("function/*", "app", reach, authentication, display_name="A function of the app")
@@ -310,11 +314,7 @@ def triggers(site: Resource, reach: Lock) -> Iterator[Exposure]:
             yield Exposure(
                 f"trigger/{name}", "app", reach, authentication, display_name=f"Workflow {name}", address=host(site)
             )
-    missing = found.gap
-    if missing is None and not found.items:
-        missing = Unread(
-            WORKFLOWS.path, "the running app returned an empty list, as it also does if it never synced its workflows"
-        )
+    missing = not_listed(found, WORKFLOWS)
     if missing is not None:
         yield Exposure("trigger/*", "app", reach, possible(Auth.shared, missing), display_name="A workflow of the app")
 
@@ -460,12 +460,12 @@ def cors_any_origin(site: Resource, index: Index) -> Verdict:
     config = config_of(site)
     cors = config.get("properties.cors")
     path = "config/web properties.cors.allowedOrigins"
-    if cors is MISSING or cors is None:
+    if is_absent(cors):
         if config.api_version_unknown:
             return unknown(absent_at_unknown_version(path))
         return NotApplicable("no other origin is allowed")
     origins = get_path(cors, "allowedOrigins")
-    if isinstance(cors, dict) and (origins is MISSING or origins is None or origins == []):
+    if isinstance(cors, dict) and (is_absent(origins) or origins == []):
         return NotApplicable("no other origin is allowed")
     if not isinstance(origins, list):
         return Unknown(str(not_a_list(path)))

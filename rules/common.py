@@ -1,11 +1,13 @@
 """Helpers that the rule files of several services share."""
 
+from typing import Any
+
 from scanner.model.exposure import Auth, Hop, Level, Lock, Reach, Switch, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import same, text_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
-from scanner.model.verdict import Evidence, Unread
+from scanner.model.verdict import Evidence, Unread, not_a_list
 from scanner.reach.firewall import Firewall, RuleList, injection_subnet
 from scanner.reach.sources import as_possible, source_hop
 
@@ -18,6 +20,14 @@ def host(resource: Resource, path: str) -> str:
 def child_evidence(child: Resource, where: str, path: str, expected: object = None) -> Evidence:
     """Return the evidence for the value below a path of a child; `where` is the child's path below its parent."""
     return replace(child.evidence(path, expected), path=f"{where} {path}")
+
+
+def rows(resource: Resource, path: str) -> list[Any]:
+    """Return the list at a path. Raise Unread if it was not returned or is not a list."""
+    value = resource.require(path)
+    if not isinstance(value, list):
+        raise not_a_list(path)
+    return value
 
 
 def in_tier(resource: Resource, tiers: tuple[str, ...]) -> bool:
@@ -109,6 +119,4 @@ def closing(resource: Resource, authentication: Lock, tiers: tuple[str, ...], di
     """
     if not in_tier(resource, tiers):
         return ""
-    levels = [each.level for each in authentication.grants]
-    levels += [each.level for each in authentication.possible_grants]
-    return disable if Auth.shared in levels else move
+    return disable if Auth.shared in authentication.levels else move

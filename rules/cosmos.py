@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scanner.model.checks import check_value
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import NotApplicable, Unread, Verdict, unknown_value
@@ -72,7 +72,7 @@ def reach(account: Resource, index: Index) -> Lock:
     if same(value, True):
         return firewall(account, index, WITH_FILTER)
     lock = firewall(account, index, WITHOUT_FILTER)
-    known = value is MISSING or value is None or same(value, False)
+    known = is_absent(value) or same(value, False)
     if known or (lock.widest is not None and lock.widest.level == Reach.none):
         return lock
     return as_possible(lock, unknown_value(FILTER, value))
@@ -83,7 +83,7 @@ def without_filter(account: Resource) -> str | None:
     value = account.get(FILTER)
     if same(value, True):
         return None
-    absent = value is MISSING or value is None
+    absent = is_absent(value)
     if (absent and account.api_version_unknown) or not (absent or same(value, False)):
         raise Unread(FILTER, "the response does not show whether virtual network rules are used")
     return "its virtual network filter is off, so virtual network rules are not used"
@@ -140,7 +140,7 @@ def cluster_authentication(cluster: Resource) -> Lock:
     path = "properties.authConfig.allowedModes"
     value, seen = cluster.get(path), cluster.evidence(path, ["MicrosoftEntraID"])
     description = "accepts user passwords"
-    if value is MISSING or value is None:
+    if is_absent(value):
         # terraform-provider-azurerm mongo_cluster: NativeAuth where authConfig is not set.
         return grant(Auth.shared, seen, description=description)
     if not isinstance(value, list) or not value:

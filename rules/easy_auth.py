@@ -7,7 +7,7 @@ open sign-up (a social provider, the Entra endpoints for all tenants) accepts ac
 from typing import Any
 
 from scanner.model.exposure import Auth, Lock, grant, possible
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import ABSENT, Evidence, Unread, not_a_list, not_returned_or_unknown, unknown_value
 
@@ -80,7 +80,7 @@ def _excluded_paths(config: Resource, where: str) -> Lock | None:
     """Return the lock if some paths are excluded from sign-in, None if no path is."""
     path = "properties.globalValidation.excludedPaths"
     value = config.get(path)
-    if value is MISSING or value is None or value == []:
+    if is_absent(value) or value == []:
         return None
     seen = Evidence(f"{where} {path}", value, [])
     if isinstance(value, list):
@@ -128,7 +128,7 @@ def _malformed(entry: Any) -> bool:
     """Return whether an entry or its registration is not an object."""
     registration = get_path(entry, "registration")
     return not (entry is None or isinstance(entry, dict)) or not (
-        registration in (MISSING, None) or isinstance(registration, dict)
+        is_absent(registration) or isinstance(registration, dict)
     )
 
 

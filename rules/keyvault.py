@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Auth, Exposure, grant
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -99,7 +99,7 @@ def expiry(item: Resource, index: Index) -> Verdict:
     path = "properties.attributes.exp"
     value = item.get(path)
     seen = item.evidence(path, "a date")
-    if value is MISSING or value is None:
+    if is_absent(value):
         return Fail((seen,))
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return Pass((seen,))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import IDENTITY, NO_GRANT, Auth, Exposure, Lock, Reach, Switch, closed, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, same
+from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import not_returned, unknown_value
@@ -46,7 +46,7 @@ def without_password(cache: Resource) -> Lock:
     """Return the anonymous grant of a cache that requires no authentication."""
     value = cache.get(NO_PASSWORD)
     seen = cache.evidence(NO_PASSWORD, "false")
-    if value is MISSING or value is None:
+    if is_absent(value):
         # Only a cache inside a virtual network can disable authentication (cache-configure).
         if (
             cache.has("properties.subnetId")
@@ -77,8 +77,7 @@ def plain(cache: Resource, reach: Lock, authentication: Lock, address: str) -> E
     on = PLAIN.lock(cache)
     if on.widest is not None and on.widest.level == Reach.none:
         return closed("redis-plain", "data", "the non-TLS port is disabled", *on.widest.evidence, display_name=what)
-    levels = [each.level for each in reach.grants] + [each.level for each in reach.possible_grants]
-    reach = perhaps_off(reach, on, max(levels, default=Reach.internet), what)
+    reach = perhaps_off(reach, on, max(reach.levels, default=Reach.internet), what)
     return Exposure("redis-plain", "data", reach, authentication, display_name=what, address=address)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, same, text_at
+from scanner.model.json_paths import is_absent, same, text_at
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import (
@@ -119,7 +119,7 @@ def lists(server: Resource) -> list[Children]:
 def without_rules(server: Resource, index: Index) -> bool:
     """Return whether public network access is on, no perimeter is enforced, and no server rule was read."""
     value = server.get(PUBLIC_NETWORK_ACCESS)
-    on = value is MISSING or value is None or same(value, "Enabled")
+    on = is_absent(value) or same(value, "Enabled")
     around = perimeters(server, index, PERIMETERS)
     enforced = any(each.enforced for each in around.found)
     return on and not enforced and not any(len(each) for each in lists(server))
@@ -185,7 +185,7 @@ def outside(instance: Resource, index: Index) -> Lock:
     subnet = instance.get("properties.subnetId")
     if same(value, True) and isinstance(subnet, str) and subnet:
         return subnet_port_lock(index, subnet, PUBLIC_PORT, Hop("switch", "Public data endpoint", "on"))
-    gone = value is MISSING or value is None
+    gone = is_absent(value)
     unclear = not_returned(path) if gone else unknown_value(path, value)
     missing = not_returned("properties.subnetId") if same(value, True) else unclear
     return possible(
@@ -222,7 +222,7 @@ def public_endpoint_without_rules(server: Resource, index: Index) -> Verdict:
     if any(len(each) for each in found):
         return NotApplicable("the server has rules for its public endpoint")
     missing = [each.gap for each in found if each.gap is not None]
-    if value is not MISSING and value is not None and not same(value, "Enabled"):
+    if not is_absent(value) and not same(value, "Enabled"):
         missing.append(unknown_value(PUBLIC_NETWORK_ACCESS, value))
     if around.missing is not None:
         missing.append(around.missing)

@@ -18,7 +18,7 @@ from scanner.model.exposure import (
     replace,
 )
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -98,7 +98,7 @@ NFS = Switch(
 
 def sftp_may_have_users(account: Resource) -> bool:
     value = account.get("properties.isSftpEnabled")
-    on = bool(account.why_absent_is_unknown) if value is MISSING or value is None else not same(value, False)
+    on = bool(account.why_absent_is_unknown) if is_absent(value) else not same(value, False)
     return on and not same(account.get("properties.isLocalUserEnabled"), False)
 
 
@@ -138,7 +138,7 @@ def keys(account: Resource, service: str) -> Lock:
     lock = KEYS.lock(account)
     path = f"properties.allowSharedKeyAccessForServices.{'blob' if service == 'dfs' else service}.enabled"
     value = account.get(path)
-    if value is MISSING or value is None or same(value, True):
+    if is_absent(value) or same(value, True):
         return lock
     if same(value, False):
         return grant(Auth.identity, account.evidence(path, False))
@@ -183,7 +183,7 @@ def static_site(account: Resource, reach: Lock) -> Exposure:
     try:
         service = account.child(BLOB_SERVICE)
         value = service.get("properties.staticWebsite.enabled") if service is not None else MISSING
-        if value is MISSING or value is None:
+        if is_absent(value):
             raise not_returned("blobServices/default properties.staticWebsite.enabled")
         if not same(value, True) and not same(value, False):
             raise unknown_value("blobServices/default properties.staticWebsite.enabled", value)
