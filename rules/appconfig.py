@@ -8,7 +8,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import closing, host
+from .common import closing, host, local_auth
 
 STORE = ResourceType("Microsoft.AppConfiguration/configurationStores", api="2024-06-01")
 ACL = Firewall(
@@ -18,16 +18,12 @@ ACL = Firewall(
     name="Network rules",
     absent="auto",
 )
-KEYS = STORE.local_auth(
-    "properties.disableLocalAuth",
-    off=(True,),
-    on=(False,),
-    absent=False,
+KEYS = local_auth(
+    STORE,
     source="azure-mgmt-appconfiguration: the default value of disableLocalAuth is false",
     says="accepts access keys",
 )
-UPDATE = "az appconfig update --name {name} --resource-group {group}"
-DISABLE = f"{UPDATE} --disable-local-auth true"
+DISABLE = "az appconfig update --name {name} --resource-group {group} --disable-local-auth true"
 MOVE = "The free tier has no private endpoints: move the store to a paid tier, and disable public network access there"
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 
 from scanner.model.exposure import ANONYMOUS, SHARED, Auth, Exposure, Hop, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, objects_at, same
+from scanner.model.json_paths import get_path, is_absent, objects_at, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import word
-from scanner.model.verdict import Evidence, Severity, Unread, not_a_list, not_returned, unknown_value
+from scanner.model.verdict import Evidence, Severity, Unread, not_returned, unknown_value
 from scanner.reach.front_ends import publishers
 from scanner.reach.known_ports import KnownPort, known
 from scanner.reach.networks import Nic, key_of
@@ -17,6 +17,8 @@ from scanner.reach.paths import NetworkPath
 from scanner.reach.peerings import unseen_peers
 from scanner.reach.scale_sets import scale_set_paths
 from scanner.reach.topology import Topology, topology
+
+from .common import rows
 
 VM = "Microsoft.Compute/virtualMachines"
 SET = "Microsoft.Compute/virtualMachineScaleSets"
@@ -214,7 +216,6 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     )
 
 
-NSG = "az network nsg rule list --resource-group {group} --nsg-name NSG --output table"
 PORTS = ("tcp/*", "udp/*", "*/*")
 
 
@@ -237,10 +238,7 @@ ADDRESS = "properties.ipAddress"
 def group_ports(group: Resource) -> list[tuple[str, int]]:
     """Return the ports of the group's address, TCP if no protocol is given. Raise Unread if they are not ports."""
     found: list[tuple[str, int]] = []
-    value = group.require(f"{ADDRESS}.ports")
-    if not isinstance(value, list):
-        raise not_a_list(f"{ADDRESS}.ports")
-    for each in value:
+    for each in rows(group, f"{ADDRESS}.ports"):
         port, transport = get_path(each, "port"), get_path(each, "protocol")
         if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
             raise Unread(f"{ADDRESS}.ports[].port", "not a port number")
@@ -257,7 +255,7 @@ def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
         return
     address, kind = group.get(ADDRESS), group.get(f"{ADDRESS}.type")
     # terraform-provider-azurerm container_group: with ip_address_type None there is no ipAddress, and no endpoint.
-    if (address is MISSING or address is None) and not group.api_version_unknown:
+    if is_absent(address) and not group.api_version_unknown:
         yield unreachable("the group has no address")
         return
     if same(kind, "Private"):

@@ -8,7 +8,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import by_perimeter, closing, host
+from .common import by_perimeter, closing, host, local_auth
 
 SERVICE = ResourceType("Microsoft.Search/searchServices", api="2025-05-01")
 PERIMETERS = SERVICE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
@@ -28,16 +28,12 @@ ACL = Firewall(
     sku_without_network_rules=("sku.name", WITHOUT_FIREWALL, WITH_FIREWALL),
     configurations=PERIMETERS,
 )
-KEYS = SERVICE.local_auth(
-    "properties.disableLocalAuth",
-    off=(True,),
-    on=(False,),
-    absent=False,
+KEYS = local_auth(
+    SERVICE,
     source="Azure Policy 6300012e: everything but true is non-compliant; search/search-security-api-keys: keys are the default",
     says="accepts API keys",
 )
-UPDATE = "az search service update --name {name} --resource-group {group}"
-DISABLE = f"{UPDATE} --disable-local-auth true"
+DISABLE = "az search service update --name {name} --resource-group {group} --disable-local-auth true"
 MOVE = "The free tier has neither IP rules nor private endpoints: recreate the index in a service of the Basic tier"
 
 
