@@ -98,7 +98,7 @@ commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI
 
 lock: $(RUN)  ## Renew the pins
 	$(COMPILE) pyproject.toml --extra postgres -o requirements.lock
-	$(COMPILE) pyproject.toml --extra postgres --group dev --constraint requirements.lock -o requirements-dev.lock
+	$(BIN)/python -m tests.azure.sdks | $(COMPILE) pyproject.toml - --extra postgres --group dev --constraint requirements.lock -o requirements-dev.lock
 	$(COMPILE) --group setup -o requirements-setup.lock
 	$(COMPILE) --group commands -o tests/commands/requirements.lock
 

@@ -38,7 +38,6 @@ class PlannedRead:
     """One line of our table; ANY stands for a name in a path, `name` is the type or read of `tests/rules/pinned.py`."""
 
     what: str
-    type: str
     name: str
     path: tuple[str, ...]
     version: str
@@ -109,8 +108,8 @@ def table() -> list[PlannedRead]:
     """Everything that a collection reads."""
     rows: dict[tuple[str, ...], PlannedRead] = {}
 
-    def add(what: str, path: str, version: str, type: str = "", name: str = "") -> None:
-        rows[words(path)] = PlannedRead(what, type.lower(), name or type, words(path), version)
+    def add(what: str, path: str, version: str, name: str = "") -> None:
+        rows[words(path)] = PlannedRead(what, name, words(path), version)
 
     rules = loader.load(packages=False)
     for kind in rules.kinds:
@@ -119,7 +118,7 @@ def table() -> list[PlannedRead]:
             add(f"get {type}", below(type), kind.api, type)
             for child in (each for each in kind.children if type in each.tops):
                 name = f"{type}{path_below(child)}"
-                add(f"{child.type} of {type}", f"{above(child, type)}/{child.path}", child.api, child.type, name)
+                add(f"{child.type} of {type}", f"{above(child, type)}/{child.path}", child.api, name)
     for type, version in INDEX_APIS.items():
         add(f"index {type}", listed(type), version, type)
     add("subscriptions", "/subscriptions", scope.SUBSCRIPTIONS)
