@@ -5,9 +5,11 @@ What rules read follows from the rows, and from the examples for Python code. Th
 `paths.toml` or beside the examples of a service as [paths."TYPE"]:
 
 ["Microsoft.Storage/storageAccounts"]       a type, or a read below it by its path ("Microsoft.Web/sites/config/web")
-api = "2025-08-01"                          the api-version that it is read with; may stand in `source` instead
+api = "2025-08-01"                          the api-version that it is read with. Without it `source` names it, and
+                                            counts for all paths: none has to be among the recordings
 source = "..."                              what was read to know that this version returns these paths
 paths = ["properties.x", "properties.list[].y"]
+below.PATH = ["properties.z"]               the paths of a read below it, with the same source
 no_sdk = "..."                              why no SDK has an operation for it or what is below it, where none has
 [".../newer"]                               path = source, of paths that are newer than all recordings
 [".../shared"]                              path = why code looks at it, although this read does not return it
@@ -38,7 +40,15 @@ NESTED = "properties.privateEndpointConnections[]."
 def by_hand() -> dict[str, dict[str, Any]]:
     """Return what is listed by hand, by type or read."""
     found = examples.by_type("paths")
-    return {read: {**found.get(entry.get("like", ""), {}), **entry} for read, entry in found.items()}
+    whole = {read: {**found.get(entry.get("like", ""), {}), **entry} for read, entry in found.items()}
+    for read, entry in list(whole.items()):
+        for path, paths in entry.get("below", {}).items():
+            whole[f"{read}/{path}"] = {"source": entry["source"], "paths": paths}
+    return {read: entry if "api" in entry else _as_newer(entry) for read, entry in whole.items()}
+
+
+def _as_newer(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "newer": dict.fromkeys(entry["paths"], entry["source"])}
 
 
 @lru_cache
@@ -51,11 +61,7 @@ def of_sdks() -> dict[str, dict[str, Any]]:
 def pinned() -> dict[str, dict[str, Any]]:
     """Return all pinned paths, by type or read, with those of rows. What only an SDK shows counts as newer."""
     hand, sdk, rows = by_hand(), of_sdks(), row_paths()
-    only_sdk = {
-        read: {**entry, "newer": dict.fromkeys(entry["paths"], entry["source"])}
-        for read, entry in sdk.items()
-        if read not in hand
-    }
+    only_sdk = {read: _as_newer(entry) for read, entry in sdk.items() if read not in hand}
     return {
         read: {**entry, "paths": sorted({*entry["paths"], *rows.get(read, ())})}
         for read, entry in {**hand, **only_sdk}.items()
