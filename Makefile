@@ -17,7 +17,7 @@ NODE := tests/output/node_modules/.package-lock.json
 INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup demo test lint format docs docs-check machine bench real-input mutants same commands lock release-check clean
+.PHONY: help setup demo test lint format docs docs-check machine bench real-input mutants same commands paths lock release-check clean
 
 help:  ## What the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -76,6 +76,9 @@ machine:
 test: machine $(DEV) $(NODE) lint docs-check  ## All checks; the test runner's closing line comes last
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --ignore tests/real_input
 
+paths: $(DEV)  ## Pin the paths that rules read, as the models of the SDKs have them
+	$(BIN)/python -m tests.rules.sdk_paths
+
 bench: $(DEV)  ## The figures of docs/performance.md
 	$(BIN)/python -m tests.benchmarks
 
@@ -97,7 +100,7 @@ commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI
 
 lock: $(RUN)  ## Renew the pins
 	$(COMPILE) pyproject.toml --extra postgres -o requirements.lock
-	$(COMPILE) pyproject.toml --extra postgres --group dev --constraint requirements.lock -o requirements-dev.lock
+	$(BIN)/python -m tests.azure.sdks | $(COMPILE) pyproject.toml - --extra postgres --group dev --constraint requirements.lock -o requirements-dev.lock
 	$(COMPILE) --group setup -o requirements-setup.lock
 	$(COMPILE) --group commands -o tests/commands/requirements.lock
 

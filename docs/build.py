@@ -5,7 +5,6 @@ that is missing, old or stale; it then ends with 1.
 """
 
 import sys
-import tomllib
 from collections.abc import Iterator
 from inspect import cleandoc
 from pathlib import Path
@@ -22,6 +21,7 @@ from scanner.model.rule import CATEGORIES, Rule
 from scanner.notify.channels.webhook import WebhookBody
 from scanner.notify.notice import SCHEMA
 from scanner.rulebook import permissions as access
+from scanner.rulebook.examples import read_cases, with_rules
 from scanner.rulebook.loader import RuleSet, load
 from scanner.rulebook.renamed import renamed
 
@@ -54,7 +54,7 @@ def pages() -> Iterator[tuple[str, str]]:
     rules = load(packages=False)
     yield "dev/renamed.md", renamed_rules()
     yield "rules/README.md", rule_list(rules)
-    yield from rule_pages(rules, examples(Path("tests/rules/cases")))
+    yield from rule_pages(rules, examples(Path("tests/rules/cases"), rules))
     yield f"{ROLES}/role.bicep", bicep_role(rules)
     yield f"{ROLES}/terraform/role/main.tf", terraform_role(rules)
 
@@ -133,13 +133,13 @@ def rated(rule: Rule) -> str:
     return "exposure" if rule.severity is None else rule.severity.name
 
 
-def examples(folder: Path) -> dict[str, dict[str, list[str]]]:
+def examples(folder: Path, rules: RuleSet) -> dict[str, dict[str, list[str]]]:
     """Return the names of the examples of each rule, by status."""
     found: dict[str, dict[str, list[str]]] = {}
     for path in sorted(folder.glob("*.toml")):
-        for case in tomllib.loads(path.read_text("utf-8")).get("case", []):
-            for rule, status in case.get("expect", {}).items():
-                found.setdefault(rule, {}).setdefault(status, []).append(case["name"])
+        for case in with_rules(read_cases(path), rules.rules).cases:
+            for rule, status in case.expect.items():
+                found.setdefault(rule, {}).setdefault(status, []).append(case.name)
     return found
 
 

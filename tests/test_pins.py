@@ -8,12 +8,14 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.azure.sdks import sdks
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 GROUPS = PROJECT["dependency-groups"]
 ASKED = {
     "requirements.lock": PROJECT["project"]["dependencies"],
-    "requirements-dev.lock": PROJECT["project"]["dependencies"] + GROUPS["dev"],
+    "requirements-dev.lock": PROJECT["project"]["dependencies"] + GROUPS["dev"] + sdks(),
     "requirements-setup.lock": GROUPS["setup"],
     "tests/commands/requirements.lock": GROUPS["commands"],
 }

@@ -17,7 +17,7 @@ from scanner.evaluate.examples import evaluate, shown
 from scanner.evaluate.fix_commands import commands_of
 from scanner.model.rule import Rule
 from scanner.rulebook import derived
-from scanner.rulebook.examples import Case, CaseFile, read_cases
+from scanner.rulebook.examples import Case, CaseFile, read_cases, with_rules
 from scanner.rulebook.loader import PATHS, RuleSet, load, matches
 from scanner.rulebook.pinned_paths import not_returned, read_pins
 from scanner.terminal.lines import table
@@ -75,14 +75,14 @@ def _loaded(folder: Path) -> tuple[RuleSet, list[Rule], list[CaseFile]]:
         raise InputError(f"there is no folder {folder}", do="give a folder of rule files")
     if folder.resolve() == built_in:
         rules = load(packages=False)
-        return rules, list(rules.rules.values()), _files(built_in.parent / "tests" / "rules" / CASES)
+        return rules, list(rules.rules.values()), _files(built_in.parent / "tests" / "rules" / CASES, rules)
     known = load(packages=False).rules
     rules = load([folder], packages=False)
-    return rules, [rule for id, rule in rules.rules.items() if id not in known], _files(folder / CASES)
+    return rules, [rule for id, rule in rules.rules.items() if id not in known], _files(folder / CASES, rules)
 
 
-def _files(folder: Path) -> list[CaseFile]:
-    return [read_cases(path) for path in sorted(folder.glob("*.toml"))]
+def _files(folder: Path, rules: RuleSet) -> list[CaseFile]:
+    return [with_rules(read_cases(path), rules.rules) for path in sorted(folder.glob("*.toml"))]
 
 
 def _chosen(rules: RuleSet, tested: list[Rule], settings: Settings) -> list[Rule]:

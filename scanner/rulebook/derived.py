@@ -1,6 +1,7 @@
 """Examples that follow from the rows: a good, a bad, an absent, a null and a strange value, and each condition.
 
-They change the healthy resource of a type (`[[base]]` of a file of examples), and so need no example by hand.
+They change the healthy resource of a type (`[[base]]` of a file of examples), and so need no example by hand. Of a lock
+rule follows one: it is inconclusive where nothing was returned.
 """
 
 import copy
@@ -38,6 +39,8 @@ def safe(rules: Iterable[Rule]) -> dict[str, str]:
 def of_rule(rule: Rule, healthy: Callable[[str], Case]) -> Iterator[Case]:
     """Yield the examples of a rule, for each of its types; none for a rule that is no row or calls a function."""
     row = rule.row
+    if rule.lock:
+        yield from (_nothing(rule, type) for type in rule.resource_type.types)
     if row is None or row.check is None or row.check.function:
         return
     for type in rule.resource_type.types:
@@ -46,6 +49,11 @@ def of_rule(rule: Rule, healthy: Callable[[str], Case]) -> Iterator[Case]:
             base = _with(base, rule, each.of, each.path, _outside(each))
         yield from _facts(base, rule, row, row.check)
         yield from _conditions(base, rule, row)
+
+
+def _nothing(rule: Rule, type: str) -> Case:
+    """Return a resource of which neither properties nor children were returned."""
+    return Case("", f"{rule.id}: nothing was returned", type, {}, {}, {rule.id: "unknown"}, read=False)
 
 
 def _facts(base: Case, rule: Rule, row: RuleData, check: CheckRow) -> Iterator[Case]:

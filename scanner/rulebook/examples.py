@@ -2,14 +2,16 @@
 
     [[base]]                        what a healthy resource of a type looks like; cases of the type start from it
     type = "Microsoft.Storage/storageAccounts"
+    name = "..."                    makes it a case too, with `expect` and the other keys of one
     [base.body]
     [[base.child]]                  path below the resource, and the members of its body
     path = "blobServices/default"
 
     [[case]]
     name = "an anonymous container behind an open firewall"
-    type = "Microsoft.Storage/storageAccounts"
+    type = "Microsoft.Storage/storageAccounts"                  may be left out where the file has one base
     expect = { storage-anonymous-blob-access = "fail" }         the worst status over the resource and its children
+                                                                "ml-*": the rules of the type that are not named
     exposures = { blob = "shared internet high" }
     gaps = ["blobServices/default/containers"]                  reads that were refused
     by = "graph"                                                a thin record; "import": its children too; default "get"
@@ -32,8 +34,9 @@ the providers of a resource group of networks.
 
 import copy
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,7 @@ from scanner.errors import InputError
 from scanner.model.ids import root_of
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.resource_type import Read, ResourceType
+from scanner.model.rule import Rule
 
 SUBSCRIPTION = "5a000000-0000-4000-8000-000000000001"
 
@@ -94,13 +98,33 @@ def read_cases(path: Path) -> CaseFile:
         raise InputError(f"a file of examples was not loaded: {what}", at=str(path), do="fix it") from None
 
 
+def with_rules(file: CaseFile, rules: Mapping[str, Rule]) -> CaseFile:
+    """Return the file with the rules that its patterns mean. A pattern that means none stays as it is."""
+    return replace(file, cases=tuple(replace(case, expect=_expected(case, rules)) for case in file.cases))
+
+
+def _expected(case: Case, rules: Mapping[str, Rule]) -> dict[str, str]:
+    found = dict(case.expect)
+    for pattern, status in case.expect.items():
+        meant = [rule for rule in rules.values() if "*" in pattern and fnmatchcase(rule.id, pattern)]
+        of_type = [rule.id for rule in meant if case.type.lower() in map(str.lower, rule.resource_type.types)]
+        if of_type:
+            del found[pattern]
+            found = {**dict.fromkeys(of_type, status), **found}
+    return found
+
+
 def _file(stem: str, parsed: dict[str, Any]) -> CaseFile:
     parts = {part["name"]: part["body"] for part in parsed.get("part", [])}
     for raw in parsed.get("case", []):
         raw["also"] = [*(parts[name] for name in raw.pop("parts", [])), *raw.get("also", [])]
     bases = {base["type"].lower(): base for base in parsed.get("base", [])}
+    types = [base["type"] for base in bases.values()]
+    only = {"type": types[0]} if len(types) == 1 else {}
+    cases = [base for base in bases.values() if "name" in base]
+    cases += [{**only, **raw} for raw in parsed.get("case", [])]
     return CaseFile(
-        tuple(_case(stem, raw, bases) for raw in parsed.get("case", [])),
+        tuple(_case(stem, raw, bases) for raw in cases),
         parsed.get("safe", {}),
         parsed.get("never", {}),
         {type: _case(stem, {"name": "healthy", "type": base["type"]}, bases) for type, base in bases.items()},

@@ -38,7 +38,7 @@ def kinds_of(type: str) -> list[ResourceType]:
 
 @lru_cache
 def read(file: str) -> files.CaseFile:
-    return files.read_cases(CASES / file)
+    return files.with_rules(files.read_cases(CASES / file), rules().rules)
 
 
 def all_files() -> list[files.CaseFile]:

@@ -1,18 +1,26 @@
 """The pinned paths, and what the rules look at in all examples.
 
-The paths of rows follow from the rows. `tests/rules/paths.toml` lists those that Python code looks at:
+What rules read follows from the rows, and from the examples for Python code. That Azure returns it is shown by
+`sdk_paths.toml`, which `make paths` writes from the models of the SDKs. What no model has is listed by hand, in
+`paths.toml` or beside the examples of a service as [paths."TYPE"]:
 
 ["Microsoft.Storage/storageAccounts"]       a type, or a read below it by its path ("Microsoft.Web/sites/config/web")
-api = "2025-08-01"                          the api-version that it is read with
+api = "2025-08-01"                          the api-version that it is read with. Without it `source` names it, and
+                                            counts for all paths: none has to be among the recordings
 source = "..."                              what was read to know that this version returns these paths
 paths = ["properties.x", "properties.list[].y"]
+below.PATH = ["properties.z"]               the paths of a read below it, with the same source
+no_sdk = "..."                              why no SDK has an operation for it or what is below it, where none has
 [".../newer"]                               path = source, of paths that are newer than all recordings
+[".../shared"]                              path = why code looks at it, although this read does not return it
 """
 
 import re
+import tomllib
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from scanner.collect.collector import INDEX_APIS
@@ -24,15 +32,49 @@ from scanner.rulebook.pinned_paths import ENVELOPE, pattern
 from tests.rules import examples
 from tests.rules.traced import Log, plain, traced
 
+SDK_PATHS = Path(__file__).parent / "sdk_paths.toml"
 NESTED = "properties.privateEndpointConnections[]."
 
 
 @lru_cache
-def pinned() -> dict[str, dict[str, Any]]:
+def by_hand() -> dict[str, dict[str, Any]]:
+    """Return what is listed by hand, by type or read."""
     found = examples.by_type("paths")
     whole = {read: {**found.get(entry.get("like", ""), {}), **entry} for read, entry in found.items()}
-    rows = row_paths()
-    return {read: {**entry, "paths": sorted({*entry["paths"], *rows.get(read, ())})} for read, entry in whole.items()}
+    for read, entry in list(whole.items()):
+        for path, paths in entry.get("below", {}).items():
+            whole[f"{read}/{path}"] = {"source": entry["source"], "paths": paths}
+    return {read: entry if "api" in entry else _as_newer(entry) for read, entry in whole.items()}
+
+
+def _as_newer(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "newer": dict.fromkeys(entry["paths"], entry["source"])}
+
+
+@lru_cache
+def of_sdks() -> dict[str, dict[str, Any]]:
+    """Return what the models of the SDKs have, by type or read."""
+    return tomllib.loads(SDK_PATHS.read_text("utf-8")) if SDK_PATHS.exists() else {}
+
+
+@lru_cache
+def pinned() -> dict[str, dict[str, Any]]:
+    """Return all pinned paths, by type or read, with those of rows. What only an SDK shows counts as newer."""
+    hand, sdk, rows = by_hand(), of_sdks(), row_paths()
+    only_sdk = {read: _as_newer(entry) for read, entry in sdk.items() if read not in hand}
+    return {
+        read: {**entry, "paths": sorted({*entry["paths"], *rows.get(read, ())})}
+        for read, entry in {**hand, **only_sdk}.items()
+    }
+
+
+@lru_cache
+def read_paths() -> dict[str, dict[str, str]]:
+    """Return what rows and Python code read, by type or read: the paths, with where."""
+    found = {read: dict.fromkeys(paths, "a row") for read, paths in row_paths().items()}
+    for read, seen in looked_at().items():
+        found[read] = {**seen, **found.get(read, {})}
+    return found
 
 
 @lru_cache
@@ -120,10 +162,15 @@ def looked_at() -> dict[str, dict[str, str]]:
 
 @lru_cache
 def _listed(read: str) -> tuple[re.Pattern[str], ...]:
-    entry = pinned().get(read, {})
-    return tuple(pattern(path) for path in (*entry.get("paths", ()), *entry.get("shared", ())))
+    entry = by_hand().get(read, {})
+    return tuple(pattern(path) for part in ("paths", "newer", "shared") for path in entry.get(part, ()))
+
+
+def listed(read: str, path: str) -> bool:
+    """Whether a path is listed by hand, or is of every ARM resource."""
+    return path.removeprefix(NESTED) in ENVELOPE or any(each.fullmatch(path) for each in _listed(read))
 
 
 def known(read: str, path: str) -> bool:
     """Whether the rules may look at that path of what a read returns."""
-    return path.removeprefix(NESTED) in ENVELOPE or any(each.fullmatch(path) for each in _listed(read))
+    return listed(read, path) or path in of_sdks().get(read, {}).get("paths", ())
