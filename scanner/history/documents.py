@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from scanner.document.schema import SCHEMA, ChangeRow, Document, ResourceRow, order
+from scanner.document.schema import SCHEMA, ChangeRow, Document, ResourceRow, finding_fingerprint, order
 from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
@@ -17,6 +17,7 @@ from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, to
 from scanner.history.observation import Observation, ScanCoverage, observe
 from scanner.model.ids import subscription_of, type_of
 from scanner.rulebook.loader import RuleSet
+from scanner.rulebook.renamed import renamed
 from scanner.snapshot import files as snapshot
 
 LISTS = ("new", "first_judged", "fixed", "accepted", "changed", "unknown", "vanished")
@@ -202,6 +203,7 @@ def document_of(path: Path, rules: RuleSet, tool: str) -> Document:
                 at=str(path),
                 do="upgrade twolocks",
             )
+        _rename_rules(document, rules)
         return document
     taken = snapshot.read(path)
     evaluation, writer, out = Evaluation(taken, rules), Writer(), BytesIO()
@@ -212,6 +214,28 @@ def document_of(path: Path, rules: RuleSet, tool: str) -> Document:
     finally:
         writer.close()
     return msgspec.json.decode(out.getbuffer(), type=Document)
+
+
+def _rename_rules(document: Document, rules: RuleSet) -> None:
+    """Give the findings of a file that was written before the renaming of rules the new ids and fingerprints.
+
+    A rule of one's own may have an old id: it keeps it where it is loaded, or where the file has the new id too.
+    """
+    new = {old: id for old, id in renamed().items() if id not in document.rules and old not in rules.rules}
+    if not new.keys() & document.rules.keys():
+        return
+    document.rules = {new.get(id, id): row for id, row in document.rules.items()}
+    document.findings = [
+        msgspec.structs.replace(row, rule=new[row.rule], fingerprint=finding_fingerprint(new[row.rule], row.resource))
+        if row.rule in new
+        else row
+        for row in document.findings
+    ]
+    document.passed = {id: [new.get(rule, rule) for rule in passed] for id, passed in document.passed.items()}
+    document.not_applicable = {
+        id: {new.get(rule, rule): why for rule, why in reasons.items()}
+        for id, reasons in document.not_applicable.items()
+    }
 
 
 _GIVE = "give a file written by twolocks scan --out findings.json or --snapshot"
