@@ -63,7 +63,7 @@ def decide(
 
 
 def counted(counts: Counts, fail_on: str, found: Changes | None = None) -> tuple[int, int]:
-    """Return the open exposures, and the failed findings outside the lock categories, at or above a severity.
+    """Return the open exposures, and the failed findings without an endpoint, at or above a severity.
 
     "never" counts none.
     """

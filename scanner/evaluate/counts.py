@@ -5,7 +5,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from scanner.document import schema as rows
-from scanner.model.exposure import LOCKS
 from scanner.model.verdict import Severity
 
 SEVERITIES = tuple(each.name for each in reversed(Severity))
@@ -55,7 +54,7 @@ class Counts:
     statuses: Counter[str] = field(default_factory=Counter)
     """Checks by status: `fail`, `unknown`, `error`, `waived`, `pass`, `not-applicable`."""
     other_failures: Counter[str] = field(default_factory=Counter)
-    """Failed findings outside the lock categories, by severity name."""
+    """Failed findings without an endpoint, by severity name."""
     accepted_inconclusive: int = 0
     """Inconclusive checks that a waiver file accepts."""
     inconclusive_by_gap: Counter[str] = field(default_factory=Counter)
@@ -111,7 +110,7 @@ class Counts:
     def finding(self, row: rows.FindingRow) -> None:
         """Count a finding."""
         self.statuses[row.status] += 1
-        if row.status == "fail" and row.category not in LOCKS:
+        if row.status == "fail" and row.is_counted:
             self.other_failures[str(row.severity)] += 1
         elif row.status == "unknown":
             self._inconclusive(row)

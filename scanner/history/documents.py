@@ -37,7 +37,7 @@ class DiffSide(msgspec.Struct, frozen=True, kw_only=True):
 class DiffDocument(msgspec.Struct, kw_only=True):
     """The document that `twolocks diff` writes (schema `twolocks-diff/1`).
 
-    It holds exposures, and findings outside the lock categories. `new`: not open before, or no longer accepted.
+    It holds exposures, and findings without an endpoint. `new`: not open before, or no longer accepted.
     `first_judged`: its rule, or its subscription, is not in the old file. `changed`: another severity, reach or
     authentication. `unknown`: failed before, inconclusive now. `vanished`: its resource, rule or subscription is not in
     the new file, so that nothing says that it is fixed. `appeared_resources`, `vanished_resources`: top-level resources

@@ -46,9 +46,10 @@ ALERTS = (ChangeKind.new, ChangeKind.reopened, ChangeKind.raised)
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """An exposure or a failed finding as the last scan that saw it left it.
 
-    `rule` and `category` are empty for an exposure; `endpoint`, `address`, `reach` and `authentication` are empty for a
-    finding. `since` and `seen` are the times of the first and the last scan that saw it (UTC, ISO 8601). `visible` is
-    false where the last scan that evaluated it could not tell whether it is still open.
+    Empty: `rule` and `category` of an exposure; `address`, `reach` and `authentication` of a finding, and `endpoint` of
+    one that is counted itself; that of another names the endpoints that are counted in its place. `since` and `seen`
+    are the times of the first and the last scan that saw it (UTC, ISO 8601). `visible` is false where the last scan
+    that evaluated it could not tell whether it is still open.
     """
 
     kind: ItemKind
@@ -73,8 +74,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_counted(self) -> bool:
-        """Whether headline, exit code and notices count it: exposures, and findings outside the lock categories."""
-        return self.category not in LOCKS
+        """Whether headline, exit code and notices count it: exposures, and findings without an endpoint."""
+        return not (self.category in LOCKS and self.endpoint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,7 +193,7 @@ def _open(connection: Connection, scan: int) -> int:
     """Return the number of counted items that were open after a scan."""
     newest = _newest(scan)
     here = and_(newest.c.item == events.c.item, newest.c.scan == events.c.scan)
-    counted = or_(items.c.kind == "exposure", items.c.category.not_in(LOCKS))
+    counted = or_(items.c.category.not_in(LOCKS), items.c.endpoint == "")
     there = events.join(newest, here).join(items, items.c.number == events.c.item)
     query = select(func.count()).select_from(there).where(events.c.state == "open", counted)
     return connection.execute(query).scalar() or 0
