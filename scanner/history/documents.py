@@ -13,15 +13,23 @@ from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
 from scanner.history.baseline import change_row, first_ids
 from scanner.history.compare import EvaluatedBefore, compare
-from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, top_of, worst_first
+from scanner.history.items import Change, ChangeKind, Changes, Difference, Item, ItemKey, top_of, worst_first
 from scanner.history.observation import Observation, ScanCoverage, observe
 from scanner.model.ids import subscription_of, type_of
 from scanner.rulebook.loader import RuleSet
 from scanner.rulebook.renamed import renamed
 from scanner.snapshot import files as snapshot
 
-LISTS = ("new", "first_judged", "fixed", "accepted", "changed", "unknown", "vanished")
-"""The lists of changes in a diff document."""
+LISTS = {
+    "new": (ChangeKind.new, ChangeKind.reopened),
+    "first_judged": (ChangeKind.first_evaluated,),
+    "fixed": (ChangeKind.fixed,),
+    "accepted": (ChangeKind.accepted,),
+    "changed": (ChangeKind.raised, ChangeKind.lowered),
+    "unknown": (ChangeKind.no_longer_visible,),
+    "vanished": (ChangeKind.not_evaluated,),
+}
+"""The lists of changes in a diff document, and the kinds that each holds."""
 
 
 class DiffSide(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,51 +124,55 @@ def difference(old: Document, new: Document, files: tuple[str, str], rules: Rule
     `files` are the names of the two. `rules` give the first ids of renamed rules, and the types that rules evaluate.
     """
     pair = _Pair(old, new, rules)
-    found = compare(pair.known, pair.now, pair.coverage(), pair.evaluated_before())
-    kind = ChangeKind
-    made = DiffDocument(old=_side(files[0], old), newer=_side(files[1], new))
-    made.new = [_row(each, _why_new(each, pair.before)) for each in found.counted(kind.new, kind.reopened)]
-    made.first_judged = [_row(each) for each in found.counted(kind.first_evaluated)]
-    made.fixed = [_row(each) for each in found.counted(kind.fixed)]
-    made.accepted = [_row(each) for each in found.counted(kind.accepted) if each.was is not None]
-    made.changed = [_row(each) for each in found.counted(kind.raised, kind.lowered)]
-    made.unknown = [_row(each) for each in found.counted(kind.no_longer_visible)]
-    made.vanished = [_row(each) for each in _vanished(pair, found)]
-    made.same = sum(item.is_counted and item.state == "open" for item in found.unchanged)
+    found = _difference(pair)
     tops = [{top_of(id): id for id in _tops(each.resources)} for each in (old, new)]
-    made.appeared_resources = sorted((tops[1][id] for id in tops[1].keys() - tops[0].keys()), key=order)
-    made.vanished_resources = sorted((tops[0][id] for id in tops[0].keys() - tops[1].keys()), key=order)
-    made.notes = _notes(old, new)
+    made = DiffDocument(
+        old=_side(files[0], old),
+        newer=_side(files[1], new),
+        same=found.same,
+        appeared_resources=sorted((tops[1][id] for id in tops[1].keys() - tops[0].keys()), key=order),
+        vanished_resources=sorted((tops[0][id] for id in tops[0].keys() - tops[1].keys()), key=order),
+        notes=_notes(old, new),
+    )
+    for name, kinds in LISTS.items():
+        setattr(made, name, [change_row(each) for each in found.changes if each.kind in kinds])
     return made
 
 
-def _why_new(change: Change, before: Observation) -> str:
+def _difference(pair: _Pair) -> Difference:
+    """Return the counted changes, the most severe first, without what came accepted."""
+    found = compare(pair.known, pair.now, pair.coverage(), pair.evaluated_before())
+    changes = [_explained(each, pair.before) for each in found.counted(*ChangeKind)]
+    changes = [each for each in changes if each.kind is not ChangeKind.accepted or each.was is not None]
+    same = sum(item.is_counted and item.state == "open" for item in found.unchanged)
+    return Difference([*changes, *_not_evaluated(pair, found)], same)
+
+
+def _explained(change: Change, before: Observation) -> Change:
     if change.kind is ChangeKind.new and before.is_uncertain(change.item):
-        return "it was inconclusive before"
-    return change.why
+        return replace(change, why="it was inconclusive before")
+    return change
 
 
-def _vanished(pair: _Pair, found: Changes) -> list[Change]:
+def _not_evaluated(pair: _Pair, found: Changes) -> list[Change]:
     """Return the open items that the comparison leaves out, because the new file does not evaluate them."""
     compared = {each.item.key for each in found.changed} | {item.key for item in found.unchanged}
     coverage = pair.coverage()
     left = [
         item for key, item in pair.known.items() if key not in compared and item.is_counted and item.state == "open"
     ]
-    kind = ChangeKind.no_longer_visible
-    return [Change(kind, item, item, _why_vanished(item, pair, coverage)) for item in sorted(left, key=worst_first)]
+    kind = ChangeKind.not_evaluated
+    return [
+        Change(kind, item, item, _why_not_evaluated(item, pair, coverage)) for item in sorted(left, key=worst_first)
+    ]
 
 
-def _why_vanished(item: Item, pair: _Pair, coverage: ScanCoverage) -> str:
+def _why_not_evaluated(item: Item, pair: _Pair, coverage: ScanCoverage) -> str:
     if subscription_of(item.resource) not in coverage.subscriptions:
         return "its subscription is not in the new file"
     if not pair.now.is_present(item.resource):
         return "its resource is not in the new file"
     return "its rule is not in the new file" if item.rule else "no rule in the new file reads it"
-
-
-def _row(change: Change, why: str | None = None) -> ChangeRow:
-    return change_row(change if why is None else replace(change, why=why))
 
 
 def _side(file: str, document: Document) -> DiffSide:

@@ -37,6 +37,13 @@ class ChangeKind(StrEnum):
     visible_again = "again"
     fixed = "fixed"
     no_longer_visible = "unseen"
+    not_evaluated = "vanished"
+    """Only between two files: nothing in the newer one evaluates it. A history leaves such an item as it is."""
+
+    @property
+    def word(self) -> str:
+        """The displayed name: `first evaluated`."""
+        return self.name.replace("_", " ")
 
 
 ALERTS = (ChangeKind.new, ChangeKind.reopened, ChangeKind.raised)
@@ -110,6 +117,14 @@ class Changes:
     def alerts(self, least: Severity = Severity.info) -> list[Change]:
         """Return what is new, reopened or raised, counted, and at least that severe."""
         return [each for each in self.of(*ALERTS) if each.item.is_counted and rank(each.item.severity) >= least]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The changes between two scans, and the number of counted items that are open in both and the same."""
+
+    changes: list[Change]
+    same: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,22 +7,14 @@ import msgspec
 from scanner.content import content
 from scanner.document.schema import ChangeRow
 from scanner.evaluate.counts import SEVERITIES
-from scanner.history.documents import DiffDocument
+from scanner.history.documents import LISTS, DiffDocument
 from scanner.report.changes import cell_text
 from scanner.report.html import joined, policy, template_environment, trusted
 from scanner.report.markdown import code, text
 from scanner.report.text import last_segment
 from scanner.report.words import Words
 
-WORDS = {
-    "new": "new",
-    "first_judged": "first evaluated",
-    "fixed": "fixed",
-    "accepted": "accepted",
-    "changed": "changed",
-    "unknown": "inconclusive now",
-    "vanished": "no longer visible",
-}
+WORDS = {name: kinds[0].word for name, kinds in LISTS.items()} | {"changed": "changed"}
 """The word of each list, in the order of the output."""
 ALWAYS = ("new", "fixed", "changed", "unknown")
 MEANING = {
@@ -48,7 +40,7 @@ _STYLES = ("tokens.css", "page.css", "cards.css", "changes.css", "print.css")
 
 
 def sentence(found: DiffDocument) -> str:
-    """Return `1 new, 1 fixed, 1 changed, 1 inconclusive now, 34 unchanged; 2 resources added, 1 removed`."""
+    """Return `1 new, 1 fixed, 1 changed, 1 no longer visible, 34 unchanged; 2 resources added, 1 removed`."""
     counts = found.counts
     counted = [f"{counts[name]:,} {word}" for name, word in WORDS.items() if counts[name] or name in ALWAYS]
     return f"{', '.join(counted)}, {_rest(found)}"
