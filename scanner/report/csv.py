@@ -30,7 +30,6 @@ LONGEST = 32_000
 _CUT = " [cut]"
 _SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212"
 _LEAD = re.compile(rf"(^|[;,])(?=[\s\"'`\u2018\u2019\u201c\u201d]*[{_SIGNS}])")
-_GUARDED = re.compile(rf"(^|[;,])'(?=[\s\"'`\u2018\u2019\u201c\u201d]*[{_SIGNS}])")
 _ROWS = 512
 Row = dict[str, object]
 
@@ -70,11 +69,6 @@ def _cell(text: str) -> str:
     if len(text) > LONGEST:
         text = text[: LONGEST - len(_CUT)] + _CUT
     return _LEAD.sub(r"\1'", text)
-
-
-def unguarded(text: str) -> str:
-    """Return the value of a cell without the apostrophes that `cell` put there."""
-    return _GUARDED.sub(r"\1", text)
 
 
 def _rows(document: Document) -> Iterator[Row]:
