@@ -16,7 +16,9 @@ from scanner.document.writer import AtomicFile
 from scanner.errors import InputError
 from scanner.history import queries as questions
 from scanner.history.items import Change, Item, ScanRecord
-from scanner.history.store import SEVERITIES, History
+from scanner.history.store import History
+from scanner.model.ids import name_of
+from scanner.model.verdict import SEVERITIES
 from scanner.terminal.lines import table
 from scanner.terminal.text import many
 
@@ -163,7 +165,7 @@ def _facts(scan: ScanRecord) -> Row:
 def _named(item: Item) -> Row:
     """Return severity, displayed name, fingerprint."""
     what = item.endpoint + (f" {item.address}" if item.address else "") if item.kind == "exposure" else item.rule
-    return item.severity, f"{item.resource.rstrip('/').rsplit('/', 1)[-1]}: {what}", item.fingerprint
+    return item.severity, f"{name_of(item.resource)}: {what}", item.fingerprint
 
 
 def _changed(change: Change) -> Row:

@@ -12,9 +12,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from scanner.config.options import SEVERITIES, Option
+from scanner.config.options import Option
 from scanner.config.toml import TomlFile
 from scanner.model.exposure import Auth, Reach
+from scanner.model.verdict import SEVERITIES
 
 Schema = dict[str, Any]
 TEXT: Any = Annotated[str, Meta(pattern=r"\S")]

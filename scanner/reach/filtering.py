@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 
 from scanner.model.addresses import Version
 from scanner.model.exposure import Hop
+from scanner.model.ids import name_of
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.known_ports import KnownPort
 from scanner.reach.networks import Destination, Fabric
@@ -64,7 +65,7 @@ class FilterStep:
 
     def hop(self) -> Hop:
         """Return the step as a hop of an exposure."""
-        name = self.resource.rstrip("/").rsplit("/", 1)[-1] or _NAMES[self.kind]
+        name = name_of(self.resource) or _NAMES[self.kind]
         texts = [f"{rule.name} ({rule.priority})" for rule in self.rules[:MAX_NAMED_RULES]]
         more = len(self.rules) - len(texts)
         rules = join_with_and([*texts, f"and {more} more"] if more > 0 else texts)

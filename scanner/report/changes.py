@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scanner.document.schema import CellRow, ChangeRow, ChangesRow, Document, ExposureRow, FindingRow
-from scanner.evaluate.counts import SEVERITIES
+from scanner.evaluate.counts import rank
+from scanner.model.verdict import SEVERITIES
 from scanner.report.cards import ResourceNames, first_seen, remedy
-from scanner.report.summary import rank
 from scanner.report.trend import trend
 from scanner.report.words import Words
 

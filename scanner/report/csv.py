@@ -13,8 +13,9 @@ from typing import IO
 import msgspec
 
 from scanner.document.schema import Document, ExposureRow, FindingRow, GapRow, ResourceRow, WaiverRow
-from scanner.report.gaps import answer, subscription_of
-from scanner.report.text import last_segment, plain
+from scanner.model.ids import name_of, subscription_of
+from scanner.report.gaps import answer
+from scanner.report.text import plain
 
 COLUMNS = (
     "record", "status", "severity", "worst", "new", "since", "rule", "category", "title", "subscription",
@@ -91,7 +92,7 @@ def _resource(id: str, resources: Mapping[str, ResourceRow], names: Mapping[str,
         "subscription_name": names.get(subscription.lower(), ""),
         "resource_group": row and row.resource_group,
         "type": row and row.type,
-        "name": (row.name if row else "") or last_segment(id),
+        "name": (row.name if row else "") or name_of(id),
         "location": row and row.location,
         "tags": "; ".join(f"{name}={value}" for name, value in sorted(row.tags.items())) if row else "",
     }

@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from scanner.document.schema import Document, ExposureRow, FindingRow, ResourceRow
-from scanner.evaluate.counts import SEVERITIES
-from scanner.report.gaps import scope_names, subscription_of
+from scanner.model.ids import subscription_of
+from scanner.model.verdict import SEVERITIES
+from scanner.report.gaps import scope_names
 from scanner.report.summary import STATUSES, rating
 from scanner.report.words import Words, parse_time
 

@@ -6,12 +6,12 @@ import msgspec
 
 from scanner.content import content
 from scanner.document.schema import ChangeRow
-from scanner.evaluate.counts import SEVERITIES
 from scanner.history.documents import LISTS, DiffDocument
+from scanner.model.ids import name_of
+from scanner.model.verdict import SEVERITIES
 from scanner.report.changes import cell_text
 from scanner.report.html import joined, policy, template_environment, trusted
 from scanner.report.markdown import code, text
-from scanner.report.text import last_segment
 from scanner.report.words import Words
 
 WORDS = {name: kinds[0].word for name, kinds in LISTS.items()} | {"changed": "changed"}
@@ -80,7 +80,7 @@ def _resources(found: DiffDocument) -> dict[str, list[str]]:
 
 def _label(row: ChangeRow) -> str:
     """Return `stjournal: blob/eksport`, or the rule in place of the endpoint."""
-    return f"{last_segment(row.resource)}: {row.endpoint or row.rule}"
+    return f"{name_of(row.resource)}: {row.endpoint or row.rule}"
 
 
 def write_json(found: DiffDocument, out: IO[bytes]) -> None:
@@ -156,7 +156,7 @@ def _card(name: str, row: ChangeRow, words: Words) -> dict[str, str]:
         "look": _LOOKS.get(name, severity),
         "badge": WORDS[name].capitalize() if name in _LOOKS else words(f"severity.{severity}"),
         "title": f"Was: {row.title}" if name in ("fixed", "accepted") else row.title,
-        "name": last_segment(row.resource),
+        "name": name_of(row.resource),
         "what": row.endpoint or row.rule,
         "remark": _remark(name, row, words),
         "resource": row.resource,

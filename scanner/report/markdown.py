@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 
 from scanner.document.schema import ChangeRow, ChangesRow, Document, ExposureRow, FindingRow
-from scanner.evaluate.counts import SEVERITIES, Counts
+from scanner.evaluate.counts import Counts, rank
+from scanner.model.ids import name_of
+from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
-from scanner.report.summary import ReportSummary, has_unknown_lock, may_be_worse, rank, summarize
-from scanner.report.text import has_invisible, last_segment, shortened, split_fix
+from scanner.report.summary import ReportSummary, has_unknown_lock, may_be_worse, summarize
+from scanner.report.text import has_invisible, shortened, split_fix
 from scanner.report.words import Words
 
 MOST_BYTES = 900_000
@@ -147,7 +149,7 @@ def _change_list(word: str, rows: Sequence[ExposureRow | FindingRow | ChangeRow]
     ordered = sorted(rows, key=lambda row: (rank(row.severity), row.resource.lower(), row.fingerprint))
     for row in ordered[:CHANGES]:
         endpoint = ", ".join(row.endpoints) if isinstance(row, FindingRow) else row.endpoint
-        where = f"{code(last_segment(row.resource))}{f' {code(endpoint)}' if endpoint else ''}"
+        where = f"{code(name_of(row.resource))}{f' {code(endpoint)}' if endpoint else ''}"
         why = (row.why if isinstance(row, ChangeRow) else "") or row.title
         yield f"- **{word}** {row.severity or ''} {where}: {text(why)}".replace("  ", " ")
     if len(ordered) > CHANGES:
@@ -168,7 +170,7 @@ def _endpoints(document: Document) -> Iterator[str]:
     for same in list(groups.values())[:ENDPOINTS]:
         first, more = same[0], len(same) - 1
         others = f" and {more:,} more" if more else ""
-        name = code(last_segment(first.resource))
+        name = code(name_of(first.resource))
         yield f"- **{first.severity}** {name} {code(first.endpoint)}{others}: {text(first.title)}"
         yield from _fix(first.fix)
     if len(groups) > ENDPOINTS:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from scanner.document import schema as rows
 from scanner.history.items import ALERTS, Change, ChangeKind, Changes
+from scanner.model.ids import name_of
 from scanner.terminal.lines import Line
 
 SHOWN = 5
@@ -84,10 +85,6 @@ class ChangeLines:
         if self.row.baseline:
             return ""
         return ", ".join(f"{counts[name]:,} {word}" for name, word in _ALERTS if counts[name]) or "nothing new"
-
-
-def name_of(resource: str) -> str:
-    return resource.rstrip("/").rsplit("/", 1)[-1]
 
 
 def sentence(name: str, change: Change) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from scanner.document import schema as rows
-from scanner.evaluate.counts import SEVERITIES, Counts
+from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
 from scanner.model.ids import type_of
-from scanner.model.verdict import Severity
+from scanner.model.verdict import SEVERITIES, Severity
 from scanner.report.text import split_fix
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.change_lines import ChangeLines
