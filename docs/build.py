@@ -37,6 +37,10 @@ These rule ids changed once, before the first release. The fingerprints of their
 
 - **Waivers and settings** are not rewritten. An old id in a waiver, in `--only`, `--skip` or `[severity.RULE]` is an
   error (exit code 2) that gives the new id.
+- **Patterns** with `*` match the new ids. One that matches no rule is an error that gives the new ids of the rules that
+  it matched. One that matches a rule is accepted, although it may have matched others before (`keyvault-*` does not
+  match `managed-hsm-external-subnet`). `twolocks rules list --only PATTERN` lists the rules of a pattern.
+- **Findings files** that were written before are read by `twolocks diff` with the new ids and fingerprints.
 - **Histories** are migrated by `twolocks history upgrade`, SQLite files by the next scan. No finding becomes new or
   fixed.
 - **SARIF** rule ids and fingerprints are the new ones. Code scanning closes the alerts with old ids and opens new

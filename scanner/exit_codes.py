@@ -11,6 +11,7 @@ from scanner.evaluate.results import EvaluationResult
 from scanner.history.items import ALERTS, Changes
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import Broken
+from scanner.terminal.text import many
 
 NEW = "new:"
 FINE, FOUND, WRONG, INCOMPLETE, NOTHING_READ, DEFECT = 0, 1, 2, 3, 4, 70
@@ -42,10 +43,10 @@ def decide(
     them `new:SEVERITY` counts every open failure.
     """
     also = f"; also incomplete{_incomplete(result)}" if not result.complete else ""
-    wrong = f"Azure disagrees in {defects:,} {_s(defects, 'place', 'places')}: a defect of Twolocks"
+    wrong = f"Azure disagrees in {many(defects, 'place')}: a defect of Twolocks"
     also = f"; {wrong}{also}" if defects else also
     if broken or unwritten:
-        faults = [f"{len(broken)} rule {_s(len(broken), 'file was', 'files were')} not loaded"] if broken else []
+        faults = [f"{len(broken)} rule {'file was' if len(broken) == 1 else 'files were'} not loaded"] if broken else []
         faults += (
             [f"{', '.join(unwritten)} {'was' if len(unwritten) == 1 else 'were'} not written"] if unwritten else []
         )
@@ -63,7 +64,7 @@ def decide(
 
 
 def counted(counts: Counts, fail_on: str, found: Changes | None = None) -> tuple[int, int]:
-    """Return the open exposures, and the failed findings outside the lock categories, at or above a severity.
+    """Return the open exposures, and the failed findings without an endpoint, at or above a severity.
 
     "never" counts none.
     """
@@ -81,10 +82,10 @@ def counted(counts: Counts, fail_on: str, found: Changes | None = None) -> tuple
 def _found(endpoints: int, others: int, result: EvaluationResult, fail_on: str, news: Changes | None) -> str:
     parts = []
     if endpoints:
-        parts.append(f"{endpoints:,} {_s(endpoints, 'endpoint', 'endpoints')}")
+        parts.append(many(endpoints, "endpoint"))
     if others:
         more = "other " if endpoints else ""
-        parts.append(f"{others:,} {more}{_s(others, 'finding', 'findings')}")
+        parts.append(many(others, f"{more}finding"))
     least = fail_on.removeprefix(NEW)
     level = "" if least == "critical" else " or above"
     text = f"{' and '.join(parts)} at {least}{level}" if parts else ""
@@ -92,7 +93,7 @@ def _found(endpoints: int, others: int, result: EvaluationResult, fail_on: str, 
         text = f"{' and '.join(parts)} {_kinds(fail_on, news)} at {least}{level} (--fail-on {fail_on})"
     if result.crashes:
         rules = len({crash.rule for crash in result.crashes})
-        crashed = f"{rules} {_s(rules, 'rule', 'rules')} crashed"
+        crashed = f"{many(rules, 'rule')} crashed"
         text = f"{text}; {crashed}" if text else crashed
     return text
 
@@ -119,9 +120,5 @@ def _incomplete(result: EvaluationResult, *, checks: bool = False) -> str:
     if not checks_left and not gaps:
         return ": part of the scope could not be assessed"
     some = checks_left and (checks or not gaps)
-    said = f", {checks_left:,} {_s(checks_left, 'check', 'checks')} inconclusive" if some else ""
-    return said + (f" ({gaps:,} {_s(gaps, 'gap', 'gaps')})" if gaps else "")
-
-
-def _s(count: int, one: str, many: str) -> str:
-    return one if count == 1 else many
+    said = f", {many(checks_left, 'check')} inconclusive" if some else ""
+    return said + (f" ({many(gaps, 'gap')})" if gaps else "")

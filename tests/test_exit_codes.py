@@ -40,10 +40,11 @@ def result(
     return EvaluationResult(counts, crashes=list(crashes), complete=complete)
 
 
-def change(kind: str, severity: str, *, of: Any = "exposure", category: str = "") -> Change:
-    fingerprint = f"{kind} {severity} {of} {category}"
+def change(kind: str, severity: str, *, of: Any = "exposure", **more: str) -> Change:
+    fingerprint = f"{kind} {severity} {of} {more}"
     return Change(
-        ChangeKind(kind), Item(kind=of, fingerprint=fingerprint, resource="/s", severity=severity, category=category)
+        ChangeKind(kind),
+        Item(kind=of, fingerprint=fingerprint, resource="/s", severity=severity, **more),  # type: ignore[arg-type]
     )
 
 
@@ -162,10 +163,15 @@ def test_news_are_called_what_they_are(news: list[str], said: str) -> None:
 def test_what_is_old_mended_or_shown_by_an_exposure_fails_nothing_new() -> None:
     quiet: list[str] = ["first-looked", "better", "accepted", "again", "fixed", "unseen"]
     found = Changes([*(change(each, "critical") for each in quiet)])
-    found.changed.append(change("new", "critical", of="finding", category="network"))
+    found.changed.append(change("new", "critical", of="finding", category="network", endpoint="blob"))
     assert counted(result().counts, "new:info", found) == (0, 0)
     ended = decide(result(open={"critical": 3}), "new:critical", found=found)
     assert (ended.code, ended.why) == (FINE, "nothing new at critical; 3 critical")
+
+
+def test_a_new_lock_finding_without_an_endpoint_fails() -> None:
+    found = Changes([change("new", "medium", of="finding", category="network")])
+    assert counted(result().counts, "new:medium", found) == (0, 1)
 
 
 def test_a_crash_alone_is_told_without_words_of_what_is_new() -> None:

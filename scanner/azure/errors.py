@@ -15,9 +15,6 @@ import msgspec
 
 from scanner.errors import AccessError
 
-NO_ANSWER = ("Timeout", "Reset", "BadJson")
-"""The codes of a read without a usable answer, which are not Azure's."""
-
 _CODE = re.compile(r"[\w.\- ]{1,80}", re.ASCII)
 _ACTION = re.compile(r"[\w.*-]+(/[\w.*$-]+)+", re.ASCII)
 _REFUSED_ACTION = re.compile(

@@ -15,7 +15,7 @@ from scanner.collect.plan import Plan, Scope
 from scanner.config.settings import Settings
 from scanner.errors import InputError
 from scanner.exit_codes import FINE, INCOMPLETE
-from scanner.model.ids import group_of, subscription_of
+from scanner.model.ids import group_of, name_of, subscription_of
 from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook import permissions as access
 from scanner.rulebook.loader import RuleSet
@@ -327,7 +327,7 @@ def _scope_of(settings: Settings) -> tuple[Scope, dict[str, list[tuple[str, ...]
     for text in settings["scope"]:
         place = access.scope(text, settings.at("scope", text))
         if access.in_management_group(place):
-            above.append(place.rsplit("/", 1)[-1])
+            above.append(name_of(place))
         elif group := group_of(place):
             groups[subscription_of(place)][group.lower()] = (group,)
         else:

@@ -15,8 +15,10 @@ from scanner.config.settings import Settings
 from scanner.document.writer import AtomicFile
 from scanner.errors import InputError
 from scanner.history import queries as questions
-from scanner.history.items import Change, ChangeKind, Item, ScanRecord
-from scanner.history.store import SEVERITIES, History
+from scanner.history.items import Change, Item, ScanRecord
+from scanner.history.store import History
+from scanner.model.ids import name_of
+from scanner.model.verdict import SEVERITIES
 from scanner.terminal.lines import table
 from scanner.terminal.text import many
 
@@ -49,13 +51,13 @@ def show(settings: Settings, scan: str) -> int:
 def diff(settings: Settings, first: str, then: str) -> int:
     """Print the changes between two scans."""
     with _open(settings) as history:
-        found = questions.diff(history, first, then)
+        old, new, found = questions.diff(history, first, then)
     if settings["format"] == "json":
         rows = [_change(each) for each in found.changes]
-        return _json({"from": _scan(found.old), "to": _scan(found.new), "changes": rows, "same": found.same})
+        return _json({"from": _scan(old), "to": _scan(new), "changes": rows, "same": found.same})
     changes = [each for each in found.changes if each.item.is_counted]
     _table(map(_changed, changes), 2)
-    return _say(f"From {found.old.taken} to {found.new.taken}: {_sums(changes)}; {found.same:,} unchanged")
+    return _say(f"From {old.taken} to {new.taken}: {_sums(changes)}; {found.same:,} unchanged")
 
 
 def trend(settings: Settings, scan: str) -> int:
@@ -163,21 +165,16 @@ def _facts(scan: ScanRecord) -> Row:
 def _named(item: Item) -> Row:
     """Return severity, displayed name, fingerprint."""
     what = item.endpoint + (f" {item.address}" if item.address else "") if item.kind == "exposure" else item.rule
-    return item.severity, f"{item.resource.rstrip('/').rsplit('/', 1)[-1]}: {what}", item.fingerprint
+    return item.severity, f"{name_of(item.resource)}: {what}", item.fingerprint
 
 
 def _changed(change: Change) -> Row:
-    return (_word(change.kind), *_named(change.item), change.why)
+    return (change.kind.word, *_named(change.item), change.why)
 
 
 def _sums(changes: list[Change]) -> str:
-    counts = Counter(_word(change.kind) for change in changes)
+    counts = Counter(change.kind.word for change in changes)
     return ", ".join(f"{count:,} {kind}" for kind, count in counts.items()) or "no changes"
-
-
-def _word(kind: ChangeKind) -> str:
-    """Return the displayed name of a kind of change: `first evaluated`."""
-    return kind.name.replace("_", " ")
 
 
 def _age(item: Item, now: str) -> str:

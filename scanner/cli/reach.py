@@ -13,7 +13,7 @@ from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import FINE, INCOMPLETE
 from scanner.model.addresses import PUBLIC_ADDRESSES, BadAddress, parse
 from scanner.model.exposure import Exposure, Hop
-from scanner.model.ids import root_of, segments, subscription_of, type_of
+from scanner.model.ids import name_of, root_of, segments, subscription_of, type_of
 from scanner.model.json_paths import get_path, same
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import Read, ResourceType
@@ -120,7 +120,7 @@ def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAn
     if top is None:
         gap = next(iter(bundle.gaps.values()), None)
         why = gap.why() if gap is not None else "only parts of it were collected"
-        name = bundle.id.rsplit("/", 1)[-1]
+        name = name_of(bundle.id)
         hop = Hop("resource", name, why, bundle.id, None)
         return [ReachAnswer("not known", f"{name} could not be assessed", (hop,))]
     kind = next(each for each in evaluation.kinds[top.type.lower()] if each.endpoint_function is not None)
@@ -206,7 +206,7 @@ def _target(question: Question, evaluation: Evaluation) -> tuple[Bundle, list[Re
         if top is not None and _names(question.source, top.id):
             others.append(top)
         if type_of(bundle.id).lower() in judged:
-            names.add(bundle.id.rsplit("/", 1)[-1])
+            names.add(name_of(bundle.id))
             if _names(question.resource, bundle.id):
                 fits[bundle.id.lower()] = bundle
     if question.resource.startswith("/") and len(fits) > 1:
@@ -224,7 +224,7 @@ def _target(question: Question, evaluation: Evaluation) -> tuple[Bundle, list[Re
 def _names(word: str, id: str) -> bool:
     """Return whether a word names a resource: its name, its id, or the id of something below it."""
     if not word.startswith("/"):
-        return same(word, id.rsplit("/", 1)[-1])
+        return same(word, name_of(id))
     asked, own = segments(word), segments(id)
     return asked[: len(own)] == own
 
@@ -236,7 +236,7 @@ def _ambiguous(word: str, ids: Sequence[str], at: str) -> InputError:
 
 
 def _unknown_resource(word: str, names: set[str]) -> InputError:
-    short = word.rstrip("/").rsplit("/", 1)[-1]
+    short = name_of(word)
     known = {name.lower(): name for name in names}
     near = [known[each] for each in nearest(short, known)]
     if word.startswith("/") and type_of(root_of(word) or word) and not near:
@@ -269,8 +269,8 @@ def _inside_caller(source: str, others: Sequence[Resource], found: Topology) -> 
         if _exact(source, known):
             ids.setdefault(known, known)
     if not ids:
-        names = {each.rsplit("/", 1)[-1] for each in (*fabric.nics, *fabric.subnets, *public_addresses(found.index))}
-        near = nearest(source.rsplit("/", 1)[-1], names)
+        names = {name_of(each) for each in (*fabric.nics, *fabric.subnets, *public_addresses(found.index))}
+        near = nearest(name_of(source), names)
         hint = f"nearest: {', '.join(near)}; or " if near else ""
         raise InputError(
             f'"{source}" is not an address or a collected resource',
@@ -280,7 +280,7 @@ def _inside_caller(source: str, others: Sequence[Resource], found: Topology) -> 
     if len(ids) > 1:
         raise _ambiguous(source, list(ids.values()), f"--source {source}")
     id = next(iter(ids.values()))
-    name = id.rsplit("/", 1)[-1]
+    name = name_of(id)
     nics = _nics(others[0]) if others else []
     made = caller_of_resource(name, id, found, nics)
     if made is None:
@@ -293,7 +293,7 @@ def _inside_caller(source: str, others: Sequence[Resource], found: Topology) -> 
 
 
 def _exact(word: str, key: str) -> bool:
-    return segments(word) == segments(key) if word.startswith("/") else same(word, key.rsplit("/", 1)[-1])
+    return segments(word) == segments(key) if word.startswith("/") else same(word, name_of(key))
 
 
 # Live
@@ -387,7 +387,7 @@ class _IdFinder:
         if rows:
             raise _ambiguous(word, rows, at)
         every = await self._query("resources | project id | order by id asc")
-        names = {each.rsplit("/", 1)[-1] for each in every if not judged or type_of(each).lower() in judged}
+        names = {name_of(each) for each in every if not judged or type_of(each).lower() in judged}
         raise _unknown_resource(word, names)
 
     async def _query(self, kql: str) -> list[str]:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from scanner.cli.common import say
-from scanner.config.options import SEVERITIES
 from scanner.config.settings import Settings
 from scanner.content import content
 from scanner.errors import InputError
 from scanner.model.rule import CATEGORIES
+from scanner.model.verdict import SEVERITIES
 from scanner.rulebook import loader, new_rule
 from scanner.rulebook.loader import RuleSet
 from scanner.rulebook.new_rule import Files, RulePlace

@@ -320,7 +320,7 @@ Show the changes in a scan (default: the last one), and the findings that were
 open after it in its subscriptions, oldest first. Columns: change, severity,
 name, fingerprint, reason or age. Changes: new, first evaluated (by a new rule
 or of a new type), reopened, raised, lowered, accepted, visible again, fixed,
-no longer visible. Shows endpoints and findings outside the lock categories, as
+no longer visible. Shows endpoints and findings without an endpoint, as
 counted by a scan; JSON contains all.""",
         outro="""\
 JSON: {scan: {as of list}, changes: [{news, why, item..., was: {severity, reach,

@@ -4,7 +4,6 @@ msgspec checks the value of one key and returns its schema. It does not read who
 fault. Users see all faults of a file at once, each with its line and the nearest name.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,24 +12,21 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from scanner.config.options import SEVERITIES, Option
+from scanner.config.options import Option
 from scanner.config.toml import TomlFile
 from scanner.model.exposure import Auth, Reach
+from scanner.model.verdict import SEVERITIES
 
 Schema = dict[str, Any]
 TEXT: Any = Annotated[str, Meta(pattern=r"\S")]
 ONE: Any = Annotated[str, Meta(min_length=1)]
-# Without a pattern, because msgspec 0.22 crashes where one type holds a pattern twice.
-ONE_OR_MORE: Any = ONE | Annotated[list[ONE], Meta(min_length=1)]
 NAMES: Any = Annotated[list[TEXT], Meta(min_length=1)]
-PORT: Any = Annotated[int, Meta(ge=1, le=65535)]
 CELL: Any = Annotated[
     str, Meta(pattern=f"^(data|admin|app)/({'|'.join(Auth.__members__)}|unknown)/({'|'.join(Reach.__members__)})$")
 ]
 TAG: Any = Annotated[str, Meta(pattern=r"^\s*[^\s=][^=]*=\s*\S")]
 MAX_DAYS = 365
 """The default for how far ahead a waiver may expire, in days."""
-TLS = ("starttls", "implicit", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,56 +119,6 @@ TABLES: Mapping[str, tuple[Key, ...] | None] = {
     "notify": None,
 }
 """The tables of a settings file and their keys; None for free keys, () for the options of `scan`."""
-
-
-# Notifications
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""The name of a notification."""
-
-
-def _secret(name: str, about: str, needed: bool = True) -> tuple[Key, Key]:
-    return (
-        Key(f"{name}-env", f"Environment variable that contains {about}", needed=needed, other=f"{name}-file"),
-        Key(f"{name}-file", f"File that contains {about}", needed=needed, other=f"{name}-env"),
-    )
-
-
-_URL = _secret("url", "the URL, which is a secret")
-COMMON = (
-    Key("kind", "Channel of the notification"),
-    Key("min-severity", "Lowest severity to report (default: high)", known=SEVERITIES),
-    Key("owner", "Report only resources with this value of the owner tag, and waivers of this owner"),
-)
-KINDS: Mapping[str, tuple[Key, ...]] = {
-    "teams": _URL,
-    "slack": _URL,
-    "webhook": (*_URL, *_secret("secret", "the signing key")),
-    "mail": (
-        Key("host", "Mail server", needed=True),
-        Key("port", "Default: 587 with starttls, 465 with implicit", PORT, "a port, a number from 1 to 65535"),
-        Key("tls", "starttls (default), implicit, or none (this machine only)", known=TLS),
-        Key("from", "Sender", needed=True),
-        Key(
-            "to",
-            "Addresses of the recipients",
-            ONE_OR_MORE,
-            "a list of addresses",
-            '["ops@agency.example"]',
-            needed=True,
-        ),
-        Key("user", "User name, if the server requires a login"),
-        *_secret("password", "the password of the user", needed=False),
-    ),
-    "github": (),
-    "azure-devops": (),
-}
-"""The kinds of notifications, each with its keys in addition to COMMON."""
-
-
-def keys_of(kind: str) -> tuple[Key, ...]:
-    """Return all keys of a notification of this kind."""
-    return (*COMMON, *KINDS[kind])
 
 
 # The waiver file

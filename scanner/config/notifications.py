@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from scanner.config.keys import KINDS, NAME, Key, keys_of
+from scanner.config.channels import CHANNELS, NAME, keys_of
+from scanner.config.keys import Key
 from scanner.config.toml import TomlFile
 from scanner.errors import InputError
 from scanner.model.verdict import Severity
@@ -28,9 +29,9 @@ def check(file: TomlFile, name: str, table: Mapping[str, Any]) -> None:
     place, kind = ("notify", name), table["kind"]
     if not NAME.fullmatch(name):
         file.fault(f'"{name}" is not a valid name of a notification', *place, do="use letters, digits, dots, - and _")
-    if kind not in KINDS:
-        known = ", ".join(KINDS)
-        file.unknown(f'unknown kind of notification "{kind}"', kind, KINDS, *place, "kind", more=f"known: {known}")
+    if kind not in CHANNELS:
+        known = ", ".join(CHANNELS)
+        file.unknown(f'unknown kind of notification "{kind}"', kind, CHANNELS, *place, "kind", more=f"known: {known}")
         return
     known_keys = {key.name: key for key in keys_of(kind)}
     for given, value in table.items():

@@ -5,9 +5,8 @@ and the help are made of them. `--help` loads this module, so it imports nothing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scanner.model.verdict import Severity
+from scanner.model.verdict import SEVERITIES
 
-SEVERITIES = tuple(each.name for each in reversed(Severity))
 FAIL_ON = (*SEVERITIES, "never")
 NEW = tuple(f"new:{name}" for name in SEVERITIES)
 """Values of `--fail-on` for scans with a history: count only findings that are new, reopened or raised."""

@@ -4,12 +4,11 @@ They define the keys and their values. Only the readers check the rest: rules th
 networks that cover the internet. Draft 7, because TOML editors support it.
 """
 
+from scanner.config.channels import CHANNELS, NAME, keys_of
 from scanner.config.commands import SCAN
 from scanner.config.keys import (
     GAP,
     INTENDED,
-    KINDS,
-    NAME,
     NETWORK,
     REPORT,
     SEVERITY,
@@ -18,7 +17,6 @@ from scanner.config.keys import (
     WAIVERS,
     Key,
     Schema,
-    keys_of,
     option_key,
 )
 
@@ -41,7 +39,7 @@ def settings() -> Schema:
         "waivers": _table(WAIVERS),
         "notify": {
             "propertyNames": {"pattern": f"^{NAME.pattern}$"},
-            **_named("Notifications, by name", {"oneOf": [_notification(kind) for kind in KINDS]}),
+            **_named("Notifications, by name", {"oneOf": [_notification(kind) for kind in CHANNELS]}),
         },
     }
     assert tables.keys() == TABLES.keys()

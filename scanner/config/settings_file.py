@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from scanner.config import notifications
 from scanner.config.keys import INTENDED, MAX_DAYS, SEVERITY, TABLES, VALUES, Key, texts
-from scanner.config.options import SEVERITIES, Option
+from scanner.config.options import Option
 from scanner.config.toml import TomlFile
 from scanner.model.addresses import AddressSet, breadth, parse, union
-from scanner.model.verdict import Severity
+from scanner.model.verdict import SEVERITIES, Severity
 
 if TYPE_CHECKING:
     from scanner.evaluate.policy import Intended

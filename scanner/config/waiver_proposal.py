@@ -17,6 +17,7 @@ from scanner.document.schema import Document, ExposureRow, FindingRow
 from scanner.errors import InputError, nearest
 from scanner.evaluate.policy import Failure
 from scanner.model.exposure import LOCKS, Auth, Reach
+from scanner.model.ids import name_of
 from scanner.model.verdict import Severity
 
 LEAST = 6
@@ -132,11 +133,7 @@ def _status(row: ExposureRow | FindingRow) -> str:
 
 
 def _says(row: ExposureRow | FindingRow) -> str:
-    return f"{_name(row.resource)}: {row.endpoint if isinstance(row, ExposureRow) else row.rule}"
-
-
-def _name(resource: str) -> str:
-    return resource.rstrip("/").rsplit("/", 1)[-1]
+    return f"{name_of(row.resource)}: {row.endpoint if isinstance(row, ExposureRow) else row.rule}"
 
 
 def _finding(document: Document, row: FindingRow, at: str, today: date) -> Proposal:

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from scanner.document.schema import WaiverRow
 from scanner.evaluate.policy import Failure
 from scanner.model.exposure import Auth, EndpointKind, Reach
-from scanner.model.ids import subscription_of, type_of
+from scanner.model.ids import name_of, subscription_of, type_of
 from scanner.model.resource import LOST, Gap
 from scanner.model.rule import Rule
 from scanner.model.verdict import Severity
@@ -65,7 +65,7 @@ class Waiver:
 
     def says(self) -> str:
         """Return a short description: `storage-plain-http on stjournal`."""
-        where = f"tag {'='.join(self.tag)}" if self.tag is not None else _name(self.resource)
+        where = f"tag {'='.join(self.tag)}" if self.tag is not None else name_of(self.resource)
         return f"{self.rule} on {where}"
 
 
@@ -94,7 +94,7 @@ class GapEntry:
 
     def says(self) -> str:
         """Return a short description."""
-        return f"inconclusive {self.rule} on {_name(self.resource)}" if self.rule else f"the gap {self.url}"
+        return f"inconclusive {self.rule} on {name_of(self.resource)}" if self.rule else f"the gap {self.url}"
 
 
 Entry = Waiver | GapEntry
@@ -299,10 +299,6 @@ def literal(text: str) -> str:
 
 def _plain(text: str) -> str:
     return text.strip().rstrip("/").lower()
-
-
-def _name(resource: str) -> str:
-    return resource.rstrip("/").rpartition("/")[2]
 
 
 @lru_cache(maxsize=4096)

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from scanner.model.exposure import LOCKS
+
 SCHEMA = "twolocks/1"
 
 
@@ -96,6 +98,11 @@ class FindingRow(msgspec.Struct, kw_only=True, frozen=True):
     """The expired waiver that covered it, where it fails again."""
     new: bool | msgspec.UnsetType = msgspec.UNSET
     since: str | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it is counted itself. The endpoints of a lock finding are counted in its place."""
+        return not (self.category in LOCKS and self.endpoints)
 
 
 class ResourceRow(msgspec.Struct, kw_only=True, frozen=True):

@@ -5,11 +5,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from scanner.document import schema as rows
-from scanner.model.exposure import LOCKS
-from scanner.model.verdict import Severity
+from scanner.model.ids import name_of
+from scanner.model.verdict import SEVERITIES, Severity
 
-SEVERITIES = tuple(each.name for each in reversed(Severity))
-"""The names of the severities, critical first."""
 _RANKS = {name: place for place, name in enumerate(SEVERITIES)}
 GROUPS = 200
 """The number of fix groups that are kept, the worst ones."""
@@ -28,7 +26,7 @@ class FixGroup:
 
     @property
     def name(self) -> str:
-        return self.resource.rstrip("/").rsplit("/", 1)[-1]
+        return name_of(self.resource)
 
     def sentence(self) -> str:
         more = len(self.endpoints) - 1
@@ -55,7 +53,7 @@ class Counts:
     statuses: Counter[str] = field(default_factory=Counter)
     """Checks by status: `fail`, `unknown`, `error`, `waived`, `pass`, `not-applicable`."""
     other_failures: Counter[str] = field(default_factory=Counter)
-    """Failed findings outside the lock categories, by severity name."""
+    """Failed findings without an endpoint, by severity name."""
     accepted_inconclusive: int = 0
     """Inconclusive checks that a waiver file accepts."""
     inconclusive_by_gap: Counter[str] = field(default_factory=Counter)
@@ -97,7 +95,7 @@ class Counts:
         """Count an exposure."""
         self.endpoints += 1
         self.states[row.state] += 1
-        self.not_assessed += _rank(row.worst) < _rank(row.severity) and row.worst in ("critical", "high")
+        self.not_assessed += rank(row.worst) < rank(row.severity) and row.worst in ("critical", "high")
         if row.state != "open":
             return
         self.open[str(row.severity)] += 1
@@ -111,7 +109,7 @@ class Counts:
     def finding(self, row: rows.FindingRow) -> None:
         """Count a finding."""
         self.statuses[row.status] += 1
-        if row.status == "fail" and row.category not in LOCKS:
+        if row.status == "fail" and row.is_counted:
             self.other_failures[str(row.severity)] += 1
         elif row.status == "unknown":
             self._inconclusive(row)
@@ -131,7 +129,7 @@ class Counts:
 
     def fix_groups(self) -> list[FixGroup]:
         """Return the fix groups, the worst first, then in the order of the document; at least the first `GROUPS`."""
-        return sorted(self._groups.values(), key=lambda group: _rank(group.severity))
+        return sorted(self._groups.values(), key=lambda group: rank(group.severity))
 
     def _inconclusive(self, row: rows.FindingRow) -> None:
         self.accepted_inconclusive += row.waiver is not None
@@ -144,7 +142,7 @@ class Counts:
     def _group(self, row: rows.ExposureRow) -> None:
         key = (row.resource.lower(), row.fix or row.endpoint)
         group = self._groups.get(key)
-        if group is None or _rank(row.severity) < _rank(group.severity):
+        if group is None or rank(row.severity) < rank(group.severity):
             known = group.endpoints if group else []
             known.insert(0, row.endpoint)
             severity = str(row.severity)
@@ -152,7 +150,7 @@ class Counts:
         else:
             group.endpoints.append(row.endpoint)
         if len(self._groups) > 2 * GROUPS:
-            self._groups = dict(sorted(self._groups.items(), key=lambda each: _rank(each[1].severity))[:GROUPS])
+            self._groups = dict(sorted(self._groups.items(), key=lambda each: rank(each[1].severity))[:GROUPS])
 
 
 def count(document: rows.Document) -> Counts:
@@ -175,6 +173,6 @@ def count(document: rows.Document) -> Counts:
     return counts
 
 
-def _rank(severity: str | None) -> int:
+def rank(severity: str | None) -> int:
     """Return 0 for critical; None ranks behind info."""
     return _RANKS.get(severity or "", len(SEVERITIES))

@@ -94,7 +94,7 @@ def _evaluate(category: str, exposures: Sequence[Exposure]) -> LockVerdict:
         verdict: Verdict = Fail(_evidence(category, failing), _message(failing), worst, names, missing)
         return LockVerdict(verdict, failing, inconclusive)
     if inconclusive:
-        return LockVerdict(_unknown(category, inconclusive), inconclusive=inconclusive)
+        return LockVerdict(_unknown(inconclusive), inconclusive=inconclusive)
     if not exposures:
         return LockVerdict(NotApplicable("it has no such endpoint"))
     if all(each.disabled_reason for each in exposures):
@@ -113,7 +113,7 @@ def _possible_grants(exposure: Exposure) -> list[PossibleGrant]:
     return [*exposure.reach.possible_grants, *exposure.authentication.possible_grants]
 
 
-def _unknown(category: str, inconclusive: tuple[Exposure, ...]) -> Unknown:
+def _unknown(inconclusive: tuple[Exposure, ...]) -> Unknown:
     possible_grants = [possible for exposure in inconclusive for possible in _possible_grants(exposure)]
     missing: list[Unread] = [possible.missing for possible in possible_grants]
     why = "; ".join(dict.fromkeys(f"{each.what}: {each.why}" for each in missing))

@@ -7,20 +7,29 @@ from pathlib import Path
 
 import msgspec
 
-from scanner.document.schema import SCHEMA, ChangeRow, Document, ResourceRow, order
+from scanner.document.schema import SCHEMA, ChangeRow, Document, ResourceRow, finding_fingerprint, order
 from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
 from scanner.history.baseline import change_row, first_ids
 from scanner.history.compare import EvaluatedBefore, compare
-from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, top_of, worst_first
+from scanner.history.items import Change, ChangeKind, Changes, Difference, Item, ItemKey, top_of, worst_first
 from scanner.history.observation import Observation, ScanCoverage, observe
 from scanner.model.ids import subscription_of, type_of
 from scanner.rulebook.loader import RuleSet
+from scanner.rulebook.renamed import renamed
 from scanner.snapshot import files as snapshot
 
-LISTS = ("new", "first_judged", "fixed", "accepted", "changed", "unknown", "vanished")
-"""The lists of changes in a diff document."""
+LISTS = {
+    "new": (ChangeKind.new, ChangeKind.reopened),
+    "first_judged": (ChangeKind.first_evaluated,),
+    "fixed": (ChangeKind.fixed,),
+    "accepted": (ChangeKind.accepted,),
+    "changed": (ChangeKind.raised, ChangeKind.lowered),
+    "unknown": (ChangeKind.no_longer_visible,),
+    "vanished": (ChangeKind.not_evaluated,),
+}
+"""The lists of changes in a diff document, and the kinds that each holds."""
 
 
 class DiffSide(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +45,7 @@ class DiffSide(msgspec.Struct, frozen=True, kw_only=True):
 class DiffDocument(msgspec.Struct, kw_only=True):
     """The document that `twolocks diff` writes (schema `twolocks-diff/1`).
 
-    It holds exposures, and findings outside the lock categories. `new`: not open before, or no longer accepted.
+    It holds exposures, and findings without an endpoint. `new`: not open before, or no longer accepted.
     `first_judged`: its rule, or its subscription, is not in the old file. `changed`: another severity, reach or
     authentication. `unknown`: failed before, inconclusive now. `vanished`: its resource, rule or subscription is not in
     the new file, so that nothing says that it is fixed. `appeared_resources`, `vanished_resources`: top-level resources
@@ -115,51 +124,55 @@ def difference(old: Document, new: Document, files: tuple[str, str], rules: Rule
     `files` are the names of the two. `rules` give the first ids of renamed rules, and the types that rules evaluate.
     """
     pair = _Pair(old, new, rules)
-    found = compare(pair.known, pair.now, pair.coverage(), pair.evaluated_before())
-    kind = ChangeKind
-    made = DiffDocument(old=_side(files[0], old), newer=_side(files[1], new))
-    made.new = [_row(each, _why_new(each, pair.before)) for each in found.counted(kind.new, kind.reopened)]
-    made.first_judged = [_row(each) for each in found.counted(kind.first_evaluated)]
-    made.fixed = [_row(each) for each in found.counted(kind.fixed)]
-    made.accepted = [_row(each) for each in found.counted(kind.accepted) if each.was is not None]
-    made.changed = [_row(each) for each in found.counted(kind.raised, kind.lowered)]
-    made.unknown = [_row(each) for each in found.counted(kind.no_longer_visible)]
-    made.vanished = [_row(each) for each in _vanished(pair, found)]
-    made.same = sum(item.is_counted and item.state == "open" for item in found.unchanged)
+    found = _difference(pair)
     tops = [{top_of(id): id for id in _tops(each.resources)} for each in (old, new)]
-    made.appeared_resources = sorted((tops[1][id] for id in tops[1].keys() - tops[0].keys()), key=order)
-    made.vanished_resources = sorted((tops[0][id] for id in tops[0].keys() - tops[1].keys()), key=order)
-    made.notes = _notes(old, new)
+    made = DiffDocument(
+        old=_side(files[0], old),
+        newer=_side(files[1], new),
+        same=found.same,
+        appeared_resources=sorted((tops[1][id] for id in tops[1].keys() - tops[0].keys()), key=order),
+        vanished_resources=sorted((tops[0][id] for id in tops[0].keys() - tops[1].keys()), key=order),
+        notes=_notes(old, new),
+    )
+    for name, kinds in LISTS.items():
+        setattr(made, name, [change_row(each) for each in found.changes if each.kind in kinds])
     return made
 
 
-def _why_new(change: Change, before: Observation) -> str:
+def _difference(pair: _Pair) -> Difference:
+    """Return the counted changes, the most severe first, without what came accepted."""
+    found = compare(pair.known, pair.now, pair.coverage(), pair.evaluated_before())
+    changes = [_explained(each, pair.before) for each in found.counted(*ChangeKind)]
+    changes = [each for each in changes if each.kind is not ChangeKind.accepted or each.was is not None]
+    same = sum(item.is_counted and item.state == "open" for item in found.unchanged)
+    return Difference([*changes, *_not_evaluated(pair, found)], same)
+
+
+def _explained(change: Change, before: Observation) -> Change:
     if change.kind is ChangeKind.new and before.is_uncertain(change.item):
-        return "it was inconclusive before"
-    return change.why
+        return replace(change, why="it was inconclusive before")
+    return change
 
 
-def _vanished(pair: _Pair, found: Changes) -> list[Change]:
+def _not_evaluated(pair: _Pair, found: Changes) -> list[Change]:
     """Return the open items that the comparison leaves out, because the new file does not evaluate them."""
     compared = {each.item.key for each in found.changed} | {item.key for item in found.unchanged}
     coverage = pair.coverage()
     left = [
         item for key, item in pair.known.items() if key not in compared and item.is_counted and item.state == "open"
     ]
-    kind = ChangeKind.no_longer_visible
-    return [Change(kind, item, item, _why_vanished(item, pair, coverage)) for item in sorted(left, key=worst_first)]
+    kind = ChangeKind.not_evaluated
+    return [
+        Change(kind, item, item, _why_not_evaluated(item, pair, coverage)) for item in sorted(left, key=worst_first)
+    ]
 
 
-def _why_vanished(item: Item, pair: _Pair, coverage: ScanCoverage) -> str:
+def _why_not_evaluated(item: Item, pair: _Pair, coverage: ScanCoverage) -> str:
     if subscription_of(item.resource) not in coverage.subscriptions:
         return "its subscription is not in the new file"
     if not pair.now.is_present(item.resource):
         return "its resource is not in the new file"
     return "its rule is not in the new file" if item.rule else "no rule in the new file reads it"
-
-
-def _row(change: Change, why: str | None = None) -> ChangeRow:
-    return change_row(change if why is None else replace(change, why=why))
 
 
 def _side(file: str, document: Document) -> DiffSide:
@@ -202,6 +215,7 @@ def document_of(path: Path, rules: RuleSet, tool: str) -> Document:
                 at=str(path),
                 do="upgrade twolocks",
             )
+        _rename_rules(document, rules)
         return document
     taken = snapshot.read(path)
     evaluation, writer, out = Evaluation(taken, rules), Writer(), BytesIO()
@@ -212,6 +226,28 @@ def document_of(path: Path, rules: RuleSet, tool: str) -> Document:
     finally:
         writer.close()
     return msgspec.json.decode(out.getbuffer(), type=Document)
+
+
+def _rename_rules(document: Document, rules: RuleSet) -> None:
+    """Give the findings of a file that was written before the renaming of rules the new ids and fingerprints.
+
+    A rule of one's own may have an old id: it keeps it where it is loaded, or where the file has the new id too.
+    """
+    new = {old: id for old, id in renamed().items() if id not in document.rules and old not in rules.rules}
+    if not new.keys() & document.rules.keys():
+        return
+    document.rules = {new.get(id, id): row for id, row in document.rules.items()}
+    document.findings = [
+        msgspec.structs.replace(row, rule=new[row.rule], fingerprint=finding_fingerprint(new[row.rule], row.resource))
+        if row.rule in new
+        else row
+        for row in document.findings
+    ]
+    document.passed = {id: [new.get(rule, rule) for rule in passed] for id, passed in document.passed.items()}
+    document.not_applicable = {
+        id: {new.get(rule, rule): why for rule, why in reasons.items()}
+        for id, reasons in document.not_applicable.items()
+    }
 
 
 _GIVE = "give a file written by twolocks scan --out findings.json or --snapshot"

@@ -37,6 +37,13 @@ class ChangeKind(StrEnum):
     visible_again = "again"
     fixed = "fixed"
     no_longer_visible = "unseen"
+    not_evaluated = "vanished"
+    """Only between two files: nothing in the newer one evaluates it. A history leaves such an item as it is."""
+
+    @property
+    def word(self) -> str:
+        """The displayed name: `first evaluated`."""
+        return self.name.replace("_", " ")
 
 
 ALERTS = (ChangeKind.new, ChangeKind.reopened, ChangeKind.raised)
@@ -46,9 +53,10 @@ ALERTS = (ChangeKind.new, ChangeKind.reopened, ChangeKind.raised)
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """An exposure or a failed finding as the last scan that saw it left it.
 
-    `rule` and `category` are empty for an exposure; `endpoint`, `address`, `reach` and `authentication` are empty for a
-    finding. `since` and `seen` are the times of the first and the last scan that saw it (UTC, ISO 8601). `visible` is
-    false where the last scan that evaluated it could not tell whether it is still open.
+    Empty: `rule` and `category` of an exposure; `address`, `reach` and `authentication` of a finding, and `endpoint` of
+    one that is counted itself; that of another names the endpoints that are counted in its place. `since` and `seen`
+    are the times of the first and the last scan that saw it (UTC, ISO 8601). `visible` is false where the last scan
+    that evaluated it could not tell whether it is still open.
     """
 
     kind: ItemKind
@@ -73,8 +81,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_counted(self) -> bool:
-        """Whether headline, exit code and notices count it: exposures, and findings outside the lock categories."""
-        return self.category not in LOCKS
+        """Whether headline, exit code and notices count it: exposures, and findings without an endpoint."""
+        return not (self.category in LOCKS and self.endpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,14 @@ class Changes:
     def alerts(self, least: Severity = Severity.info) -> list[Change]:
         """Return what is new, reopened or raised, counted, and at least that severe."""
         return [each for each in self.of(*ALERTS) if each.item.is_counted and rank(each.item.severity) >= least]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The changes between two scans, and the number of counted items that are open in both and the same."""
+
+    changes: list[Change]
+    same: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ class Observation:
                 kind="finding",
                 fingerprint=row.fingerprint,
                 resource=row.resource,
+                endpoint="" if row.is_counted else ", ".join(row.endpoints),
                 rule=row.rule,
                 category=row.category,
                 title=row.title,

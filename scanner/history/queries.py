@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Subquery, and_, bindparam, del
 from scanner.errors import InputError
 from scanner.history.compare import change_between
 from scanner.history.database import database_at, schema_state, upgrade_schema
-from scanner.history.items import Change, ChangeKind, Item, ScanRecord, rank, worst_first
+from scanner.history.items import Change, ChangeKind, Difference, Item, ScanRecord, rank, worst_first
 from scanner.history.store import COLUMNS, EVENT_COLUMNS, History, chunks, item_of, latest, records
 from scanner.history.tables import TABLES, events, items, reported_items, scans, subscriptions
 from scanner.model.exposure import LOCKS
@@ -27,16 +27,6 @@ class ScanDetails:
     scan: ScanRecord
     changes: list[Change]
     open: list[Item]
-
-
-@dataclass(frozen=True, slots=True)
-class ScanDifference:
-    """The changes from a scan to a later one, and the number of counted items that are open in both and the same."""
-
-    old: ScanRecord
-    new: ScanRecord
-    changes: list[Change]
-    same: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +71,8 @@ def show(history: History, word: str = "") -> ScanDetails:
     )
 
 
-def diff(history: History, first: str, then: str) -> ScanDifference:
-    """Return what changed from one scan to a later one, in whichever order the two are named."""
+def diff(history: History, first: str, then: str) -> tuple[ScanRecord, ScanRecord, Difference]:
+    """Return the earlier and the later of two scans, in whichever order they are named, and what changed."""
     with history.reading() as connection:
         found = (_find(connection, history, first), _find(connection, history, then))
         old, new = sorted(found, key=lambda scan: scan.number)
@@ -99,7 +89,7 @@ def diff(history: History, first: str, then: str) -> ScanDifference:
         if isinstance(answer, Change):
             changes.append(replace(answer, why=answer.why or reasons.get((number, answer.kind), "")))
     changed = sum(each.item.state == "open" and each.item.is_counted for each in changes)
-    return ScanDifference(old, new, sorted(changes, key=_shown_order), stands - changed)
+    return old, new, Difference(sorted(changes, key=_shown_order), stands - changed)
 
 
 def prune(history: History, day: str) -> PruneCounts:
@@ -193,7 +183,7 @@ def _open(connection: Connection, scan: int) -> int:
     """Return the number of counted items that were open after a scan."""
     newest = _newest(scan)
     here = and_(newest.c.item == events.c.item, newest.c.scan == events.c.scan)
-    counted = or_(items.c.kind == "exposure", items.c.category.not_in(LOCKS))
+    counted = or_(items.c.category.not_in(LOCKS), items.c.endpoint == "")
     there = events.join(newest, here).join(items, items.c.number == events.c.item)
     query = select(func.count()).select_from(there).where(events.c.state == "open", counted)
     return connection.execute(query).scalar() or 0

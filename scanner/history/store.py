@@ -14,7 +14,7 @@ from scanner.history.database import Database, SchemaState, database_at, revisio
 from scanner.history.items import Change, Changes, Item, ItemKey, ScanRecord, lineage
 from scanner.history.tables import evaluated, events, items, scans, subscriptions
 from scanner.model.ids import subscription_of
-from scanner.model.verdict import Severity
+from scanner.model.verdict import SEVERITIES
 
 T = TypeVar("T")
 Comparison = Callable[[Mapping[ItemKey, Item], EvaluatedBefore, ScanRecord | None], Changes]
@@ -22,7 +22,6 @@ Comparison = Callable[[Mapping[ItemKey, Item], EvaluatedBefore, ScanRecord | Non
 
 CHUNK = 1000
 """Values in one `IN (...)`."""
-SEVERITIES = tuple(each.name for each in reversed(Severity))
 FIELDS = Item.__struct_fields__
 COLUMNS = Item.__struct_encode_fields__
 """The columns of an item, in the order of its fields."""

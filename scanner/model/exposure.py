@@ -34,7 +34,6 @@ class Auth(IntEnum):
 
 Level = Reach | Auth
 EndpointKind = Literal["data", "admin", "app"]
-State = Literal["open", "closed", "waived", "intended"]
 LOCKS = ("anonymous-access", "authentication", "network")
 
 _TABLE: dict[tuple[bool, Auth], tuple[Severity | None, ...]] = {
@@ -197,7 +196,6 @@ def possible(level: Level, missing: Unread, *evidence: Evidence, hops: Iterable[
 IDENTITY = grant(Auth.identity)
 SHARED = grant(Auth.shared)
 ANONYMOUS = grant(Auth.anonymous)
-CLOSED = grant(Reach.none)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -462,7 +460,6 @@ __all__ = [
     "ANONYMOUS",
     "AUTH_DESCRIPTIONS",
     "AUTH_NAMES",
-    "CLOSED",
     "IDENTITY",
     "LOCKS",
     "NO_GRANT",
@@ -477,7 +474,6 @@ __all__ = [
     "Lock",
     "PossibleGrant",
     "Reach",
-    "State",
     "Switch",
     "access_sentence",
     "authentication_clause",

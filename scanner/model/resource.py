@@ -169,21 +169,6 @@ class Resource:
             raise not_returned(path)
         return value
 
-    def get_or_default(self, path: str, default: Any, *, source: str) -> Any:
-        """Return the value below a path, or what Azure documents for an absent one (`source` names where).
-
-        Raises Unread where the meaning of an absent value is not known. Use it for defaults that may pass, and a
-        `Switch` for those that may fail.
-        """
-        if not source:
-            raise TypeError("a default needs a source")
-        value = self.get(path)
-        if is_absent(value):
-            if self.api_version_unknown or self.has_no_properties:
-                raise Unread(path, self.why_absent_is_unknown)
-            return default
-        return value
-
     def items(self, path: str) -> list[Any]:
         """Return the list below a path; [] where it is absent or null. Raises Unread where the value is no list."""
         value = self.get(path)

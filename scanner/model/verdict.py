@@ -29,6 +29,10 @@ class Severity(IntEnum):
         return Severity(lower) if lower >= Severity.low else None
 
 
+SEVERITIES = tuple(each.name for each in reversed(Severity))
+"""The names of the severities, critical first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One value that was read: its path, the value, and the value that would pass (None: the row is context only)."""

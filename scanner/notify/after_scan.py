@@ -5,13 +5,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from scanner.config.channels import CHANNELS
 from scanner.config.notifications import Target, target
 from scanner.config.settings import FILE, Settings
 from scanner.errors import HistoryError, InputError, UserError, nearest
 from scanner.history.items import Reported
 from scanner.notify import compose
 from scanner.notify.notice import NoticeItem, ScanResult
-from scanner.notify.send import CHANNELS, DeliveryLimits, not_delivered, send_all
+from scanner.notify.send import DeliveryLimits, not_delivered, send_all
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from scanner.evaluate.results import EvaluationResult
-from scanner.history.items import top_of
+from scanner.history.items import ALERTS, top_of
 from scanner.model.ids import segments
 from scanner.notify.notice import (
     ExpiringWaiver,
@@ -21,7 +21,7 @@ WIDTH = 400
 """Columns of a sentence."""
 NAME_WIDTH = 120
 """Columns of a name."""
-_NEWS = {"new": "new", "reopened": "reopened", "worse": "raised"}
+_NEWS = {kind.value: kind.word for kind in ALERTS}
 """The word of each value of `news`."""
 
 

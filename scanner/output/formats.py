@@ -73,7 +73,7 @@ DIFF_FORMATS = (
     Format(".json", "application/json", "diff:write_json", "programs", "everything"),
     Format(".md", "text/markdown; charset=utf-8", "diff:write_markdown", "a job summary", "at most 200 rows per list"),
 )
-"""The formats of `twolocks diff --out`. Their writers take a `scanner.history.documents.Difference`."""
+"""The formats of `twolocks diff --out`. Their writers take a `scanner.history.documents.DiffDocument`."""
 
 _SNAPSHOTS = {".jsonl": "application/x-ndjson", ".gz": "application/gzip", ".zst": "application/zstd"}
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Hop, authentication_clause
+from scanner.model.ids import name_of
 from scanner.model.resource import Resource
 from scanner.model.verdict import NOT_LISTED, Unread
 from scanner.reach.callers import Caller
@@ -63,8 +64,8 @@ def unread_text(missing: Unread, top: Resource) -> str:
     if " " in what:
         return f"{what}: {missing.why}"
     if what.startswith("/"):
-        return f"{what.rstrip('/').rsplit('/', 1)[-1]}, on the path to {top.name}, could not be assessed"
-    name = what.rsplit(".", 1)[-1] if what.startswith("properties.") else what.rsplit("/", 1)[-1]
+        return f"{name_of(what)}, on the path to {top.name}, could not be assessed"
+    name = what.rsplit(".", 1)[-1] if what.startswith("properties.") else name_of(what)
     spoken = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
     if missing.gap or missing.why == NOT_LISTED:
         return f"the {spoken} of {top.name} could not be assessed"

@@ -10,6 +10,7 @@ from collections.abc import Container, Iterable, Iterator
 from typing import Any, Final
 
 from scanner.model.addresses import PUBLIC_IPV6, Version
+from scanner.model.ids import name_of
 from scanner.model.json_paths import get_path, member, same
 from scanner.model.resource import Resource
 from scanner.reach.networks import Fabric, Nic, destination_of, key_of
@@ -40,7 +41,7 @@ def reachable_interfaces(found: Topology) -> tuple[list[Nic], list[str]]:
 def group_differences(nic: Nic, fabric: Fabric, answer: Any) -> Iterator[str]:
     """Return the differences for a network interface; `answer`: what Azure returned for it."""
     theirs = _levels(answer)
-    name = nic.id.rsplit("/", 1)[-1]
+    name = name_of(nic.id)
     for configuration in nic.configurations:
         subnet = fabric.subnets.get(configuration.subnet)
         if subnet is None:
@@ -52,7 +53,7 @@ def group_differences(nic: Nic, fabric: Fabric, answer: Any) -> Iterator[str]:
             other = theirs.get(level)
             if ours is None and other is None:
                 continue
-            place = f"{name}, at {level.rsplit('/', 1)[-1]}"
+            place = f"{name}, at {name_of(level)}"
             id = other[0] if other is not None else ""
             if ours is None or other is None or key_of(ours.id) != key_of(id):
                 yield f"{place}: Azure applies {_called(id)}, Twolocks {_called(ours.id if ours else '')}"
@@ -72,7 +73,7 @@ def admin_rule_differences(network: str, fabric: Fabric, answer: Any) -> Iterato
         return
     if fabric.admin_gap(network) is not None and ours is None:
         return
-    name = network.rsplit("/", 1)[-1]
+    name = name_of(network)
     if ours is None:
         yield f"{name}: Azure applies {len(bodies)} security admin rules, Twolocks none"
         return
@@ -126,7 +127,7 @@ def _at(flow: AllowedRanges, at: int) -> SourceSet:
 
 
 def _called(group: str) -> str:
-    return group.rstrip("/").rsplit("/", 1)[-1] or _NONE
+    return name_of(group) or _NONE
 
 
 def _levels(answer: Any) -> dict[str, tuple[str, Any]]:

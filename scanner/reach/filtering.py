@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 
 from scanner.model.addresses import Version
 from scanner.model.exposure import Hop
+from scanner.model.ids import name_of
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.known_ports import KnownPort
 from scanner.reach.networks import Destination, Fabric
@@ -64,7 +65,7 @@ class FilterStep:
 
     def hop(self) -> Hop:
         """Return the step as a hop of an exposure."""
-        name = self.resource.rstrip("/").rsplit("/", 1)[-1] or _NAMES[self.kind]
+        name = name_of(self.resource) or _NAMES[self.kind]
         texts = [f"{rule.name} ({rule.priority})" for rule in self.rules[:MAX_NAMED_RULES]]
         more = len(self.rules) - len(texts)
         rules = join_with_and([*texts, f"and {more} more"] if more > 0 else texts)
@@ -102,10 +103,6 @@ class OpenRange:
     @property
     def label(self) -> str:
         return label(self.protocol, self.first, self.last)
-
-    def shifted(self, first: int, known: KnownPort | None = None) -> OpenRange:
-        """Return the range as it looks from outside, where its ports start at `first`; the known port behind stays."""
-        return replace(self, first=first, last=first + self.last - self.first, known_port=known or self.known_port)
 
     def limited(self, to: SourceSet) -> OpenRange:
         """Return the range behind a device that allows only these sources."""
@@ -332,7 +329,7 @@ def _made(fabric: Fabric, target: Destination, entry: EntryKind, fields: Destina
         levels.append(_no_group(entry, whole, subnet is None))
     missing_rules = fabric.admin_gap(subnet.network if subnet is not None else "")
     found = FilterChain(side, version, fields, tuple(levels), admin, None, missing_rules)
-    found.route_warning = _route_warning(fabric, target, found) if side == "outside" else None
+    found.route_warning = _route_warning(fabric, target) if side == "outside" else None
     return found
 
 
@@ -361,7 +358,7 @@ def _no_group(entry: EntryKind, whole: AllowedRanges, unsure: bool) -> FilterLev
     return FilterLevel("no-nsg", "", whole, whole, detail=f"no network security group: {allowed}")
 
 
-def _route_warning(fabric: Fabric, target: Destination, outside: FilterChain) -> FilterStep | None:
+def _route_warning(fabric: Fabric, target: Destination) -> FilterStep | None:
     """Return a step of evidence where a default route may add every address to the tag VirtualNetwork; else None."""
     subnet = fabric.subnets.get(fabric.key(target.subnet))
     if subnet is None or not subnet.table:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from scanner.model.ids import root_of
+from scanner.model.ids import name_of, root_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at
 from scanner.model.resource import Resource
@@ -238,7 +238,7 @@ class PublisherIndex:
         """Return the name of the top-level resource, spelled as it was read."""
         root = root_of(below.id)
         found = self.index.resources.get(root)
-        return found.name if found is not None else root.rsplit("/", 1)[-1]
+        return found.name if found is not None else name_of(root)
 
 
 _SCALE_SET: Final = "/virtualmachinescalesets/"
@@ -356,7 +356,7 @@ def _named(body: Any) -> str:
 
 
 def _last(id: str) -> str:
-    return id.rstrip("/").rsplit("/", 1)[-1].lower()
+    return name_of(id).lower()
 
 
 def _host(url: str) -> str:

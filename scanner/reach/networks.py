@@ -317,8 +317,6 @@ _READERS: Final[dict[str, Callable[[Fabric, Resource], None]]] = {
     f"{_NETWORK}/virtualnetworks/effectivesecurityadminrules": Fabric._admin_rule,
     ADMIN_RULES: Fabric._admin_rule,
 }
-FABRIC_TYPES: Final = tuple(_READERS)
-"""The types that a fabric keeps, in lower case."""
 
 
 def fabric_of(index: Index) -> Fabric:

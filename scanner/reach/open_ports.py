@@ -8,6 +8,7 @@ from typing import Final
 
 from scanner.model.addresses import Version
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
+from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.filtering import FilterStep, OpenRange, filter_chain
@@ -167,7 +168,7 @@ _VERSIONS: Final[tuple[Version, ...]] = (4, 6)
 
 
 def _name(step: FilterStep) -> str:
-    return step.resource.rstrip("/").rsplit("/", 1)[-1] or "network security group"
+    return name_of(step.resource) or "network security group"
 
 
 def _rules(step: FilterStep) -> str:

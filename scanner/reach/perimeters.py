@@ -13,7 +13,7 @@ from typing import Any
 
 from scanner.model.addresses import AddressSet, BadAddress, parse, union
 from scanner.model.exposure import Grant, Lock, PossibleGrant, Reach
-from scanner.model.ids import segments
+from scanner.model.ids import name_of, segments
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
@@ -50,7 +50,7 @@ class Perimeter:
 
     @property
     def name(self) -> str:
-        return self.id.rstrip("/").rsplit("/", 1)[-1] or "perimeter"
+        return name_of(self.id) or "perimeter"
 
     @property
     def enforced(self) -> bool:

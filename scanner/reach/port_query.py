@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from scanner.model.addresses import ALL_ADDRESSES, ALL_IPV4, ALL_IPV6, PUBLIC_ADDRESSES, AddressSet
 from scanner.model.exposure import Exposure, Hop, Reach
+from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
@@ -252,7 +253,7 @@ def _hop_with_rules(step: FilterStep, found: Topology, receiver: DestinationFiel
 def _rule(rule: SecurityRule) -> str:
     """Return a rule as people write it: `Internet to tcp/22`, `* to *`."""
     source = rule.source
-    sources = [*source.tags, *(group.rstrip("/").rsplit("/", 1)[-1] for group in source.groups)]
+    sources = [*source.tags, *(name_of(group) for group in source.groups)]
     if source.outside == PUBLIC_ADDRESSES:
         sources.insert(0, "Internet" if source.inside.is_empty else "*")
     elif source.inside == ALL_ADDRESSES:
@@ -284,7 +285,7 @@ def internal_paths(caller: Caller, found: Topology, nics: Iterable[str]) -> list
         for each in nic.configurations:
             if network_of(each.subnet) not in caller.networks:
                 continue
-            hop = Hop("network", network_of(each.subnet).rsplit("/", 1)[-1], "inside the virtual network or its peers")
+            hop = Hop("network", name_of(network_of(each.subnet)), "inside the virtual network or its peers")
             paths.append(
                 NetworkPath(
                     FrontEnd(each.address, "inside", EVERY_PORT, each.version, (hop,)),

@@ -28,7 +28,6 @@ END: Final = 2 * PORTS + 3
 """The first place after the line."""
 WITH_PORTS: Final[tuple[Protocol, ...]] = ("tcp", "udp")
 WITHOUT_PORTS: Final[tuple[Protocol, ...]] = ("icmp", "esp", "ah")
-EVERY_PACKET: Final[Spans] = ((0, END - 1),)
 CONNECTIONS: Final = 2 * PORTS
 """The first place without a port; all places before it are TCP or UDP."""
 

@@ -49,7 +49,7 @@ def private_endpoints(resource: Resource, index: Index, where: str | Read | None
 
 
 def _endpoint_name(endpoint: str) -> str:
-    return endpoint.rstrip("/").rsplit("/", 1)[-1] or "private endpoint"
+    return name_of(endpoint) or "private endpoint"
 
 
 def _approved(index: Index, endpoint: str) -> str:

@@ -16,6 +16,7 @@ from scanner.model.addresses import (
     AddressSet,
 )
 from scanner.model.exposure import Grant, Reach
+from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.verdict import Evidence
 from scanner.reach.service_tags import service_tag
@@ -32,7 +33,7 @@ def describe_sources(sources: SourceSet, limit: int = MAX_NAMED_RULES) -> str:
     if parts and sources.without:
         parts[-1] += f" except {_few(sources.without, limit)}"
     tags = [tag for tag in sources.tags if not tag.startswith("/")]
-    groups = [tag.strip("/").rsplit("/", 1)[-1] for tag in sources.tags if tag.startswith("/")]
+    groups = [name_of(tag) for tag in sources.tags if tag.startswith("/")]
     named = [f"the service tag{'s' if len(tags) > 1 else ''} {_few(tags, limit)}"] if tags else []
     named += [f"members of {_few(groups, limit)}"] if groups else []
     return join_with_and([*named, *parts] if parts and parts[-1].startswith("and ") else [*parts, *named])

@@ -5,7 +5,7 @@ from typing import TypeVar, cast
 
 from scanner.model.addresses import PUBLIC_ADDRESSES, AddressSet, breadth
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
-from scanner.model.ids import subscription_of
+from scanner.model.ids import name_of, subscription_of
 from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread
@@ -121,7 +121,7 @@ def source_hop(lock: Lock) -> Hop:
 
 
 def _names(ids: Sequence[str]) -> list[str]:
-    names = [each.rstrip("/").rsplit("/", 1)[-1] for each in ids[:MAX_NAMED]]
+    names = [name_of(each) for each in ids[:MAX_NAMED]]
     return names if len(ids) <= MAX_NAMED else [*names, f"and {len(ids) - MAX_NAMED} more"]
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 
 from scanner.document.schema import Document, EvidenceRow, ExposureRow, FindingRow, HopRow
-from scanner.evaluate.counts import SEVERITIES
-from scanner.report.gaps import scope_names, subscription_of
+from scanner.model.ids import subscription_of
+from scanner.model.verdict import SEVERITIES
+from scanner.report.gaps import scope_names
 from scanner.report.summary import rating
 from scanner.report.text import has_invisible, split_fix
 from scanner.report.words import Words, parse_time

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scanner.document.schema import CellRow, ChangeRow, ChangesRow, Document, ExposureRow, FindingRow
-from scanner.evaluate.counts import SEVERITIES
-from scanner.model.exposure import LOCKS
+from scanner.evaluate.counts import rank
+from scanner.model.verdict import SEVERITIES
 from scanner.report.cards import ResourceNames, first_seen, remedy
-from scanner.report.summary import rank
 from scanner.report.trend import trend
 from scanner.report.words import Words
 
@@ -105,11 +104,9 @@ class ChangesView:
         }
 
     def _new(self) -> list[ExposureRow | FindingRow]:
-        """Return the new open rows, as they are counted: endpoints, and findings outside the lock categories."""
+        """Return the new open rows, as they are counted: endpoints, and findings without one."""
         exposures = [row for row in self._exposures.values() if row.new and row.state == "open"]
-        findings = [
-            row for row in self._findings.values() if row.new and row.status == "fail" and row.category not in LOCKS
-        ]
+        findings = [row for row in self._findings.values() if row.new and row.status == "fail" and row.is_counted]
         return sorted(
             [*exposures, *findings],
             key=lambda row: (

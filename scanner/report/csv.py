@@ -13,8 +13,9 @@ from typing import IO
 import msgspec
 
 from scanner.document.schema import Document, ExposureRow, FindingRow, GapRow, ResourceRow, WaiverRow
-from scanner.report.gaps import answer, subscription_of
-from scanner.report.text import last_segment, plain
+from scanner.model.ids import name_of, subscription_of
+from scanner.report.gaps import answer
+from scanner.report.text import plain
 
 COLUMNS = (
     "record", "status", "severity", "worst", "new", "since", "rule", "category", "title", "subscription",
@@ -30,7 +31,6 @@ LONGEST = 32_000
 _CUT = " [cut]"
 _SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212"
 _LEAD = re.compile(rf"(^|[;,])(?=[\s\"'`\u2018\u2019\u201c\u201d]*[{_SIGNS}])")
-_GUARDED = re.compile(rf"(^|[;,])'(?=[\s\"'`\u2018\u2019\u201c\u201d]*[{_SIGNS}])")
 _ROWS = 512
 Row = dict[str, object]
 
@@ -72,11 +72,6 @@ def _cell(text: str) -> str:
     return _LEAD.sub(r"\1'", text)
 
 
-def unguarded(text: str) -> str:
-    """Return the value of a cell without the apostrophes that `cell` put there."""
-    return _GUARDED.sub(r"\1", text)
-
-
 def _rows(document: Document) -> Iterator[Row]:
     names = {scope.subscription.lower(): scope.name for scope in document.coverage.scopes}
     resources = document.resources
@@ -97,7 +92,7 @@ def _resource(id: str, resources: Mapping[str, ResourceRow], names: Mapping[str,
         "subscription_name": names.get(subscription.lower(), ""),
         "resource_group": row and row.resource_group,
         "type": row and row.type,
-        "name": (row.name if row else "") or last_segment(id),
+        "name": (row.name if row else "") or name_of(id),
         "location": row and row.location,
         "tags": "; ".join(f"{name}={value}" for name, value in sorted(row.tags.items())) if row else "",
     }

@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from scanner.document.schema import Document, ExposureRow, FindingRow, ResourceRow
-from scanner.evaluate.counts import SEVERITIES
-from scanner.report.gaps import scope_names, subscription_of
+from scanner.model.ids import group_of, subscription_of, type_of
+from scanner.model.verdict import SEVERITIES
+from scanner.report.gaps import scope_names
 from scanner.report.summary import STATUSES, rating
 from scanner.report.words import Words, parse_time
 
@@ -85,7 +86,7 @@ class ResourceTable:
         above = self.at(parent) if parent and own.lower().startswith(parent.lower() + "/") else -1
         head, slash, last = own.rpartition("/")
         name = (row.name if row else "") or last
-        group = (row.resource_group if row else "") or _group(own)
+        group = (row.resource_group if row else "") or group_of(own)
         subscription = ((row.subscription if row else "") or subscription_of(own)).lower()
         values = (
             self.prefixes[head + slash],
@@ -93,7 +94,7 @@ class ResourceTable:
             0 if name == last else name,
             self.subscriptions[subscription],
             self.groups[group],
-            self.types[(row.type if row else "") or _type(own)],
+            self.types[(row.type if row else "") or type_of(own)],
             self.regions[row.location if row else ""],
             above,
         )
@@ -127,19 +128,6 @@ class ResourceTable:
             "types": list(self.types),
             "regions": list(self.regions),
         }
-
-
-def _group(resource: str) -> str:
-    """Return the resource group in a resource id, "" where there is none."""
-    pieces = resource.split("/")
-    lower = [piece.lower() for piece in pieces]
-    return pieces[lower.index("resourcegroups") + 1] if "resourcegroups" in lower[:-1] else ""
-
-
-def _type(resource: str) -> str:
-    """Return the type in a resource id, "" where there is none."""
-    tail = resource.rpartition("/providers/")[2].split("/")
-    return "/".join([tail[0], *tail[1::2]]) if len(tail) > 2 else ""
 
 
 class DataBlock:

@@ -6,23 +6,15 @@ import msgspec
 
 from scanner.content import content
 from scanner.document.schema import ChangeRow
-from scanner.evaluate.counts import SEVERITIES
-from scanner.history.documents import DiffDocument
+from scanner.history.documents import LISTS, DiffDocument
+from scanner.model.ids import name_of
+from scanner.model.verdict import SEVERITIES
 from scanner.report.changes import cell_text
 from scanner.report.html import joined, policy, template_environment, trusted
 from scanner.report.markdown import code, text
-from scanner.report.text import last_segment
 from scanner.report.words import Words
 
-WORDS = {
-    "new": "new",
-    "first_judged": "first evaluated",
-    "fixed": "fixed",
-    "accepted": "accepted",
-    "changed": "changed",
-    "unknown": "inconclusive now",
-    "vanished": "no longer visible",
-}
+WORDS = {name: kinds[0].word for name, kinds in LISTS.items()} | {"changed": "changed"}
 """The word of each list, in the order of the output."""
 ALWAYS = ("new", "fixed", "changed", "unknown")
 MEANING = {
@@ -48,7 +40,7 @@ _STYLES = ("tokens.css", "page.css", "cards.css", "changes.css", "print.css")
 
 
 def sentence(found: DiffDocument) -> str:
-    """Return `1 new, 1 fixed, 1 changed, 1 inconclusive now, 34 unchanged; 2 resources added, 1 removed`."""
+    """Return `1 new, 1 fixed, 1 changed, 1 no longer visible, 34 unchanged; 2 resources added, 1 removed`."""
     counts = found.counts
     counted = [f"{counts[name]:,} {word}" for name, word in WORDS.items() if counts[name] or name in ALWAYS]
     return f"{', '.join(counted)}, {_rest(found)}"
@@ -88,7 +80,7 @@ def _resources(found: DiffDocument) -> dict[str, list[str]]:
 
 def _label(row: ChangeRow) -> str:
     """Return `stjournal: blob/eksport`, or the rule in place of the endpoint."""
-    return f"{last_segment(row.resource)}: {row.endpoint or row.rule}"
+    return f"{name_of(row.resource)}: {row.endpoint or row.rule}"
 
 
 def write_json(found: DiffDocument, out: IO[bytes]) -> None:
@@ -164,7 +156,7 @@ def _card(name: str, row: ChangeRow, words: Words) -> dict[str, str]:
         "look": _LOOKS.get(name, severity),
         "badge": WORDS[name].capitalize() if name in _LOOKS else words(f"severity.{severity}"),
         "title": f"Was: {row.title}" if name in ("fixed", "accepted") else row.title,
-        "name": last_segment(row.resource),
+        "name": name_of(row.resource),
         "what": row.endpoint or row.rule,
         "remark": _remark(name, row, words),
         "resource": row.resource,

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import msgspec
 
 from scanner.document.schema import Document, FindingRow, GapRow, WaiverRow
-from scanner.report.summary import rank
+from scanner.evaluate.counts import rank
+from scanner.model.ids import subscription_of
 from scanner.report.words import Words
 
 ROLE = "Twolocks gaps"
 _SECRETS = re.compile(r"/list[^/]*/action$|/listkeys|/regeneratekey", re.IGNORECASE)
-_SUBSCRIPTION = re.compile(r"^/subscriptions/([^/?]+)", re.IGNORECASE)
 _MANY_RULES = 12
 
 
@@ -99,12 +99,6 @@ class NotAssessed:
 
 def _is_scope(url: str) -> bool:
     return "/providers/" not in url.lower()
-
-
-def subscription_of(url: str) -> str:
-    """Return the subscription id in an ARM path, in lower case; "" where there is none."""
-    found = _SUBSCRIPTION.match(url)
-    return found[1].lower() if found else ""
 
 
 def scope_names(document: Document) -> dict[str, str]:

@@ -14,7 +14,8 @@ from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
 from scanner.document.schema import Document, FindingRow, GapRow, RuleRow, WaiverRow
-from scanner.report.gaps import answer, subscription_of, waiver_of
+from scanner.model.ids import subscription_of
+from scanner.report.gaps import answer, waiver_of
 from scanner.report.text import shortened
 
 ELSEWHERE = "outside a subscription"

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 
 from scanner.document.schema import ChangeRow, ChangesRow, Document, ExposureRow, FindingRow
-from scanner.evaluate.counts import SEVERITIES, Counts
-from scanner.model.exposure import LOCKS
+from scanner.evaluate.counts import Counts, rank
+from scanner.model.ids import name_of
+from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
-from scanner.report.summary import ReportSummary, has_unknown_lock, may_be_worse, rank, summarize
-from scanner.report.text import has_invisible, last_segment, shortened, split_fix
+from scanner.report.summary import ReportSummary, has_unknown_lock, may_be_worse, summarize
+from scanner.report.text import has_invisible, shortened, split_fix
 from scanner.report.words import Words
 
 MOST_BYTES = 900_000
@@ -64,7 +65,7 @@ def _parts(document: Document) -> Iterator[str]:
     words, summary = Words(), summarize(document)
     yield _headline(document, summary)
     yield _scope(document, words)
-    yield _counts(summary.counts, document.findings)
+    yield _counts(summary.counts)
     if document.changes:
         yield from _changes(document, document.changes, words)
     yield from _endpoints(document)
@@ -110,20 +111,14 @@ def _scope(document: Document, words: Words) -> str:
     return f"{scan.resources:,} resources{where}, {words.date_and_time(scan.taken)}; {complete}.\n"
 
 
-def _counts(counts: Counts, findings: Sequence[FindingRow]) -> str:
-    other = Counter(row.severity for row in findings if _is_other_failure(row))
+def _counts(counts: Counts) -> str:
     lines = ["| severity | open endpoints | other findings |", "| --- | ---: | ---: |"]
-    lines += [f"| {name} | {counts.open[name]:,} | {other[name]:,} |" for name in SEVERITIES]
+    lines += [f"| {name} | {counts.open[name]:,} | {counts.other_failures[name]:,} |" for name in SEVERITIES]
     unknown, errors, states = counts.statuses["unknown"], counts.statuses["error"], counts.states
     more = [f"{unknown:,} checks inconclusive; none of them counts as passed"] if unknown else []
     more += [f"{errors:,} checks crashed"] if errors else []
     more += [f"{states[name]:,} endpoints {name}" for name in ("waived", "intended", "closed") if states[name]]
     return "\n".join(lines) + (f"\n\n{'; '.join(more)}.\n" if more else "\n")
-
-
-def _is_other_failure(row: FindingRow) -> bool:
-    """Return whether a finding fails and no endpoint stands for it."""
-    return row.status == "fail" and not (row.category in LOCKS and row.endpoints)
 
 
 def _changes(document: Document, changes: ChangesRow, words: Words) -> Iterator[str]:
@@ -133,7 +128,7 @@ def _changes(document: Document, changes: ChangesRow, words: Words) -> Iterator[
     yield _change_counts(changes.counts)
     yield from (f"{text(note)}\n" for note in changes.notes)
     exposures = [row for row in document.exposures if row.new and row.state == "open" and row.severity]
-    findings = [row for row in document.findings if row.new and row.status == "fail" and row.category not in LOCKS]
+    findings = [row for row in document.findings if row.new and row.status == "fail" and row.is_counted]
     yield from _change_list("new", [*exposures, *findings])
     yield from _change_list("reopened", changes.reopened)
     yield from _change_list("raised", changes.worse)
@@ -154,7 +149,7 @@ def _change_list(word: str, rows: Sequence[ExposureRow | FindingRow | ChangeRow]
     ordered = sorted(rows, key=lambda row: (rank(row.severity), row.resource.lower(), row.fingerprint))
     for row in ordered[:CHANGES]:
         endpoint = ", ".join(row.endpoints) if isinstance(row, FindingRow) else row.endpoint
-        where = f"{code(last_segment(row.resource))}{f' {code(endpoint)}' if endpoint else ''}"
+        where = f"{code(name_of(row.resource))}{f' {code(endpoint)}' if endpoint else ''}"
         why = (row.why if isinstance(row, ChangeRow) else "") or row.title
         yield f"- **{word}** {row.severity or ''} {where}: {text(why)}".replace("  ", " ")
     if len(ordered) > CHANGES:
@@ -175,7 +170,7 @@ def _endpoints(document: Document) -> Iterator[str]:
     for same in list(groups.values())[:ENDPOINTS]:
         first, more = same[0], len(same) - 1
         others = f" and {more:,} more" if more else ""
-        name = code(last_segment(first.resource))
+        name = code(name_of(first.resource))
         yield f"- **{first.severity}** {name} {code(first.endpoint)}{others}: {text(first.title)}"
         yield from _fix(first.fix)
     if len(groups) > ENDPOINTS:
@@ -199,7 +194,7 @@ def _other_findings(document: Document) -> Iterator[str]:
     counted = Counter(
         (rank(row.severity), row.rule, row.title)
         for row in document.findings
-        if _is_other_failure(row) and rank(row.severity) <= rank("medium")
+        if row.status == "fail" and row.is_counted and rank(row.severity) <= rank("medium")
     )
     if not counted:
         return

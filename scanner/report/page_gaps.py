@@ -3,10 +3,10 @@
 from typing import Any
 
 from scanner.document.schema import Coverage, Document
+from scanner.model.ids import name_of
 from scanner.report import gaps
 from scanner.report.gaps import AcceptedChecks
 from scanner.report.summary import ReportSummary
-from scanner.report.text import last_segment
 from scanner.report.words import Words
 
 _GROUPS, _PARTIAL_SCOPES, _NAMED_CHECKS = 200, 2, 20
@@ -55,7 +55,7 @@ def _headings(summary: ReportSummary, t: Words) -> dict[str, Any]:
 
 def _accepted(same: AcceptedChecks) -> dict[str, Any]:
     """Return inconclusive checks that were accepted in the same words; the first of them by name."""
-    names = [f"{rule}: {last_segment(resource)}" for rule, resource in same.checks]
+    names = [f"{rule}: {name_of(resource)}" for rule, resource in same.checks]
     by = gaps.accepted_by(same.waiver)
     return {"by": by, "worst": same.worst, "checks": len(names), "first": names[:_NAMED_CHECKS]}
 

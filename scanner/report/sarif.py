@@ -21,10 +21,11 @@ from urllib.parse import quote
 import msgspec
 
 from scanner.document.schema import ChangesRow, Document, FindingRow, Remediation, RuleRow
-from scanner.evaluate.counts import SEVERITIES
+from scanner.evaluate.counts import rank
+from scanner.model.ids import name_of
+from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
-from scanner.report.summary import rank
-from scanner.report.text import first_step_label, last_segment, plain, shortened
+from scanner.report.text import first_step_label, plain, shortened
 from scanner.report.words import Words
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -183,7 +184,7 @@ def _result(row: FindingRow, key: str, index: int) -> dict[str, Any]:
 def _message(row: FindingRow) -> str:
     endpoints = f" ({', '.join(row.endpoints)})" if row.endpoints else ""
     prefixes = {"unknown": "Inconclusive, not passed: ", "error": "The rule crashed, not passed: "}
-    return f"{last_segment(row.resource)}{endpoints}: {prefixes.get(row.status, '')}{row.message}"
+    return f"{name_of(row.resource)}{endpoints}: {prefixes.get(row.status, '')}{row.message}"
 
 
 def _result_properties(row: FindingRow) -> dict[str, Any]:

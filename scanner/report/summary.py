@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
-from scanner.evaluate.counts import SEVERITIES, Counts, count
+from scanner.evaluate.counts import Counts, count, rank
+from scanner.model.verdict import SEVERITIES
 
 STATUSES = ("fail", "unknown", "error", "waived", "pass", "not-applicable")
 ROWS = ("anonymous", "shared", "identity", "app_open", "app_guarded", "unknown")
@@ -22,11 +23,6 @@ _ROW_QUERY = {
     "unknown": "auth:unknown",
 }
 """The filter of the page that selects the endpoints of a row of the matrix."""
-
-
-def rank(severity: str | None) -> int:
-    """Return 0 for critical; None ranks behind info."""
-    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
 
 
 def may_be_worse(exposure: ExposureRow) -> bool:

@@ -60,8 +60,3 @@ def split_fix(fix: str | None) -> tuple[str, str]:
 def first_step_label(command: str) -> str:
     """Return the label of a first step: `Check first` for a command that only reads, else `Try first`."""
     return "Check first" if READS_ONLY.match(command) else "Try first"
-
-
-def last_segment(resource: str) -> str:
-    """Return the last segment of a resource id, which is the name of the resource."""
-    return resource.rstrip("/").rpartition("/")[2]

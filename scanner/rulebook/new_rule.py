@@ -20,7 +20,6 @@ from scanner.rulebook.pinned_paths import path_below
 from scanner.rulebook.row_files import line_of, types_of
 
 WIDTH = 120
-BUILT_IN = "scanner.rules"
 STUB = '''
 
 def {name}(resource: Resource, index: Index) -> Verdict:

@@ -57,7 +57,7 @@ class SandboxEntra:
         if secret.removeprefix("Bearer ") != ISSUER_SECRET:
             return answer({"message": "unauthorized"}, 401)
         if path.startswith("/identity"):
-            made = self._issue(self.estate.tenant, {"client_id": self.client, "scope": query.get("resource", "")}, base)
+            made = self._issue(self.estate.tenant, {"client_id": self.client, "scope": query.get("resource", "")})
             return answer(
                 {**made, "expires_on": str(int(time.time() + self.lifetime)), "resource": query.get("resource")}
             )
@@ -110,13 +110,13 @@ class SandboxEntra:
     def _token(self, tenant: str, form: Mapping[str, str], base: str) -> HttpAnswer:
         match form.get("grant_type", ""):
             case "client_credentials":
-                return self._credentials(form) or answer(self._issue(tenant, form, base))
+                return self._credentials(form) or answer(self._issue(tenant, form))
             case "urn:ietf:params:oauth:grant-type:device_code" | "device_code":
                 if form.get("device_code", "") not in self.devices:
                     return _refused(400, "expired_token", 70000, "The device code is not known.")
-                return answer({**self._issue(tenant, form, base), **self._user(tenant, form, base)})
+                return answer({**self._issue(tenant, form), **self._user(tenant, form, base)})
             case "refresh_token":
-                return answer({**self._issue(tenant, form, base), **self._user(tenant, form, base)})
+                return answer({**self._issue(tenant, form), **self._user(tenant, form, base)})
             case other:
                 return _refused(400, "unsupported_grant_type", 70003, f"The grant type '{other}' is not supported.")
 
@@ -145,7 +145,7 @@ class SandboxEntra:
             }
         )
 
-    def _issue(self, tenant: str, form: Mapping[str, str], base: str) -> dict[str, Any]:
+    def _issue(self, tenant: str, form: Mapping[str, str]) -> dict[str, Any]:
         now = int(time.time())
         expires = now + int(self.lifetime)
         claims = {
@@ -188,7 +188,7 @@ class SandboxEntra:
 
     def token(self, tenant: str, base: str) -> str:
         """Return a token of a tenant, without a request."""
-        text: str = self._issue(tenant, {"client_id": self.client, "scope": base}, base)["access_token"]
+        text: str = self._issue(tenant, {"client_id": self.client, "scope": base})["access_token"]
         return text
 
     def check(self, authorization: str | None) -> IssuedToken | str:

@@ -205,7 +205,7 @@ class Sandbox:
         gone = fault is not None and fault.kind in ("reset", "cut")
         status = 0 if gone else found.status
         self.requests.append(RecordedRequest(request.method, url, status, (time.perf_counter() - began) * 1000, kept))
-        return await self._send(request, found, headers, fault)
+        return await _send(request, found, headers, fault)
 
     def _answer(
         self, request: web.BaseRequest, path: str, query: str, body: bytes, fault: Fault | None
@@ -270,35 +270,36 @@ class Sandbox:
         action = f"{at.kind if at else 'Microsoft.Resources'}/{path.rsplit('/', 1)[-1]}/action"
         return errors.forbidden(self.estate.principal, action, at.scope if at else path)
 
-    async def _send(
-        self, request: web.BaseRequest, found: HttpAnswer, headers: Mapping[str, str], fault: Fault | None
-    ) -> web.StreamResponse:
-        kind = fault.kind if fault else ""
-        if kind == "reset":
-            return _abort(request, web.Response())
-        body = found.body
-        sent = {"Content-Type": found.content_type, "Cache-Control": "no-cache", **found.headers, **headers}
-        if kind == "truncate":
-            body = body[: len(body) // 2]
-        elif kind != "cut" and len(body) > GZIP_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
-            if found.packed is None:
-                found.packed = gzip.compress(body, 1)
-            body, sent["Content-Encoding"] = found.packed, "gzip"
-        if request.method == "HEAD":
-            return web.Response(status=204 if found.status == 200 else found.status)
-        if kind == "cut":
-            response = web.StreamResponse(status=found.status, headers={**sent, "Content-Length": str(len(body))})
-            await response.prepare(request)
-            await response.write(body[: len(body) // 2])
-            return _abort(request, response)
-        return web.Response(status=found.status, body=body, headers=sent)
-
 
 UNAUTHENTICATED = {
     "missing": ("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing."),
     "invalid": ("InvalidAuthenticationToken", "The access token is invalid."),
     "expired": ("ExpiredAuthenticationToken", "The access token expiry UTC time is earlier than current UTC time."),
 }
+
+
+async def _send(
+    request: web.BaseRequest, found: HttpAnswer, headers: Mapping[str, str], fault: Fault | None
+) -> web.StreamResponse:
+    kind = fault.kind if fault else ""
+    if kind == "reset":
+        return _abort(request, web.Response())
+    body = found.body
+    sent = {"Content-Type": found.content_type, "Cache-Control": "no-cache", **found.headers, **headers}
+    if kind == "truncate":
+        body = body[: len(body) // 2]
+    elif kind != "cut" and len(body) > GZIP_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
+        if found.packed is None:
+            found.packed = gzip.compress(body, 1)
+        body, sent["Content-Encoding"] = found.packed, "gzip"
+    if request.method == "HEAD":
+        return web.Response(status=204 if found.status == 200 else found.status)
+    if kind == "cut":
+        response = web.StreamResponse(status=found.status, headers={**sent, "Content-Length": str(len(body))})
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2])
+        return _abort(request, response)
+    return web.Response(status=found.status, body=body, headers=sent)
 
 
 def _abort(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:

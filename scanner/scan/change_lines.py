@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scanner.document import schema as rows
-from scanner.history.items import Change, ChangeKind, Changes
+from scanner.history.items import ALERTS, Change, ChangeKind, Changes
+from scanner.model.ids import name_of
 from scanner.terminal.lines import Line
 
 SHOWN = 5
-_ALERTS = (("new", "new"), ("reopened", "reopened"), ("worse", "raised"))
+_ALERTS = tuple((kind.value, kind.word) for kind in ALERTS)
 """Names of counts in the document, and the words for them."""
 _LABELS: dict[ChangeKind, str] = {
-    ChangeKind.new: "new",
-    ChangeKind.reopened: "reopened",
-    ChangeKind.raised: "raised",
-    ChangeKind.fixed: "fixed",
+    **{kind: kind.word for kind in (*ALERTS, ChangeKind.fixed)},
     ChangeKind.no_longer_visible: "not visible",
 }
 _WHY = {
@@ -87,10 +85,6 @@ class ChangeLines:
         if self.row.baseline:
             return ""
         return ", ".join(f"{counts[name]:,} {word}" for name, word in _ALERTS if counts[name]) or "nothing new"
-
-
-def name_of(resource: str) -> str:
-    return resource.rstrip("/").rsplit("/", 1)[-1]
 
 
 def sentence(name: str, change: Change) -> str:

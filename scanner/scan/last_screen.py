@@ -3,20 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from scanner.document import schema as rows
-from scanner.evaluate.counts import SEVERITIES, Counts
+from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
-from scanner.model.ids import type_of
-from scanner.model.verdict import Severity
+from scanner.model.verdict import SEVERITIES, Severity
 from scanner.report.text import split_fix
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.change_lines import ChangeLines
+from scanner.scan.not_assessed import INDENT, NotAssessedLines
 from scanner.terminal.lines import Line, rows_of
-from scanner.terminal.text import many, named, odd, span
+from scanner.terminal.text import many, odd, span
 
 WORST, GAPS = 5, 3
-INDENT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +40,23 @@ class LastScreen:
     def failed(self) -> int:
         return self.counts.gaps
 
-    def names(self) -> dict[str, str]:
-        return {scope.subscription.lower(): scope.name for scope in self.evaluation.scopes}
+    @property
+    def not_assessed(self) -> NotAssessedLines:
+        return NotAssessedLines(self.evaluation, self.role)
 
     # The screen
 
     def body(self, height: int, width: int) -> list[Line]:
         """Return the lines above the result. The lines from the gaps to the exit code take at most `height` rows."""
         room = height - rows_of(self.tail(), width)
-        gaps = next((count for count in range(GAPS, 1, -1) if rows_of(self.not_assessed(count), width) <= room), 1)
+        left = self.not_assessed
+        gaps = next((count for count in range(GAPS, 1, -1) if rows_of(left.lines(count), width) <= room), 1)
         return [
             Line(self.read(), "Read"),
             Line(self.evaluated(), "Evaluated"),
             *self.worst(WORST),
             *(self.news.lines() if self.news is not None else ()),
-            *self.not_assessed(gaps),
+            *left.lines(gaps),
         ]
 
     def tail(self) -> list[Line]:
@@ -104,68 +104,6 @@ class LastScreen:
             yield Line(group.sentence(), group.severity, 10, group.severity)
             yield from closing(group.fix)
 
-    def not_assessed(self, count: int) -> Iterator[Line]:
-        gaps = self.gap_lines()
-        inconclusive = self.counts.inconclusive
-        accepted = self.accepted()
-        if gaps or inconclusive or accepted:
-            yield Line()
-        if gaps or inconclusive:
-            said = self._inconclusive(len(gaps), inconclusive)
-            yield Line(f"Not assessed: {said}; none of them counts as passed", column=0)
-        for gap in gaps[:count]:
-            yield Line(gap.sentence(), gap.label, 10, "not assessed")
-            if gap.action:
-                yield Line(f"missing {gap.action}", column=INDENT, whole=True)
-        yield from self._more(len(gaps) - count, gaps)
-        if accepted:
-            yield Line(accepted, column=0)
-
-    def accepted(self) -> str:
-        """Return the sentence on accepted gaps and inconclusive checks, "" without any."""
-        count, checks = self.counts.accepted_gaps, self.evaluation.accepted_by_rule
-        none = "none of them counts as passed"
-        if not count:
-            one = "it does not count as passed" if checks == 1 else none
-            return f"Accepted: {many(checks, 'inconclusive check')}; {one}" if checks else ""
-        them, others = "it" if count == 1 else "them", self.counts.accepted_inconclusive - checks
-        by_gap = f"{many(others, 'check')} inconclusive because of {them} alone"
-        other = f", {checks:,} more for other reasons;" if checks else ","
-        return f"Accepted: {many(count, 'gap')}; {by_gap}{other} {none}"
-
-    def _inconclusive(self, gaps: int, checks: int) -> str:
-        """Return how many checks are inconclusive because of gaps, and how many for another reason."""
-        other = self.counts.inconclusive_by_gap[""] if gaps else 0
-        if not gaps:
-            return f"{many(checks, 'check')} inconclusive"
-        said = f"{many(gaps, 'gap')} {'leaves' if gaps == 1 else 'leave'} {many(checks - other, 'check')} inconclusive"
-        return f"{said}, {other:,} more for other reasons" if other else said
-
-    def _more(self, more: int, gaps: Sequence["ShownGap"]) -> Iterator[Line]:
-        cured = sum(bool(gap.action) for gap in gaps)
-        which = "it" if len(gaps) == 1 else "all" if cured == len(gaps) else f"{cured:,} of the {len(gaps):,}"
-        role = f"To create a role that resolves {which}: {self.role}" if cured else ""
-        if more > 0:
-            yield Line(f"and {many(more, 'more gap')}{f'. {role}' if role else ''}", column=0)
-        elif role:
-            yield Line(role, column=0)
-
-    def gap_lines(self) -> list["ShownGap"]:
-        """Return the gaps that were not accepted, the worst first."""
-        counts, names = self.counts, self.names()
-        found = [
-            ShownGap(
-                named(gap.url, names),
-                gap,
-                counts.inconclusive_by_gap.get(gap.url, 0),
-                counts.worst_by_gap.get(gap.url),
-                is_scope=not type_of(gap.url),
-            )
-            for gap in self.evaluation.gaps
-            if not gap.accepted
-        ]
-        return sorted(found, key=lambda gap: (-(gap.worst if gap.worst is not None else -1), -gap.checks, gap.what))
-
     def result(self) -> Iterator[Line]:
         first, *more = self.result_sentences()
         yield Line(first, "Result")
@@ -193,7 +131,7 @@ class LastScreen:
             "No endpoint is publicly accessible without authentication; "
             "none is protected only by a shared key or password"
         )
-        if self.accepted():
+        if self.not_assessed.accepted():
             what = "inconclusive checks" if counts.unaccepted_gaps == counts.gaps else "gaps"
             return [first, f"The {what} are accepted, not resolved"]
         if self.took is None:
@@ -250,43 +188,6 @@ class LastScreen:
         """Return the reason for the exit code in one line, with the number of new findings from the history."""
         news = self.news.quiet() if self.news is not None and "new" not in self.end.why else ""
         return f"{self.end.log or self.end.why}{f'; {news}' if news else ''}"
-
-
-@dataclass(frozen=True, slots=True)
-class ShownGap:
-    """A gap on the last screen. `what`: the name of the failed read. `checks`: the number of checks that it leaves
-    inconclusive. `worst`: their highest severity. `is_scope`: it is a whole subscription.
-    """
-
-    what: str
-    gap: rows.GapRow
-    checks: int
-    worst: Severity | None
-    is_scope: bool
-
-    @property
-    def label(self) -> str:
-        return f"up to {self.worst.name}" if self.worst is not None else "not assessed"
-
-    @property
-    def action(self) -> str:
-        return self.gap.action if self.gap.status in (401, 403) else ""
-
-    def _scope(self) -> str:
-        """Return why a subscription was not assessed, or only in part."""
-        if self.gap.status == 403:
-            return "has partial visibility; this identity cannot read everything in it"
-        if self.gap.code.startswith("Subscription"):
-            return f"is {self.gap.code.removeprefix('Subscription').lower()}; it was not evaluated"
-        return f"was not read, {self.gap.code}"
-
-    def sentence(self) -> str:
-        checks = f"{many(self.checks, 'check')}: " if self.checks else ""
-        if self.is_scope:
-            return f"{checks}{self.what} {self._scope()}"
-        answer = " ".join(str(part) for part in (self.gap.status, self.gap.code) if part)
-        cure = "" if self.action else "; no role resolves this"
-        return f"{checks}{self.what}, {answer}{cure}"
 
 
 def closing(fix: str) -> Iterator[Line]:

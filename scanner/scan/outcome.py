@@ -7,6 +7,7 @@ from pathlib import Path
 from scanner.errors import InputError, UserError
 from scanner.evaluate.results import Crash, EvaluationResult
 from scanner.exit_codes import DEFECT, Exit
+from scanner.model.ids import name_of
 from scanner.output.storage import is_blob
 from scanner.output.targets import STDOUT
 from scanner.rulebook.loader import RuleSet
@@ -70,7 +71,7 @@ def crashed_rules(rules: RuleSet, result: EvaluationResult) -> list[UserError]:
 def _crashed(crashes: Sequence[Crash], file: str) -> UserError:
     first, count = crashes[0], len(crashes)
     return UserError(
-        f"rule {first.rule} crashed on {first.resource.rstrip('/').rsplit('/', 1)[-1]}: {first.message}",
+        f"rule {first.rule} crashed on {name_of(first.resource)}: {first.message}",
         at=_near(file) + (f":{first.line}" if first.line else ""),
         do=f"report this defect; the other rules ran; {count:,} {'check has' if count == 1 else 'checks have'}"
         ' the status "error", which never counts as passed',

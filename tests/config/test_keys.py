@@ -7,13 +7,14 @@ import jsonschema
 import pytest
 
 from scanner.config import keys
+from scanner.config.channels import CHANNELS, keys_of
 from scanner.config.commands import SCAN
 from scanner.config.keys import Key
 
 EVERY = [
     *(keys.option_key(option) for option in SCAN),
     *(key for rows in keys.VALUES.values() for key in rows),
-    *(key for kind in keys.KINDS for key in keys.keys_of(kind)),
+    *(key for kind in CHANNELS for key in keys_of(kind)),
     *keys.INTENDED,
     *keys.SEVERITY,
     *(key for key in (*keys.WAIVER, *keys.GAP) if key.name != "expires"),

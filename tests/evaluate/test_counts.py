@@ -1,5 +1,6 @@
 """The numbers of a scan: the same while it runs and from its document."""
 
+from collections import Counter
 from io import BytesIO
 
 import msgspec
@@ -10,6 +11,9 @@ from scanner.document.writer import Writer
 from scanner.evaluate.counts import GROUPS, Counts, count
 from scanner.evaluate.policy import Intended, Policy
 from scanner.evaluate.run import Evaluation
+from scanner.history.observation import observe
+from scanner.model.verdict import SEVERITIES
+from scanner.report.markdown import write_markdown
 from scanner.rulebook import loader
 from scanner.snapshot.bundles import of_store
 from tests.benchmarks.evaluate import bundles, estate
@@ -47,7 +51,10 @@ def test_each_number_is_what_the_document_holds(evaluated: tuple[Counts, Documen
     assert counts.without_authentication == sum(row.severity == "critical" for row in opened)
     failed = [row for row in document.findings if row.status == "fail"]
     locks = ("anonymous-access", "authentication", "network")
-    assert counts.other_failures.total() == sum(row.category not in locks for row in failed)
+    of_locks = [row for row in failed if row.category in locks]
+    without_endpoint = [row for row in of_locks if not row.endpoints]
+    assert without_endpoint
+    assert counts.other_failures.total() == len(failed) - len(of_locks) + len(without_endpoint)
     assert counts.checks == len(document.findings) + sum(
         map(len, [*document.passed.values(), *document.not_applicable.values()])
     )
@@ -56,6 +63,18 @@ def test_each_number_is_what_the_document_holds(evaluated: tuple[Counts, Documen
         document.scan.resources,
         document.scan.reads,
     )
+
+
+def test_history_and_summary_count_the_same(evaluated: tuple[Counts, Document]) -> None:
+    """A subnet without a network security group was in the list of the summary only."""
+    counts, document = evaluated
+    items = observe(document, {}).items.values()
+    standing = Counter(item.severity for item in items if item.is_counted and item.state == "open")
+    assert {name: standing[name] for name in counts.by_severity} == counts.by_severity
+    out = BytesIO()
+    write_markdown(document, out)
+    for name in SEVERITIES:
+        assert f"| {name} | {counts.open[name]:,} | {counts.other_failures[name]:,} |" in out.getvalue().decode()
 
 
 def test_endpoints_of_one_command_are_one_group_led_by_the_worst() -> None:

@@ -96,7 +96,7 @@ def test_show() -> None:
 
 
 def test_counts_are_those_of_a_scan_and_of_one_age_the_worst_comes_first() -> None:
-    lock = {"rule": "storage-network-unrestricted", "category": "network"}
+    lock = {"rule": "storage-network-unrestricted", "category": "network", "endpoint": "blob"}
     with History.open(DB) as history:
         history.record(scan(1, count=2), judge(1, [item(4, 1), item(7, 1, **lock)]))
         found = [item(4, 2), item(7, 2, **lock), item(2, 2, severity="low"), item(9, 2, **lock), item(6, 2)]

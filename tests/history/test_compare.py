@@ -21,6 +21,7 @@ from scanner.document.schema import (
 from scanner.history.compare import change_between, compare
 from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, level, top_of
 from scanner.history.observation import Observation, ScanCoverage, observe, same_id
+from scanner.model.exposure import LOCKS
 from scanner.model.verdict import Severity
 
 MONDAY, TUESDAY = "2026-11-23T02:00:00Z", "2026-11-24T02:00:00Z"
@@ -84,7 +85,7 @@ def finding(
         status=status,
         severity=severity,
         resource=resource,
-        endpoints=[],
+        endpoints=["blob"] if category in LOCKS else [],
         message="",
         evidence=[],
         fix=None,

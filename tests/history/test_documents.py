@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from scanner.document.schema import finding_fingerprint
+from scanner.history.documents import LISTS
 from scanner.model.index import INDEX_TYPES
+from scanner.rulebook.renamed import renamed
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 from tests.history.changing_estate import Json, container, public, server, storage
@@ -125,6 +128,30 @@ def test_another_subscription_is_no_fix() -> None:
     assert found["fixed"] == found["new"] == []
     assert {row["why"] for row in found["vanished"]} == {"its subscription is not in the new file"}
     assert found["first_judged"]
+
+
+def test_a_findings_file_from_before_the_renaming_of_rules() -> None:
+    """Findings of a renamed rule were new, and those under its old id no longer visible."""
+    night = taken("night.jsonl", keyed("stjournal"), closed("starkiv"))
+    assert twolocks("scan", "--from", night, "--out", "new.json", "--fail-on", "never").code in (0, 3)
+    old = json.loads(Path("new.json").read_bytes())
+    before = {new: old for old, new in renamed().items()}
+    old["rules"] = {before.get(rule, rule): row for rule, row in old["rules"].items()}
+    for row in old["findings"]:
+        row["rule"] = before.get(row["rule"], row["rule"])
+        row["fingerprint"] = finding_fingerprint(row["rule"], row["resource"])
+    old["passed"] = {id: [before.get(rule, rule) for rule in rules] for id, rules in old["passed"].items()}
+    old["not_applicable"] = {
+        id: {before.get(rule, rule): why for rule, why in rules.items()} for id, rules in old["not_applicable"].items()
+    }
+    assert set(renamed()) & {row["rule"] for row in old["findings"]}
+    Path("old.json").write_text(json.dumps(old), "utf-8")
+    same, _ = compare("new.json", "new.json")
+    for old_file, new_file in (("old.json", "new.json"), ("new.json", "old.json"), ("old.json", "old.json")):
+        found, _ = compare(old_file, new_file)
+        assert not any(found[name] for name in LISTS)
+        assert found["same"] == same["same"]
+    assert same["same"]
 
 
 def test_the_table_and_the_files() -> None:

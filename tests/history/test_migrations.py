@@ -234,6 +234,23 @@ def test_a_finding_that_is_stored_under_both_ids_becomes_one(empty: str) -> None
         assert scanned(history, 4, NEW, new[:2]).changed == []
 
 
+def test_a_lock_finding_of_an_earlier_version_is_not_counted_before_it_is_seen_again(empty: str) -> None:
+    """It may name an endpoint, which is counted in its place."""
+    locks = [item(1, 1, rule="subnet-no-nsg", category="network"), item(3, 1, rule="sql-shared", category="network")]
+    with under_old_ids(empty, "0003") as history:
+        scanned(history, 1, ["subnet-no-nsg", "sql-shared"], [item(0, 1), *locks])
+    upgrade(empty)
+    with History.open(empty) as history:
+        assert [each.is_counted for each in history.known({SUB}).values()] == [True, False, False]
+        seen = [
+            item(0, 2),
+            item(1, 2, rule="subnet-no-nsg", category="network"),
+            msgspec.structs.replace(locks[1], endpoint="tds"),
+        ]
+        assert scanned(history, 2, ["subnet-no-nsg", "sql-shared"], seen).changed == []
+        assert [each.is_counted for each in history.known({SUB}).values()] == [True, True, False]
+
+
 def test_the_migrations_make_what_the_code_expects(url: str) -> None:
     History.open(url).close()
     with opened(url) as (_, connection):

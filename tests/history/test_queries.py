@@ -113,9 +113,9 @@ def test_a_history_without_a_scan(url: str) -> None:
 
 @pytest.mark.parametrize(("first", "then"), [(1, 2), (1, NIGHTS), (4, 11), (7, 7), (11, 4)])
 def test_two_scans_against_each_other(history: History, first: int, then: int) -> None:
-    found = diff(history, str(first), str(then))
-    assert (found.old.number, found.new.number) == (min(first, then), max(first, then))
-    was, now = model(found.old.number), model(found.new.number)
+    old, new, found = diff(history, str(first), str(then))
+    assert (old.number, new.number) == (min(first, then), max(first, then))
+    was, now = model(old.number), model(new.number)
     expected = {}
     for key, each in now.items():
         answer = change_between(was.get(key), each)
@@ -131,17 +131,17 @@ def test_reasons_and_first_looks_come_through(url: str) -> None:
         history.record(scan(2), judge(2, [item(2), item(3)]))
         history.record(scan(3), judge(3, []))
         history.record(scan(4), judge(4, [item(3)], closed=False))
-        found = diff(history, "1", "2").changes
+        found = diff(history, "1", "2")[2].changes
         assert [(each.kind, each.item.rule) for each in found] == [("new", "storage-plain-http")]
-        assert [each.why for each in diff(history, "1", "3").changes] == [""]
-        assert [each.kind for each in diff(history, "2", "4").changes] == ["fixed"]
+        assert [each.why for each in diff(history, "1", "3")[2].changes] == [""]
+        assert [each.kind for each in diff(history, "2", "4")[2].changes] == ["fixed"]
 
 
 def test_first_looked_is_told_as_such(url: str) -> None:
     with History.open(url) as history:
         history.record(replace(scan(1), rules_and_types=frozenset()), judge(1, []))
         history.record(scan(2), judge(2, [item(2)]))
-        assert [each.kind for each in diff(history, "1", "2").changes] == ["first-looked"]
+        assert [each.kind for each in diff(history, "1", "2")[2].changes] == ["first-looked"]
 
 
 def test_unseen_is_told_with_its_reason(url: str) -> None:
@@ -149,7 +149,7 @@ def test_unseen_is_told_with_its_reason(url: str) -> None:
         history.record(scan(1), judge(1, [item(2), item(4)]))
         found = history.record(scan(2), judge(2, [item(4)], closed=False))
         assert [each.kind for each in found.changed] == ["unseen"]
-        told = diff(history, "1", "2").changes
+        told = diff(history, "1", "2")[2].changes
         assert [(each.kind, each.why) for each in told] == [(each.kind, each.why) for each in found.changed]
         assert told[0].why
 
@@ -181,7 +181,7 @@ def test_prune_keeps_what_is_open_and_enough_to_answer(url: str) -> None:
 
 
 def _told(history: History, first: int, then: int) -> list[tuple[str, ItemKey, str]]:
-    return [(each.kind, each.item.key, each.why) for each in diff(history, str(first), str(then)).changes]
+    return [(each.kind, each.item.key, each.why) for each in diff(history, str(first), str(then))[2].changes]
 
 
 def test_prune_keeps_the_last_scan_of_each_selection(url: str) -> None:

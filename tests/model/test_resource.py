@@ -80,19 +80,6 @@ def test_a_value_that_was_not_returned_is_unread(path: str) -> None:
         Resource({"id": ACCOUNT, "properties": {"null": None}}).require(path)
 
 
-def test_a_default_needs_a_source_and_a_record_that_would_say() -> None:
-    assert (
-        Resource({"id": ACCOUNT, "properties": {}}, by="get").get_or_default("properties.x", False, source="a page")
-        is False
-    )
-    with pytest.raises(Unread):
-        Resource({"id": ACCOUNT, "properties": {}}, by="graph").get_or_default("properties.x", False, source="a page")
-    with pytest.raises(Unread):
-        Resource({"id": ACCOUNT}, by="get").get_or_default("properties.x", False, source="a page")
-    with pytest.raises(TypeError):
-        Resource({"id": ACCOUNT}).get_or_default("properties.x", False, source="")
-
-
 @pytest.mark.parametrize(
     ("seen", "known", "equal"),
     [

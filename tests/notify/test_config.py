@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.config.keys import COMMON, KINDS, keys_of
+from scanner.config.channels import CHANNELS, COMMON, keys_of
 from scanner.config.notifications import loopback
 from scanner.config.settings import Settings, resolve
 from scanner.errors import InputError
@@ -93,7 +93,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
 
 
 def test_every_kind_has_the_common_keys() -> None:
-    for kind in KINDS:
+    for kind in CHANNELS:
         assert {"kind", "min-severity", "owner"} == {key.name for key in COMMON}
         assert len({key.name for key in keys_of(kind)}) == len(keys_of(kind))
 

@@ -57,7 +57,7 @@ def test_a_night_without_news_says_nothing() -> None:
 
 
 def test_a_lock_finding_beside_its_exposure_is_not_told_twice() -> None:
-    lock = change("new", JOURNAL, rule="storage-anonymous-blob-access", category="anonymous-access")
+    lock = change("new", JOURNAL, rule="storage-anonymous-blob-access", category="anonymous-access", endpoint="blob")
     assert notice(target(), facts([lock]), YESTERDAY) is None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scanner.config.keys import KINDS
+from scanner.config.channels import CHANNELS
 from scanner.config.settings import resolve
 from scanner.notify.channels.webhook import WebhookBody, headers
 from scanner.notify.compose import WARNING_DAYS
@@ -24,9 +24,9 @@ def test_its_settings_are_taken(text: str, tmp_path: Path) -> None:
 
 
 def test_every_kind_is_on_it() -> None:
-    for kind in KINDS:
+    for kind in CHANNELS:
         assert f'"{kind}"' in PAGE
-        for key in KINDS[kind]:
+        for key in CHANNELS[kind].keys:
             assert re.search(rf"`{key.name}`|^{key.name} =|{key.name.rsplit('-', 1)[0]}-env", PAGE, re.MULTILINE), key
 
 

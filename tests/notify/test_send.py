@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from scanner.config.channels import CHANNELS
 from scanner.config.notifications import Mailbox, Target
 from scanner.notify.delivery import LONGEST_PAUSE as LONGEST
-from scanner.notify.send import CHANNELS, DeliveryLimits, not_delivered, send_all
+from scanner.notify.send import DeliveryLimits, not_delivered, send_all
 from scanner.sandbox import certificates
 from tests.notify.receivers import Answer, mail, proxy, refused, until, web
 from tests.notify.sample import news, target

@@ -10,6 +10,7 @@ from scanner.model.addresses import parse
 from scanner.model.index import build
 from scanner.model.resource import Children, Resource
 from scanner.reach import filtering as chain
+from scanner.reach.load_balancer_rules import translated_ports
 from scanner.reach.networks import Fabric, destination_of
 from scanner.reach.paths import NetworkPath
 from scanner.reach.port_ranges import Protocol, place
@@ -73,10 +74,9 @@ def by_nat(networks: Fabric, estate: Estate, packet: Packet, rule: Any) -> tuple
     configuration = next(each for each in nic.configurations if each.name == name)
     passage = chain.filter_chain(networks, destination_of(nic, configuration), cast("chain.EntryKind", packet.entry))
     port = part(properties, "backendPort")
-    found = [
-        each.shifted(part(properties, "frontendPort"))
-        for each in passage.within(part(properties, "protocol").lower(), port, port)
-    ]
+    ports = translated_ports(rule, ranged=False)
+    assert ports is not None
+    found = map(ports.outside, passage.within(part(properties, "protocol").lower(), port, port))
     here = [
         each for each in found if each.first <= packet.port <= each.last and each.protocol in (packet.protocol, "*")
     ]

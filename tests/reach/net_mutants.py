@@ -73,7 +73,7 @@ MUTANTS = (
     Mutant("AlwaysAllow goes on to the groups", FILTERING, "now = list(added(now, past)) if past else now", "pass"),
     Mutant("an admin Allow delivers", NSG, "rule if rule.always or not rule.allow else replace(rule, allow=False)", "rule"),
     Mutant("what no admin rule names is dropped", NSG, 'rest = [_allow_everything("no security admin rule", AFTER_CUSTOM_RULES)]', "rest: list[SecurityRule] = []"),
-    Mutant("the port outside is the one behind", FILTERING, "return replace(self, first=first, last=first + self.last - self.first,", "return replace(self, first=self.first, last=self.last,"),
+    Mutant("the port outside is the one behind", PATHS, "first = self.first + opened.first - self.backend", "first = opened.first"),
     Mutant("IPv6 is judged as IPv4", FILTERING, "    version = target.version\n", "    version: Version = 4\n"),
     Mutant("TCP stands for every protocol", PORT_RANGES, "return (*WITH_PORTS, *WITHOUT_PORTS)", 'return ("tcp",)'),
     Mutant("protocols without ports ask for them", PORT_RANGES, "if allow or numbers == ALL_PORTS:", "if numbers == ALL_PORTS:"),

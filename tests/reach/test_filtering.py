@@ -248,14 +248,6 @@ def test_a_route_table_that_was_not_read_is_to_check() -> None:
 # Openings in other hands
 
 
-def test_a_port_outside_and_the_port_behind() -> None:
-    (opening,) = one_group(ALLOW).within("tcp", 22, 22)
-    seen = opening.shifted(50001)
-    assert (seen.label, seen.known_port) == ("tcp/50001", known("tcp", 22))
-    (wide,) = one_group(rule("a", 100, "Allow", "*", "3000-3100")).within("tcp", 3050, 3060)
-    assert wide.shifted(60000).label == "tcp/60000-60010"
-
-
 def test_senders_that_something_before_it_lets_come() -> None:
     (opening,) = one_group(ALLOW).open_ranges
     office = sources_from_addresses(parse("203.0.113.0/24"))

@@ -12,7 +12,6 @@ from scanner.reach.known_ports import BY_PLACE, KNOWN_PORTS, known
 from scanner.reach.port_ranges import (
     ALL_PORTS,
     END,
-    EVERY_PACKET,
     BadPort,
     Spans,
     cut,
@@ -64,7 +63,7 @@ def test_protocols_of_a_rule() -> None:
 
 
 def test_everything_is_the_whole_line() -> None:
-    assert places(protocols("*"), ALL_PORTS, True) == EVERY_PACKET
+    assert places(protocols("*"), ALL_PORTS, True) == ((0, END - 1),)
     assert place("ah") == END - 1
 
 

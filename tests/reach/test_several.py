@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scanner.model.exposure import CLOSED, Lock
+from scanner.model.exposure import Lock, Reach, grant
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Unread
@@ -204,7 +204,7 @@ def test_the_second_list_of_instances_is_told() -> None:
 
 
 def test_what_is_closed_is_not_doubted() -> None:
-    assert as_possible(CLOSED, Unread("a", "b")).possible_grants == ()
+    assert as_possible(grant(Reach.none), Unread("a", "b")).possible_grants == ()
 
 
 # Perimeters

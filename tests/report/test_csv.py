@@ -9,12 +9,15 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scanner.report.csv import COLUMNS, LONGEST, cell, unguarded, write_csv
+from scanner.report.csv import COLUMNS, LONGEST, cell, write_csv
 from scanner.report.text import INVISIBLE, plain
 from tests.report import sample
 
 SIGNS = "=+-@\t\r\uff1d\uff0b\uff0d\uff20"
 FORMULA = re.compile(r"[\s\"]*[=+\-@\uff1d\uff0b\uff0d\uff20\u2212]")
+GUARDED = re.compile(
+    r"(^|[;,])'(?=[\s\"'`\u2018\u2019\u201c\u201d]*[=+\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212])"
+)
 
 
 def rows(document: dict[str, Any]) -> list[dict[str, str]]:
@@ -107,7 +110,7 @@ def test_a_cell_is_no_formula_and_can_be_read_back(value: str) -> None:
     assert not FORMULA.match(read)
     assert not any(FORMULA.match(piece) for piece in re.split("[;,]", read))
     assert not INVISIBLE.search(read)
-    assert unguarded(read) == plain(value)
+    assert GUARDED.sub(r"\1", read) == plain(value)
 
 
 def test_the_page_about_formats_names_every_column_in_order() -> None:

@@ -1,0 +1,122 @@
+"""What a scan could not assess, on its last screen: the worst gaps, inconclusive checks, and what was accepted."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from scanner.document import schema as rows
+from scanner.evaluate.results import EvaluationResult
+from scanner.model.ids import type_of
+from scanner.model.verdict import Severity
+from scanner.terminal.lines import Line
+from scanner.terminal.text import many, named
+
+INDENT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ShownGap:
+    """A gap on the last screen. `what`: the name of the failed read. `checks`: the number of checks that it leaves
+    inconclusive. `worst`: their highest severity. `is_scope`: it is a whole subscription.
+    """
+
+    what: str
+    gap: rows.GapRow
+    checks: int
+    worst: Severity | None
+    is_scope: bool
+
+    @property
+    def label(self) -> str:
+        return f"up to {self.worst.name}" if self.worst is not None else "not assessed"
+
+    @property
+    def action(self) -> str:
+        return self.gap.action if self.gap.status in (401, 403) else ""
+
+    def _scope(self) -> str:
+        """Return why a subscription was not assessed, or only in part."""
+        if self.gap.status == 403:
+            return "has partial visibility; this identity cannot read everything in it"
+        if self.gap.code.startswith("Subscription"):
+            return f"is {self.gap.code.removeprefix('Subscription').lower()}; it was not evaluated"
+        return f"was not read, {self.gap.code}"
+
+    def sentence(self) -> str:
+        checks = f"{many(self.checks, 'check')}: " if self.checks else ""
+        if self.is_scope:
+            return f"{checks}{self.what} {self._scope()}"
+        answer = " ".join(str(part) for part in (self.gap.status, self.gap.code) if part)
+        cure = "" if self.action else "; no role resolves this"
+        return f"{checks}{self.what}, {answer}{cure}"
+
+
+@dataclass(frozen=True, slots=True)
+class NotAssessedLines:
+    """The block of the last screen. `role`: the command that makes a role with the missing permissions."""
+
+    evaluation: EvaluationResult
+    role: str
+
+    def lines(self, count: int) -> Iterator[Line]:
+        """Yield the block, with at most `count` gaps."""
+        gaps = self.gaps()
+        inconclusive = self.evaluation.counts.inconclusive
+        accepted = self.accepted()
+        if gaps or inconclusive or accepted:
+            yield Line()
+        if gaps or inconclusive:
+            said = self._inconclusive(len(gaps), inconclusive)
+            yield Line(f"Not assessed: {said}; none of them counts as passed", column=0)
+        for gap in gaps[:count]:
+            yield Line(gap.sentence(), gap.label, 10, "not assessed")
+            if gap.action:
+                yield Line(f"missing {gap.action}", column=INDENT, whole=True)
+        yield from self._more(len(gaps) - count, gaps)
+        if accepted:
+            yield Line(accepted, column=0)
+
+    def accepted(self) -> str:
+        """Return the sentence on accepted gaps and inconclusive checks, "" without any."""
+        count, checks = self.evaluation.counts.accepted_gaps, self.evaluation.accepted_by_rule
+        none = "none of them counts as passed"
+        if not count:
+            one = "it does not count as passed" if checks == 1 else none
+            return f"Accepted: {many(checks, 'inconclusive check')}; {one}" if checks else ""
+        them, others = "it" if count == 1 else "them", self.evaluation.counts.accepted_inconclusive - checks
+        by_gap = f"{many(others, 'check')} inconclusive because of {them} alone"
+        other = f", {checks:,} more for other reasons;" if checks else ","
+        return f"Accepted: {many(count, 'gap')}; {by_gap}{other} {none}"
+
+    def _inconclusive(self, gaps: int, checks: int) -> str:
+        """Return how many checks are inconclusive because of gaps, and how many for another reason."""
+        other = self.evaluation.counts.inconclusive_by_gap[""] if gaps else 0
+        if not gaps:
+            return f"{many(checks, 'check')} inconclusive"
+        said = f"{many(gaps, 'gap')} {'leaves' if gaps == 1 else 'leave'} {many(checks - other, 'check')} inconclusive"
+        return f"{said}, {other:,} more for other reasons" if other else said
+
+    def _more(self, more: int, gaps: Sequence[ShownGap]) -> Iterator[Line]:
+        cured = sum(bool(gap.action) for gap in gaps)
+        which = "it" if len(gaps) == 1 else "all" if cured == len(gaps) else f"{cured:,} of the {len(gaps):,}"
+        role = f"To create a role that resolves {which}: {self.role}" if cured else ""
+        if more > 0:
+            yield Line(f"and {many(more, 'more gap')}{f'. {role}' if role else ''}", column=0)
+        elif role:
+            yield Line(role, column=0)
+
+    def gaps(self) -> list[ShownGap]:
+        """Return the gaps that were not accepted, the worst first."""
+        counts = self.evaluation.counts
+        names = {scope.subscription.lower(): scope.name for scope in self.evaluation.scopes}
+        found = [
+            ShownGap(
+                named(gap.url, names),
+                gap,
+                counts.inconclusive_by_gap.get(gap.url, 0),
+                counts.worst_by_gap.get(gap.url),
+                is_scope=not type_of(gap.url),
+            )
+            for gap in self.evaluation.gaps
+            if not gap.accepted
+        ]
+        return sorted(found, key=lambda gap: (-(gap.worst if gap.worst is not None else -1), -gap.checks, gap.what))
