@@ -71,7 +71,7 @@ def accepted(*words: str) -> str:
     return ended.err
 
 
-def door(document: dict[str, Any], endpoint: str) -> dict[str, Any]:
+def exposure_of(document: dict[str, Any], endpoint: str) -> dict[str, Any]:
     return next(row for row in document["exposures"] if row["endpoint"] == endpoint)
 
 
@@ -90,7 +90,7 @@ WITH = ("--waivers", "waivers.toml")
 
 
 def test_an_endpoint_is_accepted_with_all_rules_that_fail_on_it_as_it_is() -> None:
-    row = door(scanned(containers("scans")), "blob/scans")
+    row = exposure_of(scanned(containers("scans")), "blob/scans")
     said = accepted(row["fingerprint"], "--in", "findings.json", *WORDS, "--ticket", "OPS-7")
     day = datetime.fromisoformat(LATER)
     assert said.splitlines() == [
@@ -124,8 +124,8 @@ ticket = "OPS-7"
 """
     )
     again = scanned(containers("scans"), *WITH)
-    assert door(again, "blob/scans")["state"] == "waived"
-    assert door(again, "blob/scans")["waiver"] == {
+    assert exposure_of(again, "blob/scans")["state"] == "waived"
+    assert exposure_of(again, "blob/scans")["waiver"] == {
         "reason": "Closed in March",
         "owner": "kari",
         "expires": LATER,
@@ -153,7 +153,7 @@ def test_an_endpoint_that_appears_later_is_not_covered() -> None:
 
 def test_an_endpoint_that_gets_worse_is_not_covered() -> None:
     narrow: dict[str, Any] = {"networkAcls": {"defaultAction": "Deny", "ipRules": [{"value": "198.51.100.7"}]}}
-    row = door(scanned(containers("scans", **narrow)), "blob/scans")
+    row = exposure_of(scanned(containers("scans", **narrow)), "blob/scans")
     assert (row["severity"], row["reach"]) == ("high", "selected")
     accepted(row["fingerprint"], "--in", "findings.json", *WORDS)
     assert states(scanned(containers("scans", **narrow), *WITH))["blob/scans"] == "waived"
@@ -176,7 +176,7 @@ def test_a_property_that_gets_worse_is_not_covered() -> None:
 
 
 def test_what_stands_in_the_file_stays_as_it_is() -> None:
-    row = door(scanned(containers("scans")), "blob/scans")
+    row = exposure_of(scanned(containers("scans")), "blob/scans")
     before = (
         '# Agreed on 3 March.\r\n[[waiver]] # first\r\nrule="storage-plain-http"\r\nresource = "*/a"\r\n'
         f"reason = 'x'\r\nowner = 'y'\r\nexpires = {LATER} # soon\r\n\r\n# Reads that nobody grants\r\n[[gap]]\r\n"
@@ -220,7 +220,7 @@ def test_names_that_look_like_patterns_mean_themselves() -> None:
 
 
 def test_the_waiver_file_of_the_settings_is_written_to() -> None:
-    row = door(scanned(containers("scans")), "blob/scans")
+    row = exposure_of(scanned(containers("scans")), "blob/scans")
     Path("sub").mkdir()
     Path("sub/night.toml").write_text('[scan]\nwaivers = "ours.toml"\n')
     said = accepted(row["fingerprint"], "--in", "findings.json", *WORDS, "--config", "sub/night.toml")
@@ -250,7 +250,7 @@ def _one(fingerprint: str) -> None:
 
 def test_many_at_once_are_all_written() -> None:
     document = scanned(containers(*"abcdefgh"))
-    names = [door(document, f"blob/{name}")["fingerprint"] for name in "abcdefgh"]
+    names = [exposure_of(document, f"blob/{name}")["fingerprint"] for name in "abcdefgh"]
     with multiprocessing.get_context("fork").Pool(4) as pool:
         pool.map(_one, names)
     assert len(load(Path("waivers.toml"), rules()).waivers) == 16
@@ -295,13 +295,13 @@ def test_exactly_the_finding_that_was_accepted_is_waived(data: st.DataObject, es
 @given(data=st.data())
 def test_exactly_the_endpoint_that_was_accepted_is_waived(data: st.DataObject, estate: Path) -> None:
     before = json.loads((estate / "findings.json").read_text())
-    doors = {row["fingerprint"]: row for row in before["exposures"] if row["state"] == "open"}
-    one = data.draw(st.sampled_from(sorted(doors)))
+    endpoints = {row["fingerprint"]: row for row in before["exposures"] if row["state"] == "open"}
+    one = data.draw(st.sampled_from(sorted(endpoints)))
     Path("waivers.toml").unlink(missing_ok=True)
     accepted(one, "--in", str(estate / "findings.json"), *WORDS)
     after = judged(estate, Path("waivers.toml"))
     assert [row["fingerprint"] for row in after["exposures"] if row["state"] == "waived"] == [one]
-    assert {row["fingerprint"] for row in after["exposures"] if row["state"] == "open"} == set(doors) - {one}
+    assert {row["fingerprint"] for row in after["exposures"] if row["state"] == "open"} == set(endpoints) - {one}
     assert after["coverage"]["notes"] == []
 
 
@@ -389,7 +389,7 @@ def test_the_settings_say_how_far_ahead() -> None:
 
 def test_fingerprints_that_mean_nothing_or_too_much() -> None:
     document = scanned(containers("scans"))
-    one = door(document, "blob/scans")["fingerprint"]
+    one = exposure_of(document, "blob/scans")["fingerprint"]
     assert refused(one[:5], "--in", "findings.json", *WORDS)[0] == f'error: "{one[:5]}" is too short for a fingerprint'
     wrong = one[:-1] + ("0" if one[-1] != "0" else "1")
     told = refused(wrong, "--in", "findings.json", *WORDS)
@@ -403,7 +403,7 @@ def test_fingerprints_that_mean_nothing_or_too_much() -> None:
 
 def test_what_is_waived_already() -> None:
     document = scanned(containers("scans"))
-    one = door(document, "blob/scans")["fingerprint"]
+    one = exposure_of(document, "blob/scans")["fingerprint"]
     accepted(one, "--in", "findings.json", *WORDS)
     assert refused(one, "--in", "findings.json", *WORDS)[:3] == (
         "error: stjournal: blob/scans is already waived",
@@ -419,7 +419,7 @@ def test_what_is_waived_already() -> None:
 def test_what_is_intended_or_closed_has_nothing_to_accept() -> None:
     Path("twolocks.toml").write_text('[[intended]]\nresource = "*/stjournal"\nendpoint = "blob"\nreason = "Our site"\n')
     document = scanned(containers())
-    assert refused(door(document, "blob")["fingerprint"], "--in", "findings.json", *WORDS)[0] == (
+    assert refused(exposure_of(document, "blob")["fingerprint"], "--in", "findings.json", *WORDS)[0] == (
         "error: stjournal: blob is intended: Our site; there is nothing to accept"
     )
     closed = next(row for row in document["exposures"] if row["state"] == "closed")
@@ -481,7 +481,7 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
         "error: this is a snapshot, not a findings file",
         "hint: evaluate it first: twolocks scan --from night.jsonl --out findings.json",
     )
-    one = door(scanned(containers("scans")), "blob/scans")["fingerprint"]
+    one = exposure_of(scanned(containers("scans")), "blob/scans")["fingerprint"]
     Path("waivers.toml").write_text('[[waiver]]\nexpiry = "x"\n')
     told = refused(one, *WORDS, "--in", "findings.json")
     assert 'error: a waiver has no key "expiry"' in told

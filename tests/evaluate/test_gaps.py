@@ -270,7 +270,7 @@ def test_a_night_of_the_sample_estate_can_be_accepted_as_a_whole_and_not_by_a_pa
     entries = [gap(row["url"]) for row in found["gaps"]] + [
         check(rule, resource) for rule, resource in sorted(has_other_reasons)
     ]
-    # A door that fails for its key, and whose reach may be wider than is known.
+    # A endpoint that fails for its key, and whose reach may be wider than is known.
     worse = [entry for entry in entries if "amr-gammel" in entry]
     assert worse
     for accepted, code in ((entries, 0), ([entry for entry in entries if entry not in worse], 3)):

@@ -109,7 +109,7 @@ def test_slots_that_could_not_be_listed_are_undecided() -> None:
     assert (f"{SITE}/slots", "unknown") in status(document, "app-no-platform-sign-in")
 
 
-def test_an_answer_without_properties_does_not_say_that_a_door_is_off() -> None:
+def test_an_answer_without_properties_does_not_say_that_a_endpoint_is_off() -> None:
     made = listed()
     made.resource({"id": APP}, "2025-07-01", "list")
     document, _ = run(made, rules())

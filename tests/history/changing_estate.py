@@ -196,14 +196,14 @@ class Told:
         return {name: count for name, count in self.document["changes"]["counts"].items() if count and name != "open"}
 
     def new(self) -> set[str]:
-        """The doors that are new, as `account: endpoint`."""
-        return {door(row) for row in self.document["exposures"] if row.get("new")}
+        """The endpoints that are new, as `account: endpoint`."""
+        return {endpoint(row) for row in self.document["exposures"] if row.get("new")}
 
     def listed(self, name: str) -> set[str]:
-        return {door(row) for row in self.document["changes"][name]}
+        return {endpoint(row) for row in self.document["changes"][name]}
 
 
-def door(row: Mapping[str, Any]) -> str:
+def endpoint(row: Mapping[str, Any]) -> str:
     name = row["resource"].rsplit("/", 1)[-1]
     return f"{name}: {row['endpoint']}" if row.get("endpoint") else f"{name}: {row['rule']}"
 
@@ -261,7 +261,7 @@ __all__ = [
     "Told",
     "closed",
     "container",
-    "door",
+    "endpoint",
     "machine",
     "night",
     "public",

@@ -129,8 +129,8 @@ def test_a_row_says_whether_it_is_new_and_since_when(noting: Made) -> None:
     writer, made = noting(items(exposure())), (exposure(), finding())
     writer.exposure(made[0])
     writer.finding(made[1])
-    [door], [fault] = written(writer).exposures, written(writer).findings
-    assert (door.new, door.since) == (False, MONDAY)
+    [endpoint], [fault] = written(writer).exposures, written(writer).findings
+    assert (endpoint.new, endpoint.since) == (False, MONDAY)
     assert (fault.new, fault.since) == (True, TUESDAY)
     assert writer.observation.items.keys() == items(*made).keys()
 
@@ -140,16 +140,16 @@ def test_what_is_accepted_is_never_new(noting: Made, state: str) -> None:
     writer = noting({})
     writer.exposure(exposure(state=state))
     writer.finding(finding(status="waived"))
-    [door], [fault] = written(writer).exposures, written(writer).findings
-    assert (door.new, fault.new) == (False, False)
-    assert (door.since, fault.since) == (TUESDAY, TUESDAY)
+    [endpoint], [fault] = written(writer).exposures, written(writer).findings
+    assert (endpoint.new, fault.new) == (False, False)
+    assert (endpoint.since, fault.since) == (TUESDAY, TUESDAY)
 
 
 def test_what_nobody_looked_for_before_is_not_new(noting: Made) -> None:
     writer = noting({}, lambda *_: False)
     writer.exposure(exposure())
-    [door] = written(writer).exposures
-    assert (door.new, door.since) == (False, TUESDAY)
+    [endpoint] = written(writer).exposures
+    assert (endpoint.new, endpoint.since) == (False, TUESDAY)
 
 
 def test_before_is_asked_for_the_type_or_the_first_id_of_the_rule(noting: Made) -> None:
@@ -170,9 +170,9 @@ def test_what_does_not_stand_is_neither_old_nor_new(noting: Made) -> None:
     for row in (exposure(state="closed"), exposure(severity=None, worst="high")):
         writer.exposure(row)
     writer.finding(finding(status="unknown"))
-    doors, [fault] = written(writer).exposures, written(writer).findings
-    assert len(doors) == 2
-    assert [*(row.new for row in doors), fault.new] == [msgspec.UNSET] * 3
+    endpoints, [fault] = written(writer).exposures, written(writer).findings
+    assert len(endpoints) == 2
+    assert [*(row.new for row in endpoints), fault.new] == [msgspec.UNSET] * 3
     assert len(writer.observation.closed) == 1
     assert len(writer.observation.inconclusive) == 1
 
@@ -193,16 +193,16 @@ def test_passes_and_resources_are_seen_and_counted(noting: Made) -> None:
 
 
 def test_a_scan_that_remembers_writes_every_row_into_its_document(noting: Made) -> None:
-    writer, door, fault = noting({}), exposure(), finding()
+    writer, endpoint, fault = noting({}), exposure(), finding()
     row = ResourceRow(type="", name="st", location="", subscription=SUB, resource_group="", tags={}, parent=None)
-    writer.exposure(door)
+    writer.exposure(endpoint)
     writer.finding(fault)
     writer.resource(account("st"), row)
     writer.passed(account("st"), ["purge"])
     writer.not_applicable(account("st"), {"anonymous": "it has none"})
     made = written(writer)
     new = {"new": True, "since": TUESDAY}
-    assert made.exposures == [msgspec.structs.replace(door, **new)]
+    assert made.exposures == [msgspec.structs.replace(endpoint, **new)]
     assert made.findings == [msgspec.structs.replace(fault, **new)]
     assert made.resources == {account("st"): row}
     assert made.passed == {account("st"): ["purge"]}
@@ -535,8 +535,8 @@ def test_a_file_of_the_very_time_or_later_is_judged_as_any_scan() -> None:
 
 def test_an_older_file_still_says_what_no_later_scan_looked_at() -> None:
     known = items(exposure(account("st", OTHER)), taken=TUESDAY) | items(exposure(), taken=MONDAY)
-    door = exposure(account("st", OTHER), severity="critical", auth="anonymous")
-    seen = observed(known, [door, exposure(endpoint="file")], taken=MONDAY)
+    endpoint = exposure(account("st", OTHER), severity="critical", auth="anonymous")
+    seen = observed(known, [endpoint, exposure(endpoint="file")], taken=MONDAY)
     found = from_file(known, seen)
     assert sorted((each.kind, each.item.endpoint) for each in found.changed) == [("fixed", "blob"), ("new", "file")]
     assert found.superseded == 1

@@ -16,7 +16,7 @@ from tests.history.changing_estate import (
     Told,
     closed,
     container,
-    door,
+    endpoint,
     machine,
     night,
     public,
@@ -57,7 +57,7 @@ def estate(*more: Json, addresses: Any = None, ssh: str = "10.0.0.0/8") -> list[
 EXPORT = container("eksport")
 PRIVATE = container("eksport", "None")
 SECOND = storage(public("stny"), container("bilder", above=f"{STORAGE}/stny/blobServices/default/containers"))
-DOORS = {f"stny: {endpoint}" for endpoint in ("blob", "blob/bilder", "dfs", "file", "queue", "table")}
+ENDPOINTS = {f"stny: {endpoint}" for endpoint in ("blob", "blob/bilder", "dfs", "file", "queue", "table")}
 HIDDEN = ResponseOverrides(absent_from_graph=(SERVER,))
 
 NIGHTS = [
@@ -79,7 +79,7 @@ NIGHTS = [
     Planted(
         "a new account; the container is gone; the server lets everybody in",
         [*estate(addresses=EVERYWHERE), *SECOND],
-        DOORS,
+        ENDPOINTS,
         {"fixed": {"stjournal: blob/eksport"}, "worse": {"sqlfag: tds"}},
         code=1,
     ),
@@ -94,7 +94,7 @@ NIGHTS = [
     Planted(
         "the new account is deleted; the server is closed to all but one",
         estate(),
-        told={"fixed": DOORS, "better": {"sqlfag: tds"}},
+        told={"fixed": ENDPOINTS, "better": {"sqlfag: tds"}},
     ),
     Planted("the same", estate()),
 ]
@@ -138,14 +138,14 @@ def check(planted: Planted, told: Told) -> None:
     what = f"{planted.what}: {told.document['changes']}"
     assert told.new() == planted.new, what
     mine = {name: locks(told, name) for name in ("reopened", "worse", "better", "fixed", "unseen")}
-    assert {name: doors for name, doors in mine.items() if doors} == planted.told, what
+    assert {name: endpoints for name, endpoints in mine.items() if endpoints} == planted.told, what
     assert told.ended.code == planted.code, f"{planted.what}: {told.ended.err}"
     assert told.document["changes"]["confirmed"]
 
 
 def locks(told: Told, name: str) -> set[str]:
     """The exposures of a list; findings that stand beside them are counted by other tests."""
-    return {door(row) for row in told.document["changes"][name] if row["kind"] == "exposure"}
+    return {endpoint(row) for row in told.document["changes"][name] if row["kind"] == "exposure"}
 
 
 def test_rules_that_look_up_a_refused_list_hang_on_its_gap(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def second_look(tmp_path: Path, before: list[Json], first: list[Json], second: l
     return night(first, history, tmp_path, "--fail-on", "new:high", later=sandbox(second, **options))
 
 
-def test_a_door_that_is_shut_again_at_the_second_look_is_not_told(tmp_path: Path) -> None:
+def test_a_endpoint_that_is_shut_again_at_the_second_look_is_not_told(tmp_path: Path) -> None:
     told = second_look(tmp_path, estate(), estate(EXPORT), estate(PRIVATE))
     assert (told.new(), told.counts, told.ended.code) == (set(), {}, 0)
     assert "eksport" not in {
@@ -179,11 +179,11 @@ def test_a_door_that_is_shut_again_at_the_second_look_is_not_told(tmp_path: Path
 
 def test_just_in_time_access_that_has_ended_is_not_told(tmp_path: Path) -> None:
     told = second_look(tmp_path, estate(), [*estate(ssh="Internet"), *SECOND], [*estate(), *SECOND])
-    assert told.new() == DOORS
+    assert told.new() == ENDPOINTS
     assert not any(row["severity"] for row in told.document["exposures"] if "vm-hopp" in row["resource"])
 
 
-def test_a_door_that_is_open_at_the_second_look_is_not_fixed(tmp_path: Path) -> None:
+def test_a_endpoint_that_is_open_at_the_second_look_is_not_fixed(tmp_path: Path) -> None:
     told = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(EXPORT))
     assert (told.counts, told.ended.code) == ({}, 0)
     assert [
@@ -212,7 +212,7 @@ def test_networks_that_cannot_be_read_again_fix_nothing(tmp_path: Path) -> None:
 def test_a_resource_that_is_gone_is_fixed_and_one_that_only_resource_graph_lost_is_not(tmp_path: Path) -> None:
     whole = [*estate(), *SECOND]
     told = second_look(tmp_path, whole, estate(), estate())
-    assert told.listed("fixed") >= DOORS
+    assert told.listed("fixed") >= ENDPOINTS
     hidden = ResponseOverrides(absent_from_graph=tuple(each["id"] for each in SECOND))
     history = str(tmp_path / "other.db")
     night(whole, history, tmp_path)
@@ -228,7 +228,7 @@ def test_only_some_rules_or_one_subscription_fix_nothing_of_the_others(tmp_path:
     told = night(estate(PRIVATE), history, tmp_path, "--fail-on", "new:high", "--resource", SERVER)
     assert told.counts == {}
     told = night(estate(PRIVATE), history, tmp_path, "--fail-on", "new:high")
-    assert told.listed("fixed") >= {"stjournal: blob/eksport", *DOORS}
+    assert told.listed("fixed") >= {"stjournal: blob/eksport", *ENDPOINTS}
 
 
 def test_a_rule_that_was_not_judged_before_pages_nobody(tmp_path: Path) -> None:

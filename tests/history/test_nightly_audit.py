@@ -62,7 +62,7 @@ def test_a_file_of_bare_resources_is_no_first_look_at_the_rest(tmp_path: Path) -
     told = night([*estate(), *tagged()], history, tmp_path, *NEWS)
     assert (told.new(), told.ended.code) == (set(), 0)
     file.write_text(json.dumps([*tagged()[:1], public("stny")]))
-    assert {door.split(":")[0] for door in again(file, history, tmp_path, *NEWS).new()} == {"stny"}
+    assert {endpoint.split(":")[0] for endpoint in again(file, history, tmp_path, *NEWS).new()} == {"stny"}
 
 
 def test_an_older_file_changes_nothing_that_a_later_scan_saw(tmp_path: Path) -> None:
@@ -231,9 +231,11 @@ def test_what_is_deleted_is_fixed_for_who_scans_a_group(tmp_path: Path) -> None:
     other = json.loads(json.dumps(tagged()).replace("rg-journal", "rg-annen").replace("stprod", "stannen"))
     night([*estate(), *tagged(), *other], history, tmp_path, *NEWS)
     told = night(estate(), history, tmp_path, *group)
-    assert {door.split(":")[0] for door in told.listed("fixed")} == {"stprod"}
+    assert {endpoint.split(":")[0] for endpoint in told.listed("fixed")} == {"stprod"}
     assert told.listed("unseen") == set()
-    assert {door.split(":")[0] for door in night(estate(), history, tmp_path, *NEWS).listed("fixed")} == {"stannen"}
+    assert {endpoint.split(":")[0] for endpoint in night(estate(), history, tmp_path, *NEWS).listed("fixed")} == {
+        "stannen"
+    }
 
 
 OWN = """

@@ -19,7 +19,7 @@ from scanner.history.queries import upgrade
 from scanner.sandbox import certificates
 from tests.history.changing_estate import EVERYWHERE, Json, Refusal, Told, night, served
 from tests.history.server import serving
-from tests.history.test_changing_estate import DOORS, EXPORT, GAP, REFUSED, SECOND, estate
+from tests.history.test_changing_estate import ENDPOINTS, EXPORT, GAP, REFUSED, SECOND, estate
 from tests.notify.receivers import Answer, Received, Web, mail, until, web
 from tests.terminals import GROUP, Ended, twolocks
 
@@ -74,7 +74,7 @@ def watch(tmp_path: Path) -> Iterator[Watch]:
         yield found
 
 
-def doors(notice: Json) -> set[str]:
+def endpoints(notice: Json) -> set[str]:
     return {f"{each['news']} {each['resource'].rsplit('/', 1)[-1]}: {each['endpoint']}" for each in notice["items"]}
 
 
@@ -93,7 +93,7 @@ def test_a_week(watch: Watch) -> None:
     assert told.ended.code == 1
     assert "notice to ops: 2 new; highest severity: critical" in told.ended.err
     news = watch.one()
-    assert doors(news) == {"new stjournal: blob/eksport", "new vm-hopp: tcp/22"}
+    assert endpoints(news) == {"new stjournal: blob/eksport", "new vm-hopp: tcp/22"}
     assert news["scan"]["id"] == told.document["scan"]["id"]
     assert news["counts"] == told.document["changes"]["counts"]
 
@@ -102,7 +102,7 @@ def test_a_week(watch: Watch) -> None:
     assert watch.heard() == []
 
     watch.night(estate(EXPORT, addresses=EVERYWHERE))
-    assert doors(watch.one()) == {"reopened stjournal: blob/eksport", "worse sqlfag: tds"}
+    assert endpoints(watch.one()) == {"reopened stjournal: blob/eksport", "worse sqlfag: tds"}
 
 
 def test_what_is_below_the_least_severity_is_not_told(watch: Watch) -> None:
@@ -166,7 +166,7 @@ def test_a_notice_of_an_incomplete_night_says_so_first(watch: Watch) -> None:
     watch.heard()
     watch.night(estate(ssh="Internet"), refusals=[REFUSED])
     notice = watch.one()
-    assert doors(notice) == {"new vm-hopp: tcp/22"}
+    assert endpoints(notice) == {"new vm-hopp: tcp/22"}
     assert notice["remarks"][0].startswith("The scan is incomplete: 1 read failed")
 
 
@@ -212,7 +212,7 @@ def test_what_a_waiver_covered_is_told_when_it_expired(watch: Watch) -> None:
     expires(watch, -1)
     watch.night(estate(), notify=("all",))
     notice = watch.one()
-    assert "reopened stjournal: blob" in doors(notice)
+    assert "reopened stjournal: blob" in endpoints(notice)
     assert {each["why"] for each in notice["items"]} == {"it is no longer accepted"}
 
 
@@ -247,7 +247,7 @@ def test_one_that_does_not_arrive_leaves_the_others_told(watch: Watch) -> None:
         watch.night(estate(), notify=("ops", "down"))
         watch.heard()
         watch.night(estate(EXPORT), notify=("ops", "down"))
-        assert doors(watch.one()) == {"new stjournal: blob/eksport"}
+        assert endpoints(watch.one()) == {"new stjournal: blob/eksport"}
         broken.answers, before = (Answer(200),), len(broken.received)
         watch.night(estate(EXPORT), notify=("ops", "down"))
         assert watch.heard() == []
@@ -288,7 +288,7 @@ def test_a_scan_that_is_killed_while_it_tells_is_told_the_next_night(watch: Watc
     watch.heard()
     watch.server.answers = (Answer(202),)
     assert watch.night(estate(EXPORT)).ended.code == 0
-    assert doors(watch.one()) == {"new stjournal: blob/eksport"}
+    assert endpoints(watch.one()) == {"new stjournal: blob/eksport"}
 
 
 def test_ctrl_c_while_it_tells_ends_at_once_and_says_what_is_there(watch: Watch) -> None:
@@ -329,7 +329,7 @@ def test_a_history_that_cannot_be_written_is_told_with_the_news(watch: Watch) ->
         raw.executescript("CREATE TRIGGER no BEFORE INSERT ON scans BEGIN SELECT RAISE(ABORT, 'no'); END;")
     assert watch.night(estate(EXPORT)).ended.code == 2
     notice = watch.one()
-    assert doors(notice) == {"new stjournal: blob/eksport"}
+    assert endpoints(notice) == {"new stjournal: blob/eksport"}
     assert notice["remarks"][0].startswith("The history was not written: ")
 
 
@@ -339,7 +339,7 @@ def test_what_somebody_scanned_by_hand_is_told_that_night(watch: Watch) -> None:
     watch.night(estate(EXPORT), "--resource-group", "rg-journal", notify=())
     assert watch.heard() == []
     watch.night(estate(EXPORT))
-    assert doors(watch.one()) == {"new stjournal: blob/eksport"}
+    assert endpoints(watch.one()) == {"new stjournal: blob/eksport"}
 
 
 # Other kinds, and the command
@@ -438,7 +438,7 @@ def test_a_history_on_postgresql_remembers_what_was_told(watch: Watch) -> None:
         watch.heard()
         watch.server.answers = (Answer(202),)
         assert watch.night(estate(EXPORT)).ended.code == 0
-        assert doors(watch.one()) == {"new stjournal: blob/eksport"}
+        assert endpoints(watch.one()) == {"new stjournal: blob/eksport"}
         watch.night(estate(EXPORT))
         assert watch.heard() == []
 
@@ -449,11 +449,11 @@ def test_the_record_of_requests_holds_no_notice(watch: Watch) -> None:
     assert "hook" not in (watch.folder / "record.jsonl").read_text()
 
 
-def test_many_doors_of_a_new_account_are_one_place(watch: Watch) -> None:
+def test_many_endpoints_of_a_new_account_are_one_place(watch: Watch) -> None:
     watch.settings(chat="kind = 'slack'\nurl-file = 'hook'\nmin-severity = 'info'")
     watch.night(estate(), notify=("chat",))
     watch.heard()
     watch.night([*estate(), *SECOND], notify=("chat",))
     text = watch.one()["blocks"][1]["text"]["text"]
     assert text.startswith("*stny*  Microsoft.Storage/storageAccounts in rg-journal\n")
-    assert sum(f": {door.partition(': ')[2]}. " in text for door in DOORS) == len(DOORS)
+    assert sum(f": {endpoint.partition(': ')[2]}. " in text for endpoint in ENDPOINTS) == len(ENDPOINTS)

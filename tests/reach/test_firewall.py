@@ -170,7 +170,7 @@ def test_sql_reads_all_three_lists() -> None:
     assert reach(sql([], subnets=[{"properties": {"virtualNetworkSubnetId": subnet()}}])) == "private"
 
 
-def test_a_refused_rule_list_is_a_doubt_and_no_closed_door() -> None:
+def test_a_refused_rule_list_is_a_doubt_and_no_closed_endpoint() -> None:
     rest: dict[Any, list[dict[str, Any]]] = {SQL_RULES6: [], SQL_SUBNETS: []}
     lock = judged("sql", {"publicNetworkAccess": "Enabled"}, children=rest, gaps={SQL_RULES: "AuthorizationFailed"})
     assert reach(lock) == "unknown, may internet"
@@ -336,7 +336,7 @@ def test_cluster() -> None:
 # Thin records: of an imported file or a Resource Graph row what is absent may fail, never pass.
 
 
-def test_what_a_thin_record_lacks_is_no_closed_door() -> None:
+def test_what_a_thin_record_lacks_is_no_closed_endpoint() -> None:
     deny = {"publicNetworkAccess": "Enabled", "networkAcls": {"defaultAction": "Deny"}}
     assert reach(judged("storage", deny, by="import")) == "unknown, may internet"
     assert reach(judged("storage", {}, by="graph")) == "internet"

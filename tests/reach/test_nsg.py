@@ -161,7 +161,7 @@ def test_source_groups_and_tags_from_inside() -> None:
     "body",
     [{}, {"properties": None}, {"properties": {"securityRules": None}}, {"properties": {"securityRules": "none"}}],
 )
-def test_rules_that_were_not_read_are_no_closed_door(body: dict[str, Any]) -> None:
+def test_rules_that_were_not_read_are_no_closed_endpoint(body: dict[str, Any]) -> None:
     group = security_rules_of(Resource({"id": ABOVE, **body}))
     assert group.missing
     assert not group.exact

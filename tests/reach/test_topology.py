@@ -135,10 +135,10 @@ def paths(found: Topology, name: str = "nic") -> list[NetworkPath]:
 
 def shown(found: Topology, name: str = "nic") -> dict[str, str]:
     """What is open to a network interface: "address label" to the widest sure way."""
-    open_doors = open_ports(paths(found, name), found.fabric, found.index)
+    open_endpoints = open_ports(paths(found, name), found.fabric, found.index)
     return {
-        f"{door.address} {door.label}": door.reach.widest.level.name if door.reach.widest else "unknown"
-        for door in open_doors
+        f"{endpoint.address} {endpoint.label}": endpoint.reach.widest.level.name if endpoint.reach.widest else "unknown"
+        for endpoint in open_endpoints
     }
 
 
@@ -644,8 +644,8 @@ def test_what_stands_behind_names_the_port_outside() -> None:
             }},
         ]))  # fmt: skip
     names = {
-        door.label: door.known_port and door.known_port.name
-        for door in open_ports(paths(found), found.fabric, found.index)
+        endpoint.label: endpoint.known_port and endpoint.known_port.name
+        for endpoint in open_ports(paths(found), found.fabric, found.index)
     }
     assert names == {"tcp/80": "SSH", "tcp/1433": known("tcp", 1433).name}  # type: ignore[union-attr]
 
@@ -826,8 +826,8 @@ def test_a_firewall_rule_that_leads_to_a_name() -> None:
     assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
     assert [
         possible.level.name
-        for door in open_ports(paths(found), found.fabric, found.index)
-        for possible in door.reach.possible_grants
+        for endpoint in open_ports(paths(found), found.fabric, found.index)
+        for possible in endpoint.reach.possible_grants
     ] == ["selected"]
 
 

@@ -181,7 +181,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     reader: Reader, report: Path, axe: str, scheme: str, width: int
 ) -> None:
     page = reader.page(color_scheme=scheme, viewport={"width": width, "height": 844})
-    for state in ("#changes", "#changes?f=worse", "#doors?q=is:new", "#findings?q=is:new"):
+    for state in ("#changes", "#changes?f=worse", "#endpoints?q=is:new", "#findings?q=is:new"):
         show(page, report, state)
         for folded in page.locator("#changes details:visible").all():
             folded.locator("summary").click()
@@ -205,7 +205,7 @@ def test_each_list_holds_what_changed(reader: Reader, report: Path, document: di
         counted = document["changes"]["counts"][name]
         assert section(page, name).locator("h2 small").inner_text().startswith(f"{counted} · ")
         cards = section(page, name).locator("[data-card]").count()
-        others = section(page, name).locator(".door-what details li").count()
+        others = section(page, name).locator(".exposure-summary details li").count()
         assert cards + others == counted, name
     assert (
         "Low, authentication: shared key or password, network: private network → "
@@ -230,7 +230,7 @@ def test_tiles_lead_to_their_lists_and_items_to_their_cards(
     page.locator("a.tile.worse").click()
     expect(page.locator("#h-change-worse")).to_be_focused()
     section(page, "worse").locator("a.to-card").first.click()
-    expect(page.locator("#door-list .door")).to_have_count(1)
+    expect(page.locator("#endpoint-list .exposure")).to_have_count(1)
     page.go_back()
     section(page, "better").locator("a.to-card").first.click()
     expect(page.locator("#finding-list .finding")).to_have_count(1)
@@ -251,17 +251,17 @@ def test_keys_walk_through_what_changed(reader: Reader, report: Path) -> None:
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == section(page, "new").locator(".cmd code").first.text_content()
     page.keyboard.press("Enter")
-    expect(page.locator("#door-list .door:visible, #finding-list .finding:visible")).to_have_count(1)
+    expect(page.locator("#endpoint-list .exposure:visible, #finding-list .finding:visible")).to_have_count(1)
 
 
 def test_what_is_new_says_so_everywhere(reader: Reader, report: Path, document: dict[str, Any]) -> None:
-    doors = sum(bool(row.get("new")) for row in document["exposures"])
+    exposures = sum(bool(row.get("new")) for row in document["exposures"])
     findings = sum(bool(row.get("new")) for row in document["findings"])
     page = reader.open(report)
-    page.get_by_role("link", name=f"{doors} new endpoints").click()
-    expect(page.locator("#door-list .badge.new")).to_have_count(doors)
-    expect(page.locator("#door-list .door")).to_have_count(doors)
-    assert "First seen in this scan" in page.locator("#door-list .door").first.inner_text()
+    page.get_by_role("link", name=f"{exposures} new endpoints").click()
+    expect(page.locator("#endpoint-list .badge.new")).to_have_count(exposures)
+    expect(page.locator("#endpoint-list .exposure")).to_have_count(exposures)
+    assert "First seen in this scan" in page.locator("#endpoint-list .exposure").first.inner_text()
     page.get_by_role("link", name=f"{findings} new findings").click()
     expect(page.locator(".status")).to_have_text(re.compile(f"^{findings} of "))
     page.locator("#finding-list summary").first.click()
@@ -274,16 +274,16 @@ def test_what_is_new_says_so_everywhere(reader: Reader, report: Path, document: 
     assert "First seen 34 days ago, on 22 October 2026" in last.inner_text()
 
 
-def test_the_first_screen_shows_two_whole_doors_with_history_too(reader: Reader, report: Path) -> None:
+def test_the_first_screen_shows_two_whole_endpoints_with_history_too(reader: Reader, report: Path) -> None:
     page = reader.open(report)
-    for card in page.locator("#door-list .door").all()[:2]:
+    for card in page.locator("#endpoint-list .exposure").all()[:2]:
         box = card.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= 800
     page.set_viewport_size({"width": 1000, "height": 800})
     inside = "[...document.querySelectorAll('.cell')].every(cell => cell.scrollWidth <= cell.clientWidth + 1)"
     assert page.evaluate(inside)
-    old = page.locator("#door-list .door").filter(has_text="First seen 34 days ago").first
+    old = page.locator("#endpoint-list .exposure").filter(has_text="First seen 34 days ago").first
     old.locator("button.fold").click()
     assert "First seen 34 days ago, on 22 October 2026" in old.inner_text()
 
@@ -310,9 +310,9 @@ def test_filters_on_history(reader: Reader, report: Path, document: dict[str, An
         page.locator("#filter").fill("status:fail,unknown,error,waived " + query)
         assert page.locator(".status").inner_text().startswith(f"{count} of "), query
     for name in ("new", "reopened", "worse"):
-        show(page, report, f"#doors?q=is:{name}")
+        show(page, report, f"#endpoints?q=is:{name}")
         rows = changes[name] if name != "new" else [row for row in document["exposures"] if row.get("new")]
-        assert page.locator("#h-doors small").inner_text().startswith(f"{len(rows)} endpoint"), name
+        assert page.locator("#h-endpoints small").inner_text().startswith(f"{len(rows)} endpoint"), name
     assert "since>=2026-11-25" in page.locator("label[for=filter]").inner_text()
 
 
@@ -344,11 +344,11 @@ def test_without_scripts_changes_follow_the_summary(reader: Reader, report: Path
     page = reader.page(java_script_enabled=False)
     page.goto(report.as_uri())
     assert [view.get_attribute("id") for view in page.locator(".view:visible").all()] == [
-        "doors",
+        "endpoints",
         "changes",
-        "door-view",
+        "endpoint-view",
         "findings",
-        "not-read",
+        "not-assessed",
     ]
     assert page.locator("#changes button:visible, #changes a.to-card:visible").count() == 0
     page.get_by_text("The trend in numbers").click()
@@ -362,7 +362,7 @@ def test_on_paper_changes_follow_the_summary(reader: Reader, report: Path) -> No
     assert not page.locator("#changes").is_visible()
     page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    tops = [page.locator(each).bounding_box() for each in ("#doors .pair", "#changes h1", "#h-doors")]
+    tops = [page.locator(each).bounding_box() for each in ("#endpoints .pair", "#changes h1", "#h-endpoints")]
     assert [box["y"] for box in tops if box] == sorted(box["y"] for box in tops if box)
     assert all(tops)
     assert not page.locator("details.numbers").is_visible()
@@ -371,7 +371,7 @@ def test_on_paper_changes_follow_the_summary(reader: Reader, report: Path) -> No
     show(page, report, "#changes")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details.numbers table").is_visible()
-    assert not page.locator("#h-doors").is_visible()
+    assert not page.locator("#h-endpoints").is_visible()
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.locator("#changes details[open]").count() == 0
 

@@ -79,7 +79,7 @@ def test_every_list_is_told_and_a_tile_leads_to_it(reader: Reader, file: Path) -
     opened.goto(file.as_uri())
     assert opened.locator("h1").inner_text().startswith("6 new, 6 first evaluated, 6 fixed, ")
     assert opened.locator(".lead").inner_text() == "34 unchanged; 10 resources added, 0 removed."
-    assert opened.locator(".door").count() == 6 * len(LISTS)
+    assert opened.locator(".exposure").count() == 6 * len(LISTS)
     changed = opened.locator("section[aria-labelledby=h-changed]")
     was = "Medium, authentication: shared key or password, network: allow-listed"
     now = "Critical, authentication: shared key or password, network: Internet"
@@ -116,7 +116,7 @@ def test_no_difference_says_so() -> None:
 def test_a_long_list_is_cut_and_says_where_the_rest_is() -> None:
     made = DiffDocument(old=side("a"), newer=side("b"), new=[row(at, f"st{at}") for at in range(MOST_SHOWN + 204)])
     text = page(made)
-    assert text.count('<article class="door') == MOST_SHOWN
+    assert text.count('<article class="exposure') == MOST_SHOWN
     assert "204 more: <code>--out diff.json</code> lists all." in text
 
 

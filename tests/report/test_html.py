@@ -138,6 +138,6 @@ def test_not_read_says_who_accepted_what_and_until_when() -> None:
     document = sample.accepted()
     document["gaps"][0]["waiver"]["reason"] = "<b>A preview</b>"
     said = static(render(sample.typed(document), Words()))
-    view = said[said.index('id="not-read"') :]
+    view = said[said.index('id="not-assessed"') :]
     assert "<b><bdi>accepted by kari until 2026-12-31: &lt;b&gt;A preview&lt;/b&gt;</bdi></b>" in view
     assert view.count("accepted by kari until 2026-12-31") >= 2
