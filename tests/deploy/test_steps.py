@@ -16,7 +16,7 @@ from tests.deploy.files import DEPLOY, PROGRAMS, program
 GITHUB = DEPLOY / "github"
 PIPELINES = DEPLOY / "azure-devops"
 TOKEN = DEPLOY / "container" / "with-postgres-token"
-SCOPE = ("TWOLOCKS_SCAN_SUBSCRIPTION", "prod-journal")
+SCOPE = {"TWOLOCKS_SCAN_SUBSCRIPTION": "prod-journal", "TWOLOCKS_SCAN_RESOURCE_GROUP": "rg-kart"}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def on_github(box: Sandbox, folder: Path, **more: str) -> tuple[subprocess.Compl
             "GITHUB_STEP_SUMMARY": str(summary),
             "KEEP_IN": "",
             "SUMMARY": "true",
-            SCOPE[0]: SCOPE[1],
+            **SCOPE,
             **more,
         },
     )
@@ -151,7 +151,7 @@ def test_a_baseline_asks_for_none(tmp_path: Path) -> None:
 
 
 def test_the_step_of_the_pipeline(box: Sandbox, tmp_path: Path) -> None:
-    env = clean(box, "azure-pipelines", AGENT_TEMPDIRECTORY=str(job(tmp_path)), **dict([SCOPE]))
+    env = clean(box, "azure-pipelines", AGENT_TEMPDIRECTORY=str(job(tmp_path)), **SCOPE)
     done = call(PIPELINES / "scan.sh", env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     commands = [line for line in done.stdout.splitlines() if line.startswith("##vso")]

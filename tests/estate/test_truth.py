@@ -86,7 +86,7 @@ class Scanned:
         box = Sandbox.from_estate(self.estate, faults=self.faults, seed=self.seed)
         async with box:
             with environment(box):
-                async with connect(ConnectionOptions(arm_endpoint=box.url, auth="environment")) as reader:
+                async with connect(ConnectionOptions(arm_endpoint=box.url, auth="environment", limits=False)) as reader:
                     await collect(reader, Scope(), Plan(self.rules.kinds, self.rules.reads()), store, Heard())
             return list(box.requests)
 

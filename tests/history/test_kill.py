@@ -14,7 +14,7 @@ from scanner.history.store import History
 from tests.history.nights import SUB, after, judge, scan, standing
 
 POINTS = 50
-SIZE = 300
+SIZE = 100
 
 
 class Model:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from adlfs import AzureBlobFileSystem  # type: ignore[import-untyped]
 
+from scanner.azure import blobs
 from scanner.azure.blobs import BLOCK, WHOLE
 from scanner.config.settings import Settings
 from scanner.errors import InputError
@@ -359,7 +360,10 @@ def test_a_blob_that_cannot_be_put_is_told_and_kept_and_the_rest_is_written() ->
     assert Path(found[1]).parent.parent == Path.cwd() / "kept"
 
 
-def test_a_connection_that_breaks_leaves_the_old_blob(store: Azurite) -> None:
+def test_a_connection_that_breaks_leaves_the_old_blob(store: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        blobs, "RETRIES", {**blobs.RETRIES, "initial_backoff": 0, "increment_base": 0, "random_jitter_range": 0}
+    )
     store.put("reports", "broken/n.json", b"the old one")
     with relay(store.url, 6_000, cut=True) as way:
         ended = twolocks(

@@ -176,7 +176,8 @@ def test_news_are_in_every_format(tmp_path: Path) -> None:
 # The view
 
 
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(reader: Reader, report: Path, accessible: Accessible) -> None:
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(reader: Reader, make: Make, accessible: Accessible) -> None:
+    report = make(sample.with_history(60))
     page = reader.page()
     for state in ("#changes", "#changes?f=worse", "#endpoints?q=is:new", "#findings?q=is:new"):
         show(page, report, state)
