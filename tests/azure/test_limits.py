@@ -117,7 +117,7 @@ def test_only_the_first_in_a_line_wakes_up() -> None:
     assert len(slept) <= 150, "all fifty that wait would wake up for each that goes"
 
 
-def test_who_waits_for_a_narrow_limit_holds_up_nobody_in_the_wide_one() -> None:
+def test_who_waits_for_a_narrow_limit_holds_up_no_one_in_the_wide_one() -> None:
     clock = Clock()
 
     async def forever(seconds: float) -> None:
@@ -208,7 +208,7 @@ def test_retries_of_a_bucket_run_out() -> None:
     assert limiter.retry()
 
 
-def test_a_window_learns_of_other_senders() -> None:
+def test_a_window_counts_other_senders() -> None:
     window = SlidingWindow(15, 5)
     window.learn(3, 100.0)
     assert len(window.sent) == 12

@@ -239,7 +239,7 @@ def test_entries_come_in_pages_and_add_up() -> None:
         assert answer(served)["exit"] == 0
 
 
-def test_a_disabled_subscription_is_not_seen_and_not_decided() -> None:
+def test_a_disabled_subscription_is_not_visible_and_not_decided() -> None:
     off = [{**each, "state": "Disabled"} if each["subscriptionId"] == TEST else each for each in estate().subscriptions]
     with running(Sandbox(estate().resources, off, grants=[READER], tenant=estate().tenant)) as served:
         document = answer(served)

@@ -80,7 +80,7 @@ SIGNED = "https://felles.blob.core.windows.net/reports/night{}?sv=2026-02-06&sig
     ],
 )
 @pytest.mark.usefixtures("night")
-def test_a_url_with_a_signature_is_refused_and_the_signature_is_told_to_nobody(words: tuple[str, ...]) -> None:
+def test_a_url_with_a_signature_is_refused_and_the_signature_is_reported_to_no_one(words: tuple[str, ...]) -> None:
     ended = twolocks(*words)
     assert ended.code == 2
     assert "c2VjcmV0" not in ended.out + ended.err
@@ -444,7 +444,7 @@ def test_no_login() -> None:
     assert "error: no login was found\n--> environment: not set\nhint: set AZURE_TENANT_ID" in ended.err
 
 
-def test_no_login_of_the_cli_is_told_in_our_words_alone(tmp_path: Path) -> None:
+def test_no_login_of_the_cli_is_reported_in_our_words_alone(tmp_path: Path) -> None:
     # A process of its own: pytest's handlers take what libraries log.
     env = {"PATH": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
     words = [sys.executable, "-m", "scanner", "scan", "--auth", "cli"]
@@ -454,7 +454,7 @@ def test_no_login_of_the_cli_is_told_in_our_words_alone(tmp_path: Path) -> None:
     assert rest == ["error: no login was found", "--> Azure CLI: not installed", "hint: az login", "exit 4"]
 
 
-def test_an_unknown_way_to_sign_in_cloud_and_endpoint() -> None:
+def test_an_unknown_sign_in_method_cloud_and_endpoint() -> None:
     ended = twolocks("scan", "--auth", "clip")
     assert (
         ended.code,

@@ -124,7 +124,7 @@ def test_pages_are_followed() -> None:
     assert repeated(running) == []
 
 
-def test_what_exists_in_graph_alone_is_judged_as_such() -> None:
+def test_what_exists_in_graph_alone_is_evaluated_as_such() -> None:
     result = scanned(box())
     assert result.by[PERIMETER["id"]] == "graph"
     assert result.by[ST0] == "list"
@@ -325,7 +325,7 @@ def test_an_unregistered_provider_is_empty_and_complete_and_is_not_registered() 
     assert not [request for request in running.requests if "register" in request.path]
 
 
-def test_a_thin_row_is_read_by_itself() -> None:
+def test_a_graph_row_is_read_by_itself() -> None:
     running = box(overrides=ResponseOverrides(without_properties=(ST0,)))
     result = scanned(running)
     assert result.by[ST0] == "get"
@@ -462,7 +462,7 @@ def test_an_unknown_management_group() -> None:
         scanned(box(), Scope(management_groups=("nope",)))
 
 
-def test_a_disabled_subscription_is_named_as_not_judged() -> None:
+def test_a_disabled_subscription_is_named_as_not_evaluated() -> None:
     disabled = {**SUBSCRIPTIONS[1], "state": "Disabled"}
     result = scanned(box(subscriptions=[SUBSCRIPTIONS[0], disabled]))
     assert result.views == {S1: "full", S2: "none"}

@@ -158,14 +158,14 @@ url-env = "OPS_HOOK"
         ("[report]\ntags = 'owner'", ("report.tags must be a list of names", "twolocks.toml:2", "")),
     ],
 )
-def test_what_is_wrong_in_a_file_is_told_with_its_line(text: str, wanted: tuple[str, ...], tmp_path: Path) -> None:
+def test_what_is_wrong_in_a_file_is_reported_with_its_line(text: str, wanted: tuple[str, ...], tmp_path: Path) -> None:
     what, at, do = faults(text, tmp_path)[0]
     assert what.startswith(wanted[0])
     assert at == wanted[1]
     assert do.startswith(wanted[2])
 
 
-def test_all_faults_are_told_at_once_in_the_order_of_their_lines(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once_in_the_order_of_their_lines(tmp_path: Path) -> None:
     text = "[network]\nwide-ipv4 = 0\n[report]\ntag = []\n[scan]\nquite = true\n"
     assert [at for _, at, _ in faults(text, tmp_path)] == [f"twolocks.toml:{line}" for line in (2, 4, 6)]
 
@@ -259,7 +259,7 @@ def test_a_url_without_a_password_is_shown_as_it_is() -> None:
     assert masked("postgresql+psycopg://two:geheim@db/two") == "postgresql+psycopg://***@db/two"
 
 
-def test_what_a_nightly_scan_may_not_say(tmp_path: Path) -> None:
+def test_what_a_scheduled_scan_may_not_say(tmp_path: Path) -> None:
     def told(**given: object) -> tuple[str, str, str]:
         with pytest.raises(InputError) as raised:
             resolve("scan", given, {}, folder=tmp_path)

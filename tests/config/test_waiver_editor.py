@@ -358,7 +358,7 @@ def refused(*words: str) -> tuple[str, ...]:
     return tuple(ended.err.splitlines())
 
 
-def test_what_is_missing_is_told_at_once() -> None:
+def test_what_is_missing_is_reported_at_once() -> None:
     assert refused("9b01c2", "--in", "f.json", "--owner", "kari")[:2] == (
         "error: waive requires --reason and --expires",
         "hint: --reason ... --expires ...; more: twolocks waive --help",

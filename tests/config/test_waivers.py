@@ -284,7 +284,9 @@ def test_brackets_in_a_pattern_are_brackets(tmp_path: Path, rules: RuleSet) -> N
         (accepts(expires="2027-11-27"), "2027-11-27 is more than 365 days ahead", 6),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(text: str, what: str, line: int, tmp_path: Path, rules: RuleSet) -> None:
+def test_what_is_wrong_is_reported_with_its_line(
+    text: str, what: str, line: int, tmp_path: Path, rules: RuleSet
+) -> None:
     with pytest.raises(Faults) as raised:
         file(text, tmp_path, rules)
     first = raised.value.all[0]
@@ -407,7 +409,7 @@ def told(found: WaiverFile, rules: RuleSet, *subscriptions: str, whole: bool = T
     return found.notes(rules.rules.values(), set(subscriptions or ("s",)), whole=whole)
 
 
-def test_what_matches_nothing_is_told_by_line(tmp_path: Path, rules: RuleSet) -> None:
+def test_what_matches_nothing_is_reported_by_line(tmp_path: Path, rules: RuleSet) -> None:
     gap = '[[gap]]\nurl = "*/x/y"\nreason = "r"\nowner = "o"\nexpires = 2026-12-31\n'
     found = file(entry() + "\n" + entry(resource='"*/other"') + gap, tmp_path, rules)
     assert covered(found, rules)
@@ -455,7 +457,7 @@ def test_what_expired_says_whether_something_counts_again(tmp_path: Path, rules:
     ]
 
 
-def test_not_more_than_twenty_are_told(tmp_path: Path, rules: RuleSet) -> None:
+def test_not_more_than_twenty_are_reported(tmp_path: Path, rules: RuleSet) -> None:
     found = file("".join(entry(resource=f'"*/st{number}"') for number in range(25)), tmp_path, rules)
     assert len(told(found, rules)) == 21
     assert told(found, rules)[-1] == "and 5 more notes on waivers"
@@ -520,7 +522,9 @@ def test_an_accepted_gap_is_used_and_an_expired_one_is_named_only_where_it_is_th
     assert told(found, rules)[0].endswith("this gap no longer exists")
 
 
-def test_an_expired_waiver_is_told_where_it_was_asked_for_or_covered_something(tmp_path: Path, rules: RuleSet) -> None:
+def test_an_expired_waiver_is_reported_where_it_was_asked_for_or_covered_something(
+    tmp_path: Path, rules: RuleSet
+) -> None:
     found = file(entry(expires="2026-11-24"), tmp_path, rules)
     assert told(found, rules, "another", whole=False) == []
     assert found.past(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
@@ -536,7 +540,7 @@ def test_a_waiver_that_was_met_and_did_not_cover_is_called_so(tmp_path: Path, ru
     ]
 
 
-def test_twenty_notes_are_all_told(tmp_path: Path, rules: RuleSet) -> None:
+def test_twenty_notes_are_all_reported(tmp_path: Path, rules: RuleSet) -> None:
     found = file("".join(entry(resource=f'"*/st{number}"') for number in range(20)), tmp_path, rules)
     assert len(told(found, rules)) == 20
     assert told(found, rules)[-1].endswith("if this is fixed")
@@ -562,6 +566,6 @@ def test_a_thousand_waivers_are_looked_up_and_not_searched(tmp_path: Path, rules
     assert perf_counter() - began < 1
 
 
-def test_each_table_that_nobody_knows_is_told(tmp_path: Path, rules: RuleSet) -> None:
+def test_each_table_that_is_unknown_is_reported(tmp_path: Path, rules: RuleSet) -> None:
     with pytest.raises(Faults, match="unknown table"):
         file(entry() + '[[wavier]]\nrule = "x"\n', tmp_path, rules)

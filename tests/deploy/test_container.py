@@ -142,7 +142,7 @@ def test_a_scan_runs_where_nothing_is_both_written_and_run(plain: Plain) -> None
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_night_with_a_history_and_every_format(plain: Plain) -> None:
+def test_a_scan_with_a_history_and_every_format(plain: Plain) -> None:
     """What a wheel could lack: migrations, templates, a dependency that only development has."""
     file = snapshot(plain.work / "night.jsonl", account("st"), gaps=(f"{STORAGE}/st/blobServices/default",))
     file.chmod(0o644)

@@ -91,7 +91,7 @@ def test_a_second_run_on_github_knows_the_first(box: Sandbox, tmp_path: Path) ->
     assert re.search(r"since \d{4}-\d\d-\d\d: 0 new", done.stderr)
 
 
-def test_a_scan_that_cannot_sign_in_is_told_on_github(box: Sandbox, tmp_path: Path) -> None:
+def test_a_scan_that_cannot_sign_in_is_reported_on_github(box: Sandbox, tmp_path: Path) -> None:
     done, rows, summary = on_github(box, job(tmp_path), ACTIONS_ID_TOKEN_REQUEST_TOKEN="another")
     assert done.returncode == 0
     assert rows == {"exit-code": "4"}
@@ -136,7 +136,7 @@ def test_the_newest_history_is_brought(tmp_path: Path) -> None:
     assert [line.split()[2] for line in asked[1:]] == ["44", "33", "22"]
 
 
-def test_a_history_that_is_lost_stops_the_night(tmp_path: Path) -> None:
+def test_a_history_that_is_lost_stops_the_scan(tmp_path: Path) -> None:
     done, _ = fetch(tmp_path, "none")
     assert done.returncode == 1
     assert "baseline" in done.stderr

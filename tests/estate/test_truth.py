@@ -97,11 +97,11 @@ def scanned() -> Scanned:
 
 
 @pytest.mark.parametrize("service", TYPES)
-def test_the_scan_finds_the_truth_and_nothing_else(scanned: Scanned, service: str) -> None:
+def test_the_scan_finds_the_expected_results_and_nothing_else(scanned: Scanned, service: str) -> None:
     assert differences(scanned.document, scanned.estate, [service], TYPES[service]) == []
 
 
-def test_every_service_has_truth() -> None:
+def test_every_service_has_expected_results() -> None:
     assert {path.stem for path in TRUTH.glob("*.toml")} == set(TYPES)
 
 
@@ -109,7 +109,7 @@ def test_no_rule_crashed(scanned: Scanned) -> None:
     assert scanned.result.crashes == []
 
 
-def test_what_stands_in_front_of_an_endpoint_is_told_and_nothing_else(scanned: Scanned) -> None:
+def test_what_stands_in_front_of_an_endpoint_is_reported_and_nothing_else(scanned: Scanned) -> None:
     assert published(scanned.document, scanned.estate) == []
 
 

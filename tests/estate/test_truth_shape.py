@@ -157,7 +157,7 @@ def services(rule: Rule) -> set[str]:
     return {Path(RULES.files[each.id]).stem for each in RULES.rules_of(rule.resource_type)}
 
 
-def test_every_rule_of_a_service_with_truth_can_be_seen_to_fail() -> None:
+def test_every_rule_of_a_service_with_expected_results_can_be_seen_to_fail() -> None:
     shown = {row["rule"] for _, row in rows("finding")}
     missing = {rule.id for rule in RULES.rules.values() if services(rule) & set(TRUTH) and rule.id not in shown}
     assert missing <= {"keyvault-key-no-expiry", "keyvault-secret-no-expiry"}
@@ -193,7 +193,7 @@ CANNOT = {
 }
 
 
-def test_every_endpoint_is_shown_open_half_open_and_closed() -> None:
+def test_every_endpoint_is_shown_open_with_one_open_lock_and_closed() -> None:
     shown = {(pattern(end), state(row)) for _, row in rows("exposure") for end in row["endpoints"]}
     for _, row in rows("closed"):
         # An application counts as closed with one lock: what only the signed-in reach is half open and closed.

@@ -72,7 +72,7 @@ def test_until_it_is_accepted_a_gap_ends_with_3() -> None:
     assert ended.last[-1].endswith("exit 3: incomplete, 1 check inconclusive (1 gap)")
 
 
-def test_an_accepted_gap_ends_with_0_and_is_told_and_passes_nothing() -> None:
+def test_an_accepted_gap_ends_with_0_and_is_reported_and_passes_nothing() -> None:
     ended = night("st1", accepted=gap(containers("st1")))
     assert ended.code == 0
     assert "1 gap accepted" in ended.err
@@ -103,7 +103,7 @@ def test_an_expired_one_ends_with_3_again_and_says_so() -> None:
     assert any(note.endswith("; the gap counts again") for note in document()["coverage"]["notes"])
 
 
-def test_one_that_is_not_there_is_told() -> None:
+def test_one_that_is_not_there_is_reported() -> None:
     ended = night(accepted=gap(containers("st1")))
     assert ended.code == 0
     assert f"the gap {containers('st1')} matches nothing" in ended.err
@@ -120,7 +120,7 @@ def test_a_check_that_hangs_on_another_gap_too_is_not_settled() -> None:
 
 
 @pytest.mark.parametrize(("url", "code"), [(f"/subscriptions/{SUB}", 0), (f"/subscriptions/{SUB[:-1]}*", 3)])
-def test_a_subscription_that_is_seen_in_part_is_accepted_by_its_whole_path(url: str, code: int) -> None:
+def test_a_subscription_that_is_partially_visible_is_accepted_by_its_whole_path(url: str, code: int) -> None:
     assert night("st1", accepted=gap("*/blobServices/default/containers"), more=(f"/subscriptions/{SUB}",)).code == 3
     ended = night(
         "st1",
@@ -148,14 +148,14 @@ def check(rule: str = NETWORK, resource: str = f"{STORAGE}/st1", days: int = 30)
     return f'[[gap]]\n{named}reason = "A preview"\nowner = "kari"\nexpires = {expires}\nticket = "OPS-7"\n'
 
 
-def test_no_url_accepts_a_value_that_nobody_knows() -> None:
+def test_no_url_accepts_a_value_that_is_unknown() -> None:
     ended = values("st1", accepted=gap("*/containers"), lost=True)
     assert ended.code == 3
     assert all(row["waiver"] is None for row in document()["findings"])
 
 
 @pytest.mark.parametrize("resource", [f"{STORAGE}/st1", f"{STORAGE}/ST1/", "*/storageAccounts/*"])
-def test_an_accepted_check_ends_with_0_and_is_told_and_passes_nothing(resource: str) -> None:
+def test_an_accepted_check_ends_with_0_and_is_reported_and_passes_nothing(resource: str) -> None:
     assert values("st1").last[-1].endswith("exit 3: incomplete, 1 check inconclusive")
     ended = values("st1", accepted=check(resource=resource))
     assert ended.code == 0
@@ -181,7 +181,7 @@ def test_a_gap_and_the_checks_on_it_say_who_accepted_them() -> None:
     assert {row["resource"].rpartition("/")[2]: row["waiver"] for row in document()["findings"]} == there
 
 
-def test_checks_and_gaps_that_are_accepted_are_told_apart() -> None:
+def test_checks_and_gaps_that_are_accepted_are_distinguished() -> None:
     entries = gap("*/containers") + check() + check(RULE)
     ended = values("st1", accepted=entries, only=(NETWORK, RULE), lost=True, tty=True)
     assert ended.code == 0
@@ -244,7 +244,7 @@ def test_an_expired_check_counts_again_and_says_so() -> None:
     assert any(note.endswith("; the check counts again") for note in document()["coverage"]["notes"])
 
 
-def test_a_check_that_is_decided_is_told() -> None:
+def test_a_check_that_is_decided_is_refused() -> None:
     write("st1", publicNetworkAccess="Disabled", lost=False)
     Path("waivers.toml").write_text(check())
     ended = twolocks("scan", "--from", "night.jsonl", "--only", NETWORK, "--waivers", "waivers.toml")
@@ -261,7 +261,7 @@ def test_no_check_accepts_what_fails(days: int) -> None:
     assert [(row["status"], row["waiver"]) for row in document()["findings"]] == [("fail", None)]
 
 
-def test_a_night_of_the_sample_estate_can_be_accepted_as_a_whole_and_not_by_a_part() -> None:
+def test_a_scan_of_the_sample_estate_can_be_accepted_as_a_whole_and_not_by_a_part() -> None:
     assert twolocks("demo", "--dir", "demo").code == 0
     found = json.loads(Path("demo/findings.json").read_text())
     has_other_reasons = {

@@ -77,7 +77,7 @@ def test_an_endpoint_is_waived_only_when_each_rule_that_fails_on_it_is(tmp_path:
     assert row["message"].endswith(" Accepted: one.")
 
 
-def test_two_waivers_cover_a_finding_together_and_the_first_to_expire_is_told(tmp_path: Path) -> None:
+def test_two_waivers_cover_a_finding_together_and_the_first_to_expire_is_reported(tmp_path: Path) -> None:
     texts = entry("mine-*", 'endpoints = ["one"]') + entry("mine-*", 'endpoints = ["two"]', expires="2026-12-01")
     document, _, _ = judged(tmp_path, texts)
     assert states(document) == {"one": "waived", "two": "waived"}

@@ -145,7 +145,7 @@ def test_what_is_accepted_is_never_new(noting: Made, state: str) -> None:
     assert (endpoint.since, fault.since) == (TUESDAY, TUESDAY)
 
 
-def test_what_nobody_looked_for_before_is_not_new(noting: Made) -> None:
+def test_what_was_not_evaluated_before_is_not_new(noting: Made) -> None:
     writer = noting({}, lambda *_: False)
     writer.exposure(exposure())
     [endpoint] = written(writer).exposures
@@ -228,7 +228,7 @@ def test_a_type_is_looked_at_where_a_lock_rule_is_on_and_its_endpoints_are_read(
     assert (off.types, off.rules) == (frozenset(), {"http", "purge", "bare"})
 
 
-def test_a_subscription_that_is_not_seen_was_not_looked_at() -> None:
+def test_a_subscription_that_is_not_visible_was_not_looked_at() -> None:
     night = snapshot((SUB.upper(), "partial"), (OTHER, "none"))
     assert remember.visible_subscriptions(night) == {SUB}
     last = last_scan(MONDAY, "t", SUB, OTHER)
@@ -264,7 +264,7 @@ def test_silence_fixes_what_was_asked_for_as_a_whole_and_nothing_outside_it(
     assert len(found.changed) == len(fixed)
 
 
-def test_gone_is_what_arm_listed_in_a_subscription_that_is_seen_in_full() -> None:
+def test_gone_is_what_arm_listed_in_a_subscription_that_is_fully_visible() -> None:
     full = snapshot(reads=[(STORES.upper(), "list")])
     assert remember.gone_by_lists(full)(account("st").upper())
     assert remember.gone_by_lists(full)(container("a"))
@@ -340,7 +340,7 @@ def test_what_is_new_and_critical_is_looked_at_again_and_less_is_not() -> None:
     assert to_verify(known, observed(known, [exposure(severity="critical")])) == []
 
 
-def test_what_was_not_seen_is_looked_at_again_also_where_it_was_lost_before() -> None:
+def test_what_was_not_visible_is_looked_at_again_also_where_it_was_lost_before() -> None:
     known = items(exposure())
     assert to_verify(known, observed(known, resources=[])) == [account("st")]
     lost = edit(known, visible=False)
@@ -376,14 +376,14 @@ def ids(store: Store) -> set[str]:
     return {line.resource["id"] for line in store.decoded() if line.resource is not None}
 
 
-def test_a_second_look_that_read_all_is_taken() -> None:
+def test_a_re_verification_that_read_all_is_taken() -> None:
     first = looks(bodies=[account("a"), container("x", "a"), account("b")])
     made, verified = reverify.merged(first, looks(bodies=[account("a")]), [account("a"), account("b")], frozenset())
     assert ids(made) == {account("a"), account("b")}
     assert verified == Reverification()
 
 
-def test_what_the_second_look_could_not_read_stays_as_it_was_and_is_not_confirmed() -> None:
+def test_what_the_re_verification_could_not_read_stays_as_it_was_and_is_not_confirmed() -> None:
     first = looks(bodies=[account("a"), container("x", "a"), account("b"), container("y", "b")])
     second = looks(f"{account('a')}/blobServices/default/containers", bodies=[account("a"), account("b")])
     made, verified = reverify.merged(first, second, [account("a"), account("b")], frozenset())
@@ -450,7 +450,7 @@ def test_networks_make_the_endpoints_of_those_types_whose_ports_have_paths() -> 
     assert not networked(account("st"))
 
 
-def test_a_subscription_that_is_shown_no_more_and_what_no_second_look_could_read_are_missing() -> None:
+def test_a_subscription_that_is_shown_no_more_and_what_no_re_verification_could_read_are_missing() -> None:
     verified = Reverification(gaps=(Gap(account("a"), 403, "AuthorizationFailed"),))
     night = snapshot((SUB.upper(), "full"))
     lost = Gap(f"/subscriptions/{OTHER}", 0, LOST)
@@ -525,7 +525,7 @@ def test_an_older_file_fixes_and_dates_nothing_that_a_later_scan_saw() -> None:
     assert (found.changed, found.unchanged, found.superseded) == ([], [], 2)
 
 
-def test_a_file_of_the_very_time_or_later_is_judged_as_any_scan() -> None:
+def test_a_file_of_the_very_time_or_later_is_evaluated_as_any_scan() -> None:
     known = items(exposure(), finding(), taken=MONDAY)
     for taken in (MONDAY, TUESDAY):
         found = from_file(known, observed(known, [finding(), exposure(endpoint="file")], taken=taken))

@@ -108,7 +108,7 @@ def test_nothing_of_the_estate_is_undecided_but_the_refused_read(tmp_path: Path)
     }
 
 
-def test_the_gap_is_accepted_or_the_night_is_incomplete(tmp_path: Path) -> None:
+def test_the_gap_is_accepted_or_the_scan_is_incomplete(tmp_path: Path) -> None:
     history, words = str(tmp_path / "history.db"), ("--fail-on", "new:high")
     assert night(estate(), history, tmp_path, *words, refusals=[REFUSED]).ended.code == 3
     assert night(estate(), history, tmp_path, *words, *accepted(tmp_path), refusals=[REFUSED]).ended.code == 0
@@ -169,7 +169,7 @@ def second_look(tmp_path: Path, before: list[Json], first: list[Json], second: l
     return night(first, history, tmp_path, "--fail-on", "new:high", later=sandbox(second, **options))
 
 
-def test_a_endpoint_that_is_shut_again_at_the_second_look_is_not_told(tmp_path: Path) -> None:
+def test_an_endpoint_that_is_closed_again_at_the_re_verification_is_not_reported(tmp_path: Path) -> None:
     told = second_look(tmp_path, estate(), estate(EXPORT), estate(PRIVATE))
     assert (told.new(), told.counts, told.ended.code) == (set(), {}, 0)
     assert "eksport" not in {
@@ -177,13 +177,13 @@ def test_a_endpoint_that_is_shut_again_at_the_second_look_is_not_told(tmp_path: 
     }
 
 
-def test_just_in_time_access_that_has_ended_is_not_told(tmp_path: Path) -> None:
+def test_just_in_time_access_that_has_ended_is_not_reported(tmp_path: Path) -> None:
     told = second_look(tmp_path, estate(), [*estate(ssh="Internet"), *SECOND], [*estate(), *SECOND])
     assert told.new() == ENDPOINTS
     assert not any(row["severity"] for row in told.document["exposures"] if "vm-hopp" in row["resource"])
 
 
-def test_a_endpoint_that_is_open_at_the_second_look_is_not_fixed(tmp_path: Path) -> None:
+def test_an_endpoint_that_is_open_at_the_re_verification_is_not_fixed(tmp_path: Path) -> None:
     told = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(EXPORT))
     assert (told.counts, told.ended.code) == ({}, 0)
     assert [
@@ -231,7 +231,7 @@ def test_only_some_rules_or_one_subscription_fix_nothing_of_the_others(tmp_path:
     assert told.listed("fixed") >= {"stjournal: blob/eksport", *ENDPOINTS}
 
 
-def test_a_rule_that_was_not_judged_before_pages_nobody(tmp_path: Path) -> None:
+def test_a_rule_that_was_not_evaluated_before_pages_no_one(tmp_path: Path) -> None:
     history = str(tmp_path / "history.db")
     night(estate(), history, tmp_path, "--only", "sql-*")
     told = night(estate(), history, tmp_path, "--fail-on", "new:high", *accepted(tmp_path), refusals=[REFUSED])
@@ -240,7 +240,7 @@ def test_a_rule_that_was_not_judged_before_pages_nobody(tmp_path: Path) -> None:
     assert told.ended.code == 0
 
 
-def test_a_clock_that_goes_back_is_told(tmp_path: Path) -> None:
+def test_a_clock_that_goes_back_is_reported(tmp_path: Path) -> None:
     history = str(tmp_path / "history.db")
     late = snapshot(tmp_path / "late.jsonl", closed("stjournal"))
     text = late.read_text()

@@ -258,7 +258,7 @@ def test_a_question_makes_no_file() -> None:
 
 
 @pytest.mark.usefixtures("nights")
-def test_what_is_wrong_with_a_scan_or_a_format_is_told() -> None:
+def test_what_is_wrong_with_a_scan_or_a_format_is_reported() -> None:
     ended = twolocks("history", "show", "77", "--history", DB)
     assert ended.code == 2
     assert ended.err.startswith('error: the history has no scan "77"\n')

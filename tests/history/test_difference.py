@@ -106,13 +106,13 @@ def test_a_finding_that_could_not_be_decided_before_is_new_and_says_so() -> None
     assert said(differ(closed, document(exposure(), finding())).new) == [("blob", ""), ("plain-http", "")]
 
 
-def test_what_is_not_accepted_any_more_says_so_also_where_a_lock_was_in_doubt() -> None:
+def test_what_is_not_accepted_any_more_says_so_also_where_a_lock_was_inconclusive() -> None:
     doubt = finding(rule="keys", category="authentication", status="unknown")
     made = differ(document(exposure(state="waived"), doubt), document(exposure(), doubt))
     assert said(made.new) == [("blob", "it is no longer accepted")]
 
 
-def test_what_is_judged_for_the_first_time_says_nothing_of_before() -> None:
+def test_what_is_evaluated_for_the_first_time_says_nothing_of_before() -> None:
     old = document(finding(rule="keys", category="authentication", status="unknown"), rules=["keys"])
     assert said(differ(old, document(finding())).first_judged) == [("plain-http", "")]
 
@@ -142,14 +142,14 @@ def test_what_vanished_stood_open_and_counts() -> None:
     ]
 
 
-def test_what_is_told_already_did_not_vanish() -> None:
+def test_what_is_reported_already_did_not_vanish() -> None:
     old = document(exposure(), exposure(endpoint="file"), finding())
     new = document(exposure(endpoint="file", severity="critical", auth="anonymous"), finding(status="unknown"))
     made = differ(old, new)
     assert {name: count for name, count in made.counts.items() if count} == {"fixed": 1, "changed": 1, "unknown": 1}
 
 
-def test_a_subscription_of_which_nothing_is_seen_fixes_nothing_and_was_never_looked_at() -> None:
+def test_a_subscription_without_visibility_fixes_nothing_and_was_never_looked_at() -> None:
     open, nothing = document(exposure(), finding()), document(view="none")
     made = differ(open, nothing)
     assert made.fixed == []

@@ -98,7 +98,7 @@ def test_what_cannot_be_decided_any_more_is_unknown_now() -> None:
     assert {row["why"] for row in back["new"] if row["endpoint"] == "blob/scans"} == {"it was inconclusive before"}
 
 
-def test_a_rule_that_was_not_judged_before_is_no_news() -> None:
+def test_a_rule_that_was_not_evaluated_before_is_not_new() -> None:
     twolocks("scan", "--from", taken("n.jsonl", keyed("stjournal")), "--out", "new.json", "--fail-on", "never")
     twolocks("scan", "--from", "n.jsonl", "--out", "old.json", "--fail-on", "never", "--only", "sql-*")
     found, _ = compare("old.json", "new.json")

@@ -153,7 +153,7 @@ def test_a_history_that_lost_a_column_is_damaged(url: str, server: Server) -> No
             night(history, 1)
 
 
-def test_an_error_that_nobody_foresaw_has_a_name(file: Path) -> None:
+def test_an_unexpected_error_has_a_name(file: Path) -> None:
     History.open(str(file)).close()
     with closing(sqlite3.connect(file)) as raw:
         raw.executescript("CREATE TRIGGER fail BEFORE INSERT ON scans BEGIN SELECT RAISE(ABORT, 'secret'); END")
@@ -314,7 +314,7 @@ def test_held_by_another(url: str, server: Server, monkeypatch: pytest.MonkeyPat
         thread.join(30)
 
 
-def test_the_wait_is_the_one_that_is_told() -> None:
+def test_the_wait_is_the_one_that_is_reported() -> None:
     assert database.LOCK_SECONDS == 30
 
 
@@ -358,7 +358,7 @@ def test_no_such_host() -> None:
         History.open("postgresql+psycopg://test:secret@nowhere.invalid/two")
 
 
-def test_nobody_listens() -> None:
+def test_a_port_without_a_listener() -> None:
     with refused("does not respond", do="check that it runs"):
         History.open("postgresql+psycopg://test:secret@127.0.0.1:1/two?password=secret")
 

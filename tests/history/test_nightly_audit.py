@@ -55,7 +55,7 @@ def test_a_snapshot_of_a_part_is_no_first_look_at_the_rest(tmp_path: Path) -> No
     assert (told.new(), told.ended.code) == (set(), 0)
 
 
-def test_a_file_of_bare_resources_is_no_first_look_at_the_rest(tmp_path: Path) -> None:
+def test_a_file_of_exported_resources_is_no_first_look_at_the_rest(tmp_path: Path) -> None:
     history, file = str(tmp_path / "history.db"), tmp_path / "bare.json"
     file.write_text(json.dumps(tagged()[:1]))
     again(file, history, tmp_path, *NEWS)
@@ -103,7 +103,7 @@ def hidden(*ids: str) -> ResponseOverrides:
     return ResponseOverrides(absent_from_graph=ids)
 
 
-def test_what_nobody_sees_and_nobody_may_read_again_is_no_quiet_night(tmp_path: Path) -> None:
+def test_what_is_not_visible_and_cannot_be_read_again_is_not_without_changes(tmp_path: Path) -> None:
     history, there = str(tmp_path / "history.db"), [each["id"] for each in estate() if "stjournal" in each["id"]]
     night(estate(), history, tmp_path, *NEWS)
     odd: dict[str, Any] = {"overrides": hidden(*there), "refusals": [Refusal(path="*/stjournal*")]}
@@ -133,7 +133,7 @@ def test_networks_that_cannot_be_read_again_are_a_gap(tmp_path: Path) -> None:
     assert not [row for row in told.document["findings"] if row["status"] == "unknown"]
 
 
-def test_no_second_look_at_all_is_no_quiet_night(tmp_path: Path) -> None:
+def test_no_re_verification_at_all_is_not_without_changes(tmp_path: Path) -> None:
     refused = Refusal(path="/subscriptions")
     told = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(PRIVATE), refusals=[refused])
     assert told.listed("unseen") == {"stjournal: blob/eksport"}
@@ -166,7 +166,7 @@ def test_only_arm_says_that_something_is_gone(tmp_path: Path, fault: Fault) -> N
     assert told.ended.code == 3
 
 
-def test_a_subscription_that_is_not_there_any_more_is_told_once(tmp_path: Path) -> None:
+def test_a_subscription_that_is_not_there_any_more_is_reported_once(tmp_path: Path) -> None:
     history, moved = str(tmp_path / "history.db"), json.loads(json.dumps(estate(EXPORT)).replace(SUB, OTHER))
 
     waivers = tmp_path / "waivers.toml"
@@ -208,7 +208,7 @@ def test_a_login_that_holds_one_group_finds_out_what_is_fixed(tmp_path: Path) ->
 # What is told
 
 
-def test_what_nobody_was_told_since_the_scan_was_stopped_is_told_the_next_night(
+def test_what_was_not_reported_since_the_scan_was_stopped_is_reported_by_the_next_scan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history = str(tmp_path / "history.db")

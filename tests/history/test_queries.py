@@ -137,14 +137,14 @@ def test_reasons_and_first_looks_come_through(url: str) -> None:
         assert [each.kind for each in diff(history, "2", "4").changes] == ["fixed"]
 
 
-def test_first_looked_is_told_as_such(url: str) -> None:
+def test_first_looked_is_reported_as_such(url: str) -> None:
     with History.open(url) as history:
         history.record(replace(scan(1), rules_and_types=frozenset()), judge(1, []))
         history.record(scan(2), judge(2, [item(2)]))
         assert [each.kind for each in diff(history, "1", "2").changes] == ["first-looked"]
 
 
-def test_unseen_is_told_with_its_reason(url: str) -> None:
+def test_unseen_is_reported_with_its_reason(url: str) -> None:
     with History.open(url) as history:
         history.record(scan(1), judge(1, [item(2), item(4)]))
         found = history.record(scan(2), judge(2, [item(4)], closed=False))

@@ -36,7 +36,7 @@ def test_the_first_scan_is_the_baseline_and_nothing_in_it_is_new(url: str) -> No
         assert not found.alerts()
 
 
-def test_each_night_is_remembered_as_the_comparison_says(url: str) -> None:
+def test_each_scan_is_remembered_as_the_comparison_says(url: str) -> None:
     news = set()
     for number in range(1, 16):
         with History.open(url) as history:
@@ -98,7 +98,7 @@ def test_a_subscription_that_the_last_scan_saw_is_compared_too(url: str) -> None
     assert len(seen[0]) == 2
 
 
-def test_the_last_scan_is_given_so_that_a_clock_that_went_back_can_be_told(url: str) -> None:
+def test_the_last_scan_is_given_so_that_a_clock_that_went_back_can_be_reported(url: str) -> None:
     said: list[ScanRecord | None] = []
     with History.open(url) as history:
         for number in (5, 3):
@@ -130,7 +130,7 @@ def test_unchanged_items_are_seen_again_and_silent_changes_are_kept(url: str) ->
     assert known[item(4).key].reach == "internet"
 
 
-def test_an_item_that_nobody_asked_for_is_found_by_its_key(url: str) -> None:
+def test_an_item_that_was_not_asked_for_is_found_by_its_key(url: str) -> None:
     """A judge that answers with an item of a subscription that the scan does not name."""
     with History.open(url) as history:
         history.record(scan(1, OTHER), judge(1, [item(2, subscription=OTHER)]))
@@ -139,7 +139,7 @@ def test_an_item_that_nobody_asked_for_is_found_by_its_key(url: str) -> None:
         assert list(history.known({OTHER}).values()) == [stray]
 
 
-def test_a_judge_that_fails_leaves_nothing(url: str) -> None:
+def test_a_comparison_that_fails_leaves_nothing(url: str) -> None:
     def broken(*_: object) -> Changes:
         raise ZeroDivisionError
 
@@ -326,7 +326,7 @@ def test_at_rest_a_history_is_one_file_of_ours(file: Path) -> None:
         assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-def test_a_file_system_without_shared_memory_serves_and_is_told(file: Path) -> None:
+def test_a_file_system_without_shared_memory_serves_and_is_reported(file: Path) -> None:
     """SQLite's own `unix-none` has no shared memory, as SMB shares have none."""
     from scanner.history.database import database_at
     from scanner.history.store import opened

@@ -186,7 +186,7 @@ def test_what_is_no_text_is_a_bad_address(value: object) -> None:
         address_range("192.0.2.1", value)  # type: ignore[arg-type]
 
 
-def test_two_halves_are_everybody() -> None:
+def test_two_ranges_are_the_internet() -> None:
     assert parse("0.0.0.0/1") | parse("128.0.0.0/1") == ALL_IPV4
     assert parse("*") == ALL_ADDRESSES == ALL_IPV4 | ALL_IPV6
     assert ALL_ADDRESSES.covers(PUBLIC_IPV6)

@@ -105,7 +105,7 @@ def test_a_week(watch: Watch) -> None:
     assert endpoints(watch.one()) == {"reopened stjournal: blob/eksport", "worse sqlfag: tds"}
 
 
-def test_what_is_below_the_least_severity_is_not_told(watch: Watch) -> None:
+def test_what_is_below_the_least_severity_is_not_reported(watch: Watch) -> None:
     watch.settings(low="kind = 'webhook'\nurl-file = 'hook'\nsecret-file = 'key'\nmin-severity = 'critical'")
     both = ("ops", "low")
     watch.night(estate(), notify=both)
@@ -114,7 +114,7 @@ def test_what_is_below_the_least_severity_is_not_told(watch: Watch) -> None:
     assert [each.json["notification"] for each in watch.heard()] == ["ops"]
 
 
-def test_owners_are_told_apart_by_their_tag(watch: Watch) -> None:
+def test_owners_are_distinguished_by_their_tag(watch: Watch) -> None:
     hook = "kind = 'webhook'\nurl-file = 'hook'\nsecret-file = 'key'\nowner = '{}'"
     watch.settings("[report]\nowner-tag = 'owner'", kari=hook.format("kari"), ola=hook.format("ola"))
     tagged = [
@@ -131,7 +131,7 @@ def test_owners_are_told_apart_by_their_tag(watch: Watch) -> None:
 # What could not be read
 
 
-def test_a_gap_that_is_new_is_told_once(watch: Watch) -> None:
+def test_a_gap_that_is_new_is_reported_once(watch: Watch) -> None:
     watch.night(estate())
     watch.heard()
     told = watch.night(estate(), refusals=[CONTAINERS])
@@ -161,7 +161,7 @@ def test_a_gap_that_is_accepted_is_quiet_and_a_new_one_beside_it_is_not(watch: W
     assert [each["url"].split("/")[8] for each in watch.one()["gaps"]] == ["stjournal"]
 
 
-def test_a_notice_of_an_incomplete_night_says_so_first(watch: Watch) -> None:
+def test_a_notice_of_an_incomplete_scan_says_so_first(watch: Watch) -> None:
     watch.night(estate(), refusals=[REFUSED])
     watch.heard()
     watch.night(estate(ssh="Internet"), refusals=[REFUSED])
@@ -189,7 +189,7 @@ def yesterday(watch: Watch) -> None:
         raw.commit()
 
 
-def test_a_waiver_that_is_about_to_expire_is_told_once(watch: Watch) -> None:
+def test_a_waiver_that_is_about_to_expire_is_reported_once(watch: Watch) -> None:
     expires(watch, 14)
     watch.night(estate())
     assert "1 waiver expires within 14 days" in watch.one()["remarks"]
@@ -204,7 +204,7 @@ def test_a_waiver_that_is_about_to_expire_is_told_once(watch: Watch) -> None:
     assert watch.heard() == []
 
 
-def test_what_a_waiver_covered_is_told_when_it_expired(watch: Watch) -> None:
+def test_what_a_waiver_covered_is_reported_when_it_expired(watch: Watch) -> None:
     watch.settings(all="kind = 'webhook'\nurl-file = 'hook'\nsecret-file = 'key'\nmin-severity = 'medium'")
     expires(watch, 30)
     watch.night(estate(), notify=("all",))
@@ -219,7 +219,7 @@ def test_what_a_waiver_covered_is_told_when_it_expired(watch: Watch) -> None:
 # What did not arrive
 
 
-def test_what_was_not_delivered_is_told_the_next_night_and_only_then(watch: Watch) -> None:
+def test_what_was_not_delivered_is_reported_by_the_next_scan_and_only_then(watch: Watch) -> None:
     watch.night(estate())
     watch.heard()
     watch.server.answers = (Answer(404),)
@@ -240,7 +240,7 @@ def test_what_was_not_delivered_is_told_the_next_night_and_only_then(watch: Watc
     assert watch.heard() == []
 
 
-def test_one_that_does_not_arrive_leaves_the_others_told(watch: Watch) -> None:
+def test_one_that_does_not_arrive_leaves_the_others_reported(watch: Watch) -> None:
     with web(Answer(500), Answer(404)) as broken:
         (watch.folder / "broken").write_text(f"{broken.url}/x")
         watch.settings(down="kind = 'slack'\nurl-file = 'broken'")
@@ -272,7 +272,7 @@ main(sys.argv[1:])
 """
 
 
-def test_a_scan_that_is_killed_while_it_tells_is_told_the_next_night(watch: Watch) -> None:
+def test_a_scan_that_is_killed_while_it_sends_is_reported_by_the_next_scan(watch: Watch) -> None:
     watch.night(estate())
     watch.heard()
     watch.server.answers = (Answer(hang=True),)
@@ -291,7 +291,7 @@ def test_a_scan_that_is_killed_while_it_tells_is_told_the_next_night(watch: Watc
     assert endpoints(watch.one()) == {"new stjournal: blob/eksport"}
 
 
-def test_ctrl_c_while_it_tells_ends_at_once_and_says_what_is_there(watch: Watch) -> None:
+def test_ctrl_c_while_it_sends_ends_at_once_and_says_what_is_there(watch: Watch) -> None:
     watch.server.answers = (Answer(hang=True),)
     folder = watch.folder
     with served(estate()) as box:
@@ -312,7 +312,7 @@ def test_ctrl_c_while_it_tells_ends_at_once_and_says_what_is_there(watch: Watch)
 # The history
 
 
-def test_a_history_that_cannot_be_read_is_told_and_never_as_all_clear(watch: Watch) -> None:
+def test_a_history_that_cannot_be_read_is_reported_and_never_as_all_clear(watch: Watch) -> None:
     (watch.folder / "history.db").write_bytes(b"no database" * 100)
     told = watch.night(estate())
     assert told.ended.code == 2
@@ -322,7 +322,7 @@ def test_a_history_that_cannot_be_read_is_told_and_never_as_all_clear(watch: Wat
     assert notice["remarks"][0].startswith("The history was not written: ")
 
 
-def test_a_history_that_cannot_be_written_is_told_with_the_news(watch: Watch) -> None:
+def test_a_history_that_cannot_be_written_is_reported_with_the_changes(watch: Watch) -> None:
     watch.night(estate())
     watch.heard()
     with closing(sqlite3.connect(watch.folder / "history.db")) as raw:
@@ -333,7 +333,7 @@ def test_a_history_that_cannot_be_written_is_told_with_the_news(watch: Watch) ->
     assert notice["remarks"][0].startswith("The history was not written: ")
 
 
-def test_what_somebody_scanned_by_hand_is_told_that_night(watch: Watch) -> None:
+def test_what_a_manual_scan_found_is_reported_with_the_next_scan(watch: Watch) -> None:
     watch.night(estate())
     watch.heard()
     watch.night(estate(EXPORT), "--resource-group", "rg-journal", notify=())
@@ -361,7 +361,7 @@ def test_log_commands_stand_on_standard_output_alone(watch: Watch) -> None:
     assert "##" not in told.ended.err
 
 
-def test_mail_has_the_report_of_the_night(watch: Watch) -> None:
+def test_mail_has_the_report_of_the_scan(watch: Watch) -> None:
     ca = certificates.make(watch.folder)
     with mail(watch.folder) as post:
         watch.settings(
@@ -426,7 +426,7 @@ def test_a_log_of_every_request_holds_no_secret(watch: Watch) -> None:
     assert "error: notification" in watch.night(estate(), "--verbose").ended.err
 
 
-def test_a_history_on_postgresql_remembers_what_was_told(watch: Watch) -> None:
+def test_a_history_on_postgresql_remembers_what_was_reported(watch: Watch) -> None:
     with serving() as database:
         url = database.url(database.database())
         upgrade(url)

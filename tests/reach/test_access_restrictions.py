@@ -166,7 +166,7 @@ def test_profiles_that_could_not_be_listed_leave_a_strange_id_open() -> None:
 
 
 @pytest.mark.parametrize("value", [None, "x", {}])
-def test_rules_that_were_not_returned_are_a_doubt(value: object) -> None:
+def test_rules_that_were_not_returned_are_a_possible_grant(value: object) -> None:
     body = config(ipSecurityRestrictions=value)
     assert reach(restrictions(site(), shapes.index(), body)) == "unknown, may internet"
 
@@ -227,7 +227,7 @@ def test_container_apps(rules: object, expected: str) -> None:
     assert reach(address_list(app, shapes.index(), path)) == expected
 
 
-def test_an_absent_default_action_of_a_thin_record_does_not_say_that_the_rest_is_denied() -> None:
+def test_an_absent_default_action_of_a_graph_row_does_not_say_that_the_rest_is_denied() -> None:
     body = config(allow("203.0.113.7/32")).body
     del body["properties"]["ipSecurityRestrictionsDefaultAction"]
     assert reach(restrictions(site(), shapes.index(), Resource(body, by="get"))) == "selected"

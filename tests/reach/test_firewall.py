@@ -123,7 +123,7 @@ def test_vault(case: str) -> None:
     assert reach(judged("vault", properties)) == expected
 
 
-def test_bypass_is_told_and_is_no_reach() -> None:
+def test_bypass_is_reported_and_is_no_reach() -> None:
     lock = judged("vault", acl(bypass="AzureServices") | {"publicNetworkAccess": "Disabled"})
     assert reach(lock) == "none"
     assert lock.admits == (
@@ -170,7 +170,7 @@ def test_sql_reads_all_three_lists() -> None:
     assert reach(sql([], subnets=[{"properties": {"virtualNetworkSubnetId": subnet()}}])) == "private"
 
 
-def test_a_refused_rule_list_is_a_doubt_and_no_closed_endpoint() -> None:
+def test_a_refused_rule_list_is_a_possible_grant_and_no_closed_endpoint() -> None:
     rest: dict[Any, list[dict[str, Any]]] = {SQL_RULES6: [], SQL_SUBNETS: []}
     lock = judged("sql", {"publicNetworkAccess": "Enabled"}, children=rest, gaps={SQL_RULES: "AuthorizationFailed"})
     assert reach(lock) == "unknown, may internet"
@@ -182,7 +182,7 @@ def test_a_refused_rule_list_is_a_doubt_and_no_closed_endpoint() -> None:
     assert reach(lock) == "selected, may internet"
 
 
-def test_rules_that_nobody_read_do_not_matter_behind_a_closed_switch() -> None:
+def test_rules_that_were_not_read_do_not_matter_behind_a_closed_switch() -> None:
     assert reach(judged("sql", {"publicNetworkAccess": "Disabled"})) == "none"
 
 
@@ -336,7 +336,7 @@ def test_cluster() -> None:
 # Thin records: of an imported file or a Resource Graph row what is absent may fail, never pass.
 
 
-def test_what_a_thin_record_lacks_is_no_closed_endpoint() -> None:
+def test_what_a_graph_row_lacks_is_no_closed_endpoint() -> None:
     deny = {"publicNetworkAccess": "Enabled", "networkAcls": {"defaultAction": "Deny"}}
     assert reach(judged("storage", deny, by="import")) == "unknown, may internet"
     assert reach(judged("storage", {}, by="graph")) == "internet"
@@ -344,13 +344,13 @@ def test_what_a_thin_record_lacks_is_no_closed_endpoint() -> None:
     assert reach(judged("storage", full, by="graph")) == "none"
 
 
-def test_what_a_thin_record_does_not_say_of_injection_may_be_a_network() -> None:
+def test_what_a_graph_row_does_not_say_of_injection_may_be_a_network() -> None:
     closed = {"publicNetworkAccess": "Disabled", "privateEndpointConnections": []}
     assert reach(judged("redis", closed, by="graph")) == "unknown, may private"
     assert reach(judged("redis", closed)) == "none"
 
 
-def test_null_connections_of_a_thin_record_may_be_a_private_endpoint() -> None:
+def test_null_connections_of_a_graph_row_may_be_a_private_endpoint() -> None:
     nulls = {"publicNetworkAccess": "Disabled", "privateEndpointConnections": None}
     assert reach(judged("vault", nulls, by="graph")) == "unknown, may selected"
     pe = Resource(
@@ -374,7 +374,7 @@ def test_null_connections_of_a_thin_record_may_be_a_private_endpoint() -> None:
     assert reach(judged("config", auto, by="graph", index=shapes.index(pe))) == "unknown, may internet"
 
 
-def test_a_thin_list_that_is_missing_beside_one_that_is_not_is_a_doubt() -> None:
+def test_a_graph_row_that_is_missing_beside_one_that_is_not_is_a_possible_grant() -> None:
     properties = cosmos(subnets=(subnet(),), filter=True)
     properties["ipRules"] = None
     assert reach(judged("cosmos", properties, by="graph")) == "private, may internet"
@@ -415,7 +415,7 @@ def test_a_wide_range_says_how_many_addresses() -> None:
     assert lock.grants[0].description == "1,048,576 public IPv4 addresses (40.0.0.0/12)"
 
 
-def test_a_subnet_that_cannot_be_seen_is_named() -> None:
+def test_a_subnet_that_is_not_visible_is_named() -> None:
     lock = judged("storage", acl(virtualNetworkRules=[{"id": subnet(UNSEEN)}]))
     assert lock.grants[0].description == "inner, a subnet in an external subscription (not visible to this scan)"
     assert lock.grants[0].evidence[-1].value == [subnet(UNSEEN)]

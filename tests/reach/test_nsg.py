@@ -91,7 +91,7 @@ CASES: list[tuple[str, list[dict[str, Any]], list[str]]] = [
 
 
 @pytest.mark.parametrize(("name", "rules", "expected"), CASES, ids=[case[0] for case in CASES])
-def test_what_a_group_lets_in(name: str, rules: list[dict[str, Any]], expected: list[str] | None) -> None:
+def test_what_a_group_allows(name: str, rules: list[dict[str, Any]], expected: list[str] | None) -> None:
     passage = one_group(*rules, groups=(ASG,))
     found = labels(passage)
     if expected is None:

@@ -161,7 +161,7 @@ def test_table(mode: str, switch: str, where: str, kind: str, expected: str) -> 
     assert reach(lock) == expected.replace(",may,", ", may ")
 
 
-def test_a_file_of_bare_resources_may_not_hold_all_rules_of_a_perimeter() -> None:
+def test_a_file_of_exported_resources_may_not_hold_all_rules_of_a_perimeter() -> None:
     resource = account("Enabled")
     assert reach(judged(resource, in_scope(resource, "Enforced"))) == "none"
     assert reach(judged(resource, in_scope(resource, "Enforced", live=False))) == "unknown, may internet"
@@ -176,21 +176,21 @@ def test_the_table_is_whole() -> None:
 # Beyond the table
 
 
-def test_secured_by_a_perimeter_that_nobody_asked_for_is_a_doubt() -> None:
+def test_secured_by_a_perimeter_that_was_not_asked_for_is_a_possible_grant() -> None:
     lock = judged(account("Secured"), shapes.index())
     assert reach(lock) == "unknown, may internet"
     file = judged(account("Secured"), shapes.index(live=False))
     assert reach(file) == "none"
 
 
-def test_rules_of_a_known_association_that_were_refused_are_a_doubt() -> None:
+def test_rules_of_a_known_association_that_were_refused_are_a_possible_grant() -> None:
     resource = account("Enabled")
     missing = {ACCESS_RULES.lower(): Unread(ACCESS_RULES, "403 AuthorizationFailed", "/url")}
     assert reach(judged(resource, in_scope(resource, "Enforced", missing=missing))) == "unknown, may internet"
     assert reach(judged(resource, in_scope(resource, "Learning", missing=missing))) == "selected, may internet"
 
 
-def test_rules_of_a_perimeter_in_a_subscription_that_cannot_be_seen_are_a_doubt() -> None:
+def test_rules_of_a_perimeter_in_a_subscription_that_is_not_visible_are_a_possible_grant() -> None:
     resource = account("Disabled")
     assert reach(judged(resource, in_scope(resource, "Learning", subscription=UNSEEN))) == "unknown, may internet"
 
@@ -200,7 +200,7 @@ def test_the_own_configuration_counts_before_the_index() -> None:
     assert reach(judged(resource, in_scope(resource, "Enforced"))) == "internet"
 
 
-def test_a_configuration_without_rules_is_a_doubt() -> None:
+def test_a_configuration_without_rules_is_a_possible_grant() -> None:
     body = configuration("Enforced")
     body["properties"]["profile"] = None
     assert reach(judged(account("Enabled", [body]), shapes.index())) == "unknown, may internet"
@@ -256,7 +256,7 @@ def test_private_endpoints_work_in_every_mode() -> None:
         assert reach(judged(resource, in_scope(resource, mode))) == "private"
 
 
-def test_a_mode_that_nobody_knows_closes_nothing() -> None:
+def test_a_mode_that_is_unknown_closes_nothing() -> None:
     resource = account("Enabled")
     assert reach(judged(resource, in_scope(resource, "Dreaming"))) == "selected"
 

@@ -36,7 +36,7 @@ def storage(**acl: Any) -> dict[str, Any]:
 # Private endpoints
 
 
-def test_the_second_private_endpoint_is_of_somebody_else() -> None:
+def test_the_second_private_endpoint_is_in_an_external_subscription() -> None:
     connections = [endpoint(), endpoint(UNSEEN)]
     assert reach(judged("storage", {**storage(), "privateEndpointConnections": connections})) == "selected"
 
@@ -83,7 +83,7 @@ def test_the_second_path_puts_a_cache_into_a_network() -> None:
 
 
 @pytest.mark.parametrize("value", [None, "absent"])
-def test_the_second_path_of_a_thin_record_may_put_it_into_a_network(value: str | None) -> None:
+def test_the_second_path_of_a_graph_row_may_put_it_into_a_network(value: str | None) -> None:
     row = replace(ROWS["redis"], injected=("properties.network", "properties.subnetId"))
     body: dict[str, Any] = {"publicNetworkAccess": "Disabled", "privateEndpointConnections": [], "network": ""}
     if value is None:
@@ -148,7 +148,7 @@ def test_a_rule_set_that_a_sku_does_not_have_leaves_the_default_open() -> None:
     assert reach(lock) in ("internet", "unknown, may internet")
 
 
-def test_a_rule_set_that_a_sku_does_not_have_filters_nobody() -> None:
+def test_a_rule_set_that_a_sku_does_not_have_filters_no_one() -> None:
     row = replace(
         ROWS["events"],
         default="",
@@ -169,14 +169,14 @@ def test_the_second_list_of_subnets_counts() -> None:
     assert reach(judged("storage", storage(more=[], virtualNetworkRules=[{"id": subnet()}]), row)) == "private"
 
 
-def test_the_second_subnet_is_of_somebody_else() -> None:
+def test_the_second_subnet_is_in_an_external_subscription() -> None:
     both = [{"id": subnet()}, {"id": subnet(UNSEEN)}]
     assert reach(judged("storage", storage(virtualNetworkRules=both))) == "selected"
     account = make("storage")
     assert len(grants_from_ids(account, shapes.index(), "path", [subnet(), subnet(GUEST)], "a subnet")) == 2
 
 
-def test_what_a_thin_record_lacks_beside_a_subnet_may_be_anybody() -> None:
+def test_what_a_graph_row_lacks_beside_a_subnet_may_be_anyone() -> None:
     body = {
         "publicNetworkAccess": "Enabled",
         "privateEndpointConnections": [],
@@ -185,7 +185,7 @@ def test_what_a_thin_record_lacks_beside_a_subnet_may_be_anybody() -> None:
     assert reach(judged("cosmos", body, by="graph")) == "private, may internet"
 
 
-def test_a_list_that_is_known_to_admit_nobody_is_no_doubt() -> None:
+def test_a_list_that_admits_no_one_is_no_possible_grant() -> None:
     row = replace(ROWS["storage"], other=("audited",))
     assert reach(judged("storage", storage(audited=[{"id": "x"}]), row)) == "none"
     assert reach(judged("storage", storage(audited=[{"id": "x"}]))) == "unknown, may internet"
@@ -196,14 +196,14 @@ def test_a_null_bypass_admits_nothing() -> None:
     assert judged("storage", storage(bypass="AzureServices")).admits
 
 
-def test_the_second_list_of_instances_is_told() -> None:
+def test_the_second_list_of_instances_is_reported() -> None:
     lists = (RuleList("properties.networkAcls.more", id="id"), *ROWS["storage"].instances)
     row = replace(ROWS["storage"], instances=lists)
     told = judged("storage", storage(more=[], resourceAccessRules=[{"resourceId": "/a/b"}]), row).admits
     assert told == ("the resource /a/b",)
 
 
-def test_what_is_closed_is_not_doubted() -> None:
+def test_what_is_closed_has_no_possible_grant() -> None:
     assert as_possible(CLOSED, Unread("a", "b")).possible_grants == ()
 
 
@@ -251,7 +251,7 @@ def test_the_second_source_of_a_rule_counts(properties: dict[str, Any], expected
     assert within(association("one", account), rule("one", **properties)) == expected
 
 
-def test_a_rule_without_properties_may_admit_anybody() -> None:
+def test_a_rule_without_properties_may_admit_anyone() -> None:
     account = shapes.identity("Microsoft.Storage/storageAccounts", "thing")
     has_other_reasons = Resource({"id": f"{perimeter('one')}/profiles/p/accessRules/r"})
     assert within(association("one", account), has_other_reasons) == "unknown, may internet"
@@ -285,7 +285,7 @@ def app(*rules: dict[str, Any], default: str) -> tuple[Resource, Resource]:
     return site, Resource({"id": f"{site.id}/config/web", "properties": properties})
 
 
-def test_a_deny_rule_with_one_header_that_is_set_shuts_nobody_out() -> None:
+def test_a_deny_rule_with_one_header_that_is_set_blocks_no_one() -> None:
     headers = {"x-forwarded-host": ["a.example.com"], "x-fd-healthprobe": []}
     site, config = app({"ipAddress": "Any", "action": "Deny", "priority": 1, "headers": headers}, default="Allow")
     assert reach(restrictions(site, shapes.index(), config)) == "internet"
@@ -307,7 +307,7 @@ def test_only_the_header_of_front_door_names_a_profile() -> None:
     assert reach(restrictions(site, shapes.index(profile, missing=missing), config)) == "selected"
 
 
-def test_a_container_app_without_address_rules_lets_everybody_in() -> None:
+def test_a_container_app_without_address_rules_allows_the_internet() -> None:
     silent: tuple[dict[str, Any], ...] = ({}, {"rules": None}, {"rules": []})
     for properties in silent:
         container = Resource({"id": shapes.identity("Microsoft.App/containerApps", "app"), "properties": properties})

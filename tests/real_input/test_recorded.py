@@ -72,7 +72,7 @@ def test_examples_of_the_specification(by: str) -> None:
     assert outcome.errors == []
 
 
-def test_what_passes_in_a_thin_record_does_not_fail_in_a_whole_one() -> None:
+def test_what_passes_in_a_graph_row_does_not_fail_in_a_whole_one() -> None:
     def outcome(by: str) -> Outcome:
         rows = [(bare(each), each["api_version"], by) for each in recorded()]
         rows += [(each["body"], each["api_version"], by) for each in documented()]

@@ -342,7 +342,7 @@ def test_the_tab_key_alone_reaches_everything(reader: Reader, report: Path) -> N
     assert page.evaluate("document.activeElement.className") == "copy"
 
 
-def test_the_way_in_is_drawn_and_listed_when_narrow(reader: Reader, report: Path) -> None:
+def test_the_network_path_is_drawn_and_listed_when_narrow(reader: Reader, report: Path) -> None:
     page = reader.open(report)
     page.locator("#endpoint-list button.fold").first.click()
     drawing = page.get_by_role("img", name=re.compile("Network path, from source to endpoint. Network: "))
@@ -352,7 +352,7 @@ def test_the_way_in_is_drawn_and_listed_when_narrow(reader: Reader, report: Path
     assert page.locator("#endpoint-list .path ol").first.is_visible()
 
 
-def test_a_long_way_in_folds_what_lets_through_and_never_what_holds(reader: Reader, make: Make) -> None:
+def test_a_long_network_path_folds_what_allows_and_never_what_blocks(reader: Reader, make: Make) -> None:
     document = sample.document(40, hostile=False)
     worst = next(row for row in document["exposures"] if row["severity"] == "critical")
     first, switch, *_, asks, last = worst["hops"]
@@ -368,7 +368,7 @@ def test_a_long_way_in_folds_what_lets_through_and_never_what_holds(reader: Read
     assert "Network: restricted" in (page.locator("svg.path-drawing").text_content() or "")
 
 
-def test_a_endpoint_leads_to_its_findings(reader: Reader, report: Path, document: dict[str, Any]) -> None:
+def test_an_endpoint_leads_to_its_findings(reader: Reader, report: Path, document: dict[str, Any]) -> None:
     page = reader.open(report)
     page.locator("#endpoint-list button.fold").first.click()
     page.locator("#endpoint-list .exposure-details a").first.click()

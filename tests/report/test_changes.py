@@ -69,7 +69,7 @@ def headline(document: dict[str, Any]) -> str:
     return found[1]
 
 
-def test_the_headline_says_what_somebody_must_look_at() -> None:
+def test_the_headline_says_what_needs_action() -> None:
     document = sample.with_history(60, changed=1)
     assert headline(document) == "2 new, 1 reopened, 1 raised, 1 no longer visible since 24 November 2026, 02:00 UTC"
     document["changes"]["counts"] |= {"new": 0, "reopened": 0, "worse": 0}
@@ -79,7 +79,7 @@ def test_the_headline_says_what_somebody_must_look_at() -> None:
     assert headline(sample.baseline()) == "This is the baseline: nothing in the first scan is new"
 
 
-def test_a_night_without_changes_says_so() -> None:
+def test_a_scan_without_changes_says_so() -> None:
     page = render(sample.typed(sample.with_history(60, changed=0)), Words())
     assert "Nothing changed. Everything that is open was open before." in page
 
@@ -152,7 +152,7 @@ def test_no_more_than_sixty_scans_are_drawn() -> None:
 # Of a scan's file
 
 
-def test_news_are_in_every_format(tmp_path: Path) -> None:
+def test_what_is_new_is_in_every_format(tmp_path: Path) -> None:
     history = str(tmp_path / "history.db")
     night(estate(), history, tmp_path)
     told = night(estate(EXPORT, ssh="Internet"), history, tmp_path)

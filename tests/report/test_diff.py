@@ -72,7 +72,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     assert scrolls_sideways(opened) == []
 
 
-def test_every_list_is_told_and_a_tile_leads_to_it(reader: Reader, file: Path) -> None:
+def test_every_list_is_reported_and_a_tile_leads_to_it(reader: Reader, file: Path) -> None:
     opened = reader.page(java_script_enabled=False)
     opened.goto(file.as_uri())
     assert opened.locator("h1").inner_text().startswith("6 new, 6 first evaluated, 6 fixed, ")

@@ -182,7 +182,7 @@ def test_a_fingerprint_does_not_depend_on_case_message_or_order(document: dict[s
     assert identity(run_of(document)) == identity(run_of(other))
 
 
-def test_what_does_not_fit_is_the_mildest_and_is_told(
+def test_what_does_not_fit_is_the_mildest_and_is_reported(
     document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, run: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(sarif, "MOST", 10)

@@ -61,12 +61,12 @@ def test_a_cell_looks_like_its_worst_open_endpoint(exposures: list[ExposureRow],
     assert (cell.rating, cell.worse) == (look, may_be_worse)
 
 
-def test_a_half_that_was_not_read_looks_not_read_whatever_it_might_be() -> None:
+def test_a_lock_that_was_not_read_is_shown_as_not_assessed_whatever_it_might_be() -> None:
     rows = matrix([exposure(authentication="unknown", severity="medium")])
     assert rows[5][0].rating == "unknown"
 
 
-def test_an_endpoint_that_is_off_is_closed_though_nobody_read_what_it_asks() -> None:
+def test_an_endpoint_that_is_off_is_closed_though_its_authentication_was_not_read() -> None:
     rows = matrix([exposure(authentication="unknown", **CLOSED)])
     assert rows[5][5].rating == "closed"
 

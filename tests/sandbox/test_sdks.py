@@ -88,7 +88,9 @@ def test_device_code(box: Sandbox) -> None:
         ("88888888-8888-8888-8888-888888888888", None, "x", None),
     ],
 )
-def test_a_wrong_login_is_told(box: Sandbox, tenant: str, client: str | None, secret: str, code: str | None) -> None:
+def test_a_wrong_login_is_reported(
+    box: Sandbox, tenant: str, client: str | None, secret: str, code: str | None
+) -> None:
     with (
         ClientSecretCredential(
             tenant,

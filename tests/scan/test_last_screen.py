@@ -56,7 +56,7 @@ def estate(path: Path, *, refused: bool = False, quiet: bool = False) -> None:
     store.write(path)
 
 
-def test_only_what_no_rule_judges_has_no_rule_however_its_type_is_spelled(tmp_path: Path) -> None:
+def test_only_what_no_rule_evaluates_has_no_rule_however_its_type_is_spelled(tmp_path: Path) -> None:
     store = Store(Header(taken="2026-11-25T02:00:00Z", principal="kari", scopes=[SUB]))
     store.scope(SUB, "prod-journal", "agency.example", "full")
     store.resource(closed("stlukket1"), "2025-08-01", "list")
