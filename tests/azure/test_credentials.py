@@ -246,18 +246,18 @@ def test_azure_pipelines_lacks_its_variables() -> None:
 
 
 def test_the_device_code_is_reported() -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
     async def main() -> SignedInAccount:
         async with box() as running:
             with environment(running):
                 way = ConnectionOptions(arm_endpoint=running.url, auth="device-code", tenant=running.tenant)
-                async with connect(way, prompt=told.append) as reader:
+                async with connect(way, prompt=reported.append) as reader:
                     return reader.account
 
     assert asyncio.run(main()).kind == "device-code"
-    assert len(told) == 1
-    assert told[0].endswith("enter the code SANDBOX42")
+    assert len(reported) == 1
+    assert reported[0].endswith("enter the code SANDBOX42")
 
 
 def test_all_kinds_are_made() -> None:

@@ -142,10 +142,10 @@ def test_switched_off_nothing_waits() -> None:
 
 
 def test_progress_hears_what_waits_and_for_how_long() -> None:
-    clock, heard = Clock(), list[tuple[str, float]]()
-    made = limits(clock, on_wait=lambda what, seconds: heard.append((what, seconds)), names={"s": "prod"})
+    clock, received = Clock(), list[tuple[str, float]]()
+    made = limits(clock, on_wait=lambda what, seconds: received.append((what, seconds)), names={"s": "prod"})
     asyncio.run(sent(made, clock, [LIST] * 102))
-    assert heard == [("storage lists (100 in 5 minutes), prod norwayeast", 300.0)]
+    assert received == [("storage lists (100 in 5 minutes), prod norwayeast", 300.0)]
 
 
 def test_what_azure_says_is_left_counts() -> None:

@@ -260,29 +260,29 @@ def test_a_url_without_a_password_is_shown_as_it_is() -> None:
 
 
 def test_what_a_scheduled_scan_may_not_say(tmp_path: Path) -> None:
-    def told(**given: object) -> tuple[str, str, str]:
+    def reported(**given: object) -> tuple[str, str, str]:
         with pytest.raises(InputError) as raised:
             resolve("scan", given, {}, folder=tmp_path)
         return raised.value.what, raised.value.at, raised.value.do
 
     assert resolve("scan", {"fail_on": "new:low", "history": "n.db"}, {}, folder=tmp_path)["fail-on"] == "new:low"
-    assert told(fail_on="new:high") == (
+    assert reported(fail_on="new:high") == (
         '"new:high" requires a history', "--fail-on new:high", "add --history FILE"
     )  # fmt: skip
-    assert told(fail_on="new:hihg") == (
+    assert reported(fail_on="new:hihg") == (
         'unknown severity "new:hihg"',
         "--fail-on new:hihg",
         "nearest: new:high; known: critical, high, medium, low, info, never, new:SEVERITY",
     )
-    assert told(history="mysql://db/two")[:2] == ('unsupported history "mysql"', "--history mysql://db/two")
-    assert told(history="postgresql://db/two")[2].startswith("nearest: postgresql+psycopg://; known: a file,")
-    assert told(notify=["ops"]) == (
+    assert reported(history="mysql://db/two")[:2] == ('unsupported history "mysql"', "--history mysql://db/two")
+    assert reported(history="postgresql://db/two")[2].startswith("nearest: postgresql+psycopg://; known: a file,")
+    assert reported(notify=["ops"]) == (
         'unknown notification "ops"',
         "--notify ops",
         "add [notify.ops] with its kind to twolocks.toml",
     )
     (tmp_path / "twolocks.toml").write_text("[notify.ops]\nkind = 'github'\n[scan]\nnotify = 'opps'\n")
-    assert told()[1:] == (f"{tmp_path}/twolocks.toml:4", "nearest: ops; known: ops")
+    assert reported()[1:] == (f"{tmp_path}/twolocks.toml:4", "nearest: ops; known: ops")
     assert resolve("scan", {"notify": ["ops"]}, {}, folder=tmp_path)["notify"] == ("ops",)
 
 

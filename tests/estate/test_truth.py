@@ -18,7 +18,7 @@ from scanner.sandbox.server import Sandbox
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
-from tests.azure.requests import Heard, environment
+from tests.azure.requests import RecordedProgress, environment
 from tests.estate.compare import TRUTH, differences, published
 
 TYPES = {
@@ -87,7 +87,9 @@ class Scanned:
         async with box:
             with environment(box):
                 async with connect(ConnectionOptions(arm_endpoint=box.url, auth="environment", limits=False)) as reader:
-                    await collect(reader, Scope(), Plan(self.rules.kinds, self.rules.reads()), store, Heard())
+                    await collect(
+                        reader, Scope(), Plan(self.rules.kinds, self.rules.reads()), store, RecordedProgress()
+                    )
             return list(box.requests)
 
 

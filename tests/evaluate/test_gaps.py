@@ -53,7 +53,9 @@ def write(*names: str, more: tuple[str, ...] = (), view: str = "full", lost: boo
     store.write(Path("night.jsonl"))
 
 
-def night(*names: str, accepted: str = "", more: tuple[str, ...] = (), view: str = "full", tty: bool = False) -> Ended:
+def scheduled_run(
+    *names: str, accepted: str = "", more: tuple[str, ...] = (), view: str = "full", tty: bool = False
+) -> Ended:
     """A scan in which the containers of these accounts could not be listed."""
     write(*names, more=more, view=view)
     Path("waivers.toml").write_text(accepted)
@@ -67,13 +69,13 @@ def document() -> dict[str, Any]:
 
 
 def test_until_it_is_accepted_a_gap_ends_with_3() -> None:
-    ended = night("st1")
+    ended = scheduled_run("st1")
     assert ended.code == 3
     assert ended.last[-1].endswith("exit 3: incomplete, 1 check inconclusive (1 gap)")
 
 
 def test_an_accepted_gap_ends_with_0_and_is_reported_and_passes_nothing() -> None:
-    ended = night("st1", accepted=gap(containers("st1")))
+    ended = scheduled_run("st1", accepted=gap(containers("st1")))
     assert ended.code == 0
     assert "1 gap accepted" in ended.err
     assert "The gaps are accepted, not resolved" in ended.err
@@ -81,30 +83,30 @@ def test_an_accepted_gap_ends_with_0_and_is_reported_and_passes_nothing() -> Non
     assert document()["scan"]["complete"] is True
     assert [row["status"] for row in document()["findings"]] == ["unknown"]
     assert document()["passed"] == {}
-    screen = night("st1", accepted=gap(containers("st1")), tty=True).err
+    screen = scheduled_run("st1", accepted=gap(containers("st1")), tty=True).err
     assert "Accepted: 1 gap; 1 check inconclusive because of it alone, none of them counts as passed" in screen
     assert "Not read" not in screen
 
 
 def test_a_new_gap_ends_with_3_and_only_its_checks_are_counted() -> None:
-    ended = night("st1", "st2", accepted=gap(containers("st1")))
+    ended = scheduled_run("st1", "st2", accepted=gap(containers("st1")))
     assert ended.code == 3
     assert ended.last[-1].endswith("exit 3: incomplete, 1 check inconclusive (1 gap)")
     assert {row["url"].split("/")[8]: row["accepted"] for row in document()["gaps"]} == {"st1": True, "st2": False}
-    screen = night("st1", "st2", accepted=gap(containers("st1")), tty=True).err
+    screen = scheduled_run("st1", "st2", accepted=gap(containers("st1")), tty=True).err
     assert "Not assessed: 1 gap leaves 1 check inconclusive; none of them counts as passed" in screen
     assert "Accepted: 1 gap; 1 check inconclusive because of it alone" in screen
 
 
 def test_an_expired_one_ends_with_3_again_and_says_so() -> None:
-    ended = night("st1", accepted=gap(containers("st1"), -1))
+    ended = scheduled_run("st1", accepted=gap(containers("st1"), -1))
     assert ended.code == 3
     assert f"waivers.toml:1: the waiver of kari for the gap {containers('st1')} expired on" in ended.err
     assert any(note.endswith("; the gap counts again") for note in document()["coverage"]["notes"])
 
 
 def test_one_that_is_not_there_is_reported() -> None:
-    ended = night(accepted=gap(containers("st1")))
+    ended = scheduled_run(accepted=gap(containers("st1")))
     assert ended.code == 0
     assert f"the gap {containers('st1')} matches nothing" in ended.err
 
@@ -112,17 +114,20 @@ def test_one_that_is_not_there_is_reported() -> None:
 def test_a_check_that_hangs_on_another_gap_too_is_not_settled() -> None:
     perimeters = f"/subscriptions/{SUB}/providers/Microsoft.Network/networkSecurityPerimeters"
     both = (perimeters,)
-    ended = night("st1", accepted=gap(containers("st1")), more=both)
+    ended = scheduled_run("st1", accepted=gap(containers("st1")), more=both)
     assert ended.code == 3
     assert ended.last[-1].endswith("exit 3: incomplete, 1 check inconclusive (1 gap)")
-    ended = night("st1", accepted=gap(containers("st1")) + gap(perimeters), more=both)
+    ended = scheduled_run("st1", accepted=gap(containers("st1")) + gap(perimeters), more=both)
     assert ended.code == 0
 
 
 @pytest.mark.parametrize(("url", "code"), [(f"/subscriptions/{SUB}", 0), (f"/subscriptions/{SUB[:-1]}*", 3)])
 def test_a_subscription_that_is_partially_visible_is_accepted_by_its_whole_path(url: str, code: int) -> None:
-    assert night("st1", accepted=gap("*/blobServices/default/containers"), more=(f"/subscriptions/{SUB}",)).code == 3
-    ended = night(
+    assert (
+        scheduled_run("st1", accepted=gap("*/blobServices/default/containers"), more=(f"/subscriptions/{SUB}",)).code
+        == 3
+    )
+    ended = scheduled_run(
         "st1",
         accepted=gap("*/blobServices/default/containers") + gap(url),
         more=(f"/subscriptions/{SUB}",),
@@ -174,7 +179,7 @@ def test_an_accepted_check_ends_with_0_and_is_reported_and_passes_nothing(resour
 
 
 def test_a_gap_and_the_checks_on_it_say_who_accepted_them() -> None:
-    night("st1", "st2", accepted=gap(containers("st1")))
+    scheduled_run("st1", "st2", accepted=gap(containers("st1")))
     there = {row["url"].split("/")[8]: row.get("waiver") for row in document()["gaps"]}
     said = {"reason": "Personal files", "owner": "kari", "expires": str(NOW + timedelta(days=30))}
     assert there == {"st1": said, "st2": None}
@@ -203,11 +208,11 @@ def test_another_resource_or_rule_is_not_accepted() -> None:
 
 
 def test_a_check_that_hangs_on_a_gap_is_accepted_only_with_it() -> None:
-    ended = night("st1", accepted=check(RULE))
+    ended = scheduled_run("st1", accepted=check(RULE))
     assert ended.code == 3
     assert f"inconclusive {RULE} on st1 is not covered: it depends on a failed read" in ended.err
     assert [row["waiver"] for row in document()["findings"]] == [None]
-    ended = night("st1", accepted=check(RULE, "*/storageAccounts/*") + check(RULE, "*/storageAccounts/other*"))
+    ended = scheduled_run("st1", accepted=check(RULE, "*/storageAccounts/*") + check(RULE, "*/storageAccounts/other*"))
     assert f"waivers.toml:1: inconclusive {RULE} on * is not covered: it depends on a failed read" in ended.err
     assert f"waivers.toml:8: inconclusive {RULE} on other* matches nothing" in ended.err
     ended = values("st1", accepted=check(RULE), only=(RULE,), lost=True)
@@ -223,7 +228,7 @@ def test_a_check_that_hangs_on_a_gap_is_accepted_only_with_it() -> None:
 
 
 def test_who_accepted_the_gap_accepted_what_hangs_on_it_alone() -> None:
-    assert night("st1", accepted=gap(containers("st1"), 30) + check(RULE, days=20)).code == 0
+    assert scheduled_run("st1", accepted=gap(containers("st1"), 30) + check(RULE, days=20)).code == 0
     (row,) = document()["findings"]
     assert row["waiver"]["reason"] == "Personal files"
 

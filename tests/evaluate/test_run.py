@@ -284,8 +284,8 @@ def test_what_a_service_made_is_set_right_at_the_service(group: str, by: Any, pa
     assert failed
     assert opened
     for row in (*failed, *opened):
-        told = {each["path"]: each["value"] for each in row["evidence"]}
-        assert said in told.get(path, "") if path else not {"managedBy", "the resource group"} & set(told)
+        reported = {each["path"]: each["value"] for each in row["evidence"]}
+        assert said in reported.get(path, "") if path else not {"managedBy", "the resource group"} & set(reported)
 
 
 def test_commands_are_quoted_for_the_shell() -> None:

@@ -184,7 +184,7 @@ def machine(ssh_from: str = "10.0.0.0/8") -> list[Json]:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RunResult:
     """How one night ended, and its findings document."""
 
     ended: Ended
@@ -231,9 +231,9 @@ def _then(box: Sandbox, later: Sandbox) -> None:
     box.arm.read = read  # type: ignore[method-assign]
 
 
-def night(
+def scheduled_run(
     resources: list[Json], history: str, folder: Path, *words: str, later: Sandbox | None = None, **options: Any
-) -> Told:
+) -> RunResult:
     """One night's scan of these resources, with the options of the sandbox (refusals, overrides, faults).
 
     `later` answers from the first read on that is asked for a second time: what the second look sees.
@@ -245,7 +245,7 @@ def night(
             _then(box, later)
         given = ("scan", "--arm-endpoint", box.url, "--auth", "environment", "--out", out, "--history", history, *words)
         ended = twolocks(*given, env={"CI": "1", **box.environment()})
-    return Told(ended, json.loads(out.read_text()) if out.exists() else {})
+    return RunResult(ended, json.loads(out.read_text()) if out.exists() else {})
 
 
 __all__ = [
@@ -258,14 +258,14 @@ __all__ = [
     "Json",
     "Refusal",
     "ResponseOverrides",
-    "Told",
+    "RunResult",
     "closed",
     "container",
     "endpoint",
     "machine",
-    "night",
     "public",
     "sandbox",
+    "scheduled_run",
     "served",
     "server",
     "storage",

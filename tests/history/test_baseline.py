@@ -229,19 +229,19 @@ def test_a_type_is_looked_at_where_a_lock_rule_is_on_and_its_endpoints_are_read(
 
 
 def test_a_subscription_that_is_not_visible_was_not_looked_at() -> None:
-    night = snapshot((SUB.upper(), "partial"), (OTHER, "none"))
-    assert remember.visible_subscriptions(night) == {SUB}
+    scheduled_run = snapshot((SUB.upper(), "partial"), (OTHER, "none"))
+    assert remember.visible_subscriptions(scheduled_run) == {SUB}
     last = last_scan(MONDAY, "t", SUB, OTHER)
-    at = remember.coverage(night, rules(), Baseline(last=last))
+    at = remember.coverage(scheduled_run, rules(), Baseline(last=last))
     assert (at.subscriptions, at.previous_subscriptions, at.unfiltered) == ({SUB}, {SUB, OTHER}, True)
-    assert remember.coverage(night, rules(), Baseline()).previous_subscriptions == frozenset()
+    assert remember.coverage(scheduled_run, rules(), Baseline()).previous_subscriptions == frozenset()
 
 
 @pytest.mark.parametrize("part", [{"resources": [account("st")]}, {"groups": ["rg"]}, {"tags": ["a=b"]}])
 def test_a_part_is_not_the_whole_and_fixes_nothing_that_it_did_not_see(part: dict[str, Any]) -> None:
-    night = snapshot(reads=[(STORES, "list")], **part)
-    assert not remember.coverage(night, rules(), Baseline()).unfiltered
-    assert not remember.gone_by_lists(night)(account("st"))
+    scheduled_run = snapshot(reads=[(STORES, "list")], **part)
+    assert not remember.coverage(scheduled_run, rules(), Baseline()).unfiltered
+    assert not remember.gone_by_lists(scheduled_run)(account("st"))
 
 
 @pytest.mark.parametrize(
@@ -270,14 +270,14 @@ def test_gone_is_what_arm_listed_in_a_subscription_that_is_fully_visible() -> No
     assert remember.gone_by_lists(full)(container("a"))
     assert not remember.gone_by_lists(full)(account("st", OTHER))
     assert not remember.gone_by_lists(full)(f"{STORES.replace('/providers', '/resourceGroups/rg/providers')}2/x")
-    for night in (
+    for scheduled_run in (
         snapshot((SUB, "partial"), reads=[(STORES, "list")]),
         snapshot(reads=[(STORES, "graph")]),
         snapshot(reads=[(NETWORKS, "list")]),
         snapshot(reads=[(STORES, "list")], live=False),
         snapshot((OTHER, "full"), reads=[(STORES, "list")]),
     ):
-        assert not remember.gone_by_lists(night)(account("st"))
+        assert not remember.gone_by_lists(scheduled_run)(account("st"))
 
 
 @pytest.mark.parametrize(
@@ -296,8 +296,8 @@ def test_what_was_asked_for_is_one_line(given: dict[str, Any], line: str) -> Non
 
 
 def test_a_file_of_a_part_is_another_selection_than_the_whole() -> None:
-    night = snapshot(resources=[account("st")], groups=["Rg"], tags=["E=Prod"])
-    assert remember.selection(settings(**{"from": "x"}), night) == (
+    scheduled_run = snapshot(resources=[account("st")], groups=["Rg"], tags=["E=Prod"])
+    assert remember.selection(settings(**{"from": "x"}), scheduled_run) == (
         f"from {SUB} resource={account('st').lower()} resource-group=rg tag=e=prod"
     )
 
@@ -452,13 +452,13 @@ def test_networks_make_the_endpoints_of_those_types_whose_ports_have_paths() -> 
 
 def test_a_subscription_that_is_shown_no_more_and_what_no_re_verification_could_read_are_missing() -> None:
     verified = Reverification(gaps=(Gap(account("a"), 403, "AuthorizationFailed"),))
-    night = snapshot((SUB.upper(), "full"))
+    scheduled_run = snapshot((SUB.upper(), "full"))
     lost = Gap(f"/subscriptions/{OTHER}", 0, LOST)
     last = last_scan(MONDAY, "t", SUB, OTHER)
     previous = Baseline(last=last).previous_subscriptions
-    assert reverify.history_gaps(previous, night, verified) == [lost, *verified.gaps]
-    assert reverify.history_gaps({SUB}, night, Reverification()) == []
-    assert reverify.history_gaps(frozenset(), night, verified) == [*verified.gaps]
+    assert reverify.history_gaps(previous, scheduled_run, verified) == [lost, *verified.gaps]
+    assert reverify.history_gaps({SUB}, scheduled_run, Reverification()) == []
+    assert reverify.history_gaps(frozenset(), scheduled_run, verified) == [*verified.gaps]
 
 
 def test_what_arm_says_is_gone_is_out_and_gone() -> None:
@@ -471,7 +471,7 @@ def test_what_arm_says_is_gone_is_out_and_gone() -> None:
 # What is told
 
 
-def told(found: Changes, seen: Any, past: Baseline) -> Any:
+def reported(found: Changes, seen: Any, past: Baseline) -> Any:
     return remember.changes_row(found, past, seen, confirmed=True, notes=["n"], trend=[])
 
 
@@ -479,7 +479,7 @@ def test_the_row_of_changes_counts_what_counts() -> None:
     known = items(exposure(), exposure(endpoint="file"), finding(), finding(rule="anonymous", category="network"))
     rows = [exposure(endpoint="table"), exposure(endpoint="queue", state="waived"), exposure(severity="critical")]
     seen = observed(known, [*rows, finding(status="unknown"), finding(container("a"), "anonymous", category="network")])
-    row = told(changed(known, seen), seen, Baseline(known, always, last_scan(MONDAY, "t", SUB)))
+    row = reported(changed(known, seen), seen, Baseline(known, always, last_scan(MONDAY, "t", SUB)))
     assert {name: count for name, count in row.counts.items() if count} == {
         "new": 1,
         "worse": 1,
@@ -495,11 +495,11 @@ def test_the_row_of_changes_counts_what_counts() -> None:
 
 def test_a_baseline_is_a_scan_before_which_nothing_is_known() -> None:
     seen = observed({})
-    assert (told(Changes(), seen, Baseline()).baseline, told(Changes(), seen, Baseline()).since) == (True, None)
+    assert (reported(Changes(), seen, Baseline()).baseline, reported(Changes(), seen, Baseline()).since) == (True, None)
     known = items(exposure(), taken=MONDAY) | items(finding(), taken=TUESDAY)
-    row = told(Changes(), seen, Baseline(known))
+    row = reported(Changes(), seen, Baseline(known))
     assert (row.baseline, row.since) == (False, TUESDAY)
-    assert not told(Changes(), seen, Baseline(last=last_scan(MONDAY, "t"))).baseline
+    assert not reported(Changes(), seen, Baseline(last=last_scan(MONDAY, "t"))).baseline
 
 
 def test_what_another_scan_added_meanwhile_stays_as_that_one_left_it() -> None:

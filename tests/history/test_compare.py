@@ -306,9 +306,9 @@ def test_another_rule_that_is_undecided_keeps_nothing() -> None:
         exposure(endpoint="file", severity="low", worst="critical"),
     ],
 )
-def test_an_endpoint_that_is_not_listed_is_kept_while_a_lock_of_its_resource_is_inconclusive(doubt: Row) -> None:
+def test_an_endpoint_that_is_not_listed_is_kept_while_a_lock_of_its_resource_is_inconclusive(possible: Row) -> None:
     known = items(exposure(endpoint="blob/a"))
-    found = changed(known, observed(known, [doubt]))
+    found = changed(known, observed(known, [possible]))
     assert [change.kind for change in found.changed if change.item.endpoint == "blob/a"] == ["unseen"]
 
 
@@ -536,9 +536,9 @@ def test_a_gap_below_a_subscription_keeps_what_lies_below_it() -> None:
     known = items(
         exposure(f"{plan}/extensions/x"), exposure(f"/subscriptions/{SUB}/providers/Microsoft.Security/pricings/vm")
     )
-    doubt = finding(plan, rule="anonymous", category="network", status="unknown")
+    possible = finding(plan, rule="anonymous", category="network", status="unknown")
     at = ScanCoverage({SUB}, set(), {"microsoft.security/pricings/extensions", "microsoft.security/pricings"})
-    found = changed(known, observed(known, [doubt], resources=[item.resource for item in known.values()]), at)
+    found = changed(known, observed(known, [possible], resources=[item.resource for item in known.values()]), at)
     assert {each.item.resource.rpartition("/")[2]: each.kind for each in found.changed} == {
         "x": "unseen",
         "vm": "fixed",

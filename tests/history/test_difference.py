@@ -92,10 +92,10 @@ def test_the_same_counts_what_stands_open_and_is_no_lock_finding() -> None:
         [finding(rule="keys", category="authentication", status="unknown")],
     ],
 )
-def test_what_could_not_be_decided_before_is_new_and_says_so(doubt: list[Row]) -> None:
-    now: list[Row] = [row for row in doubt if isinstance(row, ExposureRow) and row.severity]
+def test_what_could_not_be_decided_before_is_new_and_says_so(possible: list[Row]) -> None:
+    now: list[Row] = [row for row in possible if isinstance(row, ExposureRow) and row.severity]
     now.append(exposure(endpoint="file"))
-    made = differ(document(*doubt), document(*now))
+    made = differ(document(*possible), document(*now))
     assert said(made.new) == [("file", "it was inconclusive before")]
 
 
@@ -107,8 +107,8 @@ def test_a_finding_that_could_not_be_decided_before_is_new_and_says_so() -> None
 
 
 def test_what_is_not_accepted_any_more_says_so_also_where_a_lock_was_inconclusive() -> None:
-    doubt = finding(rule="keys", category="authentication", status="unknown")
-    made = differ(document(exposure(state="waived"), doubt), document(exposure(), doubt))
+    possible = finding(rule="keys", category="authentication", status="unknown")
+    made = differ(document(exposure(state="waived"), possible), document(exposure(), possible))
     assert said(made.new) == [("blob", "it is no longer accepted")]
 
 

@@ -52,8 +52,8 @@ def keyed(name: str, **more: Any) -> Json:
 
 
 def test_a_file_and_itself_do_not_differ() -> None:
-    night = taken("night.jsonl", keyed("stjournal"), closed("starkiv"))
-    found, _ = compare(night, night)
+    scheduled_run = taken("night.jsonl", keyed("stjournal"), closed("starkiv"))
+    found, _ = compare(scheduled_run, scheduled_run)
     assert {name: rows for name, rows in found.items() if isinstance(rows, list) and rows and name != "notes"} == {}
     assert found["same"] > 0
 

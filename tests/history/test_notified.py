@@ -8,21 +8,23 @@ from scanner.history import notified
 from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey
 from scanner.history.queries import prune
 from scanner.history.store import History
-from tests.history.nights import OTHER, SUB, item, scan
+from tests.history.runs import OTHER, SUB, item, scan
 
 
-def write(url: str, night: int, *changes: tuple[str, Item], selection: str = "all", names: tuple[str, ...] = ()) -> str:
+def write(
+    url: str, scheduled_run: int, *changes: tuple[str, Item], selection: str = "all", names: tuple[str, ...] = ()
+) -> str:
     """A scan with these changes, that tells these names; its id."""
     subscriptions = sorted({each.resource.split("/")[2] for _, each in changes} or {SUB})
-    record = scan(night, *subscriptions, selection=selection, id=f"{selection}{night}")
+    record = scan(scheduled_run, *subscriptions, selection=selection, id=f"{selection}{scheduled_run}")
     found = Changes([Change(ChangeKind(kind), each) for kind, each in changes])
 
-    def judge(known: Mapping[ItemKey, Item], before: object, last: object) -> Changes:
+    def comparison_of(known: Mapping[ItemKey, Item], before: object, last: object) -> Changes:
         return found
 
     with History.open(url) as history:
         notified.start(history, names, selection)
-        history.record(record, judge)
+        history.record(record, comparison_of)
     return record.id
 
 

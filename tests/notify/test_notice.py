@@ -170,10 +170,10 @@ def test_a_waiver_is_reported_fourteen_and_three_days_before_it_expires(days: in
 
 def test_all_scans_of_a_waiver_together_report_it_twice() -> None:
     count = 0
-    for night in range(60):
-        today = TODAY + timedelta(days=night)
-        found = replace(facts([], expiring=[ends(30)] if night >= 16 else []), today=today)
-        count += notice(target(), found, reported(today - timedelta(days=1))) is not None and night <= 30
+    for scheduled_run in range(60):
+        today = TODAY + timedelta(days=scheduled_run)
+        found = replace(facts([], expiring=[ends(30)] if scheduled_run >= 16 else []), today=today)
+        count += notice(target(), found, reported(today - timedelta(days=1))) is not None and scheduled_run <= 30
     assert count == 2
 
 

@@ -184,18 +184,18 @@ def test_scm_has_rules_of_its_own() -> None:
 
 
 def test_the_switch_stands_before_the_restrictions() -> None:
-    def judged(properties: dict[str, Any], body: Resource) -> Lock:
+    def evaluated(properties: dict[str, Any], body: Resource) -> Lock:
         app = site(properties)
         return firewall(app, shapes.index(), SITE, restrictions(app, shapes.index(), body))
 
     one, everybody, nobody = config(allow("203.0.113.7/32")), config(), config(default="Deny")
     endpoints = {"privateEndpointConnections": [shapes.endpoint()]}
-    assert reach(judged({"publicNetworkAccess": "Disabled"}, everybody)) == "none"
-    assert reach(judged({"publicNetworkAccess": ""}, everybody)) == "internet"
-    assert reach(judged({"publicNetworkAccess": None} | endpoints, everybody)) == "private"
-    assert reach(judged({"publicNetworkAccess": "Enabled"} | endpoints, everybody)) == "internet"
-    assert reach(judged({"publicNetworkAccess": "Enabled"}, one)) == "selected"
-    closed = judged({"publicNetworkAccess": "Enabled"}, nobody)
+    assert reach(evaluated({"publicNetworkAccess": "Disabled"}, everybody)) == "none"
+    assert reach(evaluated({"publicNetworkAccess": ""}, everybody)) == "internet"
+    assert reach(evaluated({"publicNetworkAccess": None} | endpoints, everybody)) == "private"
+    assert reach(evaluated({"publicNetworkAccess": "Enabled"} | endpoints, everybody)) == "internet"
+    assert reach(evaluated({"publicNetworkAccess": "Enabled"}, one)) == "selected"
+    closed = evaluated({"publicNetworkAccess": "Enabled"}, nobody)
     assert reach(closed) == "none"
     assert closed.grants[0].evidence[1].value == "Deny"
     assert [(hop.kind, hop.allows) for hop in closed.hops] == [("source", True), ("switch", True), ("firewall", False)]

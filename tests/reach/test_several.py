@@ -23,7 +23,7 @@ from tests.reach.shapes import EVENTS_RULES, GUEST, ROWS, STORAGE_PERIMETERS, UN
 PRIVATE_ENDPOINTS = "Microsoft.Network/privateEndpoints"
 
 
-def judged(service: str, properties: dict[str, Any] | None = None, row: Firewall | None = None, **more: Any) -> Lock:
+def evaluated(service: str, properties: dict[str, Any] | None = None, row: Firewall | None = None, **more: Any) -> Lock:
     around = more.pop("index", None) or shapes.index()
     return firewall(make(service, properties, **more), around, row or ROWS[service])
 
@@ -38,7 +38,7 @@ def storage(**acl: Any) -> dict[str, Any]:
 
 def test_the_second_private_endpoint_is_in_an_external_subscription() -> None:
     connections = [endpoint(), endpoint(UNSEEN)]
-    assert reach(judged("storage", {**storage(), "privateEndpointConnections": connections})) == "selected"
+    assert reach(evaluated("storage", {**storage(), "privateEndpointConnections": connections})) == "selected"
 
 
 def known_from_their_side(*bodies: dict[str, Any]) -> str:
@@ -79,7 +79,7 @@ def test_endpoints_that_point_at_an_account_are_found_from_their_side(bodies: li
 
 def test_the_second_path_puts_a_cache_into_a_network() -> None:
     row = replace(ROWS["redis"], injected=("properties.network", "properties.subnetId"))
-    assert reach(judged("redis", {"publicNetworkAccess": "Enabled", "subnetId": subnet()}, row)) == "private"
+    assert reach(evaluated("redis", {"publicNetworkAccess": "Enabled", "subnetId": subnet()}, row)) == "private"
 
 
 @pytest.mark.parametrize("value", [None, "absent"])
@@ -88,15 +88,15 @@ def test_the_second_path_of_a_graph_row_may_put_it_into_a_network(value: str | N
     body: dict[str, Any] = {"publicNetworkAccess": "Disabled", "privateEndpointConnections": [], "network": ""}
     if value is None:
         body["subnetId"] = None
-    assert reach(judged("redis", body, row, by="graph")) == "unknown, may private"
-    assert reach(judged("redis", {**body, "subnetId": ""}, row, by="graph")) == "none"
+    assert reach(evaluated("redis", body, row, by="graph")) == "unknown, may private"
+    assert reach(evaluated("redis", {**body, "subnetId": ""}, row, by="graph")) == "none"
 
 
 def test_a_subnet_that_is_no_id_may_be_a_network() -> None:
     body = {"publicNetworkAccess": "Disabled", "privateEndpointConnections": []}
-    assert reach(judged("redis", {**body, "subnetId": 7})) == "unknown, may private"
-    assert reach(judged("redis", {**body, "subnetId": ""})) == "none"
-    assert reach(judged("redis", {**body, "subnetId": None})) == "none"
+    assert reach(evaluated("redis", {**body, "subnetId": 7})) == "unknown, may private"
+    assert reach(evaluated("redis", {**body, "subnetId": ""})) == "none"
+    assert reach(evaluated("redis", {**body, "subnetId": None})) == "none"
 
 
 # Switches and default actions
@@ -109,7 +109,7 @@ def test_a_rule_set_without_a_switch_of_its_own_agrees() -> None:
         rules: dict[Read, list[dict[str, Any]]] = {
             EVENTS_RULES: [{"properties": {"defaultAction": "Deny", "ipRules": [], **own}}]
         }
-        assert reach(judged("events", body, children=rules)) == "none"
+        assert reach(evaluated("events", body, children=rules)) == "none"
 
 
 def test_one_of_several_known_values_is_enough() -> None:
@@ -120,21 +120,22 @@ def test_one_of_several_known_values_is_enough() -> None:
         allow=("Allow", "Everybody"),
         deny=("Deny", "Nobody"),
     )
-    assert reach(judged("storage", {**storage(), "publicNetworkAccess": "Off"}, row)) == "none"
+    assert reach(evaluated("storage", {**storage(), "publicNetworkAccess": "Off"}, row)) == "none"
     assert (
-        reach(judged("storage", {**storage(defaultAction="Everybody"), "publicNetworkAccess": "On"}, row)) == "internet"
+        reach(evaluated("storage", {**storage(defaultAction="Everybody"), "publicNetworkAccess": "On"}, row))
+        == "internet"
     )
-    assert reach(judged("storage", storage(defaultAction="Nobody"), row)) == "none"
+    assert reach(evaluated("storage", storage(defaultAction="Nobody"), row)) == "none"
 
 
 def test_a_null_default_action_is_what_an_absent_one_is() -> None:
-    assert reach(judged("storage", storage(defaultAction=None))) == "internet"
+    assert reach(evaluated("storage", storage(defaultAction=None))) == "internet"
 
 
 @pytest.mark.parametrize(("by", "expected"), [("get", "none"), ("graph", "unknown, may internet")])
 def test_an_absent_default_action_that_denies(by: By, expected: str) -> None:
     row = replace(ROWS["storage"], default_absent="deny")
-    assert reach(judged("storage", storage(defaultAction=None), row, by=by)) == expected
+    assert reach(evaluated("storage", storage(defaultAction=None), row, by=by)) == expected
 
 
 def test_a_rule_set_that_a_sku_does_not_have_leaves_the_default_open() -> None:
@@ -166,12 +167,12 @@ def test_a_rule_set_that_a_sku_does_not_have_filters_no_one() -> None:
 def test_the_second_list_of_subnets_counts() -> None:
     lists = (RuleList("properties.networkAcls.more", id="id"), *ROWS["storage"].subnets)
     row = replace(ROWS["storage"], subnets=lists)
-    assert reach(judged("storage", storage(more=[], virtualNetworkRules=[{"id": subnet()}]), row)) == "private"
+    assert reach(evaluated("storage", storage(more=[], virtualNetworkRules=[{"id": subnet()}]), row)) == "private"
 
 
 def test_the_second_subnet_is_in_an_external_subscription() -> None:
     both = [{"id": subnet()}, {"id": subnet(UNSEEN)}]
-    assert reach(judged("storage", storage(virtualNetworkRules=both))) == "selected"
+    assert reach(evaluated("storage", storage(virtualNetworkRules=both))) == "selected"
     account = make("storage")
     assert len(grants_from_ids(account, shapes.index(), "path", [subnet(), subnet(GUEST)], "a subnet")) == 2
 
@@ -182,25 +183,25 @@ def test_what_a_graph_row_lacks_beside_a_subnet_may_be_anyone() -> None:
         "privateEndpointConnections": [],
         "virtualNetworkRules": [{"id": subnet()}],
     }
-    assert reach(judged("cosmos", body, by="graph")) == "private, may internet"
+    assert reach(evaluated("cosmos", body, by="graph")) == "private, may internet"
 
 
 def test_a_list_that_admits_no_one_is_no_possible_grant() -> None:
     row = replace(ROWS["storage"], other=("audited",))
-    assert reach(judged("storage", storage(audited=[{"id": "x"}]), row)) == "none"
-    assert reach(judged("storage", storage(audited=[{"id": "x"}]))) == "unknown, may internet"
+    assert reach(evaluated("storage", storage(audited=[{"id": "x"}]), row)) == "none"
+    assert reach(evaluated("storage", storage(audited=[{"id": "x"}]))) == "unknown, may internet"
 
 
 def test_a_null_bypass_admits_nothing() -> None:
-    assert judged("storage", storage(bypass=None)).admits == ()
-    assert judged("storage", storage(bypass="AzureServices")).admits
+    assert evaluated("storage", storage(bypass=None)).admits == ()
+    assert evaluated("storage", storage(bypass="AzureServices")).admits
 
 
 def test_the_second_list_of_instances_is_reported() -> None:
     lists = (RuleList("properties.networkAcls.more", id="id"), *ROWS["storage"].instances)
     row = replace(ROWS["storage"], instances=lists)
-    told = judged("storage", storage(more=[], resourceAccessRules=[{"resourceId": "/a/b"}]), row).admits
-    assert told == ("the resource /a/b",)
+    reported = evaluated("storage", storage(more=[], resourceAccessRules=[{"resourceId": "/a/b"}]), row).admits
+    assert reported == ("the resource /a/b",)
 
 
 def test_what_is_closed_has_no_possible_grant() -> None:

@@ -631,12 +631,12 @@ def change(row: dict[str, Any], **more: Any) -> dict[str, Any]:
 def trend(scans: int) -> list[dict[str, Any]]:
     """Nightly scans up to the document's, with a pause of a week in the middle."""
     pick, last = random.Random(7), datetime(2026, 11, 25, 14, 10, 40, tzinfo=UTC)
-    nights = [last - timedelta(days=back + (7 if back > scans // 2 else 0)) for back in reversed(range(scans))]
+    runs = [last - timedelta(days=back + (7 if back > scans // 2 else 0)) for back in reversed(range(scans))]
     return [
-        {"taken": f"{night:%Y-%m-%dT%H:%M:%SZ}", "info": 0}
+        {"taken": f"{scheduled_run:%Y-%m-%dT%H:%M:%SZ}", "info": 0}
         | {name: pick.randrange(most) for name, most in (("critical", 4), ("high", 20), ("medium", 60), ("low", 9))}
         | {"undecided": pick.randrange(5)}
-        for night in nights
+        for scheduled_run in runs
     ]
 
 

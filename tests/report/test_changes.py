@@ -19,7 +19,7 @@ from scanner.report.cards import first_seen
 from scanner.report.html import render, write_html
 from scanner.report.trend import trend
 from scanner.report.words import Words
-from tests.history.changing_estate import night
+from tests.history.changing_estate import scheduled_run
 from tests.history.test_changing_estate import EXPORT, estate
 from tests.report import sample
 from tests.report.conftest import Reader, scrolls_sideways, show
@@ -154,23 +154,23 @@ def test_no_more_than_sixty_scans_are_drawn() -> None:
 
 def test_what_is_new_is_in_every_format(tmp_path: Path) -> None:
     history = str(tmp_path / "history.db")
-    night(estate(), history, tmp_path)
-    told = night(estate(EXPORT, ssh="Internet"), history, tmp_path)
-    assert told.new() == {"stjournal: blob/eksport", "vm-hopp: tcp/22"}
+    scheduled_run(estate(), history, tmp_path)
+    reported = scheduled_run(estate(EXPORT, ssh="Internet"), history, tmp_path)
+    assert reported.new() == {"stjournal: blob/eksport", "vm-hopp: tcp/22"}
     outs = {suffix: tmp_path / f"again{suffix}" for suffix in (".json", ".html", ".csv", ".md", ".sarif", ".junit.xml")}
     ended = twolocks("report", tmp_path / "findings.json", *(word for out in outs.values() for word in ("--out", out)))
     assert ended.code == 0, ended.err
     text = {suffix: out.read_text("utf-8-sig") for suffix, out in outs.items()}
-    assert json.loads(text[".json"]) == told.document
+    assert json.loads(text[".json"]) == reported.document
     rows = list(csv.DictReader(io.StringIO(text[".csv"])))
     assert {
         f"{row['name']}: {row['endpoint']}" for row in rows if (row["record"], row["new"]) == ("exposure", "yes")
-    } == (told.new())
-    assert {row["since"] for row in rows if row["new"] == "yes"} == {told.document["scan"]["taken"]}
+    } == (reported.new())
+    assert {row["since"] for row in rows if row["new"] == "yes"} == {reported.document["scan"]["taken"]}
     assert text[".md"].count("- **new** critical `stjournal` `blob/eksport`") == 1
     assert '"baselineState":"new"' in text[".sarif"]
     assert "first seen: " in text[".junit.xml"]
-    assert f"{told.document['changes']['counts']['new']} new</b>" in text[".html"]
+    assert f"{reported.document['changes']['counts']['new']} new</b>" in text[".html"]
 
 
 # The view

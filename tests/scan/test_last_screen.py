@@ -65,8 +65,8 @@ def test_only_what_no_rule_evaluates_has_no_rule_however_its_type_is_spelled(tmp
     store.resource(odd, "2025-08-01", "list")
     store.write(tmp_path / "n.jsonl")
     ended = twolocks("scan", "--from", "n.jsonl", *RULES, "--fail-on", "never", tty=True)
-    judged = next(line for line in ended.err.splitlines() if line.startswith("Evaluated"))
-    assert judged.endswith("3 rules; 1 resource of 1 type is not covered by any rule")
+    evaluated = next(line for line in ended.err.splitlines() if line.startswith("Evaluated"))
+    assert evaluated.endswith("3 rules; 1 resource of 1 type is not covered by any rule")
 
 
 def test_the_last_screen(tmp_path: Path) -> None:
