@@ -371,7 +371,7 @@ def test_a_disk_that_is_full(snapshot_file: str, monkeypatch: pytest.MonkeyPatch
     )
     assert "hint: free space, then: twolocks report findings.json --out report.html\n" in ended.err
     assert Path("report.html").read_text() == "the old one"
-    assert files() == ["findings.json", "snapshot.jsonl", "report.html"]
+    assert files() == ["findings.json", "report.html", "snapshot.jsonl"]
     assert "exit 2: report.html was not written" in ended.last[-1]
 
 

@@ -298,7 +298,7 @@ def test_another_rule_that_is_undecided_keeps_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "doubt",
+    "possible",
     [
         finding(rule="anonymous", category="anonymous-access", status="unknown"),
         finding(container("x"), rule="anonymous", category="anonymous-access", status="error"),

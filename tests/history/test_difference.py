@@ -85,7 +85,7 @@ def test_the_same_counts_what_stands_open_and_is_no_lock_finding() -> None:
 
 
 @pytest.mark.parametrize(
-    "doubt",
+    "possible",
     [
         [exposure(severity="low", worst="high"), exposure(endpoint="file", severity=None, state="closed")],
         [exposure(endpoint="file", severity=None, worst="high", state="closed")],

@@ -69,7 +69,7 @@ def test_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "told"),
+    ("at", "reported"),
     [
         ("", "history.db"),
         ("--history history.db", "--history history.db"),
