@@ -94,8 +94,8 @@ def _headline(document: Document, summary: ReportSummary) -> str:
             "no endpoint is publicly accessible without authentication; "
             "none is protected only by a shared key or password"
         )
-    unread = summary.counts.not_assessed
-    may_be_open = f"\n\n**{unread:,} could not be assessed and may be publicly accessible too.**" if unread else ""
+    count = summary.counts.not_assessed
+    may_be_open = f"\n\n**{count:,} could not be assessed and may be publicly accessible too.**" if count else ""
     return f"# Twolocks: {first}{may_be_open}\n"
 
 

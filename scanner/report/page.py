@@ -21,7 +21,7 @@ from scanner.report.text import plain
 from scanner.report.words import Words
 
 _EXPOSURES, _FINDINGS, _SCOPES = 20, 100, 3
-"""The most endpoints, findings and subscriptions that are written into the page; the data block holds all."""
+"""The maximum of endpoints, findings and subscriptions written into the page; the data block has all."""
 
 
 def context(document: Document, t: Words) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def context(document: Document, t: Words) -> dict[str, Any]:
 
 def _headings(document: Document, summary: ReportSummary, t: Words) -> dict[str, Any]:
     counts = summary.counts
-    open, shared, unread = counts.without_authentication, counts.shared_key_only, counts.not_assessed
+    open, shared = counts.without_authentication, counts.shared_key_only
     empty = not document.exposures and not counts.checks and not document.resources
     if empty:
         headline = t("headline.empty")
@@ -64,12 +64,12 @@ def _headings(document: Document, summary: ReportSummary, t: Words) -> dict[str,
     else:
         headline = t("headline.unsure_shared" if shared else "headline.unsure")
     shared_key = "headline.shared" if open else "headline.shared_first"
-    unread_key = "headline.unread" if open or shared else "headline.unread_first"
+    key_not_assessed = "headline.not_assessed" if open or shared else "headline.not_assessed_first"
     return {
         "empty": empty,
         "headline": headline,
         "lead": t(shared_key, shared) if shared else "",
-        "lead_not_assessed": t(unread_key, unread) if unread else "",
+        "lead_not_assessed": t(key_not_assessed, counts.not_assessed) if counts.not_assessed else "",
         "page_title": f"{t('brand')}: {headline} · {plain(t.date(document.scan.finished))}",
     }
 
@@ -84,7 +84,7 @@ def _chips(summary: ReportSummary, *, with_history: bool) -> list[dict[str, Any]
     ]
     new = [_chip("findings", "is:new", summary.new_findings, "new", icon="new")]
     if summary.new_exposures:
-        new.insert(0, _chip("doors", "is:new", summary.new_exposures, "new_doors", icon="new"))
+        new.insert(0, _chip("endpoints", "is:new", summary.new_exposures, "new_endpoints", icon="new"))
     return [*new, *chips] if with_history else chips
 
 

@@ -228,11 +228,11 @@ def _wide(node: ast.AST, parent: ast.AST, field: str) -> Iterator[Change]:
 
 
 def _parts(node: ast.BoolOp) -> Iterator[Change]:
-    told = {what for what, _ in _joined(node)}
+    reported = {what for what, _ in _joined(node)}
     joined = "and" if isinstance(node.op, ast.And) else "or"
     for place, each in enumerate(node.values):
         left = [*node.values[:place], *node.values[place + 1 :]]
-        if (what := f"without {joined} {_short(each)}") not in told:
+        if (what := f"without {joined} {_short(each)}") not in reported:
             yield what, left[0] if len(left) == 1 else ast.BoolOp(node.op, left)
 
 

@@ -13,7 +13,7 @@ from scanner.report.words import Words
 from tests.report import sample
 
 
-def door(**changes: Any) -> ExposureRow:
+def exposure(**changes: Any) -> ExposureRow:
     made = {
         "resource": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st",
         "endpoint": "blob",
@@ -36,7 +36,7 @@ def test_every_endpoint_is_in_exactly_one_cell() -> None:
         ("anonymous", "shared", "identity", "unknown"),
     )
     every = [
-        door(kind=kind, reach=reach, authentication=ask)
+        exposure(kind=kind, reach=reach, authentication=ask)
         for kind, reach, ask in product(("data", "admin", "app"), reaches, asks)
     ]
     cells = [cell for row in matrix(every) for cell in row]
@@ -45,29 +45,29 @@ def test_every_endpoint_is_in_exactly_one_cell() -> None:
 
 
 @pytest.mark.parametrize(
-    ("doors", "look", "may_be_worse"),
+    ("exposures", "look", "may_be_worse"),
     [
-        ([door()], "critical", 0),
-        ([door(), door(severity="high", worst="high")], "critical", 0),
-        ([door(severity="high", worst="high")], "high", 0),
-        ([door(state="waived")], "waived", 0),
-        ([door(state="waived"), door(severity="low", worst="low")], "low", 0),
-        ([door(state="intended")], "intended", 0),
-        ([door(severity="medium")], "medium", 1),
+        ([exposure()], "critical", 0),
+        ([exposure(), exposure(severity="high", worst="high")], "critical", 0),
+        ([exposure(severity="high", worst="high")], "high", 0),
+        ([exposure(state="waived")], "waived", 0),
+        ([exposure(state="waived"), exposure(severity="low", worst="low")], "low", 0),
+        ([exposure(state="intended")], "intended", 0),
+        ([exposure(severity="medium")], "medium", 1),
     ],
 )
-def test_a_cell_looks_like_its_worst_open_endpoint(doors: list[ExposureRow], look: str, may_be_worse: int) -> None:
-    cell = matrix(doors)[0][0]
+def test_a_cell_looks_like_its_worst_open_endpoint(exposures: list[ExposureRow], look: str, may_be_worse: int) -> None:
+    cell = matrix(exposures)[0][0]
     assert (cell.rating, cell.worse) == (look, may_be_worse)
 
 
-def test_a_half_that_was_not_read_looks_not_read_whatever_it_might_be() -> None:
-    rows = matrix([door(authentication="unknown", severity="medium")])
+def test_a_lock_that_was_not_read_is_shown_as_not_assessed_whatever_it_might_be() -> None:
+    rows = matrix([exposure(authentication="unknown", severity="medium")])
     assert rows[5][0].rating == "unknown"
 
 
-def test_an_endpoint_that_is_off_is_closed_though_nobody_read_what_it_asks() -> None:
-    rows = matrix([door(authentication="unknown", **CLOSED)])
+def test_an_endpoint_that_is_off_is_closed_though_its_authentication_was_not_read() -> None:
+    rows = matrix([exposure(authentication="unknown", **CLOSED)])
     assert rows[5][5].rating == "closed"
 
 
@@ -83,19 +83,19 @@ def test_an_endpoint_that_is_off_is_closed_though_nobody_read_what_it_asks() -> 
         (CLOSED, "closed"),
     ],
 )
-def test_an_unread_door_ranks_below_a_proven_one_and_above_a_moderate_one(
+def test_an_unread_endpoint_ranks_below_a_proven_one_and_above_a_moderate_one(
     changes: dict[str, Any], expected: str
 ) -> None:
-    assert rating(door(**changes)) == expected
+    assert rating(exposure(**changes)) == expected
 
 
-def test_doors_are_ordered_worst_first() -> None:
+def test_endpoints_are_ordered_worst_first() -> None:
     mixed = [
-        door(severity="low", worst="low"),
-        door(**CLOSED),
-        door(),
-        door(severity=None, reach="unknown"),
-        door(severity="high"),
+        exposure(severity="low", worst="low"),
+        exposure(**CLOSED),
+        exposure(),
+        exposure(severity=None, reach="unknown"),
+        exposure(severity="high"),
     ]
     assert [rating(each) for each in ordered_exposures(mixed)] == ["critical", "high", "unknown", "low", "closed"]
 
@@ -106,9 +106,9 @@ def test_findings_are_ordered_by_status_then_severity() -> None:
     assert [s for s, _ in found] == sorted((s for s, _ in found), key=["fail", "unknown", "error", "waived"].index)
 
 
-def with_doors(*doors: ExposureRow) -> Document:
+def with_exposures(*exposures: ExposureRow) -> Document:
     made = sample.typed(sample.clean())
-    made.exposures = list(doors)
+    made.exposures = list(exposures)
     return made
 
 
@@ -124,16 +124,16 @@ GAP = {
 @pytest.mark.parametrize(
     ("document", "headline"),
     [
-        (with_doors(door(), door()), "2 endpoints are publicly accessible without authentication"),
-        (with_doors(door()), "1 endpoint is publicly accessible without authentication"),
-        (with_doors(door(state="waived")), "No endpoint is publicly accessible without authentication"),
+        (with_exposures(exposure(), exposure()), "2 endpoints are publicly accessible without authentication"),
+        (with_exposures(exposure()), "1 endpoint is publicly accessible without authentication"),
+        (with_exposures(exposure(state="waived")), "No endpoint is publicly accessible without authentication"),
         (sample.typed(sample.clean()), "No endpoint is publicly accessible without authentication"),
         (
             sample.typed(sample.clean() | {"gaps": [GAP]}),
             "No publicly accessible endpoint was found, but not everything could be assessed",
         ),
         (
-            with_doors(door(severity="medium")),
+            with_exposures(exposure(severity="medium")),
             "No publicly accessible endpoint was found, but not everything could be assessed",
         ),
         (sample.typed(sample.empty()), "No resource of a known type was found in these subscriptions."),
@@ -155,7 +155,12 @@ def test_zero_does_not_look_clean_when_the_scan_is_incomplete() -> None:
 def test_the_lead_counts_copied_keys_and_what_may_be_open() -> None:
     key = {"authentication": "shared", "severity": "high", "worst": "high"}
     counts = summarize(
-        with_doors(door(), door(**key), door(**key, reach="selected"), door(severity=None, authentication="unknown"))
+        with_exposures(
+            exposure(),
+            exposure(**key),
+            exposure(**key, reach="selected"),
+            exposure(severity=None, authentication="unknown"),
+        )
     ).counts
     assert (counts.without_authentication, counts.shared_key_only, counts.not_assessed) == (1, 1, 1)
 
