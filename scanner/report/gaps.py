@@ -200,6 +200,8 @@ def _parts(url: str) -> tuple[str, str]:
     if not found:
         return "", ""
     pieces = tail.split("/")
+    if len(pieces) == 1:
+        return "", pieces[0]
     if len(pieces) == 2:
         return "", f"{pieces[1]} ({pieces[0]})"
     return pieces[2], "/".join(pieces[3:]) if len(pieces) > 3 else ""
