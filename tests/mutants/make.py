@@ -87,6 +87,9 @@ def of_scanner(file: Path, root: Path, *, only: Collection[str] = (), wide: bool
             parts.append((node.name, node))
         elif isinstance(node, ast.ClassDef):
             parts += [(f"{node.name}.{each.name}", each) for each in node.body if isinstance(each, ast.FunctionDef)]
+    known = {name for each, _ in parts for name in (each, each.split(".")[0])}
+    if gone := set(only) - known:
+        raise ValueError(f"{file.name} has no {', '.join(sorted(gone))}")
     parts = [each for each in parts if not only or each[0] in only or each[0].split(".")[0] in only]
     return list(_unique(file, root, tree, [each for each in parts if wide or not _words(each[1])], wide=wide))
 
