@@ -8,7 +8,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import closing, host
+from .common import host, moved
 
 STORE = ResourceType("Microsoft.AppConfiguration/configurationStores", api="2024-06-01")
 ACL = Firewall(
@@ -26,8 +26,6 @@ KEYS = STORE.local_auth(
     source="azure-mgmt-appconfiguration: the default value of disableLocalAuth is false",
     says="accepts access keys",
 )
-UPDATE = "az appconfig update --name {name} --resource-group {group}"
-DISABLE = f"{UPDATE} --disable-local-auth true"
 MOVE = "The free tier has no private endpoints: move the store to a paid tier, and disable public network access there"
 
 
@@ -41,5 +39,5 @@ def endpoints(store: Resource, index: Index) -> Iterator[Exposure]:
         authentication,
         display_name="The App Configuration store",
         address=host(store, "properties.endpoint"),
-        fix_instruction=closing(store, authentication, ("free",), DISABLE, MOVE),
+        remedies=moved(store, ("free",), MOVE),
     )

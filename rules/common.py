@@ -1,7 +1,7 @@
 """Helpers that the rule files of several services share."""
 
-from scanner.model.exposure import Auth, Lock
 from scanner.model.json_paths import same, text_at
+from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 
 
@@ -16,13 +16,7 @@ def by_perimeter(resource: Resource) -> bool:
     return not same(value, "Enabled") and not same(value, "Disabled")
 
 
-def closing(resource: Resource, authentication: Lock, tiers: tuple[str, ...], disable: str, move: str) -> str:
-    """Return the fix of a resource in a tier without a firewall: `disable` its keys, or `move` it where keys are disabled.
-
-    "" for a resource of another tier.
-    """
-    if not any(same(resource.get("sku.name"), tier) for tier in tiers):
-        return ""
-    levels = [each.level for each in authentication.grants]
-    levels += [each.level for each in authentication.possible_grants]
-    return disable if Auth.shared in levels else move
+def moved(resource: Resource, tiers: tuple[str, ...], move: str) -> dict[str, Remedy]:
+    """Return the steps that close the network of a resource in a tier without a firewall; {} in another tier."""
+    lacks = any(same(resource.get("sku.name"), tier) for tier in tiers)
+    return {"network": Remedy(steps=(move,))} if lacks else {}

@@ -7,6 +7,7 @@ from scanner.model.checks import check_value
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -159,7 +160,11 @@ def sign_in_of(app: Resource, ingress: Any) -> Lock:
 
 
 OVER_TCP = "requires no platform sign-in over TCP"
-PROTECT = "az containerapp ingress update --ids {id} --type internal"
+INTERNAL_ONLY = Remedy(
+    commands=("az containerapp ingress update --ids {id} --type internal",),
+    changes=(Edit("", f"{INGRESS}.external", False),),
+)
+"""What closes an ingress over TCP, which has no sign-in."""
 
 
 def login(app: Resource) -> Lock:
@@ -206,11 +211,17 @@ def main_port(app: Resource, ingress: Any, reach: Lock) -> Exposure:
         return closed("ingress", "app", INTERNAL, app.evidence(path), display_name=what)
     if not same(external, True):
         reach = as_possible(reach, not_returned(path) if absent else unknown_value(path, external))
-    closing = PROTECT if same(get_path(ingress, "transport"), "tcp") else ""
+    tcp = same(get_path(ingress, "transport"), "tcp")
     value = get_path(ingress, "fqdn")
     address = value if isinstance(value, str) else ""
     return Exposure(
-        "ingress", "app", reach, sign_in_of(app, ingress), display_name=what, address=address, fix_instruction=closing
+        "ingress",
+        "app",
+        reach,
+        sign_in_of(app, ingress).with_switch(Cause("", path, value=False)),
+        display_name=what,
+        address=address,
+        remedies={"anonymous-access": INTERNAL_ONLY} if tcp else {},
     )
 
 
@@ -223,7 +234,7 @@ def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
     seen = Evidence(path, get_path(mapping, "external"), False)
     if not same(seen.value, True):
         reach = as_possible(reach, unknown_value(path, seen.value))
-    authentication = grant(Auth.anonymous, seen, description=OVER_TCP)
+    authentication = grant(Auth.anonymous, seen, description=OVER_TCP, cause=_external(app, mapping))
     name = "*" if number in (MISSING, None) else number
     return Exposure(
         f"ingress/{name}",
@@ -231,7 +242,21 @@ def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
         reach,
         authentication,
         display_name=f"Port {name} of the container app",
-        fix_instruction=PROTECT,
+    )
+
+
+def _external(app: Resource, mapping: Any) -> Cause:
+    """Return the port mapping, which is external, as the cause of its endpoint."""
+    path = f"{INGRESS}.additionalPortMappings"
+    mappings = app.get(path)
+    place = next((at for at, each in enumerate(mappings) if each is mapping), -1) if isinstance(mappings, list) else -1
+    return Cause(
+        app.id,
+        path,
+        mapping,
+        value={**mapping, "external": False} if isinstance(mapping, dict) else mapping,
+        place=place,
+        command=f"az resource update --ids {{id}} --set {path}[{place}].external=false",
     )
 
 

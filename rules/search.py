@@ -8,7 +8,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import by_perimeter, closing, host
+from .common import by_perimeter, host, moved
 
 SERVICE = ResourceType("Microsoft.Search/searchServices", api="2025-05-01")
 PERIMETERS = SERVICE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
@@ -36,8 +36,6 @@ KEYS = SERVICE.local_auth(
     source="Azure Policy 6300012e: everything but true is non-compliant; search/search-security-api-keys: keys are the default",
     says="accepts API keys",
 )
-UPDATE = "az search service update --name {name} --resource-group {group}"
-DISABLE = f"{UPDATE} --disable-local-auth true"
 MOVE = "The free tier has neither IP rules nor private endpoints: recreate the index in a service of the Basic tier"
 
 
@@ -51,5 +49,5 @@ def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
         authentication,
         display_name="The search service",
         address=host(service, "properties.endpoint"),
-        fix_instruction=closing(service, authentication, WITHOUT_FIREWALL, DISABLE, MOVE),
+        remedies=moved(service, WITHOUT_FIREWALL, MOVE),
     )

@@ -10,6 +10,7 @@ from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach, possi
 from scanner.model.ids import subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import NOT_READ, Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall_row import Firewall, RuleList
@@ -163,7 +164,9 @@ def _own(reading: FirewallReading, switch: PublicSwitch, rules: Lock | None) -> 
     if switch.state != "enabled" and switch.possible is None:
         return Lock(admits=trusted_access(reading))
     lock = rules if rules is not None else rules_lock(reading)
-    ways = tuple(grant.with_evidence(switch.seen) for grant in lock.grants if grant.level)
+    public = reading.row.public
+    off = Cause(reading.resource.id, public, value=reading.row.disabled[0]) if public else None
+    ways = tuple(grant.with_evidence(switch.seen, off) for grant in lock.grants if grant.level)
     reading.facts += [fact for grant in lock.grants if not grant.level for fact in grant.evidence]
     lock = Lock(ways, lock.possible_grants, lock.hops, lock.admits or trusted_access(reading))
     if switch.possible is None:

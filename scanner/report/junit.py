@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from scanner.document.schema import Document, FindingRow, GapRow, RuleRow, WaiverRow
 from scanner.report.gaps import answer, subscription_of, waiver_of
-from scanner.report.text import shortened
+from scanner.report.text import field_lines, shortened
 
 ELSEWHERE = "outside a subscription"
 READ = "everything-was-read"
@@ -72,7 +72,8 @@ def _finding_test(finding: FindingRow) -> _Test:
         return _skipped(finding.rule, finding.resource, finding.status, finding.waiver, finding.message)
     details = [
         *([f"endpoints: {', '.join(finding.endpoints)}"] if finding.endpoints else []),
-        *([f"fix: {finding.fix}"] if finding.fix else []),
+        *([f"fix: {finding.fix.text}"] if finding.fix else []),
+        *(f"fill in {line}" for line in field_lines(finding.fix)),
         *(f"failed read: {url}" for url in finding.gaps),
         *(["new since the previous scan"] if finding.new else []),
         *([f"first seen: {finding.since}"] if finding.since else []),

@@ -9,7 +9,7 @@ from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
 from scanner.model.ids import type_of
 from scanner.model.verdict import Severity
-from scanner.report.text import split_fix
+from scanner.report.text import field_lines, split_fix
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.change_lines import ChangeLines
 from scanner.terminal.lines import Line, rows_of
@@ -289,15 +289,21 @@ class ShownGap:
         return f"{checks}{self.what}, {answer}{cure}"
 
 
-def closing(fix: str) -> Iterator[Line]:
-    """Yield the command that fixes an endpoint, on a line of its own; none if a name in it has hidden characters."""
-    sentence, command = split_fix(fix)
-    if command and (char := odd(command)):
+def closing(fix: rows.FixRow | None) -> Iterator[Line]:
+    """Yield the commands that fix an endpoint, each on a line of its own, and a line for each of their fields.
+
+    None if a name in them has hidden characters.
+    """
+    sentence, commands = split_fix(fix)
+    if char := next(filter(None, map(odd, commands)), ""):
         yield Line(f"No command is shown because the name contains {char}. Use the portal.", column=INDENT)
-    elif command:
-        yield Line(command, column=INDENT, whole=True)
-    elif sentence:
+        return
+    if sentence and not commands:
         yield Line(sentence, column=INDENT)
+    for each in commands:
+        yield Line(each, column=INDENT, whole=True)
+    for each in field_lines(fix):
+        yield Line(each, column=INDENT)
 
 
 def _listed(names: Sequence[str]) -> str:

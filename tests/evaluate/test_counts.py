@@ -5,7 +5,7 @@ from io import BytesIO
 import msgspec
 import pytest
 
-from scanner.document.schema import Document
+from scanner.document.schema import Document, FixRow
 from scanner.document.writer import Writer
 from scanner.evaluate.counts import GROUPS, Counts, count
 from scanner.evaluate.policy import Intended, Policy
@@ -61,7 +61,11 @@ def test_each_number_is_what_the_document_holds(evaluated: tuple[Counts, Documen
 def test_endpoints_of_one_command_are_one_group_led_by_the_worst() -> None:
     counts = Counts()
     for endpoint, severity in (("one", "medium"), ("two", "critical"), ("three", "high")):
-        counts.exposure(msgspec.structs.replace(exposure(account("st"), endpoint, severity=severity), fix="az close"))
+        counts.exposure(
+            msgspec.structs.replace(
+                exposure(account("st"), endpoint, severity=severity), fix=FixRow(commands=["az close"])
+            )
+        )
     counts.exposure(exposure(account("other"), "one", severity="high"))
     first, second = counts.fix_groups()
     assert (first.severity, first.endpoints) == ("critical", ["two", "one", "three"])
