@@ -14,8 +14,7 @@ def test_a_document_of_the_first_schema_is_read() -> None:
         row["fix"] = text
     for row in (*document["exposures"][len(texts) :], *document["findings"]):
         row["fix"] = None
-    text = msgspec.json.encode(document)
-    read = decode_document(text)
+    read = decode_document(msgspec.json.encode(document))
     assert read.schema == "twolocks/2"
     fixes = [row.fix for row in read.exposures[: len(texts)]]
     assert [fix and (fix.commands, fix.steps) for fix in fixes] == [
