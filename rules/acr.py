@@ -5,7 +5,7 @@ from typing import Any
 
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
@@ -22,7 +22,7 @@ def maybe_reached(registry: Resource) -> bool:
     if not same(registry.get("properties.publicNetworkAccess"), "Disabled"):
         return True
     value = registry.get(CONNECTIONS)
-    if value is MISSING or value is None:
+    if is_absent(value):
         return registry.api_version_unknown
     if not isinstance(value, list):
         return True

@@ -4,35 +4,24 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Auth, Exposure, Lock, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING
+from scanner.model.json_paths import is_absent
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import absent_at_unknown_version, unknown_value
-from scanner.reach.firewall import Firewall, RuleList, firewall
+from scanner.reach.firewall import firewall
 
-from .common import by_perimeter, host
+from .common import by_perimeter, host, local_auth, network_acls
 
 ACCOUNT = ResourceType("Microsoft.CognitiveServices/accounts", api="2025-09-01")
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
-ACL = Firewall(
-    empty="closed",
+ACL = network_acls(
+    name="AI services firewall",
     source="ai-services/cognitive-services-virtual-networks: by default an account is reachable from all networks; Azure Policy "
     "037eea7a flags an absent switch and everything but Deny",
-    name="AI services firewall",
-    absent="enabled",
-    default="properties.networkAcls.defaultAction",
-    default_absent="allow",
-    acl="properties.networkAcls",
-    addresses=(RuleList("properties.networkAcls.ipRules", address="value"),),
-    subnets=(RuleList("properties.networkAcls.virtualNetworkRules", id="id"),),
-    bypass="properties.networkAcls.bypass",
     configurations=PERIMETERS,
 )
-KEYS = ACCOUNT.local_auth(
-    "properties.disableLocalAuth",
-    off=(True,),
-    on=(False,),
-    absent=False,
+KEYS = local_auth(
+    ACCOUNT,
     source="Azure Policy 71ef260a: everything but true is non-compliant; most responses do not include it",
     says="accepts account keys",
 )
@@ -48,7 +37,7 @@ def authentication(account: Resource) -> Lock:
     if isinstance(value, str) and value:
         return lock
     seen = account.evidence(NAME, "a name")
-    if value is not MISSING and value is not None and value != "":
+    if not is_absent(value) and value != "":
         return lock | possible(Auth.shared, unknown_value(NAME, value), seen)
     if account.api_version_unknown:
         return lock | possible(Auth.shared, absent_at_unknown_version(NAME), seen)

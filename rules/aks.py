@@ -5,20 +5,20 @@ from collections.abc import Iterator
 from scanner.model.addresses import AddressSet, BadAddress, parse, union
 from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible, replace
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, same
+from scanner.model.json_paths import MISSING, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_a_list, unknown, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import (
     MAX_LISTED,
-    as_possible,
     grant_from_addresses,
     grant_from_tag,
     join_with_and,
     private_range_evidence,
-    source_hop,
 )
+
+from .common import perhaps_private, private_only
 
 CLUSTER = ResourceType(
     "Microsoft.ContainerService/managedClusters",
@@ -63,7 +63,7 @@ def authorized(cluster: Resource, index: Index) -> Lock:
     0.0.0.0/32 means only the cluster's own outbound address.
     """
     value = cluster.get(RANGES)
-    if value in (MISSING, None):
+    if is_absent(value):
         value = []
     if not isinstance(value, list):
         missing = not_a_list(RANGES)
@@ -99,15 +99,13 @@ def authorized(cluster: Resource, index: Index) -> Lock:
 def reach_of(cluster: Resource, index: Index) -> Lock:
     """Return the network lock of the API server. A private cluster has no public endpoint, whatever its other settings."""
     private = cluster.get(PRIVATE)
-    inside = grant(Reach.private, cluster.evidence(PRIVATE, True))
     if same(private, True):
         hop = Hop("private-cluster", "Private cluster", "the API server has a private address")
-        return replace(inside, hops=(source_hop(inside), hop))
+        return private_only(hop, cluster.evidence(PRIVATE, True))
     usual = firewall(cluster, index, SERVER, authorized(cluster, index))
-    if private is MISSING or private is None or same(private, False):
+    if is_absent(private) or same(private, False):
         return usual
-    unexpected = unknown_value(PRIVATE, private)
-    return as_possible(usual, unexpected) | possible(Reach.private, unexpected)
+    return perhaps_private(usual, unknown_value(PRIVATE, private))
 
 
 def address(cluster: Resource) -> str:

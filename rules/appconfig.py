@@ -8,7 +8,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import host, moved
+from .common import host, local_auth, moved
 
 STORE = ResourceType("Microsoft.AppConfiguration/configurationStores", api="2024-06-01")
 ACL = Firewall(
@@ -18,11 +18,8 @@ ACL = Firewall(
     name="Network rules",
     absent="auto",
 )
-KEYS = STORE.local_auth(
-    "properties.disableLocalAuth",
-    off=(True,),
-    on=(False,),
-    absent=False,
+KEYS = local_auth(
+    STORE,
     source="azure-mgmt-appconfiguration: the default value of disableLocalAuth is false",
     says="accepts access keys",
 )

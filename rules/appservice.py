@@ -17,9 +17,9 @@ from scanner.model.exposure import (
     replace,
 )
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, member, same, text_at
-from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.json_paths import MISSING, get_path, is_absent, member, same, text_at
+from scanner.model.resource import Children, Resource
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import (
     ABSENT,
     Evidence,
@@ -40,8 +40,9 @@ from scanner.model.verdict import (
 from scanner.reach.access_restrictions import FRONT_DOOR, restricted_subnets, restrictions
 from scanner.reach.firewall import AllowedSubnets, Firewall, firewall, why_rules_not_used
 from scanner.reach.front_ends import publishers
-from scanner.reach.sources import as_possible, source_hop
+from scanner.reach.sources import as_possible
 
+from .common import child_evidence, find, perhaps_private, private_only
 from .easy_auth import NO_LOGIN, easy_auth
 from .function_bindings import function_lock
 
@@ -161,26 +162,19 @@ def placed(site: Resource, index: Index, usual: Lock, service: str) -> Lock:
     if not isinstance(environment, str) or not environment:
         return usual
     try:
-        mode = _found(index, environment).require("properties.internalLoadBalancingMode")
+        found = find(index, environment, "Microsoft.Web/hostingEnvironments")
+        mode = found.require("properties.internalLoadBalancingMode")
     except Unread as missing:
-        return as_possible(usual, missing) | possible(Reach.private, missing, site.evidence(path))
+        return perhaps_private(usual, missing, site.evidence(path))
     internal = INTERNAL.get(str(mode).lower().replace(" ", ""))
     seen = Evidence("hostingEnvironments properties.internalLoadBalancingMode", mode, "Web, Publishing")
     if internal is None:
-        unexpected = unknown_value(seen.path, mode)
-        return as_possible(usual, unexpected) | possible(Reach.private, unexpected, seen)
+        return perhaps_private(usual, unknown_value(seen.path, mode), seen)
     if service not in internal:
         return usual
-    inside = grant(Reach.private, site.evidence(path), seen)
     name = environment.rstrip("/").rsplit("/", 1)[-1]
-    return replace(inside, hops=(source_hop(inside), Hop("environment", name, "internal load balancer", environment)))
-
-
-def _found(index: Index, id: str) -> Resource:
-    try:
-        return index.find(id)
-    except Unread as missing:
-        raise index.of_type("Microsoft.Web/hostingEnvironments")[1] or missing from None
+    hop = Hop("environment", name, "internal load balancer", environment)
+    return private_only(hop, site.evidence(path), seen)
 
 
 def login(site: Resource) -> Lock:
@@ -272,6 +266,15 @@ def host_keys(site: Resource, reach: Lock, sign_in: Lock) -> Exposure:
     return Exposure("host-keys", "app", reach, behind(sign_in, key), display_name=what, address=host(site))
 
 
+def not_listed(found: Children, read: Read) -> Unread | None:
+    """Return why some functions or workflows may be missing: the host also returns an empty list if it never synced them."""
+    if found.gap is not None or found.items:
+        return found.gap
+    return Unread(
+        read.path, f"the running app returned an empty list, as it also does if it never synced its {read.path}"
+    )
+
+
 def functions(site: Resource, reach: Lock, sign_in: Lock) -> Iterator[Exposure]:
     if not has_functions(site):
         return
@@ -290,12 +293,7 @@ def functions(site: Resource, reach: Lock, sign_in: Lock) -> Iterator[Exposure]:
                 subject=function,
                 address=host(site),
             )
-    missing = found.gap
-    if missing is None and not found.items:
-        # The host also returns an empty list if it never synced its triggers.
-        missing = Unread(
-            FUNCTIONS.path, "the running app returned an empty list, as it also does if it never synced its functions"
-        )
+    missing = not_listed(found, FUNCTIONS)
     if missing is not None:
         authentication = behind(sign_in, possible(Auth.anonymous, missing) | possible(Auth.shared, missing))
         yield Exposure("function/*", "app", reach, authentication, display_name="A function of the app")
@@ -316,11 +314,7 @@ def triggers(site: Resource, reach: Lock) -> Iterator[Exposure]:
             yield Exposure(
                 f"trigger/{name}", "app", reach, authentication, display_name=f"Workflow {name}", address=host(site)
             )
-    missing = found.gap
-    if missing is None and not found.items:
-        missing = Unread(
-            WORKFLOWS.path, "the running app returned an empty list, as it also does if it never synced its workflows"
-        )
+    missing = not_listed(found, WORKFLOWS)
     if missing is not None:
         yield Exposure("trigger/*", "app", reach, possible(Auth.shared, missing), display_name="A workflow of the app")
 
@@ -346,14 +340,13 @@ def signature(workflow: Resource) -> Lock | None:
 
 def publishing(site: Resource, name: str) -> tuple[Any, Evidence, Unread]:
     """Return whether "scm" or "ftp" accepts user name and password: the value, its evidence, and why it may be unread."""
-    path = f"basicPublishingCredentialsPolicies/{name} properties.allow"
+    where, path = f"basicPublishingCredentialsPolicies/{name}", "properties.allow"
     found = site.children(POLICIES)
     policy = next((each for each in found if each.name.lower() == name), None)
     if policy is None:
-        return MISSING, Evidence(path, ABSENT, False), found.gap or not_returned(path)
-    value = policy.get("properties.allow")
-    seen = Evidence(path, ABSENT if value is MISSING else value, False)
-    return value, seen, not_returned_or_unknown(path)
+        return MISSING, Evidence(f"{where} {path}", ABSENT, False), found.gap or not_returned(f"{where} {path}")
+    seen = child_evidence(policy, where, path, False)
+    return policy.get(path), seen, not_returned_or_unknown(seen.path)
 
 
 PROFILE = "accepts the user name and password of the publish profile"
@@ -467,12 +460,12 @@ def cors_any_origin(site: Resource, index: Index) -> Verdict:
     config = config_of(site)
     cors = config.get("properties.cors")
     path = "config/web properties.cors.allowedOrigins"
-    if cors is MISSING or cors is None:
+    if is_absent(cors):
         if config.api_version_unknown:
             return unknown(absent_at_unknown_version(path))
         return NotApplicable("no other origin is allowed")
     origins = get_path(cors, "allowedOrigins")
-    if isinstance(cors, dict) and (origins is MISSING or origins is None or origins == []):
+    if isinstance(cors, dict) and (is_absent(origins) or origins == []):
         return NotApplicable("no other origin is allowed")
     if not isinstance(origins, list):
         return Unknown(str(not_a_list(path)))

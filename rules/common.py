@@ -1,13 +1,50 @@
 """Helpers that the rule files of several services share."""
 
+from typing import Any
+
+from scanner.model.exposure import Hop, Level, Lock, Reach, Switch, grant, possible, replace
+from scanner.model.index import Index
 from scanner.model.json_paths import same, text_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
+from scanner.model.resource_type import Read, ResourceType
+from scanner.model.verdict import Evidence, Unread, not_a_list
+from scanner.reach.firewall import Firewall, RuleList, injection_subnet
+from scanner.reach.sources import as_possible, source_hop
 
 
 def host(resource: Resource, path: str) -> str:
     """Return the host of the URL at a path; "" without one."""
     return text_at(resource.body, path).split("://", 1)[-1].split("/", 1)[0].split(":", 1)[0]
+
+
+def child_evidence(child: Resource, where: str, path: str, expected: object = None) -> Evidence:
+    """Return the evidence for the value below a path of a child; `where` is the child's path below its parent."""
+    return replace(child.evidence(path, expected), path=f"{where} {path}")
+
+
+def rows(resource: Resource, path: str) -> list[Any]:
+    """Return the list at a path. Raise Unread if it was not returned or is not a list."""
+    value = resource.require(path)
+    if not isinstance(value, list):
+        raise not_a_list(path)
+    return value
+
+
+def in_tier(resource: Resource, tiers: tuple[str, ...]) -> bool:
+    """Return whether the SKU of a resource is one of the tiers."""
+    return any(same(resource.get("sku.name"), tier) for tier in tiers)
+
+
+def find(index: Index, id: str, type: str) -> Resource:
+    """Return a resource that another one names. Raise Unread with the reason why the list of its type was not read."""
+    try:
+        return index.find(id)
+    except Unread as missing:
+        raise index.of_type(type)[1] or missing from None
+
+
+# Network
 
 
 def by_perimeter(resource: Resource) -> bool:
@@ -16,7 +53,66 @@ def by_perimeter(resource: Resource) -> bool:
     return not same(value, "Enabled") and not same(value, "Disabled")
 
 
+def secured_by_perimeter(resource: Resource) -> bool:
+    """Return whether a perimeter controls access to a resource."""
+    return same(resource.get("properties.publicNetworkAccess"), "SecuredByPerimeter")
+
+
+def rules_count(resource: Resource, subnet: str, public: str = "properties.publicNetworkAccess") -> bool:
+    """Return whether firewall rules may allow callers.
+
+    They allow no one inside a virtual network (a subnet at the path `subnet`), or with public network access disabled.
+    """
+    return not injection_subnet(resource, subnet) and not same(resource.get(public), "Disabled")
+
+
+def network_acls(name: str, source: str, configurations: Read | None = None) -> Firewall:
+    """Return the firewall row of a service whose rules are in `networkAcls`. Without any it allows every network."""
+    return Firewall(
+        empty="closed",
+        source=source,
+        name=name,
+        absent="enabled",
+        default="properties.networkAcls.defaultAction",
+        default_absent="allow",
+        acl="properties.networkAcls",
+        addresses=(RuleList("properties.networkAcls.ipRules", address="value"),),
+        subnets=(RuleList("properties.networkAcls.virtualNetworkRules", id="id"),),
+        bypass="properties.networkAcls.bypass",
+        configurations=configurations,
+    )
+
+
+def private_only(hop: Hop, *seen: Evidence) -> Lock:
+    """Return the network lock of an endpoint without a public address, because of what `hop` says."""
+    inside = grant(Reach.private, *seen)
+    return replace(inside, hops=(source_hop(inside), hop))
+
+
+def perhaps_private(usual: Lock, missing: Unread, *seen: Evidence) -> Lock:
+    """Return the network lock of an endpoint of which it is not known whether it has a public address, as `usual`."""
+    return as_possible(usual, missing) | possible(Reach.private, missing, *seen)
+
+
+def perhaps_off(reach: Lock, on: Lock, level: Level, what: str) -> Lock:
+    """Return the network lock of a service with a switch of its own, `on`; `level` if the switch is not known."""
+    if not on.possible_grants:
+        return reach
+    unclear = on.possible_grants[0]
+    hop = Hop("switch", what, unclear.missing.why, allows=None)
+    return possible(level, unclear.missing, *unclear.evidence, hops=(*reach.hops, hop))
+
+
+# Authentication
+
+DISABLE_LOCAL_AUTH = "properties.disableLocalAuth"
+
+
+def local_auth(kind: ResourceType, source: str, says: str) -> Switch:
+    """Return the switch `disableLocalAuth` of a type that accepts keys where the switch is absent, as `source` states."""
+    return kind.local_auth(DISABLE_LOCAL_AUTH, off=(True,), on=(False,), absent=False, source=source, says=says)
+
+
 def moved(resource: Resource, tiers: tuple[str, ...], move: str) -> dict[str, Remedy]:
     """Return the steps that close the network of a resource in a tier without a firewall; {} in another tier."""
-    lacks = any(same(resource.get("sku.name"), tier) for tier in tiers)
-    return {"network": Remedy(steps=(move,))} if lacks else {}
+    return {"network": Remedy(steps=(move,))} if in_tier(resource, tiers) else {}

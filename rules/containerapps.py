@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.checks import check_value
-from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace
+from scanner.model.exposure import Auth, Exposure, Hop, Lock, closed, grant, possible, replace
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -26,8 +26,9 @@ from scanner.model.verdict import (
 )
 from scanner.reach.access_restrictions import address_list
 from scanner.reach.firewall import Firewall, firewall
-from scanner.reach.sources import as_possible, source_hop
+from scanner.reach.sources import as_possible
 
+from .common import find, perhaps_private, private_only
 from .easy_auth import NO_LOGIN, easy_auth
 
 INGRESS = "properties.configuration.ingress"
@@ -66,11 +67,11 @@ INTERNAL = "its ingress serves only the environment"
 def ingress_of(app: Resource) -> Any:
     """Return the ingress, None if there is none. Raise Unread if the record may omit it."""
     value = app.get(INGRESS)
-    if app.api_version_unknown and (value is MISSING or value is None):
+    if app.api_version_unknown and is_absent(value):
         raise absent_at_unknown_version(INGRESS)
     if not isinstance(app.get("properties.configuration"), dict):
         raise not_returned("properties.configuration")
-    if value is not MISSING and value is not None and not isinstance(value, dict):
+    if not is_absent(value) and not isinstance(value, dict):
         raise Unread(INGRESS, "not an object")
     return None if value is MISSING else value
 
@@ -103,19 +104,17 @@ def reach_of(app: Resource, index: Index) -> Lock:
     try:
         environment = environment_of(app, index)
     except Unread as missing:
-        lock = as_possible(listed, missing) | possible(Reach.private, missing)
+        lock = perhaps_private(listed, missing)
         return replace(lock, hops=(*lock.hops, Hop("environment", "Environment", missing.why, allows=None)))
     path = f"environment {environment.name} properties.vnetConfiguration.internal"
     internal = environment.get("properties.vnetConfiguration.internal")
     if same(internal, True):
-        inside = grant(Reach.private, Evidence(path, internal, True))
         hop = Hop("environment", environment.name, "internal: no public address", environment.id)
-        return replace(inside, hops=(source_hop(inside), hop))
+        return private_only(hop, Evidence(path, internal, True))
     usual = _named(firewall(environment, index, ENVIRONMENT_FIREWALL, listed), environment)
-    if internal is MISSING or internal is None or same(internal, False):
+    if is_absent(internal) or same(internal, False):
         return usual
-    unexpected = unknown_value(path, internal)
-    return as_possible(usual, unexpected) | possible(Reach.private, unexpected)
+    return perhaps_private(usual, unknown_value(path, internal))
 
 
 def environment_of(app: Resource, index: Index) -> Resource:
@@ -123,10 +122,7 @@ def environment_of(app: Resource, index: Index) -> Resource:
     for path in ("properties.environmentId", "properties.managedEnvironmentId"):
         value = app.get(path)
         if isinstance(value, str) and value:
-            try:
-                return index.find(value)
-            except Unread as missing:
-                raise index.of_type("Microsoft.App/managedEnvironments")[1] or missing from None
+            return find(index, value, "Microsoft.App/managedEnvironments")
     raise not_returned("properties.environmentId")
 
 
@@ -152,7 +148,7 @@ def sign_in_of(app: Resource, ingress: Any) -> Lock:
     if same(transport, "tcp"):
         return grant(Auth.anonymous, seen, description=OVER_TCP)
     sign_in = login(app)
-    absent = transport in (MISSING, None)
+    absent = is_absent(transport)
     if (absent and not app.api_version_unknown) or any(same(transport, each) for each in ("auto", "http", "http2")):
         return sign_in
     missing = not_returned(seen.path) if absent else unknown_value(seen.path, transport)
@@ -189,8 +185,8 @@ def endpoints(app: Resource, index: Index) -> Iterator[Exposure]:
     for mapping in ports(ingress):
         yield port(app, mapping, reach)
     mappings = get_path(ingress, "additionalPortMappings")
-    hidden = app.api_version_unknown and (mappings is MISSING or mappings is None)
-    if hidden or (mappings not in (MISSING, None) and not isinstance(mappings, list)):
+    hidden = app.api_version_unknown and is_absent(mappings)
+    if hidden or (not is_absent(mappings) and not isinstance(mappings, list)):
         path = f"{INGRESS}.additionalPortMappings"
         missing = absent_at_unknown_version(path) if hidden else not_a_list(path)
         yield Exposure(
@@ -206,7 +202,7 @@ def main_port(app: Resource, ingress: Any, reach: Lock) -> Exposure:
     what = "The container app"
     external = get_path(ingress, "external")
     path = f"{INGRESS}.external"
-    absent = external in (MISSING, None)
+    absent = is_absent(external)
     if same(external, False) or (absent and not app.api_version_unknown):
         return closed("ingress", "app", INTERNAL, app.evidence(path), display_name=what)
     if not same(external, True):
@@ -235,7 +231,7 @@ def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
     if not same(seen.value, True):
         reach = as_possible(reach, unknown_value(path, seen.value))
     authentication = grant(Auth.anonymous, seen, description=OVER_TCP, cause=_external(app, mapping))
-    name = "*" if number in (MISSING, None) else number
+    name = "*" if is_absent(number) else number
     return Exposure(
         f"ingress/{name}",
         "app",
@@ -250,14 +246,9 @@ def _external(app: Resource, mapping: Any) -> Cause:
     path = f"{INGRESS}.additionalPortMappings"
     mappings = app.get(path)
     place = next((at for at, each in enumerate(mappings) if each is mapping), -1) if isinstance(mappings, list) else -1
-    return Cause(
-        app.id,
-        path,
-        mapping,
-        value={**mapping, "external": False} if isinstance(mapping, dict) else mapping,
-        place=place,
-        command=f"az resource update --ids {{id}} --set {path}[{place}].external=false",
-    )
+    closed_mapping = {**mapping, "external": False} if isinstance(mapping, dict) else mapping
+    command = f"az resource update --ids {{id}} --set {path}[{place}].external=false"
+    return Cause(app.id, path, mapping, value=closed_mapping, place=place, command=command)
 
 
 def plain_http(app: Resource, index: Index) -> Verdict:

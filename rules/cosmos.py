@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from scanner.model.checks import check_value
-from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible
+from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -13,7 +13,7 @@ from scanner.model.verdict import NotApplicable, Unread, Verdict, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 from scanner.reach.sources import as_possible
 
-from .common import host
+from .common import host, local_auth, secured_by_perimeter
 
 ACCOUNT = ResourceType("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15")
 CLUSTER = ResourceType("Microsoft.DocumentDB/mongoClusters", api="2026-06-01")
@@ -21,46 +21,32 @@ PUBLIC_NETWORK_ACCESS = "properties.publicNetworkAccess"
 FILTER = "properties.isVirtualNetworkFilterEnabled"
 
 
-def by_perimeter(account: Resource) -> bool:
-    return same(account.get(PUBLIC_NETWORK_ACCESS), "SecuredByPerimeter")
-
-
 # No stable version has this read: azure-sdk-for-go armcosmos, generated from 2024-12-01-preview.
-PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", api="2024-12-01-preview", when=by_perimeter)
+PERIMETERS = ACCOUNT.child(
+    "networkSecurityPerimeterConfigurations", api="2024-12-01-preview", when=secured_by_perimeter
+)
 CLUSTER_RULES = CLUSTER.child(
     "firewallRules", when=lambda cluster: not same(cluster.get(PUBLIC_NETWORK_ACCESS), "Disabled")
 )
 
-IP_RULES = RuleList("properties.ipRules", address="ipAddressOrRange")
-SUBNETS = RuleList("properties.virtualNetworkRules", id="id")
-BYPASS = RuleList("properties.networkAclBypassResourceIds", id="")
-SOURCE = (
-    "cosmos-db/how-to-configure-firewall: without a rule the account accepts requests from the whole internet; Azure Policy "
-    "Cosmos_PrivateNetworkAccess flags an absent switch"
-)
 WITHOUT_FILTER = Firewall(
     empty="open",
-    source=SOURCE,
+    source="cosmos-db/how-to-configure-firewall: without a rule the account accepts requests from the whole internet; Azure Policy "
+    "Cosmos_PrivateNetworkAccess flags an absent switch",
     name="Cosmos DB firewall",
     absent="enabled",
-    addresses=(IP_RULES,),
-    instances=(BYPASS,),
+    addresses=(RuleList("properties.ipRules", address="ipAddressOrRange"),),
+    instances=(RuleList("properties.networkAclBypassResourceIds", id=""),),
     zero=True,
     bypass="properties.networkAclBypass",
     configurations=PERIMETERS,
 )
-WITH_FILTER = Firewall(
+WITH_FILTER = replace(
+    WITHOUT_FILTER,
     empty="closed",
     source="azure-mgmt-cosmosdb: isVirtualNetworkFilterEnabled turns the virtual network rules on, and blocks every "
     "caller that no rule allows",
-    name="Cosmos DB firewall",
-    absent="enabled",
-    addresses=(IP_RULES,),
-    subnets=(SUBNETS,),
-    instances=(BYPASS,),
-    zero=True,
-    bypass="properties.networkAclBypass",
-    configurations=PERIMETERS,
+    subnets=(RuleList("properties.virtualNetworkRules", id="id"),),
 )
 CLUSTER_ACL = Firewall(
     empty="closed",
@@ -71,11 +57,8 @@ CLUSTER_ACL = Firewall(
     zero=True,
     bypass="properties.networkBypassMode",
 )
-KEYS = ACCOUNT.local_auth(
-    "properties.disableLocalAuth",
-    off=(True,),
-    on=(False,),
-    absent=False,
+KEYS = local_auth(
+    ACCOUNT,
     source="Azure Policy Cosmos_DisableLocalAuth flags an absent value; terraform-provider-azurerm reads it as keys allowed",
     says="accepts account keys",
 )
@@ -90,7 +73,7 @@ def reach(account: Resource, index: Index) -> Lock:
     if same(value, True):
         return firewall(account, index, WITH_FILTER)
     lock = firewall(account, index, WITHOUT_FILTER)
-    known = value is MISSING or value is None or same(value, False)
+    known = is_absent(value) or same(value, False)
     if known or (lock.widest is not None and lock.widest.level == Reach.none):
         return lock
     return as_possible(lock, unknown_value(FILTER, value))
@@ -101,7 +84,7 @@ def without_filter(account: Resource) -> str | None:
     value = account.get(FILTER)
     if same(value, True):
         return None
-    absent = value is MISSING or value is None
+    absent = is_absent(value)
     if (absent and account.api_version_unknown) or not (absent or same(value, False)):
         raise Unread(FILTER, "the response does not show whether virtual network rules are used")
     return "its virtual network filter is off, so virtual network rules are not used"
@@ -162,7 +145,7 @@ def cluster_authentication(cluster: Resource) -> Lock:
     path = "properties.authConfig.allowedModes"
     value, seen = cluster.get(path), cluster.evidence(path, ["MicrosoftEntraID"])
     description = "accepts user passwords"
-    if value is MISSING or value is None:
+    if is_absent(value):
         # terraform-provider-azurerm mongo_cluster: NativeAuth where authConfig is not set.
         return grant(Auth.shared, seen, description=description)
     if not isinstance(value, list) or not value:

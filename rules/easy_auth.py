@@ -7,9 +7,11 @@ open sign-up (a social provider, the Entra endpoints for all tenants) accepts ac
 from typing import Any
 
 from scanner.model.exposure import Auth, Lock, grant, possible
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import ABSENT, Evidence, Unread, not_a_list, not_returned_or_unknown, unknown_value
+
+from .common import child_evidence
 
 ENFORCED = ("RedirectToLoginPage", "Return401", "Return403")
 # Microsoft Learn: entra/identity-platform/v2-protocols, the tenant part of an issuer; the last one is the tenant of
@@ -35,7 +37,7 @@ ANY_ACCOUNT = "accepts accounts that anyone can create"
 
 def easy_auth(config: Resource, where: str) -> Lock:
     """Return the authentication lock of the settings in `config`; `where` is their path below the app."""
-    on = _proof(config, where, "properties.platform.enabled", True)
+    on = child_evidence(config, where, "properties.platform.enabled", True)
     if same(on.value, False):
         return grant(Auth.anonymous, on, description=NO_LOGIN)
     file = config.get("properties.platform.configFilePath")
@@ -53,15 +55,10 @@ def easy_auth(config: Resource, where: str) -> Lock:
     )
 
 
-def _proof(config: Resource, where: str, path: str, expected: object = None) -> Evidence:
-    seen = config.evidence(path, expected)
-    return Evidence(f"{where} {path}", seen.value, expected)
-
-
 def _requirement(config: Resource, where: str, on: Evidence) -> Lock | None:
     """Return the lock if sign-in is not required or this is unknown; None if it is required."""
-    required = _proof(config, where, "properties.globalValidation.requireAuthentication", True)
-    action = _proof(config, where, "properties.globalValidation.unauthenticatedClientAction", "Return401")
+    required = child_evidence(config, where, "properties.globalValidation.requireAuthentication", True)
+    action = child_evidence(config, where, "properties.globalValidation.unauthenticatedClientAction", "Return401")
     refuses = any(same(action.value, each) for each in ENFORCED)
     unset = action.value in (ABSENT, None)
     if same(action.value, "AllowAnonymous"):
@@ -83,7 +80,7 @@ def _excluded_paths(config: Resource, where: str) -> Lock | None:
     """Return the lock if some paths are excluded from sign-in, None if no path is."""
     path = "properties.globalValidation.excludedPaths"
     value = config.get(path)
-    if value is MISSING or value is None or value == []:
+    if is_absent(value) or value == []:
         return None
     seen = Evidence(f"{where} {path}", value, [])
     if isinstance(value, list):
@@ -131,7 +128,7 @@ def _malformed(entry: Any) -> bool:
     """Return whether an entry or its registration is not an object."""
     registration = get_path(entry, "registration")
     return not (entry is None or isinstance(entry, dict)) or not (
-        registration in (MISSING, None) or isinstance(registration, dict)
+        is_absent(registration) or isinstance(registration, dict)
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, closed, grant, possible
+from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, closed, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
@@ -10,7 +10,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import host
+from .common import host, local_auth, perhaps_off
 
 API = "2025-02-15"
 TOPIC = ResourceType("Microsoft.EventGrid/topics", "Microsoft.EventGrid/domains", api=API)
@@ -24,11 +24,8 @@ ACL = Firewall(
     absent="enabled",
     addresses=(RuleList("properties.inboundIpRules", address="ipMask", action="action"),),
 )
-KEYS = TOPIC.local_auth(
-    "properties.disableLocalAuth",
-    off=(True,),
-    on=(False,),
-    absent=False,
+KEYS = local_auth(
+    TOPIC,
     source="azure-mgmt-eventgrid: the default value of disableLocalAuth is false",
     says="accepts access keys and signatures made with them",
 )
@@ -85,16 +82,10 @@ def mqtt(namespace: Resource, reach: Lock) -> Exposure:
     on = MQTT.lock(namespace)
     if on.widest is not None and on.widest.level == Reach.none:
         return closed("mqtt", "data", "topic spaces are disabled", *on.widest.evidence, display_name=what)
-    if on.possible_grants:
-        missing = on.possible_grants[0].missing
-        hop = Hop("switch", what, missing.why, allows=None)
-        reach = possible(Reach.internet, missing, *on.possible_grants[0].evidence, hops=(*reach.hops, hop))
+    reach = perhaps_off(reach, on, Reach.internet, what)
     says = "requires each client's own certificate or token"
     authentication = grant(
         Auth.identity, Evidence("clients", "are registered, each with a certificate or a token"), description=says
     )
     address = host(namespace, "properties.topicSpacesConfiguration.hostname")
     return Exposure("mqtt", "data", reach, authentication, display_name=what, address=address)
-
-
-RULE = 'properties.inboundIpRules=\'[{{"ipMask": "YOUR_RANGE", "action": "Allow"}}]\''

@@ -4,27 +4,21 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
-from scanner.model.json_paths import same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import by_perimeter, host, moved
-from .messaging import keys, keys_on, rule_set
+from .messaging import acl, keys, keys_on, rule_set_of
 
 NAMESPACE = ResourceType("Microsoft.EventHub/namespaces", api="2024-01-01")
+# event-hubs/event-hubs-ip-filtering: "This feature isn't supported in the basic tier."
 WITHOUT_FIREWALL = ("Basic",)
 
-
-def has_firewall(namespace: Resource) -> bool:
-    # event-hubs/event-hubs-ip-filtering: "This feature isn't supported in the basic tier."
-    return not any(same(namespace.get("sku.name"), tier) for tier in WITHOUT_FIREWALL)
-
-
-RULE_SET = NAMESPACE.child("networkRuleSets/default", one=True, when=has_firewall)
+RULE_SET = rule_set_of(NAMESPACE, WITHOUT_FIREWALL)
 RULES = NAMESPACE.child("authorizationRules", when=keys_on)
 PERIMETERS = NAMESPACE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
-ACL = rule_set(
+ACL = acl(
     RULE_SET,
     WITHOUT_FIREWALL,
     "event-hubs/event-hubs-ip-filtering: a rule set that denies by default but has no rule blocks nothing; "

@@ -3,7 +3,7 @@
 from typing import Any
 
 from scanner.model.exposure import Auth, Lock, grant, possible
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import ABSENT, Evidence, Unread, not_returned, unknown_value
 
@@ -36,7 +36,7 @@ def _level(level: Any, path: str) -> Lock:
     key = grant(Auth.shared, seen, description="accepts a function key, which is copied along with the URL")
     if same(level, "function") or same(level, "admin"):
         return key
-    if level in (MISSING, None):
+    if is_absent(level):
         # The default is "function" in function.json and "anonymous" in the newer model of Node.js
         # (azure-functions/functions-bindings-http-webhook-trigger).
         return key | possible(Auth.anonymous, Unread(path, "its default depends on the language"), seen)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Auth, Exposure, grant
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -19,58 +19,38 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import Firewall, RuleList, firewall
+from scanner.reach.firewall import firewall
 
-from .common import host
+from .common import host, network_acls
 
 VAULT = ResourceType("Microsoft.KeyVault/vaults", api="2026-02-01")
 KEYS = VAULT.child("keys", costly=True)
 SECRETS = VAULT.child("secrets", costly=True)
 HSM = ResourceType("Microsoft.KeyVault/managedHSMs", api="2026-02-01")
-
-
-def acl(source: str) -> Firewall:
-    """Return the firewall row that vaults and managed HSMs share."""
-    return Firewall(
-        empty="closed",
-        source=source,
-        name="Key Vault firewall",
-        absent="enabled",
-        default="properties.networkAcls.defaultAction",
-        default_absent="allow",
-        acl="properties.networkAcls",
-        addresses=(RuleList("properties.networkAcls.ipRules", address="value"),),
-        subnets=(RuleList("properties.networkAcls.virtualNetworkRules", id="id"),),
-        bypass="properties.networkAcls.bypass",
-    )
-
-
-VAULT_ACL = acl(
+FIREWALL = "Key Vault firewall"
+VAULT_ACL = network_acls(
+    FIREWALL,
     "azure-mgmt-keyvault VaultProperties: publicNetworkAccess is enabled by default; key-vault/general/network-security: "
-    "without a firewall all networks are allowed"
+    "without a firewall all networks are allowed",
 )
-HSM_ACL = acl(
+HSM_ACL = network_acls(
+    FIREWALL,
     "azure-mgmt-keyvault ManagedHsmProperties: publicNetworkAccess is Enabled by default; Azure Policy "
-    "ManagedHsm_FirewallEnabled flags a firewall that is not Deny"
+    "ManagedHsm_FirewallEnabled flags a firewall that is not Deny",
 )
+TOKEN = grant(Auth.identity, Evidence("every call", "requires a Microsoft Entra ID token"))
 
 
 @VAULT.endpoints(data=("vault",))
 def vault_endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
-    authentication = grant(Auth.identity, Evidence("every call", "requires a Microsoft Entra ID token"))
     address = host(vault, "properties.vaultUri")
-    yield Exposure(
-        "vault", "data", firewall(vault, index, VAULT_ACL), authentication, display_name="The vault", address=address
-    )
+    yield Exposure("vault", "data", firewall(vault, index, VAULT_ACL), TOKEN, display_name="The vault", address=address)
 
 
 @HSM.endpoints(data=("hsm",))
 def hsm_endpoints(hsm: Resource, index: Index) -> Iterator[Exposure]:
-    authentication = grant(Auth.identity, Evidence("every call", "requires a Microsoft Entra ID token"))
     address = host(hsm, "properties.hsmUri")
-    yield Exposure(
-        "hsm", "data", firewall(hsm, index, HSM_ACL), authentication, display_name="The managed HSM", address=address
-    )
+    yield Exposure("hsm", "data", firewall(hsm, index, HSM_ACL), TOKEN, display_name="The managed HSM", address=address)
 
 
 def policy_grants_all(vault: Resource, index: Index) -> Verdict:
@@ -119,7 +99,7 @@ def expiry(item: Resource, index: Index) -> Verdict:
     path = "properties.attributes.exp"
     value = item.get(path)
     seen = item.evidence(path, "a date")
-    if value is MISSING or value is None:
+    if is_absent(value):
         return Fail((seen,))
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return Pass((seen,))

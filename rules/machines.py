@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from scanner.model.exposure import ANONYMOUS, SHARED, Auth, Exposure, Hop, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, objects_at, same
+from scanner.model.json_paths import get_path, is_absent, objects_at, same
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Severity, Unread, not_a_list, not_returned, unknown_value
+from scanner.model.verdict import Evidence, Severity, Unread, not_returned, unknown_value
 from scanner.reach.front_ends import publishers
 from scanner.reach.known_ports import KnownPort, known
 from scanner.reach.narrowing import caused, narrowing
@@ -18,6 +18,8 @@ from scanner.reach.paths import NetworkPath
 from scanner.reach.peerings import unseen_peers
 from scanner.reach.scale_sets import scale_set_paths
 from scanner.reach.topology import Topology, topology
+
+from .common import rows
 
 VM = "Microsoft.Compute/virtualMachines"
 SET = "Microsoft.Compute/virtualMachineScaleSets"
@@ -150,8 +152,7 @@ def sign_in(machine: Resource, open_port: OpenPorts) -> Remedy:
     port = open_port.known_port
     if port is None or port.name != "SSH":
         return Remedy(steps=(OWN_LOGIN,))
-    inner = "properties" if is_vm(machine) else "properties.virtualMachineProfile"
-    if not is_vm(machine) or not isinstance(machine.get(f"{inner}.{LINUX}"), bool):
+    if not is_vm(machine) or not isinstance(machine.get(f"properties.{LINUX}"), bool):
         return Remedy(steps=(ENTRA_SSH,))
     extension = "az vm extension set --ids {id} --publisher Microsoft.Azure.ActiveDirectory --name AADSSHLoginForLinux"
     return Remedy((extension,), (ENTRA_SSH,))
@@ -248,7 +249,6 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     )
 
 
-NSG = "az network nsg rule list --resource-group {group} --nsg-name NSG --output table"
 PORTS = ("tcp/*", "udp/*", "*/*")
 
 
@@ -271,10 +271,7 @@ ADDRESS = "properties.ipAddress"
 def group_ports(group: Resource) -> list[tuple[str, int]]:
     """Return the ports of the group's address, TCP if no protocol is given. Raise Unread if they are not ports."""
     found: list[tuple[str, int]] = []
-    value = group.require(f"{ADDRESS}.ports")
-    if not isinstance(value, list):
-        raise not_a_list(f"{ADDRESS}.ports")
-    for each in value:
+    for each in rows(group, f"{ADDRESS}.ports"):
         port, transport = get_path(each, "port"), get_path(each, "protocol")
         if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
             raise Unread(f"{ADDRESS}.ports[].port", "not a port number")
@@ -291,7 +288,7 @@ def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
         return
     address, kind = group.get(ADDRESS), group.get(f"{ADDRESS}.type")
     # terraform-provider-azurerm container_group: with ip_address_type None there is no ipAddress, and no endpoint.
-    if (address is MISSING or address is None) and not group.api_version_unknown:
+    if is_absent(address) and not group.api_version_unknown:
         yield unreachable("the group has no address")
         return
     if same(kind, "Private"):

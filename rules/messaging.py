@@ -8,12 +8,18 @@ from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, RuleList
 
+from .common import DISABLE_LOCAL_AUTH, in_tier, local_auth
+
 ROOT = "RootManageSharedAccessKey"
 TIERS = ("Basic", "Standard", "Premium")
-DISABLE_LOCAL_AUTH = "properties.disableLocalAuth"
 
 
-def rule_set(
+def rule_set_of(kind: ResourceType, tiers: tuple[str, ...]) -> Read:
+    """Return the read of a namespace's rule set, which it does not have on the tiers `tiers`."""
+    return kind.child("networkRuleSets/default", one=True, when=lambda namespace: not in_tier(namespace, tiers))
+
+
+def acl(
     holder: Read,
     tiers: tuple[str, ...],
     source: str,
@@ -45,14 +51,7 @@ def rule_set(
 
 def keys(kind: ResourceType, source: str) -> Switch:
     """Return the switch of the shared access keys."""
-    return kind.local_auth(
-        DISABLE_LOCAL_AUTH,
-        off=(True,),
-        on=(False,),
-        absent=False,
-        source=source,
-        says="accepts shared access keys and signatures made with them",
-    )
+    return local_auth(kind, source, "accepts shared access keys and signatures made with them")
 
 
 def keys_on(namespace: Resource) -> bool:

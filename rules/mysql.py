@@ -4,35 +4,24 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Auth, Exposure, Lock, Switch, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import same, text_at
+from scanner.model.json_paths import text_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown, unknown_value
-from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet
+from scanner.reach.firewall import firewall
+
+from .flexible_servers import acl, rules_count
 
 SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30")
-PUBLIC_NETWORK_ACCESS = "properties.network.publicNetworkAccess"
-SUBNET = "properties.network.delegatedSubnetResourceId"
-
-
-def rules_count(server: Resource) -> bool:
-    # mysql/flexible-server/concepts-networking-vnet: inside a virtual network firewall rules do not apply.
-    return not injection_subnet(server, SUBNET) and not same(server.get(PUBLIC_NETWORK_ACCESS), "Disabled")
-
-
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
 ENTRA_ONLY = SERVER.child("configurations/aad_auth_only", one=True)
 ENCRYPTED = SERVER.child("configurations/require_secure_transport", one=True)
 TLS_VERSION = SERVER.child("configurations/tls_version", one=True)
 
-ACL = Firewall(
-    empty="closed",
-    source="mysql/flexible-server/concepts-networking-public: without a firewall rule no address is allowed",
+ACL = acl(
+    FIREWALL,
     name="MySQL firewall",
-    public=PUBLIC_NETWORK_ACCESS,
-    addresses=(RuleList(child=FIREWALL, start="properties.startIpAddress", end="properties.endIpAddress"),),
-    zero=True,
-    injected=(SUBNET,),
+    source="mysql/flexible-server/concepts-networking-public: without a firewall rule no address is allowed",
 )
 LOGINS = Switch(
     "properties.value",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -26,6 +26,8 @@ from scanner.reach.open_ports import broad_allow_rules
 from scanner.reach.peerings import is_connected
 from scanner.reach.sources import in_own_tenant
 from scanner.reach.topology import groups_on_paths, topology
+
+from .common import rows
 
 API = "2025-09-01"
 GROUP = ResourceType("Microsoft.Network/networkSecurityGroups", api=API)
@@ -49,18 +51,9 @@ GATES = ResourceType(
 )
 
 
-def rows(resource: Resource, path: str) -> list[Any]:
-    """Return the list at a path. Raise Unread if it was not returned or is not a list."""
-    value = resource.require(path)
-    if not isinstance(value, list):
-        raise not_a_list(path)
-    return value
-
-
 def gone(resource: Resource, path: str) -> bool:
     """Return whether a path has no value. Raise Unread if the record may omit it."""
-    value = resource.get(path)
-    if value is not MISSING and value is not None:
+    if not is_absent(resource.get(path)):
         return False
     if resource.api_version_unknown:
         raise absent_at_unknown_version(path)
@@ -147,9 +140,7 @@ SUBNETS_WITHOUT_NSG = (
 def subnet_without_nsg(network: Resource, index: Index) -> Verdict:
     path = "properties.subnets[].properties.networkSecurityGroup"
     subnets = [each for each in rows(network, "properties.subnets") if name_of(each).lower() not in SUBNETS_WITHOUT_NSG]
-    unprotected = [
-        name_of(each) for each in subnets if get_path(each, "properties.networkSecurityGroup.id") in (MISSING, None)
-    ]
+    unprotected = [name_of(each) for each in subnets if is_absent(get_path(each, "properties.networkSecurityGroup.id"))]
     if unprotected:
         return Fail((Evidence(path, unprotected, "no subnet"),))
     if not subnets:
@@ -191,7 +182,7 @@ def peering_evidence(peerings: list[Any], path: str) -> Iterator[Evidence]:
     """Yield evidence of the peerings: their state, and the traffic that they allow."""
     for name in ("peeringState", "allowForwardedTraffic", "allowGatewayTransit", "useRemoteGateways"):
         values = [get_path(each, f"properties.{name}") for each in peerings]
-        if any(each is not MISSING and each is not None for each in values):
+        if any(not is_absent(each) for each in values):
             yield Evidence(f"{path}[].properties.{name}", [ABSENT if each is MISSING else each for each in values])
 
 
@@ -234,7 +225,7 @@ def has_public_frontend(gateway: Resource) -> bool:
     frontends = rows(gateway, "properties.frontendIPConfigurations")
     if not frontends:
         raise Unread("properties.frontendIPConfigurations", "Azure returned none")
-    return any(get_path(each, "properties.publicIPAddress.id") not in (MISSING, None) for each in frontends)
+    return any(not is_absent(get_path(each, "properties.publicIPAddress.id")) for each in frontends)
 
 
 def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
@@ -287,7 +278,7 @@ OWN_TLS = "properties.sslPolicy"
 def profile_tls(profile: Any) -> bool | None:
     """Return whether a profile needs TLS 1.2, None if this is unknown. One without a policy uses the gateway's."""
     policy = get_path(profile, OWN_TLS)
-    if policy is MISSING or policy is None:
+    if is_absent(policy):
         return True if isinstance(get_path(profile, "properties"), dict) else None
     return is_new_tls(policy)
 
@@ -407,7 +398,7 @@ def profile_without_waf(profile: Resource, index: Index) -> Verdict:
     if any(same(each.get(path), "WebApplicationFirewall") for each in found):
         return Pass((Evidence(f"securityPolicies[].{path}", "WebApplicationFirewall"),))
     found.all()
-    if any(each.get(path) in (MISSING, None) for each in found):
+    if any(is_absent(each.get(path)) for each in found):
         raise not_returned(f"securityPolicies[].{path}")
     return Fail((Evidence("securityPolicies", [each.name for each in found], "one with a web application firewall"),))
 

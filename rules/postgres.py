@@ -4,33 +4,22 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Auth, Exposure, Switch
 from scanner.model.index import Index
-from scanner.model.json_paths import same, text_at
+from scanner.model.json_paths import text_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet
+from scanner.reach.firewall import firewall
+
+from .flexible_servers import acl, rules_count
 
 SERVER = ResourceType("Microsoft.DBforPostgreSQL/flexibleServers", api="2025-08-01")
-PUBLIC_NETWORK_ACCESS = "properties.network.publicNetworkAccess"
-SUBNET = "properties.network.delegatedSubnetResourceId"
-
-
-def rules_count(server: Resource) -> bool:
-    # postgresql/flexible-server/concepts-networking-private: inside a virtual network firewall rules do not apply.
-    return not injection_subnet(server, SUBNET) and not same(server.get(PUBLIC_NETWORK_ACCESS), "Disabled")
-
-
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
 ENCRYPTED = SERVER.child("configurations/require_secure_transport", one=True)
 TLS_VERSION = SERVER.child("configurations/ssl_min_protocol_version", one=True)
 
-ACL = Firewall(
-    empty="closed",
-    source="postgresql/flexible-server/concepts-networking-public: without a firewall rule no address is allowed",
+ACL = acl(
+    FIREWALL,
     name="PostgreSQL firewall",
-    public=PUBLIC_NETWORK_ACCESS,
-    addresses=(RuleList(child=FIREWALL, start="properties.startIpAddress", end="properties.endIpAddress"),),
-    zero=True,
-    injected=(SUBNET,),
+    source="postgresql/flexible-server/concepts-networking-public: without a firewall rule no address is allowed",
 )
 PASSWORDS = Switch(
     "properties.authConfig.passwordAuth",

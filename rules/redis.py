@@ -2,28 +2,21 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import IDENTITY, NO_GRANT, Auth, Exposure, Hop, Lock, Reach, Switch, closed, grant, possible
+from scanner.model.exposure import IDENTITY, NO_GRANT, Auth, Exposure, Lock, Reach, Switch, closed, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, same
+from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import not_returned, unknown_value
-from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet, private_endpoints
+from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
 
-from .common import host
+from .common import host, perhaps_off, rules_count
 
 CACHE = ResourceType("Microsoft.Cache/redis", api="2024-11-01")
 CLUSTER = ResourceType("Microsoft.Cache/redisEnterprise", api="2025-07-01")
 
 
-def rules_count(cache: Resource) -> bool:
-    # Inside a virtual network, or with public network access disabled, the firewall rules allow no public access.
-    return not injection_subnet(cache, "properties.subnetId") and not same(
-        cache.get("properties.publicNetworkAccess"), "Disabled"
-    )
-
-
-RULES = CACHE.child("firewallRules", when=rules_count)
+RULES = CACHE.child("firewallRules", when=lambda cache: rules_count(cache, "properties.subnetId"))
 DATABASES = CLUSTER.child("databases")
 
 ACL = Firewall(
@@ -53,7 +46,7 @@ def without_password(cache: Resource) -> Lock:
     """Return the anonymous grant of a cache that requires no authentication."""
     value = cache.get(NO_PASSWORD)
     seen = cache.evidence(NO_PASSWORD, "false")
-    if value is MISSING or value is None:
+    if is_absent(value):
         # Only a cache inside a virtual network can disable authentication (cache-configure).
         if (
             cache.has("properties.subnetId")
@@ -84,12 +77,7 @@ def plain(cache: Resource, reach: Lock, authentication: Lock, address: str) -> E
     on = PLAIN.lock(cache)
     if on.widest is not None and on.widest.level == Reach.none:
         return closed("redis-plain", "data", "the non-TLS port is disabled", *on.widest.evidence, display_name=what)
-    if on.possible_grants:
-        missing = on.possible_grants[0].missing
-        levels = [each.level for each in reach.grants] + [each.level for each in reach.possible_grants]
-        level = max(levels, default=Reach.internet)
-        hop = Hop("switch", what, missing.why, allows=None)
-        reach = possible(level, missing, *on.possible_grants[0].evidence, hops=(*reach.hops, hop))
+    reach = perhaps_off(reach, on, max(reach.levels, default=Reach.internet), what)
     return Exposure("redis-plain", "data", reach, authentication, display_name=what, address=address)
 
 

@@ -8,7 +8,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import by_perimeter, host, moved
+from .common import by_perimeter, host, local_auth, moved
 
 SERVICE = ResourceType("Microsoft.Search/searchServices", api="2025-05-01")
 PERIMETERS = SERVICE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
@@ -28,11 +28,8 @@ ACL = Firewall(
     sku_without_network_rules=("sku.name", WITHOUT_FIREWALL, WITH_FIREWALL),
     configurations=PERIMETERS,
 )
-KEYS = SERVICE.local_auth(
-    "properties.disableLocalAuth",
-    off=(True,),
-    on=(False,),
-    absent=False,
+KEYS = local_auth(
+    SERVICE,
     source="Azure Policy 6300012e: everything but true is non-compliant; search/search-security-api-keys: keys are the default",
     says="accepts API keys",
 )

@@ -4,27 +4,21 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
-from scanner.model.json_paths import same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import host, moved
-from .messaging import keys, keys_on, rule_set
+from .messaging import acl, keys, keys_on, rule_set_of
 
 NAMESPACE = ResourceType("Microsoft.ServiceBus/namespaces", api="2024-01-01")
+# service-bus-messaging/service-bus-service-endpoints: rules for virtual networks are a feature of the Premium tier.
+# The documentation of IP rules below it is contradictory (service-bus-ip-filtering, 2020 and 2023), so they do not count.
 WITHOUT_FIREWALL = ("Basic", "Standard")
 
-
-def has_firewall(namespace: Resource) -> bool:
-    # service-bus-messaging/service-bus-service-endpoints: rules for virtual networks are a feature of the Premium tier.
-    # The documentation of IP rules below it is contradictory (service-bus-ip-filtering, 2020 and 2023), so they do not count.
-    return not any(same(namespace.get("sku.name"), tier) for tier in WITHOUT_FIREWALL)
-
-
-RULE_SET = NAMESPACE.child("networkRuleSets/default", one=True, when=has_firewall)
+RULE_SET = rule_set_of(NAMESPACE, WITHOUT_FIREWALL)
 RULES = NAMESPACE.child("authorizationRules", when=keys_on)
-ACL = rule_set(
+ACL = acl(
     RULE_SET,
     WITHOUT_FIREWALL,
     "service-bus-messaging/service-bus-ip-filtering: a rule set that denies by default but has no rule blocks nothing; "

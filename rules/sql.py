@@ -5,12 +5,11 @@ from dataclasses import replace
 
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, same, text_at
+from scanner.model.json_paths import is_absent, same, text_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import (
-    ABSENT,
     Evidence,
     Fail,
     NotApplicable,
@@ -24,6 +23,8 @@ from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subne
 from scanner.reach.open_ports import subnet_port_lock
 from scanner.reach.perimeters import perimeters
 
+from .common import child_evidence, secured_by_perimeter
+
 API = "2025-01-01"
 SERVER = ResourceType("Microsoft.Sql/servers", api=API)
 INSTANCE = ResourceType("Microsoft.Sql/managedInstances", api=API)
@@ -33,12 +34,7 @@ ENTRA_ONLY = "properties.administrators.azureADOnlyAuthentication"
 
 def rules_count(server: Resource) -> bool:
     """Return whether the server's own rules are used: publicNetworkAccess is not Disabled or SecuredByPerimeter."""
-    value = server.get(PUBLIC_NETWORK_ACCESS)
-    return not same(value, "Disabled") and not same(value, "SecuredByPerimeter")
-
-
-def by_perimeter(server: Resource) -> bool:
-    return same(server.get(PUBLIC_NETWORK_ACCESS), "SecuredByPerimeter")
+    return not same(server.get(PUBLIC_NETWORK_ACCESS), "Disabled") and not secured_by_perimeter(server)
 
 
 # The REST specification returns administrators inline with $expand=administrators/activedirectory, and recorded
@@ -54,7 +50,7 @@ def admins_not_inline(top: Resource) -> bool:
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
 IPV6_FIREWALL = SERVER.child("ipv6FirewallRules", when=rules_count)
 SUBNETS = SERVER.child("virtualNetworkRules", when=rules_count)
-PERIMETERS = SERVER.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
+PERIMETERS = SERVER.child("networkSecurityPerimeterConfigurations", when=secured_by_perimeter)
 SERVER_ONLY = SERVER.child("azureADOnlyAuthentications", when=entra_only_not_inline)
 SERVER_ADMINS = SERVER.child("administrators", when=admins_not_inline)
 AUDITING = SERVER.child("auditingSettings/default", one=True)
@@ -106,10 +102,8 @@ def authentication(top: Resource, only: Read) -> Lock:
     description = LOGINS.descriptions[Auth.shared]
     children = top.children(only)
     for each in children:
-        path = "properties.azureADOnlyAuthentication"
-        value = each.get(path)
-        seen = Evidence(f"{only.path}/{each.name} {path}", ABSENT if value is MISSING else value, True)
-        level = LOGINS.level(value)
+        seen = child_evidence(each, f"{only.path}/{each.name}", "properties.azureADOnlyAuthentication", True)
+        level = LOGINS.level(seen.value)
         if level is None:
             return possible(Auth.shared, unknown_value(seen.path), seen)
         return grant(level, seen, description=description if level is Auth.shared else "")
@@ -126,7 +120,7 @@ def lists(server: Resource) -> list[Children]:
 def without_rules(server: Resource, index: Index) -> bool:
     """Return whether public network access is on, no perimeter is enforced, and no server rule was read."""
     value = server.get(PUBLIC_NETWORK_ACCESS)
-    on = value is MISSING or value is None or same(value, "Enabled")
+    on = is_absent(value) or same(value, "Enabled")
     around = perimeters(server, index, PERIMETERS)
     enforced = any(each.enforced for each in around.found)
     return on and not enforced and not any(len(each) for each in lists(server))
@@ -194,7 +188,7 @@ def outside(instance: Resource, index: Index) -> Lock:
     subnet = instance.get("properties.subnetId")
     if same(value, True) and isinstance(subnet, str) and subnet:
         return subnet_port_lock(index, subnet, PUBLIC_PORT, Hop("switch", "Public data endpoint", "on"))
-    gone = value is MISSING or value is None
+    gone = is_absent(value)
     unclear = not_returned(path) if gone else unknown_value(path, value)
     missing = not_returned("properties.subnetId") if same(value, True) else unclear
     return possible(
@@ -222,7 +216,7 @@ def public_endpoint_without_rules(server: Resource, index: Index) -> Verdict:
     value, seen = server.get(PUBLIC_NETWORK_ACCESS), server.evidence(PUBLIC_NETWORK_ACCESS, "Disabled")
     if same(value, "Disabled"):
         return Pass((seen,))
-    if same(value, "SecuredByPerimeter"):
+    if secured_by_perimeter(server):
         return NotApplicable("a network security perimeter controls access, not the server's rules")
     around = perimeters(server, index, PERIMETERS)
     if any(each.enforced for each in around.found):
@@ -231,7 +225,7 @@ def public_endpoint_without_rules(server: Resource, index: Index) -> Verdict:
     if any(len(each) for each in found):
         return NotApplicable("the server has rules for its public endpoint")
     missing = [each.gap for each in found if each.gap is not None]
-    if value is not MISSING and value is not None and not same(value, "Enabled"):
+    if not is_absent(value) and not same(value, "Enabled"):
         missing.append(unknown_value(PUBLIC_NETWORK_ACCESS, value))
     if around.missing is not None:
         missing.append(around.missing)

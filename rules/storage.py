@@ -15,9 +15,10 @@ from scanner.model.exposure import (
     closed,
     grant,
     possible,
+    replace,
 )
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -34,9 +35,9 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import Firewall, RuleList, firewall
+from scanner.reach.firewall import RuleList, firewall
 
-from .common import host
+from .common import child_evidence, host, network_acls, secured_by_perimeter
 
 ACCOUNT = ResourceType("Microsoft.Storage/storageAccounts", api="2026-04-01")
 
@@ -97,12 +98,8 @@ NFS = Switch(
 
 def sftp_may_have_users(account: Resource) -> bool:
     value = account.get("properties.isSftpEnabled")
-    on = bool(account.why_absent_is_unknown) if value is MISSING or value is None else not same(value, False)
+    on = bool(account.why_absent_is_unknown) if is_absent(value) else not same(value, False)
     return on and not same(account.get("properties.isLocalUserEnabled"), False)
-
-
-def by_perimeter(account: Resource) -> bool:
-    return same(account.get("properties.publicNetworkAccess"), "SecuredByPerimeter")
 
 
 BLOB_SERVICE = ACCOUNT.child("blobServices/default", one=True, when=has_blobs, off=("FeatureNotSupportedForAccount",))
@@ -112,24 +109,17 @@ CONTAINERS = ACCOUNT.child(
 FILE_SERVICE = ACCOUNT.child("fileServices/default", one=True, when=has_files, off=("FeatureNotSupportedForAccount",))
 SHARES = ACCOUNT.child("fileServices/default/shares", when=premium_files, off=("FeatureNotSupportedForAccount",))
 USERS = ACCOUNT.child("localUsers", when=sftp_may_have_users)
-PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
+PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=secured_by_perimeter)
 
-ACL = Firewall(
-    empty="closed",
-    source="azure-mgmt-storage NetworkRuleSet: defaultAction is Allow or Deny; Azure Policy b2982f36 flags an absent switch",
-    name="Storage firewall",
-    absent="enabled",
-    default="properties.networkAcls.defaultAction",
-    default_absent="allow",
-    acl="properties.networkAcls",
-    addresses=(
-        RuleList("properties.networkAcls.ipRules", address="value"),
-        RuleList("properties.networkAcls.ipv6Rules", address="value"),
-    ),
-    subnets=(RuleList("properties.networkAcls.virtualNetworkRules", id="id"),),
+COMMON_ACL = network_acls(
+    "Storage firewall",
+    "azure-mgmt-storage NetworkRuleSet: defaultAction is Allow or Deny; Azure Policy b2982f36 flags an absent switch",
+    PERIMETERS,
+)
+ACL = replace(
+    COMMON_ACL,
+    addresses=(*COMMON_ACL.addresses, RuleList("properties.networkAcls.ipv6Rules", address="value")),
     instances=(RuleList("properties.networkAcls.resourceAccessRules", id="resourceId"),),
-    bypass="properties.networkAcls.bypass",
-    configurations=PERIMETERS,
 )
 KEYS = ACCOUNT.local_auth(
     "properties.allowSharedKeyAccess",
@@ -148,7 +138,7 @@ def keys(account: Resource, service: str) -> Lock:
     lock = KEYS.lock(account)
     path = f"properties.allowSharedKeyAccessForServices.{'blob' if service == 'dfs' else service}.enabled"
     value = account.get(path)
-    if value is MISSING or value is None or same(value, True):
+    if is_absent(value) or same(value, True):
         return lock
     if same(value, False):
         return grant(Auth.identity, account.evidence(path, False))
@@ -175,8 +165,8 @@ def containers(account: Resource, reach: Lock) -> Iterator[Exposure]:
         access = container.get("properties.publicAccess")
         if same(access, "None"):
             continue
-        path = f"blobServices/default/containers/{container.name} properties.publicAccess"
-        proof = Evidence(path, "absent" if access is MISSING else access, "None")
+        where = f"blobServices/default/containers/{container.name}"
+        proof = child_evidence(container, where, "properties.publicAccess", "None")
         what = f"Container {container.name}"
         if same(access, "Blob"):
             authentication = grant(
@@ -185,7 +175,7 @@ def containers(account: Resource, reach: Lock) -> Iterator[Exposure]:
         elif same(access, "Container"):
             authentication = grant(Auth.anonymous, proof, seen, description="allows anyone to list and read its blobs")
         else:
-            authentication = IDENTITY | possible(Auth.anonymous, unknown_value(path), proof)
+            authentication = IDENTITY | possible(Auth.anonymous, unknown_value(proof.path), proof)
         yield Exposure(f"blob/{container.name}", "data", reach, authentication, display_name=what, subject=container)
 
 
@@ -193,7 +183,7 @@ def static_site(account: Resource, reach: Lock) -> Exposure:
     try:
         service = account.child(BLOB_SERVICE)
         value = service.get("properties.staticWebsite.enabled") if service is not None else MISSING
-        if value is MISSING or value is None:
+        if is_absent(value):
             raise not_returned("blobServices/default properties.staticWebsite.enabled")
         if not same(value, True) and not same(value, False):
             raise unknown_value("blobServices/default properties.staticWebsite.enabled", value)
@@ -223,13 +213,10 @@ def sftp(account: Resource, reach: Lock) -> Exposure:
     users = account.children(USERS)
     for user in users:
         for path in ("hasSshPassword", "hasSharedKey", "hasSshKey"):
-            value = user.get(f"properties.{path}")
-            proof = Evidence(
-                f"localUsers/{user.name} properties.{path}", "absent" if value is MISSING else value, False
-            )
-            if same(value, True):
+            proof = child_evidence(user, f"localUsers/{user.name}", f"properties.{path}", False)
+            if same(proof.value, True):
                 authentication |= grant(Auth.shared, proof, description="accepts passwords or keys of local users")
-            elif not same(value, False):
+            elif not same(proof.value, False):
                 authentication |= possible(Auth.shared, not_returned(proof.path), proof)
     if users.gap is not None:
         authentication |= possible(Auth.shared, users.gap)

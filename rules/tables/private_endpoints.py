@@ -1,7 +1,7 @@
 """Checks of private endpoint connections: pending connections, and approved ones of external subscriptions."""
 
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -25,7 +25,7 @@ SETTLED = ("Approved", "Rejected", "Disconnected")
 
 def hidden(resource: Resource) -> bool:
     """Return whether the record may omit the connections."""
-    return resource.api_version_unknown and resource.get(PATH) in (MISSING, None)
+    return resource.api_version_unknown and is_absent(resource.get(PATH))
 
 
 def pending(resource: Resource, index: Index) -> Verdict:

@@ -6,17 +6,12 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
 NOT_HELD = "Azure did not return it"
-
-
-def is_gone(value: Any) -> bool:
-    """Return whether a value is absent or null: both mean that it was not returned."""
-    return value is MISSING or value is None
 
 
 def is_one(value: Any, known: tuple[Any, ...]) -> bool:
@@ -40,7 +35,7 @@ def check_value(
     """
     seen = resource.evidence(path, good[0])
     value = resource.get(path)
-    gone = is_gone(value)
+    gone = is_absent(value)
     if gone and (absent is MISSING or resource.has_no_properties):
         why = NOT_HELD if not unclear or "{value}" in unclear else unclear
         return unknown(Unread(path, why), evidence=(seen,))
@@ -69,7 +64,7 @@ def check_any_of(
     seen = tuple(resource.evidence(path, good[0]) for path in paths)
     values = {path: resource.get(path) for path in paths}
     usable = MISSING if resource.api_version_unknown and is_one(absent, good) else absent
-    values = {path: usable if is_gone(value) else value for path, value in values.items()}
+    values = {path: usable if is_absent(value) else value for path, value in values.items()}
     if any(is_one(value, good) for value in values.values()):
         return Pass(seen)
     for path, value in values.items():
@@ -82,7 +77,7 @@ def check_any_of(
 def check_set(resource: Resource, path: str, *, expected: str, like: str = "?*") -> Verdict:
     """Return Pass for a text that fits the pattern `like`, Fail where it is absent, null or empty, else Unknown."""
     value, seen = resource.get(path), resource.evidence(path, expected)
-    if is_gone(value) or value == "":
+    if is_absent(value) or value == "":
         return Fail((seen,))
     if isinstance(value, str) and fnmatchcase(value.lower(), like):
         return Pass((seen,))
@@ -137,7 +132,7 @@ def check_items(
         return unknown(Unread(listed, unclear or "Azure returned no items"))
     usable = MISSING if resource.why_absent_is_unknown else absent
     values = [get_path(item, inner) for item in items]
-    values = [usable if is_gone(value) else value for value in values]
+    values = [usable if is_absent(value) else value for value in values]
     names = [str(get_path(item, "name")) for item in items]
     failing = [name for name, value in zip(names, values, strict=True) if is_one(value, bad)]
     if failing:

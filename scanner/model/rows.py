@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from scanner.model import checks
-from scanner.model.json_paths import MISSING
+from scanner.model.json_paths import MISSING, is_absent
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import LEARN, Check, Fix, Rule, subject_of
@@ -139,7 +139,7 @@ def _meets(row: UnlessRow, read: Read | None, resource: Resource) -> bool:
     if of is None:
         return False
     value = of.name if row.path == "name" else of.require(row.path) if row.required else of.get(row.path)
-    if not checks.is_gone(value):
+    if not is_absent(value):
         return row.present or checks.is_one(value, row.is_)
     if row.absent and of.api_version_unknown:
         raise Unread(row.path, "missing from a record of unknown API version")

@@ -57,8 +57,7 @@ PURE: dict[str, tuple[str, ...]] = {
 def mutants() -> list[Mutant]:
     found: list[Mutant] = []
     for file in sorted((ROOT / "rules").glob("*.py")):
-        if file.stem != "common":
-            found += of_rules(file, ROOT, helper=file.stem in HELPERS)
+        found += of_rules(file, ROOT, helper=file.stem in HELPERS)
     for name in SCANNER:
         found += of_scanner(ROOT / name, ROOT)
     for name, only in PURE.items():

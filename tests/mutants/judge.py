@@ -44,7 +44,12 @@ BY_TESTS = {
     "scanner/evaluate/run.py": EVALUATES,
 }
 """Modules that no example shows: the quick tests that judge their mutants, in the mutant's own process."""
-HELPERS = {"easy_auth": ("appservice", "containerapps"), "messaging": ("eventhub", "servicebus")}
+HELPERS = {
+    "common": tuple(sorted(each.stem for each in (ROOT / "tests/rules/cases").glob("*.toml"))),
+    "easy_auth": ("appservice", "containerapps"),
+    "flexible_servers": ("mysql", "postgres"),
+    "messaging": ("eventhub", "servicebus"),
+}
 
 
 def services(mutant: Mutant) -> tuple[str, ...]:
@@ -75,10 +80,7 @@ def rule_file(mutant: Mutant, services: Sequence[str], folder: Path) -> str:
     from scanner.rulebook import loader
     from tests.rules import examples
 
-    cases = {path.stem for path in examples.CASES.glob("*.toml")}
-    for file in RULES.glob("*.py"):
-        if file.stem in services or file.stem not in cases:
-            shutil.copy(file, folder)
+    shutil.copytree(RULES, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / Path(mutant.file).name).write_text(mutant.source, "utf-8")
     found = loader.load([folder], built_in=False, packages=False)
     if found.broken:

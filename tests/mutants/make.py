@@ -20,7 +20,7 @@ QUIET_CALLS = frozenset(
         *("not_a_list", "not_listed", "not_read"),
     )
 )
-ROWS = frozenset(("Firewall", "Switch", "local_auth", "acl", "rule_set", "keys"))
+ROWS = frozenset(("Firewall", "Switch", "local_auth", "acl", "network_acls", "keys"))
 WEAKER = {"anonymous": "identity", "shared": "identity", "identity": "shared", "none": "internet"}
 QUIET_FIELDS = ("decorator_list", "returns", "args")
 WORDS = ("str", "Evidence", "tuple[Evidence, ...]", "list[Evidence]", "Hop", "tuple[Hop, ...]", "Iterator[str]")

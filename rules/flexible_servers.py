@@ -1,0 +1,29 @@
+"""MySQL and PostgreSQL: what flexible servers share."""
+
+from scanner.model.resource import Resource
+from scanner.model.resource_type import Read
+from scanner.reach.firewall import Firewall, RuleList
+
+from . import common
+
+PUBLIC_NETWORK_ACCESS = "properties.network.publicNetworkAccess"
+SUBNET = "properties.network.delegatedSubnetResourceId"
+
+
+def rules_count(server: Resource) -> bool:
+    # mysql/flexible-server/concepts-networking-vnet, postgresql/flexible-server/concepts-networking-private: inside a
+    # virtual network firewall rules do not apply.
+    return common.rules_count(server, SUBNET, PUBLIC_NETWORK_ACCESS)
+
+
+def acl(rules: Read, name: str, source: str) -> Firewall:
+    """Return the firewall row of a server, from the read of its firewall rules."""
+    return Firewall(
+        empty="closed",
+        source=source,
+        name=name,
+        public=PUBLIC_NETWORK_ACCESS,
+        addresses=(RuleList(child=rules, start="properties.startIpAddress", end="properties.endIpAddress"),),
+        zero=True,
+        injected=(SUBNET,),
+    )
