@@ -260,6 +260,15 @@ def plain_http(app: Resource, index: Index) -> Verdict:
     return check_value(app, f"{INGRESS}.allowInsecure", good=(False,), bad=(True,), absent=False)
 
 
+def _identified(registries: list[Any], weak: list[str]) -> Iterator[Cause]:
+    """Yield the registries with a password as the causes of a failure, which a system-assigned identity closes."""
+    for place, each in enumerate(registries):
+        server = str(get_path(each, "server"))
+        if server in weak and get_path(each, "passwordSecretRef"):
+            value = {**each, "passwordSecretRef": "", "identity": "system"}
+            yield Cause("", REGISTRIES, each, value, text=server, place=place)
+
+
 def registry_password(app: Resource, index: Index) -> Verdict:
     path = f"{REGISTRIES}[].passwordSecretRef"
     registries = app.items(REGISTRIES)
@@ -273,7 +282,7 @@ def registry_password(app: Resource, index: Index) -> Verdict:
     ]
     weak = [server for server, secret, _ in named if isinstance(secret, str) and secret]
     if weak:
-        return Fail((Evidence(path, weak, "a managed identity"),))
+        return Fail((Evidence(path, weak, "a managed identity"),), causes=tuple(_identified(registries, weak)))
     if not all(secret == "" or (isinstance(identity, str) and identity) for _, secret, identity in named):
         return unknown(Unread(path, "Azure returned neither a password nor an identity"))
     return Pass((Evidence(f"{REGISTRIES}[].identity", [identity for _, _, identity in named]),))

@@ -135,8 +135,6 @@ def login(machine: Resource, port: KnownPort | None) -> Lock:
     return lock.with_name(port.group)
 
 
-NETWORK_LOCKS = ("network", "anonymous-access")
-"""The locks of a port that its network alone closes."""
 ENTRA_SSH = (
     "Let people sign in to the machine with Microsoft Entra ID, and remove the passwords and keys of its local accounts; no "
     "setting of Azure shows them, so this check remains until the port is closed."
@@ -226,7 +224,8 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     for open_port in found_ports:
         if open_port.reach.grants or open_port.address not in blind:
             remedies = {
-                **dict.fromkeys(NETWORK_LOCKS, narrowing(open_port, index)),
+                "network": narrowing(open_port, index),
+                "anonymous-access": narrowing(open_port, index, remove=True),
                 "authentication": sign_in(machine, open_port),
             }
             yield exposure(open_port, login(machine, open_port.known_port), resting, published_by, remedies)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from scanner.document.schema import FixRow, WaiverRow
 from scanner.evaluate import locks
 from scanner.evaluate.endpoints import by_subject, exposures_of, parents_of
-from scanner.evaluate.fixes import Fixes, property_fix
+from scanner.evaluate.fixes import Fixes
 from scanner.evaluate.gaps import GapLedger, ends
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.results import BundleResult, Crash
@@ -47,10 +47,10 @@ class Context:
 
 def check_resource(context: Context, result: BundleResult, kind: ResourceType, top: Resource) -> None:
     """Check a top-level resource, and what lies below it, by the rules of one type."""
-    _check_locks(context, result, kind, top)
+    fixes = _check_locks(context, result, kind, top)
     for rule in context.enabled(kind):
         if not rule.lock:
-            _check_property(context, result, rule, top)
+            _check_property(context, result, rule, top, fixes)
 
 
 def check_unread(context: Context, result: BundleResult, kind: ResourceType, place: str, *missing: Unread) -> None:
@@ -62,15 +62,15 @@ def check_unread(context: Context, result: BundleResult, kind: ResourceType, pla
 # Property rules
 
 
-def _check_property(context: Context, result: BundleResult, rule: Rule, top: Resource) -> None:
+def _check_property(context: Context, result: BundleResult, rule: Rule, top: Resource, fixes: Fixes) -> None:
     if rule.subject is None:
-        _check_subject(context, result, rule, top, top)
+        _check_subject(context, result, rule, top, top, fixes)
         return
     parents, missing = parents_of(rule.subject, top)
     for parent in parents:
         children = parent.children(rule.subject)
         for child in children:
-            _check_subject(context, result, rule, child, top)
+            _check_subject(context, result, rule, child, top, fixes)
         if children.gap is not None:
             missing.append(children.gap)
         elif off := parent.off(rule.subject):
@@ -81,7 +81,9 @@ def _check_property(context: Context, result: BundleResult, rule: Rule, top: Res
         _add(context, result, rule, top.id, unknown(*missing, worst=rule.severity))
 
 
-def _check_subject(context: Context, result: BundleResult, rule: Rule, subject: Resource, top: Resource) -> None:
+def _check_subject(
+    context: Context, result: BundleResult, rule: Rule, subject: Resource, top: Resource, fixes: Fixes
+) -> None:
     try:
         verdict = _verdict(rule, subject, context.index)
     except Exception as error:  # noqa: BLE001 - a rule file may raise anything; the others go on
@@ -94,7 +96,7 @@ def _check_subject(context: Context, result: BundleResult, rule: Rule, subject: 
     severity = _severity(context.policy, rule, verdict)
     acceptance = accept_property(context.policy.waivers, rule, subject, sorted(verdict.endpoints), severity)
     context.gaps.add_partial(rule, verdict.undecided)
-    fix, remedy = property_fix(rule, verdict, subject, top)
+    fix, remedy = fixes.property_row(rule, verdict, subject)
     row = failed_row(rule, verdict, subject, top, severity, acceptance, fix)
     result.findings.append(row)
     result.remedies[row.fingerprint] = remedy
@@ -133,10 +135,11 @@ class _Endpoints:
     accepted: AcceptedLocks = field(default_factory=AcceptedLocks)
 
 
-def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top: Resource) -> None:
+def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top: Resource) -> Fixes:
+    """Check the lock rules of a type on a resource. Return what makes the fixes of its findings."""
     rules = [rule for rule in context.enabled(kind) if rule.lock]
     if not rules:
-        return
+        return Fixes(top, context.index, (), ())
     exposures, problem = exposures_of(kind, top, context.index)
     fixes = Fixes(top, context.index, exposures, rules)
     endpoints = _Endpoints(top, fixes, intended_of(exposures, top, context.policy.intended))
@@ -148,6 +151,7 @@ def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top
             _check_lock(context, result, rule, subject, group, endpoints)
     for each in exposures:
         _add_exposure(context, result, each, endpoints)
+    return fixes
 
 
 def _check_lock(

@@ -4,19 +4,13 @@ from collections.abc import Sequence
 
 from scanner.document.schema import FieldRow, FixRow, PlaceRow
 from scanner.evaluate.placeholders import filled
-from scanner.evaluate.remedies import Removal, lock_removal, rule_remedy, without
+from scanner.evaluate.remedies import Removal, cause_remedy, lock_removal, more_of, rule_remedy, without
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
 from scanner.model.verdict import Fail
-
-
-def property_fix(rule: Rule, verdict: Fail, subject: Resource, top: Resource) -> tuple[FixRow, Remedy]:
-    """Return the fix of a property rule's failure, and what it changes."""
-    remedy = verdict.remedy or rule_remedy(rule, subject, top)
-    return fix_row(rule, remedy, subject, top), remedy
 
 
 def fix_row(
@@ -30,11 +24,12 @@ def fix_row(
 ) -> FixRow:
     """Return a remedy as the document has it."""
     first = rule.fix.check_first
+    more = more_of(remedy.closes[0]) if remedy.closes else {}
     return FixRow(
         commands=list(remedy.commands),
         steps=list(remedy.steps),
         fields=[FieldRow(each.name, each.what) for each in remedy.fields],
-        check_first=remedy.check_first or (filled(first, subject, top) if first else ""),
+        check_first=remedy.check_first or filled(first, subject, top, **more),
         closes=list(closes),
         leaves=list(leaves),
         also_closes=list(also),
@@ -64,6 +59,14 @@ class Fixes:
             if id(each) in closed and id(each) not in ids
         ]
         return fix_row(rule, removal.remedy, subject, self._top, closes, leaves, also), removal.remedy
+
+    def property_row(self, rule: Rule, verdict: Fail, subject: Resource) -> tuple[FixRow, Remedy]:
+        """Return the fix of a property rule's failure, and what it changes."""
+        top = self._top
+        remedy = cause_remedy(rule, verdict.causes, subject, top) if verdict.causes else rule_remedy(rule, subject, top)
+        closed = self._closed(Removal(top, self._index, {each.key() for each in remedy.closes}, remedy=remedy))
+        also = [PlaceRow((each.subject or top).id, each.endpoint) for each in self._exposures if id(each) in closed]
+        return fix_row(rule, remedy, subject, top, also=also), remedy
 
     def _closed(self, removal: Removal) -> set[int]:
         """Return the `id()` of the endpoints that are open now, and closed once the fix has run."""

@@ -1,5 +1,6 @@
 """The fix of a failed check: the remedy of its causes, and which endpoints it closes, without a second evaluation."""
 
+import operator
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -53,10 +54,45 @@ def covers(changes: Iterable[Step], cause: Cause) -> bool:
 def rule_remedy(rule: Rule, subject: Resource, top: Resource) -> Remedy:
     """Return the remedy of a rule's own fix for a resource."""
     fix = rule.fix
+    if "{cause}" in fix.az or "{entry}" in fix.az:
+        return Remedy(steps=(fix.portal,) if fix.portal else ())
     commands = tuple(filled(each, subject, top) for each in fix.az.split(" && ") if each)
     steps = tuple(words_of(each, subject, top) for each in fix.steps)
     changes = tuple(fix.changes(subject, top))
     return Remedy(commands, steps, changes, narrows="YOUR_RANGE" in fix.az)
+
+
+def more_of(cause: Cause) -> dict[str, str]:
+    """Return the words of a cause that templates may name."""
+    return {"cause": cause.resource, "entry": cause.text, "path": cause.path, "place": str(cause.place)}
+
+
+LAST_RULE = (
+    "Add a rule for your own networks first, then remove this one: without any rule the firewall allows every network."
+)
+
+
+def cause_remedy(rule: Rule, causes: Sequence[Cause], subject: Resource, top: Resource) -> Remedy:
+    """Return the remedy of a rule's own fix for each of some causes, the last entry of a list first."""
+    fix = rule.fix
+    causes = sorted((each.at(subject.id) for each in causes), key=lambda each: -each.place)
+    if any(each.out_of and each.out_of <= len(causes) for each in causes):
+        return Remedy(steps=(LAST_RULE,))
+    commands = tuple(
+        filled(template, subject, top, **more_of(each))
+        for each in causes
+        for template in (each.command or fix.az).split(" && ")
+        if template and not each.words
+    )
+    steps = (*(words_of(each, subject, top) for each in fix.steps), *(step for each in causes for step in each.words))
+    changes = tuple(step for each in causes for step in each.change())
+    return Remedy(
+        tuple(dict.fromkeys(commands)),
+        tuple(dict.fromkeys(steps)),
+        changes,
+        tuple(causes),
+        narrows="YOUR_RANGE" in fix.az,
+    )
 
 
 def lock_removal(rule: Rule, failing: Sequence[Exposure], subject: Resource, top: Resource, index: Index) -> Removal:
@@ -106,7 +142,9 @@ def _add_cause(removal: Removal, entries: dict[str, Cause], rule: Rule, cause: C
         removal.remedy += Remedy(steps=cause.words, changes=cause.effect)
     elif cause.is_setting:
         own = rule_remedy(rule, subject, removal.top)
-        if covers(own.changes, cause):
+        if "{cause}" in rule.fix.az:
+            removal.remedy += cause_remedy(rule, (cause,), subject, removal.top)
+        elif covers(own.changes, cause):
             removal.fixes.add(rule.fix.az)
             removal.remedy += own
         else:
@@ -234,7 +272,7 @@ def _reach_without(lock: Lock, removal: Removal, is_fixed: bool) -> Lock:
             left += each.then.grants if each.then is not None else ()
         elif not (is_fixed and each.cause is None and each.level >= Reach.wide):
             left.append(each)
-    if left == list(lock.grants):
+    if len(left) == len(lock.grants) and all(map(operator.is_, left, lock.grants)):
         return lock
     if removal.remedy.narrows:
         left.append(SELECTED)
@@ -267,7 +305,8 @@ def _authentication_without(lock: Lock, removal: Removal, run: Sequence[Rule]) -
             left += IDENTITY.grants
         else:
             left.append(each)
-    return lock if left == list(lock.grants) else replace(lock, grants=tuple(left))
+    same_grants = len(left) == len(lock.grants) and all(map(operator.is_, left, lock.grants))
+    return lock if same_grants else replace(lock, grants=tuple(left))
 
 
 def _asks(rule: Rule, each: Grant) -> bool:

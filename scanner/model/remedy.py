@@ -83,6 +83,16 @@ class Cause(NamedTuple):
         """Return the same cause with the id of the assessed resource."""
         return self if self.resource else self._replace(resource=resource)
 
+    @classmethod
+    def in_list(cls, resource: str, path: str, entry: Any, place: int, child: str, value: Any = REMOVE) -> "Cause":
+        """Return an entry of a list that is a child resource too, with its id as the text; without one, as words."""
+        id, name = member(entry, "id"), member(entry, "name")
+        if not isinstance(id, str) or not id.startswith("/"):
+            id = f"{resource}/{child}/{name}" if isinstance(name, str) and name else ""
+        words = () if id else (f"Azure returned no id for entry {place + 1} of {path}: change it in the portal.",)
+        effect = () if id else (Edit(resource, path, value, entry),)
+        return cls(resource, path, entry, value, text=id, place=place, words=words, effect=effect)
+
     def key(self) -> str:
         """Return a text that is equal for equal causes."""
         return f"{self.resource}\n{self.path}\n{self.place}".lower()
@@ -119,6 +129,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "OBJECT_ID": "the object ID of a Microsoft Entra ID group",
     "GROUP_NAME": "the display name of that Microsoft Entra ID group",
     "TENANT_ID": "the ID of your Microsoft Entra ID tenant",
+    "CLIENT_ID": "the application ID of the app registration that people sign in with",
     "AUDIENCE": "the application ID that the VPN client signs in to",
     "EXPIRES": "the date of expiry, as year-month-day, for example a year from today",
     "EXPIRES_EPOCH": "the date of expiry in seconds since 1 January 1970",

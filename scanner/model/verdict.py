@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import Final
 
 from scanner.model.json_paths import MISSING
-from scanner.model.remedy import Remedy
+from scanner.model.remedy import Cause
 
 ABSENT: Final = "absent"
 """The value of evidence for a property that the body does not have; `None` is a property that is null."""
@@ -107,7 +107,7 @@ class Pass:
 class Fail:
     """The fault is there. `severity` overrides the rule's own; `message` says more than the rule's title.
 
-    `remedy`: what closes just this failure, in place of the rule's own fix.
+    `causes`: what the fix removes; the rule's command runs for each, with `{cause}`, `{entry}`, `{path}` and `{place}`.
     """
 
     evidence: tuple[Evidence, ...]
@@ -115,7 +115,7 @@ class Fail:
     severity: Severity | None = None
     endpoints: tuple[str, ...] = ()
     undecided: tuple[Unread, ...] = ()
-    remedy: Remedy | None = None
+    causes: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, Bad
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
-from scanner.model.remedy import Cause
+from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import AllowedSubnets
@@ -46,6 +46,7 @@ class _Evaluation:
     rest: AddressSet = ALL_ADDRESSES
     allowed: AddressSet = NO_ADDRESSES
     subnets: list[str] = field(default_factory=list)
+    subnet_causes: list[Cause] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     grants: list[Grant] = field(default_factory=list)
     possible_grants: list[PossibleGrant] = field(default_factory=list)
@@ -94,6 +95,7 @@ def restricted_subnets(site: Resource, index: Index, config: Resource) -> Allowe
     `config/web`.
     """
     ids: list[str] = []
+    causes: list[Cause] = []
     missing: Unread | None = None
     for name in dict.fromkeys(_list_of(config, scm) for scm in (False, True)):
         path = f"properties.{name}"
@@ -101,10 +103,15 @@ def restricted_subnets(site: Resource, index: Index, config: Resource) -> Allowe
         if not isinstance(entries, list):
             missing = missing or not_returned(path)
             continue
-        ids += _walked(site, index, path, entries).subnets
+        walk = _walked(site, index, path, entries, config.id)
+        ids += walk.subnets
+        deny = (Edit(config.id, f"{path}DefaultAction", "Deny"),)
+        causes += (each._replace(effect=deny) for each in walk.subnet_causes)
         if any(map(_may_name_unseen_subnet, entries)):
             missing = missing or Unread(path, "the subnet that a rule allows is not known")
-    return AllowedSubnets(f"{_list_of(config, False)}[].vnetSubnetResourceId", tuple(dict.fromkeys(ids)), missing)
+    return AllowedSubnets(
+        f"{_list_of(config, False)}[].vnetSubnetResourceId", tuple(ids), missing, causes=tuple(causes)
+    )
 
 
 def _may_name_unseen_subnet(entry: Any) -> bool:
@@ -213,7 +220,7 @@ def _take(walk: _Evaluation, rule: Any) -> None:
         return
     subnet = get_path(rule, "vnetSubnetResourceId")
     if isinstance(subnet, str) and subnet:
-        _subnet(walk, subnet, action)
+        _subnet(walk, subnet, action, walk.cause(rule))
         return
     text = get_path(rule, "ipAddress")
     tag = get_path(rule, "tag")
@@ -249,11 +256,12 @@ def _apply(walk: _Evaluation, rule: Any, action: str, text: Any) -> None:
         walk.rest -= addresses
 
 
-def _subnet(walk: _Evaluation, subnet: str, action: str) -> None:
+def _subnet(walk: _Evaluation, subnet: str, action: str, cause: Cause) -> None:
     if action == "deny":
         walk.refused.add(subnet.lower())
     elif action == "allow" and subnet.lower() not in walk.refused:
         walk.subnets.append(subnet)
+        walk.subnet_causes.append(cause)
 
 
 def _tags(walk: _Evaluation, text: str, headers: dict[str, Any], cause: Cause) -> None:

@@ -19,6 +19,7 @@ from scanner.reach.firewall_rules import (
     allows,
     default_action,
     entries_of,
+    entry_cause,
     rules_lock,
     text_member,
     trusted_access,
@@ -78,6 +79,8 @@ class AllowedSubnets:
     ids: tuple[str, ...] = ()
     missing: Unread | None = None
     not_used: str = ""
+    causes: tuple[Cause, ...] = ()
+    """The entries that allow them, in the same order."""
 
 
 def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedSubnets:
@@ -94,8 +97,13 @@ def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedS
         return AllowedSubnets(path, not_used=not_used)
     if reading.holder_gap is not None:
         return AllowedSubnets(path, missing=reading.holder_gap)
-    read = [(rules.id, *entries_of(reading, rules)) for rules in row.subnets]
-    ids = tuple(text_member(entry, member) for member, entries, _ in read for entry in entries)
+    read = [(rules, *entries_of(reading, rules)) for rules in row.subnets]
+    ids = tuple(text_member(entry, rules.id) for rules, entries, _ in read for entry in entries)
+    causes = tuple(
+        entry_cause(reading, rules, entry, place, rules.id)
+        for rules, entries, _ in read
+        for place, entry in enumerate(entries)
+    )
     missing = next((gap for _, _, gap in read if gap is not None), None)
     if not ids and default_action(reading)[0] and not (reading.holder or resource).api_version_unknown:
         return AllowedSubnets(path, not_used="it allows every network and names none")
@@ -105,7 +113,7 @@ def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedS
     )
     if absent and missing is None:
         missing = not_returned(path)
-    return AllowedSubnets(path, ids, missing)
+    return AllowedSubnets(path, ids, missing, causes=causes)
 
 
 def why_rules_not_used(resource: Resource, index: Index, row: Firewall) -> str:

@@ -184,10 +184,10 @@ def _addresses(
         if rules.action and same(get_path(entry, rules.action), "Deny"):
             continue
         if reading.row.zero and _is_zero(entry, rules):
-            zero.append(_cause(reading, rules, entry, place))
+            zero.append(entry_cause(reading, rules, entry, place, rules.address))
             continue
         try:
-            found.append((entry, _cause(reading, rules, entry, place), _parsed(entry, rules)))
+            found.append((entry, entry_cause(reading, rules, entry, place, rules.address), _parsed(entry, rules)))
         except BadAddress as bad:
             possible_grants.append(PossibleGrant(Reach.internet, Unread(rules.name, str(bad))))
     return found, _azure(rules, zero), tuple(possible_grants)
@@ -201,12 +201,12 @@ def _azure(rules: RuleList, zero: list[Cause]) -> tuple[Grant, ...]:
     return (Grant(Reach.azure, (seen,), "any Azure tenant", parts=tuple((each, NO_ADDRESSES) for each in zero)),)
 
 
-def _cause(reading: FirewallReading, rules: RuleList, entry: Any, place: int) -> Cause:
-    """Return an entry of a list as the cause of a grant."""
+def entry_cause(reading: FirewallReading, rules: RuleList, entry: Any, place: int, member: str) -> Cause:
+    """Return an entry of a list as the cause of a grant; its text is at `member`."""
     out_of = total_entries(reading) if open_when_empty(reading) else 0
     if rules.child is not None:
         return Cause(text_member(entry, "id"), out_of=out_of)
-    text = text_member(entry, rules.address)
+    text = text_member(entry, member)
     holder = reading.holder or reading.resource
     return Cause(holder.id, rules.path, entry, command=rules.remove, text=text, place=place, out_of=out_of)
 

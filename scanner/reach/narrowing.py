@@ -1,6 +1,5 @@
 """What narrows an open port: the security rules that allow the callers, or steps where no single command does."""
 
-import shlex
 from collections.abc import Iterator
 
 from scanner.model.exposure import Lock, Reach, replace
@@ -8,6 +7,7 @@ from scanner.model.ids import group_of, name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, objects_at
 from scanner.model.remedy import RANGE, REMOVE, Cause, Edit, Remedy, Step, changed
+from scanner.model.rule import word
 from scanner.model.verdict import Unread
 from scanner.reach.open_ports import OpenPorts
 
@@ -27,23 +27,25 @@ NO_RULE = (
 )
 
 
-def narrowing(open_port: OpenPorts, index: Index) -> Remedy:
-    """Return what limits the callers of an open port to a range that the user knows."""
+def narrowing(open_port: OpenPorts, index: Index, *, remove: bool = False) -> Remedy:
+    """Return what limits the callers of an open port to a range that the user knows; `remove`: to no one."""
     rules = open_port.rule_ids
+    if any(hop.kind == "firewall" for hop in open_port.reach.hops):
+        return Remedy(steps=(AT_FIREWALL,))
     if any(group_of(each).lower().startswith(CLUSTER_GROUP) for each in rules):
         return Remedy(steps=(IN_CLUSTER,))
     if not rules:
-        behind = any(hop.kind == "firewall" for hop in open_port.reach.hops)
-        return Remedy(steps=(AT_FIREWALL if behind else NO_RULE,))
-    commands = tuple(
-        f"az network nsg rule update --ids {shlex.quote(each)} --source-address-prefixes {RANGE}" for each in rules
-    )
-    commands = tuple(each.replace("{", "{{").replace("}", "}}") for each in commands)
-    changes = tuple(step for each in rules for step in _changes(each, index))
-    return Remedy(commands, changes=changes, closes=tuple(map(Cause, rules)), narrows=True)
+        return Remedy(steps=(NO_RULE,))
+    changes = tuple(step for each in rules for step in _changes(each, index, remove))
+    causes = tuple(map(Cause, rules))
+    if remove:
+        return Remedy(tuple(f"az network nsg rule delete --ids {word(each)}" for each in rules), (), changes, causes)
+    sources = f"--source-address-prefixes {RANGE}"
+    commands = tuple(f"az network nsg rule update --ids {word(each)} {sources}" for each in rules)
+    return Remedy(commands, (), changes, causes, narrows=True)
 
 
-def _changes(rule: str, index: Index) -> Iterator[Step]:
+def _changes(rule: str, index: Index, remove: bool) -> Iterator[Step]:
     """Yield the change of a rule in the body of its group."""
     group = rule.rsplit("/securityRules/", 1)[0]
     try:
@@ -52,6 +54,9 @@ def _changes(rule: str, index: Index) -> Iterator[Step]:
         return
     for each in objects_at(body, RULES):
         if str(get_path(each, "name")).lower() == name_of(rule).lower():
+            if remove:
+                yield Edit(group, RULES, REMOVE, each)
+                continue
             narrowed = changed(each, Edit(rule, "properties.sourceAddressPrefix", RANGE))
             for path in SOURCES:
                 if get_path(narrowed, path) is not MISSING:

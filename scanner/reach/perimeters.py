@@ -27,6 +27,7 @@ ACCESS_RULES = "Microsoft.Network/networkSecurityPerimeters/profiles/accessRules
 CONFIGURATIONS = "networkSecurityPerimeterConfigurations"
 
 REMOVE_RULE = "In the network security perimeter, remove the address range from the profile's inbound access rule."
+MODE = "properties.accessMode"
 _KNOWN = frozenset(
     (
         "addressprefixes",
@@ -49,6 +50,8 @@ class Perimeter:
     allowed: Lock
     count: int
     evidence: Evidence
+    association: Cause
+    """The association, which the mode Enforced fixes."""
 
     @property
     def name(self) -> str:
@@ -107,7 +110,11 @@ def _configured(resource: Resource, index: Index, body: Resource) -> Perimeter:
         lock = access_rules(
             resource, index, [(each, _copied(body, each)) for each in rules], f"{path}.profile.accessRules", seen
         )
-    return Perimeter(_text(where), _text(mode), lock, len(rules) if isinstance(rules, list) else 0, seen)
+    count = len(rules) if isinstance(rules, list) else 0
+    name = _text(body.get("properties.resourceAssociation.name")) or resource.name
+    effect = (Edit(body.id, "properties.resourceAssociation.accessMode", "Enforced"),)
+    association = Cause(f"{_text(where)}/resourceAssociations/{name}", MODE, value="Enforced", effect=effect)
+    return Perimeter(_text(where), _text(mode), lock, count, seen, association)
 
 
 def _associated(resource: Resource, index: Index, association: Resource) -> Perimeter:
@@ -119,7 +126,8 @@ def _associated(resource: Resource, index: Index, association: Resource) -> Peri
     lock = access_rules(resource, index, found, f"{profile}/accessRules", seen)
     if missing is not None:
         lock |= _unread(missing, seen)
-    return Perimeter(association.id.rsplit("/resourceAssociations/", 1)[0], _text(mode), lock, len(rules), seen)
+    cause = Cause(association.id, MODE, value="Enforced")
+    return Perimeter(association.id.rsplit("/resourceAssociations/", 1)[0], _text(mode), lock, len(rules), seen, cause)
 
 
 def _copied(configuration: Resource, rule: Any) -> Cause:

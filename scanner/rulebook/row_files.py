@@ -29,7 +29,8 @@ from scanner.model.rows import FIELDS, BadRow, row_of, rule_of
 from scanner.model.rule import Controls, Rule
 from scanner.model.rule_row import CheckRow, FixData, LockRow, UnlessRow
 
-LATER = frozenset(("name", "id", "group", "subscription", "top", "top_id", "location", "sku", "value"))
+OF_CAUSES = ("cause", "entry", "path", "place")
+LATER = frozenset(("name", "id", "group", "subscription", "top", "top_id", "location", "sku", "value", *OF_CAUSES))
 """The words that are filled for each finding."""
 
 _WORD = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")

@@ -7,12 +7,19 @@ from scanner.document.schema import FindingRow
 from scanner.evaluate import examples as evaluated
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
+from scanner.model.json_paths import get_path
 from scanner.model.remedy import Deletion, Edit, Remedy, Step, changed
 from scanner.model.resource import Bundle, Resource
 from tests.rules import examples
 from tests.rules.examples import Case
 
-FIELD_VALUES = {"YOUR_RANGE": "20.31.7.9/32", "ORIGIN": "https://portal.contoso.com"}
+FIELD_VALUES = {
+    "YOUR_RANGE": "20.31.7.9/32",
+    "ORIGIN": "https://portal.contoso.com",
+    "KEY_URI": "https://contoso.vault.azure.net/keys/main",
+    "CLIENT_ID": "c1000000-0000-4000-8000-000000000001",
+    "TENANT_ID": examples.TENANT,
+}
 """What is put into fields: an address of one machine is narrow, whatever the settings."""
 
 
@@ -59,6 +66,21 @@ def overlaid_body(body: dict[str, Any], id: str, changes: list[Edit]) -> dict[st
     for each in changes:
         if each.resource.lower() == id.lower():
             body = changed(body, each._replace(value=with_values(each.value)))
+            body = completed(body, each.path)
+    return body
+
+
+LISTS = {"properties.networkAcls": ("ipRules", "ipv6Rules", "virtualNetworkRules")}
+"""Lists that Azure returns, empty, in an object that a change made."""
+
+
+def completed(body: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return a body with the empty lists that Azure returns beside a property that was set."""
+    for place, names in LISTS.items():
+        if path.startswith(f"{place}."):
+            for name in names:
+                if not isinstance(get_path(body, f"{place}.{name}"), list):
+                    body = changed(body, Edit("", f"{place}.{name}", []))
     return body
 
 
@@ -99,7 +121,11 @@ def fixed(case: Case) -> list[Fixed]:
 
 def _fixed(case: Case, row: FindingRow, found: BundleResult) -> Fixed:
     remedy = found.remedies[row.fingerprint]
-    after = evaluation_of(case, remedy.changes).evaluate(overlaid(examples.bundle(case), remedy.changes))
+    bundle = examples.bundle(case)
+    if any(isinstance(each, Deletion) and each.resource.lower() == bundle.id.lower() for each in remedy.changes):
+        closed = frozenset(each.endpoint for each in found.exposures if each.severity is not None)
+        return Fixed(case, row, remedy, "gone", closed)
+    after = evaluation_of(case, remedy.changes).evaluate(overlaid(bundle, remedy.changes))
     return Fixed(case, row, remedy, status_of(after, row), closed_between(found, after))
 
 
