@@ -6,6 +6,7 @@ from typing import Any
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
@@ -91,9 +92,9 @@ def tokens(registry: Resource, reach: Lock) -> tuple[Lock, bool]:
         ends = [str(get_path(each, "expiry")) if expires(each) else "never" for each in found]
         proof = Evidence(path, [f"expires {each}" for each in ends], "no password")
         if same(token.get("properties.status"), "enabled"):
-            lock |= grant(
-                Auth.shared, proof, description=f"accepts a password or certificate of the token {token.name}"
-            )
+            cause = Cause(token.id, "properties.status", value="disabled")
+            says = f"accepts a password or certificate of the token {token.name}"
+            lock |= grant(Auth.shared, proof, description=says, cause=cause)
         else:
             lock |= possible(Auth.shared, unknown_value(f"tokens/{token.name} properties.status"), proof)
         dated = dated and all(expires(each) for each in found)

@@ -8,7 +8,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import closing, host, local_auth
+from .common import host, local_auth, moved
 
 STORE = ResourceType("Microsoft.AppConfiguration/configurationStores", api="2024-06-01")
 ACL = Firewall(
@@ -23,7 +23,6 @@ KEYS = local_auth(
     source="azure-mgmt-appconfiguration: the default value of disableLocalAuth is false",
     says="accepts access keys",
 )
-DISABLE = "az appconfig update --name {name} --resource-group {group} --disable-local-auth true"
 MOVE = "The free tier has no private endpoints: move the store to a paid tier, and disable public network access there"
 
 
@@ -37,5 +36,5 @@ def endpoints(store: Resource, index: Index) -> Iterator[Exposure]:
         authentication,
         display_name="The App Configuration store",
         address=host(store, "properties.endpoint"),
-        fix_instruction=closing(store, authentication, ("free",), DISABLE, MOVE),
+        remedies=moved(store, ("free",), MOVE),
     )

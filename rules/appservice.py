@@ -18,6 +18,7 @@ from scanner.model.exposure import (
 )
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, same, text_at
+from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import (
@@ -389,7 +390,8 @@ def ftp(site: Resource, index: Index) -> Exposure:
     reach = ftp_reach(site, index)
     if possible_grants and reach.widest is not None and reach.widest.level > Reach.none:
         reach = as_possible(reach, possible_grants[0])
-    authentication = grant(Auth.shared, proof, seen, description=PROFILE)
+    cause = Cause(f"{site.id}/basicPublishingCredentialsPolicies/ftp", "properties.allow", value=False)
+    authentication = grant(Auth.shared, proof, seen, description=PROFILE, cause=cause)
     return Exposure("ftp", "admin", reach, authentication, display_name=what)
 
 
@@ -450,7 +452,11 @@ def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
         if _names(headers) and not _set_by_front_door(each, _names(headers))
     ]
     if weak:
-        return Fail((Evidence(path, weak, "x-azure-fdid, with the tag AzureFrontDoor.Backend"),))
+        config, path_of_list = config_of(site), "properties.ipSecurityRestrictions"
+        found = [each for each, headers in filters if _names(headers) and not _set_by_front_door(each, _names(headers))]
+        deny = (Edit(config.id, f"{path_of_list}DefaultAction", "Deny"),)
+        causes = tuple(Cause(config.id, path_of_list, each, place=entries.index(each), effect=deny) for each in found)
+        return Fail((Evidence(path, weak, "x-azure-fdid, with the tag AzureFrontDoor.Backend"),), causes=causes)
     if not all(isinstance(headers, dict) for _, headers in filters):
         return unknown(unknown_value(path))
     return Pass((Evidence(path, [sorted(_names(headers)) for _, headers in filters]),))

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from scanner.model.exposure import Auth, Hop, Level, Lock, Reach, Switch, grant, possible, replace
+from scanner.model.exposure import Hop, Level, Lock, Reach, Switch, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import same, text_at
+from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list
@@ -112,11 +113,6 @@ def local_auth(kind: ResourceType, source: str, says: str) -> Switch:
     return kind.local_auth(DISABLE_LOCAL_AUTH, off=(True,), on=(False,), absent=False, source=source, says=says)
 
 
-def closing(resource: Resource, authentication: Lock, tiers: tuple[str, ...], disable: str, move: str) -> str:
-    """Return the fix of a resource in a tier without a firewall: `disable` its keys, or `move` it where keys are disabled.
-
-    "" for a resource of another tier.
-    """
-    if not in_tier(resource, tiers):
-        return ""
-    return disable if Auth.shared in authentication.levels else move
+def moved(resource: Resource, tiers: tuple[str, ...], move: str) -> dict[str, Remedy]:
+    """Return the steps that close the network of a resource in a tier without a firewall; {} in another tier."""
+    return {"network": Remedy(steps=(move,))} if in_tier(resource, tiers) else {}

@@ -7,6 +7,7 @@ from scanner.model.checks import check_value
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, closed, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
+from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -155,7 +156,11 @@ def sign_in_of(app: Resource, ingress: Any) -> Lock:
 
 
 OVER_TCP = "requires no platform sign-in over TCP"
-PROTECT = "az containerapp ingress update --ids {id} --type internal"
+INTERNAL_ONLY = Remedy(
+    commands=("az containerapp ingress update --ids {id} --type internal",),
+    changes=(Edit("", f"{INGRESS}.external", False),),
+)
+"""What closes an ingress over TCP, which has no sign-in."""
 
 
 def login(app: Resource) -> Lock:
@@ -202,11 +207,17 @@ def main_port(app: Resource, ingress: Any, reach: Lock) -> Exposure:
         return closed("ingress", "app", INTERNAL, app.evidence(path), display_name=what)
     if not same(external, True):
         reach = as_possible(reach, not_returned(path) if absent else unknown_value(path, external))
-    closing = PROTECT if same(get_path(ingress, "transport"), "tcp") else ""
+    tcp = same(get_path(ingress, "transport"), "tcp")
     value = get_path(ingress, "fqdn")
     address = value if isinstance(value, str) else ""
     return Exposure(
-        "ingress", "app", reach, sign_in_of(app, ingress), display_name=what, address=address, fix_instruction=closing
+        "ingress",
+        "app",
+        reach,
+        sign_in_of(app, ingress).with_switch(Cause("", path, value=False)),
+        display_name=what,
+        address=address,
+        remedies={"anonymous-access": INTERNAL_ONLY} if tcp else {},
     )
 
 
@@ -219,7 +230,7 @@ def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
     seen = Evidence(path, get_path(mapping, "external"), False)
     if not same(seen.value, True):
         reach = as_possible(reach, unknown_value(path, seen.value))
-    authentication = grant(Auth.anonymous, seen, description=OVER_TCP)
+    authentication = grant(Auth.anonymous, seen, description=OVER_TCP, cause=_external(app, mapping))
     name = "*" if is_absent(number) else number
     return Exposure(
         f"ingress/{name}",
@@ -227,8 +238,17 @@ def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
         reach,
         authentication,
         display_name=f"Port {name} of the container app",
-        fix_instruction=PROTECT,
     )
+
+
+def _external(app: Resource, mapping: Any) -> Cause:
+    """Return the port mapping, which is external, as the cause of its endpoint."""
+    path = f"{INGRESS}.additionalPortMappings"
+    mappings = app.get(path)
+    place = next((at for at, each in enumerate(mappings) if each is mapping), -1) if isinstance(mappings, list) else -1
+    closed_mapping = {**mapping, "external": False} if isinstance(mapping, dict) else mapping
+    command = f"az resource update --ids {{id}} --set {path}[{place}].external=false"
+    return Cause(app.id, path, mapping, value=closed_mapping, place=place, command=command)
 
 
 def plain_http(app: Resource, index: Index) -> Verdict:
@@ -238,6 +258,15 @@ def plain_http(app: Resource, index: Index) -> Verdict:
     if same(get_path(ingress, "transport"), "tcp"):
         return NotApplicable("its ingress uses TCP")
     return check_value(app, f"{INGRESS}.allowInsecure", good=(False,), bad=(True,), absent=False)
+
+
+def _identified(registries: list[Any], weak: list[str]) -> Iterator[Cause]:
+    """Yield the registries with a password as the causes of a failure, which a system-assigned identity closes."""
+    for place, each in enumerate(registries):
+        server = str(get_path(each, "server"))
+        if server in weak and get_path(each, "passwordSecretRef"):
+            value = {**each, "passwordSecretRef": "", "identity": "system"}
+            yield Cause("", REGISTRIES, each, value, text=server, place=place)
 
 
 def registry_password(app: Resource, index: Index) -> Verdict:
@@ -253,7 +282,7 @@ def registry_password(app: Resource, index: Index) -> Verdict:
     ]
     weak = [server for server, secret, _ in named if isinstance(secret, str) and secret]
     if weak:
-        return Fail((Evidence(path, weak, "a managed identity"),))
+        return Fail((Evidence(path, weak, "a managed identity"),), causes=tuple(_identified(registries, weak)))
     if not all(secret == "" or (isinstance(identity, str) and identity) for _, secret, identity in named):
         return unknown(Unread(path, "Azure returned neither a password nor an identity"))
     return Pass((Evidence(f"{REGISTRIES}[].identity", [identity for _, _, identity in named]),))

@@ -6,6 +6,7 @@ from scanner.model.checks import check_value
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import NotApplicable, Unread, Verdict, unknown_value
@@ -120,7 +121,11 @@ def authentication(account: Resource) -> Lock:
     return grant(Auth.shared, *seen, description="accepts account keys, because this API cannot disable them")
 
 
-DISABLE_PUBLIC_ACCESS = "az cosmosdb update --ids {id} --public-network-access DISABLED"
+WITHOUT_PUBLIC_ACCESS = Remedy(
+    commands=("az cosmosdb update --ids {id} --public-network-access DISABLED",),
+    changes=(Edit("", PUBLIC_NETWORK_ACCESS, "Disabled"),),
+)
+"""What is left where an API always accepts keys."""
 
 
 @ACCOUNT.endpoints(data=("cosmos",), reads=(PERIMETERS,))
@@ -132,7 +137,7 @@ def account_endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         authentication(account),
         display_name="The Cosmos DB account",
         address=host(account, "properties.documentEndpoint"),
-        fix_instruction=DISABLE_PUBLIC_ACCESS if keys_stay(account) else "",
+        remedies={"authentication": WITHOUT_PUBLIC_ACCESS} if keys_stay(account) else {},
     )
 
 

@@ -8,7 +8,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
-from .common import by_perimeter, closing, host
+from .common import by_perimeter, host, moved
 from .messaging import acl, keys, keys_on, rule_set_of
 
 NAMESPACE = ResourceType("Microsoft.EventHub/namespaces", api="2024-01-01")
@@ -26,7 +26,6 @@ ACL = acl(
     PERIMETERS,
 )
 KEYS = keys(NAMESPACE, "Azure Policy 5d4e3c65: every value except true is non-compliant")
-DISABLE = "az eventhubs namespace update --name {name} --resource-group {group} --disable-local-auth true"
 MOVE = (
     "The Basic tier has no firewall and no private endpoint: move to a namespace of the Standard tier or above, and restrict "
     "its network there"
@@ -43,5 +42,5 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         authentication,
         display_name="The Event Hubs namespace",
         address=host(namespace, "properties.serviceBusEndpoint"),
-        fix_instruction=closing(namespace, authentication, WITHOUT_FIREWALL, DISABLE, MOVE),
+        remedies=moved(namespace, WITHOUT_FIREWALL, MOVE),
     )

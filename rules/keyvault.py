@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Auth, Exposure, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -61,17 +62,20 @@ def policy_grants_all(vault: Resource, index: Index) -> Verdict:
     policies = vault.items(path)
     if not policies:
         return NotApplicable("it has no access policy")
-    wide, unrecognized = [], []
-    for policy in policies:
+    wide, unrecognized, causes = [], [], []
+    for place, policy in enumerate(policies):
         permissions = get_path(policy, "permissions")
         groups = list(permissions.values()) if isinstance(permissions, dict) else [str(permissions)]
         who = str(get_path(policy, "objectId"))
         if any(same(each, "all") for group in groups if isinstance(group, list) for each in group):
             wide.append(who)
+            value = {**policy, "permissions": {key: ["get", "list"] for key in ("keys", "secrets", "certificates")}}
+            causes.append(Cause("", path, policy, value, text=who, place=place))
         elif any(group is not None and not isinstance(group, list) for group in groups):
             unrecognized.append(who)
     if wide:
-        return Fail((Evidence(f"{path}[].permissions", [f"all for {who}" for who in wide], "the permissions in use"),))
+        seen = Evidence(f"{path}[].permissions", [f"all for {who}" for who in wide], "the permissions in use")
+        return Fail((seen,), causes=tuple(causes))
     if unrecognized:
         return unknown(not_returned(f"{path}[].permissions", "lists of permissions"))
     return Pass((Evidence(f"{path}[].permissions", f"{len(policies)} policies, none grants all"),))

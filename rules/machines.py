@@ -1,16 +1,17 @@
 """Virtual machines, scale sets and container groups, by the ports that are reachable from outside."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from scanner.model.exposure import ANONYMOUS, SHARED, Auth, Exposure, Hop, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, objects_at, same
+from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.rule import word
 from scanner.model.verdict import Evidence, Severity, Unread, not_returned, unknown_value
 from scanner.reach.front_ends import publishers
 from scanner.reach.known_ports import KnownPort, known
+from scanner.reach.narrowing import caused, narrowing
 from scanner.reach.networks import Nic, key_of
 from scanner.reach.open_ports import OpenPorts, closed_path_hops, open_ports
 from scanner.reach.paths import NetworkPath
@@ -54,7 +55,6 @@ VIEW = MACHINE.child("instanceView", one=True, only=(VM,))
 NICS = MACHINE.child("networkInterfaces", api="2018-10-01", when=is_uniform, only=(SET,))
 ADDRESSES = MACHINE.child("publicIPAddresses", api="2018-10-01", when=is_uniform, only=(SET,))
 
-NARROW = "az network nsg rule update --source-address-prefixes 203.0.113.0/24"
 OTHER = "a port with an unknown service is rated one step lower than a management or data port"
 STOPPED = "the machine is stopped: one step lower, because the port is reachable again once the machine runs"
 WORST = "no port of a machine is rated higher"
@@ -135,6 +135,27 @@ def login(machine: Resource, port: KnownPort | None) -> Lock:
     return lock.with_name(port.group)
 
 
+ENTRA_SSH = (
+    "Let people sign in to the machine with Microsoft Entra ID, and remove the passwords and keys of its local accounts; no "
+    "setting of Azure shows them, so this check remains until the port is closed."
+)
+OWN_LOGIN = (
+    "Have the service behind the port require Microsoft Entra ID or client certificates; no setting of Azure shows it, so "
+    "this check remains until the port is closed."
+)
+
+
+def sign_in(machine: Resource, open_port: OpenPorts) -> Remedy:
+    """Return the steps to a stronger sign-in. What a machine accepts is not a setting of Azure."""
+    port = open_port.known_port
+    if port is None or port.name != "SSH":
+        return Remedy(steps=(OWN_LOGIN,))
+    if not is_vm(machine) or not isinstance(machine.get(f"properties.{LINUX}"), bool):
+        return Remedy(steps=(ENTRA_SSH,))
+    extension = "az vm extension set --ids {id} --publisher Microsoft.Azure.ActiveDirectory --name AADSSHLoginForLinux"
+    return Remedy((extension,), (ENTRA_SSH,))
+
+
 def what(open_port: OpenPorts) -> str:
     """Return the subject of the title of an open port."""
     port = open_port.known_port
@@ -150,8 +171,14 @@ def what(open_port: OpenPorts) -> str:
     return f"The {port.name} port" if usual == open_port.label else f"The {port.name} port behind {open_port.label}"
 
 
-def exposure(open_port: OpenPorts, authentication: Lock, resting: bool, admits: tuple[str, ...] = ()) -> Exposure:
-    """Return the exposure of an open port."""
+def exposure(
+    open_port: OpenPorts,
+    authentication: Lock,
+    resting: bool,
+    admits: tuple[str, ...] = (),
+    remedies: Mapping[str, Remedy] | None = None,
+) -> Exposure:
+    """Return the exposure of an open port. `remedies`: what closes its locks, by category."""
     port = open_port.known_port
     if port is None:
         authentication = authentication.with_name(ALL_ADDRESSES if open_port.every_port else "other")
@@ -159,14 +186,14 @@ def exposure(open_port: OpenPorts, authentication: Lock, resting: bool, admits: 
     return Exposure(
         open_port.label,
         "admin" if port is None else port.kind,
-        open_port.reach,
+        caused(open_port),
         authentication,
         display_name=what(open_port),
         address=open_port.address,
         severity_steps_down=steps,
         justification="; ".join(why),
         admits=admits,
-        remedies={"network": f"{NARROW} --ids {word(open_port.rule_id)}"} if open_port.rule_id else {},
+        remedies=remedies or {},
     )
 
 
@@ -196,7 +223,12 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     blind = {open_port.address for open_port in found_ports if open_port.every_port and not open_port.reach.grants}
     for open_port in found_ports:
         if open_port.reach.grants or open_port.address not in blind:
-            yield exposure(open_port, login(machine, open_port.known_port), resting, published_by)
+            remedies = {
+                "network": narrowing(open_port, index),
+                "anonymous-access": narrowing(open_port, index, remove=True),
+                "authentication": sign_in(machine, open_port),
+            }
+            yield exposure(open_port, login(machine, open_port.known_port), resting, published_by, remedies)
         elif open_port.every_port:
             yield replace(
                 not_assessed(open_port.reach.possible_grants[0].missing),

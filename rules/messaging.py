@@ -3,6 +3,7 @@
 from scanner.model.exposure import Switch
 from scanner.model.index import Index
 from scanner.model.json_paths import same
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
@@ -10,6 +11,7 @@ from scanner.reach.firewall import Firewall, RuleList
 
 from .common import DISABLE_LOCAL_AUTH, in_tier, local_auth
 
+RIGHTS = "properties.rights"
 ROOT = "RootManageSharedAccessKey"
 TIERS = ("Basic", "Standard", "Premium")
 
@@ -75,11 +77,13 @@ def extra_manage_rule(namespace: Resource, index: Index, *, rules: Read) -> Verd
         return NotApplicable("shared access keys are disabled")
     children = namespace.children(rules)
     others = [each for each in children if each.name.lower() != ROOT.lower()]
-    wide = [each.name for each in others if manages(each) is True]
+    wide_rules = [each for each in others if manages(each) is True]
+    wide = [each.name for each in wide_rules]
     strange = [each.name for each in others if manages(each) is None]
     path = f"{rules.path}[].properties.rights"
     if wide:
-        return Fail((Evidence(path, [f"Manage for {name}" for name in wide], f"Manage only for {ROOT}"),))
+        seen = Evidence(path, [f"Manage for {name}" for name in wide], f"Manage only for {ROOT}")
+        return Fail((seen,), causes=tuple(Cause(each.id, RIGHTS, value=["Listen", "Send"]) for each in wide_rules))
     if children.gap is not None:
         return unknown(children.gap)
     if strange:

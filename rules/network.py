@@ -5,6 +5,7 @@ from typing import Any
 
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
+from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -85,7 +86,14 @@ def unused_internet_rule(nsg: Resource, index: Index) -> Verdict:
         )
     if unseen or group.missing:
         return unknown(*unseen, *group.missing, evidence=seen)
-    return Fail(seen)
+    names = {each.path.lower() for each in seen}
+    rules = rows(index.resources.get(nsg.key, nsg), "properties.securityRules")
+    causes = tuple(
+        Cause("", "properties.securityRules", each, text=f"{nsg.id}/securityRules/{name_of(each)}", place=place)
+        for place, each in enumerate(rules)
+        if name_of(each).lower() in names
+    )
+    return Fail(seen, causes=causes)
 
 
 # A group applies to subnets and interfaces of its own subscription, whose addresses are in it too.
@@ -140,12 +148,21 @@ SUBNETS_WITHOUT_NSG = (
 def subnet_without_nsg(network: Resource, index: Index) -> Verdict:
     path = "properties.subnets[].properties.networkSecurityGroup"
     subnets = [each for each in rows(network, "properties.subnets") if name_of(each).lower() not in SUBNETS_WITHOUT_NSG]
-    unprotected = [name_of(each) for each in subnets if is_absent(get_path(each, "properties.networkSecurityGroup.id"))]
-    if unprotected:
-        return Fail((Evidence(path, unprotected, "no subnet"),))
+    bare = [each for each in subnets if is_absent(get_path(each, "properties.networkSecurityGroup.id"))]
+    if bare:
+        seen = Evidence(path, [name_of(each) for each in bare], "no subnet")
+        return Fail((seen,), causes=tuple(guarded(network, each) for each in bare))
     if not subnets:
         return NotApplicable("it has no subnet that supports a network security group")
     return Pass((Evidence(path, "on every subnet"),))
+
+
+def guarded(network: Resource, subnet: Any) -> Cause:
+    """Return a subnet without a network security group as the cause of a failure, which a group closes."""
+    value = changed(subnet, Edit("", "properties.networkSecurityGroup", {"id": "<NSG_ID>"}))
+    name = name_of(subnet)
+    place = network.items("properties.subnets").index(subnet)
+    return Cause("", "properties.subnets", subnet, value, text=f"{network.id}/subnets/{name}", place=place)
 
 
 def name_of(body: Any) -> str:
@@ -172,7 +189,10 @@ def peered_externally(network: Resource, index: Index) -> Verdict:
     ]
     if foreign:
         seen = Evidence(f"{path}[].{remote}", [get_path(each, remote) for each in foreign], "networks of this tenant")
-        return Fail((seen, *peering_evidence(foreign, path)))
+        causes = tuple(
+            Cause.in_list(network.id, path, each, found.index(each), "virtualNetworkPeerings") for each in foreign
+        )
+        return Fail((seen, *peering_evidence(foreign, path)), causes=causes)
     if not all(isinstance(each, str) for each in ids):
         raise not_returned(f"{path}[].{remote}")
     return Pass((Evidence(f"{path}[].{remote}", ids), *peering_evidence(live, path)))
@@ -263,7 +283,7 @@ def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
     old = [get_path(each, "name") for each, new in zip(profiles, minimums, strict=True) if new is False]
     weak = [ABSENT if name is MISSING else name for name in old]
     if weak:
-        return Fail((Evidence(path, weak, "TLSv1_2"),))
+        return Fail((Evidence(path, weak, "TLSv1_2"),), causes=tuple(old_policies(gateway, profiles, minimums)))
     verdict = main_tls(gateway)
     if isinstance(verdict, Pass):
         rows(gateway, "properties.sslProfiles")
@@ -273,6 +293,26 @@ def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
 
 
 OWN_TLS = "properties.sslPolicy"
+NEW_POLICY = {"policyType": "Predefined", "policyName": "AppGwSslPolicy20220101"}
+UPDATE_PROFILE = (
+    "az network application-gateway ssl-profile update --gateway-name {name} --resource-group {group} "
+    "--subscription {subscription} --name {entry} --policy-type Predefined --policy-name AppGwSslPolicy20220101"
+)
+
+
+def old_policies(gateway: Resource, profiles: list[Any], minimums: list[bool | None]) -> Iterator[Cause]:
+    """Yield the policies that accept TLS 1.0 or 1.1: those of profiles, and the gateway's own."""
+    path = "properties.sslProfiles"
+    for place, (profile, new) in enumerate(zip(profiles, minimums, strict=True)):
+        if new is False:
+            value, name = changed(profile, Edit("", OWN_TLS, NEW_POLICY)), get_path(profile, "name")
+            words = (
+                () if isinstance(name, str) else (f"Set a new TLS policy in TLS profile {place + 1} of the gateway.",)
+            )
+            effect = (Edit(gateway.id, path, value, profile),) if words else ()
+            yield Cause("", path, profile, value, UPDATE_PROFILE, str(name), place=place, words=words, effect=effect)
+    if isinstance(main_tls(gateway), Fail):
+        yield Cause("", OWN_TLS, value=NEW_POLICY)
 
 
 def profile_tls(profile: Any) -> bool | None:
@@ -439,5 +479,6 @@ def approves_external_subscriptions(service: Resource, index: Index) -> Verdict:
     found = rows(service, path)
     foreign = [each for each in found if each == "*" or not in_own_tenant(service, index, f"/subscriptions/{each}")]
     if foreign:
-        return Fail((Evidence(path, foreign, "subscriptions of this tenant"),))
+        causes = tuple(Cause("", path, each, text=str(each), place=found.index(each)) for each in foreign)
+        return Fail((Evidence(path, foreign, "subscriptions of this tenant"),), causes=causes)
     return Pass((service.evidence(path),))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import IDENTITY, NO_GRANT, Auth, Exposure, Lock, Reach, Switch, closed, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import not_returned, unknown_value
@@ -78,6 +79,7 @@ def plain(cache: Resource, reach: Lock, authentication: Lock, address: str) -> E
     if on.widest is not None and on.widest.level == Reach.none:
         return closed("redis-plain", "data", "the non-TLS port is disabled", *on.widest.evidence, display_name=what)
     reach = perhaps_off(reach, on, max(reach.levels, default=Reach.internet), what)
+    authentication = authentication.with_switch(Cause("", PLAIN.path, value=False))
     return Exposure("redis-plain", "data", reach, authentication, display_name=what, address=address)
 
 

@@ -8,7 +8,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import by_perimeter, closing, host, local_auth
+from .common import by_perimeter, host, local_auth, moved
 
 SERVICE = ResourceType("Microsoft.Search/searchServices", api="2025-05-01")
 PERIMETERS = SERVICE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
@@ -33,7 +33,6 @@ KEYS = local_auth(
     source="Azure Policy 6300012e: everything but true is non-compliant; search/search-security-api-keys: keys are the default",
     says="accepts API keys",
 )
-DISABLE = "az search service update --name {name} --resource-group {group} --disable-local-auth true"
 MOVE = "The free tier has neither IP rules nor private endpoints: recreate the index in a service of the Basic tier"
 
 
@@ -47,5 +46,5 @@ def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
         authentication,
         display_name="The search service",
         address=host(service, "properties.endpoint"),
-        fix_instruction=closing(service, authentication, WITHOUT_FIREWALL, DISABLE, MOVE),
+        remedies=moved(service, WITHOUT_FIREWALL, MOVE),
     )

@@ -8,7 +8,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
-from .common import closing, host
+from .common import host, moved
 from .messaging import acl, keys, keys_on, rule_set_of
 
 NAMESPACE = ResourceType("Microsoft.ServiceBus/namespaces", api="2024-01-01")
@@ -26,7 +26,6 @@ ACL = acl(
     lacks="has neither private endpoints nor rules for virtual networks",
 )
 KEYS = keys(NAMESPACE, "Azure Policy cfb11c26: every value except true is non-compliant")
-DISABLE = "az servicebus namespace update --name {name} --resource-group {group} --disable-local-auth true"
 MOVE = (
     "Only the Premium tier has private endpoints and rules for virtual networks: migrate the namespace to Premium, and "
     "restrict its network there"
@@ -43,5 +42,5 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         authentication,
         display_name="The Service Bus namespace",
         address=host(namespace, "properties.serviceBusEndpoint"),
-        fix_instruction=closing(namespace, authentication, WITHOUT_FIREWALL, DISABLE, MOVE),
+        remedies=moved(namespace, WITHOUT_FIREWALL, MOVE),
     )

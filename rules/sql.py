@@ -6,6 +6,7 @@ from dataclasses import replace
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
+from scanner.model.remedy import Remedy
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import (
@@ -129,9 +130,11 @@ HIDDEN = (
     "no server rule allows a caller, but rules inside the databases are evaluated first, and only T-SQL shows them "
     "(sys.database_firewall_rules)"
 )
-SYNAPSE = (
-    "Fix it at the Synapse workspace that owns this server: Networking > Public network access, and Microsoft Entra ID > "
-    "Entra-only authentication"
+SYNAPSE = Remedy(
+    steps=(
+        "Fix it at the Synapse workspace that owns this server: Networking > Public network access, and Microsoft Entra ID "
+        "> Entra-only authentication",
+    )
 )
 
 
@@ -159,7 +162,7 @@ def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         authentication(server, SERVER_ONLY),
         display_name="The SQL server of a Synapse workspace" if synapse else "The SQL server",
         address=text_at(server.body, "properties.fullyQualifiedDomainName"),
-        fix_instruction=SYNAPSE if synapse else "",
+        remedies=dict.fromkeys(("network", "authentication"), SYNAPSE) if synapse else {},
         hidden_rules=HIDDEN if hidden else "",
     )
 

@@ -7,7 +7,6 @@ from scanner.model.exposure import (
     NO_GRANT,
     Auth,
     Exposure,
-    Grant,
     Hop,
     Lock,
     Reach,
@@ -19,6 +18,7 @@ from scanner.model.exposure import (
 )
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
+from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -155,6 +155,9 @@ def anonymous_containers(account: Resource) -> Lock:
     return NO_GRANT if gap is None else possible(Auth.anonymous, gap)
 
 
+ANONYMOUS_OFF = Cause("", "properties.allowBlobPublicAccess", value=False)
+
+
 def containers(account: Resource, reach: Lock) -> Iterator[Exposure]:
     if not anonymous_possible(account):
         return
@@ -167,13 +170,17 @@ def containers(account: Resource, reach: Lock) -> Iterator[Exposure]:
             continue
         where = f"blobServices/default/containers/{container.name}"
         proof = child_evidence(container, where, "properties.publicAccess", "None")
-        what = f"Container {container.name}"
+        what, cause = f"Container {container.name}", Cause(container.id, "properties.publicAccess", value="None")
         if same(access, "Blob"):
-            authentication = grant(
-                Auth.anonymous, proof, seen, description="allows anyone who knows a blob's URL to read it"
+            says = "allows anyone who knows a blob's URL to read it"
+            authentication = grant(Auth.anonymous, proof, seen, description=says, cause=cause).with_switch(
+                ANONYMOUS_OFF
             )
         elif same(access, "Container"):
-            authentication = grant(Auth.anonymous, proof, seen, description="allows anyone to list and read its blobs")
+            says = "allows anyone to list and read its blobs"
+            authentication = grant(Auth.anonymous, proof, seen, description=says, cause=cause).with_switch(
+                ANONYMOUS_OFF
+            )
         else:
             authentication = IDENTITY | possible(Auth.anonymous, unknown_value(proof.path), proof)
         yield Exposure(f"blob/{container.name}", "data", reach, authentication, display_name=what, subject=container)
@@ -195,9 +202,9 @@ def static_site(account: Resource, reach: Lock) -> Exposure:
     if same(value, False):
         return closed("web", "app", "static website hosting is disabled", proof, display_name="The static website")
     description = "requires no sign-in: confirm that $web contains no private data"
-    return Exposure(
-        "web", "app", reach, grant(Auth.anonymous, proof, description=description), display_name="The static website"
-    )
+    cause = Cause(f"{account.id}/blobServices/default", "properties.staticWebsite.enabled", value=False)
+    authentication = grant(Auth.anonymous, proof, description=description, cause=cause)
+    return Exposure("web", "app", reach, authentication, display_name="The static website")
 
 
 def sftp(account: Resource, reach: Lock) -> Exposure:
@@ -265,7 +272,20 @@ def nfs(account: Resource, reach: Lock) -> Exposure:
         max_severity=Severity.low,
         max_severity_up_to=Reach.private,
         justification=NFS_ARGUMENT,
+        remedies={"anonymous-access": _fewer_networks(account, lock)},
     )
+
+
+def _fewer_networks(account: Resource, lock: Lock) -> Remedy:
+    """Return what limits NFS to the networks that mount it."""
+    if not any(each.cause is not None and each.cause.path == ACL.default for each in lock.grants):
+        return Remedy(steps=(NFS_NETWORKS,))
+    return Remedy(
+        ("az storage account update --ids {id} --default-action Deny",), changes=(Edit("", ACL.default, "Deny"),)
+    )
+
+
+NFS_NETWORKS = "NFS has no sign-in: allow only the subnets and private endpoints of the machines that mount it."
 
 
 def _nfs_offered(account: Resource) -> tuple[Lock | None, Unread | None]:
@@ -292,7 +312,11 @@ def _nfs_reach(reach: Lock) -> Lock:
     hop = Hop("nfs", "NFS", "accepts traffic from virtual networks only")
     description = "virtual networks that have a route to it"
     grants = tuple(
-        Grant(min(each.level, Reach.selected), each.evidence, description) if each.level > Reach.private else each
+        replace(
+            each, level=min(each.level, Reach.selected), description=description, addresses=None, rules=(), parts=()
+        )
+        if each.level > Reach.private
+        else each
         for each in reach.grants
     )
     possible_grants = tuple(
@@ -348,7 +372,11 @@ def wide_resource_rule(account: Resource, index: Index) -> Verdict:
     ids = [get_path(each, "resourceId") for each in listed]
     wide = [each for each in ids if isinstance(each, str) and "*" in each]
     if wide:
-        return Fail((Evidence(f"{path}[].resourceId", wide, "the id of one resource"),))
+        found = [(place, each) for place, each in enumerate(listed) if get_path(each, "resourceId") in wide]
+        causes = tuple(
+            Cause("", path, each, text=str(get_path(each, "resourceId")), place=place) for place, each in found
+        )
+        return Fail((Evidence(f"{path}[].resourceId", wide, "the id of one resource"),), causes=causes)
     if not all(isinstance(each, str) for each in ids):
         return unknown(not_returned(f"{path}[].resourceId"))
     return Pass((Evidence(f"{path}[].resourceId", ids, "the id of one resource"),))

@@ -12,7 +12,8 @@ def learning(resource: Resource, index: Index, *, configurations: Read | None = 
     known = perimeters(resource, index, configurations)
     not_enforced = [each for each in known.found if not each.enforced]
     if not_enforced:
-        return Fail(tuple(Evidence(f"{each.id} accessMode", each.mode, "Enforced") for each in not_enforced))
+        seen = tuple(Evidence(f"{each.id} accessMode", each.mode, "Enforced") for each in not_enforced)
+        return Fail(seen, causes=tuple(each.association for each in not_enforced))
     missing = known.missing or known.read_error
     if missing is not None:
         return unknown(missing)

@@ -1,7 +1,10 @@
 """Checks of private endpoint connections: pending connections, and approved ones of external subscriptions."""
 
+from typing import Any
+
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -28,6 +31,13 @@ def hidden(resource: Resource) -> bool:
     return resource.api_version_unknown and is_absent(resource.get(PATH))
 
 
+def rejected(resource: Resource, connections: list[Any], connection: Any) -> Cause:
+    """Return a connection as the cause of a failure, which its rejection closes."""
+    value = changed(connection, Edit(resource.id, STATE, "Rejected")) if isinstance(connection, dict) else connection
+    place = next(at for at, each in enumerate(connections) if each is connection)
+    return Cause.in_list(resource.id, PATH, connection, place, "privateEndpointConnections", value)
+
+
 def pending(resource: Resource, index: Index) -> Verdict:
     """Fail where a private endpoint connection is pending approval."""
     if hidden(resource):
@@ -38,7 +48,8 @@ def pending(resource: Resource, index: Index) -> Verdict:
     unapproved = [each for each in connections if same(get_path(each, STATE), "Pending")]
     if unapproved:
         names = [str(get_path(each, "id") or get_path(each, "name")) for each in unapproved]
-        return Fail((Evidence(f"{PATH}[].{STATE}", names, "no connection that is Pending"),))
+        seen = Evidence(f"{PATH}[].{STATE}", names, "no connection that is Pending")
+        return Fail((seen,), causes=tuple(rejected(resource, connections, each) for each in unapproved))
     if any(not any(same(get_path(each, STATE), known) for known in SETTLED) for each in connections):
         return unknown(not_returned_or_unknown(f"{PATH}[].{STATE}"))
     return Pass((Evidence(f"{PATH}[].{STATE}", [get_path(each, STATE) for each in connections]),))
@@ -48,11 +59,14 @@ def foreign(resource: Resource, index: Index) -> Verdict:
     """Fail where an approved private endpoint is in an external subscription."""
     if hidden(resource):
         return unknown(absent_at_unknown_version(PATH))
-    rows = [(get_path(each, STATE), get_path(each, TARGET)) for each in resource.items(PATH)]
+    connections = resource.items(PATH)
+    rows = [(get_path(each, STATE), get_path(each, TARGET)) for each in connections]
     approved = [target for status, target in rows if same(status, "Approved")]
     others = [each for each in approved if isinstance(each, str) and each and not in_own_tenant(resource, index, each)]
     if others:
-        return Fail((Evidence(f"{PATH}[].{TARGET}", others, "endpoints in your own tenant"),))
+        found = [each for each in connections if same(get_path(each, STATE), "Approved")]
+        causes = [rejected(resource, connections, each) for each in found if get_path(each, TARGET) in others]
+        return Fail((Evidence(f"{PATH}[].{TARGET}", others, "endpoints in your own tenant"),), causes=tuple(causes))
     unclear = [status for status, _ in rows if not any(same(status, each) for each in (*SETTLED, "Pending"))]
     if unclear or not all(isinstance(each, str) and each for each in approved):
         return unknown(Unread(PATH, "Azure did not return who connects, or returned an unrecognized state"))

@@ -34,7 +34,8 @@ def subnets_verdict(resource: Resource, index: Index, known: AllowedSubnets) -> 
         return NotApplicable(known.not_used)
     others = [each for each in known.ids if each and not in_own_tenant(resource, index, each)]
     if others:
-        return Fail((Evidence(path, others, "subnets in your own tenant"),))
+        causes = tuple(cause for id, cause in zip(known.ids, known.causes, strict=False) if id in others)
+        return Fail((Evidence(path, others, "subnets in your own tenant"),), causes=causes)
     if known.missing is not None:
         return unknown(known.missing)
     if not all(known.ids):

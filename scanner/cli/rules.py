@@ -152,7 +152,7 @@ def _not_assessed(rule: Rule) -> str:
 def _fix(rule: Rule) -> Iterator[Line]:
     fix = rule.fix
     for label, text in (
-        ("Fix", fix.az),
+        ("Fix", fix.text),
         ("Check first", fix.first_step),
         ("Bicep", fix.bicep),
         ("Terraform", fix.terraform),
@@ -161,6 +161,8 @@ def _fix(rule: Rule) -> Iterator[Line]:
         if text:
             is_whole = text.startswith("az ") or label in ("Bicep", "Terraform")
             yield Line(template(text), label, _COLUMN, whole=is_whole)
+    for each in fix.fields:
+        yield Line(f"<{each.name}>: {each.what}", "Field", _COLUMN)
     if fix.impact:
         yield Line(fix.impact, "Impact", _COLUMN)
 

@@ -1,6 +1,7 @@
-"""The findings document (schema `twolocks/1`): its parts as Structs, fingerprints, the order of rows."""
+"""The findings document (schema `twolocks/2`): its parts as Structs, fingerprints, the order of rows."""
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ import msgspec
 
 from scanner.model.exposure import LOCKS
 
-SCHEMA = "twolocks/1"
+SCHEMA = "twolocks/2"
+FIRST_SCHEMA = "twolocks/1"
+"""The schema before: a fix is one text. Documents of it are read."""
 
 
 class EvidenceRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -35,6 +38,49 @@ class May(msgspec.Struct, frozen=True, gc=False):
     authentication: str | None
 
 
+class FieldRow(msgspec.Struct, frozen=True, gc=False):
+    """A part of a command that only the user knows: it stands as `<NAME>` in commands and steps."""
+
+    name: str
+    what: str
+
+
+class PlaceRow(msgspec.Struct, frozen=True, gc=False):
+    """An endpoint of a resource."""
+
+    resource: str
+    endpoint: str
+
+
+class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """What closes a finding or an exposure.
+
+    `commands`: they change something, run as they are in this order, and each names its subscription. `steps`: words,
+    where no single command exists. `fields`: what only the user knows. `check_first`: a command that only reads.
+    `closes`: endpoints of the finding that the fix closes; `leaves`: those that stay open by their other lock or by
+    something else. `also_closes`: other endpoints that it closes. `impact`: what may stop working.
+    """
+
+    commands: list[str] = []
+    steps: list[str] = []
+    fields: list[FieldRow] = []
+    check_first: str = ""
+    closes: list[str] = []
+    leaves: list[str] = []
+    also_closes: list[PlaceRow] = []
+    impact: str = ""
+
+    @property
+    def text(self) -> str:
+        """Return commands, else steps, as one text: a line each."""
+        return "\n".join(self.commands or self.steps)
+
+    @property
+    def key(self) -> str:
+        """Return what is equal for equal fixes."""
+        return "\n".join((*self.commands, *self.steps))
+
+
 class ExposureRow(msgspec.Struct, kw_only=True, frozen=True):
     """An exposure. `reason`: why it is closed, intended, waived or of lower severity.
 
@@ -57,7 +103,7 @@ class ExposureRow(msgspec.Struct, kw_only=True, frozen=True):
     evidence: list[EvidenceRow]
     hops: list[HopRow]
     admits: list[str]
-    fix: str | None
+    fix: FixRow | None
     breaks: str | None
     fingerprint: str
     waiver: "WaiverRow | msgspec.UnsetType" = msgspec.UNSET
@@ -90,7 +136,7 @@ class FindingRow(msgspec.Struct, kw_only=True, frozen=True):
     endpoints: list[str]
     message: str
     evidence: list[EvidenceRow]
-    fix: str | None
+    fix: FixRow | None
     gaps: list[str]
     fingerprint: str
     waiver: WaiverRow | None = None
@@ -281,4 +327,28 @@ def now() -> str:
 
 def read_document(path: Path) -> Document:
     """Return the findings document of a file. Raises msgspec.DecodeError or ValidationError where it is none."""
-    return msgspec.json.decode(path.read_bytes(), type=Document)
+    return decode_document(path.read_bytes())
+
+
+_START = re.compile(rb'\s*\{\s*"schema"\s*:\s*"twolocks/1"')
+
+
+def decode_document(text: bytes | bytearray | memoryview) -> Document:
+    """Return a findings document of this schema, or of the one before. Raises as `read_document`."""
+    if _START.match(text) is None:
+        return msgspec.json.decode(text, type=Document)
+    raw = msgspec.json.decode(text)
+    for name in ("exposures", "findings"):
+        rows = raw.get(name)
+        for row in rows if isinstance(rows, list) else ():
+            if isinstance(row, dict) and isinstance(row.get("fix"), str):
+                row["fix"] = _fix_of_text(row["fix"])
+    return msgspec.convert({**raw, "schema": SCHEMA}, Document)
+
+
+def _fix_of_text(fix: str) -> dict[str, list[str]]:
+    """Return the fix of the first schema as an object: `az x`, or `Not on Basic. Move to Premium: az x`."""
+    words, colon, command = ("", ":", fix[3:]) if fix.startswith("az ") else fix.partition(": az ")
+    if not colon:
+        return {"steps": [fix]}
+    return {"commands": ["az " + command], **({"steps": [words + "."]} if words else {})}

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from scanner.document.schema import WaiverRow
+from scanner.document.schema import FixRow, WaiverRow
 from scanner.evaluate import locks
 from scanner.evaluate.endpoints import by_subject, exposures_of, parents_of
+from scanner.evaluate.fixes import Fixes
 from scanner.evaluate.gaps import GapLedger, ends
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.results import BundleResult, Crash
-from scanner.evaluate.rows import ExposureRows, crashed_row, failed_row, filled, inconclusive_row
+from scanner.evaluate.rows import ExposureRows, crashed_row, failed_row, inconclusive_row
 from scanner.evaluate.waiving import AcceptedLocks, accept_endpoints, accept_lock, accept_property, intended_of
 from scanner.model.exposure import LOCKS, Exposure
 from scanner.model.index import Index
@@ -46,10 +47,10 @@ class Context:
 
 def check_resource(context: Context, result: BundleResult, kind: ResourceType, top: Resource) -> None:
     """Check a top-level resource, and what lies below it, by the rules of one type."""
-    _check_locks(context, result, kind, top)
+    fixes = _check_locks(context, result, kind, top)
     for rule in context.enabled(kind):
         if not rule.lock:
-            _check_property(context, result, rule, top)
+            _check_property(context, result, rule, top, fixes)
 
 
 def check_unread(context: Context, result: BundleResult, kind: ResourceType, place: str, *missing: Unread) -> None:
@@ -61,15 +62,15 @@ def check_unread(context: Context, result: BundleResult, kind: ResourceType, pla
 # Property rules
 
 
-def _check_property(context: Context, result: BundleResult, rule: Rule, top: Resource) -> None:
+def _check_property(context: Context, result: BundleResult, rule: Rule, top: Resource, fixes: Fixes) -> None:
     if rule.subject is None:
-        _check_subject(context, result, rule, top, top)
+        _check_subject(context, result, rule, top, top, fixes)
         return
     parents, missing = parents_of(rule.subject, top)
     for parent in parents:
         children = parent.children(rule.subject)
         for child in children:
-            _check_subject(context, result, rule, child, top)
+            _check_subject(context, result, rule, child, top, fixes)
         if children.gap is not None:
             missing.append(children.gap)
         elif off := parent.off(rule.subject):
@@ -80,7 +81,9 @@ def _check_property(context: Context, result: BundleResult, rule: Rule, top: Res
         _add(context, result, rule, top.id, unknown(*missing, worst=rule.severity))
 
 
-def _check_subject(context: Context, result: BundleResult, rule: Rule, subject: Resource, top: Resource) -> None:
+def _check_subject(
+    context: Context, result: BundleResult, rule: Rule, subject: Resource, top: Resource, fixes: Fixes
+) -> None:
     try:
         verdict = _verdict(rule, subject, context.index)
     except Exception as error:  # noqa: BLE001 - a rule file may raise anything; the others go on
@@ -93,7 +96,10 @@ def _check_subject(context: Context, result: BundleResult, rule: Rule, subject: 
     severity = _severity(context.policy, rule, verdict)
     acceptance = accept_property(context.policy.waivers, rule, subject, sorted(verdict.endpoints), severity)
     context.gaps.add_partial(rule, verdict.undecided)
-    result.findings.append(failed_row(rule, verdict, subject, top, severity, acceptance))
+    fix, remedy = fixes.property_row(rule, verdict, subject)
+    row = failed_row(rule, verdict, subject, top, severity, acceptance, fix)
+    result.findings.append(row)
+    result.remedies[row.fingerprint] = remedy
 
 
 def _verdict(rule: Rule, subject: Resource, index: Index) -> Verdict:
@@ -111,10 +117,10 @@ def _verdict(rule: Rule, subject: Resource, index: Index) -> Verdict:
 
 
 class LockFailure(NamedTuple):
-    """A lock rule that failed on an endpoint, the command of its finding, and who accepted that for this endpoint."""
+    """A lock rule that failed on an endpoint, the fix of its finding, and who accepted that for this endpoint."""
 
     rule: Rule
-    fix: str | None
+    fix: FixRow
     waiver: WaiverRow | None
 
 
@@ -123,17 +129,20 @@ class _Endpoints:
     """What the lock rules found on the endpoints of one resource. Keys are the `id()` of exposures."""
 
     top: Resource
+    fixes: Fixes
     intended: dict[int, str]
     failures: dict[int, list[LockFailure]] = field(default_factory=dict)
     accepted: AcceptedLocks = field(default_factory=AcceptedLocks)
 
 
-def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top: Resource) -> None:
+def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top: Resource) -> Fixes:
+    """Check the lock rules of a type on a resource. Return what makes the fixes of its findings."""
     rules = [rule for rule in context.enabled(kind) if rule.lock]
     if not rules:
-        return
+        return Fixes(top, context.index, (), ())
     exposures, problem = exposures_of(kind, top, context.index)
-    endpoints = _Endpoints(top, intended_of(exposures, top, context.policy.intended))
+    fixes = Fixes(top, context.index, exposures, rules)
+    endpoints = _Endpoints(top, fixes, intended_of(exposures, top, context.policy.intended))
     for rule in rules:
         if problem is not None:
             _add_crash(context, result, rule, top, problem)
@@ -142,6 +151,7 @@ def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top
             _check_lock(context, result, rule, subject, group, endpoints)
     for each in exposures:
         _add_exposure(context, result, each, endpoints)
+    return fixes
 
 
 def _check_lock(
@@ -168,22 +178,22 @@ def _check_lock(
         inconclusive = [each for each in found.inconclusive if id(each) not in intended]
         verdict = locks.evaluate(rule.category, [*left, *inconclusive], rule.credentials).verdict
     assert isinstance(verdict, Fail)
-    worst = max(left or found.failing, key=lambda each: each.severity or Severity.info)
-    fix = worst.fix_instruction or worst.remedies.get(rule.category, "")
     severity = _severity(context.policy, rule, verdict)
     acceptance = accept_lock(waivers, rule, subject, found.failing, accepted, intended)
     context.gaps.add_partial(rule, verdict.undecided)
+    fix, remedy = endpoints.fixes.row(rule, subject, found.failing)
     row = failed_row(rule, verdict, subject, endpoints.top, severity, acceptance, fix)
     result.findings.append(row)
+    result.remedies[row.fingerprint] = remedy
     for each in found.failing:
-        failure = LockFailure(rule, row.fix, accepted.get(id(each)))
+        failure = LockFailure(rule, fix, accepted.get(id(each)))
         endpoints.failures.setdefault(id(each), []).append(failure)
 
 
 def _add_exposure(context: Context, result: BundleResult, exposure: Exposure, endpoints: _Endpoints) -> None:
     top, failures = endpoints.top, endpoints.failures.get(id(exposure), [])
     state, reason, waiver = _state(exposure, failures, endpoints.intended.get(id(exposure)))
-    fix, breaks = _fix(exposure, failures, top)
+    fix, breaks = _fix(exposure, failures)
     reason = reason or exposure.justification
     row = context.exposure_rows.row(exposure, top, state=state, reason=reason, waiver=waiver, fix=fix, breaks=breaks)
     result.exposures.append(row)
@@ -208,13 +218,18 @@ def _state(
     return "open", "", None
 
 
-def _fix(exposure: Exposure, failures: Sequence[LockFailure], top: Resource) -> tuple[str | None, str | None]:
-    """Return the command that fixes an endpoint, and what it breaks: of those that nobody accepted, the cheapest."""
-    if exposure.fix_instruction and exposure.severity is not None:
-        return filled(exposure.fix_instruction, exposure.subject or top, top), None
+def _fix(exposure: Exposure, failures: Sequence[LockFailure]) -> tuple[FixRow | None, str | None]:
+    """Return the fix of an endpoint, and what it breaks: of those that nobody accepted, one that closes it, the
+    cheapest first.
+    """
     left = [each for each in failures if each.waiver is None] or failures
-    cheapest = min(left, key=lambda each: (each.rule.fix.cost, LOCKS.index(each.rule.category)), default=None)
-    return (None, None) if cheapest is None else (cheapest.fix, cheapest.rule.fix.impact)
+    best = min(left, key=lambda each: _cost(exposure, each), default=None)
+    return (None, None) if best is None else (best.fix, best.rule.fix.impact)
+
+
+def _cost(exposure: Exposure, failure: LockFailure) -> tuple[bool, int, int]:
+    rule = failure.rule
+    return exposure.endpoint not in failure.fix.closes, rule.fix.cost, LOCKS.index(rule.category)
 
 
 # Findings

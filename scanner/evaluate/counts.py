@@ -18,7 +18,7 @@ class FixGroup:
     """The open endpoints of one resource that one command closes. Title and fingerprint are those of the worst one."""
 
     resource: str
-    fix: str
+    fix: rows.FixRow | None
     severity: str
     title: str
     endpoints: list[str] = field(default_factory=list)
@@ -140,13 +140,13 @@ class Counts:
                 self.worst_by_gap[url] = max(worst, self.worst_by_gap.get(url, worst))
 
     def _group(self, row: rows.ExposureRow) -> None:
-        key = (row.resource.lower(), row.fix or row.endpoint)
+        key = (row.resource.lower(), row.fix.key if row.fix else row.endpoint)
         group = self._groups.get(key)
         if group is None or rank(row.severity) < rank(group.severity):
             known = group.endpoints if group else []
             known.insert(0, row.endpoint)
             severity = str(row.severity)
-            self._groups[key] = FixGroup(row.resource, row.fix or "", severity, row.title, known, row.fingerprint)
+            self._groups[key] = FixGroup(row.resource, row.fix, severity, row.title, known, row.fingerprint)
         else:
             group.endpoints.append(row.endpoint)
         if len(self._groups) > 2 * GROUPS:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from scanner.evaluate.rows import filled
+from scanner.evaluate.placeholders import filled
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.rule import Rule

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from scanner.document.schema import ExposureRow, FindingRow, GapRow, ScopeRow
 from scanner.evaluate.counts import Counts
+from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 
 
@@ -28,6 +29,8 @@ class BundleResult:
     """The ids of the rules that passed, by resource id."""
     not_applicable: dict[str, dict[str, str]] = field(default_factory=dict)
     """Why rules do not apply, by resource id and rule id."""
+    remedies: dict[str, Remedy] = field(default_factory=dict)
+    """What each fix changes, by the fingerprint of its finding."""
     resources: dict[str, Resource] = field(default_factory=dict)
     """The resources that the document describes, by id."""
 

@@ -1,7 +1,6 @@
-"""Rows of the findings document, made of verdicts and exposures, with commands whose names are filled in."""
+"""Rows of the findings document, made of verdicts and exposures and their fixes."""
 
-import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -9,6 +8,7 @@ from scanner.document.schema import (
     EvidenceRow,
     ExposureRow,
     FindingRow,
+    FixRow,
     HopRow,
     May,
     Remediation,
@@ -34,9 +34,9 @@ def failed_row(
     top: Resource,
     severity: Severity,
     acceptance: Acceptance,
-    fix: str = "",
+    fix: FixRow,
 ) -> FindingRow:
-    """Return the finding of a failed check. `fix`: the command of just this failure, where there is one."""
+    """Return the finding of a failed check."""
     message = verdict.message or f"{rule.title}."
     if verdict.undecided:
         message += f" Other endpoints are inconclusive: {verdict.undecided[0]}."
@@ -50,7 +50,7 @@ def failed_row(
         endpoints=sorted(verdict.endpoints),
         message=message + acceptance.message,
         evidence=[evidence_row(each) for each in (*verdict.evidence, *managed(top))],
-        fix=filled(fix or verdict.fix or rule.fix.az, subject, top),
+        fix=fix,
         gaps=list(dict.fromkeys(each.gap for each in verdict.undecided if each.gap)),
         fingerprint=finding_fingerprint(rule.first_id, subject.id),
         waiver=acceptance.waiver,
@@ -144,7 +144,7 @@ class ExposureRows:
         state: str,
         reason: str,
         waiver: WaiverRow | None,
-        fix: str | None,
+        fix: FixRow | None,
         breaks: str | None,
     ) -> ExposureRow:
         """Return the row of one endpoint. `waiver`: who accepted it, where its state is `waived`."""
@@ -245,34 +245,6 @@ def resource_row(resource: Resource, tags: Sequence[str]) -> ResourceRow:
     )
 
 
-_PLACEHOLDERS: dict[str, Callable[[Resource, Resource], str]] = {
-    "name": lambda subject, top: subject.name,
-    "id": lambda subject, top: subject.id,
-    "group": lambda subject, top: subject.group,
-    "subscription": lambda subject, top: subject.subscription,
-    "top": lambda subject, top: top.name,
-    "top_id": lambda subject, top: top.id,
-    "location": lambda subject, top: top.location,
-}
-
-
-class _Placeholders(dict[str, str]):
-    """The values of a command's placeholders, made when they are looked up. Other words in braces stay."""
-
-    def __init__(self, subject: Resource, top: Resource) -> None:
-        self._subject = subject
-        self._top = top
-
-    def __missing__(self, key: str) -> str:
-        make = _PLACEHOLDERS.get(key)
-        return "{" + key + "}" if make is None else shlex.quote(make(self._subject, self._top))
-
-
-def filled(template: str, subject: Resource, top: Resource) -> str:
-    """Return a command with the names of a resource filled in, each quoted for POSIX shells; "" stays ""."""
-    return template.format_map(_Placeholders(subject, top))
-
-
 def rule_row(rule: Rule) -> RuleRow:
     """Return a rule as the document describes it."""
     return RuleRow(
@@ -288,7 +260,7 @@ def rule_row(rule: Rule) -> RuleRow:
 
 def remediation(fix: Fix) -> Remediation:
     return Remediation(
-        az=fix.az,
+        az=fix.text,
         bicep=fix.bicep,
         terraform=fix.terraform,
         portal=fix.portal,

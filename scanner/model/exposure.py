@@ -2,55 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from scanner.model.addresses import AddressSet
 from scanner.model.json_paths import MISSING, is_absent, same
+from scanner.model.levels import LOCKS, Auth, EndpointKind, Level, Reach, cell
 from scanner.model.once import once
+from scanner.model.remedy import Cause, Remedy
 from scanner.model.resource import Resource
 from scanner.model.verdict import ABSENT, Evidence, Severity, Unread, not_returned, unknown_value
-
-
-class Reach(IntEnum):
-    """The callers that can open a connection, from few to all. JSON holds the name."""
-
-    none = 0
-    private = 1
-    selected = 2
-    wide = 3
-    azure = 4
-    internet = 5
-
-
-class Auth(IntEnum):
-    """The weakest credential that an endpoint accepts, from strong to weak. JSON holds the name."""
-
-    identity = 1
-    shared = 2
-    anonymous = 3
-
-
-Level = Reach | Auth
-EndpointKind = Literal["data", "admin", "app"]
-LOCKS = ("anonymous-access", "authentication", "network")
-
-_TABLE: dict[tuple[bool, Auth], tuple[Severity | None, ...]] = {
-    # (is an app, authentication): internet, azure and wide, selected, private
-    (False, Auth.anonymous): (Severity.critical, Severity.critical, Severity.high, Severity.medium),
-    (False, Auth.shared): (Severity.high, Severity.high, Severity.medium, Severity.low),
-    (False, Auth.identity): (Severity.medium, Severity.medium, None, None),
-    (True, Auth.anonymous): (Severity.medium, Severity.medium, Severity.low, None),
-    (True, Auth.shared): (Severity.low, Severity.low, None, None),
-    (True, Auth.identity): (None, None, None, None),
-}
-_COLUMN = {Reach.internet: 0, Reach.azure: 1, Reach.wide: 1, Reach.selected: 2, Reach.private: 3}
-
-
-def cell(kind: EndpointKind, auth: Auth, reach: Reach) -> Severity | None:
-    """Return the severity of an endpoint with these two locks; None where it counts as closed."""
-    return None if reach is Reach.none else _TABLE[kind == "app", auth][_COLUMN[reach]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +35,9 @@ class Grant:
     address.
     `ids`: the subnets, private endpoints or subscriptions that are allowed.
     `rules`: the rules of which `addresses` is the union, each as it was read, with its addresses.
+    `cause`: what grants it, None where the fix of the lock rule removes it; `parts`: the causes of a union, each with
+    its addresses. `switch`: a setting that closes it too. `then`: what is granted once the cause is removed, None for
+    nothing of that lock.
     """
 
     level: Level
@@ -83,11 +47,25 @@ class Grant:
     addresses: AddressSet | None = None
     ids: tuple[str, ...] = ()
     rules: tuple[tuple[Any, AddressSet], ...] = field(default=(), compare=False)
+    cause: Cause | None = field(default=None, compare=False)
+    parts: tuple[tuple[Cause, AddressSet], ...] = field(default=(), compare=False)
+    switch: Cause | None = field(default=None, compare=False)
+    then: "Lock | None" = field(default=None, compare=False)
 
-    def with_evidence(self, seen: tuple[Evidence, ...]) -> "Grant":
-        """Return the same grant with more evidence, which comes first."""
+    def with_evidence(self, seen: tuple[Evidence, ...], switch: Cause | None = None) -> "Grant":
+        """Return the same grant with more evidence, which comes first. `switch`: a setting that closes it too."""
         return Grant(
-            self.level, (*seen, *self.evidence), self.description, self.name, self.addresses, self.ids, self.rules
+            self.level,
+            (*seen, *self.evidence),
+            self.description,
+            self.name,
+            self.addresses,
+            self.ids,
+            self.rules,
+            self.cause,
+            self.parts,
+            switch or self.switch,
+            self.then,
         )
 
 
@@ -131,6 +109,10 @@ class Lock:
         return replace(
             self, grants=grants, possible_grants=tuple(replace(each, name=name) for each in self.possible_grants)
         )
+
+    def with_switch(self, switch: Cause) -> "Lock":
+        """Return the same lock with a setting that closes the whole endpoint."""
+        return replace(self, grants=tuple(replace(each, switch=switch) for each in self.grants))
 
     def select(self, names: Iterable[str]) -> "Lock":
         """Return the lock with the grants of these names, and those without a name."""
@@ -183,9 +165,16 @@ class Lock:
 NO_GRANT = Lock()
 
 
-def grant(level: Level, *evidence: Evidence, description: str = "", hops: Iterable[Hop] = ()) -> Lock:
+def grant(
+    level: Level,
+    *evidence: Evidence,
+    description: str = "",
+    hops: Iterable[Hop] = (),
+    cause: Cause | None = None,
+    then: Lock | None = None,
+) -> Lock:
     """Return a lock with one grant."""
-    return Lock((Grant(level, evidence, description),), hops=tuple(hops))
+    return Lock((Grant(level, evidence, description, cause=cause, then=then),), hops=tuple(hops))
 
 
 def possible(level: Level, missing: Unread, *evidence: Evidence, hops: Iterable[Hop] = ()) -> Lock:
@@ -246,6 +235,8 @@ class Switch:
             return self._possible(resource, unknown_value(self.path, value))
         if gone and resource.api_version_unknown and lock.grants[0].level < self.widest:
             return self._possible(resource, Unread(self.path, "missing from a record of unknown API version"))
+        if resource.id != resource.bundle.id and (cause := lock.grants[0].cause) is not None:
+            return Lock((replace(lock.grants[0], cause=cause.at(resource.id)),))
         return lock
 
     def _possible(self, resource: Resource, missing: Unread) -> Lock:
@@ -261,8 +252,11 @@ def _sure(switch: Switch, value: Any) -> Lock | None:
     level = switch.level(switch.absent if gone else value)
     if level is None:
         return None
-    seen = Evidence(switch.path, ABSENT if value is MISSING else value, switch.expected())
-    return grant(level, seen, description=switch.descriptions.get(level, ""))
+    best = switch.expected()
+    seen = Evidence(switch.path, ABSENT if value is MISSING else value, best)
+    strict = level == switch.strictest
+    cause, then = (None, None) if strict else (Cause("", switch.path, value=best), grant(switch.strictest))
+    return grant(level, seen, description=switch.descriptions.get(level, ""), cause=cause, then=then)
 
 
 @dataclass(frozen=True)
@@ -275,8 +269,8 @@ class Exposure:
     `severity_steps_down`: lowers every severity by so many steps. `max_severity`: the highest severity of a reach up to
     `max_severity_up_to`. `counts_as_closed_up_to`: a reach up to this counts as closed, because nothing is left to
     close. Each of the three needs a `justification` (reason and source).
-    `fix_instruction`: shown in place of a command where this SKU cannot be closed. `admits`: access that requires an
-    identity by itself.
+    `remedies`: what closes a lock of this endpoint, by category, where it is not the fix of the rule. `admits`: access
+    that requires an identity by itself.
     `hidden_rules`: names rules that only the service itself shows. Where nothing else allows a caller, network rules
     are not applicable for that reason.
     """
@@ -294,9 +288,7 @@ class Exposure:
     severity_steps_down: int = 0
     counts_as_closed_up_to: Reach = Reach.none
     justification: str = ""
-    fix_instruction: str = ""
-    remedies: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Commands that close a lock of this endpoint, by category; words in braces are filled in as in a `Fix`."""
+    remedies: Mapping[str, Remedy] = field(default_factory=dict, hash=False)
     admits: tuple[str, ...] = ()
     hidden_rules: str = ""
 

@@ -41,6 +41,8 @@ def row_of(data: dict[str, Any]) -> RuleData:
     row = msgspec.convert(data, RuleData)
     if (row.check is None) == (row.lock is None):
         raise BadRow("a rule needs a check or a lock")
+    if not row.fix.az and not row.fix.steps:
+        raise BadRow("a fix needs az or steps", "fix")
     if row.check is not None:
         _consistent(row, row.check)
     return row
@@ -216,7 +218,20 @@ def _fix(row: RuleData, of: ResourceType | Read) -> Fix:
         check_first=fix.check_first,
         try_first=fix.try_first,
         cost=fix.cost,
+        steps=fix.steps,
+        change=fix.change or _change(row, of),
+        add=fix.add,
+        delete=fix.delete,
     )
+
+
+def _change(row: RuleData, of: ResourceType | Read) -> dict[str, Any]:
+    """Return the change to the first good value of a property rule's path, {} where a row does not say it."""
+    check, fix = row.check, row.fix
+    if check is None or not check.good or not check.path or not fix.az or fix.add or fix.delete:
+        return {}
+    below = f"{of.path} " if isinstance(of, Read) and of.one else ""
+    return {f"{below}{check.path}": check.good[0]}
 
 
 def _bicep(row: CheckRow, of: ResourceType | Read) -> str:

@@ -1,13 +1,14 @@
 """A rule as a plain value, and the decorator that makes one of a function."""
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scanner.model.exposure import LOCKS
+from scanner.model.remedy import ADD, Deletion, Edit, Field, Step, fields_of
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule_row import RuleData, SeverityName
@@ -39,6 +40,12 @@ class Fix:
 
     Templates are filled with shell-quoted words: `{name}` and `{id}` of the subject, `{group}`, `{subscription}`
     (its id), `{top}` and `{top_id}` of the top-level resource, `{location}`, `{sku}`. Double other braces.
+    A word in angle brackets (`<YOUR_RANGE>`) is a field: what only the user knows; see `remedy.FIELDS`.
+    Of a rule with causes also `{cause}` (the id), `{entry}`, `{path}` and `{place}` of what is removed.
+    `steps`: what to do in words, where no single command exists; `az` is then "".
+    `change`: what the command changes, by path: "properties.x" of the subject, "config/web properties.x" of what is
+    below it, "{top_id}/config/web properties.x" of another resource. `add`: entries that it adds to the list at a path.
+    `delete`: the template of the id that it deletes.
     `impact`: what may stop working. `check_first`: a command that only reads. `try_first`: a reversible change.
     `cost`: the effort, by which the locks of an endpoint are ordered (1 a switch, 2 clients must change, 3 a move).
     `terraform`: `resource.argument = value`. `terraform_page`: the provider's page that was read.
@@ -53,11 +60,47 @@ class Fix:
     check_first: str = ""
     try_first: str = ""
     cost: int = 1
+    steps: tuple[str, ...] = ()
+    change: Mapping[str, Any] = field(default_factory=dict)
+    add: Mapping[str, Any] = field(default_factory=dict)
+    delete: str = ""
 
     @property
     def first_step(self) -> str:
         """Return the command to run before the fix, "" where there is none."""
         return self.check_first or self.try_first
+
+    @property
+    def text(self) -> str:
+        """Return the command, or the steps as one text."""
+        return self.az or " ".join(self.steps)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Return what only the user knows, of the command and the steps."""
+        return fields_of((self.az, *self.steps))
+
+    def changes(self, subject: Resource, top: Resource) -> Iterator[Step]:
+        """Yield what the command changes on a resource."""
+        ids = {"id": subject.id, "top_id": top.id}
+        for place, value in self.change.items():
+            yield Edit(*_place(place, subject, ids), _named(value, subject))
+        for place, value in self.add.items():
+            yield Edit(*_place(place, subject, ids), value, ADD)
+        if self.delete:
+            yield Deletion(self.delete.format_map(ids))
+
+
+def _named(value: Any, subject: Resource) -> Any:
+    return subject.name if value == "{name}" else value
+
+
+def _place(place: str, subject: Resource, ids: Mapping[str, str]) -> tuple[str, str]:
+    """Return the id and the path of a key of `change`."""
+    below, _, path = place.rpartition(" ")
+    if below.startswith("{"):
+        return below.format_map(ids), path
+    return f"{subject.id}/{below}" if below else subject.id, path
 
 
 def word(text: str) -> str:

@@ -1,6 +1,6 @@
 """The keys of a row: a rule as data."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -76,11 +76,19 @@ class LockRow(Struct, frozen=True, forbid_unknown_fields=True):
     credentials: Names = ()
 
 
-class FixRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """The fix; see `Fix`. A `bicep` that is left out follows from the path of the check."""
+class FixData(Struct, frozen=True, forbid_unknown_fields=True):
+    """The fix; see `Fix`. A `bicep` or a `change` that is left out follows from the path of the check.
 
-    az: str
+    A rule needs `az` or `steps`. The fix of a lock rule changes what its rows say in `change` and `add`; rules and
+    entries of lists that allow a caller have commands of their own, which need no row.
+    """
+
     impact: str
+    az: str = ""
+    steps: Names = ()
+    change: dict[str, Any] = {}
+    add: dict[str, Any] = {}
+    delete: str = ""
     bicep: str | None = None
     terraform: str = ""
     terraform_page: str = ""
@@ -97,7 +105,7 @@ class RuleData(Struct, frozen=True, forbid_unknown_fields=True):
     pass_title: str
     category: str
     why: str
-    fix: FixRow
+    fix: FixData
     check: CheckRow | None = None
     lock: LockRow | None = None
     unless: tuple[UnlessRow, ...] = ()

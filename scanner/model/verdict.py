@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import Final
 
 from scanner.model.json_paths import MISSING
+from scanner.model.remedy import Cause
 
 ABSENT: Final = "absent"
 """The value of evidence for a property that the body does not have; `None` is a property that is null."""
@@ -108,14 +109,17 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The fault is there. `severity` overrides the rule's own; `message` says more than the rule's title."""
+    """The fault is there. `severity` overrides the rule's own; `message` says more than the rule's title.
+
+    `causes`: what the fix removes; the rule's command runs for each, with `{cause}`, `{entry}`, `{path}` and `{place}`.
+    """
 
     evidence: tuple[Evidence, ...]
     message: str = ""
     severity: Severity | None = None
     endpoints: tuple[str, ...] = ()
     undecided: tuple[Unread, ...] = ()
-    fix: str | None = None
+    causes: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

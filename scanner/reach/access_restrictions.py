@@ -8,6 +8,7 @@ itself, so the tag AzureFrontDoor.Backend together with the id of the own profil
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, Bad
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
+from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import AllowedSubnets
@@ -44,12 +46,24 @@ class _Evaluation:
     rest: AddressSet = ALL_ADDRESSES
     allowed: AddressSet = NO_ADDRESSES
     subnets: list[str] = field(default_factory=list)
+    subnet_causes: list[Cause] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     grants: list[Grant] = field(default_factory=list)
     possible_grants: list[PossibleGrant] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     allow_rules: list[tuple[Any, AddressSet]] = field(default_factory=list)
     """The rules that allow, with their addresses."""
+    denied: AddressSet = NO_ADDRESSES
+    parts: list[tuple[Cause, AddressSet]] = field(default_factory=list)
+    """What allows, each as if it were the only one, but for the addresses that an earlier rule denies."""
+    holder: str = ""
+    places: dict[int, int] = field(default_factory=dict)
+    also: tuple[Cause, ...] = ()
+
+    def cause(self, rule: Any) -> Cause:
+        """Return a rule as the cause of a grant."""
+        place = self.places.get(id(rule), -1)
+        return Cause(self.holder or self.site.id, self.path, rule, place=place, also=self.also)
 
     def possible(self, why: str, level: Reach = Reach.internet) -> None:
         self.possible_grants.append(PossibleGrant(level, Unread(self.path, why)))
@@ -64,11 +78,15 @@ def restrictions(site: Resource, index: Index, config: Resource, *, scm: bool = 
         missing = not_returned(path)
         hop = Hop("firewall", "Access restrictions", missing.why, allows=None)
         return Lock(possible_grants=(PossibleGrant(Reach.internet, missing, (config.evidence(path),)),), hops=(hop,))
-    walk = _walked(site, index, path, entries)
+    default = config.get(default_path)
+    deny = Cause(config.id, default_path, value="Deny")
+    walk = _walked(site, index, path, entries, config.id, () if same(default, "Deny") else (deny,))
     implicit = [entry for entry in entries if _implicit(entry)]
     rules = [entry for entry in entries if not _implicit(entry)]
-    default = config.get(default_path)
+    allowed = walk.allowed
     _end(walk, default, rules, implicit, default_path, config.why_absent_is_unknown)
+    if walk.allowed != allowed:
+        walk.parts.append((deny, ALL_ADDRESSES - walk.denied))
     return _result(walk, "Access restrictions", len(rules), config.evidence(default_path, "Deny"))
 
 
@@ -77,6 +95,7 @@ def restricted_subnets(site: Resource, index: Index, config: Resource) -> Allowe
     `config/web`.
     """
     ids: list[str] = []
+    causes: list[Cause] = []
     missing: Unread | None = None
     for name in dict.fromkeys(_list_of(config, scm) for scm in (False, True)):
         path = f"properties.{name}"
@@ -84,10 +103,15 @@ def restricted_subnets(site: Resource, index: Index, config: Resource) -> Allowe
         if not isinstance(entries, list):
             missing = missing or not_returned(path)
             continue
-        ids += _walked(site, index, path, entries).subnets
+        walk = _walked(site, index, path, entries, config.id)
+        ids += walk.subnets
+        deny = (Edit(config.id, f"{path}DefaultAction", "Deny"),)
+        causes += (each._replace(effect=deny) for each in walk.subnet_causes)
         if any(map(_may_name_unseen_subnet, entries)):
             missing = missing or Unread(path, "the subnet that a rule allows is not known")
-    return AllowedSubnets(f"{_list_of(config, False)}[].vnetSubnetResourceId", tuple(dict.fromkeys(ids)), missing)
+    return AllowedSubnets(
+        f"{_list_of(config, False)}[].vnetSubnetResourceId", tuple(ids), missing, causes=tuple(causes)
+    )
 
 
 def _may_name_unseen_subnet(entry: Any) -> bool:
@@ -106,18 +130,35 @@ def _list_of(config: Resource, scm: bool) -> str:
     return "scmIpSecurityRestrictions" if own else "ipSecurityRestrictions"
 
 
-def _walked(site: Resource, index: Index, path: str, entries: list[Any]) -> _Evaluation:
+def _walked(
+    site: Resource, index: Index, path: str, entries: list[Any], holder: str = "", also: tuple[Cause, ...] = ()
+) -> _Evaluation:
     """Return the evaluation of a list of rules by priority, up to the one that leaves no address."""
-    walk = _Evaluation(site, index, path)
+    places = {id(entry): place for place, entry in enumerate(entries)}
+    walk = _Evaluation(site, index, path, holder=holder, places=places, also=also)
     rules = [entry for entry in entries if not _implicit(entry)]
     placed = [rule for rule in rules if _placed(rule)]
     if len(placed) < len(rules):
         walk.possible("the priority of a rule is not a number")
     for rule in sorted(placed, key=_order):
         if walk.rest.is_empty:
-            break
-        _take(walk, rule)
+            _shadowed(walk, rule)
+        else:
+            _take(walk, rule)
     return walk
+
+
+def _shadowed(walk: _Evaluation, rule: Any) -> None:
+    """Add a rule for addresses that earlier rules leave none of: it counts once one of those is removed."""
+    text = get_path(rule, "ipAddress")
+    if _is_allow(rule) and isinstance(text, str) and same(get_path(rule, "tag"), "Default"):
+        with suppress(BadAddress):
+            walk.parts.append((walk.cause(rule), parse(text) - walk.denied))
+
+
+def _is_allow(rule: Any) -> bool:
+    action = get_path(rule, "action")
+    return is_absent(action) or same(action, "Allow")
 
 
 def _placed(entry: Any) -> bool:
@@ -179,13 +220,13 @@ def _take(walk: _Evaluation, rule: Any) -> None:
         return
     subnet = get_path(rule, "vnetSubnetResourceId")
     if isinstance(subnet, str) and subnet:
-        _subnet(walk, subnet, action)
+        _subnet(walk, subnet, action, walk.cause(rule))
         return
     text = get_path(rule, "ipAddress")
     tag = get_path(rule, "tag")
     if same(tag, "ServiceTag"):
         if action == "allow":
-            _tags(walk, str(text), headers)
+            _tags(walk, str(text), headers, walk.cause(rule))
         return
     if tag not in (MISSING, None, "") and not same(tag, "Default"):
         if action == "allow":
@@ -208,18 +249,22 @@ def _apply(walk: _Evaluation, rule: Any, action: str, text: Any) -> None:
         walk.allowed |= addresses & walk.rest
         walk.texts.append(str(text))
         walk.allow_rules.append((rule, addresses & walk.rest))
+        walk.parts.append((walk.cause(rule), addresses - walk.denied))
+    if action == "deny":
+        walk.denied |= addresses
     if action != "none":
         walk.rest -= addresses
 
 
-def _subnet(walk: _Evaluation, subnet: str, action: str) -> None:
+def _subnet(walk: _Evaluation, subnet: str, action: str, cause: Cause) -> None:
     if action == "deny":
         walk.refused.add(subnet.lower())
     elif action == "allow" and subnet.lower() not in walk.refused:
         walk.subnets.append(subnet)
+        walk.subnet_causes.append(cause)
 
 
-def _tags(walk: _Evaluation, text: str, headers: dict[str, Any]) -> None:
+def _tags(walk: _Evaluation, text: str, headers: dict[str, Any], cause: Cause) -> None:
     names = [name for name in (part.strip() for part in text.split(",")) if name]
     if not names:
         walk.possible("a service tag rule names no tag")
@@ -227,11 +272,12 @@ def _tags(walk: _Evaluation, text: str, headers: dict[str, Any]) -> None:
         seen = Evidence(walk.path, f"the service tag {name}")
         ids = _front_door_ids(headers)
         if name.lower() == FRONT_DOOR and ids:
-            _front_door(walk, ids, seen)
+            _front_door(walk, ids, seen, cause)
             continue
         grant, tag = grant_from_tag(name, seen)
         if grant is not None:
-            walk.grants.append(Grant(grant.level, grant.evidence, f"{tag.why} (the service tag {tag.name})"))
+            why = f"{tag.why} (the service tag {tag.name})"
+            walk.grants.append(Grant(grant.level, grant.evidence, why, cause=cause))
 
 
 def _front_door_ids(headers: dict[str, Any]) -> list[str]:
@@ -239,7 +285,7 @@ def _front_door_ids(headers: dict[str, Any]) -> list[str]:
     return [str(value) for value in values] if isinstance(values, list) else []
 
 
-def _front_door(walk: _Evaluation, ids: list[str], seen: Evidence) -> None:
+def _front_door(walk: _Evaluation, ids: list[str], seen: Evidence, cause: Cause) -> None:
     known = cached(walk.index, "front door ids", _profiles)
     missing = walk.index.of_type("Microsoft.Cdn/profiles")[1] or walk.index.of_type("Microsoft.Network/frontDoors")[1]
     names = [known[each.lower()] for each in ids if each.lower() in known]
@@ -249,7 +295,8 @@ def _front_door(walk: _Evaluation, ids: list[str], seen: Evidence) -> None:
         if missing is not None:
             walk.possible_grants.append(PossibleGrant(Reach.azure, missing, facts))
         description = "a Front Door profile that is not visible to this scan"
-        walk.grants.append(Grant(Reach.azure if missing is None else Reach.selected, facts, description))
+        level = Reach.azure if missing is None else Reach.selected
+        walk.grants.append(Grant(level, facts, description, cause=cause))
     if names:
         facts = (seen, Evidence(f"{walk.path}[].headers.x-azure-fdid", ids))
         walk.grants.append(Grant(Reach.selected, facts, f"the Front Door profile {join_with_and(names)}"))
@@ -288,7 +335,11 @@ def _result(walk: _Evaluation, name: str, count: int, *default: Evidence) -> Loc
     facts = (*default, Evidence(walk.path, shown or f"{count} rules"), *private_range_evidence(walk.path, walk.allowed))
     grant = grant_from_addresses(walk.allowed, walk.index, *facts)
     subnets = grants_from_ids(walk.site, walk.index, walk.path, walk.subnets, "a subnet")
-    grants = (*((replace(grant, rules=tuple(walk.allow_rules)),) if grant else ()), *walk.grants, *subnets)
+    grants = (
+        *((replace(grant, rules=tuple(walk.allow_rules), parts=tuple(walk.parts)),) if grant else ()),
+        *walk.grants,
+        *subnets,
+    )
     allows = True if grants else (None if walk.possible_grants else False)
     detail = join_with_and(_details(grants)) or ("not read" if walk.possible_grants else f"{count} rules allow no one")
     if not grants and not walk.possible_grants:

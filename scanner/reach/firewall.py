@@ -10,6 +10,7 @@ from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach, possi
 from scanner.model.ids import subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import NOT_READ, Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall_row import Firewall, RuleList
@@ -18,6 +19,7 @@ from scanner.reach.firewall_rules import (
     allows,
     default_action,
     entries_of,
+    entry_cause,
     rules_lock,
     text_member,
     trusted_access,
@@ -77,6 +79,8 @@ class AllowedSubnets:
     ids: tuple[str, ...] = ()
     missing: Unread | None = None
     not_used: str = ""
+    causes: tuple[Cause, ...] = ()
+    """The entries that allow them, in the same order."""
 
 
 def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedSubnets:
@@ -93,8 +97,13 @@ def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedS
         return AllowedSubnets(path, not_used=not_used)
     if reading.holder_gap is not None:
         return AllowedSubnets(path, missing=reading.holder_gap)
-    read = [(rules.id, *entries_of(reading, rules)) for rules in row.subnets]
-    ids = tuple(text_member(entry, member) for member, entries, _ in read for entry in entries)
+    read = [(rules, *entries_of(reading, rules)) for rules in row.subnets]
+    ids = tuple(text_member(entry, rules.id) for rules, entries, _ in read for entry in entries)
+    causes = tuple(
+        entry_cause(reading, rules, entry, place, rules.id)
+        for rules, entries, _ in read
+        for place, entry in enumerate(entries)
+    )
     missing = next((gap for _, _, gap in read if gap is not None), None)
     if not ids and default_action(reading)[0] and not (reading.holder or resource).api_version_unknown:
         return AllowedSubnets(path, not_used="it allows every network and names none")
@@ -104,7 +113,7 @@ def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedS
     )
     if absent and missing is None:
         missing = not_returned(path)
-    return AllowedSubnets(path, ids, missing)
+    return AllowedSubnets(path, ids, missing, causes=causes)
 
 
 def why_rules_not_used(resource: Resource, index: Index, row: Firewall) -> str:
@@ -163,7 +172,9 @@ def _own(reading: FirewallReading, switch: PublicSwitch, rules: Lock | None) -> 
     if switch.state != "enabled" and switch.possible is None:
         return Lock(admits=trusted_access(reading))
     lock = rules if rules is not None else rules_lock(reading)
-    ways = tuple(grant.with_evidence(switch.seen) for grant in lock.grants if grant.level)
+    public = reading.row.public
+    off = Cause(reading.resource.id, public, value=reading.row.disabled[0]) if public else None
+    ways = tuple(grant.with_evidence(switch.seen, off) for grant in lock.grants if grant.level)
     reading.facts += [fact for grant in lock.grants if not grant.level for fact in grant.evidence]
     lock = Lock(ways, lock.possible_grants, lock.hops, lock.admits or trusted_access(reading))
     if switch.possible is None:

@@ -13,6 +13,7 @@ class RuleList:
     The list is inline (`path`, in the resource or in the row's `holder`) or child resources (`child`). An entry has an
     `address` (address, CIDR or range; "" where the entry itself is the text), or `start` and `end`, or the `id` of a
     subnet or a resource ("" where the entry itself is the id). `action` is the member that may say Deny.
+    `remove`: the service's own command that removes an entry of an inline list, a template with `{entry}`.
     """
 
     path: str = ""
@@ -22,6 +23,7 @@ class RuleList:
     end: str = ""
     id: str = ""
     action: str = ""
+    remove: str = ""
 
     @property
     def name(self) -> str:

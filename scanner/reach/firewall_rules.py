@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from scanner.model.addresses import AddressSet, BadAddress, address_range, parse, union
+from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, address_range, parse, union
 from scanner.model.exposure import REACH_DESCRIPTIONS, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Evidence, Unread, display_value, not_a_list, not_read, not_returned, unknown_value
@@ -69,7 +70,9 @@ def rules_lock(reading: FirewallReading) -> Lock:
     if allowed:
         name = row.default.rsplit(".", 1)[-1]
         hop = Hop("firewall", row.name, f"{name} = {display_value(seen[0].value)}" if seen else "none")
-        return Lock((Grant(Reach.internet, seen),), hops=(hop,))
+        cause = Cause((reading.holder or reading.resource).id, row.default, value=row.deny[0])
+        then = listed_grants(reading) if total_entries(reading) else None
+        return Lock((Grant(Reach.internet, seen, cause=cause, then=then),), hops=(hop,))
     listed = listed_grants(reading)
     if missing is not None:
         listed |= Lock(possible_grants=(PossibleGrant(Reach.internet, missing, seen),))
@@ -145,20 +148,22 @@ def listed_grants(reading: FirewallReading) -> Lock:
     row = reading.row
     named: list[tuple[Any, AddressSet]] = []
     sets: list[AddressSet] = []
+    parts: list[tuple[Cause, AddressSet]] = []
     facts: list[Evidence] = []
     lock = Lock(possible_grants=_unknown_lists(reading))
     for rules in row.addresses:
         found, zero, possible_grants = _addresses(reading, rules)
-        together = union(addresses for _, addresses in found)
+        together = union(addresses for _, _, addresses in found)
         sets.append(together)
-        named += found
+        named += ((entry, addresses) for entry, _, addresses in found)
+        parts += ((cause, addresses) for _, cause, addresses in found)
         if found:
             facts += [_texts(reading, rules), *private_range_evidence(rules.name, together)]
         lock |= Lock(zero, possible_grants)
     grant = grant_from_addresses(union(sets), reading.index, *facts)
     if grant is None:
         reading.facts += facts
-    lock |= Lock((replace(grant, rules=tuple(named)),) if grant else ())
+    lock |= Lock((replace(grant, rules=tuple(named), parts=tuple(parts)),) if grant else ())
     for rules in row.subnets:
         entries, missing = entries_of(reading, rules)
         ids = [text_member(entry, rules.id) for entry in entries]
@@ -169,23 +174,41 @@ def listed_grants(reading: FirewallReading) -> Lock:
 
 def _addresses(
     reading: FirewallReading, rules: RuleList
-) -> tuple[list[tuple[Any, AddressSet]], tuple[Grant, ...], tuple[PossibleGrant, ...]]:
-    """Return the rules of a list with their addresses, the grant of 0.0.0.0, and possible grants for unread ones."""
+) -> tuple[list[tuple[Any, Cause, AddressSet]], tuple[Grant, ...], tuple[PossibleGrant, ...]]:
+    """Return the rules of a list with their causes, the grant of 0.0.0.0, and possible grants for unread ones."""
     entries, missing = entries_of(reading, rules)
-    found: list[tuple[Any, AddressSet]] = []
+    found: list[tuple[Any, Cause, AddressSet]] = []
     possible_grants = [PossibleGrant(Reach.internet, missing)] if missing is not None else []
-    zero: tuple[Grant, ...] = ()
-    for entry in entries:
+    zero: list[Cause] = []
+    for place, entry in enumerate(entries):
         if rules.action and same(get_path(entry, rules.action), "Deny"):
             continue
         if reading.row.zero and _is_zero(entry, rules):
-            zero = (Grant(Reach.azure, (Evidence(rules.name, ZERO, "no rule for 0.0.0.0"),), "any Azure tenant"),)
+            zero.append(entry_cause(reading, rules, entry, place, rules.address))
             continue
         try:
-            found.append((entry, _parsed(entry, rules)))
+            found.append((entry, entry_cause(reading, rules, entry, place, rules.address), _parsed(entry, rules)))
         except BadAddress as bad:
             possible_grants.append(PossibleGrant(Reach.internet, Unread(rules.name, str(bad))))
-    return found, zero, tuple(possible_grants)
+    return found, _azure(rules, zero), tuple(possible_grants)
+
+
+def _azure(rules: RuleList, zero: list[Cause]) -> tuple[Grant, ...]:
+    """Return the grant of the rules for 0.0.0.0."""
+    if not zero:
+        return ()
+    seen = Evidence(rules.name, ZERO, "no rule for 0.0.0.0")
+    return (Grant(Reach.azure, (seen,), "any Azure tenant", parts=tuple((each, NO_ADDRESSES) for each in zero)),)
+
+
+def entry_cause(reading: FirewallReading, rules: RuleList, entry: Any, place: int, member: str) -> Cause:
+    """Return an entry of a list as the cause of a grant; its text is at `member`."""
+    out_of = total_entries(reading) if open_when_empty(reading) else 0
+    if rules.child is not None:
+        return Cause(text_member(entry, "id"), out_of=out_of)
+    text = text_member(entry, member)
+    holder = reading.holder or reading.resource
+    return Cause(holder.id, rules.path, entry, command=rules.remove, text=text, place=place, out_of=out_of)
 
 
 def _parsed(entry: Any, rules: RuleList) -> AddressSet:

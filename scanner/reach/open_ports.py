@@ -38,6 +38,8 @@ class OpenPorts:
     reach: Lock
     rule_id: str = ""
     """The id of the security rule that allows the callers; "" where a default rule or none does."""
+    rule_ids: tuple[str, ...] = ()
+    """The ids of all security rules of that group that allow them."""
 
 
 def open_ports(paths: Iterable[NetworkPath], fabric: Fabric, index: Index) -> list[OpenPorts]:
@@ -50,21 +52,23 @@ def open_ports(paths: Iterable[NetworkPath], fabric: Fabric, index: Index) -> li
             )
             if not reach.grants and not reach.possible_grants:
                 continue
-            rule = deciding_rule_id(opened.steps)
-            ports = OpenPorts(path.front_end.address, opened.label, opened.known_port, _whole(opened), reach, rule)
+            rules = deciding_rule_ids(opened.steps)
+            rule = rules[0] if rules else ""
+            name, known_port = opened.label, opened.known_port
+            ports = OpenPorts(path.front_end.address, name, known_port, _whole(opened), reach, rule, rules)
             key = (ports.address, ports.label)
             found[key] = _both(found[key], ports) if key in found else ports
     return list(found.values())
 
 
-def deciding_rule_id(steps: Iterable[FilterStep]) -> str:
-    """Return the id of the last rule of a customer's group that allows the packet; "" without one."""
+def deciding_rule_ids(steps: Iterable[FilterStep]) -> tuple[str, ...]:
+    """Return the ids of the rules of the last customer's group that allow the packet; () without one."""
     for step in reversed(tuple(steps)):
         if step.kind in ("subnet-nsg", "nic-nsg"):
-            for rule in step.rules:
-                if rule.allows and rule.priority < FIRST_DEFAULT_PRIORITY:
-                    return f"{step.resource}/securityRules/{rule.name}"
-    return ""
+            found = [rule for rule in step.rules if rule.allows and rule.priority < FIRST_DEFAULT_PRIORITY]
+            if found:
+                return tuple(f"{step.resource}/securityRules/{rule.name}" for rule in found)
+    return ()
 
 
 def _whole(opened: OpenRange) -> bool:
@@ -81,7 +85,10 @@ def _both(one: OpenPorts, two: OpenPorts) -> OpenPorts:
     access = dict.fromkeys((*wide.reach.admits, *narrow.reach.admits))
     known = min((each.known_port for each in (one, two) if each.known_port), key=lambda each: each.kind, default=None)
     return replace(
-        wide, known_port=known, reach=Lock(tuple(ways), tuple(possible_grants), wide.reach.hops, tuple(access))
+        wide,
+        known_port=known,
+        rule_ids=tuple(dict.fromkeys((*wide.rule_ids, *narrow.rule_ids))),
+        reach=Lock(tuple(ways), tuple(possible_grants), wide.reach.hops, tuple(access)),
     )
 
 
@@ -199,7 +206,7 @@ __all__ = [
     "OpenPorts",
     "broad_allow_rules",
     "closed_path_hops",
-    "deciding_rule_id",
+    "deciding_rule_ids",
     "open_ports",
     "open_range_lock",
     "step_evidence",

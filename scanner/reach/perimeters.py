@@ -16,6 +16,7 @@ from scanner.model.exposure import Grant, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of, segments
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Evidence, Unread, not_returned
@@ -25,6 +26,8 @@ ASSOCIATIONS = "Microsoft.Network/networkSecurityPerimeters/resourceAssociations
 ACCESS_RULES = "Microsoft.Network/networkSecurityPerimeters/profiles/accessRules"
 CONFIGURATIONS = "networkSecurityPerimeterConfigurations"
 
+REMOVE_RULE = "In the network security perimeter, remove the address range from the profile's inbound access rule."
+MODE = "properties.accessMode"
 _KNOWN = frozenset(
     (
         "addressprefixes",
@@ -47,6 +50,8 @@ class Perimeter:
     allowed: Lock
     count: int
     evidence: Evidence
+    association: Cause
+    """The association, which the mode Enforced fixes."""
 
     @property
     def name(self) -> str:
@@ -102,8 +107,14 @@ def _configured(resource: Resource, index: Index, body: Resource) -> Perimeter:
     if not isinstance(rules, list):
         lock = _unread(not_returned(f"{path}.profile.accessRules", "them"), seen)
     else:
-        lock = access_rules(resource, index, rules, f"{path}.profile.accessRules", seen)
-    return Perimeter(_text(where), _text(mode), lock, len(rules) if isinstance(rules, list) else 0, seen)
+        lock = access_rules(
+            resource, index, [(each, _copied(body, each)) for each in rules], f"{path}.profile.accessRules", seen
+        )
+    count = len(rules) if isinstance(rules, list) else 0
+    name = _text(body.get("properties.resourceAssociation.name")) or resource.name
+    effect = (Edit(body.id, "properties.resourceAssociation.accessMode", "Enforced"),)
+    association = Cause(f"{_text(where)}/resourceAssociations/{name}", MODE, value="Enforced", effect=effect)
+    return Perimeter(_text(where), _text(mode), lock, count, seen, association)
 
 
 def _associated(resource: Resource, index: Index, association: Resource) -> Perimeter:
@@ -111,31 +122,52 @@ def _associated(resource: Resource, index: Index, association: Resource) -> Peri
     profile = _text(association.get("properties.profile.id"))
     seen = Evidence(f"{association.id} properties.accessMode", None if mode is MISSING else mode)
     rules, missing = _profile(index, profile)
-    lock = access_rules(resource, index, [rule.body for rule in rules], f"{profile}/accessRules", seen)
+    found = [(rule.body, Cause(rule.id)) for rule in rules]
+    lock = access_rules(resource, index, found, f"{profile}/accessRules", seen)
     if missing is not None:
         lock |= _unread(missing, seen)
-    return Perimeter(association.id.rsplit("/resourceAssociations/", 1)[0], _text(mode), lock, len(rules), seen)
+    cause = Cause(association.id, MODE, value="Enforced")
+    return Perimeter(association.id.rsplit("/resourceAssociations/", 1)[0], _text(mode), lock, len(rules), seen, cause)
 
 
-def access_rules(resource: Resource, index: Index, rules: Iterable[Any], path: str, seen: Evidence) -> Lock:
-    """Return the lock of the inbound access rules of a profile, by their union. `seen`: evidence of the association."""
+def _copied(configuration: Resource, rule: Any) -> Cause:
+    """Return an access rule that a configuration copies from its perimeter as the cause of a grant."""
+    perimeter = _text(configuration.get("properties.networkSecurityPerimeter.id"))
+    profile = _text(configuration.get("properties.profile.name"))
+    name = _text(get_path(rule, "name"))
+    effect = (Edit(configuration.id, "properties.profile.accessRules", entry=rule),)
+    if perimeter and profile and name:
+        return Cause(f"{perimeter}/profiles/{profile}/accessRules/{name}", effect=effect)
+    return Cause(configuration.id, words=(REMOVE_RULE,), effect=effect)
+
+
+def access_rules(
+    resource: Resource, index: Index, rules: Iterable[tuple[Any, Cause]], path: str, seen: Evidence
+) -> Lock:
+    """Return the lock of the inbound access rules of a profile, by their union.
+
+    `rules`: each with the cause that it is. `seen`: evidence of the association.
+    """
     lock = Lock()
     addresses: list[AddressSet] = []
+    parts: list[tuple[Cause, AddressSet]] = []
     subscriptions: list[str] = []
     prefixes: list[str] = []
-    for rule in rules:
+    for rule, cause in rules:
         if same(get_path(rule, "properties.direction"), "Outbound"):
             continue
         texts, wrong = _parsed(rule, path)
         addresses += (each for _, each in texts)
+        parts.append((cause, union(each for _, each in texts)))
         prefixes += (text for text, _ in texts)
         subscriptions += _ids(rule, "properties.subscriptions") + _ids(rule, "properties.networkSecurityPerimeters")
-        lock |= Lock(_tagged(rule, path, seen), wrong + _unknown_members(rule, path))
+        lock |= Lock(_tagged(rule, path, seen, cause), wrong + _unknown_members(rule, path))
     together = union(addresses)
     evidence = (seen, Evidence(f"{path} addressPrefixes", prefixes[:20]), *private_range_evidence(path, together))
     grant = grant_from_addresses(together, index, *evidence)
     grants = grants_from_ids(resource, index, f"{path} subscriptions", subscriptions, "resources")
-    return lock | Lock(((grant,) if grant else ()) + tuple(each.with_evidence((seen,)) for each in grants))
+    own = (replace(grant, parts=tuple(parts)),) if grant else ()
+    return lock | Lock(own + tuple(each.with_evidence((seen,)) for each in grants))
 
 
 def _parsed(rule: Any, path: str) -> tuple[list[tuple[str, AddressSet]], tuple[PossibleGrant, ...]]:
@@ -148,12 +180,12 @@ def _parsed(rule: Any, path: str) -> tuple[list[tuple[str, AddressSet]], tuple[P
     return found, tuple(wrong)
 
 
-def _tagged(rule: Any, path: str, seen: Evidence) -> tuple[Grant, ...]:
+def _tagged(rule: Any, path: str, seen: Evidence, cause: Cause) -> tuple[Grant, ...]:
     grants = []
     for text in _list(rule, "properties.serviceTags"):
         grant, tag = grant_from_tag(str(text), seen, Evidence(f"{path} serviceTags", text))
         if grant is not None:
-            grants.append(replace(grant, description=grant.description or tag.why))
+            grants.append(replace(grant, description=grant.description or tag.why, cause=cause))
     return tuple(grants)
 
 

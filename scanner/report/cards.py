@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 
-from scanner.document.schema import Document, EvidenceRow, ExposureRow, FindingRow, HopRow
+from scanner.document.schema import Document, EvidenceRow, ExposureRow, FindingRow, FixRow, HopRow
 from scanner.model.ids import subscription_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import scope_names
 from scanner.report.summary import rating
-from scanner.report.text import has_invisible, split_fix
+from scanner.report.text import effect, has_invisible, split_fix
 from scanner.report.words import Words, parse_time
 
 _LONGEST_EVIDENCE, _MOST_EVIDENCE = 300, 4
@@ -40,10 +40,17 @@ class ResourceNames:
         return " / ".join(filter(None, (names["sub"], names["group"])))
 
 
-def remedy(fix: str | None) -> dict[str, Any]:
-    """Return a fix as `sentence` and `command`; `hidden` where a command contains invisible characters."""
-    sentence, command = split_fix(fix)
-    return {"sentence": sentence, "command": command, "hidden": bool(command) and has_invisible(command)}
+def remedy(fix: FixRow | None, endpoint: str = "") -> dict[str, Any]:
+    """Return a fix as `sentence`, `commands`, `fields` and `effect`; `hidden`: a command has invisible characters."""
+    sentence, commands = split_fix(fix)
+    hidden = any(map(has_invisible, commands))
+    return {
+        "sentence": sentence,
+        "commands": tuple(commands),
+        "hidden": hidden,
+        "fields": [] if fix is None or hidden else fix.fields,
+        "effect": effect(fix, endpoint),
+    }
 
 
 def rating_word(words: Words, rating: str) -> str:
@@ -67,7 +74,7 @@ def first_seen(words: Words, since: str | msgspec.UnsetType | None, taken: str |
 
 def exposure_card(exposure: ExposureRow, names: ResourceNames, words: Words, taken: str) -> dict[str, Any]:
     """Return the variables of the card of an endpoint; `taken` is the time of the scan."""
-    rated, name, fix = rating(exposure), names.of(exposure.resource)["name"], remedy(exposure.fix)
+    rated, name, fix = rating(exposure), names.of(exposure.resource)["name"], remedy(exposure.fix, exposure.endpoint)
     if not exposure.fix and rated != "unknown":
         fix["sentence"] = words("endpoints.nothing_to_close" if rated == "closed" else "endpoints.no_fix")
     return {

@@ -159,7 +159,7 @@ class ChangesView:
         return first_seen(t, row.since, self.taken)
 
 
-_SAME = ("resource", "sentence", "command", "look", "remark", "age", "acts")
+_SAME = ("resource", "sentence", "commands", "look", "remark", "age", "acts")
 
 
 def _grouped(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from scanner.document.schema import Document, ExposureRow, FindingRow, ResourceRow
+from scanner.document.schema import Document, ExposureRow, FindingRow, FixRow, ResourceRow
 from scanner.model.ids import group_of, subscription_of, type_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import scope_names
@@ -154,6 +154,10 @@ class DataBlock:
         """Return the index of a structure as JSON text, 0 where it is empty."""
         return self._text(_json(value), resource) if value else 0
 
+    def _fix(self, fix: FixRow | None, resource: int) -> int:
+        """Return the index of a fix as JSON text without its impact, which the rule has."""
+        return 0 if fix is None else self._data(msgspec.structs.replace(fix, impact=""), resource)
+
     def _gap_set(self, urls: Iterable[str]) -> int:
         found = []
         for url in urls:
@@ -183,7 +187,7 @@ class DataBlock:
             self._text(row.title, resource),
             self._data(row.hops, resource),
             self._data(row.admits, resource),
-            self._text(row.fix, resource),
+            self._fix(row.fix, resource),
             self._text(row.breaks, resource),
             int(bool(row.new)),
             strings[row.since or ""],
@@ -200,7 +204,7 @@ class DataBlock:
             self._data(row.endpoints, resource),
             self._text(row.message, resource),
             self._data(row.evidence, resource),
-            self._text(row.fix, resource),
+            self._fix(row.fix, resource),
             self._gap_set(row.gaps) if row.gaps else 0,
             self._data(row.waiver, resource),
             int(bool(row.new)),

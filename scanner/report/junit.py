@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape, quoteattr
 from scanner.document.schema import Document, FindingRow, GapRow, RuleRow, WaiverRow
 from scanner.model.ids import subscription_of
 from scanner.report.gaps import answer, waiver_of
-from scanner.report.text import shortened
+from scanner.report.text import field_lines, shortened
 
 ELSEWHERE = "outside a subscription"
 READ = "everything-was-read"
@@ -73,7 +73,8 @@ def _finding_test(finding: FindingRow) -> _Test:
         return _skipped(finding.rule, finding.resource, finding.status, finding.waiver, finding.message)
     details = [
         *([f"endpoints: {', '.join(finding.endpoints)}"] if finding.endpoints else []),
-        *([f"fix: {finding.fix}"] if finding.fix else []),
+        *([f"fix: {finding.fix.text}"] if finding.fix else []),
+        *(f"fill in {line}" for line in field_lines(finding.fix)),
         *(f"failed read: {url}" for url in finding.gaps),
         *(["new since the previous scan"] if finding.new else []),
         *([f"first seen: {finding.since}"] if finding.since else []),

@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-from scanner.document.schema import ChangeRow, ChangesRow, Document, ExposureRow, FindingRow
+from scanner.document.schema import ChangeRow, ChangesRow, Document, ExposureRow, FindingRow, FixRow
 from scanner.evaluate.counts import Counts, rank
 from scanner.model.ids import name_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.summary import ReportSummary, has_unknown_lock, may_be_worse, summarize
-from scanner.report.text import has_invisible, shortened, split_fix
+from scanner.report.text import field_lines, has_invisible, shortened, split_fix
 from scanner.report.words import Words
 
 MOST_BYTES = 900_000
@@ -163,7 +163,7 @@ def _endpoints(document: Document) -> Iterator[str]:
     rows = [row for row in document.exposures if row.state == "open" and row.severity]
     groups: dict[tuple[str, str], list[ExposureRow]] = {}
     for row in sorted(rows, key=lambda row: rank(row.severity)):
-        groups.setdefault((row.resource.lower(), row.fix or row.endpoint), []).append(row)
+        groups.setdefault((row.resource.lower(), row.fix.key if row.fix else row.endpoint), []).append(row)
     if not groups:
         return
     yield "## Most severe endpoints\n"
@@ -179,12 +179,13 @@ def _endpoints(document: Document) -> Iterator[str]:
     yield ""
 
 
-def _fix(fix: str | None) -> Iterator[str]:
-    sentence, command = split_fix(fix)
-    if command and has_invisible(command):
+def _fix(fix: FixRow | None) -> Iterator[str]:
+    sentence, commands = split_fix(fix)
+    if any(map(has_invisible, commands)):
         yield "\n  No command is shown because the name contains invisible characters. Use the portal.\n"
-    elif command:
-        yield f"\n{block(command)}\n"
+    elif commands:
+        yield from (f"\n{block(command)}\n" for command in commands)
+        yield from (f"  {text(line)}" for line in field_lines(fix))
     elif sentence:
         yield f"  {text(sentence)}"
 

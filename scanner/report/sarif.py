@@ -189,7 +189,7 @@ def _message(row: FindingRow) -> str:
 
 def _result_properties(row: FindingRow) -> dict[str, Any]:
     found: dict[str, Any] = {"severity": row.severity or "", "status": row.status, "rule": row.rule}
-    found |= {"fix": plain(row.fix)} if row.fix else {}
+    found |= {"fix": plain("; ".join(row.fix.commands or row.fix.steps))} if row.fix else {}
     found |= {"gaps": [plain(url) for url in row.gaps]} if row.gaps else {}
     history = {"new": row.new, "since": row.since}
     return found | {name: value for name, value in history.items() if value is not msgspec.UNSET}

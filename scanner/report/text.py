@@ -4,6 +4,8 @@ import re
 
 from markupsafe import Markup, escape
 
+from scanner.document.schema import FixRow
+
 INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff\ud800-\udfff]"
@@ -47,14 +49,39 @@ def escaped(text: object) -> Markup:
     return Markup("<bdi>{}</bdi>").format(Markup("".join(pieces)))  # noqa: S704
 
 
-def split_fix(fix: str | None) -> tuple[str, str]:
-    """Return a fix as (sentence, command). `Not supported on Basic. Move to Premium: az ...` has both."""
-    if not fix:
-        return "", ""
-    if fix.startswith("az "):
-        return "", fix
-    sentence, colon, command = fix.partition(": az ")
-    return (sentence + ".", "az " + command) if colon else (fix, "")
+def split_fix(fix: FixRow | None) -> tuple[str, list[str]]:
+    """Return the steps of a fix as one text, and its commands."""
+    return ("", []) if fix is None else (" ".join(fix.steps), fix.commands)
+
+
+def field_lines(fix: FixRow | None) -> list[str]:
+    """Return a line for each field of a fix: its name, and what to put there."""
+    return [] if fix is None else [f"<{each.name}>: {each.what}" for each in fix.fields]
+
+
+def effect(fix: FixRow | None, endpoint: str = "") -> str:
+    """Return what a fix closes, as one sentence; "" where it is not about endpoints.
+
+    `endpoint`: the endpoint of the card; the others are then counted.
+    """
+    if fix is None or not (fix.closes or fix.leaves):
+        return ""
+    closes, leaves, also = len(fix.closes), len(fix.leaves), len(fix.also_closes)
+    if not endpoint:
+        parts = [f"closes {closes:,} endpoint{'' if closes == 1 else 's'}", _others("also closes", also)]
+        parts.append(f"leaves {leaves:,} open" if leaves else "")
+    else:
+        here = endpoint in fix.closes
+        parts = ["Closes this endpoint" if here else "Closes one lock of this endpoint, which stays open by the other"]
+        parts.append(_others("also closes", closes - here + also))
+        left = leaves - (not here)
+        parts.append(f"{_others('leaves', left)} open" if left else "")
+    text = "; ".join(filter(None, parts))
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _others(verb: str, count: int) -> str:
+    return f"{verb} {count:,} other{'' if count == 1 else 's'}" if count > 0 else ""
 
 
 def first_step_label(command: str) -> str:

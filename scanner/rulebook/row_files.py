@@ -27,9 +27,10 @@ from scanner.errors import nearest
 from scanner.model.resource_type import ResourceType
 from scanner.model.rows import FIELDS, BadRow, row_of, rule_of
 from scanner.model.rule import Controls, Rule
-from scanner.model.rule_row import CheckRow, FixRow, LockRow, UnlessRow
+from scanner.model.rule_row import CheckRow, FixData, LockRow, UnlessRow
 
-LATER = frozenset(("name", "id", "group", "subscription", "top", "top_id", "location", "sku", "value"))
+OF_CAUSES = ("cause", "entry", "path", "place")
+LATER = frozenset(("name", "id", "group", "subscription", "top", "top_id", "location", "sku", "value", *OF_CAUSES))
 """The words that are filled for each finding."""
 
 _WORD = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
@@ -237,7 +238,7 @@ def _unfit(error: msgspec.ValidationError) -> BadRow:
 
 def _fields(key: Key) -> Iterable[str]:
     """Return the keys that a table of a row may have."""
-    structs = {"check": CheckRow, "lock": LockRow, "fix": FixRow, "unless": UnlessRow}
+    structs = {"check": CheckRow, "lock": LockRow, "fix": FixData, "unless": UnlessRow}
     return structs[key[0]].__struct_encode_fields__ if key and key[0] in structs else FIELDS
 
 

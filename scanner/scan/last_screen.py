@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from scanner.document import schema as rows
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
 from scanner.model.verdict import SEVERITIES, Severity
-from scanner.report.text import split_fix
+from scanner.report.text import field_lines, split_fix
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.change_lines import ChangeLines
 from scanner.scan.not_assessed import INDENT, NotAssessedLines
@@ -190,15 +191,21 @@ class LastScreen:
         return f"{self.end.log or self.end.why}{f'; {news}' if news else ''}"
 
 
-def closing(fix: str) -> Iterator[Line]:
-    """Yield the command that fixes an endpoint, on a line of its own; none if a name in it has hidden characters."""
-    sentence, command = split_fix(fix)
-    if command and (char := odd(command)):
+def closing(fix: rows.FixRow | None) -> Iterator[Line]:
+    """Yield the commands that fix an endpoint, each on a line of its own, and a line for each of their fields.
+
+    None if a name in them has hidden characters.
+    """
+    sentence, commands = split_fix(fix)
+    if char := next(filter(None, map(odd, commands)), ""):
         yield Line(f"No command is shown because the name contains {char}. Use the portal.", column=INDENT)
-    elif command:
-        yield Line(command, column=INDENT, whole=True)
-    elif sentence:
+        return
+    if sentence and not commands:
         yield Line(sentence, column=INDENT)
+    for each in commands:
+        yield Line(each, column=INDENT, whole=True)
+    for each in field_lines(fix):
+        yield Line(each, column=INDENT)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -44,7 +44,8 @@ const ratingWord = (look) => t(severities.has(look) ? "severity." + look : "stan
 
 /** A command with its Copy button. */
 function command(text) {
-  return h("div", { class: "cmd" }, mono(text), h("button", { type: "button", class: "copy" }, t("copy")));
+  const code = h("code", text.search(FIELD) >= 0 ? { "data-command": text } : null, visible(withFields(text)));
+  return h("div", { class: "cmd" }, code, h("button", { type: "button", class: "copy" }, t("copy")));
 }
 
 /** A text of several lines with its Copy button. */
@@ -53,22 +54,72 @@ function block(text, label) {
   return h("div", { class: "cmd tall" }, h("pre", { role: "region", tabindex: "0", "aria-label": label }, h("code", null, lines)), h("button", { type: "button", class: "copy" }, t("copy")));
 }
 
-/** A fix as [sentence, command]; as split_fix in text.py. */
-function splitFix(fix) {
-  if (!fix) return ["", ""];
-  if (fix.startsWith("az ")) return ["", fix];
-  const at = fix.indexOf(": az ");
-  return at < 0 ? [fix, ""] : [fix.slice(0, at) + ".", fix.slice(at + 2)];
-}
+/** A fix of the data block, null without one. */
+const fixOf = (text) => (text ? JSON.parse(text) : null);
 
 const usable = (text) => (text && !HIDDEN.test(text) ? text : "");
 
-/** What closes something: sentence, command, or why no command is offered. */
+/** The commands of a fix as one text, "" where one has hidden characters. */
+function commandsOf(fix) {
+  const list = (fix && fix.commands) || [];
+  return list.every(usable) ? list.join("\n") : "";
+}
+
+// What the reader typed for the fields of commands, by name. It is kept in memory only.
+const fieldValues = new Map();
+const FIELD = /<([A-Z][A-Z0-9_]*)>/g;
+const SAFE_VALUE = /^[\w@%+=:,./-]+$/;
+
+/** A command with the fields that the reader filled in. */
+const withFields = (text) => text.replace(FIELD, (whole, name) => fieldValues.get(name) || whole);
+
+/** Fills every command of the page again. */
+function refill() {
+  for (const code of document.querySelectorAll("code[data-command]")) code.replaceChildren(visible(withFields(code.dataset.command)));
+}
+
+/** The input of a field; the same field stands under several findings. */
+function fieldInput(name, what) {
+  const input = h("input", { type: "text", autocomplete: "off", spellcheck: "false", "data-input": name });
+  input.value = fieldValues.get(name) || "";
+  input.addEventListener("input", () => {
+    const value = input.value.trim();
+    input.setAttribute("aria-invalid", String(value !== "" && !SAFE_VALUE.test(value)));
+    fieldValues.set(name, SAFE_VALUE.test(value) ? value : "");
+    for (const other of document.querySelectorAll("input[data-input]")) if (other !== input && other.dataset.input === name) other.value = input.value;
+    refill();
+  });
+  return h("label", { class: "said field" }, h("span", null, mono("<" + name + ">"), " ", visible(what)), input);
+}
+
+/** Makes inputs of the fields that are written into the page. */
+function makeFields() {
+  for (const line of document.querySelectorAll("p[data-field]")) {
+    const what = line.textContent.replace("<" + line.dataset.field + ">", "").trim();
+    line.replaceWith(fieldInput(line.dataset.field, what));
+  }
+  for (const code of document.querySelectorAll(".cmd code")) if (!code.dataset.command && code.textContent.search(FIELD) >= 0) code.dataset.command = code.textContent;
+}
+
+/** What closes something: steps, commands, their fields, or why no command is offered. */
 function remedy(fix, otherwise) {
-  const [sentence, text] = splitFix(fix);
+  if (!fix) return otherwise && h("p", { class: "said" }, otherwise);
+  const { steps = [], commands = [], fields = [] } = fix;
+  const safe = commands.every(usable);
   return [
-    sentence && h("p", { class: "said" }, visible(sentence)),
-    text && (usable(text) ? command(text) : h("p", { class: "said" }, t("no_command"))),
-    !fix && otherwise && h("p", { class: "said" }, otherwise),
+    steps.map((step) => h("p", { class: "said" }, visible(step))),
+    safe ? commands.map(command) : h("p", { class: "said" }, t("no_command")),
+    safe && fields.map(({ name, what }) => fieldInput(name, what)),
   ];
+}
+
+/** What a fix closes, as one sentence; as effect in text.py. */
+function effectOf(fix, endpoint) {
+  const { closes = [], leaves = [], also_closes: also = [] } = fix || {};
+  if (!closes.length && !leaves.length) return "";
+  const here = closes.includes(endpoint), parts = [];
+  const more = closes.length + also.length - (endpoint && here ? 1 : 0), left = leaves.length - (endpoint && !here ? 1 : 0);
+  if (endpoint) parts.push(t(here ? "fix.closes_this" : "fix.closes_lock"), more > 0 && t("fix.also", more), left > 0 && t("fix.leaves_others", left));
+  else parts.push(t("fix.closes", closes.length), also.length > 0 && t("fix.also", also.length), left > 0 && t("fix.leaves", left));
+  return parts.filter(Boolean).join("; ") + ".";
 }

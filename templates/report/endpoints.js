@@ -78,7 +78,8 @@ function otherwise(look) {
 
 function exposureCard(at) {
   const look = exposure(at, "standing"), resource = data.exposures.resource[at];
-  const fix = exposureText(at, "fix"), reason = exposureText(at, "reason");
+  const fix = fixOf(exposureText(at, "fix")), reason = exposureText(at, "reason");
+  const effect = effectOf(fix, exposure(at, "endpoint"));
   const where = [subOf(resource)[1], groupOf(resource)].filter(Boolean).join(" / ");
   const age = firstSeen(data.exposures.since[at], true);
   const rest = h("div", { class: "exposure-details", hidden: true });
@@ -89,9 +90,9 @@ function exposureCard(at) {
       h("p", { class: "where" }, data.exposures.new[at] === 1 && [newBadge(), " "], h("b", null, visible(nameOf(resource))), " · ", visible(exposure(at, "endpoint")), " · ", visible(where), age && [" · ", age]),
       because(exposureJson(at, "hops", [])),
       reason && h("p", { class: "because" }, visible(reason))),
-    h("div", { class: "exposure-fix" }, remedy(fix, otherwise(look)), possibleGrantNote(at), toggle),
+    h("div", { class: "exposure-fix" }, remedy(fix, otherwise(look)), effect && h("p", { class: "said" }, effect), possibleGrantNote(at), toggle),
     rest);
-  commands.set(card, usable(splitFix(fix)[1]));
+  commands.set(card, commandsOf(fix));
   return card;
 }
 

@@ -56,7 +56,7 @@ function filled(template, resource) {
 /** Whether a command only reads. `scanner/report/text.py` has the same pattern. */
 const READS_ONLY = /^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)/;
 
-const commandOf = (row) => (rows.status[row] === FAIL ? usable(splitFix(text(row, "fix"))[1]) : "");
+const commandOf = (row) => (rows.status[row] === FAIL ? commandsOf(fixOf(text(row, "fix"))) : "");
 // One level below the view's or the group's heading.
 const heading = (...content) => h(readState().group === "none" ? "h2" : "h3", { class: "sub" }, content);
 const titled = (key, ...content) => [heading(t(key)), content];
@@ -97,10 +97,13 @@ function rightColumn(row) {
 
 function fixSection(row) {
   const { breaks = "", first_step: firstStep = "", ...forms } = ruleOf(row).remediation || {};
+  const fix = fixOf(text(row, "fix")), effect = effectOf(fix);
+  const first = (fix && fix.check_first) || (firstStep && filled(firstStep, rows.resource[row]));
   return [
-    titled("card.close", remedy(text(row, "fix"), t("card.no_fix"))),
+    titled("card.close", remedy(fix, t("card.no_fix"))),
+    effect && h("p", { class: "said" }, effect),
     breaks && h("p", { class: "said" }, t("endpoints.cuts", null, { text: breaks })),
-    firstStep && h("details", null, h("summary", null, t(READS_ONLY.test(firstStep) ? "card.check_first" : "card.try_first")), remedy(filled(firstStep, rows.resource[row]))),
+    first && h("details", null, h("summary", null, t(READS_ONLY.test(first) ? "card.check_first" : "card.try_first")), remedy({ commands: [first] })),
     ["bicep", "terraform", "portal"].filter((form) => forms[form]).map((form) => h("details", null, h("summary", null, t("card." + form)),
       form === "portal" ? h("p", null, forms[form]) : block(forms[form], t("card." + form)))),
   ];

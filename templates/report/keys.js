@@ -7,7 +7,8 @@ function showMessage(message) {
   showMessage.timer = setTimeout(() => { byId("toast").textContent = ""; }, 2500);
 }
 
-async function copyText(value) {
+async function copyText(template) {
+  const value = withFields(template);
   try {
     await navigator.clipboard.writeText(value);
     showMessage(t("copied"));

@@ -36,6 +36,7 @@ async function start() {
     useData(blockRead);
     makeTools();
     makeKeys();
+    makeFields();
     makeChanges();
     nameTheme();
     byId("theme").addEventListener("click", switchTheme);

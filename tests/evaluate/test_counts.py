@@ -6,7 +6,7 @@ from io import BytesIO
 import msgspec
 import pytest
 
-from scanner.document.schema import Document
+from scanner.document.schema import Document, FixRow
 from scanner.document.writer import Writer
 from scanner.evaluate.counts import GROUPS, Counts, count
 from scanner.evaluate.policy import Intended, Policy
@@ -80,7 +80,11 @@ def test_history_and_summary_count_the_same(evaluated: tuple[Counts, Document]) 
 def test_endpoints_of_one_command_are_one_group_led_by_the_worst() -> None:
     counts = Counts()
     for endpoint, severity in (("one", "medium"), ("two", "critical"), ("three", "high")):
-        counts.exposure(msgspec.structs.replace(exposure(account("st"), endpoint, severity=severity), fix="az close"))
+        counts.exposure(
+            msgspec.structs.replace(
+                exposure(account("st"), endpoint, severity=severity), fix=FixRow(commands=["az close"])
+            )
+        )
     counts.exposure(exposure(account("other"), "one", severity="high"))
     first, second = counts.fix_groups()
     assert (first.severity, first.endpoints) == ("critical", ["two", "one", "three"])

@@ -12,9 +12,9 @@ from scanner.document.schema import exposure_fingerprint, finding_fingerprint
 from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.missing import index_of
+from scanner.evaluate.placeholders import filled
 from scanner.evaluate.policy import Intended, Policy
 from scanner.evaluate.results import Crash
-from scanner.evaluate.rows import filled
 from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import parse
 from scanner.model.resource import Resource

@@ -469,7 +469,7 @@ def document(rows: Iterable[Row], passed: Mapping[str, list[str]], resources: It
     rows = list(rows)
     row = ResourceRow(type=TYPE, name="st", location="", subscription=SUB, resource_group="rg", tags={}, parent=None)
     return Document(
-        schema="twolocks/1",
+        schema="twolocks/2",
         scan=ScanRow(
             id="x", started=TUESDAY, finished=TUESDAY, taken=TUESDAY, tool="t", cloud="public", principal="", scopes=[],
             resources=1, reads=1, complete=True,

@@ -345,12 +345,13 @@ def exposure(estate: Estate, service: Service, identity: str, endpoint: str, kin
     state = "open" if severity or (may and worst) else "closed"
     if severity and pick.random() < 0.04:
         state = pick.choice(("waived", "intended"))
-    fix: str | None = (
-        service.off or "az resource update --ids {id} --set properties.publicNetworkAccess=Disabled"
-    ).replace("{id}", quoted(identity))
+    command = (service.off or "az resource update --ids {id} --set properties.publicNetworkAccess=Disabled").replace(
+        "{id}", quoted(identity)
+    )
+    fix: dict[str, Any] = {"commands": [command]} if command.startswith("az ") else {"steps": [command]}
     if service.short == "evhns" and severity:
         move = f"az eventhubs namespace update --ids {quoted(identity)} --sku Premium"
-        fix = f"Cannot be closed on Basic. Move to Premium: {move}"
+        fix = {"commands": [move], "steps": ["Cannot be closed on Basic. Move to Premium."]}
     says = {
         "anonymous": "it allows anonymous access",
         "shared": "it accepts a shared key or password",
@@ -507,7 +508,7 @@ def setting_findings(estate: Estate, service: Service, identity: str) -> None:
                 identity,
                 "waived" if chance < 0.006 else "fail",
                 evidence=evidence,
-                fix=f"az resource update --ids {quoted(identity)} --set {path}=x",
+                fix={"commands": [f"az resource update --ids {quoted(identity)} --set {path}=x"]},
                 **({"waiver": WAIVER} if chance < 0.006 else {}),
             )
         elif chance < 0.205:
@@ -589,7 +590,7 @@ def wrap(estate: Estate) -> dict[str, Any]:
         )
     ]
     return {
-        "schema": "twolocks/1",
+        "schema": "twolocks/2",
         "scan": {
             "id": "2026-11-25T14:12:03Z",
             "started": "2026-11-25T14:10:40Z",

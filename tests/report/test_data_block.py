@@ -55,8 +55,8 @@ def opened(document: dict[str, Any]) -> tuple[Opened, list[Any], list[Any]]:
 def check(document: dict[str, Any]) -> None:
     block, exposures, findings = opened(document)
     for table, items, texts, data in (
-        ("exposures", exposures, ("title", "fix", "address"), ("hops", "admits")),
-        ("findings", findings, ("message", "fix"), ("evidence", "endpoints")),
+        ("exposures", exposures, ("title", "address"), ("hops", "admits", "fix")),
+        ("findings", findings, ("message",), ("evidence", "endpoints", "fix")),
     ):
         for at, item in enumerate(items):
             place = block.column(table, "resource", at)
@@ -95,7 +95,7 @@ def test_a_child_finds_its_parent() -> None:
     document["resources"][child] = document["resources"][parent] | {"name": "vedlegg", "parent": parent.upper()}
     document["findings"][0] |= {
         "resource": child,
-        "fix": f"az x --account-name {parent.rpartition('/')[2]} --ids {parent}",
+        "fix": {"commands": [f"az x --account-name {parent.rpartition('/')[2]} --ids {parent}"]},
     }
     check(document)
 

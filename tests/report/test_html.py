@@ -98,7 +98,7 @@ def test_no_command_is_offered_for_a_name_with_invisible_characters(document: di
         "resource": place,
         "severity": "critical",
         "state": "open",
-        "fix": f"az storage --ids '{place}'",
+        "fix": {"commands": [f"az storage --ids '{place}'"]},
     }
     text = static(render(sample.typed(document | {"exposures": [worst]}), Words()))
     assert "No command is shown because the name contains invisible characters." in text

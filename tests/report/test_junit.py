@@ -82,7 +82,7 @@ def test_hostile_text_is_text() -> None:
     document = sample.document(40)
     nasty = "]]><failure/>\x00\x1b[31m\u202e\ufffe\ud800\"'&amp;<!--"
     row = next(row for row in document["findings"] if row["status"] == "fail")
-    row |= {"message": nasty, "fix": nasty, "endpoints": [nasty]}
+    row |= {"message": nasty, "fix": {"commands": [nasty]}, "endpoints": [nasty]}
     tree = ET.fromstring(written(document))
     said = [each.get("message") for each in tree.iter("failure")]
     assert "]]><failure/>[U+0000][U+001B][31m[U+202E][U+FFFE][U+D800]\"'&amp;<!--" in said

@@ -69,7 +69,7 @@ def hostile() -> dict[str, Any]:
     document["exposures"][0] |= {"state": "open", "severity": "critical", "fix": None}
     for row, nasty in zip(document["exposures"], NASTY * 5, strict=False):
         row |= {"endpoint": nasty, "title": nasty, "resource": f"/subscriptions/a/providers/b/c/{nasty}"}
-        row["fix"] = f"az x --name '{nasty}'" if row["fix"] else None
+        row["fix"] = {"commands": [f"az x --name '{nasty}'"]} if row["fix"] else None
     for row, nasty in zip(document["findings"], NASTY * 5, strict=False):
         row |= {"title": nasty, "message": nasty}
     for gap, nasty in zip(document["gaps"], NASTY, strict=False):
@@ -157,7 +157,7 @@ def test_it_fits_into_a_job_summary_whatever_the_names_are() -> None:
     for row in (*document["exposures"], *document["findings"]):
         row["title"] = "`" * 5_000
         row["resource"] += "/x/" + "\u00e5`" * 20_000
-        row["fix"] = "az x " + "y" * 50_000
+        row["fix"] = {"commands": ["az x " + "y" * 50_000]}
     assert len(written(document).encode()) <= MOST_BYTES + 200
 
 

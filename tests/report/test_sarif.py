@@ -201,7 +201,7 @@ def test_hostile_names_make_a_valid_file(tmp_path: Path) -> None:
     document = sample.document(40)
     for row, name in zip(document["findings"], [*sample.HOSTILE, "..", "a/../../b", "", "[x](0) {0}\ud800", "%2e%2e"]):  # noqa: B905
         row |= {"resource": f"/subscriptions/a/providers/b/c/{name}", "message": name, "endpoints": [name]}
-        row["fix"] = name
+        row["fix"] = {"steps": [name]}
     text = written(document)
     assert valid(text) == []
     assert "error" not in {level for _, level in evaluated(text, tmp_path)}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from scanner.report.text import escaped, has_invisible, plain, split_fix
+from scanner.document.schema import FieldRow, FixRow, PlaceRow
+from scanner.report.text import effect, escaped, field_lines, has_invisible, plain, split_fix
 
 
 @pytest.mark.parametrize(
@@ -30,14 +31,31 @@ def test_what_is_invisible() -> None:
     assert not has_invisible("a b'\"<>")
 
 
+RANGE = FieldRow("YOUR_RANGE", "the range that stays")
+OTHERS = [PlaceRow("/b", "c"), PlaceRow("/b", "d")]
+
+
 @pytest.mark.parametrize(
-    ("fix", "sentence", "command"),
+    ("fix", "endpoint", "said"),
     [
-        ("az acr update --admin-enabled false", "", "az acr update --admin-enabled false"),
-        ("Cannot be closed on Basic. Move to Premium: az x", "Cannot be closed on Basic. Move to Premium.", "az x"),
-        ("Ask the owner.", "Ask the owner.", ""),
         (None, "", ""),
+        (FixRow(commands=["az x"]), "blob", ""),
+        (FixRow(closes=["a"]), "", "Closes 1 endpoint."),
+        (
+            FixRow(closes=["a", "b"], leaves=["c"]),
+            "a",
+            "Closes this endpoint; also closes 1 other; leaves 1 other open.",
+        ),
+        (FixRow(closes=["b"], leaves=["c", "d"]), "", "Closes 1 endpoint; leaves 2 open."),
+        (FixRow(leaves=["c"]), "c", "Closes one lock of this endpoint, which stays open by the other."),
+        (FixRow(closes=["a"], also_closes=OTHERS), "a", "Closes this endpoint; also closes 2 others."),
     ],
 )
-def test_a_fix_is_a_sentence_a_command_or_both(fix: str | None, sentence: str, command: str) -> None:
-    assert split_fix(fix) == (sentence, command)
+def test_a_fix_says_what_it_closes(fix: FixRow | None, endpoint: str, said: str) -> None:
+    assert effect(fix, endpoint) == said
+
+
+def test_a_fix_has_steps_commands_and_lines_for_its_fields() -> None:
+    fix = FixRow(commands=["az x <YOUR_RANGE>"], steps=["First.", "Then."], fields=[RANGE])
+    assert split_fix(fix) == ("First. Then.", ["az x <YOUR_RANGE>"])
+    assert field_lines(fix) == ["<YOUR_RANGE>: the range that stays"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scanner.model.remedy import FIELDS
 from scanner.model.rule import Rule
 from tests.rules import examples, pinned
 
@@ -22,6 +23,7 @@ NO_PORTAL = frozenset(
     )
 )
 """Rules about what the portal has no switch for."""
+READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)")
 WRITTEN: dict[str, str] = {
     "siteConfig": "Site: what is written there is read at config/web",
     "days": "the retention policies of BlobServiceProperties and FileServiceProperties",
@@ -44,12 +46,19 @@ WRITTEN: dict[str, str] = {
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_it_says_how_it_is_closed_and_what_may_break(rule: Rule) -> None:
     fix = rule.fix
-    assert fix.az.startswith("az ")
+    assert fix.az.startswith("az ") or fix.steps
+    assert not READS.match(fix.az), "a fix changes something"
+    assert not fix.check_first or READS.match(fix.check_first) or "metrics list" in fix.check_first
     assert fix.impact.endswith((".", "!")) or len(fix.impact) > 20
     assert fix.cost in (1, 2, 3)
     assert bool(fix.portal) != (rule.id in NO_PORTAL)
     for command in (fix.az, fix.first_step):
-        assert not re.search(r"[<>]", command), "a placeholder in angle brackets would be a redirection"
+        assert not re.search(r"203\.0\.113|198\.51\.100|192\.0\.2\.", command), "a documentation range locks out"
+        for each in filter(None, command.split(" && ")):
+            assert re.search(r" --(ids|id|subscription) ", each), "it names no subscription"
+    for name in re.findall(r"<([^>]*)>", " ".join((fix.az, *fix.steps))):
+        assert name in FIELDS, "a field without words"
+    assert "<" not in fix.first_step
     assert not fix.first_step or fix.first_step.startswith("az ")
 
 

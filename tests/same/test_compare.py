@@ -27,7 +27,7 @@ RULE = {"title": "It is open", "severity": "high", "remediation": {"az": "az x"}
 def document() -> dict[str, Any]:
     return copy.deepcopy(
         {
-            "schema": "twolocks/1",
+            "schema": "twolocks/2",
             "scan": {"id": "1", "complete": True},
             "rules": {"storage-open": RULE},
             "resources": {ID: {"name": "stkart1"}},

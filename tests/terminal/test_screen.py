@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
+from scanner.document.schema import FieldRow, FixRow
 from scanner.errors import InputError
 from scanner.scan.last_screen import closing
 from scanner.terminal.lines import Line, coloured, error_lines, prepare, table
@@ -110,10 +111,15 @@ def test_no_name_is_a_command_wherever_it_stands_in_a_line(name: str, shown: str
 
 def test_a_command_is_whole_and_a_hidden_character_in_it_is_reported() -> None:
     command = "az storage account update -n " + "x" * 200
-    assert list(next(closing(command)).render(80, False)) == [f"  {command}"]
-    lines = [row for line in closing("az storage account delete -n 'a\u202eb'") for row in line.render(80, False)]
+    assert list(next(closing(FixRow(commands=[command]))).render(80, False)) == [f"  {command}"]
+    lines = [
+        row
+        for line in closing(FixRow(commands=["az storage account delete -n 'a\u202eb'"]))
+        for row in line.render(80, False)
+    ]
     assert lines == ["  No command is shown because the name contains U+202E. Use the portal."]
-    assert [line.text for line in closing("Close it. Then: az version")] == ["az version"]
+    fix = FixRow(commands=["az x <YOUR_RANGE>"], steps=["Close it."], fields=[FieldRow("YOUR_RANGE", "what stays")])
+    assert [line.text for line in closing(fix)] == ["az x <YOUR_RANGE>", "<YOUR_RANGE>: what stays"]
 
 
 def test_a_letter_that_the_stream_cannot_encode_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:

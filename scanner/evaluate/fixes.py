@@ -1,0 +1,82 @@
+"""The fix of a finding as the document has it: commands, fields, and which endpoints they close."""
+
+from collections.abc import Sequence
+
+from scanner.document.schema import FieldRow, FixRow, PlaceRow
+from scanner.evaluate.placeholders import filled
+from scanner.evaluate.remedies import Removal, cause_remedy, lock_removal, more_of, rule_remedy, without
+from scanner.model.exposure import Exposure
+from scanner.model.index import Index
+from scanner.model.remedy import Remedy
+from scanner.model.resource import Resource
+from scanner.model.rule import Rule
+from scanner.model.verdict import Fail
+
+
+def fix_row(
+    rule: Rule,
+    remedy: Remedy,
+    subject: Resource,
+    top: Resource,
+    closes: Sequence[str] = (),
+    leaves: Sequence[str] = (),
+    also: Sequence[PlaceRow] = (),
+) -> FixRow:
+    """Return a remedy as the document has it."""
+    first = rule.fix.check_first
+    more = more_of(remedy.closes[0]) if remedy.closes else {}
+    return FixRow(
+        commands=list(remedy.commands),
+        steps=list(remedy.steps),
+        fields=[FieldRow(each.name, each.what) for each in remedy.fields],
+        check_first=remedy.check_first or filled(first, subject, top, **more),
+        closes=list(closes),
+        leaves=list(leaves),
+        also_closes=list(also),
+        impact=rule.fix.impact,
+    )
+
+
+class Fixes:
+    """Makes the fixes of the lock rules of one resource. `exposures`: all of its endpoints."""
+
+    def __init__(self, top: Resource, index: Index, exposures: Sequence[Exposure], rules: Sequence[Rule]) -> None:
+        self._top = top
+        self._index = index
+        self._exposures = exposures
+        self._rules = rules
+
+    def row(self, rule: Rule, subject: Resource, failing: Sequence[Exposure]) -> tuple[FixRow, Remedy]:
+        """Return the fix of a lock rule that fails on some endpoints, and what it changes."""
+        removal = lock_removal(rule, failing, subject, self._top, self._index)
+        closed = self._closed(removal)
+        ids = {id(each) for each in failing}
+        closes = sorted(each.endpoint for each in failing if id(each) in closed)
+        leaves = sorted(each.endpoint for each in failing if id(each) not in closed)
+        also = [
+            PlaceRow((each.subject or self._top).id, each.endpoint)
+            for each in self._exposures
+            if id(each) in closed and id(each) not in ids
+        ]
+        return fix_row(rule, removal.remedy, subject, self._top, closes, leaves, also), removal.remedy
+
+    def property_row(self, rule: Rule, verdict: Fail, subject: Resource) -> tuple[FixRow, Remedy]:
+        """Return the fix of a property rule's failure, and what it changes."""
+        top = self._top
+        remedy = cause_remedy(rule, verdict.causes, subject, top) if verdict.causes else rule_remedy(rule, subject, top)
+        closed = self._closed(Removal(top, self._index, {each.key() for each in remedy.closes}, remedy=remedy))
+        also = [PlaceRow((each.subject or top).id, each.endpoint) for each in self._exposures if id(each) in closed]
+        return fix_row(rule, remedy, subject, top, also=also), remedy
+
+    def _closed(self, removal: Removal) -> set[int]:
+        """Return the `id()` of the endpoints that are open now, and closed once the fix has run."""
+        if not removal.remedy.changes:
+            return set()
+        found = set()
+        for each in self._exposures:
+            if each.severity is None:
+                continue
+            left = without(each, removal, None, self._rules)
+            if left is None or left.severity is None:
+                found.add(id(each))
+        return found

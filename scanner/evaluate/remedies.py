@@ -1,0 +1,315 @@
+"""The fix of a failed check: the remedy of its causes, and which endpoints it closes, without a second evaluation."""
+
+import operator
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from scanner.evaluate.placeholders import filled, words_of
+from scanner.model.addresses import AddressSet, union
+from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Lock, Reach, grant
+from scanner.model.index import Index
+from scanner.model.json_paths import same
+from scanner.model.remedy import Cause, Edit, Remedy, Step
+from scanner.model.resource import Resource
+from scanner.model.rule import Rule
+from scanner.reach.sources import grant_from_addresses
+
+ASKED = {"anonymous-access": Auth.anonymous, "authentication": Auth.shared}
+"""The level of authentication on which a lock rule of a category fails."""
+SELECTED = grant(Reach.selected).grants[0]
+
+
+@dataclass(slots=True)
+class Removal:
+    """What a fix removes. `keys`: those of causes. `fixes`: the commands of rules that it runs as a whole."""
+
+    top: Resource
+    index: Index
+    keys: set[str] = field(default_factory=set)
+    fixes: set[str] = field(default_factory=set)
+    remedy: Remedy = field(default_factory=Remedy)
+
+    def removes(self, cause: Cause | None) -> bool:
+        """Return whether a cause is removed, or a setting changed to what closes it."""
+        if cause is None:
+            return False
+        cause = cause.at(self.top.id)
+        return cause.key() in self.keys or covers(self.remedy.changes, cause)
+
+
+def covers(changes: Iterable[Step], cause: Cause) -> bool:
+    """Return whether changes set the property of a cause, or the whole list of an entry."""
+    for each in changes:
+        if not isinstance(each, Edit) or each.entry is not None:
+            continue
+        if each.resource.lower() == cause.resource.lower() and each.path.lower() == cause.path.lower():
+            return cause.entry is not None or same(each.value, cause.value) or not isinstance(cause.value, str | bool)
+    return False
+
+
+# The remedy
+
+
+def rule_remedy(rule: Rule, subject: Resource, top: Resource) -> Remedy:
+    """Return the remedy of a rule's own fix for a resource."""
+    fix = rule.fix
+    if "{cause}" in fix.az or "{entry}" in fix.az:
+        return Remedy(steps=(fix.portal,) if fix.portal else ())
+    commands = tuple(filled(each, subject, top) for each in fix.az.split(" && ") if each)
+    steps = tuple(words_of(each, subject, top) for each in fix.steps)
+    changes = tuple(fix.changes(subject, top))
+    return Remedy(commands, steps, changes, narrows="YOUR_RANGE" in fix.az)
+
+
+def more_of(cause: Cause) -> dict[str, str]:
+    """Return the words of a cause that templates may name."""
+    return {"cause": cause.resource, "entry": cause.text, "path": cause.path, "place": str(cause.place)}
+
+
+LAST_RULE = (
+    "Add a rule for your own networks first, then remove this one: without any rule the firewall allows every network."
+)
+
+
+def cause_remedy(rule: Rule, causes: Sequence[Cause], subject: Resource, top: Resource) -> Remedy:
+    """Return the remedy of a rule's own fix for each of some causes, the last entry of a list first."""
+    fix = rule.fix
+    causes = sorted((each.at(subject.id) for each in causes), key=lambda each: -each.place)
+    if any(each.out_of and each.out_of <= len(causes) for each in causes):
+        return Remedy(steps=(LAST_RULE,))
+    commands = tuple(
+        filled(template, subject, top, **more_of(each))
+        for each in causes
+        for template in (each.command or fix.az).split(" && ")
+        if template and not each.words
+    )
+    steps = (*(words_of(each, subject, top) for each in fix.steps), *(step for each in causes for step in each.words))
+    changes = tuple(step for each in causes for step in each.change())
+    return Remedy(
+        tuple(dict.fromkeys(commands)),
+        tuple(dict.fromkeys(steps)),
+        changes,
+        tuple(causes),
+        narrows="YOUR_RANGE" in fix.az,
+    )
+
+
+def lock_removal(rule: Rule, failing: Sequence[Exposure], subject: Resource, top: Resource, index: Index) -> Removal:
+    """Return what closes a lock on the endpoints that fail."""
+    removal = Removal(top, index)
+    entries: dict[str, Cause] = {}
+    for exposure in failing:
+        own = exposure.remedies.get(rule.category)
+        if own is not None:
+            removal.remedy += _filled(own, subject, top)
+            removal.keys.update(each.at(top.id).key() for each in own.closes)
+            continue
+        _add_causes(removal, entries, rule, exposure, subject)
+    _remove_entries(removal, list(entries.values()), rule, subject)
+    return removal
+
+
+def _filled(remedy: Remedy, subject: Resource, top: Resource) -> Remedy:
+    """Return the remedy of an exposure with the names in its templates filled in."""
+    return replace(
+        remedy,
+        commands=tuple(filled(each, subject, top) for each in remedy.commands),
+        steps=tuple(words_of(each, subject, top) for each in remedy.steps),
+        changes=tuple(each if each.resource else each._replace(resource=top.id) for each in remedy.changes),
+    )
+
+
+def _add_causes(removal: Removal, entries: dict[str, Cause], rule: Rule, exposure: Exposure, subject: Resource) -> None:
+    """Collect the causes of the grants on which the rule fails; those that come to light behind them follow."""
+    for _ in range(4):
+        found = list(_failing(rule, without(exposure, removal, rule)))
+        if not found:
+            return
+        for each in found:
+            for cause in _causes(each, removal):
+                _add_cause(removal, entries, rule, cause, subject)
+
+
+def _add_cause(removal: Removal, entries: dict[str, Cause], rule: Rule, cause: Cause | None, subject: Resource) -> None:
+    if cause is None:
+        removal.fixes.add(rule.fix.az)
+        removal.remedy += rule_remedy(rule, subject, removal.top)
+        return
+    cause = cause.at(removal.top.id)
+    if cause.words:
+        removal.keys.add(cause.key())
+        removal.remedy += Remedy(steps=cause.words, changes=cause.effect)
+    elif cause.is_setting:
+        own = rule_remedy(rule, subject, removal.top)
+        if "{cause}" in rule.fix.az:
+            removal.remedy += cause_remedy(rule, (cause,), subject, removal.top)
+        elif covers(own.changes, cause):
+            removal.fixes.add(rule.fix.az)
+            removal.remedy += own
+        else:
+            removal.remedy += Remedy((set_command(cause),), changes=cause.change())
+        removal.keys.add(cause.key())
+    else:
+        entries[cause.key()] = cause
+        removal.keys.add(cause.key())
+        for each in cause.also:
+            _add_cause(removal, entries, rule, each, subject)
+
+
+def _remove_entries(removal: Removal, entries: list[Cause], rule: Rule, subject: Resource) -> None:
+    """Add the removal of rules and entries; where none would stay and that allows every address, the rule's own fix."""
+    if not entries:
+        return
+    if any(each.out_of and each.out_of <= len(entries) for each in entries):
+        own = rule_remedy(rule, subject, removal.top)
+        removal.fixes.add(rule.fix.az)
+        entries = [each for each in entries if not covers(own.changes, each) and not _off(own.changes, removal.top)]
+        removal.remedy = _removed(entries, removal.top) + removal.remedy + own
+        return
+    removal.remedy = _removed(entries, removal.top) + removal.remedy
+
+
+def _off(changes: Iterable[Step], top: Resource) -> bool:
+    """Return whether changes disable public network access, so that no rule needs to go."""
+    return any(isinstance(each, Edit) and each.path.lower().endswith(".publicnetworkaccess") for each in changes)
+
+
+def _removed(entries: Sequence[Cause], top: Resource) -> Remedy:
+    changes = tuple(step for each in entries for step in each.change())
+    return Remedy(tuple(_commands(entries, top)), changes=changes, closes=tuple(entries))
+
+
+def _commands(entries: Sequence[Cause], top: Resource) -> Iterator[str]:
+    """Yield the commands that remove rules and entries; entries of one list together, the last one first."""
+    lists: dict[tuple[str, str], list[int]] = {}
+    for each in entries:
+        if each.command:
+            yield filled(each.command, top, top, entry=each.text)
+        elif not each.path:
+            yield f"az resource delete --ids {shlex.quote(each.resource)}"
+        else:
+            lists.setdefault((each.resource, each.path), []).append(each.place)
+    for (resource, path), places in lists.items():
+        removes = " ".join(f"--remove {path} {place}" for place in sorted(places, reverse=True))
+        yield f"az resource update --ids {shlex.quote(resource)} {removes}"
+
+
+def set_command(cause: Cause) -> str:
+    """Return the general command that sets the property of a cause to the value that closes it."""
+    value = str(cause.value).lower() if isinstance(cause.value, bool) else str(cause.value)
+    return f"az resource update --ids {shlex.quote(cause.resource)} --set {shlex.quote(f'{cause.path}={value}')}"
+
+
+# What remains
+
+
+def _failing(rule: Rule, exposure: Exposure | None) -> Iterator[Grant]:
+    """Yield the grants of an exposure on which a lock rule fails."""
+    if exposure is None or exposure.severity is None:
+        return
+    if rule.category == "network":
+        yield from (each for each in exposure.reach.grants if each.level >= Reach.wide)
+        return
+    names = {"", *rule.credentials}
+    for each in exposure.authentication.grants:
+        if each.level == ASKED[rule.category] and (not rule.credentials or each.name in names):
+            yield each
+
+
+def _causes(each: Grant, removal: Removal) -> list[Cause | None]:
+    if not each.parts:
+        return [each.cause]
+    return list(_wide_parts(each, removal))
+
+
+def _wide_parts(each: Grant, removal: Removal) -> Iterator[Cause]:
+    """Yield the rules of a union that must go, the largest first, until the rest is no longer wide."""
+    left = [part for part in each.parts if not removal.removes(part[0])]
+    if each.addresses is None:
+        yield from (cause for cause, _ in left)
+        return
+    left.sort(key=lambda part: -_size(part[1]))
+    while left and _is_wide((addresses for _, addresses in left), removal.index):
+        yield left.pop(0)[0]
+
+
+def _size(addresses: AddressSet) -> int:
+    return max(addresses.size(4) << 96, addresses.size(6))
+
+
+def _is_wide(sets: Iterable[AddressSet], index: Index) -> bool:
+    made = grant_from_addresses(union(sets), index)
+    return made is not None and made.level >= Reach.wide
+
+
+def without(exposure: Exposure, removal: Removal, rule: Rule | None, rules: Sequence[Rule] = ()) -> Exposure | None:
+    """Return an exposure as it is once a fix has run; None where nothing is left of it.
+
+    `rules`: the lock rules whose own fixes may have run, besides `rule`.
+    """
+    named = [each for each in (rule, *rules) if each is not None and each.names(exposure.endpoint)]
+    run = [each for each in named if each.fix.az in removal.fixes]
+    reach = _reach_without(exposure.reach, removal, any(each.category == "network" for each in run))
+    authentication = exposure.authentication
+    if authentication.grants:
+        authentication = _authentication_without(authentication, removal, run)
+        if not authentication.grants and not authentication.possible_grants:
+            return None
+    if reach is exposure.reach and authentication is exposure.authentication:
+        return exposure
+    return replace(exposure, reach=reach, authentication=authentication)
+
+
+def _reach_without(lock: Lock, removal: Removal, is_fixed: bool) -> Lock:
+    left: list[Grant] = []
+    for each in lock.grants:
+        if removal.removes(each.switch):
+            continue
+        if each.parts:
+            left += _narrowed(each, removal)
+        elif removal.removes(each.cause):
+            left += each.then.grants if each.then is not None else ()
+        elif not (is_fixed and each.cause is None and each.level >= Reach.wide):
+            left.append(each)
+    if len(left) == len(lock.grants) and all(map(operator.is_, left, lock.grants)):
+        return lock
+    if removal.remedy.narrows:
+        left.append(SELECTED)
+    if not left and not lock.possible_grants:
+        return grant(Reach.none)
+    return replace(lock, grants=tuple(left))
+
+
+def _narrowed(each: Grant, removal: Removal) -> list[Grant]:
+    """Return what is left of the union of several rules."""
+    parts = tuple(part for part in each.parts if not removal.removes(part[0]))
+    if len(parts) == len(each.parts):
+        return [each]
+    if each.addresses is None:
+        return [replace(each, parts=parts)] if parts else []
+    if parts and all(addresses.is_empty for _, addresses in parts):
+        return [replace(each, parts=parts)]
+    made = grant_from_addresses(union(addresses for _, addresses in parts), removal.index)
+    return [replace(made, parts=parts, switch=each.switch, cause=each.cause)] if made is not None else []
+
+
+def _authentication_without(lock: Lock, removal: Removal, run: Sequence[Rule]) -> Lock:
+    left: list[Grant] = []
+    for each in lock.grants:
+        if removal.removes(each.switch):
+            continue
+        if removal.removes(each.cause):
+            left += each.then.grants if each.then is not None else ()
+        elif each.cause is None and any(_asks(rule, each) for rule in run):
+            left += IDENTITY.grants
+        else:
+            left.append(each)
+    same_grants = len(left) == len(lock.grants) and all(map(operator.is_, left, lock.grants))
+    return lock if same_grants else replace(lock, grants=tuple(left))
+
+
+def _asks(rule: Rule, each: Grant) -> bool:
+    if each.level != ASKED.get(rule.category):
+        return False
+    return not rule.credentials or each.name in ("", *rule.credentials)

@@ -1,0 +1,228 @@
+"""What grants an access in the configuration (`Cause`), and what removes it: one object for commands and changes."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from scanner.model.json_paths import member, same
+
+
+class _Remove:
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "REMOVE"
+
+
+REMOVE: Final = _Remove()
+"""The value of a `Edit` that takes a property, or an entry of a list, away."""
+
+
+class _Add:
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ADD"
+
+
+ADD: Final = _Add()
+"""The entry of a `Edit` that adds its value to a list."""
+
+
+class Edit(NamedTuple):
+    """One edit of a body: the property at `path` gets `value`, or is removed.
+
+    `entry`: the entry of the list at `path` that is removed or replaced, or ADD; None changes the whole property.
+    """
+
+    resource: str
+    path: str
+    value: Any = REMOVE
+    entry: Any = None
+
+
+class Deletion(NamedTuple):
+    """A resource that is deleted: a rule that is a child resource, or a resource that nothing needs."""
+
+    resource: str
+
+
+Step = Edit | Deletion
+
+
+class Cause(NamedTuple):
+    """The part of a configuration that grants an access.
+
+    `resource`: the id of the resource that has it; "" is the resource that is assessed. `path`: its property; "" is the
+    resource itself, a rule that is a child resource. `entry`: the entry of the list at `path`; None is the property
+    itself, and `value` is what closes it. `command`: a template of the service's own command that removes the entry,
+    with `{entry}` for `text`. `place`: the place of the entry in the list. `words`: the steps where no single command
+    removes it. `effect`: the changes that follow where another resource shows the same part. `also`: what must be
+    removed with it. `out_of`: of so many entries one must stay, because an empty list allows every address; else 0.
+    """
+
+    resource: str
+    path: str = ""
+    entry: Any = None
+    value: Any = REMOVE
+    command: str = ""
+    text: str = ""
+    place: int = -1
+    words: tuple[str, ...] = ()
+    effect: tuple[Step, ...] = ()
+    also: "tuple[Cause, ...]" = ()
+    out_of: int = 0
+
+    @property
+    def is_setting(self) -> bool:
+        """Return whether it is a property with a better value, not a rule or an entry that is removed."""
+        return bool(self.path) and self.entry is None
+
+    def at(self, resource: str) -> "Cause":
+        """Return the same cause with the id of the assessed resource."""
+        return self if self.resource else self._replace(resource=resource)
+
+    @classmethod
+    def in_list(cls, resource: str, path: str, entry: Any, place: int, child: str, value: Any = REMOVE) -> "Cause":
+        """Return an entry of a list that is a child resource too, with its id as the text; without one, as words."""
+        id, name = member(entry, "id"), member(entry, "name")
+        if not isinstance(id, str) or not id.startswith("/"):
+            id = f"{resource}/{child}/{name}" if isinstance(name, str) and name else ""
+        words = () if id else (f"Azure returned no id for entry {place + 1} of {path}: change it in the portal.",)
+        effect = () if id else (Edit(resource, path, value, entry),)
+        return cls(resource, path, entry, value, text=id, place=place, words=words, effect=effect)
+
+    def key(self) -> str:
+        """Return a text that is equal for equal causes."""
+        return f"{self.resource}\n{self.path}\n{self.place}".lower()
+
+    def change(self) -> tuple[Step, ...]:
+        """Return what removes it, as data."""
+        if self.words:
+            return self.effect
+        if not self.path:
+            return (Deletion(self.resource), *self.effect)
+        return (Edit(self.resource, self.path, self.value, self.entry), *self.effect)
+
+
+class Field(NamedTuple):
+    """A part of a command that only the user knows: its name, and what to put there with the form in words."""
+
+    name: str
+    what: str
+
+
+FIELDS: Final[Mapping[str, str]] = {
+    "YOUR_RANGE": "the address range that keeps access, in CIDR form (your office's or gateway's public addresses)",
+    "FIRST_ADDRESS": "the first public address that keeps access",
+    "LAST_ADDRESS": "the last public address that keeps access",
+    "KEY_URI": "the identifier of a key in your Key Vault, with the vault's host and the key's name",
+    "KEY_NAME": "the name of a key in your Key Vault",
+    "VAULT_URI": "the URI of your Key Vault",
+    "IDENTITY_ID": "the resource ID of a user-assigned identity that may use the key",
+    "WORKSPACE_ID": "the resource ID of a Log Analytics workspace",
+    "STORAGE_ID": "the resource ID of a storage account in the same region",
+    "PLAN_ID": "the resource ID of a DDoS protection plan",
+    "WAF_POLICY_ID": "the resource ID of a web application firewall policy",
+    "NSG_ID": "the resource ID of the network security group for the subnet",
+    "OBJECT_ID": "the object ID of a Microsoft Entra ID group",
+    "GROUP_NAME": "the display name of that Microsoft Entra ID group",
+    "TENANT_ID": "the ID of your Microsoft Entra ID tenant",
+    "CLIENT_ID": "the application ID of the app registration that people sign in with",
+    "AUDIENCE": "the application ID that the VPN client signs in to",
+    "EXPIRES": "the date of expiry, as year-month-day, for example a year from today",
+    "EXPIRES_EPOCH": "the date of expiry in seconds since 1 January 1970",
+    "HTTPS_LISTENER": "the name of the gateway's HTTPS listener",
+    "ORIGIN": "the origin of your web application, scheme and host without a path",
+    "SECURITY_POLICY": "the name of a new security policy of the Front Door profile",
+    "FRONT_DOOR_ID": "the Front Door ID of your own profile",
+    "NEW_NAME": "the name of the new resource",
+    "VNET_SUBNET_ID": "the resource ID of a subnet",
+    "IMAGE": "the container image",
+}
+"""The fields that commands may have, written `<NAME>` in them."""
+RANGE: Final = "<YOUR_RANGE>"
+_FIELD = re.compile(r"<([A-Z][A-Z0-9_]*)>")
+
+
+def fields_of(texts: Iterable[str], own: Mapping[str, str] = FIELDS) -> tuple[Field, ...]:
+    """Return the fields that stand in commands or steps, each once, in their order."""
+    names = dict.fromkeys(name for text in texts for name in _FIELD.findall(text))
+    return tuple(Field(name, own.get(name) or FIELDS.get(name, "")) for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What closes causes. `commands`: `az` commands, filled and quoted. `steps`: words where no single command exists.
+
+    `changes`: what the commands change, as data. `closes`: the causes that they remove. `narrows`: whether an allowed
+    range stays, so that the endpoint remains reachable from it. `check_first`: a command that only reads.
+    """
+
+    commands: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    changes: tuple[Step, ...] = ()
+    closes: tuple[Cause, ...] = ()
+    narrows: bool = False
+    check_first: str = ""
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Return the fields of the commands and steps."""
+        return fields_of((*self.commands, *self.steps))
+
+    def __add__(self, other: "Remedy") -> "Remedy":
+        """Return both remedies as one, each command, step and change once."""
+        return Remedy(
+            tuple(dict.fromkeys(self.commands + other.commands)),
+            tuple(dict.fromkeys(self.steps + other.steps)),
+            _unique(self.changes + other.changes),
+            self.closes + other.closes,
+            self.narrows or other.narrows,
+            self.check_first or other.check_first,
+        )
+
+
+def _unique(changes: tuple[Step, ...]) -> tuple[Step, ...]:
+    return tuple({repr(each): each for each in changes}.values())
+
+
+# The overlay
+
+
+def changed(body: Any, change: Edit) -> Any:
+    """Return a copy of a body with a change. Objects on the way to the path are made; the case of known keys stays."""
+    return _set(body, change.path.split("."), change)
+
+
+def _set(body: Any, steps: list[str], change: Edit) -> Any:
+    if not steps:
+        return _value(body, change)
+    step, rest = steps[0], steps[1:]
+    if step.endswith("[]"):
+        name = step.removesuffix("[]")
+        items = member(body, name)
+        return _with(body, name, [_set(each, rest, change) for each in items] if isinstance(items, list) else [])
+    found = _set(member(body, step), rest, change)
+    return _with(body, step, found)
+
+
+def _value(value: Any, change: Edit) -> Any:
+    if change.entry is None:
+        return change.value
+    items = value if isinstance(value, list) else []
+    if change.entry is ADD:
+        return [*items, change.value]
+    replaced = [change.value if each == change.entry or same(each, change.entry) else each for each in items]
+    return [each for each in replaced if each is not REMOVE]
+
+
+def _with(body: Any, name: str, value: Any) -> dict[str, Any]:
+    known = dict(body) if isinstance(body, dict) else {}
+    key = next((each for each in known if each.lower() == name.lower()), name)
+    if value is REMOVE:
+        known.pop(key, None)
+    else:
+        known[key] = value
+    return known

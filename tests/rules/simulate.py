@@ -1,0 +1,148 @@
+"""Fixes applied as overlays: a remedy's changes on the bodies of an example, which is then evaluated again."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from scanner.document.schema import FindingRow
+from scanner.evaluate import examples as evaluated
+from scanner.evaluate.results import BundleResult
+from scanner.evaluate.run import Evaluation
+from scanner.model.json_paths import get_path
+from scanner.model.remedy import Deletion, Edit, Remedy, Step, changed
+from scanner.model.resource import Bundle, Resource
+from tests.rules import examples
+from tests.rules.examples import Case
+
+FIELD_VALUES = {
+    "YOUR_RANGE": "20.31.7.9/32",
+    "ORIGIN": "https://portal.contoso.com",
+    "KEY_URI": "https://contoso.vault.azure.net/keys/main",
+    "CLIENT_ID": "c1000000-0000-4000-8000-000000000001",
+    "TENANT_ID": examples.TENANT,
+}
+"""What is put into fields: an address of one machine is narrow, whatever the settings."""
+
+
+def with_values(value: Any) -> Any:
+    """Return a value with its fields filled in."""
+    if isinstance(value, dict):
+        return {key: with_values(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [with_values(each) for each in value]
+    if not isinstance(value, str) or "<" not in value:
+        return value
+    for name, text in FIELD_VALUES.items():
+        value = value.replace(f"<{name}>", text)
+    return value
+
+
+def overlaid(bundle: Bundle, steps: tuple[Step, ...]) -> Bundle:
+    """Return a copy of a bundle with changes; what does not exist yet is made, and counted as read."""
+    made = Bundle(bundle.id, reads=dict(bundle.reads), skips=dict(bundle.skips), gaps=dict(bundle.gaps))
+    gone = {each.resource.lower() for each in steps if isinstance(each, Deletion)}
+    changes = [each for each in steps if isinstance(each, Edit)]
+    for resource in bundle.resources.values():
+        if resource.id.lower() in gone:
+            made.reads[resource.list_key] = made.reads.get(resource.list_key, 1) - 1
+            continue
+        body = overlaid_body(resource.body, resource.id, changes)
+        made.add(Resource(body, api=resource.api, by=resource.by, bundle=made))
+    for each in changes:
+        key = each.resource.lower()
+        if key.startswith(f"{bundle.id.lower()}/") and not any(known.lower() == key for known in _ids(made)):
+            body = {"id": each.resource, "name": each.resource.rsplit("/", 1)[-1], "properties": {}}
+            resource = Resource(overlaid_body(body, each.resource, changes), api="", by="get", bundle=made)
+            made.add(resource)
+            made.reads[resource.key] = 1
+            made.reads[resource.list_key] = made.reads.get(resource.list_key, 0) + 1
+    return made
+
+
+def _ids(bundle: Bundle) -> list[str]:
+    return [each.id for each in bundle.resources.values()]
+
+
+def overlaid_body(body: dict[str, Any], id: str, changes: list[Edit]) -> dict[str, Any]:
+    for each in changes:
+        if each.resource.lower() == id.lower():
+            body = changed(body, each._replace(value=with_values(each.value)))
+            body = completed(body, each.path)
+    return body
+
+
+LISTS = {"properties.networkAcls": ("ipRules", "ipv6Rules", "virtualNetworkRules")}
+"""Lists that Azure returns, empty, in an object that a change made."""
+
+
+def completed(body: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return a body with the empty lists that Azure returns beside a property that was set."""
+    for place, names in LISTS.items():
+        if path.startswith(f"{place}."):
+            for name in names:
+                if not isinstance(get_path(body, f"{place}.{name}"), list):
+                    body = changed(body, Edit("", f"{place}.{name}", []))
+    return body
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A finding of an example, and what evaluating the example says once its fix has run."""
+
+    case: Case
+    finding: FindingRow
+    remedy: Remedy
+    status: str
+    closed: frozenset[str]
+    """The endpoints that were open and are closed now."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.case.id}: {self.finding.rule}"
+
+
+def evaluation_of(case: Case, steps: tuple[Step, ...] = ()) -> Evaluation:
+    """Return the evaluation of an example with changes of the resources of its index."""
+    changes = [each for each in steps if isinstance(each, Edit)]
+    gone = {each.resource.lower() for each in steps if isinstance(each, Deletion)}
+    also = [
+        overlaid_body(examples.nulls(body), str(body.get("id")), changes)
+        for body in case.also
+        if str(body.get("id")).lower() not in gone
+    ]
+    return evaluated.evaluation(replace(case, also=also), examples.rules())
+
+
+def fixed(case: Case) -> list[Fixed]:
+    """Return the failures of an example whose fix can be applied to its bodies, each evaluated again."""
+    found = evaluation_of(case).evaluate(examples.bundle(case))
+    rows = [row for row in found.findings if row.status == "fail"]
+    return [_fixed(case, row, found) for row in rows]
+
+
+def _fixed(case: Case, row: FindingRow, found: BundleResult) -> Fixed:
+    remedy = found.remedies[row.fingerprint]
+    bundle = examples.bundle(case)
+    if any(isinstance(each, Deletion) and each.resource.lower() == bundle.id.lower() for each in remedy.changes):
+        closed = frozenset(each.endpoint for each in found.exposures if each.severity is not None)
+        return Fixed(case, row, remedy, "gone", closed)
+    after = evaluation_of(case, remedy.changes).evaluate(overlaid(bundle, remedy.changes))
+    return Fixed(case, row, remedy, status_of(after, row), closed_between(found, after))
+
+
+def status_of(result: BundleResult, row: FindingRow) -> str:
+    """Return the status of the same check in another result; "gone" where what it was about is gone."""
+    for each in result.findings:
+        if each.fingerprint == row.fingerprint:
+            return each.status
+    if row.rule in result.passed.get(row.resource, ()):
+        return "pass"
+    return "not-applicable" if row.rule in result.not_applicable.get(row.resource, ()) else "gone"
+
+
+def closed_between(before: BundleResult, after: BundleResult) -> frozenset[str]:
+    open_now = {(each.endpoint, each.address) for each in after.exposures if each.severity is not None}
+    return frozenset(
+        each.endpoint
+        for each in before.exposures
+        if each.severity is not None and (each.endpoint, each.address) not in open_now
+    )

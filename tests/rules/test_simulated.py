@@ -1,0 +1,139 @@
+"""Every fix, proven: applied to each failing example as an overlay and evaluated again, it closes what it claims."""
+
+import re
+from collections import Counter
+from functools import lru_cache
+
+import pytest
+
+from scanner.document.schema import FixRow
+from scanner.model.rule import Rule
+from tests.rules import examples, simulate
+from tests.rules.simulate import Fixed
+
+STEPS = {
+    "aks-kubernetes-rbac-disabled": "chosen when a cluster is created",
+    "aks-node-public-ip": "chosen when a node pool is created",
+    "application-gateway-plain-http": "a redirect and its rule: two objects whose names only the user knows",
+    "container-group-network-unrestricted": "a public address of a container group has no firewall",
+    "container-group-shared-credentials": "a public address of a container group has no firewall",
+    "container-group-web-port-anonymous": "a public address of a container group has no firewall",
+    "front-door-classic-no-waf": "one link for each host, and the service is retired",
+    "front-door-no-waf": "a security policy is a new resource with the user's domains",
+    "keyvault-short-retention": "chosen when a vault is created",
+    "load-balancer-basic-sku": "a migration by Microsoft's module",
+    "machine-shared-credentials": "what a machine accepts is not a setting of Azure",
+    "postgres-backup-not-geo-redundant": "chosen when a server is created",
+    "postgres-platform-key": "chosen when a server is created",
+    "storage-queue-table-platform-key": "chosen when an account is created",
+}
+"""Rules whose fix is steps in words on every example, or changes nothing that Azure shows, and why."""
+SOMETIMES_STEPS = {
+    "appconfig-network-unrestricted": "the free tier has no private endpoints",
+    "cosmos-external-subnet": "the last rule of a firewall that is open without rules",
+    "eventhub-external-subnet": "the last rule of a firewall that is open without rules",
+    "eventhub-network-unrestricted": "the Basic tier has no firewall",
+    "machine-all-ports-exposed": "no rule of the user decides",
+    "machine-cluster-port-exposed": "no rule of the user decides",
+    "machine-database-port-exposed": "no rule of the user decides",
+    "machine-file-sharing-port-exposed": "no rule of the user decides",
+    "machine-management-port-exposed": "no rule of the user decides, or a firewall's DNAT rule does",
+    "machine-web-port-anonymous": "no rule of the user decides",
+    "search-network-unrestricted": "the free tier has no firewall",
+    "servicebus-external-subnet": "the last rule of a firewall that is open without rules",
+    "servicebus-network-unrestricted": "only the Premium tier has a firewall",
+    "sql-network-unrestricted": "the server belongs to a Synapse workspace",
+    "sql-password-auth": "the server belongs to a Synapse workspace",
+    "storage-nfs-no-authentication": "the firewall denies already, and NFS has no sign-in",
+}
+"""Rules whose fix is steps on some examples, and when."""
+LEFT = {
+    "acr: a token with a certificate, and one of a status that nobody knows: acr-token-passwords": "a second token has "
+    "a status that nobody knows",
+    "ai: *: ai-local-auth-enabled": "an account without a custom subdomain counts as accepting keys, whatever its "
+    "switch says",
+    "appservice: a social login is a login of anybody: app-no-platform-sign-in": "the social provider stays until the "
+    "user removes it",
+    "machines: open over IPv6 alone: machine-management-port-exposed": "the range that is filled in is one of IPv4",
+    "storage: a service whose keys are on by a value that nobody knows, on an account that takes keys: "
+    "storage-shared-key-enabled": "the service's own switch has a value that nobody knows",
+}
+"""Failures that stay inconclusive or open once the fix has run, and why."""
+
+
+@lru_cache
+def everything() -> tuple[Fixed, ...]:
+    derived = [case for rule in examples.all_rules() for case in examples.of_rule(rule)]
+    return tuple(each for case in (*examples.cases(), *derived) for each in simulate.fixed(case))
+
+
+def left(each: Fixed) -> bool:
+    return each.id in LEFT or f"{each.case.file}: *: {each.finding.rule}" in LEFT
+
+
+def fix_of(each: Fixed) -> FixRow:
+    assert each.finding.fix is not None, each.id
+    return each.finding.fix
+
+
+def test_every_fix_closes_its_finding() -> None:
+    applied = [each for each in everything() if each.remedy.changes and not left(each)]
+    assert {each.id: each.status for each in applied if each.status not in ("pass", "not-applicable", "gone")} == {}
+    assert len(applied) > 1000
+
+
+def test_every_fix_of_a_lock_closes_exactly_what_it_claims() -> None:
+    wrong = {}
+    for each in everything():
+        fix = fix_of(each)
+        claimed = {*fix.closes, *(place.endpoint for place in fix.also_closes)}
+        is_lock = examples.rules().rules[each.finding.rule].lock
+        if not left(each) and not (claimed == each.closed if is_lock else claimed <= each.closed):
+            wrong[each.id] = (sorted(claimed), sorted(each.closed))
+        assert {*fix.closes, *fix.leaves} == set(each.finding.endpoints) or not is_lock, each.id
+    assert wrong == {}
+
+
+def test_what_cannot_be_applied_has_a_reason() -> None:
+    without = Counter(each.finding.rule for each in everything() if not each.remedy.changes)
+    every = Counter(each.finding.rule for each in everything())
+    assert {rule for rule in without if without[rule] == every[rule]} == set(STEPS)
+    assert {rule for rule in without if without[rule] < every[rule]} <= set(SOMETIMES_STEPS)
+    assert all(fix_of(each).steps for each in everything() if not each.remedy.changes)
+    known = {each.id for each in everything()} | {f"{each.case.file}: *: {each.finding.rule}" for each in everything()}
+    assert set(LEFT) <= known
+
+
+def test_every_rule_with_a_failing_example_was_applied_or_has_a_reason() -> None:
+    failing = {each.finding.rule for each in everything()}
+    assert {rule.id for rule in examples.all_rules()} - failing - {
+        key.split(":")[0] for key in examples.never()
+    } == set()
+
+
+IN_CAPITALS = re.compile(r"(?<![\w<-])[A-Z][A-Z_]{2,}\b(?!>)")
+WORDS = ("SCM", "TLS", "AAD", "POSIX", "DISABLED", "ON")
+READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)")
+
+
+def problems(command: str) -> list[str]:
+    """What is wrong with a command as it is printed."""
+    plain = re.sub(r"'[^']*'", "''", command)
+    found = [] if re.search(r" --(ids|subscription|id) ", command) else ["names no subscription"]
+    found += [f"placeholder {word}" for word in IN_CAPITALS.findall(plain) if word not in WORDS]
+    found += ["a brace"] * bool(re.search(r"\{\w+\}", command))
+    found += ["only reads"] * bool(READS.match(command))
+    found += ["a documentation range"] * bool(re.search(r"203\.0\.113|198\.51\.100|192\.0\.2\.", plain))
+    return found
+
+
+@pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
+def test_commands_run_as_they_are(rule: Rule) -> None:
+    for each in everything():
+        if each.finding.rule == rule.id:
+            fix = fix_of(each)
+            assert {command: problems(command) for command in fix.commands if problems(command)} == {}
+            assert all(field.what for field in fix.fields), fix.fields
+            named = {name for text in (*fix.commands, *fix.steps) for name in re.findall(r"<([A-Z_]+)>", text)}
+            assert {field.name for field in fix.fields} == named
+            assert not fix.check_first or READS.match(fix.check_first) or "metrics list" in fix.check_first
