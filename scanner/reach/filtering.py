@@ -65,7 +65,7 @@ class FilterStep:
     def hop(self) -> Hop:
         """Return the step as a hop of an exposure."""
         name = self.resource.rstrip("/").rsplit("/", 1)[-1] or _NAMES[self.kind]
-        texts = [f"{rule.name} ({rule.priority})" for rule in self.rules[:MAX_NAMED_RULES]]
+        texts = [rule.text for rule in self.rules[:MAX_NAMED_RULES]]
         more = len(self.rules) - len(texts)
         rules = join_with_and([*texts, f"and {more} more"] if more > 0 else texts)
         sources = f"allows {describe_sources(self.remaining)}" if self.remaining else "allows no one"
@@ -285,10 +285,10 @@ def filter_chain(fabric: Fabric, target: Destination, entry: EntryKind) -> Filte
     below = fabric.groups.get(group_key)
     fields = target.fields
     network = subnet.network if subnet is not None else ""
-    admin = fabric.admin(network)
+    admin = fabric.admin_of(subnet)
     aims = tuple(each.skipped(fields) for each in (above, below) if each is not None)
     # A network with admin rules of its own destinations is not shared.
-    missing = fabric.admin_gap(network)
+    missing = None if subnet is not None and subnet.exempt else fabric.admin_gap(network)
     alone = (fields, missing) if admin is not None else missing
     where = (subnet.group, subnet.table, network if admin is not None else "") if subnet is not None else subnet_key
     key = (entry, target.version, where, group_key, aims, alone)
@@ -307,7 +307,7 @@ def _made(fabric: Fabric, target: Destination, entry: EntryKind, fields: Destina
     whole = _everything(all_sources(side, version))
     subnet = fabric.subnets.get(fabric.key(target.subnet))
     levels: list[FilterLevel] = []
-    admin = fabric.admin(subnet.network) if subnet is not None else None
+    admin = fabric.admin_of(subnet)
     if admin is not None:
         levels.append(_level("admin-rules", admin.passed, fields, side, version, admin.missing))
     named: list[tuple[FilterKind, str]] = [("nic-nsg", fabric.key(target.group))]
@@ -330,7 +330,8 @@ def _made(fabric: Fabric, target: Destination, entry: EntryKind, fields: Destina
             levels.append(_level(kind, group, fields, side, version, group.missing))
     if not groups:
         levels.append(_no_group(entry, whole, subnet is None))
-    missing_rules = fabric.admin_gap(subnet.network if subnet is not None else "")
+    exempt = subnet is not None and subnet.exempt
+    missing_rules = None if exempt else fabric.admin_gap(subnet.network if subnet is not None else "")
     found = FilterChain(side, version, fields, tuple(levels), admin, None, missing_rules)
     found.route_warning = _route_warning(fabric, target, found) if side == "outside" else None
     return found

@@ -12,17 +12,25 @@ from typing import Any, Final, Literal
 import msgspec
 
 from scanner.model.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, Version, parse
-from scanner.model.ids import segments, subscription_of
+from scanner.model.ids import name_of, segments, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, member, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
-from scanner.reach.nsg import AdminRules, SecurityRules, admin_rules, security_rules_of
+from scanner.reach.nsg import AdminRules, SecurityRules, security_rules_of
+from scanner.reach.security_admin import (
+    EFFECTIVE_ROWS,
+    ROW_TYPES,
+    SecurityAdmin,
+    has_intent_policies,
+    is_exempt,
+    region_of,
+)
 from scanner.reach.security_rules import UNKNOWN_APPLICATION_GROUP, DestinationFields
 from scanner.reach.sources import cached
 
 _NETWORK: Final = "microsoft.network"
-ADMIN_RULES: Final = f"{_NETWORK}/effectivesecurityadminrules"
+ADMIN_RULES: Final = EFFECTIVE_ROWS
 UNKNOWN_SECURITY_GROUP: Final = "/networksecuritygroup"
 """The key of a network security group whose id could not be read; no group has it."""
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
@@ -68,13 +76,17 @@ class Nic(msgspec.Struct, frozen=True, gc=False):
 
 
 class Subnet(msgspec.Struct, frozen=True, gc=False):
-    """A subnet: its network, its network security group and its route table (keys, "" without), and its prefixes."""
+    """A subnet: its network, its network security group and its route table (keys, "" without), and its prefixes.
+
+    `exempt`: security admin rules skip it.
+    """
 
     id: str
     network: str
     group: str
     table: str
     prefixes: tuple[str, ...] = ()
+    exempt: bool = False
 
 
 DefaultRoute = Literal["", "appliance", "gateway"]
@@ -145,14 +157,17 @@ class Fabric:
     subnets: dict[str, Subnet] = field(default_factory=dict)
     nics: dict[str, Nic] = field(default_factory=dict)
     tables: dict[str, RouteTable] = field(default_factory=dict)
-    admin_bodies: dict[str, list[tuple[str, Any]]] = field(default_factory=dict)
+    security_admin: SecurityAdmin = field(default_factory=SecurityAdmin)
     admin_missing: Unread | None = None
     admin_unlisted: dict[str, Unread] | None = None
     """Why they were not read in a subscription (lower case), where it is known which ones lack the list."""
     memo: dict[object, Any] = field(default_factory=dict)
     """Filter chains, a bounded number."""
     _keys: dict[str, str] = field(default_factory=dict)
-    _admin: dict[str, AdminRules] = field(default_factory=dict)
+    _admin: dict[str, AdminRules | None] = field(default_factory=dict)
+    _regions: dict[str, str] = field(default_factory=dict)
+    _intent_networks: set[str] = field(default_factory=set)
+    """The networks (keys) with a service whose networks security admin rules skip by default."""
 
     def add(self, resource: Resource) -> bool:
         """Add a record. Return whether its type is one that the fabric keeps, so that its body is not needed any
@@ -173,11 +188,16 @@ class Fabric:
 
     def admin(self, network: str) -> AdminRules | None:
         """Return the security admin rules in force in a network (its key); None without any."""
-        if network not in self.admin_bodies:
+        if network not in self.security_admin.applied:
             return None
         if network not in self._admin:
-            self._admin[network] = admin_rules(network, self.admin_bodies[network])
+            region, skips = self._regions.get(network, ""), network in self._intent_networks
+            self._admin[network] = self.security_admin.rules_of(network, region, skips)
         return self._admin[network]
+
+    def admin_of(self, subnet: Subnet | None) -> AdminRules | None:
+        """Return the security admin rules that filter packets to a subnet; None without any."""
+        return self.admin(subnet.network) if subnet is not None and not subnet.exempt else None
 
     def admin_gap(self, network: str) -> Unread | None:
         """Return why security admin rules of a network (its key, "" if not known) may be missing; they are listed
@@ -188,15 +208,12 @@ class Fabric:
             return self.admin_missing
         return self.admin_unlisted.get(where)
 
-    def add_admin(self, network: str, identity: str, body: Any) -> None:
-        """Add one effective security admin rule of a virtual network (its id)."""
-        self.admin_bodies.setdefault(self.key(network), []).append((identity, body))
-
     def _group(self, resource: Resource) -> None:
         self.groups[self.key(resource.id)] = security_rules_of(resource)
 
     def _network(self, resource: Resource) -> None:
         network = self.key(resource.id)
+        self._regions[network] = self._shared(region_of(resource.body))
         value = resource.get("properties.subnets")
         for body in value if isinstance(value, list) else ():
             identity, name = member(body, "id"), member(body, "name")
@@ -217,7 +234,10 @@ class Fabric:
             self._group_key(body),
             self.key(get_path(body, "properties.routeTable.id")),
             tuple(dict.fromkeys(prefixes)),
+            is_exempt(name_of(identity), body),
         )
+        if has_intent_policies(body):
+            self._intent_networks.add(network)
 
     def _nic(self, resource: Resource) -> None:
         value = resource.get("properties.ipConfigurations")
@@ -268,10 +288,8 @@ class Fabric:
         default: DefaultRoute = next((each for each in ("appliance", "gateway") if each in routes), "")
         self.tables[self.key(resource.id)] = RouteTable(resource.id, default)
 
-    def _admin_rule(self, resource: Resource) -> None:
-        network, _, _ = resource.id.lower().partition("/effectivesecurityadminrules")
-        network = network.removesuffix(f"/providers/{_NETWORK}")
-        self.add_admin(network, resource.id, resource.body)
+    def _admin_row(self, resource: Resource) -> None:
+        self.security_admin.add(resource)
 
 
 def _malformed_member(configurations: Any) -> str:
@@ -314,8 +332,7 @@ _READERS: Final[dict[str, Callable[[Fabric, Resource], None]]] = {
     f"{_NETWORK}/virtualnetworks/subnets": Fabric._subnet,
     f"{_NETWORK}/networkinterfaces": Fabric._nic,
     f"{_NETWORK}/routetables": Fabric._table,
-    f"{_NETWORK}/virtualnetworks/effectivesecurityadminrules": Fabric._admin_rule,
-    ADMIN_RULES: Fabric._admin_rule,
+    **dict.fromkeys(ROW_TYPES, Fabric._admin_row),
 }
 FABRIC_TYPES: Final = tuple(_READERS)
 """The types that a fabric keeps, in lower case."""
@@ -333,4 +350,5 @@ def _fabric(index: Index) -> Fabric:
     if index.live:
         fabric.admin_missing = index.missing.get(ADMIN_RULES)
         fabric.admin_unlisted = index.unlisted.get(ADMIN_RULES)
+    fabric.security_admin.tenants = frozenset(each.lower() for each in index.subscriptions.values())
     return fabric

@@ -171,7 +171,7 @@ def _name(step: FilterStep) -> str:
 
 
 def _rules(step: FilterStep) -> str:
-    return join_with_and([f"{rule.name} ({rule.priority})" for rule in step.rules]) or step.detail
+    return join_with_and([rule.text for rule in step.rules]) or step.detail
 
 
 def step_evidence(steps: Iterable[FilterStep]) -> tuple[Evidence, ...]:

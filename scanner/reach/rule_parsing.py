@@ -65,9 +65,7 @@ def _rule(row: PackedRule, effect: _RuleEffect | None, allow_at: int, deny_at: i
     if effect is None:
         return None
     at = row.priority if row.priority is not None else allow_at if effect.allow else deny_at
-    return SecurityRule(
-        row.name, at, effect.allow, effect.spans, effect.source, effect.destination, effect.always, row.resource
-    )
+    return SecurityRule(row.name, at, effect.allow, effect.spans, effect.source, effect.destination, row.resource)
 
 
 class _RuleEffect(NamedTuple):
@@ -77,7 +75,6 @@ class _RuleEffect(NamedTuple):
     spans: Spans
     source: RuleSource
     destination: RuleDestination | None
-    always: bool
 
 
 class _RuleEffects(NamedTuple):
@@ -134,7 +131,7 @@ def _rule_effect(fields: RuleFields, values: tuple[_FieldValue, ...], allow: boo
     if locked or source is MATCHES_NO_SOURCE or destination is MATCHES_NO_DESTINATION:
         return None
     spans = places(named.possible if wide else named.certain, numbers.possible if wide else numbers.certain, allow)
-    return _RuleEffect(allow, spans, source, destination, fields.always and allow) if spans else None
+    return _RuleEffect(allow, spans, source, destination) if spans else None
 
 
 class _FieldValue(NamedTuple):

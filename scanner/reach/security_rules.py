@@ -90,11 +90,14 @@ class RuleRef(NamedTuple):
     allows: bool
     resource: str = ""
 
+    @property
+    def text(self) -> str:
+        """Return the name and the priority; the name alone where the priority is not known."""
+        return f"{self.name} ({self.priority})" if self.priority >= 0 else self.name
+
 
 class SecurityRule(msgspec.Struct, eq=False, gc=False):
-    """A parsed inbound rule. `destination` None: every destination. `always`: an admin rule that bypasses the
-    groups.
-    """
+    """A parsed inbound rule. `destination` None: every destination."""
 
     name: str
     priority: int
@@ -102,7 +105,6 @@ class SecurityRule(msgspec.Struct, eq=False, gc=False):
     spans: Spans
     source: RuleSource
     destination: RuleDestination | None = None
-    always: bool = False
     resource: str = ""
 
     @property

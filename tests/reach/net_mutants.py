@@ -23,8 +23,9 @@ FILTERING, NSG, PATHS, PLACES, PORT_RANGES, RULES, EVALUATION, FIELDS, PARSING, 
         *("rule_fields", "rule_parsing", "source_sets"),
     )
 )
-BALANCERS, BALANCER_RULES, SCALE_SETS = (
-    f"scanner/reach/{name}.py" for name in ("load_balancers", "load_balancer_rules", "scale_sets")
+BALANCERS, BALANCER_RULES, SCALE_SETS, ADMIN, NETWORKS = (
+    f"scanner/reach/{name}.py"
+    for name in ("load_balancers", "load_balancer_rules", "scale_sets", "security_admin", "networks")
 )
 
 
@@ -71,7 +72,15 @@ MUTANTS = (
     Mutant("without a group a Standard address is open", FILTERING, 'if entry == "standard":', 'if entry == "basic":'),
     Mutant("admin rules come after the groups", FILTERING, 'levels.append(_level("admin-rules", admin.passed,', 'levels.append(_level("admin-rules", admin.always,'),
     Mutant("AlwaysAllow goes on to the groups", FILTERING, "now = list(added(now, past)) if past else now", "pass"),
-    Mutant("an admin Allow delivers", NSG, "rule if rule.always or not rule.allow else replace(rule, allow=False)", "rule"),
+    Mutant("an admin Allow delivers", FIELDS, '_ALWAYS_ACCESS: Final = {"allow": False,', '_ALWAYS_ACCESS: Final = {"allow": True,'),
+    Mutant("the priority counts before the manager's scope", NSG, "found.append(((each.rank, rule.priority if each.ordered else 0), rule))", "found.append(((rule.priority, each.rank), rule))"),
+    Mutant("the lower scope comes first", ADMIN, "return {each: (level or 0, shared.count(level) == 1)", "return {each: (-(level or 0), shared.count(level) == 1)"),
+    Mutant("every rule of a configuration counts as deployed", ADMIN, "chosen = [each for each in known if ids is None or each in ids]", "chosen = list(known)"),
+    Mutant("every rule collection applies", ADMIN, "return bool(next(iter(groups.values())) & own)", "return True"),
+    Mutant("rules apply to networks with intent policies", ADMIN, 'if has_intent_policies else "all"', 'if False else "all"'),
+    Mutant("allow rules alone include Deny", ADMIN, 'same(_access(known[id]), "Deny")', 'same(_access(known[id]), "none")'),
+    Mutant("rules apply to subnets of gateways", NETWORKS, "is_exempt(name_of(identity), body),", "False,"),
+    Mutant("a failed deployment counts", ADMIN, 'if applied.state not in ("", "succeeded")', 'if applied.state in ("never",)'),
     Mutant("what no admin rule names is dropped", NSG, 'rest = [_allow_everything("no security admin rule", AFTER_CUSTOM_RULES)]', "rest: list[SecurityRule] = []"),
     Mutant("the port outside is the one behind", FILTERING, "return replace(self, first=first, last=first + self.last - self.first,", "return replace(self, first=self.first, last=self.last,"),
     Mutant("IPv6 is judged as IPv4", FILTERING, "    version = target.version\n", "    version: Version = 4\n"),
