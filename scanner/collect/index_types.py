@@ -48,7 +48,13 @@ INDEX_APIS = {
     "microsoft.app/managedenvironments": "2025-07-01",
 }
 """The api-versions with which ARM lists the types of the index, by type in lower case."""
-_KEEP = {"microsoft.apimanagement/service": ("properties.publicNetworkAccess", "properties.virtualNetworkType")}
+_KEEP = {
+    "microsoft.apimanagement/service": (
+        "properties.publicNetworkAccess",
+        "properties.virtualNetworkConfiguration.subnetResourceId",
+        "properties.virtualNetworkType",
+    )
+}
 """The paths to keep of bodies that may carry secrets."""
 _LISTED = frozenset({"microsoft.network/networkinterfaces"})
 """Types that are always listed through ARM too, because a property that a Resource Graph row lacks must not close a
