@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.ids import name_of as id_name
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.resource import Resource
@@ -23,7 +24,7 @@ from scanner.model.verdict import (
 )
 from scanner.reach.networks import fabric_of, key_of
 from scanner.reach.open_ports import broad_allow_rules
-from scanner.reach.peerings import is_connected
+from scanner.reach.peerings import hubs_named, is_connected, is_hub_network
 from scanner.reach.sources import cached, in_own_tenant
 from scanner.reach.topology import groups_on_paths, topology
 
@@ -197,16 +198,21 @@ def peered_externally(network: Resource, index: Index) -> Verdict:
         return NotApplicable("none of its peerings is connected, so no traffic flows over them")
     remote = "properties.remoteVirtualNetwork.id"
     ids = [get_path(each, remote) for each in live]
+    managed = [isinstance(id, str) and is_hub_network(id) for id in ids]
     foreign = [
         each
-        for each, id in zip(live, ids, strict=True)
-        if isinstance(id, str) and not in_own_tenant(network, index, id)
+        for each, id, hub in zip(live, ids, managed, strict=True)
+        if isinstance(id, str) and not hub and not in_own_tenant(network, index, id)
     ]
     if foreign:
         seen = Evidence(f"{path}[].{remote}", [get_path(each, remote) for each in foreign], "networks of this tenant")
         return Fail((seen, *peering_evidence(foreign, path)))
     if not all(isinstance(each, str) for each in ids):
         raise not_returned(f"{path}[].{remote}")
+    # Azure manages the network of a virtual hub in a subscription of its own.
+    strange = [str(id) for id, hub in zip(ids, managed, strict=True) if hub and not hubs_named(index, str(id))]
+    if strange:
+        raise Unread(f"{path}[].{remote}", f"{id_name(strange[0])} belongs to a virtual hub that this scan did not see")
     return Pass((Evidence(f"{path}[].{remote}", ids), *peering_evidence(live, path)))
 
 

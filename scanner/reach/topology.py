@@ -67,7 +67,7 @@ class Topology:
             fronts += self.front_ends.by_pool.get(pool, ())
         fronts += balancers.to_unknown_address(network, address)
         fronts += self.front_ends.by_configuration.get(key, ())
-        fronts += self.front_ends.at(network, address)
+        fronts += self.front_ends.at(network, address, configuration.subnet)
         fronts += balancers.of_unread(configuration.pools)
         fronts += self.possible_front_ends(nic.id, network, (key, *pools, *configuration.pools))
         return [NetworkPath(front, destination, nic.id) for front in fronts]

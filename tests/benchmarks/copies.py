@@ -11,7 +11,6 @@ import json
 import resource as usage
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -20,10 +19,9 @@ from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, collect
 from scanner.document.writer import Writer
 from scanner.evaluate.run import Evaluation
-from scanner.model.ids import root_of, subscription_of
 from scanner.rulebook import loader
 from scanner.rulebook.loader import RuleSet
-from scanner.sandbox.copies import GROUP
+from scanner.sandbox.copies import GROUP, renamed
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import Sandbox
 from scanner.snapshot.bundles import of_store
@@ -60,7 +58,7 @@ def repeated(one: Store, times: int) -> Store:
     own = [encode(line).decode() for line in lines if line.scope is None and GROUP.search(url_of(line))]
     for number in range(2, times + 1):
         for text in own:
-            out.add(decode(GROUP.sub(rf"\g<1>\g<2>-{number}", text)))
+            out.add(decode(renamed(text, number)))
     return out
 
 

@@ -3,10 +3,9 @@
 import asyncio
 import json
 from io import BytesIO
-
-import msgspec
 from typing import Any
 
+import msgspec
 import pytest
 
 from scanner.azure.errors import NothingReadable
