@@ -363,25 +363,34 @@ def _no_group(entry: EntryKind, whole: AllowedRanges, unsure: bool) -> FilterLev
 
 
 def _route_warning(fabric: Fabric, target: Destination, outside: FilterChain) -> FilterStep | None:
-    """Return a step of evidence where a default route may add every address to the tag VirtualNetwork; else None."""
+    """Return a step of evidence about the default route: what becomes of answers, and whom VirtualNetwork may include.
+
+    A route to None drops the answers (Microsoft Learn, virtual-network/virtual-networks-udr-overview), and so does a
+    stateful appliance that never saw the request (firewall/integrate-lb). The packets themselves arrive.
+    """
     subnet = fabric.subnets.get(fabric.key(target.subnet))
     if subnet is None or not subnet.table:
         return None
     table = fabric.tables.get(subnet.table)
     if table is not None and not table.default:
         return None
-    if not filter_chain(fabric, target, "inside").places:
-        return None
+    widens = bool(filter_chain(fabric, target, "inside").places)
     if table is None:
         warning = "check: route table not collected; a default route may extend the tag VirtualNetwork to every address"
-        return FilterStep("route", subnet.table, (), None, NO_SOURCES, warning)
-    warning = (
-        f"check: a default route through {_HOPS[table.default]} may extend the tag VirtualNetwork to every address"
-    )
-    return FilterStep("route", table.id, (), None, NO_SOURCES, warning)
+        return FilterStep("route", subnet.table, (), None, NO_SOURCES, warning) if widens else None
+    texts = [_ANSWERS[table.default]] if table.default in _ANSWERS else []
+    if widens and table.default in _HOPS:
+        texts.append(
+            f"a default route through {_HOPS[table.default]} may extend the tag VirtualNetwork to every address"
+        )
+    return FilterStep("route", table.id, (), None, NO_SOURCES, f"check: {'; '.join(texts)}") if texts else None
 
 
 _HOPS: Final = {"appliance": "an appliance", "gateway": "a gateway"}
+_ANSWERS: Final = {
+    "none": "packets arrive, but the default route to None drops the answers",
+    "appliance": "packets arrive, but answers go to an appliance, and a stateful one drops them",
+}
 
 
 def _at(flow: AllowedRanges, at: int) -> SourceSet:

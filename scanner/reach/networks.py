@@ -89,7 +89,7 @@ class Subnet(msgspec.Struct, frozen=True, gc=False):
     exempt: bool = False
 
 
-DefaultRoute = Literal["", "appliance", "gateway"]
+DefaultRoute = Literal["", "appliance", "gateway", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class RouteTable:
 @dataclass(frozen=True, slots=True)
 class Destination:
     """The destination of a packet after all translations. Ids in any case; `group` "" without; `address` "" if not
-    known.
+    known. `public`: the address is that of a public front end, which floating IP keeps.
     """
 
     subnet: str
@@ -111,10 +111,11 @@ class Destination:
     address: str = ""
     version: Version = 4
     application_groups: frozenset[str] = frozenset()
+    public: bool = False
 
     @property
     def fields(self) -> DestinationFields:
-        return _fields_of(self.address, self.version, self.application_groups)
+        return _fields_of(self.address, self.version, self.application_groups, self.public)
 
 
 def application_groups(properties: Any, key: Callable[[str], str] = key_of) -> frozenset[str]:
@@ -136,14 +137,14 @@ def destination_of(nic: Nic, configuration: IpConfiguration) -> Destination:
     )
 
 
-def _fields_of(address: str, version: Version, groups: frozenset[str]) -> DestinationFields:
+def _fields_of(address: str, version: Version, groups: frozenset[str], public: bool) -> DestinationFields:
     try:
         found = parse(address) if address else None
     except BadAddress:
         found = None
     if found is not None:
         found = found & (ALL_IPV4 if version == 4 else ALL_IPV6)
-    return DestinationFields(found or None, groups, found is not None and found.size(version) == 1)
+    return DestinationFields(found or None, groups, found is not None and found.size(version) == 1, public)
 
 
 @dataclass(slots=True)
@@ -285,7 +286,7 @@ class Fabric:
     def _table(self, resource: Resource) -> None:
         value = resource.get("properties.routes")
         routes = [_default_route(each) for each in (value if isinstance(value, list) else ())]
-        default: DefaultRoute = next((each for each in ("appliance", "gateway") if each in routes), "")
+        default: DefaultRoute = next((each for each in ("appliance", "none", "gateway") if each in routes), "")
         self.tables[self.key(resource.id)] = RouteTable(resource.id, default)
 
     def _admin_row(self, resource: Resource) -> None:
@@ -321,8 +322,10 @@ def _default_route(route: Any) -> DefaultRoute:
     if not (found.covers(ALL_IPV4) or found.covers(ALL_IPV6)):
         return ""
     hop = get_path(route, "properties.nextHopType")
-    if same(hop, "None") or same(hop, "Internet") or same(hop, "VnetLocal"):
+    if same(hop, "Internet") or same(hop, "VnetLocal"):
         return ""
+    if same(hop, "None"):
+        return "none"
     return "gateway" if same(hop, "VirtualNetworkGateway") else "appliance"
 
 

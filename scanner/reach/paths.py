@@ -169,7 +169,9 @@ class NetworkPath:
     def effective_destination(self) -> Destination:
         """Return the destination with the address that a packet has when it arrives."""
         front = self.front_end
-        return replace(self.destination, address=front.kept_address) if front.floating else self.destination
+        if not front.floating:
+            return self.destination
+        return replace(self.destination, address=front.kept_address, public=front.entry != "inside")
 
     @property
     def end_hops(self) -> tuple[Hop, ...]:

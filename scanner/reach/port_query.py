@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-from scanner.model.addresses import ALL_ADDRESSES, ALL_IPV4, ALL_IPV6, PUBLIC_ADDRESSES, AddressSet
+from scanner.model.addresses import ALL_ADDRESSES, ALL_IPV4, ALL_IPV6, NO_ADDRESSES, PUBLIC_ADDRESSES, AddressSet, union
 from scanner.model.exposure import Exposure, Hop, Reach
 from scanner.model.index import Index
 from scanner.model.resource import Resource
@@ -16,6 +17,7 @@ from scanner.reach.answers import (
     authentication_text,
     can_open,
     cannot_open,
+    part_can_open,
     place_text,
     unread_text,
     unseen_text,
@@ -85,12 +87,14 @@ def ask_port(
     """Return the answer for a port of a machine: the best of its paths, hop by hop."""
     place = place_text(asked.label, top)
     tried = [each for each in (_along(path, asked, caller, found) for path in paths) if each is not None]
-    order = ("yes", "not known", "no")
+    order = ("yes", "in part", "not known", "no")
     best = min(tried, key=lambda each: order.index(each[0]), default=None)
     if best is not None and best[0] == "yes":
         how = next((authentication_text(each) for each in exposures if endpoint_covers(each.endpoint, asked)), "")
         place = place_text(asked.label, top, opens=True)
         return ReachAnswer("yes", can_open(caller, place) + (f"; {how}" if how else ""), best[1])
+    if best is not None and best[0] == "in part":
+        return ReachAnswer("in part", part_can_open(best[3], caller, place), best[1])
     unread = best[2] if best is not None and best[0] == "not known" else next(iter(missing), None)
     if unread is not None:
         hops = best[1] if best is not None else (Hop("path", top.name, unread.why, allows=None),)
@@ -118,10 +122,18 @@ def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
     if stopped is not None and not any(each.missing for each in opened):
         return "no", stopped, None, ""
     verdict, missing = _through(opened, front, caller, found.index)
-    hops = (*_before(front), *_steps(path, asked, caller, found), *(path.end_hops if verdict == "yes" else ()))
+    hops = (
+        *_before(front),
+        *_steps(path, asked, caller, found),
+        *(path.end_hops if verdict in ("yes", "in part") else ()),
+    )
     others = ""
     if verdict == "no" and caller.is_internet and any(each.certain for each in opened):
         others = f"; only {describe_sources(opened[0].certain)} can"
+    if verdict == "in part":
+        own = _own(front, caller) or caller.addresses or NO_ADDRESSES
+        parts = [reached_addresses(each.certain, own, caller.application_groups)[0] for each in opened]
+        others = join_with_and(union(parts).describe(3))
     if verdict == "no" and all(hop.allows is not False for hop in hops) and hops:
         hops = (*hops[:-1], replace(hops[-1], allows=False))
     if verdict == "not known" and all(hop.allows for hop in hops) and missing is not None:
@@ -154,6 +166,8 @@ def _through(
     for each in opened:
         if _holds(each.certain, caller, own, index):
             return "yes", None
+        if own and reached_addresses(each.certain, own, caller.application_groups)[0]:
+            return "in part", None
         tags = [tag for tag in each.certain.tags if not tag.startswith("/")]
         if unsure is None and _holds(each.certain, caller, own, index) is None:
             named = join_with_and([*tags, *(tag for tag in each.certain.without if not tag.startswith("/"))])
@@ -175,25 +189,37 @@ def _own(front: FrontEnd, caller: Caller) -> AddressSet | None:
 
 
 def _holds(sources: SourceSet, caller: Caller, own: AddressSet | None, index: Index) -> bool | None:
+    """Return whether a set has all these addresses (None of them known: the internet); None where only Azure knows."""
     if own is None:
         return any(grant.level == Reach.internet for grant in grants_from_sources(sources, index))
     if own.is_empty:
         return None if sources else False
-    answers = [_term(term, own, caller.application_groups) for term in sources.terms]
-    return True if True in answers else None if None in answers else False
+    certain, possible = reached_addresses(sources, own, caller.application_groups)
+    return True if certain.covers(own) else None if possible - certain else False
 
 
-def _term(term: SourceTerm, own: AddressSet, groups: frozenset[str]) -> bool | None:
-    """Return whether a term has these addresses; None where it requires tags that only Azure can tell."""
-    if not term.addresses.covers(own):
-        return False
-    named = {tag for tag in term.tags | term.without if not tag.startswith("/")}
-    tags = {tag.strip("/") for tag in term.tags if tag.startswith("/")}
-    without = {tag.strip("/") for tag in term.without if tag.startswith("/")}
+def reached_addresses(sources: SourceSet, own: AddressSet, groups: frozenset[str]) -> tuple[AddressSet, AddressSet]:
+    """Return which of these addresses a set has whatever tags Azure gives them, and which it has with some tags."""
     own_groups = {each.strip("/") for each in groups}
-    if not tags <= own_groups or without & own_groups:
-        return False
-    return None if named else True
+    terms: list[tuple[AddressSet, frozenset[str], frozenset[str]]] = []
+    for term in sources.terms:
+        needs, without = ({tag.strip("/") for tag in tags if tag.startswith("/")} for tags in (term.tags, term.without))
+        if needs <= own_groups and not without & own_groups and term.addresses & own:
+            named, denied = (frozenset(tag for tag in tags if tag[0] != "/") for tags in (term.tags, term.without))
+            terms.append((term.addresses & own, named, denied))
+    names = sorted({tag for _, named, denied in terms for tag in (*named, *denied)})
+    possible = union(addresses for addresses, _, _ in terms)
+    if len(names) > MAX_TAGS:
+        return union(addresses for addresses, named, denied in terms if not named and not denied), possible
+    certain = possible
+    for number in range(1 << len(names)):
+        tags = {name for bit, name in enumerate(names) if number >> bit & 1}
+        certain &= union(addresses for addresses, named, denied in terms if named <= tags and not denied & tags)
+    return certain, possible
+
+
+MAX_TAGS: Final = 8
+"""The number of tags of which every combination is tried."""
 
 
 def _before(front: FrontEnd) -> tuple[Hop, ...]:

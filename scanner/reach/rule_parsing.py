@@ -205,12 +205,13 @@ def _rule_destination(texts: tuple[str, ...], groups: tuple[str, ...], broken: b
     addresses, tags, why = _addresses_and_tags(texts)
     why = why or ("a destination is not a string" if broken else "" if texts or groups else "it has no destination")
     known = [service_tag(tag) for tag in tags]
-    if any(tag.reach == "vnet" for tag in known) or addresses == ALL_ADDRESSES:
+    if addresses == ALL_ADDRESSES:
         return _FieldValue(None, None, why)
+    network = any(tag.reach == "vnet" for tag in known)
     unknown = [tag.name for tag in known if not tag.known]
-    if unknown:
+    if unknown and not network:
         why = why or f"unrecognized destination {unknown[0]!r}"
-    certain = RuleDestination(addresses, frozenset(groups), bool(tags))
+    certain = RuleDestination(addresses, frozenset(groups), any(tag.reach != "vnet" for tag in known), network)
     return _FieldValue(
         MATCHES_NO_DESTINATION if certain == MATCHES_NO_DESTINATION else certain, None if why else certain, why
     )

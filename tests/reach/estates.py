@@ -79,7 +79,10 @@ class Estate:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """`entry` as the chain knows it; the sender bears `tags` and what they are a part of, and is in `groups`."""
+    """`entry` as the chain knows it; the sender bears `tags` and what they are a part of, and is in `groups`.
+
+    `floats`: it bears the public address of a front.
+    """
 
     nic: int
     configuration: int
@@ -89,6 +92,7 @@ class Packet:
     sender: str
     tags: tuple[str, ...]
     groups: tuple[str, ...]
+    floats: bool = False
 
 
 class Maker:

@@ -81,10 +81,13 @@ def from_source(packet: Packet, text: Any) -> bool | None:
         return None
 
 
-def to_destination(address: str | None, text: Any) -> bool | None:
+def to_destination(address: str | None, text: Any, floats: bool) -> bool | None:
+    """`floats`: the packet bears the public address of a front, which VirtualNetwork may or may not hold."""
     low = text.lower() if isinstance(text, str) else ""
-    if low in ("*", "any", "virtualnetwork"):
+    if low in ("*", "any"):
         return True
+    if low == "virtualnetwork":
+        return None if floats else True
     if low == "internet":
         return None if address is None else False
     try:
@@ -152,7 +155,11 @@ def ends_fit(packet: Packet, rule: Any, address: str | None, members: set[str]) 
     came = bool(senders & {tidy(each) for each in packet.groups})
     went = bool(receivers & members)
     source = some((came, *(from_source(packet, each) for each in sources))) if sources or senders else None
-    target = some((went, *(to_destination(address, each) for each in targets))) if targets or receivers else None
+    target = (
+        some((went, *(to_destination(address, each, packet.floats) for each in targets)))
+        if targets or receivers
+        else None
+    )
     return every((source, target))
 
 
@@ -299,6 +306,7 @@ class Oracle:
         """Every verdict that is possible: does the packet get in? `dialled`: its address, where it still bears that;
         None: it is not known which one it bears.
         """
+        packet = replace(packet, floats=dialled != "")
         nic = self.estate.nics[packet.nic]["properties"]
         configuration = nic["ipConfigurations"][packet.configuration]["properties"]
         address = configuration["privateIPAddress"] if dialled == "" else dialled

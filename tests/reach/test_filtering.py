@@ -226,12 +226,26 @@ def test_admin_rules_that_were_not_read_stand_in_may() -> None:
 
 
 @pytest.mark.parametrize(
+    ("hop", "said"),
+    [
+        ("None", "check: packets arrive, but the default route to None drops the answers"),
+        ("VirtualAppliance", "check: packets arrive, but answers go to an appliance, and a stateful one drops them"),
+    ],
+)
+def test_a_default_route_that_loses_answers_leaves_the_port_open_and_says_so(hop: str, said: str) -> None:
+    made = fabric(network(ABOVE, TABLE), nsg(ABOVE, ALLOW), routes(TABLE, ("0.0.0.0/0", hop)))
+    opened = filter_chain(made, target(), "standard").open_ranges[0]
+    assert opened.certain
+    assert opened.steps[-1].detail.startswith(said)
+
+
+@pytest.mark.parametrize(
     ("prefix", "hop", "expected"),
     [
         ("0.0.0.0/0", "VirtualAppliance", True),
         ("::/0", "virtualappliance", True),
         ("0.0.0.0/0", "VirtualNetworkGateway", True),
-        ("0.0.0.0/0", "None", False),
+        ("0.0.0.0/0", "None", True),
         ("0.0.0.0/0", "Internet", False),
         ("10.0.0.0/8", "VirtualAppliance", False),
         ("nonsense", "VirtualAppliance", False),
@@ -249,6 +263,10 @@ def test_a_default_route_is_evidence_to_check(prefix: str, hop: str, expected: b
 def test_a_default_route_is_nothing_to_check_where_the_network_itself_is_held_off() -> None:
     closed = rule("nobody", 4000, "Deny", "*", "*", protocol="*")
     made = fabric(network(ABOVE, TABLE), nsg(ABOVE, closed), routes(TABLE, ("0.0.0.0/0", "VirtualAppliance")))
+    warning = filter_chain(made, target(), "standard").route_warning
+    assert warning is not None
+    assert "VirtualNetwork" not in warning.detail
+    made = fabric(network(ABOVE, TABLE), nsg(ABOVE, closed), routes(TABLE, ("0.0.0.0/0", "VirtualNetworkGateway")))
     assert filter_chain(made, target(), "standard").route_warning is None
 
 
