@@ -92,12 +92,21 @@ class Subnet(msgspec.Struct, frozen=True, gc=False):
 DefaultRoute = Literal["", "appliance", "gateway", "none"]
 
 
+class Route(msgspec.Struct, frozen=True, gc=False):
+    """A route: its prefix, the type of the next hop as Azure returned it, and the next hop's address, "" without."""
+
+    prefix: str
+    hop: str
+    address: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """A route table: the next hop of its default route, "" without one that matters."""
+    """A route table: the next hop of its default route, "" without one that matters, and its routes."""
 
     id: str
     default: DefaultRoute = ""
+    routes: tuple[Route, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +296,7 @@ class Fabric:
         value = resource.get("properties.routes")
         routes = [_default_route(each) for each in (value if isinstance(value, list) else ())]
         default: DefaultRoute = next((each for each in ("appliance", "none", "gateway") if each in routes), "")
-        self.tables[self.key(resource.id)] = RouteTable(resource.id, default)
+        self.tables[self.key(resource.id)] = RouteTable(resource.id, default, tuple(_routes(value)))
 
     def _admin_row(self, resource: Resource) -> None:
         self.security_admin.add(resource)
@@ -310,6 +319,15 @@ def _malformed_member(configurations: Any) -> str:
         if not is_absent(public) and not isinstance(member(public, "id"), str):
             return f"{path}[].properties.publicIPAddress.id"
     return ""
+
+
+def _routes(values: Any) -> Iterator[Route]:
+    for each in values if isinstance(values, list) else ():
+        prefix, hop, address = (
+            get_path(each, f"properties.{name}") for name in ("addressPrefix", "nextHopType", "nextHopIpAddress")
+        )
+        if isinstance(prefix, str) and isinstance(hop, str):
+            yield Route(prefix, hop, address if isinstance(address, str) else "")
 
 
 def _default_route(route: Any) -> DefaultRoute:

@@ -26,8 +26,10 @@ from scanner.reach.callers import Caller
 from scanner.reach.filtering import FilterStep, OpenRange, filter_chain
 from scanner.reach.networks import destination_of, key_of, network_of
 from scanner.reach.paths import EVERY_PORT, FrontEnd, NetworkPath
+from scanner.reach.peerings import links_of
 from scanner.reach.port_ranges import ALL_PORTS, CONNECTIONS, Protocol, cut, label
 from scanner.reach.security_rules import DestinationFields, SecurityRule
+from scanner.reach.senders import Outbound, outbound, parsed_addresses
 from scanner.reach.source_grants import describe_sources, grants_from_sources
 from scanner.reach.source_sets import SourceSet, SourceTerm
 from scanner.reach.sources import join_with_and
@@ -122,6 +124,12 @@ def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
     if stopped is not None and not any(each.missing for each in opened):
         return "no", stopped, None, ""
     verdict, missing = _through(opened, front, caller, found.index)
+    sent = _sent(path, asked, caller, found) if verdict != "no" else Outbound(True)
+    if sent.allows is False and sent.hop is not None:
+        return "no", (sent.hop,), None, ""
+    if sent.allows is None:
+        hops = (*((replace(sent.hop, allows=None),) if sent.hop else ()), *_before(front))
+        return "not known", hops, sent.missing, ""
     hops = (
         *_before(front),
         *_steps(path, asked, caller, found),
@@ -167,7 +175,9 @@ def _through(
         if _holds(each.certain, caller, own, index):
             return "yes", None
         if own and reached_addresses(each.certain, own, caller.application_groups)[0]:
-            return "in part", None
+            if not caller.in_network:
+                return "in part", None
+            unsure = Unread(f"the address of {caller.name}", "only some of its addresses are allowed")
         tags = [tag for tag in each.certain.tags if not tag.startswith("/")]
         if unsure is None and _holds(each.certain, caller, own, index) is None:
             named = join_with_and([*tags, *(tag for tag in each.certain.without if not tag.startswith("/"))])
@@ -300,22 +310,62 @@ def _places(rule: SecurityRule) -> str:
     return ", ".join([*texts[:3], f"and {len(texts) - 3} more"] if len(texts) > 3 else texts) or "no port"
 
 
+BEYOND_PEERING: Final = Unread(
+    "the path inside",
+    "paths beyond direct peering (virtual WAN, spokes through a firewall, connected groups) are not evaluated",
+)
+
+
 def internal_paths(caller: Caller, found: Topology, nics: Iterable[str]) -> list[NetworkPath]:
-    """Return the paths inside a virtual network (or from its peers) from a caller to these network interfaces (ids)."""
+    """Return the paths inside a virtual network, or over peerings, from a caller to these network interfaces (ids)."""
     paths: list[NetworkPath] = []
     for id in nics:
         nic = found.fabric.nics.get(key_of(id))
         if nic is None:
             continue
         for each in nic.configurations:
-            if network_of(each.subnet) not in caller.networks:
-                continue
-            hop = Hop("network", network_of(each.subnet).rsplit("/", 1)[-1], "inside the virtual network or its peers")
-            paths.append(
-                NetworkPath(
-                    FrontEnd(each.address, "inside", EVERY_PORT, each.version, (hop,)),
-                    destination_of(nic, each),
-                    nic.id,
-                )
-            )
+            network = network_of(each.subnet)
+            doubt = _link_doubt(caller, found.index, network, each.subnet)
+            where = "inside the virtual network or its peers" if doubt is None else doubt.why
+            hop = Hop("network", network.rsplit("/", 1)[-1], where, allows=True if doubt is None else None)
+            missing = () if doubt is None else (doubt,)
+            front = FrontEnd(each.address, "inside", EVERY_PORT, each.version, (hop,), missing=missing)
+            paths.append(NetworkPath(front, destination_of(nic, each), nic.id))
     return paths
+
+
+def _link_doubt(caller: Caller, index: Index, network: str, subnet: str) -> Unread | None:
+    """Return why packets of a caller may not get to a subnet of a network; None where they do."""
+    doubt: Unread | None = BEYOND_PEERING
+    for own in caller.subnets:
+        if network_of(own) == network:
+            return None
+        link = links_of(index).get(network_of(own), {}).get(network)
+        if link is None or (link.own is not None and own not in link.own):
+            continue
+        if link.other is None or subnet in link.other:
+            if link.doubt is None:
+                return None
+            doubt = link.doubt
+    return doubt
+
+
+def _sent(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) -> Outbound:
+    """Return whether the outbound rules and routes of a caller let its packets onto a path."""
+    front = path.front_end
+    inside = front.entry == "inside" and front.allowed_sources is None
+    target = parsed_addresses(path.destination.address if inside else front.address)
+    if not caller.senders or not target:
+        return Outbound(True)
+    number = asked.number
+    every = [
+        outbound(found.index, found.fabric, each, target[0], asked.protocol, number, inside) for each in caller.senders
+    ]
+    if all(each.allows for each in every):
+        return Outbound(True)
+    blocked = [each for each in every if each.allows is False]
+    if len(blocked) == len(every):
+        return blocked[0]
+    unsure = next((each for each in every if each.allows is None), None)
+    why = Unread(f"the outbound rules of {caller.name}", "they allow some of its addresses alone")
+    return unsure or Outbound(None, blocked[0].hop, why)

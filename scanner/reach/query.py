@@ -80,6 +80,9 @@ def _decided(lock: Lock, caller: Caller, index: Index) -> tuple[ReachVerdict, Gr
             return "yes", grant, None
         maybe = maybe or (grant if fits is None else None)
     part = next((each for each in lock.grants if each.addresses and _common(each, caller)), None)
+    if part is not None and caller.in_network:
+        missing = Unread(f"the outbound address of {caller.name}", "only some of its addresses are allowed")
+        return "not known", part, missing
     if part is not None:
         whole = union(_common(each, caller) for each in lock.grants)
         return ("yes" if whole.covers(caller.addresses or NO_ADDRESSES) else "in part"), part, None
@@ -102,7 +105,7 @@ def _injected(lock: Lock) -> bool:
 
 def _undecided(grant: Grant, caller: Caller) -> Unread:
     if caller.in_network and not caller.addresses:
-        return Unread(f"the outbound address of {caller.name}", "it has no own public address")
+        return Unread(f"the outbound address of {caller.name}", caller.why_no_address or "it has no own public address")
     if grant.description == TENANTS:
         return Unread(f"whether {caller.name} has an Azure address", "any Azure tenant is allowed")
     description = grant.description or "this source"

@@ -172,6 +172,14 @@ class SecurityAdmin:
             return None if groups else 2
         return 1 if groups else None
 
+    def may_filter_outbound(self, network: str) -> bool:
+        """Return whether a configuration that is in force in a network (its key) has, or may have, outbound rules."""
+        for each in self.applied.get(network, ()):
+            rules = self._rules.get(each.configuration, {})
+            if not rules or any(not same(text_at(body, "properties.direction"), "Inbound") for body in rules.values()):
+                return True
+        return False
+
     def returned(self, network: str, bodies: Iterable[tuple[str, Any]]) -> AdminRules:
         """Return the rules that Azure itself returned for a network, from (id, body)."""
         ranks = self._ranks(network, self.applied.get(network, []))
