@@ -21,7 +21,15 @@ from scanner.reach.filtering import EntryKind
 from scanner.reach.load_balancer_checks import MalformedLoadBalancer, malformed_load_balancer
 from scanner.reach.load_balancer_rules import balanced_ports, is_floating, name_in, translated_ports
 from scanner.reach.networks import key_of, network_of
-from scanner.reach.paths import FrontEnd, FrontEnds, PortMapping, chained, parsed_addresses, possible_front_end
+from scanner.reach.paths import (
+    FrontEnd,
+    FrontEnds,
+    PortMapping,
+    chained,
+    gateway_hop,
+    parsed_addresses,
+    possible_front_end,
+)
 from scanner.reach.peerings import Area, in_area
 from scanner.reach.public_addresses import public_address
 
@@ -198,8 +206,7 @@ class LoadBalancers:
             hops: tuple[Hop, ...] = (public.hop,)
             gateway = text_at(body, "properties.gatewayLoadBalancer.id")
             if gateway:
-                detail = "an appliance filters every packet first; what it allows is not known"
-                hops += (Hop("gateway-load-balancer", name_of(gateway.rsplit("/", 2)[0]), detail, gateway, None),)
+                hops += (gateway_hop(gateway),)
             basic = same(get_path(balancer.body, "sku.name"), "Basic")
             entry: EntryKind = "basic" if basic else public.entry
             front = FrontEnd(public.address, entry, version=public.version, hops=hops, sku_unread=public.sku_unread)

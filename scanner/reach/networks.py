@@ -61,6 +61,8 @@ class IpConfiguration(msgspec.Struct, frozen=True, gc=False):
     public: str
     pools: tuple[str, ...] = ()
     """The pools and NAT rules of load balancers that the configuration itself names (keys)."""
+    gateway: str = ""
+    """The front end (key) of the gateway load balancer that it is chained to, "" without one."""
 
 
 class Nic(msgspec.Struct, frozen=True, gc=False):
@@ -279,6 +281,7 @@ class Fabric:
             application_groups(properties, self.key),
             key_of(public) if isinstance(public, str) else "",
             tuple(dict.fromkeys(self._pools(properties))),
+            self.key(member(member(properties, "gatewayLoadBalancer"), "id")),
         )
 
     def _pools(self, properties: Any) -> Iterator[str]:

@@ -143,6 +143,12 @@ def possible_front_end(missing: Unread, kind: str = "path") -> FrontEnd:
     return FrontEnd("", "standard", hops=(hop,), floating=floating, missing=(missing,), sku_unread=missing)
 
 
+def gateway_hop(front: str) -> Hop:
+    """Return the hop of a gateway load balancer, by the id of its front end (load-balancer/gateway-overview)."""
+    detail = "an appliance filters every packet first; what it allows is not known"
+    return Hop("gateway-load-balancer", name_of(front.rsplit("/", 2)[0]), detail, front, None)
+
+
 def unread_front_ends(load_balancers: Unread | None, firewalls: Unread | None) -> list[FrontEnd]:
     """Return the front ends that load balancers and firewalls may add, where these were not read."""
     found: list[FrontEnd] = []

@@ -142,6 +142,8 @@ def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
         own = _own(front, caller) or caller.addresses or NO_ADDRESSES
         parts = [reached_addresses(each.certain, own, caller.application_groups)[0] for each in opened]
         others = join_with_and(union(parts).describe(3))
+    if verdict == "no" and front.allowed_sources is not None and front.hops and any(each.certain for each in opened):
+        hops = _at_firewall(front)
     if verdict == "no" and all(hop.allows is not False for hop in hops) and hops:
         hops = (*hops[:-1], replace(hops[-1], allows=False))
     if verdict == "not known" and all(hop.allows for hop in hops) and missing is not None:
@@ -162,8 +164,14 @@ def _stopped(front: FrontEnd, caller: Caller) -> tuple[Hop, ...] | None:
     if front.allowed_sources is not None and not any(
         term.addresses & caller.addresses for term in front.allowed_sources.terms
     ):
-        return (*front.hops[:-1], replace(front.hops[-1], allows=False))
+        return _at_firewall(front)
     return None
+
+
+def _at_firewall(front: FrontEnd) -> tuple[Hop, ...]:
+    """Return the hops up to the firewall, whose sources block the caller."""
+    at = next((number for number, hop in enumerate(front.hops) if hop.kind == "firewall"), len(front.hops) - 1)
+    return (*front.hops[:at], replace(front.hops[at], allows=False))
 
 
 def _through(

@@ -15,7 +15,7 @@ from scanner.evaluate.counts import SEVERITIES, Counts
 from scanner.model.exposure import LOCKS
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.summary import ReportSummary, has_unknown_lock, may_be_worse, rank, summarize
-from scanner.report.text import has_invisible, last_segment, shortened, split_fix
+from scanner.report.text import has_invisible, last_segment, shortened, split_fix, uncovered_types
 from scanner.report.words import Words
 
 MOST_BYTES = 900_000
@@ -70,6 +70,7 @@ def _parts(document: Document) -> Iterator[str]:
     yield from _endpoints(document)
     yield from _other_findings(document)
     yield from _not_assessed(document, words)
+    yield from _uncovered(document)
     yield from _notes(document)
 
 
@@ -241,6 +242,13 @@ def _gap(group: GapGroup) -> str:
     checks = f"{up_to}{group.checks:,} {'check' if group.checks == 1 else 'checks'}: " if group.checks else ""
     accepted = f"; {text(group.accepted_by)}" if group.accepted else ""
     return f"- {checks}{code(group.what)}, {why}{accepted}"
+
+
+def _uncovered(document: Document) -> Iterator[str]:
+    """Name the types that no rule covers."""
+    types = uncovered_types(document.coverage.types, RULES)
+    if types:
+        yield f"Not covered by any rule: {text(types)}.\n"
 
 
 def _notes(document: Document) -> Iterator[str]:

@@ -9,7 +9,7 @@ from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
 from scanner.model.ids import type_of
 from scanner.model.verdict import Severity
-from scanner.report.text import split_fix
+from scanner.report.text import split_fix, uncovered_types
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.change_lines import ChangeLines
 from scanner.terminal.lines import Line, rows_of
@@ -89,7 +89,8 @@ class LastScreen:
         said = ", ".join(many(count, word) for count, word in known)
         if rest:
             are = "is" if resources == 1 else "are"
-            said += f"; {many(resources, 'resource')} of {many(len(rest), 'type')} {are} not covered by any rule"
+            said += f"; {many(resources, 'resource')} of {many(len(rest), 'type')} {are} not covered by any rule: "
+            said += uncovered_types(rest)
         return said
 
     def worst(self, count: int) -> Iterator[Line]:

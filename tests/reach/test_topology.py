@@ -378,6 +378,17 @@ def test_a_firewall_before_a_group_that_was_not_read() -> None:
     assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
 
 
+def test_a_gateway_load_balancer_that_an_interface_is_chained_to_is_a_hop() -> None:
+    gateway = f"{NET}/loadBalancers/gwlb/frontendIPConfigurations/f"
+    body = nic(public="pip")
+    body["properties"]["ipConfigurations"][0]["properties"]["gatewayLoadBalancer"] = {"id": gateway}
+    found = paths(made(network(), _SSH, body, public()))
+    assert [(hop.kind, hop.name, hop.allows) for hop in found[0].front_end.hops] == [
+        ("public-ip", "pip", True),
+        ("gateway-load-balancer", "gwlb", None),
+    ]
+
+
 def test_a_load_balancer_over_regions() -> None:
     everywhere = f"{NET}/loadBalancers/all"
     front, pool = f"{everywhere}/frontendIPConfigurations/f", f"{everywhere}/backendAddressPools/p"
