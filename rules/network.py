@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.ids import name_of as id_name
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.remedy import Cause, Edit, changed
@@ -24,8 +25,8 @@ from scanner.model.verdict import (
 )
 from scanner.reach.networks import fabric_of, key_of
 from scanner.reach.open_ports import broad_allow_rules
-from scanner.reach.peerings import is_connected
-from scanner.reach.sources import in_own_tenant
+from scanner.reach.peerings import hubs_named, is_connected, is_hub_network
+from scanner.reach.sources import cached, in_own_tenant
 from scanner.reach.topology import groups_on_paths, topology
 
 from .common import rows
@@ -48,7 +49,11 @@ PROFILE = ResourceType("Microsoft.Cdn/profiles", api="2025-12-01")
 GATES = ResourceType(
     "Microsoft.ApiManagement/service",
     api="2024-05-01",
-    keep=("properties.publicNetworkAccess", "properties.virtualNetworkType"),
+    keep=(
+        "properties.publicNetworkAccess",
+        "properties.virtualNetworkConfiguration.subnetResourceId",
+        "properties.virtualNetworkType",
+    ),
 )
 
 
@@ -109,27 +114,46 @@ def serves_platform(nsg: Resource, index: Index) -> bool:
         for each in nsg.items("properties.networkInterfaces")
     ):
         return True
-    fabric = fabric_of(index)
-    group_subnets = {key for key, subnet in fabric.subnets.items() if subnet.group == nsg.key}
-    return any(key in group_subnets for key in platform_subnets(index)) or any(
-        key.endswith("/azurebastionsubnet") for key in group_subnets
-    )
+    own = cached(index, "subnets of groups", subnets_of_groups).get(nsg.key, ())
+    platform = cached(index, "platform subnets", platform_subnets)
+    return any(key in platform or key.endswith("/azurebastionsubnet") for key in own)
 
 
-def platform_subnets(index: Index) -> set[str]:
-    """Return the subnets that are delegated to a service, or contain scale sets or application gateways."""
+def subnets_of_groups(index: Index) -> dict[str, list[str]]:
+    """Return the subnets (keys) of each network security group (key)."""
+    found: dict[str, list[str]] = {}
+    for key, subnet in fabric_of(index).subnets.items():
+        found.setdefault(subnet.group, []).append(key)
+    return found
+
+
+def platform_subnets(index: Index) -> frozenset[str]:
+    """Return the subnets with addresses of a service: delegated ones, and those of scale sets, application gateways and
+    API Management."""
     found: set[str] = set()
     for network in index.of_type(VNET.type)[0]:
-        for each in network.items("properties.subnets"):
-            delegated = get_path(each, "properties.delegations")
-            members = get_path(each, "properties.ipConfigurations")
-            ids = [str(get_path(one, "id")).lower() for one in members] if isinstance(members, list) else []
-            foreign = any(
-                "/microsoft.network/networkinterfaces/" not in one or "/virtualmachinescalesets/" in one for one in ids
-            )
-            if (isinstance(delegated, list) and delegated) or foreign:
-                found.add(key_of(str(get_path(each, "id"))))
-    return found
+        found.update(
+            key_of(str(get_path(each, "id")))
+            for each in network.items("properties.subnets")
+            if has_service_addresses(each)
+        )
+    for service in index.of_type(GATES.type)[0]:
+        subnet = service.get("properties.virtualNetworkConfiguration.subnetResourceId")
+        if isinstance(subnet, str) and not same(service.get("properties.virtualNetworkType"), "Internal"):
+            found.add(key_of(subnet))
+    return frozenset(found)
+
+
+def has_service_addresses(subnet: Any) -> bool:
+    """Return whether a subnet is delegated, or contains something other than interfaces of machines."""
+    delegated = get_path(subnet, "properties.delegations")
+    # An application gateway is in one of the two lists (azure-mgmt-network, Subnet).
+    gateways = get_path(subnet, "properties.applicationGatewayIPConfigurations")
+    if any(isinstance(each, list) and each for each in (delegated, gateways)):
+        return True
+    members = get_path(subnet, "properties.ipConfigurations")
+    ids = [str(get_path(one, "id")).lower() for one in members] if isinstance(members, list) else []
+    return any("/microsoft.network/networkinterfaces/" not in one or "/virtualmachinescalesets/" in one for one in ids)
 
 
 # Virtual networks
@@ -182,10 +206,11 @@ def peered_externally(network: Resource, index: Index) -> Verdict:
         return NotApplicable("none of its peerings is connected, so no traffic flows over them")
     remote = "properties.remoteVirtualNetwork.id"
     ids = [get_path(each, remote) for each in live]
+    managed = [isinstance(id, str) and is_hub_network(id) for id in ids]
     foreign = [
         each
-        for each, id in zip(live, ids, strict=True)
-        if isinstance(id, str) and not in_own_tenant(network, index, id)
+        for each, id, hub in zip(live, ids, managed, strict=True)
+        if isinstance(id, str) and not hub and not in_own_tenant(network, index, id)
     ]
     if foreign:
         seen = Evidence(f"{path}[].{remote}", [get_path(each, remote) for each in foreign], "networks of this tenant")
@@ -195,6 +220,10 @@ def peered_externally(network: Resource, index: Index) -> Verdict:
         return Fail((seen, *peering_evidence(foreign, path)), causes=causes)
     if not all(isinstance(each, str) for each in ids):
         raise not_returned(f"{path}[].{remote}")
+    # Azure manages the network of a virtual hub in a subscription of its own.
+    strange = [str(id) for id, hub in zip(ids, managed, strict=True) if hub and not hubs_named(index, str(id))]
+    if strange:
+        raise Unread(f"{path}[].{remote}", f"{id_name(strange[0])} belongs to a virtual hub that this scan did not see")
     return Pass((Evidence(f"{path}[].{remote}", ids), *peering_evidence(live, path)))
 
 
@@ -211,12 +240,12 @@ def without_flow_logs(network: Resource, index: Index) -> Verdict:
     value = network.get(path)
     if isinstance(value, list) and value:
         return Pass((Evidence(path, [str(get_path(each, "id")) for each in value]),))
-    groups = index.of_type(GROUP.type)[0]
     mine = {
         key_of(str(get_path(each, "properties.networkSecurityGroup.id")))
         for each in network.items("properties.subnets")
     }
-    logged = [group.id for group in groups if group.key in mine and group.items(path)]
+    groups = [index.resources[key] for key in sorted(mine) if key in index.resources]
+    logged = [group.id for group in groups if group.items(path)]
     if logged:
         return Pass((Evidence(f"networkSecurityGroup.{path}", logged),))
     if gone(network, path) or value == []:

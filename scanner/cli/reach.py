@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from scanner.cli.common import stopping
 from scanner.config.settings import Settings
@@ -113,7 +113,7 @@ def _lines(found: Sequence[ReachAnswer]) -> Iterator[Line]:
 def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAnswer]:
     """Return the answers for the endpoints of a resource. Raise InputError if it or the caller does not exist."""
     evaluation = Evaluation(taken, rules)
-    bundle, others = _target(question, evaluation)
+    bundle, others, instances = _target(question, evaluation)
     topologies = topology(evaluation.index)
     caller = _caller(question.source, others, topologies)
     top = bundle.top
@@ -123,8 +123,20 @@ def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAn
         name = name_of(bundle.id)
         hop = Hop("resource", name, why, bundle.id, None)
         return [ReachAnswer("not known", f"{name} could not be assessed", (hop,))]
-    kind = next(each for each in evaluation.kinds[top.type.lower()] if each.endpoint_function is not None)
-    return _of_kind(question, kind, top, caller, evaluation, topologies)
+    machines = [top]
+    if same(top.get("properties.orchestrationMode"), "Flexible"):
+        # Instances of a Flexible scale set are virtual machines of their own.
+        machines = instances
+        if not machines:
+            why = "no virtual machine of this scale set was collected"
+            hop = Hop("resource", top.name, why, top.id, None)
+            return [ReachAnswer("not known", f"{top.name}: {why}", (hop,))]
+    found = [(_kind_of(each, evaluation), each) for each in machines]
+    return [line for kind, each in found for line in _of_kind(question, kind, each, caller, evaluation, topologies)]
+
+
+def _kind_of(top: Resource, evaluation: Evaluation) -> ResourceType:
+    return next(each for each in evaluation.kinds[top.type.lower()] if each.endpoint_function is not None)
 
 
 def _of_kind(
@@ -195,30 +207,60 @@ def _nics(machine: Resource) -> list[str]:
 # Finding resources by name
 
 
-def _target(question: Question, evaluation: Evaluation) -> tuple[Bundle, list[Resource]]:
-    """Return the bundle of the resource, and the resources that the caller may be."""
+@dataclass(slots=True)
+class _Matches:
+    """What a snapshot has under the names of a query: resources with endpoints, callers, instances of scale sets.
+
+    `judged`: the types (lower case) with endpoints; `uncovered`: the types without, of resources of the name.
+    """
+
+    question: Question
+    judged: set[str]
+    fits: dict[str, Bundle] = field(default_factory=dict)
+    callers: list[Resource] = field(default_factory=list)
+    instances: list[Resource] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    uncovered: set[str] = field(default_factory=set)
+
+    def add(self, bundle: Bundle) -> None:
+        named, type = _names(self.question.resource, bundle.id), type_of(bundle.id)
+        if bundle.top is not None:
+            self._add_top(bundle.top)
+        if type.lower() in self.judged:
+            self.names.add(bundle.id.rsplit("/", 1)[-1])
+            if named:
+                self.fits[bundle.id.lower()] = bundle
+        elif named:
+            self.uncovered.add(type)
+
+    def _add_top(self, top: Resource) -> None:
+        if _names(self.question.source, top.id):
+            self.callers.append(top)
+        owner = top.get("properties.virtualMachineScaleSet.id")
+        if isinstance(owner, str) and _names(self.question.resource, owner):
+            self.instances.append(top)
+
+
+def _target(question: Question, evaluation: Evaluation) -> tuple[Bundle, list[Resource], list[Resource]]:
+    """Return the bundle of the resource, the resources that the caller may be, and the instances of a scale set."""
     judged = {type for type, kinds in evaluation.kinds.items() if any(each.endpoint_function for each in kinds)}
-    fits: dict[str, Bundle] = {}
-    others: list[Resource] = []
-    names: set[str] = set()
+    found = _Matches(question, judged)
     for bundle in evaluation.snapshot.bundles():
-        top = bundle.top
-        if top is not None and _names(question.source, top.id):
-            others.append(top)
-        if type_of(bundle.id).lower() in judged:
-            names.add(name_of(bundle.id))
-            if _names(question.resource, bundle.id):
-                fits[bundle.id.lower()] = bundle
+        found.add(bundle)
+    fits = found.fits
     if question.resource.startswith("/") and len(fits) > 1:
         longest = max(fits, key=len)
         fits = {longest: fits[longest]}
     if len(fits) == 1:
-        return next(iter(fits.values())), others
+        return next(iter(fits.values())), found.callers, found.instances
     if fits:
         raise _ambiguous(
             question.resource, [each.top.id if each.top else each.id for each in fits.values()], "RESOURCE"
         )
-    raise _unknown_resource(question.resource, names)
+    asked = "/".join(type_of(question.resource).split("/")[:2]) if question.resource.startswith("/") else ""
+    if asked and asked.lower() not in judged:
+        found.uncovered.add(asked)
+    raise _unknown_resource(question.resource, found.names, found.uncovered)
 
 
 def _names(word: str, id: str) -> bool:
@@ -235,8 +277,14 @@ def _ambiguous(word: str, ids: Sequence[str], at: str) -> InputError:
     )
 
 
-def _unknown_resource(word: str, names: set[str]) -> InputError:
+def _unknown_resource(word: str, names: set[str], uncovered: set[str]) -> InputError:
+    """Return the error for a name without an endpoint. `uncovered`: the types of resources of that name."""
     short = name_of(word)
+    if uncovered:
+        return InputError(
+            f"{short} is of a type without evaluated endpoints: {', '.join(sorted(uncovered))}",
+            do="this is no verdict: whether it is reachable is not known to Twolocks",
+        )
     known = {name.lower(): name for name in names}
     near = [known[each] for each in nearest(short, known)]
     if word.startswith("/") and type_of(root_of(word) or word) and not near:
@@ -379,16 +427,15 @@ class _IdFinder:
             return word
         if not _NAME.fullmatch(word):
             raise InputError(f'"{word}" is not a resource name', at=at, do="give its id")
-        rows = await self._query(f"resources | where name =~ '{word}' | project id | order by id asc")
-        if judged:
-            rows = [each for each in rows if type_of(each).lower() in judged]
+        named = await self._query(f"resources | where name =~ '{word}' | project id | order by id asc")
+        rows = [each for each in named if not judged or type_of(each).lower() in judged]
         if len(rows) == 1:
             return rows[0]
         if rows:
             raise _ambiguous(word, rows, at)
         every = await self._query("resources | project id | order by id asc")
         names = {name_of(each) for each in every if not judged or type_of(each).lower() in judged}
-        raise _unknown_resource(word, names)
+        raise _unknown_resource(word, names, {type_of(each) for each in named})
 
     async def _query(self, kql: str) -> list[str]:
         from scanner.azure.clients import AzureReader

@@ -5,14 +5,15 @@ Rows come from Resource Graph, or from ARM lists.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import cut, display_name, has_usable_id, kusto_list, list_path, quoted_path, top_type
 from scanner.collect.plan import Json
 from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView
 from scanner.model.ids import subscription_of, type_of
-from scanner.model.index import EXTENSIONS
+from scanner.model.index import EXTENSIONS, MANAGER_TYPES
+from scanner.model.json_paths import get_path, text_at
 from scanner.snapshot.store import LineBuffer
 
 QUERY = "/providers/Microsoft.ResourceGraph/resources"
@@ -47,7 +48,13 @@ INDEX_APIS = {
     "microsoft.app/managedenvironments": "2025-07-01",
 }
 """The api-versions with which ARM lists the types of the index, by type in lower case."""
-_KEEP = {"microsoft.apimanagement/service": ("properties.publicNetworkAccess", "properties.virtualNetworkType")}
+_KEEP = {
+    "microsoft.apimanagement/service": (
+        "properties.publicNetworkAccess",
+        "properties.virtualNetworkConfiguration.subnetResourceId",
+        "properties.virtualNetworkType",
+    )
+}
 """The paths to keep of bodies that may carry secrets."""
 _LISTED = frozenset({"microsoft.network/networkinterfaces"})
 """Types that are always listed through ARM too, because a property that a Resource Graph row lacks must not close a
@@ -86,6 +93,7 @@ class IndexReader:
                 self.context.store.resource(_body(row), None, "graph")
                 counts[subscription_of(str(row.get("id")))] += 1
             self.context.counts.resources += len(rows)
+            await self._read_managers(rows, ())
             for each in complete:
                 self.context.store.read(list_path(each.id, type), counts[each.id.lower()], "graph")
 
@@ -113,13 +121,16 @@ class IndexReader:
 
     async def _read_graph(self, types: Sequence[str], views: Sequence[SubscriptionView]) -> set[tuple[str, str]]:
         """Write every row of the index. Return what must be listed as well (subscription, top-level type)."""
-        rows = await self._rows_of_graph(types, [each.id for each in views])
+        extended = any(type.lower() in EXTENSIONS for type in types)
+        rows = await self._rows_of_graph([*types, *(MANAGER_TYPES if extended else ())], [each.id for each in views])
         counts: dict[tuple[str, str], int] = defaultdict(int)
         for id, row in rows.items():
             body = cut(_body(row), _KEEP.get(type_of(id).lower(), ()))
             self.context.store.resource(body, None, "graph")
             counts[subscription_of(id), type_of(id).lower()] += 1
         self.context.counts.resources += len(rows)
+        if extended:
+            await self._read_managers(rows.values(), [each.id for each in views])
         hidden = {
             (each.id, top_type(type))
             for each in views
@@ -152,6 +163,24 @@ class IndexReader:
                 raise ReadError(QUERY, 200, "BadJson", message="a row has no id")
             rows.update({row["id"].lower(): row for row in found})
         return rows
+
+    async def _read_managers(self, rows: Iterable[Json], known: Sequence[str]) -> None:
+        """Read the security admin rules that rows name, of managers in subscriptions other than the `known` ones.
+
+        Where they cannot be read, the networks that they govern stay inconclusive.
+        """
+        wanted = {subscription_of(id) for row in rows for id in configurations_of(row)}
+        others = sorted(wanted - {"", *(each.lower() for each in known)})
+        if not others:
+            return
+        try:
+            found = await self._rows_of_graph(MANAGER_TYPES, others)
+        except ReadError as error:
+            self.context.store.skip(QUERY, f"{error.status} {error.code}; security admin rules of {', '.join(others)}")
+            return
+        for row in found.values():
+            self.context.store.resource(_body(row), None, "graph")
+        self.context.counts.resources += len(found)
 
     async def _list(self, subscription: str, type: str, types: Sequence[str]) -> None:
         """List one type of the index through ARM, with the types of the index below it."""
@@ -191,6 +220,12 @@ class IndexReader:
         self.context.counts.resources += len(rows)
         self.context.counts.finish(what)
         return rows
+
+
+def configurations_of(row: Json) -> list[str]:
+    """Return the ids of the security admin configurations that are in force in a network, from its row."""
+    named = get_path(row, "properties.effectiveSecurityAdminConfigurations")
+    return [text_at(each, "id") for each in named] if isinstance(named, list) else []
 
 
 def granting_type(type: str) -> str:

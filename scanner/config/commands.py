@@ -135,9 +135,9 @@ used. Writes report.html, findings.json and snapshot.jsonl.""",
             *shared(*SIGN_IN),
         ),
         intro="""\
-Check who can connect to a resource: yes, no or not known, with the rule that
-allows or blocks at each hop. RESOURCE is an id or a unique name. Exits with 0
-for yes and no, with 3 for not known.""",
+Check who can connect to a resource: yes, in part (of a range), no or not known,
+with the rule that allows or blocks at each hop. RESOURCE is an id or a unique
+name. Exits with 3 for not known, else with 0.""",
     ),
     Command("rules", "List and show rules; write and test your own"),
     Command("rules list", "List all rules", "rules:list_rules", rows=(ONLY, SKIP, RULES, FORMAT)),

@@ -24,6 +24,7 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
         for resource in bundle.resources.values():
             index.add(resource)
     index.memo["fabric"] = snapshot.fabric
+    snapshot.fabric.security_admin.tenants = frozenset(each.lower() for each in index.subscriptions.values())
     if snapshot.header.live:
         index.partial = frozenset(scope.subscription.lower() for scope in snapshot.scopes if scope.view == "partial")
         _missing_types(snapshot, index)

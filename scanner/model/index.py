@@ -46,7 +46,20 @@ EXTENSIONS = frozenset({"microsoft.network/effectivesecurityadminrules"})
 that reads virtual networks sees them.
 """
 
-_FOLDED = frozenset(each.lower() for each in INDEX_TYPES)
+_MANAGERS = "Microsoft.Network/networkManagers"
+MANAGER_TYPES = (
+    _MANAGERS,
+    f"{_MANAGERS}/networkGroups/members",
+    f"{_MANAGERS}/securityAdminRegionalGoalStates",
+    f"{_MANAGERS}/securityAdminConfigurations/snapshots",
+    f"{_MANAGERS}/securityAdminConfigurations/ruleCollections/snapshots",
+    f"{_MANAGERS}/securityAdminConfigurations/ruleCollections/rules/snapshots",
+)
+"""What Resource Graph has of network managers: the deployed security admin rules (Microsoft Learn,
+virtual-network-manager/concept-azure-resource-graph). A row of `EXTENSIONS` says which of them a network needs.
+"""
+
+_FOLDED = frozenset(each.lower() for each in (*INDEX_TYPES, *MANAGER_TYPES))
 
 
 def is_indexed(type: str) -> bool:

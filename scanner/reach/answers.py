@@ -14,7 +14,8 @@ from scanner.model.verdict import NOT_LISTED, Unread
 from scanner.reach.callers import Caller
 from scanner.reach.peerings import NOT_SEEN
 
-ReachVerdict = Literal["yes", "no", "not known"]
+ReachVerdict = Literal["yes", "in part", "no", "not known"]
+"""`in part`: a part of the addresses that the query names can connect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ def place_text(endpoint: str, top: Resource, *, opens: bool = False) -> str:
 
 def can_open(caller: Caller, place: str) -> str:
     return f"{caller.name} can open {place}"
+
+
+def part_can_open(part: str, caller: Caller, place: str) -> str:
+    return f"only {part} of {caller.name} can open {place}"
 
 
 def cannot_open(caller: Caller, place: str) -> str:

@@ -19,11 +19,12 @@ from scanner.reach.load_balancer_rules import PROTOCOLS
 from scanner.reach.load_balancers import LoadBalancers, front_end_address_unread
 from scanner.reach.networks import Fabric, key_of
 from scanner.reach.paths import FrontEnd, PortMapping, lacks_id, parsed_addresses, port_at
-from scanner.reach.peerings import networks_near, peerings_known, peers_of
+from scanner.reach.peerings import Area, areas_of_hub, areas_of_subnet, peerings_known, peers_of
 from scanner.reach.port_ranges import LAST_PORT, BadPort, ports
 from scanner.reach.public_addresses import public_address, public_addresses
 from scanner.reach.source_grants import describe_sources
 from scanner.reach.source_sets import OUTSIDE_SOURCES, SourceSet, sources_from_addresses
+from scanner.reach.sources import cached
 
 FIREWALLS: Final = "Microsoft.Network/azureFirewalls"
 RULE_COLLECTION_GROUPS: Final = "Microsoft.Network/firewallPolicies/ruleCollectionGroups"
@@ -51,14 +52,14 @@ def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -
     subnets = [key_of(text_at(each, "properties.subnet.id")) for each in configurations]
     subnet = next((fabric.subnets[each] for each in subnets if each in fabric.subnets), None)
     inside = sources_from_addresses(parsed_addresses(subnet.prefixes)[0]) if subnet is not None else None
-    near, lost = networks_near(index, subnet.network if subnet is not None else "")
+    areas = _areas(index, firewall, subnets)
     addresses, unread = _public_addresses(index, firewall)
     for rule, missing in _dnat_rules(index, firewall):
         if missing is not None:
             hop = Hop("firewall", firewall.name, "its rules could not be read completely", firewall.id, None)
             front = FrontEnd("", "inside", hops=(hop,), allowed_sources=OUTSIDE_SOURCES, missing=(missing,))
-            for where in near if near and not lost else {""}:
-                balancers.front_ends.by_address[where, ""].append(front)
+            for area, doubt in areas:
+                _publish(front, "", area, doubt, balancers)
             continue
         allowed, open_question = _allowed_sources(index, rule)
         missing_parts = tuple(each for each in (open_question, unread) if each is not None)
@@ -67,9 +68,17 @@ def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -
                 continue
             for front in _front_ends(rule, address, firewall, allowed):
                 published = replace(front, translated_sources=inside or None, missing=missing_parts)
-                _translate(published, rule, near, balancers)
-                if lost is not None:
-                    _translate(published.without(lost), rule, set(), balancers)
+                for area, doubt in areas:
+                    _translate(published if doubt is None else published.without(doubt), rule, area, balancers)
+
+
+def _areas(index: Index, firewall: Resource, subnets: list[str]) -> list[tuple[Area, Unread | None]]:
+    """Return the networks that a firewall leads to: those connected to its hub, or its network and the peers."""
+    hub = text_at(firewall.body, "properties.virtualHub.id")
+    if hub:
+        return areas_of_hub(index, key_of(hub))
+    subnet = next((each for each in subnets if each), "")
+    return areas_of_subnet(index, subnet) if subnet else [(None, None)]
 
 
 def _overlap(address: str, addresses: set[str]) -> bool:
@@ -96,29 +105,33 @@ def _public_addresses(index: Index, firewall: Resource) -> tuple[set[str], Unrea
 
 
 def _dnat_rules(index: Index, firewall: Resource) -> Iterator[DnatRule]:
-    """Return the DNAT rules in force: the firewall's own, those of its policy, and those of the parent policies."""
+    """Return the DNAT rules in force: the firewall's own, and those of its policy.
+
+    A policy does not inherit NAT rule collections of its parent (Microsoft Learn, firewall-manager/policy-overview).
+    """
     properties = get_path(firewall.body, "properties")
     if not isinstance(properties, dict) or not properties:
         yield None, malformed(f"{firewall.name} properties")
     yield from _rules_in(firewall, "properties.natRuleCollections", "properties.rules")
-    above: Any = get_path(properties, "firewallPolicy")
-    seen: set[str] = set()
-    while not is_absent(above):
-        policy = key_of(text_at(above, "id"))
-        if policy in seen:
-            return
-        seen.add(policy)
-        unread = index.missing_in(RULE_COLLECTION_GROUPS, policy)
-        if unread is not None:
-            yield None, unread
-        for group in index.of_type(RULE_COLLECTION_GROUPS)[0]:
-            if policy and group.key.startswith(f"{policy}/"):
-                yield from _rules_in(group, "properties.ruleCollections", "rules")
-        found = index.resources.get(policy)
-        if found is None or not isinstance(get_path(found.body, "properties"), dict):
-            yield None, not_listed(policy or f"{firewall.name} firewallPolicy")
-            return
-        above = get_path(found.body, "properties.basePolicy")
+    reference = get_path(properties, "firewallPolicy")
+    if is_absent(reference):
+        return
+    policy = key_of(text_at(reference, "id"))
+    unread = index.missing_in(RULE_COLLECTION_GROUPS, policy)
+    if unread is not None:
+        yield None, unread
+    for group in cached(index, "groups of policies", _groups_of_policies).get(policy, ()):
+        yield from _rules_in(group, "properties.ruleCollections", "rules")
+    found = index.resources.get(policy)
+    if found is None or not isinstance(get_path(found.body, "properties"), dict):
+        yield None, not_listed(policy or f"{firewall.name} firewallPolicy")
+
+
+def _groups_of_policies(index: Index) -> dict[str, list[Resource]]:
+    found: dict[str, list[Resource]] = {}
+    for group in index.of_type(RULE_COLLECTION_GROUPS)[0]:
+        found.setdefault(group.key.partition("/rulecollectiongroups/")[0], []).append(group)
+    return found
 
 
 def _rules_in(holder: Resource, path: str, inner: str) -> Iterator[DnatRule]:
@@ -195,25 +208,26 @@ def _spans(texts: Iterable[str]) -> Iterator[tuple[int, int]]:
             yield 0, LAST_PORT
 
 
-def _translate(front: FrontEnd, rule: Any, near: set[str], balancers: LoadBalancers) -> None:
-    """Add what a DNAT rule publishes: a private address, or what is behind an internal load balancer there.
-
-    `near`: the networks that the firewall leads to; empty: any.
-    """
-    by_address = balancers.front_ends.by_address
+def _translate(front: FrontEnd, rule: Any, area: Area, balancers: LoadBalancers) -> None:
+    """Add what a DNAT rule publishes in an area: a private address, or what is behind an internal load balancer."""
     address = text_at(rule, "translatedAddress")
     if not address:
         name = text_at(rule, "translatedFqdn")
         missing = Unread(f"the name {name!r} of a DNAT rule", "the machine that has it is not known")
-        for where in near or {""}:
-            by_address[where, ""].append(front.without(missing))
+        _publish(front, "", area, missing, balancers)
         return
-    internal = balancers.internal_front_ends(address, near)
+    internal = balancers.internal_front_ends(address, area)
     for key in internal:
         balancers.follow(key, front, address, depth=1)
     if internal:
         return
-    for key in balancers.possible_internal_front_ends(address, near):
+    for key in balancers.possible_internal_front_ends(address, area):
         balancers.follow(key, front.without(front_end_address_unread()), "", depth=1)
-    for where in near or {""}:
-        by_address[where, address].append(front)
+    _publish(front, address, area, None, balancers)
+
+
+def _publish(front: FrontEnd, address: str, area: Area, doubt: Unread | None, balancers: LoadBalancers) -> None:
+    """Add a front end that leads to a private address ("": not known) in an area."""
+    certain = front if doubt is None else front.without(doubt)
+    for network, subnets in ({"": None} if area is None else area).items():
+        balancers.front_ends.by_address[network, address].append(replace(certain, only_subnets=subnets))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, parse, union
-from scanner.model.json_paths import texts_at
-from scanner.model.resource import Resource
-from scanner.reach.networks import key_of, network_of
+from scanner.model.addresses import NO_ADDRESSES, AddressSet, union
+from scanner.reach.networks import Destination, Fabric, destination_of, key_of, network_of
 from scanner.reach.peerings import peers_of
-from scanner.reach.public_addresses import public_address, public_addresses
+from scanner.reach.public_addresses import public_addresses
+from scanner.reach.senders import egress, parsed_addresses
 from scanner.reach.topology import Topology
 
 
@@ -29,6 +28,10 @@ class Caller:
     networks: frozenset[str] = frozenset()
     private_addresses: AddressSet = NO_ADDRESSES
     application_groups: frozenset[str] = frozenset()
+    senders: tuple[Destination, ...] = ()
+    """Where its packets come from, for the outbound rules and routes."""
+    why_no_address: str = ""
+    """Why its public addresses are not known."""
 
     @property
     def in_network(self) -> bool:
@@ -48,55 +51,47 @@ def caller_of_resource(name: str, resource_id: str, found: Topology, nics: Itera
 
     None where it is not known in which subnet, or at which address, the resource is.
     """
-    fabric, key = found.fabric, key_of(resource_id)
-    subnets: set[str] = set()
-    private: list[AddressSet] = []
-    public: list[AddressSet] = []
-    groups: frozenset[str] = frozenset()
-    if key in fabric.subnets:
-        subnets.add(key)
-    subnets |= {each for each in fabric.subnets if network_of(each) == key}
-    for id in (key, *map(key_of, nics)):
-        nic = fabric.nics.get(id)
-        for each in nic.configurations if nic is not None else ():
-            subnets.add(each.subnet)
-            groups |= each.application_groups
-            private += parsed_addresses(each.address)
-            public += parsed_addresses(public_address(found.index, each.public).address) if each.public else []
+    senders = list(dict.fromkeys(_senders(found.fabric, key_of(resource_id), nics)))
+    own = [egress(found.index, found.fabric, sender, public) for sender, public in senders]
+    public = [addresses for addresses, _ in own if addresses]
+    key = key_of(resource_id)
     if key in public_addresses(found.index):
         public += parsed_addresses(public_addresses(found.index)[key].address)
+    subnets = {found.fabric.key(sender.subnet) for sender, _ in senders}
     if not subnets and not public:
         return None
-    for subnet in subnets if not private else ():
-        for prefix in fabric.subnets[subnet].prefixes if subnet in fabric.subnets else ():
-            private += parsed_addresses(prefix)
-    for subnet in subnets:
-        public += _gateway(subnet, found)
     networks = {network_of(each) for each in subnets}
     networks |= {peer for each in networks for peer in peers_of(found.index).get(each, ())}
-    return Caller(name, union(public), frozenset(subnets), frozenset(networks), union(private), groups)
+    return Caller(
+        name,
+        union(public) if all(addresses for addresses, _ in own) else NO_ADDRESSES,
+        frozenset(subnets),
+        frozenset(networks),
+        union(_private(found.fabric, [sender for sender, _ in senders])),
+        frozenset(group for sender, _ in senders for group in sender.application_groups),
+        tuple(sender for sender, _ in senders),
+        next((why for addresses, why in own if not addresses), ""),
+    )
 
 
-def _gateway(subnet: str, found: Topology) -> list[AddressSet]:
-    """Return the public addresses of the NAT gateway of a subnet."""
-    out: list[AddressSet] = []
-    for gateway in found.index.of_type("Microsoft.Network/natGateways")[0]:
-        ids = [key_of(str(each)) for each in _ids(gateway, "properties.subnets")]
-        if subnet in ids:
-            for path in ("properties.publicIpAddresses", "properties.publicIpPrefixes"):
-                for each in _ids(gateway, path):
-                    out += parsed_addresses(public_address(found.index, each).address)
-    return out
+def _senders(fabric: Fabric, key: str, nics: Iterable[str]) -> Iterator[tuple[Destination, str]]:
+    """Yield where packets of a network, a subnet or network interfaces come from, with the id of a public address."""
+    for id in (key, *map(key_of, nics)):
+        nic = fabric.nics.get(id)
+        if nic is None:
+            continue
+        for each in nic.configurations:
+            yield destination_of(nic, each), each.public
+    for id in fabric.subnets:
+        if key in (id, network_of(id)):
+            yield Destination(id), ""
 
 
-def _ids(resource: Resource, path: str) -> list[str]:
-    value = resource.get(path)
-    found = [each.get("id") for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-    return [each for each in found if isinstance(each, str)] or texts_at(resource.body, path)
-
-
-def parsed_addresses(text: str) -> list[AddressSet]:
-    try:
-        return [parse(text)] if text else []
-    except BadAddress:
-        return []
+def _private(fabric: Fabric, senders: list[Destination]) -> Iterator[AddressSet]:
+    """Yield the private addresses of senders: their own, or the prefixes of their subnets."""
+    for each in senders:
+        if each.address:
+            yield from parsed_addresses(each.address)
+        elif each.subnet in fabric.subnets:
+            for prefix in fabric.subnets[each.subnet].prefixes:
+                yield from parsed_addresses(prefix)

@@ -14,7 +14,7 @@ from scanner.model.ids import name_of
 from scanner.model.json_paths import get_path, member, same
 from scanner.model.resource import Resource
 from scanner.reach.networks import Fabric, Nic, destination_of, key_of
-from scanner.reach.nsg import SecurityRules, admin_rules, security_rules_of
+from scanner.reach.nsg import SecurityRules, security_rules_of
 from scanner.reach.port_ranges import CONNECTIONS, cut, label
 from scanner.reach.security_rules import AllowedRanges, DestinationFields
 from scanner.reach.source_grants import describe_sources
@@ -68,7 +68,7 @@ def admin_rule_differences(network: str, fabric: Fabric, answer: Any) -> Iterato
     """Return the differences of the security admin rules of a network (its key), for each of its network interfaces."""
     values = member(answer, "value")
     bodies = [(str(member(each, "id") or ""), each) for each in values if isinstance(each, dict)]
-    ours, theirs = fabric.admin(network), admin_rules(network, bodies)
+    ours, theirs = fabric.admin(network), fabric.security_admin.returned(network, bodies)
     if ours is None and not bodies:
         return
     if fabric.admin_gap(network) is not None and ours is None:

@@ -66,7 +66,7 @@ class FilterStep:
     def hop(self) -> Hop:
         """Return the step as a hop of an exposure."""
         name = name_of(self.resource) or _NAMES[self.kind]
-        texts = [f"{rule.name} ({rule.priority})" for rule in self.rules[:MAX_NAMED_RULES]]
+        texts = [rule.text for rule in self.rules[:MAX_NAMED_RULES]]
         more = len(self.rules) - len(texts)
         rules = join_with_and([*texts, f"and {more} more"] if more > 0 else texts)
         sources = f"allows {describe_sources(self.remaining)}" if self.remaining else "allows no one"
@@ -282,10 +282,10 @@ def filter_chain(fabric: Fabric, target: Destination, entry: EntryKind) -> Filte
     below = fabric.groups.get(group_key)
     fields = target.fields
     network = subnet.network if subnet is not None else ""
-    admin = fabric.admin(network)
+    admin = fabric.admin_of(subnet)
     aims = tuple(each.skipped(fields) for each in (above, below) if each is not None)
     # A network with admin rules of its own destinations is not shared.
-    missing = fabric.admin_gap(network)
+    missing = None if subnet is not None and subnet.exempt else fabric.admin_gap(network)
     alone = (fields, missing) if admin is not None else missing
     where = (subnet.group, subnet.table, network if admin is not None else "") if subnet is not None else subnet_key
     key = (entry, target.version, where, group_key, aims, alone)
@@ -304,7 +304,7 @@ def _made(fabric: Fabric, target: Destination, entry: EntryKind, fields: Destina
     whole = _everything(all_sources(side, version))
     subnet = fabric.subnets.get(fabric.key(target.subnet))
     levels: list[FilterLevel] = []
-    admin = fabric.admin(subnet.network) if subnet is not None else None
+    admin = fabric.admin_of(subnet)
     if admin is not None:
         levels.append(_level("admin-rules", admin.passed, fields, side, version, admin.missing))
     named: list[tuple[FilterKind, str]] = [("nic-nsg", fabric.key(target.group))]
@@ -327,7 +327,8 @@ def _made(fabric: Fabric, target: Destination, entry: EntryKind, fields: Destina
             levels.append(_level(kind, group, fields, side, version, group.missing))
     if not groups:
         levels.append(_no_group(entry, whole, subnet is None))
-    missing_rules = fabric.admin_gap(subnet.network if subnet is not None else "")
+    exempt = subnet is not None and subnet.exempt
+    missing_rules = None if exempt else fabric.admin_gap(subnet.network if subnet is not None else "")
     found = FilterChain(side, version, fields, tuple(levels), admin, None, missing_rules)
     found.route_warning = _route_warning(fabric, target) if side == "outside" else None
     return found
@@ -359,25 +360,34 @@ def _no_group(entry: EntryKind, whole: AllowedRanges, unsure: bool) -> FilterLev
 
 
 def _route_warning(fabric: Fabric, target: Destination) -> FilterStep | None:
-    """Return a step of evidence where a default route may add every address to the tag VirtualNetwork; else None."""
+    """Return a step of evidence about the default route: what becomes of answers, and whom VirtualNetwork may include.
+
+    A route to None drops the answers (Microsoft Learn, virtual-network/virtual-networks-udr-overview), and so does a
+    stateful appliance that never saw the request (firewall/integrate-lb). The packets themselves arrive.
+    """
     subnet = fabric.subnets.get(fabric.key(target.subnet))
     if subnet is None or not subnet.table:
         return None
     table = fabric.tables.get(subnet.table)
     if table is not None and not table.default:
         return None
-    if not filter_chain(fabric, target, "inside").places:
-        return None
+    widens = bool(filter_chain(fabric, target, "inside").places)
     if table is None:
         warning = "check: route table not collected; a default route may extend the tag VirtualNetwork to every address"
-        return FilterStep("route", subnet.table, (), None, NO_SOURCES, warning)
-    warning = (
-        f"check: a default route through {_HOPS[table.default]} may extend the tag VirtualNetwork to every address"
-    )
-    return FilterStep("route", table.id, (), None, NO_SOURCES, warning)
+        return FilterStep("route", subnet.table, (), None, NO_SOURCES, warning) if widens else None
+    texts = [_ANSWERS[table.default]] if table.default in _ANSWERS else []
+    if widens and table.default in _HOPS:
+        texts.append(
+            f"a default route through {_HOPS[table.default]} may extend the tag VirtualNetwork to every address"
+        )
+    return FilterStep("route", table.id, (), None, NO_SOURCES, f"check: {'; '.join(texts)}") if texts else None
 
 
 _HOPS: Final = {"appliance": "an appliance", "gateway": "a gateway"}
+_ANSWERS: Final = {
+    "none": "packets arrive, but the default route to None drops the answers",
+    "appliance": "packets arrive, but answers go to an appliance, and a stateful one drops them",
+}
 
 
 def _at(flow: AllowedRanges, at: int) -> SourceSet:

@@ -42,8 +42,8 @@ class PublisherIndex:
     by_target: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     dns_names: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """The same for DNS names, which publish nothing."""
-    _ids: dict[str, list[str]] | None = None
-    """The ids of public addresses by their address, made at the first use."""
+    _published: dict[str, tuple[str, ...]] | None = None
+    """The keys of public addresses that something leads to, by their address; made at the first use."""
 
     @property
     def topology(self) -> Topology:
@@ -80,15 +80,17 @@ class PublisherIndex:
                     yield from self.topology.load_balancers.pools_of_address.get((where, each.address), ())
         for path in paths:
             yield path.front_end.address
-            for id in self._ids_of(path.front_end.address):
-                yield from self.public(id)
+            yield from self._published_at(path.front_end.address)
 
-    def _ids_of(self, address: str) -> list[str]:
-        if self._ids is None:
-            self._ids = defaultdict(list)
+    def _published_at(self, address: str) -> tuple[str, ...]:
+        if self._published is None:
+            found: dict[str, dict[str, None]] = defaultdict(dict)
             for each in self.index.of_type(f"{NETWORK}/publicIPAddresses")[0]:
-                self._ids[text_at(each.body, "properties.ipAddress")].append(each.id)
-        return self._ids.get(address, []) if address else []
+                for key in self.public(each.id):
+                    if key.lower() in self.by_target or key.lower() in self.dns_names:
+                        found[text_at(each.body, "properties.ipAddress")][key] = None
+            self._published = {address: tuple(keys) for address, keys in found.items()}
+        return self._published.get(address, ()) if address else ()
 
     def public(self, id: str) -> list[str]:
         """Return the keys of a public address (its id): the id, the address and its DNS name."""

@@ -21,7 +21,16 @@ from scanner.reach.filtering import EntryKind
 from scanner.reach.load_balancer_checks import MalformedLoadBalancer, malformed_load_balancer
 from scanner.reach.load_balancer_rules import balanced_ports, is_floating, name_in, translated_ports
 from scanner.reach.networks import key_of, network_of
-from scanner.reach.paths import FrontEnd, FrontEnds, PortMapping, chained, parsed_addresses, possible_front_end
+from scanner.reach.paths import (
+    FrontEnd,
+    FrontEnds,
+    PortMapping,
+    chained,
+    gateway_hop,
+    parsed_addresses,
+    possible_front_end,
+)
+from scanner.reach.peerings import Area, in_area
 from scanner.reach.public_addresses import public_address
 
 LOAD_BALANCERS: Final = "Microsoft.Network/loadBalancers"
@@ -52,7 +61,7 @@ class LoadBalancers:
     _rules: dict[str, list[LoadBalancerRule]] = field(default_factory=lambda: defaultdict(list))
     """By front end."""
     _internal: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
-    """The internal front ends at a private address ("": not known), as (network, front end)."""
+    """The internal front ends at a private address ("": not known), as (subnet, front end)."""
     _addresses: dict[str, str] = field(default_factory=dict)
     """The address of each front end."""
     _regional: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -98,13 +107,15 @@ class LoadBalancers:
         """Return the pools and IP configurations that the rules of a front end lead to."""
         return [each for rule in self._rules.get(key, ()) for each in (*rule.pools, *rule.configurations)]
 
-    def internal_front_ends(self, address: str, near: set[str]) -> list[str]:
-        """Return the internal front ends at a private address in these networks (none: in any)."""
-        return [key for where, key in self._internal.get(address, ()) if not near or where in near]
+    def internal_front_ends(self, address: str, area: Area) -> list[str]:
+        """Return the internal front ends at a private address in an area."""
+        return [key for where, key in self._internal.get(address, ()) if in_area(area, network_of(where), where)]
 
-    def possible_internal_front_ends(self, address: str, near: set[str]) -> list[str]:
+    def possible_internal_front_ends(self, address: str, area: Area) -> list[str]:
         """Return the internal front ends that may be at a private address: theirs, or their network, is not known."""
-        found = [key for where, key in self._internal.get("", ()) if not near or not where or where in near]
+        found = [
+            key for where, key in self._internal.get("", ()) if not where or in_area(area, network_of(where), where)
+        ]
         return found + [key for where, key in self._internal.get(address, ()) if not where]
 
     def follow(self, key: str, front: FrontEnd, own: str, depth: int = 0) -> None:
@@ -155,10 +166,10 @@ class LoadBalancers:
         key, private = key_of(text_at(front, "id")), text_at(front, "properties.privateIPAddress")
         public = _public_id(front)
         self._addresses[key] = public_address(self.index, public).address if public else private
-        network = network_of(key_of(text_at(front, "properties.subnet.id")))
-        if network or not (public or is_absent(get_path(front, "properties.privateIPAddress"))):
+        subnet = key_of(text_at(front, "properties.subnet.id"))
+        if subnet or not (public or is_absent(get_path(front, "properties.privateIPAddress"))):
             known = "" if parsed_addresses([private])[1] else private
-            self._internal[known].append((network, key))
+            self._internal[known].append((subnet, key))
 
     def _add_members(self, pool: str, body: Any) -> None:
         for each in objects_at(body, "properties.backendIPConfigurations"):
@@ -195,8 +206,7 @@ class LoadBalancers:
             hops: tuple[Hop, ...] = (public.hop,)
             gateway = text_at(body, "properties.gatewayLoadBalancer.id")
             if gateway:
-                detail = "an appliance filters every packet first; what it allows is not known"
-                hops += (Hop("gateway-load-balancer", name_of(gateway.rsplit("/", 2)[0]), detail, gateway, None),)
+                hops += (gateway_hop(gateway),)
             basic = same(get_path(balancer.body, "sku.name"), "Basic")
             entry: EntryKind = "basic" if basic else public.entry
             front = FrontEnd(public.address, entry, version=public.version, hops=hops, sku_unread=public.sku_unread)

@@ -12,17 +12,25 @@ from typing import Any, Final, Literal
 import msgspec
 
 from scanner.model.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, Version, parse
-from scanner.model.ids import segments, subscription_of
+from scanner.model.ids import name_of, segments, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, member, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
-from scanner.reach.nsg import AdminRules, SecurityRules, admin_rules, security_rules_of
+from scanner.reach.nsg import AdminRules, SecurityRules, security_rules_of
+from scanner.reach.security_admin import (
+    EFFECTIVE_ROWS,
+    ROW_TYPES,
+    SecurityAdmin,
+    has_intent_policies,
+    is_exempt,
+    region_of,
+)
 from scanner.reach.security_rules import UNKNOWN_APPLICATION_GROUP, DestinationFields
 from scanner.reach.sources import cached
 
 _NETWORK: Final = "microsoft.network"
-ADMIN_RULES: Final = f"{_NETWORK}/effectivesecurityadminrules"
+ADMIN_RULES: Final = EFFECTIVE_ROWS
 UNKNOWN_SECURITY_GROUP: Final = "/networksecuritygroup"
 """The key of a network security group whose id could not be read; no group has it."""
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
@@ -53,6 +61,8 @@ class IpConfiguration(msgspec.Struct, frozen=True, gc=False):
     public: str
     pools: tuple[str, ...] = ()
     """The pools and NAT rules of load balancers that the configuration itself names (keys)."""
+    gateway: str = ""
+    """The front end (key) of the gateway load balancer that it is chained to, "" without one."""
 
 
 class Nic(msgspec.Struct, frozen=True, gc=False):
@@ -68,30 +78,43 @@ class Nic(msgspec.Struct, frozen=True, gc=False):
 
 
 class Subnet(msgspec.Struct, frozen=True, gc=False):
-    """A subnet: its network, its network security group and its route table (keys, "" without), and its prefixes."""
+    """A subnet: its network, its network security group and its route table (keys, "" without), and its prefixes.
+
+    `exempt`: security admin rules skip it.
+    """
 
     id: str
     network: str
     group: str
     table: str
     prefixes: tuple[str, ...] = ()
+    exempt: bool = False
 
 
-DefaultRoute = Literal["", "appliance", "gateway"]
+DefaultRoute = Literal["", "appliance", "gateway", "none"]
+
+
+class Route(msgspec.Struct, frozen=True, gc=False):
+    """A route: its prefix, the type of the next hop as Azure returned it, and the next hop's address, "" without."""
+
+    prefix: str
+    hop: str
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """A route table: the next hop of its default route, "" without one that matters."""
+    """A route table: the next hop of its default route, "" without one that matters, and its routes."""
 
     id: str
     default: DefaultRoute = ""
+    routes: tuple[Route, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
     """The destination of a packet after all translations. Ids in any case; `group` "" without; `address` "" if not
-    known.
+    known. `public`: the address is that of a public front end, which floating IP keeps.
     """
 
     subnet: str
@@ -99,10 +122,11 @@ class Destination:
     address: str = ""
     version: Version = 4
     application_groups: frozenset[str] = frozenset()
+    public: bool = False
 
     @property
     def fields(self) -> DestinationFields:
-        return _fields_of(self.address, self.version, self.application_groups)
+        return _fields_of(self.address, self.version, self.application_groups, self.public)
 
 
 def application_groups(properties: Any, key: Callable[[str], str] = key_of) -> frozenset[str]:
@@ -124,14 +148,14 @@ def destination_of(nic: Nic, configuration: IpConfiguration) -> Destination:
     )
 
 
-def _fields_of(address: str, version: Version, groups: frozenset[str]) -> DestinationFields:
+def _fields_of(address: str, version: Version, groups: frozenset[str], public: bool) -> DestinationFields:
     try:
         found = parse(address) if address else None
     except BadAddress:
         found = None
     if found is not None:
         found = found & (ALL_IPV4 if version == 4 else ALL_IPV6)
-    return DestinationFields(found or None, groups, found is not None and found.size(version) == 1)
+    return DestinationFields(found or None, groups, found is not None and found.size(version) == 1, public)
 
 
 @dataclass(slots=True)
@@ -145,14 +169,17 @@ class Fabric:
     subnets: dict[str, Subnet] = field(default_factory=dict)
     nics: dict[str, Nic] = field(default_factory=dict)
     tables: dict[str, RouteTable] = field(default_factory=dict)
-    admin_bodies: dict[str, list[tuple[str, Any]]] = field(default_factory=dict)
+    security_admin: SecurityAdmin = field(default_factory=SecurityAdmin)
     admin_missing: Unread | None = None
     admin_unlisted: dict[str, Unread] | None = None
     """Why they were not read in a subscription (lower case), where it is known which ones lack the list."""
     memo: dict[object, Any] = field(default_factory=dict)
     """Filter chains, a bounded number."""
     _keys: dict[str, str] = field(default_factory=dict)
-    _admin: dict[str, AdminRules] = field(default_factory=dict)
+    _admin: dict[str, AdminRules | None] = field(default_factory=dict)
+    _regions: dict[str, str] = field(default_factory=dict)
+    _intent_networks: set[str] = field(default_factory=set)
+    """The networks (keys) with a service whose networks security admin rules skip by default."""
 
     def add(self, resource: Resource) -> bool:
         """Add a record. Return whether its type is one that the fabric keeps, so that its body is not needed any
@@ -173,11 +200,16 @@ class Fabric:
 
     def admin(self, network: str) -> AdminRules | None:
         """Return the security admin rules in force in a network (its key); None without any."""
-        if network not in self.admin_bodies:
+        if network not in self.security_admin.applied:
             return None
         if network not in self._admin:
-            self._admin[network] = admin_rules(network, self.admin_bodies[network])
+            region, skips = self._regions.get(network, ""), network in self._intent_networks
+            self._admin[network] = self.security_admin.rules_of(network, region, skips)
         return self._admin[network]
+
+    def admin_of(self, subnet: Subnet | None) -> AdminRules | None:
+        """Return the security admin rules that filter packets to a subnet; None without any."""
+        return self.admin(subnet.network) if subnet is not None and not subnet.exempt else None
 
     def admin_gap(self, network: str) -> Unread | None:
         """Return why security admin rules of a network (its key, "" if not known) may be missing; they are listed
@@ -188,15 +220,12 @@ class Fabric:
             return self.admin_missing
         return self.admin_unlisted.get(where)
 
-    def add_admin(self, network: str, identity: str, body: Any) -> None:
-        """Add one effective security admin rule of a virtual network (its id)."""
-        self.admin_bodies.setdefault(self.key(network), []).append((identity, body))
-
     def _group(self, resource: Resource) -> None:
         self.groups[self.key(resource.id)] = security_rules_of(resource)
 
     def _network(self, resource: Resource) -> None:
         network = self.key(resource.id)
+        self._regions[network] = self._shared(region_of(resource.body))
         value = resource.get("properties.subnets")
         for body in value if isinstance(value, list) else ():
             identity, name = member(body, "id"), member(body, "name")
@@ -217,7 +246,10 @@ class Fabric:
             self._group_key(body),
             self.key(get_path(body, "properties.routeTable.id")),
             tuple(dict.fromkeys(prefixes)),
+            is_exempt(name_of(identity), body),
         )
+        if has_intent_policies(body):
+            self._intent_networks.add(network)
 
     def _nic(self, resource: Resource) -> None:
         value = resource.get("properties.ipConfigurations")
@@ -249,6 +281,7 @@ class Fabric:
             application_groups(properties, self.key),
             key_of(public) if isinstance(public, str) else "",
             tuple(dict.fromkeys(self._pools(properties))),
+            self.key(member(member(properties, "gatewayLoadBalancer"), "id")),
         )
 
     def _pools(self, properties: Any) -> Iterator[str]:
@@ -265,13 +298,11 @@ class Fabric:
     def _table(self, resource: Resource) -> None:
         value = resource.get("properties.routes")
         routes = [_default_route(each) for each in (value if isinstance(value, list) else ())]
-        default: DefaultRoute = next((each for each in ("appliance", "gateway") if each in routes), "")
-        self.tables[self.key(resource.id)] = RouteTable(resource.id, default)
+        default: DefaultRoute = next((each for each in ("appliance", "none", "gateway") if each in routes), "")
+        self.tables[self.key(resource.id)] = RouteTable(resource.id, default, tuple(_routes(value)))
 
-    def _admin_rule(self, resource: Resource) -> None:
-        network, _, _ = resource.id.lower().partition("/effectivesecurityadminrules")
-        network = network.removesuffix(f"/providers/{_NETWORK}")
-        self.add_admin(network, resource.id, resource.body)
+    def _admin_row(self, resource: Resource) -> None:
+        self.security_admin.add(resource)
 
 
 def _malformed_member(configurations: Any) -> str:
@@ -293,6 +324,15 @@ def _malformed_member(configurations: Any) -> str:
     return ""
 
 
+def _routes(values: Any) -> Iterator[Route]:
+    for each in values if isinstance(values, list) else ():
+        prefix, hop, address = (
+            get_path(each, f"properties.{name}") for name in ("addressPrefix", "nextHopType", "nextHopIpAddress")
+        )
+        if isinstance(prefix, str) and isinstance(hop, str):
+            yield Route(prefix, hop, address if isinstance(address, str) else "")
+
+
 def _default_route(route: Any) -> DefaultRoute:
     """Return the next hop of a default route that sends every address somewhere; "" for any other route."""
     prefix = get_path(route, "properties.addressPrefix")
@@ -303,8 +343,10 @@ def _default_route(route: Any) -> DefaultRoute:
     if not (found.covers(ALL_IPV4) or found.covers(ALL_IPV6)):
         return ""
     hop = get_path(route, "properties.nextHopType")
-    if same(hop, "None") or same(hop, "Internet") or same(hop, "VnetLocal"):
+    if same(hop, "Internet") or same(hop, "VnetLocal"):
         return ""
+    if same(hop, "None"):
+        return "none"
     return "gateway" if same(hop, "VirtualNetworkGateway") else "appliance"
 
 
@@ -314,8 +356,7 @@ _READERS: Final[dict[str, Callable[[Fabric, Resource], None]]] = {
     f"{_NETWORK}/virtualnetworks/subnets": Fabric._subnet,
     f"{_NETWORK}/networkinterfaces": Fabric._nic,
     f"{_NETWORK}/routetables": Fabric._table,
-    f"{_NETWORK}/virtualnetworks/effectivesecurityadminrules": Fabric._admin_rule,
-    ADMIN_RULES: Fabric._admin_rule,
+    **dict.fromkeys(ROW_TYPES, Fabric._admin_row),
 }
 
 
@@ -331,4 +372,5 @@ def _fabric(index: Index) -> Fabric:
     if index.live:
         fabric.admin_missing = index.missing.get(ADMIN_RULES)
         fabric.admin_unlisted = index.unlisted.get(ADMIN_RULES)
+    fabric.security_admin.tenants = frozenset(each.lower() for each in index.subscriptions.values())
     return fabric

@@ -181,6 +181,10 @@ def _parsed_rules(certain: list[SecurityRule], possible: list[SecurityRule], mis
     # Two rules of one priority: which of them is first is not known.
     certain.sort(key=lambda rule: (rule.priority, rule.allow))
     possible.sort(key=lambda rule: (rule.priority, not rule.allow))
+    return _in_order(certain, possible, missing)
+
+
+def _in_order(certain: list[SecurityRule], possible: list[SecurityRule], missing: list[Unread]) -> ParsedRules:
     same = len(certain) == len(possible) and all(one is two for one, two in zip(certain, possible, strict=True))
     first = tuple(certain)
     second = first if same else tuple(possible)
@@ -197,16 +201,16 @@ def _conditional_rules(rules: tuple[SecurityRule, ...]) -> tuple[ConditionalRule
     return tuple((bit, rule.allow, rule.destination) for bit, rule in found if rule.destination is not None)
 
 
-def _allow_everything(name: str, priority: int) -> SecurityRule:
+def _allow_everything(name: str, priority: int, resource: str = "") -> SecurityRule:
     """Return a rule that allows everything."""
-    return SecurityRule(name, priority, True, places(_EVERY, ALL_PORTS, True), ANY_SOURCE)
+    return SecurityRule(name, priority, True, places(_EVERY, ALL_PORTS, True), ANY_SOURCE, resource=resource)
 
 
 _EVERY: Final[tuple[Protocol, ...]] = protocols("*")
 
 
 def _packed_default(allow: bool, to: str) -> bytes:
-    return RuleFields(allow, True, False, "*", ("*",), ("*",), (to,), (to,)).packed
+    return RuleFields(allow, True, "*", ("*",), ("*",), (to,), (to,)).packed
 
 
 DEFAULT_RULES: Final = (
@@ -240,17 +244,64 @@ class AdminRules:
         return tuple(dict.fromkeys((*self.always.missing, *self.passed.missing)))
 
 
-def admin_rules(network: str, bodies: Iterable[tuple[str, Any]]) -> AdminRules:
-    """Return the admin rules in force in a network, from (id, body). Among them too the first match decides."""
+class DeployedRule(NamedTuple):
+    """A security admin rule that a network manager deployed to a network.
+
+    `rank`: the place of its manager among those of the network, 0 the highest scope; the priority counts within a rank.
+    `ordered`: False where two managers share the rank, and which of them comes first is not known.
+    `body` None: the rules of a whole configuration (`id`) could not be read. `doubt`: why it may not apply, or "".
+    """
+
+    rank: int
+    ordered: bool
+    id: str
+    body: Any
+    doubt: str = ""
+
+
+def admin_rules(network: str, deployed: Iterable[DeployedRule]) -> AdminRules:
+    """Return the admin rules in force in a network. The first match decides, of the highest manager first."""
+    rules = tuple(deployed)
     missing: list[Unread] = []
-    rows = [row for resource, body in bodies if (row := packed_admin_rule(resource, body)) is not None]
-    certain, possible = _certain_and_possible((rule_pair(row) for row in rows), missing)
-    always = {
-        id(rule): rule if rule.always or not rule.allow else replace(rule, allow=False) for rule in certain + possible
-    }
-    past = ([always[id(rule)] for rule in certain], [always[id(rule)] for rule in possible])
+    always = _admin_list(rules, True, missing)
+    passed = _admin_list(rules, False, missing)
     rest = [_allow_everything("no security admin rule", AFTER_CUSTOM_RULES)]
     return AdminRules(
-        SecurityRules(network, unpacked=_parsed_rules(*past, list(missing))),
-        SecurityRules(network, unpacked=_parsed_rules(certain + rest, possible + rest, list(missing))),
+        SecurityRules(network, unpacked=_in_order(*always, list(missing))),
+        SecurityRules(network, unpacked=_in_order(passed[0] + rest, passed[1] + rest, list(missing))),
     )
+
+
+def _admin_list(
+    rules: Iterable[DeployedRule], always: bool, missing: list[Unread]
+) -> tuple[list[SecurityRule], list[SecurityRule]]:
+    """Return the certain and the possible rules in order. `always`: of those that bypass the groups, where every other
+    rule ends the search.
+    """
+    certain: list[tuple[tuple[int, int], SecurityRule]] = []
+    possible: list[tuple[tuple[int, int], SecurityRule]] = []
+    for each in rules:
+        sure, maybe, unclear = _admin_pair(each, always)
+        for found, rule in ((certain, sure), (possible, maybe)):
+            if rule is not None:
+                found.append(((each.rank, rule.priority if each.ordered else 0), rule))
+        if unclear and (gap := Unread("rule" if each.body else each.id, unclear)) not in missing:
+            missing.append(gap)
+    certain.sort(key=lambda one: (one[0], one[1].allow))
+    possible.sort(key=lambda one: (one[0], not one[1].allow))
+    return [rule for _, rule in certain], [rule for _, rule in possible]
+
+
+def _admin_pair(deployed: DeployedRule, always: bool) -> RulePair:
+    if deployed.body is None:
+        allow = _allow_everything(deployed.doubt, BEFORE_ALL_RULES, deployed.id)
+        return replace(allow, allow=False), allow, deployed.doubt
+    row = packed_admin_rule(deployed.id, deployed.body, always)
+    if row is None:
+        return None, None, ""
+    certain, possible, unclear = rule_pair(row)
+    if not deployed.doubt:
+        return certain, possible, unclear
+    certain = None if certain is None or certain.allow else certain
+    possible = possible if possible is not None and possible.allow else None
+    return certain, possible, f"{row.name}: {deployed.doubt}"

@@ -120,8 +120,13 @@ def open_range_lock(
 
 def closed_path_hops(path: NetworkPath, fabric: Fabric) -> tuple[Hop, ...]:
     """Return the hops of a path on which no source gets through, up to the one that blocks."""
-    hops = chain_hops(path.explain(fabric), path.front_end.allowed_sources is not None)
-    return (Hop("source", "Internet", "every address"), *path.front_end.hops, *hops)
+    front = path.front_end
+    source = Hop("source", "Internet", "every address")
+    if front.allowed_sources is not None and not front.allowed_sources and front.hops:
+        at = next((number for number, hop in enumerate(front.hops) if hop.kind == "firewall"), 0)
+        return (source, *front.hops[:at], replace(front.hops[at], allows=False))
+    hops = chain_hops(path.explain(fabric), front.allowed_sources is not None)
+    return (source, *front.hops, *hops)
 
 
 def chain_hops(steps: Iterable[FilterStep], inside: bool = False) -> tuple[Hop, ...]:
@@ -179,7 +184,7 @@ def _name(step: FilterStep) -> str:
 
 
 def _rules(step: FilterStep) -> str:
-    return join_with_and([f"{rule.name} ({rule.priority})" for rule in step.rules]) or step.detail
+    return join_with_and([rule.text for rule in step.rules]) or step.detail
 
 
 def step_evidence(steps: Iterable[FilterStep]) -> tuple[Evidence, ...]:

@@ -88,6 +88,7 @@ class FrontEnd:
     `floating`: the packet keeps its destination address, `kept_address`, "" where that is not known.
     `allowed_sources`: the sources that a firewall on the way allows; None: all of them.
     `translated_sources`: the addresses that such a firewall shows to what is behind it; None: not known.
+    `only_subnets`: the subnets (keys) that it leads to; None: all of the network.
     `missing`: what was not read, so that the path may not exist; `sku_unread`: the same for the SKU of the address.
     """
 
@@ -100,6 +101,7 @@ class FrontEnd:
     kept_address: str = ""
     allowed_sources: SourceSet | None = None
     translated_sources: SourceSet | None = None
+    only_subnets: frozenset[str] | None = None
     missing: tuple[Unread, ...] = ()
     sku_unread: Unread | None = None
 
@@ -118,18 +120,20 @@ class FrontEnds:
     by_address: dict[tuple[str, str], list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
     """By virtual network ("": any) and private address ("": not known)."""
 
-    def at(self, network: str, address: str) -> list[FrontEnd]:
-        """Return the front ends of firewalls that lead, or may lead, to a private address ("": not known)."""
+    def at(self, network: str, address: str, subnet: str = "") -> list[FrontEnd]:
+        """Return the front ends of firewalls that lead, or may lead, to a private address ("": unknown) of a subnet."""
         if address:
             places = [(where, each) for where in (network, "") for each in (address, "")]
-            return [front for place in places for front in self.by_address.get(place, ())]
-        missing = Unread("the private address", "it is not known, and a DNAT rule names single addresses")
-        return [
-            front.without(missing)
-            for (where, _), fronts in self.by_address.items()
-            if where in (network, "")
-            for front in fronts
-        ]
+            found = [front for place in places for front in self.by_address.get(place, ())]
+        else:
+            missing = Unread("the private address", "it is not known, and a DNAT rule names single addresses")
+            found = [
+                front.without(missing)
+                for (where, _), fronts in self.by_address.items()
+                if where in (network, "")
+                for front in fronts
+            ]
+        return [each for each in found if each.only_subnets is None or subnet in each.only_subnets]
 
 
 def possible_front_end(missing: Unread, kind: str = "path") -> FrontEnd:
@@ -137,6 +141,12 @@ def possible_front_end(missing: Unread, kind: str = "path") -> FrontEnd:
     hop = Hop(kind, name_of(missing.what), "could not be read", allows=None)
     floating = kind == "load-balancer"
     return FrontEnd("", "standard", hops=(hop,), floating=floating, missing=(missing,), sku_unread=missing)
+
+
+def gateway_hop(front: str) -> Hop:
+    """Return the hop of a gateway load balancer, by the id of its front end (load-balancer/gateway-overview)."""
+    detail = "an appliance filters every packet first; what it allows is not known"
+    return Hop("gateway-load-balancer", name_of(front.rsplit("/", 2)[0]), detail, front, None)
 
 
 def unread_front_ends(load_balancers: Unread | None, firewalls: Unread | None) -> list[FrontEnd]:
@@ -165,7 +175,9 @@ class NetworkPath:
     def effective_destination(self) -> Destination:
         """Return the destination with the address that a packet has when it arrives."""
         front = self.front_end
-        return replace(self.destination, address=front.kept_address) if front.floating else self.destination
+        if not front.floating:
+            return self.destination
+        return replace(self.destination, address=front.kept_address, public=front.entry != "inside")
 
     @property
     def end_hops(self) -> tuple[Hop, ...]:

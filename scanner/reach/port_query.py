@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-from scanner.model.addresses import ALL_ADDRESSES, ALL_IPV4, ALL_IPV6, PUBLIC_ADDRESSES, AddressSet
+from scanner.model.addresses import ALL_ADDRESSES, ALL_IPV4, ALL_IPV6, NO_ADDRESSES, PUBLIC_ADDRESSES, AddressSet, union
 from scanner.model.exposure import Exposure, Hop, Reach
 from scanner.model.ids import name_of
 from scanner.model.index import Index
@@ -17,6 +18,7 @@ from scanner.reach.answers import (
     authentication_text,
     can_open,
     cannot_open,
+    part_can_open,
     place_text,
     unread_text,
     unseen_text,
@@ -25,8 +27,10 @@ from scanner.reach.callers import Caller
 from scanner.reach.filtering import FilterStep, OpenRange, filter_chain
 from scanner.reach.networks import destination_of, key_of, network_of
 from scanner.reach.paths import EVERY_PORT, FrontEnd, NetworkPath
+from scanner.reach.peerings import links_of
 from scanner.reach.port_ranges import ALL_PORTS, CONNECTIONS, Protocol, cut, label
 from scanner.reach.security_rules import DestinationFields, SecurityRule
+from scanner.reach.senders import Outbound, outbound, parsed_addresses
 from scanner.reach.source_grants import describe_sources, grants_from_sources
 from scanner.reach.source_sets import SourceSet, SourceTerm
 from scanner.reach.sources import join_with_and
@@ -86,12 +90,14 @@ def ask_port(
     """Return the answer for a port of a machine: the best of its paths, hop by hop."""
     place = place_text(asked.label, top)
     tried = [each for each in (_along(path, asked, caller, found) for path in paths) if each is not None]
-    order = ("yes", "not known", "no")
+    order = ("yes", "in part", "not known", "no")
     best = min(tried, key=lambda each: order.index(each[0]), default=None)
     if best is not None and best[0] == "yes":
         how = next((authentication_text(each) for each in exposures if endpoint_covers(each.endpoint, asked)), "")
         place = place_text(asked.label, top, opens=True)
         return ReachAnswer("yes", can_open(caller, place) + (f"; {how}" if how else ""), best[1])
+    if best is not None and best[0] == "in part":
+        return ReachAnswer("in part", part_can_open(best[3], caller, place), best[1])
     unread = best[2] if best is not None and best[0] == "not known" else next(iter(missing), None)
     if unread is not None:
         hops = best[1] if best is not None else (Hop("path", top.name, unread.why, allows=None),)
@@ -119,10 +125,26 @@ def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
     if stopped is not None and not any(each.missing for each in opened):
         return "no", stopped, None, ""
     verdict, missing = _through(opened, front, caller, found.index)
-    hops = (*_before(front), *_steps(path, asked, caller, found), *(path.end_hops if verdict == "yes" else ()))
+    sent = _sent(path, asked, caller, found) if verdict != "no" else Outbound(True)
+    if sent.allows is False and sent.hop is not None:
+        return "no", (sent.hop,), None, ""
+    if sent.allows is None:
+        hops = (*((replace(sent.hop, allows=None),) if sent.hop else ()), *_before(front))
+        return "not known", hops, sent.missing, ""
+    hops = (
+        *_before(front),
+        *_steps(path, asked, caller, found),
+        *(path.end_hops if verdict in ("yes", "in part") else ()),
+    )
     others = ""
     if verdict == "no" and caller.is_internet and any(each.certain for each in opened):
         others = f"; only {describe_sources(opened[0].certain)} can"
+    if verdict == "in part":
+        own = _own(front, caller) or caller.addresses or NO_ADDRESSES
+        parts = [reached_addresses(each.certain, own, caller.application_groups)[0] for each in opened]
+        others = join_with_and(union(parts).describe(3))
+    if verdict == "no" and front.allowed_sources is not None and front.hops and any(each.certain for each in opened):
+        hops = _at_firewall(front)
     if verdict == "no" and all(hop.allows is not False for hop in hops) and hops:
         hops = (*hops[:-1], replace(hops[-1], allows=False))
     if verdict == "not known" and all(hop.allows for hop in hops) and missing is not None:
@@ -143,8 +165,14 @@ def _stopped(front: FrontEnd, caller: Caller) -> tuple[Hop, ...] | None:
     if front.allowed_sources is not None and not any(
         term.addresses & caller.addresses for term in front.allowed_sources.terms
     ):
-        return (*front.hops[:-1], replace(front.hops[-1], allows=False))
+        return _at_firewall(front)
     return None
+
+
+def _at_firewall(front: FrontEnd) -> tuple[Hop, ...]:
+    """Return the hops up to the firewall, whose sources block the caller."""
+    at = next((number for number, hop in enumerate(front.hops) if hop.kind == "firewall"), len(front.hops) - 1)
+    return (*front.hops[:at], replace(front.hops[at], allows=False))
 
 
 def _through(
@@ -155,6 +183,10 @@ def _through(
     for each in opened:
         if _holds(each.certain, caller, own, index):
             return "yes", None
+        if own and reached_addresses(each.certain, own, caller.application_groups)[0]:
+            if not caller.in_network:
+                return "in part", None
+            unsure = Unread(f"the address of {caller.name}", "only some of its addresses are allowed")
         tags = [tag for tag in each.certain.tags if not tag.startswith("/")]
         if unsure is None and _holds(each.certain, caller, own, index) is None:
             named = join_with_and([*tags, *(tag for tag in each.certain.without if not tag.startswith("/"))])
@@ -176,25 +208,37 @@ def _own(front: FrontEnd, caller: Caller) -> AddressSet | None:
 
 
 def _holds(sources: SourceSet, caller: Caller, own: AddressSet | None, index: Index) -> bool | None:
+    """Return whether a set has all these addresses (None of them known: the internet); None where only Azure knows."""
     if own is None:
         return any(grant.level == Reach.internet for grant in grants_from_sources(sources, index))
     if own.is_empty:
         return None if sources else False
-    answers = [_term(term, own, caller.application_groups) for term in sources.terms]
-    return True if True in answers else None if None in answers else False
+    certain, possible = reached_addresses(sources, own, caller.application_groups)
+    return True if certain.covers(own) else None if possible - certain else False
 
 
-def _term(term: SourceTerm, own: AddressSet, groups: frozenset[str]) -> bool | None:
-    """Return whether a term has these addresses; None where it requires tags that only Azure can tell."""
-    if not term.addresses.covers(own):
-        return False
-    named = {tag for tag in term.tags | term.without if not tag.startswith("/")}
-    tags = {tag.strip("/") for tag in term.tags if tag.startswith("/")}
-    without = {tag.strip("/") for tag in term.without if tag.startswith("/")}
+def reached_addresses(sources: SourceSet, own: AddressSet, groups: frozenset[str]) -> tuple[AddressSet, AddressSet]:
+    """Return which of these addresses a set has whatever tags Azure gives them, and which it has with some tags."""
     own_groups = {each.strip("/") for each in groups}
-    if not tags <= own_groups or without & own_groups:
-        return False
-    return None if named else True
+    terms: list[tuple[AddressSet, frozenset[str], frozenset[str]]] = []
+    for term in sources.terms:
+        needs, without = ({tag.strip("/") for tag in tags if tag.startswith("/")} for tags in (term.tags, term.without))
+        if needs <= own_groups and not without & own_groups and term.addresses & own:
+            named, denied = (frozenset(tag for tag in tags if tag[0] != "/") for tags in (term.tags, term.without))
+            terms.append((term.addresses & own, named, denied))
+    names = sorted({tag for _, named, denied in terms for tag in (*named, *denied)})
+    possible = union(addresses for addresses, _, _ in terms)
+    if len(names) > MAX_TAGS:
+        return union(addresses for addresses, named, denied in terms if not named and not denied), possible
+    certain = possible
+    for number in range(1 << len(names)):
+        tags = {name for bit, name in enumerate(names) if number >> bit & 1}
+        certain &= union(addresses for addresses, named, denied in terms if named <= tags and not denied & tags)
+    return certain, possible
+
+
+MAX_TAGS: Final = 8
+"""The number of tags of which every combination is tried."""
 
 
 def _before(front: FrontEnd) -> tuple[Hop, ...]:
@@ -275,22 +319,62 @@ def _places(rule: SecurityRule) -> str:
     return ", ".join([*texts[:3], f"and {len(texts) - 3} more"] if len(texts) > 3 else texts) or "no port"
 
 
+BEYOND_PEERING: Final = Unread(
+    "the path inside",
+    "paths beyond direct peering (virtual WAN, spokes through a firewall, connected groups) are not evaluated",
+)
+
+
 def internal_paths(caller: Caller, found: Topology, nics: Iterable[str]) -> list[NetworkPath]:
-    """Return the paths inside a virtual network (or from its peers) from a caller to these network interfaces (ids)."""
+    """Return the paths inside a virtual network, or over peerings, from a caller to these network interfaces (ids)."""
     paths: list[NetworkPath] = []
     for id in nics:
         nic = found.fabric.nics.get(key_of(id))
         if nic is None:
             continue
         for each in nic.configurations:
-            if network_of(each.subnet) not in caller.networks:
-                continue
-            hop = Hop("network", name_of(network_of(each.subnet)), "inside the virtual network or its peers")
-            paths.append(
-                NetworkPath(
-                    FrontEnd(each.address, "inside", EVERY_PORT, each.version, (hop,)),
-                    destination_of(nic, each),
-                    nic.id,
-                )
-            )
+            network = network_of(each.subnet)
+            doubt = _link_doubt(caller, found.index, network, each.subnet)
+            where = "inside the virtual network or its peers" if doubt is None else doubt.why
+            hop = Hop("network", name_of(network), where, allows=True if doubt is None else None)
+            missing = () if doubt is None else (doubt,)
+            front = FrontEnd(each.address, "inside", EVERY_PORT, each.version, (hop,), missing=missing)
+            paths.append(NetworkPath(front, destination_of(nic, each), nic.id))
     return paths
+
+
+def _link_doubt(caller: Caller, index: Index, network: str, subnet: str) -> Unread | None:
+    """Return why packets of a caller may not get to a subnet of a network; None where they do."""
+    doubt: Unread | None = BEYOND_PEERING
+    for own in caller.subnets:
+        if network_of(own) == network:
+            return None
+        link = links_of(index).get(network_of(own), {}).get(network)
+        if link is None or (link.own is not None and own not in link.own):
+            continue
+        if link.other is None or subnet in link.other:
+            if link.doubt is None:
+                return None
+            doubt = link.doubt
+    return doubt
+
+
+def _sent(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) -> Outbound:
+    """Return whether the outbound rules and routes of a caller let its packets onto a path."""
+    front = path.front_end
+    inside = front.entry == "inside" and front.allowed_sources is None
+    target = parsed_addresses(path.destination.address if inside else front.address)
+    if not caller.senders or not target:
+        return Outbound(True)
+    number = asked.number
+    every = [
+        outbound(found.index, found.fabric, each, target[0], asked.protocol, number, inside) for each in caller.senders
+    ]
+    if all(each.allows for each in every):
+        return Outbound(True)
+    blocked = [each for each in every if each.allows is False]
+    if len(blocked) == len(every):
+        return blocked[0]
+    unsure = next((each for each in every if each.allows is None), None)
+    why = Unread(f"the outbound rules of {caller.name}", "they allow some of its addresses alone")
+    return unsure or Outbound(None, blocked[0].hop, why)

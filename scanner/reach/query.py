@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from scanner.model.addresses import NO_ADDRESSES, AddressSet, union
 from scanner.model.exposure import REACH_DESCRIPTIONS, Exposure, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import type_of
 from scanner.model.index import Index
@@ -23,6 +24,7 @@ from scanner.reach.answers import (
     authentication_text,
     can_open,
     cannot_open,
+    part_can_open,
     place_text,
     unread_text,
     unseen_text,
@@ -48,6 +50,9 @@ def ask_endpoint(exposure: Exposure, top: Resource, caller: Caller, index: Index
     if verdict == "yes":
         place = place_text(exposure.endpoint, top, opens=True)
         return ReachAnswer("yes", f"{can_open(caller, place)}; {authentication_text(exposure)}", hops)
+    if verdict == "in part":
+        parts = join_with_and(union(_common(each, caller) for each in exposure.reach.grants).describe(3))
+        return ReachAnswer("in part", part_can_open(parts, caller, place), hops)
     if verdict == "not known":
         assert missing is not None
         return ReachAnswer(verdict, unread_text(missing, top), hops)
@@ -74,6 +79,13 @@ def _decided(lock: Lock, caller: Caller, index: Index) -> tuple[ReachVerdict, Gr
         if fits:
             return "yes", grant, None
         maybe = maybe or (grant if fits is None else None)
+    part = next((each for each in lock.grants if each.addresses and _common(each, caller)), None)
+    if part is not None and caller.in_network:
+        missing = Unread(f"the outbound address of {caller.name}", "only some of its addresses are allowed")
+        return "not known", part, missing
+    if part is not None:
+        whole = union(_common(each, caller) for each in lock.grants)
+        return ("yes" if whole.covers(caller.addresses or NO_ADDRESSES) else "in part"), part, None
     for possible in lock.possible_grants:
         if _matters(possible, caller, index):
             return "not known", None, possible.missing
@@ -82,13 +94,18 @@ def _decided(lock: Lock, caller: Caller, index: Index) -> tuple[ReachVerdict, Gr
     return "no", None, None
 
 
+def _common(grant: Grant, caller: Caller) -> AddressSet:
+    """Return the addresses of the caller that a grant allows by address."""
+    return grant.addresses & caller.addresses if grant.addresses and caller.addresses else NO_ADDRESSES
+
+
 def _injected(lock: Lock) -> bool:
     return any(hop.kind == "subnet" for hop in lock.hops)
 
 
 def _undecided(grant: Grant, caller: Caller) -> Unread:
     if caller.in_network and not caller.addresses:
-        return Unread(f"the outbound address of {caller.name}", "it has no own public address")
+        return Unread(f"the outbound address of {caller.name}", caller.why_no_address or "it has no own public address")
     if grant.description == TENANTS:
         return Unread(f"whether {caller.name} has an Azure address", "any Azure tenant is allowed")
     description = grant.description or "this source"
@@ -167,7 +184,7 @@ def _hops(
 def _lock(
     hop: Hop, lock: Lock, verdict: ReachVerdict, grant: Grant | None, missing: Unread | None, caller: Caller
 ) -> Hop:
-    if verdict == "yes" and grant is not None:
+    if verdict in ("yes", "in part") and grant is not None:
         if hop.kind == "perimeter" and not hop.allows:
             return hop
         return replace(hop, detail=_which(grant, caller) or hop.detail, allows=True)
@@ -190,6 +207,8 @@ def _which(grant: Grant, caller: Caller) -> str:
         if addresses.covers(caller.addresses):
             name = text_at(rule, "name") if isinstance(rule, dict) else ""
             return f"{name}: {join_with_and(addresses.describe(3))}" if name else join_with_and(addresses.describe(3))
+    if not grant.addresses or not grant.addresses.covers(caller.addresses):
+        return join_with_and(_common(grant, caller).describe(3))
     return f"{len(grant.rules):,} rules together include {caller.name}"
 
 

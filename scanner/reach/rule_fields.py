@@ -32,7 +32,6 @@ class RuleFields(msgspec.Struct, array_like=True, frozen=True):
 
     allow: bool | None
     inbound: bool | None
-    always: bool
     protocol: str | None
     ports: tuple[str, ...]
     source_ports: tuple[str, ...]
@@ -73,6 +72,8 @@ _ACCESS: Final = {"allow": True, "deny": False}
 
 _ADMIN_ACCESS: Final = {**_ACCESS, "alwaysallow": True}
 
+_ALWAYS_ACCESS: Final = {"allow": False, "deny": False, "alwaysallow": True}
+
 _MAX_PRIORITY: Final = 1 << 31
 
 
@@ -102,7 +103,6 @@ def packed_rule(body: Any) -> PackedRule | None:
     fields = RuleFields(
         _word(values[1], _ACCESS),
         inbound,
-        False,
         protocol,
         numbers,
         source_numbers,
@@ -115,13 +115,16 @@ def packed_rule(body: Any) -> PackedRule | None:
     return PackedRule(name if isinstance(name, str) else "?", _priority(values[2]), fields.packed)
 
 
-def packed_admin_rule(resource: str, body: Any) -> PackedRule | None:
-    """Return an effective security admin rule, packed; None for an outbound rule."""
+def packed_admin_rule(resource: str, body: Any, always: bool = False) -> PackedRule | None:
+    """Return a security admin rule, packed; None for an outbound rule.
+
+    `always`: as one of the rules that bypass the groups, where Allow ends the search as Deny does.
+    """
     values = _values(member(body, "properties"))
     inbound = _word(values[0], _DIRECTIONS)
     if inbound is False:
         return None
-    allow = _word(values[1], _ADMIN_ACCESS)
+    allow = _word(values[1], _ALWAYS_ACCESS if always else _ADMIN_ACCESS)
     name = member(body, "name")
     protocol, numbers, source_numbers, broken = _protocol_and_ports(values)
     sources, source_groups, broken_sources = _prefixes(values[14])
@@ -129,7 +132,6 @@ def packed_admin_rule(resource: str, body: Any) -> PackedRule | None:
     fields = RuleFields(
         allow,
         inbound,
-        allow is None or values[1].strip().lower() == "alwaysallow",
         protocol,
         numbers,
         source_numbers,
@@ -140,7 +142,7 @@ def packed_admin_rule(resource: str, body: Any) -> PackedRule | None:
         broken | broken_sources * BROKEN_SOURCES | broken_destinations * BROKEN_DESTINATIONS,
         admin=True,
     )
-    known = name if isinstance(name, str) and name else name_of(resource) or "?"
+    known = name_of(resource.partition("/snapshots/")[0]) or (name if isinstance(name, str) else "") or "?"
     return PackedRule(known, _priority(values[2]), fields.packed, resource)
 
 

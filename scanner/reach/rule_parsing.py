@@ -65,9 +65,7 @@ def _rule(row: PackedRule, effect: _RuleEffect | None, allow_at: int, deny_at: i
     if effect is None:
         return None
     at = row.priority if row.priority is not None else allow_at if effect.allow else deny_at
-    return SecurityRule(
-        row.name, at, effect.allow, effect.spans, effect.source, effect.destination, effect.always, row.resource
-    )
+    return SecurityRule(row.name, at, effect.allow, effect.spans, effect.source, effect.destination, row.resource)
 
 
 class _RuleEffect(NamedTuple):
@@ -77,7 +75,6 @@ class _RuleEffect(NamedTuple):
     spans: Spans
     source: RuleSource
     destination: RuleDestination | None
-    always: bool
 
 
 class _RuleEffects(NamedTuple):
@@ -134,7 +131,7 @@ def _rule_effect(fields: RuleFields, values: tuple[_FieldValue, ...], allow: boo
     if locked or source is MATCHES_NO_SOURCE or destination is MATCHES_NO_DESTINATION:
         return None
     spans = places(named.possible if wide else named.certain, numbers.possible if wide else numbers.certain, allow)
-    return _RuleEffect(allow, spans, source, destination, fields.always and allow) if spans else None
+    return _RuleEffect(allow, spans, source, destination) if spans else None
 
 
 class _FieldValue(NamedTuple):
@@ -208,12 +205,13 @@ def _rule_destination(texts: tuple[str, ...], groups: tuple[str, ...], broken: b
     addresses, tags, why = _addresses_and_tags(texts)
     why = why or ("a destination is not a string" if broken else "" if texts or groups else "it has no destination")
     known = [service_tag(tag) for tag in tags]
-    if any(tag.reach == "vnet" for tag in known) or addresses == ALL_ADDRESSES:
+    if addresses == ALL_ADDRESSES:
         return _FieldValue(None, None, why)
+    network = any(tag.reach == "vnet" for tag in known)
     unknown = [tag.name for tag in known if not tag.known]
-    if unknown:
+    if unknown and not network:
         why = why or f"unrecognized destination {unknown[0]!r}"
-    certain = RuleDestination(addresses, frozenset(groups), bool(tags))
+    certain = RuleDestination(addresses, frozenset(groups), any(tag.reach != "vnet" for tag in known), network)
     return _FieldValue(
         MATCHES_NO_DESTINATION if certain == MATCHES_NO_DESTINATION else certain, None if why else certain, why
     )

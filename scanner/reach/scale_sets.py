@@ -43,7 +43,7 @@ def scale_set_paths(topology: Topology, models: Iterable[Any], nics: Children, p
                 found += [NetworkPath(front, end) for front in _front_ends(topology, each, body, end, addresses)]
                 if end.address or nics.gap is not None:
                     network = network_of(key_of(end.subnet))
-                    fronts = topology.front_ends.at(network, end.address)
+                    fronts = topology.front_ends.at(network, end.address, key_of(end.subnet))
                     fronts += topology.load_balancers.to_unknown_address(network, end.address)
                     found += [NetworkPath(front, end) for front in fronts]
     return found

@@ -52,21 +52,32 @@ class DestinationFields(msgspec.Struct, frozen=True, gc=False):
     application_groups: frozenset[str] = frozenset()
     single: bool = False
     """Whether it is exactly one address, which a rule either covers or not."""
+    public: bool = False
+    """Whether it is the public address of a front end, which floating IP keeps."""
 
 
 class RuleDestination(msgspec.Struct, frozen=True, gc=False):
     """The destinations that a rule names: addresses, application security groups, and tags, which cover no private
-    address.
+    address. `network`: the tag VirtualNetwork.
     """
 
     addresses: AddressSet = NO_ADDRESSES
     groups: frozenset[str] = frozenset()
     tags: bool = False
+    network: bool = False
 
     def matches(self, target: DestinationFields) -> bool | None:
         """Return whether the rule applies to a destination; None where its address is not known or is covered in
         part.
+
+        Whether VirtualNetwork includes the public address that floating IP keeps is not documented: the tag does not
+        list it (virtual-network/service-tags-overview), and the packet is in the network.
         """
+        if self.network:
+            return None if target.public and self._named(target) is not True else True
+        return self._named(target)
+
+    def _named(self, target: DestinationFields) -> bool | None:
         if self.groups and self.groups & target.application_groups:
             return True
         if self.groups and UNKNOWN_APPLICATION_GROUP in target.application_groups:
@@ -90,11 +101,14 @@ class RuleRef(NamedTuple):
     allows: bool
     resource: str = ""
 
+    @property
+    def text(self) -> str:
+        """Return the name and the priority; the name alone where the priority is not known."""
+        return f"{self.name} ({self.priority})" if self.priority >= 0 else self.name
+
 
 class SecurityRule(msgspec.Struct, eq=False, gc=False):
-    """A parsed inbound rule. `destination` None: every destination. `always`: an admin rule that bypasses the
-    groups.
-    """
+    """A parsed inbound rule. `destination` None: every destination."""
 
     name: str
     priority: int
@@ -102,7 +116,6 @@ class SecurityRule(msgspec.Struct, eq=False, gc=False):
     spans: Spans
     source: RuleSource
     destination: RuleDestination | None = None
-    always: bool = False
     resource: str = ""
 
     @property

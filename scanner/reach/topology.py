@@ -22,6 +22,7 @@ from scanner.reach.paths import (
     FrontEnds,
     NetworkPath,
     configuration_key,
+    gateway_hop,
     possible_front_end,
     unread_front_ends,
 )
@@ -61,23 +62,25 @@ class Topology:
         network, address = network_of(configuration.subnet), configuration.address
         key = configuration_key(nic.id, configuration.name)
         balancers = self.load_balancers
-        fronts = [self.public_front_end(configuration.public)] if configuration.public else []
+        fronts = [self.public_front_end(configuration.public, configuration.gateway)] if configuration.public else []
         pools = [*balancers.pools_of_configuration.get(key, ()), *balancers.pools_at(network, address)]
         for pool in dict.fromkeys((*pools, *configuration.pools)):
             fronts += self.front_ends.by_pool.get(pool, ())
         fronts += balancers.to_unknown_address(network, address)
         fronts += self.front_ends.by_configuration.get(key, ())
-        fronts += self.front_ends.at(network, address)
+        fronts += self.front_ends.at(network, address, configuration.subnet)
         fronts += balancers.of_unread(configuration.pools)
         fronts += self.possible_front_ends(nic.id, network, (key, *pools, *configuration.pools))
         return [NetworkPath(front, destination, nic.id) for front in fronts]
 
-    def public_front_end(self, public: str) -> FrontEnd:
-        """Return the front end of a public address (its id) on a network interface."""
+    def public_front_end(self, public: str, gateway: str = "") -> FrontEnd:
+        """Return the front end of a public address (its id) on a network interface.
+
+        `gateway`: the front end (key) of a gateway load balancer that the interface is chained to.
+        """
         found = public_address(self.index, public)
-        return FrontEnd(
-            found.address, found.entry, version=found.version, hops=(found.hop,), sku_unread=found.sku_unread
-        )
+        hops = (found.hop, gateway_hop(gateway)) if gateway else (found.hop,)
+        return FrontEnd(found.address, found.entry, version=found.version, hops=hops, sku_unread=found.sku_unread)
 
     def possible_front_ends(self, id: str, network: str, named: Iterable[str] = ()) -> list[FrontEnd]:
         """Return what may lead to an id, because load balancers or firewalls were not read.

@@ -16,7 +16,7 @@ from scanner.model.ids import name_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.summary import ReportSummary, has_unknown_lock, may_be_worse, summarize
-from scanner.report.text import field_lines, has_invisible, shortened, split_fix
+from scanner.report.text import field_lines, has_invisible, shortened, split_fix, uncovered_types
 from scanner.report.words import Words
 
 MOST_BYTES = 900_000
@@ -71,6 +71,7 @@ def _parts(document: Document) -> Iterator[str]:
     yield from _endpoints(document)
     yield from _other_findings(document)
     yield from _not_assessed(document, words)
+    yield from _uncovered(document)
     yield from _notes(document)
 
 
@@ -237,6 +238,13 @@ def _gap(group: GapGroup) -> str:
     checks = f"{up_to}{group.checks:,} {'check' if group.checks == 1 else 'checks'}: " if group.checks else ""
     accepted = f"; {text(group.accepted_by)}" if group.accepted else ""
     return f"- {checks}{code(group.what)}, {why}{accepted}"
+
+
+def _uncovered(document: Document) -> Iterator[str]:
+    """Name the types that no rule covers."""
+    types = uncovered_types(document.coverage.types, RULES)
+    if types:
+        yield f"Not covered by any rule: {text(types)}.\n"
 
 
 def _notes(document: Document) -> Iterator[str]:

@@ -1,10 +1,11 @@
 """Makes foreign text safe to show: no character stays invisible, changes the direction, or acts as markup."""
 
 import re
+from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
-from scanner.document.schema import FixRow
+from scanner.document.schema import FixRow, TypeRow
 
 INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
@@ -87,3 +88,11 @@ def _others(verb: str, count: int) -> str:
 def first_step_label(command: str) -> str:
     """Return the label of a first step: `Check first` for a command that only reads, else `Try first`."""
     return "Check first" if READS_ONLY.match(command) else "Try first"
+
+
+def uncovered_types(types: Iterable[TypeRow], most: int = 5) -> str:
+    """Return the types that no rule covers with their counts, the largest first; "" without any."""
+    rows = sorted((each for each in types if not each.judged), key=lambda each: (-each.resources, each.type.lower()))
+    texts = [f"{re.sub('^microsoft[.]', '', each.type, flags=re.I)} {each.resources:,}" for each in rows[:most]]
+    more = len(rows) - len(texts)
+    return ", ".join([*texts, f"and {more} more types"] if more > 0 else texts)

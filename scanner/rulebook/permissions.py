@@ -51,6 +51,15 @@ _CHAIN = (
     f"{_NETWORK}/firewallPolicies/ruleCollectionGroups",
     f"{_NETWORK}/ipGroups",
 )
+_MANAGERS = f"{_NETWORK}/networkManagers"
+_ADMIN_RULES = (
+    _MANAGERS,
+    f"{_MANAGERS}/networkGroups",
+    f"{_MANAGERS}/securityAdminConfigurations",
+    f"{_MANAGERS}/securityAdminConfigurations/ruleCollections",
+    f"{_MANAGERS}/securityAdminConfigurations/ruleCollections/rules",
+)
+"""What Resource Graph shows the deployed security admin rules of; that these reads suffice is not verified."""
 _MORE = {
     "microsoft.app/containerapps": ("Microsoft.App/managedEnvironments",),
     "microsoft.compute/virtualmachines": _CHAIN,
@@ -79,7 +88,9 @@ def looks(rule: Rule) -> frozenset[str]:
         return frozenset()
     more = _MORE.get(kind.type.lower(), ())
     types = {*more, *(_PERIMETERS if kind.endpoint_function is not None and more is not _CHAIN else ())}
-    extended = [GRAPH, f"{_NETWORK}/virtualNetworks/read"] if {each.lower() for each in types} & EXTENSIONS else []
+    extended: list[str] = []
+    if {each.lower() for each in types} & EXTENSIONS:
+        extended = [GRAPH, f"{_NETWORK}/virtualNetworks/read", *(f"{each}/read" for each in _ADMIN_RULES)]
     return frozenset([*extended, *(f"{each}/read" for each in types if each.lower() not in EXTENSIONS)])
 
 

@@ -8,6 +8,7 @@ import msgspec
 from scanner.sandbox.estate import Estate
 from scanner.sandbox.served_estate import Json
 
+HUB = re.compile(r'(?i)(/virtualhubs/|/HV_)([^/"_]+)')
 GROUP = re.compile(r'(?i)(/resourcegroups/)([^/"]+)')
 
 
@@ -18,7 +19,7 @@ def copies(estate: Estate, times: int) -> Estate:
     """
     first = {name: _plain(getattr(estate, name)) for name in ("resources", "refusals", "grants", "overrides")}
     text = msgspec.json.encode(first).decode()
-    more = (GROUP.sub(rf"\g<1>\g<2>-{number}", text) for number in range(2, times + 1))
+    more = (renamed(text, number) for number in range(2, times + 1))
     parts = [first, *map(msgspec.json.decode, more)]
     overrides: Json = {}
     for part in parts:
@@ -34,6 +35,11 @@ def copies(estate: Estate, times: int) -> Estate:
         grants=[one for part in parts for one in part["grants"]],
         overrides=overrides,
     )
+
+
+def renamed(text: str, number: int) -> str:
+    """Return a JSON text with the names of another copy. A virtual hub is known by its name alone to its networks."""
+    return HUB.sub(rf"\g<1>\g<2>-{number}", GROUP.sub(rf"\g<1>\g<2>-{number}", text))
 
 
 def _plain(value: Any) -> Any:

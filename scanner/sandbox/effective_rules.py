@@ -169,16 +169,47 @@ class SandboxEffectiveRules:
         ]
 
     def _admin(self, network: Json) -> list[Json]:
-        below = f"{str(network['id']).lower()}/providers/microsoft.network/effectivesecurityadminrules/"
-        rows = [
-            {"id": node.json["id"], "kind": "Custom", "properties": dict(node.json.get("properties") or {})}
-            for node in self.estate.nodes.values()
-            if node.id.startswith(below)
-        ]
+        """Return the rules of the last commit that apply to the network, of every configuration in force there."""
+        own = str(network["id"]).lower()
+        effective = self.estate.nodes.get(f"{own}/providers/microsoft.network/effectivesecurityadminrules/default")
+        rows: list[Json] = []
+        for each in _list(effective.json if effective else {}, "properties", "effectiveSecurityAdminConfigurations"):
+            snapshot = _text(each, "id").lower()
+            for id in self._committed(snapshot):
+                rule, collection = self.estate.nodes[id], id.split("/rules/")[0]
+                if self._applies(collection, own):
+                    name = str(rule.json["id"]).split("/snapshots/")[0]
+                    rows.append({"id": name, "kind": "Custom", "properties": dict(rule.json["properties"])})
         if self._inverted(network.get("name")) and rows:
             first = min(rows, key=lambda row: row["properties"].get("priority", 0))["properties"]
             first["access"] = "AlwaysAllow" if first.get("access") == "Deny" else "Deny"
         return rows
+
+    def _committed(self, configuration: str) -> list[str]:
+        """Return the ids (lower case) of the rules that the commit of a configuration deployed."""
+        for node in self.estate.nodes.values():
+            if node.type == "microsoft.network/networkmanagers/securityadminregionalgoalstates":
+                named = [_text(each, "id").lower() for each in _list(node.json, "properties", _CONFIGURATIONS)]
+                if configuration in named:
+                    return [_text(each, "id").lower() for each in _list(node.json, "properties", "securityAdminRules")]
+        return []
+
+    def _applies(self, collection: str, network: str) -> bool:
+        """Return whether one of the groups of a rule collection has the network as a member."""
+        groups = {
+            _text(each, "networkGroupId").lower()
+            for node in self.estate.nodes.values()
+            if node.id.startswith(f"{collection}/snapshots/")
+            for each in _list(node.json, "properties", "appliesToGroups")
+        }
+        return any(
+            node.id.split("/members/")[0] in groups and _text(node.json, "properties", "memberId").lower() == network
+            for node in self.estate.nodes.values()
+            if node.type == "microsoft.network/networkmanagers/networkgroups/members"
+        )
+
+
+_CONFIGURATIONS = "securityAdminConfigurations"
 
 
 def _token(body: bytes) -> int:

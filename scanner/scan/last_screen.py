@@ -8,7 +8,7 @@ from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
 from scanner.model.verdict import SEVERITIES, Severity
-from scanner.report.text import field_lines, split_fix
+from scanner.report.text import field_lines, split_fix, uncovered_types
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.change_lines import ChangeLines
 from scanner.scan.not_assessed import INDENT, NotAssessedLines
@@ -90,7 +90,8 @@ class LastScreen:
         said = ", ".join(many(count, word) for count, word in known)
         if rest:
             are = "is" if resources == 1 else "are"
-            said += f"; {many(resources, 'resource')} of {many(len(rest), 'type')} {are} not covered by any rule"
+            said += f"; {many(resources, 'resource')} of {many(len(rest), 'type')} {are} not covered by any rule: "
+            said += uncovered_types(rest)
         return said
 
     def worst(self, count: int) -> Iterator[Line]:

@@ -31,7 +31,9 @@ PIP = f"{RG}/Microsoft.Network/publicIPAddresses/pip"
 VM = f"{RG}/Microsoft.Compute/virtualMachines/vm"
 ADMIN_LIST = "listNetworkManagerEffectiveSecurityAdminRules"
 ALL = (RoleGrant(actions=("*/read", *ACTIONS)),)
-ADMIN = f"{VNET}/providers/Microsoft.Network/effectiveSecurityAdminRules/hold"
+APPLIED = f"{VNET}/providers/Microsoft.Network/effectiveSecurityAdminRules/default"
+GUARD = f"{RG}/Microsoft.Network/networkManagers/avnm/securityAdminConfigurations/guard"
+ADMIN = f"{GUARD}/ruleCollections/ports/rules/hold/snapshots/1"
 
 
 def rule(name: str, priority: int, access: str, source: str, port: str) -> dict[str, Any]:
@@ -51,6 +53,32 @@ def rule(name: str, priority: int, access: str, source: str, port: str) -> dict[
 def body(id: str, type: str, **properties: Any) -> dict[str, Any]:
     made = {"id": id, "name": id.rsplit("/", 1)[-1], "type": type, "location": "norwayeast", "properties": properties}
     return {**made, "sku": {"name": "Standard"}} if "publicIP" in type else made
+
+
+def deployed(rules: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a network manager that deployed these rules to the network."""
+    configuration, groups = (
+        [{"id": f"{GUARD}/snapshots/1"}],
+        f"{RG}/Microsoft.Network/networkManagers/avnm/networkGroups",
+    )
+    goal = {"securityAdminConfigurations": configuration, "securityAdminRules": [{"id": each} for each in rules]}
+    managers = "Microsoft.Network/networkManagers"
+    kind = f"{managers}/securityAdminConfigurations/ruleCollections"
+    collection = {"appliesToGroups": [{"networkGroupId": f"{groups}/all"}]}
+    return [
+        body(
+            APPLIED, "Microsoft.Network/effectiveSecurityAdminRules", effectiveSecurityAdminConfigurations=configuration
+        ),
+        body(f"{RG}/{managers}/avnm", managers),
+        body(
+            f"{RG}/{managers}/avnm/securityAdminRegionalGoalStates/n",
+            f"{managers}/securityAdminRegionalGoalStates",
+            **goal,
+        ),
+        body(f"{GUARD}/ruleCollections/ports/snapshots/1", f"{kind}/snapshots", **collection),
+        body(f"{groups}/all/members/net", f"{managers}/networkGroups/members", memberId=VNET),
+        *(body(id, f"{kind}/rules/snapshots", **each) for id, each in rules.items()),
+    ]
 
 
 def estate(power: str = "PowerState/running") -> list[dict[str, Any]]:
@@ -75,7 +103,7 @@ def estate(power: str = "PowerState/running") -> list[dict[str, Any]]:
         body(NSG, "Microsoft.Network/networkSecurityGroups", securityRules=rules),
         body(VNET, "Microsoft.Network/virtualNetworks", subnets=[subnet]),
         body(PIP, "Microsoft.Network/publicIPAddresses", ipAddress="20.100.4.17"),
-        body(ADMIN, "Microsoft.Network/effectiveSecurityAdminRules", **admin),
+        *deployed({ADMIN: admin}),
     ]
 
 
@@ -206,6 +234,8 @@ def paged() -> list[dict[str, Any]]:
     more = next(each for each in bodies if each["id"] == ADMIN)
     second = {**more, "id": ADMIN.replace("/hold", "/next"), "name": "next"}
     second["properties"] = {**more["properties"], "priority": 6, "destinationPortRanges": ["23"]}
+    goal = next(each for each in bodies if "/securityAdminRegionalGoalStates/" in each["id"])
+    goal["properties"]["securityAdminRules"].append({"id": second["id"]})
     ssh = [rule("ssh", 300, "Allow", "Internet", "22")]
     return [*bodies, second, body(own, "Microsoft.Network/networkSecurityGroups", securityRules=ssh)]
 

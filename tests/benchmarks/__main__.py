@@ -1,6 +1,6 @@
 """`make bench`: every figure of docs/performance.md, medians of five fresh processes; writes that page.
 
-python -m tests.benchmarks [NAME...]        only these: startup, rules, evaluate, report, network, history, scan
+python -m tests.benchmarks [NAME...]        only these: startup, rules, evaluate, copies, report, network, history, scan
 """
 
 import json
@@ -69,12 +69,16 @@ def evaluate() -> Figures:
     return five("tests.benchmarks.evaluate", "10000")
 
 
+def copies() -> Figures:
+    return {count: five("tests.benchmarks.copies", count) for count in ("25", "50", "100", "200")}
+
+
 def report() -> Figures:
     return {count: five("tests.benchmarks.report", count) for count in ("50000", "200000")}
 
 
 def network() -> Figures:
-    return {count: child("tests.benchmarks.network", count) for count in ("5000", "50000", "200000")}
+    return {count: child("tests.benchmarks.network", count) for count in ("5000", "20000", "50000", "200000")}
 
 
 def history() -> Figures:
@@ -117,6 +121,7 @@ PARTS: dict[str, Callable[[], Figures]] = {
     "startup": startup,
     "rules": rules,
     "evaluate": evaluate,
+    "copies": copies,
     "report": report,
     "network": network,
     "history": history,
@@ -145,6 +150,7 @@ def page(figures: Figures) -> str:
         started(figures["startup"]),
         loaded(figures["rules"]),
         evaluated(figures["evaluate"]),
+        grown(figures["copies"]),
         reported(figures["report"]),
         reached(figures["network"]),
         remembered(figures["history"]),
@@ -188,6 +194,17 @@ def evaluated(found: Figures) -> str:
 
 Bundles are copies of the rules' examples, with children and exposures; peak memory includes the input.
 Limited by: exposure functions and rules, in Python."""
+
+
+def grown(found: Figures) -> str:
+    fields = ("copies", "resources", "cpu_s", "ms_a_resource", "peak_mb")
+    rows = [tuple(f"{row[field]:,}" for field in fields) for row in found.values()]
+    first, last = (each["ms_a_resource"] for each in (found["25"], found["200"]))
+    return f"""## Copies of the sample estate in one snapshot
+
+{table([("copies", "resources", "CPU s", "CPU ms per resource", "peak MB"), *rows])}
+
+From 25 to 200 copies, CPU per resource grows by {(last / first - 1) * 100:.0f} %. At most 10 %."""
 
 
 def reported(found: Figures) -> str:

@@ -53,6 +53,41 @@ def test_every_endpoint_has_an_answer_of_its_own(tmp_path: Path) -> None:
     assert all(" on stopen" in line or "stopen" in line for line in heads)
 
 
+def test_a_flexible_scale_set_answers_with_its_instances(tmp_path: Path) -> None:
+    group = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers"
+    owner = f"{group}/Microsoft.Compute/virtualMachineScaleSets/flex"
+    flexible = {"id": owner, "name": "flex", "properties": {"orchestrationMode": "Flexible"}}
+    machines = [
+        {
+            "id": f"{group}/Microsoft.Compute/virtualMachines/flex_{number}",
+            "name": f"flex_{number}",
+            "properties": {
+                "virtualMachineScaleSet": {"id": owner.upper()},
+                "networkProfile": {"networkInterfaces": [{"id": f"{group}/Microsoft.Network/networkInterfaces/x"}]},
+            },
+        }
+        for number in (0, 1)
+    ]
+    file = tmp_path / "list.json"
+    file.write_text(json.dumps({"value": [flexible, *machines]}))
+    ended = twolocks("reach", "flex", "--port", "tcp/22", "--from", file)
+    assert [name for name in ("flex_0", "flex_1") if name in ended.out] == ["flex_0", "flex_1"]
+    file.write_text(json.dumps({"value": [flexible]}))
+    ended = twolocks("reach", "flex", "--port", "tcp/22", "--from", file)
+    assert ended.out.startswith("not known: flex: no virtual machine of this scale set was collected")
+
+
+def test_a_type_without_evaluated_endpoints_is_no_verdict(tmp_path: Path) -> None:
+    group = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers"
+    id = f"{group}/Microsoft.HDInsight/clusters/hdi"
+    file = tmp_path / "list.json"
+    for bodies, word in (([OPEN], id), ([OPEN, {"id": id, "name": "hdi", "properties": {}}], "hdi")):
+        file.write_text(json.dumps({"value": bodies}))
+        ended = twolocks("reach", word, "--from", file)
+        assert ended.code == 2
+        assert "hdi is of a type without evaluated endpoints: microsoft.hdinsight/clusters" in ended.err.lower()
+
+
 def test_what_is_not_known_ends_with_3(tmp_path: Path) -> None:
     odd = account("stodd", publicNetworkAccess="Perhaps", allowBlobPublicAccess=False)
     ended = twolocks("reach", "stodd", "--port", "blob", "--from", snapshot(tmp_path / "a.jsonl", odd))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from io import BytesIO
+from typing import Any
 
 import msgspec
 import pytest
@@ -647,3 +648,42 @@ def test_the_plan_says_what_lies_below_what() -> None:
     assert [type for type, _ in PLAN.nested("microsoft.web/SITES")] == ["Microsoft.Web/sites/slots"]
     assert collect is not None
     assert len(KINDS) == 4
+
+
+def governed(manager: str) -> list[dict[str, Any]]:
+    """A network of the first subscription, and a rule of a network manager in another one."""
+    network = f"/subscriptions/{S1}/resourceGroups/rg-a/providers/Microsoft.Network/virtualNetworks/v"
+    configuration = (
+        f"/subscriptions/{manager}/resourceGroups/rg-a/providers/Microsoft.Network/networkManagers/m"
+        "/securityAdminConfigurations/c"
+    )
+    return [
+        {"id": network, "name": "v", "type": "Microsoft.Network/virtualNetworks", "properties": {"subnets": []}},
+        {
+            "id": f"{network}/providers/Microsoft.Network/effectiveSecurityAdminRules/default",
+            "name": "default",
+            "type": "microsoft.network/effectivesecurityadminrules",
+            "properties": {"effectiveSecurityAdminConfigurations": [{"id": f"{configuration}/snapshots/1"}]},
+        },
+        {
+            "id": f"{configuration}/ruleCollections/rc/rules/deny/snapshots/1",
+            "name": "1",
+            "type": "microsoft.network/networkmanagers/securityadminconfigurations/rulecollections/rules/snapshots",
+            "properties": {"access": "Deny"},
+        },
+    ]
+
+
+@pytest.mark.parametrize("manager", [S1, S2])
+def test_the_rules_of_a_network_manager_are_read_wherever_it_is(manager: str) -> None:
+    estate = governed(manager)
+    for scope in (Scope(), Scope(subscriptions=(S1,))):
+        found = scanned(box(estate), scope)
+        assert {each["id"] for each in estate} <= set(found.resources)
+        assert not found.gaps
+
+
+def test_a_network_manager_that_is_not_visible_is_no_failed_read() -> None:
+    estate = governed("99999999-0000-0000-0000-000000000001")[:2]
+    found = scanned(box(estate), Scope(subscriptions=(S1,)))
+    assert not found.gaps

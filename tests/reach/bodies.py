@@ -46,6 +46,24 @@ def network(group: str = "", table: str = "") -> Resource:
     return Resource({"id": f"{ROOT}/virtualNetworks/net", "properties": {"subnets": subnets}})
 
 
+def manager_rows(
+    network: str, rules: list[dict[str, Any]], manager: str = "m", scope: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The rows of Resource Graph that say that these rules of a network manager are in force in a network (its id)."""
+    top = f"{ROOT}/networkManagers/{manager}"
+    configuration = f"{top}/securityAdminConfigurations/c"
+    effective = {"effectiveSecurityAdminConfigurations": [{"id": f"{configuration}/snapshots/1"}]}
+    rows = [
+        {"id": f"{network}/providers/Microsoft.Network/effectiveSecurityAdminRules/default", "properties": effective}
+    ]
+    for each in rules:
+        name = each["id"].rsplit("/", 1)[-1]
+        rows.append({**each, "id": f"{configuration}/ruleCollections/rc/rules/{name}/snapshots/1"})
+    if scope is not None:
+        rows.append({"id": top, "properties": {"networkManagerScopes": scope}})
+    return rows
+
+
 def routes(identity: str, *routes: tuple[str, str]) -> Resource:
     found = [{"properties": {"addressPrefix": prefix, "nextHopType": hop}} for prefix, hop in routes]
     return Resource({"id": identity, "properties": {"routes": found}})

@@ -17,7 +17,7 @@ from scanner.reach.port_ranges import Protocol, place
 from scanner.reach.scale_sets import scale_set_paths
 from scanner.reach.source_sets import SourceSet
 from scanner.reach.topology import Topology
-from tests.reach.estates import EVERYWHERE, FRONTS, Estate, Maker, Packet
+from tests.reach.estates import EVERYWHERE, FRONTS, TENANT, Estate, Maker, Packet
 from tests.reach.oracle import Oracle, Verdicts, part
 
 
@@ -25,9 +25,7 @@ def fabric(estate: Estate) -> Fabric:
     out = Fabric()
     for body in estate.resources:
         assert out.add(Resource(body))
-    for network, rules in estate.admin.items():
-        for rule in rules:
-            out.add_admin(network, rule["id"], rule)
+    out.security_admin.tenants = frozenset({TENANT})
     return out
 
 

@@ -52,12 +52,21 @@ EVERYWHERE = ("192.0.2.77", "2001:db8::77")
 """The addresses of the load balancer over regions."""
 
 
+TENANT = "99999999-0000-0000-0000-000000000009"
+SCOPES: tuple[dict[str, list[str]], ...] = (
+    {"managementGroups": [f"/providers/Microsoft.Management/managementGroups/{TENANT}"], "subscriptions": []},
+    {"managementGroups": ["/providers/Microsoft.Management/managementGroups/mg-all"]},
+    {"subscriptions": ["/subscriptions/00000000-0000-0000-0000-00000000000a"], "managementGroups": []},
+)
+"""From the highest to the lowest."""
+DELEGATED = ("Microsoft.Sql/managedInstances", "microsoft.databricks/workspaces", "Microsoft.Web/serverFarms")
+
+
 @dataclass(slots=True)
 class Estate:
-    """ARM bodies: `resources` in any order; admin rules by the id of their network."""
+    """ARM bodies: `resources` in any order, with the rows of network managers among them."""
 
     resources: list[dict[str, Any]] = field(default_factory=list)
-    admin: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     nics: list[dict[str, Any]] = field(default_factory=list)
     balancers: list[dict[str, Any]] = field(default_factory=list)
     balanced: list[dict[str, Any]] = field(default_factory=list)
@@ -70,7 +79,10 @@ class Estate:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """`entry` as the chain knows it; the sender bears `tags` and what they are a part of, and is in `groups`."""
+    """`entry` as the chain knows it; the sender bears `tags` and what they are a part of, and is in `groups`.
+
+    `floats`: it bears the public address of a front.
+    """
 
     nic: int
     configuration: int
@@ -80,6 +92,7 @@ class Packet:
     sender: str
     tags: tuple[str, ...]
     groups: tuple[str, ...]
+    floats: bool = False
 
 
 class Maker:
@@ -88,6 +101,7 @@ class Maker:
     def __init__(self, seed: int, doubtful: bool = False) -> None:
         self.dice = random.Random(seed)
         self.own = random.Random(f"balancer {seed}")
+        self.managers = random.Random(f"managers {seed}")
         self.further = random.Random(f"further {seed}")
         self.doubtful = doubtful
         self.asgs = [f"{ROOT}/applicationSecurityGroups/asg{n}" for n in range(3)]
@@ -99,9 +113,7 @@ class Maker:
         out.resources += [self._nsg(each) for each in self.groups]
         networks = [self._network(n) for n in range(2)]
         out.resources += networks
-        for network in networks:
-            if self.dice.random() < 0.5:
-                out.admin[network["id"]] = [self._admin(n) for n in range(self.dice.randint(0, 5))]
+        out.resources += self._managed(networks)
         subnets = [subnet["id"] for network in networks for subnet in network["properties"]["subnets"]]
         out.nics = [self._nic(n, subnets) for n in range(4)]
         out.balancers = [self._balancer(out.nics)]
@@ -260,10 +272,72 @@ class Maker:
             else:
                 out[one] = "99999/99" if which != "port" else "http"
 
+    def _managed(self, networks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows of two network managers of different scopes, and of the networks that they govern."""
+        dice = self.managers
+        rows: list[dict[str, Any]] = []
+        applied: dict[str, list[str]] = {}
+        for number, scope in enumerate(dice.sample(SCOPES, 2)):
+            top = f"{ROOT}/networkManagers/m{number}"
+            rows.append({"id": top, "properties": {"networkManagerScopes": scope}})
+            rows += self._configured(f"{top}/securityAdminConfigurations/c", networks, applied)
+        for network, ids in applied.items():
+            properties: dict[str, Any] = {
+                dice.choice(("effectiveSecurityAdminConfigurations", "EffectiveSecurityAdminConfigurations")): [
+                    {dice.choice(("id", "Id")): self._id(each)} for each in ids
+                ]
+            }
+            if self.doubtful and dice.random() < 0.3:
+                properties["provisioningState"] = "Failed"
+            rows.append(
+                {
+                    "id": f"{network}/providers/Microsoft.Network/effectiveSecurityAdminRules/default",
+                    "properties": properties,
+                }
+            )
+        return rows
+
+    def _configured(
+        self, configuration: str, networks: list[dict[str, Any]], applied: dict[str, list[str]]
+    ) -> list[dict[str, Any]]:
+        """A configuration of two collections, its commit, and the groups that its collections apply to."""
+        dice, top = self.managers, configuration.partition("/securityAdmin")[0]
+        services = dice.choice(([], ["None"], ["AllowRulesOnly"], ["All"]))
+        rows: list[dict[str, Any]] = [
+            {
+                "id": f"{configuration}/snapshots/3",
+                "properties": {"applyOnNetworkIntentPolicyBasedServices": services},
+            }
+        ]
+        rules: list[str] = []
+        for name in ("one", "two"):
+            collection, group = f"{configuration}/ruleCollections/{name}", f"{top}/networkGroups/{name}"
+            rows.append(
+                {
+                    "id": f"{collection}/snapshots/3",
+                    "properties": {"appliesToGroups": [{"networkGroupId": self._id(group)}]},
+                }
+            )
+            for network in (each["id"] for each in networks if dice.random() < 0.6):
+                rows.append({"id": f"{group}/members/{len(rows)}", "properties": {"memberId": self._id(network)}})
+                if f"{configuration}/snapshots/3" not in applied.setdefault(network, []):
+                    applied[network].append(f"{configuration}/snapshots/3")
+            for number in range(dice.randint(0, 4)):
+                id = f"{collection}/rules/{name}{number}/snapshots/{dice.randint(0, 2)}"
+                rows.append({**self._admin(number + (5 if name == "two" else 0)), "id": id})
+                rules += [id] if dice.random() < 0.8 else []
+        goal = {
+            "securityAdminConfigurations": [{"id": f"{configuration}/snapshots/3"}],
+            "securityAdminRules": [{"id": self._id(each)} for each in rules],
+            "commitTimestamp": "2026-01-01T00:00:00Z",
+        }
+        rows.append({"id": f"{top}/securityAdminRegionalGoalStates/norwayeast", "properties": goal})
+        return rows
+
     def _admin(self, number: int) -> dict[str, Any]:
         dice = self.dice
         properties: dict[str, Any] = {
-            "priority": number * 10 + dice.randint(1, 9),
+            "priority": number * 10 + self.managers.randint(1, 9),
             self._cased("access"): dice.choice(("Allow", "AlwaysAllow", "alwaysallow", "Deny", "Deny")),
             "direction": dice.choice(("Inbound", "Inbound", "Inbound", "Outbound")),
             "protocol": dice.choice(("Any", "Tcp", "Udp", "Icmp")),
@@ -274,7 +348,7 @@ class Maker:
                 {"addressPrefix": dice.choice(("*", "*", "10.0.0.0/24", "fd00::/64")), "addressPrefixType": "IPPrefix"}
             ],
         }
-        return {"id": f"rule{number}", "name": f"admin{number}", "properties": properties}
+        return {"name": f"admin{number}", "properties": properties}
 
     def _item(self) -> dict[str, str]:
         if self.dice.random() < 0.4:
@@ -288,6 +362,10 @@ class Maker:
             properties: dict[str, Any] = {"addressPrefix": f"10.{number}.{each}.0/24"}
             if self.dice.random() < 0.65:
                 properties[self._cased("networkSecurityGroup")] = {"id": self._id(self.dice.choice(self.groups))}
+            if self.managers.random() < 0.1:
+                properties["applicationGatewayIPConfigurations"] = [{"id": f"{ROOT}/applicationGateways/g/x/y"}]
+            if self.managers.random() < 0.15:
+                properties["delegations"] = [{"properties": {"serviceName": self.managers.choice(DELEGATED)}}]
             subnets.append({"id": f"{identity}/subnets/s{each}", "name": f"s{each}", "properties": properties})
         return {"id": identity, "properties": {"subnets": subnets}}
 

@@ -23,8 +23,9 @@ FILTERING, NSG, PATHS, PLACES, PORT_RANGES, RULES, EVALUATION, FIELDS, PARSING, 
         *("rule_fields", "rule_parsing", "source_sets"),
     )
 )
-BALANCERS, BALANCER_RULES, SCALE_SETS = (
-    f"scanner/reach/{name}.py" for name in ("load_balancers", "load_balancer_rules", "scale_sets")
+BALANCERS, BALANCER_RULES, SCALE_SETS, ADMIN, NETWORKS = (
+    f"scanner/reach/{name}.py"
+    for name in ("load_balancers", "load_balancer_rules", "scale_sets", "security_admin", "networks")
 )
 
 
@@ -71,7 +72,16 @@ MUTANTS = (
     Mutant("without a group a Standard address is open", FILTERING, 'if entry == "standard":', 'if entry == "basic":'),
     Mutant("admin rules come after the groups", FILTERING, 'levels.append(_level("admin-rules", admin.passed,', 'levels.append(_level("admin-rules", admin.always,'),
     Mutant("AlwaysAllow goes on to the groups", FILTERING, "now = list(added(now, past)) if past else now", "pass"),
-    Mutant("an admin Allow delivers", NSG, "rule if rule.always or not rule.allow else replace(rule, allow=False)", "rule"),
+    Mutant("an admin Allow delivers", FIELDS, '_ALWAYS_ACCESS: Final = {"allow": False,', '_ALWAYS_ACCESS: Final = {"allow": True,'),
+    Mutant("the priority counts before the manager's scope", NSG, "found.append(((each.rank, rule.priority if each.ordered else 0), rule))", "found.append(((rule.priority, each.rank), rule))"),
+    Mutant("the lower scope comes first", ADMIN, "return {each: (level or 0, shared.count(level) == 1)", "return {each: (-(level or 0), shared.count(level) == 1)"),
+    Mutant("every rule of a configuration counts as deployed", ADMIN, "chosen = [each for each in known if ids is None or each in ids]", "chosen = list(known)"),
+    Mutant("every rule collection applies", ADMIN, "return bool(next(iter(groups.values())) & own)", "return True"),
+    Mutant("rules apply to networks with intent policies", ADMIN, 'if has_intent_policies else "all"', 'if False else "all"'),
+    Mutant("allow rules alone include Deny", ADMIN, 'same(_access(known[id]), "Deny")', 'same(_access(known[id]), "none")'),
+    Mutant("rules apply to subnets of gateways", NETWORKS, "is_exempt(name_of(identity), body),", "False,"),
+    Mutant("VirtualNetwork holds the public address that floating IP keeps", RULES, "return None if target.public and", "return None if False and"),
+    Mutant("a failed deployment counts", ADMIN, 'if applied.state not in ("", "succeeded")', 'if applied.state in ("never",)'),
     Mutant("what no admin rule names is dropped", NSG, 'rest = [_allow_everything("no security admin rule", AFTER_CUSTOM_RULES)]', "rest: list[SecurityRule] = []"),
     Mutant("the port outside is the one behind", PATHS, "first = self.first + opened.first - self.backend", "first = opened.first"),
     Mutant("IPv6 is judged as IPv4", FILTERING, "    version = target.version\n", "    version: Version = 4\n"),
@@ -97,7 +107,7 @@ MUTANTS = (
     Mutant("the port over regions is the one behind", PATHS, "return PortMapping(protocol, start, start + end - first, backend, inner.single_backend)", "return PortMapping(protocol, first, end, backend, inner.single_backend)"),
     Mutant("behind two load balancers a packet bears what was dialled", BALANCERS, 'self._addresses.get(regional, "")', "front.address"),
     Mutant("what keeps an address over regions is known", BALANCERS, "own if rule.floating and not front.floating else", "own if rule.floating or front.floating else"),
-    Mutant("a kept address is forgotten", PATHS, "if front.floating else self.destination", "if False else self.destination"),
+    Mutant("a kept address is forgotten", PATHS, "if not front.floating:\n            return self.destination", "if True:\n            return self.destination"),
     Mutant("a gateway load balancer ends the path", BALANCERS, 'hops += (Hop("gateway-load-balancer",', 'continue\n                hops += (Hop("gateway-load-balancer",'),
     Mutant("a gateway load balancer lets in by itself", BALANCERS, "            if not id:\n                continue\n            public = public_address(self.index, id)", '            id = id or self.index.of_type("Microsoft.Network/publicIPAddresses")[0][0].id\n            public = public_address(self.index, id)'),
     Mutant("HA ports are one port", BALANCER_RULES, "    if not first and not back:\n        return EVERY_PORT\n", ""),

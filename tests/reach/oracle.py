@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from tests.reach.estates import Estate, Maker, Packet
+from tests.reach.estates import SCOPES, Estate, Maker, Packet
 
 Verdicts = frozenset[bool]
 LET: Verdicts = frozenset({True})
@@ -81,10 +81,13 @@ def from_source(packet: Packet, text: Any) -> bool | None:
         return None
 
 
-def to_destination(address: str | None, text: Any) -> bool | None:
+def to_destination(address: str | None, text: Any, floats: bool) -> bool | None:
+    """`floats`: the packet bears the public address of a front, which VirtualNetwork may or may not hold."""
     low = text.lower() if isinstance(text, str) else ""
-    if low in ("*", "any", "virtualnetwork"):
+    if low in ("*", "any"):
         return True
+    if low == "virtualnetwork":
+        return None if floats else True
     if low == "internet":
         return None if address is None else False
     try:
@@ -152,7 +155,11 @@ def ends_fit(packet: Packet, rule: Any, address: str | None, members: set[str]) 
     came = bool(senders & {tidy(each) for each in packet.groups})
     went = bool(receivers & members)
     source = some((came, *(from_source(packet, each) for each in sources))) if sources or senders else None
-    target = some((went, *(to_destination(address, each) for each in targets))) if targets or receivers else None
+    target = (
+        some((went, *(to_destination(address, each, packet.floats) for each in targets)))
+        if targets or receivers
+        else None
+    )
     return every((source, target))
 
 
@@ -238,10 +245,14 @@ def through_group(packet: Packet, body: Any, address: str | None, members: set[s
     return placed(found)
 
 
-def through_admin(packet: Packet, rules: list[Any], address: str | None) -> set[str]:
-    """What the security admin rules may say: "deny", "allow" (also where none fits), "alwaysallow"."""
+def through_admin(packet: Packet, rules: list[tuple[Any, bool]], address: str | None, evades: bool) -> set[str]:
+    """What the security admin rules may say: "deny", "allow" (also where none fits), "alwaysallow".
+
+    `rules`: bodies in order, and whether they are in force for sure. `evades`: the sender avoids an Allow that names
+    source ports, or ports where the protocol has none; an AlwaysAllow after it then delivers.
+    """
     found: set[str] = set()
-    for rule in sorted(rules, key=lambda each: int(part(part(each, "properties"), "priority"))):
+    for rule, sure in rules:
         properties = part(rule, "properties")
         if str(part(properties, "direction")).lower() != "inbound":
             continue
@@ -252,8 +263,9 @@ def through_admin(packet: Packet, rules: list[Any], address: str | None) -> set[
         fits = every(
             (
                 of_protocol(packet, part(properties, "protocol")),
-                ports_fit(packet, properties, access != "deny"),
+                ports_fit(packet, properties, access == "alwaysallow" or (access == "allow" and not evades)),
                 ends_fit(packet, flat, address, set()),
+                True if sure else None,
             )
         )
         if fits is not False:
@@ -288,21 +300,82 @@ class Oracle:
             for network in estate.resources
             for subnet in part(network["properties"], "subnets") or ()
         }
-        self.admin = {tidy(network): rules for network, rules in estate.admin.items()}
+        self.admin: dict[str, list[tuple[Any, bool]]] = {}
 
     def ask(self, packet: Packet, dialled: str | None = "") -> Verdicts:
         """Every verdict that is possible: does the packet get in? `dialled`: its address, where it still bears that;
         None: it is not known which one it bears.
         """
+        packet = replace(packet, floats=dialled != "")
         nic = self.estate.nics[packet.nic]["properties"]
         configuration = nic["ipConfigurations"][packet.configuration]["properties"]
         address = configuration["privateIPAddress"] if dialled == "" else dialled
         members = {tidy(each["id"]) for each in configuration.get("applicationSecurityGroups", ())}
         network, subnet = self.subnets[tidy(configuration["subnet"]["id"])]
-        found: set[bool] = set()
-        for admin in through_admin(packet, self.admin.get(network, []), address):
-            found |= {"deny": HELD, "alwaysallow": LET}.get(admin) or self.groups(packet, subnet, nic, address, members)
-        return frozenset(found)
+        rules = [] if part(subnet["properties"], "applicationGatewayIPConfigurations") else self.governed(network)
+        ways: set[Verdicts] = set()
+        for evades in (False, True):
+            found: set[bool] = set()
+            for admin in through_admin(packet, rules, address, evades):
+                known = {"deny": HELD, "alwaysallow": LET}.get(admin)
+                found |= known or self.groups(packet, subnet, nic, address, members)
+            ways.add(frozenset(found))
+        return any_of(ways)
+
+    def governed(self, network: str) -> list[tuple[Any, bool]]:
+        """The security admin rules of a network, as they come: the higher manager's first, then by priority."""
+        if network not in self.admin:
+            self.admin[network] = self._governed(network)
+        return self.admin[network]
+
+    def _governed(self, network: str) -> list[tuple[Any, bool]]:
+        row = self.bodies.get(f"{network}/providers/microsoft.network/effectivesecurityadminrules/default")
+        said = part(row, "properties")
+        ids = [tidy(part(each, "id")) for each in part(said, "effectiveSecurityAdminConfigurations") or ()]
+        ids.sort(key=lambda each: self._height(each.split("/securityadminconfigurations/")[0]))
+        chosen = "all"
+        if ids and self._has_intents(network):
+            services = part(self.bodies[ids[0]]["properties"], "applyOnNetworkIntentPolicyBasedServices")
+            chosen = (services or ["None"])[0].lower()
+        found: list[tuple[Any, bool]] = []
+        for id in ids:
+            own = [rule for rule in self._deployed(id) if self._applies(rule, network)]
+            own.sort(key=lambda rule: int(part(self.bodies[rule]["properties"], "priority")))
+            for rule in own:
+                denies = str(part(self.bodies[rule]["properties"], "access")).lower() == "deny"
+                if chosen == "all" or (chosen == "allowrulesonly" and not denies):
+                    found.append((self.bodies[rule], part(said, "provisioningState") != "Failed"))
+        return found
+
+    def _height(self, manager: str) -> int:
+        scopes = self.bodies[manager]["properties"]["networkManagerScopes"]
+        return next(number for number, each in enumerate(SCOPES) if each == scopes)
+
+    def _has_intents(self, network: str) -> bool:
+        names = [
+            str(each["properties"]["serviceName"]).lower()
+            for subnet in part(self.bodies[network]["properties"], "subnets")
+            for each in subnet["properties"].get("delegations", ())
+        ]
+        return "microsoft.sql/managedinstances" in names or "microsoft.databricks/workspaces" in names
+
+    def _deployed(self, configuration: str) -> list[str]:
+        for id, body in self.bodies.items():
+            if "/securityadminregionalgoalstates/" in id:
+                said = body["properties"]
+                if configuration in [tidy(each["id"]) for each in said["securityAdminConfigurations"]]:
+                    return [tidy(each["id"]) for each in said["securityAdminRules"]]
+        return []
+
+    def _applies(self, rule: str, network: str) -> bool:
+        collection = rule.split("/rules/")[0]
+        named = self.bodies[f"{collection}/snapshots/3"]["properties"]["appliesToGroups"]
+        groups = [tidy(each["networkGroupId"]) for each in named]
+        return any(
+            id.split("/members/")[0] in groups and tidy(body["properties"]["memberId"]) == network
+            for id, body in self.bodies.items()
+            if "/members/" in id
+        )
 
     def groups(self, packet: Packet, subnet: Any, nic: Any, address: str | None, members: set[str]) -> Verdicts:
         """What the groups of subnet and interface say together."""

@@ -16,7 +16,20 @@ from scanner.reach.known_ports import known
 from scanner.reach.networks import Destination, Fabric, destination_of, fabric_of
 from scanner.reach.source_grants import describe_sources, grants_from_sources, platform_tags
 from scanner.reach.source_sets import NO_SOURCES, OUTSIDE_SOURCES, sources_from_addresses
-from tests.reach.bodies import ABOVE, BELOW, ROOT, SUBNET, fabric, labels, network, nsg, one_group, routes, rule
+from tests.reach.bodies import (
+    ABOVE,
+    BELOW,
+    ROOT,
+    SUBNET,
+    fabric,
+    labels,
+    manager_rows,
+    network,
+    nsg,
+    one_group,
+    routes,
+    rule,
+)
 
 ALLOW = rule("ssh", 100, "Allow", "Internet", "22")
 TABLE = f"{ROOT}/routeTables/table"
@@ -155,8 +168,8 @@ def admin(
 
 def managed(*rules: dict[str, Any], group: bool = True, entry: EntryKind = "standard") -> FilterChain:
     made = fabric(network(ABOVE if group else ""), nsg(ABOVE, ALLOW))
-    for each in rules:
-        made.add_admin(NETWORK, each["id"], each)
+    for row in manager_rows(NETWORK, list(rules)):
+        made.add(Resource(row))
     return filter_chain(made, target(), entry)
 
 
@@ -183,7 +196,7 @@ def test_always_allow_delivers_past_groups_and_says_so() -> None:
     found = managed(admin("always", 1, "AlwaysAllow", ports="2222", protocol="Tcp"))
     opening = found.within("tcp", 2222, 2222)[0]
     assert [(step.kind, [ref.name for ref in step.rules]) for step in opening.steps] == [("admin-rules", ["always"])]
-    assert opening.steps[0].rules[0].resource.endswith("/rules/always")
+    assert opening.steps[0].rules[0].resource.endswith("/rules/always/snapshots/1")
     assert [step.kind for step in found.explain("tcp", 2222)] == ["admin-rules"]
 
 
@@ -213,12 +226,26 @@ def test_admin_rules_that_were_not_read_stand_in_may() -> None:
 
 
 @pytest.mark.parametrize(
+    ("hop", "said"),
+    [
+        ("None", "check: packets arrive, but the default route to None drops the answers"),
+        ("VirtualAppliance", "check: packets arrive, but answers go to an appliance, and a stateful one drops them"),
+    ],
+)
+def test_a_default_route_that_loses_answers_leaves_the_port_open_and_says_so(hop: str, said: str) -> None:
+    made = fabric(network(ABOVE, TABLE), nsg(ABOVE, ALLOW), routes(TABLE, ("0.0.0.0/0", hop)))
+    opened = filter_chain(made, target(), "standard").open_ranges[0]
+    assert opened.certain
+    assert opened.steps[-1].detail.startswith(said)
+
+
+@pytest.mark.parametrize(
     ("prefix", "hop", "expected"),
     [
         ("0.0.0.0/0", "VirtualAppliance", True),
         ("::/0", "virtualappliance", True),
         ("0.0.0.0/0", "VirtualNetworkGateway", True),
-        ("0.0.0.0/0", "None", False),
+        ("0.0.0.0/0", "None", True),
         ("0.0.0.0/0", "Internet", False),
         ("10.0.0.0/8", "VirtualAppliance", False),
         ("nonsense", "VirtualAppliance", False),
@@ -236,6 +263,10 @@ def test_a_default_route_is_evidence_to_check(prefix: str, hop: str, expected: b
 def test_a_default_route_is_nothing_to_check_where_the_network_itself_is_held_off() -> None:
     closed = rule("nobody", 4000, "Deny", "*", "*", protocol="*")
     made = fabric(network(ABOVE, TABLE), nsg(ABOVE, closed), routes(TABLE, ("0.0.0.0/0", "VirtualAppliance")))
+    warning = filter_chain(made, target(), "standard").route_warning
+    assert warning is not None
+    assert "VirtualNetwork" not in warning.detail
+    made = fabric(network(ABOVE, TABLE), nsg(ABOVE, closed), routes(TABLE, ("0.0.0.0/0", "VirtualNetworkGateway")))
     assert filter_chain(made, target(), "standard").route_warning is None
 
 
@@ -395,13 +426,6 @@ def test_subnets_are_read_inline_and_as_children() -> None:
     assert (found.group, found.network, found.prefixes) == (ABOVE.lower(), NETWORK.lower(), ("10.0.0.0/24",))
 
 
-def test_admin_rules_of_a_listing_belong_to_their_network() -> None:
-    body = admin("deny", 1, "Deny")
-    record = Resource({**body, "id": f"{NETWORK}/providers/Microsoft.Network/effectiveSecurityAdminRules/r1"})
-    made = fabric(network(ABOVE), nsg(ABOVE, ALLOW), record)
-    assert labels(filter_chain(made, target(), "standard")) == []
-
-
 def test_the_fabric_of_an_index_is_made_once() -> None:
     whole = build((network(ABOVE), nsg(ABOVE, ALLOW)), live=False)
     made = fabric_of(whole)
@@ -412,16 +436,9 @@ def test_the_fabric_of_an_index_is_made_once() -> None:
     assert fabric_of(live).admin_missing is missing
 
 
-@pytest.mark.parametrize("between", ["/providers/Microsoft.Network", ""])
-def test_admin_rules_in_both_forms_of_their_ids(between: str) -> None:
-    body = admin("deny", 1, "Deny")
-    record = Resource({**body, "id": f"{NETWORK}{between}/effectiveSecurityAdminRules/r1"})
-    made = fabric(network(ABOVE), nsg(ABOVE, ALLOW), record)
-    assert labels(filter_chain(made, target(), "standard")) == []
-
-
 def test_a_network_with_some_admin_rules_may_have_more_where_the_list_was_refused() -> None:
     made = fabric(network(ABOVE), nsg(ABOVE, ALLOW))
-    made.add_admin(NETWORK, "r1", admin("deny", 1, "Deny"))
+    for row in manager_rows(NETWORK, [admin("deny", 1, "Deny")]):
+        made.add(Resource(row))
     made.admin_missing = Unread("effectiveSecurityAdminRules", "403")
     assert "(tcp/22)" in labels(filter_chain(made, target(), "standard"))

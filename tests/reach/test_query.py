@@ -86,9 +86,9 @@ def test_two_rules_may_hold_a_range_together() -> None:
     both = Caller("198.51.100.0/24", parse("198.51.100.0/24"))
     verdict, _, hops = asked(ranges("198.51.100.0/25", "198.51.100.128/25"), both)
     assert (verdict, hops[-1][2]) == ("yes", "2 rules together include 198.51.100.0/24")
-    verdict, _, hops = asked(ranges("198.51.100.0/25"), both)
-    assert verdict == "no"
-    assert "only part of 198.51.100.0/24" in hops[-1][2]
+    verdict, says, hops = asked(ranges("198.51.100.0/25"), both)
+    assert (verdict, says) == ("in part", "only 198.51.100.0/25 of 198.51.100.0/24 can open tds on door")
+    assert hops[-1] == (True, "firewall", "198.51.100.0/25")
 
 
 def test_half_of_the_internet_is_not_all_of_it() -> None:
@@ -286,6 +286,26 @@ def test_a_tag_before_an_address_leaves_it_open() -> None:
     assert verdict == "not known"
     assert says.startswith("whether 198.51.100.7 belongs to AzureCloud")
     assert hops[-1][0] is None
+
+
+def test_a_tag_and_the_internet_are_everyone_whatever_the_tag_covers() -> None:
+    index, top = machine(rule("azure", 100, "Allow", "AzureCloud", "22"), rule("all", 200, "Allow", "Internet", "22"))
+    assert at(index, top, HERE)[0] == "yes"
+    assert at(index, top, INTERNET)[0] == "yes"
+    index, top = machine(
+        rule("azure", 100, "Allow", "AzureCloud", "22"),
+        rule("storage", 110, "Deny", "Storage", "22"),
+        rule("all", 200, "Allow", "Internet", "22"),
+    )
+    assert at(index, top, HERE)[0] == "not known"
+
+
+def test_a_range_of_which_a_part_gets_in_is_in_part() -> None:
+    index, top = machine(rule("office", 300, "Allow", "203.0.113.0/26", "22"))
+    verdict, says, hops = at(index, top, Caller("203.0.113.0/24", parse("203.0.113.0/24")))
+    assert (verdict, says) == ("in part", "only 203.0.113.0/26 of 203.0.113.0/24 can open tcp/22 on vm-jump")
+    assert hops[-1][0] is True
+    assert at(index, top, Caller("198.51.100.0/24", parse("198.51.100.0/24")))[0] == "no"
 
 
 def test_nothing_leads_to_a_machine_without_an_address() -> None:

@@ -263,24 +263,130 @@ def test_the_address_of_a_firewall_that_was_not_read() -> None:
     assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
 
 
-def test_policies_that_inherit_from_each_other_end() -> None:
-    one, two = f"{NET}/firewallPolicies/one", f"{NET}/firewallPolicies/two"
+@pytest.mark.parametrize(("own", "expected"), [("one", {"192.0.2.9 tcp/2222": "internet"}), ("two", {})])
+def test_nat_rules_of_a_parent_policy_are_not_inherited(own: str, expected: dict[str, str]) -> None:
     collection = {"ruleCollectionType": "FirewallPolicyNatRuleCollection", "rules": [dnat()]}
     filtering = {"ruleCollectionType": "FirewallPolicyFilterRuleCollection", "rules": [dnat()]}
+    one, two = f"{NET}/firewallPolicies/one", f"{NET}/firewallPolicies/two"
     bodies = [
         {"id": one, "properties": {"basePolicy": {"id": two}}},
-        {"id": two, "properties": {"basePolicy": {"id": one}}},
-        {"id": f"{two}/ruleCollectionGroups/g", "properties": {"ruleCollections": [collection, filtering]}},
+        {"id": two, "properties": {}},
+        {
+            "id": f"{NET}/firewallPolicies/{own}/ruleCollectionGroups/g",
+            "properties": {"ruleCollections": [collection, filtering]},
+        },
     ]
     fw = firewall([], firewallPolicy={"id": one.upper()})
     found = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw, *bodies)
-    assert shown(found) == {"192.0.2.9 tcp/2222": "internet"}
-    assert len(paths(found)) == 1
+    assert shown(found) == expected
+    assert len(paths(found)) == len(expected)
+
+
+HUB = f"{NET}/virtualHubs/hub"
+MANAGED = "/subscriptions/0a/resourceGroups/RG_hub/providers/Microsoft.Network/virtualNetworks/HV_{}_5d2f7c11-90ab"
+
+
+def of_hub(**more: Any) -> Body:
+    addresses = {"publicIPs": {"addresses": [{"address": "192.0.2.9"}]}}
+    return firewall([dnat()], ipConfigurations=[], virtualHub={"id": HUB}, hubIPAddresses=addresses, **more)
+
+
+@pytest.mark.parametrize(
+    ("hub", "stem", "wan", "expected"),
+    [
+        ("hub", "hub", "a", "internet"),
+        ("hub", "other", "a", "unknown"),  # of the same virtual WAN: whether it sends there is not known
+        ("hub", "other", "b", ""),
+        ("hub", "unseen", "a", "unknown"),
+        ("a-hub-with-a-long-name-indeed", "a-hub-with-a-long-na", "a", "internet"),
+        ("hub", None, "a", ""),
+    ],
+)
+def test_the_firewall_of_a_hub_leads_to_connected_networks(hub: str, stem: str | None, wan: str, expected: str) -> None:
+    hubs = [
+        {"id": f"{NET}/virtualHubs/{hub}", "properties": {"virtualWan": {"id": "/a"}}},
+        {"id": f"{NET}/virtualHubs/other", "properties": {"virtualWan": {"id": f"/{wan}"}}},
+    ]
+    fw = of_hub()
+    fw["properties"]["virtualHub"]["id"] = hubs[0]["id"]
+    place = network(peer=MANAGED.format(stem) if stem else "")
+    assert shown(made(place, group(), nic(), fw, *hubs)) == ({"192.0.2.9 tcp/2222": expected} if expected else {})
+
+
+def linked(one: Body, two: Body, **more: Any) -> None:
+    """Give the peering of `one` with `two` more members."""
+    for each in one["properties"]["virtualNetworkPeerings"]:
+        if each["properties"]["remoteVirtualNetwork"]["id"] == two["id"]:
+            each["properties"] |= more
+
+
+@pytest.mark.parametrize(
+    ("from_hub", "from_spoke", "expected"),
+    [
+        (True, True, "internet"),
+        (None, None, "internet"),
+        (False, False, ""),
+        (False, True, "unknown"),
+        (True, False, "unknown"),
+        (False, None, "unknown"),
+    ],
+)
+def test_a_peering_that_allows_no_access_on_both_sides_carries_nothing(
+    from_hub: Any, from_spoke: Any, expected: str
+) -> None:
+    hub = network(name="hub", peer=VNET)
+    spoke = network(peer=hub["id"])
+    linked(hub, spoke, allowVirtualNetworkAccess=from_hub)
+    linked(spoke, hub, allowVirtualNetworkAccess=from_spoke)
+    found = made(hub, spoke, group(), nic(), public("pip-fw", "192.0.2.9"), at_hub(hub))
+    assert shown(found) == ({"192.0.2.9 tcp/2222": expected} if expected else {})
+    assert bool(peers_of(found.index)) is bool(expected)
+
+
+def at_hub(hub: Body) -> Body:
+    subnet = {"id": f"{hub['id']}/subnets/AzureFirewallSubnet"}
+    return _without(firewall([dnat()]), "properties", "ipConfigurations", 0, "properties", "subnet", value=subnet)
+
+
+@pytest.mark.parametrize(
+    ("local", "remote", "expected"),
+    [
+        (["AzureFirewallSubnet"], ["app"], "internet"),
+        (["AzureFirewallSubnet"], ["other"], ""),
+        (["app"], ["app"], ""),
+        (["AZUREFIREWALLSUBNET", "app"], ["APP", "x"], "internet"),
+        ([], ["app"], "unknown"),
+        (None, None, "unknown"),
+    ],
+)
+def test_subnet_peering_carries_traffic_of_the_named_subnets(local: Any, remote: Any, expected: str) -> None:
+    hub = network(name="hub", peer=VNET)
+    linked(hub, network(), peerCompleteVnets=False, localSubnetNames=local, remoteSubnetNames=remote)
+    found = made(hub, network(), group(), nic(), public("pip-fw", "192.0.2.9"), at_hub(hub))
+    assert shown(found) == ({"192.0.2.9 tcp/2222": expected} if expected else {})
+
+
+def test_the_spoke_s_side_of_a_subnet_peering_counts_too() -> None:
+    hub = network(name="hub", peer=VNET)
+    spoke = network(peer=hub["id"])
+    linked(spoke, hub, peerCompleteVnets=False, localSubnetNames=["other"], remoteSubnetNames=["AzureFirewallSubnet"])
+    assert shown(made(hub, spoke, group(), nic(), public("pip-fw", "192.0.2.9"), at_hub(hub))) == {}
 
 
 def test_a_firewall_before_a_group_that_was_not_read() -> None:
     found = made(network(), nic(), public("pip-fw", "192.0.2.9"), firewall([dnat()]))
     assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
+
+
+def test_a_gateway_load_balancer_that_an_interface_is_chained_to_is_a_hop() -> None:
+    gateway = f"{NET}/loadBalancers/gwlb/frontendIPConfigurations/f"
+    body = nic(public="pip")
+    body["properties"]["ipConfigurations"][0]["properties"]["gatewayLoadBalancer"] = {"id": gateway}
+    found = paths(made(network(), _SSH, body, public()))
+    assert [(hop.kind, hop.name, hop.allows) for hop in found[0].front_end.hops] == [
+        ("public-ip", "pip", True),
+        ("gateway-load-balancer", "gwlb", None),
+    ]
 
 
 def test_a_load_balancer_over_regions() -> None:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner.collect.collector import INDEX_APIS
-from scanner.model.index import INDEX_TYPES
+from scanner.model.index import INDEX_TYPES, MANAGER_TYPES
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.rulebook import pinned_paths
@@ -109,7 +109,7 @@ def pins() -> tuple[Pin, ...]:
     known = {pin.name.lower() for pin in found}
     found += [
         Pin(type, INDEX_APIS.get(type.lower(), ""), re.compile(_type_pattern(type)))
-        for type in INDEX_TYPES
+        for type in (*INDEX_TYPES, *MANAGER_TYPES)
         if type.lower() not in known
     ]
     return tuple(found)

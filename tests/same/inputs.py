@@ -79,10 +79,6 @@ class Tree:
         made = import_module("tests.reach.estates").Maker(seed, doubtful=seed % 2 == 1).estate()
         dice, bodies = random.Random(f"machines {seed}"), [*made.resources, *made.balancers, *made.balanced, *made.over]
         root = made.nics[0]["id"].split("/Microsoft.Network/")[0]
-        for network, rules in made.admin.items():
-            for rule in rules:
-                id = f"{network}/providers/microsoft.network/effectivesecurityadminrules/{rule['name']}"
-                bodies.append({**rule, "id": id, "type": "microsoft.network/effectivesecurityadminrules"})
         models, reads = [], []
         for nic, model in zip(made.nics, made.models, strict=True):
             vm = f"{root}/Microsoft.Compute/virtualMachines/{nic['id'].rsplit('/', 1)[-1]}-vm"

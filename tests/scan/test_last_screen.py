@@ -66,7 +66,8 @@ def test_only_what_no_rule_evaluates_has_no_rule_however_its_type_is_spelled(tmp
     store.write(tmp_path / "n.jsonl")
     ended = twolocks("scan", "--from", "n.jsonl", *RULES, "--fail-on", "never", tty=True)
     evaluated = next(line for line in ended.err.splitlines() if line.startswith("Evaluated"))
-    assert evaluated.endswith("3 rules; 1 resource of 1 type is not covered by any rule")
+    assert evaluated.endswith("3 rules; 1 resource of 1 type is not covered by any rule:")
+    assert "Odd/things 1" in ended.err
 
 
 def test_the_last_screen(tmp_path: Path) -> None:
