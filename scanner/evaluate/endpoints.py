@@ -15,19 +15,19 @@ from scanner.reach.front_ends import publishers
 def exposures_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Exposure], Exception | None]:
     """Return the exposures of a resource, and the exception that its exposure function raised.
 
-    Declared endpoints that the function did not emit are unread where it stopped at something unread. A function that
-    leaves one out otherwise is a ValueError.
+    Declared endpoints that the function did not emit, and those that only a pattern names, are unread where it stopped
+    early. A function that leaves one out otherwise is a ValueError.
     """
     found, stop, problem = _emitted(kind, top, index)
     if top.has_no_properties:
         silent = Unread("properties", top.why_absent_is_unknown)
         found = [_unproven(each, silent) for each in found]
-    names = {each.endpoint for each in found}
+    names, has_stopped = {each.endpoint for each in found}, stop is not None or problem is not None
     left = [name for name in kind.endpoint_kinds if "*" not in name and name not in names]
-    if left and problem is None and stop is None:
+    if left and not has_stopped:
         problem = ValueError(f"the exposure function of {kind.type} omitted {', '.join(left)}")
-    if stop is not None and not found and not left:
-        left = list(kind.endpoint_kinds)  # patterns alone: it stopped before the first of them
+    if has_stopped:  # more endpoints that only a pattern names may come after it
+        left += [name for name in kind.endpoint_kinds if "*" in name]
     missing = stop or Unread("endpoints", "the exposure function stopped before it")
     found += [unread(name, kind.endpoint_kinds[name], missing) for name in left]
     return [_published(each, top, index) for each in found], problem

@@ -115,6 +115,16 @@ def test_an_exposure_function_that_crashes_makes_its_lock_rules_errors(tmp_path:
     }
 
 
+@pytest.mark.parametrize("stop", ["raise Unread('parts', '403 Forbidden')", "raise RuntimeError('broken')"])
+def test_endpoints_that_only_a_pattern_names_are_not_lost_behind_a_stop(tmp_path: Path, stop: str) -> None:
+    text = RULES.replace("BODY", stop).replace('data=("one", "two")', 'data=("one", "two", "part/*")')
+    (tmp_path / "mine.py").write_text(text.replace('endpoints=("one", "two")', 'endpoints=("part/*",)'))
+    made = loader.load([tmp_path], built_in=False, packages=False)
+    document, _ = run(store({"id": ACCOUNT, "properties": {}}), made)
+    assert statuses(document)["mine-network"] == ("unknown" if "Unread" in stop else "error")
+    assert {row["endpoint"]: row["reach"] for row in document["exposures"]}["part/*"] == "unknown"
+
+
 def test_an_exposure_function_that_stops_at_something_unread_loses_no_endpoint(tmp_path: Path) -> None:
     document, _ = run(
         store({"id": ACCOUNT, "properties": {}}), rules(tmp_path, "raise Unread('parts', '403 Forbidden')")
