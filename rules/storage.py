@@ -134,15 +134,19 @@ KEYS = ACCOUNT.local_auth(
 def keys(account: Resource, service: str) -> Lock:
     """Return the authentication lock of a service.
 
-    The account's switch sets it; the newer switch of the service can only restrict it."""
+    The account's switch sets it; the newer switch of the service can restrict it. Nothing documents which one wins where
+    the service's is on and the account's is off."""
     lock = KEYS.lock(account)
     path = f"properties.allowSharedKeyAccessForServices.{'blob' if service == 'dfs' else service}.enabled"
     value = account.get(path)
-    if is_absent(value) or same(value, True):
+    if is_absent(value) or (same(value, True) and lock.has(Auth.shared)):
         return lock
     if same(value, False):
         return grant(Auth.identity, account.evidence(path, False))
-    return lock | possible(Auth.shared, unknown_value(path, value), account.evidence(path, False))
+    missing = unknown_value(path, value)
+    if same(value, True):
+        missing = Unread(path, f"it contradicts {KEYS.path}, and which one wins is not documented")
+    return lock | possible(Auth.shared, missing, account.evidence(path, False))
 
 
 def anonymous_containers(account: Resource) -> Lock:
