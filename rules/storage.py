@@ -35,7 +35,7 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import RuleList, firewall
+from scanner.reach.firewall import RuleList, bypass_values, firewall
 
 from .common import child_evidence, host, network_acls, secured_by_perimeter
 
@@ -119,6 +119,7 @@ COMMON_ACL = network_acls(
 ACL = replace(
     COMMON_ACL,
     addresses=(*COMMON_ACL.addresses, RuleList("properties.networkAcls.ipv6Rules", address="value")),
+    bypass_other=("Logging", "Metrics"),
     instances=(RuleList("properties.networkAcls.resourceAccessRules", id="resourceId"),),
 )
 KEYS = ACCOUNT.local_auth(
@@ -238,6 +239,39 @@ def _gated(reach: Lock, on: Lock) -> Lock:
     return reach
 
 
+# storage/common/storage-network-security, Exceptions: "Allow read access to storage logging/metrics from any network".
+# The logs are blobs in $logs, the metrics are tables: storage/common/storage-analytics.
+EXCEPTIONS = (
+    ("Logging", "exception/logging", "blob", "The storage logging endpoint ($logs)"),
+    ("Metrics", "exception/metrics", "table", "The storage metrics endpoint"),
+)
+READ_ONLY = "the exception allows reading logs or metrics of requests, not the data of the account"
+
+
+def exceptions(account: Resource, index: Index, reach: Lock) -> Iterator[Exposure]:
+    """Yield what the firewall's exceptions let anyone with a credential read, where the firewall blocks the rest."""
+    seen = account.evidence(ACL.bypass, "AzureServices or None")
+    values = bypass_values(account, ACL)
+    keep = "AzureServices" if any(same(each, "AzureServices") for each in values) else "None"
+    if reach.widest is not None and reach.widest.level == Reach.internet:
+        return
+    for value, endpoint, service, what in EXCEPTIONS:
+        if service not in services(account) or not any(same(each, value) for each in values):
+            continue
+        hop = Hop("firewall", ACL.name, f"exception: {value} can be read from any network")
+        yield Exposure(
+            endpoint,
+            "data",
+            firewall(account, index, ACL, grant(Reach.internet, seen, hops=(hop,))),
+            keys(account, service),
+            display_name=what,
+            address=host(account, f"properties.primaryEndpoints.{service}"),
+            max_severity=Severity.medium,
+            justification=READ_ONLY,
+            remedies={"network": f"az storage account update --ids {{id}} --bypass {keep}"},
+        )
+
+
 NFS_ARGUMENT = (
     "NFS has no authentication by design and accepts traffic from virtual networks only "
     "(storage/blobs/network-file-system-protocol-support): from your own network the severity is low"
@@ -307,7 +341,7 @@ def _nfs_reach(reach: Lock) -> Lock:
 
 
 @ACCOUNT.endpoints(
-    data=("blob", "blob/*", "dfs", "file", "queue", "table", "sftp", "nfs"),
+    data=("blob", "blob/*", "dfs", "file", "queue", "table", "exception/*", "sftp", "nfs"),
     app=("web",),
     reads=(BLOB_SERVICE, CONTAINERS, SHARES, USERS, PERIMETERS),
 )
@@ -332,6 +366,7 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
             address=host(account, f"properties.primaryEndpoints.{name}"),
         )
     yield from containers(account, reach)
+    yield from exceptions(account, index, reach)
     yield static_site(account, reach) if "web" in served else _not_served(account, "web")
     yield sftp(account, reach) if "sftp" in served else _not_served(account, "sftp")
     yield nfs(account, reach) if "nfs" in served else _not_served(account, "nfs")

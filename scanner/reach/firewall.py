@@ -16,11 +16,13 @@ from scanner.reach.firewall_row import Firewall, RuleList
 from scanner.reach.firewall_rules import (
     FirewallReading,
     allows,
+    bypass_values,
     default_action,
     entries_of,
     rules_lock,
     text_member,
     trusted_access,
+    unknown_bypass,
 )
 from scanner.reach.perimeters import CONFIGURATIONS, Perimeters, perimeters
 from scanner.reach.private_endpoints import private_endpoints
@@ -160,9 +162,13 @@ def _maybe_injected(resource: Resource, row: Firewall) -> tuple[PossibleGrant, .
 
 def _own(reading: FirewallReading, switch: PublicSwitch, rules: Lock | None) -> Lock:
     """Return the lock that the switch and the rules of the resource itself set."""
+    if switch.state == "secured" and switch.possible is None:
+        # private-link/network-security-perimeter-transition: SecuredByPerimeter refuses trusted services too.
+        return Lock()
     if switch.state != "enabled" and switch.possible is None:
-        return Lock(admits=trusted_access(reading))
+        return Lock(possible_grants=unknown_bypass(reading), admits=trusted_access(reading))
     lock = rules if rules is not None else rules_lock(reading)
+    lock |= Lock(possible_grants=unknown_bypass(reading))
     ways = tuple(grant.with_evidence(switch.seen) for grant in lock.grants if grant.level)
     reading.facts += [fact for grant in lock.grants if not grant.level for fact in grant.evidence]
     lock = Lock(ways, lock.possible_grants, lock.hops, lock.admits or trusted_access(reading))
@@ -222,6 +228,7 @@ __all__ = [
     "Firewall",
     "RuleList",
     "allowed_subnets",
+    "bypass_values",
     "firewall",
     "injection_subnet",
     "private_endpoints",

@@ -129,8 +129,14 @@ def test_bypass_is_told_and_is_no_reach() -> None:
     assert lock.admits == (
         "trusted Microsoft services are still allowed (properties.networkAcls.bypass is AzureServices)",
     )
-    lock = judged("storage", acl(bypass="Logging, Metrics, AzureServices"))
-    assert "Logging, Metrics, AzureServices" in lock.admits[0]
+    lock = judged("vault", acl(bypass="None, AzureServices"))
+    assert "None, AzureServices" in lock.admits[0]
+    assert reach(judged("vault", acl(bypass="AzureServices, Backups"))) == "unknown, may internet"
+    assert (
+        reach(judged("vault", acl(bypass="Backups") | {"publicNetworkAccess": "Disabled"})) == "unknown, may internet"
+    )
+    secured = acl(bypass="AzureServices") | {"publicNetworkAccess": "SecuredByPerimeter"}
+    assert judged("storage", secured, children={shapes.STORAGE_PERIMETERS: []}).admits == ()
     assert judged("vault", acl("Allow", bypass="AzureServices")).admits == ()
     assert judged("vault", acl(bypass="None")).admits == ()
 
