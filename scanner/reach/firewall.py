@@ -186,9 +186,10 @@ def _with_perimeters(reading: FirewallReading, switch: PublicSwitch, own: Lock, 
         return Lock(admitted.grants, admitted.possible_grants)
     public = Lock(own.grants + admitted.grants, own.possible_grants + admitted.possible_grants, own.hops, own.admits)
     missing = around.missing
-    # A type that has no such child cannot be asked: SecuredByPerimeter without a known association is closed then.
-    askable = reading.row.configurations is not None and reading.index.live
-    if missing is None and switch.state == "secured" and not around.found and not around.complete and askable:
+    # Without the resource's own configurations (a type that has no such read, or one that failed), a perimeter outside
+    # the scanned scope may decide.
+    unseen = switch.state == "secured" and not around.found and not around.complete and reading.index.live
+    if missing is None and unseen:
         missing = around.read_error or Unread(
             CONFIGURATIONS, "a perimeter outside the scanned scope is not visible to this scan"
         )
