@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import Auth, Exposure, Lock, grant, possible
+from scanner.model.exposure import Auth, Exposure, Lock, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import absent_at_unknown_version, unknown_value
 from scanner.reach.firewall import firewall
 
 from .common import by_perimeter, host, local_auth, network_acls
@@ -31,16 +30,14 @@ NAME = "properties.customSubDomainName"
 def authentication(account: Resource) -> Lock:
     """Return the authentication lock.
 
-    An account without a custom subdomain uses the host of its region, which does not accept tokens."""
+    An account without a custom subdomain uses the host of its region, which does not accept tokens. With keys disabled
+    it accepts no keys there either (Azure Policy 71ef260a, 55eff01b), so the switch alone decides."""
     lock = KEYS.lock(account)
     value = account.get(NAME)
-    if isinstance(value, str) and value:
+    nameless = value == "" or (is_absent(value) and not account.api_version_unknown)
+    if not nameless or not lock.has(Auth.shared):
         return lock
     seen = account.evidence(NAME, "a name")
-    if not is_absent(value) and value != "":
-        return lock | possible(Auth.shared, unknown_value(NAME, value), seen)
-    if account.api_version_unknown:
-        return lock | possible(Auth.shared, absent_at_unknown_version(NAME), seen)
     return lock | grant(Auth.shared, seen, description="accepts only keys, because it has no custom subdomain")
 
 

@@ -8,15 +8,18 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import host, local_auth, moved
+from .common import host, local_auth, moved, secured_by_perimeter
 
 STORE = ResourceType("Microsoft.AppConfiguration/configurationStores", api="2024-06-01")
+# No stable version has this read: azure-mgmt-appconfiguration 6.0.0b2.
+PERIMETERS = STORE.child("networkSecurityPerimeterConfigurations", api="2025-08-01-preview", when=secured_by_perimeter)
 ACL = Firewall(
     empty="open",
     source="azure-app-configuration/howto-disable-public-access: automatic (null) allows public access until a private endpoint "
     "exists, and disables it from then on; a store has no address rules",
     name="Network rules",
     absent="auto",
+    configurations=PERIMETERS,
 )
 KEYS = local_auth(
     STORE,
@@ -26,7 +29,7 @@ KEYS = local_auth(
 MOVE = "The free tier has no private endpoints: move the store to a paid tier, and disable public network access there"
 
 
-@STORE.endpoints(data=("config",))
+@STORE.endpoints(data=("config",), reads=(PERIMETERS,))
 def endpoints(store: Resource, index: Index) -> Iterator[Exposure]:
     authentication = KEYS.lock(store)
     yield Exposure(

@@ -178,7 +178,7 @@ def placed(site: Resource, index: Index, usual: Lock, service: str) -> Lock:
     return private_only(hop, site.evidence(path), seen)
 
 
-def login(site: Resource) -> Lock:
+def login(site: Resource, index: Index) -> Lock:
     """Return the authentication lock of Easy Auth."""
     try:
         settings = site.child(LOGIN)
@@ -187,7 +187,7 @@ def login(site: Resource) -> Lock:
     if settings is None:
         seen = Evidence("config/authsettingsV2 properties.platform.enabled", ABSENT, True)
         return grant(Auth.anonymous, seen, description=NO_LOGIN)
-    return easy_auth(settings, LOGIN.path)
+    return easy_auth(settings, LOGIN.path, index)
 
 
 def behind(sign_in: Lock, own: Lock) -> Lock:
@@ -231,7 +231,7 @@ def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
         yield closed("app", "app", "the app is stopped", state, display_name="The app")
         yield closed("host-keys", "app", "the app is stopped", state, display_name="The function host")
     else:
-        sign_in = login(site)
+        sign_in = login(site, index)
         published_by = publishers(index).publishers(own_hosts(site))
         exposures = (app(site, reach, sign_in), host_keys(site, reach, sign_in), *functions(site, reach, sign_in))
         for each in (*exposures, *triggers(site, reach)):

@@ -141,13 +141,13 @@ def _named(lock: Lock, environment: Resource) -> Lock:
     return replace(lock, grants=grants, possible_grants=possible_grants)
 
 
-def sign_in_of(app: Resource, ingress: Any) -> Lock:
+def sign_in_of(app: Resource, ingress: Any, index: Index) -> Lock:
     """Return the authentication lock of the main port: Easy Auth, or none. TCP has none."""
     transport = get_path(ingress, "transport")
     seen = Evidence(f"{INGRESS}.transport", ABSENT if transport is MISSING else transport, "http")
     if same(transport, "tcp"):
         return grant(Auth.anonymous, seen, description=OVER_TCP)
-    sign_in = login(app)
+    sign_in = login(app, index)
     absent = is_absent(transport)
     if (absent and not app.api_version_unknown) or any(same(transport, each) for each in ("auto", "http", "http2")):
         return sign_in
@@ -163,11 +163,11 @@ INTERNAL_ONLY = Remedy(
 """What closes an ingress over TCP, which has no sign-in."""
 
 
-def login(app: Resource) -> Lock:
+def login(app: Resource, index: Index) -> Lock:
     found = app.children(LOGIN)
     current = next((each for each in found if each.name.lower() == "current"), None)
     if current is not None:
-        return easy_auth(current, "authConfigs/current")
+        return easy_auth(current, "authConfigs/current", index)
     if found.gap is not None:
         return possible(Auth.anonymous, found.gap)
     return grant(Auth.anonymous, Evidence("authConfigs", "none", "current"), description=NO_LOGIN)
@@ -181,7 +181,7 @@ def endpoints(app: Resource, index: Index) -> Iterator[Exposure]:
         yield closed("ingress", "app", NO_INGRESS, app.evidence(INGRESS), display_name=what)
         return
     reach = reach_of(app, index)
-    yield main_port(app, ingress, reach)
+    yield main_port(app, ingress, reach, index)
     for mapping in ports(ingress):
         yield port(app, mapping, reach)
     mappings = get_path(ingress, "additionalPortMappings")
@@ -198,7 +198,7 @@ def endpoints(app: Resource, index: Index) -> Iterator[Exposure]:
         )
 
 
-def main_port(app: Resource, ingress: Any, reach: Lock) -> Exposure:
+def main_port(app: Resource, ingress: Any, reach: Lock, index: Index) -> Exposure:
     what = "The container app"
     external = get_path(ingress, "external")
     path = f"{INGRESS}.external"
@@ -214,7 +214,7 @@ def main_port(app: Resource, ingress: Any, reach: Lock) -> Exposure:
         "ingress",
         "app",
         reach,
-        sign_in_of(app, ingress).with_switch(Cause("", path, value=False)),
+        sign_in_of(app, ingress, index).with_switch(Cause("", path, value=False)),
         display_name=what,
         address=address,
         remedies={"anonymous-access": INTERNAL_ONLY} if tcp else {},

@@ -10,7 +10,7 @@ from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import NotApplicable, Unread, Verdict, unknown_value
-from scanner.reach.firewall import Firewall, RuleList, firewall
+from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
 from scanner.reach.sources import as_possible
 
 from .common import host, local_auth, secured_by_perimeter
@@ -48,6 +48,12 @@ WITH_FILTER = replace(
     "caller that no rule allows",
     subnets=(RuleList("properties.virtualNetworkRules", id="id"),),
 )
+ONLY_PRIVATE = replace(
+    WITHOUT_FILTER,
+    empty="closed",
+    source="cosmos-db/how-to-configure-private-endpoints, Private Link combined with firewall rules: with private endpoints, and "
+    "without public traffic or a service endpoint, an account is accessible through the private endpoints only",
+)
 CLUSTER_ACL = Firewall(
     empty="closed",
     source='cosmos-db/mongodb/vcore/how-to-public-access: "If no firewall rules are added ... public network access is '
@@ -67,12 +73,25 @@ KEYS = local_auth(
 KEYS_STAY = ("enablemongo", "enablecassandra")
 
 
+def without_rules(account: Resource, index: Index) -> Lock:
+    """Return the network lock of an account without a filter.
+
+    With an approved private endpoint and no rule, the private endpoint alone leads in."""
+    lock = firewall(account, index, WITHOUT_FILTER)
+    if any(account.get(path) != [] for path in ("properties.ipRules", "properties.virtualNetworkRules")):
+        return lock
+    private = private_endpoints(account, index, WITHOUT_FILTER.endpoints)
+    if private.grants:
+        return firewall(account, index, ONLY_PRIVATE)
+    return as_possible(lock, private.possible_grants[0].missing) if private.possible_grants else lock
+
+
 def reach(account: Resource, index: Index) -> Lock:
     """Return the network lock. Virtual network rules are used only while the filter is on."""
     value = account.get(FILTER)
     if same(value, True):
         return firewall(account, index, WITH_FILTER)
-    lock = firewall(account, index, WITHOUT_FILTER)
+    lock = without_rules(account, index)
     known = is_absent(value) or same(value, False)
     if known or (lock.widest is not None and lock.widest.level == Reach.none):
         return lock

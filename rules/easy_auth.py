@@ -1,12 +1,17 @@
 """The platform sign-in of App Service and Container Apps ("Easy Auth").
 
-It counts as a lock only if it is enabled, excludes no path, and accepts accounts of a single tenant. A provider with
-open sign-up (a social provider, the Entra endpoints for all tenants) accepts accounts outside the organization.
+It counts as a lock only if it is enabled, excludes no path, and accepts accounts of the subscription's tenant alone. A
+provider with open sign-up (a social provider, the Entra endpoints for all tenants) accepts accounts that anyone can
+create; an issuer of another tenant accepts the accounts of that tenant. Allowed audiences do not matter: they select for
+which application a token was issued, and the issuer decides whose tokens are accepted.
 """
 
+import re
 from typing import Any
 
 from scanner.model.exposure import Auth, Lock, grant, possible
+from scanner.model.ids import subscription_of
+from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import ABSENT, Evidence, Unread, not_a_list, not_returned_or_unknown, unknown_value
@@ -27,15 +32,22 @@ ISSUERS = (
     "sts.windows.net",
     "sts.chinacloudapi.cn",
 )
+TENANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SOCIAL = ("apple", "facebook", "gitHub", "google", "legacyMicrosoftAccount", "twitter")
 # Members of a provider's entry once it is set up. An export shows the others as enabled, with an empty registration.
 CLIENT = ("clientId", "appId", "consumerKey")
 
 NO_LOGIN = "requires no platform sign-in (whether the app has its own sign-in is not visible)"
 ANY_ACCOUNT = "accepts accounts that anyone can create"
+ANOTHER_TENANT = "accepts accounts of another tenant"
+STATIC_WEB_APP = "azureStaticWebApps"
+ISSUER_OF_ENTRA = "registration.openIdIssuer"
+# azure-mgmt-web CustomOpenIdConnectProvider: the issuer and the document of a provider's endpoints.
+OPEN_ID = "registration.openIdConnectConfiguration"
+ISSUERS_OF_CUSTOM = (f"{OPEN_ID}.issuer", f"{OPEN_ID}.wellKnownOpenIdConfiguration")
 
 
-def easy_auth(config: Resource, where: str) -> Lock:
+def easy_auth(config: Resource, where: str, index: Index) -> Lock:
     """Return the authentication lock of the settings in `config`; `where` is their path below the app."""
     on = child_evidence(config, where, "properties.platform.enabled", True)
     if same(on.value, False):
@@ -51,7 +63,8 @@ def easy_auth(config: Resource, where: str) -> Lock:
     return (
         _requirement(config, where, on)
         or _excluded_paths(config, where)
-        or _providers(config, where, on) | _omitted_paths(config, where)
+        or _providers(config, where, on, index.subscriptions.get(subscription_of(config.id), ""))
+        | _omitted_paths(config, where)
     )
 
 
@@ -98,8 +111,8 @@ def _omitted_paths(config: Resource, where: str) -> Lock:
     return Lock()
 
 
-def _providers(config: Resource, where: str, on: Evidence) -> Lock:
-    """Return the lock of the weakest provider that is set up."""
+def _providers(config: Resource, where: str, on: Evidence, tenant: str) -> Lock:
+    """Return the lock of the weakest provider that is set up; `tenant`: of the subscription, "" if it is not known."""
     path = f"{where} properties.identityProviders"
     named = config.get("properties.identityProviders")
     entries: dict[str, Any] = named if isinstance(named, dict) else {}
@@ -114,10 +127,13 @@ def _providers(config: Resource, where: str, on: Evidence) -> Lock:
                 Auth.anonymous, Evidence(f"{path}.{name}", "set up", "no social login"), description=ANY_ACCOUNT
             )
         elif name.lower() == "azureactivedirectory":
-            lock |= _entra(entry, f"{path}.{name}.registration.openIdIssuer", on)
+            lock |= _entra(entry, f"{path}.{name}.{ISSUER_OF_ENTRA}", on, tenant)
         elif name.lower() == "customopenidconnectproviders" and isinstance(entry, dict):
-            lock |= _custom(entry, f"{path}.{name}")
-        elif name.lower() not in (each.lower() for each in (*SOCIAL, "azureStaticWebApps")):
+            lock |= _custom(entry, f"{path}.{name}", on, tenant)
+        elif name.lower() == STATIC_WEB_APP.lower() and (_set_up(entry) or _malformed(entry)):
+            missing = Unread(f"{path}.{name}", "what the static web app asks of its visitors is not visible")
+            lock |= possible(Auth.anonymous, missing)
+        elif name.lower() not in (each.lower() for each in (*SOCIAL, STATIC_WEB_APP)):
             lock |= possible(Auth.anonymous, Unread(f"{path}.{name}", "unrecognized provider"))
     if lock.grants or lock.possible_grants:
         return lock
@@ -137,25 +153,48 @@ def _set_up(entry: Any) -> bool:
     return any(get_path(registration, each) not in (MISSING, None, "") for each in CLIENT)
 
 
-def _entra(entry: Any, path: str, on: Evidence) -> Lock:
-    issuer = get_path(entry, "registration.openIdIssuer")
+def _entra(entry: Any, path: str, on: Evidence, tenant: str) -> Lock:
+    issuer = get_path(entry, ISSUER_OF_ENTRA)
     if issuer in (MISSING, None, "") and not _set_up(entry):
         return Lock()
-    seen = Evidence(path, ABSENT if issuer is MISSING else issuer, "the issuer of a single tenant")
+    return _issued(issuer, path, on, tenant)
+
+
+def _issued(issuer: Any, path: str, on: Evidence, tenant: str) -> Lock:
+    """Return the lock of an issuer: whose accounts it signs in."""
+    seen = Evidence(path, ABSENT if issuer is MISSING else issuer, f"the issuer of the tenant {tenant}".rstrip())
     parts = [each for each in issuer.lower().split("/") if each] if isinstance(issuer, str) else []
-    host, tenant = (parts[1], parts[2]) if len(parts) > 2 and parts[0] == "https:" else ("", "")
-    if host in ISSUERS and tenant in EVERY_TENANT:
+    host, theirs = (parts[1], parts[2]) if len(parts) > 2 and parts[0] == "https:" else ("", "")
+    if host not in ISSUERS or theirs in ("{tenantid}", "v2.0"):
+        return possible(Auth.anonymous, Unread(path, "the tenant that issues the tokens is not known"), seen)
+    if theirs in EVERY_TENANT:
         return grant(Auth.anonymous, seen, description=ANY_ACCOUNT)
-    if host in ISSUERS and tenant not in ("{tenantid}", "v2.0"):
-        return grant(Auth.identity, on, seen)
-    return possible(Auth.anonymous, Unread(path, "the tenant that issues the tokens is not known"), seen)
+    if not TENANT_ID.fullmatch(theirs):
+        missing = Unread(
+            path, "it names a tenant by its domain, which cannot be compared with the subscription's tenant"
+        )
+        return possible(Auth.anonymous, missing, seen)
+    if not tenant:
+        return possible(Auth.anonymous, Unread(path, "the tenant of the subscription is not known"), seen)
+    if theirs != tenant.lower():
+        return grant(Auth.anonymous, seen, description=ANOTHER_TENANT)
+    return grant(Auth.identity, on, seen)
 
 
-def _custom(entries: dict[str, Any], path: str) -> Lock:
+def _custom(entries: dict[str, Any], path: str, on: Evidence, tenant: str) -> Lock:
     lock = Lock()
     for name, entry in entries.items():
-        if not same(get_path(entry, "enabled"), False):
-            lock |= possible(
-                Auth.anonymous, Unread(f"{path}.{name}", "it is not visible whether anyone can sign up there")
-            )
+        if same(get_path(entry, "enabled"), False):
+            continue
+        named = [(each, get_path(entry, each)) for each in ISSUERS_OF_CUSTOM]
+        known = [(each, value) for each, value in named if _is_of_entra(value)]
+        for each, issuer in known:
+            lock |= _issued(issuer, f"{path}.{name}.{each}", on, tenant)
+        if len(known) < sum(value not in (MISSING, None, "") for _, value in named) or not known:
+            missing = Unread(f"{path}.{name}", "it is not visible whether anyone can sign up there")
+            lock |= possible(Auth.anonymous, missing)
     return lock
+
+
+def _is_of_entra(issuer: Any) -> bool:
+    return isinstance(issuer, str) and any(issuer.lower().startswith(f"https://{host}/") for host in ISSUERS)

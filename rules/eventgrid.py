@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, closed, grant
+from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, closed, grant, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
@@ -10,12 +10,14 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import host, local_auth, perhaps_off
+from .common import by_perimeter, host, local_auth, perhaps_off
 
 API = "2025-02-15"
 TOPIC = ResourceType("Microsoft.EventGrid/topics", "Microsoft.EventGrid/domains", api=API)
 NAMESPACE = ResourceType("Microsoft.EventGrid/namespaces", api=API)
 
+# No stable version has this read: azure-mgmt-eventgrid 10.5.0b2. Namespaces have none (PerimeterResourceType).
+PERIMETERS = TOPIC.child("networkSecurityPerimeterConfigurations", api="2025-07-15-preview", when=by_perimeter)
 ACL = Firewall(
     empty="open",
     source="event-grid/network-security: by default topics and domains are reachable from the internet; azure-mgmt-eventgrid: "
@@ -24,6 +26,7 @@ ACL = Firewall(
     absent="enabled",
     addresses=(RuleList("properties.inboundIpRules", address="ipMask", action="action"),),
 )
+TOPIC_ACL = replace(ACL, configurations=PERIMETERS)
 KEYS = local_auth(
     TOPIC,
     source="azure-mgmt-eventgrid: the default value of disableLocalAuth is false",
@@ -37,7 +40,7 @@ MQTT = Switch(
 )
 
 
-@TOPIC.endpoints(data=("publish",))
+@TOPIC.endpoints(data=("publish",), reads=(PERIMETERS,))
 def topic_endpoints(topic: Resource, index: Index) -> Iterator[Exposure]:
     what = "The Event Grid domain" if topic.type.lower().endswith("/domains") else "The Event Grid topic"
     # Azure Policy 1adadefe excludes topics of this kind: they run in the customer's Kubernetes cluster.
@@ -46,7 +49,9 @@ def topic_endpoints(topic: Resource, index: Index) -> Iterator[Exposure]:
         yield closed("publish", "data", why, topic.evidence("kind"), display_name=what)
         return
     address = host(topic, "properties.endpoint")
-    yield Exposure("publish", "data", firewall(topic, index, ACL), KEYS.lock(topic), display_name=what, address=address)
+    yield Exposure(
+        "publish", "data", firewall(topic, index, TOPIC_ACL), KEYS.lock(topic), display_name=what, address=address
+    )
 
 
 KEYS_STAY = (

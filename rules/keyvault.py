@@ -1,6 +1,7 @@
 """Key Vault: vaults and managed HSMs, their firewalls, deletion, access policies, and expiry dates of keys and secrets."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from scanner.model.exposure import Auth, Exposure, grant
 from scanner.model.index import Index
@@ -41,6 +42,16 @@ HSM_ACL = network_acls(
 )
 TOKEN = grant(Auth.identity, Evidence("every call", "requires a Microsoft Entra ID token"))
 
+# azure-mgmt-keyvault KeyPermissions, SecretPermissions, CertificatePermissions, StoragePermissions, without those of
+# later years (release, rotate and the rotation policy): a policy that was given everything before them lacks these.
+EVERY = {
+    "keys": "get list update create import delete recover backup restore decrypt encrypt unwrapKey wrapKey verify sign",
+    "secrets": "get list set delete recover backup restore",
+    "certificates": "get list update create import delete recover backup restore managecontacts manageissuers getissuers "
+    "listissuers setissuers deleteissuers",
+    "storage": "get list delete set update regeneratekey recover backup restore getsas listsas deletesas setsas",
+}
+
 
 @VAULT.endpoints(data=("vault",))
 def vault_endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
@@ -54,6 +65,24 @@ def hsm_endpoints(hsm: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure("hsm", "data", firewall(hsm, index, HSM_ACL), TOKEN, display_name="The managed HSM", address=address)
 
 
+def granted(permissions: dict[str, Any], *, purge_works: bool) -> list[str]:
+    """Return what an access policy grants too widely: every permission, as `all` or by name, or purge.
+
+    The portal and Terraform write each permission by its name.
+    """
+    found: list[str] = []
+    for group, names in permissions.items():
+        held = {each.lower() for each in names if isinstance(each, str)} if isinstance(names, list) else set()
+        every = EVERY.get(group.lower(), "").lower().split()
+        if "all" in held:
+            found.append("all")
+        elif "purge" in held and every and held.issuperset(every):
+            found.append(f"every permission on {group.lower()}")
+        elif "purge" in held and purge_works:
+            found.append(f"purge of {group.lower()}")
+    return found
+
+
 def policy_grants_all(vault: Resource, index: Index) -> Verdict:
     if same(vault.get("properties.enableRbacAuthorization"), True):
         return NotApplicable("the vault uses Azure RBAC, so its access policies have no effect")
@@ -62,23 +91,30 @@ def policy_grants_all(vault: Resource, index: Index) -> Verdict:
     policies = vault.items(path)
     if not policies:
         return NotApplicable("it has no access policy")
+    # key-vault/general/soft-delete-overview: with purge protection, nothing can be purged before its retention ends.
+    purge_works = not same(vault.get("properties.enablePurgeProtection"), True)
     wide, unrecognized, causes = [], [], []
     for place, policy in enumerate(policies):
         permissions = get_path(policy, "permissions")
-        groups = list(permissions.values()) if isinstance(permissions, dict) else [str(permissions)]
+        groups = permissions if isinstance(permissions, dict) else {"": str(permissions)}
         who = str(get_path(policy, "objectId"))
-        if any(same(each, "all") for group in groups if isinstance(group, list) for each in group):
-            wide.append(who)
+        too_much = granted(groups, purge_works=purge_works)
+        if too_much:
+            wide.append(f"{', '.join(dict.fromkeys(too_much))} for {who}")
             value = {**policy, "permissions": {key: ["get", "list"] for key in ("keys", "secrets", "certificates")}}
             causes.append(Cause("", path, policy, value, text=who, place=place))
-        elif any(group is not None and not isinstance(group, list) for group in groups):
+        elif any(not is_absent(group) and not _is_list_of_names(group) for group in groups.values()):
             unrecognized.append(who)
     if wide:
-        seen = Evidence(f"{path}[].permissions", [f"all for {who}" for who in wide], "the permissions in use")
+        seen = Evidence(f"{path}[].permissions", wide, "the permissions in use")
         return Fail((seen,), causes=tuple(causes))
     if unrecognized:
         return unknown(not_returned(f"{path}[].permissions", "lists of permissions"))
-    return Pass((Evidence(f"{path}[].permissions", f"{len(policies)} policies, none grants all"),))
+    return Pass((Evidence(f"{path}[].permissions", f"{len(policies)} policies, none grants all or purge"),))
+
+
+def _is_list_of_names(group: Any) -> bool:
+    return isinstance(group, list) and all(isinstance(each, str) for each in group)
 
 
 def deployment_access(vault: Resource, index: Index) -> Verdict:

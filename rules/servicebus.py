@@ -8,7 +8,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
-from .common import host, moved
+from .common import by_perimeter, host, moved
 from .messaging import acl, keys, keys_on, rule_set_of
 
 NAMESPACE = ResourceType("Microsoft.ServiceBus/namespaces", api="2024-01-01")
@@ -18,11 +18,14 @@ WITHOUT_FIREWALL = ("Basic", "Standard")
 
 RULE_SET = rule_set_of(NAMESPACE, WITHOUT_FIREWALL)
 RULES = NAMESPACE.child("authorizationRules", when=keys_on)
+# azure-mgmt-servicebus 10.0.0: the first stable version that has this read.
+PERIMETERS = NAMESPACE.child("networkSecurityPerimeterConfigurations", api="2026-01-01", when=by_perimeter)
 ACL = acl(
     RULE_SET,
     WITHOUT_FIREWALL,
     "service-bus-messaging/service-bus-ip-filtering: a rule set that denies by default but has no rule blocks nothing; "
     "azure-mgmt-servicebus: public network access is enabled by default",
+    PERIMETERS,
     lacks="has neither private endpoints nor rules for virtual networks",
 )
 KEYS = keys(NAMESPACE, "Azure Policy cfb11c26: every value except true is non-compliant")
@@ -32,7 +35,7 @@ MOVE = (
 )
 
 
-@NAMESPACE.endpoints(data=("messages",), reads=(RULE_SET,))
+@NAMESPACE.endpoints(data=("messages",), reads=(RULE_SET, PERIMETERS))
 def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     authentication = KEYS.lock(namespace)
     yield Exposure(

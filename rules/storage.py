@@ -35,7 +35,7 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import RuleList, firewall
+from scanner.reach.firewall import RuleList, bypass_values, firewall
 
 from .common import child_evidence, host, network_acls, secured_by_perimeter
 
@@ -119,6 +119,7 @@ COMMON_ACL = network_acls(
 ACL = replace(
     COMMON_ACL,
     addresses=(*COMMON_ACL.addresses, RuleList("properties.networkAcls.ipv6Rules", address="value")),
+    bypass_other=("Logging", "Metrics"),
     instances=(RuleList("properties.networkAcls.resourceAccessRules", id="resourceId"),),
 )
 KEYS = ACCOUNT.local_auth(
@@ -134,15 +135,19 @@ KEYS = ACCOUNT.local_auth(
 def keys(account: Resource, service: str) -> Lock:
     """Return the authentication lock of a service.
 
-    The account's switch sets it; the newer switch of the service can only restrict it."""
+    The account's switch sets it; the newer switch of the service can restrict it. Nothing documents which one wins where
+    the service's is on and the account's is off."""
     lock = KEYS.lock(account)
     path = f"properties.allowSharedKeyAccessForServices.{'blob' if service == 'dfs' else service}.enabled"
     value = account.get(path)
-    if is_absent(value) or same(value, True):
+    if is_absent(value) or (same(value, True) and lock.has(Auth.shared)):
         return lock
     if same(value, False):
         return grant(Auth.identity, account.evidence(path, False))
-    return lock | possible(Auth.shared, unknown_value(path, value), account.evidence(path, False))
+    missing = unknown_value(path, value)
+    if same(value, True):
+        missing = Unread(path, f"it contradicts {KEYS.path}, and which one wins is not documented")
+    return lock | possible(Auth.shared, missing, account.evidence(path, False))
 
 
 def anonymous_containers(account: Resource) -> Lock:
@@ -241,6 +246,44 @@ def _gated(reach: Lock, on: Lock) -> Lock:
     return reach
 
 
+# storage/common/storage-network-security, Exceptions: "Allow read access to storage logging/metrics from any network".
+# The logs are blobs in $logs, the metrics are tables: storage/common/storage-analytics.
+EXCEPTIONS = (
+    ("Logging", "exception/logging", "blob", "The storage logging endpoint ($logs)"),
+    ("Metrics", "exception/metrics", "table", "The storage metrics endpoint"),
+)
+READ_ONLY = "the exception allows reading logs or metrics of requests, not the data of the account"
+
+
+def exceptions(account: Resource, index: Index, reach: Lock) -> Iterator[Exposure]:
+    """Yield what the firewall's exceptions let anyone with a credential read, where the firewall blocks the rest."""
+    seen = account.evidence(ACL.bypass, "AzureServices or None")
+    values = bypass_values(account, ACL)
+    keep = "AzureServices" if any(same(each, "AzureServices") for each in values) else "None"
+    if reach.widest is not None and reach.widest.level == Reach.internet:
+        return
+    for value, endpoint, service, what in EXCEPTIONS:
+        if service not in services(account) or not any(same(each, value) for each in values):
+            continue
+        hop = Hop("firewall", ACL.name, f"exception: {value} can be read from any network")
+        yield Exposure(
+            endpoint,
+            "data",
+            firewall(account, index, ACL, grant(Reach.internet, seen, hops=(hop,))),
+            keys(account, service),
+            display_name=what,
+            address=host(account, f"properties.primaryEndpoints.{service}"),
+            max_severity=Severity.medium,
+            justification=READ_ONLY,
+            remedies={
+                "network": Remedy(
+                    commands=(f"az storage account update --ids {{id}} --bypass {keep}",),
+                    changes=(Edit("", ACL.bypass, keep),),
+                )
+            },
+        )
+
+
 NFS_ARGUMENT = (
     "NFS has no authentication by design and accepts traffic from virtual networks only "
     "(storage/blobs/network-file-system-protocol-support): from your own network the severity is low"
@@ -327,7 +370,7 @@ def _nfs_reach(reach: Lock) -> Lock:
 
 
 @ACCOUNT.endpoints(
-    data=("blob", "blob/*", "dfs", "file", "queue", "table", "sftp", "nfs"),
+    data=("blob", "blob/*", "dfs", "file", "queue", "table", "exception/*", "sftp", "nfs"),
     app=("web",),
     reads=(BLOB_SERVICE, CONTAINERS, SHARES, USERS, PERIMETERS),
 )
@@ -352,6 +395,7 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
             address=host(account, f"properties.primaryEndpoints.{name}"),
         )
     yield from containers(account, reach)
+    yield from exceptions(account, index, reach)
     yield static_site(account, reach) if "web" in served else _not_served(account, "web")
     yield sftp(account, reach) if "sftp" in served else _not_served(account, "sftp")
     yield nfs(account, reach) if "nfs" in served else _not_served(account, "nfs")

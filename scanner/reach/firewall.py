@@ -17,12 +17,14 @@ from scanner.reach.firewall_row import Firewall, RuleList
 from scanner.reach.firewall_rules import (
     FirewallReading,
     allows,
+    bypass_values,
     default_action,
     entries_of,
     entry_cause,
     rules_lock,
     text_member,
     trusted_access,
+    unknown_bypass,
 )
 from scanner.reach.perimeters import CONFIGURATIONS, Perimeters, perimeters
 from scanner.reach.private_endpoints import private_endpoints
@@ -169,9 +171,13 @@ def _maybe_injected(resource: Resource, row: Firewall) -> tuple[PossibleGrant, .
 
 def _own(reading: FirewallReading, switch: PublicSwitch, rules: Lock | None) -> Lock:
     """Return the lock that the switch and the rules of the resource itself set."""
+    if switch.state == "secured" and switch.possible is None:
+        # private-link/network-security-perimeter-transition: SecuredByPerimeter refuses trusted services too.
+        return Lock()
     if switch.state != "enabled" and switch.possible is None:
-        return Lock(admits=trusted_access(reading))
+        return Lock(possible_grants=unknown_bypass(reading), admits=trusted_access(reading))
     lock = rules if rules is not None else rules_lock(reading)
+    lock |= Lock(possible_grants=unknown_bypass(reading))
     public = reading.row.public
     off = Cause(reading.resource.id, public, value=reading.row.disabled[0]) if public else None
     ways = tuple(grant.with_evidence(switch.seen, off) for grant in lock.grants if grant.level)
@@ -191,9 +197,10 @@ def _with_perimeters(reading: FirewallReading, switch: PublicSwitch, own: Lock, 
         return Lock(admitted.grants, admitted.possible_grants)
     public = Lock(own.grants + admitted.grants, own.possible_grants + admitted.possible_grants, own.hops, own.admits)
     missing = around.missing
-    # A type that has no such child cannot be asked: SecuredByPerimeter without a known association is closed then.
-    askable = reading.row.configurations is not None and reading.index.live
-    if missing is None and switch.state == "secured" and not around.found and not around.complete and askable:
+    # Without the resource's own configurations (a type that has no such read, or one that failed), a perimeter outside
+    # the scanned scope may decide.
+    unseen = switch.state == "secured" and not around.found and not around.complete and reading.index.live
+    if missing is None and unseen:
         missing = around.read_error or Unread(
             CONFIGURATIONS, "a perimeter outside the scanned scope is not visible to this scan"
         )
@@ -233,6 +240,7 @@ __all__ = [
     "Firewall",
     "RuleList",
     "allowed_subnets",
+    "bypass_values",
     "firewall",
     "injection_subnet",
     "private_endpoints",

@@ -46,7 +46,9 @@ class Firewall:
     - `zero`: the address 0.0.0.0 (or the range from it to itself) allows every Azure tenant. Elsewhere it allows no
       one.
     - `filter`: a path whose value true makes an empty rule list closed (Cosmos DB).
-    - `bypass`: the path of the bypass for trusted services; `bypass_off`: its values that allow no service.
+    - `bypass`: the path of the bypass, a value or several with commas between. `bypass_off`: values that allow no one;
+      `bypass_trusted`: values that allow trusted Microsoft services; `bypass_other`: values that allow something else,
+      which the service file rates. Any other value makes the lock inconclusive.
     - `endpoints`: where private endpoint connections are: an inline path, a child, None without any.
     - `injected`: paths; one that has a value puts the resource into a virtual network, whatever the switch says.
     - `sku_without_network_rules`: the path of the SKU, the values on which the rule lists do not exist or are not
@@ -79,6 +81,8 @@ class Firewall:
     filter: str = ""
     bypass: str = ""
     bypass_off: tuple[Any, ...] = ("None", "", False)
+    bypass_trusted: tuple[Any, ...] = ("AzureServices", True)
+    bypass_other: tuple[str, ...] = ()
     endpoints: str | Read | None = "properties.privateEndpointConnections"
     injected: tuple[str, ...] = ()
     sku_without_network_rules: tuple[str, tuple[str, ...], tuple[str, ...]] = ("", (), ())

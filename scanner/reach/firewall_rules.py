@@ -302,13 +302,34 @@ def trusted_access(reading: FirewallReading) -> tuple[str, ...]:
     if holder is None:
         return ()
     found: list[str] = []
-    value = holder.get(row.bypass) if row.bypass else MISSING
-    if not is_absent(value) and not any(same(value, each) for each in row.bypass_off):
+    if any(_is_one_of(each, row.bypass_trusted) for each in bypass_values(holder, row)):
+        value = holder.get(row.bypass)
         found.append(f"trusted Microsoft services are still allowed ({row.bypass} is {value})")
     for rules in row.instances:
         entries, _ = entries_of(reading, rules)
         found += [f"the resource {text_member(entry, rules.id) or 'without an id'}" for entry in entries[:MAX_LISTED]]
     return tuple(found)
+
+
+def bypass_values(holder: Resource, row: Firewall) -> list[Any]:
+    """Return the values of a bypass; [] where it is absent."""
+    value = holder.get(row.bypass) if row.bypass else MISSING
+    if is_absent(value):
+        return []
+    return [each.strip() for each in value.split(",")] if isinstance(value, str) else [value]
+
+
+def unknown_bypass(reading: FirewallReading) -> tuple[PossibleGrant, ...]:
+    """Return a possible grant where the bypass has a value that is not known, because it may allow anyone."""
+    row, holder = reading.row, reading.holder
+    known = (*row.bypass_off, *row.bypass_trusted, *row.bypass_other)
+    if holder is None or all(_is_one_of(each, known) for each in bypass_values(holder, row)):
+        return ()
+    return (PossibleGrant(Reach.internet, unknown_value(row.bypass, holder.get(row.bypass))),)
+
+
+def _is_one_of(value: Any, known: tuple[Any, ...]) -> bool:
+    return any(same(value, each) for each in known)
 
 
 def text_member(entry: Any, path: str) -> str:

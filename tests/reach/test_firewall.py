@@ -129,8 +129,15 @@ def test_bypass_is_reported_and_is_no_reach() -> None:
     assert lock.admits == (
         "trusted Microsoft services are still allowed (properties.networkAcls.bypass is AzureServices)",
     )
-    lock = evaluated("storage", acl(bypass="Logging, Metrics, AzureServices"))
-    assert "Logging, Metrics, AzureServices" in lock.admits[0]
+    lock = evaluated("vault", acl(bypass="None, AzureServices"))
+    assert "None, AzureServices" in lock.admits[0]
+    assert reach(evaluated("vault", acl(bypass="AzureServices, Backups"))) == "unknown, may internet"
+    assert (
+        reach(evaluated("vault", acl(bypass="Backups") | {"publicNetworkAccess": "Disabled"}))
+        == "unknown, may internet"
+    )
+    secured = acl(bypass="AzureServices") | {"publicNetworkAccess": "SecuredByPerimeter"}
+    assert evaluated("storage", secured, children={shapes.STORAGE_PERIMETERS: []}).admits == ()
     assert evaluated("vault", acl("Allow", bypass="AzureServices")).admits == ()
     assert evaluated("vault", acl(bypass="None")).admits == ()
 
