@@ -1,8 +1,8 @@
 """How often each rule fails and is inconclusive on the recorded resources: `make noise`.
 
-Prints a Markdown table, one row a rule, the noisiest first: its severity, the recorded resources that it applies to,
-the percentage that fails, the percentage that is inconclusive, and its most frequent reason for that. Where the recordings
-lack a resource's properties or a read below it, the verdict says nothing about the rule: a column of its own.
+Prints a Markdown table, one row a rule, the noisiest first: severity, recorded resources that the rule applies to, the
+percentages that fail and that are inconclusive, and the most frequent reason for the latter. Where the recordings lack
+a resource's properties or a read below it, the verdict says nothing about the rule: a column of its own.
 
 The recordings come from the tests of tools, so that few of them are hardened: a percentage shows what a rule says of a
 resource with the defaults of its day.
