@@ -301,21 +301,17 @@ def main_tls(gateway: Resource) -> Verdict:
             return Pass((seen,))
         return Fail((seen,)) if lowest.lower() in ("tlsv1_0", "tlsv1_1") else unknown(unknown_value(seen.path))
     path = "properties.sslPolicy.policyName"
-    chosen = gateway.has(path)
-    if not chosen:
+    if not gateway.has(OWN_TLS):
         path = "properties.defaultPredefinedSslPolicy"
+    if not gateway.has(OWN_TLS) and not gateway.has(path):
+        # No gateway serves TLS 1.0 or 1.1 by default: application-gateway-tls-version-retirement.
+        if gateway.api_version_unknown:
+            return unknown(absent_at_unknown_version(OWN_TLS))
+        return Pass((gateway.evidence(OWN_TLS),))
     name, seen = gateway.require(path), gateway.evidence(path, "AppGwSslPolicy20220101")
     if any(same(name, each) for each in PREDEFINED_OLD):
         return Fail((seen,))
-    if not any(same(name, each) for each in PREDEFINED):
-        return unknown(unknown_value(path))
-    return Pass((seen,)) if chosen else unknown(Unread("properties.sslPolicy", DEFAULT_TLS), evidence=(seen,))
-
-
-# application-gateway-ssl-policy-overview: AppGwSslPolicy20150501 (TLS 1.0) before api-version 2023-02-01.
-DEFAULT_TLS = (
-    "no policy is set, and the default depends on the api-version that created the gateway, which Azure does not return"
-)
+    return Pass((seen,)) if any(same(name, each) for each in PREDEFINED) else unknown(unknown_value(path))
 
 
 def gateway_plain_http(gateway: Resource, index: Index) -> Verdict:
