@@ -23,6 +23,7 @@ from scanner.model.verdict import (
 )
 from scanner.reach.networks import fabric_of, key_of
 from scanner.reach.open_ports import broad_allow_rules
+from scanner.reach.owners import rated
 from scanner.reach.peerings import is_connected
 from scanner.reach.sources import in_own_tenant
 from scanner.reach.topology import groups_on_paths, topology
@@ -172,7 +173,8 @@ def peered_externally(network: Resource, index: Index) -> Verdict:
     ]
     if foreign:
         seen = Evidence(f"{path}[].{remote}", [get_path(each, remote) for each in foreign], "networks of this tenant")
-        return Fail((seen, *peering_evidence(foreign, path)))
+        severity, message = rated(network, index, [str(get_path(each, remote)) for each in foreign], "peered network")
+        return Fail((seen, *peering_evidence(foreign, path)), message, severity)
     if not all(isinstance(each, str) for each in ids):
         raise not_returned(f"{path}[].{remote}")
     return Pass((Evidence(f"{path}[].{remote}", ids), *peering_evidence(live, path)))
@@ -435,5 +437,9 @@ def approves_external_subscriptions(service: Resource, index: Index) -> Verdict:
     found = rows(service, path)
     foreign = [each for each in found if each == "*" or not in_own_tenant(service, index, f"/subscriptions/{each}")]
     if foreign:
-        return Fail((Evidence(path, foreign, "subscriptions of this tenant"),))
+        seen = Evidence(path, foreign, "subscriptions of this tenant")
+        if "*" in foreign:
+            return Fail((seen,))
+        severity, message = rated(service, index, [f"/subscriptions/{each}" for each in foreign], "subscription")
+        return Fail((seen,), message, severity)
     return Pass((service.evidence(path),))

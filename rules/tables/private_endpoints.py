@@ -14,6 +14,7 @@ from scanner.model.verdict import (
     not_returned_or_unknown,
     unknown,
 )
+from scanner.reach.owners import rated
 from scanner.reach.sources import in_own_tenant
 
 PATH = "properties.privateEndpointConnections"
@@ -45,14 +46,15 @@ def pending(resource: Resource, index: Index) -> Verdict:
 
 
 def foreign(resource: Resource, index: Index) -> Verdict:
-    """Fail where an approved private endpoint is in an external subscription."""
+    """Fail where an approved private endpoint is in an external subscription: medium if that is proven another tenant."""
     if hidden(resource):
         return unknown(absent_at_unknown_version(PATH))
     rows = [(get_path(each, STATE), get_path(each, TARGET)) for each in resource.items(PATH)]
     approved = [target for status, target in rows if same(status, "Approved")]
     others = [each for each in approved if isinstance(each, str) and each and not in_own_tenant(resource, index, each)]
     if others:
-        return Fail((Evidence(f"{PATH}[].{TARGET}", others, "endpoints in your own tenant"),))
+        severity, message = rated(resource, index, others, "private endpoint")
+        return Fail((Evidence(f"{PATH}[].{TARGET}", others, "endpoints in your own tenant"),), message, severity)
     unclear = [status for status, _ in rows if not any(same(status, each) for each in (*SETTLED, "Pending"))]
     if unclear or not all(isinstance(each, str) and each for each in approved):
         return unknown(Unread(PATH, "Azure did not return who connects, or returned an unrecognized state"))

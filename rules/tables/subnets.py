@@ -6,6 +6,7 @@ from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned, unknown
 from scanner.reach.firewall import AllowedSubnets, Firewall, allowed_subnets
+from scanner.reach.owners import rated
 from scanner.reach.sources import in_own_tenant
 
 
@@ -34,7 +35,8 @@ def subnets_verdict(resource: Resource, index: Index, known: AllowedSubnets) -> 
         return NotApplicable(known.not_used)
     others = [each for each in known.ids if each and not in_own_tenant(resource, index, each)]
     if others:
-        return Fail((Evidence(path, others, "subnets in your own tenant"),))
+        severity, message = rated(resource, index, others, "subnet")
+        return Fail((Evidence(path, others, "subnets in your own tenant"),), message, severity)
     if known.missing is not None:
         return unknown(known.missing)
     if not all(known.ids):

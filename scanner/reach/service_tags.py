@@ -19,7 +19,7 @@ HDINSIGHT: Final = "Microsoft Learn: hdinsight/hdinsight-service-tags"
 PUBLISHED: Final = "Microsoft Download Center 56519: Azure IP Ranges and Service Tags - Public Cloud"
 DOMAIN_SERVICES: Final = "Microsoft Learn: entra/identity/domain-services/network-considerations"
 INSTANCES: Final = "Microsoft Learn: azure-sql/managed-instance/connectivity-architecture-overview"
-STAFF_POLICY: Final = "rules that Microsoft's policy M365NetIso adds to network security groups of its own subscriptions"
+STAFF_POLICY: Final = "rules that Microsoft's policy M365NetIso adds to network security groups of its own"
 
 
 @dataclass(frozen=True, slots=True)

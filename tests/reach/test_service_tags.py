@@ -5,28 +5,118 @@ import pytest
 from scanner.reach.service_tags import SERVICE_TAGS, STAFF_POLICY, service_tag
 
 # The tags of the page service-tags-overview, and of the list "Azure IP Ranges and Service Tags - Public Cloud".
-PUBLISHED = """
-    ActionGroup ApiManagement AppConfiguration AppService AppServiceManagement ApplicationInsightsAvailability
-    AutonomousDevelopmentPlatform AzureActiveDirectory AzureActiveDirectoryDomainServices AzureAdvancedThreatProtection
-    AzureArcInfrastructure AzureAttestation AzureBackup AzureBotService AzureCloud AzureCognitiveSearch AzureConnectors
-    AzureContainerAppsService AzureContainerRegistry AzureCosmosDB AzureDatabricks AzureDataExplorerManagement
-    AzureDataLake AzureDevOps AzureDevSpaces AzureDeviceUpdate AzureDigitalTwins AzureEventGrid AzureFrontDoor
-    AzureFrontDoor.Backend AzureFrontDoor.FirstParty AzureFrontDoor.Frontend AzureFrontDoor.MicrosoftSecurity
-    AzureHealthcareAPIs AzureInformationProtection AzureIoTHub AzureKeyVault AzureLoadBalancer
-    AzureLoadTestingInstanceManagement AzureMachineLearning AzureMachineLearningInference AzureManagedGrafana
-    AzureMonitor AzureMonitorForSAP AzureOpenDatasets AzurePlatformDNS AzurePlatformIMDS AzurePlatformLKM AzurePortal
-    AzureResourceManager AzureSecurityCenter AzureSentinel AzureSignalR AzureSiteRecovery AzureSphere AzureSpringCloud
-    AzureStack AzureTrafficManager AzureUpdateDelivery AzureWebPubSub BatchNodeManagement ChaosStudio
-    CognitiveServicesFrontend CognitiveServicesManagement CopilotActions DataFactory DataFactoryManagement
-    Dynamics365BusinessCentral Dynamics365ForMarketingEmail EOPExternalPublishedIPs EventHub GatewayManager Grafana
-    GuestAndHybridManagement HDInsight Internet KustoAnalytics LogicApps LogicAppsManagement M365LighthouseProd
-    M365ManagementActivityApi M365ManagementActivityApiWebhook Marketplace MicrosoftAzureFluidRelay
-    MicrosoftCloudAppSecurity MicrosoftContainerRegistry MicrosoftDefenderForEndpoint
-    MicrosoftPurviewPolicyDistribution OneDsCollector PowerBI PowerPlatformInfra PowerPlatformPlex PowerQueryOnline
-    SCCservice Scuba SecurityCopilot SerialConsole ServiceBus ServiceFabric Sql SqlManagement Storage StorageMover
-    StorageSyncService SystemServiceAzureSpringAppsResourceProvider VideoIndexer VirtualNetwork WindowsAdminCenter
-    WindowsVirtualDesktop ZeroTrustSegmentation
-""".split()
+PUBLISHED = [
+    "ActionGroup",
+    "ApiManagement",
+    "AppConfiguration",
+    "AppService",
+    "AppServiceManagement",
+    "ApplicationInsightsAvailability",
+    "AutonomousDevelopmentPlatform",
+    "AzureActiveDirectory",
+    "AzureActiveDirectoryDomainServices",
+    "AzureAdvancedThreatProtection",
+    "AzureArcInfrastructure",
+    "AzureAttestation",
+    "AzureBackup",
+    "AzureBotService",
+    "AzureCloud",
+    "AzureCognitiveSearch",
+    "AzureConnectors",
+    "AzureContainerAppsService",
+    "AzureContainerRegistry",
+    "AzureCosmosDB",
+    "AzureDatabricks",
+    "AzureDataExplorerManagement",
+    "AzureDataLake",
+    "AzureDevOps",
+    "AzureDevSpaces",
+    "AzureDeviceUpdate",
+    "AzureDigitalTwins",
+    "AzureEventGrid",
+    "AzureFrontDoor",
+    "AzureFrontDoor.Backend",
+    "AzureFrontDoor.FirstParty",
+    "AzureFrontDoor.Frontend",
+    "AzureFrontDoor.MicrosoftSecurity",
+    "AzureHealthcareAPIs",
+    "AzureInformationProtection",
+    "AzureIoTHub",
+    "AzureKeyVault",
+    "AzureLoadBalancer",
+    "AzureLoadTestingInstanceManagement",
+    "AzureMachineLearning",
+    "AzureMachineLearningInference",
+    "AzureManagedGrafana",
+    "AzureMonitor",
+    "AzureMonitorForSAP",
+    "AzureOpenDatasets",
+    "AzurePlatformDNS",
+    "AzurePlatformIMDS",
+    "AzurePlatformLKM",
+    "AzurePortal",
+    "AzureResourceManager",
+    "AzureSecurityCenter",
+    "AzureSentinel",
+    "AzureSignalR",
+    "AzureSiteRecovery",
+    "AzureSphere",
+    "AzureSpringCloud",
+    "AzureStack",
+    "AzureTrafficManager",
+    "AzureUpdateDelivery",
+    "AzureWebPubSub",
+    "BatchNodeManagement",
+    "ChaosStudio",
+    "CognitiveServicesFrontend",
+    "CognitiveServicesManagement",
+    "CopilotActions",
+    "DataFactory",
+    "DataFactoryManagement",
+    "Dynamics365BusinessCentral",
+    "Dynamics365ForMarketingEmail",
+    "EOPExternalPublishedIPs",
+    "EventHub",
+    "GatewayManager",
+    "Grafana",
+    "GuestAndHybridManagement",
+    "HDInsight",
+    "Internet",
+    "KustoAnalytics",
+    "LogicApps",
+    "LogicAppsManagement",
+    "M365LighthouseProd",
+    "M365ManagementActivityApi",
+    "M365ManagementActivityApiWebhook",
+    "Marketplace",
+    "MicrosoftAzureFluidRelay",
+    "MicrosoftCloudAppSecurity",
+    "MicrosoftContainerRegistry",
+    "MicrosoftDefenderForEndpoint",
+    "MicrosoftPurviewPolicyDistribution",
+    "OneDsCollector",
+    "PowerBI",
+    "PowerPlatformInfra",
+    "PowerPlatformPlex",
+    "PowerQueryOnline",
+    "SCCservice",
+    "Scuba",
+    "SecurityCopilot",
+    "SerialConsole",
+    "ServiceBus",
+    "ServiceFabric",
+    "Sql",
+    "SqlManagement",
+    "Storage",
+    "StorageMover",
+    "StorageSyncService",
+    "SystemServiceAzureSpringAppsResourceProvider",
+    "VideoIndexer",
+    "VirtualNetwork",
+    "WindowsAdminCenter",
+    "WindowsVirtualDesktop",
+    "ZeroTrustSegmentation",
+]
 
 
 @pytest.mark.parametrize(
