@@ -268,7 +268,9 @@ def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
         return Fail((Evidence(path, weak, "TLSv1_2"),))
     verdict = main_tls(gateway)
     if isinstance(verdict, Pass):
-        rows(gateway, "properties.sslProfiles")
+        # A gateway without profiles may omit the list. A profile could not bring TLS 1.0 back: see main_tls.
+        if gateway.api_version_unknown or gateway.has("properties.sslProfiles"):
+            rows(gateway, "properties.sslProfiles")
         if None in minimums:
             return unknown(unknown_value(path), evidence=verdict.evidence)
     return verdict
@@ -309,6 +311,7 @@ def main_tls(gateway: Resource) -> Verdict:
         # No gateway serves TLS 1.0 or 1.1 by default: application-gateway-tls-version-retirement.
         if gateway.api_version_unknown:
             return unknown(absent_at_unknown_version(OWN_TLS))
+        gateway.require("properties.httpListeners")
         return Pass((gateway.evidence(OWN_TLS),))
     name, seen = gateway.require(path), gateway.evidence(path, "AppGwSslPolicy20220101")
     if any(same(name, each) for each in PREDEFINED_OLD):
