@@ -17,7 +17,7 @@ NODE := tests/output/node_modules/.package-lock.json
 INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup demo test lint format docs docs-check machine bench real-input mutants same commands paths lock release-check clean
+.PHONY: help setup demo test lint format docs docs-check machine bench real-input noise mutants same commands lock release-check clean
 
 help:  ## What the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -85,6 +85,10 @@ bench: $(DEV)  ## The figures of docs/performance.md
 real-input: $(DEV)  ## Recorded resources and exchanges: no crash, no error
 	@test -d "$(RECORDED)" || { echo "No recorded input at $(RECORDED); name its folder: make real-input RECORDED=DIR" >&2; exit 1; }
 	TWOLOCKS_RECORDED="$(abspath $(RECORDED))" $(BIN)/python -m pytest -q tests/real_input
+
+noise: $(DEV)  ## Each rule over the recorded resources: how often it fails and is inconclusive
+	@test -d "$(RECORDED)" || { echo "No recorded input at $(RECORDED); name its folder: make noise RECORDED=DIR" >&2; exit 1; }
+	@TWOLOCKS_RECORDED="$(abspath $(RECORDED))" $(BIN)/python -m tests.real_input.noise
 
 mutants: $(DEV)  ## Exposure functions and reach with one thing wrong: each is caught by a test
 	$(BIN)/python -m tests.mutants

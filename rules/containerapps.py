@@ -5,6 +5,7 @@ from typing import Any
 
 from scanner.model.checks import check_value
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, closed, grant, possible, replace
+from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.remedy import Cause, Edit, Remedy
@@ -101,6 +102,8 @@ ENVIRONMENT_FIREWALL = Firewall(
 def reach_of(app: Resource, index: Index) -> Lock:
     """Return the network lock of an external ingress: the environment's network, its public switch, the app's address rules."""
     listed = address_list(app, index, f"{INGRESS}.ipSecurityRestrictions")
+    if on_arc(app):
+        return replace(listed, hops=(*listed.hops, Hop("environment", "Azure Arc", ARC, environment_id(app))))
     try:
         environment = environment_of(app, index)
     except Unread as missing:
@@ -117,13 +120,26 @@ def reach_of(app: Resource, index: Index) -> Lock:
     return perhaps_private(usual, unknown_value(path, internal))
 
 
+ARC = "an Arc-enabled Kubernetes cluster; Azure does not show who can reach it, so it counts as open"
+
+
+def on_arc(app: Resource) -> bool:
+    """Return whether an app runs in a connected environment, outside Azure: container-apps/azure-arc-overview."""
+    return type_of(environment_id(app)).lower() == "microsoft.app/connectedenvironments"
+
+
+def environment_id(app: Resource) -> str:
+    """Return the id of an app's environment, "" where it was not returned."""
+    values = (app.get(path) for path in ("properties.environmentId", "properties.managedEnvironmentId"))
+    return next((value for value in values if isinstance(value, str) and value), "")
+
+
 def environment_of(app: Resource, index: Index) -> Resource:
     """Return the environment of an app. Raise Unread if it was not read."""
-    for path in ("properties.environmentId", "properties.managedEnvironmentId"):
-        value = app.get(path)
-        if isinstance(value, str) and value:
-            return find(index, value, "Microsoft.App/managedEnvironments")
-    raise not_returned("properties.environmentId")
+    found = environment_id(app)
+    if not found:
+        raise not_returned("properties.environmentId")
+    return find(index, found, "Microsoft.App/managedEnvironments")
 
 
 def _named(lock: Lock, environment: Resource) -> Lock:

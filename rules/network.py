@@ -25,6 +25,7 @@ from scanner.model.verdict import (
 )
 from scanner.reach.networks import fabric_of, key_of
 from scanner.reach.open_ports import broad_allow_rules
+from scanner.reach.owners import rated
 from scanner.reach.peerings import hubs_named, is_connected, is_hub_network
 from scanner.reach.sources import cached, in_own_tenant
 from scanner.reach.topology import groups_on_paths, topology
@@ -217,7 +218,8 @@ def peered_externally(network: Resource, index: Index) -> Verdict:
         causes = tuple(
             Cause.in_list(network.id, path, each, found.index(each), "virtualNetworkPeerings") for each in foreign
         )
-        return Fail((seen, *peering_evidence(foreign, path)), causes=causes)
+        severity, message = rated(network, index, [str(get_path(each, remote)) for each in foreign], "peered network")
+        return Fail((seen, *peering_evidence(foreign, path)), message, severity, causes=causes)
     if not all(isinstance(each, str) for each in ids):
         raise not_returned(f"{path}[].{remote}")
     # Azure manages the network of a virtual hub in a subscription of its own.
@@ -315,7 +317,9 @@ def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
         return Fail((Evidence(path, weak, "TLSv1_2"),), causes=tuple(old_policies(gateway, profiles, minimums)))
     verdict = main_tls(gateway)
     if isinstance(verdict, Pass):
-        rows(gateway, "properties.sslProfiles")
+        # A gateway without profiles may omit the list. A profile could not bring TLS 1.0 back: see main_tls.
+        if gateway.api_version_unknown or gateway.has("properties.sslProfiles"):
+            rows(gateway, "properties.sslProfiles")
         if None in minimums:
             return unknown(unknown_value(path), evidence=verdict.evidence)
     return verdict
@@ -370,21 +374,18 @@ def main_tls(gateway: Resource) -> Verdict:
             return Pass((seen,))
         return Fail((seen,)) if lowest.lower() in ("tlsv1_0", "tlsv1_1") else unknown(unknown_value(seen.path))
     path = "properties.sslPolicy.policyName"
-    chosen = gateway.has(path)
-    if not chosen:
+    if not gateway.has(OWN_TLS):
         path = "properties.defaultPredefinedSslPolicy"
+    if not gateway.has(OWN_TLS) and not gateway.has(path):
+        # No gateway serves TLS 1.0 or 1.1 by default: application-gateway-tls-version-retirement.
+        if gateway.api_version_unknown:
+            return unknown(absent_at_unknown_version(OWN_TLS))
+        gateway.require("properties.httpListeners")
+        return Pass((gateway.evidence(OWN_TLS),))
     name, seen = gateway.require(path), gateway.evidence(path, "AppGwSslPolicy20220101")
     if any(same(name, each) for each in PREDEFINED_OLD):
         return Fail((seen,))
-    if not any(same(name, each) for each in PREDEFINED):
-        return unknown(unknown_value(path))
-    return Pass((seen,)) if chosen else unknown(Unread("properties.sslPolicy", DEFAULT_TLS), evidence=(seen,))
-
-
-# application-gateway-ssl-policy-overview: AppGwSslPolicy20150501 (TLS 1.0) before api-version 2023-02-01.
-DEFAULT_TLS = (
-    "no policy is set, and the default depends on the api-version that created the gateway, which Azure does not return"
-)
+    return Pass((seen,)) if any(same(name, each) for each in PREDEFINED) else unknown(unknown_value(path))
 
 
 def gateway_plain_http(gateway: Resource, index: Index) -> Verdict:
@@ -509,5 +510,9 @@ def approves_external_subscriptions(service: Resource, index: Index) -> Verdict:
     foreign = [each for each in found if each == "*" or not in_own_tenant(service, index, f"/subscriptions/{each}")]
     if foreign:
         causes = tuple(Cause("", path, each, text=str(each), place=found.index(each)) for each in foreign)
-        return Fail((Evidence(path, foreign, "subscriptions of this tenant"),), causes=causes)
+        seen = Evidence(path, foreign, "subscriptions of this tenant")
+        if "*" in foreign:
+            return Fail((seen,), causes=causes)
+        severity, message = rated(service, index, [f"/subscriptions/{each}" for each in foreign], "subscription")
+        return Fail((seen,), message, severity, causes=causes)
     return Pass((service.evidence(path),))

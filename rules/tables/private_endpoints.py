@@ -17,6 +17,7 @@ from scanner.model.verdict import (
     not_returned_or_unknown,
     unknown,
 )
+from scanner.reach.owners import rated
 from scanner.reach.sources import in_own_tenant
 
 PATH = "properties.privateEndpointConnections"
@@ -56,7 +57,7 @@ def pending(resource: Resource, index: Index) -> Verdict:
 
 
 def foreign(resource: Resource, index: Index) -> Verdict:
-    """Fail where an approved private endpoint is in an external subscription."""
+    """Fail where an approved private endpoint is in an external subscription: medium if that is proven another tenant."""
     if hidden(resource):
         return unknown(absent_at_unknown_version(PATH))
     connections = resource.items(PATH)
@@ -66,7 +67,9 @@ def foreign(resource: Resource, index: Index) -> Verdict:
     if others:
         found = [each for each in connections if same(get_path(each, STATE), "Approved")]
         causes = [rejected(resource, connections, each) for each in found if get_path(each, TARGET) in others]
-        return Fail((Evidence(f"{PATH}[].{TARGET}", others, "endpoints in your own tenant"),), causes=tuple(causes))
+        severity, message = rated(resource, index, others, "private endpoint")
+        seen = Evidence(f"{PATH}[].{TARGET}", others, "endpoints in your own tenant")
+        return Fail((seen,), message, severity, causes=tuple(causes))
     unclear = [status for status, _ in rows if not any(same(status, each) for each in (*SETTLED, "Pending"))]
     if unclear or not all(isinstance(each, str) and each for each in approved):
         return unknown(Unread(PATH, "Azure did not return who connects, or returned an unrecognized state"))

@@ -6,6 +6,7 @@ from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned, unknown
 from scanner.reach.firewall import AllowedSubnets, Firewall, allowed_subnets
+from scanner.reach.owners import rated
 from scanner.reach.sources import in_own_tenant
 
 
@@ -35,7 +36,8 @@ def subnets_verdict(resource: Resource, index: Index, known: AllowedSubnets) -> 
     others = [each for each in known.ids if each and not in_own_tenant(resource, index, each)]
     if others:
         causes = tuple(cause for id, cause in zip(known.ids, known.causes, strict=False) if id in others)
-        return Fail((Evidence(path, others, "subnets in your own tenant"),), causes=causes)
+        severity, message = rated(resource, index, others, "subnet")
+        return Fail((Evidence(path, others, "subnets in your own tenant"),), message, severity, causes=causes)
     if known.missing is not None:
         return unknown(known.missing)
     if not all(known.ids):

@@ -84,10 +84,18 @@ def check_set(resource: Resource, path: str, *, expected: str, like: str = "?*")
     return _strange(seen, value)
 
 
-def check_at_least(resource: Resource, path: str, least: int | str) -> Verdict:
-    """Return Pass for a number, version or ISO 8601 period that is not smaller. Raise Unread where it is absent."""
-    value = resource.require(path)
-    seen = Evidence(path, value, f"{least} or more")
+def check_at_least(resource: Resource, path: str, least: int | str, *, absent: Any = MISSING) -> Verdict:
+    """Return Pass for a number, version or ISO 8601 period that is not smaller.
+
+    `absent`: the value that an absent property stands for. Raise Unread where it is absent without one, and in a record
+    of unknown api-version.
+    """
+    value = resource.get(path)
+    seen = resource.evidence(path, f"{least} or more")
+    if is_absent(value):
+        if absent is MISSING or resource.has_no_properties or resource.api_version_unknown:
+            value = resource.require(path)
+        value = absent
     size = _size(value, least)
     if size is None:
         return _strange(seen, value)

@@ -192,7 +192,7 @@ def _fact(row: CheckRow) -> Callable[[Resource], Verdict]:
     if row.set:
         return partial(checks.check_set, path=row.path, expected=row.set, like=row.like)
     if row.at_least is not UNSET:
-        return partial(checks.check_at_least, path=row.path, least=row.at_least)
+        return partial(checks.check_at_least, path=row.path, least=row.at_least, absent=absent)
     known: dict[str, Any] = {"good": row.good, "bad": row.bad_values, "absent": absent}
     if row.any_of:
         return partial(checks.check_any_of, paths=row.any_of, **known)

@@ -2,8 +2,8 @@
 
 `internet`: every caller. `azure`: a service that carries the requests or the programs of any tenant; such a tag is a
 lock only together with something that names the own instance. `vnet`: the own virtual network and what is connected to
-it. `none`: Microsoft's own management, probes and platform addresses, by the documentation: evidence, never a grant.
-A tag for which that is not clear is `azure`; so is a tag that is not in the table.
+it. `none`: Microsoft's own management, probes, platform addresses and staff networks, by the documentation: evidence,
+never a grant. A tag for which that is not clear is `azure`; so is a tag that is not in the table.
 """
 
 from collections.abc import Iterable
@@ -16,6 +16,10 @@ OVERVIEW: Final = "Microsoft Learn: virtual-network/service-tags-overview"
 ORIGIN: Final = "Microsoft Learn: frontdoor/origin-security"
 DEFENDER: Final = "Microsoft Learn: defender-endpoint/configure-device-connectivity"
 HDINSIGHT: Final = "Microsoft Learn: hdinsight/hdinsight-service-tags"
+PUBLISHED: Final = "Microsoft Download Center 56519: Azure IP Ranges and Service Tags - Public Cloud"
+DOMAIN_SERVICES: Final = "Microsoft Learn: entra/identity/domain-services/network-considerations"
+INSTANCES: Final = "Microsoft Learn: azure-sql/managed-instance/connectivity-architecture-overview"
+STAFF_POLICY: Final = "rules that Microsoft's policy M365NetIso adds to network security groups of its own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,34 @@ _MANAGEMENT: Final = (
     ("SqlManagement", "the management traffic of dedicated SQL deployments"),
 )
 
+_UNDOCUMENTED: Final = (
+    ("AzureFrontDoor.MicrosoftSecurity", "Front Door, for Microsoft's security services"),
+    ("AzureMonitorForSAP", "Azure Monitor for SAP solutions"),
+    ("AzurePortal", "the Azure portal"),
+    ("AzureSecurityCenter", "Defender for Cloud"),
+    ("AzureVideoAnalyzerForMedia", "Video Indexer, under an older name"),
+    ("CopilotActions", "the actions of Copilot, which any tenant can define"),
+    ("Dynamics365FraudProtection", "Dynamics 365 Fraud Protection"),
+    ("GenevaActions", "Geneva Actions, whose callers Microsoft does not document"),
+    ("Grafana", "Managed Grafana, whose data sources any tenant sets"),
+    ("M365LighthouseProd", "Microsoft 365 Lighthouse"),
+    ("SCCservice", "the Security and Compliance Center"),
+    ("Scuba", "a service that Microsoft does not document"),
+    ("SecurityCopilot", "Security Copilot, whose plugins any tenant can point at any address"),
+    ("SerialConsole", "the serial console of virtual machines of any tenant"),
+    ("StorageMover", "Storage Mover, whose jobs any tenant can start"),
+    ("SystemServiceAzureSpringAppsResourceProvider", "the resource provider of Spring Apps"),
+    ("TridentKusto", "Kusto in Microsoft Fabric, whose queries any tenant can start"),
+    ("VideoIndexer", "Video Indexer"),
+    ("ZeroTrustSegmentation", "a service that Microsoft does not document"),
+)
+
+_STAFF: Final = (
+    (DOMAIN_SERVICES, "CorpNetSaw", "the secure access workstations of Microsoft's support staff"),
+    (INSTANCES, "CorpNetPublic", "Microsoft's own corporate network"),
+    (STAFF_POLICY, "M365RemoteDesktopGateway", "the remote desktop gateways of Microsoft 365's staff"),
+)
+
 _INTERNET: Final = (("Internet", "everything outside the virtual network, other tenants' Azure addresses included"),)
 _NETWORK: Final = (
     (
@@ -152,6 +184,8 @@ SERVICE_TAGS: Final = (
     *_rows("azure", ORIGIN, [("AzureFrontDoor.Backend", "Front Door, through which any tenant can call any address")]),
     *_rows("azure", DEFENDER, [("OneDsCollector", "the collector of diagnostic data")]),
     *_rows("none", OVERVIEW, _MANAGEMENT),
+    *_rows("azure", PUBLISHED, _UNDOCUMENTED),
+    *(ServiceTag(name, "none", why, source) for source, name, why in _STAFF),
     *_rows("none", HDINSIGHT, [("HDInsight", "the health and management services of HDInsight")]),
 )
 

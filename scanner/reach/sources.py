@@ -9,6 +9,7 @@ from scanner.model.ids import name_of, subscription_of
 from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread
+from scanner.reach.owners import by_whereabouts
 from scanner.reach.service_tags import ServiceTag, service_tag
 
 _T = TypeVar("_T")
@@ -74,7 +75,8 @@ def grants_from_ids(resource: Resource, index: Index, path: str, ids: Iterable[s
         (own if in_own_tenant(resource, index, each) else foreign).append(each)
     grants: list[Grant] = []
     if foreign:
-        description = f"{join_with_and(_names(foreign))}, {what} in an external subscription (not visible to this scan)"
+        places = by_whereabouts(resource, index, foreign)
+        description = "; ".join(f"{join_with_and(_names(each))}, {what} {where}" for where, each in places.items())
         seen = Evidence(path, foreign[:MAX_LISTED], f"{what} in a visible subscription")
         grants.append(Grant(Reach.selected, (seen,), description, ids=tuple(foreign)))
     if own:

@@ -31,9 +31,16 @@ def safe(rules: Iterable[Rule]) -> dict[str, str]:
     found: dict[str, str] = {}
     for rule in rules:
         check = rule.row.check if rule.row is not None else None
-        if check is not None and check.absent in check.good:
+        if check is not None and _passes_absent(check):
             found |= {rule.id: rule.source, f"{rule.id}:{check.path}": rule.source}
     return found
+
+
+def _passes_absent(check: CheckRow) -> bool:
+    """Return whether the value that an absent property stands for is good, or at least as large as needed."""
+    if isinstance(check.absent, int) and isinstance(check.at_least, int):
+        return check.absent >= check.at_least
+    return check.absent in check.good
 
 
 def of_rule(rule: Rule, healthy: Callable[[str], Case]) -> Iterator[Case]:
@@ -85,7 +92,7 @@ def _values(row: RuleData, check: CheckRow) -> Iterator[tuple[str, Any, str]]:
         yield "is empty", "", "fail"
     absent = "fail" if check.set else "unknown"
     if check.absent is not UNSET:
-        absent = "pass" if check.absent in check.good else "fail"
+        absent = "pass" if _passes_absent(check) else "fail"
     yield from (("is absent", GONE, absent), ("is null", None, absent))
     yield "is strange", 7 if check.set else STRANGE, "unknown"
 

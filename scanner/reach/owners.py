@@ -1,0 +1,81 @@
+"""Who owns what an id outside the visible subscriptions names: all that the id and the scan's tenants prove."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from scanner.model.ids import group_of, segments, subscription_of
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.verdict import Severity
+
+_MAX_NAMED: Final = 3
+NOT_VISIBLE: Final = "in an external subscription (not visible to this scan)"
+
+MANAGED_GROUPS: Final = {"eafd-prod-": "Azure Front Door"}
+"""Beginnings of resource groups in which a service keeps the private endpoints that it makes.
+
+Source: container-apps/how-to-integrate-with-azure-front-door, the id of the private endpoint of a profile.
+"""
+
+MANAGED_PROVIDERS: Final = {
+    "microsoft.cdn": "Azure Front Door",
+    "microsoft.databricks": "Azure Databricks",
+    "microsoft.datafactory": "Data Factory",
+    "microsoft.fabric": "Microsoft Fabric",
+    "microsoft.machinelearningservices": "Machine Learning",
+    "microsoft.powerbi": "Power BI",
+    "microsoft.search": "AI Search",
+    "microsoft.synapse": "Synapse Analytics",
+}
+"""Providers below which an id of a private endpoint can stand, as in the REST specification of Data Factory."""
+
+
+def in_other_tenant(resource: Resource, index: Index, other: str) -> bool:
+    """Return whether an id is proven to be of another tenant: both subscriptions are visible, their tenants differ."""
+    tenant = index.subscriptions.get(subscription_of(other), "")
+    home = index.subscriptions.get(resource.subscription, "")
+    return bool(tenant and home) and tenant.lower() != home.lower()
+
+
+def managed_by(endpoint: str) -> str:
+    """Return the Azure service that manages a private endpoint (its id), "" where the id does not tell."""
+    group = group_of(endpoint).lower()
+    known = next((service for start, service in MANAGED_GROUPS.items() if group.startswith(start)), "")
+    parts = [each.lower() for each in segments(endpoint)]
+    provider = parts[parts.index("providers") + 1] if "providers" in parts[:-1] else ""
+    return known or MANAGED_PROVIDERS.get(provider, "")
+
+
+def whereabouts(resource: Resource, index: Index, other: str) -> str:
+    """Return where an id that is not in the visible subscriptions of the tenant stands, as a clause."""
+    if service := managed_by(other):
+        return f"that {service} manages"
+    return "in an external tenant" if in_other_tenant(resource, index, other) else NOT_VISIBLE
+
+
+def by_whereabouts(resource: Resource, index: Index, ids: Iterable[str]) -> dict[str, list[str]]:
+    """Return ids by their whereabouts."""
+    found: dict[str, list[str]] = {}
+    for each in ids:
+        found.setdefault(whereabouts(resource, index, each), []).append(each)
+    return found
+
+
+def rated(resource: Resource, index: Index, others: Sequence[str], what: str) -> tuple[Severity, str]:
+    """Return severity and message of a failure about external ids: medium for a proven other tenant, else low.
+
+    `what`: the noun, such as `private endpoint`.
+    """
+    told = "; ".join(f"{_named(ids, what)} {where}" for where, ids in by_whereabouts(resource, index, others).items())
+    if any(in_other_tenant(resource, index, each) for each in others):
+        return Severity.medium, f"{told}."
+    if all(managed_by(each) for each in others):
+        return Severity.low, f"{told}. Whether an instance of yours uses it is inconclusive."
+    return Severity.low, f"{told}. Whether the subscription is in your own tenant is inconclusive."
+
+
+def _named(ids: Sequence[str], what: str) -> str:
+    names = [each.rstrip("/").rsplit("/", 1)[-1] for each in ids]
+    if len(names) == 1:
+        return f"{names[0]} is a {what}"
+    return f"{', '.join(names[:_MAX_NAMED])}{' and more' if len(names) > _MAX_NAMED else ''} are {what}s"

@@ -1,0 +1,90 @@
+"""How often each rule fails and is inconclusive on the recorded resources: `make noise`.
+
+Prints a Markdown table, one row a rule, the noisiest first: severity, recorded resources that the rule applies to, the
+percentages that fail and that are inconclusive, and the most frequent reason for the latter. Where the recordings lack
+a resource's properties or a read below it, the verdict says nothing about the rule: a column of its own.
+
+The recordings come from the tests of tools, so that few of them are hardened: a percentage shows what a rule says of a
+resource with the defaults of its day.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from scanner.evaluate.run import Evaluation
+from scanner.model.resource import Bundle
+from scanner.model.verdict import NOT_LISTED, Severity
+from tests.real_input.recorded import bare, live, recorded
+from tests.rules import examples
+
+NOT_RECORDED = (NOT_LISTED, "only parts of it were collected", "returned no properties", "properties: Azure did not")
+
+
+@dataclass(slots=True)
+class Noise:
+    """The verdicts of one rule. `unread`: inconclusive because no recording has the read."""
+
+    rule: str
+    severity: str
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def applicable(self) -> int:
+        """The resources with a verdict, without those of which the recordings lack a read."""
+        return self.counts["pass"] + self.counts["fail"] + self.counts["unknown"]
+
+    def share(self, status: str) -> float:
+        return 100 * self.counts[status] / self.applicable if self.applicable else 0.0
+
+    def row(self) -> str:
+        cells = [self.rule, self.severity, str(self.applicable), f"{self.share('fail'):.0f}"]
+        cells += [f"{self.share('unknown'):.0f}", str(self.counts["unread"])]
+        reason = self.reasons.most_common(1)[0][0] if self.reasons else ""
+        return f"| {' | '.join([*cells, reason.replace('|', '/')[:110]])} |"
+
+
+def noise() -> list[Noise]:
+    """The verdicts of every rule over the recorded resources, by the share that fails or is inconclusive."""
+    rows = [(bare(each), each["api_version"], "get" if each["origin"] == "get" else "list") for each in recorded()]
+    snapshot = live(rows, read=True)
+    run = Evaluation(snapshot, examples.rules())
+    found = {
+        id: Noise(id, rule.severity.name if rule.severity is not None else "lock")
+        for id, rule in run.rules.enabled.items()
+    }
+    for rule in run.rules.enabled.values():
+        if rule.retired_on:
+            found[rule.id].severity = Severity.info.name
+    for bundle in snapshot.bundles():
+        if bundle.top is not None and not bundle.top.has_no_properties:
+            _add(found, run, bundle)
+    return sorted(found.values(), key=lambda each: (-each.share("fail") - each.share("unknown"), each.rule))
+
+
+def _add(found: dict[str, Noise], run: Evaluation, bundle: Bundle) -> None:
+    result = run.evaluate(bundle)
+    for rules in result.passed.values():
+        for rule in rules:
+            found[rule].counts["pass"] += 1
+    for row in result.findings:
+        unread = row.status == "unknown" and any(each in row.message for each in NOT_RECORDED)
+        found[row.rule].counts["unread" if unread else row.status] += 1
+        if row.status == "unknown" and not unread:
+            found[row.rule].reasons[row.message] += 1
+
+
+def table(found: Iterable[Noise]) -> Iterator[str]:
+    """The lines of the table; rules that apply to nothing recorded stand in the last line."""
+    yield "| rule | severity | applicable | fail % | unknown % | not recorded | most frequent reason of unknown |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    none: dict[bool, list[str]] = defaultdict(list)
+    for each in found:
+        none[each.applicable > 0].append(each.row() if each.applicable else each.rule)
+    yield from none[True]
+    yield f"\nRules that apply to no recorded resource ({len(none[False])}): {', '.join(none[False])}"
+
+
+if __name__ == "__main__":
+    print("\n".join(table(noise())))
