@@ -16,6 +16,7 @@ import msgspec
 
 from scanner.config import schema as schemas
 from scanner.content import content
+from scanner.document.schema import SCHEMA as FINDINGS
 from scanner.document.schema import Document
 from scanner.model.rule import CATEGORIES, Rule
 from scanner.notify.channels.webhook import WebhookBody
@@ -89,7 +90,7 @@ def _once(text: str, old: str, new: str) -> str:
 def schema() -> str:
     """Return the JSON Schema of a findings document."""
     made = msgspec.json.schema(Document)
-    made = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "twolocks/1", **made}
+    made = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": FINDINGS, **made}
     return _json(made)
 
 

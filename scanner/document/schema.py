@@ -1,4 +1,4 @@
-"""The findings document (schema `twolocks/1`): its parts as Structs, fingerprints, the order of rows."""
+"""The findings document (schema `twolocks/2`): its parts as Structs, fingerprints, the order of rows."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -7,9 +7,12 @@ from typing import Any
 
 import msgspec
 
+from scanner.document.states import State, set_state_of_first_schema
 from scanner.model.exposure import LOCKS
 
-SCHEMA = "twolocks/1"
+SCHEMA = "twolocks/2"
+FIRST_SCHEMA = "twolocks/1"
+"""The schema before: it has no state `unknown`. Documents of it are read."""
 
 
 class EvidenceRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -36,7 +39,10 @@ class May(msgspec.Struct, frozen=True, gc=False):
 
 
 class ExposureRow(msgspec.Struct, kw_only=True, frozen=True):
-    """An exposure. `reason`: why it is closed, intended, waived or of lower severity.
+    """An exposure. `reason`: why it is closed, not assessed, intended, waived or of lower severity.
+
+    `state`: `unknown` where `severity` is null, and `worst` is not, because nothing is proven and a part that was not
+    read may open it.
 
     With history: `new`, whether an earlier scan covered it and did not find it; `since`, the time of the first scan
     that found it.
@@ -51,7 +57,7 @@ class ExposureRow(msgspec.Struct, kw_only=True, frozen=True):
     may: May | None
     severity: str | None
     worst: str | None
-    state: str
+    state: State
     reason: str
     title: str
     evidence: list[EvidenceRow]
@@ -281,4 +287,20 @@ def now() -> str:
 
 def read_document(path: Path) -> Document:
     """Return the findings document of a file. Raises msgspec.DecodeError or ValidationError where it is none."""
-    return msgspec.json.decode(path.read_bytes(), type=Document)
+    return decode_document(path.read_bytes())
+
+
+class _Head(msgspec.Struct):
+    schema: Any = ""
+
+
+def decode_document(text: bytes | bytearray | memoryview) -> Document:
+    """Return a findings document of this schema, or of the one before. Raises as `read_document`."""
+    if msgspec.json.decode(text, type=_Head).schema != FIRST_SCHEMA:
+        return msgspec.json.decode(text, type=Document)
+    raw = msgspec.json.decode(text)
+    rows = raw.get("exposures")
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict):
+            set_state_of_first_schema(row)
+    return msgspec.convert({**raw, "schema": SCHEMA}, Document)

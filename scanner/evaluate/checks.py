@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from scanner.document.schema import WaiverRow
+from scanner.document.states import State, proven_state
 from scanner.evaluate import locks
 from scanner.evaluate.endpoints import by_subject, exposures_of, parents_of
 from scanner.evaluate.gaps import GapLedger, ends
@@ -188,17 +189,32 @@ def _add_exposure(context: Context, result: BundleResult, exposure: Exposure, en
     row = context.exposure_rows.row(exposure, top, state=state, reason=reason, waiver=waiver, fix=fix, breaks=breaks)
     result.exposures.append(row)
     result.describe(top)
-    if failures and exposure.inconclusive and state in ("open", "waived"):
-        # A rule fails on it, so none is Unknown for all of it; but it may be worse than proven.
+    if _is_unresolved(exposure, state, failures, endpoints.accepted):
         context.gaps.leave_unresolved(endpoints.accepted.unresolved(exposure))
+
+
+def _is_unresolved(
+    exposure: Exposure, state: State, failures: Sequence[LockFailure], accepted: AcceptedLocks
+) -> bool:
+    """Return whether an endpoint may be worse than proven, and no Unknown rule reports all of that."""
+    if state == "unknown":
+        return not accepted.has(exposure)
+    return bool(failures) and exposure.inconclusive and state in ("open", "waived")
 
 
 def _state(
     exposure: Exposure, failures: Sequence[LockFailure], intended: str | None
-) -> tuple[str, str, WaiverRow | None]:
-    """Return the state of an endpoint, its reason, and who accepted it where it is waived."""
-    if exposure.severity is None:
+) -> tuple[State, str, WaiverRow | None]:
+    """Return the state of an endpoint, its reason, and who accepted it where it is waived.
+
+    Settings and waivers accept what is proven to be open. So one that was not assessed is `unknown`, also where the
+    settings intend it.
+    """
+    proven = proven_state(exposure.severity, exposure.worst_severity)
+    if proven == "closed":
         return "closed", exposure.disabled_reason or exposure.hidden_rules, None
+    if proven == "unknown":
+        return "unknown", _why_unknown(exposure), None
     if intended is not None:
         return "intended", intended, None
     waivers = [each.waiver for each in failures if each.waiver is not None]
@@ -206,6 +222,12 @@ def _state(
         waiver = min(waivers, key=ends)
         return "waived", waiver.reason, waiver
     return "open", "", None
+
+
+def _why_unknown(exposure: Exposure) -> str:
+    """Return what was not read of an endpoint, as one text."""
+    possible = [*exposure.reach.possible_grants, *exposure.authentication.possible_grants]
+    return "; ".join(dict.fromkeys(str(each.missing) for each in possible))
 
 
 def _fix(exposure: Exposure, failures: Sequence[LockFailure], top: Resource) -> tuple[str | None, str | None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from scanner.document.schema import SCHEMA, ChangeRow, Document, ResourceRow, finding_fingerprint, order
+from scanner.document.schema import SCHEMA, ChangeRow, Document, ResourceRow, finding_fingerprint, order, read_document
 from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
@@ -206,7 +206,7 @@ def document_of(path: Path, rules: RuleSet, tool: str) -> Document:
     """Return a findings file, or the findings of a snapshot evaluated now. Raises InputError for any other file."""
     if _is_findings(path):
         try:
-            document = msgspec.json.decode(path.read_bytes(), type=Document)
+            document = read_document(path)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InputError(f"the file is not a findings file: {error}", at=str(path), do=_GIVE) from None
         if document.schema != SCHEMA:

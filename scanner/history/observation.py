@@ -42,7 +42,7 @@ class Observation:
         uncertain = rank(row.worst) > rank(row.severity)
         if uncertain:
             self._add_uncertain(row.resource)
-        if row.severity is None or row.state == "closed":
+        if row.severity is None or row.state in ("closed", "unknown"):
             self.closed[key] = uncertain or self.closed.get(key, False)
             return
         self._keep(

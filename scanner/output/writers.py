@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from scanner.document.schema import SCHEMA, Document
+from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_document
 from scanner.errors import InputError
 from scanner.output.formats import DIFF_FORMATS, FORMATS, writer
 from scanner.output.storage import Storage
@@ -83,7 +83,7 @@ def _read(file: Path) -> bytes:
 
 def _decode(file: Path, text: bytes) -> Document:
     try:
-        document = msgspec.json.decode(text, type=Document)
+        document = decode_document(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         document = _decode_in_steps(file, text)
     if document.schema != SCHEMA:
@@ -100,7 +100,7 @@ def _decode_in_steps(file: Path, text: bytes) -> Document:
         raise InputError(f"the file is not JSON: {error}", at=str(file), do=make) from None
     if not isinstance(document, dict) or "findings" not in document:
         raise InputError("the JSON contains no findings", at=str(file), do=make)
-    if document.get("schema") != SCHEMA:
+    if document.get("schema") not in (SCHEMA, FIRST_SCHEMA):
         raise _other_schema(file, document.get("schema"))
     try:
         return msgspec.convert(document, Document)

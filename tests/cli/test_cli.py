@@ -110,14 +110,14 @@ def test_a_log_is_stamped_lines_and_nothing_on_standard_output() -> None:
     assert "\x1b" not in ended.err
     assert Path("report.html").read_text().lower().startswith("<!doctype html>")
     document = json.loads(Path("findings.json").read_text())
-    assert document["schema"] == "twolocks/1"
+    assert document["schema"] == "twolocks/2"
     assert ended.last[-1].split(" ", 1)[1].startswith("done     exit 1: ")
 
 
 def test_findings_go_to_standard_output_and_nothing_else_does() -> None:
     snapshot(Path("night.jsonl"), OPEN)
     ended = twolocks("scan", "--from", "night.jsonl", "--out", "-")
-    assert json.loads(ended.out)["schema"] == "twolocks/1"
+    assert json.loads(ended.out)["schema"] == "twolocks/2"
 
 
 def test_the_same_snapshot_gives_the_same_findings() -> None:

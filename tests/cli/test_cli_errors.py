@@ -399,7 +399,7 @@ def test_a_findings_file_that_is_none(night: str) -> None:
     assert (ended.code, "error: the file is not JSON" in ended.err) == (2, True)
     Path("old.json").write_text('{"schema": "twolocks/0", "findings": []}')
     ended = twolocks("report", "old.json", "--out", "report.html")
-    assert (ended.code, "error: the file has schema twolocks/0; this version supports twolocks/1" in ended.err) == (
+    assert (ended.code, "error: the file has schema twolocks/0; this version supports twolocks/2" in ended.err) == (
         2,
         True,
     )

@@ -18,6 +18,7 @@ from scanner.document.schema import (
     exposure_fingerprint,
     finding_fingerprint,
 )
+from scanner.document.states import State
 from scanner.history.compare import change_between, compare
 from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, level, top_of
 from scanner.history.observation import Observation, ScanCoverage, observe, same_id
@@ -45,7 +46,7 @@ def exposure(
     auth: str = "shared",
     severity: str | None = "high",
     worst: str | None = None,
-    state: str = "open",
+    state: State = "open",
     address: str = "",
 ) -> ExposureRow:
     return ExposureRow(

@@ -159,7 +159,7 @@ def test_adlfs_reads_what_is_stored(store: Azurite) -> None:
     twolocks("scan", "--from", NIGHT, *ONLY, "--out", "az://reports/adlfs/n.json", env=store.env)
     files = AzureBlobFileSystem(connection_string=store.connection, skip_instance_cache=True)
     with files.open("az://reports/adlfs/n.json", "rb") as file:
-        assert json.loads(file.read())["schema"] == "twolocks/1"
+        assert json.loads(file.read())["schema"] == "twolocks/2"
 
 
 def test_names_of_the_settings_file_and_the_environment(store: Azurite) -> None:
@@ -354,7 +354,7 @@ def test_a_blob_that_cannot_be_put_is_told_and_kept_and_the_rest_is_written() ->
     assert "done     exit 2: az://reports/n.json was not written" in ended.err
     found = re.search(r"then upload the local copy (\S+)", ended.err)
     assert found
-    assert json.loads(Path(found[1]).read_text())["schema"] == "twolocks/1"
+    assert json.loads(Path(found[1]).read_text())["schema"] == "twolocks/2"
     assert Path(found[1]).parent.stat().st_mode & 0o077 == 0
     assert Path(found[1]).parent.parent == Path.cwd() / "kept"
 
