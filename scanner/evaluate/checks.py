@@ -124,6 +124,7 @@ class _Endpoints:
     """What the lock rules found on the endpoints of one resource. Keys are the `id()` of exposures."""
 
     top: Resource
+    rules: Sequence[Rule]
     intended: dict[int, str]
     failures: dict[int, list[LockFailure]] = field(default_factory=dict)
     accepted: AcceptedLocks = field(default_factory=AcceptedLocks)
@@ -134,7 +135,7 @@ def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top
     if not rules:
         return
     exposures, problem = exposures_of(kind, top, context.index)
-    endpoints = _Endpoints(top, intended_of(exposures, top, context.policy.intended))
+    endpoints = _Endpoints(top, rules, intended_of(exposures, top, context.policy.intended))
     for rule in rules:
         if problem is not None:
             _add_crash(context, result, rule, top, problem)
@@ -189,16 +190,18 @@ def _add_exposure(context: Context, result: BundleResult, exposure: Exposure, en
     row = context.exposure_rows.row(exposure, top, state=state, reason=reason, waiver=waiver, fix=fix, breaks=breaks)
     result.exposures.append(row)
     result.describe(top)
-    if _is_unresolved(exposure, state, failures, endpoints.accepted):
+    if _is_unresolved(exposure, state, failures, endpoints):
         context.gaps.leave_unresolved(endpoints.accepted.unresolved(exposure))
 
 
-def _is_unresolved(
-    exposure: Exposure, state: State, failures: Sequence[LockFailure], accepted: AcceptedLocks
-) -> bool:
-    """Return whether an endpoint may be worse than proven, and no Unknown rule reports all of that."""
+def _is_unresolved(exposure: Exposure, state: State, failures: Sequence[LockFailure], endpoints: _Endpoints) -> bool:
+    """Return whether an endpoint may be worse than proven, and no Unknown rule reports all of that.
+
+    One that was not assessed is resolved where no enabled rule reads it, because the scan was not asked for it.
+    """
     if state == "unknown":
-        return not accepted.has(exposure)
+        asked = any(rule.names(exposure.endpoint) for rule in endpoints.rules)
+        return asked and not endpoints.accepted.has(exposure)
     return bool(failures) and exposure.inconclusive and state in ("open", "waived")
 
 
