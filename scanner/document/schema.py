@@ -140,9 +140,16 @@ class ScopeRow(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class TypeRow(msgspec.Struct, kw_only=True, frozen=True):
+    """A type that was found or could not be listed. `judged`: whether a rule evaluated a resource of it.
+
+    `complete`: whether all its resources were read. Where they were not, `resources` counts also those that are known
+    and were not read, and there may be more.
+    """
+
     type: str
     resources: int
     judged: bool
+    complete: bool = True
 
 
 class Coverage(msgspec.Struct, kw_only=True, frozen=True):

@@ -100,7 +100,12 @@ class Counts:
     @property
     def uncovered(self) -> list[rows.TypeRow]:
         """The types that no rule covers."""
-        return [each for each in self.types if not each.judged]
+        return [each for each in self.types if not each.judged and each.complete]
+
+    @property
+    def incomplete_types(self) -> list[rows.TypeRow]:
+        """The types of which resources were not read."""
+        return [each for each in self.types if not each.complete]
 
     def exposure(self, row: rows.ExposureRow) -> None:
         """Count an exposure."""
