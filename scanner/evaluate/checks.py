@@ -34,6 +34,7 @@ class Context:
     crashes: list[Crash] = field(default_factory=list)
     exposure_rows: ExposureRows = field(default_factory=ExposureRows)
     _enabled: dict[int, list[Rule]] = field(default_factory=dict)
+    _disabled: dict[int, list[Rule]] = field(default_factory=dict)
 
     def enabled(self, kind: ResourceType) -> list[Rule]:
         """Return the enabled rules of a type."""
@@ -41,6 +42,15 @@ class Context:
         if found is None:
             found = self._enabled[id(kind)] = [
                 rule for rule in self.rules.rules_of(kind) if rule.id in self.rules.enabled
+            ]
+        return found
+
+    def disabled_locks(self, kind: ResourceType) -> list[Rule]:
+        """Return the lock rules of a type that are not enabled."""
+        found = self._disabled.get(id(kind))
+        if found is None:
+            found = self._disabled[id(kind)] = [
+                rule for rule in self.rules.rules_of(kind) if rule.lock and rule.id not in self.rules.enabled
             ]
         return found
 
@@ -121,10 +131,13 @@ class LockFailure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Endpoints:
-    """What the lock rules found on the endpoints of one resource. Keys are the `id()` of exposures."""
+    """What the lock rules found on the endpoints of one resource. Keys are the `id()` of exposures.
+
+    `disabled`: the lock rules of its type that do not run.
+    """
 
     top: Resource
-    rules: Sequence[Rule]
+    disabled: Sequence[Rule]
     intended: dict[int, str]
     failures: dict[int, list[LockFailure]] = field(default_factory=dict)
     accepted: AcceptedLocks = field(default_factory=AcceptedLocks)
@@ -135,7 +148,7 @@ def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top
     if not rules:
         return
     exposures, problem = exposures_of(kind, top, context.index)
-    endpoints = _Endpoints(top, rules, intended_of(exposures, top, context.policy.intended))
+    endpoints = _Endpoints(top, context.disabled_locks(kind), intended_of(exposures, top, context.policy.intended))
     for rule in rules:
         if problem is not None:
             _add_crash(context, result, rule, top, problem)
@@ -197,12 +210,17 @@ def _add_exposure(context: Context, result: BundleResult, exposure: Exposure, en
 def _is_unresolved(exposure: Exposure, state: State, failures: Sequence[LockFailure], endpoints: _Endpoints) -> bool:
     """Return whether an endpoint may be worse than proven, and no Unknown rule reports all of that.
 
-    One that was not assessed is resolved where no enabled rule reads it, because the scan was not asked for it.
+    One that was not assessed is resolved where a rule on its unread lock is disabled: the scan was not asked for it.
     """
     if state == "unknown":
-        asked = any(rule.names(exposure.endpoint) for rule in endpoints.rules)
-        return asked and not endpoints.accepted.has(exposure)
+        return not (endpoints.accepted.has(exposure) or any(_is_about(rule, exposure) for rule in endpoints.disabled))
     return bool(failures) and exposure.inconclusive and state in ("open", "waived")
+
+
+def _is_about(rule: Rule, exposure: Exposure) -> bool:
+    """Return whether a lock rule reads a lock of an endpoint that has possible grants."""
+    lock = exposure.reach if rule.category == "network" else exposure.authentication
+    return bool(lock.possible_grants) and rule.names(exposure.endpoint)
 
 
 def _state(

@@ -28,7 +28,8 @@ def headline(counts: Counts, scopes: Sequence[ScopeRow], words: Words, *, comple
     what = list(_missing(counts, scopes, words))
     if not what and not complete:
         what = [words("headline.missing_part")]
-    key = "headline.missing_accepted" if complete else "headline.missing"
+    accepted = complete and (counts.accepted_gaps or counts.accepted_inconclusive)
+    key = "headline.missing_accepted" if accepted else "headline.missing"
     missing = words(key, what=", ".join(what)) if what else ""
     return Headline(missing, _found(counts, words, whole=not what))
 

@@ -59,7 +59,7 @@ def _headings(document: Document, summary: ReportSummary, t: Words) -> dict[str,
     text = t("headline.empty") if empty else str(found)
     return {
         "empty": empty,
-        "missing": "" if empty else found.missing,
+        "missing": "" if empty else plain(found.missing),
         "headline": text.removeprefix(f"{found.missing}; ") if found.missing else text,
         "states": [(state, n) for state, n in counts.by_state.items() if n],
         "page_title": f"{t('brand')}: {plain(text)} · {plain(t.date(document.scan.finished))}",

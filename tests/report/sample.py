@@ -589,7 +589,7 @@ def wrap(estate: Estate) -> dict[str, Any]:
         )
     ]
     return {
-        "schema": "twolocks/1",
+        "schema": "twolocks/2",
         "scan": {
             "id": "2026-11-25T14:12:03Z",
             "started": "2026-11-25T14:10:40Z",
