@@ -72,6 +72,7 @@ def exposure_card(exposure: ExposureRow, names: ResourceNames, words: Words, tak
         fix["sentence"] = words("doors.nothing_to_close" if rated == "closed" else "doors.no_fix")
     return {
         **fix,
+        "may": _may(exposure, words),
         "rating": rated,
         "word": rating_word(words, rated),
         "title": exposure.title or exposure.endpoint,
@@ -86,6 +87,16 @@ def exposure_card(exposure: ExposureRow, names: ResourceNames, words: Words, tak
             for hop in _with_endpoint(exposure, name)
         ],
     }
+
+
+def _may(exposure: ExposureRow, words: Words) -> str:
+    """Return what unread parts may add to an endpoint, "" where they add nothing; as in `endpoints.js`."""
+    may = exposure.may
+    if may is None:
+        return ""
+    row, column = may.authentication or exposure.authentication, may.reach or exposure.reach
+    locks = words("matrix.locks", row=words(f"row.{row}"), column=words(f"column.{column}"))
+    return words("doors.may", locks=locks, severity=rating_word(words, exposure.worst or "closed").lower())
 
 
 def _with_endpoint(exposure: ExposureRow, name: str) -> list[HopRow]:
