@@ -220,7 +220,10 @@ class ChangeRow(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
-    """One scan of the same selection: its time, the open items by severity, and the inconclusive checks."""
+    """One scan of the same selection: its time, the open items by severity, and the inconclusive checks.
+
+    `unknown`: the endpoints that were not assessed; null where they were not counted.
+    """
 
     taken: str
     critical: int
@@ -229,6 +232,7 @@ class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
     low: int
     info: int
     undecided: int
+    unknown: int | None = None
 
 
 class ChangesRow(msgspec.Struct, kw_only=True, frozen=True):

@@ -263,9 +263,10 @@ def test_a_closed_exposure_is_fixed() -> None:
     assert (change.kind, change.why, change.item.state, change.item.seen) == ("fixed", "", "fixed", TUESDAY)
 
 
-def test_a_closed_exposure_that_an_unread_part_may_open_is_not_fixed() -> None:
+@pytest.mark.parametrize("state", ["unknown", "closed"])
+def test_an_exposure_that_was_not_assessed_is_not_fixed(state: str) -> None:
     known = items(exposure())
-    change = one(changed(known, observed(known, [exposure(severity=None, worst="high", state="closed")])))
+    change = one(changed(known, observed(known, [exposure(severity=None, worst="high", state=state)])))
     assert (change.kind, change.why) == ("unseen", "it is inconclusive")
     assert change.item.seen == MONDAY
 
