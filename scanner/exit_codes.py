@@ -118,7 +118,8 @@ def clean_words(counts: Counts, fail_on: str) -> str:
 def _incomplete(result: EvaluationResult, *, checks: bool = False) -> str:
     checks_left, gaps = result.counts.inconclusive, result.counts.unaccepted_gaps
     if not checks_left and not gaps:
-        return ": part of the scope could not be assessed"
+        unknown = result.counts.not_assessed
+        return f", {many(unknown, 'endpoint')} not assessed" if unknown else ": part of the scope could not be assessed"
     some = checks_left and (checks or not gaps)
     said = f", {many(checks_left, 'check')} inconclusive" if some else ""
     return said + (f" ({many(gaps, 'gap')})" if gaps else "")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner.cli.app import main
+from scanner.model.index import INDEX_TYPES
 from scanner.rulebook.loader import load
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
@@ -103,7 +104,7 @@ def closed(name: str) -> dict[str, Any]:
 def listed(store: Store) -> None:
     """The read of each list that a collection of the subscription makes."""
     types = {type for kind in load(packages=False).kinds for type in kind.types if type.count("/") == 1}
-    for type in sorted(types):
+    for type in sorted(types | set(INDEX_TYPES)):
         store.read(f"/subscriptions/{SUB}/providers/{type}", 0, "list")
 
 

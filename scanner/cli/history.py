@@ -67,10 +67,12 @@ def trend(settings: Settings, scan: str) -> int:
         found = history.trend(asked.selection)
     if settings["format"] == "json":
         return _json(found)
-    rows = [tuple(str(getattr(row, name)) for name in ("taken", *SEVERITIES, "undecided")) for row in found]
-    _table([("taken", *SEVERITIES, "inconclusive"), *rows] if sys.stdout.isatty() else rows)
+    names = ("taken", *SEVERITIES, "undecided", "unknown")
+    values = [[getattr(row, name) for name in names] for row in found]
+    rows = [tuple("-" if value is None else str(value) for value in row) for row in values]
+    _table([("taken", *SEVERITIES, "inconclusive", "not assessed"), *rows] if sys.stdout.isatty() else rows)
     said = f"{many(len(found), 'scan')} with the selection of scan {asked.number}"
-    return _say(f"{said}: open findings by severity, and inconclusive checks")
+    return _say(f"{said}: open findings by severity, inconclusive checks, endpoints not assessed")
 
 
 def prune(settings: Settings) -> int:
@@ -191,7 +193,7 @@ def _age(item: Item, now: str) -> str:
 
 def _scan(scan: ScanRecord) -> Mapping[str, Any]:
     names = ("number", "id", "taken", "started", "finished", "tool", "selection", "subscriptions", "complete")
-    return {name: getattr(scan, name) for name in (*names, "confirmed", "standing", "undecided")}
+    return {name: getattr(scan, name) for name in (*names, "confirmed", "standing", "undecided", "unknown")}
 
 
 def _item(item: Item) -> dict[str, Any]:

@@ -111,13 +111,20 @@ class ListReader:
             if error.code.lower() == UNREGISTERED:
                 self.context.store.read(path, 0, "list")
             elif not await self._read_each(jobs, subscription, path, resource_type, error):
-                self.context.add_failure(self.context.store, path, error)
+                left = self._not_read(subscription, path, type, count)
+                self.context.add_failure(self.context.store, path, error, resources=left)
         else:
             if unusable:
-                self.context.add_gap(self.context.store, path, 0, "BadJson", "")
+                self.context.add_gap(self.context.store, path, 0, "BadJson", "", unusable)
             else:
                 self.context.store.read(path, count, "list")
         self.context.counts.finish(what)
+
+    def _not_read(self, subscription: SubscriptionView, path: str, type: str, count: int) -> int:
+        """Return how many resources Resource Graph counts beyond those of a list of a whole subscription, else 0."""
+        if path != list_path(subscription.id, type):
+            return 0
+        return max(0, subscription.known_counts.get(type.lower(), 0) - count)
 
     async def _read_each(
         self, jobs: JobQueue, subscription: SubscriptionView, path: str, resource_type: ResourceType, error: ReadError

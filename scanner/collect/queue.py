@@ -35,6 +35,7 @@ class SubscriptionView:
     `view`: "full", or "partial" where no list of the whole subscription is allowed.
     `existing_types`: types in lower case, with the groups that hold any (None: not known). None: nothing is known, so
     that every type is listed.
+    `known_counts`: how many resources of a type (lower case) Resource Graph counts.
     `first_pages`: lists whose first page the probe has read, with the iterator over the other pages, by type in lower
     case. `refused`: the errors of the lists that the probe tried.
     `roles`: the roles of the identity on the subscription. None: not known.
@@ -43,6 +44,7 @@ class SubscriptionView:
     id: str
     view: str = "full"
     existing_types: dict[str, list[str] | None] | None = None
+    known_counts: dict[str, int] = field(default_factory=dict)
     first_pages: dict[str, tuple[list[Json], AsyncIterator[list[Json]]]] = field(default_factory=dict)
     refused: dict[str, ReadError] = field(default_factory=dict)
     roles: list[Role] | None = None
@@ -109,13 +111,14 @@ class CollectionContext:
         self.counts = ReadCounts(progress)
         self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    def add_failure(self, writer: LineWriter, url: str, error: ReadError, action: str = "") -> None:
+    def add_failure(self, writer: LineWriter, url: str, error: ReadError, action: str = "", resources: int = 0) -> None:
         """Write a failed read as a gap. `action` replaces the action that was derived from the answer."""
-        self.add_gap(writer, url, error.status, error.code, error.action and (action or error.action))
+        action = error.action and (action or error.action)
+        self.add_gap(writer, url, error.status, error.code, action, resources)
 
-    def add_gap(self, writer: LineWriter, url: str, status: int, code: str, action: str) -> None:
-        """Write a gap, count it and report it."""
-        writer.gap(url, status, code, action)
+    def add_gap(self, writer: LineWriter, url: str, status: int, code: str, action: str, resources: int = 0) -> None:
+        """Write a gap, count it and report it. `resources`: see `Gap`."""
+        writer.gap(url, status, code, action, resources)
         self.counts.failed += 1
         self.progress.gap(url, status, code, action)
 

@@ -89,14 +89,17 @@ class VisibilityReader:
         except ReadError as error:
             self.context.store.skip(QUERY, f"{error.status} {error.code}; everything was listed instead")
             return
-        found: dict[str, dict[str, list[str] | None]] = {each.id.lower(): {} for each in views}
-        for row in rows:
-            types = found.get(str(row.get("subscriptionId")).lower())
-            if types is not None:
-                types[str(row.get("type")).lower()] = [str(group) for group in row.get("groups") or ()]
+        by_id = {each.id.lower(): each for each in views}
         for each in views:
-            each.existing_types = found[each.id.lower()]
-            if each.view == "full":
+            each.existing_types = {}
+        for row in rows:
+            view, type = by_id.get(str(row.get("subscriptionId")).lower()), str(row.get("type")).lower()
+            if view is not None and view.existing_types is not None:
+                view.existing_types[type] = [str(group) for group in row.get("groups") or ()]
+                count = row.get("count_")
+                view.known_counts[type] = count if isinstance(count, int) else 0
+        for each in views:
+            if each.existing_types is not None and each.view == "full":
                 self._add_absent_types(each, each.existing_types)
 
     def _add_absent_types(self, view: SubscriptionView, existing: dict[str, list[str] | None]) -> None:

@@ -307,7 +307,8 @@ twolocks.toml. SCAN is a number, an id or its first characters, or a day
 Columns: number, time, open findings, complete or not, number of subscriptions,
 id, selection ("all only=sql-*"). JSON: [{number, id, taken, started, finished,
 tool, selection, subscriptions, complete, confirmed, standing:
-{severity: count}, undecided}].""",
+{severity: count}, undecided,
+unknown: endpoints not assessed, or null}].""",
     ),
     Command(
         "history show",
@@ -350,7 +351,7 @@ not shown.""",
 Show the last 60 scans with the same selection as SCAN (default: the last one),
 oldest first: time, number of open critical, high, medium, low and info
 findings, number of inconclusive checks.""",
-        outro="JSON: [{taken, critical, high, medium, low, info, undecided}].",
+        outro="JSON: [{taken, critical, high, medium, low, info, undecided, unknown}].",
     ),
     Command(
         "history upgrade",

@@ -14,6 +14,7 @@ from scanner.config import waiver_reader
 from scanner.config.keys import MAX_DAYS
 from scanner.document import schema as rows
 from scanner.document.schema import Document, ExposureRow, FindingRow
+from scanner.document.states import state_word
 from scanner.errors import InputError, nearest
 from scanner.evaluate.policy import Failure
 from scanner.model.exposure import LOCKS, Auth, Reach
@@ -165,7 +166,7 @@ def _exposure(document: Document, row: ExposureRow, at: str) -> Proposal:
         raise _already(says, row.waiver, at)
     if row.state != "open":
         why = f": {row.reason}" if row.reason else ""
-        raise InputError(f"{says} is {row.state}{why}; there is nothing to accept", at=at)
+        raise InputError(f"{says} is {state_word(row.state)}{why}; there is nothing to accept", at=at)
     failed = [each for each in document.findings if each.status == "fail" and _names(document, each, row)]
     entries = tuple(entry for each in failed for entry in _entries(each, [row]))
     if not entries:

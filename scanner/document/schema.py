@@ -1,18 +1,18 @@
 """The findings document (schema `twolocks/2`): its parts as Structs, fingerprints, the order of rows."""
 
 import hashlib
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from scanner.document.states import State, set_state_of_first_schema
 from scanner.model.exposure import LOCKS
 
 SCHEMA = "twolocks/2"
 FIRST_SCHEMA = "twolocks/1"
-"""The schema before: a fix is one text. Documents of it are read."""
+"""The schema before: a fix is one text, and there is no state `unknown`. Documents of it are read."""
 
 
 class EvidenceRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -82,7 +82,10 @@ class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
 
 class ExposureRow(msgspec.Struct, kw_only=True, frozen=True):
-    """An exposure. `reason`: why it is closed, intended, waived or of lower severity.
+    """An exposure. `reason`: why it is closed, not assessed, intended, waived or of lower severity.
+
+    `state`: `unknown` where `severity` is null, and `worst` is not, because nothing is proven and a part that was not
+    read may open it.
 
     With history: `new`, whether an earlier scan covered it and did not find it; `since`, the time of the first scan
     that found it.
@@ -97,7 +100,7 @@ class ExposureRow(msgspec.Struct, kw_only=True, frozen=True):
     may: May | None
     severity: str | None
     worst: str | None
-    state: str
+    state: State
     reason: str
     title: str
     evidence: list[EvidenceRow]
@@ -180,9 +183,16 @@ class ScopeRow(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class TypeRow(msgspec.Struct, kw_only=True, frozen=True):
+    """A type that was found or could not be listed. `judged`: whether a rule evaluated a resource of it.
+
+    `complete`: whether all its resources were read. Where they were not, `resources` counts also those that are known
+    and were not read, and there may be more.
+    """
+
     type: str
     resources: int
     judged: bool
+    complete: bool = True
 
 
 class Coverage(msgspec.Struct, kw_only=True, frozen=True):
@@ -253,7 +263,10 @@ class ChangeRow(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
-    """One scan of the same selection: its time, the open items by severity, and the inconclusive checks."""
+    """One scan of the same selection: its time, the open items by severity, and the inconclusive checks.
+
+    `unknown`: the endpoints that were not assessed; null where they were not counted.
+    """
 
     taken: str
     critical: int
@@ -262,6 +275,7 @@ class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
     low: int
     info: int
     undecided: int
+    unknown: int | None = None
 
 
 class ChangesRow(msgspec.Struct, kw_only=True, frozen=True):
@@ -330,20 +344,28 @@ def read_document(path: Path) -> Document:
     return decode_document(path.read_bytes())
 
 
-_START = re.compile(rb'\s*\{\s*"schema"\s*:\s*"twolocks/1"')
+class _Head(msgspec.Struct):
+    schema: Any = ""
 
 
 def decode_document(text: bytes | bytearray | memoryview) -> Document:
     """Return a findings document of this schema, or of the one before. Raises as `read_document`."""
-    if _START.match(text) is None:
+    if msgspec.json.decode(text, type=_Head).schema != FIRST_SCHEMA:
         return msgspec.json.decode(text, type=Document)
     raw = msgspec.json.decode(text)
     for name in ("exposures", "findings"):
         rows = raw.get(name)
         for row in rows if isinstance(rows, list) else ():
-            if isinstance(row, dict) and isinstance(row.get("fix"), str):
-                row["fix"] = _fix_of_text(row["fix"])
+            if isinstance(row, dict):
+                _convert_first_schema(row, is_exposure=name == "exposures")
     return msgspec.convert({**raw, "schema": SCHEMA}, Document)
+
+
+def _convert_first_schema(row: dict[str, Any], *, is_exposure: bool) -> None:
+    if isinstance(row.get("fix"), str):
+        row["fix"] = _fix_of_text(row["fix"])
+    if is_exposure:
+        set_state_of_first_schema(row)
 
 
 def _fix_of_text(fix: str) -> dict[str, list[str]]:

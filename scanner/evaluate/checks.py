@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from scanner.document.schema import FixRow, WaiverRow
+from scanner.document.states import State, proven_state
 from scanner.evaluate import locks
 from scanner.evaluate.endpoints import by_subject, exposures_of, parents_of
 from scanner.evaluate.fixes import Fixes
@@ -34,6 +35,7 @@ class Context:
     crashes: list[Crash] = field(default_factory=list)
     exposure_rows: ExposureRows = field(default_factory=ExposureRows)
     _enabled: dict[int, list[Rule]] = field(default_factory=dict)
+    _disabled: dict[int, list[Rule]] = field(default_factory=dict)
 
     def enabled(self, kind: ResourceType) -> list[Rule]:
         """Return the enabled rules of a type."""
@@ -41,6 +43,15 @@ class Context:
         if found is None:
             found = self._enabled[id(kind)] = [
                 rule for rule in self.rules.rules_of(kind) if rule.id in self.rules.enabled
+            ]
+        return found
+
+    def disabled_locks(self, kind: ResourceType) -> list[Rule]:
+        """Return the lock rules of a type that are not enabled."""
+        found = self._disabled.get(id(kind))
+        if found is None:
+            found = self._disabled[id(kind)] = [
+                rule for rule in self.rules.rules_of(kind) if rule.lock and rule.id not in self.rules.enabled
             ]
         return found
 
@@ -126,10 +137,14 @@ class LockFailure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Endpoints:
-    """What the lock rules found on the endpoints of one resource. Keys are the `id()` of exposures."""
+    """What the lock rules found on the endpoints of one resource. Keys are the `id()` of exposures.
+
+    `disabled`: the lock rules of its type that do not run.
+    """
 
     top: Resource
     fixes: Fixes
+    disabled: Sequence[Rule]
     intended: dict[int, str]
     failures: dict[int, list[LockFailure]] = field(default_factory=dict)
     accepted: AcceptedLocks = field(default_factory=AcceptedLocks)
@@ -142,7 +157,8 @@ def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top
         return Fixes(top, context.index, (), ())
     exposures, problem = exposures_of(kind, top, context.index)
     fixes = Fixes(top, context.index, exposures, rules)
-    endpoints = _Endpoints(top, fixes, intended_of(exposures, top, context.policy.intended))
+    intended = intended_of(exposures, top, context.policy.intended)
+    endpoints = _Endpoints(top, fixes, context.disabled_locks(kind), intended)
     for rule in rules:
         if problem is not None:
             _add_crash(context, result, rule, top, problem)
@@ -198,17 +214,39 @@ def _add_exposure(context: Context, result: BundleResult, exposure: Exposure, en
     row = context.exposure_rows.row(exposure, top, state=state, reason=reason, waiver=waiver, fix=fix, breaks=breaks)
     result.exposures.append(row)
     result.describe(top)
-    if failures and exposure.inconclusive and state in ("open", "waived"):
-        # A rule fails on it, so none is Unknown for all of it; but it may be worse than proven.
+    if _is_unresolved(exposure, state, failures, endpoints):
         context.gaps.leave_unresolved(endpoints.accepted.unresolved(exposure))
+
+
+def _is_unresolved(exposure: Exposure, state: State, failures: Sequence[LockFailure], endpoints: _Endpoints) -> bool:
+    """Return whether an endpoint may be worse than proven, and no Unknown rule reports all of that.
+
+    One that was not assessed is resolved where a rule on its unread lock is disabled: the scan was not asked for it.
+    """
+    if state == "unknown":
+        return not (endpoints.accepted.has(exposure) or any(_is_about(rule, exposure) for rule in endpoints.disabled))
+    return bool(failures) and exposure.inconclusive and state in ("open", "waived")
+
+
+def _is_about(rule: Rule, exposure: Exposure) -> bool:
+    """Return whether a lock rule reads a lock of an endpoint that has possible grants."""
+    lock = exposure.reach if rule.category == "network" else exposure.authentication
+    return bool(lock.possible_grants) and rule.names(exposure.endpoint)
 
 
 def _state(
     exposure: Exposure, failures: Sequence[LockFailure], intended: str | None
-) -> tuple[str, str, WaiverRow | None]:
-    """Return the state of an endpoint, its reason, and who accepted it where it is waived."""
-    if exposure.severity is None:
+) -> tuple[State, str, WaiverRow | None]:
+    """Return the state of an endpoint, its reason, and who accepted it where it is waived.
+
+    Settings and waivers accept what is proven to be open. So one that was not assessed is `unknown`, also where the
+    settings intend it.
+    """
+    proven = proven_state(exposure.severity, exposure.worst_severity)
+    if proven == "closed":
         return "closed", exposure.disabled_reason or exposure.hidden_rules, None
+    if proven == "unknown":
+        return "unknown", _why_unknown(exposure), None
     if intended is not None:
         return "intended", intended, None
     waivers = [each.waiver for each in failures if each.waiver is not None]
@@ -216,6 +254,12 @@ def _state(
         waiver = min(waivers, key=ends)
         return "waived", waiver.reason, waiver
     return "open", "", None
+
+
+def _why_unknown(exposure: Exposure) -> str:
+    """Return what was not read of an endpoint, as one text."""
+    possible = [*exposure.reach.possible_grants, *exposure.authentication.possible_grants]
+    return "; ".join(dict.fromkeys(str(each.missing) for each in possible))
 
 
 def _fix(exposure: Exposure, failures: Sequence[LockFailure]) -> tuple[FixRow | None, str | None]:

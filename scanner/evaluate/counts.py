@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from scanner.document import schema as rows
+from scanner.document.states import STATES
 from scanner.model.ids import name_of
 from scanner.model.verdict import SEVERITIES, Severity
 
@@ -41,15 +42,15 @@ class Counts:
     open: Counter[str] = field(default_factory=Counter)
     """Open exposures by severity name."""
     states: Counter[str] = field(default_factory=Counter)
-    """Exposures by state: `open`, `closed`, `waived`, `intended`."""
+    """Exposures by state, one of STATES; their sum is `endpoints`."""
     without_authentication: int = 0
     """Open exposures rated critical."""
     shared_key_only: int = 0
     """Open data and admin endpoints behind a shared key or password, reachable from the internet, any Azure tenant or
     broad ranges.
     """
-    not_assessed: int = 0
-    """Exposures that an unread part could make worse, up to high or critical."""
+    may_be_worse: int = 0
+    """Exposures that are open, waived or intended, and that an unread part could make worse, up to high or critical."""
     statuses: Counter[str] = field(default_factory=Counter)
     """Checks by status: `fail`, `unknown`, `error`, `waived`, `pass`, `not-applicable`."""
     other_failures: Counter[str] = field(default_factory=Counter)
@@ -73,6 +74,16 @@ class Counts:
         return self.statuses.total()
 
     @property
+    def not_assessed(self) -> int:
+        """Exposures in the state `unknown`."""
+        return self.states["unknown"]
+
+    @property
+    def by_state(self) -> dict[str, int]:
+        """Exposures by each of STATES, also those without one."""
+        return {state: self.states[state] for state in STATES}
+
+    @property
     def inconclusive(self) -> int:
         """Inconclusive checks that nobody accepted."""
         return self.statuses["unknown"] - self.accepted_inconclusive
@@ -89,13 +100,19 @@ class Counts:
     @property
     def uncovered(self) -> list[rows.TypeRow]:
         """The types that no rule covers."""
-        return [each for each in self.types if not each.judged]
+        return [each for each in self.types if not each.judged and each.complete]
+
+    @property
+    def incomplete_types(self) -> list[rows.TypeRow]:
+        """The types of which resources were not read."""
+        return [each for each in self.types if not each.complete]
 
     def exposure(self, row: rows.ExposureRow) -> None:
         """Count an exposure."""
         self.endpoints += 1
         self.states[row.state] += 1
-        self.not_assessed += rank(row.worst) < rank(row.severity) and row.worst in ("critical", "high")
+        if row.state != "unknown":
+            self.may_be_worse += rank(row.worst) < rank(row.severity) and row.worst in ("critical", "high")
         if row.state != "open":
             return
         self.open[str(row.severity)] += 1

@@ -18,6 +18,7 @@ from scanner.document.schema import (
     exposure_fingerprint,
     finding_fingerprint,
 )
+from scanner.document.states import State
 from scanner.evaluate.waiving import Acceptance
 from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Lock, title
 from scanner.model.ids import group_of, root_of
@@ -141,7 +142,7 @@ class ExposureRows:
         exposure: Exposure,
         top: Resource,
         *,
-        state: str,
+        state: State,
         reason: str,
         waiver: WaiverRow | None,
         fix: FixRow | None,

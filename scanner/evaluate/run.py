@@ -1,10 +1,9 @@
 """Step 3 of a scan: evaluate the rules over the bundles of a snapshot, as a stream. Pure; knows no Azure."""
 
 import heapq
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
-from scanner.document.schema import Coverage, GapRow, RuleRow, ScanRow, TypeRow, fingerprint, order
+from scanner.document.schema import Coverage, GapRow, RuleRow, ScanRow, fingerprint, order
 from scanner.document.writer import Writer
 from scanner.evaluate.checks import Context, check_resource, check_unread
 from scanner.evaluate.counts import Counts
@@ -14,6 +13,7 @@ from scanner.evaluate.missing import index_of, unlisted, unread_below, unread_to
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.results import BundleResult, EvaluationResult
 from scanner.evaluate.rows import resource_row, rule_row
+from scanner.evaluate.types import TypeCounts
 from scanner.model.exposure import Exposure
 from scanner.model.ids import root_of, type_of
 from scanner.model.index import Index
@@ -49,9 +49,8 @@ class Evaluation:
         self.result = EvaluationResult(self.counts, scopes=snapshot.scopes)
         self._gaps = GapLedger(self.policy.waivers)
         self._context = Context(rules, self.policy, self.index, self._gaps, self.result.crashes)
-        self._types: Counter[str] = Counter()
+        self._types = TypeCounts(self.kinds)
         self._evaluated: set[str] = set()
-        self._spellings: dict[str, str] = {}
 
     def run(self, writer: Writer) -> EvaluationResult:
         """Evaluate every bundle and write its rows, in the order of the document."""
@@ -85,8 +84,10 @@ class Evaluation:
     def _scopes(self) -> list[BundleResult]:
         """Return the rows of the subscriptions whose types were not listed, or not in whole."""
         self._gaps.add(self.snapshot.gaps)
+        self._types.add_gaps(self.snapshot.gaps)
         found: dict[str, BundleResult] = {}
         for (subscription, type), missing in unlisted(self.snapshot, self.kinds).items():
+            self._types.add_incomplete(type)
             scope = f"/subscriptions/{subscription}"
             result = found.setdefault(scope, BundleResult(order(scope)))
             for kind in self.kinds.get(type, ()):
@@ -107,9 +108,8 @@ class Evaluation:
         self.counts.resources += len(bundle.resources)
         self.counts.reads += len(bundle.reads)
         self._gaps.add(bundle.gaps.values())
-        if bundle.top is not None and is_wanted:
-            type = bundle.top.type
-            self._types[self._spellings.setdefault(type.lower(), type)] += 1
+        if is_wanted:
+            self._types.add(bundle)
 
     def _write(self, found: BundleResult, writer: Writer) -> None:
         counts = self.counts
@@ -133,10 +133,7 @@ class Evaluation:
         snapshot, counts, result = self.snapshot, self.counts, self.result
         counts.reads += len(snapshot.reads)
         counts.resources += snapshot.parsed_counts.total()
-        counts.types = [
-            TypeRow(type=type, resources=count, judged=type.lower() in self._evaluated)
-            for type, count in sorted((self._types + snapshot.parsed_counts).items())
-        ]
+        counts.types = self._types.rows(snapshot.parsed_counts, self._evaluated)
         self._gaps.add(snapshot.history_gaps)
         result.gaps = self._gaps.rows()
         for gap in result.gaps:

@@ -114,6 +114,10 @@ class AcceptedLocks:
             lock = id(each), rule.category == "network"
             self.locks[lock] = self.locks.get(lock, True) and waiver is not None
 
+    def has(self, exposure: Exposure) -> bool:
+        """Return whether a rule is Unknown for an endpoint."""
+        return (id(exposure), True) in self.locks or (id(exposure), False) in self.locks
+
     def unresolved(self, exposure: Exposure) -> Iterator[str]:
         """Yield the gaps that leave open how bad an endpoint is; "" for a possible grant without a gap that nobody
         accepted.

@@ -86,7 +86,7 @@ class HistoryWriter(Writer):
 
     def exposure(self, row: rows.ExposureRow) -> None:
         self.observation.exposure(row)
-        if row.severity is not None and row.state != "closed":
+        if row.severity is not None and row.state not in ("closed", "unknown"):
             key: ItemKey = ("exposure", row.fingerprint)
             row = self._marked(row, key, type_of(row.resource).lower(), is_open=row.state == "open")
         super().exposure(row)

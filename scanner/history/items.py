@@ -134,8 +134,9 @@ class ScanRecord:
     `selection` names what was asked for; a scan is compared with the last one of the same selection. `scopes` (lower
     case: `/subscriptions/x`, an id below it, or `/subscriptions/x?tag=a=b`) and `rules_and_types` (first ids of rules,
     types in lower case) say what it evaluated. The history keeps these two in a table of their own, so that a record
-    read from it has neither. `standing` counts open items by severity, `undecided` the inconclusive verdicts. `number`
-    counts scans from 1.
+    read from it has neither. `standing` counts open items by severity, `undecided` the inconclusive verdicts,
+    `unknown` the endpoints that were not assessed (None: an earlier version did not count them). `number` counts scans
+    from 1.
     """
 
     id: str
@@ -151,6 +152,7 @@ class ScanRecord:
     confirmed: bool = False
     standing: Mapping[str, int] = field(default_factory=dict)
     undecided: int = 0
+    unknown: int | None = None
     number: int = 0
 
 

@@ -39,10 +39,10 @@ class Observation:
     def exposure(self, row: ExposureRow) -> None:
         """Add an exposure of the document."""
         key: ItemKey = ("exposure", row.fingerprint)
-        uncertain = rank(row.worst) > rank(row.severity)
+        uncertain = row.state == "unknown" or rank(row.worst) > rank(row.severity)
         if uncertain:
             self._add_uncertain(row.resource)
-        if row.severity is None or row.state == "closed":
+        if row.severity is None or row.state in ("closed", "unknown"):
             self.closed[key] = uncertain or self.closed.get(key, False)
             return
         self._keep(

@@ -88,7 +88,7 @@ class History:
 
     def trend(self, selection: str, count: int = 60) -> list[TrendRow]:
         """Return the last scans of a selection, the oldest first."""
-        wanted = ("taken", *SEVERITIES, "undecided")
+        wanted = ("taken", *SEVERITIES, "undecided", "unknown")
         query = select(*(scans.c[name] for name in wanted)).where(scans.c.selection == selection)
         with self.reading() as connection:
             rows = connection.execute(query.order_by(scans.c.number.desc()).limit(count)).all()
@@ -245,8 +245,8 @@ def _next(connection: Connection, column: Any) -> int:
 
 
 def _scan_row(scan: ScanRecord, number: int) -> dict[str, Any]:
-    plain = ("id", "taken", "started", "finished", "tool", "selection", "complete", "confirmed", "undecided")
-    row = {name: getattr(scan, name) for name in plain}
+    of_scan = ("id", "taken", "started", "finished", "tool", "selection", "complete", "confirmed")
+    row = {name: getattr(scan, name) for name in (*of_scan, "undecided", "unknown")}
     return {"number": number, **row, **{name: scan.standing.get(name, 0) for name in SEVERITIES}}
 
 

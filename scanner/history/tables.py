@@ -42,6 +42,8 @@ scans = Table(
     Column("low", Integer, nullable=False),
     Column("info", Integer, nullable=False),
     Column("undecided", Integer, nullable=False),
+    # The endpoints that were not assessed. Null: stored before they were counted.
+    Column("unknown", Integer, nullable=True),
 )
 subscriptions = Table(
     "scan_subscriptions",

@@ -53,13 +53,15 @@ LOST = "SubscriptionMissing"
 @dataclass(slots=True)
 class Gap:
     """A read that failed or was refused. `status` 0: there was no response; `code` is then Timeout, Reset or
-    BadJson.
+    BadJson. `resources`: of a list, how many resources Resource Graph counts that were not read; 0 also where that is
+    not known.
     """
 
     url: str
     status: int
     code: str
     action: str = ""
+    resources: int = 0
 
     def why(self) -> str:
         """Return a clause for messages: the status and code, and the missing action."""

@@ -78,7 +78,7 @@ class Notice(msgspec.Struct, kw_only=True, frozen=True):
 
     `kind`: news; baseline (the first scan: counts only); unknown (the history could not be read, so changes are
     unknown); test. `remarks`: remarks on the scan, such as failed reads. `counts`: of this scan, the same for every
-    receiver. `open`: by severity. `items`: the most severe first.
+    receiver. `open`: by severity. `endpoints`: all endpoints by state. `items`: the most severe first.
     """
 
     schema: str = SCHEMA
@@ -89,6 +89,7 @@ class Notice(msgspec.Struct, kw_only=True, frozen=True):
     remarks: list[str]
     counts: dict[str, int]
     open: dict[str, int]
+    endpoints: dict[str, int]
     items: list[NoticeItem]
     waivers: list[ExpiringWaiver]
     gaps: list[NoticeGap]

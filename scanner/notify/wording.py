@@ -87,6 +87,8 @@ def remarks(
 def _incomplete(result: EvaluationResult) -> str:
     gaps, checks = result.counts.unaccepted_gaps, result.counts.inconclusive
     said = [f"{gaps:,} {'read' if gaps == 1 else 'reads'} failed"] if gaps else []
+    unknown = result.counts.not_assessed
+    said += [f"{unknown:,} {'endpoint was' if unknown == 1 else 'endpoints were'} not assessed"] if unknown else []
     said += [f"{checks:,} {'check is' if checks == 1 else 'checks are'} inconclusive"] if checks else []
     more = f": {', '.join(said)}" if said else ""
     return f"The scan is incomplete{more}. What was not assessed may be open too"

@@ -79,6 +79,7 @@ def exposure_card(exposure: ExposureRow, names: ResourceNames, words: Words, tak
         fix["sentence"] = words("endpoints.nothing_to_close" if rated == "closed" else "endpoints.no_fix")
     return {
         **fix,
+        "may": _may(exposure, words),
         "rating": rated,
         "word": rating_word(words, rated),
         "title": exposure.title or exposure.endpoint,
@@ -93,6 +94,16 @@ def exposure_card(exposure: ExposureRow, names: ResourceNames, words: Words, tak
             for hop in _with_endpoint(exposure, name)
         ],
     }
+
+
+def _may(exposure: ExposureRow, words: Words) -> str:
+    """Return what unread parts may add to an endpoint, "" where they add nothing; as in `endpoints.js`."""
+    may = exposure.may
+    if may is None:
+        return ""
+    row, column = may.authentication or exposure.authentication, may.reach or exposure.reach
+    locks = words("matrix.locks", row=words(f"row.{row}"), column=words(f"column.{column}"))
+    return words("endpoints.may", locks=locks, severity=rating_word(words, exposure.worst or "closed").lower())
 
 
 def _with_endpoint(exposure: ExposureRow, name: str) -> list[HopRow]:

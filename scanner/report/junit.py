@@ -7,13 +7,14 @@ to a resource are not tests. A failed read is a test of its own, so that a subsc
 look well tested.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
 from scanner.document.schema import Document, FindingRow, GapRow, RuleRow, WaiverRow
+from scanner.document.states import STATES
 from scanner.model.ids import subscription_of
 from scanner.report.gaps import answer, waiver_of
 from scanner.report.text import field_lines, shortened
@@ -41,17 +42,33 @@ class _Test:
 def write_junit(document: Document, out: IO[bytes]) -> None:
     """Write a findings document as JUnit XML. The same document gives the same bytes."""
     names = {scope.subscription.lower(): scope.name for scope in document.coverage.scopes}
-    suites = _suites(document)
+    suites, states = _suites(document), _states(document)
     every = [test for tests in suites.values() for test in tests]
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f'<testsuites name="twolocks"{_counts(every)}>']
     taken = _attribute("timestamp", document.scan.taken.removesuffix("Z"))
-    for subscription in sorted(suites):
+    for subscription in sorted(suites.keys() | states.keys()):
         name = _attribute("name", names.get(subscription, subscription) or ELSEWHERE) + _attribute("id", subscription)
         lines.append(f"<testsuite{name}{taken}{_counts(suites[subscription])}>")
+        lines += _properties(states[subscription])
         out.write(("\n".join(lines) + "\n").encode())
         lines = [line for test in suites[subscription] for line in _test_case(test, document.rules)]
         lines.append("</testsuite>")
     out.write(("\n".join([*lines, "</testsuites>"]) + "\n").encode())
+
+
+def _states(document: Document) -> dict[str, Counter[str]]:
+    """Return the number of endpoints by state, for each subscription (its id in lower case)."""
+    states: dict[str, Counter[str]] = defaultdict(Counter)
+    for exposure in document.exposures:
+        states[subscription_of(exposure.resource)][exposure.state] += 1
+    return states
+
+
+def _properties(states: Mapping[str, int]) -> Iterator[str]:
+    if states:
+        yield "<properties>"
+        yield from (f'<property name="endpoints.{state}" value="{states[state]}"/>' for state in STATES)
+        yield "</properties>"
 
 
 def _suites(document: Document) -> dict[str, list[_Test]]:

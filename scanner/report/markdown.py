@@ -11,11 +11,13 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 
 from scanner.document.schema import ChangeRow, ChangesRow, Document, ExposureRow, FindingRow, FixRow
+from scanner.document.states import STATES, state_word
 from scanner.evaluate.counts import Counts, rank
 from scanner.model.ids import name_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
-from scanner.report.summary import ReportSummary, has_unknown_lock, may_be_worse, summarize
+from scanner.report.headline import headline
+from scanner.report.summary import ReportSummary, may_be_worse, summarize
 from scanner.report.text import field_lines, has_invisible, shortened, split_fix, uncovered_types
 from scanner.report.words import Words
 
@@ -63,7 +65,7 @@ def block(command: str) -> str:
 
 def _parts(document: Document) -> Iterator[str]:
     words, summary = Words(), summarize(document)
-    yield _headline(document, summary)
+    yield _headline(document, summary, words)
     yield _scope(document, words)
     yield _counts(summary.counts)
     if document.changes:
@@ -75,29 +77,12 @@ def _parts(document: Document) -> Iterator[str]:
     yield from _notes(document)
 
 
-def _headline(document: Document, summary: ReportSummary) -> str:
-    """Return the sentences of the result of a scan."""
-    open, shared = summary.counts.without_authentication, summary.counts.shared_key_only
-    verb = "is" if shared == 1 else "are"
-    keys = f"{verb} protected only by a shared key or password"
-    if not document.exposures and not summary.counts.checks:
-        first = "no resource of a known type was found"
-    elif open:
-        more = f"; {shared:,} more {keys}" if shared else ""
-        accessible = "endpoint is" if open == 1 else "endpoints are"
-        first = f"{open:,} {accessible} publicly accessible without authentication{more}"
-    elif shared:
-        first = f"no endpoint is publicly accessible without authentication; {shared:,} {keys}"
-    elif not summary.nothing_missing:
-        first = "no publicly accessible endpoint was found, but not everything could be assessed"
-    else:
-        first = (
-            "no endpoint is publicly accessible without authentication; "
-            "none is protected only by a shared key or password"
-        )
-    count = summary.counts.not_assessed
-    may_be_open = f"\n\n**{count:,} could not be assessed and may be publicly accessible too.**" if count else ""
-    return f"# Twolocks: {first}{may_be_open}\n"
+def _headline(document: Document, summary: ReportSummary, words: Words) -> str:
+    """Return the headline of the result of a scan."""
+    if not document.exposures and not summary.counts.checks and summary.complete:
+        return f"# Twolocks: {words('headline.empty')}\n"
+    found = headline(summary.counts, document.coverage.scopes, words, complete=summary.complete)
+    return f"# Twolocks: {text(found)}\n"
 
 
 def _scope(document: Document, words: Words) -> str:
@@ -118,7 +103,8 @@ def _counts(counts: Counts) -> str:
     unknown, errors, states = counts.statuses["unknown"], counts.statuses["error"], counts.states
     more = [f"{unknown:,} checks inconclusive; none of them counts as passed"] if unknown else []
     more += [f"{errors:,} checks crashed"] if errors else []
-    more += [f"{states[name]:,} endpoints {name}" for name in ("waived", "intended", "closed") if states[name]]
+    named = [f"{states[name]:,} {state_word(name)}" for name in STATES if states[name]]
+    more += [f"{counts.endpoints:,} endpoints: {', '.join(named)}"] if named else []
     return "\n".join(lines) + (f"\n\n{'; '.join(more)}.\n" if more else "\n")
 
 
@@ -214,9 +200,12 @@ def _not_assessed(document: Document, words: Words) -> Iterator[str]:
     if not (missing.groups or missing.unexplained or missing.accepted):
         return
     yield "## Not assessed; none of it counts as passed\n"
-    may_be_open = sum(has_unknown_lock(row) or may_be_worse(row) for row in document.exposures)
-    if may_be_open:
-        yield f"{may_be_open:,} endpoints may be more exposed than shown above.\n"
+    unknown = sum(row.state == "unknown" for row in document.exposures)
+    if unknown:
+        yield f"{unknown:,} {'endpoint' if unknown == 1 else 'endpoints'} may be publicly accessible.\n"
+    worse = sum(row.state != "unknown" and may_be_worse(row) for row in document.exposures)
+    if worse:
+        yield f"{worse:,} {'endpoint' if worse == 1 else 'endpoints'} may be more exposed than shown above.\n"
     yield from (_gap(group) for group in missing.groups[:GAPS])
     if len(missing.groups) > GAPS:
         yield f"- and {len(missing.groups) - GAPS:,} more"

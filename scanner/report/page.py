@@ -7,6 +7,7 @@ from scanner.report.cards import ResourceNames, exposure_card, finding_card, rat
 from scanner.report.changes import ChangesView
 from scanner.report.data_block import DataBlock, pack
 from scanner.report.gaps import scope_names
+from scanner.report.headline import headline
 from scanner.report.page_gaps import coverage, not_assessed
 from scanner.report.summary import (
     COLUMNS,
@@ -53,24 +54,15 @@ def context(document: Document, t: Words) -> dict[str, Any]:
 
 def _headings(document: Document, summary: ReportSummary, t: Words) -> dict[str, Any]:
     counts = summary.counts
-    open, shared = counts.without_authentication, counts.shared_key_only
-    empty = not document.exposures and not counts.checks and not document.resources
-    if empty:
-        headline = t("headline.empty")
-    elif open:
-        headline = t("headline.open", open)
-    elif summary.nothing_missing:
-        headline = t("headline.none")
-    else:
-        headline = t("headline.unsure_shared" if shared else "headline.unsure")
-    shared_key = "headline.shared" if open else "headline.shared_first"
-    key_not_assessed = "headline.not_assessed" if open or shared else "headline.not_assessed_first"
+    empty = not document.exposures and not counts.checks and not document.resources and summary.complete
+    found = headline(counts, document.coverage.scopes, t, complete=summary.complete)
+    text = t("headline.empty") if empty else str(found)
     return {
         "empty": empty,
-        "headline": headline,
-        "lead": t(shared_key, shared) if shared else "",
-        "lead_not_assessed": t(key_not_assessed, counts.not_assessed) if counts.not_assessed else "",
-        "page_title": f"{t('brand')}: {headline} · {plain(t.date(document.scan.finished))}",
+        "missing": "" if empty else plain(found.missing),
+        "headline": text.removeprefix(f"{found.missing}; ") if found.missing else text,
+        "states": [(state, n) for state, n in counts.by_state.items() if n],
+        "page_title": f"{t('brand')}: {plain(text)} · {plain(t.date(document.scan.finished))}",
     }
 
 
@@ -114,7 +106,7 @@ def cell_label(t: Words, cell: MatrixCell) -> str:
         word=rating_word(t, cell.rating),
         locks=t("matrix.locks", row=t("row." + cell.row), column=t("column." + cell.column)),
     )
-    return f"{label}, {t('matrix.cell_may', cell.worse)}" if cell.worse and not cell.has_unknown_lock else label
+    return f"{label}, {t('matrix.cell_may', cell.worse)}" if cell.worse and cell.rating != "unknown" else label
 
 
 def _without_scripts(total: int, t: Words) -> dict[str, Any]:

@@ -78,7 +78,8 @@ def _partial_scopes(document: Document, t: Words) -> dict[str, Any]:
 
 def coverage(found: Coverage, t: Words) -> dict[str, Any]:
     """Return the variables of the template about types that no rule covers, rules that are off, and notes."""
-    uncovered = sorted((each for each in found.types if not each.judged), key=lambda each: each.type.lower())
+    left = (each for each in found.types if not each.judged and each.complete)
+    uncovered = sorted(left, key=lambda each: each.type.lower())
     resources = sum(each.resources for each in uncovered)
     types = t("not_assessed.uncovered_types", len(uncovered))
     line = t("not_assessed.uncovered", resources, resources=t("count.resources", resources), types=types)

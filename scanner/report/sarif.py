@@ -21,7 +21,7 @@ from urllib.parse import quote
 import msgspec
 
 from scanner.document.schema import ChangesRow, Document, FindingRow, Remediation, RuleRow
-from scanner.evaluate.counts import rank
+from scanner.evaluate.counts import count, rank
 from scanner.model.ids import name_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
@@ -60,6 +60,7 @@ def write_sarif(document: Document, out: IO[bytes]) -> None:
         "automationDetails": {"id": f"twolocks/{_category(document)}/"},
         "invocations": [_invocation(document, findings[MOST:])],
         "columnKind": "unicodeCodePoints",
+        "properties": {"endpoints": count(document).by_state},
     }
     head = {"$schema": SCHEMA, "version": "2.1.0"}
     out.write(_encoder.encode(head)[:-1] + b',"runs":[\n' + _encoder.encode(run)[:-1] + b',"results":[')

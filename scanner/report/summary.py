@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
 from scanner.evaluate.counts import Counts, count, rank
-from scanner.model.verdict import SEVERITIES
 
 STATUSES = ("fail", "unknown", "error", "waived", "pass", "not-applicable")
 ROWS = ("anonymous", "shared", "identity", "app_open", "app_guarded", "unknown")
@@ -13,7 +12,6 @@ COLUMNS = ("internet", "azure", "wide", "selected", "private", "none", "unknown"
 RATINGS = ("critical", "high", "unknown", "medium", "low", "info", "waived", "intended", "closed")
 """The order of endpoints: one that was not assessed ranks below a proven high and above a proven medium."""
 
-_PROVEN_RATINGS = (*SEVERITIES, "waived", "intended", "closed")
 _ROW_QUERY = {
     "anonymous": "kind:data,admin auth:anonymous",
     "shared": "kind:data,admin auth:shared",
@@ -30,26 +28,16 @@ def may_be_worse(exposure: ExposureRow) -> bool:
     return rank(exposure.worst) < rank(exposure.severity)
 
 
-def has_unknown_lock(exposure: ExposureRow) -> bool:
-    """Return whether one lock of an endpoint is unknown, and the endpoint could be open."""
-    unknown = "unknown" in (exposure.reach, exposure.authentication)
-    return unknown and (exposure.state == "open" or exposure.worst is not None)
-
-
-def proven_rating(exposure: ExposureRow) -> str:
-    """Return the proven severity or state: `critical` to `info`, `waived`, `intended` or `closed`."""
-    if exposure.state in ("waived", "intended"):
-        return exposure.state
-    return exposure.severity or "closed"
-
-
 def rating(exposure: ExposureRow) -> str:
-    """Return the rating on the badge of an endpoint, one of RATINGS."""
-    proven = proven_rating(exposure)
-    if proven in ("critical", "high", "waived", "intended"):
-        return proven
-    may_be_high = may_be_worse(exposure) and rank(exposure.worst) <= rank("high")
-    return "unknown" if may_be_high or has_unknown_lock(exposure) else proven
+    """Return the rating on the badge of an endpoint, one of RATINGS: of an open one its severity, else its state."""
+    return exposure.severity or "closed" if exposure.state == "open" else exposure.state
+
+
+def _order(exposure: ExposureRow) -> int:
+    """Return the place of an endpoint in lists: one that may be high or critical is beside those not assessed."""
+    place = RATINGS.index(rating(exposure))
+    may_be_high = exposure.state == "open" and may_be_worse(exposure) and rank(exposure.worst) <= rank("high")
+    return min(place, RATINGS.index("unknown")) if may_be_high else place
 
 
 def matrix_row(exposure: ExposureRow) -> str:
@@ -69,7 +57,7 @@ def matrix_column(exposure: ExposureRow) -> str:
 
 @dataclass
 class MatrixCell:
-    """A cell of the matrix. `query` selects its endpoints, `proven` is the worst proven rating of them.
+    """A cell of the matrix. `query` selects its endpoints, `rating` is that of the first one by RATINGS.
 
     `worse` counts the endpoints whose rating unread parts could raise.
     """
@@ -79,20 +67,13 @@ class MatrixCell:
     query: str
     count: int = 0
     worse: int = 0
-    proven: str = "closed"
-    has_unknown_lock: bool = False
+    rating: str = "closed"
 
     def add(self, exposure: ExposureRow) -> None:
         """Count an endpoint."""
         self.count += 1
         self.worse += may_be_worse(exposure)
-        self.has_unknown_lock = self.has_unknown_lock or has_unknown_lock(exposure)
-        self.proven = min(self.proven, proven_rating(exposure), key=_PROVEN_RATINGS.index)
-
-    @property
-    def rating(self) -> str:
-        """The rating of the cell, one of RATINGS."""
-        return "unknown" if self.has_unknown_lock else self.proven
+        self.rating = min(self.rating, rating(exposure), key=RATINGS.index)
 
 
 def matrix(exposures: Iterable[ExposureRow]) -> list[list[MatrixCell]]:
@@ -121,12 +102,6 @@ class ReportSummary:
         """The reads that were tried."""
         return self.counts.reads + self.counts.gaps
 
-    @property
-    def nothing_missing(self) -> bool:
-        """Whether everything was read and assessed, so that zero endpoints may be shown as passed."""
-        counts = self.counts
-        return self.complete and not (counts.gaps or counts.not_assessed or counts.statuses["unknown"])
-
 
 def summarize(document: Document) -> ReportSummary:
     """Return the numbers of a findings document."""
@@ -140,9 +115,7 @@ def summarize(document: Document) -> ReportSummary:
 
 def ordered_exposures(exposures: Iterable[ExposureRow]) -> list[ExposureRow]:
     """Return endpoints by RATINGS, then by resource id, endpoint and address."""
-    return sorted(
-        exposures, key=lambda each: (RATINGS.index(rating(each)), each.resource.lower(), each.endpoint, each.address)
-    )
+    return sorted(exposures, key=lambda each: (_order(each), each.resource.lower(), each.endpoint, each.address))
 
 
 def ordered_findings(findings: Iterable[FindingRow]) -> list[FindingRow]:

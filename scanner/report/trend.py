@@ -29,8 +29,8 @@ def trend(rows: Sequence[TrendRow], words: Words) -> dict[str, Any] | None:
     times = [time for time, _ in scans]
     middles, width = _columns(times)
     gaps = pauses(times)
-    names = [*SEVERITIES, "undecided"]
-    counts = {name: [int(getattr(row, name)) for _, row in scans] for name in names}
+    names = [*SEVERITIES, "undecided", "unknown"]
+    counts: dict[str, list[int | None]] = {name: [getattr(row, name) for _, row in scans] for name in names}
     drawn = [name for name in names if name in _ALWAYS or any(counts[name])]
     span = _span(times, words)
     return {
@@ -41,7 +41,7 @@ def trend(rows: Sequence[TrendRow], words: Words) -> dict[str, Any] | None:
         "paused": _describe_pauses(gaps, words),
         "names": [(name, _word(name, words)) for name in names],
         "table": [
-            [f"{time:%Y-%m-%d %H:%M}", *(words.number(counts[name][at]) for name in names)]
+            [f"{time:%Y-%m-%d %H:%M}", *(_said(counts[name][at], words) for name in names)]
             for at, (time, _) in reversed(list(enumerate(scans)))
         ],
     }
@@ -57,18 +57,24 @@ def _span(times: Sequence[datetime], words: Words) -> list[str]:
 
 
 def _word(name: str, words: Words) -> str:
-    return words("trend.undecided") if name == "undecided" else words(f"severity.{name}")
+    return words(f"trend.{name}") if name in ("undecided", "unknown") else words(f"severity.{name}")
+
+
+def _said(value: int | None, words: Words) -> str:
+    """Return a number as text; a dash where a scan did not count it."""
+    return "-" if value is None else words.number(value)
 
 
 def _lane(
-    name: str, values: Sequence[int], middles: Sequence[float], width: float, span: Sequence[str], words: Words
+    name: str, values: Sequence[int | None], middles: Sequence[float], width: float, span: Sequence[str], words: Words
 ) -> dict[str, Any]:
-    most = max(values)
-    now, least, greatest = (words.number(value) for value in (values[-1], min(values), most))
+    counted = [value for value in values if value is not None]
+    most = max(counted)
+    now, least, greatest = (words.number(value) for value in (counted[-1], min(counted), most))
     word = _word(name, words)
     columns = list(zip(middles, values, strict=True))
     return {
-        "look": "unknown" if name == "undecided" else name,
+        "look": "unknown" if name in ("undecided", "unknown") else name,
         "word": word,
         "now": now,
         "range": words("trend.steady") if least == greatest else words("trend.range", least=least, most=greatest),
@@ -76,7 +82,7 @@ def _lane(
         "columns": "".join(
             _column(x, width, max(_LEAST, value / most * (HEIGHT - 2))) for x, value in columns if value
         ),
-        "zeros": "".join(_column(x, width, 1) for x, value in columns if not value),
+        "zeros": "".join(_column(x, width, 1) for x, value in columns if value == 0),
     }
 
 

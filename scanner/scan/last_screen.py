@@ -4,11 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from scanner.document import schema as rows
+from scanner.document.states import STATES, state_word
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
 from scanner.model.verdict import SEVERITIES, Severity
+from scanner.report.headline import headline
 from scanner.report.text import field_lines, split_fix, uncovered_types
+from scanner.report.words import Words
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.change_lines import ChangeLines
 from scanner.scan.not_assessed import INDENT, NotAssessedLines
@@ -114,44 +117,21 @@ class LastScreen:
 
     def result_sentences(self) -> list[str]:
         counts, evaluation = self.counts, self.evaluation
-        if not counts.endpoints and not counts.statuses:
+        if not counts.endpoints and not counts.statuses and evaluation.complete:
             where = ", ".join(scope.name for scope in evaluation.scopes[:3]) or "the input"
             return [f"No resource of a supported type was found in {where}"]
-        if counts.without_authentication or counts.shared_key_only:
-            return [*self._exposed(), *self._may()]
-        if not evaluation.complete:
-            failed = f": {many(counts.unaccepted_gaps, 'read')} failed" if counts.unaccepted_gaps else ""
-            checks = counts.inconclusive
+        found = headline(counts, evaluation.scopes, Words(), complete=evaluation.complete)
+        said = [found.missing, _capital(found.found)] if found.missing else [str(found)]
+        if not evaluation.complete and (checks := counts.inconclusive):
             are = "is" if checks == 1 else "are"
-            if not checks and not counts.unaccepted_gaps:
-                return ["No exposed endpoint found, but not everything could be assessed"]
-            return [
-                "No exposed endpoint found, but not everything could be assessed",
-                f"{many(checks, 'check')} {are} inconclusive{failed}. None of them counts as passed",
-            ]
-        first = (
-            "No endpoint is publicly accessible without authentication; "
-            "none is protected only by a shared key or password"
-        )
-        if self.not_assessed.accepted():
+            failed = f": {many(counts.unaccepted_gaps, 'read')} failed" if counts.unaccepted_gaps else ""
+            said.append(f"{many(checks, 'check')} {are} inconclusive{failed}. None of them counts as passed")
+        elif self.not_assessed.accepted():
             what = "inconclusive checks" if counts.unaccepted_gaps == counts.gaps else "gaps"
-            return [first, f"The {what} are accepted, not resolved"]
-        if self.took is None:
-            return [first]
-        return [first, f"Everything in scope was read: {counts.reads:,} of {many(counts.reads, 'read')}"]
-
-    def _exposed(self) -> list[str]:
-        public, shared = self.counts.without_authentication, self.counts.shared_key_only
-        protected = f"{'is' if shared == 1 else 'are'} protected only by a shared key or password"
-        if not public:
-            return [f"No endpoint is publicly accessible without authentication; {shared:,} {protected}"]
-        are = "is" if public == 1 else "are"
-        more = f"; {shared:,} more {protected}" if shared else ""
-        return [f"{many(public, 'endpoint')} {are} publicly accessible without authentication{more}"]
-
-    def _may(self) -> list[str]:
-        count = self.counts.not_assessed
-        return [f"{many(count, 'endpoint')} could not be assessed and may be exposed"] if count else []
+            said.append(f"The {what} are accepted, not resolved")
+        elif not found.missing and self.took is not None:
+            said.append(f"Everything in scope was read: {counts.reads:,} of {many(counts.reads, 'read')}")
+        return said
 
     def files(self) -> list[Line]:
         return [Line(_listed(self.wrote), "Wrote", whole=True)] if self.wrote else []
@@ -159,11 +139,15 @@ class LastScreen:
     # The log
 
     def found(self) -> str:
-        """Return the endpoints by severity and state: `5 critical, 14 high, 1 not assessed, 26 closed`."""
+        """Return the endpoints by severity and state: `5 critical, 14 high, 1 not assessed, 26 closed`.
+
+        Each endpoint is counted once.
+        """
         counts = self.counts
         said = [f"{counts.open[name]:,} {name}" for name in SEVERITIES if counts.open[name]]
-        said += [f"{self.counts.not_assessed:,} not assessed"] if self.counts.not_assessed else []
-        said += [f"{counts.states[name]:,} {name}" for name in ("waived", "intended", "closed") if counts.states[name]]
+        rest = [state for state in STATES if state != "open" and counts.states[state]]
+        said += [f"{counts.states[name]:,} {state_word(name)}" for name in rest]
+        said += [f"{counts.may_be_worse:,} of them may be more severe"] if counts.may_be_worse else []
         said += [f"{many(counts.accepted_gaps, 'gap')} accepted"] if counts.accepted_gaps else []
         by_rule = self.evaluation.accepted_by_rule
         said += [f"{many(by_rule, 'inconclusive check')} accepted"] if by_rule else []
@@ -207,6 +191,10 @@ def closing(fix: rows.FixRow | None) -> Iterator[Line]:
         yield Line(each, column=INDENT, whole=True)
     for each in field_lines(fix):
         yield Line(each, column=INDENT)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -121,7 +121,12 @@ class HistorySession:
         if not isinstance(writer, HistoryWriter):
             return
         self.changes = self._changes(self.baseline.known, taken, writer)
-        own = TrendRow(taken=scan.taken, undecided=counts.statuses["unknown"], **counts.by_severity)
+        own = TrendRow(
+            taken=scan.taken,
+            undecided=counts.statuses["unknown"],
+            unknown=counts.not_assessed,
+            **counts.by_severity,
+        )
         self.row = baselines.changes_row(
             self.changes,
             self.baseline,
@@ -183,6 +188,7 @@ class HistorySession:
             confirmed=self._is_confirmed,
             standing=counts.by_severity,
             undecided=counts.statuses["unknown"],
+            unknown=counts.not_assessed,
         )
 
     def errors_with(self, wrote: Sequence[str]) -> list[UserError]:

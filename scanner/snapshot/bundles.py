@@ -163,4 +163,4 @@ def _path(url: str) -> str:
 
 
 def _gap(line: GapLine) -> Gap:
-    return Gap(line.url, line.status, line.code, line.action)
+    return Gap(line.url, line.status, line.code, line.action, line.resources)

@@ -60,13 +60,14 @@ class SkipLine(msgspec.Struct):
     why: str
 
 
-class GapLine(msgspec.Struct):
+class GapLine(msgspec.Struct, omit_defaults=True):
     """A read that failed: see `scanner.model.resource.Gap`."""
 
     url: str
     status: int
     code: str
     action: str = ""
+    resources: int = 0
 
 
 class EndLine(msgspec.Struct):

@@ -61,9 +61,9 @@ class LineWriter:
         """Add a read that was not made."""
         self.add(SnapshotLine(skip=SkipLine(url, why)))
 
-    def gap(self, url: str, status: int, code: str, action: str = "") -> None:
-        """Add a read that failed. `action`: the RBAC action that would allow it."""
-        self.add(SnapshotLine(gap=GapLine(url, status, code, action)))
+    def gap(self, url: str, status: int, code: str, action: str = "", resources: int = 0) -> None:
+        """Add a read that failed. `action`: the RBAC action that would allow it. `resources`: see `Gap`."""
+        self.add(SnapshotLine(gap=GapLine(url, status, code, action, resources)))
 
 
 class LineBuffer(LineWriter):

@@ -14,6 +14,7 @@ from scanner.collect.collector import Plan, Scope, collect, cut
 from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
+from scanner.model.ids import type_of
 from scanner.model.resource_type import ResourceType
 from scanner.rulebook import loader
 from scanner.sandbox.errors import HttpAnswer
@@ -225,6 +226,15 @@ def test_what_the_login_may_not_read_is_not_taken_as_absent() -> None:
     assert (gap["status"], gap["action"]) == (403, "Microsoft.Web/sites/read")
     assert f"{LISTS}/Microsoft.Web/sites" not in result.reads
     assert repeated(running) == []
+
+
+def test_a_list_that_fails_says_how_many_resources_graph_counts_behind_it() -> None:
+    path = f"{LISTS}/Microsoft.Storage/storageAccounts"
+    result = scanned(box(faults=[Fault("refuse", path)]))
+    accounts = [each["id"] for each in ESTATE if each["id"].startswith(f"/subscriptions/{S1}/")]
+    accounts = [id for id in accounts if type_of(id) == "Microsoft.Storage/storageAccounts"]
+    assert result.gaps[path]["resources"] == len(accounts) > 0
+    assert "resources" not in scanned(box(faults=[Fault("refuse", path)]), Scope(graph=False)).gaps[path]
 
 
 def test_a_role_for_one_service_on_the_whole_subscription_is_no_partial_view() -> None:

@@ -7,7 +7,7 @@ from scanner.evaluate.missing import index_of
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.run import Evaluation
 from scanner.model.index import INDEX_TYPES, Index
-from scanner.rulebook.loader import Broken, RuleSet
+from scanner.rulebook.loader import Broken, RuleSet, load
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
@@ -125,3 +125,44 @@ def test_a_gap_in_a_bundle_of_the_index_leaves_its_own_type_missing_alone() -> N
     made.gap(f"{policy}/ruleCollectionGroups", 500, "InternalServerError", "")
     found = index_of(of_store(made), Policy())
     assert set(found.missing) == {"microsoft.network/firewallpolicies/rulecollectiongroups"}
+
+
+STORES = "Microsoft.Storage/storageAccounts"
+
+
+def types(*, resources: int = 0, read: int = 0) -> dict[str, tuple[int, bool, bool]]:
+    """The number, `judged` and `complete` of each type, where the list of storage accounts failed."""
+    made = Store(Header(taken="2026-11-25T00:00:00Z"))
+    made.scope(ONE, "prod", "tenant", "full")
+    rules = load(packages=False)
+    listed_types = {type for kind in rules.kinds for type in kind.types if type.count("/") == 1} | set(INDEX_TYPES)
+    for type in listed_types - {STORES}:
+        made.read(listed(ONE, type), 0, "list")
+    for number in range(read):
+        id = f"/subscriptions/{ONE}/resourceGroups/rg/providers/{STORES}/st{number}"
+        made.resource({"id": id, "name": f"st{number}", "type": STORES.upper(), "properties": {}}, "2025-08-01", "list")
+    made.gap(listed(ONE, STORES), 500, "InternalServerError", "", resources)
+    evaluation, writer = Evaluation(of_store(made), rules), Writer()
+    evaluation.run(writer)
+    writer.close()
+    return {each.type: (each.resources, each.judged, each.complete) for each in evaluation.coverage().types}
+
+
+def test_a_type_whose_list_failed_stands_in_the_coverage_with_its_number() -> None:
+    assert types() == {STORES: (0, False, False)}
+    assert types(resources=2) == {STORES: (2, False, False)}
+    assert types(resources=2, read=1) == {STORES: (3, True, False)}
+
+
+def test_a_resource_that_is_known_and_was_not_read_is_counted() -> None:
+    made = Store(Header(taken="2026-11-25T00:00:00Z"))
+    made.scope(ONE, "prod", "tenant", "full")
+    id = f"/subscriptions/{ONE}/resourceGroups/rg/providers/{STORES}/st"
+    made.gap(id, 500, "InternalServerError")
+    evaluation, writer = Evaluation(of_store(made), load(packages=False)), Writer()
+    evaluation.run(writer)
+    writer.close()
+    found = {each.type: each for each in evaluation.coverage().types}
+    assert (found[STORES].resources, found[STORES].judged, found[STORES].complete) == (1, False, False)
+    assert STORES in [each.type for each in evaluation.counts.incomplete_types]
+    assert STORES not in [each.type for each in evaluation.counts.uncovered]

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterable, Mapping
+from typing import cast
 
 import msgspec
 import pytest
@@ -18,6 +19,7 @@ from scanner.document.schema import (
     exposure_fingerprint,
     finding_fingerprint,
 )
+from scanner.document.states import State
 from scanner.history.compare import change_between, compare
 from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, level, top_of
 from scanner.history.observation import Observation, ScanCoverage, observe, same_id
@@ -58,7 +60,7 @@ def exposure(
         may=None,
         severity=severity,
         worst=worst or severity,
-        state=state,
+        state=cast("State", state),
         reason="",
         title=f"{endpoint} is open",
         evidence=[],
@@ -261,9 +263,10 @@ def test_a_closed_exposure_is_fixed() -> None:
     assert (change.kind, change.why, change.item.state, change.item.seen) == ("fixed", "", "fixed", TUESDAY)
 
 
-def test_a_closed_exposure_that_an_unread_part_may_open_is_not_fixed() -> None:
+@pytest.mark.parametrize("state", ["unknown", "closed"])
+def test_an_exposure_that_was_not_assessed_is_not_fixed(state: str) -> None:
     known = items(exposure())
-    change = one(changed(known, observed(known, [exposure(severity=None, worst="high", state="closed")])))
+    change = one(changed(known, observed(known, [exposure(severity=None, worst="high", state=state)])))
     assert (change.kind, change.why) == ("unseen", "it is inconclusive")
     assert change.item.seen == MONDAY
 

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Boolean, Connection, Integer, MetaData, Table, select
+from sqlalchemy import Boolean, Connection, Integer, MetaData, Table, select, text
 
 from scanner.document.schema import finding_fingerprint
 from scanner.errors import HistoryError
@@ -71,8 +71,8 @@ def fill(connection: Connection) -> None:
 def _row(table: Table, number: int) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for column in table.columns:
-        text = f"{column.name} {number}"
-        row[column.name] = number if isinstance(column.type, Integer) else text
+        word = f"{column.name} {number}"
+        row[column.name] = number if isinstance(column.type, Integer) else word
         if isinstance(column.type, Boolean):
             row[column.name] = number == 2
     return row
@@ -143,11 +143,14 @@ def scanned(history: History, number: int, rules: list[str], items: list[Item], 
 
 @contextmanager
 def under_old_ids(url: str, revision: str) -> Iterator[History]:
-    """A history of a revision, as the version of it had it open."""
+    """A history of a revision, as the version of it had it open. It has the columns that today's code writes."""
     with opened(url) as (where, connection):
         state = schema.upgrade_schema(connection, where, revision)
+        connection.execute(text("ALTER TABLE scans ADD COLUMN unknown INTEGER"))
     with History(database_at(url), state) as history:
         yield history
+    with opened(url) as (_, connection):
+        connection.execute(text("ALTER TABLE scans DROP COLUMN unknown"))
 
 
 BEFORE = [revision for revision in EARLIER if "" < revision < "0003"]

@@ -61,9 +61,17 @@ def test_a_cell_looks_like_its_worst_open_endpoint(exposures: list[ExposureRow],
     assert (cell.rating, cell.worse) == (look, may_be_worse)
 
 
-def test_a_lock_that_was_not_read_is_shown_as_not_assessed_whatever_it_might_be() -> None:
-    rows = matrix([exposure(authentication="unknown", severity="medium")])
-    assert rows[5][0].rating == "unknown"
+UNKNOWN = {"severity": None, "reach": "unknown", "state": "unknown"}
+
+
+def test_a_cell_of_endpoints_that_were_not_assessed_says_so() -> None:
+    assert matrix([exposure(**UNKNOWN)])[0][6].rating == "unknown"
+    assert matrix([exposure(**UNKNOWN), exposure(severity="high", reach="unknown")])[0][6].rating == "high"
+
+
+def test_an_open_endpoint_with_an_unread_lock_has_its_proven_severity_and_a_mark() -> None:
+    cell = matrix([exposure(authentication="unknown", severity="medium")])[5][0]
+    assert (cell.rating, cell.worse) == ("medium", 1)
 
 
 def test_an_endpoint_that_is_off_is_closed_though_its_authentication_was_not_read() -> None:
@@ -76,16 +84,14 @@ def test_an_endpoint_that_is_off_is_closed_though_its_authentication_was_not_rea
     [
         ({}, "critical"),
         ({"severity": "high"}, "high"),
-        ({"severity": "medium"}, "unknown"),
+        ({"severity": "medium"}, "medium"),
         ({"severity": "low", "worst": "medium"}, "low"),
-        ({"severity": None, "worst": "critical", "reach": "unknown"}, "unknown"),
+        (UNKNOWN, "unknown"),
         ({"state": "waived"}, "waived"),
         (CLOSED, "closed"),
     ],
 )
-def test_an_unread_endpoint_ranks_below_a_proven_one_and_above_a_moderate_one(
-    changes: dict[str, Any], expected: str
-) -> None:
+def test_a_badge_is_the_severity_of_an_open_endpoint_else_its_state(changes: dict[str, Any], expected: str) -> None:
     assert rating(exposure(**changes)) == expected
 
 
@@ -94,10 +100,13 @@ def test_endpoints_are_ordered_worst_first() -> None:
         exposure(severity="low", worst="low"),
         exposure(**CLOSED),
         exposure(),
-        exposure(severity=None, reach="unknown"),
+        exposure(severity="medium", worst="medium"),
+        exposure(severity="low", endpoint="may"),
+        exposure(**UNKNOWN, endpoint="queue"),
         exposure(severity="high"),
     ]
-    assert [rating(each) for each in ordered_exposures(mixed)] == ["critical", "high", "unknown", "low", "closed"]
+    found = [rating(each) for each in ordered_exposures(mixed)]
+    assert found == ["critical", "high", "low", "unknown", "medium", "low", "closed"]
 
 
 def test_findings_are_ordered_by_status_then_severity() -> None:
@@ -121,20 +130,27 @@ GAP = {
 }
 
 
+NONE = "No endpoint is publicly accessible without authentication; none is protected only by a shared key or password"
+
+
 @pytest.mark.parametrize(
     ("document", "headline"),
     [
         (with_exposures(exposure(), exposure()), "2 endpoints are publicly accessible without authentication"),
         (with_exposures(exposure()), "1 endpoint is publicly accessible without authentication"),
-        (with_exposures(exposure(state="waived")), "No endpoint is publicly accessible without authentication"),
-        (sample.typed(sample.clean()), "No endpoint is publicly accessible without authentication"),
+        (with_exposures(exposure(state="waived")), NONE),
+        (sample.typed(sample.clean()), NONE),
         (
             sample.typed(sample.clean() | {"gaps": [GAP]}),
-            "No publicly accessible endpoint was found, but not everything could be assessed",
+            "Not assessed: 1 read;</span> no exposed endpoint was found in the rest",
         ),
         (
             with_exposures(exposure(severity="medium")),
-            "No publicly accessible endpoint was found, but not everything could be assessed",
+            "Not assessed: 1 endpoint in part;</span> no exposed endpoint was found in the rest",
+        ),
+        (
+            with_exposures(exposure(), exposure(**UNKNOWN)),
+            "Not assessed: 1 endpoint;</span> 1 endpoint is publicly accessible without authentication",
         ),
         (sample.typed(sample.empty()), "No resource of a known type was found in these subscriptions."),
     ],
@@ -147,7 +163,7 @@ def test_headline(document: Document, headline: str) -> None:
 def test_zero_does_not_look_clean_when_the_scan_is_incomplete() -> None:
     document = sample.typed(sample.clean())
     document.scan = msgspec.structs.replace(document.scan, complete=False)
-    assert ">No publicly accessible endpoint was found, but not everything could be assessed</h1>" in render(
+    assert "Not assessed: part of the scope;</span> no exposed endpoint was found in the rest</h1>" in render(
         document, Words()
     )
 
@@ -155,12 +171,7 @@ def test_zero_does_not_look_clean_when_the_scan_is_incomplete() -> None:
 def test_the_lead_counts_copied_keys_and_what_may_be_open() -> None:
     key = {"authentication": "shared", "severity": "high", "worst": "high"}
     counts = summarize(
-        with_exposures(
-            exposure(),
-            exposure(**key),
-            exposure(**key, reach="selected"),
-            exposure(severity=None, authentication="unknown"),
-        )
+        with_exposures(exposure(), exposure(**key), exposure(**key, reach="selected"), exposure(**UNKNOWN))
     ).counts
     assert (counts.without_authentication, counts.shared_key_only, counts.not_assessed) == (1, 1, 1)
 

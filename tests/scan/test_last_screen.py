@@ -89,8 +89,9 @@ def test_the_last_screen(tmp_path: Path) -> None:
         "  missing Microsoft.Storage/storageAccounts/blobServices/containers/read",
         "To create a role that resolves it: twolocks access role > role.json",
     ]
-    assert lines[-4].startswith("Result    2 endpoints are publicly accessible without authentication")
-    assert lines[-3].endswith("1 endpoint could not be assessed and may be exposed")
+    assert lines[-5] == "Result    Not assessed: 2 endpoints, 1 endpoint in part"
+    assert lines[-4].endswith("  2 endpoints are publicly accessible without authentication")
+    assert lines[-3].endswith("  1 check is inconclusive: 1 read failed. None of them counts as passed")
     assert lines[-2] == "Wrote     report.html"
     assert lines[-1].startswith("Exit 1    2 endpoints at high or above; also incomplete (1 gap)")
     assert len(lines) - place <= 24
@@ -103,7 +104,8 @@ def test_gaps_and_nothing_found_is_never_zero_alone(tmp_path: Path) -> None:
     lines = ended.err.splitlines()
     result = next(place for place, line in enumerate(lines) if line.startswith("Result"))
     assert lines[result:] == [
-        "Result    No exposed endpoint found, but not everything could be assessed",
+        "Result    Not assessed: 1 endpoint, 1 endpoint in part",
+        "          No exposed endpoint was found in the rest",
         "          1 check is inconclusive: 1 read failed. None of them counts as passed",
         "Exit 3    incomplete (1 gap)",
     ]

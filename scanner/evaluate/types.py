@@ -1,0 +1,63 @@
+"""How many resources of each type a scan knows of, and the types of which some were not read."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+
+from scanner.document.schema import TypeRow
+from scanner.evaluate.missing import unread_top
+from scanner.model.ids import type_of
+from scanner.model.resource import Bundle, Gap
+from scanner.model.resource_type import ResourceType
+
+
+class TypeCounts:
+    """Counts resources by type, under the spelling that comes first. `kinds`: the types that rules cover."""
+
+    def __init__(self, kinds: Mapping[str, Collection[ResourceType]]) -> None:
+        self._kinds = kinds
+        self._counts: Counter[str] = Counter()
+        self._incomplete: set[str] = set()
+        self._spellings: dict[str, str] = {}
+
+    def add(self, bundle: Bundle) -> None:
+        """Count a resource, also one that is known and was not read."""
+        if bundle.top is not None:
+            self._counts[self._spelling(bundle.top.type)] += 1
+        elif unread_top(bundle) is not None:
+            type = type_of(bundle.id)
+            self._counts[self._spelling(type)] += 1
+            self.add_incomplete(type)
+
+    def add_gaps(self, gaps: Iterable[Gap]) -> None:
+        """Count the resources behind lists that failed."""
+        for gap in gaps:
+            type = type_of(gap.url)
+            if type.lower() in self._kinds or gap.resources:
+                self._counts[self._spelling(type)] += gap.resources
+                self.add_incomplete(type)
+
+    def add_incomplete(self, type: str) -> None:
+        """Record that resources of a type were not read, where rules cover it or some of it are known."""
+        if type.lower() in self._kinds or self._spellings.get(type.lower()) in self._counts:
+            self._incomplete.add(self._spelling(type))
+
+    def rows(self, more: Mapping[str, int], evaluated: Collection[str]) -> list[TypeRow]:
+        """Return a row for each type. `more`: other resources by type. `evaluated`: types (lower case) with a check."""
+        for type, count in more.items():
+            self._counts[self._spelling(type)] += count
+        return [
+            TypeRow(
+                type=type,
+                resources=self._counts[type],
+                judged=type.lower() in evaluated,
+                complete=type not in self._incomplete,
+            )
+            for type in sorted({*self._counts, *self._incomplete})
+        ]
+
+    def _spelling(self, type: str) -> str:
+        lower = type.lower()
+        if lower not in self._spellings:
+            spellings = (each for kind in self._kinds.get(lower, ()) for each in kind.types if each.lower() == lower)
+            self._spellings[lower] = next(spellings, type)
+        return self._spellings[lower]

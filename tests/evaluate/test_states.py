@@ -1,0 +1,177 @@
+"""The states of endpoints: each endpoint has one, and every output counts them so that they sum up."""
+
+import csv
+import json
+import re
+from collections import Counter
+from io import BytesIO, StringIO
+from xml.etree import ElementTree as ET
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scanner.document.schema import Document, ExposureRow, decode_document
+from scanner.document.states import STATES, State, proven_state, state_word
+from scanner.evaluate.counts import Counts, count, rank
+from scanner.evaluate.results import EvaluationResult
+from scanner.exit_codes import FINE, decide
+from scanner.history.observation import observe
+from scanner.model.verdict import SEVERITIES
+from scanner.report.csv import write_csv
+from scanner.report.html import render
+from scanner.report.junit import write_junit
+from scanner.report.markdown import write_markdown
+from scanner.report.sarif import write_sarif
+from scanner.report.summary import matrix
+from scanner.report.words import Words
+from scanner.rulebook.loader import RuleSet
+from scanner.scan.last_screen import LastScreen
+from tests.evaluate.test_counts import evaluated
+from tests.history.test_compare import account, exposure
+from tests.report import sample
+
+__all__ = ["evaluated"]
+
+REACHES = ("internet", "azure", "wide", "selected", "private", "none", "unknown")
+RATED = st.sampled_from([None, *SEVERITIES])
+
+
+@st.composite
+def endpoints(draw: st.DrawFn) -> ExposureRow:
+    """An endpoint with any severity and a worst one that is at least as bad, in a state that it may have."""
+    worst, severity = sorted((draw(RATED), draw(RATED)), key=rank)
+    state: State = proven_state(severity, worst)
+    if state == "open":
+        state = draw(st.sampled_from(["open", "waived", "intended"]))
+    row = exposure(
+        account(f"st{draw(st.integers(0, 3))}"),
+        f"blob/{draw(st.integers(0, 10_000))}",
+        reach=draw(st.sampled_from(REACHES)),
+        auth=draw(st.sampled_from(["anonymous", "shared", "identity", "unknown"])),
+        severity=severity,
+        worst=worst,
+        state=state,
+    )
+    return msgspec.structs.replace(row, kind=draw(st.sampled_from(["data", "admin", "app"])))
+
+
+def document(rows: list[ExposureRow]) -> Document:
+    made = sample.typed(sample.clean())
+    made.exposures = rows
+    return made
+
+
+def last_screen(counts: Counts) -> LastScreen:
+    result = EvaluationResult(counts, complete=not counts.not_assessed)
+    return LastScreen(result, RuleSet(), None, [], decide(result, "high"), "high")
+
+
+def in_csv(made: Document) -> Counter[str]:
+    out = BytesIO()
+    write_csv(made, out)
+    lines = csv.DictReader(StringIO(out.getvalue().decode("utf-8-sig")))
+    return Counter(line["status"] for line in lines if line["record"] == "exposure")
+
+
+def in_markdown(made: Document) -> Counter[str]:
+    out = BytesIO()
+    write_markdown(made, out)
+    line = re.search(r"([\d,]+) endpoints: (.*?)(?:; |\.\n)", out.getvalue().decode())
+    assert line
+    assert int(line[1].replace(",", "")) == len(made.exposures)
+    return Counter({word: int(number) for number, word in re.findall(r"(\d+) ([a-z ]+)", line[2])})
+
+
+def in_sarif(made: Document) -> Counter[str]:
+    out = BytesIO()
+    write_sarif(made, out)
+    return Counter(json.loads(out.getvalue())["runs"][0]["properties"]["endpoints"])
+
+
+def in_junit(made: Document) -> Counter[str]:
+    out = BytesIO()
+    write_junit(made, out)
+    found: Counter[str] = Counter()
+    for each in ET.fromstring(out.getvalue()).iter("property"):
+        found[each.attrib["name"].removeprefix("endpoints.")] += int(each.attrib["value"])
+    return found
+
+
+def in_html(made: Document) -> Counter[str]:
+    page = render(made, Words())
+    found = re.findall(r'href="#doors\?q=status:([a-z]+)"><b>([\d,]+)</b>', page)
+    return Counter({state: int(number) for state, number in found})
+
+
+def in_log(counts: Counts) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for number, word in re.findall(r"(\d+) (?!of them)([a-z ]+)", last_screen(counts).found()):
+        found["open" if word in SEVERITIES else word] += int(number)
+    return found
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(endpoints(), min_size=1, max_size=12))
+def test_every_sum_of_states_is_the_number_of_endpoints(rows: list[ExposureRow]) -> None:
+    made, expected = document(rows), Counter[str](row.state for row in rows)
+    counts = count(made)
+    in_words = Counter({state_word(state): number for state, number in expected.items()})
+    assert sum(counts.by_state.values()) == counts.endpoints == len(rows)
+    assert +Counter(counts.by_state) == +in_sarif(made) == +in_junit(made) == expected
+    assert in_csv(made) == in_html(made) == expected
+    assert in_markdown(made) == in_log(counts) == in_words
+    assert sum(cell.count for cells in matrix(rows) for cell in cells) == len(rows)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(endpoints(), min_size=1, max_size=12))
+def test_an_unknown_endpoint_is_not_open_and_no_sentence_says_that_none_is(rows: list[ExposureRow]) -> None:
+    made = document(rows)
+    counts = count(made)
+    items = observe(made, {})
+    assert counts.open.total() == expected_open(rows)
+    for row in rows:
+        if row.state == "unknown" and ("exposure", row.fingerprint) not in items.items:
+            assert items.closed["exposure", row.fingerprint] is True
+    first, *more = last_screen(counts).result_sentences()
+    if counts.not_assessed:
+        assert first.startswith(f"Not assessed: {counts.not_assessed} endpoint")
+        assert not any(sentence.lower().startswith("no endpoint") for sentence in more)
+        assert decide(EvaluationResult(counts, complete=False), "never").code != FINE
+
+
+def expected_open(rows: list[ExposureRow]) -> int:
+    return sum(row.state == "open" for row in rows)
+
+
+def test_an_evaluation_gives_each_endpoint_the_state_of_its_severities(evaluated: tuple[Counts, Document]) -> None:
+    counts, made = evaluated
+    assert counts.states.total() == counts.endpoints
+    assert set(counts.states) <= set(STATES)
+    for row in made.exposures:
+        proven = proven_state(row.severity, row.worst)
+        assert row.state == proven or (proven == "open" and row.state in ("waived", "intended"))
+        assert row.state != "unknown" or row.reason
+    assert counts.states["unknown"]
+
+
+def test_a_document_of_the_first_schema_gets_the_states_that_it_would_have(evaluated: tuple[Counts, Document]) -> None:
+    _, made = evaluated
+    old = msgspec.to_builtins(made) | {"schema": "twolocks/1"}
+    for row in old["exposures"]:
+        row["state"] = "closed" if row["state"] == "unknown" else row["state"]
+    for order in (None, "sorted"):  # the schema need not come first
+        read = decode_document(msgspec.json.encode(old, order=order))
+        assert read.schema == made.schema == "twolocks/2"
+        assert [row.state for row in read.exposures] == [row.state for row in made.exposures]
+    assert count(read) == count(made)
+
+
+@pytest.mark.parametrize("fail_on", ["never", "info", "new:info"])
+def test_unknown_never_counts_for_fail_on(fail_on: str) -> None:
+    counts = Counts()
+    counts.exposure(exposure(severity=None, worst="critical", state="unknown"))
+    end = decide(EvaluationResult(counts, complete=False), fail_on)
+    assert (end.code, end.why) == (3, "incomplete, 1 endpoint not assessed")
