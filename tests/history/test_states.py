@@ -1,4 +1,4 @@
-"""Endpoints that were not assessed, over several scans: no longer visible, never fixed, and as before where they open."""
+"""Endpoints that were not assessed, over several scans: no longer visible, never fixed, as before where they open."""
 
 from collections.abc import Mapping
 from dataclasses import replace
