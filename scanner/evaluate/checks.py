@@ -219,17 +219,17 @@ def _state(
 
 
 def _fix(exposure: Exposure, failures: Sequence[LockFailure]) -> tuple[FixRow | None, str | None]:
-    """Return the fix of an endpoint, and what it breaks: of those that nobody accepted, one that closes it, the
-    cheapest first.
+    """Return the fix of an endpoint, and what it breaks: of those that nobody accepted, one that closes it, then
+    one with commands, then the cheapest.
     """
     left = [each for each in failures if each.waiver is None] or failures
     best = min(left, key=lambda each: _cost(exposure, each), default=None)
     return (None, None) if best is None else (best.fix, best.rule.fix.impact)
 
 
-def _cost(exposure: Exposure, failure: LockFailure) -> tuple[bool, int, int]:
-    rule = failure.rule
-    return exposure.endpoint not in failure.fix.closes, rule.fix.cost, LOCKS.index(rule.category)
+def _cost(exposure: Exposure, failure: LockFailure) -> tuple[bool, bool, int, int]:
+    rule, fix = failure.rule, failure.fix
+    return exposure.endpoint not in fix.closes, not fix.commands, rule.fix.cost, LOCKS.index(rule.category)
 
 
 # Findings
