@@ -13,6 +13,7 @@ from scanner.evaluate.gaps import GapLedger, ends
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.results import BundleResult, Crash
 from scanner.evaluate.rows import ExposureRows, crashed_row, failed_row, inconclusive_row
+from scanner.evaluate.shared import SharedCauses
 from scanner.evaluate.waiving import AcceptedLocks, accept_endpoints, accept_lock, accept_property, intended_of
 from scanner.model.exposure import LOCKS, Exposure
 from scanner.model.index import Index
@@ -33,6 +34,7 @@ class Context:
     gaps: GapLedger
     crashes: list[Crash] = field(default_factory=list)
     exposure_rows: ExposureRows = field(default_factory=ExposureRows)
+    shared: SharedCauses = field(default_factory=SharedCauses)
     _enabled: dict[int, list[Rule]] = field(default_factory=dict)
 
     def enabled(self, kind: ResourceType) -> list[Rule]:
@@ -141,6 +143,7 @@ def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top
     if not rules:
         return Fixes(top, context.index, (), ())
     exposures, problem = exposures_of(kind, top, context.index)
+    context.shared.add(top, context.index, exposures)
     fixes = Fixes(top, context.index, exposures, rules)
     endpoints = _Endpoints(top, fixes, intended_of(exposures, top, context.policy.intended))
     for rule in rules:

@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from io import BytesIO
 
 import msgspec
 
-from scanner.document.schema import ExposureRow, FindingRow
+from scanner.document.schema import ExposureRow, FindingRow, decode_document
 from scanner.document.writer import Writer
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
@@ -46,15 +47,18 @@ class _Recorded(Evaluation):
 
     def keep(self, into: Evaluated) -> Evaluated:
         self.into = into
-        writer = Writer()
+        writer, out = Writer(), BytesIO()
         self.run(writer)
+        writer.finish(out, self.scan_row(started="", finished="", tool=""), {}, [], self.coverage())
         writer.close()
+        document = decode_document(out.getvalue())
+        into.findings = {each.fingerprint: each for each in document.findings}
         return into
 
     def _write(self, found: BundleResult, writer: Writer) -> None:
-        self.into.findings |= {each.fingerprint: each for each in found.findings}
         self.into.exposures |= {(each.resource, each.endpoint, each.address): each for each in found.exposures}
         self.into.remedies |= found.remedies
+        super()._write(found, writer)
 
 
 class Estate(Scanned):
@@ -148,13 +152,14 @@ def _wrong(row: FindingRow, after: Evaluated, *, alone: bool) -> list[str]:
     now = after.findings.get(row.fingerprint)
     found = [f"is {now.status}"] if now is not None and now.status != "waived" else []
     root = root_of(row.resource)
-    mine = [each for each in before().exposures.values() if root_of(each.resource) == root and each.severity]
+    # A round with several fixes tells only of the resource itself; a fix that is alone tells of every resource.
     closed = set()
-    for each in mine:
+    for each in before().exposures.values():
         then = after.exposures.get((each.resource, each.endpoint, each.address))
-        if then is None or then.severity is None:
-            closed.add(each.endpoint)
-    claimed = {*row.fix.closes, *(each.endpoint for each in row.fix.also_closes if root_of(each.resource) == root)}
+        if each.severity and (alone or root_of(each.resource) == root) and (then is None or then.severity is None):
+            closed.add((root_of(each.resource), each.endpoint))
+    claimed = {(root, name) for name in row.fix.closes}
+    claimed |= {(root_of(each.resource), each.endpoint) for each in row.fix.also_closes}
     is_lock = estate().rules.rules[row.rule].lock
     if claimed != closed and (is_lock or not claimed <= closed):
         found.append(f"claims {sorted(claimed)}, closes {sorted(closed)}")
