@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from scanner.document.schema import FixRow, PlaceRow
-from scanner.evaluate.remedies import Removal, without
+from scanner.evaluate.remedies import Removal, closes
 from scanner.model.exposure import Exposure, Grant
 from scanner.model.ids import root_of
 from scanner.model.index import Index
@@ -41,11 +41,9 @@ class SharedCauses:
 
     def _add(self, top: Resource, index: Index, exposure: Exposure, keys: frozenset[str]) -> None:
         place = PlaceRow((exposure.subject or top).id, exposure.endpoint)
-        left = without(exposure, Removal(top, index, set(keys)), None)
-        if left is not None and left.severity is not None:
+        if not closes(exposure, Removal(top, index, set(keys))):
             return
-        narrowed = without(exposure, Removal(top, index, set(keys), remedy=Remedy(narrows=True)), None)
-        closes_narrowed = narrowed is None or narrowed.severity is None
+        closes_narrowed = closes(exposure, Removal(top, index, set(keys), remedy=Remedy(narrows=True)))
         for key in keys:
             self._carried.setdefault(key, []).append((keys, place, closes_narrowed))
 
