@@ -29,7 +29,14 @@ FIELD_VALUES = {"YOUR_RANGE": "20.31.7.9/32", "EXPIRES": "2027-11-30"}
 
 def with_fields(command: str) -> str:
     """Return a command with sample values in its fields."""
-    return re.sub(r"<([A-Z][A-Z0-9_]*)>", lambda hit: FIELD_VALUES.get(hit[1], f"sample-{hit[1].lower()}"), command)
+    return re.sub(r"<([A-Z][A-Z0-9_]*)>", lambda hit: FIELD_VALUES.get(hit[1], _sample_field(hit[1])), command)
+
+
+def _sample_field(name: str) -> str:
+    """Return a made-up value of a field: an id where its name says so."""
+    if name in ("NSG_ID", "WAF_POLICY_ID", "STORAGE_ID", "PLAN_ID", "WORKSPACE_ID"):
+        return sample("Microsoft.Network/networkSecurityGroups").id
+    return f"sample-{name.lower()}"
 
 
 def _cause(rule: Rule, subject: Resource) -> dict[str, str]:

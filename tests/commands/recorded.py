@@ -28,6 +28,23 @@ TENANT = "7e000000-0000-4000-8000-000000000001"
 API = "2025-01-01"
 
 
+RETURNED: dict[str, Any] = {
+    "microsoft.containerservice/managedclusters": {
+        "identity": {"type": "SystemAssigned"},
+        "properties": {"servicePrincipalProfile": {"clientId": "msi"}, "agentPoolProfiles": [], "dnsPrefix": "box"},
+    },
+    "microsoft.documentdb/databaseaccounts": {
+        "properties": {
+            "consistencyPolicy": {
+                "defaultConsistencyLevel": "Session", "maxStalenessPrefix": 100, "maxIntervalInSeconds": 5
+            },
+            "locations": [{"locationName": "norwayeast", "failoverPriority": 0}],
+        }
+    },
+}  # fmt: skip
+"""What Azure returns besides, and a command needs."""
+
+
 class Arm:
     """The bodies of one case, by id in lower case, and the requests that changed them."""
 
@@ -41,6 +58,8 @@ class Arm:
         for id, body in bodies.items():
             made = {"name": id.rsplit("/", 1)[-1], "location": "norwayeast", **body, "id": id}
             made.setdefault("type", kind(id))
+            if kind(id).lower() in RETURNED:
+                made = merged(RETURNED[kind(id).lower()], made)
             self.bodies[id.lower()] = made
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
@@ -51,6 +70,7 @@ class Arm:
         if method == "GET":
             return self.get(key, path)
         if method == "DELETE":
+            self.mirror(key, None)
             return (200, {}) if self.bodies.pop(key, None) is not None else (204, {})
         if method in ("PUT", "PATCH") and isinstance(body, dict):
             known = self.bodies.get(key, {"id": path, "name": path.rsplit("/", 1)[-1], "type": kind(path)})
@@ -68,9 +88,12 @@ class Arm:
             name, _, rest = key[len(parent) + 1 :].partition("/")
             items = next((v for k, v in self.bodies[parent].get("properties", {}).items() if k.lower() == name), None)
             if isinstance(items, list) and "/" not in rest:
-                for at, each in enumerate(items):
-                    if isinstance(each, dict) and str(each.get("name", "")).lower() == rest:
-                        items[at] = {**each, "properties": made.get("properties")}
+                same = [each for each in items if isinstance(each, dict) and str(each.get("name", "")).lower() == rest]
+                for each in same:
+                    if made is None:
+                        items.remove(each)
+                    else:
+                        items[items.index(each)] = {**each, "properties": made.get("properties")}
 
     def get(self, key: str, path: str) -> tuple[int, Any]:
         if key in self.bodies:
@@ -266,11 +289,11 @@ def main() -> int:
         pem, private = certificate(folder)
         os.environ |= {
             "AZURE_CONFIG_DIR": name, "AZURE_CORE_COLLECT_TELEMETRY": "false", "AZURE_CORE_NO_COLOR": "true",
-            "REQUESTS_CA_BUNDLE": str(pem), "AZURE_CORE_ONLY_SHOW_ERRORS": "true", "AZURE_LOGGING_ENABLE_LOG_FILE": "no",
+            "REQUESTS_CA_BUNDLE": str(pem), "AZURE_CORE_ONLY_SHOW_ERRORS": "true",
         }  # fmt: skip
         arm = Arm()
         server = serve(arm, pem, private)
-        url = f"https://127.0.0.1:{server.server_address[1]}"
+        url = f"https://127.0.0.1:{server.server_address[1]}/"
         ids = {hit for case in cases for hit in re.findall(r"/subscriptions/([0-9a-f-]{36})", json.dumps(case))}
         sign_in(folder, ids)
         for case in cases:

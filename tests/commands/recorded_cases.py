@@ -37,8 +37,11 @@ def case(each: Fixed) -> dict[str, Any]:
         known = next((id for id in bodies if id.lower() == step.resource.lower()), step.resource)
         made = overlaid_body(bodies.get(known, {"id": known, "properties": {}}), known, edits)
         value = get_path(made, step.path)
-        wanted.append([known, step.path, None if value is MISSING else value])
+        text = with_fields(json.dumps(None if value is MISSING else value))
+        wanted.append([known, step.path, json.loads(text)])
     gone = [step.resource for step in each.remedy.changes if isinstance(step, Deletion)]
+    # What Azure has for every resource, whether an example shows it or not.
+    bodies |= {id: {"id": id, "properties": {}} for id, _, _ in wanted if id not in bodies}
     bodies |= {id: {"id": id, "properties": {}} for id in gone if id not in bodies}
     commands = [filled(command) for command in each.finding.fix.commands]
     return {
