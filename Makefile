@@ -97,10 +97,11 @@ same: $(DEV)  ## No verdict differs from an earlier commit: make same OLD=COMMIT
 	@test -n "$(OLD)" || { echo "Name the commit to compare with: make same OLD=COMMIT" >&2; exit 1; }
 	@$(BIN)/python -m tests.same "$(OLD)" --recorded "$(RECORDED)" $(if $(INPUTS),--inputs "$(INPUTS)") $(if $(ACCEPT),--accept-wording)
 
-commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI
+commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI; fixes run against a stand-in
 	@rm -rf .venv-az/demo && $(BIN)/twolocks demo --dir .venv-az/demo 2>.venv-az/demo.log || { cat .venv-az/demo.log >&2; exit 1; }
 	@{ $(BIN)/python -m tests.commands.printed .venv-az/demo/findings.json; $(BIN)/python -m tests.deploy.commands; } \
 	  | .venv-az/bin/python -W ignore scanner/azure/az_parser.py
+	@$(BIN)/python -m tests.commands.recorded_cases | .venv-az/bin/python -W ignore tests/commands/recorded.py
 
 lock: $(RUN)  ## Renew the pins
 	$(COMPILE) pyproject.toml --extra postgres -o requirements.lock

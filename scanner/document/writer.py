@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -34,6 +35,8 @@ class Writer:
             for name in _SECTIONS
         }
         self._filled: set[str] = set()
+        self.fill: Callable[[bytes], bytes] | None = None
+        """What completes rows once all are written."""
         self._waiting: dict[str, list[bytes]] = {name: [] for name in _SECTIONS}
 
     def _line(self, section: str, line: bytes) -> None:
@@ -85,8 +88,9 @@ class Writer:
             self._spill(name)
             spool = self._spools[name]
             spool.seek(0)
-            while block := spool.read(1 << 20):
-                out.write(block)
+            while lines := spool.readlines(1 << 20):
+                text = b"".join(lines)
+                out.write(text if self.fill is None else self.fill(text))
             out.write(closes)
         out.write(b',\n"gaps": [')
         for place, gap in enumerate(gaps):

@@ -14,6 +14,7 @@ from scanner.evaluate.gaps import GapLedger, ends
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.results import BundleResult, Crash
 from scanner.evaluate.rows import ExposureRows, crashed_row, failed_row, inconclusive_row
+from scanner.evaluate.shared import SharedCauses
 from scanner.evaluate.waiving import AcceptedLocks, accept_endpoints, accept_lock, accept_property, intended_of
 from scanner.model.exposure import LOCKS, Exposure
 from scanner.model.index import Index
@@ -34,6 +35,7 @@ class Context:
     gaps: GapLedger
     crashes: list[Crash] = field(default_factory=list)
     exposure_rows: ExposureRows = field(default_factory=ExposureRows)
+    shared: SharedCauses = field(default_factory=SharedCauses)
     _enabled: dict[int, list[Rule]] = field(default_factory=dict)
     _disabled: dict[int, list[Rule]] = field(default_factory=dict)
 
@@ -156,6 +158,7 @@ def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top
     if not rules:
         return Fixes(top, context.index, (), ())
     exposures, problem = exposures_of(kind, top, context.index)
+    context.shared.add(top, context.index, exposures)
     fixes = Fixes(top, context.index, exposures, rules)
     intended = intended_of(exposures, top, context.policy.intended)
     endpoints = _Endpoints(top, fixes, context.disabled_locks(kind), intended)
@@ -263,17 +266,17 @@ def _why_unknown(exposure: Exposure) -> str:
 
 
 def _fix(exposure: Exposure, failures: Sequence[LockFailure]) -> tuple[FixRow | None, str | None]:
-    """Return the fix of an endpoint, and what it breaks: of those that nobody accepted, one that closes it, the
-    cheapest first.
+    """Return the fix of an endpoint, and what it breaks: of those that nobody accepted, one that closes it, then
+    one with commands, then the cheapest.
     """
     left = [each for each in failures if each.waiver is None] or failures
     best = min(left, key=lambda each: _cost(exposure, each), default=None)
     return (None, None) if best is None else (best.fix, best.rule.fix.impact)
 
 
-def _cost(exposure: Exposure, failure: LockFailure) -> tuple[bool, int, int]:
-    rule = failure.rule
-    return exposure.endpoint not in failure.fix.closes, rule.fix.cost, LOCKS.index(rule.category)
+def _cost(exposure: Exposure, failure: LockFailure) -> tuple[bool, bool, int, int]:
+    rule, fix = failure.rule, failure.fix
+    return exposure.endpoint not in fix.closes, not fix.commands, rule.fix.cost, LOCKS.index(rule.category)
 
 
 # Findings

@@ -20,7 +20,31 @@ def commands_of(rule: Rule) -> Iterator[tuple[str, str]]:
         for field in ("az", "first_step"):
             template: str = getattr(rule.fix, field)
             if AZ.search(template):
-                yield f"{rule.id}, {field}", filled(template, subject, top)
+                yield f"{rule.id}, {field}", with_fields(filled(template, subject, top, **_cause(rule, subject)))
+
+
+FIELD_VALUES = {"YOUR_RANGE": "20.31.7.9/32", "EXPIRES": "2027-11-30"}
+"""Values of fields that have a form; every other field gets a word."""
+
+
+def with_fields(command: str) -> str:
+    """Return a command with sample values in its fields."""
+    return re.sub(r"<([A-Z][A-Z0-9_]*)>", lambda hit: FIELD_VALUES.get(hit[1], _sample_field(hit[1])), command)
+
+
+def _sample_field(name: str) -> str:
+    """Return a made-up value of a field: an id where its name says so."""
+    if name in ("NSG_ID", "WAF_POLICY_ID", "STORAGE_ID", "PLAN_ID", "WORKSPACE_ID"):
+        return sample("Microsoft.Network/networkSecurityGroups").id
+    return f"sample-{name.lower()}"
+
+
+def _cause(rule: Rule, subject: Resource) -> dict[str, str]:
+    """Return sample words for what a rule's command removes."""
+    is_port = rule.resource_type.type.startswith("Microsoft.Compute/")
+    group = sample("Microsoft.Network/networkSecurityGroups").id
+    cause = f"{group}/securityRules/sample" if is_port else f"{subject.id}/sample/sample"
+    return {"cause": cause, "entry": cause, "path": "properties.sample", "place": "0"}
 
 
 def sample(type: str) -> Resource:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from scanner.document.schema import FieldRow, FixRow, PlaceRow
 from scanner.evaluate.placeholders import filled
-from scanner.evaluate.remedies import Removal, cause_remedy, lock_removal, more_of, rule_remedy, without
+from scanner.evaluate.remedies import Removal, cause_remedy, closes, lock_removal, more_of, rule_remedy
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
-from scanner.model.remedy import Remedy
+from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
 from scanner.model.verdict import Fail
@@ -45,6 +45,7 @@ class Fixes:
         self._index = index
         self._exposures = exposures
         self._rules = rules
+        self._cause_paths: set[str] | None = None
 
     def row(self, rule: Rule, subject: Resource, failing: Sequence[Exposure]) -> tuple[FixRow, Remedy]:
         """Return the fix of a lock rule that fails on some endpoints, and what it changes."""
@@ -64,19 +65,30 @@ class Fixes:
         """Return the fix of a property rule's failure, and what it changes."""
         top = self._top
         remedy = cause_remedy(rule, verdict.causes, subject, top) if verdict.causes else rule_remedy(rule, subject, top)
+        if not remedy.closes and not any(
+            each.path.lower() in self._paths() for each in remedy.changes if type(each) is Edit
+        ):
+            return fix_row(rule, remedy, subject, top), remedy
         closed = self._closed(Removal(top, self._index, {each.key() for each in remedy.closes}, remedy=remedy))
         also = [PlaceRow((each.subject or top).id, each.endpoint) for each in self._exposures if id(each) in closed]
         return fix_row(rule, remedy, subject, top, also=also), remedy
+
+    def _paths(self) -> set[str]:
+        """Return the paths (lower case) whose change may remove a grant of the endpoints."""
+        if self._cause_paths is None:
+            grants = {
+                id(each): each for one in self._exposures for each in (*one.reach.grants, *one.authentication.grants)
+            }
+            causes = [
+                cause for each in grants.values() for cause in (each.cause, each.switch, *(p[0] for p in each.parts))
+            ]
+            self._cause_paths = {each.path.lower() for each in causes if each is not None}
+        return self._cause_paths
 
     def _closed(self, removal: Removal) -> set[int]:
         """Return the `id()` of the endpoints that are open now, and closed once the fix has run."""
         if not removal.remedy.changes:
             return set()
-        found = set()
-        for each in self._exposures:
-            if each.severity is None:
-                continue
-            left = without(each, removal, None, self._rules)
-            if left is None or left.severity is None:
-                found.add(id(each))
-        return found
+        return {
+            id(each) for each in self._exposures if each.severity is not None and closes(each, removal, self._rules)
+        }

@@ -29,6 +29,8 @@ class Removal:
     keys: set[str] = field(default_factory=set)
     fixes: set[str] = field(default_factory=set)
     remedy: Remedy = field(default_factory=Remedy)
+    memo: dict[tuple[int, bool], Lock] = field(default_factory=dict)
+    """What is left of network locks, by `id()`, once the removal is complete."""
 
     def removes(self, cause: Cause | None) -> bool:
         """Return whether a cause is removed, or a setting changed to what closes it."""
@@ -248,17 +250,38 @@ def without(exposure: Exposure, removal: Removal, rule: Rule | None, rules: Sequ
 
     `rules`: the lock rules whose own fixes may have run, besides `rule`.
     """
-    named = [each for each in (rule, *rules) if each is not None and each.names(exposure.endpoint)]
-    run = [each for each in named if each.fix.az in removal.fixes]
+    run = _run(exposure, removal, (rule, *rules) if rule is not None else rules)
     reach = _reach_without(exposure.reach, removal, any(each.category == "network" for each in run))
-    authentication = exposure.authentication
-    if authentication.grants:
-        authentication = _authentication_without(authentication, removal, run)
-        if not authentication.grants and not authentication.possible_grants:
-            return None
+    authentication = _authentication_without(exposure.authentication, removal, run)
+    if authentication is None:
+        return None
     if reach is exposure.reach and authentication is exposure.authentication:
         return exposure
     return replace(exposure, reach=reach, authentication=authentication)
+
+
+def closes(exposure: Exposure, removal: Removal, rules: Sequence[Rule] = ()) -> bool:
+    """Return whether an open endpoint is closed once a fix has run."""
+    run = _run(exposure, removal, rules)
+    is_fixed = any(each.category == "network" for each in run)
+    key = (id(exposure.reach), is_fixed)
+    reach = removal.memo.get(key)
+    if reach is None:
+        reach = removal.memo[key] = _reach_without(exposure.reach, removal, is_fixed)
+    authentication = _authentication_without(exposure.authentication, removal, run)
+    if authentication is None or reach.widest is None:
+        return True
+    if reach is exposure.reach and authentication is exposure.authentication:
+        return False
+    weakest = Auth.identity if authentication.widest is None else Auth(authentication.widest.level)
+    return exposure.rate(weakest, Reach(reach.widest.level)) is None
+
+
+def _run(exposure: Exposure, removal: Removal, rules: Sequence[Rule]) -> list[Rule]:
+    """Return the rules about an endpoint whose own fix runs."""
+    if not removal.fixes:
+        return []
+    return [each for each in rules if each.fix.az in removal.fixes and each.names(exposure.endpoint)]
 
 
 def _reach_without(lock: Lock, removal: Removal, is_fixed: bool) -> Lock:
@@ -294,7 +317,8 @@ def _narrowed(each: Grant, removal: Removal) -> list[Grant]:
     return [replace(made, parts=parts, switch=each.switch, cause=each.cause)] if made is not None else []
 
 
-def _authentication_without(lock: Lock, removal: Removal, run: Sequence[Rule]) -> Lock:
+def _authentication_without(lock: Lock, removal: Removal, run: Sequence[Rule]) -> Lock | None:
+    """Return what is left of an authentication lock; None where a fix removed all that it had."""
     left: list[Grant] = []
     for each in lock.grants:
         if removal.removes(each.switch):
@@ -305,8 +329,9 @@ def _authentication_without(lock: Lock, removal: Removal, run: Sequence[Rule]) -
             left += IDENTITY.grants
         else:
             left.append(each)
-    same_grants = len(left) == len(lock.grants) and all(map(operator.is_, left, lock.grants))
-    return lock if same_grants else replace(lock, grants=tuple(left))
+    if len(left) == len(lock.grants) and all(map(operator.is_, left, lock.grants)):
+        return lock
+    return replace(lock, grants=tuple(left)) if left or lock.possible_grants else None
 
 
 def _asks(rule: Rule, each: Grant) -> bool:

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from scanner.document.schema import ExposureRow, FindingRow, GapRow, ScopeRow
+import msgspec
+
+from scanner.document.schema import ExposureRow, FindingRow, FixRow, GapRow, ScopeRow
 from scanner.evaluate.counts import Counts
+from scanner.evaluate.shared import SharedCauses
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 
@@ -33,6 +36,18 @@ class BundleResult:
     """What each fix changes, by the fingerprint of its finding."""
     resources: dict[str, Resource] = field(default_factory=dict)
     """The resources that the document describes, by id."""
+
+    def mark(self, shared: SharedCauses) -> None:
+        """Mark the fixes that may close endpoints of other resources."""
+        marked: dict[int, FixRow] = {}
+        for place, row in enumerate(self.findings):
+            remedy = self.remedies.get(row.fingerprint)
+            if row.fix is not None and remedy is not None and remedy.closes:
+                fix = marked[id(row.fix)] = shared.marked(row.fix, remedy, row.resource)
+                self.findings[place] = msgspec.structs.replace(row, fix=fix)
+        for place, exposure in enumerate(self.exposures if marked else ()):
+            if exposure.fix is not None and id(exposure.fix) in marked:
+                self.exposures[place] = msgspec.structs.replace(exposure, fix=marked[id(exposure.fix)])
 
     def describe(self, *resources: Resource) -> None:
         """Add resources to those that the document describes."""

@@ -54,6 +54,7 @@ class Evaluation:
 
     def run(self, writer: Writer) -> EvaluationResult:
         """Evaluate every bundle and write its rows, in the order of the document."""
+        writer.fill = self._context.shared.fill
         for found in heapq.merge(self._scopes(), self._bundles(), key=lambda each: each.key):
             self._write(found, writer)
         self._finish()
@@ -113,6 +114,7 @@ class Evaluation:
 
     def _write(self, found: BundleResult, writer: Writer) -> None:
         counts = self.counts
+        found.mark(self._context.shared)
         for exposure in sorted(found.exposures, key=lambda row: (row.endpoint, row.address)):
             counts.exposure(exposure)
             writer.exposure(exposure)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from scanner.evaluate.fix_commands import AZ, SUBSCRIPTION, commands_of
+from scanner.evaluate.fix_commands import AZ, SUBSCRIPTION, commands_of, with_fields
 from scanner.model.rule import Rule
 from scanner.rulebook.loader import load
 
@@ -47,11 +47,11 @@ def of_findings(file: Path) -> Iterator[tuple[str, str]]:
     document = msgspec.json.decode(file.read_bytes())
     seen = set()
     for row in (*document["exposures"], *document["findings"]):
-        command = row.get("fix") or ""
-        shape = (row.get("rule") or row["endpoint"], *re.findall(r" -[-\w]+", command))
-        if AZ.search(command) and shape not in seen:
-            seen.add(shape)
-            yield f"{file.name}: {shape[0]}", command
+        for command in (row.get("fix") or {}).get("commands", ()):
+            shape = (row.get("rule") or row["endpoint"], *re.findall(r" -[-\w]+", command))
+            if AZ.search(command) and shape not in seen:
+                seen.add(shape)
+                yield f"{file.name}: {shape[0]}", with_fields(command)
 
 
 def of_report() -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from scanner.evaluate.fix_commands import SUBSCRIPTION, below, commands_of, sample
 from scanner.model.resource_type import ResourceType
@@ -74,15 +75,21 @@ def test_a_child_is_named_below_its_parents() -> None:
 
 def test_findings_give_one_command_of_each_shape(tmp_path: Path) -> None:
     file = tmp_path / "findings.json"
-    rows: list[dict[str, str | None]] = [
-        {"rule": "a", "fix": "az x update -n one --on false"},
-        {"rule": "a", "fix": "az x update -n two --on false"},
-        {"rule": "a", "fix": "az x update -n two --ip 1.2.3.4"},
-        {"rule": "b", "fix": "Move it to Premium."},
+    rows: list[dict[str, Any]] = [
+        {"rule": "a", "fix": {"commands": ["az x update -n one --on false"]}},
+        {"rule": "a", "fix": {"commands": ["az x update -n two --on false"]}},
+        {"rule": "a", "fix": {"commands": ["az x update -n two --ip 1.2.3.4"]}},
+        {"rule": "b", "fix": {"steps": ["Move it to Premium."]}},
         {"rule": "c", "fix": None},
     ]
-    file.write_text(json.dumps({"exposures": [{"endpoint": "blob", "fix": "az y -n one"}], "findings": rows}))
-    assert [command for _, command in of_findings(file)] == ["az y -n one", rows[0]["fix"], rows[2]["fix"]]
+    file.write_text(
+        json.dumps({"exposures": [{"endpoint": "blob", "fix": {"commands": ["az y -n one"]}}], "findings": rows})
+    )
+    assert [command for _, command in of_findings(file)] == [
+        "az y -n one",
+        "az x update -n one --on false",
+        "az x update -n two --ip 1.2.3.4",
+    ]
 
 
 def test_the_report_and_the_readme_are_among_them() -> None:

@@ -1,0 +1,85 @@
+"""Causes that several resources share: which endpoints of other resources a fix closes too, known at the end."""
+
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from scanner.document.schema import FixRow, PlaceRow
+from scanner.evaluate.remedies import Removal, closes
+from scanner.model.exposure import Exposure, Grant
+from scanner.model.ids import root_of
+from scanner.model.index import Index
+from scanner.model.remedy import Cause, Remedy
+from scanner.model.resource import Resource
+
+_encoder = msgspec.json.Encoder()
+_MOST = 200
+"""The number of endpoints that a fix names at most."""
+
+
+class SharedCauses:
+    """Collects endpoints by the causes outside their resource, and fills them into the rows that were written before.
+
+    A row is marked with a place that no resource can have; `fill` puts the endpoints into its text.
+    """
+
+    def __init__(self) -> None:
+        self._mark = f"@{secrets.token_hex(8)}"
+        self._pattern = re.compile(rf'\{{"resource":"{self._mark}","endpoint":"(\d+)"\}},?'.encode())
+        self._carried: dict[str, list[tuple[frozenset[str], PlaceRow, bool]]] = {}
+        self._marked: list[tuple[frozenset[str], bool, str]] = []
+
+    def add(self, top: Resource, index: Index, exposures: Sequence[Exposure]) -> None:
+        """Add the open endpoints of a resource that causes outside it carry."""
+        root = root_of(top.id)
+        for each in exposures:
+            causes = [] if each.severity is None else list(_foreign(each.reach.grants, root))
+            if causes:
+                self._add(top, index, each, frozenset(cause.key() for cause in causes))
+
+    def _add(self, top: Resource, index: Index, exposure: Exposure, keys: frozenset[str]) -> None:
+        place = PlaceRow((exposure.subject or top).id, exposure.endpoint)
+        if not closes(exposure, Removal(top, index, set(keys))):
+            return
+        closes_narrowed = closes(exposure, Removal(top, index, set(keys), remedy=Remedy(narrows=True)))
+        for key in keys:
+            self._carried.setdefault(key, []).append((keys, place, closes_narrowed))
+
+    def marked(self, fix: FixRow, remedy: Remedy, resource: str) -> FixRow:
+        """Return a fix with a mark for what it closes elsewhere; the same fix where it removes nothing shared."""
+        root = root_of(resource)
+        keys = frozenset(each.key() for each in remedy.closes if root_of(each.resource) not in ("", root))
+        if not keys:
+            return fix
+        self._marked.append((keys, remedy.narrows, root))
+        mark = PlaceRow(self._mark, str(len(self._marked) - 1))
+        return msgspec.structs.replace(fix, also_closes=[mark, *fix.also_closes])
+
+    def fill(self, text: bytes) -> bytes:
+        """Return rows with the endpoints in place of marks."""
+        return self._pattern.sub(self._filled, text) if self._marked else text
+
+    def _filled(self, hit: "re.Match[bytes]") -> bytes:
+        places = list(self._closed(*self._marked[int(hit[1])]))
+        text = b",".join(map(_encoder.encode, places[:_MOST]))
+        return text + b"," if text and hit[0].endswith(b",") else text
+
+    def _closed(self, keys: frozenset[str], narrows: bool, root: str) -> Iterator[PlaceRow]:
+        """Yield the endpoints of other resources that close once these causes are removed, or narrowed."""
+        found = {}
+        for key in keys:
+            for needed, place, closes_narrowed in self._carried.get(key, ()):
+                if needed <= keys and root_of(place.resource) != root and (closes_narrowed or not narrows):
+                    found[place.resource.lower(), place.endpoint] = place
+        yield from (found[key] for key in sorted(found))
+
+
+def _foreign(grants: Sequence[Grant], root: str) -> Iterator[Cause]:
+    """Yield the causes of grants that are outside a resource."""
+    for each in grants:
+        for cause in (*(part[0] for part in each.parts), *((each.cause,) if each.cause is not None else ())):
+            for one in (cause, *cause.also):
+                if one.resource and root_of(one.resource) != root:
+                    yield one

@@ -1,0 +1,315 @@
+"""Runs `az` commands of fixes with the real Azure CLI against a recording stand-in of Azure Resource Manager.
+
+    .venv/bin/python -m tests.commands.recorded_cases | .venv-az/bin/python tests/commands/recorded.py
+
+Each case brings the bodies of its resources; the stand-in serves and changes them as the CLI asks. The bodies must then
+hold what the overlay of the fix holds. Needs only the environment of the Azure CLI: nothing of the scanner is imported.
+"""
+
+import contextlib
+import datetime as dt
+import io
+import ipaddress
+import json
+import os
+import re
+import shlex
+import ssl
+import sys
+import tempfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+TENANT = "7e000000-0000-4000-8000-000000000001"
+API = "2025-01-01"
+
+
+RETURNED: dict[str, Any] = {
+    "microsoft.containerservice/managedclusters": {
+        "identity": {"type": "SystemAssigned"},
+        "properties": {"servicePrincipalProfile": {"clientId": "msi"}, "agentPoolProfiles": [], "dnsPrefix": "box"},
+    },
+    "microsoft.documentdb/databaseaccounts": {
+        "properties": {
+            "consistencyPolicy": {
+                "defaultConsistencyLevel": "Session", "maxStalenessPrefix": 100, "maxIntervalInSeconds": 5
+            },
+            "locations": [{"locationName": "norwayeast", "failoverPriority": 0}],
+        }
+    },
+}  # fmt: skip
+"""What Azure returns besides, and a command needs."""
+
+
+class Arm:
+    """The bodies of one case, by id in lower case, and the requests that changed them."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, Any] = {}
+        self.seen: list[str] = []
+
+    def load(self, bodies: dict[str, Any]) -> None:
+        self.bodies = {}
+        self.seen = []
+        for id, body in bodies.items():
+            made = {"name": id.rsplit("/", 1)[-1], "location": "norwayeast", **body, "id": id}
+            made.setdefault("type", kind(id))
+            if kind(id).lower() in RETURNED:
+                made = merged(RETURNED[kind(id).lower()], made)
+            self.bodies[id.lower()] = made
+
+    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        """Return status and body of a request."""
+        key = path.lower().rstrip("/")
+        if method != "GET":
+            self.seen.append(f"{method} {path} {json.dumps(body)[:300]}")
+        if method == "GET":
+            return self.get(key, path)
+        if method == "DELETE":
+            self.mirror(key, None)
+            return (200, {}) if self.bodies.pop(key, None) is not None else (204, {})
+        if method in ("PUT", "PATCH") and isinstance(body, dict):
+            known = self.bodies.get(key, {"id": path, "name": path.rsplit("/", 1)[-1], "type": kind(path)})
+            made = merged(known, body) if method == "PATCH" else {**known, **body}
+            if method == "PUT" and isinstance(body.get("properties"), dict):
+                made["properties"] = merged(read_only(known.get("properties")), body["properties"])
+            self.bodies[key] = made
+            self.mirror(key, made)
+            return 200, made
+        return 200, self.bodies.get(key, {})
+
+    def mirror(self, key: str, made: Any) -> None:
+        """Write a child that its parent lists too: security rules, peerings, connections."""
+        for parent in [id for id in self.bodies if key.startswith(f"{id}/")]:
+            name, _, rest = key[len(parent) + 1 :].partition("/")
+            items = next((v for k, v in self.bodies[parent].get("properties", {}).items() if k.lower() == name), None)
+            if isinstance(items, list) and "/" not in rest:
+                same = [each for each in items if isinstance(each, dict) and str(each.get("name", "")).lower() == rest]
+                for each in same:
+                    if made is None:
+                        items.remove(each)
+                    else:
+                        items[items.index(each)] = {**each, "properties": made.get("properties")}
+
+    def get(self, key: str, path: str) -> tuple[int, Any]:
+        if key in self.bodies:
+            return 200, self.bodies[key]
+        provider = re.fullmatch(r"/subscriptions/[^/]+/providers/([^/]+)", path)
+        if provider:
+            types = [
+                kind(id).split("/", 1)[1] for id in self.bodies if kind(id).lower().startswith(provider[1].lower())
+            ]
+            rows = [{"resourceType": each, "apiVersions": [API], "locations": []} for each in types_of(types)]
+            return 200, {"namespace": provider[1], "registrationState": "Registered", "resourceTypes": rows}
+        below = [body for id, body in self.bodies.items() if id.startswith(f"{key}/") and "/" not in id[len(key) + 1 :]]
+        if below:
+            return 200, {"value": below}
+        listed = [
+            body for body in self.bodies.values() if body["id"].count("/") == 8 and key.endswith(body["type"].lower())
+        ]
+        if listed:
+            return 200, {"value": listed}
+        return self.child(key)
+
+    def child(self, key: str) -> tuple[int, Any]:
+        """Return a child that only its parent's body lists."""
+        for parent, body in self.bodies.items():
+            if key.startswith(f"{parent}/"):
+                name, _, rest = key[len(parent) + 1 :].partition("/")
+                items = next((v for k, v in body.get("properties", {}).items() if k.lower() == name), None)
+                for each in items if isinstance(items, list) else ():
+                    if isinstance(each, dict) and str(each.get("name", "")).lower() == rest:
+                        return 200, {"id": key, **each}
+        return 404, {"error": {"code": "ResourceNotFound", "message": f"nothing at {key}"}}
+
+
+def read_only(value: Any) -> dict[str, Any]:
+    """Return nothing: a PUT replaces what can be written."""
+    return {}
+
+
+def kind(id: str) -> str:
+    """Return the ARM type of an id."""
+    tail = id.rpartition("/providers/")[2].split("/")
+    return "/".join([tail[0], *tail[1::2]])
+
+
+def types_of(types: list[str]) -> list[str]:
+    return sorted({"/".join(each.split("/")[:depth]) for each in types for depth in range(1, each.count("/") + 2)})
+
+
+def merged(base: Any, over: Any) -> Any:
+    if not isinstance(base, dict) or not isinstance(over, dict):
+        return over
+    return {**base, **{key: merged(base.get(key), value) for key, value in over.items()}}
+
+
+def member(body: Any, path: str) -> Any:
+    """Return the value below a dotted path whatever the case of its keys; None without one."""
+    for step in path.split("."):
+        if not isinstance(body, dict):
+            return None
+        body = next((value for key, value in body.items() if key.lower() == step.lower()), None)
+    return body
+
+
+def alike(seen: Any, wanted: Any) -> bool:
+    """Return whether a body holds what is wanted: texts without case, more members than wanted."""
+    if isinstance(wanted, dict):
+        return isinstance(seen, dict) and all(alike(member(seen, key), value) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        return len(seen or []) == len(wanted) and all(map(alike, seen or [], wanted))
+    return str(seen).lower() == str(wanted).lower()
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """Write a self-signed certificate for this machine; return it and its key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    alternatives = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(now - dt.timedelta(1)).not_valid_after(now + dt.timedelta(1))
+        .add_extension(alternatives, critical=False).add_extension(x509.BasicConstraints(True, None), critical=True)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    pem, private = folder / "box.pem", folder / "box.key"
+    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return pem, private
+
+
+def serve(arm: Arm, pem: Path, private: Path) -> ThreadingHTTPServer:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def reply(self) -> None:
+            size = int(self.headers.get("Content-Length") or 0)
+            text = self.rfile.read(size)
+            body = json.loads(text) if text else None
+            status, made = arm.answer(self.command, unquote(urlsplit(self.path).path), body)
+            data = b"" if status == 204 else json.dumps(made).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    for method in ("GET", "PUT", "PATCH", "POST", "DELETE", "HEAD"):
+        setattr(Handler, f"do_{method}", Handler.reply)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, private)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+class Token:
+    """A credential that asks nobody."""
+
+    def get_token(self, *scopes: str, **more: Any) -> Any:
+        from azure.core.credentials import AccessToken
+
+        return AccessToken("token", int(time.time()) + 3600)
+
+    def get_token_info(self, *scopes: str, **more: Any) -> Any:
+        from azure.core.credentials import AccessTokenInfo
+
+        return AccessTokenInfo("token", int(time.time()) + 3600)
+
+
+def sign_in(folder: Path, subscriptions: set[str]) -> None:
+    """Make the CLI use these subscriptions and the credential above."""
+    from azure.cli.core._profile import Profile
+
+    rows = [
+        {
+            "id": each, "name": each, "state": "Enabled", "isDefault": place == 0, "tenantId": TENANT,
+            "homeTenantId": TENANT, "environmentName": "AzureCloud", "managedByTenants": [],
+            "user": {"name": "box", "type": "servicePrincipal"},
+        }
+        for place, each in enumerate(sorted(subscriptions))
+    ]  # fmt: skip
+    (folder / "azureProfile.json").write_text(json.dumps({"subscriptions": rows, "installationId": TENANT}))
+
+    def credentials(self: Any, *args: Any, subscription_id: str | None = None, **more: Any) -> Any:
+        return Token(), subscription_id or rows[0]["id"], TENANT
+
+    Profile.get_login_credentials = credentials
+
+
+def run(case: dict[str, Any], arm: Arm, url: str) -> str:
+    """Run the commands of one case. Return "" where the bodies then hold what is wanted."""
+    from azure.cli.core import get_default_cli
+
+    arm.load(case["bodies"])
+    said = io.StringIO()
+    for command in case["commands"]:
+        cli = get_default_cli()
+        cli.cloud.endpoints.resource_manager = url
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            try:
+                code = cli.invoke(shlex.split(command)[1:], out_file=io.StringIO())
+            except SystemExit as end:
+                code = end.code
+            except Exception as error:  # noqa: BLE001 - the CLI may raise anything
+                return f"{type(error).__name__}: {str(error)[:300]}"
+        if code:
+            return f"exit {code}: {said.getvalue().strip()[:300]}"
+    for id, path, wanted in case["wanted"]:
+        seen = member(arm.bodies.get(id.lower()), path)
+        if not alike(seen, wanted):
+            return f"{path} is {json.dumps(seen)[:150]}, not {json.dumps(wanted)[:150]}; sent: {arm.seen[-2:]}"
+    left = [id for id in case["gone"] if id.lower() in arm.bodies]
+    return f"still there: {left}" if left else ""
+
+
+def main() -> int:
+    cases = [json.loads(line) for line in sys.stdin]
+    only = sys.argv[1:]
+    known: dict[str, str] = json.loads((Path(__file__).parent / "recorded.json").read_text("utf-8"))
+    wrong, right, listed = 0, 0, set()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pem, private = certificate(folder)
+        os.environ |= {
+            "AZURE_CONFIG_DIR": name, "AZURE_CORE_COLLECT_TELEMETRY": "false", "AZURE_CORE_NO_COLOR": "true",
+            "REQUESTS_CA_BUNDLE": str(pem), "AZURE_CORE_ONLY_SHOW_ERRORS": "true",
+        }  # fmt: skip
+        arm = Arm()
+        server = serve(arm, pem, private)
+        url = f"https://127.0.0.1:{server.server_address[1]}/"
+        ids = {hit for case in cases for hit in re.findall(r"/subscriptions/([0-9a-f-]{36})", json.dumps(case))}
+        sign_in(folder, ids)
+        for case in cases:
+            if only and case["rule"] not in only:
+                continue
+            if case["rule"] in known and not only:
+                listed.add(case["rule"])
+                continue
+            problem = run(case, arm, url)
+            right += not problem
+            wrong += bool(problem)
+            if problem:
+                print(f"{case['id']}\n  {case['commands']}\n  {problem}\n", flush=True)
+    print(f"{right} fixes ran and changed what their overlay changes, {wrong} did not, {len(listed)} rules are listed")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""One failing example of each form of fix, for `tests.commands.recorded` to run with the real Azure CLI.
+
+`python -m tests.commands.recorded_cases` writes JSON lines: the commands of a fix with its fields filled in, the bodies
+of the resources, and what the bodies are to hold once the commands have run.
+"""
+
+import json
+import re
+import sys
+from typing import Any
+
+from scanner.evaluate.fix_commands import with_fields
+from scanner.model.json_paths import MISSING, get_path
+from scanner.model.remedy import Deletion, Edit
+from tests.rules import examples
+from tests.rules.simulate import FIELD_VALUES, Fixed, overlaid_body
+from tests.rules.test_simulated import everything
+
+
+def filled(command: str) -> str:
+    """Return a command with the values that the overlay has in its fields."""
+    for name, value in FIELD_VALUES.items():
+        command = command.replace(f"<{name}>", value)
+    return with_fields(command)
+
+
+def case(each: Fixed) -> dict[str, Any]:
+    """Return what the runner needs of one fix."""
+    assert each.finding.fix is not None
+    bodies = {row.id: row.body for row in examples.bundle(each.case).resources.values()}
+    bodies |= {str(body.get("id")): examples.nulls(body) for body in each.case.also}
+    edits = [step for step in each.remedy.changes if isinstance(step, Edit)]
+    wanted = []
+    for step in edits:
+        if "/networksecurityperimeterconfigurations/" in step.resource.lower():
+            continue  # the service's copy of what the perimeter has
+        known = next((id for id in bodies if id.lower() == step.resource.lower()), step.resource)
+        made = overlaid_body(bodies.get(known, {"id": known, "properties": {}}), known, edits)
+        value = get_path(made, step.path)
+        text = with_fields(json.dumps(None if value is MISSING else value))
+        wanted.append([known, step.path, json.loads(text)])
+    gone = [step.resource for step in each.remedy.changes if isinstance(step, Deletion)]
+    # What Azure has for every resource, whether an example shows it or not.
+    bodies |= {id: {"id": id, "properties": {}} for id, _, _ in wanted if id not in bodies}
+    bodies |= {id: {"id": id, "properties": {}} for id in gone if id not in bodies}
+    commands = [filled(command) for command in each.finding.fix.commands]
+    return {
+        "id": each.id,
+        "rule": each.finding.rule,
+        "commands": commands,
+        "bodies": bodies,
+        "wanted": wanted,
+        "gone": gone,
+    }
+
+
+def forms() -> list[dict[str, Any]]:
+    """Return one fix of each form: its rule, its commands and their options."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for each in everything():
+        fix = each.finding.fix
+        if fix is None or not fix.commands or not each.remedy.changes or each.case.by != "get":
+            continue
+        shape = (each.finding.rule, *(word for command in fix.commands for word in re.findall(r" -[-\w]+", command)))
+        known = found.get(shape)
+        if known is None or len(known["bodies"]) > len(examples.bundle(each.case).resources):
+            found[shape] = case(each)
+    return list(found.values())
+
+
+if __name__ == "__main__":
+    for each in forms():
+        sys.stdout.write(json.dumps(each) + "\n")
