@@ -282,7 +282,8 @@ class Maker:
 
     def _routed(self, networks: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Route tables of subnets: a packet from outside arrives whatever becomes of the answers."""
-        dice, tables = self.walls, []
+        dice = self.walls
+        tables: list[dict[str, Any]] = []
         for number, hop in enumerate(("None", "VirtualAppliance", "VirtualNetworkGateway", "Internet")):
             route = {"properties": {"addressPrefix": "0.0.0.0/0", "nextHopType": hop, "nextHopIpAddress": "10.9.9.9"}}
             tables.append({"id": f"{ROOT}/routeTables/t{number}", "properties": {"routes": [route]}})
@@ -293,7 +294,7 @@ class Maker:
         return tables
 
     def _walls(self, networks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        hub = {
+        hub: dict[str, Any] = {
             "id": f"{ROOT}/virtualNetworks/hub",
             "properties": {
                 "subnets": [
@@ -337,8 +338,8 @@ class Maker:
             if dice.random() < 0.6:
                 properties["allowVirtualNetworkAccess"] = dice.choice((True, True, False))
             if dice.random() < 0.25:
-                local, remote = ([["AzureFirewallSubnet"], ["S0"], ["s1", "s0"]][at] for at in (0, dice.randint(1, 2)))
-                local = dice.choice((local, local, ["other"]))
+                local = dice.choice((["AzureFirewallSubnet"], ["AzureFirewallSubnet"], ["other"]))
+                remote = dice.choice((["S0"], ["s1", "s0"]))
                 names = (local, remote) if one is hub else (remote, local)
                 properties |= {
                     "peerCompleteVnets": False,
