@@ -9,6 +9,7 @@ from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Severity, Unread, not_returned, unknown_value
+from scanner.reach.appliances import appliances_before
 from scanner.reach.front_ends import publishers
 from scanner.reach.known_ports import KnownPort, known
 from scanner.reach.narrowing import caused, narrowing
@@ -16,6 +17,7 @@ from scanner.reach.networks import Nic, key_of
 from scanner.reach.open_ports import OpenPorts, closed_path_hops, open_ports
 from scanner.reach.paths import NetworkPath
 from scanner.reach.peerings import unseen_peers
+from scanner.reach.port_query import AskedPort, endpoint_covers
 from scanner.reach.scale_sets import scale_set_paths
 from scanner.reach.topology import Topology, topology
 
@@ -93,6 +95,18 @@ def paths(machine: Resource, found: Topology) -> tuple[list[NetworkPath], tuple[
         network_paths += found.paths(nic)
         nics.append(nic)
     return network_paths, front_ends.of_machine(machine.id, nics, network_paths), tuple(missing)
+
+
+def called_ports(machine: Resource, found: Topology, network_paths: list[NetworkPath]) -> dict[str, frozenset[int]]:
+    """Return the ports that the publishers of a machine call, by their text."""
+    values = objects_at(machine.body, "properties.networkProfile.networkInterfaces")
+    nics = [found.fabric.nics.get(key_of(str(get_path(each, "id")))) for each in values]
+    return publishers(found.index).called_ports(machine.id, [each for each in nics if each is not None], network_paths)
+
+
+def covers(label: str, ports: frozenset[int] | None) -> bool:
+    """Return whether an open range includes a port that a publisher calls; True where its ports are not known."""
+    return not ports or any(endpoint_covers(label, AskedPort("tcp", each)) for each in ports)
 
 
 def subnets(machine: Resource, found: Topology) -> Iterator[str]:
@@ -217,8 +231,10 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
         network_paths, published_by, missing = paths(machine, found)
     except Unread as stop:
         network_paths, published_by, missing = [], (), (stop,)
-    published_by = (*published_by, *unseen_peers(index, subnets(machine, found)))
+    places = tuple(subnets(machine, found))
+    published_by = (*published_by, *unseen_peers(index, places), *appliances_before(found, places))
     found_ports = open_ports(network_paths, found.fabric, index)
+    called = called_ports(machine, found, network_paths) if published_by else {}
     resting = stopped(machine) if found_ports else False
     blind = {open_port.address for open_port in found_ports if open_port.every_port and not open_port.reach.grants}
     for open_port in found_ports:
@@ -228,7 +244,8 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
                 "anonymous-access": narrowing(open_port, index, remove=True),
                 "authentication": sign_in(machine, open_port),
             }
-            yield exposure(open_port, login(machine, open_port.known_port), resting, published_by, remedies)
+            admits = tuple(each for each in published_by if covers(open_port.label, called.get(each)))
+            yield exposure(open_port, login(machine, open_port.known_port), resting, admits, remedies)
         elif open_port.every_port:
             yield replace(
                 not_assessed(open_port.reach.possible_grants[0].missing),

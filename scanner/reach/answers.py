@@ -12,7 +12,7 @@ from scanner.model.ids import name_of
 from scanner.model.resource import Resource
 from scanner.model.verdict import NOT_LISTED, Unread
 from scanner.reach.callers import Caller
-from scanner.reach.peerings import NOT_SEEN
+from scanner.reach.peerings import MAY_PUBLISH
 
 ReachVerdict = Literal["yes", "in part", "no", "not known"]
 """`in part`: a part of the addresses that the query names can connect."""
@@ -35,7 +35,7 @@ def unseen_text(exposures: Iterable[Exposure], caller: Caller) -> str:
     """Return a clause about what may allow outside callers and was not seen; "" without any."""
     if caller.in_network:
         return ""
-    found = dict.fromkeys(each for exposure in exposures for each in exposure.admits if each.endswith(NOT_SEEN))
+    found = dict.fromkeys(each for exposure in exposures for each in exposure.admits if each.endswith(MAY_PUBLISH))
     return "".join(f"; {each}" for each in found)
 
 

@@ -19,7 +19,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at
 from scanner.model.resource import Resource
 from scanner.reach.networks import Nic, key_of, network_of
-from scanner.reach.paths import NetworkPath, configuration_key
+from scanner.reach.paths import NetworkPath, configuration_key, port_at
 from scanner.reach.sources import cached, join_with_and
 from scanner.reach.topology import Topology, topology
 
@@ -42,6 +42,8 @@ class PublisherIndex:
     by_target: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     dns_names: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """The same for DNS names, which publish nothing."""
+    ports: dict[tuple[str, str], set[int]] = field(default_factory=dict)
+    """The ports that a gateway calls, by target and text; without an entry they are not known."""
     _published: dict[str, tuple[str, ...]] | None = None
     """The keys of public addresses that something leads to, by their address; made at the first use."""
 
@@ -112,9 +114,29 @@ class PublisherIndex:
         for gateway in self.index.of_type(f"{NETWORK}/applicationGateways")[0]:
             self._gateway(gateway)
 
-    def _add(self, key: str, publisher: str) -> None:
-        if key:
+    def _add(self, key: str, publisher: str, ports: Iterable[int] = ()) -> None:
+        """Add a target; `ports`: those that the publisher calls, none where they are not known."""
+        if not key:
+            return
+        known, place = set(ports), (key.lower(), publisher)
+        if publisher not in self.by_target[key.lower()]:
             self.by_target[key.lower()].append(publisher)
+            self.ports[place] = known
+        elif known and self.ports.get(place):
+            self.ports[place] |= known
+        else:
+            self.ports[place] = set()
+
+    def called_ports(self, id: str, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> dict[str, frozenset[int]]:
+        """Return the ports of a machine that its publishers call, by their text; no ports where these are not known."""
+        found: dict[str, set[int]] = {}
+        unknown: set[str] = set()
+        for key in dict.fromkeys(each.lower() for each in (key_of(id), *self._keys(nics, paths)) if each):
+            for text in self.by_target.get(key, ()):
+                ports = self.ports.get((key, text), set())
+                found.setdefault(text, set()).update(ports)
+                unknown |= {text} if not ports else set()
+        return {text: frozenset() if text in unknown else frozenset(ports) for text, ports in found.items()}
 
     def _manager(self, profile: Resource, publisher: str) -> None:
         """Add the targets of a Traffic Manager profile, and those of the profiles that are nested in it."""
@@ -147,7 +169,7 @@ class PublisherIndex:
                     continue
                 linked = text_at(each, "privateLinkResourceId")
                 whole = f"{whole_text}, by private link" if linked or text_at(each, "privateLinkAlias") else whole_text
-                self._add(text_at(each, "address"), whole)
+                self._add(text_at(each, "address"), whole, _http_ports(each))
                 self._by_id(linked, "", whole)
 
     def _origin(self, origin: Resource, routes: _FrontDoorRoutes) -> None:
@@ -160,7 +182,9 @@ class PublisherIndex:
         link = "properties.sharedPrivateLinkResource"
         linked = text_at(origin.body, f"{link}.privateLink.id")
         publisher = f"published through the Front Door {self._top(origin)}{how}{', by private link' if linked else ''}"
-        self._add(text_at(origin.body, "properties.hostName"), publisher)
+        self._add(
+            text_at(origin.body, "properties.hostName"), publisher, _http_ports(get_path(origin.body, "properties"))
+        )
         self._by_id(text_at(origin.body, "properties.azureOrigin.id"), "", publisher)
         self._by_id(linked, text_at(origin.body, f"{link}.groupId"), publisher)
 
@@ -227,14 +251,15 @@ class PublisherIndex:
         for pool in objects_at(gateway.body, "properties.backendAddressPools"):
             if routed is not None and _named(pool) not in routed:
                 continue
+            ports = routed[_named(pool)] if routed is not None else ()
             for each in objects_at(pool, "properties.backendAddresses"):
-                self._add(text_at(each, "ipAddress") or text_at(each, "fqdn"), publisher)
+                self._add(text_at(each, "ipAddress") or text_at(each, "fqdn"), publisher, ports)
             for each in objects_at(pool, "properties.backendIPConfigurations"):
                 key = key_of(text_at(each, "id"))
-                self._add(key, publisher)
+                self._add(key, publisher, ports)
                 if _SCALE_SET in key:
                     before_name, _, name = key.partition(_SCALE_SET)
-                    self._add(f"{before_name}{_SCALE_SET}{name.partition('/')[0]}", publisher)
+                    self._add(f"{before_name}{_SCALE_SET}{name.partition('/')[0]}", publisher, ports)
 
     def _top(self, below: Resource) -> str:
         """Return the name of the top-level resource, spelled as it was read."""
@@ -309,9 +334,9 @@ def _classic_pools(front_door: Resource) -> tuple[set[str] | None, bool]:
     return pools, any(text_at(each, "properties.rulesEngine.id") for each in live)
 
 
-def _gateway_pools(gateway: Resource, fronts: set[str]) -> set[str] | None:
-    """Return the pools (names, lower case) that rules of listeners on these fronts lead to; None where they were not
-    read.
+def _gateway_pools(gateway: Resource, fronts: set[str]) -> dict[str, set[int]] | None:
+    """Return the pools (names, lower case) that rules of listeners on these fronts lead to, with the ports that they
+    call (none: not known); None where the rules were not read.
     """
     if not isinstance(get_path(gateway.body, "properties.requestRoutingRules"), list):
         return None
@@ -321,23 +346,51 @@ def _gateway_pools(gateway: Resource, fronts: set[str]) -> set[str] | None:
         for each in objects_at(gateway.body, f"properties.{name}")
     }
     maps = {_named(each): each for each in objects_at(gateway.body, "properties.urlPathMaps")}
-    pools: set[str] = set()
+    settings = _settings_ports(gateway)
+    pools: dict[str, set[int]] = {}
+    unknown: set[str] = set()
     for name in ("requestRoutingRules", "routingRules"):
         for rule in objects_at(gateway.body, f"properties.{name}"):
             listener = text_at(rule, "properties.httpListener.id") or text_at(rule, "properties.listener.id")
             front = listeners.get(_last(listener), "")
             if front and front not in fronts:
                 continue
-            pools.add(_last(text_at(rule, "properties.backendAddressPool.id")))
             paths = maps.get(_last(text_at(rule, "properties.urlPathMap.id")))
-            pools |= _mapped(paths) if paths is not None else set()
-    return pools
+            for pool, setting in (_led(rule, ""), *(_mapped(paths) if paths is not None else ())):
+                port = settings.get(setting)
+                pools.setdefault(pool, set()).update([port] if port else [])
+                unknown |= set() if port else {pool}
+    return {pool: set() if pool in unknown else ports for pool, ports in pools.items()}
 
 
-def _mapped(paths: Any) -> set[str]:
-    rules = objects_at(paths, "properties.pathRules")
-    found = [text_at(paths, "properties.defaultBackendAddressPool.id")]
-    return {_last(each) for each in (*found, *(text_at(rule, "properties.backendAddressPool.id") for rule in rules))}
+def _settings_ports(gateway: Resource) -> dict[str, int]:
+    """Return the port of each backend setting (name, lower case)."""
+    found: dict[str, int] = {}
+    for name in ("backendHttpSettingsCollection", "backendSettingsCollection"):
+        for each in objects_at(gateway.body, f"properties.{name}"):
+            port = port_at(each, "properties.port")
+            if port:
+                found[_named(each)] = port
+    return found
+
+
+def _led(rule: Any, default: str) -> tuple[str, str]:
+    """Return the pool and the backend setting (names) of a rule; `default`: "default" in the parts of a path map."""
+    first, rest = "backendAddressPool", "backendHttpSettings"
+    if default:
+        first, rest = "defaultBackendAddressPool", "defaultBackendHttpSettings"
+    setting = text_at(rule, f"properties.{rest}.id") or text_at(rule, "properties.backendSettings.id")
+    return _last(text_at(rule, f"properties.{first}.id")), _last(setting)
+
+
+def _mapped(paths: Any) -> list[tuple[str, str]]:
+    return [_led(paths, "default"), *(_led(rule, "") for rule in objects_at(paths, "properties.pathRules"))]
+
+
+def _http_ports(body: Any) -> list[int]:
+    """Return the ports of an origin of Front Door, whose route says which protocol it calls."""
+    ports = [port_at(body, name) for name in ("httpPort", "httpsPort")]
+    return [each for each in ports if each]
 
 
 def _keyless(names: list[str]) -> str:

@@ -16,7 +16,8 @@ from scanner.model.verdict import Unread, malformed
 from scanner.reach.networks import key_of, network_of
 from scanner.reach.sources import cached
 
-NOT_SEEN: Final = "is not visible to this scan: a firewall there may publish this machine"
+MAY_PUBLISH: Final = "may publish this machine"
+NOT_SEEN: Final = f"is not visible to this scan: a firewall there {MAY_PUBLISH}"
 
 
 def is_connected(peering: Any) -> bool:

@@ -219,11 +219,12 @@ Limited by: compressing the data block."""
 
 def reached(found: Figures) -> str:
     fields = ("interfaces", "groups", "rules", "index_mb", "with_answers_mb", "cpu_s", "openings", "hops")
-    rows = [tuple(f"{row[field]:,}" for field in fields) for row in found.values()]
+    rows = [(*(f"{row[field]:,}" for field in fields), f"{row['evaluation_s'] or ''}") for row in found.values()]
     head = ("interfaces", "groups", "rules", "index MB", "with answers MB", "CPU s", "open ports", "hops")
+    columns = (*head, "whole evaluation, CPU s")
     return f"""## Network index: who can reach each network interface, with the deciding rules
 
-{table([head, *rows])}
+{table([columns, *rows])}
 
 One run each; memory above that of the start. No two groups are equal; half of the rules are an
 organisation's standard ones. Limited by: parsing the rules of a group on first use, and iterating over them."""

@@ -17,7 +17,7 @@ from scanner.reach.port_ranges import Protocol, place
 from scanner.reach.scale_sets import scale_set_paths
 from scanner.reach.source_sets import SourceSet
 from scanner.reach.topology import Topology
-from tests.reach.estates import EVERYWHERE, FRONTS, TENANT, Estate, Maker, Packet
+from tests.reach.estates import EVERYWHERE, FRONTS, TENANT, WALLS, Estate, Maker, Packet
 from tests.reach.oracle import Oracle, Verdicts, part
 
 
@@ -25,6 +25,7 @@ def fabric(estate: Estate) -> Fabric:
     out = Fabric()
     for body in estate.resources:
         assert out.add(Resource(body))
+    out.add(Resource(estate.walls[0]))
     out.security_admin.tenants = frozenset({TENANT})
     return out
 
@@ -82,7 +83,9 @@ def by_nat(networks: Fabric, estate: Estate, packet: Packet, rule: Any) -> tuple
 
 
 def topology(networks: Fabric, estate: Estate) -> Topology:
-    return Topology(build(Resource(body) for body in (*estate.resources, *estate.balanced, *estate.over)), networks)
+    return Topology(
+        build(Resource(body) for body in (*estate.resources, *estate.balanced, *estate.over, *estate.walls)), networks
+    )
 
 
 def by_balancer(
@@ -141,9 +144,32 @@ def _through_balancers(oracle: Oracle, paths: Topology, estate: Estate, packet: 
     if maker.own.random() < 0.4:
         found = by_balancer(paths, estate, dialled, EVERYWHERE[six], scaled)
         yield from _differ(oracle.through_global(dialled, six, scaled), iter([found]), dialled)
+    elif not six and maker.own.random() < 0.5:
+        number = maker.own.randrange(2)
+        asked = _aimed(estate, dialled, maker, number)
+        found = by_balancer(paths, estate, asked, WALLS[number])
+        yield from _differ(oracle.through_wall(asked, number), iter([found]), asked)
     else:
         found = by_balancer(paths, estate, dialled, FRONTS[six], scaled)
         yield from _differ(oracle.through_balancer(dialled, six, scaled), iter([found]), dialled)
+
+
+def _aimed(estate: Estate, packet: Packet, maker: Maker, number: int) -> Packet:
+    """The packet at a port that a DNAT rule of a firewall's policy, or of the parent, translates to its interface."""
+    policy = f"/firewallPolicies/{('one', 'two')[number]}{maker.own.choice(('', '', '', '-parent'))}/"
+    configuration = estate.nics[packet.nic]["properties"]["ipConfigurations"][packet.configuration]
+    rules = [
+        rule
+        for body in estate.walls
+        if policy in body["id"]
+        for collection in body["properties"].get("ruleCollections", ())
+        for rule in collection["rules"]
+        if rule.get("translatedAddress", "") == configuration["properties"]["privateIPAddress"]
+    ]
+    if not rules:
+        return replace(packet, port=443)
+    rule = maker.own.choice(rules)
+    return replace(packet, port=int(rule["destinationPorts"][0]), protocol=rule["ipProtocols"][0].lower())
 
 
 def _through_nat(oracle: Oracle, networks: Fabric, estate: Estate, packet: Packet, rule: Any) -> Iterator[str]:

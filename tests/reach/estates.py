@@ -59,6 +59,9 @@ SCOPES: tuple[dict[str, list[str]], ...] = (
     {"subscriptions": ["/subscriptions/00000000-0000-0000-0000-00000000000a"], "managementGroups": []},
 )
 """From the highest to the lowest."""
+WALLS = ("198.51.100.1", "198.51.100.2")
+"""The public addresses of the two firewalls."""
+MANAGED = "HV_whub_5d2f7c11-90ab"
 DELEGATED = ("Microsoft.Sql/managedInstances", "microsoft.databricks/workspaces", "Microsoft.Web/serverFarms")
 
 
@@ -75,6 +78,8 @@ class Estate:
     """For each interface the model of a scale set whose instance it is: it names the NAT pools."""
     over: list[dict[str, Any]] = field(default_factory=list)
     """A load balancer over regions, its two public addresses, and a gateway load balancer."""
+    walls: list[dict[str, Any]] = field(default_factory=list)
+    """A firewall in a hub network and one in a virtual hub, their policies with a parent, and what these need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,7 @@ class Maker:
     def __init__(self, seed: int, doubtful: bool = False) -> None:
         self.dice = random.Random(seed)
         self.own = random.Random(f"balancer {seed}")
+        self.walls = random.Random(f"walls {seed}")
         self.managers = random.Random(f"managers {seed}")
         self.further = random.Random(f"further {seed}")
         self.doubtful = doubtful
@@ -114,6 +120,8 @@ class Maker:
         networks = [self._network(n) for n in range(2)]
         out.resources += networks
         out.resources += self._managed(networks)
+        out.resources += self._routed(networks)
+        out.walls = self._walls(networks)
         subnets = [subnet["id"] for network in networks for subnet in network["properties"]["subnets"]]
         out.nics = [self._nic(n, subnets) for n in range(4)]
         out.balancers = [self._balancer(out.nics)]
@@ -271,6 +279,104 @@ class Maker:
                 out[many] = [good, self.dice.choice(("10.0.0.300/24", "7000000", "fe80::zz/10"))]
             else:
                 out[one] = "99999/99" if which != "port" else "http"
+
+    def _routed(self, networks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Route tables of subnets: a packet from outside arrives whatever becomes of the answers."""
+        dice = self.walls
+        tables: list[dict[str, Any]] = []
+        for number, hop in enumerate(("None", "VirtualAppliance", "VirtualNetworkGateway", "Internet")):
+            route = {"properties": {"addressPrefix": "0.0.0.0/0", "nextHopType": hop, "nextHopIpAddress": "10.9.9.9"}}
+            tables.append({"id": f"{ROOT}/routeTables/t{number}", "properties": {"routes": [route]}})
+        for network in networks:
+            for subnet in network["properties"]["subnets"]:
+                if dice.random() < 0.4:
+                    subnet["properties"]["routeTable"] = {"id": self._id(dice.choice(tables)["id"])}
+        return tables
+
+    def _walls(self, networks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        hub: dict[str, Any] = {
+            "id": f"{ROOT}/virtualNetworks/hub",
+            "properties": {
+                "subnets": [
+                    {
+                        "id": f"{ROOT}/virtualNetworks/hub/subnets/AzureFirewallSubnet",
+                        "properties": {"addressPrefix": "10.200.0.0/26"},
+                    }
+                ],
+                "virtualNetworkPeerings": [],
+            },
+        }
+        for network in networks:
+            network["properties"]["virtualNetworkPeerings"] = []
+            self._peered(hub, network)
+            if self.walls.random() < 0.5:
+                remote = f"/subscriptions/0b/resourceGroups/RG/providers/Microsoft.Network/virtualNetworks/{MANAGED}"
+                connection = {"peeringState": "Connected", "remoteVirtualNetwork": {"id": remote}}
+                network["properties"]["virtualNetworkPeerings"].append({"properties": connection})
+        configuration = {
+            "subnet": {"id": hub["properties"]["subnets"][0]["id"]},
+            "publicIPAddress": {"id": f"{ROOT}/publicIPAddresses/wall"},
+        }
+        of_hub = {"publicIPs": {"addresses": [{"address": WALLS[1]}]}}
+        return [
+            hub,
+            {"id": f"{ROOT}/publicIPAddresses/wall", "properties": {"ipAddress": WALLS[0]}},
+            {"id": f"{ROOT}/virtualHubs/whub", "properties": {}},
+            self._wall("one", {"ipConfigurations": [{"properties": configuration}]}),
+            self._wall("two", {"virtualHub": {"id": f"{ROOT}/virtualHubs/whub"}, "hubIPAddresses": of_hub}),
+            *(row for name in ("one", "two") for row in self._policy(name)),
+        ]
+
+    def _peered(self, hub: dict[str, Any], network: dict[str, Any]) -> None:
+        """Peer two networks, or do not: whole or by subnets, with and without access, connected or not any more."""
+        dice = self.walls
+        if dice.random() < 0.2:
+            return
+        state = dice.choice(("Connected", "Connected", "Connected", "Disconnected"))
+        for one, two in ((hub, network), (network, hub)):
+            properties: dict[str, Any] = {"remoteVirtualNetwork": {"id": self._id(two["id"])}, "peeringState": state}
+            if dice.random() < 0.6:
+                properties["allowVirtualNetworkAccess"] = dice.choice((True, True, False))
+            if dice.random() < 0.25:
+                local = dice.choice((["AzureFirewallSubnet"], ["AzureFirewallSubnet"], ["other"]))
+                remote = dice.choice((["S0"], ["s1", "s0"]))
+                names = (local, remote) if one is hub else (remote, local)
+                properties |= {
+                    "peerCompleteVnets": False,
+                    "localSubnetNames": names[0],
+                    "remoteSubnetNames": names[1],
+                }
+            one["properties"]["virtualNetworkPeerings"].append({"properties": properties})
+
+    def _wall(self, name: str, properties: dict[str, Any]) -> dict[str, Any]:
+        policy = {"firewallPolicy": {"id": self._id(f"{ROOT}/firewallPolicies/{name}")}}
+        return {"id": f"{ROOT}/azureFirewalls/{name}", "properties": {**properties, **policy}}
+
+    def _policy(self, name: str) -> list[dict[str, Any]]:
+        """A policy, and its parent with NAT rules of its own, which are not inherited."""
+        own, parent = f"{ROOT}/firewallPolicies/{name}", f"{ROOT}/firewallPolicies/{name}-parent"
+        rows: list[dict[str, Any]] = [
+            {"id": own, "properties": {"basePolicy": {"id": parent}}},
+            {"id": parent, "properties": {"basePolicy": None}},
+        ]
+        for policy in (own, parent):
+            rules = [self._dnat() for _ in range(self.walls.randint(3, 7))]
+            nat = {"ruleCollectionType": "FirewallPolicyNatRuleCollection", "rules": rules}
+            filtering = {"ruleCollectionType": "FirewallPolicyFilterRuleCollection", "rules": [{"name": "x"}]}
+            rows.append({"id": f"{policy}/ruleCollectionGroups/g", "properties": {"ruleCollections": [nat, filtering]}})
+        return rows
+
+    def _dnat(self) -> dict[str, Any]:
+        dice = self.walls
+        return {
+            "name": "nat",
+            "ipProtocols": dice.choice((["TCP"], ["UDP"], ["TCP", "UDP"])),
+            "sourceAddresses": dice.choice((["*"], ["*"], ["*"], ["20.0.0.0/8"], ["1.2.3.4", "203.0.113.0/24"])),
+            "destinationAddresses": dice.choice((list(WALLS), list(WALLS), [WALLS[0]], ["192.0.2.99"])),
+            "destinationPorts": [dice.choice(("443", "22", "80"))],
+            "translatedAddress": dice.choice(self.addresses[:3]),
+            "translatedPort": dice.choice(("22", "443", "3389")),
+        }
 
     def _managed(self, networks: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows of two network managers of different scopes, and of the networks that they govern."""

@@ -23,9 +23,17 @@ FILTERING, NSG, PATHS, PLACES, PORT_RANGES, RULES, EVALUATION, FIELDS, PARSING, 
         *("rule_fields", "rule_parsing", "source_sets"),
     )
 )
-BALANCERS, BALANCER_RULES, SCALE_SETS, ADMIN, NETWORKS = (
+BALANCERS, BALANCER_RULES, SCALE_SETS, ADMIN, NETWORKS, FIREWALL, PEERINGS = (
     f"scanner/reach/{name}.py"
-    for name in ("load_balancers", "load_balancer_rules", "scale_sets", "security_admin", "networks")
+    for name in (
+        "load_balancers",
+        "load_balancer_rules",
+        "scale_sets",
+        "security_admin",
+        "networks",
+        "azure_firewall",
+        "peerings",
+    )
 )
 
 
@@ -80,6 +88,15 @@ MUTANTS = (
     Mutant("rules apply to networks with intent policies", ADMIN, 'if has_intent_policies else "all"', 'if False else "all"'),
     Mutant("allow rules alone include Deny", ADMIN, 'same(_access(known[id]), "Deny")', 'same(_access(known[id]), "none")'),
     Mutant("rules apply to subnets of gateways", NETWORKS, "is_exempt(name_of(identity), body),", "False,"),
+    Mutant("NAT rules of a parent policy are inherited", FIREWALL, 'cached(index, "groups of policies", _groups_of_policies).get(policy, ())', '(each for key, rows in cached(index, "groups of policies", _groups_of_policies).items() if key.startswith(policy) for each in rows)'),
+    Mutant("a peering without access on both sides carries traffic", PEERINGS, "if len(closed) == 2 and all(closed):", "if False:"),
+    Mutant("one side without access closes a peering", PEERINGS, "if len(closed) == 2 and all(closed):", "if any(closed):"),
+    Mutant("a subnet peering connects whole networks", PEERINGS, 'if not same(get_path(peering, "properties.peerCompleteVnets"), False):', "if True:"),
+    Mutant("the subnet of the sender is not compared", PEERINGS, "if link.own is None or subnet in link.own:", "if True:"),
+    Mutant("the subnet of the target is not compared", PATHS, "if each.only_subnets is None or subnet in each.only_subnets", "if True"),
+    Mutant("a peering that is not connected carries traffic", PEERINGS, "if remote and is_connected(each):", "if remote:"),
+    Mutant("the firewall of a hub leads everywhere", PEERINGS, "return [(own, None), (others, doubt)] if others else [(own, None)]", "return [(None, None)]"),
+    Mutant("a default route to None closes the port", FILTERING, "    levels: list[FilterLevel] = []\n    admin = ", '    gone = subnet is not None and subnet.table and fabric.tables[subnet.table].default == "none"\n    levels: list[FilterLevel] = [FilterLevel("route", "", (), ())] if gone else []\n    admin = '),
     Mutant("VirtualNetwork holds the public address that floating IP keeps", RULES, "return None if target.public and", "return None if False and"),
     Mutant("a failed deployment counts", ADMIN, 'if applied.state not in ("", "succeeded")', 'if applied.state in ("never",)'),
     Mutant("what no admin rule names is dropped", NSG, 'rest = [_allow_everything("no security admin rule", AFTER_CUSTOM_RULES)]', "rest: list[SecurityRule] = []"),
@@ -108,7 +125,7 @@ MUTANTS = (
     Mutant("behind two load balancers a packet bears what was dialled", BALANCERS, 'self._addresses.get(regional, "")', "front.address"),
     Mutant("what keeps an address over regions is known", BALANCERS, "own if rule.floating and not front.floating else", "own if rule.floating or front.floating else"),
     Mutant("a kept address is forgotten", PATHS, "if not front.floating:\n            return self.destination", "if True:\n            return self.destination"),
-    Mutant("a gateway load balancer ends the path", BALANCERS, 'hops += (Hop("gateway-load-balancer",', 'continue\n                hops += (Hop("gateway-load-balancer",'),
+    Mutant("a gateway load balancer ends the path", BALANCERS, "                hops += (gateway_hop(gateway),)\n", "                continue\n"),
     Mutant("a gateway load balancer lets in by itself", BALANCERS, "            if not id:\n                continue\n            public = public_address(self.index, id)", '            id = id or self.index.of_type("Microsoft.Network/publicIPAddresses")[0][0].id\n            public = public_address(self.index, id)'),
     Mutant("HA ports are one port", BALANCER_RULES, "    if not first and not back:\n        return EVERY_PORT\n", ""),
 )  # fmt: skip

@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from tests.reach.estates import SCOPES, Estate, Maker, Packet
+from tests.reach.estates import MANAGED, ROOT, SCOPES, WALLS, Estate, Maker, Packet
 
 Verdicts = frozenset[bool]
 LET: Verdicts = frozenset({True})
@@ -294,7 +294,7 @@ class Oracle:
 
     def __init__(self, estate: Estate) -> None:
         self.estate = estate
-        self.bodies = {tidy(body["id"]): body for body in estate.resources}
+        self.bodies = {tidy(body["id"]): body for body in (*estate.resources, *estate.walls)}
         self.subnets = {
             tidy(subnet["id"]): (tidy(network["id"]), subnet)
             for network in estate.resources
@@ -452,6 +452,58 @@ class Oracle:
                 kept = bears if said["enableFloatingIP"] or bears is None else ""
                 found.add(self.ask(replace(packet, port=port), kept))
         return found
+
+    def through_wall(self, packet: Packet, number: int) -> Verdicts:
+        """What a packet to the address of a firewall comes to at an interface: any DNAT rule may deliver it there."""
+        policy = tidy(f"{ROOT}/firewallPolicies/{('one', 'two')[number]}")
+        rules = self.bodies[f"{policy}/rulecollectiongroups/g"]["properties"]["ruleCollections"][0]["rules"]
+        return any_of({self._translated(packet, rule, number) for rule in rules} | {HELD})
+
+    def _translated(self, packet: Packet, rule: Any, number: int) -> Verdicts:
+        taken = (
+            WALLS[number] in rule["destinationAddresses"]
+            and packet.protocol.upper() in rule["ipProtocols"]
+            and str(packet.port) in rule["destinationPorts"]
+            and any(from_source(packet, each) for each in rule["sourceAddresses"])
+        )
+        configuration = self.estate.nics[packet.nic]["properties"]["ipConfigurations"][packet.configuration]
+        address, subnet = (configuration["properties"][name] for name in ("privateIPAddress", "subnet"))
+        if not taken or address not in (None, rule["translatedAddress"]):
+            return HELD
+        connected = self._connected(tidy(subnet["id"]), number)
+        inside = replace(
+            packet, entry="inside", port=int(rule["translatedPort"]), sender="10.200.0.4", tags=(), groups=()
+        )
+        found: set[bool] = set()
+        for leads in connected:
+            found |= self.ask(inside) if leads else HELD
+        return frozenset(found | ({False} if address is None else set()))
+
+    def _connected(self, subnet: str, number: int) -> Verdicts:
+        """Whether a firewall's network leads to a subnet."""
+        network, _ = self.subnets[subnet]
+        there = self.bodies[network]["properties"]["virtualNetworkPeerings"]
+        if number == 1:
+            return LET if any(MANAGED in each["properties"]["remoteVirtualNetwork"]["id"] for each in there) else HELD
+        hub = tidy(f"{ROOT}/virtualNetworks/hub")
+        sides = [
+            (each["properties"], place == hub)
+            for place, other in ((hub, network), (network, hub))
+            for each in self.bodies[place]["properties"]["virtualNetworkPeerings"]
+            if tidy(each["properties"]["remoteVirtualNetwork"]["id"]) == other
+        ]
+        if not sides or sides[0][0]["peeringState"] != "Connected":
+            return HELD
+        for said, of_hub in sides:
+            if said.get("peerCompleteVnets") is False:
+                local, remote = (
+                    [each.lower() for each in said[name]] for name in ("localSubnetNames", "remoteSubnetNames")
+                )
+                wall, inner = (local, remote) if of_hub else (remote, local)
+                if "azurefirewallsubnet" not in wall or subnet.rsplit("/", 1)[-1] not in inner:
+                    return HELD
+        closed = [said.get("allowVirtualNetworkAccess") is False for said, _ in sides]
+        return HELD if all(closed) else EITHER if any(closed) else LET
 
     def leads(self, packet: Packet, rule: Any, kind: str, scaled: bool) -> bool:
         if kind == "inboundNatPools":

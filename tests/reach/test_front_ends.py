@@ -396,3 +396,53 @@ def test_no_body_breaks_it(strange: Any) -> None:
     found = made(network(), nic(public="pip"), *({"id": id, "properties": strange} for id in ids), reads=reads)
     assert found.publishers([""]) == ()
     of_nic(found, *topology(found.index).paths(found.topology.fabric.nics[NIC.lower()]))
+
+
+# The ports that a publisher calls
+
+
+def ruled(port: int | None, **more: Any) -> Body:
+    """A gateway with a rule that calls its pool at a port (None: without a backend setting)."""
+    id = f"{NET}/applicationGateways/agw"
+    rule: Body = {
+        "httpListener": {"id": f"{id}/httpListeners/l"},
+        "backendAddressPool": {"id": f"{id}/backendAddressPools/p0"},
+        "backendHttpSettings": {"id": f"{id}/backendHttpSettingsCollection/s"},
+    }
+    listener = {"name": "l", "properties": {"frontendIPConfiguration": {"id": f"{id}/frontendIPConfigurations/out"}}}
+    settings = [{"name": "s", "properties": {"port": port}}] if port is not None else []
+    return gateway(
+        {"backendAddresses": [{"ipAddress": "10.0.0.4"}]},
+        httpListeners=[listener],
+        requestRoutingRules=[{"name": "r", "properties": rule}],
+        backendHttpSettingsCollection=settings,
+        **more,
+    )
+
+
+@pytest.mark.parametrize(("port", "expected"), [(8080, {8080}), (None, set())])
+def test_a_gateway_calls_the_port_of_its_setting(port: int | None, expected: set[int]) -> None:
+    found = made(network(), group(), nic(), ruled(port))
+    machine = found.topology.fabric.nics[NIC.lower()]
+    assert found.called_ports("", [machine], ()) == {GATEWAY[0]: expected}
+
+
+def test_a_path_map_calls_the_port_of_each_path() -> None:
+    id = f"{NET}/applicationGateways/agw"
+    body = ruled(8080)
+    rules = body["properties"]["requestRoutingRules"]
+    rules[0]["properties"] = {"urlPathMap": {"id": f"{id}/urlPathMaps/m"}}
+    body["properties"]["backendHttpSettingsCollection"].append({"name": "t", "properties": {"port": 9090}})
+    led = {
+        "backendAddressPool": {"id": f"{id}/backendAddressPools/p0"},
+        "backendHttpSettings": {"id": f"{id}/backendHttpSettingsCollection/t"},
+    }
+    whole = {
+        "defaultBackendAddressPool": {"id": f"{id}/backendAddressPools/p0"},
+        "defaultBackendHttpSettings": {"id": f"{id}/backendHttpSettingsCollection/s"},
+        "pathRules": [{"name": "x", "properties": led}],
+    }
+    body["properties"]["urlPathMaps"] = [{"name": "m", "properties": whole}]
+    found = made(network(), group(), nic(), body)
+    # The rule itself names no pool and no setting.
+    assert found.called_ports("", [found.topology.fabric.nics[NIC.lower()]], ()) == {GATEWAY[0]: {8080, 9090}}

@@ -10,6 +10,7 @@ from scanner.model.addresses import parse
 from scanner.model.exposure import SHARED, Exposure, Grant, Lock, Reach
 from scanner.model.index import Index
 from scanner.model.resource import Resource
+from scanner.reach.appliances import appliances_before
 from scanner.reach.callers import Caller, caller_of_resource
 from scanner.reach.port_query import AskedPort, ask_port, internal_paths
 from scanner.reach.query import ask_endpoint
@@ -155,8 +156,6 @@ def test_a_target_that_blocks_the_network_is_closed_whatever_the_path_is() -> No
     assert asked(made)[0] == "no"
 
 
-# The address that others see
-
 GATEWAY = {
     "id": f"{NET}/natGateways/nat",
     "properties": {
@@ -178,6 +177,61 @@ FIREWALL = {
         ]
     },
 }
+
+
+# What may publish a machine
+
+
+def pair() -> list[Body]:
+    """Two appliances behind an internal load balancer at 10.9.0.9."""
+    front = f"{NET}/loadBalancers/nva/frontendIPConfigurations/f"
+    pool = f"{NET}/loadBalancers/nva/backendAddressPools/p"
+    inner = {"privateIPAddress": "10.9.0.9", "subnet": {"id": f"{NET}/virtualNetworks/hub/subnets/s"}}
+    ports = {"protocol": "All", "frontendPort": 0, "backendPort": 0, "frontendIPConfiguration": {"id": front}}
+    members = [{"id": f"{NET}/networkInterfaces/nva-{number}/ipConfigurations/ip"} for number in (1, 2)]
+    balancer = {
+        "id": f"{NET}/loadBalancers/nva",
+        "properties": {
+            "frontendIPConfigurations": [{"id": front, "properties": inner}],
+            "backendAddressPools": [{"id": pool, "properties": {"backendIPConfigurations": members}}],
+            "loadBalancingRules": [{"name": "ha", "properties": {**ports, "backendAddressPool": {"id": pool}}}],
+        },
+    }
+    return [balancer, *(nic(f"nva-{number}", "hub", f"10.9.0.{number}") for number in (1, 2))]
+
+
+SUBNET = f"{NET}/virtualNetworks/one/subnets/s".lower()
+
+
+@pytest.mark.parametrize(
+    ("bodies", "address", "said"),
+    [
+        (
+            pair(),
+            "10.9.0.9",
+            "the appliances nva-1 and nva-2, on the default route of its subnet, may publish this machine",
+        ),
+        (pair(), "10.9.0.1", "the appliance nva-1, on the default route of its subnet, may publish this machine"),
+        ([], "10.9.0.7", "the appliance at 10.9.0.7, on the default route of its subnet, may publish this machine"),
+        ("firewall", "10.9.0.4", ""),
+        ([], "", ""),
+    ],
+)
+def test_a_third_party_appliance_before_a_spoke_may_publish_its_machines(bodies: Any, address: str, said: str) -> None:
+    more = [FIREWALL] if bodies == "firewall" else bodies
+    made = index(
+        network("one", "10.0.0.0/24", table="rt"), table("rt", "0.0.0.0/0", "VirtualAppliance", address), *more
+    )
+    assert appliances_before(topology(made), [SUBNET]) == ((said,) if said else ())
+
+
+def test_an_appliance_that_is_not_on_the_default_route_is_not_told() -> None:
+    made = index(network("one", "10.0.0.0/24", table="rt"), table("rt", "10.1.0.0/16", "VirtualAppliance", "10.9.0.7"))
+    assert appliances_before(topology(made), [SUBNET]) == ()
+
+
+# The address that others see
+
 ADDRESSES = (public("own", "20.1.0.1"), public("nat", "20.1.0.2"), public("fw", "20.1.0.3"))
 
 

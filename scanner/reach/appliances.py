@@ -1,0 +1,84 @@
+"""Network appliances on the default route of a subnet: what they translate to its machines is not visible to Azure.
+
+Source: Microsoft Learn, architecture/networking/guide/network-virtual-appliance-high-availability. What an Azure
+Firewall translates is known, and not told here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from scanner.model.ids import name_of
+from scanner.model.index import Index
+from scanner.model.json_paths import objects_at, same, text_at
+from scanner.reach.azure_firewall import FIREWALLS
+from scanner.reach.peerings import MAY_PUBLISH
+from scanner.reach.sources import cached
+from scanner.reach.topology import Topology
+
+_DEFAULT_PREFIXES: Final = ("0.0.0.0/0", "::/0")
+
+
+def appliances_before(found: Topology, subnets: Iterable[str]) -> tuple[str, ...]:
+    """Return a sentence for each appliance on the default route of these subnets (keys), but for Azure Firewalls."""
+    texts: dict[str, None] = {}
+    for key in dict.fromkeys(subnets):
+        subnet = found.fabric.subnets.get(key)
+        table = found.fabric.tables.get(subnet.table) if subnet is not None else None
+        for route in table.routes if table is not None else ():
+            if route.prefix not in _DEFAULT_PREFIXES or not same(route.hop, "VirtualAppliance") or not route.address:
+                continue
+            if route.address not in cached(found.index, "addresses of firewalls", _firewall_addresses):
+                names = _names_at(found, route.address)
+                texts[f"{names}, on the default route of its subnet, {MAY_PUBLISH}"] = None
+    return tuple(texts)
+
+
+def _names_at(found: Topology, address: str) -> str:
+    """Return what is at a private address: an interface, or the members of an internal load balancer."""
+    fronts = found.load_balancers.internal_front_ends(address, None)
+    pools = {pool for front in fronts for pool in found.load_balancers.behind_front_end(front)}
+    interfaces = cached(found.index, "interfaces by address", lambda _: _interfaces(found))
+    keys = [*interfaces.get(address, ()), *(key for pool in sorted(pools) for key in _members(found, pool))]
+    names = [name_of(each) for each in dict.fromkeys(keys)]
+    if not names:
+        return f"the appliance at {address}"
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return f"the {'appliances' if len(names) > 1 else 'appliance'} {' and '.join(names[:2])}{more}"
+
+
+def _members(found: Topology, pool: str) -> list[str]:
+    """Return the interfaces (keys) that are in a pool."""
+    members = cached(found.index, "interfaces by pool", lambda _: _interfaces_of_pools(found))
+    return members.get(pool, [])
+
+
+def _interfaces(found: Topology) -> dict[str, list[str]]:
+    places: dict[str, list[str]] = {}
+    for nic in found.fabric.nics.values():
+        for each in nic.configurations:
+            places.setdefault(each.address, []).append(nic.id)
+    return places
+
+
+def _interfaces_of_pools(found: Topology) -> dict[str, list[str]]:
+    pools: dict[str, list[str]] = {}
+    for nic in found.fabric.nics.values():
+        for each in nic.configurations:
+            for pool in each.pools:
+                pools.setdefault(pool, []).append(nic.id)
+    for configuration, named in found.load_balancers.pools_of_configuration.items():
+        for pool in named:
+            pools.setdefault(pool, []).append(configuration.partition("/ipconfigurations/")[0])
+    return pools
+
+
+def _firewall_addresses(index: Index) -> frozenset[str]:
+    """Return the private addresses of Azure Firewalls."""
+    found: set[str] = set()
+    for firewall in index.of_type(FIREWALLS)[0]:
+        found.add(text_at(firewall.body, "properties.hubIPAddresses.privateIPAddress"))
+        configurations = objects_at(firewall.body, "properties.ipConfigurations")
+        found.update(text_at(each, "properties.privateIPAddress") for each in configurations)
+    return frozenset(found)
