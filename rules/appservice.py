@@ -42,7 +42,7 @@ from scanner.reach.firewall import AllowedSubnets, Firewall, firewall, why_rules
 from scanner.reach.front_ends import publishers
 from scanner.reach.sources import as_possible
 
-from .common import child_evidence, find, perhaps_private, private_only
+from .common import child_evidence, find, perhaps_private, private_only, unless_running
 from .easy_auth import NO_LOGIN, easy_auth
 from .function_bindings import function_lock
 
@@ -225,16 +225,14 @@ def scm_host(site: Resource) -> str:
 )
 def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     reach = reach_of(site, index)
-    if stopped(site):
-        state = site.evidence("properties.state")
-        yield closed("app", "app", "the app is stopped", state, display_name="The app")
-        yield closed("host-keys", "app", "the app is stopped", state, display_name="The function host")
-    else:
-        sign_in = login(site, index)
-        published_by = publishers(index).publishers(own_hosts(site))
-        exposures = (app(site, reach, sign_in), host_keys(site, reach, sign_in), *functions(site, reach, sign_in))
-        for each in (*exposures, *triggers(site, reach)):
-            yield each if each.disabled_reason else replace(each, admits=published_by)
+    sign_in = login(site, index)
+    published_by = publishers(index).publishers(own_hosts(site))
+    exposures = [app(site, reach, sign_in), host_keys(site, reach, sign_in)]
+    if not stopped(site):
+        exposures += [*functions(site, reach, sign_in), *triggers(site, reach)]
+    for each in exposures:
+        one = each if each.disabled_reason else replace(each, admits=published_by)
+        yield unless_running(one, site, "properties.state")
     yield scm(site, index)
     yield ftp(site, index)
 

@@ -27,10 +27,12 @@ from scanner.reach.access_restrictions import address_list
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import as_possible
 
-from .common import find, perhaps_private, private_only
+from .common import find, perhaps_private, private_only, unless_running
 from .easy_auth import NO_LOGIN, easy_auth
 
 INGRESS = "properties.configuration.ingress"
+# azure-mgmt-appcontainers ContainerAppRunningStatus.
+RUNNING = "properties.runningStatus"
 REGISTRIES = "properties.configuration.registries"
 
 # The bodies hold environment variables of containers and keys of log workspaces in plain text.
@@ -40,6 +42,7 @@ APP = ResourceType(
     keep=(
         "properties.environmentId",
         "properties.managedEnvironmentId",
+        RUNNING,
         INGRESS,
         f"{REGISTRIES}[].server",
         f"{REGISTRIES}[].identity",
@@ -175,6 +178,12 @@ def endpoints(app: Resource, index: Index) -> Iterator[Exposure]:
     if ingress is None:
         yield closed("ingress", "app", NO_INGRESS, app.evidence(INGRESS), display_name=what)
         return
+    for each in served(app, ingress, index):
+        yield unless_running(each, app, RUNNING)
+
+
+def served(app: Resource, ingress: Any, index: Index) -> Iterator[Exposure]:
+    """Yield the exposures of an ingress, as it is set."""
     reach = reach_of(app, index)
     yield main_port(app, ingress, reach, index)
     for mapping in ports(ingress):
