@@ -61,6 +61,8 @@ CLUSTER_ACL = Firewall(
     addresses=(RuleList(child=CLUSTER_RULES, start="properties.startIpAddress", end="properties.endIpAddress"),),
     zero=True,
     bypass="properties.networkBypassMode",
+    # azure-mgmt-mongocluster NetworkBypassMode: the Azure Cosmos DB service itself.
+    bypass_trusted=("AzureCosmosDB",),
 )
 KEYS = local_auth(
     ACCOUNT,
