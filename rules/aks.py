@@ -6,6 +6,7 @@ from scanner.model.addresses import AddressSet, BadAddress, parse, union
 from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, is_absent, same
+from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_a_list, unknown, unknown_value
@@ -18,13 +19,14 @@ from scanner.reach.sources import (
     private_range_evidence,
 )
 
-from .common import perhaps_private, private_only
+from .common import perhaps_private, private_only, unless_running
 
 CLUSTER = ResourceType(
     "Microsoft.ContainerService/managedClusters",
     api="2025-10-01",
     keep=(
         "properties.fqdn",
+        "properties.powerState.code",
         "properties.privateFQDN",
         "properties.apiServerAccessProfile",
         "properties.disableLocalAccounts",
@@ -36,6 +38,12 @@ CLUSTER = ResourceType(
     ),
 )
 
+POWER = "properties.powerState.code"
+START_FIRST = Remedy(
+    steps=(
+        "A stopped cluster can only be started or deleted (aks/start-stop-cluster): start it and close it then, or delete it",
+    )
+)
 PRIVATE = "properties.apiServerAccessProfile.enablePrivateCluster"
 RANGES = "properties.apiServerAccessProfile.authorizedIPRanges"
 
@@ -115,10 +123,17 @@ def address(cluster: Resource) -> str:
 
 @CLUSTER.endpoints(admin=("api-server",))
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
-    reach = reach_of(cluster, index)
-    yield Exposure(
-        "api-server", "admin", reach, ACCOUNTS.lock(cluster), display_name="The API server", address=address(cluster)
+    stopped = same(cluster.get(POWER), "Stopped")
+    exposure = Exposure(
+        "api-server",
+        "admin",
+        reach_of(cluster, index),
+        ACCOUNTS.lock(cluster),
+        display_name="The API server",
+        address=address(cluster),
+        remedies=dict.fromkeys(("network", "authentication"), START_FIRST) if stopped else {},
     )
+    yield unless_running(exposure, cluster, POWER)
 
 
 def no_entra(cluster: Resource, index: Index) -> Verdict:

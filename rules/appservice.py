@@ -43,9 +43,11 @@ from scanner.reach.firewall import AllowedSubnets, Firewall, firewall, why_rules
 from scanner.reach.front_ends import publishers
 from scanner.reach.sources import as_possible
 
-from .common import child_evidence, find, perhaps_private, private_only
+from .common import child_evidence, find, perhaps_private, private_only, unless_running
+from .container_environments import environment_lock
 from .easy_auth import NO_LOGIN, easy_auth
 from .function_bindings import function_lock
+from .hosting import CONTAINERS, container_environment, environment_switch, limited, remote_debugging
 
 SITE = ResourceType("Microsoft.Web/sites", "Microsoft.Web/sites/slots", api="2025-03-01")
 
@@ -149,6 +151,11 @@ def config_of(site: Resource) -> Resource:
 
 def reach_of(site: Resource, index: Index, *, scm: bool = False) -> Lock:
     """Return the network lock of the app, or of its SCM site: switch, restrictions, private endpoints, environment."""
+    containers = container_environment(site)
+    if containers:
+        # azure-functions/functions-container-apps-hosting: its network is configured at the environment.
+        hop = Hop("firewall", "Access restrictions", "not documented to apply to functions on Container Apps")
+        return environment_lock(index, containers, grant(Reach.internet, hops=(hop,)))
     try:
         rules = restrictions(site, index, config_of(site), scm=scm)
     except Unread as gap:
@@ -226,16 +233,14 @@ def scm_host(site: Resource) -> str:
 )
 def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     reach = reach_of(site, index)
-    if stopped(site):
-        state = site.evidence("properties.state")
-        yield closed("app", "app", "the app is stopped", state, display_name="The app")
-        yield closed("host-keys", "app", "the app is stopped", state, display_name="The function host")
-    else:
-        sign_in = login(site, index)
-        published_by = publishers(index).publishers(own_hosts(site))
-        exposures = (app(site, reach, sign_in), host_keys(site, reach, sign_in), *functions(site, reach, sign_in))
-        for each in (*exposures, *triggers(site, reach)):
-            yield each if each.disabled_reason else replace(each, admits=published_by)
+    sign_in = login(site, index)
+    published_by = publishers(index).publishers(own_hosts(site))
+    exposures = [app(site, reach, sign_in), host_keys(site, reach, sign_in)]
+    if not stopped(site):
+        exposures += [*functions(site, reach, sign_in), *triggers(site, reach)]
+    for each in exposures:
+        one = each if each.disabled_reason else replace(each, admits=published_by)
+        yield unless_running(one, site, "properties.state")
     yield scm(site, index)
     yield ftp(site, index)
 
@@ -355,6 +360,10 @@ PROFILE = "accepts the user name and password of the publish profile"
 
 def scm(site: Resource, index: Index) -> Exposure:
     """Return the exposure of the deployment site: console, files and environment of the app. A stopped app still serves it."""
+    what = "The deployment site (SCM)"
+    if container_environment(site):
+        why = "function apps on Container Apps are deployed as images, without a deployment site"
+        return closed("scm", "admin", why, site.evidence(CONTAINERS), display_name=what)
     allow, seen, missing = publishing(site, "scm")
     if same(allow, True):
         authentication = grant(Auth.shared, seen, description=PROFILE)
@@ -363,14 +372,15 @@ def scm(site: Resource, index: Index) -> Exposure:
     else:
         authentication = IDENTITY | possible(Auth.shared, missing, seen)
     reach = reach_of(site, index, scm=True)
-    return Exposure(
-        "scm", "admin", reach, authentication, display_name="The deployment site (SCM)", address=scm_host(site)
-    )
+    return Exposure("scm", "admin", reach, authentication, display_name=what, address=scm_host(site))
 
 
 def ftp(site: Resource, index: Index) -> Exposure:
     """Return the exposure of FTP, which accepts only basic credentials, at the public address, not through a private endpoint."""
     what = "FTP"
+    lacking = limited(site)
+    if lacking is not None:
+        return closed("ftp", "admin", lacking[0].format("FTP"), lacking[1], display_name=what)
     allow, seen, missing = publishing(site, "ftp")
     if same(allow, False):
         why = "FTP accepts only basic authentication, which is disabled"
@@ -385,6 +395,11 @@ def ftp(site: Resource, index: Index) -> Exposure:
             return closed("ftp", "admin", "the FTP state is Disabled", proof, display_name=what)
         if not any(same(state, each) for each in ("AllAllowed", "FtpsOnly")):
             possible_grants.append(not_returned_or_unknown(path))
+        switch = environment_switch(site, index, "ftpEnabled")
+        if switch is not None and not switch[0]:
+            return closed(
+                "ftp", "admin", "FTP is disabled in its App Service Environment", switch[1], display_name=what
+            )
     except Unread as gap:
         possible_grants.append(gap)
     reach = ftp_reach(site, index)
@@ -460,6 +475,13 @@ def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
     if not all(isinstance(headers, dict) for _, headers in filters):
         return unknown(unknown_value(path))
     return Pass((Evidence(path, [sorted(_names(headers)) for _, headers in filters]),))
+
+
+def remote_debugging_enabled(site: Resource, index: Index) -> Verdict:
+    lacking = limited(site)
+    if lacking is not None:
+        return NotApplicable(lacking[0].format("remote debugging"))
+    return remote_debugging(site, index, config_of(site))
 
 
 def cors_any_origin(site: Resource, index: Index) -> Verdict:

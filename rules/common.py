@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from scanner.model.exposure import Hop, Level, Lock, Reach, Switch, grant, possible, replace
+from scanner.model.exposure import Exposure, Hop, Level, Lock, Reach, Switch, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import same, text_at
 from scanner.model.remedy import Remedy
@@ -101,6 +101,31 @@ def perhaps_off(reach: Lock, on: Lock, level: Level, what: str) -> Lock:
     unclear = on.possible_grants[0]
     hop = Hop("switch", what, unclear.missing.why, allows=None)
     return possible(level, unclear.missing, *unclear.evidence, hops=(*reach.hops, hop))
+
+
+# What is stopped (decision 0048)
+
+STOPPED = "stopped: would be reachable when started, so it is rated one step lower"
+
+
+def when_started(exposure: Exposure, *seen: Evidence) -> Exposure:
+    """Return the exposure of an endpoint whose resource is stopped, as `seen` shows: as it is set, one step lower."""
+    if exposure.disabled_reason:
+        return exposure
+    reach = replace(exposure.reach, grants=tuple(each.with_evidence(seen) for each in exposure.reach.grants))
+    return replace(
+        exposure,
+        reach=reach,
+        stopped=True,
+        severity_steps_down=exposure.severity_steps_down + 1,
+        justification="; ".join(filter(None, (exposure.justification, STOPPED))),
+    )
+
+
+def unless_running(exposure: Exposure, resource: Resource, path: str) -> Exposure:
+    """Return the exposure of an endpoint, by the state of its resource at a path."""
+    stopped = same(resource.get(path), "Stopped")
+    return when_started(exposure, resource.evidence(path)) if stopped else exposure
 
 
 # Authentication

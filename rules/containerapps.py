@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.checks import check_value
-from scanner.model.exposure import Auth, Exposure, Hop, Lock, closed, grant, possible, replace
-from scanner.model.ids import type_of
+from scanner.model.exposure import Auth, Exposure, Lock, closed, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.remedy import Cause, Edit, Remedy
@@ -26,13 +25,15 @@ from scanner.model.verdict import (
     unknown_value,
 )
 from scanner.reach.access_restrictions import address_list
-from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import as_possible
 
-from .common import find, perhaps_private, private_only
+from .common import unless_running
+from .container_environments import environment_lock, named_environment, without_environment
 from .easy_auth import NO_LOGIN, easy_auth
 
 INGRESS = "properties.configuration.ingress"
+# azure-mgmt-appcontainers ContainerAppRunningStatus.
+RUNNING = "properties.runningStatus"
 REGISTRIES = "properties.configuration.registries"
 
 # The bodies hold environment variables of containers and keys of log workspaces in plain text.
@@ -42,6 +43,7 @@ APP = ResourceType(
     keep=(
         "properties.environmentId",
         "properties.managedEnvironmentId",
+        RUNNING,
         INGRESS,
         f"{REGISTRIES}[].server",
         f"{REGISTRIES}[].identity",
@@ -92,69 +94,14 @@ def ports(ingress: Any) -> list[Any]:
 
 LOGIN = APP.child("authConfigs", when=serves_outside)
 
-ENVIRONMENT_FIREWALL = Firewall(
-    empty="open",
-    source="container-apps/networking: the switch may be Enabled or Disabled; the meaning of an absent switch is not documented",
-    name="Address restrictions",
-)
-
 
 def reach_of(app: Resource, index: Index) -> Lock:
     """Return the network lock of an external ingress: the environment's network, its public switch, the app's address rules."""
     listed = address_list(app, index, f"{INGRESS}.ipSecurityRestrictions")
-    if on_arc(app):
-        return replace(listed, hops=(*listed.hops, Hop("environment", "Azure Arc", ARC, environment_id(app))))
-    try:
-        environment = environment_of(app, index)
-    except Unread as missing:
-        lock = perhaps_private(listed, missing)
-        return replace(lock, hops=(*lock.hops, Hop("environment", "Environment", missing.why, allows=None)))
-    path = f"environment {environment.name} properties.vnetConfiguration.internal"
-    internal = environment.get("properties.vnetConfiguration.internal")
-    if same(internal, True):
-        hop = Hop("environment", environment.name, "internal: no public address", environment.id)
-        return private_only(hop, Evidence(path, internal, True))
-    usual = _named(firewall(environment, index, ENVIRONMENT_FIREWALL, listed), environment)
-    if is_absent(internal) or same(internal, False):
-        return usual
-    return perhaps_private(usual, unknown_value(path, internal))
-
-
-ARC = "an Arc-enabled Kubernetes cluster; Azure does not show who can reach it, so it counts as open"
-
-
-def on_arc(app: Resource) -> bool:
-    """Return whether an app runs in a connected environment, outside Azure: container-apps/azure-arc-overview."""
-    return type_of(environment_id(app)).lower() == "microsoft.app/connectedenvironments"
-
-
-def environment_id(app: Resource) -> str:
-    """Return the id of an app's environment, "" where it was not returned."""
-    values = (app.get(path) for path in ("properties.environmentId", "properties.managedEnvironmentId"))
-    return next((value for value in values if isinstance(value, str) and value), "")
-
-
-def environment_of(app: Resource, index: Index) -> Resource:
-    """Return the environment of an app. Raise Unread if it was not read."""
-    found = environment_id(app)
-    if not found:
-        raise not_returned("properties.environmentId")
-    return find(index, found, "Microsoft.App/managedEnvironments")
-
-
-def _named(lock: Lock, environment: Resource) -> Lock:
-    """Return the same lock, with the environment named in the evidence that comes from it."""
-    own = (ENVIRONMENT_FIREWALL.public, ENVIRONMENT_FIREWALL.endpoints)
-
-    def named(seen: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-        return tuple(
-            replace(each, path=f"environment {environment.name} {each.path}") if each.path in own else each
-            for each in seen
-        )
-
-    grants = tuple(replace(each, evidence=named(each.evidence)) for each in lock.grants)
-    possible_grants = tuple(replace(each, evidence=named(each.evidence)) for each in lock.possible_grants)
-    return replace(lock, grants=grants, possible_grants=possible_grants)
+    environment = named_environment(app, "properties.environmentId", "properties.managedEnvironmentId")
+    if not environment:
+        return without_environment(listed, not_returned("properties.environmentId"))
+    return environment_lock(index, environment, listed)
 
 
 def sign_in_of(app: Resource, ingress: Any, index: Index) -> Lock:
@@ -196,6 +143,12 @@ def endpoints(app: Resource, index: Index) -> Iterator[Exposure]:
     if ingress is None:
         yield closed("ingress", "app", NO_INGRESS, app.evidence(INGRESS), display_name=what)
         return
+    for each in served(app, ingress, index):
+        yield unless_running(each, app, RUNNING)
+
+
+def served(app: Resource, ingress: Any, index: Index) -> Iterator[Exposure]:
+    """Yield the exposures of an ingress, as it is set."""
     reach = reach_of(app, index)
     yield main_port(app, ingress, reach, index)
     for mapping in ports(ingress):

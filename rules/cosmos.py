@@ -13,7 +13,7 @@ from scanner.model.verdict import NotApplicable, Unread, Verdict, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
 from scanner.reach.sources import as_possible
 
-from .common import host, local_auth, secured_by_perimeter
+from .common import host, local_auth, secured_by_perimeter, unless_running
 
 ACCOUNT = ResourceType("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15")
 CLUSTER = ResourceType("Microsoft.DocumentDB/mongoClusters", api="2026-06-01")
@@ -62,6 +62,8 @@ CLUSTER_ACL = Firewall(
     addresses=(RuleList(child=CLUSTER_RULES, start="properties.startIpAddress", end="properties.endIpAddress"),),
     zero=True,
     bypass="properties.networkBypassMode",
+    # azure-mgmt-mongocluster NetworkBypassMode: the Azure Cosmos DB service itself.
+    bypass_trusted=("AzureCosmosDB",),
 )
 KEYS = local_auth(
     ACCOUNT,
@@ -179,7 +181,9 @@ def cluster_authentication(cluster: Resource) -> Lock:
 @CLUSTER.endpoints(data=("mongo",), reads=(CLUSTER_RULES,))
 def cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     lock = firewall(cluster, index, CLUSTER_ACL)
-    yield Exposure("mongo", "data", lock, cluster_authentication(cluster), display_name="The MongoDB cluster")
+    exposure = Exposure("mongo", "data", lock, cluster_authentication(cluster), display_name="The MongoDB cluster")
+    # azure-mgmt-mongocluster MongoClusterStatus.
+    yield unless_running(exposure, cluster, "properties.clusterStatus")
 
 
 def key_metadata_writes(account: Resource, index: Index) -> Verdict:

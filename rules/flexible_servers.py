@@ -7,6 +7,8 @@ from scanner.reach.firewall import Firewall, RuleList
 from . import common
 
 PUBLIC_NETWORK_ACCESS = "properties.network.publicNetworkAccess"
+# azure-mgmt-postgresqlflexibleservers and azure-mgmt-mysqlflexibleservers ServerState.
+STATE = "properties.state"
 SUBNET = "properties.network.delegatedSubnetResourceId"
 
 

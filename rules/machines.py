@@ -21,7 +21,7 @@ from scanner.reach.port_query import AskedPort, endpoint_covers
 from scanner.reach.scale_sets import scale_set_paths
 from scanner.reach.topology import Topology, topology
 
-from .common import rows
+from .common import rows, when_started
 
 VM = "Microsoft.Compute/virtualMachines"
 SET = "Microsoft.Compute/virtualMachineScaleSets"
@@ -58,7 +58,6 @@ NICS = MACHINE.child("networkInterfaces", api="2018-10-01", when=is_uniform, onl
 ADDRESSES = MACHINE.child("publicIPAddresses", api="2018-10-01", when=is_uniform, only=(SET,))
 
 OTHER = "a port with an unknown service is rated one step lower than a management or data port"
-STOPPED = "the machine is stopped: one step lower, because the port is reachable again once the machine runs"
 WORST = "no port of a machine is rated higher"
 ALL_ADDRESSES = "everything"
 
@@ -125,7 +124,8 @@ def subnets(machine: Resource, found: Topology) -> Iterator[str]:
 def stopped(machine: Resource) -> bool:
     """Return whether the machine is known to be stopped."""
     if not is_vm(machine):
-        return False
+        # The instance view of a scale set does not say which instances run (recorded answers); one without any has none.
+        return same(machine.get("sku.capacity"), 0)
     try:
         view = machine.child(VIEW)
         statuses = view.items("statuses") if view is not None else []
@@ -196,19 +196,19 @@ def exposure(
     port = open_port.known_port
     if port is None:
         authentication = authentication.with_name(ALL_ADDRESSES if open_port.every_port else "other")
-    steps, why = (int(resting) + int(port is None)), [OTHER] * (port is None) + [STOPPED] * resting
-    return Exposure(
+    made = Exposure(
         open_port.label,
         "admin" if port is None else port.kind,
         caused(open_port),
         authentication,
         display_name=what(open_port),
         address=open_port.address,
-        severity_steps_down=steps,
-        justification="; ".join(why),
+        severity_steps_down=int(port is None),
+        justification=OTHER if port is None else "",
         admits=admits,
         remedies=remedies or {},
     )
+    return when_started(made) if resting else made
 
 
 def unreachable(why: str, hops: Iterable[Hop] = (), admits: tuple[str, ...] = ()) -> Exposure:

@@ -10,7 +10,8 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown, unknown_value
 from scanner.reach.firewall import firewall
 
-from .flexible_servers import acl, rules_count
+from .common import unless_running
+from .flexible_servers import STATE, acl, rules_count
 
 SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30")
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
@@ -43,7 +44,7 @@ def authentication(server: Resource) -> Lock:
 
 @SERVER.endpoints(data=("mysql",), reads=(FIREWALL, ENTRA_ONLY))
 def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
-    yield Exposure(
+    exposure = Exposure(
         "mysql",
         "data",
         firewall(server, index, ACL),
@@ -51,6 +52,7 @@ def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         display_name="The MySQL server",
         address=text_at(server.body, "properties.fullyQualifiedDomainName"),
     )
+    yield unless_running(exposure, server, STATE)
 
 
 def old_tls(server: Resource, index: Index) -> Verdict:

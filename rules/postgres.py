@@ -9,7 +9,8 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
-from .flexible_servers import acl, rules_count
+from .common import unless_running
+from .flexible_servers import STATE, acl, rules_count
 
 SERVER = ResourceType("Microsoft.DBforPostgreSQL/flexibleServers", api="2025-08-01")
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
@@ -32,7 +33,7 @@ PASSWORDS = Switch(
 
 @SERVER.endpoints(data=("postgres",), reads=(FIREWALL,))
 def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
-    yield Exposure(
+    exposure = Exposure(
         "postgres",
         "data",
         firewall(server, index, ACL),
@@ -40,3 +41,4 @@ def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         display_name="The PostgreSQL server",
         address=text_at(server.body, "properties.fullyQualifiedDomainName"),
     )
+    yield unless_running(exposure, server, STATE)

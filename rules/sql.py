@@ -23,7 +23,7 @@ from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subne
 from scanner.reach.open_ports import subnet_port_lock
 from scanner.reach.perimeters import perimeters
 
-from .common import child_evidence, secured_by_perimeter
+from .common import child_evidence, secured_by_perimeter, unless_running
 
 API = "2025-01-01"
 SERVER = ResourceType("Microsoft.Sql/servers", api=API)
@@ -199,7 +199,7 @@ def outside(instance: Resource, index: Index) -> Lock:
 @INSTANCE.endpoints(data=("tds", "tds-public"), reads=(INSTANCE_ONLY,))
 def instance_endpoints(instance: Resource, index: Index) -> Iterator[Exposure]:
     lock = authentication(instance, INSTANCE_ONLY)
-    yield Exposure(
+    private = Exposure(
         "tds",
         "data",
         inside(instance, index),
@@ -207,9 +207,12 @@ def instance_endpoints(instance: Resource, index: Index) -> Iterator[Exposure]:
         display_name="The managed instance in its subnet",
         address=text_at(instance.body, "properties.fullyQualifiedDomainName"),
     )
-    yield Exposure(
+    public = Exposure(
         "tds-public", "data", outside(instance, index), lock, display_name="The managed instance's public endpoint"
     )
+    # azure-sql/managed-instance/instance-stop-start-how-to: a stopped instance has the state Stopped.
+    for exposure in (private, public):
+        yield unless_running(exposure, instance, "properties.state")
 
 
 def public_endpoint_without_rules(server: Resource, index: Index) -> Verdict:

@@ -291,6 +291,8 @@ class Exposure:
     remedies: Mapping[str, Remedy] = field(default_factory=dict, hash=False)
     admits: tuple[str, ...] = ()
     hidden_rules: str = ""
+    stopped: bool = False
+    """Whether the endpoint answers no one now, because its resource is stopped: see `rules/common.py`, when_started."""
 
     def __post_init__(self) -> None:
         if (
@@ -403,7 +405,12 @@ def title(exposure: Exposure) -> str:
     what = exposure.display_name or exposure.endpoint
     if exposure.disabled_reason:
         return f"{what} is off: {exposure.disabled_reason}"
-    return access_sentence(what, exposure.reach.widest, exposure.authentication.widest)
+    reach = exposure.reach.widest
+    if exposure.stopped and reach is not None and reach.level:
+        source = reach.description or REACH_DESCRIPTIONS[Reach(reach.level)]
+        clause = authentication_clause(exposure.authentication.widest)
+        return f"{what} is stopped: would be reachable when started, from {source}; {clause}"
+    return access_sentence(what, reach, exposure.authentication.widest)
 
 
 def access_sentence(what: str, reach: Grant | None, authentication: Grant | None, *, plural: bool = False) -> str:

@@ -22,7 +22,7 @@ SEVERITY = {"critical", "high", "medium", "low", "info"}
 # The endpoints of each type, by their names in the contract; `*`: one for each child.
 ENDPOINTS: dict[str, set[str]] = {
     "microsoft.storage/storageaccounts": {
-        "blob", "blob/*", "dfs", "file", "queue", "table", "web", "sftp", "nfs",
+        "blob", "blob/*", "dfs", "file", "queue", "table", "exception/*", "web", "sftp", "nfs",
     },
     "microsoft.keyvault/vaults": {"vault"},
     "microsoft.keyvault/managedhsms": {"hsm"},
@@ -52,7 +52,7 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.containerinstance/containergroups": {"tcp/*", "udp/*", "*/*"},
 }  # fmt: skip
 PORTS = {"tcp/*", "udp/*"}
-OPTIONAL = {*PORTS, "*/*", "blob/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*"}
+OPTIONAL = {*PORTS, "*/*", "blob/*", "exception/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*"}
 RULES = load(packages=False)
 HIDDEN = "/resourcegroups/rg-test-sandkasse/"
 

@@ -20,6 +20,7 @@ from scanner.model.exposure import (
     closed,
     grant,
     possible,
+    replace,
     title,
     unread,
 )
@@ -249,3 +250,16 @@ def test_a_reach_that_is_enough_counts_as_closed_and_a_wider_one_does_not(reach:
     assert exposure.severity == (None if reach <= Reach.selected else plain.severity)
     with pytest.raises(TypeError, match="justification"):
         Exposure("publish", "data", grant(reach), authentication, counts_as_closed_up_to=Reach.selected)
+
+
+def test_a_title_says_that_an_endpoint_is_stopped() -> None:
+    reach, keys = grant(Reach.internet), grant(Auth.shared)
+    running = Exposure("api-server", "admin", reach, keys, display_name="The API server")
+    assert title(running) == "The API server is reachable from the internet and accepts a shared key or password"
+    assert title(replace(running, stopped=True)) == (
+        "The API server is stopped: would be reachable when started, from the internet; "
+        "it accepts a shared key or password"
+    )
+    assert title(replace(running, reach=grant(Reach.none), stopped=True)).startswith(
+        "The API server is reachable from no"
+    )
