@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from scanner.document import schema as rows
 from scanner.model.exposure import LOCKS
+from scanner.model.ids import type_of
 from scanner.model.verdict import Severity
 
 SEVERITIES = tuple(each.name for each in reversed(Severity))
@@ -36,6 +37,23 @@ class FixGroup:
 
 
 @dataclass(slots=True)
+class InfoGroup:
+    """The findings of severity info on resources of one type: their numbers by rule."""
+
+    type: str
+    rules: Counter[str] = field(default_factory=Counter)
+
+    def count(self) -> str:
+        total = self.rules.total()
+        return f"{total:,} finding{'' if total == 1 else 's'}"
+
+    def names(self, most: int) -> tuple[list[str], int]:
+        """Return the rules with the most findings, at most `most`, and how many others there are."""
+        ordered = sorted(self.rules, key=lambda rule: (-self.rules[rule], rule))
+        return ordered[:most], len(ordered[most:])
+
+
+@dataclass(slots=True)
 class Counts:
     """The numbers of a scan. Feed each exposure, finding and gap row once; the rest is set as a whole."""
 
@@ -56,6 +74,8 @@ class Counts:
     """Checks by status: `fail`, `unknown`, `error`, `waived`, `pass`, `not-applicable`."""
     other_failures: Counter[str] = field(default_factory=Counter)
     """Failed findings outside the lock categories, by severity name."""
+    info: dict[str, InfoGroup] = field(default_factory=dict)
+    """Failed findings of severity info, by type in lower case."""
     accepted_inconclusive: int = 0
     """Inconclusive checks that a waiver file accepts."""
     inconclusive_by_gap: Counter[str] = field(default_factory=Counter)
@@ -113,6 +133,9 @@ class Counts:
         self.statuses[row.status] += 1
         if row.status == "fail" and row.category not in LOCKS:
             self.other_failures[str(row.severity)] += 1
+        if row.status == "fail" and row.severity == "info":
+            type = type_of(row.resource)
+            self.info.setdefault(type.lower(), InfoGroup(type)).rules[row.rule] += 1
         elif row.status == "unknown":
             self._inconclusive(row)
 
@@ -132,6 +155,10 @@ class Counts:
     def fix_groups(self) -> list[FixGroup]:
         """Return the fix groups, the worst first, then in the order of the document; at least the first `GROUPS`."""
         return sorted(self._groups.values(), key=lambda group: _rank(group.severity))
+
+    def info_groups(self) -> list[InfoGroup]:
+        """Return the findings of severity info by type, the type with the most findings first."""
+        return sorted(self.info.values(), key=lambda group: (-group.rules.total(), group.type.lower()))
 
     def _inconclusive(self, row: rows.FindingRow) -> None:
         self.accepted_inconclusive += row.waiver is not None
