@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from scanner.document import schema as rows
 from scanner.document.states import STATES
-from scanner.model.ids import name_of
+from scanner.model.ids import name_of, type_of
 from scanner.model.verdict import SEVERITIES, Severity
 
 _RANKS = {name: place for place, name in enumerate(SEVERITIES)}
@@ -35,6 +35,23 @@ class FixGroup:
 
 
 @dataclass(slots=True)
+class InfoGroup:
+    """The findings of severity info on resources of one type: their numbers by rule."""
+
+    type: str
+    rules: Counter[str] = field(default_factory=Counter)
+
+    def count(self) -> str:
+        total = self.rules.total()
+        return f"{total:,} finding{'' if total == 1 else 's'}"
+
+    def names(self, most: int) -> tuple[list[str], int]:
+        """Return the rules with the most findings, at most `most`, and how many others there are."""
+        ordered = sorted(self.rules, key=lambda rule: (-self.rules[rule], rule))
+        return ordered[:most], len(ordered[most:])
+
+
+@dataclass(slots=True)
 class Counts:
     """The numbers of a scan. Feed each exposure, finding and gap row once; the rest is set as a whole."""
 
@@ -55,6 +72,8 @@ class Counts:
     """Checks by status: `fail`, `unknown`, `error`, `waived`, `pass`, `not-applicable`."""
     other_failures: Counter[str] = field(default_factory=Counter)
     """Failed findings without an endpoint, by severity name."""
+    info: dict[str, InfoGroup] = field(default_factory=dict)
+    """Failed findings of severity info, by type in lower case."""
     accepted_inconclusive: int = 0
     """Inconclusive checks that a waiver file accepts."""
     inconclusive_by_gap: Counter[str] = field(default_factory=Counter)
@@ -128,6 +147,9 @@ class Counts:
         self.statuses[row.status] += 1
         if row.status == "fail" and row.is_counted:
             self.other_failures[str(row.severity)] += 1
+        if row.status == "fail" and row.severity == "info":
+            type = type_of(row.resource)
+            self.info.setdefault(type.lower(), InfoGroup(type)).rules[row.rule] += 1
         elif row.status == "unknown":
             self._inconclusive(row)
 
@@ -147,6 +169,10 @@ class Counts:
     def fix_groups(self) -> list[FixGroup]:
         """Return the fix groups, the worst first, then in the order of the document; at least the first `GROUPS`."""
         return sorted(self._groups.values(), key=lambda group: rank(group.severity))
+
+    def info_groups(self) -> list[InfoGroup]:
+        """Return the findings of severity info by type, the type with the most findings first."""
+        return sorted(self.info.values(), key=lambda group: (-group.rules.total(), group.type.lower()))
 
     def _inconclusive(self, row: rows.FindingRow) -> None:
         self.accepted_inconclusive += row.waiver is not None

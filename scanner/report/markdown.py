@@ -72,6 +72,7 @@ def _parts(document: Document) -> Iterator[str]:
         yield from _changes(document, document.changes, words)
     yield from _endpoints(document)
     yield from _other_findings(document)
+    yield from _info(summary.counts)
     yield from _not_assessed(document, words)
     yield from _uncovered(document)
     yield from _notes(document)
@@ -192,6 +193,21 @@ def _other_findings(document: Document) -> Iterator[str]:
         yield f"- **{SEVERITIES[severity]}** {count:,} x {code(rule)}: {text(title)}"
     if len(counted) > RULES:
         yield f"- and {len(counted) - RULES:,} more rules"
+    yield ""
+
+
+def _info(counts: Counts) -> Iterator[str]:
+    """List the findings of severity info, one line a type."""
+    groups = counts.info_groups()
+    if not groups:
+        return
+    yield "## Findings of severity info\n"
+    for group in groups[:RULES]:
+        names, others = group.names(RULES)
+        more = f" and {others:,} more rules" if others else ""
+        yield f"- {code(group.type)}: {group.count()}, {', '.join(map(code, names))}{more}"
+    if len(groups) > RULES:
+        yield f"- and {len(groups) - RULES:,} more types"
     yield ""
 
 

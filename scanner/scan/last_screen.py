@@ -18,7 +18,7 @@ from scanner.scan.not_assessed import INDENT, NotAssessedLines
 from scanner.terminal.lines import Line, rows_of
 from scanner.terminal.text import many, odd, span
 
-WORST, GAPS = 5, 3
+WORST, GAPS, INFO, INFO_RULES = 5, 3, 5, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class LastScreen:
             Line(self.read(), "Read"),
             Line(self.evaluated(), "Evaluated"),
             *self.worst(WORST),
+            *self.info(INFO),
             *(self.news.lines() if self.news is not None else ()),
             *left.lines(gaps),
         ]
@@ -108,6 +109,22 @@ class LastScreen:
         for group in shown:
             yield Line(group.sentence(), group.severity, 10, group.severity)
             yield from closing(group.fix)
+
+    def info(self, count: int) -> Iterator[Line]:
+        """Yield the findings of severity info, one line a type."""
+        groups = self.counts.info_groups()
+        if not groups:
+            return
+        yield Line()
+        total = sum(group.rules.total() for group in groups)
+        alone = "" if self.fail_on.endswith("info") else "; only --fail-on info counts them"
+        yield Line(f"{many(total, 'finding')} of severity info{alone}", column=0)
+        for group in groups[:count]:
+            names, others = group.names(INFO_RULES)
+            more = f" and {many(others, 'more rule')}" if others else ""
+            yield Line(f"{group.type}: {group.count()}, {', '.join(names)}{more}", "info", 10)
+        if len(groups) > count:
+            yield Line(f"and {many(len(groups) - count, 'more type')}", column=10)
 
     def result(self) -> Iterator[Line]:
         first, *more = self.result_sentences()

@@ -94,8 +94,9 @@ function renderFindings(state) {
 }
 
 function renderPage(target, hits, state) {
-  const pages = Math.ceil(hits.length / PAGE), page = Math.min(state.p, pages);
-  target.replaceChildren(...hits.slice((page - 1) * PAGE, page * PAGE).map((row) => findingCard(row)));
+  const entries = state.q || state.sort !== "severity" ? hits : entriesOf(hits);
+  const pages = Math.ceil(entries.length / PAGE), page = Math.min(state.p, pages);
+  target.replaceChildren(...entries.slice((page - 1) * PAGE, page * PAGE).map((entry) => (Array.isArray(entry) ? infoSection(entry, state) : findingCard(entry))));
   if (pages > 1) target.append(pager(page, pages));
 }
 

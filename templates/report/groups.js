@@ -3,6 +3,7 @@ const FOLDED_FROM = 30;
 const CARDS = 100;
 
 const GROUP_KEYS = {
+  type: { of: (row) => data.resources.type[rows.resource[row]], name: (row) => typeOf(rows.resource[row]), term: (row) => `status:fail severity:info type:"${typeOf(rows.resource[row])}"` },
   rule: { of: (row) => rows.rule[row], name: (row) => ruleOf(row).id, term: (row) => `rule:${ruleOf(row).id}` },
   resource: { of: (row) => rows.resource[row], name: (row) => nameOf(rows.resource[row]), term: (row) => `"${idOf(rows.resource[row]).replaceAll('"', "")}"` },
   subscription: { of: (row) => data.resources.sub[rows.resource[row]], name: (row) => subOf(rows.resource[row])[1], term: (row) => `sub:${subOf(rows.resource[row])[0]}` },
@@ -48,6 +49,29 @@ function fillGroup(group, key, state, count) {
     const q = [state.q, GROUP_KEYS[key].term(group.list[0])].filter(Boolean).join(" ");
     group.body.append(h("p", null, h("a", { href: hashOf({ ...state, q, group: "none", p: 1 }) }, t("findings.group_more", rest))));
   }
+}
+
+/** The entries of a list: rows, and the failures of severity info as one list a type, where the first of them stood. */
+function entriesOf(hits) {
+  const entries = [], types = new Map(), info = data.severities.indexOf("info");
+  for (const row of hits) {
+    const type = GROUP_KEYS.type.of(row);
+    if (rows.status[row] !== FAIL || rows.severity[row] !== info) entries.push(row);
+    else if (types.has(type)) types.get(type).push(row);
+    else entries.push(types.set(type, [row]).get(type));
+  }
+  return entries;
+}
+
+/** One closed line for the failures of severity info on a type. */
+function infoSection(list, state) {
+  const draw = (group, open) => {
+    group.open = open;
+    group.button.setAttribute("aria-expanded", String(open));
+    if (open) fillGroup(group, "type", state, CARDS);
+    else group.body.replaceChildren();
+  };
+  return groupSection(list, "type", state, draw).section;
 }
 
 /** Draws groups; at most a hundred cards are open at a time, the group that was opened first folds first. */

@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -211,6 +212,26 @@ def test_groups(reader: Reader, report: Path, document: dict[str, Any], group: s
         first.click()
     assert headings.first.locator(".finding").count() > 0
     assert (headings.first.get_by_role("button", name=re.compile("^Copy")).count() > 0) == (group == "rule")
+
+
+def test_findings_of_severity_info_are_one_line_a_type(reader: Reader, make: Make) -> None:
+    document = sample.document(40)
+    failed = [row for row in document["findings"] if row["status"] == "fail" and row["category"] not in sample.LOCKS]
+    for row in failed:
+        row["severity"] = "info"
+    types = Counter(document["resources"][row["resource"]]["type"].lower() for row in failed)
+    page = reader.open(make(document), "#findings")
+    groups = page.locator("#finding-list .group")
+    assert groups.count() == len(types)
+    for at in range(groups.count()):
+        button = groups.nth(at).locator("h2 button")
+        assert button.get_attribute("aria-expanded") == "false"
+        assert groups.nth(at).locator(".finding").count() == 0
+        button.click()
+        assert groups.nth(at).locator(".finding").count() == types[button.inner_text().lower()]
+    page = reader.open(make(document), "#findings?q=severity:info")
+    assert page.locator("#finding-list .group").count() == 0
+    assert page.locator("#finding-list .finding").count() >= len(failed)
 
 
 def test_sorting_by_resource_and_paging(reader: Reader, report: Path) -> None:

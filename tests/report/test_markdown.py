@@ -85,7 +85,8 @@ def test_a_hostile_estate_makes_only_our_own_structure() -> None:
     assert tags(made) <= ours
     assert len(list(tree(made).iter("table"))) == 1
     assert {each.text for each in tree(made).iter("h2")} <= {
-        "Most severe endpoints", "Other findings, medium or above", "Not assessed; none of it counts as passed",
+        "Most severe endpoints", "Other findings, medium or above", "Findings of severity info",
+        "Not assessed; none of it counts as passed",
     }  # fmt: skip
 
 
@@ -109,6 +110,19 @@ def test_zero_never_stands_alone_while_a_read_is_missing() -> None:
     assert re.match(
         r"# Twolocks: Not assessed\\: [^;]+; no exposed endpoint was found in the rest\n", written(document)
     )
+
+
+def test_findings_of_severity_info_are_one_line_a_type() -> None:
+    document = sample.document(40)
+    failed = [row for row in document["findings"] if row["status"] == "fail"]
+    for row in failed:
+        row["severity"] = "low"
+    assert "severity info" not in written(document)
+    a, b, c = failed[:3]
+    for row, name, rule in ((a, "one", "x-a"), (b, "two", "x-b"), (c, "three", "x-a")):
+        row |= {"severity": "info", "rule": rule}
+        row["resource"] = f"/subscriptions/s/resourceGroups/g/providers/Microsoft.X/things/{name}"
+    assert "## Findings of severity info\n\n- `Microsoft.X/things`: 3 findings, `x-a`, `x-b`\n" in written(document)
 
 
 def test_changes_are_reported_with_counts_and_capped() -> None:

@@ -111,6 +111,31 @@ def test_gaps_and_nothing_found_is_never_zero_alone(tmp_path: Path) -> None:
     ]
 
 
+def test_findings_of_severity_info_are_one_line_a_type(tmp_path: Path) -> None:
+    store = Store(Header(taken="2026-11-25T02:00:00Z", principal="kari", scopes=[SUB]))
+    store.scope(SUB, "prod-journal", "agency.example", "full")
+    listed(store)
+    for name in ("stkart", "stplan"):
+        old = account(name, minimumTlsVersion="TLS1_0", encryption={"keySource": "Microsoft.Storage"})
+        store.resource(old, "2025-08-01", "list")
+    store.write(tmp_path / "n.jsonl")
+    rules = ("--only", "storage-platform-key", "--only", "storage-old-tls")
+    lines = twolocks("scan", "--from", "n.jsonl", *rules, tty=True).err.splitlines()
+    place = lines.index("4 findings of severity info; only --fail-on info counts them")
+    assert " ".join(lines[place + 1 : place + 3]).split() == [
+        "info",
+        "Microsoft.Storage/storageAccounts:",
+        "4",
+        "findings,",
+        "storage-old-tls,",
+        "storage-platform-key",
+    ]
+    assert lines[-1].startswith("Exit 0")
+    told = twolocks("scan", "--from", "n.jsonl", *rules, "--fail-on", "info", tty=True).err.splitlines()
+    assert "4 findings of severity info" in told
+    assert told[-1].startswith("Exit 1")
+
+
 def test_all_clean(tmp_path: Path) -> None:
     estate(tmp_path / "n.jsonl", quiet=True)
     ended = twolocks("scan", "--from", "n.jsonl", *RULES, tty=True)
