@@ -9,7 +9,7 @@ from docs import build as docs
 from docs.build import MARK, compare, helps, main, write
 
 
-def test_a_missing_an_old_and_a_stale_page_are_told_apart(tmp_path: Path) -> None:
+def test_a_missing_an_old_and_a_stale_page_are_distinguished(tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "old.md").write_text(MARK + "before")
     (tmp_path / "rules" / "gone.md").write_text(MARK + "a rule that is no more")

@@ -129,14 +129,14 @@ def test_what_fails_a_scan(fail_on: str, code: int, why: str) -> None:
     assert (ended.code, ended.why) == (code, why)
 
 
-def test_never_is_fine_but_a_crash_and_a_gap_are_told() -> None:
+def test_never_is_fine_but_a_crash_and_a_gap_are_reported() -> None:
     assert decide(result(), "never").why == "nothing found"
     assert decide(result(crashes=[CRASH]), "never").code == FOUND
     assert decide(result(complete=False), "never").code == INCOMPLETE
 
 
 @pytest.mark.parametrize("news", ["new", "reopened", "worse"])
-def test_with_a_history_only_what_is_news_fails(news: str) -> None:
+def test_with_a_history_only_what_is_new_fails(news: str) -> None:
     stands = result(open={"critical": 9}, others={"critical": 9})
     assert decide(stands, "new:high", found=Changes()).code == FINE
     found = Changes([change(news, "high"), change(news, "high", of="finding"), change(news, "medium")])
@@ -154,7 +154,7 @@ def test_with_a_history_only_what_is_news_fails(news: str) -> None:
         (["worse", "reopened", "new"], "3 endpoints new, reopened or raised"),
     ],
 )
-def test_news_are_called_what_they_are(news: list[str], said: str) -> None:
+def test_changes_have_their_own_words(news: list[str], said: str) -> None:
     found = Changes([*(change(each, "high") for each in news), change("new", "low")])
     ended = decide(result(open={"high": 3}), "new:high", found=found)
     assert ended.why == f"{said} at high or above (--fail-on new:high)"
@@ -174,7 +174,7 @@ def test_a_new_lock_finding_without_an_endpoint_fails() -> None:
     assert counted(result().counts, "new:medium", found) == (0, 1)
 
 
-def test_a_crash_alone_is_told_without_words_of_what_is_new() -> None:
+def test_a_crash_alone_is_reported_without_words_of_what_is_new() -> None:
     ended = decide(result(crashes=[CRASH]), "new:high", found=Changes())
     assert (ended.code, ended.why) == (FOUND, "1 rule crashed")
 

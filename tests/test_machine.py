@@ -85,7 +85,7 @@ def test_a_user_whose_sudo_asks_nothing_installs_through_it(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("sudo", [None, 1], ids=["no sudo", "sudo asks for a password"])
-def test_another_user_is_told_the_packages(tmp_path: Path, sudo: int | None) -> None:
+def test_another_user_gets_the_list_of_packages(tmp_path: Path, sudo: int | None) -> None:
     machine = Machine(tmp_path, user=1000, sudo=sudo)
     machine.remove("chromium", "npm")
     done = machine.run()
@@ -97,7 +97,7 @@ def test_another_user_is_told_the_packages(tmp_path: Path, sudo: int | None) -> 
     ]
 
 
-def test_a_machine_without_apt_get_is_told_the_packages(tmp_path: Path) -> None:
+def test_a_machine_without_apt_get_lists_the_packages(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.remove("chromium", "apt-get")
     done = machine.run()

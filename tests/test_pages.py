@@ -28,7 +28,7 @@ def test_its_file_is_taken_and_says_what_the_page_says(tmp_path: Path) -> None:
     assert set(found.severities) <= set(rules.rules)
 
 
-def test_every_table_key_and_way_to_sign_in_is_on_it() -> None:
+def test_every_table_key_and_sign_in_method_is_on_it() -> None:
     for name, keys in TABLES.items():
         assert re.search(rf"\[{name}(\.\w[\w-]*)?\]", PAGE, re.IGNORECASE), name
         for key in keys or ():

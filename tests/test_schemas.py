@@ -135,7 +135,7 @@ WAIVERS = [
 
 
 @pytest.mark.parametrize(("text", "good"), SETTINGS)
-def test_settings_are_judged_alike(text: str, good: bool, tmp_path: Path) -> None:
+def test_settings_are_evaluated_alike(text: str, good: bool, tmp_path: Path) -> None:
     (tmp_path / "twolocks.toml").write_text(text)
     try:
         resolve("scan", {}, {}, folder=tmp_path)
@@ -146,7 +146,7 @@ def test_settings_are_judged_alike(text: str, good: bool, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("text", "good"), WAIVERS)
-def test_waivers_are_judged_alike(text: str, good: bool, tmp_path: Path) -> None:
+def test_waivers_are_evaluated_alike(text: str, good: bool, tmp_path: Path) -> None:
     path = tmp_path / "waivers.toml"
     path.write_text(text)
     try:

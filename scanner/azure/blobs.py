@@ -32,6 +32,9 @@ SUFFIXES = {
 }
 """The domains of storage accounts, by cloud."""
 
+RETRIES: dict[str, Any] = {"initial_backoff": 1, "increment_base": 2, "retry_total": 3, "random_jitter_range": 1}
+"""The arguments of `ExponentialRetry`; waits are in seconds."""
+
 OTHERS = ("blob.storage.azure.net",)
 """The domains of accounts in a DNS zone of their own. They do not show the cloud."""
 
@@ -221,8 +224,7 @@ async def open_account(options: BlobAccountOptions) -> AsyncIterator[BlobAccount
 
 @asynccontextmanager
 async def _service(options: BlobAccountOptions, http: HttpSession, context: Any) -> AsyncIterator[BlobServiceClient]:
-    retry = ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=3, random_jitter_range=1)
-    more: dict[str, Any] = {"retry_policy": retry, "user_agent": "twolocks"}
+    more: dict[str, Any] = {"retry_policy": ExponentialRetry(**RETRIES), "user_agent": "twolocks"}
     if options.connection:
         yield _connected(options.connection, http, more)
         return

@@ -41,7 +41,7 @@ class ResourceNames:
 
 
 def remedy(fix: str | None) -> dict[str, Any]:
-    """Return a fix as `sentence` and `command`; `hidden` where a command holds invisible characters."""
+    """Return a fix as `sentence` and `command`; `hidden` where a command contains invisible characters."""
     sentence, command = split_fix(fix)
     return {"sentence": sentence, "command": command, "hidden": bool(command) and has_invisible(command)}
 
@@ -69,7 +69,7 @@ def exposure_card(exposure: ExposureRow, names: ResourceNames, words: Words, tak
     """Return the variables of the card of an endpoint; `taken` is the time of the scan."""
     rated, name, fix = rating(exposure), names.of(exposure.resource)["name"], remedy(exposure.fix)
     if not exposure.fix and rated != "unknown":
-        fix["sentence"] = words("doors.nothing_to_close" if rated == "closed" else "doors.no_fix")
+        fix["sentence"] = words("endpoints.nothing_to_close" if rated == "closed" else "endpoints.no_fix")
     return {
         **fix,
         "may": _may(exposure, words),
@@ -96,7 +96,7 @@ def _may(exposure: ExposureRow, words: Words) -> str:
         return ""
     row, column = may.authentication or exposure.authentication, may.reach or exposure.reach
     locks = words("matrix.locks", row=words(f"row.{row}"), column=words(f"column.{column}"))
-    return words("doors.may", locks=locks, severity=rating_word(words, exposure.worst or "closed").lower())
+    return words("endpoints.may", locks=locks, severity=rating_word(words, exposure.worst or "closed").lower())
 
 
 def _with_endpoint(exposure: ExposureRow, name: str) -> list[HopRow]:
@@ -109,10 +109,10 @@ def _with_endpoint(exposure: ExposureRow, name: str) -> list[HopRow]:
 
 def _hop_state(hop: HopRow, words: Words) -> str:
     if hop.kind in ("source", "endpoint"):
-        return words("way." + hop.kind)
+        return words("path." + hop.kind)
     if hop.lets is None:
-        return words("way.unread")
-    return words("way.lets" if hop.lets else "way.stops")
+        return words("path.not_assessed")
+    return words("path.allows" if hop.lets else "path.blocks")
 
 
 def _because(hops: Sequence[HopRow]) -> list[str]:

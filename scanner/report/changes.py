@@ -75,7 +75,7 @@ class ChangesView:
             lost, since = counts["unseen"], self._since()
             return t("changes.lost", lost, since=since) if lost else t("changes.nothing", since=since)
         counted = [t("change_said." + name, counts[name]) for name in NAMES[:4] if counts[name]]
-        return t("changes.headline", news=", ".join(counted), since=self._since())
+        return t("changes.headline", counts=", ".join(counted), since=self._since())
 
     def _lead(self) -> str:
         t, changes = self.words, self.changes
@@ -136,8 +136,8 @@ class ChangesView:
             "place": self._names.place(row.resource),
             "remark": self._remark(name, row) if isinstance(row, ChangeRow) else "",
             "age": self._age(name, row) if isinstance(row, ChangeRow) else "",
-            "href": "" if current is None else f"#{'findings?f' if rule else 'doors?q'}={row.fingerprint}",
-            "link": self.words("changes.to_finding" if rule else "changes.to_door"),
+            "href": "" if current is None else f"#{'findings?f' if rule else 'endpoints?q'}={row.fingerprint}",
+            "link": self.words("changes.to_finding" if rule else "changes.to_endpoint"),
         }
 
     def _remark(self, name: str, row: ChangeRow) -> str:

@@ -255,7 +255,7 @@ class DataBlock:
             **days,
             "rules": self._rules(),
             "resources": self.resources.export(),
-            "doors": self.exposures,
+            "exposures": self.exposures,
             "findings": self.findings,
             "passed": passed,
             "notApplicable": not_applicable,

@@ -200,6 +200,8 @@ def _parts(url: str) -> tuple[str, str]:
     if not found:
         return "", ""
     pieces = tail.split("/")
+    if len(pieces) == 1:
+        return "", pieces[0]
     if len(pieces) == 2:
         return "", f"{pieces[1]} ({pieces[0]})"
     return pieces[2], "/".join(pieces[3:]) if len(pieces) > 3 else ""
@@ -213,9 +215,9 @@ def describe(urls: Sequence[str], scope: str, words: Words) -> str:
     children = sorted({_short(child) for owner, child in parts if owner and child})
     found = []
     if len(parts) < len(urls):
-        found.append(words("notread.part_of", scope=scope))
+        found.append(words("not_assessed.part_of", scope=scope))
     if lists:
-        found.append(words("notread.list_of", types=", ".join(lists), scope=scope))
+        found.append(words("not_assessed.list_of", types=", ".join(lists), scope=scope))
     if owners:
         found.append(_describe_resources(owners, ", ".join(children), words))
     return "; ".join(found)
@@ -224,10 +226,10 @@ def describe(urls: Sequence[str], scope: str, words: Words) -> str:
 def _describe_resources(owners: Sequence[str], children: str, words: Words) -> str:
     only = owners[0] if len(owners) == 1 else ""
     if children and only:
-        return words("notread.child_of", child=children, name=only)
+        return words("not_assessed.child_of", child=children, name=only)
     if children:
-        return words("notread.child_of_many", len(owners), child=children)
-    return words("notread.itself", name=only) if only else words("notread.many", len(owners))
+        return words("not_assessed.child_of_many", len(owners), child=children)
+    return words("not_assessed.itself", name=only) if only else words("not_assessed.many", len(owners))
 
 
 def _short(child: str) -> str:

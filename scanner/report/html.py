@@ -59,7 +59,7 @@ def render(document: Document, words: Words) -> str:
     environment = template_environment(content("templates") / "report", keep_trailing_newline=True)
     filters: dict[str, Callable[..., Any]] = {
         "query_href": lambda query: href("findings", query),
-        "cell_href": lambda cell: href("doors", cell.query),
+        "cell_href": lambda cell: href("endpoints", cell.query),
         "cell_label": partial(cell_label, words),
         "rating_word": partial(rating_word, words),
     }

@@ -16,7 +16,7 @@ _GROUPS, _PARTIAL_SCOPES, _NAMED_CHECKS = 200, 2, 20
 def not_assessed(document: Document, summary: ReportSummary, t: Words) -> dict[str, Any]:
     """Return the variables of the template about what was not assessed, and how to resolve it."""
     found = gaps.group_gaps(document, t)
-    principal = document.scan.principal or t("notread.principal_missing")
+    principal = document.scan.principal or t("not_assessed.principal_missing")
     complete = not (found.groups or found.unexplained or found.accepted) and summary.complete
     return {
         "gaps": found.groups[:_GROUPS],
@@ -39,15 +39,19 @@ def not_assessed(document: Document, summary: ReportSummary, t: Words) -> dict[s
 def _headings(summary: ReportSummary, t: Words) -> dict[str, Any]:
     counts = summary.counts
     inconclusive, failed = counts.statuses["unknown"], counts.gaps
-    reads = t("notread.reads_failed", failed) if failed else t("notread.no_read_failed")
+    reads = t("not_assessed.reads_failed", failed) if failed else t("not_assessed.no_read_failed")
     done, every = t.number(counts.reads), t("count.reads", summary.all_reads)
-    all_read = t("notread.all_read", done=done, all=every) if summary.all_reads else t("notread.all_read_file")
-    lead = t("notread.lead") + (" " + t("notread.reads_done", done=done, all=every) if summary.all_reads else "")
+    all_read = (
+        t("not_assessed.all_read", done=done, all=every) if summary.all_reads else t("not_assessed.all_read_file")
+    )
+    lead = t("not_assessed.lead") + (
+        " " + t("not_assessed.reads_done", done=done, all=every) if summary.all_reads else ""
+    )
     return {
         "inconclusive": inconclusive,
-        "gaps_headline": t("notread.heading", inconclusive, reads=reads)
+        "gaps_headline": t("not_assessed.heading", inconclusive, reads=reads)
         if inconclusive
-        else t("notread.no_checks", reads=reads),
+        else t("not_assessed.no_checks", reads=reads),
         "gaps_lead": lead if inconclusive or failed else all_read,
         "all_read_line": all_read,
     }
@@ -61,14 +65,14 @@ def _accepted(same: AcceptedChecks) -> dict[str, Any]:
 
 
 def _partial_scopes(document: Document, t: Words) -> dict[str, Any]:
-    keys = {"partial": "notread.partial", "none": "notread.no_view"}
+    keys = {"partial": "not_assessed.partial", "none": "not_assessed.no_view"}
     lines = [
         t(keys[scope.view], name=scope.name or scope.subscription)
         for scope in document.coverage.scopes
         if scope.view in keys
     ]
     more = len(lines) - _PARTIAL_SCOPES
-    first = lines[:_PARTIAL_SCOPES] + ([t("notread.more_partial", more)] if more > 0 else [])
+    first = lines[:_PARTIAL_SCOPES] + ([t("not_assessed.more_partial", more)] if more > 0 else [])
     return {"partial": lines, "partial_first": first}
 
 
@@ -77,8 +81,8 @@ def coverage(found: Coverage, t: Words) -> dict[str, Any]:
     left = (each for each in found.types if not each.judged and each.complete)
     uncovered = sorted(left, key=lambda each: each.type.lower())
     resources = sum(each.resources for each in uncovered)
-    types = t("notread.unjudged_types", len(uncovered))
-    line = t("notread.unjudged", resources, resources=t("count.resources", resources), types=types)
+    types = t("not_assessed.uncovered_types", len(uncovered))
+    line = t("not_assessed.uncovered", resources, resources=t("count.resources", resources), types=types)
     return {
         "uncovered": uncovered,
         "uncovered_line": line if uncovered else "",

@@ -15,7 +15,7 @@ READS_ONLY = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\
 
 
 def has_invisible(text: str) -> bool:
-    """Return whether a text holds a character that is invisible or changes how others are shown."""
+    """Return whether a text contains a character that is invisible or changes how others are shown."""
     return INVISIBLE.search(text) is not None
 
 

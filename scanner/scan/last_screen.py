@@ -119,7 +119,7 @@ class LastScreen:
             where = ", ".join(scope.name for scope in evaluation.scopes[:3]) or "the input"
             return [f"No resource of a supported type was found in {where}"]
         found = headline(counts, evaluation.scopes, Words(), complete=evaluation.complete)
-        said = [found.missing, _capital(found.found)] if found.missing else [str(found)]
+        said = [found.missing, found.result] if found.missing else [str(found)]
         if not evaluation.complete and (checks := counts.inconclusive):
             are = "is" if checks == 1 else "are"
             failed = f": {many(counts.unaccepted_gaps, 'read')} failed" if counts.unaccepted_gaps else ""
@@ -183,10 +183,6 @@ def closing(fix: str) -> Iterator[Line]:
         yield Line(command, column=INDENT, whole=True)
     elif sentence:
         yield Line(sentence, column=INDENT)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _listed(names: Sequence[str]) -> str:

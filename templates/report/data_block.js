@@ -16,7 +16,7 @@ async function unpack() {
 
 function useData(block) {
   data = block;
-  for (const table of [data.doors, data.findings]) {
+  for (const table of [data.exposures, data.findings]) {
     for (const name of Object.keys(table)) {
       const column = table[name];
       if (typeof column === "number" && name !== "length") table[name] = new Int32Array(table.length).fill(column);
@@ -89,17 +89,17 @@ const ruleTitle = (row) => text(row, "title") || ruleOf(row).title || ruleOf(row
 const titleOf = (row) => (rows.status[row] === FAIL ? ruleTitle(row) : t("title." + statusOf(row), null, { title: ruleTitle(row) }));
 const isExpiring = (row) => [WAIVED, UNKNOWN].includes(rows.status[row]) && (json(row, "waiver", {}).expires || "9") < data.expiringBefore;
 
-const exposure = (at, name) => data.strings[data.doors[name][at]];
-const exposureText = (at, name) => expand(data.doors[name][at], data.doors.resource[at]);
-const exposureJson = (at, name, otherwise) => parsed(data.doors[name][at], data.doors.resource[at], otherwise);
+const exposure = (at, name) => data.strings[data.exposures[name][at]];
+const exposureText = (at, name) => expand(data.exposures[name][at], data.exposures.resource[at]);
+const exposureJson = (at, name, otherwise) => parsed(data.exposures[name][at], data.exposures.resource[at], otherwise);
 
 let exposureIndex = null;
 /** Endpoints by resource: a list of endpoint numbers for each resource that has any. */
 function exposuresAt(resource) {
   if (!exposureIndex) {
     exposureIndex = new Map();
-    for (let at = 0; at < data.doors.length; at++) {
-      const of = data.doors.resource[at];
+    for (let at = 0; at < data.exposures.length; at++) {
+      const of = data.exposures.resource[at];
       if (exposureIndex.has(of)) exposureIndex.get(of).push(at);
       else exposureIndex.set(of, [at]);
     }

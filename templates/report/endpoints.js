@@ -6,27 +6,27 @@ const commands = new WeakMap();
 function hopsOf(at) {
   const hops = exposureJson(at, "hops", []);
   if (!hops.length || hops[hops.length - 1].kind === "endpoint") return hops;
-  return [...hops, { kind: "endpoint", name: nameOf(data.doors.resource[at]), detail: exposure(at, "endpoint"), lets: true }];
+  return [...hops, { kind: "endpoint", name: nameOf(data.exposures.resource[at]), detail: exposure(at, "endpoint"), lets: true }];
 }
 
 /** The drawing of the network path to an endpoint. */
 function pathTo(at) {
   const unknownLocks = [["reach", "network"], ["auth", "authentication"]].filter(([column]) => exposure(at, column) === "unknown").map(([, lock]) => lock);
   const reach = exposure(at, "reach");
-  return pathFigure(hopsOf(at), unknownLocks, { network: reach === "internet" ? t("way.unrestricted") : t("column." + reach), authentication: t("row." + exposure(at, "auth")) });
+  return pathFigure(hopsOf(at), unknownLocks, { network: reach === "internet" ? t("path.unrestricted") : t("column." + reach), authentication: t("row." + exposure(at, "auth")) });
 }
 
 function because(hops) {
   const facts = [...hops.filter((hop) => isLock(hop) && hop.kind !== "network-interface").slice(-2), ...hops.filter((hop) => hop.kind === "authentication").slice(-1)];
   if (!facts.length) return null;
-  return h("p", { class: "because" }, t("doors.because"), " ", separated(facts.map((hop) => mono(hop.detail || hop.name || ""))));
+  return h("p", { class: "because" }, t("endpoints.because"), " ", separated(facts.map((hop) => mono(hop.detail || hop.name || ""))));
 }
 
 function possibleGrantNote(at) {
   const reach = exposure(at, "mayReach"), auth = exposure(at, "mayAuth"), worst = exposure(at, "worst");
   if (!reach && !auth) return null;
   const says = (kind, value) => t(kind + "." + value);
-  return h("p", { class: "said violet" }, t("doors.may", null, {
+  return h("p", { class: "said violet" }, t("endpoints.may", null, {
     locks: t("matrix.locks", null, { row: says("row", auth || exposure(at, "auth")), column: says("column", reach || exposure(at, "reach")) }),
     severity: ratingWord(worst || "closed").toLowerCase(),
   }));
@@ -34,7 +34,7 @@ function possibleGrantNote(at) {
 
 /** The findings that name an endpoint: on its resource or on a child of it. */
 function findingsOf(at) {
-  const resource = data.doors.resource[at], name = exposure(at, "endpoint");
+  const resource = data.exposures.resource[at], name = exposure(at, "endpoint");
   const found = [];
   for (let row = 0; row < rows.own; row++) {
     const own = rows.resource[row];
@@ -50,14 +50,14 @@ function exposureDetails(at) {
   const address = exposureText(at, "address"), breaks = exposureText(at, "breaks");
   return [
     hops.length > 0 && pathTo(at),
-    address && h("p", { class: "where" }, t("doors.address"), ": ", mono(address)),
-    data.doors.since[at] > 0 && h("p", { class: "where" }, firstSeen(data.doors.since[at])),
-    breaks && h("p", null, t("doors.cuts", null, { text: "" }), visible(breaks)),
-    section("doors.published", admits.filter(isFrontEnd)),
-    section("doors.admits", admits.filter((each) => !isFrontEnd(each))),
-    h("h4", null, t("doors.checks")),
-    rowsHere.length ? h("ul", { class: "plain" }, rowsHere.map(checkLine)) : h("p", null, t("doors.no_checks")),
-    h("p", { class: "id" }, mono(idOf(data.doors.resource[at]))),
+    address && h("p", { class: "where" }, t("endpoints.address"), ": ", mono(address)),
+    data.exposures.since[at] > 0 && h("p", { class: "where" }, firstSeen(data.exposures.since[at])),
+    breaks && h("p", null, t("endpoints.cuts", null, { text: "" }), visible(breaks)),
+    section("endpoints.published", admits.filter(isFrontEnd)),
+    section("endpoints.admits", admits.filter((each) => !isFrontEnd(each))),
+    h("h4", null, t("endpoints.checks")),
+    rowsHere.length ? h("ul", { class: "plain" }, rowsHere.map(checkLine)) : h("p", null, t("endpoints.no_checks")),
+    h("p", { class: "id" }, mono(idOf(data.exposures.resource[at]))),
   ];
 }
 
@@ -72,24 +72,24 @@ function lazyDetails(summary, make, attributes) {
 
 /** The text in place of a command. */
 function otherwise(look) {
-  if (look === "unknown") return h("a", { href: "#not-read" }, t("doors.not_read"));
-  return t(look === "closed" ? "doors.nothing_to_close" : "doors.no_fix");
+  if (look === "unknown") return h("a", { href: "#not-assessed" }, t("endpoints.not_assessed"));
+  return t(look === "closed" ? "endpoints.nothing_to_close" : "endpoints.no_fix");
 }
 
 function exposureCard(at) {
-  const look = exposure(at, "standing"), resource = data.doors.resource[at];
+  const look = exposure(at, "standing"), resource = data.exposures.resource[at];
   const fix = exposureText(at, "fix"), reason = exposureText(at, "reason");
   const where = [subOf(resource)[1], groupOf(resource)].filter(Boolean).join(" / ");
-  const age = firstSeen(data.doors.since[at], true);
-  const rest = h("div", { class: "door-rest", hidden: true });
-  const toggle = h("button", { type: "button", class: "fold", "aria-expanded": "false", click: () => toggleExposure(at, toggle, rest) }, t("doors.way"));
-  const card = h("article", { class: "door " + look, tabindex: "-1", "data-card": "" },
-    h("div", { class: "door-what" },
+  const age = firstSeen(data.exposures.since[at], true);
+  const rest = h("div", { class: "exposure-details", hidden: true });
+  const toggle = h("button", { type: "button", class: "fold", "aria-expanded": "false", click: () => toggleExposure(at, toggle, rest) }, t("endpoints.path"));
+  const card = h("article", { class: "exposure " + look, tabindex: "-1", "data-card": "" },
+    h("div", { class: "exposure-summary" },
       h("h3", null, badge(look, ratingWord(look)), " ", h("span", null, visible(exposureText(at, "title") || exposure(at, "endpoint")))),
-      h("p", { class: "where" }, data.doors.new[at] === 1 && [newBadge(), " "], h("b", null, visible(nameOf(resource))), " · ", visible(exposure(at, "endpoint")), " · ", visible(where), age && [" · ", age]),
+      h("p", { class: "where" }, data.exposures.new[at] === 1 && [newBadge(), " "], h("b", null, visible(nameOf(resource))), " · ", visible(exposure(at, "endpoint")), " · ", visible(where), age && [" · ", age]),
       because(exposureJson(at, "hops", [])),
       reason && h("p", { class: "because" }, visible(reason))),
-    h("div", { class: "door-do" }, remedy(fix, otherwise(look)), possibleGrantNote(at), toggle),
+    h("div", { class: "exposure-fix" }, remedy(fix, otherwise(look)), possibleGrantNote(at), toggle),
     rest);
   commands.set(card, usable(splitFix(fix)[1]));
   return card;
@@ -118,16 +118,16 @@ function markCell(q) {
 function renderExposures(state) {
   const label = markCell(state.q);
   const terms = readQuery(state.q, EXPOSURE_NAMES);
-  const hits = select(data.doors.length, terms, EXPOSURE_KEYS);
+  const hits = select(data.exposures.length, terms, EXPOSURE_KEYS);
   const count = Math.min(hits.length, EXPOSURES_A_STEP * state.p);
-  const heading = byId("h-doors");
-  const small = state.q ? t("doors.filtered", hits.length, { filter: plain(label) }) : t("doors.shown", hits.length, { shown: number(count) });
-  heading.replaceChildren(t("doors.heading"), " ", h("small", null, small));
-  heading.parentElement.querySelector("a")?.remove();
-  if (state.q) heading.after(h("a", { href: "#doors" }, t("doors.all", data.doors.length)));
-  const list = byId("door-list");
+  const heading = byId("h-endpoints");
+  const small = state.q ? t("endpoints.filtered", hits.length, { filter: plain(label) }) : t("endpoints.shown", hits.length, { shown: number(count) });
+  heading.replaceChildren(t("endpoints.heading"), " ", h("small", null, small));
+  heading.parentElement.querySelector(":scope > a")?.remove();
+  if (state.q) heading.after(h("a", { href: "#endpoints" }, t("endpoints.all", data.exposures.length)));
+  const list = byId("endpoint-list");
   list.replaceChildren(...hits.slice(0, count).map(exposureCard));
-  if (!hits.length) list.append(h("p", { class: "nothing" }, t(state.q ? "doors.no_match" : "doors.none")));
+  if (!hits.length) list.append(h("p", { class: "nothing" }, t(state.q ? "endpoints.no_match" : "endpoints.none")));
   if (count < hits.length) list.append(moreExposures(hits, state, count));
 }
 
@@ -135,6 +135,6 @@ function moreExposures(hits, state, count) {
   const next = Math.min(EXPOSURES_A_STEP, hits.length - count);
   return h("button", { type: "button", class: "more", click: () => {
     go({ p: state.p + 1 }, true);
-    byId("door-list").children[count].focus();
-  } }, t("doors.more", null, { n: number(next), all: number(hits.length - count) }));
+    byId("endpoint-list").children[count].focus();
+  } }, t("endpoints.more", null, { n: number(next), all: number(hits.length - count) }));
 }

@@ -75,15 +75,15 @@ function leftColumn(row) {
 
 function written(value) {
   if (value === undefined || value === "absent") return h("i", null, t("card.absent"));
-  if (value === "not read") return h("i", { class: "violet" }, t("card.not_read"));
+  if (value === "not read") return h("i", { class: "violet" }, t("card.not_assessed"));
   return mono(typeof value === "string" ? value : JSON.stringify(value));
 }
 
 function evidenceTable(evidence, failed) {
   const line = ({ path, value, expected }) => {
-    const judged = expected !== undefined && expected !== null;
-    return h("tr", null, h("td", null, mono(path)), h("td", { class: judged && failed && JSON.stringify(value) !== JSON.stringify(expected) ? "bad" : "" }, written(value)),
-      h("td", { class: judged ? "good" : "" }, judged ? written(expected) : h("i", null, t("card.context"))));
+    const compared = expected !== undefined && expected !== null;
+    return h("tr", null, h("td", null, mono(path)), h("td", { class: compared && failed && JSON.stringify(value) !== JSON.stringify(expected) ? "bad" : "" }, written(value)),
+      h("td", { class: compared ? "good" : "" }, compared ? written(expected) : h("i", null, t("card.context"))));
   };
   return h("table", { class: "evidence" },
     h("thead", null, h("tr", null, ["path", "value", "expected"].map((key) => h("th", { scope: "col" }, t("card." + key))))),
@@ -99,7 +99,7 @@ function fixSection(row) {
   const { breaks = "", first_step: firstStep = "", ...forms } = ruleOf(row).remediation || {};
   return [
     titled("card.close", remedy(text(row, "fix"), t("card.no_fix"))),
-    breaks && h("p", { class: "said" }, t("doors.cuts", null, { text: breaks })),
+    breaks && h("p", { class: "said" }, t("endpoints.cuts", null, { text: breaks })),
     firstStep && h("details", null, h("summary", null, t(READS_ONLY.test(firstStep) ? "card.check_first" : "card.try_first")), remedy(filled(firstStep, rows.resource[row]))),
     ["bicep", "terraform", "portal"].filter((form) => forms[form]).map((form) => h("details", null, h("summary", null, t("card." + form)),
       form === "portal" ? h("p", null, forms[form]) : block(forms[form], t("card." + form)))),
@@ -113,7 +113,7 @@ function gapSection(row) {
   return [
     titled("card.undecided_why", message && h("p", null, visible(message))),
     gaps.length ? h("ul", { class: "plain gaps" }, gaps.map(line)) : h("p", null, t("card.no_gap")),
-    gaps.length > 0 && h("p", null, h("a", { href: "#not-read" }, t("card.how_to_close"))),
+    gaps.length > 0 && h("p", null, h("a", { href: "#not-assessed" }, t("card.how_to_close"))),
     json(row, "waiver", {}).owner && waived(row),
   ];
 }
@@ -155,9 +155,9 @@ function footer(row) {
 
 /** The network paths to a finding's endpoints; all but the first are folded. */
 function pathsOf(row) {
-  const drawn = exposuresOf(row).filter((at) => data.doors.hops[at]);
+  const drawn = exposuresOf(row).filter((at) => data.exposures.hops[at]);
   if (!drawn.length) return null;
   const [first, ...others] = drawn;
-  return h("div", { class: "ways" }, heading(t("card.way"), drawn.length > 1 && [": ", visible(exposure(first, "endpoint"))]), pathTo(first),
-    others.map((at) => lazyDetails([t("card.way"), ": ", visible(exposure(at, "endpoint"))], () => pathTo(at))));
+  return h("div", { class: "paths" }, heading(t("card.network_path"), drawn.length > 1 && [": ", visible(exposure(first, "endpoint"))]), pathTo(first),
+    others.map((at) => lazyDetails([t("card.network_path"), ": ", visible(exposure(at, "endpoint"))], () => pathTo(at))));
 }

@@ -12,14 +12,14 @@ function showView(name) {
 function render() {
   const state = readState();
   showView(state.view);
-  if (state.view === "doors") renderExposures(state);
+  if (state.view === "endpoints") renderExposures(state);
   if (state.view === "findings") renderFindings(state);
   if (state.view === "changes") renderChanges(state);
   if (lastView && lastView !== state.view) {
     byId("main").focus({ preventScroll: true });
     window.scrollTo(0, 0);
   }
-  if (state.view === "not-read" && state.f === "unjudged") byId("unjudged").focus();
+  if (state.view === "not-assessed" && state.f === "uncovered") byId("uncovered").focus();
   lastView = state.view;
 }
 

@@ -24,15 +24,15 @@ function foldHops(hops) {
   }
   const folded = [...hops];
   for (const { start, size } of folds.sort((a, b) => b.start - a.start)) {
-    folded.splice(start, size, { kind: "folded", name: t("way.folded", size), detail: "", lets: true });
+    folded.splice(start, size, { kind: "folded", name: t("path.folded", size), detail: "", lets: true });
   }
   return folded;
 }
 
-const lockState = (hops) => (hops.some((hop) => hop.lets === false) ? "holds" : hops.some((hop) => hop.lets !== true) ? "unknown" : "open");
-const lockWord = (name, state, words) => (state === "unknown" ? t("way.unknown") : state === "holds" && name === "network" ? t("way.restricted") : words[name]);
-const hopLook = (hop) => (hop.kind === "source" || hop.kind === "endpoint" ? hop.kind : hop.lets === true ? "open" : hop.lets === false ? "holds" : "unknown");
-const hopState = (hop) => ({ open: t("way.lets"), holds: t("way.stops"), unknown: t("way.unread") })[hopLook(hop)] || "";
+const lockState = (hops) => (hops.some((hop) => hop.lets === false) ? "blocks" : hops.some((hop) => hop.lets !== true) ? "unknown" : "open");
+const lockWord = (name, state, words) => (state === "unknown" ? t("path.unknown") : state === "blocks" && name === "network" ? t("path.restricted") : words[name]);
+const hopClass = (hop) => (hop.kind === "source" || hop.kind === "endpoint" ? hop.kind : hop.lets === true ? "open" : hop.lets === false ? "blocks" : "unknown");
+const hopState = (hop) => ({ open: t("path.allows"), blocks: t("path.blocks"), unknown: t("path.not_assessed") })[hopClass(hop)] || "";
 const place = (at) => ({ x: 2 + (at % BOX.perRow) * (BOX.width + BOX.gap), y: BOX.top + Math.floor(at / BOX.perRow) * BOX.row });
 
 const pen = document.createElement("canvas").getContext("2d");
@@ -69,7 +69,7 @@ function lines(text, room, most, font) {
 
 function drawHop(hop, at) {
   const { x, y } = place(at);
-  const look = hopLook(hop);
+  const look = hopClass(hop);
   const inset = look === "source" ? 24 : 11;
   const room = BOX.width - inset - (look === "source" ? 20 : 7);
   const name = lines(hop.name, room, hop.kind === "folded" ? 3 : 1, "name");
@@ -104,7 +104,7 @@ function drawBracket(first, last, state, label) {
     const top = from.y - 8;
     parts.push(s("path", { d: `M${from.x} ${top + 5}V${top}H${to.x + BOX.width}V${top + 5}` }));
     if (start === first) {
-      parts.push(s("use", { href: state === "open" ? "#i-open-lock" : state === "holds" ? "#i-closed-lock" : "#i-unknown", x: from.x + 3, y: top - 20, width: 14, height: 15 }),
+      parts.push(s("use", { href: state === "open" ? "#i-open-lock" : state === "blocks" ? "#i-closed-lock" : "#i-unknown", x: from.x + 3, y: top - 20, width: 14, height: 15 }),
         s("text", { x: from.x + 22, y: top - 8 }, label));
     }
   }
@@ -122,17 +122,17 @@ function pathFigure(hops, unknownLocks, words) {
   const brackets = [["network", network], ["authentication", asks]].filter(([, list]) => list.length).map(([name, list]) => {
     const proven = lockState(list.map(({ hop }) => hop));
     const state = proven === "open" && unknownLocks.includes(name) ? "unknown" : proven;
-    return { first: list[0].at, last: list[list.length - 1].at, state, label: t("way." + name, null, { state: lockWord(name, state, words) }) };
+    return { first: list[0].at, last: list[list.length - 1].at, state, label: t("path." + name, null, { state: lockWord(name, state, words) }) };
   });
   const count = folded.length;
   const width = Math.min(count, BOX.perRow) * (BOX.width + BOX.gap) - BOX.gap + 4;
   const height = Math.floor((count - 1) / BOX.perRow) * BOX.row + BOX.top + BOX.height + 4;
   const path = folded.map((hop) => [hop.name, hop.detail, hopState(hop)].filter(Boolean).join(", ")).join("; then ");
-  const label = plain([t("way.label"), ...brackets.map((bracket) => bracket.label), path].join(". "));
-  const drawing = s("svg", { class: "way", role: "img", "aria-label": label, viewBox: `0 0 ${width} ${height}`, width, height },
+  const label = plain([t("path.label"), ...brackets.map((bracket) => bracket.label), path].join(". "));
+  const drawing = s("svg", { class: "path-drawing", role: "img", "aria-label": label, viewBox: `0 0 ${width} ${height}`, width, height },
     brackets.map((each) => drawBracket(each.first, each.last, each.state, each.label)),
     folded.map((hop, at) => (at ? drawArrow(at, brackets.some((each) => each.first <= at && at <= each.last)) : null)), folded.map(drawHop));
-  const list = h("ol", { class: "way-list" }, folded.map((hop) => h("li", null, h("b", null, visible(hop.name)), " ", hop.detail && visible(hop.detail), " ", h("span", { class: "hop-state " + hopLook(hop) }, hopState(hop)))));
-  const locks = h("p", { class: "way-locks" }, separated(brackets.map((each) => each.label)));
-  return h("div", { class: "way-in" }, drawing, locks, list);
+  const list = h("ol", { class: "path-list" }, folded.map((hop) => h("li", null, h("b", null, visible(hop.name)), " ", hop.detail && visible(hop.detail), " ", h("span", { class: "hop-state " + hopClass(hop) }, hopState(hop)))));
+  const locks = h("p", { class: "path-locks" }, separated(brackets.map((each) => each.label)));
+  return h("div", { class: "path" }, drawing, locks, list);
 }

@@ -6,7 +6,7 @@ window.addEventListener("beforeprint", () => {
   if (!data || afterPrint) return;
   const state = readState();
   openLists();
-  if (state.view === "doors") openExposures();
+  if (state.view === "endpoints") openExposures();
   if (state.view === "findings" && !state.f && found.length) printFindings(state);
 });
 window.addEventListener("afterprint", () => {
@@ -16,7 +16,7 @@ window.addEventListener("afterprint", () => {
 });
 
 function openExposures() {
-  const buttons = [...document.querySelectorAll("#door-list .door button.fold")].slice(0, OPENED).filter((button) => button.getAttribute("aria-expanded") !== "true");
+  const buttons = [...document.querySelectorAll("#endpoint-list .exposure button.fold")].slice(0, OPENED).filter((button) => button.getAttribute("aria-expanded") !== "true");
   for (const button of buttons) button.click();
   afterPrint = () => buttons.forEach((button) => button.click());
 }

@@ -48,7 +48,7 @@ function historyTest(values, columns) {
     || (lists.size > 0 && lists.has(print(at)));
 }
 
-/** The numbers below `length` for which `test` holds, as a lookup table. */
+/** The numbers below `length` for which `test` is true, as a lookup table. */
 function table(length, test) {
   const hits = new Uint8Array(length);
   for (let at = 0; at < length; at++) if (test(at)) hits[at] = 1;
@@ -116,7 +116,7 @@ function findingWord(word) {
 
 /** kind, auth, reach: of the endpoints that a finding names. */
 function exposureTest(column, values) {
-  const hits = table(data.doors.length, (at) => values.includes(exposure(at, column)));
+  const hits = table(data.exposures.length, (at) => values.includes(exposure(at, column)));
   const memory = new Map();
   return (row) => {
     if (row >= rows.own || !data.findings.endpoints[row]) return false;
@@ -144,8 +144,8 @@ for (const [key, make] of Object.entries(RULE_KEYS)) FINDING_KEYS[key] = (term) 
 function exposureWord(word) {
   const has = part([word]);
   const resources = byResource((at) => has(idOf(at)));
-  const print = (at) => data.doors.fingerprint.slice(at * 16, at * 16 + 16);
-  return (at) => resources[data.doors.resource[at]] === 1 || has(exposure(at, "endpoint")) || has(exposureText(at, "title")) || has(exposureText(at, "address")) || has(print(at));
+  const print = (at) => data.exposures.fingerprint.slice(at * 16, at * 16 + 16);
+  return (at) => resources[data.exposures.resource[at]] === 1 || has(exposure(at, "endpoint")) || has(exposureText(at, "title")) || has(exposureText(at, "address")) || has(print(at));
 }
 
 const exposureColumn = (column) => (term) => { const test = whole(term.values); return (at) => test(exposure(at, column)); };
@@ -153,17 +153,17 @@ const EXPOSURE_KEYS = {
   status: exposureColumn("state"), kind: exposureColumn("kind"), auth: exposureColumn("auth"), reach: exposureColumn("reach"),
   severity: (term) => { const test = severityTest(term); return (at) => test(exposure(at, "severity")); },
   endpoint: (term) => { const test = part(term.values); return (at) => test(exposure(at, "endpoint")); },
-  is: ({ values }) => historyTest(values, data.doors),
-  since: (term) => { const test = sinceTest(term); return (at) => test(data.doors.since[at]); },
+  is: ({ values }) => historyTest(values, data.exposures),
+  since: (term) => { const test = sinceTest(term); return (at) => test(data.exposures.since[at]); },
   "": (term) => exposureWord(term.values[0]),
 };
-for (const [key, make] of Object.entries(RESOURCE_KEYS)) EXPOSURE_KEYS[key] = (term) => { const hits = make(term.values); return (at) => hits[data.doors.resource[at]] === 1; };
+for (const [key, make] of Object.entries(RESOURCE_KEYS)) EXPOSURE_KEYS[key] = (term) => { const hits = make(term.values); return (at) => hits[data.exposures.resource[at]] === 1; };
 
 const keysOf = (meanings) => new Set(Object.keys(meanings).filter(Boolean));
 const FINDING_NAMES = keysOf(FINDING_KEYS);
 const EXPOSURE_NAMES = keysOf(EXPOSURE_KEYS);
 
-/** The numbers from 0 to length for which every term holds. */
+/** The numbers from 0 to length for which every term matches. */
 function select(length, terms, meanings) {
   const tests = terms.map((term) => { const test = meanings[term.key](term); return term.negated ? (at) => !test(at) : test; });
   const hits = [];

@@ -1,5 +1,5 @@
 // The state is the address's hash and nothing else: #view?q=..&group=..&sort=..&p=..&f=..
-const VIEWS = ["doors", "findings", "not-read", ...(byId("changes") ? ["changes"] : [])];
+const VIEWS = ["endpoints", "findings", "not-assessed", ...(byId("changes") ? ["changes"] : [])];
 const GROUPS = ["none", "rule", "resource", "subscription", "category"];
 const SORTS = ["severity", "resource", "rule", "newest"];
 
@@ -8,7 +8,7 @@ function readState() {
   const parameters = new URLSearchParams(query || "");
   const choice = (key, allowed) => (allowed.includes(parameters.get(key)) ? parameters.get(key) : allowed[0]);
   return {
-    view: VIEWS.includes(name) ? name : "doors",
+    view: VIEWS.includes(name) ? name : "endpoints",
     q: parameters.get("q") || "",
     group: choice("group", GROUPS),
     sort: choice("sort", data && data.history ? SORTS : SORTS.slice(0, 3)),

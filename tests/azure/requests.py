@@ -86,7 +86,7 @@ PLAN = Plan(KINDS, [read for kind in KINDS for read in kind.children])
 
 
 @dataclass
-class Heard:
+class RecordedProgress:
     """A progress that keeps what it heard."""
 
     accounts: list[tuple[str, str, str, Sequence[str]]] = field(default_factory=list)
@@ -120,7 +120,7 @@ class Result:
     """What a scan wrote, by kind of line; URLs and ids are keys."""
 
     lines: list[bytes]
-    progress: Heard
+    progress: RecordedProgress
     resources: dict[str, Json] = field(default_factory=dict)
     reads: dict[str, int] = field(default_factory=dict)
     skips: dict[str, str] = field(default_factory=dict)
@@ -157,15 +157,15 @@ async def scan(
     scope: Scope | None = None,
     plan: Plan = PLAN,
     way: ConnectionOptions | None = None,
-    told: Callable[[str, float], None] | None = None,
+    reported: Callable[[str, float], None] | None = None,
     fast: bool = False,
     variables: dict[str, str] | None = None,
 ) -> Result:
     """A collection from a running sandbox; `fast`: without the pauses before retries."""
-    progress, store = Heard(), Store(Header(taken="2026-11-25T00:00:00Z"))
+    progress, store = RecordedProgress(), Store(Header(taken="2026-11-25T00:00:00Z"))
     with environment(running, **(variables or {})):
         chosen = replace(way or ConnectionOptions(auth="environment"), arm_endpoint=running.url)
-        async with connect(chosen, on_wait=told or progress.wait) as reader:
+        async with connect(chosen, on_wait=reported or progress.wait) as reader:
             if fast:
                 reader._arm.limiters.sleep = quickly
             await collect(reader, scope or Scope(), plan, store, progress)

@@ -11,7 +11,7 @@ from scanner.azure.pipeline import LimitedRetryPolicy
 from scanner.collect.collector import Scope, collect
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
-from tests.azure.requests import PLAN, Heard, box, reading
+from tests.azure.requests import PLAN, RecordedProgress, box, reading
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT = """
@@ -26,7 +26,7 @@ print(json.dumps({{"resources": len(found.resources), "modules": sorted(modules)
 
 def clients(graph: bool) -> dict[str, Any]:
     async def read(reader: AzureReader) -> dict[str, Any]:
-        await collect(reader, Scope(graph=graph), PLAN, Store(Header(taken="x")), Heard())
+        await collect(reader, Scope(graph=graph), PLAN, Store(Header(taken="x")), RecordedProgress())
         return dict(reader._arm._clients)
 
     return reading(box(), read)

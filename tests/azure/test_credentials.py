@@ -245,19 +245,19 @@ def test_azure_pipelines_lacks_its_variables() -> None:
     assert "Azure Pipelines: not set" in raised.value.at
 
 
-def test_the_device_code_is_told() -> None:
-    told: list[str] = []
+def test_the_device_code_is_reported() -> None:
+    reported: list[str] = []
 
     async def main() -> SignedInAccount:
         async with box() as running:
             with environment(running):
                 way = ConnectionOptions(arm_endpoint=running.url, auth="device-code", tenant=running.tenant)
-                async with connect(way, prompt=told.append) as reader:
+                async with connect(way, prompt=reported.append) as reader:
                     return reader.account
 
     assert asyncio.run(main()).kind == "device-code"
-    assert len(told) == 1
-    assert told[0].endswith("enter the code SANDBOX42")
+    assert len(reported) == 1
+    assert reported[0].endswith("enter the code SANDBOX42")
 
 
 def test_all_kinds_are_made() -> None:
@@ -291,13 +291,13 @@ def test_not_signed_in(tmp_path: Path) -> None:
     assert "Azure CLI: not signed in" in raised.value.at
 
 
-def test_half_an_environment_names_what_is_missing() -> None:
+def test_an_incomplete_environment_names_what_is_missing() -> None:
     with pytest.raises(NoCredential) as raised:
         account(box(), "environment", AZURE_CLIENT_SECRET="")
     assert raised.value.at == "environment: AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH not set"
 
 
-def test_an_expired_login_names_its_user_and_the_way_back(tmp_path: Path) -> None:
+def test_an_expired_login_names_its_user_and_the_command(tmp_path: Path) -> None:
     user = {"name": "kari.nordmann@agency.example", "type": "user"}
     rows = [{"id": S1, "name": "prod", "tenantId": "t", "isDefault": True, "user": user}]
     (tmp_path / "azureProfile.json").write_text("\ufeff" + json.dumps({"subscriptions": rows}))

@@ -40,7 +40,7 @@ def test_a_workflow_that_was_refused_names_its_own_gap() -> None:
         bundle.add(each)
     bundle.reads[f"{site.key}/workflows"] = 1
     bundle.gaps[workflow.key] = Gap(IDS[0], 403, "AuthorizationFailed", "Microsoft.Web/sites/workflows/read")
-    judge = examples.kinds_of(SITES.type)[0].endpoint_function
-    assert judge is not None
-    trigger = next(each for each in judge(site, Index()) if each.endpoint == "trigger/one")
+    comparison_of = examples.kinds_of(SITES.type)[0].endpoint_function
+    assert comparison_of is not None
+    trigger = next(each for each in comparison_of(site, Index()) if each.endpoint == "trigger/one")
     assert [possible.missing.gap for possible in trigger.authentication.possible_grants] == [IDS[0]]

@@ -149,7 +149,7 @@ def using(box: Sandbox, what: Any, *, effective: bool) -> Any:
 # What comes of it
 
 
-def test_where_azure_agrees_nothing_is_told() -> None:
+def test_where_azure_agrees_nothing_is_reported() -> None:
     with sandbox() as box:
         ended = scan(box, "--out", "f.json")
         assert ended.code == 0, ended.err

@@ -99,7 +99,7 @@ def test_a_refusal_names_the_missing_action(message: str, action: str) -> None:
     assert (error.status, error.code, error.action) == (403, "AuthorizationFailed", action)
 
 
-def test_a_deny_assignment_is_told_apart_and_no_role_cures_it() -> None:
+def test_a_deny_assignment_is_distinguished_and_no_role_cures_it() -> None:
     for code in ("AuthorizationFailed", "DenyAssignmentAuthorizationFailed"):
         error = read_error(ACCOUNT, 403, msgspec.json.encode({"error": {"code": code, "message": DENIED}}))
         assert (error.code, error.action) == ("DenyAssignmentAuthorizationFailed", "")

@@ -117,7 +117,7 @@ def test_only_the_first_in_a_line_wakes_up() -> None:
     assert len(slept) <= 150, "all fifty that wait would wake up for each that goes"
 
 
-def test_who_waits_for_a_narrow_limit_holds_up_nobody_in_the_wide_one() -> None:
+def test_who_waits_for_a_narrow_limit_holds_up_no_one_in_the_wide_one() -> None:
     clock = Clock()
 
     async def forever(seconds: float) -> None:
@@ -142,10 +142,10 @@ def test_switched_off_nothing_waits() -> None:
 
 
 def test_progress_hears_what_waits_and_for_how_long() -> None:
-    clock, heard = Clock(), list[tuple[str, float]]()
-    made = limits(clock, on_wait=lambda what, seconds: heard.append((what, seconds)), names={"s": "prod"})
+    clock, received = Clock(), list[tuple[str, float]]()
+    made = limits(clock, on_wait=lambda what, seconds: received.append((what, seconds)), names={"s": "prod"})
     asyncio.run(sent(made, clock, [LIST] * 102))
-    assert heard == [("storage lists (100 in 5 minutes), prod norwayeast", 300.0)]
+    assert received == [("storage lists (100 in 5 minutes), prod norwayeast", 300.0)]
 
 
 def test_what_azure_says_is_left_counts() -> None:
@@ -208,7 +208,7 @@ def test_retries_of_a_bucket_run_out() -> None:
     assert limiter.retry()
 
 
-def test_a_window_learns_of_other_senders() -> None:
+def test_a_window_counts_other_senders() -> None:
     window = SlidingWindow(15, 5)
     window.learn(3, 100.0)
     assert len(window.sent) == 12

@@ -305,20 +305,20 @@ def test_the_limits_of_arm_are_kept_without_one_refusal() -> None:
 def test_storage_lists_wait_and_progress_says_so() -> None:
     estate = [row for number in range(104) for row in account(f"x{number:03}")]
 
-    heard: list[tuple[str, float]] = []
+    received: list[tuple[str, float]] = []
 
     async def main() -> list[tuple[str, float]]:
-        told = asyncio.Event()
+        reported = asyncio.Event()
 
         def hear(what: str, seconds: float) -> None:
-            heard.append((what, seconds))
-            told.set()
+            received.append((what, seconds))
+            reported.set()
 
         async with box(estate) as running:
-            task = asyncio.create_task(scan(running, told=hear))
-            await asyncio.wait_for(told.wait(), 20)
+            task = asyncio.create_task(scan(running, reported=hear))
+            await asyncio.wait_for(reported.wait(), 20)
             task.cancel()
-        return heard
+        return received
 
     (what, seconds), *_ = asyncio.run(main())
     assert what == "storage lists (100 in 5 minutes), prod norwayeast"

@@ -163,7 +163,7 @@ def test_a_slow_answer_is_a_gap_called_timeout(monkeypatch: pytest.MonkeyPatch) 
     assert (result.gaps[url]["status"], result.gaps[url]["code"]) == (0, "Timeout")
 
 
-def test_an_endpoint_that_nobody_answers_at() -> None:
+def test_an_endpoint_without_an_answer() -> None:
     async def main() -> None:
         async with box() as running:
             with environment(running):

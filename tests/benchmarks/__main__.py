@@ -144,7 +144,7 @@ def page(figures: Figures) -> str:
     parts += [
         started(figures["startup"]),
         loaded(figures["rules"]),
-        judged(figures["evaluate"]),
+        evaluated(figures["evaluate"]),
         reported(figures["report"]),
         reached(figures["network"]),
         remembered(figures["history"]),
@@ -178,7 +178,7 @@ The second row is the built-in rules with copies of their rows. At most 100 ms f
 What limits it: the Python of the rule files, and one check for each row."""
 
 
-def judged(found: Figures) -> str:
+def evaluated(found: Figures) -> str:
     fields = ("resources", "cpu_s", "resources_a_second", "kb_a_resource", "peak_mb")
     rows = [(name, *(f"{row[field]:,}" for field in fields)) for name, row in found.items()]
     head = ("input", "resources", "CPU s", "resources/s per core", "KB per resource", "peak MB")

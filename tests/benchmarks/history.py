@@ -33,8 +33,8 @@ SEVERITIES = ("critical", "high", "medium", "low")
 CHANGE = 0.01
 
 
-def taken(night: int) -> str:
-    return f"{2026 + night // 336}-{1 + night // 28 % 12:02}-{1 + night % 28:02}T02:00:00Z"
+def taken(scheduled_run: int) -> str:
+    return f"{2026 + scheduled_run // 336}-{1 + scheduled_run // 28 % 12:02}-{1 + scheduled_run % 28:02}T02:00:00Z"
 
 
 def item(place: int) -> Item:
@@ -91,30 +91,30 @@ class Estate:
                 self.made += 1
             self.open[back.key] = back
 
-    def judge(
-        self, night: int
+    def comparison_of(
+        self, scheduled_run: int
     ) -> Callable[[Mapping[ItemKey, Item], Callable[[str, str], bool], ScanRecord | None], Changes]:
-        def judged(
+        def evaluated(
             known: Mapping[ItemKey, Item], before: Callable[[str, str], bool], last: ScanRecord | None
         ) -> Changes:
-            observation = Observation(known, taken(night))
+            observation = Observation(known, taken(scheduled_run))
             observation.items = {
-                key: msgspec.structs.replace(each, since=taken(night), seen=taken(night))
+                key: msgspec.structs.replace(each, since=taken(scheduled_run), seen=taken(scheduled_run))
                 for key, each in self.open.items()
             }
             for each in known.values():
                 observation.resource(each.resource)
             return compare(known, observation, ScanCoverage(set(SUBSCRIPTIONS), RULES, TYPES), before)
 
-        return judged
+        return evaluated
 
 
-def scan(night: int, count: int) -> ScanRecord:
+def scan(scheduled_run: int, count: int) -> ScanRecord:
     return ScanRecord(
-        id=f"{night:016x}",
-        taken=taken(night),
-        started=taken(night),
-        finished=taken(night),
+        id=f"{scheduled_run:016x}",
+        taken=taken(scheduled_run),
+        started=taken(scheduled_run),
+        finished=taken(scheduled_run),
         tool="twolocks 0.1.0",
         selection="all",
         subscriptions=SUBSCRIPTIONS,
@@ -158,15 +158,15 @@ def asked(url: str, work: Callable[[History], Any]) -> float:
     return round(statistics.median(timed(once) for _ in range(5)), 3)
 
 
-def measure(url: str, size_of: Callable[[], int], size: int, nights: int) -> dict[str, Any]:
+def measure(url: str, size_of: Callable[[], int], size: int, runs: int) -> dict[str, Any]:
     estate = Estate(size)
     spans: list[float] = []
     sizes = [size_of() if "://" in url else 0]
-    for night in range(1, nights + 1):
+    for scheduled_run in range(1, runs + 1):
 
-        def once(night: int = night) -> None:
+        def once(scheduled_run: int = scheduled_run) -> None:
             with History.open(url) as history:
-                history.record(scan(night, len(estate.open)), estate.judge(night))
+                history.record(scan(scheduled_run, len(estate.open)), estate.comparison_of(scheduled_run))
 
         spans.append(timed(once))
         sizes.append(size_of())
@@ -174,7 +174,7 @@ def measure(url: str, size_of: Callable[[], int], size: int, nights: int) -> dic
     growth = [after - before for before, after in itertools.pairwise(sizes[1:])]
     return {
         "findings": size,
-        "nights": nights,
+        "runs": runs,
         "first_night_s": round(spans[0], 2),
         "night_s": round(statistics.median(spans[1:]), 2),
         "worst_night_s": round(max(spans[1:]), 2),
@@ -182,19 +182,19 @@ def measure(url: str, size_of: Callable[[], int], size: int, nights: int) -> dic
         "mb": round((sizes[-1] - sizes[0]) / 1e6, 2),
         "growth_mb": round(sum(growth) / len(growth) / 1e6, 3),
         "worst_growth_mb": round(max(growth) / 1e6, 2),
-        "diff_last_s": asked(url, lambda history: diff(history, str(nights - 1), str(nights))),
-        "diff_all_s": asked(url, lambda history: diff(history, "1", str(nights))),
+        "diff_last_s": asked(url, lambda history: diff(history, str(runs - 1), str(runs))),
+        "diff_all_s": asked(url, lambda history: diff(history, "1", str(runs))),
         "show_s": asked(url, show),
         "trend_s": asked(url, lambda history: history.trend("all")),
-        "prune_s": round(timed(lambda: prune(History.open(url), taken(nights // 2)[:10])), 2),
+        "prune_s": round(timed(lambda: prune(History.open(url), taken(runs // 2)[:10])), 2),
     }
 
 
 def main() -> None:
     kind = sys.argv[1]
-    size, nights = (int(word) for word in (*sys.argv[2:], *("10000", "100")[len(sys.argv) - 2 :]))
+    size, runs = (int(word) for word in (*sys.argv[2:], *("10000", "100")[len(sys.argv) - 2 :]))
     with place(kind) as (url, size_of):
-        print(json.dumps(measure(url, size_of, size, nights)))
+        print(json.dumps(measure(url, size_of, size, runs)))
 
 
 if __name__ == "__main__":

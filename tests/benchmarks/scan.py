@@ -65,11 +65,11 @@ def read(url: str, limiter: bool) -> dict[str, Any]:
     wall, cpu = time.perf_counter(), time.process_time()
 
     async def main() -> None:
-        def heard(method: str, path: str, status: int, milliseconds: float) -> None:
+        def received(method: str, path: str, status: int, milliseconds: float) -> None:
             requests.append((method, path))
 
         way = ConnectionOptions(arm_endpoint=url, auth="environment", limits=limiter)
-        async with connect(way, on_request=heard) as reader:
+        async with connect(way, on_request=received) as reader:
             await collect(reader, Scope(), Plan(found.kinds, found.reads()), store, Quiet())
 
     asyncio.run(main())

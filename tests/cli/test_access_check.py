@@ -234,12 +234,12 @@ def test_groups_with_hostile_names_are_not_asked_and_not_known() -> None:
 
 
 def test_entries_come_in_pages_and_add_up() -> None:
-    halves = [RoleGrant("/", ("*/read",), (CONTAINERS,)), RoleGrant("/", (CONTAINERS,))]
-    with box(*halves, page_size=1) as served:
+    locks = [RoleGrant("/", ("*/read",), (CONTAINERS,)), RoleGrant("/", (CONTAINERS,))]
+    with box(*locks, page_size=1) as served:
         assert answer(served)["exit"] == 0
 
 
-def test_a_disabled_subscription_is_not_seen_and_not_decided() -> None:
+def test_a_disabled_subscription_is_not_visible_and_not_decided() -> None:
     off = [{**each, "state": "Disabled"} if each["subscriptionId"] == TEST else each for each in estate().subscriptions]
     with running(Sandbox(estate().resources, off, grants=[READER], tenant=estate().tenant)) as served:
         document = answer(served)
@@ -337,6 +337,6 @@ def test_what_every_scan_asks_counts_too() -> None:
     for action in access.ALWAYS:
         found = [rights(roles=[(["*/read"], [action])], groups={"rg": [(["*/read"], [action])]})]
         rows = missing(rules(), assess(rules(), found))
-        told = [row.action for row in rows]
-        assert told == ([] if "managementGroups" in action else [action])
+        reported = [row.action for row in rows]
+        assert reported == ([] if "managementGroups" in action else [action])
     assert access.GRAPH in wanted(rules())

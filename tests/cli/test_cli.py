@@ -67,7 +67,7 @@ def test_every_command_has_a_function(row: Command) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "history", "rules"])
-def test_without_a_command_the_help_is_told(name: str) -> None:
+def test_without_a_command_the_help_is_reported(name: str) -> None:
     ended = twolocks(*name.split())
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == twolocks(*name.split(), "--help").out
@@ -173,7 +173,7 @@ def test_a_waiver_takes_a_finding_out_of_the_count_and_stays_in_the_findings() -
     assert (finding["status"], finding["waiver"]["owner"]) == ("waived", "kari")
 
 
-def test_an_expired_waiver_covers_nothing_and_is_told() -> None:
+def test_an_expired_waiver_covers_nothing_and_is_reported() -> None:
     snapshot(Path("night.jsonl"), account("st", supportsHttpsTrafficOnly=False))
     Path("waivers.toml").write_text(
         '[[waiver]]\nrule = "storage-plain-http"\nresource = "*"\nreason = "x"\nowner = "kari"\nexpires = 2026-01-01\n'
@@ -236,7 +236,7 @@ def test_a_scan_of_the_sandbox_keeps_a_snapshot_that_gives_the_same_findings() -
     assert "prod-journal 3f0e9c1a-77aa-4c1e-9a55-0b8f3c1d2e4f, full visibility" in live.err
 
 
-def test_a_refused_read_is_told_with_the_action_that_is_missing() -> None:
+def test_a_refused_read_is_reported_with_the_action_that_is_missing() -> None:
     refusal = Refusal(path="*/blobServices/default")
     with running(Sandbox([OPEN], [SUB], refusals=[refusal])) as box:
         ended = twolocks("scan", "--fail-on", "never", env=box.environment())
@@ -245,7 +245,7 @@ def test_a_refused_read_is_told_with_the_action_that_is_missing() -> None:
     assert gap.endswith("stjournal: 403, missing Microsoft.Storage/storageAccounts/blobServices/read")
 
 
-def test_verbose_tells_every_request() -> None:
+def test_verbose_reports_every_request() -> None:
     with running(Sandbox([closed("st")], [SUB])) as box:
         ended = twolocks("scan", "--verbose", *ONLY, env=box.environment())
     assert [line for line in ended.last if "read     GET /subscriptions?" in line]
@@ -374,7 +374,7 @@ def test_the_role_is_enough_for_a_whole_scan() -> None:
     assert not [gap for gap in json.loads(ended.out)["gaps"] if gap["status"] in (401, 403)]
 
 
-def test_config_show_tells_each_value_and_its_source() -> None:
+def test_config_show_shows_each_value_and_its_source() -> None:
     Path("twolocks.toml").write_text(
         '[scan]\nfail-on = "low"\nauth = "cli"\n[networks]\noffice = ["198.51.100.0/24"]\n'
     )

@@ -21,17 +21,17 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def night(tmp_path: Path) -> str:
-    snapshot(tmp_path / "night.jsonl", account("stjournal"))
-    return "night.jsonl"
+def snapshot_file(tmp_path: Path) -> str:
+    snapshot(tmp_path / "snapshot.jsonl", account("stjournal"))
+    return "snapshot.jsonl"
 
 
 def error(*words: str) -> str:
     return "".join(f"{word}\n" for word in words)
 
 
-def test_an_unknown_suffix(night: str) -> None:
-    ended = twolocks("scan", "--from", night, "--out", "report.htm")
+def test_an_unknown_suffix(snapshot_file: str) -> None:
+    ended = twolocks("scan", "--from", snapshot_file, "--out", "report.htm")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.endswith(
         error(
@@ -44,8 +44,8 @@ def test_an_unknown_suffix(night: str) -> None:
     assert not Path("report.htm").exists()
 
 
-def test_findings_are_no_snapshot(night: str) -> None:
-    assert twolocks("scan", "--from", night, "--out", "findings.json", "--fail-on", "never").code in (0, 3)
+def test_findings_are_no_snapshot(snapshot_file: str) -> None:
+    assert twolocks("scan", "--from", snapshot_file, "--out", "findings.json", "--fail-on", "never").code in (0, 3)
     ended = twolocks("scan", "--from", "findings.json")
     assert ended.code == 2
     assert ended.err.endswith(
@@ -58,8 +58,8 @@ def test_findings_are_no_snapshot(night: str) -> None:
     )
 
 
-def test_no_suffix(night: str) -> None:
-    ended = twolocks("scan", "--from", night, "--out", "report")
+def test_no_suffix(snapshot_file: str) -> None:
+    ended = twolocks("scan", "--from", snapshot_file, "--out", "report")
     assert ended.code == 2
     assert "error: the name has no suffix; nothing was read\n--> --out report\nhint: known: .html .json" in ended.err
 
@@ -70,25 +70,25 @@ SIGNED = "https://felles.blob.core.windows.net/reports/night{}?sv=2026-02-06&sig
 @pytest.mark.parametrize(
     "words",
     [
-        ("scan", "--from", "night.jsonl", "--out", SIGNED.format(".html")),
+        ("scan", "--from", "snapshot.jsonl", "--out", SIGNED.format(".html")),
         ("scan", "--from", SIGNED.format(".jsonl")),
         ("scan", "--snapshot", SIGNED.format(".jsonl")),
         ("report", SIGNED.format(".json"), "--out", "report.html"),
-        ("diff", SIGNED.format(".json"), "night.jsonl"),
+        ("diff", SIGNED.format(".json"), "snapshot.jsonl"),
         ("waive", "80584d52", "--in", SIGNED.format(".json"), "--reason=r", "--owner=o", "--expires=2027-01-01"),
-        ("scan", "--from", "night.jsonl", "--out", "az://reports/night.html?sv=2026-02-06&sig=c2VjcmV0"),
+        ("scan", "--from", "snapshot.jsonl", "--out", "az://reports/night.html?sv=2026-02-06&sig=c2VjcmV0"),
     ],
 )
-@pytest.mark.usefixtures("night")
-def test_a_url_with_a_signature_is_refused_and_the_signature_is_told_to_nobody(words: tuple[str, ...]) -> None:
+@pytest.mark.usefixtures("snapshot_file")
+def test_a_url_with_a_signature_is_refused_and_the_signature_is_reported_to_no_one(words: tuple[str, ...]) -> None:
     ended = twolocks(*words)
     assert ended.code == 2
     assert "c2VjcmV0" not in ended.out + ended.err
     assert "URL" in ended.err or "must not contain ?" in ended.err or "--in requires a local file" in ended.err
 
 
-def test_no_folder(night: str) -> None:
-    ended = twolocks("scan", "--from", night, "--out", "reports/night.html")
+def test_no_folder(snapshot_file: str) -> None:
+    ended = twolocks("scan", "--from", snapshot_file, "--out", "reports/night.html")
     assert ended.code == 2
     assert ended.err.endswith(
         error(
@@ -113,8 +113,8 @@ def test_an_unknown_suffix_of_a_snapshot() -> None:
     assert "error: unknown suffix of a snapshot: .xml; nothing was read\n--> --snapshot night.xml" in ended.err
 
 
-def test_an_unknown_rule(night: str) -> None:
-    ended = twolocks("scan", "--from", night, "--only", "storage-anon-blob")
+def test_an_unknown_rule(snapshot_file: str) -> None:
+    ended = twolocks("scan", "--from", snapshot_file, "--only", "storage-anon-blob")
     assert ended.code == 2
     assert 'error: --only "storage-anon-blob" matches no rule\nhint: nearest: storage-anonymous-blob' in ended.err
     assert "; all: twolocks rules list\nexit 2\n" in ended.err
@@ -132,20 +132,20 @@ OLD, NEW = "storage-shared-key", "storage-shared-key-enabled"
         ([], f'[severity.{OLD}]\nto = "low"\nreason = "r"\n', "twolocks.toml:1", f"write [severity.{NEW}]"),
     ],
 )
-def test_the_old_id_of_a_rule(night: str, words: list[str], settings: str, at: str, do: str) -> None:
+def test_the_old_id_of_a_rule(snapshot_file: str, words: list[str], settings: str, at: str, do: str) -> None:
     if settings:
         Path("twolocks.toml").write_text(settings)
-    ended = twolocks("scan", "--from", night, *words)
+    ended = twolocks("scan", "--from", snapshot_file, *words)
     assert ended.code == 2
     name = OLD.upper() if OLD.upper() in words else OLD
     assert ended.err.endswith(error(f'error: the rule "{name}" is now "{NEW}"', f"--> {at}", f"hint: {do}", "exit 2"))
 
 
-def test_the_old_id_of_a_rule_in_a_waiver(night: str) -> None:
+def test_the_old_id_of_a_rule_in_a_waiver(snapshot_file: str) -> None:
     Path("waivers.toml").write_text(
         f"[[waiver]]\nrule = '{OLD}'\nresource = '*'\nreason = 'r'\nowner = 'o'\nexpires = 2026-12-31\n"
     )
-    ended = twolocks("scan", "--from", night, "--waivers", "waivers.toml")
+    ended = twolocks("scan", "--from", snapshot_file, "--waivers", "waivers.toml")
     assert ended.code == 2
     assert f'error: the rule "{OLD}" is now "{NEW}"' in ended.err
     assert f'--> waivers.toml:2\nhint: write rule = "{NEW}"\nexit 2\n' in ended.err
@@ -159,8 +159,8 @@ def test_the_old_id_of_a_rule_to_show() -> None:
     )
 
 
-def test_an_unknown_category(night: str) -> None:
-    ended = twolocks("scan", "--from", night, "--skip", "category:networks")
+def test_an_unknown_category(snapshot_file: str) -> None:
+    ended = twolocks("scan", "--from", snapshot_file, "--skip", "category:networks")
     assert ended.code == 2
     assert ended.err.endswith(
         error(
@@ -172,35 +172,35 @@ def test_an_unknown_category(night: str) -> None:
     )
 
 
-def test_an_unknown_severity_key_and_no_rule_left(night: str) -> None:
-    assert "unknown severity" in twolocks("scan", "--from", night, "--only", "severity:hihg").err
-    assert "unknown key" in twolocks("scan", "--from", night, "--only", "sku:basic").err
-    ended = twolocks("scan", "--from", night, "--only", "storage-*", "--skip", "*")
+def test_an_unknown_severity_key_and_no_rule_left(snapshot_file: str) -> None:
+    assert "unknown severity" in twolocks("scan", "--from", snapshot_file, "--only", "severity:hihg").err
+    assert "unknown key" in twolocks("scan", "--from", snapshot_file, "--only", "sku:basic").err
+    ended = twolocks("scan", "--from", snapshot_file, "--only", "storage-*", "--skip", "*")
     assert (ended.code, "select no rule" in ended.err) == (2, True)
 
 
-def test_a_truncated_snapshot(night: str) -> None:
-    whole = Path(night).read_bytes().splitlines(keepends=True)
-    Path(night).write_bytes(b"".join(whole[:-1]))
-    ended = twolocks("scan", "--from", night, "--out", "report.html")
+def test_a_truncated_snapshot(snapshot_file: str) -> None:
+    whole = Path(snapshot_file).read_bytes().splitlines(keepends=True)
+    Path(snapshot_file).write_bytes(b"".join(whole[:-1]))
+    ended = twolocks("scan", "--from", snapshot_file, "--out", "report.html")
     assert ended.code == 2
     assert ended.err.endswith(
         error(
             "error: the snapshot is truncated: it stops without an end line",
-            f"--> night.jsonl:{len(whole) - 1}, after 1 resources",
-            "hint: collect it again (scan --snapshot night.jsonl); a partial snapshot is not evaluated",
+            f"--> snapshot.jsonl:{len(whole) - 1}, after 1 resources",
+            "hint: collect it again (scan --snapshot snapshot.jsonl); a partial snapshot is not evaluated",
             "exit 2",
         )
     )
-    assert files() == ["night.jsonl"]
+    assert files() == ["snapshot.jsonl"]
 
 
-def test_no_json(night: str) -> None:
-    Path(night).write_text('{"id": "/subscriptions/x"}\n{"id": 1 "name"}\n')
-    ended = twolocks("scan", "--from", night)
+def test_no_json(snapshot_file: str) -> None:
+    Path(snapshot_file).write_text('{"id": "/subscriptions/x"}\n{"id": 1 "name"}\n')
+    ended = twolocks("scan", "--from", snapshot_file)
     assert ended.code == 2
     assert "error: this is not JSON: " in ended.err
-    assert "--> night.jsonl:2\n" in ended.err
+    assert "--> snapshot.jsonl:2\n" in ended.err
     assert (
         'hint: give a snapshot, {"value": [...]}, the output of az graph query, or JSON lines of resources' in ended.err
     )
@@ -212,15 +212,15 @@ def test_no_such_file() -> None:
     assert "error: none.jsonl cannot be read: No such file or directory\n--> --from none.jsonl" in ended.err
 
 
-def test_from_reads_a_file_and_no_subscription(night: str) -> None:
-    ended = twolocks("scan", "--from", night, "-s", "prod")
+def test_from_reads_a_file_and_no_subscription(snapshot_file: str) -> None:
+    ended = twolocks("scan", "--from", snapshot_file, "-s", "prod")
     assert (ended.code, "--from reads a file, so --subscription has no effect" in ended.err) == (2, True)
 
 
-def test_a_rule_file_that_does_not_import(night: str) -> None:
+def test_a_rule_file_that_does_not_import(snapshot_file: str) -> None:
     Path("my-rules").mkdir()
     Path("my-rules/sql.py").write_text('"""Mine."""\n\nimport yaml_that_is_not_there\n')
-    ended = twolocks("scan", "--from", night, "--rules", "my-rules", "--out", "findings.json")
+    ended = twolocks("scan", "--from", snapshot_file, "--rules", "my-rules", "--out", "findings.json")
     assert ended.code == 2
     assert "error: rule file not loaded: ModuleNotFoundError: No module named 'yaml_that_is_not_there'" in ended.err
     assert "--> my-rules/sql.py:3\nhint: fix it; the " in ended.err
@@ -229,8 +229,8 @@ def test_a_rule_file_that_does_not_import(night: str) -> None:
     assert "exit 2: 1 rule file was not loaded" in ended.last[-1]
 
 
-def test_a_rules_folder_that_is_not_there(night: str) -> None:
-    ended = twolocks("scan", "--from", night, "--rules", "nowhere")
+def test_a_rules_folder_that_is_not_there(snapshot_file: str) -> None:
+    ended = twolocks("scan", "--from", snapshot_file, "--rules", "nowhere")
     assert (ended.code, "error: folder nowhere does not exist\n--> --rules nowhere" in ended.err) == (2, True)
 
 
@@ -248,10 +248,12 @@ def plain(account, index):
 '''
 
 
-def test_a_rule_that_crashes(night: str) -> None:
+def test_a_rule_that_crashes(snapshot_file: str) -> None:
     Path("my-rules").mkdir()
     Path("my-rules/mine.py").write_text(CRASHING)
-    ended = twolocks("scan", "--from", night, "--rules", "my-rules", "--only", "my-plain-tls", "--fail-on", "never")
+    ended = twolocks(
+        "scan", "--from", snapshot_file, "--rules", "my-rules", "--only", "my-plain-tls", "--fail-on", "never"
+    )
     assert ended.code == 1
     assert (
         "error: rule my-plain-tls crashed on stjournal: KeyError: 'minimalTlsVersion'\n--> my-rules/mine.py"
@@ -273,9 +275,9 @@ owner = "kari"
 """
 
 
-def test_a_wrong_key_in_a_waiver(night: str) -> None:
+def test_a_wrong_key_in_a_waiver(snapshot_file: str) -> None:
     Path("waivers.toml").write_text(WAIVER.format(line='expires = 2026-12-31\nexpiry = "x"'))
-    ended = twolocks("scan", "--from", night, "--waivers", "waivers.toml")
+    ended = twolocks("scan", "--from", snapshot_file, "--waivers", "waivers.toml")
     assert ended.code == 2
     assert ended.err.endswith(
         error('error: a waiver has no key "expiry"', "--> waivers.toml:7", "hint: nearest: expires", "exit 2")
@@ -283,18 +285,18 @@ def test_a_wrong_key_in_a_waiver(night: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["expires = 2026-13-01", 'expires = "2026-13-01"'])
-def test_a_wrong_date_in_a_waiver(night: str, line: str) -> None:
+def test_a_wrong_date_in_a_waiver(snapshot_file: str, line: str) -> None:
     Path("waivers.toml").write_text(WAIVER.format(line=line))
-    ended = twolocks("scan", "--from", night, "--waivers", "waivers.toml")
+    ended = twolocks("scan", "--from", snapshot_file, "--waivers", "waivers.toml")
     assert ended.code == 2
     assert 'error: "2026-13-01" is not a date\n--> waivers.toml:6\nhint: write ' in ended.err
 
 
-def test_all_faults_of_a_waiver_file_at_once(night: str) -> None:
+def test_all_faults_of_a_waiver_file_at_once(snapshot_file: str) -> None:
     Path("waivers.toml").write_text(
         '[[waiver]]\nrule = "storage-plane-http"\nresource = "*"\nowner = "kari"\n[[gaps]]\n'
     )
-    ended = twolocks("scan", "--from", night, "--waivers", "waivers.toml")
+    ended = twolocks("scan", "--from", snapshot_file, "--waivers", "waivers.toml")
     assert ended.code == 2
     assert [line for line in ended.last if line.startswith("-->")] == ["--> waivers.toml:1"] * 2 + [
         "--> waivers.toml:2",
@@ -303,9 +305,9 @@ def test_all_faults_of_a_waiver_file_at_once(night: str) -> None:
     assert ended.err.count("exit 2") == 1
 
 
-def test_a_wrong_setting(night: str) -> None:
+def test_a_wrong_setting(snapshot_file: str) -> None:
     Path("twolocks.toml").write_text('# ours\n\n[scan]\nfail_on = "low"\n')
-    ended = twolocks("scan", "--from", night)
+    ended = twolocks("scan", "--from", snapshot_file)
     assert ended.code == 2
     assert ended.err.endswith(
         error(
@@ -317,16 +319,16 @@ def test_a_wrong_setting(night: str) -> None:
     )
 
 
-def test_settings_that_are_no_toml_and_not_there(night: str) -> None:
+def test_settings_that_are_no_toml_and_not_there(snapshot_file: str) -> None:
     Path("twolocks.toml").write_text("[scan]\nout = \n")
-    ended = twolocks("scan", "--from", night)
+    ended = twolocks("scan", "--from", snapshot_file)
     assert (ended.code, "error: the file is not TOML: invalid value\n--> twolocks.toml:2" in ended.err) == (2, True)
     ended = twolocks("scan", "--config", "ours.toml")
     assert (ended.code, "error: ours.toml cannot be read" in ended.err) == (2, True)
 
 
-def test_an_unknown_severity_wherever_it_stands(night: str) -> None:
-    ended = twolocks("scan", "--from", night, "--fail-on", "hihg")
+def test_an_unknown_severity_wherever_it_stands(snapshot_file: str) -> None:
+    ended = twolocks("scan", "--from", snapshot_file, "--fail-on", "hihg")
     assert ended.err.endswith(
         error(
             'error: unknown severity "hihg"',
@@ -335,7 +337,7 @@ def test_an_unknown_severity_wherever_it_stands(night: str) -> None:
             "exit 2",
         )
     )
-    ended = twolocks("scan", "--from", night, env={"TWOLOCKS_SCAN_FAIL_ON": "hihg"})
+    ended = twolocks("scan", "--from", snapshot_file, env={"TWOLOCKS_SCAN_FAIL_ON": "hihg"})
     assert (ended.code, "--> TWOLOCKS_SCAN_FAIL_ON\n" in ended.err) == (2, True)
 
 
@@ -353,7 +355,7 @@ def test_an_unknown_option_command_and_a_missing_value() -> None:
     assert twolocks("report").code == 2
 
 
-def test_a_disk_that_is_full(night: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full(snapshot_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("report.html").write_text("the old one")
     import scanner.report.html
 
@@ -361,7 +363,7 @@ def test_a_disk_that_is_full(night: str, monkeypatch: pytest.MonkeyPatch) -> Non
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(scanner.report.html, "write_html", full)
-    ended = twolocks("scan", "--from", night, "--out", "report.html", "--out", "findings.json")
+    ended = twolocks("scan", "--from", snapshot_file, "--out", "report.html", "--out", "findings.json")
     assert ended.code == 2
     assert (
         "error: no space left for report.html; the old one is unchanged, findings.json was written\n--> . ("
@@ -369,18 +371,18 @@ def test_a_disk_that_is_full(night: str, monkeypatch: pytest.MonkeyPatch) -> Non
     )
     assert "hint: free space, then: twolocks report findings.json --out report.html\n" in ended.err
     assert Path("report.html").read_text() == "the old one"
-    assert files() == ["findings.json", "night.jsonl", "report.html"]
+    assert files() == ["findings.json", "report.html", "snapshot.jsonl"]
     assert "exit 2: report.html was not written" in ended.last[-1]
 
 
-def test_a_defect_of_ours(night: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_of_ours(snapshot_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import scanner.evaluate.run
 
     def broken(*_: Any) -> None:
         raise TypeError("a defect")
 
     monkeypatch.setattr(scanner.evaluate.run, "index_of", broken)
-    ended = twolocks("scan", "--from", night, "--out", "report.html")
+    ended = twolocks("scan", "--from", snapshot_file, "--out", "report.html")
     assert ended.code == 70
     assert ended.err.endswith(
         error(
@@ -390,12 +392,12 @@ def test_a_defect_of_ours(night: str, monkeypatch: pytest.MonkeyPatch) -> None:
         )
     )
     assert "Traceback" not in ended.err
-    assert "Traceback" in twolocks("scan", "--from", night, "--verbose").err
-    assert files() == ["night.jsonl"]
+    assert "Traceback" in twolocks("scan", "--from", snapshot_file, "--verbose").err
+    assert files() == ["snapshot.jsonl"]
 
 
-def test_a_findings_file_that_is_none(night: str) -> None:
-    ended = twolocks("report", night, "--out", "report.html")
+def test_a_findings_file_that_is_none(snapshot_file: str) -> None:
+    ended = twolocks("report", snapshot_file, "--out", "report.html")
     assert (ended.code, "error: the file is not JSON" in ended.err) == (2, True)
     Path("old.json").write_text('{"schema": "twolocks/0", "findings": []}')
     ended = twolocks("report", "old.json", "--out", "report.html")
@@ -444,7 +446,7 @@ def test_no_login() -> None:
     assert "error: no login was found\n--> environment: not set\nhint: set AZURE_TENANT_ID" in ended.err
 
 
-def test_no_login_of_the_cli_is_told_in_our_words_alone(tmp_path: Path) -> None:
+def test_no_login_of_the_cli_is_reported_in_our_words_alone(tmp_path: Path) -> None:
     # A process of its own: pytest's handlers take what libraries log.
     env = {"PATH": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
     words = [sys.executable, "-m", "scanner", "scan", "--auth", "cli"]
@@ -454,7 +456,7 @@ def test_no_login_of_the_cli_is_told_in_our_words_alone(tmp_path: Path) -> None:
     assert rest == ["error: no login was found", "--> Azure CLI: not installed", "hint: az login", "exit 4"]
 
 
-def test_an_unknown_way_to_sign_in_cloud_and_endpoint() -> None:
+def test_an_unknown_sign_in_method_cloud_and_endpoint() -> None:
     ended = twolocks("scan", "--auth", "clip")
     assert (
         ended.code,

@@ -274,7 +274,7 @@ FRONTS = [
 
 
 @pytest.mark.parametrize(("words", "verdict", "also"), FRONTS, ids=[each[0][0] for each in FRONTS])
-def test_what_stands_in_front_is_told_live_as_of_a_scan(
+def test_what_stands_in_front_is_shown_live_as_of_a_scan(
     estate: tuple[Sandbox, Path, Path], words: tuple[str, ...], verdict: str, also: list[str]
 ) -> None:
     of_file = twolocks("reach", *words, "--from", estate[1])

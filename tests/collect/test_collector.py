@@ -125,7 +125,7 @@ def test_pages_are_followed() -> None:
     assert repeated(running) == []
 
 
-def test_what_exists_in_graph_alone_is_judged_as_such() -> None:
+def test_what_exists_in_graph_alone_is_evaluated_as_such() -> None:
     result = scanned(box())
     assert result.by[PERIMETER["id"]] == "graph"
     assert result.by[ST0] == "list"
@@ -335,7 +335,7 @@ def test_an_unregistered_provider_is_empty_and_complete_and_is_not_registered() 
     assert not [request for request in running.requests if "register" in request.path]
 
 
-def test_a_thin_row_is_read_by_itself() -> None:
+def test_a_graph_row_is_read_by_itself() -> None:
     running = box(overrides=ResponseOverrides(without_properties=(ST0,)))
     result = scanned(running)
     assert result.by[ST0] == "get"
@@ -472,7 +472,7 @@ def test_an_unknown_management_group() -> None:
         scanned(box(), Scope(management_groups=("nope",)))
 
 
-def test_a_disabled_subscription_is_named_as_not_judged() -> None:
+def test_a_disabled_subscription_is_named_as_not_evaluated() -> None:
     disabled = {**SUBSCRIPTIONS[1], "state": "Disabled"}
     result = scanned(box(subscriptions=[SUBSCRIPTIONS[0], disabled]))
     assert result.views == {S1: "full", S2: "none"}
@@ -497,12 +497,12 @@ def test_what_a_group_does_not_hold_is_a_skip_and_a_group_that_is_nowhere_skips_
     result = scanned(box(), Scope(groups=("rg-b",)))
     types = {type.lower() for kind in KINDS for type in kind.types if type.count("/") == 1}
 
-    def told(each: Result) -> set[str]:
+    def reported(each: Result) -> set[str]:
         urls = (*each.reads, *each.skips)
         return {url.lower().split("/providers/")[1] for url in urls if url.lower().count("/") in (5, 7)} & types
 
-    assert told(result) == types
-    assert told(scanned(box(), Scope(groups=("typo",)))) < types
+    assert reported(result) == types
+    assert reported(scanned(box(), Scope(groups=("typo",)))) < types
 
 
 def test_named_resources_say_that_nothing_was_listed() -> None:
@@ -628,11 +628,11 @@ def test_network_interfaces_are_listed_since_a_row_of_resource_graph_may_lack_wh
 
 
 def test_progress_hears_account_scopes_and_counts() -> None:
-    heard = scanned(box()).progress
-    assert heard.accounts == [("Twolocks sandbox", "environment", "11111111-1111-1111-1111-111111111111", [])]
-    assert heard.scopes == {"prod": "full", "test": "full"}
-    assert heard.read["containers"] == (2, 2, "storage accounts")
-    done, to_come, resources, failed = heard.last
+    received = scanned(box()).progress
+    assert received.accounts == [("Twolocks sandbox", "environment", "11111111-1111-1111-1111-111111111111", [])]
+    assert received.scopes == {"prod": "full", "test": "full"}
+    assert received.read["containers"] == (2, 2, "storage accounts")
+    done, to_come, resources, failed = received.last
     assert (to_come, failed) == (0, 0)
     assert resources == len(scanned(box()).resources)
     assert done > 10

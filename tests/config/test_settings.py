@@ -158,14 +158,14 @@ url-env = "OPS_HOOK"
         ("[report]\ntags = 'owner'", ("report.tags must be a list of names", "twolocks.toml:2", "")),
     ],
 )
-def test_what_is_wrong_in_a_file_is_told_with_its_line(text: str, wanted: tuple[str, ...], tmp_path: Path) -> None:
+def test_what_is_wrong_in_a_file_is_reported_with_its_line(text: str, wanted: tuple[str, ...], tmp_path: Path) -> None:
     what, at, do = faults(text, tmp_path)[0]
     assert what.startswith(wanted[0])
     assert at == wanted[1]
     assert do.startswith(wanted[2])
 
 
-def test_all_faults_are_told_at_once_in_the_order_of_their_lines(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once_in_the_order_of_their_lines(tmp_path: Path) -> None:
     text = "[network]\nwide-ipv4 = 0\n[report]\ntag = []\n[scan]\nquite = true\n"
     assert [at for _, at, _ in faults(text, tmp_path)] == [f"twolocks.toml:{line}" for line in (2, 4, 6)]
 
@@ -259,30 +259,30 @@ def test_a_url_without_a_password_is_shown_as_it_is() -> None:
     assert masked("postgresql+psycopg://two:geheim@db/two") == "postgresql+psycopg://***@db/two"
 
 
-def test_what_a_nightly_scan_may_not_say(tmp_path: Path) -> None:
-    def told(**given: object) -> tuple[str, str, str]:
+def test_what_a_scheduled_scan_may_not_say(tmp_path: Path) -> None:
+    def reported(**given: object) -> tuple[str, str, str]:
         with pytest.raises(InputError) as raised:
             resolve("scan", given, {}, folder=tmp_path)
         return raised.value.what, raised.value.at, raised.value.do
 
     assert resolve("scan", {"fail_on": "new:low", "history": "n.db"}, {}, folder=tmp_path)["fail-on"] == "new:low"
-    assert told(fail_on="new:high") == (
+    assert reported(fail_on="new:high") == (
         '"new:high" requires a history', "--fail-on new:high", "add --history FILE"
     )  # fmt: skip
-    assert told(fail_on="new:hihg") == (
+    assert reported(fail_on="new:hihg") == (
         'unknown severity "new:hihg"',
         "--fail-on new:hihg",
         "nearest: new:high; known: critical, high, medium, low, info, never, new:SEVERITY",
     )
-    assert told(history="mysql://db/two")[:2] == ('unsupported history "mysql"', "--history mysql://db/two")
-    assert told(history="postgresql://db/two")[2].startswith("nearest: postgresql+psycopg://; known: a file,")
-    assert told(notify=["ops"]) == (
+    assert reported(history="mysql://db/two")[:2] == ('unsupported history "mysql"', "--history mysql://db/two")
+    assert reported(history="postgresql://db/two")[2].startswith("nearest: postgresql+psycopg://; known: a file,")
+    assert reported(notify=["ops"]) == (
         'unknown notification "ops"',
         "--notify ops",
         "add [notify.ops] with its kind to twolocks.toml",
     )
     (tmp_path / "twolocks.toml").write_text("[notify.ops]\nkind = 'github'\n[scan]\nnotify = 'opps'\n")
-    assert told()[1:] == (f"{tmp_path}/twolocks.toml:4", "nearest: ops; known: ops")
+    assert reported()[1:] == (f"{tmp_path}/twolocks.toml:4", "nearest: ops; known: ops")
     assert resolve("scan", {"notify": ["ops"]}, {}, folder=tmp_path)["notify"] == ("ops",)
 
 

@@ -71,7 +71,7 @@ def accepted(*words: str) -> str:
     return ended.err
 
 
-def door(document: dict[str, Any], endpoint: str) -> dict[str, Any]:
+def exposure_of(document: dict[str, Any], endpoint: str) -> dict[str, Any]:
     return next(row for row in document["exposures"] if row["endpoint"] == endpoint)
 
 
@@ -90,7 +90,7 @@ WITH = ("--waivers", "waivers.toml")
 
 
 def test_an_endpoint_is_accepted_with_all_rules_that_fail_on_it_as_it_is() -> None:
-    row = door(scanned(containers("scans")), "blob/scans")
+    row = exposure_of(scanned(containers("scans")), "blob/scans")
     said = accepted(row["fingerprint"], "--in", "findings.json", *WORDS, "--ticket", "OPS-7")
     day = datetime.fromisoformat(LATER)
     assert said.splitlines() == [
@@ -124,8 +124,8 @@ ticket = "OPS-7"
 """
     )
     again = scanned(containers("scans"), *WITH)
-    assert door(again, "blob/scans")["state"] == "waived"
-    assert door(again, "blob/scans")["waiver"] == {
+    assert exposure_of(again, "blob/scans")["state"] == "waived"
+    assert exposure_of(again, "blob/scans")["waiver"] == {
         "reason": "Closed in March",
         "owner": "kari",
         "expires": LATER,
@@ -153,7 +153,7 @@ def test_an_endpoint_that_appears_later_is_not_covered() -> None:
 
 def test_an_endpoint_that_gets_worse_is_not_covered() -> None:
     narrow: dict[str, Any] = {"networkAcls": {"defaultAction": "Deny", "ipRules": [{"value": "198.51.100.7"}]}}
-    row = door(scanned(containers("scans", **narrow)), "blob/scans")
+    row = exposure_of(scanned(containers("scans", **narrow)), "blob/scans")
     assert (row["severity"], row["reach"]) == ("high", "selected")
     accepted(row["fingerprint"], "--in", "findings.json", *WORDS)
     assert states(scanned(containers("scans", **narrow), *WITH))["blob/scans"] == "waived"
@@ -176,7 +176,7 @@ def test_a_property_that_gets_worse_is_not_covered() -> None:
 
 
 def test_what_stands_in_the_file_stays_as_it_is() -> None:
-    row = door(scanned(containers("scans")), "blob/scans")
+    row = exposure_of(scanned(containers("scans")), "blob/scans")
     before = (
         '# Agreed on 3 March.\r\n[[waiver]] # first\r\nrule="storage-plain-http"\r\nresource = "*/a"\r\n'
         f"reason = 'x'\r\nowner = 'y'\r\nexpires = {LATER} # soon\r\n\r\n# Reads that nobody grants\r\n[[gap]]\r\n"
@@ -220,7 +220,7 @@ def test_names_that_look_like_patterns_mean_themselves() -> None:
 
 
 def test_the_waiver_file_of_the_settings_is_written_to() -> None:
-    row = door(scanned(containers("scans")), "blob/scans")
+    row = exposure_of(scanned(containers("scans")), "blob/scans")
     Path("sub").mkdir()
     Path("sub/night.toml").write_text('[scan]\nwaivers = "ours.toml"\n')
     said = accepted(row["fingerprint"], "--in", "findings.json", *WORDS, "--config", "sub/night.toml")
@@ -250,7 +250,7 @@ def _one(fingerprint: str) -> None:
 
 def test_many_at_once_are_all_written() -> None:
     document = scanned(containers(*"abcdefgh"))
-    names = [door(document, f"blob/{name}")["fingerprint"] for name in "abcdefgh"]
+    names = [exposure_of(document, f"blob/{name}")["fingerprint"] for name in "abcdefgh"]
     with multiprocessing.get_context("fork").Pool(4) as pool:
         pool.map(_one, names)
     assert len(load(Path("waivers.toml"), rules()).waivers) == 16
@@ -266,7 +266,7 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def judged(folder: Path, file: Path) -> dict[str, Any]:
+def evaluated(folder: Path, file: Path) -> dict[str, Any]:
     evaluation = Evaluation(taken.read(folder / "snapshot.jsonl"), rules(), Policy(waivers=load(file, rules())))
     writer, out = Writer(), BytesIO()
     evaluation.run(writer)
@@ -285,7 +285,7 @@ def test_exactly_the_finding_that_was_accepted_is_waived(data: st.DataObject, es
     one = data.draw(st.sampled_from(sorted(failed)))
     Path("waivers.toml").unlink(missing_ok=True)
     accepted(one, "--in", str(estate / "findings.json"), *WORDS)
-    after = judged(estate, Path("waivers.toml"))
+    after = evaluated(estate, Path("waivers.toml"))
     assert [row["fingerprint"] for row in after["findings"] if row["status"] == "waived"] == [one]
     assert {row["fingerprint"] for row in after["findings"] if row["status"] == "fail"} == failed - {one}
     assert after["coverage"]["notes"] == []
@@ -295,13 +295,13 @@ def test_exactly_the_finding_that_was_accepted_is_waived(data: st.DataObject, es
 @given(data=st.data())
 def test_exactly_the_endpoint_that_was_accepted_is_waived(data: st.DataObject, estate: Path) -> None:
     before = json.loads((estate / "findings.json").read_text())
-    doors = {row["fingerprint"]: row for row in before["exposures"] if row["state"] == "open"}
-    one = data.draw(st.sampled_from(sorted(doors)))
+    endpoints = {row["fingerprint"]: row for row in before["exposures"] if row["state"] == "open"}
+    one = data.draw(st.sampled_from(sorted(endpoints)))
     Path("waivers.toml").unlink(missing_ok=True)
     accepted(one, "--in", str(estate / "findings.json"), *WORDS)
-    after = judged(estate, Path("waivers.toml"))
+    after = evaluated(estate, Path("waivers.toml"))
     assert [row["fingerprint"] for row in after["exposures"] if row["state"] == "waived"] == [one]
-    assert {row["fingerprint"] for row in after["exposures"] if row["state"] == "open"} == set(doors) - {one}
+    assert {row["fingerprint"] for row in after["exposures"] if row["state"] == "open"} == set(endpoints) - {one}
     assert after["coverage"]["notes"] == []
 
 
@@ -314,7 +314,7 @@ def test_everything_of_the_sample_estate_can_be_accepted(estate: Path) -> None:
     entries = [entry for each in wanted for entry in propose(document, each, estate, NOW).entries]
     terms = WaiverTerms("Closed in March", "kari", date.fromisoformat(LATER))
     Path("waivers.toml").write_text(append_entries("", entries, terms, Path("waivers.toml")))
-    after = judged(estate, Path("waivers.toml"))
+    after = evaluated(estate, Path("waivers.toml"))
     assert [row["rule"] for row in after["findings"] if row["status"] == "fail"] == []
     assert {row["state"] for row in after["exposures"]} == {"closed", "waived"}
     assert sum(row["status"] == "waived" for row in after["findings"]) == len(failed)
@@ -332,7 +332,7 @@ def test_every_check_of_the_sample_estate_that_no_read_explains_can_be_accepted_
     assert {entry.table for entry in entries} == {"gap"}
     terms = WaiverTerms("A preview", "kari", date.fromisoformat(LATER))
     Path("waivers.toml").write_text(append_entries("", entries, terms, Path("waivers.toml")))
-    after = judged(estate, Path("waivers.toml"))
+    after = evaluated(estate, Path("waivers.toml"))
     marked = {row["fingerprint"] for row in after["findings"] if row["waiver"] is not None}
     assert marked == {row["fingerprint"] for row in bare}
     assert [row | {"waiver": None} for row in after["findings"]] == before["findings"]
@@ -358,7 +358,7 @@ def refused(*words: str) -> tuple[str, ...]:
     return tuple(ended.err.splitlines())
 
 
-def test_what_is_missing_is_told_at_once() -> None:
+def test_what_is_missing_is_reported_at_once() -> None:
     assert refused("9b01c2", "--in", "f.json", "--owner", "kari")[:2] == (
         "error: waive requires --reason and --expires",
         "hint: --reason ... --expires ...; more: twolocks waive --help",
@@ -375,26 +375,26 @@ def test_what_is_missing_is_told_at_once() -> None:
     ],
 )
 def test_a_day_that_is_none(day: str, what: str) -> None:
-    told = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--reason", "x", "--expires", day)
-    assert told[:2] == (f"error: {what}", f"--> --expires {day}")
-    assert re.fullmatch(r"hint: --expires \d{4}-\d\d-\d\d, at most a year ahead", told[2])
+    reported = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--reason", "x", "--expires", day)
+    assert reported[:2] == (f"error: {what}", f"--> --expires {day}")
+    assert re.fullmatch(r"hint: --expires \d{4}-\d\d-\d\d, at most a year ahead", reported[2])
 
 
 def test_the_settings_say_how_far_ahead() -> None:
     Path("twolocks.toml").write_text("[waivers]\nmax-days = 30\n")
-    told = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--reason", "x", "--expires", LATER)
-    assert told[0] == f"error: {LATER} is more than 30 days ahead"
-    assert told[2].endswith(", at most 30 days ahead")
+    reported = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--reason", "x", "--expires", LATER)
+    assert reported[0] == f"error: {LATER} is more than 30 days ahead"
+    assert reported[2].endswith(", at most 30 days ahead")
 
 
 def test_fingerprints_that_mean_nothing_or_too_much() -> None:
     document = scanned(containers("scans"))
-    one = door(document, "blob/scans")["fingerprint"]
+    one = exposure_of(document, "blob/scans")["fingerprint"]
     assert refused(one[:5], "--in", "findings.json", *WORDS)[0] == f'error: "{one[:5]}" is too short for a fingerprint'
     wrong = one[:-1] + ("0" if one[-1] != "0" else "1")
-    told = refused(wrong, "--in", "findings.json", *WORDS)
-    assert told[0] == f'error: no finding or endpoint has the fingerprint "{wrong}"'
-    assert told[2].startswith(f"hint: nearest: {one}; ")
+    reported = refused(wrong, "--in", "findings.json", *WORDS)
+    assert reported[0] == f'error: no finding or endpoint has the fingerprint "{wrong}"'
+    assert reported[2].startswith(f"hint: nearest: {one}; ")
     document["findings"][0]["fingerprint"] = one[:-1] + "x"
     Path("findings.json").write_text(json.dumps(document))
     assert refused(one[:8], "--in", "findings.json", *WORDS)[0] == (f'error: "{one[:8]}" matches 2 fingerprints')
@@ -403,7 +403,7 @@ def test_fingerprints_that_mean_nothing_or_too_much() -> None:
 
 def test_what_is_waived_already() -> None:
     document = scanned(containers("scans"))
-    one = door(document, "blob/scans")["fingerprint"]
+    one = exposure_of(document, "blob/scans")["fingerprint"]
     accepted(one, "--in", "findings.json", *WORDS)
     assert refused(one, "--in", "findings.json", *WORDS)[:3] == (
         "error: stjournal: blob/scans is already waived",
@@ -419,7 +419,7 @@ def test_what_is_waived_already() -> None:
 def test_what_is_intended_or_closed_has_nothing_to_accept() -> None:
     Path("twolocks.toml").write_text('[[intended]]\nresource = "*/stjournal"\nendpoint = "blob"\nreason = "Our site"\n')
     document = scanned(containers())
-    assert refused(door(document, "blob")["fingerprint"], "--in", "findings.json", *WORDS)[0] == (
+    assert refused(exposure_of(document, "blob")["fingerprint"], "--in", "findings.json", *WORDS)[0] == (
         "error: stjournal: blob is intended: Our site; there is nothing to accept"
     )
     closed = next(row for row in document["exposures"] if row["state"] == "closed")
@@ -433,15 +433,15 @@ def test_an_unknown_is_not_waived_and_its_gap_is_offered() -> None:
     document = json.loads(Path("findings.json").read_text())
     row = finding(document, "storage-anonymous-blob-access")
     assert row["status"] == "unknown"
-    told = refused(row["fingerprint"], "--in", "findings.json", *WORDS)
-    assert told[0].startswith("error: stjournal: storage-anonymous-blob-access is inconclusive: ")
-    assert told[2:6] == (
+    reported = refused(row["fingerprint"], "--in", "findings.json", *WORDS)
+    assert reported[0].startswith("error: stjournal: storage-anonymous-blob-access is inconclusive: ")
+    assert reported[2:6] == (
         "hint: grant the missing permission, or accept the gap by [[gap]] in the waiver file:",
         "  [[gap]]",
         f'  url = "{url}"',
         '  reason = ""',
     )
-    entry = "\n".join(told[3:8]).replace('""', '"x"')
+    entry = "\n".join(reported[3:8]).replace('""', '"x"')
     Path("waivers.toml").write_text(entry)
     assert len(load(Path("waivers.toml"), rules()).gaps) == 1
 
@@ -452,9 +452,9 @@ def test_an_unknown_that_no_read_explains_is_accepted_as_a_gap_by_its_rule() -> 
     row = next(each for each in document["findings"] if each["status"] == "unknown")
     assert row["gaps"] == []
     Path("waivers.toml").write_text(before)
-    told = accepted(row["fingerprint"], "--in", "findings.json", *WORDS, "--ticket", "OPS-7")
-    assert told.startswith(f"Accepted  stjournal: {row['rule']}, inconclusive, until ")
-    assert "; waivers.toml:8\n" in told
+    reported = accepted(row["fingerprint"], "--in", "findings.json", *WORDS, "--ticket", "OPS-7")
+    assert reported.startswith(f"Accepted  stjournal: {row['rule']}, inconclusive, until ")
+    assert "; waivers.toml:8\n" in reported
     text = Path("waivers.toml").read_text()
     assert text.startswith(before)
     assert text[len(before) :] == (
@@ -481,11 +481,11 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
         "error: this is a snapshot, not a findings file",
         "hint: evaluate it first: twolocks scan --from night.jsonl --out findings.json",
     )
-    one = door(scanned(containers("scans")), "blob/scans")["fingerprint"]
+    one = exposure_of(scanned(containers("scans")), "blob/scans")["fingerprint"]
     Path("waivers.toml").write_text('[[waiver]]\nexpiry = "x"\n')
-    told = refused(one, *WORDS, "--in", "findings.json")
-    assert 'error: a waiver has no key "expiry"' in told
-    assert "hint: nearest: expires" in told
+    reported = refused(one, *WORDS, "--in", "findings.json")
+    assert 'error: a waiver has no key "expiry"' in reported
+    assert "hint: nearest: expires" in reported
     assert Path("waivers.toml").read_text() == '[[waiver]]\nexpiry = "x"\n'
     Path("waivers.toml").write_text(
         f'waiver = [{{ rule = "a-*", resource = "b", reason = "c", owner = "d", expires = {LATER} }}]'.replace(
@@ -500,8 +500,8 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
 
 @pytest.mark.parametrize("text", ["one\ntwo", "a\u202eb", "\udcff"])
 def test_a_reason_is_one_line_of_text(text: str) -> None:
-    told = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--expires", LATER, "--reason", text)
-    assert told[0] == "error: --reason must be one line of text"
+    reported = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--expires", LATER, "--reason", text)
+    assert reported[0] == "error: --reason must be one line of text"
 
 
 def test_quotes_and_backslashes_in_a_reason_come_back() -> None:

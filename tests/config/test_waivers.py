@@ -284,7 +284,9 @@ def test_brackets_in_a_pattern_are_brackets(tmp_path: Path, rules: RuleSet) -> N
         (accepts(expires="2027-11-27"), "2027-11-27 is more than 365 days ahead", 6),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(text: str, what: str, line: int, tmp_path: Path, rules: RuleSet) -> None:
+def test_what_is_wrong_is_reported_with_its_line(
+    text: str, what: str, line: int, tmp_path: Path, rules: RuleSet
+) -> None:
     with pytest.raises(Faults) as raised:
         file(text, tmp_path, rules)
     first = raised.value.all[0]
@@ -403,24 +405,24 @@ def test_of_several_waivers_the_last_to_expire_counts(tmp_path: Path, rules: Rul
 # What is told
 
 
-def told(found: WaiverFile, rules: RuleSet, *subscriptions: str, whole: bool = True) -> list[str]:
+def reported(found: WaiverFile, rules: RuleSet, *subscriptions: str, whole: bool = True) -> list[str]:
     return found.notes(rules.rules.values(), set(subscriptions or ("s",)), whole=whole)
 
 
-def test_what_matches_nothing_is_told_by_line(tmp_path: Path, rules: RuleSet) -> None:
+def test_what_matches_nothing_is_reported_by_line(tmp_path: Path, rules: RuleSet) -> None:
     gap = '[[gap]]\nurl = "*/x/y"\nreason = "r"\nowner = "o"\nexpires = 2026-12-31\n'
     found = file(entry() + "\n" + entry(resource='"*/other"') + gap, tmp_path, rules)
     assert covered(found, rules)
-    assert told(found, rules) == [
+    assert reported(found, rules) == [
         "waivers.toml:8: storage-plain-http on other matches nothing; delete it if this is fixed",
         "waivers.toml:14: the gap */x/y matches nothing; delete it if this is fixed",
     ]
-    assert told(found, rules, whole=False) == []
+    assert reported(found, rules, whole=False) == []
     found.begin()
-    assert told(found, rules, whole=False) == [
+    assert reported(found, rules, whole=False) == [
         "waivers.toml:1: storage-plain-http on stjournal matches nothing; delete it if this is fixed"
     ]
-    assert told(found, rules, "another", whole=False) == []
+    assert reported(found, rules, "another", whole=False) == []
     assert found.notes([], {"s"}, whole=True) == [
         "waivers.toml:14: the gap */x/y matches nothing; delete it if this is fixed"
     ]
@@ -432,10 +434,10 @@ def test_what_is_undecided_here_or_above_is_not_called_needless(tmp_path: Path, 
     for above in (container, ID, "/subscriptions/s"):
         found = file(entry(rule=f'"{rule.id}"', resource=f'"{container}"'), tmp_path, rules)
         found.inconclusive(rule, above)
-        assert "matches nothing" not in told(found, rules)[0]
+        assert "matches nothing" not in reported(found, rules)[0]
     found.begin()
     found.inconclusive(rule, f"{ID}2")
-    assert "matches nothing" in told(found, rules)[0]
+    assert "matches nothing" in reported(found, rules)[0]
 
 
 def test_what_expired_says_whether_something_counts_again(tmp_path: Path, rules: RuleSet) -> None:
@@ -443,22 +445,22 @@ def test_what_expired_says_whether_something_counts_again(tmp_path: Path, rules:
     found = file(entry(expires="2026-11-24") + gap, tmp_path, rules)
     assert found.past(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
     assert not found.accepted_gap(Gap("/subscriptions/s/providers/x/y", 403, ""))
-    assert told(found, rules) == [
+    assert reported(found, rules) == [
         "waivers.toml:1: the waiver of kari for storage-plain-http on stjournal expired on 2026-11-24; "
         "what it covered (1) counts again",
         "waivers.toml:7: the waiver of ola for the gap */x/y expired on 2026-01-01; the gap counts again",
     ]
     found.begin()
-    assert [note.rpartition("; ")[2] for note in told(found, rules)] == [
+    assert [note.rpartition("; ")[2] for note in reported(found, rules)] == [
         "it covered nothing",
         "this gap no longer exists",
     ]
 
 
-def test_not_more_than_twenty_are_told(tmp_path: Path, rules: RuleSet) -> None:
+def test_not_more_than_twenty_are_reported(tmp_path: Path, rules: RuleSet) -> None:
     found = file("".join(entry(resource=f'"*/st{number}"') for number in range(25)), tmp_path, rules)
-    assert len(told(found, rules)) == 21
-    assert told(found, rules)[-1] == "and 5 more notes on waivers"
+    assert len(reported(found, rules)) == 21
+    assert reported(found, rules)[-1] == "and 5 more notes on waivers"
 
 
 def test_what_is_about_to_expire(tmp_path: Path, rules: RuleSet) -> None:
@@ -513,39 +515,41 @@ def test_an_accepted_gap_is_used_and_an_expired_one_is_named_only_where_it_is_th
     found = file(gap.format("2026-12-31"), tmp_path, rules)
     assert found.accepted_gap(Gap("/subscriptions/s/providers/x/y", 403, ""))
     assert not found.accepted_gap(Gap("/subscriptions/s/providers/x/z", 403, ""))
-    assert told(found, rules) == []
+    assert reported(found, rules) == []
     assert found.used.total() == 1
     found = file(gap.format("2026-01-01") + entry(expires="2026-01-01"), tmp_path, rules)
     assert not found.accepted_gap(Gap("/subscriptions/s/providers/x/z", 403, ""))
-    assert told(found, rules)[0].endswith("this gap no longer exists")
+    assert reported(found, rules)[0].endswith("this gap no longer exists")
 
 
-def test_an_expired_waiver_is_told_where_it_was_asked_for_or_covered_something(tmp_path: Path, rules: RuleSet) -> None:
+def test_an_expired_waiver_is_reported_where_it_was_asked_for_or_covered_something(
+    tmp_path: Path, rules: RuleSet
+) -> None:
     found = file(entry(expires="2026-11-24"), tmp_path, rules)
-    assert told(found, rules, "another", whole=False) == []
+    assert reported(found, rules, "another", whole=False) == []
     assert found.past(rules.rules["storage-plain-http"], ID, {}, PROPERTY)
-    assert len(told(found, rules, "another", whole=False)) == 1
+    assert len(reported(found, rules, "another", whole=False)) == 1
 
 
 def test_a_waiver_that_was_met_and_did_not_cover_is_called_so(tmp_path: Path, rules: RuleSet) -> None:
     found = file(entry(severity='"low"'), tmp_path, rules)
     assert not covered(found, rules)
-    assert told(found, rules) == [
+    assert reported(found, rules) == [
         "waivers.toml:1: storage-plain-http on stjournal is not covered: "
         "inconclusive, above the accepted severity, or at other endpoints"
     ]
 
 
-def test_twenty_notes_are_all_told(tmp_path: Path, rules: RuleSet) -> None:
+def test_twenty_notes_are_all_reported(tmp_path: Path, rules: RuleSet) -> None:
     found = file("".join(entry(resource=f'"*/st{number}"') for number in range(20)), tmp_path, rules)
-    assert len(told(found, rules)) == 20
-    assert told(found, rules)[-1].endswith("if this is fixed")
+    assert len(reported(found, rules)) == 20
+    assert reported(found, rules)[-1].endswith("if this is fixed")
 
 
 def test_a_pattern_of_subscriptions_is_needless_only_after_a_scan_of_all(tmp_path: Path, rules: RuleSet) -> None:
     found = file(entry(resource='"/subscriptions/s*/x"'), tmp_path, rules)
-    assert told(found, rules, whole=False) == []
-    assert len(told(found, rules, whole=True)) == 1
+    assert reported(found, rules, whole=False) == []
+    assert len(reported(found, rules, whole=True)) == 1
 
 
 def test_a_pattern_that_means_some_reads_or_resources_is_not_too_wide(tmp_path: Path, rules: RuleSet) -> None:
@@ -562,6 +566,6 @@ def test_a_thousand_waivers_are_looked_up_and_not_searched(tmp_path: Path, rules
     assert perf_counter() - began < 1
 
 
-def test_each_table_that_nobody_knows_is_told(tmp_path: Path, rules: RuleSet) -> None:
+def test_each_table_that_is_unknown_is_reported(tmp_path: Path, rules: RuleSet) -> None:
     with pytest.raises(Faults, match="unknown table"):
         file(entry() + '[[wavier]]\nrule = "x"\n', tmp_path, rules)

@@ -156,7 +156,7 @@ def test_the_units(tmp_path: Path) -> None:
     assert "DynamicUsr" in run("systemd-analyze", "verify", "--man=no", wrong)[1]
 
 
-def test_the_timer_runs_every_night() -> None:
+def test_the_timer_runs_every_day() -> None:
     timer = (DEPLOY / "systemd" / "twolocks.timer").read_text("utf-8")
     (when,) = [line.removeprefix("OnCalendar=") for line in timer.splitlines() if line.startswith("OnCalendar=")]
     assert "Normalized form: *-*-* 02:00:00 UTC" in accepted("systemd-analyze", "calendar", when)

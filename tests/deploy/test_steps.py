@@ -16,7 +16,7 @@ from tests.deploy.files import DEPLOY, PROGRAMS, program
 GITHUB = DEPLOY / "github"
 PIPELINES = DEPLOY / "azure-devops"
 TOKEN = DEPLOY / "container" / "with-postgres-token"
-SCOPE = ("TWOLOCKS_SCAN_SUBSCRIPTION", "prod-journal")
+SCOPE = {"TWOLOCKS_SCAN_SUBSCRIPTION": "prod-journal", "TWOLOCKS_SCAN_RESOURCE_GROUP": "rg-kart"}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def on_github(box: Sandbox, folder: Path, **more: str) -> tuple[subprocess.Compl
             "GITHUB_STEP_SUMMARY": str(summary),
             "KEEP_IN": "",
             "SUMMARY": "true",
-            SCOPE[0]: SCOPE[1],
+            **SCOPE,
             **more,
         },
     )
@@ -91,7 +91,7 @@ def test_a_second_run_on_github_knows_the_first(box: Sandbox, tmp_path: Path) ->
     assert re.search(r"since \d{4}-\d\d-\d\d: 0 new", done.stderr)
 
 
-def test_a_scan_that_cannot_sign_in_is_told_on_github(box: Sandbox, tmp_path: Path) -> None:
+def test_a_scan_that_cannot_sign_in_is_reported_on_github(box: Sandbox, tmp_path: Path) -> None:
     done, rows, summary = on_github(box, job(tmp_path), ACTIONS_ID_TOKEN_REQUEST_TOKEN="another")
     assert done.returncode == 0
     assert rows == {"exit-code": "4"}
@@ -136,7 +136,7 @@ def test_the_newest_history_is_brought(tmp_path: Path) -> None:
     assert [line.split()[2] for line in asked[1:]] == ["44", "33", "22"]
 
 
-def test_a_history_that_is_lost_stops_the_night(tmp_path: Path) -> None:
+def test_a_history_that_is_lost_stops_the_scan(tmp_path: Path) -> None:
     done, _ = fetch(tmp_path, "none")
     assert done.returncode == 1
     assert "baseline" in done.stderr
@@ -151,7 +151,7 @@ def test_a_baseline_asks_for_none(tmp_path: Path) -> None:
 
 
 def test_the_step_of_the_pipeline(box: Sandbox, tmp_path: Path) -> None:
-    env = clean(box, "azure-pipelines", AGENT_TEMPDIRECTORY=str(job(tmp_path)), **dict([SCOPE]))
+    env = clean(box, "azure-pipelines", AGENT_TEMPDIRECTORY=str(job(tmp_path)), **SCOPE)
     done = call(PIPELINES / "scan.sh", env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     commands = [line for line in done.stdout.splitlines() if line.startswith("##vso")]

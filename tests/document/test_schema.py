@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from docs.build import schema
 from tests.estate.test_truth import Scanned
-from tests.history.changing_estate import night
+from tests.history.changing_estate import scheduled_run
 from tests.history.test_changing_estate import EXPORT, PRIVATE, estate
 
 ROOT = Path(__file__).parents[2]
@@ -28,16 +28,16 @@ def test_it_is_a_schema_and_lies_in_docs() -> None:
     assert json.loads((ROOT / "docs" / "findings.schema.json").read_text("utf-8")) == SCHEMA
 
 
-def test_it_holds_for_a_scan_of_the_sample_estate(document: dict[str, Any]) -> None:
+def test_it_is_valid_for_a_scan_of_the_sample_estate(document: dict[str, Any]) -> None:
     assert document["findings"]
     assert document["exposures"]
     assert document["gaps"]
     assert [error.message for error in VALIDATOR.iter_errors(document)] == []
 
 
-def test_it_holds_for_nights_with_a_history(tmp_path: Path) -> None:
+def test_it_is_valid_for_scans_with_a_history(tmp_path: Path) -> None:
     for number, resources in enumerate([estate(EXPORT), estate(PRIVATE), estate(EXPORT, ssh="Internet")]):
-        made = night(resources, str(tmp_path / "history.db"), tmp_path).document
+        made = scheduled_run(resources, str(tmp_path / "history.db"), tmp_path).document
         assert [error.message for error in VALIDATOR.iter_errors(made)] == []
         assert len(made["changes"]["trend"]) == number + 1
     assert made["changes"]["reopened"]

@@ -119,7 +119,7 @@ def published(document: dict[str, Any], estate: Estate) -> list[str]:
     ids = {name: id.lower() for name, id in estate.ids.items()}
     expected = {key: entry["told"] for key, entry in _expected(truth()["published"], ids)}
     found = {(row["resource"].lower(), row["endpoint"].lower()): _fronts(row) for row in document["exposures"]}
-    keys = sorted({*expected, *(key for key, told in found.items() if told)})
+    keys = sorted({*expected, *(key for key, reported in found.items() if reported)})
     return [
         f"{_short(key)}: truth {expected.get(key, [])}, found {found.get(key)}"
         for key in keys

@@ -26,11 +26,11 @@ def whole() -> Scanned:
     return Scanned()
 
 
-def harm(whole: Scanned, hurt: Scanned) -> Verdicts:
+def changed_verdicts(whole: Scanned, faulty: Scanned) -> Verdicts:
     """What differs from the whole scan; fails where a fault made a pass, a failure, or silence that no gap explains."""
-    before, after = verdicts(whole.document), verdicts(hurt.document)
+    before, after = verdicts(whole.document), verdicts(faulty.document)
     changed = {key: status for key, status in after.items() if before.get(key) != status}
-    grants = {key for key, status in changed.items() if status == "pass" and sure_pass(hurt, *key)}
+    grants = {key for key, status in changed.items() if status == "pass" and sure_pass(faulty, *key)}
     # Without the list of its rules a server may have database rules alone: its lock does not apply, and the rule on
     # servers without rules says Unknown in its place, so that nothing ends in silence.
     asked = "sql-public-access-without-rules"
@@ -40,80 +40,80 @@ def harm(whole: Scanned, hurt: Scanned) -> Verdicts:
         if (rule, status) == ("sql-network-unrestricted", "n/a") and after[resource, asked] == "unknown"
     }
     assert {key: status for key, status in changed.items() if status != "unknown" and key not in grants} == {}
-    gaps = [row["url"].lower() for row in hurt.document["gaps"]]
+    gaps = [row["url"].lower() for row in faulty.document["gaps"]]
     for resource, rule in before.keys() - after.keys():
         type = resource.split("/providers/")[-1].split("/")
         lost = f"/providers/{type[0]}/{type[1]}"
         assert any(url.endswith(lost) or resource.startswith(url) for url in gaps), (resource, rule)
-    assert hurt.result.crashes == []
+    assert faulty.result.crashes == []
     return {key: status for key, status in changed.items() if key not in grants}
 
 
-def sure_pass(hurt: Scanned, resource: str, rule: str) -> bool:
+def sure_pass(faulty: Scanned, resource: str, rule: str) -> bool:
     """Whether nothing that was not read could open an endpoint that the rule reads: nobody reaches it from outside."""
-    read = hurt.rules.rules[rule]
-    mine = [row for row in hurt.document["exposures"] if row["resource"].lower() == resource]
+    read = faulty.rules.rules[rule]
+    mine = [row for row in faulty.document["exposures"] if row["resource"].lower() == resource]
     return all(row["worst"] is None for row in mine if row["may"] and read.names(row["endpoint"]))
 
 
 @pytest.mark.parametrize("status", [403, 500])
 def test_the_list_of_storage_accounts_is_not_to_be_had(whole: Scanned, status: int) -> None:
     path = f"{LISTS}/Microsoft.Storage/storageAccounts"
-    hurt = Scanned(Fault("refuse", path) if status == 403 else Fault("status", path, status=status))
-    changed = harm(whole, hurt)
+    faulty = Scanned(Fault("refuse", path) if status == 403 else Fault("status", path, status=status))
+    changed = changed_verdicts(whole, faulty)
     rules = {rule for _, rule in changed}
     assert {resource.count("/") for resource, _ in changed} == {2}, "one Unknown on the subscription"
     assert rules == {
-        rule.id for rule in hurt.rules.rules.values() if rule.resource_type.type.endswith("storageAccounts")
+        rule.id for rule in faulty.rules.rules.values() if rule.resource_type.type.endswith("storageAccounts")
     }
-    assert decide(hurt.result, "never").code == INCOMPLETE
+    assert decide(faulty.result, "never").code == INCOMPLETE
 
 
 def test_a_tenth_of_the_child_reads_is_refused(whole: Scanned) -> None:
-    hurt = Scanned(Fault("refuse", "*/resourcegroups/*/providers/*/*/*/*", chance=0.1, method="GET"), seed=7)
-    refused = len(hurt.document["gaps"]) - len(whole.document["gaps"])
+    faulty = Scanned(Fault("refuse", "*/resourcegroups/*/providers/*/*/*/*", chance=0.1, method="GET"), seed=7)
+    refused = len(faulty.document["gaps"]) - len(whole.document["gaps"])
     assert 20 <= refused <= 90
-    assert len(harm(whole, hurt)) >= refused / 3
-    assert decide(hurt.result, "never").code == INCOMPLETE
+    assert len(changed_verdicts(whole, faulty)) >= refused / 3
+    assert decide(faulty.result, "never").code == INCOMPLETE
 
 
 @pytest.mark.parametrize("kind", ["truncate", "cut", "reset"])
 def test_one_list_of_containers_breaks_off(whole: Scanned, kind: str) -> None:
     account = whole.estate.ids["stplankart"]
-    hurt = Scanned(Fault(kind, f"{account}{CONTAINERS[1:]}"))  # type: ignore[arg-type]
-    assert harm(whole, hurt) == {(account.lower(), "storage-anonymous-blob-access"): "unknown"}
+    faulty = Scanned(Fault(kind, f"{account}{CONTAINERS[1:]}"))  # type: ignore[arg-type]
+    assert changed_verdicts(whole, faulty) == {(account.lower(), "storage-anonymous-blob-access"): "unknown"}
 
 
 def test_an_answer_that_breaks_off_once_is_read_once_more(whole: Scanned) -> None:
-    hurt = Scanned(Fault("truncate", CONTAINERS, times=1, each=True))
-    assert harm(whole, hurt) == {}
+    faulty = Scanned(Fault("truncate", CONTAINERS, times=1, each=True))
+    assert changed_verdicts(whole, faulty) == {}
 
 
 def test_random_429_change_nothing_in_the_end(whole: Scanned) -> None:
-    hurt = Scanned(Fault("throttle", "*/providers/*", chance=0.1, retry_after=0.01), seed=3)
-    assert sum(request.status == 429 for request in hurt.requests) > 10
-    assert harm(whole, hurt) == {}
-    assert verdicts(hurt.document) == verdicts(whole.document)
+    faulty = Scanned(Fault("throttle", "*/providers/*", chance=0.1, retry_after=0.01), seed=3)
+    assert sum(request.status == 429 for request in faulty.requests) > 10
+    assert changed_verdicts(whole, faulty) == {}
+    assert verdicts(faulty.document) == verdicts(whole.document)
 
 
 def test_a_list_that_answers_500_for_ever_leaves_the_rest_as_it_was(whole: Scanned) -> None:
-    hurt = Scanned(Fault("status", f"{LISTS}/Microsoft.Web/sites", status=500))
-    changed = harm(whole, hurt)
+    faulty = Scanned(Fault("status", f"{LISTS}/Microsoft.Web/sites", status=500))
+    changed = changed_verdicts(whole, faulty)
     assert changed
     assert all(rule.startswith(("app-", "function-", "logic-app-")) for _, rule in changed)
-    assert decide(hurt.result, "never").code == INCOMPLETE
+    assert decide(faulty.result, "never").code == INCOMPLETE
 
 
 def test_traffic_manager_that_may_not_be_read_costs_its_names_and_nothing_else() -> None:
     alone = Fault("refuse", "/providers/Microsoft.ResourceGraph/resources")  # so that its profiles are listed
     listed = Scanned(alone)
-    hurt = Scanned(alone, Fault("refuse", f"{LISTS}/Microsoft.Network/trafficManagerProfiles"))
-    assert verdicts(hurt.document) == verdicts(listed.document)
-    lost = [row["url"] for row in hurt.document["gaps"] if row not in listed.document["gaps"]]
+    faulty = Scanned(alone, Fault("refuse", f"{LISTS}/Microsoft.Network/trafficManagerProfiles"))
+    assert verdicts(faulty.document) == verdicts(listed.document)
+    lost = [row["url"] for row in faulty.document["gaps"] if row not in listed.document["gaps"]]
     assert lost
     assert all(url.endswith("/trafficManagerProfiles") for url in lost)
-    before, after = listed.document["exposures"], hurt.document["exposures"]
+    before, after = listed.document["exposures"], faulty.document["exposures"]
     assert any("named by" in said for row in before for said in row["admits"])
     assert not any("named by" in said for row in after for said in row["admits"])
     assert [{**row, "admits": []} for row in after] == [{**row, "admits": []} for row in before]
-    assert decide(hurt.result, "never").code == INCOMPLETE
+    assert decide(faulty.result, "never").code == INCOMPLETE

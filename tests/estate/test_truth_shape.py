@@ -75,7 +75,7 @@ def listed() -> list[tuple[str, str]]:
     return found + [(name, end) for _, row in rows("closed") for name in row["resources"] for end in row["endpoints"]]
 
 
-def judged() -> dict[str, str]:
+def evaluated() -> dict[str, str]:
     kinds = {name: kind_of(name) for name, path in ESTATE.ids.items() if HIDDEN not in path.lower()}
     return {name: kind for name, kind in kinds.items() if kind in ENDPOINTS}
 
@@ -108,7 +108,7 @@ def test_words_are_of_the_design(service: str) -> None:
         assert row["severity"] in SEVERITY, row
 
 
-@pytest.mark.parametrize(("name", "kind"), sorted(judged().items()))
+@pytest.mark.parametrize(("name", "kind"), sorted(evaluated().items()))
 def test_every_endpoint_is_listed_once(name: str, kind: str) -> None:
     ends = [endpoint for resource, endpoint in listed() if resource == name]
     assert len(ends) == len(set(ends)), f"{name}: an endpoint is listed twice"
@@ -119,7 +119,7 @@ def test_every_endpoint_is_listed_once(name: str, kind: str) -> None:
 def test_every_endpoint_of_the_contract_is_shown_open_and_closed() -> None:
     shown = {pattern(end) for _, row in rows("exposure") for end in row["endpoints"]}
     shut = {pattern(end) for _, row in rows("closed") for end in row["endpoints"]}
-    wanted = set().union(*(ENDPOINTS[kind] for kind in judged().values()))
+    wanted = set().union(*(ENDPOINTS[kind] for kind in evaluated().values()))
     assert shown == wanted
     assert wanted - shut <= {"blob/*", *PORTS}, "an anonymous container or a port counts only while it is open"
 
@@ -157,7 +157,7 @@ def services(rule: Rule) -> set[str]:
     return {Path(RULES.files[each.id]).stem for each in RULES.rules_of(rule.resource_type)}
 
 
-def test_every_rule_of_a_service_with_truth_can_be_seen_to_fail() -> None:
+def test_every_rule_of_a_service_with_expected_results_can_be_seen_to_fail() -> None:
     shown = {row["rule"] for _, row in rows("finding")}
     missing = {rule.id for rule in RULES.rules.values() if services(rule) & set(TRUTH) and rule.id not in shown}
     assert missing <= {"keyvault-key-no-expiry", "keyvault-secret-no-expiry"}
@@ -193,12 +193,12 @@ CANNOT = {
 }
 
 
-def test_every_endpoint_is_shown_open_half_open_and_closed() -> None:
+def test_every_endpoint_is_shown_open_with_one_open_lock_and_closed() -> None:
     shown = {(pattern(end), state(row)) for _, row in rows("exposure") for end in row["endpoints"]}
     for _, row in rows("closed"):
         # An application counts as closed with one lock: what only the signed-in reach is half open and closed.
         shown |= {(pattern(end), each) for end in row["endpoints"] for each in ("closed", state(row))}
-    for end in sorted(set().union(*(ENDPOINTS[kind] for kind in judged().values()))):
+    for end in sorted(set().union(*(ENDPOINTS[kind] for kind in evaluated().values()))):
         for wanted in ("open", "half open", "closed"):
             assert (end, wanted) in shown or (end, wanted) in CANNOT, f"{end} is never {wanted}"
 

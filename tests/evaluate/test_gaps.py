@@ -53,7 +53,9 @@ def write(*names: str, more: tuple[str, ...] = (), view: str = "full", lost: boo
     store.write(Path("night.jsonl"))
 
 
-def night(*names: str, accepted: str = "", more: tuple[str, ...] = (), view: str = "full", tty: bool = False) -> Ended:
+def scheduled_run(
+    *names: str, accepted: str = "", more: tuple[str, ...] = (), view: str = "full", tty: bool = False
+) -> Ended:
     """A scan in which the containers of these accounts could not be listed."""
     write(*names, more=more, view=view)
     Path("waivers.toml").write_text(accepted)
@@ -67,13 +69,13 @@ def document() -> dict[str, Any]:
 
 
 def test_until_it_is_accepted_a_gap_ends_with_3() -> None:
-    ended = night("st1")
+    ended = scheduled_run("st1")
     assert ended.code == 3
     assert ended.last[-1].endswith("exit 3: incomplete, 1 check inconclusive (1 gap)")
 
 
-def test_an_accepted_gap_ends_with_0_and_is_told_and_passes_nothing() -> None:
-    ended = night("st1", accepted=gap(containers("st1")))
+def test_an_accepted_gap_ends_with_0_and_is_reported_and_passes_nothing() -> None:
+    ended = scheduled_run("st1", accepted=gap(containers("st1")))
     assert ended.code == 0
     assert "1 gap accepted" in ended.err
     assert "The gaps are accepted, not resolved" in ended.err
@@ -81,30 +83,30 @@ def test_an_accepted_gap_ends_with_0_and_is_told_and_passes_nothing() -> None:
     assert document()["scan"]["complete"] is True
     assert [row["status"] for row in document()["findings"]] == ["unknown"]
     assert document()["passed"] == {}
-    screen = night("st1", accepted=gap(containers("st1")), tty=True).err
+    screen = scheduled_run("st1", accepted=gap(containers("st1")), tty=True).err
     assert "Accepted: 1 gap; 1 check inconclusive because of it alone, none of them counts as passed" in screen
     assert "Not read" not in screen
 
 
 def test_a_new_gap_ends_with_3_and_only_its_checks_are_counted() -> None:
-    ended = night("st1", "st2", accepted=gap(containers("st1")))
+    ended = scheduled_run("st1", "st2", accepted=gap(containers("st1")))
     assert ended.code == 3
     assert ended.last[-1].endswith("exit 3: incomplete, 1 check inconclusive (1 gap)")
     assert {row["url"].split("/")[8]: row["accepted"] for row in document()["gaps"]} == {"st1": True, "st2": False}
-    screen = night("st1", "st2", accepted=gap(containers("st1")), tty=True).err
+    screen = scheduled_run("st1", "st2", accepted=gap(containers("st1")), tty=True).err
     assert "Not assessed: 1 gap leaves 1 check inconclusive; none of them counts as passed" in screen
     assert "Accepted: 1 gap; 1 check inconclusive because of it alone" in screen
 
 
 def test_an_expired_one_ends_with_3_again_and_says_so() -> None:
-    ended = night("st1", accepted=gap(containers("st1"), -1))
+    ended = scheduled_run("st1", accepted=gap(containers("st1"), -1))
     assert ended.code == 3
     assert f"waivers.toml:1: the waiver of kari for the gap {containers('st1')} expired on" in ended.err
     assert any(note.endswith("; the gap counts again") for note in document()["coverage"]["notes"])
 
 
-def test_one_that_is_not_there_is_told() -> None:
-    ended = night(accepted=gap(containers("st1")))
+def test_one_that_is_not_there_is_reported() -> None:
+    ended = scheduled_run(accepted=gap(containers("st1")))
     assert ended.code == 0
     assert f"the gap {containers('st1')} matches nothing" in ended.err
 
@@ -112,17 +114,20 @@ def test_one_that_is_not_there_is_told() -> None:
 def test_a_check_that_hangs_on_another_gap_too_is_not_settled() -> None:
     perimeters = f"/subscriptions/{SUB}/providers/Microsoft.Network/networkSecurityPerimeters"
     both = (perimeters,)
-    ended = night("st1", accepted=gap(containers("st1")), more=both)
+    ended = scheduled_run("st1", accepted=gap(containers("st1")), more=both)
     assert ended.code == 3
     assert ended.last[-1].endswith("exit 3: incomplete, 1 check inconclusive (1 gap)")
-    ended = night("st1", accepted=gap(containers("st1")) + gap(perimeters), more=both)
+    ended = scheduled_run("st1", accepted=gap(containers("st1")) + gap(perimeters), more=both)
     assert ended.code == 0
 
 
 @pytest.mark.parametrize(("url", "code"), [(f"/subscriptions/{SUB}", 0), (f"/subscriptions/{SUB[:-1]}*", 3)])
-def test_a_subscription_that_is_seen_in_part_is_accepted_by_its_whole_path(url: str, code: int) -> None:
-    assert night("st1", accepted=gap("*/blobServices/default/containers"), more=(f"/subscriptions/{SUB}",)).code == 3
-    ended = night(
+def test_a_subscription_that_is_partially_visible_is_accepted_by_its_whole_path(url: str, code: int) -> None:
+    assert (
+        scheduled_run("st1", accepted=gap("*/blobServices/default/containers"), more=(f"/subscriptions/{SUB}",)).code
+        == 3
+    )
+    ended = scheduled_run(
         "st1",
         accepted=gap("*/blobServices/default/containers") + gap(url),
         more=(f"/subscriptions/{SUB}",),
@@ -148,14 +153,14 @@ def check(rule: str = NETWORK, resource: str = f"{STORAGE}/st1", days: int = 30)
     return f'[[gap]]\n{named}reason = "A preview"\nowner = "kari"\nexpires = {expires}\nticket = "OPS-7"\n'
 
 
-def test_no_url_accepts_a_value_that_nobody_knows() -> None:
+def test_no_url_accepts_a_value_that_is_unknown() -> None:
     ended = values("st1", accepted=gap("*/containers"), lost=True)
     assert ended.code == 3
     assert all(row["waiver"] is None for row in document()["findings"])
 
 
 @pytest.mark.parametrize("resource", [f"{STORAGE}/st1", f"{STORAGE}/ST1/", "*/storageAccounts/*"])
-def test_an_accepted_check_ends_with_0_and_is_told_and_passes_nothing(resource: str) -> None:
+def test_an_accepted_check_ends_with_0_and_is_reported_and_passes_nothing(resource: str) -> None:
     assert values("st1").last[-1].endswith("exit 3: incomplete, 1 check inconclusive")
     ended = values("st1", accepted=check(resource=resource))
     assert ended.code == 0
@@ -174,14 +179,14 @@ def test_an_accepted_check_ends_with_0_and_is_told_and_passes_nothing(resource: 
 
 
 def test_a_gap_and_the_checks_on_it_say_who_accepted_them() -> None:
-    night("st1", "st2", accepted=gap(containers("st1")))
+    scheduled_run("st1", "st2", accepted=gap(containers("st1")))
     there = {row["url"].split("/")[8]: row.get("waiver") for row in document()["gaps"]}
     said = {"reason": "Personal files", "owner": "kari", "expires": str(NOW + timedelta(days=30))}
     assert there == {"st1": said, "st2": None}
     assert {row["resource"].rpartition("/")[2]: row["waiver"] for row in document()["findings"]} == there
 
 
-def test_checks_and_gaps_that_are_accepted_are_told_apart() -> None:
+def test_checks_and_gaps_that_are_accepted_are_distinguished() -> None:
     entries = gap("*/containers") + check() + check(RULE)
     ended = values("st1", accepted=entries, only=(NETWORK, RULE), lost=True, tty=True)
     assert ended.code == 0
@@ -203,11 +208,11 @@ def test_another_resource_or_rule_is_not_accepted() -> None:
 
 
 def test_a_check_that_hangs_on_a_gap_is_accepted_only_with_it() -> None:
-    ended = night("st1", accepted=check(RULE))
+    ended = scheduled_run("st1", accepted=check(RULE))
     assert ended.code == 3
     assert f"inconclusive {RULE} on st1 is not covered: it depends on a failed read" in ended.err
     assert [row["waiver"] for row in document()["findings"]] == [None]
-    ended = night("st1", accepted=check(RULE, "*/storageAccounts/*") + check(RULE, "*/storageAccounts/other*"))
+    ended = scheduled_run("st1", accepted=check(RULE, "*/storageAccounts/*") + check(RULE, "*/storageAccounts/other*"))
     assert f"waivers.toml:1: inconclusive {RULE} on * is not covered: it depends on a failed read" in ended.err
     assert f"waivers.toml:8: inconclusive {RULE} on other* matches nothing" in ended.err
     ended = values("st1", accepted=check(RULE), only=(RULE,), lost=True)
@@ -223,7 +228,7 @@ def test_a_check_that_hangs_on_a_gap_is_accepted_only_with_it() -> None:
 
 
 def test_who_accepted_the_gap_accepted_what_hangs_on_it_alone() -> None:
-    assert night("st1", accepted=gap(containers("st1"), 30) + check(RULE, days=20)).code == 0
+    assert scheduled_run("st1", accepted=gap(containers("st1"), 30) + check(RULE, days=20)).code == 0
     (row,) = document()["findings"]
     assert row["waiver"]["reason"] == "Personal files"
 
@@ -244,7 +249,7 @@ def test_an_expired_check_counts_again_and_says_so() -> None:
     assert any(note.endswith("; the check counts again") for note in document()["coverage"]["notes"])
 
 
-def test_a_check_that_is_decided_is_told() -> None:
+def test_a_check_that_is_decided_is_refused() -> None:
     write("st1", publicNetworkAccess="Disabled", lost=False)
     Path("waivers.toml").write_text(check())
     ended = twolocks("scan", "--from", "night.jsonl", "--only", NETWORK, "--waivers", "waivers.toml")
@@ -261,7 +266,7 @@ def test_no_check_accepts_what_fails(days: int) -> None:
     assert [(row["status"], row["waiver"]) for row in document()["findings"]] == [("fail", None)]
 
 
-def test_a_night_of_the_sample_estate_can_be_accepted_as_a_whole_and_not_by_a_part() -> None:
+def test_a_scan_of_the_sample_estate_can_be_accepted_as_a_whole_and_not_by_a_part() -> None:
     assert twolocks("demo", "--dir", "demo").code == 0
     found = json.loads(Path("demo/findings.json").read_text())
     has_other_reasons = {
@@ -270,7 +275,7 @@ def test_a_night_of_the_sample_estate_can_be_accepted_as_a_whole_and_not_by_a_pa
     entries = [gap(row["url"]) for row in found["gaps"]] + [
         check(rule, resource) for rule, resource in sorted(has_other_reasons)
     ]
-    # A door that fails for its key, and whose reach may be wider than is known.
+    # A endpoint that fails for its key, and whose reach may be wider than is known.
     worse = [entry for entry in entries if "amr-gammel" in entry]
     assert worse
     for accepted, code in ((entries, 0), ([entry for entry in entries if entry not in worse], 3)):

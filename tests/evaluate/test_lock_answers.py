@@ -26,10 +26,10 @@ OPEN = grant(Reach.internet)
 
 
 def exposure(reach: Lock, authentication: Lock, kind: str = "data") -> Exposure:
-    return Exposure("door", kind, reach, authentication)  # type: ignore[arg-type]
+    return Exposure("endpoint", kind, reach, authentication)  # type: ignore[arg-type]
 
 
-def test_where_a_half_is_empty_the_worst_is_thought_of() -> None:
+def test_an_empty_lock_is_rated_as_the_worst() -> None:
     assert exposure(OPEN, NOTHING).worst_severity is Severity.critical
     assert exposure(NOTHING, grant(Auth.anonymous)).worst_severity is Severity.critical
     assert exposure(NOTHING, NOTHING).worst_severity is Severity.critical
@@ -37,19 +37,19 @@ def test_where_a_half_is_empty_the_worst_is_thought_of() -> None:
 
 @pytest.mark.parametrize("lock", ["anonymous-access", "authentication", "network"])
 def test_an_endpoint_that_was_not_read_is_undecided_on_each_lock(lock: str) -> None:
-    assert answer(lock, unread("door", "data", LOST)) == "unknown"
+    assert answer(lock, unread("endpoint", "data", LOST)) == "unknown"
 
 
-def test_who_reaches_a_door_without_any_way_is_not_known() -> None:
+def test_who_reaches_an_endpoint_without_any_grant_is_not_known() -> None:
     assert answer("authentication", exposure(NOTHING, grant(Auth.shared))) == "unknown"
     assert answer("network", exposure(NOTHING, IDENTITY)) == "unknown"
 
 
-def test_what_a_door_asks_that_says_nothing_may_be_nothing() -> None:
+def test_what_an_endpoint_asks_that_says_nothing_may_be_nothing() -> None:
     assert answer("network", exposure(possible(Reach.internet, LOST), NOTHING, "app")) == "unknown"
 
 
-def test_an_app_that_asks_for_an_identity_may_be_reached_by_everybody() -> None:
+def test_an_app_that_asks_for_an_identity_may_be_reached_from_the_internet() -> None:
     assert answer("network", exposure(OPEN, IDENTITY, "app")) == "pass"
     assert answer("network", exposure(possible(Reach.internet, LOST), IDENTITY, "app")) == "pass"
 
@@ -64,13 +64,13 @@ def test_what_a_switch_should_say_is_its_strictest_value() -> None:
     assert Switch("path", {"Off": Auth.identity, "On": Auth.shared}).expected() == "Off"
 
 
-def test_a_network_rule_of_some_credentials_passes_on_doors_that_ask_for_others() -> None:
-    doors = [
+def test_a_network_rule_of_some_credentials_passes_on_endpoints_that_ask_for_others() -> None:
+    endpoints = [
         Exposure("tcp/22", "admin", OPEN, SHARED.with_name("administration")),
         Exposure("tcp/80", "app", OPEN, ANONYMOUS.with_name("web")),
     ]
-    assert evaluate("network", doors, ("administration",)).failing == (doors[0],)
-    assert isinstance(evaluate("network", doors, ("databases",)).verdict, Pass)
+    assert evaluate("network", endpoints, ("administration",)).failing == (endpoints[0],)
+    assert isinstance(evaluate("network", endpoints, ("databases",)).verdict, Pass)
     assert isinstance(evaluate("network", [], ("databases",)).verdict, NotApplicable)
 
 

@@ -74,7 +74,7 @@ def test_what_stands_below_keeps_its_own_reason() -> None:
     assert own.gap == listed(ONE, RULES)
 
 
-def test_what_nobody_listed_is_missing_everywhere_and_what_stands_below_it_too() -> None:
+def test_what_was_not_listed_is_missing_everywhere_and_what_stands_below_it_too() -> None:
     found = index(without=(PERIMETERS,))
     assert missing(found, PERIMETERS) == missing(found, PROFILES) == (True,) * 4
     found = index(listed(TWO, RULES), without=(PERIMETERS,))
@@ -87,7 +87,7 @@ def test_a_gap_of_no_subscription_leaves_the_type_missing_everywhere() -> None:
 
 
 @pytest.mark.parametrize("views", [("full", "partial"), ("partial", "full"), ("full", "none")])
-def test_one_subscription_that_is_not_seen_in_full_leaves_a_scan_incomplete(views: tuple[str, ...]) -> None:
+def test_one_subscription_that_is_not_fully_visible_leaves_a_scan_incomplete(views: tuple[str, ...]) -> None:
     made = Store(Header(taken="2026-11-25T00:00:00Z"))
     for subscription, view in zip((ONE, TWO), views, strict=True):
         made.scope(subscription, "prod", "tenant", view)

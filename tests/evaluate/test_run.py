@@ -190,7 +190,7 @@ def test_an_answer_without_properties_neither_fails_nor_passes(tmp_path: Path) -
     assert not evaluation.result.complete
 
 
-def test_a_subscription_seen_in_part_makes_the_scan_incomplete(tmp_path: Path) -> None:
+def test_a_subscription_with_partial_visibility_makes_the_scan_incomplete(tmp_path: Path) -> None:
     assert run(store(view="full"), rules(tmp_path))[1].result.complete
     assert not run(store(view="partial"), rules(tmp_path))[1].result.complete
 
@@ -294,8 +294,8 @@ def test_what_a_service_made_is_set_right_at_the_service(group: str, by: Any, pa
     assert failed
     assert opened
     for row in (*failed, *opened):
-        told = {each["path"]: each["value"] for each in row["evidence"]}
-        assert said in told.get(path, "") if path else not {"managedBy", "the resource group"} & set(told)
+        reported = {each["path"]: each["value"] for each in row["evidence"]}
+        assert said in reported.get(path, "") if path else not {"managedBy", "the resource group"} & set(reported)
 
 
 def test_commands_are_quoted_for_the_shell() -> None:
@@ -311,7 +311,7 @@ def test_fingerprints_are_what_the_contract_says() -> None:
     assert finding.fingerprint("1", "x") == "16c10dfd2a1bf252"
 
 
-def test_a_rule_file_that_does_not_import_is_told_and_the_others_load(tmp_path: Path) -> None:
+def test_a_rule_file_that_does_not_import_is_reported_and_the_others_load(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("import os\nimport no_such_module\n")
     found = rules(tmp_path)
     assert "mine-fine" in found.rules

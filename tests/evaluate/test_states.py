@@ -108,7 +108,7 @@ def in_junit(made: Document) -> Counter[str]:
 
 def in_html(made: Document) -> Counter[str]:
     page = render(made, Words())
-    found = re.findall(r'href="#doors\?q=status:([a-z]+)"><b>([\d,]+)</b>', page)
+    found = re.findall(r'href="#endpoints\?q=status:([a-z]+)"><b>([\d,]+)</b>', page)
     return Counter({state: int(number) for state, number in found})
 
 

@@ -109,7 +109,7 @@ def test_slots_that_could_not_be_listed_are_undecided() -> None:
     assert (f"{SITE}/slots", "unknown") in status(document, "app-no-platform-sign-in")
 
 
-def test_an_answer_without_properties_does_not_say_that_a_door_is_off() -> None:
+def test_an_answer_without_properties_does_not_say_that_an_endpoint_is_off() -> None:
     made = listed()
     made.resource({"id": APP}, "2025-07-01", "list")
     document, _ = run(made, rules())
@@ -172,7 +172,7 @@ def test_an_accepted_gap_settles_what_it_alone_leaves_undecided() -> None:
     assert run(containers_refused(**SET), rules(), policy)[1].result.complete
 
 
-def test_an_accepted_gap_does_not_settle_a_value_that_nobody_knows() -> None:
+def test_an_accepted_gap_does_not_settle_a_value_that_is_unknown() -> None:
     policy = Policy(waivers=Accepted(f"{ACCOUNT}/blobServices/default/containers"))
     made = containers_refused(**SET, publicNetworkAccess="Sometimes", allowSharedKeyAccess=False)
     assert not run(made, rules(), policy)[1].result.complete

@@ -37,7 +37,7 @@ def named(resource, index):
 """
 
 
-def judged(tmp_path: Path, waivers: str, *, reach: str = "grant(Reach.internet)", **tags: str) -> Any:
+def evaluated(tmp_path: Path, waivers: str, *, reach: str = "grant(Reach.internet)", **tags: str) -> Any:
     """The document, the evaluation and the waiver file of an account with two endpoints."""
     (tmp_path / "mine.py").write_text(RULES.replace("REACH", reach))
     rules = loader.load([tmp_path], built_in=False, packages=False)
@@ -67,9 +67,9 @@ def states(document: Any) -> dict[str, str]:
 
 def test_an_endpoint_is_waived_only_when_each_rule_that_fails_on_it_is(tmp_path: Path) -> None:
     one = 'endpoints = ["one"]'
-    document, evaluation, _ = judged(tmp_path, entry("mine-network", one))
+    document, evaluation, _ = evaluated(tmp_path, entry("mine-network", one))
     assert states(document) == {"one": "open", "two": "open"}
-    document, evaluation, _ = judged(tmp_path, entry("mine-network", one) + entry("mine-login", one))
+    document, evaluation, _ = evaluated(tmp_path, entry("mine-network", one) + entry("mine-login", one))
     assert states(document) == {"one": "waived", "two": "open"}
     assert (evaluation.result.counts.states["waived"], evaluation.result.counts.open["high"]) == (1, 1)
     row = finding(document, "mine-network")
@@ -77,18 +77,18 @@ def test_an_endpoint_is_waived_only_when_each_rule_that_fails_on_it_is(tmp_path:
     assert row["message"].endswith(" Accepted: one.")
 
 
-def test_two_waivers_cover_a_finding_together_and_the_first_to_expire_is_told(tmp_path: Path) -> None:
+def test_two_waivers_cover_a_finding_together_and_the_first_to_expire_is_reported(tmp_path: Path) -> None:
     texts = entry("mine-*", 'endpoints = ["one"]') + entry("mine-*", 'endpoints = ["two"]', expires="2026-12-01")
-    document, _, _ = judged(tmp_path, texts)
+    document, _, _ = evaluated(tmp_path, texts)
     assert states(document) == {"one": "waived", "two": "waived"}
     assert finding(document, "mine-login")["waiver"]["expires"] == "2026-12-01"
     assert [row["waiver"]["expires"] for row in document["exposures"]] == ["2026-12-31", "2026-12-01"]
 
 
 def test_a_property_that_names_endpoints_is_waived_when_all_of_them_are(tmp_path: Path) -> None:
-    document, _, _ = judged(tmp_path, entry("mine-named", 'endpoints = ["a"]'))
+    document, _, _ = evaluated(tmp_path, entry("mine-named", 'endpoints = ["a"]'))
     assert finding(document, "mine-named")["status"] == "fail"
-    document, _, _ = judged(tmp_path, entry("mine-named", 'endpoints = ["a", "b"]'))
+    document, _, _ = evaluated(tmp_path, entry("mine-named", 'endpoints = ["a", "b"]'))
     assert finding(document, "mine-named")["status"] == "waived"
 
 
@@ -106,7 +106,7 @@ def test_what_is_waived_but_may_be_worse_is_still_incomplete(tmp_path: Path) -> 
 
 
 def test_an_expired_waiver_opens_the_finding_again_and_says_so(tmp_path: Path) -> None:
-    document, _, found = judged(tmp_path, entry("mine-*", expires="2026-11-24"))
+    document, _, found = evaluated(tmp_path, entry("mine-*", expires="2026-11-24"))
     assert states(document) == {"one": "open", "two": "open"}
     for rule in ("mine-network", "mine-named"):
         row = finding(document, rule)
@@ -130,7 +130,7 @@ def test_a_tag_of_the_parent_counts_for_a_child_without_tags(tmp_path: Path) -> 
 
 
 def test_a_second_evaluation_counts_anew(tmp_path: Path) -> None:
-    _, evaluation, found = judged(tmp_path, entry("mine-named"))
+    _, evaluation, found = evaluated(tmp_path, entry("mine-named"))
     used = sum(found.used.values())
     assert used
     run(store(), evaluation.rules, evaluation.policy)
@@ -139,9 +139,9 @@ def test_a_second_evaluation_counts_anew(tmp_path: Path) -> None:
 
 
 def test_a_property_that_is_worse_than_the_accepted_severity_is_not_waived(tmp_path: Path) -> None:
-    document, *_ = judged(tmp_path, entry("mine-named", 'severity = "info"'))
+    document, *_ = evaluated(tmp_path, entry("mine-named", 'severity = "info"'))
     assert finding(document, "mine-named")["status"] == "fail"
-    document, *_ = judged(tmp_path, entry("mine-named", 'severity = "low"'))
+    document, *_ = evaluated(tmp_path, entry("mine-named", 'severity = "low"'))
     assert finding(document, "mine-named")["status"] == "waived"
 
 

@@ -184,7 +184,7 @@ def machine(ssh_from: str = "10.0.0.0/8") -> list[Json]:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RunResult:
     """How one night ended, and its findings document."""
 
     ended: Ended
@@ -196,14 +196,14 @@ class Told:
         return {name: count for name, count in self.document["changes"]["counts"].items() if count and name != "open"}
 
     def new(self) -> set[str]:
-        """The doors that are new, as `account: endpoint`."""
-        return {door(row) for row in self.document["exposures"] if row.get("new")}
+        """The endpoints that are new, as `account: endpoint`."""
+        return {endpoint(row) for row in self.document["exposures"] if row.get("new")}
 
     def listed(self, name: str) -> set[str]:
-        return {door(row) for row in self.document["changes"][name]}
+        return {endpoint(row) for row in self.document["changes"][name]}
 
 
-def door(row: Mapping[str, Any]) -> str:
+def endpoint(row: Mapping[str, Any]) -> str:
     name = row["resource"].rsplit("/", 1)[-1]
     return f"{name}: {row['endpoint']}" if row.get("endpoint") else f"{name}: {row['rule']}"
 
@@ -231,9 +231,9 @@ def _then(box: Sandbox, later: Sandbox) -> None:
     box.arm.read = read  # type: ignore[method-assign]
 
 
-def night(
+def scheduled_run(
     resources: list[Json], history: str, folder: Path, *words: str, later: Sandbox | None = None, **options: Any
-) -> Told:
+) -> RunResult:
     """One night's scan of these resources, with the options of the sandbox (refusals, overrides, faults).
 
     `later` answers from the first read on that is asked for a second time: what the second look sees.
@@ -245,7 +245,7 @@ def night(
             _then(box, later)
         given = ("scan", "--arm-endpoint", box.url, "--auth", "environment", "--out", out, "--history", history, *words)
         ended = twolocks(*given, env={"CI": "1", **box.environment()})
-    return Told(ended, json.loads(out.read_text()) if out.exists() else {})
+    return RunResult(ended, json.loads(out.read_text()) if out.exists() else {})
 
 
 __all__ = [
@@ -258,14 +258,14 @@ __all__ = [
     "Json",
     "Refusal",
     "ResponseOverrides",
-    "Told",
+    "RunResult",
     "closed",
     "container",
-    "door",
+    "endpoint",
     "machine",
-    "night",
     "public",
     "sandbox",
+    "scheduled_run",
     "served",
     "server",
     "storage",

@@ -129,8 +129,8 @@ def test_a_row_says_whether_it_is_new_and_since_when(noting: Made) -> None:
     writer, made = noting(items(exposure())), (exposure(), finding())
     writer.exposure(made[0])
     writer.finding(made[1])
-    [door], [fault] = written(writer).exposures, written(writer).findings
-    assert (door.new, door.since) == (False, MONDAY)
+    [endpoint], [fault] = written(writer).exposures, written(writer).findings
+    assert (endpoint.new, endpoint.since) == (False, MONDAY)
     assert (fault.new, fault.since) == (True, TUESDAY)
     assert writer.observation.items.keys() == items(*made).keys()
 
@@ -140,16 +140,16 @@ def test_what_is_accepted_is_never_new(noting: Made, state: str) -> None:
     writer = noting({})
     writer.exposure(exposure(state=state))
     writer.finding(finding(status="waived"))
-    [door], [fault] = written(writer).exposures, written(writer).findings
-    assert (door.new, fault.new) == (False, False)
-    assert (door.since, fault.since) == (TUESDAY, TUESDAY)
+    [endpoint], [fault] = written(writer).exposures, written(writer).findings
+    assert (endpoint.new, fault.new) == (False, False)
+    assert (endpoint.since, fault.since) == (TUESDAY, TUESDAY)
 
 
-def test_what_nobody_looked_for_before_is_not_new(noting: Made) -> None:
+def test_what_was_not_evaluated_before_is_not_new(noting: Made) -> None:
     writer = noting({}, lambda *_: False)
     writer.exposure(exposure())
-    [door] = written(writer).exposures
-    assert (door.new, door.since) == (False, TUESDAY)
+    [endpoint] = written(writer).exposures
+    assert (endpoint.new, endpoint.since) == (False, TUESDAY)
 
 
 def test_before_is_asked_for_the_type_or_the_first_id_of_the_rule(noting: Made) -> None:
@@ -170,9 +170,9 @@ def test_what_does_not_stand_is_neither_old_nor_new(noting: Made) -> None:
     for row in (exposure(state="closed"), exposure(severity=None, worst="high")):
         writer.exposure(row)
     writer.finding(finding(status="unknown"))
-    doors, [fault] = written(writer).exposures, written(writer).findings
-    assert len(doors) == 2
-    assert [*(row.new for row in doors), fault.new] == [msgspec.UNSET] * 3
+    endpoints, [fault] = written(writer).exposures, written(writer).findings
+    assert len(endpoints) == 2
+    assert [*(row.new for row in endpoints), fault.new] == [msgspec.UNSET] * 3
     assert len(writer.observation.closed) == 1
     assert len(writer.observation.inconclusive) == 1
 
@@ -193,16 +193,16 @@ def test_passes_and_resources_are_seen_and_counted(noting: Made) -> None:
 
 
 def test_a_scan_that_remembers_writes_every_row_into_its_document(noting: Made) -> None:
-    writer, door, fault = noting({}), exposure(), finding()
+    writer, endpoint, fault = noting({}), exposure(), finding()
     row = ResourceRow(type="", name="st", location="", subscription=SUB, resource_group="", tags={}, parent=None)
-    writer.exposure(door)
+    writer.exposure(endpoint)
     writer.finding(fault)
     writer.resource(account("st"), row)
     writer.passed(account("st"), ["purge"])
     writer.not_applicable(account("st"), {"anonymous": "it has none"})
     made = written(writer)
     new = {"new": True, "since": TUESDAY}
-    assert made.exposures == [msgspec.structs.replace(door, **new)]
+    assert made.exposures == [msgspec.structs.replace(endpoint, **new)]
     assert made.findings == [msgspec.structs.replace(fault, **new)]
     assert made.resources == {account("st"): row}
     assert made.passed == {account("st"): ["purge"]}
@@ -228,20 +228,20 @@ def test_a_type_is_looked_at_where_a_lock_rule_is_on_and_its_endpoints_are_read(
     assert (off.types, off.rules) == (frozenset(), {"http", "purge", "bare"})
 
 
-def test_a_subscription_that_is_not_seen_was_not_looked_at() -> None:
-    night = snapshot((SUB.upper(), "partial"), (OTHER, "none"))
-    assert remember.visible_subscriptions(night) == {SUB}
+def test_a_subscription_that_is_not_visible_was_not_looked_at() -> None:
+    scheduled_run = snapshot((SUB.upper(), "partial"), (OTHER, "none"))
+    assert remember.visible_subscriptions(scheduled_run) == {SUB}
     last = last_scan(MONDAY, "t", SUB, OTHER)
-    at = remember.coverage(night, rules(), Baseline(last=last))
+    at = remember.coverage(scheduled_run, rules(), Baseline(last=last))
     assert (at.subscriptions, at.previous_subscriptions, at.unfiltered) == ({SUB}, {SUB, OTHER}, True)
-    assert remember.coverage(night, rules(), Baseline()).previous_subscriptions == frozenset()
+    assert remember.coverage(scheduled_run, rules(), Baseline()).previous_subscriptions == frozenset()
 
 
 @pytest.mark.parametrize("part", [{"resources": [account("st")]}, {"groups": ["rg"]}, {"tags": ["a=b"]}])
 def test_a_part_is_not_the_whole_and_fixes_nothing_that_it_did_not_see(part: dict[str, Any]) -> None:
-    night = snapshot(reads=[(STORES, "list")], **part)
-    assert not remember.coverage(night, rules(), Baseline()).unfiltered
-    assert not remember.gone_by_lists(night)(account("st"))
+    scheduled_run = snapshot(reads=[(STORES, "list")], **part)
+    assert not remember.coverage(scheduled_run, rules(), Baseline()).unfiltered
+    assert not remember.gone_by_lists(scheduled_run)(account("st"))
 
 
 @pytest.mark.parametrize(
@@ -264,20 +264,20 @@ def test_silence_fixes_what_was_asked_for_as_a_whole_and_nothing_outside_it(
     assert len(found.changed) == len(fixed)
 
 
-def test_gone_is_what_arm_listed_in_a_subscription_that_is_seen_in_full() -> None:
+def test_gone_is_what_arm_listed_in_a_subscription_that_is_fully_visible() -> None:
     full = snapshot(reads=[(STORES.upper(), "list")])
     assert remember.gone_by_lists(full)(account("st").upper())
     assert remember.gone_by_lists(full)(container("a"))
     assert not remember.gone_by_lists(full)(account("st", OTHER))
     assert not remember.gone_by_lists(full)(f"{STORES.replace('/providers', '/resourceGroups/rg/providers')}2/x")
-    for night in (
+    for scheduled_run in (
         snapshot((SUB, "partial"), reads=[(STORES, "list")]),
         snapshot(reads=[(STORES, "graph")]),
         snapshot(reads=[(NETWORKS, "list")]),
         snapshot(reads=[(STORES, "list")], live=False),
         snapshot((OTHER, "full"), reads=[(STORES, "list")]),
     ):
-        assert not remember.gone_by_lists(night)(account("st"))
+        assert not remember.gone_by_lists(scheduled_run)(account("st"))
 
 
 @pytest.mark.parametrize(
@@ -296,8 +296,8 @@ def test_what_was_asked_for_is_one_line(given: dict[str, Any], line: str) -> Non
 
 
 def test_a_file_of_a_part_is_another_selection_than_the_whole() -> None:
-    night = snapshot(resources=[account("st")], groups=["Rg"], tags=["E=Prod"])
-    assert remember.selection(settings(**{"from": "x"}), night) == (
+    scheduled_run = snapshot(resources=[account("st")], groups=["Rg"], tags=["E=Prod"])
+    assert remember.selection(settings(**{"from": "x"}), scheduled_run) == (
         f"from {SUB} resource={account('st').lower()} resource-group=rg tag=e=prod"
     )
 
@@ -340,7 +340,7 @@ def test_what_is_new_and_critical_is_looked_at_again_and_less_is_not() -> None:
     assert to_verify(known, observed(known, [exposure(severity="critical")])) == []
 
 
-def test_what_was_not_seen_is_looked_at_again_also_where_it_was_lost_before() -> None:
+def test_what_was_not_visible_is_looked_at_again_also_where_it_was_lost_before() -> None:
     known = items(exposure())
     assert to_verify(known, observed(known, resources=[])) == [account("st")]
     lost = edit(known, visible=False)
@@ -376,14 +376,14 @@ def ids(store: Store) -> set[str]:
     return {line.resource["id"] for line in store.decoded() if line.resource is not None}
 
 
-def test_a_second_look_that_read_all_is_taken() -> None:
+def test_a_re_verification_that_read_all_is_taken() -> None:
     first = looks(bodies=[account("a"), container("x", "a"), account("b")])
     made, verified = reverify.merged(first, looks(bodies=[account("a")]), [account("a"), account("b")], frozenset())
     assert ids(made) == {account("a"), account("b")}
     assert verified == Reverification()
 
 
-def test_what_the_second_look_could_not_read_stays_as_it_was_and_is_not_confirmed() -> None:
+def test_what_the_re_verification_could_not_read_stays_as_it_was_and_is_not_confirmed() -> None:
     first = looks(bodies=[account("a"), container("x", "a"), account("b"), container("y", "b")])
     second = looks(f"{account('a')}/blobServices/default/containers", bodies=[account("a"), account("b")])
     made, verified = reverify.merged(first, second, [account("a"), account("b")], frozenset())
@@ -450,15 +450,15 @@ def test_networks_make_the_endpoints_of_those_types_whose_ports_have_paths() -> 
     assert not networked(account("st"))
 
 
-def test_a_subscription_that_is_shown_no_more_and_what_no_second_look_could_read_are_missing() -> None:
+def test_a_subscription_that_is_shown_no_more_and_what_no_re_verification_could_read_are_missing() -> None:
     verified = Reverification(gaps=(Gap(account("a"), 403, "AuthorizationFailed"),))
-    night = snapshot((SUB.upper(), "full"))
+    scheduled_run = snapshot((SUB.upper(), "full"))
     lost = Gap(f"/subscriptions/{OTHER}", 0, LOST)
     last = last_scan(MONDAY, "t", SUB, OTHER)
     previous = Baseline(last=last).previous_subscriptions
-    assert reverify.history_gaps(previous, night, verified) == [lost, *verified.gaps]
-    assert reverify.history_gaps({SUB}, night, Reverification()) == []
-    assert reverify.history_gaps(frozenset(), night, verified) == [*verified.gaps]
+    assert reverify.history_gaps(previous, scheduled_run, verified) == [lost, *verified.gaps]
+    assert reverify.history_gaps({SUB}, scheduled_run, Reverification()) == []
+    assert reverify.history_gaps(frozenset(), scheduled_run, verified) == [*verified.gaps]
 
 
 def test_what_arm_says_is_gone_is_out_and_gone() -> None:
@@ -471,7 +471,7 @@ def test_what_arm_says_is_gone_is_out_and_gone() -> None:
 # What is told
 
 
-def told(found: Changes, seen: Any, past: Baseline) -> Any:
+def reported(found: Changes, seen: Any, past: Baseline) -> Any:
     return remember.changes_row(found, past, seen, confirmed=True, notes=["n"], trend=[])
 
 
@@ -479,7 +479,7 @@ def test_the_row_of_changes_counts_what_counts() -> None:
     known = items(exposure(), exposure(endpoint="file"), finding(), finding(rule="anonymous", category="network"))
     rows = [exposure(endpoint="table"), exposure(endpoint="queue", state="waived"), exposure(severity="critical")]
     seen = observed(known, [*rows, finding(status="unknown"), finding(container("a"), "anonymous", category="network")])
-    row = told(changed(known, seen), seen, Baseline(known, always, last_scan(MONDAY, "t", SUB)))
+    row = reported(changed(known, seen), seen, Baseline(known, always, last_scan(MONDAY, "t", SUB)))
     assert {name: count for name, count in row.counts.items() if count} == {
         "new": 1,
         "worse": 1,
@@ -495,11 +495,11 @@ def test_the_row_of_changes_counts_what_counts() -> None:
 
 def test_a_baseline_is_a_scan_before_which_nothing_is_known() -> None:
     seen = observed({})
-    assert (told(Changes(), seen, Baseline()).baseline, told(Changes(), seen, Baseline()).since) == (True, None)
+    assert (reported(Changes(), seen, Baseline()).baseline, reported(Changes(), seen, Baseline()).since) == (True, None)
     known = items(exposure(), taken=MONDAY) | items(finding(), taken=TUESDAY)
-    row = told(Changes(), seen, Baseline(known))
+    row = reported(Changes(), seen, Baseline(known))
     assert (row.baseline, row.since) == (False, TUESDAY)
-    assert not told(Changes(), seen, Baseline(last=last_scan(MONDAY, "t"))).baseline
+    assert not reported(Changes(), seen, Baseline(last=last_scan(MONDAY, "t"))).baseline
 
 
 def test_what_another_scan_added_meanwhile_stays_as_that_one_left_it() -> None:
@@ -525,7 +525,7 @@ def test_an_older_file_fixes_and_dates_nothing_that_a_later_scan_saw() -> None:
     assert (found.changed, found.unchanged, found.superseded) == ([], [], 2)
 
 
-def test_a_file_of_the_very_time_or_later_is_judged_as_any_scan() -> None:
+def test_a_file_of_the_very_time_or_later_is_evaluated_as_any_scan() -> None:
     known = items(exposure(), finding(), taken=MONDAY)
     for taken in (MONDAY, TUESDAY):
         found = from_file(known, observed(known, [finding(), exposure(endpoint="file")], taken=taken))
@@ -535,8 +535,8 @@ def test_a_file_of_the_very_time_or_later_is_judged_as_any_scan() -> None:
 
 def test_an_older_file_still_says_what_no_later_scan_looked_at() -> None:
     known = items(exposure(account("st", OTHER)), taken=TUESDAY) | items(exposure(), taken=MONDAY)
-    door = exposure(account("st", OTHER), severity="critical", auth="anonymous")
-    seen = observed(known, [door, exposure(endpoint="file")], taken=MONDAY)
+    endpoint = exposure(account("st", OTHER), severity="critical", auth="anonymous")
+    seen = observed(known, [endpoint, exposure(endpoint="file")], taken=MONDAY)
     found = from_file(known, seen)
     assert sorted((each.kind, each.item.endpoint) for each in found.changed) == [("fixed", "blob"), ("new", "file")]
     assert found.superseded == 1

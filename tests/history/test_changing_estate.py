@@ -13,14 +13,14 @@ from tests.history.changing_estate import (
     Json,
     Refusal,
     ResponseOverrides,
-    Told,
+    RunResult,
     closed,
     container,
-    door,
+    endpoint,
     machine,
-    night,
     public,
     sandbox,
+    scheduled_run,
     server,
     storage,
 )
@@ -43,7 +43,7 @@ class Planted:
     what: str
     estate: list[Json]
     new: set[str] = field(default_factory=set)
-    told: dict[str, set[str]] = field(default_factory=dict)
+    reported: dict[str, set[str]] = field(default_factory=dict)
     code: int = 0
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -57,7 +57,7 @@ def estate(*more: Json, addresses: Any = None, ssh: str = "10.0.0.0/8") -> list[
 EXPORT = container("eksport")
 PRIVATE = container("eksport", "None")
 SECOND = storage(public("stny"), container("bilder", above=f"{STORAGE}/stny/blobServices/default/containers"))
-DOORS = {f"stny: {endpoint}" for endpoint in ("blob", "blob/bilder", "dfs", "file", "queue", "table")}
+ENDPOINTS = {f"stny: {endpoint}" for endpoint in ("blob", "blob/bilder", "dfs", "file", "queue", "table")}
 HIDDEN = ResponseOverrides(absent_from_graph=(SERVER,))
 
 NIGHTS = [
@@ -73,20 +73,20 @@ NIGHTS = [
     Planted(
         "open again; SSH is closed",
         estate(EXPORT),
-        told={"reopened": {"stjournal: blob/eksport"}, "fixed": {"vm-hopp: tcp/22"}},
+        reported={"reopened": {"stjournal: blob/eksport"}, "fixed": {"vm-hopp: tcp/22"}},
         code=1,
     ),
     Planted(
         "a new account; the container is gone; the server lets everybody in",
         [*estate(addresses=EVERYWHERE), *SECOND],
-        DOORS,
+        ENDPOINTS,
         {"fixed": {"stjournal: blob/eksport"}, "worse": {"sqlfag: tds"}},
         code=1,
     ),
     Planted(
         "the containers may not be read, and Resource Graph has lost the server",
         [*estate(addresses=EVERYWHERE), *SECOND],
-        told={"unseen": {"stjournal: blob/scans", "stny: blob/bilder"}},
+        reported={"unseen": {"stjournal: blob/scans", "stny: blob/bilder"}},
         code=3,
         options={"refusals": [REFUSED, Refusal(path="*/blobservices/default/containers")], "overrides": HIDDEN},
     ),
@@ -94,24 +94,24 @@ NIGHTS = [
     Planted(
         "the new account is deleted; the server is closed to all but one",
         estate(),
-        told={"fixed": DOORS, "better": {"sqlfag: tds"}},
+        reported={"fixed": ENDPOINTS, "better": {"sqlfag: tds"}},
     ),
     Planted("the same", estate()),
 ]
 
 
 def test_nothing_of_the_estate_is_undecided_but_the_refused_read(tmp_path: Path) -> None:
-    told = night(estate(), str(tmp_path / "history.db"), tmp_path, refusals=[REFUSED])
-    assert [gap["url"].split("/")[8] for gap in told.document["gaps"]] == ["stlukket"]
-    assert {row["resource"].split("/")[8] for row in told.document["findings"] if row["status"] == "unknown"} == {
+    reported = scheduled_run(estate(), str(tmp_path / "history.db"), tmp_path, refusals=[REFUSED])
+    assert [gap["url"].split("/")[8] for gap in reported.document["gaps"]] == ["stlukket"]
+    assert {row["resource"].split("/")[8] for row in reported.document["findings"] if row["status"] == "unknown"} == {
         "stlukket"
     }
 
 
-def test_the_gap_is_accepted_or_the_night_is_incomplete(tmp_path: Path) -> None:
+def test_the_gap_is_accepted_or_the_scan_is_incomplete(tmp_path: Path) -> None:
     history, words = str(tmp_path / "history.db"), ("--fail-on", "new:high")
-    assert night(estate(), history, tmp_path, *words, refusals=[REFUSED]).ended.code == 3
-    assert night(estate(), history, tmp_path, *words, *accepted(tmp_path), refusals=[REFUSED]).ended.code == 0
+    assert scheduled_run(estate(), history, tmp_path, *words, refusals=[REFUSED]).ended.code == 3
+    assert scheduled_run(estate(), history, tmp_path, *words, *accepted(tmp_path), refusals=[REFUSED]).ended.code == 0
 
 
 def accepted(folder: Path) -> tuple[str, ...]:
@@ -124,28 +124,28 @@ def accepted(folder: Path) -> tuple[str, ...]:
 def ten_nights(history: str, folder: Path) -> None:
     """The baseline and what follows it; every night is what was planted, and nothing else."""
     words = ("--fail-on", "new:high", *accepted(folder))
-    first = night(estate(), history, folder, *words, refusals=[REFUSED])
+    first = scheduled_run(estate(), history, folder, *words, refusals=[REFUSED])
     assert first.ended.code == 0, first.ended.err
     assert first.document["changes"]["baseline"]
     assert first.new() == set()
     assert {row["state"] for row in first.document["exposures"]} == {"open", "closed"}, "it is no empty baseline"
     for planted in NIGHTS:
-        told = night(planted.estate, history, folder, *words, **{"refusals": [REFUSED], **planted.options})
-        check(planted, told)
+        reported = scheduled_run(planted.estate, history, folder, *words, **{"refusals": [REFUSED], **planted.options})
+        check(planted, reported)
 
 
-def check(planted: Planted, told: Told) -> None:
-    what = f"{planted.what}: {told.document['changes']}"
-    assert told.new() == planted.new, what
-    mine = {name: locks(told, name) for name in ("reopened", "worse", "better", "fixed", "unseen")}
-    assert {name: doors for name, doors in mine.items() if doors} == planted.told, what
-    assert told.ended.code == planted.code, f"{planted.what}: {told.ended.err}"
-    assert told.document["changes"]["confirmed"]
+def check(planted: Planted, reported: RunResult) -> None:
+    what = f"{planted.what}: {reported.document['changes']}"
+    assert reported.new() == planted.new, what
+    mine = {name: locks(reported, name) for name in ("reopened", "worse", "better", "fixed", "unseen")}
+    assert {name: endpoints for name, endpoints in mine.items() if endpoints} == planted.reported, what
+    assert reported.ended.code == planted.code, f"{planted.what}: {reported.ended.err}"
+    assert reported.document["changes"]["confirmed"]
 
 
-def locks(told: Told, name: str) -> set[str]:
+def locks(reported: RunResult, name: str) -> set[str]:
     """The exposures of a list; findings that stand beside them are counted by other tests."""
-    return {door(row) for row in told.document["changes"][name] if row["kind"] == "exposure"}
+    return {endpoint(row) for row in reported.document["changes"][name] if row["kind"] == "exposure"}
 
 
 def test_rules_that_look_up_a_refused_list_hang_on_its_gap(tmp_path: Path) -> None:
@@ -154,93 +154,96 @@ def test_rules_that_look_up_a_refused_list_hang_on_its_gap(tmp_path: Path) -> No
     soon, waivers = (datetime.now(UTC) + timedelta(days=9)).date(), tmp_path / "waivers.toml"
     waivers.write_text(GAP.format(expires=soon).replace(URL, "*SecurityPerimeters*"))
     mine = [*estate(), *storage(closed("starkiv"))]
-    told = night(mine, history, tmp_path, "--fail-on", "new:high", grants=[login])
-    undecided = [row for row in told.document["findings"] if row["status"] == "unknown"]
+    reported = scheduled_run(mine, history, tmp_path, "--fail-on", "new:high", grants=[login])
+    undecided = [row for row in reported.document["findings"] if row["status"] == "unknown"]
     assert undecided
     assert all(row["gaps"] for row in undecided), "each names the read that is missing"
     words = ("--fail-on", "new:high", "--waivers", str(waivers))
-    assert [told.ended.code, night(mine, history, tmp_path, *words, grants=[login]).ended.code] == [3, 0]
+    assert [reported.ended.code, scheduled_run(mine, history, tmp_path, *words, grants=[login]).ended.code] == [3, 0]
 
 
-def second_look(tmp_path: Path, before: list[Json], first: list[Json], second: list[Json], **options: Any) -> Told:
+def second_look(tmp_path: Path, before: list[Json], first: list[Json], second: list[Json], **options: Any) -> RunResult:
     """The night after `before` in which the estate is one thing at first and another thing at the second look."""
     history = str(tmp_path / "history.db")
-    night(before, history, tmp_path)
-    return night(first, history, tmp_path, "--fail-on", "new:high", later=sandbox(second, **options))
+    scheduled_run(before, history, tmp_path)
+    return scheduled_run(first, history, tmp_path, "--fail-on", "new:high", later=sandbox(second, **options))
 
 
-def test_a_door_that_is_shut_again_at_the_second_look_is_not_told(tmp_path: Path) -> None:
-    told = second_look(tmp_path, estate(), estate(EXPORT), estate(PRIVATE))
-    assert (told.new(), told.counts, told.ended.code) == (set(), {}, 0)
+def test_an_endpoint_that_is_closed_again_at_the_re_verification_is_not_reported(tmp_path: Path) -> None:
+    reported = second_look(tmp_path, estate(), estate(EXPORT), estate(PRIVATE))
+    assert (reported.new(), reported.counts, reported.ended.code) == (set(), {}, 0)
     assert "eksport" not in {
-        row["endpoint"].rpartition("/")[2] for row in told.document["exposures"] if row["severity"]
+        row["endpoint"].rpartition("/")[2] for row in reported.document["exposures"] if row["severity"]
     }
 
 
-def test_just_in_time_access_that_has_ended_is_not_told(tmp_path: Path) -> None:
-    told = second_look(tmp_path, estate(), [*estate(ssh="Internet"), *SECOND], [*estate(), *SECOND])
-    assert told.new() == DOORS
-    assert not any(row["severity"] for row in told.document["exposures"] if "vm-hopp" in row["resource"])
+def test_just_in_time_access_that_has_ended_is_not_reported(tmp_path: Path) -> None:
+    reported = second_look(tmp_path, estate(), [*estate(ssh="Internet"), *SECOND], [*estate(), *SECOND])
+    assert reported.new() == ENDPOINTS
+    assert not any(row["severity"] for row in reported.document["exposures"] if "vm-hopp" in row["resource"])
 
 
-def test_a_door_that_is_open_at_the_second_look_is_not_fixed(tmp_path: Path) -> None:
-    told = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(EXPORT))
-    assert (told.counts, told.ended.code) == ({}, 0)
+def test_an_endpoint_that_is_open_at_the_re_verification_is_not_fixed(tmp_path: Path) -> None:
+    reported = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(EXPORT))
+    assert (reported.counts, reported.ended.code) == ({}, 0)
     assert [
-        row["since"] < told.document["scan"]["taken"]
-        for row in told.document["exposures"]
+        row["since"] < reported.document["scan"]["taken"]
+        for row in reported.document["exposures"]
         if "eksport" in row["endpoint"]
     ]
 
 
 def test_what_cannot_be_looked_at_again_is_not_fixed(tmp_path: Path) -> None:
     refused = Refusal(path="*/stjournal*")
-    told = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(PRIVATE), refusals=[refused])
-    assert told.listed("unseen") == {"stjournal: blob/eksport"}
-    assert told.document["changes"]["unseen"][0]["why"] == "re-verification could not read it"
+    reported = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(PRIVATE), refusals=[refused])
+    assert reported.listed("unseen") == {"stjournal: blob/eksport"}
+    assert reported.document["changes"]["unseen"][0]["why"] == "re-verification could not read it"
 
 
 def test_networks_that_cannot_be_read_again_fix_nothing(tmp_path: Path) -> None:
     refused = Refusal(action="Microsoft.Network/networkSecurityGroups/read")
-    told = second_look(tmp_path, estate(ssh="Internet"), estate(), estate(), refusals=[refused])
-    assert told.listed("unseen") == {"vm-hopp: tcp/22"}
+    reported = second_look(tmp_path, estate(ssh="Internet"), estate(), estate(), refusals=[refused])
+    assert reported.listed("unseen") == {"vm-hopp: tcp/22"}
     assert (
-        "re-verification could not read the networks, so nothing counts as fixed" in told.document["changes"]["notes"]
+        "re-verification could not read the networks, so nothing counts as fixed"
+        in reported.document["changes"]["notes"]
     )
 
 
 def test_a_resource_that_is_gone_is_fixed_and_one_that_only_resource_graph_lost_is_not(tmp_path: Path) -> None:
     whole = [*estate(), *SECOND]
-    told = second_look(tmp_path, whole, estate(), estate())
-    assert told.listed("fixed") >= DOORS
+    reported = second_look(tmp_path, whole, estate(), estate())
+    assert reported.listed("fixed") >= ENDPOINTS
     hidden = ResponseOverrides(absent_from_graph=tuple(each["id"] for each in SECOND))
     history = str(tmp_path / "other.db")
-    night(whole, history, tmp_path)
-    lost = night(whole, history, tmp_path, "--fail-on", "new:high", overrides=hidden)
+    scheduled_run(whole, history, tmp_path)
+    lost = scheduled_run(whole, history, tmp_path, "--fail-on", "new:high", overrides=hidden)
     assert (lost.counts, lost.ended.code) == ({}, 0)
 
 
 def test_only_some_rules_or_one_subscription_fix_nothing_of_the_others(tmp_path: Path) -> None:
     history = str(tmp_path / "history.db")
-    night([*estate(EXPORT), *SECOND], history, tmp_path)
-    told = night(estate(PRIVATE), history, tmp_path, "--fail-on", "new:high", "--only", "sql-*")
-    assert told.counts == {}
-    told = night(estate(PRIVATE), history, tmp_path, "--fail-on", "new:high", "--resource", SERVER)
-    assert told.counts == {}
-    told = night(estate(PRIVATE), history, tmp_path, "--fail-on", "new:high")
-    assert told.listed("fixed") >= {"stjournal: blob/eksport", *DOORS}
+    scheduled_run([*estate(EXPORT), *SECOND], history, tmp_path)
+    reported = scheduled_run(estate(PRIVATE), history, tmp_path, "--fail-on", "new:high", "--only", "sql-*")
+    assert reported.counts == {}
+    reported = scheduled_run(estate(PRIVATE), history, tmp_path, "--fail-on", "new:high", "--resource", SERVER)
+    assert reported.counts == {}
+    reported = scheduled_run(estate(PRIVATE), history, tmp_path, "--fail-on", "new:high")
+    assert reported.listed("fixed") >= {"stjournal: blob/eksport", *ENDPOINTS}
 
 
-def test_a_rule_that_was_not_judged_before_pages_nobody(tmp_path: Path) -> None:
+def test_a_rule_that_was_not_evaluated_before_pages_no_one(tmp_path: Path) -> None:
     history = str(tmp_path / "history.db")
-    night(estate(), history, tmp_path, "--only", "sql-*")
-    told = night(estate(), history, tmp_path, "--fail-on", "new:high", *accepted(tmp_path), refusals=[REFUSED])
-    assert told.new() == set()
-    assert told.counts["first_looked"] > 3
-    assert told.ended.code == 0
+    scheduled_run(estate(), history, tmp_path, "--only", "sql-*")
+    reported = scheduled_run(
+        estate(), history, tmp_path, "--fail-on", "new:high", *accepted(tmp_path), refusals=[REFUSED]
+    )
+    assert reported.new() == set()
+    assert reported.counts["first_looked"] > 3
+    assert reported.ended.code == 0
 
 
-def test_a_clock_that_goes_back_is_told(tmp_path: Path) -> None:
+def test_a_clock_that_goes_back_is_reported(tmp_path: Path) -> None:
     history = str(tmp_path / "history.db")
     late = snapshot(tmp_path / "late.jsonl", closed("stjournal"))
     text = late.read_text()

@@ -12,7 +12,7 @@ import pytest
 from scanner.history.database import revisions
 from scanner.history.items import Change, ChangeKind, Changes
 from scanner.history.store import History
-from tests.history.nights import OTHER, SUB, item, judge, scan, taken
+from tests.history.runs import OTHER, SUB, comparison_of, item, scan, taken
 from tests.history.server import LOCKED_OUT, Server
 from tests.terminals import twolocks
 
@@ -25,16 +25,16 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def nights() -> None:
+def runs() -> None:
     """Three nights: one opens, one is fixed, one gets worse, one is not seen."""
     with History.open(DB) as history:
-        history.record(scan(1, count=3), judge(1, [item(2, 1), item(3, 1), item(4, 1)]))
-        history.record(scan(2, count=3), judge(2, [item(2, 2), item(5, 2), item(4, 2)]))
+        history.record(scan(1, count=3), comparison_of(1, [item(2, 1), item(3, 1), item(4, 1)]))
+        history.record(scan(2, count=3), comparison_of(2, [item(2, 2), item(5, 2), item(4, 2)]))
         worse = item(2, 3, severity="critical", reach="internet", authentication="anonymous")
-        history.record(scan(3, SUB, OTHER, count=2), judge(3, [worse, item(5, 3)], closed=False))
+        history.record(scan(3, SUB, OTHER, count=2), comparison_of(3, [worse, item(5, 3)], closed=False))
 
 
-@pytest.mark.usefixtures("nights")
+@pytest.mark.usefixtures("runs")
 def test_list() -> None:
     ended = twolocks("history", "list", "--history", DB)
     assert ended.code == 0
@@ -46,7 +46,7 @@ def test_list() -> None:
     assert ended.err == "3 scans. Details: twolocks history show NUMBER\n"
 
 
-@pytest.mark.usefixtures("nights")
+@pytest.mark.usefixtures("runs")
 def test_list_as_json() -> None:
     found = json.loads(twolocks("history", "list", "--history", DB, "--format", "json").out)
     assert found[0] == {
@@ -74,11 +74,11 @@ def test_list_of_an_empty_history() -> None:
 
 def test_an_incomplete_scan_says_so() -> None:
     with History.open(DB) as history:
-        history.record(replace(scan(1), complete=False, undecided=6), judge(1, []))
+        history.record(replace(scan(1), complete=False, undecided=6), comparison_of(1, []))
     assert "\tnothing open\tincomplete, 6 inconclusive\t" in twolocks("history", "list", "--history", DB).out
 
 
-@pytest.mark.usefixtures("nights")
+@pytest.mark.usefixtures("runs")
 def test_show() -> None:
     ended = twolocks("history", "show", "--history", DB)
     assert ended.code == 0
@@ -99,9 +99,9 @@ def test_show() -> None:
 def test_counts_are_those_of_a_scan_and_of_one_age_the_worst_comes_first() -> None:
     lock = {"rule": "storage-network-unrestricted", "category": "network", "endpoint": "blob"}
     with History.open(DB) as history:
-        history.record(scan(1, count=2), judge(1, [item(4, 1), item(7, 1, **lock)]))
+        history.record(scan(1, count=2), comparison_of(1, [item(4, 1), item(7, 1, **lock)]))
         found = [item(4, 2), item(7, 2, **lock), item(2, 2, severity="low"), item(9, 2, **lock), item(6, 2)]
-        history.record(scan(2, count=4), judge(2, found))
+        history.record(scan(2, count=4), comparison_of(2, found))
     ended = twolocks("history", "show", "--history", DB)
     assert [line.split("\t")[:3] for line in ended.out.splitlines()] == [
         ["new", "high", "st00006: blob"],
@@ -123,7 +123,7 @@ def test_a_time_that_is_none_is_shown_as_it_is() -> None:
     assert twolocks("history", "show", "--history", DB).out.splitlines()[-1].endswith("\tsince last year")
 
 
-@pytest.mark.usefixtures("nights")
+@pytest.mark.usefixtures("runs")
 def test_show_as_json() -> None:
     found = json.loads(twolocks("history", "show", "3", "--history", DB, "--format", "json").out)
     assert sorted(found) == ["changes", "open", "scan"]
@@ -135,7 +135,7 @@ def test_show_as_json() -> None:
     assert found["open"][0]["title"] == "Anybody with a key can read all files"
 
 
-@pytest.mark.usefixtures("nights")
+@pytest.mark.usefixtures("runs")
 def test_diff() -> None:
     ended = twolocks("history", "diff", "1", "3", "--history", DB)
     assert [line.split("\t")[:3] for line in ended.out.splitlines()] == [
@@ -151,7 +151,7 @@ def test_diff() -> None:
     assert twolocks("history", "diff", "2", "2", "--history", DB).err.endswith(": no changes; 3 unchanged\n")
 
 
-@pytest.mark.usefixtures("nights")
+@pytest.mark.usefixtures("runs")
 def test_trend() -> None:
     ended = twolocks("history", "trend", "--history", DB)
     assert ended.out.splitlines() == [
@@ -162,14 +162,14 @@ def test_trend() -> None:
     assert found[2] == {"taken": taken(3), **counts}
 
 
-@pytest.mark.usefixtures("nights")
+@pytest.mark.usefixtures("runs")
 def test_a_terminal_gets_columns_and_the_trend_a_heading() -> None:
     lines = twolocks("history", "trend", "--history", DB, tty=True).out.splitlines()
     assert lines[0].split() == ["taken", "critical", "high", "medium", "low", "info", "inconclusive", "not", "assessed"]
     assert lines[1].split() == [taken(1), "0", "3", "0", "0", "0", "0", "-"]
 
 
-@pytest.mark.usefixtures("nights")
+@pytest.mark.usefixtures("runs")
 def test_prune() -> None:
     ended = twolocks("history", "prune", "--older-than", "1", "--history", DB)
     assert ended.code == 0
@@ -184,7 +184,7 @@ def test_prune() -> None:
     [((), "--older-than is not set"), (("--older-than", "0"), '"0" is not a number of days'),
      (("--older-than", "many"), '"many" is not a number'), (("--older-than", "9" * 30), "is not a number of days")],
 )  # fmt: skip
-@pytest.mark.usefixtures("nights")
+@pytest.mark.usefixtures("runs")
 def test_prune_needs_a_number_of_days(days: tuple[str, ...], what: str) -> None:
     ended = twolocks("history", "prune", *days, "--history", DB)
     assert ended.code == 2
@@ -192,7 +192,7 @@ def test_prune_needs_a_number_of_days(days: tuple[str, ...], what: str) -> None:
     assert "--older-than 400" in ended.err
 
 
-@pytest.mark.usefixtures("nights")
+@pytest.mark.usefixtures("runs")
 def test_export() -> None:
     ended = twolocks("history", "export", "--history", DB)
     rows = [json.loads(line) for line in ended.out.splitlines()]
@@ -228,7 +228,7 @@ def test_upgrade(server: Server) -> None:
 # Where the history is
 
 
-@pytest.mark.usefixtures("nights")
+@pytest.mark.usefixtures("runs")
 def test_one_setting_serves_the_scan_and_these_commands() -> None:
     for name in ("TWOLOCKS_HISTORY_HISTORY", "TWOLOCKS_SCAN_HISTORY"):
         assert len(twolocks("history", "list", env={name: DB}).out.splitlines()) == 3
@@ -259,8 +259,8 @@ def test_a_question_makes_no_file() -> None:
     assert not Path(DB).exists()
 
 
-@pytest.mark.usefixtures("nights")
-def test_what_is_wrong_with_a_scan_or_a_format_is_told() -> None:
+@pytest.mark.usefixtures("runs")
+def test_what_is_wrong_with_a_scan_or_a_format_is_reported() -> None:
     ended = twolocks("history", "show", "77", "--history", DB)
     assert ended.code == 2
     assert ended.err.startswith('error: the history has no scan "77"\n')
@@ -275,11 +275,11 @@ def test_a_password_of_a_variable_is_never_shown(server: Server, database: str) 
         assert "wrong-secret" not in ended.out + ended.err
 
 
-@pytest.mark.usefixtures("nights")
+@pytest.mark.usefixtures("runs")
 def test_a_name_from_azure_cannot_forge_a_line() -> None:
     with History.open(DB) as history:
         forged = item(8, 4, endpoint="a\n::error::\tb\u202e")
-        history.record(scan(4), judge(4, [forged], closed=False))
+        history.record(scan(4), comparison_of(4, [forged], closed=False))
     out = twolocks("history", "show", "--history", DB).out
     assert "st00008: a<U+000A>::error::<U+0009>b<U+202E>" in out
 

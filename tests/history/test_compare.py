@@ -160,7 +160,7 @@ def test_what_an_earlier_scan_would_have_seen_is_new() -> None:
 
 
 @pytest.mark.parametrize(("row", "word"), [(exposure(), TYPE), (finding(rule="renamed"), "plain-http")])
-def test_what_nobody_looked_for_before_is_told_apart(row: Row, word: str) -> None:
+def test_what_was_not_evaluated_before_is_distinguished(row: Row, word: str) -> None:
     asked = []
 
     def before(resource: str, word: str) -> bool:
@@ -247,7 +247,7 @@ def test_worse_and_better(was: Row, now: Row, news: str, why: str) -> None:
     assert change.was == known[change.item.key]
 
 
-def test_one_half_wider_and_the_other_stronger_is_neither_worse_nor_better() -> None:
+def test_one_lock_wider_and_the_other_stronger_is_neither_worse_nor_better() -> None:
     known = items(exposure(reach="azure", auth="anonymous"))
     found = changed(known, observed(known, [exposure(reach="internet", auth="shared")]))
     assert quiet(found)
@@ -302,7 +302,7 @@ def test_another_rule_that_is_undecided_keeps_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "doubt",
+    "possible",
     [
         finding(rule="anonymous", category="anonymous-access", status="unknown"),
         finding(container("x"), rule="anonymous", category="anonymous-access", status="error"),
@@ -310,9 +310,9 @@ def test_another_rule_that_is_undecided_keeps_nothing() -> None:
         exposure(endpoint="file", severity="low", worst="critical"),
     ],
 )
-def test_an_endpoint_that_is_not_listed_is_kept_while_a_lock_of_its_resource_is_in_doubt(doubt: Row) -> None:
+def test_an_endpoint_that_is_not_listed_is_kept_while_a_lock_of_its_resource_is_inconclusive(possible: Row) -> None:
     known = items(exposure(endpoint="blob/a"))
-    found = changed(known, observed(known, [doubt]))
+    found = changed(known, observed(known, [possible]))
     assert [change.kind for change in found.changed if change.item.endpoint == "blob/a"] == ["unseen"]
 
 
@@ -321,7 +321,7 @@ def test_a_child_that_is_gone_is_fixed() -> None:
     assert [(each.kind, each.why) for each in changed(known, observed(known)).changed] == [("fixed", "")] * 2
 
 
-def test_a_resource_that_was_not_seen_is_kept_unless_it_is_certain_that_it_is_gone() -> None:
+def test_a_resource_that_was_not_visible_is_kept_unless_it_is_certain_that_it_is_gone() -> None:
     known = items(exposure())
     nowhere = observed(known, resources=[])
     kept = one(changed(known, nowhere))
@@ -337,7 +337,7 @@ def test_what_was_lost_before_is_lost_quietly() -> None:
     assert found.unchanged == list(known.values())
 
 
-def test_nothing_is_fixed_where_the_second_look_failed() -> None:
+def test_nothing_is_fixed_where_the_re_verification_failed() -> None:
     known = items(exposure(), finding())
     seen = observed(known, [exposure(severity=None, state="closed")], passed=[(account("st"), "plain-http")])
     found = changed(known, seen, is_unconfirmed=lambda _: True)
@@ -378,7 +378,7 @@ def test_a_subscription_that_vanished_is_lost_not_fixed() -> None:
     assert [each.kind for each in changed(known, observed(known, resources=[]), looked).changed] == ["unseen"] * 2
 
 
-def test_a_filtered_scan_judges_only_the_resources_that_it_saw() -> None:
+def test_a_filtered_scan_evaluates_only_the_resources_that_it_saw() -> None:
     known = items(finding(account("st")), finding(account("other")))
     looked = ScanCoverage({SUB}, {"plain-http"}, {TYPE}, unfiltered=False)
     change = one(changed(known, observed(known), looked))
@@ -445,7 +445,7 @@ def test_paging_counts_exposures_and_findings_that_no_exposure_shows() -> None:
     assert len(found.of(ChangeKind.new, ChangeKind.fixed)) == 4
 
 
-def test_fixed_and_better_page_nobody() -> None:
+def test_fixed_and_better_page_no_one() -> None:
     known = items(exposure(), exposure(endpoint="file"))
     assert not changed(known, observed(known, [exposure(severity="low", auth="identity")])).alerts()
 
@@ -535,14 +535,14 @@ def test_what_is_closed_or_has_no_cell_does_not_stand() -> None:
         assert ("exposure", row.fingerprint) in observed(known, [row]).closed
 
 
-def test_a_doubt_below_a_subscription_keeps_what_lies_below_it() -> None:
+def test_a_gap_below_a_subscription_keeps_what_lies_below_it() -> None:
     plan = f"/subscriptions/{SUB}/providers/Microsoft.Security/pricings/arm"
     known = items(
         exposure(f"{plan}/extensions/x"), exposure(f"/subscriptions/{SUB}/providers/Microsoft.Security/pricings/vm")
     )
-    doubt = finding(plan, rule="anonymous", category="network", status="unknown")
+    possible = finding(plan, rule="anonymous", category="network", status="unknown")
     at = ScanCoverage({SUB}, set(), {"microsoft.security/pricings/extensions", "microsoft.security/pricings"})
-    found = changed(known, observed(known, [doubt], resources=[item.resource for item in known.values()]), at)
+    found = changed(known, observed(known, [possible], resources=[item.resource for item in known.values()]), at)
     assert {each.item.resource.rpartition("/")[2]: each.kind for each in found.changed} == {
         "x": "unseen",
         "vm": "fixed",
@@ -667,7 +667,7 @@ def test_a_scan_compared_with_itself_changes_nothing(rows: list[Row], seen: set[
 
 @some
 @given(estates, estates, resources, looks)
-def test_what_changed_is_told_once(first: list[Row], then: list[Row], seen: set[str], looked: ScanCoverage) -> None:
+def test_what_changed_is_reported_once(first: list[Row], then: list[Row], seen: set[str], looked: ScanCoverage) -> None:
     known = items(*first)
     later = after(known, changed(known, observed(known, then, resources=seen), looked))
     assert quiet(changed(later, observed(later, then, resources=seen), looked))

@@ -85,17 +85,17 @@ def test_the_same_counts_what_stands_open_and_is_no_lock_finding() -> None:
 
 
 @pytest.mark.parametrize(
-    "doubt",
+    "possible",
     [
         [exposure(severity="low", worst="high"), exposure(endpoint="file", severity=None, state="closed")],
         [exposure(endpoint="file", severity=None, worst="high", state="closed")],
         [finding(rule="keys", category="authentication", status="unknown")],
     ],
 )
-def test_what_could_not_be_decided_before_is_new_and_says_so(doubt: list[Row]) -> None:
-    now: list[Row] = [row for row in doubt if isinstance(row, ExposureRow) and row.severity]
+def test_what_could_not_be_decided_before_is_new_and_says_so(possible: list[Row]) -> None:
+    now: list[Row] = [row for row in possible if isinstance(row, ExposureRow) and row.severity]
     now.append(exposure(endpoint="file"))
-    made = differ(document(*doubt), document(*now))
+    made = differ(document(*possible), document(*now))
     assert said(made.new) == [("file", "it was inconclusive before")]
 
 
@@ -106,13 +106,13 @@ def test_a_finding_that_could_not_be_decided_before_is_new_and_says_so() -> None
     assert said(differ(closed, document(exposure(), finding())).new) == [("blob", ""), ("plain-http", "")]
 
 
-def test_what_is_not_accepted_any_more_says_so_also_where_a_lock_was_in_doubt() -> None:
-    doubt = finding(rule="keys", category="authentication", status="unknown")
-    made = differ(document(exposure(state="waived"), doubt), document(exposure(), doubt))
+def test_what_is_not_accepted_any_more_says_so_also_where_a_lock_was_inconclusive() -> None:
+    possible = finding(rule="keys", category="authentication", status="unknown")
+    made = differ(document(exposure(state="waived"), possible), document(exposure(), possible))
     assert said(made.new) == [("blob", "it is no longer accepted")]
 
 
-def test_what_is_judged_for_the_first_time_says_nothing_of_before() -> None:
+def test_what_is_evaluated_for_the_first_time_says_nothing_of_before() -> None:
     old = document(finding(rule="keys", category="authentication", status="unknown"), rules=["keys"])
     assert said(differ(old, document(finding())).first_judged) == [("plain-http", "")]
 
@@ -142,14 +142,14 @@ def test_what_vanished_stood_open_and_counts() -> None:
     ]
 
 
-def test_what_is_told_already_did_not_vanish() -> None:
+def test_what_is_reported_already_did_not_vanish() -> None:
     old = document(exposure(), exposure(endpoint="file"), finding())
     new = document(exposure(endpoint="file", severity="critical", auth="anonymous"), finding(status="unknown"))
     made = differ(old, new)
     assert {name: count for name, count in made.counts.items() if count} == {"fixed": 1, "changed": 1, "unknown": 1}
 
 
-def test_a_subscription_of_which_nothing_is_seen_fixes_nothing_and_was_never_looked_at() -> None:
+def test_a_subscription_without_visibility_fixes_nothing_and_was_never_looked_at() -> None:
     open, nothing = document(exposure(), finding()), document(view="none")
     made = differ(open, nothing)
     assert made.fixed == []

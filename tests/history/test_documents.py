@@ -45,7 +45,7 @@ def compare(old: str, new: str, *words: str) -> tuple[Json, Ended]:
     return json.loads(ended.out), ended
 
 
-def doors(rows: list[Json]) -> set[str]:
+def endpoints(rows: list[Json]) -> set[str]:
     return {f"{row['resource'].rsplit('/', 1)[-1]}: {row['endpoint'] or row['rule']}" for row in rows}
 
 
@@ -55,8 +55,8 @@ def keyed(name: str, **more: Any) -> Json:
 
 
 def test_a_file_and_itself_do_not_differ() -> None:
-    night = taken("night.jsonl", keyed("stjournal"), closed("starkiv"))
-    found, _ = compare(night, night)
+    scheduled_run = taken("night.jsonl", keyed("stjournal"), closed("starkiv"))
+    found, _ = compare(scheduled_run, scheduled_run)
     assert {name: rows for name, rows in found.items() if isinstance(rows, list) and rows and name != "notes"} == {}
     assert found["same"] > 0
 
@@ -66,10 +66,10 @@ def test_new_fixed_and_changed() -> None:
     old = taken("old.jsonl", keyed("stto"), closed("stny"), keyed("stfire", networkAcls=one))
     new = taken("new.jsonl", closed("stto"), keyed("stny"), keyed("stfire"))
     found, _ = compare(old, new)
-    assert "stny: file" in doors(found["new"])
-    assert all(door.startswith("stny") for door in doors(found["new"]))
-    assert "stto: file" in doors(found["fixed"])
-    assert all(door.startswith("stto") for door in doors(found["fixed"]))
+    assert "stny: file" in endpoints(found["new"])
+    assert all(endpoint.startswith("stny") for endpoint in endpoints(found["new"]))
+    assert "stto: file" in endpoints(found["fixed"])
+    assert all(endpoint.startswith("stto") for endpoint in endpoints(found["fixed"]))
     why = {row["endpoint"]: row["why"] for row in found["changed"]}
     assert why["file"] == "medium -> high, reach selected -> internet"
     back, _ = compare(new, old)
@@ -80,12 +80,12 @@ def test_a_resource_that_is_not_there_is_vanished_and_not_fixed() -> None:
     old, new = taken("old.jsonl", keyed("stto"), closed("stx")), taken("new.jsonl", closed("stx"))
     found, _ = compare(old, new)
     assert found["fixed"] == []
-    assert "stto: file" in doors(found["vanished"])
+    assert "stto: file" in endpoints(found["vanished"])
     assert {row["why"] for row in found["vanished"]} == {"its resource is not in the new file"}
     assert found["vanished_resources"] == [f"{STORAGE}/stto"]
     back, _ = compare(new, old)
     assert back["appeared_resources"] == [f"{STORAGE}/stto"]
-    assert "stto: file" in doors(back["new"])
+    assert "stto: file" in endpoints(back["new"])
 
 
 def test_what_cannot_be_decided_any_more_is_unknown_now() -> None:
@@ -95,28 +95,28 @@ def test_what_cannot_be_decided_any_more_is_unknown_now() -> None:
     part = taken("new.jsonl", store, gaps=(gap,))
     found, ended = compare(whole, part)
     assert found["fixed"] == []
-    assert "stjournal: blob/scans" in doors(found["unknown"])
+    assert "stjournal: blob/scans" in endpoints(found["unknown"])
     assert "The new scan is incomplete: what it could not read does not count as fixed" in ended.err
     back, _ = compare(part, whole)
     assert {row["why"] for row in back["new"] if row["endpoint"] == "blob/scans"} == {"it was inconclusive before"}
 
 
-def test_a_rule_that_was_not_judged_before_is_no_news() -> None:
+def test_a_rule_that_was_not_evaluated_before_is_not_new() -> None:
     twolocks("scan", "--from", taken("n.jsonl", keyed("stjournal")), "--out", "new.json", "--fail-on", "never")
     twolocks("scan", "--from", "n.jsonl", "--out", "old.json", "--fail-on", "never", "--only", "sql-*")
     found, _ = compare("old.json", "new.json")
     assert found["new"] == []
-    assert "stjournal: file" in doors(found["first_judged"])
+    assert "stjournal: file" in endpoints(found["first_judged"])
     back, _ = compare("new.json", "old.json")
     assert back["fixed"] == []
-    assert "stjournal: file" in doors(back["vanished"])
+    assert "stjournal: file" in endpoints(back["vanished"])
 
 
 def test_the_first_resource_of_a_type_is_new() -> None:
     old = taken("old.jsonl", *storage(closed("stx")))
     new = taken("new.jsonl", *storage(closed("stx")), *server(("0.0.0.0", "255.255.255.255")))
     found, _ = compare(old, new)
-    assert "sqlfag: tds" in doors(found["new"])
+    assert "sqlfag: tds" in endpoints(found["new"])
     assert found["first_judged"] == []
 
 

@@ -19,7 +19,7 @@ from scanner.history import database
 from scanner.history.items import Changes
 from scanner.history.queries import upgrade
 from scanner.history.store import History
-from tests.history.nights import expected, judge, night, scan
+from tests.history.runs import comparison_of, expected, scan, scheduled_run
 from tests.history.server import LOCKED_OUT, Server
 
 NEWEST = int(database.revisions()[-1])
@@ -69,7 +69,7 @@ def test_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "told"),
+    ("at", "reported"),
     [
         ("", "history.db"),
         ("--history history.db", "--history history.db"),
@@ -78,12 +78,12 @@ def test_a_folder(tmp_path: Path) -> None:
     ],
 )
 def test_an_error_says_where_and_how_it_was_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str, reported: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(HistoryError) as caught:
         History.open("history.db", at=at, create=False)
-    assert caught.value.at == told
+    assert caught.value.at == reported
 
 
 def test_without_psycopg_only_postgresql_is_missing(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_history_that_lost_a_table_is_damaged(file: Path) -> None:
         with closing(sqlite3.connect(file)) as raw:
             raw.executescript("DROP TABLE looks")
         with refused("the history is damaged", do="backup"):
-            night(history, 1)
+            scheduled_run(history, 1)
 
 
 def test_a_history_that_lost_a_column_is_damaged(url: str, server: Server) -> None:
@@ -150,32 +150,32 @@ def test_a_history_that_lost_a_column_is_damaged(url: str, server: Server) -> No
         with refused("the history is damaged", do="backup"):
             history.latest()
         with refused("the history is damaged", do="backup"):
-            night(history, 1)
+            scheduled_run(history, 1)
 
 
-def test_an_error_that_nobody_foresaw_has_a_name(file: Path) -> None:
+def test_an_unexpected_error_has_a_name(file: Path) -> None:
     History.open(str(file)).close()
     with closing(sqlite3.connect(file)) as raw:
         raw.executescript("CREATE TRIGGER fail BEFORE INSERT ON scans BEGIN SELECT RAISE(ABORT, 'secret'); END")
     with History.open(str(file)) as history, refused("the history failed: SQLITE_CONSTRAINT_TRIGGER", do="report it"):
-        night(history, 1)
+        scheduled_run(history, 1)
 
 
 def test_a_history_with_overwritten_pages_is_damaged(file: Path) -> None:
     with History.open(str(file)) as history:
-        night(history, 1)
+        scheduled_run(history, 1)
         with file.open("r+b") as raw:
             raw.seek(8192)
             raw.write(os.urandom(file.stat().st_size - 8192))
         with refused("the history is damaged", do="backup"):
             history.known({"11111111-aaaa"})
-            night(history, 2)
+            scheduled_run(history, 2)
 
 
 def test_an_empty_file_becomes_a_history(file: Path) -> None:
     file.touch()
     with History.open(str(file)) as history:
-        night(history, 1)
+        scheduled_run(history, 1)
 
 
 def test_newer_than_this_version(url: str, server: Server) -> None:
@@ -197,20 +197,20 @@ def test_a_file_that_was_deleted_meanwhile_is_not_made_anew(file: Path) -> None:
     with History.open(str(file)) as history:
         file.unlink()
         with refused("the history was deleted or moved", do="restore it", at=str(file)):
-            night(history, 1)
+            scheduled_run(history, 1)
         assert not file.exists()
 
 
 def test_a_file_that_was_deleted_while_it_was_written(file: Path) -> None:
     with History.open(str(file)) as history:
-        night(history, 1)
+        scheduled_run(history, 1)
 
-        def judged(*_: object) -> Changes:
+        def evaluated(*_: object) -> Changes:
             file.unlink()
             return Changes()
 
         with refused("the history was deleted or replaced while this scan was written"):
-            history.record(scan(2), judged)
+            history.record(scan(2), evaluated)
 
 
 def test_a_file_that_another_history_replaced(file: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_file_that_another_history_replaced(file: Path) -> None:
         file.unlink()
         History.open(str(file)).close()
         with refused("the history was replaced by another one", do="restore it"):
-            night(history, 1)
+            scheduled_run(history, 1)
         with refused("the history was replaced by another one"):
             history.latest()
 
@@ -229,21 +229,21 @@ def _limited(history: History, pragma: str) -> None:
 
 def test_no_space(file: Path) -> None:
     with History.open(str(file)) as history:
-        night(history, 1)
+        scheduled_run(history, 1)
         _limited(history, "PRAGMA max_page_count = 40")
         with refused("no space is left", do="free space"):
-            history.record(scan(2), judge(2, expected(2, 3000)[0].values()))  # type: ignore[arg-type]
+            history.record(scan(2), comparison_of(2, expected(2, 3000)[0].values()))  # type: ignore[arg-type]
     with History.open(str(file)) as history:
         assert history.known({"11111111-aaaa"}) == expected(1)[0]
-        night(history, 2)
+        scheduled_run(history, 2)
 
 
 def test_no_right_to_write(file: Path) -> None:
     with History.open(str(file)) as history:
-        night(history, 1)
+        scheduled_run(history, 1)
         _limited(history, "PRAGMA query_only = ON")
         with refused("no permission to write", do="give this account write access"):
-            night(history, 2)
+            scheduled_run(history, 2)
 
 
 def test_an_account_without_rights(file: Path) -> None:
@@ -286,14 +286,14 @@ def test_held_by_another(url: str, server: Server, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(database, "LOCK_SECONDS", 1)
     holds, may_go = threading.Event(), threading.Event()
 
-    def judged(*_: object) -> Changes:
+    def evaluated(*_: object) -> Changes:
         holds.set()
         may_go.wait(30)
         return Changes()
 
     def other() -> None:
         with History.open(url) as history:
-            history.record(scan(1), judged)
+            history.record(scan(1), evaluated)
 
     thread = threading.Thread(target=other)
     History.open(url).close()
@@ -302,10 +302,10 @@ def test_held_by_another(url: str, server: Server, monkeypatch: pytest.MonkeyPat
         holds.wait(30)
         with History.open(url) as history:
             with refused("another process has locked the history for 30 s", do="run again"):
-                night(history, 2)
+                scheduled_run(history, 2)
             may_go.set()
             thread.join(30)
-            night(history, 2)
+            scheduled_run(history, 2)
             latest = history.latest()
             assert latest is not None
             assert latest.number == 2
@@ -314,7 +314,7 @@ def test_held_by_another(url: str, server: Server, monkeypatch: pytest.MonkeyPat
         thread.join(30)
 
 
-def test_the_wait_is_the_one_that_is_told() -> None:
+def test_the_wait_is_the_one_that_is_reported() -> None:
     assert database.LOCK_SECONDS == 30
 
 
@@ -358,7 +358,7 @@ def test_no_such_host() -> None:
         History.open("postgresql+psycopg://test:secret@nowhere.invalid/two")
 
 
-def test_nobody_listens() -> None:
+def test_a_port_without_a_listener() -> None:
     with refused("does not respond", do="check that it runs"):
         History.open("postgresql+psycopg://test:secret@127.0.0.1:1/two?password=secret")
 
@@ -382,13 +382,13 @@ def test_the_password_may_come_from_the_environment(
     with History.open(server.url(database, LOCKED_OUT)) as history:
         assert history.latest() is None
         with refused("no permission on the history", do="grant"):
-            night(history, 1)
+            scheduled_run(history, 1)
 
 
 def test_a_replica_is_read_only(server: Server, database: str) -> None:
     server.run(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
     with History.open(server.url(database)) as history, refused("read-only", do="primary"):
-        night(history, 1)
+        scheduled_run(history, 1)
 
 
 @pytest.mark.parametrize(
@@ -410,20 +410,20 @@ def test_what_a_server_answers_in_the_middle(server: Server, database: str, stat
     server.run("CREATE TRIGGER fail BEFORE INSERT ON events EXECUTE FUNCTION fail()", database)
     with History.open(server.url(database)) as history:
         with refused(what):
-            night(history, 1)
+            scheduled_run(history, 1)
         assert history.latest() is None
 
 
 def test_a_connection_that_is_lost(server: Server, database: str) -> None:
     with History.open(server.url(database)) as history:
-        night(history, 1)
+        scheduled_run(history, 1)
 
-        def judged(*_: object) -> Changes:
+        def evaluated(*_: object) -> Changes:
             server.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
             return Changes()
 
         with refused("was lost", do="when the server is available"):
-            history.record(scan(2), judged)
+            history.record(scan(2), evaluated)
         latest = history.latest()
         assert latest is not None
         assert latest.number == 1
@@ -433,7 +433,7 @@ def test_tables_that_are_dropped_meanwhile(server: Server, database: str) -> Non
     with History.open(server.url(database)) as history:
         server.run("DROP TABLE looks", database)
         with refused("the tables of the history were dropped"):
-            night(history, 1)
+            scheduled_run(history, 1)
 
 
 def test_a_database_that_was_emptied_meanwhile(server: Server, database: str) -> None:
@@ -441,7 +441,7 @@ def test_a_database_that_was_emptied_meanwhile(server: Server, database: str) ->
         server.run("DROP SCHEMA public CASCADE", database)
         server.run("CREATE SCHEMA public", database)
         with refused("the history was replaced by another one"):
-            night(history, 1)
+            scheduled_run(history, 1)
 
 
 def test_no_error_shows_a_password_or_a_value(server: Server, database: str) -> None:

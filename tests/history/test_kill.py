@@ -11,24 +11,24 @@ from contextlib import closing
 from scanner.history.items import Changes, Item, ItemKey
 from scanner.history.queries import all_scans, show
 from scanner.history.store import History
-from tests.history.nights import SUB, after, judge, scan, standing
+from tests.history.runs import SUB, after, comparison_of, scan, standing
 
 POINTS = 50
-SIZE = 300
+SIZE = 100
 
 
 class Model:
     """What a history must hold after each night, by the book."""
 
     def __init__(self) -> None:
-        self.nights = 0
+        self.runs = 0
         self.known: dict[ItemKey, Item] = {}
 
     def next(self) -> Changes:
-        self.nights += 1
-        started = self.nights > 1
-        items = standing(self.nights, SIZE)
-        changes = judge(self.nights, items)(self.known, lambda *_: started, None)
+        self.runs += 1
+        started = self.runs > 1
+        items = standing(self.runs, SIZE)
+        changes = comparison_of(self.runs, items)(self.known, lambda *_: started, None)
         self.known = after(self.known, changes)
         return changes
 
@@ -38,13 +38,13 @@ def _loop(url: str, first: int, out: int) -> None:
     with History.open(url) as history:
         for number in range(first, first + 100):
             items = standing(number, SIZE)
-            judged = judge(number, items)
+            evaluated = comparison_of(number, items)
 
-            def told(known: object, before: object, last: object, judged: object = judged) -> Changes:
+            def reported(known: object, before: object, last: object, evaluated: object = evaluated) -> Changes:
                 os.write(out, b"b")
-                return judged(known, before, last)  # type: ignore[operator, no-any-return]
+                return evaluated(known, before, last)  # type: ignore[operator, no-any-return]
 
-            history.record(scan(number, count=len(items)), told)
+            history.record(scan(number, count=len(items)), reported)
             os.write(out, b"e")
 
 
@@ -81,11 +81,11 @@ def test_kill_9_at_fifty_points_of_the_writing(url: str) -> None:
         model.next()
         items = standing(1, SIZE)
         started = time.monotonic()
-        history.record(scan(1, count=len(items)), judge(1, items))
+        history.record(scan(1, count=len(items)), comparison_of(1, items))
         span = time.monotonic() - started
     inside = 0
     for _ in range(POINTS):
-        said = _killed(url, model.nights + 1, chance.uniform(0, 2 * span))
+        said = _killed(url, model.runs + 1, chance.uniform(0, 2 * span))
         inside += said.endswith("b")
         if "://" not in url:
             with closing(sqlite3.connect(url)) as raw:
@@ -94,22 +94,22 @@ def test_kill_9_at_fifty_points_of_the_writing(url: str) -> None:
         with History.open(url) as history:
             # The night that was killed is there as a whole or not at all; each that was over is there.
             there = len(all_scans(history))
-            assert said.count("e") <= there - model.nights <= said.count("b")
-            while model.nights < there:
+            assert said.count("e") <= there - model.runs <= said.count("b")
+            while model.runs < there:
                 changes = model.next()
             assert history.known({SUB}) == model.known
             last = show(history)
             assert len(last.open) == last.scan.standing["high"] == len(standing(there, SIZE))
             # The next night is right.
-            number = model.nights + 1
+            number = model.runs + 1
             items = standing(number, SIZE)
             changes = model.next()
-            assert history.record(scan(number, count=len(items)), judge(number, items)) == changes
+            assert history.record(scan(number, count=len(items)), comparison_of(number, items)) == changes
             assert [each.item.key for each in sorted(changes.changed, key=_key)] == [
                 each.item.key for each in sorted(show(history).changes, key=_key)
             ]
             assert history.known({SUB}) == model.known
-    print(f"{inside} of {POINTS} kills came inside a transaction; {model.nights} nights are kept")
+    print(f"{inside} of {POINTS} kills came inside a transaction; {model.runs} nights are kept")
     assert inside > POINTS // 4
 
 

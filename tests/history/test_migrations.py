@@ -30,7 +30,7 @@ from scanner.history.queries import upgrade
 from scanner.history.store import History
 from scanner.history.tables import VERSION_TABLE, marker, metadata
 from scanner.rulebook.renamed import renamed
-from tests.history.nights import SUB, expected, item, night, scan, taken
+from tests.history.runs import SUB, expected, item, scan, scheduled_run, taken
 from tests.history.server import Server
 
 NEXT = """
@@ -103,7 +103,7 @@ def test_up_from_every_earlier_version_with_data_in_it(empty: str, revision: str
         for old, new in zip(rows, there.get(name, rows), strict=True):
             assert {key: new.get(key, value) for key, value in old.items()} == old
     with History.open(empty) as history:
-        night(history, 1)
+        scheduled_run(history, 1)
 
 
 # Revision 3: new ids of rules
@@ -128,7 +128,7 @@ def findings(rules: Iterable[str], number: int) -> list[Item]:
 def scanned(history: History, number: int, rules: list[str], items: list[Item], selection: str = "all") -> Changes:
     """Record a scan that evaluated rules on everything that is known, and saw these items."""
 
-    def judge(known: Mapping[ItemKey, Item], before: EvaluatedBefore, last: ScanRecord | None) -> Changes:
+    def comparison_of(known: Mapping[ItemKey, Item], before: EvaluatedBefore, last: ScanRecord | None) -> Changes:
         observation = Observation(known, taken(number))
         observation.items = {each.key: each for each in items}
         for each in known.values():
@@ -138,7 +138,7 @@ def scanned(history: History, number: int, rules: list[str], items: list[Item], 
         return compare(known, observation, ScanCoverage({SUB}, set(rules), set()), before)
 
     words = frozenset({*rules, "microsoft.storage/storageaccounts"})
-    return history.record(replace(scan(number), rules_and_types=words, selection=selection), judge)
+    return history.record(replace(scan(number), rules_and_types=words, selection=selection), comparison_of)
 
 
 @contextmanager
@@ -291,7 +291,7 @@ def start(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         if "://" in url:
             upgrade(url)
         with History.open(url) as history:
-            night(history, 1)
+            scheduled_run(history, 1)
 
 
 def test_a_file_is_upgraded_by_opening_it(file: Path, newer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,7 +327,7 @@ def test_a_history_that_was_upgraded_during_a_scan_is_not_written(
         history = History.open(url)
     upgrade(url)
     with history, pytest.raises(HistoryError, match="the history was replaced by another one"):
-        night(history, 2)
+        scheduled_run(history, 2)
 
 
 def test_a_migration_that_fails_leaves_the_old_version_whole(
@@ -340,7 +340,7 @@ def test_a_migration_that_fails_leaves_the_old_version_whole(
     monkeypatch.setattr(schema, "MIGRATIONS", Path(schema.__file__).parent / "migrations")
     with History.open(url) as history:
         assert history.known({SUB}) == expected(1)[0]
-        assert night(history, 2) == expected(2)[1]
+        assert scheduled_run(history, 2) == expected(2)[1]
 
 
 def test_kill_9_while_migrating(file: Path, newer: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

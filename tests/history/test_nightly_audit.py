@@ -12,7 +12,17 @@ from scanner.sandbox.served_estate import ErrorReply, Refusal, ResponseOverrides
 from scanner.sandbox.server import Sandbox, running
 from scanner.scan.outputs import Outputs
 from scanner.terminal.signals import Stopped
-from tests.history.changing_estate import SERVER, STORAGE, Json, Told, child, container, night, public, storage
+from tests.history.changing_estate import (
+    SERVER,
+    STORAGE,
+    Json,
+    RunResult,
+    child,
+    container,
+    public,
+    scheduled_run,
+    storage,
+)
 from tests.history.test_changing_estate import EXPORT, PRIVATE, estate, second_look
 from tests.terminals import GROUP, SUB, twolocks
 
@@ -20,11 +30,11 @@ NEWS = ("--fail-on", "new:high")
 OTHER = "11111111-2222-3333-4444-555555555555"
 
 
-def again(file: Path, history: str, folder: Path, *words: str) -> Told:
+def again(file: Path, history: str, folder: Path, *words: str) -> RunResult:
     """A scan of a snapshot, with a history."""
     out = folder / "again.json"
     ended = twolocks("scan", "--from", file, "--history", history, "--out", out, *words, env={"CI": "1"})
-    return Told(ended, json.loads(out.read_text()))
+    return RunResult(ended, json.loads(out.read_text()))
 
 
 def tagged() -> list[Json]:
@@ -38,54 +48,56 @@ def tagged() -> list[Json]:
 
 def test_a_snapshot_of_a_part_says_nothing_of_the_rest(tmp_path: Path) -> None:
     history, other, whole = str(tmp_path / "history.db"), str(tmp_path / "other.db"), [*estate(), *tagged()]
-    night(whole, history, tmp_path, *NEWS)
+    scheduled_run(whole, history, tmp_path, *NEWS)
     for words in (("--tag", "env=prod"), ("--resource", SERVER), ("--resource-group", "rg-journal")):
         file = tmp_path / "part.jsonl"
-        night(whole, other, tmp_path, *words, "--snapshot", str(file))
-        told = again(file, history, tmp_path, *NEWS)
-        assert (told.counts, told.ended.code) == ({}, 0), words
-    assert night(whole, history, tmp_path, *NEWS).counts == {}
+        scheduled_run(whole, other, tmp_path, *words, "--snapshot", str(file))
+        reported = again(file, history, tmp_path, *NEWS)
+        assert (reported.counts, reported.ended.code) == ({}, 0), words
+    assert scheduled_run(whole, history, tmp_path, *NEWS).counts == {}
 
 
 def test_a_snapshot_of_a_part_is_no_first_look_at_the_rest(tmp_path: Path) -> None:
     history, file = str(tmp_path / "history.db"), tmp_path / "part.jsonl"
-    night([*estate(), *tagged()], str(tmp_path / "other.db"), tmp_path, "--tag", "env=prod", "--snapshot", str(file))
+    scheduled_run(
+        [*estate(), *tagged()], str(tmp_path / "other.db"), tmp_path, "--tag", "env=prod", "--snapshot", str(file)
+    )
     again(file, history, tmp_path, *NEWS)
-    told = night([*estate(), *tagged()], history, tmp_path, *NEWS)
-    assert (told.new(), told.ended.code) == (set(), 0)
+    reported = scheduled_run([*estate(), *tagged()], history, tmp_path, *NEWS)
+    assert (reported.new(), reported.ended.code) == (set(), 0)
 
 
-def test_a_file_of_bare_resources_is_no_first_look_at_the_rest(tmp_path: Path) -> None:
+def test_a_file_of_exported_resources_is_no_first_look_at_the_rest(tmp_path: Path) -> None:
     history, file = str(tmp_path / "history.db"), tmp_path / "bare.json"
     file.write_text(json.dumps(tagged()[:1]))
     again(file, history, tmp_path, *NEWS)
-    told = night([*estate(), *tagged()], history, tmp_path, *NEWS)
-    assert (told.new(), told.ended.code) == (set(), 0)
+    reported = scheduled_run([*estate(), *tagged()], history, tmp_path, *NEWS)
+    assert (reported.new(), reported.ended.code) == (set(), 0)
     file.write_text(json.dumps([*tagged()[:1], public("stny")]))
-    assert {door.split(":")[0] for door in again(file, history, tmp_path, *NEWS).new()} == {"stny"}
+    assert {endpoint.split(":")[0] for endpoint in again(file, history, tmp_path, *NEWS).new()} == {"stny"}
 
 
 def test_an_older_file_changes_nothing_that_a_later_scan_saw(tmp_path: Path) -> None:
     history, old = str(tmp_path / "history.db"), tmp_path / "old.jsonl"
-    night(estate(PRIVATE), str(tmp_path / "other.db"), tmp_path, "--snapshot", str(old))
+    scheduled_run(estate(PRIVATE), str(tmp_path / "other.db"), tmp_path, "--snapshot", str(old))
     earlier(old)
-    night(estate(), history, tmp_path, *NEWS)
-    night(estate(EXPORT), history, tmp_path, *NEWS)
-    told = again(old, history, tmp_path, *NEWS)
-    assert (told.counts, told.ended.code) == ({}, 0)
-    assert any("later scan" in note for note in told.document["changes"]["notes"])
-    told = night(estate(EXPORT), history, tmp_path, *NEWS)
-    assert (told.counts, told.ended.code) == ({}, 0)
+    scheduled_run(estate(), history, tmp_path, *NEWS)
+    scheduled_run(estate(EXPORT), history, tmp_path, *NEWS)
+    reported = again(old, history, tmp_path, *NEWS)
+    assert (reported.counts, reported.ended.code) == ({}, 0)
+    assert any("later scan" in note for note in reported.document["changes"]["notes"])
+    reported = scheduled_run(estate(EXPORT), history, tmp_path, *NEWS)
+    assert (reported.counts, reported.ended.code) == ({}, 0)
 
 
 def test_an_older_file_reopens_nothing_that_was_fixed_since(tmp_path: Path) -> None:
     history, old = str(tmp_path / "history.db"), tmp_path / "old.jsonl"
-    night(estate(EXPORT), history, tmp_path, *NEWS, "--snapshot", str(old))
+    scheduled_run(estate(EXPORT), history, tmp_path, *NEWS, "--snapshot", str(old))
     earlier(old)
-    assert night(estate(PRIVATE), history, tmp_path, *NEWS).listed("fixed")
-    told = again(old, history, tmp_path, *NEWS)
-    assert (told.counts, told.ended.code) == ({}, 0)
-    assert night(estate(PRIVATE), history, tmp_path, *NEWS).counts == {}
+    assert scheduled_run(estate(PRIVATE), history, tmp_path, *NEWS).listed("fixed")
+    reported = again(old, history, tmp_path, *NEWS)
+    assert (reported.counts, reported.ended.code) == ({}, 0)
+    assert scheduled_run(estate(PRIVATE), history, tmp_path, *NEWS).counts == {}
 
 
 def earlier(file: Path) -> None:
@@ -103,22 +115,22 @@ def hidden(*ids: str) -> ResponseOverrides:
     return ResponseOverrides(absent_from_graph=ids)
 
 
-def test_what_nobody_sees_and_nobody_may_read_again_is_no_quiet_night(tmp_path: Path) -> None:
+def test_what_is_not_visible_and_cannot_be_read_again_is_not_without_changes(tmp_path: Path) -> None:
     history, there = str(tmp_path / "history.db"), [each["id"] for each in estate() if "stjournal" in each["id"]]
-    night(estate(), history, tmp_path, *NEWS)
+    scheduled_run(estate(), history, tmp_path, *NEWS)
     odd: dict[str, Any] = {"overrides": hidden(*there), "refusals": [Refusal(path="*/stjournal*")]}
     words = ("--only", "storage-*")
-    told = night(estate(), history, tmp_path, "--fail-on", "high", *words, **odd)
-    assert "stjournal: blob/scans" in told.listed("unseen")
-    assert told.ended.code == 3
-    assert [gap["url"] for gap in told.document["gaps"]] == [f"{STORAGE}/stjournal"]
-    assert told.document["scan"]["complete"] is False
-    told = night(estate(), history, tmp_path, *NEWS, *words, **odd)
-    assert (told.counts, told.ended.code) == ({}, 3), "it is not read the night after, either"
+    reported = scheduled_run(estate(), history, tmp_path, "--fail-on", "high", *words, **odd)
+    assert "stjournal: blob/scans" in reported.listed("unseen")
+    assert reported.ended.code == 3
+    assert [gap["url"] for gap in reported.document["gaps"]] == [f"{STORAGE}/stjournal"]
+    assert reported.document["scan"]["complete"] is False
+    reported = scheduled_run(estate(), history, tmp_path, *NEWS, *words, **odd)
+    assert (reported.counts, reported.ended.code) == ({}, 3), "it is not read the night after, either"
     waivers = tmp_path / "waivers.toml"
     entry = f'[[gap]]\nurl = "{STORAGE}/stjournal"\nreason = "locked"\nowner = "kari"\nexpires = {soon()}\n'
     waivers.write_text(entry)
-    assert night(estate(), history, tmp_path, *NEWS, *words, "--waivers", str(waivers), **odd).ended.code == 0
+    assert scheduled_run(estate(), history, tmp_path, *NEWS, *words, "--waivers", str(waivers), **odd).ended.code == 0
 
 
 def soon() -> str:
@@ -127,25 +139,25 @@ def soon() -> str:
 
 def test_networks_that_cannot_be_read_again_are_a_gap(tmp_path: Path) -> None:
     refused = Refusal(action="Microsoft.Network/networkSecurityGroups/read")
-    told = second_look(tmp_path, estate(ssh="Internet"), estate(), estate(), refusals=[refused])
-    assert told.ended.code == 3
-    assert [gap["url"].rsplit("/", 1)[1] for gap in told.document["gaps"]] == ["networkSecurityGroups"]
-    assert not [row for row in told.document["findings"] if row["status"] == "unknown"]
+    reported = second_look(tmp_path, estate(ssh="Internet"), estate(), estate(), refusals=[refused])
+    assert reported.ended.code == 3
+    assert [gap["url"].rsplit("/", 1)[1] for gap in reported.document["gaps"]] == ["networkSecurityGroups"]
+    assert not [row for row in reported.document["findings"] if row["status"] == "unknown"]
 
 
-def test_no_second_look_at_all_is_no_quiet_night(tmp_path: Path) -> None:
+def test_no_re_verification_at_all_is_not_without_changes(tmp_path: Path) -> None:
     refused = Refusal(path="/subscriptions")
-    told = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(PRIVATE), refusals=[refused])
-    assert told.listed("unseen") == {"stjournal: blob/eksport"}
-    assert told.ended.code == 3, told.ended.err
+    reported = second_look(tmp_path, estate(EXPORT), estate(PRIVATE), estate(PRIVATE), refusals=[refused])
+    assert reported.listed("unseen") == {"stjournal: blob/eksport"}
+    assert reported.ended.code == 3, reported.ended.err
 
 
 def test_a_resource_whose_subscription_is_not_found_is_not_gone(tmp_path: Path) -> None:
     lost = ErrorReply(path="*/stjournal", status=404, code="SubscriptionNotFound")
-    told = second_look(
+    reported = second_look(
         tmp_path, estate(EXPORT), estate(PRIVATE), estate(PRIVATE), overrides=ResponseOverrides(replies=(lost,))
     )
-    assert (told.listed("unseen"), told.listed("fixed")) == ({"stjournal: blob/eksport"}, set())
+    assert (reported.listed("unseen"), reported.listed("fixed")) == ({"stjournal: blob/eksport"}, set())
 
 
 @pytest.mark.parametrize(
@@ -160,80 +172,82 @@ def test_a_resource_whose_subscription_is_not_found_is_not_gone(tmp_path: Path) 
 )
 def test_only_arm_says_that_something_is_gone(tmp_path: Path, fault: Fault) -> None:
     history = str(tmp_path / "history.db")
-    night(estate(EXPORT), history, tmp_path, *NEWS)
-    told = night(estate(PRIVATE), history, tmp_path, *NEWS, faults=[fault])
-    assert (told.listed("unseen"), told.listed("fixed")) == ({"stjournal: blob/eksport"}, set())
-    assert told.ended.code == 3
+    scheduled_run(estate(EXPORT), history, tmp_path, *NEWS)
+    reported = scheduled_run(estate(PRIVATE), history, tmp_path, *NEWS, faults=[fault])
+    assert (reported.listed("unseen"), reported.listed("fixed")) == ({"stjournal: blob/eksport"}, set())
+    assert reported.ended.code == 3
 
 
-def test_a_subscription_that_is_not_there_any_more_is_told_once(tmp_path: Path) -> None:
+def test_a_subscription_that_is_not_there_any_more_is_reported_once(tmp_path: Path) -> None:
     history, moved = str(tmp_path / "history.db"), json.loads(json.dumps(estate(EXPORT)).replace(SUB, OTHER))
 
     waivers = tmp_path / "waivers.toml"
     entry = f'[[gap]]\nurl = "/subscriptions/{OTHER}"\nreason = "in part"\nowner = "kari"\nexpires = {soon()}\n'
     waivers.write_text(entry)
 
-    def scanned(resources: list[Json], *subscriptions: str) -> Told:
+    def scanned(resources: list[Json], *subscriptions: str) -> RunResult:
         out = tmp_path / "findings.json"
         of = [{"subscriptionId": each, "displayName": each[:4]} for each in subscriptions]
         with running(Sandbox(resources, of)) as box:
             given = ("--arm-endpoint", box.url, "--auth", "environment", "--out", out, "--history", history, *NEWS)
             ended = twolocks("scan", *given, "--waivers", waivers, env={"CI": "1", **box.environment()})
-        return Told(ended, json.loads(out.read_text()))
+        return RunResult(ended, json.loads(out.read_text()))
 
     scanned([*estate(), *moved], SUB, OTHER)
-    told = scanned(estate(), SUB)
-    assert "stjournal: blob/eksport" in told.listed("unseen")
-    assert [(gap["url"], gap["code"]) for gap in told.document["gaps"]] == [
+    reported = scanned(estate(), SUB)
+    assert "stjournal: blob/eksport" in reported.listed("unseen")
+    assert [(gap["url"], gap["code"]) for gap in reported.document["gaps"]] == [
         (f"/subscriptions/{OTHER}", "SubscriptionMissing")
     ]
-    assert told.ended.code == 3
-    assert "SubscriptionMissing" in told.ended.err, "a log tells it as a gap"
-    assert "exit 3: incomplete (1 gap); nothing new" in told.ended.err
+    assert reported.ended.code == 3
+    assert "SubscriptionMissing" in reported.ended.err, "a log tells it as a gap"
+    assert "exit 3: incomplete (1 gap); nothing new" in reported.ended.err
     assert scanned(estate(), SUB).ended.code == 0
     assert scanned([*estate(), *moved], SUB, OTHER).ended.code == 0
 
 
 def test_a_login_that_holds_one_group_finds_out_what_is_fixed(tmp_path: Path) -> None:
     history, login = str(tmp_path / "history.db"), [RoleGrant(GROUP)]
-    night(estate(EXPORT, ssh="Internet"), history, tmp_path, *NEWS, grants=login)
-    told = night(estate(PRIVATE), history, tmp_path, *NEWS, grants=login)
-    assert told.listed("fixed") == {"stjournal: blob/eksport"}
-    assert told.listed("unseen") == {"vm-hopp: tcp/22"}, "its networks were seen in Resource Graph alone"
-    assert [gap["url"] for gap in told.document["gaps"]] == [f"/subscriptions/{SUB}"]
-    told = night(estate(EXPORT), history, tmp_path, *NEWS, grants=login)
-    assert told.listed("reopened") == {"stjournal: blob/eksport"}
+    scheduled_run(estate(EXPORT, ssh="Internet"), history, tmp_path, *NEWS, grants=login)
+    reported = scheduled_run(estate(PRIVATE), history, tmp_path, *NEWS, grants=login)
+    assert reported.listed("fixed") == {"stjournal: blob/eksport"}
+    assert reported.listed("unseen") == {"vm-hopp: tcp/22"}, "its networks were seen in Resource Graph alone"
+    assert [gap["url"] for gap in reported.document["gaps"]] == [f"/subscriptions/{SUB}"]
+    reported = scheduled_run(estate(EXPORT), history, tmp_path, *NEWS, grants=login)
+    assert reported.listed("reopened") == {"stjournal: blob/eksport"}
 
 
 # What is told
 
 
-def test_what_nobody_was_told_since_the_scan_was_stopped_is_told_the_next_night(
+def test_what_was_not_reported_since_the_scan_was_stopped_is_reported_by_the_next_scan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history = str(tmp_path / "history.db")
-    night(estate(), history, tmp_path, *NEWS)
+    scheduled_run(estate(), history, tmp_path, *NEWS)
 
     def stopped(*_: object) -> list[str]:
         raise Stopped(143)
 
     with monkeypatch.context() as patch:
         patch.setattr(Outputs, "write_documents", stopped)
-        assert night(estate(EXPORT), history, tmp_path, *NEWS).ended.code == 143
-    told = night(estate(EXPORT), history, tmp_path, *NEWS)
-    assert (told.new(), told.ended.code) == ({"stjournal: blob/eksport"}, 1)
-    trend = [row["critical"] for row in told.document["changes"]["trend"]]
+        assert scheduled_run(estate(EXPORT), history, tmp_path, *NEWS).ended.code == 143
+    reported = scheduled_run(estate(EXPORT), history, tmp_path, *NEWS)
+    assert (reported.new(), reported.ended.code) == ({"stjournal: blob/eksport"}, 1)
+    trend = [row["critical"] for row in reported.document["changes"]["trend"]]
     assert trend == [1, 2], "the one that was stopped is not in the history"
 
 
 def test_what_is_deleted_is_fixed_for_who_scans_a_group(tmp_path: Path) -> None:
     history, group = str(tmp_path / "history.db"), (*NEWS, "--resource-group", "RG-journal")
     other = json.loads(json.dumps(tagged()).replace("rg-journal", "rg-annen").replace("stprod", "stannen"))
-    night([*estate(), *tagged(), *other], history, tmp_path, *NEWS)
-    told = night(estate(), history, tmp_path, *group)
-    assert {door.split(":")[0] for door in told.listed("fixed")} == {"stprod"}
-    assert told.listed("unseen") == set()
-    assert {door.split(":")[0] for door in night(estate(), history, tmp_path, *NEWS).listed("fixed")} == {"stannen"}
+    scheduled_run([*estate(), *tagged(), *other], history, tmp_path, *NEWS)
+    reported = scheduled_run(estate(), history, tmp_path, *group)
+    assert {endpoint.split(":")[0] for endpoint in reported.listed("fixed")} == {"stprod"}
+    assert reported.listed("unseen") == set()
+    assert {
+        endpoint.split(":")[0] for endpoint in scheduled_run(estate(), history, tmp_path, *NEWS).listed("fixed")
+    } == {"stannen"}
 
 
 OWN = """
@@ -265,11 +279,11 @@ def test_an_own_rule_on_a_known_type_takes_no_read_away(tmp_path: Path) -> None:
     history, words = str(tmp_path / "history.db"), ("--rules", str(tmp_path / "rules"))
     queues = [child(f"{STORAGE}/{name}", "queueServices/default", queues=2) for name in ("stjournal", "stlukket")]
     for more in ((), ("--resource", f"{STORAGE}/stjournal")):
-        told = night([*estate(EXPORT), *queues], history, tmp_path, *words, *more)
-        assert not [row for row in told.document["findings"] if row["status"] in ("unknown", "error")], more
-        assert {"own-kind", "own-queues"} <= {row["rule"] for row in told.document["findings"]}
-    told = night([*estate(PRIVATE), *queues], history, tmp_path, *words)
-    assert (told.listed("fixed"), told.counts) == ({"stjournal: blob/eksport"}, {"fixed": 1})
+        reported = scheduled_run([*estate(EXPORT), *queues], history, tmp_path, *words, *more)
+        assert not [row for row in reported.document["findings"] if row["status"] in ("unknown", "error")], more
+        assert {"own-kind", "own-queues"} <= {row["rule"] for row in reported.document["findings"]}
+    reported = scheduled_run([*estate(PRIVATE), *queues], history, tmp_path, *words)
+    assert (reported.listed("fixed"), reported.counts) == ({"stjournal: blob/eksport"}, {"fixed": 1})
 
 
 # Input

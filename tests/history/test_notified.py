@@ -8,21 +8,23 @@ from scanner.history import notified
 from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey
 from scanner.history.queries import prune
 from scanner.history.store import History
-from tests.history.nights import OTHER, SUB, item, scan
+from tests.history.runs import OTHER, SUB, item, scan
 
 
-def write(url: str, night: int, *changes: tuple[str, Item], selection: str = "all", names: tuple[str, ...] = ()) -> str:
+def write(
+    url: str, scheduled_run: int, *changes: tuple[str, Item], selection: str = "all", names: tuple[str, ...] = ()
+) -> str:
     """A scan with these changes, that tells these names; its id."""
     subscriptions = sorted({each.resource.split("/")[2] for _, each in changes} or {SUB})
-    record = scan(night, *subscriptions, selection=selection, id=f"{selection}{night}")
+    record = scan(scheduled_run, *subscriptions, selection=selection, id=f"{selection}{scheduled_run}")
     found = Changes([Change(ChangeKind(kind), each) for kind, each in changes])
 
-    def judge(known: Mapping[ItemKey, Item], before: object, last: object) -> Changes:
+    def comparison_of(known: Mapping[ItemKey, Item], before: object, last: object) -> Changes:
         return found
 
     with History.open(url) as history:
         notified.start(history, names, selection)
-        history.record(record, judge)
+        history.record(record, comparison_of)
     return record.id
 
 
@@ -45,12 +47,12 @@ def word(each: Item, news: str = "new") -> str:
     return f"{news} {each.fingerprint[:8]}"
 
 
-def test_what_is_new_tonight_is_not_late(url: str) -> None:
+def test_what_is_new_in_this_scan_is_not_late(url: str) -> None:
     first = write(url, 1, ("new", ONE), names=("ops",))
     assert late(url, first) == set()
 
 
-def test_what_was_not_told_is_told_the_next_night(url: str) -> None:
+def test_what_was_not_reported_is_reported_by_the_next_scan(url: str) -> None:
     write(url, 1, ("new", ONE), ("first-looked", TWO), names=("ops",))
     second = write(url, 2, ("worse", THREE), names=("ops",))
     assert late(url, second) == {word(ONE)}
@@ -58,13 +60,13 @@ def test_what_was_not_told_is_told_the_next_night(url: str) -> None:
     assert late(url, write(url, 3, names=("ops",))) == set()
 
 
-def test_what_was_told_is_not_told_again_when_the_next_one_fails(url: str) -> None:
+def test_what_was_reported_is_not_reported_again_when_the_next_one_fails(url: str) -> None:
     told(url, write(url, 1, ("new", ONE), names=("ops",)), ONE)
     write(url, 2, ("new", TWO), names=("ops",))
     assert late(url, write(url, 3, names=("ops",))) == {word(TWO)}
 
 
-def test_the_newest_word_counts_and_what_is_closed_by_then_is_no_news(url: str) -> None:
+def test_the_newest_word_counts_and_what_is_closed_by_then_is_not_new(url: str) -> None:
     write(url, 1, ("new", ONE), ("new", TWO), ("new", THREE), names=("ops",))
     closed = item(2, state="fixed")
     accepted = item(3, state="accepted")
@@ -81,7 +83,7 @@ def test_another_name_begins_with_its_own_first_scan(url: str) -> None:
     assert late(url, third, name="new-one") == {word(ONE), word(TWO)}
 
 
-def test_what_another_scan_found_first_is_told_too(url: str) -> None:
+def test_what_another_scan_found_first_is_reported_too(url: str) -> None:
     """Somebody scans by hand in the afternoon, and tells nobody: the night does."""
     told(url, write(url, 1, names=("ops",)))
     write(url, 2, ("new", ONE), selection="by hand")
@@ -98,14 +100,14 @@ def test_two_selections_that_overlap_tell_once(url: str) -> None:
     assert late(url, write(url, 4, names=("ops",))) == set()
 
 
-def test_of_subscriptions_that_the_scan_did_not_look_at_nothing_is_told(url: str) -> None:
+def test_of_subscriptions_that_the_scan_did_not_look_at_nothing_is_reported(url: str) -> None:
     write(url, 1, ("new", ONE), ("new", FAR), names=("ops",))
     second = write(url, 2, names=("ops",))
     assert late(url, second) == {word(ONE)}
     assert late(url, second, of=(SUB, OTHER)) == {word(ONE), word(FAR)}
 
 
-def test_the_last_scan_that_was_told_says_whether_it_was_complete(url: str) -> None:
+def test_the_last_scan_that_was_reported_says_whether_it_was_complete(url: str) -> None:
     first = write(url, 1, names=("ops",))
     told(url, first)
     second = write(url, 2, names=("ops",))

@@ -12,7 +12,7 @@ from scanner.history.compare import change_between
 from scanner.history.items import Change, Item, ItemKey
 from scanner.history.queries import all_scans, diff, export, find, prune, show, upgrade
 from scanner.history.store import History
-from tests.history.nights import OTHER, SUB, after, item, judge, night, scan, standing, taken
+from tests.history.runs import OTHER, SUB, after, comparison_of, item, scan, scheduled_run, standing, taken
 from tests.history.server import Server
 
 NIGHTS = 16
@@ -32,16 +32,18 @@ def history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def filled(url: str) -> History:
     found = History.open(url)
     for number in range(1, NIGHTS + 1):
-        night(found, number, 60)
+        scheduled_run(found, number, 60)
     return found
 
 
-def model(night: int) -> dict[ItemKey, Item]:
+def model(scheduled_run: int) -> dict[ItemKey, Item]:
     """What was known after a night, by the book."""
     known: dict[ItemKey, Item] = {}
-    for number in range(1, night + 1):
+    for number in range(1, scheduled_run + 1):
         started = number > 1
-        known = after(known, judge(number, standing(number, 60))(known, lambda *_, started=started: started, None))
+        known = after(
+            known, comparison_of(number, standing(number, 60))(known, lambda *_, started=started: started, None)
+        )
     return known
 
 
@@ -72,8 +74,8 @@ def _cell(item: Item) -> tuple[str, str, str, str]:
 
 def test_what_stands_open_elsewhere_is_not_shown(url: str) -> None:
     with History.open(url) as history:
-        history.record(scan(1, OTHER, selection="x"), judge(1, [item(2, subscription=OTHER)]))
-        history.record(scan(2, SUB), judge(2, [item(2)]))
+        history.record(scan(1, OTHER, selection="x"), comparison_of(1, [item(2, subscription=OTHER)]))
+        history.record(scan(2, SUB), comparison_of(2, [item(2)]))
         assert [each.resource.split("/")[2] for each in show(history).open] == [SUB]
 
 
@@ -89,7 +91,7 @@ def test_a_scan_is_found_by_number_id_beginning_or_day(history: History) -> None
 def test_of_two_scans_of_one_day_the_later_is_found(url: str) -> None:
     with History.open(url) as history:
         for number in (7, 8, 7):
-            history.record(scan(number), judge(number, []))
+            history.record(scan(number), comparison_of(number, []))
         assert find(history, taken(7)[:10]).number == 3
 
 
@@ -127,31 +129,31 @@ def test_two_scans_against_each_other(history: History, first: int, then: int) -
 
 def test_reasons_and_first_looks_come_through(url: str) -> None:
     with History.open(url) as history:
-        history.record(scan(1), judge(1, [item(2)]))
-        history.record(scan(2), judge(2, [item(2), item(3)]))
-        history.record(scan(3), judge(3, []))
-        history.record(scan(4), judge(4, [item(3)], closed=False))
+        history.record(scan(1), comparison_of(1, [item(2)]))
+        history.record(scan(2), comparison_of(2, [item(2), item(3)]))
+        history.record(scan(3), comparison_of(3, []))
+        history.record(scan(4), comparison_of(4, [item(3)], closed=False))
         found = diff(history, "1", "2")[2].changes
         assert [(each.kind, each.item.rule) for each in found] == [("new", "storage-plain-http")]
         assert [each.why for each in diff(history, "1", "3")[2].changes] == [""]
         assert [each.kind for each in diff(history, "2", "4")[2].changes] == ["fixed"]
 
 
-def test_first_looked_is_told_as_such(url: str) -> None:
+def test_first_looked_is_reported_as_such(url: str) -> None:
     with History.open(url) as history:
-        history.record(replace(scan(1), rules_and_types=frozenset()), judge(1, []))
-        history.record(scan(2), judge(2, [item(2)]))
+        history.record(replace(scan(1), rules_and_types=frozenset()), comparison_of(1, []))
+        history.record(scan(2), comparison_of(2, [item(2)]))
         assert [each.kind for each in diff(history, "1", "2")[2].changes] == ["first-looked"]
 
 
-def test_unseen_is_told_with_its_reason(url: str) -> None:
+def test_unseen_is_reported_with_its_reason(url: str) -> None:
     with History.open(url) as history:
-        history.record(scan(1), judge(1, [item(2), item(4)]))
-        found = history.record(scan(2), judge(2, [item(4)], closed=False))
+        history.record(scan(1), comparison_of(1, [item(2), item(4)]))
+        found = history.record(scan(2), comparison_of(2, [item(4)], closed=False))
         assert [each.kind for each in found.changed] == ["unseen"]
-        told = diff(history, "1", "2")[2].changes
-        assert [(each.kind, each.why) for each in told] == [(each.kind, each.why) for each in found.changed]
-        assert told[0].why
+        reported = diff(history, "1", "2")[2].changes
+        assert [(each.kind, each.why) for each in reported] == [(each.kind, each.why) for each in found.changed]
+        assert reported[0].why
 
 
 # What may go
@@ -169,15 +171,15 @@ def test_prune_keeps_what_is_open_and_enough_to_answer(url: str) -> None:
     for number in range(10, NIGHTS + 1):
         found = show(history, str(number))
         assert {(each.key, each.severity, each.since) for each in found.open} == before[number]
-    for pair, told in answers.items():
-        assert _told(history, *pair) == told
+    for pair, reported in answers.items():
+        assert _told(history, *pair) == reported
     left = history.known({SUB})
     assert gone.left == len(left)
     assert gone.items == len(known) - len(left)
     assert {key: each for key, each in known.items() if each.state == "open"}.items() <= left.items()
     assert all(known[key].state == "fixed" for key in set(known) - set(left))
     assert prune(history, taken(10)[:10]) == type(gone)(0, 0, 0, gone.left)
-    night(history, NIGHTS + 1, 60)
+    scheduled_run(history, NIGHTS + 1, 60)
 
 
 def _told(history: History, first: int, then: int) -> list[tuple[str, ItemKey, str]]:
@@ -186,16 +188,16 @@ def _told(history: History, first: int, then: int) -> list[tuple[str, ItemKey, s
 
 def test_prune_keeps_the_last_scan_of_each_selection(url: str) -> None:
     with History.open(url) as history:
-        history.record(scan(1, selection="rare"), judge(1, [item(2), item(4)]))
+        history.record(scan(1, selection="rare"), comparison_of(1, [item(2), item(4)]))
         for number in range(2, 8):
-            history.record(scan(number), judge(number, [item(2)]))
-        told = _told(history, 1, 7)
+            history.record(scan(number), comparison_of(number, [item(2)]))
+        reported = _told(history, 1, 7)
         gone = prune(history, "2999-01-01")
         assert (gone.scans, gone.items) == (5, 0)
         assert [each.number for each in all_scans(history)] == [1, 7]
-        assert _told(history, 1, 7) == told
+        assert _told(history, 1, 7) == reported
         assert len(show(history, "1").open) == 2
-        history.record(scan(8), judge(8, [item(2)]))
+        history.record(scan(8), comparison_of(8, [item(2)]))
         latest = history.latest()
         assert latest is not None
         assert latest.number == 8
@@ -203,11 +205,11 @@ def test_prune_keeps_the_last_scan_of_each_selection(url: str) -> None:
 
 def test_prune_forgets_what_was_fixed_before(url: str) -> None:
     with History.open(url) as history:
-        history.record(scan(1), judge(1, [item(2), item(4)]))
+        history.record(scan(1), comparison_of(1, [item(2), item(4)]))
         for number in range(2, 5):
-            history.record(scan(number), judge(number, [item(2)]))
+            history.record(scan(number), comparison_of(number, [item(2)]))
         assert prune(history, taken(4)[:10]).items == 1
-        found = history.record(scan(5), judge(5, [item(2), item(4)]))
+        found = history.record(scan(5), comparison_of(5, [item(2), item(4)]))
         assert [each.kind for each in found.changed] == ["new"]
 
 

@@ -1,4 +1,4 @@
-"""Endpoints that were not assessed, over nights: no longer visible, never fixed, and as before where they open."""
+"""Endpoints that were not assessed, over scheduled runs: no longer visible, never fixed."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +11,7 @@ from scanner.history.compare import EvaluatedBefore, compare
 from scanner.history.items import ChangeKind, Changes, Item, ItemKey, ScanRecord
 from scanner.history.observation import Observation, ScanCoverage
 from scanner.history.store import History
-from tests.history.nights import SUB, Judge, scan, taken
+from tests.history.runs import SUB, Comparison, scan, taken
 from tests.history.test_compare import exposure
 
 ACCOUNT = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st"
@@ -23,32 +23,32 @@ CLOSED = exposure(ACCOUNT, severity=None, state="closed", reach="none")
 OTHER = exposure(ACCOUNT, "file")
 
 
-def judge(night: int, rows: tuple[ExposureRow, ...]) -> Judge:
-    def judged(known: Mapping[ItemKey, Item], before: EvaluatedBefore, last: ScanRecord | None) -> Changes:
-        observation = Observation(known, taken(night))
+def comparison(number: int, rows: tuple[ExposureRow, ...]) -> Comparison:
+    def compared(known: Mapping[ItemKey, Item], before: EvaluatedBefore, last: ScanRecord | None) -> Changes:
+        observation = Observation(known, taken(number))
         for row in rows:
             observation.exposure(row)
         observation.resource(ACCOUNT)
         coverage = ScanCoverage({SUB}, frozenset(), {"microsoft.storage/storageaccounts"})
         return compare(known, observation, coverage, before)
 
-    return judged
+    return compared
 
 
-def nights(url: str, *rows: ExposureRow | None) -> list[list[str]]:
-    """Return the changes of each night, as `kind endpoint`. OTHER stands open in all of them."""
+def runs(url: str, *rows: ExposureRow | None) -> list[list[str]]:
+    """Return the changes of each scan, as `kind endpoint`. OTHER stands open in all of them."""
     said = []
     with History.open(url) as history:
-        for night, row in enumerate(rows, 1):
+        for number, row in enumerate(rows, 1):
             seen = (OTHER,) if row is None else (OTHER, row)
             unknown = sum(each.state == "unknown" for each in seen)
-            found = history.record(replace(scan(night), unknown=unknown), judge(night, seen))
+            found = history.record(replace(scan(number), unknown=unknown), comparison(number, seen))
             said.append([f"{each.kind.value} {each.item.endpoint}" for each in found.changed])
     return said
 
 
 def test_open_then_unknown_is_no_longer_visible_and_is_seen_again(url: str) -> None:
-    said = nights(url, OPEN, UNKNOWN, UNKNOWN, OPEN, UNKNOWN, CRITICAL)
+    said = runs(url, OPEN, UNKNOWN, UNKNOWN, OPEN, UNKNOWN, CRITICAL)
     assert said[1:] == [["unseen blob"], [], ["again blob"], ["unseen blob"], ["worse blob"]]
     with History.open(url) as history:
         item = history.known({SUB})["exposure", OPEN.fingerprint]
@@ -59,25 +59,25 @@ def test_open_then_unknown_is_no_longer_visible_and_is_seen_again(url: str) -> N
 
 
 def test_what_is_hidden_stays_open_and_is_fixed_by_a_verdict_only(url: str) -> None:
-    assert nights(url, OPEN, UNKNOWN, CLOSED)[1:] == [["unseen blob"], ["fixed blob"]]
+    assert runs(url, OPEN, UNKNOWN, CLOSED)[1:] == [["unseen blob"], ["fixed blob"]]
 
 
 def test_an_accepted_endpoint_that_was_not_assessed_is_not_fixed_either(url: str) -> None:
-    assert nights(url, WAIVED, UNKNOWN, WAIVED)[1:] == [["unseen blob"], ["again blob"]]
+    assert runs(url, WAIVED, UNKNOWN, WAIVED)[1:] == [["unseen blob"], ["again blob"]]
 
 
 def test_a_fixed_endpoint_that_was_not_assessed_stays_fixed_and_reopens(url: str) -> None:
-    assert nights(url, OPEN, CLOSED, UNKNOWN, OPEN)[1:] == [["fixed blob"], [], ["reopened blob"]]
+    assert runs(url, OPEN, CLOSED, UNKNOWN, OPEN)[1:] == [["fixed blob"], [], ["reopened blob"]]
 
 
 def test_an_endpoint_that_was_never_assessed_is_new_when_it_is_open(url: str) -> None:
-    assert nights(url, None, UNKNOWN, OPEN)[1:] == [[], ["new blob"]]
+    assert runs(url, None, UNKNOWN, OPEN)[1:] == [[], ["new blob"]]
 
 
 def test_an_endpoint_that_is_no_longer_visible_is_no_alert() -> None:
     known = Observation({}, taken(1))
     known.exposure(OPEN)
-    found = judge(2, (UNKNOWN,))(known.items, lambda *_: True, None)
+    found = comparison(2, (UNKNOWN,))(known.items, lambda *_: True, None)
     assert [each.kind for each in found.changed] == [ChangeKind.no_longer_visible]
     result = EvaluationResult(complete=False)
     result.counts.exposure(UNKNOWN)

@@ -20,7 +20,19 @@ from scanner.history.database import revisions
 from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, ScanRecord
 from scanner.history.queries import all_scans, show
 from scanner.history.store import History
-from tests.history.nights import OTHER, SEVERITIES, SUB, after, expected, item, judge, night, scan, standing, taken
+from tests.history.runs import (
+    OTHER,
+    SEVERITIES,
+    SUB,
+    after,
+    comparison_of,
+    expected,
+    item,
+    scan,
+    scheduled_run,
+    standing,
+    taken,
+)
 from tests.history.server import Server
 
 FORK = multiprocessing.get_context("fork")
@@ -31,16 +43,16 @@ def test_the_first_scan_is_the_baseline_and_nothing_in_it_is_new(url: str) -> No
         assert history.latest() is None
         assert history.last("all") is None
         assert history.known({SUB}) == {}
-        found = night(history, 1)
+        found = scheduled_run(history, 1)
         assert {each.kind for each in found.changed} == {"first-looked"}
         assert not found.alerts()
 
 
-def test_each_night_is_remembered_as_the_comparison_says(url: str) -> None:
+def test_each_scan_is_remembered_as_the_comparison_says(url: str) -> None:
     news = set()
     for number in range(1, 16):
         with History.open(url) as history:
-            found = night(history, number)
+            found = scheduled_run(history, number)
             news |= {each.kind for each in found.changed}
             known, wanted = expected(number)
             assert found == wanted
@@ -55,7 +67,7 @@ def test_a_scan_that_is_read_back_says_what_was_written(url: str) -> None:
         scan(1, SUB, OTHER, id="abc"), complete=False, confirmed=True, undecided=7, standing={"critical": 2, "info": 1}
     )
     with History.open(url) as history:
-        history.record(given, judge(1, []))
+        history.record(given, comparison_of(1, []))
         there = history.last("all")
         assert there == history.latest()
     assert there is not None
@@ -66,7 +78,7 @@ def test_a_scan_that_is_read_back_says_what_was_written(url: str) -> None:
 def test_last_is_of_the_same_selection_and_latest_is_of_all(url: str) -> None:
     with History.open(url) as history:
         for number, selection in enumerate(("all", "one", "all", "one"), 1):
-            history.record(scan(number, selection=selection), judge(number, []))
+            history.record(scan(number, selection=selection), comparison_of(number, []))
         assert [each and each.number for each in (history.last("all"), history.last("one"))] == [3, 4]
         assert history.last("other") is None
         latest = history.latest()
@@ -76,40 +88,40 @@ def test_last_is_of_the_same_selection_and_latest_is_of_all(url: str) -> None:
 
 def test_what_is_known_of_a_subscription_is_known_in_every_selection(url: str) -> None:
     with History.open(url) as history:
-        history.record(scan(1, SUB, OTHER), judge(1, [item(2), item(4, subscription=OTHER)]))
+        history.record(scan(1, SUB, OTHER), comparison_of(1, [item(2), item(4, subscription=OTHER)]))
         assert {each.resource.split("/")[2] for each in history.known({OTHER}).values()} == {OTHER}
         many = {str(each) for each in range(1500)}
         assert len(history.known({SUB, OTHER, *many})) == 2
         assert len(history.known({SUB, *many})) == 1
-        found = history.record(scan(2, SUB, selection="one"), judge(2, [item(2)]))
+        found = history.record(scan(2, SUB, selection="one"), comparison_of(2, [item(2)]))
         assert (len(found.changed), len(found.unchanged)) == (0, 1)
 
 
 def test_a_subscription_that_the_last_scan_saw_is_compared_too(url: str) -> None:
     seen: list[Mapping[ItemKey, Item]] = []
 
-    def judged(known: Mapping[ItemKey, Item], *_: object) -> Changes:
+    def evaluated(known: Mapping[ItemKey, Item], *_: object) -> Changes:
         seen.append(known)
         return Changes()
 
     with History.open(url) as history:
-        history.record(scan(1, SUB, OTHER), judge(1, [item(2), item(4, subscription=OTHER)]))
-        history.record(scan(2, SUB), judged)
+        history.record(scan(1, SUB, OTHER), comparison_of(1, [item(2), item(4, subscription=OTHER)]))
+        history.record(scan(2, SUB), evaluated)
     assert len(seen[0]) == 2
 
 
-def test_the_last_scan_is_given_so_that_a_clock_that_went_back_can_be_told(url: str) -> None:
+def test_the_last_scan_is_given_so_that_a_clock_that_went_back_can_be_reported(url: str) -> None:
     said: list[ScanRecord | None] = []
     with History.open(url) as history:
         for number in (5, 3):
 
-            def judged(
+            def evaluated(
                 known: Mapping[ItemKey, Item], before: EvaluatedBefore, last: ScanRecord | None, number: int = number
             ) -> Changes:
                 said.append(last)
-                return judge(number, [item(2)])(known, before, last)
+                return comparison_of(number, [item(2)])(known, before, last)
 
-            history.record(scan(number), judged)
+            history.record(scan(number), evaluated)
         assert [each.taken for each in all_scans(history)] == [taken(5), taken(3)]
     assert said[0] is None
     assert said[1] is not None
@@ -119,10 +131,10 @@ def test_the_last_scan_is_given_so_that_a_clock_that_went_back_can_be_told(url: 
 def test_unchanged_items_are_seen_again_and_silent_changes_are_kept(url: str) -> None:
     with History.open(url) as history:
         history.record(
-            scan(1), judge(1, [item(2, 1), item(3, 1), item(4, 1, reach="azure", authentication="anonymous")])
+            scan(1), comparison_of(1, [item(2, 1), item(3, 1), item(4, 1, reach="azure", authentication="anonymous")])
         )
         renamed = msgspec.structs.replace(item(3, 2), title="It accepts plain HTTP", resource=item(3).resource.upper())
-        history.record(scan(2), judge(2, [item(2, 2), renamed, item(4, 2)]))
+        history.record(scan(2), comparison_of(2, [item(2, 2), renamed, item(4, 2)]))
         known = history.known({SUB})
     assert {each.seen for each in known.values()} == {taken(2)}
     assert {each.since for each in known.values()} == {taken(1)}
@@ -130,32 +142,32 @@ def test_unchanged_items_are_seen_again_and_silent_changes_are_kept(url: str) ->
     assert known[item(4).key].reach == "internet"
 
 
-def test_an_item_that_nobody_asked_for_is_found_by_its_key(url: str) -> None:
+def test_an_item_that_was_not_asked_for_is_found_by_its_key(url: str) -> None:
     """A judge that answers with an item of a subscription that the scan does not name."""
     with History.open(url) as history:
-        history.record(scan(1, OTHER), judge(1, [item(2, subscription=OTHER)]))
+        history.record(scan(1, OTHER), comparison_of(1, [item(2, subscription=OTHER)]))
         stray = msgspec.structs.replace(item(2, 2, subscription=OTHER), severity="low")
         history.record(scan(2, selection="mine"), lambda *_: Changes([Change(ChangeKind.lowered, stray)]))
         assert list(history.known({OTHER}).values()) == [stray]
 
 
-def test_a_judge_that_fails_leaves_nothing(url: str) -> None:
+def test_a_comparison_that_fails_leaves_nothing(url: str) -> None:
     def broken(*_: object) -> Changes:
         raise ZeroDivisionError
 
     with History.open(url) as history:
-        night(history, 1)
+        scheduled_run(history, 1)
         with pytest.raises(ZeroDivisionError):
             history.record(scan(2), broken)
         assert [each.number for each in all_scans(history)] == [1]
-        night(history, 2)
+        scheduled_run(history, 2)
 
 
 def test_hostile_names_are_kept_as_they_are(url: str) -> None:
     name = "x'; DROP TABLE items; --\u202e \u00f8 \U0001f512 %s :row"
     hostile = msgspec.structs.replace(item(2), title=name, endpoint=name, address=name)
     with History.open(url) as history:
-        history.record(scan(1, id=name, selection=name), judge(1, [hostile]))
+        history.record(scan(1, id=name, selection=name), comparison_of(1, [hostile]))
         assert history.known({SUB})[hostile.key].title == name
         assert history.last(name) is not None
 
@@ -173,12 +185,12 @@ def test_scans_of_any_scope_leave_what_the_comparison_says(url: str, seed: int) 
                 for each in of
                 for place in chance.sample(range(12), 6)
             ]
-            judged = judge(number, seen, closed=chance.random() < 0.7)
+            evaluated = comparison_of(number, seen, closed=chance.random() < 0.7)
             before = {each.key: each for each in known.values() if each.resource.split("/")[2] in of}
             last = history.last(",".join(of))
             earlier = frozenset(looked)
-            wanted = judged(before, lambda id, _, earlier=earlier: id.split("/")[2] in earlier, last)  # type: ignore[misc]
-            assert history.record(scan(number, *of, selection=",".join(of)), judged) == wanted
+            wanted = evaluated(before, lambda id, _, earlier=earlier: id.split("/")[2] in earlier, last)  # type: ignore[misc]
+            assert history.record(scan(number, *of, selection=",".join(of)), evaluated) == wanted
             known = after(known, wanted)
             looked |= set(of)
             assert history.known({SUB, OTHER}) == known
@@ -191,7 +203,7 @@ def test_before_knows_the_scopes_above(url: str) -> None:
     inside = item(2).resource
     group = inside[: inside.index("/providers")].lower()
     with History.open(url) as history:
-        history.record(replace(scan(1), scopes=(group,), rules_and_types=frozenset({"word"})), judge(1, []))
+        history.record(replace(scan(1), scopes=(group,), rules_and_types=frozenset({"word"})), comparison_of(1, []))
         before = history.evaluated_before()
     assert before(inside, "word")
     assert before(f"{inside.upper()}/blobServices/default", "word")
@@ -203,7 +215,7 @@ def test_before_knows_the_scopes_above(url: str) -> None:
 def test_before_knows_a_filter_only_by_itself(url: str) -> None:
     mine, other = f"/subscriptions/{SUB}?tag=env=prod", f"/subscriptions/{SUB}?tag=env=test"
     with History.open(url) as history:
-        history.record(replace(scan(1), scopes=(mine,), rules_and_types=frozenset({"word"})), judge(1, []))
+        history.record(replace(scan(1), scopes=(mine,), rules_and_types=frozenset({"word"})), comparison_of(1, []))
         assert history.evaluated_before((mine,))(item(2).resource, "word")
         assert not history.evaluated_before((mine,))(item(2).resource, "more")
         assert not history.evaluated_before((mine,))(item(2, subscription=OTHER).resource, "word")
@@ -213,10 +225,12 @@ def test_before_knows_a_filter_only_by_itself(url: str) -> None:
 
 def test_a_scan_does_not_count_as_its_own_past(url: str) -> None:
     with History.open(url) as history:
-        history.record(replace(scan(1), rules_and_types=frozenset({"microsoft.storage/storageaccounts"})), judge(1, []))
-        found = history.record(scan(2), judge(2, [item(2), item(3)]))
+        history.record(
+            replace(scan(1), rules_and_types=frozenset({"microsoft.storage/storageaccounts"})), comparison_of(1, [])
+        )
+        found = history.record(scan(2), comparison_of(2, [item(2), item(3)]))
         assert [each.kind for each in found.changed] == ["new", "first-looked"]
-        found = history.record(scan(3), judge(3, [item(2), item(3), item(4), item(5)]))
+        found = history.record(scan(3), comparison_of(3, [item(2), item(3), item(4), item(5)]))
         assert [each.kind for each in found.changed] == ["new", "new"]
 
 
@@ -226,7 +240,9 @@ def test_a_scan_does_not_count_as_its_own_past(url: str) -> None:
 def test_the_trend_is_of_one_selection_the_oldest_first(url: str) -> None:
     with History.open(url) as history:
         for number in range(1, 6):
-            history.record(scan(number, count=number, selection="odd" if number % 2 else "even"), judge(number, []))
+            history.record(
+                scan(number, count=number, selection="odd" if number % 2 else "even"), comparison_of(number, [])
+            )
         assert [(row.taken, row.high) for row in history.trend("odd")] == [(taken(each), each) for each in (1, 3, 5)]
         assert [row.high for row in history.trend("odd", 2)] == [3, 5]
         assert history.trend("none") == []
@@ -240,7 +256,7 @@ def _nights(url: str, barrier: Barrier, first: int) -> None:
     with History.open(url) as history:
         for number in range(first, first + 5):
             items = [item(place, number) for place in range(50)] + [item(100 + number * 2, number)]
-            history.record(scan(number, id=f"{os.getpid()}-{number}"), judge(number, items, closed=False))
+            history.record(scan(number, id=f"{os.getpid()}-{number}"), comparison_of(number, items, closed=False))
 
 
 def test_two_scans_at_once_are_both_kept_and_the_second_knows_the_first(
@@ -265,7 +281,7 @@ def test_two_scans_at_once_are_both_kept_and_the_second_knows_the_first(
 def _first(path: Path, barrier: Barrier, number: int) -> None:
     barrier.wait()
     with History.open(str(path)) as history:
-        history.record(scan(number), judge(number, []))
+        history.record(scan(number), comparison_of(number, []))
 
 
 def test_who_makes_a_file_waits_for_another_who_does(file: Path) -> None:
@@ -296,19 +312,19 @@ def test_four_scans_make_one_file_at_once(tmp_path: Path) -> None:
 
 def test_a_question_does_not_wait_for_a_scan(url: str) -> None:
     with History.open(url) as history, History.open(url) as other:
-        night(history, 1)
+        scheduled_run(history, 1)
 
-        def judged(known: Mapping[ItemKey, Item], *_: object) -> Changes:
+        def evaluated(known: Mapping[ItemKey, Item], *_: object) -> Changes:
             assert other.known({SUB}) == known
             assert len(all_scans(other)) == 1
             return Changes()
 
-        history.record(scan(2), judged)
+        history.record(scan(2), evaluated)
 
 
 def test_between_calls_a_history_holds_no_connection(database: str, server: Server) -> None:
     with History.open(server.url(database)) as history:
-        night(history, 1)
+        scheduled_run(history, 1)
         assert server.run(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'") == [(0,)]
 
 
@@ -317,7 +333,7 @@ def test_between_calls_a_history_holds_no_connection(database: str, server: Serv
 
 def test_at_rest_a_history_is_one_file_of_ours(file: Path) -> None:
     with History.open(f"sqlite:///{file}") as history:
-        night(history, 1)
+        scheduled_run(history, 1)
         assert history.notes == ()
     assert [path.name for path in file.parent.iterdir()] == ["history.db"]
     with closing(sqlite3.connect(file)) as raw:
@@ -326,7 +342,7 @@ def test_at_rest_a_history_is_one_file_of_ours(file: Path) -> None:
         assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-def test_a_file_system_without_shared_memory_serves_and_is_told(file: Path) -> None:
+def test_a_file_system_without_shared_memory_serves_and_is_reported(file: Path) -> None:
     """SQLite's own `unix-none` has no shared memory, as SMB shares have none."""
     from scanner.history.database import database_at
     from scanner.history.store import opened
@@ -334,21 +350,21 @@ def test_a_file_system_without_shared_memory_serves_and_is_told(file: Path) -> N
     for number in (1, 2):
         with opened(database_at(str(file), vfs="unix-none")) as history:
             assert "no shared memory" in history.notes[0]
-            night(history, number)
+            scheduled_run(history, number)
             assert history.known({SUB}) == expected(number)[0]
 
 
 @pytest.mark.parametrize("name", ["a b?c#d%41.db", "\u00f8.db"])
 def test_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
     with History.open(str(tmp_path / name)) as history:
-        night(history, 1)
+        scheduled_run(history, 1)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_path_stays_where_it_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with History.open("history.db") as history:
-        night(history, 1)
+        scheduled_run(history, 1)
         assert history.database.shown == "history.db"
     assert (tmp_path / "history.db").exists()
 
@@ -362,14 +378,14 @@ def test_a_schema_of_its_own_beside_other_tables(server: Server) -> None:
     url = server.url(name, query="?options=-csearch_path%3Dtwo")
     assert upgrade(url) == (0, int(revisions()[-1]))
     with History.open(url) as history:
-        night(history, 1)
+        scheduled_run(history, 1)
         assert len(history.known({SUB})) == len(standing(1))
     assert server.run("SELECT count(*) FROM public.items", name) == [(0,)]
 
 
 def test_after_says_what_a_history_keeps() -> None:
     """The model that these tests compare with: an item that was fixed stays known."""
-    known = after({item(2).key: item(2)}, judge(2, [])({item(2).key: item(2)}, lambda *_: True, None))
+    known = after({item(2).key: item(2)}, comparison_of(2, [])({item(2).key: item(2)}, lambda *_: True, None))
     assert known[item(2).key].state == "fixed"
 
 

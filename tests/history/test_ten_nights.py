@@ -5,5 +5,5 @@ from pathlib import Path
 from tests.history.test_changing_estate import ten_nights
 
 
-def test_ten_nights(url: str, tmp_path: Path) -> None:
+def test_ten_scans(url: str, tmp_path: Path) -> None:
     ten_nights(url, tmp_path)

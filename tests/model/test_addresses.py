@@ -186,7 +186,7 @@ def test_what_is_no_text_is_a_bad_address(value: object) -> None:
         address_range("192.0.2.1", value)  # type: ignore[arg-type]
 
 
-def test_two_halves_are_everybody() -> None:
+def test_two_ranges_are_the_internet() -> None:
     assert parse("0.0.0.0/1") | parse("128.0.0.0/1") == ALL_IPV4
     assert parse("*") == ALL_ADDRESSES == ALL_IPV4 | ALL_IPV6
     assert ALL_ADDRESSES.covers(PUBLIC_IPV6)
@@ -267,7 +267,7 @@ def test_breadth_limits_can_be_set() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 32)), max_size=8), st.data())
-def test_more_rules_never_make_a_narrower_door(networks: list[tuple[int, int]], data: st.DataObject) -> None:
+def test_more_rules_never_make_a_narrower_endpoint(networks: list[tuple[int, int]], data: st.DataObject) -> None:
     order = ("none", "own", "selected", "wide", "internet")
     texts = [f"{dotted(value, 4)}/{length}" for value, length in networks]
     fewer = texts[: data.draw(st.integers(0, len(texts)))]

@@ -77,7 +77,7 @@ def test_the_table_of_the_design(kind: str, auth: Auth, reach: Reach, severity: 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("auth", Auth)
-def test_nobody_can_reach_means_closed(kind: str, auth: Auth) -> None:
+def test_no_network_access_means_closed(kind: str, auth: Auth) -> None:
     assert cell(kind, auth, Reach.none) is None  # type: ignore[arg-type]
 
 
@@ -111,13 +111,15 @@ def test_what_is_not_read_never_makes_an_exposure_milder(reach: Lock, authentica
 
 
 @given(some_locks, auths, st.sampled_from(Reach), st.sampled_from(KINDS))
-def test_one_more_way_never_makes_an_exposure_milder(reach: Lock, authentication: Lock, more: Reach, kind: str) -> None:
+def test_one_more_grant_never_makes_an_exposure_milder(
+    reach: Lock, authentication: Lock, more: Reach, kind: str
+) -> None:
     before = Exposure("blob", kind, reach, authentication)  # type: ignore[arg-type]
     after = Exposure("blob", kind, reach | grant(more), authentication)  # type: ignore[arg-type]
     assert rank(after.severity) >= rank(before.severity)
 
 
-def test_a_half_shows_its_widest_sure_way_and_what_an_unread_part_could_add() -> None:
+def test_a_lock_shows_its_widest_grant_and_what_an_unread_part_could_add() -> None:
     lock = SHARED | IDENTITY | possible(Auth.anonymous, GAP)
     assert lock.widest is not None
     assert lock.widest.level is Auth.shared
@@ -125,7 +127,7 @@ def test_a_half_shows_its_widest_sure_way_and_what_an_unread_part_could_add() ->
     assert lock.widest_possible.level is Auth.anonymous
 
 
-def test_a_doubt_that_adds_nothing_is_not_told() -> None:
+def test_a_possible_grant_that_adds_nothing_is_not_reported() -> None:
     exposure = Exposure("blob", "data", grant(Reach.internet), grant(Auth.anonymous) | possible(Auth.shared, GAP))
     assert exposure.possible_authentication is None
     assert not exposure.inconclusive
@@ -184,7 +186,7 @@ def test_a_switch_says_what_its_values_mean_whatever_their_case_or_type() -> Non
         assert lock.widest.level is level
 
 
-def test_a_value_that_nobody_knows_is_never_closed() -> None:
+def test_a_value_that_is_unknown_is_never_closed() -> None:
     lock = SWITCH.lock(Resource({"id": "/x", "properties": {"keys": "maybe"}}))
     assert lock.widest is None
     assert lock.widest_possible is not None
@@ -197,7 +199,7 @@ def test_an_absent_switch_means_what_its_source_says() -> None:
     assert lock.widest.level is Auth.shared
 
 
-def test_what_is_absent_in_a_thin_record_may_fail_but_never_pass() -> None:
+def test_what_is_absent_in_a_graph_row_may_fail_but_never_pass() -> None:
     safe = Switch("properties.sftp", {False: Auth.identity, True: Auth.shared}, absent=False, source="a page")
     assert safe.lock(Resource({"id": "/x", "properties": {}}, by="get")).widest is not None
     assert safe.lock(Resource({"id": "/x", "properties": {}}, by="graph")).widest is None
@@ -209,7 +211,7 @@ def test_absent_without_a_source_does_not_load() -> None:
         Switch("properties.keys", {True: Auth.shared}, absent=True)
 
 
-def test_a_network_of_which_only_the_service_shows_the_rules_is_not_applicable_but_a_sure_way_in_fails() -> None:
+def test_a_network_of_which_only_the_service_shows_the_rules_is_not_applicable_but_a_certain_grant_fails() -> None:
     closed_but = Exposure("tds", "data", grant(Reach.none), grant(Auth.shared), hidden_rules="rules that nobody sees")
     assert locks.evaluate("network", [closed_but]).verdict == NotApplicable("rules that nobody sees")
     assert locks.evaluate("authentication", [closed_but]).verdict == NotApplicable("rules that nobody sees")

@@ -87,6 +87,9 @@ def of_scanner(file: Path, root: Path, *, only: Collection[str] = (), wide: bool
             parts.append((node.name, node))
         elif isinstance(node, ast.ClassDef):
             parts += [(f"{node.name}.{each.name}", each) for each in node.body if isinstance(each, ast.FunctionDef)]
+    known = {name for each, _ in parts for name in (each, each.split(".")[0])}
+    if gone := set(only) - known:
+        raise ValueError(f"{file.name} has no {', '.join(sorted(gone))}")
     parts = [each for each in parts if not only or each[0] in only or each[0].split(".")[0] in only]
     return list(_unique(file, root, tree, [each for each in parts if wide or not _words(each[1])], wide=wide))
 
@@ -228,11 +231,11 @@ def _wide(node: ast.AST, parent: ast.AST, field: str) -> Iterator[Change]:
 
 
 def _parts(node: ast.BoolOp) -> Iterator[Change]:
-    told = {what for what, _ in _joined(node)}
+    reported = {what for what, _ in _joined(node)}
     joined = "and" if isinstance(node.op, ast.And) else "or"
     for place, each in enumerate(node.values):
         left = [*node.values[:place], *node.values[place + 1 :]]
-        if (what := f"without {joined} {_short(each)}") not in told:
+        if (what := f"without {joined} {_short(each)}") not in reported:
             yield what, left[0] if len(left) == 1 else ast.BoolOp(node.op, left)
 
 

@@ -131,9 +131,9 @@ def test_a_card_holds_text_runs_alone_in_which_no_markdown_counts() -> None:
 
 @pytest.mark.parametrize(("count", "size"), [(3, 20), (40, 20), (400, 20), (400, 130), (5000, 400)])
 def test_a_card_stays_below_the_limit_and_says_how_many_more(count: int, size: int) -> None:
-    told = runs(card(many(count, size=size)))
-    shown = sum(text.startswith("new: blob/") for text in told)
-    more = [text for text in told if text.endswith("all are in the report")]
+    reported = runs(card(many(count, size=size)))
+    shown = sum(text.startswith("new: blob/") for text in reported)
+    more = [text for text in reported if text.endswith("all are in the report")]
     assert shown >= 3
     assert (f"and {count - shown:,} more; all are in the report" in more) == (shown < count)
 

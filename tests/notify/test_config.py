@@ -87,7 +87,7 @@ def test_a_name_is_letters_and_digits(name: str, tmp_path: Path) -> None:
         resolve("scan", {}, {}, folder=tmp_path)
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     found = faults(tmp_path, "kind = 'mail'\nhots = 'a'\nport = 0\ntls = 'x'")
     assert len(found) == 6
 
@@ -153,7 +153,7 @@ def test_this_machine_may_be_asked_without_tls(host: str, tmp_path: Path, monkey
     assert loopback(host)
 
 
-def test_what_is_missing_is_told_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_reported_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOOK", raising=False)
     slack = "kind = 'slack'\n"
     assert ready(tmp_path, slack + "url-env = 'HOOK'", {}, monkeypatch) == (

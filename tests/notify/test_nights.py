@@ -17,9 +17,9 @@ import pytest
 
 from scanner.history.queries import upgrade
 from scanner.sandbox import certificates
-from tests.history.changing_estate import EVERYWHERE, Json, Refusal, Told, night, served
+from tests.history.changing_estate import EVERYWHERE, Json, Refusal, RunResult, scheduled_run, served
 from tests.history.server import serving
-from tests.history.test_changing_estate import DOORS, EXPORT, GAP, REFUSED, SECOND, estate
+from tests.history.test_changing_estate import ENDPOINTS, EXPORT, GAP, REFUSED, SECOND, estate
 from tests.notify.receivers import Answer, Received, Web, mail, until, web
 from tests.terminals import GROUP, Ended, twolocks
 
@@ -44,15 +44,17 @@ class Watch:
             f"{text}\n[notify.ops]\nkind = 'webhook'\nurl-file = 'hook'\nsecret-file = 'key'\n{more}\n"
         )
 
-    def night(self, resources: list[Json], *words: str, notify: Sequence[str] = ("ops",), **options: Any) -> Told:
+    def scheduled_run(
+        self, resources: list[Json], *words: str, notify: Sequence[str] = ("ops",), **options: Any
+    ) -> RunResult:
         history, config = str(self.folder / "history.db"), str(self.folder / "twolocks.toml")
         asked = [word for name in notify for word in ("--notify", name)]
         given = (*asked, "--config", config, "--fail-on", "new:high", *self.words, *words)
-        told = night(resources, history, self.folder, *given, **options)
-        everything = f"{told.ended.out}{told.ended.err}{json.dumps(told.document)}"
+        reported = scheduled_run(resources, history, self.folder, *given, **options)
+        everything = f"{reported.ended.out}{reported.ended.err}{json.dumps(reported.document)}"
         assert "c2VjcmV0" not in everything
         assert SECRET not in everything
-        return told
+        return reported
 
     def heard(self) -> list[Received]:
         """What came since the last time."""
@@ -74,55 +76,55 @@ def watch(tmp_path: Path) -> Iterator[Watch]:
         yield found
 
 
-def doors(notice: Json) -> set[str]:
+def endpoints(notice: Json) -> set[str]:
     return {f"{each['news']} {each['resource'].rsplit('/', 1)[-1]}: {each['endpoint']}" for each in notice["items"]}
 
 
 def test_a_week(watch: Watch) -> None:
     """A baseline, a quiet night, news, a quiet night, what is closed, what is open again, and what got worse."""
-    assert watch.night(estate()).ended.code == 0
+    assert watch.scheduled_run(estate()).ended.code == 0
     first = watch.one()
     assert (first["kind"], first["items"]) == ("baseline", [])
     assert first["title"].startswith("First scan, the baseline: ")
 
-    quiet = watch.night(estate())
+    quiet = watch.scheduled_run(estate())
     assert watch.heard() == []
     assert "notice" not in quiet.ended.err
 
-    told = watch.night(estate(EXPORT, ssh="Internet"))
-    assert told.ended.code == 1
-    assert "notice to ops: 2 new; highest severity: critical" in told.ended.err
+    reported = watch.scheduled_run(estate(EXPORT, ssh="Internet"))
+    assert reported.ended.code == 1
+    assert "notice to ops: 2 new; highest severity: critical" in reported.ended.err
     news = watch.one()
-    assert doors(news) == {"new stjournal: blob/eksport", "new vm-hopp: tcp/22"}
-    assert news["scan"]["id"] == told.document["scan"]["id"]
-    assert news["counts"] == told.document["changes"]["counts"]
+    assert endpoints(news) == {"new stjournal: blob/eksport", "new vm-hopp: tcp/22"}
+    assert news["scan"]["id"] == reported.document["scan"]["id"]
+    assert news["counts"] == reported.document["changes"]["counts"]
 
-    watch.night(estate(EXPORT, ssh="Internet"))
-    watch.night(estate())
+    watch.scheduled_run(estate(EXPORT, ssh="Internet"))
+    watch.scheduled_run(estate())
     assert watch.heard() == []
 
-    watch.night(estate(EXPORT, addresses=EVERYWHERE))
-    assert doors(watch.one()) == {"reopened stjournal: blob/eksport", "worse sqlfag: tds"}
+    watch.scheduled_run(estate(EXPORT, addresses=EVERYWHERE))
+    assert endpoints(watch.one()) == {"reopened stjournal: blob/eksport", "worse sqlfag: tds"}
 
 
-def test_what_is_below_the_least_severity_is_not_told(watch: Watch) -> None:
+def test_what_is_below_the_least_severity_is_not_reported(watch: Watch) -> None:
     watch.settings(low="kind = 'webhook'\nurl-file = 'hook'\nsecret-file = 'key'\nmin-severity = 'critical'")
     both = ("ops", "low")
-    watch.night(estate(), notify=both)
+    watch.scheduled_run(estate(), notify=both)
     watch.heard()
-    watch.night(estate(ssh="Internet"), notify=both)
+    watch.scheduled_run(estate(ssh="Internet"), notify=both)
     assert [each.json["notification"] for each in watch.heard()] == ["ops"]
 
 
-def test_owners_are_told_apart_by_their_tag(watch: Watch) -> None:
+def test_owners_are_distinguished_by_their_tag(watch: Watch) -> None:
     hook = "kind = 'webhook'\nurl-file = 'hook'\nsecret-file = 'key'\nowner = '{}'"
     watch.settings("[report]\nowner-tag = 'owner'", kari=hook.format("kari"), ola=hook.format("ola"))
     tagged = [
         {**each, "tags": {"owner": "kari"}} if each["id"].endswith("/stjournal") else each for each in estate(EXPORT)
     ]
-    watch.night(estate(), notify=("kari", "ola"))
+    watch.scheduled_run(estate(), notify=("kari", "ola"))
     watch.heard()
-    watch.night(tagged, notify=("ops", "kari", "ola"))
+    watch.scheduled_run(tagged, notify=("ops", "kari", "ola"))
     found = {each.json["notification"]: each.json for each in watch.heard()}
     assert {name for name, each in found.items() if each["kind"] == "news"} == {"ops", "kari"}
     assert [each["owner"] for each in found["kari"]["items"]] == ["kari"]
@@ -131,11 +133,11 @@ def test_owners_are_told_apart_by_their_tag(watch: Watch) -> None:
 # What could not be read
 
 
-def test_a_gap_that_is_new_is_told_once(watch: Watch) -> None:
-    watch.night(estate())
+def test_a_gap_that_is_new_is_reported_once(watch: Watch) -> None:
+    watch.scheduled_run(estate())
     watch.heard()
-    told = watch.night(estate(), refusals=[CONTAINERS])
-    assert told.ended.code == 3
+    reported = watch.scheduled_run(estate(), refusals=[CONTAINERS])
+    assert reported.ended.code == 3
     notice = watch.one()
     assert notice["title"] == "The scan is incomplete, the previous one was complete"
     assert notice["items"] == []
@@ -143,9 +145,9 @@ def test_a_gap_that_is_new_is_told_once(watch: Watch) -> None:
     assert not notice["scan"]["complete"]
     assert {each["status"] for each in notice["gaps"]} == {403}
     assert notice["counts"]["fixed"] == 0
-    watch.night(estate(), refusals=[CONTAINERS])
+    watch.scheduled_run(estate(), refusals=[CONTAINERS])
     assert watch.heard() == []
-    watch.night(estate())
+    watch.scheduled_run(estate())
     assert watch.heard() == []
 
 
@@ -153,20 +155,20 @@ def test_a_gap_that_is_accepted_is_quiet_and_a_new_one_beside_it_is_not(watch: W
     waivers = watch.folder / "waivers.toml"
     waivers.write_text(GAP.format(expires=(datetime.now(UTC) + timedelta(days=90)).date()))
     watch.words = ["--waivers", str(waivers)]
-    watch.night(estate(), refusals=[REFUSED])
+    watch.scheduled_run(estate(), refusals=[REFUSED])
     watch.heard()
-    watch.night(estate(), refusals=[REFUSED])
+    watch.scheduled_run(estate(), refusals=[REFUSED])
     assert watch.heard() == []
-    watch.night(estate(), refusals=[CONTAINERS])
+    watch.scheduled_run(estate(), refusals=[CONTAINERS])
     assert [each["url"].split("/")[8] for each in watch.one()["gaps"]] == ["stjournal"]
 
 
-def test_a_notice_of_an_incomplete_night_says_so_first(watch: Watch) -> None:
-    watch.night(estate(), refusals=[REFUSED])
+def test_a_notice_of_an_incomplete_scan_says_so_first(watch: Watch) -> None:
+    watch.scheduled_run(estate(), refusals=[REFUSED])
     watch.heard()
-    watch.night(estate(ssh="Internet"), refusals=[REFUSED])
+    watch.scheduled_run(estate(ssh="Internet"), refusals=[REFUSED])
     notice = watch.one()
-    assert doors(notice) == {"new vm-hopp: tcp/22"}
+    assert endpoints(notice) == {"new vm-hopp: tcp/22"}
     assert notice["remarks"][0].startswith("The scan is incomplete: 1 read failed")
 
 
@@ -189,67 +191,67 @@ def yesterday(watch: Watch) -> None:
         raw.commit()
 
 
-def test_a_waiver_that_is_about_to_expire_is_told_once(watch: Watch) -> None:
+def test_a_waiver_that_is_about_to_expire_is_reported_once(watch: Watch) -> None:
     expires(watch, 14)
-    watch.night(estate())
+    watch.scheduled_run(estate())
     assert "1 waiver expires within 14 days" in watch.one()["remarks"]
-    watch.night(estate())
+    watch.scheduled_run(estate())
     assert watch.heard() == []
     yesterday(watch)
-    assert watch.night(estate()).ended.code == 0
+    assert watch.scheduled_run(estate()).ended.code == 0
     notice = watch.one()
     assert notice["title"] == "1 waiver is about to expire"
     assert (notice["waivers"][0]["what"], notice["waivers"][0]["owner"]) == ("storage-* on stjournal", "kari")
-    watch.night(estate())
+    watch.scheduled_run(estate())
     assert watch.heard() == []
 
 
-def test_what_a_waiver_covered_is_told_when_it_expired(watch: Watch) -> None:
+def test_what_a_waiver_covered_is_reported_when_it_expired(watch: Watch) -> None:
     watch.settings(all="kind = 'webhook'\nurl-file = 'hook'\nsecret-file = 'key'\nmin-severity = 'medium'")
     expires(watch, 30)
-    watch.night(estate(), notify=("all",))
+    watch.scheduled_run(estate(), notify=("all",))
     watch.heard()
     expires(watch, -1)
-    watch.night(estate(), notify=("all",))
+    watch.scheduled_run(estate(), notify=("all",))
     notice = watch.one()
-    assert "reopened stjournal: blob" in doors(notice)
+    assert "reopened stjournal: blob" in endpoints(notice)
     assert {each["why"] for each in notice["items"]} == {"it is no longer accepted"}
 
 
 # What did not arrive
 
 
-def test_what_was_not_delivered_is_told_the_next_night_and_only_then(watch: Watch) -> None:
-    watch.night(estate())
+def test_what_was_not_delivered_is_reported_by_the_next_scan_and_only_then(watch: Watch) -> None:
+    watch.scheduled_run(estate())
     watch.heard()
     watch.server.answers = (Answer(404),)
-    told = watch.night(estate(EXPORT))
-    assert told.ended.code == 1
-    assert [line for line in told.ended.err.splitlines() if line.startswith(("error:", "-->", "hint:"))] == [
+    reported = watch.scheduled_run(estate(EXPORT))
+    assert reported.ended.code == 1
+    assert [line for line in reported.ended.err.splitlines() if line.startswith(("error:", "-->", "hint:"))] == [
         'error: notification "ops" was not delivered: 127.0.0.1 responded 404',
         f"--> {watch.folder}/twolocks.toml:2",
         "hint: twolocks notify test ops; what was not reported now is reported after the next scan",
     ]
-    assert "exit 1: 1 endpoint new at high" in told.ended.err
+    assert "exit 1: 1 endpoint new at high" in reported.ended.err
     watch.heard()
     watch.server.answers = (Answer(202),)
-    assert watch.night(estate(EXPORT)).ended.code == 0
+    assert watch.scheduled_run(estate(EXPORT)).ended.code == 0
     notice = watch.one()
     assert [(each["endpoint"], each["late"]) for each in notice["items"]] == [("blob/eksport", True)]
-    watch.night(estate(EXPORT))
+    watch.scheduled_run(estate(EXPORT))
     assert watch.heard() == []
 
 
-def test_one_that_does_not_arrive_leaves_the_others_told(watch: Watch) -> None:
+def test_one_that_does_not_arrive_leaves_the_others_reported(watch: Watch) -> None:
     with web(Answer(500), Answer(404)) as broken:
         (watch.folder / "broken").write_text(f"{broken.url}/x")
         watch.settings(down="kind = 'slack'\nurl-file = 'broken'")
-        watch.night(estate(), notify=("ops", "down"))
+        watch.scheduled_run(estate(), notify=("ops", "down"))
         watch.heard()
-        watch.night(estate(EXPORT), notify=("ops", "down"))
-        assert doors(watch.one()) == {"new stjournal: blob/eksport"}
+        watch.scheduled_run(estate(EXPORT), notify=("ops", "down"))
+        assert endpoints(watch.one()) == {"new stjournal: blob/eksport"}
         broken.answers, before = (Answer(200),), len(broken.received)
-        watch.night(estate(EXPORT), notify=("ops", "down"))
+        watch.scheduled_run(estate(EXPORT), notify=("ops", "down"))
         assert watch.heard() == []
         late = broken.received[before:]
         assert len(late) == 1
@@ -258,11 +260,11 @@ def test_one_that_does_not_arrive_leaves_the_others_told(watch: Watch) -> None:
 
 def test_quiet_is_not_silent_when_a_notice_is_lost(watch: Watch) -> None:
     watch.server.answers = (Answer(404),)
-    told = watch.night(estate(), "--quiet")
-    assert told.ended.code == 0
-    assert told.ended.err.startswith('error: notification "ops" was not delivered')
+    reported = watch.scheduled_run(estate(), "--quiet")
+    assert reported.ended.code == 0
+    assert reported.ended.err.startswith('error: notification "ops" was not delivered')
     watch.server.answers = (Answer(200),)
-    assert watch.night(estate(), "--quiet").ended.err == ""
+    assert watch.scheduled_run(estate(), "--quiet").ended.err == ""
 
 
 CHILD = """
@@ -272,8 +274,8 @@ main(sys.argv[1:])
 """
 
 
-def test_a_scan_that_is_killed_while_it_tells_is_told_the_next_night(watch: Watch) -> None:
-    watch.night(estate())
+def test_a_scan_that_is_killed_while_it_sends_is_reported_by_the_next_scan(watch: Watch) -> None:
+    watch.scheduled_run(estate())
     watch.heard()
     watch.server.answers = (Answer(hang=True),)
     folder = watch.folder
@@ -287,11 +289,11 @@ def test_a_scan_that_is_killed_while_it_tells_is_told_the_next_night(watch: Watc
         child.communicate()
     watch.heard()
     watch.server.answers = (Answer(202),)
-    assert watch.night(estate(EXPORT)).ended.code == 0
-    assert doors(watch.one()) == {"new stjournal: blob/eksport"}
+    assert watch.scheduled_run(estate(EXPORT)).ended.code == 0
+    assert endpoints(watch.one()) == {"new stjournal: blob/eksport"}
 
 
-def test_ctrl_c_while_it_tells_ends_at_once_and_says_what_is_there(watch: Watch) -> None:
+def test_ctrl_c_while_it_sends_ends_at_once_and_says_what_is_there(watch: Watch) -> None:
     watch.server.answers = (Answer(hang=True),)
     folder = watch.folder
     with served(estate()) as box:
@@ -312,34 +314,34 @@ def test_ctrl_c_while_it_tells_ends_at_once_and_says_what_is_there(watch: Watch)
 # The history
 
 
-def test_a_history_that_cannot_be_read_is_told_and_never_as_all_clear(watch: Watch) -> None:
+def test_a_history_that_cannot_be_read_is_reported_and_never_as_all_clear(watch: Watch) -> None:
     (watch.folder / "history.db").write_bytes(b"no database" * 100)
-    told = watch.night(estate())
-    assert told.ended.code == 2
+    reported = watch.scheduled_run(estate())
+    assert reported.ended.code == 2
     notice = watch.one()
     assert (notice["kind"], notice["items"]) == ("unknown", [])
     assert notice["title"].startswith("Changes are unknown because the history could not be read: ")
     assert notice["remarks"][0].startswith("The history was not written: ")
 
 
-def test_a_history_that_cannot_be_written_is_told_with_the_news(watch: Watch) -> None:
-    watch.night(estate())
+def test_a_history_that_cannot_be_written_is_reported_with_the_changes(watch: Watch) -> None:
+    watch.scheduled_run(estate())
     watch.heard()
     with closing(sqlite3.connect(watch.folder / "history.db")) as raw:
         raw.executescript("CREATE TRIGGER no BEFORE INSERT ON scans BEGIN SELECT RAISE(ABORT, 'no'); END;")
-    assert watch.night(estate(EXPORT)).ended.code == 2
+    assert watch.scheduled_run(estate(EXPORT)).ended.code == 2
     notice = watch.one()
-    assert doors(notice) == {"new stjournal: blob/eksport"}
+    assert endpoints(notice) == {"new stjournal: blob/eksport"}
     assert notice["remarks"][0].startswith("The history was not written: ")
 
 
-def test_what_somebody_scanned_by_hand_is_told_that_night(watch: Watch) -> None:
-    watch.night(estate())
+def test_what_a_manual_scan_found_is_reported_with_the_next_scan(watch: Watch) -> None:
+    watch.scheduled_run(estate())
     watch.heard()
-    watch.night(estate(EXPORT), "--resource-group", "rg-journal", notify=())
+    watch.scheduled_run(estate(EXPORT), "--resource-group", "rg-journal", notify=())
     assert watch.heard() == []
-    watch.night(estate(EXPORT))
-    assert doors(watch.one()) == {"new stjournal: blob/eksport"}
+    watch.scheduled_run(estate(EXPORT))
+    assert endpoints(watch.one()) == {"new stjournal: blob/eksport"}
 
 
 # Other kinds, and the command
@@ -347,21 +349,21 @@ def test_what_somebody_scanned_by_hand_is_told_that_night(watch: Watch) -> None:
 
 def test_log_commands_stand_on_standard_output_alone(watch: Watch) -> None:
     watch.settings(gh="kind = 'github'", ado="kind = 'azure-devops'")
-    watch.night(estate(), notify=("gh", "ado"))
-    quiet = watch.night(estate(), notify=("gh", "ado"))
+    watch.scheduled_run(estate(), notify=("gh", "ado"))
+    quiet = watch.scheduled_run(estate(), notify=("gh", "ado"))
     assert quiet.ended.out == ""
-    told = watch.night(estate(EXPORT), notify=("gh", "ado"))
-    assert told.ended.out.splitlines() == [
+    reported = watch.scheduled_run(estate(EXPORT), notify=("gh", "ado"))
+    assert reported.ended.out.splitlines() == [
         "::error title=Twolocks%2C critical::stjournal: new: blob/eksport. "
         "Container eksport is reachable from the internet and allows anyone to list and read its blobs",
         "##vso[task.logissue type=error]Twolocks, critical: stjournal: new: blob/eksport. "
         "Container eksport is reachable from the internet and allows anyone to list and read its blobs",
     ]
-    assert "::error" not in told.ended.err
-    assert "##" not in told.ended.err
+    assert "::error" not in reported.ended.err
+    assert "##" not in reported.ended.err
 
 
-def test_mail_has_the_report_of_the_night(watch: Watch) -> None:
+def test_mail_has_the_report_of_the_scan(watch: Watch) -> None:
     ca = certificates.make(watch.folder)
     with mail(watch.folder) as post:
         watch.settings(
@@ -383,9 +385,9 @@ def test_mail_has_the_report_of_the_night(watch: Watch) -> None:
 
 def test_nothing_is_read_when_a_secret_is_missing(watch: Watch) -> None:
     (watch.folder / "hook").unlink()
-    told = watch.night(estate())
-    assert told.ended.code == 2
-    assert told.ended.err.splitlines()[-4].startswith(
+    reported = watch.scheduled_run(estate())
+    assert reported.ended.code == 2
+    assert reported.ended.err.splitlines()[-4].startswith(
         'error: notification "ops" requires the file hook, which cannot be '
     )
     assert not (watch.folder / "history.db").exists()
@@ -423,37 +425,37 @@ def test_notify_test_of_a_log_command(watch: Watch) -> None:
 
 def test_a_log_of_every_request_holds_no_secret(watch: Watch) -> None:
     watch.server.answers = (Answer(302, {"Location": "https://evil.example/?sig=c2VjcmV0"}),)
-    assert "error: notification" in watch.night(estate(), "--verbose").ended.err
+    assert "error: notification" in watch.scheduled_run(estate(), "--verbose").ended.err
 
 
-def test_a_history_on_postgresql_remembers_what_was_told(watch: Watch) -> None:
+def test_a_history_on_postgresql_remembers_what_was_reported(watch: Watch) -> None:
     with serving() as database:
         url = database.url(database.database())
         upgrade(url)
         watch.words = ["--history", url]
-        assert watch.night(estate()).ended.code == 0
+        assert watch.scheduled_run(estate()).ended.code == 0
         assert watch.one()["kind"] == "baseline"
         watch.server.answers = (Answer(404),)
-        assert watch.night(estate(EXPORT)).ended.code == 1
+        assert watch.scheduled_run(estate(EXPORT)).ended.code == 1
         watch.heard()
         watch.server.answers = (Answer(202),)
-        assert watch.night(estate(EXPORT)).ended.code == 0
-        assert doors(watch.one()) == {"new stjournal: blob/eksport"}
-        watch.night(estate(EXPORT))
+        assert watch.scheduled_run(estate(EXPORT)).ended.code == 0
+        assert endpoints(watch.one()) == {"new stjournal: blob/eksport"}
+        watch.scheduled_run(estate(EXPORT))
         assert watch.heard() == []
 
 
 def test_the_record_of_requests_holds_no_notice(watch: Watch) -> None:
-    watch.night(estate(), "--record", str(watch.folder / "record.jsonl"))
+    watch.scheduled_run(estate(), "--record", str(watch.folder / "record.jsonl"))
     assert len(watch.heard()) == 1
     assert "hook" not in (watch.folder / "record.jsonl").read_text()
 
 
-def test_many_doors_of_a_new_account_are_one_place(watch: Watch) -> None:
+def test_many_endpoints_of_a_new_account_are_one_place(watch: Watch) -> None:
     watch.settings(chat="kind = 'slack'\nurl-file = 'hook'\nmin-severity = 'info'")
-    watch.night(estate(), notify=("chat",))
+    watch.scheduled_run(estate(), notify=("chat",))
     watch.heard()
-    watch.night([*estate(), *SECOND], notify=("chat",))
+    watch.scheduled_run([*estate(), *SECOND], notify=("chat",))
     text = watch.one()["blocks"][1]["text"]["text"]
     assert text.startswith("*stny*  Microsoft.Storage/storageAccounts in rg-journal\n")
-    assert sum(f": {door.partition(': ')[2]}. " in text for door in DOORS) == len(DOORS)
+    assert sum(f": {endpoint.partition(': ')[2]}. " in text for endpoint in ENDPOINTS) == len(ENDPOINTS)

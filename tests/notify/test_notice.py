@@ -36,7 +36,7 @@ def told(made: Notice | None) -> set[str]:
     return {f"{each.news} {each.resource.rsplit('/', 1)[-1]}: {each.endpoint or each.rule}" for each in made.items}
 
 
-def test_new_reopened_and_worse_are_told() -> None:
+def test_new_reopened_and_worse_are_reported() -> None:
     assert told(notice(target(), facts(), YESTERDAY)) == {
         "new stjournal: blob/eksport",
         "reopened stjournal: blob/scans",
@@ -46,17 +46,17 @@ def test_new_reopened_and_worse_are_told() -> None:
 
 
 @pytest.mark.parametrize("word", ["fixed", "unseen", "better", "accepted", "again", "first-looked"])
-def test_whatever_else_changed_pages_nobody(word: str) -> None:
+def test_whatever_else_changed_pages_no_one(word: str) -> None:
     found = [replace(each, kind=ChangeKind(word)) for each in NEWS]
     assert notice(target(), facts(found), YESTERDAY) is None
 
 
-def test_a_night_without_news_says_nothing() -> None:
+def test_a_scan_without_changes_sends_nothing() -> None:
     assert notice(target(), facts([]), YESTERDAY) is None
     assert notice(target(), facts([], notes=["the clock went back"]), YESTERDAY) is None
 
 
-def test_a_lock_finding_beside_its_exposure_is_not_told_twice() -> None:
+def test_a_lock_finding_beside_its_exposure_is_not_reported_twice() -> None:
     lock = change("new", JOURNAL, rule="storage-anonymous-blob-access", category="anonymous-access", endpoint="blob")
     assert notice(target(), facts([lock]), YESTERDAY) is None
 
@@ -70,7 +70,7 @@ def test_the_least_severity(least: str, count: int) -> None:
     assert notice(target(), facts([found[-1]]), YESTERDAY) is None
 
 
-def test_an_owner_is_told_what_carries_the_tag() -> None:
+def test_an_owner_gets_what_carries_the_tag() -> None:
     assert told(notice(target(owner="KARI"), facts(), YESTERDAY)) == {
         "new stjournal: blob/eksport",
         "reopened stjournal: blob/scans",
@@ -103,7 +103,7 @@ def test_a_baseline_gives_counts_only() -> None:
 # What could not be read
 
 
-def test_a_series_that_turned_incomplete_is_told_once() -> None:
+def test_a_series_that_turned_incomplete_is_reported_once() -> None:
     found = facts([], complete=False, gaps=[GAP])
     made = notice(target(), found, YESTERDAY)
     assert made is not None
@@ -121,13 +121,13 @@ def test_no_notice_of_an_incomplete_scan_reads_as_if_all_were_known() -> None:
     assert not made.scan.complete
 
 
-def test_an_accepted_gap_is_not_told() -> None:
+def test_an_accepted_gap_is_not_reported() -> None:
     made = news(gaps=[type(GAP)(**{name: getattr(GAP, name) for name in GAP.__struct_fields__ if name != "accepted"},
                                 accepted=True)])  # fmt: skip
     assert made.gaps == []
 
 
-def test_a_history_that_could_not_be_read_is_told_each_night() -> None:
+def test_a_history_that_could_not_be_read_is_reported_each_scan() -> None:
     made = notice(target(), facts(known=False, lost=["another process has locked the history for 30 s"]), YESTERDAY)
     assert made is not None
     assert (made.kind, made.items) == ("unknown", [])
@@ -161,23 +161,23 @@ def expiring(days: int, before: int | None = 1, used: int = 1) -> Notice | None:
     [(15, 1, False), (14, 1, True), (13, 1, False), (13, 2, True), (4, 1, False), (3, 1, True), (2, 1, False),
      (0, 1, False), (2, None, True), (14, 0, False), (3, 30, True)],
 )  # fmt: skip
-def test_a_waiver_is_told_fourteen_and_three_days_before_it_expires(days: int, before: int, is_told: bool) -> None:
+def test_a_waiver_is_reported_fourteen_and_three_days_before_it_expires(days: int, before: int, is_told: bool) -> None:
     made = expiring(days, before)
     assert (made is not None) == is_told
     if made is not None:
         assert made.title == "1 waiver is about to expire"
 
 
-def test_every_night_of_a_waiver_together_tell_it_twice() -> None:
+def test_all_scans_of_a_waiver_together_report_it_twice() -> None:
     count = 0
-    for night in range(60):
-        today = TODAY + timedelta(days=night)
-        found = replace(facts([], expiring=[ends(30)] if night >= 16 else []), today=today)
-        count += notice(target(), found, reported(today - timedelta(days=1))) is not None and night <= 30
+    for scheduled_run in range(60):
+        today = TODAY + timedelta(days=scheduled_run)
+        found = replace(facts([], expiring=[ends(30)] if scheduled_run >= 16 else []), today=today)
+        count += notice(target(), found, reported(today - timedelta(days=1))) is not None and scheduled_run <= 30
     assert count == 2
 
 
-def test_a_waiver_that_covers_nothing_or_is_anothers_is_not_told() -> None:
+def test_a_waiver_that_covers_nothing_or_is_anothers_is_not_reported() -> None:
     assert expiring(14, used=0) is None
     found = facts([], expiring=[ends(14, owner="ola")])
     assert notice(target(owner="kari"), found, YESTERDAY) is None
@@ -187,7 +187,7 @@ def test_a_waiver_that_covers_nothing_or_is_anothers_is_not_told() -> None:
 # What was not told before
 
 
-def test_what_was_not_told_is_told_late_and_only_once() -> None:
+def test_what_was_not_reported_is_reported_late_and_only_once() -> None:
     late = change("new", VAULT, "vault")
     made = notice(target(), facts(), replace(YESTERDAY, missed=(late, NEWS[0])))
     assert made is not None
@@ -195,7 +195,7 @@ def test_what_was_not_told_is_told_late_and_only_once() -> None:
     assert len(made.items) == len(NEWS) + 1
 
 
-def test_late_news_alone_is_news_but_not_below_the_least_severity() -> None:
+def test_late_changes_alone_are_reported_but_not_below_the_least_severity() -> None:
     assert notice(target(), facts([]), replace(YESTERDAY, missed=(NEWS[0],))) is not None
     assert notice(target(), facts([]), replace(YESTERDAY, missed=(change("new", VAULT, "vault", "low"),))) is None
 

@@ -120,7 +120,7 @@ def test_no_tls_where_tls_is_expected(trusted: Path) -> None:
     assert server.received == []
 
 
-def test_trust_that_cannot_be_read_is_told(strange: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trust_that_cannot_be_read_is_reported(strange: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
     with web(folder=strange) as server:
         assert send(hook(server.url)) == "SSL_CERT_FILE is set to /nowhere/ca.pem: no such file"
@@ -151,7 +151,7 @@ def test_what_will_not_pass_is_not(status: int) -> None:
     assert len(server.received) == 1
 
 
-def test_slacks_word_is_told() -> None:
+def test_slacks_word_is_reported() -> None:
     with web(Answer(400, body=b"invalid_blocks")) as server:
         assert send(hook(server.url, "slack")) == "127.0.0.1 responded 400 invalid_blocks"
 
@@ -184,13 +184,13 @@ def test_a_redirect_is_not_followed(status: int) -> None:
     assert len(server.received) == 1
 
 
-def test_nobody_listens() -> None:
+def test_a_port_without_a_listener() -> None:
     clock = Clock()
     assert send(hook(refused()), clock=clock) == "127.0.0.1 cannot be reached: Connection refused, after 3 attempts"
     assert clock.paused == [1.0, 3.0]
 
 
-def test_a_name_that_nobody_knows() -> None:
+def test_a_name_that_is_unknown() -> None:
     said = send(target(url=f"https://hooks.agency.invalid{PATH}", secret=SECRET), seconds=8)
     assert said.startswith("hooks.agency.invalid ")
 
@@ -318,7 +318,7 @@ def test_mail_logs_in(trusted: Path) -> None:
     assert len(server.mails) == 1
 
 
-def test_a_wrong_password_is_told_and_not_shown(trusted: Path) -> None:
+def test_a_wrong_password_is_reported_and_not_shown(trusted: Path) -> None:
     with mail(trusted, login=True) as server:
         assert send(box(server.port, user="two", password="geheim-feil")) == "127.0.0.1 refused the login (535)"
     assert server.mails == []

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from adlfs import AzureBlobFileSystem  # type: ignore[import-untyped]
 
+from scanner.azure import blobs
 from scanner.azure.blobs import BLOCK, WHOLE
 from scanner.config.settings import Settings
 from scanner.errors import InputError
@@ -142,7 +143,7 @@ def test_a_scan_stores_every_format_and_a_report_is_made_from_there(store: Azuri
     assert Path("again.csv").read_bytes().startswith(b"\xef\xbb\xbf")
 
 
-def test_a_live_scan_keeps_its_snapshot_there_and_is_judged_from_there(store: Azurite) -> None:
+def test_a_live_scan_keeps_its_snapshot_there_and_is_evaluated_from_there(store: Azurite) -> None:
     name = "az://reports/live/n.jsonl.zst"
     with running(Sandbox([account("st"), closed("st2")], [SUB])) as box:
         env = {**box.environment(), **store.env}
@@ -262,7 +263,7 @@ def test_a_blob_that_is_not_there_and_one_that_is_cut(store: Azurite) -> None:
     assert "/tmp" not in ended.err
 
 
-def test_a_wrong_key_is_told_and_never_shown(store: Azurite) -> None:
+def test_a_wrong_key_is_reported_and_never_shown(store: Azurite) -> None:
     wrong = store.connection.replace(KEY, KEY[::-1].strip("=") + "==")
     for connection in (wrong, "AccountKey=secret-secret", "garbage"):
         ended = twolocks(
@@ -331,7 +332,7 @@ def test_what_storage_refuses_names_what_is_missing(status: int, code: str, says
     assert "--> --out az://reports/n.json\n" in ended.err
 
 
-def test_nobody_answers() -> None:
+def test_a_host_without_an_answer() -> None:
     ended = twolocks(
         "scan", "--from", NIGHT, "--out", "az://reports/n.json", env=Azurite(f"http://127.0.0.1:9/{ACCOUNT}").env
     )
@@ -342,7 +343,7 @@ def test_nobody_answers() -> None:
 # What goes wrong after the scan
 
 
-def test_a_blob_that_cannot_be_put_is_told_and_kept_and_the_rest_is_written() -> None:
+def test_a_blob_that_cannot_be_put_is_reported_and_kept_and_the_rest_is_written() -> None:
     with answering(403, "AuthorizationPermissionMismatch", after=1) as env:
         ended = twolocks("scan", "--from", NIGHT, *ONLY, "--out", "az://reports/n.json", "--out", "n.md", env=env)
     assert ended.code == 2
@@ -359,7 +360,10 @@ def test_a_blob_that_cannot_be_put_is_told_and_kept_and_the_rest_is_written() ->
     assert Path(found[1]).parent.parent == Path.cwd() / "kept"
 
 
-def test_a_connection_that_breaks_leaves_the_old_blob(store: Azurite) -> None:
+def test_a_connection_that_breaks_leaves_the_old_blob(store: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        blobs, "RETRIES", {**blobs.RETRIES, "initial_backoff": 0, "increment_base": 0, "random_jitter_range": 0}
+    )
     store.put("reports", "broken/n.json", b"the old one")
     with relay(store.url, 6_000, cut=True) as way:
         ended = twolocks(

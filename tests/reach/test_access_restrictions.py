@@ -166,7 +166,7 @@ def test_profiles_that_could_not_be_listed_leave_a_strange_id_open() -> None:
 
 
 @pytest.mark.parametrize("value", [None, "x", {}])
-def test_rules_that_were_not_returned_are_a_doubt(value: object) -> None:
+def test_rules_that_were_not_returned_are_a_possible_grant(value: object) -> None:
     body = config(ipSecurityRestrictions=value)
     assert reach(restrictions(site(), shapes.index(), body)) == "unknown, may internet"
 
@@ -184,18 +184,18 @@ def test_scm_has_rules_of_its_own() -> None:
 
 
 def test_the_switch_stands_before_the_restrictions() -> None:
-    def judged(properties: dict[str, Any], body: Resource) -> Lock:
+    def evaluated(properties: dict[str, Any], body: Resource) -> Lock:
         app = site(properties)
         return firewall(app, shapes.index(), SITE, restrictions(app, shapes.index(), body))
 
     one, everybody, nobody = config(allow("203.0.113.7/32")), config(), config(default="Deny")
     endpoints = {"privateEndpointConnections": [shapes.endpoint()]}
-    assert reach(judged({"publicNetworkAccess": "Disabled"}, everybody)) == "none"
-    assert reach(judged({"publicNetworkAccess": ""}, everybody)) == "internet"
-    assert reach(judged({"publicNetworkAccess": None} | endpoints, everybody)) == "private"
-    assert reach(judged({"publicNetworkAccess": "Enabled"} | endpoints, everybody)) == "internet"
-    assert reach(judged({"publicNetworkAccess": "Enabled"}, one)) == "selected"
-    closed = judged({"publicNetworkAccess": "Enabled"}, nobody)
+    assert reach(evaluated({"publicNetworkAccess": "Disabled"}, everybody)) == "none"
+    assert reach(evaluated({"publicNetworkAccess": ""}, everybody)) == "internet"
+    assert reach(evaluated({"publicNetworkAccess": None} | endpoints, everybody)) == "private"
+    assert reach(evaluated({"publicNetworkAccess": "Enabled"} | endpoints, everybody)) == "internet"
+    assert reach(evaluated({"publicNetworkAccess": "Enabled"}, one)) == "selected"
+    closed = evaluated({"publicNetworkAccess": "Enabled"}, nobody)
     assert reach(closed) == "none"
     assert closed.grants[0].evidence[1].value == "Deny"
     assert [(hop.kind, hop.allows) for hop in closed.hops] == [("source", True), ("switch", True), ("firewall", False)]
@@ -227,7 +227,7 @@ def test_container_apps(rules: object, expected: str) -> None:
     assert reach(address_list(app, shapes.index(), path)) == expected
 
 
-def test_an_absent_default_action_of_a_thin_record_does_not_say_that_the_rest_is_denied() -> None:
+def test_an_absent_default_action_of_a_graph_row_does_not_say_that_the_rest_is_denied() -> None:
     body = config(allow("203.0.113.7/32")).body
     del body["properties"]["ipSecurityRestrictionsDefaultAction"]
     assert reach(restrictions(site(), shapes.index(), Resource(body, by="get"))) == "selected"

@@ -79,7 +79,7 @@ def test_the_sources_that_are_left_after_each_hop() -> None:
     assert hop.detail == "wide (100) allows 20.0.0.0/8"
 
 
-def test_a_closed_port_names_the_rule_that_holds_it() -> None:
+def test_a_closed_port_names_the_rule_that_blocks_it() -> None:
     passed = one_group(rule("never", 100, "Deny", "*", "22"), rule("all", 200, "Allow", "*", "*"))
     (step,) = passed.explain("tcp", 22)
     assert [(ref.name, ref.allows) for ref in step.rules] == [("never", False)]
@@ -108,12 +108,12 @@ def unread(found: FilterChain) -> bool:
     )
 
 
-def test_a_group_that_was_not_read_may_let_in_everybody() -> None:
+def test_a_group_that_was_not_read_may_allow_the_internet() -> None:
     assert unread(filter_chain(fabric(network(ABOVE)), target(), "standard"))
     assert unread(filter_chain(fabric(network()), target(BELOW), "standard"))
 
 
-def test_a_group_that_was_read_still_holds_behind_one_that_was_not() -> None:
+def test_a_group_that_was_read_still_blocks_behind_one_that_was_not() -> None:
     made = fabric(network(ABOVE), nsg(BELOW, ALLOW))
     found = filter_chain(made, target(BELOW), "standard")
     assert labels(found) == ["(tcp/22)"]
@@ -248,7 +248,7 @@ def test_a_route_table_that_was_not_read_is_to_check() -> None:
 # Openings in other hands
 
 
-def test_senders_that_something_before_it_lets_come() -> None:
+def test_senders_that_something_before_it_allows() -> None:
     (opening,) = one_group(ALLOW).open_ranges
     office = sources_from_addresses(parse("203.0.113.0/24"))
     assert describe_sources(opening.limited(office).certain) == "203.0.113.0/24"
@@ -281,7 +281,7 @@ def index(**more: Any) -> Index:
         ([rule("d", 99, "Deny", "AzureCloud", "22"), ALLOW], [Reach.internet]),
     ],
 )
-def test_ways_are_rated_in_the_words_of_the_design(rules: list[dict[str, Any]], expected: list[Reach]) -> None:
+def test_exposures_are_rated_in_the_words_of_the_design(rules: list[dict[str, Any]], expected: list[Reach]) -> None:
     (opening,) = one_group(*rules).open_ranges
     assert [grant.level for grant in grants_from_sources(opening.certain, index())] == expected
 
@@ -296,7 +296,7 @@ def test_a_tag_behind_few_addresses_counts_as_these() -> None:
     assert [grant.level for grant in grants_from_sources(opening.certain, index())] == [Reach.selected]
 
 
-def test_control_planes_are_told_and_no_way() -> None:
+def test_control_planes_are_reported_without_a_grant() -> None:
     (opening,) = one_group(rule("a", 100, "Allow", "GatewayManager", "22")).open_ranges
     assert platform_tags(opening.certain) == ("GatewayManager: the management traffic of VPN and application gateways",)
 
@@ -330,7 +330,7 @@ def test_many_tags_are_counted() -> None:
     assert describe_sources(opening.certain) == said
 
 
-def test_everybody_but_a_few_is_told_so() -> None:
+def test_everyone_but_a_few_is_shown_as_such() -> None:
     (opening,) = one_group(rule("d", 99, "Deny", ["20.0.0.0/8", "AzureCloud"], "22"), ALLOW).open_ranges
     assert describe_sources(opening.certain) == "every address except 20.0.0.0/8 except AzureCloud"
     assert describe_sources(OUTSIDE_SOURCES) == "every address"

@@ -30,7 +30,7 @@ from tests.reach.shapes import (
 )
 
 
-def judged(service: str, *args: Any, **more: Any) -> Lock:
+def evaluated(service: str, *args: Any, **more: Any) -> Lock:
     around = more.pop("index", None) or shapes.index()
     return firewall(make(service, *args, **more), around, ROWS[service])
 
@@ -86,7 +86,7 @@ STORAGE = {
 def test_storage(case: str) -> None:
     properties, expected = STORAGE[case]
     read = {shapes.STORAGE_PERIMETERS: list[dict[str, Any]]()}
-    assert reach(judged("storage", properties, children=read)) == expected
+    assert reach(evaluated("storage", properties, children=read)) == expected
 
 
 VAULT = {
@@ -120,19 +120,19 @@ VAULT = {
 @pytest.mark.parametrize("case", VAULT)
 def test_vault(case: str) -> None:
     properties, expected = VAULT[case]
-    assert reach(judged("vault", properties)) == expected
+    assert reach(evaluated("vault", properties)) == expected
 
 
-def test_bypass_is_told_and_is_no_reach() -> None:
-    lock = judged("vault", acl(bypass="AzureServices") | {"publicNetworkAccess": "Disabled"})
+def test_bypass_is_reported_and_is_no_reach() -> None:
+    lock = evaluated("vault", acl(bypass="AzureServices") | {"publicNetworkAccess": "Disabled"})
     assert reach(lock) == "none"
     assert lock.admits == (
         "trusted Microsoft services are still allowed (properties.networkAcls.bypass is AzureServices)",
     )
-    lock = judged("storage", acl(bypass="Logging, Metrics, AzureServices"))
+    lock = evaluated("storage", acl(bypass="Logging, Metrics, AzureServices"))
     assert "Logging, Metrics, AzureServices" in lock.admits[0]
-    assert judged("vault", acl("Allow", bypass="AzureServices")).admits == ()
-    assert judged("vault", acl(bypass="None")).admits == ()
+    assert evaluated("vault", acl("Allow", bypass="AzureServices")).admits == ()
+    assert evaluated("vault", acl(bypass="None")).admits == ()
 
 
 def span(start: str, end: str) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def span(start: str, end: str) -> dict[str, Any]:
 
 def sql(rules: list[dict[str, Any]], **more: Any) -> Lock:
     children = {SQL_RULES: rules, SQL_RULES6: more.pop("six", []), SQL_SUBNETS: more.pop("subnets", [])}
-    return judged("sql", {"publicNetworkAccess": "Enabled", **more.pop("properties", {})}, children=children, **more)
+    return evaluated("sql", {"publicNetworkAccess": "Enabled", **more.pop("properties", {})}, children=children, **more)
 
 
 SQL = {
@@ -170,20 +170,20 @@ def test_sql_reads_all_three_lists() -> None:
     assert reach(sql([], subnets=[{"properties": {"virtualNetworkSubnetId": subnet()}}])) == "private"
 
 
-def test_a_refused_rule_list_is_a_doubt_and_no_closed_door() -> None:
+def test_a_refused_rule_list_is_a_possible_grant_and_no_closed_endpoint() -> None:
     rest: dict[Any, list[dict[str, Any]]] = {SQL_RULES6: [], SQL_SUBNETS: []}
-    lock = judged("sql", {"publicNetworkAccess": "Enabled"}, children=rest, gaps={SQL_RULES: "AuthorizationFailed"})
+    lock = evaluated("sql", {"publicNetworkAccess": "Enabled"}, children=rest, gaps={SQL_RULES: "AuthorizationFailed"})
     assert reach(lock) == "unknown, may internet"
     assert lock.widest_possible is not None
     assert lock.widest_possible.missing.gap is not None
     assert [hop.allows for hop in lock.hops if hop.kind == "firewall"] == [None]
     rest = {SQL_RULES: [span("203.0.113.7", "203.0.113.7")], SQL_SUBNETS: []}
-    lock = judged("sql", {"publicNetworkAccess": "Enabled"}, children=rest, gaps={SQL_RULES6: "AuthorizationFailed"})
+    lock = evaluated("sql", {"publicNetworkAccess": "Enabled"}, children=rest, gaps={SQL_RULES6: "AuthorizationFailed"})
     assert reach(lock) == "selected, may internet"
 
 
-def test_rules_that_nobody_read_do_not_matter_behind_a_closed_switch() -> None:
-    assert reach(judged("sql", {"publicNetworkAccess": "Disabled"})) == "none"
+def test_rules_that_were_not_read_do_not_matter_behind_a_closed_switch() -> None:
+    assert reach(evaluated("sql", {"publicNetworkAccess": "Disabled"})) == "none"
 
 
 def cosmos(*addresses: str, subnets: tuple[str, ...] = (), filter: object = False) -> dict[str, Any]:
@@ -210,26 +210,26 @@ COSMOS = {
 @pytest.mark.parametrize("case", COSMOS)
 def test_cosmos(case: str) -> None:
     properties, expected = COSMOS[case]
-    assert reach(judged("cosmos", properties)) == expected
+    assert reach(evaluated("cosmos", properties)) == expected
 
 
 def test_cosmos_names_the_resources_that_bypass() -> None:
     properties = cosmos("203.0.113.7") | {"networkAclBypassResourceIds": ["/subscriptions/x/synapse"]}
-    assert judged("cosmos", properties).admits == ("the resource /subscriptions/x/synapse",)
+    assert evaluated("cosmos", properties).admits == ("the resource /subscriptions/x/synapse",)
 
 
 def test_redis() -> None:
     enabled = {"publicNetworkAccess": "Enabled"}
     one = {"properties": {"startIP": "203.0.113.7", "endIP": "203.0.113.7"}}
-    assert reach(judged("redis", enabled, children={REDIS_RULES: []})) == "internet"
-    assert reach(judged("redis", enabled, children={REDIS_RULES: [one]})) == "selected"
-    assert reach(judged("redis", enabled, gaps={REDIS_RULES: "AuthorizationFailed"})) == "unknown, may internet"
-    assert reach(judged("redis", enabled | {"subnetId": subnet()})) == "private"
-    assert reach(judged("redis", enabled | {"subnetId": subnet(UNSEEN)})) == "selected"
+    assert reach(evaluated("redis", enabled, children={REDIS_RULES: []})) == "internet"
+    assert reach(evaluated("redis", enabled, children={REDIS_RULES: [one]})) == "selected"
+    assert reach(evaluated("redis", enabled, gaps={REDIS_RULES: "AuthorizationFailed"})) == "unknown, may internet"
+    assert reach(evaluated("redis", enabled | {"subnetId": subnet()})) == "private"
+    assert reach(evaluated("redis", enabled | {"subnetId": subnet(UNSEEN)})) == "selected"
 
 
 def test_injection_decides_before_the_switch() -> None:
-    lock = judged("redis", {"publicNetworkAccess": "Enabled", "subnetId": subnet()})
+    lock = evaluated("redis", {"publicNetworkAccess": "Enabled", "subnetId": subnet()})
     assert reach(lock) == "private"
     assert [hop.kind for hop in lock.hops] == ["source", "subnet"]
 
@@ -255,19 +255,19 @@ EVENTS = {
 @pytest.mark.parametrize("case", EVENTS)
 def test_event_hubs(case: str) -> None:
     children, switch, expected = EVENTS[case]
-    lock = judged("events", {"publicNetworkAccess": switch}, children=children, sku={"name": "Standard"})
+    lock = evaluated("events", {"publicNetworkAccess": switch}, children=children, sku={"name": "Standard"})
     assert reach(lock) == expected
 
 
 def test_event_hubs_basic_has_no_firewall() -> None:
-    lock = judged("events", {"publicNetworkAccess": "Enabled"}, sku={"name": "Basic"}, children=rule_set())
+    lock = evaluated("events", {"publicNetworkAccess": "Enabled"}, sku={"name": "Basic"}, children=rule_set())
     assert reach(lock) == "internet"
     assert lock.grants[0].evidence[-1].path == "sku.name"
 
 
 @pytest.mark.parametrize("switch", ["Enabled", "Disabled"])
 def test_a_rule_set_that_was_refused_leaves_both_switches_open(switch: str) -> None:
-    lock = judged(
+    lock = evaluated(
         "events",
         {"publicNetworkAccess": switch},
         sku={"name": "Standard"},
@@ -286,21 +286,21 @@ def search(*addresses: str, **more: Any) -> dict[str, Any]:
 
 
 def test_search() -> None:
-    assert reach(judged("search", search())) == "internet"
-    assert reach(judged("search", search("203.0.113.7"), sku={"name": "basic"})) == "selected"
-    assert reach(judged("search", search("203.0.113.7"), sku={"name": "free"})) == "internet"
-    assert reach(judged("search", search(publicNetworkAccess="disabled"))) == "none"
-    assert reach(judged("search", {"publicNetworkAccess": "enabled"})) == "internet"
+    assert reach(evaluated("search", search())) == "internet"
+    assert reach(evaluated("search", search("203.0.113.7"), sku={"name": "basic"})) == "selected"
+    assert reach(evaluated("search", search("203.0.113.7"), sku={"name": "free"})) == "internet"
+    assert reach(evaluated("search", search(publicNetworkAccess="disabled"))) == "none"
+    assert reach(evaluated("search", {"publicNetworkAccess": "enabled"})) == "internet"
 
 
 def test_registry() -> None:
     closed = {"defaultAction": "Deny", "ipRules": []}
     some = {"defaultAction": "Deny", "ipRules": values("203.0.113.0/24")}
     own = {"defaultAction": "Deny", "ipRules": values("198.51.100.0/25", "20.1.0.0/16")}
-    assert reach(judged("registry", {"publicNetworkAccess": "Enabled"})) == "internet"
-    assert reach(judged("registry", {"publicNetworkAccess": "Enabled", "networkRuleSet": closed})) == "none"
-    assert reach(judged("registry", {"publicNetworkAccess": "Enabled", "networkRuleSet": some})) == "selected"
-    lock = judged("registry", {"publicNetworkAccess": "Enabled", "networkRuleSet": own})
+    assert reach(evaluated("registry", {"publicNetworkAccess": "Enabled"})) == "internet"
+    assert reach(evaluated("registry", {"publicNetworkAccess": "Enabled", "networkRuleSet": closed})) == "none"
+    assert reach(evaluated("registry", {"publicNetworkAccess": "Enabled", "networkRuleSet": some})) == "selected"
+    lock = evaluated("registry", {"publicNetworkAccess": "Enabled", "networkRuleSet": own})
     assert reach(lock) == "selected"
     assert lock.grants[0].description.startswith("the organisation's own networks")
 
@@ -309,14 +309,14 @@ def test_app_configuration_closes_by_itself_with_an_approved_endpoint_only() -> 
     def config(*endpoints: dict[str, Any]) -> dict[str, Any]:
         return {"publicNetworkAccess": None, "privateEndpointConnections": list(endpoints)}
 
-    assert reach(judged("config", config())) == "internet"
-    assert reach(judged("config", config(endpoint(status="Pending")))) == "internet"
-    assert reach(judged("config", config(endpoint()))) == "private"
-    assert reach(judged("config", config(endpoint(UNSEEN)))) == "selected"
-    assert reach(judged("config", {"publicNetworkAccess": "Enabled", "privateEndpointConnections": [endpoint()]})) == (
-        "internet"
-    )
-    assert reach(judged("config", {"publicNetworkAccess": None, "privateEndpointConnections": "?"})) == (
+    assert reach(evaluated("config", config())) == "internet"
+    assert reach(evaluated("config", config(endpoint(status="Pending")))) == "internet"
+    assert reach(evaluated("config", config(endpoint()))) == "private"
+    assert reach(evaluated("config", config(endpoint(UNSEEN)))) == "selected"
+    assert reach(
+        evaluated("config", {"publicNetworkAccess": "Enabled", "privateEndpointConnections": [endpoint()]})
+    ) == ("internet")
+    assert reach(evaluated("config", {"publicNetworkAccess": None, "privateEndpointConnections": "?"})) == (
         "unknown, may internet"
     )
 
@@ -325,34 +325,34 @@ def test_cluster() -> None:
     def cluster(**profile: Any) -> dict[str, Any]:
         return {"apiServerAccessProfile": profile}
 
-    assert reach(judged("cluster", {})) == "internet"
-    assert reach(judged("cluster", cluster(enablePrivateCluster=True))) == "none"
-    assert reach(judged("cluster", cluster(enablePrivateCluster="True"))) == "none"
-    assert reach(judged("cluster", cluster(authorizedIPRanges=["0.0.0.0/32"]))) == "none"
-    assert reach(judged("cluster", cluster(authorizedIPRanges=["203.0.113.0/24", "0.0.0.0/32"]))) == "selected"
-    assert reach(judged("cluster", cluster(authorizedIPRanges=[]))) == "internet"
+    assert reach(evaluated("cluster", {})) == "internet"
+    assert reach(evaluated("cluster", cluster(enablePrivateCluster=True))) == "none"
+    assert reach(evaluated("cluster", cluster(enablePrivateCluster="True"))) == "none"
+    assert reach(evaluated("cluster", cluster(authorizedIPRanges=["0.0.0.0/32"]))) == "none"
+    assert reach(evaluated("cluster", cluster(authorizedIPRanges=["203.0.113.0/24", "0.0.0.0/32"]))) == "selected"
+    assert reach(evaluated("cluster", cluster(authorizedIPRanges=[]))) == "internet"
 
 
 # Thin records: of an imported file or a Resource Graph row what is absent may fail, never pass.
 
 
-def test_what_a_thin_record_lacks_is_no_closed_door() -> None:
+def test_what_a_graph_row_lacks_is_no_closed_endpoint() -> None:
     deny = {"publicNetworkAccess": "Enabled", "networkAcls": {"defaultAction": "Deny"}}
-    assert reach(judged("storage", deny, by="import")) == "unknown, may internet"
-    assert reach(judged("storage", {}, by="graph")) == "internet"
+    assert reach(evaluated("storage", deny, by="import")) == "unknown, may internet"
+    assert reach(evaluated("storage", {}, by="graph")) == "internet"
     full = acl()
-    assert reach(judged("storage", full, by="graph")) == "none"
+    assert reach(evaluated("storage", full, by="graph")) == "none"
 
 
-def test_what_a_thin_record_does_not_say_of_injection_may_be_a_network() -> None:
+def test_what_a_graph_row_does_not_say_of_injection_may_be_a_network() -> None:
     closed = {"publicNetworkAccess": "Disabled", "privateEndpointConnections": []}
-    assert reach(judged("redis", closed, by="graph")) == "unknown, may private"
-    assert reach(judged("redis", closed)) == "none"
+    assert reach(evaluated("redis", closed, by="graph")) == "unknown, may private"
+    assert reach(evaluated("redis", closed)) == "none"
 
 
-def test_null_connections_of_a_thin_record_may_be_a_private_endpoint() -> None:
+def test_null_connections_of_a_graph_row_may_be_a_private_endpoint() -> None:
     nulls = {"publicNetworkAccess": "Disabled", "privateEndpointConnections": None}
-    assert reach(judged("vault", nulls, by="graph")) == "unknown, may selected"
+    assert reach(evaluated("vault", nulls, by="graph")) == "unknown, may selected"
     pe = Resource(
         {
             "id": shapes.identity("Microsoft.Network/privateEndpoints", "pe"),
@@ -368,16 +368,16 @@ def test_null_connections_of_a_thin_record_may_be_a_private_endpoint() -> None:
             },
         }
     )
-    assert reach(judged("vault", nulls, by="graph", index=shapes.index(pe))) == "private, may selected"
+    assert reach(evaluated("vault", nulls, by="graph", index=shapes.index(pe))) == "private, may selected"
     auto = {"publicNetworkAccess": None, "privateEndpointConnections": None}
-    assert reach(judged("config", auto, by="graph")) == "unknown, may internet"
-    assert reach(judged("config", auto, by="graph", index=shapes.index(pe))) == "unknown, may internet"
+    assert reach(evaluated("config", auto, by="graph")) == "unknown, may internet"
+    assert reach(evaluated("config", auto, by="graph", index=shapes.index(pe))) == "unknown, may internet"
 
 
-def test_a_thin_list_that_is_missing_beside_one_that_is_not_is_a_doubt() -> None:
+def test_a_graph_row_that_is_missing_beside_one_that_is_not_is_a_possible_grant() -> None:
     properties = cosmos(subnets=(subnet(),), filter=True)
     properties["ipRules"] = None
-    assert reach(judged("cosmos", properties, by="graph")) == "private, may internet"
+    assert reach(evaluated("cosmos", properties, by="graph")) == "private, may internet"
 
 
 # What is told
@@ -385,7 +385,7 @@ def test_a_thin_list_that_is_missing_beside_one_that_is_not_is_a_doubt() -> None
 
 def test_hops_run_from_the_source_to_the_private_endpoint() -> None:
     properties = acl(ipRules=values("203.0.113.7")) | {"privateEndpointConnections": [endpoint()]}
-    lock = judged("storage", properties)
+    lock = evaluated("storage", properties)
     assert [(hop.kind, hop.allows) for hop in lock.hops] == [
         ("source", True),
         ("switch", True),
@@ -393,30 +393,30 @@ def test_hops_run_from_the_source_to_the_private_endpoint() -> None:
         ("private-endpoint", True),
     ]
     assert lock.hops[0].detail == "203.0.113.7"
-    closed = judged("vault", {"publicNetworkAccess": "Disabled"})
+    closed = evaluated("vault", {"publicNetworkAccess": "Disabled"})
     assert [(hop.kind, hop.allows) for hop in closed.hops] == [("source", True), ("switch", False)]
     assert closed.hops[0].name == "Internet"
 
 
 def test_evidence_says_what_decides() -> None:
-    opened = judged("storage", acl("Allow"))
+    opened = evaluated("storage", acl("Allow"))
     assert [(fact.path.rsplit(".", 1)[-1], fact.value) for fact in opened.grants[0].evidence] == [
         ("publicNetworkAccess", "Enabled"),
         ("defaultAction", "Allow"),
     ]
-    closed = judged("storage", acl())
+    closed = evaluated("storage", acl())
     assert ("ipRules", "0 rules") in [(fact.path.rsplit(".", 1)[-1], fact.value) for fact in closed.grants[0].evidence]
-    private = judged("storage", acl(ipRules=values("10.0.0.0/8", "203.0.113.7")))
+    private = evaluated("storage", acl(ipRules=values("10.0.0.0/8", "203.0.113.7")))
     assert any("no effect" in str(fact.expected) for fact in private.grants[0].evidence)
 
 
 def test_a_wide_range_says_how_many_addresses() -> None:
-    lock = judged("storage", acl(ipRules=values("40.0.0.0/12")))
+    lock = evaluated("storage", acl(ipRules=values("40.0.0.0/12")))
     assert lock.grants[0].description == "1,048,576 public IPv4 addresses (40.0.0.0/12)"
 
 
-def test_a_subnet_that_cannot_be_seen_is_named() -> None:
-    lock = judged("storage", acl(virtualNetworkRules=[{"id": subnet(UNSEEN)}]))
+def test_a_subnet_that_is_not_visible_is_named() -> None:
+    lock = evaluated("storage", acl(virtualNetworkRules=[{"id": subnet(UNSEEN)}]))
     assert lock.grants[0].description == "inner, a subnet in an external subscription (not visible to this scan)"
     assert lock.grants[0].evidence[-1].value == [subnet(UNSEEN)]
 
@@ -453,7 +453,7 @@ PARTS = (
 @settings(max_examples=120, deadline=None)
 @given(st.sampled_from(sorted(ROWS)), st.dictionaries(st.sampled_from(PARTS), JUNK))
 def test_no_body_crashes_the_reader(service: str, properties: dict[str, Any]) -> None:
-    lock = judged(service, properties)
+    lock = evaluated(service, properties)
     assert lock.grants or lock.possible_grants
     assert lock.hops[0].kind == "source"
 
@@ -467,11 +467,11 @@ def test_one_more_rule_never_narrows(addresses: list[str]) -> None:
         return max([grant.level for grant in lock.grants] + [possible.level for possible in lock.possible_grants])
 
     for count in range(len(addresses)):
-        fewer = judged("storage", acl(ipRules=values(*addresses[:count])))
-        more = judged("storage", acl(ipRules=values(*addresses[: count + 1])))
+        fewer = evaluated("storage", acl(ipRules=values(*addresses[:count])))
+        more = evaluated("storage", acl(ipRules=values(*addresses[: count + 1])))
         assert level(fewer) <= level(more)
 
 
 def test_unread_lists_are_named() -> None:
-    lock = judged("redis", {"publicNetworkAccess": "Enabled"})
+    lock = evaluated("redis", {"publicNetworkAccess": "Enabled"})
     assert lock.possible_grants[0].missing.what == "firewallRules"

@@ -39,7 +39,7 @@ def of_nic(found: PublisherIndex, *paths: Any) -> tuple[str, ...]:
 # What leads to itself, or to much
 
 
-def test_profiles_that_are_nested_deeper_than_anybody_nests_them() -> None:
+def test_profiles_that_are_nested_deeper_than_any_real_ones() -> None:
     ids = [f"{NET}/trafficManagerProfiles/t{place}" for place in range(1200)]
     profiles = [
         {"id": id, "properties": {"endpoints": [{"properties": {"targetResourceId": to}}]}}
@@ -133,7 +133,7 @@ def test_a_gateway_publishes_a_scale_set_by_its_instances() -> None:
     assert found.of_machine(scale_set, [], []) == GATEWAY
 
 
-def test_a_gateway_tells_what_leads_to_itself() -> None:
+def test_a_gateway_reports_what_leads_to_itself() -> None:
     address = public("pip-agw", "192.0.2.9")
     pool = {"backendAddresses": [{"fqdn": "one"}]}
     found = made(address, gateway(pool), origin("192.0.2.9"), manager(azure(address["id"])))
@@ -305,7 +305,7 @@ def test_a_back_end_is_named_by_the_management_url_of_its_resource() -> None:
     assert made({"id": f"{APIM}/backends/b", "properties": {"resourceId": "https://x"}}).by_target == {}
 
 
-def test_an_api_without_subscriptions_is_told() -> None:
+def test_an_api_without_subscriptions_is_reported() -> None:
     said = "published through API Management apim"
     assert made(api(subscriptionRequired=True), api("b")).publishers([HOST]) == (said,)
     assert made(api(subscriptionRequired=False), api("b")).publishers([HOST]) == (f"{said}; its API a requires no key",)

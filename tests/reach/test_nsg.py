@@ -91,7 +91,7 @@ CASES: list[tuple[str, list[dict[str, Any]], list[str]]] = [
 
 
 @pytest.mark.parametrize(("name", "rules", "expected"), CASES, ids=[case[0] for case in CASES])
-def test_what_a_group_lets_in(name: str, rules: list[dict[str, Any]], expected: list[str] | None) -> None:
+def test_what_a_group_allows(name: str, rules: list[dict[str, Any]], expected: list[str] | None) -> None:
     passage = one_group(*rules, groups=(ASG,))
     found = labels(passage)
     if expected is None:
@@ -161,7 +161,7 @@ def test_source_groups_and_tags_from_inside() -> None:
     "body",
     [{}, {"properties": None}, {"properties": {"securityRules": None}}, {"properties": {"securityRules": "none"}}],
 )
-def test_rules_that_were_not_read_are_no_closed_door(body: dict[str, Any]) -> None:
+def test_rules_that_were_not_read_are_no_closed_endpoint(body: dict[str, Any]) -> None:
     group = security_rules_of(Resource({"id": ABOVE, **body}))
     assert group.missing
     assert not group.exact

@@ -17,7 +17,7 @@ def test_the_evaluator_agrees_with_the_oracle(seed: int) -> None:
     assert list(compare(Maker(seed, doubtful=seed % 3 == 0), EACH)) == []
 
 
-def test_the_estates_hold_both_verdicts_and_doubts() -> None:
+def test_the_estates_hold_both_verdicts_and_possible_grants() -> None:
     seen = {
         frozenset(oracle.ask(maker.packet(estate)))
         for seed in range(1, 13)

@@ -140,7 +140,7 @@ def unread() -> Index:
     return shapes.index(missing=missing)
 
 
-def judged(resource: Resource, index: Index) -> Lock:
+def evaluated(resource: Resource, index: Index) -> Lock:
     return firewall(resource, index, ROWS["storage"])
 
 
@@ -149,22 +149,22 @@ def test_table(mode: str, switch: str, where: str, kind: str, expected: str) -> 
     properties = RULES[kind]
     rules = [] if properties is None else [rule(properties)]
     if where == "unread":
-        lock = judged(account(switch), unread())
+        lock = evaluated(account(switch), unread())
     elif where == "outside":
-        lock = judged(account(switch, [] if mode == "none" else [configuration(mode, *rules)]), shapes.index())
+        lock = evaluated(account(switch, [] if mode == "none" else [configuration(mode, *rules)]), shapes.index())
     elif mode == "none":
         asked: list[dict[str, Any]] | None = [] if switch == "Secured" else None
-        lock = judged(account(switch, asked), in_scope(make("vault"), "Enforced", *rules))
+        lock = evaluated(account(switch, asked), in_scope(make("vault"), "Enforced", *rules))
     else:
         resource = account(switch)
-        lock = judged(resource, in_scope(resource, mode, *rules))
+        lock = evaluated(resource, in_scope(resource, mode, *rules))
     assert reach(lock) == expected.replace(",may,", ", may ")
 
 
-def test_a_file_of_bare_resources_may_not_hold_all_rules_of_a_perimeter() -> None:
+def test_a_file_of_exported_resources_may_not_hold_all_rules_of_a_perimeter() -> None:
     resource = account("Enabled")
-    assert reach(judged(resource, in_scope(resource, "Enforced"))) == "none"
-    assert reach(judged(resource, in_scope(resource, "Enforced", live=False))) == "unknown, may internet"
+    assert reach(evaluated(resource, in_scope(resource, "Enforced"))) == "none"
+    assert reach(evaluated(resource, in_scope(resource, "Enforced", live=False))) == "unknown, may internet"
 
 
 def test_the_table_is_whole() -> None:
@@ -176,34 +176,34 @@ def test_the_table_is_whole() -> None:
 # Beyond the table
 
 
-def test_secured_by_a_perimeter_that_nobody_asked_for_is_a_doubt() -> None:
-    lock = judged(account("Secured"), shapes.index())
+def test_secured_by_a_perimeter_that_was_not_asked_for_is_a_possible_grant() -> None:
+    lock = evaluated(account("Secured"), shapes.index())
     assert reach(lock) == "unknown, may internet"
-    file = judged(account("Secured"), shapes.index(live=False))
+    file = evaluated(account("Secured"), shapes.index(live=False))
     assert reach(file) == "none"
 
 
-def test_rules_of_a_known_association_that_were_refused_are_a_doubt() -> None:
+def test_rules_of_a_known_association_that_were_refused_are_a_possible_grant() -> None:
     resource = account("Enabled")
     missing = {ACCESS_RULES.lower(): Unread(ACCESS_RULES, "403 AuthorizationFailed", "/url")}
-    assert reach(judged(resource, in_scope(resource, "Enforced", missing=missing))) == "unknown, may internet"
-    assert reach(judged(resource, in_scope(resource, "Learning", missing=missing))) == "selected, may internet"
+    assert reach(evaluated(resource, in_scope(resource, "Enforced", missing=missing))) == "unknown, may internet"
+    assert reach(evaluated(resource, in_scope(resource, "Learning", missing=missing))) == "selected, may internet"
 
 
-def test_rules_of_a_perimeter_in_a_subscription_that_cannot_be_seen_are_a_doubt() -> None:
+def test_rules_of_a_perimeter_in_a_subscription_that_is_not_visible_are_a_possible_grant() -> None:
     resource = account("Disabled")
-    assert reach(judged(resource, in_scope(resource, "Learning", subscription=UNSEEN))) == "unknown, may internet"
+    assert reach(evaluated(resource, in_scope(resource, "Learning", subscription=UNSEEN))) == "unknown, may internet"
 
 
 def test_the_own_configuration_counts_before_the_index() -> None:
     resource = account("Secured", [configuration("Enforced", rule({"addressPrefixes": ["*"]}))])
-    assert reach(judged(resource, in_scope(resource, "Enforced"))) == "internet"
+    assert reach(evaluated(resource, in_scope(resource, "Enforced"))) == "internet"
 
 
-def test_a_configuration_without_rules_is_a_doubt() -> None:
+def test_a_configuration_without_rules_is_a_possible_grant() -> None:
     body = configuration("Enforced")
     body["properties"]["profile"] = None
-    assert reach(judged(account("Enabled", [body]), shapes.index())) == "unknown, may internet"
+    assert reach(evaluated(account("Enabled", [body]), shapes.index())) == "unknown, may internet"
 
 
 @pytest.mark.parametrize(
@@ -233,18 +233,18 @@ def test_a_configuration_without_rules_is_a_doubt() -> None:
 )
 def test_access_rules(properties: dict[str, Any], expected: str) -> None:
     resource = account("Disabled")
-    assert reach(judged(resource, in_scope(resource, "Enforced", rule(properties)))) == expected
+    assert reach(evaluated(resource, in_scope(resource, "Enforced", rule(properties)))) == expected
 
 
 def test_rules_of_a_profile_count_by_their_union() -> None:
     resource = account("Disabled")
     rules = [rule({"addressPrefixes": [f"40.{n}.0.0/17"]}, str(n)) for n in range(3)]
-    assert reach(judged(resource, in_scope(resource, "Learning", *rules))) == "wide"
+    assert reach(evaluated(resource, in_scope(resource, "Learning", *rules))) == "wide"
 
 
 def test_enforced_ends_the_bypass_and_the_open_own_rules() -> None:
     resource = account("Enabled", networkAcls={"defaultAction": "Allow", "bypass": "AzureServices"})
-    lock = judged(resource, in_scope(resource, "Enforced"))
+    lock = evaluated(resource, in_scope(resource, "Enforced"))
     assert reach(lock) == "none"
     assert lock.admits == ()
     assert lock.grants[0].evidence[-1].value == "Enforced"
@@ -253,30 +253,30 @@ def test_enforced_ends_the_bypass_and_the_open_own_rules() -> None:
 def test_private_endpoints_work_in_every_mode() -> None:
     for mode in ("Learning", "Enforced", "Audit"):
         resource = account("Disabled", privateEndpointConnections=[endpoint()])
-        assert reach(judged(resource, in_scope(resource, mode))) == "private"
+        assert reach(evaluated(resource, in_scope(resource, mode))) == "private"
 
 
-def test_a_mode_that_nobody_knows_closes_nothing() -> None:
+def test_a_mode_that_is_unknown_closes_nothing() -> None:
     resource = account("Enabled")
-    assert reach(judged(resource, in_scope(resource, "Dreaming"))) == "selected"
+    assert reach(evaluated(resource, in_scope(resource, "Dreaming"))) == "selected"
 
 
 def test_hops_name_the_perimeter() -> None:
     resource = account("Disabled")
-    lock = judged(resource, in_scope(resource, "Learning", rule({"addressPrefixes": ["192.0.2.0/24"]})))
+    lock = evaluated(resource, in_scope(resource, "Learning", rule({"addressPrefixes": ["192.0.2.0/24"]})))
     hops = [(hop.kind, hop.name, hop.allows) for hop in lock.hops]
     assert hops == [
         ("source", "Allow-listed networks", True),
         ("switch", "Public network access", True),
         ("perimeter", "perimeter", True),
     ]
-    closed = judged(resource, in_scope(resource, "Enforced"))
+    closed = evaluated(resource, in_scope(resource, "Enforced"))
     assert [(hop.kind, hop.allows) for hop in closed.hops] == [
         ("source", True),
         ("switch", False),
         ("perimeter", False),
     ]
-    lost = judged(resource, unread())
+    lost = evaluated(resource, unread())
     assert [(hop.kind, hop.allows) for hop in lost.hops] == [("source", True), ("switch", False), ("perimeter", None)]
 
 

@@ -31,13 +31,13 @@ def app(switch: str | None, status: str = "", *, by: By = "get", rules: Lock | N
     return reach(firewall(site, index, APP, rules))
 
 
-def test_a_status_that_nobody_knows_may_be_a_connection() -> None:
+def test_a_status_that_is_unknown_may_be_a_connection() -> None:
     assert app("Disabled", "Pending") == "none"
     assert app("Disabled", "Moon") == "unknown, may selected"
     assert app(None, "Moon") == "unknown, may internet"
 
 
-def test_an_absent_switch_of_a_thin_record_is_not_surely_closed_by_a_private_endpoint() -> None:
+def test_an_absent_switch_of_a_graph_row_is_not_surely_closed_by_a_private_endpoint() -> None:
     assert app(None, "Approved") == "private"
     assert app(None, "Approved", by="import") == "private, may internet"
 

@@ -54,7 +54,7 @@ def asked(reach: Lock, caller: Caller = HERE) -> tuple[str, str, list[tuple[bool
     return found.verdict, found.sentence, [(hop.allows, hop.kind, hop.detail) for hop in found.hops]
 
 
-def test_a_peer_that_was_not_seen_is_told_with_every_no() -> None:
+def test_a_peer_that_was_not_visible_is_reported_with_every_no() -> None:
     said = f"the peered network hub {NOT_SEEN}"
     closed_port = dataclasses.replace(endpoint(grant(Reach.none)), admits=(said, "published through a gateway"))
     found = ask_endpoint(closed_port, TOP, INTERNET, INDEX)
@@ -67,7 +67,7 @@ def test_a_peer_that_was_not_seen_is_told_with_every_no() -> None:
 # Services
 
 
-def test_an_address_in_the_union_is_let_in_by_the_rule_that_holds_it() -> None:
+def test_an_address_in_the_union_is_allowed_by_the_rule_that_contains_it() -> None:
     verdict, says, hops = asked(ranges("203.0.113.0/26", "198.51.100.0/28"))
     assert (verdict, says) == ("yes", "198.51.100.7 can open tds on door; it accepts a shared key or password")
     assert hops[-1] == (True, "firewall", "rule-1: 198.51.100.0/28")
@@ -122,7 +122,7 @@ def test_every_azure_tenant_holds_a_machine_in_azure() -> None:
     assert asked(zero)[1] == "whether 198.51.100.7 has an Azure address: any Azure tenant is allowed"
 
 
-def test_a_subnet_rule_lets_in_who_stands_there_and_nobody_else() -> None:
+def test_a_subnet_rule_allows_its_own_addresses_and_no_one_else() -> None:
     rules = Lock(
         (Grant(Reach.private, ids=(SUBNET,)),), hops=(SWITCH, Hop("firewall", "rules", "private networks only"))
     )
@@ -133,7 +133,7 @@ def test_a_subnet_rule_lets_in_who_stands_there_and_nobody_else() -> None:
     assert asked(rules)[0] == "no"
 
 
-def test_what_was_not_read_leaves_the_question_open_only_where_it_could_let_in() -> None:
+def test_what_was_not_read_leaves_the_question_open_only_where_it_could_allow_access() -> None:
     gap = Unread("firewallRules", "403, missing Microsoft.Sql/servers/firewallRules/read", "/url")
     hop = Hop("firewall", "SQL firewall", gap.why, allows=None)
     verdict, says, hops = asked(Lock(possible_grants=(PossibleGrant(Reach.internet, gap),), hops=(SWITCH, hop)))
@@ -146,12 +146,12 @@ def test_what_was_not_read_leaves_the_question_open_only_where_it_could_let_in()
     assert asked(limited, Caller("8.8.8.8", parse("8.8.8.8")))[0] == "no"
 
 
-def test_a_sure_way_answers_whatever_else_is_not_known() -> None:
+def test_a_certain_grant_answers_whatever_else_is_not_known() -> None:
     gap = Unread("x", "y", "/url")
     assert asked(ranges("198.51.100.7") | Lock(possible_grants=(PossibleGrant(Reach.internet, gap),)))[0] == "yes"
 
 
-def test_a_switch_that_holds_is_the_last_hop() -> None:
+def test_a_switch_that_blocks_is_the_last_hop() -> None:
     shut = Hop("switch", "Public network access", "publicNetworkAccess = Disabled", allows=False)
     endpoint_hop = Hop("private-endpoint", "pe", "Approved", f"{ROOT}/privateEndpoints/pe")
     private = Lock((Grant(Reach.private, ids=(endpoint_hop.resource,)),), hops=(shut, endpoint_hop))
@@ -178,7 +178,7 @@ def test_a_private_endpoint_is_used_from_its_own_network() -> None:
     assert ask_endpoint(endpoint(reach), TOP, other, index).verdict == "no"
 
 
-def test_an_endpoint_that_is_off_is_closed_to_everybody() -> None:
+def test_an_endpoint_that_is_off_is_closed_to_the_internet() -> None:
     found = ask_endpoint(closed("tds", "data", "SFTP is off"), TOP, INTERNET, INDEX)
     assert (found.verdict, found.hops[0].detail, found.hops[0].allows) == ("no", "SFTP is off", False)
 
@@ -240,7 +240,7 @@ def at(index: Index, top: Resource, caller: Caller, number: int = 22) -> tuple[s
     return given.verdict, given.sentence, [(hop.allows, f"{hop.name} {hop.detail}") for hop in given.hops]
 
 
-def test_each_group_says_which_rule_lets_in() -> None:
+def test_each_group_says_which_rule_allows() -> None:
     index, top = machine(rule("allow-ssh", 300, "Allow", "Internet", "22"))
     verdict, says, hops = at(index, top, INTERNET)
     assert verdict == "yes"
@@ -264,7 +264,7 @@ def test_a_deny_before_the_allow_is_named() -> None:
     assert other[2][1] == (True, "above allow-ssh (300): * to tcp/22, tcp/3389")
 
 
-def test_the_default_rule_holds_what_nothing_lets_in() -> None:
+def test_the_default_rule_blocks_what_nothing_allows() -> None:
     index, top = machine()
     verdict, says, hops = at(index, top, INTERNET)
     assert (verdict, says) == ("no", "the internet cannot open tcp/22 on vm-jump")
@@ -272,7 +272,7 @@ def test_the_default_rule_holds_what_nothing_lets_in() -> None:
     assert "(65500)" in hops[-1][1]
 
 
-def test_named_addresses_are_told_where_the_whole_internet_was_asked_about() -> None:
+def test_named_addresses_are_reported_where_the_whole_internet_was_asked_about() -> None:
     index, top = machine(rule("office", 300, "Allow", "203.0.113.0/26", "22"))
     verdict, says, hops = at(index, top, INTERNET)
     assert (verdict, says) == ("no", "the internet cannot open tcp/22 on vm-jump; only 203.0.113.0/26 can")

@@ -23,7 +23,7 @@ from tests.reach.shapes import EVENTS_RULES, GUEST, ROWS, STORAGE_PERIMETERS, UN
 PRIVATE_ENDPOINTS = "Microsoft.Network/privateEndpoints"
 
 
-def judged(service: str, properties: dict[str, Any] | None = None, row: Firewall | None = None, **more: Any) -> Lock:
+def evaluated(service: str, properties: dict[str, Any] | None = None, row: Firewall | None = None, **more: Any) -> Lock:
     around = more.pop("index", None) or shapes.index()
     return firewall(make(service, properties, **more), around, row or ROWS[service])
 
@@ -36,9 +36,9 @@ def storage(**acl: Any) -> dict[str, Any]:
 # Private endpoints
 
 
-def test_the_second_private_endpoint_is_of_somebody_else() -> None:
+def test_the_second_private_endpoint_is_in_an_external_subscription() -> None:
     connections = [endpoint(), endpoint(UNSEEN)]
-    assert reach(judged("storage", {**storage(), "privateEndpointConnections": connections})) == "selected"
+    assert reach(evaluated("storage", {**storage(), "privateEndpointConnections": connections})) == "selected"
 
 
 def known_from_their_side(*bodies: dict[str, Any]) -> str:
@@ -79,24 +79,24 @@ def test_endpoints_that_point_at_an_account_are_found_from_their_side(bodies: li
 
 def test_the_second_path_puts_a_cache_into_a_network() -> None:
     row = replace(ROWS["redis"], injected=("properties.network", "properties.subnetId"))
-    assert reach(judged("redis", {"publicNetworkAccess": "Enabled", "subnetId": subnet()}, row)) == "private"
+    assert reach(evaluated("redis", {"publicNetworkAccess": "Enabled", "subnetId": subnet()}, row)) == "private"
 
 
 @pytest.mark.parametrize("value", [None, "absent"])
-def test_the_second_path_of_a_thin_record_may_put_it_into_a_network(value: str | None) -> None:
+def test_the_second_path_of_a_graph_row_may_put_it_into_a_network(value: str | None) -> None:
     row = replace(ROWS["redis"], injected=("properties.network", "properties.subnetId"))
     body: dict[str, Any] = {"publicNetworkAccess": "Disabled", "privateEndpointConnections": [], "network": ""}
     if value is None:
         body["subnetId"] = None
-    assert reach(judged("redis", body, row, by="graph")) == "unknown, may private"
-    assert reach(judged("redis", {**body, "subnetId": ""}, row, by="graph")) == "none"
+    assert reach(evaluated("redis", body, row, by="graph")) == "unknown, may private"
+    assert reach(evaluated("redis", {**body, "subnetId": ""}, row, by="graph")) == "none"
 
 
 def test_a_subnet_that_is_no_id_may_be_a_network() -> None:
     body = {"publicNetworkAccess": "Disabled", "privateEndpointConnections": []}
-    assert reach(judged("redis", {**body, "subnetId": 7})) == "unknown, may private"
-    assert reach(judged("redis", {**body, "subnetId": ""})) == "none"
-    assert reach(judged("redis", {**body, "subnetId": None})) == "none"
+    assert reach(evaluated("redis", {**body, "subnetId": 7})) == "unknown, may private"
+    assert reach(evaluated("redis", {**body, "subnetId": ""})) == "none"
+    assert reach(evaluated("redis", {**body, "subnetId": None})) == "none"
 
 
 # Switches and default actions
@@ -109,7 +109,7 @@ def test_a_rule_set_without_a_switch_of_its_own_agrees() -> None:
         rules: dict[Read, list[dict[str, Any]]] = {
             EVENTS_RULES: [{"properties": {"defaultAction": "Deny", "ipRules": [], **own}}]
         }
-        assert reach(judged("events", body, children=rules)) == "none"
+        assert reach(evaluated("events", body, children=rules)) == "none"
 
 
 def test_one_of_several_known_values_is_enough() -> None:
@@ -120,21 +120,22 @@ def test_one_of_several_known_values_is_enough() -> None:
         allow=("Allow", "Everybody"),
         deny=("Deny", "Nobody"),
     )
-    assert reach(judged("storage", {**storage(), "publicNetworkAccess": "Off"}, row)) == "none"
+    assert reach(evaluated("storage", {**storage(), "publicNetworkAccess": "Off"}, row)) == "none"
     assert (
-        reach(judged("storage", {**storage(defaultAction="Everybody"), "publicNetworkAccess": "On"}, row)) == "internet"
+        reach(evaluated("storage", {**storage(defaultAction="Everybody"), "publicNetworkAccess": "On"}, row))
+        == "internet"
     )
-    assert reach(judged("storage", storage(defaultAction="Nobody"), row)) == "none"
+    assert reach(evaluated("storage", storage(defaultAction="Nobody"), row)) == "none"
 
 
 def test_a_null_default_action_is_what_an_absent_one_is() -> None:
-    assert reach(judged("storage", storage(defaultAction=None))) == "internet"
+    assert reach(evaluated("storage", storage(defaultAction=None))) == "internet"
 
 
 @pytest.mark.parametrize(("by", "expected"), [("get", "none"), ("graph", "unknown, may internet")])
 def test_an_absent_default_action_that_denies(by: By, expected: str) -> None:
     row = replace(ROWS["storage"], default_absent="deny")
-    assert reach(judged("storage", storage(defaultAction=None), row, by=by)) == expected
+    assert reach(evaluated("storage", storage(defaultAction=None), row, by=by)) == expected
 
 
 def test_a_rule_set_that_a_sku_does_not_have_leaves_the_default_open() -> None:
@@ -148,7 +149,7 @@ def test_a_rule_set_that_a_sku_does_not_have_leaves_the_default_open() -> None:
     assert reach(lock) in ("internet", "unknown, may internet")
 
 
-def test_a_rule_set_that_a_sku_does_not_have_filters_nobody() -> None:
+def test_a_rule_set_that_a_sku_does_not_have_filters_no_one() -> None:
     row = replace(
         ROWS["events"],
         default="",
@@ -166,44 +167,44 @@ def test_a_rule_set_that_a_sku_does_not_have_filters_nobody() -> None:
 def test_the_second_list_of_subnets_counts() -> None:
     lists = (RuleList("properties.networkAcls.more", id="id"), *ROWS["storage"].subnets)
     row = replace(ROWS["storage"], subnets=lists)
-    assert reach(judged("storage", storage(more=[], virtualNetworkRules=[{"id": subnet()}]), row)) == "private"
+    assert reach(evaluated("storage", storage(more=[], virtualNetworkRules=[{"id": subnet()}]), row)) == "private"
 
 
-def test_the_second_subnet_is_of_somebody_else() -> None:
+def test_the_second_subnet_is_in_an_external_subscription() -> None:
     both = [{"id": subnet()}, {"id": subnet(UNSEEN)}]
-    assert reach(judged("storage", storage(virtualNetworkRules=both))) == "selected"
+    assert reach(evaluated("storage", storage(virtualNetworkRules=both))) == "selected"
     account = make("storage")
     assert len(grants_from_ids(account, shapes.index(), "path", [subnet(), subnet(GUEST)], "a subnet")) == 2
 
 
-def test_what_a_thin_record_lacks_beside_a_subnet_may_be_anybody() -> None:
+def test_what_a_graph_row_lacks_beside_a_subnet_may_be_anyone() -> None:
     body = {
         "publicNetworkAccess": "Enabled",
         "privateEndpointConnections": [],
         "virtualNetworkRules": [{"id": subnet()}],
     }
-    assert reach(judged("cosmos", body, by="graph")) == "private, may internet"
+    assert reach(evaluated("cosmos", body, by="graph")) == "private, may internet"
 
 
-def test_a_list_that_is_known_to_admit_nobody_is_no_doubt() -> None:
+def test_a_list_that_admits_no_one_is_no_possible_grant() -> None:
     row = replace(ROWS["storage"], other=("audited",))
-    assert reach(judged("storage", storage(audited=[{"id": "x"}]), row)) == "none"
-    assert reach(judged("storage", storage(audited=[{"id": "x"}]))) == "unknown, may internet"
+    assert reach(evaluated("storage", storage(audited=[{"id": "x"}]), row)) == "none"
+    assert reach(evaluated("storage", storage(audited=[{"id": "x"}]))) == "unknown, may internet"
 
 
 def test_a_null_bypass_admits_nothing() -> None:
-    assert judged("storage", storage(bypass=None)).admits == ()
-    assert judged("storage", storage(bypass="AzureServices")).admits
+    assert evaluated("storage", storage(bypass=None)).admits == ()
+    assert evaluated("storage", storage(bypass="AzureServices")).admits
 
 
-def test_the_second_list_of_instances_is_told() -> None:
+def test_the_second_list_of_instances_is_reported() -> None:
     lists = (RuleList("properties.networkAcls.more", id="id"), *ROWS["storage"].instances)
     row = replace(ROWS["storage"], instances=lists)
-    told = judged("storage", storage(more=[], resourceAccessRules=[{"resourceId": "/a/b"}]), row).admits
-    assert told == ("the resource /a/b",)
+    reported = evaluated("storage", storage(more=[], resourceAccessRules=[{"resourceId": "/a/b"}]), row).admits
+    assert reported == ("the resource /a/b",)
 
 
-def test_what_is_closed_is_not_doubted() -> None:
+def test_what_is_closed_has_no_possible_grant() -> None:
     assert as_possible(grant(Reach.none), Unread("a", "b")).possible_grants == ()
 
 
@@ -251,7 +252,7 @@ def test_the_second_source_of_a_rule_counts(properties: dict[str, Any], expected
     assert within(association("one", account), rule("one", **properties)) == expected
 
 
-def test_a_rule_without_properties_may_admit_anybody() -> None:
+def test_a_rule_without_properties_may_admit_anyone() -> None:
     account = shapes.identity("Microsoft.Storage/storageAccounts", "thing")
     has_other_reasons = Resource({"id": f"{perimeter('one')}/profiles/p/accessRules/r"})
     assert within(association("one", account), has_other_reasons) == "unknown, may internet"
@@ -285,7 +286,7 @@ def app(*rules: dict[str, Any], default: str) -> tuple[Resource, Resource]:
     return site, Resource({"id": f"{site.id}/config/web", "properties": properties})
 
 
-def test_a_deny_rule_with_one_header_that_is_set_shuts_nobody_out() -> None:
+def test_a_deny_rule_with_one_header_that_is_set_blocks_no_one() -> None:
     headers = {"x-forwarded-host": ["a.example.com"], "x-fd-healthprobe": []}
     site, config = app({"ipAddress": "Any", "action": "Deny", "priority": 1, "headers": headers}, default="Allow")
     assert reach(restrictions(site, shapes.index(), config)) == "internet"
@@ -307,7 +308,7 @@ def test_only_the_header_of_front_door_names_a_profile() -> None:
     assert reach(restrictions(site, shapes.index(profile, missing=missing), config)) == "selected"
 
 
-def test_a_container_app_without_address_rules_lets_everybody_in() -> None:
+def test_a_container_app_without_address_rules_allows_the_internet() -> None:
     silent: tuple[dict[str, Any], ...] = ({}, {"rules": None}, {"rules": []})
     for properties in silent:
         container = Resource({"id": shapes.identity("Microsoft.App/containerApps", "app"), "properties": properties})

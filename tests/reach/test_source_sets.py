@@ -64,7 +64,7 @@ def test_a_term_that_excludes_what_it_asks_for_is_empty() -> None:
     assert SourceTerm(AddressSet()).is_empty
 
 
-def test_everybody() -> None:
+def test_the_whole_internet() -> None:
     assert OUTSIDE_SOURCES.holds(parse("8.8.8.8"), "AzureCloud.norwayeast")
     assert OUTSIDE_SOURCES.holds(parse("2603::1"))
     assert not OUTSIDE_SOURCES.holds(parse("10.0.0.4"))

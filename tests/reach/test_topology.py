@@ -135,10 +135,10 @@ def paths(found: Topology, name: str = "nic") -> list[NetworkPath]:
 
 def shown(found: Topology, name: str = "nic") -> dict[str, str]:
     """What is open to a network interface: "address label" to the widest sure way."""
-    open_doors = open_ports(paths(found, name), found.fabric, found.index)
+    open_endpoints = open_ports(paths(found, name), found.fabric, found.index)
     return {
-        f"{door.address} {door.label}": door.reach.widest.level.name if door.reach.widest else "unknown"
-        for door in open_doors
+        f"{endpoint.address} {endpoint.label}": endpoint.reach.widest.level.name if endpoint.reach.widest else "unknown"
+        for endpoint in open_endpoints
     }
 
 
@@ -174,7 +174,7 @@ def test_a_rule_of_another_protocol_leads_nowhere() -> None:
     assert shown(made(network(), group(rule("ssh", "22")), nic(), public(), lb)) == {"192.0.2.1 tcp/2022": "internet"}
 
 
-def test_a_gateway_load_balancer_is_a_hop_that_nobody_can_read() -> None:
+def test_a_gateway_load_balancer_is_a_hop_that_cannot_be_read() -> None:
     front = {
         "publicIPAddress": {"id": f"{NET}/publicIPAddresses/pip"},
         "gatewayLoadBalancer": {"id": f"{NET}/loadBalancers/gw/frontendIPConfigurations/front"},
@@ -190,7 +190,7 @@ def test_a_gateway_load_balancer_is_a_hop_that_nobody_can_read() -> None:
     assert shown(found) == {"192.0.2.1 tcp/22": "internet"}
 
 
-def test_an_address_of_a_kind_that_nobody_knows_may_be_open() -> None:
+def test_an_address_of_a_kind_that_is_unknown_may_be_open() -> None:
     has_other_reasons = (network(guarded=False), nic(public="pip"))
     found = made(*has_other_reasons, public(sku="Gold"))
     assert set(shown(found).values()) == {"unknown"}
@@ -234,7 +234,7 @@ def test_a_firewall_reaches_its_network_and_the_peers_only() -> None:
 
 
 @pytest.mark.parametrize("peerings", [None, "", 7, [7], [{}], [{"properties": {"remoteVirtualNetwork": {"id": 7}}}]])
-def test_a_firewall_in_a_network_whose_peerings_nobody_can_read(peerings: Any) -> None:
+def test_a_firewall_in_a_network_whose_peerings_cannot_be_read(peerings: Any) -> None:
     hub = network(name="hub", peer=VNET)
     subnet = {"id": f"{hub['id']}/subnets/AzureFirewallSubnet"}
     at_hub = _without(firewall([dnat()]), "properties", "ipConfigurations", 0, "properties", "subnet", value=subnet)
@@ -247,7 +247,7 @@ def test_a_firewall_in_a_network_whose_peerings_nobody_can_read(peerings: Any) -
 
 
 @pytest.mark.parametrize("value", [7, "", {}, {"id": None}])
-def test_an_address_of_a_firewall_that_nobody_can_read_may_be_that_of_a_rule(value: Any) -> None:
+def test_an_address_of_a_firewall_that_cannot_be_read_may_be_that_of_a_rule(value: Any) -> None:
     configurations = [{"properties": {"publicIPAddress": {"id": f"{NET}/publicIPAddresses/pip"}}}]
     configurations.append({"properties": {"publicIPAddress": value}})
     bodies = (network(), group(), nic(), public())
@@ -346,7 +346,7 @@ _KEPT: Body = {"loadBalancingRules": [balanced(22, 22, enableFloatingIP=True)]}
 
 
 @pytest.mark.parametrize("value", ["perhaps", 1, [], {"on": True}])
-def test_a_floating_address_that_nobody_can_read_is_no_address_for_sure(value: Any) -> None:
+def test_a_floating_address_that_cannot_be_read_is_no_address_for_sure(value: Any) -> None:
     odd = balancer(loadBalancingRules=[balanced(22, 22, enableFloatingIP=value)])
     for address in ("10.0.0.4", "192.0.2.1"):
         assert shown(made(network(), _to(address), nic(), public(), odd)) == {"192.0.2.1 tcp/22": "unknown"}
@@ -354,7 +354,7 @@ def test_a_floating_address_that_nobody_can_read_is_no_address_for_sure(value: A
 
 
 @pytest.mark.parametrize("value", [7, None, "", "inside", ["10.0.0.9"], {}])
-def test_an_internal_front_whose_address_nobody_can_read(value: Any) -> None:
+def test_an_internal_front_whose_address_cannot_be_read(value: Any) -> None:
     front = {"privateIPAddress": value, "subnet": {"id": f"{VNET}/subnets/app"}}
     inner = balancer(front=front, loadBalancingRules=[balanced(22, 22)])
     walled = (network(), group(), nic(), inner, public("pip-fw", "192.0.2.9"))
@@ -364,7 +364,7 @@ def test_an_internal_front_whose_address_nobody_can_read(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [7, None, {}, {"id": None}])
-def test_an_internal_front_whose_network_nobody_can_read(value: Any) -> None:
+def test_an_internal_front_whose_network_cannot_be_read(value: Any) -> None:
     front = {"privateIPAddress": "10.0.0.9", "subnet": value}
     inner = balancer(front=front, loadBalancingRules=[balanced(22, 22)])
     walled = (network(), group(), nic(), inner, public("pip-fw", "192.0.2.9"))
@@ -454,7 +454,7 @@ def test_a_list_that_one_subscription_refused_hides_what_its_resources_could_tou
 @pytest.mark.parametrize(
     "peerings", ["", 7, None, {}, [7], [{}], [{"properties": {"remoteVirtualNetwork": {"id": None}}}]]
 )
-def test_a_network_whose_peerings_nobody_can_read_may_have_any_firewall(peerings: Any) -> None:
+def test_a_network_whose_peerings_cannot_be_read_may_have_any_firewall(peerings: Any) -> None:
     strange = _without(network(), "properties", "virtualNetworkPeerings", value=peerings)
     bodies = (strange, group(rule("ssh", "22")), nic())
     assert set(shown(lacking("azureFirewalls", OTHER, bodies=bodies)).values()) == {"unknown"}
@@ -473,7 +473,7 @@ def regional(body: Body, location: str) -> Body:
     return {**body, "location": location}
 
 
-def test_a_strange_load_balancer_is_a_doubt_for_what_it_could_reach() -> None:
+def test_an_external_load_balancer_is_a_possible_grant_for_what_it_could_reach() -> None:
     """Its region; of other subscriptions only what it names; where its pools can be read, their members alone."""
     lb = regional(_without(_BALANCED, "properties"), "norwayeast")
     bodies = (_SSH, nic(), public())
@@ -512,7 +512,7 @@ def test_a_rule_of_a_pool_that_is_not_there_may_lead_to_any_machine(pools: Any, 
 
 
 @pytest.mark.parametrize("value", ["pool", {}, [7], [{"id": 7}], [{}]])
-def test_pools_of_a_rule_that_nobody_can_read(value: Any) -> None:
+def test_pools_of_a_rule_that_cannot_be_read(value: Any) -> None:
     rule = balanced(443, 22, backendAddressPools=value)
     rule["properties"].pop("backendAddressPool")
     lb = balancer(_BY_ADDRESS, loadBalancingRules=[rule])
@@ -523,12 +523,12 @@ def test_pools_of_a_rule_that_nobody_can_read(value: Any) -> None:
     "member",
     [{}, {"properties": None}, {"properties": {}}, {"properties": {"ipAddress": 7}}, {"properties": {"ipAddress": ""}}],
 )
-def test_a_member_that_nobody_can_read(member: Body) -> None:
+def test_a_member_that_cannot_be_read(member: Body) -> None:
     lb = balancer({"loadBalancerBackendAddresses": [member]}, loadBalancingRules=[balanced(443, 22)])
     assert set(shown(made(network(), _SSH, nic(), public(), lb)).values()) == {"unknown"}
 
 
-def test_a_strange_load_balancer_over_regions_is_a_doubt_behind_the_others() -> None:
+def test_an_external_load_balancer_over_regions_is_a_possible_grant_behind_the_others() -> None:
     over = {"id": f"{NET}/loadBalancers/all", "sku": {"name": "Standard", "tier": "Global"}, "properties": 7}
     bodies = (network(), _SSH, nic(), nic("10.0.0.5", name="other"), public())
     found = made(*bodies, balancer(loadBalancingRules=[balanced(443, 22)]), over)
@@ -536,7 +536,7 @@ def test_a_strange_load_balancer_over_regions_is_a_doubt_behind_the_others() -> 
     assert shown(found, "other") == {}
 
 
-def test_a_peer_that_was_not_seen_is_told() -> None:
+def test_a_peer_that_was_not_visible_is_reported() -> None:
     """A firewall in it may publish a machine; a doubt for every spoke of a landing zone would hide all others."""
     hub = f"/subscriptions/{OTHER}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/hub"
     said = "the peered network hub is not visible to this scan: a firewall there may publish this machine"
@@ -644,8 +644,8 @@ def test_what_stands_behind_names_the_port_outside() -> None:
             }},
         ]))  # fmt: skip
     names = {
-        door.label: door.known_port and door.known_port.name
-        for door in open_ports(paths(found), found.fabric, found.index)
+        endpoint.label: endpoint.known_port and endpoint.known_port.name
+        for endpoint in open_ports(paths(found), found.fabric, found.index)
     }
     assert names == {"tcp/80": "SSH", "tcp/1433": known("tcp", 1433).name}  # type: ignore[union-attr]
 
@@ -769,7 +769,7 @@ def test_a_group_that_cannot_be_named_is_not_no_group(where: str, value: Any) ->
 
 
 @pytest.mark.parametrize("value", [7, "web", {}, [7], [{}], [{"id": None}]])
-def test_application_groups_of_an_interface_that_nobody_can_read(value: Any) -> None:
+def test_application_groups_of_an_interface_that_cannot_be_read(value: Any) -> None:
     ids = [{"id": f"{NET}/applicationSecurityGroups/web"}]
     allow = rule("ssh", "22")
     allow["properties"].pop("destinationAddressPrefix")
@@ -781,7 +781,7 @@ def test_application_groups_of_an_interface_that_nobody_can_read(value: Any) -> 
     assert shown(made(*bodies, _without(nic(public="pip"), *at, value=None))) == {}
 
 
-def test_a_load_balancer_of_a_subscription_that_is_not_seen() -> None:
+def test_a_load_balancer_of_a_subscription_that_is_not_visible() -> None:
     own = nic()
     inner = own["properties"]["ipConfigurations"][0]["properties"]
     inner["loadBalancerBackendAddressPools"] = [{"id": POOL.replace("5a000000", "5b000000")}]
@@ -793,7 +793,7 @@ def test_a_load_balancer_of_a_subscription_that_is_not_seen() -> None:
     assert shown(made(network(), _SSH, own, public(), lb)) == {"192.0.2.1 tcp/443": "internet"}
 
 
-def test_a_firewall_whose_policy_is_not_seen() -> None:
+def test_a_firewall_whose_policy_is_not_visible() -> None:
     fw = firewall([], firewallPolicy={"id": f"{NET}/firewallPolicies/elsewhere"})
     found = made(network(), group(), nic(), public("pip-fw", "192.0.2.9"), fw)
     assert "unknown" in shown(found).values()
@@ -826,12 +826,12 @@ def test_a_firewall_rule_that_leads_to_a_name() -> None:
     assert shown(found) == {"192.0.2.9 tcp/2222": "unknown"}
     assert [
         possible.level.name
-        for door in open_ports(paths(found), found.fabric, found.index)
-        for possible in door.reach.possible_grants
+        for endpoint in open_ports(paths(found), found.fabric, found.index)
+        for possible in endpoint.reach.possible_grants
     ] == ["selected"]
 
 
-def test_a_subscription_that_is_seen_in_part() -> None:
+def test_a_subscription_that_is_partially_visible() -> None:
     found = made(network(), group(), nic())
     found.index.partial = frozenset({"5a000000-0000-4000-8000-000000000001"})
     assert set(shown(found).values()) == {"unknown"}

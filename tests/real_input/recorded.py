@@ -75,7 +75,7 @@ class Outcome:
     errors: list[Crash]
     resources: int
 
-    def told(self) -> str:
+    def reported(self) -> str:
         return f"{self.resources:,} resources, {len(self.document['exposures']):,} exposures; " + ", ".join(
             f"{count:,} {status}" for status, count in sorted(self.statuses.items())
         )
@@ -87,7 +87,7 @@ class Outcome:
         return {(id.lower(), rule) for id, rules in self.document["not_applicable"].items() for rule in rules}
 
 
-def judged(snapshot: Snapshot) -> Outcome:
+def evaluated(snapshot: Snapshot) -> Outcome:
     run, writer, out = Evaluation(snapshot, examples.rules()), Writer(), BytesIO()
     result = run.run(writer)
     scan = run.scan_row(started="", finished="", tool="test")

@@ -76,7 +76,7 @@ def passing(run: Evaluation, bundle: Bundle) -> set[tuple[str, str]]:
     return {(id.lower(), rule) for id, rules in run.evaluate(bundle).passed.items() for rule in rules}
 
 
-def test_no_pass_of_a_thin_record_rests_on_what_is_absent() -> None:
+def test_no_pass_of_a_graph_row_rests_on_what_is_absent() -> None:
     chance = random.Random(3)
     run, found = bundles("import")
     known = values()

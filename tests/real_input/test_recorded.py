@@ -19,9 +19,9 @@ from scanner.snapshot import files as snapshot
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
-from tests.azure.requests import Heard, environment
+from tests.azure.requests import RecordedProgress, environment
 from tests.real_input.counts import count
-from tests.real_input.recorded import Json, Outcome, bare, documented, judged, lines, live, paths, recorded
+from tests.real_input.recorded import Json, Outcome, bare, documented, evaluated, lines, live, paths, recorded
 from tests.rules import examples, pinned
 
 FORMS: dict[str, Callable[[list[Json], list[Json]], str]] = {
@@ -50,8 +50,8 @@ def passes() -> dict[str, set[tuple[str, str]]]:
 def test_recorded_resources_in_each_form(form: str, tmp_path: Path, passes: dict[str, Any]) -> None:
     path = tmp_path / "file.json"
     path.write_text(FORMS[form](list(recorded()), [bare(each) for each in recorded()]), "utf-8")
-    outcome = judged(snapshot.read(path))
-    count(f"recorded, {form}: {outcome.told()}")
+    outcome = evaluated(snapshot.read(path))
+    count(f"recorded, {form}: {outcome.reported()}")
     assert outcome.errors == []
     assert outcome.resources == len({segments(bare(each)["id"]) for each in recorded() if root_of(bare(each)["id"])})
     passes[form] = outcome.passes()
@@ -60,23 +60,23 @@ def test_recorded_resources_in_each_form(form: str, tmp_path: Path, passes: dict
 
 @pytest.mark.parametrize("read", [True, False], ids=["children read", "nothing read below"])
 def test_recorded_resources_as_a_collection(read: bool) -> None:
-    outcome = judged(live(((bare(each), each["api_version"], _by(each)) for each in recorded()), read=read))
-    count(f"recorded, collected, {'children read' if read else 'nothing read below'}: {outcome.told()}")
+    outcome = evaluated(live(((bare(each), each["api_version"], _by(each)) for each in recorded()), read=read))
+    count(f"recorded, collected, {'children read' if read else 'nothing read below'}: {outcome.reported()}")
     assert outcome.errors == []
 
 
 @pytest.mark.parametrize("by", ["graph", "list", "get"])
 def test_examples_of_the_specification(by: str) -> None:
-    outcome = judged(live(((each["body"], each["api_version"], by) for each in documented()), read=by == "get"))
-    count(f"specification, {by}: {outcome.told()}")
+    outcome = evaluated(live(((each["body"], each["api_version"], by) for each in documented()), read=by == "get"))
+    count(f"specification, {by}: {outcome.reported()}")
     assert outcome.errors == []
 
 
-def test_what_passes_in_a_thin_record_does_not_fail_in_a_whole_one() -> None:
+def test_what_passes_in_a_graph_row_does_not_fail_in_a_whole_one() -> None:
     def outcome(by: str) -> Outcome:
         rows = [(bare(each), each["api_version"], by) for each in recorded()]
         rows += [(each["body"], each["api_version"], by) for each in documented()]
-        return judged(live(rows, read=True))
+        return evaluated(live(rows, read=True))
 
     thin, whole = outcome("graph").passes(), outcome("get")
     count(f"passes: {len(thin):,} thin, {len(whole.passes()):,} whole")
@@ -85,7 +85,7 @@ def test_what_passes_in_a_thin_record_does_not_fail_in_a_whole_one() -> None:
 
 def test_recorded_exchanges_are_scanned() -> None:
     exchanges = list(lines("exchanges-open.jsonl"))
-    store, progress = Store(Header(taken="2026-11-25T00:00:00Z")), Heard()
+    store, progress = Store(Header(taken="2026-11-25T00:00:00Z")), RecordedProgress()
     box = Sandbox.from_exchanges(exchanges, whole=True)
     rules = examples.rules()
 
@@ -96,9 +96,9 @@ def test_recorded_exchanges_are_scanned() -> None:
                     await collect(reader, Scope(), Plan(rules.kinds, rules.reads()), store, progress)
 
     asyncio.run(scan())
-    outcome = judged(of_store(store))
+    outcome = evaluated(of_store(store))
     sent = len([each for each in box.requests if "/oauth2/" not in each.path])
-    count(f"exchanges: {len(exchanges):,} served, {sent:,} requests, {len(progress.gaps):,} gaps; {outcome.told()}")
+    count(f"exchanges: {len(exchanges):,} served, {sent:,} requests, {len(progress.gaps):,} gaps; {outcome.reported()}")
     assert outcome.errors == []
     assert outcome.resources > 100
 

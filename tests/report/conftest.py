@@ -1,4 +1,4 @@
-"""A real browser, offline, and reports on disk for it."""
+"""A browser that is offline, the reports that it opens, and what is checked of every page."""
 
 import importlib.resources
 from collections.abc import Callable, Iterator
@@ -95,6 +95,38 @@ def report(document: dict[str, Any], make: Callable[[dict[str, Any]], Path]) -> 
 
 
 @pytest.fixture(scope="session")
-def axe() -> str:
-    """The source of axe-core, as axe-playwright-python ships it."""
-    return (importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+def accessible() -> Callable[[Page], None]:
+    """Return a check of a page with axe-core: as it is, narrow, and the contrast of the dark scheme when narrow.
+
+    Only contrast depends on the scheme. A narrow page shows everything that a wide one shows; drawings become lists.
+    """
+    axe = (importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+
+    def violations(page: Page, *rules: str) -> list[tuple[str, str]]:
+        options = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
+        found = page.evaluate("(options) => axe.run(document, options)", options)["violations"]
+        return [(each["id"], each["nodes"][0]["html"]) for each in found]
+
+    def check(page: Page) -> None:
+        page.evaluate(axe + ";0")
+        assert violations(page) == []
+        wide = page.viewport_size
+        assert wide is not None
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert violations(page) == []
+        page.emulate_media(color_scheme="dark")
+        assert violations(page, "color-contrast") == []
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size(wide)
+
+    return check
+
+
+def scrolls_sideways(page: Page) -> list[int]:
+    """Return the widths at which a page is wider than the window."""
+    found = []
+    for width in (1280, 390, 320):
+        page.set_viewport_size({"width": width, "height": 844})
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            found.append(width)
+    return found

@@ -22,17 +22,19 @@ class Row:
     gaps: Sequence[str] = ()
     fingerprint: str = ""
     new: bool | None = None
-    doors: Sequence[Mapping[str, Any]] = field(default=())
+    exposures: Sequence[Mapping[str, Any]] = field(default=())
 
 
 def rows(document: Mapping[str, Any]) -> list[Row]:
     found = []
     for f in document["findings"]:
-        doors = [e for e in document["exposures"] if e["resource"] == f["resource"] and e["endpoint"] in f["endpoints"]]
+        exposures = [
+            e for e in document["exposures"] if e["resource"] == f["resource"] and e["endpoint"] in f["endpoints"]
+        ]
         found.append(
             Row(
                 f["rule"], f["resource"], f["status"], f["severity"], f["title"], f["endpoints"], f["gaps"],
-                f["fingerprint"], bool(f.get("new")), doors,
+                f["fingerprint"], bool(f.get("new")), exposures,
             )
         )  # fmt: skip
     found += [Row(rule, id, "pass") for id, rules in document["passed"].items() for rule in rules]
@@ -66,9 +68,9 @@ def matches(document: Mapping[str, Any], row: Row, key: str, value: str) -> bool
         "severity": [row.severity],
         "category": [rule["category"]],
         "region": [resource["location"]],
-        "kind": [door["kind"] for door in row.doors],
-        "auth": [door["authentication"] for door in row.doors],
-        "reach": [door["reach"] for door in row.doors],
+        "kind": [exposure["kind"] for exposure in row.exposures],
+        "auth": [exposure["authentication"] for exposure in row.exposures],
+        "reach": [exposure["reach"] for exposure in row.exposures],
         "is": [] if row.new is None else ["new" if row.new else "known"],
     }
     if key in whole:

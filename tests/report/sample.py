@@ -433,7 +433,7 @@ WAIVER = {
 }
 
 
-def lock_findings(estate: Estate, service: Service, identity: str, doors: list[dict[str, Any]]) -> None:
+def lock_findings(estate: Estate, service: Service, identity: str, exposures: list[dict[str, Any]]) -> None:
     for category in LOCKS:
         name = rule(
             estate,
@@ -447,8 +447,8 @@ def lock_findings(estate: Estate, service: Service, identity: str, doors: list[d
             None,
             service.off,
         )
-        hit = [d for d in doors if d["severity"] and fails(category, d)]
-        doubt = [d for d in doors if d["may"] and d not in hit]
+        hit = [d for d in exposures if d["severity"] and fails(category, d)]
+        possible = [d for d in exposures if d["may"] and d not in hit]
         if hit:
             worst = min((d["severity"] for d in hit), key=RANKS.index)
             status = "waived" if all(d["state"] in ("waived", "intended") for d in hit) else "fail"
@@ -468,15 +468,15 @@ def lock_findings(estate: Estate, service: Service, identity: str, doors: list[d
                 ],
                 **({"waiver": WAIVER} if status == "waived" else {}),
             )
-        elif doubt and category != "network":
+        elif possible and category != "network":
             url = gap(estate, identity, estate.random.choices((403, 504, 500), (14, 1, 1))[0], name)
             finding(
                 estate,
                 name,
                 identity,
                 "unknown",
-                severity=doubt[0]["worst"],
-                endpoints=[doubt[0]["endpoint"]],
+                severity=possible[0]["worst"],
+                endpoints=[possible[0]["endpoint"]],
                 message="firewallRules: the read was refused",
                 gaps=[url],
                 evidence=[{"path": "firewallRules", "value": "not read", "expected": None}],
@@ -485,9 +485,9 @@ def lock_findings(estate: Estate, service: Service, identity: str, doors: list[d
             estate.passed.setdefault(identity, []).append(name)
 
 
-def fails(category: str, door: dict[str, Any]) -> bool:
+def fails(category: str, exposure: dict[str, Any]) -> bool:
     wanted = LOCKS[category]
-    return door["authentication"] == wanted if wanted else door["reach"] in ("internet", "azure", "wide")
+    return exposure["authentication"] == wanted if wanted else exposure["reach"] in ("internet", "azure", "wide")
 
 
 def setting_findings(estate: Estate, service: Service, identity: str) -> None:
@@ -554,9 +554,9 @@ def document(size: int = 200, hostile: bool = True) -> dict[str, Any]:
         name = names.pop(0) if names and count % 7 == 3 else f"{service.short}{estate.random.choice(WORDS)}{count:03d}"
         count += 1
         identity = resource(estate, service, name)
-        doors = [exposure(estate, service, identity, endpoint, kind) for endpoint, kind in service.endpoints]
-        estate.exposures += doors
-        lock_findings(estate, service, identity, doors)
+        exposures = [exposure(estate, service, identity, endpoint, kind) for endpoint, kind in service.endpoints]
+        estate.exposures += exposures
+        lock_findings(estate, service, identity, exposures)
         setting_findings(estate, service, identity)
     if estate.findings:
         crashed = estate.findings[-1]
@@ -631,27 +631,27 @@ def change(row: dict[str, Any], **more: Any) -> dict[str, Any]:
 def trend(scans: int) -> list[dict[str, Any]]:
     """Nightly scans up to the document's, with a pause of a week in the middle."""
     pick, last = random.Random(7), datetime(2026, 11, 25, 14, 10, 40, tzinfo=UTC)
-    nights = [last - timedelta(days=back + (7 if back > scans // 2 else 0)) for back in reversed(range(scans))]
+    runs = [last - timedelta(days=back + (7 if back > scans // 2 else 0)) for back in reversed(range(scans))]
     return [
-        {"taken": f"{night:%Y-%m-%dT%H:%M:%SZ}", "info": 0}
+        {"taken": f"{scheduled_run:%Y-%m-%dT%H:%M:%SZ}", "info": 0}
         | {name: pick.randrange(most) for name, most in (("critical", 4), ("high", 20), ("medium", 60), ("low", 9))}
         | {"undecided": pick.randrange(5)}
-        for night in nights
+        for scheduled_run in runs
     ]
 
 
 def with_history(size: int = 200, hostile: bool = True, scans: int = 40, changed: int = 4) -> dict[str, Any]:
     """A document of a scan that has a history, in which `changed` of each kind changed."""
     made = document(size, hostile)
-    doors = [row for row in made["exposures"] if row["severity"] and row["state"] == "open"]
+    exposures = [row for row in made["exposures"] if row["severity"] and row["state"] == "open"]
     others = [row for row in made["findings"] if row["status"] == "fail" and row["category"] not in LOCKS]
-    fresh = {row["fingerprint"] for row in (*doors[:changed], *others[:changed])}
+    fresh = {row["fingerprint"] for row in (*exposures[:changed], *others[:changed])}
     for row in (*made["exposures"], *made["findings"]):
         if row.get("severity") and row.get("status", "fail") in ("fail", "waived"):
             row |= {"new": row["fingerprint"] in fresh}
             row |= {"since": made["scan"]["taken"] if row["new"] else FIRST}
     was = {"severity": "low", "reach": "private", "authentication": "shared"}
-    rest = [*doors[changed:], *doors[:changed]]
+    rest = [*exposures[changed:], *exposures[:changed]]
     gone = [
         change(row, endpoint="blob/" + name, fingerprint=fingerprint("gone", name))
         for row, name in zip(rest, HOSTILE * changed, strict=False)
@@ -667,7 +667,7 @@ def with_history(size: int = 200, hostile: bool = True, scans: int = 40, changed
         "unseen": [row | {"why": "it is inconclusive"} for row in gone[changed : 2 * changed]],
     }
     counts = {name: len(rows) for name, rows in lists.items()}
-    counts |= {"new": len(fresh), "first_looked": 3, "open": len(doors) + len(others)}
+    counts |= {"new": len(fresh), "first_looked": 3, "open": len(exposures) + len(others)}
     made["changes"] = {
         "since": SINCE,
         "baseline": False,
@@ -696,7 +696,7 @@ def empty() -> dict[str, Any]:
 
 
 def clean() -> dict[str, Any]:
-    """A scan in which every door is closed and everything was read."""
+    """A scan in which every endpoint is closed and everything was read."""
     estate = Estate(random.Random(2))
     service = SERVICES[1]
     identity = resource(estate, service, "kvtrygg")

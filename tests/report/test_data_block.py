@@ -53,9 +53,9 @@ def opened(document: dict[str, Any]) -> tuple[Opened, list[Any], list[Any]]:
 
 
 def check(document: dict[str, Any]) -> None:
-    block, doors, findings = opened(document)
+    block, exposures, findings = opened(document)
     for table, items, texts, data in (
-        ("doors", doors, ("title", "fix", "address"), ("hops", "admits")),
+        ("exposures", exposures, ("title", "fix", "address"), ("hops", "admits")),
         ("findings", findings, ("message", "fix"), ("evidence", "endpoints")),
     ):
         for at, item in enumerate(items):

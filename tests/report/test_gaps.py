@@ -77,6 +77,7 @@ def test_gaps_are_merged_by_action_and_scope_and_count_their_checks() -> None:
         ([STORAGE + "/a"], "a itself"),
         ([STORAGE + "/a/config/authsettingsV2"], "config/authsettingsV2 of a"),
         ([SUB + "/providers/Microsoft.Sql/servers"], "servers (Microsoft.Sql) in prod"),
+        ([SUB + "/providers/thing"], "thing in prod"),
         ([SUB], "resources in prod that are not visible to this identity"),
     ],
 )

@@ -118,11 +118,11 @@ def test_a_hundred_static_cards_weigh_at_most_a_hundred_kilobytes(document: dict
 @pytest.mark.parametrize(
     ("size", "line"), [(0, "all 0 findings"), (30, "This is the whole summary and all"), (300, "100 most severe of 3")]
 )
-def test_what_a_reader_without_scripts_is_told(size: int, line: str) -> None:
+def test_what_a_reader_without_scripts_sees(size: int, line: str) -> None:
     assert line in render(sample.typed(sample.document(size)), Words())
 
 
-def test_what_no_rule_judged_is_said(page: str) -> None:
+def test_what_no_rule_evaluated_is_said(page: str) -> None:
     assert "160 resources of 6 types are not covered by any rule</a>" in page
     assert "felles-plattform: partial visibility." in page
 
@@ -138,6 +138,6 @@ def test_not_read_says_who_accepted_what_and_until_when() -> None:
     document = sample.accepted()
     document["gaps"][0]["waiver"]["reason"] = "<b>A preview</b>"
     said = static(render(sample.typed(document), Words()))
-    view = said[said.index('id="not-read"') :]
+    view = said[said.index('id="not-assessed"') :]
     assert "<b><bdi>accepted by kari until 2026-12-31: &lt;b&gt;A preview&lt;/b&gt;</bdi></b>" in view
     assert view.count("accepted by kari until 2026-12-31") >= 2

@@ -54,7 +54,7 @@ def test_foreign_text_is_one_code_span(nasty: str) -> None:
 
 
 @pytest.mark.parametrize("nasty", NASTY)
-def test_a_sentence_is_no_markup_and_names_nobody(nasty: str) -> None:
+def test_a_sentence_is_no_markup_and_names_no_one(nasty: str) -> None:
     found = tree(f"x {text(nasty)} y")
     assert tags(f"x {text(nasty)} y") <= {"p", "code"}
     assert {span.text for span in found.iter("code")} <= {"@", "#"}
@@ -111,7 +111,7 @@ def test_zero_never_stands_alone_while_a_read_is_missing() -> None:
     )
 
 
-def test_changes_are_told_with_counts_and_capped() -> None:
+def test_changes_are_reported_with_counts_and_capped() -> None:
     document = sample.document(60)
     rows = [row for row in document["exposures"] if row["state"] == "open" and row["severity"]] * 5
     document["exposures"] = [dict(row, new=place < CHANGES + 5) for place, row in enumerate(rows)]
@@ -138,7 +138,7 @@ def test_changes_are_told_with_counts_and_capped() -> None:
     assert "<b>" not in re.sub(r"`[^`]*`", "", made.replace("\\<", ""))
 
 
-def test_notes_of_the_scan_are_told() -> None:
+def test_notes_of_the_scan_are_reported() -> None:
     document = sample.document(20)
     document["coverage"]["notes"] = [f"the waiver at waivers.toml:{line} <b>expired</b>" for line in range(12)]
     made = written(document)

@@ -48,11 +48,11 @@ def valid(text: bytes) -> list[str]:
     """What the schema that the multitool ships has against a file."""
     assert TOOL.is_dir(), "the SARIF multitool is missing: npm ci --prefix tests/output"
     schema = json.loads((TOOL / "sarif-2.1.0.json").read_text("utf-8-sig"))
-    judge = jsonschema.validators.validator_for(schema)(schema)
-    return [error.message for error in judge.iter_errors(json.loads(text))]
+    comparison_of = jsonschema.validators.validator_for(schema)(schema)
+    return [error.message for error in comparison_of.iter_errors(json.loads(text))]
 
 
-def judged(text: bytes, folder: Path) -> Counter[tuple[str, str]]:
+def evaluated(text: bytes, folder: Path) -> Counter[tuple[str, str]]:
     """Rule and level of everything that the multitool has against a file, by its own rules and GitHub's."""
     (folder / "in.sarif").write_bytes(text)
     out = folder / "out.sarif"
@@ -72,7 +72,7 @@ def test_it_is_valid_by_the_schema(document: dict[str, Any]) -> None:
 
 
 def test_the_multitool_has_nothing_against_it(document: dict[str, Any], tmp_path: Path) -> None:
-    found = judged(written(document), tmp_path)
+    found = evaluated(written(document), tmp_path)
     assert {rule for rule, _ in found} <= SETTLED
     assert "error" not in {level for _, level in found}
 
@@ -80,7 +80,7 @@ def test_the_multitool_has_nothing_against_it(document: dict[str, Any], tmp_path
 def test_the_multitool_would_say_what_is_wrong(document: dict[str, Any], tmp_path: Path) -> None:
     broken = json.loads(written(document))
     broken["runs"][0]["results"][0]["ruleIndex"] = 99_999
-    assert judged(json.dumps(broken).encode(), tmp_path)["SARIF1009", "error"]
+    assert evaluated(json.dumps(broken).encode(), tmp_path)["SARIF1009", "error"]
 
 
 def test_severities_are_those_that_github_reads(document: dict[str, Any], run: dict[str, Any]) -> None:
@@ -109,8 +109,8 @@ def test_what_is_not_proven_has_no_severity_and_is_not_lost(document: dict[str, 
         assert "not passed" in result["message"]["text"]
     [invocation] = run["invocations"]
     assert not invocation["executionSuccessful"]
-    told = " ".join(each["message"]["text"] for each in invocation["toolExecutionNotifications"])
-    assert all(gap["action"] in told for gap in document["gaps"] if gap["action"] and gap["status"] == 403)
+    reported = " ".join(each["message"]["text"] for each in invocation["toolExecutionNotifications"])
+    assert all(gap["action"] in reported for gap in document["gaps"] if gap["action"] and gap["status"] == 403)
 
 
 def test_waived_findings_are_suppressed_with_who_and_why(document: dict[str, Any], run: dict[str, Any]) -> None:
@@ -154,7 +154,7 @@ def test_with_history_each_result_says_what_became_of_it(tmp_path: Path) -> None
     assert {states[row["fingerprint"]] for row in on if worse["endpoint"] in row["endpoints"]} == {"updated"}
     assert not set(states) & {row["fingerprint"] for row in document["changes"]["fixed"]}
     assert valid(written(document)) == []
-    assert {rule for rule, _ in judged(written(document), tmp_path)} <= SETTLED
+    assert {rule for rule, _ in evaluated(written(document), tmp_path)} <= SETTLED
 
 
 @pytest.mark.parametrize("made", [sample.document(20), sample.baseline(20)])
@@ -182,7 +182,7 @@ def test_a_fingerprint_does_not_depend_on_case_message_or_order(document: dict[s
     assert identity(run_of(document)) == identity(run_of(other))
 
 
-def test_what_does_not_fit_is_the_mildest_and_is_told(
+def test_what_does_not_fit_is_the_mildest_and_is_reported(
     document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, run: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(sarif, "MOST", 10)
@@ -204,7 +204,7 @@ def test_hostile_names_make_a_valid_file(tmp_path: Path) -> None:
         row["fix"] = name
     text = written(document)
     assert valid(text) == []
-    assert "error" not in {level for _, level in judged(text, tmp_path)}
+    assert "error" not in {level for _, level in evaluated(text, tmp_path)}
 
 
 @pytest.mark.parametrize(

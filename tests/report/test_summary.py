@@ -13,7 +13,7 @@ from scanner.report.words import Words
 from tests.report import sample
 
 
-def door(**changes: Any) -> ExposureRow:
+def exposure(**changes: Any) -> ExposureRow:
     made = {
         "resource": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st",
         "endpoint": "blob",
@@ -36,7 +36,7 @@ def test_every_endpoint_is_in_exactly_one_cell() -> None:
         ("anonymous", "shared", "identity", "unknown"),
     )
     every = [
-        door(kind=kind, reach=reach, authentication=ask)
+        exposure(kind=kind, reach=reach, authentication=ask)
         for kind, reach, ask in product(("data", "admin", "app"), reaches, asks)
     ]
     cells = [cell for row in matrix(every) for cell in row]
@@ -45,19 +45,19 @@ def test_every_endpoint_is_in_exactly_one_cell() -> None:
 
 
 @pytest.mark.parametrize(
-    ("doors", "look", "may_be_worse"),
+    ("exposures", "look", "may_be_worse"),
     [
-        ([door()], "critical", 0),
-        ([door(), door(severity="high", worst="high")], "critical", 0),
-        ([door(severity="high", worst="high")], "high", 0),
-        ([door(state="waived")], "waived", 0),
-        ([door(state="waived"), door(severity="low", worst="low")], "low", 0),
-        ([door(state="intended")], "intended", 0),
-        ([door(severity="medium")], "medium", 1),
+        ([exposure()], "critical", 0),
+        ([exposure(), exposure(severity="high", worst="high")], "critical", 0),
+        ([exposure(severity="high", worst="high")], "high", 0),
+        ([exposure(state="waived")], "waived", 0),
+        ([exposure(state="waived"), exposure(severity="low", worst="low")], "low", 0),
+        ([exposure(state="intended")], "intended", 0),
+        ([exposure(severity="medium")], "medium", 1),
     ],
 )
-def test_a_cell_looks_like_its_worst_open_endpoint(doors: list[ExposureRow], look: str, may_be_worse: int) -> None:
-    cell = matrix(doors)[0][0]
+def test_a_cell_looks_like_its_worst_open_endpoint(exposures: list[ExposureRow], look: str, may_be_worse: int) -> None:
+    cell = matrix(exposures)[0][0]
     assert (cell.rating, cell.worse) == (look, may_be_worse)
 
 
@@ -65,17 +65,17 @@ UNKNOWN = {"severity": None, "reach": "unknown", "state": "unknown"}
 
 
 def test_a_cell_of_endpoints_that_were_not_assessed_says_so() -> None:
-    assert matrix([door(**UNKNOWN)])[0][6].rating == "unknown"
-    assert matrix([door(**UNKNOWN), door(severity="high", reach="unknown")])[0][6].rating == "high"
+    assert matrix([exposure(**UNKNOWN)])[0][6].rating == "unknown"
+    assert matrix([exposure(**UNKNOWN), exposure(severity="high", reach="unknown")])[0][6].rating == "high"
 
 
 def test_an_open_endpoint_with_an_unread_lock_has_its_proven_severity_and_a_mark() -> None:
-    cell = matrix([door(authentication="unknown", severity="medium")])[5][0]
+    cell = matrix([exposure(authentication="unknown", severity="medium")])[5][0]
     assert (cell.rating, cell.worse) == ("medium", 1)
 
 
-def test_an_endpoint_that_is_off_is_closed_though_nobody_read_what_it_asks() -> None:
-    rows = matrix([door(authentication="unknown", **CLOSED)])
+def test_an_endpoint_that_is_off_is_closed_though_its_authentication_was_not_read() -> None:
+    rows = matrix([exposure(authentication="unknown", **CLOSED)])
     assert rows[5][5].rating == "closed"
 
 
@@ -92,18 +92,18 @@ def test_an_endpoint_that_is_off_is_closed_though_nobody_read_what_it_asks() -> 
     ],
 )
 def test_a_badge_is_the_severity_of_an_open_endpoint_else_its_state(changes: dict[str, Any], expected: str) -> None:
-    assert rating(door(**changes)) == expected
+    assert rating(exposure(**changes)) == expected
 
 
-def test_doors_are_ordered_worst_first() -> None:
+def test_endpoints_are_ordered_worst_first() -> None:
     mixed = [
-        door(severity="low", worst="low"),
-        door(**CLOSED),
-        door(),
-        door(severity="medium", worst="medium"),
-        door(severity="low", endpoint="may"),
-        door(**UNKNOWN, endpoint="queue"),
-        door(severity="high"),
+        exposure(severity="low", worst="low"),
+        exposure(**CLOSED),
+        exposure(),
+        exposure(severity="medium", worst="medium"),
+        exposure(severity="low", endpoint="may"),
+        exposure(**UNKNOWN, endpoint="queue"),
+        exposure(severity="high"),
     ]
     found = [rating(each) for each in ordered_exposures(mixed)]
     assert found == ["critical", "high", "low", "unknown", "medium", "low", "closed"]
@@ -115,9 +115,9 @@ def test_findings_are_ordered_by_status_then_severity() -> None:
     assert [s for s, _ in found] == sorted((s for s, _ in found), key=["fail", "unknown", "error", "waived"].index)
 
 
-def with_doors(*doors: ExposureRow) -> Document:
+def with_exposures(*exposures: ExposureRow) -> Document:
     made = sample.typed(sample.clean())
-    made.exposures = list(doors)
+    made.exposures = list(exposures)
     return made
 
 
@@ -130,26 +130,26 @@ GAP = {
 }
 
 
-NONE = "No endpoint is publicly accessible without authentication; none is protected only by a shared key or password"
+NONE = "No endpoint is publicly accessible without authentication"
 
 
 @pytest.mark.parametrize(
     ("document", "headline"),
     [
-        (with_doors(door(), door()), "2 endpoints are publicly accessible without authentication"),
-        (with_doors(door()), "1 endpoint is publicly accessible without authentication"),
-        (with_doors(door(state="waived")), NONE),
+        (with_exposures(exposure(), exposure()), "2 endpoints are publicly accessible without authentication"),
+        (with_exposures(exposure()), "1 endpoint is publicly accessible without authentication"),
+        (with_exposures(exposure(state="waived")), NONE),
         (sample.typed(sample.clean()), NONE),
         (
             sample.typed(sample.clean() | {"gaps": [GAP]}),
             "Not assessed: 1 read;</span> no exposed endpoint was found in the rest",
         ),
         (
-            with_doors(door(severity="medium")),
+            with_exposures(exposure(severity="medium")),
             "Not assessed: 1 endpoint in part;</span> no exposed endpoint was found in the rest",
         ),
         (
-            with_doors(door(), door(**UNKNOWN)),
+            with_exposures(exposure(), exposure(**UNKNOWN)),
             "Not assessed: 1 endpoint;</span> 1 endpoint is publicly accessible without authentication",
         ),
         (sample.typed(sample.empty()), "No resource of a known type was found in these subscriptions."),
@@ -170,7 +170,9 @@ def test_zero_does_not_look_clean_when_the_scan_is_incomplete() -> None:
 
 def test_the_lead_counts_copied_keys_and_what_may_be_open() -> None:
     key = {"authentication": "shared", "severity": "high", "worst": "high"}
-    counts = summarize(with_doors(door(), door(**key), door(**key, reach="selected"), door(**UNKNOWN))).counts
+    counts = summarize(
+        with_exposures(exposure(), exposure(**key), exposure(**key, reach="selected"), exposure(**UNKNOWN))
+    ).counts
     assert (counts.without_authentication, counts.shared_key_only, counts.not_assessed) == (1, 1, 1)
 
 

@@ -66,18 +66,18 @@ def test_the_asynchronous_one_too(box: Sandbox, credential: EnvironmentCredentia
 
 
 def test_device_code(box: Sandbox) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     with DeviceCodeCredential(
         box.entra.client,
         tenant_id=TENANT,
         authority=box.authority,
         disable_instance_discovery=True,
         connection_verify=box.ca_file,
-        prompt_callback=lambda uri, code, expires: told.append(f"{uri} {code}"),
+        prompt_callback=lambda uri, code, expires: reported.append(f"{uri} {code}"),
     ) as credential:
         token = credential.get_token(SCOPE)
     assert token.token in box.entra.tokens
-    assert told == [f"{box.url}/device SANDBOX42"]
+    assert reported == [f"{box.url}/device SANDBOX42"]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,9 @@ def test_device_code(box: Sandbox) -> None:
         ("88888888-8888-8888-8888-888888888888", None, "x", None),
     ],
 )
-def test_a_wrong_login_is_told(box: Sandbox, tenant: str, client: str | None, secret: str, code: str | None) -> None:
+def test_a_wrong_login_is_reported(
+    box: Sandbox, tenant: str, client: str | None, secret: str, code: str | None
+) -> None:
     with (
         ClientSecretCredential(
             tenant,
@@ -98,10 +100,10 @@ def test_a_wrong_login_is_told(box: Sandbox, tenant: str, client: str | None, se
             disable_instance_discovery=True,
             connection_verify=box.ca_file,
         ) as credential,
-        pytest.raises((ClientAuthenticationError, ValueError)) as told,
+        pytest.raises((ClientAuthenticationError, ValueError)) as reported,
     ):
         credential.get_token(SCOPE)
-    assert code is None or code in str(told.value)
+    assert code is None or code in str(reported.value)
 
 
 def test_typed_clients_list_page_and_read(box: Sandbox, credential: EnvironmentCredential) -> None:

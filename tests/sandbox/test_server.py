@@ -469,7 +469,7 @@ def test_the_environment_names_what_clients_need() -> None:
         assert metadata["authentication"]["loginEndpoint"] == f"{box.url}/"
 
 
-def test_head_tells_whether_a_resource_exists() -> None:
+def test_head_shows_whether_a_resource_exists() -> None:
     with serve(RESOURCES) as box:
         assert ask(box, ACCOUNTS[0]["id"] + API, "HEAD").status == 204
         assert ask(box, ACCOUNTS[0]["id"] + "x" + API, "HEAD").status == 404

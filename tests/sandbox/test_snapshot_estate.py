@@ -46,7 +46,7 @@ def test_views_and_gaps_come_back(tmp_path: Path) -> None:
         assert ask(box, f"{ACCOUNTS[4]['id']}/localUsers{API}").json["value"] == []
 
 
-def test_bare_resources_are_seen_whole(tmp_path: Path) -> None:
+def test_exported_resources_are_seen_whole(tmp_path: Path) -> None:
     path = tmp_path / "resources.json"
     path.write_text(json.dumps(RESOURCES), "utf-8")
     with serve(load(path)) as box:

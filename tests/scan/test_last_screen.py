@@ -56,7 +56,7 @@ def estate(path: Path, *, refused: bool = False, quiet: bool = False) -> None:
     store.write(path)
 
 
-def test_only_what_no_rule_judges_has_no_rule_however_its_type_is_spelled(tmp_path: Path) -> None:
+def test_only_what_no_rule_evaluates_has_no_rule_however_its_type_is_spelled(tmp_path: Path) -> None:
     store = Store(Header(taken="2026-11-25T02:00:00Z", principal="kari", scopes=[SUB]))
     store.scope(SUB, "prod-journal", "agency.example", "full")
     store.resource(closed("stlukket1"), "2025-08-01", "list")
@@ -65,8 +65,8 @@ def test_only_what_no_rule_judges_has_no_rule_however_its_type_is_spelled(tmp_pa
     store.resource(odd, "2025-08-01", "list")
     store.write(tmp_path / "n.jsonl")
     ended = twolocks("scan", "--from", "n.jsonl", *RULES, "--fail-on", "never", tty=True)
-    judged = next(line for line in ended.err.splitlines() if line.startswith("Evaluated"))
-    assert judged.endswith("3 rules; 1 resource of 1 type is not covered by any rule")
+    evaluated = next(line for line in ended.err.splitlines() if line.startswith("Evaluated"))
+    assert evaluated.endswith("3 rules; 1 resource of 1 type is not covered by any rule")
 
 
 def test_the_last_screen(tmp_path: Path) -> None:

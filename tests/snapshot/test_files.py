@@ -200,7 +200,7 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
         snapshot.read(tmp_path / "none.jsonl")
 
 
-def test_two_snapshots_in_one_file_are_not_judged_as_one(tmp_path: Path) -> None:
+def test_two_snapshots_in_one_file_are_not_evaluated_as_one(tmp_path: Path) -> None:
     path = tmp_path / "night.jsonl"
     store().write(path)
     path.write_bytes(path.read_bytes() * 2)

@@ -55,7 +55,7 @@ def again(first: Store, second: Store, kept: tuple[str, ...] = (), gone: tuple[s
     return said(first.merged_with(second, {each.lower() for each in kept}, {each.lower() for each in gone}))
 
 
-def test_a_second_look_takes_the_place_of_the_whole_bundle() -> None:
+def test_a_re_verification_takes_the_place_of_the_whole_bundle() -> None:
     containers = f"{ACCOUNT}/blobServices/default/containers"
     first = looked((ACCOUNT, {"n": 1}), (f"{containers}/c", {}), (containers, 1), (f"{ACCOUNT}/localUsers", "x"))
     first.resource({"id": f"{ACCOUNT}2", "properties": {"n": 1}}, None, "list")

@@ -108,7 +108,7 @@ def test_no_name_is_a_command_wherever_it_stands_in_a_line(name: str, shown: str
     assert clean(shown) == shown
 
 
-def test_a_command_is_whole_and_a_hidden_character_in_it_is_told() -> None:
+def test_a_command_is_whole_and_a_hidden_character_in_it_is_reported() -> None:
     command = "az storage account update -n " + "x" * 200
     assert list(next(closing(command)).render(80, False)) == [f"  {command}"]
     lines = [row for line in closing("az storage account delete -n 'a\u202eb'") for row in line.render(80, False)]
@@ -299,7 +299,7 @@ def test_a_log_is_never_silent_for_longer_than_half_a_minute(clock: SimpleNamesp
     assert reads == ["2026-11-25T02:00:00Z read     31 s: 1,204 reads done, 113 remaining; 247 resources; 1 failed"]
 
 
-def test_a_wait_is_told_once_in_half_a_minute(clock: SimpleNamespace) -> None:
+def test_a_wait_is_reported_once_in_half_a_minute(clock: SimpleNamespace) -> None:
     log = screen(clock, {}, tty=False)
     for _ in range(50):
         log.wait("storage lists (100 in 5 minutes), prod", 38)

@@ -11,14 +11,14 @@ from scanner.model.ids import subscription_of
 
 SUB, OTHER = "11111111-aaaa", "22222222-bbbb"
 SEVERITIES = ("critical", "high", "medium", "low")
-Judge = Callable[[Mapping[ItemKey, Item], Callable[[str, str], bool], ScanRecord | None], Changes]
+Comparison = Callable[[Mapping[ItemKey, Item], Callable[[str, str], bool], ScanRecord | None], Changes]
 
 
-def taken(night: int) -> str:
-    return f"2026-{1 + night // 28:02}-{1 + night % 28:02}T02:00:00Z"
+def taken(scheduled_run: int) -> str:
+    return f"2026-{1 + scheduled_run // 28:02}-{1 + scheduled_run % 28:02}T02:00:00Z"
 
 
-def item(place: int, night: int = 0, *, subscription: str = SUB, severity: str = "high", **more: str) -> Item:
+def item(place: int, scheduled_run: int = 0, *, subscription: str = SUB, severity: str = "high", **more: str) -> Item:
     """One that stands open: an exposure for even places, a finding for odd ones."""
     group = f"/subscriptions/{subscription}/resourceGroups/rg{place % 40}"
     words = {"endpoint": "blob", "reach": "internet", "authentication": "shared"}
@@ -30,28 +30,30 @@ def item(place: int, night: int = 0, *, subscription: str = SUB, severity: str =
         resource=f"{group}/providers/Microsoft.Storage/storageAccounts/st{place:05}",
         title="Storage accepts plain HTTP" if place % 2 else "Anybody with a key can read all files",
         severity=severity,
-        since=taken(night),
-        seen=taken(night),
+        since=taken(scheduled_run),
+        seen=taken(scheduled_run),
         **{**words, **more},  # type: ignore[arg-type]
     )
 
 
-def standing(night: int, size: int = 200, change: float = 0.3, *, subscription: str = SUB) -> list[Item]:
+def standing(scheduled_run: int, size: int = 200, change: float = 0.3, *, subscription: str = SUB) -> list[Item]:
     """What stands open in a night: each item may be closed for some nights, or have another severity."""
     found = []
     for place in range(size):
         turn = random.Random(place).randrange(10_000)
-        phase = int((night + turn) * change)
+        phase = int((scheduled_run + turn) * change)
         if phase % 4 != 3:
-            found.append(item(place, night, subscription=subscription, severity=SEVERITIES[(turn + phase) % 4]))
+            found.append(item(place, scheduled_run, subscription=subscription, severity=SEVERITIES[(turn + phase) % 4]))
     return found
 
 
-def judge(night: int, items: list[Item], *, closed: bool = True) -> Judge:
+def comparison_of(scheduled_run: int, items: list[Item], *, closed: bool = True) -> Comparison:
     """A scan that saw these and, where `closed`, read all that is known, so that what it did not see is fixed."""
 
-    def judged(known: Mapping[ItemKey, Item], before: Callable[[str, str], bool], last: ScanRecord | None) -> Changes:
-        observation = Observation(known, taken(night))
+    def evaluated(
+        known: Mapping[ItemKey, Item], before: Callable[[str, str], bool], last: ScanRecord | None
+    ) -> Changes:
+        observation = Observation(known, taken(scheduled_run))
         observation.items = {each.key: each for each in items}
         if closed:
             observation._present = {top_of(each.resource) for each in known.values()}
@@ -59,16 +61,16 @@ def judge(night: int, items: list[Item], *, closed: bool = True) -> Judge:
         coverage = ScanCoverage(subscriptions, {"storage-plain-http"}, {"microsoft.storage/storageaccounts"})
         return compare(known, observation, coverage, before)
 
-    return judged
+    return evaluated
 
 
-def scan(night: int, *subscriptions: str, selection: str = "all", id: str = "", count: int = 0) -> ScanRecord:
+def scan(scheduled_run: int, *subscriptions: str, selection: str = "all", id: str = "", count: int = 0) -> ScanRecord:
     of = subscriptions or (SUB,)
     return ScanRecord(
-        id=id or f"scan{night:012}",
-        taken=taken(night),
-        started=taken(night),
-        finished=taken(night),
+        id=id or f"scan{scheduled_run:012}",
+        taken=taken(scheduled_run),
+        started=taken(scheduled_run),
+        finished=taken(scheduled_run),
         tool="twolocks 0.1.0",
         selection=selection,
         subscriptions=of,
@@ -78,10 +80,10 @@ def scan(night: int, *subscriptions: str, selection: str = "all", id: str = "", 
     )
 
 
-def night(history: History, number: int, size: int = 200) -> Changes:
+def scheduled_run(history: History, number: int, size: int = 200) -> Changes:
     """Record one night."""
     items = standing(number, size)
-    return history.record(scan(number, count=len(items)), judge(number, items))
+    return history.record(scan(number, count=len(items)), comparison_of(number, items))
 
 
 def after(known: Mapping[ItemKey, Item], changes: Changes) -> dict[ItemKey, Item]:
@@ -93,12 +95,12 @@ def after(known: Mapping[ItemKey, Item], changes: Changes) -> dict[ItemKey, Item
     }
 
 
-def expected(nights: int, size: int = 200) -> tuple[dict[ItemKey, Item], Changes]:
+def expected(runs: int, size: int = 200) -> tuple[dict[ItemKey, Item], Changes]:
     """What is known after that many nights, and what changed in the last of them."""
     known: dict[ItemKey, Item] = {}
     changes = Changes()
-    for number in range(1, nights + 1):
+    for number in range(1, runs + 1):
         started = number > 1
-        changes = judge(number, standing(number, size))(known, lambda *_, started=started: started, None)
+        changes = comparison_of(number, standing(number, size))(known, lambda *_, started=started: started, None)
         known = after(known, changes)
     return known, changes
