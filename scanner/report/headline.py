@@ -13,14 +13,27 @@ _TYPES = 2
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """`missing`: what was not assessed, "" where everything was. `found`: what is open of the rest."""
+    """`missing`: what was not assessed, "" where everything was. `found`: what is open of the rest; `more`: what is
+    protected only by a shared key, "" where `found` says it. Each is a clause without a full stop.
+    """
 
     missing: str
     found: str
+    more: str = ""
+
+    @property
+    def result(self) -> str:
+        """`found` and `more` as one sentence without a full stop."""
+        return capital("; ".join(filter(None, (self.found, self.more))))
 
     def __str__(self) -> str:
-        """Return both as one sentence without a full stop."""
-        return f"{self.missing}; {self.found}" if self.missing else f"{self.found[:1].upper()}{self.found[1:]}"
+        """Return all as one sentence without a full stop."""
+        return capital("; ".join(filter(None, (self.missing, self.found, self.more))))
+
+
+def capital(text: str) -> str:
+    """Return a text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
 
 
 def headline(counts: Counts, scopes: Sequence[ScopeRow], words: Words, *, complete: bool) -> Headline:
@@ -31,7 +44,7 @@ def headline(counts: Counts, scopes: Sequence[ScopeRow], words: Words, *, comple
     accepted = complete and (counts.accepted_gaps or counts.accepted_inconclusive)
     key = "headline.missing_accepted" if accepted else "headline.missing"
     missing = words(key, what=", ".join(what)) if what else ""
-    return Headline(missing, _found(counts, words, whole=not what))
+    return Headline(missing, *_found(counts, words, whole=not what))
 
 
 def _missing(counts: Counts, scopes: Sequence[ScopeRow], words: Words) -> Iterator[str]:
@@ -63,13 +76,12 @@ def _type(row: TypeRow, words: Words) -> str:
     return words("headline.missing_type", type=row.type, known=known)
 
 
-def _found(counts: Counts, words: Words, *, whole: bool) -> str:
-    """Return what is open. Only where the `whole` scope was assessed it says that no endpoint is open."""
+def _found(counts: Counts, words: Words, *, whole: bool) -> tuple[str, str]:
+    """Return `found` and `more`. Only where the `whole` scope was assessed they say that no endpoint is open."""
     public, shared = counts.without_authentication, counts.shared_key_only
     if public:
-        more = words("headline.shared_more", shared) if shared else ""
-        return words("headline.open", public) + more
-    if shared:
-        only = words("headline.shared_only", shared)
-        return only if not whole else f"{words('headline.none')}; {only}"
-    return words("headline.none_at_all" if whole else "headline.unsure")
+        return words("headline.open", public), words("headline.shared_more", shared) if shared else ""
+    only = words("headline.shared_only", shared) if shared else ""
+    if whole:
+        return words("headline.none"), only or words("headline.none_shared")
+    return only or words("headline.unsure"), ""

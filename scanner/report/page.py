@@ -7,7 +7,7 @@ from scanner.report.cards import ResourceNames, exposure_card, finding_card, rat
 from scanner.report.changes import ChangesView
 from scanner.report.data_block import DataBlock, pack
 from scanner.report.gaps import scope_names
-from scanner.report.headline import headline
+from scanner.report.headline import capital, headline
 from scanner.report.page_gaps import coverage, not_assessed
 from scanner.report.summary import (
     COLUMNS,
@@ -60,7 +60,8 @@ def _headings(document: Document, summary: ReportSummary, t: Words) -> dict[str,
     return {
         "empty": empty,
         "missing": "" if empty else plain(found.missing),
-        "headline": text.removeprefix(f"{found.missing}; ") if found.missing else text,
+        "headline": text if empty else found.found if found.missing else capital(found.found),
+        "lead": "" if empty or not found.more else f"{capital(found.more)}.",
         "states": [(state, n) for state, n in counts.by_state.items() if n],
         "page_title": f"{t('brand')}: {plain(text)} · {plain(t.date(document.scan.finished))}",
     }

@@ -138,7 +138,7 @@ class LastScreen:
             where = ", ".join(scope.name for scope in evaluation.scopes[:3]) or "the input"
             return [f"No resource of a supported type was found in {where}"]
         found = headline(counts, evaluation.scopes, Words(), complete=evaluation.complete)
-        said = [found.missing, _capital(found.found)] if found.missing else [str(found)]
+        said = [found.missing, found.result] if found.missing else [str(found)]
         if not evaluation.complete and (checks := counts.inconclusive):
             are = "is" if checks == 1 else "are"
             failed = f": {many(counts.unaccepted_gaps, 'read')} failed" if counts.unaccepted_gaps else ""
@@ -208,10 +208,6 @@ def closing(fix: rows.FixRow | None) -> Iterator[Line]:
         yield Line(each, column=INDENT, whole=True)
     for each in field_lines(fix):
         yield Line(each, column=INDENT)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _listed(names: Sequence[str]) -> str:

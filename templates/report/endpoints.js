@@ -124,7 +124,7 @@ function renderExposures(state) {
   const heading = byId("h-endpoints");
   const small = state.q ? t("endpoints.filtered", hits.length, { filter: plain(label) }) : t("endpoints.shown", hits.length, { shown: number(count) });
   heading.replaceChildren(t("endpoints.heading"), " ", h("small", null, small));
-  heading.parentElement.querySelector("a")?.remove();
+  heading.parentElement.querySelector(":scope > a")?.remove();
   if (state.q) heading.after(h("a", { href: "#endpoints" }, t("endpoints.all", data.exposures.length)));
   const list = byId("endpoint-list");
   list.replaceChildren(...hits.slice(0, count).map(exposureCard));

@@ -4,7 +4,11 @@ import csv
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
+from functools import reduce
 from io import BytesIO, StringIO
+from operator import or_
+from typing import cast
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -12,13 +16,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scanner.document.schema import Document, ExposureRow, decode_document
+from scanner.document.schema import Document, ExposureRow, WaiverRow, decode_document
 from scanner.document.states import STATES, State, proven_state, state_word
+from scanner.evaluate.checks import LockFailure, _state
 from scanner.evaluate.counts import Counts, count, rank
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import FINE, decide
 from scanner.history.observation import observe
-from scanner.model.verdict import SEVERITIES
+from scanner.model.exposure import NO_GRANT, Auth, EndpointKind, Exposure, Lock, Reach, closed, grant, possible
+from scanner.model.rule import Rule
+from scanner.model.verdict import SEVERITIES, Severity, Unread
 from scanner.report.csv import write_csv
 from scanner.report.html import render
 from scanner.report.junit import write_junit
@@ -101,7 +108,7 @@ def in_junit(made: Document) -> Counter[str]:
 
 def in_html(made: Document) -> Counter[str]:
     page = render(made, Words())
-    found = re.findall(r'href="#doors\?q=status:([a-z]+)"><b>([\d,]+)</b>', page)
+    found = re.findall(r'href="#endpoints\?q=status:([a-z]+)"><b>([\d,]+)</b>', page)
     return Counter({state: int(number) for state, number in found})
 
 
@@ -175,3 +182,47 @@ def test_unknown_never_counts_for_fail_on(fail_on: str) -> None:
     counts.exposure(exposure(severity=None, worst="critical", state="unknown"))
     end = decide(EvaluationResult(counts, complete=False), fail_on)
     assert (end.code, end.why) == (3, "incomplete, 1 endpoint not assessed")
+
+
+MISSING = Unread("the firewall", "not collected")
+
+
+@st.composite
+def locks(draw: st.DrawFn, scale: Sequence[Reach | Auth]) -> Lock:
+    """A lock of certain and of possible grants of these levels."""
+    sure = [grant(level) for level in draw(st.lists(st.sampled_from(scale), max_size=2))]
+    maybe = [possible(level, MISSING) for level in draw(st.lists(st.sampled_from(scale), max_size=2))]
+    return reduce(or_, [*sure, *maybe], NO_GRANT)
+
+
+@given(
+    locks(tuple(Reach)),
+    locks(tuple(Auth)),
+    st.sampled_from(["data", "admin", "app"]),
+    st.sampled_from([None, "on purpose"]),
+)
+def test_a_certain_cell_opens_and_a_possible_cell_alone_is_unknown(
+    reach: Lock, auth: Lock, kind: EndpointKind, intended: str | None
+) -> None:
+    endpoint = Exposure("blob", kind, reach, auth)
+    waiver = WaiverRow("r", "kari", "2027-01-01")
+    failure = LockFailure(cast("Rule", None), None, waiver)
+    for failures in ([], [failure]):
+        state, _, accepted = _state(endpoint, failures, intended)
+        if endpoint.severity is not None:
+            assert state == ("intended" if intended else "waived" if failures else "open")
+        else:
+            assert state == ("closed" if endpoint.worst_severity is None else "unknown")
+            assert accepted is None
+
+
+def test_low_for_certain_and_critical_at_worst_is_open() -> None:
+    reach = grant(Reach.private) | possible(Reach.internet, MISSING)
+    auth = grant(Auth.shared) | possible(Auth.anonymous, MISSING)
+    endpoint = Exposure("blob", "data", reach, auth)
+    assert (endpoint.severity, endpoint.worst_severity) == (Severity.low, Severity.critical)
+    assert _state(endpoint, [], None) == ("open", "", None)
+
+
+def test_an_endpoint_that_is_off_is_closed_with_its_reason() -> None:
+    assert _state(closed("sftp", "data", "SFTP is off"), [], "on purpose") == ("closed", "SFTP is off", None)

@@ -1,4 +1,4 @@
-"""Endpoints that were not assessed, over several scans: no longer visible, never fixed, as before where they open."""
+"""Endpoints that were not assessed, over scheduled runs: no longer visible, never fixed."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,7 +23,7 @@ CLOSED = exposure(ACCOUNT, severity=None, state="closed", reach="none")
 OTHER = exposure(ACCOUNT, "file")
 
 
-def comparison_of(number: int, rows: tuple[ExposureRow, ...]) -> Comparison:
+def comparison(number: int, rows: tuple[ExposureRow, ...]) -> Comparison:
     def compared(known: Mapping[ItemKey, Item], before: EvaluatedBefore, last: ScanRecord | None) -> Changes:
         observation = Observation(known, taken(number))
         for row in rows:
@@ -42,7 +42,7 @@ def runs(url: str, *rows: ExposureRow | None) -> list[list[str]]:
         for number, row in enumerate(rows, 1):
             seen = (OTHER,) if row is None else (OTHER, row)
             unknown = sum(each.state == "unknown" for each in seen)
-            found = history.record(replace(scan(number), unknown=unknown), comparison_of(number, seen))
+            found = history.record(replace(scan(number), unknown=unknown), comparison(number, seen))
             said.append([f"{each.kind.value} {each.item.endpoint}" for each in found.changed])
     return said
 
@@ -77,7 +77,7 @@ def test_an_endpoint_that_was_never_assessed_is_new_when_it_is_open(url: str) ->
 def test_an_endpoint_that_is_no_longer_visible_is_no_alert() -> None:
     known = Observation({}, taken(1))
     known.exposure(OPEN)
-    found = comparison_of(2, (UNKNOWN,))(known.items, lambda *_: True, None)
+    found = comparison(2, (UNKNOWN,))(known.items, lambda *_: True, None)
     assert [each.kind for each in found.changed] == [ChangeKind.no_longer_visible]
     result = EvaluationResult(complete=False)
     result.counts.exposure(UNKNOWN)

@@ -130,7 +130,7 @@ GAP = {
 }
 
 
-NONE = "No endpoint is publicly accessible without authentication; none is protected only by a shared key or password"
+NONE = "No endpoint is publicly accessible without authentication"
 
 
 @pytest.mark.parametrize(
