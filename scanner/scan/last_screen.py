@@ -164,7 +164,7 @@ class LastScreen:
         said = [f"{counts.open[name]:,} {name}" for name in SEVERITIES if counts.open[name]]
         rest = [state for state in STATES if state != "open" and counts.states[state]]
         said += [f"{counts.states[name]:,} {state_word(name)}" for name in rest]
-        said += [f"{counts.may_be_worse:,} of them may be more severe"] if counts.may_be_worse else []
+        said += [f"{counts.may_be_worse:,} open or accepted may be more severe"] if counts.may_be_worse else []
         said += [f"{many(counts.accepted_gaps, 'gap')} accepted"] if counts.accepted_gaps else []
         by_rule = self.evaluation.accepted_by_rule
         said += [f"{many(by_rule, 'inconclusive check')} accepted"] if by_rule else []

@@ -285,17 +285,18 @@ def test_the_demo_ends_with_what_was_found_and_where() -> None:
     assert ended.code == 0
     assert ended.out == ""
     assert files("out/demo") == ["findings.json", "report.html", "snapshot.jsonl"]
-    end = ended.last[-8:]
+    end = ended.last[-9:]
     assert end[0] == "Demo      sample environment, served on this machine; no Azure account is used"
     assert re.fullmatch(
         r"Read      \d+ resources with [\d,]+ of [\d,]+ reads in \d+ s; \d+ reads are refused by design", end[1]
     )
-    public = r"Result    \d+ endpoints are publicly accessible without authentication; \d+ more are protected only by"
-    assert re.fullmatch(public, end[2])
-    assert end[3] == "          a shared key or password"
-    assert end[5] == f"Wrote     {Path('out/demo').resolve()}/report.html (and findings.json, snapshot.jsonl)"
-    assert end[6] == "Exit 0    a demo exits with 0; a scan of this environment would exit with 1"
-    assert end[7] == "Next      az login, then: twolocks scan --out report.html"
+    assert re.fullmatch(r"Result    Not assessed: \d+ endpoints, \d+ endpoints in part, part of 1 subscription", end[2])
+    public = r"          \d+ endpoints are publicly accessible without authentication; \d+ more are protected only by"
+    assert re.fullmatch(public, end[3])
+    assert end[4] == "          a shared key or password"
+    assert end[6] == f"Wrote     {Path('out/demo').resolve()}/report.html (and findings.json, snapshot.jsonl)"
+    assert end[7] == "Exit 0    a demo exits with 0; a scan of this environment would exit with 1"
+    assert end[8] == "Next      az login, then: twolocks scan --out report.html"
     assert "AZURE_CLIENT_SECRET" not in os.environ
 
 

@@ -114,7 +114,7 @@ def in_html(made: Document) -> Counter[str]:
 
 def in_log(counts: Counts) -> Counter[str]:
     found: Counter[str] = Counter()
-    for number, word in re.findall(r"(\d+) (?!of them)([a-z ]+)", last_screen(counts).found()):
+    for number, word in re.findall(r"(\d+) (?!open or)([a-z ]+)", last_screen(counts).found()):
         found["open" if word in SEVERITIES else word] += int(number)
     return found
 

@@ -1,6 +1,7 @@
 """`twolocks diff`: each kind of difference, and what is never called fixed."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,37 @@ def test_what_cannot_be_decided_any_more_is_unknown_now() -> None:
     assert "The new scan is incomplete: what it could not read does not count as fixed" in ended.err
     back, _ = compare(part, whole)
     assert {row["why"] for row in back["new"] if row["endpoint"] == "blob/scans"} == {"it was inconclusive before"}
+
+
+def first_schema(snapshot: str) -> str:
+    """Return a findings file of a snapshot as `twolocks/1` has it: what was not assessed is closed."""
+    name = snapshot.replace(".jsonl", ".json")
+    twolocks("scan", "--from", snapshot, "--out", name)
+    document = json.loads(Path(name).read_text())
+    for row in document["exposures"]:
+        row["state"] = "closed" if row["state"] == "unknown" else row["state"]
+    Path(name).write_text(json.dumps(document | {"schema": "twolocks/1"}))
+    return name
+
+
+@pytest.mark.parametrize("file", [str, first_schema])
+def test_an_endpoint_that_was_open_and_was_not_assessed_now_is_no_longer_visible(file: Callable[[str], str]) -> None:
+    old = file(taken("old.jsonl", keyed("stto")))
+    new = file(taken("new.jsonl", keyed("stto", publicNetworkAccess="Sometimes")))
+    found, _ = compare(old, new)
+    assert {"stto: blob", "stto: file"} <= endpoints(found["unknown"])
+    assert found["fixed"] == []
+    back, _ = compare(new, old)
+    assert {"stto: blob", "stto: file"} <= endpoints(back["new"])
+    twolocks("scan", "--from", "new.jsonl", "--out", "now.json")
+    assert "unknown" in {row["state"] for row in json.loads(Path("now.json").read_text())["exposures"]}
+
+
+def test_a_report_of_the_first_schema_counts_what_was_not_assessed() -> None:
+    old = first_schema(taken("old.jsonl", keyed("stto", publicNetworkAccess="Sometimes")))
+    assert twolocks("report", old, "--out", "again.csv", "--out", "again.md").code == 0
+    assert '"exposure","unknown"' in Path("again.csv").read_text()
+    assert "Not assessed" in Path("again.md").read_text().splitlines()[0]
 
 
 def test_a_rule_that_was_not_evaluated_before_is_not_new() -> None:
