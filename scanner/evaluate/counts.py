@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+import msgspec
+
 from scanner.document import schema as rows
 from scanner.document.states import STATES
 from scanner.model.ids import name_of, type_of
@@ -189,7 +191,9 @@ class Counts:
             known = group.endpoints if group else []
             known.insert(0, row.endpoint)
             severity = str(row.severity)
-            self._groups[key] = FixGroup(row.resource, row.fix, severity, row.title, known, row.fingerprint)
+            # What it closes elsewhere is known once every row is written.
+            fix = None if row.fix is None else msgspec.structs.replace(row.fix, also_closes=[])
+            self._groups[key] = FixGroup(row.resource, fix, severity, row.title, known, row.fingerprint)
         else:
             group.endpoints.append(row.endpoint)
         if len(self._groups) > 2 * GROUPS:

@@ -3,7 +3,8 @@
     .venv/bin/python -m tests.commands.recorded_cases | .venv-az/bin/python tests/commands/recorded.py
 
 Each case brings the bodies of its resources; the stand-in serves and changes them as the CLI asks. The bodies must then
-hold what the overlay of the fix holds. Needs only the environment of the Azure CLI: nothing of the scanner is imported.
+hold what the overlay of the fix holds. `recorded.json` lists the rules of which the stand-in cannot show it, and why.
+Needs only the environment of the Azure CLI: nothing of the scanner is imported.
 """
 
 import contextlib
