@@ -260,6 +260,7 @@ def exceptions(account: Resource, index: Index, reach: Lock) -> Iterator[Exposur
     seen = account.evidence(ACL.bypass, "AzureServices or None")
     values = bypass_values(account, ACL)
     keep = "AzureServices" if any(same(each, "AzureServices") for each in values) else "None"
+    exception = Cause("", ACL.bypass, value=keep)
     if reach.widest is not None and reach.widest.level == Reach.internet:
         return
     for value, endpoint, service, what in EXCEPTIONS:
@@ -269,7 +270,7 @@ def exceptions(account: Resource, index: Index, reach: Lock) -> Iterator[Exposur
         yield Exposure(
             endpoint,
             "data",
-            firewall(account, index, ACL, grant(Reach.internet, seen, hops=(hop,))),
+            firewall(account, index, ACL, grant(Reach.internet, seen, hops=(hop,), cause=exception)),
             keys(account, service),
             display_name=what,
             address=host(account, f"properties.primaryEndpoints.{service}"),

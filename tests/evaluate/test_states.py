@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scanner.document.schema import Document, ExposureRow, WaiverRow, decode_document
+from scanner.document.schema import Document, ExposureRow, FixRow, WaiverRow, decode_document
 from scanner.document.states import STATES, State, proven_state, state_word
 from scanner.evaluate.checks import LockFailure, _state
 from scanner.evaluate.counts import Counts, count, rank
@@ -206,7 +206,7 @@ def test_a_certain_cell_opens_and_a_possible_cell_alone_is_unknown(
 ) -> None:
     endpoint = Exposure("blob", kind, reach, auth)
     waiver = WaiverRow("r", "kari", "2027-01-01")
-    failure = LockFailure(cast("Rule", None), None, waiver)
+    failure = LockFailure(cast("Rule", None), FixRow(), waiver)
     for failures in ([], [failure]):
         state, _, accepted = _state(endpoint, failures, intended)
         if endpoint.severity is not None:

@@ -48,15 +48,13 @@ SOMETIMES_STEPS = {
 }
 """Rules whose fix is steps on some examples, and when."""
 LEFT = {
-    "acr: a token with a certificate, and one of a status that nobody knows: acr-token-passwords": "a second token has "
-    "a status that nobody knows",
-    "ai: *: ai-local-auth-enabled": "an account without a custom subdomain counts as accepting keys, whatever its "
-    "switch says",
-    "appservice: a social login is a login of anybody: app-no-platform-sign-in": "the social provider stays until the "
+    "acr: a token with a certificate, and one of an unknown status: acr-token-passwords": "a second token has "
+    "an unknown status",
+    "appservice: a social login allows anyone: app-no-platform-sign-in": "the social provider stays until the "
     "user removes it",
     "machines: open over IPv6 alone: machine-management-port-exposed": "the range that is filled in is one of IPv4",
-    "storage: a service whose keys are on by a value that nobody knows, on an account that takes keys: "
-    "storage-shared-key-enabled": "the service's own switch has a value that nobody knows",
+    "storage: a service whose keys are on by an unknown value, on an account that takes keys: "
+    "storage-shared-key-enabled": "the service's own switch has an unknown value",
 }
 """Failures that stay inconclusive or open once the fix has run, and why."""
 
