@@ -210,7 +210,7 @@ def hubs_named(index: Index, network: str) -> list[Resource]:
 def _hubs_by_name(index: Index) -> dict[str, list[Resource]]:
     found: dict[str, list[Resource]] = {}
     for each in index.of_type("Microsoft.Network/virtualHubs")[0]:
-        name = each.name.lower()
+        name = name_of(each.id).lower()
         found.setdefault(name, []).append(each)
         if len(name) > _HUB_NAME:
             found.setdefault(f"{name[:_HUB_NAME]}*", []).append(each)
