@@ -140,8 +140,12 @@ def keys(account: Resource, service: str) -> Lock:
     lock = KEYS.lock(account)
     path = f"properties.allowSharedKeyAccessForServices.{'blob' if service == 'dfs' else service}.enabled"
     value = account.get(path)
-    if is_absent(value) or (same(value, True) and lock.has(Auth.shared)):
+    if is_absent(value):
         return lock
+    if same(value, True) and lock.has(Auth.shared):
+        # Both switches must be off, or they contradict each other.
+        cause = Cause("", KEYS.path, value=False, also=(Cause("", path, value=False),))
+        return replace(lock, grants=tuple(replace(each, cause=cause) for each in lock.grants))
     if same(value, False):
         return grant(Auth.identity, account.evidence(path, False))
     missing = unknown_value(path, value)

@@ -155,8 +155,8 @@ def _add_cause(removal: Removal, entries: dict[str, Cause], rule: Rule, cause: C
     else:
         entries[cause.key()] = cause
         removal.keys.add(cause.key())
-        for each in cause.also:
-            _add_cause(removal, entries, rule, each, subject)
+    for each in cause.also:
+        _add_cause(removal, entries, rule, each, subject)
 
 
 def _remove_entries(removal: Removal, entries: list[Cause], rule: Rule, subject: Resource) -> None:

@@ -29,6 +29,8 @@ STEPS = {
 }
 """Rules whose fix is steps in words on every example, or changes nothing that Azure shows, and why."""
 SOMETIMES_STEPS = {
+    "aks-api-server-network-unrestricted": "a stopped cluster must be started first",
+    "aks-local-accounts-enabled": "a stopped cluster must be started first",
     "appconfig-network-unrestricted": "the free tier has no private endpoints",
     "cosmos-external-subnet": "the last rule of a firewall that is open without rules",
     "eventhub-external-subnet": "the last rule of a firewall that is open without rules",
