@@ -326,6 +326,22 @@ def test_the_keyboard_reaches_a_copied_command_in_two_keys(reader: Reader, repor
     assert copied == page.locator("#endpoint-list .exposure .cmd code").first.text_content()
 
 
+def test_a_field_fills_every_command_and_takes_no_markup(reader: Reader, make: Make) -> None:
+    document = sample.document(40, hostile=False)
+    fields = [{"name": "YOUR_RANGE", "what": "the range that stays"}]
+    for number, row in enumerate(document["exposures"]):
+        row["fix"] = {"commands": [f"az x --ids a{number} --range <YOUR_RANGE>"], "fields": fields}
+    page = reader.open(make(document))
+    inputs, codes = page.locator("#door-list .field input"), page.locator("#door-list .door .cmd code")
+    inputs.first.fill("20.1.2.0/24")
+    assert all(text.endswith("--range 20.1.2.0/24") for text in codes.all_text_contents())
+    assert len(codes.all_text_contents()) > 1
+    assert inputs.nth(1).input_value() == "20.1.2.0/24"
+    inputs.first.fill("20.1.2.0/24; rm -rf /")
+    assert all(text.endswith("--range <YOUR_RANGE>") for text in codes.all_text_contents())
+    assert page.evaluate("localStorage.length + sessionStorage.length") == 0
+
+
 def test_keys(reader: Reader, report: Path) -> None:
     page = reader.open(report)
     page.keyboard.press("j")
