@@ -3,19 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.model.exposure import (
-    IDENTITY,
-    Auth,
-    Exposure,
-    Grant,
-    Hop,
-    Lock,
-    Reach,
-    closed,
-    grant,
-    possible,
-    replace,
-)
+from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Hop, Lock, Reach, closed, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, same, text_at
 from scanner.model.remedy import Cause, Edit

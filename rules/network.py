@@ -31,6 +31,7 @@ from scanner.reach.sources import cached, in_own_tenant
 from scanner.reach.topology import groups_on_paths, topology
 
 from .common import rows
+from .gateway_tls import main_tls, old_policies, profile_tls
 
 API = "2025-09-01"
 GROUP = ResourceType("Microsoft.Network/networkSecurityGroups", api=API)
@@ -268,9 +269,6 @@ def address_unattached(address: Resource, index: Index) -> Verdict:
 
 # Application gateways
 
-PREDEFINED_OLD = ("AppGwSslPolicy20150501", "AppGwSslPolicy20170401")
-PREDEFINED = ("AppGwSslPolicy20170401S", "AppGwSslPolicy20220101", "AppGwSslPolicy20220101S")
-
 
 def has_public_frontend(gateway: Resource) -> bool:
     frontends = rows(gateway, "properties.frontendIPConfigurations")
@@ -323,69 +321,6 @@ def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
         if None in minimums:
             return unknown(unknown_value(path), evidence=verdict.evidence)
     return verdict
-
-
-OWN_TLS = "properties.sslPolicy"
-NEW_POLICY = {"policyType": "Predefined", "policyName": "AppGwSslPolicy20220101"}
-UPDATE_PROFILE = (
-    "az network application-gateway ssl-profile update --gateway-name {name} --resource-group {group} "
-    "--subscription {subscription} --name {entry} --policy-type Predefined --policy-name AppGwSslPolicy20220101"
-)
-
-
-def old_policies(gateway: Resource, profiles: list[Any], minimums: list[bool | None]) -> Iterator[Cause]:
-    """Yield the policies that accept TLS 1.0 or 1.1: those of profiles, and the gateway's own."""
-    path = "properties.sslProfiles"
-    for place, (profile, new) in enumerate(zip(profiles, minimums, strict=True)):
-        if new is False:
-            value, name = changed(profile, Edit("", OWN_TLS, NEW_POLICY)), get_path(profile, "name")
-            words = (
-                () if isinstance(name, str) else (f"Set a new TLS policy in TLS profile {place + 1} of the gateway.",)
-            )
-            effect = (Edit(gateway.id, path, value, profile),) if words else ()
-            yield Cause("", path, profile, value, UPDATE_PROFILE, str(name), place=place, words=words, effect=effect)
-    if isinstance(main_tls(gateway), Fail):
-        yield Cause("", OWN_TLS, value=NEW_POLICY)
-
-
-def profile_tls(profile: Any) -> bool | None:
-    """Return whether a profile needs TLS 1.2, None if this is unknown. One without a policy uses the gateway's."""
-    policy = get_path(profile, OWN_TLS)
-    if is_absent(policy):
-        return True if isinstance(get_path(profile, "properties"), dict) else None
-    return is_new_tls(policy)
-
-
-def is_new_tls(policy: Any) -> bool | None:
-    """Return whether a policy needs at least TLS 1.2, None if this is unknown."""
-    lowest, name = get_path(policy, "minProtocolVersion"), get_path(policy, "policyName")
-    if isinstance(lowest, str):
-        return {"tlsv1_0": False, "tlsv1_1": False, "tlsv1_2": True, "tlsv1_3": True}.get(lowest.lower())
-    if any(same(name, each) for each in PREDEFINED_OLD):
-        return False
-    return True if any(same(name, each) for each in PREDEFINED) else None
-
-
-def main_tls(gateway: Resource) -> Verdict:
-    lowest = gateway.get("properties.sslPolicy.minProtocolVersion")
-    if isinstance(lowest, str):
-        seen = gateway.evidence("properties.sslPolicy.minProtocolVersion", "TLSv1_2")
-        if lowest.lower() in ("tlsv1_2", "tlsv1_3"):
-            return Pass((seen,))
-        return Fail((seen,)) if lowest.lower() in ("tlsv1_0", "tlsv1_1") else unknown(unknown_value(seen.path))
-    path = "properties.sslPolicy.policyName"
-    if not gateway.has(OWN_TLS):
-        path = "properties.defaultPredefinedSslPolicy"
-    if not gateway.has(OWN_TLS) and not gateway.has(path):
-        # No gateway serves TLS 1.0 or 1.1 by default: application-gateway-tls-version-retirement.
-        if gateway.api_version_unknown:
-            return unknown(absent_at_unknown_version(OWN_TLS))
-        gateway.require("properties.httpListeners")
-        return Pass((gateway.evidence(OWN_TLS),))
-    name, seen = gateway.require(path), gateway.evidence(path, "AppGwSslPolicy20220101")
-    if any(same(name, each) for each in PREDEFINED_OLD):
-        return Fail((seen,))
-    return Pass((seen,)) if any(same(name, each) for each in PREDEFINED) else unknown(unknown_value(path))
 
 
 def gateway_plain_http(gateway: Resource, index: Index) -> Verdict:

@@ -84,7 +84,8 @@ def with_child_id(row: Json, url: str) -> Json:
     inside = id[len(parent) :].strip("/").split("/") if id.lower().startswith(f"{parent.lower()}/") else []
     name = "-".join(inside[1::2])  # virtualMachines/0/networkInterfaces/nic: one name for each instance
     name = name or str(row.get("name") or id).rstrip("/").rsplit("/", 1)[-1] or "-"
-    return {**row, "id": f"{url}/{'-' if name == '.' else name.replace('..', '-')}"}
+    name = name.replace("..", "-").replace("?", "-")  # what follows a question mark is no part of a path
+    return {**row, "id": f"{url}/{'-' if name == '.' else name}"}
 
 
 def quoted_path(path: str) -> str:

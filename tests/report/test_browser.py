@@ -332,7 +332,7 @@ def test_a_field_fills_every_command_and_takes_no_markup(reader: Reader, make: M
     for number, row in enumerate(document["exposures"]):
         row["fix"] = {"commands": [f"az x --ids a{number} --range <YOUR_RANGE>"], "fields": fields}
     page = reader.open(make(document))
-    inputs, codes = page.locator("#door-list .field input"), page.locator("#door-list .door .cmd code")
+    inputs, codes = page.locator("#endpoint-list .field input"), page.locator("#endpoint-list .exposure .cmd code")
     inputs.first.fill("20.1.2.0/24")
     assert all(text.endswith("--range 20.1.2.0/24") for text in codes.all_text_contents())
     assert len(codes.all_text_contents()) > 1

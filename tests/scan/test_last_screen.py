@@ -79,8 +79,9 @@ def test_the_last_screen(tmp_path: Path) -> None:
     assert lines[1] == "Account   kari, as of 2026-11-25T02:00:00Z"
     assert lines[2] == f"Scope     prod-journal  {SUB}  full visibility"
     worst = next(place for place, line in enumerate(lines) if line.startswith("Worst "))
-    assert lines[worst + 1].startswith("critical  stjournal: blob/eksport and 1 more. Container eksport ")
-    assert f"  az storage account update --ids {STORAGE}/stjournal --allow-blob-public-access false" in lines
+    assert lines[worst + 1].startswith("critical  stjournal: blob/eksport. Container eksport ")
+    container = f"{STORAGE}/stjournal/blobServices/default/containers/eksport"
+    assert f"  az resource update --ids {container} --set properties.publicAccess=None" in lines
     place = next(place for place, line in enumerate(lines) if line.startswith("Not assessed: "))
     assert lines[place - 1] == ""
     assert lines[place].startswith("Not assessed: 1 gap leaves 1 check inconclusive")
