@@ -155,12 +155,13 @@ def _fix(rule: Rule) -> Iterator[Line]:
         ("Fix", fix.text),
         ("Check first", fix.first_step),
         ("Bicep", fix.bicep),
-        ("Terraform", fix.terraform),
         ("Portal", fix.portal),
     ):
         if text:
-            is_whole = text.startswith("az ") or label in ("Bicep", "Terraform")
+            is_whole = text.startswith("az ") or label == "Bicep"
             yield Line(template(text), label, _COLUMN, whole=is_whole)
+    for place, code in enumerate(fix.terraform.splitlines()):
+        yield Line(code, "" if place else "Terraform", _COLUMN, whole=True)
     for each in fix.fields:
         yield Line(f"<{each.name}>: {each.what}", "Field", _COLUMN)
     if fix.impact:

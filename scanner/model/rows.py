@@ -207,13 +207,11 @@ def _fact(row: CheckRow) -> Callable[[Resource], Verdict]:
 def _fix(row: RuleData, of: ResourceType | Read) -> Fix:
     fix = row.fix
     bicep = fix.bicep if fix.bicep is not None else _bicep(row.check, of) if row.check is not None else ""
-    page = fix.terraform_page or fix.terraform.partition(".")[0].removeprefix("azurerm_")
     return Fix(
         az=fix.az,
         impact=fix.impact,
         bicep=bicep,
         terraform=fix.terraform,
-        terraform_page=page,
         portal=fix.portal,
         check_first=fix.check_first,
         try_first=fix.try_first,

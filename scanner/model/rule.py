@@ -1,5 +1,6 @@
 """A rule as a plain value, and the decorator that makes one of a function."""
 
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ CATEGORIES = (
     "governance",
     "logging",
 )
+_RESOURCE = re.compile(r'^resource "azurerm_(\w+)"', re.MULTILINE)
 LEARN = "https://learn.microsoft.com/azure"
 Check = Callable[[Resource, "Index"], Verdict]
 Controls = Mapping[str, tuple[str, ...]]
@@ -48,14 +50,14 @@ class Fix:
     `delete`: the template of the id that it deletes.
     `impact`: what may stop working. `check_first`: a command that only reads. `try_first`: a reversible change.
     `cost`: the effort, by which the locks of an endpoint are ordered (1 a switch, 2 clients must change, 3 a move).
-    `terraform`: `resource.argument = value`. `terraform_page`: the provider's page that was read.
+    `terraform`: HCL that is shown as it is, for azurerm 5.x: `# ...` stands for arguments that stay, words in capitals
+    for the user's own values. Its first lines warn where pasting it replaces the resource.
     """
 
     az: str
     impact: str
     bicep: str = ""
     terraform: str = ""
-    terraform_page: str = ""
     portal: str = ""
     check_first: str = ""
     try_first: str = ""
@@ -74,6 +76,12 @@ class Fix:
     def text(self) -> str:
         """Return the command, or the steps as one text."""
         return self.az or " ".join(self.steps)
+
+    @property
+    def terraform_page(self) -> str:
+        """Return the name of the provider's page about the resource: `key_vault` of `azurerm_key_vault`."""
+        found = _RESOURCE.search(self.terraform)
+        return found[1] if found else ""
 
     @property
     def fields(self) -> tuple[Field, ...]:

@@ -91,7 +91,6 @@ class FixData(Struct, frozen=True, forbid_unknown_fields=True):
     delete: str = ""
     bicep: str | None = None
     terraform: str = ""
-    terraform_page: str = ""
     portal: str = ""
     check_first: str = ""
     try_first: str = ""

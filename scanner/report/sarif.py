@@ -135,8 +135,12 @@ def _help(rule: RuleRow) -> str:
     fix = rule.remediation
     fixes = [("Azure CLI", fix.az), ("Bicep", fix.bicep), ("Terraform", fix.terraform), ("Portal", fix.portal)]
     fixes += [("Impact", fix.breaks), (first_step_label(fix.first_step), fix.first_step)]
-    lines = [rule.why, *(f"{name}: {text}" for name, text in fixes if text), *rule.references]
+    lines = [rule.why, *(_labelled(name, text) for name, text in fixes if text), *rule.references]
     return "\n".join(line for line in lines if line)
+
+
+def _labelled(name: str, text: str) -> str:
+    return f"{name}:\n{text}" if "\n" in text else f"{name}: {text}"
 
 
 def _help_markdown(rule: RuleRow) -> str:

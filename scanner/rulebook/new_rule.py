@@ -216,6 +216,9 @@ def row_text(id: str, row: Mapping[str, Any]) -> Iterator[str]:
 def _pair(key: str, value: Any) -> Iterator[str]:
     if value in ("", (), []):
         return
+    if isinstance(value, str) and "\n" in value:
+        yield from _lines(key, value)
+        return
     line = f"{key} = {_value(value)}"
     if len(line) <= WIDTH or not isinstance(value, str):
         yield line
@@ -225,6 +228,15 @@ def _pair(key: str, value: Any) -> Iterator[str]:
     yield f'{key} = """\\'
     yield from (f"  {each} \\" for each in lines[:-1])
     yield f'  {lines[-1]}"""'
+
+
+def _lines(key: str, value: str) -> Iterator[str]:
+    """Yield a text that keeps its line breaks."""
+    if "'''" in value or value.endswith("'") or not value.replace("\n", "").replace("\t", "").isprintable():
+        yield f"{key} = {_value(value)}"
+        return
+    yield f"{key} = '''"
+    yield from f"{value.strip()}'''".split("\n")
 
 
 def _inline(table: Mapping[str, Any]) -> str:

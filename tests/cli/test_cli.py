@@ -340,7 +340,9 @@ def test_rules_are_listed_and_shown() -> None:
     assert shown.out.splitlines()[0].endswith("(anonymous-access; rated medium to critical by exposure)")
     assert "\nWhy      " in shown.out
     assert re.search(r"^Fix           az .* (ID|NAME)( |$)", shown.out, re.MULTILINE)
-    assert "{" not in shown.out
+    before, terraform = shown.out.split("\nTerraform     ")
+    assert "{" not in before
+    assert terraform.startswith('resource "azurerm_storage_account" "example" {\n                # ...\n')
     assert json.loads(twolocks("rules", "show", "storage-plain-http", "--format", "json").out)["severity"] == "high"
     ended = twolocks("rules", "show", "storage-plane-http")
     assert (ended.code, "hint: nearest: storage-plain-http" in ended.err) == (2, True)

@@ -55,6 +55,17 @@ def test_a_row_of_a_known_type(own: Path) -> None:
     assert twolocks("rules", "test", "own").code == 0
 
 
+HCL = 'resource "azurerm_storage_account" "example" {\n  # ...\n  sftp_enabled = false\n}'
+
+
+@pytest.mark.parametrize("given", [HCL, f"\n{HCL}\n", "# '''\nx", "# x\ny = 'z'", "# \x07\nx"])
+def test_hcl_keeps_its_line_breaks(own: Path, given: str) -> None:
+    assert new(fix_terraform=given).code == 0
+    written = (own / "storage.toml").read_text()
+    assert (f"\nterraform = '''\n{HCL}'''\n" in written) == (HCL in given)
+    assert tomllib.loads(written)["storage-sftp"]["fix"]["terraform"] == given.strip()
+
+
 @pytest.mark.parametrize("before", ["# Ours\n", "# Ours", "# Ours\r\n"])
 def test_what_the_file_had_stays_as_it_was(own: Path, before: str) -> None:
     (own / "storage.toml").write_bytes(before.encode())

@@ -232,7 +232,8 @@ def rule(estate: Estate, name: str, title: str, category: str, severity: str | N
             "remediation": {
                 "az": az,
                 "bicep": "properties: {\n  publicNetworkAccess: 'Disabled'\n}",
-                "terraform": "public_network_access_enabled = false",
+                "terraform": 'resource "azurerm_storage_account" "example" {\n  # ...\n  '
+                "shared_access_key_enabled = false\n}",
                 "portal": "Networking > Public access > Disabled",
                 "breaks": "Clients that hold a key, or come from outside the virtual network, are refused at once.",
                 "first_step": "",

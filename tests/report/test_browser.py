@@ -307,6 +307,15 @@ def test_a_first_step_names_the_resource(reader: Reader, make: Make) -> None:
     assert page.get_by_text(f"az x show --name {name} --ids {finding['resource']} --query {{y}}").is_visible()
 
 
+def test_hcl_keeps_its_line_breaks(reader: Reader, make: Make) -> None:
+    document = sample.document(30, hostile=False)
+    finding = next(f for f in document["findings"] if f["status"] == "fail")
+    page = reader.open(make(document), f"#findings?f={finding['fingerprint']}")
+    page.get_by_text("Terraform", exact=True).click()
+    shown = page.get_by_role("region", name="Terraform").inner_text()
+    assert shown == document["rules"][finding["rule"]]["remediation"]["terraform"]
+
+
 def test_a_lock_of_which_nothing_is_known_is_not_drawn_as_open(reader: Reader, make: Make) -> None:
     document = sample.document(30, hostile=False)
     worst = next(row for row in document["exposures"] if row["severity"] == "critical")

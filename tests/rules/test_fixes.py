@@ -2,9 +2,12 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import hcl2
 import pytest
 
 from scanner.model.remedy import FIELDS
@@ -12,7 +15,8 @@ from scanner.model.rule import Rule
 from tests.rules import examples, pinned
 
 RULES = examples.all_rules()
-PAGES: dict[str, list[str]] = tomllib.loads((Path(__file__).parent / "terraform.toml").read_text("utf-8"))
+TERRAFORM: dict[str, Any] = tomllib.loads((Path(__file__).parent / "terraform.toml").read_text("utf-8"))
+KINDS = {bool: "boolean", int: "number", str: "string", list: "strings"}
 NO_PORTAL = frozenset(
     (
         "acr-anonymous-pull",
@@ -87,14 +91,50 @@ def test_what_it_writes_in_bicep_is_what_rules_look_at(rule: Rule) -> None:
     assert names & known - set(WRITTEN), "none of them is looked at"
 
 
+def _resource(rule: Rule) -> tuple[str, dict[str, Any]]:
+    """The type and the body of the only resource of a rule's HCL."""
+    ((type, named),) = hcl2.loads(rule.fix.terraform + "\n")["resource"][0].items()
+    (body,) = (body for name, body in named.items() if name.strip('"') == "example")
+    return type.strip('"'), body
+
+
+def _arguments(body: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Each argument of a body with its kind; nested ones joined by dots, a block without any by itself."""
+    for name, value in body.items():
+        if name.startswith("__"):
+            continue
+        blocks = [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+        for block in blocks:
+            yield from list(_arguments(block, f"{above}{name}.")) or [(f"{above}{name}", "block")]
+        if not blocks:
+            yield f"{above}{name}", KINDS[type(value)]
+
+
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule.fix.terraform], ids=lambda rule: rule.id)
-def test_what_it_writes_in_terraform_is_an_argument_of_the_page_that_was_read(rule: Rule) -> None:
-    left, _, value = rule.fix.terraform.partition(" = ")
-    argument = left.partition(".")[2]
-    assert argument in PAGES[rule.fix.terraform_page], "read the page and add it to terraform.toml"
-    assert re.fullmatch(r"azurerm_[a-z_]+(\.[a-z0-9_]+)*", left)
-    assert left.partition(".")[0] == f"azurerm_{rule.fix.terraform_page}"
-    assert not value or re.fullmatch(r'"[^"]+"|\[("[^"]+"(, )?)+\]|true|false|\d+', value)
+def test_what_it_writes_in_terraform_is_an_argument_of_the_schema(rule: Rule) -> None:
+    type, body = _resource(rule)
+    written = dict(_arguments(body))
+    assert written
+    assert written.items() <= TERRAFORM[type].items(), "look it up in the provider's schema, then pin it"
+    assert type == f"azurerm_{rule.fix.terraform_page}"
+    assert max(map(len, rule.fix.terraform.splitlines())) <= 120
+    changed = any(f"{type}.{name}.".startswith(f"{each}.") for name in written for each in TERRAFORM["replaces"])
+    assert changed == rule.fix.terraform.startswith("# This replaces the resource"), "a reader must see it"
+
+
+def test_every_rule_has_terraform_or_a_reason_why_not() -> None:
+    without = {rule.id for rule in RULES if not rule.fix.terraform}
+    named = {id for id in (rule.id for rule in RULES) if any(fnmatchcase(id, each) for each in TERRAFORM["none"])}
+    assert without == named
+
+
+def test_every_pinned_argument_is_written() -> None:
+    written = [
+        (type, dict(_arguments(body))) for type, body in (_resource(rule) for rule in RULES if rule.fix.terraform)
+    ]
+    for type, names in TERRAFORM.items():
+        if type.startswith("azurerm_"):
+            assert set(names) == {name for each, found in written if each == type for name in found}
 
 
 def test_every_member_that_is_only_written_is_written() -> None:
