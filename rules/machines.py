@@ -191,15 +191,16 @@ def exposure(
     resting: bool,
     admits: tuple[str, ...] = (),
     remedies: Mapping[str, Remedy] | None = None,
+    reach: Lock | None = None,
 ) -> Exposure:
-    """Return the exposure of an open port. `remedies`: what closes its locks, by category."""
+    """Return the exposure of an open port. `remedies`: what closes its locks, by category. `reach`: with its causes."""
     port = open_port.known_port
     if port is None:
         authentication = authentication.with_name(ALL_ADDRESSES if open_port.every_port else "other")
     made = Exposure(
         open_port.label,
         "admin" if port is None else port.kind,
-        caused(open_port),
+        reach or open_port.reach,
         authentication,
         display_name=what(open_port),
         address=open_port.address,
@@ -245,7 +246,8 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
                 "authentication": sign_in(machine, open_port),
             }
             admits = tuple(each for each in published_by if covers(open_port.label, called.get(each)))
-            yield exposure(open_port, login(machine, open_port.known_port), resting, admits, remedies)
+            reach = caused(open_port, index)
+            yield exposure(open_port, login(machine, open_port.known_port), resting, admits, remedies, reach)
         elif open_port.every_port:
             yield replace(
                 not_assessed(open_port.reach.possible_grants[0].missing),

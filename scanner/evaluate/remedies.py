@@ -37,7 +37,8 @@ class Removal:
         if cause is None:
             return False
         cause = cause.at(self.top.id)
-        return cause.key() in self.keys or covers(self.remedy.changes, cause)
+        is_removed = cause.key() in self.keys or covers(self.remedy.changes, cause)
+        return is_removed and all(map(self.removes, cause.also))
 
 
 def covers(changes: Iterable[Step], cause: Cause) -> bool:
@@ -292,7 +293,8 @@ def _reach_without(lock: Lock, removal: Removal, is_fixed: bool) -> Lock:
         if each.parts:
             left += _narrowed(each, removal)
         elif removal.removes(each.cause):
-            left += each.then.grants if each.then is not None else ()
+            behind = each.then.grants if each.then is not None else ()
+            left += (grant for grant in behind if not removal.removes(grant.cause))
         elif not (is_fixed and each.cause is None and each.level >= Reach.wide):
             left.append(each)
     if len(left) == len(lock.grants) and all(map(operator.is_, left, lock.grants)):

@@ -83,3 +83,5 @@ def _foreign(grants: Sequence[Grant], root: str) -> Iterator[Cause]:
             for one in (cause, *cause.also):
                 if one.resource and root_of(one.resource) != root:
                     yield one
+        if each.then is not None:
+            yield from _foreign(each.then.grants, root)

@@ -18,7 +18,7 @@ from scanner.model.verdict import Unread, malformed, not_listed
 from scanner.reach.load_balancer_rules import PROTOCOLS
 from scanner.reach.load_balancers import LoadBalancers, front_end_address_unread
 from scanner.reach.networks import Fabric, key_of
-from scanner.reach.paths import FrontEnd, PortMapping, lacks_id, parsed_addresses, port_at
+from scanner.reach.paths import DnatRule, FrontEnd, PortMapping, lacks_id, parsed_addresses, port_at
 from scanner.reach.peerings import Area, areas_of_hub, areas_of_subnet, peerings_known, peers_of
 from scanner.reach.port_ranges import LAST_PORT, BadPort, ports
 from scanner.reach.public_addresses import public_address, public_addresses
@@ -29,8 +29,8 @@ from scanner.reach.sources import cached
 FIREWALLS: Final = "Microsoft.Network/azureFirewalls"
 RULE_COLLECTION_GROUPS: Final = "Microsoft.Network/firewallPolicies/ruleCollectionGroups"
 
-DnatRule = tuple[Any, Unread | None]
-"""The body of a DNAT rule, or what was not read in its place."""
+FoundRule = tuple[DnatRule | None, Unread | None]
+"""A DNAT rule, or what was not read in its place."""
 
 
 def firewalls_unread(index: Index, subscription: str, network: str) -> Unread | None:
@@ -54,20 +54,23 @@ def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -
     inside = sources_from_addresses(parsed_addresses(subnet.prefixes)[0]) if subnet is not None else None
     areas = _areas(index, firewall, subnets)
     addresses, unread = _public_addresses(index, firewall)
-    for rule, missing in _dnat_rules(index, firewall):
-        if missing is not None:
+    for found, missing in _dnat_rules(index, firewall):
+        if found is None:
+            if missing is None:
+                continue
             hop = Hop("firewall", firewall.name, "its rules could not be read completely", firewall.id, None)
             front = FrontEnd("", "inside", hops=(hop,), allowed_sources=OUTSIDE_SOURCES, missing=(missing,))
             for area, doubt in areas:
                 _publish(front, "", area, doubt, balancers)
             continue
+        rule = found.body
         allowed, open_question = _allowed_sources(index, rule)
         missing_parts = tuple(each for each in (open_question, unread) if each is not None)
         for address in texts_at(rule, "destinationAddresses"):
             if addresses and unread is None and not _overlap(address, addresses):
                 continue
             for front in _front_ends(rule, address, firewall, allowed):
-                published = replace(front, translated_sources=inside or None, missing=missing_parts)
+                published = replace(front, translated_sources=inside or None, missing=missing_parts, dnat=found)
                 for area, doubt in areas:
                     _translate(published if doubt is None else published.without(doubt), rule, area, balancers)
 
@@ -104,7 +107,7 @@ def _public_addresses(index: Index, firewall: Resource) -> tuple[set[str], Unrea
     return found, None
 
 
-def _dnat_rules(index: Index, firewall: Resource) -> Iterator[DnatRule]:
+def _dnat_rules(index: Index, firewall: Resource) -> Iterator[FoundRule]:
     """Return the DNAT rules in force: the firewall's own, and those of its policy.
 
     A policy does not inherit NAT rule collections of its parent (Microsoft Learn, firewall-manager/policy-overview).
@@ -134,18 +137,21 @@ def _groups_of_policies(index: Index) -> dict[str, list[Resource]]:
     return found
 
 
-def _rules_in(holder: Resource, path: str, inner: str) -> Iterator[DnatRule]:
+def _rules_in(holder: Resource, path: str, inner: str) -> Iterator[FoundRule]:
     """Return the DNAT rules of a list of collections, with an Unread for each that is malformed."""
     value = holder.get(path)
     unread = malformed(f"{holder.name} {path}")
     if value is None or (value is MISSING and isinstance(holder.get("properties"), dict)):
         return
-    for collection in value if isinstance(value, list) else (None,):
+    number = -1
+    for place, collection in enumerate(value if isinstance(value, list) else (None,)):
         if inner == "rules" and same(member(collection, "ruleCollectionType"), "FirewallPolicyFilterRuleCollection"):
             continue
-        rules = get_path(collection, inner)
-        for rule in rules if isinstance(rules, list) else (None,):
-            yield (rule, None) if _is_complete(rule) else (None, unread)
+        rules, name = get_path(collection, inner), text_at(collection, "name")
+        for within, rule in enumerate(rules if isinstance(rules, list) else (None,)):
+            number += 1
+            found = DnatRule(holder.id, path, inner, name, (place, within), number, rule)
+            yield (found, None) if _is_complete(rule) else (None, unread)
 
 
 def _is_complete(rule: Any) -> bool:

@@ -8,7 +8,7 @@ address is closed and a Basic one open (Microsoft Learn, virtual-network/ip-serv
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from scanner.model.addresses import Version
@@ -31,7 +31,7 @@ from scanner.reach.open_places import (
     met,
     rest_of,
 )
-from scanner.reach.port_ranges import END, WITH_PORTS, Protocol, label, place, span
+from scanner.reach.port_ranges import END, WITH_PORTS, Protocol, Span, label, place, span
 from scanner.reach.rule_evaluation import all_sources, deciding_rules, interned
 from scanner.reach.security_rules import AllowedRange, AllowedRanges, DestinationFields, RuleRef, SourceSide
 from scanner.reach.source_grants import MAX_NAMED_RULES, describe_sources
@@ -99,6 +99,10 @@ class OpenRange:
     possible: SourceSet
     missing: tuple[Unread, ...]
     steps: tuple[FilterStep, ...]
+    chain: FilterChain | None = field(default=None, compare=False, repr=False)
+    """The chain that allows it."""
+    spans: tuple[Span, ...] = field(default=(), compare=False)
+    """The places behind, as the chain sees them."""
 
     @property
     def label(self) -> str:
@@ -137,6 +141,8 @@ class FilterChain:
     admin_gap: Unread | None = None
     _places: tuple[OpenPlaces, ...] | None = None
     _open_ranges: tuple[OpenRange, ...] | None = None
+    closings: dict[object, object] = field(default_factory=dict)
+    """What closes a range of it, see `scanner.reach.closing`."""
 
     @property
     def all_sources(self) -> SourceSet:
@@ -258,6 +264,7 @@ class FilterChain:
         if self.route_warning is not None:
             steps.append(replace(self.route_warning, remaining=piece.certain))
         missing = self.missing if piece.certain != piece.possible else ()
+        starts = [place(each) for each in WITH_PORTS] if protocol == "*" else [start]
         return OpenRange(
             protocol,
             piece.first - start,
@@ -267,6 +274,8 @@ class FilterChain:
             piece.possible,
             missing,
             tuple(steps),
+            self,
+            tuple((piece.first - start + each, piece.last - start + each) for each in starts),
         )
 
     def _step(self, mark: LevelDecision) -> FilterStep:

@@ -1,15 +1,19 @@
-"""What narrows an open port: the security rules that allow the callers, or steps where no single command does."""
+"""What narrows an open port: the rules that allow its callers, or steps where no single command does."""
 
+import shlex
 from collections.abc import Iterator
 
-from scanner.model.exposure import Lock, Reach, replace
-from scanner.model.ids import group_of, name_of
+from scanner.model.exposure import Grant, Lock, Reach, replace
+from scanner.model.ids import group_of, name_of, segments
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, objects_at
+from scanner.model.json_paths import MISSING, get_path, objects_at, texts_at
 from scanner.model.remedy import RANGE, REMOVE, Cause, Edit, Remedy, Step, changed
 from scanner.model.rule import word
 from scanner.model.verdict import Unread
+from scanner.reach.closing import Closing
 from scanner.reach.open_ports import OpenPorts
+from scanner.reach.paths import DnatRule
+from scanner.reach.source_grants import grants_from_sources
 
 RULES = "properties.securityRules"
 SOURCES = ("properties.sourceAddressPrefixes", "properties.sourceApplicationSecurityGroups")
@@ -18,31 +22,35 @@ IN_CLUSTER = (
     "The cluster owns this resource group and reverts changes in it: limit the Kubernetes Service of type LoadBalancer "
     "with loadBalancerSourceRanges, or make it internal."
 )
-AT_FIREWALL = (
-    "In the DNAT rule of the firewall, set the source to the addresses that need the port, or remove the rule."
-)
-NO_RULE = (
-    "No rule of yours decides: attach a network security group to the subnet or the network interface, and allow only "
-    "the addresses that need the port."
-)
 
 
 def narrowing(open_port: OpenPorts, index: Index, *, remove: bool = False) -> Remedy:
     """Return what limits the callers of an open port to a range that the user knows; `remove`: to no one."""
-    rules = open_port.rule_ids
-    if any(hop.kind == "firewall" for hop in open_port.reach.hops):
-        return Remedy(steps=(AT_FIREWALL,))
-    if any(group_of(each).lower().startswith(CLUSTER_GROUP) for each in rules):
-        return Remedy(steps=(IN_CLUSTER,))
-    if not rules:
-        return Remedy(steps=(NO_RULE,))
-    changes = tuple(step for each in rules for step in _changes(each, index, remove))
-    causes = tuple(map(Cause, rules))
-    if remove:
-        return Remedy(tuple(f"az network nsg rule delete --ids {word(each)}" for each in rules), (), changes, causes)
-    sources = f"--source-address-prefixes {RANGE}"
-    commands = tuple(f"az network nsg rule update --ids {word(each)} {sources}" for each in rules)
-    return Remedy(commands, (), changes, causes, narrows=True)
+    closing = open_port.close if remove else open_port.narrow
+    steps = _why_not(closing)
+    if steps:
+        return Remedy(steps=steps)
+    found = Remedy(narrows=not remove)
+    for deployed in closing.admin:
+        found += _admin_rule(deployed, index, remove)
+    for each in closing.dnat:
+        found += _dnat_rule(each, remove)
+    for rule in closing.rules:
+        found += _security_rule(rule, index, remove)
+    return found
+
+
+def _why_not(closing: Closing) -> tuple[str, ...]:
+    """Return the steps where no change of rules closes the port, or must not be made."""
+    if any(group_of(each).lower().startswith(CLUSTER_GROUP) for each in closing.rules):
+        return (*closing.steps, IN_CLUSTER)
+    return closing.steps
+
+
+def _security_rule(rule: str, index: Index, remove: bool) -> Remedy:
+    action, sources = ("delete", "") if remove else ("update", f" --source-address-prefixes {RANGE}")
+    command = f"az network nsg rule {action} --ids {word(rule)}{sources}"
+    return Remedy((command,), (), tuple(_changes(rule, index, remove)), (Cause(rule),))
 
 
 def _changes(rule: str, index: Index, remove: bool) -> Iterator[Step]:
@@ -64,11 +72,84 @@ def _changes(rule: str, index: Index, remove: bool) -> Iterator[Step]:
             yield Edit(group, RULES, narrowed, each)
 
 
-def caused(open_port: OpenPorts) -> Lock:
-    """Return the lock of an open port, with the rules that allow the callers as the cause of its wide grants."""
-    causes = tuple(map(Cause, open_port.rule_ids))
-    if not causes:
+def _admin_rule(deployed: str, index: Index, remove: bool) -> Remedy:
+    """Return the steps at the collection of a deployed security admin rule (its key).
+
+    A rule takes effect with the deployment of its configuration, so that no single command changes it.
+    """
+    found = index.resources.get(deployed)
+    rule = (found.id if found is not None else deployed).partition("/snapshots/")[0]
+    names = dict(zip(segments(rule)[::2], segments(rule)[1::2], strict=False))
+    manager, configuration, collection = (
+        next((name for kind, name in names.items() if kind.lower() == wanted), "?")
+        for wanted in ("networkmanagers", "securityadminconfigurations", "rulecollections")
+    )
+    change = "change its access from AlwaysAllow to Allow" if remove else f"limit its sources to {RANGE}"
+    steps = (
+        f"In network manager {manager}, security admin configuration {configuration}, rule collection {collection}: "
+        f"open the rule {name_of(rule)} and {change}. A network security group cannot block what it allows.",
+        f"Deploy the security admin configuration {configuration} of {manager} to its regions again (Deployments, or "
+        "az network manager post-commit): until then the deployed rule stays in force.",
+    )
+    sources = [{"addressPrefix": RANGE, "addressPrefixType": "IPPrefix"}]
+    edit = Edit(deployed, "properties.access", "Allow") if remove else Edit(deployed, "properties.sources", sources)
+    return Remedy(steps=steps, changes=(edit,), closes=(Cause(deployed),))
+
+
+def _dnat_rule(rule: DnatRule, remove: bool) -> Remedy:
+    """Return the change of a DNAT rule: a command for the rule of a policy, steps for a firewall's own."""
+    cause = _dnat_cause(rule)
+    narrowed = {**rule.body, "sourceAddresses": [RANGE]}
+    if texts_at(rule.body, "sourceIpGroups"):
+        narrowed["sourceIpGroups"] = []
+    changes = (Edit(rule.holder, cause.path, REMOVE if remove else narrowed, rule.body),)
+    change = "remove the rule" if remove else f"limit the source of the rule to {RANGE}"
+    if not rule.is_of_policy:
+        place = f"In firewall {name_of(rule.holder)}, NAT rule collection {rule.collection}, rule {rule.name}"
+        return Remedy(steps=(f"{place}: {change}.",), changes=changes, closes=(cause,))
+    collection, within = rule.places
+    path = f"{rule.path}[{collection}].{rule.inner}"
+    ids = f"az resource update --ids {word(rule.holder)}"
+    if remove:
+        command = f"{ids} --remove {path} {within}"
+    else:
+        values = [f'{path}[{within}].sourceAddresses=["{RANGE}"]']
+        values += [f"{path}[{within}].sourceIpGroups=[]"] if "sourceIpGroups" in narrowed else []
+        command = f"{ids} --set {' '.join(map(shlex.quote, values))}"
+    policy, group = name_of(rule.holder.rsplit("/", 2)[0]), name_of(rule.holder)
+    place = f"policy {policy}, rule collection group {group}, rule collection {rule.collection}, rule {rule.name}"
+    return Remedy((command,), (f"The command changes the DNAT rule of {place}.",), changes, (cause,))
+
+
+def _dnat_cause(rule: DnatRule) -> Cause:
+    return Cause(rule.holder, f"{rule.path}[].{rule.inner}", rule.body, place=rule.number)
+
+
+def _causes(closing: Closing) -> tuple[Cause, ...]:
+    if _why_not(closing):
+        return ()
+    return (
+        *map(Cause, closing.admin),
+        *map(_dnat_cause, closing.dnat),
+        *map(Cause, closing.rules),
+    )
+
+
+def caused(open_port: OpenPorts, index: Index) -> Lock:
+    """Return the lock of an open port, with the rules that allow the callers as the cause of its grants.
+
+    All of them must go, so that the grant goes. Behind the rules that allow broad ranges come those of few addresses.
+    """
+    narrow, close = _causes(open_port.narrow), _causes(open_port.close)
+    if not narrow and not close:
         return open_port.reach
-    cause = causes[0]._replace(also=causes[1:])
-    grants = tuple(replace(each, cause=cause) if each.level >= Reach.wide else each for each in open_port.reach.grants)
+    rest = tuple(_with(each, close) for each in grants_from_sources(open_port.narrow.rest, index)) if narrow else ()
+    grants = tuple(
+        replace(_with(each, narrow), then=Lock(rest)) if each.level >= Reach.wide else _with(each, close)
+        for each in open_port.reach.grants
+    )
     return replace(open_port.reach, grants=grants)
+
+
+def _with(grant: Grant, causes: tuple[Cause, ...]) -> Grant:
+    return replace(grant, cause=causes[0]._replace(also=causes[1:])) if causes else grant

@@ -11,6 +11,7 @@ from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.verdict import Evidence, Unread
+from scanner.reach.closing import NOTHING, Closing, closing_of
 from scanner.reach.filtering import FilterStep, OpenRange, filter_chain
 from scanner.reach.known_ports import KnownPort
 from scanner.reach.networks import Destination, Fabric, fabric_of
@@ -20,9 +21,6 @@ from scanner.reach.port_ranges import CONNECTIONS
 from scanner.reach.security_rules import DestinationFields
 from scanner.reach.source_grants import describe_sources, grants_from_sources, platform_tags
 from scanner.reach.sources import join_with_and, source_hop
-
-FIRST_DEFAULT_PRIORITY = 65000
-"""The priority from which on the rules are Azure's own, which cannot be changed."""
 
 NO_ADDRESS = Unread("the private address", "it is not known, and a rule names single addresses")
 
@@ -36,10 +34,10 @@ class OpenPorts:
     known_port: KnownPort | None
     every_port: bool
     reach: Lock
-    rule_id: str = ""
-    """The id of the security rule that allows the callers; "" where a default rule or none does."""
-    rule_ids: tuple[str, ...] = ()
-    """The ids of all security rules of that group that allow them."""
+    narrow: Closing = NOTHING
+    """What closes it to broad ranges."""
+    close: Closing = NOTHING
+    """What closes it to everyone."""
 
 
 def open_ports(paths: Iterable[NetworkPath], fabric: Fabric, index: Index) -> list[OpenPorts]:
@@ -52,23 +50,14 @@ def open_ports(paths: Iterable[NetworkPath], fabric: Fabric, index: Index) -> li
             )
             if not reach.grants and not reach.possible_grants:
                 continue
-            rules = deciding_rule_ids(opened.steps)
-            rule = rules[0] if rules else ""
-            name, known_port = opened.label, opened.known_port
-            ports = OpenPorts(path.front_end.address, name, known_port, _whole(opened), reach, rule, rules)
+            front, known_port = path.front_end, opened.known_port
+            narrow = closing_of(opened, front, index, Reach.wide)
+            needs_all = known_port is not None and known_port.kind == "app"
+            close = closing_of(opened, front, index, Reach.selected) if needs_all else NOTHING
+            ports = OpenPorts(front.address, opened.label, known_port, _whole(opened), reach, narrow, close)
             key = (ports.address, ports.label)
             found[key] = _both(found[key], ports) if key in found else ports
     return list(found.values())
-
-
-def deciding_rule_ids(steps: Iterable[FilterStep]) -> tuple[str, ...]:
-    """Return the ids of the rules of the last customer's group that allow the packet; () without one."""
-    for step in reversed(tuple(steps)):
-        if step.kind in ("subnet-nsg", "nic-nsg"):
-            found = [rule for rule in step.rules if rule.allows and rule.priority < FIRST_DEFAULT_PRIORITY]
-            if found:
-                return tuple(f"{step.resource}/securityRules/{rule.name}" for rule in found)
-    return ()
 
 
 def _whole(opened: OpenRange) -> bool:
@@ -77,17 +66,19 @@ def _whole(opened: OpenRange) -> bool:
 
 def _both(one: OpenPorts, two: OpenPorts) -> OpenPorts:
     """Return one range of two paths: the grants of both, and the hops of the wider one."""
+    narrow, close = one.narrow | two.narrow, one.close | two.close
     if one.reach == two.reach:
-        return one
-    wide, narrow = (one, two) if _level(one) >= _level(two) else (two, one)
-    ways = dict.fromkeys((*wide.reach.grants, *narrow.reach.grants))
-    possible_grants = dict.fromkeys((*wide.reach.possible_grants, *narrow.reach.possible_grants))
-    access = dict.fromkeys((*wide.reach.admits, *narrow.reach.admits))
+        return replace(one, narrow=narrow, close=close)
+    wide, other = (one, two) if _level(one) >= _level(two) else (two, one)
+    ways = dict.fromkeys((*wide.reach.grants, *other.reach.grants))
+    possible_grants = dict.fromkeys((*wide.reach.possible_grants, *other.reach.possible_grants))
+    access = dict.fromkeys((*wide.reach.admits, *other.reach.admits))
     known = min((each.known_port for each in (one, two) if each.known_port), key=lambda each: each.kind, default=None)
     return replace(
         wide,
         known_port=known,
-        rule_ids=tuple(dict.fromkeys((*wide.rule_ids, *narrow.rule_ids))),
+        narrow=narrow,
+        close=close,
         reach=Lock(tuple(ways), tuple(possible_grants), wide.reach.hops, tuple(access)),
     )
 
@@ -211,7 +202,6 @@ __all__ = [
     "OpenPorts",
     "broad_allow_rules",
     "closed_path_hops",
-    "deciding_rule_ids",
     "open_ports",
     "open_range_lock",
     "step_evidence",

@@ -80,6 +80,29 @@ def chained(outer: PortMapping, inner: PortMapping) -> PortMapping | None:
     return PortMapping(protocol, start, start + end - first, backend, inner.single_backend)
 
 
+class DnatRule(NamedTuple):
+    """A DNAT rule: the firewall or rule collection group (id) that has it, and the places and names in there.
+
+    `number`: its place among all rules of the holder.
+    """
+
+    holder: str
+    path: str
+    inner: str
+    collection: str
+    places: tuple[int, int]
+    number: int
+    body: Any
+
+    @property
+    def name(self) -> str:
+        return text_at(self.body, "name") or "?"
+
+    @property
+    def is_of_policy(self) -> bool:
+        return self.inner == "rules"
+
+
 @dataclass(frozen=True, slots=True)
 class FrontEnd:
     """The way of a packet from outside up to a machine.
@@ -90,6 +113,7 @@ class FrontEnd:
     `translated_sources`: the addresses that such a firewall shows to what is behind it; None: not known.
     `only_subnets`: the subnets (keys) that it leads to; None: all of the network.
     `missing`: what was not read, so that the path may not exist; `sku_unread`: the same for the SKU of the address.
+    `dnat`: the rule of a firewall that publishes it.
     """
 
     address: str
@@ -104,6 +128,7 @@ class FrontEnd:
     only_subnets: frozenset[str] | None = None
     missing: tuple[Unread, ...] = ()
     sku_unread: Unread | None = None
+    dnat: DnatRule | None = field(default=None, compare=False)
 
     def without(self, missing: Unread) -> FrontEnd:
         """Return the same front end with one more thing that was not read."""

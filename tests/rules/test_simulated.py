@@ -39,7 +39,7 @@ SOMETIMES_STEPS = {
     "machine-cluster-port-exposed": "no rule of the user decides",
     "machine-database-port-exposed": "no rule of the user decides",
     "machine-file-sharing-port-exposed": "no rule of the user decides",
-    "machine-management-port-exposed": "no rule of the user decides, or a firewall's DNAT rule does",
+    "machine-management-port-exposed": "no rule of the user decides",
     "machine-web-port-anonymous": "no rule of the user decides",
     "search-network-unrestricted": "the free tier has no firewall",
     "servicebus-external-subnet": "the last rule of a firewall that is open without rules",
