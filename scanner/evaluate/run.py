@@ -1,7 +1,9 @@
 """Step 3 of a scan: evaluate the rules over the bundles of a snapshot, as a stream. Pure; knows no Azure."""
 
+import gc
 import heapq
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 from scanner.document.schema import Coverage, GapRow, RuleRow, ScanRow, fingerprint, order
 from scanner.document.writer import Writer
@@ -43,7 +45,8 @@ class Evaluation:
         self.policy = policy or Policy()
         self.policy.waivers.begin()
         self.kinds = rules.by_type()
-        snapshot.load(self.kinds.keys())
+        with _without_cycle_collector():
+            snapshot.load(self.kinds.keys())
         self.index = index or index_of(snapshot, self.policy)
         self.counts = counts or Counts()
         self.result = EvaluationResult(self.counts, scopes=snapshot.scopes)
@@ -55,8 +58,9 @@ class Evaluation:
     def run(self, writer: Writer) -> EvaluationResult:
         """Evaluate every bundle and write its rows, in the order of the document."""
         writer.fill = self._context.shared.fill
-        for found in heapq.merge(self._scopes(), self._bundles(), key=lambda each: each.key):
-            self._write(found, writer)
+        with _index_not_walked():
+            for found in heapq.merge(self._scopes(), self._bundles(), key=lambda each: each.key):
+                self._write(found, writer)
         self._finish()
         return self.result
 
@@ -190,6 +194,28 @@ class Evaluation:
             reads=self.counts.reads,
             complete=self.result.complete,
         )
+
+
+@contextmanager
+def _without_cycle_collector() -> Iterator[None]:
+    """Turn the cycle collector off while the index grows: all of it stays, and each collection walks it again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@contextmanager
+def _index_not_walked() -> Iterator[None]:
+    """Keep the cycle collector from walking what exists now, the index above all: only new bundles are freed."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _ordered(snapshot: Snapshot) -> Iterator[Bundle]:

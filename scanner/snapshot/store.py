@@ -81,37 +81,31 @@ class Store(LineWriter):
 
     def __init__(self, header: Header) -> None:
         self.header = header
-        self._lines: list[tuple[str, bytes]] = []
+        self._rows: list[bytes] = []
         self._bytes = 0
         self._runs: list[IO[bytes]] = []
 
     def add(self, line: SnapshotLine) -> None:
-        encoded = encoder.encode(line)
-        self._lines.append((sort_key(line), encoded))
-        self._bytes += len(encoded)
+        row = _row(line)
+        self._rows.append(row)
+        self._bytes += len(row)
         if self._bytes > _RUN_BYTES:
             self._write_run()
 
     def _write_run(self) -> None:
-        self._lines.sort()
+        self._rows.sort()
         run = tempfile.TemporaryFile()  # noqa: SIM115
-        for key, line in self._lines:
-            run.write(key.encode("utf-8", "surrogatepass") + b"\t" + line + b"\n")
-        run.seek(0)
+        run.writelines(self._rows)
         self._runs.append(run)
-        self._lines, self._bytes = [], 0
+        self._rows, self._bytes = [], 0
 
     def lines(self) -> Iterator[bytes]:
         """Yield every line, encoded, in grouped order. May be called again."""
-        self._lines.sort()
-        if not self._runs:
-            yield from (line for _, line in self._lines)
-            return
+        self._rows.sort()
         for run in self._runs:
             run.seek(0)
-        in_memory = ((key.encode("utf-8", "surrogatepass"), line) for key, line in self._lines)
-        on_disk = [_read_run(run) for run in self._runs]
-        yield from (line for _, line in heapq.merge(*on_disk, in_memory))
+        rows = heapq.merge(*self._runs, self._rows) if self._runs else self._rows
+        return (row[row.rindex(b"\x00") + 1 : -1] for row in rows)
 
     def decoded(self) -> Iterator[SnapshotLine]:
         """Yield every line in grouped order. May be called again."""
@@ -203,10 +197,13 @@ def _is_index_list(line: SnapshotLine) -> bool:
     return is_indexed(type_of(url_of(line)))
 
 
-def _read_run(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    for row in file:
-        key, _, line = row.rstrip(b"\n").partition(b"\t")
-        yield key, line
+def _row(line: SnapshotLine) -> bytes:
+    """Return the sort key of a line and the line, so that rows sort like keys and JSON.
+
+    No JSON holds the separator, and in the part of a key where keys have different lengths (the path) nothing sorts
+    before it.
+    """
+    return sort_key(line).encode("utf-8", "surrogatepass") + b"\x00" + encoder.encode(line) + b"\n"
 
 
 @contextmanager

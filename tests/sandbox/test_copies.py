@@ -20,3 +20,11 @@ def test_three_copies_hold_three_times_as_much_and_stay_connected() -> None:
     link = (properties.get("privateLinkServiceConnections") or properties["manualPrivateLinkServiceConnections"])[0]
     assert link["properties"]["privateLinkServiceId"].lower() in served.nodes
     assert "-2/" in link["properties"]["privateLinkServiceId"]
+
+
+def test_each_copy_has_a_virtual_wan_of_its_own() -> None:
+    """Otherwise the firewall of each hub may lead to the networks of every copy, and paths grow with their square."""
+    many = copies(load_estate(), 3)
+    hubs = [one for one in many.resources if one["type"] == "Microsoft.Network/virtualHubs"]
+    wans = {hub["properties"]["virtualWan"]["id"].lower() for hub in hubs}
+    assert len(hubs) == len(wans) == 3
