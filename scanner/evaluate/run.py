@@ -1,14 +1,13 @@
 """Step 3 of a scan: evaluate the rules over the bundles of a snapshot, as a stream. Pure; knows no Azure."""
 
-import gc
 import heapq
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
 
 from scanner.document.schema import Coverage, GapRow, RuleRow, ScanRow, fingerprint, order
 from scanner.document.writer import Writer
 from scanner.evaluate.checks import Context, check_resource, check_unread
 from scanner.evaluate.counts import Counts
+from scanner.evaluate.cycle_collector import existing_objects_not_walked, without_cycle_collector
 from scanner.evaluate.endpoints import exposures_of
 from scanner.evaluate.gaps import GapLedger
 from scanner.evaluate.missing import index_of, unlisted, unread_below, unread_top
@@ -45,7 +44,7 @@ class Evaluation:
         self.policy = policy or Policy()
         self.policy.waivers.begin()
         self.kinds = rules.by_type()
-        with _without_cycle_collector():
+        with without_cycle_collector():
             snapshot.load(self.kinds.keys())
         self.index = index or index_of(snapshot, self.policy)
         self.counts = counts or Counts()
@@ -58,7 +57,7 @@ class Evaluation:
     def run(self, writer: Writer) -> EvaluationResult:
         """Evaluate every bundle and write its rows, in the order of the document."""
         writer.fill = self._context.shared.fill
-        with _index_not_walked():
+        with existing_objects_not_walked():
             for found in heapq.merge(self._scopes(), self._bundles(), key=lambda each: each.key):
                 self._write(found, writer)
         self._finish()
@@ -194,28 +193,6 @@ class Evaluation:
             reads=self.counts.reads,
             complete=self.result.complete,
         )
-
-
-@contextmanager
-def _without_cycle_collector() -> Iterator[None]:
-    """Turn the cycle collector off while the index grows: all of it stays, and each collection walks it again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-@contextmanager
-def _index_not_walked() -> Iterator[None]:
-    """Keep the cycle collector from walking what exists now, the index above all: only new bundles are freed."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _ordered(snapshot: Snapshot) -> Iterator[Bundle]:

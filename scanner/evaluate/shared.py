@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -30,6 +31,7 @@ class SharedCauses:
         self._pattern = re.compile(rf'\{{"resource":"{self._mark}","endpoint":"(\d+)"\}},?'.encode())
         self._carried: dict[str, list[tuple[frozenset[str], PlaceRow, bool]]] = {}
         self._marked: list[tuple[frozenset[str], bool, str]] = []
+        self._closed_by: dict[tuple[frozenset[str], bool], list[PlaceRow]] = {}
 
     def add(self, top: Resource, index: Index, exposures: Sequence[Exposure]) -> None:
         """Add the open endpoints of a resource that causes outside it carry."""
@@ -62,18 +64,23 @@ class SharedCauses:
         return self._pattern.sub(self._filled, text) if self._marked else text
 
     def _filled(self, hit: "re.Match[bytes]") -> bytes:
-        places = list(self._closed(*self._marked[int(hit[1])]))
-        text = b",".join(map(_encoder.encode, places[:_MOST]))
+        keys, narrows, root = self._marked[int(hit[1])]
+        others = (place for place in self._closed(keys, narrows) if root_of(place.resource) != root)
+        text = b",".join(map(_encoder.encode, islice(others, _MOST)))
         return text + b"," if text and hit[0].endswith(b",") else text
 
-    def _closed(self, keys: frozenset[str], narrows: bool, root: str) -> Iterator[PlaceRow]:
-        """Yield the endpoints of other resources that close once these causes are removed, or narrowed."""
-        found = {}
-        for key in keys:
-            for needed, place, closes_narrowed in self._carried.get(key, ()):
-                if needed <= keys and root_of(place.resource) != root and (closes_narrowed or not narrows):
-                    found[place.resource.lower(), place.endpoint] = place
-        yield from (found[key] for key in sorted(found))
+    def _closed(self, keys: frozenset[str], narrows: bool) -> list[PlaceRow]:
+        """Return the endpoints that close once these causes are removed, or narrowed; made once a set of causes."""
+        known = self._closed_by.get((keys, narrows))
+        if known is None:
+            found = {
+                (place.resource.lower(), place.endpoint): place
+                for key in keys
+                for needed, place, closes_narrowed in self._carried.get(key, ())
+                if needed <= keys and (closes_narrowed or not narrows)
+            }
+            known = self._closed_by[keys, narrows] = [found[key] for key in sorted(found)]
+        return known
 
 
 def _foreign(grants: Sequence[Grant], root: str) -> Iterator[Cause]:

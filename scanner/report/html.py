@@ -1,10 +1,8 @@
 """Write the HTML report: one file that opens from disk, loads nothing and runs only its own script."""
 
 import base64
-import gc
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +13,7 @@ from markupsafe import Markup
 
 from scanner.content import content
 from scanner.document.schema import Document
+from scanner.evaluate.cycle_collector import without_cycle_collector
 from scanner.report.cards import rating_word
 from scanner.report.page import cell_label, context
 from scanner.report.text import escaped
@@ -32,24 +31,12 @@ def write_html(document: Document, out: IO[bytes] | Path, language: str = "en") 
 
     Raises OSError where `out` cannot be written. Nothing is written before the whole page is made.
     """
-    with _without_cycle_collector():
+    with without_cycle_collector():
         page = render(document, Words(language)).encode("utf-8", "backslashreplace")
     if isinstance(out, Path):
         out.write_bytes(page)
     else:
         out.write(page)
-
-
-@contextmanager
-def _without_cycle_collector() -> Iterator[None]:
-    """Turn the cycle collector off: rendering makes no cycles, and walking a large document costs a third more."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def render(document: Document, words: Words) -> str:
