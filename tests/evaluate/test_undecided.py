@@ -155,6 +155,7 @@ def containers_refused(**properties: Any) -> Store:
     }
     made.resource({"id": f"{ACCOUNT}/blobServices/default", "properties": service}, "2026-04-01", "get")
     made.read(f"{ACCOUNT}/blobServices/default", 1)
+    made.read(f"{ACCOUNT}/networkSecurityPerimeterConfigurations", 0)
     made.gap(f"{ACCOUNT}/blobServices/default/containers", 403, "AuthorizationFailed", "x/read")
     return made
 
