@@ -1,6 +1,7 @@
 """Azure Firewall: the DNAT rules in force, and the private addresses that they publish.
 
-Source: Microsoft Learn, firewall/rule-processing.
+Sources: Microsoft Learn, firewall/rule-processing. The machine behind sees one of the addresses of the firewall's
+subnet as the source: Microsoft Tech Community, "Azure Firewall NAT Behaviors".
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -
     configurations = objects_at(firewall.body, "properties.ipConfigurations")
     subnets = [key_of(text_at(each, "properties.subnet.id")) for each in configurations]
     subnet = next((fabric.subnets[each] for each in subnets if each in fabric.subnets), None)
-    inside = sources_from_addresses(parsed_addresses(subnet.prefixes)[0]) if subnet is not None else None
+    inside = parsed_addresses(subnet.prefixes if subnet is not None else _hub_prefixes(index, firewall))[0]
     areas = _areas(index, firewall, subnets)
     addresses, unread = _public_addresses(index, firewall)
     for found, missing in _dnat_rules(index, firewall):
@@ -70,7 +71,7 @@ def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -
             if addresses and unread is None and not _overlap(address, addresses):
                 continue
             for front in _front_ends(rule, address, firewall, allowed):
-                published = replace(front, translated_sources=inside or None, missing=missing_parts, dnat=found)
+                published = replace(front, translated_addresses=inside or None, missing=missing_parts, dnat=found)
                 for area, doubt in areas:
                     _translate(published if doubt is None else published.without(doubt), rule, area, balancers)
 
@@ -82,6 +83,13 @@ def _areas(index: Index, firewall: Resource, subnets: list[str]) -> list[tuple[A
         return areas_of_hub(index, key_of(hub))
     subnet = next((each for each in subnets if each), "")
     return areas_of_subnet(index, subnet) if subnet else [(None, None)]
+
+
+def _hub_prefixes(index: Index, firewall: Resource) -> list[str]:
+    """Return the address prefix of the virtual hub of a firewall; [] where it is not known."""
+    hub = index.resources.get(key_of(text_at(firewall.body, "properties.virtualHub.id")))
+    prefix = text_at(hub.body, "properties.addressPrefix") if hub is not None else ""
+    return [prefix] if prefix else []
 
 
 def _overlap(address: str, addresses: set[str]) -> bool:

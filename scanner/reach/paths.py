@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
-from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, Version, parse, union
+from scanner.model.addresses import ALL_IPV4, ALL_IPV6, NO_ADDRESSES, AddressSet, BadAddress, Version, parse, union
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
 from scanner.model.json_paths import get_path, is_absent, text_at
@@ -60,6 +60,9 @@ class PortMapping(NamedTuple):
 
 
 EVERY_PORT: Final = PortMapping("*", 0, LAST_PORT, 0)
+FIREWALL_ADDRESS: Final = Unread(
+    "the address that the firewall shows inside", "a rule allows some of its addresses alone"
+)
 
 
 def chained(outer: PortMapping, inner: PortMapping) -> PortMapping | None:
@@ -110,7 +113,7 @@ class FrontEnd:
     `address`: what callers dial, "" where that is not known; `version`: its IP version.
     `floating`: the packet keeps its destination address, `kept_address`, "" where that is not known.
     `allowed_sources`: the sources that a firewall on the way allows; None: all of them.
-    `translated_sources`: the addresses that such a firewall shows to what is behind it; None: not known.
+    `translated_addresses`: the addresses of which such a firewall shows one to what is behind it; None: not known.
     `only_subnets`: the subnets (keys) that it leads to; None: all of the network.
     `missing`: what was not read, so that the path may not exist; `sku_unread`: the same for the SKU of the address.
     `dnat`: the rule of a firewall that publishes it.
@@ -124,7 +127,7 @@ class FrontEnd:
     floating: bool = False
     kept_address: str = ""
     allowed_sources: SourceSet | None = None
-    translated_sources: SourceSet | None = None
+    translated_addresses: AddressSet | None = None
     only_subnets: frozenset[str] | None = None
     missing: tuple[Unread, ...] = ()
     sku_unread: Unread | None = None
@@ -240,14 +243,17 @@ class NetworkPath:
         front = self.front_end
         if front.allowed_sources is None:
             return opened
-        certain, possible = (
-            each if front.translated_sources is None else each & front.translated_sources
-            for each in (opened.certain, opened.possible)
-        )
+        family = ALL_IPV6 if self.destination.version == 6 else ALL_IPV4
+        shown = family if front.translated_addresses is None else front.translated_addresses & family
+        # A firewall is in no application security group: `addresses` are those that require no tag.
+        possible = bool(opened.possible.addresses & shown)
+        certain = possible and opened.certain.addresses.covers(shown)
+        partly = opened.certain and possible and not certain
         return replace(
             opened,
             certain=front.allowed_sources if certain else NO_SOURCES,
             possible=front.allowed_sources if possible else NO_SOURCES,
+            missing=(*opened.missing, FIREWALL_ADDRESS) if partly else opened.missing,
         )
 
 

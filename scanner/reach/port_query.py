@@ -32,7 +32,7 @@ from scanner.reach.port_ranges import ALL_PORTS, CONNECTIONS, Protocol, cut, lab
 from scanner.reach.security_rules import DestinationFields, SecurityRule
 from scanner.reach.senders import Outbound, outbound, parsed_addresses
 from scanner.reach.source_grants import describe_sources, grants_from_sources
-from scanner.reach.source_sets import SourceSet, SourceTerm
+from scanner.reach.source_sets import SourceSet, SourceTerm, sources_in_no_group
 from scanner.reach.sources import join_with_and
 from scanner.reach.topology import Topology
 
@@ -263,7 +263,8 @@ def _steps(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
         else None
     )
     if front.allowed_sources is not None:
-        senders = front.translated_sources
+        shown = front.translated_addresses
+        senders = sources_in_no_group(shown) if shown is not None else None
     steps = chain.explain(asked.protocol, back, senders)
     hops: list[Hop] = []
     for step in steps:

@@ -44,6 +44,8 @@ class Mutant(NamedTuple):
     file: str
     old: str
     new: str
+    test: str = ""
+    """The file of tests that finds it; "": the oracle."""
 
 
 MUTANTS = (
@@ -127,6 +129,9 @@ MUTANTS = (
     Mutant("a kept address is forgotten", PATHS, "if not front.floating:\n            return self.destination", "if True:\n            return self.destination"),
     Mutant("a gateway load balancer ends the path", BALANCERS, "                hops += (gateway_hop(gateway),)\n", "                continue\n"),
     Mutant("a gateway load balancer lets in by itself", BALANCERS, "            if not id:\n                continue\n            public = public_address(self.index, id)", '            id = id or self.index.of_type("Microsoft.Network/publicIPAddresses")[0][0].id\n            public = public_address(self.index, id)'),
+    Mutant("one address of a firewall is enough", PATHS, "certain = possible and opened.certain.addresses.covers(shown)", "certain = possible and bool(opened.certain.addresses & shown)", "tests/reach/test_topology.py"),
+    Mutant("a firewall is in every application group", PATHS, "possible = bool(opened.possible.addresses & shown)", "possible = any(term.addresses & shown for term in opened.possible.terms)"),
+    Mutant("the addresses of a virtual hub are not read", FIREWALL, "    return [prefix] if prefix else []\n", "    return []\n"),
     Mutant("HA ports are one port", BALANCER_RULES, "    if not first and not back:\n        return EVERY_PORT\n", ""),
 )  # fmt: skip
 
@@ -139,11 +144,20 @@ def survives(mutant: Mutant, folder: Path) -> str:
         raise SystemExit(f"{mutant.name}: its text stands {whole.count(mutant.old)} times in {mutant.file}")
     path.write_text(whole.replace(mutant.old, mutant.new), "utf-8")
     code = f"from tests.reach.oracle import first; print(first({PACKETS}) or '')"
+    tests = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=", mutant.test)
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *(tests if mutant.test else ("-c", code))],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     path.write_text(whole, "utf-8")
+    if mutant.test:
+        failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        return failed[0] if done.returncode and failed else ""
     return done.stdout.strip() or done.stderr.strip().rpartition("\n")[2]
 
 
@@ -156,6 +170,8 @@ def main(names: list[str]) -> int:
         shutil.copytree(
             ROOT / "tests" / "reach", folder / "tests" / "reach", ignore=shutil.ignore_patterns("__pycache__")
         )
+        for name in ("tests/rules", "rules"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         for mutant in chosen:
             said = survives(mutant, folder)
             print(f"{'found   ' if said else 'SURVIVES'}  {mutant.name}: {said[:110]}", flush=True)
