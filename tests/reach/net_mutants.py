@@ -23,6 +23,8 @@ FILTERING, NSG, PATHS, PLACES, PORT_RANGES, RULES, EVALUATION, FIELDS, PARSING, 
         *("rule_fields", "rule_parsing", "source_sets"),
     )
 )
+CLOSING, NARROWING = "scanner/reach/closing.py", "scanner/reach/narrowing.py"
+CLOSES = "tests/reach/test_closing.py"
 BALANCERS, BALANCER_RULES, SCALE_SETS, ADMIN, NETWORKS, FIREWALL, PEERINGS = (
     f"scanner/reach/{name}.py"
     for name in (
@@ -132,6 +134,22 @@ MUTANTS = (
     Mutant("one address of a firewall is enough", PATHS, "certain = possible and opened.certain.addresses.covers(shown)", "certain = possible and bool(opened.certain.addresses & shown)", "tests/reach/test_topology.py"),
     Mutant("a firewall is in every application group", PATHS, "possible = bool(opened.possible.addresses & shown)", "possible = any(term.addresses & shown for term in opened.possible.terms)"),
     Mutant("the addresses of a virtual hub are not read", FIREWALL, "    return [prefix] if prefix else []\n", "    return []\n"),
+    Mutant("of several rules one goes", CLOSING, "            if not candidates:\n                return False\n", "            if not candidates or self._gone:\n                return bool(candidates)\n", CLOSES),
+    Mutant("one place of a range is closed", CLOSING, "for at in self._places(span, is_known)]", "for at in self._places(span, is_known)][:1]", CLOSES),
+    Mutant("a range is not cut where rules start", CLOSING, "for at in (start, end + 1) if first < at <= last)", "for at in (start, end + 1) if at < 0)", CLOSES),
+    Mutant("what no rule closes needs no steps", CLOSING, "steps = () if all(is_closed) else (NO_RULE,)", "steps = ()", CLOSES),
+    Mutant("AlwaysAllow is not changed", CLOSING, "        if self._reaches(delivered):\n            return delivered, always\n", "        if self._reaches(delivered):\n            return NO_SOURCES, always\n", CLOSES),
+    Mutant("broad ranges stay", CLOSING, "any(each.level >= self._limit for", "any(each.level > self._limit for", CLOSES),
+    Mutant("a DNAT rule stays", CLOSING, "    if front.allowed_sources is not None:\n", "    if False:\n", CLOSES),
+    Mutant("the plural field of a rule stays", NARROWING, "if get_path(narrowed, path) is not MISSING:", "if False:", CLOSES),
+    Mutant("the singular field of a rule stays", NARROWING, 'narrowed = changed(each, Edit(rule, "properties.sourceAddressPrefix", RANGE))', "narrowed = each", CLOSES),
+    Mutant("removing a rule narrows it", NARROWING, "            if remove:\n                yield Edit(group, RULES, REMOVE, each)\n                continue\n", "", CLOSES),
+    Mutant("the rules of a cluster are changed", NARROWING, "    if any(group_of(each).lower().startswith(CLUSTER_GROUP)", "    if any(group_of(each).startswith(CLUSTER_GROUP)", CLOSES),
+    Mutant("an AlwaysAllow that goes is narrowed", NARROWING, '"properties.access", "Allow") if remove else', '"properties.access", "Allow") if False else', CLOSES),
+    Mutant("a DNAT rule that goes is narrowed", NARROWING, "REMOVE if remove else narrowed, rule.body)", "narrowed, rule.body)", CLOSES),
+    Mutant("the IP groups of a DNAT rule stay", NARROWING, '        narrowed["sourceIpGroups"] = []\n', "        pass\n", CLOSES),
+    Mutant("the command names the first DNAT rule", NARROWING, "    collection, within = rule.places\n", "    collection, within = 0, 0\n", CLOSES),
+    Mutant("what causes an open port lacks the security rules", NARROWING, "        *map(Cause, closing.rules),\n", "", CLOSES),
     Mutant("HA ports are one port", BALANCER_RULES, "    if not first and not back:\n        return EVERY_PORT\n", ""),
 )  # fmt: skip
 
@@ -139,7 +157,7 @@ MUTANTS = (
 def survives(mutant: Mutant, folder: Path) -> str:
     """What the oracle says of it; "" where it finds nothing."""
     path = folder / mutant.file
-    whole = (ROOT / mutant.file).read_text("utf-8")
+    whole = path.read_text("utf-8")
     if whole.count(mutant.old) != 1:
         raise SystemExit(f"{mutant.name}: its text stands {whole.count(mutant.old)} times in {mutant.file}")
     path.write_text(whole.replace(mutant.old, mutant.new), "utf-8")
