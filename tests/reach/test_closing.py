@@ -9,7 +9,7 @@ from scanner.model.exposure import Reach
 from scanner.model.index import build
 from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Resource
-from scanner.reach.closing import closing_of
+from scanner.reach.closing import NO_RULE, closing_of
 from scanner.reach.filtering import OpenRange
 from scanner.reach.narrowing import IN_CLUSTER, caused, narrowing
 from scanner.reach.networks import destination_of
@@ -106,6 +106,20 @@ def test_a_port_behind_a_firewall_is_closed_at_the_dnat_rule(policy: bool, remov
         assert wanted in remedy.commands[0]
     else:
         assert not remedy.commands
+
+
+def test_every_part_of_a_range_is_closed() -> None:
+    two = group(rule("low", "40000-40100"), rule("high", "40101-40200"))
+    found = made(network(), two, nic(public="pip"), public())
+    (ports,) = open_ports(behind(found), found.fabric, found.index)
+    assert (ports.label, len(ports.narrow.rules), ports.narrow.steps) == ("tcp/40000-40200", 2, ())
+
+
+def test_without_a_rule_that_decides_the_fix_is_a_group() -> None:
+    found = made(network(guarded=False), nic(public="pip"), public(sku="Basic"))
+    for ports in open_ports(behind(found), found.fabric, found.index):
+        assert (ports.narrow.rules, ports.narrow.steps) == ((), (NO_RULE,))
+        assert narrowing(ports, found.index).steps == (NO_RULE,)
 
 
 def test_the_rules_of_a_cluster_are_not_changed() -> None:
