@@ -7,7 +7,7 @@ interface. The filter chain (`scanner.reach.filtering`) decides what passes from
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +16,7 @@ from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
 from scanner.model.json_paths import get_path, is_absent, text_at
 from scanner.model.verdict import Unread
+from scanner.reach.areas import AnyArea
 from scanner.reach.filtering import EntryKind, FilterStep, OpenRange, filter_chain
 from scanner.reach.known_ports import known
 from scanner.reach.networks import Destination, Fabric, key_of
@@ -145,23 +146,69 @@ class FrontEnds:
     by_pool: dict[str, list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
     by_nat_pool: dict[str, list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
     by_configuration: dict[str, list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
-    by_address: dict[tuple[str, str], list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
-    """By virtual network ("": any) and private address ("": not known)."""
+    _published: list[tuple[FrontEnd, AnyArea]] = field(default_factory=list)
+    """The front ends of firewalls and where they lead to, in the order in which they were published."""
+    _at_address: dict[tuple[int, str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    """The places in `_published` by set of networks and private address ("": not known)."""
+    _addresses_of_set: dict[int, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    _sets_of_network: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    def publish(self, front: FrontEnd, address: str, area: AnyArea) -> None:
+        """Add the front end of a firewall that leads to a private address ("": not known) in an area."""
+        number = len(self._published)
+        self._published.append((front, area))
+        for networks in (_ANYWHERE,) if area is None else area.sets:
+            if id(networks) not in self._addresses_of_set:
+                for network in networks:
+                    self._sets_of_network[network].append(id(networks))
+            self._addresses_of_set[id(networks)][address] = None
+            self._at_address[id(networks), address].append(number)
 
     def at(self, network: str, address: str, subnet: str = "") -> list[FrontEnd]:
         """Return the front ends of firewalls that lead, or may lead, to a private address ("": unknown) of a subnet."""
         if address:
-            places = [(where, each) for where in (network, "") for each in (address, "")]
-            found = [front for place in places for front in self.by_address.get(place, ())]
-        else:
-            missing = Unread("the private address", "it is not known, and a DNAT rule names single addresses")
-            found = [
-                front.without(missing)
-                for (where, _), fronts in self.by_address.items()
-                if where in (network, "")
-                for front in fronts
+            numbers = [
+                number
+                for where in (network, "")
+                for each in (address, "")
+                for number in self._numbers(where, (each,)).get(each, ())
             ]
-        return [each for each in found if each.only_subnets is None or subnet in each.only_subnets]
+            return [front for number in numbers for front in self._leading_to(number, network, subnet)]
+        missing = Unread("the private address", "it is not known, and a DNAT rule names single addresses")
+        groups = [numbers for where in {network, ""} for numbers in self._numbers(where).values()]
+        return [
+            front.without(missing)
+            for numbers in sorted(groups)
+            for number in numbers
+            for front in self._leading_to(number, network, subnet)
+        ]
+
+    def _numbers(self, network: str, addresses: tuple[str, ...] | None = None) -> dict[str, list[int]]:
+        """Return places in `_published` by private address (None: all of them) for a network, "" for any network."""
+        found: dict[str, set[int]] = {}
+        for networks in self._sets_of_network.get(network, ()):
+            for address in self._addresses_of_set[networks] if addresses is None else addresses:
+                found.setdefault(address, set()).update(self._at_address.get((networks, address), ()))
+        sure: dict[str, list[int]] = {}
+        for address, numbers in found.items():
+            areas = ((number, self._published[number][1]) for number in sorted(numbers))
+            kept = [number for number, area in areas if area is None or network not in area.excluded]
+            if kept:
+                sure[address] = kept
+        return sure
+
+    def _leading_to(self, number: int, network: str, subnet: str) -> Iterator[FrontEnd]:
+        """Yield a published front end where it leads to a subnet of a network."""
+        front, area = self._published[number]
+        subnets = area.subnets(network) if area is not None else None
+        if subnets is None:
+            yield front
+        elif subnet in subnets:
+            yield replace(front, only_subnets=subnets)
+
+
+_ANYWHERE: Final[dict[str, None]] = {"": None}
+"""The set of networks of a front end that may lead to any network."""
 
 
 def possible_front_end(missing: Unread, kind: str = "path") -> FrontEnd:
