@@ -1,6 +1,7 @@
 """Azure Firewall: the DNAT rules in force, and the private addresses that they publish.
 
-Source: Microsoft Learn, firewall/rule-processing.
+Sources: Microsoft Learn, firewall/rule-processing. The machine behind sees one of the addresses of the firewall's
+subnet as the source: Microsoft Tech Community, "Azure Firewall NAT Behaviors".
 """
 
 from __future__ import annotations
@@ -9,17 +10,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from scanner.model.addresses import Version
+from scanner.model.addresses import AddressSet, Version
 from scanner.model.exposure import Hop
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, objects_at, same, text_at, texts_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, malformed, not_listed
+from scanner.reach.areas import AnyArea
 from scanner.reach.load_balancer_rules import PROTOCOLS
 from scanner.reach.load_balancers import LoadBalancers, front_end_address_unread
 from scanner.reach.networks import Fabric, key_of
 from scanner.reach.paths import DnatRule, FrontEnd, PortMapping, lacks_id, parsed_addresses, port_at
-from scanner.reach.peerings import Area, areas_of_hub, areas_of_subnet, peerings_known, peers_of
+from scanner.reach.peerings import areas_of_hub, areas_of_subnet, peerings_known, peers_of
 from scanner.reach.port_ranges import LAST_PORT, BadPort, ports
 from scanner.reach.public_addresses import public_address, public_addresses
 from scanner.reach.source_grants import describe_sources
@@ -35,12 +37,18 @@ FoundRule = tuple[DnatRule | None, Unread | None]
 
 def firewalls_unread(index: Index, subscription: str, network: str) -> Unread | None:
     """Return why an unseen firewall may lead into a network: one in the network, in a peer or in a virtual hub."""
-    whole = index.missing.get(FIREWALLS.lower())
-    if whole is None:
+    if FIREWALLS.lower() not in index.missing:
         return None
+    known: dict[tuple[str, str], Unread | None] = cached(index, "unread firewalls", lambda _: {})
+    if (subscription, network) not in known:
+        known[subscription, network] = _firewalls_unread(index, subscription, network)
+    return known[subscription, network]
+
+
+def _firewalls_unread(index: Index, subscription: str, network: str) -> Unread | None:
     peers = peers_of(index).get(network, ())
     if not (peerings_known(index, network) and all(map(index.is_visible, peers))):
-        return whole
+        return index.missing[FIREWALLS.lower()]
     gaps = (index.missing_in(FIREWALLS, each) for each in (f"/subscriptions/{subscription}", network, *peers))
     return next((each for each in gaps if each is not None), None)
 
@@ -51,9 +59,10 @@ def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -
     configurations = objects_at(firewall.body, "properties.ipConfigurations")
     subnets = [key_of(text_at(each, "properties.subnet.id")) for each in configurations]
     subnet = next((fabric.subnets[each] for each in subnets if each in fabric.subnets), None)
-    inside = sources_from_addresses(parsed_addresses(subnet.prefixes)[0]) if subnet is not None else None
+    inside = parsed_addresses(subnet.prefixes if subnet is not None else _hub_prefixes(index, firewall))[0]
     areas = _areas(index, firewall, subnets)
     addresses, unread = _public_addresses(index, firewall)
+    known = parsed_addresses(addresses)[0]
     for found, missing in _dnat_rules(index, firewall):
         if found is None:
             if missing is None:
@@ -67,15 +76,15 @@ def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -
         allowed, open_question = _allowed_sources(index, rule)
         missing_parts = tuple(each for each in (open_question, unread) if each is not None)
         for address in texts_at(rule, "destinationAddresses"):
-            if addresses and unread is None and not _overlap(address, addresses):
+            if addresses and unread is None and not (known and (address in addresses or _overlap(address, known))):
                 continue
             for front in _front_ends(rule, address, firewall, allowed):
-                published = replace(front, translated_sources=inside or None, missing=missing_parts, dnat=found)
+                published = replace(front, translated_addresses=inside or None, missing=missing_parts, dnat=found)
                 for area, doubt in areas:
                     _translate(published if doubt is None else published.without(doubt), rule, area, balancers)
 
 
-def _areas(index: Index, firewall: Resource, subnets: list[str]) -> list[tuple[Area, Unread | None]]:
+def _areas(index: Index, firewall: Resource, subnets: list[str]) -> list[tuple[AnyArea, Unread | None]]:
     """Return the networks that a firewall leads to: those connected to its hub, or its network and the peers."""
     hub = text_at(firewall.body, "properties.virtualHub.id")
     if hub:
@@ -84,8 +93,15 @@ def _areas(index: Index, firewall: Resource, subnets: list[str]) -> list[tuple[A
     return areas_of_subnet(index, subnet) if subnet else [(None, None)]
 
 
-def _overlap(address: str, addresses: set[str]) -> bool:
-    return bool(parsed_addresses([address])[0] & parsed_addresses(addresses)[0])
+def _hub_prefixes(index: Index, firewall: Resource) -> list[str]:
+    """Return the address prefix of the virtual hub of a firewall; [] where it is not known."""
+    hub = index.resources.get(key_of(text_at(firewall.body, "properties.virtualHub.id")))
+    prefix = text_at(hub.body, "properties.addressPrefix") if hub is not None else ""
+    return [prefix] if prefix else []
+
+
+def _overlap(address: str, known: AddressSet) -> bool:
+    return bool(parsed_addresses([address])[0] & known)
 
 
 def _public_addresses(index: Index, firewall: Resource) -> tuple[set[str], Unread | None]:
@@ -214,7 +230,7 @@ def _spans(texts: Iterable[str]) -> Iterator[tuple[int, int]]:
             yield 0, LAST_PORT
 
 
-def _translate(front: FrontEnd, rule: Any, area: Area, balancers: LoadBalancers) -> None:
+def _translate(front: FrontEnd, rule: Any, area: AnyArea, balancers: LoadBalancers) -> None:
     """Add what a DNAT rule publishes in an area: a private address, or what is behind an internal load balancer."""
     address = text_at(rule, "translatedAddress")
     if not address:
@@ -232,8 +248,6 @@ def _translate(front: FrontEnd, rule: Any, area: Area, balancers: LoadBalancers)
     _publish(front, address, area, None, balancers)
 
 
-def _publish(front: FrontEnd, address: str, area: Area, doubt: Unread | None, balancers: LoadBalancers) -> None:
+def _publish(front: FrontEnd, address: str, area: AnyArea, doubt: Unread | None, balancers: LoadBalancers) -> None:
     """Add a front end that leads to a private address ("": not known) in an area."""
-    certain = front if doubt is None else front.without(doubt)
-    for network, subnets in ({"": None} if area is None else area).items():
-        balancers.front_ends.by_address[network, address].append(replace(certain, only_subnets=subnets))
+    balancers.front_ends.publish(front if doubt is None else front.without(doubt), address, area)

@@ -17,6 +17,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_listed, not_returned
+from scanner.reach.areas import AnyArea, in_area
 from scanner.reach.filtering import EntryKind
 from scanner.reach.load_balancer_checks import MalformedLoadBalancer, malformed_load_balancer
 from scanner.reach.load_balancer_rules import balanced_ports, is_floating, name_in, translated_ports
@@ -30,7 +31,6 @@ from scanner.reach.paths import (
     parsed_addresses,
     possible_front_end,
 )
-from scanner.reach.peerings import Area, in_area
 from scanner.reach.public_addresses import public_address
 
 LOAD_BALANCERS: Final = "Microsoft.Network/loadBalancers"
@@ -107,11 +107,11 @@ class LoadBalancers:
         """Return the pools and IP configurations that the rules of a front end lead to."""
         return [each for rule in self._rules.get(key, ()) for each in (*rule.pools, *rule.configurations)]
 
-    def internal_front_ends(self, address: str, area: Area) -> list[str]:
+    def internal_front_ends(self, address: str, area: AnyArea) -> list[str]:
         """Return the internal front ends at a private address in an area."""
         return [key for where, key in self._internal.get(address, ()) if in_area(area, network_of(where), where)]
 
-    def possible_internal_front_ends(self, address: str, area: Area) -> list[str]:
+    def possible_internal_front_ends(self, address: str, area: AnyArea) -> list[str]:
         """Return the internal front ends that may be at a private address: theirs, or their network, is not known."""
         found = [
             key for where, key in self._internal.get("", ()) if not where or in_area(area, network_of(where), where)

@@ -207,6 +207,11 @@ class Fabric:
             self._admin[network] = self.security_admin.rules_of(network, region, skips)
         return self._admin[network]
 
+    def outbound_admin_of(self, subnet: Subnet) -> AdminRules | None:
+        """Return the security admin rules that filter what a subnet sends, turned; None without any."""
+        region, skips = self._regions.get(subnet.network, ""), subnet.network in self._intent_networks
+        return None if subnet.exempt else self.security_admin.outbound_rules_of(subnet.network, region, skips)
+
     def admin_of(self, subnet: Subnet | None) -> AdminRules | None:
         """Return the security admin rules that filter packets to a subnet; None without any."""
         return self.admin(subnet.network) if subnet is not None and not subnet.exempt else None

@@ -7,15 +7,16 @@ interface. The filter chain (`scanner.reach.filtering`) decides what passes from
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
-from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, Version, parse, union
+from scanner.model.addresses import ALL_IPV4, ALL_IPV6, NO_ADDRESSES, AddressSet, BadAddress, Version, parse, union
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
 from scanner.model.json_paths import get_path, is_absent, text_at
 from scanner.model.verdict import Unread
+from scanner.reach.areas import AnyArea
 from scanner.reach.filtering import EntryKind, FilterStep, OpenRange, filter_chain
 from scanner.reach.known_ports import known
 from scanner.reach.networks import Destination, Fabric, key_of
@@ -60,6 +61,9 @@ class PortMapping(NamedTuple):
 
 
 EVERY_PORT: Final = PortMapping("*", 0, LAST_PORT, 0)
+FIREWALL_ADDRESS: Final = Unread(
+    "the address that the firewall shows inside", "a rule allows some of its addresses alone"
+)
 
 
 def chained(outer: PortMapping, inner: PortMapping) -> PortMapping | None:
@@ -110,7 +114,7 @@ class FrontEnd:
     `address`: what callers dial, "" where that is not known; `version`: its IP version.
     `floating`: the packet keeps its destination address, `kept_address`, "" where that is not known.
     `allowed_sources`: the sources that a firewall on the way allows; None: all of them.
-    `translated_sources`: the addresses that such a firewall shows to what is behind it; None: not known.
+    `translated_addresses`: the addresses of which such a firewall shows one to what is behind it; None: not known.
     `only_subnets`: the subnets (keys) that it leads to; None: all of the network.
     `missing`: what was not read, so that the path may not exist; `sku_unread`: the same for the SKU of the address.
     `dnat`: the rule of a firewall that publishes it.
@@ -124,7 +128,7 @@ class FrontEnd:
     floating: bool = False
     kept_address: str = ""
     allowed_sources: SourceSet | None = None
-    translated_sources: SourceSet | None = None
+    translated_addresses: AddressSet | None = None
     only_subnets: frozenset[str] | None = None
     missing: tuple[Unread, ...] = ()
     sku_unread: Unread | None = None
@@ -142,23 +146,69 @@ class FrontEnds:
     by_pool: dict[str, list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
     by_nat_pool: dict[str, list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
     by_configuration: dict[str, list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
-    by_address: dict[tuple[str, str], list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
-    """By virtual network ("": any) and private address ("": not known)."""
+    _published: list[tuple[FrontEnd, AnyArea]] = field(default_factory=list)
+    """The front ends of firewalls and where they lead to, in the order in which they were published."""
+    _at_address: dict[tuple[int, str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    """The places in `_published` by set of networks and private address ("": not known)."""
+    _addresses_of_set: dict[int, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    _sets_of_network: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    def publish(self, front: FrontEnd, address: str, area: AnyArea) -> None:
+        """Add the front end of a firewall that leads to a private address ("": not known) in an area."""
+        number = len(self._published)
+        self._published.append((front, area))
+        for networks in (_ANYWHERE,) if area is None else area.sets:
+            if id(networks) not in self._addresses_of_set:
+                for network in networks:
+                    self._sets_of_network[network].append(id(networks))
+            self._addresses_of_set[id(networks)][address] = None
+            self._at_address[id(networks), address].append(number)
 
     def at(self, network: str, address: str, subnet: str = "") -> list[FrontEnd]:
         """Return the front ends of firewalls that lead, or may lead, to a private address ("": unknown) of a subnet."""
         if address:
-            places = [(where, each) for where in (network, "") for each in (address, "")]
-            found = [front for place in places for front in self.by_address.get(place, ())]
-        else:
-            missing = Unread("the private address", "it is not known, and a DNAT rule names single addresses")
-            found = [
-                front.without(missing)
-                for (where, _), fronts in self.by_address.items()
-                if where in (network, "")
-                for front in fronts
+            numbers = [
+                number
+                for where in (network, "")
+                for each in (address, "")
+                for number in self._numbers(where, (each,)).get(each, ())
             ]
-        return [each for each in found if each.only_subnets is None or subnet in each.only_subnets]
+            return [front for number in numbers for front in self._leading_to(number, network, subnet)]
+        missing = Unread("the private address", "it is not known, and a DNAT rule names single addresses")
+        groups = [numbers for where in {network, ""} for numbers in self._numbers(where).values()]
+        return [
+            front.without(missing)
+            for numbers in sorted(groups)
+            for number in numbers
+            for front in self._leading_to(number, network, subnet)
+        ]
+
+    def _numbers(self, network: str, addresses: tuple[str, ...] | None = None) -> dict[str, list[int]]:
+        """Return places in `_published` by private address (None: all of them) for a network, "" for any network."""
+        found: dict[str, set[int]] = {}
+        for networks in self._sets_of_network.get(network, ()):
+            for address in self._addresses_of_set[networks] if addresses is None else addresses:
+                found.setdefault(address, set()).update(self._at_address.get((networks, address), ()))
+        sure: dict[str, list[int]] = {}
+        for address, numbers in found.items():
+            areas = ((number, self._published[number][1]) for number in sorted(numbers))
+            kept = [number for number, area in areas if area is None or network not in area.excluded]
+            if kept:
+                sure[address] = kept
+        return sure
+
+    def _leading_to(self, number: int, network: str, subnet: str) -> Iterator[FrontEnd]:
+        """Yield a published front end where it leads to a subnet of a network."""
+        front, area = self._published[number]
+        subnets = area.subnets(network) if area is not None else None
+        if subnets is None:
+            yield front
+        elif subnet in subnets:
+            yield replace(front, only_subnets=subnets)
+
+
+_ANYWHERE: Final[dict[str, None]] = {"": None}
+"""The set of networks of a front end that may lead to any network."""
 
 
 def possible_front_end(missing: Unread, kind: str = "path") -> FrontEnd:
@@ -240,14 +290,17 @@ class NetworkPath:
         front = self.front_end
         if front.allowed_sources is None:
             return opened
-        certain, possible = (
-            each if front.translated_sources is None else each & front.translated_sources
-            for each in (opened.certain, opened.possible)
-        )
+        family = ALL_IPV6 if self.destination.version == 6 else ALL_IPV4
+        shown = family if front.translated_addresses is None else front.translated_addresses & family
+        # A firewall is in no application security group: `addresses` are those that require no tag.
+        possible = bool(opened.possible.addresses & shown)
+        certain = possible and opened.certain.addresses.covers(shown)
+        partly = opened.certain and possible and not certain
         return replace(
             opened,
             certain=front.allowed_sources if certain else NO_SOURCES,
             possible=front.allowed_sources if possible else NO_SOURCES,
+            missing=(*opened.missing, FIREWALL_ADDRESS) if partly else opened.missing,
         )
 
 

@@ -6,13 +6,14 @@ Source: Microsoft Learn, virtual-network/virtual-network-manage-peering.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from scanner.model.ids import name_of, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at, texts_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, malformed
+from scanner.reach.areas import AnyArea, Area
 from scanner.reach.networks import key_of, network_of
 from scanner.reach.sources import cached
 
@@ -130,66 +131,93 @@ def peerings_known(index: Index, network: str) -> bool:
     return all(text_at(each, "properties.remoteVirtualNetwork.id") or not is_connected(each) for each in peerings)
 
 
-Area: TypeAlias = "dict[str, frozenset[str] | None] | None"
-"""Networks (keys), each with the subnets (keys) of it that count, None for all; None: any network."""
-
-
-def in_area(area: Area, network: str, subnet: str) -> bool:
-    """Return whether a subnet of a network (keys) is in an area."""
-    if area is None:
-        return True
-    subnets = area.get(network, frozenset())
-    return subnets is None or subnet in subnets
-
-
-def areas_of_subnet(index: Index, subnet: str) -> list[tuple[Area, Unread | None]]:
+def areas_of_subnet(index: Index, subnet: str) -> list[tuple[AnyArea, Unread | None]]:
     """Return where a subnet (key) sends to: its network and the peers, each area with why that is not certain."""
     network = network_of(subnet)
     certain: dict[str, frozenset[str] | None] = {network: None}
-    found: list[tuple[Area, Unread | None]] = [(certain, None)]
+    found: list[tuple[AnyArea, Unread | None]] = [(Area((certain,)), None)]
     for peer, link in links_of(index).get(network, {}).items():
         if link.own is None or subnet in link.own:
             if link.doubt is None:
                 certain[peer] = link.other
             else:
-                found.append(({peer: link.other}, link.doubt))
+                found.append((Area(({peer: link.other},)), link.doubt))
     if not peerings_known(index, network):
         found.append((None, malformed(f"the peerings of {name_of(network)}")))
     return found
 
 
-def areas_of_hub(index: Index, hub: str) -> list[tuple[Area, Unread | None]]:
+def areas_of_hub(index: Index, hub: str) -> list[tuple[AnyArea, Unread | None]]:
     """Return where a virtual hub (key) sends to: the networks that are connected to it, and those that may be."""
-    found = index.resources.get(hub)
-    connected, unknown = cached(index, "networks of hubs", _networks_of_hubs)
-    own: dict[str, frozenset[str] | None] = {}
-    others: dict[str, frozenset[str] | None] = dict.fromkeys(unknown)
-    for name, networks in connected.items():
-        owners = hubs_named(index, name)
-        if found is not None and found in owners:
-            own |= dict.fromkeys(networks)
-        elif not owners or any(_same_wan(each, found) for each in owners):
-            others |= dict.fromkeys(networks)
+    found, known = index.resources.get(hub), cached(index, "networks of hubs", HubNetworks)
+    own, others = known.connected_to(hub), known.others(found)
     doubt = Unread(f"the networks of the virtual hub {name_of(hub)}", "whether this one is connected is not known")
-    return [(own, None), (others, doubt)] if others else [(own, None)]
+    return [(own, None)] if others.is_empty() else [(own, None), (others, doubt)]
 
 
-def _networks_of_hubs(index: Index) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the networks (keys) by the managed network of the hub that they are connected to, and those with unread
-    peerings.
+class HubNetworks:
+    """The networks (keys) that are connected to virtual hubs, by hub and by virtual WAN.
+
+    A network names the managed network of its hub, and that one the hub by its name alone: a name may be of several
+    hubs, or of none that was seen. Sets of a WAN are made once, and shared by its hubs.
     """
+
+    def __init__(self, index: Index) -> None:
+        self._named = _networks_of_managed(index)
+        self._names_of_hub: dict[str, list[str]] = {}
+        self._names_of_network: dict[str, list[str]] = {}
+        self._wans_of_name: dict[str, set[str]] = {}
+        self._all: dict[str, None] = {}
+        self._of_wan: dict[str, dict[str, None]] = {"": {}}
+        """By virtual WAN; "": the networks of which the WAN is not known, so that they may be of each."""
+        for name, networks in self._named.items():
+            owners = hubs_named(index, name)
+            for each in owners:
+                self._names_of_hub.setdefault(each.key, []).append(name)
+            wans = {_wan_of(each) for each in owners} or {""}
+            self._wans_of_name[name] = {""} if "" in wans else wans
+            for wan in self._wans_of_name[name]:
+                self._of_wan.setdefault(wan, {}).update(dict.fromkeys(networks))
+            self._all.update(dict.fromkeys(networks))
+            for network in networks:
+                self._names_of_network.setdefault(network, []).append(name)
+        every = index.of_type("Microsoft.Network/virtualNetworks")[0]
+        self._unknown = dict.fromkeys(each.key for each in every if not peerings_known(index, each.key))
+
+    def connected_to(self, hub: str) -> Area:
+        """Return the networks that are connected to a hub (key)."""
+        return Area((dict.fromkeys(each for name in self._names_of_hub.get(hub, ()) for each in self._named[name]),))
+
+    def others(self, hub: Resource | None) -> Area:
+        """Return the networks that may be connected to a hub, or to one of the same virtual WAN, besides its own."""
+        own = self._names_of_hub.get(hub.key, ()) if hub is not None else ()
+        wan = _wan_of(hub) if hub is not None else ""
+        known = {
+            network
+            for name in own
+            for network in self._named[name]
+            if all(other in own or not self._may_be_of(other, wan) for other in self._names_of_network[network])
+        }
+        sets = (self._of_wan.get(wan, {}), self._of_wan[""]) if wan else (self._all,)
+        return Area((*sets, self._unknown), frozenset(known - self._unknown.keys()))
+
+    def _may_be_of(self, name: str, wan: str) -> bool:
+        """Return whether a managed network may be of a hub of that virtual WAN, "" where that is not known."""
+        return not wan or not self._wans_of_name[name].isdisjoint((wan, ""))
+
+
+def _networks_of_managed(index: Index) -> dict[str, list[str]]:
+    """Return the networks (keys) by the managed network of the hub that they are connected to."""
     found: dict[str, list[str]] = {}
     for network, peer in _sides(index):
         if is_hub_network(peer):
             found.setdefault(name_of(peer), []).append(network)
-    every = index.of_type("Microsoft.Network/virtualNetworks")[0]
-    return found, [each.key for each in every if not peerings_known(index, each.key)]
+    return found
 
 
-def _same_wan(one: Resource, two: Resource | None) -> bool:
-    """Return whether two hubs are, or may be, of one virtual WAN."""
-    ids = [key_of(text_at(each.body, "properties.virtualWan.id")) if each is not None else "" for each in (one, two)]
-    return "" in ids or ids[0] == ids[1]
+def _wan_of(hub: Resource) -> str:
+    """Return the virtual WAN (key) of a hub, "" where the record has none."""
+    return key_of(text_at(hub.body, "properties.virtualWan.id"))
 
 
 def is_hub_network(network: str) -> bool:
@@ -223,12 +251,23 @@ _HUB_NAME: Final = 20
 
 def unseen_peers(index: Index, subnets: Iterable[str]) -> tuple[str, ...]:
     """Return a sentence for each peer of these subnets (keys) that may have a firewall that was not seen."""
-    networks = dict.fromkeys(network_of(each) for each in subnets)
-    found: list[str] = []
-    for each in dict.fromkeys(peer for network in networks for peer in peers_of(index).get(network, ())):
+    known: dict[tuple[str, frozenset[str]], dict[str, str]] = cached(index, "unseen peers", lambda _: {})
+    found: dict[str, str] = {}
+    for network in dict.fromkeys(network_of(each) for each in subnets):
+        key = (network, index.partial)
+        if key not in known:
+            known[key] = _unseen_peers(index, network)
+        found |= known[key]
+    return tuple(found.values())
+
+
+def _unseen_peers(index: Index, network: str) -> dict[str, str]:
+    """Return the sentences about the peers of a network, by peer. All are network keys."""
+    found: dict[str, str] = {}
+    for each in peers_of(index).get(network, ()):
         seen = each in index.resources
         if seen and subscription_of(each) in index.partial:
-            found.append(f"part of the subscription of the peered network {name_of(each)} {NOT_SEEN}")
+            found[each] = f"part of the subscription of the peered network {name_of(each)} {NOT_SEEN}"
         elif not seen and not (is_hub_network(each) and hubs_named(index, each)):
-            found.append(f"the peered network {name_of(each)} {NOT_SEEN}")
-    return tuple(found)
+            found[each] = f"the peered network {name_of(each)} {NOT_SEEN}"
+    return found

@@ -32,7 +32,7 @@ from scanner.reach.port_ranges import ALL_PORTS, CONNECTIONS, Protocol, cut, lab
 from scanner.reach.security_rules import DestinationFields, SecurityRule
 from scanner.reach.senders import Outbound, outbound, parsed_addresses
 from scanner.reach.source_grants import describe_sources, grants_from_sources
-from scanner.reach.source_sets import SourceSet, SourceTerm
+from scanner.reach.source_sets import SourceSet, SourceTerm, sources_in_no_group
 from scanner.reach.sources import join_with_and
 from scanner.reach.topology import Topology
 
@@ -263,7 +263,8 @@ def _steps(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
         else None
     )
     if front.allowed_sources is not None:
-        senders = front.translated_sources
+        shown = front.translated_addresses
+        senders = sources_in_no_group(shown) if shown is not None else None
     steps = chain.explain(asked.protocol, back, senders)
     hops: list[Hop] = []
     for step in steps:
@@ -334,18 +335,18 @@ def internal_paths(caller: Caller, found: Topology, nics: Iterable[str]) -> list
             continue
         for each in nic.configurations:
             network = network_of(each.subnet)
-            doubt = _link_doubt(caller, found.index, network, each.subnet)
-            where = "inside the virtual network or its peers" if doubt is None else doubt.why
-            hop = Hop("network", name_of(network), where, allows=True if doubt is None else None)
-            missing = () if doubt is None else (doubt,)
+            unclear = _why_not_linked(caller, found.index, network, each.subnet)
+            where = "inside the virtual network or its peers" if unclear is None else unclear.why
+            hop = Hop("network", name_of(network), where, allows=True if unclear is None else None)
+            missing = () if unclear is None else (unclear,)
             front = FrontEnd(each.address, "inside", EVERY_PORT, each.version, (hop,), missing=missing)
             paths.append(NetworkPath(front, destination_of(nic, each), nic.id))
     return paths
 
 
-def _link_doubt(caller: Caller, index: Index, network: str, subnet: str) -> Unread | None:
+def _why_not_linked(caller: Caller, index: Index, network: str, subnet: str) -> Unread | None:
     """Return why packets of a caller may not get to a subnet of a network; None where they do."""
-    doubt: Unread | None = BEYOND_PEERING
+    why: Unread | None = BEYOND_PEERING
     for own in caller.subnets:
         if network_of(own) == network:
             return None
@@ -355,8 +356,8 @@ def _link_doubt(caller: Caller, index: Index, network: str, subnet: str) -> Unre
         if link.other is None or subnet in link.other:
             if link.doubt is None:
                 return None
-            doubt = link.doubt
-    return doubt
+            why = link.doubt
+    return why
 
 
 def _sent(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) -> Outbound:

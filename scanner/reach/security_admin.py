@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from scanner.model.ids import name_of, segments, subscription_of
-from scanner.model.json_paths import get_path, is_absent, objects_at, same, text_at, texts_at
+from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at, texts_at
 from scanner.model.resource import Resource
 from scanner.reach.nsg import AdminRules, DeployedRule, admin_rules
 
@@ -86,20 +86,31 @@ class SecurityAdmin:
         _READERS[resource.type.lower()](self, resource)
 
     def rules_of(self, network: str, region: str, has_intent_policies: bool) -> AdminRules | None:
-        """Return the rules in force in a network (its key); None without any configuration.
+        """Return the inbound rules in force in a network (its key); None without any configuration.
 
         `has_intent_policies`: the network has a service that rules skip by default.
         """
+        found = self._in_force(network, region, has_intent_policies)
+        return None if found is None else admin_rules(network, found)
+
+    def outbound_rules_of(self, network: str, region: str, has_intent_policies: bool) -> AdminRules | None:
+        """Return the outbound rules in force in a network as inbound ones of what it sends to; None without any."""
+        found = self._in_force(network, region, has_intent_policies)
+        if found is None:
+            return None
+        turned = [each if each.body is None else each._replace(body=_turned(each.body)) for each in found]
+        return admin_rules(network, turned)
+
+    def _in_force(self, network: str, region: str, has_intent_policies: bool) -> list[DeployedRule] | None:
         applied = self.applied.get(network)
         if not applied:
             return None
         ranks = self._ranks(network, applied)
         ordered = sorted(applied, key=lambda each: ranks[each.manager][0])
         services = self._services_of(ordered[0]) if has_intent_policies else "all"
-        found = [
+        return [
             rule for each in ordered for rule in self._deployed(each, network, region, services, ranks[each.manager])
         ]
-        return admin_rules(network, found)
 
     def _deployed(
         self, applied: AppliedConfiguration, network: str, region: str, services: str, place: tuple[int, bool]
@@ -171,14 +182,6 @@ class SecurityAdmin:
         if subscription in [subscription_of(each) for each in texts_at(scopes, "subscriptions")]:
             return None if groups else 2
         return 1 if groups else None
-
-    def may_filter_outbound(self, network: str) -> bool:
-        """Return whether a configuration that is in force in a network (its key) has, or may have, outbound rules."""
-        for each in self.applied.get(network, ()):
-            rules = self._rules.get(each.configuration, {})
-            if not rules or any(not same(text_at(body, "properties.direction"), "Inbound") for body in rules.values()):
-                return True
-        return False
 
     def returned(self, network: str, bodies: Iterable[tuple[str, Any]]) -> AdminRules:
         """Return the rules that Azure itself returned for a network, from (id, body)."""
@@ -252,6 +255,20 @@ def has_intent_policies(subnet: Any) -> bool:
     """Return whether a subnet is delegated to a service whose networks the rules skip by default."""
     names = [text_at(each, "properties.serviceName").lower() for each in objects_at(subnet, "properties.delegations")]
     return any(each in _INTENT_SERVICES for each in names)
+
+
+def _turned(body: Any) -> Any:
+    """Return a rule with source and destination, and its direction, exchanged."""
+    known = member(body, "properties")
+    named = {name.lower(): value for name, value in known.items()} if isinstance(known, dict) else {}
+    directions = {"inbound": "Outbound", "outbound": "Inbound"}
+    direction = text_at(body, "properties.direction")
+    turned = {
+        "direction": directions.get(direction.lower(), direction),
+        "sources": named.get("destinations"),
+        "destinations": named.get("sources"),
+    }
+    return {"name": member(body, "name"), "properties": {**named, **turned}}
 
 
 def _manager(id: str) -> str:

@@ -17,11 +17,11 @@ from scanner.model.json_paths import get_path, member, objects_at, same, text_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.networks import Destination, Fabric, Route, key_of
-from scanner.reach.nsg import security_rules_of
+from scanner.reach.nsg import AdminRules, SecurityRules, security_rules_of
 from scanner.reach.port_ranges import Protocol, place
 from scanner.reach.public_addresses import public_address
 from scanner.reach.rule_evaluation import deciding_rules
-from scanner.reach.security_rules import SourceSide
+from scanner.reach.security_rules import SecurityRule, SourceSide
 from scanner.reach.source_sets import SourceSet, sources_from_addresses
 
 INTERNET_DEFAULT: Final = {
@@ -37,6 +37,7 @@ INTERNET_DEFAULT: Final = {
         "destinationAddressPrefix": "Internet",
     },
 }
+SIDES: Final[dict[bool, SourceSide]] = {True: "inside", False: "outside"}
 _SWAPPED: Final = {"source": "destination", "destination": "source"}
 
 
@@ -53,20 +54,50 @@ def outbound(
 ) -> Outbound:
     """Return whether a sender may send a packet to an address. `inside`: it is one of a virtual network."""
     subnet = fabric.subnets.get(fabric.key(sender.subnet))
-    doubt: Outbound | None = None
-    network = subnet.network if subnet is not None else ""
-    if subnet is not None and not subnet.exempt and fabric.security_admin.may_filter_outbound(network):
-        why = Unread(f"the outbound security admin rules of {name_of(network)}", "they are not evaluated")
-        doubt = Outbound(None, Hop("admin-rules", "security admin rules", why.why, network, None), why)
+    at, side = place(protocol, port), SIDES[inside]
+    inconclusive: Outbound | None = None
+    admin = fabric.outbound_admin_of(subnet) if subnet is not None else None
+    delivered = False
+    if admin is not None and subnet is not None:
+        governed, delivered = _by_admin(admin, subnet.network, sender, target, at, side)
+        if governed.allows is False:
+            return governed
+        inconclusive = governed if governed.allows is None else None
     for kind, key in (("nic-nsg", sender.group), ("subnet-nsg", subnet.group if subnet is not None else "")):
-        if not key:
+        if not key or delivered:
             continue
-        found = _by_group(index, kind, key, sender, target, place(protocol, port), "inside" if inside else "outside")
+        found = _by_group(index, kind, key, sender, target, at, side)
         if found.allows is False:
-            return found
-        doubt = doubt or (found if found.allows is None else None)
+            return found if inconclusive is None else inconclusive
+        inconclusive = inconclusive or (found if found.allows is None else None)
     routed = _by_route(index, fabric, subnet.table if subnet is not None else "", sender, target, inside)
-    return routed if routed.allows is False else doubt or routed
+    return routed if routed.allows is False else inconclusive or routed
+
+
+def _by_admin(
+    admin: AdminRules, network: str, sender: Destination, target: AddressSet, at: int, side: SourceSide
+) -> tuple[Outbound, bool]:
+    """Return what the outbound security admin rules decide, and whether AlwaysAllow bypasses the groups.
+
+    They come before the groups, in both directions (Microsoft Learn, virtual-network-manager/concept-security-admins).
+    """
+    asked = sources_from_addresses(target)
+    version: Version = 6 if target.v6 else 4
+
+    def decide(rules: SecurityRules, wide: bool) -> tuple[list[tuple[SecurityRule, SourceSet]], SourceSet]:
+        return deciding_rules(rules.rules(sender.fields, wide), side, version, at, asked)
+
+    decided, passed = decide(admin.passed, False)
+    refs = ", ".join(rule.ref.text for rule, _ in decided[:3])
+    name = f"security admin rules of {name_of(network)}"
+    if not decide(admin.passed, True)[1]:
+        return Outbound(False, Hop("admin-rules", name, f"outbound: {refs} blocks the packet", network, False)), False
+    delivered = _is_whole(decide(admin.always, False)[1], asked)
+    bypassed_in_part = not delivered and bool(decide(admin.always, True)[1])
+    if _is_whole(passed, asked) and not bypassed_in_part:
+        return Outbound(True), delivered
+    why = Unread(f"the outbound {name}", f"whether {refs or 'one of them'} includes the target is not known")
+    return Outbound(None, Hop("admin-rules", name, why.why, network, None), why), False
 
 
 def _by_group(

@@ -26,6 +26,8 @@ from scanner.reach.service_tags import SERVICE_TAGS, service_tag
 
 TagNames = frozenset[str]
 NO_TAGS: Final[TagNames] = frozenset()
+EVERY_GROUP: Final = "/"
+"""The tag that the members of every application security group (`/id/`) have."""
 
 _SPELLED: Final = {tag.name.lower(): tag.name for tag in SERVICE_TAGS}
 
@@ -42,8 +44,8 @@ def tag_name(text: str) -> str:
 
 
 def _within(tag: str, other: str) -> bool:
-    """Return whether a source with `tag` certainly has `other` too: the same tag, or a region or part of it."""
-    return tag == other or tag.startswith(f"{other}.")
+    """Return whether a source with `tag` certainly has `other` too: the same tag, a region or part of it, a group."""
+    return tag == other or tag.startswith(f"{other}.") or (other == EVERY_GROUP and tag.startswith(EVERY_GROUP))
 
 
 class SourceTerm(msgspec.Struct, frozen=True, gc=False):
@@ -166,6 +168,11 @@ def sources_from_addresses(addresses: AddressSet) -> SourceSet:
     return SourceSet((SourceTerm(addresses),)) if addresses else NO_SOURCES
 
 
+def sources_in_no_group(addresses: AddressSet) -> SourceSet:
+    """Return the sources with these addresses that are in no application security group."""
+    return SourceSet((SourceTerm(addresses, without=frozenset((EVERY_GROUP,))),)) if addresses else NO_SOURCES
+
+
 __all__ = [
     "INSIDE_SOURCES",
     "NO_ADDRESSES",
@@ -176,5 +183,6 @@ __all__ = [
     "SourceTerm",
     "source_set",
     "sources_from_addresses",
+    "sources_in_no_group",
     "tag_name",
 ]

@@ -61,6 +61,8 @@ SCOPES: tuple[dict[str, list[str]], ...] = (
 """From the highest to the lowest."""
 WALLS = ("198.51.100.1", "198.51.100.2")
 """The public addresses of the two firewalls."""
+HUBS = ("10.201.0.0/24", "10.0.1.0/24", "20.1.2.0/24", "172.16.0.0/16", "")
+"""The prefix of the virtual hub, which its firewall shows inside; "": not known."""
 MANAGED = "HV_whub_5d2f7c11-90ab"
 DELEGATED = ("Microsoft.Sql/managedInstances", "microsoft.databricks/workspaces", "Microsoft.Web/serverFarms")
 
@@ -321,11 +323,15 @@ class Maker:
         return [
             hub,
             {"id": f"{ROOT}/publicIPAddresses/wall", "properties": {"ipAddress": WALLS[0]}},
-            {"id": f"{ROOT}/virtualHubs/whub", "properties": {}},
+            {"id": f"{ROOT}/virtualHubs/whub", "properties": self._hub()},
             self._wall("one", {"ipConfigurations": [{"properties": configuration}]}),
             self._wall("two", {"virtualHub": {"id": f"{ROOT}/virtualHubs/whub"}, "hubIPAddresses": of_hub}),
             *(row for name in ("one", "two") for row in self._policy(name)),
         ]
+
+    def _hub(self) -> dict[str, Any]:
+        prefix = random.Random(f"hub {self.dice.random()}").choice(HUBS)
+        return {"addressPrefix": prefix} if prefix else {}
 
     def _peered(self, hub: dict[str, Any], network: dict[str, Any]) -> None:
         """Peer two networks, or do not: whole or by subnets, with and without access, connected or not any more."""

@@ -23,6 +23,8 @@ FILTERING, NSG, PATHS, PLACES, PORT_RANGES, RULES, EVALUATION, FIELDS, PARSING, 
         *("rule_fields", "rule_parsing", "source_sets"),
     )
 )
+CLOSING, NARROWING = "scanner/reach/closing.py", "scanner/reach/narrowing.py"
+CLOSES = "tests/reach/test_closing.py"
 BALANCERS, BALANCER_RULES, SCALE_SETS, ADMIN, NETWORKS, FIREWALL, PEERINGS = (
     f"scanner/reach/{name}.py"
     for name in (
@@ -44,6 +46,8 @@ class Mutant(NamedTuple):
     file: str
     old: str
     new: str
+    test: str = ""
+    """The file of tests that finds it; "": the oracle."""
 
 
 MUTANTS = (
@@ -93,9 +97,9 @@ MUTANTS = (
     Mutant("one side without access closes a peering", PEERINGS, "if len(closed) == 2 and all(closed):", "if any(closed):"),
     Mutant("a subnet peering connects whole networks", PEERINGS, 'if not same(get_path(peering, "properties.peerCompleteVnets"), False):', "if True:"),
     Mutant("the subnet of the sender is not compared", PEERINGS, "if link.own is None or subnet in link.own:", "if True:"),
-    Mutant("the subnet of the target is not compared", PATHS, "if each.only_subnets is None or subnet in each.only_subnets", "if True"),
+    Mutant("the subnet of the target is not compared", PATHS, "elif subnet in subnets:", "else:"),
     Mutant("a peering that is not connected carries traffic", PEERINGS, "if remote and is_connected(each):", "if remote:"),
-    Mutant("the firewall of a hub leads everywhere", PEERINGS, "return [(own, None), (others, doubt)] if others else [(own, None)]", "return [(None, None)]"),
+    Mutant("the firewall of a hub leads everywhere", PEERINGS, "return [(own, None)] if others.is_empty() else [(own, None), (others, doubt)]", "return [(None, None)]"),
     Mutant("a default route to None closes the port", FILTERING, "    levels: list[FilterLevel] = []\n    admin = ", '    gone = subnet is not None and subnet.table and fabric.tables[subnet.table].default == "none"\n    levels: list[FilterLevel] = [FilterLevel("route", "", (), ())] if gone else []\n    admin = '),
     Mutant("VirtualNetwork holds the public address that floating IP keeps", RULES, "return None if target.public and", "return None if False and"),
     Mutant("a failed deployment counts", ADMIN, 'if applied.state not in ("", "succeeded")', 'if applied.state in ("never",)'),
@@ -127,6 +131,25 @@ MUTANTS = (
     Mutant("a kept address is forgotten", PATHS, "if not front.floating:\n            return self.destination", "if True:\n            return self.destination"),
     Mutant("a gateway load balancer ends the path", BALANCERS, "                hops += (gateway_hop(gateway),)\n", "                continue\n"),
     Mutant("a gateway load balancer lets in by itself", BALANCERS, "            if not id:\n                continue\n            public = public_address(self.index, id)", '            id = id or self.index.of_type("Microsoft.Network/publicIPAddresses")[0][0].id\n            public = public_address(self.index, id)'),
+    Mutant("one address of a firewall is enough", PATHS, "certain = possible and opened.certain.addresses.covers(shown)", "certain = possible and bool(opened.certain.addresses & shown)", "tests/reach/test_topology.py"),
+    Mutant("a firewall is in every application group", PATHS, "possible = bool(opened.possible.addresses & shown)", "possible = any(term.addresses & shown for term in opened.possible.terms)"),
+    Mutant("the addresses of a virtual hub are not read", FIREWALL, "    return [prefix] if prefix else []\n", "    return []\n"),
+    Mutant("of several rules one goes", CLOSING, "            if not candidates:\n                return False\n", "            if not candidates or self._gone:\n                return bool(candidates)\n", CLOSES),
+    Mutant("one place of a range is closed", CLOSING, "for at in self._places(span, is_known)]", "for at in self._places(span, is_known)][:1]", CLOSES),
+    Mutant("a range is not cut where rules start", CLOSING, "for at in (start, end + 1) if first < at <= last)", "for at in (start, end + 1) if at < 0)", CLOSES),
+    Mutant("what no rule closes needs no steps", CLOSING, "steps = () if all(is_closed) else (NO_RULE,)", "steps = ()", CLOSES),
+    Mutant("AlwaysAllow is not changed", CLOSING, "        if self._reaches(delivered):\n            return delivered, always\n", "        if self._reaches(delivered):\n            return NO_SOURCES, always\n", CLOSES),
+    Mutant("broad ranges stay", CLOSING, "any(each.level >= self._limit for", "any(each.level > self._limit for", CLOSES),
+    Mutant("a DNAT rule stays", CLOSING, "    if front.allowed_sources is not None:\n", "    if False:\n", CLOSES),
+    Mutant("the plural field of a rule stays", NARROWING, "if get_path(narrowed, path) is not MISSING:", "if False:", CLOSES),
+    Mutant("the singular field of a rule stays", NARROWING, 'narrowed = changed(each, Edit(rule, "properties.sourceAddressPrefix", RANGE))', "narrowed = each", CLOSES),
+    Mutant("removing a rule narrows it", NARROWING, "            if remove:\n                yield Edit(group, RULES, REMOVE, each)\n                continue\n", "", CLOSES),
+    Mutant("the rules of a cluster are changed", NARROWING, "    if any(group_of(each).lower().startswith(CLUSTER_GROUP)", "    if any(group_of(each).startswith(CLUSTER_GROUP)", CLOSES),
+    Mutant("an AlwaysAllow that goes is narrowed", NARROWING, '"properties.access", "Allow") if remove else', '"properties.access", "Allow") if False else', CLOSES),
+    Mutant("a DNAT rule that goes is narrowed", NARROWING, "REMOVE if remove else narrowed, rule.body)", "narrowed, rule.body)", CLOSES),
+    Mutant("the IP groups of a DNAT rule stay", NARROWING, '        narrowed["sourceIpGroups"] = []\n', "        pass\n", CLOSES),
+    Mutant("the command names the first DNAT rule", NARROWING, "    collection, within = rule.places\n", "    collection, within = 0, 0\n", CLOSES),
+    Mutant("what causes an open port lacks the security rules", NARROWING, "        *map(Cause, closing.rules),\n", "", CLOSES),
     Mutant("HA ports are one port", BALANCER_RULES, "    if not first and not back:\n        return EVERY_PORT\n", ""),
 )  # fmt: skip
 
@@ -134,16 +157,25 @@ MUTANTS = (
 def survives(mutant: Mutant, folder: Path) -> str:
     """What the oracle says of it; "" where it finds nothing."""
     path = folder / mutant.file
-    whole = (ROOT / mutant.file).read_text("utf-8")
+    whole = path.read_text("utf-8")
     if whole.count(mutant.old) != 1:
         raise SystemExit(f"{mutant.name}: its text stands {whole.count(mutant.old)} times in {mutant.file}")
     path.write_text(whole.replace(mutant.old, mutant.new), "utf-8")
     code = f"from tests.reach.oracle import first; print(first({PACKETS}) or '')"
+    tests = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=", mutant.test)
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *(tests if mutant.test else ("-c", code))],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     path.write_text(whole, "utf-8")
+    if mutant.test:
+        failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        return failed[0] if done.returncode and failed else ""
     return done.stdout.strip() or done.stderr.strip().rpartition("\n")[2]
 
 
@@ -156,6 +188,8 @@ def main(names: list[str]) -> int:
         shutil.copytree(
             ROOT / "tests" / "reach", folder / "tests" / "reach", ignore=shutil.ignore_patterns("__pycache__")
         )
+        for name in ("tests/rules", "rules"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         for mutant in chosen:
             said = survives(mutant, folder)
             print(f"{'found   ' if said else 'SURVIVES'}  {mutant.name}: {said[:110]}", flush=True)

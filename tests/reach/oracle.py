@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from tests.reach.estates import MANAGED, ROOT, SCOPES, WALLS, Estate, Maker, Packet
+from tests.reach.estates import MANAGED, PREFIXES, ROOT, SCOPES, WALLS, Estate, Maker, Packet
 
 Verdicts = frozenset[bool]
 LET: Verdicts = frozenset({True})
@@ -289,6 +289,17 @@ def any_of(found: set[Verdicts]) -> Verdicts:
     return LET if LET in found else EITHER if EITHER in found else HELD
 
 
+@lru_cache
+def standing_for(prefix: str) -> tuple[str, ...]:
+    """Addresses of a prefix, at least one on each side of each border that a rule draws."""
+    whole = ipaddress.IPv4Network(prefix)
+    found = {int(whole[0]), int(whole[-1])}
+    for text in {each for item in PREFIXES for each in item.split(",") if each[0].isdigit() and ":" not in each}:
+        network = ipaddress.IPv4Network(text)
+        found |= {int(network[0]) - 1, int(network[0]), int(network[-1]), int(network[-1]) + 1}
+    return tuple(str(ipaddress.IPv4Address(each)) for each in sorted(found) if int(whole[0]) <= each <= int(whole[-1]))
+
+
 class Oracle:
     """An estate, looked up in raw bodies."""
 
@@ -471,13 +482,18 @@ class Oracle:
         if not taken or address not in (None, rule["translatedAddress"]):
             return HELD
         connected = self._connected(tidy(subnet["id"]), number)
-        inside = replace(
-            packet, entry="inside", port=int(rule["translatedPort"]), sender="10.200.0.4", tags=(), groups=()
-        )
+        inside = replace(packet, entry="inside", port=int(rule["translatedPort"]), tags=(), groups=())
         found: set[bool] = set()
         for leads in connected:
-            found |= self.ask(inside) if leads else HELD
+            for sender in self._shown(number) if leads else ():
+                found |= self.ask(replace(inside, sender=sender))
+            found |= HELD if not leads else set()
         return frozenset(found | ({False} if address is None else set()))
+
+    def _shown(self, number: int) -> tuple[str, ...]:
+        """The addresses of which a firewall shows one to what is behind it; a few that stand for all."""
+        prefix = part(self.bodies[tidy(f"{ROOT}/virtualHubs/whub")]["properties"], "addressPrefix")
+        return standing_for(prefix or "0.0.0.0/0") if number == 1 else ("10.200.0.4",)
 
     def _connected(self, subnet: str, number: int) -> Verdicts:
         """Whether a firewall's network leads to a subnet."""

@@ -1,20 +1,25 @@
 """What closes an open port, proven on random networks: its changes as overlays close the port, or it says why not."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from scanner.model.exposure import Reach
 from scanner.model.index import build
-from scanner.model.remedy import Edit
+from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Resource
-from scanner.reach.closing import closing_of
+from scanner.reach.closing import NO_RULE, closing_of
 from scanner.reach.filtering import OpenRange
-from scanner.reach.narrowing import narrowing
+from scanner.reach.narrowing import IN_CLUSTER, caused, narrowing
 from scanner.reach.networks import destination_of
-from scanner.reach.open_ports import OpenPorts, open_range_lock
+from scanner.reach.open_ports import OpenPorts, open_ports, open_range_lock
 from scanner.reach.paths import FrontEnd, NetworkPath
 from scanner.reach.source_grants import grants_from_sources
 from scanner.reach.topology import Topology, topology
 from tests.reach.estates import Maker
+from tests.reach.test_topology import NET, Body, dnat, firewall, group, made, network, nic, public, rule, shown
+from tests.reach.test_topology import paths as behind
 from tests.rules.simulate import overlaid_body
 
 FRONT = FrontEnd("", "standard")
@@ -29,26 +34,29 @@ def paths(found: Topology) -> dict[tuple[str, str], NetworkPath]:
     }
 
 
-def wide_places(found: Topology, key: tuple[str, str]) -> list[tuple[OpenRange, tuple[int, int]]]:
-    """The places of a network interface's configuration that broad ranges reach."""
+def open_places(found: Topology, key: tuple[str, str], limit: Reach) -> list[tuple[OpenRange, tuple[int, int]]]:
+    """The places of a network interface's configuration that callers of a reach, or more, get to."""
     opened = paths(found)[key].open_ranges(found.fabric)
-    wide = [
-        each for each in opened if any(g.level >= Reach.wide for g in grants_from_sources(each.certain, found.index))
-    ]
+    wide = [each for each in opened if any(g.level >= limit for g in grants_from_sources(each.certain, found.index))]
     return [(each, span) for each in wide for span in each.spans]
 
 
+@pytest.mark.parametrize(("limit", "remove"), [(Reach.wide, False), (Reach.selected, True)])
 @pytest.mark.parametrize("seed", range(40))
-def test_the_fix_of_an_open_port_closes_it_or_says_why_not(seed: int) -> None:
+def test_the_fix_of_an_open_port_closes_it_or_says_why_not(seed: int, limit: Reach, remove: bool) -> None:
     bodies = Maker(seed).estate().resources
     before = topology(build(map(Resource, bodies)))
     for key, path in paths(before).items():
         for opened in path.open_ranges(before.fabric)[:4]:
             lock = open_range_lock(opened, before.index)
-            closing = closing_of(opened, FRONT, before.index, Reach.wide)
-            ports = OpenPorts("", opened.label, opened.known_port, False, lock, closing)
-            remedy = narrowing(ports, before.index)
-            if all(each.level < Reach.wide for each in lock.grants):
+            closing = closing_of(opened, FRONT, before.index, limit)
+            ports = OpenPorts("", opened.label, opened.known_port, False, lock, closing, closing)
+            remedy = narrowing(ports, before.index, remove=remove)
+            causes = [each.cause for each in caused(ports, before.index).grants if each.level >= limit]
+            assert remedy.steps or set(remedy.closes) <= {
+                one for each in causes if each is not None for one in (each._replace(also=()), *each.also)
+            }
+            if all(each.level < limit for each in lock.grants):
                 assert not remedy.commands
                 continue
             assert remedy.changes or remedy.steps
@@ -56,5 +64,76 @@ def test_the_fix_of_an_open_port_closes_it_or_says_why_not(seed: int) -> None:
                 continue
             edits = [each for each in remedy.changes if isinstance(each, Edit)]
             after = topology(build(Resource(overlaid_body(each, each["id"], edits)) for each in bodies))
-            left = [one for one, span in wide_places(after, key) if span in opened.spans and one.label == opened.label]
+            left = [
+                one
+                for one, span in open_places(after, key, limit)
+                if span in opened.spans and one.label == opened.label
+            ]
             assert left == [], (opened.label, remedy)
+
+
+def of_firewall(*, policy: bool, remove: bool) -> tuple[list[Body], Remedy]:
+    """A network behind a firewall whose second collection has a filler and the DNAT rule; and what changes that."""
+    rules = [dnat(destinationPorts=["99"]), dnat(sourceAddresses=["*"], sourceIpGroups=[f"{NET}/ipGroups/any"])]
+    bodies = [network(), group(rule("ssh", "22")), nic(), public("pip-fw", "192.0.2.9")]
+    bodies.append({"id": f"{NET}/ipGroups/any", "properties": {"ipAddresses": ["0.0.0.0/0"]}})
+    if policy:
+        id = f"{NET}/firewallPolicies/p"
+        kind = {"ruleCollectionType": "FirewallPolicyNatRuleCollection"}
+        collections = [{"name": "empty", "rules": [], **kind}, {"name": "in", "rules": rules, **kind}]
+        bodies += [{"id": id, "properties": {}}, firewall([], firewallPolicy={"id": id})]
+        bodies.append({"id": f"{id}/ruleCollectionGroups/g", "properties": {"ruleCollections": collections}})
+    else:
+        bodies.append(firewall(rules))
+    found = made(*bodies)
+    (ports,) = (each for each in open_ports(behind(found), found.fabric, found.index) if each.label == "tcp/2222")
+    closing = ports.narrow
+    assert closing.dnat
+    assert not closing.rules
+    return bodies, narrowing(replace(ports, close=closing), found.index, remove=remove)
+
+
+@pytest.mark.parametrize("remove", [False, True])
+@pytest.mark.parametrize("policy", [False, True])
+def test_a_port_behind_a_firewall_is_closed_at_the_dnat_rule(policy: bool, remove: bool) -> None:
+    bodies, remedy = of_firewall(policy=policy, remove=remove)
+    edits = [each for each in remedy.changes if isinstance(each, Edit)]
+    after = shown(made(*(overlaid_body(each, each["id"], edits) for each in bodies)))
+    assert after == ({"192.0.2.9 tcp/99": "internet"} if remove else {**after, "192.0.2.9 tcp/2222": "selected"})
+    if policy:
+        path = "properties.ruleCollections[1].rules"
+        wanted = f"--remove {path} 1" if remove else f"{path}[1].sourceAddresses"
+        assert wanted in remedy.commands[0]
+    else:
+        assert not remedy.commands
+
+
+def test_every_part_of_a_range_is_closed() -> None:
+    two = group(rule("low", "40000-40100"), rule("high", "40101-40200"))
+    found = made(network(), two, nic(public="pip"), public())
+    (ports,) = open_ports(behind(found), found.fabric, found.index)
+    assert (ports.label, len(ports.narrow.rules), ports.narrow.steps) == ("tcp/40000-40200", 2, ())
+
+
+def test_without_a_rule_that_decides_the_fix_is_a_group() -> None:
+    found = made(network(guarded=False), nic(public="pip"), public(sku="Basic"))
+    for ports in open_ports(behind(found), found.fabric, found.index):
+        assert (ports.narrow.rules, ports.narrow.steps) == ((), (NO_RULE,))
+        assert narrowing(ports, found.index).steps == (NO_RULE,)
+
+
+def test_the_rules_of_a_cluster_are_not_changed() -> None:
+    bodies = [network(), group(rule("ssh", "22")), nic(public="pip"), public()]
+    found = made(*(overlaid_cluster(each) for each in bodies))
+    nics = list(found.fabric.nics.values())
+    for ports in open_ports(found.paths(nics[0]), found.fabric, found.index):
+        assert ports.narrow.rules
+        remedy = narrowing(ports, found.index)
+        assert remedy.steps == (IN_CLUSTER,)
+        assert not remedy.commands
+
+
+def overlaid_cluster(body: Body) -> Body:
+    """Return a body whose ids are in the resource group of a cluster."""
+    moved: Body = json.loads(json.dumps(body).replace("/resourceGroups/rg/", "/resourceGroups/MC_rg_aks_norwayeast/"))
+    return moved

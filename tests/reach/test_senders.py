@@ -15,6 +15,7 @@ from scanner.reach.callers import Caller, caller_of_resource
 from scanner.reach.port_query import AskedPort, ask_port, internal_paths
 from scanner.reach.query import ask_endpoint
 from scanner.reach.topology import topology
+from tests.reach.bodies import manager_rows
 
 NET = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network"
 Body = dict[str, Any]
@@ -110,6 +111,48 @@ def test_outbound_rules_of_the_sender_count(rules: tuple[Body, ...], expected: s
 
 def test_a_group_that_was_not_read_leaves_the_sender_inconclusive() -> None:
     assert asked(index(network("one", "10.0.0.0/24", "nsg"), A, B))[0] == "not known"
+
+
+def outbound_admin(access: str, target: str = "*", direction: str = "Outbound", **more: Any) -> Body:
+    kinds = {True: "ServiceTag", False: "IPPrefix"}
+    ends = {"sources": more.pop("source", "*"), "destinations": target}
+    properties = {"access": access, "priority": 10, "direction": direction, "protocol": "Tcp"}
+    properties |= {"sourcePortRanges": ["0-65535"], "destinationPortRanges": ["22"], **more}
+    for name, text in ends.items():
+        properties[name] = [{"addressPrefix": text, "addressPrefixType": kinds[text.isalpha()]}]
+    return {"id": f"/x/{access}{target}{direction}{properties['priority']}", "properties": properties}
+
+
+CLOSED = rule("Outbound", "Deny", "*", "*")
+
+
+@pytest.mark.parametrize(
+    ("rules", "groups", "port", "expected"),
+    [
+        ([outbound_admin("Deny")], (), 22, "no"),
+        ([outbound_admin("Deny")], (), 80, "yes"),
+        ([outbound_admin("Deny", "10.0.0.5")], (), 22, "no"),
+        ([outbound_admin("Deny", "10.0.0.6")], (), 22, "yes"),
+        ([outbound_admin("Deny", "VirtualNetwork")], (), 22, "no"),
+        ([outbound_admin("Deny", "Internet")], (), 22, "yes"),
+        ([outbound_admin("Deny", source="10.0.0.4")], (), 22, "no"),
+        ([outbound_admin("Deny", source="10.0.0.5")], (), 22, "yes"),
+        ([outbound_admin("Allow")], (), 22, "yes"),
+        ([outbound_admin("Allow")], (CLOSED,), 22, "no"),
+        ([outbound_admin("AlwaysAllow")], (CLOSED,), 22, "yes"),
+        ([outbound_admin("AlwaysAllow", "10.0.0.6")], (CLOSED,), 22, "no"),
+        ([outbound_admin("Allow"), outbound_admin("Deny", priority=20)], (), 22, "yes"),
+        ([outbound_admin("Perhaps")], (), 22, "not known"),
+        ([outbound_admin("Deny", "10.0.0.5", direction="Perhaps")], (), 22, "not known"),
+        ([], (), 22, "not known"),  # a configuration is in force, and its rules were not read
+    ],
+)
+def test_outbound_admin_rules_come_before_the_groups_of_the_sender(
+    rules: list[Body], groups: tuple[Body, ...], port: int, expected: str
+) -> None:
+    place = network("one", "10.0.0.0/24", "nsg")
+    rows = manager_rows(place["id"], rules)
+    assert asked(index(place, group("nsg", *groups), A, B, *rows), port)[0] == expected
 
 
 @pytest.mark.parametrize(

@@ -313,6 +313,42 @@ def test_the_firewall_of_a_hub_leads_to_connected_networks(hub: str, stem: str |
     assert shown(made(place, group(), nic(), fw, *hubs)) == ({"192.0.2.9 tcp/2222": expected} if expected else {})
 
 
+def _limited(place: dict[str, Any], member: bool = False) -> Body:
+    """A group that denies SSH, but to these sources."""
+    asg = {"sourceApplicationSecurityGroups": [{"id": f"{NET}/applicationSecurityGroups/asg"}]}
+    allow, deny = rule("some", "22"), rule("rest", "22")
+    allow["properties"] |= {"sourceAddressPrefix": "", **(asg if member else place)}
+    deny["properties"] |= {"access": "Deny", "priority": 200}
+    return group(allow, deny)
+
+
+@pytest.mark.parametrize(
+    ("sources", "hub_prefix", "expected"),
+    [
+        (["10.0.99.0/26"], None, "internet"),
+        (["10.0.99.4/32"], None, "unknown"),  # it shows one of the addresses of its subnet
+        (["10.0.98.0/26"], None, ""),
+        ([], None, ""),  # an application security group alone: a firewall is in none
+        (["10.9.0.0/24"], "10.9.0.0/24", "internet"),
+        (["10.9.0.0/25"], "10.9.0.0/24", "unknown"),
+        (["10.8.0.0/24"], "10.9.0.0/24", ""),
+        ([], "10.9.0.0/24", ""),
+        (["10.9.0.0/24"], "", "unknown"),  # the prefix of the hub is not known
+        (["0.0.0.0/0"], "", "internet"),
+    ],
+)
+def test_behind_a_firewall_rules_meet_one_of_its_own_addresses(
+    sources: list[str], hub_prefix: str | None, expected: str
+) -> None:
+    limited = _limited({"sourceAddressPrefixes": sources}, member=not sources)
+    if hub_prefix is None:
+        found = made(network(), limited, nic(), public("pip-fw", "192.0.2.9"), firewall([dnat()]))
+    else:
+        hub = {"id": HUB, "properties": {"virtualWan": {"id": "/a"}, "addressPrefix": hub_prefix}}
+        found = made(network(peer=MANAGED.format("hub")), limited, nic(), of_hub(), hub)
+    assert shown(found) == ({"192.0.2.9 tcp/2222": expected} if expected else {})
+
+
 def linked(one: Body, two: Body, **more: Any) -> None:
     """Give the peering of `one` with `two` more members."""
     for each in one["properties"]["virtualNetworkPeerings"]:

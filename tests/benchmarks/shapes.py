@@ -1,0 +1,171 @@
+"""Networks that grow with a number: hubs, spokes and groups as large estates have them, each place with one machine.
+
+A place has a virtual network, a machine with an interface and a security group, and mostly a firewall that
+publishes it.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Any
+
+from scanner.model.index import INDEX_TYPES
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
+
+SUBSCRIPTION = "00000000-0000-0000-0000-00000000000a"
+TENANT = "99999999-0000-0000-0000-000000000009"
+Body = dict[str, Any]
+Bodies = Iterator[Body]
+
+
+def place(number: int) -> str:
+    return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-{number}/providers/Microsoft.Network"
+
+
+def block(number: int) -> str:
+    """Return the first two numbers of the addresses of a place."""
+    return f"10.{number}" if number < 256 else f"172.{16 + number - 256}"
+
+
+def network_id(number: int) -> str:
+    return f"{place(number)}/virtualNetworks/net-{number}"
+
+
+def network(number: int, peers: list[str], addresses: str, subnets: tuple[str, ...] = ("app",)) -> Body:
+    """Return a virtual network with peerings to these networks."""
+    inner = [
+        {
+            "id": f"{network_id(number)}/subnets/{name}",
+            "name": name,
+            "properties": {"addressPrefix": f"{addresses}.{each}.0/24"},
+        }
+        for each, name in enumerate(subnets)
+    ]
+    peerings = [
+        {"name": f"p{each}", "properties": {"peeringState": "Connected", "remoteVirtualNetwork": {"id": peer}}}
+        for each, peer in enumerate(peers)
+    ]
+    space = {"addressPrefixes": [f"{addresses}.0.0/16"]}
+    properties = {"addressSpace": space, "subnets": inner, "virtualNetworkPeerings": peerings}
+    return {"id": network_id(number), "location": "norwayeast", "properties": properties}
+
+
+def machine(number: int, address: str) -> Bodies:
+    """Yield a machine with its interface and security group. `address`: "" where the interface tells none."""
+    group, nic = (
+        f"{place(number)}/networkSecurityGroups/nsg-{number}",
+        f"{place(number)}/networkInterfaces/nic-{number}",
+    )
+    allow = {
+        "priority": 100,
+        "direction": "Inbound",
+        "access": "Allow",
+        "protocol": "Tcp",
+        "sourceAddressPrefix": "*",
+        "sourcePortRange": "*",
+        "destinationAddressPrefix": "*",
+        "destinationPortRange": "22",
+    }
+    yield {
+        "id": group,
+        "location": "norwayeast",
+        "properties": {"securityRules": [{"name": "ssh", "properties": allow}]},
+    }
+    where = {"subnet": {"id": f"{network_id(number)}/subnets/app"}}
+    inner = {**where, "privateIPAddress": address} if address else where
+    properties = {"ipConfigurations": [{"name": "ip", "properties": inner}], "networkSecurityGroup": {"id": group}}
+    yield {"id": nic, "location": "norwayeast", "properties": properties}
+    yield {
+        "id": f"{place(number)}/virtualMachines/vm-{number}".replace("Microsoft.Network", "Microsoft.Compute"),
+        "location": "norwayeast",
+        "properties": {"networkProfile": {"networkInterfaces": [{"id": nic}]}},
+    }
+
+
+def dnat(number: int, to: str) -> Body:
+    """Return a DNAT rule that publishes a private address at a port of its own."""
+    return {
+        "name": f"to-{number}",
+        "destinationAddresses": [public(number)],
+        "destinationPorts": ["22"],
+        "protocols": ["TCP"],
+        "sourceAddresses": ["*"],
+        "translatedAddress": to,
+        "translatedPort": "22",
+    }
+
+
+def public(number: int) -> str:
+    return f"20.1.{number // 250}.{number % 250 + 1}"
+
+
+def firewall(number: int, rules: list[Body], more: Body) -> Body:
+    collections = [{"name": "dnat", "properties": {"rules": rules}}]
+    properties = {"natRuleCollections": collections, **more}
+    return {"id": f"{place(number)}/azureFirewalls/fw-{number}", "location": "norwayeast", "properties": properties}
+
+
+def hubs(count: int, wan: bool, distinct: bool, told: bool = True) -> Bodies:
+    """Yield virtual hubs with a firewall and a connected network each. `wan`: all of one, else the record has none.
+
+    `distinct`: no two places have the same addresses. `told`: the interfaces have an address in the record.
+    """
+    for number in range(count):
+        hub, addresses = f"{place(number)}/virtualHubs/hub-{number}", block(number) if distinct else "10.0"
+        joined = {"virtualWan": {"id": f"{place(0)}/virtualWans/wan"}} if wan else {}
+        yield {"id": hub, "location": "norwayeast", "properties": {"addressPrefix": "192.168.0.0/24", **joined}}
+        managed = f"/subscriptions/{TENANT}/resourceGroups/rg-{number}/providers/Microsoft.Network/virtualNetworks"
+        yield network(number, [f"{managed}/HV_hub-{number}_0a1b"], addresses)
+        yield from machine(number, f"{addresses}.0.4" if told else "")
+        own = {"publicIPs": {"addresses": [{"address": public(number)}]}, "privateIPAddress": "192.168.0.4"}
+        rules = [dnat(number, f"{addresses}.0.4")]
+        yield firewall(number, rules, {"virtualHub": {"id": hub}, "hubIPAddresses": own})
+
+
+def spokes(count: int) -> Bodies:
+    """Yield a hub network whose firewall publishes a machine in each of its spokes."""
+    middle = count
+    subnet = f"{network_id(middle)}/subnets/AzureFirewallSubnet"
+    yield network(middle, [network_id(each) for each in range(count)], "192.168", ("AzureFirewallSubnet",))
+    addresses = [f"{place(each)}/publicIPAddresses/ip-{each}" for each in range(count)]
+    for number in range(count):
+        yield {"id": addresses[number], "location": "norwayeast", "properties": {"ipAddress": public(number)}}
+        yield network(number, [network_id(middle)], block(number))
+        yield from machine(number, f"{block(number)}.0.4")
+    ends = [{"properties": {"publicIPAddress": {"id": each}, "subnet": {"id": subnet}}} for each in addresses]
+    yield firewall(middle, [dnat(each, f"{block(each)}.0.4") for each in range(count)], {"ipConfigurations": ends})
+
+
+def grouped(count: int) -> Bodies:
+    """Yield networks that a network manager governs as one group."""
+    manager = f"{place(0)}/networkManagers/manager"
+    configuration = f"{manager}/securityAdminConfigurations/admin"
+    for number in range(count):
+        yield network(number, [network_id((number + 1) % count)], block(number))
+        yield from machine(number, f"{block(number)}.0.4")
+        yield {
+            "id": f"{network_id(number)}/providers/Microsoft.Network/effectiveSecurityAdminRules/default",
+            "properties": {"effectiveSecurityAdminConfigurations": [{"id": configuration}]},
+        }
+
+
+SHAPES: dict[str, Callable[[int], Bodies]] = {
+    "hubs of one WAN": lambda count: hubs(count, wan=True, distinct=True),
+    "hubs without a WAN": lambda count: hubs(count, wan=False, distinct=True),
+    "hubs of one WAN, same addresses": lambda count: hubs(count, wan=True, distinct=False),
+    "hubs without a WAN, same addresses": lambda count: hubs(count, wan=False, distinct=False),
+    "interfaces without an address": lambda count: hubs(count, wan=False, distinct=True, told=False),
+    "spokes": spokes,
+    "connected group": grouped,
+}
+
+
+def store_of(bodies: Bodies) -> Store:
+    """Return a store of these bodies, with complete lists of every type of the index."""
+    store = Store(Header(taken="2026-11-25T00:00:00Z"))
+    store.scope(SUBSCRIPTION, "growth", TENANT, "full")
+    for type in chain(INDEX_TYPES, ("Microsoft.Compute/virtualMachines",)):
+        store.read(f"/subscriptions/{SUBSCRIPTION}/providers/{type}", 0)
+    for body in bodies:
+        store.resource(body, "pinned", "get")
+    return store
