@@ -347,7 +347,11 @@ PROFILE = "accepts the user name and password of the publish profile"
 
 
 def scm(site: Resource, index: Index) -> Exposure:
-    """Return the exposure of the deployment site: console, files and environment of the app. A stopped app still serves it."""
+    """Return the exposure of the deployment site: console, files and environment of the app. A stopped app still serves it.
+
+    Flex Consumption deploys through it (api/publish). azure-functions/functions-deployment-technologies says that the
+    Consumption plan on Linux has no such site, and that zip deployment, which calls it, works there: rated on both.
+    """
     what = "The deployment site (SCM)"
     if container_environment(site):
         why = "function apps on Container Apps are deployed as images, without a deployment site"

@@ -48,9 +48,11 @@ def find(index: Index, id: str, type: str) -> Resource:
 
 
 def by_perimeter(resource: Resource) -> bool:
-    """Return whether a perimeter may control access to a resource: publicNetworkAccess is neither Enabled nor Disabled."""
-    value = resource.get("properties.publicNetworkAccess")
-    return not same(value, "Enabled") and not same(value, "Disabled")
+    """Return whether the rules of a perimeter alone may allow callers: publicNetworkAccess is not Enabled.
+
+    In Learning mode they do so behind Disabled too: private-link/network-security-perimeter-transition.
+    """
+    return not same(resource.get("properties.publicNetworkAccess"), "Enabled")
 
 
 def secured_by_perimeter(resource: Resource) -> bool:

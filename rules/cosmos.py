@@ -13,7 +13,7 @@ from scanner.model.verdict import NotApplicable, Unread, Verdict, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
 from scanner.reach.sources import as_possible
 
-from .common import host, local_auth, secured_by_perimeter, unless_running
+from .common import by_perimeter, host, local_auth, unless_running
 
 ACCOUNT = ResourceType("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15")
 CLUSTER = ResourceType("Microsoft.DocumentDB/mongoClusters", api="2026-06-01")
@@ -22,9 +22,7 @@ FILTER = "properties.isVirtualNetworkFilterEnabled"
 
 
 # No stable version has this read: azure-sdk-for-go armcosmos, generated from 2024-12-01-preview.
-PERIMETERS = ACCOUNT.child(
-    "networkSecurityPerimeterConfigurations", api="2024-12-01-preview", when=secured_by_perimeter
-)
+PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", api="2024-12-01-preview", when=by_perimeter)
 CLUSTER_RULES = CLUSTER.child(
     "firewallRules", when=lambda cluster: not same(cluster.get(PUBLIC_NETWORK_ACCESS), "Disabled")
 )

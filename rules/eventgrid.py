@@ -14,6 +14,7 @@ from .common import by_perimeter, host, local_auth, perhaps_off
 
 API = "2025-02-15"
 TOPIC = ResourceType("Microsoft.EventGrid/topics", "Microsoft.EventGrid/domains", api=API)
+# Namespaces need no rule on TLS: azure-mgmt-eventgrid Namespace.minimum_tls_version_allowed, "Only TLS version 1.2 is supported".
 NAMESPACE = ResourceType("Microsoft.EventGrid/namespaces", api=API)
 
 # No stable version has this read: azure-mgmt-eventgrid 10.5.0b2. Namespaces have none (PerimeterResourceType).

@@ -23,7 +23,7 @@ from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subne
 from scanner.reach.open_ports import subnet_port_lock
 from scanner.reach.perimeters import perimeters
 
-from .common import child_evidence, secured_by_perimeter, unless_running
+from .common import by_perimeter, child_evidence, secured_by_perimeter, unless_running
 
 API = "2025-01-01"
 SERVER = ResourceType("Microsoft.Sql/servers", api=API)
@@ -50,7 +50,7 @@ def admins_not_inline(top: Resource) -> bool:
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
 IPV6_FIREWALL = SERVER.child("ipv6FirewallRules", when=rules_count)
 SUBNETS = SERVER.child("virtualNetworkRules", when=rules_count)
-PERIMETERS = SERVER.child("networkSecurityPerimeterConfigurations", when=secured_by_perimeter)
+PERIMETERS = SERVER.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 SERVER_ONLY = SERVER.child("azureADOnlyAuthentications", when=entra_only_not_inline)
 SERVER_ADMINS = SERVER.child("administrators", when=admins_not_inline)
 AUDITING = SERVER.child("auditingSettings/default", one=True)
@@ -122,7 +122,7 @@ def without_rules(server: Resource, index: Index) -> bool:
     value = server.get(PUBLIC_NETWORK_ACCESS)
     on = is_absent(value) or same(value, "Enabled")
     around = perimeters(server, index, PERIMETERS)
-    enforced = any(each.enforced for each in around.found)
+    enforced = any(each.decides for each in around.found)
     return on and not enforced and not any(len(each) for each in lists(server))
 
 
@@ -222,7 +222,7 @@ def public_endpoint_without_rules(server: Resource, index: Index) -> Verdict:
     if secured_by_perimeter(server):
         return NotApplicable("a network security perimeter controls access, not the server's rules")
     around = perimeters(server, index, PERIMETERS)
-    if any(each.enforced for each in around.found):
+    if any(each.decides for each in around.found):
         return NotApplicable("an enforced network security perimeter controls access, not the server's rules")
     found = lists(server)
     if any(len(each) for each in found):

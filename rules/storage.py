@@ -37,7 +37,7 @@ from scanner.model.verdict import (
 )
 from scanner.reach.firewall import RuleList, bypass_values, firewall
 
-from .common import child_evidence, host, network_acls, secured_by_perimeter
+from .common import by_perimeter, child_evidence, host, network_acls
 
 ACCOUNT = ResourceType("Microsoft.Storage/storageAccounts", api="2026-04-01")
 
@@ -109,7 +109,7 @@ CONTAINERS = ACCOUNT.child(
 FILE_SERVICE = ACCOUNT.child("fileServices/default", one=True, when=has_files, off=("FeatureNotSupportedForAccount",))
 SHARES = ACCOUNT.child("fileServices/default/shares", when=premium_files, off=("FeatureNotSupportedForAccount",))
 USERS = ACCOUNT.child("localUsers", when=sftp_may_have_users)
-PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=secured_by_perimeter)
+PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 
 COMMON_ACL = network_acls(
     "Storage firewall",

@@ -64,7 +64,7 @@ def firewall(resource: Resource, index: Index, row: Firewall, rules: Lock | None
 
 def _closing(reading: FirewallReading, switch: PublicSwitch, around: Perimeters) -> tuple[Evidence, ...]:
     """Return the evidence that closes a resource without any grant."""
-    enforced = tuple(perimeter.evidence for perimeter in around.found if perimeter.enforced)
+    enforced = tuple(perimeter.evidence for perimeter in around.found if perimeter.decides)
     facts = enforced or (*switch.seen, *reading.facts)
     blind = switch.state != "enabled" and not around.found and not around.complete and reading.index.live
     return (*facts, Evidence("perimeters outside the scanned scope", NOT_READ)) if blind else facts
@@ -133,7 +133,7 @@ def _why_rules_not_used(reading: FirewallReading) -> str:
     sku, lacking, _ = row.sku_without_network_rules
     if sku and any(same(resource.get(sku), each) for each in lacking):
         return "this tier does not support virtual network rules"
-    if any(each.enforced for each in perimeters(resource, reading.index, row.configurations).found):
+    if any(each.decides for each in perimeters(resource, reading.index, row.configurations).found):
         return "its network security perimeter replaces them"
     return ""
 
@@ -193,18 +193,28 @@ def _with_perimeters(reading: FirewallReading, switch: PublicSwitch, own: Lock, 
     admitted = Lock()
     for perimeter in around.found:
         admitted |= perimeter.allowed
-    if any(perimeter.enforced for perimeter in around.found):
+    if any(perimeter.decides for perimeter in around.found):
         return Lock(admitted.grants, admitted.possible_grants)
+    not_applied = next((each.not_applied for each in around.found if each.enforced and each.not_applied), None)
+    if not_applied is not None:
+        own = as_possible(own, not_applied)
     public = Lock(own.grants + admitted.grants, own.possible_grants + admitted.possible_grants, own.hops, own.admits)
-    missing = around.missing
-    # Without the resource's own configurations (a type that has no such read, or one that failed), a perimeter outside
-    # the scanned scope may decide.
-    unseen = switch.state == "secured" and not around.found and not around.complete and reading.index.live
-    if missing is None and unseen:
-        missing = around.read_error or Unread(
-            CONFIGURATIONS, "a perimeter outside the scanned scope is not visible to this scan"
-        )
+    missing = _unseen(reading, switch, around)
     return public if missing is None else public | Lock(possible_grants=(PossibleGrant(Reach.internet, missing),))
+
+
+def _unseen(reading: FirewallReading, switch: PublicSwitch, around: Perimeters) -> Unread | None:
+    """Return why a perimeter that was not read may allow callers.
+
+    One outside the scanned scope may: behind SecuredByPerimeter always, unless the resource's own configurations were
+    read; behind Disabled where that read was refused. Without such a read, behind Disabled it is evidence (`_closing`).
+    """
+    refused = around.read_error if around.read_error is not None and around.read_error.gap else None
+    outside = switch.state == "secured" or (switch.state == "disabled" and refused is not None)
+    if not outside or around.found or around.complete or not reading.index.live:
+        return around.missing
+    why = "a perimeter outside the scanned scope is not visible to this scan"
+    return refused or around.missing or around.read_error or Unread(CONFIGURATIONS, why)
 
 
 def _switch_hop(row: Firewall, switch: PublicSwitch, around: Perimeters, public: Lock) -> tuple[Hop, ...]:
@@ -225,7 +235,7 @@ def _perimeter_hops(around: Perimeters) -> tuple[Hop, ...]:
             perimeter.name,
             f"{perimeter.mode or 'unknown mode'}, {perimeter.count} access rules",
             perimeter.id,
-            allows(perimeter.allowed, otherwise=not perimeter.enforced),
+            allows(perimeter.allowed, otherwise=not perimeter.decides),
         )
         for perimeter in around.found
     ]

@@ -28,6 +28,8 @@ CONFIGURATIONS = "networkSecurityPerimeterConfigurations"
 
 REMOVE_RULE = "In the network security perimeter, remove the address range from the profile's inbound access rule."
 MODE = "properties.accessMode"
+HARMLESS_ISSUES = ("MissingPerimeterConfiguration", "MissingIdentityConfiguration")
+"""Issues of a configuration that the resource applies: callers that lack a rule, and a missing managed identity."""
 _KNOWN = frozenset(
     (
         "addressprefixes",
@@ -52,6 +54,8 @@ class Perimeter:
     evidence: Evidence
     association: Cause
     """The association, which the mode Enforced fixes."""
+    not_applied: Unread | None = None
+    """Why the resource may not apply the perimeter yet."""
 
     @property
     def name(self) -> str:
@@ -60,6 +64,11 @@ class Perimeter:
     @property
     def enforced(self) -> bool:
         return self.mode.lower() == "enforced"
+
+    @property
+    def decides(self) -> bool:
+        """Whether the resource's own rules are proven to allow no one."""
+        return self.enforced and self.not_applied is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +98,26 @@ def perimeters(resource: Resource, index: Index, configurations: Read | None = N
         if resource.key + configurations.key in resource.bundle.reads:
             was_read = gap is None
             if children.items:
-                own = tuple(_configured(resource, index, each) for each in children.items)
+                own = tuple(_either(resource, index, each) for each in children.items)
                 return Perimeters(own, gap, complete=True)
     associations, missing = _associations(index)
     found = tuple(_associated(resource, index, each) for each in associations.get(resource.key, ()))
     if found:
         return Perimeters(found, None)
     return Perimeters((), missing if index.live and not was_read else None, complete=was_read, read_error=gap)
+
+
+def _either(resource: Resource, index: Index, body: Resource) -> Perimeter:
+    """Return what a configuration states, by the perimeter's own access rules where they are in scope.
+
+    A rule is one cause there, for every resource of its profile.
+    """
+    configured = _configured(resource, index, body)
+    perimeter = f"{_key(configured.id)}/resourceassociations/"
+    for each in _associations(index)[0].get(resource.key, ()):
+        if each.key.startswith(perimeter) and _profile(index, _text(each.get("properties.profile.id")))[1] is None:
+            return replace(_associated(resource, index, each), not_applied=configured.not_applied)
+    return configured
 
 
 def _configured(resource: Resource, index: Index, body: Resource) -> Perimeter:
@@ -114,7 +136,7 @@ def _configured(resource: Resource, index: Index, body: Resource) -> Perimeter:
     name = _text(body.get("properties.resourceAssociation.name")) or resource.name
     effect = (Edit(body.id, "properties.resourceAssociation.accessMode", "Enforced"),)
     association = Cause(f"{_text(where)}/resourceAssociations/{name}", MODE, value="Enforced", effect=effect)
-    return Perimeter(_text(where), _text(mode), lock, count, seen, association)
+    return Perimeter(_text(where), _text(mode), lock, count, seen, association, _issue(body, path))
 
 
 def _associated(resource: Resource, index: Index, association: Resource) -> Perimeter:
@@ -127,7 +149,30 @@ def _associated(resource: Resource, index: Index, association: Resource) -> Peri
     if missing is not None:
         lock |= _unread(missing, seen)
     cause = Cause(association.id, MODE, value="Enforced")
-    return Perimeter(association.id.rsplit("/resourceAssociations/", 1)[0], _text(mode), lock, len(rules), seen, cause)
+    where = association.id.rsplit("/resourceAssociations/", 1)[0]
+    failed = _not_applied(association, f"{association.id} properties")
+    return Perimeter(where, _text(mode), lock, len(rules), seen, cause, failed)
+
+
+def _not_applied(body: Resource, path: str) -> Unread | None:
+    """Return why the resource may not apply what a configuration or an association states; None where it does.
+
+    `path`: of the body's properties. Source: azure-mgmt-storage NetworkSecurityPerimeterConfiguration and IssueType,
+    azure-mgmt-network NspAssociation.
+    """
+    state = _text(body.get("properties.provisioningState"))
+    if state and not same(state, "Succeeded"):
+        return Unread(f"{path}.provisioningState", f"the resource may not apply the perimeter: {state}")
+    return None
+
+
+def _issue(configuration: Resource, path: str) -> Unread | None:
+    """Return why a configuration may not be applied; None where it is."""
+    for each in _list(configuration.body, "properties.provisioningIssues"):
+        kind = get_path(each, "properties.issueType")
+        if not any(same(kind, known) for known in HARMLESS_ISSUES):
+            return Unread(f"{path}.provisioningIssues", f"the resource may not apply the perimeter: {kind}")
+    return _not_applied(configuration, path)
 
 
 def _copied(configuration: Resource, rule: Any) -> Cause:

@@ -1,8 +1,8 @@
-"""How fast snapshots are judged: 10,000 storage accounts, the examples of all types, and the recorded mix.
+"""How fast snapshots are evaluated: 10,000 storage accounts, the examples of all types, and the recorded mix.
 
     python -m tests.benchmarks.evaluate [COUNT]
 
-Prints JSON: resources, wall and CPU seconds (decoding, judging and writing), resources a second, KB a resource.
+Prints JSON: resources, wall and CPU seconds (decoding, evaluating and writing), resources a second, KB a resource.
 """
 
 import json
@@ -56,7 +56,7 @@ def _copy(store: Store, bundle: Bundle, name: str) -> None:
 
 
 def measure(snapshot: Snapshot) -> dict[str, Any]:
-    """Judge and write once."""
+    """Evaluate and write once."""
     found = loader.load(packages=False)
     wall, cpu = time.perf_counter(), time.process_time()
     evaluation = Evaluation(snapshot, found)

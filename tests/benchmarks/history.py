@@ -1,6 +1,6 @@
-"""A hundred nights of 10,000 findings: python -m tests.benchmarks.history sqlite|postgresql [FINDINGS [NIGHTS]].
+"""A hundred scans of 10,000 findings: python -m tests.benchmarks.history sqlite|postgresql [FINDINGS [NIGHTS]].
 
-Of what stands open 1 % changes each night: a third gets worse or better, a third is fixed, a third is new or reopened.
+Of the open findings 1 % change each scan: a third is raised or lowered, a third is fixed, a third is new or reopened.
 The estate has 20 subscriptions and 300 words (rules and types). Prints figures as JSON.
 """
 
@@ -66,7 +66,7 @@ def item(place: int) -> Item:
 
 
 class Estate:
-    """What stands open: `size` items, of which 1 % changes each night."""
+    """Return the open findings: `size` items, of which 1 % change each scan."""
 
     def __init__(self, size: int) -> None:
         self.chance = random.Random(4)

@@ -1,4 +1,4 @@
-"""The network index: interfaces with both groups, judged with evidence.
+"""The network index: interfaces with both groups, evaluated with evidence.
 
 No two groups are alike. Half of the rules are an organisation's own standard ones (500 of them, at any priority), the
 other half stand in one group only. Four subnets share a group, the interfaces of a subnet one of two.
@@ -8,7 +8,7 @@ other half stand in one group only. Four subnets share a group, the interfaces o
 Up to 20,000 interfaces, the bodies are also evaluated as a snapshot, with all rules.
 
 Prints JSON: memory over the start (MB: the index, and the peak of all), CPU seconds of decoding, of parsing and of
-judging every interface, and what came of it.
+evaluating every interface, and what came of it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A scan of the sample estate tenfold, at 60 ms a call, against a sandbox in a process of its own.
 
 python -m tests.benchmarks.scan serve TIMES LATENCY THROTTLE   prints the environment as JSON, serves until it is killed
-python -m tests.benchmarks.scan read LIMITER                   collects, judges, writes JSON and HTML; prints figures
+python -m tests.benchmarks.scan read LIMITER                   collects, evaluates, writes JSON and HTML; prints figures
 python -m tests.benchmarks.scan bare FILE                      the same requests by a bare concurrent reader
 """
 

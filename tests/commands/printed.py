@@ -1,4 +1,4 @@
-"""Every `az` command that the project prints, for `make commands` to have judged by the real Azure CLI.
+"""Every `az` command that the project prints, for `make commands` to run through the real Azure CLI.
 
 `python -m scanner.commands [FINDINGS.json]...` runs from the root of a working copy and writes JSON lines
 `{"where", "command"}`: each rule's fix and first step with a sample's words filled in, what the report offers to grant,

@@ -1,4 +1,4 @@
-"""Which `az` commands are found for the Azure CLI to judge; the judging itself is `make commands`."""
+"""Which `az` commands are found for the Azure CLI to check; `make commands` checks them."""
 
 import json
 from pathlib import Path

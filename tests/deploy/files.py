@@ -1,4 +1,4 @@
-"""What the tests of deploy/ share: where its files are, and programs that judge them."""
+"""What the tests of deploy/ share: where its files are, and programs that check them."""
 
 import os
 import shutil

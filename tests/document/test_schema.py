@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from docs.build import schema
-from tests.estate.test_truth import Scanned
+from tests.estate.test_expected import Scanned
 from tests.history.changing_estate import scheduled_run
 from tests.history.test_changing_estate import EXPORT, PRIVATE, estate
 

@@ -1,4 +1,4 @@
-"""A findings document of the sample estate held against its truth: what is missing, what is too much, what differs."""
+"""Compare a findings document of the sample estate with the expected results: missing, too much, different."""
 
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -8,14 +8,14 @@ from typing import Any
 from scanner.reach.front_ends import PUBLISHER_PREFIXES
 from scanner.sandbox.estate import Estate
 
-TRUTH = Path(__file__).parent / "truth"
+EXPECTED = Path(__file__).parent / "expected"
 Key = tuple[str, str]
 
 
-def truth(names: Iterable[str] | None = None) -> dict[str, list[dict[str, Any]]]:
-    """The entries of the truth files (all, or those of these services), by their kind."""
+def expected_results(names: Iterable[str] | None = None) -> dict[str, list[dict[str, Any]]]:
+    """Return the expected results of the files (all, or those of these services), by their kind."""
     merged: dict[str, list[dict[str, Any]]] = {"exposure": [], "closed": [], "finding": [], "published": []}
-    for path in sorted(TRUTH.glob("*.toml")):
+    for path in sorted(EXPECTED.glob("*.toml")):
         if names is None or path.stem in names:
             for kind, entries in tomllib.loads(path.read_text("utf-8")).items():
                 merged[kind] += entries
@@ -25,8 +25,8 @@ def truth(names: Iterable[str] | None = None) -> dict[str, list[dict[str, Any]]]
 def differences(
     document: dict[str, Any], estate: Estate, names: Iterable[str] | None = None, types: Iterable[str] = ()
 ) -> list[str]:
-    """One line for each disagreement. `names`: only these truth files; `types`: then only resources of these types."""
-    expected = truth(names)
+    """One line for each disagreement. `names`: only these files; `types`: then only resources of these types."""
+    expected = expected_results(names)
     wanted = frozenset(each.lower() for each in types)
     ids = {name: id.lower() for name, id in estate.ids.items()}
     return [
@@ -59,21 +59,21 @@ def _exposures(
     for key, entry in sorted({**open_ones, **closed}.items()):
         row = found.pop(key, None)
         if row is None:
-            yield f"missing  {_short(key)}: the truth has it {'open' if key in open_ones else 'closed'}"
+            yield f"missing  {_short(key)}: expected it {'open' if key in open_ones else 'closed'}"
             continue
         fields = ("kind", "reach", "authentication", "severity") if key in open_ones else ("reach", "authentication")
         for field in fields:
             if field in entry and entry[field] != row[field]:
-                yield f"differs  {_short(key)} {field}: truth {entry[field]}, found {row[field]}"
+                yield f"differs  {_short(key)} {field}: expected {entry[field]}, found {row[field]}"
         if key in closed and row["severity"] is not None:
-            yield f"differs  {_short(key)}: truth closed, found {_shown(row)}"
+            yield f"differs  {_short(key)}: expected closed, found {_shown(row)}"
         may = {name: value for name, value in (row["may"] or {}).items() if value is not None}
         if may != entry.get("may", {}) or (may and row["worst"] != entry.get("worst")):
             expected_may = f"{entry.get('may', {})} {entry.get('worst')}"
-            yield f"differs  {_short(key)} may: truth {expected_may}, found {may} {row['worst']}"
+            yield f"differs  {_short(key)} may: expected {expected_may}, found {may} {row['worst']}"
     for key, row in sorted(found.items()):
         if row["severity"] is not None or row["worst"] is not None:
-            yield f"too much {_short(key)}: {_shown(row)}, not in the truth"
+            yield f"too much {_short(key)}: {_shown(row)}, not expected"
 
 
 def _shown(row: dict[str, Any]) -> str:
@@ -103,25 +103,25 @@ def _findings(
             row = found.pop(key, None)
             if row is None:
                 if not entry.get("costly"):
-                    yield f"missing  {_short(key)}: the truth has {entry['status']}"
+                    yield f"missing  {_short(key)}: expected {entry['status']}"
                 continue
             for field in ("status", "severity"):
                 if field in entry and entry[field] != row[field]:
-                    yield f"differs  {_short(key)} {field}: truth {entry[field]}, found {row[field]}"
+                    yield f"differs  {_short(key)} {field}: expected {entry[field]}, found {row[field]}"
             if "endpoints" in entry and sorted(entry["endpoints"]) != sorted(row["endpoints"]):
-                yield f"differs  {_short(key)} endpoints: truth {entry['endpoints']}, found {row['endpoints']}"
+                yield f"differs  {_short(key)} endpoints: expected {entry['endpoints']}, found {row['endpoints']}"
     for key, row in sorted(found.items()):
-        yield f"too much {_short(key)}: {row['status']} {row['severity']}, not in the truth: {row['message']}"
+        yield f"too much {_short(key)}: {row['status']} {row['severity']}, not expected: {row['message']}"
 
 
 def published(document: dict[str, Any], estate: Estate) -> list[str]:
-    """One line for each endpoint of which the document tells something else than the truth to stand in front."""
+    """One line for each endpoint of which the document tells something else than expected to be in front."""
     ids = {name: id.lower() for name, id in estate.ids.items()}
-    expected = {key: entry["told"] for key, entry in _expected(truth()["published"], ids)}
+    expected = {key: entry["told"] for key, entry in _expected(expected_results()["published"], ids)}
     found = {(row["resource"].lower(), row["endpoint"].lower()): _fronts(row) for row in document["exposures"]}
     keys = sorted({*expected, *(key for key, reported in found.items() if reported)})
     return [
-        f"{_short(key)}: truth {expected.get(key, [])}, found {found.get(key)}"
+        f"{_short(key)}: expected {expected.get(key, [])}, found {found.get(key)}"
         for key in keys
         if expected.get(key, []) != found.get(key)
     ]

@@ -6,7 +6,7 @@ import pytest
 
 from scanner.exit_codes import INCOMPLETE, decide
 from scanner.sandbox.faults import Fault
-from tests.estate.test_truth import Scanned
+from tests.estate.test_expected import Scanned
 
 LISTS = "/subscriptions/*/providers"
 CONTAINERS = "*/blobservices/default/containers"

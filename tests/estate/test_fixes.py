@@ -20,7 +20,7 @@ from scanner.model.resource import Resource
 from scanner.snapshot.bundles import grouped
 from scanner.snapshot.format import Header, ReadLine, SnapshotLine, encoder, sort_key, url_of
 from scanner.snapshot.store import Store
-from tests.estate.test_truth import Scanned
+from tests.estate.test_expected import Scanned
 from tests.rules.simulate import FIELD_VALUES, overlaid_body
 from tests.rules.test_simulated import problems
 

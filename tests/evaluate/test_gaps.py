@@ -1,4 +1,4 @@
-"""Accepted gaps: a read that will not be granted ends no night with 3; a new one does, an expired one does again."""
+"""Accepted gaps: a read that will not be granted ends no scan with 3; a new one does, an expired one does again."""
 
 import json
 from collections.abc import Sequence

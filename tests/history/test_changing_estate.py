@@ -121,7 +121,7 @@ def accepted(folder: Path) -> tuple[str, ...]:
     return ("--waivers", str(waivers))
 
 
-def ten_nights(history: str, folder: Path) -> None:
+def ten_scans(history: str, folder: Path) -> None:
     """The baseline and what follows it; every night is what was planted, and nothing else."""
     words = ("--fail-on", "new:high", *accepted(folder))
     first = scheduled_run(estate(), history, folder, *words, refusals=[REFUSED])

@@ -143,7 +143,7 @@ def test_unchanged_items_are_seen_again_and_silent_changes_are_kept(url: str) ->
 
 
 def test_an_item_that_was_not_asked_for_is_found_by_its_key(url: str) -> None:
-    """A judge that answers with an item of a subscription that the scan does not name."""
+    """An evaluation that answers with an item of a subscription that the scan does not name."""
     with History.open(url) as history:
         history.record(scan(1, OTHER), comparison_of(1, [item(2, subscription=OTHER)]))
         stray = msgspec.structs.replace(item(2, 2, subscription=OTHER), severity="low")

@@ -1,8 +1,8 @@
 """`python -m tests.mutants [WORD...]`: each mutant whose name holds a word, and the test that catches it.
 
-A mutant of a rule file is judged by the examples of its service, then by the other tests of rules over them, then by
-the sample estate's truth; one of the scanner by all examples, then by the tests of reach and of the vocabulary; one of
-what remembers, waives and compares by its own quick tests.
+A mutant of a rule file is checked by the examples of its service, then by the other tests of rules over them, then by
+the expected results of the sample estate; one of the scanner by all examples, then by the tests of reach and of the
+vocabulary; one of what remembers, waives and compares by its own quick tests.
 `equal.toml` names mutants that change nothing that anybody can see, each with the reason. Ends with 1 if one survives,
 or if `equal.toml` names one that is caught or that is no more.
 """
@@ -14,8 +14,8 @@ import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tests.mutants.judge import HELPERS, by_examples, caught
 from tests.mutants.make import Mutant, of_rules, of_scanner
+from tests.mutants.outcome import HELPERS, by_examples, caught
 from tests.mutants.run import Check, run
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""The sample estate, scanned through the real SDKs over a socket: every fault of the truth, no trap, nothing else."""
+"""The sample estate, scanned through the real SDKs over a socket: every expected fault, no trap, nothing else."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 from tests.azure.requests import RecordedProgress, environment
-from tests.estate.compare import TRUTH, differences, published
+from tests.estate.compare import EXPECTED, differences, published
 
 TYPES = {
     "storage": ("Microsoft.Storage/storageAccounts",),
@@ -104,7 +104,7 @@ def test_the_scan_finds_the_expected_results_and_nothing_else(scanned: Scanned, 
 
 
 def test_every_service_has_expected_results() -> None:
-    assert {path.stem for path in TRUTH.glob("*.toml")} == set(TYPES)
+    assert {path.stem for path in EXPECTED.glob("*.toml")} == set(TYPES)
 
 
 def test_no_rule_crashed(scanned: Scanned) -> None:

@@ -1,4 +1,4 @@
-"""The truth file and the estate fit each other; whether a scan agrees is another test's question."""
+"""The expected results and the estate fit each other; `test_expected.py` compares a scan with them."""
 
 import tomllib
 from pathlib import Path
@@ -12,8 +12,8 @@ from scanner.sandbox.estate import load_estate
 
 ESTATE = load_estate()
 IDS = {resource["id"].lower() for resource in ESTATE.resources}
-FILES = sorted((Path(__file__).parent / "truth").glob("*.toml"))
-TRUTH: dict[str, dict[str, Any]] = {file.stem: tomllib.loads(file.read_text("utf-8")) for file in FILES}
+FILES = sorted((Path(__file__).parent / "expected").glob("*.toml"))
+EXPECTED: dict[str, dict[str, Any]] = {file.stem: tomllib.loads(file.read_text("utf-8")) for file in FILES}
 
 REACH = {"unknown", "none", "private", "selected", "wide", "azure", "internet"}
 AUTHENTICATION = {"unknown", "identity", "shared", "anonymous"}
@@ -67,7 +67,7 @@ def kind_of(name: str) -> str:
 
 
 def rows(table: str) -> list[tuple[str, dict[str, Any]]]:
-    return [(service, row) for service, truth in TRUTH.items() for row in truth.get(table, [])]
+    return [(service, row) for service, results in EXPECTED.items() for row in results.get(table, [])]
 
 
 def listed() -> list[tuple[str, str]]:
@@ -80,11 +80,11 @@ def evaluated() -> dict[str, str]:
     return {name: kind for name, kind in kinds.items() if kind in ENDPOINTS}
 
 
-@pytest.mark.parametrize("service", TRUTH)
+@pytest.mark.parametrize("service", EXPECTED)
 def test_resources_exist_and_can_be_seen(service: str) -> None:
-    truth = TRUTH[service]
-    names = {row["resource"] for row in truth.get("exposure", [])}
-    names |= {name for table in ("closed", "finding") for row in truth.get(table, []) for name in row["resources"]}
+    results = EXPECTED[service]
+    names = {row["resource"] for row in results.get("exposure", [])}
+    names |= {name for table in ("closed", "finding") for row in results.get(table, []) for name in row["resources"]}
     for name in names:
         # A slot's name has a slash of its own, so the longest name of a resource that fits is meant.
         top = max((each for each in ESTATE.ids if f"{name}/".startswith(f"{each}/")), key=len, default="")
@@ -94,16 +94,16 @@ def test_resources_exist_and_can_be_seen(service: str) -> None:
         assert HIDDEN not in path, f"{name} is in a group that the caller may not see"
 
 
-@pytest.mark.parametrize("service", TRUTH)
+@pytest.mark.parametrize("service", EXPECTED)
 def test_words_are_of_the_design(service: str) -> None:
-    for row in TRUTH[service].get("exposure", []):
+    for row in EXPECTED[service].get("exposure", []):
         assert row["kind"] in {"data", "admin", "app"}, row
         assert row["reach"] in REACH - {"none"}, row
         assert row["authentication"] in AUTHENTICATION, row
         assert "severity" in row or "worst" in row, row
         assert {row.get("severity", "low"), row.get("worst", "low")} <= SEVERITY - {"info"}, row
         assert ("may" in row) == ("worst" in row), row
-    for row in TRUTH[service].get("finding", []):
+    for row in EXPECTED[service].get("finding", []):
         assert row["status"] in {"fail", "unknown"}, row
         assert row["severity"] in SEVERITY, row
 
@@ -124,10 +124,10 @@ def test_every_endpoint_of_the_contract_is_shown_open_and_closed() -> None:
     assert wanted - shut <= {"blob/*", *PORTS}, "an anonymous container or a port counts only while it is open"
 
 
-@pytest.mark.parametrize("service", TRUTH)
+@pytest.mark.parametrize("service", EXPECTED)
 def test_findings_name_endpoints_that_are_exposed(service: str) -> None:
-    exposed = {(row["resource"], end) for row in TRUTH[service].get("exposure", []) for end in row["endpoints"]}
-    for row in TRUTH[service].get("finding", []):
+    exposed = {(row["resource"], end) for row in EXPECTED[service].get("exposure", []) for end in row["endpoints"]}
+    for row in EXPECTED[service].get("finding", []):
         for name in row["resources"]:
             top = max((each for each in ESTATE.ids if f"{name}/".startswith(f"{each}/")), key=len)
             for end in row.get("endpoints", []):
@@ -139,11 +139,11 @@ def test_findings_are_listed_once() -> None:
     assert len(pairs) == len(set(pairs))
 
 
-@pytest.mark.parametrize("service", TRUTH)
+@pytest.mark.parametrize("service", EXPECTED)
 def test_rules_exist_and_agree_on_severity(service: str) -> None:
     if f"{service}.py" not in {Path(file).name for file in RULES.files.values()}:
         pytest.skip(f"rules/{service}.py is not there yet")
-    for row in TRUTH[service].get("finding", []):
+    for row in EXPECTED[service].get("finding", []):
         rule = RULES.rules.get(row["rule"])
         assert rule is not None, f"no rule {row['rule']}"
         assert rule.costly == row.get("costly", False), rule.id
@@ -159,7 +159,7 @@ def services(rule: Rule) -> set[str]:
 
 def test_every_rule_of_a_service_with_expected_results_can_be_seen_to_fail() -> None:
     shown = {row["rule"] for _, row in rows("finding")}
-    missing = {rule.id for rule in RULES.rules.values() if services(rule) & set(TRUTH) and rule.id not in shown}
+    missing = {rule.id for rule in RULES.rules.values() if services(rule) & set(EXPECTED) and rule.id not in shown}
     # PostgreSQL refuses less than 7 days (postgresql/flexible-server/concepts-backup-restore), so no server shows it.
     assert missing <= {"keyvault-key-no-expiry", "keyvault-secret-no-expiry", "postgres-short-backup-retention"}
 

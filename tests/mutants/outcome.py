@@ -19,7 +19,7 @@ from tests.mutants.make import Mutant
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "rules"
 OTHERS = {
-    True: ("tests/estate/test_truth.py",),
+    True: ("tests/estate/test_expected.py",),
     False: (
         "tests/reach",
         "tests/model/test_exposure.py",
@@ -48,8 +48,12 @@ BY_TESTS = {
 """Modules that no example shows: the quick tests that judge their mutants, in the mutant's own process."""
 HELPERS = {
     "common": tuple(sorted(each.stem for each in (ROOT / "tests/rules/cases").glob("*.toml"))),
+    "container_environments": ("appservice", "containerapps"),
     "easy_auth": ("appservice", "containerapps"),
     "flexible_servers": ("mysql", "postgres"),
+    "function_bindings": ("appservice",),
+    "gateway_tls": ("network",),
+    "hosting": ("appservice", "storage"),
     "messaging": ("eventhub", "servicebus"),
 }
 

@@ -1,4 +1,4 @@
-"""Nights over a changing estate, told to real receivers: who hears what, when nobody does, and what is told later."""
+"""Scheduled runs over a changing estate, reported to real receivers: who receives what, and what follows later."""
 
 import json
 import os
