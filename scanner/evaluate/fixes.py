@@ -13,6 +13,9 @@ from scanner.model.resource import Resource
 from scanner.model.rule import Rule
 from scanner.model.verdict import Fail
 
+MOST_OTHERS = 200
+"""The number of other endpoints that a fix names at most; it counts all of them."""
+
 
 def fix_row(
     rule: Rule,
@@ -35,7 +38,8 @@ def fix_row(
         check_first=remedy.check_first or filled(first, subject, top, **more),
         closes=list(closes),
         leaves=list(leaves),
-        also_closes=list(also),
+        also_closes_count=len(also),
+        also_closes=list(also[:MOST_OTHERS]),
         impact=rule.fix.impact,
         bicep=bicep_of(remedy, top, versions),
     )

@@ -3,11 +3,11 @@
 import re
 import secrets
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 import msgspec
 
 from scanner.document.schema import FixRow, PlaceRow
+from scanner.evaluate.fixes import MOST_OTHERS
 from scanner.evaluate.remedies import Removal, closes
 from scanner.model.exposure import Exposure, Grant
 from scanner.model.ids import root_of
@@ -16,8 +16,6 @@ from scanner.model.remedy import Cause, Remedy
 from scanner.model.resource import Resource
 
 _encoder = msgspec.json.Encoder()
-_MOST = 200
-"""The number of endpoints that a fix names at most."""
 
 
 class SharedCauses:
@@ -28,7 +26,8 @@ class SharedCauses:
 
     def __init__(self) -> None:
         self._mark = f"@{secrets.token_hex(8)}"
-        self._pattern = re.compile(rf'\{{"resource":"{self._mark}","endpoint":"(\d+)"\}},?'.encode())
+        mark = rf'\{{"resource":"{self._mark}","endpoint":"(?P<number>\d+)"\}}(?P<comma>,?)'
+        self._pattern = re.compile(rf'"also_closes_count":(?P<count>\d+),"also_closes":\[{mark}'.encode())
         self._carried: dict[str, list[tuple[frozenset[str], PlaceRow, bool]]] = {}
         self._marked: list[tuple[frozenset[str], bool, str]] = []
         self._closed_by: dict[tuple[frozenset[str], bool], list[PlaceRow]] = {}
@@ -57,17 +56,20 @@ class SharedCauses:
             return fix
         self._marked.append((keys, remedy.narrows, root))
         mark = PlaceRow(self._mark, str(len(self._marked) - 1))
-        return msgspec.structs.replace(fix, also_closes=[mark, *fix.also_closes])
+        also = [mark, *fix.also_closes]
+        return msgspec.structs.replace(fix, also_closes_count=1 + fix.also_closes_count, also_closes=also)
 
     def fill(self, text: bytes) -> bytes:
         """Return rows with the endpoints in place of marks."""
         return self._pattern.sub(self._filled, text) if self._marked else text
 
     def _filled(self, hit: "re.Match[bytes]") -> bytes:
-        keys, narrows, root = self._marked[int(hit[1])]
-        others = (place for place in self._closed(keys, narrows) if root_of(place.resource) != root)
-        text = b",".join(map(_encoder.encode, islice(others, _MOST)))
-        return text + b"," if text and hit[0].endswith(b",") else text
+        keys, narrows, root = self._marked[int(hit["number"])]
+        others = [place for place in self._closed(keys, narrows) if root_of(place.resource) != root]
+        own = int(hit["count"]) - 1
+        text = b",".join(map(_encoder.encode, others[: max(0, MOST_OTHERS - own)]))
+        comma = hit["comma"] if text else b""
+        return b'"also_closes_count":%d,"also_closes":[%s%s' % (own + len(others), text, comma)
 
     def _closed(self, keys: frozenset[str], narrows: bool) -> list[PlaceRow]:
         """Return the endpoints that close once these causes are removed, or narrowed; made once a set of causes."""
