@@ -2,13 +2,13 @@
 
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from scanner.document.schema import FixRow, PlaceRow
 from scanner.evaluate.fixes import MOST_OTHERS
-from scanner.evaluate.remedies import Removal, closes
+from scanner.evaluate.remedies import Removal, closes, wide_parts
 from scanner.model.exposure import Exposure, Grant
 from scanner.model.ids import root_of
 from scanner.model.index import Index
@@ -36,7 +36,7 @@ class SharedCauses:
         """Add the open endpoints of a resource that causes outside it carry."""
         root = root_of(top.id)
         for each in exposures:
-            causes = [] if each.severity is None else list(_foreign(each.reach.grants, root))
+            causes = [] if each.severity is None else list(_foreign(each.reach.grants, root, Removal(top, index)))
             if causes:
                 self._add(top, index, each, frozenset(cause.key() for cause in causes))
 
@@ -85,12 +85,17 @@ class SharedCauses:
         return known
 
 
-def _foreign(grants: Sequence[Grant], root: str) -> Iterator[Cause]:
-    """Yield the causes of grants that are outside a resource."""
+def _foreign(grants: Sequence[Grant], root: str, removal: Removal) -> Iterator[Cause]:
+    """Yield the causes of grants that are outside a resource: of a union, the rules that a fix removes."""
     for each in grants:
-        for cause in (*(part[0] for part in each.parts), *((each.cause,) if each.cause is not None else ())):
-            for one in (cause, *cause.also):
-                if one.resource and root_of(one.resource) != root:
-                    yield one
+        parts: Iterable[Cause] = (part[0] for part in each.parts)
+        if any(_is_foreign(part[0], root) for part in each.parts):
+            parts = wide_parts(each, removal)
+        for cause in (*parts, *((each.cause,) if each.cause is not None else ())):
+            yield from (one for one in (cause, *cause.also) if _is_foreign(one, root))
         if each.then is not None:
-            yield from _foreign(each.then.grants, root)
+            yield from _foreign(each.then.grants, root, removal)
+
+
+def _is_foreign(cause: Cause, root: str) -> bool:
+    return bool(cause.resource) and root_of(cause.resource) != root

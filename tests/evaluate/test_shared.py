@@ -23,7 +23,7 @@ def collected(others: int) -> SharedCauses:
     reach = replace(reach, grants=(replace(reach.grants[0], cause=RULE),))
     for place in range(others):
         machine = Resource({"id": f"/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/vm/{place:04}"})
-        found.add(machine, Index(), [Exposure("port/22", "management", reach, ANONYMOUS)])
+        found.add(machine, Index(), [Exposure("port/22", "admin", reach, ANONYMOUS)])
     return found
 
 
